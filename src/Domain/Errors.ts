@@ -1,0 +1,68 @@
+import { Schema } from "effect"
+
+/**
+ * A call of a SQL function that did not give a decoded answer. The reason decides policy:
+ *
+ * - `NotExecuted`: proven to have had no effect (never connected, rolled back). Safe to repeat.
+ * - `Ambiguous`: it may have been committed (connection lost, deadline, gateway error). Repeat only with the same token.
+ * - `Refused`: the key or role is not allowed. Stop and page; repeating cannot help.
+ * - `Missing`: the function or a table is not there. The migrations were not applied, or are older than the engine.
+ * - `Rejected`: the database refused this very call (constraint, bad argument, raised error). A bug or bad data.
+ * - `Malformed`: an answer came that is not what the contract promises. Treated as ambiguous for writes.
+ *
+ * `code` is the SQLSTATE, the PostgREST code or the HTTP status, whichever was the most precise.
+ */
+export class SupabaseError extends Schema.TaggedError<SupabaseError>()("SupabaseError", {
+  operation: Schema.String,
+  reason: Schema.Literal(
+    "NotExecuted",
+    "Ambiguous",
+    "Refused",
+    "Missing",
+    "Rejected",
+    "Malformed"
+  ),
+  code: Schema.String,
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `${this.operation}: ${this.detail} (${this.reason}, ${this.code})`
+  }
+}
+
+/**
+ * An invocation that gave no HTTP answer to judge.
+ *
+ * - `NotSent`: the connection was never made (refused, DNS, TLS), so the function cannot have run.
+ * - `TimedOut`: no complete answer before the deadline. The function may still be working.
+ * - `Disconnected`: the connection broke after the request may have left.
+ */
+export class InvokeError extends Schema.TaggedError<InvokeError>()("InvokeError", {
+  reason: Schema.Literal("NotSent", "TimedOut", "Disconnected"),
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `${this.reason}: ${this.detail}`
+  }
+}
+
+/**
+ * A schedule that cannot be computed.
+ *
+ * - `Expression`: the cron expression does not parse.
+ * - `Timezone`: the zone is not an IANA time zone.
+ * - `Impossible`: it parses, but no date ever matches (`0 0 30 2 *`).
+ *
+ * `detail` says what and why; `hint` says how to fix it.
+ */
+export class ScheduleError extends Schema.TaggedError<ScheduleError>()("ScheduleError", {
+  reason: Schema.Literal("Expression", "Timezone", "Impossible"),
+  expression: Schema.String,
+  timezone: Schema.String,
+  detail: Schema.String,
+  hint: Schema.String
+}) {
+  override get message(): string {
+    return this.detail
+  }
+}
