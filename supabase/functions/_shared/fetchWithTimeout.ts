@@ -1,0 +1,44 @@
+import { messageOf, SyncFailed, SyncOutcomeUnknown, transportFailure } from "./outcome.ts"
+
+/** Generous on purpose: accounting APIs are slow after idle periods, and a sync has 145 s. */
+export const defaultTimeoutMs = 120_000
+
+/**
+ * `fetch` for the accounting API: with an explicit time limit (headers and body), without following redirects (a
+ * redirected POST becomes a GET or sends the credentials elsewhere), and with failures that say what they prove.
+ *
+ * Pass the run's signal as `init.signal`, so that the call also ends when the run has to.
+ * Fails with `SyncFailed` (`NOT_CONNECTED`: the request never left), or, when a request that may have an effect got no
+ * answer, `SyncOutcomeUnknown`. Reads (GET, HEAD, OPTIONS) that got no answer fail with `SyncFailed` (`NO_ANSWER`).
+ * Any HTTP status is an answer, also 3xx, 4xx and 5xx: look at `response.status`.
+ */
+export const fetchWithTimeout = async (
+  url: string | URL,
+  init: RequestInit = {},
+  timeoutMs: number = defaultTimeoutMs
+): Promise<Response> => {
+  const limit = AbortSignal.timeout(timeoutMs)
+  const signal = init.signal ? AbortSignal.any([init.signal, limit]) : limit
+  try {
+    return await fetch(url, { redirect: "manual", ...init, signal })
+  } catch (error) {
+    if (init.signal?.aborted) throw init.signal.reason
+    const method = (init.method ?? "GET").toUpperCase()
+    const what = `${method} ${new URL(url).host}`
+    switch (transportFailure(error)) {
+      case "notConnected":
+        throw new SyncFailed("NOT_CONNECTED", `${what}: connection never made`, { cause: error })
+      case "lost": {
+        const message = limit.aborted
+          ? `${what}: no answer within ${timeoutMs} ms`
+          : `${what}: connection lost before an answer (${messageOf(error)})`
+        if (["GET", "HEAD", "OPTIONS"].includes(method)) {
+          throw new SyncFailed("NO_ANSWER", message, { cause: error })
+        }
+        throw new SyncOutcomeUnknown(message, { cause: error })
+      }
+      default:
+        throw error
+    }
+  }
+}

@@ -1,0 +1,149 @@
+import { isRecord, type Json, messageOf } from "./outcome.ts"
+import type { Project } from "./project.ts"
+import { parseJson, readText } from "./request.ts"
+
+/** The run's row, as far as the function may touch it: three SQL functions, guarded by the lease token. */
+export interface Ledger {
+  /**
+   * Asks to begin. `granted` is given once for a lease token: a lost answer is asked for again with the same nonce, and
+   * anyone else (a repeated or late request) is refused. `unconfirmed` means that no answer came within `withinMs`.
+   */
+  readonly begin: (withinMs: number) => Promise<Begin>
+  /** Says that the work goes on, once. */
+  readonly heartbeat: () => Promise<Heartbeat>
+  /** Records the outcome, repeating while the answer is lost. True when the database said that it is recorded. */
+  readonly complete: (report: Report, withinMs: number) => Promise<boolean>
+}
+
+export type Begin =
+  | { readonly kind: "granted" }
+  | { readonly kind: "refused"; readonly reason: string }
+  | { readonly kind: "unconfirmed"; readonly reason: string }
+
+/** `lost`: the run is no longer this attempt's. `unconfirmed`: the database could not be asked, so nothing is known. */
+export type Heartbeat = "owned" | "lost" | "unconfirmed"
+
+export type Report =
+  | { readonly status: "completed"; readonly response: Json }
+  | {
+      readonly status: "failed"
+      readonly error: { readonly code: string; readonly message: string }
+    }
+
+/** One call's answer. `lost` may have been carried out; `rejected` was not. */
+type Answer =
+  | { readonly kind: "answered"; readonly value: Record<string, unknown> }
+  | { readonly kind: "rejected"; readonly detail: string }
+  | { readonly kind: "lost"; readonly detail: string }
+
+const maxAnswerBytes = 64 * 1024
+
+/**
+ * Opens the ledger of one run over PostgREST. Every call has a time limit and follows no redirect (a redirect would
+ * carry the secret key elsewhere).
+ */
+export const openLedger = (
+  project: Project,
+  run: { readonly runId: string; readonly leaseToken: string },
+  rpcTimeoutMs: number
+): Ledger => {
+  const owner = { p_run_id: run.runId, p_lease_token: run.leaseToken }
+  const call = (name: string, args: Record<string, unknown>, timeoutMs = rpcTimeoutMs) =>
+    callRpc(project, name, { ...owner, ...args }, timeoutMs)
+  return {
+    begin: async (withinMs) => {
+      const nonce = crypto.randomUUID()
+      const answer = await repeatWhileLost(withinMs, rpcTimeoutMs, async (timeoutMs) => {
+        const answer = await call("begin_sync_run", { p_nonce: nonce }, timeoutMs)
+        return expecting(answer, "granted")
+      })
+      if (answer.kind !== "answered") {
+        return { kind: answer.kind === "lost" ? "unconfirmed" : "refused", reason: answer.detail }
+      }
+      if (answer.value.granted === true) return { kind: "granted" }
+      const { reason } = answer.value
+      return { kind: "refused", reason: typeof reason === "string" ? reason : "not granted" }
+    },
+    heartbeat: async () => {
+      const answer = expecting(await call("heartbeat_sync_run", {}), "accepted")
+      if (answer.kind !== "answered") return "unconfirmed"
+      return answer.value.accepted === true ? "owned" : "lost"
+    },
+    complete: async (report, withinMs) => {
+      const args =
+        report.status === "completed" ? { p_response: report.response } : { p_error: report.error }
+      const answer = await repeatWhileLost(withinMs, rpcTimeoutMs, async (timeoutMs) => {
+        const all = { p_status: report.status, ...args }
+        return expecting(await call("complete_sync_run", all, timeoutMs), "accepted")
+      })
+      return answer.kind === "answered" && answer.value.accepted === true
+    }
+  }
+}
+
+/** An answer without the boolean that the contract promises is as good as none. */
+const expecting = (answer: Answer, field: string): Answer =>
+  answer.kind === "answered" && typeof answer.value[field] !== "boolean"
+    ? { kind: "lost", detail: `the answer has no ${field}` }
+    : answer
+
+/** Repeats a call whose repetition is harmless, with growing pauses, until it is answered or the time is up. */
+const repeatWhileLost = async (
+  withinMs: number,
+  rpcTimeoutMs: number,
+  call: (timeoutMs: number) => Promise<Answer>
+): Promise<Answer> => {
+  const end = Date.now() + withinMs
+  let pauseMs = 100
+  let answer: Answer = { kind: "lost", detail: "no time left to ask" }
+  for (;;) {
+    const leftMs = end - Date.now()
+    if (leftMs <= 0) return answer
+    answer = await call(Math.min(rpcTimeoutMs, leftMs))
+    if (answer.kind !== "lost") return answer
+    const waitMs = Math.min(pauseMs * (0.5 + Math.random()), Math.max(0, end - Date.now()))
+    await new Promise((resolve) => setTimeout(resolve, waitMs))
+    pauseMs = Math.min(pauseMs * 2, 5_000)
+  }
+}
+
+const callRpc = async (
+  project: Project,
+  name: string,
+  args: Record<string, unknown>,
+  timeoutMs: number
+): Promise<Answer> => {
+  try {
+    const response = await fetch(`${project.url}/rest/v1/rpc/${name}`, {
+      method: "POST",
+      redirect: "manual",
+      signal: AbortSignal.timeout(timeoutMs),
+      headers: headersFor(project.key),
+      body: JSON.stringify(args)
+    })
+    const text = await readText(response.body, maxAnswerBytes)
+    const value = parseJson(text ?? "")
+    if (response.ok) {
+      return isRecord(value)
+        ? { kind: "answered", value }
+        : { kind: "lost", detail: `${name}: unreadable answer (${response.status})` }
+    }
+    const code = isRecord(value) && typeof value.code === "string" ? ` ${value.code}` : ""
+    const detail = `${name}: HTTP ${response.status}${code}`
+    return { kind: mayPass(response.status) ? "lost" : "rejected", detail }
+  } catch (error) {
+    return { kind: "lost", detail: `${name}: ${messageOf(error)}` }
+  }
+}
+
+/** Whether the same request may be answered later: the database was busy, or a gateway spoke in its place. */
+const mayPass = (status: number): boolean => status >= 500 || [408, 425, 429].includes(status)
+
+/** A secret key travels in `apikey` only; a legacy JWT key is also the bearer token that names the role. */
+const headersFor = (key: string): Record<string, string> => ({
+  "content-type": "application/json",
+  accept: "application/json",
+  "user-agent": "sync-scheduler-function",
+  apikey: key,
+  ...(key.startsWith("eyJ") ? { authorization: `Bearer ${key}` } : {})
+})

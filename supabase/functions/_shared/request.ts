@@ -1,0 +1,144 @@
+import { isRecord } from "./outcome.ts"
+
+/** What the scheduler sends: one attempt at one slot of one integration. */
+export interface Invocation {
+  readonly runId: string
+  readonly orgId: string
+  readonly integrationId: string
+  readonly integrationType: string
+  readonly scheduledFor: Date
+  /** 1 for the first attempt. */
+  readonly attempt: number
+  /** The same for every attempt at this slot. */
+  readonly idempotencyKey: string
+  readonly trigger: string
+  readonly leaseToken: string
+  /** When the scheduler stops waiting for the answer. */
+  readonly deadline: Date
+  readonly config: Readonly<Record<string, unknown>>
+}
+
+/** A request that is refused before anything was done. */
+export interface Refusal {
+  readonly status: number
+  readonly code: string
+  readonly message: string
+}
+
+const maxBodyBytes = 256 * 1024
+
+/**
+ * Whether the request carries one of these keys, in `apikey` or as `Authorization: Bearer`. Compares digests and always
+ * all of them, so that the time taken tells nothing about a key.
+ */
+export const carriesKey = async (
+  request: Request,
+  keys: ReadonlyArray<string>
+): Promise<boolean> => {
+  const bearer = /^Bearer +(\S+)$/i.exec(request.headers.get("authorization") ?? "")?.[1]
+  const given = [request.headers.get("apikey"), bearer].filter((key) => typeof key === "string")
+  const [expected, offered] = await Promise.all([
+    Promise.all(keys.map(digest)),
+    Promise.all(given.map(digest))
+  ])
+  let matches = 0
+  for (const key of expected) for (const offer of offered) matches += equalDigests(key, offer)
+  return matches > 0
+}
+
+const digest = async (text: string): Promise<Uint8Array> =>
+  new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)))
+
+/** 1 when equal, else 0, without leaving early. */
+const equalDigests = (left: Uint8Array, right: Uint8Array): number => {
+  let difference = left.length ^ right.length
+  left.forEach((byte, index) => {
+    difference |= byte ^ (right[index] ?? 0)
+  })
+  return difference === 0 ? 1 : 0
+}
+
+/** Reads and checks the body. All that is wrong with it is named at once. */
+export const readInvocation = async (request: Request): Promise<Invocation | Refusal> => {
+  const text = await readText(request.body, maxBodyBytes)
+  if (text === undefined) {
+    const message = `The body is larger than ${maxBodyBytes} bytes`
+    return { status: 413, code: "BODY_TOO_LARGE", message }
+  }
+  const body = parseJson(text)
+  if (!isRecord(body)) return malformed("the body is not a JSON object")
+  return decode(body)
+}
+
+/** Reads at most `maxBytes`; undefined when there is more. */
+export const readText = async (
+  body: ReadableStream<Uint8Array> | null,
+  maxBytes: number
+): Promise<string | undefined> => {
+  if (body === null) return ""
+  const decoder = new TextDecoder()
+  let text = ""
+  let bytes = 0
+  for await (const chunk of body) {
+    bytes += chunk.byteLength
+    if (bytes > maxBytes) return undefined
+    text += decoder.decode(chunk, { stream: true })
+  }
+  return text + decoder.decode()
+}
+
+/** The JSON value, or undefined when it is none. */
+export const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+const malformed = (message: string): Refusal => ({
+  status: 400,
+  code: "MALFORMED_INVOCATION",
+  message
+})
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+const instant = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?)$/
+const shortText = /^[^\p{Cc}]{1,256}$/u
+
+const decode = (body: Record<string, unknown>): Invocation | Refusal => {
+  const problems: string[] = []
+  const text = (name: string, pattern: RegExp, what: string): string => {
+    const value = body[name]
+    if (typeof value === "string" && pattern.test(value)) return value
+    problems.push(`${name} is not ${what}`)
+    return ""
+  }
+  const time = (name: string): Date => {
+    const value = new Date(text(name, instant, "an ISO 8601 instant with its offset"))
+    if (Number.isNaN(value.getTime())) problems.push(`${name} is not a date`)
+    return value
+  }
+  const count = (name: string): number => {
+    const value = body[name]
+    if (typeof value === "number" && Number.isSafeInteger(value) && value >= 1) return value
+    problems.push(`${name} is not a whole number from 1`)
+    return 0
+  }
+  const config = body.config ?? {}
+  if (!isRecord(config)) problems.push("config is not a JSON object")
+  const invocation: Invocation = {
+    runId: text("run_id", uuid, "a UUID"),
+    orgId: text("org_id", uuid, "a UUID"),
+    integrationId: text("integration_id", uuid, "a UUID"),
+    integrationType: text("integration_type", shortText, "a short text"),
+    scheduledFor: time("scheduled_for"),
+    attempt: count("attempt"),
+    idempotencyKey: text("idempotency_key", shortText, "a short text"),
+    trigger: text("trigger", shortText, "a short text"),
+    leaseToken: text("lease_token", uuid, "a UUID"),
+    deadline: time("deadline"),
+    config: isRecord(config) ? config : {}
+  }
+  return problems.length === 0 ? invocation : malformed([...new Set(problems)].join("; "))
+}
