@@ -14,14 +14,7 @@ import { Schema } from "effect"
  */
 export class SupabaseError extends Schema.TaggedError<SupabaseError>()("SupabaseError", {
   operation: Schema.String,
-  reason: Schema.Literal(
-    "NotExecuted",
-    "Ambiguous",
-    "Refused",
-    "Missing",
-    "Rejected",
-    "Malformed"
-  ),
+  reason: Schema.Literal("NotExecuted", "Ambiguous", "Refused", "Missing", "Rejected", "Malformed"),
   code: Schema.String,
   detail: Schema.String
 }) {

@@ -1,0 +1,54 @@
+import { Schema } from "effect"
+import { Instant } from "./Instant.ts"
+
+/**
+ * What happens to missed slots: `latest` runs the newest one, however old; `all` runs each one inside the window,
+ * oldest first; `skip` runs only a slot that is not missed.
+ */
+export const CatchUp = Schema.Literal("latest", "all", "skip")
+export type CatchUp = typeof CatchUp.Type
+
+/**
+ * An integration that is due, or whose first slot is not computed yet (`next_run_at` null), as
+ * `read_due_integrations` returns it. Instants are epoch milliseconds, spans milliseconds.
+ */
+export const DueIntegration = Schema.Struct({
+  integration_id: Schema.UUID,
+  org_id: Schema.UUID,
+  integration_type: Schema.String,
+  sync_schedule: Schema.String,
+  timezone: Schema.String,
+  next_run_at: Schema.NullOr(Instant),
+  schedule_version: Schema.Int,
+  schedule_since: Instant,
+  catch_up: CatchUp,
+  catch_up_window_ms: Schema.NullOr(Schema.Number)
+})
+export type DueIntegration = typeof DueIntegration.Type
+
+/** Slots passed over, both ends inclusive; becomes a row of `sync_skipped_range`. */
+export const PassedOver = Schema.Struct({
+  from: Instant,
+  to: Instant,
+  count: Schema.Int,
+  reason: Schema.Literal("superseded", "outside_window", "catch_up_skip")
+})
+export type PassedOver = typeof PassedOver.Type
+
+/**
+ * What is to happen to one due integration: claim `scheduled_for`, or only move on to `next_run_at` (null slot), or
+ * stop with a `schedule_error`. `expected_next_run_at` and `schedule_version` are as they were read: when they have
+ * changed, the claim loses the race and nothing happens.
+ */
+export const Slot = Schema.Struct({
+  integration_id: Schema.UUID,
+  org_id: Schema.UUID,
+  schedule_version: Schema.Int,
+  expected_next_run_at: Schema.NullOr(Instant),
+  scheduled_for: Schema.NullOr(Instant),
+  trigger: Schema.Literal("schedule", "catch_up"),
+  next_run_at: Schema.NullOr(Instant),
+  passed_over: Schema.NullOr(PassedOver),
+  schedule_error: Schema.NullOr(Schema.String)
+})
+export type Slot = typeof Slot.Type

@@ -1,0 +1,58 @@
+import { Schema } from "effect"
+import { Instant } from "./Instant.ts"
+
+/** A run's state. Live: pending, running, or unknown and not released. Finished: completed, failed, skipped. */
+export const RunStatus = Schema.Literal(
+  "pending",
+  "running",
+  "completed",
+  "failed",
+  "unknown",
+  "skipped"
+)
+export type RunStatus = typeof RunStatus.Type
+
+/** Why a run exists. */
+export const Trigger = Schema.Literal("schedule", "catch_up", "manual", "backfill")
+export type Trigger = typeof Trigger.Type
+
+/**
+ * A slot's row in `sync_run_log`, with what the engine needs of its integration to invoke it. Instants are epoch
+ * milliseconds. `attempt` counts the starts so far; `function_name` and `invoke_timeout_ms` are null where the
+ * engine's settings apply. *Source*: `sync_scheduler.run_json`.
+ */
+export const Run = Schema.Struct({
+  run_id: Schema.UUID,
+  org_id: Schema.UUID,
+  integration_id: Schema.UUID,
+  integration_type: Schema.String,
+  scheduled_for: Instant,
+  trigger: Trigger,
+  status: RunStatus,
+  attempt: Schema.Int,
+  max_attempts: Schema.Int,
+  idempotency_key: Schema.String,
+  claimed_by: Schema.NullOr(Schema.String),
+  drift_ms: Schema.NullOr(Schema.Number),
+  function_name: Schema.NullOr(Schema.String),
+  invoke_timeout_ms: Schema.NullOr(Schema.Number),
+  warm_up: Schema.Boolean,
+  config: Schema.Unknown
+})
+export type Run = typeof Run.Type
+
+/** A run that this engine started, with the token that alone may settle it and the end of its lease. */
+export interface StartedRun extends Run {
+  readonly lease_token: string
+}
+
+/** What the function is told, as the JSON body of the invocation (DESIGN.md section 5). */
+export interface Invocation {
+  readonly run: StartedRun
+  /** Name of the function, when the integration names its own. */
+  readonly functionName: string | null
+  /** When the engine stops waiting, epoch milliseconds by the engine's clock. */
+  readonly deadline: number
+  /** How long to wait for the whole answer, in milliseconds. */
+  readonly timeoutMs: number
+}

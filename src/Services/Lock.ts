@@ -1,0 +1,33 @@
+import { Context, type Effect } from "effect"
+import type { SupabaseError } from "../Domain/Errors.ts"
+import type { Slot } from "../Domain/Integration.ts"
+import type { Run } from "../Domain/Run.ts"
+
+/** A slot that was not claimed, and why: locked, already_running, already_recorded, lost_race, disabled, ... */
+export interface Skip {
+  readonly org_id: string
+  readonly integration_id: string
+  readonly scheduled_for: number | null
+  readonly reason: string
+}
+
+/** What a batch of slots came to. Every slot is in exactly one of the lists, or was only moved on. */
+export interface Claims {
+  readonly claimed: ReadonlyArray<Run>
+  readonly skipped: ReadonlyArray<Skip>
+}
+
+/**
+ * The claim: the one call in which the advisory lock, the insert of the pending row and the advance of the schedule
+ * share a transaction. No lock can be held across calls of supabase-js, so the lock lives only here.
+ */
+export class Lock extends Context.Tag("@sync-scheduler/Lock")<
+  Lock,
+  {
+    /**
+     * Claims at most 100 slots. *Fails with* SupabaseError when it could not be confirmed, also by asking again with
+     * the same claim token. *Guarantees*: a slot is claimed by at most one engine, ever.
+     */
+    readonly claim: (slots: ReadonlyArray<Slot>) => Effect.Effect<Claims, SupabaseError>
+  }
+>() {}
