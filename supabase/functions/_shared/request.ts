@@ -115,9 +115,10 @@ const decode = (body: Record<string, unknown>): Invocation | Refusal => {
     return ""
   }
   const time = (name: string): Date => {
-    const value = new Date(text(name, instant, "an ISO 8601 instant with its offset"))
-    if (Number.isNaN(value.getTime())) problems.push(`${name} is not a date`)
-    return value
+    const value = body[name]
+    const parsed = new Date(typeof value === "string" && instant.test(value) ? value : Number.NaN)
+    if (Number.isNaN(parsed.getTime())) problems.push(`${name} is not an ISO 8601 instant`)
+    return parsed
   }
   const count = (name: string): number => {
     const value = body[name]
@@ -140,5 +141,5 @@ const decode = (body: Record<string, unknown>): Invocation | Refusal => {
     deadline: time("deadline"),
     config: isRecord(config) ? config : {}
   }
-  return problems.length === 0 ? invocation : malformed([...new Set(problems)].join("; "))
+  return problems.length === 0 ? invocation : malformed(problems.join("; "))
 }

@@ -1,0 +1,50 @@
+import { join } from "node:path"
+
+export const root = join(import.meta.dir, "../../..")
+export const deno = join(root, "node_modules/.bin/deno")
+export const exampleFunction = join(root, "supabase/functions/integration-sync/index.ts")
+export const testFunctions = join(import.meta.dir, "testFunctions.ts")
+
+/** Serves a function with real Deno on a free port, with only the rights it needs and nothing of our environment. */
+export const serveWithDeno = async (program: string, env: Record<string, string>) => {
+  const config = join(root, "supabase/functions/integration-sync/deno.json")
+  const flags = ["--no-remote", "--no-npm", "--no-prompt", "--allow-net=127.0.0.1", "--allow-env"]
+  const child = Bun.spawn([deno, "run", "--config", config, ...flags, program], {
+    cwd: root,
+    env: {
+      PATH: process.env.PATH ?? "",
+      HOME: process.env.HOME ?? "",
+      NO_COLOR: "1",
+      DENO_NO_UPDATE_CHECK: "1",
+      DENO_SERVE_ADDRESS: "tcp:127.0.0.1:0",
+      ...env
+    },
+    stdout: "pipe",
+    stderr: "pipe"
+  })
+  let stderr = ""
+  const found = Promise.withResolvers<string>()
+  const drain = async (stream: ReadableStream<Uint8Array>) => {
+    let text = ""
+    const decoder = new TextDecoder()
+    for await (const chunk of stream) {
+      text += decoder.decode(chunk, { stream: true })
+      stderr = text.slice(-8_000)
+      const url = /Listening on (http:\/\/127\.0\.0\.1:\d+)/.exec(text)?.[1]
+      if (url !== undefined) found.resolve(url)
+    }
+  }
+  void drain(child.stderr)
+  void drain(child.stdout)
+  void child.exited.then((code) => found.reject(new Error(`deno exited with ${code}: ${stderr}`)))
+  const url = await found.promise
+  return {
+    url,
+    stop: async () => {
+      child.kill("SIGKILL")
+      await child.exited
+    }
+  }
+}
+
+export type DenoServer = Awaited<ReturnType<typeof serveWithDeno>>

@@ -1,0 +1,47 @@
+import { secretKey } from "./LedgerStandIn.ts"
+
+/** What the scheduler sends for a new run. */
+export const invocation = (over: Record<string, unknown> = {}) => {
+  const integrationId = crypto.randomUUID()
+  return {
+    run_id: crypto.randomUUID(),
+    org_id: crypto.randomUUID(),
+    integration_id: integrationId,
+    integration_type: "xledger",
+    scheduled_for: "2026-11-02T01:00:00.000Z",
+    attempt: 1,
+    idempotency_key: `${integrationId}:2026-11-02T01:00:00.000Z`,
+    trigger: "schedule",
+    lease_token: crypto.randomUUID(),
+    deadline: new Date(Date.now() + 155_000).toISOString(),
+    config: { channel: "A-12" },
+    ...over
+  }
+}
+
+/** Posts it with the secret key, or with these headers instead. A text is sent as it is. */
+export const send = async (
+  url: string,
+  body: unknown,
+  headers: Record<string, string> = { apikey: secretKey }
+) => {
+  const response = await fetch(url, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: typeof body === "string" ? body : JSON.stringify(body)
+  })
+  const parsed: unknown = await response.json()
+  return {
+    status: response.status,
+    headers: Object.fromEntries(response.headers),
+    body: Object.fromEntries(Object.entries(Object(parsed)))
+  }
+}
+
+/** An address on which nothing listens (any more). */
+export const closedUrl = async (): Promise<string> => {
+  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() })
+  const { href } = server.url
+  await server.stop(true)
+  return href
+}
