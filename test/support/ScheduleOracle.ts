@@ -1,0 +1,192 @@
+/**
+ * An oracle for Domain/Schedule that shares nothing with it, nor with croner: it reads the local time
+ * of every real minute from Intl, matches it with a cron matcher of its own, and applies the stated
+ * daylight-saving rule by watching the minutes go by. Slow and simple on purpose.
+ */
+
+const MINUTE = 60_000
+const DAY_MINUTES = 1440
+/** Minutes read before a period begins, so that what was skipped or shown before is known. */
+const LEAD = 2 * DAY_MINUTES
+
+/** What the clock of a zone showed, in local minutes, at each real minute from `start` on. */
+export interface ClockReadings {
+  readonly start: number
+  readonly shown: Int32Array
+  /** 1 where the same local minute had been shown before. */
+  readonly repeated: Uint8Array
+}
+
+/** Reads local time, as the minutes since 1970 that the same digits would be in UTC. */
+export const localMinutes = (timezone: string): ((instant: number) => number) => {
+  const format = new Intl.DateTimeFormat("sv-SE", {
+    timeZone: timezone,
+    dateStyle: "short",
+    timeStyle: "short"
+  })
+  return (instant) => {
+    const text = format.format(instant)
+    const field = (from: number, to: number): number => Number(text.slice(from, to))
+    const year = field(0, 4)
+    return Date.UTC(year, field(5, 7) - 1, field(8, 10), field(11, 13), field(14, 16)) / MINUTE
+  }
+}
+
+/** Reads the clock of a zone at every real minute of [from, to], and for two days before. */
+export const readClock = (timezone: string, from: number, to: number): ClockReadings => {
+  const read = localMinutes(timezone)
+  const start = Math.floor(from / MINUTE) * MINUTE - LEAD * MINUTE
+  const length = Math.floor((to - start) / MINUTE) + 1
+  const shown = new Int32Array(length)
+  for (let index = 0; index < length; index++) shown[index] = read(start + index * MINUTE)
+  const base = shown.reduce((least, minute) => Math.min(least, minute), shown[0] ?? 0)
+  const seen = new Uint8Array(length + 4 * DAY_MINUTES)
+  const repeated = new Uint8Array(length)
+  shown.forEach((minute, index) => {
+    repeated[index] = seen[minute - base] ?? 0
+    seen[minute - base] = 1
+  })
+  return { start, shown, repeated }
+}
+
+/** The days on whose next day the clock is not a day further: a change of the clock is in between. */
+export const daysWithChange = (timezone: string, from: number, to: number): Array<number> => {
+  const read = localMinutes(timezone)
+  const days: Array<number> = []
+  const step = DAY_MINUTES * MINUTE
+  for (let day = from, last = read(from); day < to; day += step) {
+    const following = read(day + step)
+    if (following - last !== DAY_MINUTES) days.push(day)
+    last = following
+  }
+  return days
+}
+
+const NICKNAMES: Record<string, string> = {
+  "@yearly": "0 0 1 1 *",
+  "@annually": "0 0 1 1 *",
+  "@monthly": "0 0 1 * *",
+  "@weekly": "0 0 * * 0",
+  "@daily": "0 0 * * *",
+  "@midnight": "0 0 * * *",
+  "@hourly": "0 * * * *"
+}
+const NAMES = {
+  month: ["", "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"],
+  weekday: ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"]
+}
+
+const numberOf = (text: string, names: ReadonlyArray<string>): number =>
+  names.includes(text) ? names.indexOf(text) : Number.parseInt(text, 10)
+
+/** Whether a value is in a list of numbers, ranges and steps. */
+const within = (
+  value: number,
+  list: string,
+  [least, most]: readonly [number, number],
+  names: ReadonlyArray<string> = []
+): boolean =>
+  list.split(",").some((item) => {
+    if (/[LW#]/.test(names.reduce((text, name) => text.replaceAll(name || "!", ""), item))) {
+      return false
+    }
+    const [range = "", step = "1"] = item.split("/")
+    const [from = "", to = from] = range === "*" ? [`${least}`, `${most}`] : range.split("-")
+    const first = numberOf(from, names)
+    return value >= first && value <= numberOf(to, names) && (value - first) % Number(step) === 0
+  })
+
+const nearestWeekday = (year: number, month: number, target: number, length: number): number => {
+  const isWorkday = (date: number): boolean =>
+    date >= 1 && date <= length && new Date(Date.UTC(year, month, date)).getUTCDay() % 6 !== 0
+  return [0, -1, 1, -2, 2].map((shift) => target + shift).find(isWorkday) ?? 0
+}
+
+const dayMatches = (date: Date, dates: string, months: string, weekdays: string): boolean => {
+  const [year, month, day] = [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()]
+  const weekday = date.getUTCDay()
+  if (!within(month + 1, months, [1, 12], NAMES.month)) return false
+  const length = new Date(Date.UTC(year, month + 1, 0)).getUTCDate()
+  const byDate =
+    within(day, dates, [1, 31]) ||
+    dates.split(",").some((item) => {
+      if (item === "L") return day === length
+      if (item === "LW") return day === nearestWeekday(year, month, length, length)
+      const target = /^(\d+)W$/.exec(item)?.[1]
+      return (
+        target !== undefined &&
+        Number(target) <= length &&
+        day === nearestWeekday(year, month, Number(target), length)
+      )
+    })
+  const byWeekday =
+    within(weekday, weekdays, [0, 6], NAMES.weekday) ||
+    (weekday === 0 && within(7, weekdays, [0, 6], NAMES.weekday)) ||
+    weekdays.split(",").some((item) => {
+      const [, name = "", nth] = /^(.+?)(?:#(\d)|L)$/.exec(item) ?? []
+      if (name === "" || numberOf(name, NAMES.weekday) % 7 !== weekday) return false
+      return nth === undefined ? day + 7 > length : Math.ceil(day / 7) === Number(nth)
+    })
+  if (dates === "*") return weekdays === "*" || byWeekday
+  return weekdays === "*" ? byDate : byDate || byWeekday
+}
+
+/** The slots of an expression in (after, upTo], by stepping through the readings. */
+export const oracleSlots = (
+  expression: string,
+  clock: ClockReadings,
+  after: number,
+  upTo: number
+): Array<number> => {
+  const fields = (NICKNAMES[expression] ?? expression).toUpperCase().split(/\s+/)
+  const [second = "", minute = "", hour = "", dates = "", months = "", weekdays = ""] =
+    fields.length === 5 ? ["0", ...fields] : fields
+  const interval = /[*/]/.test(minute + hour)
+  const sixty = Array.from({ length: 60 }, (_, value) => value)
+  const seconds = sixty.filter((value) => within(value, second, [0, 59]))
+  const times = new Uint8Array(DAY_MINUTES).map((_, time) =>
+    within(time % 60, minute, [0, 59]) && within(Math.floor(time / 60), hour, [0, 23]) ? 1 : 0
+  )
+  let [knownDay, knownMatch] = [Number.NaN, false]
+  const matches = (local: number): boolean => {
+    if (times[local % DAY_MINUTES] !== 1) return false
+    const day = Math.floor(local / DAY_MINUTES)
+    if (day !== knownDay) {
+      knownDay = day
+      knownMatch = dayMatches(new Date(day * DAY_MINUTES * MINUTE), dates, months, weekdays)
+    }
+    return knownMatch
+  }
+  const slots: Array<number> = []
+  const emit = (slot: number): void => {
+    if (slot > after && slot <= upTo && slot !== slots.at(-1)) slots.push(slot)
+  }
+  let last = clock.shown[0] ?? 0
+  clock.shown.forEach((local, index) => {
+    const instant = clock.start + index * MINUTE
+    if (!interval) {
+      for (let missing = last + 1; missing < local; missing++) if (matches(missing)) emit(instant)
+    }
+    if ((interval || clock.repeated[index] === 0) && matches(local)) {
+      for (const value of seconds) emit(instant + value * 1000)
+    }
+    last = local
+  })
+  return slots
+}
+
+/** Expressions on both sides of the rule, around the hours at which clocks change. */
+export const EXPRESSIONS: ReadonlyArray<string> = [
+  ...["30 2 * * *", "0 0 * * *", "0 1 * * *", "30 0 * * *", "0 3 * * *", "59 23 * * *"],
+  ...["0,30 2 * * *", "15,45 0-3 * * *", "0 0-23 * * *", "0 2,3 * * *", "0-59 1,2 * * *"],
+  ...["45 1 * * SUN", "30 2 * 3,10 *", "0 4 1 * *", "0 6 1,15 * MON", "0 2 */2 * MON"],
+  ...["0 0 1-7 * 6", "0 2 * JAN-MAR,OCT sun-tue", "0 3 * * 5-7", "0 12 29 2 *", "30 1 31 */2 *"],
+  ...["0 2 L * *", "0 2 LW * *", "30 1 15W * *", "0 1 1W,30W,L * *", "0 2 * * SUN#2"],
+  ...["0 2 * * 0#1,0#5", "30 2 * * SUNL", "0 2 15 * 5L", "@daily", "@weekly", "@monthly"],
+  ...["@yearly", "@midnight", "15 30 2 * * *", "* 30 2 * * *", "0,30 59 1 * * *"],
+  ...["*/20 0 3 * * *", "59 59 23 * * *", "@hourly", "0 * * * *", "30 * * * *"],
+  ...["*/30 * * * *", "*/5 * * * *", "* * * * *", "*/15 2 * * *", "0 */2 * * *"],
+  ...["0 */6 * * *", "10-50/20 * * * *", "0 1-23/3 * * *", "* 2 * * *", "*/10 0-3 * * SUN"],
+  ...["7 */4 * * MON-FRI", "*/20 * * 3,10,11 0", "0 * L * *", "*/30 */30 2 * * *"],
+  ...["30 15 */1 * * *", "0-59/7 0 0 * * *", "0 2-3/1 * * *"]
+]
