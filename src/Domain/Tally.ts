@@ -1,0 +1,128 @@
+import type { SupabaseError } from "./Errors.ts"
+import {
+  MAX_LISTED,
+  type RunReport,
+  type SkipReport,
+  type Summary,
+  type TickError
+} from "./Summary.ts"
+
+/** Errors that a summary lists; more of the same kind add nothing. */
+const MAX_ERRORS = 100
+
+/**
+ * The one place where what happened in a tick becomes its summary. Counts everything, keeps at most 1,000 runs
+ * (failures first) and 1,000 skips, so that memory is bounded whatever is due.
+ */
+export class Tally {
+  private triggered = 0
+  private completed = 0
+  private failed = 0
+  private skipped = 0
+  private rescued = 0
+  private missed = 0
+  private coldStarts = 0
+  private maxDriftMs = 0
+  private overThreshold = 0
+  private readonly bad: Array<RunReport> = []
+  private readonly good: Array<RunReport> = []
+  private readonly skips: Array<SkipReport> = []
+  private readonly errors: Array<TickError> = []
+
+  private readonly driftAlertMs: number
+
+  constructor(driftAlertMs: number) {
+    this.driftAlertMs = driftAlertMs
+  }
+
+  /** A run that was started. `rescued`: it was taken over from another engine or an earlier tick. */
+  run(report: RunReport, rescued: boolean): void {
+    this.triggered += 1
+    if (rescued) this.rescued += 1
+    if (report.cold_start) this.coldStarts += 1
+    const driftMs = report.drift_ms ?? 0
+    this.maxDriftMs = Math.max(this.maxDriftMs, driftMs)
+    if (driftMs > this.driftAlertMs) this.overThreshold += 1
+    if (report.status === "completed") this.completed += 1
+    if (report.status === "failed") this.failed += 1
+    const list = report.status === "completed" ? this.good : this.bad
+    if (list.length < MAX_LISTED) list.push(report)
+  }
+
+  skip(report: SkipReport): void {
+    this.skipped += 1
+    if (this.skips.length < MAX_LISTED) this.skips.push(report)
+  }
+
+  /** Slots passed over, now on record as a range. */
+  passedOver(count: number): void {
+    this.missed += count
+  }
+
+  error(error: TickError): void {
+    if (this.errors.length < MAX_ERRORS) this.errors.push(error)
+  }
+
+  summary(frame: {
+    readonly tickId: string
+    readonly engineId: string
+    readonly startedAt: number
+    readonly finishedAt: number
+  }): Summary {
+    const runs = [...this.bad, ...this.good].slice(0, MAX_LISTED)
+    return {
+      tick_id: frame.tickId,
+      engine_id: frame.engineId,
+      started_at: frame.startedAt,
+      finished_at: frame.finishedAt,
+      duration_ms: frame.finishedAt - frame.startedAt,
+      due: this.triggered + this.skipped,
+      triggered: this.triggered,
+      completed: this.completed,
+      failed: this.failed,
+      skipped: this.skipped,
+      unresolved: this.triggered - this.completed - this.failed,
+      rescued: this.rescued,
+      missed: this.missed,
+      cold_starts: this.coldStarts,
+      drift: { max_ms: this.maxDriftMs, over_threshold: this.overThreshold },
+      runs,
+      runs_truncated: this.triggered > runs.length || this.skipped > this.skips.length,
+      skips: this.skips,
+      errors: this.errors
+    }
+  }
+}
+
+/** A failed database call as the summary shows it: code, what failed and why, and how to fix it. */
+export const tickError = (error: SupabaseError): TickError => {
+  const [code, hint] = advice[error.reason]
+  return { code, message: error.message, hint }
+}
+
+const advice: Record<SupabaseError["reason"], readonly [code: string, hint: string]> = {
+  NotExecuted: [
+    "SUPABASE_UNREACHABLE",
+    "Nothing was changed by this call. Check SUPABASE_URL (or SUPABASE_DB_URL) and that the project is running; the next tick tries again."
+  ],
+  Ambiguous: [
+    "SUPABASE_UNREACHABLE",
+    "The call may have been carried out; it is safe, the next tick finds out. Check the connection to the project."
+  ],
+  Refused: [
+    "KEY_REFUSED",
+    "Set SUPABASE_SECRET_KEY to a secret key of this project (sb_secret_..., or the legacy service_role key)."
+  ],
+  Missing: [
+    "MIGRATIONS_MISSING",
+    'Apply the migrations: sync-scheduler schema print | psql "$SUPABASE_DB_URL", or supabase db push.'
+  ],
+  Rejected: [
+    "DATABASE_REFUSED_CALL",
+    "The database refused this very call. The message names the cause; other integrations are not affected."
+  ],
+  Malformed: [
+    "UNEXPECTED_ANSWER",
+    "The answer is not what this version expects. Check that SUPABASE_URL is the project's API and that migrations and binary belong together."
+  ]
+}

@@ -1,0 +1,101 @@
+import { Clock, Effect, Mailbox, Queue, Schema } from "effect"
+import { EngineConfig } from "./Config.ts"
+import { Summary } from "./Domain/Summary.ts"
+import { Tally, tickError } from "./Domain/Tally.ts"
+import { Token } from "./Domain/Token.ts"
+import { claimAll } from "./Engine/Claiming.ts"
+import { execute, type Functions, makeFunctions } from "./Engine/Execution.ts"
+import type { Claimed, TickContext, TickOptions } from "./Engine/TickContext.ts"
+import { Ledger } from "./Services/Ledger.ts"
+
+export { preview } from "./Engine/Preview.ts"
+export type { TickEvent, TickOptions } from "./Engine/TickContext.ts"
+
+/**
+ * One tick: sweep what dead engines left, read what is due, claim each slot under the advisory lock, invoke the
+ * claimed runs (at most `concurrency` at a time), record each outcome, and return the summary.
+ *
+ * *Guarantees*: never fails; whatever stops part of it is an error in the summary. Nothing is invoked before its start
+ * is committed. When interrupted it stops claiming, lets what is in flight finish and settle, gives back what was not
+ * started, records the tick, and only then ends.
+ */
+export const tick = Effect.fn("Engine.tick")(function* (options: TickOptions = {}) {
+  const ledger = yield* Ledger
+  const settings = yield* EngineConfig
+  const tickId = (yield* Token).next()
+  const startedAt = yield* Clock.currentTimeMillis
+  const tally = new Tally(settings.driftAlertMs)
+  const summarise = Effect.map(Clock.currentTimeMillis, (finishedAt) =>
+    tally.summary({ tickId, engineId: settings.engineId, startedAt, finishedAt })
+  )
+
+  const opened = yield* ledger.openTick(tickId, options.scope ?? {}).pipe(
+    Effect.tapError((error) => Effect.sync(() => tally.error(tickError(error)))),
+    Effect.option
+  )
+  if (opened._tag === "None") return yield* summarise
+  const skewMs = midpoint(startedAt, yield* Clock.currentTimeMillis) - opened.value.now
+  if (opened.value.idle) return yield* summarise
+
+  const record = Effect.flatMap(summarise, (summary) =>
+    ledger.finishTick(tickId, Schema.encodeSync(Summary)(summary), skewMs)
+  ).pipe(Effect.catchAll((error) => Effect.sync(() => tally.error(tickError(error)))))
+
+  const context: TickContext = {
+    settings,
+    scope: options.scope ?? {},
+    limit: options.limit ?? Number.POSITIVE_INFINITY,
+    claimUntil: startedAt + (options.budgetMs ?? Number.POSITIVE_INFINITY),
+    tally,
+    observe: options.observe ?? (() => Effect.void),
+    claimed: yield* Mailbox.make<Claimed>({ capacity: settings.concurrency }),
+    ready: yield* Queue.unbounded<string>()
+  }
+  yield* Effect.all([claimAll(opened.value, context), executeAll(context)], {
+    concurrency: "unbounded",
+    discard: true
+  }).pipe(Effect.ensuring(giveBack(context)), Effect.ensuring(record))
+  return yield* summarise
+})
+
+/** The workers: as many as may be in flight, each taking the next claimed run when its last one is over. */
+const executeAll = (context: TickContext) =>
+  Effect.gen(function* () {
+    const functions = yield* makeFunctions
+    const { concurrency } = context.settings
+    yield* Effect.forEach(Array.from({ length: concurrency }), () => work(functions, context), {
+      concurrency,
+      discard: true
+    })
+  })
+
+const work = (functions: Functions, context: TickContext) =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      for (;;) {
+        const item = yield* restore(context.claimed.take)
+        yield* untilDone(execute(item, functions, context))
+        if (item.more) yield* context.ready.offer(item.run.integration_id)
+      }
+    })
+  ).pipe(Effect.catchTag("NoSuchElementException", () => Effect.void))
+
+/**
+ * Runs in a fiber of its own: who is interrupted waits for it, while timeouts inside it go on working. An invocation
+ * bounds itself by its timeout, so the wait is bounded too.
+ */
+const untilDone = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(Effect.forkDaemon(Effect.interruptible(effect)), (fiber) => fiber)
+
+/** Claimed and never started, because the tick was interrupted: any engine may have them at once. */
+const giveBack = (context: TickContext) =>
+  Effect.gen(function* () {
+    const ledger = yield* Ledger
+    const [left] = yield* context.claimed.takeAll
+    yield* ledger.release(Array.from(left).map(({ run }) => run.run_id))
+  }).pipe(
+    Effect.catchAll((error) => Effect.sync(() => context.tally.error(tickError(error)))),
+    Effect.uninterruptible
+  )
+
+const midpoint = (from: number, to: number): number => from + (to - from) / 2

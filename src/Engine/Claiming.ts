@@ -1,0 +1,209 @@
+import { Clock, Effect, Exit, Option, Queue } from "effect"
+import { decide } from "../Domain/CatchUp.ts"
+import type { SupabaseError } from "../Domain/Errors.ts"
+import type { DueIntegration, Slot } from "../Domain/Integration.ts"
+import type { SkipReport } from "../Domain/Summary.ts"
+import { tickError } from "../Domain/Tally.ts"
+import { type DuePage, Ledger, type OpenedTick } from "../Services/Ledger.ts"
+import { type Claims, Lock } from "../Services/Lock.ts"
+import type { TickContext } from "./TickContext.ts"
+
+/** The most slots in one claim; the SQL function enforces the same. */
+const MAX_BATCH = 100
+/** Integrations with more due slots that one tick works off in turn; the others go on in the next tick. */
+const MAX_BACKLOG = 1000
+
+/** Everything there is to start: what waits, then every due page, then further slots of the same integrations. */
+export const claimAll = (opened: OpenedTick, tick: TickContext) =>
+  Effect.gen(function* () {
+    const claiming = yield* makeClaiming(tick)
+    yield* claiming.adopt(opened)
+    let page: DuePage = opened
+    for (;;) {
+      yield* claiming.claimPage(page)
+      if (page.cursor === null || (yield* claiming.isOver)) break
+      const next = yield* claiming.read(page.cursor)
+      if (next === null) break
+      page = next
+    }
+    yield* claiming.claimBacklog
+  }).pipe(Effect.ensuring(tick.claimed.end), Effect.withSpan("Engine.claimAll"))
+
+const makeClaiming = (tick: TickContext) =>
+  Effect.gen(function* () {
+    const ledger = yield* Ledger
+    const lock = yield* Lock
+    /** Integrations with a run of ours under way and more slots due. */
+    const backlog = new Set<string>()
+    let offered = 0
+    let batchSize = tick.settings.concurrency
+    let isStopped = false
+
+    const isOver = Effect.map(
+      Clock.currentTimeMillis,
+      (now) => isStopped || offered >= tick.limit || now >= tick.claimUntil
+    )
+
+    const fail = (error: SupabaseError) => Effect.sync(() => tick.tally.error(tickError(error)))
+
+    const skip = (report: SkipReport) =>
+      Effect.suspend(() => {
+        tick.tally.skip(report)
+        return tick.observe({ _tag: "Skip", skip: report })
+      })
+
+    const read = (cursor: string | null, ids?: ReadonlyArray<string>) =>
+      ledger
+        .readDue(cursor, ids === undefined ? tick.scope : { ...tick.scope, integrationIds: ids })
+        .pipe(Effect.catchAll((error) => Effect.as(fail(error), null)))
+
+    /** Runs that wait in the ledger: retries, and claims whose engine is gone. */
+    const adopt = (opened: OpenedTick) =>
+      Effect.gen(function* () {
+        const seen: Array<string> = []
+        let runs = opened.pending
+        while (runs.length > 0 && !(yield* isOver)) {
+          for (const run of runs.slice(0, tick.limit - offered)) {
+            seen.push(run.run_id)
+            offered += 1
+            yield* tick.claimed.offer({ run, rescued: run.claimed_by !== null, more: false })
+          }
+          if (runs.length < MAX_BATCH || seen.length >= MAX_BACKLOG) return
+          runs = yield* ledger
+            .readPending(tick.scope, seen)
+            .pipe(Effect.catchAll((error) => Effect.as(fail(error), [])))
+        }
+      })
+
+    /** One integration's defect must not sink the others: it becomes an error of the tick. */
+    const plan = (due: DueIntegration, now: number) =>
+      Effect.exit(Effect.sync(() => decide(due, now, tick.settings))).pipe(
+        Effect.map((exit): ReadonlyArray<Slot> => {
+          if (Exit.isSuccess(exit)) return [exit.value]
+          tick.tally.error({
+            code: "ENGINE_DEFECT",
+            message: `Integration ${due.integration_id}: its schedule could not be evaluated (${exit.cause})`,
+            hint: "Check its sync_schedule and timezone, and report this as a bug."
+          })
+          return []
+        })
+      )
+
+    const claim = (slots: ReadonlyArray<Slot>): Effect.Effect<Claims> =>
+      lock.claim(slots).pipe(
+        Effect.catchAll((error) => {
+          // The database may have refused one slot only: the others are claimed without it.
+          if (error.reason === "Rejected" && slots.length > 1) {
+            return Effect.map(
+              Effect.forEach(slots, (slot) => claim([slot])),
+              (each) => ({
+                claimed: each.flatMap((claims) => claims.claimed),
+                skipped: each.flatMap((claims) => claims.skipped)
+              })
+            )
+          }
+          isStopped ||= error.reason !== "Rejected"
+          return Effect.as(fail(error), {
+            claimed: [],
+            skipped: slots.map((slot) => ({ ...skipOf(slot), reason: "claim_unconfirmed" }))
+          })
+        })
+      )
+
+    /** Hands claimed runs to the workers; those that an interruption leaves behind are given back. */
+    const hand = (claimed: Claims["claimed"], slots: ReadonlyMap<string, Slot>, now: number) => {
+      const left = new Map(claimed.map((run) => [run.run_id, run]))
+      return Effect.forEach(
+        claimed,
+        (run) => {
+          const next = slots.get(run.integration_id)?.next_run_at ?? null
+          const more = next !== null && next <= now && backlog.size < MAX_BACKLOG
+          if (more) backlog.add(run.integration_id)
+          offered += 1
+          return Effect.tap(tick.claimed.offer({ run, rescued: false, more }), () =>
+            Effect.sync(() => left.delete(run.run_id))
+          )
+        },
+        { discard: true }
+      ).pipe(Effect.onInterrupt(() => Effect.ignore(ledger.release(Array.from(left.keys())))))
+    }
+
+    const claimBatch = (slots: ReadonlyArray<Slot>, now: number) =>
+      Effect.uninterruptibleMask((restore) =>
+        Effect.flatMap(claim(slots), (claims) => restore(account(claims, slots, now)))
+      )
+
+    /** Counts what a batch came to, and hands its runs to the workers. */
+    const account = ({ claimed, skipped }: Claims, slots: ReadonlyArray<Slot>, now: number) =>
+      Effect.gen(function* () {
+        const bySlot = new Map(slots.map((slot) => [slot.integration_id, slot]))
+        const notMovedOn = new Set<string>()
+        for (const one of skipped) {
+          const slot = bySlot.get(one.integration_id)
+          if (one.reason !== "already_recorded") notMovedOn.add(one.integration_id)
+          if (one.reason === "schedule_error") tick.tally.error(scheduleError(slot))
+          if (slot !== undefined && isDue(slot, now)) yield* skip({ ...one, ...dueOf(slot) })
+        }
+        for (const slot of slots) {
+          if (!notMovedOn.has(slot.integration_id)) {
+            tick.tally.passedOver(slot.passed_over?.count ?? 0)
+          }
+        }
+        yield* hand(claimed, bySlot, now)
+      })
+
+    /** Claims a page in batches: small while the workers are busy, larger when they wait for claims. */
+    const claimPage = (page: DuePage) =>
+      Effect.gen(function* () {
+        for (const row of page.unreadable) {
+          tick.tally.error({
+            code: "ROW_UNREADABLE",
+            message: `Integration ${row.id} cannot be read: ${row.detail}`,
+            hint: "Correct the row in organization_integrations; the others are not affected."
+          })
+        }
+        const planned = yield* Effect.forEach(page.due, (due) => plan(due, page.now))
+        const slots = planned.flat()
+        for (let at = 0; at < slots.length && !(yield* isOver); ) {
+          const size = Math.min(batchSize, MAX_BATCH, tick.limit - offered)
+          yield* claimBatch(slots.slice(at, at + size), page.now)
+          at += size
+          const waiting = Option.getOrElse(yield* tick.claimed.size, () => 0)
+          batchSize = waiting === 0 ? Math.min(batchSize * 2, MAX_BATCH) : tick.settings.concurrency
+        }
+      })
+
+    /** The next slots of integrations whose run is over, one at a time each, in turn, until none is due. */
+    const claimBacklog = Effect.gen(function* () {
+      while (backlog.size > 0 && !(yield* isOver)) {
+        const ids = Array.from(yield* Queue.takeBetween(tick.ready, 1, MAX_BATCH))
+        for (const id of ids) backlog.delete(id)
+        const page = yield* read(null, ids)
+        if (page === null) return
+        yield* claimPage(page)
+      }
+    })
+
+    return { adopt, claimPage, claimBacklog, read, isOver }
+  })
+
+const isDue = (slot: Slot, now: number): boolean =>
+  slot.scheduled_for !== null ||
+  (slot.expected_next_run_at !== null && slot.expected_next_run_at <= now)
+
+const skipOf = (slot: Slot) => ({
+  org_id: slot.org_id,
+  integration_id: slot.integration_id,
+  scheduled_for: slot.scheduled_for
+})
+
+const dueOf = (slot: Slot) => ({
+  org_id: slot.org_id,
+  scheduled_for: slot.scheduled_for ?? slot.expected_next_run_at
+})
+
+const scheduleError = (slot: Slot | undefined) => ({
+  code: "SCHEDULE_INVALID",
+  message: `Integration ${slot?.integration_id ?? "?"}: ${slot?.schedule_error ?? "its schedule is invalid"}`,
+  hint: "Correct sync_schedule or timezone of this row; it is not due until then. Try it with: sync-scheduler schedules validate"
+})

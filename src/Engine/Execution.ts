@@ -1,0 +1,247 @@
+import { Clock, Effect, Either, Option, Random } from "effect"
+import { type Outcome, ofError } from "../Domain/Outcome.ts"
+import { retryDelay } from "../Domain/Retry.ts"
+import type { Settled, Settlement } from "../Domain/Rpc.ts"
+import type { Run, RunStatus, StartedRun } from "../Domain/Run.ts"
+import { storable, storableText } from "../Domain/Storable.ts"
+import type { RunReport } from "../Domain/Summary.ts"
+import { tickError } from "../Domain/Tally.ts"
+import { Token } from "../Domain/Token.ts"
+import { Invoker, type WarmUp } from "../Services/Invoker.ts"
+import { Ledger } from "../Services/Ledger.ts"
+import type { Claimed, TickContext } from "./TickContext.ts"
+
+/** A start that is older than this is not sent any more: a frozen engine gives the run back. */
+const SEND_WITHIN_MS = 20_000
+/** After so many attempts in a row that did not reach a function, the rest of its runs wait for the next tick. */
+const MAX_UNREACHED = 10
+/** A first contact slower than this is a cold start, whatever the function says of itself. */
+const COLD_AFTER_MS = 1_000
+
+/** What a tick knows of its functions: who was woken, and who does not answer. */
+export const makeFunctions = Effect.gen(function* () {
+  const invoker = yield* Invoker
+  const unreached = new Map<string | null, number>()
+  const woken = new Map<string | null, Effect.Effect<WarmUp>>()
+  return {
+    isAvailable: (name: string | null) => (unreached.get(name) ?? 0) < MAX_UNREACHED,
+    observe: (name: string | null, outcome: Outcome) => {
+      unreached.set(name, outcome._tag === "NotExecuted" ? (unreached.get(name) ?? 0) + 1 : 0)
+    },
+    /** Wakes the function before its first invocation of the tick; null when that was done already. */
+    warmUp: (name: string | null) =>
+      Effect.gen(function* () {
+        const first = !woken.has(name)
+        const warming = woken.get(name) ?? (yield* Effect.cached(invoker.warmUp(name)))
+        woken.set(name, warming)
+        const result = yield* warming
+        return first ? result : null
+      })
+  }
+})
+export type Functions = Effect.Effect.Success<typeof makeFunctions>
+
+/**
+ * One claimed run, from pending to its outcome: start it, and only when that is confirmed invoke it once, then record
+ * what came of it by token. Never fails: everything that can happen ends in the tally.
+ */
+export const execute = (item: Claimed, functions: Functions, tick: TickContext) =>
+  Effect.gen(function* () {
+    const ledger = yield* Ledger
+    const { run } = item
+    if (!functions.isAvailable(run.function_name)) {
+      yield* ledger.release([run.run_id]).pipe(Effect.ignore)
+      return yield* skip(run, "function_unavailable", tick)
+    }
+    const warm = run.warm_up ? yield* functions.warmUp(run.function_name) : null
+    const leaseToken = (yield* Token).next()
+    const timeoutMs = run.invoke_timeout_ms ?? tick.settings.invokeTimeoutMs
+    const leaseMs = timeoutMs + tick.settings.leaseMarginMs
+
+    const requested = yield* readClocks
+    const start = yield* Effect.either(ledger.start(run, leaseToken, leaseMs))
+    if (Either.isLeft(start)) {
+      tick.tally.error(tickError(start.left))
+      return yield* skip(run, "start_unconfirmed", tick)
+    }
+    if (start.right._tag === "NotStarted") return yield* skip(run, start.right.reason, tick)
+
+    const started: StartedRun = { ...start.right.run, lease_token: leaseToken }
+    const sent = yield* readClocks
+    const outcome =
+      elapsed(requested, sent) > SEND_WITHIN_MS ? frozen : yield* invokeOnce(started, timeoutMs)
+    functions.observe(run.function_name, outcome)
+    const answered = yield* readClocks
+
+    const settlement = yield* settlementOf(started, outcome, warm, tick)
+    const remainingMs = Math.max(
+      leaseMs - elapsed(requested, answered),
+      tick.settings.leaseMarginMs
+    )
+    const settled = yield* Effect.either(ledger.settle(settlement, remainingMs))
+    if (Either.isLeft(settled)) tick.tally.error(tickError(settled.left))
+    const report = reportOf(
+      started,
+      outcome,
+      settlement,
+      Either.getRight(settled),
+      answered.wall - sent.wall
+    )
+    tick.tally.run(report, item.rescued)
+    yield* tick.observe({ _tag: "Run", run: report })
+  }).pipe(
+    Effect.catchAllCause((cause) =>
+      Effect.sync(() =>
+        tick.tally.error({
+          code: "ENGINE_DEFECT",
+          message: `Run ${item.run.run_id}: ${cause}`,
+          hint: "The lease of the run decides what happens to it. Report this as a bug."
+        })
+      )
+    )
+  )
+
+interface Clocks {
+  readonly wall: number
+  readonly monotonic: number
+}
+
+/** Both clocks, in milliseconds: a frozen process is seen by one, a suspended machine by the other. */
+const readClocks = Effect.all({
+  wall: Clock.currentTimeMillis,
+  monotonic: Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos / 1_000_000n))
+})
+
+const elapsed = (from: Clocks, to: Clocks): number =>
+  Math.max(to.wall - from.wall, to.monotonic - from.monotonic)
+
+const frozen: Outcome = {
+  _tag: "NotExecuted",
+  httpStatus: null,
+  code: "ENGINE_FROZEN",
+  message: "The engine stood still after the start, so it did not send the invocation.",
+  retryAfterMs: 0
+}
+
+/** One invocation, whatever becomes of it: an error or a defect is an outcome too. */
+const invokeOnce = (run: StartedRun, timeoutMs: number): Effect.Effect<Outcome, never, Invoker> =>
+  Effect.gen(function* () {
+    const invoker = yield* Invoker
+    const now = yield* Clock.currentTimeMillis
+    return yield* invoker
+      .invoke({ run, functionName: run.function_name, deadline: now + timeoutMs, timeoutMs })
+      .pipe(
+        Effect.catchAll((error) => Effect.succeed(ofError(error))),
+        Effect.catchAllCause((cause) =>
+          Effect.succeed<Outcome>({
+            _tag: "Unknown",
+            httpStatus: null,
+            code: "ENGINE_DEFECT",
+            message: `The invocation died in the engine: ${cause}`
+          })
+        )
+      )
+  })
+
+const settlementOf = (
+  run: StartedRun,
+  outcome: Outcome,
+  warm: WarmUp | null,
+  tick: TickContext
+): Effect.Effect<Settlement> =>
+  Effect.gen(function* () {
+    const { settings } = tick
+    const random = yield* Random.next
+    return {
+      run_id: run.run_id,
+      lease_token: run.lease_token,
+      outcome: outcomeNames[outcome._tag],
+      http_status: outcome.httpStatus,
+      error_code: "code" in outcome ? storableText(outcome.code, 200) : null,
+      error_message: "message" in outcome ? storableText(outcome.message, 2048) : null,
+      response: "response" in outcome ? storable(outcome.response) : null,
+      retry_in_ms:
+        outcome._tag !== "NotExecuted"
+          ? null
+          : outcome === frozen
+            ? 0
+            : retryDelay({
+                attempt: run.attempt,
+                retryAfterMs: outcome.retryAfterMs,
+                random,
+                baseMs: settings.retryBaseMs,
+                capMs: settings.retryCapMs
+              }),
+      lease_seconds: outcome._tag === "Accepted" ? settings.runningGuardMs / 1000 : null,
+      cold_start:
+        warm !== null && (warm.cold === true || !warm.ok || warm.latencyMs > COLD_AFTER_MS),
+      warm_up_ms: warm === null ? null : Math.round(warm.latencyMs)
+    }
+  })
+
+const outcomeNames: Record<Outcome["_tag"], Settlement["outcome"]> = {
+  Completed: "completed",
+  Accepted: "accepted",
+  Failed: "failed",
+  NotExecuted: "not_executed",
+  Unknown: "unknown"
+}
+
+const reportOf = (
+  run: StartedRun,
+  outcome: Outcome,
+  settlement: Settlement,
+  settled: Option.Option<Settled>,
+  durationMs: number
+): RunReport => {
+  const status: RunStatus = Option.match(settled, {
+    onNone: () => "running",
+    onSome: (one) => one.status ?? "unknown"
+  })
+  const retryAt = Option.flatMapNullable(settled, (one) => one.retry_at)
+  const error = errorOf(outcome, settled)
+  return {
+    run_id: run.run_id,
+    org_id: run.org_id,
+    integration_id: run.integration_id,
+    integration_type: run.integration_type,
+    scheduled_for: run.scheduled_for,
+    trigger: run.trigger,
+    attempt: run.attempt,
+    status,
+    drift_ms: run.drift_ms,
+    duration_ms: durationMs,
+    cold_start: settlement.cold_start,
+    http_status: outcome.httpStatus,
+    ...(error === null || status === "completed"
+      ? {}
+      : {
+          error: Option.match(retryAt, {
+            onNone: () => error,
+            onSome: (retry_at) => ({ ...error, retry_at })
+          })
+        })
+  }
+}
+
+const errorOf = (outcome: Outcome, settled: Option.Option<Settled>) => {
+  if (Option.isNone(settled)) {
+    return {
+      code: "OUTCOME_NOT_RECORDED",
+      message: `The function's outcome (${outcome._tag}) could not be recorded; the lease decides.`
+    }
+  }
+  return "code" in outcome ? { code: outcome.code, message: outcome.message } : null
+}
+
+const skip = (run: Run, reason: string, tick: TickContext) =>
+  Effect.suspend(() => {
+    const report = {
+      org_id: run.org_id,
+      integration_id: run.integration_id,
+      scheduled_for: run.scheduled_for,
+      reason
+    }
+    tick.tally.skip(report)
+    return tick.observe({ _tag: "Skip", skip: report })
+  })

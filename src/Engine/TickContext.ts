@@ -1,0 +1,46 @@
+import type { Effect, Mailbox, Queue } from "effect"
+import type { EngineSettings } from "../Config.ts"
+import type { Run } from "../Domain/Run.ts"
+import type { RunReport, SkipReport } from "../Domain/Summary.ts"
+import type { Tally } from "../Domain/Tally.ts"
+import type { Scope } from "../Services/Ledger.ts"
+
+/** What a caller can watch while a tick goes on; `-o jsonl` and the progress line are made of it. */
+export type TickEvent =
+  | { readonly _tag: "Run"; readonly run: RunReport }
+  | { readonly _tag: "Skip"; readonly skip: SkipReport }
+  | { readonly _tag: "Progress"; readonly done: number; readonly running: number }
+
+/** What a tick is asked to do. */
+export interface TickOptions {
+  readonly scope?: Scope
+  /** The most runs to start. Unlimited when absent. */
+  readonly limit?: number | undefined
+  /** How long to go on claiming, in milliseconds; what does not fit is left due for the next tick. */
+  readonly budgetMs?: number | undefined
+  readonly observe?: (event: TickEvent) => Effect.Effect<void>
+}
+
+/** A claimed run on its way from the claims to a worker. */
+export interface Claimed {
+  readonly run: Run
+  /** It was claimed by another engine that never started it. */
+  readonly rescued: boolean
+  /** Its integration has more due slots; the next one is claimed when this run is over. */
+  readonly more: boolean
+}
+
+/** What the two halves of a tick, claiming and executing, share. Lives as long as the tick. */
+export interface TickContext {
+  readonly settings: EngineSettings
+  readonly scope: Scope
+  readonly limit: number
+  /** When claiming ends, by the engine's clock, epoch milliseconds. */
+  readonly claimUntil: number
+  readonly tally: Tally
+  readonly observe: (event: TickEvent) => Effect.Effect<void>
+  /** Claimed runs, taken by the workers; bounded, so that claims stay just ahead of the invocations. */
+  readonly claimed: Mailbox.Mailbox<Claimed>
+  /** Integrations whose run is over and that have more due slots. */
+  readonly ready: Queue.Queue<string>
+}

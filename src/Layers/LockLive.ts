@@ -1,0 +1,57 @@
+import { Effect, Either, Layer, Option, Schema } from "effect"
+import { EngineConfig } from "../Config.ts"
+import { repeatFor } from "../Domain/Repetition.ts"
+import * as Rpc from "../Domain/Rpc.ts"
+import { Run } from "../Domain/Run.ts"
+import { Token } from "../Domain/Token.ts"
+import { Lock, type Skip } from "../Services/Lock.ts"
+import { Supabase } from "../Services/Supabase.ts"
+
+/** How long an unconfirmed claim is asked again, with its token, before its slots are left to the next tick. */
+const CLAIM_WITHIN_MS = 20_000
+
+const decodeRun = Schema.decodeUnknownEither(Run)
+const decodeId = Schema.decodeUnknownOption(Schema.Struct({ integration_id: Schema.String }))
+
+const identify = (row: unknown, orgOf: ReadonlyMap<string, string>) => {
+  const id = Option.match(decodeId(row), { onNone: () => "", onSome: (r) => r.integration_id })
+  return { integration_id: id, org_id: orgOf.get(id) ?? "", scheduled_for: null }
+}
+
+/** Claims through `claim_sync_runs`, where pg_try_advisory_xact_lock, the insert and the advance share a transaction. */
+export const layer: Layer.Layer<Lock, never, Supabase | EngineConfig> = Layer.effect(
+  Lock,
+  Effect.gen(function* () {
+    const supabase = yield* Supabase
+    const { engineId } = yield* EngineConfig
+    return Lock.of({
+      claim: Effect.fn("Lock.claim")(function* (slots) {
+        const token = (yield* Token).next()
+        const answer = yield* supabase
+          .call(Rpc.claimRuns, { p_engine_id: engineId, p_claim_token: token, p_slots: slots })
+          .pipe(repeatFor(CLAIM_WITHIN_MS))
+        const orgOf = new Map(slots.map((slot) => [slot.integration_id, slot.org_id]))
+        const claimed: Array<Run> = []
+        const unreadable: Array<Skip> = []
+        for (const row of answer.claimed) {
+          // One unreadable row never touches another's run; it stays pending until it can be read.
+          Either.match(decodeRun(row), {
+            onLeft: () => unreadable.push({ ...identify(row, orgOf), reason: "unreadable" }),
+            onRight: (run) => claimed.push(run)
+          })
+        }
+        claimed.sort((a, b) => a.scheduled_for - b.scheduled_for)
+        return {
+          claimed,
+          skipped: [
+            ...unreadable,
+            ...answer.skipped.map((skip) => ({
+              org_id: orgOf.get(skip.integration_id) ?? "",
+              ...skip
+            }))
+          ]
+        }
+      })
+    })
+  })
+)
