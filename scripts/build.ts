@@ -1,0 +1,103 @@
+/**
+ * Builds the binary: `bun run build [--target bun-linux-arm64] [--outfile path] [--commit sha]`.
+ *
+ * It is compiled with bytecode (start-up) and a source map (readable stack traces), knows its version and commit
+ * without looking at a file, and loads neither `.env` nor `bunfig.toml` from the directory it is started in: the
+ * latter would execute whatever it names. `--commit` is for builds without a git checkout.
+ */
+import { mkdir, rename, rm, stat, utimes } from "node:fs/promises"
+import { basename, dirname, join, resolve } from "node:path"
+import { parseArgs } from "node:util"
+import manifest from "../package.json" with { type: "json" }
+
+const root = resolve(import.meta.dir, "..")
+
+/** The platforms that are released. Bun fetches the runtime of a foreign one from the npm registry. */
+const TARGETS = [
+  "bun-linux-x64",
+  "bun-linux-x64-baseline",
+  "bun-linux-x64-musl",
+  "bun-linux-arm64",
+  "bun-linux-arm64-musl",
+  "bun-darwin-x64",
+  "bun-darwin-arm64",
+  "bun-windows-x64"
+] as const
+
+/** The commit of this checkout, `unknown` outside of one: a build from a tarball is still a build. */
+const commitOfCheckout = (): string => {
+  const git = Bun.which("git")
+  if (git === null) return "unknown"
+  const describe = Bun.spawnSync(
+    [git, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+    { cwd: root, stderr: "ignore" }
+  )
+  return describe.success ? describe.stdout.toString().trim() : "unknown"
+}
+
+const usage = (message: string): never => {
+  console.error(`build: ${message}`)
+  process.exit(2)
+}
+
+const readOptions = () => {
+  try {
+    return parseArgs({
+      args: Bun.argv.slice(2),
+      options: {
+        target: { type: "string" },
+        outfile: { type: "string", default: join(root, "dist", "sync-scheduler") },
+        commit: { type: "string" }
+      }
+    }).values
+  } catch (error) {
+    return usage(error instanceof Error ? error.message : String(error))
+  }
+}
+
+const options = readOptions()
+const target = TARGETS.find((known) => known === options.target)
+if (options.target !== undefined && target === undefined) {
+  usage(`unknown target ${options.target}; one of ${TARGETS.join(", ")}`)
+}
+const wanted = resolve(options.outfile)
+const outfile = target?.includes("windows") && !wanted.endsWith(".exe") ? `${wanted}.exe` : wanted
+
+// Built beside its place and moved into it: whoever runs the old one meanwhile is not disturbed, and two
+// builds at once leave one whole binary. It is dated by the start of the build, so that a source edited
+// meanwhile is newer than the binary.
+const startedAt = new Date()
+const part = join(dirname(outfile), `.${process.pid}-${basename(outfile)}`)
+await mkdir(dirname(outfile), { recursive: true })
+try {
+  const result = await Bun.build({
+    entrypoints: [join(root, "src", "main.ts")],
+    format: "esm",
+    minify: true,
+    bytecode: true,
+    sourcemap: "inline",
+    define: {
+      SYNC_SCHEDULER_VERSION: JSON.stringify(manifest.version),
+      SYNC_SCHEDULER_COMMIT: JSON.stringify(options.commit ?? commitOfCheckout())
+    },
+    compile: {
+      outfile: part,
+      autoloadDotenv: false,
+      autoloadBunfig: false,
+      ...(target === undefined ? {} : { target })
+    },
+    throw: false
+  })
+  for (const log of result.logs) console.error(Bun.inspect(log))
+  if (result.success) {
+    await utimes(part, startedAt, startedAt)
+    await rename(part, outfile)
+    const { size } = await stat(outfile)
+    console.error(`built ${outfile} (${(size / 1e6).toFixed(0)} MB)`)
+  } else {
+    process.exitCode = 1
+  }
+} finally {
+  // The map is inside the binary as well; the copy that Bun leaves beside it is named after the part.
+  for (const left of [part, `${part}.map`]) await rm(left, { force: true })
+}
