@@ -116,13 +116,21 @@ const handlers: Record<string, readonly [SyncHandler, SyncRunOptions]> = {
     { background: true, heartbeatEveryMs: 20 }
   ],
   "/defer": [
-    async ({ run, defer, ...context }) => {
-      const before = context.deadline
+    async ({ run, defer }) => {
       defer()
       await gate(run.id)
-      return { done: true, before: before.toISOString() }
+      return { done: true }
     },
     { heartbeatEveryMs: 20 }
+  ],
+  "/outlasts": [
+    async (context) => {
+      const before = context.deadline.getTime()
+      context.defer()
+      while (Date.now() <= before) await context.heartbeat()
+      return { aborted: context.signal.aborted, moved: context.deadline.getTime() > before }
+    },
+    { answerWithinMs: 1_000 }
   ],
   "/until-aborted": [untilAborted, { heartbeatEveryMs: 20 }],
   "/deadline": [untilAborted, { answerWithinMs: 1_500 }],
