@@ -1,3 +1,10 @@
+import { readBody, wordsOf } from "./AnswerBody.ts"
+import { type AnswerFacts, type AnswerRule, functionRules, lastRule } from "./AnswerRule.ts"
+import type { InvokeError } from "./Errors.ts"
+import { tidyMessage } from "./Message.ts"
+import { platformRules } from "./PlatformError.ts"
+import { readRetryAfter } from "./Retry.ts"
+
 /**
  * What an invocation came to, in the three words that decide everything: definite (completed, failed), proven not
  * executed, or unknown. `accepted` is a promise to report later (202).
@@ -36,4 +43,96 @@ export interface Answer {
   readonly headers: { readonly get: (name: string) => string | null }
   readonly body: string
   readonly truncated: boolean
+}
+
+/**
+ * Every rule by which an answer is judged, in order: the first that matches decides. The platform's errors come first,
+ * because their header tells them from a function's answers. The last rule matches everything.
+ */
+export const rules: ReadonlyArray<AnswerRule> = [...platformRules, ...functionRules, lastRule]
+
+/**
+ * Judges an answer. Pure and total. What may have been executed and does not say how it ended is Unknown.
+ * `now` (epoch milliseconds) is used only for a Retry-After date in an answer without a `Date` header.
+ */
+export const judge = (answer: Answer, now: number): Outcome => {
+  const body = readBody(answer.body, answer.truncated)
+  const platformCode = answer.headers.get("sb-error-code")?.trim() || null
+  const facts: AnswerFacts = { status: answer.status, platformCode, body }
+  return conclude(rules.find((rule) => rule.matches(facts)) ?? lastRule, facts, answer, now)
+}
+
+/**
+ * What an invocation without an answer came to. A connection that was never made is proof that nothing happened;
+ * a deadline or a broken connection proves nothing.
+ */
+export const ofError = (error: InvokeError): Outcome => {
+  switch (error.reason) {
+    case "NotSent":
+      return {
+        _tag: "NotExecuted",
+        httpStatus: null,
+        code: "CONNECTION_FAILED",
+        message: tidyMessage(
+          `The connection to the function was never made, so nothing happened: ${error.detail}`
+        ),
+        retryAfterMs: null
+      }
+    case "TimedOut":
+      return noAnswer("TIMED_OUT", `The function may still be working: ${error.detail}`)
+    case "Disconnected":
+      return noAnswer("CONNECTION_LOST", `The function may have done its work: ${error.detail}`)
+  }
+}
+
+const noAnswer = (code: string, message: string): Outcome => ({
+  _tag: "Unknown",
+  httpStatus: null,
+  code,
+  message: tidyMessage(message)
+})
+
+const conclude = (rule: AnswerRule, facts: AnswerFacts, answer: Answer, now: number): Outcome => {
+  const httpStatus = facts.status
+  const response = facts.body._tag === "Json" ? facts.body.value : null
+  const error = { httpStatus, code: codeOf(rule, facts), message: messageOf(rule, facts) }
+  switch (rule.outcome) {
+    case "Completed":
+    case "Accepted":
+      return { _tag: rule.outcome, httpStatus, response }
+    case "Failed":
+      return { _tag: "Failed", ...error, response }
+    case "Unknown":
+      return { _tag: "Unknown", ...error }
+    case "NotExecuted": {
+      const { headers } = answer
+      const retryAfterMs = readRetryAfter(headers.get("retry-after"), headers.get("date"), now)
+      return { _tag: "NotExecuted", ...error, retryAfterMs }
+    }
+  }
+}
+
+const codeOf = (rule: AnswerRule, { status, platformCode, body }: AnswerFacts): string => {
+  const [preferred = "", otherwise = preferred] = rule.code.split("|")
+  const code = preferred === "<error.code>" ? (wordsOf(body).code ?? otherwise) : preferred
+  return code
+    .replace("<status>", String(status))
+    .replace(
+      "<sb-error-code>",
+      platformCode !== null && isCode.test(platformCode) ? platformCode : "PLATFORM_ERROR"
+    )
+}
+
+const isCode = /^[A-Z][A-Z0-9_]{0,99}$/
+
+const messageOf = (rule: AnswerRule, { status, body }: AnswerFacts): string => {
+  const said = wordsOf(body).message
+  if (said !== null && rule.speaks === "function") {
+    return rule.outcome === "Failed" ? said : tidyMessage(`${rule.what}: ${said}`)
+  }
+  const unreadable = body._tag === "Unreadable" ? ` (${body.why})` : ""
+  const quoted = said === null ? "" : ` It said: ${said}`
+  return tidyMessage(
+    `${rule.what}${unreadable}: ${rule.why} (HTTP ${status}). ${rule.fix}${quoted}`
+  )
 }

@@ -95,7 +95,7 @@ const prepare = async (
 ): Promise<RequestInit> => {
   const headers = checkHeaders(init.headers)
   if (bounds.userAgent !== undefined) headers.set("user-agent", bounds.userAgent)
-  const request = { ...init, ...runtimeOptions, headers, signal }
+  const request = { ...init, ...fixedOptions, headers, signal }
   if (init.body === null || init.body === undefined) return request
   const blob = init.body instanceof Blob ? init.body : await new Response(init.body).blob()
   if (blob.type !== "" && !headers.has("content-type")) headers.set("content-type", blob.type)
@@ -104,8 +104,8 @@ const prepare = async (
   return { ...request, body: blob.stream() }
 }
 
-/** `duplex` is the standard's word for a streamed body; `timeout: false` lifts Bun's own idle limit of 5 minutes. */
-const runtimeOptions = { redirect: "manual", duplex: "half", timeout: false } as const
+/** `duplex` is what the standard asks for with a streamed body. */
+const fixedOptions = { redirect: "manual", duplex: "half" } as const
 
 const checkHeaders = (given: RequestInit["headers"]): Headers => {
   try {

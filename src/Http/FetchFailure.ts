@@ -1,4 +1,5 @@
 import { Schema } from "effect"
+import { tidyMessage } from "../Domain/Message.ts"
 
 /**
  * A request that gave no whole answer.
@@ -35,7 +36,7 @@ export const explainRejection = (error: unknown): FetchFailure => {
   const isProof = notSentCodes.has(codeOf(error)) || notSentTexts.some((text) => text.test(detail))
   return new FetchFailure({
     reason: isProof ? "NotSent" : "Disconnected",
-    detail: withoutQueries(detail)
+    detail: tidyMessage(detail)
   })
 }
 
@@ -82,6 +83,3 @@ const textOf = (error: unknown): string => {
   if (!(error instanceof Error)) return String(error)
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message
 }
-
-/** A query may hold a secret, and Deno's messages quote the URL. */
-const withoutQueries = (text: string): string => text.replaceAll(/\?[^\s)"']+/g, "")

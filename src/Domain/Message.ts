@@ -1,0 +1,30 @@
+/** The longest message that a row, a log line or the summary holds, in bytes of UTF-8. */
+export const MAX_MESSAGE_BYTES = 2048
+
+/**
+ * Text from elsewhere, made fit to be recorded: one line, well-formed, at most 2 KiB, without NUL (which jsonb refuses),
+ * keys, tokens, or the user, query and fragment of a URL. Masks what is recognisable; it cannot know every secret.
+ */
+export const tidyMessage = (text: string): string => {
+  const masked = masks.reduce(
+    (masked, [pattern, instead]) => masked.replaceAll(pattern, instead),
+    text.slice(0, 4 * MAX_MESSAGE_BYTES).toWellFormed()
+  )
+  return clip(masked.replaceAll(/[\p{Cc}\s]+/gu, " ").trim(), MAX_MESSAGE_BYTES)
+}
+
+const masks: ReadonlyArray<readonly [RegExp, string]> = [
+  [/\bsb_secret_[\w-]+/g, "sb_secret_***"],
+  [/\beyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?/g, "***"],
+  [/\b(Bearer|Basic)\s+[\w.~+/=-]+/gi, "$1 ***"],
+  [/(\w:\/\/)[^\s/?#@"'<>]+@/g, "$1"],
+  [/(\w:\/\/[^\s?#"'<>()]+)[?#][^\s"'<>()]*/g, "$1"]
+]
+
+/** Cuts between characters; what was cut shows as `…`. */
+const clip = (text: string, maxBytes: number): string => {
+  const encoder = new TextEncoder()
+  if (encoder.encode(text).length <= maxBytes) return text
+  const { read } = encoder.encodeInto(text, new Uint8Array(maxBytes - 3))
+  return `${text.slice(0, read)}…`
+}
