@@ -1,0 +1,107 @@
+import { once } from "node:events"
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+
+/** Given in place of a response: the TCP connection is cut, and the client never learns what became of its request. */
+export const RESET = Symbol.for("sync-scheduler.test.reset")
+
+/** What a handler gives back. A body stream that fails cuts the connection where it stands. */
+export type Answer = Response | typeof RESET
+
+/** A loopback HTTP server for tests. `url` has no trailing slash. */
+export interface HttpServer {
+  readonly url: string
+  /** Cuts every connection and stops listening. Repeating it does nothing. */
+  readonly close: () => Promise<void>
+}
+
+/**
+ * Serves `handler` on 127.0.0.1. Bun.serve cannot cut a connection before it answered; node:http can, and a lost answer is
+ * what these servers are for. The request arrives whole; its `signal` aborts when the client goes away. Every answer has a
+ * `Date` header, the handler's own if it set one.
+ */
+export const serveHttp = async (
+  handler: (request: Request) => Promise<Answer> | Answer,
+  port = 0
+): Promise<HttpServer> => {
+  const server = createServer((incoming, outgoing) => {
+    void respond(handler, incoming, outgoing)
+  })
+  // A client that reuses a connection must not meet one that we are just closing for being idle.
+  server.keepAliveTimeout = 600_000
+  server.requestTimeout = 0
+  server.timeout = 0
+  server.listen(port, "127.0.0.1")
+  await once(server, "listening")
+  const address = server.address()
+  if (address === null || typeof address === "string") throw new Error("no TCP address")
+  let closing: Promise<void> | undefined
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    close: () => {
+      closing ??= new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      })
+      return closing
+    }
+  }
+}
+
+const respond = async (
+  handler: (request: Request) => Promise<Answer> | Answer,
+  incoming: IncomingMessage,
+  outgoing: ServerResponse
+): Promise<void> => {
+  const gone = new AbortController()
+  outgoing.on("close", () => gone.abort())
+  outgoing.on("error", () => gone.abort())
+  incoming.on("error", () => gone.abort())
+  try {
+    const answer = await handler(await toRequest(incoming, gone.signal))
+    if (answer === RESET) incoming.socket.destroy()
+    else await send(answer, outgoing, gone.signal)
+  } catch (error) {
+    // A defect of the stand-in itself: say so, then look like a server that died.
+    if (!gone.signal.aborted) console.error("test server:", error)
+    incoming.socket.destroy()
+  }
+}
+
+const toRequest = async (incoming: IncomingMessage, signal: AbortSignal): Promise<Request> => {
+  const chunks: Array<Uint8Array> = []
+  for await (const chunk of incoming) chunks.push(chunk)
+  const headers = new Headers()
+  for (const [name, value] of Object.entries(incoming.headers)) {
+    for (const one of [value ?? []].flat()) headers.append(name, one)
+  }
+  const method = incoming.method ?? "GET"
+  const body = method === "GET" || method === "HEAD" ? null : Buffer.concat(chunks)
+  const url = new URL(incoming.url ?? "/", `http://${incoming.headers.host ?? "127.0.0.1"}`)
+  return new Request(url, { method, headers, body, signal })
+}
+
+const send = async (answer: Response, outgoing: ServerResponse, gone: AbortSignal) => {
+  outgoing.writeHead(answer.status, Object.fromEntries(answer.headers))
+  if (answer.body === null) {
+    outgoing.end()
+    return
+  }
+  const reader = answer.body.getReader()
+  gone.addEventListener("abort", () => void reader.cancel().catch(() => undefined), { once: true })
+  try {
+    while (!gone.aborted) {
+      const { done, value } = await reader.read()
+      if (done) break
+      if (!outgoing.write(value)) await drained(outgoing, gone)
+    }
+    outgoing.end()
+  } catch {
+    outgoing.destroy()
+  }
+}
+
+const drained = (outgoing: ServerResponse, gone: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    outgoing.once("drain", () => resolve())
+    gone.addEventListener("abort", () => resolve(), { once: true })
+  })
