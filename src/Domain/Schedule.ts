@@ -122,7 +122,7 @@ const clamp = (instant: number): number => Math.min(Math.max(instant, EARLIEST),
  * *Guarantees*: a whole second, greater than `after`; so repeated calls strictly increase.
  */
 export const next = (schedule: Schedule, after: number): Option.Option<number> =>
-  Option.fromNullable(firstSlot(schedule, clamp(after), clamp(after) + HORIZON))
+  Option.fromNullable(firstSlot(schedule, clamp(after), clamp(clamp(after) + HORIZON)))
 
 /** The slots in (after, upTo], oldest first, at most `limit` of them: the oldest. */
 export const between = (

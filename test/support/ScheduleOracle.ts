@@ -7,7 +7,7 @@
 const MINUTE = 60_000
 const DAY_MINUTES = 1440
 /** Minutes read before a period begins, so that what was skipped or shown before is known. */
-const LEAD = 2 * DAY_MINUTES
+const LEAD = DAY_MINUTES
 
 /** What the clock of a zone showed, in local minutes, at each real minute from `start` on. */
 export interface ClockReadings {
@@ -32,7 +32,7 @@ export const localMinutes = (timezone: string): ((instant: number) => number) =>
   }
 }
 
-/** Reads the clock of a zone at every real minute of [from, to], and for two days before. */
+/** Reads the clock of a zone at every real minute of [from, to], and for a day before. */
 export const readClock = (timezone: string, from: number, to: number): ClockReadings => {
   const read = localMinutes(timezone)
   const start = Math.floor(from / MINUTE) * MINUTE - LEAD * MINUTE
@@ -49,15 +49,21 @@ export const readClock = (timezone: string, from: number, to: number): ClockRead
   return { start, shown, repeated }
 }
 
-/** The days on whose next day the clock is not a day further: a change of the clock is in between. */
+/**
+ * The days (24 hours from `from` on) in which the clock of a zone was changed. Looks at whole weeks
+ * first: no zone changes its clock and back within one.
+ */
 export const daysWithChange = (timezone: string, from: number, to: number): Array<number> => {
   const read = localMinutes(timezone)
+  const changed = (start: number, days: number): boolean =>
+    read(start + days * DAY_MINUTES * MINUTE) - read(start) !== days * DAY_MINUTES
   const days: Array<number> = []
-  const step = DAY_MINUTES * MINUTE
-  for (let day = from, last = read(from); day < to; day += step) {
-    const following = read(day + step)
-    if (following - last !== DAY_MINUTES) days.push(day)
-    last = following
+  for (let week = from; week < to; week += 7 * DAY_MINUTES * MINUTE) {
+    if (!changed(week, 7)) continue
+    for (let day = 0; day < 7; day++) {
+      const start = week + day * DAY_MINUTES * MINUTE
+      if (changed(start, 1)) days.push(start)
+    }
   }
   return days
 }
@@ -144,12 +150,11 @@ export const oracleSlots = (
   const interval = /[*/]/.test(minute + hour)
   const sixty = Array.from({ length: 60 }, (_, value) => value)
   const seconds = sixty.filter((value) => within(value, second, [0, 59]))
-  const times = new Uint8Array(DAY_MINUTES).map((_, time) =>
-    within(time % 60, minute, [0, 59]) && within(Math.floor(time / 60), hour, [0, 23]) ? 1 : 0
-  )
+  const minutes = sixty.map((value) => within(value, minute, [0, 59]))
+  const hours = sixty.map((value) => value < 24 && within(value, hour, [0, 23]))
   let [knownDay, knownMatch] = [Number.NaN, false]
   const matches = (local: number): boolean => {
-    if (times[local % DAY_MINUTES] !== 1) return false
+    if (!minutes[local % 60] || !hours[Math.floor(local / 60) % 24]) return false
     const day = Math.floor(local / DAY_MINUTES)
     if (day !== knownDay) {
       knownDay = day
