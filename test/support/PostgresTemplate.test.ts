@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test"
-import { connect } from "./Postgres.ts"
-import { createDatabase, readMigrations, type TestDatabase } from "./TestDatabase.ts"
+import { connect, createDatabase, type TestDatabase } from "./Postgres.ts"
+import { readMigrations } from "./PostgresTemplate.ts"
 
 const SLOW = 120_000
 let database: TestDatabase
