@@ -1,0 +1,22 @@
+import { test } from "bun:test"
+import { Cause, Effect, Exit, type Scope, TestContext } from "effect"
+
+/**
+ * A test whose body is an Effect, on a clock that only the test moves. A failure is rethrown as it is, so that the
+ * runner points at the failing line.
+ */
+export const it = (
+  name: string,
+  body: () => Effect.Effect<unknown, unknown, Scope.Scope>,
+  options?: { readonly timeoutMs: number }
+): void =>
+  test(
+    name,
+    async () => {
+      const exit = await Effect.runPromiseExit(
+        Effect.suspend(body).pipe(Effect.scoped, Effect.provide(TestContext.TestContext))
+      )
+      if (Exit.isFailure(exit)) throw Cause.prettyErrors(exit.cause)[0] ?? exit.cause
+    },
+    options?.timeoutMs
+  )
