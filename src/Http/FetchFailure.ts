@@ -29,7 +29,7 @@ export class FetchFailure extends Schema.TaggedError<FetchFailure>()("FetchFailu
  * Says what a rejected `fetch` proves. `NotSent` only for what is known to fail before the first byte of a request;
  * everything else, also what nobody has seen yet, is `Disconnected`.
  *
- * *Source*: every case was provoked in Bun 1.4.5 and Deno 2.9.6 (test/Http/BoundedFetch.test.ts).
+ * *Source*: every case was provoked in Bun 1.4.5 and Deno 2.9.6 (test/Layers/InvokerLive.test.ts).
  */
 export const explainRejection = (error: unknown): FetchFailure => {
   const detail = textOf(error)

@@ -1,0 +1,164 @@
+import { Clock, Duration, Effect, Either, Layer, Option, Random, Redacted } from "effect"
+import { InvokeError } from "../Domain/Errors.ts"
+import { format } from "../Domain/Instant.ts"
+import { type Answer, judge } from "../Domain/Outcome.ts"
+import type { Invocation } from "../Domain/Run.ts"
+import { type BoundedAnswer, boundedFetch, type FetchFailure } from "../Http/BoundedFetch.ts"
+import { Invoker, type WarmUp } from "../Services/Invoker.ts"
+
+/** The most of an answer that is read. */
+const MAX_ANSWER_BYTES = 64 * 1024
+const WARM_UP_TIMEOUT_MS = 10_000
+
+/** Where the functions are, and what they know us by. */
+export interface InvokerOptions {
+  /** The whole URL of the default function: `https://<ref>.supabase.co/functions/v1/integration-sync`. */
+  readonly functionUrl: string
+  /** A secret key (`sb_secret_...`), or a legacy JWT. */
+  readonly key: Redacted.Redacted
+  /** Ours, for the User-Agent. */
+  readonly version: string
+}
+
+/**
+ * The Integration Edge Functions over `fetch`, in Bun and in Deno alike. One invocation is one POST, sent once, over a
+ * connection of its own where the runtime lets us choose (Bun): a kept one that breaks would leave its outcome unknown.
+ */
+export const layer = (options: InvokerOptions): Layer.Layer<Invoker> =>
+  Layer.succeed(Invoker, {
+    invoke: Effect.fn("Invoker.invoke", { kind: "client" })(function* (invocation) {
+      const { run, timeoutMs } = invocation
+      yield* Effect.annotateCurrentSpan({ "sync.run_id": run.run_id, "sync.attempt": run.attempt })
+      const answer = yield* request(options, invocation.functionName, {
+        method: "POST",
+        body: JSON.stringify(toBody(invocation)),
+        timeoutMs,
+        headers: {
+          "Content-Type": "application/json",
+          "Idempotency-Key": run.idempotency_key,
+          "x-sync-run-id": run.run_id,
+          traceparent: yield* traceparent
+        }
+      })
+      yield* Effect.annotateCurrentSpan("http.response.status_code", answer.status)
+      return judge(toAnswer(answer), yield* Clock.currentTimeMillis)
+    }),
+    warmUp: Effect.fn("Invoker.warmUp", { kind: "client" })(function* (functionName) {
+      const contact = request(options, functionName, {
+        method: "OPTIONS",
+        body: null,
+        timeoutMs: WARM_UP_TIMEOUT_MS,
+        headers: { traceparent: yield* traceparent }
+      })
+      const [took, result] = yield* Effect.timed(Effect.either(contact))
+      return toWarmUp(Duration.toMillis(took), result)
+    })
+  })
+
+interface Request {
+  readonly method: "POST" | "OPTIONS"
+  readonly body: string | null
+  readonly headers: Readonly<Record<string, string>>
+  readonly timeoutMs: number
+}
+
+const request = (
+  { functionUrl, key, version }: InvokerOptions,
+  functionName: string | null,
+  { method, body, headers, timeoutMs }: Request
+): Effect.Effect<BoundedAnswer, InvokeError> =>
+  Effect.gen(function* () {
+    const url = yield* urlOf(functionUrl, functionName)
+    // Uncompressed, because the byte bound is meant to bound our memory too.
+    const all = { ...headers, ...keyHeaders(Redacted.value(key)), "Accept-Encoding": "identity" }
+    return yield* boundedFetch(
+      url,
+      { method, body, headers: all, keepalive: false },
+      { maxBytes: MAX_ANSWER_BYTES, timeoutMs, userAgent: `sync-scheduler/${version}` }
+    ).pipe(Effect.mapError(toInvokeError(`${method} ${url.origin}${url.pathname}`)))
+  })
+
+/**
+ * The URL of a function: the default one's, or for a name its sibling's (the last path segment replaced).
+ * *Fails with* InvokeError `NotSent` when the URL or the name is none; a name cannot lead anywhere else.
+ */
+export const urlOf = (
+  functionUrl: string,
+  functionName: string | null
+): Effect.Effect<URL, InvokeError> => {
+  const url = URL.parse(functionUrl)
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    const detail = "The function's URL is not an http(s) URL. Check SYNC_SCHEDULER_FUNCTION_URL."
+    return Effect.fail(new InvokeError({ reason: "NotSent", detail }))
+  }
+  if (functionName === null) return Effect.succeed(url)
+  if (!/^[A-Za-z0-9_-]+$/.test(functionName)) {
+    const detail =
+      "The integration's function_name is not a function's name (letters, digits, - and _)."
+    return Effect.fail(new InvokeError({ reason: "NotSent", detail }))
+  }
+  url.pathname = url.pathname.replace(/[^/]*\/*$/, functionName)
+  return Effect.succeed(url)
+}
+
+/** A JWT goes where the platform checks one. A secret key as Bearer would be refused for being no JWT. */
+const keyHeaders = (key: string): Record<string, string> =>
+  key.startsWith("eyJ") ? { apikey: key, Authorization: `Bearer ${key}` } : { apikey: key }
+
+/** The JSON that the function is told: DESIGN.md section 5, "The invocation". */
+const toBody = ({ run, deadline }: Invocation) => ({
+  run_id: run.run_id,
+  org_id: run.org_id,
+  integration_id: run.integration_id,
+  integration_type: run.integration_type,
+  scheduled_for: format(run.scheduled_for),
+  attempt: run.attempt,
+  idempotency_key: run.idempotency_key,
+  trigger: run.trigger,
+  lease_token: run.lease_token,
+  deadline: format(deadline),
+  config: run.config
+})
+
+const toAnswer = ({ status, headers, body, truncated }: BoundedAnswer): Answer => ({
+  status,
+  headers,
+  body: new TextDecoder().decode(body),
+  truncated
+})
+
+const toInvokeError =
+  (what: string) =>
+  ({ reason, detail }: FetchFailure): InvokeError =>
+    new InvokeError({
+      reason: reason === "NotSent" || reason === "TimedOut" ? reason : "Disconnected",
+      detail: `${what}: ${detail}`
+    })
+
+const toWarmUp = (latencyMs: number, contact: Either.Either<BoundedAnswer, InvokeError>): WarmUp =>
+  Either.match(contact, {
+    onLeft: ({ message }) => ({ latencyMs, ok: false, cold: null, detail: message }),
+    onRight: ({ status, headers }) => {
+      const platformCode = headers.get("sb-error-code")
+      const cold = headers.get("x-sync-cold")
+      return {
+        latencyMs,
+        ok: status < 500 && platformCode !== "BOOT_ERROR",
+        cold: cold === "1" ? true : cold === "0" ? false : null,
+        detail: status < 400 ? null : `HTTP ${status}${platformCode ? ` ${platformCode}` : ""}`
+      }
+    }
+  })
+
+/** The current span in W3C form, or a trace of its own where tracing is off. *Source*: W3C Trace Context, section 3.2. */
+const traceparent: Effect.Effect<string> = Effect.gen(function* () {
+  const span = yield* Effect.option(Effect.currentSpan)
+  if (Option.isSome(span)) {
+    const { traceId, spanId, sampled } = span.value
+    const text = `00-${traceId}-${spanId}-${sampled ? "01" : "00"}`
+    if (/^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/.test(text)) return text
+  }
+  const words = yield* Effect.replicateEffect(Random.nextIntBetween(1, 2 ** 32), 6)
+  const hex = words.map((word) => word.toString(16).padStart(8, "0"))
+  return `00-${hex.slice(0, 4).join("")}-${hex.slice(4).join("")}-00`
+})
