@@ -59,16 +59,3 @@ export class ScheduleError extends Schema.TaggedError<ScheduleError>()("Schedule
     return this.detail
   }
 }
-
-/**
- * Settings that are missing or wrong. All of them at once, each with what is wrong and how to fix it.
- */
-export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError", {
-  problems: Schema.Array(
-    Schema.Struct({ setting: Schema.String, problem: Schema.String, fix: Schema.String })
-  )
-}) {
-  override get message(): string {
-    return this.problems.map((p) => `${p.setting}: ${p.problem}. ${p.fix}`).join("\n")
-  }
-}

@@ -1,0 +1,166 @@
+import { describe, expect, test } from "bun:test"
+import { type CatchUpPolicy, decide } from "../../src/Domain/CatchUp.ts"
+import type { DueIntegration } from "../../src/Domain/Integration.ts"
+
+const at = (text: string): number => Date.parse(`2026-11-24T${text}Z`)
+const minutes = (n: number): number => n * 60_000
+const policy: CatchUpPolicy = { driftAlertMs: minutes(5), catchUpWindowMs: minutes(60) }
+
+const due = (row: Partial<DueIntegration>): DueIntegration => ({
+  integration_id: "00000000-0000-4000-8000-000000000001",
+  org_id: "00000000-0000-4000-8000-000000000002",
+  integration_type: "xledger",
+  sync_schedule: "*/15 * * * *",
+  timezone: "UTC",
+  next_run_at: at("02:00:00.000"),
+  schedule_version: 1,
+  schedule_since: at("00:00:00.000"),
+  catch_up: "latest",
+  catch_up_window_ms: null,
+  ...row
+})
+
+const chosen = (row: Partial<DueIntegration>, now: number) => {
+  const { scheduled_for, next_run_at, passed_over, trigger } = decide(due(row), now, policy)
+  return { scheduled_for, next_run_at, passed_over, trigger }
+}
+
+describe("one slot due", () => {
+  test("on time: it runs, and the next one follows", () =>
+    expect(chosen({}, at("02:00:04.000"))).toEqual({
+      scheduled_for: at("02:00:00.000"),
+      next_run_at: at("02:15:00.000"),
+      passed_over: null,
+      trigger: "schedule"
+    }))
+
+  test("later than the drift alert: a catch-up", () =>
+    expect(chosen({}, at("02:05:00.001")).trigger).toBe("catch_up"))
+
+  test("a due value off the cron's grid is a slot", () =>
+    expect(chosen({ next_run_at: at("02:01:07.123") }, at("02:02:00.000"))).toEqual({
+      scheduled_for: at("02:01:07.123"),
+      next_run_at: at("02:15:00.000"),
+      passed_over: null,
+      trigger: "schedule"
+    }))
+})
+
+describe("a schedule whose first slot is not computed yet", () => {
+  test("counts from schedule_since, not from now", () =>
+    expect(
+      chosen({ next_run_at: null, schedule_since: at("01:59:30.000") }, at("02:00:10.000"))
+    ).toMatchObject({ scheduled_for: at("02:00:00.000"), next_run_at: at("02:15:00.000") }))
+
+  test("first slot in the future: only moves on", () =>
+    expect(
+      chosen({ next_run_at: null, schedule_since: at("02:00:00.000") }, at("02:00:10.000"))
+    ).toEqual({
+      scheduled_for: null,
+      next_run_at: at("02:15:00.000"),
+      passed_over: null,
+      trigger: "schedule"
+    }))
+})
+
+describe("several slots due", () => {
+  const now = at("03:31:00.000")
+
+  test("latest: the newest runs, however old; the others are one range", () =>
+    expect(chosen({}, now)).toEqual({
+      scheduled_for: at("03:30:00.000"),
+      next_run_at: at("03:45:00.000"),
+      passed_over: {
+        from: at("02:00:00.000"),
+        to: at("03:15:00.000"),
+        count: 6,
+        reason: "superseded"
+      },
+      trigger: "schedule"
+    }))
+
+  test("all: the oldest inside the window runs first, the older ones are one range", () =>
+    expect(chosen({ catch_up: "all" }, now)).toEqual({
+      scheduled_for: at("02:45:00.000"),
+      next_run_at: at("03:00:00.000"),
+      passed_over: {
+        from: at("02:00:00.000"),
+        to: at("02:30:00.000"),
+        count: 3,
+        reason: "outside_window"
+      },
+      trigger: "catch_up"
+    }))
+
+  test("all: the integration's own window wins", () =>
+    expect(chosen({ catch_up: "all", catch_up_window_ms: minutes(600) }, now)).toMatchObject({
+      scheduled_for: at("02:00:00.000"),
+      next_run_at: at("02:15:00.000"),
+      passed_over: null
+    }))
+
+  test("all: nothing inside the window only moves on", () =>
+    expect(
+      chosen(
+        { catch_up: "all", catch_up_window_ms: minutes(1), next_run_at: at("02:00:00.000") },
+        at("02:14:00.000")
+      )
+    ).toEqual({
+      scheduled_for: null,
+      next_run_at: at("02:15:00.000"),
+      passed_over: {
+        from: at("02:00:00.000"),
+        to: at("02:00:00.000"),
+        count: 1,
+        reason: "outside_window"
+      },
+      trigger: "schedule"
+    }))
+
+  test("skip: a newest slot on time runs, the missed ones do not", () =>
+    expect(chosen({ catch_up: "skip" }, now)).toMatchObject({
+      scheduled_for: at("03:30:00.000"),
+      passed_over: {
+        from: at("02:00:00.000"),
+        to: at("03:15:00.000"),
+        count: 6,
+        reason: "catch_up_skip"
+      }
+    }))
+
+  test("skip: when even the newest is late, all are passed over", () =>
+    expect(chosen({ catch_up: "skip" }, at("03:40:00.000"))).toEqual({
+      scheduled_for: null,
+      next_run_at: at("03:45:00.000"),
+      passed_over: {
+        from: at("02:00:00.000"),
+        to: at("03:30:00.000"),
+        count: 7,
+        reason: "catch_up_skip"
+      },
+      trigger: "schedule"
+    }))
+})
+
+describe("a schedule that cannot be computed", () => {
+  for (const [row, text] of [
+    [{ sync_schedule: "61 * * * *" }, "61"],
+    [{ timezone: "Europe/Atlantis" }, "Europe/Atlantis"],
+    [{ sync_schedule: "0 0 30 2 *" }, "0 0 30 2 *"]
+  ] as const) {
+    test(`${JSON.stringify(row)} becomes a schedule_error`, () => {
+      const slot = decide(due(row), at("03:00:00.000"), policy)
+      expect(slot).toMatchObject({ scheduled_for: null, next_run_at: null })
+      expect(slot.schedule_error).toContain(text)
+    })
+  }
+})
+
+test("a month of missed minutes is decided in one step", () => {
+  const slot = decide(
+    due({ sync_schedule: "* * * * *" }),
+    at("02:00:30.000") + minutes(30 * 1440),
+    policy
+  )
+  expect(slot.passed_over?.count).toBe(30 * 1440)
+})
