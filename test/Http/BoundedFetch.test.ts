@@ -1,0 +1,174 @@
+import { afterAll, describe, expect, it } from "bun:test"
+import { gzipSync } from "node:zlib"
+import { Effect, Either } from "effect"
+import { boundedFetch, FetchFailure, fetchWithin } from "../../src/Http/BoundedFetch.ts"
+import { explainRejection } from "../../src/Http/FetchFailure.ts"
+import { type Behaviour, headerOf, http, type RawServer, serveRaw } from "../support/RawServer.ts"
+
+const servers: Array<RawServer> = []
+afterAll(() => {
+  for (const server of servers) server.stop()
+})
+const serve = async (behaviour: Behaviour): Promise<RawServer> => {
+  const server = await serveRaw(behaviour)
+  servers.push(server)
+  return server
+}
+const answering = (...response: Parameters<typeof http>) =>
+  serve((socket) => socket.end(http(...response)))
+
+const bounds = { maxBytes: 10, timeoutMs: 20_000, userAgent: "sync-scheduler/1.2.3" }
+const post = { method: "POST", body: "{}", headers: { "content-type": "application/json" } }
+
+describe("boundedFetch", () => {
+  it.each([
+    [0, false],
+    [9, false],
+    [10, false],
+    [11, true],
+    [100_000, true]
+  ])("of a body of %i bytes with a bound of 10: truncated is %p", async (length, truncated) => {
+    const server = await answering("200 OK", "x".repeat(length))
+    const answer = await Effect.runPromise(boundedFetch(server.url, post, bounds))
+    expect(answer.body).toHaveLength(Math.min(length, 10))
+    expect(answer.truncated).toBe(truncated)
+  })
+
+  it("gives a redirect back, unfollowed", async () => {
+    const server = await answering("302 Found", "", { location: "/elsewhere" })
+    const answer = await Effect.runPromise(boundedFetch(server.url, post, bounds))
+    expect(answer.status).toBe(302)
+    expect(server.requests).toHaveLength(1)
+  })
+
+  it("sends what it was given, under our name", async () => {
+    const server = await answering("200 OK")
+    await Effect.runPromise(boundedFetch(server.url, post, bounds))
+    const request = server.requests[0] ?? ""
+    expect(request).toStartWith("POST / HTTP/1.1\r\n")
+    expect(headerOf(request, "content-type")).toBe("application/json")
+    expect(headerOf(request, "user-agent")).toBe("sync-scheduler/1.2.3")
+    expect(request).toEndWith("{}")
+  })
+
+  it("fails with NotSent for what is no URL", async () => {
+    const result = await Effect.runPromise(Effect.either(boundedFetch("http://[", post, bounds)))
+    expect(Either.flip(result)).toMatchObject({
+      right: { _tag: "FetchFailure", reason: "NotSent" }
+    })
+  })
+})
+
+describe("fetchWithin, as supabase-js uses it", () => {
+  const call = (url: string, init: RequestInit = post, more = {}) =>
+    fetchWithin({ ...bounds, ...more })(url, init)
+
+  it("answers like fetch", async () => {
+    const server = await answering("201 Made", "[1]", { "content-range": "0-0/1" })
+    const response = await call(server.url)
+    expect([response.status, response.statusText, response.ok]).toEqual([201, "Made", true])
+    expect(response.headers.get("content-range")).toBe("0-0/1")
+    expect(await response.json()).toEqual([1])
+  })
+
+  it("takes a Request", async () => {
+    const server = await answering("200 OK", "ok")
+    const request = new Request(`${server.url}/rpc`, post)
+    const response = await fetchWithin(bounds)(request)
+    expect(await response.text()).toBe("ok")
+    expect(server.requests[0]).toStartWith("POST /rpc HTTP/1.1\r\n")
+    expect(server.requests[0]).toEndWith("{}")
+  })
+
+  it("has no body where the status allows none", async () => {
+    const server = await serve((socket) => socket.end("HTTP/1.1 204 No Content\r\n\r\n"))
+    const response = await call(server.url)
+    expect([response.status, await response.text()]).toEqual([204, ""])
+  })
+
+  it("gives a compressed body as what it is, decompressed", async () => {
+    const zipped = gzipSync("ok")
+    const head = `content-encoding: gzip\r\ncontent-length: ${zipped.length}`
+    const server = await serve((socket) => {
+      socket.write(`HTTP/1.1 200 OK\r\n${head}\r\n\r\n`)
+      socket.end(zipped)
+    })
+    const response = await call(server.url)
+    expect(await response.text()).toBe("ok")
+    expect(response.headers.has("content-encoding")).toBe(false)
+  })
+
+  it.each([
+    ["Redirected", "307 Temporary Redirect", "", { location: "https://elsewhere.example" }],
+    ["TooLarge", "200 OK", "x".repeat(11), {}]
+  ])("rejects with %s", async (code, status, body, headers) => {
+    const server = await answering(status, body, headers)
+    const error = await call(server.url).catch((error: unknown) => error)
+    expect(error).toBeInstanceOf(FetchFailure)
+    expect(error).toMatchObject({ code, message: expect.stringContaining(code) })
+    expect(server.requests).toHaveLength(1)
+  })
+
+  it("rejects with TimedOut when the body does not end in time", async () => {
+    const server = await serve((socket) =>
+      socket.write("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nx")
+    )
+    const error = await call(server.url, post, { timeoutMs: 200 }).catch((error: unknown) => error)
+    expect(error).toMatchObject({ _tag: "FetchFailure", code: "TimedOut" })
+    await server.closed
+  })
+
+  it("rejects with the caller's reason when the caller aborts, and hangs up", async () => {
+    const server = await serve(() => undefined)
+    const controller = new AbortController()
+    const pending = call(server.url, { ...post, signal: controller.signal })
+    await server.asked
+    controller.abort(new Error("enough"))
+    await expect(pending).rejects.toThrow("enough")
+    await server.closed
+  })
+})
+
+describe("what a rejection proves", () => {
+  const withCode = (code: string, message = "") => Object.assign(new TypeError(message), { code })
+
+  it.each([
+    withCode("ECONNREFUSED"),
+    withCode("ENOTFOUND"),
+    withCode("CERT_HAS_EXPIRED"),
+    withCode("ERR_TLS_CERT_ALTNAME_INVALID"),
+    withCode("EPROTO", "EPROTO: The TLS handshake failed. Does the server speak TLS on this port?"),
+    new TypeError("fetch failed", {
+      cause: new Error(
+        "error sending request for url (https://h/?k=v): client error (Connect): dns error"
+      )
+    }),
+    new TypeError(
+      "error sending request for url (https://h/): client error (Connect): tcp connect error"
+    ),
+    new TypeError("Fetch failed: Requests to port 25 are blocked"),
+    new TypeError('Requires net access to "h:443", run again with the --allow-net flag')
+  ])("that nothing was sent: %#", (error) => {
+    expect(explainRejection(error).reason).toBe("NotSent")
+  })
+
+  it.each([
+    withCode("ECONNRESET"),
+    withCode("EPROTO", "an alert in the middle of it all"),
+    withCode("Malformed_HTTP_Response"),
+    new TypeError("fetch failed", { cause: new Error("Connection reset by peer (os error 104)") }),
+    new TypeError("error reading a body from connection"),
+    new Error("nobody has seen this before"),
+    "not even an error",
+    undefined
+  ])("nothing: %#", (error) => {
+    expect(explainRejection(error).reason).toBe("Disconnected")
+  })
+
+  it("without telling a query", () => {
+    const error = new TypeError("error sending request for url (https://h/p?apikey=secret): broken")
+    expect(explainRejection(error).detail).toBe(
+      "error sending request for url (https://h/p): broken"
+    )
+  })
+})
