@@ -1,0 +1,183 @@
+import { Either, type Redacted, Schema } from "effect"
+import { type Settings, table } from "../Config.ts"
+import { nearest } from "../Domain/Suggestion.ts"
+import type { Setting } from "./Setting.ts"
+import { type Found, type Problem, resolve, type Sources } from "./Source.ts"
+
+/** Settings that are missing or malformed: all of them, so that they are put right in one go. */
+export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError", {
+  problems: Schema.Array(
+    Schema.Struct({
+      key: Schema.String,
+      what: Schema.String,
+      why: Schema.String,
+      fix: Schema.String
+    })
+  )
+}) {
+  override get message(): string {
+    return this.problems.map(({ what, why }) => `${what}: ${why}`).join("; ")
+  }
+}
+
+/** All settings as they were found. A malformed one has its default here and a Problem beside it. */
+export interface Inspection {
+  readonly settings: Settings
+  /** Text and origin of each setting, by key. */
+  readonly found: ReadonlyMap<string, Found>
+  readonly problems: ReadonlyArray<Problem>
+  /** What is odd but stops nothing: misspelt variables, a key sent without encryption. */
+  readonly warnings: ReadonlyArray<string>
+}
+
+const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/
+
+const warningsFor = (sources: Sources, settings: Settings): ReadonlyArray<string> => {
+  const keys = Object.values(table).map((setting) => setting.key)
+  const known = new Set(keys.flatMap((key) => [key, `${key}_FILE`]))
+  const unknown = Object.keys(sources.environment)
+    .filter((name) => name.startsWith("SYNC_SCHEDULER_") && !known.has(name))
+    .map((name) => {
+      const meant = nearest(name, keys)
+      const hint = meant === undefined ? "it has no effect" : `did you mean ${meant}?`
+      return `${name} is not a setting: ${hint}`
+    })
+  const url = settings.supabaseUrl === null ? null : URL.parse(settings.supabaseUrl)
+  const open = url !== null && url.protocol === "http:" && !LOOPBACK.test(url.hostname)
+  return open ? [...unknown, "SUPABASE_URL is http: the key is sent unencrypted"] : unknown
+}
+
+/** Reads every setting, whether or not it is needed. Never fails: what is wrong is in `problems`. */
+export const inspect = (sources: Sources): Inspection => {
+  const found = new Map<string, Found>()
+  const problems: Array<Problem> = []
+  const take = <A>(setting: Setting<A>): A =>
+    Either.match(resolve(setting, sources), {
+      onLeft: (problem) => {
+        problems.push(problem)
+        return setting.fallback
+      },
+      onRight: (resolved) => {
+        found.set(setting.key, resolved.found)
+        return resolved.value
+      }
+    })
+  const settings: Settings = {
+    supabaseUrl: take(table.supabaseUrl),
+    secretKey: take(table.secretKey),
+    serviceRoleKey:
+      found.get(table.secretKey.key)?.text == null ? take(table.serviceRoleKey) : null,
+    databaseUrl: take(table.databaseUrl),
+    functionName: take(table.functionName),
+    functionUrl: take(table.functionUrl),
+    concurrency: take(table.concurrency),
+    invokeTimeout: take(table.invokeTimeout),
+    leaseMargin: take(table.leaseMargin),
+    runningGuard: take(table.runningGuard),
+    quiescence: take(table.quiescence),
+    adoptAfter: take(table.adoptAfter),
+    retryBase: take(table.retryBase),
+    retryCap: take(table.retryCap),
+    driftAlert: take(table.driftAlert),
+    catchUpWindow: take(table.catchUpWindow),
+    alertWebhookUrl: take(table.alertWebhookUrl),
+    pingUrl: take(table.pingUrl),
+    listen: take(table.listen),
+    adminToken: take(table.adminToken),
+    interval: take(table.interval),
+    logLevel: take(table.logLevel),
+    logFormat: take(table.logFormat)
+  }
+  if (settings.retryCap < settings.retryBase) {
+    problems.push({
+      key: table.retryCap.key,
+      what: "SYNC_SCHEDULER_RETRY_CAP is shorter than SYNC_SCHEDULER_RETRY_BASE",
+      why: "the longest wait cannot be shorter than the first",
+      fix: "Raise the cap or lower the base."
+    })
+  }
+  return { settings, found, problems, warnings: warningsFor(sources, settings) }
+}
+
+/** How the database is reached: through the project's API, or directly. */
+export type Database =
+  | {
+      readonly _tag: "Api"
+      readonly url: string
+      readonly key: Redacted.Redacted<string>
+    }
+  | { readonly _tag: "Direct"; readonly url: Redacted.Redacted<string> }
+
+/** Where functions are invoked, and what they know the engine by. */
+export interface Functions {
+  readonly url: string
+  readonly key: Redacted.Redacted<string>
+}
+
+/** All that a tick needs, with nothing missing. */
+export interface Project {
+  readonly settings: Settings
+  readonly database: Database
+  readonly functions: Functions
+  readonly warnings: ReadonlyArray<string>
+}
+
+const missing = (setting: Setting<unknown>, why: string, fix: string): Problem => ({
+  key: setting.key,
+  what: `${setting.key} is missing`,
+  why,
+  fix
+})
+
+const noUrl = missing(
+  table.supabaseUrl,
+  "the engine reaches the database and the functions through it",
+  "Set SUPABASE_URL=https://<project-ref>.supabase.co (Dashboard: Project Settings, API)."
+)
+const noFunctionUrl = missing(
+  table.supabaseUrl,
+  "the function's address is made from it",
+  "Set SUPABASE_URL=https://<project-ref>.supabase.co, or SYNC_SCHEDULER_FUNCTION_URL."
+)
+const noKey = missing(
+  table.secretKey,
+  "the engine reads schedules, writes runs and invokes functions with it",
+  "Set SUPABASE_SECRET_KEY=sb_secret_... (Dashboard: Project Settings, API Keys), or give it as a file."
+)
+
+/** What is missing for a tick. A setting that is malformed is not also missing. */
+const missingFor = ({ settings, problems }: Inspection): ReadonlyArray<Problem> => {
+  const malformed = new Set(problems.map(({ key }) => key))
+  const isDirect = settings.databaseUrl !== null || malformed.has(table.databaseUrl.key)
+  const isElsewhere = settings.functionUrl !== null || malformed.has(table.functionUrl.key)
+  const hasKey = settings.secretKey !== null || settings.serviceRoleKey !== null
+  const needed = [
+    ...(settings.supabaseUrl === null && !isDirect ? [noUrl] : []),
+    ...(settings.supabaseUrl === null && isDirect && !isElsewhere ? [noFunctionUrl] : []),
+    ...(hasKey || malformed.has(table.serviceRoleKey.key) ? [] : [noKey])
+  ]
+  return needed.filter(({ key }) => !malformed.has(key))
+}
+
+/**
+ * Reads the settings that a tick needs. *Fails with* ConfigError, which names every problem at once: what is missing
+ * and what is malformed.
+ */
+export const loadProject = (sources: Sources): Either.Either<Project, ConfigError> => {
+  const inspection = inspect(sources)
+  const { settings, warnings } = inspection
+  const problems = [...missingFor(inspection), ...inspection.problems]
+  const key = settings.secretKey ?? settings.serviceRoleKey
+  const url = settings.supabaseUrl
+  const database: Database | null =
+    settings.databaseUrl !== null
+      ? { _tag: "Direct", url: settings.databaseUrl }
+      : url !== null && key !== null
+        ? { _tag: "Api", url, key }
+        : null
+  const functionUrl =
+    settings.functionUrl ?? (url === null ? null : `${url}/functions/v1/${settings.functionName}`)
+  return problems.length > 0 || database === null || functionUrl === null || key === null
+    ? Either.left(new ConfigError({ problems }))
+    : Either.right({ settings, database, functions: { url: functionUrl, key }, warnings })
+}

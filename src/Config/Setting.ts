@@ -1,0 +1,189 @@
+import { Either, Redacted } from "effect"
+import { type Fault, format, parse as parseDuration } from "../Domain/Duration.ts"
+import { parsePostgresUrl } from "../Domain/PostgresUrl.ts"
+import { keyKind } from "../Domain/SupabaseKey.ts"
+
+/**
+ * One setting: its environment variable, what it is for, and how its text is read. `initial` is the default as one
+ * would write it, null when there is none; `fallback` is the same as a value. The value of a secret is Redacted, and
+ * no message ever repeats it.
+ */
+export interface Setting<A> {
+  readonly key: string
+  readonly description: string
+  readonly example: string
+  readonly secret: boolean
+  readonly initial: string | null
+  readonly fallback: A
+  readonly parse: (text: string) => Either.Either<A, Fault>
+}
+
+/** How the text of a kind of setting is read. */
+export type Parser<A> = (text: string) => Either.Either<A, Fault>
+
+const refuse = (why: string, fix: string): Either.Either<never, Fault> => Either.left({ why, fix })
+
+/** A setting that may be left out; then it is null. */
+export const optional = <A>(
+  key: string,
+  description: string,
+  example: string,
+  parse: Parser<A>
+): Setting<A | null> => ({
+  key,
+  description,
+  example,
+  secret: false,
+  initial: null,
+  fallback: null,
+  parse
+})
+
+/** A setting that may be left out and is never shown. */
+export const secret = (
+  key: string,
+  description: string,
+  example: string,
+  check: (text: string) => Either.Either<string, Fault>
+): Setting<Redacted.Redacted<string> | null> => ({
+  key,
+  description,
+  example,
+  secret: true,
+  initial: null,
+  fallback: null,
+  parse: (text) => Either.map(check(text), Redacted.make)
+})
+
+/** A setting with a default, written as a user would write it. Throws at start-up when the default does not parse. */
+export const withDefault = <A>(
+  key: string,
+  initial: string,
+  description: string,
+  parse: Parser<A>
+): Setting<A> => ({
+  key,
+  description,
+  example: initial,
+  secret: false,
+  initial,
+  fallback: Either.getOrThrow(parse(initial)),
+  parse
+})
+
+/** A whole number inside these bounds, both inclusive. */
+export const integer =
+  (min: number, max: number): Parser<number> =>
+  (text) => {
+    const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN
+    return value >= min && value <= max
+      ? Either.right(value)
+      : refuse(
+          `it must be a whole number from ${min} to ${max}`,
+          `Write a number from ${min} to ${max}.`
+        )
+  }
+
+/** A span of time in milliseconds inside these bounds, both inclusive. */
+export const duration =
+  (min: string, max: string): Parser<number> =>
+  (text) => {
+    const least = Either.getOrThrow(parseDuration(min))
+    const most = Either.getOrThrow(parseDuration(max))
+    return Either.flatMap(parseDuration(text), (ms) =>
+      ms >= least && ms <= most
+        ? Either.right(ms)
+        : refuse(`${format(ms)} is outside ${min} to ${max}`, `Write a span from ${min} to ${max}.`)
+    )
+  }
+
+/** One of these words, in any case. */
+export const oneOf =
+  <const W extends string>(words: ReadonlyArray<W>): Parser<W> =>
+  (text) => {
+    const word = words.find((known) => known === text.toLowerCase())
+    return word === undefined
+      ? refuse(`it must be one of ${words.join(", ")}`, `Write one of ${words.join(", ")}.`)
+      : Either.right(word)
+  }
+
+/** Text of this form. */
+export const pattern =
+  (form: RegExp, why: string, fix: string): Parser<string> =>
+  (text) =>
+    form.test(text) ? Either.right(text) : refuse(why, fix)
+
+/** Any http or https URL without credentials in it; a trailing slash is dropped. */
+export const httpUrl: Parser<string> = (text) => {
+  const url = URL.parse(text)
+  if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
+    return refuse("it is not an http or https URL", "Write the whole URL, with https:// before it.")
+  }
+  if (url.username !== "" || url.password !== "") {
+    return refuse("it has a user name or password in it", "Leave out what stands before the @.")
+  }
+  return Either.right(text.replace(/\/+$/, ""))
+}
+
+const DASHBOARD = /supabase\.(?:com|green)\/dashboard\/project\/([a-z0-9]+)/
+
+/** The address of a Supabase project: scheme, host and perhaps a port, nothing after them. */
+export const projectUrl: Parser<string> = (text) => {
+  const form = "https://<project-ref>.supabase.co"
+  if (/^postgres(ql)?:/.test(text)) {
+    return refuse(
+      "it is a connection string of the database",
+      `Set it as SUPABASE_DB_URL, and SUPABASE_URL to ${form}.`
+    )
+  }
+  const dashboard = DASHBOARD.exec(text)
+  if (dashboard !== null) {
+    return refuse(
+      "it is the address of the dashboard",
+      `Write https://${dashboard[1] ?? "<project-ref>"}.supabase.co.`
+    )
+  }
+  return Either.flatMap(httpUrl(text), () => {
+    const url = new URL(text)
+    return /^\/*$/.test(url.pathname) && url.search === "" && url.hash === ""
+      ? Either.right(url.origin)
+      : refuse("it has something after the host", `Write ${url.origin}.`)
+  })
+}
+
+/** A connection string of PostgreSQL. No message repeats it: there is a password in it. */
+export const databaseUrl = (text: string): Either.Either<string, Fault> => {
+  const form = "postgresql://<user>:<password>@<host>:5432/postgres"
+  if (/\[YOUR-PASSWORD\]/i.test(text)) {
+    return refuse(
+      "it still has [YOUR-PASSWORD] in it",
+      "Put the database's password there, percent-encoded."
+    )
+  }
+  if (!/^postgres(ql)?:\/\//.test(text)) {
+    return refuse("it does not begin with postgres:// or postgresql://", `Write ${form}.`)
+  }
+  return Either.mapBoth(parsePostgresUrl(text), {
+    onLeft: (why) => ({
+      why,
+      fix: `Write ${form} with the password percent-encoded (@ is %40, # is %23, / is %2F).`
+    }),
+    onRight: () => text
+  })
+}
+
+/** A key that may do what the engine does. One that its own form says may not is refused before it is sent anywhere. */
+export const serviceKey = (text: string): Either.Either<string, Fault> => {
+  const fix =
+    "Use a secret key (sb_secret_..., Dashboard: Project Settings, API Keys), or the legacy service_role key."
+  if (!/^[\u0021-\u007e]+$/.test(text)) {
+    return refuse("it has spaces, line breaks or other characters that no key has", fix)
+  }
+  const kind = keyKind(text)
+  if (kind === "publishable") {
+    return refuse("it is a publishable key, which may not call the scheduler's functions", fix)
+  }
+  return kind === "anon"
+    ? refuse("it is the anon key, which may not call the scheduler's functions", fix)
+    : Either.right(text)
+}

@@ -1,0 +1,71 @@
+import { Either } from "effect"
+
+/** Why a text is refused and how to put it right; what the text is, the caller knows. */
+export interface Fault {
+  readonly why: string
+  readonly fix: string
+}
+
+const UNITS: ReadonlyMap<string, number> = new Map([
+  ["ms", 1],
+  ["s", 1_000],
+  ["m", 60_000],
+  ["h", 3_600_000],
+  ["d", 86_400_000]
+])
+
+const WHOLE = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/
+const PART = /(\d+(?:\.\d+)?)(ms|s|m|h|d)/g
+
+/** The longest span that a setting may have: ten years keeps every sum an exact integer. */
+const LONGEST = 3_650 * 86_400_000
+
+/**
+ * Reads a span of time as whole milliseconds: `250ms`, `90s`, `15m`, `36h`, `7d`, also `1h30m`. A bare number is
+ * refused, because seconds and milliseconds differ by a thousand and nobody can tell which was meant.
+ */
+export const parse = (text: string): Either.Either<number, Fault> => {
+  const value = text.trim().toLowerCase()
+  if (!WHOLE.test(value)) {
+    return Either.left(
+      /^\d+(\.\d+)?$/.test(value)
+        ? {
+            why: "a span of time needs its unit",
+            fix: `Write ${value}s for seconds or ${value}m for minutes (units: ms s m h d).`
+          }
+        : {
+            why: "it is not a span of time",
+            fix: "Write a number with its unit: 250ms, 90s, 15m, 36h, 7d."
+          }
+    )
+  }
+  let total = 0
+  for (const [, count, unit] of value.matchAll(PART)) {
+    total += Number(count) * (UNITS.get(unit ?? "") ?? 0)
+  }
+  return total <= LONGEST
+    ? Either.right(Math.round(total))
+    : Either.left({ why: "it is longer than ten years", fix: "Write a shorter span." })
+}
+
+/**
+ * A span for people, in at most two units: `340 ms`, `1.2 s`, `2 m 05 s`, `3 h 20 m`, `2 d 4 h`. Negative spans
+ * keep their sign.
+ */
+export const format = (ms: number): string => {
+  if (ms < 0) return `-${format(-ms)}`
+  if (ms < 999.5) return `${Math.round(ms)} ms`
+  if (ms < 59_950) return `${(ms / 1_000).toFixed(1)} s`
+  const pair = (big: number, small: number, names: string, pad: number): string => {
+    const [first = "", second = ""] = names.split(" ")
+    const units = Math.round(ms / small)
+    const whole = Math.floor(units / (big / small))
+    const rest = units % (big / small)
+    return rest === 0
+      ? `${whole} ${first}`
+      : `${whole} ${first} ${String(rest).padStart(pad, "0")} ${second}`
+  }
+  if (ms < 3_599_500) return pair(60_000, 1_000, "m s", 2)
+  if (ms < 86_370_000) return pair(3_600_000, 60_000, "h m", 2)
+  return pair(86_400_000, 3_600_000, "d h", 1)
+}
