@@ -191,7 +191,7 @@ describe("bad settings", () => {
     const misplaced = inspect(
       sourcesOf({
         SUPABASE_URL: "postgresql://postgres:qqqqq@db.example.com/postgres",
-        SYNC_SCHEDULER_FUNCTION: "sb_secret_qqqqq",
+        SYNC_SCHEDULER_FUNCTION: "sb_secret_qqqqq.qqqqq",
         SYNC_SCHEDULER_FUNCTION_URL: "https://user:qq@qqq@host/"
       })
     )
