@@ -71,6 +71,7 @@ const statuses: Readonly<Record<number, readonly [Reason, string]>> = {
   401: ["Refused", "the key is not valid for this project"],
   402: ["Refused", "the project is restricted, for instance beyond its quota"],
   403: ["Refused", "the gateway forbids this call"],
+  404: ["Malformed", "nothing is served at this address, check SUPABASE_URL"],
   413: ["Rejected", "the request is too large for the gateway"],
   425: ["NotExecuted", "the gateway asks to send it again"],
   429: ["NotExecuted", "the gateway has had too many requests"],
@@ -96,3 +97,20 @@ export const judgeCode = (code: string, status: number): CodeVerdict => {
     : (statuses[status] ?? ["Ambiguous", "the answer is not the API's"])
   return { reason, why }
 }
+
+/** What a server says of an error of its own. */
+export interface ServerWords {
+  readonly message: string
+  readonly detail?: string | null | undefined
+  readonly hint?: string | null | undefined
+}
+
+/** Why, and the server's own words. A row's values are left out: an integration's config may hold secrets. */
+export const explainVerdict = (verdict: CodeVerdict, words: ServerWords): string =>
+  [
+    `${verdict.why}: ${words.message.trim() || "no text"}`,
+    words.detail?.startsWith("Failing row") ? "" : words.detail,
+    words.hint
+  ]
+    .filter((part) => typeof part === "string" && part !== "")
+    .join(". ")

@@ -69,16 +69,6 @@ export const decodeAnswer = <A, AI, R, RI>(
         )
       )
 
-/** The same for an answer that came as text. */
-export const decodeAnswerText = <A, AI, R, RI>(
-  rpc: Rpc<A, AI, R, RI>,
-  text: string
-): Effect.Effect<R, SupabaseError> =>
-  Effect.try({
-    try: (): unknown => JSON.parse(text),
-    catch: () => callError(rpc, "Malformed", "no_json", "the answer is not JSON")
-  }).pipe(Effect.flatMap((answer) => decodeAnswer(rpc, answer)))
-
 const explain = (error: ParseResult.ParseError): string =>
   ParseResult.ArrayFormatter.formatErrorSync(error)
     .slice(0, 3)

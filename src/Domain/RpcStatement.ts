@@ -1,15 +1,13 @@
-import type { ArgumentType } from "./Rpc.ts"
-import { MAX_ANSWER_BYTES, type RpcArguments } from "./RpcCall.ts"
+import { Effect, Option, Schema } from "effect"
+import type { SupabaseError } from "./Errors.ts"
+import type { ArgumentType, Rpc } from "./Rpc.ts"
+import { callError, decodeAnswer, MAX_ANSWER_BYTES, type RpcArguments } from "./RpcCall.ts"
 
 /** One SQL statement with its parameters, all of them text. */
 export interface RpcStatement {
   readonly text: string
   readonly parameters: ReadonlyArray<string | null>
 }
-
-/** The columns of the one row that a statement of ours returns: the answer as JSON text, and its length in bytes. */
-export const ANSWER_COLUMN = "answer"
-export const LENGTH_COLUMN = "length"
 
 /**
  * The call of a SQL function as one statement, for mechanisms that speak to PostgreSQL itself. Arguments travel as text
@@ -24,8 +22,8 @@ export const statementOf = (
   const call = given.map(([name, type], i) => `${name} => $${i + 1}::text::${type}`).join(", ")
   return {
     text: `with call as materialized (select public.${rpc.name}(${call})::text as answer)
-select case when octet_length(answer) <= ${MAX_ANSWER_BYTES} then answer end as ${ANSWER_COLUMN},
-       octet_length(answer) as ${LENGTH_COLUMN}
+select case when octet_length(answer) <= ${MAX_ANSWER_BYTES} then answer end as answer,
+       octet_length(answer) as length
   from call`,
     parameters: given.map(([name, type]) => literal(type, args[name]))
   }
@@ -39,3 +37,31 @@ const literal = (type: ArgumentType, value: unknown): string | null => {
 
 const element = (value: unknown): string =>
   value === null ? "NULL" : `"${String(value).replaceAll(/[\\"]/g, "\\$&")}"`
+
+/** The rows that a statement of ours returns: one, with the answer as JSON text and its length in bytes. */
+const Rows = Schema.Tuple(
+  Schema.Struct({ answer: Schema.NullOr(Schema.String), length: Schema.NullOr(Schema.Number) })
+)
+const decodeRows = Schema.decodeUnknownOption(Rows)
+const decodeJson = Schema.decodeOption(Schema.parseJson())
+
+/** Decodes the answer out of the rows. *Fails with* SupabaseError (`Malformed`). */
+export const decodeRowsOf = <A, AI, R, RI>(
+  rpc: Rpc<A, AI, R, RI>,
+  rows: unknown
+): Effect.Effect<R, SupabaseError> => {
+  const malformed = (code: string, detail: string) =>
+    Effect.fail(callError(rpc, "Malformed", code, detail))
+  const decoded = decodeRows(rows)
+  if (Option.isNone(decoded)) return malformed("unexpected_answer", "not one row came back")
+  const [{ answer, length }] = decoded.value
+  if (answer === null) {
+    return length === null
+      ? decodeAnswer(rpc, null)
+      : malformed("too_large", `the answer has ${length} bytes, over ${MAX_ANSWER_BYTES}`)
+  }
+  return Option.match(decodeJson(answer), {
+    onNone: () => malformed("no_json", "the answer is not JSON"),
+    onSome: (json) => decodeAnswer(rpc, json)
+  })
+}
