@@ -1,0 +1,38 @@
+import { type Answer, RESET } from "./HttpServer.ts"
+
+// Belong to one connection, not to the message.
+const HOP_BY_HOP = ["connection", "keep-alive", "transfer-encoding", "content-length", "host"]
+
+/** Passes the request on and its answer back, both as they are; a redirect is the caller's to judge. */
+export const passOn = async (
+  functionsUrl: string | undefined,
+  request: Request,
+  path: string,
+  body: Uint8Array<ArrayBuffer>
+): Promise<Answer> => {
+  if (functionsUrl === undefined) {
+    return Response.json(
+      { code: "NOT_FOUND", message: "Requested function was not found" },
+      { status: 404, headers: { "sb-error-code": "NOT_FOUND" } }
+    )
+  }
+  if (request.method === "HEAD") return new Response(null, { status: 405 })
+  const headers = new Headers(request.headers)
+  for (const name of HOP_BY_HOP) headers.delete(name)
+  try {
+    const answer = await fetch(`${functionsUrl.replace(/\/$/, "")}/${path}`, {
+      method: request.method,
+      headers,
+      body: request.method === "GET" ? null : body,
+      redirect: "manual",
+      decompress: false,
+      signal: request.signal
+    })
+    const back = new Headers(answer.headers)
+    for (const name of HOP_BY_HOP) back.delete(name)
+    return new Response(answer.body, { status: answer.status, headers: back })
+  } catch {
+    // The function's server cut the connection, or the caller is gone: the caller is cut off as well.
+    return RESET
+  }
+}

@@ -1,0 +1,185 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { createClient } from "@supabase/supabase-js"
+import { createDatabase, type TestDatabase } from "./Postgres.ts"
+import { type RpcGateway, startGateway } from "./RpcGateway.ts"
+
+const SLOW = 120_000
+const SQL = `
+create table notes (id int primary key, body jsonb);
+create function echo(p_value jsonb, p_more text default 'none') returns jsonb language sql volatile
+  as $$ select jsonb_build_object('value', p_value, 'type', jsonb_typeof(p_value), 'more', p_more) $$;
+create function add_note(p_id int, p_body jsonb = null) returns void language sql
+  as $$ insert into notes values (p_id, p_body) $$;
+create function count_notes() returns bigint language sql stable as $$ select count(*) from notes $$;
+create function write_stable() returns void language plpgsql stable
+  as $$ begin perform add_note(-1); end $$;
+create function list_numbers(p_upto int) returns table (n int, at timestamptz) language sql
+  as $$ select i, timestamptz '2026-01-02 03:04:05.678Z' from generate_series(1, p_upto) i $$;
+create function one_row(out a int, out b text) language sql as $$ select 1, 'x' $$;
+create function whoami() returns jsonb language sql stable as $$
+  select jsonb_build_object('user', current_user, 'role', current_setting('request.jwt.claims')::jsonb ->> 'role',
+    'timeout', current_setting('statement_timeout')) $$;
+create function slow_one() returns void language sql set statement_timeout = '10ms' as $$ select pg_sleep(60) $$;
+create function fail(p_code text) returns void language plpgsql as $$
+  begin raise exception 'message of %', p_code using errcode = p_code, detail = 'the detail', hint = 'the hint'; end $$;
+create function twice(p int) returns int language sql as 'select p';
+create function twice(p int, q int = 1) returns int language sql as 'select p';
+create function my_session() returns int language sql as 'select pg_backend_pid()';
+create function secret_one() returns int language sql as 'select 1';
+revoke all on function secret_one() from public, anon, authenticated;`
+
+let database: TestDatabase
+let gateway: RpcGateway
+beforeAll(async () => {
+  database = await createDatabase({ migrations: false, sql: SQL })
+  gateway = await startGateway({ databaseUrl: database.url })
+}, SLOW)
+afterAll(async () => {
+  await gateway.close()
+  await database.drop()
+})
+
+const client = (key = gateway.secretKey) =>
+  createClient(gateway.url, key, {
+    auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+    db: { retry: false },
+    global: { fetch: stayingHere }
+  })
+const stayingHere = Object.assign(
+  (input: RequestInfo | URL, init?: RequestInit) => fetch(input, { ...init, redirect: "manual" }),
+  { preconnect: fetch.preconnect }
+)
+const count = async (): Promise<number> => (await client().rpc("count_notes")).data
+
+describe("as supabase-js sees it", () => {
+  test("jsonb goes in and comes out as it is", async () => {
+    for (const value of [{ a: [1, null, "æ\"'"] }, [1.5, 2], "text", 12345, true]) {
+      const { data, error, status } = await client().rpc("echo", { p_value: value })
+      expect([error, status]).toEqual([null, 200])
+      expect(data).toMatchObject({ value, more: "none" })
+    }
+    const { data } = await client().rpc("echo", { p_value: [], p_more: "given" })
+    expect(data).toEqual({ value: [], type: "array", more: "given" })
+  })
+
+  test("void, numbers, sets and rows are encoded as PostgREST does", async () => {
+    const rpc = client()
+    expect(await rpc.rpc("add_note", { p_id: 100 })).toMatchObject({
+      status: 204,
+      data: null,
+      error: null
+    })
+    expect((await rpc.rpc("count_notes")).data).toBeGreaterThan(0)
+    expect((await rpc.rpc("one_row")).data).toEqual({ a: 1, b: "x" })
+    const { data } = await rpc.rpc("list_numbers", { p_upto: 2 })
+    expect(data).toEqual([
+      { n: 1, at: "2026-01-02T03:04:05.678+00:00" },
+      { n: 2, at: "2026-01-02T03:04:05.678+00:00" }
+    ])
+  })
+
+  test("a set is cut to max_rows", async () => {
+    expect((await client().rpc("list_numbers", { p_upto: 1500 })).data).toHaveLength(1000)
+  })
+
+  test("each key has its role, and the older JWT keys too", async () => {
+    const authenticated = gateway.sign({ role: "authenticated", sub: "someone" })
+    const roles = [
+      [gateway.secretKey, "service_role"],
+      [gateway.legacyServiceKey, "service_role"],
+      [gateway.publishableKey, "anon"],
+      [gateway.anonKey, "anon"],
+      [authenticated, "authenticated"]
+    ] as const
+    for (const [key, role] of roles) {
+      const { data } = await client(key).rpc("whoami")
+      expect(data).toEqual({ user: role, role, timeout: "8s" })
+    }
+  })
+
+  test("anon is refused what was revoked, with 401; a signed-in user with 403", async () => {
+    const refused = await client(gateway.anonKey).rpc("secret_one")
+    expect(refused).toMatchObject({ status: 401, data: null, error: { code: "42501" } })
+    const user = gateway.sign({ role: "authenticated" })
+    expect(await client(user).rpc("secret_one")).toMatchObject({ status: 403 })
+    expect(await client().rpc("secret_one")).toMatchObject({ status: 200, data: 1 })
+  })
+
+  test("a wrong key is refused, by the gateway or by PostgREST", async () => {
+    const wrong = await client("sb_secret_wrong").rpc("whoami")
+    expect(wrong).toMatchObject({ status: 401, error: { message: "Unregistered API key" } })
+    const [header, payload] = gateway.legacyServiceKey.split(".")
+    const forged = await client(`${header}.${payload}.AAAA`).rpc("whoami")
+    expect(forged).toMatchObject({ status: 401, error: { code: "PGRST301" } })
+    const old = await client(gateway.sign({ role: "service_role", exp: 1 })).rpc("whoami")
+    expect(old).toMatchObject({ status: 401, error: { code: "PGRST303" } })
+    const browser = await fetch(`${gateway.url}/rest/v1/rpc/whoami`, {
+      method: "POST",
+      headers: { apikey: gateway.secretKey, "User-Agent": "Mozilla/5.0" }
+    })
+    expect(browser.status).toBe(401)
+  })
+
+  test("a function that is not there is PGRST202, and says what was near", async () => {
+    expect(await client().rpc("nothing", { p_b: 1, p_a: 2 })).toMatchObject({
+      status: 404,
+      error: {
+        code: "PGRST202",
+        message: "Could not find the function public.nothing(p_a, p_b) in the schema cache",
+        details:
+          "Searched for the function public.nothing with parameters p_a, p_b or with a single unnamed json/jsonb parameter, but no matches were found in the schema cache.",
+        hint: null
+      }
+    })
+    expect(await client().rpc("echo", { p_values: 1 })).toMatchObject({
+      error: { hint: "Perhaps you meant to call the function public.echo(p_more, p_value)" }
+    })
+    expect(await client().rpc("twice", { p: 1 })).toMatchObject({
+      status: 300,
+      error: { code: "PGRST203" }
+    })
+    expect(await client().from("notes").select()).toMatchObject({
+      status: 404,
+      error: { code: "PGRST205" }
+    })
+  })
+
+  const statuses = [
+    ["P0001", 400],
+    ["PT409", 409],
+    ["23505", 409],
+    ["23503", 409],
+    ["23514", 400],
+    ["22023", 400],
+    ["42883", 404],
+    ["40001", 500],
+    ["40P01", 500],
+    ["53300", 503],
+    ["55P03", 500],
+    ["57014", 500],
+    ["08006", 503],
+    ["SS001", 400]
+  ] as const
+  test.each(statuses)("SQLSTATE %s is HTTP %i, with detail and hint", async (code, status) => {
+    expect(await client().rpc("fail", { p_code: code })).toMatchObject({
+      status,
+      error: { code, message: `message of ${code}`, details: "the detail", hint: "the hint" }
+    })
+  })
+
+  test("one call is one transaction: what fails leaves nothing", async () => {
+    const before = await count()
+    await client().rpc("add_note", { p_id: 1 })
+    const again = await client().rpc("add_note", { p_id: 1 })
+    expect(again).toMatchObject({ status: 409, error: { code: "23505" } })
+    expect(await count()).toBe(before + 1)
+  })
+
+  test("stable functions cannot write; a function's own timeout holds", async () => {
+    expect(await client().rpc("write_stable")).toMatchObject({
+      status: 405,
+      error: { code: "25006" }
+    })
+    expect(await client().rpc("slow_one")).toMatchObject({ status: 500, error: { code: "57014" } })
+  })
+})
