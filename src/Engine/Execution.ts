@@ -25,8 +25,10 @@ export const makeFunctions = Effect.gen(function* () {
   const woken = new Map<string | null, Effect.Effect<WarmUp>>()
   return {
     isAvailable: (name: string | null) => (unreached.get(name) ?? 0) < MAX_UNREACHED,
+    /** A function that refuses one run (409) is reached all the same. */
     observe: (name: string | null, outcome: Outcome) => {
-      unreached.set(name, outcome._tag === "NotExecuted" ? (unreached.get(name) ?? 0) + 1 : 0)
+      const isReached = outcome._tag !== "NotExecuted" || outcome.httpStatus === 409
+      unreached.set(name, isReached ? 0 : (unreached.get(name) ?? 0) + 1)
     },
     /** Wakes the function before its first invocation of the tick; null when that was done already. */
     warmUp: (name: string | null) =>
