@@ -1,0 +1,31 @@
+import tables from "../supabase/migrations/20261124000100_tables.sql" with { type: "text" }
+import schedules from "../supabase/migrations/20261124000200_schedules.sql" with { type: "text" }
+import claim from "../supabase/migrations/20261124000300_claim.sql" with { type: "text" }
+import run from "../supabase/migrations/20261124000400_run.sql" with { type: "text" }
+import sweep from "../supabase/migrations/20261124000500_sweep.sql" with { type: "text" }
+import operate from "../supabase/migrations/20261124000600_operate.sql" with { type: "text" }
+import grants from "../supabase/migrations/20261124000700_grants.sql" with { type: "text" }
+
+/** One file of supabase/migrations: `<version>_<name>.sql`. `version` is 14 digits of UTC. */
+export interface Migration {
+  readonly version: string
+  readonly name: string
+  readonly sql: string
+}
+
+/**
+ * All migrations, in the order in which they are applied. The binary carries them; a test fails when a file of
+ * supabase/migrations is not here. `Bun.build` inlines their text, so nothing is read at run time.
+ */
+export const migrations: ReadonlyArray<Migration> = [
+  { version: "20261124000100", name: "tables", sql: tables },
+  { version: "20261124000200", name: "schedules", sql: schedules },
+  { version: "20261124000300", name: "claim", sql: claim },
+  { version: "20261124000400", name: "run", sql: run },
+  { version: "20261124000500", name: "sweep", sql: sweep },
+  { version: "20261124000600", name: "operate", sql: operate },
+  { version: "20261124000700", name: "grants", sql: grants }
+]
+
+/** The version of the newest migration: what a database should report for this engine to be at home in it. */
+export const schemaVersion: string = migrations.at(-1)?.version ?? ""

@@ -1,0 +1,17 @@
+import { Context, type Effect } from "effect"
+import type { SupabaseError } from "../Domain/Errors.ts"
+
+/** The embedded database itself, for what the demo seeds and what people look at. The engine never uses it. */
+export class EmbeddedDatabase extends Context.Tag("@sync-scheduler/EmbeddedDatabase")<
+  EmbeddedDatabase,
+  {
+    /**
+     * Runs one statement as the superuser; `$1`, ... are its parameters, as PGlite encodes them.
+     * *Fails with* SupabaseError, as a call of a SQL function would.
+     */
+    readonly query: (
+      sql: string,
+      parameters?: ReadonlyArray<unknown>
+    ) => Effect.Effect<ReadonlyArray<Readonly<Record<string, unknown>>>, SupabaseError>
+  }
+>() {}
