@@ -87,19 +87,19 @@ export const table = {
     "SYNC_SCHEDULER_INVOKE_TIMEOUT",
     "155s",
     "How long to wait for a function's whole answer.",
-    duration("1s", "1h")
+    duration("100ms", "1h")
   ),
   leaseMargin: withDefault(
     "SYNC_SCHEDULER_LEASE_MARGIN",
     "60s",
     "How much longer than the invocation a run belongs to its engine.",
-    duration("30s", "1h")
+    duration("1s", "1h")
   ),
   runningGuard: withDefault(
     "SYNC_SCHEDULER_RUNNING_GUARD",
     "30m",
     "How long a run that works in the background blocks its integration.",
-    duration("1m", "7d")
+    duration("1s", "7d")
   ),
   quiescence: withDefault(
     "SYNC_SCHEDULER_QUIESCENCE",
@@ -135,7 +135,7 @@ export const table = {
     "SYNC_SCHEDULER_CATCH_UP_WINDOW",
     "24h",
     "How far back catch_up = 'all' runs missed slots.",
-    duration("1m", "400d")
+    duration("1s", "400d")
   ),
   alertWebhookUrl: secret(
     "SYNC_SCHEDULER_ALERT_WEBHOOK_URL",
