@@ -1,0 +1,38 @@
+import { COMMIT, VERSION } from "../Version.ts"
+import { type Request, read, unknownCommand } from "./Arguments.ts"
+import type { Command, Wiring } from "./Command.ts"
+import { commands } from "./Commands.ts"
+import { helpFor } from "./Help.ts"
+
+/**
+ * From a command line to an exit code. Help, version and misuse are answered here, without loading Effect or any
+ * command: they start as fast as the runtime does.
+ */
+export const start = async (argv: ReadonlyArray<string>, wiring: Wiring): Promise<number> => {
+  const request = read(argv, commands)
+  if (request._tag === "Run") {
+    const { execute } = await import("./Process.ts")
+    return execute(request, wiring)
+  }
+  return answer(request, commands)
+}
+
+const answer = (
+  request: Exclude<Request, { readonly _tag: "Run" }>,
+  known: ReadonlyArray<Command>
+): Promise<number> => {
+  if (request._tag === "Version") return say(`sync-scheduler ${VERSION} (${COMMIT})`)
+  if (request._tag === "Help") {
+    const text = helpFor(request.topic, known, VERSION)
+    return text === undefined ? answer(unknownCommand(request.topic, known), known) : say(text)
+  }
+  process.stderr.write(`error: ${request.misuse.what}\n  fix: ${request.misuse.fix}\n`)
+  return Promise.resolve(2)
+}
+
+/** Writes to stdout; nobody reading it is no error. */
+const say = (text: string): Promise<number> =>
+  new Promise((resolve) => {
+    process.stdout.on("error", () => resolve(0))
+    process.stdout.write(`${text}\n`, () => resolve(0))
+  })

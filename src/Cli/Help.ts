@@ -1,0 +1,77 @@
+import { commonFlags, findCommand } from "./Arguments.ts"
+import type { Command, Flag } from "./Command.ts"
+
+const PROGRAM = "sync-scheduler"
+
+/** Lines of a name and what it means, the meanings under each other. */
+const list = (rows: ReadonlyArray<readonly [name: string, meaning: string]>): string => {
+  const width = Math.max(...rows.map(([name]) => name.length))
+  return rows.map(([name, meaning]) => `  ${name.padEnd(width)}  ${meaning}`).join("\n")
+}
+
+const nameOf = ({ name, short, value }: Flag): string =>
+  `${short === undefined ? "    " : `-${short}, `}--${name}${value === undefined ? "" : ` ${value}`}`
+
+/** `sync-scheduler schedules next <cron> [flags]` */
+export const usageOf = ({ name, positionals }: Command): string =>
+  [
+    PROGRAM,
+    name,
+    ...positionals.map((one) => (one.optional === true ? `[${one.name}]` : `<${one.name}>`)),
+    "[flags]"
+  ].join(" ")
+
+const commandHelp = (command: Command): string => {
+  const { details, examples, flags, positionals, summary } = command
+  return [
+    `${summary}.`,
+    ...(details === undefined ? [] : [details]),
+    `Usage: ${usageOf(command)}`,
+    ...(positionals.length === 0
+      ? []
+      : [`Arguments:\n${list(positionals.map((one) => [`<${one.name}>`, one.summary]))}`]),
+    `Flags:\n${list([...flags, ...commonFlags].map((flag) => [nameOf(flag), flag.summary]))}`,
+    `Examples:\n${examples.map((example) => `  ${example}`).join("\n")}`
+  ].join("\n\n")
+}
+
+const groupHelp = (members: ReadonlyArray<Command>): string =>
+  [
+    `Commands:\n${list(members.map(({ name, summary }) => [name, summary]))}`,
+    `Help for one of them: ${PROGRAM} help ${members[0]?.name ?? ""}`
+  ].join("\n\n")
+
+const rootHelp = (commands: ReadonlyArray<Command>, version: string): string =>
+  [
+    `Sync Scheduler ${version}: triggers every due integration sync of a Supabase project,\non time, once, and says so when it did not.`,
+    `Usage: ${PROGRAM} <command> [flags]`,
+    `Commands:\n${list([
+      ...commands.map(({ name, summary }) => [name, summary] as const),
+      ["version", "The version and commit of this program"],
+      ["help [command]", "This text, or the help of a command"]
+    ])}`,
+    `New here?          ${PROGRAM} demo\nA real project:    set SUPABASE_URL and SUPABASE_SECRET_KEY, then ${PROGRAM} run --dry-run\nEvery setting:     ${PROGRAM} env`,
+    `Exit codes:\n${list([
+      ["0", "fine, also when nothing was due"],
+      ["1", "a bug"],
+      ["2", "usage, a bad expression, or configuration"],
+      ["3", "the tick ran, and a run failed or its outcome is unknown"],
+      ["4", "the key was refused"],
+      ["5", "Supabase cannot be reached"],
+      ["130, 143", "interrupted"]
+    ])}`
+  ].join("\n\n")
+
+/** The help for a topic: nothing, a command, or a group such as `schedules`. Undefined when there is no such topic. */
+export const helpFor = (
+  topic: ReadonlyArray<string>,
+  commands: ReadonlyArray<Command>,
+  version: string
+): string | undefined => {
+  const [first] = topic
+  if (first === undefined) return rootHelp(commands, version)
+  const command = findCommand(topic, commands)
+  if (command !== undefined) return commandHelp(command)
+  const members = commands.filter(({ name }) => name.startsWith(`${first} `))
+  return members.length > 0 && topic.length === 1 ? groupHelp(members) : undefined
+}

@@ -1,0 +1,96 @@
+import { readFileSync } from "node:fs"
+import { Cause, Effect, Either, Exit, Fiber } from "effect"
+import { inspect } from "../Config/Load.ts"
+import type { Sources } from "../Config/Source.ts"
+import type { Arguments, Command, Wiring } from "./Command.ts"
+import type { CommandError } from "./Failure.ts"
+import { logging } from "./Log.ts"
+import { safe, styleFor } from "./Style.ts"
+import { makeTerminal, type Terminal } from "./Terminal.ts"
+
+/** A credential is a line of text; anything larger is the wrong file. */
+const MAX_FILE_BYTES = 65_536
+
+const readFile: Sources["readFile"] = (path) => {
+  try {
+    const bytes = readFileSync(path)
+    return bytes.byteLength > MAX_FILE_BYTES
+      ? Either.left("it is larger than 64 KiB")
+      : Either.right(bytes.toString("utf8").replace(/^\uFEFF/, ""))
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : ""
+    return code === "ENOENT" ? Either.right(null) : Either.left(code || String(error))
+  }
+}
+
+const formatOf = (given: Arguments): Terminal["format"] => {
+  const format = given.value("output")
+  return format === "json" || format === "jsonl" ? format : "text"
+}
+
+/**
+ * Runs a command in this process and says how to exit. The first SIGINT or SIGTERM interrupts it: what is in flight
+ * finishes and is recorded, then the exit code is 130 or 143. A second signal leaves at once.
+ */
+export const execute = async (
+  { arguments: given, command }: { readonly command: Command; readonly arguments: Arguments },
+  wiring: Wiring
+): Promise<number> => {
+  const environment = process.env
+  const terminal = makeTerminal(
+    { stdout: process.stdout, stderr: process.stderr, environment },
+    formatOf(given)
+  )
+  const sources = (flags: Sources["flags"] = {}): Sources => ({ flags, environment, readFile })
+  const { main } = await command.load()
+  const errorStyle = styleFor(process.stderr.isTTY === true, environment)
+  const program = main({ arguments: given, terminal, sources, wiring }).pipe(
+    Effect.catchAll((error) => Effect.as(report(error, terminal), error.exit)),
+    Effect.provide(logging(inspect(sources()).settings, errorStyle, terminal.note))
+  )
+  const fiber = Effect.runFork(program)
+  const signalled = interruptOnSignal(fiber, terminal)
+  const exit = await Effect.runPromise(Fiber.await(fiber))
+  terminal.progress(null)
+  if (Exit.isSuccess(exit)) return signalled() ?? exit.value
+  if (Cause.isInterruptedOnly(exit.cause)) return signalled() ?? 130
+  terminal.note(`error: a bug in sync-scheduler: ${Cause.pretty(exit.cause)}`)
+  return 1
+}
+
+const SIGNALS = [
+  ["SIGINT", 130],
+  ["SIGTERM", 143]
+] as const
+
+const interruptOnSignal = (
+  fiber: Fiber.RuntimeFiber<unknown, unknown>,
+  terminal: Terminal
+): (() => number | undefined) => {
+  let code: number | undefined
+  for (const [signal, exitCode] of SIGNALS) {
+    process.on(signal, () => {
+      if (code !== undefined) process.exit(exitCode)
+      code = exitCode
+      terminal.note(`${signal}: no new runs; what is in flight is recorded first. Again: exit now.`)
+      Effect.runFork(Fiber.interrupt(fiber))
+    })
+  }
+  return () => code
+}
+
+/** On stderr for people; with `-o json` or `jsonl` on stdout as well, in the shape of a summary's `errors`. */
+const report = (error: CommandError, terminal: Terminal): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    terminal.progress(null)
+    for (const { hint, message } of error.errors) {
+      terminal.note(`error: ${safe(message)}${hint === "" ? "" : `\n  fix: ${safe(hint)}`}`)
+    }
+    const { errors } = error
+    if (terminal.format === "json") yield* terminal.printJson({ errors })
+    if (terminal.format === "jsonl") {
+      yield* Effect.forEach(errors, (one) => terminal.printJson({ type: "error", ...one }), {
+        discard: true
+      })
+    }
+  })

@@ -1,0 +1,106 @@
+import { Effect, Layer, Schema } from "effect"
+import { loadProject } from "../Config/Load.ts"
+import { table as settings } from "../Config.ts"
+import { Instant } from "../Domain/Instant.ts"
+import { PassedOver } from "../Domain/Integration.ts"
+import { Trigger } from "../Domain/Run.ts"
+import { TickError } from "../Domain/Summary.ts"
+import type { Plan } from "../Engine/Preview.ts"
+import { preview, tick } from "../Engine.ts"
+import type { Cli, Main } from "./Command.ts"
+import { configError, connectionError, exitOf, usageError } from "./Failure.ts"
+import { errorLines, showInstant } from "./Report.ts"
+import { table } from "./Table.ts"
+import type { Terminal } from "./Terminal.ts"
+import { printSummary, watch } from "./TickOutput.ts"
+import { integerFlag, uuidFlags } from "./Values.ts"
+
+/** `run`: one tick over the project that the settings name, or with `--dry-run` what it would do. */
+export const main: Main = (cli) =>
+  Effect.gen(function* () {
+    const { arguments: given, sources, terminal, wiring } = cli
+    const options = yield* readOptions(cli)
+    const flags = { [settings.concurrency.key]: given.value("concurrency") }
+    const project = yield* Effect.mapError(loadProject(sources(flags)), configError)
+    yield* Effect.forEach(project.warnings, (warning) => Effect.logWarning(warning))
+    const engine = Layer.unwrapEffect(Effect.promise(() => wiring.engine(project))).pipe(
+      Layer.mapError(connectionError)
+    )
+    if (given.has("dry-run")) {
+      const plan = yield* Effect.provide(preview(options), engine)
+      yield* printPlan(plan, terminal)
+      return exitOf(plan.errors, { failed: 0, unresolved: 0, triggered: 0 })
+    }
+    const summary = yield* Effect.provide(tick({ ...options, observe: watch(terminal) }), engine)
+    yield* printSummary(summary, terminal)
+    return exitOf(summary.errors, summary)
+  })
+
+const readOptions = ({ arguments: given }: Cli) =>
+  Effect.gen(function* () {
+    const limit = yield* integerFlag(given, "limit", 1, 1_000_000)
+    const [orgId] = yield* uuidFlags(given, "org")
+    const ids = yield* uuidFlags(given, "integration")
+    if (ids.length > 100) {
+      return yield* Effect.fail(
+        usageError("--integration is given more than 100 times", "Use --org, or leave it out.")
+      )
+    }
+    return { limit, scope: { orgId, integrationIds: ids.length === 0 ? undefined : ids } }
+  })
+
+const PlanJson = Schema.Struct({
+  now: Instant,
+  due: Schema.Array(
+    Schema.Struct({
+      org_id: Schema.String,
+      integration_id: Schema.String,
+      integration_type: Schema.String,
+      scheduled_for: Instant,
+      trigger: Trigger,
+      passed_over: Schema.NullOr(PassedOver)
+    })
+  ),
+  errors: Schema.Array(TickError)
+})
+const encodePlan = Schema.encodeSync(PlanJson)
+
+const printPlan = (plan: Plan, terminal: Terminal): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const json = encodePlan(plan)
+    const { due, ...rest } = json
+    if (terminal.format === "json") yield* terminal.printJson({ dry_run: true, ...json })
+    else if (terminal.format === "jsonl") {
+      for (const one of due) yield* terminal.printJson({ type: "due", ...one })
+      yield* terminal.printJson({ type: "plan", dry_run: true, count: due.length, ...rest })
+    } else {
+      yield* terminal.print(planLines(plan, terminal).join("\n"))
+    }
+    for (const line of errorLines(plan.errors)) terminal.note(line)
+  })
+
+const planLines = ({ due, errors, now }: Plan, terminal: Terminal): ReadonlyArray<string> => {
+  if (due.length === 0) {
+    return [errors.length === 0 ? "Nothing is due." : "Nothing can be triggered."]
+  }
+  const rows = due.map((one) => [
+    { text: showInstant(one.scheduled_for) },
+    { text: one.org_id },
+    { text: `${one.integration_type} ${one.integration_id}` },
+    { text: one.trigger === "catch_up" ? "missed, catching up" : "on schedule" },
+    { text: String(one.passed_over?.count ?? 0) }
+  ])
+  const columns = [
+    { title: "DUE" },
+    { title: "ORG" },
+    { title: "INTEGRATION" },
+    { title: "WHY" },
+    { title: "PASSED OVER" }
+  ]
+  const count = due.length === 1 ? "1 sync" : `${due.length} syncs`
+  return [
+    ...table(columns, rows, terminal.style, null),
+    "",
+    `Would trigger ${count} at ${showInstant(now)}. Nothing was invoked or written.`
+  ]
+}

@@ -1,0 +1,55 @@
+import { Clock, Effect, Option } from "effect"
+import * as Duration from "../Domain/Duration.ts"
+import { format } from "../Domain/Instant.ts"
+import * as Schedule from "../Domain/Schedule.ts"
+import type { Main } from "./Command.ts"
+import { scheduleError } from "./Failure.ts"
+import { table } from "./Table.ts"
+import { instantFlag, integerFlag } from "./Values.ts"
+
+/** `schedules next`: the coming slots of an expression. JSON is an array of ISO 8601 UTC instants. */
+export const main: Main = ({ arguments: given, terminal }) =>
+  Effect.gen(function* () {
+    const timezone = given.value("tz") ?? "UTC"
+    const count = (yield* integerFlag(given, "count", 1, 1000)) ?? 10
+    const now = yield* Clock.currentTimeMillis
+    const from = (yield* instantFlag(given, "from")) ?? now
+    const schedule = yield* Effect.mapError(
+      Schedule.parse(given.positionals[0] ?? "", timezone),
+      scheduleError
+    )
+    const slots = nextSlots(schedule, from, count)
+    if (terminal.format === "json") {
+      yield* terminal.printJson(slots.map(format))
+    } else if (terminal.format === "jsonl") {
+      for (const slot of slots) yield* terminal.printJson(format(slot))
+    } else {
+      const lines = table(
+        [{ title: "LOCAL" }, { title: "UTC" }, { title: "FROM NOW", align: "right" }],
+        slots.map((slot) => [
+          { text: Schedule.describeInstant(slot, timezone) },
+          { text: format(slot), paint: "dim" },
+          { text: slot < now ? "past" : `in ${Duration.format(slot - now)}` }
+        ]),
+        terminal.style,
+        null
+      )
+      yield* terminal.print(lines.join("\n"))
+    }
+    return 0 as const
+  })
+
+/** The first `count` slots after an instant, fewer when the schedule ends. */
+export const nextSlots = (
+  schedule: Schedule.Schedule,
+  after: number,
+  count: number
+): ReadonlyArray<number> => {
+  const slots: Array<number> = []
+  let slot = Schedule.next(schedule, after)
+  while (Option.isSome(slot) && slots.length < count) {
+    slots.push(slot.value)
+    slot = Schedule.next(schedule, slot.value)
+  }
+  return slots
+}

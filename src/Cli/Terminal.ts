@@ -1,0 +1,79 @@
+import { Effect } from "effect"
+import { type Style, styleFor } from "./Style.ts"
+
+/** Where a command writes: data on stdout, everything else on stderr. */
+export interface Terminal {
+  /** What `-o` says. */
+  readonly format: "text" | "json" | "jsonl"
+  /** Colours for stdout. */
+  readonly style: Style
+  /** Columns of the terminal that stdout is, null when it is none: then nothing is cut. */
+  readonly width: number | null
+  /**
+   * Writes a line of data and waits until it is taken over. When nobody reads any more (`| head`), it is dropped: what
+   * the command does goes on.
+   */
+  readonly print: (line: string) => Effect.Effect<void>
+  /** Prints a value as JSON: in many lines for people on a terminal, else in one. */
+  readonly printJson: (value: unknown) => Effect.Effect<void>
+  /** Writes a line on stderr, at once. */
+  readonly note: (line: string) => void
+  /** Shows how far things are, on a terminal only; the line is replaced by the next one, and gone with null. */
+  readonly progress: (line: string | null) => void
+}
+
+/** What a Terminal writes to: the two streams of a process. */
+export interface Streams {
+  readonly stdout: NodeJS.WriteStream
+  readonly stderr: NodeJS.WriteStream
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
+const CLEAR = "\r\u001b[K"
+
+/** A terminal over the process's streams. A reader that goes away is no error. */
+export const makeTerminal = (
+  { stdout, stderr, environment }: Streams,
+  format: Terminal["format"]
+): Terminal => {
+  let shown = false
+  let isGone = false
+  const forget = () => {
+    isGone = true
+  }
+  stdout.on("error", forget)
+  stderr.on("error", () => undefined)
+  const clear = () => {
+    if (shown) stderr.write(CLEAR)
+    shown = false
+  }
+  const print = (line: string) =>
+    Effect.async<void>((resume) => {
+      if (isGone) return resume(Effect.void)
+      if (stdout.isTTY) clear()
+      stdout.write(`${line}\n`, (error) => {
+        if (error) forget()
+        resume(Effect.void)
+      })
+    })
+  const canReplaceLines = stderr.isTTY === true && environment.TERM !== "dumb"
+  return {
+    format,
+    style: styleFor(stdout.isTTY === true, environment),
+    width: stdout.isTTY === true ? (stdout.columns ?? 80) : null,
+    print,
+    printJson: (value) =>
+      print(JSON.stringify(value, null, stdout.isTTY === true && format === "json" ? 2 : 0)),
+    note: (line) => {
+      clear()
+      stderr.write(`${line}\n`)
+    },
+    progress: (line) => {
+      if (!canReplaceLines) return
+      clear()
+      if (line === null) return
+      stderr.write(line.slice(0, (stderr.columns ?? 80) - 1))
+      shown = true
+    }
+  }
+}

@@ -1,0 +1,71 @@
+#!/usr/bin/env bun
+import type { Layer } from "effect"
+import type { EngineServices, Wiring } from "./Cli/Command.ts"
+import { start } from "./Cli/Entry.ts"
+import type { Database, Project } from "./Config/Load.ts"
+import type { SupabaseError } from "./Domain/Errors.ts"
+import type { Supabase } from "./Services/Supabase.ts"
+import { VERSION } from "./Version.ts"
+
+/**
+ * The binary. The only file that puts mechanisms behind the engine's services; everything is loaded when a command
+ * needs it, so that help and version start as fast as the runtime.
+ */
+const database = async (settings: Database): Promise<Layer.Layer<Supabase, SupabaseError>> => {
+  if (settings._tag === "Direct") {
+    const PostgresLive = await import("./Layers/PostgresLive.ts")
+    return PostgresLive.layer({ url: settings.url })
+  }
+  const SupabaseLive = await import("./Layers/SupabaseLive.ts")
+  return SupabaseLive.layer({ url: settings.url, key: settings.key, version: VERSION })
+}
+
+/** `<host>-<pid>-<4 random hex digits>`: unique, and it says where to look. */
+const engineIdOf = async (): Promise<string> => {
+  const { hostname } = await import("node:os")
+  const random = crypto.getRandomValues(new Uint16Array(1))[0] ?? 0
+  return `${hostname()}-${process.pid}-${random.toString(16).padStart(4, "0")}`
+}
+
+/** The engine over a database, whatever that is; what the database offers besides is passed on. */
+const engine = async <R>(
+  { functions, settings }: Pick<Project, "settings" | "functions">,
+  supabase: Layer.Layer<Supabase | R, SupabaseError>
+): Promise<Layer.Layer<EngineServices | Supabase | R, SupabaseError>> => {
+  const [{ Layer }, { EngineConfig, engineSettings }, LockLive, LedgerLive, InvokerLive] =
+    await Promise.all([
+      import("effect"),
+      import("./Config.ts"),
+      import("./Layers/LockLive.ts"),
+      import("./Layers/LedgerLive.ts"),
+      import("./Layers/InvokerLive.ts")
+    ])
+  const config = Layer.succeed(EngineConfig, engineSettings(settings, await engineIdOf()))
+  const invoker = InvokerLive.layer({
+    functionUrl: functions.url,
+    key: functions.key,
+    version: VERSION
+  })
+  return Layer.mergeAll(LockLive.layer, LedgerLive.layer, invoker).pipe(
+    Layer.provideMerge(supabase),
+    Layer.provideMerge(config)
+  )
+}
+
+const wiring: Wiring = {
+  engine: async (project) => engine(project, await database(project.database)),
+  demo: async (options) => {
+    const EmbeddedLive = await import("./Layers/EmbeddedLive.ts")
+    return engine(options, EmbeddedLive.layer({ dataDir: options.directory }))
+  }
+}
+
+start(process.argv.slice(2), wiring).then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    process.stderr.write(
+      `error: a bug in sync-scheduler: ${error instanceof Error ? error.stack : error}\n`
+    )
+    process.exit(1)
+  }
+)
