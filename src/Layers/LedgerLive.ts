@@ -111,8 +111,10 @@ const makeCombiner = <In, Out>(
             )
           : Effect.succeed(exits)
       )
-    yield* Queue.takeBetween(queue, 1, PAGE).pipe(
-      Effect.map((chunk) => Array.from(chunk)),
+    yield* Queue.take(queue).pipe(
+      // Whoever asks in the same turn comes along.
+      Effect.zipLeft(Effect.yieldNow()),
+      Effect.zipWith(Queue.takeUpTo(queue, PAGE - 1), (first, rest) => [first, ...rest]),
       Effect.flatMap((batch) =>
         sendApart(batch.map((waiting) => waiting.item)).pipe(
           Effect.flatMap((exits) =>
