@@ -4,7 +4,7 @@
 
 do $migration$
 declare
-  -- One line a column: table, column, type, rest of the definition, and whether a table of our own has it NOT NULL.
+  -- One line a column: table, column, type, rest of the definition, whether a table of our own has it NOT NULL, a comment.
   v_columns constant jsonb := $columns$[
     ["organization_integrations", "id",                   "uuid",        "default gen_random_uuid()", true],
     ["organization_integrations", "org_id",               "uuid",        "",                          true],
@@ -12,9 +12,11 @@ declare
     ["organization_integrations", "sync_schedule",        "text",        "",                          false],
     ["organization_integrations", "timezone",             "text",        "default 'UTC'",             true],
     ["organization_integrations", "enabled",              "boolean",     "default true",              true],
-    ["organization_integrations", "next_run_at",          "timestamptz", "",                          false],
+    ["organization_integrations", "next_run_at",          "timestamptz", "",                          false,
+      "The next slot, UTC, truncated to milliseconds. Null: not computed yet, the next tick does. A due value is a slot even off the cron's grid."],
     ["organization_integrations", "schedule_version",     "integer",     "default 1",                 true],
-    ["organization_integrations", "schedule_since",       "timestamptz", "default now()",             true],
+    ["organization_integrations", "schedule_since",       "timestamptz", "default now()",             true,
+      "Since when this schedule is in force; its first slot is the first one after this instant."],
     ["organization_integrations", "schedule_error",       "text",        "",                          false],
     ["organization_integrations", "catch_up",             "text",        "default 'latest' check (catch_up in ('latest', 'all', 'skip'))", true],
     ["organization_integrations", "catch_up_window",      "interval",    "check (catch_up_window > interval '0')", false],
@@ -37,7 +39,8 @@ declare
     ["sync_run_log", "integration_id",     "uuid",        "",                          true],
     ["sync_run_log", "org_id",             "uuid",        "",                          true],
     ["sync_run_log", "integration_type",   "text",        "",                          false],
-    ["sync_run_log", "scheduled_for",      "timestamptz", "",                          true],
+    ["sync_run_log", "scheduled_for",      "timestamptz", "",                          true,
+      "The slot: one instant of the integration's schedule, in UTC, to the millisecond."],
     ["sync_run_log", "idempotency_key",    "text",        "",                          true],
     ["sync_run_log", "trigger",            "text",        "default 'schedule' check (trigger in ('schedule', 'catch_up', 'manual', 'backfill'))", true],
     ["sync_run_log", "status",             "text",        "default 'pending' check (status in ('pending', 'running', 'completed', 'failed', 'unknown', 'skipped'))", true],
@@ -51,7 +54,8 @@ declare
     ["sync_run_log", "lease_until",        "timestamptz", "",                          false],
     ["sync_run_log", "not_before",         "timestamptz", "",                          false],
     ["sync_run_log", "created_at",         "timestamptz", "default now()",             true],
-    ["sync_run_log", "started_at",         "timestamptz", "",                          false],
+    ["sync_run_log", "started_at",         "timestamptz", "",                          false,
+      "When the first attempt was started, by the database clock; drift_ms = started_at - scheduled_for."],
     ["sync_run_log", "attempt_started_at", "timestamptz", "",                          false],
     ["sync_run_log", "began_at",           "timestamptz", "",                          false],
     ["sync_run_log", "begin_nonce",        "uuid",        "",                          false],
@@ -66,31 +70,106 @@ declare
     ["sync_run_log", "error_code",         "text",        "",                          false],
     ["sync_run_log", "error_message",      "text",        "check (octet_length(error_message) <= 2048)", false],
     ["sync_run_log", "response",           "jsonb",       "",                          false],
-    ["sync_run_log", "fenced",             "boolean",     "default false",             true],
-    ["sync_run_log", "ambiguous",          "boolean",     "default false",             true],
-    ["sync_run_log", "ambiguous_before",   "boolean",     "default false",             true]
+    ["sync_run_log", "fenced",             "boolean",     "default false",             true,
+      "Whether the function was fenced when the attempt was started: began_at null after the lease is then proof that nothing happened."],
+    ["sync_run_log", "ambiguous",          "boolean",     "default false",             true,
+      "Some attempt may have taken effect without us knowing. Such a run never ends failed."],
+    ["sync_run_log", "ambiguous_before",   "boolean",     "default false",             true,
+      "What ambiguous was when the present attempt was started: proof about this attempt falls back to it."]
   ]$columns$;
   -- Types that our functions read and write without loss; the first of each is what we create.
   v_compatible constant jsonb := $types${
-    "uuid": ["uuid"], "text": ["text", "character varying", "citext"], "boolean": ["boolean"],
+    "uuid": ["uuid"], "text": ["text", "character varying"], "boolean": ["boolean"],
     "timestamptz": ["timestamp with time zone"], "interval": ["interval"], "jsonb": ["jsonb"],
     "integer": ["integer", "bigint"], "bigint": ["bigint", "integer"]
   }$types$;
+  -- The shortest varchar that holds what we write; errors and reasons are cut to what there is.
+  v_lengths constant jsonb := $lengths${
+    "sync_run_log.idempotency_key": 61, "sync_run_log.status": 9, "sync_run_log.trigger": 8,
+    "sync_run_log.skip_reason": 20, "sync_run_log.claimed_by": 200, "sync_run_log.error_code": 32,
+    "sync_run_log.error_message": 64, "organization_integrations.schedule_error": 64,
+    "organization_integrations.paused_reason": 64
+  }$lengths$;
+  -- Columns that a claim gives a value: only they may be NOT NULL without a default.
+  v_given constant text[] := array['id', 'integration_id', 'org_id', 'integration_type', 'scheduled_for', 'idempotency_key',
+                                   'trigger', 'status', 'attempt', 'max_attempts', 'created_at'];
+  -- Columns that we set to null in the course of a run or of an edit: they must allow it.
+  v_nulled constant jsonb := $nulled${
+    "organization_integrations": ["next_run_at", "schedule_error", "breaker_until", "paused_reason"],
+    "sync_run_log": ["skip_reason", "claimed_by", "claim_token", "lease_token", "lease_seconds", "lease_until", "not_before",
+      "started_at", "attempt_started_at", "began_at", "begin_nonce", "heartbeat_at", "finished_at", "released_at", "drift_ms",
+      "duration_ms", "warm_up_ms", "http_status", "error_code", "error_message", "response"]
+  }$nulled$;
+  -- Values that a check of theirs on one of these columns must allow.
+  v_values constant jsonb := $values${
+    "status": ["pending", "running", "completed", "failed", "unknown", "skipped"],
+    "trigger": ["schedule", "catch_up", "manual", "backfill"],
+    "attempt": ["0", "1", "100"], "max_attempts": ["1", "101"]
+  }$values$;
+  -- What we create beside the two tables. It must not be there yet.
+  v_relations constant text[] := array[
+    'sync_run_event', 'sync_schedule_history', 'sync_skipped_range', 'sync_backfill', 'sync_incident', 'sync_tick',
+    'integration_health', 'organization_integrations_due', 'organization_integrations_uncomputed', 'sync_run_log_slot',
+    'sync_run_log_key', 'sync_run_log_one_live', 'sync_run_log_pending', 'sync_run_log_running', 'sync_run_log_unknown',
+    'sync_run_log_recent'];
+  v_functions constant text[] := array[
+    'read_due_integrations', 'claim_sync_runs', 'release_sync_claims', 'start_sync_runs', 'settle_sync_runs',
+    'begin_sync_run', 'heartbeat_sync_run', 'complete_sync_run', 'sweep_sync_runs', 'read_pending_runs',
+    'prune_sync_history', 'open_sync_tick', 'finish_sync_tick', 'retry_sync_run', 'release_sync_run',
+    'trigger_sync_run', 'pause_integration', 'resume_integration'];
   v_tables constant text[] := array['organization_integrations', 'sync_run_log'];
   v_adopted text[] := array(
     select t from unnest(v_tables) t where to_regclass('public.' || t) is not null
   );
+  v_theirs jsonb;                                     -- their columns: [{t, c, type, length, not_null, has_default, generated}]
   v_table text;
   v_conflict text;
   v_column record;
+  v_allowed boolean;
 begin
   -- 1. Check, before anything is changed.
-  select string_agg(format('%s.%s is %s, Sync Scheduler needs %s', w.t, w.c, i.data_type, w.type), '; ')
-    into v_conflict
-    from (select e ->> 0 as t, e ->> 1 as c, e ->> 2 as type from jsonb_array_elements(v_columns) e) w
-    join information_schema.columns i
-      on i.table_schema = 'public' and i.table_name = w.t and i.column_name = w.c
-   where not (v_compatible -> w.type) ? (case i.data_type when 'USER-DEFINED' then i.udt_name::text else i.data_type end);
+  select string_agg(d.what, ', ') into v_conflict from (
+    select 'relation public.' || c.relname as what from pg_class c
+     where c.relnamespace = 'public'::regnamespace and c.relname = any (v_relations)
+    union all
+    select distinct 'function public.' || p.proname from pg_proc p
+     where p.pronamespace = 'public'::regnamespace and p.proname = any (v_functions)
+    union all
+    select 'schema sync_scheduler' from pg_namespace n where n.nspname = 'sync_scheduler'
+  ) d;
+  if v_conflict is not null then
+    raise exception 'Sync Scheduler cannot be installed: it is already there, or its names are taken: %', v_conflict
+      using hint = 'Nothing was changed.';
+  end if;
+
+  foreach v_table in array v_adopted loop
+    if (select c.relkind from pg_class c where c.oid = to_regclass('public.' || v_table)) <> 'r' then
+      raise exception 'Sync Scheduler cannot adopt %: it must be an ordinary table', v_table
+        using hint = 'Nothing was changed. A view, a foreign or a partitioned table cannot carry the unique indexes that make a claim safe.';
+    end if;
+  end loop;
+
+  select coalesce(jsonb_agg(jsonb_build_object('t', c.relname, 'c', a.attname, 'type', format_type(a.atttypid, null),
+           'shown', format_type(a.atttypid, a.atttypmod), 'typmod', a.atttypmod, 'not_null', a.attnotnull,
+           'has_default', a.atthasdef or a.attidentity <> '', 'generated', a.attgenerated <> '' or a.attidentity = 'a')), '[]')
+    into v_theirs
+    from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+   where c.relnamespace = 'public'::regnamespace and c.relname = any (v_adopted);
+
+  select string_agg(d.what, '; ') into v_conflict from (
+    select case
+        when not (v_compatible -> w.type) ? i.type then format('%s.%s is %s, Sync Scheduler needs %s', w.t, w.c, i.shown, w.type)
+        when i.type = 'character varying' and i.typmod - 4 < (v_lengths ->> (w.t || '.' || w.c))::integer and i.typmod > 0
+          then format('%s.%s is %s, Sync Scheduler needs at least %s characters', w.t, w.c, i.shown, v_lengths ->> (w.t || '.' || w.c))
+        when i.type = 'timestamp with time zone' and i.typmod between 0 and 2
+          then format('%s.%s is %s, Sync Scheduler needs milliseconds', w.t, w.c, i.shown)
+        when i.generated then format('%s.%s is generated, Sync Scheduler must write it', w.t, w.c)
+        when i.not_null and (v_nulled -> w.t) ? w.c then format('%s.%s is not null, Sync Scheduler must be able to set it to null', w.t, w.c)
+      end as what
+      from (select e ->> 0 as t, e ->> 1 as c, e ->> 2 as type from jsonb_array_elements(v_columns) e) w
+      join jsonb_to_recordset(v_theirs) as i(t text, c text, type text, shown text, typmod integer, not_null boolean,
+                                             generated boolean) on i.t = w.t and i.c = w.c
+  ) d;
   if v_conflict is not null then
     raise exception 'Sync Scheduler cannot adopt an existing table: %', v_conflict
       using hint = 'Nothing was changed. Alter or rename the column, then apply the migration again.';
@@ -99,7 +178,7 @@ begin
   foreach v_table in array v_adopted loop
     if not exists (
       select 1 from pg_index x
-       where x.indrelid = to_regclass('public.' || v_table) and x.indisunique and x.indpred is null
+       where x.indrelid = to_regclass('public.' || v_table) and x.indisunique and x.indisvalid and x.indpred is null
          and x.indnkeyatts = 1
          and x.indkey[0] = (select a.attnum from pg_attribute a where a.attrelid = x.indrelid and a.attname = 'id')
     ) then
@@ -111,9 +190,7 @@ begin
   if 'organization_integrations' = any (v_adopted) then
     select string_agg('organization_integrations.' || w.c, ', ') into v_conflict
       from unnest(array['org_id', 'integration_type']) w(c)
-     where not exists (
-       select 1 from information_schema.columns i
-        where i.table_schema = 'public' and i.table_name = 'organization_integrations' and i.column_name = w.c);
+     where not v_theirs @> jsonb_build_array(jsonb_build_object('t', 'organization_integrations', 'c', w.c));
     if v_conflict is not null then
       raise exception 'Sync Scheduler cannot adopt an existing table: it has no %', v_conflict
         using hint = 'Nothing was changed. Add the column (org_id uuid, integration_type text) and fill it, then apply the migration again.';
@@ -122,43 +199,59 @@ begin
 
   if 'sync_run_log' = any (v_adopted) then
     -- A column of theirs that must be given a value would make every claim fail.
-    select string_agg('sync_run_log.' || i.column_name, ', ') into v_conflict
-      from information_schema.columns i
-     where i.table_schema = 'public' and i.table_name = 'sync_run_log'
-       and i.is_nullable = 'NO' and i.column_default is null and i.is_identity = 'NO' and i.is_generated = 'NEVER'
-       and not exists (select 1 from jsonb_array_elements(v_columns) e
-                        where e ->> 0 = 'sync_run_log' and e ->> 1 = i.column_name
-                          and i.column_name in ('id', 'integration_id', 'org_id', 'integration_type', 'scheduled_for',
-                                                'idempotency_key', 'trigger', 'status', 'max_attempts'));
+    select string_agg('sync_run_log.' || i.c, ', ') into v_conflict
+      from jsonb_to_recordset(v_theirs) as i(t text, c text, not_null boolean, has_default boolean)
+     where i.t = 'sync_run_log' and i.not_null and not i.has_default and not i.c = any (v_given);
     if v_conflict is not null then
       raise exception 'Sync Scheduler cannot adopt sync_run_log: % must be given a value and has no default', v_conflict
         using hint = 'Nothing was changed. Give the column a default or allow null, then apply the migration again.';
     end if;
-    -- A check of theirs that does not know our states would make a state impossible to record.
-    select string_agg(format('sync_run_log.%s (constraint %s)', a.attname, k.conname), ', ') into v_conflict
-      from pg_constraint k
-      join pg_attribute a on a.attrelid = k.conrelid and a.attnum = any (k.conkey)
-     where k.conrelid = 'public.sync_run_log'::regclass and k.contype = 'c' and a.attname in ('status', 'trigger')
-       and not (case a.attname
-                  when 'status' then pg_get_constraintdef(k.oid) ~ 'unknown' and pg_get_constraintdef(k.oid) ~ 'skipped'
-                                     and pg_get_constraintdef(k.oid) ~ 'pending' and pg_get_constraintdef(k.oid) ~ 'running'
-                  else pg_get_constraintdef(k.oid) ~ 'catch_up' and pg_get_constraintdef(k.oid) ~ 'backfill' end);
-    if v_conflict is not null then
-      raise exception 'Sync Scheduler cannot adopt sync_run_log: a check does not allow the states it records: %', v_conflict
-        using hint = 'Nothing was changed. Widen or drop the check (states: pending, running, completed, failed, unknown, skipped; triggers: schedule, catch_up, manual, backfill).';
-    end if;
-    if exists (select 1 from information_schema.columns i where i.table_schema = 'public'
-                and i.table_name = 'sync_run_log' and i.column_name = 'status')
-       and exists (select 1 from information_schema.columns i where i.table_schema = 'public'
-                    and i.table_name = 'sync_run_log' and i.column_name = 'integration_id') then
-      execute $sql$select string_agg(distinct integration_id::text, ', ') from (
-                 select integration_id from public.sync_run_log where status in ('pending', 'running')
-                  group by integration_id having count(*) > 1 limit 5) d$sql$ into v_conflict;
-      if v_conflict is not null then
-        raise exception 'Sync Scheduler cannot adopt sync_run_log: sync_run_log.status has several live rows for integration %', v_conflict
-          using hint = 'Nothing was changed. Finish or delete the extra pending and running rows, then apply the migration again.';
+    -- A check of theirs that does not know our states would make a state impossible to record. One on a single column is
+    -- tried with every value; one on several must name them all.
+    for v_column in
+      select a.attname as c, format_type(a.atttypid, a.atttypmod) as type, k.conname, cardinality(k.conkey) as width,
+             pg_get_expr(k.conbin, k.conrelid) as expression, v.value #>> '{}' as value
+        from pg_constraint k
+        join pg_attribute a on a.attrelid = k.conrelid and a.attnum = any (k.conkey)
+       cross join lateral jsonb_array_elements(v_values -> a.attname::text) v
+       where k.conrelid = 'public.sync_run_log'::regclass and k.contype = 'c' and v_values ? a.attname::text
+       order by k.conname, a.attnum
+    loop
+      if v_column.width = 1 then
+        execute format('select (%s) is not false from (select %L::%s as %I) v', v_column.expression, v_column.value,
+          v_column.type, v_column.c) into v_allowed;
+      else
+        v_allowed := v_column.c in ('attempt', 'max_attempts') or v_column.expression ~ v_column.value;
       end if;
-    end if;
+      if not v_allowed then
+        raise exception 'Sync Scheduler cannot adopt sync_run_log: a check does not allow the states it records: sync_run_log.% = % (constraint %)',
+          v_column.c, v_column.value, v_column.conname
+          using hint = 'Nothing was changed. Widen or drop the check (states: pending, running, completed, failed, unknown, skipped; triggers: schedule, catch_up, manual, backfill).';
+      end if;
+    end loop;
+    -- Rows that break the ledger's law: one live row per integration, one row per slot, one row per key.
+    for v_column in
+      select * from (values
+        ('status', array['status', 'integration_id'], 'integration_id',
+         format('status in (''pending'', ''running'', ''unknown'') and integration_id is not null%s',
+           case when v_theirs @> '[{"t": "sync_run_log", "c": "released_at"}]'
+                then ' and (status <> ''unknown'' or released_at is null)' end),
+         'has several live rows (pending, running, unknown) for integration'),
+        ('scheduled_for', array['scheduled_for', 'integration_id'], 'integration_id, scheduled_for',
+         'integration_id is not null and scheduled_for is not null', 'has several rows for the slot'),
+        ('idempotency_key', array['idempotency_key'], 'idempotency_key', 'idempotency_key is not null', 'is not unique:')
+      ) as law(c, needs, key, condition, says)
+    loop
+      continue when exists (select 1 from unnest(v_column.needs) n
+                             where not v_theirs @> jsonb_build_array(jsonb_build_object('t', 'sync_run_log', 'c', n)));
+      execute format('select string_agg(d.key, ''; '') from (select concat_ws('' at '', %s) as key from public.sync_run_log
+                       where %s group by %s having count(*) > 1 limit 5) d', v_column.key, v_column.condition, v_column.key)
+        into v_conflict;
+      if v_conflict is not null then
+        raise exception 'Sync Scheduler cannot adopt sync_run_log: sync_run_log.% % %', v_column.c, v_column.says, v_conflict
+          using hint = 'Nothing was changed. Finish or delete the extra rows, then apply the migration again.';
+      end if;
+    end loop;
   end if;
 
   -- 2. Create what is missing.
@@ -171,46 +264,40 @@ begin
     end if;
   end loop;
   for v_column in
-    select e ->> 0 as t, e ->> 1 as c, e ->> 2 as type, e ->> 3 as definition, (e ->> 4)::boolean as required
+    select e ->> 0 as t, e ->> 1 as c, e ->> 2 as type, e ->> 3 as definition, (e ->> 4)::boolean as required,
+           e ->> 5 as meaning
       from jsonb_array_elements(v_columns) with ordinality as x(e, n)
-     where not exists (select 1 from information_schema.columns i where i.table_schema = 'public'
-                        and i.table_name = e ->> 0 and i.column_name = e ->> 1)
+     where not v_theirs @> jsonb_build_array(jsonb_build_object('t', e -> 0, 'c', e -> 1))
+       and not (e ->> 1 = 'id' and not e ->> 0 = any (v_adopted))
      order by n
   loop
     execute format('alter table public.%I add column %I %s %s %s', v_column.t, v_column.c,
       v_column.type, v_column.definition,
       case when v_column.required and not v_column.t = any (v_adopted) then 'not null' else '' end);
+    if v_column.meaning is not null then
+      execute format('comment on column public.%I.%I is %L', v_column.t, v_column.c, v_column.meaning);
+    end if;
   end loop;
 end
 $migration$;
 
-comment on column public.organization_integrations.next_run_at is
-  'The next slot, UTC, truncated to milliseconds. Null: not computed yet, the next tick does. A due value is a slot even off the cron''s grid.';
-comment on column public.organization_integrations.schedule_since is
-  'Since when this schedule is in force; its first slot is the first one after this instant.';
-comment on column public.sync_run_log.scheduled_for is 'The slot: one instant of the integration''s schedule, in UTC, to the millisecond.';
-comment on column public.sync_run_log.started_at is 'When the first attempt was started, by the database clock; drift_ms = started_at - scheduled_for.';
-comment on column public.sync_run_log.fenced is 'Whether the function was fenced when the attempt was started: began_at null after the lease is then proof that nothing happened.';
-comment on column public.sync_run_log.ambiguous is 'Some attempt may have taken effect without us knowing. Such a run never ends failed.';
-comment on column public.sync_run_log.ambiguous_before is 'What ambiguous was when the present attempt was started: proof about this attempt falls back to it.';
-
 -- Due rows without touching the others; rows whose first slot is still to be computed.
-create index if not exists organization_integrations_due
+create index organization_integrations_due
   on public.organization_integrations (next_run_at, id) where enabled;
-create index if not exists organization_integrations_uncomputed
+create index organization_integrations_uncomputed
   on public.organization_integrations (id)
   where enabled and next_run_at is null and schedule_error is null and sync_schedule is not null;
 
 -- The ledger's law: one row per slot, one key per slot, one live row per integration.
-create unique index if not exists sync_run_log_slot on public.sync_run_log (integration_id, scheduled_for);
-create unique index if not exists sync_run_log_key on public.sync_run_log (idempotency_key);
-create unique index if not exists sync_run_log_one_live on public.sync_run_log (integration_id)
+create unique index sync_run_log_slot on public.sync_run_log (integration_id, scheduled_for);
+create unique index sync_run_log_key on public.sync_run_log (idempotency_key);
+create unique index sync_run_log_one_live on public.sync_run_log (integration_id)
   where status in ('pending', 'running') or (status = 'unknown' and released_at is null);
-create index if not exists sync_run_log_pending on public.sync_run_log (created_at, id) where status = 'pending';
-create index if not exists sync_run_log_running on public.sync_run_log (lease_until) where status = 'running';
-create index if not exists sync_run_log_unknown on public.sync_run_log (not_before)
+create index sync_run_log_pending on public.sync_run_log (created_at, id) where status = 'pending';
+create index sync_run_log_running on public.sync_run_log (lease_until) where status = 'running';
+create index sync_run_log_unknown on public.sync_run_log (not_before)
   where status = 'unknown' and released_at is null;
-create index if not exists sync_run_log_recent on public.sync_run_log (created_at desc);
+create index sync_run_log_recent on public.sync_run_log (created_at desc);
 
 -- The append-only history of runs: attempts, transitions, and operators' actions with who and why.
 create table public.sync_run_event (
@@ -250,13 +337,16 @@ create table public.sync_skipped_range (
   integration_id uuid not null,
   "from" timestamptz not null,
   "to" timestamptz not null,
-  count bigint not null check (count >= 1),           -- at least one where only the database saw it (schedule_changed, disabled)
-  reason text not null,                               -- superseded, outside_window, catch_up_skip, schedule_changed, disabled
+  -- schedule_changed, disabled, gone: only the database saw it, and it cannot read crons. Then 1 means at least one, and
+  -- 0 not known, perhaps none (no next slot had been computed yet).
+  count bigint not null check (count >= 0),
+  reason text not null,                               -- superseded, outside_window, catch_up_skip, schedule_changed, disabled, gone
   recorded_at timestamptz not null default now(),
   recorded_by text,
   check ("from" <= "to")
 );
 create index sync_skipped_range_span on public.sync_skipped_range (integration_id, "from");
+create index sync_skipped_range_to on public.sync_skipped_range ("to");
 
 -- A request to run past slots again, worked off by ticks, oldest first, without touching next_run_at.
 create table public.sync_backfill (
@@ -291,6 +381,7 @@ create table public.sync_incident (
   resolve_notified_at timestamptz,
   detail jsonb not null default '{}'
 );
+create index sync_incident_resolved on public.sync_incident (resolved_at) where resolved_at is not null;
 create unique index sync_incident_open on public.sync_incident (kind, subject) where resolved_at is null;
 create index sync_incident_unsent on public.sync_incident (id)
   where notified_at is null or (resolved_at is not null and resolve_notified_at is null);
@@ -335,15 +426,23 @@ create table public.integration_health (
   primary key (provider, host)
 );
 
+-- Row level security without a policy: only the service key, which bypasses it, and our functions get in.
 do $grants$
 declare
   v_table text;
+  v_sequence text;
 begin
   foreach v_table in array array['sync_run_event', 'sync_schedule_history', 'sync_skipped_range', 'sync_backfill',
                                  'sync_incident', 'sync_tick', 'integration_health'] loop
     execute format('alter table public.%I enable row level security', v_table);
     execute format('revoke all on public.%I from public, anon, authenticated', v_table);
     execute format('grant all on public.%I to service_role', v_table);
+    for v_sequence in
+      select d.objid::regclass::text from pg_depend d join pg_class c on c.oid = d.objid and c.relkind = 'S'
+       where d.refobjid = ('public.' || v_table)::regclass and d.deptype = 'i'
+    loop
+      execute format('revoke all on sequence %s from public, anon, authenticated', v_sequence);
+    end loop;
   end loop;
 end
 $grants$;

@@ -1,132 +1,204 @@
 -- What a dead engine or a silent function left behind, and the frame of a tick around it.
 
--- Decides every run whose time has ended, at most p_limit of each kind. Safe with many engines: rows held by others are left.
+-- running, lease ended -> unknown. A row that somebody else wrote without a lease is live for the running guard.
+create function sync_scheduler.sweep_expired(p_engine_id text, r public.sync_run_log, p_quiescence interval) returns void
+  language plpgsql set search_path = '' as $$
+begin
+  update public.sync_run_log set status = 'unknown', ambiguous = true,
+    lease_until = coalesce(lease_until, sync_scheduler.clock()),
+    not_before = coalesce(sync_scheduler.last_sign_of_life(r), sync_scheduler.clock()) + p_quiescence,
+    error_code = coalesce(error_code, 'LEASE_ENDED'),
+    error_message = coalesce(error_message, sync_scheduler.clip('No outcome was reported before the lease ended.', 'error_message'))
+  where id = r.id;
+  perform sync_scheduler.record_event(r.id, r.integration_id, 'swept', 'running', 'unknown', r.attempt, p_engine_id, 'lease_ended');
+  perform sync_scheduler.raise_incident('unknown', r.id::text, r.integration_id, r.id,
+    jsonb_build_object('scheduled_for', sync_scheduler.iso(r.scheduled_for), 'error_code', 'LEASE_ENDED'));
+end
+$$;
+
+-- Whether the fence proves that the last attempt of an unknown run did nothing: the function never began and, its lease
+-- over, never may. With no attempts left the proof is of no use when an earlier attempt stays ambiguous.
+create function sync_scheduler.is_proven(r public.sync_run_log) returns boolean
+  language sql stable
+  return coalesce(r.fenced, false) and r.began_at is null and r.lease_until <= sync_scheduler.clock()
+         and (coalesce(r.attempt, 0) < coalesce(r.max_attempts, 3) or not coalesce(r.ambiguous_before, false));
+
+-- unknown -> pending or failed when proven, else pending again or released when a retry is allowed. Returns what was done.
+create function sync_scheduler.sweep_unknown(p_engine_id text, r public.sync_run_log) returns text
+  language plpgsql set search_path = '' as $$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_left constant boolean := coalesce(r.attempt, 0) < coalesce(r.max_attempts, 3) and not sync_scheduler.is_foreign(r);
+  v_to constant text := case when v_left then 'pending' else 'failed' end;
+begin
+  if sync_scheduler.is_proven(r) then
+    update public.sync_run_log set status = v_to, ambiguous = coalesce(ambiguous_before, false), claimed_by = null, not_before = null,
+      finished_at = case when v_to = 'failed' then v_now end,
+      duration_ms = case when v_to = 'failed'
+        then sync_scheduler.elapsed_ms(coalesce(attempt_started_at, created_at), v_now, pg_typeof(r.duration_ms)) end
+    where id = r.id;
+    perform sync_scheduler.record_event(r.id, r.integration_id, 'swept', 'unknown', v_to, r.attempt, p_engine_id, 'never_began');
+    if not coalesce(r.ambiguous_before, false) then
+      perform sync_scheduler.resolve_incident('unknown', r.id::text);
+    end if;
+    return 'proven';
+  elsif v_left then
+    update public.sync_run_log set status = 'pending', claimed_by = null, not_before = null where id = r.id;
+    perform sync_scheduler.record_event(r.id, r.integration_id, 'swept', 'unknown', 'pending', r.attempt, p_engine_id, 'on_unknown_retry');
+    return 'requeued';
+  else
+    update public.sync_run_log set released_at = v_now where id = r.id;
+    perform sync_scheduler.record_event(r.id, r.integration_id, 'released', 'unknown', 'unknown', r.attempt, p_engine_id,
+      case when sync_scheduler.is_foreign(r) then 'foreign' else 'no_attempts_left' end);
+    return 'released';
+  end if;
+end
+$$;
+
+-- pending -> skipped; unknown, and released unless it is to hold, when an earlier attempt may have happened.
+create function sync_scheduler.sweep_pending(p_engine_id text, r public.sync_run_log, p_reason text, p_on_unknown text)
+returns void language plpgsql set search_path = '' as $$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_to constant text := case when r.ambiguous then 'unknown' else 'skipped' end;
+begin
+  update public.sync_run_log set status = v_to, skip_reason = p_reason, claimed_by = null,
+    not_before = case when v_to = 'unknown' then v_now end,
+    released_at = case when v_to = 'unknown' and p_on_unknown <> 'hold' then v_now end,
+    finished_at = case when v_to = 'skipped' then v_now end
+  where id = r.id;
+  perform sync_scheduler.record_event(r.id, r.integration_id, 'swept', 'pending', v_to, r.attempt, p_engine_id, p_reason);
+  if v_to = 'unknown' then
+    perform sync_scheduler.raise_incident('unknown', r.id::text, r.integration_id, r.id,
+      jsonb_build_object('scheduled_for', sync_scheduler.iso(r.scheduled_for), 'error_code', r.error_code));
+  end if;
+end
+$$;
+
+-- Decides every run whose time has ended, at most p_limit of each kind, longest waiting first. Safe with many engines:
+-- rows held by others are left. A row that cannot be swept is left too, with a warning, so that it never stops a tick.
 -- Returns {expired, proven, requeued, released, skipped}.
 create function public.sweep_sync_runs(
   p_engine_id text, p_quiescence_seconds numeric default 430, p_running_guard_seconds numeric default 1800, p_limit integer default 100
-) returns jsonb language plpgsql security definer set search_path = '' set lock_timeout = '250ms' as $$
+) returns jsonb language plpgsql security definer set search_path = '' set lock_timeout = '250ms' set enable_seqscan = off set jit = off as $$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
-  v_quiescence constant interval := make_interval(secs => p_quiescence_seconds);
-  v_guard constant interval := make_interval(secs => p_running_guard_seconds);
+  v_quiescence constant interval := sync_scheduler.seconds(coalesce(p_quiescence_seconds, 430));
+  v_guarded constant timestamptz := v_now - sync_scheduler.seconds(coalesce(p_running_guard_seconds, 1800));
   v_limit constant integer := least(greatest(coalesce(p_limit, 100), 1), 1000);
-  v_expired integer := 0;
-  v_proven integer := 0;
-  v_requeued integer := 0;
-  v_released integer := 0;
-  v_skipped integer := 0;
-  v_on_unknown text;
-  v_to text;
+  v_done jsonb := '{"expired": 0, "proven": 0, "requeued": 0, "released": 0, "skipped": 0}';
+  v_one record;
   r public.sync_run_log;
 begin
-  -- running, lease ended -> unknown. A row that somebody else wrote without a lease is live for the running guard.
-  for r in
-    select * from public.sync_run_log l where l.status = 'running'
-       and (l.lease_until <= v_now or (l.lease_until is null and coalesce(l.started_at, l.created_at) + v_guard <= v_now))
-     order by l.id limit v_limit for update skip locked
+  for v_one in
+    select c.id from (
+      (select l.id from public.sync_run_log l where l.status = 'running' and l.lease_until <= v_now
+        order by l.lease_until limit v_limit)
+      union all
+      (select l.id from public.sync_run_log l where l.status = 'running' and l.lease_until is null
+          and coalesce(l.started_at, l.created_at, '-infinity') <= v_guarded
+        limit v_limit)) c
   loop
-    update public.sync_run_log set status = 'unknown', ambiguous = true,
-      lease_until = coalesce(lease_until, v_now),
-      not_before = coalesce(sync_scheduler.last_sign_of_life(r), created_at) + v_quiescence,
-      error_code = coalesce(error_code, 'LEASE_ENDED'),
-      error_message = coalesce(error_message, 'No outcome was reported before the lease ended.')
-    where id = r.id;
-    perform sync_scheduler.record_event(r.id, r.integration_id, 'swept', 'running', 'unknown', r.attempt, p_engine_id, 'lease_ended');
-    perform sync_scheduler.raise_incident('unknown', r.id::text, r.integration_id, r.id,
-      jsonb_build_object('scheduled_for', sync_scheduler.iso(r.scheduled_for), 'error_code', 'LEASE_ENDED'));
-    v_expired := v_expired + 1;
+    begin
+      select * into r from public.sync_run_log l where l.id = v_one.id and l.status = 'running'
+         and coalesce(l.lease_until <= v_now, coalesce(l.started_at, l.created_at, '-infinity') <= v_guarded)
+         for update skip locked;
+      if found then
+        perform sync_scheduler.sweep_expired(p_engine_id, r, v_quiescence);
+        v_done := sync_scheduler.count_one(v_done, 'expired');
+      end if;
+    exception when others then
+      raise warning 'sweep_sync_runs: run % cannot be swept: %', v_one.id, sqlerrm;
+    end;
   end loop;
 
-  -- unknown: proven not executed by the fence, or a retry is allowed, or nothing more can be done.
-  for r in
-    select l.* from public.sync_run_log l
+  for v_one in
+    select l.id, coalesce(i.on_unknown, 'retry') as on_unknown from public.sync_run_log l
       left join public.organization_integrations i on i.id = l.integration_id
      where l.status = 'unknown' and l.released_at is null
-       and ((l.fenced and l.began_at is null and l.lease_until <= v_now)
-            or (coalesce(i.on_unknown, 'retry') = 'retry' and l.not_before <= v_now))
-     order by l.id limit v_limit for update of l skip locked
+       and (sync_scheduler.is_proven(l)
+            or (coalesce(i.on_unknown, 'retry') <> 'hold' and coalesce(l.not_before, '-infinity') <= v_now))
+     order by l.not_before limit v_limit
   loop
-    if r.fenced and r.began_at is null and r.lease_until <= v_now then
-      -- The function never began and, its lease over, never may: this attempt did nothing.
-      v_to := case when r.attempt < r.max_attempts then 'pending' when r.ambiguous_before then 'unknown' else 'failed' end;
-      update public.sync_run_log set status = v_to, ambiguous = ambiguous_before, claimed_by = null, not_before = null,
-        fenced = fenced and v_to <> 'unknown',
-        released_at = case when v_to = 'unknown' then v_now end,
-        finished_at = case when v_to = 'failed' then v_now end,
-        duration_ms = case when v_to = 'failed'
-          then (extract(epoch from v_now - coalesce(attempt_started_at, created_at)) * 1000)::bigint end
-      where id = r.id;
-      perform sync_scheduler.record_event(r.id, r.integration_id, 'swept', 'unknown', v_to, r.attempt, p_engine_id, 'never_began');
-      if v_to <> 'unknown' then
-        perform sync_scheduler.resolve_incident('unknown', r.id::text);
-        v_proven := v_proven + 1;
-      else
-        v_released := v_released + 1;
+    begin
+      select * into r from public.sync_run_log l where l.id = v_one.id and l.status = 'unknown' and l.released_at is null
+         and (sync_scheduler.is_proven(l) or (v_one.on_unknown <> 'hold' and coalesce(l.not_before, '-infinity') <= v_now))
+         for update skip locked;
+      if found then
+        v_done := sync_scheduler.count_one(v_done, sync_scheduler.sweep_unknown(p_engine_id, r));
       end if;
-    elsif r.attempt < r.max_attempts then
-      update public.sync_run_log set status = 'pending', claimed_by = null, not_before = null where id = r.id;
-      perform sync_scheduler.record_event(r.id, r.integration_id, 'swept', 'unknown', 'pending', r.attempt, p_engine_id, 'on_unknown_retry');
-      v_requeued := v_requeued + 1;
-    else
-      update public.sync_run_log set released_at = v_now where id = r.id;
-      perform sync_scheduler.record_event(r.id, r.integration_id, 'released', 'unknown', 'unknown', r.attempt, p_engine_id, 'no_attempts_left');
-      v_released := v_released + 1;
-    end if;
+    exception when others then
+      raise warning 'sweep_sync_runs: run % cannot be swept: %', v_one.id, sqlerrm;
+    end;
   end loop;
 
-  -- pending, integration disabled or gone -> skipped (unknown if it may have happened).
-  for r in
-    select l.* from public.sync_run_log l
+  for v_one in
+    select l.id, coalesce(i.on_unknown, 'retry') as on_unknown,
+           case when i.id is null then 'gone' when not coalesce(i.enabled, false) then 'disabled' else 'foreign' end as reason
+      from public.sync_run_log l
       left join public.organization_integrations i on i.id = l.integration_id
-     where l.status = 'pending' and not coalesce(i.enabled, false)
-     order by l.id limit v_limit for update of l skip locked
+     where l.status = 'pending'
+       and (not coalesce(i.enabled, false)
+            or ((l.scheduled_for is null or l.idempotency_key is null) and coalesce(l.created_at, '-infinity') <= v_guarded))
+     order by l.created_at, l.id limit v_limit
   loop
-    v_to := case when r.ambiguous then 'unknown' else 'skipped' end;
-    update public.sync_run_log set status = v_to,
-      skip_reason = case when exists (select 1 from public.organization_integrations where id = r.integration_id)
-                         then 'disabled' else 'gone' end,
-      not_before = case when v_to = 'unknown' then coalesce(sync_scheduler.last_sign_of_life(r), created_at) + v_quiescence end,
-      released_at = case when v_to = 'unknown' then v_now end,
-      finished_at = case when v_to = 'skipped' then v_now end
-    where id = r.id;
-    perform sync_scheduler.record_event(r.id, r.integration_id, 'swept', 'pending', v_to, r.attempt, p_engine_id, 'disabled');
-    v_skipped := v_skipped + 1;
+    begin
+      select * into r from public.sync_run_log l where l.id = v_one.id and l.status = 'pending' for update skip locked;
+      if found then
+        perform sync_scheduler.sweep_pending(p_engine_id, r, v_one.reason, v_one.on_unknown);
+        v_done := sync_scheduler.count_one(v_done, 'skipped');
+      end if;
+    exception when others then
+      raise warning 'sweep_sync_runs: run % cannot be swept: %', v_one.id, sqlerrm;
+    end;
   end loop;
-
-  return jsonb_build_object('expired', v_expired, 'proven', v_proven, 'requeued', v_requeued, 'released', v_released,
-    'skipped', v_skipped);
+  return v_done;
 end
 $$;
+
+create function sync_scheduler.count_one(p_counts jsonb, p_key text) returns jsonb
+  language sql immutable return p_counts || jsonb_build_object(p_key, (p_counts ->> p_key)::integer + 1);
 
 -- Runs that wait to be started by any engine: retries whose time has come, and claims that their engine never started.
 create function public.read_pending_runs(
   p_engine_id text, p_limit integer default 100, p_adopt_after_seconds numeric default 10,
   p_org_id uuid default null, p_integration_ids uuid[] default null, p_exclude uuid[] default '{}'
-) returns jsonb language sql stable security definer set search_path = '' as $$
-  select coalesce(jsonb_agg(sync_scheduler.run_json(l, i) order by l.created_at, l.id), '[]')
-    from (
-      select l.* from public.sync_run_log l
-        join public.organization_integrations e on e.id = l.integration_id and e.enabled
-       where l.status = 'pending' and (l.not_before is null or l.not_before <= sync_scheduler.clock())
-         and (l.claimed_by is null or l.created_at + make_interval(secs => p_adopt_after_seconds) <= sync_scheduler.clock())
-         and (p_org_id is null or l.org_id = p_org_id)
-         and (p_integration_ids is null or l.integration_id = any (p_integration_ids))
-         and l.id <> all (p_exclude)
-       order by l.created_at, l.id limit least(greatest(p_limit, 1), 100)
-    ) l
-    join public.organization_integrations i on i.id = l.integration_id
+) returns jsonb language plpgsql stable security definer set search_path = '' set enable_seqscan = off set jit = off as $$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_adopt_from constant timestamptz := v_now - sync_scheduler.seconds(coalesce(p_adopt_after_seconds, 10));
+  v_exclude constant uuid[] := coalesce(p_exclude, '{}');
+begin
+  return coalesce((
+    select jsonb_agg(sync_scheduler.run_json(l, i) order by l.created_at, l.id)
+      from (
+        select w.id from public.sync_run_log w
+          join public.organization_integrations e on e.id = w.integration_id and e.enabled
+         where w.status = 'pending' and (w.not_before is null or w.not_before <= v_now)
+           and (w.claimed_by is null or w.created_at <= v_adopt_from)
+           and w.scheduled_for is not null and w.idempotency_key is not null
+           and (p_org_id is null or e.org_id = p_org_id)
+           and (p_integration_ids is null or w.integration_id = any (p_integration_ids))
+           and w.id <> all (v_exclude)
+         order by w.created_at, w.id limit least(greatest(coalesce(p_limit, 100), 1), 100)
+      ) p
+      join public.sync_run_log l on l.id = p.id
+      join public.organization_integrations i on i.id = l.integration_id), '[]');
+end
 $$;
 
 -- The version of the schema: the newest migration. Each migration that changes a contract replaces it.
-create function sync_scheduler.schema_version() returns text language sql immutable as $$ select '20261124000700' $$;
+create function sync_scheduler.schema_version() returns text language sql immutable return '20261124000700';
 
--- Deletes history that is older than it needs to be, in batches: finished runs, their events, ranges, ticks, incidents.
+-- Deletes history that is older than it needs to be, a batch of each kind: finished runs, events of runs that are gone,
+-- ranges, ticks, resolved incidents. Never waits for anybody: what another session holds is left for the next time.
 create function public.prune_sync_history(
   p_keep_runs_days integer default 400, p_keep_ticks_days integer default 30, p_limit integer default 1000
-) returns jsonb language plpgsql security definer set search_path = '' as $$
+) returns jsonb language plpgsql security definer set search_path = '' set lock_timeout = '250ms' set enable_seqscan = off set jit = off as $$
 declare
   v_runs_before constant timestamptz := sync_scheduler.clock() - make_interval(days => greatest(p_keep_runs_days, 1));
   v_ticks_before constant timestamptz := sync_scheduler.clock() - make_interval(days => greatest(p_keep_ticks_days, 1));
+  v_limit constant integer := least(greatest(coalesce(p_limit, 1000), 1), 10000);
   v_runs integer;
   v_events integer;
   v_ranges integer;
@@ -134,57 +206,66 @@ declare
   v_incidents integer;
 begin
   delete from public.sync_run_log where id in (
-    select id from public.sync_run_log where created_at < v_runs_before and status in ('completed', 'failed', 'skipped')
-     order by created_at limit p_limit for update skip locked);
+    select l.id from public.sync_run_log l where l.created_at < v_runs_before and l.status in ('completed', 'failed', 'skipped')
+     order by l.created_at limit v_limit for update skip locked);
   get diagnostics v_runs = row_count;
   delete from public.sync_run_event where id in (
     select e.id from public.sync_run_event e where e.at < v_runs_before
        and not exists (select 1 from public.sync_run_log l where l.id = e.run_id)
-     order by e.at limit p_limit * 4);
+     order by e.at limit v_limit * 4 for update skip locked);
   get diagnostics v_events = row_count;
   delete from public.sync_skipped_range where id in (
-    select id from public.sync_skipped_range where "to" < v_runs_before order by id limit p_limit);
+    select r.id from public.sync_skipped_range r where r."to" < v_runs_before order by r."to" limit v_limit for update skip locked);
   get diagnostics v_ranges = row_count;
   delete from public.sync_tick where id in (
-    select id from public.sync_tick where started_at < v_ticks_before order by started_at limit p_limit * 4);
+    select t.id from public.sync_tick t where t.started_at < v_ticks_before order by t.started_at limit v_limit * 4
+       for update skip locked);
   get diagnostics v_ticks = row_count;
   delete from public.sync_incident where id in (
-    select id from public.sync_incident where resolved_at < v_runs_before order by id limit p_limit);
+    select i.id from public.sync_incident i where i.resolved_at < v_runs_before order by i.resolved_at limit v_limit
+       for update skip locked);
   get diagnostics v_incidents = row_count;
   return jsonb_build_object('runs', v_runs, 'events', v_events, 'ranges', v_ranges, 'ticks', v_ticks, 'incidents', v_incidents);
 end
 $$;
 
+-- Retention, at the end of a tick, where it delays no run. It must not fail one either (a foreign key of the project's
+-- own may refuse a deletion).
+create function sync_scheduler.prune() returns void language plpgsql set search_path = '' as $$
+begin
+  perform public.prune_sync_history();
+exception when others then
+  raise warning 'prune_sync_history: %', sqlerrm;
+end
+$$;
+
 -- The first call of a tick: sweep, what waits, the first page of what is due, and the tick's row. A tick that finds
--- nothing is finished by this very call. Prunes once an hour.
+-- nothing is finished by this very call.
 -- p_options: {engine_version, adopt_after_seconds, quiescence_seconds, running_guard_seconds, limit, org_id, integration_ids}
 -- Returns {now, schema_version, idle, swept, pending: [run], integrations: [...], cursor}.
 create function public.open_sync_tick(p_tick_id uuid, p_engine_id text, p_options jsonb default '{}') returns jsonb
-  language plpgsql security definer set search_path = '' as $$
+  language plpgsql security definer set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_limit constant integer := coalesce((p_options ->> 'limit')::integer, 100);
-  v_adopt_after constant numeric := coalesce((p_options ->> 'adopt_after_seconds')::numeric, 10);
   v_org_id constant uuid := (p_options ->> 'org_id')::uuid;
   v_ids constant uuid[] := case when jsonb_typeof(p_options -> 'integration_ids') = 'array'
     then array(select e::uuid from jsonb_array_elements_text(p_options -> 'integration_ids') e) end;
-  v_last timestamptz;
   v_swept jsonb;
   v_pending jsonb;
   v_due jsonb;
   v_idle boolean;
 begin
-  select max(started_at) into v_last from public.sync_tick;
-  v_swept := public.sweep_sync_runs(p_engine_id, coalesce((p_options ->> 'quiescence_seconds')::numeric, 430),
-    coalesce((p_options ->> 'running_guard_seconds')::numeric, 1800));
-  v_pending := public.read_pending_runs(p_engine_id, v_limit, v_adopt_after, v_org_id, v_ids);
+  v_swept := public.sweep_sync_runs(p_engine_id, (p_options ->> 'quiescence_seconds')::numeric,
+    (p_options ->> 'running_guard_seconds')::numeric);
+  v_pending := public.read_pending_runs(p_engine_id, v_limit, (p_options ->> 'adopt_after_seconds')::numeric, v_org_id, v_ids);
   v_due := public.read_due_integrations(v_limit, null, v_org_id, v_ids);
   v_idle := jsonb_array_length(v_pending) = 0 and jsonb_array_length(v_due -> 'integrations') = 0;
   insert into public.sync_tick (id, engine_id, engine_version, started_at, finished_at)
   values (p_tick_id, p_engine_id, p_options ->> 'engine_version', v_now, case when v_idle then v_now end)
   on conflict (id) do nothing;
-  if v_last is null or date_trunc('hour', v_last) < date_trunc('hour', v_now) then
-    perform public.prune_sync_history();
+  if v_idle then
+    perform sync_scheduler.prune();
   end if;
   return v_due || jsonb_build_object('schema_version', sync_scheduler.schema_version(), 'idle', v_idle, 'swept', v_swept,
     'pending', v_pending);
@@ -193,15 +274,18 @@ $$;
 
 -- The last call of a tick that found something: its counts and its summary.
 create function public.finish_sync_tick(p_tick_id uuid, p_engine_id text, p_summary jsonb, p_clock_skew_ms bigint default null)
-returns jsonb language plpgsql security definer set search_path = '' as $$
+returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off set jit = off as $$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
 begin
   insert into public.sync_tick as t (id, engine_id, started_at, finished_at, clock_skew_ms, due, triggered, completed, failed,
                                      skipped, unresolved, rescued, missed, cold_starts, summary)
-  select p_tick_id, p_engine_id, sync_scheduler.clock(), sync_scheduler.clock(), p_clock_skew_ms,
+  select p_tick_id, p_engine_id, v_now, v_now, p_clock_skew_ms,
          coalesce(s.due, 0), coalesce(s.triggered, 0), coalesce(s.completed, 0), coalesce(s.failed, 0), coalesce(s.skipped, 0),
          coalesce(s.unresolved, 0), coalesce(s.rescued, 0), coalesce(s.missed, 0), coalesce(s.cold_starts, 0), p_summary
-    from jsonb_to_record(p_summary) as s(due integer, triggered integer, completed integer, failed integer, skipped integer,
-                                         unresolved integer, rescued integer, missed bigint, cold_starts integer)
+    from jsonb_to_record(case when jsonb_typeof(p_summary) = 'object' then p_summary else '{}' end)
+      as s(due integer, triggered integer, completed integer, failed integer, skipped integer,
+           unresolved integer, rescued integer, missed bigint, cold_starts integer)
   on conflict (id) do update set finished_at = excluded.finished_at, clock_skew_ms = excluded.clock_skew_ms,
     due = excluded.due, triggered = excluded.triggered, completed = excluded.completed, failed = excluded.failed,
     skipped = excluded.skipped, unresolved = excluded.unresolved, rescued = excluded.rescued, missed = excluded.missed,
@@ -211,6 +295,22 @@ begin
   elsif p_clock_skew_ms is not null then
     perform sync_scheduler.resolve_incident('clock_skew', p_engine_id);
   end if;
+  perform sync_scheduler.prune();
   return jsonb_build_object('finished', true);
 end
 $$;
+
+revoke all on function
+  public.sweep_sync_runs(text, numeric, numeric, integer),
+  public.read_pending_runs(text, integer, numeric, uuid, uuid[], uuid[]),
+  public.prune_sync_history(integer, integer, integer),
+  public.open_sync_tick(uuid, text, jsonb),
+  public.finish_sync_tick(uuid, text, jsonb, bigint)
+  from public, anon, authenticated;
+grant execute on function
+  public.sweep_sync_runs(text, numeric, numeric, integer),
+  public.read_pending_runs(text, integer, numeric, uuid, uuid[], uuid[]),
+  public.prune_sync_history(integer, integer, integer),
+  public.open_sync_tick(uuid, text, jsonb),
+  public.finish_sync_tick(uuid, text, jsonb, bigint)
+  to service_role;
