@@ -110,7 +110,7 @@ const REGISTRY = new RegExp(
   )
 )
 
-const isSource = (path: string): boolean => path.startsWith("src/") && path.endsWith(".ts")
+const isSource = (path: string): boolean => path.startsWith("src/") && /(?<!\.d)\.ts$/.test(path)
 
 const roomOf = (path: string): string | undefined =>
   Object.entries(ROOMS).find(([, { files }]) => files.test(path))?.[0]

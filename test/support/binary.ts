@@ -1,4 +1,3 @@
-import { stat } from "node:fs/promises"
 import { join, resolve } from "node:path"
 
 const root = resolve(import.meta.dir, "../..")
@@ -8,34 +7,11 @@ const binary = join(
   process.platform === "win32" ? "sync-scheduler.exe" : "sync-scheduler"
 )
 
-/** What the binary is made of; a folder's own time tells when a file in it went away. */
-const SOURCES = [
-  "src/**",
-  "supabase/migrations/**",
-  "scripts/build.ts",
-  "package.json",
-  "bun.lock"
-] as const
-
-const modifiedAt = async (path: string): Promise<number> =>
-  stat(path).then(
-    ({ mtimeMs }) => mtimeMs,
-    () => 0
-  )
-
-const newestSource = async (): Promise<number> => {
-  const paths = SOURCES.flatMap((pattern) => [
-    ...new Bun.Glob(pattern).scanSync({ cwd: root, onlyFiles: false })
-  ])
-  return Math.max(...(await Promise.all(paths.map((path) => modifiedAt(join(root, path))))))
-}
-
 const build = async (): Promise<string> => {
-  if ((await modifiedAt(binary)) > (await newestSource())) return binary
-  const building = Bun.spawn([process.execPath, join(root, "scripts", "build.ts")], {
-    stdout: "ignore",
-    stderr: "pipe"
-  })
+  const building = Bun.spawn(
+    [process.execPath, join(root, "scripts", "build.ts"), "--if-stale", "--outfile", binary],
+    { stdout: "ignore", stderr: "pipe" }
+  )
   const output = await new Response(building.stderr).text()
   if ((await building.exited) !== 0) throw new Error(`The binary does not build:\n${output}`)
   return binary
@@ -45,7 +21,10 @@ let built: Promise<string> | undefined
 
 /**
  * The path of the binary that ships, built from the sources as they are: once per test process, and only when
- * it is missing or older than a source. Rejects with the build's output when it does not build.
+ * it is missing or older than what it is made of. Rejects with the build's output when it does not build.
+ *
+ * A first build takes some 10 s, more than a test may by default: `bun run test` has it built before it starts, a
+ * bare `bun test` needs `beforeAll(binaryPath, 60_000)`.
  */
 export const binaryPath = (): Promise<string> => {
   built ??= build()
