@@ -52,7 +52,7 @@ export const execute = async (
   const signalled = interruptOnSignal(fiber, terminal)
   const exit = await Effect.runPromise(Fiber.await(fiber))
   terminal.progress(null)
-  if (Exit.isSuccess(exit)) return signalled() ?? exit.value
+  if (Exit.isSuccess(exit)) return signalled() ?? (exit.value || (terminal.isLost() ? 1 : 0))
   if (Cause.isInterruptedOnly(exit.cause)) return signalled() ?? 130
   terminal.note(`error: a bug in sync-scheduler: ${Cause.pretty(exit.cause)}`)
   return 1

@@ -30,11 +30,14 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ["function_unavailable", "the function cannot be reached"]
 ])
 
-/** `2026-11-24 02:00 UTC`; seconds only when there are any. */
-export const showInstant = (ms: number): string => {
+/** `2026-11-24 02:00 UTC`; seconds only when there are any, the date only when it is not that of `today`. */
+export const showInstant = (ms: number, today?: number): string => {
   const text = format(ms)
   const time = text.slice(11, 19).replace(/:00$/, "")
-  return `${text.slice(0, 10)} ${time} UTC`
+  const date = text.slice(0, 10)
+  return today !== undefined && format(today).startsWith(date)
+    ? `${time} UTC`
+    : `${date} ${time} UTC`
 }
 
 /** Shortens ids to their first eight characters, unless two of them would then look the same. */
@@ -66,11 +69,23 @@ export const reportLines = (
   const integrations = shortener(
     [...summary.runs, ...summary.skips].map(({ integration_id }) => integration_id)
   )
+  const types = Map.groupBy(
+    new Map(summary.runs.map((run) => [run.integration_id, run])).values(),
+    ({ integration_type, org_id }) => `${org_id} ${integration_type}`
+  )
+  /** The type says it, unless an organisation has two of them. */
+  const nameOf = ({ integration_id, integration_type, org_id }: RunReport): string =>
+    (types.get(`${org_id} ${integration_type}`)?.length ?? 0) > 1
+      ? `${integration_type} ${integrations(integration_id)}`
+      : integration_type
+  const due = (ms: number): Cell => ({
+    text: showInstant(ms, width === null ? undefined : summary.started_at)
+  })
   const runRow = (run: RunReport): ReadonlyArray<Cell> => [
     STATUS[run.status],
     { text: orgs(run.org_id) },
-    { text: `${run.integration_type} ${integrations(run.integration_id)}` },
-    { text: showInstant(run.scheduled_for) },
+    { text: nameOf(run) },
+    due(run.scheduled_for),
     { text: millis(run.drift_ms) },
     { text: millis(run.duration_ms) },
     resultOf(run)
@@ -79,7 +94,7 @@ export const reportLines = (
     STATUS.skipped,
     { text: orgs(skip.org_id) },
     { text: integrations(skip.integration_id) },
-    { text: skip.scheduled_for === null ? "-" : showInstant(skip.scheduled_for) },
+    skip.scheduled_for === null ? { text: "-" } : due(skip.scheduled_for),
     { text: "-" },
     { text: "-" },
     { text: REASONS.get(skip.reason) ?? skip.reason }

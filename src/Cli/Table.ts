@@ -14,12 +14,13 @@ export interface Column {
 }
 
 const GAP = 2
-/** The last column is not cut below this: then the terminal wraps it. */
-const LEAST = 16
+const INDENT = "    "
+/** Text is not broken into lines shorter than this, however narrow the terminal. */
+const LEAST = 20
 
 /**
- * Lines of aligned columns under a title line. With a width, the last column is cut to it with `…`; without one
- * (not a terminal) nothing is cut. Wide characters count as two.
+ * Lines of aligned columns under a title line. With a width, a last cell that does not fit stands on lines of its own
+ * below; without one (not a terminal) every row is one line. Wide characters count as two.
  */
 export const table = (
   columns: ReadonlyArray<Column>,
@@ -35,32 +36,31 @@ export const table = (
     )
   )
   const before = widths.slice(0, -1).reduce((sum, one) => sum + one + GAP, 0)
-  const room = width === null ? Number.POSITIVE_INFINITY : Math.max(width - before, LEAST)
-  const line = (cells: ReadonlyArray<Cell>): string =>
-    columns
-      .map(({ align }, index) => {
-        const cell = cells[index] ?? { text: "" }
-        const isLast = index === columns.length - 1
-        const text = isLast ? cut(cell.text, room) : cell.text
-        const painted = cell.paint === undefined ? text : style[cell.paint](text)
-        const padding = " ".repeat(Math.max((widths[index] ?? 0) - Bun.stringWidth(text), 0))
-        if (align === "right") return padding + painted
-        return isLast ? painted : painted + padding
-      })
-      .join(" ".repeat(GAP))
-      .trimEnd()
+  const room = width === null ? Number.POSITIVE_INFINITY : width - before
+  const line = (cells: ReadonlyArray<Cell>, isTitle = false): ReadonlyArray<string> => {
+    const last = cells[columns.length - 1] ?? { text: "" }
+    const fits = isTitle || Bun.stringWidth(last.text) <= room
+    const painted = columns.map(({ align }, index) => {
+      const cell = index === columns.length - 1 && !fits ? { text: "" } : cells[index]
+      const text = cell?.text ?? ""
+      const padding = " ".repeat(Math.max((widths[index] ?? 0) - Bun.stringWidth(text), 0))
+      return align === "right"
+        ? padding + paint(text, cell, style)
+        : paint(text, cell, style) + padding
+    })
+    const below = fits || width === null ? [] : wrap(last.text, Math.max(width - 4, LEAST))
+    return [
+      painted.join(" ".repeat(GAP)).trimEnd(),
+      ...below.map((text) => INDENT + paint(text, last, style))
+    ]
+  }
   const titles = columns.map(({ title }): Cell => ({ text: title, paint: "dim" }))
-  return [line(titles), ...clean.map(line)]
+  return [...line(titles, true), ...clean.flatMap((row) => line(row))]
 }
 
-const cut = (text: string, room: number): string => {
-  if (Bun.stringWidth(text) <= room) return text
-  let kept = ""
-  let width = 0
-  for (const character of text) {
-    width += Bun.stringWidth(character)
-    if (width > room - 1) break
-    kept += character
-  }
-  return `${kept}…`
-}
+const paint = (text: string, cell: Cell | undefined, style: Style): string =>
+  cell?.paint === undefined || text === "" ? text : style[cell.paint](text)
+
+/** Breaks text between words into lines of a width; a longer word is broken where it must be. */
+const wrap = (text: string, width: number): ReadonlyArray<string> =>
+  Bun.wrapAnsi(text, width, { hard: true, trim: true }).split("\n")

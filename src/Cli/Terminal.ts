@@ -20,6 +20,8 @@ export interface Terminal {
   readonly note: (line: string) => void
   /** Shows how far things are, on a terminal only; the line is replaced by the next one, and gone with null. */
   readonly progress: (line: string | null) => void
+  /** Whether data could not be written, as on a full disk; that is an error, unlike a reader that has gone. */
+  readonly isLost: () => boolean
 }
 
 /** What a Terminal writes to: the two streams of a process. */
@@ -31,17 +33,22 @@ export interface Streams {
 
 const CLEAR = "\r\u001b[K"
 
-/** A terminal over the process's streams. A reader that goes away is no error. */
+/** A terminal over the process's streams. A reader that goes away is no error; a full disk is. */
 export const makeTerminal = (
   { stdout, stderr, environment }: Streams,
   format: Terminal["format"]
 ): Terminal => {
   let shown = false
   let isGone = false
-  const forget = () => {
+  let isLost = false
+  const giveUp = (error: Error) => {
+    if (!isGone && !isPipeError(error)) {
+      isLost = true
+      stderr.write(`error: the output cannot be written: ${error.message}\n`)
+    }
     isGone = true
   }
-  stdout.on("error", forget)
+  stdout.on("error", giveUp)
   stderr.on("error", () => undefined)
   const clear = () => {
     if (shown) stderr.write(CLEAR)
@@ -52,7 +59,7 @@ export const makeTerminal = (
       if (isGone) return resume(Effect.void)
       if (stdout.isTTY) clear()
       stdout.write(`${line}\n`, (error) => {
-        if (error) forget()
+        if (error) giveUp(error)
         resume(Effect.void)
       })
     })
@@ -60,7 +67,7 @@ export const makeTerminal = (
   return {
     format,
     style: styleFor(stdout.isTTY === true, environment),
-    width: stdout.isTTY === true ? (stdout.columns ?? 80) : null,
+    width: stdout.isTTY === true ? stdout.columns || 80 : null,
     print,
     printJson: (value) =>
       print(JSON.stringify(value, null, stdout.isTTY === true && format === "json" ? 2 : 0)),
@@ -72,8 +79,11 @@ export const makeTerminal = (
       if (!canReplaceLines) return
       clear()
       if (line === null) return
-      stderr.write(line.slice(0, (stderr.columns ?? 80) - 1))
+      stderr.write(line.slice(0, (stderr.columns || 80) - 1))
       shown = true
-    }
+    },
+    isLost: () => isLost
   }
 }
+
+const isPipeError = (error: Error): boolean => "code" in error && error.code === "EPIPE"

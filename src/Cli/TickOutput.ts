@@ -24,7 +24,8 @@ export const watch = (terminal: Terminal): ((event: TickEvent) => Effect.Effect<
       const status = event._tag === "Run" ? event.run.status : "skipped"
       counts[status === "completed" || status === "failed" ? status : "other"] += 1
       const { completed, failed, other } = counts
-      terminal.progress(`${completed} completed, ${failed} failed, ${other} other so far ...`)
+      const rest = other === 0 ? "" : `, ${other} other`
+      terminal.progress(`${completed} completed, ${failed} failed${rest} so far ...`)
     })
   }
 }
