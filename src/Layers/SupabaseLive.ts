@@ -28,9 +28,12 @@ export interface SupabaseSettings {
   readonly timeoutMs?: number
 }
 
-/** What is needed of a supabase-js client: `rpc`, whose answer is awaited. `abortSignal` is used where it is there. */
+/**
+ * What is needed of a supabase-js client: `rpc`, whose answer is awaited. `abortSignal` is used where it is there. The
+ * arguments are `never` so that a client fits whose types know only its owner's functions (`supabase gen types`).
+ */
 export interface RpcClient {
-  rpc(name: string, args: RpcArguments): PromiseLike<unknown>
+  rpc(name: string, args: never): PromiseLike<unknown>
 }
 
 /**
@@ -102,7 +105,7 @@ const send = async (
   args: RpcArguments,
   signal: AbortSignal
 ): Promise<unknown> => {
-  const builder = client.rpc(name, args)
+  const builder: unknown = Reflect.apply(client.rpc, client, [name, args])
   if (Predicate.hasProperty(builder, "abortSignal") && Predicate.isFunction(builder.abortSignal)) {
     builder.abortSignal(signal)
   }

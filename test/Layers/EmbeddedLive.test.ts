@@ -1,0 +1,131 @@
+import { afterAll, describe, expect, test } from "bun:test"
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Effect, Exit, Fiber, Layer, ManagedRuntime } from "effect"
+import * as EmbeddedLive from "../../src/Layers/EmbeddedLive.ts"
+import { migrations } from "../../src/Migrations.ts"
+import { EmbeddedDatabase } from "../../src/Services/EmbeddedDatabase.ts"
+import { Supabase } from "../../src/Services/Supabase.ts"
+import { contractSql, echo, nothing } from "../contract/contractFunctions.ts"
+import { supabaseContract } from "../contract/SupabaseContract.ts"
+
+/** Runs a script statement by statement; gives the rows of the last one. */
+const execute = (script: string) =>
+  Effect.gen(function* () {
+    const database = yield* EmbeddedDatabase
+    let rows: ReadonlyArray<Readonly<Record<string, unknown>>> = []
+    for (const sql of script.split(/;\n(?=create|insert|truncate)/)) {
+      rows = yield* database.query(sql)
+    }
+    return rows
+  })
+
+supabaseContract("EmbeddedLive", async () => {
+  const runtime = ManagedRuntime.make(EmbeddedLive.layer())
+  await runtime.runPromise(execute(contractSql))
+  return {
+    layer: Layer.effect(
+      Supabase,
+      Effect.promise(() => runtime.runPromise(Supabase))
+    ),
+    execute: (sql) => runtime.runPromise(execute(sql)),
+    stop: () => runtime.dispose()
+  }
+})
+
+describe("EmbeddedLive", () => {
+  const scratch = mkdtempSync(join(tmpdir(), "sync-scheduler-embedded-"))
+  afterAll(() => rmSync(scratch, { recursive: true, force: true }))
+  const inDirectory = <A, E>(
+    name: string,
+    effect: Effect.Effect<A, E, Supabase | EmbeddedDatabase>
+  ) =>
+    Effect.runPromise(
+      Effect.provide(effect, EmbeddedLive.layer({ dataDir: join(scratch, name) })).pipe(Effect.exit)
+    )
+  const versions = Effect.flatMap(EmbeddedDatabase, ({ query }) =>
+    query("select version from supabase_migrations.schema_migrations order by version")
+  )
+
+  test("a directory keeps its data, and is migrated once; a newer migration is added", async () => {
+    const all = migrations.map(({ version }) => ({ version }))
+    const last = migrations.at(-1)?.version
+    const made = await inDirectory(
+      "kept",
+      Effect.gen(function* () {
+        expect(yield* versions).toEqual(all)
+        const { query } = yield* EmbeddedDatabase
+        yield* query("create table public.kept as select 1 as n")
+        // The last migration can be applied again, so that it can stand for one that is new.
+        yield* query("delete from supabase_migrations.schema_migrations where version = $1", [last])
+      })
+    )
+    expect(made).toEqual(Exit.void)
+    const reopened = await inDirectory(
+      "kept",
+      Effect.gen(function* () {
+        expect(yield* versions).toEqual(all)
+        const { query } = yield* EmbeddedDatabase
+        return yield* query("select n from public.kept")
+      })
+    )
+    expect(reopened).toEqual(Exit.succeed([{ n: 1 }]))
+  }, 60_000)
+
+  test("one process at a time: the second is told who holds the directory", async () => {
+    const dataDir = join(scratch, "held")
+    const code = `
+      import { Effect } from "effect"
+      import * as EmbeddedLive from "${import.meta.resolve("../../src/Layers/EmbeddedLive.ts")}"
+      await Effect.runPromise(Effect.provide(Effect.sync(() => console.log("open")).pipe(Effect.zipRight(Effect.never)),
+        EmbeddedLive.layer({ dataDir: ${JSON.stringify(dataDir)} })))`
+    const script = join(import.meta.dir, `.holder-${process.pid}.ts`)
+    writeFileSync(script, code)
+    const holder = Bun.spawn([process.execPath, script], { stdout: "pipe", stderr: "inherit" })
+    try {
+      const reader = holder.stdout.getReader()
+      expect(new TextDecoder().decode((await reader.read()).value)).toBe("open\n")
+      const refused = await inDirectory("held", Effect.flip(Effect.void))
+      expect(String(refused)).toContain(`is in use by process ${holder.pid}`)
+    } finally {
+      holder.kill("SIGKILL")
+      await holder.exited
+      rmSync(script)
+    }
+    // Killed, it can give nothing back itself; the system did.
+    expect(await inDirectory("held", Effect.asVoid(versions))).toEqual(Exit.void)
+  }, 60_000)
+
+  test("the same process cannot open a directory twice either", async () => {
+    const inner = Effect.provide(versions, EmbeddedLive.layer({ dataDir: join(scratch, "twice") }))
+    const exit = await inDirectory("twice", Effect.flip(inner))
+    expect(exit).toMatchObject({ value: { reason: "Rejected", code: "locked" } })
+  }, 60_000)
+
+  test("a directory that cannot be used is refused with its name", async () => {
+    writeFileSync(join(scratch, "file"), "")
+    const exit = await inDirectory("file/below", versions)
+    expect(String(exit)).toContain("file/below")
+    expect(String(exit)).toContain("configuration")
+  })
+
+  test("timers get their turn between calls", async () => {
+    const ticks = await Effect.runPromise(
+      Effect.gen(function* () {
+        const supabase = yield* Supabase
+        let ticks = 0
+        const timer = yield* Effect.fork(
+          Effect.forever(Effect.sync(() => ticks++).pipe(Effect.zipRight(Effect.sleep(1))))
+        )
+        yield* Effect.forEach(Array.from({ length: 200 }), () => supabase.call(echo, nothing))
+        yield* Fiber.interrupt(timer)
+        return ticks
+      }).pipe(
+        (body) => Effect.zipRight(execute(contractSql), body),
+        Effect.provide(EmbeddedLive.layer())
+      )
+    )
+    expect(ticks).toBeGreaterThan(10)
+  }, 60_000)
+})
