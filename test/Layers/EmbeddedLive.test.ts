@@ -50,15 +50,14 @@ describe("EmbeddedLive", () => {
 
   test("a directory keeps its data, and is migrated once; a newer migration is added", async () => {
     const all = migrations.map(({ version }) => ({ version }))
-    const last = migrations.at(-1)?.version
     const made = await inDirectory(
       "kept",
       Effect.gen(function* () {
         expect(yield* versions).toEqual(all)
         const { query } = yield* EmbeddedDatabase
         yield* query("create table public.kept as select 1 as n")
-        // The last migration can be applied again, so that it can stand for one that is new.
-        yield* query("delete from supabase_migrations.schema_migrations where version = $1", [last])
+        // This one can be applied again, so it can stand for one that is new.
+        yield* query("delete from supabase_migrations.schema_migrations where name = 'grants'")
       })
     )
     expect(made).toEqual(Exit.void)

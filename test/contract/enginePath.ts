@@ -4,6 +4,7 @@ import { Schema } from "effect"
 import { DueIntegration } from "../../src/Domain/Integration.ts"
 import * as Rpc from "../../src/Domain/Rpc.ts"
 import { Run } from "../../src/Domain/Run.ts"
+import { schemaVersion } from "../../src/Migrations.ts"
 import type { Caller, Subject } from "./SupabaseContract.ts"
 
 const decodeDue = Schema.decodeUnknownSync(Schema.Array(DueIntegration))
@@ -57,7 +58,12 @@ export const tickOnce = async (subject: Subject, caller: Caller): Promise<void> 
   await subject.execute(insertDue(1, 1))
   const tick = randomUUID()
   const opened = await open(caller, tick)
-  expect(opened).toMatchObject({ idle: false, pending: [], cursor: null })
+  expect(opened).toMatchObject({
+    schema_version: schemaVersion,
+    idle: false,
+    pending: [],
+    cursor: null
+  })
   expect(opened.swept).toEqual({ expired: 0, proven: 0, requeued: 0, released: 0, skipped: 0 })
   const due = decodeDue(opened.integrations)
   expect(due).toEqual([
