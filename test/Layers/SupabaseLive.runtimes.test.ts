@@ -1,0 +1,160 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { join } from "node:path"
+import { callAll, type Place, type Verdicts } from "../support/callAll.ts"
+import {
+  type Behaviour,
+  freePort,
+  headerOf,
+  http,
+  jsonOf,
+  type RawServer,
+  serveRaw,
+  wrongCertificate
+} from "../support/RawServer.ts"
+
+const key = "sb_secret_not_a_real_one"
+const json = { "content-type": "application/json" }
+const begun = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n`
+
+/** What a server may do to a call, and what is known afterwards; by our client, and by somebody's plain one. */
+const scenarios: ReadonlyArray<{
+  readonly name: string
+  readonly behaviour: Behaviour
+  readonly ours: string
+  readonly theirs: string
+  readonly timeoutMs?: number
+}> = [
+  {
+    name: "an answer",
+    behaviour: (s) => s.end(http("200 OK", "4", json)),
+    ours: "ok",
+    theirs: "ok"
+  },
+  {
+    name: "closed unanswered",
+    behaviour: (s) => s.destroy(),
+    ours: "Ambiguous no_answer",
+    theirs: "Ambiguous no_answer"
+  },
+  {
+    name: "reset",
+    behaviour: (s) => s.resetAndDestroy(),
+    ours: "Ambiguous no_answer",
+    theirs: "Ambiguous no_answer"
+  },
+  {
+    name: "closed in mid body",
+    behaviour: (s) => s.end(`${begun}{"a`),
+    ours: "Ambiguous no_answer",
+    theirs: "Ambiguous no_answer"
+  },
+  {
+    name: "silent",
+    behaviour: () => undefined,
+    ours: "Ambiguous timeout",
+    theirs: "Ambiguous timeout",
+    timeoutMs: 300
+  },
+  {
+    name: "silent in mid body",
+    behaviour: (s) => s.write(begun),
+    ours: "Ambiguous timeout",
+    theirs: "Ambiguous timeout",
+    timeoutMs: 300
+  },
+  {
+    name: "an empty 404",
+    behaviour: (s) => s.end(http("404 Not Found")),
+    ours: "Malformed 404",
+    theirs: "Malformed no_answer"
+  },
+  {
+    name: "an empty 200",
+    behaviour: (s) => s.end(http("200 OK")),
+    ours: "Malformed no_answer",
+    theirs: "Malformed no_answer"
+  },
+  {
+    name: "a page",
+    behaviour: (s) => s.end(http("502 Bad Gateway", "<html>")),
+    ours: "Ambiguous 502",
+    theirs: "Ambiguous 502"
+  }
+]
+
+const deno = async (places: ReadonlyArray<Place>): Promise<Verdicts> => {
+  const root = join(import.meta.dir, "../..")
+  const flags = ["--no-remote", "--no-prompt", "--no-check", "--node-modules-dir=manual"]
+  const child = Bun.spawn(
+    [
+      join(root, "node_modules/.bin/deno"),
+      ...["run", ...flags, "--allow-net", "--allow-env"],
+      join(root, "test/support/callAll.ts")
+    ],
+    { cwd: root, stdin: new Blob([JSON.stringify(places)]), stderr: "pipe" }
+  )
+  const [out, err] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text()
+  ])
+  if ((await child.exited) !== 0) throw new Error(`deno: ${err}`)
+  return JSON.parse(out)
+}
+
+describe.each([
+  ["Bun", callAll],
+  ["Deno", deno]
+] as const)("a call over supabase-js in %s", (runtime, run) => {
+  const servers = new Map<string, RawServer>()
+  let verdicts: Verdicts = {}
+  beforeAll(async () => {
+    const places: Array<Place> = []
+    const add = (name: string, url: string, timeoutMs = 20_000) => {
+      for (const client of ["ours", "theirs"] as const) {
+        places.push({ name: `${name}, ${client}`, url, key, client, timeoutMs })
+      }
+    }
+    for (const { name, behaviour, timeoutMs } of scenarios) {
+      const server = await serveRaw(behaviour)
+      servers.set(name, server)
+      add(name, server.url, timeoutMs)
+    }
+    const stranger = await serveRaw(() => undefined, wrongCertificate)
+    servers.set("stranger", stranger)
+    add("nobody listening", `http://127.0.0.1:${await freePort()}`)
+    add("no such host", "http://no-such-host.invalid")
+    add("a stranger's certificate", stranger.url)
+    verdicts = await run(places)
+  }, 60_000)
+  afterAll(() => {
+    for (const server of servers.values()) server.stop()
+  })
+
+  test.each(scenarios)("$name", ({ name, ours, theirs }) => {
+    expect(verdicts[`${name}, ours`]).toBe(ours)
+    expect(verdicts[`${name}, theirs`]).toBe(theirs)
+    expect(servers.get(name)?.requests.length).toBe(2)
+  })
+
+  test.each(["nobody listening", "no such host", "a stranger's certificate"])(
+    "%s: nothing was sent",
+    (name) => {
+      expect(verdicts[`${name}, ours`]).toBe("NotExecuted not_sent")
+      // Of a certificate's error supabase-js keeps the words alone, and in Bun those prove nothing.
+      const isProven = runtime === "Deno" || name !== "a stranger's certificate"
+      expect(verdicts[`${name}, theirs`]).toBe(
+        isProven ? "NotExecuted not_sent" : "Ambiguous no_answer"
+      )
+      expect(servers.get("stranger")?.requests).toEqual([])
+    }
+  )
+
+  test("the request says who asks, and the key is in apikey only", () => {
+    const [request = ""] = servers.get("an answer")?.requests ?? []
+    expect(request).toStartWith("POST /rest/v1/rpc/double ")
+    expect(jsonOf(request)).toEqual({ p_n: 2 })
+    expect(headerOf(request, "user-agent")).toBe("sync-scheduler/1.2.3")
+    expect(headerOf(request, "apikey")).toBe(key)
+    expect(headerOf(request, "authorization")).toBeUndefined()
+  })
+})

@@ -1,0 +1,51 @@
+import { createClient } from "@supabase/supabase-js"
+import { Effect, Redacted, Schema } from "effect"
+import type { Rpc } from "../../src/Domain/Rpc.ts"
+import * as SupabaseLive from "../../src/Layers/SupabaseLive.ts"
+import { Supabase } from "../../src/Services/Supabase.ts"
+
+/** A project to call, through a client of ours or through a plain one that somebody else made. */
+export interface Place {
+  readonly name: string
+  readonly url: string
+  readonly key: string
+  readonly client: "ours" | "theirs"
+  readonly timeoutMs: number
+}
+
+/** What a call came to: `ok`, or `Ambiguous no_answer`, ... */
+export type Verdicts = Record<string, string>
+
+const rpc: Rpc<{ readonly p_n: number }, { readonly p_n: number }, number, number> = {
+  name: "double",
+  readOnly: false,
+  types: { p_n: "integer" },
+  args: Schema.Struct({ p_n: Schema.Int }),
+  result: Schema.Number
+}
+
+const layerFor = ({ url, key, client, timeoutMs }: Place) =>
+  client === "theirs"
+    ? SupabaseLive.fromClient(createClient(url, key), { timeoutMs })
+    : SupabaseLive.layer({ url, key: Redacted.make(key), version: "1.2.3", timeoutMs })
+
+/** Calls `double(2)` at every place. Runs in Bun and, as a program of its own, in Deno. */
+export const callAll = async (places: ReadonlyArray<Place>): Promise<Verdicts> => {
+  const verdicts: Verdicts = {}
+  for (const place of places) {
+    const call = Effect.flatMap(Supabase, (supabase) => supabase.call(rpc, { p_n: 2 })).pipe(
+      Effect.map((four) => (four === 4 ? "ok" : String(four))),
+      Effect.catchAll((error) => Effect.succeed(`${error.reason} ${error.code}`)),
+      Effect.provide(layerFor(place))
+    )
+    verdicts[place.name] = await Effect.runPromise(call)
+  }
+  return verdicts
+}
+
+if (import.meta.main) {
+  let input = ""
+  for await (const chunk of process.stdin) input += String(chunk)
+  const places: ReadonlyArray<Place> = JSON.parse(input)
+  console.log(JSON.stringify(await callAll(places)))
+}
