@@ -10,6 +10,7 @@ import {
   projectUrl,
   secret,
   serviceKey,
+  signingSecret,
   withDefault
 } from "./Config/Setting.ts"
 
@@ -142,6 +143,18 @@ export const table = {
     "Where incidents are posted.",
     "https://hooks.example.com/sync",
     httpUrl
+  ),
+  alertWebhookSecret: secret(
+    "SYNC_SCHEDULER_ALERT_WEBHOOK_SECRET",
+    "Signs what is posted there (Standard Webhooks, HMAC-SHA256).",
+    "whsec_<base64 of 24 to 64 random bytes>",
+    signingSecret
+  ),
+  alertFormat: withDefault(
+    "SYNC_SCHEDULER_ALERT_FORMAT",
+    "auto",
+    "What is posted: cloudevents or slack; auto is slack for hooks.slack.com.",
+    oneOf(["auto", "cloudevents", "slack"])
   ),
   pingUrl: secret(
     "SYNC_SCHEDULER_PING_URL",

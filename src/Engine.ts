@@ -22,7 +22,7 @@ export type { TickEvent, TickOptions } from "./Engine/TickContext.ts"
 export const tick = Effect.fn("Engine.tick")(function* (options: TickOptions = {}) {
   const ledger = yield* Ledger
   const settings = yield* EngineConfig
-  const tickId = (yield* Token).next()
+  const tickId = options.tickId ?? (yield* Token).next()
   const startedAt = yield* Clock.currentTimeMillis
   const tally = new Tally(settings.driftAlertMs)
   const summarise = Effect.map(Clock.currentTimeMillis, (finishedAt) =>

@@ -81,6 +81,8 @@ export const inspect = (sources: Sources): Inspection => {
     driftAlert: take(table.driftAlert),
     catchUpWindow: take(table.catchUpWindow),
     alertWebhookUrl: take(table.alertWebhookUrl),
+    alertWebhookSecret: take(table.alertWebhookSecret),
+    alertFormat: take(table.alertFormat),
     pingUrl: take(table.pingUrl),
     listen: take(table.listen),
     adminToken: take(table.adminToken),

@@ -187,3 +187,18 @@ export const serviceKey = (text: string): Either.Either<string, Fault> => {
     ? refuse("it is the anon key, which may not call the scheduler's functions", fix)
     : Either.right(text)
 }
+
+/** A key that webhooks are signed with: base64 after `whsec_`, or any text that is long enough. */
+export const signingSecret = (text: string): Either.Either<string, Fault> => {
+  const fix = 'Make one with: echo "whsec_$(openssl rand -base64 32)"'
+  const base64 = /^whsec_(.*)$/.exec(text)?.[1]
+  if (base64 === undefined) {
+    return /^\S{16,}$/.test(text)
+      ? Either.right(text)
+      : refuse("it has spaces in it, or is shorter than 16 characters", fix)
+  }
+  return /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(base64) &&
+    base64.length >= 32
+    ? Either.right(text)
+    : refuse("what follows whsec_ is not the base64 of at least 24 bytes", fix)
+}

@@ -59,3 +59,19 @@ export class ScheduleError extends Schema.TaggedError<ScheduleError>()("Schedule
     return this.detail
   }
 }
+
+/**
+ * A message (alert or ping) that was not taken. It is told again later, or not at all; nothing else depends on it.
+ *
+ * - `NotSent`: no connection. `TimedOut`: no whole answer in time; it may have been taken. `Refused`: any answer but 2xx.
+ */
+export class NotifyError extends Schema.TaggedError<NotifyError>()("NotifyError", {
+  reason: Schema.Literal("NotSent", "TimedOut", "Refused"),
+  detail: Schema.String,
+  /** How long the receiver asked to wait, in milliseconds; null when it did not. */
+  retryAfterMs: Schema.NullOr(Schema.Number)
+}) {
+  override get message(): string {
+    return `${this.reason}: ${this.detail}`
+  }
+}

@@ -13,6 +13,8 @@ export type TickEvent =
 
 /** What a tick is asked to do. */
 export interface TickOptions {
+  /** The tick's id, a UUID; a new one when absent. */
+  readonly tickId?: string | undefined
   readonly scope?: Scope
   /** The most runs to start. Unlimited when absent. */
   readonly limit?: number | undefined

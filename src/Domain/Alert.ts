@@ -1,0 +1,79 @@
+import { Schema } from "effect"
+import { Instant } from "./Instant.ts"
+
+/**
+ * One transition of an incident that is to be told: it opened, or it is over. `announced`: its opening was sent.
+ * `kind` is open text, so that a newer database's incidents are told too. *Source*: `sync_scheduler.alert_json`.
+ */
+export const Alert = Schema.Struct({
+  incident_id: Schema.Int,
+  transition: Schema.Literal("opened", "resolved"),
+  kind: Schema.String,
+  /** What it is about: an integration's id, a run's, a function's name, an engine's id. */
+  subject: Schema.String,
+  opened_at: Instant,
+  resolved_at: Schema.NullOr(Instant),
+  announced: Schema.Boolean,
+  occurrences: Schema.Int,
+  detail: Schema.Record({ key: Schema.String, value: Schema.Unknown }),
+  integration: Schema.NullOr(
+    Schema.Struct({
+      id: Schema.String,
+      org_id: Schema.NullOr(Schema.String),
+      type: Schema.NullOr(Schema.String),
+      schedule: Schema.NullOr(Schema.String),
+      timezone: Schema.String
+    })
+  ),
+  run: Schema.NullOr(
+    Schema.Struct({
+      id: Schema.String,
+      scheduled_for: Schema.NullOr(Instant),
+      started_at: Schema.NullOr(Instant),
+      /** When an engine first ticked after the slot; null when none did, or it is not known any more. */
+      first_tick_at: Schema.NullOr(Instant),
+      status: Schema.String,
+      drift_ms: Schema.NullOr(Schema.Number),
+      error_code: Schema.NullOr(Schema.String),
+      error_message: Schema.NullOr(Schema.String)
+    })
+  )
+})
+export type Alert = typeof Alert.Type
+
+/** What was claimed for sending. `alerts` holds at most 50 of `total`, openings first; `incident_ids` holds all. */
+export const AlertBatch = Schema.Struct({
+  now: Instant,
+  total: Schema.Int,
+  opened: Schema.Int,
+  resolved: Schema.Int,
+  kinds: Schema.Record({ key: Schema.String, value: Schema.Int }),
+  incident_ids: Schema.Array(Schema.Int),
+  alerts: Schema.Array(Alert)
+})
+export type AlertBatch = typeof AlertBatch.Type
+
+/** One message: a single alert, or a summary of many. `incidentIds` are the incidents that it tells of. */
+export type AlertMessage =
+  | { readonly _tag: "One"; readonly alert: Alert; readonly incidentIds: ReadonlyArray<number> }
+  | {
+      readonly _tag: "Many"
+      readonly batch: AlertBatch
+      readonly incidentIds: ReadonlyArray<number>
+    }
+
+/** So many alerts are each a message of their own; more become one summary. */
+export const MAX_SINGLE = 5
+
+/** What became of a message: `error` null, it was taken. */
+export interface Delivery {
+  readonly incidentIds: ReadonlyArray<number>
+  readonly error: string | null
+  readonly retryAfterMs: number | null
+}
+
+/** The messages that tell of a batch, every incident in exactly one. */
+export const messagesOf = (batch: AlertBatch): ReadonlyArray<AlertMessage> =>
+  batch.total > MAX_SINGLE
+    ? [{ _tag: "Many", batch, incidentIds: batch.incident_ids }]
+    : batch.alerts.map((alert) => ({ _tag: "One", alert, incidentIds: [alert.incident_id] }))

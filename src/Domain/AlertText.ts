@@ -1,0 +1,204 @@
+import type { Alert, AlertBatch } from "./Alert.ts"
+import * as Duration from "./Duration.ts"
+import { format } from "./Instant.ts"
+import { tidyMessage } from "./Message.ts"
+
+/** An alert in words. Facts that are not known are left out. */
+export interface AlertText {
+  /** One line: what happened, and to which integration. */
+  readonly title: string
+  readonly facts: ReadonlyArray<readonly [name: string, value: string]>
+  readonly why: string
+  /** What to do now, most often a command. */
+  readonly next: string
+}
+
+/** The most lines that a summary of many incidents lists. */
+const MAX_LINES = 10
+
+/** Tells one alert: what, which integration, due when, late by how much, why, and what to do next. */
+export const textOf = (alert: Alert): AlertText => {
+  const { integration, run, transition } = alert
+  const words = (kinds[alert.kind] ?? unheardOf)(alert)
+  const isOver = transition === "resolved"
+  const lasted = (alert.resolved_at ?? alert.opened_at) - alert.opened_at
+  const due = run?.scheduled_for ?? instantIn(alert, "scheduled_for")
+  const drift = run?.drift_ms ?? null
+  const name = nameOf(alert)
+  return {
+    title: tidyMessage(isOver ? `Over: ${words.over} (${name})` : `${words.title} (${name})`),
+    facts: [
+      ...(integration === null ? [] : factsOf(integration)),
+      ...(due === null ? [] : ([["Due", showInstant(due)]] as const)),
+      ...(drift === null ? [] : ([["Late by", Duration.format(drift)]] as const)),
+      ...(alert.occurrences > 1 ? ([["Times", String(alert.occurrences)]] as const) : []),
+      ["Since", showInstant(alert.opened_at)],
+      ...(isOver && alert.resolved_at !== null
+        ? ([["Until", `${showInstant(alert.resolved_at)}, ${Duration.format(lasted)}`]] as const)
+        : [])
+    ],
+    why: tidyMessage(
+      isOver && !alert.announced
+        ? `${words.why} It was over before its opening could be sent.`
+        : words.why
+    ),
+    next: isOver ? "Nothing to do." : tidyMessage(words.next)
+  }
+}
+
+/** Tells many alerts in one: how many of what, and the first ten. */
+export const summaryOf = (batch: AlertBatch): AlertText => {
+  const counts = Object.entries(batch.kinds)
+    .toSorted(([a, n], [b, m]) => m - n || (a < b ? -1 : 1))
+    .map(([kind, n]) => `${n} ${kind.replaceAll("_", " ")}`)
+  const lines = batch.alerts.slice(0, MAX_LINES).map((alert) => textOf(alert).title)
+  const more = batch.total - lines.length
+  return {
+    title: `${batch.total} incidents: ${batch.opened} opened, ${batch.resolved} over`,
+    facts: [["Kinds", counts.join(", ")]],
+    why: [...lines, ...(more > 0 ? [`... and ${more} more`] : [])].join("\n"),
+    next: "sync-scheduler status"
+  }
+}
+
+/** The text as lines, for whoever shows it plain. */
+export const linesOf = ({ facts, next, title, why }: AlertText): string =>
+  [
+    title,
+    ...facts.map(([name, value]) => `${name}: ${value}`),
+    `Why: ${why}`,
+    `Next: ${next}`
+  ].join("\n")
+
+/** `2026-11-24 02:00 UTC`; seconds only when there are any. */
+const showInstant = (ms: number): string => {
+  const text = format(ms)
+  return `${text.slice(0, 10)} ${text.slice(11, 19).replace(/:00$/, "")} UTC`
+}
+
+type Words = Readonly<Record<"title" | "over" | "why" | "next", string>>
+
+const kinds: Readonly<Record<string, (alert: Alert) => Words>> = {
+  drift: (alert) => ({
+    title: `A sync started ${late(alert)} late`,
+    over: "the syncs start on time again",
+    why: whyLate(alert),
+    next: explain(alert)
+  }),
+  missed: (alert) => ({
+    title: "Slots were passed over",
+    over: "the latest slot was run, none was passed over",
+    why: `${text(alert, "count") ?? "Some"} slots from ${text(alert, "from") ?? "?"} to ${text(alert, "to") ?? "?"} were not run: ${passedOver[text(alert, "reason") ?? ""] ?? text(alert, "reason") ?? "no reason is recorded"}.`,
+    next: explain(alert)
+  }),
+  unknown: (alert) => ({
+    title: "It is not known whether a sync took effect",
+    over: "the outcome of the sync is known, or it was released",
+    why: failure(alert) ?? "No outcome was reported.",
+    next: `See in the accounting system whether it took effect, then: sync-scheduler runs show ${alert.run?.id ?? alert.subject}`
+  }),
+  schedule_error: (alert) => ({
+    title: "A schedule cannot be computed, so nothing runs",
+    over: "the schedule was edited",
+    why: `${text(alert, "error") ?? "The schedule is invalid"} (schedule ${text(alert, "schedule") ?? "none"}, zone ${text(alert, "timezone") ?? "UTC"}).`,
+    next: `Put sync_schedule or timezone right: sync-scheduler schedules show ${alert.subject}`
+  }),
+  breaker: (alert) => ({
+    title: "A sync fails again and again, and is paused",
+    over: "the sync works again",
+    why: `${text(alert, "consecutive_failures") ?? "Several"} failures in a row, the last: ${failure(alert) ?? "no reason recorded"}. It is not tried before ${text(alert, "until") ?? "later"}.`,
+    next: `When the cause is gone: sync-scheduler schedules resume ${alert.subject}`
+  }),
+  clock_skew: (alert) => ({
+    title: `An engine's clock is ${spanOf(number(alert, "clock_skew_ms"))} off the database's`,
+    over: "the engine's clock agrees with the database's again",
+    why: "The database's clock decides what is due, so syncs are on time; deadlines and logs of this engine are not.",
+    next: `Check time synchronisation on the machine of ${alert.subject}.`
+  }),
+  rescued: (alert) => ({
+    title: "An engine died before it started what it had claimed",
+    over: "no other claim of that engine had to be taken over",
+    why: `${alert.subject} claimed the run at ${text(alert, "claimed_at") ?? "?"} and never started it; ${text(alert, "adopted_by") ?? "another engine"} did. Nothing was lost.`,
+    next: `See in the log of ${alert.subject} why it stopped.`
+  }),
+  cold_start: (alert) => ({
+    title: "A function was cold when it was first called",
+    over: "the function was warm when it was first called",
+    why: `Its first contact took ${spanOf(number(alert, "warm_up_ms"))}, or failed.`,
+    next: "If it lasts: fewer dependencies in the function, or ticks that come more often."
+  }),
+  health: (alert) => ({
+    title: "An accounting API does not answer as it should",
+    over: "the accounting API answers again",
+    why: failure(alert) ?? "Its health check failed.",
+    next: "sync-scheduler probe"
+  }),
+  test: () => ({
+    title: "A test of the alerts: nothing is wrong",
+    over: "a test of the alerts, nothing was wrong",
+    why: "Somebody ran sync-scheduler notify test.",
+    next: "Nothing to do."
+  })
+}
+
+const unheardOf = (alert: Alert): Words => ({
+  title: `Incident: ${alert.kind}`,
+  over: alert.kind,
+  why: failure(alert) ?? "See its detail in sync_incident.",
+  next: explain(alert)
+})
+
+const passedOver: Readonly<Record<string, string>> = {
+  superseded: "only the newest missed slot is run (catch_up = latest)",
+  outside_window: "they are older than the catch-up window",
+  catch_up_skip: "missed slots are not run (catch_up = skip)"
+}
+
+const whyLate = ({ run }: Alert): string => {
+  const { first_tick_at: ticked, scheduled_for: due, started_at: started } = run ?? {}
+  if (due == null || started == null) return "Nothing more is known."
+  if (ticked == null) return "No tick is on record between the slot and the start."
+  return ticked - due > (started - due) / 2
+    ? `No engine ticked between ${showInstant(due)} and ${showInstant(ticked)}.`
+    : "Engines ticked in time, but it waited: for its last run, for a free place, or for the database."
+}
+
+const nameOf = ({ integration, subject }: Alert): string =>
+  integration === null ? subject : `${integration.type ?? "integration"} ${integration.id}`
+
+const factsOf = (integration: NonNullable<Alert["integration"]>) => [
+  ["Integration", `${integration.type ?? "of unknown type"} ${integration.id}`] as const,
+  ...(integration.org_id === null ? [] : [["Organisation", integration.org_id] as const]),
+  ...(integration.schedule === null
+    ? []
+    : [["Schedule", `${integration.schedule} (${integration.timezone})`] as const])
+]
+
+const explain = ({ integration }: Alert): string =>
+  integration?.org_id ? `sync-scheduler explain ${integration.org_id}` : "sync-scheduler status"
+
+const late = ({ detail, run }: Alert): string =>
+  spanOf(run?.drift_ms ?? (typeof detail.drift_ms === "number" ? detail.drift_ms : null))
+
+const failure = (alert: Alert): string | null => {
+  const code = alert.run?.error_code ?? text(alert, "error_code")
+  const message = alert.run?.error_message ?? text(alert, "error_message")
+  return code === null && message === null ? null : [code, message].filter(Boolean).join(": ")
+}
+
+const text = ({ detail }: Alert, key: string): string | null => {
+  const value = detail[key]
+  return typeof value === "string" || typeof value === "number" ? String(value) : null
+}
+
+const number = ({ detail }: Alert, key: string): number | null => {
+  const value = detail[key]
+  return typeof value === "number" ? value : null
+}
+
+const instantIn = (alert: Alert, key: string): number | null => {
+  const ms = Date.parse(text(alert, key) ?? "")
+  return Number.isNaN(ms) ? null : ms
+}
+
+const spanOf = (ms: number | null): string => (ms === null ? "much" : Duration.format(Math.abs(ms)))

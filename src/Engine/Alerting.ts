@@ -1,0 +1,134 @@
+import { Cause, Effect, Fiber } from "effect"
+import { type AlertMessage, type Delivery, messagesOf } from "../Domain/Alert.ts"
+import * as Duration from "../Domain/Duration.ts"
+import { NotifyError } from "../Domain/Errors.ts"
+import type { Summary } from "../Domain/Summary.ts"
+import { Token } from "../Domain/Token.ts"
+import { tick } from "../Engine.ts"
+import { AlertQueue } from "../Services/AlertQueue.ts"
+import { Notifier } from "../Services/Notifier.ts"
+import { Ping, type PingSignal } from "../Services/Ping.ts"
+import type { TickOptions } from "./TickContext.ts"
+
+/** All telling after a tick together. */
+const TELL_WITHIN_MS = 10_000
+/** Sending alone, so that there is time to record what came of it. */
+const SEND_WITHIN_MS = 7_000
+
+/** Errors of a tick that are one integration's own: the tick did its work all the same. */
+const OF_ONE_INTEGRATION: ReadonlySet<string> = new Set(["ROW_UNREADABLE", "SCHEDULE_INVALID"])
+
+/**
+ * A tick, and then telling of it: the dead man's switch is pinged (start, then ok, or fail when the tick could not do
+ * its work), and incidents that opened or ended are sent, each once, with what earlier ticks could not send.
+ *
+ * *Guarantees*: as a tick, never fails. Telling takes at most 10 s after the tick's work and changes nothing about it;
+ * what goes wrong with it is a log line, and for an alert also a row, from which a later tick tries again. An interrupted
+ * tick tells nothing.
+ */
+export const tickAndTell = Effect.fn("Engine.tickAndTell")(function* (options: TickOptions = {}) {
+  const tickId = options.tickId ?? (yield* Token).next()
+  const started = yield* Effect.fork(ping("start", tickId, ""))
+  const summary = yield* tick({ ...options, tickId }).pipe(
+    Effect.tapErrorCause((cause) =>
+      Cause.isInterrupted(cause) ? Effect.void : within(ping("fail", tickId, "a bug in the engine"))
+    )
+  )
+  const ended = Effect.zipRight(
+    Fiber.await(started),
+    ping(isBroken(summary) ? "fail" : "ok", tickId, lineOf(summary))
+  )
+  yield* within(Effect.all([ended, sendAlerts], { concurrency: "unbounded", discard: true }))
+  return summary
+})
+
+/** Bounded in time also when something does not let itself be interrupted. */
+const within = <A, R>(telling: Effect.Effect<A, never, R>): Effect.Effect<void, never, R> =>
+  telling.pipe(
+    Effect.disconnect,
+    Effect.timeoutOption(TELL_WITHIN_MS),
+    Effect.flatMap((result) =>
+      result._tag === "Some"
+        ? Effect.void
+        : Effect.logWarning(`Alerts and pings took longer than ${TELL_WITHIN_MS / 1_000} s.`)
+    )
+  )
+
+/** Sends what is to be told, and records what became of it. Never fails. */
+export const sendAlerts: Effect.Effect<void, never, AlertQueue | Notifier> = Effect.gen(
+  function* () {
+    const notifier = yield* Notifier
+    if (notifier.channel === null) return
+    const queue = yield* AlertQueue
+    const batch = yield* queue.take
+    if (batch.total === 0) return
+    const deliveries = yield* Effect.forEach(messagesOf(batch), deliver, {
+      concurrency: "unbounded"
+    })
+    const marked = yield* queue.mark(deliveries)
+    yield* Effect.forEach(new Set(deliveries.flatMap(({ error }) => error ?? [])), (error) =>
+      Effect.logWarning(`An alert could not be sent, and is tried again later: ${error}`)
+    )
+    if (marked.gave_up > 0) {
+      yield* Effect.logError(
+        `${marked.gave_up} alerts were given up after many attempts; they stay in sync_incident.`
+      )
+    }
+  }
+).pipe(
+  Effect.catchAllCause((cause) =>
+    Cause.isInterruptedOnly(cause)
+      ? Effect.void
+      : Effect.logWarning(
+          `Alerts could not be read or recorded, the next tick goes on: ${Cause.squash(cause)}`
+        )
+  )
+)
+
+const deliver = (message: AlertMessage): Effect.Effect<Delivery, never, Notifier> =>
+  Effect.gen(function* () {
+    const notifier = yield* Notifier
+    yield* notifier.send(message)
+  }).pipe(
+    Effect.timeoutFail({ duration: SEND_WITHIN_MS, onTimeout: () => tooSlow }),
+    Effect.catchAllDefect((defect) =>
+      Effect.fail(
+        new NotifyError({ reason: "NotSent", detail: String(defect), retryAfterMs: null })
+      )
+    ),
+    Effect.match({
+      onFailure: ({ message: error, retryAfterMs }) => ({ error, retryAfterMs }),
+      onSuccess: () => ({ error: null, retryAfterMs: null })
+    }),
+    Effect.map((result) => ({ incidentIds: message.incidentIds, ...result }))
+  )
+
+const tooSlow = new NotifyError({
+  reason: "TimedOut",
+  detail: `no whole answer within ${SEND_WITHIN_MS} ms`,
+  retryAfterMs: null
+})
+
+const ping = (signal: PingSignal, tickId: string, body: string): Effect.Effect<void, never, Ping> =>
+  Effect.flatMap(Ping, (service) => service.send(signal, tickId, body)).pipe(
+    Effect.catchAllCause((cause) =>
+      Cause.isInterruptedOnly(cause)
+        ? Effect.void
+        : Effect.logWarning(`The ping "${signal}" was not taken: ${Cause.squash(cause)}`)
+    )
+  )
+
+/** Whether the tick itself could not do its work; a run that failed is that run's affair. */
+const isBroken = ({ errors }: Summary): boolean =>
+  errors.some(({ code }) => !OF_ONE_INTEGRATION.has(code))
+
+/** The tick in one line, as it stands beside its ping. */
+const lineOf = (summary: Summary): string => {
+  const { completed, drift, due, duration_ms, errors, failed, missed, skipped, unresolved } =
+    summary
+  const counts = `${due} due: ${completed} completed, ${failed} failed, ${unresolved} unresolved, ${skipped} skipped, ${missed} passed over`
+  const late =
+    drift.over_threshold > 0 ? `; latest start ${Duration.format(drift.max_ms)} late` : ""
+  const codes = [...new Set(errors.map(({ code }) => code))]
+  return `${counts}, in ${Duration.format(duration_ms)}${late}${codes.length > 0 ? `; errors: ${codes.join(", ")}` : ""}`
+}

@@ -1,0 +1,32 @@
+import { Effect, Layer } from "effect"
+import { EngineConfig } from "../Config.ts"
+import * as Rpc from "../Domain/Rpc.ts"
+import { AlertQueue } from "../Services/AlertQueue.ts"
+import { Supabase } from "../Services/Supabase.ts"
+
+/** Incidents that one tick tells of at most; the next tick goes on. */
+const TAKE_AT_MOST = 5_000
+
+/** The queue over `take_sync_alerts` and `mark_sync_alerts`. Neither call is repeated: the next tick is the repetition. */
+export const layer: Layer.Layer<AlertQueue, never, Supabase | EngineConfig> = Layer.effect(
+  AlertQueue,
+  Effect.gen(function* () {
+    const supabase = yield* Supabase
+    const { engineId } = yield* EngineConfig
+    return AlertQueue.of({
+      take: supabase
+        .call(Rpc.takeAlerts, { p_engine_id: engineId, p_limit: TAKE_AT_MOST })
+        .pipe(Effect.withSpan("AlertQueue.take")),
+      mark: Effect.fn("AlertQueue.mark")((deliveries) =>
+        supabase.call(Rpc.markAlerts, {
+          p_engine_id: engineId,
+          p_deliveries: deliveries.map(({ error, incidentIds, retryAfterMs }) => ({
+            incident_ids: incidentIds,
+            error,
+            retry_after_seconds: retryAfterMs === null ? null : retryAfterMs / 1_000
+          }))
+        })
+      )
+    })
+  })
+)

@@ -1,0 +1,38 @@
+import type { AlertMessage } from "../Domain/Alert.ts"
+import { summaryOf, textOf } from "../Domain/AlertText.ts"
+
+/**
+ * A message as Slack's incoming webhooks take it: a headline, the facts, why, and what to do next. `text` is what
+ * notifications show. Nothing in it can mention anybody or become a link.
+ *
+ * *Source*: https://docs.slack.dev/reference/block-kit/blocks (limits: header 150, section 3000, field 2000 characters,
+ * 10 fields).
+ */
+export const slackMessageOf = (message: AlertMessage) => {
+  const { facts, next, title, why } =
+    message._tag === "One" ? textOf(message.alert) : summaryOf(message.batch)
+  return {
+    text: escaped(title, 300),
+    blocks: [
+      { type: "header", text: { type: "plain_text", text: clip(title, 150), emoji: false } },
+      {
+        type: "section",
+        fields: facts.slice(0, 10).map(([name, value]) => markdown(`*${name}*\n`, value, 1_900))
+      },
+      { type: "section", text: markdown("*Why*\n", why, 2_900) },
+      { type: "section", text: markdown("*Next*\n", next, 2_900) }
+    ]
+  }
+}
+
+const markdown = (label: string, value: string, most: number) =>
+  ({ type: "mrkdwn", text: `${label}${escaped(value, most)}`, verbatim: true }) as const
+
+/** Slack's three control characters; `<!channel>` would wake everybody. Clipped so that no escape is cut in two. */
+const escaped = (text: string, most: number): string => {
+  const whole = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
+  return whole.length <= most ? whole : `${whole.slice(0, most - 1).replace(/&\w*$/, "")}…`
+}
+
+const clip = (text: string, most: number): string =>
+  text.length <= most ? text : `${text.slice(0, most - 1).toWellFormed()}…`

@@ -1,0 +1,62 @@
+import { Effect, Layer, Redacted } from "effect"
+import { NotifyError } from "../Domain/Errors.ts"
+import { boundedFetch } from "../Http/BoundedFetch.ts"
+import { Ping, type PingSignal } from "../Services/Ping.ts"
+
+const MAX_ANSWER_BYTES = 16 * 1024
+/** A ping says "now"; one that takes longer is not worth waiting for. */
+const TIMEOUT_MS = 5_000
+/** Healthchecks keeps the first 100 kB; ours is a line. */
+const MAX_BODY_CHARACTERS = 10_000
+
+/** Where to ping; null: nowhere. */
+export interface PingOptions {
+  readonly url: Redacted.Redacted<string> | null
+  /** Ours, for the User-Agent. */
+  readonly version: string
+  readonly timeoutMs?: number
+}
+
+/**
+ * Pings in the protocol of Healthchecks: POST to the URL when all is well, to `/start` and `/fail` under it, with the run id
+ * in `rid`. *Source*: https://healthchecks.io/docs/http_api/.
+ */
+export const layer = ({ timeoutMs, url, version }: PingOptions): Layer.Layer<Ping> =>
+  Layer.succeed(Ping, {
+    isConfigured: url !== null,
+    send: Effect.fn("Ping.send", { kind: "client" })(function* (signal, tickId, body) {
+      if (url === null) return
+      const answer = yield* boundedFetch(
+        urlOf(Redacted.value(url), signal, tickId),
+        {
+          method: "POST",
+          headers: { "content-type": "text/plain; charset=utf-8" },
+          body: body.slice(0, MAX_BODY_CHARACTERS)
+        },
+        {
+          maxBytes: MAX_ANSWER_BYTES,
+          timeoutMs: timeoutMs ?? TIMEOUT_MS,
+          userAgent: `sync-scheduler/${version}`
+        }
+      ).pipe(
+        Effect.mapError(({ detail, reason }) =>
+          refusal(
+            reason === "NotSent" || reason === "TimedOut" ? reason : "Refused",
+            detail.replaceAll(/https?:\/\/\S+/g, "the receiver")
+          )
+        )
+      )
+      if (answer.status >= 200 && answer.status < 300) return
+      return yield* refusal("Refused", `answered ${answer.status}`)
+    })
+  })
+
+const urlOf = (base: string, signal: PingSignal, tickId: string): URL => {
+  const url = new URL(base)
+  if (signal !== "ok") url.pathname = `${url.pathname.replace(/\/+$/, "")}/${signal}`
+  url.searchParams.set("rid", tickId)
+  return url
+}
+
+const refusal = (reason: NotifyError["reason"], detail: string): NotifyError =>
+  new NotifyError({ reason, detail, retryAfterMs: null })

@@ -1,0 +1,23 @@
+/**
+ * The signature of a webhook: `v1,` and the base64 of HMAC-SHA256 over `<id>.<timestamp>.<body>`, timestamp in seconds.
+ * A secret `whsec_<base64>` is the key in base64; any other text is the key itself.
+ *
+ * *Source*: the Standard Webhooks specification, https://www.standardwebhooks.com.
+ */
+export const signatureOf = async (
+  secret: string,
+  message: { readonly id: string; readonly timestamp: number; readonly body: string }
+): Promise<string> => {
+  const algorithm = { name: "HMAC", hash: "SHA-256" }
+  const key = await crypto.subtle.importKey("raw", keyOf(secret), algorithm, false, ["sign"])
+  const signed = new TextEncoder().encode(`${message.id}.${message.timestamp}.${message.body}`)
+  const mac = await crypto.subtle.sign("HMAC", key, signed)
+  return `v1,${btoa(String.fromCharCode(...new Uint8Array(mac)))}`
+}
+
+const PREFIX = "whsec_"
+
+const keyOf = (secret: string): Uint8Array<ArrayBuffer> =>
+  secret.startsWith(PREFIX)
+    ? Uint8Array.from(atob(secret.slice(PREFIX.length)), (char) => char.charCodeAt(0))
+    : new TextEncoder().encode(secret)
