@@ -78,7 +78,8 @@ const statuses: Readonly<Record<number, readonly [Reason, string]>> = {
   540: ["NotExecuted", "the project is paused"]
 }
 
-const isSqlState = (code: string): boolean => /^[0-9A-Z]{5}$/.test(code)
+/** A digit is asked for, because EPIPE has five letters too. */
+const isSqlState = (code: string): boolean => /^(?=.*\d)[0-9A-Z]{5}$/.test(code)
 
 /** Whether this is a code of PostgreSQL or PostgREST, rather than a gateway's own word. */
 export const isKnownKind = (code: string): boolean => isSqlState(code) || code.startsWith("PGRST")

@@ -123,7 +123,7 @@ const judge = <A, AI, R, RI>(
   if (error === null || error === undefined) return decodeAnswer(rpc, data)
   const words = wordsOf(error)
   const failed =
-    status === 0 && words.code === "" ? judgeTransport(words) : judgeAnswer(words, status)
+    status === 0 && !isKnownKind(words.code) ? judgeTransport(words) : judgeAnswer(words, status)
   const detail = failed.reason === "Refused" ? `${failed.detail}${advice}` : failed.detail
   return Effect.fail(callError(rpc, failed.reason, failed.code, detail))
 }
@@ -180,10 +180,10 @@ const judgeTransport = (words: Words): Failed => {
 }
 
 /** The text of a runtime's own rejection, put together again from what supabase-js keeps of it. */
-const explainForeign = ({ message, detail }: Words) => {
+const explainForeign = ({ code: own, message, detail }: Words) => {
   const text = message.replace(/^\w*(?:Error|Exception): /, "")
   const cause = /^Caused by: \w+: (.*)$/m.exec(detail)?.[1] ?? ""
-  const code = /\bE[A-Z_]{4,}\b/.exec(`${text} ${cause}`)?.[0]
+  const code = /\bE[A-Z_]{4,}\b/.exec(`${own} ${text} ${cause}`)?.[0]
   return explainRejection(Object.assign(new Error(text, { cause: new Error(cause) }), { code }))
 }
 

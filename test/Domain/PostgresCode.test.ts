@@ -50,7 +50,9 @@ describe("judgeCode", () => {
 
   test("knows its own kinds of code", () => {
     expect(["42501", "PT409", "PGRST202", "XX000"].every(isKnownKind)).toBe(true)
-    expect(["", "SUP", "401", "5xx", "unauthorized"].some(isKnownKind)).toBe(false)
+    expect(["", "SUP", "401", "5xx", "EPIPE", "ERROR", "unauthorized"].some(isKnownKind)).toBe(
+      false
+    )
   })
 })
 

@@ -147,7 +147,9 @@ describe("PostgresLive", () => {
   })
 
   test("at the deadline the statement is cancelled, and the server's word is final", () =>
-    using({ timeoutMs: 300 }, async (caller) => {
+    using({ connections: 1, timeoutMs: 1000 }, async (caller) => {
+      // Connected first, so that the deadline falls on the statement, however slow the machine.
+      await caller.call(echo, nothing)
       const { key, open } = await gate()
       const id = randomUUID()
       const error = await caller.fail(wait, { p_id: id, p_gate: key })
@@ -191,7 +193,7 @@ describe("PostgresLive", () => {
   })
 
   test("when every connection is in use for too long, nothing was executed", () =>
-    using({ connections: 1, timeoutMs: 400 }, async (caller) => {
+    using({ connections: 1, timeoutMs: 1000 }, async (caller) => {
       const { key, open } = await gate()
       const [first, second] = await Promise.all([
         caller.fail(wait, { p_id: randomUUID(), p_gate: key }),

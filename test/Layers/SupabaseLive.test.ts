@@ -172,7 +172,7 @@ describe("SupabaseLive", () => {
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{"
       )
     )
-    await using(layerFor(server.url, "sb_secret_x", 200), async (one) => {
+    await using(layerFor(server.url, "sb_secret_x", 1000), async (one) => {
       const error = await one.fail(write, { p_id: randomUUID(), p_note: "x" })
       expect(error).toMatchObject({ reason: "Ambiguous", code: "timeout" })
     })
@@ -327,6 +327,10 @@ describe("SupabaseLive", () => {
       expect(await thrown(rejected)).toMatchObject({ reason: "Rejected", code: "23505" })
       expect((await thrown(new TypeError("boom"))).reason).toBe("Ambiguous")
       expect((await thrown("boom")).reason).toBe("Ambiguous")
+      const broken = Object.assign(new Error("write EPIPE"), { code: "EPIPE" })
+      expect(await thrown(broken)).toMatchObject({ reason: "Ambiguous", code: "no_answer" })
+      const refused = Object.assign(new TypeError("fetch failed"), { code: "ECONNREFUSED" })
+      expect(await thrown(refused)).toMatchObject({ reason: "NotExecuted", code: "not_sent" })
     })
 
     test("a client that never answers is bounded", async () => {
