@@ -134,7 +134,7 @@ describe("bad settings", () => {
       SUPABASE_URL: "supabase",
       SYNC_SCHEDULER_CONCURRENCY: "many",
       SYNC_SCHEDULER_INVOKE_TIMEOUT: "155",
-      SYNC_SCHEDULER_LEASE_MARGIN: "5s"
+      SYNC_SCHEDULER_LEASE_MARGIN: "500ms"
     })
     expect(problems.map(({ key }) => key)).toEqual([
       "SUPABASE_SECRET_KEY",
@@ -212,6 +212,12 @@ describe("bad settings", () => {
     expect(warnings).toEqual([
       "SYNC_SCHEDULER_CONCURENCY is not a setting: did you mean SYNC_SCHEDULER_CONCURRENCY?"
     ])
+  })
+
+  test("a lease margin that is shorter than a start may take is a warning", () => {
+    const { problems, warnings } = inspect(sourcesOf({ SYNC_SCHEDULER_LEASE_MARGIN: "5s" }))
+    expect(problems).toEqual([])
+    expect(warnings).toEqual([expect.stringContaining("30s")])
   })
 
   test("http beyond this machine is a warning, on it it is not", () => {

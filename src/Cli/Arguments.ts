@@ -58,7 +58,7 @@ export const unknownCommand = (
   commands: ReadonlyArray<Command>
 ): Refused => {
   const typed = words.join(" ")
-  const names = commands.flatMap(({ name }) => [name, name.split(" ")[0] ?? name])
+  const names = commands.flatMap(({ name }) => [name.split(" ")[0] ?? name, name])
   const meant = nearest(typed, ["help", "version", ...names])
   return misuse(
     `unknown command "${typed}"`,

@@ -1,12 +1,15 @@
 import type { Effect, Layer } from "effect"
 import type { Project } from "../Config/Load.ts"
 import type { Sources } from "../Config/Source.ts"
-import type { EngineConfig } from "../Config.ts"
+import type { EngineConfig, Settings } from "../Config.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
+import type { AlertQueue } from "../Services/AlertQueue.ts"
 import type { EmbeddedDatabase } from "../Services/EmbeddedDatabase.ts"
 import type { Invoker } from "../Services/Invoker.ts"
 import type { Ledger } from "../Services/Ledger.ts"
 import type { Lock } from "../Services/Lock.ts"
+import type { Notifier } from "../Services/Notifier.ts"
+import type { Ping } from "../Services/Ping.ts"
 import type { CommandError, ExitCode } from "./Failure.ts"
 import type { Terminal } from "./Terminal.ts"
 
@@ -56,6 +59,9 @@ export interface Arguments {
 /** All that a tick runs on. */
 export type EngineServices = Lock | Ledger | Invoker | EngineConfig
 
+/** Whom a tick tells of what it found. */
+export type TellingServices = AlertQueue | Notifier | Ping
+
 /** What the demo runs on: a directory to keep the database in, else it is in memory. */
 export interface DemoOptions extends Pick<Project, "settings" | "functions"> {
   readonly directory: string | undefined
@@ -63,7 +69,11 @@ export interface DemoOptions extends Pick<Project, "settings" | "functions"> {
 
 /** The mechanisms, loaded only when a command needs them. main.ts is where they are put together. */
 export interface Wiring {
-  readonly engine: (project: Project) => Promise<Layer.Layer<EngineServices, SupabaseError>>
+  readonly engine: (
+    project: Project
+  ) => Promise<Layer.Layer<EngineServices | TellingServices, SupabaseError>>
+  /** Alerts and pings alone, as the settings want them; they need no project. */
+  readonly telling: (settings: Settings) => Promise<Layer.Layer<Notifier | Ping>>
   readonly demo: (
     options: DemoOptions
   ) => Promise<Layer.Layer<EngineServices | EmbeddedDatabase, SupabaseError>>

@@ -67,7 +67,7 @@ export const commands: ReadonlyArray<Command> = [
       {
         name: "from",
         value: "<instant>",
-        summary: "Slots after this instant, such as 2026-11-24T00:00:00Z; now by default"
+        summary: "After this instant, such as 2026-11-24T00:00:00Z; now by default"
       },
       { name: "count", value: "<n>", summary: "How many, at most 1000; 10 by default" },
       output("text", "json", "jsonl")
@@ -85,6 +85,17 @@ export const commands: ReadonlyArray<Command> = [
     flags: [timezone, output("text", "json", "jsonl")],
     examples: ['sync-scheduler schedules validate "30 2 * * *" --tz Europe/Oslo'],
     load: () => import("./SchedulesValidate.ts")
+  },
+  {
+    name: "notify test",
+    summary: "Send a test alert and a test ping, and say what became of them",
+    details:
+      "Sends one opening and one recovery to SYNC_SCHEDULER_ALERT_WEBHOOK_URL, and one tick's pings to\n" +
+      "SYNC_SCHEDULER_PING_URL, whichever are set. Exit code 3 means that one was not taken.",
+    positionals: [],
+    flags: [output("text", "json", "jsonl")],
+    examples: ["sync-scheduler notify test"],
+    load: () => import("./NotifyTest.ts")
   },
   {
     name: "schema print",

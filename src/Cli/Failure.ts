@@ -47,7 +47,11 @@ export const scheduleError = ({ detail, hint }: ScheduleError): CommandError =>
 
 /** The database cannot even be tried: what it is reached by is unusable (exit 2), or as after a tick. */
 export const connectionError = (error: SupabaseError): CommandError => {
-  const errors = [tickError(error)] as const
+  const errors = [
+    error.reason === "Rejected"
+      ? { code: "CONFIGURATION", message: error.detail, hint: "" }
+      : tickError(error)
+  ] as const
   const exit = exitOf(errors, { triggered: 0, failed: 0, unresolved: 0 })
   return new CommandError({ exit: exit === 0 || error.reason === "Rejected" ? 2 : exit, errors })
 }

@@ -5,8 +5,9 @@ import { Instant } from "../Domain/Instant.ts"
 import { PassedOver } from "../Domain/Integration.ts"
 import { Trigger } from "../Domain/Run.ts"
 import { TickError } from "../Domain/Summary.ts"
+import { tickAndTell } from "../Engine/Alerting.ts"
 import type { Plan } from "../Engine/Preview.ts"
-import { preview, tick } from "../Engine.ts"
+import { preview } from "../Engine.ts"
 import type { Cli, Main } from "./Command.ts"
 import { configError, connectionError, exitOf, usageError } from "./Failure.ts"
 import { errorLines, showInstant } from "./Report.ts"
@@ -31,7 +32,10 @@ export const main: Main = (cli) =>
       yield* printPlan(plan, terminal)
       return exitOf(plan.errors, { failed: 0, unresolved: 0, triggered: 0 })
     }
-    const summary = yield* Effect.provide(tick({ ...options, observe: watch(terminal) }), engine)
+    const summary = yield* Effect.provide(
+      tickAndTell({ ...options, observe: watch(terminal) }),
+      engine
+    )
     yield* printSummary(summary, terminal)
     return exitOf(summary.errors, summary)
   })

@@ -32,6 +32,9 @@ export interface Inspection {
 
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/
 
+/** A shorter margin may end while the start of the run is still allowed to be sent (20 s after it was asked for). */
+const SAFE_LEASE_MARGIN_MS = 30_000
+
 const warningsFor = (sources: Sources, settings: Settings): ReadonlyArray<string> => {
   const keys = Object.values(table).map((setting) => setting.key)
   const known = new Set(keys.flatMap((key) => [key, `${key}_FILE`]))
@@ -43,8 +46,14 @@ const warningsFor = (sources: Sources, settings: Settings): ReadonlyArray<string
       return `${name} is not a setting: ${hint}`
     })
   const url = settings.supabaseUrl === null ? null : URL.parse(settings.supabaseUrl)
-  const open = url !== null && url.protocol === "http:" && !LOOPBACK.test(url.hostname)
-  return open ? [...unknown, "SUPABASE_URL is http: the key is sent unencrypted"] : unknown
+  const isOpen = url !== null && url.protocol === "http:" && !LOOPBACK.test(url.hostname)
+  return [
+    ...unknown,
+    ...(isOpen ? ["SUPABASE_URL is http: the key is sent unencrypted"] : []),
+    ...(settings.leaseMargin < SAFE_LEASE_MARGIN_MS
+      ? [`${table.leaseMargin.key} is under 30s: a slow start may outlive its lease`]
+      : [])
+  ]
 }
 
 /** Reads every setting, whether or not it is needed. Never fails: what is wrong is in `problems`. */

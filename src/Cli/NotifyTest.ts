@@ -1,0 +1,119 @@
+import { Clock, Effect, Either, Layer } from "effect"
+import { inspect } from "../Config/Load.ts"
+import { table as settings } from "../Config.ts"
+import type { Alert } from "../Domain/Alert.ts"
+import type { NotifyError } from "../Domain/Errors.ts"
+import { Token } from "../Domain/Token.ts"
+import { Notifier } from "../Services/Notifier.ts"
+import { Ping } from "../Services/Ping.ts"
+import type { Main } from "./Command.ts"
+import { configError, usageError } from "./Failure.ts"
+import { safe } from "./Style.ts"
+import { table } from "./Table.ts"
+import type { Terminal } from "./Terminal.ts"
+
+/** What became of one message. `detail` is empty when it was taken. */
+interface Result {
+  readonly channel: "cloudevents" | "slack" | "ping"
+  readonly message: "opened" | "resolved" | "start" | "ok"
+  readonly ok: boolean
+  readonly detail: string
+}
+
+/** `notify test`: one opening and one recovery to the webhook, one tick's pings, and what became of each. */
+export const main: Main = ({ sources, terminal, wiring }) =>
+  Effect.gen(function* () {
+    const inspection = inspect(sources())
+    const problems = inspection.problems.filter(({ key }) => OURS.has(key))
+    if (problems.length > 0) return yield* Effect.fail(configError({ problems }))
+    const telling = Layer.unwrapEffect(Effect.promise(() => wiring.telling(inspection.settings)))
+    const results = yield* Effect.provide(sendAll, telling)
+    if (results.length === 0) return yield* Effect.fail(nobody)
+    yield* printResults(results, terminal)
+    return results.every(({ ok }) => ok) ? (0 as const) : (3 as const)
+  })
+
+const OURS: ReadonlySet<string> = new Set(
+  [
+    settings.alertWebhookUrl,
+    settings.alertWebhookSecret,
+    settings.alertFormat,
+    settings.pingUrl
+  ].map(({ key }) => key)
+)
+
+const nobody = usageError(
+  "there is nobody to tell: neither alerts nor a dead man's ping are configured",
+  `Set ${settings.alertWebhookUrl.key} to a webhook (CloudEvents, signed with ${settings.alertWebhookSecret.key}) or to\n  a Slack incoming webhook, and ${settings.pingUrl.key} to a check of Healthchecks or the like.`
+)
+
+const sendAll = Effect.gen(function* () {
+  const notifier = yield* Notifier
+  const ping = yield* Ping
+  const id = (yield* Token).next()
+  const { channel } = notifier
+  const alerts = channel === null ? [] : (["opened", "resolved"] as const)
+  const now = yield* Clock.currentTimeMillis
+  const told = yield* Effect.forEach(alerts, (transition) => {
+    const alert = testAlert(transition, id, now)
+    const sending = notifier.send({ _tag: "One", alert, incidentIds: [] })
+    return Effect.map(Effect.either(sending), resultOf(channel ?? "cloudevents", transition))
+  })
+  const signals = ping.isConfigured ? (["start", "ok"] as const) : []
+  const pinged = yield* Effect.forEach(signals, (signal) =>
+    Effect.map(Effect.either(ping.send(signal, id, "a test of the ping")), resultOf("ping", signal))
+  )
+  return [...told, ...pinged]
+})
+
+const resultOf =
+  (channel: Result["channel"], message: Result["message"]) =>
+  (sent: Either.Either<void, NotifyError>): Result => ({
+    channel,
+    message,
+    ok: Either.isRight(sent),
+    detail: Either.isLeft(sent) ? sent.left.message : ""
+  })
+
+/** An incident that nobody has: it says so, and its ids are new every time. */
+const testAlert = (transition: Alert["transition"], subject: string, now: number): Alert => ({
+  incident_id: 0,
+  transition,
+  kind: "test",
+  subject,
+  opened_at: now,
+  resolved_at: transition === "resolved" ? now : null,
+  announced: true,
+  occurrences: 1,
+  detail: {},
+  integration: null,
+  run: null
+})
+
+const printResults = (results: ReadonlyArray<Result>, terminal: Terminal): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    if (terminal.format === "json") return yield* terminal.printJson(results)
+    if (terminal.format === "jsonl") {
+      return yield* Effect.forEach(results, terminal.printJson, { discard: true })
+    }
+    const rows = results.map(({ channel, detail, message, ok }) => [
+      { text: CHANNELS[channel] },
+      { text: message },
+      ok
+        ? ({ text: "✓ taken", paint: "green" } as const)
+        : ({ text: `✗ ${safe(detail)}`, paint: "red" } as const)
+    ])
+    const columns = [{ title: "CHANNEL" }, { title: "MESSAGE" }, { title: "RESULT" }]
+    yield* terminal.print(table(columns, rows, terminal.style, terminal.width).join("\n"))
+    const missing = [
+      ...(results.some(({ channel }) => channel !== "ping") ? [] : [settings.alertWebhookUrl.key]),
+      ...(results.some(({ channel }) => channel === "ping") ? [] : [settings.pingUrl.key])
+    ]
+    for (const key of missing) terminal.note(`note: ${key} is not set, so nothing is sent there`)
+  })
+
+const CHANNELS: Record<Result["channel"], string> = {
+  cloudevents: "webhook",
+  slack: "Slack",
+  ping: "ping"
+}

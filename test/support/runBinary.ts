@@ -1,0 +1,64 @@
+import { binaryPath } from "./binary.ts"
+
+/** How to start the binary: nothing of this process's environment reaches it unless given. */
+export interface RunOptions {
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+}
+
+/** What a process of the binary came to. */
+export interface Ended {
+  readonly stdout: string
+  readonly stderr: string
+  readonly code: number
+}
+
+/** Starts the binary and gives the process, for tests that watch it or send it signals. */
+export const startBinary = async (args: ReadonlyArray<string>, options: RunOptions = {}) =>
+  Bun.spawn([await binaryPath(), ...args], {
+    env: { ...options.env },
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe"
+  })
+
+/** Waits for a process of the binary to end. */
+export const endOf = async (child: Awaited<ReturnType<typeof startBinary>>): Promise<Ended> => {
+  const [stdout, stderr, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited
+  ])
+  return { stdout, stderr, code }
+}
+
+/** Runs the binary to its end. */
+export const runBinary = async (
+  args: ReadonlyArray<string>,
+  options: RunOptions = {}
+): Promise<Ended> => endOf(await startBinary(args, options))
+
+/** Runs the binary on a terminal of this width and gives what it shows, stdout and stderr together. */
+export const runOnTerminal = async (
+  args: ReadonlyArray<string>,
+  cols: number,
+  options: RunOptions = {}
+): Promise<{ readonly shown: string; readonly code: number }> => {
+  const decoder = new TextDecoder()
+  let shown = ""
+  const child = Bun.spawn([await binaryPath(), ...args], {
+    env: { TERM: "xterm-256color", ...options.env },
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    terminal: {
+      cols,
+      rows: 40,
+      data: (_terminal, bytes) => {
+        shown += decoder.decode(bytes, { stream: true })
+      }
+    }
+  })
+  const code = await child.exited
+  child.terminal?.close()
+  return { shown, code }
+}
