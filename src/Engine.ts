@@ -51,7 +51,9 @@ export const tick = Effect.fn("Engine.tick")(function* (options: TickOptions = {
     claimed: yield* Mailbox.make<Claimed>({ capacity: settings.concurrency }),
     ready: yield* Queue.unbounded<string>()
   }
-  yield* Effect.all([claimAll(opened.value, context), executeAll(context)], {
+  // Given back at once, not only when the last run in flight is over: others need not wait for that.
+  const claiming = Effect.onInterrupt(claimAll(opened.value, context), () => giveBack(context))
+  yield* Effect.all([claiming, executeAll(context)], {
     concurrency: "unbounded",
     discard: true
   }).pipe(Effect.ensuring(giveBack(context)), Effect.ensuring(record))

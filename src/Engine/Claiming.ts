@@ -110,10 +110,14 @@ const makeClaiming = (tick: TickContext) =>
         })
       )
 
-    /** Hands claimed runs to the workers; those that an interruption leaves behind are given back. */
-    const hand = (claimed: Claims["claimed"], slots: ReadonlyMap<string, Slot>, now: number) => {
-      const left = new Map(claimed.map((run) => [run.run_id, run]))
-      return Effect.forEach(
+    /** Hands claimed runs to the workers, and strikes them off what is left. */
+    const hand = (
+      claimed: Claims["claimed"],
+      slots: ReadonlyMap<string, Slot>,
+      now: number,
+      left: Set<string>
+    ) =>
+      Effect.forEach(
         claimed,
         (run) => {
           const next = slots.get(run.integration_id)?.next_run_at ?? null
@@ -125,16 +129,26 @@ const makeClaiming = (tick: TickContext) =>
           )
         },
         { discard: true }
-      ).pipe(Effect.onInterrupt(() => Effect.ignore(ledger.release(Array.from(left.keys())))))
-    }
+      )
 
+    /** Claims, whatever interrupts it; what an interruption then leaves behind is given back. */
     const claimBatch = (slots: ReadonlyArray<Slot>, now: number) =>
       Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(claim(slots), (claims) => restore(account(claims, slots, now)))
+        Effect.flatMap(claim(slots), (claims) => {
+          const left = new Set(claims.claimed.map((run) => run.run_id))
+          return restore(account(claims, slots, now, left)).pipe(
+            Effect.onInterrupt(() => Effect.ignore(ledger.release(Array.from(left))))
+          )
+        })
       )
 
     /** Counts what a batch came to, and hands its runs to the workers. */
-    const account = ({ claimed, skipped }: Claims, slots: ReadonlyArray<Slot>, now: number) =>
+    const account = (
+      { claimed, skipped }: Claims,
+      slots: ReadonlyArray<Slot>,
+      now: number,
+      left: Set<string>
+    ) =>
       Effect.gen(function* () {
         const bySlot = new Map(slots.map((slot) => [slot.integration_id, slot]))
         const notMovedOn = new Set<string>()
@@ -149,7 +163,7 @@ const makeClaiming = (tick: TickContext) =>
             tick.tally.passedOver(slot.passed_over?.count ?? 0)
           }
         }
-        yield* hand(claimed, bySlot, now)
+        yield* hand(claimed, bySlot, now, left)
       })
 
     /** Claims a page in batches: small while the workers are busy, larger when they wait for claims. */

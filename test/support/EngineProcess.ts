@@ -14,6 +14,8 @@ export interface EngineExit {
 export interface EngineProcess {
   readonly pid: number
   readonly kill: (signal: NodeJS.Signals) => void
+  /** Resolves when it has said this on stderr, or ended. */
+  readonly heard: (text: string) => Promise<void>
   readonly exited: Promise<EngineExit>
 }
 
@@ -31,16 +33,30 @@ export const startEngine = async (
     stdout: "pipe",
     stderr: "pipe"
   })
-  const exit = async (): Promise<EngineExit> => {
-    const [stdout, stderr] = await Promise.all([
-      new Response(child.stdout).text(),
-      new Response(child.stderr).text(),
-      child.exited
-    ])
-    const { exitCode, signalCode } = child
-    return { code: exitCode, signal: signalCode, stdout, stderr, summary: parseObject(stdout) }
+  let stderr = ""
+  const listeners = new Set<() => void>()
+  const listen = async () => {
+    const decoder = new TextDecoder()
+    for await (const chunk of child.stderr) {
+      stderr += decoder.decode(chunk, { stream: true })
+      for (const listener of listeners) listener()
+    }
   }
-  return { pid: child.pid, kill: (signal) => child.kill(signal), exited: exit() }
+  const exit = async (): Promise<EngineExit> => {
+    const [stdout] = await Promise.all([new Response(child.stdout).text(), listen(), child.exited])
+    const { exitCode: code, signalCode } = child
+    const signal = signalCode === null ? null : String(signalCode)
+    return { code, signal, stdout, stderr, summary: parseObject(stdout) }
+  }
+  const exited = exit()
+  const heard = (text: string): Promise<void> =>
+    new Promise((resolve) => {
+      const look = () => stderr.includes(text) && resolve()
+      listeners.add(look)
+      look()
+      void exited.then(() => resolve())
+    })
+  return { pid: child.pid, kill: (signal) => child.kill(signal), heard, exited }
 }
 
 /** Whose call it was: the binary names its process in its engine id, `<host>-<pid>-<4 hex digits>`. */
