@@ -204,6 +204,7 @@ declare
   v_accepted_seconds constant integer := case when v_outcome = 'accepted'
     then ceil(coalesce((p_result ->> 'lease_seconds')::numeric, 1800)) end;
   v_lease_until timestamptz;
+  v_repeated boolean;
   v_from text;
   v_to text;
   r public.sync_run_log;
@@ -223,11 +224,11 @@ begin
          and r.error_message is not distinct from v_error_message)
      or (v_outcome = 'accepted' and r.lease_until = v_lease_until and r.lease_seconds >= v_accepted_seconds) then
     -- A repeat of what is recorded already is accepted; anything else came too late.
+    v_repeated := v_to is not null or r.status = v_outcome
+      or (v_outcome = 'not_executed' and r.status in ('pending', 'unknown', 'failed') and r.error_code is not distinct from v_error_code);
     return jsonb_build_object('run_id', r.id, 'status', r.status, 'attempt', r.attempt,
       'retry_at', sync_scheduler.iso(case when r.status = 'pending' then r.not_before end),
-      'accepted', v_to is not null or r.status = v_outcome
-                  or (v_outcome = 'not_executed' and r.status in ('pending', 'unknown', 'failed')),
-      'reason', case when v_to is null and r.status <> v_outcome then 'finished' end);
+      'accepted', v_repeated, 'reason', case when not v_repeated then 'finished' end);
   end if;
 
   update public.sync_run_log set

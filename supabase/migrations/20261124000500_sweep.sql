@@ -88,68 +88,57 @@ declare
   v_limit constant integer := least(greatest(coalesce(p_limit, 100), 1), 1000);
   v_done jsonb := '{"expired": 0, "proven": 0, "requeued": 0, "released": 0, "skipped": 0}';
   v_one record;
-  r public.sync_run_log;
 begin
   for v_one in
-    select c.id from (
-      (select l.id from public.sync_run_log l where l.status = 'running' and l.lease_until <= v_now
-        order by l.lease_until limit v_limit)
+    select c.l from (
+      select * from (
+        select l from public.sync_run_log l where l.status = 'running' and l.lease_until <= v_now
+         order by l.lease_until limit v_limit for update skip locked) leased
       union all
-      (select l.id from public.sync_run_log l where l.status = 'running' and l.lease_until is null
-          and coalesce(l.started_at, l.created_at, '-infinity') <= v_guarded
-        limit v_limit)) c
+      select * from (
+        select l from public.sync_run_log l where l.status = 'running' and l.lease_until is null
+           and coalesce(l.started_at, l.created_at, '-infinity') <= v_guarded
+         limit v_limit for update skip locked) foreign_row
+    ) c
   loop
     begin
-      select * into r from public.sync_run_log l where l.id = v_one.id and l.status = 'running'
-         and coalesce(l.lease_until <= v_now, coalesce(l.started_at, l.created_at, '-infinity') <= v_guarded)
-         for update skip locked;
-      if found then
-        perform sync_scheduler.sweep_expired(p_engine_id, r, v_quiescence);
-        v_done := sync_scheduler.count_one(v_done, 'expired');
-      end if;
+      perform sync_scheduler.sweep_expired(p_engine_id, v_one.l, v_quiescence);
+      v_done := sync_scheduler.count_one(v_done, 'expired');
     exception when others then
-      raise warning 'sweep_sync_runs: run % cannot be swept: %', v_one.id, sqlerrm;
+      raise warning 'sweep_sync_runs: run % cannot be swept: %', (v_one.l).id, sqlerrm;
     end;
   end loop;
 
   for v_one in
-    select l.id, coalesce(i.on_unknown, 'retry') as on_unknown from public.sync_run_log l
+    select l from public.sync_run_log l
       left join public.organization_integrations i on i.id = l.integration_id
      where l.status = 'unknown' and l.released_at is null
        and (sync_scheduler.is_proven(l)
             or (coalesce(i.on_unknown, 'retry') <> 'hold' and coalesce(l.not_before, '-infinity') <= v_now))
-     order by l.not_before limit v_limit
+     order by l.not_before limit v_limit for update of l skip locked
   loop
     begin
-      select * into r from public.sync_run_log l where l.id = v_one.id and l.status = 'unknown' and l.released_at is null
-         and (sync_scheduler.is_proven(l) or (v_one.on_unknown <> 'hold' and coalesce(l.not_before, '-infinity') <= v_now))
-         for update skip locked;
-      if found then
-        v_done := sync_scheduler.count_one(v_done, sync_scheduler.sweep_unknown(p_engine_id, r));
-      end if;
+      v_done := sync_scheduler.count_one(v_done, sync_scheduler.sweep_unknown(p_engine_id, v_one.l));
     exception when others then
-      raise warning 'sweep_sync_runs: run % cannot be swept: %', v_one.id, sqlerrm;
+      raise warning 'sweep_sync_runs: run % cannot be swept: %', (v_one.l).id, sqlerrm;
     end;
   end loop;
 
   for v_one in
-    select l.id, coalesce(i.on_unknown, 'retry') as on_unknown,
+    select l, coalesce(i.on_unknown, 'retry') as on_unknown,
            case when i.id is null then 'gone' when not coalesce(i.enabled, false) then 'disabled' else 'foreign' end as reason
       from public.sync_run_log l
       left join public.organization_integrations i on i.id = l.integration_id
      where l.status = 'pending'
        and (not coalesce(i.enabled, false)
-            or ((l.scheduled_for is null or l.idempotency_key is null) and coalesce(l.created_at, '-infinity') <= v_guarded))
-     order by l.created_at, l.id limit v_limit
+            or (sync_scheduler.is_foreign(l) and coalesce(l.created_at, '-infinity') <= v_guarded))
+     order by l.created_at, l.id limit v_limit for update of l skip locked
   loop
     begin
-      select * into r from public.sync_run_log l where l.id = v_one.id and l.status = 'pending' for update skip locked;
-      if found then
-        perform sync_scheduler.sweep_pending(p_engine_id, r, v_one.reason, v_one.on_unknown);
-        v_done := sync_scheduler.count_one(v_done, 'skipped');
-      end if;
+      perform sync_scheduler.sweep_pending(p_engine_id, v_one.l, v_one.reason, v_one.on_unknown);
+      v_done := sync_scheduler.count_one(v_done, 'skipped');
     exception when others then
-      raise warning 'sweep_sync_runs: run % cannot be swept: %', v_one.id, sqlerrm;
+      raise warning 'sweep_sync_runs: run % cannot be swept: %', (v_one.l).id, sqlerrm;
     end;
   end loop;
   return v_done;

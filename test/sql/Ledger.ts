@@ -1,0 +1,186 @@
+import { afterAll, beforeAll, describe } from "bun:test"
+import { randomUUID } from "node:crypto"
+import { existsSync, readdirSync } from "node:fs"
+import type { SQL } from "bun"
+import { connect, createDatabase, type PostgresServer, startPostgres } from "../support/Postgres.ts"
+
+export type Row = Readonly<Record<string, unknown>>
+
+/** A migrated database whose clock stands still until the test moves it. */
+export interface Ledger {
+  /** The owner's pool. */
+  readonly sql: SQL
+  readonly url: string
+  readonly adminUrl: string
+  /** Calls a SQL function by name with JSON arguments and answers its JSON. */
+  readonly call: (name: string, args?: Row, session?: SQL) => Promise<Row>
+  /** Rows of a query, values as Postgres writes them in JSON (instants: `json` below). */
+  readonly rows: (query: string) => Promise<ReadonlyArray<Row>>
+  readonly execute: (statements: string) => Promise<void>
+  /** Deletes all runs, integrations and history, and sets the clock to `start`. */
+  readonly reset: () => Promise<void>
+  /** Moves the clock. */
+  readonly after: (seconds: number) => Promise<void>
+  /** An integration, due since a minute, with `columns` in SQL; its id. */
+  readonly integration: (columns?: Readonly<Record<string, string>>) => Promise<string>
+  readonly close: () => Promise<void>
+}
+
+/** The instant at which every test begins. */
+export const start = "2026-03-02T10:00:00.000Z"
+/** The slot that is due in an integration of `Ledger.integration`, and the next one. */
+export const slot = "2026-03-02T09:59:00.000Z"
+export const next = "2026-03-02T10:04:00.000Z"
+export const org = "00000000-0000-4000-8000-0000000000aa"
+
+/** `start` and so many seconds. */
+export const at = (seconds: number): string =>
+  new Date(Date.parse(start) + seconds * 1000).toISOString()
+
+const IN_UTC = `do $$ begin
+  execute format('alter database %I set timezone to %L', current_database(), 'UTC'); end $$`
+
+/** An instant of whole seconds as Postgres writes it in JSON. */
+export const json = (iso: string): string => iso.replace(/\.000Z$/, "+00:00")
+
+/** Opens a ledger on a server; default the shared one. Close it. */
+export const openLedger = async (server?: PostgresServer): Promise<Ledger> => {
+  const database = await createDatabase({
+    sql: IN_UTC,
+    ...(server === undefined ? {} : { server })
+  })
+  const sql = connect(database.url, { max: 4 })
+  const execute = async (statements: string) => {
+    await sql.unsafe(statements).simple()
+  }
+  await execute(`
+    create table sync_scheduler.test_clock (at timestamptz not null);
+    insert into sync_scheduler.test_clock values ('${start}');
+    create or replace function sync_scheduler.clock() returns timestamptz
+      language sql stable return (select c.at from sync_scheduler.test_clock c);`)
+  const signatures = await readSignatures(sql)
+  const call = async (name: string, args: Row = {}, session: SQL = sql): Promise<Row> => {
+    const types = signatures.get(name) ?? {}
+    const names = Object.keys(args)
+    const list = names.map((key, n) => `${key} => $${n + 1}::text::${types[key] ?? "text"}`)
+    const values = names.map((key) => encode(args[key], types[key] ?? "text"))
+    const answer = await session.unsafe(`select public.${name}(${list}) as answer`, values)
+    return answer[0]?.answer
+  }
+  const rows = async (query: string): Promise<ReadonlyArray<Row>> => {
+    const found = await sql.unsafe(`select to_jsonb(q) as row from (${query}) q`)
+    return found.map((each: { row: Row }) => each.row)
+  }
+  return {
+    sql,
+    url: database.url,
+    adminUrl: database.adminUrl,
+    call,
+    rows,
+    execute,
+    reset: () =>
+      execute(`
+        delete from public.organization_integrations; delete from public.sync_run_log;
+        delete from public.sync_run_event; delete from public.sync_skipped_range;
+        delete from public.sync_schedule_history; delete from public.sync_incident;
+        delete from public.sync_tick; update sync_scheduler.test_clock set at = '${start}'`),
+    after: (seconds) =>
+      execute(`update sync_scheduler.test_clock set at = at + interval '${seconds} seconds'`),
+    integration: async (columns = {}) => {
+      const id = randomUUID()
+      const all = {
+        id: `'${id}'`,
+        org_id: `'${org}'`,
+        integration_type: "'xledger'",
+        sync_schedule: "'*/5 * * * *'",
+        next_run_at: `'${slot}'`,
+        created_at: `'${at(-3600)}'`,
+        schedule_since: `'${at(-3600)}'`,
+        ...columns
+      }
+      await execute(
+        `insert into public.organization_integrations (${Object.keys(all)}) values (${Object.values(all)})`
+      )
+      return id
+    },
+    close: async () => {
+      await sql.close({ timeout: 0 })
+      await database.drop()
+    }
+  }
+}
+
+const readSignatures = async (
+  sql: SQL
+): Promise<ReadonlyMap<string, Readonly<Record<string, string>>>> => {
+  const found: ReadonlyArray<{ name: string; types: Record<string, string> }> = await sql`
+    select p.proname as name, jsonb_object_agg(a.name, format_type(a.type, null)) as types
+      from pg_proc p cross join lateral unnest(p.proargnames, p.proargtypes::oid[]) as a(name, type)
+     where p.pronamespace = 'public'::regnamespace and a.name is not null group by p.oid, p.proname`
+  return new Map(found.map(({ name, types }) => [name, types]))
+}
+
+const encode = (value: unknown, type: string): string | null => {
+  if (value === null || value === undefined) return null
+  if (type === "jsonb") return JSON.stringify(value)
+  return Array.isArray(value) ? `{${value.join(",")}}` : String(value)
+}
+
+/** What `claim_sync_runs` is given for an integration of `Ledger.integration`. */
+export const slotOf = (integrationId: string, changes: Row = {}): Row => ({
+  integration_id: integrationId,
+  org_id: org,
+  schedule_version: 1,
+  expected_next_run_at: slot,
+  scheduled_for: slot,
+  trigger: "schedule",
+  next_run_at: next,
+  passed_over: null,
+  schedule_error: null,
+  ...changes
+})
+
+/** The servers to test on: the shared one (18, or TEST_DATABASE_URL), and the machine's own where it has one. */
+export const servers: ReadonlyArray<{
+  readonly title: string
+  readonly open: () => Promise<PostgresServer>
+}> = [
+  { title: "PostgreSQL (shared)", open: () => startPostgres() },
+  ...(hasSystemPostgres() ? [{ title: "PostgreSQL (system)", open: startSystem }] : [])
+]
+
+/** Runs a body of tests once on each server, with a ledger of its own; `ledger()` is open inside tests. */
+export const onEachServer = (subject: string, body: (ledger: () => Ledger) => void): void => {
+  for (const server of servers) {
+    describe(`${subject}, on ${server.title}`, () => {
+      let ledger: Ledger | undefined
+      beforeAll(async () => {
+        ledger = await openLedger(await server.open())
+      }, SLOW)
+      afterAll(() => ledger?.close())
+      body(() => {
+        if (ledger === undefined) throw new Error("no ledger yet")
+        return ledger
+      })
+    })
+  }
+}
+
+/** How long setting up a server may take, in milliseconds. */
+export const SLOW = 120_000
+
+function hasSystemPostgres(): boolean {
+  const root = "/usr/lib/postgresql"
+  const majors = existsSync(root) ? readdirSync(root) : []
+  return majors.some((major) => existsSync(`${root}/${major}/bin/postgres`))
+}
+
+declare global {
+  var syncSchedulerSystemPostgres: Promise<PostgresServer> | undefined
+}
+
+// One for all files of a test process; it ends with the process.
+function startSystem(): Promise<PostgresServer> {
+  globalThis.syncSchedulerSystemPostgres ??= startPostgres({ fresh: true, version: "system" })
+  return globalThis.syncSchedulerSystemPostgres
+}

@@ -1,0 +1,285 @@
+import { expect, test } from "bun:test"
+import { randomUUID } from "node:crypto"
+import { connect } from "../support/Postgres.ts"
+import { at, json, next, onEachServer, org } from "./Ledger.ts"
+import { list, openScene, type Scene, sceneOf, states } from "./Scene.ts"
+
+/** Settles the integration's next slot as failed (or completed), as the engine does; answers the scene of that run. */
+const nextRun = async (scene: Scene, outcome: string): Promise<Scene> => {
+  const id = randomUUID()
+  await scene.ledger.execute(`
+    insert into public.sync_run_log (id, integration_id, org_id, scheduled_for, idempotency_key, created_at)
+    select '${id}', '${scene.integrationId}', '${org}', c.at, '${id}', c.at from sync_scheduler.test_clock c`)
+  const run = sceneOf(scene.ledger, scene.integrationId, id)
+  await run.start("e2")
+  await run.settle(outcome, { error_code: "NO_PERIOD" })
+  return run
+}
+
+onEachServer("settling a run", (ledger) => {
+  test("records what came of it", async () => {
+    const scene = await openScene(ledger())
+    await scene.start()
+    await scene.after(7)
+    const answer = await scene.settle("completed", {
+      http_status: 200,
+      response: { rows: 3 },
+      cold_start: true,
+      warm_up_ms: 812
+    })
+    expect(answer).toEqual({
+      run_id: scene.runId,
+      accepted: true,
+      status: "completed",
+      attempt: 1,
+      duration_ms: 7000,
+      retry_at: null
+    })
+    expect(await scene.row()).toMatchObject({
+      status: "completed",
+      http_status: 200,
+      response: { rows: 3 },
+      cold_start: true,
+      warm_up_ms: 812,
+      duration_ms: 7000,
+      finished_at: json(at(7)),
+      ambiguous: false,
+      error_code: null
+    })
+  })
+
+  test("a refusal waits as long as the engine says, and gives the run to any engine", async () => {
+    const scene = await openScene(ledger())
+    await scene.start()
+    const answer = await scene.settle("not_executed", {
+      error_code: "RATE_LIMIT_EXCEEDED",
+      http_status: 429,
+      retry_in_ms: 30_000
+    })
+    expect(answer).toMatchObject({ accepted: true, status: "pending", retry_at: at(30) })
+    expect(await scene.row()).toMatchObject({
+      status: "pending",
+      claimed_by: null,
+      not_before: json(at(30)),
+      error_code: "RATE_LIMIT_EXCEEDED",
+      finished_at: null
+    })
+    expect(await scene.settle("not_executed", { error_code: "RATE_LIMIT_EXCEEDED" })).toEqual({
+      ...answer,
+      duration_ms: undefined,
+      reason: null
+    })
+  })
+
+  test("refused with no attempts left is failed, and the failure is no definite one for the breaker", async () => {
+    const scene = await openScene(ledger(), { max_attempts: "1" })
+    await scene.start()
+    await scene.settle("not_executed", { error_code: "BOOT_ERROR" })
+    expect(await scene.row()).toMatchObject({ status: "failed", ambiguous: false })
+    const [row] = await ledger().rows(
+      "select consecutive_failures from public.organization_integrations"
+    )
+    expect(row).toEqual({ consecutive_failures: 0 })
+  })
+
+  test("the engine hears what the function had reported before it", async () => {
+    const scene = await openScene(ledger())
+    await scene.start()
+    await scene.complete("completed")
+    for (const outcome of ["unknown", "failed", "not_executed"]) {
+      expect(await scene.settle(outcome)).toMatchObject({
+        accepted: false,
+        status: "completed",
+        reason: "finished"
+      })
+    }
+    expect(await scene.settle("completed")).toMatchObject({ accepted: true, status: "completed" })
+  })
+
+  test("texts are cut to 2 KiB between characters, answers to 64 KiB", async () => {
+    const scene = await openScene(ledger())
+    await scene.start()
+    const message = "blåbær🔑".repeat(600)
+    await scene.settle("failed", {
+      error_code: "X".repeat(500),
+      error_message: message,
+      response: { text: "x".repeat(70_000) }
+    })
+    const row = await scene.row()
+    const kept = String(row.error_message)
+    expect(Buffer.byteLength(kept)).toBeLessThanOrEqual(2048)
+    expect(Buffer.byteLength(kept)).toBeGreaterThan(2048 - 8)
+    expect(message.startsWith(kept)).toBe(true)
+    expect(String(row.error_code)).toHaveLength(200)
+    expect(row.response).toEqual({ truncated: true, bytes: 70_012 })
+  })
+
+  test("what a function reports about its failure", async () => {
+    const reports: ReadonlyArray<readonly [unknown, unknown, unknown]> = [
+      [{ code: "NO_PERIOD", message: "closed" }, "NO_PERIOD", "closed"],
+      [{ message: "closed" }, "FUNCTION_FAILED", "closed"],
+      ["closed", "FUNCTION_FAILED", "closed"],
+      [null, "FUNCTION_FAILED", "The function reported a failure."]
+    ]
+    for (const [error, code, message] of reports) {
+      const scene = await openScene(ledger())
+      await scene.start()
+      await scene.complete("failed", error)
+      expect(await scene.row()).toMatchObject({ error_code: code, error_message: message })
+    }
+    const scene = await openScene(ledger())
+    expect(scene.complete("unknown")).rejects.toThrow("must be completed or failed")
+  })
+
+  test("one that cannot be recorded stays alone", async () => {
+    const scene = await openScene(ledger())
+    await scene.start()
+    const other = await nextRunning(scene)
+    const settled = await ledger().call("settle_sync_runs", {
+      p_engine_id: "e1",
+      p_settlements: [
+        { run_id: scene.runId, lease_token: scene.token, outcome: "failed", http_status: 3e10 },
+        { run_id: other.runId, lease_token: other.token, outcome: "completed" },
+        { run_id: scene.runId, lease_token: scene.token, outcome: "gone" }
+      ]
+    })
+    const answers = list(settled.settled).map(({ accepted, reason }) => reason ?? accepted)
+    expect(answers.toSorted()).toEqual(["rejected", "rejected", true])
+    expect(await other.row()).toMatchObject({ status: "completed" })
+    expect(await scene.row()).toMatchObject({ status: "running" })
+  })
+
+  test("somebody's lock on the run: nothing is settled, and the caller may ask again", async () => {
+    const scene = await openScene(ledger())
+    await scene.start()
+    const holder = connect(ledger().url, { max: 1 })
+    await holder.begin(async (transaction) => {
+      await transaction`select from public.sync_run_log where id = ${scene.runId} for update`
+      const asked = scene.settle("completed")
+      expect(asked).rejects.toMatchObject({ errno: "55P03" })
+      await asked.catch(() => undefined)
+    })
+    await holder.close()
+    expect(await scene.settle("completed")).toMatchObject({ accepted: true })
+  })
+
+  test("somebody's lock on the integration never keeps an outcome from being recorded", async () => {
+    const scene = await openScene(ledger())
+    await scene.start()
+    const holder = connect(ledger().url, { max: 1 })
+    await holder.begin(async (transaction) => {
+      await transaction`select from public.organization_integrations for update`
+      expect(await scene.settle("failed", { error_code: "X" })).toMatchObject({ accepted: true })
+    })
+    await holder.close()
+    expect(await scene.row()).toMatchObject({ status: "failed" })
+    expect((await scene.events()).at(-1)).toBe("not_counted failed>failed (lock_timeout)")
+  })
+})
+
+onEachServer("the breaker", (ledger) => {
+  const stateOf = async () => {
+    const [row] =
+      await ledger().rows(`select consecutive_failures as failures, breaker_until as until
+                                         from public.organization_integrations`)
+    return row
+  }
+
+  test("opens at the fifth definite failure in a row, doubles, and stops at a day", async () => {
+    let scene = await openScene(ledger())
+    await scene.start()
+    await scene.settle("failed")
+    const waits: Array<unknown> = []
+    let now = 0
+    for (let failures = 2; failures <= 13; failures++) {
+      await scene.after(60)
+      now += 60
+      scene = await nextRun(scene, "failed")
+      const { until } = (await stateOf()) ?? {}
+      waits.push(until === null ? null : (Date.parse(String(until)) - Date.parse(at(now))) / 60_000)
+    }
+    const open = [15, 30, 60, 120, 240, 480, 960, 1440, 1440]
+    expect(waits).toEqual([null, null, null, ...open])
+    expect(await scene.incidents("breaker")).toEqual(["open"])
+  })
+
+  test("open: nothing is due and nothing claimed; half-open: one run; success closes it", async () => {
+    const scene = await openScene(ledger())
+    await scene.start()
+    await scene.settle("completed")
+    await scene.setIntegration(
+      `consecutive_failures = 5, breaker_until = '${at(900)}', next_run_at = '${next}'`
+    )
+    await ledger().call("pause_integration", {
+      p_integration_id: randomUUID(),
+      p_actor: "Kari",
+      p_reason: "nobody"
+    })
+    await scene.after(899)
+    const due = async () => list((await ledger().call("read_due_integrations")).integrations).length
+    const claim = () =>
+      ledger().call("claim_sync_runs", {
+        p_engine_id: "e1",
+        p_claim_token: randomUUID(),
+        p_slots: [
+          {
+            ...{ integration_id: scene.integrationId, org_id: org, schedule_version: 1 },
+            ...{ expected_next_run_at: next, scheduled_for: next, next_run_at: at(1200) }
+          }
+        ]
+      })
+    expect(await due()).toBe(0)
+    expect(list((await claim()).skipped)).toMatchObject([{ reason: "breaker_open" }])
+    await scene.after(1)
+    expect(await due()).toBe(1)
+    const trial = list((await claim()).claimed)[0]
+    const run = sceneOf(ledger(), scene.integrationId, String(trial?.run_id))
+    await run.start()
+    await run.settle("failed")
+    expect(await stateOf()).toEqual({ failures: 6, until: json(at(900 + 1800)) })
+    await scene.after(1800)
+    await nextRun(scene, "completed")
+    expect(await stateOf()).toEqual({ failures: 0, until: null })
+    expect(await scene.incidents("breaker")).toEqual(["resolved"])
+  })
+
+  test("a success in between starts the count anew; what is unknown counts for nothing", async () => {
+    const scene = await openScene(ledger())
+    await scene.start()
+    await scene.settle("failed")
+    expect(await stateOf()).toMatchObject({ failures: 1 })
+    await scene.after(60)
+    await nextRun(scene, "completed")
+    expect(await stateOf()).toMatchObject({ failures: 0 })
+    const unknown = await states.unknown?.(ledger())
+    expect(await unknown?.row()).toMatchObject({ status: "unknown" })
+    expect(await stateOf()).toMatchObject({ failures: 0 })
+  })
+
+  test("is closed by hand", async () => {
+    const scene = await openScene(ledger())
+    await scene.setIntegration(`consecutive_failures = 7, breaker_until = '${at(900)}'`)
+    await ledger().execute(`select sync_scheduler.raise_incident('breaker', '${scene.integrationId}',
+      '${scene.integrationId}', null, null)`)
+    const answer = await ledger().call("resume_integration", {
+      p_integration_id: scene.integrationId,
+      p_actor: "Kari",
+      p_reason: "the period is open again"
+    })
+    expect(answer).toMatchObject({ done: true })
+    expect(await stateOf()).toEqual({ failures: 0, until: null })
+    expect(await scene.incidents("breaker")).toEqual(["resolved"])
+  })
+})
+
+/** A run of another integration, running. */
+const nextRunning = async (scene: Scene): Promise<Scene> => {
+  const integrationId = await scene.ledger.integration()
+  const id = randomUUID()
+  await scene.ledger.execute(`
+    insert into public.sync_run_log (id, integration_id, org_id, scheduled_for, idempotency_key)
+    values ('${id}', '${integrationId}', '${org}', '${next}', '${id}')`)
+  const run = sceneOf(scene.ledger, integrationId, id)
+  await run.start("e1")
+  return run
+}

@@ -1,0 +1,226 @@
+import { expect, test } from "bun:test"
+import { randomUUID } from "node:crypto"
+import { at, json, next, onEachServer, slot } from "./Ledger.ts"
+import { LEASE, list, nonce, openScene, states } from "./Scene.ts"
+
+onEachServer("starting a run", (ledger) => {
+  test("attempt, lease, drift and a clean slate", async () => {
+    const scene = await openScene(ledger())
+    await scene.set("error_code = 'OLD', error_message = 'old', http_status = 500, response = '{}'")
+    expect(await scene.start("e1")).toMatchObject({
+      run_id: scene.runId,
+      status: "running",
+      attempt: 1,
+      drift_ms: 60_000,
+      scheduled_for: slot,
+      idempotency_key: `${scene.integrationId}:${slot}`
+    })
+    expect(await scene.row()).toMatchObject({
+      claimed_by: "e1",
+      lease_token: scene.token,
+      lease_seconds: LEASE,
+      lease_until: json(at(LEASE)),
+      started_at: json(at(0)),
+      attempt_started_at: json(at(0)),
+      began_at: null,
+      error_code: null,
+      error_message: null,
+      http_status: null,
+      response: null
+    })
+    expect(await scene.events()).toEqual(["claimed ->pending", "started pending>running"])
+  })
+
+  test("the claimer starts at once, others after the adoption time, anybody what was given back", async () => {
+    const scene = await openScene(ledger())
+    const asOther = () => scene.startWith(randomUUID(), "e2")
+    expect(await asOther()).toMatchObject({ reason: "claimed_by_another", status: "pending" })
+    await scene.after(9)
+    expect(await asOther()).toMatchObject({ reason: "claimed_by_another" })
+    const released = await ledger().call("release_sync_claims", {
+      p_engine_id: "e2",
+      p_run_ids: [scene.runId]
+    })
+    expect(released).toEqual({ released: 0 })
+    await scene.after(1)
+    expect(await asOther()).toMatchObject({ status: "running", attempt: 1, claimed_by: "e2" })
+
+    const given = await openScene(ledger())
+    await ledger().call("release_sync_claims", { p_engine_id: "e1", p_run_ids: [given.runId] })
+    const pending = await ledger().call("read_pending_runs", { p_engine_id: "e2" })
+    expect(list(pending).map(({ run_id }) => run_id)).toEqual([given.runId])
+    expect(await given.startWith(randomUUID(), "e2")).toMatchObject({ status: "running" })
+  })
+
+  test("the same token gets the same run; used up, it starts nothing more", async () => {
+    const scene = await openScene(ledger())
+    const first = await scene.start()
+    expect(await scene.startWith(scene.token)).toEqual(first)
+    await scene.settle("not_executed", { retry_in_ms: 0 })
+    // A delayed copy of the first request arrives now.
+    expect(await scene.startWith(scene.token)).toMatchObject({ reason: "lost_race" })
+    expect(await scene.row()).toMatchObject({ status: "pending", attempt: 1 })
+  })
+
+  test("of two engines one starts it", async () => {
+    const scene = await openScene(ledger())
+    await scene.after(10)
+    const answers = await Promise.all(
+      ["e1", "e2", "e3", "e4"].map((engine) => scene.startWith(randomUUID(), engine))
+    )
+    const reasons = answers.map(({ reason }) => reason ?? "started")
+    expect(reasons.toSorted()).toEqual(["lost_race", "lost_race", "lost_race", "started"])
+    expect(await scene.row()).toMatchObject({ attempt: 1 })
+  })
+
+  test("not before its time", async () => {
+    const scene = await states.backoff?.(ledger())
+    expect(await scene?.startWith(randomUUID())).toMatchObject({ reason: "not_before" })
+    expect(list(await ledger().call("read_pending_runs", { p_engine_id: "e2" }))).toEqual([])
+    await scene?.after(60)
+    expect(list(await ledger().call("read_pending_runs", { p_engine_id: "e2" }))).toHaveLength(1)
+    expect(await scene?.startWith(randomUUID(), "e2")).toMatchObject({ attempt: 2 })
+    // The first start counts for punctuality, the present one for the lease.
+    expect(await scene?.row()).toMatchObject({
+      started_at: json(at(0)),
+      attempt_started_at: json(at(60)),
+      drift_ms: 60_000
+    })
+  })
+
+  test("neither when disabled, nor when its integration or the run is gone", async () => {
+    const scene = await openScene(ledger())
+    await scene.setIntegration("enabled = false")
+    expect(await scene.startWith(randomUUID())).toMatchObject({ reason: "disabled" })
+    await ledger().execute("delete from public.organization_integrations")
+    expect(await scene.startWith(randomUUID())).toMatchObject({ reason: "disabled" })
+    await ledger().execute("delete from public.sync_run_log")
+    expect(await scene.startWith(randomUUID())).toMatchObject({ reason: "gone", status: null })
+  })
+
+  test("drift is an incident once it is too large, and resolved by a punctual run", async () => {
+    const scene = await openScene(ledger())
+    await scene.after(241)
+    await scene.start()
+    expect(await scene.incidents("drift")).toEqual(["open"])
+    await scene.settle("completed")
+    const claim = await ledger().call("claim_sync_runs", {
+      p_engine_id: "e1",
+      p_claim_token: randomUUID(),
+      p_slots: [
+        {
+          ...{ integration_id: scene.integrationId, org_id: scene.integrationId },
+          ...{ schedule_version: 1, expected_next_run_at: next, scheduled_for: next },
+          next_run_at: at(540)
+        }
+      ]
+    })
+    await ledger().call("start_sync_runs", {
+      p_engine_id: "e1",
+      p_starts: [{ run_id: list(claim.claimed)[0]?.run_id, lease_token: nonce, lease_seconds: 60 }]
+    })
+    expect(await scene.incidents("drift")).toEqual(["resolved"])
+  })
+
+  test("a run that cannot be started stays alone", async () => {
+    const scene = await openScene(ledger())
+    await scene.set("attempt = 2147483647")
+    const other = await ledger().integration()
+    await ledger().execute(`
+      insert into public.sync_run_log (id, integration_id, org_id, scheduled_for, idempotency_key)
+      values ('${other}', '${other}', '${other}', '${slot}', 'other')`)
+    const answer = await ledger().call("start_sync_runs", {
+      p_engine_id: "e1",
+      p_starts: [scene.runId, other].map((run_id) => ({
+        run_id,
+        lease_token: randomUUID(),
+        lease_seconds: 60
+      }))
+    })
+    expect(list(answer.started)).toMatchObject([{ run_id: other, status: "running" }])
+    expect(list(answer.skipped)).toMatchObject([{ run_id: scene.runId, reason: "rejected" }])
+  })
+
+  test("a start without a token or a lease is refused, and a batch has a limit", async () => {
+    const scene = await openScene(ledger())
+    for (const bad of [{ lease_token: null }, { lease_seconds: 0 }, { lease_seconds: null }]) {
+      const p_starts = [
+        { run_id: scene.runId, lease_token: randomUUID(), lease_seconds: 60, ...bad }
+      ]
+      const answer = await ledger().call("start_sync_runs", { p_engine_id: "e1", p_starts })
+      expect(list(answer.skipped)).toMatchObject([{ reason: "rejected" }])
+    }
+    const many = Array.from({ length: 101 }, () => ({}))
+    for (const p_starts of [many, {}, null]) {
+      const answer = ledger().call("start_sync_runs", { p_engine_id: "e1", p_starts })
+      expect(answer).rejects.toThrow("at most 100")
+      await answer.catch(() => undefined)
+    }
+    expect(await scene.row()).toMatchObject({ status: "pending", attempt: 0 })
+  })
+})
+
+onEachServer("the fence", (ledger) => {
+  test("grants once; a lost answer is asked for again with the same nonce", async () => {
+    const scene = await openScene(ledger(), { fenced: "true" })
+    await scene.start()
+    await scene.after(5)
+    expect(await scene.begin()).toEqual({ granted: true })
+    const begun = await scene.row()
+    expect(begun).toMatchObject({ began_at: json(at(5)), lease_until: json(at(5 + LEASE)) })
+    expect(await scene.begin()).toEqual({ granted: true })
+    const other = { granted: false, reason: "already_begun" }
+    expect(await scene.begin(undefined, randomUUID())).toEqual(other)
+    expect(await scene.begin(undefined, null)).toEqual(other)
+    expect(await scene.row()).toEqual(begun)
+    expect((await scene.events()).filter((event) => event.startsWith("began"))).toHaveLength(1)
+  })
+
+  test("one of many concurrent requests begins", async () => {
+    const scene = await openScene(ledger(), { fenced: "true" })
+    await scene.start()
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => scene.begin(undefined, randomUUID()))
+    )
+    expect(answers.filter(({ granted }) => granted === true)).toHaveLength(1)
+  })
+
+  test("grants nothing to a lease that ended, swept or not, nor before or after the run", async () => {
+    const scene = await openScene(ledger(), { fenced: "true" })
+    expect(await scene.begin()).toMatchObject({ reason: "token_mismatch" })
+    await scene.start()
+    await scene.after(LEASE)
+    expect(await scene.begin()).toMatchObject({ granted: false, reason: "lease_ended" })
+    const old = scene.token
+    await scene.sweep()
+    expect(await scene.begin()).toMatchObject({ reason: "not_running" })
+    await scene.start("e2")
+    expect(await scene.begin(old)).toMatchObject({ reason: "token_mismatch" })
+    expect(await scene.begin()).toEqual({ granted: true })
+    const gone = await ledger().call("begin_sync_run", { p_run_id: nonce, p_lease_token: nonce })
+    expect(gone).toEqual({ granted: false, reason: "not_found" })
+  })
+
+  test("heartbeats extend the lease, never shorten it", async () => {
+    const scene = await openScene(ledger())
+    await scene.start()
+    await scene.settle("accepted", { lease_seconds: 1800 })
+    expect(await scene.row()).toMatchObject({ lease_until: json(at(1800)), status: "running" })
+    await scene.after(60)
+    expect(await scene.heartbeat()).toMatchObject({ lease_until: at(1860) })
+    await scene.set("lease_seconds = 10")
+    await scene.after(60)
+    expect(await scene.heartbeat()).toMatchObject({ lease_until: at(1860) })
+  })
+
+  test("an accepted run lives for half an hour from its start unless told otherwise", async () => {
+    const scene = await openScene(ledger())
+    await scene.start()
+    await scene.after(20)
+    await scene.settle("accepted")
+    await scene.after(1779)
+    expect(await scene.sweep()).toMatchObject({ expired: 0 })
+    await scene.after(1)
+    expect(await scene.sweep()).toMatchObject({ expired: 1 })
+  })
+})

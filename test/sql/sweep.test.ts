@@ -1,0 +1,202 @@
+import { expect, test } from "bun:test"
+import { randomUUID } from "node:crypto"
+import { connect } from "../support/Postgres.ts"
+import { at, json, onEachServer, org, slot, slotOf } from "./Ledger.ts"
+import { LEASE, list, openScene, QUIESCENCE, states } from "./Scene.ts"
+
+const nothing = { expired: 0, proven: 0, requeued: 0, released: 0, skipped: 0 }
+
+onEachServer("sweeping", (ledger) => {
+  /** A row as a project's own hand writes it: no lease, no token. */
+  const foreign = async (columns: Readonly<Record<string, string>>) => {
+    await ledger().reset()
+    const integrationId = await ledger().integration()
+    const id = randomUUID()
+    const all = {
+      id: `'${id}'`,
+      integration_id: `'${integrationId}'`,
+      org_id: `'${org}'`,
+      scheduled_for: `'${slot}'`,
+      idempotency_key: `'${id}'`,
+      status: "'running'",
+      created_at: `'${at(0)}'`,
+      ...columns
+    }
+    await ledger().execute(
+      `insert into public.sync_run_log (${Object.keys(all)}) values (${Object.values(all)})`
+    )
+    const row = async () =>
+      (await ledger().rows(`select * from public.sync_run_log where id = '${id}'`))[0]
+    return { id, integrationId, row }
+  }
+  const sweep = (more = {}) =>
+    ledger().call("sweep_sync_runs", { p_engine_id: "e2", p_quiescence_seconds: 430, ...more })
+
+  test("nothing to do", async () => {
+    await ledger().reset()
+    expect(await sweep()).toEqual(nothing)
+  })
+
+  test("a run whose engine died becomes unknown, with an incident, and is run again after its quiescence", async () => {
+    const scene = await openScene(ledger())
+    await scene.start()
+    await scene.after(LEASE - 1)
+    expect(await sweep()).toEqual(nothing)
+    await scene.after(1)
+    expect(await sweep()).toEqual({ ...nothing, expired: 1 })
+    expect(await scene.row()).toMatchObject({
+      status: "unknown",
+      ambiguous: true,
+      error_code: "LEASE_ENDED",
+      not_before: json(at(QUIESCENCE))
+    })
+    expect(await scene.incidents("unknown")).toEqual(["open"])
+    await scene.after(QUIESCENCE - LEASE)
+    expect(await sweep()).toEqual({ ...nothing, requeued: 1 })
+    expect(await scene.row()).toMatchObject({
+      status: "pending",
+      claimed_by: null,
+      ambiguous: true
+    })
+    expect(await scene.incidents("unknown")).toEqual(["open"])
+    expect(await scene.events()).toEqual([
+      "claimed ->pending",
+      "started pending>running",
+      "swept running>unknown (lease_ended)",
+      "swept unknown>pending (on_unknown_retry)"
+    ])
+  })
+
+  test("with the fence, a function that never began is run again at once", async () => {
+    const scene = await openScene(ledger(), { fenced: "true", on_unknown: "'hold'" })
+    await scene.start()
+    await scene.after(LEASE)
+    expect(await sweep()).toEqual({ ...nothing, expired: 1, proven: 1 })
+    expect(await scene.row()).toMatchObject({
+      status: "pending",
+      ambiguous: false,
+      not_before: null
+    })
+    expect(await scene.incidents("unknown")).toEqual(["resolved"])
+  })
+
+  test("no attempts left: released, the incident stays open, and later slots run", async () => {
+    const scene = await states.released?.(ledger())
+    expect(await scene?.row()).toMatchObject({
+      status: "unknown",
+      released_at: json(at(QUIESCENCE))
+    })
+    expect(await scene?.incidents("unknown")).toEqual(["open"])
+    const claim = await ledger().call("claim_sync_runs", {
+      p_engine_id: "e1",
+      p_claim_token: randomUUID(),
+      p_slots: [
+        slotOf(scene?.integrationId ?? "", {
+          expected_next_run_at: at(240),
+          scheduled_for: at(240),
+          next_run_at: at(540)
+        })
+      ]
+    })
+    expect(list(claim.claimed)).toHaveLength(1)
+  })
+
+  test("held: later slots wait", async () => {
+    const scene = await states.held?.(ledger())
+    expect(await sweep()).toEqual(nothing)
+    const claim = await ledger().call("claim_sync_runs", {
+      p_engine_id: "e1",
+      p_claim_token: randomUUID(),
+      p_slots: [
+        slotOf(scene?.integrationId ?? "", {
+          expected_next_run_at: at(240),
+          scheduled_for: at(240),
+          next_run_at: at(540)
+        })
+      ]
+    })
+    expect(list(claim.skipped)).toMatchObject([{ reason: "already_running" }])
+  })
+
+  test("a running row of somebody else without a lease is live for half an hour", async () => {
+    for (const since of ["started_at", "created_at"]) {
+      const { row } = await foreign({ [since]: `'${at(-1799)}'` })
+      expect(await sweep()).toEqual(nothing)
+      await ledger().after(1)
+      // Its quiescence is over as well by then.
+      expect(await sweep()).toEqual({ ...nothing, expired: 1, requeued: 1 })
+      expect(await row()).toMatchObject({ status: "pending", ambiguous: true })
+    }
+    const { row } = await foreign({ started_at: `'${at(-90)}'` })
+    expect(await sweep({ p_running_guard_seconds: 60 })).toEqual({ ...nothing, expired: 1 })
+    expect(await row()).toMatchObject({ status: "unknown", not_before: json(at(340)) })
+  })
+
+  test("pending, and its integration disabled or gone: skipped; unknown when it may have happened", async () => {
+    const scene = await openScene(ledger())
+    await scene.setIntegration("enabled = false")
+    expect(await sweep()).toEqual({ ...nothing, skipped: 1 })
+    expect(await scene.row()).toMatchObject({ status: "skipped", skip_reason: "disabled" })
+    const gone = await openScene(ledger())
+    await ledger().execute("delete from public.organization_integrations")
+    await sweep()
+    expect(await gone.row()).toMatchObject({ status: "skipped", skip_reason: "gone" })
+
+    const requeued = await states.requeued?.(ledger())
+    await requeued?.setIntegration("enabled = false")
+    expect(await sweep()).toEqual({ ...nothing, skipped: 1 })
+    expect(await requeued?.row()).toMatchObject({ status: "unknown", ambiguous: true })
+    expect((await requeued?.row())?.released_at).not.toBeNull()
+    expect(await requeued?.incidents("unknown")).toEqual(["open"])
+    expect(await sweep()).toEqual(nothing)
+  })
+
+  test("a retry that was to hold goes on holding when its integration is disabled meanwhile", async () => {
+    const scene = await states.held?.(ledger())
+    await scene?.retry()
+    await scene?.setIntegration("enabled = false")
+    await sweep()
+    expect(await scene?.row()).toMatchObject({ status: "unknown", released_at: null })
+    expect(await scene?.incidents("unknown")).toEqual(["resolved", "open"])
+    expect(await sweep()).toEqual(nothing)
+  })
+
+  test("at most so many at a time, and what another session holds is left", async () => {
+    await ledger().reset()
+    await ledger().execute(`
+      insert into public.sync_run_log (integration_id, org_id, scheduled_for, idempotency_key, status, lease_until)
+      select gen_random_uuid(), '${org}', '${slot}', n::text, 'running', '${at(-1)}' from generate_series(1, 7) n`)
+    const holder = connect(ledger().url, { max: 1 })
+    await holder.begin(async (transaction) => {
+      await transaction`select from public.sync_run_log where idempotency_key in ('1', '2') for update`
+      expect(await sweep({ p_limit: 3 })).toMatchObject({ expired: 3 })
+      expect(await sweep()).toMatchObject({ expired: 2 })
+    })
+    await holder.close()
+    expect(await sweep()).toMatchObject({ expired: 2 })
+  })
+
+  test("a row that cannot be swept stops neither the others nor a tick", async () => {
+    const scene = await openScene(ledger())
+    await scene.start()
+    await scene.after(LEASE)
+    await ledger().execute(`
+      insert into public.sync_run_log (integration_id, org_id, scheduled_for, idempotency_key, status, lease_until, created_at)
+      values (gen_random_uuid(), '${org}', '${slot}', 'poison', 'running', '${at(0)}', '${at(0)}');
+      create function public.refuse() returns trigger language plpgsql as
+        $$ begin raise exception 'not this one'; end $$;
+      create trigger refuse before update on public.sync_run_log for each row
+        when (old.idempotency_key = 'poison') execute function public.refuse()`)
+    try {
+      const tick = await ledger().call("open_sync_tick", {
+        p_tick_id: randomUUID(),
+        p_engine_id: "e1"
+      })
+      expect(tick.swept).toEqual({ ...nothing, expired: 1 })
+    } finally {
+      await ledger().execute(
+        "drop trigger refuse on public.sync_run_log; drop function public.refuse()"
+      )
+    }
+  })
+})

@@ -1,0 +1,79 @@
+import { expect, test } from "bun:test"
+import { type Action, otherActions, outcomeOf, tokenActions } from "./actions.ts"
+import { onEachServer } from "./Ledger.ts"
+import { states } from "./Scene.ts"
+
+// DESIGN.md section 5, every cell of it. Down: the state a run is in (test/sql/Scene.ts says how it got there). Across:
+// what is asked, with the token of its last attempt. The cell is the state afterwards; "-" is a refusal that changes
+// nothing, "=" a yes that leaves the state as it is.
+const table = `
+          | begin heartbeat | report completed, failed | completed failed    | not executed | unknown | accepted | start   | sweep   | retry   | release
+pending   | -     -         | -         -              | -         -         | -            | -       | -        | running | =       | -       | -
+running   | =     =         | completed failed         | completed failed    | pending      | unknown | =        | -       | =       | -       | -
+begun     | =     =         | completed failed         | completed failed    | unknown      | unknown | =        | -       | =       | -       | -
+over      | -     =         | completed failed         | completed failed    | pending      | unknown | =        | -       | unknown | -       | -
+backoff   | -     -         | completed failed         | completed failed    | -            | -       | -        | -       | =       | -       | -
+unknown   | -     running   | completed failed         | completed failed    | -            | =       | -        | -       | =       | pending | released
+quiet     | -     running   | completed failed         | completed failed    | -            | =       | -        | -       | pending | pending | released
+held      | -     running   | completed failed         | completed failed    | -            | =       | -        | -       | =       | pending | released
+proven    | -     running   | completed failed         | completed failed    | -            | =       | -        | -       | pending | pending | released
+requeued  | -     -         | completed failed         | completed failed    | -            | -       | -        | running | =       | -       | -
+released  | -     -         | completed failed         | completed failed    | -            | =       | -        | -       | =       | pending | -
+completed | -     -         | =         -              | =         -         | -            | -       | -        | -       | =       | -       | -
+failed    | -     -         | -         =              | -         =         | -            | -       | -        | -       | =       | pending | -
+skipped   | -     -         | -         -              | -         -         | -            | -       | -        | -       | =       | pending | -
+`
+const actions: Readonly<Record<string, Action>> = { ...tokenActions, ...otherActions }
+const rows = table
+  .trim()
+  .split("\n")
+  .slice(1)
+  .map((line) => line.split(/[\s|]+/))
+
+test("the table has every state and every action", () => {
+  expect(rows.map(([state]) => state)).toEqual(Object.keys(states))
+  for (const row of rows) expect(row).toHaveLength(Object.keys(actions).length + 1)
+})
+
+onEachServer("transitions", (ledger) => {
+  for (const [state = "", ...cells] of rows) {
+    const open = states[state]
+    if (open === undefined) continue
+    test(`${state}: each action leads where the table says, and its repetition nowhere else`, async () => {
+      const found: Array<string> = []
+      for (const [n, action] of Object.values(actions).entries()) {
+        const scene = await open(ledger())
+        const before = await scene.row()
+        const first = await outcomeOf(scene, action)
+        const after = await scene.row()
+        const events = await scene.events()
+        found.push(first.cell(before.status === "unknown" && before.released_at !== null))
+        if (first.refused) expect(after).toEqual(before)
+        else if (after.status !== before.status) {
+          expect(events.at(-1)).toContain(`${before.status}>${after.status}`)
+        }
+        const second = await outcomeOf(scene, action)
+        expect(await scene.row(), `${cells[n]}, asked again`).toEqual(after)
+        expect(await scene.events()).toEqual(events)
+        // An operator's action is no report: asked again, it says that there is nothing left to do.
+        if (!first.refused && !/retry|release/.test(Object.keys(actions)[n] ?? "")) {
+          expect(second.refused).toBe(false)
+        }
+      }
+      expect(found).toEqual(cells)
+    })
+
+    test(`${state}: a wrong token is refused, and changes nothing`, async () => {
+      const scene = await open(ledger())
+      const before = await scene.row()
+      for (const action of Object.values(tokenActions)) {
+        const answer = await action(scene, "00000000-0000-4000-8000-00000000dead")
+        expect([answer.granted ?? answer.accepted, answer.reason]).toEqual([
+          false,
+          "token_mismatch"
+        ])
+      }
+      expect(await scene.row()).toEqual(before)
+    })
+  }
+})
