@@ -3,7 +3,10 @@ import type { Layer } from "effect"
 import type { EngineServices, Wiring } from "./Cli/Command.ts"
 import { start } from "./Cli/Entry.ts"
 import type { Database, Project } from "./Config/Load.ts"
+import type { Settings } from "./Config.ts"
 import type { SupabaseError } from "./Domain/Errors.ts"
+import type { Notifier } from "./Services/Notifier.ts"
+import type { Ping } from "./Services/Ping.ts"
 import type { Supabase } from "./Services/Supabase.ts"
 import { VERSION } from "./Version.ts"
 
@@ -52,8 +55,34 @@ const engine = async <R>(
   )
 }
 
+/** Whom a tick tells of what it found, and the dead man's switch. A layer that is not configured does nothing. */
+const telling = async (settings: Settings): Promise<Layer.Layer<Notifier | Ping>> => {
+  const [{ Layer }, NotifierLive, PingLive] = await Promise.all([
+    import("effect"),
+    import("./Layers/NotifierLive.ts"),
+    import("./Layers/PingLive.ts")
+  ])
+  const notifier = NotifierLive.layer({
+    url: settings.alertWebhookUrl,
+    secret: settings.alertWebhookSecret,
+    format: settings.alertFormat,
+    source: settings.supabaseUrl ?? settings.functionUrl ?? "urn:sync-scheduler",
+    version: VERSION
+  })
+  return Layer.merge(notifier, PingLive.layer({ url: settings.pingUrl, version: VERSION }))
+}
+
 const wiring: Wiring = {
-  engine: async (project) => engine(project, await database(project.database)),
+  engine: async (project) => {
+    const [{ Layer }, AlertQueueLive, base, tell] = await Promise.all([
+      import("effect"),
+      import("./Layers/AlertQueueLive.ts"),
+      database(project.database).then((supabase) => engine(project, supabase)),
+      telling(project.settings)
+    ])
+    return Layer.merge(AlertQueueLive.layer, tell).pipe(Layer.provideMerge(base))
+  },
+  telling,
   demo: async (options) => {
     const EmbeddedLive = await import("./Layers/EmbeddedLive.ts")
     return engine(options, EmbeddedLive.layer({ dataDir: options.directory }))

@@ -1,5 +1,5 @@
 import { Clock, Effect, Either, Layer } from "effect"
-import { inspect } from "../Config/Load.ts"
+import { ConfigError, inspect } from "../Config/Load.ts"
 import { table as settings } from "../Config.ts"
 import type { Alert } from "../Domain/Alert.ts"
 import type { NotifyError } from "../Domain/Errors.ts"
@@ -25,7 +25,7 @@ export const main: Main = ({ sources, terminal, wiring }) =>
   Effect.gen(function* () {
     const inspection = inspect(sources())
     const problems = inspection.problems.filter(({ key }) => OURS.has(key))
-    if (problems.length > 0) return yield* Effect.fail(configError({ problems }))
+    if (problems.length > 0) return yield* Effect.fail(configError(new ConfigError({ problems })))
     const telling = Layer.unwrapEffect(Effect.promise(() => wiring.telling(inspection.settings)))
     const results = yield* Effect.provide(sendAll, telling)
     if (results.length === 0) return yield* Effect.fail(nobody)
@@ -44,7 +44,7 @@ const OURS: ReadonlySet<string> = new Set(
 
 const nobody = usageError(
   "there is nobody to tell: neither alerts nor a dead man's ping are configured",
-  `Set ${settings.alertWebhookUrl.key} to a webhook (CloudEvents, signed with ${settings.alertWebhookSecret.key}) or to\n  a Slack incoming webhook, and ${settings.pingUrl.key} to a check of Healthchecks or the like.`
+  `Set ${settings.alertWebhookUrl.key} to a webhook (CloudEvents, signed with ${settings.alertWebhookSecret.key}) or to a Slack incoming webhook, and ${settings.pingUrl.key} to a check of Healthchecks or the like.`
 )
 
 const sendAll = Effect.gen(function* () {
