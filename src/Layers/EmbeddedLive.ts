@@ -76,7 +76,7 @@ const open = (dataDir: string | undefined) =>
           failed("open")({
             reason: "Rejected",
             code: "configuration",
-            detail: `${directory ?? "the database in memory"} cannot be opened: ${read(error).detail}`
+            detail: `${directory ?? "the database in memory"} cannot be opened: ${read(error).detail}. If it never was whole, remove it`
           })
       }),
       (pglite) => Effect.ignore(Effect.tryPromise(() => pglite.close()))

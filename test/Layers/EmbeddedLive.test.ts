@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test"
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Exit, Fiber, Layer, ManagedRuntime } from "effect"
@@ -108,6 +108,15 @@ describe("EmbeddedLive", () => {
     expect(String(exit)).toContain("file/below")
     expect(String(exit)).toContain("configuration")
   })
+
+  test("a directory that is not whole is refused, and not written over", async () => {
+    mkdirSync(join(scratch, "torn"))
+    writeFileSync(join(scratch, "torn", "PG_VERSION"), "18\n")
+    const exit = await inDirectory("torn", Effect.flip(versions))
+    expect(String(exit)).toContain("torn cannot be opened")
+    expect(String(exit)).toContain("configuration")
+    expect(readdirSync(join(scratch, "torn"))).toEqual(["PG_VERSION"])
+  }, 60_000)
 
   test("timers get their turn between calls", async () => {
     const ticks = await Effect.runPromise(
