@@ -6,6 +6,9 @@ import sweep from "../supabase/migrations/20261124000500_sweep.sql" with { type:
 import operate from "../supabase/migrations/20261124000600_operate.sql" with { type: "text" }
 import grants from "../supabase/migrations/20261124000700_grants.sql" with { type: "text" }
 import alerts from "../supabase/migrations/20261124000800_alerts.sql" with { type: "text" }
+import auditBackfill from "../supabase/migrations/20261124000900_audit_backfill.sql" with {
+  type: "text"
+}
 
 /** One file of supabase/migrations: `<version>_<name>.sql`. `version` is 14 digits of UTC. */
 export interface Migration {
@@ -26,7 +29,8 @@ export const migrations: ReadonlyArray<Migration> = [
   { version: "20261124000500", name: "sweep", sql: sweep },
   { version: "20261124000600", name: "operate", sql: operate },
   { version: "20261124000700", name: "grants", sql: grants },
-  { version: "20261124000800", name: "alerts", sql: alerts }
+  { version: "20261124000800", name: "alerts", sql: alerts },
+  { version: "20261124000900", name: "audit_backfill", sql: auditBackfill }
 ]
 
 /** The version of the newest migration: what a database should report for this engine to be at home in it. */
