@@ -1,0 +1,62 @@
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { serveHttp } from "../support/HttpServer.ts"
+
+/** One entry that a function booked. A ledger that knows nothing of keys: what is sent twice stands there twice. */
+export interface Effect {
+  readonly key: string
+  readonly run_id: string
+  readonly attempt: number
+}
+
+/** Where a function stands: `called`, `begun` or `worked`. */
+export interface Gate {
+  readonly name: string
+  readonly runId: string
+}
+
+/** The books that the functions write to: an append-only file behind HTTP. Nothing in it comes from the scheduler. */
+export interface EffectLedger {
+  readonly url: string
+  /** Everything that was booked, read from the file. */
+  readonly read: () => ReadonlyArray<Effect>
+  readonly close: () => Promise<void>
+}
+
+/** `hold` says for how long a function is held where it stands; undefined: not at all. */
+export const startEffectLedger = async (
+  hold: (gate: Gate) => Promise<unknown> | undefined
+): Promise<EffectLedger> => {
+  const directory = mkdtempSync(join(tmpdir(), "sync-scheduler-effects-"))
+  const file = join(directory, "effects.jsonl")
+  const server = await serveHttp(async (request) => {
+    const { pathname } = new URL(request.url)
+    const text = await request.text()
+    if (pathname === "/effects") appendFileSync(file, `${text}\n`)
+    if (pathname.startsWith("/gates/")) {
+      await hold({ name: pathname.slice(7), runId: String(JSON.parse(text).run_id) })
+    }
+    return new Response("noted")
+  })
+  return {
+    url: server.url,
+    read: () => readLines(file).map(toEffect),
+    close: async () => {
+      await server.close()
+      rmSync(directory, { recursive: true, force: true })
+    }
+  }
+}
+
+const readLines = (file: string): ReadonlyArray<string> => {
+  appendFileSync(file, "")
+  return readFileSync(file, "utf8")
+    .split("\n")
+    .filter((line) => line !== "")
+}
+
+const toEffect = (line: string): Effect => {
+  const { key, run_id, attempt } = JSON.parse(line)
+  return { key: String(key), run_id: String(run_id), attempt: Number(attempt) }
+}

@@ -1,0 +1,92 @@
+import type { Site } from "./Site.ts"
+
+/** A kind of integration: how its function is protected, and what happens to an unknown outcome. */
+export interface Kind {
+  readonly name: string
+  readonly fenced: boolean
+  readonly onUnknown: "hold" | "retry"
+  readonly catchUp: "all" | "latest"
+  readonly defer?: boolean
+}
+
+export const kinds: ReadonlyArray<Kind> = [
+  { name: "fenced, hold", fenced: true, onUnknown: "hold", catchUp: "all" },
+  { name: "fenced, hold, 202", fenced: true, onUnknown: "hold", catchUp: "all", defer: true },
+  { name: "fenced, hold, latest", fenced: true, onUnknown: "hold", catchUp: "latest" },
+  { name: "fenced, retry", fenced: true, onUnknown: "retry", catchUp: "all" },
+  { name: "unfenced, hold", fenced: false, onUnknown: "hold", catchUp: "all" },
+  { name: "unfenced, retry", fenced: false, onUnknown: "retry", catchUp: "all" }
+]
+
+/** Integrations that are due every minute, behind by so many minutes: every one of them is a slot to be accounted for. */
+export const seed = async (site: Site, perKind: number, behindMinutes: number): Promise<void> => {
+  for (const kind of kinds) {
+    await site.query(
+      `insert into organization_integrations
+         (org_id, integration_type, sync_schedule, next_run_at, catch_up, max_attempts, on_unknown, fenced, function_name, config)
+       select gen_random_uuid(), $1, '* * * * *', date_trunc('minute', now()) - make_interval(mins => $2::int), $3, 100, $4,
+              $5::boolean, $6, jsonb_build_object('defer', $7::boolean, 'first', sync_scheduler.iso(
+                date_trunc('minute', now()) - make_interval(mins => $2::int)))
+         from generate_series(1, $8::int)`,
+      [
+        kind.name,
+        behindMinutes,
+        kind.catchUp,
+        kind.onUnknown,
+        kind.fenced,
+        kind.fenced ? null : "plain-sync",
+        kind.defer === true,
+        perKind
+      ]
+    )
+  }
+}
+
+/** Integrations with a slot that is due and nothing under way: what the engines could claim at once. */
+export const countReady = async (site: Site): Promise<number> => {
+  const [row] = await site.query<{ n: number }>(
+    `select count(*)::int as n from organization_integrations i
+      where i.next_run_at <= now() and not exists (
+        select from sync_run_log l where l.integration_id = i.id
+           and (l.status in ('pending', 'running') or (l.status = 'unknown' and l.released_at is null)))`
+  )
+  return row?.n ?? 0
+}
+
+/** Waits until nothing is due and nothing is live, but for what is held for a person. Fails after `withinMs`, saying what is left. */
+export const untilQuiet = async (site: Site, withinMs: number): Promise<void> => {
+  const deadline = Date.now() + withinMs
+  for (;;) {
+    const left = await site.query<{ what: string; n: number }>(
+      `with held as (
+         select l.integration_id from sync_run_log l join organization_integrations i on i.id = l.integration_id
+          where l.status = 'unknown' and l.released_at is null and i.on_unknown = 'hold'
+            and not (l.fenced and l.began_at is null))
+       select l.status as what, count(*)::int as n from sync_run_log l
+        where (l.status in ('pending', 'running') or (l.status = 'unknown' and l.released_at is null))
+          and l.integration_id not in (select integration_id from held) group by 1
+       union all
+       select 'due', count(*)::int from organization_integrations
+        where next_run_at <= now() and id not in (select integration_id from held) having count(*) > 0`
+    )
+    if (left.length === 0) return
+    if (Date.now() > deadline) throw new Error(`not quiet in time: ${JSON.stringify(left)}`)
+    await Bun.sleep(200)
+  }
+}
+
+/**
+ * What an operator does about a run that is held: looks into the books. Booked: released, it stays as it is. Not booked: tried
+ * again. Answers how many there were.
+ */
+export const decideHeld = async (site: Site): Promise<number> => {
+  const held = await site.query<{ id: string; idempotency_key: string }>(
+    "select id, idempotency_key from sync_run_log where status = 'unknown' and released_at is null"
+  )
+  const booked = new Set(site.ledger.read().map((effect) => effect.key))
+  for (const run of held) {
+    const decide = booked.has(run.idempotency_key) ? "release_sync_run" : "retry_sync_run"
+    await site.query(`select ${decide}($1, 'operator', 'looked into the books')`, [run.id])
+  }
+  return held.length
+}
