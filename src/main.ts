@@ -82,6 +82,7 @@ const wiring: Wiring = {
     ])
     return Layer.merge(AlertQueueLive.layer, tell).pipe(Layer.provideMerge(base))
   },
+  database,
   telling,
   demo: async (options) => {
     const EmbeddedLive = await import("./Layers/EmbeddedLive.ts")

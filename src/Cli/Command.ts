@@ -1,5 +1,5 @@
 import type { Effect, Layer } from "effect"
-import type { Project } from "../Config/Load.ts"
+import type { Database, Project } from "../Config/Load.ts"
 import type { Sources } from "../Config/Source.ts"
 import type { EngineConfig, Settings } from "../Config.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
@@ -10,6 +10,7 @@ import type { Ledger } from "../Services/Ledger.ts"
 import type { Lock } from "../Services/Lock.ts"
 import type { Notifier } from "../Services/Notifier.ts"
 import type { Ping } from "../Services/Ping.ts"
+import type { Supabase } from "../Services/Supabase.ts"
 import type { CommandError, ExitCode } from "./Failure.ts"
 import type { Terminal } from "./Terminal.ts"
 
@@ -72,6 +73,8 @@ export interface Wiring {
   readonly engine: (
     project: Project
   ) => Promise<Layer.Layer<EngineServices | TellingServices, SupabaseError>>
+  /** The database alone, for commands that invoke nothing. */
+  readonly database: (database: Database) => Promise<Layer.Layer<Supabase, SupabaseError>>
   /** Alerts and pings alone, as the settings want them; they need no project. */
   readonly telling: (settings: Settings) => Promise<Layer.Layer<Notifier | Ping>>
   readonly demo: (

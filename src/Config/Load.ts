@@ -170,6 +170,28 @@ const missingFor = ({ settings, problems }: Inspection): ReadonlyArray<Problem> 
   return needed.filter(({ key }) => !malformed.has(key))
 }
 
+const databaseOf = ({ settings }: Inspection): Database | null => {
+  const { databaseUrl, supabaseUrl: url } = settings
+  const key = settings.secretKey ?? settings.serviceRoleKey
+  if (databaseUrl !== null) return { _tag: "Direct", url: databaseUrl }
+  return url === null || key === null ? null : { _tag: "Api", url, key }
+}
+
+/**
+ * Reads the settings that a command needs which only looks into the database. *Fails with* ConfigError, as loadProject.
+ */
+export const loadDatabase = (
+  sources: Sources
+): Either.Either<Pick<Project, "settings" | "database" | "warnings">, ConfigError> => {
+  const inspection = inspect(sources)
+  const { settings, warnings } = inspection
+  const database = databaseOf(inspection)
+  const problems = [...(database === null ? missingFor(inspection) : []), ...inspection.problems]
+  return problems.length > 0 || database === null
+    ? Either.left(new ConfigError({ problems }))
+    : Either.right({ settings, database, warnings })
+}
+
 /**
  * Reads the settings that a tick needs. *Fails with* ConfigError, which names every problem at once: what is missing
  * and what is malformed.
@@ -180,12 +202,7 @@ export const loadProject = (sources: Sources): Either.Either<Project, ConfigErro
   const problems = [...missingFor(inspection), ...inspection.problems]
   const key = settings.secretKey ?? settings.serviceRoleKey
   const url = settings.supabaseUrl
-  const database: Database | null =
-    settings.databaseUrl !== null
-      ? { _tag: "Direct", url: settings.databaseUrl }
-      : url !== null && key !== null
-        ? { _tag: "Api", url, key }
-        : null
+  const database = databaseOf(inspection)
   const functionUrl =
     settings.functionUrl ?? (url === null ? null : `${url}/functions/v1/${settings.functionName}`)
   return problems.length > 0 || database === null || functionUrl === null || key === null

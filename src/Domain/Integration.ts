@@ -36,6 +36,18 @@ export const PassedOver = Schema.Struct({
 export type PassedOver = typeof PassedOver.Type
 
 /**
+ * The request that a slot is claimed for, instead of the schedule: its cursor as it was read, up to where every slot is
+ * dealt with once this one is claimed, and whether that is the end of it. `next_run_at` is not touched.
+ */
+export const BackfillStep = Schema.Struct({
+  id: Schema.UUID,
+  cursor: Schema.NullOr(Instant),
+  next_cursor: Instant,
+  done: Schema.Boolean
+})
+export type BackfillStep = typeof BackfillStep.Type
+
+/**
  * What is to happen to one due integration: claim `scheduled_for`, or only move on to `next_run_at` (null slot), or
  * stop with a `schedule_error`. `expected_next_run_at` and `schedule_version` are as they were read: when they have
  * changed, the claim loses the race and nothing happens.
@@ -46,9 +58,10 @@ export const Slot = Schema.Struct({
   schedule_version: Schema.Int,
   expected_next_run_at: Schema.NullOr(Instant),
   scheduled_for: Schema.NullOr(Instant),
-  trigger: Schema.Literal("schedule", "catch_up"),
+  trigger: Schema.Literal("schedule", "catch_up", "backfill"),
   next_run_at: Schema.NullOr(Instant),
   passed_over: Schema.NullOr(PassedOver),
-  schedule_error: Schema.NullOr(Schema.String)
+  schedule_error: Schema.NullOr(Schema.String),
+  backfill: Schema.optionalWith(BackfillStep, { exact: true })
 })
 export type Slot = typeof Slot.Type

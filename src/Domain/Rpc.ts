@@ -5,11 +5,20 @@ import { Slot } from "./Integration.ts"
 import { RunStatus } from "./Run.ts"
 
 /** The SQL type of an argument. Every mechanism sends exactly this type. */
-export type ArgumentType = "uuid" | "uuid[]" | "text" | "jsonb" | "integer" | "bigint" | "numeric"
+export type ArgumentType =
+  | "uuid"
+  | "uuid[]"
+  | "text"
+  | "jsonb"
+  | "integer"
+  | "bigint"
+  | "numeric"
+  | "timestamptz"
 
 /**
  * One SQL function of schema `public`: its arguments (`p_...`) and the one jsonb value it returns. Arguments left out
- * take the default of the SQL function. This file is the only place where the engine names SQL functions.
+ * take the default of the SQL function. Only this file and Domain/HistoryRpc name
+ * SQL functions.
  */
 export interface Rpc<A, AI, R, RI> {
   readonly name: string
@@ -20,12 +29,14 @@ export interface Rpc<A, AI, R, RI> {
   readonly readOnly: boolean
 }
 
-const make = <A, AI, R, RI>(rpc: Rpc<A, AI, R, RI>): Rpc<A, AI, R, RI> => rpc
+/** Infers the types of a function from its schemas. */
+export const make = <A, AI, R, RI>(rpc: Rpc<A, AI, R, RI>): Rpc<A, AI, R, RI> => rpc
 
 /** Rows are decoded one by one by whoever uses them, so that one unreadable row never hides the others. */
-const Rows = Schema.Array(Schema.Unknown)
+export const Rows = Schema.Array(Schema.Unknown)
 
-const scope = {
+/** Which part of the project: everything when left out. */
+export const scope = {
   p_org_id: Schema.optionalWith(Schema.UUID, { exact: true }),
   p_integration_ids: Schema.optionalWith(Schema.Array(Schema.UUID), { exact: true })
 }
@@ -61,7 +72,9 @@ export const openTick = make({
     }),
     pending: Rows,
     integrations: Rows,
-    cursor: Schema.NullOr(Schema.String)
+    cursor: Schema.NullOr(Schema.String),
+    /** Whether a request for past slots can go on. */
+    backfills: Schema.optionalWith(Schema.Boolean, { default: () => false })
   })
 })
 

@@ -6,6 +6,7 @@ import type { SkipReport } from "../Domain/Summary.ts"
 import { tickError } from "../Domain/Tally.ts"
 import { type DuePage, Ledger, type OpenedTick } from "../Services/Ledger.ts"
 import { type Claims, Lock } from "../Services/Lock.ts"
+import { claimBackfills } from "./Backfilling.ts"
 import type { TickContext } from "./TickContext.ts"
 
 /** The most slots in one claim; the SQL function enforces the same. */
@@ -13,7 +14,10 @@ const MAX_BATCH = 100
 /** Integrations with more due slots that one tick works off in turn; the others go on in the next tick. */
 const MAX_BACKLOG = 1000
 
-/** Everything there is to start: what waits, then every due page, then further slots of the same integrations. */
+/**
+ * Everything there is to start: what waits, then every due page, then further slots of the same integrations, and when
+ * nothing of the schedules is left, slots of the past that were asked for.
+ */
 export const claimAll = (opened: OpenedTick, tick: TickContext) =>
   Effect.gen(function* () {
     const claiming = yield* makeClaiming(tick)
@@ -27,6 +31,7 @@ export const claimAll = (opened: OpenedTick, tick: TickContext) =>
       page = next
     }
     yield* claiming.claimBacklog
+    if (opened.backfills && !claiming.hasBacklog()) yield* claimBackfills(claiming, tick)
   }).pipe(Effect.ensuring(tick.claimed.end), Effect.withSpan("Engine.claimAll"))
 
 const makeClaiming = (tick: TickContext) =>
@@ -120,8 +125,7 @@ const makeClaiming = (tick: TickContext) =>
       Effect.forEach(
         claimed,
         (run) => {
-          const next = slots.get(run.integration_id)?.next_run_at ?? null
-          const more = next !== null && next <= now && backlog.size < MAX_BACKLOG
+          const more = hasMore(slots.get(run.integration_id), now) && backlog.size < MAX_BACKLOG
           if (more) backlog.add(run.integration_id)
           offered += 1
           return Effect.tap(tick.claimed.offer({ run, rescued: false, more }), () =>
@@ -166,7 +170,18 @@ const makeClaiming = (tick: TickContext) =>
         yield* hand(claimed, bySlot, now, left)
       })
 
-    /** Claims a page in batches: small while the workers are busy, larger when they wait for claims. */
+    /** Claims in batches: small while the workers are busy, larger when they wait for claims. */
+    const claimSlots = (slots: ReadonlyArray<Slot>, now: number) =>
+      Effect.gen(function* () {
+        for (let at = 0; at < slots.length && !(yield* isOver); ) {
+          const size = Math.min(batchSize, MAX_BATCH, tick.limit - offered)
+          yield* claimBatch(slots.slice(at, at + size), now)
+          at += size
+          const waiting = Option.getOrElse(yield* tick.claimed.size, () => 0)
+          batchSize = waiting === 0 ? Math.min(batchSize * 2, MAX_BATCH) : tick.settings.concurrency
+        }
+      })
+
     const claimPage = (page: DuePage) =>
       Effect.gen(function* () {
         for (const row of page.unreadable) {
@@ -177,29 +192,35 @@ const makeClaiming = (tick: TickContext) =>
           })
         }
         const planned = yield* Effect.forEach(page.due, (due) => plan(due, page.now))
-        const slots = planned.flat()
-        for (let at = 0; at < slots.length && !(yield* isOver); ) {
-          const size = Math.min(batchSize, MAX_BATCH, tick.limit - offered)
-          yield* claimBatch(slots.slice(at, at + size), page.now)
-          at += size
-          const waiting = Option.getOrElse(yield* tick.claimed.size, () => 0)
-          batchSize = waiting === 0 ? Math.min(batchSize * 2, MAX_BATCH) : tick.settings.concurrency
-        }
+        yield* claimSlots(planned.flat(), page.now)
       })
+
+    /** Integrations of the backlog whose run is over, as soon as there is one. */
+    const takeReady = Effect.map(Queue.takeBetween(tick.ready, 1, MAX_BATCH), (ready) => {
+      const ids = Array.from(ready)
+      for (const id of ids) backlog.delete(id)
+      return ids
+    })
 
     /** The next slots of integrations whose run is over, one at a time each, in turn, until none is due. */
     const claimBacklog = Effect.gen(function* () {
       while (backlog.size > 0 && !(yield* isOver)) {
-        const ids = Array.from(yield* Queue.takeBetween(tick.ready, 1, MAX_BATCH))
-        for (const id of ids) backlog.delete(id)
-        const page = yield* read(null, ids)
+        const page = yield* read(null, yield* takeReady)
         if (page === null) return
         yield* claimPage(page)
       }
     })
 
-    return { adopt, claimPage, claimBacklog, read, isOver }
+    const hasBacklog = () => backlog.size > 0
+    return { adopt, claimPage, claimSlots, claimBacklog, hasBacklog, takeReady, read, isOver, fail }
   })
+export type Claiming = Effect.Effect.Success<ReturnType<typeof makeClaiming>>
+
+/** Whether another slot of the same integration can follow at once. */
+const hasMore = (slot: Slot | undefined, now: number): boolean =>
+  slot?.backfill !== undefined
+    ? !slot.backfill.done
+    : slot !== undefined && slot.next_run_at !== null && slot.next_run_at <= now
 
 const isDue = (slot: Slot, now: number): boolean =>
   slot.scheduled_for !== null ||

@@ -1,7 +1,7 @@
 import { Effect } from "effect"
 import { EngineConfig } from "../Config.ts"
 import { decide } from "../Domain/CatchUp.ts"
-import type { PassedOver } from "../Domain/Integration.ts"
+import type { PassedOver, Slot } from "../Domain/Integration.ts"
 import type { TickError } from "../Domain/Summary.ts"
 import { tickError } from "../Domain/Tally.ts"
 import { type DuePage, Ledger, type Scope } from "../Services/Ledger.ts"
@@ -12,7 +12,7 @@ export interface PlannedRun {
   readonly integration_id: string
   readonly integration_type: string
   readonly scheduled_for: number
-  readonly trigger: "schedule" | "catch_up"
+  readonly trigger: Slot["trigger"]
   readonly passed_over: PassedOver | null
 }
 

@@ -7,11 +7,14 @@ import {
   Layer,
   type Scope as Lifetime,
   Option,
+  type ParseResult,
   Queue,
   Schema
 } from "effect"
 import { EngineConfig } from "../Config.ts"
+import { Backfill } from "../Domain/Backfill.ts"
 import { SupabaseError } from "../Domain/Errors.ts"
+import { readBackfills } from "../Domain/HistoryRpc.ts"
 import { DueIntegration } from "../Domain/Integration.ts"
 import { repeatFor } from "../Domain/Repetition.ts"
 import * as Rpc from "../Domain/Rpc.ts"
@@ -34,28 +37,37 @@ const READ_WITHIN_MS = 10_000
 const START_WITHIN_MS = 15_000
 
 const decodeDue = Schema.decodeUnknownEither(DueIntegration)
+const decodeBackfill = Schema.decodeUnknownEither(Backfill)
 const decodeRun = Schema.decodeUnknownEither(Run)
 const decodeId = Schema.decodeUnknownOption(Schema.Struct({ integration_id: Schema.String }))
 
 /** Rows decoded one by one, so that an unreadable one is named and the others go on. */
-const readPage = (answer: {
-  readonly now: number
-  readonly integrations: ReadonlyArray<unknown>
-  readonly cursor: string | null
-}): DuePage => {
-  const due: Array<DueIntegration> = []
+const readRows = <A>(
+  rows: ReadonlyArray<unknown>,
+  decode: (row: unknown) => Either.Either<A, ParseResult.ParseError>
+): { readonly readable: ReadonlyArray<A>; readonly unreadable: ReadonlyArray<Unreadable> } => {
+  const readable: Array<A> = []
   const unreadable: Array<Unreadable> = []
-  for (const row of answer.integrations) {
-    Either.match(decodeDue(row), {
+  for (const row of rows) {
+    Either.match(decode(row), {
       onLeft: (error) =>
         unreadable.push({
           id: Option.match(decodeId(row), { onNone: () => "?", onSome: (r) => r.integration_id }),
           detail: error.message.slice(0, 500)
         }),
-      onRight: (integration) => due.push(integration)
+      onRight: (one) => readable.push(one)
     })
   }
-  return { now: answer.now, due, unreadable, cursor: answer.cursor }
+  return { readable, unreadable }
+}
+
+const readPage = (answer: {
+  readonly now: number
+  readonly integrations: ReadonlyArray<unknown>
+  readonly cursor: string | null
+}): DuePage => {
+  const { readable, unreadable } = readRows(answer.integrations, decodeDue)
+  return { now: answer.now, due: readable, unreadable, cursor: answer.cursor }
 }
 
 const readRuns = (rows: ReadonlyArray<unknown>): ReadonlyArray<Run> =>
@@ -207,7 +219,8 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
           ...readPage(answer),
           schemaVersion: answer.schema_version,
           idle: answer.idle,
-          pending: readRuns(answer.pending)
+          pending: readRuns(answer.pending),
+          backfills: answer.backfills
         }
       }),
       readDue: Effect.fn("Ledger.readDue")(function* (cursor, scope) {
@@ -219,6 +232,13 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
           })
           .pipe(repeatFor(READ_WITHIN_MS))
         return readPage(answer)
+      }),
+      readBackfills: Effect.fn("Ledger.readBackfills")(function* (scope) {
+        const answer = yield* supabase
+          .call(readBackfills, { p_limit: PAGE, ...scopeArguments(scope) })
+          .pipe(repeatFor(READ_WITHIN_MS))
+        const { readable, unreadable } = readRows(answer.backfills, decodeBackfill)
+        return { now: answer.now, backfills: readable, unreadable }
       }),
       readPending: Effect.fn("Ledger.readPending")(function* (scope, exclude) {
         const rows = yield* supabase

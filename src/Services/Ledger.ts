@@ -1,4 +1,5 @@
 import { Context, type Effect } from "effect"
+import type { Backfill } from "../Domain/Backfill.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
 import type { DueIntegration } from "../Domain/Integration.ts"
 import type { Settled, Settlement } from "../Domain/Rpc.ts"
@@ -31,6 +32,8 @@ export interface OpenedTick extends DuePage {
   /** Nothing waits and nothing is due: the tick is recorded as finished already. */
   readonly idle: boolean
   readonly pending: ReadonlyArray<Run>
+  /** Somebody asked for slots of the past, and there may be one to run. */
+  readonly backfills: boolean
 }
 
 /** Whether a pending run is now ours and running. `reason`: lost_race, disabled, not_before, claimed_by_another, gone. */
@@ -49,6 +52,15 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
     readonly openTick: (tickId: string, scope: Scope) => Effect.Effect<OpenedTick, SupabaseError>
     /** The page after `cursor`; null for the first. Reads only. */
     readonly readDue: (cursor: string | null, scope: Scope) => Effect.Effect<DuePage, SupabaseError>
+    /** Up to 100 requests for slots of the past that can go on now, one for an integration, oldest first. Reads only. */
+    readonly readBackfills: (scope: Scope) => Effect.Effect<
+      {
+        readonly now: number
+        readonly backfills: ReadonlyArray<Backfill>
+        readonly unreadable: ReadonlyArray<Unreadable>
+      },
+      SupabaseError
+    >
     /** Up to 100 runs that any engine may start now, without the ones in `exclude`. Reads only. */
     readonly readPending: (
       scope: Scope,

@@ -1,0 +1,66 @@
+import { Either, Schema } from "effect"
+import type { ScheduleError } from "./Errors.ts"
+import * as Schedule from "./Schedule.ts"
+
+/**
+ * A segment of an integration's history: what was in force in (from, to], `to` null for what still is. Instants are
+ * epoch milliseconds. *Source*: `sync_schedule_history`, as `sync_scheduler.history_json` shows it.
+ */
+export const Segment = Schema.Struct({
+  from: Schema.Int,
+  to: Schema.NullOr(Schema.Int),
+  /** The next slot that was known when the segment began; it is a slot even off the cron's grid. */
+  first_slot: Schema.NullOr(Schema.Int),
+  /** Without a known next slot, the slots are those after this instant. */
+  since: Schema.NullOr(Schema.Int),
+  schedule: Schema.NullOr(Schema.String),
+  timezone: Schema.String,
+  enabled: Schema.Boolean,
+  version: Schema.Int
+})
+export type Segment = typeof Segment.Type
+
+/** The slots of one segment: those of the schedule in (after, upTo], and `first`, before which there is none. */
+export interface Sequence {
+  readonly segment: Segment
+  readonly schedule: Schedule.Schedule
+  readonly first: number | null
+  readonly after: number
+  readonly upTo: number
+}
+
+/** The slots of a segment, whether it was enabled or not; null when it has no schedule. */
+export const sequenceOf = (segment: Segment): Either.Either<Sequence | null, ScheduleError> =>
+  segment.schedule === null
+    ? Either.right(null)
+    : Either.map(Schedule.parse(segment.schedule, segment.timezone), (schedule) => ({
+        segment,
+        schedule,
+        first: segment.first_slot,
+        after: segment.first_slot ?? segment.since ?? segment.from,
+        upTo: segment.to ?? Number.POSITIVE_INFINITY
+      }))
+
+/** The first slot of a sequence in (after, upTo]. */
+export const firstIn = (sequence: Sequence, after: number, upTo: number): number | undefined => {
+  const end = Math.min(upTo, sequence.upTo)
+  const { first } = sequence
+  if (first !== null && after < first) return first <= end ? first : undefined
+  return Schedule.between(sequence.schedule, Math.max(after, sequence.after), end, 1)[0]
+}
+
+/** How many slots of a sequence lie in (after, upTo], and the latest of them; without visiting them. */
+export const countIn = (
+  sequence: Sequence,
+  after: number,
+  upTo: number
+): { readonly count: number; readonly latest: number | undefined } => {
+  const end = Math.min(upTo, sequence.upTo)
+  const { first } = sequence
+  const hasFirst = first !== null && after < first && first <= end
+  const rest = Schedule.summarise(sequence.schedule, Math.max(after, sequence.after), end)
+  return {
+    count: rest.count + (hasFirst ? 1 : 0),
+    latest: rest.latest._tag === "Some" ? rest.latest.value : hasFirst ? first : undefined
+  }
+}
