@@ -161,7 +161,7 @@ begin
     end if;
   end if;
   if v_edited then
-    new.schedule_version := coalesce(old.schedule_version, 0) + 1;
+    new.schedule_version := coalesce(old.schedule_version, 1) + 1;
     new.schedule_since := v_now;
     new.next_run_at := null;
     new.schedule_error := null;
@@ -241,7 +241,8 @@ begin
          old.cold_start, old.warm_up_ms, old.http_status, old.error_code, old.error_message, old.response, old.fenced,
          old.ambiguous, old.ambiguous_before) then
     raise exception 'run % is %: finished runs never change', old.id, old.status
-      using hint = case when old.status <> 'completed' then 'select public.retry_sync_run(run_id, who, why)' end;
+      using hint = case when old.status = 'completed' then 'A new run is made by public.trigger_sync_run(integration_id, who, why).'
+                        else 'It is run again by public.retry_sync_run(run_id, who, why).' end;
   end if;
   return new;
 end
