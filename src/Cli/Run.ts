@@ -62,7 +62,8 @@ const PlanJson = Schema.Struct({
       integration_type: Schema.String,
       scheduled_for: Instant,
       trigger: Trigger,
-      passed_over: Schema.NullOr(PassedOver)
+      passed_over: Schema.NullOr(PassedOver),
+      attempt: Schema.NullOr(Schema.Int)
     })
   ),
   errors: Schema.Array(TickError)
@@ -83,6 +84,13 @@ const printPlan = (plan: Plan, terminal: Terminal): Effect.Effect<void> =>
     for (const line of errorLines(plan.errors)) terminal.note(line)
   })
 
+const reasons: Record<Plan["due"][number]["trigger"], string> = {
+  schedule: "on schedule",
+  catch_up: "missed, catching up",
+  manual: "asked for",
+  backfill: "slot of the past"
+}
+
 const planLines = ({ due, errors, now }: Plan, terminal: Terminal): ReadonlyArray<string> => {
   if (due.length === 0) {
     return [errors.length === 0 ? "Nothing is due." : "Nothing can be triggered."]
@@ -91,7 +99,14 @@ const planLines = ({ due, errors, now }: Plan, terminal: Terminal): ReadonlyArra
     { text: showInstant(one.scheduled_for) },
     { text: one.org_id },
     { text: `${one.integration_type} ${one.integration_id}` },
-    { text: one.trigger === "catch_up" ? "missed, catching up" : "on schedule" },
+    {
+      text:
+        one.attempt === null
+          ? reasons[one.trigger]
+          : one.attempt === 0
+            ? "waits to be started"
+            : `retry after attempt ${one.attempt}`
+    },
     { text: String(one.passed_over?.count ?? 0) }
   ])
   const columns = [

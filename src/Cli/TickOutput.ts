@@ -12,7 +12,6 @@ const encodeSummary = Schema.encodeSync(Summary)
 export const watch = (terminal: Terminal): ((event: TickEvent) => Effect.Effect<void>) => {
   const counts = { completed: 0, failed: 0, other: 0 }
   return (event) => {
-    if (event._tag === "Progress") return Effect.void
     if (terminal.format === "jsonl") {
       return terminal.printJson(
         event._tag === "Run"

@@ -101,6 +101,16 @@ export const tickError = (error: SupabaseError): TickError => {
   return { code, message: error.message, hint }
 }
 
+/** A row of organization_integrations that cannot be read; the others are not affected. */
+export const unreadableError = (row: {
+  readonly id: string
+  readonly detail: string
+}): TickError => ({
+  code: "ROW_UNREADABLE",
+  message: `Integration ${row.id} cannot be read: ${row.detail}`,
+  hint: "Correct the row in organization_integrations; the others are not affected."
+})
+
 const advice: Record<SupabaseError["reason"], readonly [code: string, hint: string]> = {
   NotExecuted: [
     "SUPABASE_UNREACHABLE",
@@ -108,7 +118,7 @@ const advice: Record<SupabaseError["reason"], readonly [code: string, hint: stri
   ],
   Ambiguous: [
     "SUPABASE_UNREACHABLE",
-    "The call may have been carried out; it is safe, the next tick finds out. Check the connection to the project."
+    "The call may have been carried out; that is safe, the next tick finds out. Check the connection, and that SUPABASE_URL is the project's own address."
   ],
   Refused: [
     "KEY_REFUSED",

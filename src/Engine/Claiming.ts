@@ -3,7 +3,7 @@ import { decide } from "../Domain/CatchUp.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
 import type { DueIntegration, Slot } from "../Domain/Integration.ts"
 import type { SkipReport } from "../Domain/Summary.ts"
-import { tickError } from "../Domain/Tally.ts"
+import { tickError, unreadableError } from "../Domain/Tally.ts"
 import { type DuePage, Ledger, type OpenedTick } from "../Services/Ledger.ts"
 import { type Claims, Lock } from "../Services/Lock.ts"
 import { claimBackfills } from "./Backfilling.ts"
@@ -184,13 +184,7 @@ const makeClaiming = (tick: TickContext) =>
 
     const claimPage = (page: DuePage) =>
       Effect.gen(function* () {
-        for (const row of page.unreadable) {
-          tick.tally.error({
-            code: "ROW_UNREADABLE",
-            message: `Integration ${row.id} cannot be read: ${row.detail}`,
-            hint: "Correct the row in organization_integrations; the others are not affected."
-          })
-        }
+        for (const row of page.unreadable) tick.tally.error(unreadableError(row))
         const planned = yield* Effect.forEach(page.due, (due) => plan(due, page.now))
         yield* claimSlots(planned.flat(), page.now)
       })

@@ -1,19 +1,22 @@
 import { Effect } from "effect"
 import { EngineConfig } from "../Config.ts"
 import { decide } from "../Domain/CatchUp.ts"
-import type { PassedOver, Slot } from "../Domain/Integration.ts"
+import type { PassedOver } from "../Domain/Integration.ts"
+import type { Trigger } from "../Domain/Run.ts"
 import type { TickError } from "../Domain/Summary.ts"
-import { tickError } from "../Domain/Tally.ts"
+import { tickError, unreadableError } from "../Domain/Tally.ts"
 import { type DuePage, Ledger, type Scope } from "../Services/Ledger.ts"
 
-/** A slot that a tick would claim now. */
+/** A slot that a tick would claim now, or a run that waits and would be started. */
 export interface PlannedRun {
   readonly org_id: string
   readonly integration_id: string
   readonly integration_type: string
   readonly scheduled_for: number
-  readonly trigger: Slot["trigger"]
+  readonly trigger: Trigger
   readonly passed_over: PassedOver | null
+  /** The attempts so far of a run that waits; null for a slot that has no run yet. */
+  readonly attempt: number | null
 }
 
 /** What a tick would do now, by the database clock; at most `limit` slots. */
@@ -34,10 +37,14 @@ export const preview = (options: {
     const limit = options.limit ?? Number.POSITIVE_INFINITY
     const due: Array<PlannedRun> = []
     const errors: Array<TickError> = []
+    for (const run of yield* ledger.readPending(options.scope ?? {}, [])) {
+      if (due.length < limit) due.push({ ...run, passed_over: null })
+    }
     let now = 0
     let cursor: string | null = null
     do {
       const page: DuePage = yield* ledger.readDue(cursor, options.scope ?? {})
+      errors.push(...page.unreadable.map(unreadableError))
       for (const integration of page.due) {
         const slot = decide(integration, page.now, settings)
         if (slot.schedule_error !== null) {
@@ -53,7 +60,8 @@ export const preview = (options: {
             integration_type: integration.integration_type,
             scheduled_for: slot.scheduled_for,
             trigger: slot.trigger,
-            passed_over: slot.passed_over
+            passed_over: slot.passed_over,
+            attempt: null
           })
         }
       }

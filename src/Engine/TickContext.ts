@@ -9,7 +9,6 @@ import type { Scope } from "../Services/Ledger.ts"
 export type TickEvent =
   | { readonly _tag: "Run"; readonly run: RunReport }
   | { readonly _tag: "Skip"; readonly skip: SkipReport }
-  | { readonly _tag: "Progress"; readonly done: number; readonly running: number }
 
 /** What a tick is asked to do. */
 export interface TickOptions {

@@ -32,10 +32,25 @@ describe("preview", () => {
           to: startOfTime - 1_000,
           count: 1,
           reason: "superseded"
-        }
+        },
+        attempt: null
       })
       expect(world.runs).toEqual([])
       expect(world.db.ticks.size).toBe(0)
+    }))
+
+  it("shows runs that wait to be started as well", () =>
+    Effect.gen(function* () {
+      const world = yield* prepare
+      world.db.seed({ id: uuid(1), next_run_at: startOfTime + 60_000 })
+      world.db.insertRun({
+        integration_id: uuid(1),
+        scheduled_for: startOfTime - 60_000,
+        attempt: 1
+      })
+      expect((yield* preview(world)).due).toMatchObject([
+        { integration_id: uuid(1), scheduled_for: startOfTime - 60_000, attempt: 1 }
+      ])
     }))
 
   it("stops at the limit", () =>
