@@ -101,7 +101,7 @@ end
 $$;
 
 create function sync_scheduler.record_event(
-  p_run_id uuid, p_integration_id uuid, p_kind text, p_from text, p_to text, p_attempt integer, p_actor text,
+  p_run_id uuid, p_integration_id uuid, p_kind text, p_from text, p_to text, p_attempt bigint, p_actor text,
   p_reason text default null, p_detail jsonb default null
 ) returns void language plpgsql set search_path = '' as $$
 begin

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto"
 import { existsSync, readdirSync } from "node:fs"
 import type { SQL } from "bun"
 import { connect, createDatabase, type PostgresServer, startPostgres } from "../support/Postgres.ts"
+import { readMigrations, runScripts } from "../support/PostgresTemplate.ts"
 
 export type Row = Readonly<Record<string, unknown>>
 
@@ -43,12 +44,26 @@ const IN_UTC = `do $$ begin
 /** An instant of whole seconds as Postgres writes it in JSON. */
 export const json = (iso: string): string => iso.replace(/\.000Z$/, "+00:00")
 
-/** Opens a ledger on a server; default the shared one. Close it. */
-export const openLedger = async (server?: PostgresServer): Promise<Ledger> => {
+/** The two shared tables as another tool might have made them: varchar and bigint, columns that allow null. */
+const ADOPTED = `
+  create table public.organization_integrations (
+    id uuid primary key default gen_random_uuid(), org_id uuid, integration_type varchar(40), sync_schedule varchar(100),
+    timezone varchar(64) default 'UTC', enabled boolean default true, schedule_version bigint default 1,
+    max_attempts bigint default 3, consecutive_failures bigint default 0, paused_reason varchar(200));
+  create table public.sync_run_log (
+    id uuid primary key default gen_random_uuid(), integration_id uuid, status varchar(20) default 'pending',
+    trigger varchar(20) default 'schedule', idempotency_key varchar(80), attempt bigint default 0, max_attempts bigint default 3,
+    started_at timestamptz(3), drift_ms bigint, duration_ms bigint, http_status bigint, lease_seconds bigint, warm_up_ms bigint,
+    skip_reason varchar(20), error_code varchar(200), error_message varchar(2048));`
+
+/** Opens a ledger on a server, if wanted over tables that were there before. Close it. */
+export const openLedger = async (server: PostgresServer, adopted = false): Promise<Ledger> => {
   const database = await createDatabase({
-    sql: IN_UTC,
-    ...(server === undefined ? {} : { server })
+    sql: adopted ? `${IN_UTC};${ADOPTED}` : IN_UTC,
+    migrations: !adopted,
+    server
   })
+  if (adopted) await runScripts(database.url, readMigrations())
   const sql = connect(database.url, { max: 4 })
   const execute = async (statements: string) => {
     await sql.unsafe(statements).simple()
@@ -149,13 +164,25 @@ export const servers: ReadonlyArray<{
   ...(hasSystemPostgres() ? [{ title: "PostgreSQL (system)", open: startSystem }] : [])
 ]
 
-/** Runs a body of tests once on each server, with a ledger of its own; `ledger()` is open inside tests. */
-export const onEachServer = (subject: string, body: (ledger: () => Ledger) => void): void => {
-  for (const server of servers) {
-    describe(`${subject}, on ${server.title}`, () => {
+/**
+ * Runs a body of tests on each server, and once over adopted tables unless told otherwise, each with a ledger of its own;
+ * `ledger()` is open inside tests.
+ */
+export const onEachServer = (
+  subject: string,
+  body: (ledger: () => Ledger) => void,
+  options: { readonly adopted?: boolean } = {}
+): void => {
+  const shared = servers.slice(0, options.adopted === false ? 0 : 1)
+  const all = [
+    ...servers.map((server) => ({ ...server, adopted: false })),
+    ...shared.map((server) => ({ ...server, title: "adopted tables", adopted: true }))
+  ]
+  for (const { title, open, adopted } of all) {
+    describe(`${subject}, on ${title}`, () => {
       let ledger: Ledger | undefined
       beforeAll(async () => {
-        ledger = await openLedger(await server.open())
+        ledger = await openLedger(await open(), adopted)
       }, SLOW)
       afterAll(() => ledger?.close())
       body(() => {

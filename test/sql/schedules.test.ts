@@ -213,6 +213,7 @@ onEachServer("finished runs", (ledger) => {
   const other: Readonly<Record<string, string>> = {
     uuid: "gen_random_uuid()",
     text: "'x'",
+    "character varying": "'x'",
     integer: "77",
     bigint: "77",
     boolean: "not coalesce(%, false)",
