@@ -28,18 +28,24 @@ const OF_ONE_INTEGRATION: ReadonlySet<string> = new Set(["ROW_UNREADABLE", "SCHE
  */
 export const tickAndTell = Effect.fn("Engine.tickAndTell")(function* (options: TickOptions = {}) {
   const tickId = options.tickId ?? (yield* Token).next()
-  const started = yield* Effect.fork(ping("start", tickId, ""))
-  const summary = yield* tick({ ...options, tickId }).pipe(
-    Effect.tapErrorCause((cause) =>
-      Cause.isInterrupted(cause) ? Effect.void : within(ping("fail", tickId, "a bug in the engine"))
+  // Its own fiber, so that a slow ping holds up neither the tick nor the end of the caller.
+  const started = yield* Effect.forkDaemon(ping("start", tickId, ""))
+  const told = Effect.gen(function* () {
+    const summary = yield* tick({ ...options, tickId }).pipe(
+      Effect.tapErrorCause((cause) =>
+        Cause.isInterrupted(cause)
+          ? Effect.void
+          : within(ping("fail", tickId, "a bug in the engine"))
+      )
     )
-  )
-  const ended = Effect.zipRight(
-    Fiber.await(started),
-    ping(isBroken(summary) ? "fail" : "ok", tickId, lineOf(summary))
-  )
-  yield* within(Effect.all([ended, sendAlerts], { concurrency: "unbounded", discard: true }))
-  return summary
+    const ended = Effect.zipRight(
+      Fiber.await(started),
+      ping(isBroken(summary) ? "fail" : "ok", tickId, lineOf(summary))
+    )
+    yield* within(Effect.all([ended, sendAlerts], { concurrency: "unbounded", discard: true }))
+    return summary
+  })
+  return yield* Effect.ensuring(told, Fiber.interruptFork(started))
 })
 
 /** Bounded in time also when something does not let itself be interrupted. */
