@@ -4,6 +4,9 @@ import { type CommandError, usageError } from "./Failure.ts"
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
+/** Whether a text is a UUID, in either case. */
+export const isUuid = (text: string): boolean => UUID.test(text)
+
 /** A flag's whole number inside these bounds; undefined when the flag is not given. */
 export const integerFlag = (
   given: Arguments,

@@ -1,0 +1,155 @@
+import { Clock, Effect, Schema } from "effect"
+import { Instant } from "../Domain/Instant.ts"
+import { describeInstant } from "../Domain/Schedule.ts"
+import { type AuditReport, auditRecord } from "../Engine/Auditing.ts"
+import type { Cli, Main } from "./Command.ts"
+import { connect, databaseError } from "./Database.ts"
+import { type CommandError, usageError } from "./Failure.ts"
+import { momentFlag } from "./Moment.ts"
+import { showInstant } from "./Report.ts"
+import { safe } from "./Style.ts"
+import { table } from "./Table.ts"
+import type { Terminal } from "./Terminal.ts"
+import { uuidFlags } from "./Values.ts"
+
+const DAY_MS = 86_400_000
+
+/** `audit`: whether every slot of a window has its run or is on record as passed over. Exit 3 when one has neither. */
+export const main: Main = (cli) =>
+  Effect.gen(function* () {
+    const { arguments: given, terminal } = cli
+    const { from, to } = yield* windowOf(cli)
+    const [orgId] = yield* uuidFlags(given, "org")
+    const ids = yield* uuidFlags(given, "integration")
+    const database = yield* connect(cli)
+    const report = yield* auditRecord({
+      from,
+      to,
+      scope: { orgId, integrationIds: ids.length === 0 ? undefined : ids },
+      observe: (count) => terminal.progress(`${count} integrations so far ...`)
+    }).pipe(Effect.provide(database), Effect.mapError(databaseError))
+    terminal.progress(null)
+    yield* print(report, terminal)
+    if (report.from > from) {
+      terminal.note(
+        `note: runs of slots before ${showInstant(report.kept_from)} may have been deleted; the audit begins there`
+      )
+    }
+    return report.missing === 0 ? 0 : 3
+  })
+
+/** `--from` and `--to`; the last 24 hours by default. */
+export const windowOf = ({
+  arguments: given
+}: Pick<Cli, "arguments">): Effect.Effect<
+  { readonly from: number; readonly to: number | undefined },
+  CommandError
+> =>
+  Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    const to = yield* momentFlag(given, "to", now)
+    const from = (yield* momentFlag(given, "from", now)) ?? (to ?? now) - DAY_MS
+    return from < (to ?? Number.POSITIVE_INFINITY)
+      ? { from, to }
+      : yield* Effect.fail(
+          usageError(
+            "--from is not before --to",
+            "Slots from --from on, before --to, are looked at."
+          )
+        )
+  })
+
+const ReportJson = Schema.Struct({
+  now: Instant,
+  from: Instant,
+  to: Instant,
+  integrations: Schema.Int,
+  slots: Schema.Int,
+  recorded: Schema.Int,
+  passed_over: Schema.Int,
+  open: Schema.Int,
+  missing: Schema.Int,
+  holes: Schema.Array(
+    Schema.Struct({
+      integration_id: Schema.String,
+      org_id: Schema.NullOr(Schema.String),
+      integration_type: Schema.NullOr(Schema.String),
+      from: Instant,
+      to: Instant,
+      count: Schema.Int,
+      schedule: Schema.String,
+      timezone: Schema.String
+    })
+  ),
+  holes_truncated: Schema.Boolean,
+  unreadable: Schema.Array(
+    Schema.Struct({
+      integration_id: Schema.String,
+      org_id: Schema.NullOr(Schema.String),
+      from: Instant,
+      to: Instant,
+      schedule: Schema.String,
+      timezone: Schema.String,
+      why: Schema.String
+    })
+  )
+})
+const encode = Schema.encodeSync(ReportJson)
+
+const print = (report: AuditReport, terminal: Terminal): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const json = encode(report)
+    if (terminal.format === "json") return yield* terminal.printJson(json)
+    if (terminal.format === "jsonl") {
+      const { holes, unreadable, ...totals } = json
+      for (const hole of holes) yield* terminal.printJson({ type: "hole", ...hole })
+      for (const one of unreadable) yield* terminal.printJson({ type: "unreadable", ...one })
+      return yield* terminal.printJson({ type: "audit", ...totals })
+    }
+    yield* terminal.print(lines(report, terminal).join("\n"))
+  })
+
+const counted = (count: number, one: string, many = `${one}s`): string =>
+  `${count.toLocaleString("en-US")} ${count === 1 ? one : many}`
+
+const lines = (report: AuditReport, { style, width }: Terminal): ReadonlyArray<string> => {
+  const { holes, integrations, missing, open, passed_over, recorded, slots, unreadable } = report
+  const span = `from ${showInstant(report.from)} to ${showInstant(report.to)}`
+  const rows = holes.map((hole) => [
+    { text: hole.org_id ?? "-" },
+    { text: `${hole.integration_type ?? "?"} ${hole.integration_id}` },
+    {
+      text:
+        hole.count === 1
+          ? describeInstant(hole.from, hole.timezone)
+          : `${describeInstant(hole.from, hole.timezone)} to ${describeInstant(hole.to, hole.timezone)}`
+    },
+    { text: String(hole.count) },
+    { text: hole.schedule, paint: "dim" as const }
+  ])
+  const columns = [
+    { title: "ORG" },
+    { title: "INTEGRATION" },
+    { title: "MISSING" },
+    { title: "SLOTS", align: "right" },
+    { title: "SCHEDULE" }
+  ] as const
+  const verdict =
+    missing > 0
+      ? `${style.red("✗")} ${counted(missing, "slot")} of ${counted(slots, "slot")} ${missing === 1 ? "has" : "have"} no run and no record, ${span}.`
+      : slots === 0
+        ? `${style.green("✓")} No holes: no slot was due, ${span} (${counted(integrations, "integration")}).`
+        : `${style.green("✓")} No holes: each of ${counted(slots, "slot")} of ${counted(integrations, "integration")} has one run or is on record as passed over, ${span}.`
+  return [
+    ...(rows.length === 0 ? [] : [...table(columns, rows, style, width), ""]),
+    ...(report.holes_truncated ? ["There are more holes than are listed here.", ""] : []),
+    verdict,
+    `  ${counted(recorded, "run")}, ${counted(passed_over, "slot")} passed over on record${
+      open === 0 ? "" : `, ${counted(open, "slot")} due and not triggered yet`
+    }.`,
+    ...unreadable.map(
+      ({ from, integration_id, schedule, timezone, to, why }) =>
+        `${style.yellow("!")} Integration ${integration_id} had a schedule that cannot be computed, from ${showInstant(from)} to ${showInstant(to)}: ${safe(`"${schedule}" (${timezone}): ${why}`)}`
+    )
+  ]
+}

@@ -1,0 +1,248 @@
+import { Effect, Layer, Option } from "effect"
+import { slotsWithoutRow } from "../Domain/Backfill.ts"
+import { cancelBackfill, requestBackfill } from "../Domain/HistoryRpc.ts"
+import { format } from "../Domain/Instant.ts"
+import { repeatFor } from "../Domain/Repetition.ts"
+import { describeInstant } from "../Domain/Schedule.ts"
+import { readRecord } from "../Engine/Auditing.ts"
+import { Supabase } from "../Services/Supabase.ts"
+import { windowOf } from "./Audit.ts"
+import type { Cli, Main } from "./Command.ts"
+import { connect, databaseError } from "./Database.ts"
+import { usageError } from "./Failure.ts"
+import { showInstant } from "./Report.ts"
+import { table } from "./Table.ts"
+import type { Terminal } from "./Terminal.ts"
+import { isUuid } from "./Values.ts"
+
+/** Slots that are shown to people, and in JSON; all are counted. */
+const SHOWN = 20
+const SHOWN_JSON = 1000
+const ASK_WITHIN_MS = 10_000
+
+/** `backfill`: which slots of the past have no run; with `--yes` ticks run them. `--cancel` ends such a request. */
+export const main: Main = (cli) =>
+  Effect.gen(function* () {
+    const { arguments: given, terminal } = cli
+    const cancelled = given.value("cancel")
+    if (cancelled !== undefined) return yield* cancel(cli, cancelled)
+    const id = given.positionals[0]?.toLowerCase()
+    if (id === undefined || !isUuid(id)) {
+      return yield* Effect.fail(
+        usageError(
+          id === undefined ? "backfill needs <integration>" : `"${id}" is not a UUID`,
+          "Give the id of a row of organization_integrations, or --cancel <backfill>."
+        )
+      )
+    }
+    if (!given.has("from")) {
+      return yield* Effect.fail(
+        usageError("--from is missing", "Write from when on: --from 2026-11-01 or --from 7d.")
+      )
+    }
+    const { from, to } = yield* windowOf(cli)
+    const database = yield* connect(cli)
+    const plan = yield* planOf(id, from, to).pipe(
+      Effect.provide(database),
+      Effect.mapError(databaseError)
+    )
+    if (from < plan.kept_from) {
+      return yield* Effect.fail(
+        usageError(
+          `--from is before ${showInstant(plan.kept_from)}: runs from then may have been deleted, and would run again`,
+          `Write a later --from, such as ${format(plan.kept_from + 3_600_000)}`
+        )
+      )
+    }
+    if (!plan.found) {
+      return yield* Effect.fail(
+        usageError(
+          `no integration ${id} was there at that time`,
+          "Check the id and the dates: sync-scheduler audit --integration <id> --from <date>"
+        )
+      )
+    }
+    if (!given.has("yes") || plan.count === 0) return yield* show(plan, given.has("yes"), terminal)
+    return yield* request(cli, plan).pipe(Effect.provide(Layer.mapError(database, databaseError)))
+  })
+
+interface PlannedSlot {
+  readonly at: number
+  readonly timezone: string
+  readonly why: string
+}
+
+interface Plan {
+  readonly integration_id: string
+  readonly found: boolean
+  readonly kept_from: number
+  readonly from: number
+  readonly to: number
+  readonly count: number
+  readonly slots: ReadonlyArray<PlannedSlot>
+}
+
+/** The slots that a request would run: those without a row, up to where the schedule itself goes on. */
+const planOf = (integration_id: string, from: number, to: number | undefined) =>
+  Effect.gen(function* () {
+    const slots: Array<PlannedSlot> = []
+    let count = 0
+    let found = false
+    const frame = yield* readRecord(
+      { from, to, scope: { integrationIds: [integration_id] } },
+      (part) => {
+        found ||= !part.deleted
+        const open = part.next_run_at ?? (part.schedule_since ?? part.to) + 1
+        const upTo = Math.min(part.to, open) - 1
+        for (const at of slotsWithoutRow(part.history, part.slots, part.from - 1, upTo)) {
+          count += 1
+          if (slots.length >= SHOWN_JSON) continue
+          const segment = part.history.find((one) => one.to === null || at <= one.to)
+          const isPassedOver = part.ranges.some(([first, last]) => first <= at && at <= last)
+          slots.push({
+            at,
+            timezone: segment?.timezone ?? "UTC",
+            why:
+              segment?.enabled === false
+                ? "it was disabled"
+                : isPassedOver
+                  ? "passed over on record"
+                  : "no run and no record"
+          })
+        }
+      }
+    )
+    const { kept_from } = frame
+    return { integration_id, found, kept_from, from: frame.from, to: frame.to, count, slots }
+  })
+
+const jsonOf = ({ count, from, integration_id, slots, to }: Plan) => ({
+  integration_id,
+  from: format(from),
+  to: format(to),
+  count,
+  slots: slots.map(({ at }) => format(at)),
+  slots_truncated: count > slots.length
+})
+
+const show = (plan: Plan, isWanted: boolean, terminal: Terminal) =>
+  Effect.gen(function* () {
+    const { count, slots } = plan
+    if (terminal.format !== "text") {
+      yield* terminal.printJson({ dry_run: !isWanted, ...jsonOf(plan) })
+      return 0 as const
+    }
+    if (count === 0) {
+      yield* terminal.print(
+        `Nothing to run: every slot from ${showInstant(plan.from)} to ${showInstant(plan.to)} has its run.`
+      )
+      return 0 as const
+    }
+    const rows = slots
+      .slice(0, SHOWN)
+      .map(({ at, timezone, why }) => [
+        { text: describeInstant(at, timezone) },
+        { text: format(at), paint: "dim" as const },
+        { text: why }
+      ])
+    const columns = [{ title: "SLOT" }, { title: "UTC" }, { title: "WHY" }]
+    yield* terminal.print(
+      [
+        ...table(columns, rows, terminal.style, terminal.width),
+        ...(count > SHOWN ? [`... and ${count - SHOWN} more`] : []),
+        "",
+        `Would run ${count === 1 ? "1 slot" : `${count} slots`}, oldest first, one at a time. Nothing was changed; do it with --yes.`
+      ].join("\n")
+    )
+    return 0 as const
+  })
+
+const request = (cli: Cli, plan: Plan) =>
+  Effect.gen(function* () {
+    const { terminal } = cli
+    const supabase = yield* Supabase
+    const answer = yield* supabase
+      .call(requestBackfill, {
+        p_integration_id: plan.integration_id,
+        p_from: plan.from,
+        p_to: plan.to,
+        p_actor: actorOf(cli),
+        p_reason: cli.arguments.value("reason") ?? "backfill"
+      })
+      .pipe(repeatFor(ASK_WITHIN_MS), Effect.mapError(databaseError))
+    if (!answer.done) {
+      return yield* Effect.fail(
+        usageError(`the request was refused: ${answer.reason}`, "Check the integration and --from.")
+      )
+    }
+    const cancel = `sync-scheduler backfill --cancel ${answer.backfill_id}`
+    if (terminal.format !== "text") {
+      const { backfill_id, enabled } = answer
+      yield* terminal.printJson({ dry_run: false, backfill_id, enabled, cancel, ...jsonOf(plan) })
+      return 0 as const
+    }
+    const first = Option.fromNullable(plan.slots[0])
+    yield* terminal.print(
+      [
+        `${terminal.style.green("✓")} Requested: the next ticks run ${plan.count === 1 ? "1 slot" : `${plan.count} slots`}, oldest first${Option.match(
+          first,
+          { onNone: () => "", onSome: ({ at }) => ` (${showInstant(at)})` }
+        )}, one at a time.`,
+        ...(answer.enabled
+          ? []
+          : [
+              `${terminal.style.yellow("!")} The integration is disabled: it waits until that changes.`
+            ]),
+        `  Cancel it with: ${cancel}`
+      ].join("\n")
+    )
+    return 0 as const
+  })
+
+const cancel = (cli: Cli, text: string) =>
+  Effect.gen(function* () {
+    const { terminal } = cli
+    if (!isUuid(text)) {
+      return yield* Effect.fail(
+        usageError(`--cancel is "${text}": it must be a UUID`, "It was printed with the request.")
+      )
+    }
+    const database = yield* connect(cli)
+    const answer = yield* Effect.flatMap(Supabase, (supabase) =>
+      supabase
+        .call(cancelBackfill, {
+          p_backfill_id: text.toLowerCase(),
+          p_actor: actorOf(cli),
+          p_reason: cli.arguments.value("reason") ?? "cancelled"
+        })
+        .pipe(repeatFor(ASK_WITHIN_MS))
+    ).pipe(Effect.provide(database), Effect.mapError(databaseError))
+    if (!answer.done) {
+      return yield* Effect.fail(
+        usageError(
+          `backfill ${text} was not cancelled: it is ${REFUSALS.get(answer.reason) ?? answer.reason}`,
+          "The runs it made stay as they are."
+        )
+      )
+    }
+    if (terminal.format !== "text") {
+      yield* terminal.printJson({ cancelled: true, ...answer })
+      return 0 as const
+    }
+    yield* terminal.print(
+      `${terminal.style.green("✓")} Cancelled. ${answer.claimed === 1 ? "1 slot was" : `${answer.claimed} slots were`} run; a run that is under way goes on.`
+    )
+    return 0 as const
+  })
+
+const REFUSALS: ReadonlyMap<string, string> = new Map([
+  ["not_found", "not known"],
+  ["already_done", "done already"],
+  ["already_cancelled", "cancelled already"]
+])
+
+/** Who asks, for the record. */
+const actorOf = ({ sources }: Cli): string => {
+  const { environment } = sources()
+  return environment.SUDO_USER ?? environment.USER ?? environment.LOGNAME ?? "command line"
+}
