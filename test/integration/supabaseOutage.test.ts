@@ -1,0 +1,126 @@
+import { beforeAll, expect, test } from "bun:test"
+import { binaryPath } from "../support/binary.ts"
+import { startEngine } from "../support/EngineProcess.ts"
+import { ok, until } from "../support/FunctionBehaviour.ts"
+import { startFunctionServer } from "../support/FunctionServer.ts"
+import * as Faults from "../support/GatewayFaults.ts"
+import { RESET } from "../support/HttpServer.ts"
+import { connect, createDatabase, startPostgres } from "../support/Postgres.ts"
+import { startProject } from "../support/Project.ts"
+import { startGateway } from "../support/RpcGateway.ts"
+
+/** Outages that last: an engine waits 10 to 20 s before it gives up, so these run side by side. */
+beforeAll(binaryPath, 60_000)
+
+/** What an engine left is decided at once. */
+const SHORT = {
+  SYNC_SCHEDULER_INVOKE_TIMEOUT: "1s",
+  SYNC_SCHEDULER_LEASE_MARGIN: "1s",
+  SYNC_SCHEDULER_QUIESCENCE: "0s",
+  SYNC_SCHEDULER_ADOPT_AFTER: "0s"
+}
+
+const errorCodes = (summary: Readonly<Record<string, unknown>> | undefined) => {
+  const errors: unknown = summary?.errors
+  return [...new Set(Array.isArray(errors) ? errors.map((error) => error.code) : [])]
+}
+
+test.concurrent("nothing is sent without a confirmed start, and the lease decides the run", async () => {
+  const project = await startProject()
+  const tick = async () => (await startEngine({ ...project.environment, ...SHORT })).exited
+  await project.seedDue(2)
+  project.gateway.faults.set("start_sync_runs", Faults.lostAnswer)
+  const { code, summary } = await tick()
+  expect(code).toBe(5)
+  expect(summary).toMatchObject({
+    triggered: 0,
+    skipped: 2,
+    skips: [{ reason: "start_unconfirmed" }, { reason: "start_unconfirmed" }]
+  })
+  expect(errorCodes(summary)).toEqual(["SUPABASE_UNREACHABLE"])
+  expect(project.functions.calls.length).toBe(0)
+  expect(await project.statuses()).toEqual({ running: 2 })
+
+  project.gateway.faults.clear()
+  expect(await tick()).toMatchObject({ code: 0, summary: { completed: 2 } })
+  expect(await project.statuses()).toEqual({ completed: 2 })
+  expect([...project.functions.effects.values()]).toEqual([1, 1])
+  await project.close()
+}, 90_000)
+
+test.concurrent("the API does not answer: named, exit 5, and the database is as it was", async () => {
+  const project = await startProject()
+  const tick = async (settings = {}) =>
+    (await startEngine({ ...project.environment, ...settings })).exited
+  await project.seedDue(2)
+  project.gateway.faults.set("*", { waitBefore: 300, instead: RESET })
+  const exits = await Promise.all([tick(), tick({ SUPABASE_URL: await closedUrl() })])
+  for (const { code, summary } of exits) {
+    expect(code).toBe(5)
+    expect(summary).toMatchObject({ due: 0, errors: [{ code: "SUPABASE_UNREACHABLE" }] })
+  }
+  expect(await project.statuses()).toEqual({})
+  project.gateway.faults.clear()
+  expect(await tick()).toMatchObject({ code: 0, summary: { completed: 2 } })
+  await project.close()
+}, 90_000)
+
+test.concurrent("PostgreSQL dies with runs in flight and stays away: exit 5, and nothing is lost when it is back", async () => {
+  const postgres = await startPostgres({ fresh: true })
+  const database = await createDatabase({ server: postgres })
+  const mayAnswer = Promise.withResolvers<void>()
+  const functions = await startFunctionServer({ behave: () => until(mayAnswer.promise, ok()) })
+  const gateway = await startGateway({ databaseUrl: database.url, functionsUrl: functions.url })
+  const api = { SUPABASE_URL: gateway.url, SUPABASE_SECRET_KEY: gateway.secretKey, ...SHORT }
+  const direct = { ...api, SUPABASE_DB_URL: database.url }
+  const before = connect(database.url)
+  await before.unsafe(
+    `insert into organization_integrations (org_id, integration_type, sync_schedule, next_run_at)
+     select gen_random_uuid(), 'xledger', '0 0 1 1 *', now() - interval '1 minute' from generate_series(1, 30)`
+  )
+  await before.close()
+  const patient = { SYNC_SCHEDULER_INVOKE_TIMEOUT: "10s" }
+  const limited = ["run", "-o", "json", "--limit", "5"]
+  const engines = await Promise.all([
+    startEngine({ ...api, ...patient }, limited),
+    startEngine({ ...direct, ...patient }, limited)
+  ])
+  await functions.arrived(10)
+  await postgres.kill()
+  mayAnswer.resolve()
+  for (const { code, summary } of await Promise.all(engines.map((engine) => engine.exited))) {
+    expect(code).toBe(5)
+    expect(errorCodes(summary)).toEqual(["SUPABASE_UNREACHABLE"])
+    expect(summary).toMatchObject({ completed: 0, unresolved: 5 })
+  }
+
+  await postgres.restart()
+  const sql = connect(database.url)
+  const [left] = await sql.unsafe(
+    "select count(*)::int as n from sync_run_log where status = 'running'"
+  )
+  expect(left.n).toBe(10)
+  await sql.unsafe("update sync_run_log set lease_until = now() where status = 'running'")
+  for (const environment of [api, direct]) {
+    expect((await (await startEngine(environment)).exited).code).toBe(0)
+  }
+  const [after] = await sql.unsafe(
+    `select count(*) filter (where status = 'completed')::int as completed, count(*)::int as rows,
+            count(distinct integration_id)::int as integrations,
+            count(*) filter (where ambiguous and attempt = 2)::int as repeated from sync_run_log`
+  )
+  expect(after).toEqual({ completed: 30, rows: 30, integrations: 30, repeated: 10 })
+  expect(functions.effects.size).toBe(30)
+  await sql.close()
+  await gateway.close()
+  await functions.close()
+  await postgres.stop()
+}, 120_000)
+
+/** An address on which nothing listens any more. */
+const closedUrl = async (): Promise<string> => {
+  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() })
+  const { origin } = server.url
+  await server.stop(true)
+  return origin
+}
