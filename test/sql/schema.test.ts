@@ -1,0 +1,150 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { spawn } from "node:child_process"
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join, resolve } from "node:path"
+import { dumpMigrations, dumpSchema } from "../../scripts/dump-schema.ts"
+import {
+  connect,
+  createDatabase,
+  type PostgresServer,
+  type TestDatabase
+} from "../support/Postgres.ts"
+import { readMigrations, runScripts } from "../support/PostgresTemplate.ts"
+import { SLOW, servers } from "./Ledger.ts"
+
+const root = resolve(import.meta.dir, "../..")
+
+test(
+  "supabase/schema.sql is what the migrations make (else: bun scripts/dump-schema.ts)",
+  async () => {
+    const committed = readFileSync(join(root, "supabase/schema.sql"), "utf8")
+    // PGlite, applied file by file; the text of 130 KB is compared by line, for a readable difference.
+    expect(committed.split("\n")).toEqual((await dumpMigrations()).split("\n"))
+  },
+  SLOW
+)
+
+test("migrations are named by 14 digits of UTC, each version once", () => {
+  const names = readMigrations().map(({ name }) => name)
+  for (const name of names) expect(name).toMatch(/^20\d{12}_[a-z_]+\.sql$/)
+  expect(new Set(names.map((name) => name.slice(0, 14))).size).toBe(names.length)
+})
+
+for (const { title, open } of servers) {
+  describe(`the migrations, on ${title}`, () => {
+    let server: PostgresServer
+    const opened: Array<() => Promise<void>> = []
+    beforeAll(async () => {
+      server = await open()
+    }, SLOW)
+    afterAll(async () => {
+      for (const close of opened) await close()
+    })
+
+    const create = async (migrations: boolean): Promise<TestDatabase> => {
+      const database = await createDatabase({ server, migrations })
+      opened.push(database.drop)
+      return database
+    }
+    const dump = async ({ url }: TestDatabase): Promise<string> => {
+      const sql = connect(url, { max: 1 })
+      await sql.unsafe("set search_path = ''")
+      const text = await dumpSchema(async (query) => {
+        const rows: ReadonlyArray<{ line: string }> = await sql.unsafe(query)
+        return rows.map(({ line }) => line)
+      })
+      await sql.close()
+      return text
+    }
+
+    test(
+      "applied one by one, each applied again is refused or changes nothing",
+      async () => {
+        const database = await create(false)
+        const answers: Array<string> = []
+        for (const migration of readMigrations()) {
+          await runScripts(database.url, [migration])
+          const before = await dump(database)
+          const again = await runScripts(database.url, [migration]).then(
+            () => "no-op",
+            (error: unknown) => (error instanceof Error ? "refused" : "")
+          )
+          expect(await dump(database), migration.name).toBe(before)
+          answers.push(`${migration.name.slice(8, 14)} ${again}`)
+        }
+        expect(answers.slice(0, 7)).toEqual([
+          ...["000100 refused", "000200 refused", "000300 refused", "000400 refused"],
+          ...["000500 refused", "000600 refused", "000700 no-op"]
+        ])
+      },
+      SLOW
+    )
+
+    test(
+      "pushed by the Supabase CLI, they make the same schema, once; a broken one leaves nothing",
+      async () => {
+        const database = await create(false)
+        const project = mkdtempSync(join(tmpdir(), "sync-scheduler-cli-"))
+        opened.push(async () => rmSync(project, { recursive: true, force: true }))
+        cpSync(join(root, "supabase/migrations"), join(project, "supabase/migrations"), {
+          recursive: true
+        })
+        cpSync(join(root, "supabase/config.toml"), join(project, "supabase/config.toml"))
+        const cli = (...args: ReadonlyArray<string>) =>
+          run(
+            [...args, "--workdir", project, "--db-url", `${database.url}?sslmode=disable`],
+            project
+          )
+
+        const first = await cli("db", "push", "--yes")
+        expect([first.code, first.output]).toEqual([
+          0,
+          expect.stringContaining("Applying migration")
+        ])
+        expect(await dump(database)).toBe(await dump(await create(true)))
+        const listed = await cli("migration", "list")
+        for (const { name } of readMigrations()) {
+          const version = name.slice(0, 14)
+          expect(listed.output).toMatch(new RegExp(`${version}\\W+${version}`))
+        }
+        const second = await cli("db", "push", "--yes")
+        expect(second.output).not.toContain("Applying migration")
+
+        const before = await dump(database)
+        writeFileSync(
+          join(project, "supabase/migrations/20991231000000_broken.sql"),
+          "create table public.half_done (n int);\nselect 1 / 0;\n"
+        )
+        const broken = await cli("db", "push", "--yes")
+        expect(broken.code).not.toBe(0)
+        expect(await dump(database)).toBe(before)
+      },
+      SLOW
+    )
+  })
+}
+
+/** Runs the project's own Supabase CLI, without telemetry and without looking for anything in the home directory. */
+const run = (args: ReadonlyArray<string>, home: string) =>
+  new Promise<{ readonly code: number | null; readonly output: string }>((done, fail) => {
+    const child = spawn(join(root, "node_modules/.bin/supabase"), [...args], {
+      env: {
+        PATH: process.env.PATH ?? "/usr/bin:/bin",
+        HOME: home,
+        SUPABASE_TELEMETRY_DISABLED: "1",
+        DO_NOT_TRACK: "1",
+        NO_COLOR: "1"
+      },
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    let output = ""
+    child.stdout.on("data", (text) => {
+      output += text
+    })
+    child.stderr.on("data", (text) => {
+      output += text
+    })
+    child.on("error", fail)
+    child.on("close", (code) => done({ code, output }))
+  })
