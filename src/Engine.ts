@@ -4,8 +4,9 @@ import { Summary } from "./Domain/Summary.ts"
 import { Tally, tickError } from "./Domain/Tally.ts"
 import { Token } from "./Domain/Token.ts"
 import { claimAll } from "./Engine/Claiming.ts"
-import { execute, type Functions, makeFunctions } from "./Engine/Execution.ts"
+import { execute } from "./Engine/Execution.ts"
 import type { Claimed, TickContext, TickOptions } from "./Engine/TickContext.ts"
+import { type Functions, makeFunctions, prewarm } from "./Engine/Warming.ts"
 import { Ledger } from "./Services/Ledger.ts"
 
 export { preview } from "./Engine/Preview.ts"
@@ -35,7 +36,9 @@ export const tick = Effect.fn("Engine.tick")(function* (options: TickOptions = {
   )
   if (opened._tag === "None") return yield* summarise
   const skewMs = midpoint(startedAt, yield* Clock.currentTimeMillis) - opened.value.now
-  if (opened.value.idle) return yield* summarise
+  const functions = yield* makeFunctions
+  const prewarming = prewarm(opened.value.warmUps, functions)
+  if (opened.value.idle) return yield* Effect.zipRight(prewarming, summarise)
 
   const record = Effect.flatMap(summarise, (summary) =>
     ledger.finishTick(tickId, Schema.encodeSync(Summary)(summary), skewMs)
@@ -53,7 +56,7 @@ export const tick = Effect.fn("Engine.tick")(function* (options: TickOptions = {
   }
   // Given back at once, not only when the last run in flight is over: others need not wait for that.
   const claiming = Effect.onInterrupt(claimAll(opened.value, context), () => giveBack(context))
-  yield* Effect.all([claiming, executeAll(context)], {
+  yield* Effect.all([claiming, executeAll(functions, context), prewarming], {
     concurrency: "unbounded",
     discard: true
   }).pipe(Effect.ensuring(giveBack(context)), Effect.ensuring(record))
@@ -61,15 +64,13 @@ export const tick = Effect.fn("Engine.tick")(function* (options: TickOptions = {
 })
 
 /** The workers: as many as may be in flight, each taking the next claimed run when its last one is over. */
-const executeAll = (context: TickContext) =>
-  Effect.gen(function* () {
-    const functions = yield* makeFunctions
-    const { concurrency } = context.settings
-    yield* Effect.forEach(Array.from({ length: concurrency }), () => work(functions, context), {
-      concurrency,
-      discard: true
-    })
+const executeAll = (functions: Functions, context: TickContext) => {
+  const { concurrency } = context.settings
+  return Effect.forEach(Array.from({ length: concurrency }), () => work(functions, context), {
+    concurrency,
+    discard: true
   })
+}
 
 const work = (functions: Functions, context: TickContext) =>
   Effect.uninterruptibleMask((restore) =>

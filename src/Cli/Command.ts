@@ -58,7 +58,7 @@ export interface Arguments {
 }
 
 /** All that a tick runs on. */
-export type EngineServices = Lock | Ledger | Invoker | EngineConfig
+export type EngineServices = Supabase | Lock | Ledger | Invoker | EngineConfig
 
 /** Whom a tick tells of what it found. */
 export type TellingServices = AlertQueue | Notifier | Ping

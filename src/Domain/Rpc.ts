@@ -10,6 +10,7 @@ export type ArgumentType =
   | "uuid[]"
   | "text"
   | "jsonb"
+  | "boolean"
   | "integer"
   | "bigint"
   | "numeric"
@@ -74,7 +75,14 @@ export const openTick = make({
     integrations: Rows,
     cursor: Schema.NullOr(Schema.String),
     /** Whether a request for past slots can go on. */
-    backfills: Schema.optionalWith(Schema.Boolean, { default: () => false })
+    backfills: Schema.optionalWith(Schema.Boolean, { default: () => false }),
+    /** Functions to wake for slots that come within the next minute; null is the default function. */
+    warm_ups: Schema.optionalWith(
+      Schema.Array(
+        Schema.Struct({ function_name: Schema.NullOr(Schema.String), next_run_at: Instant })
+      ),
+      { default: () => [] }
+    )
   })
 })
 

@@ -10,39 +10,10 @@ import { Token } from "../Domain/Token.ts"
 import { Invoker, type WarmUp } from "../Services/Invoker.ts"
 import { Ledger } from "../Services/Ledger.ts"
 import type { Claimed, TickContext } from "./TickContext.ts"
+import { type Functions, isCold } from "./Warming.ts"
 
 /** A start that is older than this is not sent any more: a frozen engine gives the run back. */
 const SEND_WITHIN_MS = 20_000
-/** After so many attempts in a row that did not reach a function, the rest of its runs wait for the next tick. */
-const MAX_UNREACHED = 10
-/** A first contact slower than this is a cold start, whatever the function says of itself. */
-const COLD_AFTER_MS = 1_000
-
-/** What a tick knows of its functions: who was woken, and who does not answer. */
-export const makeFunctions = Effect.gen(function* () {
-  const invoker = yield* Invoker
-  const unreached = new Map<string | null, number>()
-  const woken = new Map<string | null, Effect.Effect<WarmUp>>()
-  return {
-    isAvailable: (name: string | null) => (unreached.get(name) ?? 0) < MAX_UNREACHED,
-    /** A function that refuses one run (409) is reached all the same. */
-    observe: (name: string | null, outcome: Outcome) => {
-      const isReached = outcome._tag !== "NotExecuted" || outcome.httpStatus === 409
-      unreached.set(name, isReached ? 0 : (unreached.get(name) ?? 0) + 1)
-    },
-    /** Wakes the function before its first invocation of the tick; null when that was done already. */
-    warmUp: (name: string | null) =>
-      Effect.gen(function* () {
-        const first = !woken.has(name)
-        const warming = woken.get(name) ?? (yield* Effect.cached(invoker.warmUp(name)))
-        woken.set(name, warming)
-        const result = yield* warming
-        return first ? result : null
-      })
-  }
-})
-export type Functions = Effect.Effect.Success<typeof makeFunctions>
-
 /**
  * One claimed run, from pending to its outcome: start it, and only when that is confirmed invoke it once, then record
  * what came of it by token. Never fails: everything that can happen ends in the tally.
@@ -55,7 +26,7 @@ export const execute = (item: Claimed, functions: Functions, tick: TickContext) 
       yield* ledger.release([run.run_id]).pipe(Effect.ignore)
       return yield* skip(run, "function_unavailable", tick)
     }
-    const warm = run.warm_up ? yield* functions.warmUp(run.function_name) : null
+    const warm = run.warm_up ? yield* functions.warmUp(run.function_name, true) : null
     const leaseToken = (yield* Token).next()
     const timeoutMs = run.invoke_timeout_ms ?? tick.settings.invokeTimeoutMs
     const leaseMs = timeoutMs + tick.settings.leaseMarginMs
@@ -175,8 +146,7 @@ const settlementOf = (
                 capMs: settings.retryCapMs
               }),
       lease_seconds: outcome._tag === "Accepted" ? settings.runningGuardMs / 1000 : null,
-      cold_start:
-        warm !== null && (warm.cold === true || !warm.ok || warm.latencyMs > COLD_AFTER_MS),
+      cold_start: warm !== null && isCold(warm),
       warm_up_ms: warm === null ? null : Math.round(warm.latencyMs)
     }
   })

@@ -220,7 +220,8 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
           schemaVersion: answer.schema_version,
           idle: answer.idle,
           pending: readRuns(answer.pending),
-          backfills: answer.backfills
+          backfills: answer.backfills,
+          warmUps: answer.warm_ups.map((upcoming) => upcoming.function_name)
         }
       }),
       readDue: Effect.fn("Ledger.readDue")(function* (cursor, scope) {

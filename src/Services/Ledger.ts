@@ -34,6 +34,8 @@ export interface OpenedTick extends DuePage {
   readonly pending: ReadonlyArray<Run>
   /** Somebody asked for slots of the past, and there may be one to run. */
   readonly backfills: boolean
+  /** Functions to wake for slots that come within the next minute; null is the default function. */
+  readonly warmUps: ReadonlyArray<string | null>
 }
 
 /** Whether a pending run is now ours and running. `reason`: lost_race, disabled, not_before, claimed_by_another, gone. */

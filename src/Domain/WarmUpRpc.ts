@@ -1,0 +1,35 @@
+import { Schema } from "effect"
+import { make } from "./Rpc.ts"
+
+/**
+ * Records how a function's first contact went, and answers whether warming it still pays. `p_in_run`: it was made for a
+ * run, whose own settlement raises the incident.
+ */
+export const recordContact = make({
+  name: "record_function_contact",
+  readOnly: false,
+  types: {
+    p_engine_id: "text",
+    p_function_name: "text",
+    p_latency_ms: "numeric",
+    p_ok: "boolean",
+    p_cold: "boolean",
+    p_detail: "text",
+    p_in_run: "boolean"
+  },
+  args: Schema.Struct({
+    p_engine_id: Schema.String,
+    p_function_name: Schema.NullOr(Schema.String),
+    p_latency_ms: Schema.Number,
+    p_ok: Schema.Boolean,
+    p_cold: Schema.NullOr(Schema.Boolean),
+    p_detail: Schema.NullOr(Schema.String),
+    p_in_run: Schema.Boolean
+  }),
+  result: Schema.Struct({
+    pays: Schema.Boolean,
+    verdict: Schema.NullOr(Schema.String),
+    cold_ms: Schema.NullOr(Schema.Number),
+    warm_ms: Schema.NullOr(Schema.Number)
+  })
+})
