@@ -124,7 +124,7 @@ const kinds: Readonly<Record<string, (alert: Alert) => Words>> = {
   cold_start: (alert) => ({
     title: "A function was cold when it was first called",
     over: "the function was warm when it was first called",
-    why: `Its first contact took ${spanOf(number(alert, "warm_up_ms"))}, or failed.`,
+    why: `Its first contact took ${spanOf(number(alert, "warm_up_ms"))}${text(alert, "detail") === null ? "" : `: ${text(alert, "detail")}`}.`,
     next: "If it lasts: fewer dependencies in the function, or ticks that come more often."
   }),
   health: (alert) => ({

@@ -98,37 +98,41 @@ create function public.mark_sync_alerts(p_engine_id text, p_deliveries jsonb, p_
   language plpgsql security definer set search_path = '' set lock_timeout = '250ms' as $$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
-  v_sent bigint;
-  v_failed bigint;
-  v_gave_up bigint;
+  v_delivery record;
+  v_marked record;
+  v_sent integer := 0;
+  v_failed integer := 0;
+  v_gave_up integer := 0;
 begin
   if jsonb_typeof(p_deliveries) is distinct from 'array' then
     raise exception 'mark_sync_alerts: p_deliveries must be a JSON array' using errcode = '22023';
   end if;
-  with delivery as (
-    select e.id::bigint as id, d.error, least(greatest(coalesce(d.retry_after_seconds, 0), 0), 3600) as retry_after
+  for v_delivery in
+    select array(select e::bigint from jsonb_array_elements_text(d.incident_ids) e) as ids, d.error,
+           sync_scheduler.seconds(least(greatest(coalesce(d.retry_after_seconds, 0), 0), 3600)) as retry_after
       from jsonb_to_recordset(p_deliveries) as d(incident_ids jsonb, error text, retry_after_seconds numeric)
-     cross join lateral jsonb_array_elements_text(d.incident_ids) e(id)
-  ), mine as (
-    select i.id, d.error, d.retry_after from public.sync_incident i join delivery d on d.id = i.id
-     where i.alert_claimed_by = p_engine_id
-     order by i.id for update of i
-  ), marked as (
-    update public.sync_incident i set
-      alert_claimed_by = null, alert_claimed_until = null, alert_error = left(m.error, 1000),
-      notified_at = case when m.error is null then coalesce(i.notified_at, v_now) else i.notified_at end,
-      resolve_notified_at = case when m.error is null and i.alert_transition = 'resolved' then v_now end,
-      alert_not_before = case when m.error is not null and i.alert_attempts < p_max_attempts then v_now
-        + greatest(least(interval '30 seconds' * power(2, least(i.alert_attempts, 20) - 1), interval '1 hour'),
-                   sync_scheduler.seconds(m.retry_after)) end,
-      alert_gave_up = case when m.error is not null and i.alert_attempts >= p_max_attempts
-        then i.alert_transition else i.alert_gave_up end,
-      alert_gave_up_at = case when m.error is not null and i.alert_attempts >= p_max_attempts then v_now else i.alert_gave_up_at end
-      from mine m where i.id = m.id
-    returning m.error is null as is_sent, m.error is not null and i.alert_attempts >= p_max_attempts as is_given_up
-  )
-  select count(*) filter (where is_sent), count(*) filter (where not is_sent), count(*) filter (where is_given_up)
-    into v_sent, v_failed, v_gave_up from marked;
+  loop
+    perform 1 from public.sync_incident i
+      where i.id = any (v_delivery.ids) and i.alert_claimed_by = p_engine_id order by i.id for update;
+    with marked as (
+      update public.sync_incident i set
+        alert_claimed_by = null, alert_claimed_until = null, alert_error = left(v_delivery.error, 1000),
+        notified_at = case when v_delivery.error is null then coalesce(i.notified_at, v_now) else i.notified_at end,
+        resolve_notified_at = case when v_delivery.error is null and i.alert_transition = 'resolved' then v_now end,
+        alert_not_before = case when v_delivery.error is not null and i.alert_attempts < p_max_attempts then v_now
+          + greatest(least(interval '30 seconds' * power(2, least(i.alert_attempts, 20) - 1), interval '1 hour'), v_delivery.retry_after) end,
+        alert_gave_up = case when v_delivery.error is not null and i.alert_attempts >= p_max_attempts
+          then i.alert_transition else i.alert_gave_up end,
+        alert_gave_up_at = case when v_delivery.error is not null and i.alert_attempts >= p_max_attempts
+          then v_now else i.alert_gave_up_at end
+       where i.id = any (v_delivery.ids) and i.alert_claimed_by = p_engine_id
+      returning v_delivery.error is not null and i.alert_attempts >= p_max_attempts as is_given_up
+    )
+    select count(*) as n, count(*) filter (where m.is_given_up) as gave_up into v_marked from marked m;
+    v_sent := v_sent + case when v_delivery.error is null then v_marked.n else 0 end;
+    v_failed := v_failed + case when v_delivery.error is null then 0 else v_marked.n end;
+    v_gave_up := v_gave_up + v_marked.gave_up;
+  end loop;
   return jsonb_build_object('sent', v_sent, 'failed', v_failed, 'gave_up', v_gave_up);
 end
 $$;

@@ -76,7 +76,7 @@ Next: sync-scheduler explain 0a000000-0000-4000-8000-000000000001`
       { claimed_at: "T", adopted_by: "e2" },
       "subject claimed the run at T and never started it; e2 did. Nothing was lost."
     ],
-    ["cold_start", { warm_up_ms: 2_400 }, "Its first contact took 2.4 s, or failed."],
+    ["cold_start", { warm_up_ms: 2_400 }, "Its first contact took 2.4 s."],
     ["health", {}, "Its health check failed."],
     ["test", {}, "Somebody ran sync-scheduler notify test."],
     ["flood", {}, "See its detail in sync_incident."]
