@@ -1,6 +1,6 @@
 import { audit, type Findings } from "./Audit.ts"
 import { type Fleet, startFleet } from "./Fleet.ts"
-import { type KillPoint, killPoints } from "./KillPoint.ts"
+import { freezePoint, type KillPoint, killPoints } from "./KillPoint.ts"
 import { countReady, decideHeld, kinds, seed, untilQuiet } from "./Load.ts"
 import { type Site, startSite } from "./Site.ts"
 
@@ -9,13 +9,14 @@ export interface ChaosOptions {
   readonly kills: number
   readonly postgresKills: number
   readonly functionKills: number
+  readonly freezes: number
   readonly engines: number
   /** Told what goes on, line by line. */
   readonly say?: (line: string) => void
 }
 
 export interface ChaosReport extends Findings {
-  /** Kills by point; also `at random`, `PostgreSQL` and `functions`. */
+  /** Kills by point; also at random, of PostgreSQL and of the functions, and freezes. */
   readonly kills: Readonly<Record<string, number>>
   readonly ticks: number
   /** How binaries ended that nobody killed, by exit code. */
@@ -28,11 +29,14 @@ export interface ChaosReport extends Findings {
 export const RANDOM = "at a random moment" as const
 export const POSTGRES = "PostgreSQL killed" as const
 export const FUNCTIONS = "functions killed" as const
+export const FREEZE = "engine frozen" as const
 
 /** So many ambushes at once; more only wait for each other. */
 const LANES = 3
 /** An ambush that nobody walks into by then is given up, and laid again. */
 const AMBUSH_MS = 4_000
+/** How long a call or a function may hang after its engine died, and an engine may be frozen: leases last 3 s. */
+const LINGER_MS = 6_000
 /** Minutes that a new integration is behind: slots that wait. */
 const BEHIND = 8
 
@@ -86,8 +90,13 @@ const killAll = async (
   const tasks = shuffle([
     ...Array.from({ length: options.kills }, (_, n) => pointOf(n)),
     ...Array.from({ length: options.postgresKills }, () => POSTGRES),
-    ...Array.from({ length: options.functionKills }, () => FUNCTIONS)
+    ...Array.from({ length: options.functionKills }, () => FUNCTIONS),
+    ...Array.from({ length: options.freezes }, () => FREEZE)
   ])
+  const lingering: Array<Promise<void>> = []
+  const linger = (stop: () => void) => {
+    lingering.push(Bun.sleep(Math.random() * LINGER_MS).then(stop))
+  }
   let servers = Promise.resolve()
   const inTurn = (action: () => Promise<void>): Promise<void> => {
     servers = servers.then(action)
@@ -97,7 +106,9 @@ const killAll = async (
     for (let task = tasks.pop(); task !== undefined; task = tasks.pop()) {
       if (task === POSTGRES) await inTurn(() => killPostgres(site))
       else if (task === FUNCTIONS) await inTurn(site.restartFunctions)
-      else while (!(await (task === RANDOM ? killAtRandom(fleet) : killAt(task, site, fleet))));
+      else if (task === FREEZE) await repeat(() => freeze(site, fleet))
+      else if (task === RANDOM) await repeat(() => killAtRandom(fleet))
+      else await repeat(() => killAt(task, site, fleet, linger))
       const name = typeof task === "string" ? task : task.name
       kills[name] = (kills[name] ?? 0) + 1
       if (tasks.length % 20 === 0) say(`${tasks.length} deaths to go`)
@@ -106,6 +117,7 @@ const killAll = async (
   const feeding = keepFed(site, () => tasks.length > 0)
   await Promise.all(Array.from({ length: LANES }, lane))
   await feeding
+  await Promise.all(lingering)
   return kills
 }
 
@@ -113,14 +125,36 @@ const killAll = async (
 const pointOf = (n: number): KillPoint | typeof RANDOM =>
   n % 4 === 3 ? RANDOM : (killPoints[(n - Math.floor(n / 4)) % killPoints.length] ?? RANDOM)
 
-const killAt = async (point: KillPoint, site: Site, fleet: Fleet): Promise<boolean> => {
+const repeat = async (attempt: () => Promise<boolean>): Promise<void> => {
+  while (!(await attempt()));
+}
+
+/** Kills who comes by. What it had asked for, or asked a function to do, may be done much later. */
+const killAt = async (
+  point: KillPoint,
+  site: Site,
+  fleet: Fleet,
+  linger: (stop: () => void) => void
+): Promise<boolean> => {
   const { reached, stop } = site.arm(point)
-  try {
-    const pid = await Promise.race([reached, Bun.sleep(AMBUSH_MS).then(() => undefined)])
-    return pid !== undefined && (await fleet.kill(pid))
-  } finally {
+  const pid = await Promise.race([reached, Bun.sleep(AMBUSH_MS).then(() => undefined)])
+  const isKilled = pid !== undefined && (await fleet.kill(pid))
+  if (isKilled && point.call === "goes on") linger(stop)
+  else stop()
+  return isKilled
+}
+
+/** Its answer comes while it cannot hear it; it wakes before or after its lease has ended. */
+const freeze = async (site: Site, fleet: Fleet): Promise<boolean> => {
+  const { reached, stop } = site.arm(freezePoint)
+  const pid = await Promise.race([reached, Bun.sleep(AMBUSH_MS).then(() => undefined)])
+  if (pid === undefined) {
     stop()
+    return false
   }
+  const isFrozen = fleet.freeze(pid, Math.random() * LINGER_MS)
+  stop()
+  return isFrozen
 }
 
 const killAtRandom = async (fleet: Fleet): Promise<boolean> => {

@@ -8,6 +8,8 @@ export interface Fleet {
   readonly exits: ReadonlyArray<EngineExit>
   /** SIGKILL; resolves when it is dead. False when it had ended by itself before. */
   readonly kill: (pid: number) => Promise<boolean>
+  /** SIGSTOP, and SIGCONT when that time has passed. False when it had ended before. */
+  readonly freeze: (pid: number, ms: number) => Promise<boolean>
   /** No new ones; resolves when the last has ended by itself. */
   readonly stop: () => Promise<void>
 }
@@ -39,6 +41,13 @@ export const startFleet = (
       const engine = running.get(pid)
       engine?.kill("SIGKILL")
       return (await engine?.exited)?.signal === "SIGKILL"
+    },
+    freeze: async (pid, ms) => {
+      const engine = running.get(pid)
+      engine?.kill("SIGSTOP")
+      await Bun.sleep(ms)
+      engine?.kill("SIGCONT")
+      return engine !== undefined
     },
     stop: async () => {
       isStopping = true

@@ -10,10 +10,10 @@ export interface KillPoint {
   /** Where the function stands, as it tells the ledger. */
   readonly gates?: ReadonlyArray<string>
   /**
-   * What becomes of the call while its engine dies: it never reaches the database, it is committed and the answer is lost, it
-   * goes on as if nothing had happened, or one of the first two by chance.
+   * What becomes of the call while its engine dies: it never reaches the database, it is committed and the answer is lost, one
+   * of these by chance, it goes on as if nothing had happened (sooner or later), or it is answered as usual.
    */
-  readonly call: "lost" | "committed" | "goes on" | "lost or committed"
+  readonly call: "lost" | "committed" | "lost or committed" | "goes on" | "answered"
 }
 
 /** The ten moments at which a death could lose or double a run. */
@@ -34,6 +34,13 @@ export const killPoints: ReadonlyArray<KillPoint> = [
   { name: "sweep and open", calls: ["open_sync_tick"], call: "lost or committed" },
   { name: "finish", calls: ["finish_sync_tick"], call: "lost or committed" }
 ]
+
+/** Where an engine is frozen: its start is confirmed, and when it wakes the lease may have ended. */
+export const freezePoint: KillPoint = {
+  name: "frozen with a confirmed start",
+  calls: ["start_sync_runs"],
+  call: "answered"
+}
 
 /** A kill point that waits for somebody to reach it. */
 export interface Ambush {
@@ -63,16 +70,15 @@ export const ambush = (point: KillPoint): Ambush => {
     },
     onCall: (call, pid) => {
       if (point.calls?.includes(call.fn) !== true || !catches(pid)) return undefined
-      const commits = point.call === "committed" || (point.call !== "lost" && Math.random() < 0.5)
-      if (point.call === "goes on" || !commits) {
+      const arrives =
+        point.call === "lost or committed" ? Math.random() < 0.5 : point.call !== "lost"
+      if (!arrives || point.call === "goes on") {
         reached.resolve(pid)
-        return point.call === "goes on"
-          ? { waitBefore: ended.promise }
-          : { waitBefore: ended.promise, instead: RESET }
+        return { waitBefore: ended.promise, ...(arrives ? {} : { instead: RESET }) }
       }
       return {
         execute: true,
-        instead: RESET,
+        ...(point.call === "answered" ? {} : { instead: RESET }),
         // Read when the call is committed: that is the moment.
         get waitAfter() {
           reached.resolve(pid)

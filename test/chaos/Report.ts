@@ -1,10 +1,10 @@
-import { type ChaosReport, FUNCTIONS, POSTGRES, RANDOM } from "./Chaos.ts"
+import { type ChaosReport, FREEZE, FUNCTIONS, POSTGRES, RANDOM } from "./Chaos.ts"
 import { killPoints } from "./KillPoint.ts"
 
 /** The report as a table for people. */
 export const showReport = (report: ChaosReport): string => {
-  const order = [...killPoints.map((point) => point.name), RANDOM, POSTGRES, FUNCTIONS]
-  const engineKills = order.slice(0, -2).reduce((sum, name) => sum + (report.kills[name] ?? 0), 0)
+  const order = [...killPoints.map((point) => point.name), RANDOM, POSTGRES, FUNCTIONS, FREEZE]
+  const engineKills = order.slice(0, -3).reduce((sum, name) => sum + (report.kills[name] ?? 0), 0)
   const lines: ReadonlyArray<readonly [string, number | string]> = [
     ...order.map((name) => [name, report.kills[name] ?? 0] as const),
     ["engines killed", engineKills],

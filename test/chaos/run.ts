@@ -8,6 +8,7 @@ const { values } = parseArgs({
     kills: { type: "string", default: "200" },
     "postgres-kills": { type: "string", default: "20" },
     "function-kills": { type: "string", default: "10" },
+    freezes: { type: "string", default: "20" },
     engines: { type: "string", default: "4" },
     json: { type: "boolean", default: false }
   }
@@ -17,6 +18,7 @@ const report = await runChaos({
   kills: Number(values.kills),
   postgresKills: Number(values["postgres-kills"]),
   functionKills: Number(values["function-kills"]),
+  freezes: Number(values.freezes),
   engines: Number(values.engines),
   say: (line) => console.error(line)
 })
