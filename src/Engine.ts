@@ -12,6 +12,9 @@ import { Ledger } from "./Services/Ledger.ts"
 export { preview } from "./Engine/Preview.ts"
 export type { TickEvent, TickOptions } from "./Engine/TickContext.ts"
 
+/** Clocks further apart than this are an incident: logs and deadlines no longer tell the truth. */
+const SKEW_ALERT_MS = 5_000
+
 /**
  * One tick: sweep what dead engines left, read what is due, claim each slot under the advisory lock, invoke the
  * claimed runs (at most `concurrency` at a time), record each outcome, and return the summary.
@@ -38,7 +41,9 @@ export const tick = Effect.fn("Engine.tick")(function* (options: TickOptions = {
   const skewMs = midpoint(startedAt, yield* Clock.currentTimeMillis) - opened.value.now
   const functions = yield* makeFunctions
   const prewarming = prewarm(opened.value.warmUps, functions)
-  if (opened.value.idle) return yield* Effect.zipRight(prewarming, summarise)
+  const isSkewed = Math.abs(skewMs) > SKEW_ALERT_MS
+  if (isSkewed) yield* Effect.logWarning(skewWarning(skewMs))
+  if (opened.value.idle && !isSkewed) return yield* Effect.zipRight(prewarming, summarise)
 
   const record = Effect.flatMap(summarise, (summary) =>
     ledger.finishTick(tickId, Schema.encodeSync(Summary)(summary), skewMs)
@@ -100,5 +105,9 @@ const giveBack = (context: TickContext) =>
     Effect.catchAll((error) => Effect.sync(() => context.tally.error(tickError(error)))),
     Effect.uninterruptible
   )
+
+const skewWarning = (skewMs: number): string =>
+  `This machine's clock is ${Math.abs(Math.round(skewMs))} ms ${skewMs > 0 ? "ahead of" : "behind"} the database's. ` +
+  "What is due goes by the database's clock; set this one with NTP."
 
 const midpoint = (from: number, to: number): number => from + (to - from) / 2

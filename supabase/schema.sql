@@ -384,6 +384,7 @@ CREATE OR REPLACE FUNCTION public.begin_sync_run(p_run_id uuid, p_lease_token uu
  SET search_path TO ''
  SET lock_timeout TO '2s'
  SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
 AS $function$
 declare
@@ -447,6 +448,7 @@ CREATE OR REPLACE FUNCTION public.claim_sync_runs(p_engine_id text, p_claim_toke
  SET search_path TO ''
  SET lock_timeout TO '250ms'
  SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
 AS $function$
 declare
@@ -495,6 +497,7 @@ CREATE OR REPLACE FUNCTION public.complete_sync_run(p_run_id uuid, p_lease_token
  SET search_path TO ''
  SET lock_timeout TO '2s'
  SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
 AS $function$
 begin
@@ -517,9 +520,12 @@ CREATE OR REPLACE FUNCTION public.finish_sync_tick(p_tick_id uuid, p_engine_id t
  SECURITY DEFINER
  SET search_path TO ''
  SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
 AS $function$
 declare
+  -- <host>-<pid>-<4 hex digits>: the clock is the host's, whatever process looks at it.
+  v_host constant text := regexp_replace(p_engine_id, '-[0-9]+-[0-9a-f]{4}$', '');
   v_now constant timestamptz := sync_scheduler.clock();
 begin
   insert into public.sync_tick as t (id, engine_id, started_at, finished_at, clock_skew_ms, due, triggered, completed, failed,
@@ -535,9 +541,9 @@ begin
     skipped = excluded.skipped, unresolved = excluded.unresolved, rescued = excluded.rescued, missed = excluded.missed,
     cold_starts = excluded.cold_starts, summary = excluded.summary;
   if abs(p_clock_skew_ms) > 5000 then
-    perform sync_scheduler.raise_incident('clock_skew', p_engine_id, null, null, jsonb_build_object('clock_skew_ms', p_clock_skew_ms));
+    perform sync_scheduler.raise_incident('clock_skew', v_host, null, null, jsonb_build_object('clock_skew_ms', p_clock_skew_ms));
   elsif p_clock_skew_ms is not null then
-    perform sync_scheduler.resolve_incident('clock_skew', p_engine_id);
+    perform sync_scheduler.resolve_incident('clock_skew', v_host);
   end if;
   perform sync_scheduler.prune();
   return jsonb_build_object('finished', true);
@@ -552,6 +558,7 @@ CREATE OR REPLACE FUNCTION public.heartbeat_sync_run(p_run_id uuid, p_lease_toke
  SET search_path TO ''
  SET lock_timeout TO '2s'
  SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
 AS $function$
 declare
@@ -593,37 +600,41 @@ CREATE OR REPLACE FUNCTION public.mark_sync_alerts(p_engine_id text, p_deliverie
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
-  v_sent bigint;
-  v_failed bigint;
-  v_gave_up bigint;
+  v_delivery record;
+  v_marked record;
+  v_sent integer := 0;
+  v_failed integer := 0;
+  v_gave_up integer := 0;
 begin
   if jsonb_typeof(p_deliveries) is distinct from 'array' then
     raise exception 'mark_sync_alerts: p_deliveries must be a JSON array' using errcode = '22023';
   end if;
-  with delivery as (
-    select e.id::bigint as id, d.error, least(greatest(coalesce(d.retry_after_seconds, 0), 0), 3600) as retry_after
+  for v_delivery in
+    select array(select e::bigint from jsonb_array_elements_text(d.incident_ids) e) as ids, d.error,
+           sync_scheduler.seconds(least(greatest(coalesce(d.retry_after_seconds, 0), 0), 3600)) as retry_after
       from jsonb_to_recordset(p_deliveries) as d(incident_ids jsonb, error text, retry_after_seconds numeric)
-     cross join lateral jsonb_array_elements_text(d.incident_ids) e(id)
-  ), mine as (
-    select i.id, d.error, d.retry_after from public.sync_incident i join delivery d on d.id = i.id
-     where i.alert_claimed_by = p_engine_id
-     order by i.id for update of i
-  ), marked as (
-    update public.sync_incident i set
-      alert_claimed_by = null, alert_claimed_until = null, alert_error = left(m.error, 1000),
-      notified_at = case when m.error is null then coalesce(i.notified_at, v_now) else i.notified_at end,
-      resolve_notified_at = case when m.error is null and i.alert_transition = 'resolved' then v_now end,
-      alert_not_before = case when m.error is not null and i.alert_attempts < p_max_attempts then v_now
-        + greatest(least(interval '30 seconds' * power(2, least(i.alert_attempts, 20) - 1), interval '1 hour'),
-                   sync_scheduler.seconds(m.retry_after)) end,
-      alert_gave_up = case when m.error is not null and i.alert_attempts >= p_max_attempts
-        then i.alert_transition else i.alert_gave_up end,
-      alert_gave_up_at = case when m.error is not null and i.alert_attempts >= p_max_attempts then v_now else i.alert_gave_up_at end
-      from mine m where i.id = m.id
-    returning m.error is null as is_sent, m.error is not null and i.alert_attempts >= p_max_attempts as is_given_up
-  )
-  select count(*) filter (where is_sent), count(*) filter (where not is_sent), count(*) filter (where is_given_up)
-    into v_sent, v_failed, v_gave_up from marked;
+  loop
+    perform 1 from public.sync_incident i
+      where i.id = any (v_delivery.ids) and i.alert_claimed_by = p_engine_id order by i.id for update;
+    with marked as (
+      update public.sync_incident i set
+        alert_claimed_by = null, alert_claimed_until = null, alert_error = left(v_delivery.error, 1000),
+        notified_at = case when v_delivery.error is null then coalesce(i.notified_at, v_now) else i.notified_at end,
+        resolve_notified_at = case when v_delivery.error is null and i.alert_transition = 'resolved' then v_now end,
+        alert_not_before = case when v_delivery.error is not null and i.alert_attempts < p_max_attempts then v_now
+          + greatest(least(interval '30 seconds' * power(2, least(i.alert_attempts, 20) - 1), interval '1 hour'), v_delivery.retry_after) end,
+        alert_gave_up = case when v_delivery.error is not null and i.alert_attempts >= p_max_attempts
+          then i.alert_transition else i.alert_gave_up end,
+        alert_gave_up_at = case when v_delivery.error is not null and i.alert_attempts >= p_max_attempts
+          then v_now else i.alert_gave_up_at end
+       where i.id = any (v_delivery.ids) and i.alert_claimed_by = p_engine_id
+      returning v_delivery.error is not null and i.alert_attempts >= p_max_attempts as is_given_up
+    )
+    select count(*) as n, count(*) filter (where m.is_given_up) as gave_up into v_marked from marked m;
+    v_sent := v_sent + case when v_delivery.error is null then v_marked.n else 0 end;
+    v_failed := v_failed + case when v_delivery.error is null then 0 else v_marked.n end;
+    v_gave_up := v_gave_up + v_marked.gave_up;
+  end loop;
   return jsonb_build_object('sent', v_sent, 'failed', v_failed, 'gave_up', v_gave_up);
 end
 $function$;
@@ -647,6 +658,7 @@ CREATE OR REPLACE FUNCTION public.pause_integration(p_integration_id uuid, p_act
  SET search_path TO ''
  SET lock_timeout TO '2s'
  SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
 AS $function$
 declare
@@ -672,6 +684,7 @@ CREATE OR REPLACE FUNCTION public.prune_sync_history(p_keep_runs_days integer DE
  SET search_path TO ''
  SET lock_timeout TO '250ms'
  SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
 AS $function$
 declare
@@ -715,6 +728,8 @@ CREATE OR REPLACE FUNCTION public.read_due_integrations(p_limit integer DEFAULT 
  STABLE SECURITY DEFINER
  SET search_path TO ''
  SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET enable_sort TO 'off'
  SET jit TO 'off'
 AS $function$
 declare
@@ -779,6 +794,7 @@ CREATE OR REPLACE FUNCTION public.read_pending_runs(p_engine_id text, p_limit in
  STABLE SECURITY DEFINER
  SET search_path TO ''
  SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
 AS $function$
 declare
@@ -984,6 +1000,7 @@ CREATE OR REPLACE FUNCTION public.release_sync_claims(p_engine_id text, p_run_id
  SET search_path TO ''
  SET lock_timeout TO '250ms'
  SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
 AS $function$
 declare
@@ -1006,6 +1023,7 @@ CREATE OR REPLACE FUNCTION public.release_sync_run(p_run_id uuid, p_actor text, 
  SET search_path TO ''
  SET lock_timeout TO '2s'
  SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
 AS $function$
 declare
@@ -1076,6 +1094,7 @@ CREATE OR REPLACE FUNCTION public.resume_integration(p_integration_id uuid, p_ac
  SET search_path TO ''
  SET lock_timeout TO '2s'
  SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
 AS $function$
 declare
@@ -1103,6 +1122,7 @@ CREATE OR REPLACE FUNCTION public.retry_sync_run(p_run_id uuid, p_actor text, p_
  SET search_path TO ''
  SET lock_timeout TO '2s'
  SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
 AS $function$
 declare
@@ -1150,6 +1170,7 @@ CREATE OR REPLACE FUNCTION public.settle_sync_runs(p_engine_id text, p_settlemen
  SET search_path TO ''
  SET lock_timeout TO '250ms'
  SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
 AS $function$
 declare
@@ -1191,6 +1212,7 @@ CREATE OR REPLACE FUNCTION public.start_sync_runs(p_engine_id text, p_starts jso
  SET search_path TO ''
  SET lock_timeout TO '250ms'
  SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
 AS $function$
 declare
@@ -1240,6 +1262,7 @@ CREATE OR REPLACE FUNCTION public.sweep_sync_runs(p_engine_id text, p_quiescence
  SET search_path TO ''
  SET lock_timeout TO '250ms'
  SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
 AS $function$
 declare
@@ -1369,6 +1392,7 @@ CREATE OR REPLACE FUNCTION public.trigger_sync_run(p_integration_id uuid, p_acto
  SET search_path TO ''
  SET lock_timeout TO '2s'
  SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
 AS $function$
 declare
@@ -2075,6 +2099,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.open_tick(p_tick_id uuid, p_engine_id 
  SECURITY DEFINER
  SET search_path TO ''
  SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
 AS $function$
 declare

@@ -80,7 +80,8 @@ $$;
 -- Returns {expired, proven, requeued, released, skipped}.
 create function public.sweep_sync_runs(
   p_engine_id text, p_quiescence_seconds numeric default 430, p_running_guard_seconds numeric default 1800, p_limit integer default 100
-) returns jsonb language plpgsql security definer set search_path = '' set lock_timeout = '250ms' set enable_seqscan = off set jit = off as $$
+) returns jsonb language plpgsql security definer set search_path = '' set lock_timeout = '250ms' set enable_seqscan = off set enable_bitmapscan = off
+  set jit = off as $$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_quiescence constant interval := sync_scheduler.seconds(coalesce(p_quiescence_seconds, 430));
@@ -152,7 +153,8 @@ create function sync_scheduler.count_one(p_counts jsonb, p_key text) returns jso
 create function public.read_pending_runs(
   p_engine_id text, p_limit integer default 100, p_adopt_after_seconds numeric default 10,
   p_org_id uuid default null, p_integration_ids uuid[] default null, p_exclude uuid[] default '{}'
-) returns jsonb language plpgsql stable security definer set search_path = '' set enable_seqscan = off set jit = off as $$
+) returns jsonb language plpgsql stable security definer set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+  set jit = off as $$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_adopt_from constant timestamptz := v_now - sync_scheduler.seconds(coalesce(p_adopt_after_seconds, 10));
@@ -183,7 +185,8 @@ create function sync_scheduler.schema_version() returns text language sql immuta
 -- ranges, ticks, resolved incidents. Never waits for anybody: what another session holds is left for the next time.
 create function public.prune_sync_history(
   p_keep_runs_days integer default 400, p_keep_ticks_days integer default 30, p_limit integer default 1000
-) returns jsonb language plpgsql security definer set search_path = '' set lock_timeout = '250ms' set enable_seqscan = off set jit = off as $$
+) returns jsonb language plpgsql security definer set search_path = '' set lock_timeout = '250ms' set enable_seqscan = off set enable_bitmapscan = off
+  set jit = off as $$
 declare
   v_runs_before constant timestamptz := sync_scheduler.clock() - make_interval(days => greatest(p_keep_runs_days, 1));
   v_ticks_before constant timestamptz := sync_scheduler.clock() - make_interval(days => greatest(p_keep_ticks_days, 1));
@@ -233,7 +236,8 @@ $$;
 -- p_options: {engine_version, adopt_after_seconds, quiescence_seconds, running_guard_seconds, limit, org_id, integration_ids}
 -- Returns {now, schema_version, idle, swept, pending: [run], integrations: [...], cursor}.
 create function public.open_sync_tick(p_tick_id uuid, p_engine_id text, p_options jsonb default '{}') returns jsonb
-  language plpgsql security definer set search_path = '' set enable_seqscan = off set jit = off as $$
+  language plpgsql security definer set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+  set jit = off as $$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_limit constant integer := coalesce((p_options ->> 'limit')::integer, 100);
@@ -263,8 +267,11 @@ $$;
 
 -- The last call of a tick that found something: its counts and its summary.
 create function public.finish_sync_tick(p_tick_id uuid, p_engine_id text, p_summary jsonb, p_clock_skew_ms bigint default null)
-returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off set jit = off as $$
+returns jsonb language plpgsql security definer set search_path = '' set enable_seqscan = off set enable_bitmapscan = off
+  set jit = off as $$
 declare
+  -- <host>-<pid>-<4 hex digits>: the clock is the host's, whatever process looks at it.
+  v_host constant text := regexp_replace(p_engine_id, '-[0-9]+-[0-9a-f]{4}$', '');
   v_now constant timestamptz := sync_scheduler.clock();
 begin
   insert into public.sync_tick as t (id, engine_id, started_at, finished_at, clock_skew_ms, due, triggered, completed, failed,
@@ -280,9 +287,9 @@ begin
     skipped = excluded.skipped, unresolved = excluded.unresolved, rescued = excluded.rescued, missed = excluded.missed,
     cold_starts = excluded.cold_starts, summary = excluded.summary;
   if abs(p_clock_skew_ms) > 5000 then
-    perform sync_scheduler.raise_incident('clock_skew', p_engine_id, null, null, jsonb_build_object('clock_skew_ms', p_clock_skew_ms));
+    perform sync_scheduler.raise_incident('clock_skew', v_host, null, null, jsonb_build_object('clock_skew_ms', p_clock_skew_ms));
   elsif p_clock_skew_ms is not null then
-    perform sync_scheduler.resolve_incident('clock_skew', p_engine_id);
+    perform sync_scheduler.resolve_incident('clock_skew', v_host);
   end if;
   perform sync_scheduler.prune();
   return jsonb_build_object('finished', true);

@@ -1,0 +1,30 @@
+import { afterEach, beforeEach, expect, test } from "bun:test"
+import { type Project, startProject } from "../support/Project.ts"
+
+let project: Project
+beforeEach(async () => {
+  project = await startProject()
+})
+afterEach(() => project.close())
+
+const moveDatabaseClock = (by: string) =>
+  project.sql.unsafe(`create or replace function sync_scheduler.clock() returns timestamptz
+    language sql stable return date_trunc('milliseconds', now() + interval '${by}')`)
+
+test("a clock that differs from the database's is measured and recorded, also by an idle tick", async () => {
+  await moveDatabaseClock("20 seconds")
+  expect(await project.tick("direct")).toMatchObject({ due: 0, errors: [] })
+  const [tick] = await project.sql`select clock_skew_ms::int as skew, finished_at from sync_tick`
+  expect(tick.finished_at).not.toBeNull()
+  expect(Math.abs(tick.skew + 20_000)).toBeLessThan(5_000)
+  const [incident] =
+    await project.sql`select subject, detail from sync_incident where kind = 'clock_skew'`
+  expect(incident.detail.clock_skew_ms).toBe(tick.skew)
+})
+
+test("due goes by the database's clock, whatever this machine's says", async () => {
+  await moveDatabaseClock("20 seconds")
+  await project.seedDue(1, { next_run_at: "now() + interval '15 seconds'" })
+  await project.seedDue(1, { next_run_at: "now() + interval '1 hour'" })
+  expect(await project.tick("supabase-js")).toMatchObject({ due: 1, completed: 1 })
+})
