@@ -96,7 +96,8 @@ $$;
 -- Returns {now, started: [run], skipped: [{run_id, reason, status, detail?}]}.
 create function public.start_sync_runs(
   p_engine_id text, p_starts jsonb, p_adopt_after_seconds numeric default 10, p_drift_alert_seconds numeric default 300
-) returns jsonb language plpgsql security definer set search_path = '' set lock_timeout = '250ms' set enable_seqscan = off set jit = off as $$
+) returns jsonb language plpgsql security definer set search_path = '' set lock_timeout = '250ms' set enable_seqscan = off set enable_bitmapscan = off
+  set jit = off as $$
 declare
   v_adopt_after constant interval := sync_scheduler.seconds(coalesce(p_adopt_after_seconds, 10));
   v_drift_alert_ms constant numeric := coalesce(p_drift_alert_seconds, 300) * 1000;
@@ -303,7 +304,8 @@ $$;
 -- Settles a batch of at most 100 attempts by token. p_settlements: [{run_id, lease_token, ...result}].
 -- Returns {now, settled: [{run_id, accepted, status, attempt, retry_at, reason, detail?}]}.
 create function public.settle_sync_runs(p_engine_id text, p_settlements jsonb, p_quiescence_seconds numeric default 430)
-returns jsonb language plpgsql security definer set search_path = '' set lock_timeout = '250ms' set enable_seqscan = off set jit = off as $$
+returns jsonb language plpgsql security definer set search_path = '' set lock_timeout = '250ms' set enable_seqscan = off set enable_bitmapscan = off
+  set jit = off as $$
 declare
   v_quiescence constant interval := sync_scheduler.seconds(coalesce(p_quiescence_seconds, 430));
   v_one jsonb;
@@ -337,7 +339,8 @@ $$;
 
 -- For the function, its first act: may I begin? Only a granted function may do anything.
 create function public.begin_sync_run(p_run_id uuid, p_lease_token uuid, p_nonce uuid default null) returns jsonb
-  language plpgsql security definer set search_path = '' set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
+  language plpgsql security definer set search_path = '' set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
+  set jit = off as $$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_reason text;
@@ -366,7 +369,8 @@ $$;
 
 -- For the function, while it works: still mine? Extends the lease; brings an unknown run back to running.
 create function public.heartbeat_sync_run(p_run_id uuid, p_lease_token uuid) returns jsonb
-  language plpgsql security definer set search_path = '' set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
+  language plpgsql security definer set search_path = '' set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
+  set jit = off as $$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_reason text;
@@ -399,7 +403,8 @@ $$;
 -- For the function, its last act: this is what came of it. p_status: completed | failed.
 create function public.complete_sync_run(
   p_run_id uuid, p_lease_token uuid, p_status text, p_error jsonb default null, p_response jsonb default null
-) returns jsonb language plpgsql security definer set search_path = '' set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
+) returns jsonb language plpgsql security definer set search_path = '' set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
+  set jit = off as $$
 begin
   if p_status is null or p_status not in ('completed', 'failed') then
     raise exception 'complete_sync_run: p_status must be completed or failed, not %', p_status using errcode = '22023';

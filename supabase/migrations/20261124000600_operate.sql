@@ -11,7 +11,8 @@ $$;
 
 -- failed, skipped or unknown -> pending, with one more attempt. The only way out of a finished state.
 create function public.retry_sync_run(p_run_id uuid, p_actor text, p_reason text) returns jsonb
-  language plpgsql security definer set search_path = '' set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
+  language plpgsql security definer set search_path = '' set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
+  set jit = off as $$
 declare
   v_from text;
   v_reason text;
@@ -51,7 +52,8 @@ $$;
 
 -- unknown and held -> released: it stays unknown, and later slots run. Somebody has looked: its incident is resolved.
 create function public.release_sync_run(p_run_id uuid, p_actor text, p_reason text) returns jsonb
-  language plpgsql security definer set search_path = '' set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
+  language plpgsql security definer set search_path = '' set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
+  set jit = off as $$
 declare
   r public.sync_run_log;
 begin
@@ -70,7 +72,8 @@ $$;
 
 -- A run right now, outside the schedule. Its slot is now().
 create function public.trigger_sync_run(p_integration_id uuid, p_actor text, p_reason text) returns jsonb
-  language plpgsql security definer set search_path = '' set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
+  language plpgsql security definer set search_path = '' set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
+  set jit = off as $$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_reason text;
@@ -106,7 +109,8 @@ $$;
 
 -- Pauses an integration: its slots are passed over, on record, until it is resumed.
 create function public.pause_integration(p_integration_id uuid, p_actor text, p_reason text) returns jsonb
-  language plpgsql security definer set search_path = '' set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
+  language plpgsql security definer set search_path = '' set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
+  set jit = off as $$
 declare
   i public.organization_integrations;
 begin
@@ -124,7 +128,8 @@ $$;
 
 -- Resumes an integration and closes its breaker. No slot that passed while it was paused is fired.
 create function public.resume_integration(p_integration_id uuid, p_actor text, p_reason text) returns jsonb
-  language plpgsql security definer set search_path = '' set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
+  language plpgsql security definer set search_path = '' set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
+  set jit = off as $$
 declare
   i public.organization_integrations;
 begin
