@@ -93,7 +93,7 @@ const kinds: Readonly<Record<string, (alert: Alert) => Words>> = {
   }),
   unknown: (alert) => ({
     title: "It is not known whether a sync took effect",
-    over: "the outcome of the sync is known, or it was released",
+    over: "the outcome of the sync is known, or it is run again",
     why: failure(alert) ?? "No outcome was reported.",
     next: `See in the accounting system whether it took effect, then: sync-scheduler runs show ${alert.run?.id ?? alert.subject}`
   }),
