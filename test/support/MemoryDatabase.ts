@@ -1,5 +1,8 @@
 import { format } from "../../src/Domain/Instant.ts"
 
+/** An error that the SQL function would raise. */
+export class Raised extends Error {}
+
 /** A row of organization_integrations, as far as the engine's SQL functions look at it. Instants in ms. */
 export interface IntegrationRow {
   id: string
@@ -22,6 +25,7 @@ export interface IntegrationRow {
   warm_up: boolean
   consecutive_failures: number
   breaker_until: number | null
+  paused_reason: string | null
   config: unknown
 }
 
@@ -53,6 +57,8 @@ export interface RunRow {
   finished_at: number | null
   released_at: number | null
   drift_ms: number | null
+  duration_ms: number | null
+  warm_up_ms: number | null
   http_status: number | null
   error_code: string | null
   error_message: string | null
@@ -63,12 +69,37 @@ export interface RunRow {
   ambiguous_before: boolean
 }
 
+/** A row of sync_skipped_range. */
 export interface RangeRow {
   integration_id: string
   from: number
   to: number
   count: number
   reason: string
+  recorded_by: string
+}
+
+/** A row of sync_run_event. */
+export interface EventRow {
+  run_id: string | null
+  integration_id: string
+  at: number
+  kind: string
+  from: string | null
+  to: string | null
+  attempt: number | null
+  actor: string
+  reason: string | null
+}
+
+/** A row of sync_incident, open or resolved. */
+export interface IncidentRow {
+  kind: string
+  subject: string
+  opened_at: number
+  last_seen_at: number
+  occurrences: number
+  resolved_at: number | null
 }
 
 /** A transition that happened, in order: what the invariants are checked on. */
@@ -81,22 +112,32 @@ export interface Transition {
 }
 
 /**
- * The state of the database and the elementary reads over it, in memory. MemoryFunctions mirrors the SQL functions on
- * top of it; test/contract/MemoryParity.test.ts proves on random sequences of calls that both behave the same.
+ * The state of the database and the elementary reads and writes over it, in memory. MemoryFunctions mirrors the SQL
+ * functions on top of it; test/contract/MemoryParity.test.ts proves on random sequences of calls that both behave the
+ * same.
  */
 export class MemoryDatabase {
   readonly integrations = new Map<string, IntegrationRow>()
   readonly runs = new Map<string, RunRow>()
   readonly ranges: Array<RangeRow> = []
+  readonly events: Array<EventRow> = []
+  readonly incidents: Array<IncidentRow> = []
   readonly ticks = new Map<string, unknown>()
   readonly transitions: Array<Transition> = []
+  /** The live runs, so that sweeping does not read the whole log. */
+  readonly live = new Map<string, RunRow>()
+  private readonly openIncidents = new Map<string, IncidentRow>()
   private readonly slots = new Map<string, RunRow>()
   private readonly ofIntegration = new Map<string, Array<RunRow>>()
   /** The database clock, ms. */
   now: () => number
-  private readonly nextId: () => string
+  /** Whether another session holds the integration's lock at this moment. */
+  isLocked: (integrationId: string) => boolean = () => false
+  /** The most rows of a page: PostgreSQL's functions have 100; a smaller one is met more often. */
+  pageLimit = 100
+  private readonly nextId: (integrationId: string, scheduledFor: number) => string
 
-  constructor(now: () => number, nextId: () => string) {
+  constructor(now: () => number, nextId: (integrationId: string, scheduledFor: number) => string) {
     this.now = now
     this.nextId = nextId
   }
@@ -122,6 +163,7 @@ export class MemoryDatabase {
       warm_up: false,
       consecutive_failures: 0,
       breaker_until: null,
+      paused_reason: null,
       config: {},
       ...row
     }
@@ -135,7 +177,7 @@ export class MemoryDatabase {
   ): RunRow | null {
     const integration = this.integrations.get(row.integration_id)
     const full: RunRow = {
-      id: this.nextId(),
+      id: "",
       org_id: integration?.org_id ?? "",
       integration_type: integration?.integration_type ?? "unknown",
       idempotency_key: `${row.integration_id}:${format(row.scheduled_for)}`,
@@ -159,6 +201,8 @@ export class MemoryDatabase {
       finished_at: null,
       released_at: null,
       drift_ms: null,
+      duration_ms: null,
+      warm_up_ms: null,
       http_status: null,
       error_code: null,
       error_message: null,
@@ -171,18 +215,13 @@ export class MemoryDatabase {
     }
     if (this.slots.has(full.idempotency_key)) return null
     if (isLive(full) && this.liveRun(full.integration_id) !== undefined) return null
+    full.id = row.id ?? this.nextId(row.integration_id, row.scheduled_for)
     this.slots.set(full.idempotency_key, full)
     this.runs.set(full.id, full)
     const siblings = this.ofIntegration.get(full.integration_id)
     if (siblings === undefined) this.ofIntegration.set(full.integration_id, [full])
     else siblings.push(full)
-    this.transitions.push({
-      run_id: full.id,
-      from: null,
-      to: full.status,
-      why: "insert",
-      at: this.now()
-    })
+    this.noteStatus(full, null, "insert")
     return full
   }
 
@@ -195,17 +234,64 @@ export class MemoryDatabase {
   }
 
   liveRun(integrationId: string, exceptRunId?: string): RunRow | undefined {
-    return this.runsOf(integrationId).find((run) => isLive(run) && run.id !== exceptRunId)
+    for (const run of this.live.values()) {
+      if (run.integration_id === integrationId && run.id !== exceptRunId) return run
+    }
+    return undefined
   }
 
-  /** Changes a run; the only way its status may change, so that no transition escapes the record. */
+  /** Changes a run; the only way to do so, so that no transition escapes the record and no finished run changes. */
   move(run: RunRow, why: string, changes: Partial<RunRow>): void {
-    if (run.status === "completed") throw new Error(`completed runs never change (${why})`)
+    if (run.status === "completed" || run.status === "failed" || run.status === "skipped") {
+      const isRetry =
+        run.status !== "completed" &&
+        changes.status === "pending" &&
+        (changes.max_attempts ?? 0) > Math.max(run.max_attempts, run.attempt)
+      if (!isRetry) throw new Raised(`run ${run.id} is ${run.status}: finished runs never change`)
+    }
     const from = run.status
     Object.assign(run, changes)
+    this.noteStatus(run, from, why)
+  }
+
+  private noteStatus(run: RunRow, from: string | null, why: string): void {
+    if (isLive(run)) this.live.set(run.id, run)
+    else this.live.delete(run.id)
     if (run.status !== from) {
       this.transitions.push({ run_id: run.id, from, to: run.status, why, at: this.now() })
     }
+  }
+
+  record(
+    event: Pick<EventRow, "run_id" | "integration_id" | "kind" | "actor"> & Partial<EventRow>
+  ): void {
+    const { from = null, to = null, attempt = null, reason = null } = event
+    this.events.push({ ...event, at: this.now(), from, to, attempt, reason })
+  }
+
+  /** Opens an incident, or counts one more occurrence of the open one. */
+  raise(kind: string, subject: string): void {
+    const open = this.openIncidents.get(`${kind}|${subject}`)
+    const now = this.now()
+    if (open === undefined) {
+      const incident = { kind, subject, opened_at: now, last_seen_at: now }
+      const row = { ...incident, occurrences: 1, resolved_at: null }
+      this.incidents.push(row)
+      this.openIncidents.set(`${kind}|${subject}`, row)
+    } else {
+      open.last_seen_at = now
+      open.occurrences += 1
+    }
+  }
+
+  resolve(kind: string, subject: string): void {
+    const open = this.openIncidents.get(`${kind}|${subject}`)
+    if (open !== undefined) open.resolved_at = this.now()
+    this.openIncidents.delete(`${kind}|${subject}`)
+  }
+
+  isOpen(kind: string, subject: string): boolean {
+    return this.openIncidents.has(`${kind}|${subject}`)
   }
 }
 
@@ -214,9 +300,9 @@ export const isLive = (run: RunRow): boolean =>
   run.status === "running" ||
   (run.status === "unknown" && run.released_at === null)
 
-export const lastSignOfLife = (run: RunRow): number | null => {
+export const lastSignOfLife = (run: RunRow): number => {
   const signs = [run.started_at, run.attempt_started_at, run.began_at, run.heartbeat_at].filter(
     (at) => at !== null
   )
-  return signs.length === 0 ? null : Math.max(...signs)
+  return signs.length === 0 ? run.created_at : Math.max(...signs)
 }

@@ -84,7 +84,7 @@ export class World {
     })
     const supabase = Layer.succeed(
       Supabase,
-      memorySupabase(this.functions, (name, execute) => this.carry(name, execute))
+      memorySupabase(this.functions, (name, execute, args) => this.carry(name, execute, args))
     )
     return Layer.mergeAll(LockLive.layer, LedgerLive.layer).pipe(
       Layer.provideMerge(Layer.mergeAll(config, supabase, Layer.succeed(Invoker, this.invoker)))

@@ -1,0 +1,204 @@
+import { Clock, Duration, Effect, Logger, LogLevel, Random, Runtime, type Scheduler } from "effect"
+import { Token } from "../../src/Domain/Token.ts"
+
+interface Event {
+  readonly at: number
+  readonly order: number
+  readonly run: () => void
+}
+
+/**
+ * The one true clock of a simulated world. Whatever happens is an event on it; when nothing is left to do at an
+ * instant, it jumps to the next one. No timer, promise or turn of the event loop is involved, so that the order of
+ * events is a function of the program alone, and an hour costs what happens in it.
+ */
+export class VirtualClock {
+  /** Epoch milliseconds. */
+  now: number
+  /** Events that took place so far. */
+  count = 0
+  private order = 0
+  private readonly heap: Array<Event> = []
+  private ready: Array<() => void> = []
+  private stopped = false
+
+  constructor(now: number) {
+    this.now = now
+  }
+
+  /** At an instant, or at once when that is past. */
+  at(instant: number, run: () => void): void {
+    if (instant <= this.now) this.soon(run)
+    else push(this.heap, { at: instant, order: this.order++, run })
+  }
+
+  after(ms: number, run: () => void): void {
+    this.at(this.now + ms, run)
+  }
+
+  /** Now, after everything that is to happen now already. */
+  soon(run: () => void): void {
+    this.ready.push(run)
+  }
+
+  /** Nothing more happens. */
+  stop(): void {
+    this.stopped = true
+  }
+
+  /** Lets time go on up to and including an instant. *Fails* with a thrown error after `maxEvents`: nothing advances. */
+  runUntil(instant: number, maxEvents: number): void {
+    while (!this.stopped) {
+      const batch = this.ready
+      if (batch.length > 0) {
+        this.ready = []
+        for (const run of batch) {
+          if (this.stopped) return
+          this.count += 1
+          run()
+        }
+      } else {
+        const next = this.heap[0]
+        if (next === undefined || next.at > instant) break
+        pop(this.heap)
+        this.now = next.at
+        this.count += 1
+        next.run()
+      }
+      if (this.count > maxEvents) throw new Error(`more than ${maxEvents} events`)
+    }
+    this.now = Math.max(this.now, instant)
+  }
+}
+
+/** Which of a process's clocks notices that it stood still. */
+export type FreezeSeenBy = "both" | "wall" | "monotonic"
+
+/**
+ * A process of the simulated world: fibers that see its clocks, which may be wrong, and stand still or die with it.
+ * Dying is what SIGKILL does: nothing runs any more, no finalizer either.
+ */
+export class VirtualProcess {
+  isAlive = true
+  private frozenUntil = Number.NEGATIVE_INFINITY
+  private wallOffsetMs: number
+  private monotonicOffsetMs = 0
+  private readonly time: VirtualClock
+  private readonly random: Random.Random
+  private readonly nextToken: () => string
+  private readonly scheduler: Scheduler.Scheduler = {
+    shouldYield: () => false,
+    scheduleTask: (task) => this.time.soon(() => this.enter(task))
+  }
+
+  constructor(
+    time: VirtualClock,
+    options: {
+      readonly seed: number
+      readonly nextToken: () => string
+      readonly wallOffsetMs?: number
+    }
+  ) {
+    this.time = time
+    this.random = Random.make(options.seed)
+    this.nextToken = options.nextToken
+    this.wallOffsetMs = options.wallOffsetMs ?? 0
+  }
+
+  /** Runs an effect in this process: its clock, its random source, its tokens; without logs and spans. */
+  fork<A, E>(effect: Effect.Effect<A, E>) {
+    const inside = effect.pipe(
+      Effect.withClock(this.clock),
+      Effect.withRandom(this.random),
+      Effect.provideService(Token, { next: this.nextToken }),
+      Effect.withTracerEnabled(false),
+      Logger.withMinimumLogLevel(LogLevel.None)
+    )
+    return Runtime.runFork(Runtime.defaultRuntime)(inside, { scheduler: this.scheduler })
+  }
+
+  /** Something reaches the process: at once, when it stands still after that, when it is dead never. */
+  enter(task: () => void): void {
+    if (!this.isAlive) return
+    if (this.isFrozen) this.time.at(this.frozenUntil, () => this.enter(task))
+    else task()
+  }
+
+  kill(): void {
+    this.isAlive = false
+  }
+
+  get isFrozen(): boolean {
+    return this.time.now < this.frozenUntil
+  }
+
+  /** Stands still for a while. A clock that does not see it goes on where it was. */
+  freeze(ms: number, seenBy: FreezeSeenBy): void {
+    if (this.isFrozen) return
+    this.frozenUntil = this.time.now + ms
+    this.time.at(this.frozenUntil, () => {
+      if (seenBy === "monotonic") this.wallOffsetMs -= ms
+      if (seenBy === "wall") this.monotonicOffsetMs -= ms
+    })
+  }
+
+  /** Sets the wall clock off from the truth, as a wrong or a corrected clock does. */
+  setWall(offsetMs: number): void {
+    this.wallOffsetMs = offsetMs
+  }
+
+  readonly clock: Clock.Clock = makeClock(
+    () => this.time.now + this.wallOffsetMs,
+    () => BigInt(this.time.now + this.monotonicOffsetMs) * 1_000_000n,
+    (ms, wake) => this.time.after(ms, () => this.enter(wake))
+  )
+}
+
+const makeClock = (
+  millis: () => number,
+  nanos: () => bigint,
+  wakeAfter: (ms: number, wake: () => void) => void
+): Clock.Clock => ({
+  [Clock.ClockTypeId]: Clock.ClockTypeId,
+  unsafeCurrentTimeMillis: millis,
+  unsafeCurrentTimeNanos: nanos,
+  currentTimeMillis: Effect.sync(millis),
+  currentTimeNanos: Effect.sync(nanos),
+  sleep: (duration) => {
+    const ms = Math.ceil(Duration.toMillis(duration))
+    return Effect.async<void>((resume) => wakeAfter(ms, () => resume(Effect.void)))
+  }
+})
+
+const isBefore = (a: Event, b: Event): boolean =>
+  a.at < b.at || (a.at === b.at && a.order < b.order)
+
+const push = (heap: Array<Event>, event: Event): void => {
+  let index = heap.length
+  heap.push(event)
+  while (index > 0) {
+    const above = (index - 1) >> 1
+    const parent = heap[above]
+    if (parent === undefined || !isBefore(event, parent)) break
+    heap[index] = parent
+    index = above
+  }
+  heap[index] = event
+}
+
+const pop = (heap: Array<Event>): void => {
+  const last = heap.pop()
+  if (last === undefined || heap.length === 0) return
+  let index = 0
+  for (;;) {
+    const left = heap[2 * index + 1]
+    const right = heap[2 * index + 2]
+    if (left === undefined) break
+    const isLeft = right === undefined || isBefore(left, right)
+    const child = isLeft ? left : right
+    if (!isBefore(child, last)) break
+    heap[index] = child
+    index = 2 * index + (isLeft ? 1 : 2)
+  }
+  heap[index] = last
+}
