@@ -1,0 +1,110 @@
+import { randomUUID } from "node:crypto"
+import type { SQL } from "bun"
+import { Effect, Layer, Logger, LogLevel, Redacted } from "effect"
+import { defaultEngineSettings, EngineConfig } from "../../src/Config.ts"
+import type { Outcome } from "../../src/Domain/Outcome.ts"
+import type { Summary } from "../../src/Domain/Summary.ts"
+import { type AuditOptions, type AuditReport, auditRecord } from "../../src/Engine/Auditing.ts"
+import * as Engine from "../../src/Engine.ts"
+import * as LedgerLive from "../../src/Layers/LedgerLive.ts"
+import * as LockLive from "../../src/Layers/LockLive.ts"
+import * as PostgresLive from "../../src/Layers/PostgresLive.ts"
+import { Invoker } from "../../src/Services/Invoker.ts"
+import { connect, createDatabase } from "./Postgres.ts"
+
+/** A real PostgreSQL whose clock only the test moves, the real engine over it, and functions that answer at once. */
+export interface HistoryWorld {
+  readonly sql: SQL
+  readonly now: () => number
+  readonly setClock: (ms: number) => Promise<void>
+  /** An enabled integration made now; `columns` in SQL. */
+  readonly insert: (columns?: Readonly<Record<string, string>>) => Promise<string>
+  /** One tick of an engine of its own. */
+  readonly tick: (options?: Engine.TickOptions) => Promise<Summary>
+  readonly audit: (options: AuditOptions) => Promise<AuditReport>
+  /** How the functions answer; completed when not set. */
+  answer: () => Outcome
+  /** Deletes everything, history too, and sets the clock. */
+  readonly reset: (ms: number) => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+export const completed: Outcome = { _tag: "Completed", httpStatus: 200, response: { ok: true } }
+
+/** Starts a world at an instant. Close it. */
+export const openHistoryWorld = async (start: number): Promise<HistoryWorld> => {
+  const database = await createDatabase()
+  const sql = connect(database.url, { max: 2 })
+  await sql
+    .unsafe(`
+    create table sync_scheduler.test_clock (at timestamptz not null);
+    insert into sync_scheduler.test_clock values (to_timestamp(${start / 1000}));
+    create or replace function sync_scheduler.clock() returns timestamptz
+      language sql stable return (select c.at from sync_scheduler.test_clock c);`)
+    .simple()
+  let now = start
+  let engines = 0
+  const supabase = PostgresLive.layer({ url: Redacted.make(database.url), connections: 2 })
+  const setClock = async (ms: number) => {
+    now = ms
+    await sql.unsafe(`update sync_scheduler.test_clock set at = to_timestamp(${ms / 1000})`)
+  }
+  const world: HistoryWorld = {
+    sql,
+    now: () => now,
+    setClock,
+    insert: async (columns = {}) => {
+      const id = randomUUID()
+      const all = {
+        id: `'${id}'`,
+        org_id: `'${randomUUID()}'`,
+        integration_type: "'xledger'",
+        sync_schedule: "'*/5 * * * *'",
+        created_at: "sync_scheduler.clock()",
+        schedule_since: "sync_scheduler.clock()",
+        ...columns
+      }
+      await sql.unsafe(
+        `insert into organization_integrations (${Object.keys(all)}) values (${Object.values(all)})`
+      )
+      return id
+    },
+    tick: (options = {}) => {
+      const engineId = `engine-${++engines}`
+      const config = Layer.succeed(EngineConfig, { engineId, ...defaultEngineSettings })
+      const invoker = Layer.succeed(
+        Invoker,
+        Invoker.of({
+          invoke: () => Effect.sync(() => world.answer()),
+          warmUp: () => Effect.succeed({ latencyMs: 1, ok: true, cold: false, detail: null })
+        })
+      )
+      const engine = Layer.mergeAll(LockLive.layer, LedgerLive.layer).pipe(
+        Layer.provideMerge(Layer.mergeAll(supabase, config, invoker))
+      )
+      return Effect.runPromise(
+        Engine.tick(options).pipe(
+          Effect.provide(engine),
+          // The database's clock is far from this machine's, of which the engine would warn.
+          Logger.withMinimumLogLevel(LogLevel.None),
+          Effect.orDie
+        )
+      )
+    },
+    audit: (options) =>
+      Effect.runPromise(auditRecord(options).pipe(Effect.provide(supabase), Effect.orDie)),
+    answer: () => completed,
+    reset: async (ms) => {
+      await sql.unsafe(`
+        delete from organization_integrations; delete from sync_run_log; delete from sync_run_event;
+        delete from sync_skipped_range; delete from sync_schedule_history; delete from sync_incident;
+        delete from sync_tick; delete from sync_backfill`)
+      await setClock(ms)
+    },
+    close: async () => {
+      await sql.close()
+      await database.drop()
+    }
+  }
+  return world
+}
