@@ -82,11 +82,28 @@ const isRejected = (exit: Exit.Exit<unknown, SupabaseError>): boolean =>
   Exit.isFailure(exit) &&
   Option.exists(Cause.failureOption(exit.cause), (error) => error.reason === "Rejected")
 
+/** At most one item of each run, in turn: answers name the run, so two of one run could not be told apart. */
+const inRounds = <Waiting extends { readonly item: { readonly run_id: string } }>(
+  batch: ReadonlyArray<Waiting>
+): ReadonlyArray<ReadonlyArray<Waiting>> => {
+  const rounds: Array<Array<Waiting>> = []
+  const counts = new Map<string, number>()
+  for (const waiting of batch) {
+    const { run_id } = waiting.item
+    const round = counts.get(run_id) ?? 0
+    counts.set(run_id, round + 1)
+    const others = rounds[round]
+    if (others === undefined) rounds.push([waiting])
+    else others.push(waiting)
+  }
+  return rounds
+}
+
 /**
  * Puts calls that happen together into one batch: what arrives while a batch is under way makes the next one. One
- * batch at a time, at most 100 items. `send` answers one result per item, in order.
+ * batch at a time, at most 100 items, of each run at most one. `send` answers one result per item, in order.
  */
-const makeCombiner = <In, Out>(
+const makeCombiner = <In extends { readonly run_id: string }, Out>(
   send: (batch: ReadonlyArray<In>) => Effect.Effect<ReadonlyArray<Out | undefined>, SupabaseError>,
   operation: string
 ): Effect.Effect<(item: In) => Effect.Effect<Out, SupabaseError>, never, Lifetime.Scope> =>
@@ -128,10 +145,12 @@ const makeCombiner = <In, Out>(
       Effect.zipLeft(Effect.yieldNow()),
       Effect.zipWith(Queue.takeUpTo(queue, PAGE - 1), (first, rest) => [first, ...rest]),
       Effect.flatMap((batch) =>
-        sendApart(batch.map((waiting) => waiting.item)).pipe(
-          Effect.flatMap((exits) =>
-            Effect.forEach(batch, (waiting, index) =>
-              Deferred.done(waiting.answer, exits[index] ?? Exit.fail(missing))
+        Effect.forEach(inRounds(batch), (round) =>
+          sendApart(round.map((waiting) => waiting.item)).pipe(
+            Effect.flatMap((exits) =>
+              Effect.forEach(round, (waiting, index) =>
+                Deferred.done(waiting.answer, exits[index] ?? Exit.fail(missing))
+              )
             )
           )
         )
