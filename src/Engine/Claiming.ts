@@ -6,7 +6,6 @@ import type { SkipReport } from "../Domain/Summary.ts"
 import { tickError, unreadableError } from "../Domain/Tally.ts"
 import { type DuePage, Ledger, type OpenedTick } from "../Services/Ledger.ts"
 import { type Claims, Lock } from "../Services/Lock.ts"
-import { claimBackfills } from "./Backfilling.ts"
 import type { TickContext } from "./TickContext.ts"
 
 /** The most slots in one claim; the SQL function enforces the same. */
@@ -14,27 +13,8 @@ const MAX_BATCH = 100
 /** Integrations with more due slots that one tick works off in turn; the others go on in the next tick. */
 const MAX_BACKLOG = 1000
 
-/**
- * Everything there is to start: what waits, then every due page, then further slots of the same integrations, and when
- * nothing of the schedules is left, slots of the past that were asked for.
- */
-export const claimAll = (opened: OpenedTick, tick: TickContext) =>
-  Effect.gen(function* () {
-    const claiming = yield* makeClaiming(tick)
-    yield* claiming.adopt(opened)
-    let page: DuePage = opened
-    for (;;) {
-      yield* claiming.claimPage(page)
-      if (page.cursor === null || (yield* claiming.isOver)) break
-      const next = yield* claiming.read(page.cursor)
-      if (next === null) break
-      page = next
-    }
-    yield* claiming.claimBacklog
-    if (opened.backfills && !claiming.hasBacklog()) yield* claimBackfills(claiming, tick)
-  }).pipe(Effect.ensuring(tick.claimed.end), Effect.withSpan("Engine.claimAll"))
-
-const makeClaiming = (tick: TickContext) =>
+/** The means of claiming that a tick has: pages of due slots, waiting runs, further slots of the same integrations. */
+export const makeClaiming = (tick: TickContext) =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
     const lock = yield* Lock
