@@ -15,11 +15,20 @@ export const isRepeatable = (error: SupabaseError): boolean =>
 export const repeatFor =
   (withinMs: number) =>
   <A, R>(call: Effect.Effect<A, SupabaseError, R>): Effect.Effect<A, SupabaseError, R> =>
-    Effect.retry(call, {
-      while: isRepeatable,
-      schedule: Schedule.exponential("100 millis", 2).pipe(
-        Schedule.union(Schedule.spaced("5 seconds")),
-        Schedule.jittered,
-        Schedule.upTo(Duration.millis(withinMs))
-      )
+    Effect.catchIf(call, isRepeatable, (first) => {
+      // Only a call that failed pays for the schedule: nearly all succeed at once.
+      let isKnown = true
+      const again = Effect.suspend(() => {
+        if (!isKnown) return call
+        isKnown = false
+        return Effect.fail(first)
+      })
+      return Effect.retry(again, {
+        while: isRepeatable,
+        schedule: Schedule.exponential("100 millis", 2).pipe(
+          Schedule.union(Schedule.spaced("5 seconds")),
+          Schedule.jittered,
+          Schedule.upTo(Duration.millis(withinMs))
+        )
+      })
     })
