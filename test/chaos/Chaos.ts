@@ -105,7 +105,7 @@ const killAll = async (
   const lane = async () => {
     for (let task = tasks.pop(); task !== undefined; task = tasks.pop()) {
       if (task === POSTGRES) await inTurn(() => killPostgres(site))
-      else if (task === FUNCTIONS) await inTurn(site.restartFunctions)
+      else if (task === FUNCTIONS) await inTurn(() => killFunctions(site))
       else if (task === FREEZE) await repeat(() => freeze(site, fleet))
       else if (task === RANDOM) await repeat(() => killAtRandom(fleet))
       else await repeat(() => killAt(task, site, fleet, linger))
@@ -169,6 +169,15 @@ const killPostgres = async ({ postgres }: Site): Promise<void> => {
   await postgres.kill()
   await Bun.sleep(Math.random() * 1_500)
   await postgres.restart()
+}
+
+/** Every other time with a run that has booked and not reported: nobody but the books knows of it then. */
+const killFunctions = async (site: Site): Promise<void> => {
+  const gates = Math.random() < 0.5 ? ["worked"] : ["begun"]
+  const { reached, stop } = site.arm({ name: FUNCTIONS, gates, call: "answered" })
+  await Promise.race([reached, Bun.sleep(AMBUSH_MS)])
+  await site.restartFunctions()
+  stop()
 }
 
 /** New integrations whenever the engines could run dry: an ambush needs somebody who comes by. */
