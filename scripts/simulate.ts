@@ -1,0 +1,128 @@
+/**
+ * Runs seeded worlds of the production engine and checks every invariant in each:
+ *
+ *   bun run simulate [--seeds 1000] [--from 1] [--jobs 2] [--keep-going]   many seeds, spread over processes
+ *   bun run simulate --seed 4711 [--trace]                                 one seed, again and exactly
+ *
+ * Ends with 1 when an invariant is violated, and prints the seed, the commit, the invariant and the command that replays
+ * it. With --json a line of figures is printed for each process, for whoever adds them up.
+ */
+import { availableParallelism } from "node:os"
+import { parseArgs } from "node:util"
+import { INVARIANTS } from "../test/simulation/Invariants.ts"
+import { type Result, simulate } from "../test/simulation/Simulation.ts"
+
+/** What a number of seeds came to. */
+interface Figures {
+  seeds: number
+  slots: number
+  runs: number
+  effects: number
+  ticks: number
+  violations: number
+}
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: "string", default: "1000" },
+    from: { type: "string", default: "1" },
+    seed: { type: "string" },
+    jobs: { type: "string", default: String(Math.min(availableParallelism(), 8)) },
+    trace: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+    "keep-going": { type: "boolean", default: false }
+  }
+})
+
+const commit = (): string => {
+  const git = Bun.spawnSync(["git", "rev-parse", "--short=12", "HEAD"], { stderr: "ignore" })
+  return git.success ? git.stdout.toString().trim() : "unknown"
+}
+
+const report = ({ seed, violation, level }: Result): void => {
+  if (violation === null) return
+  const { invariant, message, at } = violation
+  console.error(
+    [
+      `VIOLATION  I${invariant}: ${INVARIANTS[invariant]}`,
+      `  ${message}`,
+      `  at ${at}, seed ${seed} (faults: ${level}), commit ${commit()}`,
+      `  replay: bun run simulate --seed ${seed} --trace`
+    ].join("\n")
+  )
+}
+
+const add = (sum: Figures, more: Figures): Figures => ({
+  seeds: sum.seeds + more.seeds,
+  slots: sum.slots + more.slots,
+  runs: sum.runs + more.runs,
+  effects: sum.effects + more.effects,
+  ticks: sum.ticks + more.ticks,
+  violations: sum.violations + more.violations
+})
+
+const none: Figures = { seeds: 0, slots: 0, runs: 0, effects: 0, ticks: 0, violations: 0 }
+
+/** The seeds from `from` on, one after the other, in this process. */
+const runSeeds = (from: number, count: number): Figures => {
+  let figures = none
+  for (let seed = from; seed < from + count; seed++) {
+    const result = simulate(seed)
+    report(result)
+    const { slots, runs, effects, ticks, violation } = result
+    const violations = violation === null ? 0 : 1
+    figures = add(figures, { seeds: 1, slots, runs, effects, ticks, violations })
+    if (violations > 0 && !values["keep-going"]) break
+  }
+  return figures
+}
+
+/** The same, spread over processes: each takes a stretch of the seeds. */
+const runJobs = async (from: number, count: number, jobs: number): Promise<Figures> => {
+  const size = Math.ceil(count / jobs)
+  const shares = Array.from({ length: jobs }, (_, job) => ({
+    from: from + job * size,
+    count: Math.min(size, count - job * size)
+  })).filter((share) => share.count > 0)
+  const figures = await Promise.all(
+    shares.map(async (share) => {
+      const args = ["--from", `${share.from}`, "--seeds", `${share.count}`, "--jobs", "1", "--json"]
+      if (values["keep-going"]) args.push("--keep-going")
+      const child = Bun.spawn([process.execPath, import.meta.path, ...args], {
+        stdout: "pipe",
+        stderr: "inherit"
+      })
+      const text = await new Response(child.stdout).text()
+      const code = await child.exited
+      if (text.trim() === "") throw new Error(`a process ended with ${code} and no figures`)
+      const share_: Figures = JSON.parse(text)
+      return share_
+    })
+  )
+  return figures.reduce(add, none)
+}
+
+const startedAt = performance.now()
+if (values.seed !== undefined) {
+  const result = simulate(Number(values.seed), { trace: values.trace })
+  for (const line of result.trace) console.log(line)
+  report(result)
+  const { seed, slots, runs, effects, ticks, traceHash } = result
+  console.log(
+    `seed ${seed}: ${slots} slots, ${runs} runs, ${effects} effects, ${ticks} ticks, trace ${traceHash}`
+  )
+  process.exitCode = result.violation === null ? 0 : 1
+} else {
+  const [from, count, jobs] = [Number(values.from), Number(values.seeds), Number(values.jobs)]
+  const figures =
+    jobs > 1 && count > jobs ? await runJobs(from, count, jobs) : runSeeds(from, count)
+  const seconds = (performance.now() - startedAt) / 1000
+  const { seeds, slots, runs, effects, ticks, violations } = figures
+  console.log(
+    values.json
+      ? JSON.stringify(figures)
+      : `${seeds} seeds, ${slots} slots, ${runs} runs, ${effects} effects, ${ticks} ticks, ${violations} violations: ` +
+          `${seconds.toFixed(1)} s, ${Math.round(slots / seconds)} slots/s`
+  )
+  process.exitCode = violations === 0 ? 0 : 1
+}

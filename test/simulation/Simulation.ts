@@ -1,0 +1,315 @@
+import { defaultEngineSettings, type EngineSettings } from "../../src/Config.ts"
+import { format } from "../../src/Domain/Instant.ts"
+import { type IntegrationRow, isLive } from "../support/MemoryDatabase.ts"
+import { Coverage } from "./Coverage.ts"
+import { EngineHost } from "./EngineHost.ts"
+import { DISTURBANCES, type Disturbance, type FaultMix } from "./Faults.ts"
+import { FunctionHost, type FunctionStyle } from "./Function.ts"
+import { Checker } from "./Invariants.ts"
+import { Meddling } from "./Meddling.ts"
+import { Network } from "./Network.ts"
+import { Oracle } from "./Oracle.ts"
+import { SCHEDULES, STARTS } from "./Slots.ts"
+import { Universe, type Violation } from "./Universe.ts"
+
+const MINUTE = 60_000
+/** More than any world needs: beyond it, something goes round in circles. */
+const MAX_EVENTS = 1_500_000
+
+/** What came of one seed. */
+export interface Result {
+  readonly seed: number
+  readonly violation: Violation | null
+  readonly traceHash: string
+  readonly trace: ReadonlyArray<string>
+  readonly level: FaultMix["level"]
+  readonly slots: number
+  readonly runs: number
+  readonly effects: number
+  readonly ticks: number
+  readonly events: number
+  /** How often each transition happened, by `from > to`. */
+  readonly transitions: ReadonlyMap<string, number>
+}
+
+/** Runs the world of one seed to its end. The same seed gives the same world, to the millisecond. */
+export const simulate = (seed: number, options: { readonly trace?: boolean } = {}): Result =>
+  new Simulation(seed, options.trace ?? false).run()
+
+class Simulation {
+  private readonly seed: number
+  private readonly universe: Universe
+  private readonly oracle: Oracle
+  private readonly checker: Checker
+  private readonly coverage: Coverage
+  private readonly meddling: Meddling
+  private readonly network: Network
+  private readonly hosts: Array<EngineHost> = []
+  private readonly settings: Omit<EngineSettings, "engineId">
+  private readonly styles = new Map<string, FunctionStyle>()
+  private readonly start: number
+  private outageUntil = 0
+
+  constructor(seed: number, trace: boolean) {
+    this.seed = seed
+    const start = STARTS[seed % STARTS.length] ?? STARTS[0]
+    const universe = new Universe(seed, start, { trace })
+    const { dice } = universe
+    this.start = start
+    this.universe = universe
+    this.oracle = new Oracle(universe)
+    this.checker = new Checker(universe, this.oracle)
+    this.coverage = new Coverage(universe, start)
+    this.settings = {
+      ...defaultEngineSettings,
+      concurrency: dice.pick([1, 2, 3, 5, 5]),
+      invokeTimeoutMs: dice.pick([155_000, 155_000, 60_000]),
+      runningGuardMs: dice.pick([600_000, 1_800_000]),
+      retryCapMs: dice.pick([60_000, 900_000]),
+      catchUpWindowMs: dice.pick([20 * MINUTE, 1440 * MINUTE])
+    }
+    if (dice.chance(0.4)) universe.db.pageLimit = dice.between(2, 4)
+    this.meddling = new Meddling({ ...this, universe, settings: this.settings })
+    const isCut = () => universe.isFaulty && universe.time.now < this.outageUntil
+    const functions: FunctionHost = new FunctionHost({
+      universe,
+      witness: this.oracle,
+      styleOf: (id) => this.styleOf(id),
+      isCut,
+      call: (peer, name, args, timeoutMs, receive) =>
+        this.network.call(peer, name, args, timeoutMs, receive)
+    })
+    this.network = new Network(universe, (request, answer) => functions.serve(request, answer))
+    const integrations = dice.between(8, 12)
+    for (let n = 0; n < integrations; n++) this.addIntegration(n)
+    const hosts = dice.pick([2, 2, 3])
+    for (let n = 1; n <= hosts; n++) {
+      const { network, checker, settings } = this
+      this.hosts.push(new EngineHost(universe, network, checker, settings, `engine-${n}`))
+    }
+  }
+
+  private styleOf(integrationId: string): FunctionStyle {
+    const style = this.styles.get(integrationId)
+    if (style === undefined) throw new Error(`no function for ${integrationId}`)
+    return this.universe.isFaulty ? style : { ...style, leastMs: 50, mostMs: 3_000 }
+  }
+
+  private addIntegration(n: number): void {
+    const { dice, db, faults } = this.universe
+    const kind = dice.pick(["often", "often", "often", "hourly", "hourly", "seldom"] as const)
+    const [sync_schedule, timezone] = dice.pick(
+      dice.chance(0.05) ? SCHEDULES.never : SCHEDULES[kind]
+    )
+    const isFenced = dice.chance(0.65)
+    const isDeferred = dice.chance(0.3)
+    const catch_up = dice.pick(
+      isDeferred && kind === "often"
+        ? (["latest", "skip"] as const)
+        : (["latest", "latest", "all", "skip"] as const)
+    )
+    const lateMs = dice.pick([0, 0, 0, MINUTE, 30 * MINUTE, 180 * MINUTE])
+    const row: Partial<IntegrationRow> & { readonly id: string } = {
+      id: dice.uuid(),
+      org_id: dice.uuid(),
+      sync_schedule,
+      timezone,
+      catch_up,
+      schedule_since: this.start - lateMs,
+      next_run_at: dice.chance(0.2) ? this.start - lateMs - dice.between(0, MINUTE) : null,
+      max_attempts: dice.pick([1, 2, 3, 3, 5]),
+      on_unknown: dice.pick(["retry", "hold"]),
+      fenced: isFenced,
+      warm_up: dice.chance(0.2),
+      config: { n, secret: this.universe.plantedSecret }
+    }
+    this.coverage.add(db.seed(row))
+    this.styles.set(row.id, {
+      isFenced,
+      isDeferred,
+      leastMs: dice.pick([100, 1_000, 5_000]),
+      mostMs:
+        faults.level === "none"
+          ? 30_000
+          : dice.pick(isDeferred ? [30_000, 300_000] : [10_000, 30_000, 120_000])
+    })
+  }
+
+  run(): Result {
+    const { universe } = this
+    const { dice, time } = universe
+    this.checker.noteEdit()
+    for (const host of this.hosts) host.start()
+    const faultyUntil = this.start + dice.pick([45, 60, 60, 75, 90]) * MINUTE
+    this.disturbUntil(faultyUntil)
+    let slots = 0
+    try {
+      time.runUntil(faultyUntil, MAX_EVENTS)
+      this.recover()
+      slots = this.coverage.check(time.now - 20 * MINUTE)
+      this.checker.atEnd()
+      if (universe.faults.level === "none") this.checkCalm()
+    } catch (error) {
+      universe.violate(10, String(error instanceof Error ? error.stack : error))
+    }
+    return this.result(slots)
+  }
+
+  /** Faults happen at random instants, as often as this seed's mix says. */
+  private disturbUntil(end: number): void {
+    const { dice, time, faults } = this.universe
+    const every = (perHour: number, act: () => void) => {
+      if (perHour <= 0) return
+      const next = () => {
+        const ms = dice.span(1, 2 * (3_600_000 / perHour))
+        if (time.now + ms >= end) return
+        time.after(ms, () => {
+          act()
+          next()
+        })
+      }
+      next()
+    }
+    for (const kind of DISTURBANCES) every(faults.perHour[kind] ?? 0, () => this.disturb(kind))
+    every(60, () => this.meddling.writeStale())
+    every(60, () => {
+      const run = dice.pick([undefined, ...[...this.universe.db.live.values()]])
+      if (run !== undefined) this.meddling.beginTooLate(run)
+    })
+  }
+
+  private disturb(kind: Disturbance): void {
+    const { dice, time } = this.universe
+    const host = dice.pick([this.hosts[0], ...this.hosts])
+    if (["partition", "outage", "freeze", "clockStep", "stop", "crash"].includes(kind)) {
+      this.universe.note("disturb", kind)
+    }
+    switch (kind) {
+      case "partition":
+        host?.partition(dice.span(1_000, 600_000))
+        break
+      case "outage":
+        this.outageUntil = time.now + dice.span(1_000, 300_000)
+        for (const each of this.hosts) each.partition(this.outageUntil - time.now)
+        return
+      case "freeze":
+        host?.freeze(dice.span(100, 600_000))
+        break
+      case "clockStep":
+        host?.setClock(dice.between(-300_000, 300_000))
+        break
+      case "stop":
+        host?.stop()
+        break
+      case "crash":
+        host?.crash()
+        break
+      default:
+        this.meddling.disturb(kind)
+        break
+    }
+  }
+
+  /** Faults are off. First everything that nobody holds settles by itself; then operators resolve the rest. */
+  private recover(): void {
+    const { universe } = this
+    universe.isFaulty = false
+    universe.note("recovery", "begins")
+    for (const host of this.hosts) host.setClock(0)
+    if (!this.settle(100, (row) => this.isBlocked(row))) return
+    for (const row of universe.db.integrations.values()) {
+      if (row.breaker_until !== null) {
+        this.meddling.operate("resume_integration", { p_integration_id: row.id })
+      }
+    }
+    for (const run of [...universe.db.live.values()]) {
+      if (run.status !== "unknown") continue
+      this.meddling.operate("retry_sync_run", { p_run_id: run.id })
+      if (run.status === "unknown") {
+        this.meddling.operate("release_sync_run", { p_run_id: run.id })
+      }
+    }
+    this.settle(60, () => false)
+  }
+
+  /** Held by an ambiguous run, or by its breaker: it waits for a person, or for longer than we look. */
+  private isBlocked(row: IntegrationRow): boolean {
+    const live = this.universe.db.liveRun(row.id)
+    const isHeld = live?.status === "unknown" && row.on_unknown === "hold"
+    return isHeld || row.breaker_until !== null
+  }
+
+  private settle(minutes: number, isExempt: (row: IntegrationRow) => boolean): boolean {
+    const { time, db } = this.universe
+    for (let minute = 0; minute < minutes; minute++) {
+      time.runUntil(time.now + MINUTE, MAX_EVENTS)
+      if (this.universe.violation !== null) return false
+      if (minute >= 3 && this.unsettled(isExempt).length === 0) return true
+    }
+    const [first] = this.unsettled(isExempt)
+    const row = first === undefined ? undefined : db.integrations.get(first)
+    const live = first === undefined ? undefined : db.liveRun(first)
+    const state = live === undefined ? "no live run" : `${live.status} ${live.idempotency_key}`
+    const next = format(row?.next_run_at ?? 0)
+    this.universe.violate(
+      this.isAnyBlocked ? 12 : 10,
+      `${first} does not settle within ${minutes} minutes: ${state}, next slot ${next}`
+    )
+    return false
+  }
+
+  private get isAnyBlocked(): boolean {
+    return [...this.universe.db.integrations.values()].some((row) => this.isBlocked(row))
+  }
+
+  private unsettled(isExempt: (row: IntegrationRow) => boolean): ReadonlyArray<string> {
+    const { db, time } = this.universe
+    const recent = time.now - 3 * MINUTE
+    const late = [...db.live.values()].filter((run) => {
+      const row = db.integrations.get(run.integration_id)
+      return run.created_at < recent && (row === undefined || !isExempt(row))
+    })
+    const behind = [...db.integrations.values()].filter(
+      (row) =>
+        row.enabled &&
+        row.schedule_error === null &&
+        !isExempt(row) &&
+        (row.next_run_at === null ? row.schedule_since : row.next_run_at) < recent
+    )
+    return [...late.map((run) => run.integration_id), ...behind.map((row) => row.id)]
+  }
+
+  /** Without faults nothing is lost, repeated, ambiguous or failed. */
+  private checkCalm(): void {
+    for (const run of this.universe.db.runs.values()) {
+      const effects = this.oracle.of(run.idempotency_key).length
+      if (isLive(run) && run.status !== "unknown") continue
+      if (run.status !== "completed" || effects !== 1 || run.attempt !== 1) {
+        const what = `${run.status}, ${effects} effects, attempt ${run.attempt}`
+        this.universe.violate(10, `${run.idempotency_key} without any fault: ${what}`)
+      }
+    }
+  }
+
+  private result(slots: number): Result {
+    const { universe } = this
+    const transitions = new Map<string, number>()
+    for (const { from, to, why } of universe.db.transitions) {
+      const name = `${from} > ${to}: ${why}`
+      transitions.set(name, (transitions.get(name) ?? 0) + 1)
+    }
+    return {
+      seed: this.seed,
+      violation: universe.violation,
+      traceHash: universe.traceHash,
+      trace: universe.lines ?? [],
+      level: universe.faults.level,
+      slots,
+      runs: universe.db.runs.size,
+      effects: this.oracle.count,
+      ticks: this.hosts.reduce((sum, host) => sum + host.ticks, 0),
+      events: universe.time.count,
+      transitions
+    }
+  }
+}
