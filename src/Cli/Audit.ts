@@ -136,7 +136,7 @@ const lines = (report: AuditReport, { style, width }: Terminal): ReadonlyArray<s
   ] as const
   const verdict =
     missing > 0
-      ? `${style.red("✗")} ${counted(missing, "slot")} of ${counted(slots, "slot")} ${missing === 1 ? "has" : "have"} no run and no record, ${span}.`
+      ? `${style.red("✗")} ${missing.toLocaleString("en-US")} of ${counted(slots, "slot")} ${missing === 1 ? "has" : "have"} no run and no record, ${span}.`
       : slots === 0
         ? `${style.green("✓")} No holes: no slot was due, ${span} (${counted(integrations, "integration")}).`
         : `${style.green("✓")} No holes: each of ${counted(slots, "slot")} of ${counted(integrations, "integration")} has one run or is on record as passed over, ${span}.`

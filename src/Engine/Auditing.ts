@@ -9,7 +9,7 @@ import { Supabase } from "../Services/Supabase.ts"
 /** Slots and ranges of one page: some 300 KB, read in some 50 ms. */
 const PAGE = 20_000
 /** How long a page is tried again before the audit fails. */
-const READ_WITHIN_MS = 20_000
+const READ_WITHIN_MS = 10_000
 /** Holes that a report lists; more are counted. */
 const MAX_HOLES = 10_000
 
