@@ -1,19 +1,6 @@
-import {
-  Cause,
-  Deferred,
-  Effect,
-  Either,
-  Exit,
-  Layer,
-  type Scope as Lifetime,
-  Option,
-  type ParseResult,
-  Queue,
-  Schema
-} from "effect"
+import { Effect, Either, Layer, Option, type ParseResult, Schema } from "effect"
 import { EngineConfig } from "../Config.ts"
 import { Backfill } from "../Domain/Backfill.ts"
-import { SupabaseError } from "../Domain/Errors.ts"
 import { readBackfills } from "../Domain/HistoryRpc.ts"
 import { DueIntegration } from "../Domain/Integration.ts"
 import { repeatFor } from "../Domain/Repetition.ts"
@@ -21,6 +8,7 @@ import * as Rpc from "../Domain/Rpc.ts"
 import { Run } from "../Domain/Run.ts"
 import {
   type DuePage,
+  type FirstContact,
   Ledger,
   type Scope,
   type Start,
@@ -28,6 +16,7 @@ import {
 } from "../Services/Ledger.ts"
 import { Supabase } from "../Services/Supabase.ts"
 import { VERSION } from "../Version.ts"
+import { makeCombiner } from "./Combiner.ts"
 
 /** The most rows a page holds and a batch carries; the SQL functions enforce the same. */
 const PAGE = 100
@@ -78,94 +67,6 @@ const scopeArguments = (scope: Scope) => ({
   ...(scope.integrationIds === undefined ? {} : { p_integration_ids: scope.integrationIds })
 })
 
-const isRejected = (exit: Exit.Exit<unknown, SupabaseError>): boolean =>
-  Exit.isFailure(exit) &&
-  Option.exists(Cause.failureOption(exit.cause), (error) => error.reason === "Rejected")
-
-/** At most one item of each run, in turn: answers name the run, so two of one run could not be told apart. */
-const inRounds = <Waiting extends { readonly item: { readonly run_id: string } }>(
-  batch: ReadonlyArray<Waiting>
-): ReadonlyArray<ReadonlyArray<Waiting>> => {
-  const rounds: Array<Array<Waiting>> = []
-  const counts = new Map<string, number>()
-  for (const waiting of batch) {
-    const { run_id } = waiting.item
-    const round = counts.get(run_id) ?? 0
-    counts.set(run_id, round + 1)
-    const others = rounds[round]
-    if (others === undefined) rounds.push([waiting])
-    else others.push(waiting)
-  }
-  return rounds
-}
-
-/**
- * Puts calls that happen together into one batch: what arrives while a batch is under way makes the next one. One
- * batch at a time, at most 100 items, of each run at most one. `send` answers one result per item, in order.
- */
-const makeCombiner = <In extends { readonly run_id: string }, Out>(
-  send: (batch: ReadonlyArray<In>) => Effect.Effect<ReadonlyArray<Out | undefined>, SupabaseError>,
-  operation: string
-): Effect.Effect<(item: In) => Effect.Effect<Out, SupabaseError>, never, Lifetime.Scope> =>
-  Effect.gen(function* () {
-    interface Waiting {
-      readonly item: In
-      readonly answer: Deferred.Deferred<Out, SupabaseError>
-    }
-    const queue = yield* Queue.unbounded<Waiting>()
-    const missing = new SupabaseError({
-      operation,
-      reason: "Malformed",
-      code: "ITEM",
-      detail: "the answer does not mention this run"
-    })
-    const sendTogether = (items: ReadonlyArray<In>) =>
-      Effect.exit(send(items)).pipe(
-        Effect.map((exit) =>
-          items.map((_, index) =>
-            Exit.flatMap(exit, (answers) => {
-              const answer = answers[index]
-              return answer === undefined ? Exit.fail(missing) : Exit.succeed(answer)
-            })
-          )
-        )
-      )
-    // What the database refuses to take in may be the fault of one item only: the others are sent without it.
-    const sendApart = (items: ReadonlyArray<In>) =>
-      Effect.flatMap(sendTogether(items), (exits) =>
-        items.length > 1 && exits.every(isRejected)
-          ? Effect.map(
-              Effect.forEach(items, (item) => sendTogether([item])),
-              (each) => each.flat()
-            )
-          : Effect.succeed(exits)
-      )
-    yield* Queue.take(queue).pipe(
-      // Whoever asks in the same turn comes along.
-      Effect.zipLeft(Effect.yieldNow()),
-      Effect.zipWith(Queue.takeUpTo(queue, PAGE - 1), (first, rest) => [first, ...rest]),
-      Effect.flatMap((batch) =>
-        Effect.forEach(inRounds(batch), (round) =>
-          sendApart(round.map((waiting) => waiting.item)).pipe(
-            Effect.flatMap((exits) =>
-              Effect.forEach(round, (waiting, index) =>
-                Deferred.done(waiting.answer, exits[index] ?? Exit.fail(missing))
-              )
-            )
-          )
-        )
-      ),
-      Effect.forever,
-      Effect.forkScoped
-    )
-    return (item) =>
-      Effect.gen(function* () {
-        const answer = yield* Deferred.make<Out, SupabaseError>()
-        yield* Queue.offer(queue, { item, answer })
-        return yield* Deferred.await(answer)
-      })
-  })
-
 /** The ledger over the SQL functions, whatever mechanism carries the calls. */
 export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.scoped(
   Ledger,
@@ -176,7 +77,11 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
     const quiescence = settings.quiescenceMs / 1000
 
     const start = yield* makeCombiner<
-      { readonly run_id: string; readonly lease_token: string; readonly lease_seconds: number },
+      FirstContact & {
+        readonly run_id: string
+        readonly lease_token: string
+        readonly lease_seconds: number
+      },
       Start
     >(
       (starts) =>
@@ -272,11 +177,12 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
           .pipe(repeatFor(READ_WITHIN_MS))
         return readRuns(rows)
       }),
-      start: (run, leaseToken, leaseMs) =>
+      start: (run, leaseToken, leaseMs, contact) =>
         start({
           run_id: run.run_id,
           lease_token: leaseToken,
-          lease_seconds: leaseMs / 1000
+          lease_seconds: leaseMs / 1000,
+          ...contact
         }).pipe(repeatFor(START_WITHIN_MS), Effect.withSpan("Ledger.start")),
       settle: (settlement, withinMs) =>
         settle(settlement).pipe(repeatFor(withinMs), Effect.withSpan("Ledger.settle")),
