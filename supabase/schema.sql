@@ -1457,6 +1457,8 @@ CREATE OR REPLACE FUNCTION sync_scheduler.after_integration_change()
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();

@@ -165,7 +165,10 @@ export const startRuns = make({
       Schema.Struct({
         run_id: Schema.UUID,
         lease_token: Schema.UUID,
-        lease_seconds: Schema.Number
+        lease_seconds: Schema.Number,
+        /** How the function's first contact went, where this run's start came after it. */
+        cold_start: Schema.Boolean,
+        warm_up_ms: Schema.NullOr(Schema.Int)
       })
     ),
     p_adopt_after_seconds: Schema.Number,
@@ -196,9 +199,7 @@ export const Settlement = Schema.Struct({
   /** not_executed: how long to wait before the next attempt, in milliseconds. */
   retry_in_ms: Schema.NullOr(Schema.Number),
   /** accepted: how long the function may work, in seconds since the attempt's start. */
-  lease_seconds: Schema.NullOr(Schema.Number),
-  cold_start: Schema.Boolean,
-  warm_up_ms: Schema.NullOr(Schema.Int)
+  lease_seconds: Schema.NullOr(Schema.Number)
 })
 export type Settlement = typeof Settlement.Type
 

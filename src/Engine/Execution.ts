@@ -7,7 +7,7 @@ import { storable, storableText } from "../Domain/Storable.ts"
 import type { RunReport } from "../Domain/Summary.ts"
 import { tickError } from "../Domain/Tally.ts"
 import { Token } from "../Domain/Token.ts"
-import { Invoker, type WarmUp } from "../Services/Invoker.ts"
+import { Invoker } from "../Services/Invoker.ts"
 import { Ledger } from "../Services/Ledger.ts"
 import type { Claimed, TickContext } from "./TickContext.ts"
 import { type Functions, isCold } from "./Warming.ts"
@@ -27,12 +27,16 @@ export const execute = (item: Claimed, functions: Functions, tick: TickContext) 
       return yield* skip(run, "function_unavailable", tick)
     }
     const warm = run.warm_up ? yield* functions.warmUp(run.function_name, true) : null
+    const contact = {
+      cold_start: warm !== null && isCold(warm),
+      warm_up_ms: warm === null ? null : Math.round(warm.latencyMs)
+    }
     const leaseToken = (yield* Token).next()
     const timeoutMs = run.invoke_timeout_ms ?? tick.settings.invokeTimeoutMs
     const leaseMs = timeoutMs + tick.settings.leaseMarginMs
 
     const requested = yield* readClocks
-    const start = yield* Effect.either(ledger.start(run, leaseToken, leaseMs))
+    const start = yield* Effect.either(ledger.start(run, leaseToken, leaseMs, contact))
     if (Either.isLeft(start)) {
       tick.tally.error(tickError(start.left))
       return yield* skip(run, "start_unconfirmed", tick)
@@ -46,20 +50,17 @@ export const execute = (item: Claimed, functions: Functions, tick: TickContext) 
     functions.observe(run.function_name, outcome)
     const answered = yield* readClocks
 
-    const settlement = yield* settlementOf(started, outcome, warm, tick)
+    const settlement = yield* settlementOf(started, outcome, tick)
     const remainingMs = Math.max(
       leaseMs - elapsed(requested, answered),
       tick.settings.leaseMarginMs
     )
     const settled = yield* Effect.either(ledger.settle(settlement, remainingMs))
     if (Either.isLeft(settled)) tick.tally.error(tickError(settled.left))
-    const report = reportOf(
-      started,
-      outcome,
-      settlement,
-      Either.getRight(settled),
-      answered.wall - sent.wall
-    )
+    const report = {
+      ...reportOf(started, outcome, Either.getRight(settled), answered.wall - sent.wall),
+      cold_start: contact.cold_start
+    }
     tick.tally.run(report, item.rescued)
     yield* tick.observe({ _tag: "Run", run: report })
   }).pipe(
@@ -119,7 +120,6 @@ const invokeOnce = (run: StartedRun, timeoutMs: number): Effect.Effect<Outcome, 
 const settlementOf = (
   run: StartedRun,
   outcome: Outcome,
-  warm: WarmUp | null,
   tick: TickContext
 ): Effect.Effect<Settlement> =>
   Effect.gen(function* () {
@@ -145,9 +145,7 @@ const settlementOf = (
                 baseMs: settings.retryBaseMs,
                 capMs: settings.retryCapMs
               }),
-      lease_seconds: outcome._tag === "Accepted" ? settings.runningGuardMs / 1000 : null,
-      cold_start: warm !== null && isCold(warm),
-      warm_up_ms: warm === null ? null : Math.round(warm.latencyMs)
+      lease_seconds: outcome._tag === "Accepted" ? settings.runningGuardMs / 1000 : null
     }
   })
 
@@ -162,10 +160,9 @@ const outcomeNames: Record<Outcome["_tag"], Settlement["outcome"]> = {
 const reportOf = (
   run: StartedRun,
   outcome: Outcome,
-  settlement: Settlement,
   settled: Option.Option<Settled>,
   durationMs: number
-): RunReport => {
+): Omit<RunReport, "cold_start"> => {
   const status: RunStatus = Option.match(settled, {
     onNone: () => "running",
     onSome: (one) => one.status ?? "unknown"
@@ -183,7 +180,6 @@ const reportOf = (
     status,
     drift_ms: run.drift_ms,
     duration_ms: durationMs,
-    cold_start: settlement.cold_start,
     http_status: outcome.httpStatus,
     ...(error === null || status === "completed"
       ? {}

@@ -38,6 +38,13 @@ export interface OpenedTick extends DuePage {
   readonly warmUps: ReadonlyArray<string | null>
 }
 
+/** How the function's first contact of the tick went, recorded with the run that made it. */
+export interface FirstContact {
+  readonly cold_start: boolean
+  /** Milliseconds; null: this run made no first contact. */
+  readonly warm_up_ms: number | null
+}
+
 /** Whether a pending run is now ours and running. `reason`: lost_race, disabled, not_before, claimed_by_another, gone. */
 export type Start =
   | { readonly _tag: "Started"; readonly run: Run }
@@ -75,7 +82,8 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
     readonly start: (
       run: Run,
       leaseToken: string,
-      leaseMs: number
+      leaseMs: number,
+      contact: FirstContact
     ) => Effect.Effect<Start, SupabaseError>
     /** Records what came of an attempt, repeated for at most `withinMs`; answers how the ledger stands. */
     readonly settle: (

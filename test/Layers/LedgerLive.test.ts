@@ -20,6 +20,8 @@ const waiting = Effect.gen(function* () {
   return run
 })
 
+const noContact = { cold_start: false, warm_up_ms: null }
+
 describe("two ticks of one process", () => {
   it("start the same run in the same turn: one has started it, the other has lost the race", () =>
     Effect.gen(function* () {
@@ -28,7 +30,9 @@ describe("two ticks of one process", () => {
         const ledger = yield* Ledger
         const run = yield* waiting
         const starts = yield* Effect.all(
-          [uuid(501), uuid(502), uuid(503)].map((token) => ledger.start(run, token, 60_000)),
+          [uuid(501), uuid(502), uuid(503)].map((token) =>
+            ledger.start(run, token, 60_000, noContact)
+          ),
           { concurrency: "unbounded" }
         )
         expect(starts.map((start) => start._tag).toSorted()).toEqual([
@@ -47,7 +51,7 @@ describe("two ticks of one process", () => {
       const world = yield* prepare
       yield* Effect.gen(function* () {
         const ledger = yield* Ledger
-        yield* ledger.start(yield* waiting, uuid(501), 60_000)
+        yield* ledger.start(yield* waiting, uuid(501), 60_000, noContact)
         const settle = (lease_token: string) =>
           ledger.settle(
             {
@@ -59,9 +63,7 @@ describe("two ticks of one process", () => {
               error_message: null,
               response: null,
               retry_in_ms: null,
-              lease_seconds: null,
-              cold_start: false,
-              warm_up_ms: null
+              lease_seconds: null
             },
             10_000
           )

@@ -104,7 +104,15 @@ export const tickOnce = async (subject: Subject, caller: Caller): Promise<void> 
   const lease_token = randomUUID()
   const started = await caller.call(Rpc.startRuns, {
     p_engine_id: "contract",
-    p_starts: [{ run_id: run?.run_id ?? "", lease_token, lease_seconds: 215 }],
+    p_starts: [
+      {
+        run_id: run?.run_id ?? "",
+        lease_token,
+        lease_seconds: 215,
+        cold_start: false,
+        warm_up_ms: null
+      }
+    ],
     p_adopt_after_seconds: 10,
     p_drift_alert_seconds: 300
   })
@@ -123,9 +131,7 @@ export const tickOnce = async (subject: Subject, caller: Caller): Promise<void> 
         error_message: null,
         response: { rows: 3, note: "ferdig ✓" },
         retry_in_ms: null,
-        lease_seconds: null,
-        cold_start: false,
-        warm_up_ms: null
+        lease_seconds: null
       }
     ],
     p_quiescence_seconds: 430

@@ -8,6 +8,8 @@ export interface StartJson {
   readonly run_id: string
   readonly lease_token: string
   readonly lease_seconds: number
+  readonly cold_start?: boolean
+  readonly warm_up_ms?: number | null
 }
 
 export interface ResultJson {
@@ -88,8 +90,8 @@ export const start = (
       error_code: null,
       error_message: null,
       response: null,
-      cold_start: false,
-      warm_up_ms: null,
+      cold_start: one.cold_start ?? false,
+      warm_up_ms: one.warm_up_ms ?? null,
       fenced: db.integrations.get(run.integration_id)?.fenced ?? false,
       ambiguous_before: run.ambiguous
     })
