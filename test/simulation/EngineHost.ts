@@ -73,6 +73,7 @@ export class EngineHost {
     const current = isTimer ? undefined : [...this.running].find((engine) => engine.isUsable)
     const engine = current ?? this.boot()
     if (!engine.isBusy || this.mayOverlap) engine.tick(isTimer)
+    if (this.mayOverlap && !isTimer && this.universe.dice.chance(0.2)) engine.tick(false)
   }
 
   private boot(): EngineProcess {

@@ -7,6 +7,7 @@ import type { Universe } from "./Universe.ts"
 
 /** What must hold in every world, whatever goes wrong in it. */
 export const INVARIANTS: Readonly<Record<number, string>> = {
+  0: "the world comes to its end: nothing throws, nothing goes round in circles",
   1: "a slot has at most one row, and lies in at most one range",
   2: "every due slot has a row, or is inside a recorded range",
   3: "a fenced attempt takes effect at most once, and never when a later one was granted; with 'hold' a slot does",
@@ -168,6 +169,9 @@ export class Checker {
         break
       case "unknown":
         shadow.becameUnknownAt = now
+        if (run.status === "unknown" && !universe.db.isOpen("unknown", run.id)) {
+          this.violate(10, `${run.idempotency_key} became unknown, and nobody was told`)
+        }
         break
       case "completed":
         if (effects.length === 0) this.violate(4, `${run.idempotency_key} completed without effect`)
@@ -209,6 +213,9 @@ export class Checker {
     const { now } = this.universe.time
     const token = run.lease_token ?? ""
     const key = run.idempotency_key
+    if (this.universe.db.integrations.get(run.integration_id)?.enabled !== true) {
+      this.violate(6, `${key} started while its integration is disabled`)
+    }
     if (run.attempt > run.max_attempts) this.violate(13, `${key}: attempt ${run.attempt}`)
     if (shadow.notBefore !== null && now < shadow.notBefore) {
       this.violate(13, `${key} started before ${format(shadow.notBefore)}`)

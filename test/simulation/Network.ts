@@ -195,7 +195,7 @@ export class Network {
         break
       case "doubled":
         deliver(there, answer, true)
-        deliver(there + dice.span(1, 300_000), answer, true)
+        deliver(there + dice.span(1, dice.pick([2_000, 300_000])), answer, true)
         break
       case "boot":
         reply(there, platform(503, "BOOT_ERROR"))

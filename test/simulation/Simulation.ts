@@ -10,6 +10,7 @@ import { Meddling } from "./Meddling.ts"
 import { Network } from "./Network.ts"
 import { Oracle } from "./Oracle.ts"
 import { SCHEDULES, STARTS } from "./Slots.ts"
+import { StaleWrites } from "./StaleWrites.ts"
 import { Universe, type Violation } from "./Universe.ts"
 
 const MINUTE = 60_000
@@ -43,6 +44,7 @@ class Simulation {
   private readonly checker: Checker
   private readonly coverage: Coverage
   private readonly meddling: Meddling
+  private readonly stale: StaleWrites
   private readonly network: Network
   private readonly hosts: Array<EngineHost> = []
   private readonly settings: Omit<EngineSettings, "engineId">
@@ -62,14 +64,16 @@ class Simulation {
     this.coverage = new Coverage(universe, start)
     this.settings = {
       ...defaultEngineSettings,
-      concurrency: dice.pick([1, 2, 3, 5, 5]),
+      concurrency: dice.pick([1, 2, 3, 5]),
       invokeTimeoutMs: dice.pick([155_000, 155_000, 60_000]),
       runningGuardMs: dice.pick([600_000, 1_800_000]),
       retryCapMs: dice.pick([60_000, 900_000]),
       catchUpWindowMs: dice.pick([20 * MINUTE, 1440 * MINUTE])
     }
-    if (dice.chance(0.4)) universe.db.pageLimit = dice.between(2, 4)
-    this.meddling = new Meddling({ ...this, universe, settings: this.settings })
+    if (dice.chance(0.3)) universe.db.pageLimit = dice.between(1, 3)
+    const { checker, coverage, oracle, settings } = this
+    this.meddling = new Meddling({ universe, checker, coverage })
+    this.stale = new StaleWrites(universe, oracle, settings.adoptAfterMs)
     const isCut = () => universe.isFaulty && universe.time.now < this.outageUntil
     const functions: FunctionHost = new FunctionHost({
       universe,
@@ -84,7 +88,7 @@ class Simulation {
     for (let n = 0; n < integrations; n++) this.addIntegration(n)
     const hosts = dice.pick([2, 2, 3])
     for (let n = 1; n <= hosts; n++) {
-      const { network, checker, settings } = this
+      const { network } = this
       this.hosts.push(new EngineHost(universe, network, checker, settings, `engine-${n}`))
     }
   }
@@ -150,7 +154,7 @@ class Simulation {
       this.checker.atEnd()
       if (universe.faults.level === "none") this.checkCalm()
     } catch (error) {
-      universe.violate(10, String(error instanceof Error ? error.stack : error))
+      universe.violate(0, String(error instanceof Error ? error.stack : error))
     }
     return this.result(slots)
   }
@@ -171,10 +175,10 @@ class Simulation {
       next()
     }
     for (const kind of DISTURBANCES) every(faults.perHour[kind] ?? 0, () => this.disturb(kind))
-    every(60, () => this.meddling.writeStale())
+    every(60, () => this.stale.write())
     every(60, () => {
       const run = dice.pick([undefined, ...[...this.universe.db.live.values()]])
-      if (run !== undefined) this.meddling.beginTooLate(run)
+      if (run !== undefined) this.stale.beginTooLate(run)
     })
   }
 

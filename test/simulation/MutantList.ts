@@ -1,0 +1,204 @@
+/** One safeguard, and what the source reads without it. Each `find` is in its file exactly once. */
+export interface Mutant {
+  readonly name: string
+  readonly where: "engine" | "SQL mirror" | "function"
+  readonly edits: ReadonlyArray<{
+    readonly file: string
+    readonly find: string
+    readonly replace: string
+  }>
+}
+
+const mutant =
+  (where: Mutant["where"], file: string) =>
+  (name: string, ...edits: ReadonlyArray<readonly [find: string, replace: string]>): Mutant => ({
+    name,
+    where,
+    edits: edits.map(([find, replace]) => ({ file, find, replace }))
+  })
+
+const execution = mutant("engine", "src/Engine/Execution.ts")
+const engine = mutant("engine", "src/Engine.ts")
+const claiming = mutant("engine", "src/Engine/ClaimAll.ts")
+const ledger = mutant("engine", "src/Layers/LedgerLive.ts")
+const outcome = mutant("engine", "src/Domain/Outcome.ts")
+const platform = mutant("engine", "src/Domain/PlatformError.ts")
+const database = mutant("SQL mirror", "test/support/MemoryDatabase.ts")
+const claim = mutant("SQL mirror", "test/support/MemoryClaim.ts")
+const run = mutant("SQL mirror", "test/support/MemoryRun.ts")
+const sweep = mutant("SQL mirror", "test/support/MemorySweep.ts")
+const schedule = mutant("SQL mirror", "test/support/MemorySchedule.ts")
+
+const together = (name: string, ...mutants: ReadonlyArray<Mutant>): Mutant => ({
+  name,
+  where: mutants[0]?.where ?? "engine",
+  edits: mutants.flatMap(({ edits }) => edits)
+})
+
+/** The safeguards. What is not listed does no harm by itself: the advisory lock, the jitter, the batches. */
+export const MUTANTS: ReadonlyArray<Mutant> = [
+  execution("nothing is sent 20 s after its start was asked for", [
+    "const SEND_WITHIN_MS = 20_000",
+    "const SEND_WITHIN_MS = 2_000_000"
+  ]),
+  execution(
+    "only a confirmed start is sent",
+    ['if (start.right._tag === "NotStarted") return', 'if (run.run_id === "") return'],
+    [
+      "{ ...start.right.run, lease_token",
+      '{ ...("run" in start.right ? start.right.run : run), lease_token'
+    ]
+  ),
+  engine(
+    "at most `concurrency` in flight",
+    ["Array.from({ length: concurrency }", "Array.from({ length: concurrency + 2 }"],
+    ["    concurrency,\n    discard: true", '    concurrency: "unbounded",\n    discard: true']
+  ),
+  engine("what was claimed and not started is given back", [
+    "yield* ledger.release(",
+    "yield* Effect.succeed("
+  ]),
+  claiming("every page of what is due is read", [
+    "if (page.cursor === null ||",
+    "if (page.cursor !== '' ||"
+  ]),
+  ledger("two starts of one run in a batch are told apart", ["inRounds(batch)", "[batch]"]),
+  outcome(
+    "a timeout proves nothing",
+    ['case "TimedOut":\n      return noAnswer(', 'case "TimedOut":\n      return notExecuted('],
+    [
+      "const noAnswer =",
+      "const notExecuted = (code: string, message: string): Outcome => ({ _tag: 'NotExecuted', httpStatus: null, code, message, retryAfterMs: null })\n\nconst noAnswer ="
+    ]
+  ),
+  platform("the platform's 504 proves nothing", [
+    'when: "504 with `sb-error-code: IDLE_TIMEOUT`",\n    matches: says(504, /^IDLE_TIMEOUT$/),\n    outcome: "Unknown"',
+    'when: "504 with `sb-error-code: IDLE_TIMEOUT`",\n    matches: says(504, /^IDLE_TIMEOUT$/),\n    outcome: "NotExecuted"'
+  ]),
+  mutant("engine", "src/Domain/Retry.ts")("Retry-After is waited out", [
+    "retryAfterMs === null ? 0 : Math.max(retryAfterMs, 1_000)",
+    "0"
+  ]),
+  mutant("engine", "src/Domain/CatchUp.ts")("slots passed over go on record", [
+    "if (upTo < first) return null",
+    "if (upTo < first || reason !== null) return null"
+  ]),
+  mutant("engine", "src/Domain/Schedule.ts")("interval-like schedules follow elapsed time", [
+    "const intervalLike = isIntervalLike(fields)",
+    "const intervalLike = fields.length === 0"
+  ]),
+
+  database("one row per slot", ["if (this.slots.has(full.idempotency_key)) return null", ""]),
+  together(
+    "one live row per integration",
+    database("", [
+      "if (isLive(full) && this.liveRun(full.integration_id) !== undefined) return null",
+      ""
+    ]),
+    claim("", ['return "already_running"\n  return null', "return null\n  return null"])
+  ),
+  claim("next_run_at is as it was read", ["i.next_run_at !== expected ||", ""]),
+  claim("schedule_version is as it was read", [
+    'if (i.schedule_version !== slot.schedule_version) return "schedule_changed"',
+    ""
+  ]),
+  claim("only its claimer gives a claim back", [
+    'run?.status === "pending" && run.claimed_by === engineId',
+    'run?.status === "pending"'
+  ]),
+  run("only a pending run starts", [
+    'run.status !== "pending" || run.lease_token === leaseToken',
+    "run.lease_token === leaseToken"
+  ]),
+  run("another's fresh claim is left alone", [
+    'if (isAnothers && run.created_at + adoptAfterSeconds * 1000 > now) return "claimed_by_another"',
+    ""
+  ]),
+  together(
+    "a disabled integration starts nothing",
+    run("", [
+      'if (db.integrations.get(run.integration_id)?.enabled !== true) return "disabled"',
+      ""
+    ]),
+    sweep("", ["        i?.enabled === true &&\n", "        i !== undefined &&\n"])
+  ),
+  together(
+    "a retry waits for its time",
+    run("", ['if (run.not_before !== null && run.not_before > now) return "not_before"', ""]),
+    sweep("", ["(run.not_before === null || run.not_before <= now) &&\n", "\n"])
+  ),
+  run("settle goes by the lease token", [
+    "if (leaseToken === null || run.lease_token !== leaseToken) {\n    const { status, attempt } = run",
+    'if (leaseToken === "") {\n    const { status, attempt } = run'
+  ]),
+  together(
+    "finished is finished",
+    run("", [
+      'if (run.status !== "pending" && run.status !== "running" && run.status !== "unknown") return null\n  if (run.status !== "running" && outcome !== "completed" && outcome !== "failed") return null',
+      ""
+    ]),
+    database("", ["if (!isRetry) throw", "if (!isRetry && run.id === '') throw"])
+  ),
+  run("ambiguity is sticky", ["ambiguous_before: run.ambiguous", "ambiguous_before: false"]),
+  run("failed means that no attempt is ambiguous", [
+    'return run.ambiguous_before ? "unknown" : "failed"\n    case "accepted"',
+    'return "failed"\n    case "accepted"'
+  ]),
+  run("a run that began was executed", ['if (run.began_at !== null) return "unknown"', ""]),
+  together(
+    "attempts are counted",
+    run("", ['if (run.attempt < run.max_attempts) return "pending"', 'return "pending"']),
+    sweep("", ["const isLeft = run.attempt < run.max_attempts", "const isLeft = run.attempt < 99"])
+  ),
+  run("begin goes by the lease token", [
+    'return refused("token_mismatch")\n  if (run.status !== "running") return refused("not_running")\n  if (run.lease_until',
+    'return { granted: true }\n  if (run.status !== "running") return refused("not_running")\n  if (run.lease_until'
+  ]),
+  run("only a running run begins", [
+    'if (run.status !== "running") return refused("not_running")\n  if (run.lease_until',
+    "if (run.lease_until"
+  ]),
+  run("no run begins after its lease", [
+    "run.lease_until === null || run.lease_until <= now",
+    "run.lease_until === null"
+  ]),
+  run("a run begins once", [
+    "if (run.began_at !== null && !isAsked) return",
+    "if (run.began_at === 0 && !isAsked) return"
+  ]),
+  run("a heartbeat goes by the lease token", [
+    'return refused("token_mismatch")\n  if (run.status === "unknown" && run.released_at !== null)',
+    'leaseToken = run.lease_token\n  if (run.status === "unknown" && run.released_at !== null)'
+  ]),
+  run("an ambiguous run raises an incident", [
+    'if (to === "unknown") db.raise("unknown", run.id)\n  else if',
+    "if"
+  ]),
+  together(
+    "a retry waits until the function must be over",
+    run("", ["? lastSignOfLife(run) + quiescenceSeconds * 1000", "? now"]),
+    sweep("", ["not_before: lastSignOfLife(run) + quiescenceSeconds * 1000", "not_before: now"])
+  ),
+  sweep("'hold' is never tried again by itself", [
+    'onUnknownOf(run) !== "hold" && (run.not_before',
+    "(run.not_before"
+  ]),
+  sweep("only the fence proves that nothing happened", ["  run.fenced &&\n", ""]),
+  sweep("what began is not proven idle", ["  run.began_at === null &&\n", ""]),
+  sweep("a run whose lease ended is swept", [
+    "for (const run of [...leased, ...unleased])",
+    "for (const run of unleased)"
+  ]),
+  sweep("an orphaned claim is adopted", [
+    "(run.claimed_by === null || run.created_at + adoptAfterSeconds * 1000 <= now) &&",
+    "run.claimed_by === null &&"
+  ]),
+  schedule("what an edit passes over goes on record", [
+    "  db.ranges.push({",
+    "  const none: Array<unknown> = []\n  none.push({"
+  ]),
+  mutant("function", "test/simulation/Function.ts")("a function that may not begin does nothing", [
+    "if (begun?.granted !== true) return refuse",
+    "if (begun?.granted === undefined) return refuse"
+  ])
+]

@@ -1,0 +1,126 @@
+/**
+ * Removes one safeguard at a time, in a copy of the sources, and lets the simulation look for the damage:
+ *
+ *   bun run mutants [--seeds 200] [--jobs 2] [--only <word>]
+ *
+ * Prints a table; ends with 1 when a mutant survives, or when its place in the source is gone. Safeguards of the SQL are
+ * removed in the mirror in test/support, which test/contract/MemoryParity.test.ts holds to the SQL.
+ */
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from "node:fs"
+import { availableParallelism, tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { parseArgs } from "node:util"
+import { MUTANTS, type Mutant } from "./MutantList.ts"
+
+const ROOT = join(import.meta.dir, "../..")
+const COPIED = [
+  "src",
+  "supabase",
+  "test/support",
+  "test/simulation",
+  "scripts",
+  "package.json",
+  "tsconfig.json"
+]
+
+export interface Verdict {
+  readonly mutant: Mutant
+  /** How it was found out: the invariant and the seed; null: it survived. */
+  readonly killedBy: { readonly invariant: string; readonly seed: number } | null
+  readonly seconds: number
+}
+
+/** A copy of the sources without the safeguard. Fails when the place is not where the list says. */
+const copyWithout = (mutant: Mutant): string => {
+  const directory = mkdtempSync(join(tmpdir(), "sync-scheduler-mutant-"))
+  for (const path of COPIED) {
+    mkdirSync(dirname(join(directory, path)), { recursive: true })
+    cpSync(join(ROOT, path), join(directory, path), { recursive: true })
+  }
+  symlinkSync(join(ROOT, "node_modules"), join(directory, "node_modules"))
+  for (const { file, find, replace } of mutant.edits) {
+    const path = join(directory, file)
+    const parts = readFileSync(path, "utf8").split(find)
+    if (parts.length !== 2) {
+      rmSync(directory, { recursive: true })
+      throw new Error(`${mutant.name}: ${parts.length - 1} places in ${file} read "${find}"`)
+    }
+    writeFileSync(path, parts.join(replace))
+  }
+  return directory
+}
+
+/** Simulates the mutant's worlds, from seed 1 on, until one is found out. */
+export const tryMutant = async (mutant: Mutant, seeds: number): Promise<Verdict> => {
+  const directory = copyWithout(mutant)
+  const startedAt = performance.now()
+  try {
+    const args = ["scripts/simulate.ts", "--seeds", `${seeds}`, "--jobs", "1"]
+    const child = Bun.spawn([process.execPath, ...args], {
+      cwd: directory,
+      stdout: "ignore",
+      stderr: "pipe"
+    })
+    const errors = await new Response(child.stderr).text()
+    const code = await child.exited
+    const seconds = (performance.now() - startedAt) / 1000
+    const [, invariant] = /VIOLATION {2}(I\d+)/.exec(errors) ?? []
+    const [, seed] = / seed (\d+)/.exec(errors) ?? []
+    if (code === 0) return { mutant, killedBy: null, seconds }
+    if (invariant === undefined) throw new Error(`${mutant.name}: ${errors}`)
+    return { mutant, killedBy: { invariant, seed: Number(seed) }, seconds }
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
+
+/** Tries mutants, some at a time, in the order of the list. */
+export const tryMutants = async (
+  mutants: ReadonlyArray<Mutant>,
+  seeds: number,
+  jobs: number,
+  tell: (verdict: Verdict) => void = () => {}
+): Promise<ReadonlyArray<Verdict>> => {
+  const waiting = [...mutants]
+  const verdicts: Array<Verdict> = []
+  const work = async () => {
+    for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
+      const verdict = await tryMutant(mutant, seeds)
+      verdicts.push(verdict)
+      tell(verdict)
+    }
+  }
+  await Promise.all(Array.from({ length: jobs }, work))
+  return verdicts
+}
+
+const showVerdict = ({ mutant, killedBy, seconds }: Verdict): string => {
+  const outcome = killedBy === null ? "SURVIVED" : `${killedBy.invariant}, seed ${killedBy.seed}`
+  return `| ${mutant.name} | ${mutant.where} | ${outcome} | ${seconds.toFixed(1)} |`
+}
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      seeds: { type: "string", default: "200" },
+      jobs: { type: "string", default: `${Math.min(availableParallelism(), 8)}` },
+      only: { type: "string", default: "" }
+    }
+  })
+  const chosen = MUTANTS.filter(({ name }) => name.includes(values.only))
+  console.log("| Removed safeguard | Where | Found out by | Seconds |\n|---|---|---|---|")
+  const verdicts = await tryMutants(chosen, Number(values.seeds), Number(values.jobs), (verdict) =>
+    console.log(showVerdict(verdict))
+  )
+  const survivors = verdicts.filter(({ killedBy }) => killedBy === null)
+  console.log(`\n${verdicts.length} mutants, ${survivors.length} survived`)
+  process.exitCode = survivors.length === 0 ? 0 : 1
+}
