@@ -2448,7 +2448,8 @@ declare
 begin
   -- In one order everywhere, so that two batches cannot deadlock.
   for v_start in
-    select * from jsonb_to_recordset(p_starts) as s(run_id uuid, lease_token uuid, lease_seconds numeric) order by run_id
+    select * from jsonb_to_recordset(p_starts) as s(run_id uuid, lease_token uuid, lease_seconds numeric,
+                                                      cold_start boolean, warm_up_ms integer) order by run_id
   loop
     if v_start.run_id is null or v_start.lease_token is null or coalesce(v_start.lease_seconds, 0) <= 0 then
       raise exception 'start_sync_runs: run_id, lease_token and lease_seconds (> 0) are required' using errcode = '22023';
@@ -2473,7 +2474,7 @@ begin
       drift_ms = coalesce(r.drift_ms, sync_scheduler.elapsed_ms(r.scheduled_for, v_now, pg_typeof(r.drift_ms))),
       began_at = null, begin_nonce = null, heartbeat_at = null, not_before = null, released_at = null,
       finished_at = null, duration_ms = null, http_status = null, error_code = null, error_message = null, response = null,
-      cold_start = false, warm_up_ms = null,
+      cold_start = coalesce(v_start.cold_start, false), warm_up_ms = v_start.warm_up_ms,
       fenced = v_fenced, ambiguous_before = coalesce(r.ambiguous, false)
     where id = r.id returning * into r;
     v_started := v_started || r.id;

@@ -182,7 +182,7 @@ $$;
 
 -- Keeps sync_schedule_history: what was in force when.
 create function sync_scheduler.after_integration_change() returns trigger
-  language plpgsql security definer set search_path = '' as $$
+  language plpgsql security definer set search_path = '' set enable_seqscan = off set jit = off as $$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
 begin
