@@ -68,14 +68,12 @@ const live = async (ledger: Ledger, session: SQL, seed: number): Promise<Readonl
   }
   const settle = () => {
     const outcomes = ["completed", "failed", "not_executed", "unknown", "accepted"]
-    const p_settlements = [...tokens]
-      .slice(-6)
-      .map(([run_id, lease_token]) => ({
-        run_id,
-        lease_token,
-        outcome: pick(outcomes),
-        error_code: "X"
-      }))
+    const p_settlements = [...tokens].slice(-6).map(([run_id, lease_token]) => ({
+      run_id,
+      lease_token,
+      outcome: pick(outcomes),
+      error_code: "X"
+    }))
     return call("settle_sync_runs", { p_engine_id: engine, p_settlements, p_quiescence_seconds: 5 })
   }
   const token = () => {
