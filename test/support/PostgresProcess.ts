@@ -160,13 +160,24 @@ const launch = async (cluster: Cluster, port: number): Promise<ChildProcess> => 
     writeFileSync(join(cluster.scratch, "pid"), `${child.pid}\n`)
     const said = await waitUntilReady(child, () => readFileSync(log, "utf8").slice(start))
     if (said === "ready") {
-      await verifyDataDirectory(cluster, port)
-      return child
+      const fault = await verifyDataDirectory(cluster, port).catch((error: unknown) => error)
+      if (fault === undefined) return child
+      // Whoever tries again on another port needs the data directory free.
+      await end(child)
+      throw fault
     }
+    await end(child)
     rmSync(join(cluster.scratch, "pid"), { force: true })
     if (!said.includes("shared memory block") || attempt === 50) throw new Error(said)
     await Bun.sleep(100)
   }
+}
+
+const end = async (child: ChildProcess): Promise<void> => {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exited = once(child, "exit")
+  child.kill("SIGKILL")
+  await exited
 }
 
 const waitUntilReady = async (child: ChildProcess, read: () => string): Promise<string> => {
@@ -177,7 +188,6 @@ const waitUntilReady = async (child: ChildProcess, read: () => string): Promise<
     if (child.exitCode !== null || child.signalCode !== null) return read()
     await Bun.sleep(10)
   }
-  child.kill("SIGKILL")
   return `not ready within a minute: ${read()}`
 }
 
