@@ -20,7 +20,7 @@ const mutant =
 const execution = mutant("engine", "src/Engine/Execution.ts")
 const engine = mutant("engine", "src/Engine.ts")
 const claiming = mutant("engine", "src/Engine/ClaimAll.ts")
-const ledger = mutant("engine", "src/Layers/LedgerLive.ts")
+const combiner = mutant("engine", "src/Layers/Combiner.ts")
 const outcome = mutant("engine", "src/Domain/Outcome.ts")
 const platform = mutant("engine", "src/Domain/PlatformError.ts")
 const database = mutant("SQL mirror", "test/support/MemoryDatabase.ts")
@@ -62,7 +62,7 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     "if (page.cursor === null ||",
     "if (page.cursor !== '' ||"
   ]),
-  ledger("two starts of one run in a batch are told apart", ["inRounds(batch)", "[batch]"]),
+  combiner("two starts of one run in a batch are told apart", ["inRounds(batch)", "[batch]"]),
   outcome(
     "a timeout proves nothing",
     ['case "TimedOut":\n      return noAnswer(', 'case "TimedOut":\n      return notExecuted('],

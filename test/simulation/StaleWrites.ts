@@ -51,6 +51,9 @@ export class StaleWrites {
     const owner = { p_run_id: run.id, p_lease_token: token }
     const status = dice.pick(["completed", "failed"])
     const outcome = dice.pick([status, "not_executed", "unknown", "accepted"])
+    if (run.status !== "running" && run.lease_token !== null && dice.chance(0.3)) {
+      return this.tooLate(run)
+    }
     switch (dice.pick(["settle", "begin", "heartbeat", "complete", "start", "claim", "release"])) {
       case "settle": {
         const settlement = { run_id: run.id, lease_token: token, outcome, response: "stale" }
@@ -72,6 +75,15 @@ export class StaleWrites {
         return { name: "release_sync_claims", args }
       }
     }
+  }
+
+  /** With the right token, when it is over: nobody begins any more, and no function comes back to life. */
+  private tooLate(run: RunRow): Write {
+    const { dice } = this.universe
+    const owner = { p_run_id: run.id, p_lease_token: run.lease_token }
+    return run.status === "unknown" || dice.chance(0.5)
+      ? { name: "begin_sync_run", args: { ...owner, p_nonce: dice.uuid() } }
+      : { name: "heartbeat_sync_run", args: owner }
   }
 
   /** Null while another engine may start it: pending, and its claimer had its time. */

@@ -290,6 +290,13 @@ export class MemoryDatabase {
     this.openIncidents.delete(`${kind}|${subject}`)
   }
 
+  /** Resolves what was last seen before an instant. */
+  resolveStale(kind: string, before: number): void {
+    for (const row of [...this.openIncidents.values()]) {
+      if (row.kind === kind && row.last_seen_at < before) this.resolve(kind, row.subject)
+    }
+  }
+
   isOpen(kind: string, subject: string): boolean {
     return this.openIncidents.has(`${kind}|${subject}`)
   }

@@ -69,6 +69,7 @@ export const start = (
       skipped.push({ run_id: one.run_id, reason, status: run?.status ?? null })
       continue
     }
+    const [claimedBy, knownWarmUp] = [run.claimed_by, run.warm_up_ms]
     db.move(run, "start", {
       status: "running",
       attempt: run.attempt + 1,
@@ -96,6 +97,8 @@ export const start = (
       ambiguous_before: run.ambiguous
     })
     recordMove(db, run, "started", "pending", engineId)
+    if (claimedBy !== null && claimedBy !== engineId) db.raise("rescued", claimedBy)
+    if (knownWarmUp === null) noteFirstContact(db, run)
     if (run.attempt === 1 && run.trigger !== "backfill") {
       const isLate = (run.drift_ms ?? 0) > driftAlertSeconds * 1000
       if (isLate) db.raise("drift", run.integration_id)
@@ -109,6 +112,14 @@ export const start = (
     started: started.map((run) => runJson(run, db.integrations.get(run.integration_id))),
     skipped
   }
+}
+
+/** sync_scheduler.after_first_contact */
+const noteFirstContact = (db: MemoryDatabase, run: RunRow): void => {
+  if (run.warm_up_ms === null) return
+  const name = db.integrations.get(run.integration_id)?.function_name ?? "(default)"
+  if (run.cold_start) db.raise("cold_start", name)
+  else db.resolve("cold_start", name)
 }
 
 export const recordMove = (
@@ -187,16 +198,19 @@ const settleRun = (
     (accepted !== null && run.lease_until === leaseUntil && (run.lease_seconds ?? -1) >= accepted)
   if (to === null || isKnown) {
     const { status, attempt } = run
+    const isRepeated =
+      to !== null ||
+      status === outcome ||
+      (outcome === "not_executed" &&
+        ["pending", "unknown", "failed"].includes(status) &&
+        run.error_code === errorCode)
     return {
       run_id: runId,
       status,
       attempt,
       retry_at: status === "pending" ? iso(run.not_before) : null,
-      accepted:
-        to !== null ||
-        status === outcome ||
-        (outcome === "not_executed" && ["pending", "unknown", "failed"].includes(status)),
-      reason: to === null && status !== outcome ? "finished" : null
+      accepted: isRepeated,
+      reason: isRepeated ? null : "finished"
     }
   }
   const isOver = to === "completed" || to === "failed"

@@ -151,7 +151,11 @@ export const openTick = (
   const pending = readPending(db, options.limit, options.adopt_after_seconds, options, [])
   const due = readDue(db, options.limit, null, options)
   const idle = pending.length === 0 && due.integrations.length === 0
-  if (!db.ticks.has(tickId)) db.ticks.set(tickId, null)
+  if (!db.ticks.has(tickId)) {
+    db.ticks.set(tickId, null)
+    db.resolveStale("rescued", db.now() - 15 * 60_000)
+    db.resolveStale("clock_skew", db.now() - 86_400_000)
+  }
   const warm_ups = upcomingWarmUps(db, options.warm_up_within_seconds ?? 60)
   return { ...due, schema_version: "memory", idle, swept, pending, backfills: false, warm_ups }
 }
@@ -179,6 +183,10 @@ export const finishTick = (
   clockSkewMs: number | null
 ) => {
   const host = engineId.replace(/-[0-9]+-[0-9a-f]{4}$/, "")
+  if (!db.ticks.has(tickId)) {
+    db.resolveStale("rescued", db.now() - 15 * 60_000)
+    db.resolveStale("clock_skew", db.now() - 86_400_000)
+  }
   db.ticks.set(tickId, summary)
   if (clockSkewMs !== null) {
     if (Math.abs(clockSkewMs) > 5000) db.raise("clock_skew", host)

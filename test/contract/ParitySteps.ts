@@ -1,0 +1,384 @@
+import { Either, Schema } from "effect"
+import { decide } from "../../src/Domain/CatchUp.ts"
+import { DueIntegration, Slot } from "../../src/Domain/Integration.ts"
+import { Dice } from "../simulation/Dice.ts"
+import type { IntegrationRow, RunRow } from "../support/MemoryDatabase.ts"
+import { iso, type Parity, type Step } from "./Parity.ts"
+
+const POLICY = { driftAlertMs: 300_000, catchUpWindowMs: 1_800_000 }
+const SCHEDULES = ["* * * * *", "*/5 * * * *", "0 * * * *", "*/30 * * * * *", "0 0 30 2 *"] as const
+const ENGINES = ["engine-1", "engine-2", "host-7-12ab"] as const
+const encodeSlot = Schema.encodeSync(Slot)
+const decodeDue = Schema.decodeUnknownEither(DueIntegration)
+
+/**
+ * Random steps that go by what is in the database, so that most of them do something, and some are wrong on purpose: a token
+ * of before, a version of before, a slot that is not due.
+ */
+export class ParitySteps {
+  readonly dice: Dice
+  private readonly parity: Parity
+  /** Claims and starts that were made, to be asked again. */
+  private readonly made: Array<Step> = []
+  private readonly tokens: Array<string> = []
+  private readonly nonces: Array<string> = []
+
+  constructor(parity: Parity, seed: number) {
+    this.parity = parity
+    this.dice = new Dice(seed)
+  }
+
+  async addIntegration(): Promise<void> {
+    const { dice, parity } = this
+    const age = dice.span(1, 7_200_000)
+    await parity.add({
+      id: dice.uuid(),
+      org_id: dice.uuid(),
+      sync_schedule: dice.pick(SCHEDULES),
+      timezone: dice.pick(["UTC", "Europe/Oslo"]),
+      next_run_at: dice.chance(0.5) ? parity.now - age : null,
+      schedule_since: parity.now - age,
+      catch_up: dice.pick(["latest", "all", "skip"]),
+      max_attempts: dice.pick([1, 2, 3]),
+      on_unknown: dice.pick(["retry", "hold"]),
+      fenced: dice.chance(0.5)
+    })
+  }
+
+  /** Time goes on: a moment, a lease, a quiescence. */
+  advance(): void {
+    const { dice } = this
+    this.parity.now += dice.span(1, dice.pick([1_000, 60_000, 600_000, 2_400_000]))
+  }
+
+  private get runs(): ReadonlyArray<RunRow> {
+    return [...this.parity.db.runs.values()]
+  }
+
+  private integrationId(): string {
+    return this.dice.pick([this.dice.uuid(), ...this.parity.db.integrations.keys()])
+  }
+
+  /** Rather a live one. */
+  private run(): RunRow | undefined {
+    const live = [...this.parity.db.live.values()]
+    const odd = this.runs.filter(({ status }) => status === "unknown" || status === "skipped")
+    const pool =
+      odd.length > 0 && this.dice.chance(0.3)
+        ? odd
+        : live.length > 0 && this.dice.chance(0.6)
+          ? live
+          : this.runs
+    return this.dice.pick([undefined, ...pool, ...pool])
+  }
+
+  /** Rather one that an operator can do something with. */
+  private finishedRun(): RunRow | undefined {
+    const { dice } = this
+    const over = this.runs.filter(({ status }) => ["failed", "skipped", "unknown"].includes(status))
+    const skipped = over.filter(({ status }) => status === "skipped")
+    const pool = skipped.length > 0 && dice.chance(0.4) ? skipped : over
+    return dice.chance(0.6) ? dice.pick([undefined, ...pool]) : this.run()
+  }
+
+  private owner(run = this.run()) {
+    const { dice } = this
+    const token = dice.chance(0.8)
+      ? (run?.lease_token ?? null)
+      : dice.pick([null, dice.uuid(), ...this.tokens])
+    return { p_run_id: run?.id ?? dice.uuid(), p_lease_token: token }
+  }
+
+  private readonly kinds: ReadonlyArray<readonly [weight: number, draw: () => Step]> = [
+    [3, () => ({ call: "read_due_integrations", args: { p_limit: this.dice.between(1, 4) } })],
+    [12, () => this.claim()],
+    [2, () => this.dice.pick([this.claim(), ...this.made.slice(-6)])],
+    [3, () => this.release()],
+    [14, () => this.start()],
+    [14, () => this.settle()],
+    [6, () => this.begin()],
+    [4, () => ({ call: "heartbeat_sync_run", args: this.owner() })],
+    [2, () => ({ call: "heartbeat_sync_run", args: this.owner(this.finishedRun()) })],
+    [6, () => this.complete()],
+    [4, () => this.sweep()],
+    [6, () => this.open()],
+    [3, () => this.readPending()],
+    [1, () => this.finish()],
+    [5, () => this.operate("retry_sync_run", "p_run_id")],
+    [5, () => this.operate("release_sync_run", "p_run_id")],
+    [2, () => this.operate("trigger_sync_run", "p_integration_id")],
+    [2, () => this.operate("pause_integration", "p_integration_id")],
+    [4, () => this.operate("resume_integration", "p_integration_id")],
+    [9, () => this.edit()],
+    [0.6, () => ({ remove: this.integrationId() })]
+  ]
+
+  next(): Step {
+    const total = this.kinds.reduce((sum, [weight]) => sum + weight, 0)
+    let left = (this.dice.between(0, 1_000_000) / 1_000_000) * total
+    for (const [weight, draw] of this.kinds) {
+      left -= weight
+      if (left <= 0) return draw()
+    }
+    return this.open()
+  }
+
+  private slotOf(row: IntegrationRow): Slot | null {
+    const due = decodeDue({
+      integration_id: row.id,
+      org_id: row.org_id,
+      integration_type: row.integration_type,
+      sync_schedule: row.sync_schedule,
+      timezone: row.timezone,
+      next_run_at: row.next_run_at === null ? null : iso(row.next_run_at),
+      schedule_version: row.schedule_version,
+      schedule_since: iso(row.schedule_since),
+      catch_up: row.catch_up,
+      catch_up_window_ms: row.catch_up_window_ms
+    })
+    return Either.isRight(due) ? decide(due.right, this.parity.now, POLICY) : null
+  }
+
+  private claim(): Step {
+    const { dice, parity } = this
+    const chosen = [...parity.db.integrations.values()].filter(() => dice.chance(0.6))
+    const slots = chosen.flatMap((row) => {
+      const slot = this.slotOf(row)
+      return slot === null ? [] : [dice.chance(0.8) ? slot : this.spoil(slot)]
+    })
+    const twice = dice.chance(0.05) ? slots.slice(0, 1) : []
+    const tooMany = dice.chance(0.02)
+      ? slots.slice(0, 1).flatMap((slot) => Array(101).fill(slot))
+      : []
+    const gone = dice.chance(0.05) ? slots.slice(0, 1) : []
+    const all = [
+      ...slots,
+      ...twice,
+      ...tooMany,
+      ...gone.map((slot) => ({ ...slot, integration_id: dice.uuid() }))
+    ]
+    const step: Step = {
+      call: "claim_sync_runs",
+      args: {
+        p_engine_id: dice.pick(ENGINES),
+        p_claim_token: dice.uuid(),
+        p_slots: all.map((slot) => encodeSlot(slot))
+      }
+    }
+    this.made.push(step)
+    return step
+  }
+
+  private spoil(slot: Slot): Slot {
+    const { dice, parity } = this
+    const known = dice.pick([null, ...this.runs.map((run) => run.scheduled_for)])
+    switch (dice.between(0, 7)) {
+      case 0:
+        return { ...slot, schedule_version: slot.schedule_version - 1 }
+      case 1:
+        return { ...slot, expected_next_run_at: parity.now - 1 }
+      case 2:
+        return { ...slot, scheduled_for: parity.now + 5_000, next_run_at: parity.now + 9_000 }
+      case 3:
+        return { ...slot, scheduled_for: null, next_run_at: null }
+      case 4:
+        return { ...slot, next_run_at: slot.scheduled_for }
+      case 5:
+        return { ...slot, schedule_error: "it cannot be read" }
+      case 6:
+        return { ...slot, scheduled_for: known, next_run_at: parity.now + 60_000 }
+      default:
+        return { ...slot, scheduled_for: (slot.expected_next_run_at ?? parity.now) - 1 }
+    }
+  }
+
+  private release(): Step {
+    const ids = [this.run()?.id, this.run()?.id].filter((id) => id !== undefined)
+    return {
+      call: "release_sync_claims",
+      args: { p_engine_id: this.dice.pick(ENGINES), p_run_ids: ids }
+    }
+  }
+
+  private start(): Step {
+    const { dice } = this
+    const chosen = new Set([this.run(), this.run(), this.run()])
+    const starts = [...chosen].map((run) => {
+      const token = dice.chance(0.9) ? dice.uuid() : dice.pick([dice.uuid(), ...this.tokens])
+      this.tokens.push(token)
+      return {
+        run_id: run?.id ?? dice.uuid(),
+        lease_token: token,
+        lease_seconds: dice.span(1, 300),
+        cold_start: dice.chance(0.2),
+        warm_up_ms: dice.pick([null, 20])
+      }
+    })
+    const step: Step = {
+      call: "start_sync_runs",
+      args: {
+        p_engine_id: dice.pick(ENGINES),
+        p_starts: starts,
+        p_adopt_after_seconds: 10,
+        p_drift_alert_seconds: 300
+      }
+    }
+    this.made.push(step)
+    return step
+  }
+
+  private settle(): Step {
+    const { dice } = this
+    const chosen = new Map([this.owner(), this.owner()].map((owner) => [owner.p_run_id, owner]))
+    const settlements = [...chosen.values()].map((owner) => {
+      const outcome = dice.pick(["completed", "failed", "not_executed", "unknown", "accepted"])
+      const isGood = outcome === "completed" || outcome === "accepted"
+      return {
+        run_id: owner.p_run_id,
+        lease_token: owner.p_lease_token,
+        outcome,
+        http_status: dice.pick([null, 200, 504]),
+        error_code: isGood ? null : dice.pick(["HTTP_504", "REFUSED"]),
+        error_message: isGood ? null : dice.pick(["it broke", "it is not there"]),
+        response: dice.pick([null, { ok: true }]),
+        retry_in_ms: outcome === "not_executed" ? dice.span(1, 60_000) : null,
+        lease_seconds: outcome === "accepted" ? dice.pick([600, 1800]) : null
+      }
+    })
+    return {
+      call: "settle_sync_runs",
+      args: {
+        p_engine_id: dice.pick(ENGINES),
+        p_settlements: settlements,
+        p_quiescence_seconds: 430
+      }
+    }
+  }
+
+  private begin(): Step {
+    const nonce = this.dice.pick([null, this.dice.uuid(), ...this.nonces.slice(-4)])
+    if (nonce !== null) this.nonces.push(nonce)
+    return { call: "begin_sync_run", args: { ...this.owner(), p_nonce: nonce } }
+  }
+
+  private complete(): Step {
+    const { dice } = this
+    const error = dice.pick([null, { code: "X", message: "said so" }, {}])
+    // Late: another attempt is waited for, and the one before has not had its say.
+    const late = this.runs.filter((run) => run.status === "pending" && run.ambiguous_before)
+    return {
+      call: "complete_sync_run",
+      args: {
+        ...(dice.chance(0.4) ? this.owner(dice.pick([undefined, ...late])) : this.owner()),
+        p_status: dice.pick(["completed", "completed", "failed", "failed", "done"]),
+        p_error: error,
+        p_response: dice.pick([null, { booked: 3 }])
+      }
+    }
+  }
+
+  private sweep(): Step {
+    return {
+      call: "sweep_sync_runs",
+      args: {
+        p_engine_id: this.dice.pick(ENGINES),
+        p_quiescence_seconds: 430,
+        p_running_guard_seconds: 1800
+      }
+    }
+  }
+
+  private open(): Step {
+    const { dice } = this
+    const options = {
+      engine_version: "0",
+      adopt_after_seconds: 10,
+      quiescence_seconds: 430,
+      running_guard_seconds: 1800,
+      limit: dice.pick([2, 100])
+    }
+    const ids = [...this.parity.db.integrations.keys()].slice(0, 3)
+    const scope = dice.chance(0.2) ? { integration_ids: ids } : {}
+    return {
+      call: "open_sync_tick",
+      args: {
+        p_tick_id: dice.uuid(),
+        p_engine_id: dice.pick(ENGINES),
+        p_options: { ...options, ...scope }
+      }
+    }
+  }
+
+  private readPending(): Step {
+    const ids = this.runs.filter(() => this.dice.chance(0.2)).map((run) => run.id)
+    return {
+      call: "read_pending_runs",
+      args: {
+        p_engine_id: this.dice.pick(ENGINES),
+        p_limit: this.dice.pick([2, 100]),
+        p_adopt_after_seconds: 10,
+        p_exclude: ids
+      }
+    }
+  }
+
+  private finish(): Step {
+    const { dice } = this
+    const skew = dice.pick([null, 20, -8_000])
+    return {
+      call: "finish_sync_tick",
+      args: {
+        p_tick_id: dice.uuid(),
+        p_engine_id: dice.pick(ENGINES),
+        p_summary: {},
+        p_clock_skew_ms: skew
+      }
+    }
+  }
+
+  private operate(call: string, key: "p_run_id" | "p_integration_id"): Step {
+    const id =
+      key === "p_run_id" ? (this.finishedRun()?.id ?? this.dice.uuid()) : this.integrationId()
+    const reason = this.dice.chance(0.1) ? " " : "because"
+    return { call, args: { [key]: id, p_actor: "somebody", p_reason: reason } }
+  }
+
+  private edit(): Step {
+    const { dice, parity } = this
+    const edit = this.integrationId()
+    const { now } = parity
+    switch (dice.between(0, 10)) {
+      case 0:
+        return { edit, changes: { sync_schedule: dice.pick(SCHEDULES) } }
+      case 1:
+        return { edit, changes: { timezone: dice.pick(["UTC", "Europe/Oslo"]) } }
+      case 2:
+      case 3:
+        return { edit, changes: { enabled: dice.chance(0.7) } }
+      case 4:
+      case 8:
+      case 9: {
+        const known = this.runs.filter((run) => run.integration_id === edit)
+        const slots = known.map((run) => run.scheduled_for)
+        return {
+          edit,
+          changes: { next_run_at: dice.pick([null, now - 1, now + 60_000, ...slots, ...slots]) }
+        }
+      }
+      case 5:
+        return {
+          edit,
+          changes: { on_unknown: dice.pick(["retry", "hold"]), fenced: dice.chance(0.5) }
+        }
+      case 6:
+        return { edit, changes: { consecutive_failures: dice.between(3, 6) } }
+      case 7:
+        return { edit, changes: { breaker_until: dice.pick([null, now + 60_000]) } }
+      default:
+        return {
+          edit,
+          changes: { enabled: dice.chance(0.7), sync_schedule: dice.pick(SCHEDULES) }
+        }
+    }
+  }
+}
