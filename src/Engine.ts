@@ -52,6 +52,7 @@ export const tick = Effect.fn("Engine.tick")(function* (options: TickOptions = {
   const context: TickContext = {
     settings,
     scope: options.scope ?? {},
+    skewMs,
     limit: options.limit ?? Number.POSITIVE_INFINITY,
     claimUntil: startedAt + (options.budgetMs ?? Number.POSITIVE_INFINITY),
     tally,

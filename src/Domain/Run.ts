@@ -51,7 +51,7 @@ export interface Invocation {
   readonly run: StartedRun
   /** Name of the function, when the integration names its own. */
   readonly functionName: string | null
-  /** When the engine stops waiting, epoch milliseconds by the engine's clock. */
+  /** When the engine stops waiting, epoch milliseconds by the database's clock. */
   readonly deadline: number
   /** How long to wait for the whole answer, in milliseconds. */
   readonly timeoutMs: number

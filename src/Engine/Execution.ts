@@ -46,7 +46,9 @@ export const execute = (item: Claimed, functions: Functions, tick: TickContext) 
     const started: StartedRun = { ...start.right.run, lease_token: leaseToken }
     const sent = yield* readClocks
     const outcome =
-      elapsed(requested, sent) > SEND_WITHIN_MS ? frozen : yield* invokeOnce(started, timeoutMs)
+      elapsed(requested, sent) > SEND_WITHIN_MS
+        ? frozen
+        : yield* invokeOnce(started, timeoutMs, tick)
     functions.observe(run.function_name, outcome)
     const answered = yield* readClocks
 
@@ -98,12 +100,17 @@ const frozen: Outcome = {
 }
 
 /** One invocation, whatever becomes of it: an error or a defect is an outcome too. */
-const invokeOnce = (run: StartedRun, timeoutMs: number): Effect.Effect<Outcome, never, Invoker> =>
+const invokeOnce = (
+  run: StartedRun,
+  timeoutMs: number,
+  { skewMs }: TickContext
+): Effect.Effect<Outcome, never, Invoker> =>
   Effect.gen(function* () {
     const invoker = yield* Invoker
-    const now = yield* Clock.currentTimeMillis
+    // The function judges the deadline by its own clock, so it is given by the database's, not by one that may be wrong.
+    const deadline = Math.round((yield* Clock.currentTimeMillis) - skewMs + timeoutMs)
     return yield* invoker
-      .invoke({ run, functionName: run.function_name, deadline: now + timeoutMs, timeoutMs })
+      .invoke({ run, functionName: run.function_name, deadline, timeoutMs })
       .pipe(
         Effect.catchAll((error) => Effect.succeed(ofError(error))),
         Effect.catchAllCause((cause) =>

@@ -36,6 +36,8 @@ export interface TickContext {
   readonly settings: EngineSettings
   readonly scope: Scope
   readonly limit: number
+  /** How far this machine's clock is ahead of the database's, in milliseconds. */
+  readonly skewMs: number
   /** When claiming ends, by the engine's clock, epoch milliseconds. */
   readonly claimUntil: number
   readonly tally: Tally

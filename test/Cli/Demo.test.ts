@@ -17,7 +17,8 @@ afterAll(() => rm(directory, { recursive: true, force: true }))
 
 describe("demo, in an empty directory and without any setting", () => {
   test("a table with the one that fails, what to do next, exit 0, and nothing left behind", async () => {
-    const { stdout, stderr, code } = await runBinary(["demo"], { cwd: directory })
+    const empty = await mkdtemp(join(tmpdir(), "sync-scheduler-demo-"))
+    const { stdout, stderr, code } = await runBinary(["demo"], { cwd: empty })
     expect(stdout).toMatch(
       /✗ failed .* xledger .* TOKEN_EXPIRED: Xledger answered 401: token expired/
     )
@@ -25,7 +26,8 @@ describe("demo, in an empty directory and without any setting", () => {
     expect(stdout).toContain("3 due: 2 completed, 1 failed")
     expect(stdout.trimEnd().split("\n").at(-1)).toContain("sync-scheduler run --dry-run")
     expect({ stderr, code }).toEqual({ stderr: "", code: 0 })
-    expect(await readdir(directory)).toEqual([])
+    expect(await readdir(empty)).toEqual([])
+    await rm(empty, { recursive: true })
   })
 
   test("-o json prints the summary", async () => {
