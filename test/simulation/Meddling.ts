@@ -1,7 +1,7 @@
 import { deleteIntegration, type Edit, editIntegration } from "../support/MemorySchedule.ts"
+import type { Checker } from "./Checker.ts"
 import type { Coverage } from "./Coverage.ts"
 import type { Disturbance } from "./Faults.ts"
-import type { Checker } from "./Invariants.ts"
 import { SCHEDULES } from "./Slots.ts"
 import type { Universe } from "./Universe.ts"
 

@@ -26,6 +26,7 @@ const platform = mutant("engine", "src/Domain/PlatformError.ts")
 const database = mutant("SQL mirror", "test/support/MemoryDatabase.ts")
 const claim = mutant("SQL mirror", "test/support/MemoryClaim.ts")
 const run = mutant("SQL mirror", "test/support/MemoryRun.ts")
+const settle = mutant("SQL mirror", "test/support/MemorySettle.ts")
 const sweep = mutant("SQL mirror", "test/support/MemorySweep.ts")
 const schedule = mutant("SQL mirror", "test/support/MemorySchedule.ts")
 
@@ -127,27 +128,27 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     run("", ['if (run.not_before !== null && run.not_before > now) return "not_before"', ""]),
     sweep("", ["(run.not_before === null || run.not_before <= now) &&\n", "\n"])
   ),
-  run("settle goes by the lease token", [
+  settle("settle goes by the lease token", [
     "if (leaseToken === null || run.lease_token !== leaseToken) {\n    const { status, attempt } = run",
     'if (leaseToken === "") {\n    const { status, attempt } = run'
   ]),
   together(
     "finished is finished",
-    run("", [
+    settle("", [
       'if (run.status !== "pending" && run.status !== "running" && run.status !== "unknown") return null\n  if (run.status !== "running" && outcome !== "completed" && outcome !== "failed") return null',
       ""
     ]),
     database("", ["if (!isRetry) throw", "if (!isRetry && run.id === '') throw"])
   ),
   run("ambiguity is sticky", ["ambiguous_before: run.ambiguous", "ambiguous_before: false"]),
-  run("failed means that no attempt is ambiguous", [
+  settle("failed means that no attempt is ambiguous", [
     'return run.ambiguous_before ? "unknown" : "failed"\n    case "accepted"',
     'return "failed"\n    case "accepted"'
   ]),
-  run("a run that began was executed", ['if (run.began_at !== null) return "unknown"', ""]),
+  settle("a run that began was executed", ['if (run.began_at !== null) return "unknown"', ""]),
   together(
     "attempts are counted",
-    run("", ['if (run.attempt < run.max_attempts) return "pending"', 'return "pending"']),
+    settle("", ['if (run.attempt < run.max_attempts) return "pending"', 'return "pending"']),
     sweep("", ["const isLeft = run.attempt < run.max_attempts", "const isLeft = run.attempt < 99"])
   ),
   run("begin goes by the lease token", [
@@ -170,13 +171,13 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     'return refused("token_mismatch")\n  if (run.status === "unknown" && run.released_at !== null)',
     'leaseToken = run.lease_token\n  if (run.status === "unknown" && run.released_at !== null)'
   ]),
-  run("an ambiguous run raises an incident", [
+  settle("an ambiguous run raises an incident", [
     'if (to === "unknown") db.raise("unknown", run.id)\n  else if',
     "if"
   ]),
   together(
     "a retry waits until the function must be over",
-    run("", ["? lastSignOfLife(run) + quiescenceSeconds * 1000", "? now"]),
+    settle("", ["? lastSignOfLife(run) + quiescenceSeconds * 1000", "? now"]),
     sweep("", ["not_before: lastSignOfLife(run) + quiescenceSeconds * 1000", "not_before: now"])
   ),
   sweep("'hold' is never tried again by itself", [
@@ -197,7 +198,7 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     "  db.ranges.push({",
     "  const none: Array<unknown> = []\n  none.push({"
   ]),
-  mutant("function", "test/simulation/Function.ts")("a function that may not begin does nothing", [
+  mutant("function", "test/simulation/Isolate.ts")("a function that may not begin does nothing", [
     "if (begun?.granted !== true) return refuse",
     "if (begun?.granted === undefined) return refuse"
   ])

@@ -2,6 +2,7 @@ import * as Claim from "./MemoryClaim.ts"
 import { type MemoryDatabase, Raised } from "./MemoryDatabase.ts"
 import * as Operate from "./MemoryOperate.ts"
 import * as Run from "./MemoryRun.ts"
+import * as Settle from "./MemorySettle.ts"
 import * as Sweep from "./MemorySweep.ts"
 
 export { Raised } from "./MemoryDatabase.ts"
@@ -63,7 +64,7 @@ export class MemoryFunctions {
           as(args.p_drift_alert_seconds)
         )
       case "settle_sync_runs":
-        return Run.settle(
+        return Settle.settle(
           db,
           text("engine_id"),
           as(args.p_settlements),
@@ -74,7 +75,7 @@ export class MemoryFunctions {
       case "heartbeat_sync_run":
         return Run.heartbeat(db, text("run_id"), text("lease_token"))
       case "complete_sync_run":
-        return Run.complete(
+        return Settle.complete(
           db,
           text("run_id"),
           text("lease_token"),

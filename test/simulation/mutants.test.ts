@@ -1,0 +1,42 @@
+import { describe, expect, test } from "bun:test"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { MUTANTS } from "./MutantList.ts"
+import { tryMutants } from "./mutants.ts"
+
+const ROOT = join(import.meta.dir, "../..")
+
+/** Found out within a few seeds. `bun run mutants` tries them all. */
+const SHORT = [
+  "nothing is sent 20 s after its start was asked for",
+  "at most `concurrency` in flight",
+  "slots passed over go on record",
+  "one live row per integration",
+  "only a pending run starts",
+  "settle goes by the lease token",
+  "finished is finished",
+  "'hold' is never tried again by itself"
+]
+
+describe("safeguards taken away one at a time", () => {
+  test("each is where the list says, once", () => {
+    const missing = MUTANTS.flatMap(({ name, edits }) =>
+      edits
+        .filter(({ file, find }) => {
+          const text = readFileSync(join(ROOT, file), "utf8")
+          return text.split(find).length !== 2
+        })
+        .map(({ file, find }) => `${name}: ${file} does not read ${find}`)
+    )
+    expect(missing).toEqual([])
+    expect(new Set(MUTANTS.map(({ name }) => name)).size).toBe(MUTANTS.length)
+  })
+
+  test("the simulation finds each of these out", async () => {
+    const chosen = MUTANTS.filter(({ name }) => SHORT.includes(name))
+    expect(chosen.length).toBe(SHORT.length)
+    const verdicts = await tryMutants(chosen, 20, 2)
+    const survivors = verdicts.filter(({ killedBy }) => killedBy === null)
+    expect(survivors.map(({ mutant }) => mutant.name)).toEqual([])
+  }, 300_000)
+})
