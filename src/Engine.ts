@@ -1,13 +1,11 @@
-import { Clock, Effect, Queue, Schema } from "effect"
+import { Clock, Effect, Mailbox, Queue, Schema } from "effect"
 import { EngineConfig } from "./Config.ts"
 import { Summary } from "./Domain/Summary.ts"
 import { Tally, tickError } from "./Domain/Tally.ts"
 import { Token } from "./Domain/Token.ts"
 import { claimAll } from "./Engine/ClaimAll.ts"
-import { ClaimedRuns } from "./Engine/ClaimedRuns.ts"
 import { execute } from "./Engine/Execution.ts"
-import { Places } from "./Engine/Places.ts"
-import type { TickContext, TickOptions } from "./Engine/TickContext.ts"
+import type { Claimed, TickContext, TickOptions } from "./Engine/TickContext.ts"
 import { type Functions, makeFunctions, prewarm } from "./Engine/Warming.ts"
 import { Ledger } from "./Services/Ledger.ts"
 
@@ -59,8 +57,7 @@ export const tick = Effect.fn("Engine.tick")(function* (options: TickOptions = {
     claimUntil: startedAt + (options.budgetMs ?? Number.POSITIVE_INFINITY),
     tally,
     observe: options.observe ?? (() => Effect.void),
-    claimed: new ClaimedRuns(),
-    places: new Places(settings.concurrency),
+    claimed: yield* Mailbox.make<Claimed>({ capacity: settings.concurrency }),
     ready: yield* Queue.unbounded<string>()
   }
   // Given back at once, not only when the last run in flight is over: others need not wait for that.
@@ -72,38 +69,39 @@ export const tick = Effect.fn("Engine.tick")(function* (options: TickOptions = {
   return yield* summarise
 })
 
-/**
- * Starts claimed runs as soon as there is room for them, each in a fiber of its own: the database is asked to start the
- * next ones while the last ones are invoked, and outcomes are recorded while others go on. When interrupted it starts no
- * more, and waits for those that are under way; each is bounded by its timeout.
- */
+/** The workers: as many as may be in flight, each taking the next claimed run when its last one is over. */
 const executeAll = (functions: Functions, context: TickContext) => {
-  const { claimed, places } = context
-  return Effect.uninterruptibleMask((restore) =>
+  const { concurrency } = context.settings
+  return Effect.forEach(Array.from({ length: concurrency }), () => work(functions, context), {
+    concurrency,
+    discard: true
+  })
+}
+
+const work = (functions: Functions, context: TickContext) =>
+  Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       for (;;) {
-        yield* restore(places.room)
-        yield* restore(claimed.untilSome)
-        const next = claimed.next()
-        if (next === undefined) return
-        // A daemon, because who is interrupted waits for it, while timeouts inside it go on working.
-        yield* Effect.forkDaemon(
-          Effect.interruptible(execute(next, places.admit(), functions, context))
-        )
+        const item = yield* restore(context.claimed.take)
+        yield* untilDone(execute(item, functions, context))
+        if (item.more) yield* context.ready.offer(item.run.integration_id)
       }
-    }).pipe(
-      Effect.onInterrupt(() => Effect.sync(() => places.stop())),
-      Effect.ensuring(places.empty)
-    )
-  )
-}
+    })
+  ).pipe(Effect.catchTag("NoSuchElementException", () => Effect.void))
+
+/**
+ * Runs in a fiber of its own: who is interrupted waits for it, while timeouts inside it go on working. An invocation
+ * bounds itself by its timeout, so the wait is bounded too.
+ */
+const untilDone = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(Effect.forkDaemon(Effect.interruptible(effect)), (fiber) => fiber)
 
 /** Claimed and never started, because the tick was interrupted: any engine may have them at once. */
 const giveBack = (context: TickContext) =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
-    const left = context.claimed.takeAll()
-    yield* ledger.release(left.map(({ run }) => run.run_id))
+    const [left] = yield* context.claimed.takeAll
+    yield* ledger.release(Array.from(left).map(({ run }) => run.run_id))
   }).pipe(
     Effect.catchAll((error) => Effect.sync(() => context.tally.error(tickError(error)))),
     Effect.uninterruptible

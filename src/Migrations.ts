@@ -10,9 +10,6 @@ import auditBackfill from "../supabase/migrations/20261124000900_audit_backfill.
   type: "text"
 }
 import warmUp from "../supabase/migrations/20261124001000_warm_up.sql" with { type: "text" }
-import returnStarts from "../supabase/migrations/20261124001100_return_starts.sql" with {
-  type: "text"
-}
 
 /** One file of supabase/migrations: `<version>_<name>.sql`. `version` is 14 digits of UTC. */
 export interface Migration {
@@ -35,8 +32,7 @@ export const migrations: ReadonlyArray<Migration> = [
   { version: "20261124000700", name: "grants", sql: grants },
   { version: "20261124000800", name: "alerts", sql: alerts },
   { version: "20261124000900", name: "audit_backfill", sql: auditBackfill },
-  { version: "20261124001000", name: "warm_up", sql: warmUp },
-  { version: "20261124001100", name: "return_starts", sql: returnStarts }
+  { version: "20261124001000", name: "warm_up", sql: warmUp }
 ]
 
 /** The version of the newest migration: what a database should report for this engine to be at home in it. */

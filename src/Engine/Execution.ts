@@ -8,27 +8,17 @@ import type { RunReport } from "../Domain/Summary.ts"
 import { tickError } from "../Domain/Tally.ts"
 import { Token } from "../Domain/Token.ts"
 import { Invoker } from "../Services/Invoker.ts"
-import { type FirstContact, Ledger } from "../Services/Ledger.ts"
-import type { Claimed } from "./ClaimedRuns.ts"
-import type { Place } from "./Places.ts"
-import type { TickContext } from "./TickContext.ts"
+import { Ledger } from "../Services/Ledger.ts"
+import type { Claimed, TickContext } from "./TickContext.ts"
 import { type Functions, isCold } from "./Warming.ts"
 
 /** A start that is older than this is not sent any more: a frozen engine gives the run back. */
 const SEND_WITHIN_MS = 20_000
-/** How long a started run waits for a place among those in flight before its start is taken back. */
-const WAIT_MS = 10_000
-
 /**
  * One claimed run, from pending to its outcome: start it, and only when that is confirmed invoke it once, then record
  * what came of it by token. Never fails: everything that can happen ends in the tally.
  */
-export const execute = (
-  item: Claimed,
-  place: Place,
-  functions: Functions,
-  tick: TickContext
-): Effect.Effect<void, never, Ledger | Invoker> =>
+export const execute = (item: Claimed, functions: Functions, tick: TickContext) =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
     const { run } = item
@@ -41,24 +31,33 @@ export const execute = (
       cold_start: warm !== null && isCold(warm),
       warm_up_ms: warm === null ? null : Math.round(warm.latencyMs)
     }
-    const launched = yield* launch(run, contact, place, tick)
-    if (launched === null) return
-    const { started, requested, mayBeSent } = launched
-    const timeoutMs = timeoutOf(run, tick)
+    const leaseToken = (yield* Token).next()
+    const timeoutMs = run.invoke_timeout_ms ?? tick.settings.invokeTimeoutMs
+    const leaseMs = timeoutMs + tick.settings.leaseMarginMs
 
+    const requested = yield* readClocks
+    const start = yield* Effect.either(ledger.start(run, leaseToken, leaseMs, contact))
+    if (Either.isLeft(start)) {
+      tick.tally.error(tickError(start.left))
+      return yield* skip(run, "start_unconfirmed", tick)
+    }
+    if (start.right._tag === "NotStarted") return yield* skip(run, start.right.reason, tick)
+
+    const started: StartedRun = { ...start.right.run, lease_token: leaseToken }
     const sent = yield* readClocks
-    const isSent = mayBeSent && elapsed(requested, sent) <= SEND_WITHIN_MS
-    const outcome = isSent ? yield* invokeOnce(started, timeoutMs, tick) : frozen
+    const outcome =
+      elapsed(requested, sent) > SEND_WITHIN_MS
+        ? frozen
+        : yield* invokeOnce(started, timeoutMs, tick)
+    functions.observe(run.function_name, outcome)
     const answered = yield* readClocks
-    place.leave(answered.monotonic - sent.monotonic)
-    if (isSent) functions.observe(run.function_name, outcome)
 
     const settlement = yield* settlementOf(started, outcome, tick)
-    const { leaseMarginMs } = tick.settings
-    const remainingMs = timeoutMs + leaseMarginMs - elapsed(requested, answered)
-    const settled = yield* Effect.either(
-      ledger.settle(settlement, Math.max(remainingMs, leaseMarginMs))
+    const remainingMs = Math.max(
+      leaseMs - elapsed(requested, answered),
+      tick.settings.leaseMarginMs
     )
+    const settled = yield* Effect.either(ledger.settle(settlement, remainingMs))
     if (Either.isLeft(settled)) tick.tally.error(tickError(settled.left))
     const report = {
       ...reportOf(started, outcome, Either.getRight(settled), answered.wall - sent.wall),
@@ -75,58 +74,8 @@ export const execute = (
           hint: "The lease of the run decides what happens to it. Report this as a bug."
         })
       )
-    ),
-    Effect.zipRight(
-      Effect.suspend(() => {
-        place.close()
-        return item.more ? Effect.asVoid(tick.ready.offer(item.run.integration_id)) : Effect.void
-      })
     )
   )
-
-const timeoutOf = (run: Run, tick: TickContext): number =>
-  run.invoke_timeout_ms ?? tick.settings.invokeTimeoutMs
-
-/** A run that is started and has its place. `mayBeSent` false: it has none, and its start could not be taken back. */
-interface Launched {
-  readonly started: StartedRun
-  readonly requested: Clocks
-  readonly mayBeSent: boolean
-}
-
-/**
- * Starts a run ahead of its place. When the places are taken for longer than could be foreseen, the start is taken back
- * and made again once the run has its place. Null: there is nothing to invoke.
- */
-const launch = (run: Run, contact: FirstContact, place: Place, tick: TickContext) =>
-  Effect.gen(function* () {
-    const ledger = yield* Ledger
-    const leaseMs = timeoutOf(run, tick) + tick.settings.leaseMarginMs
-    for (;;) {
-      const leaseToken = (yield* Token).next()
-      const requested = yield* readClocks
-      const start = yield* Effect.either(ledger.start(run, leaseToken, leaseMs, contact))
-      const confirmed = yield* readClocks
-      tick.places.confirmed(confirmed.monotonic - requested.monotonic)
-      if (Either.isLeft(start)) {
-        tick.tally.error(tickError(start.left))
-        return yield* Effect.as(skip(run, "start_unconfirmed", tick), null)
-      }
-      if (start.right._tag === "NotStarted") {
-        return yield* Effect.as(skip(run, start.right.reason, tick), null)
-      }
-      const started: StartedRun = { ...start.right.run, lease_token: leaseToken }
-      const launched: Launched = { started, requested, mayBeSent: yield* place.enter(WAIT_MS) }
-      if (launched.mayBeSent) return launched
-
-      const isBack = yield* Effect.either(ledger.unstart(run.run_id, leaseToken))
-      if (Either.isLeft(isBack) || !isBack.right) return launched
-      if (!(yield* place.enter(Number.POSITIVE_INFINITY))) {
-        yield* Effect.ignore(ledger.release([run.run_id]))
-        return null
-      }
-    }
-  })
 
 interface Clocks {
   readonly wall: number
@@ -134,13 +83,10 @@ interface Clocks {
 }
 
 /** Both clocks, in milliseconds: a frozen process is seen by one, a suspended machine by the other. */
-const readClocks = Effect.map(
-  Effect.clock,
-  (clock): Clocks => ({
-    wall: clock.unsafeCurrentTimeMillis(),
-    monotonic: Number(clock.unsafeCurrentTimeNanos()) / 1_000_000
-  })
-)
+const readClocks = Effect.all({
+  wall: Clock.currentTimeMillis,
+  monotonic: Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos / 1_000_000n))
+})
 
 const elapsed = (from: Clocks, to: Clocks): number =>
   Math.max(to.wall - from.wall, to.monotonic - from.monotonic)
@@ -149,7 +95,7 @@ const frozen: Outcome = {
   _tag: "NotExecuted",
   httpStatus: null,
   code: "ENGINE_FROZEN",
-  message: "Too much time passed after the start, so the invocation was not sent.",
+  message: "The engine stood still after the start, so it did not send the invocation.",
   retryAfterMs: 0
 }
 

@@ -4,7 +4,6 @@ import { Backfill } from "../Domain/Backfill.ts"
 import { readBackfills } from "../Domain/HistoryRpc.ts"
 import { DueIntegration } from "../Domain/Integration.ts"
 import { repeatFor } from "../Domain/Repetition.ts"
-import { returnStarts } from "../Domain/ReturnRpc.ts"
 import * as Rpc from "../Domain/Rpc.ts"
 import { Run } from "../Domain/Run.ts"
 import {
@@ -84,10 +83,8 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
         readonly lease_seconds: number
       },
       Start
-    >({
-      operation: Rpc.startRuns.name,
-      most: PAGE,
-      send: (starts) =>
+    >(
+      (starts) =>
         Effect.map(
           supabase.call(Rpc.startRuns, {
             p_engine_id: settings.engineId,
@@ -105,13 +102,12 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
               return reason === undefined ? undefined : { _tag: "NotStarted", reason }
             })
           }
-        )
-    })
+        ),
+      Rpc.startRuns.name
+    )
 
-    const settle = yield* makeCombiner<Rpc.Settlement, Rpc.Settled>({
-      operation: Rpc.settleRuns.name,
-      most: PAGE,
-      send: (settlements) =>
+    const settle = yield* makeCombiner<Rpc.Settlement, Rpc.Settled>(
+      (settlements) =>
         Effect.map(
           supabase.call(Rpc.settleRuns, {
             p_engine_id: settings.engineId,
@@ -122,8 +118,9 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
             const settled = new Map(answer.settled.map((one) => [one.run_id, one]))
             return settlements.map(({ run_id }) => settled.get(run_id))
           }
-        )
-    })
+        ),
+      Rpc.settleRuns.name
+    )
 
     return Ledger.of({
       openTick: Effect.fn("Ledger.openTick")(function* (tickId, scope) {
@@ -186,24 +183,9 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
           lease_token: leaseToken,
           lease_seconds: leaseMs / 1000,
           ...contact
-        }).pipe(
-          repeatFor(START_WITHIN_MS),
-          Effect.withSpan("Ledger.start", { captureStackTrace: false })
-        ),
-      unstart: Effect.fn("Ledger.unstart")(function* (runId, leaseToken) {
-        const answer = yield* supabase
-          .call(returnStarts, {
-            p_engine_id: settings.engineId,
-            p_starts: [{ run_id: runId, lease_token: leaseToken }]
-          })
-          .pipe(repeatFor(READ_WITHIN_MS))
-        return answer.returned.includes(runId)
-      }),
+        }).pipe(repeatFor(START_WITHIN_MS), Effect.withSpan("Ledger.start")),
       settle: (settlement, withinMs) =>
-        settle(settlement).pipe(
-          repeatFor(withinMs),
-          Effect.withSpan("Ledger.settle", { captureStackTrace: false })
-        ),
+        settle(settlement).pipe(repeatFor(withinMs), Effect.withSpan("Ledger.settle")),
       release: Effect.fn("Ledger.release")(function* (runIds) {
         if (runIds.length === 0) return
         yield* supabase
