@@ -88,10 +88,10 @@ export const commands: ReadonlyArray<Command> = [
   },
   {
     name: "audit",
-    summary: "Prove that no slot is missing: each has its run, or is on record as passed over",
+    summary: "Prove that no slot is missing: each has its run or is on record as passed over",
     details:
-      "Recomputes every schedule from its history, as it was in force at the time, and looks each slot up in\n" +
-      "the log. Reads only. Exit code 3 means that there are holes; they are listed.\n" +
+      "Recomputes every schedule from its history, as it was in force at the time, and looks each slot\n" +
+      "up in the log. Reads only. Exit code 3 means that there are holes; they are listed.\n" +
       "<when> is a date (UTC), an instant with its zone, yesterday, today, now, or how long ago: 36h, 7d.",
     positionals: [],
     flags: [
@@ -116,9 +116,9 @@ export const commands: ReadonlyArray<Command> = [
     name: "backfill",
     summary: "Run slots of the past that have no run; shows them unless --yes is given",
     details:
-      "The slots are those of the schedule as it was at the time, also while it was disabled or passed over.\n" +
-      "With --yes the next ticks run them: oldest first, one at a time, after what is due by the schedule,\n" +
-      "which goes on as it is. <when> is written as for audit.",
+      "The slots are those of the schedule as it was at the time, also while it was disabled or passed\n" +
+      "over. With --yes the next ticks run them: oldest first, one at a time, after what is due by the\n" +
+      "schedule, which goes on as it is. <when> is written as for audit.",
     positionals: [
       { name: "integration", summary: "id of the integration, a UUID", optional: true }
     ],
@@ -132,7 +132,7 @@ export const commands: ReadonlyArray<Command> = [
     ],
     examples: [
       "sync-scheduler backfill 1a000000-0000-4000-8000-000000000001 --from 2026-11-01 --to 2026-11-08",
-      "sync-scheduler backfill 1a000000-0000-4000-8000-000000000001 --from 7d --yes --reason 'ERP was down'"
+      "sync-scheduler backfill 1a000000-0000-4000-8000-000000000001 --from 7d --yes --reason 'ERP down'"
     ],
     load: () => import("./Backfill.ts")
   },

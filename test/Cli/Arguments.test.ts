@@ -128,7 +128,9 @@ describe("help", () => {
     for (const { examples, name } of commands) {
       for (const example of examples) {
         const [line = ""] = example.split(/ [|>] /)
-        const args = [...line.matchAll(/"([^"]*)"|(\S+)/g)].map((m) => m[1] ?? m[2] ?? "")
+        const args = [...line.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(
+          (match) => match[1] ?? match[2] ?? match[3] ?? ""
+        )
         const request = read(args.slice(1), commands)
         expect(request._tag === "Run" ? request.command.name : request).toBe(name)
       }

@@ -1,4 +1,12 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
+import {
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  setDefaultTimeout,
+  test
+} from "bun:test"
 import { existsSync } from "node:fs"
 import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -9,11 +17,11 @@ import { runBinary, runOnTerminal } from "../support/runBinary.ts"
 setDefaultTimeout(60_000)
 
 let directory = ""
-beforeAll(async () => {
-  await binaryPath()
+beforeAll(() => binaryPath())
+beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "sync-scheduler-demo-"))
 })
-afterAll(() => rm(directory, { recursive: true, force: true }))
+afterEach(() => rm(directory, { recursive: true, force: true }))
 
 describe("demo, in an empty directory and without any setting", () => {
   test("a table with the one that fails, what to do next, exit 0, and nothing left behind", async () => {

@@ -11,7 +11,7 @@ import { binaryPath } from "../support/binary.ts"
 import { startEngine } from "../support/EngineProcess.ts"
 import { ok, until } from "../support/FunctionBehaviour.ts"
 import { type Project, startProject } from "../support/Project.ts"
-import { runBinary, startBinary } from "../support/runBinary.ts"
+import { runBinary, runMeasured } from "../support/runBinary.ts"
 
 setDefaultTimeout(120_000)
 
@@ -119,9 +119,11 @@ describe("a month of downtime on a minutely schedule", () => {
       catch_up: `'${policy}'`,
       catch_up_window: "interval '14 minutes 30 seconds'"
     })
-    const child = await startBinary(["run", "-o", "json"], { env: project.environment })
-    const summary = JSON.parse(await new Response(child.stdout).text())
-    expect(await child.exited).toBe(0)
+    const { code, peakBytes, stdout } = await runMeasured(["run", "-o", "json"], {
+      env: project.environment
+    })
+    const summary = JSON.parse(stdout)
+    expect(code).toBe(0)
     expect(summary.errors).toEqual([])
     const ran = (await rows()).length
     expect(ran).toBeLessThanOrEqual(most + 1)
@@ -131,7 +133,7 @@ describe("a month of downtime on a minutely schedule", () => {
     const [row] = await project.sql`select next_run_at > now() - interval '2 minutes' as is_back
                                       from organization_integrations`
     expect(row.is_back).toBe(true)
-    expect(child.resourceUsage()?.maxRSS ?? 0).toBeLessThan(400_000_000)
+    expect(peakBytes).toBeLessThan(400_000_000)
     await expectNoHoles()
   })
 })

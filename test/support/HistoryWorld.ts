@@ -24,7 +24,7 @@ export interface HistoryWorld {
   readonly audit: (options: AuditOptions) => Promise<AuditReport>
   /** How the functions answer; completed when not set. */
   answer: () => Outcome
-  /** Deletes everything, history too, and sets the clock. */
+  /** Deletes everything, history too, sets the clock, and lets the functions complete again. */
   readonly reset: (ms: number) => Promise<void>
   readonly close: () => Promise<void>
 }
@@ -99,6 +99,7 @@ export const openHistoryWorld = async (start: number): Promise<HistoryWorld> => 
         delete from organization_integrations; delete from sync_run_log; delete from sync_run_event;
         delete from sync_skipped_range; delete from sync_schedule_history; delete from sync_incident;
         delete from sync_tick; delete from sync_backfill`)
+      world.answer = () => completed
       await setClock(ms)
     },
     close: async () => {

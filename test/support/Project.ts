@@ -22,7 +22,10 @@ export interface Project {
   readonly functions: FunctionServer
   /** The environment with which the binary works on this project over the API. */
   readonly environment: Readonly<Record<string, string>>
-  /** Integrations due since a minute ago, or as `columns` (SQL by column) say. Answers their ids. */
+  /**
+   * Integrations due since a minute ago, or as `columns` (SQL by column) say. Answers their ids. Their schedule is so rare
+   * that no newer slot comes due by itself, whatever the time of day.
+   */
   readonly seedDue: (
     count: number,
     columns?: Readonly<Record<string, string>>
@@ -84,7 +87,7 @@ export const startProject = async (): Promise<Project> => {
       const all = {
         org_id: "gen_random_uuid()",
         integration_type: "'xledger'",
-        sync_schedule: "'*/5 * * * *'",
+        sync_schedule: "'0 4 29 2 *'",
         next_run_at: "now() - interval '1 minute'",
         ...columns
       }

@@ -39,6 +39,35 @@ export const runBinary = async (
   options: RunOptions = {}
 ): Promise<Ended> => endOf(await startBinary(args, options))
 
+/** Starts what it is given, passes everything on, and writes its peak memory in bytes to a file descriptor of its own. */
+const MEASURE = `
+const child = Bun.spawn(process.argv.slice(1), { stdio: ["ignore", "inherit", "inherit"] })
+process.exitCode = await child.exited
+await Bun.write(Bun.file(3), String(child.resourceUsage()?.maxRSS))`
+
+/**
+ * Runs the binary to its end and says how much memory it took at most, in bytes. A small process starts it: Linux hands
+ * the peak of the process that spawns down to its child, and a test run has a large one.
+ */
+export const runMeasured = async (
+  args: ReadonlyArray<string>,
+  options: RunOptions = {}
+): Promise<Ended & { readonly peakBytes: number }> => {
+  const child = Bun.spawn([process.execPath, "-e", MEASURE, await binaryPath(), ...args], {
+    env: { ...options.env },
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    stdio: ["ignore", "pipe", "pipe", "pipe"]
+  })
+  const peak = child.stdio[3]
+  const [stdout, stderr, measured, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    typeof peak === "number" ? Bun.file(peak).text() : "",
+    child.exited
+  ])
+  return { stdout, stderr, code, peakBytes: Number.parseInt(measured, 10) }
+}
+
 /** Runs the binary on a terminal of this width and gives what it shows, stdout and stderr together. */
 export const runOnTerminal = async (
   args: ReadonlyArray<string>,
