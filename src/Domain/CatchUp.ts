@@ -123,7 +123,7 @@ export const decide = (integration: DueIntegration, now: number, policy: CatchUp
     schedule_error: null
   }
   return Either.match(Schedule.parse(integration.sync_schedule, integration.timezone), {
-    onLeft: (error): Slot => ({ ...slot, schedule_error: `${error.detail} ${error.hint}` }),
+    onLeft: (error): Slot => ({ ...slot, schedule_error: `${error.detail}. ${error.hint}` }),
     onRight: (schedule): Slot => {
       const first =
         integration.next_run_at ?? nextOrNull(schedule, integration.schedule_since) ?? Infinity

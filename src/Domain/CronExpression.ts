@@ -81,7 +81,8 @@ export const splitFields = (expression: string): Either.Either<ReadonlyArray<str
     fields.length === 7
       ? "Leave out the year: schedules repeat every year."
       : `Write ${ORDER}. For example 0 2 * * * is every day at 02:00.`
-  return fault(`the expression has ${fields.length} fields, five or six are needed`, hint)
+  const count = fields.length === 1 ? "1 field" : `${fields.length} fields`
+  return fault(`the expression has ${count}, five or six are needed`, hint)
 }
 
 /**

@@ -8,9 +8,6 @@ export interface CodeVerdict {
   readonly why: string
 }
 
-const applyMigrations =
-  'Apply the migrations: sync-scheduler schema print | psql "$SUPABASE_DB_URL", or supabase db push'
-
 /**
  * One row per SQLSTATE or PostgREST code. Codes that are not here say that the database refused this very call.
  *
@@ -23,9 +20,9 @@ const codes: Readonly<Record<string, readonly [Reason, string]>> = {
   PGRST002: ["NotExecuted", "the API could not read the schema, the database is down or starting"],
   PGRST003: ["NotExecuted", "the API had no free connection to the database"],
   PGRST106: ["Missing", "schema public is not among the exposed schemas of the Data API"],
-  PGRST202: ["Missing", `the function is not there. ${applyMigrations}`],
-  PGRST204: ["Missing", `a column is not there. ${applyMigrations}`],
-  PGRST205: ["Missing", `a table is not there. ${applyMigrations}`],
+  PGRST202: ["Missing", "the function is not there"],
+  PGRST204: ["Missing", "a column is not there"],
+  PGRST205: ["Missing", "a table is not there"],
   PGRST300: ["Refused", "the API has no secret to verify keys with"],
   PGRST301: ["Refused", "the key is not valid for this project"],
   PGRST302: ["Refused", "the API accepts no anonymous calls, and got no key"],
@@ -40,13 +37,13 @@ const codes: Readonly<Record<string, readonly [Reason, string]>> = {
   "28000": ["Refused", "the database does not accept this user"],
   "28P01": ["Refused", "the password is wrong"],
   "3D000": ["Missing", "the database named at the end of SUPABASE_DB_URL does not exist"],
-  "3F000": ["Missing", `a schema is not there. ${applyMigrations}`],
+  "3F000": ["Missing", "a schema is not there"],
   "40001": ["NotExecuted", "rolled back in favour of a concurrent transaction"],
   "40003": ["Ambiguous", "the database does not know whether it completed"],
   "40P01": ["NotExecuted", "rolled back to resolve a deadlock"],
   "42501": ["Refused", "the key or role may not do this, use the secret (service_role) key"],
-  "42883": ["Missing", `a function is not there, or takes other arguments. ${applyMigrations}`],
-  "42P01": ["Missing", `a table is not there. ${applyMigrations}`],
+  "42883": ["Missing", "a function is not there, or takes other arguments"],
+  "42P01": ["Missing", "a table is not there"],
   "55P03": ["NotExecuted", "a lock was not available in time"],
   "57014": ["NotExecuted", "cancelled, or stopped by statement_timeout, and rolled back"],
   "57P03": ["NotExecuted", "the database is starting or stopping"]

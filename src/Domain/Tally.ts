@@ -25,6 +25,7 @@ export class Tally {
   private maxDriftMs = 0
   private overThreshold = 0
   private readonly bad: Array<RunReport> = []
+  private readonly open: Array<RunReport> = []
   private readonly good: Array<RunReport> = []
   private readonly skips: Array<SkipReport> = []
   private readonly errors: Array<TickError> = []
@@ -46,8 +47,13 @@ export class Tally {
     if (driftMs > this.driftAlertMs) this.overThreshold += 1
     if (report.status === "completed") this.completed += 1
     if (report.status === "failed") this.failed += 1
-    const list = report.status === "completed" ? this.good : this.bad
+    const list = this.listFor(report.status)
     if (list.length < MAX_LISTED) list.push(report)
+  }
+
+  private listFor(status: RunReport["status"]): Array<RunReport> {
+    if (status === "completed") return this.good
+    return status === "failed" || status === "unknown" ? this.bad : this.open
   }
 
   skip(report: SkipReport): void {
@@ -70,7 +76,7 @@ export class Tally {
     readonly startedAt: number
     readonly finishedAt: number
   }): Summary {
-    const runs = [...this.bad, ...this.good].slice(0, MAX_LISTED)
+    const runs = [...this.bad, ...this.open, ...this.good].slice(0, MAX_LISTED)
     return {
       tick_id: frame.tickId,
       engine_id: frame.engineId,
@@ -98,8 +104,14 @@ export class Tally {
 /** A failed database call as the summary shows it: code, what failed and why, and how to fix it. */
 export const tickError = (error: SupabaseError): TickError => {
   const [code, hint] = advice[error.reason]
-  return { code, message: error.message, hint }
+  return { code, message: error.message, hint: adviceByCode.get(error.code) ?? hint }
 }
+
+/** Where the code tells more than the reason: no migration helps these. */
+const adviceByCode: ReadonlyMap<string, string> = new Map([
+  ["3D000", "Correct the name at the end of SUPABASE_DB_URL; on Supabase it is postgres."],
+  ["PGRST106", "Expose schema public again (Dashboard: Project Settings, Data API)."]
+])
 
 /** A row of organization_integrations that cannot be read; the others are not affected. */
 export const unreadableError = (row: {

@@ -152,6 +152,7 @@ describe("a schedule that cannot be computed", () => {
       const slot = decide(due(row), at("03:00:00.000"), policy)
       expect(slot).toMatchObject({ scheduled_for: null, next_run_at: null })
       expect(slot.schedule_error).toContain(text)
+      expect(slot.schedule_error).toMatch(/[^.]\. [A-Z]/)
     })
   }
 })

@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test"
+import { SupabaseError } from "../../src/Domain/Errors.ts"
 import { explainVerdict, isKnownKind, judgeCode } from "../../src/Domain/PostgresCode.ts"
+import { tickError } from "../../src/Domain/Tally.ts"
 
 const table: Readonly<Record<string, ReadonlyArray<string>>> = {
   NotExecuted: [
@@ -42,10 +44,21 @@ describe("judgeCode", () => {
     }
   })
 
-  test("what is missing comes with the cure", () => {
-    for (const code of ["PGRST202", "PGRST205", "42883", "42P01", "3F000"]) {
-      expect(judgeCode(code, 404).why).toContain("supabase db push")
-    }
+  test.each([
+    ...["PGRST202", "PGRST205", "42883", "42P01", "3F000"].map((code) => [
+      code,
+      "supabase db push"
+    ]),
+    ["3D000", "SUPABASE_DB_URL"],
+    ["PGRST106", "Data API"]
+  ])("what is missing (%s) comes with its cure, once", (code, cure) => {
+    const { reason, why } = judgeCode(code, 404)
+    const { hint, message } = tickError(
+      new SupabaseError({ operation: "open_sync_tick", reason, code, detail: why })
+    )
+    expect(reason).toBe("Missing")
+    expect(hint).toContain(cure)
+    expect(message).not.toContain("pply the migrations")
   })
 
   test("knows its own kinds of code", () => {

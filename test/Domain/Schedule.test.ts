@@ -156,7 +156,7 @@ describe("a refusal", () => {
     ["   ", "empty", "Write five fields"],
     ["* * * *", "4 fields", "minute hour day-of-month month day-of-week"],
     ["0 0 12 * * MON 2027", "7 fields", "Leave out the year"],
-    ["2027-01-01", "1 fields", "0 2 * * * is every day at 02:00"],
+    ["2027-01-01", "1 field,", "0 2 * * * is every day at 02:00"],
     ["2027-01-01T00:00:00", 'character ":"', "manual trigger"],
     ["@reboot", '"@reboot" is not known', "@daily"],
     ["0 0 ? * MON", 'character "?"', "Write * instead"],

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto"
 import { Effect, type Layer, ManagedRuntime } from "effect"
 import type { SupabaseError } from "../../src/Domain/Errors.ts"
 import type { Rpc } from "../../src/Domain/Rpc.ts"
+import { tickError } from "../../src/Domain/Tally.ts"
 import { Supabase } from "../../src/Services/Supabase.ts"
 import { answer, echo, missing, nothing, write } from "./contractFunctions.ts"
 import { claimHundred, tickOnce } from "./enginePath.ts"
@@ -165,11 +166,11 @@ export const supabaseContract = (name: string, start: () => Promise<Subject>): v
       expect(error.detail).not.toContain("Failing row")
     })
 
-    test("a function that is not there is Missing, with the cure", async () => {
+    test("a function that is not there is Missing, and its summary has the cure", async () => {
       const error = await caller.fail(missing, { p_kind: "x" })
       expect(error).toMatchObject({ reason: "Missing", operation: "contract_missing" })
       expect(error.detail).toContain("contract_missing")
-      expect(error.detail).toContain("sync-scheduler schema print | psql")
+      expect(tickError(error).hint).toContain("sync-scheduler schema print | psql")
     })
 
     test.each([
