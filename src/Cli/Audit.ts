@@ -49,14 +49,13 @@ export const windowOf = ({
     const now = yield* Clock.currentTimeMillis
     const to = yield* momentFlag(given, "to", now)
     const from = (yield* momentFlag(given, "from", now)) ?? (to ?? now) - DAY_MS
-    return from < (to ?? Number.POSITIVE_INFINITY)
-      ? { from, to }
-      : yield* Effect.fail(
-          usageError(
-            "--from is not before --to",
-            "Slots from --from on, before --to, are looked at."
-          )
-        )
+    if (from < Math.min(to ?? now, now)) return { from, to }
+    return yield* Effect.fail(
+      usageError(
+        `--from is ${showInstant(from)}, which is not before ${from < now && to !== undefined ? `--to, ${showInstant(to)}` : "now"}`,
+        "Slots from --from on, before --to, are looked at, and only those of the past."
+      )
+    )
   })
 
 const ReportJson = Schema.Struct({
@@ -139,7 +138,7 @@ const lines = (report: AuditReport, { style, width }: Terminal): ReadonlyArray<s
       ? `${style.red("✗")} ${missing.toLocaleString("en-US")} of ${counted(slots, "slot")} ${missing === 1 ? "has" : "have"} no run and no record, ${span}.`
       : slots === 0
         ? `${style.green("✓")} No holes: no slot was due, ${span} (${counted(integrations, "integration")}).`
-        : `${style.green("✓")} No holes: each of ${counted(slots, "slot")} of ${counted(integrations, "integration")} has one run or is on record as passed over, ${span}.`
+        : `${style.green("✓")} No holes: each of ${counted(slots, "slot")} of ${counted(integrations, "integration")} has one run or is on record as passed over${open === 0 ? "" : ", or waits for the next tick"}, ${span}.`
   return [
     ...(rows.length === 0 ? [] : [...table(columns, rows, style, width), ""]),
     ...(report.holes_truncated ? ["There are more holes than are listed here.", ""] : []),
@@ -149,7 +148,7 @@ const lines = (report: AuditReport, { style, width }: Terminal): ReadonlyArray<s
     }.`,
     ...unreadable.map(
       ({ from, integration_id, schedule, timezone, to, why }) =>
-        `${style.yellow("!")} Integration ${integration_id} had a schedule that cannot be computed, from ${showInstant(from)} to ${showInstant(to)}: ${safe(`"${schedule}" (${timezone}): ${why}`)}`
+        `${style.yellow("!")} Integration ${integration_id} had no slots from ${showInstant(from)} to ${showInstant(to)}: ${safe(`"${schedule}" (${timezone}) cannot be computed, ${why}`)}`
     )
   ]
 }
