@@ -29,10 +29,13 @@ export const read = (argv: ReadonlyArray<string>, commands: ReadonlyArray<Comman
   const [first] = argv
   if (first === undefined || first === "--help" || first === "-h")
     return { _tag: "Help", topic: [] }
-  if (first === "--version" || first === "-V" || first === "version") return { _tag: "Version" }
-  if (first === "help") return { _tag: "Help", topic: argv.slice(1) }
+  if (first === "--version" || first === "-V") return { _tag: "Version" }
+  if (first === "version" || first === "help") return readAbout(first, argv.slice(1))
   if (first.startsWith("-")) {
-    return misuse(`${first} stands before the command`, "Write the command first, then its flags.")
+    return misuse(
+      `${first} stands before the command`,
+      "Write the command first, then its flags. Only --help (-h) and --version (-V) stand alone."
+    )
   }
   const words = argv.findIndex((word) => word.startsWith("-"))
   const lead = argv.slice(0, words === -1 ? argv.length : words)
@@ -43,6 +46,19 @@ export const read = (argv: ReadonlyArray<string>, commands: ReadonlyArray<Comman
   if (members.length > 0 && (lead.length === 1 || asksForHelp))
     return { _tag: "Help", topic: [first] }
   return unknownCommand(members.length > 0 ? lead.slice(0, 2) : [first], commands)
+}
+
+/** `version`, and `help` with its topic. They have no flags of their own. */
+const readAbout = (name: "version" | "help", rest: ReadonlyArray<string>): Request => {
+  const words = rest.filter((word) => word !== "--help" && word !== "-h")
+  if (name === "help" && words.every((word) => !word.startsWith("-"))) {
+    return { _tag: "Help", topic: words }
+  }
+  const [extra] = words
+  if (extra !== undefined) {
+    return misuse(`${name} does not expect "${extra}"`, "See all commands: sync-scheduler help")
+  }
+  return rest.length === 0 ? { _tag: "Version" } : { _tag: "Help", topic: [] }
 }
 
 /** The command that the words begin with. */
@@ -140,7 +156,7 @@ const problemWith = (
   isInline: boolean
 ): string | undefined => {
   if (flag.value === undefined) return isInline ? `${name} takes no value` : undefined
-  if (value === undefined || value === "" || (!isInline && value.startsWith("-"))) {
+  if (value === undefined || value === "" || (!isInline && /^-(?!\d)/.test(value))) {
     return `${name} needs ${flag.value}`
   }
   return flag.choices === undefined || flag.choices.includes(value)

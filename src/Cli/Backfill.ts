@@ -221,7 +221,9 @@ const cancel = (cli: Cli, text: string) =>
       return yield* Effect.fail(
         usageError(
           `backfill ${text} was not cancelled: it is ${REFUSALS.get(answer.reason) ?? answer.reason}`,
-          "The runs it made stay as they are."
+          answer.reason === "not_found"
+            ? "Give the id that backfill printed with --yes."
+            : "Nothing is left to do; the runs it made stay as they are."
         )
       )
     }

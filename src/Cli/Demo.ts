@@ -4,6 +4,7 @@ import { Effect, Either, Layer, Redacted } from "effect"
 import { inspect } from "../Config/Load.ts"
 import { tick } from "../Engine.ts"
 import { EmbeddedDatabase } from "../Services/EmbeddedDatabase.ts"
+import { COMMIT } from "../Version.ts"
 import type { Main } from "./Command.ts"
 import { serveDemoFunction } from "./DemoFunction.ts"
 import { type CommandError, connectionError, exitOf, usageError } from "./Failure.ts"
@@ -97,10 +98,18 @@ const chooseDirectory = (
   )
 }
 
+/** From a checkout there is no program yet, and it is not on the PATH. */
+const isSource = COMMIT === "source"
+const program = isSource ? "dist/sync-scheduler" : "sync-scheduler"
+
 const nextSteps = (directory: string | undefined): string =>
   [
     ...(directory === undefined ? [] : ["", `The database is kept in ${directory}`]),
     "",
-    'Your project:  sync-scheduler schema print | psql -v ON_ERROR_STOP=1 "$SUPABASE_DB_URL"',
-    "Then:          set SUPABASE_URL and SUPABASE_SECRET_KEY, and try  sync-scheduler run --dry-run"
+    "Next, with your Supabase project:",
+    ...(isSource ? ["  npx --yes bun@1.4.5 run build"] : []),
+    `  ${program} schema print | psql -v ON_ERROR_STOP=1 "$SUPABASE_DB_URL"`,
+    "  export SUPABASE_URL=https://<project-ref>.supabase.co",
+    "  export SUPABASE_SECRET_KEY=sb_secret_...",
+    `  ${program} run --dry-run`
   ].join("\n")

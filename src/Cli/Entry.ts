@@ -30,9 +30,14 @@ const answer = (
   return Promise.resolve(2)
 }
 
-/** Writes to stdout; nobody reading it is no error. */
+/** Writes to stdout; nobody reading it is no error, a full disk is. */
 const say = (text: string): Promise<number> =>
   new Promise((resolve) => {
-    process.stdout.on("error", () => resolve(0))
-    process.stdout.write(`${text}\n`, () => resolve(0))
+    const end = (error?: Error | null) => {
+      const isLost = error && !("code" in error && error.code === "EPIPE")
+      if (isLost) process.stderr.write(`error: the output cannot be written: ${error.message}\n`)
+      resolve(isLost ? 1 : 0)
+    }
+    process.stdout.once("error", end)
+    process.stdout.write(`${text}\n`, end)
   })

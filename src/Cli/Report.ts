@@ -41,7 +41,7 @@ export const showInstant = (ms: number, today?: number): string => {
 }
 
 /** Shortens ids to their first eight characters, unless two of them would then look the same. */
-const shortener = (ids: ReadonlyArray<string>): ((id: string) => string) => {
+export const shortener = (ids: ReadonlyArray<string>): ((id: string) => string) => {
   const whole = new Set(ids)
   const isDistinct = new Set([...whole].map((id) => id.slice(0, 8))).size === whole.size
   return isDistinct ? (id) => id.slice(0, 8) : (id) => id

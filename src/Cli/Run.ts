@@ -10,7 +10,7 @@ import type { Plan } from "../Engine/Preview.ts"
 import { preview } from "../Engine.ts"
 import type { Cli, Main } from "./Command.ts"
 import { configError, connectionError, exitOf, usageError } from "./Failure.ts"
-import { errorLines, showInstant } from "./Report.ts"
+import { errorLines, shortener, showInstant } from "./Report.ts"
 import { table } from "./Table.ts"
 import type { Terminal } from "./Terminal.ts"
 import { printSummary, watch } from "./TickOutput.ts"
@@ -30,7 +30,7 @@ export const main: Main = (cli) =>
     if (given.has("dry-run")) {
       const plan = yield* Effect.provide(preview(options), engine)
       yield* printPlan(plan, terminal)
-      return exitOf(plan.errors, { failed: 0, unresolved: 0, triggered: 0 })
+      return exitOf(plan.errors, { triggered: 0, failed: 0, runs: [] })
     }
     const summary = yield* Effect.provide(
       tickAndTell({ ...options, observe: watch(terminal) }),
@@ -43,6 +43,7 @@ export const main: Main = (cli) =>
 const readOptions = ({ arguments: given }: Cli) =>
   Effect.gen(function* () {
     const limit = yield* integerFlag(given, "limit", 1, 1_000_000)
+    yield* integerFlag(given, "concurrency", 1, 1000)
     const [orgId] = yield* uuidFlags(given, "org")
     const ids = yield* uuidFlags(given, "integration")
     if (ids.length > 100) {
@@ -91,14 +92,18 @@ const reasons: Record<Plan["due"][number]["trigger"], string> = {
   backfill: "slot of the past"
 }
 
-const planLines = ({ due, errors, now }: Plan, terminal: Terminal): ReadonlyArray<string> => {
+/** On a terminal short, and the id of the integration, to be copied, below where it does not fit; in full else. */
+const planLines = (
+  { due, errors, now }: Plan,
+  { style, width }: Terminal
+): ReadonlyArray<string> => {
   if (due.length === 0) {
     return [errors.length === 0 ? "Nothing is due." : "Nothing can be triggered."]
   }
+  const orgs = width === null ? (id: string) => id : shortener(due.map(({ org_id }) => org_id))
   const rows = due.map((one) => [
-    { text: showInstant(one.scheduled_for) },
-    { text: one.org_id },
-    { text: `${one.integration_type} ${one.integration_id}` },
+    { text: showInstant(one.scheduled_for, width === null ? undefined : now) },
+    { text: orgs(one.org_id) },
     {
       text:
         one.attempt === null
@@ -107,18 +112,19 @@ const planLines = ({ due, errors, now }: Plan, terminal: Terminal): ReadonlyArra
             ? "waits to be started"
             : `retry after attempt ${one.attempt}`
     },
-    { text: String(one.passed_over?.count ?? 0) }
+    { text: String(one.passed_over?.count ?? 0) },
+    { text: `${one.integration_type} ${one.integration_id}` }
   ])
   const columns = [
     { title: "DUE" },
     { title: "ORG" },
-    { title: "INTEGRATION" },
     { title: "WHY" },
-    { title: "PASSED OVER" }
-  ]
+    { title: "PASSED OVER", align: "right" },
+    { title: "INTEGRATION" }
+  ] as const
   const count = due.length === 1 ? "1 sync" : `${due.length} syncs`
   return [
-    ...table(columns, rows, terminal.style, null),
+    ...table(columns, rows, style, width),
     "",
     `Would trigger ${count} at ${showInstant(now)}. Nothing was invoked or written.`
   ]

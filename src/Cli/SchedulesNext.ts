@@ -23,6 +23,8 @@ export const main: Main = ({ arguments: given, terminal }) =>
       yield* terminal.printJson(slots.map(format))
     } else if (terminal.format === "jsonl") {
       for (const slot of slots) yield* terminal.printJson(format(slot))
+    } else if (slots.length === 0) {
+      yield* terminal.print(`No time matches after ${format(from)}.`)
     } else {
       const lines = table(
         [{ title: "LOCAL" }, { title: "UTC" }, { title: "FROM NOW", align: "right" }],

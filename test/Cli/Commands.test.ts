@@ -72,6 +72,7 @@ describe("schedules next", () => {
     [["@daily", "--tz", "Europe/Atlantis"], "not an IANA time zone"],
     [["@daily", "--count", "0"], "from 1 to 1000"],
     [["@daily", "--count", "1001"], "from 1 to 1000"],
+    [["@daily", "--count", "-3"], '--count is "-3"'],
     [["@daily", "--from", "2026-11-24T00:00:00"], "time zone"],
     [["@daily", "--from", "tomorrow"], "time zone"],
     [["@daily", "--from", "2026-13-24T00:00:00Z"], "time zone"]
@@ -81,6 +82,18 @@ describe("schedules next", () => {
     expect(stderr).toContain("fix: ")
     expect({ stdout, code }).toEqual({ stdout: "", code: 2 })
   })
+})
+
+test("audit of a time to come is refused: nothing can be proven of it", async () => {
+  for (const [window, reason] of [
+    [["--from", "2999-01-01"], "2999-01-01 00:00 UTC, which is not before now"],
+    [["--from", "2998-01-01", "--to", "2999-01-01"], "which is not before now"],
+    [["--from", "1h", "--to", "2h"], "which is not before --to"]
+  ] as const) {
+    const { stdout, stderr, code } = await runBinary(["audit", ...window])
+    expect(stderr).toContain(reason)
+    expect({ stdout, code }).toEqual({ stdout: "", code: 2 })
+  }
 })
 
 describe("schedules validate", () => {
