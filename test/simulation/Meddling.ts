@@ -30,13 +30,13 @@ export class Meddling {
     const { now } = time
     switch (kind) {
       case "edit":
-        this.edit(id, this.drawSchedule())
+        this.edit(id, this.drawSchedule(id))
         break
       case "editTwice": {
         // Around the minute, when ticks read and claim.
         const minute = Math.ceil(now / 60_000) * 60_000
         for (let times = 0; times < 4; times++) {
-          time.at(minute + dice.between(0, 20_000), () => this.edit(id, this.drawSchedule()))
+          time.at(minute + dice.between(0, 20_000), () => this.edit(id, this.drawSchedule(id)))
         }
         return
       }
@@ -93,9 +93,11 @@ export class Meddling {
     return this.universe.dice.pick([undefined, ...this.universe.db.integrations.keys()])
   }
 
-  private drawSchedule(): Edit {
-    const { dice } = this.universe
-    const kind = dice.pick(["often", "often", "hourly", "seldom", "never"] as const)
+  /** An 'all' that works in the background gets one slot a tick: minutely it would never catch up. */
+  private drawSchedule(id: string): Edit {
+    const { dice, db } = this.universe
+    const often = db.integrations.get(id)?.catch_up === "all" ? "hourly" : "often"
+    const kind = dice.pick([often, often, "hourly", "seldom", "never"] as const)
     const [sync_schedule, timezone] = dice.pick(SCHEDULES[kind])
     return { sync_schedule, timezone }
   }

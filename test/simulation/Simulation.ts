@@ -144,7 +144,7 @@ class Simulation {
     const { dice, time } = universe
     this.checker.noteEdit()
     for (const host of this.hosts) host.start()
-    const faultyUntil = this.start + dice.pick([4, 5, 6, 8, 10, 15, 60]) * MINUTE
+    const faultyUntil = this.start + dice.pick([5, 10, 15, 45, 60, 75]) * MINUTE
     this.disturbUntil(faultyUntil)
     let slots = 0
     try {

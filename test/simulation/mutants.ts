@@ -110,7 +110,7 @@ const showVerdict = ({ mutant, killedBy, seconds }: Verdict): string => {
 if (import.meta.main) {
   const { values } = parseArgs({
     options: {
-      seeds: { type: "string", default: "200" },
+      seeds: { type: "string", default: "250" },
       jobs: { type: "string", default: `${Math.min(availableParallelism(), 8)}` },
       only: { type: "string", default: "" }
     }
