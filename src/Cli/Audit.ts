@@ -146,9 +146,12 @@ const lines = (report: AuditReport, { style, width }: Terminal): ReadonlyArray<s
     `  ${counted(recorded, "run")}, ${counted(passed_over, "slot")} passed over on record${
       open === 0 ? "" : `, ${counted(open, "slot")} due and not triggered yet`
     }.`,
+    ...(missing === 0
+      ? []
+      : ["  To run them: sync-scheduler backfill <integration> --from <when>, unless it was deleted."]),
     ...unreadable.map(
       ({ from, integration_id, schedule, timezone, to, why }) =>
-        `${style.yellow("!")} Integration ${integration_id} had no slots from ${showInstant(from)} to ${showInstant(to)}: ${safe(`"${schedule}" (${timezone}) cannot be computed, ${why}`)}`
+        `${style.yellow("!")} Integration ${integration_id} had a schedule that cannot be computed, from ${showInstant(from)} to ${showInstant(to)}: ${safe(`"${schedule}" (${timezone}): ${why}`)}`
     )
   ]
 }

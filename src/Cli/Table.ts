@@ -20,7 +20,7 @@ const LEAST = 20
 
 /**
  * Lines of aligned columns under a title line. With a width, a last cell that does not fit stands on lines of its own
- * below; without one (not a terminal) every row is one line. Wide characters count as two.
+ * below, and a last title that does not fit is left out; without one (not a terminal) every row is one line. Wide characters count as two.
  */
 export const table = (
   columns: ReadonlyArray<Column>,
@@ -39,7 +39,7 @@ export const table = (
   const room = width === null ? Number.POSITIVE_INFINITY : width - before
   const line = (cells: ReadonlyArray<Cell>, isTitle = false): ReadonlyArray<string> => {
     const last = cells[columns.length - 1] ?? { text: "" }
-    const fits = isTitle || Bun.stringWidth(last.text) <= room
+    const fits = Bun.stringWidth(last.text) <= room
     const painted = columns.map(({ align }, index) => {
       const cell = index === columns.length - 1 && !fits ? { text: "" } : cells[index]
       const text = cell?.text ?? ""
@@ -48,7 +48,8 @@ export const table = (
         ? padding + paint(text, cell, style)
         : paint(text, cell, style) + padding
     })
-    const below = fits || width === null ? [] : wrap(last.text, Math.max(width - 4, LEAST))
+    const below =
+      fits || isTitle || width === null ? [] : wrap(last.text, Math.max(width - 4, LEAST))
     return [
       painted.join(" ".repeat(GAP)).trimEnd(),
       ...below.map((text) => INDENT + paint(text, last, style))
