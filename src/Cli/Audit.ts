@@ -148,7 +148,9 @@ const lines = (report: AuditReport, { style, width }: Terminal): ReadonlyArray<s
     }.`,
     ...(missing === 0
       ? []
-      : ["  To run them: sync-scheduler backfill <integration> --from <when>, unless it was deleted."]),
+      : [
+          "  To run them: sync-scheduler backfill <integration> --from <when>, unless it was deleted."
+        ]),
     ...unreadable.map(
       ({ from, integration_id, schedule, timezone, to, why }) =>
         `${style.yellow("!")} Integration ${integration_id} had a schedule that cannot be computed, from ${showInstant(from)} to ${showInstant(to)}: ${safe(`"${schedule}" (${timezone}): ${why}`)}`
