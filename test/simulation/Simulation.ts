@@ -14,6 +14,9 @@ import { StaleWrites } from "./StaleWrites.ts"
 import { Universe, type Violation } from "./Universe.ts"
 
 const MINUTE = 60_000
+/** How long there are faults, in minutes: mostly short worlds, of which many fit the time, and every fifth a long one. */
+const SHORT = [4, 5, 6, 8, 10]
+const LONG = [45, 60, 90]
 /** More than any world needs: beyond it, something goes round in circles. */
 const MAX_EVENTS = 1_500_000
 
@@ -144,7 +147,8 @@ class Simulation {
     const { dice, time } = universe
     this.checker.noteEdit()
     for (const host of this.hosts) host.start()
-    const faultyUntil = this.start + dice.pick([5, 10, 15, 45, 60, 75]) * MINUTE
+    const faultyUntil =
+      this.start + (this.seed % 5 === 0 ? dice.pick(LONG) : dice.pick(SHORT)) * MINUTE
     this.disturbUntil(faultyUntil)
     let slots = 0
     try {

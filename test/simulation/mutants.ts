@@ -1,7 +1,7 @@
 /**
  * Removes one safeguard at a time, in a copy of the sources, and lets the simulation look for the damage:
  *
- *   bun run mutants [--seeds 200] [--jobs 2] [--only <word>]
+ *   bun run mutants [--seeds 1000] [--jobs 2] [--only <word>]
  *
  * Prints a table; ends with 1 when a mutant survives, or when its place in the source is gone. Safeguards of the SQL are
  * removed in the mirror in test/support, which test/contract/MemoryParity.test.ts holds to the SQL.
