@@ -1,6 +1,7 @@
 import { Schema } from "effect"
 import type { ConfigError } from "../Config/Load.ts"
 import type { ScheduleError, SupabaseError } from "../Domain/Errors.ts"
+import type { RunStatus } from "../Domain/Run.ts"
 import type { TickError } from "../Domain/Summary.ts"
 import { tickError } from "../Domain/Tally.ts"
 
@@ -52,7 +53,7 @@ export const connectionError = (error: SupabaseError): CommandError => {
       ? { code: "CONFIGURATION", message: error.detail, hint: "" }
       : tickError(error)
   ] as const
-  const exit = exitOf(errors, { triggered: 0, failed: 0, unresolved: 0 })
+  const exit = exitOf(errors, { triggered: 0, failed: 0, runs: [] })
   return new CommandError({ exit: exit === 0 || error.reason === "Rejected" ? 2 : exit, errors })
 }
 
@@ -64,17 +65,24 @@ const FATAL: ReadonlyArray<readonly [code: string, exit: ExitCode]> = [
   ["SUPABASE_UNREACHABLE", 5]
 ]
 
+/** What the exit code of a tick depends on besides its errors; a Summary is one. */
+export interface TickCounts {
+  readonly triggered: number
+  readonly failed: number
+  /** Failed runs come first, then unknown ones: if there is one, it is here. */
+  readonly runs: ReadonlyArray<{ readonly status: RunStatus }>
+}
+
 /**
  * How the process ends after a tick: by what stopped it as a whole, else 3 when a run failed or ended unknown or part
- * of the tick could not be done, else 0. An answer that makes no sense before anything was triggered is a wrong URL.
+ * of the tick could not be done, else 0: a run that a function accepted (202) or that is tried again later is neither. An
+ * answer that makes no sense before anything was triggered is a wrong URL.
  */
-export const exitOf = (
-  errors: ReadonlyArray<TickError>,
-  counts: { readonly triggered: number; readonly failed: number; readonly unresolved: number }
-): ExitCode => {
+export const exitOf = (errors: ReadonlyArray<TickError>, counts: TickCounts): ExitCode => {
   const codes = new Set(errors.map(({ code }) => code))
   const fatal = FATAL.find(([code]) => codes.has(code))
   if (fatal !== undefined) return fatal[1]
   if (codes.has("UNEXPECTED_ANSWER") && counts.triggered === 0) return 2
-  return errors.length > 0 || counts.failed > 0 || counts.unresolved > 0 ? 3 : 0
+  const isUnknown = counts.runs.some(({ status }) => status === "unknown")
+  return errors.length > 0 || counts.failed > 0 || isUnknown ? 3 : 0
 }

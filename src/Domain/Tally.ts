@@ -24,9 +24,13 @@ export class Tally {
   private coldStarts = 0
   private maxDriftMs = 0
   private overThreshold = 0
-  private readonly bad: Array<RunReport> = []
-  private readonly open: Array<RunReport> = []
-  private readonly good: Array<RunReport> = []
+  /** In the order in which the summary shows them. */
+  private readonly runs = new Map<RunReport["status"], Array<RunReport>>(
+    (["failed", "unknown", "skipped", "pending", "running", "completed"] as const).map((status) => [
+      status,
+      []
+    ])
+  )
   private readonly skips: Array<SkipReport> = []
   private readonly errors: Array<TickError> = []
 
@@ -47,13 +51,8 @@ export class Tally {
     if (driftMs > this.driftAlertMs) this.overThreshold += 1
     if (report.status === "completed") this.completed += 1
     if (report.status === "failed") this.failed += 1
-    const list = this.listFor(report.status)
-    if (list.length < MAX_LISTED) list.push(report)
-  }
-
-  private listFor(status: RunReport["status"]): Array<RunReport> {
-    if (status === "completed") return this.good
-    return status === "failed" || status === "unknown" ? this.bad : this.open
+    const list = this.runs.get(report.status)
+    if (list !== undefined && list.length < MAX_LISTED) list.push(report)
   }
 
   skip(report: SkipReport): void {
@@ -76,7 +75,7 @@ export class Tally {
     readonly startedAt: number
     readonly finishedAt: number
   }): Summary {
-    const runs = [...this.bad, ...this.open, ...this.good].slice(0, MAX_LISTED)
+    const runs = Array.from(this.runs.values()).flat().slice(0, MAX_LISTED)
     return {
       tick_id: frame.tickId,
       engine_id: frame.engineId,

@@ -159,13 +159,16 @@ test("showInstant shows seconds only when there are any, and the date unless it 
 })
 
 describe("the exit code of a tick", () => {
-  const none = { triggered: 1, failed: 0, unresolved: 0 }
+  const none = { triggered: 1, failed: 0, runs: [{ status: "completed" }] } as const
+  const ended = (status: "running" | "pending" | "unknown") => ({ ...none, runs: [{ status }] })
   const codes = (...names: ReadonlyArray<string>) =>
     names.map((code) => ({ code, message: "", hint: "" }))
   test.each([
     [0, codes(), none],
     [3, codes(), { ...none, failed: 1 }],
-    [3, codes(), { ...none, unresolved: 1 }],
+    [3, codes(), ended("unknown")],
+    [0, codes(), ended("running")],
+    [0, codes(), ended("pending")],
     [3, codes("SCHEDULE_INVALID"), none],
     [4, codes("SCHEDULE_INVALID", "KEY_REFUSED"), { ...none, failed: 1 }],
     [5, codes("SUPABASE_UNREACHABLE"), none],
