@@ -1,8 +1,8 @@
 /**
  * Runs seeded worlds of the production engine and checks every invariant in each:
  *
- *   bun run simulate [--seeds 1000] [--from 1] [--jobs 2] [--keep-going]   many seeds, spread over processes
- *   bun run simulate --seed 4711 [--trace]                                 one seed, again and exactly
+ *   bun run simulate [--seeds 1000] [--from 1] [--minutes 90] [--jobs 2] [--keep-going]   many, spread over processes
+ *   bun run simulate --seed 4711 [--minutes 90] [--trace]   one seed, again and exactly
  *
  * Ends with 1 when an invariant is violated, and prints the seed, the commit, the invariant and the command that replays
  * it. With --json a line of figures is printed for each process, for whoever adds them up.
@@ -27,12 +27,17 @@ const { values } = parseArgs({
     seeds: { type: "string", default: "1000" },
     from: { type: "string", default: "1" },
     seed: { type: "string" },
+    minutes: { type: "string" },
     jobs: { type: "string", default: String(Math.min(availableParallelism(), 8)) },
     trace: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     "keep-going": { type: "boolean", default: false }
   }
 })
+
+const minutes = values.minutes === undefined ? undefined : Number(values.minutes)
+/** What a world depends on beside its seed. */
+const world = minutes === undefined ? [] : ["--minutes", `${minutes}`]
 
 const commit = (): string => {
   const git = Bun.spawnSync(["git", "rev-parse", "--short=12", "HEAD"], { stderr: "ignore" })
@@ -47,7 +52,7 @@ const report = ({ seed, violation, level }: Result): void => {
       `VIOLATION  I${invariant}: ${INVARIANTS[invariant]}`,
       `  ${message}`,
       `  at ${at}, seed ${seed} (faults: ${level}), commit ${commit()}`,
-      `  replay: bun run simulate --seed ${seed} --trace`
+      `  replay: ${["bun run simulate", `--seed ${seed}`, ...world, "--trace"].join(" ")}`
     ].join("\n")
   )
 }
@@ -67,7 +72,7 @@ const none: Figures = { seeds: 0, slots: 0, runs: 0, effects: 0, ticks: 0, viola
 const runSeeds = (from: number, count: number): Figures => {
   let figures = none
   for (let seed = from; seed < from + count; seed++) {
-    const result = simulate(seed)
+    const result = simulate(seed, { minutes })
     report(result)
     const { slots, runs, effects, ticks, violation } = result
     const violations = violation === null ? 0 : 1
@@ -87,7 +92,7 @@ const runJobs = async (from: number, count: number, jobs: number): Promise<Figur
   const figures = await Promise.all(
     shares.map(async (share) => {
       const args = ["--from", `${share.from}`, "--seeds", `${share.count}`, "--jobs", "1", "--json"]
-      if (values["keep-going"]) args.push("--keep-going")
+      args.push(...world, ...(values["keep-going"] ? ["--keep-going"] : []))
       const child = Bun.spawn([process.execPath, import.meta.path, ...args], {
         stdout: "pipe",
         stderr: "inherit"
@@ -104,7 +109,7 @@ const runJobs = async (from: number, count: number, jobs: number): Promise<Figur
 
 const startedAt = performance.now()
 if (values.seed !== undefined) {
-  const result = simulate(Number(values.seed), { trace: values.trace })
+  const result = simulate(Number(values.seed), { trace: values.trace, minutes })
   for (const line of result.trace) console.log(line)
   report(result)
   const { seed, slots, runs, effects, ticks, traceHash } = result

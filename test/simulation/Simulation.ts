@@ -15,8 +15,8 @@ import { Universe, type Violation } from "./Universe.ts"
 
 const MINUTE = 60_000
 /** How long there are faults, in minutes: mostly short worlds, of which many fit the time, and every fifth a long one. */
-const SHORT = [4, 5, 6, 8, 10]
-const LONG = [45, 60, 90]
+const SHORT = [4, 5, 6, 8, 10] as const
+const LONG = [45, 60, 90] as const
 /** More than any world needs: beyond it, something goes round in circles. */
 const MAX_EVENTS = 1_500_000
 
@@ -36,9 +36,15 @@ export interface Result {
   readonly transitions: ReadonlyMap<string, number>
 }
 
+/** `minutes`: how long faults go on, when the seed is not to decide it. */
+export interface Options {
+  readonly trace?: boolean
+  readonly minutes?: number | undefined
+}
+
 /** Runs the world of one seed to its end. The same seed gives the same world, to the millisecond. */
-export const simulate = (seed: number, options: { readonly trace?: boolean } = {}): Result =>
-  new Simulation(seed, options.trace ?? false).run()
+export const simulate = (seed: number, options: Options = {}): Result =>
+  new Simulation(seed, options.trace ?? false).run(options.minutes)
 
 class Simulation {
   private readonly seed: number
@@ -142,13 +148,12 @@ class Simulation {
     })
   }
 
-  run(): Result {
+  run(minutes?: number): Result {
     const { universe } = this
     const { dice, time } = universe
     this.checker.noteEdit()
     for (const host of this.hosts) host.start()
-    const faultyUntil =
-      this.start + (this.seed % 5 === 0 ? dice.pick(LONG) : dice.pick(SHORT)) * MINUTE
+    const faultyUntil = this.start + dice.pick<number>(this.seed % 5 === 0 ? LONG : SHORT) * MINUTE
     this.disturbUntil(faultyUntil)
     let slots = 0
     try {
