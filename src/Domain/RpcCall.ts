@@ -1,8 +1,8 @@
-import { Effect, ParseResult, Predicate, Schema } from "effect"
+import { Effect, Either, ParseResult, Predicate, Schema } from "effect"
 import { SupabaseError } from "./Errors.ts"
 import { tidyMessage } from "./Message.ts"
 import type { Rpc } from "./Rpc.ts"
-import { storable } from "./Storable.ts"
+import { storableJson } from "./Storable.ts"
 
 /** The arguments of one call as JSON; those left out take the SQL function's default. */
 export type RpcArguments = Readonly<Record<string, unknown>>
@@ -35,18 +35,17 @@ export const callError = (
 export const encodeArguments = <A, AI, R, RI>(
   rpc: Rpc<A, AI, R, RI>,
   args: A
-): Effect.Effect<RpcArguments, SupabaseError> =>
-  Schema.encode(rpc.args)(args).pipe(
-    Effect.mapError((error) =>
-      callError(rpc, "Rejected", "invalid_argument", `not sent, ${explain(error)}`)
-    ),
-    Effect.flatMap((encoded) => {
-      const json: unknown = JSON.parse(JSON.stringify(storable(encoded)))
-      return Predicate.isRecord(json)
-        ? Effect.succeed(json)
-        : Effect.fail(callError(rpc, "Rejected", "invalid_argument", "arguments are no object"))
-    })
-  )
+): Effect.Effect<RpcArguments, SupabaseError> => {
+  const encoded = Schema.encodeEither(rpc.args)(args)
+  if (Either.isLeft(encoded)) {
+    const detail = `not sent, ${explain(encoded.left)}`
+    return Effect.fail(callError(rpc, "Rejected", "invalid_argument", detail))
+  }
+  const json: unknown = storableJson(encoded.right)
+  return Predicate.isRecord(json)
+    ? Effect.succeed(json)
+    : Effect.fail(callError(rpc, "Rejected", "invalid_argument", "arguments are no object"))
+}
 
 /**
  * Decodes the answer. *Fails with* SupabaseError (`Malformed`), which names the place but never repeats the value:
@@ -55,19 +54,15 @@ export const encodeArguments = <A, AI, R, RI>(
 export const decodeAnswer = <A, AI, R, RI>(
   rpc: Rpc<A, AI, R, RI>,
   answer: unknown
-): Effect.Effect<R, SupabaseError> =>
-  answer === null || answer === undefined
-    ? Effect.fail(callError(rpc, "Malformed", "no_answer", "the answer is empty"))
-    : Schema.decodeUnknown(rpc.result)(answer).pipe(
-        Effect.mapError((error) =>
-          callError(
-            rpc,
-            "Malformed",
-            "unexpected_answer",
-            `the answer is not what this version expects, ${explain(error)}`
-          )
-        )
-      )
+): Effect.Effect<R, SupabaseError> => {
+  if (answer === null || answer === undefined) {
+    return Effect.fail(callError(rpc, "Malformed", "no_answer", "the answer is empty"))
+  }
+  const decoded = Schema.decodeUnknownEither(rpc.result)(answer)
+  if (Either.isRight(decoded)) return Effect.succeed(decoded.right)
+  const detail = `the answer is not what this version expects, ${explain(decoded.left)}`
+  return Effect.fail(callError(rpc, "Malformed", "unexpected_answer", detail))
+}
 
 const explain = (error: ParseResult.ParseError): string =>
   ParseResult.ArrayFormatter.formatErrorSync(error)

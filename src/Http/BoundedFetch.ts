@@ -1,4 +1,5 @@
 import { Cause, Effect, Exit, Option } from "effect"
+import { asyncWithin } from "./Deadline.ts"
 import { explainRejection, FetchFailure } from "./FetchFailure.ts"
 
 export { FetchFailure } from "./FetchFailure.ts"
@@ -33,17 +34,36 @@ export const boundedFetch = (
   init: RequestInit,
   bounds: Bounds
 ): Effect.Effect<BoundedAnswer, FetchFailure> => {
-  const answer = Effect.tryPromise({
-    try: (signal) => send(input, { ...init, signal }, bounds),
-    catch: (error) => (error instanceof FetchFailure ? error : explainRejection(error))
-  })
   const { timeoutMs } = bounds
-  if (timeoutMs === undefined) return answer
-  return Effect.timeoutFail(answer, {
-    duration: timeoutMs,
+  if (timeoutMs === undefined) {
+    return Effect.async((resume) => {
+      const end = begin(input, init, bounds, resume)
+      return Effect.sync(end)
+    })
+  }
+  return asyncWithin<BoundedAnswer, FetchFailure>({
+    ms: timeoutMs,
+    begin: (resume) => begin(input, init, bounds, resume),
     onTimeout: () =>
-      new FetchFailure({ reason: "TimedOut", detail: `no whole answer within ${timeoutMs} ms` })
+      Effect.fail(
+        new FetchFailure({ reason: "TimedOut", detail: `no whole answer within ${timeoutMs} ms` })
+      )
   })
+}
+
+/** Sends, and says what came of it once. Answers what closes the connection. */
+const begin = (
+  input: string | URL,
+  init: RequestInit,
+  bounds: Bounds,
+  resume: (answer: Effect.Effect<BoundedAnswer, FetchFailure>) => void
+): (() => void) => {
+  const end = new AbortController()
+  send(input, init, end, bounds).then(
+    (answer) => resume(Effect.succeed(answer)),
+    (error) => resume(Effect.fail(error instanceof FetchFailure ? error : explainRejection(error)))
+  )
+  return () => end.abort()
 }
 
 /**
@@ -75,15 +95,15 @@ const unfold = async (request: Request, init: RequestInit): Promise<[string, Req
 
 const send = async (
   input: string | URL,
-  init: RequestInit & { readonly signal: AbortSignal },
+  init: RequestInit,
+  end: AbortController,
   bounds: Bounds
 ): Promise<BoundedAnswer> => {
-  const enough = new AbortController()
-  const request = await prepare(init, bounds, AbortSignal.any([init.signal, enough.signal]))
+  const request = await prepare(init, bounds, end.signal)
   const response = await fetch(input, request)
   const { body, truncated } = await readAtMost(response.body, bounds.maxBytes)
   // Cancelling the reader alone leaves it to the runtime when, or whether, the connection is closed.
-  if (truncated) enough.abort()
+  if (truncated) end.abort()
   const { status, statusText, headers } = response
   return { status, statusText, headers, body, truncated }
 }
@@ -97,11 +117,17 @@ const prepare = async (
   if (bounds.userAgent !== undefined) headers.set("user-agent", bounds.userAgent)
   const request = { ...init, ...fixedOptions, headers, signal }
   if (init.body === null || init.body === undefined) return request
-  const blob = init.body instanceof Blob ? init.body : await new Response(init.body).blob()
+  const blob = await toBlob(init.body)
   if (blob.type !== "" && !headers.has("content-type")) headers.set("content-type", blob.type)
   // A stream can be sent only once. Deno sends a repeatable body again, also of a POST, when a reused connection breaks
   // after the server has read the request (denoland/deno#32566): an export would run twice.
   return { ...request, body: blob.stream() }
+}
+
+const toBlob = (body: NonNullable<RequestInit["body"]>): Blob | Promise<Blob> => {
+  if (body instanceof Blob) return body
+  if (typeof body === "string") return new Blob([body], { type: "text/plain;charset=UTF-8" })
+  return new Response(body).blob()
 }
 
 /** `duplex` is what the standard asks for with a streamed body. */

@@ -1,93 +1,101 @@
-import { Cause, Deferred, Effect, Exit, type Scope as Lifetime, Option, Queue } from "effect"
+import { Cause, Effect, Exit, Option, type Scope } from "effect"
 import { SupabaseError } from "../Domain/Errors.ts"
 
-/** The most items of a batch; the SQL functions enforce the same. */
-const MAX_BATCH = 100
-
-const isRejected = (exit: Exit.Exit<unknown, SupabaseError>): boolean =>
-  Exit.isFailure(exit) &&
-  Option.exists(Cause.failureOption(exit.cause), (error) => error.reason === "Rejected")
-
-/** At most one item of each run, in turn: answers name the run, so two of one run could not be told apart. */
-const inRounds = <Waiting extends { readonly item: { readonly run_id: string } }>(
-  batch: ReadonlyArray<Waiting>
-): ReadonlyArray<ReadonlyArray<Waiting>> => {
-  const rounds: Array<Array<Waiting>> = []
-  const counts = new Map<string, number>()
-  for (const waiting of batch) {
-    const { run_id } = waiting.item
-    const round = counts.get(run_id) ?? 0
-    counts.set(run_id, round + 1)
-    const others = rounds[round]
-    if (others === undefined) rounds.push([waiting])
-    else others.push(waiting)
-  }
-  return rounds
+interface Waiting<In, Out> {
+  readonly item: In
+  readonly resume: (answer: Effect.Effect<Out, SupabaseError>) => void
 }
 
 /**
  * Puts calls that happen together into one batch: what arrives while a batch is under way makes the next one. One
- * batch at a time, at most 100 items, of each run at most one. `send` answers one result per item, in order.
+ * batch at a time, at most `most` items, of each run at most one, because answers name the run. `send` answers one result
+ * per item, in order; undefined: it says nothing of it.
+ *
+ * Where the database refuses a batch, or a row of it is locked, its items are sent one by one: it may be the fault of one
+ * alone, and the others must not wait for it.
  */
-export const makeCombiner = <In extends { readonly run_id: string }, Out>(
-  send: (batch: ReadonlyArray<In>) => Effect.Effect<ReadonlyArray<Out | undefined>, SupabaseError>,
-  operation: string
-): Effect.Effect<(item: In) => Effect.Effect<Out, SupabaseError>, never, Lifetime.Scope> =>
+export const makeCombiner = <In extends { readonly run_id: string }, Out>(options: {
+  readonly send: (
+    batch: ReadonlyArray<In>
+  ) => Effect.Effect<ReadonlyArray<Out | undefined>, SupabaseError>
+  readonly operation: string
+  readonly most: number
+}): Effect.Effect<(item: In) => Effect.Effect<Out, SupabaseError>, never, Scope.Scope> =>
   Effect.gen(function* () {
-    interface Waiting {
-      readonly item: In
-      readonly answer: Deferred.Deferred<Out, SupabaseError>
-    }
-    const queue = yield* Queue.unbounded<Waiting>()
-    const missing = new SupabaseError({
-      operation,
-      reason: "Malformed",
-      code: "ITEM",
-      detail: "the answer does not mention this run"
+    let waiting: Array<Waiting<In, Out>> = []
+    let wake: (() => void) | null = null
+    const missing = Exit.fail(
+      new SupabaseError({
+        operation: options.operation,
+        reason: "Malformed",
+        code: "ITEM",
+        detail: "the answer does not mention this run"
+      })
+    )
+
+    const untilSome = Effect.async<void>((resume) => {
+      if (waiting.length > 0) resume(Effect.void)
+      else {
+        wake = () => {
+          wake = null
+          resume(Effect.void)
+        }
+      }
     })
+
     const sendTogether = (items: ReadonlyArray<In>) =>
-      Effect.exit(send(items)).pipe(
-        Effect.map((exit) =>
-          items.map((_, index) =>
-            Exit.flatMap(exit, (answers) => {
-              const answer = answers[index]
-              return answer === undefined ? Exit.fail(missing) : Exit.succeed(answer)
-            })
-          )
-        )
+      Effect.map(
+        Effect.exit(options.send(items)),
+        (exit): ReadonlyArray<Exit.Exit<Out, SupabaseError>> => {
+          if (Exit.isFailure(exit)) return items.map(() => Exit.failCause(exit.cause))
+          return items.map((_, index) => {
+            const answer = exit.value[index]
+            return answer === undefined ? missing : Exit.succeed(answer)
+          })
+        }
       )
-    // What the database refuses to take in may be the fault of one item only: the others are sent without it.
-    const sendApart = (items: ReadonlyArray<In>) =>
+
+    const sendOut = (items: ReadonlyArray<In>) =>
       Effect.flatMap(sendTogether(items), (exits) =>
-        items.length > 1 && exits.every(isRejected)
+        items.length > 1 && exits.every(isOfOne)
           ? Effect.map(
               Effect.forEach(items, (item) => sendTogether([item])),
               (each) => each.flat()
             )
           : Effect.succeed(exits)
       )
-    yield* Queue.take(queue).pipe(
-      // Whoever asks in the same turn comes along.
-      Effect.zipLeft(Effect.yieldNow()),
-      Effect.zipWith(Queue.takeUpTo(queue, MAX_BATCH - 1), (first, rest) => [first, ...rest]),
-      Effect.flatMap((batch) =>
-        Effect.forEach(inRounds(batch), (round) =>
-          sendApart(round.map((waiting) => waiting.item)).pipe(
-            Effect.flatMap((exits) =>
-              Effect.forEach(round, (waiting, index) =>
-                Deferred.done(waiting.answer, exits[index] ?? Exit.fail(missing))
-              )
-            )
-          )
-        )
-      ),
-      Effect.forever,
-      Effect.forkScoped
-    )
+
+    // Whoever asks in the same turn comes along.
+    const next = Effect.flatMap(Effect.zipRight(untilSome, Effect.yieldNow()), () => {
+      const batch: typeof waiting = []
+      const later: typeof waiting = []
+      const runs = new Set<string>()
+      for (const one of waiting) {
+        if (batch.length < options.most && !runs.has(one.item.run_id)) {
+          runs.add(one.item.run_id)
+          batch.push(one)
+        } else later.push(one)
+      }
+      waiting = later
+      return Effect.map(sendOut(batch.map(({ item }) => item)), (exits) => {
+        for (const [index, { resume }] of batch.entries()) resume(exits[index] ?? missing)
+      })
+    })
+    yield* Effect.forkScoped(Effect.forever(next))
+
     return (item) =>
-      Effect.gen(function* () {
-        const answer = yield* Deferred.make<Out, SupabaseError>()
-        yield* Queue.offer(queue, { item, answer })
-        return yield* Deferred.await(answer)
+      Effect.async((resume) => {
+        waiting.push({ item, resume })
+        wake?.()
       })
   })
+
+/** The SQLSTATEs of a lock that was not to be had in time, and of a deadlock: nothing was changed. */
+const CONTENDED: ReadonlySet<string> = new Set(["55P03", "40P01"])
+
+const isOfOne = (exit: Exit.Exit<unknown, SupabaseError>): boolean =>
+  Exit.isFailure(exit) &&
+  Option.exists(
+    Cause.failureOption(exit.cause),
+    (error) => error.reason === "Rejected" || CONTENDED.has(error.code)
+  )

@@ -1,14 +1,17 @@
-import { Clock, Duration, Effect, Either, Layer, Option, Random, Redacted } from "effect"
+import { Clock, Duration, Effect, Either, Layer, Option, Redacted } from "effect"
 import { InvokeError } from "../Domain/Errors.ts"
 import { format } from "../Domain/Instant.ts"
 import { type Answer, judge } from "../Domain/Outcome.ts"
 import type { Invocation } from "../Domain/Run.ts"
+import { Token } from "../Domain/Token.ts"
 import { type BoundedAnswer, boundedFetch, type FetchFailure } from "../Http/BoundedFetch.ts"
 import { Invoker, type WarmUp } from "../Services/Invoker.ts"
 
 /** The most of an answer that is read. */
 const MAX_ANSWER_BYTES = 64 * 1024
 const WARM_UP_TIMEOUT_MS = 10_000
+/** Functions whose URL is kept. */
+const MAX_URLS = 1_000
 
 /** Where the functions are, and what they know us by. */
 export interface InvokerOptions {
@@ -24,27 +27,32 @@ export interface InvokerOptions {
  * The Integration Edge Functions over `fetch`, in Bun and in Deno alike. One invocation is one POST, sent once, over a
  * connection of its own where the runtime lets us choose (Bun): a kept one that breaks would leave its outcome unknown.
  */
-export const layer = (options: InvokerOptions): Layer.Layer<Invoker> =>
-  Layer.succeed(Invoker, {
-    invoke: Effect.fn("Invoker.invoke", { kind: "client" })(function* (invocation) {
-      const { run, timeoutMs } = invocation
-      yield* Effect.annotateCurrentSpan({ "sync.run_id": run.run_id, "sync.attempt": run.attempt })
-      const answer = yield* request(options, invocation.functionName, {
-        method: "POST",
-        body: JSON.stringify(toBody(invocation)),
-        timeoutMs,
-        headers: {
-          "Content-Type": "application/json",
-          "Idempotency-Key": run.idempotency_key,
-          "x-sync-run-id": run.run_id,
-          traceparent: yield* traceparent
-        }
-      })
-      yield* Effect.annotateCurrentSpan("http.response.status_code", answer.status)
-      return judge(toAnswer(answer), yield* Clock.currentTimeMillis)
-    }),
+export const layer = (options: InvokerOptions): Layer.Layer<Invoker> => {
+  const request = makeRequest(options)
+  return Layer.succeed(Invoker, {
+    invoke: (invocation) =>
+      Effect.gen(function* () {
+        const { run, timeoutMs } = invocation
+        const answer = yield* request(invocation.functionName, {
+          method: "POST",
+          body: JSON.stringify(toBody(invocation)),
+          timeoutMs,
+          headers: {
+            "Content-Type": "application/json",
+            "Idempotency-Key": run.idempotency_key,
+            "x-sync-run-id": run.run_id,
+            traceparent: yield* traceparent
+          }
+        })
+        yield* Effect.annotateCurrentSpan({
+          "sync.run_id": run.run_id,
+          "sync.attempt": run.attempt,
+          "http.response.status_code": answer.status
+        })
+        return judge(toAnswer(answer), yield* Clock.currentTimeMillis)
+      }).pipe(Effect.withSpan("Invoker.invoke", { kind: "client", captureStackTrace: false })),
     warmUp: Effect.fn("Invoker.warmUp", { kind: "client" })(function* (functionName) {
-      const contact = request(options, functionName, {
+      const contact = request(functionName, {
         method: "OPTIONS",
         body: null,
         timeoutMs: WARM_UP_TIMEOUT_MS,
@@ -54,6 +62,7 @@ export const layer = (options: InvokerOptions): Layer.Layer<Invoker> =>
       return toWarmUp(Duration.toMillis(took), result)
     })
   })
+}
 
 interface Request {
   readonly method: "POST" | "OPTIONS"
@@ -62,21 +71,32 @@ interface Request {
   readonly timeoutMs: number
 }
 
-const request = (
-  { functionUrl, key, version }: InvokerOptions,
-  functionName: string | null,
-  { method, body, headers, timeoutMs }: Request
-): Effect.Effect<BoundedAnswer, InvokeError> =>
-  Effect.gen(function* () {
-    const url = yield* urlOf(functionUrl, functionName)
-    // Uncompressed, because the byte bound is meant to bound our memory too.
-    const all = { ...headers, ...keyHeaders(Redacted.value(key)), "Accept-Encoding": "identity" }
-    return yield* boundedFetch(
-      url,
-      { method, body, headers: all, keepalive: false },
-      { maxBytes: MAX_ANSWER_BYTES, timeoutMs, userAgent: `sync-scheduler/${version}` }
-    ).pipe(Effect.mapError(toInvokeError(`${method} ${url.origin}${url.pathname}`)))
-  })
+const makeRequest = ({ functionUrl, key, version }: InvokerOptions) => {
+  const urls = new Map<string | null, Effect.Effect<URL, InvokeError>>()
+  const urlFor = (name: string | null) => {
+    const known = urls.get(name)
+    if (known !== undefined) return known
+    const url = urlOf(functionUrl, name)
+    if (urls.size < MAX_URLS) urls.set(name, url)
+    return url
+  }
+  // Uncompressed, because the byte bound is meant to bound our memory too.
+  const always = { ...keyHeaders(Redacted.value(key)), "Accept-Encoding": "identity" }
+  return (
+    functionName: string | null,
+    { method, body, headers, timeoutMs }: Request
+  ): Effect.Effect<BoundedAnswer, InvokeError> =>
+    Effect.flatMap(urlFor(functionName), (url) =>
+      Effect.mapError(
+        boundedFetch(
+          url,
+          { method, body, headers: { ...headers, ...always }, keepalive: false },
+          { maxBytes: MAX_ANSWER_BYTES, timeoutMs, userAgent: `sync-scheduler/${version}` }
+        ),
+        toInvokeError(`${method} ${url.origin}${url.pathname}`)
+      )
+    )
+}
 
 /**
  * The URL of a function: the default one's, or for a name its sibling's (the last path segment replaced).
@@ -158,7 +178,7 @@ const traceparent: Effect.Effect<string> = Effect.gen(function* () {
     const text = `00-${traceId}-${spanId}-${sampled ? "01" : "00"}`
     if (/^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/.test(text)) return text
   }
-  const words = yield* Effect.replicateEffect(Random.nextIntBetween(1, 2 ** 32), 6)
-  const hex = words.map((word) => word.toString(16).padStart(8, "0"))
-  return `00-${hex.slice(0, 4).join("")}-${hex.slice(4).join("")}-00`
+  const token = yield* Token
+  const hex = `${token.next()}${token.next()}`.replaceAll("-", "")
+  return `00-${hex.slice(0, 32)}-${hex.slice(32, 48)}-00`
 })

@@ -83,8 +83,10 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
         readonly lease_seconds: number
       },
       Start
-    >(
-      (starts) =>
+    >({
+      operation: Rpc.startRuns.name,
+      most: PAGE,
+      send: (starts) =>
         Effect.map(
           supabase.call(Rpc.startRuns, {
             p_engine_id: settings.engineId,
@@ -102,12 +104,13 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
               return reason === undefined ? undefined : { _tag: "NotStarted", reason }
             })
           }
-        ),
-      Rpc.startRuns.name
-    )
+        )
+    })
 
-    const settle = yield* makeCombiner<Rpc.Settlement, Rpc.Settled>(
-      (settlements) =>
+    const settle = yield* makeCombiner<Rpc.Settlement, Rpc.Settled>({
+      operation: Rpc.settleRuns.name,
+      most: PAGE,
+      send: (settlements) =>
         Effect.map(
           supabase.call(Rpc.settleRuns, {
             p_engine_id: settings.engineId,
@@ -118,9 +121,8 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
             const settled = new Map(answer.settled.map((one) => [one.run_id, one]))
             return settlements.map(({ run_id }) => settled.get(run_id))
           }
-        ),
-      Rpc.settleRuns.name
-    )
+        )
+    })
 
     return Ledger.of({
       openTick: Effect.fn("Ledger.openTick")(function* (tickId, scope) {
@@ -183,9 +185,15 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
           lease_token: leaseToken,
           lease_seconds: leaseMs / 1000,
           ...contact
-        }).pipe(repeatFor(START_WITHIN_MS), Effect.withSpan("Ledger.start")),
+        }).pipe(
+          repeatFor(START_WITHIN_MS),
+          Effect.withSpan("Ledger.start", { captureStackTrace: false })
+        ),
       settle: (settlement, withinMs) =>
-        settle(settlement).pipe(repeatFor(withinMs), Effect.withSpan("Ledger.settle")),
+        settle(settlement).pipe(
+          repeatFor(withinMs),
+          Effect.withSpan("Ledger.settle", { captureStackTrace: false })
+        ),
       release: Effect.fn("Ledger.release")(function* (runIds) {
         if (runIds.length === 0) return
         yield* supabase

@@ -2,6 +2,7 @@ import { SQL } from "bun"
 import { Effect, Exit, Option, type Scope } from "effect"
 import type { PostgresUrl } from "../Domain/PostgresUrl.ts"
 import type { RpcStatement } from "../Domain/RpcStatement.ts"
+import { asyncWithin } from "../Http/Deadline.ts"
 
 /** One connection, opened by the first statement and again after it was lost. Runs one statement at a time. */
 export interface PostgresConnection {
@@ -73,7 +74,10 @@ export const openConnection = (
         const before = opened
         const wasOpen = isOpen
         const query = sql.unsafe<ReadonlyArray<unknown>>(statement.text, [...statement.parameters])
-        const settled = query.then(Exit.succeed, Exit.fail)
+        const settled: Promise<Exit.Exit<ReadonlyArray<unknown>, unknown>> = query.then(
+          Exit.succeed,
+          Exit.fail
+        )
         const answer = Effect.promise(() => settled)
         const failure = (error: unknown, timedOut: boolean, hung: boolean): StatementFailure => ({
           error,
@@ -85,9 +89,17 @@ export const openConnection = (
           Effect.zipRight(Effect.timeoutOption(Effect.interruptible(answer), CANCEL_GRACE_MS)),
           Effect.tap((last) => (Option.isNone(last) ? onHung(connection) : Effect.void))
         )
-        const first = yield* Effect.timeoutOption(answer, timeoutMs).pipe(
-          Effect.onInterrupt(() => cancel)
-        )
+        const first = yield* asyncWithin<
+          Option.Option<Exit.Exit<ReadonlyArray<unknown>, unknown>>,
+          never
+        >({
+          ms: timeoutMs,
+          begin: (resume) => {
+            void settled.then((exit) => resume(Effect.succeed(Option.some(exit))))
+            return () => {}
+          },
+          onTimeout: () => Effect.succeed(Option.none())
+        }).pipe(Effect.onInterrupt(() => cancel))
         if (Option.isSome(first)) {
           return yield* Effect.mapError(first.value, (error) => failure(error, false, false))
         }

@@ -1,5 +1,5 @@
 import { SQL } from "bun"
-import { Effect, Either, Layer, Pool, Redacted } from "effect"
+import { Effect, Either, Layer, Redacted } from "effect"
 import { SupabaseError } from "../Domain/Errors.ts"
 import { explainVerdict, isKnownKind, judgeCode } from "../Domain/PostgresCode.ts"
 import { parsePostgresUrl } from "../Domain/PostgresUrl.ts"
@@ -7,11 +7,8 @@ import type { Rpc } from "../Domain/Rpc.ts"
 import { callError, DEFAULT_CALL_TIMEOUT_MS, encodeArguments } from "../Domain/RpcCall.ts"
 import { decodeRowsOf, statementOf } from "../Domain/RpcStatement.ts"
 import { Supabase } from "../Services/Supabase.ts"
-import {
-  openConnection,
-  type PostgresConnection,
-  type StatementFailure
-} from "./PostgresConnection.ts"
+import { openConnection, type StatementFailure } from "./PostgresConnection.ts"
+import { makePool } from "./PostgresPool.ts"
 
 /** A direct connection to the database, or one through a pooler in transaction or session mode. */
 export interface PostgresSettings {
@@ -36,25 +33,27 @@ export const layer = (settings: PostgresSettings): Layer.Layer<Supabase, Supabas
     Effect.gen(function* () {
       const url = yield* Either.mapLeft(parsePostgresUrl(Redacted.value(settings.url)), unusable)
       const timeoutMs = settings.timeoutMs ?? DEFAULT_CALL_TIMEOUT_MS
-      const pool: Pool.Pool<PostgresConnection> = yield* Pool.make({
-        acquire: openConnection(url, (hung) => Effect.scoped(Pool.invalidate(pool, hung))),
-        size: settings.connections ?? 4
-      })
+      const pool = yield* makePool(settings.connections ?? 4, (onHung) =>
+        openConnection(url, onHung)
+      )
       const server = `${url.hostname}:${url.port}`
       return Supabase.of({
         call: (rpc, args) =>
-          Effect.gen(function* () {
-            const statement = statementOf(rpc, yield* encodeArguments(rpc, args))
-            const connection = yield* Effect.timeoutFail(pool.get, {
-              duration: timeoutMs,
+          Effect.flatMap(encodeArguments(rpc, args), (encoded) => {
+            const statement = statementOf(rpc, encoded)
+            return pool.use({
+              withinMs: timeoutMs,
               onTimeout: () =>
-                callError(rpc, "NotExecuted", "no_connection", "all connections were in use")
+                callError(rpc, "NotExecuted", "no_connection", "all connections were in use"),
+              call: (connection) =>
+                Effect.mapError(connection.run(statement, timeoutMs), (failure) =>
+                  explain(rpc, failure, server)
+                )
             })
-            const rows = yield* Effect.mapError(connection.run(statement, timeoutMs), (failure) =>
-              explain(rpc, failure, server)
-            )
-            return yield* decodeRowsOf(rpc, rows)
-          }).pipe(Effect.scoped, Effect.withSpan(rpc.name))
+          }).pipe(
+            Effect.flatMap((rows) => decodeRowsOf(rpc, rows)),
+            Effect.withSpan(rpc.name, { captureStackTrace: false })
+          )
       })
     })
   )

@@ -1,0 +1,101 @@
+import { Effect, Exit, Scope } from "effect"
+import { asyncWithin } from "../Http/Deadline.ts"
+import type { PostgresConnection } from "./PostgresConnection.ts"
+
+interface Member {
+  readonly connection: PostgresConnection
+  readonly scope: Scope.CloseableScope
+  isDiscarded: boolean
+}
+
+/** Connections for one call each at a time, made when they are needed. */
+export interface PostgresPool {
+  /** Uses a connection. Waits for one for at most `withinMs`, then `onTimeout` is what came of it. */
+  readonly use: <A, E>(options: {
+    readonly withinMs: number
+    readonly onTimeout: () => E
+    readonly call: (connection: PostgresConnection) => Effect.Effect<A, E>
+  }) => Effect.Effect<A, E>
+}
+
+/** A pool of at most `size` connections, which end with the scope. One that hangs is closed and its place is free. */
+export const makePool = (
+  size: number,
+  open: (
+    onHung: (connection: PostgresConnection) => Effect.Effect<void>
+  ) => Effect.Effect<PostgresConnection, never, Scope.Scope>
+): Effect.Effect<PostgresPool, never, Scope.Scope> =>
+  Effect.map(Effect.scope, (lifetime) => {
+    const idle: Array<Member> = []
+    const members = new Set<Member>()
+    let opening = 0
+    let waiting: Array<() => void> = []
+
+    const discard = (connection: PostgresConnection) =>
+      Effect.suspend(() => {
+        const member = Array.from(members).find((one) => one.connection === connection)
+        if (member === undefined) return Effect.void
+        member.isDiscarded = true
+        members.delete(member)
+        return Effect.asVoid(Effect.forkDaemon(Scope.close(member.scope, Exit.void)))
+      })
+
+    const make = Effect.gen(function* () {
+      opening += 1
+      const scope = yield* Scope.fork(lifetime, { _tag: "Sequential" })
+      const connection = yield* Scope.extend(open(discard), scope)
+      const member: Member = { connection, scope, isDiscarded: false }
+      members.add(member)
+      return member
+    }).pipe(
+      Effect.ensuring(
+        Effect.sync(() => {
+          opening -= 1
+        })
+      )
+    )
+
+    const take: Effect.Effect<Member | undefined> = Effect.suspend(() => {
+      const member = idle.pop()
+      if (member !== undefined) return Effect.succeed(member)
+      return members.size + opening < size ? make : Effect.succeed(undefined)
+    })
+
+    const untilFree = <E>(ms: number, onTimeout: () => E): Effect.Effect<void, E> =>
+      asyncWithin<void, E>({
+        ms,
+        begin: (resume) => {
+          const wake = () => resume(Effect.void)
+          waiting.push(wake)
+          return () => {
+            waiting = waiting.filter((one) => one !== wake)
+          }
+        },
+        onTimeout: () => Effect.failSync(onTimeout)
+      })
+
+    const giveBack = (member: Member) =>
+      Effect.sync(() => {
+        if (!member.isDiscarded) idle.push(member)
+        waiting.shift()?.()
+      })
+
+    return {
+      use: ({ withinMs, onTimeout, call }) =>
+        Effect.uninterruptibleMask((restore) => {
+          const acquire: Effect.Effect<Member, ReturnType<typeof onTimeout>> = Effect.flatMap(
+            take,
+            (member) =>
+              member !== undefined
+                ? Effect.succeed(member)
+                : Effect.zipRight(
+                    restore(untilFree(withinMs, onTimeout)),
+                    Effect.suspend(() => acquire)
+                  )
+          )
+          return Effect.flatMap(acquire, (member) =>
+            Effect.ensuring(restore(call(member.connection)), giveBack(member))
+          )
+        })
+    }
+  })
