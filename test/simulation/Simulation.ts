@@ -153,7 +153,8 @@ class Simulation {
     const { dice, time } = universe
     this.checker.noteEdit()
     for (const host of this.hosts) host.start()
-    const faultyUntil = this.start + dice.pick<number>(this.seed % 5 === 0 ? LONG : SHORT) * MINUTE
+    const drawn = dice.pick<number>(this.seed % 5 === 0 ? LONG : SHORT)
+    const faultyUntil = this.start + (minutes ?? drawn) * MINUTE
     this.disturbUntil(faultyUntil)
     let slots = 0
     try {
