@@ -30,7 +30,7 @@ export const main: Main = (cli) =>
     if (given.has("dry-run")) {
       const plan = yield* Effect.provide(preview(options), engine)
       yield* printPlan(plan, terminal)
-      return exitOf(plan.errors, { triggered: 0, failed: 0, unresolved: 0 })
+      return exitOf(plan.errors, { triggered: 0, failed: 0, runs: [] })
     }
     const summary = yield* Effect.provide(
       tickAndTell({ ...options, observe: watch(terminal) }),
