@@ -1,0 +1,101 @@
+import { join } from "node:path"
+import type { SQL } from "bun"
+import type { Servers, Site } from "./Servers.ts"
+import type { Measured, Spec } from "./Spec.ts"
+
+/** What is to be done. `idle`: integrations besides the due ones. */
+export interface Load {
+  readonly jobs: number
+  readonly latencyMs: number
+  readonly concurrency: number
+  readonly idle?: number
+  readonly processes?: number
+}
+
+export interface Trial {
+  /** Of all processes: the longest wall, the sum of CPU, the highest peak. */
+  readonly wallMs: number
+  readonly cpuMs: number
+  readonly peakRssMb: number
+  readonly postgresCpuMs: number
+  readonly peakInFlight: number
+  /** Claims that another engine was faster with. */
+  readonly lost: number
+}
+
+const overApi: ReadonlySet<string> = new Set(["ours-api", "rest-bulk", "script"])
+
+/**
+ * One contender once, on a database of its own, in processes of its own. Fails unless every job was called exactly once,
+ * and never more at a time than allowed.
+ */
+export const runTrial = async (servers: Servers, contender: string, load: Load): Promise<Trial> => {
+  const site = await servers.createSite({ gateway: overApi.has(contender) })
+  try {
+    if (contender.startsWith("ours")) await seed(site.sql, load)
+    await site.sql.unsafe("vacuum analyze")
+    const statsUrl = `${new URL(servers.functionsUrl).origin}/stats`
+    await fetch(statsUrl)
+    const before = servers.postgresCpuMs()
+    const processes = load.processes ?? 1
+    const measured = await Promise.all(
+      Array.from({ length: processes }, () => runWorker(specOf(servers, site, contender, load)))
+    )
+    const postgresCpuMs = servers.postgresCpuMs() - before
+    const stats = await fetch(statsUrl)
+    const seen: { readonly calls: number; readonly peak: number } = await stats.json()
+    const completed = measured.reduce((sum, { done }) => sum + done.completed, 0)
+    if (seen.calls !== load.jobs || completed !== load.jobs) {
+      throw new Error(`${contender}: ${seen.calls} calls and ${completed} outcomes`)
+    }
+    if (seen.peak > load.concurrency * processes) {
+      throw new Error(`${contender}: ${seen.peak} calls in flight`)
+    }
+    return {
+      wallMs: Math.max(...measured.map(({ wallMs }) => wallMs)),
+      cpuMs: measured.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
+      peakRssMb: Math.max(...measured.map(({ peakRssMb }) => peakRssMb)),
+      postgresCpuMs,
+      peakInFlight: seen.peak,
+      lost: measured.reduce((sum, { done }) => sum + done.lost, 0)
+    }
+  } finally {
+    await site.close()
+  }
+}
+
+const specOf = (servers: Servers, site: Site, contender: string, load: Load): Spec => ({
+  contender,
+  databaseUrl: site.databaseUrl,
+  gatewayUrl: site.gatewayUrl,
+  secretKey: site.secretKey,
+  functionUrl: `${servers.functionsUrl}/sleep-${load.latencyMs}`,
+  jobs: load.jobs,
+  concurrency: load.concurrency,
+  isShared: (load.processes ?? 1) > 1
+})
+
+const runWorker = async (spec: Spec): Promise<Measured> => {
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "worker.ts")], {
+    env: { ...process.env, BENCH_SPEC: JSON.stringify(spec) },
+    stdout: "pipe",
+    stderr: "inherit"
+  })
+  const output = await new Response(child.stdout).text()
+  if ((await child.exited) !== 0) throw new Error(`${spec.contender} failed`)
+  return JSON.parse(output)
+}
+
+/** Integrations that are due since this moment, and others that are due tomorrow. */
+export const seed = async (sql: SQL, { jobs, idle = 0 }: Pick<Load, "jobs" | "idle">) => {
+  for (const [count, due] of [
+    [jobs, "now()"],
+    [idle, "now() + interval '1 day'"]
+  ] as const) {
+    await sql.unsafe(
+      `insert into organization_integrations (org_id, integration_type, sync_schedule, next_run_at)
+       select gen_random_uuid(), 'xledger', '0 * * * *', date_trunc('milliseconds', ${due})
+         from generate_series(1, ${count})`
+    )
+  }
+}

@@ -1,0 +1,3 @@
+import { graphile } from "./GraphileWorker.ts"
+
+export const contender = graphile(false)

@@ -1,0 +1,8 @@
+import { Redacted } from "effect"
+import * as PostgresLive from "../../src/Layers/PostgresLive.ts"
+import { engineOver } from "./engine.ts"
+
+/** Sync Scheduler with SUPABASE_DB_URL. */
+export const contender = engineOver((spec) =>
+  PostgresLive.layer({ url: Redacted.make(spec.databaseUrl) })
+)
