@@ -1,11 +1,14 @@
-import { Clock, Effect, Mailbox, Queue, Schema } from "effect"
+import { Clock, Effect, Fiber, Queue, Schema } from "effect"
 import { EngineConfig } from "./Config.ts"
 import { Summary } from "./Domain/Summary.ts"
 import { Tally, tickError } from "./Domain/Tally.ts"
 import { Token } from "./Domain/Token.ts"
 import { claimAll } from "./Engine/ClaimAll.ts"
+import { ClaimedRuns } from "./Engine/ClaimedRuns.ts"
 import { execute } from "./Engine/Execution.ts"
-import type { Claimed, TickContext, TickOptions } from "./Engine/TickContext.ts"
+import { Line } from "./Engine/Line.ts"
+import { Places } from "./Engine/Places.ts"
+import type { TickContext, TickOptions } from "./Engine/TickContext.ts"
 import { type Functions, makeFunctions, prewarm } from "./Engine/Warming.ts"
 import { Ledger } from "./Services/Ledger.ts"
 
@@ -57,7 +60,9 @@ export const tick = Effect.fn("Engine.tick")(function* (options: TickOptions = {
     claimUntil: startedAt + (options.budgetMs ?? Number.POSITIVE_INFINITY),
     tally,
     observe: options.observe ?? (() => Effect.void),
-    claimed: yield* Mailbox.make<Claimed>({ capacity: settings.concurrency }),
+    claimed: new ClaimedRuns(),
+    places: new Places(settings.concurrency),
+    line: new Line(),
     ready: yield* Queue.unbounded<string>()
   }
   // Given back at once, not only when the last run in flight is over: others need not wait for that.
@@ -69,39 +74,67 @@ export const tick = Effect.fn("Engine.tick")(function* (options: TickOptions = {
   return yield* summarise
 })
 
-/** The workers: as many as may be in flight, each taking the next claimed run when its last one is over. */
+/**
+ * Runs go from hand to hand: one fiber of each asks the database for its start and records its outcome, while as many
+ * workers as may be in flight invoke. When interrupted nothing more is started, and what is under way goes to its end; each
+ * invocation is bounded by its timeout.
+ */
 const executeAll = (functions: Functions, context: TickContext) => {
-  const { concurrency } = context.settings
-  return Effect.forEach(Array.from({ length: concurrency }), () => work(functions, context), {
-    concurrency,
-    discard: true
-  })
+  const { line, places, settings } = context
+  const { concurrency } = settings
+  const invocations = Effect.forEach(
+    Array.from({ length: concurrency }),
+    () => invokeNext(context),
+    { concurrency, discard: true }
+  )
+  return Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      // A daemon, because who is interrupted waits for it, while timeouts inside it go on working.
+      const workers = yield* Effect.forkDaemon(Effect.interruptible(invocations))
+      yield* startClaimed(restore, functions, context).pipe(
+        Effect.onInterrupt(() => Effect.sync(() => line.stop())),
+        Effect.ensuring(places.empty),
+        Effect.ensuring(Effect.sync(() => line.end())),
+        Effect.ensuring(Fiber.join(workers))
+      )
+    })
+  )
 }
 
-const work = (functions: Functions, context: TickContext) =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function* () {
-      for (;;) {
-        const item = yield* restore(context.claimed.take)
-        yield* untilDone(execute(item, functions, context))
-        if (item.more) yield* context.ready.offer(item.run.integration_id)
-      }
-    })
-  ).pipe(Effect.catchTag("NoSuchElementException", () => Effect.void))
+/** A worker: invokes one started run after the other, as they come. */
+const invokeNext = ({ line }: TickContext) =>
+  Effect.gen(function* () {
+    for (;;) {
+      const work = yield* line.take
+      if (work === undefined) return
+      yield* work
+    }
+  })
 
-/**
- * Runs in a fiber of its own: who is interrupted waits for it, while timeouts inside it go on working. An invocation
- * bounds itself by its timeout, so the wait is bounded too.
- */
-const untilDone = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.flatMap(Effect.forkDaemon(Effect.interruptible(effect)), (fiber) => fiber)
+/** Starts claimed runs as soon as there is room for them. */
+const startClaimed = (
+  restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>,
+  functions: Functions,
+  context: TickContext
+) =>
+  Effect.gen(function* () {
+    const { claimed, places } = context
+    for (;;) {
+      yield* restore(places.room)
+      yield* restore(claimed.untilSome)
+      const next = claimed.next()
+      if (next === undefined) return
+      const run = execute(next, places.admit(), functions, context)
+      yield* Effect.forkDaemon(Effect.interruptible(run))
+    }
+  })
 
 /** Claimed and never started, because the tick was interrupted: any engine may have them at once. */
 const giveBack = (context: TickContext) =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
-    const [left] = yield* context.claimed.takeAll
-    yield* ledger.release(Array.from(left).map(({ run }) => run.run_id))
+    const left = context.claimed.takeAll()
+    yield* ledger.release(left.map(({ run }) => run.run_id))
   }).pipe(
     Effect.catchAll((error) => Effect.sync(() => context.tally.error(tickError(error)))),
     Effect.uninterruptible

@@ -11,6 +11,9 @@ import auditBackfill from "../supabase/migrations/20261124000900_audit_backfill.
 }
 import warmUp from "../supabase/migrations/20261124001000_warm_up.sql" with { type: "text" }
 import setBased from "../supabase/migrations/20261124001100_set_based.sql" with { type: "text" }
+import returnStarts from "../supabase/migrations/20261124001200_return_starts.sql" with {
+  type: "text"
+}
 
 /** One file of supabase/migrations: `<version>_<name>.sql`. `version` is 14 digits of UTC. */
 export interface Migration {
@@ -34,7 +37,8 @@ export const migrations: ReadonlyArray<Migration> = [
   { version: "20261124000800", name: "alerts", sql: alerts },
   { version: "20261124000900", name: "audit_backfill", sql: auditBackfill },
   { version: "20261124001000", name: "warm_up", sql: warmUp },
-  { version: "20261124001100", name: "set_based", sql: setBased }
+  { version: "20261124001100", name: "set_based", sql: setBased },
+  { version: "20261124001200", name: "return_starts", sql: returnStarts }
 ]
 
 /** The version of the newest migration: what a database should report for this engine to be at home in it. */

@@ -1163,6 +1163,49 @@ end
 $function$;
 grant execute on function public.retry_sync_run(uuid,text,text) to service_role;
 
+CREATE OR REPLACE FUNCTION public.return_sync_starts(p_engine_id text, p_starts jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET lock_timeout TO '250ms'
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+declare
+  v_start record;
+  v_returned uuid[] := '{}';
+  r public.sync_run_log;
+begin
+  if jsonb_typeof(p_starts) is distinct from 'array' or jsonb_array_length(p_starts) > 100 then
+    raise exception 'return_sync_starts: p_starts must be a JSON array of at most 100 starts' using errcode = '22023';
+  end if;
+  for v_start in
+    select * from jsonb_to_recordset(p_starts) as s(run_id uuid, lease_token uuid) order by run_id
+  loop
+    select * into r from public.sync_run_log where id = v_start.run_id for update;
+    if r.id is null or v_start.lease_token is null or r.lease_token is distinct from v_start.lease_token then
+      continue;
+    elsif r.status = 'running' and r.began_at is null then
+      update public.sync_run_log set
+        status = 'pending', attempt = greatest(r.attempt - 1, 0), lease_until = null,
+        started_at = case when r.attempt > 1 then r.started_at end,
+        drift_ms = case when r.attempt > 1 then r.drift_ms end,
+        attempt_started_at = null, heartbeat_at = null
+      where id = r.id;
+      perform sync_scheduler.record_event(r.id, r.integration_id, 'returned', 'running', 'pending', r.attempt - 1, p_engine_id,
+        'not_sent');
+      v_returned := v_returned || r.id;
+    elsif r.status = 'pending' and r.lease_until is null then
+      v_returned := v_returned || r.id;
+    end if;
+  end loop;
+  return jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'returned', to_jsonb(v_returned));
+end
+$function$;
+grant execute on function public.return_sync_starts(text,jsonb) to service_role;
+
 CREATE OR REPLACE FUNCTION public.settle_sync_runs(p_engine_id text, p_settlements jsonb, p_quiescence_seconds numeric DEFAULT 430)
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -2314,7 +2357,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.schema_version()
  RETURNS text
  LANGUAGE sql
  IMMUTABLE
-RETURN '20261124001100'::text;
+RETURN '20261124001200'::text;
 
 CREATE OR REPLACE FUNCTION sync_scheduler.seconds(p_seconds numeric)
  RETURNS interval

@@ -22,4 +22,7 @@ export const claimAll = (opened: OpenedTick, tick: TickContext) =>
     }
     yield* claiming.claimBacklog
     if (opened.backfills && !claiming.hasBacklog()) yield* claimBackfills(claiming, tick)
-  }).pipe(Effect.ensuring(tick.claimed.end), Effect.withSpan("Engine.claimAll"))
+  }).pipe(
+    Effect.ensuring(Effect.sync(() => tick.claimed.end())),
+    Effect.withSpan("Engine.claimAll")
+  )

@@ -1,4 +1,4 @@
-import { Clock, Effect, Exit, Option, Queue } from "effect"
+import { Clock, Effect, Exit, Queue } from "effect"
 import { decide } from "../Domain/CatchUp.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
 import type { DueIntegration, Slot } from "../Domain/Integration.ts"
@@ -21,7 +21,7 @@ export const makeClaiming = (tick: TickContext) =>
     /** Integrations with a run of ours under way and more slots due. */
     const backlog = new Set<string>()
     let offered = 0
-    let batchSize = tick.settings.concurrency
+    let batchSize = 0
     let isStopped = false
 
     const isOver = Effect.map(
@@ -51,7 +51,8 @@ export const makeClaiming = (tick: TickContext) =>
           for (const run of runs.slice(0, tick.limit - offered)) {
             seen.push(run.run_id)
             offered += 1
-            yield* tick.claimed.offer({ run, rescued: run.claimed_by !== null, more: false })
+            yield* tick.claimed.untilAtMost(tick.places.claimAhead)
+            tick.claimed.put({ run, rescued: run.claimed_by !== null, more: false })
           }
           if (runs.length < MAX_BATCH || seen.length >= MAX_BACKLOG) return
           runs = yield* ledger
@@ -95,44 +96,27 @@ export const makeClaiming = (tick: TickContext) =>
         })
       )
 
-    /** Hands claimed runs to the workers, and strikes them off what is left. */
-    const hand = (
-      claimed: Claims["claimed"],
-      slots: ReadonlyMap<string, Slot>,
-      now: number,
-      left: Set<string>
-    ) =>
-      Effect.forEach(
-        claimed,
-        (run) => {
-          const more = hasMore(slots.get(run.integration_id), now) && backlog.size < MAX_BACKLOG
-          if (more) backlog.add(run.integration_id)
-          offered += 1
-          return Effect.tap(tick.claimed.offer({ run, rescued: false, more }), () =>
-            Effect.sync(() => left.delete(run.run_id))
-          )
-        },
-        { discard: true }
-      )
+    /** Hands claimed runs over to be started. */
+    const hand = (claimed: Claims["claimed"], slots: ReadonlyMap<string, Slot>, now: number) => {
+      for (const run of claimed) {
+        const more = hasMore(slots.get(run.integration_id), now) && backlog.size < MAX_BACKLOG
+        if (more) backlog.add(run.integration_id)
+        offered += 1
+        tick.claimed.put({ run, rescued: false, more })
+      }
+    }
 
-    /** Claims, whatever interrupts it; what an interruption then leaves behind is given back. */
+    /** Claims, whatever interrupts it: what is claimed is handed over, and from there it is given back. */
     const claimBatch = (slots: ReadonlyArray<Slot>, now: number) =>
-      Effect.uninterruptibleMask((restore) =>
+      Effect.uninterruptible(
         Effect.flatMap(claim(slots), (claims) => {
-          const left = new Set(claims.claimed.map((run) => run.run_id))
-          return restore(account(claims, slots, now, left)).pipe(
-            Effect.onInterrupt(() => Effect.ignore(ledger.release(Array.from(left))))
-          )
+          hand(claims.claimed, new Map(slots.map((slot) => [slot.integration_id, slot])), now)
+          return account(claims, slots, now)
         })
       )
 
-    /** Counts what a batch came to, and hands its runs to the workers. */
-    const account = (
-      { claimed, skipped }: Claims,
-      slots: ReadonlyArray<Slot>,
-      now: number,
-      left: Set<string>
-    ) =>
+    /** Counts what a batch came to besides runs. */
+    const account = ({ skipped }: Claims, slots: ReadonlyArray<Slot>, now: number) =>
       Effect.gen(function* () {
         const bySlot = new Map(slots.map((slot) => [slot.integration_id, slot]))
         const notMovedOn = new Set<string>()
@@ -147,18 +131,20 @@ export const makeClaiming = (tick: TickContext) =>
             tick.tally.passedOver(slot.passed_over?.count ?? 0)
           }
         }
-        yield* hand(claimed, bySlot, now, left)
       })
 
-    /** Claims in batches: small while the workers are busy, larger when they wait for claims. */
+    /** Claims in batches, a little ahead of the starts; more at a time while those wait for claims. */
     const claimSlots = (slots: ReadonlyArray<Slot>, now: number) =>
       Effect.gen(function* () {
-        for (let at = 0; at < slots.length && !(yield* isOver); ) {
+        const { claimed, places } = tick
+        for (let at = 0; at < slots.length; ) {
+          yield* claimed.untilAtMost(Math.floor(places.claimAhead / 2))
+          if (yield* isOver) return
+          const { claimAhead } = places
+          batchSize = claimed.size === 0 ? Math.max(batchSize * 2, claimAhead) : claimAhead
           const size = Math.min(batchSize, MAX_BATCH, tick.limit - offered)
           yield* claimBatch(slots.slice(at, at + size), now)
           at += size
-          const waiting = Option.getOrElse(yield* tick.claimed.size, () => 0)
-          batchSize = waiting === 0 ? Math.min(batchSize * 2, MAX_BATCH) : tick.settings.concurrency
         }
       })
 

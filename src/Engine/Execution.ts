@@ -8,17 +8,27 @@ import type { RunReport } from "../Domain/Summary.ts"
 import { tickError } from "../Domain/Tally.ts"
 import { Token } from "../Domain/Token.ts"
 import { Invoker } from "../Services/Invoker.ts"
-import { Ledger } from "../Services/Ledger.ts"
-import type { Claimed, TickContext } from "./TickContext.ts"
+import { type FirstContact, Ledger } from "../Services/Ledger.ts"
+import type { Claimed } from "./ClaimedRuns.ts"
+import type { Place } from "./Places.ts"
+import type { TickContext } from "./TickContext.ts"
 import { type Functions, isCold } from "./Warming.ts"
 
 /** A start that is older than this is not sent any more: a frozen engine gives the run back. */
 const SEND_WITHIN_MS = 20_000
+/** How long a started run waits for a worker before its start is taken back. */
+const WAIT_MS = 10_000
+
 /**
  * One claimed run, from pending to its outcome: start it, and only when that is confirmed invoke it once, then record
  * what came of it by token. Never fails: everything that can happen ends in the tally.
  */
-export const execute = (item: Claimed, functions: Functions, tick: TickContext) =>
+export const execute = (
+  item: Claimed,
+  place: Place,
+  functions: Functions,
+  tick: TickContext
+): Effect.Effect<void, never, Ledger | Invoker> =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
     const { run } = item
@@ -31,33 +41,18 @@ export const execute = (item: Claimed, functions: Functions, tick: TickContext) 
       cold_start: warm !== null && isCold(warm),
       warm_up_ms: warm === null ? null : Math.round(warm.latencyMs)
     }
-    const leaseToken = (yield* Token).next()
-    const timeoutMs = run.invoke_timeout_ms ?? tick.settings.invokeTimeoutMs
-    const leaseMs = timeoutMs + tick.settings.leaseMarginMs
-
-    const requested = yield* readClocks
-    const start = yield* Effect.either(ledger.start(run, leaseToken, leaseMs, contact))
-    if (Either.isLeft(start)) {
-      tick.tally.error(tickError(start.left))
-      return yield* skip(run, "start_unconfirmed", tick)
-    }
-    if (start.right._tag === "NotStarted") return yield* skip(run, start.right.reason, tick)
-
-    const started: StartedRun = { ...start.right.run, lease_token: leaseToken }
-    const sent = yield* readClocks
-    const outcome =
-      elapsed(requested, sent) > SEND_WITHIN_MS
-        ? frozen
-        : yield* invokeOnce(started, timeoutMs, tick)
-    functions.observe(run.function_name, outcome)
-    const answered = yield* readClocks
+    const invoked = yield* invoke(run, contact, tick)
+    if (invoked === null) return
+    const { answered, outcome, requested, sent, started } = invoked
+    place.leave(answered.monotonic - sent.monotonic)
+    if (outcome !== frozen) functions.observe(run.function_name, outcome)
 
     const settlement = yield* settlementOf(started, outcome, tick)
-    const remainingMs = Math.max(
-      leaseMs - elapsed(requested, answered),
-      tick.settings.leaseMarginMs
+    const { leaseMarginMs } = tick.settings
+    const remainingMs = timeoutOf(run, tick) + leaseMarginMs - elapsed(requested, answered)
+    const settled = yield* Effect.either(
+      ledger.settle(settlement, Math.max(remainingMs, leaseMarginMs))
     )
-    const settled = yield* Effect.either(ledger.settle(settlement, remainingMs))
     if (Either.isLeft(settled)) tick.tally.error(tickError(settled.left))
     const report = {
       ...reportOf(started, outcome, Either.getRight(settled), answered.wall - sent.wall),
@@ -74,8 +69,88 @@ export const execute = (item: Claimed, functions: Functions, tick: TickContext) 
           hint: "The lease of the run decides what happens to it. Report this as a bug."
         })
       )
+    ),
+    Effect.zipRight(
+      Effect.suspend(() => {
+        place.close()
+        return item.more ? Effect.asVoid(tick.ready.offer(item.run.integration_id)) : Effect.void
+      })
     )
   )
+
+const timeoutOf = (run: Run, tick: TickContext): number =>
+  run.invoke_timeout_ms ?? tick.settings.invokeTimeoutMs
+
+interface Requested {
+  readonly started: StartedRun
+  readonly requested: Clocks
+}
+
+/** What came of a run that was started; `outcome` frozen: it was not sent. */
+interface Invoked extends Requested {
+  readonly outcome: Outcome
+  readonly sent: Clocks
+  readonly answered: Clocks
+}
+
+/**
+ * Starts a run ahead of the worker that will invoke it. When all workers are busy for longer than could be foreseen, the
+ * start is taken back, and the run is started again by the worker that becomes free. Null: there was nothing to invoke.
+ */
+const invoke = (run: Run, contact: FirstContact, tick: TickContext) =>
+  Effect.gen(function* () {
+    const ledger = yield* Ledger
+    const { line } = tick
+    const first = yield* start(run, contact, tick)
+    if (first === null) return null
+    const sent = yield* line.send(invokeStarted(first, tick), WAIT_MS)
+    if (Option.isSome(sent)) return sent.value
+
+    const isBack = yield* Effect.either(ledger.unstart(run.run_id, first.started.lease_token))
+    if (Either.isLeft(isBack) || !isBack.right) {
+      const now = yield* readClocks
+      return { ...first, outcome: frozen, sent: now, answered: now }
+    }
+    const again = Effect.flatMap(start(run, contact, tick), (second) =>
+      second === null ? Effect.succeed(null) : invokeStarted(second, tick)
+    )
+    const sentAgain = yield* line.send(again, Number.POSITIVE_INFINITY)
+    if (Option.isSome(sentAgain)) return sentAgain.value
+    yield* Effect.ignore(ledger.release([run.run_id]))
+    return null
+  })
+
+/** pending -> running, confirmed. Null: it is not ours to run, and counted as skipped. */
+const start = (run: Run, contact: FirstContact, tick: TickContext) =>
+  Effect.gen(function* () {
+    const ledger = yield* Ledger
+    const leaseToken = (yield* Token).next()
+    const requested = yield* readClocks
+    const leaseMs = timeoutOf(run, tick) + tick.settings.leaseMarginMs
+    const answer = yield* Effect.either(ledger.start(run, leaseToken, leaseMs, contact))
+    const confirmed = yield* readClocks
+    tick.places.confirmed(confirmed.monotonic - requested.monotonic)
+    if (Either.isLeft(answer)) {
+      tick.tally.error(tickError(answer.left))
+      return yield* Effect.as(skip(run, "start_unconfirmed", tick), null)
+    }
+    if (answer.right._tag === "NotStarted") {
+      return yield* Effect.as(skip(run, answer.right.reason, tick), null)
+    }
+    const started: StartedRun = { ...answer.right.run, lease_token: leaseToken }
+    return { started, requested }
+  })
+
+const invokeStarted = (
+  { requested, started }: Requested,
+  tick: TickContext
+): Effect.Effect<Invoked, never, Invoker> =>
+  Effect.gen(function* () {
+    const sent = yield* readClocks
+    const isLate = elapsed(requested, sent) > SEND_WITHIN_MS
+    const outcome = isLate ? frozen : yield* invokeOnce(started, timeoutOf(started, tick), tick)
+    return { started, requested, outcome, sent, answered: yield* readClocks }
+  })
 
 interface Clocks {
   readonly wall: number
@@ -83,10 +158,13 @@ interface Clocks {
 }
 
 /** Both clocks, in milliseconds: a frozen process is seen by one, a suspended machine by the other. */
-const readClocks = Effect.all({
-  wall: Clock.currentTimeMillis,
-  monotonic: Effect.map(Clock.currentTimeNanos, (nanos) => Number(nanos / 1_000_000n))
-})
+const readClocks = Effect.map(
+  Effect.clock,
+  (clock): Clocks => ({
+    wall: clock.unsafeCurrentTimeMillis(),
+    monotonic: Number(clock.unsafeCurrentTimeNanos()) / 1_000_000
+  })
+)
 
 const elapsed = (from: Clocks, to: Clocks): number =>
   Math.max(to.wall - from.wall, to.monotonic - from.monotonic)
@@ -95,7 +173,7 @@ const frozen: Outcome = {
   _tag: "NotExecuted",
   httpStatus: null,
   code: "ENGINE_FROZEN",
-  message: "The engine stood still after the start, so it did not send the invocation.",
+  message: "Too much time passed after the start, so the invocation was not sent.",
   retryAfterMs: 0
 }
 

@@ -1,9 +1,12 @@
-import type { Effect, Mailbox, Queue } from "effect"
+import type { Effect, Queue } from "effect"
 import type { EngineSettings } from "../Config.ts"
-import type { Run } from "../Domain/Run.ts"
 import type { RunReport, SkipReport } from "../Domain/Summary.ts"
 import type { Tally } from "../Domain/Tally.ts"
-import type { Scope } from "../Services/Ledger.ts"
+import type { Invoker } from "../Services/Invoker.ts"
+import type { Ledger, Scope } from "../Services/Ledger.ts"
+import type { ClaimedRuns } from "./ClaimedRuns.ts"
+import type { Line } from "./Line.ts"
+import type { Places } from "./Places.ts"
 
 /** What a caller can watch while a tick goes on; `-o jsonl` and the progress line are made of it. */
 export type TickEvent =
@@ -22,15 +25,6 @@ export interface TickOptions {
   readonly observe?: (event: TickEvent) => Effect.Effect<void>
 }
 
-/** A claimed run on its way from the claims to a worker. */
-export interface Claimed {
-  readonly run: Run
-  /** It was claimed by another engine that never started it. */
-  readonly rescued: boolean
-  /** Its integration has more due slots; the next one is claimed when this run is over. */
-  readonly more: boolean
-}
-
 /** What the two halves of a tick, claiming and executing, share. Lives as long as the tick. */
 export interface TickContext {
   readonly settings: EngineSettings
@@ -42,8 +36,12 @@ export interface TickContext {
   readonly claimUntil: number
   readonly tally: Tally
   readonly observe: (event: TickEvent) => Effect.Effect<void>
-  /** Claimed runs, taken by the workers; bounded, so that claims stay just ahead of the invocations. */
-  readonly claimed: Mailbox.Mailbox<Claimed>
+  /** Claimed runs that wait to be started. */
+  readonly claimed: ClaimedRuns
+  /** How many runs may be on their way. */
+  readonly places: Places
+  /** Started runs that wait for one of the workers that invoke. */
+  readonly line: Line<Ledger | Invoker>
   /** Integrations whose run is over and that have more due slots. */
   readonly ready: Queue.Queue<string>
 }

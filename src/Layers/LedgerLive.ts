@@ -4,6 +4,7 @@ import { Backfill } from "../Domain/Backfill.ts"
 import { readBackfills } from "../Domain/HistoryRpc.ts"
 import { DueIntegration } from "../Domain/Integration.ts"
 import { repeatFor } from "../Domain/Repetition.ts"
+import { returnStarts } from "../Domain/ReturnRpc.ts"
 import * as Rpc from "../Domain/Rpc.ts"
 import { Run } from "../Domain/Run.ts"
 import {
@@ -189,6 +190,15 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
           repeatFor(START_WITHIN_MS),
           Effect.withSpan("Ledger.start", { captureStackTrace: false })
         ),
+      unstart: Effect.fn("Ledger.unstart")(function* (runId, leaseToken) {
+        const answer = yield* supabase
+          .call(returnStarts, {
+            p_engine_id: settings.engineId,
+            p_starts: [{ run_id: runId, lease_token: leaseToken }]
+          })
+          .pipe(repeatFor(READ_WITHIN_MS))
+        return answer.returned.includes(runId)
+      }),
       settle: (settlement, withinMs) =>
         settle(settlement).pipe(
           repeatFor(withinMs),

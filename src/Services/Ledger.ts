@@ -85,6 +85,11 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
       leaseMs: number,
       contact: FirstContact
     ) => Effect.Effect<Start, SupabaseError>
+    /**
+     * Takes back a start of which nothing was sent: the run is pending again, and the attempt does not count. Answers
+     * whether it was; not when its function began all the same.
+     */
+    readonly unstart: (runId: string, leaseToken: string) => Effect.Effect<boolean, SupabaseError>
     /** Records what came of an attempt, repeated for at most `withinMs`; answers how the ledger stands. */
     readonly settle: (
       settlement: Settlement,

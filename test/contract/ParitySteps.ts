@@ -95,6 +95,7 @@ export class ParitySteps {
     [2, () => this.dice.pick([this.claim(), ...this.made.slice(-6)])],
     [3, () => this.release()],
     [14, () => this.start()],
+    [2, () => this.giveBack()],
     [14, () => this.settle()],
     [6, () => this.begin()],
     [4, () => ({ call: "heartbeat_sync_run", args: this.owner() })],
@@ -225,6 +226,20 @@ export class ParitySteps {
     }
     this.made.push(step)
     return step
+  }
+
+  private giveBack(): Step {
+    const owners = new Map([this.owner(), this.owner()].map((owner) => [owner.p_run_id, owner]))
+    return {
+      call: "return_sync_starts",
+      args: {
+        p_engine_id: this.dice.pick(ENGINES),
+        p_starts: [...owners.values()].map((owner) => ({
+          run_id: owner.p_run_id,
+          lease_token: owner.p_lease_token
+        }))
+      }
+    }
   }
 
   private settle(): Step {

@@ -39,6 +39,7 @@ export const TRANSITIONS: ReadonlySet<string> = new Set([
   "pending>unknown:settle:failed",
   "running>unknown:lease_ended",
   "running>pending:settle:not_executed",
+  "running>pending:return",
   "unknown>running:heartbeat",
   "unknown>pending:never_began",
   "unknown>pending:on_unknown_retry",

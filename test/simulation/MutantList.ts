@@ -44,16 +44,17 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
   ]),
   execution(
     "only a confirmed start is sent",
-    ['if (start.right._tag === "NotStarted") return', 'if (run.run_id === "") return'],
+    ['if (answer.right._tag === "NotStarted") {', 'if (run.run_id === "") {'],
+    ["answer.right.reason", '"lost_race"'],
     [
-      "{ ...start.right.run, lease_token",
-      '{ ...("run" in start.right ? start.right.run : run), lease_token'
+      "{ ...answer.right.run, lease_token",
+      '{ ...("run" in answer.right ? answer.right.run : run), lease_token'
     ]
   ),
   engine(
     "at most `concurrency` in flight",
     ["Array.from({ length: concurrency }", "Array.from({ length: concurrency + 2 }"],
-    ["    concurrency,\n    discard: true", '    concurrency: "unbounded",\n    discard: true']
+    ["{ concurrency, discard: true }", '{ concurrency: "unbounded", discard: true }']
   ),
   engine("what was claimed and not started is given back", [
     "yield* ledger.release(",
@@ -63,7 +64,10 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     "if (page.cursor === null ||",
     "if (page.cursor !== '' ||"
   ]),
-  combiner("two starts of one run in a batch are told apart", ["inRounds(batch)", "[batch]"]),
+  combiner("two starts of one run in a batch are told apart", [
+    " && !runs.has(one.item.run_id)",
+    ""
+  ]),
   outcome(
     "a timeout proves nothing",
     ['case "TimedOut":\n      return noAnswer(', 'case "TimedOut":\n      return notExecuted('],

@@ -1,6 +1,7 @@
 import * as Claim from "./MemoryClaim.ts"
 import { type MemoryDatabase, Raised } from "./MemoryDatabase.ts"
 import * as Operate from "./MemoryOperate.ts"
+import { giveBack } from "./MemoryReturn.ts"
 import * as Run from "./MemoryRun.ts"
 import * as Settle from "./MemorySettle.ts"
 import * as Sweep from "./MemorySweep.ts"
@@ -63,6 +64,8 @@ export class MemoryFunctions {
           as(args.p_adopt_after_seconds),
           as(args.p_drift_alert_seconds)
         )
+      case "return_sync_starts":
+        return giveBack(db, text("engine_id"), as(args.p_starts))
       case "settle_sync_runs":
         return Settle.settle(
           db,

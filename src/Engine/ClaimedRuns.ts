@@ -1,0 +1,89 @@
+import { Effect } from "effect"
+import type { Run } from "../Domain/Run.ts"
+
+/** A claimed run on its way from the claims to a worker. */
+export interface Claimed {
+  readonly run: Run
+  /** It was claimed by another engine that never started it. */
+  readonly rescued: boolean
+  /** Its integration has more due slots; the next one is claimed when this run is over. */
+  readonly more: boolean
+}
+
+/**
+ * Claimed runs on their way from the claims to their start, in order. One side puts them in and waits while there are
+ * enough; the other takes them, one at a time.
+ */
+export class ClaimedRuns {
+  private runs: Array<Claimed> = []
+  private at = 0
+  private isEnded = false
+  private onRun: (() => void) | null = null
+  private onLow: (() => void) | null = null
+
+  get size(): number {
+    return this.runs.length - this.at
+  }
+
+  put(claimed: Claimed): void {
+    this.runs.push(claimed)
+    this.onRun?.()
+  }
+
+  /** Nothing more comes. What is there is still taken. */
+  end(): void {
+    this.isEnded = true
+    this.onRun?.()
+  }
+
+  /** Waits until there is a run, or until none can come any more. Takes nothing, so that no interruption loses one. */
+  readonly untilSome: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.size > 0 || this.isEnded) return Effect.void
+    return Effect.async<void>((resume) => {
+      this.onRun = () => {
+        this.onRun = null
+        resume(Effect.void)
+      }
+      return Effect.sync(() => {
+        this.onRun = null
+      })
+    })
+  })
+
+  /** Takes the next run; undefined when there is none. */
+  next(): Claimed | undefined {
+    const run = this.runs[this.at]
+    if (run === undefined) return undefined
+    this.at += 1
+    if (this.at === this.runs.length) {
+      this.runs = []
+      this.at = 0
+    }
+    this.onLow?.()
+    return run
+  }
+
+  /** Everything that nobody took yet. */
+  takeAll(): ReadonlyArray<Claimed> {
+    const left = this.runs.slice(this.at)
+    this.runs = []
+    this.at = 0
+    return left
+  }
+
+  /** Waits until at most `count` are left. */
+  readonly untilAtMost = (count: number): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      if (this.size <= count) return Effect.void
+      return Effect.async<void>((resume) => {
+        this.onLow = () => {
+          if (this.size > count) return
+          this.onLow = null
+          resume(Effect.void)
+        }
+        return Effect.sync(() => {
+          this.onLow = null
+        })
+      })
+    })
+}
