@@ -38,7 +38,7 @@ export class EngineHost {
     this.settings = settings
     this.name = name
     this.kind = dice.pick(["serve", "serve", "serve", "timer"])
-    this.mayOverlap = dice.chance(0.3)
+    this.mayOverlap = dice.chance(0.4)
     this.phaseMs = dice.between(0, 20_000)
     this.seenBy = dice.pick(["both", "both", "wall", "monotonic"])
     this.skewMs = dice.between(-faults.skewMs, faults.skewMs)
@@ -61,7 +61,7 @@ export class EngineHost {
     const current = isTimer ? undefined : [...this.running].find((engine) => engine.isUsable)
     const engine = current ?? this.boot()
     if (!engine.isBusy || this.mayOverlap) engine.tick(isTimer)
-    if (this.mayOverlap && !isTimer && this.universe.dice.chance(0.2)) engine.tick(false)
+    if (this.mayOverlap && !isTimer && this.universe.dice.chance(0.4)) engine.tick(false)
   }
 
   private boot(): EngineProcess {

@@ -41,9 +41,6 @@ export interface Witness {
   readonly effect: (request: Request) => void
 }
 
-/** The wall clock of a worker: whatever it does, it is over then. */
-const WORKER_MS = 400_000
-
 /** What the handler of one request is going to do. */
 export interface Plan {
   readonly fault: FunctionFault | "none"
@@ -58,6 +55,7 @@ export class FunctionHost {
   private readonly universe: Universe
   private readonly styleOf: (integrationId: string) => FunctionStyle
   private readonly witness: Witness
+  private readonly workerMs: number
   private readonly isCut: () => boolean
   private readonly call: (
     peer: Peer,
@@ -71,12 +69,15 @@ export class FunctionHost {
     readonly universe: Universe
     readonly styleOf: (integrationId: string) => FunctionStyle
     readonly witness: Witness
+    /** The wall clock of a worker: whatever it does, it is over then, before its silence counts as quiescence. */
+    readonly workerMs: number
     readonly isCut: () => boolean
     readonly call: FunctionHost["call"]
   }) {
     this.universe = options.universe
     this.styleOf = options.styleOf
     this.witness = options.witness
+    this.workerMs = options.workerMs
     this.isCut = options.isCut
     this.call = options.call
   }
@@ -91,7 +92,7 @@ export class FunctionHost {
     })
     const plan = this.plan(style)
     const end = () => process.kill()
-    time.after(WORKER_MS, end)
+    time.after(this.workerMs, end)
     if (request.diesAfterMs !== null) time.after(request.diesAfterMs, end)
     if (plan.fault === "crashes") {
       const ms = dice.span(1, plan.effectAfterMs + plan.restMs + 2_000)
@@ -102,7 +103,9 @@ export class FunctionHost {
       })
     }
     if (plan.fault === "freezes") {
-      time.after(dice.span(1, 60_000), () => process.freeze(dice.span(1_000, 380_000), "both"))
+      time.after(dice.span(1, 60_000), () =>
+        process.freeze(dice.span(1_000, this.workerMs), "both")
+      )
     }
     const peer: Peer = { process, name: "function", isCut: this.isCut }
     const isolate = new Isolate(
@@ -126,7 +129,9 @@ export class FunctionHost {
       ? dice.draw<FunctionFault | "none">(faults.handler, FUNCTION_FAULTS, "none")
       : "none"
     const workMs =
-      fault === "overruns" ? dice.between(140_000, 395_000) : dice.span(style.leastMs, style.mostMs)
+      fault === "overruns"
+        ? dice.between(Math.round(this.workerMs / 3), this.workerMs)
+        : dice.span(style.leastMs, style.mostMs)
     const effectAfterMs = Math.round(workMs * (dice.between(0, 100) / 100))
     return {
       fault,

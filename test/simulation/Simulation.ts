@@ -17,6 +17,13 @@ const MINUTE = 60_000
 /** How long there are faults, in minutes: mostly short worlds, of which many fit the time, and every fifth a long one. */
 const SHORT = [4, 5, 6, 8, 10] as const
 const LONG = [45, 60, 90] as const
+/** Settings of a quick world: an attempt can be lost, given up and made again while there still are faults. */
+const QUICK = {
+  invokeTimeoutMs: 30_000,
+  leaseMarginMs: 30_000,
+  runningGuardMs: 120_000,
+  quiescenceMs: 100_000
+}
 /** More than any world needs: beyond it, something goes round in circles. */
 const MAX_EVENTS = 1_500_000
 
@@ -71,13 +78,15 @@ class Simulation {
     this.oracle = new Oracle(universe)
     this.checker = new Checker(universe, this.oracle)
     this.coverage = new Coverage(universe, start)
+    const isQuick = dice.chance(0.5)
     this.settings = {
       ...defaultEngineSettings,
       concurrency: dice.pick([1, 2, 3, 5]),
       invokeTimeoutMs: dice.pick([155_000, 155_000, 60_000]),
       runningGuardMs: dice.pick([600_000, 1_800_000]),
       retryCapMs: dice.pick([60_000, 900_000]),
-      catchUpWindowMs: dice.pick([20 * MINUTE, 1440 * MINUTE])
+      catchUpWindowMs: dice.pick([20 * MINUTE, 1440 * MINUTE]),
+      ...(isQuick ? QUICK : {})
     }
     if (dice.chance(0.3)) universe.db.pageLimit = dice.between(1, 3)
     const { checker, coverage, oracle, settings } = this
@@ -88,6 +97,7 @@ class Simulation {
       universe,
       witness: this.oracle,
       styleOf: (id) => this.styleOf(id),
+      workerMs: this.settings.quiescenceMs - 30_000,
       isCut,
       call: (peer, name, args, timeoutMs, receive) =>
         this.network.call(peer, name, args, timeoutMs, receive)
@@ -143,7 +153,7 @@ class Simulation {
       leastMs: dice.pick([100, 1_000, 5_000]),
       mostMs:
         faults.level === "none"
-          ? 30_000
+          ? 15_000
           : dice.pick(isDeferred ? [30_000, 300_000] : [10_000, 30_000, 120_000])
     })
   }

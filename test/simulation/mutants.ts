@@ -1,7 +1,7 @@
 /**
  * Removes one safeguard at a time, in a copy of the sources, and lets the simulation look for the damage:
  *
- *   bun run mutants [--seeds 1000] [--jobs 2] [--only <word>]
+ *   bun run mutants [--seeds 600] [--jobs 2] [--only <word>]
  *
  * Prints a table; ends with 1 when a mutant survives, or when its place in the source is gone. Safeguards of the SQL are
  * removed in the mirror in test/support, which test/contract/MemoryParity.test.ts holds to the SQL.
@@ -110,7 +110,7 @@ const showVerdict = ({ mutant, killedBy, seconds }: Verdict): string => {
 if (import.meta.main) {
   const { values } = parseArgs({
     options: {
-      seeds: { type: "string", default: "250" },
+      seeds: { type: "string", default: "600" },
       jobs: { type: "string", default: `${Math.min(availableParallelism(), 8)}` },
       only: { type: "string", default: "" }
     }

@@ -5,7 +5,7 @@ import { type Result, simulate } from "./Simulation.ts"
 
 const ROOT = join(import.meta.dir, "../..")
 /** What two quiet cores do in less than two minutes; `bun run simulate --seeds 100000` is the long form. */
-const SEEDS = 1000
+const SEEDS = 2000
 /** Of those, run here to see what they hold, and run twice. */
 const HERE = 40
 
