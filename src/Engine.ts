@@ -8,6 +8,7 @@ import { ClaimedRuns } from "./Engine/ClaimedRuns.ts"
 import { execute } from "./Engine/Execution.ts"
 import { Line } from "./Engine/Line.ts"
 import { Places } from "./Engine/Places.ts"
+import { checkSchema, schemaError } from "./Engine/SchemaCheck.ts"
 import type { TickContext, TickOptions } from "./Engine/TickContext.ts"
 import { type Functions, makeFunctions, prewarm } from "./Engine/Warming.ts"
 import { Ledger } from "./Services/Ledger.ts"
@@ -37,7 +38,8 @@ export const tick = Effect.fn("Engine.tick")(function* (options: TickOptions = {
   )
 
   const opened = yield* ledger.openTick(tickId, options.scope ?? {}).pipe(
-    Effect.tapError((error) => Effect.sync(() => tally.error(tickError(error)))),
+    Effect.tap(({ schemaVersion }) => checkSchema(schemaVersion)),
+    Effect.tapError((error) => Effect.sync(() => tally.error(schemaError(error)))),
     Effect.option
   )
   if (opened._tag === "None") return yield* summarise

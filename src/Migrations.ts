@@ -14,6 +14,9 @@ import setBased from "../supabase/migrations/20261124001100_set_based.sql" with 
 import returnStarts from "../supabase/migrations/20261124001200_return_starts.sql" with {
   type: "text"
 }
+import schemaCompatibility from "../supabase/migrations/20261125000500_schema_compatibility.sql" with {
+  type: "text"
+}
 
 /** One file of supabase/migrations: `<version>_<name>.sql`. `version` is 14 digits of UTC. */
 export interface Migration {
@@ -38,8 +41,6 @@ export const migrations: ReadonlyArray<Migration> = [
   { version: "20261124000900", name: "audit_backfill", sql: auditBackfill },
   { version: "20261124001000", name: "warm_up", sql: warmUp },
   { version: "20261124001100", name: "set_based", sql: setBased },
-  { version: "20261124001200", name: "return_starts", sql: returnStarts }
+  { version: "20261124001200", name: "return_starts", sql: returnStarts },
+  { version: "20261125000500", name: "schema_compatibility", sql: schemaCompatibility }
 ]
-
-/** The version of the newest migration: what a database should report for this engine to be at home in it. */
-export const schemaVersion: string = migrations.at(-1)?.version ?? ""

@@ -17,3 +17,12 @@ export const VERSION: string =
  */
 export const COMMIT: string =
   typeof SYNC_SCHEDULER_COMMIT === "undefined" ? "source" : SYNC_SCHEDULER_COMMIT
+
+/** The newest of supabase/migrations: the schema that this version brings. A test keeps it true. */
+export const SCHEMA_VERSION = "20261125000500"
+
+/**
+ * The oldest schema in which a tick of this version works. Raise it when a tick begins to need what a newer migration
+ * brings; a test runs ticks in every schema from here on.
+ */
+export const OLDEST_SCHEMA = "20261125000500"

@@ -919,6 +919,14 @@ end
 $function$;
 grant execute on function public.read_sync_backfills(integer,uuid,uuid[]) to service_role;
 
+CREATE OR REPLACE FUNCTION public.read_sync_schema()
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+RETURN jsonb_build_object('schema_version', sync_scheduler.schema_version(), 'engines_from', sync_scheduler.engines_from());
+grant execute on function public.read_sync_schema() to service_role;
+
 CREATE OR REPLACE FUNCTION public.read_upcoming_warm_ups(p_within_seconds numeric DEFAULT 60)
  RETURNS jsonb
  LANGUAGE sql
@@ -1960,6 +1968,12 @@ CREATE OR REPLACE FUNCTION sync_scheduler.elapsed_ms(p_from timestamp with time 
  IMMUTABLE
 RETURN LEAST(((EXTRACT(epoch FROM (p_to - p_from)) * (1000)::numeric))::bigint, (CASE WHEN ((p_type)::oid = ('integer'::regtype)::oid) THEN 2147483647 ELSE NULL::integer END)::bigint);
 
+CREATE OR REPLACE FUNCTION sync_scheduler.engines_from()
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN '20261125000500'::text;
+
 CREATE OR REPLACE FUNCTION sync_scheduler.epoch_ms(p_at timestamp with time zone)
  RETURNS bigint
  LANGUAGE sql
@@ -2357,7 +2371,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.schema_version()
  RETURNS text
  LANGUAGE sql
  IMMUTABLE
-RETURN '20261124001200'::text;
+RETURN '20261125000500'::text;
 
 CREATE OR REPLACE FUNCTION sync_scheduler.seconds(p_seconds numeric)
  RETURNS interval

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import { migrations, schemaVersion } from "../src/Migrations.ts"
+import { migrations } from "../src/Migrations.ts"
+import { OLDEST_SCHEMA, SCHEMA_VERSION } from "../src/Version.ts"
 import { readMigrations } from "./support/PostgresTemplate.ts"
 
 test("no migration is forgotten, and each is the file's text, in order", () => {
@@ -20,7 +21,24 @@ test("versions are 14 digits and increase", () => {
   const versions = migrations.map(({ version }) => version)
   expect(versions.every((version) => /^\d{14}$/.test(version))).toBe(true)
   expect(versions).toEqual([...new Set(versions)].toSorted())
-  expect(schemaVersion).toBe(versions.at(-1) ?? "")
+  expect(versions.at(-1) ?? "").toBe(SCHEMA_VERSION)
+  expect(versions).toContain(OLDEST_SCHEMA)
+})
+
+test("a released migration never changes, and none is put before one", async () => {
+  const folder = join(import.meta.dir, "../supabase")
+  const released = readFileSync(join(folder, "migrations.sha256"), "utf8").trim().split("\n")
+  const names = released.map((line) => line.slice(66))
+  for (const line of released) {
+    const text = readFileSync(join(folder, line.slice(66)))
+    const hash = new Bun.CryptoHasher("sha256").update(text).digest("hex")
+    expect(`${hash}  ${line.slice(66)}`).toBe(line)
+  }
+  const last = names.at(-1) ?? ""
+  const upToLast = readMigrations()
+    .map(({ name }) => `migrations/${name}`)
+    .filter((name) => name <= last)
+  expect(upToLast).toEqual(names)
 })
 
 test("the embedded database's project and the tests' have the same roles", () => {

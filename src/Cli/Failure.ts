@@ -62,6 +62,8 @@ const FATAL: ReadonlyArray<readonly [code: string, exit: ExitCode]> = [
   ["ENGINE_DEFECT", 1],
   ["KEY_REFUSED", 4],
   ["MIGRATIONS_MISSING", 2],
+  ["SCHEMA_TOO_OLD", 2],
+  ["ENGINE_TOO_OLD", 2],
   ["SUPABASE_UNREACHABLE", 5]
 ]
 

@@ -61,6 +61,26 @@ export class ScheduleError extends Schema.TaggedError<ScheduleError>()("Schedule
 }
 
 /**
+ * Binary and database do not belong together. Nothing is claimed or invoked.
+ *
+ * - `DatabaseTooOld`: the database lacks what this engine calls. Apply the migrations.
+ * - `EngineTooOld`: a migration says that engines as old as this one do not work any more. Update the binary.
+ *
+ * `database` and `engine` are the newest migrations that each knows.
+ */
+export class SchemaMismatch extends Schema.TaggedError<SchemaMismatch>()("SchemaMismatch", {
+  reason: Schema.Literal("DatabaseTooOld", "EngineTooOld"),
+  database: Schema.String,
+  engine: Schema.String
+}) {
+  override get message(): string {
+    return this.reason === "DatabaseTooOld"
+      ? `The database's schema (${this.database}) is too old for this version, which brings ${this.engine}`
+      : `This version (schema ${this.engine}) is too old for the database, whose schema is ${this.database}`
+  }
+}
+
+/**
  * A message (alert or ping) that was not taken. It is told again later, or not at all; nothing else depends on it.
  *
  * - `NotSent`: no connection. `TimedOut`: no whole answer in time; it may have been taken. `Refused`: any answer but 2xx.

@@ -1,4 +1,4 @@
-import type { SupabaseError } from "./Errors.ts"
+import type { SchemaMismatch, SupabaseError } from "./Errors.ts"
 import {
   MAX_LISTED,
   type RunReport,
@@ -105,6 +105,16 @@ export const tickError = (error: SupabaseError): TickError => {
   const [code, hint] = advice[error.reason]
   return { code, message: error.message, hint: adviceByCode.get(error.code) ?? hint }
 }
+
+/** Binary and database that do not belong together, as the summary shows it. */
+export const mismatchError = (error: SchemaMismatch): TickError =>
+  error.reason === "DatabaseTooOld"
+    ? { code: "SCHEMA_TOO_OLD", message: error.message, hint: advice.Missing[1] }
+    : {
+        code: "ENGINE_TOO_OLD",
+        message: error.message,
+        hint: "Install a newer sync-scheduler, at least as new as the one whose migrations were applied."
+      }
 
 /** Where the code tells more than the reason: no migration helps these. */
 const adviceByCode: ReadonlyMap<string, string> = new Map([

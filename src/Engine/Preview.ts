@@ -4,8 +4,9 @@ import { decide } from "../Domain/CatchUp.ts"
 import type { PassedOver } from "../Domain/Integration.ts"
 import type { Trigger } from "../Domain/Run.ts"
 import type { TickError } from "../Domain/Summary.ts"
-import { tickError, unreadableError } from "../Domain/Tally.ts"
+import { unreadableError } from "../Domain/Tally.ts"
 import { type DuePage, Ledger, type Scope } from "../Services/Ledger.ts"
+import { checkSchema, schemaError } from "./SchemaCheck.ts"
 
 /** A slot that a tick would claim now, or a run that waits and would be started. */
 export interface PlannedRun {
@@ -37,6 +38,7 @@ export const preview = (options: {
     const limit = options.limit ?? Number.POSITIVE_INFINITY
     const due: Array<PlannedRun> = []
     const errors: Array<TickError> = []
+    yield* checkSchema((yield* ledger.readSchema).version)
     for (const run of yield* ledger.readPending(options.scope ?? {}, [])) {
       if (due.length < limit) due.push({ ...run, passed_over: null })
     }
@@ -70,5 +72,5 @@ export const preview = (options: {
     } while (cursor !== null && due.length < limit)
     return { now, due, errors }
   }).pipe(
-    Effect.catchAll((error) => Effect.succeed({ now: 0, due: [], errors: [tickError(error)] }))
+    Effect.catchAll((error) => Effect.succeed({ now: 0, due: [], errors: [schemaError(error)] }))
   )

@@ -7,6 +7,7 @@ import { repeatFor } from "../Domain/Repetition.ts"
 import { returnStarts } from "../Domain/ReturnRpc.ts"
 import * as Rpc from "../Domain/Rpc.ts"
 import { Run } from "../Domain/Run.ts"
+import { readSchema } from "../Domain/SchemaVersion.ts"
 import {
   type DuePage,
   type FirstContact,
@@ -151,6 +152,14 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
           warmUps: answer.warm_ups.map((upcoming) => upcoming.function_name)
         }
       }),
+      readSchema: supabase.call(readSchema, {}).pipe(
+        repeatFor(READ_WITHIN_MS),
+        Effect.map((answer) => ({
+          version: answer.schema_version,
+          enginesFrom: answer.engines_from
+        })),
+        Effect.withSpan("Ledger.readSchema", { captureStackTrace: false })
+      ),
       readDue: Effect.fn("Ledger.readDue")(function* (cursor, scope) {
         const answer = yield* supabase
           .call(Rpc.readDue, {

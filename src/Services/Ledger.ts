@@ -4,6 +4,7 @@ import type { SupabaseError } from "../Domain/Errors.ts"
 import type { DueIntegration } from "../Domain/Integration.ts"
 import type { Settled, Settlement } from "../Domain/Rpc.ts"
 import type { Run } from "../Domain/Run.ts"
+import type { DatabaseSchema } from "../Domain/SchemaVersion.ts"
 
 /** Which part of the project a tick looks at; everything when empty. */
 export interface Scope {
@@ -59,6 +60,8 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
   {
     /** Sweeps what dead engines left, records the tick, and reads what there is to do. */
     readonly openTick: (tickId: string, scope: Scope) => Effect.Effect<OpenedTick, SupabaseError>
+    /** What the database says about its schema. Reads only. */
+    readonly readSchema: Effect.Effect<DatabaseSchema, SupabaseError>
     /** The page after `cursor`; null for the first. Reads only. */
     readonly readDue: (cursor: string | null, scope: Scope) => Effect.Effect<DuePage, SupabaseError>
     /** Up to 100 requests for slots of the past that can go on now, one for an integration, oldest first. Reads only. */

@@ -4,7 +4,7 @@ import { Schema } from "effect"
 import { DueIntegration } from "../../src/Domain/Integration.ts"
 import * as Rpc from "../../src/Domain/Rpc.ts"
 import { Run } from "../../src/Domain/Run.ts"
-import { schemaVersion } from "../../src/Migrations.ts"
+import { SCHEMA_VERSION } from "../../src/Version.ts"
 import type { Caller, Subject } from "./SupabaseContract.ts"
 
 const decodeDue = Schema.decodeUnknownSync(Schema.Array(DueIntegration))
@@ -59,7 +59,7 @@ export const tickOnce = async (subject: Subject, caller: Caller): Promise<void> 
   const tick = randomUUID()
   const opened = await open(caller, tick)
   expect(opened).toMatchObject({
-    schema_version: schemaVersion,
+    schema_version: SCHEMA_VERSION,
     idle: false,
     pending: [],
     cursor: null

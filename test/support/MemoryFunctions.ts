@@ -1,3 +1,4 @@
+import { SCHEMA_VERSION } from "../../src/Version.ts"
 import * as Claim from "./MemoryClaim.ts"
 import { type MemoryDatabase, Raised } from "./MemoryDatabase.ts"
 import * as Operate from "./MemoryOperate.ts"
@@ -35,6 +36,8 @@ export class MemoryFunctions {
     switch (name) {
       case "open_sync_tick":
         return Sweep.openTick(db, text("tick_id"), text("engine_id"), as(args.p_options))
+      case "read_sync_schema":
+        return { schema_version: SCHEMA_VERSION, engines_from: SCHEMA_VERSION }
       case "read_due_integrations":
         return Claim.readDue(db, as(args.p_limit), optional<string>(args.p_cursor) ?? null, scope)
       case "read_pending_runs":

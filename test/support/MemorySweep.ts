@@ -1,3 +1,4 @@
+import { SCHEMA_VERSION } from "../../src/Version.ts"
 import { byText, iso, readDue, runJson, type ScopeJson } from "./MemoryClaim.ts"
 import { lastSignOfLife, type MemoryDatabase, type RunRow } from "./MemoryDatabase.ts"
 import { recordMove } from "./MemoryRun.ts"
@@ -157,7 +158,15 @@ export const openTick = (
     db.resolveStale("clock_skew", db.now() - 86_400_000)
   }
   const warm_ups = upcomingWarmUps(db, options.warm_up_within_seconds ?? 60)
-  return { ...due, schema_version: "memory", idle, swept, pending, backfills: false, warm_ups }
+  return {
+    ...due,
+    schema_version: SCHEMA_VERSION,
+    idle,
+    swept,
+    pending,
+    backfills: false,
+    warm_ups
+  }
 }
 
 /** read_upcoming_warm_ups, without the measurement that pauses them. */
