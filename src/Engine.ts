@@ -11,6 +11,7 @@ import { Places } from "./Engine/Places.ts"
 import { checkSchema, schemaError } from "./Engine/SchemaCheck.ts"
 import type { TickContext, TickOptions } from "./Engine/TickContext.ts"
 import { type Functions, makeFunctions, prewarm } from "./Engine/Warming.ts"
+import { clockSkew } from "./Metrics.ts"
 import { Ledger } from "./Services/Ledger.ts"
 
 export { preview } from "./Engine/Preview.ts"
@@ -44,6 +45,7 @@ export const tick = Effect.fn("Engine.tick")(function* (options: TickOptions = {
   )
   if (opened._tag === "None") return yield* summarise
   const skewMs = midpoint(startedAt, yield* Clock.currentTimeMillis) - opened.value.now
+  clockSkew.set(skewMs / 1_000)
   const functions = yield* makeFunctions
   const prewarming = prewarm(opened.value.warmUps, functions)
   const isSkewed = Math.abs(skewMs) > SKEW_ALERT_MS

@@ -2,6 +2,7 @@ import { Schema } from "effect"
 import { AlertBatch } from "./Alert.ts"
 import { Instant } from "./Instant.ts"
 import { Slot } from "./Integration.ts"
+import type { Outcome } from "./Outcome.ts"
 import { RunStatus } from "./Run.ts"
 
 /** The SQL type of an argument. Every mechanism sends exactly this type. */
@@ -202,6 +203,15 @@ export const Settlement = Schema.Struct({
   lease_seconds: Schema.NullOr(Schema.Number)
 })
 export type Settlement = typeof Settlement.Type
+
+/** How the ledger names what an invocation came to. */
+export const outcomeName: Record<Outcome["_tag"], Settlement["outcome"]> = {
+  Completed: "completed",
+  Accepted: "accepted",
+  Failed: "failed",
+  NotExecuted: "not_executed",
+  Unknown: "unknown"
+}
 
 /** How the ledger stands after a settlement; `accepted` false: the token was no longer the run's, or it came too late. */
 export const Settled = Schema.Struct({

@@ -4,19 +4,16 @@ import * as Duration from "../Domain/Duration.ts"
 import { NotifyError } from "../Domain/Errors.ts"
 import type { Summary } from "../Domain/Summary.ts"
 import { Token } from "../Domain/Token.ts"
-import { tick } from "../Engine.ts"
 import { AlertQueue } from "../Services/AlertQueue.ts"
 import { Notifier } from "../Services/Notifier.ts"
 import { Ping, type PingSignal } from "../Services/Ping.ts"
+import { counted, isBroken, measuredTick } from "./Measuring.ts"
 import type { TickOptions } from "./TickContext.ts"
 
 /** All telling after a tick together. */
 const TELL_WITHIN_MS = 10_000
 /** Sending alone, so that there is time to record what came of it. */
 const SEND_WITHIN_MS = 7_000
-
-/** Errors of a tick that are one integration's own: the tick did its work all the same. */
-const OF_ONE_INTEGRATION: ReadonlySet<string> = new Set(["ROW_UNREADABLE", "SCHEDULE_INVALID"])
 
 /**
  * A tick, and then telling of it: the dead man's switch is pinged (start, then ok, or fail when the tick could not do
@@ -31,7 +28,7 @@ export const tickAndTell = Effect.fn("Engine.tickAndTell")(function* (options: T
   // Its own fiber, so that a slow ping holds up neither the tick nor the end of the caller.
   const started = yield* Effect.forkDaemon(ping("start", tickId, ""))
   const told = Effect.gen(function* () {
-    const summary = yield* tick({ ...options, tickId }).pipe(
+    const summary = yield* measuredTick({ ...options, tickId }).pipe(
       Effect.tapErrorCause((cause) =>
         Cause.isInterrupted(cause)
           ? Effect.void
@@ -94,7 +91,7 @@ export const sendAlerts: Effect.Effect<void, never, AlertQueue | Notifier> = Eff
 const deliver = (message: AlertMessage): Effect.Effect<Delivery, never, Notifier> =>
   Effect.gen(function* () {
     const notifier = yield* Notifier
-    yield* notifier.send(message)
+    yield* counted(notifier.channel)(notifier.send(message))
   }).pipe(
     Effect.timeoutFail({ duration: SEND_WITHIN_MS, onTimeout: () => tooSlow }),
     Effect.catchAllDefect((defect) =>
@@ -116,17 +113,15 @@ const tooSlow = new NotifyError({
 })
 
 const ping = (signal: PingSignal, tickId: string, body: string): Effect.Effect<void, never, Ping> =>
-  Effect.flatMap(Ping, (service) => service.send(signal, tickId, body)).pipe(
+  Effect.flatMap(Ping, (service) =>
+    counted(service.isConfigured ? "ping" : null)(service.send(signal, tickId, body))
+  ).pipe(
     Effect.catchAllCause((cause) =>
       Cause.isInterruptedOnly(cause)
         ? Effect.void
         : Effect.logWarning(`The ping "${signal}" was not taken: ${Cause.squash(cause)}`)
     )
   )
-
-/** Whether the tick itself could not do its work; a run that failed is that run's affair. */
-const isBroken = ({ errors }: Summary): boolean =>
-  errors.some(({ code }) => !OF_ONE_INTEGRATION.has(code))
 
 /** The tick in one line, as it stands beside its ping. */
 const lineOf = (summary: Summary): string => {

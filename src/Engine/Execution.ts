@@ -1,7 +1,7 @@
 import { Clock, Effect, Either, Option, Random } from "effect"
 import { type Outcome, ofError } from "../Domain/Outcome.ts"
 import { retryDelay } from "../Domain/Retry.ts"
-import type { Settled, Settlement } from "../Domain/Rpc.ts"
+import { outcomeName, type Settled, type Settlement } from "../Domain/Rpc.ts"
 import type { Run, RunStatus, StartedRun } from "../Domain/Run.ts"
 import { storable, storableText } from "../Domain/Storable.ts"
 import type { RunReport } from "../Domain/Summary.ts"
@@ -213,7 +213,7 @@ const settlementOf = (
     return {
       run_id: run.run_id,
       lease_token: run.lease_token,
-      outcome: outcomeNames[outcome._tag],
+      outcome: outcomeName[outcome._tag],
       http_status: outcome.httpStatus,
       error_code: "code" in outcome ? storableText(outcome.code, 200) : null,
       error_message: "message" in outcome ? storableText(outcome.message, 2048) : null,
@@ -233,14 +233,6 @@ const settlementOf = (
       lease_seconds: outcome._tag === "Accepted" ? settings.runningGuardMs / 1000 : null
     }
   })
-
-const outcomeNames: Record<Outcome["_tag"], Settlement["outcome"]> = {
-  Completed: "completed",
-  Accepted: "accepted",
-  Failed: "failed",
-  NotExecuted: "not_executed",
-  Unknown: "unknown"
-}
 
 const reportOf = (
   run: StartedRun,

@@ -1,0 +1,116 @@
+import { Cause, Effect, Exit } from "effect"
+import { ofError } from "../Domain/Outcome.ts"
+import { outcomeName } from "../Domain/Rpc.ts"
+import type { RunReport, SkipReport, Summary } from "../Domain/Summary.ts"
+import { tick } from "../Engine.ts"
+import * as Metrics from "../Metrics.ts"
+import { Invoker } from "../Services/Invoker.ts"
+import type { TickEvent, TickOptions } from "./TickContext.ts"
+
+/** Errors of a tick that are one integration's own: the tick did its work all the same. */
+const OF_ONE_INTEGRATION: ReadonlySet<string> = new Set(["ROW_UNREADABLE", "SCHEDULE_INVALID"])
+/** A slot or a run that somebody else was quicker to take. */
+const CONFLICTS: ReadonlySet<string> = new Set(["locked", "lost_race", "claimed_by_another"])
+/** Triggers of slots that are late only when the scheduler is. */
+const ON_SCHEDULE: ReadonlySet<string> = new Set(["schedule", "catch_up"])
+
+/**
+ * A tick that counts what it does (src/Metrics.ts): its events as they happen, the rest from its summary. The tick itself
+ * knows nothing of it.
+ */
+export const measuredTick = (options: TickOptions) =>
+  tick({
+    ...options,
+    observe: (event) => {
+      count(event)
+      return options.observe?.(event) ?? Effect.void
+    }
+  }).pipe(
+    Effect.updateService(Invoker, measured),
+    Effect.onExit((exit) =>
+      Effect.sync(() => {
+        if (Exit.isSuccess(exit)) countTick(exit.value)
+        else Metrics.ticks.add(1, Cause.isInterrupted(exit.cause) ? "interrupted" : "error")
+      })
+    )
+  )
+
+/** Whether the tick itself could not do its work; a run that failed is that run's affair. */
+export const isBroken = ({ errors }: Summary): boolean =>
+  errors.some(({ code }) => !OF_ONE_INTEGRATION.has(code))
+
+/** Counts a message that is sent over a channel; null: there is none, and nothing is sent. */
+export const counted =
+  (channel: string | null) =>
+  <A, E, R>(sending: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    channel === null
+      ? sending
+      : Effect.onExit(sending, (exit) =>
+          Effect.sync(() =>
+            Metrics.notifications.add(1, channel, Exit.isSuccess(exit) ? "sent" : "failed")
+          )
+        )
+
+const measured = (invoker: Invoker["Type"]): Invoker["Type"] => ({
+  ...invoker,
+  invoke: (invocation) =>
+    Effect.flatMap(Effect.clock, (clock) => {
+      const from = clock.unsafeCurrentTimeNanos()
+      Metrics.inFlight.add(1)
+      return Effect.onExit(invoker.invoke(invocation), (exit) =>
+        Effect.sync(() => {
+          const seconds = Number(clock.unsafeCurrentTimeNanos() - from) / 1e9
+          const outcome = Exit.match(exit, {
+            onFailure: (cause) => (Cause.isFailType(cause) ? ofError(cause.error)._tag : "Unknown"),
+            onSuccess: ({ _tag }) => _tag
+          })
+          const name = invocation.functionName ?? "default"
+          Metrics.inFlight.add(-1)
+          Metrics.invokeDuration.record(seconds, name, outcomeName[outcome])
+        })
+      )
+    })
+})
+
+const count = (event: TickEvent): void => {
+  if (event._tag === "Run") countRun(event.run)
+  else countSkip(event.skip)
+}
+
+const countSkip = ({ reason }: SkipReport): void => {
+  Metrics.skips.add(1, reason)
+  if (CONFLICTS.has(reason)) Metrics.claimConflicts.add(1)
+}
+
+const countRun = (run: RunReport): void => {
+  const { attempt, drift_ms, duration_ms, integration_type, status, trigger } = run
+  Metrics.runs.add(1, integration_type, status, trigger)
+  if (attempt > 1) Metrics.retries.add(1)
+  if (run.cold_start) Metrics.coldStarts.add(1)
+  if (duration_ms !== null) {
+    Metrics.runDuration.record(duration_ms / 1_000, integration_type, status)
+  }
+  if (drift_ms === null || !ON_SCHEDULE.has(trigger)) return
+  const lagMs = Math.max(drift_ms, 0)
+  if (attempt === 1) Metrics.startLag.record(lagMs / 1_000, integration_type)
+  if (status === "completed") {
+    Metrics.completionLag.record((lagMs + (duration_ms ?? 0)) / 1_000, integration_type)
+  }
+}
+
+const countTick = (summary: Summary): void => {
+  const { duration_ms, errors, finished_at, missed, rescued } = summary
+  Metrics.ticks.add(1, resultOf(summary))
+  Metrics.tickDuration.record(duration_ms / 1_000)
+  Metrics.rescued.add(rescued)
+  Metrics.missed.add(missed)
+  for (const { code } of errors) Metrics.tickErrors.add(1, code)
+  if (!isBroken(summary)) Metrics.lastTick.set(finished_at / 1_000)
+}
+
+/** As the exit code of `run` has it: a run that was accepted or is tried again is no failure. */
+const resultOf = (summary: Summary): "ok" | "partial" | "error" => {
+  if (isBroken(summary)) return "error"
+  const isUnknown = summary.runs.some(({ status }) => status === "unknown")
+  return summary.failed > 0 || isUnknown || summary.errors.length > 0 ? "partial" : "ok"
+}

@@ -1,0 +1,115 @@
+import { Metric, MetricBoundaries, MetricLabel } from "effect"
+
+/** Every metric of ours begins with this. */
+export const PREFIX = "sync_scheduler_"
+/** What a label is when there are too many values of it. */
+export const OTHER = "other"
+/** The most combinations of label values that one metric keeps: names come from people's rows. */
+const MAX_SERIES = 1_000
+/** The longest value of a label, in characters. */
+const MAX_VALUE = 100
+
+/** A label; with `values`, its series are there from the beginning, at zero. */
+export interface Label {
+  readonly name: string
+  readonly values?: ReadonlyArray<string>
+}
+
+/** What is known of a metric without measuring anything: `docs/reference/metrics.md` is made of it. */
+export interface Definition {
+  readonly name: string
+  readonly help: string
+  readonly type: "counter" | "gauge" | "histogram"
+  readonly labels: ReadonlyArray<Label>
+  /** Upper bounds of a histogram's buckets, in the unit that the name ends with. */
+  readonly buckets?: ReadonlyArray<number>
+  /** A gauge that outlives its process in a metrics file. */
+  readonly kept?: boolean
+}
+
+type Options = Pick<Definition, "help" | "labels">
+interface GaugeOptions extends Options, Pick<Definition, "kept"> {
+  /** It is known before anything is measured. */
+  readonly startsAtZero?: boolean
+}
+type Values = ReadonlyArray<string>
+
+/** Something that goes up. */
+export interface Counter extends Definition {
+  /** Label values in the order of `labels`. */
+  readonly add: (amount: number, ...values: Values) => void
+}
+
+/** Something that goes up and down. */
+export interface Gauge extends Definition {
+  readonly set: (value: number, ...values: Values) => void
+  readonly add: (amount: number, ...values: Values) => void
+}
+
+/** How often a quantity fell into which range. */
+export interface Histogram extends Definition {
+  readonly record: (value: number, ...values: Values) => void
+}
+
+export const counter = (name: string, options: Options): Counter => {
+  const definition = { ...options, name: `${PREFIX}${name}`, type: "counter" as const }
+  const metric = Metric.counter(definition.name, { description: options.help, incremental: true })
+  const series = makeSeries(definition)
+  for (const values of foreseen(options.labels)) metric.unsafeUpdate(0, series(values))
+  return { ...definition, add: (amount, ...values) => metric.unsafeUpdate(amount, series(values)) }
+}
+
+export const gauge = (name: string, options: GaugeOptions): Gauge => {
+  const definition = { ...options, name: `${PREFIX}${name}`, type: "gauge" as const }
+  const metric = Metric.gauge(definition.name, { description: options.help })
+  const series = makeSeries(definition)
+  if (options.startsAtZero === true) metric.unsafeUpdate(0, series([]))
+  return {
+    ...definition,
+    set: (value, ...values) => metric.unsafeUpdate(value, series(values)),
+    add: (amount, ...values) => metric.unsafeModify(amount, series(values))
+  }
+}
+
+export const histogram = (
+  name: string,
+  options: Options & { readonly buckets: ReadonlyArray<number> }
+): Histogram => {
+  const definition = { ...options, name: `${PREFIX}${name}`, type: "histogram" as const }
+  const bounds = MetricBoundaries.fromIterable(options.buckets)
+  const metric = Metric.histogram(definition.name, bounds, options.help)
+  const series = makeSeries(definition)
+  return {
+    ...definition,
+    record: (value, ...values) => metric.unsafeUpdate(value, series(values))
+  }
+}
+
+const NONE: ReadonlyArray<MetricLabel.MetricLabel> = []
+
+/** The labels of a series, the same object every time: Effect finds a series by it in one step. */
+const makeSeries = ({ labels }: Definition) => {
+  const known = new Map<string, ReadonlyArray<MetricLabel.MetricLabel>>()
+  return (values: Values): ReadonlyArray<MetricLabel.MetricLabel> => {
+    if (labels.length === 0) return NONE
+    const found = known.get(values.length === 1 ? (values[0] ?? "") : values.join("\u0000"))
+    if (found !== undefined) return found
+    const isFull = known.size >= MAX_SERIES
+    const bounded = labels.map(({ name, values: foreseen }, index) => {
+      const value = (values[index] ?? "").slice(0, MAX_VALUE)
+      return MetricLabel.make(name, isFull && foreseen === undefined ? OTHER : value)
+    })
+    const key = isFull ? bounded.map(({ value }) => value).join("\u0000") : values.join("\u0000")
+    const series = known.get(key) ?? bounded
+    known.set(key, series)
+    return series
+  }
+}
+
+/** Every combination of values that is known beforehand; none when one label's are not. */
+const foreseen = (labels: ReadonlyArray<Label>): ReadonlyArray<Values> =>
+  labels.reduce<ReadonlyArray<Values>>(
+    (combinations, { values = [] }) =>
+      combinations.flatMap((before) => values.map((value) => [...before, value])),
+    [[]]
+  )
