@@ -2,6 +2,7 @@ import { Context } from "effect"
 import {
   databaseUrl,
   duration,
+  hostNames,
   httpUrl,
   integer,
   oneOf,
@@ -172,6 +173,18 @@ export const table = {
       "Write for example 127.0.0.1:8787."
     )
   ),
+  allowedHosts: optional(
+    "SYNC_SCHEDULER_ALLOWED_HOSTS",
+    "Names, separated by commas, under which a reverse proxy shows serve's page.",
+    "sync.example.com",
+    hostNames
+  ),
+  allowActions: withDefault(
+    "SYNC_SCHEDULER_ALLOW_ACTIONS",
+    "false",
+    "Whether serve lets whoever has the admin token run, retry, pause and resume.",
+    oneOf(["false", "true"])
+  ),
   adminToken: secret(
     "SYNC_SCHEDULER_ADMIN_TOKEN",
     "Token for serve's actions, and for listening beyond this machine.",
@@ -183,6 +196,12 @@ export const table = {
     "60s",
     "How often serve ticks.",
     duration("1s", "1d")
+  ),
+  drain: withDefault(
+    "SYNC_SCHEDULER_DRAIN",
+    "160s",
+    "How long serve, when it is stopped, waits for what is in flight.",
+    duration("0s", "1h")
   ),
   logLevel: withDefault(
     "SYNC_SCHEDULER_LOG_LEVEL",

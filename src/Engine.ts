@@ -38,7 +38,7 @@ export const tick = Effect.fn("Engine.tick")(function* (options: TickOptions = {
     tally.summary({ tickId, engineId: settings.engineId, startedAt, finishedAt })
   )
 
-  const opened = yield* ledger.openTick(tickId, options.scope ?? {}).pipe(
+  const opened = yield* ledger.openTick(tickId, options.scope ?? {}, options.wakeWithinMs).pipe(
     Effect.tap(({ schemaVersion }) => checkSchema(schemaVersion)),
     Effect.tapError((error) => Effect.sync(() => tally.error(schemaError(error)))),
     Effect.option

@@ -89,4 +89,9 @@ export interface Cli {
   /** Where settings come from; flags by key of the setting. */
   readonly sources: (flags?: Sources["flags"]) => Sources
   readonly wiring: Wiring
+  /**
+   * Ends at the first SIGINT or SIGTERM. A command that waits for it stops by itself and is not interrupted; its exit code is
+   * then its own.
+   */
+  readonly stopping: Effect.Effect<void>
 }

@@ -45,6 +45,36 @@ export const commands: ReadonlyArray<Command> = [
     load: () => import("./Run.ts")
   },
   {
+    name: "serve",
+    summary: "Tick by itself, beside an application, and answer HTTP: probes and API",
+    details:
+      "Ticks at once, then at every beat of the interval, never two at a time; wakes functions 30 s\n" +
+      "before their slots. Any number of replicas may run side by side. SIGTERM: nothing new is started,\n" +
+      "what is in flight is recorded, exit 0; 3 when SYNC_SCHEDULER_DRAIN was not enough. A second\n" +
+      "signal leaves at once.",
+    positionals: [],
+    flags: [
+      {
+        name: "listen",
+        value: "<host:port>",
+        summary: "Where to answer HTTP; 127.0.0.1:8787 by default, port 0 for any"
+      },
+      { name: "interval", value: "<span>", summary: "How often to tick; 60s by default" },
+      {
+        name: "concurrency",
+        value: "<n>",
+        summary: "Invoke at most this many at once; 5 by default"
+      },
+      output("text", "jsonl")
+    ],
+    examples: [
+      "sync-scheduler serve",
+      "sync-scheduler serve --listen 127.0.0.1:9000 --interval 30s",
+      "sync-scheduler serve -o jsonl"
+    ],
+    load: () => import("./Serve.ts")
+  },
+  {
     name: "demo",
     summary: "A whole tick on an embedded database; needs nothing",
     details:

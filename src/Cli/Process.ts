@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs"
-import { Cause, Effect, Either, Exit, Fiber } from "effect"
+import { Cause, Deferred, Effect, Either, Exit, Fiber, FiberId } from "effect"
 import { inspect } from "../Config/Load.ts"
 import type { Sources } from "../Config/Source.ts"
 import type { Arguments, Command, Wiring } from "./Command.ts"
@@ -30,7 +30,8 @@ const formatOf = (given: Arguments): Terminal["format"] => {
 
 /**
  * Runs a command in this process and says how to exit. The first SIGINT or SIGTERM interrupts it: what is in flight
- * finishes and is recorded, then the exit code is 130 or 143. A second signal leaves at once.
+ * finishes and is recorded, then the exit code is 130 or 143; a command that stops by itself is only told. A second signal
+ * leaves at once.
  */
 export const execute = async (
   { arguments: given, command }: { readonly command: Command; readonly arguments: Arguments },
@@ -43,13 +44,20 @@ export const execute = async (
   )
   const sources = (flags: Sources["flags"] = {}): Sources => ({ flags, environment, readFile })
   const { main } = await command.load()
+  const stop = makeStop()
   const errorStyle = styleFor(process.stderr.isTTY === true, environment)
-  const program = main({ arguments: given, terminal, sources, wiring }).pipe(
+  const program = main({
+    arguments: given,
+    terminal,
+    sources,
+    wiring,
+    stopping: stop.stopping
+  }).pipe(
     Effect.catchAll((error) => Effect.as(report(error, terminal), error.exit)),
     Effect.provide(logging(inspect(sources()).settings, errorStyle, terminal.note))
   )
   const fiber = Effect.runFork(program)
-  const signalled = interruptOnSignal(fiber, terminal)
+  const signalled = stopOnSignal(fiber, stop, terminal)
   const exit = await Effect.runPromise(Fiber.await(fiber))
   terminal.progress(null)
   if (Exit.isSuccess(exit)) return signalled() ?? (exit.value || (terminal.isLost() ? 1 : 0))
@@ -63,16 +71,42 @@ const SIGNALS = [
   ["SIGTERM", 143]
 ] as const
 
-const interruptOnSignal = (
+/** How a command that stops by itself is told: `tell` answers whether it waits for that. */
+interface Stop {
+  readonly stopping: Effect.Effect<void>
+  readonly tell: () => boolean
+}
+
+const makeStop = (): Stop => {
+  const told = Deferred.unsafeMake<void>(FiberId.none)
+  let isAwaited = false
+  return {
+    stopping: Effect.suspend(() => {
+      isAwaited = true
+      return Deferred.await(told)
+    }),
+    tell: () => {
+      Deferred.unsafeDone(told, Effect.void)
+      return isAwaited
+    }
+  }
+}
+
+/** Answers the exit code that a signal means; undefined when there was none, or the command stops by itself. */
+const stopOnSignal = (
   fiber: Fiber.RuntimeFiber<unknown, unknown>,
+  stop: Stop,
   terminal: Terminal
 ): (() => number | undefined) => {
+  let isSignalled = false
   let code: number | undefined
   for (const [signal, exitCode] of SIGNALS) {
     process.on(signal, () => {
-      if (code !== undefined) process.exit(exitCode)
-      code = exitCode
+      if (isSignalled) process.exit(exitCode)
+      isSignalled = true
       terminal.note(`${signal}: no new runs; what is in flight is recorded first. Again: exit now.`)
+      if (stop.tell()) return
+      code = exitCode
       Effect.runFork(Fiber.interrupt(fiber))
     })
   }

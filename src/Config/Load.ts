@@ -94,8 +94,11 @@ export const inspect = (sources: Sources): Inspection => {
     alertFormat: take(table.alertFormat),
     pingUrl: take(table.pingUrl),
     listen: take(table.listen),
+    allowedHosts: take(table.allowedHosts),
+    allowActions: take(table.allowActions),
     adminToken: take(table.adminToken),
     interval: take(table.interval),
+    drain: take(table.drain),
     logLevel: take(table.logLevel),
     logFormat: take(table.logFormat)
   }

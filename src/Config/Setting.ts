@@ -113,6 +113,17 @@ export const pattern =
   (text) =>
     form.test(text) ? Either.right(text) : refuse(why, fix)
 
+/** Host names or addresses separated by commas, without scheme and port, in lower case. */
+export const hostNames: Parser<ReadonlyArray<string>> = (text) => {
+  const names = text.split(",").map((name) => name.trim().toLowerCase())
+  return names.every((name) => /^(?:[a-z0-9_.-]+|\[[0-9a-f:]+\])$/.test(name))
+    ? Either.right(names)
+    : refuse(
+        "it is not a list of host names",
+        "Write names only, without https:// and port: sync.example.com,sync.internal"
+      )
+}
+
 /** Any http or https URL without credentials in it; a trailing slash is dropped. */
 export const httpUrl: Parser<string> = (text) => {
   const url = URL.parse(text)

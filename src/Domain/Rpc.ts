@@ -58,7 +58,9 @@ export const openTick = make({
       running_guard_seconds: Schema.Number,
       limit: Schema.Int,
       org_id: Schema.optional(Schema.UUID),
-      integration_ids: Schema.optional(Schema.Array(Schema.UUID))
+      integration_ids: Schema.optional(Schema.Array(Schema.UUID)),
+      /** How far ahead functions are woken for slots to come; 60 when left out. */
+      warm_up_within_seconds: Schema.optional(Schema.Number)
     })
   }),
   result: Schema.Struct({

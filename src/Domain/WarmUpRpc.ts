@@ -1,5 +1,17 @@
 import { Schema } from "effect"
+import { Instant } from "./Instant.ts"
 import { make } from "./Rpc.ts"
+
+/** Functions to wake for slots that come within so many seconds, each with its next slot; null is the default function. */
+export const readUpcomingWarmUps = make({
+  name: "read_upcoming_warm_ups",
+  readOnly: true,
+  types: { p_within_seconds: "numeric" },
+  args: Schema.Struct({ p_within_seconds: Schema.Number }),
+  result: Schema.Array(
+    Schema.Struct({ function_name: Schema.NullOr(Schema.String), next_run_at: Instant })
+  )
+})
 
 /**
  * Records how a function's first contact went, and answers whether warming it still pays. `p_in_run`: it was made for a

@@ -123,8 +123,8 @@ const ping = (signal: PingSignal, tickId: string, body: string): Effect.Effect<v
     )
   )
 
-/** The tick in one line, as it stands beside its ping. */
-const lineOf = (summary: Summary): string => {
+/** The tick in one line, as it stands beside its ping and in the log of `serve`. */
+export const lineOf = (summary: Summary): string => {
   const { completed, drift, due, duration_ms, errors, failed, missed, skipped, unresolved } =
     summary
   const counts = `${due} due: ${completed} completed, ${failed} failed, ${unresolved} unresolved, ${skipped} skipped, ${missed} passed over`

@@ -22,6 +22,8 @@ export interface TickOptions {
   readonly limit?: number | undefined
   /** How long to go on claiming, in milliseconds; what does not fit is left due for the next tick. */
   readonly budgetMs?: number | undefined
+  /** How far ahead the tick wakes functions for slots to come, in milliseconds; a minute when absent. */
+  readonly wakeWithinMs?: number
   readonly observe?: (event: TickEvent) => Effect.Effect<void>
 }
 

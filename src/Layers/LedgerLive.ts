@@ -127,7 +127,7 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
     })
 
     return Ledger.of({
-      openTick: Effect.fn("Ledger.openTick")(function* (tickId, scope) {
+      openTick: Effect.fn("Ledger.openTick")(function* (tickId, scope, wakeWithinMs) {
         const answer = yield* supabase
           .call(Rpc.openTick, {
             p_tick_id: tickId,
@@ -139,7 +139,8 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
               running_guard_seconds: settings.runningGuardMs / 1000,
               limit: PAGE,
               org_id: scope.orgId,
-              integration_ids: scope.integrationIds
+              integration_ids: scope.integrationIds,
+              warm_up_within_seconds: wakeWithinMs === undefined ? undefined : wakeWithinMs / 1000
             }
           })
           .pipe(repeatFor(READ_WITHIN_MS))

@@ -58,8 +58,15 @@ export type Start =
 export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
   Ledger,
   {
-    /** Sweeps what dead engines left, records the tick, and reads what there is to do. */
-    readonly openTick: (tickId: string, scope: Scope) => Effect.Effect<OpenedTick, SupabaseError>
+    /**
+     * Sweeps what dead engines left, records the tick, and reads what there is to do. `wakeWithinMs`: how far ahead it
+     * names functions to wake for slots to come; a minute when left out.
+     */
+    readonly openTick: (
+      tickId: string,
+      scope: Scope,
+      wakeWithinMs?: number
+    ) => Effect.Effect<OpenedTick, SupabaseError>
     /** What the database says about its schema. Reads only. */
     readonly readSchema: Effect.Effect<DatabaseSchema, SupabaseError>
     /** The page after `cursor`; null for the first. Reads only. */

@@ -42,9 +42,24 @@ const ROOMS: Readonly<Record<string, Room>> = {
     rooms: ["Domain", "Services", "Config", "Metrics", "Version", "Http", "Migrations"],
     packages: ["effect", "@effect/platform", "@supabase/supabase-js", "@electric-sql/pglite", "bun"]
   },
+  Serve: {
+    files: /^src\/Serve\//,
+    rooms: ["Domain", "Services", "Config", "Metrics", "Version", "Engine"],
+    packages: ["effect", "@effect/platform", "bun"]
+  },
   Cli: {
     files: /^src\/Cli\//,
-    rooms: ["Domain", "Services", "Config", "Metrics", "Version", "Http", "Migrations", "Engine"],
+    rooms: [
+      "Domain",
+      "Services",
+      "Config",
+      "Metrics",
+      "Version",
+      "Http",
+      "Migrations",
+      "Engine",
+      "Serve"
+    ],
     packages: ["effect", "@effect/platform", "bun"]
   },
   facade: {

@@ -14,8 +14,8 @@ export interface EngineExit {
 export interface EngineProcess {
   readonly pid: number
   readonly kill: (signal: NodeJS.Signals) => void
-  /** Resolves when it has said this on stderr, or ended. */
-  readonly heard: (text: string) => Promise<void>
+  /** Resolves with where it has said this on stderr; with null when it ended without. */
+  readonly heard: (text: string | RegExp) => Promise<RegExpMatchArray | null>
   readonly exited: Promise<EngineExit>
 }
 
@@ -49,12 +49,16 @@ export const startEngine = async (
     return { code, signal, stdout, stderr, summary: parseObject(stdout) }
   }
   const exited = exit()
-  const heard = (text: string): Promise<void> =>
+  const heard: EngineProcess["heard"] = (text) =>
     new Promise((resolve) => {
-      const look = () => stderr.includes(text) && resolve()
+      const pattern = typeof text === "string" ? new RegExp(RegExp.escape(text)) : text
+      const look = () => {
+        const match = stderr.match(pattern)
+        if (match !== null) resolve(match)
+      }
       listeners.add(look)
       look()
-      void exited.then(() => resolve())
+      void exited.then(() => resolve(null))
     })
   return { pid: child.pid, kill: (signal) => child.kill(signal), heard, exited }
 }

@@ -97,6 +97,8 @@ export class MemoryFunctions {
           args.p_summary,
           as(args.p_clock_skew_ms ?? null)
         )
+      case "read_upcoming_warm_ups":
+        return Sweep.upcomingWarmUps(db, as(args.p_within_seconds ?? 60))
       case "record_function_contact":
         return { pays: true, verdict: null, cold_ms: null, warm_ms: null }
       case "retry_sync_run":

@@ -170,7 +170,7 @@ export const openTick = (
 }
 
 /** read_upcoming_warm_ups, without the measurement that pauses them. */
-const upcomingWarmUps = (db: MemoryDatabase, withinSeconds: number) => {
+export const upcomingWarmUps = (db: MemoryDatabase, withinSeconds: number) => {
   const now = db.now()
   const first = new Map<string | null, number>()
   for (const i of db.integrations.values()) {

@@ -1,0 +1,29 @@
+import { type EngineProcess, startEngine } from "./EngineProcess.ts"
+
+/** A running `sync-scheduler serve`: the binary that ships. */
+export interface Sidecar extends EngineProcess {
+  readonly url: string
+  readonly get: (path: string) => Promise<{ readonly status: number; readonly body: string }>
+}
+
+/** Starts `serve` on a port that is free, and waits until it answers; rejects with what it said when it does not. */
+export const startSidecar = async (
+  environment: Readonly<Record<string, string>>,
+  args: ReadonlyArray<string> = []
+): Promise<Sidecar> => {
+  const engine = await startEngine({ SYNC_SCHEDULER_LISTEN: "127.0.0.1:0", ...environment }, [
+    "serve",
+    ...args
+  ])
+  const line = await engine.heard(/Listening on (\S+)/)
+  const url = line?.[1]
+  if (url === undefined) throw new Error(`serve does not listen: ${(await engine.exited).stderr}`)
+  return {
+    ...engine,
+    url,
+    get: async (path) => {
+      const answer = await fetch(`${url}${path}`)
+      return { status: answer.status, body: await answer.text() }
+    }
+  }
+}
