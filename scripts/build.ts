@@ -42,6 +42,7 @@ const commitOfCheckout = (): string => {
 const SOURCES = [
   "src/**",
   "supabase/migrations/**",
+  "supabase/functions/**",
   "scripts/*.ts",
   "package.json",
   "bun.lock"

@@ -178,6 +178,21 @@ export const commands: ReadonlyArray<Command> = [
     load: () => import("./NotifyTest.ts")
   },
   {
+    name: "init",
+    summary: "Write the migrations and functions into a Supabase project; never over a file",
+    details:
+      "Writes supabase/migrations and supabase/functions (the fence in _shared, and the example\n" +
+      "integration-sync) into the project in <dir>, the current directory by default. A file that is there\n" +
+      "is never touched: with the same text it is unchanged, with another it is reported, exit code 3.",
+    positionals: [{ name: "dir", summary: "root of the project", optional: true }],
+    flags: [
+      { name: "dry-run", short: "n", summary: "Show what would be written" },
+      output("text", "json", "jsonl")
+    ],
+    examples: ["sync-scheduler init --dry-run", "sync-scheduler init ./my-project"],
+    load: () => import("./Init.ts")
+  },
+  {
     name: "schema print",
     summary: "The database migrations as SQL, in order",
     positionals: [],

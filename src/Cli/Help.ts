@@ -57,7 +57,7 @@ const rootHelp = (commands: ReadonlyArray<Command>, version: string): string =>
       ["2", "usage, a bad expression, or configuration"],
       [
         "3",
-        "a run failed or its outcome is unknown, audit found holes, a test alert was not taken"
+        "a run failed or its outcome is unknown, audit found holes, a test alert was not taken, init found files that differ"
       ],
       ["4", "the key was refused"],
       ["5", "Supabase cannot be reached"],

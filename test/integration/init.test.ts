@@ -1,0 +1,180 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { migrations } from "../../src/Migrations.ts"
+import { binaryPath } from "../support/binary.ts"
+import { connect, createDatabase } from "../support/Postgres.ts"
+import { runBinary } from "../support/runBinary.ts"
+
+setDefaultTimeout(180_000)
+
+const root = join(import.meta.dir, "../..")
+let place: string
+beforeAll(async () => {
+  await binaryPath()
+  place = await mkdtemp(join(tmpdir(), "sync-scheduler-init-"))
+}, 120_000)
+afterAll(() => rm(place, { recursive: true, force: true }))
+
+/** A directory with these files; the paths are from supabase/. */
+const project = async (name: string, files: Readonly<Record<string, string>> = {}) => {
+  const directory = join(place, name)
+  await mkdir(directory, { recursive: true })
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(join(directory, "supabase", path)), { recursive: true })
+    await writeFile(join(directory, "supabase", path), text)
+  }
+  return directory
+}
+
+/** Every file below a directory, by path, with its text. */
+const treeOf = async (directory: string): Promise<Record<string, string>> => {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile())
+  const texts = await Promise.all(
+    files.map(async (file) => {
+      const path = join(file.parentPath, file.name)
+      return [path.slice(directory.length + 1), await readFile(path, "utf8")] as const
+    })
+  )
+  return Object.fromEntries(texts)
+}
+
+const init = (cwd: string, ...args: ReadonlyArray<string>) =>
+  runBinary(["init", ...args], { cwd, env: {} })
+
+const statuses = (stdout: string): Record<string, string> => {
+  const { files }: { files: ReadonlyArray<{ path: string; status: string }> } = JSON.parse(stdout)
+  return Object.fromEntries(files.map(({ path, status }) => [path, status]))
+}
+
+const first = `supabase/migrations/${migrations[0]?.version}_${migrations[0]?.name}.sql`
+const example = "supabase/functions/integration-sync/index.ts"
+const fence = "supabase/functions/_shared/syncRun.ts"
+
+test("an empty directory gets every migration and function, as the repository has them", async () => {
+  const directory = await project("empty")
+  const dry = await init(directory, "--dry-run")
+  expect(dry.stdout).toContain("Nothing was written.")
+  expect([dry.code, await treeOf(directory)]).toEqual([0, {}])
+
+  const { code, stdout, stderr } = await init(directory)
+  expect([code, stderr]).toEqual([0, ""])
+  expect(stdout).toContain("[functions.integration-sync]\n    verify_jwt = false")
+  const tree = await treeOf(directory)
+  expect(Object.keys(tree)).toEqual(expect.arrayContaining([first, example, fence]))
+  for (const [path, text] of Object.entries(tree)) {
+    expect([path, text]).toEqual([path, await readFile(join(root, path), "utf8")])
+  }
+  const inRepository = await readdir(join(root, "supabase/migrations"))
+  expect(Object.keys(tree).filter((path) => path.startsWith("supabase/migrations")).length).toBe(
+    inRepository.length
+  )
+
+  const again = await init(place, "empty", "-o", "json")
+  expect(new Set(Object.values(statuses(again.stdout)))).toEqual(new Set(["unchanged"]))
+  expect([again.code, await treeOf(directory)]).toEqual([0, tree])
+})
+
+test("a project that has things of its own keeps them, and its functions' settings are not asked for again", async () => {
+  const directory = await project("existing", {
+    "config.toml": 'project_id = "x"\n[functions.integration-sync]\nverify_jwt = false\n',
+    "migrations/20250101000000_own.sql": "create table own (id int);\n",
+    "migrations/20990101000000_later.sql": "create table later (id int);\n",
+    "functions/integration-sync/index.ts": "// ours\n",
+    "functions/_shared/cors.ts": "export {}\n"
+  })
+  // As Git leaves it on Windows: the same text.
+  const text = await readFile(join(root, first), "utf8")
+  await writeFile(join(directory, first), text.replaceAll("\n", "\r\n"))
+  const before = await treeOf(directory)
+  const { code, stdout } = await init(directory, "-o", "json")
+  const report = JSON.parse(stdout)
+  expect([code, statuses(stdout)]).toEqual([
+    0,
+    expect.objectContaining({ [first]: "unchanged", [example]: "kept", [fence]: "created" })
+  ])
+  expect(statuses(stdout)["supabase/functions/integration-sync/deno.json"]).toBe("left_out")
+  expect(report.later_migrations).toEqual(["20990101000000_later.sql"])
+  expect(report.config_toml ?? "").not.toContain("integration-sync")
+  expect(await treeOf(directory)).toMatchObject(before)
+  expect((await init(directory)).stdout).toContain("db push --include-all")
+})
+
+test("what differs is reported and left alone, and so is what belongs with it", async () => {
+  const directory = await project("conflict", {
+    [first.slice(9)]: "-- edited\n",
+    "functions/_shared/syncRun.ts": "// another\n"
+  })
+  await mkdir(join(directory, "supabase/functions/integration-sync"), { recursive: true })
+  await symlink("/nowhere/at/all", join(directory, example))
+  const before = await treeOf(directory)
+  const { code, stdout } = await init(directory)
+  expect(code).toBe(3)
+  expect(stdout).toContain(`different  ${first}  (its text is another)`)
+  expect(stdout).toContain(`different  ${fence}`)
+  expect(stdout).toContain("diff -ru supabase new/supabase")
+  expect(await treeOf(directory)).toEqual(before)
+
+  const twin = await project("twin", {
+    [`migrations/${migrations[1]?.version}_theirs.sql`]: "select 1;\n",
+    functions: "a file\n"
+  })
+  const clash = await init(twin, "-o", "jsonl")
+  expect(clash.code).toBe(3)
+  expect(clash.stdout).toContain(`${migrations[1]?.version}_theirs.sql has the same version`)
+  expect(clash.stdout).toContain("ENOTDIR")
+  expect(Object.keys(await treeOf(twin)).length).toBe(2)
+})
+
+test("a place that cannot be written to is an error that says what to do", async () => {
+  const directory = await project("file")
+  await writeFile(join(directory, "not-a-directory"), "")
+  const misuse = await init(directory, "not-a-directory")
+  expect([misuse.code, misuse.stdout]).toEqual([2, ""])
+  expect(misuse.stderr).toMatch(/error: .*not-a-directory is not a directory[\s\S]*fix: /)
+  const impossible = await init(directory, "/proc/nowhere")
+  expect(impossible.code).toBe(2)
+  expect(impossible.stderr).toMatch(/Not all files could be written[\s\S]*fix: /)
+})
+
+test("supabase db push applies what init wrote, to a real PostgreSQL", async () => {
+  const directory = await project("push", { "config.toml": 'project_id = "push"\n' })
+  expect((await init(directory)).code).toBe(0)
+  const database = await createDatabase({ migrations: false })
+  const sql = connect(database.url, { max: 1 })
+  try {
+    const env = {
+      PATH: process.env.PATH ?? "/usr/bin:/bin",
+      HOME: place,
+      SUPABASE_TELEMETRY_DISABLED: "1",
+      DO_NOT_TRACK: "1"
+    }
+    const push = async () => {
+      const child = Bun.spawn(
+        [join(root, "node_modules/.bin/supabase"), "db", "push", "--yes", "--db-url", database.url],
+        { cwd: directory, env, stdin: "ignore", stdout: "pipe", stderr: "pipe" }
+      )
+      const [stdout, stderr, code] = await Promise.all([
+        new Response(child.stdout).text(),
+        new Response(child.stderr).text(),
+        child.exited
+      ])
+      return { text: stdout + stderr, code }
+    }
+    const pushed = await push()
+    expect([pushed.code, pushed.text]).toEqual([0, expect.stringContaining("Finished")])
+    const [{ version }] = await sql`select sync_scheduler.schema_version() as version`
+    expect(version).toBe(migrations.at(-1)?.version)
+    const rows =
+      await sql`select version from supabase_migrations.schema_migrations order by version`
+    expect(rows.map((row: { version: string }) => row.version)).toEqual(
+      migrations.map((one) => one.version)
+    )
+    expect((await push()).text).toContain("up to date")
+  } finally {
+    await sql.close()
+    await database.drop()
+  }
+})
