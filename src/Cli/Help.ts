@@ -55,10 +55,7 @@ const rootHelp = (commands: ReadonlyArray<Command>, version: string): string =>
       ["0", "fine, also when nothing was due"],
       ["1", "a bug"],
       ["2", "usage, a bad expression, or configuration"],
-      [
-        "3",
-        "a run failed or its outcome is unknown, audit found holes, a test alert was not taken, init found files that differ"
-      ],
+      ["3", "a run failed or ended unknown, audit found holes, init found files that differ"],
       ["4", "the key was refused"],
       ["5", "Supabase cannot be reached"],
       ["130, 143", "interrupted"]
