@@ -15,3 +15,11 @@ declare module "@electric-sql/pglite/pglite.data" {
   const path: string
   export default path
 }
+declare module "*.css" {
+  const text: string
+  export default text
+}
+declare module "*/page.js" {
+  const text: string
+  export default text
+}

@@ -44,8 +44,14 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   Serve: {
     files: /^src\/Serve\//,
-    rooms: ["Domain", "Services", "Config", "Metrics", "Version", "Engine"],
+    rooms: ["Domain", "Services", "Config", "Metrics", "Version", "Engine", "Page"],
     packages: ["effect", "@effect/platform", "bun"]
+  },
+  Page: {
+    files: /^src\/Page\//,
+    rooms: ["Domain"],
+    types: ["Operator"],
+    packages: ["effect"]
   },
   Cli: {
     files: /^src\/Cli\//,
@@ -157,7 +163,7 @@ const importFaults = (path: string, source: string): ReadonlyArray<string> => {
         : []
     }
     if (!specifier.endsWith(".ts")) {
-      return /\.(sql|json|wasm|data|gz|html|css)$/.test(specifier)
+      return /\.(sql|json|wasm|data|gz|html|css|js)$/.test(specifier)
         ? []
         : [`import of ${specifier} does not end in .ts`]
     }

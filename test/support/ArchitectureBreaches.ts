@@ -48,6 +48,12 @@ export const breaches: ReadonlyArray<
     /Version may not import/
   ],
   [
+    "a page only shows: it reads nothing by itself",
+    "src/Page/A.ts",
+    'import { Supabase } from "../Services/Supabase.ts"',
+    /Page may not import/
+  ],
+  [
     "Services import types only",
     "src/Services/A.ts",
     'import { Run } from "../Domain/Run.ts"',

@@ -1,0 +1,27 @@
+import { empty, type Html, html } from "./Html.ts"
+
+/** A bar of a chart: how high, and what a reader is told about it. */
+export interface Bar {
+  readonly value: number
+  readonly label: string
+}
+
+const HEIGHT = 40
+
+/**
+ * Bars side by side, each as wide as the others, scaled to the highest. One path for all, and a second one for the highest;
+ * the words are for those who hear the page. `name` says what it is, `peak` what its highest means.
+ */
+export const bars = (name: string, values: ReadonlyArray<Bar>, peak: string): Html => {
+  const highest = Math.max(0, ...values.map(({ value }) => value))
+  if (values.length === 0 || highest === 0) return empty
+  const top = values.findIndex(({ value }) => value === highest)
+  const shape = ({ value }: Bar, index: number): string => {
+    const height = value === 0 ? 0 : Math.max(2, Math.round((value / highest) * HEIGHT))
+    return height === 0 ? "" : `M${index * 10 + 1} ${HEIGHT}v-${height}h8v${height}z`
+  }
+  const path = values.map((bar, index) => (index === top ? "" : shape(bar, index))).join("")
+  const first = values[top]
+  return html`<svg class="bars" viewBox="0 0 ${values.length * 10} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${name}. ${peak}">
+<path d="${path}"/><path class="peak" d="${first === undefined ? "" : shape(first, top)}"/>${values.map(({ label }, index) => html`<path class="hit" d="M${index * 10} 0h10v${HEIGHT}h-10z"><title>${label}</title></path>`)}</svg>`
+}
