@@ -1,4 +1,5 @@
 import { counter, gauge, histogram, type Label } from "./Metrics/Instrument.ts"
+import { COMMIT, VERSION } from "./Version.ts"
 
 /**
  * Every metric of Sync Scheduler. The names are those of DESIGN.md section 8. No label ever holds an organisation, an
@@ -109,6 +110,11 @@ export const tickErrors = counter("tick_errors_total", {
   ]
 })
 
+export const skippedBeats = counter("skipped_beats_total", {
+  help: "Ticks of serve that fell away because an earlier one was still at it.",
+  labels: []
+})
+
 export const tickDuration = histogram("tick_duration_seconds", {
   help: "How long a tick took, from its first call to its last run.",
   labels: [],
@@ -153,6 +159,7 @@ export const buildInfo = gauge("build_info", {
   help: "Which Sync Scheduler this is; always 1.",
   labels: [{ name: "version" }, { name: "commit" }]
 })
+buildInfo.set(1, VERSION, COMMIT)
 
 /** All of them, in the order in which they are shown. */
 export const definitions = [
@@ -161,6 +168,7 @@ export const definitions = [
   ticks,
   tickErrors,
   tickDuration,
+  skippedBeats,
   overdue,
   schedules,
   statusFailures,

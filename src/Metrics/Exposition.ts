@@ -1,6 +1,5 @@
 import { Metric, type MetricKey, MetricState } from "effect"
-import { buildInfo, definitions } from "../Metrics.ts"
-import { COMMIT, VERSION } from "../Version.ts"
+import { definitions } from "../Metrics.ts"
 import type { Definition } from "./Instrument.ts"
 
 /** *Source*: https://prometheus.io/docs/instrumenting/exposition_formats/ */
@@ -20,7 +19,6 @@ export interface Family {
 
 /** All metrics that have a value, as this process counted them; series in a stable order. */
 export const read = (): ReadonlyArray<Family> => {
-  buildInfo.set(1, VERSION, COMMIT)
   const pairs = Object.groupBy(Metric.unsafeSnapshot(), ({ metricKey }) => metricKey.name)
   return definitions.flatMap((definition) => {
     const samples = (pairs[definition.name] ?? [])

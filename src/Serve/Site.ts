@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { livez, makeReadyz } from "./Probes.ts"
 import type { Pulse } from "./Pulse.ts"
+import { scrape } from "./Scrape.ts"
 
 /** What answers HTTP requests. */
 export const makeSite = (pulse: Pulse) =>
@@ -9,6 +10,7 @@ export const makeSite = (pulse: Pulse) =>
     return (request: Request): Effect.Effect<Response> => {
       const { pathname, searchParams } = new URL(request.url)
       if (pathname === "/livez") return livez(pulse)
+      if (pathname === "/metrics") return scrape
       if (pathname === "/readyz") return readyz(searchParams.has("verbose"))
       return Effect.succeed(new Response("not found\n", { status: 404 }))
     }

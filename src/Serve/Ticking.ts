@@ -2,6 +2,7 @@ import { Effect, Exit } from "effect"
 import type { Summary } from "../Domain/Summary.ts"
 import { lineOf, tickAndTell } from "../Engine/Alerting.ts"
 import type { TickEvent } from "../Engine/TickContext.ts"
+import { skippedBeats } from "../Metrics.ts"
 import { Invoker } from "../Services/Invoker.ts"
 import type { Job } from "./Job.ts"
 import { monotonicMs, type Pulse } from "./Pulse.ts"
@@ -40,6 +41,7 @@ export const ticking = ({ intervalMs, observe, onSummary, pulse }: Ticking) =>
     ),
     onSkipped: (count) => {
       pulse.skippedBeats += count
+      skippedBeats.add(count)
       return Effect.logWarning(
         `A tick took longer than the interval: ${count === 1 ? "1 beat was" : `${count} beats were`} skipped. ` +
           "What was due meanwhile is due in the next tick, which begins now."
