@@ -10,6 +10,7 @@ import { Line } from "./Engine/Line.ts"
 import { Places } from "./Engine/Places.ts"
 import { checkSchema, schemaError } from "./Engine/SchemaCheck.ts"
 import type { TickContext, TickOptions } from "./Engine/TickContext.ts"
+import { runSpans } from "./Engine/Tracing.ts"
 import { type Functions, makeFunctions, prewarm } from "./Engine/Warming.ts"
 import { clockSkew } from "./Metrics.ts"
 import { Ledger } from "./Services/Ledger.ts"
@@ -123,12 +124,13 @@ const startClaimed = (
 ) =>
   Effect.gen(function* () {
     const { claimed, places } = context
+    const spanOf = yield* runSpans
     for (;;) {
       yield* restore(places.room)
       yield* restore(claimed.untilSome)
       const next = claimed.next()
       if (next === undefined) return
-      const run = execute(next, places.admit(), functions, context)
+      const run = spanOf(next.run)(execute(next, places.admit(), functions, context))
       yield* Effect.forkDaemon(Effect.interruptible(run))
     }
   })

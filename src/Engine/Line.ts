@@ -1,12 +1,12 @@
-import { Effect, type Option } from "effect"
+import { type Context, Effect, type Option } from "effect"
 
 /** How often those who wait are looked after. */
 const PATIENCE_MS = 1_000
 
-interface Waiting<R> {
+interface Waiting {
   /** Rounds of the watch that it may still wait. */
   left: number
-  readonly work: Effect.Effect<void, never, R>
+  readonly work: Effect.Effect<void>
   readonly turnAway: () => void
 }
 
@@ -14,21 +14,24 @@ interface Waiting<R> {
  * Where started runs wait for one of the workers that invoke. First come, first served. A worker does one piece of work
  * at a time, so there is never more under way than there are workers.
  */
-export class Line<R> {
-  private waiting: Array<Waiting<R>> = []
-  private readonly idle: Array<(work: Effect.Effect<void, never, R> | undefined) => void> = []
+export class Line {
+  private waiting: Array<Waiting> = []
+  private readonly idle: Array<(work: Effect.Effect<void> | undefined) => void> = []
   private isStopped = false
   private isEnded = false
   private isWatched = false
 
-  /** Has this done by a worker, and answers its result; none when no worker was free for so long, or the line stopped. */
-  readonly send = <A>(
+  /**
+   * Has this done by a worker, in the context of who sends it, and answers its result; none when no worker was free for
+   * so long, or the line stopped.
+   */
+  readonly send = <A, R>(
     work: Effect.Effect<A, never, R>,
     withinMs: number
-  ): Effect.Effect<Option.Option<A>> =>
-    Effect.suspend(() => {
+  ): Effect.Effect<Option.Option<A>, never, R> =>
+    Effect.contextWithEffect((context: Context.Context<R>) => {
       const sent = Effect.async<Option.Option<A>>((resume) => {
-        const answering = Effect.matchCauseEffect(work, {
+        const answering = Effect.matchCauseEffect(Effect.provide(work, context), {
           onFailure: (cause) => Effect.sync(() => resume(Effect.failCause(cause))),
           onSuccess: (value) => Effect.sync(() => resume(Effect.succeedSome(value)))
         })
@@ -49,7 +52,7 @@ export class Line<R> {
     })
 
   /** The next piece of work, for a worker; undefined when there will be none. */
-  readonly take: Effect.Effect<Effect.Effect<void, never, R> | undefined> = Effect.suspend(() => {
+  readonly take: Effect.Effect<Effect.Effect<void> | undefined> = Effect.suspend(() => {
     const next = this.waiting.shift()
     if (next !== undefined) return Effect.succeed(next.work)
     if (this.isEnded) return Effect.succeed(undefined)

@@ -5,7 +5,9 @@ import type { RunReport, SkipReport, Summary } from "../Domain/Summary.ts"
 import { tick } from "../Engine.ts"
 import * as Metrics from "../Metrics.ts"
 import { Invoker } from "../Services/Invoker.ts"
+import { Ledger } from "../Services/Ledger.ts"
 import type { TickEvent, TickOptions } from "./TickContext.ts"
+import { annotateRun, remembering, type Schedules } from "./Tracing.ts"
 
 /** Errors of a tick that are one integration's own: the tick did its work all the same. */
 const OF_ONE_INTEGRATION: ReadonlySet<string> = new Set(["ROW_UNREADABLE", "SCHEDULE_INVALID"])
@@ -15,18 +17,21 @@ const CONFLICTS: ReadonlySet<string> = new Set(["locked", "lost_race", "claimed_
 const ON_SCHEDULE: ReadonlySet<string> = new Set(["schedule", "catch_up"])
 
 /**
- * A tick that counts what it does (src/Metrics.ts): its events as they happen, the rest from its summary. The tick itself
- * knows nothing of it.
+ * A tick that counts what it does (src/Metrics.ts), its events as they happen and the rest from its summary, and says on
+ * the spans of its runs what became of them. The tick itself knows nothing of it.
  */
-export const measuredTick = (options: TickOptions) =>
-  tick({
+export const measuredTick = (options: TickOptions) => {
+  const schedules: Schedules = new Map()
+  return tick({
     ...options,
     observe: (event) => {
       count(event)
-      return options.observe?.(event) ?? Effect.void
+      const noted = event._tag === "Run" ? annotateRun(event.run, schedules) : Effect.void
+      return options.observe === undefined ? noted : Effect.zipRight(noted, options.observe(event))
     }
   }).pipe(
     Effect.updateService(Invoker, measured),
+    Effect.updateService(Ledger, remembering(schedules)),
     Effect.onExit((exit) =>
       Effect.sync(() => {
         if (Exit.isSuccess(exit)) countTick(exit.value)
@@ -34,6 +39,7 @@ export const measuredTick = (options: TickOptions) =>
       })
     )
   )
+}
 
 /** Whether the tick itself could not do its work; a run that failed is that run's affair. */
 export const isBroken = ({ errors }: Summary): boolean =>

@@ -2,8 +2,7 @@ import type { Effect, Queue } from "effect"
 import type { EngineSettings } from "../Config.ts"
 import type { RunReport, SkipReport } from "../Domain/Summary.ts"
 import type { Tally } from "../Domain/Tally.ts"
-import type { Invoker } from "../Services/Invoker.ts"
-import type { Ledger, Scope } from "../Services/Ledger.ts"
+import type { Scope } from "../Services/Ledger.ts"
 import type { ClaimedRuns } from "./ClaimedRuns.ts"
 import type { Line } from "./Line.ts"
 import type { Places } from "./Places.ts"
@@ -43,7 +42,7 @@ export interface TickContext {
   /** How many runs may be on their way. */
   readonly places: Places
   /** Started runs that wait for one of the workers that invoke. */
-  readonly line: Line<Ledger | Invoker>
+  readonly line: Line
   /** Integrations whose run is over and that have more due slots. */
   readonly ready: Queue.Queue<string>
 }

@@ -29,6 +29,7 @@ export interface InvokerOptions {
  */
 export const layer = (options: InvokerOptions): Layer.Layer<Invoker> => {
   const request = makeRequest(options)
+  const defaultName = URL.parse(options.functionUrl)?.pathname.split("/").at(-1) ?? "default"
   return Layer.succeed(Invoker, {
     invoke: (invocation) =>
       Effect.gen(function* () {
@@ -44,13 +45,24 @@ export const layer = (options: InvokerOptions): Layer.Layer<Invoker> => {
             traceparent: yield* traceparent
           }
         })
+        const outcome = judge(toAnswer(answer), yield* Clock.currentTimeMillis)
         yield* Effect.annotateCurrentSpan({
-          "sync.run_id": run.run_id,
-          "sync.attempt": run.attempt,
-          "http.response.status_code": answer.status
+          "http.response.status_code": answer.status,
+          ...("code" in outcome ? { "error.type": outcome.code } : {})
         })
-        return judge(toAnswer(answer), yield* Clock.currentTimeMillis)
-      }).pipe(Effect.withSpan("Invoker.invoke", { kind: "client", captureStackTrace: false })),
+        return outcome
+      }).pipe(
+        Effect.withSpan("Invoker.invoke", {
+          kind: "client",
+          attributes: {
+            "http.request.method": "POST",
+            "faas.invoked_name": invocation.functionName ?? defaultName,
+            "sync.run_id": invocation.run.run_id,
+            "sync.attempt": invocation.run.attempt
+          },
+          captureStackTrace: false
+        })
+      ),
     warmUp: Effect.fn("Invoker.warmUp", { kind: "client" })(function* (functionName) {
       const contact = request(functionName, {
         method: "OPTIONS",
