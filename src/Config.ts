@@ -14,6 +14,7 @@ import {
   signingSecret,
   withDefault
 } from "./Config/Setting.ts"
+import { telemetryTable } from "./Config/Telemetry.ts"
 
 /** What the engine goes by. Spans in milliseconds; the settings' names and meaning are in the table below. */
 export interface EngineSettings {
@@ -214,7 +215,8 @@ export const table = {
     "auto",
     "text for people, json for machines; auto is text, in colour on a terminal.",
     oneOf(["auto", "text", "json"])
-  )
+  ),
+  ...telemetryTable
 } as const
 
 /** The defaults, as the table has them. */

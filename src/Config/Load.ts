@@ -3,6 +3,7 @@ import { type Settings, table } from "../Config.ts"
 import { nearest } from "../Domain/Suggestion.ts"
 import type { Setting } from "./Setting.ts"
 import { type Found, type Problem, resolve, type Sources } from "./Source.ts"
+import { telemetryTable } from "./Telemetry.ts"
 
 /** Settings that are missing or malformed: all of them, so that they are put right in one go. */
 export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError", {
@@ -29,6 +30,9 @@ export interface Inspection {
   /** What is odd but stops nothing: misspelt variables, a key sent without encryption. */
   readonly warnings: ReadonlyArray<string>
 }
+
+/** What is wrong with these stops nothing but telemetry. */
+const telemetryKeys = new Set<string>(Object.values(telemetryTable).map(({ key }) => key))
 
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/
 
@@ -100,7 +104,13 @@ export const inspect = (sources: Sources): Inspection => {
     interval: take(table.interval),
     drain: take(table.drain),
     logLevel: take(table.logLevel),
-    logFormat: take(table.logFormat)
+    logFormat: take(table.logFormat),
+    otelEndpoint: take(table.otelEndpoint),
+    otelProtocol: take(table.otelProtocol),
+    otelHeaders: take(table.otelHeaders),
+    otelServiceName: take(table.otelServiceName),
+    otelResourceAttributes: take(table.otelResourceAttributes),
+    otelDisabled: take(table.otelDisabled)
   }
   if (settings.retryCap < settings.retryBase) {
     problems.push({
@@ -110,7 +120,18 @@ export const inspect = (sources: Sources): Inspection => {
       fix: "Raise the cap or lower the base."
     })
   }
-  return { settings, found, problems, warnings: warningsFor(sources, settings) }
+  const isOfTelemetry = ({ key }: Problem) => telemetryKeys.has(key)
+  const ofTelemetry = problems.filter(isOfTelemetry)
+  const warnings = [
+    ...warningsFor(sources, settings),
+    ...ofTelemetry.map(({ fix, what, why }) => `${what}: ${why}. No telemetry is sent. ${fix}`)
+  ]
+  return {
+    settings: ofTelemetry.length === 0 ? settings : { ...settings, otelEndpoint: null },
+    found,
+    problems: problems.filter((problem) => !isOfTelemetry(problem)),
+    warnings
+  }
 }
 
 /** How the database is reached: through the project's API, or directly. */
