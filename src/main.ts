@@ -72,15 +72,40 @@ const telling = async (settings: Settings): Promise<Layer.Layer<Notifier | Ping>
   return Layer.merge(notifier, PingLive.layer({ url: settings.pingUrl, version: VERSION }))
 }
 
+/** Traces, metrics and logs, where the settings say to send them; else no spans are made at all. */
+const telemetry = async (settings: Settings): Promise<Layer.Layer<never>> => {
+  const { otelDisabled, otelEndpoint: endpoint } = settings
+  if (endpoint === null || otelDisabled === "true") {
+    return (await import("effect")).Layer.setTracerEnabled(false)
+  }
+  const [TelemetryLive, { hostname }] = await Promise.all([
+    import("./Layers/TelemetryLive.ts"),
+    import("node:os")
+  ])
+  return TelemetryLive.layer({
+    endpoint,
+    protocol: settings.otelProtocol,
+    headers: settings.otelHeaders,
+    serviceName: settings.otelServiceName,
+    resourceAttributes: settings.otelResourceAttributes,
+    hostname: hostname(),
+    version: VERSION
+  })
+}
+
 const wiring: Wiring = {
   engine: async (project) => {
-    const [{ Layer }, AlertQueueLive, base, tell] = await Promise.all([
+    const [{ Layer }, AlertQueueLive, base, tell, told] = await Promise.all([
       import("effect"),
       import("./Layers/AlertQueueLive.ts"),
       database(project.database).then((supabase) => engine(project, supabase)),
-      telling(project.settings)
+      telling(project.settings),
+      telemetry(project.settings)
     ])
-    return Layer.merge(AlertQueueLive.layer, tell).pipe(Layer.provideMerge(base))
+    return Layer.merge(AlertQueueLive.layer, tell).pipe(
+      Layer.provideMerge(base),
+      Layer.provideMerge(told)
+    )
   },
   database,
   telling,

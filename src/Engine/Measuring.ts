@@ -7,7 +7,7 @@ import * as Metrics from "../Metrics.ts"
 import { Invoker } from "../Services/Invoker.ts"
 import { Ledger } from "../Services/Ledger.ts"
 import type { TickEvent, TickOptions } from "./TickContext.ts"
-import { annotateRun, remembering, type Schedules } from "./Tracing.ts"
+import { annotateRun, annotateTick, remembering, type Schedules } from "./Tracing.ts"
 
 /** Errors of a tick that are one integration's own: the tick did its work all the same. */
 const OF_ONE_INTEGRATION: ReadonlySet<string> = new Set(["ROW_UNREADABLE", "SCHEDULE_INVALID"])
@@ -32,6 +32,7 @@ export const measuredTick = (options: TickOptions) => {
   }).pipe(
     Effect.updateService(Invoker, measured),
     Effect.updateService(Ledger, remembering(schedules)),
+    Effect.tap((summary) => annotateTick(summary, isBroken(summary))),
     Effect.onExit((exit) =>
       Effect.sync(() => {
         if (Exit.isSuccess(exit)) countTick(exit.value)

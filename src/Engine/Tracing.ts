@@ -1,7 +1,7 @@
 import { Effect, type Tracer } from "effect"
 import { format } from "../Domain/Instant.ts"
 import type { Run } from "../Domain/Run.ts"
-import type { RunReport } from "../Domain/Summary.ts"
+import type { RunReport, Summary } from "../Domain/Summary.ts"
 import type { DuePage, Ledger } from "../Services/Ledger.ts"
 
 /** Schedules that are remembered in a tick; the spans of more runs go without. */
@@ -74,3 +74,17 @@ export const annotateRun = (run: RunReport, schedules: Schedules): Effect.Effect
     ...(run.error === undefined ? {} : { "error.type": run.error.code })
   })
 }
+
+/** Writes on the span around a tick what it came to. `isBroken`: it could not do its work. */
+export const annotateTick = (summary: Summary, isBroken: boolean): Effect.Effect<void> =>
+  Effect.annotateCurrentSpan({
+    "sync.tick_id": summary.tick_id,
+    "sync.engine_id": summary.engine_id,
+    "sync.due": summary.due,
+    "sync.completed": summary.completed,
+    "sync.failed": summary.failed,
+    "sync.unresolved": summary.unresolved,
+    "sync.skipped": summary.skipped,
+    "sync.missed": summary.missed,
+    ...(isBroken ? { "error.type": summary.errors.map(({ code }) => code).join(",") } : {})
+  })

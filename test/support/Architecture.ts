@@ -40,7 +40,14 @@ const ROOMS: Readonly<Record<string, Room>> = {
   Layers: {
     files: /^src\/Layers\//,
     rooms: ["Domain", "Services", "Config", "Metrics", "Version", "Http", "Migrations"],
-    packages: ["effect", "@effect/platform", "@supabase/supabase-js", "@electric-sql/pglite", "bun"]
+    packages: [
+      "effect",
+      "@effect/platform",
+      "@effect/opentelemetry",
+      "@supabase/supabase-js",
+      "@electric-sql/pglite",
+      "bun"
+    ]
   },
   Serve: {
     files: /^src\/Serve\//,
@@ -95,6 +102,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
 const OWNERS: Readonly<Record<string, RegExp>> = {
   croner: /^src\/Domain\/Schedule\w*\.ts$/,
   "@supabase/supabase-js": /^src\/(Layers\/SupabaseLive|job-trigger-engine)\.ts$/,
+  "@effect/opentelemetry": /^src\/Layers\/Telemetry\w*\.ts$/,
   "@electric-sql/pglite": /^src\/Layers\/Embedded\w*\.ts$/
 }
 

@@ -115,6 +115,12 @@ export const breaches: ReadonlyArray<
   ],
   ["every file has a room", "src/Shared/A.ts", "export const a = 1", /stands in no room/],
   [
+    "OpenTelemetry stays behind TelemetryLive",
+    "src/Layers/InvokerLive.ts",
+    'import * as Otlp from "@effect/opentelemetry/Otlp"',
+    /only .*Telemetry.* imports @effect\/opentelemetry/
+  ],
+  [
     "supabase-js stays behind SupabaseLive",
     "src/Layers/LockLive.ts",
     'import { a } from "@supabase/supabase-js"',

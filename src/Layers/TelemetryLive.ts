@@ -1,0 +1,98 @@
+import * as Otlp from "@effect/opentelemetry/Otlp"
+import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
+import * as HttpClient from "@effect/platform/HttpClient"
+import { ConfigProvider, Effect, Layer, Redacted } from "effect"
+import { parsePairs } from "../Config/Telemetry.ts"
+import { fetchWithin } from "../Http/BoundedFetch.ts"
+import { byRun } from "./TelemetryTracer.ts"
+
+/** One request to the collector, at most. */
+const SEND_WITHIN_MS = 5_000
+/** What is left to send at the end, for each of the three signals; they go at the same time. */
+const FLUSH_WITHIN_MS = 2_000
+const MAX_ANSWER_BYTES = 64 * 1024
+/** As often as OpenTelemetry's own default. */
+const METRICS_EVERY_MS = 60_000
+
+/** Where telemetry goes, as the OTEL settings have it. */
+export interface TelemetryOptions {
+  /** Base of `/v1/traces`, `/v1/metrics` and `/v1/logs`. */
+  readonly endpoint: string
+  readonly protocol: "http/protobuf" | "http/json"
+  /** `key=value,...`, percent-encoded. */
+  readonly headers: Redacted.Redacted<string> | null
+  readonly serviceName: string | null
+  /** `key=value,...`, percent-encoded. */
+  readonly resourceAttributes: string | null
+  readonly hostname: string
+  readonly version: string
+}
+
+/**
+ * Traces, metrics and logs over OTLP/HTTP for whatever it is provided to.
+ *
+ * *Guarantees*: nothing that happens to it reaches a tick; a collector that is away is one warning. What is left is sent
+ * when the scope closes, for at most two seconds.
+ */
+export const layer = (options: TelemetryOptions): Layer.Layer<never> => {
+  const { "service.name": named, ...attributes } = Object.fromEntries(
+    parsePairs(options.resourceAttributes ?? "") ?? []
+  )
+  const otlp = options.protocol === "http/json" ? Otlp.layerJson : Otlp.layerProtobuf
+  const exporting = otlp({
+    baseUrl: options.endpoint,
+    resource: {
+      serviceName: options.serviceName ?? named ?? "sync-scheduler",
+      serviceVersion: options.version,
+      attributes: { "host.name": options.hostname, ...attributes }
+    },
+    headers: headersOf(options.headers),
+    loggerExcludeLogSpans: true,
+    metricsExportInterval: METRICS_EVERY_MS,
+    shutdownTimeout: FLUSH_WITHIN_MS
+  })
+  return Layer.unwrapEffect(
+    Effect.map(Effect.tracer, (tracer) => Layer.setTracer(byRun(tracer)))
+  ).pipe(
+    Layer.provideMerge(exporting),
+    Layer.provide(client(options)),
+    // Settings come from where all settings come from, not also from the environment.
+    Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map())))
+  )
+}
+
+const headersOf = (headers: TelemetryOptions["headers"]) =>
+  Object.fromEntries(headers === null ? [] : (parsePairs(Redacted.value(headers)) ?? []))
+
+/** Bounded, never redirected (the headers may be secret), and a failure is told once. */
+const client = ({ endpoint, version }: TelemetryOptions): Layer.Layer<HttpClient.HttpClient> => {
+  let isTold = false
+  const tell = (why: string) =>
+    Effect.suspend(() => {
+      if (isTold) return Effect.void
+      isTold = true
+      return Effect.logWarning(
+        `Telemetry could not be sent to ${endpoint}: ${why}. Ticks are not affected; it is tried again, without another word.`
+      )
+    })
+  const fetching = fetchWithin({
+    maxBytes: MAX_ANSWER_BYTES,
+    timeoutMs: SEND_WITHIN_MS,
+    userAgent: `sync-scheduler/${version}`
+  })
+  return Layer.effect(
+    HttpClient.HttpClient,
+    Effect.map(
+      HttpClient.HttpClient,
+      HttpClient.transform((sending) =>
+        sending.pipe(
+          Effect.tap(({ status }) => (status < 400 ? Effect.void : tell(`HTTP ${status}`))),
+          Effect.tapError((error) => tell(error.message))
+        )
+      )
+    )
+  ).pipe(
+    Layer.provide(FetchHttpClient.layer),
+    Layer.provide(Layer.succeed(FetchHttpClient.Fetch, fetching))
+  )
+}
