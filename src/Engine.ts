@@ -71,7 +71,10 @@ export const tick = Effect.fn("Engine.tick")(function* (options: TickOptions = {
     ready: yield* Queue.unbounded<string>()
   }
   // Given back at once, not only when the last run in flight is over: others need not wait for that.
-  const claiming = Effect.onInterrupt(claimAll(opened.value, context), () => giveBack(context))
+  const claiming = claimAll(opened.value, context).pipe(
+    Effect.onInterrupt(() => giveBack(context)),
+    endWithBudget(context)
+  )
   yield* Effect.all([claiming, executeAll(functions, context), prewarming], {
     concurrency: "unbounded",
     discard: true
@@ -135,7 +138,21 @@ const startClaimed = (
     }
   })
 
-/** Claimed and never started, because the tick was interrupted: any engine may have them at once. */
+/** When the tick's time is up nothing more is claimed or sent; what was claimed and not sent is given back. */
+const endWithBudget =
+  ({ claimUntil, line }: TickContext) =>
+  <R>(claiming: Effect.Effect<void, never, R>): Effect.Effect<void, never, R> =>
+    Number.isFinite(claimUntil)
+      ? Effect.flatMap(Clock.currentTimeMillis, (now) =>
+          Effect.timeoutTo(claiming, {
+            duration: Math.max(claimUntil - now, 0),
+            onSuccess: () => undefined,
+            onTimeout: () => line.stop()
+          })
+        )
+      : claiming
+
+/** Claimed and never started, because the tick was interrupted or its time is up: any engine may have them at once. */
 const giveBack = (context: TickContext) =>
   Effect.gen(function* () {
     const ledger = yield* Ledger

@@ -19,7 +19,7 @@ export interface RunScheduledJobsOptions {
   readonly integrationIds?: ReadonlyArray<string>
   /** The most runs to start. */
   readonly limit?: number
-  /** How long to go on claiming, in milliseconds; what does not fit stays due for the next tick. */
+  /** How long to go on claiming and sending, in milliseconds; what does not fit stays for the next tick. */
   readonly budgetMs?: number
   /** Concurrency (5) and the spans of the engine, in milliseconds. */
   readonly settings?: Partial<EngineSettings>

@@ -19,7 +19,7 @@ export interface TickOptions {
   readonly scope?: Scope
   /** The most runs to start. Unlimited when absent. */
   readonly limit?: number | undefined
-  /** How long to go on claiming, in milliseconds; what does not fit is left due for the next tick. */
+  /** How long to go on claiming and sending, in milliseconds; what does not fit is left for the next tick. */
   readonly budgetMs?: number | undefined
   /** How far ahead the tick wakes functions for slots to come, in milliseconds; a minute when absent. */
   readonly wakeWithinMs?: number
@@ -33,7 +33,7 @@ export interface TickContext {
   readonly limit: number
   /** How far this machine's clock is ahead of the database's, in milliseconds. */
   readonly skewMs: number
-  /** When claiming ends, by the engine's clock, epoch milliseconds. */
+  /** When claiming and sending end, by the engine's clock, epoch milliseconds. */
   readonly claimUntil: number
   readonly tally: Tally
   readonly observe: (event: TickEvent) => Effect.Effect<void>

@@ -1,0 +1,63 @@
+import { describe, expect } from "bun:test"
+import { Clock, Effect, Fiber, TestClock } from "effect"
+import * as Engine from "../../src/Engine.ts"
+import { it } from "../support/it.ts"
+import { completed, makeWorld, startOfTime, type World } from "../support/World.ts"
+
+const BUDGET_MS = 25_000
+
+/** A world of slow functions, and when each of its invocations was sent, in milliseconds since the start. */
+const makeSlowWorld = (due: number, takesMs: number) =>
+  Effect.gen(function* () {
+    yield* TestClock.setTime(startOfTime)
+    const world = yield* makeWorld
+    const sentAt: Array<number> = []
+    world.seedDue(due, 1_000, { sync_schedule: "0 4 29 2 *" })
+    world.behave = () =>
+      Effect.gen(function* () {
+        sentAt.push((yield* Clock.currentTimeMillis) - startOfTime)
+        yield* Effect.sleep(takesMs)
+        return completed
+      })
+    return { world, sentAt }
+  })
+
+const tick = (world: World, budgetMs?: number) =>
+  Effect.gen(function* () {
+    const fiber = yield* Effect.fork(
+      Engine.tick({ budgetMs }).pipe(Effect.provide(world.engine({ engineId: "engine-1" })))
+    )
+    yield* TestClock.adjust("1 hour")
+    return yield* Fiber.join(fiber)
+  })
+
+describe("a tick with a budget", () => {
+  for (const takesMs of [10_000, 24_999, 100_000]) {
+    it(`functions of ${takesMs} ms: nothing is sent after it, what is in flight finishes, the rest is left`, () =>
+      Effect.gen(function* () {
+        const { sentAt, world } = yield* makeSlowWorld(60, takesMs)
+        const summary = yield* tick(world, BUDGET_MS)
+        const rounds = Math.ceil(BUDGET_MS / takesMs)
+        expect(summary).toMatchObject({ completed: rounds * 5, failed: 0, errors: [] })
+        expect(summary.duration_ms).toBe(rounds * takesMs)
+        expect(Math.max(...sentAt)).toBeLessThan(BUDGET_MS)
+        const left = world.runs.filter((run) => run.status !== "completed")
+        expect(left.map((run) => [run.status, run.claimed_by])).toEqual(
+          left.map(() => ["pending", null])
+        )
+
+        expect(yield* tick(world)).toMatchObject({ completed: 60 - rounds * 5, errors: [] })
+        const keys = world.invocations.map(({ run }) => run.idempotency_key)
+        expect([keys.length, new Set(keys).size]).toEqual([60, 60])
+      }))
+  }
+
+  it("of several slots of one integration takes what fits, and does not wait for the others", () =>
+    Effect.gen(function* () {
+      const { sentAt, world } = yield* makeSlowWorld(0, 10_000)
+      world.seedDue(1, 10 * 60_000, { sync_schedule: "* * * * *", catch_up: "all" })
+      const summary = yield* tick(world, BUDGET_MS)
+      expect(sentAt).toEqual([0, 10_000, 20_000])
+      expect(summary).toMatchObject({ completed: 3, duration_ms: 30_000, errors: [] })
+    }))
+})
