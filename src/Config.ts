@@ -204,6 +204,18 @@ export const table = {
     "How long serve, when it is stopped, waits for what is in flight.",
     duration("0s", "1h")
   ),
+  edgeWallClock: withDefault(
+    "SYNC_SCHEDULER_EDGE_WALL_CLOCK",
+    "150s",
+    "How long an Edge Function of the project lives: 150s on the free plan, 400s on paid ones.",
+    duration("30s", "1h")
+  ),
+  edgeLimit: withDefault(
+    "SYNC_SCHEDULER_EDGE_LIMIT",
+    "500",
+    "The most runs that one tick in an Edge Function starts; the next tick goes on.",
+    integer(1, 4000)
+  ),
   logLevel: withDefault(
     "SYNC_SCHEDULER_LOG_LEVEL",
     "info",

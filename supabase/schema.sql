@@ -298,6 +298,14 @@ CREATE TRIGGER sync_scheduler_after_tick_opened AFTER INSERT ON public.sync_tick
 alter table public.sync_tick enable row level security;
 grant delete, insert, maintain, references, select, trigger, truncate, update on public.sync_tick to service_role;
 
+create table sync_scheduler.ticket (
+  digest bytea not null,
+  expires_at timestamp with time zone not null
+);
+alter table sync_scheduler.ticket add constraint ticket_pkey PRIMARY KEY (digest);
+CREATE INDEX ticket_expires_at ON sync_scheduler.ticket USING btree (expires_at);
+alter table sync_scheduler.ticket enable row level security;
+
 create view public.sync_scheduler_status with (security_invoker=true) as
  WITH recent AS (
          SELECT t.started_at,
@@ -1000,6 +1008,21 @@ begin
 end
 $function$;
 grant execute on function public.record_function_contact(text,text,numeric,boolean,boolean,text,boolean) to service_role;
+
+CREATE OR REPLACE FUNCTION public.redeem_sync_ticket(p_ticket text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_expires_at timestamptz;
+begin
+  delete from sync_scheduler.ticket where digest = sha256(convert_to(p_ticket, 'UTF8')) returning expires_at into v_expires_at;
+  return jsonb_build_object('granted', coalesce(v_expires_at >= sync_scheduler.clock(), false));
+end
+$function$;
+grant execute on function public.redeem_sync_ticket(text) to service_role;
 
 CREATE OR REPLACE FUNCTION public.release_sync_claims(p_engine_id text, p_run_ids uuid[])
  RETURNS jsonb
@@ -2034,6 +2057,23 @@ CREATE OR REPLACE FUNCTION sync_scheduler.iso(p_at timestamp with time zone)
  LANGUAGE sql
  STABLE
 RETURN to_char((p_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'::text);
+
+CREATE OR REPLACE FUNCTION sync_scheduler.issue_ticket()
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+AS $function$
+declare
+  v_ticket constant text := replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
+begin
+  delete from sync_scheduler.ticket where digest in (
+    select t.digest from sync_scheduler.ticket t where t.expires_at < sync_scheduler.clock() limit 1000 for update skip locked);
+  insert into sync_scheduler.ticket (digest, expires_at)
+    values (sha256(convert_to(v_ticket, 'UTF8')), sync_scheduler.clock() + interval '2 minutes');
+  return v_ticket;
+end
+$function$;
 
 CREATE OR REPLACE FUNCTION sync_scheduler.judge_backfill(p_claim_token uuid, p_slot jsonb, p_at timestamp with time zone)
  RETURNS text

@@ -103,6 +103,8 @@ export const inspect = (sources: Sources): Inspection => {
     adminToken: take(table.adminToken),
     interval: take(table.interval),
     drain: take(table.drain),
+    edgeWallClock: take(table.edgeWallClock),
+    edgeLimit: take(table.edgeLimit),
     logLevel: take(table.logLevel),
     logFormat: take(table.logFormat),
     otelEndpoint: take(table.otelEndpoint),

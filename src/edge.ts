@@ -1,0 +1,99 @@
+import { Effect, Either, Exit, Layer, Schema } from "effect"
+import { loadProject, type Project } from "./Config/Load.ts"
+import { EngineConfig, engineSettings, table } from "./Config.ts"
+import * as EdgeBudget from "./Domain/EdgeBudget.ts"
+import { Summary, type SummaryJson } from "./Domain/Summary.ts"
+import { redeemTicket } from "./Domain/TicketRpc.ts"
+import { tickAndTell } from "./Engine/Alerting.ts"
+import { isBroken } from "./Engine/Measuring.ts"
+import * as AlertQueueLive from "./Layers/AlertQueueLive.ts"
+import * as InvokerLive from "./Layers/InvokerLive.ts"
+import * as LedgerLive from "./Layers/LedgerLive.ts"
+import * as LockLive from "./Layers/LockLive.ts"
+import * as NotifierLive from "./Layers/NotifierLive.ts"
+import * as PingLive from "./Layers/PingLive.ts"
+import * as SupabaseLive from "./Layers/SupabaseLive.ts"
+import { Supabase } from "./Services/Supabase.ts"
+import { VERSION } from "./Version.ts"
+
+/** What came of a tick. `ok`: it could do its work; what became of each run is in the summary. */
+export interface EdgeTick {
+  readonly ok: boolean
+  readonly summary: SummaryJson
+}
+
+/** The engine inside a Supabase Edge Function. */
+export interface EdgeEngine {
+  /**
+   * One tick that fits the function's wall clock: what does not is left for the next one. When `signal` aborts, what is in
+   * flight is finished and recorded, and the promise rejects.
+   */
+  readonly tick: (signal?: AbortSignal) => Promise<EdgeTick>
+  /** Whether this is a ticket of the database's that nobody used yet; uses it up. Rejects when that cannot be asked. */
+  readonly redeem: (ticket: string) => Promise<boolean>
+}
+
+/**
+ * The engine for one project, from the settings in a function's environment. SUPABASE_DB_URL, which the platform puts
+ * there too, is not used: one connection for each isolate would use up the database's. *Throws* ConfigError, which names
+ * all that is wrong with the settings.
+ */
+export const makeEdgeEngine = (
+  environment: Readonly<Record<string, string | undefined>>
+): EdgeEngine => {
+  const { [table.databaseUrl.key]: _direct, ...settings } = environment
+  const project = Either.getOrThrowWith(
+    loadProject({ flags: {}, environment: settings, readFile: () => Either.right(null) }),
+    (error) => error
+  )
+  const supabase = supabaseOf(project)
+  return {
+    tick: async (signal) => {
+      const ticking = Effect.provide(tickWithin(project), engineOf(project, supabase))
+      const exit = await Effect.runPromiseExit(ticking, signal === undefined ? {} : { signal })
+      if (Exit.isFailure(exit)) throw new Error(`The tick was cut short: ${exit.cause}`)
+      return { ok: !isBroken(exit.value), summary: Schema.encodeSync(Summary)(exit.value) }
+    },
+    redeem: (ticket) =>
+      Effect.flatMap(Supabase, ({ call }) => call(redeemTicket, { p_ticket: ticket })).pipe(
+        Effect.map(({ granted }) => granted),
+        Effect.provide(supabase),
+        Effect.runPromise
+      )
+  }
+}
+
+const supabaseOf = ({ functions, settings }: Project) =>
+  SupabaseLive.layer({
+    url: settings.supabaseUrl ?? functions.url,
+    key: functions.key,
+    version: VERSION
+  })
+
+/** As long as the function lives, and no more runs than its processor time and the platform's limit on fan-out allow. */
+const tickWithin = ({ settings }: Project) => {
+  const { budgetMs } = EdgeBudget.divide(settings.edgeWallClock, settings.invokeTimeout)
+  return tickAndTell({ budgetMs, limit: settings.edgeLimit })
+}
+
+const engineOf = ({ functions, settings }: Project, supabase: ReturnType<typeof supabaseOf>) => {
+  const { invokeTimeoutMs } = EdgeBudget.divide(settings.edgeWallClock, settings.invokeTimeout)
+  const config = Layer.succeed(EngineConfig, {
+    ...engineSettings(settings, `edge-${crypto.randomUUID().slice(0, 8)}`),
+    invokeTimeoutMs
+  })
+  const outside = Layer.mergeAll(
+    InvokerLive.layer({ functionUrl: functions.url, key: functions.key, version: VERSION }),
+    NotifierLive.layer({
+      url: settings.alertWebhookUrl,
+      secret: settings.alertWebhookSecret,
+      format: settings.alertFormat,
+      source: settings.supabaseUrl ?? functions.url,
+      version: VERSION
+    }),
+    PingLive.layer({ url: settings.pingUrl, version: VERSION })
+  )
+  return Layer.mergeAll(LockLive.layer, LedgerLive.layer, AlertQueueLive.layer, outside).pipe(
+    Layer.provideMerge(Layer.merge(supabase, config))
+  )
+}

@@ -1,0 +1,69 @@
+import { isRecord } from "../_shared/outcome.ts"
+import { readProject } from "../_shared/project.ts"
+import { carriesKey } from "../_shared/request.ts"
+// The engine of the binary, bundled into one file without dependencies.
+// @ts-types="./engine.d.ts"
+import { type EdgeEngine, makeEdgeEngine } from "./engine.js"
+
+/** The platform ends a request that is not answered after 150 s, though the function may live on. */
+const ANSWER_WITHIN_MS = 140_000
+
+const ticketForm = /^[0-9a-f]{64}$/
+
+/** Ends ticks early when the platform is about to end the isolate: what is in flight is recorded, the rest given back. */
+const ending = new AbortController()
+addEventListener("beforeunload", () => ending.abort())
+
+/**
+ * One tick. The caller has one of the project's secret keys in `apikey`, or a ticket of the database's in `x-sync-ticket`
+ * (deploy/pg_cron.sql sends one). Answers the summary: 200, or 500 when the engine could not do its work. With
+ * `Prefer: respond-async`, and when the tick takes longer than a request may, 202; the summary is in `sync_tick` then.
+ */
+const handle = async (request: Request): Promise<Response> => {
+  if (request.method !== "POST") return refuse(405, "METHOD_NOT_ALLOWED", "Use POST")
+  const environment = Deno.env.toObject()
+  const project = readProject({})
+  if (typeof project === "string") return refuse(500, "CONFIGURATION", project)
+  try {
+    const { url: SUPABASE_URL, key: SUPABASE_SECRET_KEY } = project
+    const engine = makeEdgeEngine({ ...environment, SUPABASE_URL, SUPABASE_SECRET_KEY })
+    if (!(await mayTick(request, engine, project.callerKeys))) {
+      return refuse(401, "UNAUTHORIZED", "Send a secret key of the project, or a ticket")
+    }
+    return await answer(engine, /\brespond-async\b/i.test(request.headers.get("prefer") ?? ""))
+  } catch (error) {
+    console.error(error)
+    const message = error instanceof Error ? error.message : String(error)
+    return refuse(500, "ENGINE", message)
+  }
+}
+
+const mayTick = async (request: Request, engine: EdgeEngine, keys: ReadonlyArray<string>) => {
+  if (await carriesKey(request, keys)) return true
+  const ticket = request.headers.get("x-sync-ticket") ?? ""
+  return ticketForm.test(ticket) && (await engine.redeem(ticket))
+}
+
+const answer = async (engine: EdgeEngine, isAsync: boolean): Promise<Response> => {
+  const ticking = engine.tick(ending.signal)
+  // Neither an answer that was given nor a caller that has gone ends the tick.
+  background(ticking.catch((error) => console.error(error)))
+  const waiting = isAsync ? undefined : await Promise.race([ticking, patience()])
+  return waiting === undefined
+    ? Response.json({ accepted: true }, { status: 202 })
+    : Response.json(waiting.summary, { status: waiting.ok ? 200 : 500 })
+}
+
+const patience = (): Promise<undefined> =>
+  new Promise((resolve) => Deno.unrefTimer(setTimeout(resolve, ANSWER_WITHIN_MS)))
+
+/** Keeps a hosted isolate alive until the work has ended. */
+const background = (work: Promise<unknown>): void => {
+  const runtime: unknown = Reflect.get(globalThis, "EdgeRuntime")
+  if (isRecord(runtime) && typeof runtime.waitUntil === "function") runtime.waitUntil(work)
+}
+
+const refuse = (status: number, code: string, message: string): Response =>
+  Response.json({ errors: [{ code, message }] }, { status })
+
+Deno.serve(handle)
