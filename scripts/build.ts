@@ -11,6 +11,7 @@ import { mkdir, rename, rm, stat, utimes } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
 import { parseArgs } from "node:util"
 import manifest from "../package.json" with { type: "json" }
+import { buildEdge } from "./build-edge.ts"
 import { makeSeed } from "./seed-embedded.ts"
 
 const root = resolve(import.meta.dir, "..")
@@ -91,6 +92,8 @@ if (options.target !== undefined && target === undefined) {
 const wanted = resolve(options.outfile)
 const outfile = target?.includes("windows") && !wanted.endsWith(".exe") ? `${wanted}.exe` : wanted
 
+// Before anything may embed it.
+await buildEdge(!options["if-stale"])
 if (options["if-stale"] && (await isFresh(outfile))) process.exit(0)
 
 // Built beside its place and moved into it: whoever runs the old one meanwhile is not disturbed, and two

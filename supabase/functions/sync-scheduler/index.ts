@@ -21,47 +21,50 @@ addEventListener("beforeunload", () => ending.abort())
  */
 const handle = async (request: Request): Promise<Response> => {
   if (request.method !== "POST") return refuse(405, "METHOD_NOT_ALLOWED", "Use POST")
-  const environment = Deno.env.toObject()
   const project = readProject({})
   if (typeof project === "string") return refuse(500, "CONFIGURATION", project)
+  const ticket = request.headers.get("x-sync-ticket") ?? ""
+  const hasKey = await carriesKey(request, project.callerKeys)
+  if (!hasKey && !ticketForm.test(ticket)) return unauthorized()
   try {
-    const { url: SUPABASE_URL, key: SUPABASE_SECRET_KEY } = project
-    const engine = makeEdgeEngine({ ...environment, SUPABASE_URL, SUPABASE_SECRET_KEY })
-    if (!(await mayTick(request, engine, project.callerKeys))) {
-      return refuse(401, "UNAUTHORIZED", "Send a secret key of the project, or a ticket")
-    }
+    const engine = makeEdgeEngine({
+      ...Deno.env.toObject(),
+      SUPABASE_URL: project.url,
+      SUPABASE_SECRET_KEY: project.key
+    })
+    if (!hasKey && !(await engine.redeem(ticket))) return unauthorized()
     return await answer(engine, /\brespond-async\b/i.test(request.headers.get("prefer") ?? ""))
   } catch (error) {
     console.error(error)
-    const message = error instanceof Error ? error.message : String(error)
-    return refuse(500, "ENGINE", message)
+    return refuse(500, "ENGINE", hasKey ? String(error) : "The function's log says what happened")
   }
-}
-
-const mayTick = async (request: Request, engine: EdgeEngine, keys: ReadonlyArray<string>) => {
-  if (await carriesKey(request, keys)) return true
-  const ticket = request.headers.get("x-sync-ticket") ?? ""
-  return ticketForm.test(ticket) && (await engine.redeem(ticket))
 }
 
 const answer = async (engine: EdgeEngine, isAsync: boolean): Promise<Response> => {
   const ticking = engine.tick(ending.signal)
   // Neither an answer that was given nor a caller that has gone ends the tick.
   background(ticking.catch((error) => console.error(error)))
-  const waiting = isAsync ? undefined : await Promise.race([ticking, patience()])
+  const waiting = isAsync ? undefined : await patiently(ticking)
   return waiting === undefined
     ? Response.json({ accepted: true }, { status: 202 })
     : Response.json(waiting.summary, { status: waiting.ok ? 200 : 500 })
 }
 
-const patience = (): Promise<undefined> =>
-  new Promise((resolve) => Deno.unrefTimer(setTimeout(resolve, ANSWER_WITHIN_MS)))
+/** The work's result, or nothing when it takes longer than a request may. */
+const patiently = async <A>(work: Promise<A>): Promise<A | undefined> => {
+  const late = Promise.withResolvers<undefined>()
+  const timer = setTimeout(() => late.resolve(undefined), ANSWER_WITHIN_MS)
+  return await Promise.race([work, late.promise]).finally(() => clearTimeout(timer))
+}
 
 /** Keeps a hosted isolate alive until the work has ended. */
 const background = (work: Promise<unknown>): void => {
   const runtime: unknown = Reflect.get(globalThis, "EdgeRuntime")
   if (isRecord(runtime) && typeof runtime.waitUntil === "function") runtime.waitUntil(work)
 }
+
+const unauthorized = (): Response =>
+  refuse(401, "UNAUTHORIZED", "Send a secret key of the project in apikey, or an unused ticket")
 
 const refuse = (status: number, code: string, message: string): Response =>
   Response.json({ errors: [{ code, message }] }, { status })
