@@ -65,6 +65,10 @@ export const commands: ReadonlyArray<Command> = [
         value: "<n>",
         summary: "Invoke at most this many at once; 5 by default"
       },
+      {
+        name: "allow-actions",
+        summary: "Whoever has SYNC_SCHEDULER_ADMIN_TOKEN may run, retry, pause and resume"
+      },
       output("text", "jsonl")
     ],
     examples: [

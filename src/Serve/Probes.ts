@@ -4,7 +4,7 @@ import type { SupabaseError } from "../Domain/Errors.ts"
 import { tickError } from "../Domain/Tally.ts"
 import { readUpcomingWarmUps } from "../Domain/WarmUpRpc.ts"
 import { Supabase } from "../Services/Supabase.ts"
-import { monotonicMs, type Pulse } from "./Pulse.ts"
+import { monotonicMs, type Vitals } from "./Vitals.ts"
 
 /** One thing that has to be so for `serve` to be ready. `detail` never names a host, a key or an organisation. */
 export interface Check {
@@ -25,9 +25,9 @@ const text = (status: 200 | 503, body: string): Response =>
   })
 
 /** `/livez`: whether this process ticks. Asks nobody: a database that is away is no reason to restart it. */
-export const livez = (pulse: Pulse): Effect.Effect<Response> =>
+export const livez = (vitals: Vitals): Effect.Effect<Response> =>
   Effect.map(monotonicMs, (now) => {
-    const stuckMs = pulse.stuckMs(now)
+    const stuckMs = vitals.stuckMs(now)
     return stuckMs === 0
       ? text(200, "ok")
       : text(503, `stuck: a tick should have gone on ${Duration.format(stuckMs)} ago`)
@@ -35,14 +35,14 @@ export const livez = (pulse: Pulse): Effect.Effect<Response> =>
 
 /** `/readyz`: whether ticks can do their work right now; with `?verbose`, one line for each check. */
 export const makeReadyz = (
-  pulse: Pulse
+  vitals: Vitals
 ): Effect.Effect<(verbose: boolean) => Effect.Effect<Response>, never, Supabase> =>
   Effect.gen(function* () {
     const supabase = yield* Supabase
     const asking = yield* Effect.cachedWithTTL(askDatabase(supabase), REMEMBER_MS)
     return (verbose) =>
       Effect.gen(function* () {
-        const checks = [yield* asking, ...ownChecks(pulse, yield* monotonicMs)]
+        const checks = [yield* asking, ...ownChecks(vitals, yield* monotonicMs)]
         const failing = checks.filter(({ ok }) => !ok)
         const lines = checks.map(({ detail, name, ok }) => `[${ok ? "+" : "-"}] ${name}: ${detail}`)
         const verdict =
@@ -84,9 +84,9 @@ const explain = (error: SupabaseError): string => {
   return `${code} (${error.code}). ${hint}`
 }
 
-const ownChecks = (pulse: Pulse, now: number): ReadonlyArray<Check> => {
-  const stuckMs = pulse.stuckMs(now)
-  const { lastTick, tickBeganMs } = pulse
+const ownChecks = (vitals: Vitals, now: number): ReadonlyArray<Check> => {
+  const stuckMs = vitals.stuckMs(now)
+  const { lastTick, tickBeganMs } = vitals
   const last =
     lastTick === null
       ? "none has ended yet"
@@ -97,14 +97,14 @@ const ownChecks = (pulse: Pulse, now: number): ReadonlyArray<Check> => {
     {
       name: "ticks",
       ok: stuckMs === 0,
-      detail: `${last}${under}; ${pulse.skippedBeats} beats skipped${stuckMs === 0 ? "" : `; stuck for ${Duration.format(stuckMs)}`}`
+      detail: `${last}${under}; ${vitals.skippedBeats} beats skipped${stuckMs === 0 ? "" : `; stuck for ${Duration.format(stuckMs)}`}`
     },
     {
       name: "running",
-      ok: !pulse.isDraining,
-      detail: pulse.isDraining
-        ? `stopping: nothing new is started, ${pulse.inFlight} in flight`
-        : `${pulse.inFlight} in flight`
+      ok: !vitals.isDraining,
+      detail: vitals.isDraining
+        ? `stopping: nothing new is started, ${vitals.inFlight} in flight`
+        : `${vitals.inFlight} in flight`
     }
   ]
 }

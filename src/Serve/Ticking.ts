@@ -5,11 +5,11 @@ import type { TickEvent } from "../Engine/TickContext.ts"
 import { skippedBeats } from "../Metrics.ts"
 import { Invoker } from "../Services/Invoker.ts"
 import type { Job } from "./Job.ts"
-import { monotonicMs, type Pulse } from "./Pulse.ts"
+import { monotonicMs, type Vitals } from "./Vitals.ts"
 
 /** What the ticks of `serve` depend on besides the engine. */
 export interface Ticking {
-  readonly pulse: Pulse
+  readonly vitals: Vitals
   readonly intervalMs: number
   /** What a caller sees of a tick while it goes on, and of its end. */
   readonly observe: (event: TickEvent) => Effect.Effect<void>
@@ -17,15 +17,15 @@ export interface Ticking {
 }
 
 /** The ticks, at every beat of the interval, each with all its telling. Functions are woken by the pre-warming job. */
-export const ticking = ({ intervalMs, observe, onSummary, pulse }: Ticking) =>
+export const ticking = ({ intervalMs, observe, onSummary, vitals }: Ticking) =>
   ({
     name: "ticks",
     everyMs: intervalMs,
     turn: Effect.gen(function* () {
-      pulse.tickBegan(yield* monotonicMs)
+      vitals.tickBegan(yield* monotonicMs)
       const summary = yield* tickAndTell({
         wakeWithinMs: 0,
-        observe: (event) => Effect.zipRight(moved(pulse), observe(event))
+        observe: (event) => Effect.zipRight(moved(vitals), observe(event))
       })
       yield* log(summary)
       yield* onSummary(summary)
@@ -33,14 +33,14 @@ export const ticking = ({ intervalMs, observe, onSummary, pulse }: Ticking) =>
     }).pipe(
       Effect.onExit((exit) =>
         Effect.map(monotonicMs, (now) =>
-          pulse.tickEnded(now, Exit.isSuccess(exit) ? exit.value : null)
+          vitals.tickEnded(now, Exit.isSuccess(exit) ? exit.value : null)
         )
       ),
-      Effect.provideServiceEffect(Invoker, watchedInvoker(pulse)),
+      Effect.provideServiceEffect(Invoker, watchedInvoker(vitals)),
       Effect.asVoid
     ),
     onSkipped: (count) => {
-      pulse.skippedBeats += count
+      vitals.skippedBeats += count
       skippedBeats.add(count)
       return Effect.logWarning(
         `A tick took longer than the interval: ${count === 1 ? "1 beat was" : `${count} beats were`} skipped. ` +
@@ -49,20 +49,20 @@ export const ticking = ({ intervalMs, observe, onSummary, pulse }: Ticking) =>
     }
   }) satisfies Job<unknown>
 
-const moved = (pulse: Pulse): Effect.Effect<void> =>
-  Effect.map(monotonicMs, (now) => pulse.moved(now))
+const moved = (vitals: Vitals): Effect.Effect<void> =>
+  Effect.map(monotonicMs, (now) => vitals.moved(now))
 
 /** The invoker, watched: as long as a function may still answer in time, a tick that waits for it is not stuck. */
-const watchedInvoker = (pulse: Pulse) =>
+const watchedInvoker = (vitals: Vitals) =>
   Effect.map(Invoker, ({ invoke, warmUp }) =>
     Invoker.of({
       invoke: (invocation) =>
         Effect.acquireUseRelease(
           Effect.map(monotonicMs, (now) =>
-            pulse.invoked(invocation.run.run_id, now + invocation.timeoutMs)
+            vitals.invoked(invocation.run.run_id, now + invocation.timeoutMs)
           ),
           () => invoke(invocation),
-          () => Effect.map(monotonicMs, (now) => pulse.answered(invocation.run.run_id, now))
+          () => Effect.map(monotonicMs, (now) => vitals.answered(invocation.run.run_id, now))
         ),
       warmUp
     })
@@ -83,13 +83,13 @@ const log = (summary: Summary): Effect.Effect<void> =>
   })
 
 /** Says once when ticks are stuck, and once when they are not any more. */
-export const watching = (pulse: Pulse): Job<never> => {
+export const watching = (vitals: Vitals): Job<never> => {
   let isStuck = false
   return {
     name: "the watch over ticks",
     everyMs: 10_000,
     turn: Effect.gen(function* () {
-      const stuckMs = pulse.stuckMs(yield* monotonicMs)
+      const stuckMs = vitals.stuckMs(yield* monotonicMs)
       if (stuckMs > 0 && !isStuck) {
         yield* Effect.logError(
           "Ticks are stuck: nothing has moved for longer than anything may take. /livez says so; restart this process."

@@ -22,7 +22,7 @@ export interface LastTick {
  * What a running `serve` knows of itself without asking anybody: whether it ticks, what came of it, and since when
  * nothing has moved. All instants are monotonic milliseconds.
  */
-export class Pulse {
+export class Vitals {
   /** Ticks that ended, since the start. */
   ticks = 0
   /** Beats that passed while a tick was still at it. */
