@@ -44,6 +44,7 @@ const SOURCES = [
   "src/**",
   "supabase/migrations/**",
   "supabase/functions/**",
+  "supabase/*",
   "scripts/*.ts",
   "package.json",
   "bun.lock"

@@ -1,15 +1,21 @@
 /**
  * Writes supabase/schema.sql, the whole schema as the migrations leave it, so that a migration shows as a diff and the
- * present definition of a function is found in one place: `bun scripts/dump-schema.ts`. `--check` only compares.
- * test/sql/schema.test.ts fails when it is out of date.
+ * present definition of a function is found in one place; and supabase/catalog.json, what of it a doctor looks for and
+ * since which migration it is there: `bun scripts/dump-schema.ts`. `--check` only compares. test/sql/schema.test.ts fails when
+ * one of them is out of date.
  */
 import { readdir, readFile, writeFile } from "node:fs/promises"
 import { join, resolve } from "node:path"
 import { PGlite } from "@electric-sql/pglite"
+import { Schema } from "effect"
+import { Catalog, type ExpectedItem, itemsOf } from "../src/Domain/Catalog.ts"
 
 const root = resolve(import.meta.dir, "..")
 const migrations = join(root, "supabase/migrations")
-const target = join(root, "supabase/schema.sql")
+const targets = {
+  schema: join(root, "supabase/schema.sql"),
+  catalog: join(root, "supabase/catalog.json")
+} as const
 
 /** Answers one row per line of text, in order. */
 export type Lines = (query: string) => Promise<ReadonlyArray<string>>
@@ -99,31 +105,73 @@ export const dumpSchema = async (lines: Lines): Promise<string> => {
   return `${text.replace(/[ \t]+$/gm, "")}\n`
 }
 
-/** The same of the migrations in the tree, applied to an empty embedded database. */
-export const dumpMigrations = async (): Promise<string> => {
+/** What the doctor of this tree asks a database for. */
+const catalogQuery = async (): Promise<string> => {
+  const text = await readFile(join(migrations, "20261125000600_doctor.sql"), "utf8")
+  const [, body] = text.split("$catalog$")
+  if (body === undefined) throw new Error("the catalog's query is not where it was")
+  return `select (${body}) as line from (select array(
+    select relname::text from pg_class where relnamespace = 'public'::regnamespace
+    union select proname::text from pg_proc p where pronamespace = 'public'::regnamespace
+      and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')) as p_names) given`
+}
+
+const decodeCatalog = Schema.decodeUnknownSync(Catalog)
+
+/** Takes over what a migration left: what is new or changed is dated by it, what is gone is forgotten. */
+const dated = (
+  known: ReadonlyMap<string, ExpectedItem>,
+  catalog: unknown,
+  version: string
+): ReadonlyMap<string, ExpectedItem> =>
+  new Map(
+    itemsOf(decodeCatalog(catalog)).map((item): [string, ExpectedItem] => {
+      const key = `${item.kind} ${item.name}`
+      const before = known.get(key)
+      if (before !== undefined && before.print === item.print) return [key, before]
+      return [key, { ...item, since: before?.since ?? version, changed: version }]
+    })
+  )
+
+/** The same of the migrations in the tree, applied to an empty embedded database one by one; and the catalog. */
+export const dumpMigrations = async (): Promise<{
+  readonly schema: string
+  readonly catalog: string
+}> => {
   const database = await PGlite.create()
   try {
     await database.exec(project)
+    const query = await catalogQuery()
+    let items: ReadonlyMap<string, ExpectedItem> = new Map()
     for (const name of (await readdir(migrations)).filter((n) => n.endsWith(".sql")).sort()) {
       await database.exec(await readFile(join(migrations, name), "utf8"))
+      const { rows } = await database.query<{ line: unknown }>(query)
+      items = dated(items, rows[0]?.line, name.slice(0, 14))
     }
     // Names are then qualified, whatever the search path of the migrations was.
     await database.exec("set search_path = ''")
-    return await dumpSchema(async (query) => {
+    const schema = await dumpSchema(async (query) => {
       const { rows } = await database.query<{ line: string }>(query)
       return rows.map(({ line }) => line)
     })
+    // The version is what the database says of itself, and no change of anything.
+    const listed = [...items.values()].filter(({ name }) => !name.endsWith(".schema_version()"))
+    const lines = listed.map((item) => `  ${JSON.stringify(item)}`)
+    return { schema, catalog: `[\n${lines.join(",\n")}\n]\n` }
   } finally {
     await database.close()
   }
 }
 
 if (import.meta.main) {
-  const text = await dumpMigrations()
-  if (!process.argv.includes("--check")) {
-    await writeFile(target, text)
-  } else if (text !== (await readFile(target, "utf8").catch(() => ""))) {
-    process.stderr.write("supabase/schema.sql is out of date: bun scripts/dump-schema.ts\n")
-    process.exit(1)
+  const dumped = await dumpMigrations()
+  for (const [what, path] of Object.entries(targets)) {
+    const text = what === "schema" ? dumped.schema : dumped.catalog
+    if (!process.argv.includes("--check")) {
+      await writeFile(path, text)
+    } else if (text !== (await readFile(path, "utf8").catch(() => ""))) {
+      process.stderr.write(`${path} is out of date: bun scripts/dump-schema.ts\n`)
+      process.exitCode = 1
+    }
   }
 }

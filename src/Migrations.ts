@@ -18,6 +18,8 @@ import ticket from "../supabase/migrations/20261125000400_ticket.sql" with { typ
 import schemaCompatibility from "../supabase/migrations/20261125000500_schema_compatibility.sql" with {
   type: "text"
 }
+import doctor from "../supabase/migrations/20261125000600_doctor.sql" with { type: "text" }
+import schema from "../supabase/schema.sql" with { type: "text" }
 
 /** One file of supabase/migrations: `<version>_<name>.sql`. `version` is 14 digits of UTC. */
 export interface Migration {
@@ -44,5 +46,9 @@ export const migrations: ReadonlyArray<Migration> = [
   { version: "20261124001100", name: "set_based", sql: setBased },
   { version: "20261124001200", name: "return_starts", sql: returnStarts },
   { version: "20261125000400", name: "ticket", sql: ticket },
-  { version: "20261125000500", name: "schema_compatibility", sql: schemaCompatibility }
+  { version: "20261125000500", name: "schema_compatibility", sql: schemaCompatibility },
+  { version: "20261125000600", name: "doctor", sql: doctor }
 ]
+
+/** The whole schema as the migrations leave it, object by object: the definition of anything that is missing is here. */
+export const definitions: string = schema

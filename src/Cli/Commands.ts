@@ -197,11 +197,36 @@ export const commands: ReadonlyArray<Command> = [
     load: () => import("./Init.ts")
   },
   {
+    name: "doctor",
+    summary: "What is wrong with a set-up, and what puts it right",
+    details:
+      "Looks at the settings, the key, the database's schema, grants and clock, the schedules, whether\n" +
+      "ticks go on, and whether the functions answer (with OPTIONS: nothing is exported). Changes\n" +
+      "nothing. " +
+      "Exit code 3 means that something is wrong; 2, 4 and 5 as everywhere.",
+    positionals: [],
+    flags: [output("text", "json", "jsonl")],
+    examples: ["sync-scheduler doctor", "sync-scheduler doctor -o json"],
+    load: () => import("./Doctor.ts")
+  },
+  {
     name: "schema print",
     summary: "The database migrations as SQL, in order",
     positionals: [],
-    flags: [output("text", "json", "jsonl")],
-    examples: ['sync-scheduler schema print | psql -v ON_ERROR_STOP=1 "$SUPABASE_DB_URL"'],
+    flags: [
+      { name: "after", value: "<version>", summary: "Only the migrations after this one" },
+      {
+        name: "only",
+        value: "<name>",
+        repeatable: true,
+        summary: "The present definition of this function, table, index, ..."
+      },
+      output("text", "json", "jsonl")
+    ],
+    examples: [
+      'sync-scheduler schema print | psql -v ON_ERROR_STOP=1 "$SUPABASE_DB_URL"',
+      "sync-scheduler schema print --only claim_sync_runs"
+    ],
     load: () => import("./SchemaPrint.ts")
   },
   {

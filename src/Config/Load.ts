@@ -183,7 +183,7 @@ const noKey = missing(
 )
 
 /** What is missing for a tick. A setting that is malformed is not also missing. */
-const missingFor = ({ settings, problems }: Inspection): ReadonlyArray<Problem> => {
+export const missingFor = ({ settings, problems }: Inspection): ReadonlyArray<Problem> => {
   const malformed = new Set(problems.map(({ key }) => key))
   const isDirect = settings.databaseUrl !== null || malformed.has(table.databaseUrl.key)
   const isElsewhere = settings.functionUrl !== null || malformed.has(table.functionUrl.key)
@@ -196,7 +196,8 @@ const missingFor = ({ settings, problems }: Inspection): ReadonlyArray<Problem> 
   return needed.filter(({ key }) => !malformed.has(key))
 }
 
-const databaseOf = ({ settings }: Inspection): Database | null => {
+/** The database that the settings name, null when they name none; direct when there is a connection string. */
+export const databaseOf = ({ settings }: Inspection): Database | null => {
   const { databaseUrl, supabaseUrl: url } = settings
   const key = settings.secretKey ?? settings.serviceRoleKey
   if (databaseUrl !== null) return { _tag: "Direct", url: databaseUrl }
@@ -226,12 +227,18 @@ export const loadProject = (sources: Sources): Either.Either<Project, ConfigErro
   const inspection = inspect(sources)
   const { settings, warnings } = inspection
   const problems = [...missingFor(inspection), ...inspection.problems]
-  const key = settings.secretKey ?? settings.serviceRoleKey
-  const url = settings.supabaseUrl
   const database = databaseOf(inspection)
-  const functionUrl =
-    settings.functionUrl ?? (url === null ? null : `${url}/functions/v1/${settings.functionName}`)
-  return problems.length > 0 || database === null || functionUrl === null || key === null
+  const functions = functionsOf(settings)
+  return problems.length > 0 || database === null || functions === null
     ? Either.left(new ConfigError({ problems }))
-    : Either.right({ settings, database, functions: { url: functionUrl, key }, warnings })
+    : Either.right({ settings, database, functions, warnings })
+}
+
+/** Where the settings say that functions are, null when they do not. */
+export const functionsOf = (settings: Settings): Functions | null => {
+  const key = settings.secretKey ?? settings.serviceRoleKey
+  const { functionName, functionUrl, supabaseUrl } = settings
+  const url =
+    functionUrl ?? (supabaseUrl === null ? null : `${supabaseUrl}/functions/v1/${functionName}`)
+  return url === null || key === null ? null : { url, key }
 }

@@ -10,6 +10,7 @@ export type ArgumentType =
   | "uuid"
   | "uuid[]"
   | "text"
+  | "text[]"
   | "jsonb"
   | "boolean"
   | "integer"
@@ -19,8 +20,8 @@ export type ArgumentType =
 
 /**
  * One SQL function of schema `public`: its arguments (`p_...`) and the one jsonb value it returns. Arguments left out
- * take the default of the SQL function. Only this file and Domain/HistoryRpc name
- * SQL functions.
+ * take the default of the SQL function. Only this file and its siblings
+ * (HistoryRpc, DiagnosisRpc, ...) name SQL functions.
  */
 export interface Rpc<A, AI, R, RI> {
   readonly name: string
@@ -29,6 +30,8 @@ export interface Rpc<A, AI, R, RI> {
   readonly result: Schema.Schema<R, RI>
   /** Whether it only reads: repeating it can never do harm. */
   readonly readOnly: boolean
+  /** One SQL expression over the arguments, which a direct connection sends in place of the call. */
+  readonly body?: string
 }
 
 /** Infers the types of a function from its schemas. */

@@ -15,13 +15,22 @@ export interface RpcStatement {
  * An answer beyond the bound is not sent (`answer` is null, `length` is not).
  */
 export const statementOf = (
-  rpc: { readonly name: string; readonly types: Readonly<Record<string, ArgumentType>> },
+  rpc: {
+    readonly name: string
+    readonly types: Readonly<Record<string, ArgumentType>>
+    readonly body?: string | undefined
+  },
   args: RpcArguments
 ): RpcStatement => {
   const given = Object.entries(rpc.types).filter(([name]) => args[name] !== undefined)
   const call = given.map(([name, type], i) => `${name} => $${i + 1}::text::${type}`).join(", ")
+  const columns = given.map(([name, type], i) => `$${i + 1}::text::${type} as ${name}`).join(", ")
+  const expression =
+    rpc.body === undefined
+      ? `select public.${rpc.name}(${call})::text as answer`
+      : `select (${rpc.body})::text as answer from (select ${columns}) given`
   return {
-    text: `with call as materialized (select public.${rpc.name}(${call})::text as answer)
+    text: `with call as materialized (${expression})
 select case when octet_length(answer) <= ${MAX_ANSWER_BYTES} then answer end as answer,
        octet_length(answer) as length
   from call`,

@@ -10,18 +10,46 @@ import { Either, Schema } from "effect"
  */
 export type SupabaseKeyKind = "secret" | "publishable" | "service_role" | "anon" | "jwt" | "unknown"
 
-const Claims = Schema.parseJson(Schema.Struct({ role: Schema.optional(Schema.Unknown) }))
+const Claims = Schema.parseJson(
+  Schema.Struct({
+    role: Schema.optional(Schema.Unknown),
+    ref: Schema.optional(Schema.Unknown),
+    exp: Schema.optional(Schema.Unknown)
+  })
+)
+
+/** What a legacy key says of itself: its role, its project, and when it ends in seconds since 1970. */
+export interface KeyClaims {
+  readonly role?: string
+  readonly ref?: string
+  readonly exp?: number
+}
 
 /** The kind of a key, by its form alone: a JWT's role is read, its signature is not verified. */
 export const keyKind = (key: string): SupabaseKeyKind => {
   if (key.startsWith("sb_secret_")) return "secret"
   if (key.startsWith("sb_publishable_")) return "publishable"
-  const [, payload, signature] = key.split(".")
-  if (!key.startsWith("eyJ") || payload === undefined || signature === undefined) return "unknown"
-  const claims = Either.flatMap(decodeBase64Url(payload), Schema.decodeEither(Claims))
-  if (Either.isLeft(claims)) return "unknown"
-  const { role } = claims.right
+  const claims = claimsOf(key)
+  if (claims === null) return "unknown"
+  const { role } = claims
   return role === "service_role" || role === "anon" ? role : "jwt"
+}
+
+/** The claims of a key that is a JWT, whatever its signature is worth; none of any other. */
+export const keyClaims = (key: string): KeyClaims => {
+  const { exp, ref, role } = claimsOf(key) ?? {}
+  return {
+    ...(typeof role === "string" ? { role } : {}),
+    ...(typeof ref === "string" ? { ref } : {}),
+    ...(typeof exp === "number" ? { exp } : {})
+  }
+}
+
+const claimsOf = (key: string): typeof Claims.Type | null => {
+  const [, payload, signature] = key.split(".")
+  if (!key.startsWith("eyJ") || payload === undefined || signature === undefined) return null
+  const claims = Either.flatMap(decodeBase64Url(payload), Schema.decodeEither(Claims))
+  return Either.isRight(claims) ? claims.right : null
 }
 
 /** Whether the key also goes in `Authorization: Bearer`. The new keys are refused there. */

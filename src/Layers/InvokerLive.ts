@@ -177,7 +177,8 @@ const toWarmUp = (latencyMs: number, contact: Either.Either<BoundedAnswer, Invok
         latencyMs,
         ok: status < 500 && platformCode !== "BOOT_ERROR",
         cold: cold === "1" ? true : cold === "0" ? false : null,
-        detail: status < 400 ? null : `HTTP ${status}${platformCode ? ` ${platformCode}` : ""}`
+        detail: status < 400 ? null : `HTTP ${status}${platformCode ? ` ${platformCode}` : ""}`,
+        answer: { status, platformCode }
       }
     }
   })

@@ -9,6 +9,8 @@ export interface WarmUp {
   readonly ok: boolean
   readonly cold: boolean | null
   readonly detail: string | null
+  /** What was answered, when anything was; `platformCode` is its header `sb-error-code`. */
+  readonly answer?: { readonly status: number; readonly platformCode: string | null }
 }
 
 /** The Integration Edge Functions. */

@@ -16,11 +16,13 @@ import { SLOW, servers } from "./Ledger.ts"
 const root = resolve(import.meta.dir, "../..")
 
 test(
-  "supabase/schema.sql is what the migrations make (else: bun scripts/dump-schema.ts)",
+  "supabase/schema.sql and catalog.json are what the migrations make (else: bun scripts/dump-schema.ts)",
   async () => {
-    const committed = readFileSync(join(root, "supabase/schema.sql"), "utf8")
+    const committed = (name: string) => readFileSync(join(root, "supabase", name), "utf8")
     // PGlite, applied file by file; the text of 130 KB is compared by line, for a readable difference.
-    expect(committed.split("\n")).toEqual((await dumpMigrations()).split("\n"))
+    const { catalog, schema } = await dumpMigrations()
+    expect(committed("schema.sql").split("\n")).toEqual(schema.split("\n"))
+    expect(committed("catalog.json").split("\n")).toEqual(catalog.split("\n"))
   },
   SLOW
 )

@@ -1,0 +1,139 @@
+import { Clock, Effect, Layer } from "effect"
+import { databaseOf, functionsOf, inspect, missingFor } from "../Config/Load.ts"
+import type { SupabaseError } from "../Domain/Errors.ts"
+import { tickError } from "../Domain/Tally.ts"
+import type { Cli, Main } from "./Command.ts"
+import { type Examined, examine } from "./Doctor/Database.ts"
+import { CHECKS, error, type Finding } from "./Doctor/Finding.ts"
+import { functionFindings } from "./Doctor/Functions.ts"
+import { keyFindings } from "./Doctor/Key.ts"
+import { scheduleFindings, timeoutFindings } from "./Doctor/Schedules.ts"
+import { accessFindings, schemaFindings } from "./Doctor/Schema.ts"
+import { alertFindings, contradictionsOf, settingFindings } from "./Doctor/Settings.ts"
+import {
+  clockFindings,
+  cronFindings,
+  historyFindings,
+  roleFindings,
+  tickFindings
+} from "./Doctor/Work.ts"
+import { type ExitCode, exitOf } from "./Failure.ts"
+import { type Style, safe } from "./Style.ts"
+import type { Terminal } from "./Terminal.ts"
+
+/** `doctor`: everything that can be found wrong with a set-up, each with why it matters and what puts it right. */
+export const main: Main = (cli) =>
+  Effect.gen(function* () {
+    const findings = yield* diagnose(cli)
+    yield* print(findings, cli.terminal)
+    return exitFor(findings)
+  })
+
+const diagnose = (cli: Cli): Effect.Effect<ReadonlyArray<Finding>> =>
+  Effect.gen(function* () {
+    const { sources, terminal, wiring } = cli
+    const inspection = inspect(sources())
+    const { settings, warnings } = inspection
+    const database = databaseOf(inspection)
+    const functions = functionsOf(settings)
+    const now = yield* Clock.currentTimeMillis
+    terminal.progress("asking the database ...")
+    const examined =
+      database === null
+        ? nothing
+        : yield* examine(database).pipe(
+            Effect.provide(Layer.unwrapEffect(Effect.promise(() => wiring.database(database)))),
+            Effect.catchAll((failure) => Effect.succeed(unusable(failure)))
+          )
+    terminal.progress("asking the functions ...")
+    const { catalog, diagnosis } = examined
+    const reached =
+      functions === null || database === null
+        ? []
+        : yield* functionFindings(functions, diagnosis).pipe(
+            Effect.provide(
+              Layer.unwrapEffect(
+                Effect.promise(() => wiring.engine({ settings, database, functions, warnings }))
+              )
+            ),
+            Effect.catchAll(() => Effect.succeed([]))
+          )
+    terminal.progress(null)
+    const ofWork =
+      diagnosis === null
+        ? []
+        : [
+            ...roleFindings(diagnosis, database?._tag === "Api"),
+            ...tickFindings(diagnosis),
+            ...scheduleFindings(diagnosis),
+            ...timeoutFindings(diagnosis, settings),
+            ...historyFindings(diagnosis),
+            ...cronFindings(diagnosis)
+          ]
+    const all = [
+      ...settingFindings(inspection, missingFor(inspection)),
+      ...keyFindings(settings, now),
+      ...examined.findings,
+      ...schemaFindings(examined.version, catalog),
+      ...accessFindings(catalog),
+      ...clockFindings(examined.skew),
+      ...contradictionsOf(settings),
+      ...reached,
+      ...alertFindings(settings, diagnosis?.alerts ?? null),
+      ...ofWork
+    ]
+    return all.toSorted((a, b) => CHECKS.indexOf(a.check) - CHECKS.indexOf(b.check))
+  })
+
+const nothing: Examined = {
+  findings: [],
+  diagnosis: null,
+  catalog: null,
+  version: undefined,
+  skew: null
+}
+
+/** The connection cannot even be tried. */
+const unusable = (failure: SupabaseError): Examined => {
+  const { hint, message } = tickError(failure)
+  const code = failure.reason === "Rejected" ? "CONFIGURATION" : tickError(failure).code
+  const why = "the database cannot be tried with it"
+  return { ...nothing, findings: [error("database", { code, what: message, why, fix: hint })] }
+}
+
+/** As after a tick with these errors; what is configured wrongly comes first. */
+const exitFor = (findings: ReadonlyArray<Finding>): ExitCode => {
+  const errors = findings.filter(({ level }) => level === "error")
+  if (errors.some(({ code }) => code === "CONFIGURATION")) return 2
+  return exitOf(
+    errors.map(({ code, fix, what }) => ({ code: code ?? "", message: what, hint: fix ?? "" })),
+    { triggered: 0, failed: 0, runs: [] }
+  )
+}
+
+const SYMBOLS = { ok: "✓", warning: "!", error: "✗" } as const
+
+const PAINT: Record<Finding["level"], keyof Style> = {
+  ok: "green",
+  warning: "yellow",
+  error: "red"
+}
+
+const print = (findings: ReadonlyArray<Finding>, terminal: Terminal): Effect.Effect<void> => {
+  const { format, print: say, printJson, style } = terminal
+  const count = (level: Finding["level"]) => findings.filter((one) => one.level === level).length
+  const [errors, warnings] = [count("error"), count("warning")]
+  if (format === "json") return printJson({ errors, warnings, findings })
+  if (format === "jsonl") return Effect.forEach(findings, printJson, { discard: true })
+  const lines = findings.flatMap(({ check, fix, level, what, why }) => [
+    `${style[PAINT[level]](SYMBOLS[level])} ${check.padEnd(10)} ${safe(what)}`,
+    ...(why === null ? [] : [style.dim(`    why: ${safe(why)}`)]),
+    ...(fix === null ? [] : [`    fix: ${safe(fix)}`])
+  ])
+  const some = (n: number, noun: string) => `${n} ${noun}${n === 1 ? "" : "s"}`
+  const verdict =
+    errors + warnings === 0
+      ? `${style.green("✓")} Everything is as it should be.`
+      : `${errors > 0 ? style.red("✗") : style.yellow("!")} ${some(errors, "error")}, ${some(warnings, "warning")}.`
+  return say([...lines, "", verdict].join("\n"))
+}

@@ -1,0 +1,109 @@
+import { Effect, Redacted } from "effect"
+import type { Functions } from "../../Config/Load.ts"
+import type { Diagnosis } from "../../Domain/DiagnosisRpc.ts"
+import * as Duration from "../../Domain/Duration.ts"
+import { keyKind } from "../../Domain/SupabaseKey.ts"
+import { Invoker, type WarmUp } from "../../Services/Invoker.ts"
+import { error, type Finding, fine, warning } from "./Finding.ts"
+
+/** Functions that are asked, of those that integrations name. */
+const MOST = 20
+
+/**
+ * Whether the functions answer, asked with OPTIONS, which exports nothing; and how the key gets in. The platform does not
+ * check a key on OPTIONS, so the last day's runs are heard as well.
+ */
+export const functionFindings = (
+  { key, url }: Functions,
+  diagnosis: Diagnosis | null
+): Effect.Effect<ReadonlyArray<Finding>, never, Invoker> =>
+  Effect.gen(function* () {
+    const invoker = yield* Invoker
+    const kind = keyKind(Redacted.value(key))
+    const policies = diagnosis?.policies ?? []
+    const named = policies.flatMap(({ function_name }) => function_name ?? [])
+    const usesDefault = policies.length === 0 || policies.some((one) => one.function_name === null)
+    const names = [...(usesDefault ? [null] : []), ...new Set(named)].slice(0, MOST)
+    const contacts = yield* Effect.forEach(
+      names,
+      (name) =>
+        Effect.map(invoker.warmUp(name), (contact) =>
+          contactFinding(name ?? defaultName(url), contact, kind)
+        ),
+      { concurrency: 5 }
+    )
+    return [...contacts, ...refusedFindings(diagnosis, kind)]
+  })
+
+const defaultName = (url: string): string => URL.parse(url)?.pathname.split("/").at(-1) ?? url
+
+const HOW: Partial<Record<ReturnType<typeof keyKind>, string>> = {
+  secret: "the key goes in apikey, so it needs verify_jwt = false and a check of its own"
+}
+
+const contactFinding = (
+  name: string,
+  { answer, detail, latencyMs }: WarmUp,
+  kind: ReturnType<typeof keyKind>
+): Finding => {
+  const how = HOW[kind] ?? "the key goes in Authorization: Bearer, which the platform checks"
+  if (answer === undefined) {
+    return error("function", {
+      code: "FUNCTION_UNREACHABLE",
+      what: `${name} cannot be reached: ${detail ?? "no answer"}`,
+      why: "every run of it would wait and be tried again",
+      fix: "Check SUPABASE_URL or SYNC_SCHEDULER_FUNCTION_URL, and that this machine may connect there."
+    })
+  }
+  const { platformCode, status } = answer
+  const said = `${name} answers OPTIONS with ${status}${platformCode === null ? "" : ` ${platformCode}`}`
+  if (status === 404) {
+    return error("function", {
+      code: "FUNCTION_NOT_FOUND",
+      what: said,
+      why: "there is no function of that name: every run of it fails",
+      fix: `supabase functions deploy ${name}, or correct SYNC_SCHEDULER_FUNCTION or the integration's function_name.`
+    })
+  }
+  if (status === 401 || status === 403) {
+    return error("function", {
+      code: "FUNCTION_KEY_REFUSED",
+      what: said,
+      why: `it does not accept the key (${how})`,
+      fix: `In supabase/config.toml: [functions.${name}] verify_jwt = false, deploy it again, and let it check the apikey header; or use the service_role JWT.`
+    })
+  }
+  if (status >= 300 && status < 400) {
+    return error("function", {
+      code: "FUNCTION_REDIRECTS",
+      what: said,
+      why: "redirects are refused: they would carry the key to another place",
+      fix: "Set SYNC_SCHEDULER_FUNCTION_URL to the address that it leads to."
+    })
+  }
+  if (status >= 500) {
+    return error("function", {
+      code: platformCode === "BOOT_ERROR" ? "FUNCTION_BOOT_ERROR" : "FUNCTION_FAILS",
+      what: said,
+      why: "it does not start, or fails before it does any work",
+      fix: `See its log (Dashboard: Edge Functions, ${name}, Logs), and deploy it again.`
+    })
+  }
+  return fine("function", `${name} answers in ${Duration.format(latencyMs)}; ${how}`)
+}
+
+/** Runs of the last day that were turned away for their key, or found no function. */
+const refusedFindings = (
+  diagnosis: Diagnosis | null,
+  kind: ReturnType<typeof keyKind>
+): ReadonlyArray<Finding> =>
+  (diagnosis?.errors ?? [])
+    .filter(({ code }) => code === "FUNCTION_KEY_REFUSED")
+    .map(({ count }) =>
+      warning("function", {
+        code: "FUNCTION_KEY_REFUSED",
+        what: `${count} runs of the last day were refused for their key (FUNCTION_KEY_REFUSED)`,
+        why: `the function does not accept ${kind === "secret" ? "sb_secret_ keys: its verify_jwt asks for a JWT" : "this key"}`,
+        fix: "In supabase/config.toml: [functions.<name>] verify_jwt = false, deploy it again, and let it check the apikey header."
+      })
+    )

@@ -1,0 +1,67 @@
+import { Redacted } from "effect"
+import type { Settings } from "../../Config.ts"
+import { describeInstant } from "../../Domain/Schedule.ts"
+import { keyClaims, keyKind, type SupabaseKeyKind } from "../../Domain/SupabaseKey.ts"
+import { error, type Finding, fine, warning } from "./Finding.ts"
+
+const KINDS: Record<SupabaseKeyKind, string> = {
+  secret: "a secret key (sb_secret_), sent in the header apikey",
+  publishable: "a publishable key (sb_publishable_)",
+  service_role: "the legacy service_role key, sent in apikey and as Bearer",
+  anon: "the legacy anon key",
+  jwt: "a JWT of a role of your own, sent in apikey and as Bearer",
+  unknown: "a key of an unknown kind, sent in apikey and as Bearer"
+}
+
+const NEW_KEY = "Set SUPABASE_SECRET_KEY to a secret key (Dashboard: Project Settings, API Keys)."
+
+/** What the form of the key tells, before it is sent anywhere. `now` in epoch milliseconds. */
+export const keyFindings = (
+  { secretKey, serviceRoleKey, supabaseUrl }: Settings,
+  now: number
+): ReadonlyArray<Finding> => {
+  const given = secretKey ?? serviceRoleKey
+  if (given === null) return []
+  const key = Redacted.value(given)
+  const kind = keyKind(key)
+  const { exp, ref, role } = keyClaims(key)
+  const host = supabaseUrl === null ? "" : (URL.parse(supabaseUrl)?.hostname ?? "")
+  const [, project] = /^([a-z0-9]{20})\.supabase\.co$/.exec(host) ?? []
+  const found = [
+    exp !== undefined &&
+      exp * 1000 < now &&
+      error("key", {
+        code: "KEY_REFUSED",
+        what: `the key expired at ${describeInstant(exp * 1000, "UTC")}`,
+        why: "the project refuses it, for every call",
+        fix: NEW_KEY
+      }),
+    project !== undefined &&
+      ref !== undefined &&
+      ref !== project &&
+      error("key", {
+        code: "KEY_REFUSED",
+        what: `the key belongs to project ${ref}, SUPABASE_URL to ${project}`,
+        why: "a project refuses the keys of others",
+        fix: `Set SUPABASE_URL=https://${ref}.supabase.co, or take the key of ${project}.`
+      }),
+    kind === "jwt" &&
+      warning("key", {
+        code: "KEY_ROLE",
+        what: `the key is a JWT of the role ${role ?? "(none)"}`,
+        why: "the scheduler's functions are open to service_role only",
+        fix: NEW_KEY
+      }),
+    kind === "unknown" &&
+      warning("key", {
+        code: "KEY_UNKNOWN",
+        what: "the key has the form of no Supabase key",
+        why: "it may be something else that was copied by mistake",
+        fix: NEW_KEY
+      })
+  ]
+  const findings = found.filter((one) => one !== false)
+  if (findings.length > 0) return findings
+  const legacy = kind === "service_role" ? "; Supabase gives these keys up for sb_secret_ ones" : ""
+  return [fine("key", `${KINDS[kind]}${legacy}`)]
+}

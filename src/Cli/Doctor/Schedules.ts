@@ -1,0 +1,120 @@
+import { Either } from "effect"
+import type { Settings } from "../../Config.ts"
+import type { Diagnosis } from "../../Domain/DiagnosisRpc.ts"
+import * as Duration from "../../Domain/Duration.ts"
+import * as Schedule from "../../Domain/Schedule.ts"
+import { error, type Finding, fine, warning } from "./Finding.ts"
+
+/** Schedules that are named one by one; more are counted. */
+const MOST = 20
+
+/** Schedules and zones that cannot be computed, with the integrations that have them. */
+export const scheduleFindings = (diagnosis: Diagnosis): ReadonlyArray<Finding> => {
+  const { integrations, refused, schedules } = diagnosis
+  if (integrations === null || integrations === undefined) return []
+  const wrong = (schedules ?? []).flatMap(({ count, ids, schedule, timezone }) =>
+    Either.match(Schedule.parse(schedule, timezone), {
+      onRight: () => [],
+      onLeft: ({ detail, hint, reason }) => [
+        error("schedules", {
+          code: reason === "Timezone" ? "TIMEZONE_INVALID" : "SCHEDULE_INVALID",
+          what: `${named(ids, count)}: ${detail}`,
+          why:
+            count === 1
+              ? "it never runs until it is edited"
+              : "they never run until they are edited",
+          fix: fixOf(reason, hint, ids[0] ?? "")
+        })
+      ]
+    })
+  )
+  const known = new Set(wrong.flatMap(({ what }) => what.match(UUID) ?? []))
+  const stuck = (refused ?? [])
+    .filter(({ id }) => !known.has(id))
+    .filter(({ schedule, timezone }) => Either.isRight(Schedule.parse(schedule ?? "", timezone)))
+    .map(({ id, schedule, why }) =>
+      error("schedules", {
+        code: "SCHEDULE_REFUSED",
+        what: `integration ${id} was refused by an engine ("${schedule ?? ""}"): ${why}`,
+        why: "it does not run until its schedule or zone is edited; this version can compute it",
+        fix: `update public.organization_integrations set schedule_error = null where id = '${id}';`
+      })
+    )
+  const odd = [
+    integrations.enabled === 0 &&
+      warning("schedules", {
+        code: "NOTHING_ENABLED",
+        what: `no integration is enabled (${integrations.disabled} are not)`,
+        why: "there is nothing to run",
+        fix: "insert into public.organization_integrations (org_id, integration_type, sync_schedule, timezone) values ('<uuid>', 'xledger', '0 2 * * 1-5', 'Europe/Oslo');"
+      }),
+    integrations.unscheduled > 0 &&
+      warning("schedules", {
+        code: "SCHEDULE_EMPTY",
+        what: `${integrations.unscheduled} enabled integrations have no schedule`,
+        why: "they run only when somebody triggers them",
+        fix: "select id, org_id, integration_type from public.organization_integrations where enabled and sync_schedule is null;"
+      })
+  ].filter((one) => one !== false)
+  const all = [...wrong, ...stuck]
+  const listed = [
+    ...all.slice(0, MOST),
+    ...all
+      .slice(MOST, MOST + 1)
+      .map((one) => ({ ...one, what: `${all.length - MOST} more, such as ${one.what}` })),
+    ...odd
+  ]
+  return listed.length > 0
+    ? listed
+    : [
+        fine(
+          "schedules",
+          `${integrations.enabled} enabled integrations, all of their schedules can be computed`
+        )
+      ]
+}
+
+const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g
+
+const named = (ids: ReadonlyArray<string>, count: number): string =>
+  count === 1
+    ? `integration ${ids[0] ?? "?"}`
+    : `${count} integrations, such as ${ids.slice(0, 2).join(" and ")}`
+
+const fixOf = (reason: string, hint: string, id: string): string => {
+  const column = reason === "Timezone" ? "timezone = 'Europe/Oslo'" : "sync_schedule = '<cron>'"
+  const sql = `update public.organization_integrations set ${column} where id = '${id}';`
+  return `${hint} ${sql}`.trim()
+}
+
+/** Where an integration's own timeout does not go together with the settings. */
+export const timeoutFindings = (
+  { policies }: Diagnosis,
+  settings: Settings
+): ReadonlyArray<Finding> =>
+  (policies ?? []).flatMap(({ count, ids, invoke_timeout_ms: timeout, on_unknown }) => {
+    if (timeout === null) return []
+    const lease = timeout + settings.leaseMargin
+    const who = named(ids, count)
+    const show = Duration.format
+    if (timeout > settings.quiescence && on_unknown !== "hold") {
+      return [
+        error("timeouts", {
+          code: "TIMEOUT_OVER_QUIESCENCE",
+          what: `${who}: invoke_timeout is ${show(timeout)}, longer than SYNC_SCHEDULER_QUIESCENCE (${show(settings.quiescence)})`,
+          why: "a run that times out is tried again at once, while the function may still be at work: it could export twice",
+          fix: `Raise SYNC_SCHEDULER_QUIESCENCE above ${show(timeout)}, or update public.organization_integrations set on_unknown = 'hold' where id = '${ids[0] ?? ""}';`
+        })
+      ]
+    }
+    return lease > settings.runningGuard
+      ? [
+          error("timeouts", {
+            code: "LEASE_OVER_GUARD",
+            what: `${who}: its lease (invoke_timeout and SYNC_SCHEDULER_LEASE_MARGIN: ${show(lease)}) is longer than SYNC_SCHEDULER_RUNNING_GUARD (${show(settings.runningGuard)})`,
+            why: "a function that answers 202 would lose its run before one that answers at the end would",
+            fix: `Raise SYNC_SCHEDULER_RUNNING_GUARD above ${show(lease)}, or shorten invoke_timeout.`
+          })
+        ]
+      : []
+  })

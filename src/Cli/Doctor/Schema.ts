@@ -1,0 +1,216 @@
+import { type Catalog, type Drift, driftOf, itemsOf, namesOf } from "../../Domain/Catalog.ts"
+import { migrations } from "../../Migrations.ts"
+import { OLDEST_SCHEMA, SCHEMA_VERSION } from "../../Version.ts"
+import { expectedItems } from "./Database.ts"
+import { error, type Finding, fine, warning } from "./Finding.ts"
+
+/** Findings of one kind that are listed one by one; more are counted. */
+const MOST = 10
+
+/**
+ * Whether the database has the schema that this binary expects: none of it, an older one, or a piece missing or changed.
+ * `version` undefined: it is not known.
+ */
+export const schemaFindings = (
+  version: string | null | undefined,
+  catalog: Catalog | null
+): ReadonlyArray<Finding> => {
+  if (version === undefined) return []
+  if (version === null) return [noMigrations]
+  const drift = catalog === null ? [] : driftOf(expectedItems, itemsOf(catalog), version)
+  // In the order in which they can be put back.
+  const inOrder = drift.toSorted((a, b) => ORDER[a.expected.kind] - ORDER[b.expected.kind])
+  const findings = [...ageFindings(version), ...listed(inOrder.map(driftFinding))]
+  if (findings.length > 0) return findings
+  return catalog === null
+    ? [unknownSchema]
+    : [fine("schema", `as this version makes it (${version}), nothing missing or changed`)]
+}
+
+const noMigrations = error("schema", {
+  code: "MIGRATIONS_MISSING",
+  what: "Sync Scheduler is not installed in this database",
+  why: "its tables and functions are not there, so nothing can be scheduled",
+  fix: 'sync-scheduler schema print | psql -v ON_ERROR_STOP=1 "$SUPABASE_DB_URL", or supabase db push'
+})
+
+const unknownSchema = warning("schema", {
+  code: "SCHEMA_UNKNOWN",
+  what: "the database has all migrations but does not answer the doctor",
+  why: "the function read_sync_diagnosis is gone, or the API has not reloaded its schema",
+  fix: `${printed(["read_sync_diagnosis"])}; then notify pgrst, 'reload schema';`
+})
+
+const ageFindings = (version: string): ReadonlyArray<Finding> => {
+  if (version > SCHEMA_VERSION) {
+    return [
+      warning("schema", {
+        code: "BINARY_OLD",
+        what: `the database is at ${version}, this binary knows ${SCHEMA_VERSION}`,
+        why: "it goes on working, but knows nothing of what is newer",
+        fix: "Update sync-scheduler on this machine."
+      })
+    ]
+  }
+  const missing = migrations.filter((one) => one.version > version)
+  const [next] = missing
+  if (next === undefined) return []
+  const isTooOld = version < OLDEST_SCHEMA
+  return [
+    (isTooOld ? error : warning)("schema", {
+      code: isTooOld ? "SCHEMA_TOO_OLD" : "SCHEMA_OLDER",
+      what: `the database is at ${version}: ${missing.length === 1 ? "1 migration is" : `${missing.length} migrations are`} missing, from ${next.version}_${next.name} on`,
+      why: isTooOld
+        ? "ticks of this version call what is not there"
+        : "ticks of this version work in it, newer commands may not",
+      fix: `sync-scheduler schema print --after ${version} | psql -v ON_ERROR_STOP=1 "$SUPABASE_DB_URL", or supabase db push`
+    })
+  ]
+}
+
+/** The command that makes these objects again. */
+function printed(names: ReadonlyArray<string>): string {
+  const only = names.map((name) => `--only ${name}`).join(" ")
+  return `sync-scheduler schema print ${only} | psql -v ON_ERROR_STOP=1 "$SUPABASE_DB_URL"`
+}
+
+const shortName = (name: string): string => name.replace(/\(.*$/, "")
+
+const driftFinding = ({ expected, found }: Drift): Finding => {
+  const { kind, name } = expected
+  const short = shortName(name)
+  if (found === null) {
+    return error("schema", {
+      code: "SCHEMA_MISSING",
+      what: `${kind} ${name} is missing`,
+      why: WHY_MISSING[kind],
+      fix: printed([short])
+    })
+  }
+  if (kind === "trigger") {
+    const [, table = "", trigger = ""] = /^public\.(\w+)\.(\w+)$/.exec(name) ?? []
+    return error("schema", {
+      code: "TRIGGER_DISABLED",
+      what: `trigger ${trigger} of ${table} is disabled`,
+      why: WHY_MISSING.trigger,
+      fix: `alter table public.${table} enable trigger ${trigger};`
+    })
+  }
+  if (kind === "index") {
+    return error("schema", {
+      code: "SCHEMA_CHANGED",
+      what: `index ${short} is ${found.print ?? "another one"}, not ${expected.print ?? "that"}`,
+      why: WHY_MISSING.index,
+      fix: `drop index ${short}; then ${printed([short])}`
+    })
+  }
+  return warning("schema", {
+    code: "SCHEMA_CHANGED",
+    what: `${kind} ${name} is not the one that the migrations make`,
+    why: "it was changed by hand: what it does now is not known here",
+    fix:
+      kind === "function"
+        ? printed([short])
+        : `Compare it with: sync-scheduler schema print --only ${short}`
+  })
+}
+
+const ORDER: Record<Drift["expected"]["kind"], number> = {
+  table: 0,
+  column: 1,
+  index: 2,
+  view: 3,
+  function: 4,
+  trigger: 5
+}
+
+const WHY_MISSING: Record<Drift["expected"]["kind"], string> = {
+  function: "whatever calls it fails",
+  table: "what is recorded there is lost, and calls that write it fail",
+  view: "who reads it, to see whether ticks go on, gets an error",
+  column: "functions that read or write it fail",
+  index: "what makes a claim safe, or keeps a tick fast, is not there",
+  trigger: "edits and runs are no longer followed by what must follow them"
+}
+
+const listed = (findings: ReadonlyArray<Finding>): ReadonlyArray<Finding> => {
+  const [first] = findings.slice(MOST)
+  return first === undefined
+    ? findings
+    : [
+        ...findings.slice(0, MOST),
+        {
+          ...first,
+          what: `${findings.length - MOST} more are missing or changed, such as: ${first.what}`
+        }
+      ]
+}
+
+/** Who may reach what: row level security, and what is open to the roles that browsers have. */
+export const accessFindings = (catalog: Catalog | null): ReadonlyArray<Finding> => {
+  if (catalog === null || catalog.schema_version === null) return []
+  const ours = new Set(namesOf(expectedItems))
+  const isOurs = (name: string) => name.startsWith("sync_scheduler.") || ours.has(name.slice(7))
+  const functions = catalog.functions.filter(({ name }) => isOurs(name))
+  const findings = [
+    ...catalog.tables.filter(({ kind, rls }) => kind === "table" && !rls).map(rlsFinding),
+    ...catalog.tables.filter(({ open_to }) => open_to.length > 0).flatMap(openTable),
+    ...functions.filter(({ open_to }) => open_to.length > 0).map(openFunction),
+    ...[
+      ...functions.filter(({ name, service }) => name.startsWith("public.") && !service),
+      ...catalog.tables.filter(({ service }) => !service)
+    ].map(closedFinding)
+  ]
+  return findings.length > 0
+    ? listed(findings)
+    : [
+        fine(
+          "access",
+          `row level security is on, and nothing is open to anon or authenticated (${functions.length} functions, ${catalog.tables.length} tables)`
+        )
+      ]
+}
+
+const rlsFinding = ({ name, open_to }: Catalog["tables"][number]): Finding => {
+  const isOpen = open_to.length > 0
+  return (isOpen ? error : warning)("access", {
+    code: "RLS_OFF",
+    what: `row level security of ${name} is off`,
+    why: isOpen
+      ? `whoever has the project's anon key may use it (${open_to.join(", ")})`
+      : "a grant to anon or authenticated would open all of it",
+    fix: `alter table ${name} enable row level security;`
+  })
+}
+
+/** With policies of the project's own a table may well be shown to its users; without row level security it is all theirs. */
+const openTable = ({ name, open_to, rls }: Catalog["tables"][number]): ReadonlyArray<Finding> => {
+  const isAdoptable = /^public\.(organization_integrations|sync_run_log)$/.test(name)
+  if (isAdoptable && rls) return []
+  return [
+    error("access", {
+      code: "OPEN_TO_OTHERS",
+      what: `${name} is granted to others than service_role: ${open_to.join(", ")}`,
+      why: "the anon key is public: anybody could read it or change what runs",
+      fix: `revoke all on ${name} from public, anon, authenticated;`
+    })
+  ]
+}
+
+const openFunction = ({ args, name, open_to }: Catalog["functions"][number]): Finding =>
+  error("access", {
+    code: "OPEN_TO_OTHERS",
+    what: `${name} may be called by ${open_to.join(", ")}`,
+    why: "the anon key is public: anybody could start or stop syncs",
+    fix: `revoke all on function ${name}(${args}) from public, anon, authenticated;`
+  })
+
+const closedFinding = (one: Catalog["functions"][number] | Catalog["tables"][number]): Finding => {
+  const object = "args" in one ? `function ${one.name}(${one.args})` : one.name
+  return error("access", {
+    code: "CLOSED_TO_SERVICE",
+    what: `service_role may not use ${one.name}`,
+    why: "calls with the secret key are refused",
+    fix: `grant ${"args" in one ? "execute" : "all"} on ${object} to service_role;`
+  })
+}

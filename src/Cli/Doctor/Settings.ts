@@ -1,0 +1,137 @@
+import { Redacted } from "effect"
+import type { Inspection } from "../../Config/Load.ts"
+import { type Settings, table } from "../../Config.ts"
+import * as Duration from "../../Domain/Duration.ts"
+import { error, type Finding, fine, warning } from "./Finding.ts"
+
+const SLACK = /^https:\/\/hooks\.slack(?:-gov)?\.com\//
+
+/** The platform cuts a function's answer off after this long, and its work after the longest wall clock. */
+const PLATFORM_ANSWER_MS = 150_000
+const PLATFORM_WORK_MS = 400_000
+
+/** What is malformed or missing, and what is odd. `missing` is what a tick needs and has not. */
+export const settingFindings = (
+  { problems, warnings }: Inspection,
+  missing: Inspection["problems"]
+): ReadonlyArray<Finding> => {
+  const wrong = [...missing, ...problems].map(({ fix, what, why }) =>
+    error("settings", { code: "CONFIGURATION", what, why, fix })
+  )
+  const odd = warnings.map((what) =>
+    warning("settings", {
+      code: "SETTING_ODD",
+      what,
+      why: "it stops nothing, and is hardly what was meant",
+      fix: "See every setting and where it comes from: sync-scheduler env"
+    })
+  )
+  const all = [...wrong, ...odd]
+  return all.length > 0 ? all : [fine("settings", "complete, and all of them can be read")]
+}
+
+/** Settings that contradict each other: each is allowed, together they do harm. */
+export const contradictionsOf = (settings: Settings): ReadonlyArray<Finding> => {
+  const { driftAlert, interval, invokeTimeout, leaseMargin, quiescence, runningGuard } = settings
+  const show = (ms: number) => Duration.format(ms)
+  const lease = invokeTimeout + leaseMargin
+  const found = [
+    invokeTimeout > quiescence &&
+      error("timeouts", {
+        code: "TIMEOUT_OVER_QUIESCENCE",
+        what: `${table.invokeTimeout.key} (${show(invokeTimeout)}) is longer than ${table.quiescence.key} (${show(quiescence)})`,
+        why: "a run that times out is tried again at once, while the function may still be at work: it could export twice",
+        fix: `Set ${table.quiescence.key} to the longest time that a function may work, and more than ${show(invokeTimeout)}.`
+      }),
+    quiescence < PLATFORM_WORK_MS &&
+      invokeTimeout <= quiescence &&
+      warning("timeouts", {
+        code: "QUIESCENCE_SHORT",
+        what: `${table.quiescence.key} is ${show(quiescence)}, shorter than an Edge Function may work (${show(PLATFORM_WORK_MS)} on paid plans)`,
+        why: "a run whose outcome is unknown may be repeated while the first attempt is still at work",
+        fix: `Set ${table.quiescence.key}=430s, unless no function works that long.`
+      }),
+    lease > runningGuard &&
+      error("timeouts", {
+        code: "LEASE_OVER_GUARD",
+        what: `the lease of a run (${table.invokeTimeout.key} and ${table.leaseMargin.key}: ${show(lease)}) is longer than ${table.runningGuard.key} (${show(runningGuard)})`,
+        why: "a function that answers 202 would lose its run before one that answers at the end would",
+        fix: `Set ${table.runningGuard.key} to more than ${show(lease)}.`
+      }),
+    invokeTimeout < PLATFORM_ANSWER_MS &&
+      warning("timeouts", {
+        code: "TIMEOUT_SHORT",
+        what: `${table.invokeTimeout.key} is ${show(invokeTimeout)}: the platform lets a function answer within ${show(PLATFORM_ANSWER_MS)}`,
+        why: "a sync that takes longer ends unknown although it may have worked",
+        fix: `Set ${table.invokeTimeout.key}=155s, or let long syncs answer 202.`
+      }),
+    interval > driftAlert &&
+      warning("timeouts", {
+        code: "INTERVAL_OVER_DRIFT",
+        what: `${table.interval.key} (${show(interval)}) is longer than ${table.driftAlert.key} (${show(driftAlert)})`,
+        why: "runs that wait for the next tick count as late, and are alerted on",
+        fix: `Set ${table.interval.key}=60s, or raise ${table.driftAlert.key}.`
+      })
+  ]
+  const findings = found.filter((one) => one !== false)
+  return findings.length > 0
+    ? findings
+    : [
+        fine(
+          "timeouts",
+          `timeout ${show(invokeTimeout)}, lease ${show(lease)}, quiescence ${show(quiescence)}, guard ${show(runningGuard)}`
+        )
+      ]
+}
+
+/** Who is told when something is wrong, and who notices when nothing runs any more. */
+export const alertFindings = (
+  settings: Settings,
+  state: {
+    readonly unsent: number
+    readonly gave_up: number
+    readonly last_error: string | null
+  } | null
+): ReadonlyArray<Finding> => {
+  const { alertFormat, alertWebhookSecret, alertWebhookUrl, pingUrl } = settings
+  const receiver = alertWebhookUrl === null ? "" : Redacted.value(alertWebhookUrl)
+  const isSlack = alertFormat === "slack" || (alertFormat === "auto" && SLACK.test(receiver))
+  const found = [
+    alertWebhookUrl === null &&
+      warning("alerts", {
+        code: "ALERTS_OFF",
+        what: `${table.alertWebhookUrl.key} is not set`,
+        why: "nobody is told of failed, late or missed syncs",
+        fix: `Set it to a webhook or a Slack incoming webhook, then: sync-scheduler notify test`
+      }),
+    alertWebhookUrl !== null &&
+      alertWebhookSecret === null &&
+      !isSlack &&
+      warning("alerts", {
+        code: "ALERTS_UNSIGNED",
+        what: `${table.alertWebhookSecret.key} is not set`,
+        why: "the receiver cannot tell our alerts from anybody else's",
+        fix: 'Make one with: echo "whsec_$(openssl rand -base64 32)"'
+      }),
+    pingUrl === null &&
+      warning("alerts", {
+        code: "PING_OFF",
+        what: `${table.pingUrl.key} is not set`,
+        why: "when the scheduler itself stops, nothing of it is left to say so",
+        fix: "Set it to a check of Healthchecks or the like, or let a monitor run: sync-scheduler check"
+      }),
+    state !== null &&
+      alertWebhookUrl !== null &&
+      state.unsent + state.gave_up > 0 &&
+      warning("alerts", {
+        code: "ALERTS_UNSENT",
+        what: `${state.unsent} alerts wait for over 10 minutes, ${state.gave_up} were given up in the last day`,
+        why: `the receiver does not take them${state.last_error === null ? "" : `: ${state.last_error}`}`,
+        fix: "Try the receiver: sync-scheduler notify test"
+      })
+  ]
+  const findings = found.filter((one) => one !== false)
+  return findings.length > 0
+    ? findings
+    : [fine("alerts", "incidents are posted, and a dead man's switch is pinged")]
+}

@@ -1,0 +1,159 @@
+import type { Diagnosis } from "../../Domain/DiagnosisRpc.ts"
+import * as Duration from "../../Domain/Duration.ts"
+import type { Examined } from "./Database.ts"
+import { error, type Finding, fine, warning } from "./Finding.ts"
+
+/** Clocks further apart are an incident at every tick as well. */
+const SKEW_ALERT_MS = 5_000
+
+/** Whether this machine's clock and the database's agree. */
+export const clockFindings = (skew: Examined["skew"]): ReadonlyArray<Finding> => {
+  if (skew === null) return []
+  const { ms, plusMinusMs } = skew
+  const apart = Duration.format(Math.abs(ms))
+  const unsure = `± ${Duration.format(plusMinusMs)}`
+  return Math.abs(ms) - plusMinusMs > SKEW_ALERT_MS
+    ? [
+        error("clock", {
+          code: "CLOCK_SKEW",
+          what: `this machine's clock is ${apart} ${ms > 0 ? "ahead of" : "behind"} the database's (${unsure})`,
+          why: "what is due goes by the database's clock, but logs, alerts and deadlines here go by this one",
+          fix: "timedatectl set-ntp true (systemd), or set this machine's clock by NTP in another way."
+        })
+      ]
+    : [fine("clock", `within ${apart} of the database's (${unsure})`)]
+}
+
+/** Over which role the key works, and whether that may do what an engine does. */
+export const roleFindings = ({ role }: Diagnosis, isApi: boolean): ReadonlyArray<Finding> => [
+  isApi && role !== "service_role"
+    ? warning("key", {
+        code: "KEY_ROLE",
+        what: `the database knows the key as ${role}`,
+        why: "everything is open to service_role, to others only what was granted by hand",
+        fix: "Set SUPABASE_SECRET_KEY to a secret key (Dashboard: Project Settings, API Keys)."
+      })
+    : fine("key", `the database knows the caller as ${role}`)
+]
+
+/** Whether ticks go on, and by which engines. */
+export const tickFindings = ({ engines, status }: Diagnosis): ReadonlyArray<Finding> => {
+  if (status === null) return []
+  const ago = Duration.format((status.seconds_since_last_tick ?? 0) * 1000)
+  const start =
+    "Look at what starts them: systemctl status sync-scheduler.timer, the container or CronJob, or select * from cron.job; by hand: sync-scheduler run"
+  if (status.verdict === "never") {
+    return [
+      warning("ticks", {
+        code: "TICKS_NEVER",
+        what: "no tick has run yet",
+        why: "syncs run only while something starts ticks",
+        fix: "sync-scheduler run, then let it be started every minute: sync-scheduler install systemd --print"
+      })
+    ]
+  }
+  if (status.verdict === "stopped") {
+    return [
+      error("ticks", {
+        code: "TICKS_STOPPED",
+        what: `ticks have stopped: the last one was ${ago} ago`,
+        why: "nothing that is due is run until they go on",
+        fix: start
+      })
+    ]
+  }
+  const hosts = new Set((engines ?? []).map(({ host }) => host)).size
+  const versions = [...new Set((engines ?? []).map(({ version }) => version ?? "unknown"))]
+  const findings: Array<Finding> = []
+  if (status.verdict === "late") {
+    findings.push(
+      error("ticks", {
+        code: "TICKS_LATE",
+        what: `ticks run, the last one ${ago} ago, but syncs are due for over 5 minutes (${status.overdue ?? "some"})`,
+        why: "the engines do not keep up, or cannot claim or reach what is due",
+        fix: "sync-scheduler run --dry-run shows what is due; sync-scheduler run says why it does not start."
+      })
+    )
+  }
+  if (versions.length > 1) {
+    findings.push(
+      warning("ticks", {
+        code: "ENGINES_DIFFER",
+        what: `engines of ${versions.length} versions ticked within a day: ${versions.join(", ")}`,
+        why: "that is right while a new version is rolled out, and an engine that was forgotten afterwards",
+        fix: `Update or stop the older ones: ${(engines ?? []).map(({ host, version }) => `${host} (${version ?? "unknown"})`).join(", ")}`
+      })
+    )
+  }
+  return findings.length > 0
+    ? findings
+    : [
+        fine(
+          "ticks",
+          `the last one ${ago} ago; engines on ${hosts} ${hosts === 1 ? "host" : "hosts"} within a day`
+        )
+      ]
+}
+
+/** Whether old rows are deleted, as every tick does a batch at a time. */
+export const historyFindings = ({ history }: Diagnosis): ReadonlyArray<Finding> => {
+  if (history === null || history === undefined) return []
+  const { oldest_run_days: runs, oldest_tick_days: ticks } = history
+  const isOver = (runs ?? 0) > KEEP_RUNS_DAYS + 3 || (ticks ?? 0) > KEEP_TICKS_DAYS + 3
+  return isOver
+    ? [
+        warning("history", {
+          code: "RETENTION_BEHIND",
+          what: `the oldest finished run is ${runs ?? 0} days old, the oldest tick ${ticks ?? 0}`,
+          why: `runs are kept ${KEEP_RUNS_DAYS} days and ticks ${KEEP_TICKS_DAYS}: deletion does not keep up, or a foreign key of yours refuses it`,
+          fix: "select public.prune_sync_history(p_limit => 10000); repeat until it deletes nothing, and see the error it raises."
+        })
+      ]
+    : [fine("history", `runs of ${runs ?? 0} days, ticks of ${ticks ?? 0} days are kept`)]
+}
+
+const KEEP_RUNS_DAYS = 400
+const KEEP_TICKS_DAYS = 30
+/** Rows of cron.job_run_details that slow pg_cron down. */
+const MANY_DETAILS = 1_000_000
+
+/** Jobs of pg_cron that start the scheduler: there should be one, or none when something else does. */
+export const cronFindings = ({ cron }: Diagnosis): ReadonlyArray<Finding> => {
+  if (cron === null) return [fine("pg_cron", "not installed; ticks are started by something else")]
+  if (cron.jobs === null) return [fine("pg_cron", "installed; its jobs are not shown to this role")]
+  const names = cron.jobs.map(({ id, name }) => `${name ?? "a job"} (${id})`).join(", ")
+  const active = cron.jobs.filter((job) => job.active)
+  const findings = [
+    active.length > 1 &&
+      warning("pg_cron", {
+        code: "CRON_DUPLICATE",
+        what: `${active.length} jobs start Sync Scheduler: ${names}`,
+        why: "nothing runs twice by that, but every tick is paid for twice",
+        fix: `select cron.unschedule(${active.at(-1)?.id ?? 0});`
+      }),
+    cron.jobs.length > 0 &&
+      active.length === 0 &&
+      error("pg_cron", {
+        code: "CRON_INACTIVE",
+        what: `the job is there and not active: ${names}`,
+        why: "it starts no tick",
+        fix: `select cron.alter_job(${cron.jobs[0]?.id ?? 0}, active => true);`
+      }),
+    (cron.kept_details ?? 0) > MANY_DETAILS &&
+      warning("pg_cron", {
+        code: "CRON_DETAILS",
+        what: `cron.job_run_details holds about ${(cron.kept_details ?? 0).toLocaleString("en-US")} rows`,
+        why: "pg_cron never deletes them",
+        fix: "delete from cron.job_run_details where end_time < now() - interval '7 days';"
+      })
+  ].filter((one) => one !== false)
+  if (findings.length > 0) return findings
+  return [
+    fine(
+      "pg_cron",
+      active.length === 0
+        ? "installed, with no job of ours; ticks are started by something else"
+        : `one job starts Sync Scheduler: ${names}, ${active[0]?.schedule ?? ""}`
+    )
+  ]
+}
