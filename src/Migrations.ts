@@ -14,6 +14,7 @@ import setBased from "../supabase/migrations/20261124001100_set_based.sql" with 
 import returnStarts from "../supabase/migrations/20261124001200_return_starts.sql" with {
   type: "text"
 }
+import operator from "../supabase/migrations/20261125000100_operator.sql" with { type: "text" }
 import ticket from "../supabase/migrations/20261125000400_ticket.sql" with { type: "text" }
 import schemaCompatibility from "../supabase/migrations/20261125000500_schema_compatibility.sql" with {
   type: "text"
@@ -45,6 +46,7 @@ export const migrations: ReadonlyArray<Migration> = [
   { version: "20261124001000", name: "warm_up", sql: warmUp },
   { version: "20261124001100", name: "set_based", sql: setBased },
   { version: "20261124001200", name: "return_starts", sql: returnStarts },
+  { version: "20261125000100", name: "operator", sql: operator },
   { version: "20261125000400", name: "ticket", sql: ticket },
   { version: "20261125000500", name: "schema_compatibility", sql: schemaCompatibility },
   { version: "20261125000600", name: "doctor", sql: doctor }

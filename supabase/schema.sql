@@ -62,7 +62,8 @@ create table public.organization_integrations (
   health_method text default 'HEAD'::text not null,
   config jsonb default '{}'::jsonb not null,
   created_at timestamp with time zone default now() not null,
-  updated_at timestamp with time zone default now() not null
+  updated_at timestamp with time zone default now() not null,
+  org_name text
 );
 alter table public.organization_integrations add constraint organization_integrations_catch_up_check CHECK ((catch_up = ANY (ARRAY['latest'::text, 'all'::text, 'skip'::text])));
 alter table public.organization_integrations add constraint organization_integrations_catch_up_window_check CHECK ((catch_up_window > '00:00:00'::interval));
@@ -150,8 +151,10 @@ alter table public.sync_incident add constraint sync_incident_alert_gave_up_chec
 alter table public.sync_incident add constraint sync_incident_alert_transition_check CHECK ((alert_transition = ANY (ARRAY['opened'::text, 'resolved'::text])));
 alter table public.sync_incident add constraint sync_incident_kind_check CHECK ((kind = ANY (ARRAY['drift'::text, 'cold_start'::text, 'missed'::text, 'rescued'::text, 'unknown'::text, 'clock_skew'::text, 'health'::text, 'schedule_error'::text, 'breaker'::text])));
 alter table public.sync_incident add constraint sync_incident_pkey PRIMARY KEY (id);
+CREATE INDEX sync_incident_integration ON public.sync_incident USING btree (integration_id, id);
 CREATE UNIQUE INDEX sync_incident_open ON public.sync_incident USING btree (kind, subject) WHERE (resolved_at IS NULL);
 CREATE INDEX sync_incident_resolved ON public.sync_incident USING btree (resolved_at) WHERE (resolved_at IS NOT NULL);
+CREATE INDEX sync_incident_run ON public.sync_incident USING btree (run_id) WHERE (run_id IS NOT NULL);
 CREATE INDEX sync_incident_unsent ON public.sync_incident USING btree (id) WHERE (((resolved_at IS NULL) AND (notified_at IS NULL) AND (alert_gave_up IS NULL)) OR ((resolved_at IS NOT NULL) AND (resolve_notified_at IS NULL) AND (alert_gave_up IS DISTINCT FROM 'resolved'::text)));
 alter table public.sync_incident enable row level security;
 grant delete, insert, maintain, references, select, trigger, truncate, update on public.sync_incident to service_role;
@@ -219,12 +222,15 @@ alter table public.sync_run_log add constraint sync_run_log_error_message_check 
 alter table public.sync_run_log add constraint sync_run_log_pkey PRIMARY KEY (id);
 alter table public.sync_run_log add constraint sync_run_log_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'completed'::text, 'failed'::text, 'unknown'::text, 'skipped'::text])));
 alter table public.sync_run_log add constraint sync_run_log_trigger_check CHECK ((trigger = ANY (ARRAY['schedule'::text, 'catch_up'::text, 'manual'::text, 'backfill'::text])));
+CREATE INDEX sync_run_log_by_slot ON public.sync_run_log USING btree (scheduled_for DESC, id DESC);
+CREATE INDEX sync_run_log_completed ON public.sync_run_log USING btree (integration_id, scheduled_for DESC) WHERE (status = 'completed'::text);
 CREATE UNIQUE INDEX sync_run_log_key ON public.sync_run_log USING btree (idempotency_key);
 CREATE UNIQUE INDEX sync_run_log_one_live ON public.sync_run_log USING btree (integration_id) WHERE ((status = ANY (ARRAY['pending'::text, 'running'::text])) OR ((status = 'unknown'::text) AND (released_at IS NULL)));
 CREATE INDEX sync_run_log_pending ON public.sync_run_log USING btree (created_at, id) WHERE (status = 'pending'::text);
 CREATE INDEX sync_run_log_recent ON public.sync_run_log USING btree (created_at DESC);
 CREATE INDEX sync_run_log_running ON public.sync_run_log USING btree (lease_until) WHERE (status = 'running'::text);
 CREATE UNIQUE INDEX sync_run_log_slot ON public.sync_run_log USING btree (integration_id, scheduled_for);
+CREATE INDEX sync_run_log_trouble ON public.sync_run_log USING btree (scheduled_for DESC, id DESC) WHERE (status = ANY (ARRAY['failed'::text, 'unknown'::text]));
 CREATE INDEX sync_run_log_unknown ON public.sync_run_log USING btree (not_before) WHERE ((status = 'unknown'::text) AND (released_at IS NULL));
 CREATE TRIGGER sync_scheduler_after_adoption AFTER UPDATE ON public.sync_run_log FOR EACH ROW WHEN (((old.status = 'pending'::text) AND (new.status = 'running'::text) AND (old.claimed_by IS NOT NULL) AND (new.claimed_by IS DISTINCT FROM old.claimed_by))) EXECUTE FUNCTION sync_scheduler.after_run_adopted();
 CREATE TRIGGER sync_scheduler_after_first_contact AFTER UPDATE ON public.sync_run_log FOR EACH ROW WHEN (((old.warm_up_ms IS NULL) AND (new.warm_up_ms IS NOT NULL))) EXECUTE FUNCTION sync_scheduler.after_first_contact();
@@ -829,6 +835,46 @@ end
 $function$;
 grant execute on function public.read_pending_runs(text,integer,numeric,uuid,uuid[],uuid[]) to service_role;
 
+CREATE OR REPLACE FUNCTION public.read_sync_activity(p_integration_ids uuid[], p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_to timestamp with time zone DEFAULT NULL::timestamp with time zone, p_runs_each integer DEFAULT 100)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_to constant timestamptz := coalesce(p_to, v_now + interval '1 millisecond');
+  v_from constant timestamptz := coalesce(p_from, v_to - interval '1 day');
+  v_each constant integer := least(greatest(coalesce(p_runs_each, 100), 1), 2000);
+begin
+  if cardinality(p_integration_ids) > 1000 then
+    raise exception 'read_sync_activity: at most 1000 integrations' using errcode = '22023';
+  end if;
+  return jsonb_build_object('now', sync_scheduler.iso(v_now), 'from', sync_scheduler.iso(v_from), 'to', sync_scheduler.iso(v_to),
+    'integrations', coalesce((
+      select jsonb_agg(jsonb_build_object('integration_id', w.id, 'runs', coalesce(r.runs, '[]'), 'truncated', coalesce(r.n > v_each, false),
+               'ranges', coalesce(s.ranges, '[]')))
+        from unnest(p_integration_ids) as w(id)
+       cross join lateral (
+         select count(*) as n, jsonb_agg(jsonb_build_array(sync_scheduler.epoch_ms(l.scheduled_for), l.status,
+                  sync_scheduler.epoch_ms(l.started_at), sync_scheduler.epoch_ms(l.finished_at), l.attempt, l.id)
+                  order by l.scheduled_for) filter (where l.newest <= v_each) as runs
+           from (select l.*, row_number() over (order by l.scheduled_for desc) as newest from (
+                   select g.* from public.sync_run_log g
+                    where g.integration_id = w.id and g.scheduled_for >= v_from and g.scheduled_for < v_to
+                    order by g.scheduled_for desc limit v_each + 1) l) l) r
+       cross join lateral (
+         select jsonb_agg(jsonb_build_array(sync_scheduler.epoch_ms(g."from"), sync_scheduler.epoch_ms(g."to"), g.count, g.reason)
+                  order by g."from") as ranges
+           from (select * from public.sync_skipped_range k
+                  where k.integration_id = w.id and k."from" < v_to and k."to" >= v_from order by k."from" desc limit v_each) g) s), '[]'));
+end
+$function$;
+grant execute on function public.read_sync_activity(uuid[],timestamp with time zone,timestamp with time zone,integer) to service_role;
+
 CREATE OR REPLACE FUNCTION public.read_sync_audit(p_from timestamp with time zone, p_to timestamp with time zone DEFAULT NULL::timestamp with time zone, p_cursor text DEFAULT NULL::text, p_limit integer DEFAULT 20000, p_org_id uuid DEFAULT NULL::uuid, p_integration_ids uuid[] DEFAULT NULL::uuid[])
  RETURNS jsonb
  LANGUAGE plpgsql
@@ -1042,6 +1088,182 @@ end
 $function$;
 grant execute on function public.read_sync_diagnosis(text[]) to service_role;
 
+CREATE OR REPLACE FUNCTION public.read_sync_figures(p_days integer DEFAULT 90, p_integration_id uuid DEFAULT NULL::uuid)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_days constant integer := least(greatest(coalesce(p_days, 90), 1), 400);
+  v_cap constant integer := 10000;
+  v_day timestamptz;
+  v_runs bigint; v_failed bigint; v_unknown bigint; v_passed_over bigint;
+  v_rows jsonb[] := '{}';
+  v_lag jsonb;
+begin
+  select jsonb_build_object('runs', count(*), 'p50_ms', percentile_disc(0.5) within group (order by d.drift_ms),
+           'p95_ms', percentile_disc(0.95) within group (order by d.drift_ms), 'max_ms', max(d.drift_ms), 'sampled', count(*) >= 100000)
+    into v_lag
+    from (select l.drift_ms from public.sync_run_log l
+           where p_integration_id is null and l.scheduled_for > v_now - interval '1 day' and l.drift_ms is not null
+             and l.trigger in ('schedule', 'catch_up') order by l.scheduled_for desc, l.id desc limit 100000) d
+   where p_integration_id is null;
+  if p_integration_id is not null then
+    select jsonb_build_object('runs', count(*), 'p50_ms', percentile_disc(0.5) within group (order by l.drift_ms),
+             'p95_ms', percentile_disc(0.95) within group (order by l.drift_ms), 'max_ms', max(l.drift_ms), 'sampled', false)
+      into v_lag
+      from public.sync_run_log l
+     where l.integration_id = p_integration_id and l.scheduled_for > v_now - interval '1 day' and l.drift_ms is not null
+       and l.trigger in ('schedule', 'catch_up');
+  end if;
+  for n in reverse v_days - 1 .. 0 loop
+    v_day := date_trunc('day', v_now, 'UTC') - make_interval(days => n);
+    if p_integration_id is null then
+      select count(*) into v_runs from (select 1 from public.sync_run_log l
+        where l.scheduled_for >= v_day and l.scheduled_for < v_day + interval '1 day' limit v_cap) c;
+      select count(*) filter (where c.status = 'failed'), count(*) filter (where c.status = 'unknown') into v_failed, v_unknown
+        from (select l.status from public.sync_run_log l
+               where l.scheduled_for >= v_day and l.scheduled_for < v_day + interval '1 day' and l.status in ('failed', 'unknown')
+               limit v_cap) c;
+      select coalesce(sum(c.count), 0) into v_passed_over
+        from (select r.count from public.sync_skipped_range r
+               where r."to" >= v_day and r."to" < v_day + interval '1 day' limit v_cap) c;
+    else
+      select count(*), count(*) filter (where l.status = 'failed'), count(*) filter (where l.status = 'unknown')
+        into v_runs, v_failed, v_unknown from public.sync_run_log l
+       where l.integration_id = p_integration_id and l.scheduled_for >= v_day and l.scheduled_for < v_day + interval '1 day';
+      select coalesce(sum(r.count), 0) into v_passed_over from public.sync_skipped_range r
+       where r.integration_id = p_integration_id and r."from" < v_day + interval '1 day' and r."to" >= v_day
+         and r."to" < v_day + interval '1 day';
+    end if;
+    v_rows := v_rows || jsonb_build_object('day', to_char(v_day at time zone 'UTC', 'YYYY-MM-DD'), 'runs', v_runs, 'failed', v_failed,
+      'unknown', v_unknown, 'passed_over', v_passed_over,
+      'capped', p_integration_id is null and (v_runs >= v_cap or v_failed + v_unknown >= v_cap));
+  end loop;
+  return jsonb_build_object('now', sync_scheduler.iso(v_now), 'lag', v_lag, 'days', to_jsonb(v_rows));
+end
+$function$;
+grant execute on function public.read_sync_figures(integer,uuid) to service_role;
+
+CREATE OR REPLACE FUNCTION public.read_sync_names(p_limit integer DEFAULT 20000)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+ SET jit TO 'off'
+AS $function$
+  select jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'integrations', coalesce(jsonb_agg(jsonb_build_object(
+           'integration_id', n.id, 'org_id', n.org_id, 'org_name', n.org_name, 'integration_type', n.integration_type)), '[]'))
+    from (select i.id, i.org_id, left(i.org_name::text, 200) as org_name, i.integration_type
+            from public.organization_integrations i order by i.id limit least(greatest(coalesce(p_limit, 20000), 1), 20000)) n
+$function$;
+grant execute on function public.read_sync_names(integer) to service_role;
+
+CREATE OR REPLACE FUNCTION public.read_sync_run(p_run text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+declare
+  v_digits constant text := lower(replace(btrim(p_run), '-', ''));
+  v_found public.sync_run_log[] := '{}';
+  r public.sync_run_log;
+begin
+  if v_digits ~ '^[0-9a-f]{4,32}$' then
+    v_found := array(select l from public.sync_run_log l
+      where l.id between rpad(v_digits, 32, '0')::uuid and rpad(v_digits, 32, 'f')::uuid order by l.id limit 10);
+  end if;
+  if cardinality(v_found) = 1 then
+    r := v_found[1];
+  end if;
+  return jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()),
+    'candidates', coalesce((select jsonb_agg(f.id) from unnest(v_found) f), '[]'),
+    'run', case when r.id is not null then sync_scheduler.run_view(r) || jsonb_build_object('idempotency_key', r.idempotency_key,
+      'warm_up_ms', r.warm_up_ms, 'heartbeat_at', sync_scheduler.iso(r.heartbeat_at), 'fenced', r.fenced, 'response', r.response) end,
+    'events', sync_scheduler.events_view(r.id, 500),
+    'incidents', coalesce((select jsonb_agg(sync_scheduler.incident_view(c) order by c.id) from (
+        select * from public.sync_incident k where k.run_id = r.id order by k.id desc limit 50) c), '[]'),
+    'integration', sync_scheduler.standing_of(r.integration_id));
+end
+$function$;
+grant execute on function public.read_sync_run(text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.read_sync_runs(p_since timestamp with time zone DEFAULT NULL::timestamp with time zone, p_until timestamp with time zone DEFAULT NULL::timestamp with time zone, p_statuses jsonb DEFAULT NULL::jsonb, p_late_ms bigint DEFAULT NULL::bigint, p_org_id uuid DEFAULT NULL::uuid, p_integration_ids uuid[] DEFAULT NULL::uuid[], p_limit integer DEFAULT 100, p_cursor text DEFAULT NULL::text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_limit constant integer := least(greatest(coalesce(p_limit, 100), 1), 1000);
+  v_since constant timestamptz := coalesce(p_since, '-infinity');
+  v_until timestamptz := coalesce(p_until, 'infinity');
+  v_before uuid := 'ffffffff-ffff-ffff-ffff-ffffffffffff';
+  v_statuses constant text[] := case when jsonb_typeof(p_statuses) = 'array' then array(select jsonb_array_elements_text(p_statuses)) end;
+  v_late_before constant timestamptz := case when p_late_ms is not null then v_now - make_interval(secs => p_late_ms / 1000.0) end;
+  v_ids uuid[] := p_integration_ids;
+  v_rows public.sync_run_log[];
+begin
+  if p_cursor is not null then
+    v_until := least(v_until, split_part(p_cursor, '|', 1)::timestamptz + interval '1 millisecond');
+    v_before := split_part(p_cursor, '|', 2)::uuid;
+  end if;
+  if p_org_id is not null then
+    v_ids := array(select i.id from public.organization_integrations i
+                    where i.org_id = p_org_id and (p_integration_ids is null or i.id = any (p_integration_ids)) order by i.id limit 1000);
+  end if;
+  if v_ids is not null then
+    v_rows := array(select l from unnest(v_ids) w(id) cross join lateral (
+        select * from public.sync_run_log g
+         where g.integration_id = w.id and g.scheduled_for >= v_since and g.scheduled_for < v_until
+           and (p_cursor is null or (date_trunc('milliseconds', g.scheduled_for), g.id) < (split_part(p_cursor, '|', 1)::timestamptz, v_before))
+           and (v_statuses is null or g.status = any (v_statuses))
+           and (p_late_ms is null or g.drift_ms > p_late_ms or (g.started_at is null and g.status = 'pending' and g.scheduled_for < v_late_before))
+         order by g.scheduled_for desc limit v_limit + 1) l
+      order by l.scheduled_for desc, l.id desc limit v_limit + 1);
+  elsif v_statuses <@ array['failed', 'unknown'] then
+    v_rows := array(select l from public.sync_run_log l
+      where l.scheduled_for >= v_since and l.scheduled_for < v_until and l.status in ('failed', 'unknown')
+        and (p_cursor is null or (date_trunc('milliseconds', l.scheduled_for), l.id) < (split_part(p_cursor, '|', 1)::timestamptz, v_before))
+        and l.status = any (v_statuses) and (p_late_ms is null or l.drift_ms > p_late_ms)
+      order by l.scheduled_for desc, l.id desc limit v_limit + 1);
+  elsif v_statuses <@ array['pending', 'running'] then
+    v_rows := array(select l from (select * from public.sync_run_log g where g.status in ('pending', 'running') offset 0) l
+      where l.scheduled_for >= v_since and l.scheduled_for < v_until and l.status = any (v_statuses)
+        and (p_cursor is null or (date_trunc('milliseconds', l.scheduled_for), l.id) < (split_part(p_cursor, '|', 1)::timestamptz, v_before))
+        and (p_late_ms is null or l.drift_ms > p_late_ms or (l.started_at is null and l.status = 'pending' and l.scheduled_for < v_late_before))
+      order by l.scheduled_for desc, l.id desc limit v_limit + 1);
+  else
+    v_rows := array(select l from public.sync_run_log l
+      where l.scheduled_for >= v_since and l.scheduled_for < v_until
+        and (p_cursor is null or (date_trunc('milliseconds', l.scheduled_for), l.id) < (split_part(p_cursor, '|', 1)::timestamptz, v_before))
+        and (v_statuses is null or l.status = any (v_statuses))
+        and (p_late_ms is null or l.drift_ms > p_late_ms or (l.started_at is null and l.status = 'pending' and l.scheduled_for < v_late_before))
+      order by l.scheduled_for desc, l.id desc limit v_limit + 1);
+  end if;
+  return jsonb_build_object('now', sync_scheduler.iso(v_now),
+    'runs', coalesce((select jsonb_agg(sync_scheduler.run_view(r) || jsonb_build_object('org_name', left(i.org_name::text, 200),
+                 'timezone', coalesce(i.timezone, 'UTC')) order by r.scheduled_for desc, r.id desc)
+        from unnest(v_rows[1:v_limit]) r left join public.organization_integrations i on i.id = r.integration_id), '[]'),
+    'cursor', case when cardinality(v_rows) > v_limit then
+      sync_scheduler.iso((v_rows[v_limit]).scheduled_for) || '|' || (v_rows[v_limit]).id end);
+end
+$function$;
+grant execute on function public.read_sync_runs(timestamp with time zone,timestamp with time zone,jsonb,bigint,uuid,uuid[],integer,text) to service_role;
+
 CREATE OR REPLACE FUNCTION public.read_sync_schema()
  RETURNS jsonb
  LANGUAGE sql
@@ -1049,6 +1271,77 @@ CREATE OR REPLACE FUNCTION public.read_sync_schema()
  SET search_path TO ''
 RETURN jsonb_build_object('schema_version', sync_scheduler.schema_version(), 'engines_from', sync_scheduler.engines_from());
 grant execute on function public.read_sync_schema() to service_role;
+
+CREATE OR REPLACE FUNCTION public.read_sync_status(p_limit integer DEFAULT 500, p_cursor text DEFAULT NULL::text, p_org_id uuid DEFAULT NULL::uuid, p_integration_ids uuid[] DEFAULT NULL::uuid[], p_integration_type text DEFAULT NULL::text, p_search text DEFAULT NULL::text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+declare
+  v_limit constant integer := least(greatest(coalesce(p_limit, 500), 1), 1000);
+  v_page constant jsonb[] := sync_scheduler.standings(coalesce(p_cursor::uuid, '00000000-0000-0000-0000-000000000000'), v_limit + 1,
+    p_integration_ids, p_org_id, p_integration_type, lower(btrim(p_search)));
+begin
+  return jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'schema_version', sync_scheduler.schema_version(),
+    'scheduler', sync_scheduler.pulse_view(), 'total', (select count(*) from public.organization_integrations),
+    'integrations', to_jsonb(v_page[1:v_limit]),
+    'cursor', case when cardinality(v_page) > v_limit then v_page[v_limit] ->> 'integration_id' end);
+end
+$function$;
+grant execute on function public.read_sync_status(integer,text,uuid,uuid[],text,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.read_sync_story(p_integration_id uuid, p_from timestamp with time zone, p_to timestamp with time zone, p_limit integer DEFAULT 200)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_to constant timestamptz := least(p_to, v_now + interval '1 millisecond');
+  v_from constant timestamptz := greatest(p_from, v_to - interval '62 days', sync_scheduler.kept_from());
+  v_limit constant integer := least(greatest(coalesce(p_limit, 200), 1), 1000);
+  v_runs public.sync_run_log[];
+begin
+  v_runs := array(select l from public.sync_run_log l
+    where l.integration_id = p_integration_id and l.scheduled_for >= v_from and l.scheduled_for < v_to
+    order by l.scheduled_for desc limit v_limit + 1);
+  return jsonb_build_object('now', sync_scheduler.iso(v_now), 'from', sync_scheduler.iso(v_from), 'to', sync_scheduler.iso(v_to),
+    'scheduler', sync_scheduler.pulse_view(),
+    'integration', sync_scheduler.standing_of(p_integration_id),
+    'history', sync_scheduler.history_json(p_integration_id, v_from, v_to, 200),
+    'runs', coalesce((select jsonb_agg(sync_scheduler.run_view(r) || jsonb_build_object('events', sync_scheduler.events_view(r.id, 40))
+        order by r.scheduled_for) from unnest(v_runs[1:v_limit]) r), '[]'),
+    'runs_truncated', cardinality(v_runs) > v_limit,
+    'ranges', coalesce((select jsonb_agg(jsonb_build_object('from', sync_scheduler.iso(g."from"), 'to', sync_scheduler.iso(g."to"),
+          'count', g.count, 'reason', g.reason, 'recorded_at', sync_scheduler.iso(g.recorded_at), 'recorded_by', g.recorded_by) order by g."from")
+        from (select * from public.sync_skipped_range k where k.integration_id = p_integration_id and k."from" < v_to and k."to" >= v_from
+               order by k."from" desc limit 200) g), '[]'),
+    'incidents', coalesce((select jsonb_agg(sync_scheduler.incident_view(c) order by c.id) from (
+        select * from public.sync_incident k where k.integration_id = p_integration_id and k.opened_at < v_to
+           and (k.resolved_at is null or k.resolved_at >= v_from) order by k.id desc limit 50) c), '[]'),
+    'actions', coalesce((select jsonb_agg(jsonb_build_object('at', sync_scheduler.iso(e.at), 'kind', e.kind, 'actor', e.actor,
+          'reason', e.reason, 'detail', e.detail) order by e.id) from (
+        select * from public.sync_run_event v where v.integration_id = p_integration_id and v.run_id is null
+         order by v.id desc limit 50) e), '[]'),
+    'backfills', coalesce((select jsonb_agg(jsonb_build_object('backfill_id', b.id, 'from', sync_scheduler.iso(b."from"),
+          'to', sync_scheduler.iso(b."to"), 'cursor', sync_scheduler.iso(b.cursor), 'status', b.status, 'claimed', b.claimed,
+          'requested_by', b.requested_by, 'reason', b.reason, 'created_at', sync_scheduler.iso(b.created_at)) order by b.created_at)
+        from (select * from public.sync_backfill k where k.integration_id = p_integration_id and k.status = 'open'
+               order by k.created_at limit 10) b), '[]'),
+    'silences', coalesce((select jsonb_agg(jsonb_build_object('from', sync_scheduler.iso(s.at), 'to', sync_scheduler.iso(s.next)) order by s.at)
+        from (select t.started_at as at, lead(t.started_at) over (order by t.started_at) as next from public.sync_tick t
+               where t.started_at >= v_from - interval '1 day' and t.started_at < v_to + interval '1 day') s
+       where coalesce(s.next, v_now) - s.at > interval '5 minutes' and coalesce(s.next, v_now) >= v_from), '[]'));
+end
+$function$;
+grant execute on function public.read_sync_story(uuid,timestamp with time zone,timestamp with time zone,integer) to service_role;
 
 CREATE OR REPLACE FUNCTION public.read_upcoming_warm_ups(p_within_seconds numeric DEFAULT 60)
  RETURNS jsonb
@@ -2170,6 +2463,18 @@ CREATE OR REPLACE FUNCTION sync_scheduler.epoch_ms(p_at timestamp with time zone
  STABLE
 RETURN CASE WHEN (p_at IS NOT NULL) THEN (floor((EXTRACT(epoch FROM LEAST(GREATEST(p_at, '1900-01-01 00:00:00+00'::timestamp with time zone), '9000-01-01 00:00:00+00'::timestamp with time zone)) * (1000)::numeric)))::bigint ELSE NULL::bigint END;
 
+CREATE OR REPLACE FUNCTION sync_scheduler.events_view(p_run_id uuid, p_limit integer)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+AS $function$
+  select coalesce(jsonb_agg(jsonb_build_object('at', sync_scheduler.iso(e.at), 'kind', e.kind, 'from_status', e.from_status,
+           'to_status', e.to_status, 'attempt', e.attempt, 'actor', e.actor, 'reason', e.reason, 'detail', e.detail) order by e.id), '[]')
+    from (select * from public.sync_run_event v where v.run_id = p_run_id order by v.id desc limit p_limit) e
+$function$;
+
 CREATE OR REPLACE FUNCTION sync_scheduler.history_json(p_integration_id uuid, p_from timestamp with time zone, p_to timestamp with time zone, p_limit integer)
  RETURNS jsonb
  LANGUAGE sql
@@ -2200,6 +2505,12 @@ CREATE OR REPLACE FUNCTION sync_scheduler.in_order(p_runs jsonb)
 AS $function$
   select coalesce(jsonb_agg(e order by e ->> 'scheduled_for', e ->> 'run_id'), '[]') from jsonb_array_elements(p_runs) e
 $function$;
+
+CREATE OR REPLACE FUNCTION sync_scheduler.incident_view(c public.sync_incident)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+RETURN jsonb_build_object('kind', (c).kind, 'subject', (c).subject, 'run_id', (c).run_id, 'opened_at', sync_scheduler.iso((c).opened_at), 'last_seen_at', sync_scheduler.iso((c).last_seen_at), 'resolved_at', sync_scheduler.iso((c).resolved_at), 'occurrences', (c).occurrences, 'detail', (c).detail);
 
 CREATE OR REPLACE FUNCTION sync_scheduler.is_foreign(r public.sync_run_log)
  RETURNS boolean
@@ -2446,6 +2757,47 @@ exception when others then
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION sync_scheduler.pulse_view()
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO ''
+ SET jit TO 'off'
+AS $function$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  t public.sync_tick;
+  v_activity timestamptz;
+  v_stopped_after interval;
+begin
+  select * into t from public.sync_tick k order by k.started_at desc limit 1;
+  select greatest(max(r.started_at), max(r.finished_at), (
+           select l.created_at from public.sync_run_log l where l.trigger is distinct from 'manual' and l.created_at is not null
+            order by l.created_at desc limit 1)),
+         greatest(interval '5 minutes', 3 * percentile_cont(0.5) within group (order by r.gap))
+    into v_activity, v_stopped_after
+    from (select k.*, k.started_at - lag(k.started_at) over (order by k.started_at) as gap
+            from (select started_at, finished_at from public.sync_tick order by started_at desc limit 20) k) r;
+  return jsonb_build_object(
+    'verdict', case when t.id is null then 'never' when v_now - v_activity > v_stopped_after then 'stopped' else 'ticking' end,
+    'last_activity_at', case when t.id is not null then sync_scheduler.iso(v_activity) end,
+    'stopped_after_ms', sync_scheduler.milliseconds(v_stopped_after),
+    'last_tick', case when t.id is not null then jsonb_build_object('tick_id', t.id, 'engine_id', t.engine_id,
+      'engine_version', t.engine_version, 'started_at', sync_scheduler.iso(t.started_at),
+      'finished_at', sync_scheduler.iso(t.finished_at), 'clock_skew_ms', t.clock_skew_ms, 'due', t.due, 'triggered', t.triggered,
+      'completed', t.completed, 'failed', t.failed, 'skipped', t.skipped, 'unresolved', t.unresolved, 'rescued', t.rescued,
+      'missed', t.missed, 'cold_starts', t.cold_starts,
+      'errors', case when jsonb_typeof(t.summary -> 'errors') = 'array' then jsonb_path_query_array(t.summary, '$.errors[0 to 9]') else '[]' end) end,
+    'engines', coalesce((select jsonb_agg(jsonb_build_object('engine_id', e.engine_id, 'engine_version', e.version,
+          'ticks', e.ticks, 'last_tick_at', sync_scheduler.iso(e.last_at)) order by e.last_at desc)
+        from (select k.engine_id, max(k.engine_version) as version, count(*) as ticks, max(k.started_at) as last_at
+                from public.sync_tick k where k.started_at > v_now - interval '1 hour'
+               group by k.engine_id order by max(k.started_at) desc limit 20) e), '[]'),
+    'open_incidents', (select coalesce(jsonb_object_agg(k.kind, k.n), '{}') from (
+        select c.kind, count(*) as n from public.sync_incident c where c.resolved_at is null group by c.kind) k));
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION sync_scheduler.raise_incident(p_kind text, p_subject text, p_integration_id uuid, p_run_id uuid, p_detail jsonb)
  RETURNS void
  LANGUAGE plpgsql
@@ -2573,6 +2925,12 @@ CREATE OR REPLACE FUNCTION sync_scheduler.run_json(r public.sync_run_log, i publ
  LANGUAGE sql
  STABLE
 RETURN jsonb_build_object('run_id', (r).id, 'org_id', COALESCE((r).org_id, (i).org_id), 'integration_id', (r).integration_id, 'integration_type', COALESCE((r).integration_type, (i).integration_type, 'unknown'::text), 'scheduled_for', sync_scheduler.iso((r).scheduled_for), 'trigger', COALESCE((r).trigger, 'schedule'::text), 'status', (r).status, 'attempt', COALESCE((r).attempt, 0), 'max_attempts', COALESCE((r).max_attempts, 3), 'idempotency_key', (r).idempotency_key, 'claimed_by', (r).claimed_by, 'drift_ms', (r).drift_ms, 'function_name', (i).function_name, 'invoke_timeout_ms', sync_scheduler.milliseconds((i).invoke_timeout), 'warm_up', CASE WHEN (i).warm_up THEN (NOT sync_scheduler.warming_is_paused((i).function_name)) ELSE false END, 'config', COALESCE((i).config, '{}'::jsonb));
+
+CREATE OR REPLACE FUNCTION sync_scheduler.run_view(l public.sync_run_log)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+RETURN jsonb_build_object('run_id', (l).id, 'org_id', (l).org_id, 'integration_id', (l).integration_id, 'integration_type', (l).integration_type, 'scheduled_for', sync_scheduler.iso((l).scheduled_for), 'trigger', CASE WHEN ((l).trigger = ANY (ARRAY['catch_up'::text, 'manual'::text, 'backfill'::text])) THEN (l).trigger ELSE 'schedule'::text END, 'status', CASE WHEN ((l).status = ANY (ARRAY['pending'::text, 'running'::text, 'completed'::text, 'failed'::text, 'skipped'::text])) THEN (l).status ELSE 'unknown'::text END, 'skip_reason', (l).skip_reason, 'attempt', COALESCE((l).attempt, 0), 'max_attempts', COALESCE((l).max_attempts, 0), 'claimed_by', (l).claimed_by, 'created_at', sync_scheduler.iso((l).created_at), 'not_before', sync_scheduler.iso((l).not_before), 'started_at', sync_scheduler.iso((l).started_at), 'attempt_started_at', sync_scheduler.iso((l).attempt_started_at), 'began_at', sync_scheduler.iso((l).began_at), 'lease_until', sync_scheduler.iso((l).lease_until), 'finished_at', sync_scheduler.iso((l).finished_at), 'released_at', sync_scheduler.iso((l).released_at), 'drift_ms', (l).drift_ms, 'duration_ms', (l).duration_ms, 'cold_start', COALESCE((l).cold_start, false), 'ambiguous', COALESCE((l).ambiguous, false), 'http_status', (l).http_status, 'error_code', (l).error_code, 'error_message', "left"((l).error_message, 500));
 
 CREATE OR REPLACE FUNCTION sync_scheduler.schema_version()
  RETURNS text
@@ -2749,6 +3107,54 @@ CREATE OR REPLACE FUNCTION sync_scheduler.skipped_slot(s sync_scheduler.slot, p_
  LANGUAGE sql
  STABLE
 RETURN jsonb_build_object('integration_id', (s).integration_id, 'scheduled_for', sync_scheduler.iso((s).scheduled_for), 'reason', p_reason);
+
+CREATE OR REPLACE FUNCTION sync_scheduler.standing_of(p_integration_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+RETURN (sync_scheduler.standings('00000000-0000-0000-0000-000000000000'::uuid, 1, ARRAY[p_integration_id]))[1];
+
+CREATE OR REPLACE FUNCTION sync_scheduler.standings(p_after uuid, p_limit integer, p_ids uuid[], p_org_id uuid DEFAULT NULL::uuid, p_integration_type text DEFAULT NULL::text, p_search text DEFAULT NULL::text)
+ RETURNS jsonb[]
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select array(
+    select jsonb_build_object('integration_id', i.id, 'org_id', i.org_id, 'org_name', left(i.org_name::text, 200),
+        'integration_type', i.integration_type, 'schedule', i.sync_schedule, 'timezone', coalesce(i.timezone, 'UTC'),
+        'enabled', coalesce(i.enabled, false), 'paused_reason', i.paused_reason, 'next_run_at', sync_scheduler.iso(i.next_run_at),
+        'schedule_since', sync_scheduler.iso(i.schedule_since), 'schedule_error', i.schedule_error,
+        'breaker_until', sync_scheduler.iso(i.breaker_until), 'consecutive_failures', coalesce(i.consecutive_failures, 0),
+        'on_unknown', coalesce(i.on_unknown, 'retry'), 'fenced', coalesce(i.fenced, false), 'catch_up', coalesce(i.catch_up, 'latest'),
+        'max_attempts', coalesce(i.max_attempts, 3), 'function_name', i.function_name,
+        'last_run', case when last.id is not null then sync_scheduler.run_view(last) end,
+        'live_run', case when live.id is not null then sync_scheduler.run_view(live) end,
+        'last_completed_slot', sync_scheduler.iso(good.at),
+        'failing_since', case when last.status in ('failed', 'unknown') then (
+            select sync_scheduler.iso(l.scheduled_for) from public.sync_run_log l
+             where l.integration_id = i.id and l.scheduled_for > coalesce(good.at, '-infinity') order by l.scheduled_for limit 1) end)
+      || jsonb_build_object('health', (
+            select jsonb_build_object('provider', h.provider, 'host', h.host, 'status', h.status,
+                     'throttled_until', sync_scheduler.iso(h.throttled_until), 'http_status', h.http_status, 'error_code', h.error_code,
+                     'latency_ms', h.latency_ms, 'checked_at', sync_scheduler.iso(greatest(h.last_sync_at, h.last_probe_at)))
+              from public.integration_health h where h.provider = i.integration_type
+             order by array_position(array['unhealthy', 'throttled', 'healthy', 'unknown'], h.status), h.host limit 1))
+      from public.organization_integrations i
+      left join public.sync_run_log live on live.integration_id = i.id
+        and (live.status in ('pending', 'running') or (live.status = 'unknown' and live.released_at is null))
+      left join lateral (
+        select * from public.sync_run_log l where l.integration_id = i.id and l.id is distinct from live.id
+         order by l.scheduled_for desc limit 1) last on true
+      left join lateral (
+        select l.scheduled_for as at from public.sync_run_log l where l.integration_id = i.id and l.status = 'completed'
+         order by l.scheduled_for desc limit 1) good on true
+     where i.id > p_after and (p_org_id is null or i.org_id = p_org_id) and (p_ids is null or i.id = any (p_ids))
+       and (p_integration_type is null or i.integration_type = p_integration_type)
+       and (coalesce(p_search, '') = '' or strpos(lower(i.org_name::text), p_search) > 0 or strpos(lower(i.integration_type), p_search) > 0
+            or starts_with(i.id::text, p_search) or starts_with(i.org_id::text, p_search))
+     order by i.id limit p_limit)
+$function$;
 
 CREATE OR REPLACE FUNCTION sync_scheduler.start_each(p_engine_id text, p_starts jsonb, p_adopt_after interval, p_drift_alert_ms numeric)
  RETURNS jsonb

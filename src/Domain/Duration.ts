@@ -69,3 +69,9 @@ export const format = (ms: number): string => {
   if (ms < 86_370_000) return pair(3_600_000, 60_000, "h m", 2)
   return pair(86_400_000, 3_600_000, "d h", 1)
 }
+
+/** A span for people at a glance, in its leading units: `45 s`, `12 m`, `3 h 20 m`, `2 d 4 h`. Never negative. */
+export const rough = (ms: number): string => {
+  if (ms < 59_500) return `${Math.max(Math.round(ms / 1_000), 0)} s`
+  return format(Math.round(ms / 60_000) * 60_000)
+}

@@ -51,13 +51,18 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   Serve: {
     files: /^src\/Serve\//,
-    rooms: ["Domain", "Services", "Config", "Metrics", "Version", "Engine", "Page"],
+    rooms: ["Domain", "Services", "Config", "Metrics", "Version", "Engine", "Operator", "Page"],
     packages: ["effect", "@effect/platform", "bun"]
   },
   Page: {
     files: /^src\/Page\//,
     rooms: ["Domain"],
     types: ["Operator"],
+    packages: ["effect"]
+  },
+  Operator: {
+    files: /^src\/Operator\//,
+    rooms: ["Domain", "Services", "Config"],
     packages: ["effect"]
   },
   Cli: {
@@ -71,7 +76,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
       "Http",
       "Migrations",
       "Engine",
-      "Serve"
+      "Serve",
+      "Operator"
     ],
     packages: ["effect", "@effect/platform", "bun"]
   },
@@ -92,6 +98,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
       "Migrations",
       "Engine",
       "Layers",
+      "Operator",
       "Cli"
     ],
     packages: ["effect", "@effect/platform", "bun"]

@@ -10,6 +10,7 @@ import * as LedgerLive from "../../src/Layers/LedgerLive.ts"
 import * as LockLive from "../../src/Layers/LockLive.ts"
 import * as PostgresLive from "../../src/Layers/PostgresLive.ts"
 import { Invoker } from "../../src/Services/Invoker.ts"
+import { installClock, setClock } from "./DatabaseClock.ts"
 import { connect, createDatabase } from "./Postgres.ts"
 
 /** A real PostgreSQL whose clock only the test moves, the real engine over it, and functions that answer at once. */
@@ -35,24 +36,18 @@ export const completed: Outcome = { _tag: "Completed", httpStatus: 200, response
 export const openHistoryWorld = async (start: number): Promise<HistoryWorld> => {
   const database = await createDatabase()
   const sql = connect(database.url, { max: 2 })
-  await sql
-    .unsafe(`
-    create table sync_scheduler.test_clock (at timestamptz not null);
-    insert into sync_scheduler.test_clock values (to_timestamp(${start / 1000}));
-    create or replace function sync_scheduler.clock() returns timestamptz
-      language sql stable return (select c.at from sync_scheduler.test_clock c);`)
-    .simple()
+  await installClock(sql, start)
   let now = start
   let engines = 0
   const supabase = PostgresLive.layer({ url: Redacted.make(database.url), connections: 2 })
-  const setClock = async (ms: number) => {
+  const moveClock = async (ms: number) => {
     now = ms
-    await sql.unsafe(`update sync_scheduler.test_clock set at = to_timestamp(${ms / 1000})`)
+    await setClock(sql, ms)
   }
   const world: HistoryWorld = {
     sql,
     now: () => now,
-    setClock,
+    setClock: moveClock,
     insert: async (columns = {}) => {
       const id = randomUUID()
       const all = {
@@ -100,7 +95,7 @@ export const openHistoryWorld = async (start: number): Promise<HistoryWorld> => 
         delete from sync_skipped_range; delete from sync_schedule_history; delete from sync_incident;
         delete from sync_tick; delete from sync_backfill`)
       world.answer = () => completed
-      await setClock(ms)
+      await moveClock(ms)
     },
     close: async () => {
       await sql.close()

@@ -1,0 +1,73 @@
+import { Schema } from "effect"
+import { Instant } from "./Instant.ts"
+import { RunStatus, Trigger } from "./Run.ts"
+
+const Time = Schema.NullOr(Instant)
+const Text = Schema.NullOr(Schema.String)
+const Count = Schema.NullOr(Schema.Number)
+
+/** A run as people see it. `drift_ms`: how late it started. *Source*: `sync_scheduler.run_view`. */
+export const RunView = Schema.Struct({
+  run_id: Schema.String,
+  org_id: Schema.String,
+  integration_id: Schema.String,
+  integration_type: Text,
+  scheduled_for: Instant,
+  trigger: Trigger,
+  status: RunStatus,
+  skip_reason: Text,
+  attempt: Schema.Int,
+  max_attempts: Schema.Int,
+  claimed_by: Text,
+  created_at: Time,
+  not_before: Time,
+  started_at: Time,
+  attempt_started_at: Time,
+  began_at: Time,
+  lease_until: Time,
+  finished_at: Time,
+  released_at: Time,
+  drift_ms: Count,
+  duration_ms: Count,
+  cold_start: Schema.Boolean,
+  ambiguous: Schema.Boolean,
+  http_status: Schema.NullOr(Schema.Int),
+  error_code: Text,
+  error_message: Text
+})
+export type RunView = typeof RunView.Type
+
+/** A run in a list, with what its organisation is called and the zone in which its slots are shown. */
+export const ListedRun = Schema.Struct({
+  ...RunView.fields,
+  org_name: Text,
+  timezone: Schema.String
+})
+export type ListedRun = typeof ListedRun.Type
+
+/** Something that happened to a run: claimed, started, began, settled, swept, retried, released, returned ... */
+export const RunEvent = Schema.Struct({
+  at: Instant,
+  kind: Schema.String,
+  from_status: Text,
+  to_status: Text,
+  attempt: Schema.NullOr(Schema.Int),
+  /** An engine's id, `function`, `database`, or a person. */
+  actor: Text,
+  reason: Text,
+  detail: Schema.Unknown
+})
+export type RunEvent = typeof RunEvent.Type
+
+/** Something to be alerted on; `resolved_at` null: it is still so. */
+export const IncidentView = Schema.Struct({
+  kind: Schema.String,
+  subject: Schema.String,
+  run_id: Text,
+  opened_at: Instant,
+  last_seen_at: Instant,
+  resolved_at: Time,
+  occurrences: Schema.Int,
+  detail: Schema.Unknown
+})
+export type IncidentView = typeof IncidentView.Type

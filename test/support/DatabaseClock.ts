@@ -1,0 +1,17 @@
+import type { SQL } from "bun"
+
+/** Takes the database's clock (`sync_scheduler.clock`, which all decisions go by) off time and sets it to an instant. */
+export const installClock = async (sql: SQL, ms: number): Promise<void> => {
+  await sql
+    .unsafe(`
+    create table sync_scheduler.test_clock (at timestamptz not null);
+    insert into sync_scheduler.test_clock values (to_timestamp(${ms / 1000}));
+    create or replace function sync_scheduler.clock() returns timestamptz
+      language sql stable return (select c.at from sync_scheduler.test_clock c);`)
+    .simple()
+}
+
+/** Moves a clock that was installed. */
+export const setClock = async (sql: SQL, ms: number): Promise<void> => {
+  await sql.unsafe(`update sync_scheduler.test_clock set at = to_timestamp(${ms / 1000})`)
+}
