@@ -95,11 +95,11 @@ const noAnswer = (code: string, message: string): Outcome => ({
 const conclude = (rule: AnswerRule, facts: AnswerFacts, answer: Answer, now: number): Outcome => {
   const httpStatus = facts.status
   const response = facts.body._tag === "Json" ? facts.body.value : null
+  if (rule.outcome === "Completed" || rule.outcome === "Accepted") {
+    return { _tag: rule.outcome, httpStatus, response }
+  }
   const error = { httpStatus, code: codeOf(rule, facts), message: messageOf(rule, facts) }
   switch (rule.outcome) {
-    case "Completed":
-    case "Accepted":
-      return { _tag: rule.outcome, httpStatus, response }
     case "Failed":
       return { _tag: "Failed", ...error, response }
     case "Unknown":

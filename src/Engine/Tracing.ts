@@ -2,6 +2,7 @@ import { Effect, type Tracer } from "effect"
 import { format } from "../Domain/Instant.ts"
 import type { Run } from "../Domain/Run.ts"
 import type { RunReport, Summary } from "../Domain/Summary.ts"
+import { annotateTraced, traced } from "../Domain/Tracing.ts"
 import type { DuePage, Ledger } from "../Services/Ledger.ts"
 
 /** Schedules that are remembered in a tick; the spans of more runs go without. */
@@ -21,13 +22,7 @@ export const runSpans: Effect.Effect<RunSpan> = Effect.map(
   Effect.option(Effect.currentSpan),
   (tick) => {
     const links = tick._tag === "None" ? [] : [linkTo(tick.value)]
-    return (run) =>
-      Effect.withSpan("Engine.run", {
-        root: true,
-        links,
-        attributes: attributesOf(run),
-        captureStackTrace: false
-      })
+    return (run) => traced("Engine.run", { root: true, links, attributes: attributesOf(run) })
   }
 )
 
@@ -66,13 +61,13 @@ export const remembering =
 /** Writes on the span of a run what became of it: codes, never a function's own words, which may quote what is secret. */
 export const annotateRun = (run: RunReport, schedules: Schedules): Effect.Effect<void> => {
   const schedule = schedules.get(run.integration_id)
-  return Effect.annotateCurrentSpan({
+  return annotateTraced(() => ({
     "sync.attempt": run.attempt,
     "sync.status": run.status,
     "sync.drift_ms": run.drift_ms,
     ...(schedule === undefined ? {} : { "faas.cron": schedule }),
     ...(run.error === undefined ? {} : { "error.type": run.error.code })
-  })
+  }))
 }
 
 /** Writes on the span around a tick what it came to. `isBroken`: it could not do its work. */

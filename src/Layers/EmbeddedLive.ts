@@ -6,6 +6,7 @@ import { SupabaseError } from "../Domain/Errors.ts"
 import { explainVerdict, isKnownKind, judgeCode } from "../Domain/PostgresCode.ts"
 import { callError, encodeArguments } from "../Domain/RpcCall.ts"
 import { decodeRowsOf, statementOf } from "../Domain/RpcStatement.ts"
+import { traced } from "../Domain/Tracing.ts"
 import { migrations } from "../Migrations.ts"
 import { EmbeddedDatabase } from "../Services/EmbeddedDatabase.ts"
 import { Supabase } from "../Services/Supabase.ts"
@@ -50,7 +51,7 @@ export const layer = (
               callError(rpc, failure.reason, failure.code, failure.detail)
             )
             return yield* decodeRowsOf(rpc, rows)
-          }).pipe(Effect.withSpan(rpc.name))
+          }).pipe(traced(rpc.name))
       })
       const database = EmbeddedDatabase.of({
         query: (sql, parameters = []) => Effect.mapError(run(sql, parameters), failed("query"))

@@ -4,6 +4,7 @@ import { format } from "../Domain/Instant.ts"
 import { type Answer, judge } from "../Domain/Outcome.ts"
 import type { Invocation } from "../Domain/Run.ts"
 import { Token } from "../Domain/Token.ts"
+import { annotateTraced, traced } from "../Domain/Tracing.ts"
 import { type BoundedAnswer, boundedFetch, type FetchFailure } from "../Http/BoundedFetch.ts"
 import { Invoker, type WarmUp } from "../Services/Invoker.ts"
 
@@ -31,10 +32,10 @@ export const layer = (options: InvokerOptions): Layer.Layer<Invoker> => {
   const request = makeRequest(options)
   const defaultName = URL.parse(options.functionUrl)?.pathname.split("/").at(-1) ?? "default"
   return Layer.succeed(Invoker, {
-    invoke: (invocation) =>
-      Effect.gen(function* () {
-        const { run, timeoutMs } = invocation
-        const answer = yield* request(invocation.functionName, {
+    invoke: (invocation) => {
+      const { functionName, run, timeoutMs } = invocation
+      return Effect.flatMap(traceparent, (parent) =>
+        request(functionName, {
           method: "POST",
           body: JSON.stringify(toBody(invocation)),
           timeoutMs,
@@ -42,27 +43,28 @@ export const layer = (options: InvokerOptions): Layer.Layer<Invoker> => {
             "Content-Type": "application/json",
             "Idempotency-Key": run.idempotency_key,
             "x-sync-run-id": run.run_id,
-            traceparent: yield* traceparent
+            traceparent: parent
           }
         })
-        const outcome = judge(toAnswer(answer), yield* Clock.currentTimeMillis)
-        yield* Effect.annotateCurrentSpan({
-          "http.response.status_code": answer.status,
-          ...("code" in outcome ? { "error.type": outcome.code } : {})
-        })
-        return outcome
-      }).pipe(
-        Effect.withSpan("Invoker.invoke", {
+      ).pipe(
+        Effect.zipWith(Clock.currentTimeMillis, (answer, now) => judge(toAnswer(answer), now)),
+        Effect.tap((outcome) =>
+          annotateTraced(() => ({
+            "http.response.status_code": outcome.httpStatus,
+            ...("code" in outcome ? { "error.type": outcome.code } : {})
+          }))
+        ),
+        traced("Invoker.invoke", {
           kind: "client",
           attributes: {
             "http.request.method": "POST",
-            "faas.invoked_name": invocation.functionName ?? defaultName,
-            "sync.run_id": invocation.run.run_id,
-            "sync.attempt": invocation.run.attempt
-          },
-          captureStackTrace: false
+            "faas.invoked_name": functionName ?? defaultName,
+            "sync.run_id": run.run_id,
+            "sync.attempt": run.attempt
+          }
         })
-      ),
+      )
+    },
     warmUp: Effect.fn("Invoker.warmUp", { kind: "client" })(function* (functionName) {
       const contact = request(functionName, {
         method: "OPTIONS",

@@ -8,6 +8,7 @@ import { returnStarts } from "../Domain/ReturnRpc.ts"
 import * as Rpc from "../Domain/Rpc.ts"
 import { Run } from "../Domain/Run.ts"
 import { readSchema } from "../Domain/SchemaVersion.ts"
+import { traced } from "../Domain/Tracing.ts"
 import {
   type DuePage,
   type FirstContact,
@@ -196,10 +197,7 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
           lease_token: leaseToken,
           lease_seconds: leaseMs / 1000,
           ...contact
-        }).pipe(
-          repeatFor(START_WITHIN_MS),
-          Effect.withSpan("Ledger.start", { captureStackTrace: false })
-        ),
+        }).pipe(repeatFor(START_WITHIN_MS), traced("Ledger.start")),
       unstart: Effect.fn("Ledger.unstart")(function* (runId, leaseToken) {
         const answer = yield* supabase
           .call(returnStarts, {
@@ -210,10 +208,7 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
         return answer.returned.includes(runId)
       }),
       settle: (settlement, withinMs) =>
-        settle(settlement).pipe(
-          repeatFor(withinMs),
-          Effect.withSpan("Ledger.settle", { captureStackTrace: false })
-        ),
+        settle(settlement).pipe(repeatFor(withinMs), traced("Ledger.settle")),
       release: Effect.fn("Ledger.release")(function* (runIds) {
         if (runIds.length === 0) return
         yield* supabase

@@ -6,6 +6,7 @@ import { parsePostgresUrl } from "../Domain/PostgresUrl.ts"
 import type { Rpc } from "../Domain/Rpc.ts"
 import { callError, DEFAULT_CALL_TIMEOUT_MS, encodeArguments } from "../Domain/RpcCall.ts"
 import { decodeRowsOf, statementOf } from "../Domain/RpcStatement.ts"
+import { traced } from "../Domain/Tracing.ts"
 import { Supabase } from "../Services/Supabase.ts"
 import { openConnection, type StatementFailure } from "./PostgresConnection.ts"
 import { makePool } from "./PostgresPool.ts"
@@ -52,7 +53,7 @@ export const layer = (settings: PostgresSettings): Layer.Layer<Supabase, Supabas
             })
           }).pipe(
             Effect.flatMap((rows) => decodeRowsOf(rpc, rows)),
-            Effect.withSpan(rpc.name, { captureStackTrace: false })
+            traced(rpc.name)
           )
       })
     })

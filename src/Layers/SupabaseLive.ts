@@ -12,6 +12,7 @@ import {
   type RpcArguments
 } from "../Domain/RpcCall.ts"
 import { isBearer, keyKind, mayBeService } from "../Domain/SupabaseKey.ts"
+import { traced } from "../Domain/Tracing.ts"
 import { fetchWithin } from "../Http/BoundedFetch.ts"
 import { explainRejection } from "../Http/FetchFailure.ts"
 import { Supabase } from "../Services/Supabase.ts"
@@ -96,7 +97,7 @@ const serve = (
         })
       )
       return yield* judge(rpc, answer, advice)
-    }).pipe(Effect.withSpan(rpc.name))
+    }).pipe(traced(rpc.name))
 })
 
 const send = async (

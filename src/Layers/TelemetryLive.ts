@@ -3,6 +3,7 @@ import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
 import * as HttpClient from "@effect/platform/HttpClient"
 import { ConfigProvider, Effect, Layer, Redacted } from "effect"
 import { parsePairs } from "../Config/Telemetry.ts"
+import { isTraced } from "../Domain/Tracing.ts"
 import { fetchWithin } from "../Http/BoundedFetch.ts"
 import { byRun } from "./TelemetryTracer.ts"
 
@@ -54,6 +55,7 @@ export const layer = (options: TelemetryOptions): Layer.Layer<never> => {
   return Layer.unwrapEffect(
     Effect.map(Effect.tracer, (tracer) => Layer.setTracer(byRun(tracer)))
   ).pipe(
+    Layer.merge(Layer.scopedDiscard(Effect.locallyScoped(isTraced, true))),
     Layer.provideMerge(exporting),
     Layer.provide(client(options)),
     // Settings come from where all settings come from, not also from the environment.
