@@ -30,6 +30,8 @@ export const listen = (
         Bun.serve({
           ...address,
           development: false,
+          // Bun shares a port with other processes when it is not in development, unless told not to.
+          reusePort: false,
           maxRequestBodySize: MAX_BODY_BYTES,
           idleTimeout: IDLE_SECONDS,
           fetch: answer,
