@@ -39,6 +39,11 @@ export const commands: ReadonlyArray<Command> = [
         repeatable: true,
         summary: "Only this integration; may be repeated"
       },
+      {
+        name: "metrics-file",
+        value: "<path>",
+        summary: "Add metrics to this file, for node_exporter to read"
+      },
       output("text", "json", "jsonl")
     ],
     examples: ["sync-scheduler run", "sync-scheduler run --dry-run", "sync-scheduler run -o json"],

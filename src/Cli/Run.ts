@@ -10,6 +10,7 @@ import type { Plan } from "../Engine/Preview.ts"
 import { preview } from "../Engine.ts"
 import type { Cli, Main } from "./Command.ts"
 import { configError, connectionError, exitOf, usageError } from "./Failure.ts"
+import { writeMetricsFile } from "./MetricsFile.ts"
 import { errorLines, shortener, showInstant } from "./Report.ts"
 import { table } from "./Table.ts"
 import type { Terminal } from "./Terminal.ts"
@@ -32,9 +33,10 @@ export const main: Main = (cli) =>
       yield* printPlan(plan, terminal)
       return exitOf(plan.errors, { triggered: 0, failed: 0, runs: [] })
     }
-    const summary = yield* Effect.provide(
-      tickAndTell({ ...options, observe: watch(terminal) }),
-      engine
+    const file = given.value("metrics-file")
+    const summary = yield* tickAndTell({ ...options, observe: watch(terminal) }).pipe(
+      Effect.provide(engine),
+      Effect.ensuring(file === undefined ? Effect.void : writeMetricsFile(file))
     )
     yield* printSummary(summary, terminal)
     return exitOf(summary.errors, summary)

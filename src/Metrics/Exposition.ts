@@ -24,7 +24,7 @@ export const read = (): ReadonlyArray<Family> => {
     const samples = (pairs[definition.name] ?? [])
       .map(({ metricKey, metricState }) => ({ labels: labelsOf(metricKey), metricState }))
       .sort((a, b) => (a.labels < b.labels ? -1 : 1))
-      .flatMap(({ labels, metricState }) => samplesOf(definition.name, labels, metricState))
+      .flatMap(({ labels, metricState }) => samplesOf(definition, labels, metricState))
     return samples.length === 0 ? [] : [{ definition, samples }]
   })
 }
@@ -40,43 +40,47 @@ export const render = (families: ReadonlyArray<Family>): string =>
     .map((line) => `${line}\n`)
     .join("")
 
+/** The series of a metric with these labels (`a="b",c="d"`); a histogram has one for each bucket, then sum and count. */
+export const seriesOf = (
+  { buckets, name, type }: Definition,
+  labels: string
+): ReadonlyArray<string> => {
+  const series = (suffix: string, text = labels) =>
+    text === "" ? `${name}${suffix}` : `${name}${suffix}{${text}}`
+  if (type !== "histogram") return [series("")]
+  const bounds = [...(buckets ?? []), Number.POSITIVE_INFINITY].map((bound) => {
+    const le = `le="${numberOf(bound)}"`
+    return series("_bucket", labels === "" ? le : `${labels},${le}`)
+  })
+  return [...bounds, series("_sum"), series("_count")]
+}
+
 const labelsOf = ({ tags }: MetricKey.MetricKey.Untyped): string =>
   tags.map(({ key, value }) => `${key}="${escaped(value)}"`).join(",")
 
 const escaped = (value: string): string =>
   value.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")
 
-const seriesOf = (name: string, labels: string): string =>
-  labels === "" ? name : `${name}{${labels}}`
-
 const samplesOf = (
-  name: string,
+  definition: Definition,
   labels: string,
   state: MetricState.MetricState.Untyped
 ): ReadonlyArray<Sample> => {
-  if (MetricState.isCounterState(state)) {
-    return [{ series: seriesOf(name, labels), value: Number(state.count) }]
-  }
-  if (MetricState.isGaugeState(state)) {
-    return [{ series: seriesOf(name, labels), value: Number(state.value) }]
-  }
+  const values = valuesOf(state)
+  return seriesOf(definition, labels).map((series, index) => ({
+    series,
+    value: values[index] ?? Number.NaN
+  }))
+}
+
+/** In the order of `seriesOf`. */
+const valuesOf = (state: MetricState.MetricState.Untyped): ReadonlyArray<number> => {
+  if (MetricState.isCounterState(state)) return [Number(state.count)]
+  if (MetricState.isGaugeState(state)) return [Number(state.value)]
   if (!MetricState.isHistogramState(state)) return []
-  const bucket = (le: string, value: number): Sample => ({
-    series: seriesOf(`${name}_bucket`, labels === "" ? `le="${le}"` : `${labels},le="${le}"`),
-    value
-  })
   const bounded = state.buckets.filter(([bound]) => Number.isFinite(bound))
-  return [
-    ...bounded.map(([bound, count]) => bucket(numberOf(bound), count)),
-    bucket("+Inf", state.count),
-    { series: seriesOf(`${name}_sum`, labels), value: state.sum },
-    { series: seriesOf(`${name}_count`, labels), value: state.count }
-  ]
+  return [...bounded.map(([, count]) => count), state.count, state.sum, state.count]
 }
 
 const numberOf = (value: number): string =>
-  value === Number.POSITIVE_INFINITY
-    ? "+Inf"
-    : value === Number.NEGATIVE_INFINITY
-      ? "-Inf"
-      : String(value)
+  Number.isFinite(value) || Number.isNaN(value) ? String(value) : value > 0 ? "+Inf" : "-Inf"
