@@ -45,6 +45,7 @@ const SOURCES = [
   "supabase/migrations/**",
   "supabase/functions/**",
   "supabase/*",
+  "deploy/**",
   "scripts/*.ts",
   "package.json",
   "bun.lock"

@@ -137,6 +137,8 @@ const readFlags = (command: Command, argv: ReadonlyArray<string>): Request => {
       command.positionals.length > 0 ? `Put quotes around an argument with spaces. ${help}` : help
     )
   }
+  const refused = refusedChoice(command, positionals)
+  if (refused !== undefined) return refused
   return {
     _tag: "Run",
     command,
@@ -147,6 +149,21 @@ const readFlags = (command: Command, argv: ReadonlyArray<string>): Request => {
       values: (flag) => given.get(flag) ?? []
     }
   }
+}
+
+const refusedChoice = (command: Command, given: ReadonlyArray<string>): Refused | undefined => {
+  const at = command.positionals.findIndex(({ choices }, index) => {
+    const word = given[index]
+    return choices !== undefined && word !== undefined && !choices.includes(word)
+  })
+  const choices = command.positionals[at]?.choices ?? []
+  const word = given[at] ?? ""
+  if (at === -1) return undefined
+  const meant = nearest(word, choices)
+  return misuse(
+    `${command.name} does not know "${word}", only ${choices.join(", ")}`,
+    meant === undefined ? `See: sync-scheduler help ${command.name}` : `Did you mean "${meant}"?`
+  )
 }
 
 const problemWith = (

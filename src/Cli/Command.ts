@@ -27,6 +27,7 @@ export interface Flag {
 /** What stands after a command without a dash. */
 export interface Positional {
   readonly name: string
+  readonly choices?: ReadonlyArray<string>
   readonly summary: string
   readonly optional?: boolean
 }
@@ -43,8 +44,11 @@ export interface Command {
   readonly positionals: ReadonlyArray<Positional>
   readonly flags: ReadonlyArray<Flag>
   readonly examples: ReadonlyArray<string>
-  readonly load: () => Promise<{ readonly main: Main }>
+  readonly load: () => Promise<{ readonly main: Main } | { readonly light: Light }>
 }
+
+/** The implementation of a command that is started every few seconds: no Effect, and its own way of ending. */
+export type Light = (given: Arguments) => Promise<number>
 
 /** A command's implementation: what it prints, and how the process ends. */
 export type Main = (cli: Cli) => Effect.Effect<ExitCode, CommandError>

@@ -215,6 +215,47 @@ export const commands: ReadonlyArray<Command> = [
     load: () => import("./Doctor.ts")
   },
   {
+    name: "ready",
+    summary: "Whether a serve on this machine is ready; for health checks of containers",
+    details:
+      "Asks /readyz of serve. Exit code 0 when it is ready, 1 when it is not or does not answer.",
+    positionals: [],
+    flags: [
+      {
+        name: "url",
+        value: "<url>",
+        summary: "Where serve answers; by default as SYNC_SCHEDULER_LISTEN says"
+      },
+      { name: "timeout", value: "<seconds>", summary: "How long to wait; 5 by default" }
+    ],
+    examples: ["sync-scheduler ready", "sync-scheduler ready --url http://127.0.0.1:8787"],
+    load: () => import("./Ready.ts")
+  },
+  {
+    name: "install",
+    summary: "Print or write the files for systemd, Docker or Kubernetes",
+    details:
+      "The files are those that this version is tested with. --print shows them, each with the place\n" +
+      "where it belongs; --write puts them into a directory and never overwrites one.",
+    positionals: [
+      {
+        name: "target",
+        choices: ["systemd", "docker", "k8s"],
+        summary: "systemd, docker or k8s"
+      }
+    ],
+    flags: [
+      { name: "print", summary: "Print the files" },
+      { name: "write", value: "<dir>", summary: "Write them into this directory instead" },
+      output("text", "json", "jsonl")
+    ],
+    examples: [
+      "sync-scheduler install systemd --print",
+      "sync-scheduler install k8s --write ./deploy"
+    ],
+    load: () => import("./Install.ts")
+  },
+  {
     name: "schema print",
     summary: "The database migrations as SQL, in order",
     positionals: [],
@@ -245,7 +286,9 @@ export const commands: ReadonlyArray<Command> = [
   {
     name: "completions",
     summary: "A completion script for your shell",
-    positionals: [{ name: "shell", summary: "bash, zsh or fish" }],
+    positionals: [
+      { name: "shell", choices: ["bash", "zsh", "fish"], summary: "bash, zsh or fish" }
+    ],
     flags: [],
     examples: [
       "sync-scheduler completions bash > /etc/bash_completion.d/sync-scheduler",

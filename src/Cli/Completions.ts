@@ -2,23 +2,19 @@ import { Effect } from "effect"
 import { commonFlags } from "./Arguments.ts"
 import type { Command, Flag, Main } from "./Command.ts"
 import { commands } from "./Commands.ts"
-import { usageError } from "./Failure.ts"
 
 /** `completions`: a script for a shell, made of the table of commands. */
 export const main: Main = ({ arguments: given, terminal }) =>
   Effect.gen(function* () {
-    const shell = given.positionals[0] ?? ""
-    const script = scripts.get(shell)
-    if (script === undefined) {
-      return yield* Effect.fail(
-        usageError(`no completions for "${shell}"`, "Write bash, zsh or fish.")
-      )
-    }
+    const script = scripts[given.positionals[0] ?? ""] ?? bash
     yield* terminal.print(script(commands))
     return 0 as const
   })
 
 const flagsOf = (command: Command): ReadonlyArray<Flag> => [...command.flags, ...commonFlags]
+
+const choicesOf = ({ positionals }: Command): ReadonlyArray<string> =>
+  positionals.flatMap(({ choices }) => choices ?? [])
 
 const firstWords = (known: ReadonlyArray<Command>): ReadonlyArray<string> => [
   ...new Set([...known.map(({ name }) => name.split(" ")[0] ?? name), "help", "version"])
@@ -31,50 +27,48 @@ const groups = (known: ReadonlyArray<Command>): ReadonlyMap<string, ReadonlyArra
     ({ name }) => name.split(" ")[0] ?? name
   )
 
-const choicesOf = (known: ReadonlyArray<Command>): ReadonlyArray<readonly [string, string]> => {
-  const all = known
-    .flatMap(flagsOf)
-    .flatMap(({ choices, name, short }) =>
-      choices === undefined
-        ? []
-        : [
-            [`--${name}`, choices.join(" ")] as const,
-            ...(short === undefined ? [] : [[`-${short}`, choices.join(" ")] as const])
-          ]
-    )
-  return [...new Map(all)]
+const namesOf = ({ name, short }: Flag): ReadonlyArray<string> => [
+  `--${name}`,
+  ...(short === undefined ? [] : [`-${short}`])
+]
+
+/** What a command takes: a word after a flag that has choices; nothing of ours after another one; else flags and choices. */
+const bashCase = (command: Command): string => {
+  const flags = flagsOf(command)
+  const after = flags.flatMap((flag) => {
+    if (flag.value === undefined) return []
+    const then =
+      flag.choices === undefined
+        ? "return"
+        : `words="${flag.choices.join(" ")}"; _sync_scheduler_filter; return`
+    return [`        ${namesOf(flag).join("|")}) ${then} ;;`]
+  })
+  const words = [...choicesOf(command), ...flags.map(({ name }) => `--${name}`)].join(" ")
+  const choose = [
+    ...(after.length === 0 ? [] : ['      case "$before" in', ...after, "      esac"]),
+    `      words="${words}" ;;`
+  ]
+  return [`    "${command.name}"|"${command.name} "*)`, ...choose].join("\n")
 }
 
-const wordsFor = (command: Command): string =>
-  [
-    ...flagsOf(command).map(({ name }) => `--${name}`),
-    ...(command.name === "completions" ? ["bash", "zsh", "fish"] : [])
-  ].join(" ")
-
 const bash = (known: ReadonlyArray<Command>): string => {
-  const cases = known.map((command) => `    "${command.name}"*) words="${wordsFor(command)}" ;;`)
-  const groupCases = [...groups(known)].map(
-    ([group, members]) =>
-      `    "${group} "|"${group}") words="${members.map(({ name }) => name.split(" ")[1]).join(" ")}" ;;`
-  )
+  const seconds = [...groups(known)].map(([group, members]) => {
+    const words = members.map(({ name }) => name.split(" ")[1]).join(" ")
+    return `    "${group}"|"help ${group}") words="${words}" ;;`
+  })
+  const cases = known.map(bashCase)
   return `# Completions of sync-scheduler for bash.
 _sync_scheduler() {
   local current="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}" words=""
   local line="\${COMP_WORDS[*]:1:COMP_CWORD-1}"
-  case "$before" in
-${choicesOf(known)
-  .map(
-    ([flag, choices]) =>
-      `    ${flag}) COMPREPLY=($(compgen -W "${choices}" -- "$current")); return ;;`
-  )
-  .join("\n")}
-  esac
+  _sync_scheduler_filter() { COMPREPLY=($(compgen -W "$words" -- "$current")); }
+  COMPREPLY=()
   case "$line" in
     "") words="${firstWords(known).join(" ")} --help --version" ;;
     help) words="${firstWords(known).join(" ")}" ;;
-${[...groupCases, ...cases].join("\n")}
+${[...cases, ...seconds].join("\n")}
   esac
-  COMPREPLY=($(compgen -W "$words" -- "$current"))
+  _sync_scheduler_filter
 }
 complete -o default -F _sync_scheduler sync-scheduler`
 }
@@ -111,13 +105,14 @@ const fish = (known: ReadonlyArray<Command>): string => {
       .split(" ")
       .map((word) => `__fish_seen_subcommand_from ${word}`)
       .join("; and ")
-    if (command.name === "completions") add(seen, "-a 'bash zsh fish'")
-    for (const { choices, name, short, summary, value } of flagsOf(command)) {
+    const choices = choicesOf(command)
+    if (choices.length > 0) add(seen, `-a ${quote(choices.join(" "))}`)
+    for (const { choices: words, name, short, summary, value } of flagsOf(command)) {
       const parts = [
         ...(short === undefined ? [] : [`-s ${short}`]),
         `-l ${name}`,
         ...(value === undefined ? [] : ["-x"]),
-        ...(choices === undefined ? [] : [`-a ${quote(choices.join(" "))}`]),
+        ...(words === undefined ? [] : [`-a ${quote(words.join(" "))}`]),
         `-d ${quote(summary)}`
       ]
       add(seen, parts.join(" "))
@@ -126,8 +121,4 @@ const fish = (known: ReadonlyArray<Command>): string => {
   return lines.join("\n")
 }
 
-const scripts: ReadonlyMap<string, (known: ReadonlyArray<Command>) => string> = new Map([
-  ["bash", bash],
-  ["zsh", zsh],
-  ["fish", fish]
-])
+const scripts: Record<string, (known: ReadonlyArray<Command>) => string> = { bash, zsh, fish }

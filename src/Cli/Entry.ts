@@ -10,11 +10,15 @@ import { helpFor } from "./Help.ts"
  */
 export const start = async (argv: ReadonlyArray<string>, wiring: Wiring): Promise<number> => {
   const request = read(argv, commands)
-  if (request._tag === "Run") {
-    const { execute } = await import("./Process.ts")
-    return execute(request, wiring)
+  if (request._tag !== "Run") {
+    const code = await answer(request, commands)
+    // To whoever asks `ready`, everything but 0 is 1: a container's health check knows no other.
+    return argv[0] === "ready" ? Math.min(code, 1) : code
   }
-  return answer(request, commands)
+  const loaded = await request.command.load()
+  if ("light" in loaded) return loaded.light(request.arguments)
+  const { execute } = await import("./Process.ts")
+  return execute({ main: loaded.main, arguments: request.arguments }, wiring)
 }
 
 const answer = (

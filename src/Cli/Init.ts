@@ -38,7 +38,7 @@ export const main: Main = ({ arguments: given, terminal }) =>
   })
 
 /** A directory that is not there yet is made; anything else in its place is a mistake. */
-const checkDirectory = (directory: string): Effect.Effect<void, CommandError> =>
+export const checkDirectory = (directory: string): Effect.Effect<void, CommandError> =>
   Effect.promise(() =>
     stat(directory).then(
       (found) => found.isDirectory(),
@@ -51,13 +51,14 @@ const checkDirectory = (directory: string): Effect.Effect<void, CommandError> =>
         : Effect.fail(
             usageError(
               `${safe(directory)} is not a directory`,
-              "Name the root of the Supabase project, the directory in which supabase/ is or shall be."
+              "Name a directory, or one that is still to be made."
             )
           )
     )
   )
 
-const write = (directory: string, planned: ReadonlyArray<PlannedFile>) =>
+/** Writes what is planned. *Fails with* why it could not, when the disk or a permission stood in the way. */
+export const write = (directory: string, planned: ReadonlyArray<PlannedFile>) =>
   Effect.tryPromise({
     try: () => carryOut(directory, planned),
     catch: (error) =>
@@ -93,7 +94,7 @@ const print = (report: Report, terminal: Terminal): Effect.Effect<void> =>
     yield* terminal.print(lines(report, terminal).join("\n"))
   })
 
-const WORDS: Record<PlannedFile["status"], string> = {
+export const WORDS: Record<PlannedFile["status"], string> = {
   created: "created",
   unchanged: "unchanged",
   different: "different",

@@ -87,10 +87,13 @@ export const laterMigrations = async (directory: string): Promise<ReadonlyArray<
 }
 
 /** What would become of every file. Writes nothing. */
-export const plan = async (directory: string): Promise<ReadonlyArray<PlannedFile>> => {
+export const plan = async (
+  directory: string,
+  files: ReadonlyArray<ProjectFile> = projectFiles
+): Promise<ReadonlyArray<PlannedFile>> => {
   const own = await ownMigrations(directory)
   const seen = await Promise.all(
-    projectFiles.map(async (file): Promise<PlannedFile> => {
+    files.map(async (file): Promise<PlannedFile> => {
       const { text, why } = await look(join(directory, file.path))
       const name = file.path.slice(MIGRATIONS.length + 1)
       const twin = file.path.startsWith(MIGRATIONS) ? own.get(name.slice(0, 14)) : undefined

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs"
 import { Cause, Deferred, Effect, Either, Exit, Fiber, FiberId } from "effect"
 import { inspect } from "../Config/Load.ts"
 import type { Sources } from "../Config/Source.ts"
-import type { Arguments, Command, Wiring } from "./Command.ts"
+import type { Arguments, Main, Wiring } from "./Command.ts"
 import type { CommandError } from "./Failure.ts"
 import { logging } from "./Log.ts"
 import { safe, styleFor } from "./Style.ts"
@@ -34,7 +34,7 @@ const formatOf = (given: Arguments): Terminal["format"] => {
  * leaves at once.
  */
 export const execute = async (
-  { arguments: given, command }: { readonly command: Command; readonly arguments: Arguments },
+  { arguments: given, main }: { readonly main: Main; readonly arguments: Arguments },
   wiring: Wiring
 ): Promise<number> => {
   const environment = process.env
@@ -43,7 +43,6 @@ export const execute = async (
     formatOf(given)
   )
   const sources = (flags: Sources["flags"] = {}): Sources => ({ flags, environment, readFile })
-  const { main } = await command.load()
   const stop = makeStop()
   const errorStyle = styleFor(process.stderr.isTTY === true, environment)
   const program = main({

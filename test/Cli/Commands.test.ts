@@ -2,8 +2,10 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { commands } from "../../src/Cli/Commands.ts"
 import { table } from "../../src/Config.ts"
 import { binaryPath } from "../support/binary.ts"
+import { serveHttp } from "../support/HttpServer.ts"
 import { runBinary } from "../support/runBinary.ts"
 
 setDefaultTimeout(60_000)
@@ -176,19 +178,37 @@ describe("env", () => {
 })
 
 describe("completions", () => {
-  test("bash offers commands, flags and values", async () => {
+  test("bash offers every command, flag and value that there is, and nothing that there is not", async () => {
     const { stdout } = await runBinary(["completions", "bash"])
-    const complete = async (...words: ReadonlyArray<string>) => {
-      const line = ["sync-scheduler", ...words].map((word) => `'${word}'`).join(" ")
-      const script = `${stdout}\nCOMP_WORDS=(${line}); COMP_CWORD=${words.length}; _sync_scheduler; echo "\${COMPREPLY[@]}"`
-      const child = Bun.spawn(["bash", "-c", script], { stdout: "pipe" })
-      return (await new Response(child.stdout).text()).trim()
+    const asked: Array<ReadonlyArray<string>> = []
+    const expected: Array<string> = []
+    const ask = (words: ReadonlyArray<string>, answer: ReadonlyArray<string>) => {
+      asked.push(words)
+      expected.push(answer.join(" "))
     }
-    expect(await complete("sche")).toBe("schedules schema")
-    expect(await complete("schedules", "")).toBe("next validate")
-    expect(await complete("schedules", "next", "--co")).toBe("--count")
-    expect(await complete("run", "-o", "")).toBe("text json jsonl")
-    expect(await complete("completions", "f")).toContain("fish")
+    const firsts = [...new Set(commands.map(({ name }) => name.split(" ")[0] ?? ""))]
+    ask([""], [...firsts, "help", "version", "--help", "--version"])
+    for (const command of commands) {
+      const words = command.name.split(" ")
+      const flags = [...command.flags, { name: "help", value: undefined, choices: undefined }]
+      const choices = command.positionals.flatMap((one) => one.choices ?? [])
+      ask([...words, ""], [...choices, ...flags.map(({ name }) => `--${name}`)])
+      for (const flag of flags) {
+        if (flag.value !== undefined)
+          ask([...words, `--${flag.name}`, ""], [...(flag.choices ?? [])])
+      }
+    }
+    ask(["schedules", "next", "--co"], ["--count"])
+    ask(["run", "-o", ""], ["text", "json", "jsonl"])
+    const lines = asked.map((words) => {
+      const line = ["sync-scheduler", ...words].map((word) => `'${word}'`).join(" ")
+      return `COMP_WORDS=(${line}); COMP_CWORD=${words.length}; _sync_scheduler; echo "\${COMPREPLY[*]}"`
+    })
+    const child = Bun.spawn(["bash", "-c", [stdout, ...lines].join("\n")], { stdout: "pipe" })
+    const answers = (await new Response(child.stdout).text()).split("\n").slice(0, -1)
+    expect(answers.map((line, n) => `${asked[n]?.join(" ")} -> ${line}`)).toEqual(
+      expected.map((line, n) => `${asked[n]?.join(" ")} -> ${line}`)
+    )
   })
 
   test("zsh and fish are there; another shell is refused", async () => {
@@ -199,5 +219,76 @@ describe("completions", () => {
     expect(fish.stdout).toContain("-l dry-run")
     const other = await runBinary(["completions", "csh"])
     expect(other.code).toBe(2)
+  })
+})
+
+describe("ready", () => {
+  test("asks /readyz: 0 when it is ready, else 1 with what is wrong in one line, whatever was asked wrongly", async () => {
+    let answer = () => new Response("ready\n")
+    const paths: Array<string> = []
+    const server = await serveHttp((request) => {
+      paths.push(new URL(request.url).pathname)
+      return answer()
+    })
+    const ready = (...args: ReadonlyArray<string>) =>
+      runBinary(["ready", ...args], {
+        env: { SYNC_SCHEDULER_LISTEN: `0.0.0.0:${new URL(server.url).port}` }
+      })
+    expect(await ready()).toEqual({ stdout: "ready\n", stderr: "", code: 0 })
+    expect(await ready("--url", server.url)).toMatchObject({ code: 0 })
+    answer = () => new Response("not ready: database\n", { status: 503 })
+    const not = await ready()
+    expect(not.stderr).toContain("/readyz answers 503: not ready: database")
+    expect([not.code, not.stdout]).toEqual([1, ""])
+    expect(new Set(paths)).toEqual(new Set(["/readyz"]))
+    expect((await ready("--timeout", "0")).code).toBe(1)
+    expect((await ready("--url", "nonsense")).code).toBe(1)
+    expect((await ready("--nonsense")).code).toBe(1)
+    await server.close()
+    const gone = await ready()
+    expect(gone.stderr).toContain("is serve running?")
+    expect(gone.code).toBe(1)
+  })
+})
+
+describe("install", () => {
+  const deploy = join(import.meta.dir, "../../deploy")
+  const places: ReadonlyArray<readonly [string, ReadonlyArray<string>]> = [
+    ["systemd", ["sync-scheduler.service", "sync-scheduler.timer", "env.example"]],
+    ["docker", ["Dockerfile.binary", "compose.yaml"]],
+    ["k8s", ["cronjob.yaml", "deployment.yaml"]]
+  ]
+
+  test.each(places)("%s: prints the files as they are in deploy", async (target, names) => {
+    const json = await runBinary(["install", target, "--print", "-o", "json"])
+    const files: ReadonlyArray<{ path: string; text: string }> = JSON.parse(json.stdout)
+    expect(files.map(({ path }) => path)).toEqual(expect.arrayContaining([...names]))
+    const text = await runBinary(["install", target, "--print"])
+    for (const file of files) {
+      expect(file.text).toBe(await readFile(join(deploy, target, file.path), "utf8"))
+      expect(text.stdout).toContain(file.text.trimEnd())
+    }
+    expect([json.code, text.code]).toEqual([0, 0])
+  })
+
+  test("writes them into a directory, and never over one: exit 3; neither is a matter of course", async () => {
+    const into = join(directory, "units")
+    const write = () => runBinary(["install", "systemd", "--write", into])
+    expect((await write()).code).toBe(0)
+    expect((await readdir(into)).toSorted()).toEqual(
+      (await readdir(join(deploy, "systemd"))).toSorted()
+    )
+    expect(await write()).toMatchObject({ code: 0, stdout: expect.stringContaining("unchanged") })
+    await writeFile(join(into, "sync-scheduler.timer"), "mine")
+    const again = await write()
+    expect(again.stdout).toMatch(/different +sync-scheduler\.timer/)
+    expect(again.code).toBe(3)
+    expect(await readFile(join(into, "sync-scheduler.timer"), "utf8")).toBe("mine")
+    const neither = await runBinary(["install", "systemd"])
+    expect(neither.stderr).toContain("--print")
+    expect(neither.code).toBe(2)
+    const wrong = await runBinary(["install", "sytemd", "--print"])
+    expect(wrong.stderr).toContain('Did you mean "systemd"?')
+    expect(wrong.code).toBe(2)
   })
 })

@@ -1,0 +1,24 @@
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+
+/** What needs the source beside it is of no use to somebody who has the binary. */
+const FROM_SOURCE = ["docker/Dockerfile", "docker/Dockerfile.dockerignore"]
+
+/**
+ * The files of deploy/ that belong to an installation, by path from there. To be imported as a macro
+ * (`with { type: "macro" }`): Bun calls it while it builds, so that the binary carries the files' text.
+ */
+export const readDeployFiles = (): Record<string, string> => {
+  const root = join(import.meta.dir, "../../deploy")
+  const paths = ["systemd", "docker", "k8s"].flatMap((folder) =>
+    readdirSync(join(root, folder), { withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => `${folder}/${name}`)
+  )
+  return Object.fromEntries(
+    paths
+      .filter((path) => !FROM_SOURCE.includes(path))
+      .toSorted()
+      .map((path) => [path, readFileSync(join(root, path), "utf8")])
+  )
+}

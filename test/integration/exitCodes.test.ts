@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
+import { binaryPath } from "../support/binary.ts"
+import * as Behaviour from "../support/FunctionBehaviour.ts"
+import { type Project, startProject } from "../support/Project.ts"
+import { runBinary, startBinary } from "../support/runBinary.ts"
+
+setDefaultTimeout(120_000)
+
+let project: Project
+beforeAll(async () => {
+  await binaryPath()
+  project = await startProject()
+}, 120_000)
+afterAll(() => project.close())
+
+const exitOf = async (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
+  (await runBinary(args, { env: { ...project.environment, ...env } })).code
+
+/** Every exit code that the contract has (docs/reference/exit-codes.md), out of the binary that ships. */
+test("0: fine, also when nothing was due, and help", async () => {
+  expect(await exitOf(["run"])).toBe(0)
+  expect(await exitOf(["help"])).toBe(0)
+  expect(await exitOf(["schedules", "validate", "0 2 * * *"])).toBe(0)
+})
+
+test("1: what it found cannot be written", async () => {
+  const full = await Bun.$`${await binaryPath()} env -o json > /dev/full`
+    .env(project.environment)
+    .nothrow()
+    .quiet()
+  expect(full.exitCode).toBe(1)
+  expect(full.stderr.toString()).toContain("the output cannot be written")
+})
+
+test("2: usage, an expression, configuration, a database without migrations", async () => {
+  expect(await exitOf(["rnu"])).toBe(2)
+  expect(await exitOf(["run", "--dry"])).toBe(2)
+  expect(await exitOf(["schedules", "validate", "61 * * * *"])).toBe(2)
+  expect(await exitOf(["run"], { SUPABASE_URL: "" })).toBe(2)
+  const other = new URL(project.database.url)
+  other.pathname = "/not_there"
+  expect(await exitOf(["run"], { SUPABASE_DB_URL: other.href })).toBe(2)
+})
+
+test("3: a run failed, an audit found holes, a doctor found something", async () => {
+  await project.seedDue(1)
+  project.functions.behave(() => Behaviour.status(400, { error: "no" }))
+  expect(await exitOf(["run"])).toBe(3)
+  await project.sql`delete from sync_run_event`
+  await project.sql`delete from sync_run_log`
+  expect(await exitOf(["audit", "--from", "1h"])).toBe(3)
+  await project.sql`grant execute on function public.pause_integration to anon`
+  expect(await exitOf(["doctor"])).toBe(3)
+  await project.sql`revoke execute on function public.pause_integration from anon`
+})
+
+test("4: the key is refused", async () => {
+  expect(await exitOf(["run"], { SUPABASE_SECRET_KEY: `sb_secret_${"x".repeat(32)}` })).toBe(4)
+})
+
+test("5: Supabase cannot be reached", async () => {
+  expect(await exitOf(["audit"], { SUPABASE_DB_URL: "postgresql://x:y@127.0.0.1:1/z" })).toBe(5)
+})
+
+test.each([
+  ["SIGINT", 130],
+  ["SIGTERM", 143]
+] as const)("%s: what is in flight is recorded, then %d", async (signal, code) => {
+  await project.sql`delete from sync_run_log`
+  await project.seedDue(1)
+  const finish = Promise.withResolvers<void>()
+  project.functions.behave(() => Behaviour.until(finish.promise))
+  const seen = project.functions.invocations.length
+  const child = await startBinary(["run"], { env: project.environment })
+  await project.functions.arrived(seen + 1)
+  child.kill(signal)
+  await child.stderr.getReader().read()
+  finish.resolve()
+  expect(await child.exited).toBe(code)
+  expect((await project.statuses()).completed).toBe(1)
+})
