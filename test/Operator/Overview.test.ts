@@ -1,32 +1,20 @@
 import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test"
-import type { SQL } from "bun"
-import { Effect, Redacted, Schema } from "effect"
-import * as PostgresLive from "../../src/Layers/PostgresLive.ts"
+import { Schema } from "effect"
 import { Overview, type OverviewOptions, readOverview } from "../../src/Operator/Overview.ts"
 import { setClock } from "../support/DatabaseClock.ts"
-import { HOSTILE_NAME, SCENE_NOW, seedScene } from "../support/OperatorScene.ts"
-import { connect, createDatabase, type TestDatabase } from "../support/Postgres.ts"
+import { HOSTILE_NAME, SCENE_NOW } from "../support/OperatorScene.ts"
+import { openScene, type SceneDatabase } from "../support/SceneDatabase.ts"
 
 setDefaultTimeout(60_000)
 
-let database: TestDatabase
-let sql: SQL
+let scene: SceneDatabase
 beforeEach(async () => {
-  database = await createDatabase()
-  sql = connect(database.url, { max: 1 })
-  await seedScene(sql)
+  scene = await openScene()
 }, 60_000)
-afterEach(async () => {
-  await sql.close()
-  await database.drop()
-})
+afterEach(() => scene.close())
 
 const read = (options: Partial<OverviewOptions> = {}) =>
-  Effect.runPromise(
-    readOverview({ driftAlertMs: 300_000, ...options }).pipe(
-      Effect.provide(PostgresLive.layer({ url: Redacted.make(database.url) }))
-    )
-  )
+  scene.run(readOverview({ driftAlertMs: 300_000, ...options }))
 
 test("a real database: every state is recognised, the worst first, and the sums are right", async () => {
   const overview = await read()
@@ -76,7 +64,7 @@ test("by organisation, type, or part of a name; a percent sign is only a charact
 })
 
 test("ticks stop: the same integrations, and none of them green", async () => {
-  await setClock(sql, SCENE_NOW + 6 * 60_000)
+  await setClock(scene.sql, SCENE_NOW + 6 * 60_000)
   const overview = await read()
   expect(overview.verdict).toBe("stopped")
   expect(overview.counts).toMatchObject({ on_time: 0, running: 0, stale: 8 })
@@ -87,8 +75,8 @@ test("ticks stop: the same integrations, and none of them green", async () => {
 
 test("a row that cannot be read is named, and hides no other", async () => {
   const before = (await read()).integrations.length
-  await sql`alter table organization_integrations alter integration_type drop not null`
-  await sql`update organization_integrations set integration_type = null where org_name = 'Globex'`
+  await scene.sql`alter table organization_integrations alter integration_type drop not null`
+  await scene.sql`update organization_integrations set integration_type = null where org_name = 'Globex'`
   const overview = await read()
   expect(overview.integrations.length).toBe(before - 1)
   expect(overview.unreadable).toMatchObject([

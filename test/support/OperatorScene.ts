@@ -213,13 +213,13 @@ export const members = (now: number): ReadonlyArray<Member> => {
 
 const OUTAGE = { from: -(4 * HOUR + 13 * MINUTE + 4_000), to: -(3 * HOUR + 50 * MINUTE + 4_000) }
 
-/** Runs of the last eight days, at most 400 of an integration: completed, but for the newest, which are as it says. */
+/** Runs of the last eight days, at most 200 of an integration: completed, but for the newest, which are as it says. */
 const runsOf = (member: Member, now: number): ReadonlyArray<Readonly<Record<string, unknown>>> => {
   const schedule = Schedule.parse(member.sync_schedule, member.timezone)
   if (Either.isLeft(schedule) || member.last === null) return []
   const due = member.row?.next_run_at
   const until = typeof due === "string" ? Date.parse(due) - 1 : now - (member.pausedFor ?? 0)
-  const slots = Schedule.between(schedule.right, now - 8 * DAY, until, 10_000).slice(-400)
+  const slots = Schedule.between(schedule.right, now - 8 * DAY, until, 10_000).slice(-200)
   const special = member.lasting ?? 1
   return slots.flatMap((slot, index) => {
     const next = slots[index + 1] ?? now
