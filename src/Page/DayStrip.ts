@@ -1,7 +1,7 @@
 import { empty, type Html, html } from "./Html.ts"
 
 /** What became of a slot, as a strip draws it. */
-export type MarkKind = "done" | "failed" | "unknown" | "running" | "missed"
+export type MarkKind = "done" | "failed" | "unknown" | "running" | "missed" | "unseen"
 
 /** One slot on the time axis, epoch milliseconds: from when it was due until it was over; null while it goes on. */
 export interface Mark {
@@ -22,11 +22,12 @@ const HOUR = 3_600_000
 const DAY = 24 * HOUR
 
 /** A mark is never thinner than this, in minutes: about a pixel and a half where a strip is 500 pixels wide. */
-const THINNEST = 4
+const THINNEST = 5
 const HEIGHT = 20
 
 /** Every kind has a height and a place of its own, besides its colour: the y of each line, in the order of drawing. */
 const LINES: ReadonlyArray<readonly [kind: MarkKind, word: string, ys: ReadonlyArray<number>]> = [
+  ["unseen", "stretch not shown", [10]],
   ["done", "completed", [10]],
   ["running", "running", [10]],
   ["missed", "passed over", [18]],

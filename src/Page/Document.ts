@@ -23,7 +23,7 @@ export interface Frame {
 export type Access =
   | { readonly _tag: "ReadOnly" }
   | { readonly _tag: "SignedOut" }
-  | { readonly _tag: "SignedIn"; readonly csrf: string }
+  | { readonly _tag: "SignedIn"; readonly actor: string; readonly csrf: string }
 
 export interface Content {
   readonly title: string
@@ -59,7 +59,7 @@ export const page = (frame: Frame, { isStopped, main, title, tone }: Content): s
 <a class="skip" href="#main">Skip to content</a>
 ${sprite}
 <header class="top"><div>
-<a class="brand" href="/"><svg viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="8"/><path d="M16 8v8.5l5.5 4"/></svg>Sync Scheduler</a>
+<a class="brand" href="/"><svg viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="8"/><path d="M16 8v8.5l5.5 4"/></svg><span>Sync Scheduler</span></a>
 <form class="search" role="search" action="/"><label class="sr" for="q">Search by organisation, integration or id</label>${shape("find")}<input id="q" name="q" type="search" maxlength="200" autocomplete="off" spellcheck="false" placeholder="Organisation, integration or id" value="${frame.query}"></form>
 <p class="fresh"><span><span id="fresh">As of</span> <span id="stamp">${stamp}</span></span><button id="pause" type="button" aria-pressed="false" hidden>Pause</button>${session(frame.access)}</p>
 </div><div id="alarm" class="alarm" role="alert" hidden><p></p></div></header>
@@ -76,5 +76,5 @@ ${main}
 const session = (access: Access): Html | null => {
   if (access._tag === "ReadOnly") return null
   if (access._tag === "SignedOut") return html`<a class="button" href="/sign-in">Sign in</a>`
-  return html`<a class="button" href="/sign-in">Signed in</a>`
+  return html`<form class="out" method="post" action="/sign-out"><input type="hidden" name="csrf" value="${access.csrf}"><button title="Signed in as ${access.actor}">Sign out</button></form>`
 }

@@ -20,65 +20,78 @@ export interface DayFigures {
   readonly failed: number
   readonly unknown: number
   readonly passed_over: number
+  /** Of some count there were more than 10,000. */
+  readonly capped: boolean
 }
 
-/** How many slots come in the hour that begins at `at`, epoch milliseconds. */
+/** How many slots come due in the hour that begins at `hour`, epoch milliseconds. */
 export interface HourLoad {
-  readonly at: number
-  readonly due: number
+  readonly hour: number
+  readonly slots: number
 }
 
 const count = (value: number): string => value.toLocaleString("en-US")
 const span = (ms: number | null): string => (ms === null ? "–" : Duration.format(ms))
 
-/** What became of the slots of the last 24 hours: how many are over, and how many of them went well. */
-export interface DayOutcome {
-  readonly completed: number
-  readonly over: number
-  readonly faults: ReadonlyArray<readonly [count: number, word: string]>
-}
-
-/** How much of the last 24 hours went well, and how late runs started. */
-export const outcomeFigure = (outcome: DayOutcome, lag: Lag): Html => {
-  const { completed, faults, over } = outcome
-  const percent = over === 0 ? null : (completed / over) * 100
-  // Never rounded up to a whole: 100 % means every one.
-  const shown =
-    percent === null ? "–" : percent === 100 ? "100" : (Math.floor(percent * 10) / 10).toFixed(1)
-  const bad = faults.filter(([n]) => n > 0).map(([n, word]) => `${count(n)} ${word}`)
-  const words =
-    over === 0
-      ? "No run ended."
-      : `${count(completed)} of ${count(over)}${bad.length === 0 ? "" : `: ${bad.join(", ")}`}`
-  return html`<section class="sheet figure" aria-labelledby="f-done"><h2 id="f-done">Completed, last 24 hours</h2>
-<p class="big">${shown}${percent !== null && html`<small> %</small>`}</p><p class="note">${words}</p>
-<hr><h2>Start lag, from due to started</h2>
+/** How much of yesterday and today went well, and how late the runs of the last 24 hours started. */
+export const outcomeFigure = (days: ReadonlyArray<DayFigures>, lag: Lag): Html => {
+  const { big, note } = outcomeOf(days.slice(-2))
+  return html`<section class="sheet figure" aria-labelledby="f-done"><h2 id="f-done">Without fault, yesterday and today (UTC)</h2>
+<p class="big">${big}</p><p class="note">${note}</p>
+<hr><h2>Start lag, last 24 hours</h2>
 <dl class="lags"><div><dt>p50</dt><dd>${span(lag.p50_ms)}</dd></div><div><dt>p95</dt><dd>${span(lag.p95_ms)}</dd></div><div><dt>max</dt><dd>${span(lag.max_ms)}</dd></div></dl></section>`
 }
 
+const outcomeOf = (
+  days: ReadonlyArray<DayFigures>
+): { readonly big: Html; readonly note: string } => {
+  const sum = (of: (day: DayFigures) => number): number =>
+    days.reduce((total, day) => total + of(day), 0)
+  const [runs, missed] = [sum(({ runs }) => runs), sum(({ passed_over }) => passed_over)]
+  const [failed, unknown] = [sum(({ failed }) => failed), sum(({ unknown }) => unknown)]
+  const slots = runs + missed
+  const faults = failed + unknown + missed
+  const parts = [
+    [failed, "failed"],
+    [unknown, "unknown"],
+    [missed, "passed over"]
+  ] as const
+  const words = parts.filter(([n]) => n > 0).map(([n, word]) => `${count(n)} ${word}`)
+  if (slots === 0) return { big: html`–`, note: "No slot was due." }
+  if (days.some(({ capped }) => capped)) {
+    const note = `${words.join(", ")}${words.length > 0 ? ", " : ""}of more than 10,000 slots`
+    return { big: html`${count(faults)}<small> ${faults === 1 ? "fault" : "faults"}</small>`, note }
+  }
+  const percent = ((slots - faults) / slots) * 100
+  // Never rounded up to a whole: 100 % means every one.
+  const shown = percent === 100 ? "100" : (Math.floor(percent * 10) / 10).toFixed(1)
+  const note = `${count(slots - faults)} of ${count(slots)} slots${words.length > 0 ? `: ${words.join(", ")}` : ""}`
+  return { big: html`${shown}<small> %</small>`, note }
+}
+
+/** What is ahead: how many slots, when most of them, and each hour as a bar. */
 export const loadFigure = (load: ReadonlyArray<HourLoad>, timezone: string): Html => {
   const clock = clockOf(timezone)
-  const hour = ({ at }: HourLoad): string => showTime(readingAt(clock, at))
-  const total = load.reduce((sum, { due }) => sum + due, 0)
+  const timeOf = ({ hour }: HourLoad): string => showTime(readingAt(clock, hour))
+  const total = load.reduce((sum, { slots }) => sum + slots, 0)
   const peak = load.reduce<HourLoad | undefined>(
-    (most, one) => (one.due > (most?.due ?? 0) ? one : most),
+    (most, one) => (one.slots > (most?.slots ?? 0) ? one : most),
     undefined
   )
-  const first = load[0]
-  const zone = first === undefined ? "" : zoneName(clock, first.at)
+  const zone = zoneName(clock, load[0]?.hour ?? 0)
   const words =
-    peak === undefined ? "Nothing is due." : `Peak ${count(peak.due)} from ${hour(peak)} ${zone}`
-  const marks = load
-    .filter((_, index) => index % 6 === 0)
-    .map((one) => html`<span>${hour(one)}</span>`)
-  return html`<section class="sheet figure" aria-labelledby="f-load"><h2 id="f-load">Upcoming, next 24 hours</h2>
+    peak === undefined
+      ? "Nothing is due."
+      : `Most from ${timeOf(peak)} ${zone} on: ${count(peak.slots)}`
+  const marks = load.filter((_, index) => index % 6 === 0)
+  const drawn = load.map((one) => ({
+    value: one.slots,
+    label: `${timeOf(one)} ${zone}: ${count(one.slots)} due`
+  }))
+  return html`<section class="sheet figure" aria-labelledby="f-load"><h2 id="f-load">Upcoming, next ${load.length} hours</h2>
 <p class="big">${count(total)}<small> due</small></p><p class="note">${words}</p>
-${bars(
-  `${count(total)} slots in the next ${load.length} hours`,
-  load.map((one) => ({ value: one.due, label: `${hour(one)} ${zone}: ${count(one.due)} due` })),
-  words
-)}
-<p class="scale" aria-hidden="true">${marks}</p></section>`
+${bars(`${count(total)} slots in the next ${load.length} hours`, drawn, words)}
+<p class="scale" aria-hidden="true">${marks.map((one) => html`<span>${timeOf(one)}</span>`)}</p></section>`
 }
 
 const kindOf = ({ failed, passed_over, runs, unknown }: DayFigures): DayKind => {

@@ -9,9 +9,10 @@ const SHAPES: Readonly<Record<string, Html>> = {
   late: html`<circle class="line" cx="8" cy="8" r="6.2"/><path class="line" d="M8 4.5V8l2.5 1.6"/>`,
   on_time: html`<path class="line bold" d="m2.5 8.5 3.7 3.7L13.5 4"/>`,
   paused: html`<path d="M3.5 2.5h3v11h-3zM9.5 2.5h3v11h-3z"/>`,
-  breaker: html`<path class="line" d="M.8 11h3.4l6-6.5M11.5 11h3.7"/><circle cx="4.2" cy="11" r="1.5"/><circle cx="11.5" cy="11" r="1.5"/>`,
-  invalid: html`<path class="line" d="M2 2h12v12H2zM5 11l6-6"/>`,
+  breaker_open: html`<path class="line" d="M.8 11h3.4l6-6.5M11.5 11h3.7"/><circle cx="4.2" cy="11" r="1.5"/><circle cx="11.5" cy="11" r="1.5"/>`,
+  invalid_schedule: html`<path class="line" d="M2 2h12v12H2zM5 11l6-6"/>`,
   no_data: html`<circle class="line dash" cx="8" cy="8" r="6.2"/>`,
+  stale: html`<path class="line" d="M1.5 9.5c2-4.5 4.5-4.5 6.5-1.5s4.5 3 6.5-1.5"/>`,
   pending: html`<path class="line" d="M13.5 8a5.5 5.5 0 1 1-1.7-4M12.2 1v3.2H9"/>`,
   skipped: html`<path class="line" d="m3 3.5 4.5 4.5L3 12.5M9 3.5 13.5 8 9 12.5"/>`,
   find: html`<circle class="line" cx="7" cy="7" r="4.8"/><path class="line" d="m10.6 10.6 3.6 3.6"/>`

@@ -28,7 +28,7 @@ describe("the strip of a day", () => {
       done(axis.from + 60 * MINUTE, 90),
       done(axis.from + 300 * MINUTE, 0)
     ])
-    expect(pathOf(strip.markup, "done")).toBe("M60 10h90m150 0h4")
+    expect(pathOf(strip.markup, "done")).toBe("M60 10h90m150 0h5")
   })
 
   test("a slot that was passed over leaves a gap and a mark of its own, elsewhere than any bar", () => {
@@ -38,7 +38,7 @@ describe("the strip of a day", () => {
       done(axis.from + 2 * HOUR, 10)
     ])
     expect(pathOf(markup, "done")).toBe("M0 10h10m110 0h10")
-    expect(pathOf(markup, "missed")).toBe("M60 18h4")
+    expect(pathOf(markup, "missed")).toBe("M60 18h5")
   })
 
   test("what runs goes on until now; what lies outside is left out; what reaches over the ends is cut", () => {

@@ -1,0 +1,28 @@
+import { type Frame, page } from "./Document.ts"
+import { html } from "./Html.ts"
+
+/** What went wrong with a request: what and why, and how to go on. */
+export interface Fault {
+  readonly title: string
+  readonly message: string
+  readonly hint: string
+}
+
+/** A page that says why there is nothing else to see. Its tab looks as bad as it is. */
+export const faultPage = (frame: Frame, { hint, message, title }: Fault): string =>
+  page(frame, {
+    title: `${title} · Sync Scheduler`,
+    tone: "bad",
+    isStopped: true,
+    main: html`<section class="pulse"><h1>${title}</h1><p class="dead">${message}</p><p>${hint}</p><p class="text"><a href="/">To the overview</a></p></section>`
+  })
+
+/** The form for the admin token and the name that is recorded with what is done. `next`: a path of ours to go on to. */
+export const signInPage = (frame: Frame, next: string, refused: string | null): string =>
+  page(frame, {
+    title: "Sign in · Sync Scheduler",
+    tone: "idle",
+    isStopped: false,
+    main: html`<section class="sheet narrow"><h1>Sign in</h1><p class="soft">With the admin token that the scheduler was started with. Your name is recorded with what you do.</p>${refused !== null && html`<p class="notice bad" role="alert">${refused}</p>`}
+<form method="post" action="/sign-in"><label for="token">Admin token</label><input id="token" name="token" type="password" required autocomplete="current-password"><label for="name">Your name</label><input id="name" name="name" required maxlength="80" autocomplete="name"><input type="hidden" name="next" value="${next}"><button class="main">Sign in</button></form></section>`
+  })

@@ -1,0 +1,67 @@
+import { Either, Schema } from "effect"
+import type { RunEvent } from "../Domain/RunView.ts"
+import { clip, type Html, html } from "./Html.ts"
+import { moment } from "./Moment.ts"
+import { capital } from "./Naming.ts"
+
+/** What of an event's details people are shown: never what a function was sent or gave back. */
+const Detail = Schema.Struct({
+  http_status: Schema.optional(Schema.NullOr(Schema.Int)),
+  error_code: Schema.optional(Schema.NullOr(Schema.String)),
+  error_message: Schema.optional(Schema.NullOr(Schema.String))
+})
+const readDetail = Schema.decodeUnknownEither(Detail)
+
+const WORDS: Readonly<Record<string, string>> = {
+  claimed: "Claimed",
+  triggered: "Asked for",
+  started: "Started",
+  began: "The function began",
+  heartbeat: "The function is alive",
+  settled: "Ended",
+  swept: "Swept",
+  released: "Released: later slots may run",
+  retried: "To be tried again",
+  returned: "Given back, not started",
+  not_counted: "Not counted"
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  lease_ended: "its time ended without an answer",
+  never_began: "the function never began, so nothing happened",
+  on_unknown_retry: "tried again, as its integration wants it",
+  no_attempts_left: "no attempts left",
+  foreign: "somebody else's row",
+  not_executed: "not executed",
+  lock_timeout: "the integration was locked"
+}
+
+/** The colour of a point on the line: that of the status the event led to. */
+const toneOf = ({ kind, to_status }: RunEvent): string => {
+  if (kind === "began" || kind === "heartbeat") return "running"
+  return to_status ?? "no_data"
+}
+
+/** All that happened to a run, the oldest first. */
+export const timeline = (events: ReadonlyArray<RunEvent>, timezone: string, now: number): Html =>
+  html`<ol class="timeline">${events.map((event) => {
+    const { actor, at, attempt, from_status, kind, reason, to_status } = event
+    const led =
+      to_status !== null && to_status !== from_status && kind !== "claimed" && kind !== "started"
+        ? html` <span class="${to_status}">${to_status}</span>`
+        : ""
+    const tried = attempt !== null && attempt > 0 && kind === "started" ? `, try ${attempt}` : ""
+    return html`<li class="${toneOf(event)}"><span class="soft">${moment(at, timezone, now)}</span><div><b>${WORDS[kind] ?? capital(kind.replaceAll("_", " "))}${tried}</b>${led}${reason !== null && reason !== to_status && html`, <bdi>${clip(REASONS[reason] ?? reason, 500)}</bdi>`}${details(event)}${actor !== null && html`<span class="sub">by <bdi>${clip(actor, 120)}</bdi></span>`}</div></li>`
+  })}</ol>`
+
+const details = ({ detail }: RunEvent): Html | false => {
+  const read = readDetail(detail)
+  if (Either.isLeft(read)) return false
+  const { error_code, error_message, http_status } = read.right
+  const parts = [
+    http_status === null || http_status === undefined ? "" : `HTTP ${http_status}`,
+    error_code ?? "",
+    error_message ?? ""
+  ].filter((part) => part !== "")
+  return parts.length > 0 && html`<p class="soft"><bdi>${clip(parts.join(", "), 600)}</bdi></p>`
+}
