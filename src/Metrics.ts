@@ -1,3 +1,4 @@
+import { StateName } from "./Domain/State.ts"
 import { counter, gauge, histogram, type Label } from "./Metrics/Instrument.ts"
 import { COMMIT, VERSION } from "./Version.ts"
 
@@ -147,7 +148,7 @@ export const overdue = gauge("overdue_seconds_max", {
 
 export const schedules = gauge("schedules", {
   help: "Integrations by the state of their schedule, by the database.",
-  labels: [{ name: "state" }]
+  labels: [{ name: "state", values: StateName.literals }]
 })
 
 export const statusFailures = counter("status_read_failures_total", {

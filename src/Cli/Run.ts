@@ -8,6 +8,7 @@ import { TickError } from "../Domain/Summary.ts"
 import { tickAndTell } from "../Engine/Alerting.ts"
 import type { Plan } from "../Engine/Preview.ts"
 import { preview } from "../Engine.ts"
+import { measureStatus } from "../Operator/StatusGauges.ts"
 import type { Cli, Main } from "./Command.ts"
 import { configError, connectionError, exitOf, usageError } from "./Failure.ts"
 import { writeMetricsFile } from "./MetricsFile.ts"
@@ -34,10 +35,13 @@ export const main: Main = (cli) =>
       return exitOf(plan.errors, { triggered: 0, failed: 0, runs: [] })
     }
     const file = given.value("metrics-file")
-    const summary = yield* tickAndTell({ ...options, observe: watch(terminal) }).pipe(
-      Effect.provide(engine),
-      Effect.ensuring(file === undefined ? Effect.void : writeMetricsFile(file))
-    )
+    const ticking = tickAndTell({ ...options, observe: watch(terminal) })
+    const summary = yield* file === undefined
+      ? Effect.provide(ticking, engine)
+      : Effect.zipLeft(ticking, measureStatus(project.settings.driftAlert)).pipe(
+          Effect.provide(engine),
+          Effect.ensuring(writeMetricsFile(file))
+        )
     yield* printSummary(summary, terminal)
     return exitOf(summary.errors, summary)
   })

@@ -3,7 +3,7 @@ import { type Access, refuseHost, type Visitor, visitorOf } from "./Access.ts"
 import { redirectAnswer, sealed } from "./Answer.ts"
 import { livez, makeReadyz } from "./Probes.ts"
 import { type Refusal, refusalResponse } from "./Refusal.ts"
-import { scrape } from "./Scrape.ts"
+import { makeScrape } from "./Scrape.ts"
 import { noSignIn, signIn, signInPage, signOut } from "./SignIn.ts"
 import type { Vitals } from "./Vitals.ts"
 
@@ -27,6 +27,7 @@ export const makeSite = ({
 }) =>
   Effect.gen(function* () {
     const readyz = yield* makeReadyz(vitals)
+    const scrape = yield* makeScrape
     const probe = (url: URL): Effect.Effect<Response> | null => {
       if (url.pathname === "/livez") return livez(vitals)
       if (url.pathname === "/readyz") return readyz(url.searchParams.has("verbose"))
@@ -51,7 +52,7 @@ export const makeSite = ({
         return yield* counted(
           Effect.gen(function* () {
             const visitor = yield* admit(request, access)
-            return yield* route({ request, url, visitor, access })
+            return yield* route({ request, url, visitor, access, scrape })
           })
         )
       })
@@ -76,10 +77,11 @@ interface Asked {
   readonly url: URL
   readonly visitor: Visitor
   readonly access: Access
+  readonly scrape: Effect.Effect<Response>
 }
 
 const route = (asked: Asked): Effect.Effect<Response, Refusal> => {
-  const { access, request, url, visitor } = asked
+  const { access, request, scrape, url, visitor } = asked
   const isReading = request.method === "GET" || request.method === "HEAD"
   switch (url.pathname) {
     case "/sign-in": {

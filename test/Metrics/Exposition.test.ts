@@ -48,7 +48,8 @@ describe("the text", () => {
     const text = render(read())
     const lines = text.split("\n")
     expect(lines.pop()).toBe("")
-    const sample = /^[a-z_]+(\{([a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)+\})? (?:[0-9.e+-]+|[+-]Inf)$/
+    const sample =
+      /^[a-z_]+(\{([a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)+\})? (?:[0-9.e+-]+|[+-]Inf|NaN)$/
     for (const line of lines)
       expect(line).toMatch(line.startsWith("#") ? /^# (HELP|TYPE) / : sample)
     const series = lines.filter((line) => !line.startsWith("#")).map((line) => line.split(" ")[0])

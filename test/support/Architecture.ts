@@ -62,7 +62,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   Operator: {
     files: /^src\/Operator\//,
-    rooms: ["Domain", "Services", "Config"],
+    rooms: ["Domain", "Services", "Config", "Metrics"],
     packages: ["effect"]
   },
   Cli: {

@@ -10,6 +10,7 @@ export const readSeries = (): ReadonlyMap<string, number> =>
 export const addedSince = (before: ReadonlyMap<string, number>): Record<string, number> =>
   Object.fromEntries(
     [...readSeries()]
+      .filter(([series, value]) => !Object.is(value, before.get(series)))
       .map(([series, value]) => [series, value - (before.get(series) ?? 0)] as const)
       .filter(([, added]) => added !== 0)
       .map(([series, added]) => [series.replace(/^sync_scheduler_/, ""), added])

@@ -1,0 +1,25 @@
+import { expect, test } from "bun:test"
+import { Effect } from "effect"
+import { makeScrape } from "../../src/Serve/Scrape.ts"
+import { makeWorld } from "../support/World.ts"
+
+test("a scrape is answered whatever the database does, and asks it once for all who scrape", async () => {
+  const world = await Effect.runPromise(makeWorld)
+  let calls = 0
+  world.carry = () => {
+    calls += 1
+    return Effect.die("the database is away")
+  }
+  const scrapes = Effect.flatMap(makeScrape, (scrape) =>
+    Effect.replicateEffect(scrape, 20, { concurrency: "unbounded" })
+  )
+  const answers = await Effect.runPromise(Effect.provide(scrapes, world.engine()))
+  expect(calls).toBe(1)
+  for (const answer of answers) {
+    expect(answer.status).toBe(200)
+    expect(answer.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8")
+  }
+  const text = await answers[0]?.text()
+  expect(text).toContain("# TYPE sync_scheduler_build_info gauge\n")
+  expect(text).toContain("sync_scheduler_overdue_seconds_max NaN\n")
+})
