@@ -20,6 +20,8 @@ export type { TickEvent, TickOptions } from "./Engine/TickContext.ts"
 
 /** Clocks further apart than this are an incident: logs and deadlines no longer tell the truth. */
 const SKEW_ALERT_MS = 5_000
+/** Runs that spare their accounting API are waited for this long, so that a tick is over before the next one; then they are its. */
+const HOLD_MS = 45_000
 
 /**
  * One tick: sweep what dead engines left, read what is due, claim each slot under the advisory lock, invoke the
@@ -57,12 +59,14 @@ export const tick = Effect.fn("Engine.tick")(function* (options: TickOptions = {
     ledger.finishTick(tickId, Schema.encodeSync(Summary)(summary), skewMs)
   ).pipe(Effect.catchAll((error) => Effect.sync(() => tally.error(tickError(error)))))
 
+  const claimUntil = startedAt + (options.budgetMs ?? Number.POSITIVE_INFINITY)
   const context: TickContext = {
     settings,
     scope: options.scope ?? {},
     skewMs,
     limit: options.limit ?? Number.POSITIVE_INFINITY,
-    claimUntil: startedAt + (options.budgetMs ?? Number.POSITIVE_INFINITY),
+    claimUntil,
+    holdUntil: Math.min(startedAt + HOLD_MS, claimUntil),
     tally,
     observe: options.observe ?? (() => Effect.void),
     claimed: new ClaimedRuns(),

@@ -28,11 +28,23 @@ create table public.integration_health (
   http_status integer,
   error_code text,
   detail jsonb default '{}'::jsonb not null,
-  updated_at timestamp with time zone default now() not null
+  updated_at timestamp with time zone default now() not null,
+  since timestamp with time zone default now() not null,
+  start_limit integer,
+  limit_ceiling integer default 5 not null,
+  limited_until timestamp with time zone,
+  passive_until timestamp with time zone,
+  throttles integer default 0 not null,
+  last_throttled_at timestamp with time zone,
+  probe_token uuid,
+  probing_until timestamp with time zone,
+  probes bigint default 0 not null
 );
 alter table public.integration_health add constraint integration_health_mode_check CHECK ((mode = ANY (ARRAY['active'::text, 'passive'::text])));
 alter table public.integration_health add constraint integration_health_pkey PRIMARY KEY (provider, host);
+alter table public.integration_health add constraint integration_health_start_limit_check CHECK ((start_limit > 0));
 alter table public.integration_health add constraint integration_health_status_check CHECK ((status = ANY (ARRAY['unknown'::text, 'healthy'::text, 'unhealthy'::text, 'throttled'::text])));
+CREATE INDEX integration_health_limited ON public.integration_health USING btree (provider, host) WHERE (start_limit IS NOT NULL);
 alter table public.integration_health enable row level security;
 grant delete, insert, maintain, references, select, trigger, truncate, update on public.integration_health to service_role;
 
@@ -216,7 +228,10 @@ create table public.sync_run_log (
   response jsonb,
   fenced boolean default false not null,
   ambiguous boolean default false not null,
-  ambiguous_before boolean default false not null
+  ambiguous_before boolean default false not null,
+  api_provider text,
+  api_host text,
+  delay_reason text
 );
 alter table public.sync_run_log add constraint sync_run_log_error_message_check CHECK ((octet_length(error_message) <= 2048));
 alter table public.sync_run_log add constraint sync_run_log_pkey PRIMARY KEY (id);
@@ -242,6 +257,8 @@ comment on column public.sync_run_log.started_at is 'When the first attempt was 
 comment on column public.sync_run_log.fenced is 'Whether the function was fenced when the attempt was started: began_at null after the lease is then proof that nothing happened.';
 comment on column public.sync_run_log.ambiguous is 'Some attempt may have taken effect without us knowing. Such a run never ends failed.';
 comment on column public.sync_run_log.ambiguous_before is 'What ambiguous was when the present attempt was started: proof about this attempt falls back to it.';
+comment on column public.sync_run_log.api_host is 'Host of the accounting API that the run uses, where it is known; with api_provider a row of integration_health.';
+comment on column public.sync_run_log.delay_reason is 'Why a pending run is kept waiting until not_before: api_throttled, api_limit. Null: it is not.';
 
 create table public.sync_schedule_history (
   id bigint generated always as identity not null,
@@ -2035,6 +2052,12 @@ AS $function$
     left join public.sync_run_log r on r.id = i.run_id
 $function$;
 
+CREATE OR REPLACE FUNCTION sync_scheduler.api_name(p_provider text, p_host text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN ((p_provider || '/'::text) || p_host);
+
 CREATE OR REPLACE FUNCTION sync_scheduler.backfill_waits(i public.organization_integrations)
  RETURNS text
  LANGUAGE sql
@@ -2401,13 +2424,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.clock()
  STABLE
 RETURN date_trunc('milliseconds'::text, now());
 
-CREATE OR REPLACE FUNCTION sync_scheduler.count_one(p_counts jsonb, p_key text)
- RETURNS jsonb
- LANGUAGE sql
- IMMUTABLE
-RETURN (p_counts || jsonb_build_object(p_key, (((p_counts ->> p_key))::integer + 1)));
-
-CREATE OR REPLACE FUNCTION sync_scheduler.count_outcome(r public.sync_run_log)
+CREATE OR REPLACE FUNCTION sync_scheduler.count_of_integration(r public.sync_run_log)
  RETURNS void
  LANGUAGE plpgsql
  SET search_path TO ''
@@ -2445,6 +2462,29 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION sync_scheduler.count_one(p_counts jsonb, p_key text)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+RETURN (p_counts || jsonb_build_object(p_key, (((p_counts ->> p_key))::integer + 1)));
+
+CREATE OR REPLACE FUNCTION sync_scheduler.count_outcome(r public.sync_run_log)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+begin
+  perform sync_scheduler.count_of_integration(r);
+  if r.api_host is null then
+    return;
+  elsif r.status = 'completed' then
+    perform sync_scheduler.learn_reached(r.api_provider, r.api_host, 1);
+  elsif r.status = 'failed' then
+    perform sync_scheduler.learn_failed(r);
+  end if;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION sync_scheduler.elapsed_ms(p_from timestamp with time zone, p_to timestamp with time zone, p_type regtype)
  RETURNS bigint
  LANGUAGE sql
@@ -2475,6 +2515,12 @@ AS $function$
     from (select * from public.sync_run_event v where v.run_id = p_run_id order by v.id desc limit p_limit) e
 $function$;
 
+CREATE OR REPLACE FUNCTION sync_scheduler.health_detail(h public.integration_health)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+RETURN jsonb_strip_nulls(jsonb_build_object('provider', (h).provider, 'host', (h).host, 'status', (h).status, 'mode', (h).mode, 'error_code', (h).error_code, 'error_message', ((h).detail ->> 'message'::text), 'http_status', (h).http_status, 'until', sync_scheduler.iso((h).throttled_until), 'probes_again', sync_scheduler.iso(COALESCE((h).passive_until, (h).next_probe_at)), 'failures', (h).consecutive_failures));
+
 CREATE OR REPLACE FUNCTION sync_scheduler.history_json(p_integration_id uuid, p_from timestamp with time zone, p_to timestamp with time zone, p_limit integer)
  RETURNS jsonb
  LANGUAGE sql
@@ -2489,6 +2535,66 @@ AS $function$
     from (select * from public.sync_schedule_history s
            where s.integration_id = p_integration_id and s."from" < p_to and (s."to" is null or s."to" >= p_from)
            order by s."from", s.id limit p_limit) h
+$function$;
+
+CREATE OR REPLACE FUNCTION sync_scheduler.hold_back(p_engine_id text, p_starts jsonb, p_adopt_after interval)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_step constant interval := interval '3 seconds';
+  v_held jsonb := '[]';
+  v_room integer;
+  v_waiting integer;
+  v_reason text;
+  v_at timestamptz;
+  h public.integration_health;
+  r public.sync_run_log;
+begin
+  for h in
+    select * from public.integration_health a
+     where a.start_limit is not null
+       and (a.provider, a.host) in (select s.api_provider, s.api_host
+                                      from jsonb_to_recordset(p_starts) as s(api_provider text, api_host text))
+     order by a.provider, a.host for update
+  loop
+    v_reason := case when h.throttled_until > v_now then 'api_throttled' else 'api_limit' end;
+    v_room := case when h.throttled_until > v_now then 0 else h.start_limit - (
+      select count(*) from public.sync_run_log l
+       where l.status = 'running' and l.api_provider = h.provider and l.api_host = h.host) end;
+    v_waiting := (select count(*) from public.sync_run_log l
+                   where l.status = 'pending' and l.api_provider = h.provider and l.api_host = h.host and l.not_before > v_now
+                     and l.delay_reason is not null);
+    for r in
+      select l.* from jsonb_to_recordset(p_starts) as s(run_id uuid, lease_token uuid, api_provider text, api_host text)
+        join public.sync_run_log l on l.id = s.run_id
+        join public.organization_integrations i on i.id = l.integration_id
+       where s.api_provider = h.provider and s.api_host = h.host
+         and sync_scheduler.start_refusal(l, i.enabled, p_engine_id, s.lease_token, p_adopt_after) is null
+       order by l.scheduled_for, l.id
+    loop
+      if v_room > 0 then
+        v_room := v_room - 1;
+        continue;
+      end if;
+      v_waiting := v_waiting + 1;
+      v_at := greatest(h.throttled_until, v_now) + v_step * case when r.delay_reason is null then v_waiting else 1 end;
+      update public.sync_run_log set not_before = v_at, claimed_by = null, delay_reason = v_reason,
+        api_provider = h.provider, api_host = h.host
+      where id = r.id;
+      if r.delay_reason is distinct from v_reason then
+        perform sync_scheduler.record_event(r.id, r.integration_id, 'delayed', 'pending', 'pending', r.attempt, p_engine_id, v_reason,
+          jsonb_strip_nulls(jsonb_build_object('provider', h.provider, 'host', h.host, 'until', sync_scheduler.iso(v_at),
+            'at_once', h.start_limit)));
+      end if;
+      v_held := v_held || jsonb_build_array(jsonb_build_object('run_id', r.id, 'reason', v_reason, 'status', 'pending',
+        'retry_at', sync_scheduler.iso(v_at)));
+    end loop;
+  end loop;
+  return v_held;
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION sync_scheduler.idempotency_key(p_integration_id uuid, p_slot timestamp with time zone)
@@ -2660,6 +2766,180 @@ CREATE OR REPLACE FUNCTION sync_scheduler.last_sign_of_life(r public.sync_run_lo
  LANGUAGE sql
  IMMUTABLE
 RETURN COALESCE(GREATEST((r).started_at, (r).attempt_started_at, (r).began_at, (r).heartbeat_at), (r).created_at);
+
+CREATE OR REPLACE FUNCTION sync_scheduler.learn_failed(r public.sync_run_log)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  h public.integration_health;
+begin
+  select * into h from public.integration_health where provider = r.api_provider and host = r.api_host for update skip locked;
+  if not found or h.status = 'throttled' then
+    return;
+  elsif h.mode = 'active' then
+    update public.integration_health set next_probe_at = least(next_probe_at, v_now)
+     where provider = h.provider and host = h.host and next_probe_at > v_now;
+    return;
+  end if;
+  update public.integration_health set status = 'unhealthy', since = case when status = 'unhealthy' then since else v_now end,
+    consecutive_failures = consecutive_failures + 1, error_code = r.error_code, http_status = r.http_status,
+    detail = detail || jsonb_build_object('message', coalesce(r.error_message, 'A scheduled sync failed.')), updated_at = v_now
+  where provider = h.provider and host = h.host returning * into h;
+  perform sync_scheduler.raise_incident('health', sync_scheduler.api_name(h.provider, h.host), null, r.id,
+    sync_scheduler.health_detail(h));
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION sync_scheduler.learn_quota(h public.integration_health, p_sign jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_low constant timestamptz := case when (p_sign ->> 'low')::boolean then v_now + sync_scheduler.seconds(
+    least(greatest(coalesce((p_sign ->> 'wait_ms')::numeric, 60000), 1000), 3600000) / 1000) end;
+begin
+  update public.integration_health set
+    detail = detail || jsonb_strip_nulls(jsonb_build_object('quota', p_sign -> 'quota')),
+    start_limit = case when v_low is not null then 1 else start_limit end,
+    limited_until = greatest(limited_until, v_low), updated_at = v_now
+  where provider = h.provider and host = h.host
+    and (v_low is not null or updated_at < v_now - interval '1 minute');
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION sync_scheduler.learn_reached(p_provider text, p_host text, p_count integer)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  h public.integration_health;
+begin
+  select * into h from public.integration_health where provider = p_provider and host = p_host;
+  if h.status = 'healthy' and h.start_limit is null and h.consecutive_failures = 0 and h.last_sync_at > v_now - interval '1 minute' then
+    return;
+  elsif h.host is null then
+    insert into public.integration_health (provider, host, status, last_sync_at, since, updated_at)
+    values (p_provider, p_host, 'healthy', v_now, v_now, v_now) on conflict do nothing;
+    return;
+  end if;
+  select * into h from public.integration_health where provider = p_provider and host = p_host for update skip locked;
+  if not found or h.throttled_until > v_now then
+    return;                                             -- of before the throttle: it proves nothing about now
+  end if;
+  update public.integration_health set
+    status = 'healthy', since = case when status = 'healthy' then since else v_now end,
+    last_sync_at = v_now, consecutive_failures = 0, throttled_until = null, error_code = null, http_status = null,
+    detail = detail - 'message',
+    start_limit = case when limited_until > v_now then start_limit
+                       when start_limit + p_count < limit_ceiling then start_limit + p_count end,
+    limited_until = case when limited_until > v_now then limited_until end,
+    updated_at = v_now
+  where provider = p_provider and host = p_host;
+  if h.status <> 'healthy' then
+    perform sync_scheduler.resolve_incident('health', sync_scheduler.api_name(p_provider, p_host));
+  end if;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION sync_scheduler.learn_signs(p_settlements jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_one record;
+  h public.integration_health;
+begin
+  for v_one in
+    select r.id, coalesce(r.api_provider, s.health ->> 'provider') as provider, coalesce(r.api_host, s.health ->> 'host') as host, s.health
+      from jsonb_to_recordset(p_settlements) as s(run_id uuid, lease_token uuid, health jsonb)
+      join public.sync_run_log r on r.id = s.run_id and r.lease_token = s.lease_token
+     where s.health is not null and coalesce(r.api_provider, s.health ->> 'provider') is not null
+       and coalesce(r.api_host, s.health ->> 'host') is not null
+     order by 2, 3, r.id
+  loop
+    insert into public.integration_health (provider, host, since, updated_at) values (v_one.provider, v_one.host, v_now, v_now)
+      on conflict do nothing;
+    select * into h from public.integration_health where provider = v_one.provider and host = v_one.host for update skip locked;
+    continue when not found;
+    case v_one.health ->> 'sign'
+      when 'throttled' then perform sync_scheduler.learn_throttled(h, v_one.health, v_one.id);
+      when 'unreachable' then perform sync_scheduler.learn_unreachable(h, v_one.health, v_one.id);
+      else perform sync_scheduler.learn_quota(h, v_one.health);
+    end case;
+  end loop;
+exception
+  when lock_not_available or deadlock_detected then
+    raise;
+  when others then
+    raise warning 'settle_sync_runs: what a vendor said is not recorded: %', sqlerrm;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION sync_scheduler.learn_throttled(h public.integration_health, p_sign jsonb, p_run_id uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_wait constant interval := sync_scheduler.seconds(
+    least(greatest(coalesce((p_sign ->> 'wait_ms')::numeric, 60000), 1000), 3600000) / 1000);
+  v_is_new constant boolean := h.status <> 'throttled' or coalesce(h.throttled_until <= v_now, true);
+  v_throttles constant integer := case
+    when not v_is_new then h.throttles
+    when h.last_throttled_at > v_now - interval '1 day' then least(h.throttles, 20) + 1 else 1 end;
+  v_passive_until constant timestamptz := greatest(h.passive_until, v_now + v_wait
+    + least(interval '1 hour' * power(2, v_throttles - 1), interval '1 day'));
+begin
+  update public.integration_health set
+    status = 'throttled', since = case when h.status = 'throttled' then since else v_now end, mode = 'passive',
+    throttled_until = greatest(throttled_until, v_now + v_wait), passive_until = v_passive_until, throttles = v_throttles,
+    last_throttled_at = v_now, start_limit = 1, limit_ceiling = coalesce((p_sign ->> 'ceiling')::integer, 5),
+    consecutive_failures = 0, error_code = p_sign ->> 'code', http_status = (p_sign ->> 'http_status')::integer,
+    detail = detail || jsonb_strip_nulls(jsonb_build_object('message', p_sign ->> 'message', 'quota', p_sign -> 'quota')),
+    updated_at = v_now
+  where provider = h.provider and host = h.host returning * into h;
+  update public.integration_health o set mode = 'passive', passive_until = greatest(o.passive_until, v_passive_until)
+    from (select host from public.integration_health
+           where provider = h.provider and host <> h.host and h.provider <> 'generic' order by host for update skip locked) s
+   where o.provider = h.provider and o.host = s.host;
+  perform sync_scheduler.raise_incident('health', sync_scheduler.api_name(h.provider, h.host), null, p_run_id,
+    sync_scheduler.health_detail(h));
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION sync_scheduler.learn_unreachable(h public.integration_health, p_sign jsonb, p_run_id uuid)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO ''
+AS $function$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_is_down constant boolean := h.consecutive_failures > 0 or (h.mode = 'passive' and p_run_id is not null);
+begin
+  update public.integration_health set
+    status = case when v_is_down then 'unhealthy' else status end,
+    since = case when v_is_down and h.status <> 'unhealthy' then v_now else since end,
+    consecutive_failures = consecutive_failures + 1, error_code = p_sign ->> 'code',
+    http_status = (p_sign ->> 'http_status')::integer,
+    next_probe_at = case when p_run_id is null then next_probe_at else least(next_probe_at, v_now) end,
+    detail = detail || jsonb_strip_nulls(jsonb_build_object('message', p_sign ->> 'message')), updated_at = v_now
+  where provider = h.provider and host = h.host returning * into h;
+  if v_is_down then
+    perform sync_scheduler.raise_incident('health', sync_scheduler.api_name(h.provider, h.host), null, p_run_id,
+      sync_scheduler.health_detail(h));
+  end if;
+end
+$function$;
 
 CREATE OR REPLACE FUNCTION sync_scheduler.lock_key(p_org_id uuid, p_integration_id uuid)
  RETURNS bigint
@@ -2924,7 +3204,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.run_json(r public.sync_run_log, i publ
  RETURNS jsonb
  LANGUAGE sql
  STABLE
-RETURN jsonb_build_object('run_id', (r).id, 'org_id', COALESCE((r).org_id, (i).org_id), 'integration_id', (r).integration_id, 'integration_type', COALESCE((r).integration_type, (i).integration_type, 'unknown'::text), 'scheduled_for', sync_scheduler.iso((r).scheduled_for), 'trigger', COALESCE((r).trigger, 'schedule'::text), 'status', (r).status, 'attempt', COALESCE((r).attempt, 0), 'max_attempts', COALESCE((r).max_attempts, 3), 'idempotency_key', (r).idempotency_key, 'claimed_by', (r).claimed_by, 'drift_ms', (r).drift_ms, 'function_name', (i).function_name, 'invoke_timeout_ms', sync_scheduler.milliseconds((i).invoke_timeout), 'warm_up', CASE WHEN (i).warm_up THEN (NOT sync_scheduler.warming_is_paused((i).function_name)) ELSE false END, 'config', COALESCE((i).config, '{}'::jsonb));
+RETURN jsonb_build_object('run_id', (r).id, 'org_id', COALESCE((r).org_id, (i).org_id), 'integration_id', (r).integration_id, 'integration_type', COALESCE((r).integration_type, (i).integration_type, 'unknown'::text), 'scheduled_for', sync_scheduler.iso((r).scheduled_for), 'trigger', COALESCE((r).trigger, 'schedule'::text), 'status', (r).status, 'attempt', COALESCE((r).attempt, 0), 'max_attempts', COALESCE((r).max_attempts, 3), 'idempotency_key', (r).idempotency_key, 'claimed_by', (r).claimed_by, 'drift_ms', (r).drift_ms, 'function_name', (i).function_name, 'invoke_timeout_ms', sync_scheduler.milliseconds((i).invoke_timeout), 'warm_up', CASE WHEN (i).warm_up THEN (NOT sync_scheduler.warming_is_paused((i).function_name)) ELSE false END, 'health_url', (i).health_url, 'config', COALESCE((i).config, '{}'::jsonb));
 
 CREATE OR REPLACE FUNCTION sync_scheduler.run_view(l public.sync_run_log)
  RETURNS jsonb
@@ -3062,6 +3342,9 @@ declare
   v_done text[];                                -- settled here: run and token
   v_settled jsonb;
   v_rest jsonb;
+  v_providers text[];
+  v_hosts text[];
+  v_api record;
 begin
   perform 1 from public.sync_run_log where id = any (v_ids) order by id for update;
   with settled as (
@@ -3081,7 +3364,7 @@ begin
     where r.id = s.run_id and r.lease_token = s.lease_token and s.outcome = 'completed' and r.status = 'running'
       and r.ambiguous is not true
       and i.id = r.integration_id and coalesce(i.consecutive_failures, 0) = 0 and i.breaker_until is null
-    returning r.id, r.lease_token, r.integration_id, r.attempt, r.duration_ms, s.http_status
+    returning r.id, r.lease_token, r.integration_id, r.attempt, r.duration_ms, s.http_status, r.api_provider, r.api_host
   ), noted as (
     insert into public.sync_run_event (run_id, integration_id, at, kind, from_status, to_status, attempt, actor, reason, detail)
     select d.id, d.integration_id, v_now, 'settled', 'running', 'completed', d.attempt, p_engine_id, 'completed',
@@ -3089,16 +3372,28 @@ begin
       from settled d
   )
   select array_agg(d.id::text || d.lease_token::text), jsonb_agg(jsonb_build_object('run_id', d.id, 'accepted', true, 'status', 'completed',
-           'attempt', d.attempt, 'duration_ms', d.duration_ms, 'retry_at', null) order by d.id)
-    into v_done, v_settled
+           'attempt', d.attempt, 'duration_ms', d.duration_ms, 'retry_at', null) order by d.id),
+         array_agg(d.api_provider) filter (where d.api_host is not null),
+         array_agg(d.api_host) filter (where d.api_host is not null)
+    into v_done, v_settled, v_providers, v_hosts
     from settled d;
+  if v_hosts is not null then
+    for v_api in
+      select u.p, u.h, count(*)::integer as n from unnest(v_providers, v_hosts) as u(p, h) group by u.p, u.h order by u.p, u.h
+    loop
+      perform sync_scheduler.learn_reached(v_api.p, v_api.h, v_api.n);
+    end loop;
+  end if;
   select jsonb_agg(s) into v_rest from jsonb_array_elements(p_settlements) s
    where (s ->> 'outcome' = 'completed'
           and (s ->> 'run_id')::uuid::text || (s ->> 'lease_token')::uuid::text = any (v_done)) is not true;
-  if v_rest is null then
-    return coalesce(v_settled, '[]');
+  if v_rest is not null then
+    v_settled := sync_scheduler.in_order(coalesce(v_settled, '[]') || sync_scheduler.settle_each(p_engine_id, v_rest, p_quiescence));
   end if;
-  return sync_scheduler.in_order(coalesce(v_settled, '[]') || sync_scheduler.settle_each(p_engine_id, v_rest, p_quiescence));
+  if p_settlements @? '$[*].health' then
+    perform sync_scheduler.learn_signs(p_settlements);
+  end if;
+  return coalesce(v_settled, '[]');
 end
 $function$;
 
@@ -3242,6 +3537,8 @@ AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_ids constant uuid[] := array(select (s ->> 'run_id')::uuid from jsonb_array_elements(p_starts) s);
+  v_starts jsonb := p_starts;
+  v_held jsonb := '[]';
   v_made text[];                                -- the starts that were made here: run and token
   v_started jsonb;
   v_on_time text[];
@@ -3251,6 +3548,13 @@ declare
   v_run public.sync_run_log;
 begin
   perform 1 from public.sync_run_log where id = any (v_ids) order by id for update;
+  if exists (select 1 from public.integration_health where start_limit is not null) then
+    v_held := sync_scheduler.hold_back(p_engine_id, p_starts, p_adopt_after);
+    if v_held <> '[]' then
+      select coalesce(jsonb_agg(s), '[]') into v_starts from jsonb_array_elements(p_starts) s
+       where not v_held @> jsonb_build_array(jsonb_build_object('run_id', s -> 'run_id'));
+    end if;
+  end if;
   with started as (
     update public.sync_run_log r set
       status = 'running', attempt = coalesce(r.attempt, 0) + 1, claimed_by = p_engine_id,
@@ -3261,9 +3565,10 @@ begin
       began_at = null, begin_nonce = null, heartbeat_at = null, not_before = null, released_at = null,
       finished_at = null, duration_ms = null, http_status = null, error_code = null, error_message = null, response = null,
       cold_start = coalesce(s.cold_start, false), warm_up_ms = null,
-      fenced = coalesce(i.fenced, false), ambiguous_before = coalesce(r.ambiguous, false)
-    from jsonb_to_recordset(p_starts) as s(run_id uuid, lease_token uuid, lease_seconds numeric, cold_start boolean,
-           warm_up_ms integer),
+      fenced = coalesce(i.fenced, false), ambiguous_before = coalesce(r.ambiguous, false),
+      api_provider = s.api_provider, api_host = s.api_host, delay_reason = null
+    from jsonb_to_recordset(v_starts) as s(run_id uuid, lease_token uuid, lease_seconds numeric, cold_start boolean,
+           warm_up_ms integer, api_provider text, api_host text),
          public.organization_integrations i
     where r.id = s.run_id and i.id = r.integration_id and s.lease_seconds > 0 and s.lease_token is not null
       and s.warm_up_ms is null
@@ -3289,14 +3594,18 @@ begin
       jsonb_build_object('scheduled_for', sync_scheduler.iso(v_run.scheduled_for), 'drift_ms', v_run.drift_ms));
   end loop;
 
-  select jsonb_agg(s) into v_rest from jsonb_array_elements(p_starts) s
+  select jsonb_agg(s) into v_rest from jsonb_array_elements(v_starts) s
    where ((s ->> 'run_id')::uuid::text || (s ->> 'lease_token')::uuid::text = any (v_made)) is not true;
   if v_rest is null then
-    return jsonb_build_object('started', coalesce(v_started, '[]'), 'skipped', jsonb '[]');
+    return jsonb_build_object('started', coalesce(v_started, '[]'), 'skipped', v_held);
   end if;
   v_one := sync_scheduler.start_each(p_engine_id, v_rest, p_adopt_after, p_drift_alert_ms);
+  update public.sync_run_log r set api_provider = s.api_provider, api_host = s.api_host, delay_reason = null
+    from jsonb_to_recordset(v_rest) as s(run_id uuid, lease_token uuid, api_provider text, api_host text)
+   where r.id = s.run_id and r.lease_token = s.lease_token and r.status = 'running'
+     and (r.api_host is distinct from s.api_host or r.api_provider is distinct from s.api_provider or r.delay_reason is not null);
   return jsonb_build_object('started', sync_scheduler.in_order(coalesce(v_started, '[]') || (v_one -> 'started')),
-    'skipped', v_one -> 'skipped');
+    'skipped', v_held || (v_one -> 'skipped'));
 end
 $function$;
 

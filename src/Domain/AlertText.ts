@@ -127,12 +127,20 @@ const kinds: Readonly<Record<string, (alert: Alert) => Words>> = {
     why: `Its first contact took ${spanOf(number(alert, "warm_up_ms"))}${text(alert, "detail") === null ? "" : `: ${text(alert, "detail")}`}.`,
     next: "If it lasts: fewer dependencies in the function, or ticks that come more often."
   }),
-  health: (alert) => ({
-    title: "An accounting API does not answer as it should",
-    over: "the accounting API answers again",
-    why: failure(alert) ?? "Its health check failed.",
-    next: "sync-scheduler probe"
-  }),
+  health: (alert) =>
+    text(alert, "status") === "throttled"
+      ? {
+          title: "An accounting API asks to slow down",
+          over: "the accounting API takes syncs again",
+          why: `${failure(alert) ?? "It throttles."} Its syncs wait until ${text(alert, "until") ?? "later"}, then go one at a time; it is not probed before ${text(alert, "probes_again") ?? "then"}.`,
+          next: "Nothing, if it passes. If it keeps happening: spread the schedules of its integrations."
+        }
+      : {
+          title: "An accounting API does not answer as it should",
+          over: "the accounting API answers again",
+          why: failure(alert) ?? "Its health check failed.",
+          next: "sync-scheduler probe"
+        },
   test: () => ({
     title: "A test of the alerts: nothing is wrong",
     over: "a test of the alerts, nothing was wrong",

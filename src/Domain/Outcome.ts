@@ -4,15 +4,19 @@ import type { InvokeError } from "./Errors.ts"
 import { tidyMessage } from "./Message.ts"
 import { platformRules } from "./PlatformError.ts"
 import { readRetryAfter } from "./Retry.ts"
+import { readVendorReport, type VendorReport } from "./VendorReport.ts"
 
 /**
  * What an invocation came to, in the three words that decide everything: definite (completed, failed), proven not
  * executed, or unknown. `accepted` is a promise to report later (202).
  *
  * `code` is stable and machine-readable, `message` at most 2 KiB for people. `retryAfterMs` is what the answer asked
- * for; the cap is Domain/Retry's. `response` is the JSON that the function answered, or null.
+ * for; the cap is Domain/Retry's. `response` is the JSON that the function answered, or null. `vendor` is what the
+ * function says its accounting API answered, where it says so.
  */
-export type Outcome =
+export type Outcome = Judgement & { readonly vendor?: VendorReport }
+
+type Judgement =
   | { readonly _tag: "Completed"; readonly httpStatus: number; readonly response: unknown }
   | { readonly _tag: "Accepted"; readonly httpStatus: number; readonly response: unknown }
   | {
@@ -57,9 +61,12 @@ export const rules: ReadonlyArray<AnswerRule> = [...platformRules, ...functionRu
  */
 export const judge = (answer: Answer, now: number): Outcome => {
   const body = readBody(answer.body, answer.truncated)
+  const vendor = readVendorReport(body)
   const platformCode = answer.headers.get("sb-error-code")?.trim() || null
   const facts: AnswerFacts = { status: answer.status, platformCode, body }
-  return conclude(rules.find((rule) => rule.matches(facts)) ?? lastRule, facts, answer, now)
+  const rule = rules.find((one) => one.matches(facts)) ?? lastRule
+  const judgement = conclude(rule, facts, answer, now)
+  return vendor === null ? judgement : { ...judgement, vendor }
 }
 
 /**
@@ -92,7 +99,7 @@ const noAnswer = (code: string, message: string): Outcome => ({
   message: tidyMessage(message)
 })
 
-const conclude = (rule: AnswerRule, facts: AnswerFacts, answer: Answer, now: number): Outcome => {
+const conclude = (rule: AnswerRule, facts: AnswerFacts, answer: Answer, now: number): Judgement => {
   const httpStatus = facts.status
   const response = facts.body._tag === "Json" ? facts.body.value : null
   if (rule.outcome === "Completed" || rule.outcome === "Accepted") {

@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import { AlertBatch } from "./Alert.ts"
+import { HealthSign } from "./HealthSign.ts"
 import { Instant } from "./Instant.ts"
 import { Slot } from "./Integration.ts"
 import type { Outcome } from "./Outcome.ts"
@@ -174,7 +174,10 @@ export const startRuns = make({
         lease_seconds: Schema.Number,
         /** How the function's first contact went, where this run's start came after it. */
         cold_start: Schema.Boolean,
-        warm_up_ms: Schema.NullOr(Schema.Int)
+        warm_up_ms: Schema.NullOr(Schema.Int),
+        /** The accounting API that the run uses, where it is known. */
+        api_provider: Schema.optionalWith(Schema.String, { exact: true }),
+        api_host: Schema.optionalWith(Schema.String, { exact: true })
       })
     ),
     p_adopt_after_seconds: Schema.Number,
@@ -187,7 +190,9 @@ export const startRuns = make({
       Schema.Struct({
         run_id: Schema.UUID,
         reason: Schema.String,
-        status: Schema.NullOr(RunStatus)
+        status: Schema.NullOr(RunStatus),
+        /** When it may be asked for again, where that is known. */
+        retry_at: Schema.optionalWith(Instant, { exact: true })
       })
     )
   })
@@ -205,7 +210,9 @@ export const Settlement = Schema.Struct({
   /** not_executed: how long to wait before the next attempt, in milliseconds. */
   retry_in_ms: Schema.NullOr(Schema.Number),
   /** accepted: how long the function may work, in seconds since the attempt's start. */
-  lease_seconds: Schema.NullOr(Schema.Number)
+  lease_seconds: Schema.NullOr(Schema.Number),
+  /** What the vendor's answer means for the health of its API, where there is something to tell. */
+  health: Schema.optionalWith(HealthSign, { exact: true })
 })
 export type Settlement = typeof Settlement.Type
 
@@ -267,31 +274,4 @@ export const finishTick = make({
     p_clock_skew_ms: Schema.Int
   }),
   result: Schema.Struct({ finished: Schema.Boolean })
-})
-
-/** Claims unsent alerts for 60 s, each transition of an incident for one engine. */
-export const takeAlerts = make({
-  name: "take_sync_alerts",
-  readOnly: false,
-  types: { p_engine_id: "text", p_limit: "integer" },
-  args: Schema.Struct({ p_engine_id: Schema.String, p_limit: Schema.Int }),
-  result: AlertBatch
-})
-
-/** What became of messages: sent, or to be tried again by the database's backoff, or given up. */
-export const markAlerts = make({
-  name: "mark_sync_alerts",
-  readOnly: false,
-  types: { p_engine_id: "text", p_deliveries: "jsonb" },
-  args: Schema.Struct({
-    p_engine_id: Schema.String,
-    p_deliveries: Schema.Array(
-      Schema.Struct({
-        incident_ids: Schema.Array(Schema.Int),
-        error: Schema.NullOr(Schema.String),
-        retry_after_seconds: Schema.NullOr(Schema.Number)
-      })
-    )
-  }),
-  result: Schema.Struct({ sent: Schema.Int, failed: Schema.Int, gave_up: Schema.Int })
 })

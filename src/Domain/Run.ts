@@ -37,6 +37,8 @@ export const Run = Schema.Struct({
   function_name: Schema.NullOr(Schema.String),
   invoke_timeout_ms: Schema.NullOr(Schema.Number),
   warm_up: Schema.Boolean,
+  /** Where the health of its accounting API is checked, when the integration says so. */
+  health_url: Schema.optionalWith(Schema.String, { exact: true, nullable: true }),
   config: Schema.Unknown
 })
 export type Run = typeof Run.Type

@@ -18,6 +18,7 @@ export class ClaimedRuns {
   private runs: Array<Claimed> = []
   private at = 0
   private isEnded = false
+  private held = 0
   private onRun: (() => void) | null = null
   private onLow: (() => void) | null = null
 
@@ -30,7 +31,18 @@ export class ClaimedRuns {
     this.onRun?.()
   }
 
-  /** Nothing more comes. What is there is still taken. */
+  /** Puts a run back after a while. It waits in the ledger meanwhile, free for every engine, so nothing is lost when this one dies. */
+  readonly putAfter = (claimed: Claimed, ms: number): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      this.held += 1
+      const back = Effect.sync(() => {
+        this.held -= 1
+        this.put(claimed)
+      })
+      return Effect.asVoid(Effect.forkDaemon(Effect.delay(back, ms)))
+    })
+
+  /** Nothing more comes, but what was put back. What is there is still taken. */
   end(): void {
     this.isEnded = true
     this.onRun?.()
@@ -38,9 +50,10 @@ export class ClaimedRuns {
 
   /** Waits until there is a run, or until none can come any more. Takes nothing, so that no interruption loses one. */
   readonly untilSome: Effect.Effect<void> = Effect.suspend(() => {
-    if (this.size > 0 || this.isEnded) return Effect.void
+    if (this.isDecided) return Effect.void
     return Effect.async<void>((resume) => {
       this.onRun = () => {
+        if (!this.isDecided) return
         this.onRun = null
         resume(Effect.void)
       }
@@ -49,6 +62,10 @@ export class ClaimedRuns {
       })
     })
   })
+
+  private get isDecided(): boolean {
+    return this.size > 0 || (this.isEnded && this.held === 0)
+  }
 
   /** Takes the next run; undefined when there is none. */
   next(): Claimed | undefined {

@@ -1,9 +1,7 @@
-import { Clock, Effect, Either, Option, Random } from "effect"
+import { Clock, Effect, Either, Option } from "effect"
 import { type Outcome, ofError } from "../Domain/Outcome.ts"
-import { retryDelay } from "../Domain/Retry.ts"
-import { outcomeName, type Settled, type Settlement } from "../Domain/Rpc.ts"
+import type { Settled } from "../Domain/Rpc.ts"
 import type { Run, RunStatus, StartedRun } from "../Domain/Run.ts"
-import { storable, storableText } from "../Domain/Storable.ts"
 import type { RunReport } from "../Domain/Summary.ts"
 import { tickError } from "../Domain/Tally.ts"
 import { Token } from "../Domain/Token.ts"
@@ -11,6 +9,7 @@ import { Invoker } from "../Services/Invoker.ts"
 import { type FirstContact, Ledger } from "../Services/Ledger.ts"
 import type { Claimed } from "./ClaimedRuns.ts"
 import type { Place } from "./Places.ts"
+import { frozen, settlementOf } from "./Settling.ts"
 import type { TickContext } from "./TickContext.ts"
 import { type Functions, isCold } from "./Warming.ts"
 
@@ -34,15 +33,15 @@ export const execute = (
     const { run } = item
     if (!functions.isAvailable(run.function_name)) {
       yield* ledger.release([run.run_id]).pipe(Effect.ignore)
-      return yield* skip(run, "function_unavailable", tick)
+      return yield* Effect.as(skip(run, "function_unavailable", tick), false)
     }
     const warm = run.warm_up ? yield* functions.warmUp(run.function_name, true) : null
     const contact = {
       cold_start: warm !== null && isCold(warm),
       warm_up_ms: warm === null ? null : Math.round(warm.latencyMs)
     }
-    const invoked = yield* invoke(run, contact, tick)
-    if (invoked === null) return
+    const invoked = yield* invoke(item, contact, tick)
+    if (invoked === null || invoked === "held") return invoked === "held"
     const { answered, outcome, requested, sent, started } = invoked
     place.leave(answered.monotonic - sent.monotonic)
     if (outcome !== frozen) functions.observe(run.function_name, outcome)
@@ -60,22 +59,24 @@ export const execute = (
     }
     tick.tally.run(report, item.rescued)
     yield* tick.observe({ _tag: "Run", run: report })
+    return false
   }).pipe(
     Effect.catchAllCause((cause) =>
-      Effect.sync(() =>
+      Effect.sync(() => {
         tick.tally.error({
           code: "ENGINE_DEFECT",
           message: `Run ${item.run.run_id}: ${cause}`,
           hint: "The lease of the run decides what happens to it. Report this as a bug."
         })
-      )
-    ),
-    Effect.zipRight(
-      Effect.suspend(() => {
-        place.close()
-        return item.more ? Effect.asVoid(tick.ready.offer(item.run.integration_id)) : Effect.void
+        return false
       })
-    )
+    ),
+    Effect.flatMap((isHeld) => {
+      place.close()
+      return item.more && !isHeld
+        ? Effect.asVoid(tick.ready.offer(item.run.integration_id))
+        : Effect.void
+    })
   )
 
 const timeoutOf = (run: Run, tick: TickContext): number =>
@@ -95,14 +96,20 @@ interface Invoked extends Requested {
 
 /**
  * Starts a run ahead of the worker that will invoke it. When all workers are busy for longer than could be foreseen, the
- * start is taken back, and the run is started again by the worker that becomes free. Null: there was nothing to invoke.
+ * start is taken back, and the run is started again by the worker that becomes free. Null: there was nothing to invoke;
+ * "held": it comes again in this tick.
  */
-const invoke = (run: Run, contact: FirstContact, tick: TickContext) =>
+const invoke = (
+  item: Claimed,
+  contact: FirstContact,
+  tick: TickContext
+): Effect.Effect<Invoked | null | "held", never, Ledger | Invoker> =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
     const { line } = tick
-    const first = yield* start(run, contact, tick)
-    if (first === null) return null
+    const { run } = item
+    const first = yield* start(item, contact, tick)
+    if (first === null || first === "held") return first
     const sent = yield* line.send(invokeStarted(first, tick), WAIT_MS)
     if (Option.isSome(sent)) return sent.value
 
@@ -111,19 +118,21 @@ const invoke = (run: Run, contact: FirstContact, tick: TickContext) =>
       const now = yield* readClocks
       return { ...first, outcome: frozen, sent: now, answered: now }
     }
-    const again = Effect.flatMap(start(run, contact, tick), (second) =>
-      second === null ? Effect.succeed(null) : invokeStarted(second, tick)
-    )
+    const again = Effect.gen(function* () {
+      const second = yield* start(item, contact, tick)
+      return second === null || second === "held" ? second : yield* invokeStarted(second, tick)
+    })
     const sentAgain = yield* line.send(again, Number.POSITIVE_INFINITY)
     if (Option.isSome(sentAgain)) return sentAgain.value
     yield* Effect.ignore(ledger.release([run.run_id]))
     return null
   })
 
-/** pending -> running, confirmed. Null: it is not ours to run, and counted as skipped. */
-const start = (run: Run, contact: FirstContact, tick: TickContext) =>
+/** pending -> running, confirmed. Null: it is not ours to run, and counted as skipped; "held": it is asked for again. */
+const start = (item: Claimed, contact: FirstContact, tick: TickContext) =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
+    const { run } = item
     const leaseToken = (yield* Token).next()
     const requested = yield* readClocks
     const leaseMs = timeoutOf(run, tick) + tick.settings.leaseMarginMs
@@ -135,7 +144,11 @@ const start = (run: Run, contact: FirstContact, tick: TickContext) =>
       return yield* Effect.as(skip(run, "start_unconfirmed", tick), null)
     }
     if (answer.right._tag === "NotStarted") {
-      return yield* Effect.as(skip(run, answer.right.reason, tick), null)
+      const { reason, retryInMs } = answer.right
+      if (retryInMs !== null && confirmed.wall + retryInMs <= tick.holdUntil) {
+        return yield* Effect.as(tick.claimed.putAfter(item, retryInMs), "held" as const)
+      }
+      return yield* Effect.as(skip(run, reason, tick), null)
     }
     const started: StartedRun = { ...answer.right.run, lease_token: leaseToken }
     return { started, requested }
@@ -169,14 +182,6 @@ const readClocks = Effect.map(
 const elapsed = (from: Clocks, to: Clocks): number =>
   Math.max(to.wall - from.wall, to.monotonic - from.monotonic)
 
-const frozen: Outcome = {
-  _tag: "NotExecuted",
-  httpStatus: null,
-  code: "ENGINE_FROZEN",
-  message: "Too much time passed after the start, so the invocation was not sent.",
-  retryAfterMs: 0
-}
-
 /** One invocation, whatever becomes of it: an error or a defect is an outcome too. */
 const invokeOnce = (
   run: StartedRun,
@@ -200,38 +205,6 @@ const invokeOnce = (
           })
         )
       )
-  })
-
-const settlementOf = (
-  run: StartedRun,
-  outcome: Outcome,
-  tick: TickContext
-): Effect.Effect<Settlement> =>
-  Effect.gen(function* () {
-    const { settings } = tick
-    const random = yield* Random.next
-    return {
-      run_id: run.run_id,
-      lease_token: run.lease_token,
-      outcome: outcomeName[outcome._tag],
-      http_status: outcome.httpStatus,
-      error_code: "code" in outcome ? storableText(outcome.code, 200) : null,
-      error_message: "message" in outcome ? storableText(outcome.message, 2048) : null,
-      response: "response" in outcome ? storable(outcome.response) : null,
-      retry_in_ms:
-        outcome._tag !== "NotExecuted"
-          ? null
-          : outcome === frozen
-            ? 0
-            : retryDelay({
-                attempt: run.attempt,
-                retryAfterMs: outcome.retryAfterMs,
-                random,
-                baseMs: settings.retryBaseMs,
-                capMs: settings.retryCapMs
-              }),
-      lease_seconds: outcome._tag === "Accepted" ? settings.runningGuardMs / 1000 : null
-    }
   })
 
 const reportOf = (

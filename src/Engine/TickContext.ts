@@ -35,6 +35,8 @@ export interface TickContext {
   readonly skewMs: number
   /** When claiming and sending end, by the engine's clock, epoch milliseconds. */
   readonly claimUntil: number
+  /** Until when a run that spares its accounting API may come again in this tick, by the engine's clock, epoch milliseconds. */
+  readonly holdUntil: number
   readonly tally: Tally
   readonly observe: (event: TickEvent) => Effect.Effect<void>
   /** Claimed runs that wait to be started. */

@@ -1,6 +1,6 @@
 import { Effect, Layer } from "effect"
 import { EngineConfig } from "../Config.ts"
-import * as Rpc from "../Domain/Rpc.ts"
+import * as Rpc from "../Domain/AlertRpc.ts"
 import { AlertQueue } from "../Services/AlertQueue.ts"
 import { Supabase } from "../Services/Supabase.ts"
 

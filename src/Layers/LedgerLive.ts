@@ -1,5 +1,6 @@
 import { Effect, Either, Layer, Option, type ParseResult, Schema } from "effect"
 import { EngineConfig } from "../Config.ts"
+import { apiOf } from "../Domain/ApiHost.ts"
 import { Backfill } from "../Domain/Backfill.ts"
 import { readBackfills } from "../Domain/HistoryRpc.ts"
 import { DueIntegration } from "../Domain/Integration.ts"
@@ -70,6 +71,11 @@ const scopeArguments = (scope: Scope) => ({
   ...(scope.integrationIds === undefined ? {} : { p_integration_ids: scope.integrationIds })
 })
 
+const apiArguments = (run: Run) => {
+  const api = apiOf(run)
+  return api === null ? {} : { api_provider: api.provider, api_host: api.host }
+}
+
 /** The ledger over the SQL functions, whatever mechanism carries the calls. */
 export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.scoped(
   Ledger,
@@ -84,6 +90,8 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
         readonly run_id: string
         readonly lease_token: string
         readonly lease_seconds: number
+        readonly api_provider?: string
+        readonly api_host?: string
       },
       Start
     >({
@@ -99,12 +107,15 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
           }),
           (answer) => {
             const started = new Map(readRuns(answer.started).map((run) => [run.run_id, run]))
-            const refused = new Map(answer.skipped.map((skip) => [skip.run_id, skip.reason]))
+            const refused = new Map(answer.skipped.map((skip) => [skip.run_id, skip]))
             return starts.map(({ run_id }): Start | undefined => {
               const run = started.get(run_id)
-              const reason = refused.get(run_id)
               if (run !== undefined) return { _tag: "Started", run }
-              return reason === undefined ? undefined : { _tag: "NotStarted", reason }
+              const refusal = refused.get(run_id)
+              if (refusal === undefined) return undefined
+              const { reason, retry_at } = refusal
+              const retryInMs = retry_at === undefined ? null : Math.max(retry_at - answer.now, 0)
+              return { _tag: "NotStarted", reason, retryInMs }
             })
           }
         )
@@ -196,7 +207,8 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
           run_id: run.run_id,
           lease_token: leaseToken,
           lease_seconds: leaseMs / 1000,
-          ...contact
+          ...contact,
+          ...apiArguments(run)
         }).pipe(repeatFor(START_WITHIN_MS), traced("Ledger.start")),
       unstart: Effect.fn("Ledger.unstart")(function* (runId, leaseToken) {
         const answer = yield* supabase

@@ -46,10 +46,13 @@ export interface FirstContact {
   readonly warm_up_ms: number | null
 }
 
-/** Whether a pending run is now ours and running. `reason`: lost_race, disabled, not_before, claimed_by_another, gone. */
+/**
+ * Whether a pending run is now ours and running. `reason`: lost_race, disabled, not_before, claimed_by_another, gone;
+ * api_throttled, api_limit: its accounting API is to be spared, and `retryInMs` is how long to wait before asking again.
+ */
 export type Start =
   | { readonly _tag: "Started"; readonly run: Run }
-  | { readonly _tag: "NotStarted"; readonly reason: string }
+  | { readonly _tag: "NotStarted"; readonly reason: string; readonly retryInMs: number | null }
 
 /**
  * The run log and the schedule, as the engine uses them. Every call is safe to repeat; LedgerLive does so, with the

@@ -57,7 +57,10 @@ const ANSWERS: Readonly<Record<string, ReadonlyArray<string>>> = {
     ...["status_is_pending", "status_is_running", "raised"]
   ],
   settle_sync_runs: ["true", "false", "finished", "not_found", "token_mismatch"],
-  start_sync_runs: ["claimed_by_another", "disabled", "gone", "lost_race", "not_before"],
+  start_sync_runs: [
+    ...["api_limit", "api_throttled", "claimed_by_another", "disabled", "gone", "lost_race"],
+    "not_before"
+  ],
   sweep_sync_runs: ["expired", "proven", "released", "requeued", "skipped"],
   trigger_sync_run: ["true", "already_running", "disabled", "not_found"]
 }

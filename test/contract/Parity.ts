@@ -25,6 +25,7 @@ create function public.parity_rows() returns jsonb language sql stable as $$
     'runs', (select coalesce(jsonb_agg(to_jsonb(r) order by r.id), '[]') from public.sync_run_log r),
     'ranges', (select coalesce(jsonb_agg(to_jsonb(s) order by s.id), '[]') from public.sync_skipped_range s),
     'events', (select coalesce(jsonb_agg(to_jsonb(e) order by e.id), '[]') from public.sync_run_event e),
+    'health', (select coalesce(jsonb_agg(to_jsonb(h) order by h.provider, h.host), '[]') from public.integration_health h),
     'incidents', (select coalesce(jsonb_agg(to_jsonb(n) order by n.kind, n.subject, n.id), '[]') from public.sync_incident n))
 $$;
 
@@ -85,7 +86,13 @@ const COLUMNS = {
     ...["lease_token", "lease_seconds", "lease_until", "not_before", "created_at", "started_at"],
     ...["attempt_started_at", "began_at", "begin_nonce", "heartbeat_at", "finished_at"],
     ...["released_at", "drift_ms", "duration_ms", "cold_start", "warm_up_ms", "http_status"],
-    ...["error_code", "error_message", "response", "fenced", "ambiguous", "ambiguous_before"]
+    ...["error_code", "error_message", "response", "fenced", "ambiguous", "ambiguous_before"],
+    ...["api_provider", "api_host", "delay_reason"]
+  ],
+  health: [
+    ...["provider", "host", "status", "mode", "since", "updated_at", "consecutive_failures"],
+    ...["last_sync_at", "throttled_until", "last_throttled_at", "passive_until", "limited_until"],
+    ...["throttles", "start_limit", "limit_ceiling"]
   ],
   ranges: ["integration_id", "from", "to", "count", "reason", "recorded_by"],
   events: [
@@ -217,7 +224,8 @@ export class Parity {
       runs: [...db.runs.values()].sort(byId).map((row) => ({ ...row })),
       ranges: db.ranges.map((row) => ({ ...row })),
       events: db.events.map((row) => ({ ...row, from_status: row.from, to_status: row.to })),
-      incidents: incidents.map(({ row }) => ({ ...row }))
+      incidents: incidents.map(({ row }) => ({ ...row })),
+      health: [...db.health].toSorted(([a], [b]) => compare(a, b)).map(([, row]) => ({ ...row }))
     }
   }
 
@@ -232,7 +240,8 @@ export class Parity {
       runs: tables.runs.map((row) => pickColumns(row, COLUMNS.runs)),
       ranges: inOrder(tables.ranges.map((row) => pickColumns(row, COLUMNS.ranges))),
       events: inOrder(events.map((row) => pickColumns(row, COLUMNS.events))),
-      incidents: tables.incidents.map((row) => pickColumns(row, COLUMNS.incidents))
+      incidents: tables.incidents.map((row) => pickColumns(row, COLUMNS.incidents)),
+      health: tables.health.map((row) => pickColumns(row, COLUMNS.health))
     }
   }
 }

@@ -7,6 +7,13 @@ import { iso, type Parity, type Step } from "./Parity.ts"
 
 const POLICY = { driftAlertMs: 300_000, catchUpWindowMs: 1_800_000 }
 const SCHEDULES = ["* * * * *", "*/5 * * * *", "0 * * * *", "*/30 * * * * *", "0 0 30 2 *"] as const
+const APIS = [
+  {},
+  { api_provider: "xledger", api_host: "www.xledger.net" },
+  { api_provider: "xledger", api_host: "www.xledger.net" },
+  { api_provider: "xledger", api_host: "test.xledger.net" },
+  { api_provider: "generic", api_host: "elsewhere.test" }
+] as const
 const ENGINES = ["engine-1", "engine-2", "host-7-12ab"] as const
 const encodeSlot = Schema.encodeSync(Slot)
 const decodeDue = Schema.decodeUnknownEither(DueIntegration)
@@ -100,7 +107,7 @@ export class ParitySteps {
     [6, () => this.begin()],
     [4, () => ({ call: "heartbeat_sync_run", args: this.owner() })],
     [2, () => ({ call: "heartbeat_sync_run", args: this.owner(this.finishedRun()) })],
-    [6, () => this.complete()],
+    [8, () => this.complete()],
     [4, () => this.sweep()],
     [6, () => this.open()],
     [3, () => this.readPending()],
@@ -212,7 +219,8 @@ export class ParitySteps {
         lease_token: token,
         lease_seconds: dice.span(1, 300),
         cold_start: dice.chance(0.2),
-        warm_up_ms: dice.pick([null, 20])
+        warm_up_ms: dice.pick([null, null, 20]),
+        ...dice.pick(APIS)
       }
     })
     const step: Step = {
@@ -257,7 +265,8 @@ export class ParitySteps {
         error_message: isGood ? null : dice.pick(["it broke", "it is not there"]),
         response: dice.pick([null, { ok: true }]),
         retry_in_ms: outcome === "not_executed" ? dice.span(1, 60_000) : null,
-        lease_seconds: outcome === "accepted" ? dice.pick([600, 1800]) : null
+        lease_seconds: outcome === "accepted" ? dice.pick([600, 1800]) : null,
+        ...(dice.chance(0.12) ? { health: this.sign() } : {})
       }
     })
     return {
@@ -267,6 +276,23 @@ export class ParitySteps {
         p_settlements: settlements,
         p_quiescence_seconds: 430
       }
+    }
+  }
+
+  private sign() {
+    const { dice } = this
+    const sign = dice.pick(["throttled", "throttled", "unreachable", "reachable"])
+    return {
+      provider: dice.pick(["xledger", "generic"]),
+      host: dice.pick([null, "www.xledger.net", "elsewhere.test"]),
+      sign,
+      code: sign === "reachable" ? null : "HTTP_429",
+      message: null,
+      http_status: dice.pick([null, 429]),
+      wait_ms: dice.pick([null, 5, 30_000, 7_200_000]),
+      ceiling: dice.pick([null, 2, 10]),
+      low: sign === "reachable" && dice.chance(0.5),
+      quota: null
     }
   }
 
@@ -284,7 +310,7 @@ export class ParitySteps {
     return {
       call: "complete_sync_run",
       args: {
-        ...(dice.chance(0.4) ? this.owner(dice.pick([undefined, ...late])) : this.owner()),
+        ...(dice.chance(0.6) ? this.owner(dice.pick([undefined, ...late])) : this.owner()),
         p_status: dice.pick(["completed", "completed", "failed", "failed", "done"]),
         p_error: error,
         p_response: dice.pick([null, { booked: 3 }])

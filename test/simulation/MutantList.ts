@@ -45,7 +45,10 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
   execution(
     "only a confirmed start is sent",
     ['if (answer.right._tag === "NotStarted") {', 'if (run.run_id === "") {'],
-    ["answer.right.reason", '"lost_race"'],
+    [
+      "const { reason, retryInMs } = answer.right",
+      'const { reason, retryInMs } = { reason: "lost_race", retryInMs: null }'
+    ],
     [
       "{ ...answer.right.run, lease_token",
       '{ ...("run" in answer.right ? answer.right.run : run), lease_token'

@@ -98,7 +98,7 @@ export const openLedger = async (server: PostgresServer, adopted = false): Promi
         delete from public.organization_integrations; delete from public.sync_run_log;
         delete from public.sync_run_event; delete from public.sync_skipped_range;
         delete from public.sync_schedule_history; delete from public.sync_incident;
-        delete from public.sync_tick; update sync_scheduler.test_clock set at = '${start}'`),
+        delete from public.sync_tick; delete from public.integration_health; update sync_scheduler.test_clock set at = '${start}'`),
     after: (seconds) =>
       execute(`update sync_scheduler.test_clock set at = at + interval '${seconds} seconds'`),
     integration: async (columns = {}) => {

@@ -62,6 +62,9 @@ export interface RunRow {
   http_status: number | null
   error_code: string | null
   error_message: string | null
+  api_provider: string | null
+  api_host: string | null
+  delay_reason: string | null
   response: unknown
   cold_start: boolean
   fenced: boolean
@@ -102,6 +105,25 @@ export interface IncidentRow {
   resolved_at: number | null
 }
 
+/** A row of integration_health, without what only probes and people look at. */
+export interface HealthRow {
+  provider: string
+  host: string
+  status: "unknown" | "healthy" | "unhealthy" | "throttled"
+  mode: "active" | "passive"
+  since: number
+  updated_at: number
+  consecutive_failures: number
+  last_sync_at: number | null
+  throttled_until: number | null
+  last_throttled_at: number | null
+  passive_until: number | null
+  limited_until: number | null
+  throttles: number
+  start_limit: number | null
+  limit_ceiling: number
+}
+
 /** A transition that happened, in order: what the invariants are checked on. */
 export interface Transition {
   run_id: string
@@ -123,6 +145,8 @@ export class MemoryDatabase {
   readonly events: Array<EventRow> = []
   readonly incidents: Array<IncidentRow> = []
   readonly ticks = new Map<string, unknown>()
+  /** By `<provider>/<host>`. */
+  readonly health = new Map<string, HealthRow>()
   readonly transitions: Array<Transition> = []
   /** The live runs, so that sweeping does not read the whole log. */
   readonly live = new Map<string, RunRow>()
@@ -206,6 +230,9 @@ export class MemoryDatabase {
       http_status: null,
       error_code: null,
       error_message: null,
+      api_provider: null,
+      api_host: null,
+      delay_reason: null,
       response: null,
       cold_start: false,
       fenced: false,

@@ -1,6 +1,7 @@
 import { format } from "../../src/Domain/Instant.ts"
 import { byText, iso, runJson } from "./MemoryClaim.ts"
 import { type MemoryDatabase, Raised, type RunRow } from "./MemoryDatabase.ts"
+import { holdBack } from "./MemoryHealth.ts"
 
 // Mirrors supabase/migrations/*_run.sql.
 
@@ -10,10 +11,12 @@ export interface StartJson {
   readonly lease_seconds: number
   readonly cold_start?: boolean
   readonly warm_up_ms?: number | null
+  readonly api_provider?: string
+  readonly api_host?: string
 }
 
 /** sync_scheduler.start_refusal */
-const startRefusal = (
+export const startRefusal = (
   db: MemoryDatabase,
   run: RunRow | undefined,
   engineId: string,
@@ -40,10 +43,15 @@ export const start = (
   if (starts.length > 100) throw new Raised("p_starts must be a JSON array of at most 100 starts")
   const now = db.now()
   const started: Array<RunRow> = []
-  const skipped: Array<unknown> = []
+  const held = holdBack(db, engineId, starts, adoptAfterSeconds)
+  const isHeld = new Set(held.map(({ run_id }) => run_id))
+  const skipped: Array<unknown> = [...held]
   for (const one of [...starts].sort((a, b) => byText(a.run_id, b.run_id))) {
+    if (isHeld.has(one.run_id)) continue
     const run = db.runs.get(one.run_id)
+    const api = { api_provider: one.api_provider ?? null, api_host: one.api_host ?? null }
     if (run?.status === "running" && run.lease_token === one.lease_token) {
+      db.move(run, "start", api)
       started.push(run)
       continue
     }
@@ -76,6 +84,8 @@ export const start = (
       response: null,
       cold_start: one.cold_start ?? false,
       warm_up_ms: one.warm_up_ms ?? null,
+      ...api,
+      delay_reason: null,
       fenced: db.integrations.get(run.integration_id)?.fenced ?? false,
       ambiguous_before: run.ambiguous
     })

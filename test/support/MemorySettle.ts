@@ -1,6 +1,7 @@
 import { format } from "../../src/Domain/Instant.ts"
 import { byText, iso } from "./MemoryClaim.ts"
 import { lastSignOfLife, type MemoryDatabase, Raised, type RunRow } from "./MemoryDatabase.ts"
+import { learnOutcome, learnReached, learnSigns, type SignJson } from "./MemoryHealth.ts"
 import { recordMove } from "./MemoryRun.ts"
 
 // Mirrors settling in supabase/migrations/*_run.sql.
@@ -20,6 +21,7 @@ export interface ResultJson {
 export interface SettlementJson extends ResultJson {
   readonly run_id: string
   readonly lease_token: string | null
+  readonly health?: SignJson
 }
 
 /** sync_scheduler.next_status: null when the outcome is not accepted in this state. */
@@ -51,7 +53,8 @@ const settleRun = (
   leaseToken: string | null,
   result: ResultJson,
   actor: string,
-  quiescenceSeconds: number
+  quiescenceSeconds: number,
+  learns = true
 ) => {
   const now = db.now()
   const { outcome } = result
@@ -124,7 +127,10 @@ const settleRun = (
     released_at: to === "unknown" ? run.released_at : null
   })
   recordMove(db, run, "settled", from, actor, outcome)
-  if ((outcome === "completed" || outcome === "failed") && to !== "unknown") countOutcome(db, run)
+  if ((outcome === "completed" || outcome === "failed") && to !== "unknown") {
+    countOutcome(db, run)
+    if (learns) learnOutcome(db, run)
+  }
   if (to === "unknown") db.raise("unknown", run.id)
   else if (from === "unknown" || (run.ambiguous && to === "completed"))
     db.resolve("unknown", run.id)
@@ -155,6 +161,34 @@ const countOutcome = (db: MemoryDatabase, run: RunRow): void => {
   }
 }
 
+/** Whether sync_scheduler.settle_runs settles it in one statement with others. */
+const isOrdinary = (db: MemoryDatabase, one: SettlementJson): boolean => {
+  const run = db.runs.get(one.run_id)
+  const i = run === undefined ? undefined : db.integrations.get(run.integration_id)
+  return (
+    run !== undefined &&
+    i !== undefined &&
+    run.lease_token === one.lease_token &&
+    one.outcome === "completed" &&
+    run.status === "running" &&
+    !run.ambiguous &&
+    i.consecutive_failures === 0 &&
+    i.breaker_until === null
+  )
+}
+
+/** What ordinary outcomes tell of their APIs, once for each. */
+const learnTogether = (db: MemoryDatabase, ordinary: ReadonlyArray<SettlementJson>): void => {
+  const counts = new Map<string, readonly [provider: string, host: string, count: number]>()
+  for (const { run_id } of ordinary) {
+    const { api_host: host = null, api_provider: provider = null } = db.runs.get(run_id) ?? {}
+    if (host === null || provider === null) continue
+    const key = `${provider}/${host}`
+    counts.set(key, [provider, host, (counts.get(key)?.[2] ?? 0) + 1])
+  }
+  for (const api of counts.values()) learnReached(db, ...api)
+}
+
 export const settle = (
   db: MemoryDatabase,
   engineId: string,
@@ -164,12 +198,20 @@ export const settle = (
   if (settlements.length > 100) {
     throw new Raised("p_settlements must be a JSON array of at most 100 settlements")
   }
-  return {
-    now: format(db.now()),
-    settled: [...settlements]
+  const each = (chosen: ReadonlyArray<SettlementJson>, learns: boolean) =>
+    [...chosen]
       .sort((a, b) => byText(a.run_id, b.run_id))
-      .map((one) => settleRun(db, one.run_id, one.lease_token, one, engineId, quiescenceSeconds))
-  }
+      .map((one) =>
+        settleRun(db, one.run_id, one.lease_token, one, engineId, quiescenceSeconds, learns)
+      )
+  const ordinary = settlements.filter((one) => isOrdinary(db, one))
+  const rest = settlements.filter((one) => !ordinary.includes(one))
+  const settled = each(ordinary, false)
+  learnTogether(db, ordinary)
+  settled.push(...each(rest, true))
+  settled.sort((a, b) => byText(a.run_id, b.run_id))
+  learnSigns(db, settlements)
+  return { now: format(db.now()), settled }
 }
 
 export const complete = (

@@ -1,0 +1,76 @@
+import { randomUUID } from "node:crypto"
+import { type Ledger, type Row, slotOf } from "./Ledger.ts"
+import { LEASE, list } from "./Scene.ts"
+
+export const XLEDGER = { api_provider: "xledger", api_host: "www.xledger.net" }
+
+/** A vendor that says "slower", as the engine tells the database. */
+export const throttled = (waitSeconds: number, more: Row = {}): Row => ({
+  provider: "xledger",
+  host: null,
+  sign: "throttled",
+  code: "BAD_REQUEST.BURST_RATE_LIMIT_REACHED",
+  message: "Xledger throttles (HTTP 200).",
+  http_status: 200,
+  wait_ms: waitSeconds * 1000,
+  ceiling: null,
+  low: false,
+  quota: null,
+  ...more
+})
+
+/** Claimed runs of one accounting API, driven through the SQL functions. */
+export interface Api {
+  readonly runIds: ReadonlyArray<string>
+  /** Asks for the starts of these runs; answers by run id: `running`, or the reason and when to ask again. */
+  readonly start: (runIds: ReadonlyArray<string>) => Promise<Readonly<Record<string, string>>>
+  readonly settle: (runId: string, outcome: string, more?: Row) => Promise<void>
+  /** The API's row of integration_health. */
+  readonly health: (host?: string) => Promise<Row>
+}
+
+/** `count` integrations, due, whose runs engine e1 just claimed; on an empty database. */
+export const openApi = async (ledger: Ledger, count: number, api: Row = XLEDGER): Promise<Api> => {
+  await ledger.reset()
+  const ids = await Promise.all(Array.from({ length: count }, () => ledger.integration()))
+  const answer = await ledger.call("claim_sync_runs", {
+    p_engine_id: "e1",
+    p_claim_token: randomUUID(),
+    p_slots: ids.map((id) => slotOf(id))
+  })
+  const runIds = list(answer.claimed).map((run) => String(run.run_id))
+  const tokens = new Map<string, string>()
+  return {
+    runIds,
+    start: async (chosen) => {
+      for (const id of chosen) tokens.set(id, randomUUID())
+      const { skipped, started } = await ledger.call("start_sync_runs", {
+        p_engine_id: "e1",
+        p_starts: chosen.map((id) => ({
+          run_id: id,
+          lease_token: tokens.get(id),
+          lease_seconds: LEASE,
+          ...api
+        })),
+        p_adopt_after_seconds: 10
+      })
+      return Object.fromEntries([
+        ...list(started).map(({ run_id }) => [run_id, "running"]),
+        ...list(skipped).map((one) => [one.run_id, [one.reason, one.retry_at].join(" ").trim()])
+      ])
+    },
+    settle: async (runId, outcome, more = {}) => {
+      await ledger.call("settle_sync_runs", {
+        p_engine_id: "e1",
+        p_settlements: [{ run_id: runId, lease_token: tokens.get(runId), outcome, ...more }],
+        p_quiescence_seconds: 430
+      })
+    },
+    health: async (host = String(api.api_host)) => {
+      const [row] = await ledger.rows(
+        `select * from public.integration_health where host = '${host}'`
+      )
+      return row ?? {}
+    }
+  }
+}
