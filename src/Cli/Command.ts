@@ -34,7 +34,8 @@ export interface Positional {
 
 /**
  * A command as the command line knows it before any of its code is loaded: parsing, help and completions are made of
- * this. To add one, write its implementation in a file of its own and put its entry into Commands.ts.
+ * this. To add one, write its implementation in a file of its own and put its entry into a file of
+ * Commands/.
  */
 export interface Command {
   /** One or two words: `run`, `schedules next`. */

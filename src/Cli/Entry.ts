@@ -12,14 +12,19 @@ export const start = async (argv: ReadonlyArray<string>, wiring: Wiring): Promis
   const request = read(argv, commands)
   if (request._tag !== "Run") {
     const code = await answer(request, commands)
-    // To whoever asks `ready`, everything but 0 is 1: a container's health check knows no other.
-    return argv[0] === "ready" ? Math.min(code, 1) : code
+    return code === 0 ? 0 : (MISUSE.get(argv[0] ?? "") ?? code)
   }
   const loaded = await request.command.load()
   if ("light" in loaded) return loaded.light(request.arguments)
   const { execute } = await import("./Process.ts")
   return execute({ main: loaded.main, arguments: request.arguments }, wiring)
 }
+
+/** What misuse is to those who start a command by itself: no health, and to a monitor UNKNOWN rather than CRITICAL. */
+const MISUSE: ReadonlyMap<string, number> = new Map([
+  ["ready", 1],
+  ["check", 3]
+])
 
 const answer = (
   request: Exclude<Request, { readonly _tag: "Run" }>,
