@@ -4,29 +4,18 @@
  * It is compiled with bytecode (start-up) and a source map (readable stack traces), knows its version and commit
  * without looking at a file, and loads neither `.env` nor `bunfig.toml` from the directory it is started in: the
  * latter would execute whatever it names. It carries a database directory for the embedded database to begin with.
- * `--commit` is for builds without a git checkout; `--if-stale` builds only when there is no binary, or one that is
- * older than what it is made of.
+ * `--target` is one of Platforms.ts; by default it is built for this machine. `--commit` is for builds without a git
+ * checkout; `--if-stale` builds only when there is no binary, or one that is older than what it is made of.
  */
 import { mkdir, rename, rm, stat, utimes } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
 import { parseArgs } from "node:util"
 import manifest from "../package.json" with { type: "json" }
 import { buildEdge } from "./build-edge.ts"
+import { PLATFORMS } from "./Platforms.ts"
 import { makeSeed } from "./seed-embedded.ts"
 
 const root = resolve(import.meta.dir, "..")
-
-/** The platforms that are released. Bun fetches the runtime of a foreign one from the npm registry. */
-const TARGETS = [
-  "bun-linux-x64",
-  "bun-linux-x64-baseline",
-  "bun-linux-x64-musl",
-  "bun-linux-arm64",
-  "bun-linux-arm64-musl",
-  "bun-darwin-x64",
-  "bun-darwin-arm64",
-  "bun-windows-x64"
-] as const
 
 /** The commit of this checkout, `unknown` outside of one: a build from a tarball is still a build. */
 const commitOfCheckout = (): string => {
@@ -87,9 +76,10 @@ const readOptions = () => {
 }
 
 const options = readOptions()
-const target = TARGETS.find((known) => known === options.target)
+const target = PLATFORMS.find((known) => known.target === options.target)?.target
 if (options.target !== undefined && target === undefined) {
-  usage(`unknown target ${options.target}; one of ${TARGETS.join(", ")}`)
+  const known = PLATFORMS.map((platform) => platform.target).join(", ")
+  usage(`unknown target ${options.target}; one of ${known}`)
 }
 const wanted = resolve(options.outfile)
 const outfile = target?.includes("windows") && !wanted.endsWith(".exe") ? `${wanted}.exe` : wanted

@@ -3,6 +3,7 @@ import { ConfigError } from "./Config/Load.ts"
 import { defaultEngineSettings, EngineConfig, type EngineSettings, table } from "./Config.ts"
 import { Summary, type SummaryJson } from "./Domain/Summary.ts"
 import { requireSecretKey } from "./Domain/SupabaseKey.ts"
+import { parseUrl } from "./Domain/Url.ts"
 import * as Engine from "./Engine.ts"
 import * as InvokerLive from "./Layers/InvokerLive.ts"
 import * as LedgerLive from "./Layers/LedgerLive.ts"
@@ -75,7 +76,7 @@ const environmentKey = (): string | undefined =>
   )
 
 const problemsOfUrl = (url: string) => {
-  const parsed = URL.parse(url)
+  const parsed = parseUrl(url)
   return parsed !== null && (parsed.protocol === "https:" || parsed.protocol === "http:")
     ? []
     : [

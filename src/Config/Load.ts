@@ -1,6 +1,7 @@
 import { Either, type Redacted, Schema } from "effect"
 import { type Settings, table } from "../Config.ts"
 import { nearest } from "../Domain/Suggestion.ts"
+import { parseUrl } from "../Domain/Url.ts"
 import type { Setting } from "./Setting.ts"
 import { type Found, type Problem, resolve, type Sources } from "./Source.ts"
 import { telemetryTable } from "./Telemetry.ts"
@@ -49,7 +50,7 @@ const warningsFor = (sources: Sources, settings: Settings): ReadonlyArray<string
       const hint = meant === undefined ? "it has no effect" : `did you mean ${meant}?`
       return `${name} is not a setting: ${hint}`
     })
-  const url = settings.supabaseUrl === null ? null : URL.parse(settings.supabaseUrl)
+  const url = settings.supabaseUrl === null ? null : parseUrl(settings.supabaseUrl)
   const isOpen = url !== null && url.protocol === "http:" && !LOOPBACK.test(url.hostname)
   return [
     ...unknown,

@@ -2,6 +2,7 @@ import { Either, Redacted } from "effect"
 import { type Fault, format, parse as parseDuration } from "../Domain/Duration.ts"
 import { parsePostgresUrl } from "../Domain/PostgresUrl.ts"
 import { keyKind } from "../Domain/SupabaseKey.ts"
+import { parseUrl } from "../Domain/Url.ts"
 
 /**
  * One setting: its environment variable, what it is for, and how its text is read. `initial` is the default as one
@@ -126,7 +127,7 @@ export const hostNames: Parser<ReadonlyArray<string>> = (text) => {
 
 /** Any http or https URL without credentials in it; a trailing slash is dropped. */
 export const httpUrl: Parser<string> = (text) => {
-  const url = URL.parse(text)
+  const url = parseUrl(text)
   if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
     return refuse("it is not an http or https URL", "Write the whole URL, with https:// before it.")
   }

@@ -1,4 +1,5 @@
 import { Either } from "effect"
+import { parseUrl } from "./Url.ts"
 
 /** How a connection is protected, in libpq's words. `allow` is treated as `prefer`. */
 export type SslMode = "disable" | "allow" | "prefer" | "require" | "verify-ca" | "verify-full"
@@ -34,7 +35,7 @@ export interface PostgresUrl {
  * `prefer`s it. Left: what is wrong, never with the URL, which has a password in it.
  */
 export const parsePostgresUrl = (text: string): Either.Either<PostgresUrl, string> => {
-  const url = URL.parse(text)
+  const url = parseUrl(text)
   if (url === null || !/^postgres(ql)?:$/.test(url.protocol)) {
     return Either.left(
       "it is not a URL like postgresql://user:password@host:5432/postgres (special characters percent-encoded)"

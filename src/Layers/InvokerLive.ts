@@ -5,6 +5,7 @@ import { type Answer, judge } from "../Domain/Outcome.ts"
 import type { Invocation } from "../Domain/Run.ts"
 import { Token } from "../Domain/Token.ts"
 import { annotateTraced, traced } from "../Domain/Tracing.ts"
+import { parseUrl } from "../Domain/Url.ts"
 import { type BoundedAnswer, boundedFetch, type FetchFailure } from "../Http/BoundedFetch.ts"
 import { Invoker, type WarmUp } from "../Services/Invoker.ts"
 
@@ -120,7 +121,7 @@ export const urlOf = (
   functionUrl: string,
   functionName: string | null
 ): Effect.Effect<URL, InvokeError> => {
-  const url = URL.parse(functionUrl)
+  const url = parseUrl(functionUrl)
   if (url === null || !/^https?:$/.test(url.protocol)) {
     const detail = "The function's URL is not an http(s) URL. Check SYNC_SCHEDULER_FUNCTION_URL."
     return Effect.fail(new InvokeError({ reason: "NotSent", detail }))

@@ -4,6 +4,7 @@ import type { AlertMessage } from "../Domain/Alert.ts"
 import { NotifyError } from "../Domain/Errors.ts"
 import { tidyMessage } from "../Domain/Message.ts"
 import { readRetryAfter } from "../Domain/Retry.ts"
+import { parseUrl } from "../Domain/Url.ts"
 import { type BoundedAnswer, boundedFetch, type FetchFailure } from "../Http/BoundedFetch.ts"
 import { Notifier } from "../Services/Notifier.ts"
 import { cloudEventOf } from "./AlertCloudEvent.ts"
@@ -58,7 +59,7 @@ const SLACK = /^hooks\.slack(?:-gov)?\.com$/
 
 const channelOf = (url: string, format: Settings["alertFormat"]): "cloudevents" | "slack" => {
   if (format !== "auto") return format
-  return SLACK.test(URL.parse(url)?.hostname ?? "") ? "slack" : "cloudevents"
+  return SLACK.test(parseUrl(url)?.hostname ?? "") ? "slack" : "cloudevents"
 }
 
 interface Encoded {

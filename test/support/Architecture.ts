@@ -81,6 +81,11 @@ const ROOMS: Readonly<Record<string, Room>> = {
     ],
     packages: ["effect", "@effect/platform", "bun"]
   },
+  Library: {
+    files: /^src\/Library\//,
+    rooms: ["Domain", "Services", "Config", "Engine", "Layers"],
+    packages: []
+  },
   facade: {
     files: /^src\/(job-trigger-engine|edge)\.ts$/,
     rooms: ["Domain", "Services", "Config", "Metrics", "Version", "Http", "Engine", "Layers"],
@@ -115,7 +120,7 @@ const OWNERS: Readonly<Record<string, RegExp>> = {
 
 /** What Deno and browsers load as well as Bun: these, and whatever they import. */
 const PORTABLE =
-  /^src\/(Domain|Services|Config|Metrics|Http|Engine|Version|job-trigger-engine|edge|Layers\/(Supabase|Lock|Ledger|Invoker|AlertQueue|Notifier|Ping)Live)(\.ts$|\/)/
+  /^src\/(Domain|Services|Config|Metrics|Http|Engine|Library|Version|job-trigger-engine|edge|Layers\/(Supabase|Lock|Ledger|Invoker|AlertQueue|Notifier|Ping)Live)(\.ts$|\/)/
 
 const BANNED: ReadonlyArray<readonly [rule: string, pattern: RegExp]> = [
   ["time and chance come from Clock, DateTime and Random", /\bDate\.now\(|\bnew Date\(\s*\)/],

@@ -1,0 +1,19 @@
+/**
+ * The engine's parts for programs of one's own with Effect, published as `sync-scheduler/layers`: the tick, the contracts
+ * it runs on, and the mechanisms behind them. `runScheduledJobs` is the same, put together.
+ */
+export { defaultEngineSettings, EngineConfig, type EngineSettings } from "../Config.ts"
+export { InvokeError, ScheduleError, SchemaMismatch, SupabaseError } from "../Domain/Errors.ts"
+export type { Outcome } from "../Domain/Outcome.ts"
+export type { Invocation, Run } from "../Domain/Run.ts"
+export * as Schedule from "../Domain/Schedule.ts"
+export { Summary, type SummaryJson } from "../Domain/Summary.ts"
+export * as Engine from "../Engine.ts"
+export * as InvokerLive from "../Layers/InvokerLive.ts"
+export * as LedgerLive from "../Layers/LedgerLive.ts"
+export * as LockLive from "../Layers/LockLive.ts"
+export * as SupabaseLive from "../Layers/SupabaseLive.ts"
+export { Invoker } from "../Services/Invoker.ts"
+export { Ledger } from "../Services/Ledger.ts"
+export { Lock } from "../Services/Lock.ts"
+export { Supabase } from "../Services/Supabase.ts"

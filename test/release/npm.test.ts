@@ -1,0 +1,260 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import manifest from "../../package.json" with { type: "json" }
+import { binaryPath } from "../support/binary.ts"
+import { type NpmRegistry, startNpmRegistry } from "../support/NpmRegistry.ts"
+import { type Project, startProject } from "../support/Project.ts"
+
+setDefaultTimeout(300_000)
+
+const root = join(import.meta.dir, "../..")
+const node = Bun.which("node") ?? "node"
+const deno = join(root, "node_modules/.bin/deno")
+
+let place: string
+let files: string
+let app: string
+let registry: NpmRegistry
+let project: Project
+
+const run = async (
+  command: ReadonlyArray<string>,
+  cwd: string,
+  env: Readonly<Record<string, string>> = {}
+) => {
+  const { PATH = "", HOME = "" } = process.env
+  const child = Bun.spawn([...command], {
+    cwd,
+    env: { PATH, HOME, NO_COLOR: "1", ...env },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe"
+  })
+  const [stdout, stderr, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited
+  ])
+  return { stdout, stderr, code }
+}
+
+const packageOf = (name: string, dependencies: Readonly<Record<string, string>>) =>
+  JSON.stringify({ name, private: true, type: "module", dependencies })
+
+const needs = {
+  "sync-scheduler": manifest.version,
+  "@supabase/supabase-js": manifest.dependencies["@supabase/supabase-js"]
+}
+
+/** A tick over the API, with a client of the user's own. */
+const TICK = `
+import { createClient } from "@supabase/supabase-js"
+import { runScheduledJobs } from "sync-scheduler"
+
+const { SUPABASE_URL: url = "", SUPABASE_SECRET_KEY: key = "" } = process.env
+// supabase-js wants a WebSocket, which Node.js has since 22; nothing here uses it.
+const transport = globalThis.WebSocket ?? class {}
+const client = createClient(url, key, { auth: { persistSession: false }, realtime: { transport } })
+const summary = await runScheduledJobs(client, \`\${url}/functions/v1/integration-sync\`)
+console.log(JSON.stringify(summary))
+process.exit(0)
+`
+
+/** A test of the user's own, with the doubles: no database, no functions, no time. */
+const DOUBLES = `
+import { Effect, Fiber, TestClock, TestContext } from "effect"
+import { Engine, Schedule } from "sync-scheduler/layers"
+import { makeWorld, startOfTime, type World } from "sync-scheduler/testing"
+
+const program = Effect.gen(function* () {
+  yield* TestClock.setTime(startOfTime)
+  const world: World = yield* makeWorld
+  world.seedDue(12)
+  const tick = yield* Effect.fork(Engine.tick().pipe(Effect.provide(world.engine())))
+  yield* TestClock.adjust("1 minute")
+  const summary = yield* Fiber.join(tick)
+  return { completed: summary.completed, peak: world.peakInFlight }
+})
+const zone = Schedule.parse("0 2 * * *", "Europe/Oslo")._tag
+console.log(JSON.stringify({ ...(await Effect.runPromise(Effect.provide(program, TestContext.TestContext))), zone }))
+`
+
+beforeAll(async () => {
+  const binary = await binaryPath()
+  place = await mkdtemp(join(tmpdir(), "sync-scheduler-npm-"))
+  const release = await run(
+    [
+      ...[process.execPath, join(root, "scripts/release.ts"), "--trial", "--platform", "linux-x64"],
+      ...["--binary", binary, "--out", join(place, "release")]
+    ],
+    root
+  )
+  expect([release.code, release.stderr]).toEqual([0, expect.stringContaining("checksums.txt")])
+  files = join(place, "release/files")
+  const packages = (await readdir(files)).filter((name) => name.endsWith(".tgz"))
+  registry = await startNpmRegistry(packages.map((name) => join(files, name)))
+
+  app = join(place, "app")
+  await mkdir(app)
+  await writeFile(join(app, "package.json"), packageOf("app", needs))
+  const flags = [
+    "--registry",
+    registry.url,
+    "--cache",
+    join(place, "npm"),
+    "--no-audit",
+    "--no-fund"
+  ]
+  const npm = await run(["npm", "install", ...flags], app)
+  expect([npm.code, npm.stderr]).toEqual([0, expect.not.stringContaining("ERR")])
+  project = await startProject()
+}, 300_000)
+afterAll(async () => {
+  await project?.close()
+  await registry?.close()
+  await rm(place, { recursive: true, force: true })
+})
+
+describe("the release", () => {
+  test("has checksums that hold, and a bill of materials of all that the binary is made of", async () => {
+    const check = await run(["sha256sum", "--check", "--strict", "checksums.txt"], files)
+    expect([check.code, check.stdout.match(/: OK/g)?.length]).toEqual([0, 3])
+    const sbom = JSON.parse(
+      await readFile(join(files, `sync-scheduler-${manifest.version}.spdx.json`), "utf8")
+    )
+    expect(sbom).toMatchObject({ spdxVersion: "SPDX-2.3", dataLicense: "CC0-1.0" })
+    const found: ReadonlyArray<{ name: string; versionInfo: string; licenseDeclared: string }> =
+      sbom.packages
+    for (const [name, version] of Object.entries(manifest.dependencies)) {
+      expect(found).toContainEqual(expect.objectContaining({ name, versionInfo: version }))
+    }
+    expect(found.map(({ name }) => name)).toEqual(expect.arrayContaining(["bun", "fast-check"]))
+    expect(found.map(({ name }) => name)).not.toContain("typescript")
+    const ids = sbom.packages.map(({ SPDXID }: { SPDXID: string }) => SPDXID)
+    expect(new Set(ids).size).toBe(ids.length)
+    expect(ids.every((id: string) => /^SPDXRef-[A-Za-z0-9.-]+$/.test(id))).toBe(true)
+  })
+
+  test("names no path of the machine that built it, and ships no test", async () => {
+    const listed = await run(["tar", "-tzf", `sync-scheduler-${manifest.version}.tgz`], files)
+    expect(listed.stdout).toContain("package/lib/src/job-trigger-engine.js")
+    expect(listed.stdout).not.toMatch(/\.test\.|tsconfig|node_modules/)
+    const library = join(app, "node_modules/sync-scheduler/lib")
+    const found = await run(["grep", "-rl", root, library], app)
+    expect(found.stdout).toBe("")
+  })
+})
+
+describe("installed with npm", () => {
+  test("only this platform's binary was fetched", () => {
+    const ours = registry.fetched.filter((name) => name.includes("sync-scheduler"))
+    expect(ours.toSorted()).toEqual(["@sync-scheduler/linux-x64", "sync-scheduler"])
+  })
+
+  test("the command starts the binary, passes exit codes on, and is not changed by a hostile directory", async () => {
+    const hostile = join(place, "hostile")
+    await mkdir(hostile)
+    await writeFile(join(hostile, ".env"), "SUPABASE_URL=https://from-dotenv.example\n")
+    await writeFile(join(hostile, "bunfig.toml"), 'preload = ["./preloaded.ts"]\n')
+    await writeFile(join(hostile, "preloaded.ts"), 'console.log("preloaded")\n')
+    const command = join(app, "node_modules/.bin/sync-scheduler")
+    const odd = { BUN_OPTIONS: "--preload ./preloaded.ts", BUN_BE_BUN: "1" }
+    const version = await run([command, "--version"], hostile, odd)
+    expect(version).toMatchObject({ code: 0, stderr: "" })
+    expect(version.stdout).toContain(manifest.version)
+    const refused = await run([command, "run"], hostile, odd)
+    expect([refused.code, refused.stdout]).toEqual([2, ""])
+    expect(refused.stderr).toContain("SUPABASE_URL")
+    expect(refused.stderr).not.toContain("from-dotenv")
+  })
+
+  test("a missing platform package is an error that says what to do", async () => {
+    const shim = join(place, "alone.mjs")
+    await writeFile(
+      shim,
+      await readFile(join(app, "node_modules/sync-scheduler/bin/sync-scheduler.mjs"), "utf8")
+    )
+    const alone = await run([node, shim, "--version"], place)
+    expect(alone.code).toBe(2)
+    expect(alone.stderr).toMatch(/@sync-scheduler\/linux-x64 is missing\n {2}fix: /)
+  })
+
+  for (const [runtime, command] of [
+    ["Node", [node]],
+    ["Bun", [process.execPath]],
+    ["Deno", [deno, "run", "-A", "--node-modules-dir=manual"]]
+  ] as const) {
+    test(`${runtime}: runScheduledJobs over a real database, and the doubles`, async () => {
+      await writeFile(join(app, "tick.mjs"), TICK)
+      await project.seedDue(3)
+      const before = project.functions.invocations.length
+      const tick = await run([...command, "tick.mjs"], app, project.environment)
+      expect(tick).toMatchObject({ code: 0 })
+      const summary = { due: 3, triggered: 3, completed: 3, failed: 0, errors: [] }
+      expect(JSON.parse(tick.stdout)).toMatchObject(summary)
+      expect(project.functions.invocations.length).toBe(before + 3)
+
+      await writeFile(
+        join(app, "doubles.mjs"),
+        DOUBLES.replace(", type World", "").replace(": World", "")
+      )
+      const doubles = await run([...command, "doubles.mjs"], app)
+      expect(doubles).toMatchObject({ code: 0 })
+      expect(JSON.parse(doubles.stdout)).toEqual({ completed: 12, peak: 5, zone: "Right" })
+    })
+  }
+
+  test("the types hold, and so do programs that use them, however modules are resolved", async () => {
+    await writeFile(
+      join(app, "tick.ts"),
+      TICK.replace(/^.*transport = .*$/m, "const transport = WebSocket").replaceAll(
+        "process.",
+        "globalThis.process."
+      )
+    )
+    await writeFile(join(app, "doubles.ts"), DOUBLES)
+    await writeFile(
+      join(app, "wrong.ts"),
+      'import { runScheduledJobs } from "sync-scheduler"\nexport const wrong = runScheduledJobs(1, "")\n'
+    )
+    await writeFile(
+      join(app, "process.d.ts"),
+      "declare var process: { env: Record<string, string>; exit(code: number): never }\n"
+    )
+    for (const [module, moduleResolution] of [
+      ["NodeNext", "NodeNext"],
+      ["Preserve", "bundler"]
+    ] as const) {
+      const options = [
+        "--noEmit",
+        "--strict",
+        "--target",
+        "ESNext",
+        "--lib",
+        "ESNext,DOM,DOM.Iterable,DOM.AsyncIterable"
+      ]
+      const flags = [
+        ...options,
+        "--types",
+        "",
+        "--module",
+        module,
+        "--moduleResolution",
+        moduleResolution
+      ]
+      const tsc = [join(root, "node_modules/.bin/tsc"), ...flags]
+      const checked = await run([...tsc, "tick.ts", "doubles.ts", "process.d.ts"], app)
+      // What other packages' declarations lack is not ours to judge.
+      const ours = checked.stdout
+        .split("\n")
+        .filter((line) => !/^node_modules\/(?!sync-scheduler)|^ |^$/.test(line))
+      expect([moduleResolution, ours]).toEqual([moduleResolution, []])
+      if (module === "Preserve") {
+        const wrong = await run([...tsc, "--skipLibCheck", "wrong.ts"], app)
+        expect(wrong.stdout).toContain("wrong.ts(2,")
+      }
+    }
+  })
+})
