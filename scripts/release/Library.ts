@@ -7,6 +7,7 @@ const root = resolve(import.meta.dir, "../..")
 export const ENTRIES = {
   ".": "src/job-trigger-engine.ts",
   "./layers": "src/Library/Layers.ts",
+  "./edge": "src/edge.ts",
   "./testing": "test/support/Testing.ts"
 } as const
 
