@@ -153,6 +153,19 @@ export const firstInstant = (clock: WallClock, reading: number): number => {
   return Math.max(stretch.from, reading - stretch.offset)
 }
 
+/**
+ * The day that an instant falls on by this clock, or one `daysBefore` it, as [from, to): 23 or 25 hours long when the clock
+ * is changed on it.
+ */
+export const dayOf = (
+  clock: WallClock,
+  instant: number,
+  daysBefore = 0
+): { readonly from: number; readonly to: number } => {
+  const midnight = (Math.floor(readingAt(clock, instant) / DAY) - daysBefore) * DAY
+  return { from: firstInstant(clock, midnight), to: firstInstant(clock, midnight + DAY) }
+}
+
 const show = (reading: number): string => DateTime.formatIso(DateTime.unsafeMake(reading))
 
 /** The date of a reading, `2026-11-20`. */

@@ -4,7 +4,7 @@ import { type ActionName, ActionReport, act } from "../../src/Operator/Actions.t
 import { activityOf, readFiguresOf, upcomingLoad } from "../../src/Operator/Activity.ts"
 import { readOverview } from "../../src/Operator/Overview.ts"
 import { listRuns, RunsPage, showRun } from "../../src/Operator/Runs.ts"
-import { SCENE_NOW } from "../support/OperatorScene.ts"
+import { SCENE_NOW, sceneId } from "../support/OperatorScene.ts"
 import { openScene, type SceneDatabase } from "../support/SceneDatabase.ts"
 
 setDefaultTimeout(60_000)
@@ -21,8 +21,6 @@ afterAll(async () => {
   await acting.close()
 })
 
-const id = (n: number) =>
-  `${n.toString(16).padStart(2, "0")}c0ffee-0000-4000-8000-${String(n).padStart(12, "0")}`
 const DAY = 86_400_000
 
 test("runs: newest first, page after page without a gap, by status, lateness and organisation", async () => {
@@ -74,7 +72,7 @@ test("one run, by its id or the beginning of it; several are named, not chosen",
 })
 
 test("activity, figures, and what is ahead", async () => {
-  const activity = await scene.run(activityOf([id(15), id(12)], { runsEach: 50 }))
+  const activity = await scene.run(activityOf([sceneId(15), sceneId(12)], { runsEach: 50 }))
   expect(activity.integrations[0]).toMatchObject({ truncated: true })
   expect(activity.integrations[0]?.runs.length).toBe(50)
   expect(activity.integrations[0]?.ranges).toMatchObject([
@@ -90,7 +88,7 @@ test("activity, figures, and what is ahead", async () => {
     capped: false
   })
   expect(figures.lag.max_ms).toBeGreaterThan(20 * 60_000)
-  const one = await scene.run(readFiguresOf(id(5)))
+  const one = await scene.run(readFiguresOf(sceneId(5)))
   expect(one.days.at(-1)).toMatchObject({ failed: 4, unknown: 0 })
   const { integrations, now } = await scene.run(readOverview({ driftAlertMs: 300_000 }))
   const load = upcomingLoad(integrations, now)
@@ -118,17 +116,23 @@ test("actions: done, recorded with who and why; the same again is refused with t
     done: false,
     why: expect.stringContaining("the run is pending")
   })
-  expect(await doIt("trigger", id(7))).toMatchObject({ done: false, reason: "already_running" })
-  expect(await doIt("trigger", id(1))).toMatchObject({ done: true, run_id: expect.any(String) })
-  expect(await doIt("pause", id(2))).toMatchObject({
-    done: true,
-    undo: `sync-scheduler schedules resume ${id(2)}`
+  expect(await doIt("trigger", sceneId(7))).toMatchObject({
+    done: false,
+    reason: "already_running"
   })
-  expect(await doIt("pause", id(2))).toMatchObject({ done: false, reason: "already_paused" })
-  expect(await doIt("trigger", id(2))).toMatchObject({ done: false, reason: "disabled" })
-  expect(await doIt("resume", id(2))).toMatchObject({ done: true })
-  expect(await doIt("resume", id(2))).toMatchObject({ done: false, reason: "not_paused" })
-  expect(await doIt("resume", id(99))).toMatchObject({ done: false, reason: "not_found" })
+  expect(await doIt("trigger", sceneId(1))).toMatchObject({
+    done: true,
+    run_id: expect.any(String)
+  })
+  expect(await doIt("pause", sceneId(2))).toMatchObject({
+    done: true,
+    undo: `sync-scheduler schedules resume ${sceneId(2)}`
+  })
+  expect(await doIt("pause", sceneId(2))).toMatchObject({ done: false, reason: "already_paused" })
+  expect(await doIt("trigger", sceneId(2))).toMatchObject({ done: false, reason: "disabled" })
+  expect(await doIt("resume", sceneId(2))).toMatchObject({ done: true })
+  expect(await doIt("resume", sceneId(2))).toMatchObject({ done: false, reason: "not_paused" })
+  expect(await doIt("resume", sceneId(99))).toMatchObject({ done: false, reason: "not_found" })
   const events =
     await acting.sql`select kind, actor, reason from sync_run_event where actor = 'ada@ops' and reason = 'ERP is back' order by id`
   expect(events.map(({ kind }: { kind: string }) => kind)).toEqual([

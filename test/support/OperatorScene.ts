@@ -34,7 +34,8 @@ interface Member {
 }
 
 const org = (n: number, name: string | null) => ({ org_id: `a${uuid(n).slice(1)}`, org_name: name })
-const id = (n: number) =>
+/** The id of the n-th integration of the scene: its first two digits tell it. */
+export const sceneId = (n: number) =>
   `${n.toString(16).padStart(2, "0")}c0ffee-0000-4000-8000-${String(n).padStart(12, "0")}`
 const acme = org(1, "Acme AS")
 const initech = org(2, "Initech")
@@ -54,7 +55,7 @@ export const members = (now: number): ReadonlyArray<Member> => {
   })
   return [
     {
-      id: id(1),
+      id: sceneId(1),
       ...acme,
       integration_type: "xledger",
       sync_schedule: "0 2 * * 1-5",
@@ -62,14 +63,14 @@ export const members = (now: number): ReadonlyArray<Member> => {
       last: { attempt: 2, drift_ms: 190_000, duration_ms: 41_000 }
     },
     {
-      id: id(2),
+      id: sceneId(2),
       ...acme,
       integration_type: "dynamics",
       sync_schedule: "*/30 * * * *",
       timezone: "Europe/Oslo"
     },
     {
-      id: id(3),
+      id: sceneId(3),
       ...acme,
       integration_type: "dynamics",
       sync_schedule: "15 */6 * * *",
@@ -77,7 +78,7 @@ export const members = (now: number): ReadonlyArray<Member> => {
     },
     // Due for twelve minutes, and nobody has it.
     {
-      id: id(4),
+      id: sceneId(4),
       ...org(3, "Globex"),
       integration_type: "netsuite",
       sync_schedule: "0 9 * * 1-5",
@@ -85,7 +86,7 @@ export const members = (now: number): ReadonlyArray<Member> => {
       row: { next_run_at: new Date(slotOf("0 9 * * 1-5", "Europe/Oslo")).toISOString() }
     },
     {
-      id: id(5),
+      id: sceneId(5),
       ...initech,
       integration_type: "xero",
       sync_schedule: "*/15 * * * *",
@@ -95,7 +96,7 @@ export const members = (now: number): ReadonlyArray<Member> => {
       last: failure("UNAUTHORIZED", "the token was revoked", 401)
     },
     {
-      id: id(6),
+      id: sceneId(6),
       ...initech,
       integration_type: "hubspot",
       sync_schedule: "61 * * * *",
@@ -104,7 +105,7 @@ export const members = (now: number): ReadonlyArray<Member> => {
       last: null
     },
     {
-      id: id(7),
+      id: sceneId(7),
       ...org(4, "Umbrella Logistics"),
       integration_type: "fortnox",
       sync_schedule: "0 2 * * *",
@@ -121,7 +122,7 @@ export const members = (now: number): ReadonlyArray<Member> => {
       }
     },
     {
-      id: id(8),
+      id: sceneId(8),
       ...org(5, "Hooli"),
       integration_type: "quickbooks",
       sync_schedule: "0 * * * *",
@@ -131,7 +132,7 @@ export const members = (now: number): ReadonlyArray<Member> => {
       last: failure("THROTTLED", "429 from QuickBooks", 429)
     },
     {
-      id: id(9),
+      id: sceneId(9),
       ...org(6, "Wayne Enterprises"),
       integration_type: "netsuite",
       sync_schedule: "10 8 * * *",
@@ -146,7 +147,7 @@ export const members = (now: number): ReadonlyArray<Member> => {
       }
     },
     {
-      id: id(10),
+      id: sceneId(10),
       ...org(7, "Stark Industries"),
       integration_type: "visma",
       sync_schedule: "0 6 * * *",
@@ -154,7 +155,7 @@ export const members = (now: number): ReadonlyArray<Member> => {
       last: { drift_ms: 22 * MINUTE, trigger: "catch_up" }
     },
     {
-      id: id(11),
+      id: sceneId(11),
       ...org(8, "Wonka"),
       integration_type: "tripletex",
       sync_schedule: "0 3 * * *",
@@ -162,7 +163,7 @@ export const members = (now: number): ReadonlyArray<Member> => {
       pausedFor: 2 * DAY
     },
     {
-      id: id(12),
+      id: sceneId(12),
       ...org(9, "Soylent"),
       integration_type: "xledger",
       sync_schedule: "0 22 * * *",
@@ -171,14 +172,14 @@ export const members = (now: number): ReadonlyArray<Member> => {
       last: null
     },
     {
-      id: id(13),
+      id: sceneId(13),
       ...org(10, HOSTILE_NAME),
       integration_type: "dynamics",
       sync_schedule: "0 4 * * *",
       timezone: "Pacific/Auckland"
     },
     {
-      id: id(14),
+      id: sceneId(14),
       ...org(11, null),
       integration_type: "fortnox",
       sync_schedule: "45 5 * * *",
@@ -186,14 +187,14 @@ export const members = (now: number): ReadonlyArray<Member> => {
     },
     // Nothing ticked from 03:59 to 04:22 UTC: four of its slots were passed over.
     {
-      id: id(15),
+      id: sceneId(15),
       ...org(12, "Cyberdyne Systems"),
       integration_type: "xero",
       sync_schedule: "*/5 * * * *",
       timezone: "UTC"
     },
     {
-      id: id(16),
+      id: sceneId(16),
       ...org(13, "Tyrell"),
       integration_type: "visma",
       sync_schedule: "5 8 * * *",
@@ -213,13 +214,13 @@ export const members = (now: number): ReadonlyArray<Member> => {
 
 const OUTAGE = { from: -(4 * HOUR + 13 * MINUTE + 4_000), to: -(3 * HOUR + 50 * MINUTE + 4_000) }
 
-/** Runs of the last eight days, at most 200 of an integration: completed, but for the newest, which are as it says. */
+/** Runs of the last eight days, at most 300 of an integration: completed, but for the newest, which are as it says. */
 const runsOf = (member: Member, now: number): ReadonlyArray<Readonly<Record<string, unknown>>> => {
   const schedule = Schedule.parse(member.sync_schedule, member.timezone)
   if (Either.isLeft(schedule) || member.last === null) return []
   const due = member.row?.next_run_at
   const until = typeof due === "string" ? Date.parse(due) - 1 : now - (member.pausedFor ?? 0)
-  const slots = Schedule.between(schedule.right, now - 8 * DAY, until, 10_000).slice(-200)
+  const slots = Schedule.between(schedule.right, now - 8 * DAY, until, 10_000).slice(-300)
   const special = member.lasting ?? 1
   return slots.flatMap((slot, index) => {
     const next = slots[index + 1] ?? now
@@ -330,11 +331,11 @@ export const seedScene = async (sql: SQL, now = SCENE_NOW): Promise<ReadonlyArra
     })
   )
   // After the insert, so that the schedules' history begins with them and not with their next slot.
-  for (const { id, row, sync_schedule, timezone } of all) {
+  for (const { id, pausedFor = 0, row, sync_schedule, timezone } of all) {
     const schedule = Schedule.parse(sync_schedule, timezone)
     const next = Either.isLeft(schedule)
       ? null
-      : Option.getOrNull(Schedule.next(schedule.right, now))
+      : Option.getOrNull(Schedule.next(schedule.right, now - pausedFor))
     const at = row?.next_run_at ?? (next === null ? null : time(next))
     await sql`update organization_integrations set next_run_at = ${at}::text::timestamptz where id = ${id}`
   }
@@ -346,15 +347,15 @@ export const seedScene = async (sql: SQL, now = SCENE_NOW): Promise<ReadonlyArra
     {
       kind: "unknown",
       subject: runs.findLast(({ status }) => status === "unknown")?.id,
-      integration_id: id(7),
+      integration_id: sceneId(7),
       run_id: runs.findLast(({ status }) => status === "unknown")?.id,
       opened_at: time(now - 7 * HOUR),
       detail: { error_code: "IDLE_TIMEOUT" }
     },
     {
       kind: "breaker",
-      subject: id(8),
-      integration_id: id(8),
+      subject: sceneId(8),
+      integration_id: sceneId(8),
       run_id: null,
       opened_at: time(now - HOUR),
       detail: { consecutive_failures: 6 }
