@@ -15,7 +15,7 @@ const SECURITY: Readonly<Record<string, string>> = {
 const MIN_BYTES = 1_024
 
 /** A page. It shows how things are at this moment, so nobody keeps it. */
-export const htmlAnswer = (html: string, status: 200 | 404 | 503 = 200): Response =>
+export const htmlAnswer = (html: string, status = 200): Response =>
   new Response(html, {
     status,
     headers: { "content-type": "text/html; charset=utf-8", "cache-control": "no-store" }

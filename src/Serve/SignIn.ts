@@ -1,22 +1,25 @@
 import { Clock, Effect } from "effect"
+import { signInPage } from "../Page/PlainPage.ts"
 import { type Access, COOKIE, refuseForm, refuseOrigin, type Visitor } from "./Access.ts"
-import { htmlAnswer, localPath, redirectAnswer } from "./Answer.ts"
+import { localPath, redirectAnswer } from "./Answer.ts"
+import type { Asked } from "./Asked.ts"
 import { readForm } from "./Form.ts"
+import { frameOf } from "./Pages.ts"
 import type { Refusal } from "./Refusal.ts"
 import type { Sessions } from "./Session.ts"
 
 /** `GET /sign-in`: a form for the admin token and the name to be recorded with what is done. */
-export const signInPage = (url: URL): Response =>
-  htmlAnswer(`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Sign in - Sync Scheduler</title></head><body><main>
-<h1>Sign in</h1>
-<form method="post" action="/sign-in">
-<p><label>Admin token <input name="token" type="password" required autocomplete="current-password"></label></p>
-<p><label>Your name, recorded with what you do <input name="name" required maxlength="80" autocomplete="name"></label></p>
-<input name="next" type="hidden" value="${localPath(url.searchParams.get("next")).replaceAll("&", "&amp;")}">
-<p><button>Sign in</button></p>
-</form></main></body></html>
-`)
+export const showSignIn = (
+  { access, url, visitor }: Asked,
+  refused: string | null
+): Effect.Effect<string> =>
+  Effect.map(Clock.currentTimeMillis, (now) =>
+    signInPage(
+      frameOf({ access, visitor }, now, "UTC", ""),
+      localPath(url.searchParams.get("next")),
+      refused
+    )
+  )
 
 /** `POST /sign-in`: a cookie for whoever knows the token. *Fails with* why not. */
 export const signIn = (request: Request, sessions: Sessions): Effect.Effect<Response, Refusal> =>

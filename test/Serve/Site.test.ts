@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "bun:test"
-import { Effect, Layer, Logger, LogLevel, Redacted, Runtime } from "effect"
+import { Effect, Layer, Logger, LogLevel, Redacted, Runtime, Scope } from "effect"
 import { SupabaseError } from "../../src/Domain/Errors.ts"
 import { makeAccess } from "../../src/Serve/Access.ts"
 import { makeSite, type Site } from "../../src/Serve/Site.ts"
@@ -38,7 +38,9 @@ const serve = async (
   )
   const run = Runtime.runPromise(runtime)
   const vitals = new Vitals(await run(monotonicMs), 60_000, 60_000)
-  const site: Site = await run(makeSite({ access, vitals }))
+  const site: Site = await run(
+    makeSite({ access, vitals }).pipe(Scope.extend(Effect.runSync(Scope.make())))
+  )
   return {
     world,
     ask: (path, init = {}) => {
@@ -192,7 +194,9 @@ describe("open to a network", () => {
   })
 
   test("people are led to the sign-in and back, never to another site", async () => {
-    const answer = await served.ask("/org/1?x=2", { headers: elsewhere })
+    const answer = await served.ask("/org/1?x=2", {
+      headers: { ...elsewhere, accept: "text/html" }
+    })
     expect(answer.status).toBe(303)
     expect(answer.headers.get("location")).toBe("/sign-in?next=%2Forg%2F1%3Fx%3D2")
     for (const [next, location] of [

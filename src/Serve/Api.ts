@@ -1,0 +1,171 @@
+import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "@effect/platform"
+import { Schema } from "effect"
+import { Instant } from "../Domain/Instant.ts"
+import { RunStatus } from "../Domain/Run.ts"
+import { ActionName } from "../Operator/Actions.ts"
+import { Activity, Figures } from "../Operator/Activity.ts"
+import { Overview } from "../Operator/Overview.ts"
+import { RunsPage } from "../Operator/Runs.ts"
+import { VERSION } from "../Version.ts"
+import { BadRequest, Forbidden, NotFound, Unauthorized, Unavailable } from "./Problem.ts"
+import { RunAnswer } from "./RunAnswer.ts"
+
+/**
+ * What programs may ask `serve`, and what it answers: the same shapes as the command line's `-o json`. The OpenAPI
+ * document is made of this.
+ */
+
+const text = (description: string, maxLength: number) =>
+  Schema.String.pipe(Schema.maxLength(maxLength)).annotations({ description })
+
+const Ids = Schema.compose(
+  Schema.split(","),
+  Schema.Array(Schema.UUID).pipe(Schema.minItems(1), Schema.maxItems(100))
+).annotations({ description: "UUIDs of integrations, separated by commas; at most 100" })
+const Statuses = Schema.compose(Schema.split(","), Schema.Array(RunStatus)).annotations({
+  description: "Statuses of runs, separated by commas"
+})
+const integer = (from: number, to: number, description: string) =>
+  Schema.NumberFromString.pipe(Schema.int(), Schema.between(from, to)).annotations({ description })
+
+const scope = {
+  org: Schema.optional(Schema.UUID),
+  integration: Schema.optional(Ids)
+}
+
+const reading = HttpApiGroup.make("reading")
+  .add(
+    HttpApiEndpoint.get("status", "/api/status")
+      .annotate(OpenApi.Summary, "How everything is, the worst first")
+      .setUrlParams(
+        Schema.Struct({
+          ...scope,
+          type: Schema.optional(text("A type of integration", 200)),
+          search: Schema.optional(
+            text("Part of an organisation's name or of a type, or the beginning of an id", 200)
+          )
+        })
+      )
+      .addSuccess(Overview)
+  )
+  .add(
+    HttpApiEndpoint.get("runs", "/api/runs")
+      .annotate(OpenApi.Summary, "Runs, the newest slots first, page by page")
+      .setUrlParams(
+        Schema.Struct({
+          ...scope,
+          since: Schema.optional(Instant),
+          until: Schema.optional(Instant),
+          status: Schema.optional(Statuses),
+          late_ms: Schema.optional(
+            integer(0, 86_400_000, "Only runs that started later than that after their slot")
+          ),
+          limit: Schema.optional(integer(1, 1_000, "How many; 100 by default")),
+          cursor: Schema.optional(text("Of the page before", 500))
+        })
+      )
+      .addSuccess(RunsPage)
+  )
+  .add(
+    HttpApiEndpoint.get("run", "/api/runs/:id")
+      .annotate(OpenApi.Summary, "One run, with all that happened to it")
+      .setPath(Schema.Struct({ id: Schema.UUID }))
+      .addSuccess(RunAnswer)
+      .addError(NotFound)
+  )
+  .add(
+    HttpApiEndpoint.get("activity", "/api/activity")
+      .annotate(OpenApi.Summary, "What some integrations did, in short")
+      .setUrlParams(
+        Schema.Struct({
+          integration: Ids,
+          from: Schema.optional(Instant),
+          to: Schema.optional(Instant),
+          runs_each: Schema.optional(integer(1, 2_000, "The newest of each; 100 by default"))
+        })
+      )
+      .addSuccess(Activity)
+  )
+  .add(
+    HttpApiEndpoint.get("figures", "/api/figures")
+      .annotate(OpenApi.Summary, "How late runs of the last day started, and the days before")
+      .setUrlParams(
+        Schema.Struct({
+          integration: Schema.optional(Schema.UUID),
+          days: Schema.optional(integer(1, 400, "90 by default"))
+        })
+      )
+      .addSuccess(Figures)
+  )
+  .addError(Unauthorized)
+  .addError(Unavailable)
+
+/** Why somebody acts, and who: both are recorded with the action. */
+const Act = Schema.Struct({
+  reason: Schema.Trim.pipe(Schema.minLength(1), Schema.maxLength(500)),
+  actor: Schema.optional(Schema.Trim.pipe(Schema.minLength(1), Schema.maxLength(80)))
+})
+
+const Text = Schema.NullOr(Schema.String)
+/** It was done. `undo`: the command that takes it back; null: nothing does, `changed` says so. */
+const Done = Schema.Struct({
+  done: Schema.Literal(true),
+  action: ActionName,
+  run_id: Text,
+  integration_id: Text,
+  changed: Schema.String,
+  undo: Text
+}).annotations({ identifier: "Done" })
+
+const refused = <A extends string>(status: number, title: string, reason: Schema.Schema<A>) =>
+  Schema.Struct({
+    done: Schema.Literal(false),
+    action: ActionName,
+    reason,
+    why: Schema.String,
+    fix: Schema.String
+  }).annotations({ identifier: title, ...HttpApiSchema.annotations({ status }) })
+
+const RefusedUnknown = refused(404, "RefusedNotFound", Schema.Literal("not_found"))
+const Refused = refused(409, "Refused", Schema.String)
+
+const action = <const Name extends ActionName>(
+  name: Name,
+  kind: "integrations" | "runs",
+  summary: string
+) =>
+  HttpApiEndpoint.post(name, `/api/${kind}/:id/${name}`)
+    .annotate(OpenApi.Summary, summary)
+    .setPath(Schema.Struct({ id: Schema.UUID }))
+    .setPayload(Act)
+    .addSuccess(Done)
+    .addError(RefusedUnknown)
+    .addError(Refused)
+
+const acting = HttpApiGroup.make("acting")
+  .add(action("trigger", "integrations", "A run now, outside the schedule"))
+  .add(action("pause", "integrations", "Pass its slots over, on record, until it is resumed"))
+  .add(action("resume", "integrations", "Run it again from its next slot on"))
+  .add(action("retry", "runs", "One more attempt at a run that is over, or unknown"))
+  .add(action("release", "runs", "Let later slots run although this run is unknown"))
+  .addError(Unauthorized)
+  .addError(Forbidden)
+  .addError(Unavailable)
+  .annotate(
+    OpenApi.Description,
+    "Only where serve was started with --allow-actions and an admin token, and only with that token."
+  )
+
+/** Everything under `/api`. */
+export const Api = HttpApi.make("sync-scheduler")
+  .add(reading)
+  .add(acting)
+  .addError(BadRequest)
+  .annotateContext(
+    OpenApi.annotations({
+      title: "Sync Scheduler",
+      version: VERSION,
+      description:
+        "The same shapes as the command line prints with -o json. Instants are ISO 8601 in UTC. Fields are added, never taken away."
+    })
+  )

@@ -1,0 +1,78 @@
+import { HttpApiBuilder } from "@effect/platform"
+import { Effect, Schema } from "effect"
+import type { SupabaseError } from "../Domain/Errors.ts"
+import { tickError } from "../Domain/Tally.ts"
+import { activityOf } from "../Operator/Activity.ts"
+import { listRuns, showRun } from "../Operator/Runs.ts"
+import type { Supabase } from "../Services/Supabase.ts"
+import { Api } from "./Api.ts"
+import { type NotFound, Unavailable } from "./Problem.ts"
+import type { Views } from "./Views.ts"
+
+/** The handlers of everything that only reads. */
+export const readingLayer = (views: Views) =>
+  HttpApiBuilder.group(Api, "reading", (handlers) =>
+    handlers
+      .handle("status", ({ urlParams: { integration, org, search, type } }) =>
+        orUnavailable(
+          views.overview({
+            orgId: org,
+            integrationIds: integration,
+            integrationType: type,
+            search
+          })
+        )
+      )
+      .handle("runs", ({ urlParams }) =>
+        orUnavailable(
+          listRuns({
+            since: urlParams.since,
+            until: urlParams.until,
+            statuses: urlParams.status,
+            lateMs: urlParams.late_ms,
+            orgId: urlParams.org,
+            integrationIds: urlParams.integration,
+            limit: urlParams.limit,
+            cursor: urlParams.cursor
+          })
+        )
+      )
+      .handle("run", ({ path: { id } }) =>
+        Effect.flatMap(orUnavailable(showRun(id)), ({ candidates: _, run, ...rest }) =>
+          run === null ? Effect.fail(noRun) : Effect.succeed({ ...rest, run })
+        )
+      )
+      .handle("activity", ({ urlParams: { from, integration, runs_each, to } }) =>
+        orUnavailable(
+          activityOf(integration, {
+            ...(from === undefined ? {} : { from }),
+            ...(to === undefined ? {} : { to }),
+            ...(runs_each === undefined ? {} : { runsEach: runs_each })
+          })
+        )
+      )
+      .handle("figures", ({ urlParams: { days, integration } }) =>
+        orUnavailable(views.figures(integration, days))
+      )
+  )
+
+const isCode = Schema.is(Unavailable.fields.errors.value.fields.code)
+
+/** What the database did not give, in the words of a tick's errors. */
+export const orUnavailable = <A>(
+  effect: Effect.Effect<A, SupabaseError, Supabase>
+): Effect.Effect<A, typeof Unavailable.Type, Supabase> =>
+  Effect.mapError(effect, (error) => {
+    const { code, hint, message } = tickError(error)
+    return { errors: [{ code: isCode(code) ? code : "UNEXPECTED_ANSWER", message, hint }] }
+  })
+
+const noRun: typeof NotFound.Type = {
+  errors: [
+    {
+      code: "NOT_FOUND",
+      message: "There is no run with this id",
+      hint: "GET /api/runs lists them; old ones are deleted by retention."
+    }
+  ]
+}
