@@ -1,0 +1,55 @@
+import { existsSync } from "node:fs"
+import { mkdir, mkdtemp, readdir, rename } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+/** The programs of Debian's package `prometheus`. */
+export interface Prometheus {
+  readonly promtool: string
+  readonly prometheus: string
+}
+
+const kept = join(tmpdir(), "sync-scheduler-test-prometheus")
+
+const run = async (command: ReadonlyArray<string>, cwd: string): Promise<boolean> => {
+  const child = Bun.spawn([...command], {
+    cwd,
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "inherit"
+  })
+  return (await child.exited) === 0
+}
+
+/**
+ * promtool and Prometheus: those of the machine, else those of Debian's package, of which only these two files are taken and
+ * kept for the next time. Fails with how to get them.
+ */
+export const findPrometheus = async (): Promise<Prometheus> => {
+  const promtool = Bun.which("promtool")
+  const prometheus = Bun.which("prometheus")
+  if (promtool !== null && prometheus !== null) return { promtool, prometheus }
+  if (!existsSync(kept)) await fetchPackage()
+  return { promtool: join(kept, "promtool"), prometheus: join(kept, "prometheus") }
+}
+
+const fetchPackage = async (): Promise<void> => {
+  const workshop = await mkdtemp(join(tmpdir(), "prometheus-"))
+  const download = ["apt-get", "-o", "APT::Sandbox::User=root", "download", "prometheus"]
+  const isThere =
+    (await run(download, workshop)) ||
+    ((await run(["apt-get", "update", "-qq"], workshop)) && (await run(download, workshop)))
+  const deb = (await readdir(workshop)).find((name) => name.endsWith(".deb"))
+  if (!isThere || deb === undefined) {
+    throw new Error(
+      "promtool is not here, and Debian's package `prometheus` cannot be had. Install it: apt-get install prometheus"
+    )
+  }
+  await run(["dpkg-deb", "-x", deb, "package"], workshop)
+  await mkdir(join(workshop, "bin"))
+  for (const name of ["promtool", "prometheus"]) {
+    await rename(join(workshop, "package/usr/bin", name), join(workshop, "bin", name))
+  }
+  // Another run may have been quicker.
+  await rename(join(workshop, "bin"), kept).catch(() => undefined)
+}

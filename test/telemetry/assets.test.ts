@@ -1,0 +1,124 @@
+import { describe, expect, test } from "bun:test"
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { faultsOfQuery, queriesIn } from "../support/queries.ts"
+
+const root = join(import.meta.dir, "../..")
+const textOf = (path: string) => readFileSync(join(root, path), "utf8")
+
+interface Rule {
+  readonly alert: string
+  readonly expr: string
+  readonly for: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly annotations: Readonly<Record<string, string>>
+}
+interface RuleTests {
+  readonly tests: ReadonlyArray<{
+    readonly alert_rule_test: ReadonlyArray<{
+      readonly alertname: string
+      readonly exp_alerts: ReadonlyArray<unknown>
+    }>
+  }>
+}
+
+const rules: ReadonlyArray<Rule> = (
+  Bun.YAML.parse(textOf("deploy/prometheus/rules.yaml")) as {
+    groups: ReadonlyArray<{ rules: ReadonlyArray<Rule> }>
+  }
+).groups.flatMap((group) => group.rules)
+const ruleTests = (Bun.YAML.parse(textOf("deploy/prometheus/rules_test.yaml")) as RuleTests).tests
+const dashboard = JSON.parse(textOf("deploy/grafana/sync-scheduler.json"))
+const runbooks = readdirSync(join(root, "docs/runbooks"))
+  .filter((name) => name.endsWith(".md") && name !== "README.md")
+  .map((name) => name.slice(0, -3))
+
+describe("the alert rules", () => {
+  test("ask only for metrics, labels and buckets that exist", () => {
+    expect(rules.length).toBeGreaterThan(10)
+    for (const { alert, expr } of rules) expect([alert, faultsOfQuery(expr)]).toEqual([alert, []])
+  })
+
+  test("say how long, how bad, what it means and what to do", () => {
+    for (const rule of rules) {
+      expect(rule.alert).toMatch(/^Sync[A-Z]\w+$/)
+      expect(rule.for).toMatch(/^\d+[mh]$/)
+      expect(rule.labels.severity).toMatch(/^(critical|warning)$/)
+      expect(rule.annotations.summary).toMatch(/^\S.{20,150}\.$/)
+      expect(rule.annotations.runbook_url).toBe(`docs/runbooks/${rule.alert}.md`)
+    }
+  })
+
+  test("are each shown to fire, and not to fire", () => {
+    const cases = ruleTests.flatMap((one) => one.alert_rule_test)
+    for (const { alert } of rules) {
+      const fires = cases.filter((one) => one.alertname === alert)
+      expect([alert, fires.some((one) => one.exp_alerts.length > 0)]).toEqual([alert, true])
+      expect([alert, fires.some((one) => one.exp_alerts.length === 0)]).toEqual([alert, true])
+    }
+  })
+})
+
+describe("the runbooks", () => {
+  test("are one for each alert, all in the list, all of one form", () => {
+    const alerts = rules.map(({ alert }) => alert)
+    expect([...runbooks].sort()).toEqual([...alerts].sort())
+    for (const alert of alerts) {
+      expect(textOf("docs/runbooks/README.md")).toContain(
+        `| [${alert}](${alert}.md) | ${severityOf(alert)} |`
+      )
+      const headings = textOf(`docs/runbooks/${alert}.md`).match(/^#+ .*$/gm)
+      expect(headings).toEqual([
+        `# ${alert}`,
+        "## What is seen",
+        "## Why",
+        "## First look",
+        "## What helps"
+      ])
+    }
+  })
+})
+
+const severityOf = (alert: string) => rules.find((rule) => rule.alert === alert)?.labels.severity
+
+describe("the dashboard", () => {
+  test("asks only for metrics, labels and buckets that exist", () => {
+    const queries = queriesIn(dashboard)
+    expect(queries.length).toBeGreaterThan(20)
+    for (const query of queries) expect([query, faultsOfQuery(query)]).toEqual([query, []])
+  })
+
+  test("has a name and a place of its own for each panel, inside 24 columns", () => {
+    const panels: ReadonlyArray<{
+      readonly id: number
+      readonly title: string
+      readonly gridPos: {
+        readonly x: number
+        readonly y: number
+        readonly w: number
+        readonly h: number
+      }
+    }> = dashboard.panels
+    expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length)
+    expect(new Set(panels.map(({ title }) => title)).size).toBe(panels.length)
+    const cells = panels.flatMap(({ gridPos: { h, w, x, y } }) =>
+      Array.from({ length: w * h }, (_, n) => `${x + (n % w)},${y + Math.floor(n / w)}`)
+    )
+    expect(new Set(cells).size).toBe(cells.length)
+    for (const { gridPos } of panels) expect(gridPos.x + gridPos.w).toBeLessThanOrEqual(24)
+  })
+})
+
+test("what does not exist is found", () => {
+  expect(faultsOfQuery("up")).toEqual(["asks for none of our metrics"])
+  expect(faultsOfQuery('sync_scheduler_runs{org_id="a"}')).toEqual([
+    "sync_scheduler_runs does not exist"
+  ])
+  expect(faultsOfQuery('sum by (org) (sync_scheduler_runs_total{state="a"})')).toEqual([
+    "sync_scheduler_runs_total has no label state",
+    "groups by org"
+  ])
+  expect(faultsOfQuery('sync_scheduler_start_lag_seconds_bucket{le="61"}')).toEqual([
+    "sync_scheduler_start_lag_seconds_bucket has no bucket 61"
+  ])
+})
