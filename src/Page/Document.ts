@@ -17,6 +17,8 @@ export interface Frame {
   readonly query: string
   /** Nobody, because actions are off; somebody who may sign in; or somebody who did, with the token that forms carry. */
   readonly access: Access
+  /** What was just done, in words; null: nothing was. */
+  readonly notice: string | null
 }
 
 /** Whether this reader may act. `SignedIn` holds what each form must send along, so that no other site can send it. */
@@ -63,7 +65,7 @@ ${sprite}
 <form class="search" role="search" action="/"><label class="sr" for="q">Search by organisation, integration or id</label>${shape("find")}<input id="q" name="q" type="search" maxlength="200" autocomplete="off" spellcheck="false" placeholder="Organisation, integration or id" value="${frame.query}"></form>
 <p class="fresh"><span><span id="fresh">As of</span> <span id="stamp">${stamp}</span></span><button id="pause" type="button" aria-pressed="false" hidden>Pause</button>${session(frame.access)}</p>
 </div><div id="alarm" class="alarm" role="alert" hidden><p></p></div></header>
-<main id="main" tabindex="-1">
+<main id="main" tabindex="-1">${frame.notice !== null && html`<p class="notice" role="status">${frame.notice}</p>`}
 ${main}
 </main>
 <footer class="foot"><span>Sync Scheduler ${frame.version}</span><span>Made ${stamp}</span><a href="/api/status">JSON</a><a href="/metrics">Metrics</a></footer>

@@ -115,11 +115,11 @@ const toDay = (figures: DayFigures): Day => {
   return { date: day, kind: kindOf(figures), words: words.join(", ") }
 }
 
-/** The calendar of the last days with its legend; `id` makes its heading's. */
-export const daysFigure = (days: ReadonlyArray<DayFigures>): Html => {
+/** The calendar of the last days; `id` is its heading's. */
+export const daysFigure = (days: ReadonlyArray<DayFigures>, id = "f-days"): Html => {
   const all = days.map(toDay)
   const bad = all.filter(({ kind }) => kind !== "ok" && kind !== "none").length
-  return html`<section class="sheet figure" aria-labelledby="f-days"><h2 id="f-days">Last ${days.length} days, by worst run (UTC)</h2>
+  return html`<section class="sheet figure" aria-labelledby="${id}"><h2 id="${id}">Last ${days.length} days, by worst run (UTC)</h2>
 ${heatMap(all)}
 <p class="note">${bad === 0 ? "No day with a fault." : `${bad} ${bad === 1 ? "day" : "days"} with failed, unknown or passed-over slots.`}</p></section>`
 }

@@ -1,5 +1,9 @@
 import { type Frame, page } from "./Document.ts"
-import { html } from "./Html.ts"
+import { clip, html } from "./Html.ts"
+import { counted, orgName, orgPath } from "./Naming.ts"
+
+/** The most organisations to choose from on one page. */
+const MAX_CHOICES = 100
 
 /** What went wrong with a request: what and why, and how to go on. */
 export interface Fault {
@@ -15,6 +19,19 @@ export const faultPage = (frame: Frame, { hint, message, title }: Fault): string
     tone: "bad",
     isStopped: true,
     main: html`<section class="pulse"><h1>${title}</h1><p class="dead">${message}</p><p>${hint}</p><p class="text"><a href="/">To the overview</a></p></section>`
+  })
+
+/** Several organisations that somebody may mean. */
+export const choicePage = (
+  frame: Frame,
+  wanted: string,
+  orgs: ReadonlyArray<{ readonly org_id: string; readonly org_name: string | null }>
+): string =>
+  page(frame, {
+    title: "Which organisation? · Sync Scheduler",
+    tone: "idle",
+    isStopped: false,
+    main: html`<section class="pulse"><h1>Which organisation?</h1><p>${counted(orgs.length, "organisation")} may be meant by “<bdi>${clip(wanted, 80)}</bdi>”.</p></section><ul class="sheet choices">${orgs.slice(0, MAX_CHOICES).map((org) => html`<li><a href="${orgPath(org.org_id)}">${orgName(org)}</a> <span class="soft code">${org.org_id}</span></li>`)}</ul>`
   })
 
 /** The form for the admin token and the name that is recorded with what is done. `next`: a path of ours to go on to. */

@@ -8,8 +8,6 @@
   let isPaused = false
   let timer = 0
   let request = new AbortController()
-  let goodAt = Date.now()
-  let ahead = goodAt - Number(page.dataset.now)
 
   const isTwin = (node, child) =>
     node?.nodeName === child.nodeName && (node.id ?? "") === (child.id ?? "")
@@ -61,8 +59,6 @@
     if (icon.getAttribute("href") !== shown) icon.setAttribute("href", shown)
     page.classList.toggle("old", next.documentElement.classList.contains("old"))
     page.dataset.now = dataset.now
-    goodAt = Date.now()
-    ahead = goodAt - Number(dataset.now)
     stamp.textContent = next.getElementById("stamp").textContent
     morph(find("main"), next.getElementById("main"))
     if (focused !== document.activeElement && focused?.isConnected) {
@@ -77,6 +73,16 @@
     alarm.hidden = !isStale
   }
 
+  /** Takes something out of the address that was meant for one look. */
+  const forget = (name) => {
+    const url = new URL(location.href)
+    url.searchParams.delete(name)
+    if (url.href !== location.href) history.replaceState(null, "", url)
+  }
+
+  const fail = (why) =>
+    warn(`Not up to date: this is how things were at ${stamp.textContent}. ${why}. Trying again.`)
+
   const refresh = async () => {
     clearTimeout(timer)
     request.abort()
@@ -85,24 +91,17 @@
     const limit = setTimeout(() => request.abort(new Error("no answer in time")), 20_000)
     try {
       const answer = await fetch(location.href, { signal, headers: { accept: "text/html" } })
-      if (!answer.ok) throw new Error(answer.headers.get("x-reason") ?? `HTTP ${answer.status}`)
+      if (!answer.ok) return fail(answer.headers.get("x-reason") ?? `HTTP ${answer.status}`)
       put(await answer.text())
       warn("")
-    } catch (error) {
-      if (signal.aborted && signal !== request.signal) return
-      warn(
-        `Not up to date: this is how things were at ${stamp.textContent}. ${why(error)} Trying again.`
-      )
+      forget("did")
+    } catch {
+      if (signal === request.signal) fail("The scheduler does not answer")
     } finally {
       clearTimeout(limit)
+      if (signal === request.signal) schedule()
     }
-    schedule()
   }
-
-  const why = ({ message }) =>
-    message.startsWith("HTTP 5")
-      ? "The database cannot be reached."
-      : "The scheduler does not answer."
 
   const schedule = () => {
     clearTimeout(timer)
@@ -114,18 +113,6 @@
     const words = search.value.trim().toLowerCase()
     for (const row of document.querySelectorAll("[data-rows] > *")) {
       row.hidden = words !== "" && !row.textContent.toLowerCase().includes(words)
-    }
-  }
-
-  /** Ages go on by themselves; also with nobody there to say how old things are. */
-  const age = () => {
-    for (const element of document.querySelectorAll("[data-since]")) {
-      const seconds = Math.max(
-        0,
-        Math.floor((Date.now() - ahead - Number(element.dataset.since)) / 1000)
-      )
-      const words = seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} m`
-      if (seconds < 3600 && element.textContent !== words) element.textContent = words
     }
   }
 
@@ -158,6 +145,5 @@
     if (target.nodeName === "TIME")
       target.title = `${target.dateTime.replace("T", " ").replace("Z", "")} UTC`
   })
-  setInterval(age, 1000)
   schedule()
 })()

@@ -1,7 +1,7 @@
 import { Cache, Effect, Exit } from "effect"
 import { EngineConfig } from "../Config.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
-import { type Figures, readFiguresOf } from "../Operator/Activity.ts"
+import { type Figures, readFiguresOf, upcomingLoad } from "../Operator/Activity.ts"
 import { type Overview, type OverviewOptions, readOverview } from "../Operator/Overview.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
@@ -10,6 +10,8 @@ const READS_AT_ONCE = 4
 /** However many people look at a page, what it shows is read once in this time. */
 const OVERVIEW_FOR_MS = 1_000
 const FIGURES_FOR_MS = 60_000
+/** What is ahead is computed once in this time. */
+const LOAD_FOR_MS = 60_000
 
 /** What pages and `/api` are made of, read from the database with bounds on how often and how much at a time. */
 export interface Views {
@@ -20,6 +22,10 @@ export interface Views {
     integrationId: string | undefined,
     days: number | undefined
   ) => Effect.Effect<Figures, SupabaseError>
+  /** How many slots come due in each hour to come. */
+  readonly load: Effect.Effect<ReturnType<typeof upcomingLoad>, SupabaseError>
+  /** A run that starts later than this after its slot is late. */
+  readonly driftAlertMs: number
   /** Has any other view read in its turn. */
   readonly read: <A, E>(effect: Effect.Effect<A, E, Supabase>) => Effect.Effect<A, E>
 }
@@ -48,8 +54,17 @@ export const makeViews: Effect.Effect<Views, never, Supabase | EngineConfig> = E
         return read(readFiguresOf(integrationId ?? undefined, days ?? undefined))
       }
     })
+    const overview: Views["overview"] = (options) => overviews.get(JSON.stringify(options))
+    const load = yield* Cache.makeWith({
+      capacity: 1,
+      timeToLive: forMs(LOAD_FOR_MS),
+      lookup: (_: "load") =>
+        Effect.map(overview({}), ({ integrations, now }) => upcomingLoad(integrations, now))
+    })
     return {
-      overview: (options) => overviews.get(JSON.stringify(options)),
+      overview,
+      load: load.get("load"),
+      driftAlertMs,
       figures: (integrationId, days) =>
         figures.get(JSON.stringify([integrationId ?? null, days ?? null])),
       read

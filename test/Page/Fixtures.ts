@@ -18,7 +18,8 @@ export const frame: Frame = {
   refreshSeconds: 5,
   version: "1.2.3",
   query: "",
-  access: { _tag: "ReadOnly" }
+  access: { _tag: "ReadOnly" },
+  notice: null
 }
 
 /** A UUID that ends in a number. */
