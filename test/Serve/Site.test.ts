@@ -1,78 +1,28 @@
 import { beforeAll, describe, expect, test } from "bun:test"
-import { Effect, Layer, Logger, LogLevel, Redacted, Runtime, Scope } from "effect"
+import { Effect, Redacted } from "effect"
 import { SupabaseError } from "../../src/Domain/Errors.ts"
 import { makeAccess } from "../../src/Serve/Access.ts"
-import { makeSite, type Site } from "../../src/Serve/Site.ts"
-import { monotonicMs, Vitals } from "../../src/Serve/Vitals.ts"
+import {
+  type Ask,
+  codeOf,
+  form,
+  makeTestSite,
+  OWN_PAGE,
+  type SiteOptions,
+  signIn,
+  ADMIN_TOKEN as TOKEN
+} from "../support/TestSite.ts"
 import { makeWorld, type World } from "../support/World.ts"
-
-const TOKEN = "an-admin-token-for-tests"
-const URL_HERE = "http://localhost:8787"
 
 interface Served {
   readonly world: World
-  readonly ask: (path: string, init?: RequestInit) => Promise<Response>
+  readonly ask: Ask
 }
 
-/** A site over a world, as the settings want it. Answers without any network. */
-const serve = async (
-  settings: {
-    listen?: string
-    token?: boolean
-    actions?: boolean
-    hosts?: ReadonlyArray<string>
-  } = {}
-): Promise<Served> => {
-  const access = makeAccess({
-    listen: settings.listen ?? "127.0.0.1:8787",
-    adminToken: settings.token === true ? Redacted.make(TOKEN) : null,
-    allowActions: settings.actions === true ? "true" : "false",
-    allowedHosts: settings.hosts ?? null
-  })
-  if (access === null) throw new Error("refused")
+/** A site over a world, as the settings want it. */
+const serve = async (options: SiteOptions = {}): Promise<Served> => {
   const world = await Effect.runPromise(makeWorld)
-  const runtime = await Effect.runPromise(
-    Effect.scoped(
-      Layer.toRuntime(Layer.merge(world.engine(), Logger.minimumLogLevel(LogLevel.None)))
-    )
-  )
-  const run = Runtime.runPromise(runtime)
-  const vitals = new Vitals(await run(monotonicMs), 60_000, 60_000)
-  const site: Site = await run(
-    makeSite({ access, vitals }).pipe(Scope.extend(Effect.runSync(Scope.make())))
-  )
-  return {
-    world,
-    ask: (path, init = {}) => {
-      const headers = new Headers(init.headers)
-      if (!headers.has("host")) headers.set("host", "localhost:8787")
-      return run(site(new Request(`${URL_HERE}${path}`, { redirect: "manual", ...init, headers })))
-    }
-  }
-}
-
-const form = (
-  fields: Readonly<Record<string, string>>,
-  headers: Readonly<Record<string, string>>
-) => ({
-  method: "POST",
-  headers: { "content-type": "application/x-www-form-urlencoded", ...headers },
-  body: new URLSearchParams(fields).toString()
-})
-
-const OWN = { "sec-fetch-site": "same-origin", origin: URL_HERE }
-
-const signedIn = async ({ ask }: Served): Promise<string> => {
-  const answer = await ask("/sign-in", form({ token: TOKEN, name: "Kari" }, OWN))
-  expect(answer.status).toBe(303)
-  return answer.headers.get("set-cookie")?.split(";")[0] ?? ""
-}
-
-const codeOf = async (answer: Response): Promise<string> => {
-  const { errors } = await answer.json()
-  expect(errors[0].message.length).toBeGreaterThan(10)
-  expect(errors[0].hint.length).toBeGreaterThan(10)
-  return errors[0].code
+  return { world, ask: await makeTestSite(world.engine(), options) }
 }
 
 test("a network is shown nothing without a token: not even started", () => {
@@ -206,7 +156,7 @@ describe("open to a network", () => {
       ["https://evil.com", "/"],
       ["/a\r\nset-cookie: x=1", "/"]
     ] as const) {
-      const led = await served.ask("/sign-in", form({ token: TOKEN, name: "Kari", next }, OWN))
+      const led = await served.ask("/sign-in", form({ token: TOKEN, name: "Kari", next }))
       expect(led.headers.get("location")).toBe(location)
     }
   })
@@ -214,7 +164,7 @@ describe("open to a network", () => {
   test("with the token everything is, as a header or after the sign-in", async () => {
     const bearer = await served.ask("/metrics", { headers: { authorization: `Bearer ${TOKEN}` } })
     expect(bearer.status).toBe(200)
-    const cookie = await signedIn(served)
+    const cookie = await signIn(served.ask)
     expect(
       (await served.ask("/metrics", { headers: { cookie: `a=b; ${cookie}; c=d` } })).status
     ).toBe(200)
@@ -234,13 +184,15 @@ describe("the sign-in", () => {
   test("is there only where there is a token", async () => {
     const { ask } = await serve()
     expect((await ask("/sign-in")).status).toBe(404)
-    expect((await ask("/sign-in", form({ token: "", name: "x" }, OWN))).status).toBe(404)
+    expect((await ask("/sign-in", form({ token: "", name: "x" }))).status).toBe(404)
   })
 
   test("wants the token, a name, a form of this server", async () => {
     const { ask } = await serve({ token: true })
-    const status = async (fields: Readonly<Record<string, string>>, headers = OWN) =>
-      (await ask("/sign-in", form(fields, headers))).status
+    const status = async (
+      fields: Readonly<Record<string, string>>,
+      headers: Readonly<Record<string, string>> = OWN_PAGE
+    ) => (await ask("/sign-in", form(fields, headers))).status
     expect(await status({ token: `${TOKEN}x`, name: "Kari" })).toBe(403)
     expect(await status({ name: "Kari" })).toBe(403)
     expect(await status({ token: TOKEN, name: " " })).toBe(400)
@@ -248,7 +200,7 @@ describe("the sign-in", () => {
     expect(await status({ token: TOKEN, name: "Kari" }, foreign)).toBe(403)
     const json = await ask("/sign-in", {
       method: "POST",
-      headers: { ...OWN, "content-type": "application/json" },
+      headers: { ...OWN_PAGE, "content-type": "application/json" },
       body: JSON.stringify({ token: TOKEN, name: "Kari" })
     })
     expect(json.status).toBe(415)
@@ -256,16 +208,16 @@ describe("the sign-in", () => {
 
   test("gives a cookie that no script and no other site gets at; the sign-out takes it away", async () => {
     const served = await serve({ token: true })
-    const answer = await served.ask("/sign-in", form({ token: TOKEN, name: "Kari" }, OWN))
+    const answer = await served.ask("/sign-in", form({ token: TOKEN, name: "Kari" }))
     const cookie = answer.headers.get("set-cookie") ?? ""
     expect(cookie).toMatch(/; Path=\/; Max-Age=43200; HttpOnly; SameSite=Strict$/)
     expect(cookie).not.toContain(TOKEN)
     const https = await served.ask(
       "/sign-in",
-      form({ token: TOKEN, name: "Kari" }, { ...OWN, "x-forwarded-proto": "https" })
+      form({ token: TOKEN, name: "Kari" }, { ...OWN_PAGE, "x-forwarded-proto": "https" })
     )
     expect(https.headers.get("set-cookie")).toEndWith("; Secure")
-    const out = await served.ask("/sign-out", form({}, { ...OWN, cookie }))
+    const out = await served.ask("/sign-out", form({}, { ...OWN_PAGE, cookie }))
     expect(out.status).toBe(403)
   })
 })
