@@ -58,7 +58,8 @@ export const windowOf = ({
     )
   })
 
-const ReportJson = Schema.Struct({
+/** What was found; `holes` are slots without a run and without a record. */
+export const json = Schema.Struct({
   now: Instant,
   from: Instant,
   to: Instant,
@@ -93,14 +94,14 @@ const ReportJson = Schema.Struct({
     })
   )
 })
-const encode = Schema.encodeSync(ReportJson)
+const encode = Schema.encodeSync(json)
 
 const print = (report: AuditReport, terminal: Terminal): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const json = encode(report)
-    if (terminal.format === "json") return yield* terminal.printJson(json)
+    const encoded = encode(report)
+    if (terminal.format === "json") return yield* terminal.printJson(encoded)
     if (terminal.format === "jsonl") {
-      const { holes, unreadable, ...totals } = json
+      const { holes, unreadable, ...totals } = encoded
       for (const hole of holes) yield* terminal.printJson({ type: "hole", ...hole })
       for (const one of unreadable) yield* terminal.printJson({ type: "unreadable", ...one })
       return yield* terminal.printJson({ type: "audit", ...totals })

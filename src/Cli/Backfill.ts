@@ -1,7 +1,7 @@
-import { Effect, Layer, Option } from "effect"
+import { Effect, Layer, Option, Schema } from "effect"
 import { slotsWithoutRow } from "../Domain/Backfill.ts"
 import { cancelBackfill, requestBackfill } from "../Domain/HistoryRpc.ts"
-import { format } from "../Domain/Instant.ts"
+import { format, Instant } from "../Domain/Instant.ts"
 import { repeatFor } from "../Domain/Repetition.ts"
 import { describeInstant } from "../Domain/Schedule.ts"
 import { readRecord } from "../Engine/Auditing.ts"
@@ -19,6 +19,33 @@ import { isUuid } from "./Values.ts"
 const SHOWN = 20
 const SHOWN_JSON = 1000
 const ASK_WITHIN_MS = 10_000
+
+const PlanJson = {
+  integration_id: Schema.String,
+  from: Instant,
+  to: Instant,
+  count: Schema.Int,
+  slots: Schema.Array(Instant),
+  slots_truncated: Schema.Boolean
+} as const
+
+/** What would run; with `--yes` what will, and how to cancel it; with `--cancel` what was cancelled. */
+export const json = Schema.Union(
+  Schema.Struct({ dry_run: Schema.Literal(true), ...PlanJson }),
+  Schema.Struct({
+    dry_run: Schema.Literal(false),
+    backfill_id: Schema.String,
+    enabled: Schema.Boolean,
+    cancel: Schema.String,
+    ...PlanJson
+  }),
+  Schema.Struct({
+    cancelled: Schema.Literal(true),
+    done: Schema.Literal(true),
+    backfill_id: Schema.String,
+    claimed: Schema.Int
+  })
+)
 
 /** `backfill`: which slots of the past have no run; with `--yes` ticks run them. `--cancel` ends such a request. */
 export const main: Main = (cli) =>

@@ -19,12 +19,13 @@ const Figure = Schema.Struct({
 type Figure = typeof Figure.Type
 
 /** What `check -o json` prints. */
-export const CheckReport = Schema.Struct({
+const CheckReport = Schema.Struct({
   level: Schema.Literal("OK", "WARNING", "CRITICAL", "UNKNOWN"),
   summary: Schema.String,
   figures: Schema.Array(Figure)
 })
 type CheckReport = typeof CheckReport.Type
+export const json = CheckReport
 
 /**
  * `check`: one line as the plugins of Nagios and its heirs write it, and their exit codes: 0 OK, 1 WARNING, 2 CRITICAL,

@@ -1,4 +1,4 @@
-import type { Effect, Layer } from "effect"
+import type { Effect, Layer, Schema } from "effect"
 import type { Database, Project } from "../Config/Load.ts"
 import type { Sources } from "../Config/Source.ts"
 import type { EngineConfig, Settings } from "../Config.ts"
@@ -45,7 +45,13 @@ export interface Command {
   readonly positionals: ReadonlyArray<Positional>
   readonly flags: ReadonlyArray<Flag>
   readonly examples: ReadonlyArray<string>
-  readonly load: () => Promise<{ readonly main: Main } | { readonly light: Light }>
+  readonly load: () => Promise<Loaded | { readonly light: Light }>
+}
+
+/** A command's code. `json` is what `-o json` prints: the reference is made of it, and a test holds the output to it. */
+export interface Loaded {
+  readonly main: Main
+  readonly json?: Schema.Schema.AnyNoContext
 }
 
 /** The implementation of a command that is started every few seconds: no Effect, and its own way of ending. */

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { Effect, Either, Layer, Redacted } from "effect"
 import { inspect } from "../Config/Load.ts"
+import { Summary } from "../Domain/Summary.ts"
 import { tick } from "../Engine.ts"
 import { EmbeddedDatabase } from "../Services/EmbeddedDatabase.ts"
 import { COMMIT } from "../Version.ts"
@@ -22,6 +23,9 @@ const MAKE_DUE = `
 insert into public.organization_integrations (id, org_id, integration_type, sync_schedule, timezone, next_run_at)
 values ($1, $2, $3, '0 2 * * 1-5', 'Europe/Oslo', date_trunc('second', now()))
 on conflict (id) do update set next_run_at = date_trunc('milliseconds', now())`
+
+/** The tick's summary. */
+export const json = Summary
 
 const MARKER = "SYNC_SCHEDULER_DEMO.txt"
 const MARKER_TEXT = `The database of "sync-scheduler demo --keep", made by PGlite. Open it with PGlite, or delete the directory.

@@ -4,7 +4,7 @@ import type { SupabaseError } from "../Domain/Errors.ts"
 import { tickError } from "../Domain/Tally.ts"
 import type { Cli, Main } from "./Command.ts"
 import { type Examined, examine } from "./Doctor/Database.ts"
-import { CHECKS, error, type Finding } from "./Doctor/Finding.ts"
+import { CHECKS, DoctorReport, error, type Finding } from "./Doctor/Finding.ts"
 import { functionFindings } from "./Doctor/Functions.ts"
 import { keyFindings } from "./Doctor/Key.ts"
 import { scheduleFindings, timeoutFindings } from "./Doctor/Schedules.ts"
@@ -101,15 +101,17 @@ const unusable = (failure: SupabaseError): Examined => {
   return { ...nothing, findings: [error("database", { code, what: message, why, fix: hint })] }
 }
 
-/** As after a tick with these errors; what is configured wrongly comes first. */
+/** As after a tick with these errors. */
 const exitFor = (findings: ReadonlyArray<Finding>): ExitCode => {
   const errors = findings.filter(({ level }) => level === "error")
-  if (errors.some(({ code }) => code === "CONFIGURATION")) return 2
   return exitOf(
     errors.map(({ code, fix, what }) => ({ code: code ?? "", message: what, hint: fix ?? "" })),
     { triggered: 0, failed: 0, runs: [] }
   )
 }
+
+/** Everything that was looked at, in the order of the report. */
+export const json = DoctorReport
 
 const SYMBOLS = { ok: "✓", warning: "!", error: "✗" } as const
 

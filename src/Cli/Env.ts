@@ -1,9 +1,33 @@
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import { inspect } from "../Config/Load.ts"
 import { table as settings } from "../Config.ts"
 import type { Main } from "./Command.ts"
 import { safe } from "./Style.ts"
 import { type Cell, table } from "./Table.ts"
+
+const Problem = Schema.Struct({
+  key: Schema.String,
+  what: Schema.String,
+  why: Schema.String,
+  fix: Schema.String
+})
+
+/** Every setting; `value` is masked where it is secret, `source` says where it came from. */
+export const json = Schema.Struct({
+  settings: Schema.Array(
+    Schema.Struct({
+      key: Schema.String,
+      value: Schema.NullOr(Schema.String),
+      source: Schema.String,
+      description: Schema.String,
+      default: Schema.NullOr(Schema.String),
+      example: Schema.String,
+      secret: Schema.Boolean
+    })
+  ),
+  problems: Schema.Array(Problem),
+  warnings: Schema.Array(Schema.String)
+})
 
 /** `env`: every setting with its value and where that comes from. Exit 2 when one of them is malformed. */
 export const main: Main = ({ sources, terminal }) =>

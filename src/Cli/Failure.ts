@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import type { ConfigError } from "../Config/Load.ts"
+import { commandCodes } from "../Domain/ErrorCode.ts"
 import type { ScheduleError, SupabaseError } from "../Domain/Errors.ts"
 import type { RunStatus } from "../Domain/Run.ts"
 import type { TickError } from "../Domain/Summary.ts"
@@ -58,14 +59,9 @@ export const connectionError = (error: SupabaseError): CommandError => {
 }
 
 /** What ends a tick as a whole, by code; the first that is found decides. */
-const FATAL: ReadonlyArray<readonly [code: string, exit: ExitCode]> = [
-  ["ENGINE_DEFECT", 1],
-  ["KEY_REFUSED", 4],
-  ["MIGRATIONS_MISSING", 2],
-  ["SCHEMA_TOO_OLD", 2],
-  ["ENGINE_TOO_OLD", 2],
-  ["SUPABASE_UNREACHABLE", 5]
-]
+const FATAL: ReadonlyArray<readonly [code: string, exit: ExitCode]> = Object.entries(commandCodes)
+  .filter(([, { exit }]) => exit !== 3)
+  .map(([code, { exit }]) => [code, exit])
 
 /** What the exit code of a tick depends on besides its errors; a Summary is one. */
 export interface TickCounts {

@@ -1,5 +1,6 @@
 import { commonFlags, findCommand } from "./Arguments.ts"
 import type { Command, Flag } from "./Command.ts"
+import { exitCodes } from "./ExitCodes.ts"
 
 const PROGRAM = "sync-scheduler"
 
@@ -51,15 +52,7 @@ const rootHelp = (commands: ReadonlyArray<Command>, version: string): string =>
       ["help [command]", "This text, or the help of a command"]
     ])}`,
     `New here?          ${PROGRAM} demo\nA real project:    set SUPABASE_URL and SUPABASE_SECRET_KEY, then ${PROGRAM} run --dry-run\nEvery setting:     ${PROGRAM} env`,
-    `Exit codes:\n${list([
-      ["0", "fine, also when nothing was due"],
-      ["1", "a bug"],
-      ["2", "usage, a bad expression, or configuration"],
-      ["3", "a run failed or ended unknown, audit found holes, init found files that differ"],
-      ["4", "the key was refused"],
-      ["5", "Supabase cannot be reached"],
-      ["130, 143", "interrupted"]
-    ])}`
+    `Exit codes:\n${list(exitCodes.map(({ code, short }) => [code, short] as const))}`
   ].join("\n\n")
 
 /** The help for a topic: nothing, a command, or a group such as `schedules`. Undefined when there is no such topic. */

@@ -1,22 +1,30 @@
 import { readFile, stat } from "node:fs/promises"
 import { join, resolve } from "node:path"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import type { Main } from "./Command.ts"
 import { CommandError, usageError } from "./Failure.ts"
-import { carryOut, functionNames, laterMigrations, type PlannedFile, plan } from "./InitPlan.ts"
+import {
+  carryOut,
+  functionNames,
+  laterMigrations,
+  type PlannedFile,
+  plan,
+  WrittenFile
+} from "./InitPlan.ts"
 import { safe } from "./Style.ts"
 import type { Terminal } from "./Terminal.ts"
 
 /** What `init` did, or with `--dry-run` would do. */
-interface Report {
-  readonly directory: string
-  readonly dry_run: boolean
-  readonly files: ReadonlyArray<Pick<PlannedFile, "path" | "status" | "why">>
+export const json = Schema.Struct({
+  directory: Schema.String,
+  dry_run: Schema.Boolean,
+  files: Schema.Array(WrittenFile),
   /** What supabase/config.toml lacks; null when it lacks nothing. */
-  readonly config_toml: string | null
+  config_toml: Schema.NullOr(Schema.String),
   /** The project's migrations that are newer than ours. */
-  readonly later_migrations: ReadonlyArray<string>
-}
+  later_migrations: Schema.Array(Schema.String)
+})
+type Report = typeof json.Type
 
 /** `init`: writes migrations and functions into a Supabase project, and never over anything. Exit 3: something differs. */
 export const main: Main = ({ arguments: given, terminal }) =>

@@ -1,5 +1,6 @@
 import { lstat, mkdir, open, readdir, readFile, rm } from "node:fs/promises"
 import { dirname, join } from "node:path"
+import { Schema } from "effect"
 import { migrations } from "../Migrations.ts"
 import { readFunctionFiles } from "./FunctionFiles.ts" with { type: "macro" }
 
@@ -11,7 +12,15 @@ import { readFunctionFiles } from "./FunctionFiles.ts" with { type: "macro" }
  * - `kept`: the example, which the project has made its own.
  * - `left_out`: not there, but its folder holds a file that is different; a mixture of two versions helps nobody.
  */
-export type Status = "created" | "unchanged" | "different" | "kept" | "left_out"
+const Status = Schema.Literal("created", "unchanged", "different", "kept", "left_out")
+export type Status = typeof Status.Type
+
+/** What became of a file, as JSON shows it. */
+export const WrittenFile = Schema.Struct({
+  path: Schema.String,
+  status: Status,
+  why: Schema.NullOr(Schema.String)
+})
 
 /** A file of the user's project; `path` is from the project's root, with slashes. */
 export interface ProjectFile {

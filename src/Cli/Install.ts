@@ -1,21 +1,28 @@
 import { resolve } from "node:path"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import type { Main } from "./Command.ts"
 import { readDeployFiles } from "./DeployFiles.ts" with { type: "macro" }
 import { usageError } from "./Failure.ts"
 import { checkDirectory, WORDS, write } from "./Init.ts"
-import { plan } from "./InitPlan.ts"
+import { plan, WrittenFile } from "./InitPlan.ts"
 import { safe } from "./Style.ts"
 import type { Terminal } from "./Terminal.ts"
 
 const deployFiles: Record<string, string> = readDeployFiles()
 
 /** A file to install: its name, and where it belongs on the machine; null: where you like. */
-interface InstallFile {
-  readonly path: string
-  readonly place: string | null
-  readonly text: string
-}
+const InstallFile = Schema.Struct({
+  path: Schema.String,
+  place: Schema.NullOr(Schema.String),
+  text: Schema.String
+})
+type InstallFile = typeof InstallFile.Type
+
+/** The files; with `--write` what became of them. */
+export const json = Schema.Union(
+  Schema.Array(InstallFile),
+  Schema.Struct({ directory: Schema.String, files: Schema.Array(WrittenFile) })
+)
 
 const placeOf = (path: string): string | null => {
   const [target = "", name = ""] = path.split("/")

@@ -1,4 +1,4 @@
-import { Clock, Effect, Either, Layer } from "effect"
+import { Clock, Effect, Either, Layer, Schema } from "effect"
 import { ConfigError, inspect } from "../Config/Load.ts"
 import { table as settings } from "../Config.ts"
 import type { Alert } from "../Domain/Alert.ts"
@@ -13,12 +13,16 @@ import { table } from "./Table.ts"
 import type { Terminal } from "./Terminal.ts"
 
 /** What became of one message. `detail` is empty when it was taken. */
-interface Result {
-  readonly channel: "cloudevents" | "slack" | "ping"
-  readonly message: "opened" | "resolved" | "start" | "ok"
-  readonly ok: boolean
-  readonly detail: string
-}
+const Result = Schema.Struct({
+  channel: Schema.Literal("cloudevents", "slack", "ping"),
+  message: Schema.Literal("opened", "resolved", "start", "ok"),
+  ok: Schema.Boolean,
+  detail: Schema.String
+})
+type Result = typeof Result.Type
+
+/** One for each message that was sent. */
+export const json = Schema.Array(Result)
 
 /** `notify test`: one opening and one recovery to the webhook, one tick's pings, and what became of each. */
 export const main: Main = ({ sources, terminal, wiring }) =>

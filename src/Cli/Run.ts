@@ -4,7 +4,7 @@ import { table as settings } from "../Config.ts"
 import { Instant } from "../Domain/Instant.ts"
 import { PassedOver } from "../Domain/Integration.ts"
 import { Trigger } from "../Domain/Run.ts"
-import { TickError } from "../Domain/Summary.ts"
+import { Summary, TickError } from "../Domain/Summary.ts"
 import { tickAndTell } from "../Engine/Alerting.ts"
 import type { Plan } from "../Engine/Preview.ts"
 import { preview } from "../Engine.ts"
@@ -61,6 +61,7 @@ const readOptions = ({ arguments: given }: Cli) =>
   })
 
 const PlanJson = Schema.Struct({
+  dry_run: Schema.Literal(true),
   now: Instant,
   due: Schema.Array(
     Schema.Struct({
@@ -77,14 +78,17 @@ const PlanJson = Schema.Struct({
 })
 const encodePlan = Schema.encodeSync(PlanJson)
 
+/** A tick's summary; with `--dry-run` what it would do. */
+export const json = Schema.Union(Summary, PlanJson)
+
 const printPlan = (plan: Plan, terminal: Terminal): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const json = encodePlan(plan)
-    const { due, ...rest } = json
-    if (terminal.format === "json") yield* terminal.printJson({ dry_run: true, ...json })
+    const encoded = encodePlan({ dry_run: true, ...plan })
+    const { due, ...rest } = encoded
+    if (terminal.format === "json") yield* terminal.printJson(encoded)
     else if (terminal.format === "jsonl") {
       for (const one of due) yield* terminal.printJson({ type: "due", ...one })
-      yield* terminal.printJson({ type: "plan", dry_run: true, count: due.length, ...rest })
+      yield* terminal.printJson({ type: "plan", count: due.length, ...rest })
     } else {
       yield* terminal.print(planLines(plan, terminal).join("\n"))
     }

@@ -1,6 +1,6 @@
-import { Clock, Effect, Option } from "effect"
+import { Clock, Effect, Option, Schema } from "effect"
 import * as Duration from "../Domain/Duration.ts"
-import { format } from "../Domain/Instant.ts"
+import { format, Instant } from "../Domain/Instant.ts"
 import * as Schedule from "../Domain/Schedule.ts"
 import type { Main } from "./Command.ts"
 import { scheduleError } from "./Failure.ts"
@@ -40,6 +40,9 @@ export const main: Main = ({ arguments: given, terminal }) =>
     }
     return 0 as const
   })
+
+/** The slots, in order. */
+export const json = Schema.Array(Instant)
 
 /** The first `count` slots after an instant, fewer when the schedule ends. */
 export const nextSlots = (

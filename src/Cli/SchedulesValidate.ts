@@ -1,9 +1,29 @@
-import { Clock, Effect, Either } from "effect"
-import { format } from "../Domain/Instant.ts"
+import { Clock, Effect, Either, Schema } from "effect"
+import { format, Instant } from "../Domain/Instant.ts"
 import * as Schedule from "../Domain/Schedule.ts"
+import { TickError } from "../Domain/Summary.ts"
 import type { Main } from "./Command.ts"
 import { scheduleError } from "./Failure.ts"
 import { nextSlots } from "./SchedulesNext.ts"
+
+/** A schedule that cannot be used says why; one that can, when it runs and what clock changes do to it. */
+export const json = Schema.Union(
+  Schema.Struct({
+    valid: Schema.Literal(true),
+    expression: Schema.String,
+    timezone: Schema.String,
+    next: Schema.Array(Instant),
+    clock_changes: Schema.Array(
+      Schema.Struct({ at: Instant, kind: Schema.Literal("gap", "overlap"), effect: Schema.String })
+    )
+  }),
+  Schema.Struct({
+    valid: Schema.Literal(false),
+    expression: Schema.String,
+    timezone: Schema.String,
+    error: Schema.Struct({ ...TickError.fields, reason: Schema.String })
+  })
+)
 
 const TWO_YEARS = 2 * 366 * 86_400_000
 

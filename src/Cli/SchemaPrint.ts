@@ -1,9 +1,18 @@
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import { nearest } from "../Domain/Suggestion.ts"
 import { definitions, migrations } from "../Migrations.ts"
 import type { Main } from "./Command.ts"
 import { usageError } from "./Failure.ts"
 import { definitionOf, namesIn } from "./SchemaDefinition.ts"
+
+/** The migrations, in order; with `--only` the objects, which have no version. */
+export const json = Schema.Array(
+  Schema.Struct({
+    version: Schema.optionalWith(Schema.String, { exact: true }),
+    name: Schema.String,
+    sql: Schema.String
+  })
+)
 
 /**
  * `schema print`: the migrations, exactly and in order, so that they can be piped into psql; those after a version, or
@@ -13,11 +22,14 @@ export const main: Main = ({ arguments: given, terminal }) =>
   Effect.gen(function* () {
     const only = given.values("only")
     if (only.length > 0) {
-      for (const name of only) {
+      const found = yield* Effect.forEach(only, (name) => {
         const sql = definitionOf(definitions, name)
-        if (sql === undefined) return yield* Effect.fail(unknownObject(name))
-        yield* terminal.format === "text" ? terminal.print(sql) : terminal.printJson({ name, sql })
-      }
+        return sql === undefined ? Effect.fail(unknownObject(name)) : Effect.succeed({ name, sql })
+      })
+      if (terminal.format === "json") yield* terminal.printJson(found)
+      else if (terminal.format === "jsonl") {
+        yield* Effect.forEach(found, terminal.printJson, { discard: true })
+      } else yield* terminal.print(found.map(({ sql }) => sql).join("\n\n"))
       return 0 as const
     }
     const after = given.value("after") ?? ""

@@ -1,3 +1,4 @@
+import { type CommandCode, commandCodes } from "./ErrorCode.ts"
 import type { SchemaMismatch, SupabaseError } from "./Errors.ts"
 import {
   MAX_LISTED,
@@ -101,20 +102,17 @@ export class Tally {
 }
 
 /** A failed database call as the summary shows it: code, what failed and why, and how to fix it. */
-export const tickError = (error: SupabaseError): TickError => {
+export const tickError = (error: SupabaseError): TickError & { readonly code: CommandCode } => {
   const [code, hint] = advice[error.reason]
-  return { code, message: error.message, hint: adviceByCode.get(error.code) ?? hint }
+  const known = adviceByCode.get(error.code)
+  return { code, message: error.message, hint: known ?? hint ?? commandCodes[code].fix }
 }
 
 /** Binary and database that do not belong together, as the summary shows it. */
-export const mismatchError = (error: SchemaMismatch): TickError =>
-  error.reason === "DatabaseTooOld"
-    ? { code: "SCHEMA_TOO_OLD", message: error.message, hint: advice.Missing[1] }
-    : {
-        code: "ENGINE_TOO_OLD",
-        message: error.message,
-        hint: "Install a newer sync-scheduler, at least as new as the one whose migrations were applied."
-      }
+export const mismatchError = (error: SchemaMismatch): TickError => {
+  const code = error.reason === "DatabaseTooOld" ? "SCHEMA_TOO_OLD" : "ENGINE_TOO_OLD"
+  return { code, message: error.message, hint: commandCodes[code].fix }
+}
 
 /** Where the code tells more than the reason: no migration helps these. */
 const adviceByCode: ReadonlyMap<string, string> = new Map([
@@ -129,32 +127,21 @@ export const unreadableError = (row: {
 }): TickError => ({
   code: "ROW_UNREADABLE",
   message: `Integration ${row.id} cannot be read: ${row.detail}`,
-  hint: "Correct the row in organization_integrations; the others are not affected."
+  hint: commandCodes.ROW_UNREADABLE.fix
 })
 
-const advice: Record<SupabaseError["reason"], readonly [code: string, hint: string]> = {
+/** The code of a failed call, and what it says besides the table where it has more to say. */
+const advice: Record<SupabaseError["reason"], readonly [code: CommandCode, hint?: string]> = {
   NotExecuted: [
     "SUPABASE_UNREACHABLE",
-    "Nothing was changed by this call. Check SUPABASE_URL (or SUPABASE_DB_URL) and that the project is running; the next tick tries again."
+    `Nothing was changed by this call. ${commandCodes.SUPABASE_UNREACHABLE.fix}`
   ],
   Ambiguous: [
     "SUPABASE_UNREACHABLE",
     "The call may have been carried out; that is safe, the next tick finds out. Check the connection, and that SUPABASE_URL is the project's own address."
   ],
-  Refused: [
-    "KEY_REFUSED",
-    "Set SUPABASE_SECRET_KEY to a secret key of this project (sb_secret_..., or the legacy service_role key)."
-  ],
-  Missing: [
-    "MIGRATIONS_MISSING",
-    'Apply the migrations: sync-scheduler schema print | psql "$SUPABASE_DB_URL", or supabase db push.'
-  ],
-  Rejected: [
-    "DATABASE_REFUSED_CALL",
-    "The database refused this very call. The message names the cause; other integrations are not affected."
-  ],
-  Malformed: [
-    "UNEXPECTED_ANSWER",
-    "The answer is not what this version expects. Check that SUPABASE_URL is the project's API and that migrations and binary belong together."
-  ]
+  Refused: ["KEY_REFUSED"],
+  Missing: ["MIGRATIONS_MISSING"],
+  Rejected: ["DATABASE_REFUSED_CALL"],
+  Malformed: ["UNEXPECTED_ANSWER"]
 }

@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { Either, ParseResult, Schema } from "effect"
+import { printsJson } from "../../scripts/docs/Pages.ts"
+import { commands } from "../../src/Cli/Commands.ts"
+import { binaryPath } from "../support/binary.ts"
+import { serveHttp } from "../support/HttpServer.ts"
+import { type Project, startProject } from "../support/Project.ts"
+import { runBinary } from "../support/runBinary.ts"
+
+setDefaultTimeout(120_000)
+
+let project: Project
+let directory = ""
+const seen = new Set<string>()
+beforeAll(async () => {
+  await binaryPath()
+  project = await startProject()
+  directory = await mkdtemp(join(tmpdir(), "sync-scheduler-json-"))
+}, 120_000)
+afterAll(async () => {
+  await project.close()
+  await rm(directory, { recursive: true, force: true })
+})
+
+/** Runs a command with `-o json`, and holds what it prints to the schema that docs/reference/json.md shows: no field more. */
+const holds = async (line: string, env: Readonly<Record<string, string>> = {}) => {
+  const words = line.split(" ")
+  const command = commands.find(({ name }) => line === name || line.startsWith(`${name} `))
+  const loaded = await command?.load()
+  if (loaded === undefined || !("json" in loaded) || loaded.json === undefined) {
+    throw new Error(`${line}: its module exports no schema`)
+  }
+  const { stdout } = await runBinary([...words, "-o", "json"], {
+    env: { ...project.environment, ...env },
+    cwd: directory
+  })
+  const value: unknown = JSON.parse(stdout)
+  const decoded = Schema.decodeUnknownEither(loaded.json, { onExcessProperty: "error" })(value)
+  const fault = Either.isLeft(decoded)
+    ? ParseResult.TreeFormatter.formatErrorSync(decoded.left).slice(0, 1_000)
+    : ""
+  expect([line, fault]).toEqual([line, ""])
+  seen.add(command?.name ?? "")
+  return value
+}
+
+test("what every command prints is what the reference says", async () => {
+  const receiver = await serveHttp(() => new Response())
+  const told = {
+    SYNC_SCHEDULER_ALERT_WEBHOOK_URL: `${receiver.url}/hook`,
+    SYNC_SCHEDULER_PING_URL: `${receiver.url}/ping`
+  }
+  const [id = ""] = await project.seedDue(1, {
+    sync_schedule: "'7 * * * *'",
+    next_run_at:
+      "date_trunc('hour', now() - interval '7 minutes') - interval '6 hours' + interval '7 minutes'"
+  })
+  await holds("run --dry-run")
+  await holds("run")
+  await holds("demo")
+  await holds("schedules next @hourly")
+  await holds("schedules validate @hourly --tz Europe/Oslo")
+  await holds("schedules validate 61")
+  await holds("audit --from 7d")
+  await holds(`backfill ${id} --from 8h`)
+  const requested = await holds(`backfill ${id} --from 8h --yes`)
+  await holds(`backfill --cancel ${Reflect.get(Object(requested), "backfill_id")}`)
+  await holds("check")
+  await holds("doctor", told)
+  await holds("notify test", told)
+  await holds("env")
+  await holds("init --dry-run")
+  await holds("install systemd --print")
+  await holds("install k8s --write ./k8s")
+  await holds("schema print")
+  await holds("schema print --only sync_tick --only begin_sync_run")
+  await receiver.close()
+  const all = commands.filter(printsJson).map(({ name }) => name)
+  expect([...seen].toSorted()).toEqual(all.toSorted())
+})
+
+test("a command that cannot do what it was asked: errors, with codes of the table", async () => {
+  const { code, stdout } = await runBinary(["audit", "-o", "json"], { env: {} })
+  expect(JSON.parse(stdout).errors[0]).toMatchObject({ code: "CONFIGURATION" })
+  expect(code).toBe(2)
+})
