@@ -102,7 +102,7 @@ test("a real Prometheus scrapes serve, evaluates the rules, and answers every qu
   try {
     const api = async (path: string) => {
       const answer = await fetch(`http://127.0.0.1:${port}/api/v1/${path}`).catch(() => null)
-      return answer === null ? null : answer.json()
+      return answer?.ok ? answer.json() : null
     }
     const query = (text: string) => api(`query?query=${encodeURIComponent(text)}`)
     const isEvaluated = async () => {
