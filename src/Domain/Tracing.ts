@@ -8,10 +8,10 @@ export const isTraced: FiberRef.FiberRef<boolean> = FiberRef.unsafeMake(false)
 
 /** As `Effect.withSpan`, while somebody looks. */
 export const traced =
-  (name: string, options: Tracer.SpanOptions = {}) =>
+  (name: string, options: () => Tracer.SpanOptions = () => ({})) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     Effect.flatMap(FiberRef.get(isTraced), (isOn) =>
-      isOn ? Effect.withSpan(effect, name, { captureStackTrace: false, ...options }) : effect
+      isOn ? Effect.withSpan(effect, name, { captureStackTrace: false, ...options() }) : effect
     )
 
 /** As `Effect.annotateCurrentSpan`, while somebody looks. */

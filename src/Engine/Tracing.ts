@@ -22,7 +22,8 @@ export const runSpans: Effect.Effect<RunSpan> = Effect.map(
   Effect.option(Effect.currentSpan),
   (tick) => {
     const links = tick._tag === "None" ? [] : [linkTo(tick.value)]
-    return (run) => traced("Engine.run", { root: true, links, attributes: attributesOf(run) })
+    return (run) =>
+      traced("Engine.run", () => ({ root: true, links, attributes: attributesOf(run) }))
   }
 )
 

@@ -55,7 +55,7 @@ export const layer = (options: InvokerOptions): Layer.Layer<Invoker> => {
             ...("code" in outcome ? { "error.type": outcome.code } : {})
           }))
         ),
-        traced("Invoker.invoke", {
+        traced("Invoker.invoke", () => ({
           kind: "client",
           attributes: {
             "http.request.method": "POST",
@@ -63,7 +63,7 @@ export const layer = (options: InvokerOptions): Layer.Layer<Invoker> => {
             "sync.run_id": run.run_id,
             "sync.attempt": run.attempt
           }
-        })
+        }))
       )
     },
     warmUp: Effect.fn("Invoker.warmUp", { kind: "client" })(function* (functionName) {
