@@ -1,0 +1,58 @@
+-- Starts the Edge Function `sync-scheduler` every minute, with pg_cron and pg_net. Run it as postgres (SQL editor or psql),
+-- after the migrations and the deployment of the function; it may be run again at any time. Once before it, where the
+-- project does not have them yet:
+--
+--   create extension if not exists pg_cron;
+--   create extension if not exists pg_net;
+--   select vault.create_secret('https://<project-ref>.supabase.co', 'project_url');
+--
+-- deploy/pg_cron_uninstall.sql takes it back. Other engines (a timer, a sidecar) may tick at the same time.
+
+begin;
+
+do $$
+begin
+  if to_regprocedure('cron.schedule(text, text, text)') is null or to_regnamespace('net') is null then
+    raise exception 'pg_cron or pg_net is not enabled in this database'
+      using hint = 'create extension if not exists pg_cron; create extension if not exists pg_net;';
+  end if;
+  if to_regprocedure('sync_scheduler.issue_ticket()') is null then
+    raise exception 'Sync Scheduler''s migrations are missing or too old' using hint = 'Apply them first: supabase db push';
+  end if;
+  if (select count(*) from vault.decrypted_secrets
+       where name = 'project_url' and decrypted_secret ~ '^https?://[^/]+/?$') <> 1 then
+    raise exception 'Vault has no secret project_url that is the address of the project'
+      using hint = 'select vault.create_secret(''https://<project-ref>.supabase.co'', ''project_url'')';
+  end if;
+end
+$$;
+
+-- Asks for one tick and does not wait for it. What pg_net sends lies in net.http_request_queue and is not encrypted there,
+-- so it carries a ticket, good once and for two minutes, and no key. A request that is lost is of no account: the next minute asks again.
+create or replace function sync_scheduler.nudge_edge() returns bigint
+  language sql volatile set search_path = '' as $$
+  select net.http_post(
+    url := rtrim((select decrypted_secret from vault.decrypted_secrets where name = 'project_url'), '/')
+      || '/functions/v1/sync-scheduler',
+    body := '{}',
+    headers := jsonb_build_object('Content-Type', 'application/json', 'Prefer', 'respond-async',
+      'x-sync-ticket', sync_scheduler.issue_ticket()),
+    timeout_milliseconds := 10000)
+$$;
+revoke all on function sync_scheduler.nudge_edge() from public, anon, authenticated, service_role;
+
+-- pg_cron keeps a row of every execution for ever. Of ours a week is kept.
+create or replace function sync_scheduler.prune_cron() returns void
+  language sql volatile set search_path = '' as $$
+  delete from cron.job_run_details where runid in (
+    select d.runid from cron.job_run_details d join cron.job j using (jobid)
+     where j.jobname in ('sync-scheduler', 'sync-scheduler-prune') and d.start_time < now() - interval '7 days'
+     limit 50000)
+$$;
+revoke all on function sync_scheduler.prune_cron() from public, anon, authenticated, service_role;
+
+-- A job of the same name is replaced.
+select cron.schedule('sync-scheduler', '* * * * *', 'select sync_scheduler.nudge_edge()');
+select cron.schedule('sync-scheduler-prune', '23 3 * * *', 'select sync_scheduler.prune_cron()');
+
+commit;

@@ -1,0 +1,141 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { root } from "../functions/support/DenoServer.ts"
+import { binaryPath } from "../support/binary.ts"
+import { runScripts } from "../support/PostgresTemplate.ts"
+import { runBinary } from "../support/runBinary.ts"
+import { type CronProject, startCronProject } from "./support/CronProject.ts"
+
+setDefaultTimeout(600_000)
+
+const install = readFileSync(join(root, "deploy/pg_cron.sql"), "utf8")
+const uninstall = readFileSync(join(root, "deploy/pg_cron_uninstall.sql"), "utf8")
+let project: CronProject
+
+beforeAll(async () => {
+  await binaryPath()
+  project = await startCronProject()
+})
+afterAll(() => project?.close())
+
+const run = (text: string) => runScripts(project.databaseUrl, [{ name: "deploy/pg_cron", text }])
+
+const jobs = async (): Promise<ReadonlyArray<string>> => {
+  const rows: ReadonlyArray<{ jobname: string }> =
+    await project.sql`select jobname from cron.job order by jobname`
+  return rows.map(({ jobname }) => jobname)
+}
+
+/** Looks every second; what it waits for is a minute's job of pg_cron. */
+const until = async (what: string, holds: () => boolean | Promise<boolean>): Promise<void> => {
+  for (let seconds = 0; !(await holds()); seconds++) {
+    if (seconds === 180) throw new Error(`not within three minutes: ${what}`)
+    await Bun.sleep(1_000)
+  }
+}
+
+const seedDue = async (count: number) =>
+  project.sql`insert into organization_integrations (org_id, integration_type, sync_schedule, next_run_at)
+    select gen_random_uuid(), 'xledger', '0 4 29 2 *', now() - interval '1 minute' from generate_series(1, ${count})`.execute()
+
+/** It says what is missing, and may be run again and again. */
+const installs = async () => {
+  await expect(run(install)).rejects.toThrow("project_url")
+  expect(await jobs()).toEqual([])
+  await project.sql`select vault.create_secret(${project.url}, 'project_url')`
+  for (let time = 1; time <= 3; time++) {
+    await run(install)
+    expect(await jobs()).toEqual(["sync-scheduler", "sync-scheduler-prune"])
+  }
+}
+
+/** Pg_cron starts a tick in Deno every minute; with the binary ticking too, every slot once. */
+const ticks = async () => {
+  await seedDue(40)
+  const done = async () => {
+    const rows: ReadonlyArray<{ n: number }> =
+      await project.sql`select count(*)::int as n from sync_run_log where status = 'completed'`
+    return rows[0]?.n ?? 0
+  }
+  // More comes due just when the next minute's job does, and the binary ticks all the time.
+  await until("a first request", () => project.sent.length >= 1)
+  await seedDue(200)
+  await until("a second request", async () => {
+    await runBinary(["run"], { env: project.environment })
+    return project.sent.length >= 2
+  })
+  await until("every run", async () => (await done()) === 240)
+
+  const keys = project.functions.invocations.map(({ body }) => body.idempotency_key)
+  expect([keys.length, new Set(keys).size]).toEqual([240, 240])
+  expect(project.sent.map(({ status }) => status)).toEqual(project.sent.map(() => 202))
+  const runs = await project.sql`select from cron.job_run_details where status = 'succeeded'`
+  expect(runs.length).toBeGreaterThanOrEqual(2)
+  const engines: ReadonlyArray<{ engine_id: string }> =
+    await project.sql`select engine_id from sync_tick where engine_id like 'edge-%'`
+  expect(engines.length).toBeGreaterThanOrEqual(1)
+}
+
+/** No key is ever in the queue, and a ticket that was seen there opens nothing. */
+const keepsKeys = async () => {
+  const all = JSON.stringify(project.sent)
+  for (const secret of [project.environment.SUPABASE_SECRET_KEY ?? "?", "apikey", "uthorization"]) {
+    expect(all).not.toContain(secret)
+  }
+  for (const { headers, url } of project.sent) {
+    expect(headers["x-sync-ticket"]).toMatch(/^[0-9a-f]{64}$/)
+    expect((await fetch(url, { method: "POST", headers })).status).toBe(401)
+  }
+}
+
+/** Nobody but its owner may ask for a ticket or a tick. */
+const isClosed = async () => {
+  for (const role of ["anon", "authenticated", "service_role"]) {
+    for (const name of ["issue_ticket", "nudge_edge", "prune_cron"]) {
+      const rows: ReadonlyArray<{ may: boolean }> = await project.sql`
+        select has_function_privilege(${role}, ${`sync_scheduler.${name}()`}, 'execute') as may`
+      expect(`${role} ${name} ${rows[0]?.may}`).toBe(`${role} ${name} false`)
+    }
+  }
+}
+
+/** Pruning takes what is older than a week of its own jobs, nothing else. */
+const prunes = async () => {
+  await project.sql`select cron.schedule('another', '0 0 1 1 *', 'select 1')`
+  await project.sql`insert into cron.job_run_details (jobid, runid, job_pid, database, username, command, status, start_time)
+    select j.jobid, 1000000 + row_number() over (), 1, 'd', 'postgres', 'old', 'succeeded', now() - make_interval(days => d)
+      from cron.job j, unnest(array[6, 8]) d where j.jobname in ('another', 'sync-scheduler')`
+  await project.sql`select cron.schedule('sync-scheduler-prune', '* * * * *', 'select sync_scheduler.prune_cron()')`
+  await until("a pruning", async () => {
+    const rows = await project.sql`select from cron.job_run_details where command = 'old'`
+    return rows.length === 3
+  })
+  const left: ReadonlyArray<{ jobname: string; days: number }> = await project.sql`
+    select j.jobname, extract(day from now() - d.start_time)::int as days from cron.job_run_details d
+      join cron.job j using (jobid) where d.command = 'old' order by 1, 2`
+  expect(left.map(({ days, jobname }) => `${jobname} ${days}`)).toEqual([
+    "another 6",
+    "another 8",
+    "sync-scheduler 6"
+  ])
+}
+
+/** It can be taken back, twice, and installed again. */
+const uninstalls = async () => {
+  await run(uninstall)
+  await run(uninstall)
+  expect(await jobs()).toEqual(["another"])
+  const left = await project.sql`select from pg_proc where proname in ('nudge_edge', 'prune_cron')`
+  expect(left.length).toBe(0)
+  await run(install)
+  expect(await jobs()).toEqual(["another", "sync-scheduler", "sync-scheduler-prune"])
+}
+
+// One test, because each step goes on from the one before.
+test("deploy/pg_cron.sql, from its installation to its end", async () => {
+  for (const step of [installs, ticks, keepsKeys, isClosed, prunes, uninstalls]) {
+    await step()
+    console.log(`  ${step.name}: as it should be`)
+  }
+})
