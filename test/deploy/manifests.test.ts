@@ -1,0 +1,107 @@
+import { expect, setDefaultTimeout, test } from "bun:test"
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { credentialName } from "../../src/Config/Source.ts"
+import { table } from "../../src/Config.ts"
+import { root } from "../functions/support/DenoServer.ts"
+
+setDefaultTimeout(60_000)
+
+const read = (path: string): string => readFileSync(join(root, "deploy", path), "utf8")
+const manifests = readdirSync(join(root, "deploy/k8s")).filter((name) => name.endsWith(".yaml"))
+
+/** Where kubernetes-models, which is made of Kubernetes' published OpenAPI, has the kinds that we use. */
+const MODELS: Readonly<Record<string, string>> = {
+  CronJob: "kubernetes-models/batch/v1/CronJob",
+  Deployment: "kubernetes-models/apps/v1/Deployment",
+  NetworkPolicy: "kubernetes-models/networking.k8s.io/v1/NetworkPolicy",
+  Secret: "kubernetes-models/v1/Secret"
+}
+
+const modelOf = (kind: string): string => {
+  const model = MODELS[kind]
+  if (model === undefined) throw new Error(`no model for the kind ${kind}`)
+  return model
+}
+
+const parse = (name: string): { readonly kind: string } => {
+  const parsed: unknown = Bun.YAML.parse(read(`k8s/${name}`))
+  if (typeof parsed !== "object" || parsed === null || !("kind" in parsed)) throw new Error(name)
+  return { ...parsed, kind: String(parsed.kind) }
+}
+
+/** What the schema says against a manifest. */
+const faultsOf = async (manifest: { readonly kind: string }): Promise<string> => {
+  const { [manifest.kind]: Model } = await import(modelOf(manifest.kind))
+  try {
+    new Model(manifest).validate()
+    return ""
+  } catch (error) {
+    return String(error)
+  }
+}
+
+/** What the compiler says of them as literals of their types: fields that the schema does not know, which it lets pass. */
+const strangersIn = (files: Readonly<Record<string, { readonly kind: string }>>): string => {
+  const folder = join(root, "node_modules/.cache/sync-scheduler-manifests")
+  mkdirSync(folder, { recursive: true })
+  const names = Object.entries(files).map(([name, manifest]) => {
+    const { kind } = manifest
+    const text = `import type { I${kind} } from "${modelOf(kind)}"\nexport const manifest: I${kind} = ${JSON.stringify(manifest, null, 2)}\n`
+    writeFileSync(join(folder, `${name}.ts`), text)
+    return `${name}.ts`
+  })
+  const flags = ["--ignoreConfig", "--noEmit", "--strict", "--skipLibCheck", "--module", "preserve"]
+  const tsc = join(root, "node_modules/.bin/tsc")
+  const done = Bun.spawnSync([tsc, ...flags, ...names], { cwd: folder })
+  rmSync(folder, { recursive: true })
+  return done.stdout.toString()
+}
+
+test("Kubernetes manifests fit the published schemas, and have no field that these do not know", async () => {
+  expect(manifests.length).toBeGreaterThanOrEqual(5)
+  const files = Object.fromEntries(manifests.map((name) => [name, parse(name)]))
+  for (const [name, manifest] of Object.entries(files)) {
+    expect(`${name}: ${await faultsOf(manifest)}`).toBe(`${name}: `)
+  }
+  expect(strangersIn(files)).toBe("")
+
+  // The check itself finds what is wrong.
+  const good = parse("cronjob.yaml")
+  const spoil = (from: string, to: string) => JSON.parse(JSON.stringify(good).replace(from, to))
+  expect(await faultsOf(spoil('"restartPolicy":"Never"', '"restartPolicy":7'))).not.toBe("")
+  expect(await faultsOf(spoil('"schedule":', '"sched":'))).not.toBe("")
+  expect(strangersIn({ spoilt: spoil('"timeZone":', '"timezone":') })).toContain("timezone")
+})
+
+test("the compose file fits the Compose Specification", () => {
+  const dclint = join(root, "node_modules/dclint/bin/dclint.cjs")
+  const path = join(root, "deploy/docker/compose.yaml")
+  const done = Bun.spawnSync([process.execPath, dclint, "--formatter", "json", path], { cwd: root })
+  const files: ReadonlyArray<{ messages: ReadonlyArray<{ rule: string; message: string }> }> =
+    JSON.parse(done.stdout.toString())
+  const messages = files.flatMap((file) => file.messages)
+  expect(messages.filter(({ rule }) => rule === "invalid-schema")).toEqual([])
+})
+
+test("every secret setting has its credential in the units, and a default for when it is not set", () => {
+  const secrets = Object.values(table)
+    .filter(({ secret }) => secret)
+    .map(({ key }) => credentialName(key))
+  for (const unit of ["sync-scheduler.service", "sync-scheduler-serve.service"]) {
+    const text = read(`systemd/${unit}`)
+    const loaded = [...text.matchAll(/^LoadCredential=([^:]+):\/etc\/sync-scheduler\/\1$/gm)]
+    const optional = [...text.matchAll(/^SetCredential=([^:]+):\\n$/gm)]
+    expect(loaded.map(([, name]) => name).toSorted()).toEqual(secrets.toSorted())
+    expect(optional.map(([, name]) => name).toSorted()).toEqual(secrets.toSorted())
+  }
+})
+
+test("no file of deploy/ names a setting that does not exist", () => {
+  const known = new Set(Object.values(table).map(({ key }) => key))
+  const names = [...new Bun.Glob("**/*").scanSync({ cwd: join(root, "deploy") })].flatMap((path) =>
+    [...read(path).matchAll(/\bSYNC_SCHEDULER_[A-Z_]+\b/g)].map(([name]) => name)
+  )
+  const ours = names.filter((name) => name !== "SYNC_SCHEDULER_IMAGE")
+  expect(ours.filter((name) => !known.has(name))).toEqual([])
+})
