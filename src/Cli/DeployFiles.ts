@@ -15,10 +15,12 @@ export const readDeployFiles = (): Record<string, string> => {
       .filter((entry) => entry.isFile())
       .map(({ name }) => `${folder}/${name}`)
   )
+  const scripts = readdirSync(root).filter((name) => name.startsWith("pg_cron"))
+  const files = [
+    ...paths.filter((path) => !FROM_SOURCE.includes(path)).map((path) => [path, path]),
+    ...scripts.map((name) => [`pg_cron/${name}`, name])
+  ]
   return Object.fromEntries(
-    paths
-      .filter((path) => !FROM_SOURCE.includes(path))
-      .toSorted()
-      .map((path) => [path, readFileSync(join(root, path), "utf8")])
+    files.toSorted().map(([path = "", from = ""]) => [path, readFileSync(join(root, from), "utf8")])
   )
 }

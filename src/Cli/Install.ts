@@ -68,7 +68,9 @@ const NEXT: Record<string, string> = {
     "note: write them with --write <dir>, copy the units to /etc/systemd/system, then: systemctl enable --now sync-scheduler.timer",
   docker:
     "note: write them with --write <dir>, put the binary beside Dockerfile.binary, then: docker build -f Dockerfile.binary -t sync-scheduler .",
-  k8s: "note: cronjob.yaml, deployment.yaml and sidecar.yaml are three ways of doing it: take one of them"
+  k8s: "note: cronjob.yaml, deployment.yaml and sidecar.yaml are three ways of doing it: take one of them",
+  pg_cron:
+    "note: write them with --write <dir>, put the project's address into Vault as pg_cron.sql says, then run pg_cron.sql as postgres"
 }
 
 const writeFiles = (directory: string, files: ReadonlyArray<InstallFile>, terminal: Terminal) =>

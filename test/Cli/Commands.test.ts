@@ -256,7 +256,8 @@ describe("install", () => {
   const places: ReadonlyArray<readonly [string, ReadonlyArray<string>]> = [
     ["systemd", ["sync-scheduler.service", "sync-scheduler.timer", "env.example"]],
     ["docker", ["Dockerfile.binary", "compose.yaml"]],
-    ["k8s", ["cronjob.yaml", "deployment.yaml"]]
+    ["k8s", ["cronjob.yaml", "deployment.yaml"]],
+    ["pg_cron", ["pg_cron.sql", "pg_cron_uninstall.sql"]]
   ]
 
   test.each(places)("%s: prints the files as they are in deploy", async (target, names) => {
@@ -265,7 +266,8 @@ describe("install", () => {
     expect(files.map(({ path }) => path)).toEqual(expect.arrayContaining([...names]))
     const text = await runBinary(["install", target, "--print"])
     for (const file of files) {
-      expect(file.text).toBe(await readFile(join(deploy, target, file.path), "utf8"))
+      const folder = target === "pg_cron" ? deploy : join(deploy, target)
+      expect(file.text).toBe(await readFile(join(folder, file.path), "utf8"))
       expect(text.stdout).toContain(file.text.trimEnd())
     }
     expect([json.code, text.code]).toEqual([0, 0])

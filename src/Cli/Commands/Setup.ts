@@ -27,8 +27,8 @@ export const setup: ReadonlyArray<Command> = [
     positionals: [
       {
         name: "target",
-        choices: ["systemd", "docker", "k8s"],
-        summary: "systemd, docker or k8s"
+        choices: ["systemd", "docker", "k8s", "pg_cron"],
+        summary: "systemd, docker, k8s or pg_cron"
       }
     ],
     flags: [
