@@ -1,0 +1,139 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
+import { chmodSync, copyFileSync, readFileSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { root } from "../functions/support/DenoServer.ts"
+import { binaryPath } from "../support/binary.ts"
+import { delay, ok } from "../support/FunctionBehaviour.ts"
+import { type Project, startProject } from "../support/Project.ts"
+import { freePort } from "../support/RawServer.ts"
+import { type Containers, startContainers } from "./support/Containers.ts"
+import { blocksOf } from "./support/HowTo.ts"
+
+setDefaultTimeout(900_000)
+
+let project: Project
+let containers: Containers
+
+beforeAll(async () => {
+  const binary = await binaryPath()
+  project = await startProject()
+  containers = await startContainers()
+  copyFileSync(binary, join(containers.directory, "sync-scheduler"))
+  chmodSync(join(containers.directory, "sync-scheduler"), 0o755)
+})
+afterAll(async () => {
+  await containers?.close()
+  await project?.close()
+})
+
+const completed = async (): Promise<number> => (await project.statuses()).completed ?? 0
+
+const until = async (what: string, holds: () => Promise<boolean>): Promise<void> => {
+  for (let tries = 0; !(await holds()); tries++) {
+    if (tries === 240) throw new Error(`not within two minutes: ${what}`)
+    await Bun.sleep(500)
+  }
+}
+
+/** The commands of docs/how-to/sidecar.md. */
+const howTo = () =>
+  blocksOf("sidecar.md", "sh", {
+    "https://<project-ref>.supabase.co": project.gateway.url,
+    "sb_secret_...": project.gateway.secretKey,
+    "<your application's image>": "localhost/application:1"
+  })
+
+const buildsFromSource = async () => {
+  const [, source = ""] = howTo()
+  await containers.must(`set -e; cd ${root}; ${source}`)
+  const stage = `cd ${root}; docker build -q --target build -t build -f deploy/docker/Dockerfile .`
+  const inside = await containers.must(`set -e; ${stage}; docker run --rm build ls -A /source`)
+  expect(inside).not.toMatch(/^(\.git|test|docs|dist)$/m)
+  const version = await containers.must("docker run --rm sync-scheduler --version")
+  expect(version).toStartWith("sync-scheduler ")
+  console.log(`    from source: ${version.trim()}`)
+  await containers.must("docker rmi --force sync-scheduler")
+}
+
+const buildsAroundTheBinary = async () => {
+  const [binary = ""] = howTo()
+  // The binary is already where the second line would copy it to.
+  await containers.must(`set -e; PATH="$PWD:$PATH"; ${binary.replace(/^cp .*$/m, "")}`)
+  const shown = await containers.must("docker inspect sync-scheduler")
+  const [{ Config, Size }] = JSON.parse(shown)
+  expect(Config).toMatchObject({
+    User: "65532:65532",
+    Entrypoint: ["/usr/local/bin/sync-scheduler"],
+    Cmd: ["serve"],
+    StopSignal: "SIGTERM",
+    Healthcheck: { Test: ["CMD", "/usr/local/bin/sync-scheduler", "ready"] }
+  })
+  console.log(`    ${Math.round(Size / 1e6)} MB`)
+  const shell = await containers.run("docker run --rm --entrypoint /bin/sh sync-scheduler -c true")
+  expect(shell.code).not.toBe(0)
+}
+
+const ticksOnce = async () => {
+  const [, , once = ""] = howTo()
+  await project.seedDue(5)
+  expect(await containers.must(`set -e; ${once}`)).toContain("5 due: 5 completed")
+  expect(await completed()).toBe(5)
+  // The root is read-only indeed, also for a user who could write.
+  const write = "docker run --rm --read-only --user 0 --entrypoint /x sync-scheduler"
+  expect((await containers.run(write)).code).not.toBe(0)
+}
+
+/** The bridge of a real Docker is not to be had here: both services use this machine's network. */
+const onThisNetwork = (listen: string): void => {
+  const path = join(containers.directory, "compose.yaml")
+  const text = readFileSync(path, "utf8")
+  const changed = text
+    .replaceAll(/^( {4}restart: unless-stopped)$/gm, "$1\n    network_mode: host")
+    .replace(
+      "SYNC_SCHEDULER_LOG_FORMAT: json",
+      `SYNC_SCHEDULER_LOG_FORMAT: json\n      SYNC_SCHEDULER_LISTEN: ${listen}\n      SYNC_SCHEDULER_INTERVAL: 2s`
+    )
+  writeFileSync(path, changed)
+}
+
+const composes = async () => {
+  const [, , , compose = ""] = howTo()
+  onThisNetwork(`127.0.0.1:${await freePort()}`)
+  await containers.must("docker tag build localhost/application:1 2>/dev/null || true")
+  await project.seedDue(6)
+  const before = await completed()
+  await containers.must(`set -e; ${compose}`)
+  await until("the sidecar's ticks", async () => (await completed()) === before + 6)
+  const name = (
+    await containers.must("docker ps --format '{{.Names}}' --filter ancestor=sync-scheduler")
+  ).trim()
+  expect(name).not.toBe("")
+  await until("health", async () => {
+    return (await containers.run(`docker healthcheck run ${name}`)).code === 0
+  })
+  const [{ HostConfig }] = JSON.parse(await containers.must(`docker inspect ${name}`))
+  expect(HostConfig.ReadonlyRootfs).toBe(true)
+
+  // Stopped while five are in flight: they are finished and recorded, and it ends well.
+  project.functions.behave(() => delay(3_000))
+  await project.seedDue(5)
+  const sent = project.functions.invocations.length
+  await project.functions.arrived(sent + 5)
+  await containers.must(`docker stop --time 200 ${name}`)
+  const ended = await containers.must(`docker inspect ${name} --format '{{.State.ExitCode}}'`)
+  expect(ended.trim()).toBe("0")
+  expect(await completed()).toBe(before + 11)
+  project.functions.behave(() => ok())
+  const logs = await containers.run(`docker logs ${name}`)
+  expect(`${logs.stdout}${logs.stderr}`.includes(project.gateway.secretKey)).toBe(false)
+  const sick = await containers.run(`docker start ${name} && docker healthcheck run ${name}`)
+  console.log(`    healthcheck right after a start: exit ${sick.code}`)
+}
+
+// One test, because each step goes on from the one before.
+test("the images and the compose file of deploy/docker, built and run", async () => {
+  for (const step of [buildsFromSource, buildsAroundTheBinary, ticksOnce, composes]) {
+    await step()
+    console.log(`  ${step.name}: as it should be`)
+  }
+})
