@@ -39,6 +39,7 @@ export const localPath = (wanted: string | null): string =>
 export const sealed = async (answer: Response, request: Request): Promise<Response> => {
   const headers = new Headers(answer.headers)
   for (const [name, value] of Object.entries(SECURITY)) headers.set(name, value)
+  if (!headers.has("cache-control")) headers.set("cache-control", "no-store")
   headers.set("vary", "accept-encoding, cookie, authorization")
   const { status } = answer
   if (answer.body === null) return new Response(null, { status, headers })

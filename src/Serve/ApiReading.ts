@@ -6,7 +6,7 @@ import { activityOf } from "../Operator/Activity.ts"
 import { listRuns, showRun } from "../Operator/Runs.ts"
 import type { Supabase } from "../Services/Supabase.ts"
 import { Api } from "./Api.ts"
-import { type NotFound, Unavailable } from "./Problem.ts"
+import { type BadRequest, type NotFound, Unavailable } from "./Problem.ts"
 import type { Views } from "./Views.ts"
 
 /** The handlers of everything that only reads. */
@@ -58,13 +58,15 @@ export const readingLayer = (views: Views) =>
 
 const isCode = Schema.is(Unavailable.fields.errors.value.fields.code)
 
-/** What the database did not give, in the words of a tick's errors. */
+/** What the database did not give, in the words of a tick's errors; what it would not take is the request's own fault. */
 export const orUnavailable = <A>(
   effect: Effect.Effect<A, SupabaseError, Supabase>
-): Effect.Effect<A, typeof Unavailable.Type, Supabase> =>
+): Effect.Effect<A, typeof Unavailable.Type | typeof BadRequest.Type, Supabase> =>
   Effect.mapError(effect, (error) => {
     const { code, hint, message } = tickError(error)
-    return { errors: [{ code: isCode(code) ? code : "UNEXPECTED_ANSWER", message, hint }] }
+    return error.reason === "Rejected"
+      ? { errors: [{ code: "USAGE" as const, message, hint: "Correct what was asked for." }] }
+      : { errors: [{ code: isCode(code) ? code : ("UNEXPECTED_ANSWER" as const), message, hint }] }
   })
 
 const noRun: typeof NotFound.Type = {
