@@ -1,0 +1,84 @@
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+
+export const root = join(import.meta.dir, "../..")
+
+/** A fenced block of a page. `notes` are the words after the language: `exit=3`, `no-run`. */
+export interface Block {
+  readonly language: string
+  readonly notes: ReadonlyArray<string>
+  readonly text: string
+  readonly line: number
+}
+
+/**
+ * A page of the documentation. What follows the language of a fence, or stands in a comment that begins with `run`, is
+ * for the test, and is not shown: `<!-- run` up to `-->` is a block that people do not see.
+ */
+export interface Document {
+  readonly path: string
+  readonly text: string
+  readonly blocks: ReadonlyArray<Block>
+}
+
+const FENCE = /^( *)```(\w+)?([^\n`]*)\n([\s\S]*?)^\1```$|^<!-- run\n([\s\S]*?)^-->$/gm
+
+const blocksOf = (text: string): ReadonlyArray<Block> =>
+  [...text.matchAll(FENCE)].map((match) => {
+    const [, indent = "", language = "", notes = "", shown, hidden] = match
+    const body = hidden ?? shown ?? ""
+    return {
+      language: hidden === undefined ? language : "sh",
+      notes: notes.trim() === "" ? [] : notes.trim().split(/\s+/),
+      text: body.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
+      line: text.slice(0, match.index).split("\n").length
+    }
+  })
+
+export const readDocument = (path: string): Document => {
+  const text = readFileSync(join(root, path), "utf8")
+  return { path, text, blocks: blocksOf(text) }
+}
+
+/** Every page that people read, from the project's root. */
+export const readDocuments = (): ReadonlyArray<Document> => {
+  const docs = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+  return [
+    ...["README.md", "CHANGELOG.md", "SECURITY.md", "supabase/functions/README.md"],
+    ...docs.filter((path) => path.endsWith(".md")).map((path) => `docs/${path}`)
+  ]
+    .toSorted()
+    .map(readDocument)
+}
+
+const withoutCode = (text: string): string =>
+  text
+    .replace(FENCE, (block) => block.replace(/[^\n]/g, " "))
+    .replace(/`[^`\n]*`/g, (code) => "x".repeat(code.length))
+
+/** Where a page leads to: the targets of its links and pictures, outside of code. */
+export const linksOf = ({ text }: Document): ReadonlyArray<string> => {
+  const markdown = [...withoutCode(text).matchAll(/\]\(([^()\s]+)\)/g)]
+  const html = [...withoutCode(text).matchAll(/\b(?:src|srcset|href)="([^"\s]+)"/g)]
+  return [...markdown, ...html].map((match) => match[1] ?? "")
+}
+
+/** The anchors that GitHub gives to a page's headings. */
+export const anchorsOf = ({ text }: Document): ReadonlySet<string> => {
+  const anchors = new Set<string>()
+  const headings = text.replace(FENCE, "").matchAll(/^#{1,6} +(.*)$/gm)
+  for (const [, heading = ""] of headings) {
+    const plain = heading
+      .replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")
+      .replace(/[`*]/g, "")
+      .trim()
+    const slug = plain
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}_\- ]/gu, "")
+      .replaceAll(" ", "-")
+    let anchor = slug
+    for (let n = 1; anchors.has(anchor); n++) anchor = `${slug}-${n}`
+    anchors.add(anchor)
+  }
+  return anchors
+}

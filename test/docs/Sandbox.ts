@@ -1,0 +1,143 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { binaryPath } from "../support/binary.ts"
+import { startFunctionServer } from "../support/FunctionServer.ts"
+import { createDatabase } from "../support/Postgres.ts"
+import { startGateway } from "../support/RpcGateway.ts"
+import { type Block, type Document, root } from "./Document.ts"
+
+/** What a page's commands came to. `at`: the line of the block that ended badly; null when none did. */
+export interface Ran {
+  readonly at: number | null
+  readonly output: string
+}
+
+/** A place where a page's commands run as they stand: a project's database and API, the binary, Bun, psql, the Supabase CLI. */
+export interface Sandbox {
+  /** Runs the page's blocks in order, in one shell, until one does not end as it should. */
+  readonly run: (document: Document) => Promise<Ran>
+  readonly close: () => Promise<void>
+}
+
+/** Whether a block is run. What needs something that is not here says where it is shown instead. */
+export const isRun = ({ language, notes }: Block): boolean =>
+  ["sh", "sql", "ts"].includes(language) && !notes.some((note) => note.startsWith("shown-by="))
+
+/** A block as shell, in the session that all blocks of the page share. It must end as its notes say. */
+const shellOf = (block: Block, file: string): string => {
+  const exit = block.notes.find((note) => note.startsWith("exit="))?.slice(5) ?? "0"
+  const command =
+    block.language === "sql"
+      ? `psql -X -q -v ON_ERROR_STOP=1 "$READER_DB_URL" -f "$PAGE/${file}"`
+      : block.language === "ts"
+        ? `bun "$PAGE/${file}"`
+        : `. "$PAGE/${file}"`
+  return [
+    `echo "@@ ${block.line}"`,
+    `set ${exit === "0" ? "-" : "+"}e`,
+    command,
+    "code=$?",
+    "set -e",
+    `if [ "$code" != ${exit} ]; then echo "ended with $code"; exit 1; fi`
+  ].join("\n")
+}
+
+const TYPES = 'echo "@@ 0"\n"$PAGE/node_modules/.bin/tsc" --noEmit -p "$PAGE"'
+
+/** The directory: settings for TypeScript, under which our entries go by their published names, and programs. */
+const furnish = async (directory: string): Promise<void> => {
+  const bin = join(directory, ".bin")
+  await mkdir(bin)
+  await symlink(await binaryPath(), join(bin, "sync-scheduler"))
+  await symlink(process.execPath, join(bin, "bun"))
+  await symlink(join(root, "node_modules/.bin/supabase"), join(bin, "supabase"))
+  await symlink(join(root, "node_modules"), join(directory, "node_modules"))
+  const paths = {
+    "sync-scheduler": [join(root, "src/job-trigger-engine.ts")],
+    "sync-scheduler/layers": [join(root, "src/Library/Layers.ts")],
+    "sync-scheduler/testing": [join(root, "test/support/Testing.ts")]
+  }
+  const files = [join(root, "src/assets.d.ts")]
+  const compilerOptions = { paths, noUnusedLocals: false }
+  await writeFile(
+    join(directory, "tsconfig.json"),
+    JSON.stringify({
+      extends: join(root, "tsconfig.json"),
+      compilerOptions,
+      files,
+      include: ["*.ts"]
+    })
+  )
+}
+
+/** `isEmpty`: whether the project has no migrations, and no settings are given. Close it. */
+export const openSandbox = async (isEmpty: boolean): Promise<Sandbox> => {
+  const functions = await startFunctionServer()
+  const database = await createDatabase({ migrations: !isEmpty })
+  const gateway = await startGateway({ databaseUrl: database.url, functionsUrl: functions.url })
+  const directory = await mkdtemp(join(tmpdir(), "sync-scheduler-docs-"))
+  await furnish(directory)
+
+  const settings = {
+    SUPABASE_URL: gateway.url,
+    SUPABASE_SECRET_KEY: gateway.secretKey,
+    SUPABASE_DB_URL: database.url
+  }
+  const env = {
+    PATH: `${join(directory, ".bin")}:/usr/local/bin:/usr/bin:/bin`,
+    HOME: directory,
+    PAGE: directory,
+    NO_COLOR: "1",
+    DO_NOT_TRACK: "1",
+    SUPABASE_TELEMETRY_DISABLED: "1",
+    READER_DB_URL: database.url,
+    ...(isEmpty ? {} : settings)
+  }
+  // What stands for something of the reader's own, by what pages write for it.
+  const values: ReadonlyArray<readonly [written: string, here: string]> = [
+    ["https://<project-ref>.supabase.co", gateway.url],
+    ["<connection string>", database.url],
+    ["sb_secret_...", gateway.secretKey],
+    ["<org>", "0a000000-0000-4000-8000-000000000001"],
+    ["<integration>", "1a000000-0000-4000-8000-000000000001"]
+  ]
+  const here = (text: string): string =>
+    values.reduce((all, [written, value]) => all.replaceAll(written, value), text)
+
+  return {
+    run: async ({ blocks }) => {
+      const shown = blocks.filter(isRun)
+      const steps = await Promise.all(
+        shown.map(async (block, index) => {
+          const file = `block-${index}.${block.language}`
+          await writeFile(join(directory, file), here(block.text))
+          return shellOf(block, file)
+        })
+      )
+      if (shown.some(({ language }) => language === "ts")) steps.push(TYPES)
+      const script = ["set -eo pipefail", ...steps, 'echo "@@ done"', ""].join("\n")
+      await writeFile(join(directory, "page.sh"), script)
+      const child = Bun.spawn(["bash", "page.sh"], {
+        cwd: directory,
+        env,
+        stdin: "ignore",
+        stdout: "pipe",
+        stderr: "pipe"
+      })
+      const [stdout, stderr] = await Promise.all([
+        new Response(child.stdout).text(),
+        new Response(child.stderr).text(),
+        child.exited
+      ])
+      const reached = [...stdout.matchAll(/^@@ (\d+|done)$/gm)].at(-1)?.[1]
+      return { at: reached === "done" ? null : Number(reached), output: `${stdout}\n${stderr}` }
+    },
+    close: async () => {
+      await gateway.close()
+      await functions.close()
+      await database.drop()
+      await rm(directory, { recursive: true, force: true })
+    }
+  }
+}

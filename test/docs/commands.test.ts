@@ -1,0 +1,48 @@
+import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
+import { existsSync } from "node:fs"
+import { join } from "node:path"
+import { binaryPath } from "../support/binary.ts"
+import { readDocuments, root } from "./Document.ts"
+import { isRun, openSandbox } from "./Sandbox.ts"
+
+setDefaultTimeout(300_000)
+beforeAll(binaryPath, 120_000)
+
+// Generated pages and decisions show what others test; everything else is a promise to the reader.
+const documents = readDocuments().filter(({ path }) => !/^docs\/(adr|reference)\//.test(path))
+
+describe("the commands of", () => {
+  for (const document of documents.filter(({ blocks }) => blocks.some(isRun))) {
+    test(`${document.path} do what they should`, async () => {
+      const sandbox = await openSandbox(document.text.includes("<!-- test: an empty project -->"))
+      try {
+        const { at, output } = await sandbox.run(document)
+        const end = output.trim().split("\n").slice(-25).join("\n")
+        expect(at === null ? "" : `${document.path}:${at}\n${end}`).toBe("")
+      } finally {
+        await sandbox.close()
+      }
+    })
+  }
+})
+
+test("what is not run here is shown by a test that is there", () => {
+  for (const { blocks, path } of documents) {
+    for (const { language, line, notes } of blocks) {
+      // Every fence says what it holds, so that no command goes unseen.
+      expect([path, line, language]).not.toEqual([path, line, ""])
+      expect([path, line, language]).not.toEqual([
+        path,
+        line,
+        expect.stringMatching(/^(bash|shell|console|typescript)$/)
+      ])
+      for (const note of notes.filter((one) => one.startsWith("shown-by="))) {
+        expect([path, note, existsSync(join(root, note.slice("shown-by=".length)))]).toEqual([
+          path,
+          note,
+          true
+        ])
+      }
+    }
+  }
+})
