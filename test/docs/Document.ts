@@ -37,7 +37,10 @@ const blocksOf = (text: string): ReadonlyArray<Block> =>
 
 export const readDocument = (path: string): Document => {
   const text = readFileSync(join(root, path), "utf8")
-  return { path, text, blocks: blocksOf(text) }
+  // A page whose every command needs more than there is here names the test once: <!-- test: shown-by=... -->
+  const all = [...text.matchAll(/^<!-- test: (shown-by=\S+) -->$/gm)].map((match) => match[1] ?? "")
+  const blocks = blocksOf(text).map((block) => ({ ...block, notes: [...block.notes, ...all] }))
+  return { path, text, blocks }
 }
 
 /** Every page that people read, from the project's root. */

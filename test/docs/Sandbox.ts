@@ -45,6 +45,9 @@ const shellOf = (block: Block, file: string): string => {
 
 const TYPES = 'echo "@@ 0"\n"$PAGE/node_modules/.bin/tsc" --noEmit -p "$PAGE"'
 
+/** Programs that change the machine, or reach beyond it. A page that needs one says where it is shown. */
+const NOT_HERE = "systemctl docker podman kubectl helm apt-get install npm npx gh curl".split(" ")
+
 /** The directory: settings for TypeScript, under which our entries go by their published names, and programs. */
 const furnish = async (directory: string): Promise<void> => {
   const bin = join(directory, ".bin")
@@ -53,6 +56,13 @@ const furnish = async (directory: string): Promise<void> => {
   await symlink(process.execPath, join(bin, "bun"))
   await symlink(join(root, "node_modules/.bin/supabase"), join(bin, "supabase"))
   await symlink(join(root, "node_modules"), join(directory, "node_modules"))
+  for (const name of NOT_HERE) {
+    await writeFile(
+      join(bin, name),
+      `#!/bin/sh\necho "${name} is not for this test" >&2\nexit 97\n`,
+      { mode: 0o755 }
+    )
+  }
   const paths = {
     "sync-scheduler": [join(root, "src/job-trigger-engine.ts")],
     "sync-scheduler/layers": [join(root, "src/Library/Layers.ts")],
