@@ -1,17 +1,12 @@
 import * as Otlp from "@effect/opentelemetry/Otlp"
-import * as FetchHttpClient from "@effect/platform/FetchHttpClient"
-import * as HttpClient from "@effect/platform/HttpClient"
 import { ConfigProvider, Effect, Layer, Redacted } from "effect"
 import { parsePairs } from "../Config/Telemetry.ts"
 import { isTraced } from "../Domain/Tracing.ts"
-import { fetchWithin } from "../Http/BoundedFetch.ts"
+import * as TelemetryClient from "./TelemetryClient.ts"
 import { byRun } from "./TelemetryTracer.ts"
 
-/** One request to the collector, at most. */
-const SEND_WITHIN_MS = 5_000
 /** What is left to send at the end, for each of the three signals; they go at the same time. */
 const FLUSH_WITHIN_MS = 2_000
-const MAX_ANSWER_BYTES = 64 * 1024
 /** As often as OpenTelemetry's own default. */
 const METRICS_EVERY_MS = 60_000
 
@@ -57,7 +52,7 @@ export const layer = (options: TelemetryOptions): Layer.Layer<never> => {
   ).pipe(
     Layer.merge(Layer.scopedDiscard(Effect.locallyScoped(isTraced, true))),
     Layer.provideMerge(exporting),
-    Layer.provide(client(options)),
+    Layer.provide(TelemetryClient.layer(options)),
     // Settings come from where all settings come from, not also from the environment.
     Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map())))
   )
@@ -65,36 +60,3 @@ export const layer = (options: TelemetryOptions): Layer.Layer<never> => {
 
 const headersOf = (headers: TelemetryOptions["headers"]) =>
   Object.fromEntries(headers === null ? [] : (parsePairs(Redacted.value(headers)) ?? []))
-
-/** Bounded, never redirected (the headers may be secret), and a failure is told once. */
-const client = ({ endpoint, version }: TelemetryOptions): Layer.Layer<HttpClient.HttpClient> => {
-  let isTold = false
-  const tell = (why: string) =>
-    Effect.suspend(() => {
-      if (isTold) return Effect.void
-      isTold = true
-      return Effect.logWarning(
-        `Telemetry could not be sent to ${endpoint}: ${why}. Ticks are not affected; it is tried again, without another word.`
-      )
-    })
-  const fetching = fetchWithin({
-    maxBytes: MAX_ANSWER_BYTES,
-    timeoutMs: SEND_WITHIN_MS,
-    userAgent: `sync-scheduler/${version}`
-  })
-  return Layer.effect(
-    HttpClient.HttpClient,
-    Effect.map(
-      HttpClient.HttpClient,
-      HttpClient.transform((sending) =>
-        sending.pipe(
-          Effect.tap(({ status }) => (status < 400 ? Effect.void : tell(`HTTP ${status}`))),
-          Effect.tapError((error) => tell(error.message))
-        )
-      )
-    )
-  ).pipe(
-    Layer.provide(FetchHttpClient.layer),
-    Layer.provide(Layer.succeed(FetchHttpClient.Fetch, fetching))
-  )
-}

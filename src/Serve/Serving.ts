@@ -6,6 +6,7 @@ import type { Access } from "./Access.ts"
 import { parseAddress } from "./Address.ts"
 import { repeatAll } from "./Job.ts"
 import { type ListenError, listen } from "./Listener.ts"
+import { measuring } from "./Measuring.ts"
 import { prewarming } from "./Prewarming.ts"
 import { makeSite, type Site } from "./Site.ts"
 import { ticking, watching } from "./Ticking.ts"
@@ -36,6 +37,7 @@ export const serving = ({ access, observe, onSummary, settings, stopping }: Opti
       const jobs = repeatAll([
         ticking({ vitals, intervalMs: settings.interval, observe, onSummary }),
         prewarming(),
+        measuring,
         watching(vitals)
       ])
       const working = yield* Effect.forkDaemon(jobs)

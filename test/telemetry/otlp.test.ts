@@ -4,6 +4,7 @@ import * as Behaviour from "../support/FunctionBehaviour.ts"
 import { type OtlpReceiver, type Span, startOtlpReceiver } from "../support/OtlpReceiver.ts"
 import { type Project, startProject } from "../support/Project.ts"
 import { runBinary } from "../support/runBinary.ts"
+import { startSidecar } from "../support/Sidecar.ts"
 
 setDefaultTimeout(120_000)
 
@@ -20,16 +21,15 @@ beforeEach(async () => {
 
 const SECRETS = ["sb_secret_", "collector-token", "opaque-refresh-token"]
 
+const environmentFor = (collector: { readonly url: string }) => ({
+  ...project.environment,
+  OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+  OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
+  OTEL_EXPORTER_OTLP_HEADERS: "authorization=Bearer%20collector-token,x-tenant=a"
+})
+
 const run = (collector: { readonly url: string }, env: Readonly<Record<string, string>> = {}) =>
-  runBinary(["run", "-o", "json"], {
-    env: {
-      ...project.environment,
-      OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
-      OTEL_EXPORTER_OTLP_PROTOCOL: "http/json",
-      OTEL_EXPORTER_OTLP_HEADERS: "authorization=Bearer%20collector-token,x-tenant=a",
-      ...env
-    }
-  })
+  runBinary(["run", "-o", "json"], { env: { ...environmentFor(collector), ...env } })
 
 const collecting = async (
   use: (collector: OtlpReceiver) => Promise<void>,
@@ -184,6 +184,18 @@ test("a collector that refuses, is gone or never answers changes nothing but a w
     await silent.stop(true)
   }
 })
+
+test("serve sends as it goes, the database's status too, and what is left when it is told to stop", () =>
+  collecting(async (collector) => {
+    await project.seedDue(3)
+    const sidecar = await startSidecar(environmentFor(collector), ["--interval", "1h"])
+    await sidecar.heard("3 completed")
+    sidecar.kill("SIGTERM")
+    expect((await sidecar.exited).code).toBe(0)
+    expect(collector.spans().filter(({ name }) => name === "Engine.run").length).toBe(3)
+    expect(collector.metrics()).toContain("sync_scheduler_schedules")
+    expect(collector.logs().join("\n")).toContain("Listening on")
+  }))
 
 test("off: nothing is sent, and a function gets a trace of its own that nobody records", () =>
   collecting(async (collector) => {
