@@ -15,6 +15,9 @@ import returnStarts from "../supabase/migrations/20261124001200_return_starts.sq
   type: "text"
 }
 import operator from "../supabase/migrations/20261125000100_operator.sql" with { type: "text" }
+import operatorNames from "../supabase/migrations/20261125000150_operator_names.sql" with {
+  type: "text"
+}
 import health from "../supabase/migrations/20261125000300_health.sql" with { type: "text" }
 import ticket from "../supabase/migrations/20261125000400_ticket.sql" with { type: "text" }
 import schemaCompatibility from "../supabase/migrations/20261125000500_schema_compatibility.sql" with {
@@ -48,6 +51,7 @@ export const migrations: ReadonlyArray<Migration> = [
   { version: "20261124001100", name: "set_based", sql: setBased },
   { version: "20261124001200", name: "return_starts", sql: returnStarts },
   { version: "20261125000100", name: "operator", sql: operator },
+  { version: "20261125000150", name: "operator_names", sql: operatorNames },
   { version: "20261125000300", name: "health", sql: health },
   { version: "20261125000400", name: "ticket", sql: ticket },
   { version: "20261125000500", name: "schema_compatibility", sql: schemaCompatibility },

@@ -108,6 +108,10 @@ const wiring: Wiring = {
     )
   },
   database,
+  embedded: async (directory) => {
+    const EmbeddedLive = await import("./Layers/EmbeddedLive.ts")
+    return EmbeddedLive.layer({ dataDir: directory })
+  },
   telling,
   demo: async (options) => {
     const EmbeddedLive = await import("./Layers/EmbeddedLive.ts")

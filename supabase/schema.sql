@@ -1175,8 +1175,9 @@ CREATE OR REPLACE FUNCTION public.read_sync_names(p_limit integer DEFAULT 20000)
  SET jit TO 'off'
 AS $function$
   select jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'integrations', coalesce(jsonb_agg(jsonb_build_object(
-           'integration_id', n.id, 'org_id', n.org_id, 'org_name', n.org_name, 'integration_type', n.integration_type)), '[]'))
-    from (select i.id, i.org_id, left(i.org_name::text, 200) as org_name, i.integration_type
+           'integration_id', n.id, 'org_id', n.org_id, 'org_name', n.org_name, 'integration_type', coalesce(n.integration_type, ''),
+           'timezone', coalesce(n.timezone, 'UTC'))), '[]'))
+    from (select i.id, i.org_id, left(i.org_name::text, 200) as org_name, i.integration_type, i.timezone
             from public.organization_integrations i order by i.id limit least(greatest(coalesce(p_limit, 20000), 1), 20000)) n
 $function$;
 grant execute on function public.read_sync_names(integer) to service_role;

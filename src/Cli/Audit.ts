@@ -1,4 +1,4 @@
-import { Clock, Effect, Schema } from "effect"
+import { Clock, Effect, Layer, Schema } from "effect"
 import { Instant } from "../Domain/Instant.ts"
 import { describeInstant } from "../Domain/Schedule.ts"
 import { type AuditReport, auditRecord } from "../Engine/Auditing.ts"
@@ -9,8 +9,8 @@ import { momentFlag } from "./Moment.ts"
 import { showInstant } from "./Report.ts"
 import { safe } from "./Style.ts"
 import { table } from "./Table.ts"
+import { auditScope } from "./Target.ts"
 import type { Terminal } from "./Terminal.ts"
-import { uuidFlags } from "./Values.ts"
 
 const DAY_MS = 86_400_000
 
@@ -19,13 +19,14 @@ export const main: Main = (cli) =>
   Effect.gen(function* () {
     const { arguments: given, terminal } = cli
     const { from, to } = yield* windowOf(cli)
-    const [orgId] = yield* uuidFlags(given, "org")
-    const ids = yield* uuidFlags(given, "integration")
     const database = yield* connect(cli)
+    const scope = yield* auditScope(given).pipe(
+      Effect.provide(Layer.mapError(database, databaseError))
+    )
     const report = yield* auditRecord({
       from,
       to,
-      scope: { orgId, integrationIds: ids.length === 0 ? undefined : ids },
+      scope,
       observe: (count) => terminal.progress(`${count} integrations so far ...`)
     }).pipe(Effect.provide(database), Effect.mapError(databaseError))
     terminal.progress(null)

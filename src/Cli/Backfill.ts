@@ -6,12 +6,14 @@ import { repeatFor } from "../Domain/Repetition.ts"
 import { describeInstant } from "../Domain/Schedule.ts"
 import { readRecord } from "../Engine/Auditing.ts"
 import { Supabase } from "../Services/Supabase.ts"
+import { actorOf } from "./Actor.ts"
 import { windowOf } from "./Audit.ts"
 import type { Cli, Main } from "./Command.ts"
 import { connect, databaseError } from "./Database.ts"
 import { usageError } from "./Failure.ts"
 import { showInstant } from "./Report.ts"
 import { table } from "./Table.ts"
+import { target } from "./Target.ts"
 import type { Terminal } from "./Terminal.ts"
 import { isUuid } from "./Values.ts"
 
@@ -53,12 +55,12 @@ export const main: Main = (cli) =>
     const { arguments: given, terminal } = cli
     const cancelled = given.value("cancel")
     if (cancelled !== undefined) return yield* cancel(cli, cancelled)
-    const id = given.positionals[0]?.toLowerCase()
-    if (id === undefined || !isUuid(id)) {
+    const [first, second] = given.positionals
+    if (first === undefined) {
       return yield* Effect.fail(
         usageError(
-          id === undefined ? "backfill needs <integration>" : `"${id}" is not a UUID`,
-          "Give the id of a row of organization_integrations, or --cancel <backfill>."
+          "backfill needs <org>",
+          "Name an organisation and an integration, or give --cancel <backfill>."
         )
       )
     }
@@ -69,6 +71,9 @@ export const main: Main = (cli) =>
     }
     const { from, to } = yield* windowOf(cli)
     const database = yield* connect(cli)
+    const id = yield* integrationId(first, second).pipe(
+      Effect.provide(Layer.mapError(database, databaseError))
+    )
     const plan = yield* planOf(id, from, to).pipe(
       Effect.provide(database),
       Effect.mapError(databaseError)
@@ -92,6 +97,12 @@ export const main: Main = (cli) =>
     if (!given.has("yes") || plan.count === 0) return yield* show(plan, given.has("yes"), terminal)
     return yield* request(cli, plan).pipe(Effect.provide(Layer.mapError(database, databaseError)))
   })
+
+/** A whole id is taken as it is, also of an integration that was deleted. */
+const integrationId = (first: string, second: string | undefined) =>
+  second === undefined && isUuid(first)
+    ? Effect.succeed(first.toLowerCase())
+    : Effect.map(target(first, second), ({ integration_id }) => integration_id)
 
 interface PlannedSlot {
   readonly at: number
@@ -269,9 +280,3 @@ const REFUSALS: ReadonlyMap<string, string> = new Map([
   ["already_done", "done already"],
   ["already_cancelled", "cancelled already"]
 ])
-
-/** Who asks, for the record. */
-const actorOf = ({ sources }: Cli): string => {
-  const { environment } = sources()
-  return environment.SUDO_USER ?? environment.USER ?? environment.LOGNAME ?? "command line"
-}

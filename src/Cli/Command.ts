@@ -86,6 +86,8 @@ export interface Wiring {
   ) => Promise<Layer.Layer<EngineServices | TellingServices, SupabaseError>>
   /** The database alone, for commands that invoke nothing. */
   readonly database: (database: Database) => Promise<Layer.Layer<Supabase, SupabaseError>>
+  /** The database that a demo left in a directory, alone. */
+  readonly embedded: (directory: string) => Promise<Layer.Layer<Supabase, SupabaseError>>
   /** Alerts and pings alone, as the settings want them; they need no project. */
   readonly telling: (settings: Settings) => Promise<Layer.Layer<Notifier | Ping>>
   readonly demo: (

@@ -1,5 +1,3 @@
-import { existsSync, readdirSync, writeFileSync } from "node:fs"
-import { join, resolve } from "node:path"
 import { Effect, Either, Layer, Redacted } from "effect"
 import { inspect } from "../Config/Load.ts"
 import { Summary } from "../Domain/Summary.ts"
@@ -7,36 +5,47 @@ import { tick } from "../Engine.ts"
 import { EmbeddedDatabase } from "../Services/EmbeddedDatabase.ts"
 import { COMMIT } from "../Version.ts"
 import type { Main } from "./Command.ts"
+import { keptDirectory, markDirectory } from "./DemoDirectory.ts"
 import { serveDemoFunction } from "./DemoFunction.ts"
-import { type CommandError, connectionError, exitOf, usageError } from "./Failure.ts"
+import { connectionError, exitOf } from "./Failure.ts"
 import { printSummary, watch } from "./TickOutput.ts"
 
 /** Three integrations of three organisations. Fixed ids, so that a demo can be talked about. */
 const INTEGRATIONS = [
-  ["1a000000-0000-4000-8000-000000000001", "0a000000-0000-4000-8000-000000000001", "dynamics"],
-  ["1b000000-0000-4000-8000-000000000002", "0b000000-0000-4000-8000-000000000002", "fortnox"],
-  ["1c000000-0000-4000-8000-000000000003", "0c000000-0000-4000-8000-000000000003", "xledger"]
+  [
+    "1a000000-0000-4000-8000-000000000001",
+    "0a000000-0000-4000-8000-000000000001",
+    "dynamics",
+    "Acme AS"
+  ],
+  [
+    "1b000000-0000-4000-8000-000000000002",
+    "0b000000-0000-4000-8000-000000000002",
+    "fortnox",
+    "Globex AB"
+  ],
+  [
+    "1c000000-0000-4000-8000-000000000003",
+    "0c000000-0000-4000-8000-000000000003",
+    "xledger",
+    "Initech"
+  ]
 ] as const
 
 /** Due since the second that has just begun; in a database that was kept, again now. */
 const MAKE_DUE = `
-insert into public.organization_integrations (id, org_id, integration_type, sync_schedule, timezone, next_run_at)
-values ($1, $2, $3, '0 2 * * 1-5', 'Europe/Oslo', date_trunc('second', now()))
+insert into public.organization_integrations (id, org_id, integration_type, org_name, sync_schedule, timezone, next_run_at)
+values ($1, $2, $3, $4, '0 2 * * 1-5', 'Europe/Oslo', date_trunc('second', now()))
 on conflict (id) do update set next_run_at = date_trunc('milliseconds', now())`
 
 /** The tick's summary. */
 export const json = Summary
 
-const MARKER = "SYNC_SCHEDULER_DEMO.txt"
-const MARKER_TEXT = `The database of "sync-scheduler demo --keep", made by PGlite. Open it with PGlite, or delete the directory.
-What happened is in the tables sync_run_log, sync_run_event and sync_tick.
-`
-
 /** `demo`: a whole tick by the real engine, on an embedded database and a function server inside this process. */
 export const main: Main = ({ arguments: given, terminal, wiring }) =>
   Effect.scoped(
     Effect.gen(function* () {
-      const directory = yield* chooseDirectory(given.value("keep"))
+      const directory = yield* keptDirectory(given.value("keep"))
       terminal.progress("Starting an embedded PostgreSQL with the real schema ...")
       const url = yield* serveDemoFunction
       const { settings } = inspect({
@@ -73,34 +82,9 @@ export const main: Main = ({ arguments: given, terminal, wiring }) =>
 const prepare = (directory: string | undefined) =>
   Effect.gen(function* () {
     const database = yield* EmbeddedDatabase
-    if (directory !== undefined) {
-      yield* Effect.sync(() => writeFileSync(join(directory, MARKER), MARKER_TEXT))
-    }
+    if (directory !== undefined) yield* markDirectory(directory)
     yield* Effect.forEach(INTEGRATIONS, (row) => database.query(MAKE_DUE, row), { discard: true })
   })
-
-/** The directory to keep the data in: a new one, an empty one, or one that an earlier demo made. */
-const chooseDirectory = (
-  wanted: string | undefined
-): Effect.Effect<string | undefined, CommandError> => {
-  if (wanted === undefined) return Effect.succeed(undefined)
-  const directory = resolve(wanted)
-  return Effect.try({
-    try: () => (existsSync(directory) ? readdirSync(directory) : []),
-    catch: () =>
-      usageError(`${directory} is not a directory that can be read`, "Name a new directory.")
-  }).pipe(
-    Effect.filterOrFail(
-      (names) => names.length === 0 || names.includes(MARKER),
-      () =>
-        usageError(
-          `${directory} is not empty and not from an earlier demo`,
-          "Name a new or an empty directory."
-        )
-    ),
-    Effect.as(directory)
-  )
-}
 
 /** From a checkout there is no program yet, and it is not on the PATH. */
 const isSource = COMMIT === "source"
@@ -108,7 +92,14 @@ const program = isSource ? "dist/sync-scheduler" : "sync-scheduler"
 
 const nextSteps = (directory: string | undefined): string =>
   [
-    ...(directory === undefined ? [] : ["", `The database is kept in ${directory}`]),
+    ...(directory === undefined
+      ? []
+      : [
+          "",
+          `The database is kept in ${directory}. Look around in it:`,
+          `  ${program} status --all --demo ${directory}`,
+          `  ${program} explain acme --demo ${directory}`
+        ]),
     "",
     "Next, with your Supabase project:",
     ...(isSource ? ["  npx --yes bun@1.4.5 run build"] : []),

@@ -39,7 +39,7 @@ export const execute = async (
 ): Promise<number> => {
   const environment = process.env
   const terminal = makeTerminal(
-    { stdout: process.stdout, stderr: process.stderr, environment },
+    { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, environment },
     formatOf(given)
   )
   const sources = (flags: Sources["flags"] = {}): Sources => ({ flags, environment, readFile })

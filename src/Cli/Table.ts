@@ -39,7 +39,7 @@ export const table = (
   const room = width === null ? Number.POSITIVE_INFINITY : width - before
   const line = (cells: ReadonlyArray<Cell>, isTitle = false): ReadonlyArray<string> => {
     const last = cells[columns.length - 1] ?? { text: "" }
-    const fits = Bun.stringWidth(last.text) <= room
+    const fits = last.text === "" || Bun.stringWidth(last.text) <= room
     const painted = columns.map(({ align }, index) => {
       const cell = index === columns.length - 1 && !fits ? { text: "" } : cells[index]
       const text = cell?.text ?? ""
@@ -63,5 +63,5 @@ const paint = (text: string, cell: Cell | undefined, style: Style): string =>
   cell?.paint === undefined || text === "" ? text : style[cell.paint](text)
 
 /** Breaks text between words into lines of a width; a longer word is broken where it must be. */
-const wrap = (text: string, width: number): ReadonlyArray<string> =>
+export const wrap = (text: string, width: number): ReadonlyArray<string> =>
   Bun.wrapAnsi(text, width, { hard: true, trim: true }).split("\n")

@@ -1,3 +1,4 @@
+import { createInterface } from "node:readline"
 import { Effect } from "effect"
 import { type Style, styleFor } from "./Style.ts"
 
@@ -20,12 +21,17 @@ export interface Terminal {
   readonly note: (line: string) => void
   /** Shows how far things are, on a terminal only; the line is replaced by the next one, and gone with null. */
   readonly progress: (line: string | null) => void
+  /** Asks a person and waits for a line; null when there is nobody to ask (stdin or stdout is no terminal). */
+  readonly ask: ((question: string) => Effect.Effect<string>) | null
+  /** Whether nobody reads stdout any more: what only shows things can end then. */
+  readonly isGone: () => boolean
   /** Whether data could not be written, as on a full disk; that is an error, unlike a reader that has gone. */
   readonly isLost: () => boolean
 }
 
 /** What a Terminal writes to: the two streams of a process. */
 export interface Streams {
+  readonly stdin: NodeJS.ReadStream
   readonly stdout: NodeJS.WriteStream
   readonly stderr: NodeJS.WriteStream
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -35,7 +41,7 @@ const CLEAR = "\r\u001b[K"
 
 /** A terminal over the process's streams. A reader that goes away is no error; a full disk is. */
 export const makeTerminal = (
-  { stdout, stderr, environment }: Streams,
+  { environment, stderr, stdin, stdout }: Streams,
   format: Terminal["format"]
 ): Terminal => {
   let shown = false
@@ -82,8 +88,34 @@ export const makeTerminal = (
       stderr.write(line.slice(0, (stderr.columns || 80) - 1))
       shown = true
     },
+    ask:
+      stdin.isTTY === true && stdout.isTTY === true && format === "text"
+        ? (question) => {
+            clear()
+            return askOn(stdin, stderr, question)
+          }
+        : null,
+    isGone: () => isGone,
     isLost: () => isLost
   }
 }
+
+/** One line of a person's, without its end; nothing when the input ends. Interrupting it gives the terminal back. */
+const askOn = (
+  input: NodeJS.ReadStream,
+  output: NodeJS.WriteStream,
+  question: string
+): Effect.Effect<string> =>
+  Effect.async((resume) => {
+    const lines = createInterface({ input, output, terminal: false })
+    let answer = ""
+    lines.once("line", (line) => {
+      answer = line.trim()
+      lines.close()
+    })
+    lines.once("close", () => resume(Effect.succeed(answer)))
+    output.write(question)
+    return Effect.sync(() => lines.close())
+  })
 
 const isPipeError = (error: Error): boolean => "code" in error && error.code === "EPIPE"

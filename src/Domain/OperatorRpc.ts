@@ -53,7 +53,8 @@ export const readNames = make({
         integration_id: Schema.String,
         org_id: Schema.String,
         org_name: Text,
-        integration_type: Schema.String
+        integration_type: Schema.String,
+        timezone: Schema.String
       })
     )
   })

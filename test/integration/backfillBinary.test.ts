@@ -1,4 +1,5 @@
 import { afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test"
+import { hostname } from "node:os"
 import { binaryPath } from "../support/binary.ts"
 import { startEngine } from "../support/EngineProcess.ts"
 import { ok, until } from "../support/FunctionBehaviour.ts"
@@ -60,7 +61,7 @@ test("--yes: the next tick runs exactly what was shown; then there is nothing to
   const asked = await json("backfill", id, "--from", "8h", "--yes", "--reason", "ERP was down")
   expect(asked.answer).toMatchObject({ dry_run: false, enabled: true, count: 6 })
   expect(await requests()).toMatchObject([
-    { status: "open", requested_by: "ada", reason: "ERP was down", claimed: 0 }
+    { status: "open", requested_by: `ada@${hostname()}`, reason: "ERP was down", claimed: 0 }
   ])
   expect((await json("run")).answer).toMatchObject({ triggered: 6, completed: 6, missed: 0 })
   expect(await backfilled()).toEqual(shown.slots)
@@ -120,8 +121,8 @@ test("killed in the middle: others go on, every slot once, each repeat with its 
 
 test("misuse: each with what to do", async () => {
   for (const [args, words] of [
-    [[], "needs <integration>"],
-    [["acme", "--from", "1d"], "not a UUID"],
+    [[], "needs <org>"],
+    [["acme", "--from", "1d"], 'no organisation or integration "acme"'],
     [[id], "--from is missing"],
     [[id, "--from", "2020-01-01"], "may have been deleted"],
     [["00000000-0000-4000-8000-000000000009", "--from", "1d"], "no integration"],

@@ -1,5 +1,5 @@
 import type { Command } from "../Command.ts"
-import { output, timezone } from "./Flags.ts"
+import { demo, output, scope, timezone } from "./Flags.ts"
 
 /** Commands that ask and tell how syncs go. Their code is loaded only when they run. */
 export const operating: ReadonlyArray<Command> = [
@@ -42,13 +42,8 @@ export const operating: ReadonlyArray<Command> = [
     flags: [
       { name: "from", value: "<when>", summary: "From then on; a day before --to by default" },
       { name: "to", value: "<when>", summary: "Before then; now by default" },
-      { name: "org", value: "<uuid>", summary: "Only this organisation" },
-      {
-        name: "integration",
-        value: "<uuid>",
-        repeatable: true,
-        summary: "Only this integration; may be repeated"
-      },
+      ...scope,
+      demo,
       output("text", "json", "jsonl")
     ],
     examples: [
@@ -65,19 +60,22 @@ export const operating: ReadonlyArray<Command> = [
       "over. With --yes the next ticks run them: oldest first, one at a time, after what is due by the\n" +
       "schedule, which goes on as it is. <when> is written as for audit.",
     positionals: [
-      { name: "integration", summary: "id of the integration, a UUID", optional: true }
+      { name: "org", summary: "organisation or integration, by name or id", optional: true },
+      { name: "integration", summary: "integration, by type or id", optional: true }
     ],
     flags: [
       { name: "from", value: "<when>", summary: "From then on" },
       { name: "to", value: "<when>", summary: "Before then; now by default" },
       { name: "yes", short: "y", summary: "Request it; without, nothing is changed" },
       { name: "reason", value: "<text>", summary: "Why, for the record" },
+      { name: "as", value: "<who>", summary: "Who, for the record; user@host by default" },
       { name: "cancel", value: "<backfill>", summary: "Cancel this request" },
+      demo,
       output("text", "json", "jsonl")
     ],
     examples: [
-      "sync-scheduler backfill 1a000000-0000-4000-8000-000000000001 --from 2026-11-01 --to 2026-11-08",
-      "sync-scheduler backfill 1a000000-0000-4000-8000-000000000001 --from 7d --yes --reason 'ERP down'"
+      "sync-scheduler backfill 'Acme AS' xledger --from 2026-11-01 --to 2026-11-08",
+      "sync-scheduler backfill 'Acme AS' xledger --from 7d --yes --reason 'ERP down'"
     ],
     load: () => import("../Backfill.ts")
   }
