@@ -137,7 +137,9 @@ const actionError = (action: ActionName, error: SupabaseError): CommandError => 
   return new CommandError({ exit: told.exit, errors: [{ ...first, hint }, ...rest] })
 }
 
-const encode = Schema.encodeSync(ActionReport)
+/** What became of the action. */
+export const json = ActionReport
+const encode = Schema.encodeSync(json)
 
 const print = (report: ActionReport, { label }: Subject, { terminal }: Cli) =>
   Effect.gen(function* () {

@@ -16,8 +16,8 @@ import type { Terminal } from "./Terminal.ts"
 /** Slots that people are shown unless they want all of them. */
 const SHOWN = 12
 
-/** What `explain -o json` prints. */
-export const ExplainJson = Schema.Struct({ now: Instant, explanations: Schema.Array(Shape) })
+/** An explanation for each integration. */
+export const json = Schema.Struct({ now: Instant, explanations: Schema.Array(Shape) })
 
 /** `explain`: whether an organisation's syncs ran, and why (not). Exit 0 whatever the answer: it is one. */
 export const main: Main = (cli) =>
@@ -54,7 +54,7 @@ interface Explained {
   readonly explanation: Explanation
 }
 
-const encode = Schema.encodeSync(ExplainJson)
+const encode = Schema.encodeSync(json)
 const encodeOne = Schema.encodeSync(Shape)
 
 const print = (

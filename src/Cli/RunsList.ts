@@ -61,7 +61,9 @@ export const statusesOf = ({
 
 const isStatus = (text: string): text is RunStatus => Object.hasOwn(RUN_APPEARANCE, text)
 
-const encode = Schema.encodeSync(RunsPage)
+/** A page of runs. */
+export const json = RunsPage
+const encode = Schema.encodeSync(json)
 
 const print = (page: RunsPage, terminal: Terminal): Effect.Effect<void> =>
   Effect.gen(function* () {

@@ -25,7 +25,9 @@ export const main: Main = (cli) =>
     })
   )
 
-const encode = Schema.encodeSync(RunDetail)
+/** The run. */
+export const json = RunDetail
+const encode = Schema.encodeSync(json)
 
 const lines = (
   detail: RunDetail & { readonly run: NonNullable<RunDetail["run"]> },

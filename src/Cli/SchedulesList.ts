@@ -43,9 +43,9 @@ const nextOf = ({ enabled, next_run_at }: IntegrationState): number =>
   enabled ? (next_run_at ?? Number.MAX_VALUE) : Number.MAX_VALUE
 
 const decodeState = Schema.decodeUnknown(StateName)
-const encode = Schema.encodeSync(
-  Overview.pick("now", "total", "integrations", "unreadable", "truncated")
-)
+/** The part of an overview that is about integrations. */
+export const json = Overview.pick("now", "total", "integrations", "unreadable", "truncated")
+const encode = Schema.encodeSync(json)
 
 const print = (overview: Overview, terminal: Terminal): Effect.Effect<void> =>
   Effect.gen(function* () {

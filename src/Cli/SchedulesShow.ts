@@ -46,7 +46,9 @@ export const main: Main = (cli) =>
     })
   )
 
-const encode = Schema.encodeSync(Shape)
+/** The integration. */
+export const json = Shape
+const encode = Schema.encodeSync(json)
 
 const lines = (one: IntegrationState, now: number, { style }: Terminal): ReadonlyArray<string> => {
   const at = (ms: number | null) => (ms === null ? "-" : Schedule.describeInstant(ms, one.timezone))

@@ -37,7 +37,9 @@ export const main: Main = (cli) =>
     })
   )
 
-const encode = Schema.encodeSync(Overview)
+/** How everything is. */
+export const json = Overview
+const encode = Schema.encodeSync(json)
 
 const print = (overview: Overview, all: boolean, terminal: Terminal): Effect.Effect<void> =>
   Effect.gen(function* () {

@@ -1,4 +1,4 @@
-import type { Command, Main, Positional } from "../Command.ts"
+import type { Command, Loaded, Positional } from "../Command.ts"
 import { demo, acting as flags, output } from "./Flags.ts"
 
 const target: ReadonlyArray<Positional> = [
@@ -18,10 +18,9 @@ const run: ReadonlyArray<Positional> = [
 const shared = [...flags, demo, output("text", "json", "jsonl")]
 
 const load =
-  (name: "pause" | "resume" | "trigger" | "retry" | "release") =>
-  async (): Promise<{ readonly main: Main }> => {
+  (name: "pause" | "resume" | "trigger" | "retry" | "release") => async (): Promise<Loaded> => {
     const actions = await import("../Acting.ts")
-    return { main: actions[name] }
+    return { main: actions[name], json: actions.json }
   }
 
 /** Commands with which people step in. All of them record who and why. Their code is loaded only when they run. */

@@ -20,7 +20,7 @@ export const timezone: Flag = {
 export const demo: Flag = {
   name: "demo",
   value: "<dir>",
-  summary: "Use the database that demo --keep <dir> left, instead of a project's"
+  summary: "Use the database that demo --keep <dir> left"
 }
 
 /** Which organisation and integrations. */
@@ -30,7 +30,7 @@ export const scope: ReadonlyArray<Flag> = [
     name: "integration",
     value: "<integration>",
     repeatable: true,
-    summary: "Only this integration: type, id, or its beginning; may be repeated"
+    summary: "Only this one: type, id, or its beginning; may be repeated"
   }
 ]
 
