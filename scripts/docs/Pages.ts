@@ -73,7 +73,7 @@ export const settingsPage = (): string =>
         code(credentialName(key))
       ])
     ),
-    "The standard variables `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` switch OpenTelemetry on; `NO_COLOR`, `TERM` and `COLUMNS` are honoured."
+    "On a terminal `NO_COLOR`, `TERM` and `COLUMNS` are honoured."
   ])
 
 const exitTable = (codes: ReadonlyArray<ExitMeaning>): string =>

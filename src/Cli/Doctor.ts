@@ -19,6 +19,7 @@ import {
 } from "./Doctor/Work.ts"
 import { type ExitCode, exitOf } from "./Failure.ts"
 import { type Style, safe } from "./Style.ts"
+import { wrap } from "./Table.ts"
 import type { Terminal } from "./Terminal.ts"
 
 /** `doctor`: everything that can be found wrong with a set-up, each with why it matters and what puts it right. */
@@ -121,6 +122,10 @@ const PAINT: Record<Finding["level"], keyof Style> = {
   error: "red"
 }
 
+/** Text that begins at a column, in lines that fit a terminal of this width; one line elsewhere. */
+const hanging = (text: string, column: number, width: number | null): ReadonlyArray<string> =>
+  width === null ? [safe(text)] : wrap(safe(text), Math.max(width - column, 20))
+
 const print = (findings: ReadonlyArray<Finding>, terminal: Terminal): Effect.Effect<void> => {
   const { format, print: say, printJson, style } = terminal
   const count = (level: Finding["level"]) => findings.filter((one) => one.level === level).length
@@ -128,9 +133,18 @@ const print = (findings: ReadonlyArray<Finding>, terminal: Terminal): Effect.Eff
   if (format === "json") return printJson({ errors, warnings, findings })
   if (format === "jsonl") return Effect.forEach(findings, printJson, { discard: true })
   const lines = findings.flatMap(({ check, fix, level, what, why }) => [
-    `${style[PAINT[level]](SYMBOLS[level])} ${check.padEnd(10)} ${safe(what)}`,
-    ...(why === null ? [] : [style.dim(`    why: ${safe(why)}`)]),
-    ...(fix === null ? [] : [`    fix: ${safe(fix)}`])
+    ...hanging(what, 13, terminal.width).map((line, index) =>
+      index === 0
+        ? `${style[PAINT[level]](SYMBOLS[level])} ${check.padEnd(10)} ${line}`
+        : `${" ".repeat(13)}${line}`
+    ),
+    ...(why === null ? [] : hanging(why, 9, terminal.width)).map((line, index) =>
+      style.dim(`${index === 0 ? "    why: " : " ".repeat(9)}${line}`)
+    ),
+    // Commands and SQL are to be copied: the terminal breaks them, not we.
+    ...(fix?.split("\n") ?? []).map(
+      (line, index) => `${index === 0 ? "    fix: " : " ".repeat(9)}${safe(line)}`
+    )
   ])
   const some = (n: number, noun: string) => `${n} ${noun}${n === 1 ? "" : "s"}`
   const verdict =

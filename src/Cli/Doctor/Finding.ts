@@ -65,7 +65,7 @@ export const findingCodes = {
 
 /**
  * One thing that the doctor looked at: how it stands (`what`), and when it is not well, why that matters and the command or
- * SQL that puts it right. `code` is stable; `ok` has none of the three.
+ * SQL that puts it right, in a line of its own where there is more to say. `code` is stable; `ok` has none of the three.
  */
 export const Finding = Schema.Struct({
   check: Schema.Literal(...CHECKS),

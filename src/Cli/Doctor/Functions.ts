@@ -23,7 +23,7 @@ export const functionFindings = (
     const policies = diagnosis?.policies ?? []
     const named = policies.flatMap(({ function_name }) => function_name ?? [])
     const usesDefault = policies.length === 0 || policies.some((one) => one.function_name === null)
-    const names = [...(usesDefault ? [null] : []), ...new Set(named)].slice(0, MOST)
+    const names = [...(usesDefault ? [null] : []), ...new Set(named.toSorted())].slice(0, MOST)
     const contacts = yield* Effect.forEach(
       names,
       (name) =>

@@ -12,7 +12,10 @@ const MOST = 20
 export const scheduleFindings = (diagnosis: Diagnosis): ReadonlyArray<Finding> => {
   const { integrations, refused, schedules } = diagnosis
   if (integrations === null || integrations === undefined) return []
-  const wrong = (schedules ?? []).flatMap(({ count, ids, schedule, timezone }) =>
+  const inOrder = (schedules ?? []).toSorted(
+    (a, b) => b.count - a.count || (a.ids[0] ?? "").localeCompare(b.ids[0] ?? "")
+  )
+  const wrong = inOrder.flatMap(({ count, ids, schedule, timezone }) =>
     Either.match(Schedule.parse(schedule, timezone), {
       onRight: () => [],
       onLeft: ({ detail, hint, reason }) => [
@@ -84,7 +87,7 @@ const named = (ids: ReadonlyArray<string>, count: number): string =>
 const fixOf = (reason: string, hint: string, id: string): string => {
   const column = reason === "Timezone" ? "timezone = 'Europe/Oslo'" : "sync_schedule = '<cron>'"
   const sql = `update public.organization_integrations set ${column} where id = '${id}';`
-  return `${hint} ${sql}`.trim()
+  return hint === "" ? sql : `${hint}\n${sql}`
 }
 
 /** Where an integration's own timeout does not go together with the settings. */

@@ -1,0 +1,52 @@
+import { expect } from "bun:test"
+import { join } from "node:path"
+import { type RunOptions, runBinary, runOnTerminal } from "./runBinary.ts"
+
+const FOLDER = join(import.meta.dir, "../transcripts")
+
+/** What differs from run to run, and what stands for it. */
+export type Replacements = ReadonlyArray<readonly [what: RegExp | string, by: string]>
+
+/** How a transcript is made: into a pipe, or on a terminal of `columns`. */
+export interface TranscriptOptions extends RunOptions {
+  readonly columns?: number
+  readonly replacements?: Replacements
+}
+
+/** A command line as somebody would see it: the line, what it prints, and how it ends. */
+export const transcriptOf = async (
+  args: ReadonlyArray<string>,
+  { columns, replacements = [], ...options }: TranscriptOptions
+): Promise<string> => {
+  const { code, shown } =
+    columns === undefined ? await piped(args, options) : await onTerminal(args, columns, options)
+  const line = ["sync-scheduler", ...args.map((arg) => (/[\s*]/.test(arg) ? `"${arg}"` : arg))]
+  const text = `$ ${line.join(" ")}\n${shown.trimEnd()}\n[exit ${code}]\n`
+  return replacements.reduce((done, [what, by]) => done.replaceAll(what, by), text)
+}
+
+const piped = async (args: ReadonlyArray<string>, options: RunOptions) => {
+  const { code, stderr, stdout } = await runBinary(args, options)
+  return { code, shown: `${stdout}${stderr}` }
+}
+
+/** Without colours; a line of progress is gone when the next one is there. */
+const onTerminal = async (args: ReadonlyArray<string>, columns: number, options: RunOptions) => {
+  const env = { ...options.env, NO_COLOR: "1" }
+  const { code, shown } = await runOnTerminal(args, columns, { ...options, env })
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the terminal's own
+  const settled = shown.replaceAll("\r\n", "\n").replaceAll(/[^\n]*\r\u001b\[K/g, "")
+  return { code, shown: settled }
+}
+
+/**
+ * Holds a transcript to test/transcripts/<name>.txt, which is there for people to read as well;
+ * `UPDATE_TRANSCRIPTS=1 bun test ...` writes it anew.
+ */
+export const expectTranscript = async (name: string, text: string): Promise<void> => {
+  const file = Bun.file(join(FOLDER, `${name}.txt`))
+  if (process.env.UPDATE_TRANSCRIPTS === "1") await Bun.write(file, text)
+  const committed = (await file.exists()) ? await file.text() : ""
+  const hint = `${name}.txt (else: UPDATE_TRANSCRIPTS=1 bun test test/integration/transcripts.test.ts)`
+  expect([hint, ...text.split("\n")]).toEqual([hint, ...committed.split("\n")])
+}
