@@ -84,6 +84,8 @@ export const textOf = ({ fleet, machine, rows, startup, ticks }: Results): strin
   })
   const startupText = `Start to exit, nothing due\n${columns([
     ["a compiled hello", spread(startup.hello)],
+    ["help", spread(startup.help)],
+    ["ready, nobody there", spread(startup.ready)],
     ["the binary, direct", spread(startup.idleDirect)],
     ["the binary, supabase-js", spread(startup.idleApi)]
   ])}`
