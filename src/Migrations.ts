@@ -24,6 +24,9 @@ import schemaCompatibility from "../supabase/migrations/20261125000500_schema_co
   type: "text"
 }
 import doctor from "../supabase/migrations/20261125000600_doctor.sql" with { type: "text" }
+import genericPlans from "../supabase/migrations/20261125000700_generic_plans.sql" with {
+  type: "text"
+}
 import schema from "../supabase/schema.sql" with { type: "text" }
 
 /** One file of supabase/migrations: `<version>_<name>.sql`. `version` is 14 digits of UTC. */
@@ -55,7 +58,8 @@ export const migrations: ReadonlyArray<Migration> = [
   { version: "20261125000300", name: "health", sql: health },
   { version: "20261125000400", name: "ticket", sql: ticket },
   { version: "20261125000500", name: "schema_compatibility", sql: schemaCompatibility },
-  { version: "20261125000600", name: "doctor", sql: doctor }
+  { version: "20261125000600", name: "doctor", sql: doctor },
+  { version: "20261125000700", name: "generic_plans", sql: genericPlans }
 ]
 
 /** The whole schema as the migrations leave it, object by object: the definition of anything that is missing is here. */

@@ -417,6 +417,7 @@ CREATE OR REPLACE FUNCTION public.begin_sync_run(p_run_id uuid, p_lease_token uu
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -481,6 +482,7 @@ CREATE OR REPLACE FUNCTION public.claim_sync_runs(p_engine_id text, p_claim_toke
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_slot jsonb;
@@ -530,6 +532,7 @@ CREATE OR REPLACE FUNCTION public.complete_sync_run(p_run_id uuid, p_lease_token
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 begin
   if p_status is null or p_status not in ('completed', 'failed') then
@@ -553,6 +556,7 @@ CREATE OR REPLACE FUNCTION public.finish_sync_tick(p_tick_id uuid, p_engine_id t
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   -- <host>-<pid>-<4 hex digits>: the clock is the host's, whatever process looks at it.
@@ -591,6 +595,7 @@ CREATE OR REPLACE FUNCTION public.heartbeat_sync_run(p_run_id uuid, p_lease_toke
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -762,6 +767,7 @@ CREATE OR REPLACE FUNCTION public.read_due_integrations(p_limit integer DEFAULT 
  SET enable_bitmapscan TO 'off'
  SET enable_sort TO 'off'
  SET jit TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -827,6 +833,7 @@ CREATE OR REPLACE FUNCTION public.read_pending_runs(p_engine_id text, p_limit in
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -1459,6 +1466,7 @@ CREATE OR REPLACE FUNCTION public.release_sync_claims(p_engine_id text, p_run_id
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_released integer;
@@ -1629,6 +1637,7 @@ CREATE OR REPLACE FUNCTION public.return_sync_starts(p_engine_id text, p_starts 
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_start record;
@@ -1672,6 +1681,7 @@ CREATE OR REPLACE FUNCTION public.settle_sync_runs(p_engine_id text, p_settlemen
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_quiescence constant interval := sync_scheduler.seconds(coalesce(p_quiescence_seconds, 430));
@@ -1714,6 +1724,7 @@ CREATE OR REPLACE FUNCTION public.start_sync_runs(p_engine_id text, p_starts jso
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_adopt_after constant interval := sync_scheduler.seconds(coalesce(p_adopt_after_seconds, 10));
@@ -1764,6 +1775,7 @@ CREATE OR REPLACE FUNCTION public.sweep_sync_runs(p_engine_id text, p_quiescence
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -2968,6 +2980,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.open_tick(p_tick_id uuid, p_engine_id 
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -3004,6 +3017,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.open_tick_with_backfills(p_tick_id uui
  SET search_path TO ''
  SET enable_seqscan TO 'off'
  SET jit TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_tick constant jsonb := sync_scheduler.open_tick(p_tick_id, p_engine_id, p_options);
@@ -3217,7 +3231,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.schema_version()
  RETURNS text
  LANGUAGE sql
  IMMUTABLE
-RETURN '20261125000600'::text;
+RETURN '20261125000700'::text;
 
 CREATE OR REPLACE FUNCTION sync_scheduler.seconds(p_seconds numeric)
  RETURNS interval

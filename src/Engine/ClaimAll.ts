@@ -1,8 +1,12 @@
-import { Effect } from "effect"
+import { Effect, Random } from "effect"
+import { elsewhere } from "../Domain/PageCursor.ts"
 import type { DuePage, OpenedTick } from "../Services/Ledger.ts"
 import { claimBackfills } from "./Backfilling.ts"
-import { makeClaiming } from "./Claiming.ts"
+import { type Claiming, makeClaiming } from "./Claiming.ts"
 import type { TickContext } from "./TickContext.ts"
+
+/** How often a tick gives way to other engines; then it leaves them what it did not come to. */
+const MAX_MOVES = 200
 
 /**
  * Everything there is to start: what waits, then every due page, then further slots of the same integrations, and when
@@ -12,17 +16,38 @@ export const claimAll = (opened: OpenedTick, tick: TickContext) =>
   Effect.gen(function* () {
     const claiming = yield* makeClaiming(tick)
     yield* claiming.adopt(opened)
-    let page: DuePage = opened
-    for (;;) {
-      yield* claiming.claimPage(page)
-      if (page.cursor === null || (yield* claiming.isOver)) break
-      const next = yield* claiming.read(page.cursor)
-      if (next === null) break
-      page = next
-    }
+    yield* claimPages(opened, claiming)
     yield* claiming.claimBacklog
     if (opened.backfills && !claiming.hasBacklog()) yield* claimBackfills(claiming, tick)
   }).pipe(
     Effect.ensuring(Effect.sync(() => tick.claimed.end())),
     Effect.withSpan("Engine.claimAll")
   )
+
+/**
+ * Every page of what is due. Where another engine works on the same page, it goes on elsewhere among what is due, and
+ * comes back at the end for what is left, so that several engines spread over different pages.
+ */
+const claimPages = (opened: OpenedTick, claiming: Claiming) =>
+  Effect.gen(function* () {
+    let page: DuePage = opened
+    let moves = 0
+    let isLeftOver = false
+    for (;;) {
+      const isTaken = yield* claiming.claimPage(page, moves < MAX_MOVES)
+      if (yield* claiming.isOver) return
+      let cursor = page.cursor
+      const slot = page.due.at(-1)?.next_run_at ?? null
+      if (isTaken && slot !== null) {
+        moves += 1
+        isLeftOver = true
+        cursor = elsewhere(slot, yield* Random.next)
+      } else if (cursor === null) {
+        if (!isLeftOver) return
+        isLeftOver = false
+      }
+      const next = yield* claiming.readPage(cursor)
+      if (next === null) return
+      page = next
+    }
+  })

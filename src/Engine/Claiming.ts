@@ -10,6 +10,13 @@ import type { TickContext } from "./TickContext.ts"
 
 /** The most slots in one claim; the SQL function enforces the same. */
 const MAX_BATCH = 100
+/** Reasons that mean that another engine was faster. */
+const LOST: ReadonlySet<string> = new Set(["locked", "lost_race"])
+/** How many slots are tried first where another engine was met, and how many at most: as many may be lost again. */
+const PROBE = 5
+const MAX_SHARED = 10
+/** Skipped integrations that a tick remembers, so as not to read them again. */
+const MAX_PASSED = 100_000
 /** Integrations with more due slots that one tick works off in turn; the others go on in the next tick. */
 const MAX_BACKLOG = 1000
 
@@ -20,9 +27,18 @@ export const makeClaiming = (tick: TickContext) =>
     const lock = yield* Lock
     /** Integrations with a run of ours under way and more slots due. */
     const backlog = new Set<string>()
+    /** Integrations that were skipped: they are not read again in this tick. */
+    const passed = new Set<string>()
     let offered = 0
     let batchSize = 0
     let isStopped = false
+    /** Another engine was met. */
+    let isShared = false
+
+    /** Until few claimed runs wait to be started. */
+    const untilWanted = Effect.suspend(() =>
+      tick.claimed.untilAtMost(Math.floor(tick.places.claimAhead / 2))
+    )
 
     const isOver = Effect.map(
       Clock.currentTimeMillis,
@@ -37,10 +53,26 @@ export const makeClaiming = (tick: TickContext) =>
         return tick.observe({ _tag: "Skip", skip: report })
       })
 
-    const read = (cursor: string | null, ids?: ReadonlyArray<string>) =>
+    const read = (cursor: string | null, limit: number, ids?: ReadonlyArray<string>) =>
       ledger
-        .readDue(cursor, ids === undefined ? tick.scope : { ...tick.scope, integrationIds: ids })
+        .readDue(
+          cursor,
+          ids === undefined ? tick.scope : { ...tick.scope, integrationIds: ids },
+          limit
+        )
         .pipe(Effect.catchAll((error) => Effect.as(fail(error), null)))
+
+    /**
+     * The page after a cursor. Once another engine was met, only when it is wanted and as much of it as is claimed at
+     * once: few slots first, more while none is lost.
+     */
+    const readPage = (cursor: string | null) =>
+      Effect.gen(function* () {
+        if (!isShared) return yield* read(cursor, MAX_BATCH)
+        yield* untilWanted
+        batchSize = Math.min(Math.max(batchSize * 2, PROBE), MAX_SHARED)
+        return yield* read(cursor, batchSize)
+      })
 
     /** Runs that wait in the ledger: retries, and claims whose engine is gone. */
     const adopt = (opened: OpenedTick) =>
@@ -106,12 +138,16 @@ export const makeClaiming = (tick: TickContext) =>
       }
     }
 
-    /** Claims, whatever interrupts it: what is claimed is handed over, and from there it is given back. */
+    /**
+     * Claims, whatever interrupts it: what is claimed is handed over, and from there it is given back. Answers how many
+     * slots another engine was faster with.
+     */
     const claimBatch = (slots: ReadonlyArray<Slot>, now: number) =>
       Effect.uninterruptible(
         Effect.flatMap(claim(slots), (claims) => {
           hand(claims.claimed, new Map(slots.map((slot) => [slot.integration_id, slot])), now)
-          return account(claims, slots, now)
+          const lost = claims.skipped.filter(({ reason }) => LOST.has(reason))
+          return Effect.as(account(claims, slots, now), lost.length)
         })
       )
 
@@ -121,6 +157,7 @@ export const makeClaiming = (tick: TickContext) =>
         const bySlot = new Map(slots.map((slot) => [slot.integration_id, slot]))
         const notMovedOn = new Set<string>()
         for (const one of skipped) {
+          if (passed.size < MAX_PASSED) passed.add(one.integration_id)
           const slot = bySlot.get(one.integration_id)
           if (one.reason !== "already_recorded") notMovedOn.add(one.integration_id)
           if (one.reason === "schedule_error") tick.tally.error(scheduleError(slot))
@@ -133,26 +170,37 @@ export const makeClaiming = (tick: TickContext) =>
         }
       })
 
-    /** Claims in batches, a little ahead of the starts; more at a time while those wait for claims. */
-    const claimSlots = (slots: ReadonlyArray<Slot>, now: number) =>
+    /**
+     * Claims in batches, a little ahead of the starts; more at a time while those wait for claims. With `yieldToOthers` it
+     * stops where another engine works off the same slots, and answers that it did.
+     */
+    const claimSlots = (slots: ReadonlyArray<Slot>, now: number, yieldToOthers = false) =>
       Effect.gen(function* () {
         const { claimed, places } = tick
         for (let at = 0; at < slots.length; ) {
-          yield* claimed.untilAtMost(Math.floor(places.claimAhead / 2))
-          if (yield* isOver) return
+          yield* untilWanted
+          if (yield* isOver) return false
           const { claimAhead } = places
-          batchSize = claimed.size === 0 ? Math.max(batchSize * 2, claimAhead) : claimAhead
+          if (isShared) batchSize = Math.min(Math.max(batchSize, PROBE), MAX_SHARED)
+          else batchSize = claimed.size === 0 ? Math.max(batchSize * 2, claimAhead) : claimAhead
           const size = Math.min(batchSize, MAX_BATCH, tick.limit - offered)
-          yield* claimBatch(slots.slice(at, at + size), now)
+          const lost = yield* claimBatch(slots.slice(at, at + size), now)
           at += size
+          isShared ||= lost > 0
+          if (yieldToOthers && lost * 2 > size) {
+            batchSize = 0
+            return true
+          }
         }
+        return false
       })
 
-    const claimPage = (page: DuePage) =>
+    const claimPage = (page: DuePage, yieldToOthers = false) =>
       Effect.gen(function* () {
         for (const row of page.unreadable) tick.tally.error(unreadableError(row))
-        const planned = yield* Effect.forEach(page.due, (due) => plan(due, page.now))
-        yield* claimSlots(planned.flat(), page.now)
+        const unseen = page.due.filter(({ integration_id }) => !passed.has(integration_id))
+        const planned = yield* Effect.forEach(unseen, (due) => plan(due, page.now))
+        return yield* claimSlots(planned.flat(), page.now, yieldToOthers)
       })
 
     /** Integrations of the backlog whose run is over, as soon as there is one. */
@@ -165,14 +213,24 @@ export const makeClaiming = (tick: TickContext) =>
     /** The next slots of integrations whose run is over, one at a time each, in turn, until none is due. */
     const claimBacklog = Effect.gen(function* () {
       while (backlog.size > 0 && !(yield* isOver)) {
-        const page = yield* read(null, yield* takeReady)
+        const page = yield* read(null, MAX_BATCH, yield* takeReady)
         if (page === null) return
         yield* claimPage(page)
       }
     })
 
     const hasBacklog = () => backlog.size > 0
-    return { adopt, claimPage, claimSlots, claimBacklog, hasBacklog, takeReady, read, isOver, fail }
+    return {
+      adopt,
+      claimPage,
+      claimSlots,
+      claimBacklog,
+      hasBacklog,
+      takeReady,
+      readPage,
+      isOver,
+      fail
+    }
   })
 export type Claiming = Effect.Effect.Success<ReturnType<typeof makeClaiming>>
 

@@ -45,7 +45,7 @@ export const preview = (options: {
     let now = 0
     let cursor: string | null = null
     do {
-      const page: DuePage = yield* ledger.readDue(cursor, options.scope ?? {})
+      const page: DuePage = yield* ledger.readDue(cursor, options.scope ?? {}, 100)
       errors.push(...page.unreadable.map(unreadableError))
       for (const integration of page.due) {
         const slot = decide(integration, page.now, settings)

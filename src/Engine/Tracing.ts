@@ -55,7 +55,7 @@ export const remembering =
     return {
       ...ledger,
       openTick: (tickId, scope) => Effect.tap(ledger.openTick(tickId, scope), remember),
-      readDue: (cursor, scope) => Effect.tap(ledger.readDue(cursor, scope), remember)
+      readDue: (...page) => Effect.tap(ledger.readDue(...page), remember)
     }
   }
 

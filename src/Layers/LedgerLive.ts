@@ -173,10 +173,10 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
         })),
         Effect.withSpan("Ledger.readSchema", { captureStackTrace: false })
       ),
-      readDue: Effect.fn("Ledger.readDue")(function* (cursor, scope) {
+      readDue: Effect.fn("Ledger.readDue")(function* (cursor, scope, limit) {
         const answer = yield* supabase
           .call(Rpc.readDue, {
-            p_limit: PAGE,
+            p_limit: limit,
             ...(cursor === null ? {} : { p_cursor: cursor }),
             ...scopeArguments(scope)
           })

@@ -72,8 +72,12 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
     ) => Effect.Effect<OpenedTick, SupabaseError>
     /** What the database says about its schema. Reads only. */
     readonly readSchema: Effect.Effect<DatabaseSchema, SupabaseError>
-    /** The page after `cursor`; null for the first. Reads only. */
-    readonly readDue: (cursor: string | null, scope: Scope) => Effect.Effect<DuePage, SupabaseError>
+    /** The page after `cursor`, null for the first, of at most `limit` (1 to 100) integrations. Reads only. */
+    readonly readDue: (
+      cursor: string | null,
+      scope: Scope,
+      limit: number
+    ) => Effect.Effect<DuePage, SupabaseError>
     /** Up to 100 requests for slots of the past that can go on now, one for an integration, oldest first. Reads only. */
     readonly readBackfills: (scope: Scope) => Effect.Effect<
       {
