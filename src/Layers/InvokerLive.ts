@@ -1,10 +1,20 @@
-import { Clock, Duration, Effect, Either, Layer, Option, Redacted } from "effect"
+import {
+  Clock,
+  Duration,
+  Effect,
+  Either,
+  FiberRef,
+  Layer,
+  Option,
+  Redacted,
+  type Tracer
+} from "effect"
 import { InvokeError } from "../Domain/Errors.ts"
 import { format } from "../Domain/Instant.ts"
 import { type Answer, judge } from "../Domain/Outcome.ts"
 import type { Invocation } from "../Domain/Run.ts"
 import { Token } from "../Domain/Token.ts"
-import { annotateTraced, traced } from "../Domain/Tracing.ts"
+import { annotateTraced, isTraced, traced } from "../Domain/Tracing.ts"
 import { parseUrl } from "../Domain/Url.ts"
 import { type BoundedAnswer, boundedFetch, type FetchFailure } from "../Http/BoundedFetch.ts"
 import { Invoker, type WarmUp } from "../Services/Invoker.ts"
@@ -186,9 +196,12 @@ const toWarmUp = (latencyMs: number, contact: Either.Either<BoundedAnswer, Invok
     }
   })
 
-/** The current span in W3C form, or a trace of its own where tracing is off. *Source*: W3C Trace Context, section 3.2. */
+/**
+ * The current span in W3C form; a trace of its own while nobody looks at spans, because the platform throttles by trace.
+ * *Source*: W3C Trace Context, section 3.2.
+ */
 const traceparent: Effect.Effect<string> = Effect.gen(function* () {
-  const span = yield* Effect.option(Effect.currentSpan)
+  const span = (yield* FiberRef.get(isTraced)) ? yield* Effect.option(Effect.currentSpan) : none
   if (Option.isSome(span)) {
     const { traceId, spanId, sampled } = span.value
     const text = `00-${traceId}-${spanId}-${sampled ? "01" : "00"}`
@@ -198,3 +211,5 @@ const traceparent: Effect.Effect<string> = Effect.gen(function* () {
   const hex = `${token.next()}${token.next()}`.replaceAll("-", "")
   return `00-${hex.slice(0, 32)}-${hex.slice(32, 48)}-00`
 })
+
+const none: Option.Option<Tracer.Span> = Option.none()

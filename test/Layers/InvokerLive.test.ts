@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "bun:test"
 import { join } from "node:path"
 import { Effect, Fiber, Redacted } from "effect"
 import type { Invocation } from "../../src/Domain/Run.ts"
+import { isTraced } from "../../src/Domain/Tracing.ts"
 import { type InvokerOptions, urlOf } from "../../src/Layers/InvokerLive.ts"
 import { Invoker, type WarmUp } from "../../src/Services/Invoker.ts"
 import {
@@ -313,25 +314,27 @@ describe("what the function is told", () => {
     expect(request).toStartWith("POST /functions/v1/xledger_sync-2 HTTP/1.1\r\n")
   })
 
-  it("carries on the trace of the tick", async () => {
+  it("carries on the trace that somebody records", async () => {
     const server = await serve(says("200 OK", "{}", json))
     const traceId = await Effect.runPromise(
       Effect.zipRight(
         invoke(server.url),
         Effect.map(Effect.currentSpan, (span) => span.traceId)
-      ).pipe(Effect.withSpan("tick"))
+      ).pipe(Effect.withSpan("run"), Effect.locally(isTraced, true))
     )
     expect(headerOf(server.requests[0] ?? "", "traceparent")).toMatch(
       new RegExp(`^00-${traceId}-[0-9a-f]{16}-01$`)
     )
   })
 
-  it("has a valid trace of its own where tracing is off", async () => {
+  it("has a valid trace of its own while nobody does, also beside others in one tick", async () => {
     const server = await serve(says("200 OK", "{}", json))
+    const both = Effect.zipRight(invoke(server.url), invoke(server.url))
+    await Effect.runPromise(Effect.withSpan(both, "tick"))
     await Effect.runPromise(Effect.withTracerEnabled(invoke(server.url), false))
-    expect(headerOf(server.requests[0] ?? "", "traceparent")).toMatch(
-      /^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/
-    )
+    const parents = server.requests.map((request) => headerOf(request, "traceparent") ?? "")
+    for (const parent of parents) expect(parent).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00$/)
+    expect(new Set(parents.map((parent) => parent.slice(3, 35))).size).toBe(3)
   })
 
   it("does not leak a key that is no header", async () => {
