@@ -162,6 +162,16 @@ export const buildInfo = gauge("build_info", {
 })
 buildInfo.set(1, VERSION, COMMIT)
 
+export const apis = gauge("accounting_apis", {
+  help: "Accounting APIs by what is known of their health, from syncs and probes.",
+  labels: [{ name: "provider" }, { name: "status" }]
+})
+
+export const probes = counter("probes_total", {
+  help: "Probes of accounting APIs by what they found.",
+  labels: [{ name: "provider" }, { name: "result" }]
+})
+
 /** All of them, in the order in which they are shown. */
 export const definitions = [
   buildInfo,
@@ -186,5 +196,7 @@ export const definitions = [
   invokeDuration,
   inFlight,
   clockSkew,
+  apis,
+  probes,
   notifications
 ] as const

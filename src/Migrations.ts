@@ -19,6 +19,7 @@ import operatorNames from "../supabase/migrations/20261125000150_operator_names.
   type: "text"
 }
 import health from "../supabase/migrations/20261125000300_health.sql" with { type: "text" }
+import probes from "../supabase/migrations/20261125000350_probes.sql" with { type: "text" }
 import ticket from "../supabase/migrations/20261125000400_ticket.sql" with { type: "text" }
 import schemaCompatibility from "../supabase/migrations/20261125000500_schema_compatibility.sql" with {
   type: "text"
@@ -56,6 +57,7 @@ export const migrations: ReadonlyArray<Migration> = [
   { version: "20261125000100", name: "operator", sql: operator },
   { version: "20261125000150", name: "operator_names", sql: operatorNames },
   { version: "20261125000300", name: "health", sql: health },
+  { version: "20261125000350", name: "probes", sql: probes },
   { version: "20261125000400", name: "ticket", sql: ticket },
   { version: "20261125000500", name: "schema_compatibility", sql: schemaCompatibility },
   { version: "20261125000600", name: "doctor", sql: doctor },

@@ -84,6 +84,7 @@ alter table public.organization_integrations add constraint organization_integra
 alter table public.organization_integrations add constraint organization_integrations_max_attempts_check CHECK (((max_attempts >= 1) AND (max_attempts <= 100)));
 alter table public.organization_integrations add constraint organization_integrations_on_unknown_check CHECK ((on_unknown = ANY (ARRAY['retry'::text, 'hold'::text])));
 alter table public.organization_integrations add constraint organization_integrations_pkey PRIMARY KEY (id);
+CREATE INDEX organization_integrations_apis ON public.organization_integrations USING btree (integration_type, COALESCE(health_url, ''::text), COALESCE(health_method, 'HEAD'::text)) WHERE enabled;
 CREATE INDEX organization_integrations_due ON public.organization_integrations USING btree (next_run_at, id) WHERE enabled;
 CREATE INDEX organization_integrations_uncomputed ON public.organization_integrations USING btree (id) WHERE (enabled AND (next_run_at IS NULL) AND (schedule_error IS NULL) AND (sync_schedule IS NOT NULL));
 CREATE INDEX organization_integrations_warm_up ON public.organization_integrations USING btree (next_run_at) WHERE (enabled AND warm_up);
@@ -472,6 +473,70 @@ begin
 end
 $function$;
 grant execute on function public.cancel_sync_backfill(uuid,text,text) to service_role;
+
+CREATE OR REPLACE FUNCTION public.claim_sync_probes(p_engine_id text, p_token uuid, p_apis jsonb, p_asked boolean DEFAULT false, p_dry_run boolean DEFAULT false)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET lock_timeout TO '250ms'
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_probes jsonb := '[]';
+  v_waiting jsonb := '[]';
+  v_reason text;
+  v_until timestamptz;
+  v_api record;
+  h public.integration_health;
+begin
+  if coalesce(p_engine_id, '') = '' or p_token is null then
+    raise exception 'claim_sync_probes: p_engine_id and p_token are required' using errcode = '22023';
+  elsif jsonb_typeof(p_apis) is distinct from 'array' or jsonb_array_length(p_apis) > 1000 then
+    raise exception 'claim_sync_probes: p_apis must be a JSON array of at most 1,000' using errcode = '22023';
+  end if;
+  for v_api in
+    select a.provider, a.host, array(select jsonb_array_elements_text(a.types)) as types,
+           array(select jsonb_array_elements_text(a.urls)) as urls
+      from jsonb_to_recordset(p_apis) as a(provider text, host text, types jsonb, urls jsonb)
+     where a.provider is not null and a.host is not null order by a.provider, a.host
+  loop
+    h := null;
+    if p_dry_run then
+      select * into h from public.integration_health where provider = v_api.provider and host = v_api.host;
+      h.provider := v_api.provider; h.host := v_api.host;
+    else
+      insert into public.integration_health (provider, host, next_probe_at, since, updated_at)
+      values (v_api.provider, v_api.host, v_now + interval '15 minutes' + interval '1 second' * (abs(hashtext(v_api.host)::bigint) % 180),
+              v_now, v_now)
+        on conflict do nothing;
+      select * into h from public.integration_health where provider = v_api.provider and host = v_api.host for update skip locked;
+    end if;
+    v_reason := case when h.host is null then 'locked' else sync_scheduler.probe_refusal(h, v_api.types, v_api.urls, p_asked) end;
+    if v_reason is not null then
+      v_until := case v_reason
+        when 'throttled' then greatest(h.throttled_until, h.passive_until) when 'passive' then h.passive_until
+        when 'too_soon' then greatest(h.last_probe_at + interval '15 minutes', h.next_probe_at)
+        when 'known_from_syncs' then h.last_sync_at + interval '15 minutes'
+        when 'interval' then h.next_probe_at when 'backoff' then h.next_probe_at end;
+      v_waiting := v_waiting || jsonb_build_array(jsonb_build_object('provider', v_api.provider, 'host', v_api.host,
+        'reason', v_reason, 'until', sync_scheduler.iso(v_until)));
+      continue;
+    end if;
+    v_probes := v_probes || jsonb_build_array(jsonb_build_object('provider', v_api.provider, 'host', v_api.host));
+    continue when p_dry_run;
+    update public.integration_health set last_probe_at = v_now, next_probe_at = v_now + interval '15 minutes', probes = probes + 1,
+      probe_token = p_token, probing_until = v_now + interval '1 minute',
+      mode = 'active', passive_until = null, updated_at = v_now
+    where provider = h.provider and host = h.host;
+  end loop;
+  return jsonb_build_object('now', sync_scheduler.iso(v_now), 'probes', v_probes, 'waiting', v_waiting);
+end
+$function$;
+grant execute on function public.claim_sync_probes(text,uuid,jsonb,boolean,boolean) to service_role;
 
 CREATE OR REPLACE FUNCTION public.claim_sync_runs(p_engine_id text, p_claim_token uuid, p_slots jsonb)
  RETURNS jsonb
@@ -898,6 +963,36 @@ begin
 end
 $function$;
 grant execute on function public.read_sync_activity(uuid[],timestamp with time zone,timestamp with time zone,integer) to service_role;
+
+CREATE OR REPLACE FUNCTION public.read_sync_apis()
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO ''
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET jit TO 'off'
+AS $function$
+  with recursive source as (
+    (select i.integration_type::text as type, coalesce(i.health_url, '') as url, coalesce(i.health_method, 'HEAD') as method
+       from public.organization_integrations i where i.enabled and i.integration_type is not null
+      order by i.integration_type, coalesce(i.health_url, ''), coalesce(i.health_method, 'HEAD') limit 1)
+    union all
+    select n.type, n.url, n.method from source s cross join lateral (
+      select i.integration_type::text as type, coalesce(i.health_url, '') as url, coalesce(i.health_method, 'HEAD') as method
+        from public.organization_integrations i
+       where i.enabled and (i.integration_type, coalesce(i.health_url, ''), coalesce(i.health_method, 'HEAD')) > (s.type, s.url, s.method)
+       order by i.integration_type, coalesce(i.health_url, ''), coalesce(i.health_method, 'HEAD') limit 1) n
+  ), some_of as (
+    select * from source limit 1000
+  )
+  select jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()),
+    'sources', coalesce((select jsonb_agg(jsonb_build_object('integration_type', s.type, 'health_url', nullif(s.url, ''),
+      'health_method', s.method) order by s.type, s.url, s.method) from some_of s), '[]'),
+    'health', coalesce((select jsonb_agg(sync_scheduler.health_json(a.h) order by (a.h).provider, (a.h).host) from (
+      select h from public.integration_health h order by h.provider, h.host limit 1000) a), '[]'))
+$function$;
+grant execute on function public.read_sync_apis() to service_role;
 
 CREATE OR REPLACE FUNCTION public.read_sync_audit(p_from timestamp with time zone, p_to timestamp with time zone DEFAULT NULL::timestamp with time zone, p_cursor text DEFAULT NULL::text, p_limit integer DEFAULT 20000, p_org_id uuid DEFAULT NULL::uuid, p_integration_ids uuid[] DEFAULT NULL::uuid[])
  RETURNS jsonb
@@ -1441,6 +1536,64 @@ begin
 end
 $function$;
 grant execute on function public.record_function_contact(text,text,numeric,boolean,boolean,text,boolean) to service_role;
+
+CREATE OR REPLACE FUNCTION public.record_sync_probe(p_engine_id text, p_token uuid, p_provider text, p_host text, p_result jsonb, p_jitter numeric DEFAULT 0)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO ''
+ SET lock_timeout TO '2s'
+AS $function$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_sign constant text := p_result ->> 'sign';
+  v_spread constant double precision := 1 + 0.2 * least(greatest(coalesce(p_jitter, 0), 0), 1);
+  v_was text;
+  h public.integration_health;
+begin
+  if v_sign is null or v_sign not in ('reachable', 'unreachable', 'throttled') then
+    raise exception 'record_sync_probe: p_result.sign must be reachable, unreachable or throttled' using errcode = '22023';
+  end if;
+  select * into h from public.integration_health where provider = p_provider and host = p_host for update;
+  if h.host is null or p_token is null or h.probe_token is distinct from p_token or h.probing_until <= v_now then
+    return jsonb_build_object('accepted', false, 'health', case when h.host is not null then sync_scheduler.health_json(h) end);
+  end if;
+  v_was := h.status;
+  update public.integration_health set probe_token = null, probing_until = null,
+    latency_ms = case when p_result ->> 'http_status' is not null
+      then coalesce(round((p_result ->> 'latency_ms')::numeric)::integer, latency_ms) else latency_ms end
+  where provider = h.provider and host = h.host returning * into h;
+  if v_sign = 'throttled' then
+    perform sync_scheduler.learn_throttled(h, p_result, null);
+  elsif v_sign = 'unreachable' and h.latency_ms is null and p_result ->> 'http_status' is null then
+    -- No probe was ever answered: more likely the engine's own way out than the API.
+    update public.integration_health set error_code = p_result ->> 'code',
+      next_probe_at = v_now + sync_scheduler.probe_wait(least(probes, 10)::integer) * v_spread,
+      detail = detail || jsonb_strip_nulls(jsonb_build_object('message', p_result ->> 'message')), updated_at = v_now
+    where provider = h.provider and host = h.host;
+  elsif v_sign = 'unreachable' then
+    perform sync_scheduler.learn_unreachable(h, p_result, null);
+    update public.integration_health set next_probe_at = v_now + sync_scheduler.probe_wait(consecutive_failures) * v_spread
+     where provider = h.provider and host = h.host;
+  else
+    update public.integration_health set status = 'healthy', since = case when status = 'healthy' then since else v_now end,
+      consecutive_failures = 0, error_code = null, http_status = (p_result ->> 'http_status')::integer,
+      start_limit = case when limited_until > v_now then start_limit end,
+      limited_until = case when limited_until > v_now then limited_until end, throttled_until = null,
+      detail = detail - 'message', next_probe_at = v_now + interval '15 minutes' * v_spread, updated_at = v_now
+    where provider = h.provider and host = h.host returning * into h;
+    if v_was <> 'healthy' then
+      perform sync_scheduler.resolve_incident('health', sync_scheduler.api_name(h.provider, h.host));
+    end if;
+    if p_result -> 'quota' <> 'null' then
+      perform sync_scheduler.learn_quota(h, p_result);
+    end if;
+  end if;
+  select * into h from public.integration_health where provider = p_provider and host = p_host;
+  return jsonb_build_object('accepted', true, 'health', sync_scheduler.health_json(h));
+end
+$function$;
+grant execute on function public.record_sync_probe(text,uuid,text,text,jsonb,numeric) to service_role;
 
 CREATE OR REPLACE FUNCTION public.redeem_sync_ticket(p_ticket text)
  RETURNS jsonb
@@ -2534,6 +2687,12 @@ CREATE OR REPLACE FUNCTION sync_scheduler.health_detail(h public.integration_hea
  STABLE
 RETURN jsonb_strip_nulls(jsonb_build_object('provider', (h).provider, 'host', (h).host, 'status', (h).status, 'mode', (h).mode, 'error_code', (h).error_code, 'error_message', ((h).detail ->> 'message'::text), 'http_status', (h).http_status, 'until', sync_scheduler.iso((h).throttled_until), 'probes_again', sync_scheduler.iso(COALESCE((h).passive_until, (h).next_probe_at)), 'failures', (h).consecutive_failures));
 
+CREATE OR REPLACE FUNCTION sync_scheduler.health_json(h public.integration_health)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+RETURN jsonb_build_object('provider', (h).provider, 'host', (h).host, 'status', (h).status, 'mode', (h).mode, 'since', sync_scheduler.iso((h).since), 'last_sync_at', sync_scheduler.iso((h).last_sync_at), 'last_probe_at', sync_scheduler.iso((h).last_probe_at), 'next_probe_at', sync_scheduler.iso((h).next_probe_at), 'throttled_until', sync_scheduler.iso((h).throttled_until), 'passive_until', sync_scheduler.iso((h).passive_until), 'start_limit', (h).start_limit, 'consecutive_failures', (h).consecutive_failures, 'latency_ms', (h).latency_ms, 'http_status', (h).http_status, 'error_code', (h).error_code, 'message', ((h).detail ->> 'message'::text), 'quota', ((h).detail -> 'quota'::text), 'probes', (h).probes);
+
 CREATE OR REPLACE FUNCTION sync_scheduler.history_json(p_integration_id uuid, p_from timestamp with time zone, p_to timestamp with time zone, p_limit integer)
  RETURNS jsonb
  LANGUAGE sql
@@ -3039,6 +3198,39 @@ begin
 end
 $function$;
 grant execute on function sync_scheduler.open_tick_with_backfills(uuid,text,jsonb) to service_role;
+
+CREATE OR REPLACE FUNCTION sync_scheduler.probe_refusal(h public.integration_health, p_types text[], p_urls text[], p_asked boolean)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+ SET search_path TO ''
+AS $function$
+  select case
+    when h.throttled_until > c.now then 'throttled'
+    when h.mode = 'passive' and (h.passive_until is null or h.passive_until > c.now) then 'passive'
+    when h.last_probe_at > c.now - interval '15 minutes' then 'too_soon'
+    when h.next_probe_at > c.now and not p_asked then case when h.consecutive_failures > 0 then 'backoff' else 'interval' end
+    when h.last_sync_at > c.now - interval '15 minutes' and h.consecutive_failures = 0 and not p_asked then 'known_from_syncs'
+    when exists (select 1 from public.sync_run_log l
+                  where l.status = 'running' and l.api_provider = h.provider and l.api_host = h.host)
+      then 'sync_running'
+    when exists (select 1 from public.sync_run_log l
+                  where l.status = 'pending' and coalesce(l.not_before, '-infinity') <= c.now + interval '1 minute'
+                    and (l.api_host = h.host or (l.api_host is null and l.integration_type = any (p_types))))
+      or exists (select 1 from public.organization_integrations i
+                  where i.enabled and i.next_run_at <= c.now + interval '1 minute' and i.schedule_error is null
+                    and (i.breaker_until is null or i.breaker_until <= c.now)
+                    and case when i.health_url is null then i.integration_type = any (p_types) else i.health_url = any (p_urls) end)
+      then 'sync_is_near'
+    end
+    from (select sync_scheduler.clock() as now) c
+$function$;
+
+CREATE OR REPLACE FUNCTION sync_scheduler.probe_wait(p_failures integer)
+ RETURNS interval
+ LANGUAGE sql
+ IMMUTABLE
+RETURN LEAST(('00:15:00'::interval * power((2)::double precision, (LEAST((GREATEST(p_failures, 1) - 1), 10))::double precision)), '02:00:00'::interval);
 
 CREATE OR REPLACE FUNCTION sync_scheduler.prune()
  RETURNS void

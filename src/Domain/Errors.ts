@@ -95,3 +95,19 @@ export class NotifyError extends Schema.TaggedError<NotifyError>()("NotifyError"
     return `${this.reason}: ${this.detail}`
   }
 }
+
+/**
+ * A probe of an accounting API that got no answer.
+ *
+ * - `Refused`: it was not sent, because the address is not one that may be probed: not https, with a user, a port of its own, or
+ *   not public. `NotResolved`: the name has no address. `NotReached`: no connection, or no valid certificate.
+ * - `TimedOut`: no answer in time. `Disconnected`: the connection broke before the answer.
+ */
+export class ProbeError extends Schema.TaggedError<ProbeError>()("ProbeError", {
+  reason: Schema.Literal("Refused", "NotResolved", "NotReached", "TimedOut", "Disconnected"),
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return `${this.reason}: ${this.detail}`
+  }
+}

@@ -1,0 +1,242 @@
+import { expect, test } from "bun:test"
+import { randomUUID } from "node:crypto"
+import { openApi, throttled } from "./Api.ts"
+import { at, json, type Ledger, onEachServer, type Row } from "./Ledger.ts"
+import { list } from "./Scene.ts"
+
+const HOST = "www.xledger.net"
+const xledger = { provider: "xledger", host: HOST, types: ["xledger"], urls: [] }
+const MINUTE = 60
+
+const claim = async (ledger: Ledger, more: Row = {}, apis: ReadonlyArray<Row> = [xledger]) => {
+  const token = randomUUID()
+  const answer = await ledger.call("claim_sync_probes", {
+    p_engine_id: "e1",
+    p_token: token,
+    p_apis: apis,
+    ...more
+  })
+  const hosts = list(answer.probes).map(({ host }) => String(host))
+  const reasons = list(answer.waiting).map(({ reason, until }) => `${reason} ${until ?? ""}`.trim())
+  return { token, hosts, reasons }
+}
+
+const record = (ledger: Ledger, token: string, sign: string, more: Row = {}, jitter = 0) =>
+  ledger.call("record_sync_probe", {
+    p_engine_id: "e1",
+    p_token: token,
+    p_provider: "xledger",
+    p_host: HOST,
+    p_result: { ...throttled(60, { sign, code: null, http_status: 401 }), latency_ms: 80, ...more },
+    p_jitter: jitter
+  })
+
+const health = async (ledger: Ledger): Promise<Row> =>
+  (await ledger.rows("select * from public.integration_health"))[0] ?? {}
+
+/** An API that was seen a long time ago and is silent since; no sync of it is near. */
+const silent = async (ledger: Ledger, columns = "") => {
+  await ledger.reset()
+  await ledger.execute(
+    `insert into public.integration_health (provider, host) values ('xledger', '${HOST}')`
+  )
+  if (columns !== "") await ledger.execute(`update public.integration_health set ${columns}`)
+}
+
+onEachServer("probes of an API", (ledger) => {
+  test("one for all tenants and engines, and never within 15 minutes, whatever became of it", async () => {
+    await silent(ledger())
+    expect((await claim(ledger())).hosts).toEqual([HOST])
+    expect((await claim(ledger(), { p_engine_id: "e2" })).reasons).toEqual([`too_soon ${at(900)}`])
+    await ledger().after(15 * MINUTE - 1)
+    expect((await claim(ledger(), { p_asked: true })).reasons).toEqual([`too_soon ${at(900)}`])
+    await ledger().after(1)
+    expect((await claim(ledger())).hosts).toEqual([HOST])
+    expect(await health(ledger())).toMatchObject({ probes: 2, last_probe_at: json(at(900)) })
+  })
+
+  test("a hand that sets the next probe to now does not undo the 15 minutes", async () => {
+    await silent(ledger())
+    await claim(ledger())
+    await ledger().execute("update public.integration_health set next_probe_at = null")
+    expect((await claim(ledger())).reasons).toEqual([`too_soon ${at(900)}`])
+  })
+
+  test("many engines at once: one of them", async () => {
+    await silent(ledger())
+    const all = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => claim(ledger(), { p_engine_id: `e${n}` }))
+    )
+    expect(all.flatMap(({ hosts }) => hosts)).toEqual([HOST])
+  })
+
+  test("an API seen for the first time is given 15 minutes to be known from its syncs; a person need not wait", async () => {
+    await ledger().reset()
+    const [reason] = (await claim(ledger())).reasons
+    expect(reason).toStartWith("interval 2026-03-02T10:1")
+    expect((await claim(ledger(), { p_asked: true })).hosts).toEqual([HOST])
+  })
+
+  test("silence is what it takes: a sync of the last 15 minutes is better than a probe", async () => {
+    await silent(ledger(), `status = 'healthy', last_sync_at = '${at(0)}'`)
+    expect((await claim(ledger())).reasons).toEqual([`known_from_syncs ${at(900)}`])
+    await ledger().after(900)
+    expect((await claim(ledger())).hosts).toEqual([HOST])
+  })
+
+  test("never while a sync of it runs, waits to be started, or is due within the minute", async () => {
+    const api = await openApi(ledger(), 1)
+    await ledger().execute(
+      `insert into public.integration_health (provider, host) values ('xledger', '${HOST}')`
+    )
+    expect((await claim(ledger())).reasons).toEqual(["sync_is_near"])
+    await api.start(api.runIds)
+    expect((await claim(ledger())).reasons).toEqual(["sync_running"])
+    expect((await claim(ledger(), { p_asked: true })).reasons).toEqual(["sync_running"])
+    await api.settle(api.runIds[0] ?? "", "failed", { error_code: "NO_PERIOD" })
+    await ledger().execute(`update public.organization_integrations set next_run_at = '${at(60)}'`)
+    expect((await claim(ledger())).reasons).toEqual(["sync_is_near"])
+    await ledger().execute(`update public.organization_integrations set next_run_at = '${at(61)}'`)
+    expect((await claim(ledger())).hosts).toEqual([HOST])
+    // Another API's syncs are nothing to it.
+    await silent(ledger())
+    await ledger().integration({ integration_type: "'fortnox'" })
+    expect((await claim(ledger())).hosts).toEqual([HOST])
+  })
+
+  test("after failures twice as long each time, at most two hours, then one probe decides", async () => {
+    await silent(ledger(), "latency_ms = 90")
+    const waits: Array<number> = []
+    for (let n = 0; n < 7; n++) {
+      const { hosts, token } = await claim(ledger())
+      expect(hosts).toEqual([HOST])
+      await record(ledger(), token, "unreachable", { code: "HTTP_503", http_status: 503 })
+      const { last_probe_at: from, next_probe_at: to } = await health(ledger())
+      waits.push((Date.parse(String(to)) - Date.parse(String(from))) / 60_000)
+      await ledger().after((waits.at(-1) ?? 0) * MINUTE - 1)
+      if (n > 0) expect((await claim(ledger())).reasons[0]).toStartWith("backoff")
+      await ledger().after(1)
+    }
+    expect(waits).toEqual([15, 30, 60, 120, 120, 120, 120])
+    const { token } = await claim(ledger())
+    await record(ledger(), token, "reachable")
+    const [now] = await ledger().rows("select at from sync_scheduler.test_clock")
+    const next = new Date(Date.parse(String(now?.at)) + 900_000).toISOString()
+    expect(await health(ledger())).toMatchObject({
+      status: "healthy",
+      consecutive_failures: 0,
+      next_probe_at: json(next)
+    })
+  })
+
+  test("the second failure in a row is an incident; it is over with the probe that is answered", async () => {
+    await silent(ledger(), "latency_ms = 90")
+    const states: Array<unknown> = []
+    for (const sign of ["unreachable", "unreachable", "reachable"]) {
+      const { token } = await claim(ledger(), { p_asked: true })
+      await record(ledger(), token, sign)
+      const [incident] = await ledger().rows(
+        "select resolved_at is null as open from public.sync_incident where kind = 'health'"
+      )
+      states.push([(await health(ledger())).status, incident?.open ?? null])
+      await ledger().after(900)
+    }
+    expect(states).toEqual([
+      ["unknown", null],
+      ["unhealthy", true],
+      ["healthy", false]
+    ])
+  })
+
+  test("where no probe was ever answered, it is more likely our own network: no incident, ever rarer", async () => {
+    await silent(ledger())
+    for (let n = 0; n < 4; n++) {
+      const { token } = await claim(ledger(), { p_asked: true })
+      await record(ledger(), token, "unreachable", {
+        http_status: null,
+        latency_ms: null,
+        code: "NOT_REACHED"
+      })
+      await ledger().after(900)
+    }
+    expect(await health(ledger())).toMatchObject({
+      status: "unknown",
+      consecutive_failures: 0,
+      error_code: "NOT_REACHED",
+      next_probe_at: json(at(2700 + 7200))
+    })
+    expect(await ledger().rows("select 1 from public.sync_incident")).toEqual([])
+  })
+
+  test("a probe that meets a throttle makes the API passive, and it is not probed until that is over", async () => {
+    await silent(ledger())
+    const { token } = await claim(ledger())
+    await record(ledger(), token, "throttled", { code: "HTTP_429", http_status: 429 })
+    expect(await health(ledger())).toMatchObject({ status: "throttled", mode: "passive" })
+    await ledger().after(59)
+    expect((await claim(ledger(), { p_asked: true })).reasons).toEqual([`throttled ${at(3660)}`])
+    await ledger().after(2)
+    expect((await claim(ledger(), { p_asked: true })).reasons).toEqual([`passive ${at(3660)}`])
+    await ledger().after(3600)
+    expect((await claim(ledger())).hosts).toEqual([HOST])
+    expect(await health(ledger())).toMatchObject({ mode: "active", passive_until: null })
+  })
+
+  test("jitter is a fifth at most", async () => {
+    await silent(ledger())
+    const { token } = await claim(ledger())
+    await record(ledger(), token, "reachable", {}, 0.5)
+    expect(await health(ledger())).toMatchObject({ next_probe_at: json(at(990)), latency_ms: 80 })
+  })
+
+  test("a result is heard once, by its token, within the minute", async () => {
+    await silent(ledger())
+    const { token } = await claim(ledger())
+    expect(await record(ledger(), randomUUID(), "reachable")).toMatchObject({ accepted: false })
+    expect(await record(ledger(), token, "reachable")).toMatchObject({ accepted: true })
+    expect(await record(ledger(), token, "unreachable")).toMatchObject({ accepted: false })
+    await ledger().after(900)
+    const late = await claim(ledger())
+    await ledger().after(60)
+    expect(await record(ledger(), late.token, "unreachable")).toMatchObject({ accepted: false })
+    expect(record(ledger(), token, "fine")).rejects.toThrow("must be reachable")
+  })
+
+  test("a dry run changes nothing", async () => {
+    await ledger().reset()
+    expect((await claim(ledger(), { p_dry_run: true })).hosts).toEqual([HOST])
+    expect(await ledger().rows("select 1 from public.integration_health")).toEqual([])
+    await silent(ledger())
+    await claim(ledger(), { p_dry_run: true })
+    expect((await claim(ledger())).hosts).toEqual([HOST])
+  })
+
+  test("what can be probed: every kind of enabled integration once", async () => {
+    await ledger().reset()
+    const url = "'https://acme.operations.dynamics.com/data'"
+    for (const columns of [
+      {},
+      {},
+      { integration_type: "'d365fo'", health_url: url, health_method: "'GET'" },
+      { integration_type: "'d365fo'", health_url: url, health_method: "'GET'" },
+      { integration_type: "'d365fo'", health_url: "'https://b.operations.dynamics.com/data'" },
+      { integration_type: "'fortnox'", enabled: "false" }
+    ]) {
+      await ledger().integration(columns)
+    }
+    const answer = await ledger().call("read_sync_apis")
+    expect(answer.sources).toEqual([
+      {
+        integration_type: "d365fo",
+        health_url: "https://acme.operations.dynamics.com/data",
+        health_method: "GET"
+      },
+      {
+        integration_type: "d365fo",
+        health_url: "https://b.operations.dynamics.com/data",
+        health_method: "HEAD"
+      },
+      { integration_type: "xledger", health_url: null, health_method: "HEAD" }
+    ])
+  })
+})
