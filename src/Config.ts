@@ -198,6 +198,12 @@ export const table = {
     "How often serve ticks.",
     duration("1s", "1d")
   ),
+  probes: withDefault(
+    "SYNC_SCHEDULER_PROBES",
+    "true",
+    "Whether serve and run probe accounting APIs that no sync reached for 15 minutes.",
+    oneOf(["true", "false"])
+  ),
   drain: withDefault(
     "SYNC_SCHEDULER_DRAIN",
     "160s",

@@ -113,6 +113,7 @@ const wiring: Wiring = {
     return EmbeddedLive.layer({ dataDir: directory })
   },
   telling,
+  probing: async () => (await import("./Layers/ProberLive.ts")).layer({ version: VERSION }),
   demo: async (options) => {
     const EmbeddedLive = await import("./Layers/EmbeddedLive.ts")
     return engine(options, EmbeddedLive.layer({ dataDir: options.directory }))

@@ -10,6 +10,7 @@ import type { Ledger } from "../Services/Ledger.ts"
 import type { Lock } from "../Services/Lock.ts"
 import type { Notifier } from "../Services/Notifier.ts"
 import type { Ping } from "../Services/Ping.ts"
+import type { Prober } from "../Services/Prober.ts"
 import type { Supabase } from "../Services/Supabase.ts"
 import type { CommandError, ExitCode } from "./Failure.ts"
 import type { Terminal } from "./Terminal.ts"
@@ -90,6 +91,8 @@ export interface Wiring {
   readonly embedded: (directory: string) => Promise<Layer.Layer<Supabase, SupabaseError>>
   /** Alerts and pings alone, as the settings want them; they need no project. */
   readonly telling: (settings: Settings) => Promise<Layer.Layer<Notifier | Ping>>
+  /** Whoever probes accounting APIs. */
+  readonly probing: () => Promise<Layer.Layer<Prober>>
   readonly demo: (
     options: DemoOptions
   ) => Promise<Layer.Layer<EngineServices | EmbeddedDatabase, SupabaseError>>

@@ -27,6 +27,8 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ["schedule_error", "its schedule is invalid"],
   ["claim_unconfirmed", "the database did not confirm the claim"],
   ["start_unconfirmed", "the database did not confirm the start"],
+  ["api_throttled", "its accounting API asked to slow down; it waits"],
+  ["api_limit", "its accounting API is spared: one at a time; it waits"],
   ["function_unavailable", "the function cannot be reached"]
 ])
 

@@ -7,6 +7,7 @@ import { Trigger } from "../Domain/Run.ts"
 import { Summary, TickError } from "../Domain/Summary.ts"
 import { tickAndTell } from "../Engine/Alerting.ts"
 import type { Plan } from "../Engine/Preview.ts"
+import { probeQuietly } from "../Engine/Probing.ts"
 import { preview } from "../Engine.ts"
 import { measureStatus } from "../Operator/StatusGauges.ts"
 import type { Cli, Main } from "./Command.ts"
@@ -35,7 +36,12 @@ export const main: Main = (cli) =>
       return exitOf(plan.errors, { triggered: 0, failed: 0, runs: [] })
     }
     const file = given.value("metrics-file")
-    const ticking = tickAndTell({ ...options, observe: watch(terminal) })
+    const ticking = Effect.zipLeft(
+      tickAndTell({ ...options, observe: watch(terminal) }),
+      isWhole(options) && project.settings.probes === "true"
+        ? Effect.provide(probeQuietly, Layer.unwrapEffect(Effect.promise(wiring.probing)))
+        : Effect.void
+    )
     const summary = yield* file === undefined
       ? Effect.provide(ticking, engine)
       : Effect.zipLeft(ticking, measureStatus(project.settings.driftAlert)).pipe(
@@ -45,6 +51,10 @@ export const main: Main = (cli) =>
     yield* printSummary(summary, terminal)
     return exitOf(summary.errors, summary)
   })
+
+/** A tick for a part of the project looks at nothing else. */
+const isWhole = ({ limit, scope }: Effect.Effect.Success<ReturnType<typeof readOptions>>) =>
+  limit === undefined && scope.orgId === undefined && scope.integrationIds === undefined
 
 const readOptions = ({ arguments: given }: Cli) =>
   Effect.gen(function* () {

@@ -23,8 +23,13 @@ export const main: Main = ({ arguments: given, sources, stopping, terminal, wiri
     const project = yield* Effect.mapError(loadProject(sources(flags)), configError)
     yield* Effect.forEach(project.warnings, (warning) => Effect.logWarning(warning))
     const access = yield* accessOf(project)
+    const prober =
+      project.settings.probes === "true"
+        ? Layer.unwrapEffect(Effect.promise(wiring.probing))
+        : Layer.empty
     const engine = Layer.unwrapEffect(Effect.promise(() => wiring.engine(project))).pipe(
-      Layer.mapError(connectionError)
+      Layer.mapError(connectionError),
+      Layer.merge(prober)
     )
     const isLines = terminal.format === "jsonl"
     const isClean = yield* serving({

@@ -103,6 +103,7 @@ export const inspect = (sources: Sources): Inspection => {
     allowActions: take(table.allowActions),
     adminToken: take(table.adminToken),
     interval: take(table.interval),
+    probes: take(table.probes),
     drain: take(table.drain),
     edgeWallClock: take(table.edgeWallClock),
     edgeLimit: take(table.edgeLimit),

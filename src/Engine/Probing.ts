@@ -1,4 +1,4 @@
-import { Clock, Effect, Either, Random } from "effect"
+import { Cause, Clock, Effect, Either, Random } from "effect"
 import { EngineConfig } from "../Config.ts"
 import { apiOf, type ProbeTarget, probeOf } from "../Domain/ApiHost.ts"
 import type { ProbeError, SupabaseError } from "../Domain/Errors.ts"
@@ -15,6 +15,8 @@ import { Supabase } from "../Services/Supabase.ts"
 /** Probes at the same time: each is one small request to another host. */
 const AT_ONCE = 5
 const MAX_APIS = 1_000
+/** A round beside a tick. */
+const ROUND_MS = 10_000
 const QUIET_MS = 15 * 60_000
 
 export interface ProbeOptions {
@@ -59,7 +61,7 @@ export interface ProbeRound {
 export const probeRound = Effect.fn("Engine.probeRound")(function* (options: ProbeOptions = {}) {
   const { asked = false, dryRun = false } = options
   const supabase = yield* Supabase
-  const { engineId } = yield* EngineConfig
+  const engineId = yield* engineName
   const { health, now, sources } = yield* supabase.call(readApis, {})
   const apis = gather(sources)
   const unknown = sources
@@ -91,6 +93,41 @@ export const probeRound = Effect.fn("Engine.probeRound")(function* (options: Pro
     : yield* Effect.forEach(targets, (target) => probeOne(target, token), { concurrency: AT_ONCE })
   return { now: claims.now, probed, waiting: claims.waiting, unknown } satisfies ProbeRound
 })
+
+/**
+ * A round beside a tick, that takes at most 10 s. Never fails: what goes wrong is a log line, and the next round comes. Where there is no
+ * Prober, nothing is probed.
+ */
+export const probeQuietly: Effect.Effect<void, never, Supabase> = Effect.gen(function* () {
+  const prober = yield* Effect.serviceOption(Prober)
+  if (prober._tag === "None") return
+  const round = yield* probeRound().pipe(Effect.provideService(Prober, prober.value))
+  for (const { sign, target } of round.probed) {
+    if (sign === null || sign.sign === "reachable") continue
+    yield* Effect.logWarning(
+      `${target.provider} at ${target.host} is ${sign.sign}: ${sign.code}, ${sign.message}`
+    )
+  }
+}).pipe(
+  Effect.disconnect,
+  Effect.timeoutOption(ROUND_MS),
+  Effect.flatMap((ended) =>
+    ended._tag === "Some"
+      ? Effect.void
+      : Effect.logDebug(`Probes took longer than ${ROUND_MS / 1_000} s.`)
+  ),
+  Effect.catchAllCause((cause) =>
+    Cause.isInterruptedOnly(cause)
+      ? Effect.failCause(cause)
+      : Effect.logDebug(`Accounting APIs could not be probed: ${Cause.squash(cause)}`)
+  ),
+  Effect.catchAll(() => Effect.void)
+)
+
+/** A person's round has no engine behind it. */
+const engineName = Effect.map(Effect.serviceOption(EngineConfig), (config) =>
+  config._tag === "Some" ? config.value.engineId : "probe"
+)
 
 interface Api {
   readonly target: ProbeTarget
@@ -141,11 +178,10 @@ const mayBeDue = (health: ApiHealth | undefined, now: number): boolean => {
 const probeOne = (
   target: ProbeTarget,
   token: string
-): Effect.Effect<Probed, SupabaseError, Prober | Supabase | EngineConfig> =>
+): Effect.Effect<Probed, SupabaseError, Prober | Supabase> =>
   Effect.gen(function* () {
     const prober = yield* Prober
     const supabase = yield* Supabase
-    const { engineId } = yield* EngineConfig
     const answer = yield* Effect.either(prober.probe(target))
     const now = yield* Clock.currentTimeMillis
     const latencyMs = Either.isRight(answer) ? answer.right.latencyMs : null
@@ -155,7 +191,7 @@ const probeOne = (
     })
     Metrics.probes.add(1, target.provider, sign.sign)
     const { health } = yield* supabase.call(recordProbe, {
-      p_engine_id: engineId,
+      p_engine_id: yield* engineName,
       p_token: token,
       p_provider: target.provider,
       p_host: target.host,

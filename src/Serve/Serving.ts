@@ -8,6 +8,7 @@ import { repeatAll } from "./Job.ts"
 import { type ListenError, listen } from "./Listener.ts"
 import { measuring } from "./Measuring.ts"
 import { prewarming } from "./Prewarming.ts"
+import { probing } from "./Probing.ts"
 import { makeSite, type Site } from "./Site.ts"
 import { ticking, watching } from "./Ticking.ts"
 import { monotonicMs, Vitals } from "./Vitals.ts"
@@ -38,6 +39,7 @@ export const serving = ({ access, observe, onSummary, settings, stopping }: Opti
         ticking({ vitals, intervalMs: settings.interval, observe, onSummary }),
         prewarming(),
         measuring,
+        probing(),
         watching(vitals)
       ])
       const working = yield* Effect.forkDaemon(jobs)

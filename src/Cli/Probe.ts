@@ -1,0 +1,144 @@
+import { Effect, Layer, Schema } from "effect"
+import * as Duration from "../Domain/Duration.ts"
+import { ApiHealth } from "../Domain/HealthRpc.ts"
+import { Instant } from "../Domain/Instant.ts"
+import { type Probed, type ProbeRound, probeRound } from "../Engine/Probing.ts"
+import type { Main } from "./Command.ts"
+import { connect, databaseError } from "./Database.ts"
+import { showInstant } from "./Report.ts"
+import { type Cell, table } from "./Table.ts"
+import type { Terminal } from "./Terminal.ts"
+
+/** `probe`: one round of health checks, and what it found; exit 3 when an API throttles or cannot be reached. */
+export const main: Main = (cli) =>
+  Effect.gen(function* () {
+    const { arguments: given, terminal, wiring } = cli
+    const dryRun = given.has("dry-run")
+    const database = yield* connect(cli)
+    const layer = Layer.merge(database, Layer.unwrapEffect(Effect.promise(wiring.probing)))
+    const round = yield* probeRound({ asked: true, dryRun }).pipe(
+      Effect.provide(layer),
+      Effect.mapError(databaseError)
+    )
+    yield* print(round, dryRun, terminal)
+    const isFine = round.probed.every(({ sign }) => sign === null || sign.sign === "reachable")
+    return isFine ? (0 as const) : (3 as const)
+  })
+
+/** Why an API is not probed now, in words. */
+const REASONS: ReadonlyMap<string, string> = new Map([
+  ["throttled", "it asked us to slow down"],
+  ["passive", "it asked us to slow down not long ago, and is known from syncs alone"],
+  ["too_soon", "it was probed less than 15 minutes ago"],
+  ["interval", "its next probe is not due yet"],
+  ["backoff", "it did not answer, and is given time"],
+  ["known_from_syncs", "a sync reached it less than 15 minutes ago"],
+  ["sync_running", "a sync of it is running"],
+  ["sync_is_near", "a sync of it is due within the minute"],
+  ["locked", "another engine is at it"]
+])
+
+const Waiting = Schema.Struct({
+  provider: Schema.String,
+  host: Schema.String,
+  reason: Schema.String,
+  until: Schema.NullOr(Instant)
+})
+const encodeWaiting = Schema.encodeSync(Waiting)
+const encodeHealth = Schema.encodeSync(Schema.NullOr(ApiHealth))
+const encodeInstant = Schema.encodeSync(Instant)
+
+/** What follows the path of a health_url may be somebody's key: it is not shown. */
+const jsonOf = ({ health, latencyMs, sign, target }: Probed) => ({
+  provider: target.provider,
+  host: target.host,
+  method: target.method,
+  url: shownUrl(target.url),
+  result: sign?.sign ?? null,
+  http_status: sign?.http_status ?? null,
+  code: sign?.code ?? null,
+  message: sign?.message ?? null,
+  latency_ms: latencyMs,
+  health: encodeHealth(health)
+})
+
+const shownUrl = (text: string): string => {
+  const url = URL.parse(text)
+  return url === null ? "" : `${url.origin}${url.pathname}`
+}
+
+const print = (round: ProbeRound, dryRun: boolean, terminal: Terminal): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const probed = round.probed.map(jsonOf)
+    const waiting = round.waiting.map((one) => encodeWaiting(one))
+    const now = encodeInstant(round.now)
+    if (terminal.format === "json") {
+      const { unknown } = round
+      return yield* terminal.printJson({ dry_run: dryRun, now, probed, waiting, unknown })
+    }
+    if (terminal.format === "jsonl") {
+      for (const one of probed) yield* terminal.printJson({ type: "probed", ...one })
+      for (const one of waiting) yield* terminal.printJson({ type: "waiting", ...one })
+      for (const one of round.unknown) yield* terminal.printJson({ type: "unknown", ...one })
+      return yield* terminal.printJson({ type: "round", dry_run: dryRun, now })
+    }
+    yield* terminal.print(lines(round, dryRun, terminal).join("\n"))
+    for (const one of round.unknown) terminal.note(unknownNote(one))
+  })
+
+const lines = (
+  { now, probed, waiting }: ProbeRound,
+  dryRun: boolean,
+  { style, width }: Terminal
+): ReadonlyArray<string> => {
+  if (probed.length + waiting.length === 0) return ["There is no accounting API to probe."]
+  const rows = [
+    ...probed.map(({ latencyMs, sign, target }) => [
+      { text: target.provider },
+      { text: target.host },
+      sign === null ? { text: "would be probed" } : RESULTS[sign.sign],
+      { text: latencyMs === null ? "-" : Duration.format(Math.round(latencyMs)) },
+      { text: sign === null ? `${target.method} ${shownUrl(target.url)}` : why(sign) }
+    ]),
+    ...waiting.map(({ host, provider, reason, until }) => [
+      { text: provider },
+      { text: host },
+      { text: "- not now", paint: "dim" } as const,
+      { text: "-" },
+      {
+        text: `${REASONS.get(reason) ?? reason}${until === null ? "" : `; again after ${showInstant(until, now)}`}`
+      }
+    ])
+  ]
+  const columns = [
+    { title: "PROVIDER" },
+    { title: "HOST" },
+    { title: "RESULT" },
+    { title: "LATENCY", align: "right" },
+    { title: "WHY" }
+  ] as const
+  const count = probed.length === 1 ? "1 API" : `${probed.length} APIs`
+  return [
+    ...table(columns, rows, style, width),
+    "",
+    dryRun
+      ? `Would probe ${count} at ${showInstant(now)}. Nothing was sent or written.`
+      : `Probed ${count} at ${showInstant(now)}, without credentials, once for all tenants.`
+  ]
+}
+
+const RESULTS: Readonly<Record<NonNullable<Probed["sign"]>["sign"], Cell>> = {
+  reachable: { text: "✓ reachable", paint: "green" },
+  throttled: { text: "! throttled", paint: "yellow" },
+  unreachable: { text: "✗ unreachable", paint: "red" }
+}
+
+const why = ({ code, http_status, message }: NonNullable<Probed["sign"]>): string =>
+  [http_status === null ? null : `HTTP ${http_status}`, code, message]
+    .filter((one, index, all) => one !== null && all.indexOf(one) === index)
+    .join(", ")
+
+const unknownNote = ({ health_url, integration_type }: ProbeRound["unknown"][number]): string =>
+  health_url === null
+    ? `note: ${integration_type} is not probed: nobody knows where its API is. Set health_url of its integrations.`
+    : `note: ${integration_type} is not probed: its health_url is not an https URL (${shownUrl(health_url)}).`
