@@ -60,7 +60,7 @@ const bash = (known: ReadonlyArray<Command>): string => {
   return `# Completions of sync-scheduler for bash.
 _sync_scheduler() {
   local current="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}" words=""
-  local line="\${COMP_WORDS[*]:1:COMP_CWORD-1}"
+  local line="\${COMP_WORDS[*]:1:$((COMP_CWORD-1))}"
   _sync_scheduler_filter() { COMPREPLY=($(compgen -W "$words" -- "$current")); }
   COMPREPLY=()
   case "$line" in

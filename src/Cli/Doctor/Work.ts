@@ -121,8 +121,10 @@ const MANY_DETAILS = 1_000_000
 export const cronFindings = ({ cron }: Diagnosis): ReadonlyArray<Finding> => {
   if (cron === null) return [fine("pg_cron", "not installed; ticks are started by something else")]
   if (cron.jobs === null) return [fine("pg_cron", "installed; its jobs are not shown to this role")]
-  const names = cron.jobs.map(({ id, name }) => `${name ?? "a job"} (${id})`).join(", ")
-  const active = cron.jobs.filter((job) => job.active)
+  // The other job of deploy/pg_cron.sql deletes old rows of pg_cron's own.
+  const jobs = cron.jobs.filter(({ name }) => name !== "sync-scheduler-prune")
+  const names = jobs.map(({ id, name }) => `${name ?? "a job"} (${id})`).join(", ")
+  const active = jobs.filter((job) => job.active)
   const findings = [
     active.length > 1 &&
       warning("pg_cron", {
@@ -131,13 +133,13 @@ export const cronFindings = ({ cron }: Diagnosis): ReadonlyArray<Finding> => {
         why: "nothing runs twice by that, but every tick is paid for twice",
         fix: `select cron.unschedule(${active.at(-1)?.id ?? 0});`
       }),
-    cron.jobs.length > 0 &&
+    jobs.length > 0 &&
       active.length === 0 &&
       error("pg_cron", {
         code: "CRON_INACTIVE",
         what: `the job is there and not active: ${names}`,
         why: "it starts no tick",
-        fix: `select cron.alter_job(${cron.jobs[0]?.id ?? 0}, active => true);`
+        fix: `select cron.alter_job(${jobs[0]?.id ?? 0}, active => true);`
       }),
     (cron.kept_details ?? 0) > MANY_DETAILS &&
       warning("pg_cron", {
