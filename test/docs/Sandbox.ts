@@ -27,8 +27,9 @@ export const isRun = ({ language, notes }: Block): boolean =>
 /** A block as shell, in the session that all blocks of the page share. It must end as its notes say. */
 const shellOf = (block: Block, file: string): string => {
   const exit = block.notes.find((note) => note.startsWith("exit="))?.slice(5) ?? "0"
-  const command =
-    block.language === "sql"
+  const command = block.notes.includes("deno")
+    ? `cp "$PAGE/${file}" "$PAGE/functions/page/index.ts" && (cd "$PAGE/functions/page" && deno check index.ts)`
+    : block.language === "sql"
       ? `psql -X -q -v ON_ERROR_STOP=1 "$READER_DB_URL" -f "$PAGE/${file}"`
       : block.language === "ts"
         ? `bun "$PAGE/${file}"`
@@ -68,6 +69,10 @@ const furnish = async (directory: string): Promise<void> => {
     "sync-scheduler/layers": [join(root, "src/Library/Layers.ts")],
     "sync-scheduler/testing": [join(root, "test/support/Testing.ts")]
   }
+  // A block for Deno is a function of the project: its imports start in a folder beside _shared.
+  await mkdir(join(directory, "functions/page"), { recursive: true })
+  await symlink(join(root, "supabase/functions/_shared"), join(directory, "functions/_shared"))
+  await symlink(join(root, "node_modules/.bin/deno"), join(bin, "deno"))
   const files = [join(root, "src/assets.d.ts")]
   const compilerOptions = { paths, noUnusedLocals: false }
   await writeFile(
@@ -100,6 +105,7 @@ export const openSandbox = async (isEmpty: boolean): Promise<Sandbox> => {
     PAGE: directory,
     NO_COLOR: "1",
     DO_NOT_TRACK: "1",
+    DENO_NO_UPDATE_CHECK: "1",
     SUPABASE_TELEMETRY_DISABLED: "1",
     READER_DB_URL: database.url,
     ...(isEmpty ? {} : settings)
@@ -120,12 +126,14 @@ export const openSandbox = async (isEmpty: boolean): Promise<Sandbox> => {
       const shown = blocks.filter(isRun)
       const steps = await Promise.all(
         shown.map(async (block, index) => {
-          const file = `block-${index}.${block.language}`
+          const isDeno = block.notes.includes("deno")
+          const file = `block-${index}.${isDeno ? "deno" : block.language}`
           await writeFile(join(directory, file), here(block.text))
           return shellOf(block, file)
         })
       )
-      if (shown.some(({ language }) => language === "ts")) steps.push(TYPES)
+      if (shown.some(({ language, notes }) => language === "ts" && !notes.includes("deno")))
+        steps.push(TYPES)
       const script = ["set -eo pipefail", ...steps, 'echo "@@ done"', ""].join("\n")
       await writeFile(join(directory, "page.sh"), script)
       const child = Bun.spawn(["bash", "page.sh"], {
