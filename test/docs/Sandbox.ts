@@ -47,20 +47,35 @@ const shellOf = (block: Block, file: string): string => {
 const TYPES = 'echo "@@ 0"\n"$PAGE/node_modules/.bin/tsc" --noEmit -p "$PAGE"'
 
 /** Programs that change the machine, or reach beyond it. A page that needs one says where it is shown. */
-const NOT_HERE = "systemctl docker podman kubectl helm apt-get install npm npx gh curl".split(" ")
+const BEYOND = "systemctl docker podman kubectl helm apt-get install npm npx gh curl".split(" ")
+/** What a runbook asks the machine depends on the machine: there they do nothing, and our own commands are run. */
+const ASKED = [...BEYOND, ..."journalctl timedatectl chronyc promtool ls".split(" ")]
+
+const RUN_ID = "01000000-0000-4000-8000-000000000001"
+const ORG_ID = "0a000000-0000-4000-8000-000000000001"
+const INTEGRATION_ID = "1a000000-0000-4000-8000-000000000001"
+
+/** What the reader of most pages has: an integration, and a run of last night. */
+const PROJECT = `
+  insert into organization_integrations (id, org_id, org_name, integration_type, sync_schedule, timezone, created_at)
+  values ('${INTEGRATION_ID}', '${ORG_ID}', 'Acme AS', 'xledger', '0 2 * * *', 'Europe/Oslo', now() - interval '9 days');
+  insert into sync_run_log (id, integration_id, org_id, integration_type, scheduled_for, idempotency_key, status, attempt, started_at, finished_at)
+  select '${RUN_ID}', '${INTEGRATION_ID}', '${ORG_ID}', 'xledger', slot, '${INTEGRATION_ID}:' || slot, 'failed', 1, slot, slot
+    from (select date_trunc('day', now(), 'Europe/Oslo') - interval '22 hours') as last_night (slot)`
 
 /** The directory: settings for TypeScript, under which our entries go by their published names, and programs. */
-const furnish = async (directory: string): Promise<void> => {
+const furnish = async (directory: string, isRunbook: boolean): Promise<void> => {
   const bin = join(directory, ".bin")
   await mkdir(bin)
   await symlink(await binaryPath(), join(bin, "sync-scheduler"))
   await symlink(process.execPath, join(bin, "bun"))
   await symlink(join(root, "node_modules/.bin/supabase"), join(bin, "supabase"))
   await symlink(join(root, "node_modules"), join(directory, "node_modules"))
-  for (const name of NOT_HERE) {
+  for (const name of isRunbook ? ASKED : BEYOND) {
+    const code = isRunbook ? 0 : 97
     await writeFile(
       join(bin, name),
-      `#!/bin/sh\necho "${name} is not for this test" >&2\nexit 97\n`,
+      `#!/bin/sh\necho "${name} is not for this test" >&2\nexit ${code}\n`,
       { mode: 0o755 }
     )
   }
@@ -86,18 +101,20 @@ const furnish = async (directory: string): Promise<void> => {
   )
 }
 
-/** `isEmpty`: whether the project has no migrations, and no settings are given. Close it. */
-export const openSandbox = async (isEmpty: boolean): Promise<Sandbox> => {
+/** The place for a page, which may say that it begins with an empty project and no settings. Close it. */
+export const openSandbox = async ({ path, text }: Document): Promise<Sandbox> => {
+  const isEmpty = text.includes("<!-- test: an empty project -->")
   const functions = await startFunctionServer()
-  const database = await createDatabase({ migrations: !isEmpty })
+  const database = await createDatabase(isEmpty ? { migrations: false } : { sql: PROJECT })
   const gateway = await startGateway({ databaseUrl: database.url, functionsUrl: functions.url })
   const directory = await mkdtemp(join(tmpdir(), "sync-scheduler-docs-"))
-  await furnish(directory)
+  await furnish(directory, path.startsWith("docs/runbooks/"))
 
   const settings = {
     SUPABASE_URL: gateway.url,
     SUPABASE_SECRET_KEY: gateway.secretKey,
-    SUPABASE_DB_URL: database.url
+    SUPABASE_DB_URL: database.url,
+    SYNC_SCHEDULER_PING_URL: `${functions.url}/ping`
   }
   const env = {
     PATH: `${join(directory, ".bin")}:/usr/local/bin:/usr/bin:/bin`,
@@ -115,8 +132,11 @@ export const openSandbox = async (isEmpty: boolean): Promise<Sandbox> => {
     ["https://<project-ref>.supabase.co", gateway.url],
     ["<connection string>", database.url],
     ["sb_secret_...", gateway.secretKey],
-    ["<org>", "0a000000-0000-4000-8000-000000000001"],
-    ["<integration>", "1a000000-0000-4000-8000-000000000001"]
+    ["<org>", ORG_ID],
+    ["<integration>", INTEGRATION_ID],
+    ["<run>", RUN_ID],
+    ["<cron>", "0 2 * * *"],
+    ["<zone>", "Europe/Oslo"]
   ]
   const here = (text: string): string =>
     values.reduce((all, [written, value]) => all.replaceAll(written, value), text)

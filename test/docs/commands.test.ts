@@ -14,7 +14,7 @@ const documents = readDocuments().filter(({ path }) => !/^docs\/(adr|reference)\
 describe("the commands of", () => {
   for (const document of documents.filter(({ blocks }) => blocks.some(isRun))) {
     test(`${document.path} do what they should`, async () => {
-      const sandbox = await openSandbox(document.text.includes("<!-- test: an empty project -->"))
+      const sandbox = await openSandbox(document)
       try {
         const { at, output } = await sandbox.run(document)
         const end = output.trim().split("\n").slice(-25).join("\n")
