@@ -2,7 +2,7 @@ import { needsAttention } from "../Domain/State.ts"
 import type { IntegrationState, Overview } from "../Operator/Overview.ts"
 import { clip, empty, type Html, html } from "./Html.ts"
 import { moment } from "./Moment.ts"
-import { counted, orgName, orgPath, stateMark, typeName } from "./Naming.ts"
+import { capital, counted, orgName, orgPath, stateMark, typeName } from "./Naming.ts"
 
 /** The most that the list of what needs somebody shows; the table below has them all. */
 const MOST = 12
@@ -18,7 +18,7 @@ export const attention = (integrations: ReadonlyArray<IntegrationState>, now: nu
 
 const item = (one: IntegrationState, now: number): Html => {
   const { since, state, timezone, why, word } = one
-  return html`<li id="a-${one.integration_id}"><div>${stateMark(state, word)}</div><div><a class="who" href="${orgPath(one.org_id)}">${orgName(one)}</a> <span class="soft">${typeName(one.integration_type)}</span><p class="soft">${clip(why, 300)}</p></div><div class="soft num">${since !== null && html`since ${moment(since, timezone, now)}`}</div></li>`
+  return html`<li id="a-${one.integration_id}"><div>${stateMark(state, word)}</div><div><a class="who" href="${orgPath(one.org_id)}">${orgName(one)}</a> <span class="soft">${typeName(one.integration_type)}</span><p class="soft">${capital(clip(why, 300))}</p></div><div class="soft num">${since !== null && html`since ${moment(since, timezone, now)}`}</div></li>`
 }
 
 const INCIDENTS: Readonly<Record<string, readonly [one: string, many: string]>> = {

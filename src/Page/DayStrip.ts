@@ -1,7 +1,7 @@
 import { empty, type Html, html } from "./Html.ts"
 
 /** What became of a slot, as a strip draws it. */
-export type MarkKind = "done" | "failed" | "unknown" | "running" | "missed" | "unseen"
+export type MarkKind = "done" | "failed" | "unknown" | "running" | "missed" | "overdue" | "unseen"
 
 /** One slot on the time axis, epoch milliseconds: from when it was due until it was over; null while it goes on. */
 export interface Mark {
@@ -31,6 +31,7 @@ const LINES: ReadonlyArray<readonly [kind: MarkKind, word: string, ys: ReadonlyA
   ["done", "completed", [10]],
   ["running", "running", [10]],
   ["missed", "passed over", [18]],
+  ["overdue", "overdue", [10]],
   ["unknown", "unknown", [3, 17]],
   ["failed", "failed", [10]]
 ]

@@ -10,9 +10,11 @@ export interface Frame {
   readonly now: number
   /** The zone of times that belong to no integration. */
   readonly timezone: string
-  /** How often an open page fetches itself again, in seconds. */
+  /** How often an open page fetches itself again, in seconds; 0: never. */
   readonly refreshSeconds: number
   readonly version: string
+  /** The path of the page, to come back to after signing in. */
+  readonly path: string
   /** What was searched for. */
   readonly query: string
   /** Nobody, because actions are off; somebody who may sign in; or somebody who did, with the token that forms carry. */
@@ -55,7 +57,7 @@ export const page = (frame: Frame, { isStopped, main, title, tone }: Content): s
 <link rel="icon" type="image/svg+xml" href="${icons[tone].path}">
 <link rel="stylesheet" href="${stylesheet.path}">
 <script src="${behaviour.path}" defer></script>
-<noscript><meta http-equiv="refresh" content="${Math.max(30, frame.refreshSeconds)}"></noscript>
+${frame.refreshSeconds > 0 && html`<noscript><meta http-equiv="refresh" content="${Math.max(30, frame.refreshSeconds)}"></noscript>`}
 </head>
 <body>
 <a class="skip" href="#main">Skip to content</a>
@@ -63,7 +65,7 @@ ${sprite}
 <header class="top"><div>
 <a class="brand" href="/"><svg viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="8"/><path d="M16 8v8.5l5.5 4"/></svg><span>Sync Scheduler</span></a>
 <form class="search" role="search" action="/"><label class="sr" for="q">Search by organisation, integration or id</label>${shape("find")}<input id="q" name="q" type="search" maxlength="200" autocomplete="off" spellcheck="false" placeholder="Organisation, integration or id" value="${frame.query}"></form>
-<p class="fresh"><span><span id="fresh">As of</span> <span id="stamp">${stamp}</span></span><button id="pause" type="button" aria-pressed="false" hidden>Pause</button>${session(frame.access)}</p>
+<p class="fresh"><span><span id="fresh">As of</span> <span id="stamp">${stamp}</span></span><button id="pause" type="button" aria-pressed="false" hidden>Pause</button>${session(frame)}</p>
 </div><div id="alarm" class="alarm" role="alert" hidden><p></p></div></header>
 <main id="main" tabindex="-1">${frame.notice !== null && html`<p class="notice" role="status">${frame.notice}</p>`}
 ${main}
@@ -75,8 +77,9 @@ ${main}
   }`
 }
 
-const session = (access: Access): Html | null => {
+const session = ({ access, path }: Frame): Html | null => {
   if (access._tag === "ReadOnly") return null
-  if (access._tag === "SignedOut") return html`<a class="button" href="/sign-in">Sign in</a>`
+  if (access._tag === "SignedOut")
+    return html`<a class="button" href="/sign-in?next=${encodeURIComponent(path)}">Sign in</a>`
   return html`<form class="out" method="post" action="/sign-out"><input type="hidden" name="csrf" value="${access.csrf}"><button title="Signed in as ${access.actor}">Sign out</button></form>`
 }

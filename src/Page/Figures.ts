@@ -115,11 +115,12 @@ const toDay = (figures: DayFigures): Day => {
   return { date: day, kind: kindOf(figures), words: words.join(", ") }
 }
 
-/** The calendar of the last days; `id` is its heading's. */
-export const daysFigure = (days: ReadonlyArray<DayFigures>, id = "f-days"): Html => {
+/** The calendar of the last days; `of` is the id of the heading that says whose, where there are several. */
+export const daysFigure = (days: ReadonlyArray<DayFigures>, of?: string): Html => {
+  const id = of === undefined ? "f-days" : `days-${of}`
   const all = days.map(toDay)
   const bad = all.filter(({ kind }) => kind !== "ok" && kind !== "none").length
-  return html`<section class="sheet figure" aria-labelledby="${id}"><h2 id="${id}">Last ${days.length} days, by worst run (UTC)</h2>
+  return html`<section class="sheet figure" aria-labelledby="${of === undefined ? id : `${of} ${id}`}"><h2 id="${id}">Last ${days.length} days, by worst run (UTC)</h2>
 ${heatMap(all)}
 <p class="note">${bad === 0 ? "No day with a fault." : `${bad} ${bad === 1 ? "day" : "days"} with failed, unknown or passed-over slots.`}</p></section>`
 }

@@ -28,6 +28,12 @@ export const hours = (axis: Axis, timezone: string): Html => {
   return html`<span class="ticks" aria-hidden="true">${marks.map((at) => html`<span>${showTime(readingAt(clock, at))}</span>`)}</span><span class="sr">Last 24 hours</span>`
 }
 
+/** A slot that nobody has started, as it is drawn: from when it was due until now. */
+const overdue = ({ next_run_at, state }: IntegrationState): ReadonlyArray<Mark> =>
+  state === "overdue" && next_run_at !== null
+    ? [{ kind: "overdue", from: next_run_at, to: null }]
+    : []
+
 export interface TableOptions {
   readonly axis: Axis
   readonly timezone: string
@@ -44,6 +50,10 @@ export const integrationTable = (
   const zone = zoneName(clockOf(timezone), axis.now)
   return html`<div class="sheet"><table class="all"><caption class="sr">Integrations, the worst first</caption><thead><tr><th scope="col">State</th><th scope="col">Integration</th><th scope="col">Last run</th><th scope="col">Next run</th><th scope="col" class="wide" title="Last 24 hours, ${zone}">${hours(axis, timezone)}</th></tr></thead><tbody data-rows>
 ${integrations.map((one, index) =>
-  integrationRow(one, axis, index < strips ? (marks.get(one.integration_id) ?? []) : null)
+  integrationRow(
+    one,
+    axis,
+    index < strips ? [...(marks.get(one.integration_id) ?? []), ...overdue(one)] : null
+  )
 )}</tbody></table></div>`
 }

@@ -32,6 +32,9 @@ export const zoneName = (clock: WallClock, at: number): string => {
 export const clockOf = (timezone: string): WallClock =>
   Option.getOrThrow(Option.orElse(wallClock(timezone), () => wallClock("UTC")))
 
+const weekday = (reading: number): string =>
+  DAYS[(((Math.floor(reading / DAY) + 4) % 7) + 7) % 7] ?? ""
+
 /** `1 Nov`, and the year when it is not the present one. */
 export const showDay = (reading: number, today: number): string => {
   const [year = "", month = "", day = ""] = showDate(reading).split("-")
@@ -51,11 +54,18 @@ export const showMoment = (at: number, timezone: string, now: number): string =>
   if (days === 0) return time
   if (days === -1) return `yesterday ${time}`
   if (days === 1) return `tomorrow ${time}`
-  const weekday = DAYS[(((Math.floor(reading / DAY) + 4) % 7) + 7) % 7] ?? ""
-  return Math.abs(days) < 7 ? `${weekday} ${time}` : `${showDay(reading, today)} ${time}`
+  return Math.abs(days) < 7 ? `${weekday(reading)} ${time}` : `${showDay(reading, today)} ${time}`
 }
 
-/** The same as an element, which has the instant in UTC as well; the page's script shows it to who points at it. */
+/** An instant with its day, whatever the present one is: `Fri 20 Nov 02:00 CET`. */
+export const showDayAndTime = (at: number, timezone: string, now: number): string => {
+  const clock = clockOf(timezone)
+  const reading = readingAt(clock, Math.floor(at / 1000) * 1000)
+  const day = showDay(reading, readingAt(clock, now))
+  return `${weekday(reading)} ${day} ${showTime(reading)} ${zoneName(clock, at)}`
+}
+
+/** An instant as an element, which has the instant in UTC as well; the page's script shows it to who points at it. */
 export const moment = (at: number, timezone: string, now: number): Html =>
   html`<time datetime="${format(at).slice(0, 19)}Z">${showMoment(at, timezone, now)}</time>`
 

@@ -7,7 +7,7 @@ import { integrationForms } from "./Forms.ts"
 import { clip, empty, type Html, html } from "./Html.ts"
 import { hours, legend } from "./IntegrationTable.ts"
 import { marksOf } from "./Marks.ts"
-import { showMoment } from "./Moment.ts"
+import { showDayAndTime, showMoment } from "./Moment.ts"
 import { counted, orgName, orgPath, orgText, stateMark, typeName } from "./Naming.ts"
 import { slotTable } from "./SlotTable.ts"
 
@@ -71,29 +71,32 @@ const together = (explanations: ReadonlyArray<Explanation>): string => {
 
 /** What is asked, and the way to ask about another day. */
 const question = ({ day, from, now, org_id, to }: OrgMatter, timezone: string): Html => {
-  const since = `since ${showMoment(from, timezone, now)}`
+  const since = showDayAndTime(from, timezone, now)
   const asked =
-    day === null ? since : `${showMoment(from, timezone, now)} to ${showMoment(to, timezone, now)}`
-  return html`<form class="ask-day" action="${orgPath(org_id)}"><h2>Did it run, ${asked}?</h2><label class="sr" for="on">Another day</label><input id="on" name="on" type="date" value="${day}"><button>Show day</button>${day !== null && html`<a class="button" href="${orgPath(org_id)}">Since yesterday</a>`}</form>`
+    day === null ? `since ${since}` : `from ${since} to ${showMoment(to, timezone, now)}`
+  return html`<form class="ask-day" action="${orgPath(org_id)}"><h2>Did it run ${asked}?</h2><label class="sr" for="on">Another day</label><input id="on" name="on" type="date" value="${day}"><button>Show day</button>${day !== null && html`<a class="button" href="${orgPath(org_id)}">Since yesterday</a>`}</form>`
 }
 
 const integrationSection = (
   frame: Frame,
   explanation: Explanation,
-  { activity, figures }: OrgMatter,
+  { activity, explanations, figures }: OrgMatter,
   axis: Axis,
   marks: ReadonlyMap<string, ReadonlyArray<Mark>>
 ): Html => {
   const { answer, integration, integration_id: id, notes, now, sentence, slots } = explanation
   const timezone = integration?.timezone ?? frame.timezone
   const known = figures.get(id)
+  const isOneOfSeveral =
+    explanations.filter(
+      (one) => one.integration?.integration_type === integration?.integration_type
+    ).length > 1
   const isDrawn = activity.integrations.some(({ integration_id }) => integration_id === id)
   return html`<section class="integration" id="i-${id}" aria-labelledby="h-${id}">
-<div class="head"><h2 id="h-${id}">${integration === null ? "Deleted integration" : typeName(integration.integration_type)}</h2>${integration !== null && html`<p class="soft"><code>${clip(integration.schedule ?? "no schedule", 100)}</code> ${timezone}</p>`}</div>
-<div class="sheet"><div class="answer ${TONES[answer]}"><p>${clip(sentence, 700)}</p><p>Next: ${explanation.next}.${integration !== null && html` Now: ${stateMark(integration.state, integration.word)}, ${clip(integration.why, 300)}.`}</p></div>
+<div class="head"><h2 id="h-${id}">${integration === null ? "Deleted integration" : typeName(integration.integration_type)}${isOneOfSeveral && html` <span class="code">${id.slice(0, 8)}</span>`}</h2>${integration !== null && html`<p class="soft"><code>${clip(integration.schedule ?? "no schedule", 100)}</code> ${timezone}</p>`}</div>
+<div class="sheet"><div class="verdict"><div class="answer ${TONES[answer]}"><p>${clip(sentence, 700)}</p><p>Next: ${explanation.next}.${integration !== null && html` Now: ${stateMark(integration.state, integration.word)}, ${clip(integration.why, 300)}.`}</p>
 ${notes.length > 0 && html`<ul class="notes">${notes.map((note) => html`<li>${clip(note, 500)}</li>`)}</ul>`}
-${integration === null ? empty : integrationForms(integration, frame.access)}
+${integration === null ? empty : integrationForms(integration, frame.access)}</div>${known !== undefined && daysFigure(known.days, `h-${id}`)}</div>
 ${isDrawn && html`<div class="day"><div class="head">${hours(axis, timezone)}${legend}</div>${dayStrip(axis, marks.get(id) ?? [])}</div>`}
-${slotTable(slots, { timezone, now, isTruncated: explanation.truncated })}</div>
-${known !== undefined && daysFigure(known.days, `days-${id}`)}</section>`
+${slotTable(slots, { timezone, now, isTruncated: explanation.truncated })}</div></section>`
 }

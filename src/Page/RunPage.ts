@@ -4,7 +4,7 @@ import type { Standing } from "../Domain/Standing.ts"
 import { type Frame, page } from "./Document.ts"
 import { runForms } from "./Forms.ts"
 import { type Content, clip, type Html, html } from "./Html.ts"
-import { moment, showMoment } from "./Moment.ts"
+import { moment, showDayAndTime } from "./Moment.ts"
 import { capital, orgName, orgPath, orgText, typeName } from "./Naming.ts"
 import { mark } from "./StateMark.ts"
 import { timeline } from "./Timeline.ts"
@@ -21,13 +21,13 @@ export interface RunMatter extends Pick<Answer, "now" | "events" | "integration"
 export const runPage = (frame: Frame, { events, integration, now, run }: RunMatter): string => {
   const timezone = integration?.timezone ?? frame.timezone
   const org = { org_id: run.org_id, org_name: integration?.org_name ?? null }
-  const due = showMoment(run.scheduled_for, timezone, now)
+  const due = showDayAndTime(run.scheduled_for, timezone, now)
   return page(frame, {
     title: `${capital(run.status)}: ${run.integration_type ?? "run"} of ${orgText(org)}, due ${due}`,
     tone: run.status === "completed" ? "good" : run.status === "failed" ? "bad" : "warn",
     isStopped: false,
     main: html`<section class="pulse"><p class="crumbs"><a href="/">Overview</a> / <a href="${orgPath(run.org_id)}">${orgName(org)}</a> / Run <span class="code">${run.run_id.slice(0, 8)}</span></p>
-<h1>${typeName(run.integration_type)}, due ${moment(run.scheduled_for, timezone, now)}</h1></section>
+<h1>${typeName(run.integration_type)}, due ${due}</h1></section>
 <section class="sheet answer ${run.status}" aria-label="Outcome"><p>${mark(run.status, capital(run.status))} ${cause(run)}</p><p>${whatNext(run, integration, timezone, now)}</p></section>
 ${runForms(run, frame.access)}
 <section aria-labelledby="h-facts"><div class="head"><h2 id="h-facts">Facts</h2></div><dl class="sheet block facts">${facts(run, timezone, now)}</dl></section>

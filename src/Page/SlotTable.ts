@@ -6,7 +6,7 @@ import { capital, counted, runPath } from "./Naming.ts"
 import { mark } from "./StateMark.ts"
 
 /** The most slots that a page shows of one integration. */
-const MOST = 60
+const MOST = 24
 
 /** Whose shape and colour an outcome has, where it is no status of a run. */
 const SHAPES: Partial<Readonly<Record<SlotOutcome, string>>> = {

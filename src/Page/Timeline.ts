@@ -18,12 +18,20 @@ const WORDS: Readonly<Record<string, string>> = {
   started: "Started",
   began: "The function began",
   heartbeat: "The function is alive",
-  settled: "Ended",
   swept: "Swept",
   released: "Released: later slots may run",
   retried: "To be tried again",
   returned: "Given back, not started",
   not_counted: "Not counted"
+}
+
+/** What an outcome made of the run. */
+const OUTCOMES: Readonly<Record<string, string>> = {
+  completed: "Completed",
+  failed: "Failed",
+  unknown: "Outcome unknown",
+  pending: "Not executed, to be tried again",
+  running: "Accepted: it works in the background"
 }
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -46,12 +54,13 @@ const toneOf = ({ kind, to_status }: RunEvent): string => {
 export const timeline = (events: ReadonlyArray<RunEvent>, timezone: string, now: number): Html =>
   html`<ol class="timeline">${events.map((event) => {
     const { actor, at, attempt, from_status, kind, reason, to_status } = event
-    const led =
-      to_status !== null && to_status !== from_status && kind !== "claimed" && kind !== "started"
-        ? html` <span class="${to_status}">${to_status}</span>`
-        : ""
+    const word =
+      (kind === "settled" ? OUTCOMES[to_status ?? ""] : WORDS[kind]) ??
+      capital(kind.replaceAll("_", " "))
+    const isTold = kind === "settled" || to_status === null || to_status === from_status
+    const led = isTold || kind === "claimed" || kind === "started" ? "" : ` ${to_status}`
     const tried = attempt !== null && attempt > 0 && kind === "started" ? `, try ${attempt}` : ""
-    return html`<li class="${toneOf(event)}"><span class="soft">${moment(at, timezone, now)}</span><div><b>${WORDS[kind] ?? capital(kind.replaceAll("_", " "))}${tried}</b>${led}${reason !== null && reason !== to_status && html`, <bdi>${clip(REASONS[reason] ?? reason, 500)}</bdi>`}${details(event)}${actor !== null && html`<span class="sub">by <bdi>${clip(actor, 120)}</bdi></span>`}</div></li>`
+    return html`<li class="${toneOf(event)}"><span class="soft">${moment(at, timezone, now)}</span><div><b>${word}${tried}</b>${led}${reason !== null && kind !== "settled" && html`, <bdi>${clip(REASONS[reason] ?? reason, 500)}</bdi>`}${details(event)}${actor !== null && html`<span class="sub">by <bdi>${clip(actor, 120)}</bdi></span>`}</div></li>`
   })}</ol>`
 
 const details = ({ detail }: RunEvent): Html | false => {

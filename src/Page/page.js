@@ -105,7 +105,7 @@
 
   const schedule = () => {
     clearTimeout(timer)
-    if (!isPaused && !document.hidden) timer = setTimeout(refresh, every)
+    if (every > 0 && !isPaused && !document.hidden) timer = setTimeout(refresh, every)
   }
 
   /** Rows that do not match go at once; the server, asked a moment later, has the last word. */
@@ -117,7 +117,7 @@
   }
 
   fresh.textContent = "Updated"
-  pause.hidden = false
+  pause.hidden = every === 0
   pause.addEventListener("click", () => {
     isPaused = !isPaused
     pause.setAttribute("aria-pressed", String(isPaused))
@@ -128,7 +128,7 @@
   })
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) clearTimeout(timer)
-    else if (!isPaused) refresh()
+    else if (every > 0 && !isPaused) refresh()
   })
   if (location.pathname === "/") {
     search.addEventListener("input", () => {

@@ -23,6 +23,8 @@ import type { Views } from "./Views.ts"
 
 /** An open page fetches itself again this often. */
 const REFRESH_SECONDS = 5
+/** A page of more rows than that is heavier, and fetches itself three times less often. */
+const MANY_ROWS = 300
 const MAX_QUERY = 200
 /** The most integrations of an organisation on its page, and how many of them have figures of their own. */
 const MAX_EXPLAINED = 20
@@ -51,7 +53,11 @@ const overview = (asked: Asked, views: Views): Effect.Effect<string, Refusal> =>
     )
     const shown = listed(seen, { query, state }).slice(0, MAX_STRIPS)
     const activity = yield* activityFor(shown, seen.now, views)
-    const frame = frameOf(asked, seen.now, zoneOf(seen.integrations), query)
+    const isHeavy = seen.integrations.length > MANY_ROWS
+    const frame = {
+      ...frameOf(asked, seen.now, zoneOf(seen.integrations), query),
+      refreshSeconds: isHeavy ? 3 * REFRESH_SECONDS : REFRESH_SECONDS
+    }
     return overviewPage(frame, { overview: seen, activity, figures, load, state })
   }).pipe(Effect.mapError(unavailable))
 
@@ -148,6 +154,7 @@ export const frameOf = (
   timezone,
   refreshSeconds: REFRESH_SECONDS,
   version: VERSION,
+  path: url?.pathname ?? "/",
   query,
   access: mayAct(access, visitor),
   notice: doneNotice(url?.searchParams.get("did") ?? null)
@@ -166,7 +173,8 @@ export const renderFault = (access: Access, refusal: Refusal): Effect.Effect<str
     faultPage(frameOf({ access, visitor: { _tag: "Reader" } }, now, "UTC", ""), {
       title: TITLES[refusal.status] ?? "That did not work",
       message: `${refusal.message}.`,
-      hint: refusal.hint
+      hint: refusal.hint,
+      isPassing: refusal.status === 503
     } satisfies Fault)
   )
 

@@ -17,6 +17,7 @@ export const frame: Frame = {
   timezone: "Europe/Oslo",
   refreshSeconds: 5,
   version: "1.2.3",
+  path: "/",
   query: "",
   access: { _tag: "ReadOnly" },
   notice: null

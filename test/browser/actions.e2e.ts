@@ -1,0 +1,106 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
+import type { Browser } from "playwright-core"
+import { sceneId } from "../support/OperatorScene.ts"
+import { open, type Reader, startBrowser, violations } from "./Browser.ts"
+import { ADMIN_TOKEN, type Scene, startScene } from "./Scene.ts"
+
+// What operators do on the page, in a real Chromium: each action is recorded with who and why.
+
+setDefaultTimeout(60_000)
+
+let scene: Scene
+let browser: Browser
+const readers: Array<Reader> = []
+beforeAll(async () => {
+  ;[scene, browser] = await Promise.all([startScene(), startBrowser()])
+}, 120_000)
+afterAll(async () => {
+  for (const reader of readers) await reader.close()
+  await browser?.close()
+  await scene?.close()
+}, 60_000)
+
+const read = async (path: string): Promise<Reader> => {
+  const reader = await open(browser, `${scene.sidecar.url}${path}`)
+  readers.push(reader)
+  return reader
+}
+
+const runWhere = async (condition: string): Promise<string> => {
+  const [row] = await scene.project.sql.unsafe(
+    `select id from sync_run_log where ${condition} order by scheduled_for desc limit 1`
+  )
+  return row.id
+}
+
+test("without the token nothing can be done, nor is anything offered", async () => {
+  const { page } = await read("/org/hooli")
+  expect(await page.locator("main form[method=post]").count()).toBe(0)
+  const answer = await page.request.post(
+    `${scene.sidecar.url}/api/integrations/${sceneId(8)}/trigger`,
+    { form: { reason: "because" } }
+  )
+  expect(answer.status()).toBe(403)
+})
+
+test("by keyboard alone: past the header, sign in, run now, pause and resume, each with a reason", async () => {
+  const { page, problems } = await read("/org/wonka")
+  await page.keyboard.press("Tab")
+  expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Skip to content")
+  await page.keyboard.press("Enter")
+  expect(await page.evaluate(() => document.activeElement?.id)).toBe("main")
+  await page.goto(`${scene.sidecar.url}/org/acme%20as`)
+  await page.getByRole("link", { name: "Sign in" }).focus()
+  await page.keyboard.press("Enter")
+  await page.waitForURL(/sign-in/)
+  const signIn = async (token: string): Promise<void> => {
+    await page.locator("#name").focus()
+    await page.keyboard.type("Kari Nordmann")
+    await page.keyboard.press("Tab")
+    await page.keyboard.type(token)
+    await page.keyboard.press("Enter")
+  }
+  await signIn("not-the-token-at-all-0123456789ab")
+  expect(await page.locator("[role=alert].bad").textContent()).toContain("not the admin token")
+  problems.splice(0)
+  await signIn(ADMIN_TOKEN)
+  await page.locator("h1", { hasText: "Acme AS" }).waitFor()
+  expect(await violations(page)).toEqual([])
+
+  const act = async (verb: string, reason: string): Promise<void> => {
+    await page.locator(`#${verb}-${sceneId(1)} summary`).focus()
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Tab")
+    await page.keyboard.type(reason)
+    expect(await violations(page)).toEqual([])
+    await page.keyboard.press("Enter")
+    await page.locator("[role=status].notice").waitFor()
+  }
+  await act("trigger", "the customer called")
+  expect(await page.locator(".notice").textContent()).toContain("The next tick starts it.")
+  await act("pause", "audit at the customer")
+  expect(await page.locator(`#i-${sceneId(1)} .answer`).textContent()).toContain(
+    "audit at the customer"
+  )
+  await act("resume", "audit is over")
+  const events = await scene.project.sql`
+    select kind, actor, reason from sync_run_event
+     where integration_id = ${sceneId(1)} and kind in ('triggered', 'paused', 'resumed') order by id`
+  expect(
+    events.map(({ actor, kind, reason }: Record<string, string>) => [kind, actor, reason])
+  ).toEqual([
+    ["triggered", "Kari Nordmann (page)", "the customer called"],
+    ["paused", "Kari Nordmann (page)", "audit at the customer"],
+    ["resumed", "Kari Nordmann (page)", "audit is over"]
+  ])
+  expect(problems).toEqual([])
+
+  await page.goto(`${scene.sidecar.url}/run/${await runWhere("status = 'failed'")}`)
+  await page.getByText("Retry").first().click()
+  await page.getByLabel("Reason").fill("the token is valid again")
+  await page.locator("form[action$='/retry'] button").click()
+  await page.locator("[role=status].notice").waitFor()
+  expect(await page.locator(".answer").textContent()).toContain("Pending")
+  await page.getByRole("button", { name: "Sign out" }).click()
+  await page.locator("a", { hasText: "Sign in" }).waitFor()
+})

@@ -1,0 +1,169 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
+import type { Browser, Page } from "playwright-core"
+import { ok, until } from "../support/FunctionBehaviour.ts"
+import { connect } from "../support/Postgres.ts"
+import { type Project, startProject } from "../support/Project.ts"
+import { type Sidecar, startSidecar } from "../support/Sidecar.ts"
+import { open, startBrowser } from "./Browser.ts"
+
+// An open page over time, in a real Chromium: ticks go on, the database goes away and returns, the scheduler dies.
+
+setDefaultTimeout(90_000)
+
+let browser: Browser
+let project: Project
+let sidecar: Sidecar
+beforeAll(async () => {
+  ;[browser, project] = await Promise.all([startBrowser(), startProject()])
+  sidecar = await startSidecar({
+    ...project.environment,
+    SUPABASE_DB_URL: project.database.url,
+    SYNC_SCHEDULER_INTERVAL: "1s"
+  })
+}, 120_000)
+afterAll(async () => {
+  await browser?.close()
+  sidecar?.kill("SIGKILL")
+  await project?.close()
+}, 60_000)
+
+const clear = () => project.sql.unsafe("delete from organization_integrations").simple()
+
+/** Marks the document, so that a page that was loaded anew would be noticed. */
+const brand = (page: Page): Promise<void> =>
+  page.evaluate(() => document.documentElement.setAttribute("data-branded", "yes"))
+const isBranded = (page: Page): Promise<boolean> =>
+  page.evaluate(() => document.documentElement.hasAttribute("data-branded"))
+
+test("an open page follows ticks by itself; focus, scroll and an open list stay where they were", async () => {
+  await clear()
+  const mayAnswer = Promise.withResolvers<void>()
+  project.functions.behave(() => until(mayAnswer.promise, ok()))
+  await project.seedDue(40, {
+    next_run_at: "now() + interval '1 hour'",
+    org_name: "'Quiet ' || generate_series"
+  })
+  const [id] = await project.seedDue(1, { org_name: "'Busy'" })
+  const { close, page, problems } = await open(browser, sidecar.url)
+  await brand(page)
+  const state = page.locator(`#i-${id} td:first-child`)
+  await state.filter({ hasText: "Running" }).waitFor()
+
+  const link = page.locator("tr", { hasText: "Quiet 30" }).locator("th a")
+  await link.scrollIntoViewIfNeeded()
+  await page.mouse.wheel(0, 300)
+  await page.waitForFunction(() => scrollY > 100)
+  await link.focus()
+  const place = await page.evaluate(() => [document.activeElement?.getAttribute("href"), scrollY])
+  expect(place[1]).toBeGreaterThan(100)
+  mayAnswer.resolve()
+  await state.filter({ hasText: "On time" }).waitFor()
+  expect(
+    await page.evaluate(() => [document.activeElement?.getAttribute("href"), scrollY])
+  ).toEqual(place)
+  expect(await isBranded(page)).toBe(true)
+
+  // Paused, it stays as it is; resumed, it is as it should be at once.
+  await page.locator("#pause").click()
+  const stamp = await page.locator("#stamp").textContent()
+  await project.seedDue(1, { org_name: "'Late comer'", next_run_at: "now() + interval '1 hour'" })
+  await page.waitForTimeout(6_000)
+  expect(await page.locator("#stamp").textContent()).toBe(stamp)
+  await page.locator("#pause").click()
+  await page.locator("tr", { hasText: "Late comer" }).waitFor()
+  expect(problems).toEqual([])
+  await close()
+})
+
+test("the database goes away and returns: the page says so, shows nothing green meanwhile, and recovers", async () => {
+  await clear()
+  project.functions.behave(() => ok())
+  await project.seedDue(3, { next_run_at: "now() + interval '1 hour'", org_name: "'Calm'" })
+  const { close, page } = await open(browser, sidecar.url)
+  await brand(page)
+  const { adminUrl, name } = project.database
+  const away = new URL(adminUrl)
+  away.pathname = "/postgres"
+  const admin = connect(away.toString())
+  const alarm = page.locator("#alarm")
+  expect(await alarm.isVisible()).toBe(false)
+  try {
+    await admin.unsafe(`alter database "${name}" with allow_connections false`)
+    await admin.unsafe(
+      `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`
+    )
+    await alarm.filter({ hasText: "Not up to date: this is how things were at" }).waitFor()
+    expect(await page.evaluate(() => document.documentElement.classList.contains("stale"))).toBe(
+      true
+    )
+    const reload = await page.request.get(sidecar.url, { headers: { accept: "text/html" } })
+    expect(reload.status()).toBe(503)
+    expect(await reload.text()).toContain("The database cannot be read")
+    expect((await sidecar.get("/livez")).status).toBe(200)
+  } finally {
+    await admin.unsafe(`alter database "${name}" with allow_connections true`)
+    await admin.close()
+  }
+  await alarm.waitFor({ state: "hidden" })
+  expect(await page.evaluate(() => document.documentElement.className)).toBe("")
+  expect(await isBranded(page)).toBe(true)
+  await close()
+})
+
+test("a thousand integrations: under a megabyte, and found while one types", async () => {
+  await clear()
+  await project.sql.unsafe(`
+    with made as (
+      insert into organization_integrations (org_id, org_name, integration_type, sync_schedule, timezone, next_run_at, created_at, schedule_since)
+      select gen_random_uuid(), 'Organisation ' || n, (array['xledger', 'dynamics', 'fortnox'])[n % 3 + 1],
+             (n % 60) || ' * * * *', (array['Europe/Oslo', 'UTC', 'America/New_York'])[n % 3 + 1],
+             now() + make_interval(mins => 60 + n % 60), now() - interval '90 days', now() - interval '90 days'
+        from generate_series(1, 1000) n returning id, org_id, integration_type)
+    insert into sync_run_log (integration_id, org_id, integration_type, scheduled_for, idempotency_key, status, started_at, finished_at, drift_ms, duration_ms, attempt, trigger)
+    select m.id, m.org_id, m.integration_type, t, m.id || ':' || t, 'completed', t + interval '1 s', t + interval '30 s', 1000, 29000, 1, 'schedule'
+      from made m, generate_series(date_trunc('hour', now()) - interval '23 hours', date_trunc('hour', now()), interval '1 hour') t`)
+  await project.sql`analyze`
+  const times: Array<number> = []
+  let bytes = 0
+  for (let n = 0; n < 5; n += 1) {
+    const began = performance.now()
+    const answer = await fetch(sidecar.url, { headers: { accept: "text/html" } })
+    bytes = (await answer.arrayBuffer()).byteLength
+    times.push(Math.round(performance.now() - began))
+    await Bun.sleep(300)
+  }
+  console.log(`1,000 integrations: ${bytes} bytes, answered in ${times.join(", ")} ms`)
+  expect(bytes).toBeLessThan(1_000_000)
+  const { close, page, problems } = await open(browser, sidecar.url)
+  expect(await page.locator("tbody[data-rows] > tr").count()).toBe(1_000)
+  await page.locator("#q").pressSequentially("organisation 777")
+  await page.locator("#h-all", { hasText: "1 of 1,000 integrations" }).waitFor()
+  expect(await page.locator("tbody[data-rows] > tr").count()).toBe(1)
+  expect(problems).toEqual([])
+  await close()
+})
+
+test("the scheduler is killed and started again: the page says so, and goes on by itself", async () => {
+  const own = await startSidecar({
+    ...project.environment,
+    SUPABASE_DB_URL: project.database.url,
+    SYNC_SCHEDULER_INTERVAL: "24h"
+  })
+  const { close, page } = await open(browser, own.url)
+  await brand(page)
+  own.kill("SIGKILL")
+  await own.exited
+  const alarm = page.locator("#alarm")
+  await alarm.filter({ hasText: "The scheduler does not answer." }).waitFor()
+  const again = await startSidecar({
+    ...project.environment,
+    SUPABASE_DB_URL: project.database.url,
+    SYNC_SCHEDULER_INTERVAL: "24h",
+    SYNC_SCHEDULER_LISTEN: new URL(own.url).host
+  })
+  await alarm.waitFor({ state: "hidden" })
+  expect(await isBranded(page)).toBe(true)
+  await close()
+  again.kill("SIGTERM")
+  await again.exited
+})

@@ -1,0 +1,213 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
+import type { Browser, BrowserContextOptions, Page } from "playwright-core"
+import { StateName } from "../../src/Domain/State.ts"
+import { setClock } from "../support/DatabaseClock.ts"
+import { HOSTILE_NAME, SCENE_NOW, sceneId } from "../support/OperatorScene.ts"
+import { open, type Reader, startBrowser, violations } from "./Browser.ts"
+import { type Scene, startScene } from "./Scene.ts"
+
+// The page in a real Chromium, served by the binary over a real PostgreSQL: the scene of one morning.
+
+setDefaultTimeout(60_000)
+
+let scene: Scene
+let browser: Browser
+const readers: Array<Reader> = []
+beforeAll(async () => {
+  ;[scene, browser] = await Promise.all([startScene(), startBrowser()])
+}, 120_000)
+afterAll(async () => {
+  for (const reader of readers) await reader.close()
+  await browser?.close()
+  await scene?.close()
+}, 60_000)
+
+const read = async (path: string, options: BrowserContextOptions = {}): Promise<Reader> => {
+  const reader = await open(browser, `${scene.sidecar.url}${path}`, options)
+  readers.push(reader)
+  return reader
+}
+
+const rowsOf = (page: Page): Promise<ReadonlyArray<string>> =>
+  page.locator("tbody[data-rows] > tr:visible td:first-child").allInnerTexts()
+
+const runWhere = async (condition: string): Promise<string> => {
+  const [row] = await scene.project.sql.unsafe(
+    `select id from sync_run_log where ${condition} order by scheduled_for desc limit 1`
+  )
+  return row.id
+}
+
+describe("the overview", () => {
+  test("the worst first, with why, last and next run, and a strip of the day", async () => {
+    const { page, problems } = await read("/")
+    expect(await page.title()).toBe("6 of 16 integrations need attention · Sync Scheduler")
+    const states = (await rowsOf(page)).map((word) => word.trim().toLowerCase())
+    const words = ["overdue", "invalid schedule", "unknown", "breaker open", "failing", "late"]
+    expect([...new Set(states)]).toEqual([...words, "never ran", "running", "paused", "on time"])
+    expect(await page.locator(".attention li").count()).toBe(6)
+    expect(await page.locator("#pulse").textContent()).toMatch(/Last tick .* ago/)
+    const globex = page.locator(`#i-${sceneId(4)}`)
+    expect(await globex.textContent()).toMatch(
+      /Overdue[\s\S]*Globex[\s\S]*yesterday 09:00 CET[\s\S]*was due 12 m ago/
+    )
+    expect(await page.locator(`#i-${sceneId(5)} svg.strip`).getAttribute("aria-label")).toMatch(
+      /^Last 24 hours: \d+ completed, 1 passed over, 4 failed$/
+    )
+    expect(await page.locator(".providers").textContent()).toContain("Throttled")
+    expect(problems).toEqual([])
+  })
+
+  test("a hostile name is text: no script of it runs", async () => {
+    const { page, problems } = await read("/")
+    const name = page.locator(`#i-${sceneId(13)} bdi`).first()
+    expect(await name.textContent()).toBe(HOSTILE_NAME.replace("\u0000", ""))
+    await page.goto(`${scene.sidecar.url}/?q=${encodeURIComponent('"><script>alert(2)</script>')}`)
+    expect(await page.locator("main script").count()).toBe(0)
+    expect(problems).toEqual([])
+  })
+
+  test("search as one types: the list and the address follow, focus stays; it works without the script", async () => {
+    const { page, problems } = await read("/")
+    await page.locator("#q").pressSequentially("hool")
+    await page.locator("#h-all", { hasText: "1 of 16 integrations" }).waitFor()
+    expect(await rowsOf(page)).toEqual(["Breaker open"])
+    expect(page.url()).toEndWith("/?q=hool")
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe("q")
+    await page.locator("#q").fill("")
+    await page.locator("#h-all", { hasText: "All integrations" }).waitFor()
+    expect((await rowsOf(page)).length).toBe(16)
+    await page.locator("nav a", { hasText: "Failing" }).click()
+    await page.locator("#h-all", { hasText: "1 of 16 integrations" }).waitFor()
+    expect(problems).toEqual([])
+
+    const plain = await read("/", { javaScriptEnabled: false })
+    await plain.page.locator("#q").fill("initech")
+    await plain.page.locator("#q").press("Enter")
+    await plain.page.waitForURL(/q=initech/)
+    expect((await rowsOf(plain.page)).length).toBe(2)
+    expect(await plain.page.locator("noscript").first().innerHTML()).toContain("refresh")
+    expect(await plain.page.locator("#pause").isVisible()).toBe(false)
+  })
+})
+
+describe("to look at", () => {
+  test.each([
+    ["light", 400],
+    ["dark", 1440]
+  ] as const)(
+    "in %s, %i wide: nothing sticks out, nothing that axe-core finds",
+    async (colorScheme, width) => {
+      const { page, problems } = await read("/", { colorScheme, viewport: { width, height: 900 } })
+      const run = await runWhere("status = 'failed'")
+      for (const path of [
+        "/",
+        "/org/initech",
+        `/run/${run}`,
+        "/sign-in",
+        "/?q=nothing%20like%20it"
+      ]) {
+        await page.goto(`${scene.sidecar.url}${path}`)
+        const tooWide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+        expect([path, tooWide]).toEqual([path, 0])
+        expect([path, ...(await violations(page))]).toEqual([path])
+      }
+      const background = await page.evaluate(() => getComputedStyle(document.body).backgroundColor)
+      expect(background).toBe(colorScheme === "light" ? "rgb(251, 251, 250)" : "rgb(15, 16, 18)")
+      expect(problems).toEqual([])
+    }
+  )
+})
+
+describe("an organisation", () => {
+  test("did it run, in a sentence; and on another day", async () => {
+    const { page, problems } = await read("/")
+    await page.locator(`#i-${sceneId(1)} th a`).click()
+    await page.locator("h1", { hasText: "Acme AS" }).waitFor()
+    const answer = page.locator(`#i-${sceneId(1)} .answer`)
+    expect(await answer.textContent()).toMatch(/^Yes: 2 of 2 slots completed\./)
+    expect(
+      await page
+        .locator(`#i-${sceneId(1)} tbody tr`)
+        .first()
+        .textContent()
+    ).toContain("try 1: HTTP 503 BOOT_ERROR")
+    await page.locator("#on").fill("2026-11-15")
+    await page.getByRole("button", { name: "Show day" }).click()
+    await page.waitForURL(/on=2026-11-15/)
+    expect(await answer.textContent()).toMatch(/^No: no slot of "0 2 \* \* 1-5" \(Europe\/Oslo\)/)
+    expect(problems).toEqual([])
+  })
+
+  test("by its name, by a part of it, by an integration's id; nobody by that name", async () => {
+    const { page } = await read("/org/ACME%20as")
+    const heading = () => page.locator("h1").textContent()
+    expect(await heading()).toBe("Acme AS")
+    await page.goto(`${scene.sidecar.url}/org/${sceneId(8)}`)
+    expect(await heading()).toBe("Hooli")
+    await page.goto(`${scene.sidecar.url}/org/in`)
+    expect(await heading()).toBe("Which organisation?")
+    await page.goto(`${scene.sidecar.url}/org/${encodeURIComponent("<b>%")}`)
+    expect(await heading()).toBe("Not found")
+    expect(await page.locator(".dead").textContent()).toContain('"<b>%"')
+  })
+})
+
+test("a run: what became of it, what is next, its key, and every attempt on a line of time", async () => {
+  const { page, problems } = await read("/")
+  await page.locator(`#i-${sceneId(1)} td:nth-child(3) a`).click()
+  await page.waitForURL(/\/run\//)
+  expect(await page.locator(".answer").textContent()).toMatch(
+    /Completed in 41\.0 s\.\s*Nothing more happens to it\. The next run of this integration is due Mon 02:00 CET\./
+  )
+  expect(await page.locator(".facts").textContent()).toContain(
+    `${sceneId(1)}:2026-11-20T01:00:00.000Z`
+  )
+  expect(await page.locator(".timeline b").allInnerTexts()).toEqual([
+    "Claimed",
+    "Started, try 1",
+    "Not executed, to be tried again",
+    "Started, try 2",
+    "Completed"
+  ])
+  await page.goto(`${scene.sidecar.url}/run/${await runWhere("status = 'unknown'")}`)
+  expect(await page.locator(".answer").textContent()).toContain(
+    "It may have happened: look in the target system. Later slots wait"
+  )
+  expect(problems).toEqual([])
+})
+
+test("a scheduler that has stopped looks dead: nothing on the page is green", async () => {
+  await setClock(scene.project.sql, SCENE_NOW + 3_600_000)
+  const { page, problems } = await read("/")
+  await page
+    .locator("h1", { hasText: "The scheduler has stopped" })
+    .waitFor()
+    .finally(() => setClock(scene.project.sql, SCENE_NOW))
+  await page.locator("#pause").click()
+  expect(await rowsOf(page)).not.toContain("On time")
+  const green = await page.evaluate(() => {
+    const shown = [...document.querySelectorAll("main *")].map((element) =>
+      getComputedStyle(element)
+    )
+    return shown
+      .flatMap(({ color, fill, stroke }) => [color, fill, stroke])
+      .filter((paint) => {
+        const [red = 0, green = 0, blue = 0] = (paint.match(/[\d.]+/g) ?? []).map(Number)
+        return green > red + 30 && green > blue + 30
+      })
+  })
+  expect(green).toEqual([])
+  expect(await violations(page)).toEqual([])
+  expect(problems).toEqual([])
+})
+
+test("every state that there is has a drawing of its own", async () => {
+  const { page } = await read("/")
+  const drawings = await page.evaluate(
+    (names) => names.map((name) => document.getElementById(`s-${name}`)?.innerHTML ?? ""),
+    [...StateName.literals]
+  )
+  expect(drawings).not.toContain("")
+  expect(new Set(drawings).size).toBe(StateName.literals.length)
+})
