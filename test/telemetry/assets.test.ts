@@ -1,18 +1,13 @@
 import { describe, expect, test } from "bun:test"
-import { readdirSync, readFileSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { join } from "node:path"
+import { alertRules } from "../support/alertRules.ts"
 import { faultsOfQuery, queriesIn } from "../support/queries.ts"
 
+const rules = alertRules()
 const root = join(import.meta.dir, "../..")
 const textOf = (path: string) => readFileSync(join(root, path), "utf8")
 
-interface Rule {
-  readonly alert: string
-  readonly expr: string
-  readonly for: string
-  readonly labels: Readonly<Record<string, string>>
-  readonly annotations: Readonly<Record<string, string>>
-}
 interface RuleTests {
   readonly tests: ReadonlyArray<{
     readonly alert_rule_test: ReadonlyArray<{
@@ -22,17 +17,8 @@ interface RuleTests {
   }>
 }
 
-const rules: ReadonlyArray<Rule> = (
-  Bun.YAML.parse(textOf("deploy/prometheus/rules.yaml")) as {
-    groups: ReadonlyArray<{ rules: ReadonlyArray<Rule> }>
-  }
-).groups.flatMap((group) => group.rules)
 const ruleTests = (Bun.YAML.parse(textOf("deploy/prometheus/rules_test.yaml")) as RuleTests).tests
 const dashboard = JSON.parse(textOf("deploy/grafana/sync-scheduler.json"))
-const runbooks = readdirSync(join(root, "docs/runbooks"))
-  .filter((name) => name.endsWith(".md") && name !== "README.md")
-  .map((name) => name.slice(0, -3))
-
 describe("the alert rules", () => {
   test("ask only for metrics, labels and buckets that exist", () => {
     expect(rules.length).toBeGreaterThan(10)
@@ -58,28 +44,6 @@ describe("the alert rules", () => {
     }
   })
 })
-
-describe("the runbooks", () => {
-  test("are one for each alert, all in the list, all of one form", () => {
-    const alerts = rules.map(({ alert }) => alert)
-    expect([...runbooks].sort()).toEqual([...alerts].sort())
-    for (const alert of alerts) {
-      expect(textOf("docs/runbooks/README.md")).toContain(
-        `| [${alert}](${alert}.md) | ${severityOf(alert)} |`
-      )
-      const headings = textOf(`docs/runbooks/${alert}.md`).match(/^#+ .*$/gm)
-      expect(headings).toEqual([
-        `# ${alert}`,
-        "## What is seen",
-        "## Why",
-        "## First look",
-        "## What helps"
-      ])
-    }
-  })
-})
-
-const severityOf = (alert: string) => rules.find((rule) => rule.alert === alert)?.labels.severity
 
 describe("the dashboard", () => {
   test("asks only for metrics, labels and buckets that exist", () => {
