@@ -1,10 +1,11 @@
 /**
- * Builds a release into dist/release: `bun run release:build [--platform linux-x64 ...] [--out dir] [--binary path] [--trial]`.
+ * Builds a release into dist/release: `bun run release:build [--platform linux-x64 ...] [--out dir]`.
  *
  * For every platform of Platforms.ts (or those named) a binary, its archive and its npm package; then the npm package
- * that people install, an SPDX bill of materials, and `checksums.txt` (`sha256sum --check`). `--binary` takes a binary
- * that is there already, for the one platform that is named; `--trial` makes no archives and does not ask for frozen
- * migrations. Nothing is published. All platforms take some minutes and about 1.5 GB.
+ * that people install, an SPDX bill of materials, and `checksums.txt` (`sha256sum --check`). Nothing is published. All
+ * platforms take a minute or two and about 2 GB. For trying: `--binary path` takes a binary that is there already, for
+ * the one platform that is named; `--npm-only` makes no archives and packs fast; `--unfrozen` takes migrations that may
+ * still change.
  */
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { basename, join, resolve } from "node:path"
@@ -24,7 +25,8 @@ const { values } = parseArgs({
     out: { type: "string", default: join(root, "dist", "release") },
     binary: { type: "string" },
     commit: { type: "string" },
-    trial: { type: "boolean", default: false }
+    unfrozen: { type: "boolean", default: false },
+    "npm-only": { type: "boolean", default: false }
   }
 })
 
@@ -126,12 +128,12 @@ const writeChecksums = async (): Promise<void> => {
 
 await rm(out, { recursive: true, force: true })
 await mkdir(files, { recursive: true })
-if (!values.trial) await checkMigrations()
+if (!values.unfrozen) await checkMigrations()
 const places = { directory: join(work, "npm"), into: files }
 for (const platform of platforms) {
   const binary = await build(platform)
-  if (!values.trial) await archive(platform, binary)
-  await packPlatform(platform, binary, { ...places, level: values.trial ? 1 : 9 })
+  if (!values["npm-only"]) await archive(platform, binary)
+  await packPlatform(platform, binary, { ...places, level: values["npm-only"] ? 1 : 9 })
 }
 await packUmbrella(commit, places)
 await writeSbom()

@@ -86,7 +86,14 @@ beforeAll(async () => {
   place = await mkdtemp(join(tmpdir(), "sync-scheduler-npm-"))
   const release = await run(
     [
-      ...[process.execPath, join(root, "scripts/release.ts"), "--trial", "--platform", "linux-x64"],
+      ...[
+        process.execPath,
+        join(root, "scripts/release.ts"),
+        "--unfrozen",
+        "--npm-only",
+        "--platform",
+        "linux-x64"
+      ],
       ...["--binary", binary, "--out", join(place, "release")]
     ],
     root

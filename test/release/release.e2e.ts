@@ -50,7 +50,7 @@ const run = async (
 beforeAll(async () => {
   place = await mkdtemp(join(tmpdir(), "sync-scheduler-release-"))
   const platforms = ["--platform", "linux-x64", "--platform", "win32-x64"]
-  const script = [process.execPath, join(root, "scripts/release.ts"), ...platforms]
+  const script = [process.execPath, join(root, "scripts/release.ts"), "--unfrozen", ...platforms]
   const release = await run([...script, "--out", join(place, "release")], root)
   expect([release.code, release.stderr]).toEqual([0, expect.stringContaining("checksums.txt")])
   files = join(place, "release/files")
