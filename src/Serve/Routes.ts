@@ -1,6 +1,6 @@
 import { Effect } from "effect"
 import { refuseAction, refuseForm } from "./Access.ts"
-import { htmlAnswer, redirectAnswer } from "./Answer.ts"
+import { htmlAnswer, localPath, redirectAnswer } from "./Answer.ts"
 import { type ApiServer, makeApiServer } from "./ApiServer.ts"
 import { type Asked, isReading, wantedBy } from "./Asked.ts"
 import { isForm } from "./Form.ts"
@@ -36,9 +36,12 @@ export const makeRoutes = Effect.gen(function* () {
 })
 
 const atSignIn = (asked: Asked): Effect.Effect<Response, Refusal> => {
-  const { access, request } = asked
+  const { access, request, url, visitor } = asked
   const refused = noSignIn(access)
   if (access.sessions === null || refused !== null) return Effect.fail(refused ?? notFound)
+  if (isReading(request) && visitor._tag === "Operator") {
+    return Effect.succeed(redirectAnswer(localPath(url.searchParams.get("next"))))
+  }
   if (isReading(request)) return Effect.map(showSignIn(asked, null), (html) => htmlAnswer(html))
   const signing = signIn(request, access.sessions)
   if (wantedBy(request) !== "html") return signing
@@ -60,12 +63,23 @@ const change = (asked: Asked, api: ApiServer, views: Views): Effect.Effect<Respo
 }
 
 /** For whoever has to show the token first: people are led to the sign-in, programs are told. */
-const toStranger = ({ request, url }: Asked): Effect.Effect<Response, Refusal> =>
-  request.method === "GET" && wantedBy(request) === "html" && !url.pathname.startsWith("/api/")
-    ? Effect.succeed(
-        redirectAnswer(`/sign-in?next=${encodeURIComponent(url.pathname + url.search)}`)
-      )
-    : Effect.fail(noToken)
+const toStranger = ({ request, url }: Asked): Effect.Effect<Response, Refusal> => {
+  const isPage = request.method === "GET" && wantedBy(request) === "html"
+  if (!isPage || url.pathname.startsWith("/api/")) return Effect.fail(noToken)
+  const signIn = `/sign-in?next=${encodeURIComponent(url.pathname + url.search)}`
+  return Effect.succeed(
+    request.headers.get("sec-fetch-site") === "cross-site"
+      ? htmlAnswer(leadOn(signIn))
+      : redirectAnswer(signIn)
+  )
+}
+
+/**
+ * Whoever follows a link from elsewhere may be signed in: the browser keeps their cookie back until it is our own page that
+ * leads on.
+ */
+const leadOn = (path: string): string =>
+  `<!doctype html><html lang="en"><title>Sync Scheduler</title><meta http-equiv="refresh" content="0;url=${path}"><p><a href="${path}">Go on</a></p></html>\n`
 
 const noToken: Refusal = {
   status: 401,

@@ -161,6 +161,17 @@ describe("open to a network", () => {
     }
   })
 
+  test("whoever is signed in and follows a link from elsewhere arrives without signing in again", async () => {
+    const cookie = await signIn(served.ask)
+    const link = { ...elsewhere, accept: "text/html", "sec-fetch-site": "cross-site" }
+    const first = await served.ask("/org/1?a=%22%3E%3Cb%3E", { headers: link })
+    expect(first.status).toBe(200)
+    const path = /url=([^"]+)"/.exec(await first.text())?.[1] ?? ""
+    const led = await served.ask(path, { headers: { ...elsewhere, cookie } })
+    expect(led.headers.get("location")).toBe("/org/1?a=%22%3E%3Cb%3E")
+    expect((await served.ask(path, { headers: elsewhere })).status).toBe(200)
+  })
+
   test("with the token everything is, as a header or after the sign-in", async () => {
     const bearer = await served.ask("/metrics", { headers: { authorization: `Bearer ${TOKEN}` } })
     expect(bearer.status).toBe(200)
