@@ -115,8 +115,14 @@ const wiring: Wiring = {
   telling,
   probing: async () => (await import("./Layers/ProberLive.ts")).layer({ version: VERSION }),
   demo: async (options) => {
-    const EmbeddedLive = await import("./Layers/EmbeddedLive.ts")
-    return engine(options, EmbeddedLive.layer({ dataDir: options.directory }))
+    const [{ Layer }, EmbeddedLive, AlertQueueLive, tell] = await Promise.all([
+      import("effect"),
+      import("./Layers/EmbeddedLive.ts"),
+      import("./Layers/AlertQueueLive.ts"),
+      telling(options.settings)
+    ])
+    const base = await engine(options, EmbeddedLive.layer({ dataDir: options.directory }))
+    return Layer.merge(AlertQueueLive.layer, tell).pipe(Layer.provideMerge(base))
   }
 }
 

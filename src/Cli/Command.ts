@@ -95,7 +95,7 @@ export interface Wiring {
   readonly probing: () => Promise<Layer.Layer<Prober>>
   readonly demo: (
     options: DemoOptions
-  ) => Promise<Layer.Layer<EngineServices | EmbeddedDatabase, SupabaseError>>
+  ) => Promise<Layer.Layer<EngineServices | TellingServices | EmbeddedDatabase, SupabaseError>>
 }
 
 /** What a command is given. */

@@ -16,6 +16,7 @@ const exported = (takesMs: number, documents: number): Behaviour => ({
 const BEHAVIOURS: ReadonlyMap<string, Behaviour> = new Map([
   ["dynamics", exported(620, 128)],
   ["fortnox", exported(340, 41)],
+  ["visma", exported(20_000, 63)],
   [
     "xledger",
     {

@@ -38,7 +38,7 @@ export const ticking: ReadonlyArray<Command> = [
   },
   {
     name: "serve",
-    summary: "Tick by itself, beside an application, and answer HTTP: probes and API",
+    summary: "Tick by itself, beside an application, and answer HTTP: page, API, metrics",
     details:
       "Ticks at once, then at every beat of the interval, never two at a time; wakes functions 30 s\n" +
       "before their slots. Any number of replicas may run side by side. SIGTERM: nothing new is started,\n" +
@@ -61,12 +61,17 @@ export const ticking: ReadonlyArray<Command> = [
         name: "allow-actions",
         summary: "Whoever has SYNC_SCHEDULER_ADMIN_TOKEN may run, retry, pause and resume"
       },
+      {
+        name: "demo",
+        value: "<dir>",
+        summary: "Serve made-up organisations from this directory; needs no project"
+      },
       output("text", "jsonl")
     ],
     examples: [
       "sync-scheduler serve",
       "sync-scheduler serve --listen 127.0.0.1:9000 --interval 30s",
-      "sync-scheduler serve -o jsonl"
+      "sync-scheduler serve --demo ./demo-data"
     ],
     load: () => import("../Serve.ts")
   },
