@@ -41,8 +41,7 @@ export const overviewPage = (frame: Frame, matter: OverviewMatter): string => {
 ${states(overview, matter.state)}
 ${attention(overview.integrations, overview.now)}
 ${figures(frame, matter)}
-${incidents(overview)}
-${vendors(overview.integrations, frame.timezone, overview.now)}
+<div class="pair">${incidents(overview)}${vendors(overview.integrations, frame.timezone, overview.now)}</div>
 ${list(frame, matter)}`
   })
 }
