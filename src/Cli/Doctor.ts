@@ -75,7 +75,7 @@ const diagnose = (cli: Cli): Effect.Effect<ReadonlyArray<Finding>> =>
       ...settingFindings(inspection, missingFor(inspection)),
       ...keyFindings(settings, now),
       ...examined.findings,
-      ...schemaFindings(examined.version, catalog),
+      ...schemaFindings(examined.version, examined.enginesFrom, catalog),
       ...accessFindings(catalog),
       ...clockFindings(examined.skew),
       ...contradictionsOf(settings),
@@ -91,6 +91,7 @@ const nothing: Examined = {
   diagnosis: null,
   catalog: null,
   version: undefined,
+  enginesFrom: null,
   skew: null
 }
 

@@ -5,7 +5,7 @@ import { binaryPath } from "../support/binary.ts"
 import { type FunctionServer, startFunctionServer } from "../support/FunctionServer.ts"
 import { connect, createDatabase } from "../support/Postgres.ts"
 import { startGateway } from "../support/RpcGateway.ts"
-import { runBinary } from "../support/runBinary.ts"
+import { endOf, runBinary, startBinary } from "../support/runBinary.ts"
 
 setDefaultTimeout(120_000)
 
@@ -24,17 +24,22 @@ const future = (enginesFrom?: string) => `
   create or replace function sync_scheduler.schema_version() returns text language sql immutable return '20990101000000';
   ${enginesFrom === undefined ? "" : `create or replace function sync_scheduler.engines_from() returns text language sql immutable return '${enginesFrom}';`}`
 
+const due = `insert into organization_integrations (org_id, integration_type, sync_schedule, next_run_at)
+  values (gen_random_uuid(), 'xledger', '0 4 29 2 *', now() - interval '1 minute')`
+
+const codesOf = (report: { findings: ReadonlyArray<{ code: string | null }> }) =>
+  report.findings.map(({ code }) => code)
+
 /** The binary in a database with this schema and one integration that is due. */
-const runIn = async (sql: string, ...args: ReadonlyArray<string>) => {
+const runIn = async (sql: string, args: ReadonlyArray<string> = ["run"]) => {
   const database = await createDatabase({ migrations: false, sql })
   const gateway = await startGateway({ databaseUrl: database.url, functionsUrl: functions.url })
   const client = connect(database.url, { max: 1 })
   try {
-    await client.unsafe(`insert into organization_integrations (org_id, integration_type, sync_schedule, next_run_at)
-      values (gen_random_uuid(), 'xledger', '0 4 29 2 *', now() - interval '1 minute')`)
+    await client.unsafe(due)
     const before = functions.invocations.length
     const env = { SUPABASE_URL: gateway.url, SUPABASE_SECRET_KEY: gateway.secretKey }
-    const ended = await runBinary(["run", "-o", "json", ...args], { env })
+    const ended = await runBinary([...args, "-o", "json"], { env })
     const [{ runs }] = await client`select count(*)::int as runs from sync_run_log`
     const invoked = functions.invocations.length - before
     return { ...ended, summary: JSON.parse(ended.stdout), runs, invoked }
@@ -72,8 +77,10 @@ test("an older schema: nothing is claimed or invoked, and the migrations are ask
     }
   ])
   expect(stderr).toContain("error: ")
-  const dry = await runIn(upTo(older.at(-1) ?? ""), "--dry-run")
+  const dry = await runIn(upTo(older.at(-1) ?? ""), ["run", "--dry-run"])
   expect([dry.code, dry.runs]).toEqual([2, 0])
+  const doctor = await runIn(upTo(older.at(-1) ?? ""), ["doctor"])
+  expect(codesOf(doctor.summary)).toContain("SCHEMA_TOO_OLD")
 })
 
 test("a newer schema: works unless it says that it does not work with engines this old", async () => {
@@ -81,8 +88,8 @@ test("a newer schema: works unless it says that it does not work with engines th
   const newer = await runIn(all + future())
   expect([newer.summary.errors, newer.summary.completed, newer.code]).toEqual([[], 1, 0])
   expect(newer.stderr).toContain("is newer than this version's")
-  for (const args of [[], ["--dry-run"]]) {
-    const tooNew = await runIn(all + future("20990101000000"), ...args)
+  for (const args of [["run"], ["run", "--dry-run"]]) {
+    const tooNew = await runIn(all + future("20990101000000"), args)
     expect([tooNew.code, tooNew.runs, tooNew.invoked]).toEqual([2, 0, 0])
     expect(tooNew.summary.errors).toEqual([
       {
@@ -93,5 +100,40 @@ test("a newer schema: works unless it says that it does not work with engines th
         hint: expect.stringContaining("Install a newer sync-scheduler")
       }
     ])
+  }
+  expect(codesOf((await runIn(all + future(), ["doctor"])).summary)).toContain("BINARY_OLD")
+  const doctor = await runIn(all + future("20990101000000"), ["doctor"])
+  expect([doctor.code, codesOf(doctor.summary)]).toEqual([
+    2,
+    expect.arrayContaining(["ENGINE_TOO_OLD"])
+  ])
+})
+
+test("serve: a database that is migrated beyond it is refused tick by tick, and taken up when it fits again", async () => {
+  const database = await createDatabase()
+  const gateway = await startGateway({ databaseUrl: database.url, functionsUrl: functions.url })
+  const client = connect(database.url, { max: 1 })
+  const env = { SUPABASE_URL: gateway.url, SUPABASE_SECRET_KEY: gateway.secretKey }
+  await client.unsafe(future("20990101000000")).simple()
+  await client.unsafe(due)
+  const serve = await startBinary(["serve", "--listen", "127.0.0.1:0", "--interval", "1s"], { env })
+  const ended = endOf(serve)
+  try {
+    const attempts = () => gateway.faults.calls("open_sync_tick")
+    while (attempts() < 2) await Bun.sleep(50)
+    const [{ runs }] = await client`select count(*)::int as runs from sync_run_log`
+    expect(runs).toBe(0)
+    await client.unsafe(`
+      create or replace function sync_scheduler.schema_version() returns text language sql immutable return '${SCHEMA_VERSION}'`)
+    const completed = () =>
+      client`select count(*)::int as n from sync_run_log where status = 'completed'`
+    while ((await completed())[0].n === 0) await Bun.sleep(50)
+  } finally {
+    serve.kill("SIGTERM")
+    const { code, stderr } = await ended
+    expect([code, stderr]).toEqual([0, expect.stringContaining("too old for the database")])
+    await client.close()
+    await gateway.close()
+    await database.drop()
   }
 })

@@ -5,9 +5,11 @@ import { type Catalog, ExpectedItem, namesOf } from "../../Domain/Catalog.ts"
 import { type Diagnosis, probe, readCatalog, readDiagnosis } from "../../Domain/DiagnosisRpc.ts"
 import * as Duration from "../../Domain/Duration.ts"
 import type { SupabaseError } from "../../Domain/Errors.ts"
+import { readSchema } from "../../Domain/SchemaVersion.ts"
 import { tickError } from "../../Domain/Tally.ts"
 import { migrations } from "../../Migrations.ts"
 import { Supabase } from "../../Services/Supabase.ts"
+import { SCHEMA_VERSION } from "../../Version.ts"
 import { error, type Finding, fine } from "./Finding.ts"
 
 /** What the migrations make, as this binary knows it. */
@@ -20,6 +22,8 @@ export interface Examined {
   readonly catalog: Catalog | null
   /** The newest migration that is there; null when none is, undefined when it could not be learnt. */
   readonly version: string | null | undefined
+  /** What a newer schema says of the engines it works with, see Domain/SchemaVersion; null otherwise. */
+  readonly enginesFrom: string | null
   /** How far this machine's clock is ahead of the database's, and how sure that is, in milliseconds. */
   readonly skew: { readonly ms: number; readonly plusMinusMs: number } | null
 }
@@ -47,10 +51,14 @@ export const examine = (database: Database): Effect.Effect<Examined, never, Supa
         diagnosis,
         catalog: diagnosis.catalog,
         version: diagnosis.catalog.schema_version,
+        enginesFrom: yield* readEnginesFrom(diagnosis.catalog.schema_version),
         skew: { ms: Math.round(askedAt + halfMs - diagnosis.now), plusMinusMs: halfMs }
       }
     }
-    const nothing = { diagnosis: null, catalog: null, skew: null, version: undefined }
+    const nothing = {
+      ...{ diagnosis: null, catalog: null, skew: null },
+      ...{ version: undefined, enginesFrom: null }
+    }
     const failure = answer.left
     if (!isOld(failure)) return { ...nothing, findings: [failureOf(failure)] }
     const reached = fine("database", `${placeOf(database)}answers`)
@@ -63,6 +71,15 @@ export const examine = (database: Database): Effect.Effect<Examined, never, Supa
     const version = yield* probeVersion
     return { ...nothing, findings: [reached], version }
   })
+
+/** The oldest engines that a newer schema works with; null when it is not newer, or does not say. */
+const readEnginesFrom = (version: string | null): Effect.Effect<string | null, never, Supabase> =>
+  version === null || version <= SCHEMA_VERSION
+    ? Effect.succeed(null)
+    : Effect.flatMap(Supabase, (supabase) => supabase.call(readSchema, {})).pipe(
+        Effect.map((answer) => answer.engines_from),
+        Effect.orElseSucceed(() => null)
+      )
 
 /** A function is missing, and not the database itself or the schema that the API shows. */
 const isOld = ({ code, reason }: SupabaseError): boolean =>

@@ -9,10 +9,11 @@ const MOST = 10
 
 /**
  * Whether the database has the schema that this binary expects: none of it, an older one, or a piece missing or changed.
- * `version` undefined: it is not known.
+ * `version` undefined: it is not known. `enginesFrom`: what a newer schema says, see Domain/SchemaVersion.
  */
 export const schemaFindings = (
   version: string | null | undefined,
+  enginesFrom: string | null,
   catalog: Catalog | null
 ): ReadonlyArray<Finding> => {
   if (version === undefined) return []
@@ -20,7 +21,7 @@ export const schemaFindings = (
   const drift = catalog === null ? [] : driftOf(expectedItems, itemsOf(catalog), version)
   // In the order in which they can be put back.
   const inOrder = drift.toSorted((a, b) => ORDER[a.expected.kind] - ORDER[b.expected.kind])
-  const findings = [...ageFindings(version), ...listed(inOrder.map(driftFinding))]
+  const findings = [...ageFindings(version, enginesFrom), ...listed(inOrder.map(driftFinding))]
   if (findings.length > 0) return findings
   return catalog === null
     ? [unknownSchema]
@@ -41,12 +42,23 @@ const unknownSchema = warning("schema", {
   fix: `${printed(["read_sync_diagnosis"])}; then notify pgrst, 'reload schema';`
 })
 
-const ageFindings = (version: string): ReadonlyArray<Finding> => {
+const ageFindings = (version: string, enginesFrom: string | null): ReadonlyArray<Finding> => {
   if (version > SCHEMA_VERSION) {
+    const what = `the database is at ${version}, this binary knows ${SCHEMA_VERSION}`
+    if (enginesFrom !== null && SCHEMA_VERSION < enginesFrom) {
+      return [
+        error("schema", {
+          code: "ENGINE_TOO_OLD",
+          what,
+          why: "its migrations say that binaries this old do not work any more: ticks claim nothing",
+          fix: "Update sync-scheduler on this machine."
+        })
+      ]
+    }
     return [
       warning("schema", {
         code: "BINARY_OLD",
-        what: `the database is at ${version}, this binary knows ${SCHEMA_VERSION}`,
+        what,
         why: "it goes on working, but knows nothing of what is newer",
         fix: "Update sync-scheduler on this machine."
       })
