@@ -11,7 +11,10 @@ export const addedSince = (before: ReadonlyMap<string, number>): Record<string, 
   Object.fromEntries(
     [...readSeries()]
       .filter(([series, value]) => !Object.is(value, before.get(series)))
-      .map(([series, value]) => [series, value - (before.get(series) ?? 0)] as const)
+      .map(([series, value]) => [series, rounded(value - (before.get(series) ?? 0))] as const)
       .filter(([, added]) => added !== 0)
       .map(([series, added]) => [series.replace(/^sync_scheduler_/, ""), added])
   )
+
+/** Sums of seconds are not exact. */
+const rounded = (value: number): number => Math.round(value * 1e6) / 1e6
