@@ -3,7 +3,6 @@ type Locked = readonly [id: string, source: string, needs: Needs, integrity: str
 
 interface Needs {
   readonly dependencies?: Readonly<Record<string, string>>
-  readonly peerDependencies?: Readonly<Record<string, string>>
   readonly optionalDependencies?: Readonly<Record<string, string>>
 }
 
@@ -41,8 +40,9 @@ const closureOf = ({ packages, workspaces }: Lockfile): ReadonlyMap<string, Lock
     const locked = packages[key]
     if (locked === undefined || found.has(key)) return
     found.set(key, locked)
-    const { dependencies, optionalDependencies, peerDependencies } = locked[2]
-    const needs = { ...dependencies, ...optionalDependencies, ...peerDependencies }
+    // Peers that are used are dependencies of ours as well; the others are not installed (bunfig.toml).
+    const { dependencies, optionalDependencies } = locked[2]
+    const needs = { ...dependencies, ...optionalDependencies }
     for (const need of Object.keys(needs)) visit(need, key)
   }
   for (const name of Object.keys(workspaces[""]?.dependencies ?? {})) visit(name, "")
