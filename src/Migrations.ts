@@ -25,6 +25,7 @@ import schemaCompatibility from "../supabase/migrations/20261125000500_schema_co
   type: "text"
 }
 import doctor from "../supabase/migrations/20261125000600_doctor.sql" with { type: "text" }
+import comments from "../supabase/migrations/20261125000650_comments.sql" with { type: "text" }
 import genericPlans from "../supabase/migrations/20261125000700_generic_plans.sql" with {
   type: "text"
 }
@@ -61,6 +62,7 @@ export const migrations: ReadonlyArray<Migration> = [
   { version: "20261125000400", name: "ticket", sql: ticket },
   { version: "20261125000500", name: "schema_compatibility", sql: schemaCompatibility },
   { version: "20261125000600", name: "doctor", sql: doctor },
+  { version: "20261125000650", name: "comments", sql: comments },
   { version: "20261125000700", name: "generic_plans", sql: genericPlans }
 ]
 

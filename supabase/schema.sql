@@ -95,8 +95,30 @@ CREATE TRIGGER sync_scheduler_before_a_change BEFORE INSERT OR UPDATE ON public.
 CREATE TRIGGER sync_scheduler_before_change BEFORE INSERT OR UPDATE ON public.organization_integrations FOR EACH ROW EXECUTE FUNCTION sync_scheduler.before_integration_change();
 alter table public.organization_integrations enable row level security;
 grant delete, insert, maintain, references, select, trigger, truncate, update on public.organization_integrations to service_role;
+comment on column public.organization_integrations.org_id is 'The organisation.';
+comment on column public.organization_integrations.integration_type is 'What is synced: xledger, dynamics, ... It is sent to the function and is a label of metrics.';
+comment on column public.organization_integrations.sync_schedule is 'Cron expression of five or six fields, or @daily and the like. Null: runs only when somebody triggers it.';
+comment on column public.organization_integrations.timezone is 'IANA time zone of the schedule, such as Europe/Oslo.';
+comment on column public.organization_integrations.enabled is 'False: nothing runs, and slots that pass are put on record. Enabling never fires a past slot.';
 comment on column public.organization_integrations.next_run_at is 'The next slot, UTC, truncated to milliseconds. Null: not computed yet, the next tick does. A due value is a slot even off the cron''s grid.';
+comment on column public.organization_integrations.schedule_version is 'Goes up when schedule or time zone are edited; a claim must have read the present one.';
 comment on column public.organization_integrations.schedule_since is 'Since when this schedule is in force; its first slot is the first one after this instant.';
+comment on column public.organization_integrations.schedule_error is 'Why the schedule cannot be computed. Such a row is not due until it is edited.';
+comment on column public.organization_integrations.catch_up is 'What happens to missed slots: latest runs the newest, all runs each inside the window, skip runs none.';
+comment on column public.organization_integrations.catch_up_window is 'How far back catch_up = all goes; null: SYNC_SCHEDULER_CATCH_UP_WINDOW.';
+comment on column public.organization_integrations.max_attempts is 'How often a run is tried.';
+comment on column public.organization_integrations.invoke_timeout is 'How long to wait for the function; null: SYNC_SCHEDULER_INVOKE_TIMEOUT.';
+comment on column public.organization_integrations.function_name is 'The Edge Function to invoke; null: SYNC_SCHEDULER_FUNCTION.';
+comment on column public.organization_integrations.on_unknown is 'What happens to a run that may have happened: retry repeats it with the same key, hold waits for a person.';
+comment on column public.organization_integrations.fenced is 'The function calls begin_sync_run before it works, so that a run can be proven not to have happened.';
+comment on column public.organization_integrations.warm_up is 'The function is woken with OPTIONS before its runs.';
+comment on column public.organization_integrations.consecutive_failures is 'Failed runs in a row, since the last one that completed.';
+comment on column public.organization_integrations.breaker_until is 'Nothing runs before then: it failed too often in a row.';
+comment on column public.organization_integrations.paused_reason is 'Why it was paused, for people.';
+comment on column public.organization_integrations.health_url is 'Where the provider is probed after silence; null: by its type.';
+comment on column public.organization_integrations.health_method is 'With which method it is probed.';
+comment on column public.organization_integrations.config is 'Whatever the function needs; sent with every run. No secrets.';
+comment on column public.organization_integrations.org_name is 'What people call the organisation; shown in place of its id.';
 
 create table public.sync_backfill (
   id uuid default gen_random_uuid() not null,
@@ -253,8 +275,38 @@ CREATE TRIGGER sync_scheduler_after_first_contact AFTER UPDATE ON public.sync_ru
 CREATE TRIGGER sync_scheduler_before_finished_change BEFORE UPDATE ON public.sync_run_log FOR EACH ROW WHEN ((old.status = ANY (ARRAY['completed'::text, 'failed'::text, 'skipped'::text]))) EXECUTE FUNCTION sync_scheduler.before_finished_run_change();
 alter table public.sync_run_log enable row level security;
 grant delete, insert, maintain, references, select, trigger, truncate, update on public.sync_run_log to service_role;
+comment on column public.sync_run_log.integration_id is 'The integration. The row stays when that is deleted.';
+comment on column public.sync_run_log.org_id is 'Its organisation.';
+comment on column public.sync_run_log.integration_type is 'Its type when the run was claimed.';
 comment on column public.sync_run_log.scheduled_for is 'The slot: one instant of the integration''s schedule, in UTC, to the millisecond.';
+comment on column public.sync_run_log.idempotency_key is '<integration_id>:<slot>; the same at every attempt.';
+comment on column public.sync_run_log.trigger is 'Why it runs: schedule, catch_up, manual, backfill.';
+comment on column public.sync_run_log.status is 'pending, running, completed, failed, unknown (it may have happened), skipped. Completed rows never change.';
+comment on column public.sync_run_log.skip_reason is 'Why it was skipped.';
+comment on column public.sync_run_log.attempt is 'Attempts so far.';
+comment on column public.sync_run_log.max_attempts is 'How many there may be.';
+comment on column public.sync_run_log.claimed_by is 'The engine that claimed it, or has it now.';
+comment on column public.sync_run_log.claim_token is 'Of the claim: asking again with it gives the same answer.';
+comment on column public.sync_run_log.lease_token is 'Of the attempt: whoever has it may settle the run.';
+comment on column public.sync_run_log.lease_seconds is 'How long the lease was when the attempt was started.';
+comment on column public.sync_run_log.lease_until is 'Until then the run belongs to its engine; afterwards a sweeper decides.';
+comment on column public.sync_run_log.not_before is 'A retry is not started before then.';
+comment on column public.sync_run_log.created_at is 'When it was claimed.';
 comment on column public.sync_run_log.started_at is 'When the first attempt was started, by the database clock; drift_ms = started_at - scheduled_for.';
+comment on column public.sync_run_log.attempt_started_at is 'When the present attempt was started.';
+comment on column public.sync_run_log.began_at is 'When the function was granted the attempt (fence).';
+comment on column public.sync_run_log.begin_nonce is 'Of that grant: asking again with it is granted again.';
+comment on column public.sync_run_log.heartbeat_at is 'The last sign of life of a background run.';
+comment on column public.sync_run_log.finished_at is 'When its outcome was recorded.';
+comment on column public.sync_run_log.released_at is 'An unknown run that no longer blocks later slots, since then.';
+comment on column public.sync_run_log.drift_ms is 'From the slot to the first start.';
+comment on column public.sync_run_log.duration_ms is 'How long the last attempt took.';
+comment on column public.sync_run_log.cold_start is 'The function was cold at its first contact in the tick.';
+comment on column public.sync_run_log.warm_up_ms is 'How long that contact took.';
+comment on column public.sync_run_log.http_status is 'Of the last answer.';
+comment on column public.sync_run_log.error_code is 'Stable code of what went wrong; docs/reference/errors.md has all of them.';
+comment on column public.sync_run_log.error_message is 'What went wrong, and how to fix it; at most 2 KiB.';
+comment on column public.sync_run_log.response is 'What the function answered, as far as it was JSON.';
 comment on column public.sync_run_log.fenced is 'Whether the function was fenced when the attempt was started: began_at null after the lease is then proof that nothing happened.';
 comment on column public.sync_run_log.ambiguous is 'Some attempt may have taken effect without us knowing. Such a run never ends failed.';
 comment on column public.sync_run_log.ambiguous_before is 'What ambiguous was when the present attempt was started: proof about this attempt falls back to it.';
@@ -1098,6 +1150,7 @@ CREATE OR REPLACE FUNCTION public.read_sync_diagnosis(p_names text[])
  STABLE SECURITY DEFINER
  SET search_path TO ''
  SET jit TO 'off'
+ SET statement_timeout TO '25s'
 AS $function$
 declare
   v_now timestamptz := clock_timestamp();
@@ -1128,15 +1181,15 @@ begin
              'unscheduled', count(*) filter (where i.enabled and i.sync_schedule is null))
       into v_part from public.organization_integrations i;
     v_answer := v_answer || jsonb_build_object('integrations', v_part);
-    select coalesce(jsonb_agg(s order by s.count desc), '[]') into v_part from (
+    select coalesce(jsonb_agg(s order by s.count desc, s.ids), '[]') into v_part from (
       select i.sync_schedule as schedule, coalesce(i.timezone, 'UTC') as timezone, count(*) as count,
-             (array_agg(i.id order by i.id))[1:3] as ids
+             jsonb_build_array(min(i.id::text)) as ids
         from public.organization_integrations i where i.enabled and i.sync_schedule is not null
        group by 1, 2 order by 3 limit 5000) s;
     v_answer := v_answer || jsonb_build_object('schedules', v_part);
-    select coalesce(jsonb_agg(p order by p.count desc), '[]') into v_part from (
+    select coalesce(jsonb_agg(p order by p.count desc, p.ids), '[]') into v_part from (
       select i.function_name, (extract(epoch from i.invoke_timeout) * 1000)::bigint as invoke_timeout_ms, i.on_unknown, i.fenced,
-             i.warm_up, count(*) as count, (array_agg(i.id order by i.id))[1:3] as ids
+             i.warm_up, count(*) as count, jsonb_build_array(min(i.id::text)) as ids
         from public.organization_integrations i where i.enabled
        group by 1, 2, 3, 4, 5 order by 6 desc limit 200) p;
     v_answer := v_answer || jsonb_build_object('policies', v_part);

@@ -44,6 +44,32 @@ const Waiting = Schema.Struct({
   reason: Schema.String,
   until: Schema.NullOr(Instant)
 })
+/** The round: what was probed and what it came to, what was not and why, and rows whose API is not known. */
+export const json = Schema.Struct({
+  dry_run: Schema.Boolean,
+  now: Instant,
+  probed: Schema.Array(
+    Schema.Struct({
+      provider: Schema.String,
+      host: Schema.String,
+      method: Schema.String,
+      url: Schema.String,
+      result: Schema.NullOr(Schema.String),
+      http_status: Schema.NullOr(Schema.Int),
+      code: Schema.NullOr(Schema.String),
+      message: Schema.NullOr(Schema.String),
+      latency_ms: Schema.NullOr(Schema.Number),
+      health: Schema.NullOr(ApiHealth)
+    })
+  ),
+  waiting: Schema.Array(Waiting),
+  unknown: Schema.Array(
+    Schema.Struct({
+      integration_type: Schema.String,
+      health_url: Schema.NullOr(Schema.String)
+    })
+  )
+})
 const encodeWaiting = Schema.encodeSync(Waiting)
 const encodeHealth = Schema.encodeSync(Schema.NullOr(ApiHealth))
 const encodeInstant = Schema.encodeSync(Instant)

@@ -69,6 +69,7 @@ test("what every command prints is what the reference says", async () => {
   const requested = await holds(`backfill ${id} --from 8h --yes`)
   await holds(`backfill --cancel ${Reflect.get(Object(requested), "backfill_id")}`)
   await holds("check")
+  await holds("probe --dry-run")
   await holds("doctor", told)
   await holds("notify test", told)
   await holds("env")
