@@ -1,9 +1,12 @@
 import { Clock, Effect, Layer } from "effect"
 import { databaseOf, functionsOf, inspect, missingFor } from "../Config/Load.ts"
+import type { Settings } from "../Config.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
 import { tickError } from "../Domain/Tally.ts"
+import type { Supabase } from "../Services/Supabase.ts"
 import type { Cli, Main } from "./Command.ts"
-import { type Examined, examine } from "./Doctor/Database.ts"
+import { connect } from "./Database.ts"
+import { type Examined, examine, type Patient } from "./Doctor/Database.ts"
 import { CHECKS, DoctorReport, error, type Finding } from "./Doctor/Finding.ts"
 import { functionFindings } from "./Doctor/Functions.ts"
 import { keyFindings } from "./Doctor/Key.ts"
@@ -17,7 +20,7 @@ import {
   roleFindings,
   tickFindings
 } from "./Doctor/Work.ts"
-import { type ExitCode, exitOf } from "./Failure.ts"
+import { type CommandError, type ExitCode, exitOf } from "./Failure.ts"
 import { type Style, safe } from "./Style.ts"
 import { wrap } from "./Table.ts"
 import type { Terminal } from "./Terminal.ts"
@@ -30,7 +33,13 @@ export const main: Main = (cli) =>
     return exitFor(findings)
   })
 
-const diagnose = (cli: Cli): Effect.Effect<ReadonlyArray<Finding>> =>
+const diagnose = (cli: Cli): Effect.Effect<ReadonlyArray<Finding>, CommandError> =>
+  Effect.map(
+    cli.arguments.value("demo") === undefined ? diagnoseProject(cli) : diagnoseDemo(cli),
+    (findings) => findings.toSorted((a, b) => CHECKS.indexOf(a.check) - CHECKS.indexOf(b.check))
+  )
+
+const diagnoseProject = (cli: Cli): Effect.Effect<ReadonlyArray<Finding>> =>
   Effect.gen(function* () {
     const { sources, terminal, wiring } = cli
     const inspection = inspect(sources())
@@ -42,12 +51,14 @@ const diagnose = (cli: Cli): Effect.Effect<ReadonlyArray<Finding>> =>
     const examined =
       database === null
         ? nothing
-        : yield* examine(database).pipe(
-            Effect.provide(Layer.unwrapEffect(Effect.promise(() => wiring.database(database)))),
-            Effect.catchAll((failure) => Effect.succeed(unusable(failure)))
+        : yield* ask(
+            database._tag === "Api"
+              ? { place: database.url, isApi: true }
+              : { place: "SUPABASE_DB_URL", isApi: false },
+            Layer.unwrapEffect(Effect.promise(() => wiring.database(database)))
           )
     terminal.progress("asking the functions ...")
-    const { catalog, diagnosis } = examined
+    const { diagnosis } = examined
     const reached =
       functions === null || database === null
         ? []
@@ -60,31 +71,53 @@ const diagnose = (cli: Cli): Effect.Effect<ReadonlyArray<Finding>> =>
             Effect.catchAll(() => Effect.succeed([]))
           )
     terminal.progress(null)
-    const ofWork =
-      diagnosis === null
-        ? []
-        : [
-            ...roleFindings(diagnosis, database?._tag === "Api"),
-            ...tickFindings(diagnosis),
-            ...scheduleFindings(diagnosis),
-            ...timeoutFindings(diagnosis, settings),
-            ...historyFindings(diagnosis),
-            ...cronFindings(diagnosis)
-          ]
-    const all = [
+    return [
       ...settingFindings(inspection, missingFor(inspection)),
       ...keyFindings(settings, now),
-      ...examined.findings,
-      ...schemaFindings(examined.version, examined.enginesFrom, catalog),
-      ...accessFindings(catalog),
-      ...clockFindings(examined.skew),
+      ...(diagnosis === null ? [] : roleFindings(diagnosis, database?._tag === "Api")),
       ...contradictionsOf(settings),
+      ...databaseFindings(examined, settings),
       ...reached,
-      ...alertFindings(settings, diagnosis?.alerts ?? null),
-      ...ofWork
+      ...alertFindings(settings, diagnosis?.alerts ?? null)
     ]
-    return all.toSorted((a, b) => CHECKS.indexOf(a.check) - CHECKS.indexOf(b.check))
   })
+
+/** The database that a demo left: there is no project, key or function to look at. */
+const diagnoseDemo = (cli: Cli): Effect.Effect<ReadonlyArray<Finding>, CommandError> =>
+  Effect.gen(function* () {
+    const patient = { place: "the demo's database", isApi: false }
+    const examined = yield* ask(patient, yield* connect(cli))
+    return databaseFindings(examined, inspect(cli.sources()).settings)
+  })
+
+const ask = (
+  patient: Patient,
+  database: Layer.Layer<Supabase, SupabaseError>
+): Effect.Effect<Examined> =>
+  examine(patient).pipe(
+    Effect.provide(database),
+    Effect.catchAll((failure) => Effect.succeed(unusable(failure)))
+  )
+
+/** All that a database tells of itself and of the work in it. */
+const databaseFindings = (examined: Examined, settings: Settings): ReadonlyArray<Finding> => {
+  const { catalog, diagnosis, enginesFrom, findings, skew, version } = examined
+  return [
+    ...findings,
+    ...schemaFindings(version, enginesFrom, catalog),
+    ...accessFindings(catalog),
+    ...clockFindings(skew),
+    ...(diagnosis === null
+      ? []
+      : [
+          ...tickFindings(diagnosis),
+          ...scheduleFindings(diagnosis),
+          ...timeoutFindings(diagnosis, settings),
+          ...historyFindings(diagnosis),
+          ...cronFindings(diagnosis)
+        ])
+  ]
+}
 
 const nothing: Examined = {
   findings: [],

@@ -100,3 +100,18 @@ describe("demo --keep", () => {
     expect(file.code).toBe(2)
   })
 })
+
+test("doctor and check, of the database that a demo left", async () => {
+  const kept = join(directory, "kept")
+  await runBinary(["demo", "--keep", kept])
+  const doctor = await runBinary(["doctor", "--demo", kept])
+  expect(doctor.stdout).toContain("✓ schema     as this version makes it")
+  expect(doctor.stdout).toContain("✓ access     row level security is on")
+  expect({ stderr: doctor.stderr, code: doctor.code }).toEqual({ stderr: "", code: 0 })
+  const check = await runBinary(["check", "--demo", kept])
+  expect(check.stdout).toStartWith("SYNC WARNING - 1 failing | ")
+  expect(check.code).toBe(1)
+  const nothing = await runBinary(["doctor", "--demo", join(directory, "nothing")])
+  expect(nothing.stderr).toContain("sync-scheduler demo --keep")
+  expect(nothing.code).toBe(2)
+})

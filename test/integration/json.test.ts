@@ -68,6 +68,24 @@ test("what every command prints is what the reference says", async () => {
   await holds(`backfill ${id} --from 8h`)
   const requested = await holds(`backfill ${id} --from 8h --yes`)
   await holds(`backfill --cancel ${Reflect.get(Object(requested), "backfill_id")}`)
+  const [org] = await project.sql`select org_id as id from organization_integrations limit 1`
+  const runs = await project.sql`
+    insert into sync_run_log (integration_id, org_id, integration_type, scheduled_for, idempotency_key, status, error_code)
+    select i.id, i.org_id, i.integration_type, now() - n * interval '3 days', 'test-' || n, s, 'TEST'
+      from organization_integrations i, (values (1, 'failed'), (2, 'unknown')) v(n, s) returning id`
+  const act = "--reason test --yes"
+  await holds("status")
+  await holds(`explain ${org.id}`)
+  await holds("runs list")
+  await holds(`runs show ${runs[0].id}`)
+  await holds(`runs release ${runs[1].id} ${act}`)
+  await holds(`runs retry ${runs[0].id} ${act}`)
+  await project.sql`delete from sync_run_log where status = 'pending'`
+  await holds("schedules list")
+  await holds(`schedules show ${org.id} xledger`)
+  await holds(`trigger ${org.id} xledger ${act}`)
+  await holds(`schedules pause ${org.id} xledger ${act}`)
+  await holds(`schedules resume ${org.id} xledger ${act}`)
   await holds("check")
   await holds("probe --dry-run")
   await holds("doctor", told)

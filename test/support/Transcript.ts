@@ -22,7 +22,11 @@ export const transcriptOf = async (
     columns === undefined ? await piped(args, options) : await onTerminal(args, columns, options)
   const line = ["sync-scheduler", ...args.map((arg) => (/[\s*]/.test(arg) ? `"${arg}"` : arg))]
   const text = `$ ${line.join(" ")}\n${shown.trimEnd()}\n[exit ${code}]\n`
-  return replacements.reduce((done, [what, by]) => done.replaceAll(what, by), text)
+  return replacements.reduce(
+    (done, [what, by]) =>
+      typeof what === "string" ? done.replaceAll(what, by) : done.replace(what, by),
+    text
+  )
 }
 
 const piped = async (args: ReadonlyArray<string>, options: RunOptions) => {

@@ -1,5 +1,5 @@
 import type { Command } from "../Command.ts"
-import { output } from "./Flags.ts"
+import { demo, output } from "./Flags.ts"
 
 /** Commands that watch over the scheduler itself. Their code is loaded only when they run. */
 export const watching: ReadonlyArray<Command> = [
@@ -26,6 +26,7 @@ export const watching: ReadonlyArray<Command> = [
         value: "<counts>",
         summary: "How many may fail or not be known; 1, by default: a warning"
       },
+      demo,
       output("text", "json", "jsonl")
     ],
     examples: [
@@ -80,7 +81,7 @@ export const watching: ReadonlyArray<Command> = [
       "nothing. " +
       "Exit code 3 means that something is wrong; 2, 4 and 5 as everywhere.",
     positionals: [],
-    flags: [output("text", "json", "jsonl")],
+    flags: [demo, output("text", "json", "jsonl")],
     examples: ["sync-scheduler doctor", "sync-scheduler doctor -o json"],
     load: () => import("../Doctor.ts")
   },

@@ -1,6 +1,5 @@
 import { Clock, Effect, Either, Schema } from "effect"
 import catalogJson from "../../../supabase/catalog.json" with { type: "json" }
-import type { Database } from "../../Config/Load.ts"
 import { type Catalog, ExpectedItem, namesOf } from "../../Domain/Catalog.ts"
 import { type Diagnosis, probe, readCatalog, readDiagnosis } from "../../Domain/DiagnosisRpc.ts"
 import * as Duration from "../../Domain/Duration.ts"
@@ -28,8 +27,14 @@ export interface Examined {
   readonly skew: { readonly ms: number; readonly plusMinusMs: number } | null
 }
 
+/** A database to ask: `place` names it for people; the Data API shows no catalog where ours is not installed. */
+export interface Patient {
+  readonly place: string
+  readonly isApi: boolean
+}
+
 /** Asks the database what it is and has. Never fails: what went wrong is a finding. */
-export const examine = (database: Database): Effect.Effect<Examined, never, Supabase> =>
+export const examine = ({ isApi, place }: Patient): Effect.Effect<Examined, never, Supabase> =>
   Effect.gen(function* () {
     const supabase = yield* Supabase
     const names = { p_names: namesOf(expectedItems) }
@@ -42,10 +47,7 @@ export const examine = (database: Database): Effect.Effect<Examined, never, Supa
       const took = Duration.format(answeredAt - askedAt)
       return {
         findings: [
-          fine(
-            "database",
-            `${placeOf(database)}answers in ${took}, PostgreSQL ${diagnosis.server_version}`
-          ),
+          fine("database", `${place} answers in ${took}, PostgreSQL ${diagnosis.server_version}`),
           ...(diagnosis.read_only ? [readOnly] : [])
         ],
         diagnosis,
@@ -61,8 +63,8 @@ export const examine = (database: Database): Effect.Effect<Examined, never, Supa
     }
     const failure = answer.left
     if (!isOld(failure)) return { ...nothing, findings: [failureOf(failure)] }
-    const reached = fine("database", `${placeOf(database)}answers`)
-    if (database._tag === "Direct") {
+    const reached = fine("database", `${place} answers`)
+    if (!isApi) {
       const asked = yield* Effect.either(supabase.call(readCatalog(CATALOG), names))
       if (Either.isLeft(asked)) return { ...nothing, findings: [failureOf(asked.left)] }
       const catalog = asked.right
@@ -102,9 +104,6 @@ const readOnly = error("database", {
   why: "it is a replica, or its disk is full: no run can be recorded, so none is started",
   fix: "Use the primary's address; if the disk is full, enlarge it (Dashboard: Settings, Compute and Disk)."
 })
-
-const placeOf = (database: Database): string =>
-  database._tag === "Api" ? `${database.url} ` : "SUPABASE_DB_URL "
 
 /** The body of the catalog's function, as its migration has it. */
 const CATALOG =
