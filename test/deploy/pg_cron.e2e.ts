@@ -1,21 +1,21 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
-import { root } from "../functions/support/DenoServer.ts"
-import { binaryPath } from "../support/binary.ts"
 import { runScripts } from "../support/PostgresTemplate.ts"
 import { runBinary } from "../support/runBinary.ts"
 import { type CronProject, startCronProject } from "./support/CronProject.ts"
+import { blocksOf } from "./support/HowTo.ts"
 
 setDefaultTimeout(600_000)
 
-const install = readFileSync(join(root, "deploy/pg_cron.sql"), "utf8")
-const uninstall = readFileSync(join(root, "deploy/pg_cron_uninstall.sql"), "utf8")
 let project: CronProject
+let install = ""
+let uninstall = ""
 
 beforeAll(async () => {
-  await binaryPath()
   project = await startCronProject()
+  install = readFileSync(join(project.folder, "pg_cron.sql"), "utf8")
+  uninstall = readFileSync(join(project.folder, "pg_cron_uninstall.sql"), "utf8")
 })
 afterAll(() => project?.close())
 
@@ -35,6 +35,12 @@ const until = async (what: string, holds: () => boolean | Promise<boolean>): Pro
   }
 }
 
+const completed = async (): Promise<number> => {
+  const rows: ReadonlyArray<{ n: number }> =
+    await project.sql`select count(*)::int as n from sync_run_log where status = 'completed'`
+  return rows[0]?.n ?? 0
+}
+
 const seedDue = async (count: number) =>
   project.sql`insert into organization_integrations (org_id, integration_type, sync_schedule, next_run_at)
     select gen_random_uuid(), 'xledger', '0 4 29 2 *', now() - interval '1 minute' from generate_series(1, ${count})`.execute()
@@ -43,7 +49,11 @@ const seedDue = async (count: number) =>
 const installs = async () => {
   await expect(run(install)).rejects.toThrow("project_url")
   expect(await jobs()).toEqual([])
-  await project.sql`select vault.create_secret(${project.url}, 'project_url')`
+  // pg_net is a stand-in here, and no extension.
+  const values = { "https://<project-ref>.supabase.co": project.url }
+  const [prepare = "", look = ""] = blocksOf("pg-cron-edge.md", "sql", values)
+  await run(prepare.replace("create extension if not exists pg_net;", ""))
+  await run(look)
   for (let time = 1; time <= 3; time++) {
     await run(install)
     expect(await jobs()).toEqual(["sync-scheduler", "sync-scheduler-prune"])
@@ -53,11 +63,6 @@ const installs = async () => {
 /** Pg_cron starts a tick in Deno every minute; with the binary ticking too, every slot once. */
 const ticks = async () => {
   await seedDue(40)
-  const done = async () => {
-    const rows: ReadonlyArray<{ n: number }> =
-      await project.sql`select count(*)::int as n from sync_run_log where status = 'completed'`
-    return rows[0]?.n ?? 0
-  }
   // More comes due just when the next minute's job does, and the binary ticks all the time.
   await until("a first request", () => project.sent.length >= 1)
   await seedDue(200)
@@ -65,7 +70,7 @@ const ticks = async () => {
     await runBinary(["run"], { env: project.environment })
     return project.sent.length >= 2
   })
-  await until("every run", async () => (await done()) === 240)
+  await until("every run", async () => (await completed()) === 240)
 
   const keys = project.functions.invocations.map(({ body }) => body.idempotency_key)
   expect([keys.length, new Set(keys).size]).toEqual([240, 240])
@@ -132,9 +137,22 @@ const uninstalls = async () => {
   expect(await jobs()).toEqual(["another", "sync-scheduler", "sync-scheduler-prune"])
 }
 
+/** By hand, as the page says. */
+const ticksByHand = async () => {
+  await seedDue(2)
+  const [, byHand = ""] = blocksOf("pg-cron-edge.md", "sh", {
+    "https://<project-ref>.supabase.co": project.url,
+    "sb_secret_...": project.environment.SUPABASE_SECRET_KEY ?? ""
+  })
+  const child = Bun.spawn(["/bin/bash", "-ec", byHand], { stdout: "pipe", stderr: "ignore" })
+  // Whether this tick or a job's is quicker to take them does not matter.
+  expect(await new Response(child.stdout).json()).toMatchObject({ failed: 0, errors: [] })
+  await until("both", async () => (await completed()) === 242)
+}
+
 // One test, because each step goes on from the one before.
 test("deploy/pg_cron.sql, from its installation to its end", async () => {
-  for (const step of [installs, ticks, keepsKeys, isClosed, prunes, uninstalls]) {
+  for (const step of [installs, ticks, keepsKeys, isClosed, prunes, ticksByHand, uninstalls]) {
     await step()
     console.log(`  ${step.name}: as it should be`)
   }

@@ -1,11 +1,13 @@
-import { appendFileSync, existsSync } from "node:fs"
-import { join } from "node:path"
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
 import type { SQL } from "bun"
-import { buildEdge } from "../../../scripts/build-edge.ts"
 import { root, serveWithDeno } from "../../functions/support/DenoServer.ts"
+import { binaryPath } from "../../support/binary.ts"
 import { type FunctionServer, startFunctionServer } from "../../support/FunctionServer.ts"
 import { connect, createDatabase, startPostgres } from "../../support/Postgres.ts"
 import { startGateway } from "../../support/RpcGateway.ts"
+import { blocksOf } from "./HowTo.ts"
 import { forwardQueue, NET_AND_VAULT, type Sent } from "./NetStandIn.ts"
 
 /** A Supabase project that starts its own ticks: real PostgreSQL with real pg_cron, real Deno, and a stand-in for pg_net. */
@@ -17,6 +19,8 @@ export interface CronProject {
   readonly environment: Readonly<Record<string, string>>
   /** What `project_url` in Vault is to be. */
   readonly url: string
+  /** The user's folder, with what the commands of docs/how-to/pg-cron-edge.md wrote there. */
+  readonly folder: string
   /** Every request that pg_net was given, with its answer. */
   readonly sent: ReadonlyArray<Sent>
   readonly close: () => Promise<void>
@@ -30,7 +34,7 @@ export const startCronProject = async (): Promise<CronProject> => {
     await server.stop()
     throw new Error(`no pg_cron: apt-get install postgresql-${server.major}-cron`)
   }
-  const database = await createDatabase({ server })
+  const database = await createDatabase({ server, migrations: false })
   appendFileSync(
     join(server.dataDirectory, "postgresql.conf"),
     `\nshared_preload_libraries = 'pg_cron'\ncron.database_name = '${database.name}'\ncron.host = '127.0.0.1'\n`
@@ -61,8 +65,8 @@ export const startCronProject = async (): Promise<CronProject> => {
     databaseUrl: database.url,
     functionsUrl: router.url.origin
   })
-  await buildEdge()
-  const edge = await serveWithDeno(join(root, "supabase/functions/sync-scheduler/index.ts"), {
+  const folder = await setUp(database.url)
+  const edge = await serveWithDeno(join(folder, "supabase/functions/sync-scheduler/index.ts"), {
     SUPABASE_URL: gateway.url,
     SUPABASE_SECRET_KEYS: JSON.stringify({ default: gateway.secretKey })
   })
@@ -75,6 +79,7 @@ export const startCronProject = async (): Promise<CronProject> => {
     functions,
     environment: { SUPABASE_URL: gateway.url, SUPABASE_SECRET_KEY: gateway.secretKey },
     url: gateway.url,
+    folder,
     sent,
     close: async () => {
       await stop()
@@ -85,6 +90,36 @@ export const startCronProject = async (): Promise<CronProject> => {
       await sql.close({ timeout: 0 })
       await admin.close({ timeout: 0 })
       await server.stop()
+      rmSync(folder, { recursive: true })
     }
   }
+}
+
+/**
+ * A folder of a user's project, and in it the commands of the page: `init`, `install`, and `supabase db push` by the real
+ * Supabase CLI. Deploying is what nobody can do here: Deno serves the same files instead.
+ */
+const setUp = async (databaseUrl: string): Promise<string> => {
+  const folder = mkdtempSync(join(tmpdir(), "sync-scheduler-user-"))
+  mkdirSync(join(folder, "supabase"))
+  writeFileSync(join(folder, "supabase/config.toml"), 'project_id = "user"\n')
+  const [script = ""] = blocksOf("pg-cron-edge.md", "sh", {
+    "supabase db push": `supabase db push --yes --db-url '${databaseUrl}?sslmode=disable'`,
+    "supabase functions deploy sync-scheduler":
+      "test -s supabase/functions/sync-scheduler/engine.js"
+  })
+  const path = [dirname(await binaryPath()), join(root, "node_modules/.bin"), process.env.PATH]
+  const child = Bun.spawn(["/bin/bash", "-ec", script], {
+    cwd: folder,
+    env: { PATH: path.join(":"), HOME: folder, SUPABASE_TELEMETRY_DISABLED: "1" },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe"
+  })
+  const said = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text()
+  ])
+  if ((await child.exited) !== 0) throw new Error(`the page's commands failed: ${said.join("\n")}`)
+  return folder
 }
