@@ -122,7 +122,9 @@ const invoke = (
       const second = yield* start(item, contact, tick)
       return second === null || second === "held" ? second : yield* invokeStarted(second, tick)
     })
-    const sentAgain = yield* line.send(again, Number.POSITIVE_INFINITY)
+    const sentAgain = line.isOver
+      ? Option.none()
+      : yield* line.send(again, Number.POSITIVE_INFINITY)
     if (Option.isSome(sentAgain)) return sentAgain.value
     yield* Effect.ignore(ledger.release([run.run_id]))
     return null

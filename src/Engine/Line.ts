@@ -21,6 +21,11 @@ export class Line {
   private isEnded = false
   private isWatched = false
 
+  /** Whether it was stopped: nothing is to be begun any more. */
+  get isOver(): boolean {
+    return this.isStopped
+  }
+
   /**
    * Has this done by a worker, in the context of who sends it, and answers its result; none when no worker was free for
    * so long, or the line stopped.
