@@ -159,10 +159,7 @@ const print = (report: ActionReport, { label }: Subject, { terminal }: Cli) =>
       ),
       ...(report.run_id === null
         ? []
-        : [
-            `  Run: ${report.run_id}`,
-            `  See what comes of it: sync-scheduler runs show ${report.run_id.slice(0, 8)}`
-          ]),
+        : [`  See what comes of it: sync-scheduler runs show ${report.run_id}`]),
       ...(report.undo === null ? [] : [`  Undo: ${report.undo}`])
     ]
     yield* terminal.print(lines.join("\n"))

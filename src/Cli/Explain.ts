@@ -6,7 +6,7 @@ import { labelOf, type Named } from "../Operator/Naming.ts"
 import type { ExplainedSlot, SlotOutcome } from "../Operator/SlotStory.ts"
 import type { Main } from "./Command.ts"
 import { databaseError, withDatabase } from "./Database.ts"
-import { type Field, listing, PAINT, plainInstant, prose, shortTime } from "./Listing.ts"
+import { type Field, lead, listing, PAINT, plainInstant, prose, shortTime } from "./Listing.ts"
 import { windowOn } from "./Moment.ts"
 import { safe } from "./Style.ts"
 import type { Cell } from "./Table.ts"
@@ -102,9 +102,7 @@ const block = (
   const span = `${shortTime(from, zone, now)} to ${shortTime(to, zone, now)}`
   return [
     `${style.bold(safe(labelOf(one)))}  ${style.dim(safe(schedule === null ? "no schedule" : `"${schedule}" ${zone}`))}`,
-    ...prose(`${symbol} ${safe(explanation.sentence)}`, terminal).map((line, n) =>
-      n === 0 ? line.replace(symbol, style[paint](symbol)) : line
-    ),
+    ...lead(symbol, paint, safe(explanation.sentence), terminal),
     ...(shown.length === 0
       ? []
       : terminal.width === null

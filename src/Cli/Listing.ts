@@ -10,6 +10,8 @@ export interface Field<A> {
   readonly title: string
   readonly align?: "left" | "right"
   readonly show: ((row: A) => Cell) | null
+  /** What gives way where a terminal is too narrow: first columns that are left out, the last one first, then one that is cut. */
+  readonly narrow?: "leave out" | "cut"
   readonly plain: ((row: A) => string | number | null) | null
 }
 
@@ -33,11 +35,48 @@ export const listing = <A>(
   const shown = fields.flatMap((field) =>
     field.show === null ? [] : [{ ...field, show: field.show }]
   )
+  const columns = fitted(
+    shown.map(({ show, ...field }) => ({ ...field, cells: rows.map((row) => show(row)) })),
+    width
+  )
   return table(
-    shown,
-    rows.map((row) => shown.map(({ show }) => show(row))),
+    columns,
+    rows.map((_, index) => columns.map(({ cells }) => cells[index] ?? { text: "" })),
     style,
     width
+  )
+}
+
+interface Filled extends Pick<Field<never>, "title" | "align" | "narrow"> {
+  readonly cells: ReadonlyArray<Cell>
+}
+
+const GAP = 2
+const LEAST = 6
+
+const widthOf = ({ cells, title }: Filled): number =>
+  cells.reduce((most, { text }) => Math.max(most, Bun.stringWidth(safe(text))), title.length)
+
+/** How much wider than the terminal the columns are; what the last one holds may stand below. */
+const excess = (columns: ReadonlyArray<Filled>, width: number): number =>
+  columns.slice(0, -1).reduce((sum, column) => sum + widthOf(column) + GAP, -GAP) - width
+
+/** The columns that fit: some left out, and one cut, as far as it must be. */
+const fitted = (columns: ReadonlyArray<Filled>, width: number): ReadonlyArray<Filled> => {
+  const over = excess(columns, width)
+  if (over <= 0) return columns
+  const last = columns.findLastIndex(({ narrow }) => narrow === "leave out")
+  if (last !== -1) return fitted(columns.toSpliced(last, 1), width)
+  return columns.map((column) =>
+    column.narrow === "cut"
+      ? {
+          ...column,
+          cells: column.cells.map((cell) => ({
+            ...cell,
+            text: cut(cell.text, Math.max(widthOf(column) - over, LEAST))
+          }))
+        }
+      : column
   )
 }
 
@@ -64,10 +103,15 @@ export const shortTime = (at: number | null, timezone: string, now: number): str
     : `${date} ${time} ${offset}`
 }
 
-/** A name cut to a terminal's room, without what could move the cursor. Wide characters count as two. */
-export const cut = (text: string, width: number | null): string => {
+/** How wide names may be in a list. */
+const NAME = 32
+
+/** A name as a list shows it. */
+export const nameOf = (text: string): string => cut(text, NAME)
+
+/** A text cut to some columns, without what could move the cursor. Wide characters count as two. */
+const cut = (text: string, room: number): string => {
   const clean = safe(text)
-  const room = width === null ? Number.POSITIVE_INFINITY : width < 110 ? 18 : 32
   if (Bun.stringWidth(clean) <= room) return clean
   let short = ""
   for (const { segment } of new Intl.Segmenter().segment(clean)) {
@@ -77,19 +121,21 @@ export const cut = (text: string, width: number | null): string => {
   return `${short}…`
 }
 
-/** The shortest beginning of an id, at least eight digits, that no other of these ids has. */
-export const shortIds = (ids: ReadonlyArray<string>): ((id: string) => string) => {
-  const counts = new Map<string, number>()
-  for (const id of new Set(ids)) {
-    const short = id.slice(0, 8)
-    counts.set(short, (counts.get(short) ?? 0) + 1)
-  }
-  return (id) => ((counts.get(id.slice(0, 8)) ?? 1) > 1 ? id : id.slice(0, 8))
-}
-
 /** A sentence that fits the terminal, what does not fit indented below; one line where there is no terminal. */
 export const prose = (text: string, { width }: Pick<Terminal, "width">): ReadonlyArray<string> => {
   if (width === null || Bun.stringWidth(text) <= width) return [text]
-  const [first = "", ...rest] = wrap(text, width - 2)
-  return [first, ...rest.map((line) => `  ${line}`)]
+  const indent = " ".repeat(text.search(/\S|$/))
+  const [first = "", ...rest] = wrap(text.trim(), width - indent.length - 2)
+  return [indent + first, ...rest.map((line) => `${indent}  ${line}`)]
 }
+
+/** A sentence behind a mark that is painted, such as `✓`. */
+export const lead = (
+  mark: string,
+  paint: NonNullable<Cell["paint"]>,
+  text: string,
+  terminal: Pick<Terminal, "style" | "width">
+): ReadonlyArray<string> =>
+  prose(`${mark} ${text}`, terminal).map((line, n) =>
+    n === 0 && line.startsWith(mark) ? terminal.style[paint](mark) + line.slice(mark.length) : line
+  )

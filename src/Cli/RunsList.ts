@@ -2,11 +2,12 @@ import { Effect, Schema } from "effect"
 import * as Duration from "../Domain/Duration.ts"
 import type { RunStatus } from "../Domain/Run.ts"
 import type { ListedRun } from "../Domain/RunView.ts"
+import { shortIds } from "../Operator/Naming.ts"
 import { listRuns, RUN_APPEARANCE, type RunFilter, RunsPage } from "../Operator/Runs.ts"
 import type { Cli, Main } from "./Command.ts"
 import { databaseError, withDatabase } from "./Database.ts"
 import { type CommandError, usageError } from "./Failure.ts"
-import { cut, type Field, listing, PAINT, plainInstant, shortIds, shortTime } from "./Listing.ts"
+import { type Field, listing, nameOf, PAINT, plainInstant, shortTime } from "./Listing.ts"
 import { momentFlag, spanFlag } from "./Moment.ts"
 import { databaseNow, scopeOf } from "./Target.ts"
 import type { Terminal } from "./Terminal.ts"
@@ -73,7 +74,7 @@ const print = (page: RunsPage, terminal: Terminal): Effect.Effect<void> =>
       for (const run of runs) yield* terminal.printJson({ type: "run", ...run })
       return yield* terminal.printJson({ type: "page", ...rest })
     }
-    const lines = [...listing(runFields(page.runs, page.now, terminal), page.runs, terminal)]
+    const lines = [...listing(runFields(page.runs, page.now), page.runs, terminal)]
     if (terminal.width !== null) {
       if (page.runs.length === 0) lines.push("No runs.")
       if (page.cursor !== null) lines.push("", `More: --cursor '${page.cursor}'`)
@@ -86,8 +87,7 @@ const print = (page: RunsPage, terminal: Terminal): Effect.Effect<void> =>
 /** The columns of a list of runs. */
 export const runFields = (
   runs: ReadonlyArray<ListedRun>,
-  now: number,
-  { width }: Pick<Terminal, "width">
+  now: number
 ): ReadonlyArray<Field<ListedRun>> => {
   const shortId = shortIds(runs.map(({ run_id }) => run_id))
   const span = (ms: number | null) => ({ text: ms === null ? "-" : Duration.format(ms) })
@@ -107,13 +107,14 @@ export const runFields = (
     },
     {
       title: "ORG",
-      show: ({ org_id, org_name }) => ({ text: cut(org_name ?? org_id.slice(0, 8), width) }),
+      narrow: "cut",
+      show: ({ org_id, org_name }) => ({ text: nameOf(org_name ?? org_id.slice(0, 8)) }),
       plain: ({ org_name }) => org_name
     },
     { title: "ORG ID", show: null, plain: ({ org_id }) => org_id },
     {
       title: "INTEGRATION",
-      show: ({ integration_type }) => ({ text: cut(integration_type ?? "-", width) }),
+      show: ({ integration_type }) => ({ text: nameOf(integration_type ?? "-") }),
       plain: ({ integration_type }) => integration_type
     },
     { title: "INTEGRATION ID", show: null, plain: ({ integration_id }) => integration_id },
@@ -131,12 +132,14 @@ export const runFields = (
     },
     {
       title: "TOOK",
+      narrow: "leave out",
       align: "right",
       show: ({ duration_ms }) => span(duration_ms),
       plain: ({ duration_ms }) => duration_ms
     },
     {
       title: "TRY",
+      narrow: "leave out",
       show: ({ attempt, max_attempts }) => ({ text: `${attempt}/${max_attempts}` }),
       plain: ({ attempt }) => attempt
     },

@@ -7,7 +7,7 @@ import { RUN_APPEARANCE, RunDetail } from "../Operator/Runs.ts"
 import { runNamed } from "./Acting.ts"
 import type { Main } from "./Command.ts"
 import { withDatabase } from "./Database.ts"
-import { type Field, listing, PAINT, plainInstant, shortTime } from "./Listing.ts"
+import { type Field, lead, listing, PAINT, plainInstant, prose, shortTime } from "./Listing.ts"
 import { showInstant } from "./Report.ts"
 import { whyOf } from "./RunsList.ts"
 import { safe } from "./Style.ts"
@@ -65,9 +65,14 @@ const lines = (
     ["key", run.idempotency_key ?? "-"]
   ]
   return [
-    `${style[PAINT[tone]](`${symbol} ${word}`)}  ${safe(label)}${why === "" ? "" : `: ${safe(why)}`}`,
+    ...lead(
+      `${symbol} ${word}`,
+      PAINT[tone],
+      ` ${safe(label)}${why === "" ? "" : `: ${safe(why)}`}`,
+      terminal
+    ),
     "",
-    ...facts.map(([name, text]) => `  ${style.dim(name.padEnd(11))} ${safe(text)}`),
+    ...facts.flatMap(([name, text]) => prose(`  ${name.padEnd(11)} ${safe(text)}`, terminal)),
     "",
     ...listing(eventFields(zone, now), events, terminal),
     ...incidents.map(

@@ -62,7 +62,7 @@ const show = (page: RunsPage, terminal: Terminal): Effect.Effect<void> =>
       for (const run of encode(page).runs) yield* terminal.printJson({ type: "run", ...run })
       return
     }
-    const lines = listing(runFields(page.runs, page.now, terminal), page.runs, terminal)
+    const lines = listing(runFields(page.runs, page.now), page.runs, terminal)
     // Titles once would not stand above what follows: every line speaks for itself.
     const body = terminal.width === null ? lines : lines.slice(1)
     if (body.length > 0) yield* terminal.print(body.join("\n"))

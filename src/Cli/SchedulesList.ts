@@ -1,10 +1,11 @@
 import { Effect, Schema } from "effect"
 import { StateName } from "../Domain/State.ts"
+import { shortIds } from "../Operator/Naming.ts"
 import { type IntegrationState, Overview, readOverview } from "../Operator/Overview.ts"
 import type { Main } from "./Command.ts"
 import { databaseError, withDatabase } from "./Database.ts"
 import { usageError } from "./Failure.ts"
-import { cut, type Field, listing, PAINT, plainInstant, shortIds, shortTime } from "./Listing.ts"
+import { type Field, listing, nameOf, PAINT, plainInstant, shortTime } from "./Listing.ts"
 import { scopeOf } from "./Target.ts"
 import type { Terminal } from "./Terminal.ts"
 
@@ -55,7 +56,7 @@ const print = (overview: Overview, terminal: Terminal): Effect.Effect<void> =>
       for (const one of integrations) yield* terminal.printJson({ type: "integration", ...one })
       return yield* terminal.printJson({ type: "page", ...rest })
     }
-    const lines = listing(fieldsOf(overview, terminal), overview.integrations, terminal)
+    const lines = listing(fieldsOf(overview), overview.integrations, terminal)
     if (lines.length > 0) yield* terminal.print(lines.join("\n"))
     else if (terminal.width !== null) yield* terminal.print("No integrations.")
     for (const { integration_id, why } of overview.unreadable) {
@@ -63,10 +64,7 @@ const print = (overview: Overview, terminal: Terminal): Effect.Effect<void> =>
     }
   })
 
-const fieldsOf = (
-  { integrations, now }: Overview,
-  { width }: Terminal
-): ReadonlyArray<Field<IntegrationState>> => {
+const fieldsOf = ({ integrations, now }: Overview): ReadonlyArray<Field<IntegrationState>> => {
   const shortId = shortIds(integrations.map(({ integration_id }) => integration_id))
   return [
     {
@@ -78,17 +76,19 @@ const fieldsOf = (
     },
     {
       title: "ORG",
-      show: ({ org_id, org_name }) => ({ text: cut(org_name ?? org_id.slice(0, 8), width) }),
+      narrow: "cut",
+      show: ({ org_id, org_name }) => ({ text: nameOf(org_name ?? org_id.slice(0, 8)) }),
       plain: ({ org_name }) => org_name
     },
     { title: "ORG ID", show: null, plain: ({ org_id }) => org_id },
     {
       title: "INTEGRATION",
-      show: (one) => ({ text: cut(one.integration_type, width) }),
+      show: (one) => ({ text: nameOf(one.integration_type) }),
       plain: (one) => one.integration_type
     },
     {
       title: "ID",
+      narrow: "leave out",
       show: (one) => ({ text: shortId(one.integration_id), paint: "dim" }),
       plain: (one) => one.integration_id
     },

@@ -11,7 +11,7 @@ import { RUN_APPEARANCE } from "../Operator/Runs.ts"
 import type { Main } from "./Command.ts"
 import { databaseError, withDatabase } from "./Database.ts"
 import { usageError } from "./Failure.ts"
-import { PAINT } from "./Listing.ts"
+import { lead, PAINT, prose } from "./Listing.ts"
 import { whyOf } from "./RunsList.ts"
 import { safe } from "./Style.ts"
 import { target } from "./Target.ts"
@@ -50,7 +50,7 @@ export const main: Main = (cli) =>
 export const json = Shape
 const encode = Schema.encodeSync(json)
 
-const lines = (one: IntegrationState, now: number, { style }: Terminal): ReadonlyArray<string> => {
+const lines = (one: IntegrationState, now: number, terminal: Terminal): ReadonlyArray<string> => {
   const at = (ms: number | null) => (ms === null ? "-" : Schedule.describeInstant(ms, one.timezone))
   const { last_run: last, live_run: live } = one
   const { symbol, tone, word } = APPEARANCE[one.state]
@@ -93,9 +93,11 @@ const lines = (one: IntegrationState, now: number, { style }: Terminal): Readonl
         ])
   ]
   return [
-    `${style[PAINT[tone]](`${symbol} ${word}`)}  ${safe(labelOf(one))}: ${safe(one.why)}`,
+    ...lead(`${symbol} ${word}`, PAINT[tone], ` ${safe(labelOf(one))}: ${safe(one.why)}`, terminal),
     "",
-    ...facts.map(([name, text]) => `  ${style.dim(name.padEnd(12))} ${safe(text.trim())}`),
+    ...facts.flatMap(([name, text]) =>
+      prose(`  ${name.padEnd(12)} ${safe(text.trim())}`, terminal)
+    ),
     "",
     `Why did it (not) run? sync-scheduler explain ${one.integration_id}`,
     one.enabled

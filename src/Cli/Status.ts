@@ -1,5 +1,6 @@
 import { Effect, Schema } from "effect"
 import { needsAttention } from "../Domain/State.ts"
+import { shortIds } from "../Operator/Naming.ts"
 import {
   type IntegrationState,
   MAX_INTEGRATIONS,
@@ -9,13 +10,13 @@ import {
 import type { Main } from "./Command.ts"
 import { databaseError, withDatabase } from "./Database.ts"
 import {
-  cut,
   type Field,
+  lead,
   listing,
+  nameOf,
   PAINT,
   plainInstant,
   prose,
-  shortIds,
   shortTime
 } from "./Listing.ts"
 import { showInstant } from "./Report.ts"
@@ -52,7 +53,7 @@ const print = (overview: Overview, all: boolean, terminal: Terminal): Effect.Eff
     const shown = all
       ? overview.integrations
       : overview.integrations.filter(({ state }) => needsAttention(state) || state === "running")
-    const rows = listing(fieldsOf(overview, terminal), shown, terminal)
+    const rows = listing(fieldsOf(overview), shown, terminal)
     const lines =
       terminal.width === null
         ? rows
@@ -74,9 +75,7 @@ const headOf = (overview: Overview, terminal: Terminal): ReadonlyArray<string> =
   const headline =
     overview.verdict === "ok" && !paused ? `all fine: ${overview.headline}` : overview.headline
   return [
-    ...prose(`${symbol} ${headline}`, terminal).map((line, n) =>
-      n === 0 ? line.replace(symbol, style[paint](symbol)) : line
-    ),
+    ...lead(symbol, paint, headline, terminal),
     ...prose(`  ${overview.pulse}; now ${showInstant(overview.now)}`, terminal).map(style.dim),
     ...overview.unreadable.map(
       ({ integration_id, why }) =>
@@ -106,10 +105,7 @@ const footOf = (
 }
 
 /** The columns of integrations with their states, for `status` and `schedules list`. */
-const fieldsOf = (
-  { integrations, now }: Overview,
-  { width }: Terminal
-): ReadonlyArray<Field<IntegrationState>> => {
+const fieldsOf = ({ integrations, now }: Overview): ReadonlyArray<Field<IntegrationState>> => {
   const shortId = shortIds(integrations.map(({ integration_id }) => integration_id))
   return [
     {
@@ -119,17 +115,19 @@ const fieldsOf = (
     },
     {
       title: "ORG",
-      show: ({ org_id, org_name }) => ({ text: cut(org_name ?? org_id.slice(0, 8), width) }),
+      narrow: "cut",
+      show: ({ org_id, org_name }) => ({ text: nameOf(org_name ?? org_id.slice(0, 8)) }),
       plain: ({ org_name }) => org_name
     },
     { title: "ORG ID", show: null, plain: ({ org_id }) => org_id },
     {
       title: "INTEGRATION",
-      show: (one) => ({ text: cut(one.integration_type, width) }),
+      show: (one) => ({ text: nameOf(one.integration_type) }),
       plain: (one) => one.integration_type
     },
     {
       title: "ID",
+      narrow: "leave out",
       show: (one) => ({ text: shortId(one.integration_id), paint: "dim" }),
       plain: (one) => one.integration_id
     },

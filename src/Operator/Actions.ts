@@ -104,14 +104,12 @@ const CONSEQUENCES: Readonly<
     undo: null
   }),
   release: (id) => ({
-    changed:
-      "The run stays unknown, and later slots of its integration run again. It cannot be held again; it can still be retried.",
-    undo: `sync-scheduler runs retry ${id}`
+    changed: `The run stays unknown, and later slots of its integration run again. That cannot be taken back; it can still be run again: sync-scheduler runs retry ${id}`,
+    undo: null
   }),
   trigger: (id) => ({
-    changed:
-      "A run outside the schedule is pending: the next tick starts it. Once it is sent it cannot be recalled; until then, pausing the integration skips it.",
-    undo: `sync-scheduler schedules pause ${id}`
+    changed: `A run outside the schedule is pending: the next tick starts it. Once it is sent it cannot be recalled; until then, pausing the integration skips it: sync-scheduler schedules pause ${id}`,
+    undo: null
   }),
   pause: (id) => ({
     changed:
@@ -127,7 +125,13 @@ const CONSEQUENCES: Readonly<
 
 const refusal = ({ action, id }: Action, reason: string): ActionReport => {
   const [why, fix] = REFUSALS.get(reason) ?? statusRefusal(action, reason)
-  return { done: false, action, reason, why, fix: fix.replaceAll("<id>", id) }
+  return {
+    done: false,
+    action,
+    reason,
+    why,
+    fix: (isOfRun(action) ? fix : fix.replaceAll("<integration>", id)).replaceAll("<id>", id)
+  }
 }
 
 const REFUSALS: ReadonlyMap<string, readonly [why: string, fix: string]> = new Map([

@@ -154,7 +154,7 @@ const nothingDue = (slots: ReadonlyArray<ExplainedSlot>, story: Story): string =
       : ` ${others === 1 ? "1 run" : `${others} runs`} outside the schedule: see below.`
   const paused = slots.findLast(({ outcome }) => outcome === "paused")
   const { integration } = story
-  if (paused !== undefined) return `it was paused; ${paused.why}.${besides}`
+  if (paused !== undefined) return `it was ${paused.why}.${besides}`
   if (integration === null) return `the integration was deleted.${besides}`
   if (integration.schedule_error !== null) {
     return `its schedule cannot be computed, so it never runs: ${integration.schedule_error}.${besides}`

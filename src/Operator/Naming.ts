@@ -38,6 +38,16 @@ export const readClock: Effect.Effect<number, SupabaseError, Supabase> = Effect.
 export const labelOf = (one: Pick<Named, "org_name" | "org_id" | "integration_type">): string =>
   `${one.org_name ?? one.org_id.slice(0, 8)} / ${one.integration_type}`
 
+/** The shortest beginning of an id, at least eight digits, that no other of these ids has. */
+export const shortIds = (ids: ReadonlyArray<string>): ((id: string) => string) => {
+  const counts = new Map<string, number>()
+  for (const id of new Set(ids)) {
+    const short = id.slice(0, 8)
+    counts.set(short, (counts.get(short) ?? 0) + 1)
+  }
+  return (id) => ((counts.get(id.slice(0, 8)) ?? 1) > 1 ? id : id.slice(0, 8))
+}
+
 /**
  * The integrations that these words mean: an organisation (its id, the beginning of its id, or its name, also a part of
  * it) or an integration (its id or the beginning of it); then, within an organisation, an integration (id, beginning of
@@ -73,10 +83,11 @@ const organisationOf = (
     const found = names.filter(way)
     if (found.length === 0) continue
     const orgs = new Map(found.map((one) => [one.org_id, one]))
+    const shortId = shortIds([...orgs.keys()])
     if (orgs.size === 1) return Either.right(found)
     return Either.left({
       why: `"${given}" could be ${orgs.size} organisations`,
-      fix: `Write more of it, or the id: ${some([...orgs.values()].map((one) => `${one.org_id.slice(0, 8)} (${one.org_name ?? "no name"})`))}`
+      fix: `Write more of it, or the id: ${some([...orgs.values()].map((one) => `${shortId(one.org_id)} (${one.org_name ?? "no name"})`))}`
     })
   }
   const known = [...new Set(names.flatMap(({ org_name }) => (org_name === null ? [] : [org_name])))]
@@ -123,10 +134,11 @@ const integrationOf = (
 /** The one integration that is meant, or what to write to say which. */
 export const single = (found: ReadonlyArray<Named>): Either.Either<Named, Misnomer> => {
   const [one, ...more] = found
+  const shortId = shortIds(found.map(({ integration_id }) => integration_id))
   if (one !== undefined && more.length === 0) return Either.right(one)
   return Either.left({
     why: `that could be ${found.length} integrations`,
-    fix: `Write which, by type or id: ${some(found.map((each) => `${each.integration_type} (${each.integration_id.slice(0, 8)})`))}`
+    fix: `Write which, by type or id: ${some(found.map((each) => `${each.integration_type} (${shortId(each.integration_id)})`))}`
   })
 }
 

@@ -251,7 +251,7 @@ const waiting = (run: StoryRun, story: Story): string => {
 
 const pausedBy = (slot: number, story: Story): string => {
   const pause = story.actions.findLast(({ at, kind }) => kind === "paused" && at <= slot)
-  if (pause === undefined) return "the integration was paused"
+  if (pause === undefined) return "paused"
   const zone = story.integration?.timezone ?? "UTC"
   return `paused since ${describeInstant(pause.at, zone)} by ${pause.actor ?? "somebody"}: ${pause.reason ?? "no reason given"}`
 }

@@ -1,6 +1,6 @@
 import { expect } from "bun:test"
 import { join } from "node:path"
-import { type RunOptions, runBinary, runOnTerminal } from "./runBinary.ts"
+import { type RunOptions, runBinary, runOnTerminal, type Typed } from "./runBinary.ts"
 
 const FOLDER = join(import.meta.dir, "../transcripts")
 
@@ -10,6 +10,8 @@ export type Replacements = ReadonlyArray<readonly [what: RegExp | string, by: st
 /** How a transcript is made: into a pipe, or on a terminal of `columns`. */
 export interface TranscriptOptions extends RunOptions {
   readonly columns?: number
+  /** What is typed on the terminal. */
+  readonly typed?: ReadonlyArray<Typed>
   readonly replacements?: Replacements
 }
 
@@ -35,7 +37,11 @@ const piped = async (args: ReadonlyArray<string>, options: RunOptions) => {
 }
 
 /** Without colours; a line of progress is gone when the next one is there. */
-const onTerminal = async (args: ReadonlyArray<string>, columns: number, options: RunOptions) => {
+const onTerminal = async (
+  args: ReadonlyArray<string>,
+  columns: number,
+  options: TranscriptOptions
+) => {
   const env = { ...options.env, NO_COLOR: "1" }
   const { code, shown } = await runOnTerminal(args, columns, { ...options, env })
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the terminal's own
@@ -51,6 +57,6 @@ export const expectTranscript = async (name: string, text: string): Promise<void
   const file = Bun.file(join(FOLDER, `${name}.txt`))
   if (process.env.UPDATE_TRANSCRIPTS === "1") await Bun.write(file, text)
   const committed = (await file.exists()) ? await file.text() : ""
-  const hint = `${name}.txt (else: UPDATE_TRANSCRIPTS=1 bun test test/integration/transcripts.test.ts)`
+  const hint = `${name}.txt (else: UPDATE_TRANSCRIPTS=1 bun test <the test>)`
   expect([hint, ...text.split("\n")]).toEqual([hint, ...committed.split("\n")])
 }

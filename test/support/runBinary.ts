@@ -68,22 +68,35 @@ export const runMeasured = async (
   return { stdout, stderr, code, peakBytes: Number.parseInt(measured, 10) }
 }
 
+/** What is typed on a terminal, and what it waits for. */
+export interface Typed {
+  readonly after: string
+  readonly text: string
+}
+
 /** Runs the binary on a terminal of this width and gives what it shows, stdout and stderr together. */
 export const runOnTerminal = async (
   args: ReadonlyArray<string>,
   cols: number,
-  options: RunOptions = {}
+  options: RunOptions & { readonly typed?: ReadonlyArray<Typed> } = {}
 ): Promise<{ readonly shown: string; readonly code: number }> => {
   const decoder = new TextDecoder()
+  const typed = [...(options.typed ?? [])]
   let shown = ""
+  let seen = 0
   const child = Bun.spawn([await binaryPath(), ...args], {
     env: { TERM: "xterm-256color", ...options.env },
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     terminal: {
       cols,
       rows: 40,
-      data: (_terminal, bytes) => {
+      data: (terminal, bytes) => {
         shown += decoder.decode(bytes, { stream: true })
+        const [next] = typed
+        if (next === undefined || !shown.slice(seen).includes(next.after)) return
+        seen = shown.length
+        typed.shift()
+        terminal.write(next.text)
       }
     }
   })
