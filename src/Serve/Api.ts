@@ -4,7 +4,8 @@ import { Instant } from "../Domain/Instant.ts"
 import { RunStatus } from "../Domain/Run.ts"
 import { ActionName } from "../Operator/Actions.ts"
 import { Activity, Figures } from "../Operator/Activity.ts"
-import { Overview } from "../Operator/Overview.ts"
+import { Explanation } from "../Operator/Explanation.ts"
+import { IntegrationState, Overview } from "../Operator/Overview.ts"
 import { RunsPage } from "../Operator/Runs.ts"
 import { VERSION } from "../Version.ts"
 import { BadRequest, Forbidden, NotFound, Unauthorized, Unavailable } from "./Problem.ts"
@@ -33,20 +34,48 @@ const scope = {
   integration: Schema.optional(Ids)
 }
 
+const filter = {
+  ...scope,
+  type: Schema.optional(text("A type of integration", 200)),
+  search: Schema.optional(
+    text("Part of an organisation's name or of a type, or the beginning of an id", 200)
+  )
+}
+
 const reading = HttpApiGroup.make("reading")
   .add(
     HttpApiEndpoint.get("status", "/api/status")
       .annotate(OpenApi.Summary, "How everything is, the worst first")
+      .setUrlParams(Schema.Struct(filter))
+      .addSuccess(Overview)
+  )
+  .add(
+    HttpApiEndpoint.get("explain", "/api/explain")
+      .annotate(OpenApi.Summary, "Whether integrations ran, and why (not); at most 20 of them")
       .setUrlParams(
         Schema.Struct({
           ...scope,
-          type: Schema.optional(text("A type of integration", 200)),
-          search: Schema.optional(
-            text("Part of an organisation's name or of a type, or the beginning of an id", 200)
+          on: Schema.optional(
+            Schema.String.pipe(Schema.pattern(/^\d{4}-\d{2}-\d{2}$/)).annotations({
+              description: "A day in the integration's own zone; since yesterday began by default"
+            })
           )
         })
       )
-      .addSuccess(Overview)
+      .addSuccess(Schema.Struct({ now: Instant, explanations: Schema.Array(Explanation) }))
+  )
+  .add(
+    HttpApiEndpoint.get("schedules", "/api/schedules")
+      .annotate(OpenApi.Summary, "Every integration with its schedule, and how it stands")
+      .setUrlParams(Schema.Struct(filter))
+      .addSuccess(Overview.pick("now", "total", "integrations", "unreadable", "truncated"))
+  )
+  .add(
+    HttpApiEndpoint.get("schedule", "/api/schedules/:id")
+      .annotate(OpenApi.Summary, "One integration, all that is set for it, and how it stands")
+      .setPath(Schema.Struct({ id: Schema.UUID }))
+      .addSuccess(IntegrationState)
+      .addError(NotFound)
   )
   .add(
     HttpApiEndpoint.get("runs", "/api/runs")

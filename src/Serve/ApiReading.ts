@@ -3,9 +3,11 @@ import { Effect, Schema } from "effect"
 import type { SupabaseError } from "../Domain/Errors.ts"
 import { tickError } from "../Domain/Tally.ts"
 import { activityOf } from "../Operator/Activity.ts"
+import { explain } from "../Operator/Explanation.ts"
 import { listRuns, showRun } from "../Operator/Runs.ts"
 import type { Supabase } from "../Services/Supabase.ts"
 import { Api } from "./Api.ts"
+import { dayWindow } from "./OrgQuestion.ts"
 import { type BadRequest, type NotFound, Unavailable } from "./Problem.ts"
 import type { Views } from "./Views.ts"
 
@@ -13,42 +15,45 @@ import type { Views } from "./Views.ts"
 export const readingLayer = (views: Views) =>
   HttpApiBuilder.group(Api, "reading", (handlers) =>
     handlers
-      .handle("status", ({ urlParams: { integration, org, search, type } }) =>
-        orUnavailable(
-          views.overview({
-            orgId: org,
-            integrationIds: integration,
-            integrationType: type,
-            search
-          })
-        )
+      .handle("status", ({ urlParams }) => orUnavailable(views.overview(optionsOf(urlParams))))
+      .handle("schedules", ({ urlParams }) => orUnavailable(views.overview(optionsOf(urlParams))))
+      .handle("schedule", ({ path: { id } }) =>
+        Effect.flatMap(orUnavailable(views.overview({ integrationIds: [id] })), (seen) => {
+          const [one] = seen.integrations
+          return one === undefined ? Effect.fail(noIntegration) : Effect.succeed(one)
+        })
       )
+      .handle("explain", ({ urlParams }) => orUnavailable(explaining(urlParams, views)))
       .handle("runs", ({ urlParams }) =>
         orUnavailable(
-          listRuns({
-            since: urlParams.since,
-            until: urlParams.until,
-            statuses: urlParams.status,
-            lateMs: urlParams.late_ms,
-            orgId: urlParams.org,
-            integrationIds: urlParams.integration,
-            limit: urlParams.limit,
-            cursor: urlParams.cursor
-          })
+          views.read(
+            listRuns({
+              since: urlParams.since,
+              until: urlParams.until,
+              statuses: urlParams.status,
+              lateMs: urlParams.late_ms,
+              orgId: urlParams.org,
+              integrationIds: urlParams.integration,
+              limit: urlParams.limit,
+              cursor: urlParams.cursor
+            })
+          )
         )
       )
       .handle("run", ({ path: { id } }) =>
-        Effect.flatMap(orUnavailable(showRun(id)), ({ candidates: _, run, ...rest }) =>
+        Effect.flatMap(orUnavailable(views.read(showRun(id))), ({ candidates: _, run, ...rest }) =>
           run === null ? Effect.fail(noRun) : Effect.succeed({ ...rest, run })
         )
       )
       .handle("activity", ({ urlParams: { from, integration, runs_each, to } }) =>
         orUnavailable(
-          activityOf(integration, {
-            ...(from === undefined ? {} : { from }),
-            ...(to === undefined ? {} : { to }),
-            ...(runs_each === undefined ? {} : { runsEach: runs_each })
-          })
+          views.read(
+            activityOf(integration, {
+              ...(from === undefined ? {} : { from }),
+              ...(to === undefined ? {} : { to }),
+              ...(runs_each === undefined ? {} : { runsEach: runs_each })
+            })
+          )
         )
       )
       .handle("figures", ({ urlParams: { days, integration } }) =>
@@ -57,6 +62,45 @@ export const readingLayer = (views: Views) =>
   )
 
 const isCode = Schema.is(Unavailable.fields.errors.value.fields.code)
+
+/** The most integrations that are explained in one answer. */
+const MAX_EXPLAINED = 20
+
+const explaining = (
+  {
+    integration,
+    on,
+    org
+  }: Pick<Filter, "integration" | "org"> & { readonly on?: string | undefined },
+  views: Views
+) =>
+  Effect.gen(function* () {
+    const { integrations, now } = yield* views.overview({ orgId: org, integrationIds: integration })
+    const explanations = yield* Effect.forEach(
+      integrations.slice(0, MAX_EXPLAINED),
+      ({ integration_id: integrationId, timezone }) => {
+        const { from, to } = dayWindow(on ?? null, timezone, now)
+        const { driftAlertMs } = views
+        return views.read(explain({ integrationId, from, to, driftAlertMs }))
+      },
+      { concurrency: "unbounded" }
+    )
+    return { now, explanations }
+  })
+
+interface Filter {
+  readonly org?: string | undefined
+  readonly integration?: ReadonlyArray<string> | undefined
+  readonly type?: string | undefined
+  readonly search?: string | undefined
+}
+
+const optionsOf = (params: Filter) => ({
+  orgId: params.org,
+  integrationIds: params.integration,
+  integrationType: params.type,
+  search: params.search
+})
 
 /** What the database did not give, in the words of a tick's errors; what it would not take is the request's own fault. */
 export const orUnavailable = <A>(
@@ -75,6 +119,16 @@ const noRun: typeof NotFound.Type = {
       code: "NOT_FOUND",
       message: "There is no run with this id",
       hint: "GET /api/runs lists them; old ones are deleted by retention."
+    }
+  ]
+}
+
+const noIntegration: typeof NotFound.Type = {
+  errors: [
+    {
+      code: "NOT_FOUND",
+      message: "There is no integration with this id",
+      hint: "GET /api/schedules lists them."
     }
   ]
 }

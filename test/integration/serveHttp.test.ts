@@ -3,6 +3,7 @@ import { once } from "node:events"
 import { connect } from "node:net"
 import { binaryPath } from "../support/binary.ts"
 import { type Project, startProject } from "../support/Project.ts"
+import { runBinary } from "../support/runBinary.ts"
 import { type Sidecar, startSidecar } from "../support/Sidecar.ts"
 import { ADMIN_TOKEN, codeOf, json } from "../support/TestSite.ts"
 
@@ -63,6 +64,36 @@ test("an action is done by the next tick: who asked and why is on record", async
   const { body } = await sidecar.get("/metrics")
   expect(body).toContain('sync_scheduler_runs_total{integration_type="xledger",status="completed"')
 })
+
+test("the API answers what the command line prints with -o json", async () => {
+  const [id] = await project.seedDue(1, { next_run_at: "now() + interval '1 year'" })
+  for (const [words, path] of [
+    [["status", "--all"], "/api/status"],
+    [["schedules", "list"], "/api/schedules"],
+    [["schedules", "show", id ?? ""], `/api/schedules/${id}`],
+    [["runs", "list"], "/api/runs"],
+    [["explain", id ?? ""], `/api/explain?integration=${id}`]
+  ] as const) {
+    const { code, stdout } = await runBinary([...words, "-o", "json"], { env: project.environment })
+    const answer = await fetch(`${sidecar.url}${path}`)
+    expect([words[0], code, answer.status]).toEqual([words[0], 0, 200])
+    expect([words[0], shapeOf(await answer.json())]).toEqual([
+      words[0],
+      shapeOf(JSON.parse(stdout))
+    ])
+  }
+})
+
+/** The names in a value, all the way down; of a list, those of all its members. */
+const shapeOf = (value: unknown, path = ""): ReadonlyArray<string> => {
+  if (typeof value !== "object" || value === null) return []
+  const isList = Array.isArray(value)
+  const paths = Object.entries(value).flatMap(([key, one]) => {
+    const here = isList ? `${path}[]` : `${path}.${key}`
+    return isList ? shapeOf(one, here) : [here, ...shapeOf(one, here)]
+  })
+  return [...new Set(paths)].toSorted()
+}
 
 describe("hostile requests", () => {
   test.each([
