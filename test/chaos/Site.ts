@@ -127,7 +127,12 @@ export const startSite = async (): Promise<Site> => {
     }
   }
 
-  const api = { SUPABASE_URL: gateway.url, SUPABASE_SECRET_KEY: gateway.secretKey, ...SETTINGS }
+  const api = {
+    SUPABASE_URL: gateway.url,
+    SUPABASE_SECRET_KEY: gateway.secretKey,
+    SYNC_SCHEDULER_PROBES: "false",
+    ...SETTINGS
+  }
   return {
     postgres,
     ledger,

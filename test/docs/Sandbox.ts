@@ -114,6 +114,7 @@ export const openSandbox = async ({ path, text }: Document): Promise<Sandbox> =>
     SUPABASE_URL: gateway.url,
     SUPABASE_SECRET_KEY: gateway.secretKey,
     SUPABASE_DB_URL: database.url,
+    SYNC_SCHEDULER_PROBES: "false",
     SYNC_SCHEDULER_PING_URL: `${functions.url}/ping`
   }
   const env = {

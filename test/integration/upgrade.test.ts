@@ -38,7 +38,11 @@ const runIn = async (sql: string, args: ReadonlyArray<string> = ["run"]) => {
   try {
     await client.unsafe(due)
     const before = functions.invocations.length
-    const env = { SUPABASE_URL: gateway.url, SUPABASE_SECRET_KEY: gateway.secretKey }
+    const env = {
+      SUPABASE_URL: gateway.url,
+      SUPABASE_SECRET_KEY: gateway.secretKey,
+      SYNC_SCHEDULER_PROBES: "false"
+    }
     const ended = await runBinary([...args, "-o", "json"], { env })
     const [{ runs }] = await client`select count(*)::int as runs from sync_run_log`
     const invoked = functions.invocations.length - before
@@ -113,7 +117,11 @@ test("serve: a database that is migrated beyond it is refused tick by tick, and 
   const database = await createDatabase()
   const gateway = await startGateway({ databaseUrl: database.url, functionsUrl: functions.url })
   const client = connect(database.url, { max: 1 })
-  const env = { SUPABASE_URL: gateway.url, SUPABASE_SECRET_KEY: gateway.secretKey }
+  const env = {
+    SUPABASE_URL: gateway.url,
+    SUPABASE_SECRET_KEY: gateway.secretKey,
+    SYNC_SCHEDULER_PROBES: "false"
+  }
   await client.unsafe(future("20990101000000")).simple()
   await client.unsafe(due)
   const serve = await startBinary(["serve", "--listen", "127.0.0.1:0", "--interval", "1s"], { env })

@@ -81,7 +81,9 @@ export const startProject = async (): Promise<Project> => {
     functions,
     environment: {
       SUPABASE_URL: gateway.url,
-      SUPABASE_SECRET_KEY: gateway.secretKey
+      SUPABASE_SECRET_KEY: gateway.secretKey,
+      // Nothing leaves this machine: integrations of a known type would have their real API asked.
+      SYNC_SCHEDULER_PROBES: "false"
     },
     seedDue: async (count, columns = {}) => {
       const all = {
