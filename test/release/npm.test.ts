@@ -213,6 +213,31 @@ describe("installed with npm", () => {
     })
   }
 
+  test("the command passes signals on: serve drains and ends with 0", async () => {
+    const { PATH = "" } = process.env
+    const before = project.gateway.faults.calls("open_sync_tick")
+    const shim = Bun.spawn(
+      [join(app, "node_modules/.bin/sync-scheduler"), "serve", "--listen", "127.0.0.1:0"],
+      { cwd: app, env: { PATH, ...project.environment }, stdin: "ignore", stdout: "ignore" }
+    )
+    while (project.gateway.faults.calls("open_sync_tick") === before) await Bun.sleep(50)
+    shim.kill("SIGTERM")
+    expect(await shim.exited).toBe(0)
+  })
+
+  test("the Edge Function's engine, in Deno", async () => {
+    await writeFile(
+      join(app, "edge.mjs"),
+      `import { makeEdgeEngine } from "sync-scheduler/edge"
+       console.log(JSON.stringify(await makeEdgeEngine(Deno.env.toObject()).tick()))`
+    )
+    await project.seedDue(2)
+    const command = [deno, "run", "-A", "--node-modules-dir=manual", "edge.mjs"]
+    const tick = await run(command, app, project.environment)
+    expect(tick).toMatchObject({ code: 0 })
+    expect(JSON.parse(tick.stdout)).toMatchObject({ ok: true, summary: { completed: 2 } })
+  })
+
   test("the types hold, and so do programs that use them, however modules are resolved", async () => {
     await writeFile(
       join(app, "tick.ts"),
