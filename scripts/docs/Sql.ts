@@ -1,9 +1,6 @@
+import { blocksOf } from "../../src/Cli/SchemaDefinition.ts"
 import { migrations } from "../../src/Migrations.ts"
 import { block, cell, code, generated, page, table } from "./Markdown.ts"
-
-/** Each object of the dump (scripts/dump-schema.ts). */
-const blocksOf = (dump: string): ReadonlyArray<string> =>
-  dump.split(/\n\n(?=create |CREATE OR REPLACE FUNCTION |-- sequence )/)
 
 /** The lines of comment that stand directly before where something is made, in the last migration that makes it. */
 const remarkOn = (pattern: RegExp): string => {

@@ -51,7 +51,7 @@ const rootHelp = (commands: ReadonlyArray<Command>, version: string): string =>
       ["version", "The version and commit of this program"],
       ["help [command]", "This text, or the help of a command"]
     ])}`,
-    `New here?          ${PROGRAM} demo\nA real project:    set SUPABASE_URL and SUPABASE_SECRET_KEY, then ${PROGRAM} run --dry-run\nEvery setting:     ${PROGRAM} env`,
+    `New here?          ${PROGRAM} demo\nA real project:    set SUPABASE_URL and SUPABASE_SECRET_KEY, then ${PROGRAM} run --dry-run\nDid it run?        ${PROGRAM} status, or explain <organisation>\nSomething wrong?   ${PROGRAM} doctor\nEvery setting:     ${PROGRAM} env`,
     `Exit codes:\n${list(exitCodes.map(({ code, short }) => [code, short] as const))}`
   ].join("\n\n")
 

@@ -1,7 +1,7 @@
 const OTHERS = "public, anon, authenticated"
 
 /** Each object of the schema's dump: a table with all that belongs to it, a view, a function. */
-const blocksOf = (dump: string): ReadonlyArray<string> =>
+export const blocksOf = (dump: string): ReadonlyArray<string> =>
   dump.split(/\n\n(?=create |CREATE OR REPLACE FUNCTION |-- sequence )/)
 
 const HEAD = /^(?:create (?:table|view|type)|CREATE OR REPLACE FUNCTION) (?:public\.)?([\w.]+)/
