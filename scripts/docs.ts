@@ -5,6 +5,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises"
 import { join, resolve } from "node:path"
 import { definitions } from "../src/Migrations.ts"
+import { httpApiPage } from "./docs/HttpApi.ts"
 import {
   cliPage,
   errorsPage,
@@ -26,6 +27,7 @@ export const referencePages = async (): Promise<ReadonlyMap<string, string>> =>
     ["exit-codes.md", exitCodesPage()],
     ["errors.md", errorsPage()],
     ["json.md", await jsonPage()],
+    ["http-api.md", httpApiPage()],
     ["metrics.md", metricsPage()],
     ["sql.md", sqlPage(definitions)]
   ])
