@@ -179,6 +179,22 @@ describe("how a handler ends", () => {
       failed("NOT_CONNECTED", expect.stringContaining("connection never made")),
       "failed"
     ],
+    [
+      "throttled",
+      {
+        status: 500,
+        body: {
+          success: false,
+          vendor: {
+            host: "www.xledger.net",
+            status: 200,
+            headers: { "x-ratelimit-remaining": "0", "retry-after": "7" },
+            body: { errors: [{ code: "BAD_REQUEST.BURST_RATE_LIMIT_REACHED" }] }
+          }
+        }
+      },
+      "failed"
+    ],
     ["not executed", { status: 409, body: { executed: false, reason: "throttled" } }, "running"],
     [
       "not executed for a while",

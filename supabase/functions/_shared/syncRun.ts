@@ -3,9 +3,11 @@ import { isRecord, type Json, judgeError, judgeValue, type Verdict } from "./out
 import { alarm, holdRun, type Ownership } from "./ownership.ts"
 import { type ProjectOptions, readProject } from "./project.ts"
 import { carriesKey, type Invocation, readInvocation } from "./request.ts"
+import { toVendorField, type VendorReport } from "./vendor.ts"
 
 export { fetchWithTimeout } from "./fetchWithTimeout.ts"
 export { type Json, SyncFailed, SyncNotExecuted, SyncOutcomeUnknown } from "./outcome.ts"
+export type { VendorReport } from "./vendor.ts"
 
 /** What a handler gets: one attempt at one slot, which the database has granted to it alone. */
 export interface SyncContext {
@@ -32,6 +34,11 @@ export interface SyncContext {
   readonly heartbeat: () => Promise<Heartbeat>
   /** Answers 202 now; the handler works on in the background and is reported when it ends. */
   readonly defer: () => void
+  /**
+   * Tells the scheduler what the accounting API answered: whether it throttles, for how long, what is left of its quota. Of several
+   * reports the last counts. A `Response` is not consumed; hand over what was read of its body. Optional.
+   */
+  readonly vendor: (answer: Response | VendorReport, body?: Json) => void
 }
 
 /** Does the sync. What it returns (JSON, up to 32 KiB) is recorded as the result; what it throws says how it ended. */
@@ -151,6 +158,7 @@ const work = (
   const answered = Promise.withResolvers<Response>()
   let isAnswered = false
   let verdict: Verdict | undefined
+  let reported: Json | undefined
   let deadlineMs = times.answerAtMs
   const answer = (response: Response) => {
     isAnswered = true
@@ -159,7 +167,7 @@ const work = (
   }
   const timeUp = alarm(() => {
     const late: Verdict = { kind: "unknown", reason: "The handler did not end before the deadline" }
-    answer(toResponse(invocation, verdict ?? late, false))
+    answer(toResponse(invocation, verdict ?? late, false, reported))
   })
   const defer = () => {
     if (isAnswered || verdict !== undefined) return
@@ -167,7 +175,15 @@ const work = (
     owner.stopAt(deadlineMs)
     answer(Response.json({ accepted: true, run_id: invocation.runId }, { status: 202 }))
   }
-  const context = makeContext(invocation, owner, defer, () => deadlineMs)
+  const context: SyncContext = {
+    ...makeContext(invocation, owner, defer),
+    get deadline() {
+      return new Date(deadlineMs)
+    },
+    vendor: (said, body) => {
+      reported = toVendorField(said, body)
+    }
+  }
   const run = async () => {
     const said = await execute(handler, context)
     verdict = isAnswered ? withoutAnswer(said) : said
@@ -175,7 +191,7 @@ const work = (
     const isReported = await report(ledger, verdict, withinMs)
     await owner.end()
     if (!isReported && isAnswered) logUnreported(invocation, verdict)
-    answer(toResponse(invocation, verdict, isReported))
+    answer(toResponse(invocation, verdict, isReported, reported))
   }
 
   timeUp.set(times.answerAtMs)
@@ -187,9 +203,8 @@ const work = (
 const makeContext = (
   invocation: Invocation,
   owner: Ownership,
-  defer: () => void,
-  deadlineMs: () => number
-): SyncContext => ({
+  defer: () => void
+): Omit<SyncContext, "deadline" | "vendor"> => ({
   run: {
     id: invocation.runId,
     orgId: invocation.orgId,
@@ -200,9 +215,6 @@ const makeContext = (
   },
   idempotencyKey: invocation.idempotencyKey,
   scheduledFor: invocation.scheduledFor,
-  get deadline() {
-    return new Date(deadlineMs())
-  },
   config: invocation.config,
   signal: owner.signal,
   heartbeat: owner.heartbeat,
@@ -236,8 +248,14 @@ const report = async (ledger: Ledger, verdict: Verdict, withinMs: number): Promi
 }
 
 /** The answer, in the words the scheduler judges by (DESIGN.md, section 5, "The answer"). */
-const toResponse = (invocation: Invocation, verdict: Verdict, isReported: boolean): Response => {
-  const ids = { run_id: invocation.runId, idempotency_key: invocation.idempotencyKey }
+const toResponse = (
+  invocation: Invocation,
+  verdict: Verdict,
+  isReported: boolean,
+  vendor: Json | undefined
+): Response => {
+  const told: Record<string, Json> = vendor === undefined ? {} : { vendor }
+  const ids = { run_id: invocation.runId, idempotency_key: invocation.idempotencyKey, ...told }
   switch (verdict.kind) {
     case "completed":
       return Response.json({ success: true, ...ids, reported: isReported, result: verdict.result })
@@ -246,18 +264,22 @@ const toResponse = (invocation: Invocation, verdict: Verdict, isReported: boolea
       return Response.json(body, { status: 500 })
     }
     case "notExecuted":
-      return notExecuted(verdict.reason, verdict.retryAfterSeconds)
+      return notExecuted(verdict.reason, verdict.retryAfterSeconds, told)
     case "unknown":
       // Neither `success`, `status` nor `error`: any of them would make it a definite failure.
       return Response.json({ outcome: "unknown", ...ids, reason: verdict.reason }, { status: 504 })
   }
 }
 
-const notExecuted = (reason: string, retryAfterSeconds?: number): Response =>
+const notExecuted = (
+  reason: string,
+  retryAfterSeconds?: number,
+  told: Record<string, Json> = {}
+): Response =>
   retryAfterSeconds === undefined
-    ? Response.json({ executed: false, reason }, { status: 409 })
+    ? Response.json({ executed: false, reason, ...told }, { status: 409 })
     : Response.json(
-        { executed: false, reason },
+        { executed: false, reason, ...told },
         {
           status: 429,
           headers: { "retry-after": String(Math.max(0, Math.ceil(retryAfterSeconds))) }

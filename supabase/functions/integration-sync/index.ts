@@ -30,6 +30,7 @@ const exportPeriod = async (context: SyncContext) => {
   if ((await context.heartbeat()) === "lost") throw new SyncNotExecuted("The run is no longer ours")
   const response = await send(endpoint, { method: "POST", headers, body, signal })
   await response.body?.cancel()
+  context.vendor(response)
   return { exported_to: new URL(endpoint).host, http_status: judge(response) }
 }
 

@@ -49,7 +49,8 @@ const echo: SyncHandler = async (context) => {
 const smuggle = (value: unknown) => Object(value)
 
 /** Ends as the integration's config says. */
-const end = async ({ config }: SyncContext): Promise<Json | undefined> => {
+const end = async (context: SyncContext): Promise<Json | undefined> => {
+  const { config } = context
   switch (config.end) {
     case "error":
       throw new Error("ledger 4711 is closed")
@@ -57,6 +58,15 @@ const end = async ({ config }: SyncContext): Promise<Json | undefined> => {
       throw new SyncFailed("PERIOD_CLOSED", "October is closed\0")
     case "returned":
       return { success: false, error: { code: "BALANCE", message: "debit is not credit" } }
+    case "throttled": {
+      const headers = { "x-ratelimit-remaining": "0", "set-cookie": "secret", "retry-after": "7" }
+      context.vendor(new Response("{}", { status: 200, headers }))
+      context.vendor(
+        { host: "www.xledger.net", status: 200, headers },
+        { errors: [{ code: "BAD_REQUEST.BURST_RATE_LIMIT_REACHED" }] }
+      )
+      throw new SyncFailed("THROTTLED", "the API throttles")
+    }
     case "not executed":
       throw new SyncNotExecuted("throttled")
     case "not executed for a while":
