@@ -3470,7 +3470,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.run_view(l public.sync_run_log)
  RETURNS jsonb
  LANGUAGE sql
  STABLE
-RETURN jsonb_build_object('run_id', (l).id, 'org_id', (l).org_id, 'integration_id', (l).integration_id, 'integration_type', (l).integration_type, 'scheduled_for', sync_scheduler.iso((l).scheduled_for), 'trigger', CASE WHEN ((l).trigger = ANY (ARRAY['catch_up'::text, 'manual'::text, 'backfill'::text])) THEN (l).trigger ELSE 'schedule'::text END, 'status', CASE WHEN ((l).status = ANY (ARRAY['pending'::text, 'running'::text, 'completed'::text, 'failed'::text, 'skipped'::text])) THEN (l).status ELSE 'unknown'::text END, 'skip_reason', (l).skip_reason, 'attempt', COALESCE((l).attempt, 0), 'max_attempts', COALESCE((l).max_attempts, 0), 'claimed_by', (l).claimed_by, 'created_at', sync_scheduler.iso((l).created_at), 'not_before', sync_scheduler.iso((l).not_before), 'started_at', sync_scheduler.iso((l).started_at), 'attempt_started_at', sync_scheduler.iso((l).attempt_started_at), 'began_at', sync_scheduler.iso((l).began_at), 'lease_until', sync_scheduler.iso((l).lease_until), 'finished_at', sync_scheduler.iso((l).finished_at), 'released_at', sync_scheduler.iso((l).released_at), 'drift_ms', (l).drift_ms, 'duration_ms', (l).duration_ms, 'cold_start', COALESCE((l).cold_start, false), 'ambiguous', COALESCE((l).ambiguous, false), 'http_status', (l).http_status, 'error_code', (l).error_code, 'error_message', "left"((l).error_message, 500));
+RETURN jsonb_build_object('run_id', (l).id, 'org_id', (l).org_id, 'integration_id', (l).integration_id, 'integration_type', (l).integration_type, 'scheduled_for', sync_scheduler.iso((l).scheduled_for), 'trigger', CASE WHEN ((l).trigger = ANY (ARRAY['catch_up'::text, 'manual'::text, 'backfill'::text])) THEN (l).trigger ELSE 'schedule'::text END, 'status', CASE WHEN ((l).status = ANY (ARRAY['pending'::text, 'running'::text, 'completed'::text, 'failed'::text, 'skipped'::text])) THEN (l).status ELSE 'unknown'::text END, 'skip_reason', (l).skip_reason, 'attempt', COALESCE((l).attempt, 0), 'max_attempts', COALESCE((l).max_attempts, 0), 'claimed_by', (l).claimed_by, 'created_at', sync_scheduler.iso((l).created_at), 'not_before', sync_scheduler.iso((l).not_before), 'started_at', sync_scheduler.iso((l).started_at), 'attempt_started_at', sync_scheduler.iso((l).attempt_started_at), 'began_at', sync_scheduler.iso((l).began_at), 'lease_until', sync_scheduler.iso((l).lease_until), 'finished_at', sync_scheduler.iso((l).finished_at), 'released_at', sync_scheduler.iso((l).released_at), 'drift_ms', (l).drift_ms, 'duration_ms', (l).duration_ms, 'cold_start', COALESCE((l).cold_start, false), 'ambiguous', COALESCE((l).ambiguous, false), 'http_status', (l).http_status, 'error_code', (l).error_code, 'error_message', "left"((l).error_message, 500), 'delay_reason', CASE WHEN ((l).status = 'pending'::text) THEN (l).delay_reason ELSE NULL::text END);
 
 CREATE OR REPLACE FUNCTION sync_scheduler.schema_version()
  RETURNS text
@@ -3690,10 +3690,14 @@ AS $function$
             select sync_scheduler.iso(l.scheduled_for) from public.sync_run_log l
              where l.integration_id = i.id and l.scheduled_for > coalesce(good.at, '-infinity') order by l.scheduled_for limit 1) end)
       || jsonb_build_object('health', (
-            select jsonb_build_object('provider', h.provider, 'host', h.host, 'status', h.status,
+            select jsonb_build_object('provider', h.provider, 'host', h.host, 'status', h.status, 'mode', h.mode,
+                     'passive_until', sync_scheduler.iso(h.passive_until), 'start_limit', h.start_limit, 'message', left(h.detail ->> 'message', 500),
                      'throttled_until', sync_scheduler.iso(h.throttled_until), 'http_status', h.http_status, 'error_code', h.error_code,
                      'latency_ms', h.latency_ms, 'checked_at', sync_scheduler.iso(greatest(h.last_sync_at, h.last_probe_at)))
-              from public.integration_health h where h.provider = i.integration_type
+              from public.integration_health h
+             where case when coalesce(live.api_host, last.api_host) is not null
+                     then h.provider = coalesce(live.api_provider, last.api_provider) and h.host = coalesce(live.api_host, last.api_host)
+                     else h.provider = i.integration_type end
              order by array_position(array['unhealthy', 'throttled', 'healthy', 'unknown'], h.status), h.host limit 1))
       from public.organization_integrations i
       left join public.sync_run_log live on live.integration_id = i.id

@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
 import * as Duration from "../Domain/Duration.ts"
-import type { RunEvent } from "../Domain/RunView.ts"
+import { delayOf, type RunEvent } from "../Domain/RunView.ts"
 import { describeInstant } from "../Domain/Schedule.ts"
 import { labelOf } from "../Operator/Naming.ts"
 import { RUN_APPEARANCE, RunDetail } from "../Operator/Runs.ts"
@@ -58,7 +58,7 @@ const lines = (
         : `${at(run.finished_at)}, took ${Duration.format(run.duration_ms)}`
     ],
     ...(run.not_before !== null && run.status === "pending"
-      ? [["not before", at(run.not_before)] as const]
+      ? [["not before", [at(run.not_before), delayOf(run)].filter(Boolean).join(": ")] as const]
       : []),
     ...(run.status === "running" ? [["lease until", at(run.lease_until)] as const] : []),
     ["engine", run.claimed_by ?? "-"],

@@ -88,7 +88,7 @@ const lines = (one: IntegrationState, now: number, terminal: Terminal): Readonly
       : [
           [
             "provider",
-            `${one.health.provider} at ${one.health.host}: ${one.health.status}`
+            `${one.health.provider} at ${one.health.host}: ${one.health.status}${one.health.message == null ? "" : `, ${one.health.message}`}`
           ] as const
         ])
   ]

@@ -33,9 +33,26 @@ export const RunView = Schema.Struct({
   ambiguous: Schema.Boolean,
   http_status: Schema.NullOr(Schema.Int),
   error_code: Text,
-  error_message: Text
+  error_message: Text,
+  /** Why a pending run is kept waiting: api_throttled, api_limit. */
+  delay_reason: Schema.optionalWith(Schema.String, { exact: true, nullable: true })
 })
 export type RunView = typeof RunView.Type
+
+/** Why a run is kept waiting, in words; empty when it is not. */
+export const delayOf = ({ delay_reason }: Pick<RunView, "delay_reason">): string => {
+  switch (delay_reason) {
+    case undefined:
+    case null:
+      return ""
+    case "api_throttled":
+      return "its accounting API asked to slow down"
+    case "api_limit":
+      return "its accounting API is spared, one sync at a time"
+    default:
+      return delay_reason
+  }
+}
 
 /** A run in a list, with what its organisation is called and the zone in which its slots are shown. */
 export const ListedRun = Schema.Struct({

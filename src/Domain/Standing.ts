@@ -14,7 +14,13 @@ export const ProviderHealth = Schema.Struct({
   http_status: Schema.NullOr(Schema.Int),
   error_code: Text,
   latency_ms: Schema.NullOr(Schema.Number),
-  checked_at: Time
+  checked_at: Time,
+  /** passive: it throttled, and is known from syncs alone until `passive_until`. */
+  mode: Schema.optionalWith(Schema.Literal("active", "passive"), { exact: true }),
+  passive_until: Schema.optionalWith(Time, { exact: true }),
+  /** How many of its syncs may run at once; null: no limit but the engine's. */
+  start_limit: Schema.optionalWith(Schema.NullOr(Schema.Int), { exact: true }),
+  message: Schema.optionalWith(Text, { exact: true })
 })
 export type ProviderHealth = typeof ProviderHealth.Type
 

@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import * as Duration from "./Duration.ts"
 import type { Pulse } from "./Pulse.ts"
-import type { RunView } from "./RunView.ts"
+import { delayOf, type RunView } from "./RunView.ts"
 import type { Standing } from "./Standing.ts"
 
 /** How an integration is, the worst first: the order in which people are shown them. */
@@ -160,8 +160,10 @@ const liveState = (run: RunView, standing: Standing, frame: Frame): State => {
     return { state: "overdue", since: run.scheduled_for, why }
   }
   const when = ready > now ? `in ${Duration.rough(ready - now)}` : "with the next tick"
+  const delay = delayOf(run)
+  const held = delay === "" ? "" : `: ${delay}`
   return run.attempt === 0
-    ? { state: "running", since: run.created_at, why: `starts ${when}` }
+    ? { state: "running", since: run.created_at, why: `starts ${when}${held}` }
     : {
         state: "running",
         since: run.created_at,

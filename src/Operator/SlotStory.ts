@@ -3,7 +3,7 @@ import * as Duration from "../Domain/Duration.ts"
 import { firstIn, type Segment, sequenceOf } from "../Domain/History.ts"
 import { Instant } from "../Domain/Instant.ts"
 import type { Story } from "../Domain/OperatorRpc.ts"
-import { RunEvent, RunView } from "../Domain/RunView.ts"
+import { delayOf, RunEvent, RunView } from "../Domain/RunView.ts"
 import { describeInstant } from "../Domain/Schedule.ts"
 
 /** What became of a slot. `due`: nobody has it yet; `missing`: it has neither a run nor a record, which must not be. */
@@ -242,7 +242,9 @@ const heldBy = (run: StoryRun, story: Story): string => {
 
 const waiting = (run: StoryRun, story: Story): string => {
   if (run.not_before !== null && run.not_before > story.now) {
-    return `try ${run.attempt + 1} of ${run.max_attempts} in ${Duration.rough(run.not_before - story.now)}`
+    const next = `try ${run.attempt + 1} of ${run.max_attempts} in ${Duration.rough(run.not_before - story.now)}`
+    const delay = delayOf(run)
+    return delay === "" ? next : `${delay}; ${next}`
   }
   return run.attempt === 0
     ? "claimed, not started yet"

@@ -22,6 +22,7 @@ const WORDS: Readonly<Record<string, string>> = {
   released: "Released: later slots may run",
   retried: "To be tried again",
   returned: "Given back, not started",
+  delayed: "Kept waiting",
   not_counted: "Not counted"
 }
 
@@ -41,7 +42,9 @@ const REASONS: Readonly<Record<string, string>> = {
   no_attempts_left: "no attempts left",
   foreign: "somebody else's row",
   not_executed: "not executed",
-  lock_timeout: "the integration was locked"
+  lock_timeout: "the integration was locked",
+  api_throttled: "its accounting API asked to slow down",
+  api_limit: "its accounting API is spared, one sync at a time"
 }
 
 /** The colour of a point on the line: that of the status the event led to. */

@@ -42,11 +42,14 @@ export const vendors = (
 /** `api.example.com, HTTP 503, 180 ms, 1 m ago`: what is known, in that order. */
 const detail = (one: ProviderHealth, timezone: string, now: number): Html => {
   const until = one.throttled_until
+  const isPassive = one.mode === "passive" && one.passive_until != null && one.passive_until > now
   const facts = [
     ...(one.http_status === null || one.status === "healthy" ? [] : [`HTTP ${one.http_status}`]),
     ...(one.error_code === null || one.status === "healthy" ? [] : [clip(one.error_code, 60)]),
     ...(one.latency_ms === null ? [] : [Duration.format(one.latency_ms)]),
-    ...(one.checked_at === null ? [] : [showDistance(one.checked_at, now)])
+    ...(one.checked_at === null ? [] : [showDistance(one.checked_at, now)]),
+    ...(isPassive ? ["not probed for now"] : []),
+    ...(one.start_limit == null ? [] : [`${one.start_limit} at once`])
   ]
   return html`<bdi>${clip(one.host, 80)}</bdi>${facts.map((fact) => html`, ${fact}`)}${until !== null && until > now && html`, until ${moment(until, timezone, now)}`}`
 }

@@ -188,6 +188,66 @@ begin
 end
 $$;
 
+-- As before, with why a run is kept waiting.
+create or replace function sync_scheduler.run_view(l public.sync_run_log) returns jsonb language sql stable return
+  jsonb_build_object('run_id', l.id, 'org_id', l.org_id, 'integration_id', l.integration_id, 'integration_type', l.integration_type,
+    'scheduled_for', sync_scheduler.iso(l.scheduled_for),
+    'trigger', case when l.trigger in ('catch_up', 'manual', 'backfill') then l.trigger else 'schedule' end,
+    'status', case when l.status in ('pending', 'running', 'completed', 'failed', 'skipped') then l.status else 'unknown' end,
+    'skip_reason', l.skip_reason, 'attempt', coalesce(l.attempt, 0), 'max_attempts', coalesce(l.max_attempts, 0), 'claimed_by', l.claimed_by,
+    'created_at', sync_scheduler.iso(l.created_at), 'not_before', sync_scheduler.iso(l.not_before),
+    'started_at', sync_scheduler.iso(l.started_at), 'attempt_started_at', sync_scheduler.iso(l.attempt_started_at),
+    'began_at', sync_scheduler.iso(l.began_at), 'lease_until', sync_scheduler.iso(l.lease_until),
+    'finished_at', sync_scheduler.iso(l.finished_at), 'released_at', sync_scheduler.iso(l.released_at),
+    'drift_ms', l.drift_ms, 'duration_ms', l.duration_ms, 'cold_start', coalesce(l.cold_start, false),
+    'ambiguous', coalesce(l.ambiguous, false),
+    'http_status', l.http_status, 'error_code', l.error_code, 'error_message', left(l.error_message, 500),
+    'delay_reason', case when l.status = 'pending' then l.delay_reason end);
+
+-- As before, with the health of the API that the integration's last run used; of its type, as long as none did.
+create or replace function sync_scheduler.standings(
+  p_after uuid, p_limit integer, p_ids uuid[], p_org_id uuid default null, p_integration_type text default null, p_search text default null
+) returns jsonb[] language sql stable set search_path = '' as $$
+  select array(
+    select jsonb_build_object('integration_id', i.id, 'org_id', i.org_id, 'org_name', left(i.org_name::text, 200),
+        'integration_type', i.integration_type, 'schedule', i.sync_schedule, 'timezone', coalesce(i.timezone, 'UTC'),
+        'enabled', coalesce(i.enabled, false), 'paused_reason', i.paused_reason, 'next_run_at', sync_scheduler.iso(i.next_run_at),
+        'schedule_since', sync_scheduler.iso(i.schedule_since), 'schedule_error', i.schedule_error,
+        'breaker_until', sync_scheduler.iso(i.breaker_until), 'consecutive_failures', coalesce(i.consecutive_failures, 0),
+        'on_unknown', coalesce(i.on_unknown, 'retry'), 'fenced', coalesce(i.fenced, false), 'catch_up', coalesce(i.catch_up, 'latest'),
+        'max_attempts', coalesce(i.max_attempts, 3), 'function_name', i.function_name,
+        'last_run', case when last.id is not null then sync_scheduler.run_view(last) end,
+        'live_run', case when live.id is not null then sync_scheduler.run_view(live) end,
+        'last_completed_slot', sync_scheduler.iso(good.at),
+        'failing_since', case when last.status in ('failed', 'unknown') then (
+            select sync_scheduler.iso(l.scheduled_for) from public.sync_run_log l
+             where l.integration_id = i.id and l.scheduled_for > coalesce(good.at, '-infinity') order by l.scheduled_for limit 1) end)
+      || jsonb_build_object('health', (
+            select jsonb_build_object('provider', h.provider, 'host', h.host, 'status', h.status, 'mode', h.mode,
+                     'passive_until', sync_scheduler.iso(h.passive_until), 'start_limit', h.start_limit, 'message', left(h.detail ->> 'message', 500),
+                     'throttled_until', sync_scheduler.iso(h.throttled_until), 'http_status', h.http_status, 'error_code', h.error_code,
+                     'latency_ms', h.latency_ms, 'checked_at', sync_scheduler.iso(greatest(h.last_sync_at, h.last_probe_at)))
+              from public.integration_health h
+             where case when coalesce(live.api_host, last.api_host) is not null
+                     then h.provider = coalesce(live.api_provider, last.api_provider) and h.host = coalesce(live.api_host, last.api_host)
+                     else h.provider = i.integration_type end
+             order by array_position(array['unhealthy', 'throttled', 'healthy', 'unknown'], h.status), h.host limit 1))
+      from public.organization_integrations i
+      left join public.sync_run_log live on live.integration_id = i.id
+        and (live.status in ('pending', 'running') or (live.status = 'unknown' and live.released_at is null))
+      left join lateral (
+        select * from public.sync_run_log l where l.integration_id = i.id and l.id is distinct from live.id
+         order by l.scheduled_for desc limit 1) last on true
+      left join lateral (
+        select l.scheduled_for as at from public.sync_run_log l where l.integration_id = i.id and l.status = 'completed'
+         order by l.scheduled_for desc limit 1) good on true
+     where i.id > p_after and (p_org_id is null or i.org_id = p_org_id) and (p_ids is null or i.id = any (p_ids))
+       and (p_integration_type is null or i.integration_type = p_integration_type)
+       and (coalesce(p_search, '') = '' or strpos(lower(i.org_name::text), p_search) > 0 or strpos(lower(i.integration_type), p_search) > 0
+            or starts_with(i.id::text, p_search) or starts_with(i.org_id::text, p_search))
+     order by i.id limit p_limit)
+$$;
+
 create or replace function sync_scheduler.schema_version() returns text language sql immutable return '20261125000350';
 
 revoke all on all functions in schema sync_scheduler from public, anon, authenticated;
