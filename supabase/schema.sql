@@ -1601,6 +1601,8 @@ declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_sign constant text := p_result ->> 'sign';
   v_spread constant double precision := 1 + 0.2 * least(greatest(coalesce(p_jitter, 0), 0), 1);
+  v_every constant interval := greatest(interval '15 minutes',
+    sync_scheduler.seconds(least(coalesce((p_result ->> 'every_ms')::numeric, 0), 86400000) / 1000));
   v_was text;
   h public.integration_health;
 begin
@@ -1633,7 +1635,7 @@ begin
       consecutive_failures = 0, error_code = null, http_status = (p_result ->> 'http_status')::integer,
       start_limit = case when limited_until > v_now then start_limit end,
       limited_until = case when limited_until > v_now then limited_until end, throttled_until = null,
-      detail = detail - 'message', next_probe_at = v_now + interval '15 minutes' * v_spread, updated_at = v_now
+      detail = detail - 'message', next_probe_at = v_now + v_every * v_spread, updated_at = v_now
     where provider = h.provider and host = h.host returning * into h;
     if v_was <> 'healthy' then
       perform sync_scheduler.resolve_incident('health', sync_scheduler.api_name(h.provider, h.host));

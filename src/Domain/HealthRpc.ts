@@ -103,7 +103,9 @@ export const recordProbe = make({
     p_result: Schema.Struct({
       ...HealthSign.fields,
       /** Until the answer's head; null: there was no answer. */
-      latency_ms: Schema.NullOr(Schema.Number)
+      latency_ms: Schema.NullOr(Schema.Number),
+      /** Until the next probe, while all is well; the database makes it 15 minutes at least. */
+      every_ms: Schema.Number
     }),
     p_jitter: Schema.Number
   }),

@@ -16,6 +16,8 @@ export interface Provider {
   readonly hosts: ReadonlyArray<string>
   /** One request without credentials and without a body. Null: its hosts differ by tenant, so only a `health_url` can be probed. */
   readonly probe: { readonly method: ProbeMethod; readonly path: string } | null
+  /** How long it is silent before it is probed, and how long between two probes; 15 minutes at least, in milliseconds. */
+  readonly probeEveryMs: number
   /** Ways in which it says that it throttles, besides 429. */
   readonly throttles: ReadonlyArray<ThrottleRule>
   /** How long to leave it alone when it does not say, in milliseconds. */

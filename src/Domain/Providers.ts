@@ -7,6 +7,7 @@ export const generic: Provider = {
   types: [],
   hosts: [],
   probe: null,
+  probeEveryMs: 900_000,
   throttles: [],
   waitMs: 60_000,
   quotas: [
@@ -24,7 +25,8 @@ export const generic: Provider = {
 
 /**
  * GraphQL at one address. Throttles with HTTP 200 and `errors[].code`; bills requests (5,000 a month are included), and
- * whether one without a token is billed is not documented: the probe carries none. How long to wait is not documented.
+ * whether one without a token is billed is not documented: the probe carries none, and comes once an hour, so that it is some
+ * 700 a month if it is. How long to wait is not documented.
  * *Source*: Xledger UK help centre, article 33393587744786 (quota); Xledger's public webhook sample, GraphQLClient.cs (codes).
  */
 const xledger: Provider = {
@@ -34,6 +36,7 @@ const xledger: Provider = {
   types: ["xledger", "xledgergraphql"],
   hosts: ["www.xledger.net", ".xledger.net"],
   probe: { method: "GET", path: "/graphql" },
+  probeEveryMs: 3_600_000,
   throttles: [
     {
       status: null,

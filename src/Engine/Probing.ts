@@ -166,12 +166,13 @@ const gaugeApis = (health: ReadonlyArray<ApiHealth>): void => {
 const mayBeDue = (health: ApiHealth | undefined, now: number): boolean => {
   if (health === undefined) return true
   const isLater = (at: number | null) => at !== null && at > now
-  const isQuiet = (at: number | null) => at === null || at <= now - QUIET_MS
+  const isQuiet = (at: number | null, ms = QUIET_MS) => at === null || at <= now - ms
   return (
     !isLater(health.next_probe_at) &&
     !isLater(health.passive_until) &&
     isQuiet(health.last_probe_at) &&
-    (isQuiet(health.last_sync_at) || health.consecutive_failures > 0)
+    (isQuiet(health.last_sync_at, providerNamed(health.provider).probeEveryMs) ||
+      health.consecutive_failures > 0)
   )
 }
 
@@ -195,7 +196,11 @@ const probeOne = (
       p_token: token,
       p_provider: target.provider,
       p_host: target.host,
-      p_result: { ...sign, latency_ms: latencyMs },
+      p_result: {
+        ...sign,
+        latency_ms: latencyMs,
+        every_ms: providerNamed(target.provider).probeEveryMs
+      },
       p_jitter: yield* Random.next
     })
     return { target, sign, latencyMs, health }

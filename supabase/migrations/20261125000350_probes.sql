@@ -133,7 +133,7 @@ create function sync_scheduler.probe_wait(p_failures integer) returns interval
 
 -- What a probe found, by the token that claimed it; later than a minute, or twice, it is not heard.
 -- p_result: a sign as a settlement has it ({sign: reachable | unreachable | throttled, code, message, http_status, wait_ms, ceiling,
--- low, quota}) and latency_ms. p_jitter, from 0 to 1: the next one comes up to a fifth of the interval later, so that APIs that were
+-- low, quota}), latency_ms, and every_ms until the next probe while all is well (15 minutes at least). p_jitter, from 0 to 1: the next one comes up to a fifth of the interval later, so that APIs that were
 -- first seen together are not probed together for ever. Returns {accepted, health: row}.
 create function public.record_sync_probe(
   p_engine_id text, p_token uuid, p_provider text, p_host text, p_result jsonb, p_jitter numeric default 0
@@ -142,6 +142,8 @@ declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_sign constant text := p_result ->> 'sign';
   v_spread constant double precision := 1 + 0.2 * least(greatest(coalesce(p_jitter, 0), 0), 1);
+  v_every constant interval := greatest(interval '15 minutes',
+    sync_scheduler.seconds(least(coalesce((p_result ->> 'every_ms')::numeric, 0), 86400000) / 1000));
   v_was text;
   h public.integration_health;
 begin
@@ -174,7 +176,7 @@ begin
       consecutive_failures = 0, error_code = null, http_status = (p_result ->> 'http_status')::integer,
       start_limit = case when limited_until > v_now then start_limit end,
       limited_until = case when limited_until > v_now then limited_until end, throttled_until = null,
-      detail = detail - 'message', next_probe_at = v_now + interval '15 minutes' * v_spread, updated_at = v_now
+      detail = detail - 'message', next_probe_at = v_now + v_every * v_spread, updated_at = v_now
     where provider = h.provider and host = h.host returning * into h;
     if v_was <> 'healthy' then
       perform sync_scheduler.resolve_incident('health', sync_scheduler.api_name(h.provider, h.host));

@@ -216,6 +216,7 @@ test("the table: names and types once each, a probe only where there is one addr
     }
     expect(one.probe === null).toBe(one.hosts.every((host) => host.startsWith(".")))
     expect(one.waitMs).toBeGreaterThanOrEqual(5_000)
+    expect(one.probeEveryMs).toBeGreaterThanOrEqual(900_000)
     for (const { remaining } of one.quotas) expect(remaining).toBe(remaining.toLowerCase())
   }
 })

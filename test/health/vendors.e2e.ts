@@ -74,6 +74,7 @@ describe("two days of eleven APIs", () => {
     })
     console.table(rows)
     const monthly = (vendorOf("xledger").probes.length / DAYS) * 30
+    expect(monthly).toBeLessThan(800)
     console.log(
       `Xledger: ${monthly} probes a month, ${((monthly / 5_000) * 100).toFixed(1)} % of the 5,000 requests included`
     )

@@ -182,6 +182,20 @@ onEachServer("probes of an API", (ledger) => {
     expect(await health(ledger())).toMatchObject({ mode: "active", passive_until: null })
   })
 
+  test("a vendor may be spared more, never less", async () => {
+    for (const [every_ms, minutes] of [
+      [3_600_000, 60],
+      [1, 15]
+    ]) {
+      await silent(ledger())
+      const { token } = await claim(ledger())
+      await record(ledger(), token, "reachable", { every_ms })
+      expect(await health(ledger())).toMatchObject({
+        next_probe_at: json(at(Number(minutes) * 60))
+      })
+    }
+  })
+
   test("jitter is a fifth at most", async () => {
     await silent(ledger())
     const { token } = await claim(ledger())
