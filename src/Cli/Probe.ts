@@ -38,44 +38,44 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ["locked", "another engine is at it"]
 ])
 
-const Waiting = Schema.Struct({
+const ProbedJson = Schema.Struct({
   provider: Schema.String,
   host: Schema.String,
-  reason: Schema.String,
-  until: Schema.NullOr(Instant)
+  method: Schema.Literal("HEAD", "GET", "OPTIONS"),
+  /** Without what follows the path: it may be somebody's key. */
+  url: Schema.String,
+  /** Null in a dry run. */
+  result: Schema.NullOr(Schema.Literal("reachable", "unreachable", "throttled")),
+  http_status: Schema.NullOr(Schema.Int),
+  code: Schema.NullOr(Schema.String),
+  message: Schema.NullOr(Schema.String),
+  latency_ms: Schema.NullOr(Schema.Number),
+  /** What is known of it now. */
+  health: Schema.NullOr(ApiHealth)
 })
-/** The round: what was probed and what it came to, what was not and why, and rows whose API is not known. */
+
+/** A round of probes. */
 export const json = Schema.Struct({
   dry_run: Schema.Boolean,
   now: Instant,
-  probed: Schema.Array(
+  probed: Schema.Array(ProbedJson),
+  /** Not now, and why; `until` where that is known. */
+  waiting: Schema.Array(
     Schema.Struct({
       provider: Schema.String,
       host: Schema.String,
-      method: Schema.String,
-      url: Schema.String,
-      result: Schema.NullOr(Schema.String),
-      http_status: Schema.NullOr(Schema.Int),
-      code: Schema.NullOr(Schema.String),
-      message: Schema.NullOr(Schema.String),
-      latency_ms: Schema.NullOr(Schema.Number),
-      health: Schema.NullOr(ApiHealth)
+      reason: Schema.String,
+      until: Schema.NullOr(Instant)
     })
   ),
-  waiting: Schema.Array(Waiting),
+  /** Types of which nobody knows where their API is, and health_urls that cannot be used. */
   unknown: Schema.Array(
-    Schema.Struct({
-      integration_type: Schema.String,
-      health_url: Schema.NullOr(Schema.String)
-    })
+    Schema.Struct({ integration_type: Schema.String, health_url: Schema.NullOr(Schema.String) })
   )
 })
-const encodeWaiting = Schema.encodeSync(Waiting)
-const encodeHealth = Schema.encodeSync(Schema.NullOr(ApiHealth))
-const encodeInstant = Schema.encodeSync(Instant)
+const encode = Schema.encodeSync(json)
 
-/** What follows the path of a health_url may be somebody's key: it is not shown. */
-const jsonOf = ({ health, latencyMs, sign, target }: Probed) => ({
+const jsonOf = ({ health, latencyMs, sign, target }: Probed): typeof ProbedJson.Type => ({
   provider: target.provider,
   host: target.host,
   method: target.method,
@@ -85,7 +85,7 @@ const jsonOf = ({ health, latencyMs, sign, target }: Probed) => ({
   code: sign?.code ?? null,
   message: sign?.message ?? null,
   latency_ms: latencyMs,
-  health: encodeHealth(health)
+  health
 })
 
 const shownUrl = (text: string): string => {
@@ -95,18 +95,22 @@ const shownUrl = (text: string): string => {
 
 const print = (round: ProbeRound, dryRun: boolean, terminal: Terminal): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const probed = round.probed.map(jsonOf)
-    const waiting = round.waiting.map((one) => encodeWaiting(one))
-    const now = encodeInstant(round.now)
-    if (terminal.format === "json") {
-      const { unknown } = round
-      return yield* terminal.printJson({ dry_run: dryRun, now, probed, waiting, unknown })
-    }
+    const whole = encode({
+      ...round,
+      dry_run: dryRun,
+      probed: round.probed.map(jsonOf),
+      unknown: round.unknown.map(({ health_url, integration_type }) => ({
+        integration_type,
+        health_url: health_url === null ? null : shownUrl(health_url)
+      }))
+    })
+    if (terminal.format === "json") return yield* terminal.printJson(whole)
     if (terminal.format === "jsonl") {
+      const { dry_run, now, probed, unknown, waiting } = whole
       for (const one of probed) yield* terminal.printJson({ type: "probed", ...one })
       for (const one of waiting) yield* terminal.printJson({ type: "waiting", ...one })
-      for (const one of round.unknown) yield* terminal.printJson({ type: "unknown", ...one })
-      return yield* terminal.printJson({ type: "round", dry_run: dryRun, now })
+      for (const one of unknown) yield* terminal.printJson({ type: "unknown", ...one })
+      return yield* terminal.printJson({ type: "round", dry_run, now })
     }
     yield* terminal.print(lines(round, dryRun, terminal).join("\n"))
     for (const one of round.unknown) terminal.note(unknownNote(one))
