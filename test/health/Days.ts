@@ -25,7 +25,7 @@ interface Tenant {
 /** What was seen of an API from outside, minute by minute. */
 export interface Watched {
   readonly modes: Array<readonly [at: number, mode: string, status: string]>
-  /** The most runs of it that were started at the same time, within the hour after it throttled and at other times. */
+  /** The most runs of it that were started together, while it was throttled and at other times. */
   peakAfterThrottle: number
   peak: number
 }
@@ -139,6 +139,10 @@ export class Days {
         api_host: api?.host
       }
     })
+    const before = await this.ledger.rows("select host, status from public.integration_health")
+    const throttled = new Set(
+      before.filter(({ status }) => status === "throttled").map(({ host }) => String(host))
+    )
     const answer = await this.ledger.call("start_sync_runs", {
       p_engine_id: "e1",
       p_starts: starts,
@@ -146,7 +150,8 @@ export class Days {
     })
     const started = list(answer.started)
     for (const host of this.watched.keys()) {
-      this.notePeak(host, started.filter((run) => this.tenantOf(run).vendor.host === host).length)
+      const count = started.filter((run) => this.tenantOf(run).vendor.host === host).length
+      this.notePeak(host, count, throttled.has(host))
     }
     const settlements = await Promise.all(
       started.map(async (run) => {
@@ -157,13 +162,11 @@ export class Days {
     await this.settle(settlements.flat())
   }
 
-  private notePeak(host: string, count: number): void {
+  private notePeak(host: string, count: number, isThrottled: boolean): void {
     const watched = this.watched.get(host)
     if (watched === undefined) return
-    const last = watched.modes.at(-1)
-    if (last?.[2] === "throttled") {
-      watched.peakAfterThrottle = Math.max(watched.peakAfterThrottle, count)
-    } else watched.peak = Math.max(watched.peak, count)
+    const key = isThrottled ? "peakAfterThrottle" : "peak"
+    watched[key] = Math.max(watched[key], count)
   }
 
   private async settlementOf(run: Row, token: string): Promise<ReadonlyArray<Row>> {
