@@ -23,9 +23,31 @@ export interface Containers {
   readonly close: () => Promise<void>
 }
 
-/** A script's way to podman: `docker compose` is podman-compose. */
-const DOCKER =
-  'docker() { if [ "$1" = compose ]; then shift; podman-compose "$@"; else podman "$@"; fi; }\n'
+/** A script's way to podman: in Docker's format, whose images know health checks; `docker compose` is podman-compose. */
+const DOCKER = `docker() {
+  case "$1" in
+    build) shift; podman build --format docker "$@" ;;
+    compose) shift; PATH="$HOME/bin:$PATH" podman-compose "$@" ;;
+    *) podman "$@" ;;
+  esac
+}
+`
+
+/**
+ * STAND-IN for the bridge of a compose project, which cannot be made here: its services use this machine's network. All
+ * else that podman-compose asks of podman is done.
+ */
+const HOST_NETWORK = `#!/bin/bash
+[ "$1" = network ] && exit 0
+args=()
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --net | --network | --network-alias) shift 2 ;;
+    *) args+=("$1"); shift ;;
+  esac
+done
+exec "$(PATH=\${PATH#*:} command -v podman)" "\${args[@]}"
+`
 
 /** Starts with the images that Dockerfiles begin with. */
 export const startContainers = async (): Promise<Containers> => {
@@ -50,9 +72,11 @@ image_default_transport = "containers-storage:"
   )
   writeFileSync(
     join(home, "storage.conf"),
-    `[storage]\ndriver = "vfs"\ngraphroot = "${home}/root"\nrunroot = "${home}/run"\n`
+    `[storage]\ndriver = "${hasOverlay(home) ? "overlay" : "vfs"}"\ngraphroot = "${home}/root"\nrunroot = "${home}/run"\n`
   )
   writeFileSync(join(home, "registries.conf"), 'short-name-mode = "disabled"\n')
+  mkdirSync(join(home, "bin"))
+  writeFileSync(join(home, "bin/podman"), HOST_NETWORK, { mode: 0o755 })
   const run = async (script: string): Promise<Said> => {
     const child = Bun.spawn(["/bin/bash", "-c", DOCKER + script], {
       cwd: directory,
@@ -65,8 +89,7 @@ image_default_transport = "containers-storage:"
         CONTAINERS_CONF: join(home, "containers.conf"),
         CONTAINERS_STORAGE_CONF: join(home, "storage.conf"),
         CONTAINERS_REGISTRIES_CONF: join(home, "registries.conf"),
-        BUILDAH_ISOLATION: "chroot",
-        BUILDAH_FORMAT: "docker"
+        BUILDAH_ISOLATION: "chroot"
       }
     })
     const [stdout, stderr, code] = await Promise.all([
@@ -93,6 +116,14 @@ image_default_transport = "containers-storage:"
     await close()
     throw error
   }
+}
+
+/** Whether layers can be mounted here; else each is a copy, which takes minutes. */
+const hasOverlay = (home: string): boolean => {
+  const script = `mkdir l u w m && mount -t overlay overlay -o lowerdir=l,upperdir=u,workdir=w m && umount m`
+  const scratch = join(home, "overlay")
+  mkdirSync(scratch)
+  return Bun.spawnSync(["/bin/sh", "-c", script], { cwd: scratch }).exitCode === 0
 }
 
 /**
