@@ -51,14 +51,15 @@ export const refuseHost = (request: Request, { hosts }: Access): Refusal | null 
   }
 }
 
-/** Who asks; Left: a token or credential that is not ours. `now` in epoch milliseconds. */
+/** Who asks; `refused`: somebody with a token that is not ours. `now` in epoch milliseconds. */
 export const visitorOf = (
   request: Request,
   { sessions }: Access,
   now: number
 ): Visitor | "refused" => {
-  const authorization = request.headers.get("authorization")
-  if (authorization !== null) {
+  const authorization = request.headers.get("authorization") ?? ""
+  // Other schemes are between a browser and the proxy in front of us, which may pass them on.
+  if (/^Bearer\b/i.test(authorization)) {
     const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1]
     return token !== undefined && sessions?.isToken(token) === true
       ? { _tag: "Operator", session: null }

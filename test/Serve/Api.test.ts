@@ -160,6 +160,12 @@ describe("the OpenAPI document is the truth", () => {
     expect(said.toSorted()).toEqual([...seen].toSorted())
   })
 
+  test("HEAD says what GET would, without its body", async () => {
+    const head = await ask("/api/status", { method: "HEAD" })
+    expect([head.status, await head.text()]).toEqual([200, ""])
+    expect((await ask("/api/nowhere", { method: "HEAD" })).status).toBe(404)
+  })
+
   test("what the database does not give is 503, in the same words as a tick's errors", async () => {
     const nowhere = PostgresLive.layer({
       url: Redacted.make("postgresql://postgres:password@127.0.0.1:9/postgres")
