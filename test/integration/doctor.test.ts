@@ -1,4 +1,5 @@
 import { afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test"
+import { OLDEST_SCHEMA } from "../../src/Version.ts"
 import { binaryPath } from "../support/binary.ts"
 import * as Behaviour from "../support/FunctionBehaviour.ts"
 import { serveHttp } from "../support/HttpServer.ts"
@@ -159,10 +160,40 @@ test("older migrations: how old, how many are missing, and a command that adds j
       expect(seen.codes).not.toContain("SCHEMA_MISSING")
       expect(seen.code).toBe(2)
     }
+    // An API that gives no hints: that something is there is found out all the same.
+    const missing = { code: "PGRST202", message: "Could not find it", details: null, hint: null }
+    other.faults.set("*", ({ fn }) =>
+      fn === "read_due_integrations"
+        ? undefined
+        : { instead: () => Response.json(missing, { status: 404 }) }
+    )
+    const mute = await doctor(api)
+    expect(mute.find("SCHEMA_TOO_OLD").what).toStartWith("the database is at 20261124000300: ")
     const rest = await runBinary(["schema", "print", "--after", "20261124001000"])
     await runScripts(old.url, [{ name: "rest", text: rest.stdout }])
     const seen = await doctor({ SUPABASE_DB_URL: old.url })
     expect(seen.codes.filter((code) => /SCHEMA|MIGRATIONS/.test(code))).toEqual([])
+  } finally {
+    await other.close()
+    await old.drop()
+  }
+})
+
+test("a database that knows no doctor yet and says its version", async () => {
+  const old = await createDatabase({ migrations: false })
+  const scripts = readMigrations()
+  await runScripts(
+    old.url,
+    scripts.filter(({ name }) => name < "202611250006")
+  )
+  const other = await startOver(old.url)
+  try {
+    const seen = await doctor({ SUPABASE_URL: other.url, SUPABASE_SECRET_KEY: other.secretKey })
+    const isTooOld = OLDEST_SCHEMA > "20261125000500"
+    expect(seen.find(isTooOld ? "SCHEMA_TOO_OLD" : "SCHEMA_OLDER").what).toStartWith(
+      "the database is at 20261125000500: "
+    )
+    expect(seen.code).toBe(isTooOld ? 2 : 0)
   } finally {
     await other.close()
     await old.drop()

@@ -4,6 +4,7 @@ import { type Catalog, ExpectedItem, namesOf } from "../../Domain/Catalog.ts"
 import { type Diagnosis, probe, readCatalog, readDiagnosis } from "../../Domain/DiagnosisRpc.ts"
 import * as Duration from "../../Domain/Duration.ts"
 import type { SupabaseError } from "../../Domain/Errors.ts"
+import { readDue } from "../../Domain/Rpc.ts"
 import { readSchema } from "../../Domain/SchemaVersion.ts"
 import { tickError } from "../../Domain/Tally.ts"
 import { migrations } from "../../Migrations.ts"
@@ -110,11 +111,14 @@ const CATALOG =
   migrations.map(({ sql }) => sql.split("$catalog$")[1] ?? "").find((body) => body !== "") ?? ""
 
 /**
- * Which migrations a database has that cannot say so, over the Data API: the functions of each, newest first, are asked
- * for without being called.
+ * Which migrations a database has that knows no doctor, over the Data API. Newer ones say so themselves; in
+ * older ones the functions of each migration, newest first, are asked for without being called. Where the API gives no
+ * hints, reading what is due tells at least that something is there.
  */
 const probeVersion = Effect.gen(function* () {
   const supabase = yield* Supabase
+  const said = yield* Effect.either(supabase.call(readSchema, {}))
+  if (Either.isRight(said)) return said.right.schema_version
   const first = new Map(
     expectedItems
       .filter(({ kind, name }) => kind === "function" && name.startsWith("public."))
@@ -133,5 +137,7 @@ const probeVersion = Effect.gen(function* () {
       if (isMeant?.[1] === name) return version
     }
   }
-  return null
+  const due = yield* Effect.either(supabase.call(readDue, { p_limit: 1 }))
+  const since = expectedItems.find(({ name }) => name.startsWith(`public.${readDue.name}(`))?.since
+  return Either.isRight(due) ? (since ?? null) : null
 })
