@@ -25,7 +25,7 @@ export interface OverviewMatter {
 
 /** The most rows on one page, and how many of them have a strip: together they keep it under a megabyte. */
 export const MAX_ROWS = 1000
-export const MAX_STRIPS = 200
+export const MAX_STRIPS = 150
 
 /** The first page, the worst first. */
 export const overviewPage = (frame: Frame, matter: OverviewMatter): string => {
