@@ -4,6 +4,8 @@ import { spawn } from "node:child_process"
 import { createRequire } from "node:module"
 
 const { arch, platform } = process
+// Without this, the report looks up the names of all connections first.
+if (process.report) process.report.excludeNetwork = true
 const header = platform === "linux" ? process.report?.getReport().header : undefined
 const isMusl = header !== undefined && header.glibcVersionRuntime === undefined
 const name = `@sync-scheduler/${platform}-${arch}${isMusl ? "-musl" : ""}`

@@ -277,7 +277,9 @@ describe("installed with npm", () => {
         moduleResolution
       ]
       const tsc = [join(root, "node_modules/.bin/tsc"), ...flags]
-      const checked = await run([...tsc, "tick.ts", "doubles.ts", "process.d.ts"], app)
+      // The declarations themselves are checked once, by the stricter of the two.
+      const once = module === "NodeNext" ? [] : ["--skipLibCheck"]
+      const checked = await run([...tsc, ...once, "tick.ts", "doubles.ts", "process.d.ts"], app)
       // What other packages' declarations lack is not ours to judge.
       const ours = checked.stdout
         .split("\n")

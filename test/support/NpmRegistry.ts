@@ -23,7 +23,16 @@ const readManifest = async (archive: Uint8Array<ArrayBuffer>): Promise<Manifest>
 /** A package of node_modules as an archive, as its authors published it. */
 const packInstalled = async (name: string): Promise<Uint8Array<ArrayBuffer>> => {
   const options = ["--exclude=./node_modules", "--transform=s,^\\.,package,"]
-  const tar = Bun.spawn(["tar", "-czf", "-", "-C", join(installed, name), ...options, "."])
+  const tar = Bun.spawn([
+    "tar",
+    "--use-compress-program=gzip -1",
+    "-cf",
+    "-",
+    "-C",
+    join(installed, name),
+    ...options,
+    "."
+  ])
   return new Uint8Array(await new Response(tar.stdout).arrayBuffer())
 }
 
