@@ -88,6 +88,20 @@ describe("demo --keep", () => {
     expect([first.code, second.code]).toEqual([0, 0])
   })
 
+  test("the operator's commands work on what it left, and act on it", async () => {
+    const kept = join(directory, "looked-at")
+    await runBinary(["demo", "--keep", kept])
+    const ask = (...args: ReadonlyArray<string>) => runBinary([...args, "--demo", kept])
+    expect((await ask("explain", "acme")).stdout).toContain("✓ Yes: 1 of 1 slot completed.")
+    const failed = JSON.parse((await ask("runs", "list", "--failed", "-o", "json")).stdout)
+    const run = failed.runs[0].run_id
+    const retried = await ask("runs", "retry", run, "--yes", "--reason", "token renewed")
+    expect(retried.stdout).toStartWith("✓ Retrying the run of Initech / xledger")
+    const none = await runBinary(["status", "--demo", directory])
+    expect(none.stderr).toContain("no demo has left its database there")
+    expect(none.code).toBe(2)
+  })
+
   test("refuses a directory with something else in it, exit 2", async () => {
     const foreign = await mkdtemp(join(directory, "foreign-"))
     await writeFile(join(foreign, "accounts.xlsx"), "")
