@@ -2,7 +2,7 @@ import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "
 import { Schema } from "effect"
 import { Instant } from "../Domain/Instant.ts"
 import { RunStatus } from "../Domain/Run.ts"
-import { ActionName } from "../Operator/Actions.ts"
+import { type ActionName, ActionReport } from "../Operator/Actions.ts"
 import { Activity, Figures } from "../Operator/Activity.ts"
 import { Explanation } from "../Operator/Explanation.ts"
 import { IntegrationState, Overview } from "../Operator/Overview.ts"
@@ -135,25 +135,14 @@ const Act = Schema.Struct({
   actor: Schema.optional(Schema.Trim.pipe(Schema.minLength(1), Schema.maxLength(80)))
 })
 
-const Text = Schema.NullOr(Schema.String)
-/** It was done. `undo`: the command that takes it back; null: nothing does, `changed` says so. */
-const Done = Schema.Struct({
-  done: Schema.Literal(true),
-  action: ActionName,
-  run_id: Text,
-  integration_id: Text,
-  changed: Schema.String,
-  undo: Text
-}).annotations({ identifier: "Done" })
+const [reported, refusal] = ActionReport.members
+const Done = reported.annotations({ identifier: "Done" })
 
 const refused = <A extends string>(status: number, title: string, reason: Schema.Schema<A>) =>
-  Schema.Struct({
-    done: Schema.Literal(false),
-    action: ActionName,
-    reason,
-    why: Schema.String,
-    fix: Schema.String
-  }).annotations({ identifier: title, ...HttpApiSchema.annotations({ status }) })
+  Schema.Struct({ ...refusal.fields, reason }).annotations({
+    identifier: title,
+    ...HttpApiSchema.annotations({ status })
+  })
 
 const RefusedUnknown = refused(404, "RefusedNotFound", Schema.Literal("not_found"))
 const Refused = refused(409, "Refused", Schema.String)
