@@ -20,7 +20,7 @@ export const setup: ReadonlyArray<Command> = [
   },
   {
     name: "install",
-    summary: "Print or write the files for systemd, Docker or Kubernetes",
+    summary: "Print or write the files for systemd, Docker, Kubernetes or pg_cron",
     details:
       "The files are those that this version is tested with. --print shows them, each with the place\n" +
       "where it belongs; --write puts them into a directory and never overwrites one.",
