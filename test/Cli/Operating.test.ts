@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { hostname } from "node:os"
+import { Schema } from "effect"
+import { commands } from "../../src/Cli/Commands.ts"
 import { binaryPath } from "../support/binary.ts"
 import { runBinary, runOnTerminal, startBinary } from "../support/runBinary.ts"
 import { openScene, type SceneDatabase } from "../support/SceneDatabase.ts"
@@ -182,6 +184,36 @@ test("runs tail follows, and ends when it is told to", async () => {
   child.kill("SIGINT")
   expect([0, 130]).toContain(await child.exited)
   await following.close()
+})
+
+test("JSON is what the reference says it is, field by field; lines have a type", async () => {
+  const asked = [
+    ["status"],
+    ["explain", "acme"],
+    ["schedules", "list"],
+    ["schedules", "show", "globex"],
+    ["runs", "list", "--limit", "3"],
+    ["runs", "show", "07c886dd"]
+  ]
+  for (const args of asked) {
+    const command = commands.find(({ name }) =>
+      name.split(" ").every((word, n) => args[n] === word)
+    )
+    const loaded = await command?.load()
+    if (loaded === undefined || !("json" in loaded) || loaded.json === undefined)
+      throw new Error(String(args))
+    const { code, stdout } = await runBinary([...args, "-o", "json"], { env })
+    const value: unknown = JSON.parse(stdout)
+    const decoded = Schema.decodeUnknownSync(loaded.json, { onExcessProperty: "error" })(value)
+    expect(Schema.encodeSync(loaded.json)(decoded)).toEqual(value)
+    expect(code).toBe(0)
+  }
+  const { stdout } = await runBinary(["status", "-o", "jsonl"], { env })
+  const types = stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line).type)
+  expect(types).toEqual([...Array(16).fill("integration"), "status"])
 })
 
 test("colours on a terminal only, and never alone", async () => {
