@@ -4,7 +4,7 @@ import { clip, type Html, html } from "./Html.ts"
 import { mark } from "./StateMark.ts"
 
 /** Names are the project's free text: shown whole up to this many characters. */
-const MAX_NAME = 64
+const MAX_NAME = 72
 
 /** What people call an organisation; the beginning of its id when nobody named it. */
 export const orgName = ({ org_id, org_name }: Pick<Standing, "org_id" | "org_name">): Html => {
