@@ -105,7 +105,9 @@ image_default_transport = "containers-storage:"
     return stdout
   }
   const close = async () => {
-    await run("podman rm --all --force --time 0; podman unmount --all")
+    await run(
+      "podman pod rm --all --force --time 0; podman rm --all --force --time 0; podman unmount --all"
+    )
     rmSync(home, { recursive: true, force: true })
   }
   try {
