@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { Either } from "effect"
-import { format, parse } from "../../src/Domain/Duration.ts"
+import { format, parse, rough } from "../../src/Domain/Duration.ts"
 
 describe("Duration.parse", () => {
   test.each([
@@ -44,5 +44,19 @@ describe("Duration.format", () => {
     [-1_500, "-1.5 s"]
   ])("%d", (ms, text) => {
     expect(format(ms)).toBe(text)
+  })
+})
+
+describe("a span at a glance", () => {
+  test.each([
+    [-5, "0 s"],
+    [400, "0 s"],
+    [45_400, "45 s"],
+    [59_600, "1 m"],
+    [754_000, "13 m"],
+    [12_010_000, "3 h 20 m"],
+    [187_200_000, "2 d 4 h"]
+  ])("%d", (ms, text) => {
+    expect(rough(ms)).toBe(text)
   })
 })
