@@ -64,8 +64,8 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     "yield* Effect.succeed("
   ]),
   claiming("every page of what is due is read", [
-    "if (page.cursor === null ||",
-    "if (page.cursor !== '' ||"
+    "} else if (cursor === null) {",
+    "} else if (cursor !== '') {"
   ]),
   combiner("two starts of one run in a batch are told apart", [
     " && !runs.has(one.item.run_id)",
