@@ -1,4 +1,4 @@
-import { Effect, Random } from "effect"
+import { Clock, Effect, Random } from "effect"
 import { elsewhere } from "../Domain/PageCursor.ts"
 import type { DuePage, OpenedTick } from "../Services/Ledger.ts"
 import { claimBackfills } from "./Backfilling.ts"
@@ -8,9 +8,13 @@ import type { TickContext } from "./TickContext.ts"
 /** How often a tick gives way to other engines; then it leaves them what it did not come to. */
 const MAX_MOVES = 200
 
+/** While runs are under way, what becomes due is looked for so often, and for so long: then the tick comes to its end. */
+const AGAIN_EVERY_MS = 15_000
+const AGAIN_FOR_MS = 120_000
+
 /**
  * Everything there is to start: what waits, then every due page, then further slots of the same integrations, and when
- * nothing of the schedules is left, slots of the past that were asked for.
+ * nothing of the schedules is left, slots of the past that were asked for. Then what becomes due meanwhile.
  */
 export const claimAll = (opened: OpenedTick, tick: TickContext) =>
   Effect.gen(function* () {
@@ -19,6 +23,7 @@ export const claimAll = (opened: OpenedTick, tick: TickContext) =>
     yield* claimPages(opened, claiming)
     yield* claiming.claimBacklog
     if (opened.backfills && !claiming.hasBacklog()) yield* claimBackfills(claiming, tick)
+    yield* claimMeanwhile(claiming, tick)
   }).pipe(
     Effect.ensuring(Effect.sync(() => tick.claimed.end())),
     Effect.withSpan("Engine.claimAll")
@@ -28,9 +33,9 @@ export const claimAll = (opened: OpenedTick, tick: TickContext) =>
  * Every page of what is due. Where another engine works on the same page, it goes on elsewhere among what is due, and
  * comes back at the end for what is left, so that several engines spread over different pages.
  */
-const claimPages = (opened: OpenedTick, claiming: Claiming) =>
+const claimPages = (first: DuePage, claiming: Claiming) =>
   Effect.gen(function* () {
-    let page: DuePage = opened
+    let page: DuePage = first
     let moves = 0
     let isLeftOver = false
     for (;;) {
@@ -49,5 +54,27 @@ const claimPages = (opened: OpenedTick, claiming: Claiming) =>
       const next = yield* claiming.readPage(cursor)
       if (next === null) return
       page = next
+    }
+  })
+
+/** What becomes due while runs are under way: a function that takes long must not make others late. */
+const claimMeanwhile = (claiming: Claiming, { claimed, places }: TickContext) =>
+  Effect.gen(function* () {
+    const until = (yield* Clock.currentTimeMillis) + AGAIN_FOR_MS
+    for (;;) {
+      const isIdle = yield* Effect.timeoutTo(
+        places.untilIdle(() => claimed.isAwaited),
+        {
+          duration: AGAIN_EVERY_MS,
+          onSuccess: () => true,
+          onTimeout: () => false
+        }
+      )
+      const isTime = (yield* Clock.currentTimeMillis) >= until
+      if (isIdle || isTime || (yield* claiming.isOver)) return
+      const page = yield* claiming.readPage(null)
+      if (page === null) return
+      yield* claimPages(page, claiming)
+      yield* claiming.claimBacklog
     }
   })

@@ -26,6 +26,11 @@ export class ClaimedRuns {
     return this.runs.length - this.at
   }
 
+  /** Whether a run waits here, or comes back. */
+  get isAwaited(): boolean {
+    return this.size > 0 || this.held > 0
+  }
+
   put(claimed: Claimed): void {
     this.runs.push(claimed)
     this.onRun?.()

@@ -29,6 +29,7 @@ export class Places {
   private open = 0
   private unrecorded = 0
   private onRoom: (() => void) | null = null
+  private onClosed: (() => void) | null = null
   private startMs = Number.POSITIVE_INFINITY
   private runMs = Number.POSITIVE_INFINITY
   private readonly concurrency: number
@@ -53,6 +54,21 @@ export class Places {
     this.until(() => this.open + this.unrecorded === 0)
   )
 
+  /** Waits until every admitted run is gone and, by the caller's word, none waits to be admitted. */
+  readonly untilIdle = (isAwaited: () => boolean): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const isIdle = () => this.open + this.unrecorded === 0 && !isAwaited()
+      if (isIdle()) return Effect.void
+      return Effect.async<void>((resume) => {
+        this.onClosed = () => {
+          if (isIdle()) resume(Effect.void)
+        }
+        return Effect.sync(() => {
+          this.onClosed = null
+        })
+      })
+    })
+
   /** A run that is being started. Close its place. */
   admit(): Place {
     this.open += 1
@@ -73,6 +89,7 @@ export class Places {
         if (at === "unrecorded") this.unrecorded -= 1
         at = "gone"
         this.onRoom?.()
+        this.onClosed?.()
       }
     }
   }

@@ -1,4 +1,4 @@
-import { Cause, Clock, Effect, Exit, Option, type Scope } from "effect"
+import { Cause, Effect, Exit, Option, type Scope } from "effect"
 import { SupabaseError } from "../Domain/Errors.ts"
 
 interface Waiting<In, Out> {
@@ -20,8 +20,6 @@ export const makeCombiner = <In extends { readonly run_id: string }, Out>(option
   ) => Effect.Effect<ReadonlyArray<Out | undefined>, SupabaseError>
   readonly operation: string
   readonly most: number
-  /** Batches begin at least so far apart, for what can wait so long; 0: at once. */
-  readonly everyMs: number
 }): Effect.Effect<(item: In) => Effect.Effect<Out, SupabaseError>, never, Scope.Scope> =>
   Effect.gen(function* () {
     let waiting: Array<Waiting<In, Out>> = []
@@ -67,16 +65,8 @@ export const makeCombiner = <In extends { readonly run_id: string }, Out>(option
           : Effect.succeed(exits)
       )
 
-    let sentAt = 0
     // Whoever asks in the same turn comes along.
-    const gather = Effect.flatMap(Clock.currentTimeNanos, (nanos) => {
-      const now = Number(nanos) / 1e6
-      const leftMs = sentAt + options.everyMs - now
-      sentAt = Math.max(now, now + leftMs)
-      return leftMs > 0 ? Effect.sleep(leftMs) : Effect.yieldNow()
-    })
-
-    const next = Effect.flatMap(Effect.zipRight(untilSome, gather), () => {
+    const next = Effect.flatMap(Effect.zipRight(untilSome, Effect.yieldNow()), () => {
       const batch: typeof waiting = []
       const later: typeof waiting = []
       const runs = new Set<string>()

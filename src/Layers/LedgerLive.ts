@@ -24,8 +24,6 @@ import { makeCombiner } from "./Combiner.ts"
 
 /** The most rows a page holds and a batch carries; the SQL functions enforce the same. */
 const PAGE = 100
-/** Nobody waits for an outcome to be recorded: several of a fast function are recorded together. */
-const SETTLE_EVERY_MS = 10
 /** How long a read is tried again before the tick goes without it. */
 const READ_WITHIN_MS = 10_000
 /** A start that is not confirmed by then may not be used anyhow: nothing is sent 20 s after it was requested. */
@@ -99,7 +97,6 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
     >({
       operation: Rpc.startRuns.name,
       most: PAGE,
-      everyMs: 0,
       send: (starts) =>
         Effect.map(
           supabase.call(Rpc.startRuns, {
@@ -127,7 +124,6 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
     const settle = yield* makeCombiner<Rpc.Settlement, Rpc.Settled>({
       operation: Rpc.settleRuns.name,
       most: PAGE,
-      everyMs: SETTLE_EVERY_MS,
       send: (settlements) =>
         Effect.map(
           supabase.call(Rpc.settleRuns, {

@@ -1,0 +1,63 @@
+import { describe, expect } from "bun:test"
+import { Clock, Effect, Fiber, TestClock } from "effect"
+import * as Engine from "../../src/Engine.ts"
+import { it } from "../support/it.ts"
+import { completed, makeWorld, startOfTime, uuid } from "../support/World.ts"
+
+/** One function is slow; the others take 100 ms. What is sent when, in milliseconds since the start, by integration. */
+const makeScene = (slowMs: number) =>
+  Effect.gen(function* () {
+    yield* TestClock.setTime(startOfTime)
+    const world = yield* makeWorld
+    const sentAt: Array<readonly [id: string, at: number]> = []
+    world.seedDue(1, 1_000, { sync_schedule: "0 4 29 2 *" })
+    world.behave = ({ run }) =>
+      Effect.gen(function* () {
+        sentAt.push([run.integration_id, (yield* Clock.currentTimeMillis) - startOfTime])
+        yield* Effect.sleep(run.integration_id === uuid(1) ? slowMs : 100)
+        return completed
+      })
+    const dueIn = (n: number, ms: number) =>
+      world.db.seed({
+        id: uuid(n),
+        sync_schedule: "0 4 29 2 *",
+        next_run_at: startOfTime + ms
+      })
+    const tick = Effect.gen(function* () {
+      const fiber = yield* Effect.fork(Effect.provide(Engine.tick(), world.engine()))
+      yield* TestClock.adjust("1 hour")
+      return yield* Fiber.join(fiber)
+    })
+    return { world, sentAt, dueIn, tick }
+  })
+
+describe("while a run is under way", () => {
+  it("what becomes due is started within 15 s", () =>
+    Effect.gen(function* () {
+      const { dueIn, sentAt, tick } = yield* makeScene(150_000)
+      dueIn(2, 20_000)
+      dueIn(3, 61_000)
+      const summary = yield* tick
+      expect(summary).toMatchObject({ due: 3, completed: 3, missed: 0, errors: [] })
+      expect(sentAt).toEqual([
+        [uuid(1), 0],
+        [uuid(2), 30_000],
+        [uuid(3), 75_000]
+      ])
+      expect(summary.duration_ms).toBeLessThan(150_100)
+    }))
+
+  it("for two minutes, so that every tick comes to its end", () =>
+    Effect.gen(function* () {
+      const { dueIn, tick } = yield* makeScene(155_000)
+      dueIn(2, 140_000)
+      expect(yield* tick).toMatchObject({ due: 1, completed: 1 })
+      expect(yield* tick).toMatchObject({ due: 1, completed: 1 })
+    }))
+
+  it("and no longer: a tick ends with its last run", () =>
+    Effect.gen(function* () {
+      const { tick } = yield* makeScene(17_000)
+      expect((yield* tick).duration_ms).toBeLessThan(17_100)
+    }))
+})
