@@ -2946,7 +2946,7 @@ begin
   end if;
 
   if exists (select 1 from public.sync_run_log l
-              where l.integration_id = s.integration_id and l.scheduled_for = s.scheduled_for and l.claim_token = p_claim_token) then
+              where l.idempotency_key = sync_scheduler.idempotency_key(s.integration_id, s.scheduled_for) and l.claim_token = p_claim_token) then
     return 'claimed';     -- the answer to this very claim was lost, and it is asked again
   elsif not coalesce(i.enabled, false) then
     return 'disabled';
@@ -3478,7 +3478,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.schema_version()
  RETURNS text
  LANGUAGE sql
  IMMUTABLE
-RETURN '20261125000700'::text;
+RETURN '20261125000800'::text;
 
 CREATE OR REPLACE FUNCTION sync_scheduler.seconds(p_seconds numeric)
  RETURNS interval
