@@ -27,10 +27,12 @@ import schemaCompatibility from "../supabase/migrations/20261125000500_schema_co
 import doctor from "../supabase/migrations/20261125000600_doctor.sql" with { type: "text" }
 import comments from "../supabase/migrations/20261125000650_comments.sql" with { type: "text" }
 import genericPlans from "../supabase/migrations/20261125000700_generic_plans.sql" with {
-import claimByKey from "../supabase/migrations/20261125000800_claim_by_key.sql" with { type: "text" }
   type: "text"
 }
 
+import claimByKey from "../supabase/migrations/20261125000800_claim_by_key.sql" with {
+  type: "text"
+}
 import schema from "../supabase/schema.sql" with { type: "text" }
 
 /** One file of supabase/migrations: `<version>_<name>.sql`. `version` is 14 digits of UTC. */

@@ -198,7 +198,10 @@ export const makeClaiming = (tick: TickContext) =>
     const claimPage = (page: DuePage, yieldToOthers = false) =>
       Effect.gen(function* () {
         for (const row of page.unreadable) tick.tally.error(unreadableError(row))
-        const unseen = page.due.filter(({ integration_id }) => !passed.has(integration_id))
+        // A run of ours under way: its next slot comes when it is over, also where a page shows it before.
+        const unseen = page.due.filter(
+          ({ integration_id: id }) => !passed.has(id) && !backlog.has(id)
+        )
         const planned = yield* Effect.forEach(unseen, (due) => plan(due, page.now))
         return yield* claimSlots(planned.flat(), page.now, yieldToOthers)
       })
