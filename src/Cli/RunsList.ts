@@ -7,6 +7,7 @@ import { listRuns, RUN_APPEARANCE, type RunFilter, RunsPage } from "../Operator/
 import type { Cli, Main } from "./Command.ts"
 import { databaseError, withDatabase } from "./Database.ts"
 import { type CommandError, usageError } from "./Failure.ts"
+import { orgFields } from "./Fields.ts"
 import { type Field, listing, nameOf, PAINT, plainInstant, shortTime } from "./Listing.ts"
 import { momentFlag, spanFlag } from "./Moment.ts"
 import { databaseNow, scopeOf } from "./Target.ts"
@@ -105,13 +106,7 @@ export const runFields = (
       show: ({ scheduled_for, timezone }) => ({ text: shortTime(scheduled_for, timezone, now) }),
       plain: ({ scheduled_for }) => plainInstant(scheduled_for)
     },
-    {
-      title: "ORG",
-      narrow: "cut",
-      show: ({ org_id, org_name }) => ({ text: nameOf(org_name ?? org_id.slice(0, 8)) }),
-      plain: ({ org_name }) => org_name
-    },
-    { title: "ORG ID", show: null, plain: ({ org_id }) => org_id },
+    ...orgFields,
     {
       title: "INTEGRATION",
       show: ({ integration_type }) => ({ text: nameOf(integration_type ?? "-") }),

@@ -5,7 +5,8 @@ import { type IntegrationState, Overview, readOverview } from "../Operator/Overv
 import type { Main } from "./Command.ts"
 import { databaseError, withDatabase } from "./Database.ts"
 import { usageError } from "./Failure.ts"
-import { type Field, listing, nameOf, PAINT, plainInstant, shortTime } from "./Listing.ts"
+import { integrationFields, stateField } from "./Fields.ts"
+import { type Field, listing, plainInstant, shortTime } from "./Listing.ts"
 import { scopeOf } from "./Target.ts"
 import type { Terminal } from "./Terminal.ts"
 
@@ -74,29 +75,8 @@ const fieldsOf = ({ integrations, now }: Overview): ReadonlyArray<Field<Integrat
       }),
       plain: ({ enabled, next_run_at }) => plainInstant(enabled ? next_run_at : null)
     },
-    {
-      title: "ORG",
-      narrow: "cut",
-      show: ({ org_id, org_name }) => ({ text: nameOf(org_name ?? org_id.slice(0, 8)) }),
-      plain: ({ org_name }) => org_name
-    },
-    { title: "ORG ID", show: null, plain: ({ org_id }) => org_id },
-    {
-      title: "INTEGRATION",
-      show: (one) => ({ text: nameOf(one.integration_type) }),
-      plain: (one) => one.integration_type
-    },
-    {
-      title: "ID",
-      narrow: "leave out",
-      show: (one) => ({ text: shortId(one.integration_id), paint: "dim" }),
-      plain: (one) => one.integration_id
-    },
-    {
-      title: "STATE",
-      show: ({ symbol, tone, word }) => ({ text: `${symbol} ${word}`, paint: PAINT[tone] }),
-      plain: ({ state }) => state
-    },
+    ...integrationFields(shortId),
+    stateField,
     {
       title: "SCHEDULE",
       show: ({ schedule, timezone }) => ({ text: `${schedule ?? "none"}  ${timezone}` }),

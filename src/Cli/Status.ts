@@ -9,16 +9,8 @@ import {
 } from "../Operator/Overview.ts"
 import type { Main } from "./Command.ts"
 import { databaseError, withDatabase } from "./Database.ts"
-import {
-  type Field,
-  lead,
-  listing,
-  nameOf,
-  PAINT,
-  plainInstant,
-  prose,
-  shortTime
-} from "./Listing.ts"
+import { integrationFields, stateField } from "./Fields.ts"
+import { type Field, lead, listing, plainInstant, prose, shortTime } from "./Listing.ts"
 import { showInstant } from "./Report.ts"
 import { scopeOf } from "./Target.ts"
 import type { Terminal } from "./Terminal.ts"
@@ -108,29 +100,8 @@ const footOf = (
 const fieldsOf = ({ integrations, now }: Overview): ReadonlyArray<Field<IntegrationState>> => {
   const shortId = shortIds(integrations.map(({ integration_id }) => integration_id))
   return [
-    {
-      title: "STATE",
-      show: ({ symbol, tone, word }) => ({ text: `${symbol} ${word}`, paint: PAINT[tone] }),
-      plain: ({ state }) => state
-    },
-    {
-      title: "ORG",
-      narrow: "cut",
-      show: ({ org_id, org_name }) => ({ text: nameOf(org_name ?? org_id.slice(0, 8)) }),
-      plain: ({ org_name }) => org_name
-    },
-    { title: "ORG ID", show: null, plain: ({ org_id }) => org_id },
-    {
-      title: "INTEGRATION",
-      show: (one) => ({ text: nameOf(one.integration_type) }),
-      plain: (one) => one.integration_type
-    },
-    {
-      title: "ID",
-      narrow: "leave out",
-      show: (one) => ({ text: shortId(one.integration_id), paint: "dim" }),
-      plain: (one) => one.integration_id
-    },
+    stateField,
+    ...integrationFields(shortId),
     {
       title: "SINCE",
       show: ({ since, timezone }) => ({ text: shortTime(since, timezone, now) }),
