@@ -26,11 +26,7 @@ import schemaCompatibility from "../supabase/migrations/20261125000500_schema_co
 }
 import doctor from "../supabase/migrations/20261125000600_doctor.sql" with { type: "text" }
 import comments from "../supabase/migrations/20261125000650_comments.sql" with { type: "text" }
-import genericPlans from "../supabase/migrations/20261125000700_generic_plans.sql" with {
-  type: "text"
-}
-
-import claimByKey from "../supabase/migrations/20261125000800_claim_by_key.sql" with {
+import claimByKey from "../supabase/migrations/20261125000700_claim_by_key.sql" with {
   type: "text"
 }
 import schema from "../supabase/schema.sql" with { type: "text" }
@@ -67,8 +63,7 @@ export const migrations: ReadonlyArray<Migration> = [
   { version: "20261125000500", name: "schema_compatibility", sql: schemaCompatibility },
   { version: "20261125000600", name: "doctor", sql: doctor },
   { version: "20261125000650", name: "comments", sql: comments },
-  { version: "20261125000700", name: "generic_plans", sql: genericPlans },
-  { version: "20261125000800", name: "claim_by_key", sql: claimByKey }
+  { version: "20261125000700", name: "claim_by_key", sql: claimByKey }
 ]
 
 /** The whole schema as the migrations leave it, object by object: the definition of anything that is missing is here. */

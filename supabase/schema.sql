@@ -470,7 +470,6 @@ CREATE OR REPLACE FUNCTION public.begin_sync_run(p_run_id uuid, p_lease_token uu
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
- SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -599,7 +598,6 @@ CREATE OR REPLACE FUNCTION public.claim_sync_runs(p_engine_id text, p_claim_toke
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
- SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_slot jsonb;
@@ -649,7 +647,6 @@ CREATE OR REPLACE FUNCTION public.complete_sync_run(p_run_id uuid, p_lease_token
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
- SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 begin
   if p_status is null or p_status not in ('completed', 'failed') then
@@ -673,7 +670,6 @@ CREATE OR REPLACE FUNCTION public.finish_sync_tick(p_tick_id uuid, p_engine_id t
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
- SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   -- <host>-<pid>-<4 hex digits>: the clock is the host's, whatever process looks at it.
@@ -712,7 +708,6 @@ CREATE OR REPLACE FUNCTION public.heartbeat_sync_run(p_run_id uuid, p_lease_toke
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
- SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -884,7 +879,6 @@ CREATE OR REPLACE FUNCTION public.read_due_integrations(p_limit integer DEFAULT 
  SET enable_bitmapscan TO 'off'
  SET enable_sort TO 'off'
  SET jit TO 'off'
- SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -950,7 +944,6 @@ CREATE OR REPLACE FUNCTION public.read_pending_runs(p_engine_id text, p_limit in
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
- SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -1674,7 +1667,6 @@ CREATE OR REPLACE FUNCTION public.release_sync_claims(p_engine_id text, p_run_id
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
- SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_released integer;
@@ -1845,7 +1837,6 @@ CREATE OR REPLACE FUNCTION public.return_sync_starts(p_engine_id text, p_starts 
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
- SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_start record;
@@ -1889,7 +1880,6 @@ CREATE OR REPLACE FUNCTION public.settle_sync_runs(p_engine_id text, p_settlemen
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
- SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_quiescence constant interval := sync_scheduler.seconds(coalesce(p_quiescence_seconds, 430));
@@ -1932,7 +1922,6 @@ CREATE OR REPLACE FUNCTION public.start_sync_runs(p_engine_id text, p_starts jso
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
- SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_adopt_after constant interval := sync_scheduler.seconds(coalesce(p_adopt_after_seconds, 10));
@@ -1983,7 +1972,6 @@ CREATE OR REPLACE FUNCTION public.sweep_sync_runs(p_engine_id text, p_quiescence
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
- SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -2317,14 +2305,14 @@ begin
          new.lease_seconds, new.lease_until, new.not_before, new.created_at, new.started_at, new.attempt_started_at,
          new.began_at, new.begin_nonce, new.heartbeat_at, new.finished_at, new.released_at, new.drift_ms, new.duration_ms,
          new.cold_start, new.warm_up_ms, new.http_status, new.error_code, new.error_message, new.response, new.fenced,
-         new.ambiguous, new.ambiguous_before)
+         new.ambiguous, new.ambiguous_before, new.api_provider, new.api_host, new.delay_reason)
      is distinct from
      row(old.id, old.integration_id, old.org_id, old.integration_type, old.scheduled_for, old.idempotency_key, old.trigger,
          old.status, old.skip_reason, old.attempt, old.max_attempts, old.claimed_by, old.claim_token, old.lease_token,
          old.lease_seconds, old.lease_until, old.not_before, old.created_at, old.started_at, old.attempt_started_at,
          old.began_at, old.begin_nonce, old.heartbeat_at, old.finished_at, old.released_at, old.drift_ms, old.duration_ms,
          old.cold_start, old.warm_up_ms, old.http_status, old.error_code, old.error_message, old.response, old.fenced,
-         old.ambiguous, old.ambiguous_before) then
+         old.ambiguous, old.ambiguous_before, old.api_provider, old.api_host, old.delay_reason) then
     raise exception 'run % is %: finished runs never change', old.id, old.status
       using hint = case when old.status = 'completed' then 'A new run is made by public.trigger_sync_run(integration_id, who, why).'
                         else 'It is run again by public.retry_sync_run(run_id, who, why).' end;
@@ -2946,7 +2934,8 @@ begin
   end if;
 
   if exists (select 1 from public.sync_run_log l
-              where l.idempotency_key = sync_scheduler.idempotency_key(s.integration_id, s.scheduled_for) and l.claim_token = p_claim_token) then
+              where l.idempotency_key = sync_scheduler.idempotency_key(s.integration_id, s.scheduled_for)
+                and l.claim_token = p_claim_token) then
     return 'claimed';     -- the answer to this very claim was lost, and it is asked again
   elsif not coalesce(i.enabled, false) then
     return 'disabled';
@@ -3194,7 +3183,6 @@ CREATE OR REPLACE FUNCTION sync_scheduler.open_tick(p_tick_id uuid, p_engine_id 
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
- SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -3231,7 +3219,6 @@ CREATE OR REPLACE FUNCTION sync_scheduler.open_tick_with_backfills(p_tick_id uui
  SET search_path TO ''
  SET enable_seqscan TO 'off'
  SET jit TO 'off'
- SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_tick constant jsonb := sync_scheduler.open_tick(p_tick_id, p_engine_id, p_options);
@@ -3478,7 +3465,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.schema_version()
  RETURNS text
  LANGUAGE sql
  IMMUTABLE
-RETURN '20261125000800'::text;
+RETURN '20261125000700'::text;
 
 CREATE OR REPLACE FUNCTION sync_scheduler.seconds(p_seconds numeric)
  RETURNS interval

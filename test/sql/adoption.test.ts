@@ -34,10 +34,13 @@ const runLog = `
 /** Everything in the catalog that a migration could change. */
 const catalog = `
   select 'column' as kind, c.relname || '.' || a.attname as name,
-         concat_ws(' ', format_type(a.atttypid, a.atttypmod), a.attnotnull, pg_get_expr(d.adbin, d.adrelid), col_description(c.oid, a.attnum)) as what
+         concat_ws(' ', format_type(a.atttypid, a.atttypmod), a.attnotnull, pg_get_expr(d.adbin, d.adrelid)) as what
     from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
     left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
    where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v')
+  union all select 'comment', c.relname || '.' || a.attname, col_description(c.oid, a.attnum)
+    from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+   where c.relnamespace = 'public'::regnamespace and col_description(c.oid, a.attnum) is not null
   union all select 'class', relname, concat_ws(' ', relkind, relacl::text, relrowsecurity, relforcerowsecurity)
     from pg_class where relnamespace = 'public'::regnamespace
   union all select 'constraint', conname, pg_get_constraintdef(oid) from pg_constraint

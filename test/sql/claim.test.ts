@@ -33,7 +33,7 @@ onEachServer("claiming", (ledger) => {
         ...{ status: "pending", attempt: 0, max_attempts: 5, claimed_by: "e1", drift_ms: null },
         idempotency_key: `${id}:${slot}`,
         function_name: "xledger-sync",
-        ...{ invoke_timeout_ms: null, warm_up: true, config: {} }
+        ...{ invoke_timeout_ms: null, warm_up: true, health_url: null, config: {} }
       }
     ])
     expect(await runs()).toMatchObject([
