@@ -154,7 +154,7 @@ onEachServer(
       for (const { name, scans, fetched } of read) {
         expect([name, scans]).toEqual([name, 0])
         // The entries of slots that were moved just now are still in the index until it is vacuumed.
-        expect(fetched).toBeLessThan(3 * DUE)
+        expect(`${name} ${fetched < 3 * DUE} ${fetched}`).toContain("true")
       }
       await session.close()
     }, 60_000)
