@@ -33,6 +33,7 @@ export const chartOf = (rows: ReadonlyArray<Row>): string => {
     y += 18
   }
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${y}" viewBox="0 0 ${WIDTH} ${y}" font-family="system-ui, sans-serif" font-size="12" fill="#212529">
+<title>Sync Scheduler and others doing the same work</title>
 <rect width="100%" height="100%" fill="#ffffff"/>
 ${parts.join("\n")}
 </svg>
