@@ -29,6 +29,9 @@ import comments from "../supabase/migrations/20261125000650_comments.sql" with {
 import claimByKey from "../supabase/migrations/20261125000700_claim_by_key.sql" with {
   type: "text"
 }
+import pendingByIndex from "../supabase/migrations/20261125000800_pending_by_index.sql" with {
+  type: "text"
+}
 import schema from "../supabase/schema.sql" with { type: "text" }
 
 /** One file of supabase/migrations: `<version>_<name>.sql`. `version` is 14 digits of UTC. */
@@ -63,7 +66,8 @@ export const migrations: ReadonlyArray<Migration> = [
   { version: "20261125000500", name: "schema_compatibility", sql: schemaCompatibility },
   { version: "20261125000600", name: "doctor", sql: doctor },
   { version: "20261125000650", name: "comments", sql: comments },
-  { version: "20261125000700", name: "claim_by_key", sql: claimByKey }
+  { version: "20261125000700", name: "claim_by_key", sql: claimByKey },
+  { version: "20261125000800", name: "pending_by_index", sql: pendingByIndex }
 ]
 
 /** The whole schema as the migrations leave it, object by object: the definition of anything that is missing is here. */

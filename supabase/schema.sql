@@ -944,6 +944,9 @@ CREATE OR REPLACE FUNCTION public.read_pending_runs(p_engine_id text, p_limit in
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET enable_incremental_sort TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -1972,6 +1975,9 @@ CREATE OR REPLACE FUNCTION public.sweep_sync_runs(p_engine_id text, p_quiescence
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET enable_incremental_sort TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -3465,7 +3471,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.schema_version()
  RETURNS text
  LANGUAGE sql
  IMMUTABLE
-RETURN '20261125000700'::text;
+RETURN '20261125000800'::text;
 
 CREATE OR REPLACE FUNCTION sync_scheduler.seconds(p_seconds numeric)
  RETURNS interval

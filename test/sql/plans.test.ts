@@ -2,25 +2,9 @@ import { expect, test } from "bun:test"
 import { randomUUID } from "node:crypto"
 import type { SQL } from "bun"
 import { connect } from "../support/Postgres.ts"
-import { at, type Ledger, next, onEachServer, org, type Row, slot, slotOf } from "./Ledger.ts"
+import { type Ledger, next, onEachServer, type Row, slot, slotOf } from "./Ledger.ts"
+import { DUE, fill, ROWS, reading } from "./Reading.ts"
 import { list } from "./Scene.ts"
-
-const ROWS = 20_000
-const DUE = 120
-
-/** Many integrations of which few are due, and a long history. Triggers are off: this is about reading. */
-const fill = (ledger: Ledger) =>
-  ledger.execute(`
-    alter table public.organization_integrations disable trigger user;
-    insert into public.organization_integrations (org_id, integration_type, sync_schedule, next_run_at)
-    select '${org}', 'xledger', '*/5 * * * *', case when n <= ${DUE} then '${slot}'::timestamptz else '${at(3600)}' end
-      from generate_series(1, ${ROWS}) n;
-    alter table public.organization_integrations enable trigger user;
-    insert into public.sync_run_log (integration_id, org_id, scheduled_for, idempotency_key, status, created_at)
-    select gen_random_uuid(), '${org}', '${at(-86_400)}', n::text, 'completed', '${at(-86_400)}'
-      from generate_series(1, ${ROWS}) n;
-    insert into public.sync_run_event (run_id, integration_id, at, kind)
-    select id, integration_id, created_at, 'claimed' from public.sync_run_log`)
 
 /** A whole tick's worth of calls in one session: open, page, claim, start, settle, finish. */
 const work = async (ledger: Ledger, session: SQL) => {
@@ -57,34 +41,6 @@ const work = async (ledger: Ledger, session: SQL) => {
   await call("finish_sync_tick", { ...tick, p_summary: {} })
   return claimed.length
 }
-
-interface Reading {
-  readonly name: string
-  readonly scans: number
-  readonly fetched: number
-}
-
-/** What a transaction read, by table: whole-table scans, and rows fetched by index. */
-const reading = (session: SQL, body: (session: SQL) => Promise<unknown>) =>
-  session.begin(async (transaction): Promise<ReadonlyArray<Reading>> => {
-    // The counters hold what the session read before as well, until it is sent off.
-    const count = (): Promise<ReadonlyArray<Reading>> => transaction`
-      select relname as name, seq_scan::int as scans, coalesce(idx_tup_fetch, 0)::int as fetched
-        from pg_stat_xact_user_tables
-       where schemaname = 'public' and relname in ('organization_integrations', 'sync_run_log', 'sync_run_event')
-       order by 1`
-    const before = await count()
-    await body(transaction)
-    const after = await count()
-    return after.map(({ name, scans, fetched }) => {
-      const earlier = before.find((row) => row.name === name)
-      return {
-        name,
-        scans: scans - (earlier?.scans ?? 0),
-        fetched: fetched - (earlier?.fetched ?? 0)
-      }
-    })
-  })
 
 onEachServer(
   "what a tick reads",
