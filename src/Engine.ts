@@ -13,6 +13,7 @@ import type { TickContext, TickOptions } from "./Engine/TickContext.ts"
 import { runSpans } from "./Engine/Tracing.ts"
 import { type Functions, makeFunctions, prewarm } from "./Engine/Warming.ts"
 import { clockSkew } from "./Metrics.ts"
+import { Invoker } from "./Services/Invoker.ts"
 import { Ledger } from "./Services/Ledger.ts"
 
 export { preview } from "./Engine/Preview.ts"
@@ -61,6 +62,10 @@ export const tick = Effect.fn("Engine.tick")(function* (options: TickOptions = {
 
   const claimUntil = startedAt + (options.budgetMs ?? Number.POSITIVE_INFINITY)
   const context: TickContext = {
+    ledger,
+    invoker: yield* Invoker,
+    clock: yield* Effect.clock,
+    nextToken: (yield* Token).next,
     settings,
     scope: options.scope ?? {},
     skewMs,
@@ -133,8 +138,8 @@ const startClaimed = (
     const { claimed, places } = context
     const spanOf = yield* runSpans
     for (;;) {
-      yield* restore(places.room)
-      yield* restore(claimed.untilSome)
+      if (!places.hasRoom) yield* restore(places.untilRoom)
+      if (!claimed.isDecided) yield* restore(claimed.untilDecided)
       const next = claimed.next()
       if (next === undefined) return
       const run = spanOf(next.run)(execute(next, places.admit(), functions, context))
@@ -158,11 +163,9 @@ const endWithBudget =
 
 /** Claimed and never started, because the tick was interrupted or its time is up: any engine may have them at once. */
 const giveBack = (context: TickContext) =>
-  Effect.gen(function* () {
-    const ledger = yield* Ledger
-    const left = context.claimed.takeAll()
-    yield* ledger.release(left.map(({ run }) => run.run_id))
-  }).pipe(
+  Effect.suspend(() =>
+    context.ledger.release(context.claimed.takeAll().map(({ run }) => run.run_id))
+  ).pipe(
     Effect.catchAll((error) => Effect.sync(() => context.tally.error(tickError(error)))),
     Effect.uninterruptible
   )

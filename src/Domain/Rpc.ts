@@ -229,9 +229,9 @@ export const outcomeName: Record<Outcome["_tag"], Settlement["outcome"]> = {
 export const Settled = Schema.Struct({
   run_id: Schema.UUID,
   accepted: Schema.Boolean,
-  status: Schema.optionalWith(RunStatus, { nullable: true }),
-  reason: Schema.optionalWith(Schema.String, { nullable: true }),
-  retry_at: Schema.optionalWith(Instant, { nullable: true })
+  status: Schema.optional(Schema.NullOr(RunStatus)),
+  reason: Schema.optional(Schema.NullOr(Schema.String)),
+  retry_at: Schema.optional(Schema.NullOr(Instant))
 })
 export type Settled = typeof Settled.Type
 

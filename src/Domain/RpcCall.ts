@@ -2,7 +2,7 @@ import { Effect, Either, ParseResult, Predicate, Schema } from "effect"
 import { SupabaseError } from "./Errors.ts"
 import { tidyMessage } from "./Message.ts"
 import type { Rpc } from "./Rpc.ts"
-import { storableJson } from "./Storable.ts"
+import { storable } from "./Storable.ts"
 
 /** The arguments of one call as JSON; those left out take the SQL function's default. */
 export type RpcArguments = Readonly<Record<string, unknown>>
@@ -41,7 +41,7 @@ export const encodeArguments = <A, AI, R, RI>(
     const detail = `not sent, ${explain(encoded.left)}`
     return Effect.fail(callError(rpc, "Rejected", "invalid_argument", detail))
   }
-  const json: unknown = storableJson(encoded.right)
+  const json: unknown = storable(encoded.right)
   return Predicate.isRecord(json)
     ? Effect.succeed(json)
     : Effect.fail(callError(rpc, "Rejected", "invalid_argument", "arguments are no object"))

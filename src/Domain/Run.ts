@@ -38,7 +38,7 @@ export const Run = Schema.Struct({
   invoke_timeout_ms: Schema.NullOr(Schema.Number),
   warm_up: Schema.Boolean,
   /** Where the health of its accounting API is checked, when the integration says so. */
-  health_url: Schema.optionalWith(Schema.String, { exact: true, nullable: true }),
+  health_url: Schema.optionalWith(Schema.NullOr(Schema.String), { exact: true }),
   config: Schema.Unknown
 })
 export type Run = typeof Run.Type

@@ -12,13 +12,6 @@ export const storable = (value: unknown): unknown => {
   return clean === json ? value : JSON.parse(clean)
 }
 
-/** The same as a copy that is JSON and nothing else: fields that are undefined are left out. */
-export const storableJson = (value: unknown): unknown => {
-  const json = JSON.stringify(value)
-  if (json === undefined) return null
-  return JSON.parse(json.replace(unstorable, (match, backslash) => (backslash ? match : "\\ufffd")))
-}
-
 /** The same for text, cut to at most `maxBytes` of UTF-8 between characters. */
 export const storableText = (text: string, maxBytes: number): string => {
   const clean = text.toWellFormed().replaceAll("\u0000", "\ufffd")

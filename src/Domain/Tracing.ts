@@ -6,16 +6,34 @@ import { Effect, FiberRef, type Tracer } from "effect"
  */
 export const isTraced: FiberRef.FiberRef<boolean> = FiberRef.unsafeMake(false)
 
+/** The one, and the other instead while somebody looks. */
+const whileTraced = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  instead: () => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.withFiberRuntime((fiber) => (fiber.getFiberRef(isTraced) ? instead() : effect))
+
 /** As `Effect.withSpan`, while somebody looks. */
 export const traced =
   (name: string, options: () => Tracer.SpanOptions = () => ({})) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-    Effect.flatMap(FiberRef.get(isTraced), (isOn) =>
-      isOn ? Effect.withSpan(effect, name, { captureStackTrace: false, ...options() }) : effect
+    whileTraced(effect, () =>
+      Effect.withSpan(effect, name, { captureStackTrace: false, ...options() })
     )
 
 /** As `Effect.annotateCurrentSpan`, while somebody looks. */
 export const annotateTraced = (attributes: () => Record<string, unknown>): Effect.Effect<void> =>
-  Effect.flatMap(FiberRef.get(isTraced), (isOn) =>
-    isOn ? Effect.annotateCurrentSpan(attributes()) : Effect.void
-  )
+  whileTraced(Effect.void, () => Effect.annotateCurrentSpan(attributes()))
+
+/** Work that another fiber is to do, with the span of who asks for it as its parent, while somebody looks. */
+export const underOwnSpan = <A, E, R>(
+  work: Effect.Effect<A, E, R>
+): Effect.Effect<Effect.Effect<A, E, R>> =>
+  Effect.map(tracedSpan, (span) => (span === null ? work : Effect.withParentSpan(work, span)))
+
+/** The current span while somebody looks; null where there is none. */
+export const tracedSpan: Effect.Effect<Tracer.Span | null> = whileTraced<
+  Tracer.Span | null,
+  never,
+  never
+>(Effect.succeed(null), () => Effect.orElseSucceed(Effect.currentSpan, () => null))

@@ -1,4 +1,4 @@
-import { Clock, Effect, Exit } from "effect"
+import { Clock, Effect } from "effect"
 import { type Backfill, nextStep } from "../Domain/Backfill.ts"
 import type { Slot } from "../Domain/Integration.ts"
 import { Ledger } from "../Services/Ledger.ts"
@@ -38,7 +38,7 @@ export const claimBackfills = (claiming: Claiming, tick: TickContext) =>
       }
       const fresh = page.backfills.filter((one) => !tried.has(`${one.backfill_id} ${one.cursor}`))
       for (const { backfill_id, cursor } of fresh) tried.add(`${backfill_id} ${cursor}`)
-      const steps = (yield* Effect.forEach(fresh, (one) => plan(one, tick))).flat()
+      const steps = fresh.flatMap((one) => plan(one, tick))
       yield* claiming.claimSlots(steps, page.now)
       if ((yield* Clock.currentTimeMillis) >= until) return
       // Where many slots had a row already, there is no run to wait for.
@@ -51,15 +51,15 @@ export const claimBackfills = (claiming: Claiming, tick: TickContext) =>
   }).pipe(Effect.withSpan("Engine.claimBackfills"))
 
 /** One request's defect must not sink the others: it becomes an error of the tick. */
-const plan = (backfill: Backfill, tick: TickContext) =>
-  Effect.exit(Effect.sync(() => nextStep(backfill))).pipe(
-    Effect.map((exit): ReadonlyArray<Slot> => {
-      if (Exit.isSuccess(exit)) return [exit.value]
-      tick.tally.error({
-        code: "ENGINE_DEFECT",
-        message: `The slots of backfill ${backfill.backfill_id} could not be computed (${exit.cause})`,
-        hint: "Cancel it with: sync-scheduler backfill --cancel <id>, and report this as a bug."
-      })
-      return []
+const plan = (backfill: Backfill, tick: TickContext): ReadonlyArray<Slot> => {
+  try {
+    return [nextStep(backfill)]
+  } catch (defect) {
+    tick.tally.error({
+      code: "ENGINE_DEFECT",
+      message: `The slots of backfill ${backfill.backfill_id} could not be computed (${defect})`,
+      hint: "Cancel it with: sync-scheduler backfill --cancel <id>, and report this as a bug."
     })
-  )
+    return []
+  }
+}

@@ -53,8 +53,13 @@ export class ClaimedRuns {
     this.onRun?.()
   }
 
-  /** Waits until there is a run, or until none can come any more. Takes nothing, so that no interruption loses one. */
-  readonly untilSome: Effect.Effect<void> = Effect.suspend(() => {
+  /** Whether there is a run, or none can come any more. */
+  get isDecided(): boolean {
+    return this.size > 0 || (this.isEnded && this.held === 0)
+  }
+
+  /** Waits until it is decided. Takes nothing, so that no interruption loses a run. */
+  readonly untilDecided: Effect.Effect<void> = Effect.suspend(() => {
     if (this.isDecided) return Effect.void
     return Effect.async<void>((resume) => {
       this.onRun = () => {
@@ -67,10 +72,6 @@ export class ClaimedRuns {
       })
     })
   })
-
-  private get isDecided(): boolean {
-    return this.size > 0 || (this.isEnded && this.held === 0)
-  }
 
   /** Takes the next run; undefined when there is none. */
   next(): Claimed | undefined {

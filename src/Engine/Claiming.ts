@@ -1,4 +1,4 @@
-import { Clock, Effect, Exit, Queue } from "effect"
+import { Clock, Effect, Queue } from "effect"
 import { decide } from "../Domain/CatchUp.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
 import type { DueIntegration, Slot } from "../Domain/Integration.ts"
@@ -94,18 +94,18 @@ export const makeClaiming = (tick: TickContext) =>
       })
 
     /** One integration's defect must not sink the others: it becomes an error of the tick. */
-    const plan = (due: DueIntegration, now: number) =>
-      Effect.exit(Effect.sync(() => decide(due, now, tick.settings))).pipe(
-        Effect.map((exit): ReadonlyArray<Slot> => {
-          if (Exit.isSuccess(exit)) return [exit.value]
-          tick.tally.error({
-            code: "ENGINE_DEFECT",
-            message: `Integration ${due.integration_id}: its schedule could not be evaluated (${exit.cause})`,
-            hint: "Check its sync_schedule and timezone, and report this as a bug."
-          })
-          return []
+    const plan = (due: DueIntegration, now: number): ReadonlyArray<Slot> => {
+      try {
+        return [decide(due, now, tick.settings)]
+      } catch (defect) {
+        tick.tally.error({
+          code: "ENGINE_DEFECT",
+          message: `Integration ${due.integration_id}: its schedule could not be evaluated (${defect})`,
+          hint: "Check its sync_schedule and timezone, and report this as a bug."
         })
-      )
+        return []
+      }
+    }
 
     const claim = (slots: ReadonlyArray<Slot>): Effect.Effect<Claims> =>
       lock.claim(slots).pipe(
@@ -202,8 +202,8 @@ export const makeClaiming = (tick: TickContext) =>
         const unseen = page.due.filter(
           ({ integration_id: id }) => !passed.has(id) && !backlog.has(id)
         )
-        const planned = yield* Effect.forEach(unseen, (due) => plan(due, page.now))
-        return yield* claimSlots(planned.flat(), page.now, yieldToOthers)
+        const planned = unseen.flatMap((due) => plan(due, page.now))
+        return yield* claimSlots(planned, page.now, yieldToOthers)
       })
 
     /** Integrations of the backlog whose run is over, as soon as there is one. */

@@ -1,12 +1,10 @@
-import { Clock, Effect, Either, Option } from "effect"
+import { Cause, Effect, Either, Option } from "effect"
 import { type Outcome, ofError } from "../Domain/Outcome.ts"
 import type { Settled } from "../Domain/Rpc.ts"
 import type { Run, RunStatus, StartedRun } from "../Domain/Run.ts"
 import type { RunReport } from "../Domain/Summary.ts"
 import { tickError } from "../Domain/Tally.ts"
-import { Token } from "../Domain/Token.ts"
-import { Invoker } from "../Services/Invoker.ts"
-import { type FirstContact, Ledger } from "../Services/Ledger.ts"
+import type { FirstContact } from "../Services/Ledger.ts"
 import type { Claimed } from "./ClaimedRuns.ts"
 import type { Place } from "./Places.ts"
 import { frozen, settlementOf } from "./Settling.ts"
@@ -27,13 +25,33 @@ export const execute = (
   place: Place,
   functions: Functions,
   tick: TickContext
-): Effect.Effect<void, never, Ledger | Invoker> =>
+): Effect.Effect<void> =>
+  Effect.matchCauseEffect(carryOut(item, place, functions, tick), {
+    onFailure: (cause) => {
+      tick.tally.error({
+        code: "ENGINE_DEFECT",
+        message: `Run ${item.run.run_id}: ${cause}`,
+        hint: "The lease of the run decides what happens to it. Report this as a bug."
+      })
+      return end(item, place, tick)
+    },
+    onSuccess: (came) => (came === "held" ? Effect.sync(place.close) : end(item, place, tick))
+  })
+
+/** Nothing of it is left: the next slot of its integration may come. */
+const end = (item: Claimed, place: Place, tick: TickContext): Effect.Effect<void> => {
+  place.close()
+  return item.more ? Effect.asVoid(tick.ready.offer(item.run.integration_id)) : Effect.void
+}
+
+/** "held": the run comes again in this tick. */
+const carryOut = (item: Claimed, place: Place, functions: Functions, tick: TickContext) =>
   Effect.gen(function* () {
-    const ledger = yield* Ledger
+    const { ledger } = tick
     const { run } = item
     if (!functions.isAvailable(run.function_name)) {
       yield* ledger.release([run.run_id]).pipe(Effect.ignore)
-      return yield* Effect.as(skip(run, "function_unavailable", tick), false)
+      return yield* skip(run, "function_unavailable", tick)
     }
     const warm = run.warm_up ? yield* functions.warmUp(run.function_name, true) : null
     const contact = {
@@ -41,7 +59,7 @@ export const execute = (
       warm_up_ms: warm === null ? null : Math.round(warm.latencyMs)
     }
     const invoked = yield* invoke(item, contact, tick)
-    if (invoked === null || invoked === "held") return invoked === "held"
+    if (invoked === null || invoked === "held") return invoked
     const { answered, outcome, requested, sent, started } = invoked
     place.leave(answered.monotonic - sent.monotonic)
     if (outcome !== frozen) functions.observe(run.function_name, outcome)
@@ -58,26 +76,8 @@ export const execute = (
       cold_start: contact.cold_start
     }
     tick.tally.run(report, item.rescued)
-    yield* tick.observe({ _tag: "Run", run: report })
-    return false
-  }).pipe(
-    Effect.catchAllCause((cause) =>
-      Effect.sync(() => {
-        tick.tally.error({
-          code: "ENGINE_DEFECT",
-          message: `Run ${item.run.run_id}: ${cause}`,
-          hint: "The lease of the run decides what happens to it. Report this as a bug."
-        })
-        return false
-      })
-    ),
-    Effect.flatMap((isHeld) => {
-      place.close()
-      return item.more && !isHeld
-        ? Effect.asVoid(tick.ready.offer(item.run.integration_id))
-        : Effect.void
-    })
-  )
+    return yield* tick.observe({ _tag: "Run", run: report })
+  })
 
 const timeoutOf = (run: Run, tick: TickContext): number =>
   run.invoke_timeout_ms ?? tick.settings.invokeTimeoutMs
@@ -103,10 +103,9 @@ const invoke = (
   item: Claimed,
   contact: FirstContact,
   tick: TickContext
-): Effect.Effect<Invoked | null | "held", never, Ledger | Invoker> =>
+): Effect.Effect<Invoked | null | "held"> =>
   Effect.gen(function* () {
-    const ledger = yield* Ledger
-    const { line } = tick
+    const { ledger, line } = tick
     const { run } = item
     const first = yield* start(item, contact, tick)
     if (first === null || first === "held") return first
@@ -115,13 +114,14 @@ const invoke = (
 
     const isBack = yield* Effect.either(ledger.unstart(run.run_id, first.started.lease_token))
     if (Either.isLeft(isBack) || !isBack.right) {
-      const now = yield* readClocks
+      const now = readClocks(tick)
       return { ...first, outcome: frozen, sent: now, answered: now }
     }
-    const again = Effect.gen(function* () {
-      const second = yield* start(item, contact, tick)
-      return second === null || second === "held" ? second : yield* invokeStarted(second, tick)
-    })
+    const again = Effect.flatMap(
+      start(item, contact, tick),
+      (second): Effect.Effect<Invoked | null | "held"> =>
+        second === null || second === "held" ? Effect.succeed(second) : invokeStarted(second, tick)
+    )
     const sentAgain = line.isOver
       ? Option.none()
       : yield* line.send(again, Number.POSITIVE_INFINITY)
@@ -131,40 +131,56 @@ const invoke = (
   })
 
 /** pending -> running, confirmed. Null: it is not ours to run, and counted as skipped; "held": it is asked for again. */
-const start = (item: Claimed, contact: FirstContact, tick: TickContext) =>
-  Effect.gen(function* () {
-    const ledger = yield* Ledger
+const start = (
+  item: Claimed,
+  contact: FirstContact,
+  tick: TickContext
+): Effect.Effect<Requested | null | "held"> =>
+  Effect.suspend(() => {
     const { run } = item
-    const leaseToken = (yield* Token).next()
-    const requested = yield* readClocks
+    const leaseToken = tick.nextToken()
+    const requested = readClocks(tick)
     const leaseMs = timeoutOf(run, tick) + tick.settings.leaseMarginMs
-    const answer = yield* Effect.either(ledger.start(run, leaseToken, leaseMs, contact))
-    const confirmed = yield* readClocks
-    tick.places.confirmed(confirmed.monotonic - requested.monotonic)
-    if (Either.isLeft(answer)) {
-      tick.tally.error(tickError(answer.left))
-      return yield* Effect.as(skip(run, "start_unconfirmed", tick), null)
+    const confirm = () => {
+      const confirmed = readClocks(tick)
+      tick.places.confirmed(confirmed.monotonic - requested.monotonic)
+      return confirmed
     }
-    if (answer.right._tag === "NotStarted") {
-      const { reason, retryInMs } = answer.right
-      if (retryInMs !== null && confirmed.wall + retryInMs <= tick.holdUntil) {
-        return yield* Effect.as(tick.claimed.putAfter(item, retryInMs), "held" as const)
+    return Effect.matchEffect(tick.ledger.start(run, leaseToken, leaseMs, contact), {
+      onFailure: (error) => {
+        confirm()
+        tick.tally.error(tickError(error))
+        return skip(run, "start_unconfirmed", tick)
+      },
+      onSuccess: (answer): Effect.Effect<Requested | null | "held"> => {
+        const { wall } = confirm()
+        if (answer._tag === "Started") {
+          const started: StartedRun = { ...answer.run, lease_token: leaseToken }
+          return Effect.succeed({ started, requested })
+        }
+        const { reason, retryInMs } = answer
+        return retryInMs !== null && wall + retryInMs <= tick.holdUntil
+          ? Effect.as(tick.claimed.putAfter(item, retryInMs), "held" as const)
+          : skip(run, reason, tick)
       }
-      return yield* Effect.as(skip(run, reason, tick), null)
-    }
-    const started: StartedRun = { ...answer.right.run, lease_token: leaseToken }
-    return { started, requested }
+    })
   })
 
 const invokeStarted = (
   { requested, started }: Requested,
   tick: TickContext
-): Effect.Effect<Invoked, never, Invoker> =>
-  Effect.gen(function* () {
-    const sent = yield* readClocks
+): Effect.Effect<Invoked> =>
+  Effect.suspend(() => {
+    const sent = readClocks(tick)
     const isLate = elapsed(requested, sent) > SEND_WITHIN_MS
-    const outcome = isLate ? frozen : yield* invokeOnce(started, timeoutOf(started, tick), tick)
-    return { started, requested, outcome, sent, answered: yield* readClocks }
+    const outcome = isLate ? Effect.succeed(frozen) : invokeOnce(started, sent, tick)
+    return Effect.map(outcome, (came) => ({
+      started,
+      requested,
+      outcome: came,
+      sent,
+      answered: readClocks(tick)
+    }))
   })
 
 interface Clocks {
@@ -173,41 +189,35 @@ interface Clocks {
 }
 
 /** Both clocks, in milliseconds: a frozen process is seen by one, a suspended machine by the other. */
-const readClocks = Effect.map(
-  Effect.clock,
-  (clock): Clocks => ({
-    wall: clock.unsafeCurrentTimeMillis(),
-    monotonic: Number(clock.unsafeCurrentTimeNanos()) / 1_000_000
-  })
-)
+const readClocks = ({ clock }: TickContext): Clocks => ({
+  wall: clock.unsafeCurrentTimeMillis(),
+  monotonic: Number(clock.unsafeCurrentTimeNanos()) / 1_000_000
+})
 
 const elapsed = (from: Clocks, to: Clocks): number =>
   Math.max(to.wall - from.wall, to.monotonic - from.monotonic)
 
 /** One invocation, whatever becomes of it: an error or a defect is an outcome too. */
-const invokeOnce = (
-  run: StartedRun,
-  timeoutMs: number,
-  { skewMs }: TickContext
-): Effect.Effect<Outcome, never, Invoker> =>
-  Effect.gen(function* () {
-    const invoker = yield* Invoker
-    // The function judges the deadline by its own clock, so it is given by the database's, not by one that may be wrong.
-    const deadline = Math.round((yield* Clock.currentTimeMillis) - skewMs + timeoutMs)
-    return yield* invoker
-      .invoke({ run, functionName: run.function_name, deadline, timeoutMs })
-      .pipe(
-        Effect.catchAll((error) => Effect.succeed(ofError(error))),
-        Effect.catchAllCause((cause) =>
-          Effect.succeed<Outcome>({
+const invokeOnce = (run: StartedRun, sent: Clocks, tick: TickContext): Effect.Effect<Outcome> => {
+  const timeoutMs = timeoutOf(run, tick)
+  // The function judges the deadline by its own clock, so it is given by the database's, not by one that may be wrong.
+  const deadline = Math.round(sent.wall - tick.skewMs + timeoutMs)
+  return Effect.catchAllCause(
+    tick.invoker.invoke({ run, functionName: run.function_name, deadline, timeoutMs }),
+    (cause) =>
+      Effect.succeed(
+        Either.match(Cause.failureOrCause(cause), {
+          onLeft: ofError,
+          onRight: (defect): Outcome => ({
             _tag: "Unknown",
             httpStatus: null,
             code: "ENGINE_DEFECT",
-            message: `The invocation died in the engine: ${cause}`
+            message: `The invocation died in the engine: ${defect}`
           })
-        )
+        })
       )
-  })
+  )
+}
 
 const reportOf = (
   run: StartedRun,
@@ -254,7 +264,8 @@ const errorOf = (outcome: Outcome, settled: Option.Option<Settled>) => {
   return "code" in outcome ? { code: outcome.code, message: outcome.message } : null
 }
 
-const skip = (run: Run, reason: string, tick: TickContext) =>
+/** Counts a run that is not ours to invoke. */
+const skip = (run: Run, reason: string, tick: TickContext): Effect.Effect<null> =>
   Effect.suspend(() => {
     const report = {
       org_id: run.org_id,
@@ -263,5 +274,5 @@ const skip = (run: Run, reason: string, tick: TickContext) =>
       reason
     }
     tick.tally.skip(report)
-    return tick.observe({ _tag: "Skip", skip: report })
+    return Effect.as(tick.observe({ _tag: "Skip", skip: report }), null)
   })

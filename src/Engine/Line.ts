@@ -1,4 +1,5 @@
-import { type Context, Effect, type Option } from "effect"
+import { Effect, type Option } from "effect"
+import { underOwnSpan } from "../Domain/Tracing.ts"
 
 /** How often those who wait are looked after. */
 const PATIENCE_MS = 1_000
@@ -27,20 +28,16 @@ export class Line {
   }
 
   /**
-   * Has this done by a worker, in the context of who sends it, and answers its result; none when no worker was free for
-   * so long, or the line stopped.
+   * Has this done by a worker, and answers its result; none when no worker was free for so long, or the line stopped.
    */
-  readonly send = <A, R>(
-    work: Effect.Effect<A, never, R>,
-    withinMs: number
-  ): Effect.Effect<Option.Option<A>, never, R> =>
-    Effect.contextWithEffect((context: Context.Context<R>) => {
+  readonly send = <A>(work: Effect.Effect<A>, withinMs: number): Effect.Effect<Option.Option<A>> =>
+    Effect.flatMap(underOwnSpan(work), (owned) => {
       const sent = Effect.async<Option.Option<A>>((resume) => {
-        const answering = Effect.matchCauseEffect(Effect.provide(work, context), {
-          onFailure: (cause) => Effect.sync(() => resume(Effect.failCause(cause))),
-          onSuccess: (value) => Effect.sync(() => resume(Effect.succeedSome(value)))
+        const answering = Effect.matchCause(owned, {
+          onFailure: (cause) => resume(Effect.failCause(cause)),
+          onSuccess: (value) => resume(Effect.succeedSome(value))
         })
-        const worker = this.idle.shift()
+        const worker = this.isStopped ? undefined : this.idle.shift()
         if (worker !== undefined) worker(answering)
         else if (this.isStopped) resume(Effect.succeedNone)
         else {
@@ -66,7 +63,7 @@ export class Line {
     })
   })
 
-  /** From now on nobody waits: who does not get a worker at once is turned away. */
+  /** From now on nothing is begun: who waits is turned away, and so is whoever comes. */
   stop(): void {
     this.isStopped = true
     const left = this.waiting

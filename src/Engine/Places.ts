@@ -31,6 +31,7 @@ export class Places {
   private onRoom: (() => void) | null = null
   private onClosed: (() => void) | null = null
   private startMs = Number.POSITIVE_INFINITY
+  private startStrayMs = 0
   private runMs = Number.POSITIVE_INFINITY
   private readonly concurrency: number
 
@@ -44,10 +45,13 @@ export class Places {
     return Math.min(Math.max(perSecond, this.concurrency), MAX_CLAIMED)
   }
 
+  /** Whether one more run may be started. */
+  get hasRoom(): boolean {
+    return this.open < this.limit && this.unrecorded < MAX_UNRECORDED
+  }
+
   /** Waits until one more run may be started. */
-  readonly room: Effect.Effect<void> = Effect.suspend(() =>
-    this.until(() => this.open < this.limit && this.unrecorded < MAX_UNRECORDED)
-  )
+  readonly untilRoom: Effect.Effect<void> = Effect.suspend(() => this.until(() => this.hasRoom))
 
   /** Waits until every admitted run is gone. */
   readonly empty: Effect.Effect<void> = Effect.suspend(() =>
@@ -96,11 +100,14 @@ export class Places {
 
   /** Learns how long the database took to confirm a start. */
   confirmed(tookMs: number): void {
+    const strayMs = Number.isFinite(this.startMs) ? Math.abs(tookMs - this.startMs) : 0
+    this.startStrayMs = average(this.startStrayMs, strayMs)
     this.startMs = average(this.startMs, tookMs)
   }
 
+  /** *Source* of the bound on how long a start takes: RFC 6298, section 2. */
   private get limit(): number {
-    const share = this.startMs / this.runMs
+    const share = (this.startMs + 4 * this.startStrayMs) / this.runMs
     const ahead = share >= WORTHWHILE ? Math.ceil(this.concurrency * share) : 0
     return this.concurrency + Math.min(ahead, MAX_STARTED_AHEAD)
   }

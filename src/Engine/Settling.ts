@@ -1,4 +1,4 @@
-import { Clock, Effect, Random } from "effect"
+import { Effect, Random } from "effect"
 import { signOf } from "../Domain/HealthSign.ts"
 import type { Outcome } from "../Domain/Outcome.ts"
 import { retryDelay } from "../Domain/Retry.ts"
@@ -20,12 +20,10 @@ export const frozen: Outcome = {
 export const settlementOf = (
   run: StartedRun,
   outcome: Outcome,
-  tick: TickContext
+  { clock, settings }: TickContext
 ): Effect.Effect<Settlement> =>
-  Effect.gen(function* () {
-    const { settings } = tick
-    const random = yield* Random.next
-    const health = signOf(run, outcome, yield* Clock.currentTimeMillis)
+  Effect.map(outcome._tag === "NotExecuted" ? Random.next : Effect.succeed(0), (random) => {
+    const health = signOf(run, outcome, clock.unsafeCurrentTimeMillis())
     return {
       run_id: run.run_id,
       lease_token: run.lease_token,

@@ -1,8 +1,9 @@
-import type { Effect, Queue } from "effect"
+import type { Clock, Effect, Queue } from "effect"
 import type { EngineSettings } from "../Config.ts"
 import type { RunReport, SkipReport } from "../Domain/Summary.ts"
 import type { Tally } from "../Domain/Tally.ts"
-import type { Scope } from "../Services/Ledger.ts"
+import type { Invoker } from "../Services/Invoker.ts"
+import type { Ledger, Scope } from "../Services/Ledger.ts"
 import type { ClaimedRuns } from "./ClaimedRuns.ts"
 import type { Line } from "./Line.ts"
 import type { Places } from "./Places.ts"
@@ -28,6 +29,11 @@ export interface TickOptions {
 
 /** What the two halves of a tick, claiming and executing, share. Lives as long as the tick. */
 export interface TickContext {
+  /** What each run needs of its surroundings, looked up once: there may be thousands of runs. */
+  readonly ledger: Ledger["Type"]
+  readonly invoker: Invoker["Type"]
+  readonly clock: Clock.Clock
+  readonly nextToken: () => string
   readonly settings: EngineSettings
   readonly scope: Scope
   readonly limit: number

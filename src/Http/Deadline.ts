@@ -10,7 +10,7 @@ export const asyncWithin = <A, E>(options: {
   readonly begin: (resume: (result: Effect.Effect<A, E>) => void) => () => void
   readonly onTimeout: () => Effect.Effect<A, E>
 }): Effect.Effect<A, E> =>
-  Effect.flatMap(Effect.clock, (clock) =>
+  Effect.clockWith((clock) =>
     Effect.async<A, E>((resume) => {
       const deadlines = deadlinesOf(clock, options.ms)
       const deadline = deadlines.set(() => {

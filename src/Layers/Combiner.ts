@@ -6,10 +6,14 @@ interface Waiting<In, Out> {
   readonly resume: (answer: Effect.Effect<Out, SupabaseError>) => void
 }
 
+/** So many items that wait are sent without a pause. */
+const WORTH_A_CALL = 20
+
 /**
  * Puts calls that happen together into one batch: what arrives while a batch is under way makes the next one. One
  * batch at a time, at most `most` items, of each run at most one, because answers name the run. `send` answers one result
- * per item, in order; undefined: it says nothing of it.
+ * per item, in order; undefined: it says nothing of it. A call costs the database as much as some ten items, so after a
+ * batch the next one waits for `pauseMs`, unless there are many already; whoever asks later waits for nothing.
  *
  * Where the database refuses a batch, or a row of it is locked, its items are sent one by one: it may be the fault of one
  * alone, and the others must not wait for it.
@@ -20,6 +24,7 @@ export const makeCombiner = <In extends { readonly run_id: string }, Out>(option
   ) => Effect.Effect<ReadonlyArray<Out | undefined>, SupabaseError>
   readonly operation: string
   readonly most: number
+  readonly pauseMs: number
 }): Effect.Effect<(item: In) => Effect.Effect<Out, SupabaseError>, never, Scope.Scope> =>
   Effect.gen(function* () {
     let waiting: Array<Waiting<In, Out>> = []
@@ -81,7 +86,10 @@ export const makeCombiner = <In extends { readonly run_id: string }, Out>(option
         for (const [index, { resume }] of batch.entries()) resume(exits[index] ?? missing)
       })
     })
-    yield* Effect.forkScoped(Effect.forever(next))
+    const rest = Effect.suspend(() =>
+      waiting.length < WORTH_A_CALL ? Effect.sleep(options.pauseMs) : Effect.void
+    )
+    yield* Effect.forkScoped(Effect.forever(Effect.zipRight(next, rest)))
 
     return (item) =>
       Effect.async((resume) => {

@@ -1,20 +1,10 @@
-import {
-  Clock,
-  Duration,
-  Effect,
-  Either,
-  FiberRef,
-  Layer,
-  Option,
-  Redacted,
-  type Tracer
-} from "effect"
+import { Duration, Effect, Either, Layer, Redacted } from "effect"
 import { InvokeError } from "../Domain/Errors.ts"
 import { format } from "../Domain/Instant.ts"
 import { type Answer, judge } from "../Domain/Outcome.ts"
 import type { Invocation } from "../Domain/Run.ts"
 import { Token } from "../Domain/Token.ts"
-import { annotateTraced, isTraced, traced } from "../Domain/Tracing.ts"
+import { annotateTraced, traced, tracedSpan } from "../Domain/Tracing.ts"
 import { parseUrl } from "../Domain/Url.ts"
 import { type BoundedAnswer, boundedFetch, type FetchFailure } from "../Http/BoundedFetch.ts"
 import { Invoker, type WarmUp } from "../Services/Invoker.ts"
@@ -45,7 +35,7 @@ export const layer = (options: InvokerOptions): Layer.Layer<Invoker> => {
   return Layer.succeed(Invoker, {
     invoke: (invocation) => {
       const { functionName, run, timeoutMs } = invocation
-      return Effect.flatMap(traceparent, (parent) =>
+      const answered = Effect.flatMap(traceparent, (parent) =>
         request(functionName, {
           method: "POST",
           body: JSON.stringify(toBody(invocation)),
@@ -57,14 +47,17 @@ export const layer = (options: InvokerOptions): Layer.Layer<Invoker> => {
             traceparent: parent
           }
         })
-      ).pipe(
-        Effect.zipWith(Clock.currentTimeMillis, (answer, now) => judge(toAnswer(answer), now)),
-        Effect.tap((outcome) =>
-          annotateTraced(() => ({
+      )
+      return Effect.clockWith((clock) =>
+        Effect.flatMap(answered, (answer) => {
+          const outcome = judge(toAnswer(answer), clock.unsafeCurrentTimeMillis())
+          const came = annotateTraced(() => ({
             "http.response.status_code": outcome.httpStatus,
             ...("code" in outcome ? { "error.type": outcome.code } : {})
           }))
-        ),
+          return Effect.as(came, outcome)
+        })
+      ).pipe(
         traced("Invoker.invoke", () => ({
           kind: "client",
           attributes: {
@@ -200,16 +193,14 @@ const toWarmUp = (latencyMs: number, contact: Either.Either<BoundedAnswer, Invok
  * The current span in W3C form; a trace of its own while nobody looks at spans, because the platform throttles by trace.
  * *Source*: W3C Trace Context, section 3.2.
  */
-const traceparent: Effect.Effect<string> = Effect.gen(function* () {
-  const span = (yield* FiberRef.get(isTraced)) ? yield* Effect.option(Effect.currentSpan) : none
-  if (Option.isSome(span)) {
-    const { traceId, spanId, sampled } = span.value
+const traceparent: Effect.Effect<string> = Effect.flatMap(tracedSpan, (span) => {
+  if (span !== null) {
+    const { traceId, spanId, sampled } = span
     const text = `00-${traceId}-${spanId}-${sampled ? "01" : "00"}`
-    if (/^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/.test(text)) return text
+    if (/^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/.test(text)) return Effect.succeed(text)
   }
-  const token = yield* Token
-  const hex = `${token.next()}${token.next()}`.replaceAll("-", "")
-  return `00-${hex.slice(0, 32)}-${hex.slice(32, 48)}-00`
+  return Effect.map(Token, (token) => {
+    const hex = `${token.next()}${token.next()}`.replaceAll("-", "")
+    return `00-${hex.slice(0, 32)}-${hex.slice(32, 48)}-00`
+  })
 })
-
-const none: Option.Option<Tracer.Span> = Option.none()

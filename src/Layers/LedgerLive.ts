@@ -28,6 +28,9 @@ const PAGE = 100
 const READ_WITHIN_MS = 10_000
 /** A start that is not confirmed by then may not be used anyhow: nothing is sent 20 s after it was requested. */
 const START_WITHIN_MS = 15_000
+/** Pauses between batches of starts, and of outcomes: those keep nobody waiting. */
+const START_PAUSE_MS = 4
+const SETTLE_PAUSE_MS = 10
 
 const decodeDue = Schema.decodeUnknownEither(DueIntegration)
 const decodeBackfill = Schema.decodeUnknownEither(Backfill)
@@ -97,6 +100,7 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
     >({
       operation: Rpc.startRuns.name,
       most: PAGE,
+      pauseMs: START_PAUSE_MS,
       send: (starts) =>
         Effect.map(
           supabase.call(Rpc.startRuns, {
@@ -124,6 +128,7 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
     const settle = yield* makeCombiner<Rpc.Settlement, Rpc.Settled>({
       operation: Rpc.settleRuns.name,
       most: PAGE,
+      pauseMs: SETTLE_PAUSE_MS,
       send: (settlements) =>
         Effect.map(
           supabase.call(Rpc.settleRuns, {

@@ -1,5 +1,5 @@
 import { describe, expect } from "bun:test"
-import { Effect, TestClock } from "effect"
+import { Effect, Fiber, TestClock } from "effect"
 import { Ledger } from "../../src/Services/Ledger.ts"
 import { it } from "../support/it.ts"
 import { makeWorld, startOfTime, uuid } from "../support/World.ts"
@@ -20,6 +20,14 @@ const waiting = Effect.gen(function* () {
   return run
 })
 
+/** All of them in the same turn, and their answers a second later: batches have pauses between them. */
+const together = <A, E, R>(calls: ReadonlyArray<Effect.Effect<A, E, R>>) =>
+  Effect.gen(function* () {
+    const all = yield* Effect.fork(Effect.all(calls, { concurrency: "unbounded" }))
+    yield* TestClock.adjust("1 second")
+    return yield* Fiber.join(all)
+  })
+
 const noContact = { cold_start: false, warm_up_ms: null }
 
 describe("two ticks of one process", () => {
@@ -29,11 +37,10 @@ describe("two ticks of one process", () => {
       yield* Effect.gen(function* () {
         const ledger = yield* Ledger
         const run = yield* waiting
-        const starts = yield* Effect.all(
+        const starts = yield* together(
           [uuid(501), uuid(502), uuid(503)].map((token) =>
             ledger.start(run, token, 60_000, noContact)
-          ),
-          { concurrency: "unbounded" }
+          )
         )
         expect(starts.map((start) => start._tag).toSorted()).toEqual([
           "NotStarted",
@@ -67,9 +74,7 @@ describe("two ticks of one process", () => {
             },
             10_000
           )
-        const settled = yield* Effect.all([settle(uuid(501)), settle(uuid(502))], {
-          concurrency: "unbounded"
-        })
+        const settled = yield* together([settle(uuid(501)), settle(uuid(502))])
         expect(settled.map((one) => one.accepted)).toEqual([true, false])
       }).pipe(Effect.provide(world.engine()))
     }))

@@ -44,14 +44,11 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
   ]),
   execution(
     "only a confirmed start is sent",
-    ['if (answer.right._tag === "NotStarted") {', 'if (run.run_id === "") {'],
+    ['if (answer._tag === "Started") {', 'if (run.run_id !== "") {'],
+    ["{ ...answer.run, lease_token", '{ ...("run" in answer ? answer.run : run), lease_token'],
     [
-      "const { reason, retryInMs } = answer.right",
+      "const { reason, retryInMs } = answer",
       'const { reason, retryInMs } = { reason: "lost_race", retryInMs: null }'
-    ],
-    [
-      "{ ...answer.right.run, lease_token",
-      '{ ...("run" in answer.right ? answer.right.run : run), lease_token'
     ]
   ),
   engine(
@@ -60,8 +57,8 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     ["{ concurrency, discard: true }", '{ concurrency: "unbounded", discard: true }']
   ),
   engine("what was claimed and not started is given back", [
-    "yield* ledger.release(",
-    "yield* Effect.succeed("
+    "context.ledger.release(",
+    "Effect.succeed("
   ]),
   claiming("every page of what is due is read", [
     "} else if (cursor === null) {",
