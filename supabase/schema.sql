@@ -101,7 +101,7 @@ comment on column public.organization_integrations.sync_schedule is 'Cron expres
 comment on column public.organization_integrations.timezone is 'IANA time zone of the schedule, such as Europe/Oslo.';
 comment on column public.organization_integrations.enabled is 'False: nothing runs, and slots that pass are put on record. Enabling never fires a past slot.';
 comment on column public.organization_integrations.next_run_at is 'The next slot, UTC, truncated to milliseconds. Null: not computed yet, the next tick does. A due value is a slot even off the cron''s grid.';
-comment on column public.organization_integrations.schedule_version is 'Goes up when schedule or time zone are edited; a claim must have read the present one.';
+comment on column public.organization_integrations.schedule_version is 'Goes up whenever schedule_since moves: schedule or time zone were edited, or it was switched off or on and slots were passed over. A claim must have read the present one.';
 comment on column public.organization_integrations.schedule_since is 'Since when this schedule is in force; its first slot is the first one after this instant.';
 comment on column public.organization_integrations.schedule_error is 'Why the schedule cannot be computed. Such a row is not due until it is edited.';
 comment on column public.organization_integrations.catch_up is 'What happens to missed slots: latest runs the newest, all runs each inside the window, skip runs none.';
@@ -2368,6 +2368,8 @@ begin
          old.sync_schedule, case when v_edited and old.enabled then 'schedule_changed' else 'disabled' end,
          case when v_edited then 'edit' when v_enabled then 'enable' else 'disable' end)
        or v_slot is null then
+      -- Who read this row before may not claim what is on record as passed over.
+      new.schedule_version := coalesce(old.schedule_version, 1) + 1;
       new.schedule_since := v_now;
       if new.next_run_at is not distinct from old.next_run_at or new.next_run_at <= v_now then
         new.next_run_at := null;
@@ -3471,7 +3473,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.schema_version()
  RETURNS text
  LANGUAGE sql
  IMMUTABLE
-RETURN '20261125000800'::text;
+RETURN '20261125000900'::text;
 
 CREATE OR REPLACE FUNCTION sync_scheduler.seconds(p_seconds numeric)
  RETURNS interval

@@ -80,9 +80,11 @@ export class Meddling {
         )
         break
       case "pause":
-      case "resume":
-        this.operate(`${kind}_integration`, { p_integration_id: id })
+        this.operate("pause_integration", { p_integration_id: id })
         this.noteEdit(id)
+        break
+      case "resume":
+        this.resume(id)
         break
       default:
         return
@@ -111,6 +113,11 @@ export class Meddling {
   private noteEdit(id: string): void {
     this.coverage.noteEdit(id)
     this.checker.noteEdit()
+  }
+
+  resume(id: string): void {
+    this.operate("resume_integration", { p_integration_id: id })
+    this.noteEdit(id)
   }
 
   operate(name: string, args: Readonly<Record<string, string>>): void {

@@ -242,18 +242,23 @@ class Simulation {
     for (const host of this.hosts) host.setClock(0)
     if (!this.settle(100, (row) => this.isBlocked(row))) return
     for (const row of universe.db.integrations.values()) {
-      if (row.breaker_until !== null) {
-        this.meddling.operate("resume_integration", { p_integration_id: row.id })
-      }
+      if (row.breaker_until !== null) this.meddling.resume(row.id)
     }
-    for (const run of [...universe.db.live.values()]) {
-      if (run.status !== "unknown") continue
+    this.settle(
+      60,
+      () => false,
+      () => this.resolveUnknown()
+    )
+  }
+
+  /** Operators are patient: an unknown run is left alone until its function must be over. */
+  private resolveUnknown(): void {
+    const { db, time } = this.universe
+    for (const run of [...db.live.values()]) {
+      if (run.status !== "unknown" || (run.not_before ?? 0) > time.now) continue
       this.meddling.operate("retry_sync_run", { p_run_id: run.id })
-      if (run.status === "unknown") {
-        this.meddling.operate("release_sync_run", { p_run_id: run.id })
-      }
+      if (run.status === "unknown") this.meddling.operate("release_sync_run", { p_run_id: run.id })
     }
-    this.settle(60, () => false)
   }
 
   /** Held by an ambiguous run, or by its breaker: it waits for a person, or for longer than we look. */
@@ -263,11 +268,16 @@ class Simulation {
     return isHeld || row.breaker_until !== null
   }
 
-  private settle(minutes: number, isExempt: (row: IntegrationRow) => boolean): boolean {
+  private settle(
+    minutes: number,
+    isExempt: (row: IntegrationRow) => boolean,
+    eachMinute: () => void = () => {}
+  ): boolean {
     const { time, db } = this.universe
     for (let minute = 0; minute < minutes; minute++) {
       time.runUntil(time.now + MINUTE, MAX_EVENTS)
       if (this.universe.violation !== null) return false
+      eachMinute()
       if (minute >= 3 && this.unsettled(isExempt).length === 0) return true
     }
     const [first] = this.unsettled(isExempt)

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import { randomUUID } from "node:crypto"
-import { at, json, next, onEachServer, slot } from "./Ledger.ts"
+import { at, json, next, onEachServer, slot, slotOf } from "./Ledger.ts"
 import { list } from "./Scene.ts"
 
 onEachServer("editing a schedule", (ledger) => {
@@ -117,19 +117,33 @@ onEachServer("editing a schedule", (ledger) => {
     await integration()
     await update("enabled = false")
     expect(await ranges()).toEqual([range(-60, "disabled", "disable")])
-    expect(await row()).toMatchObject({ next_run_at: null, schedule_version: 1 })
+    expect(await row()).toMatchObject({ next_run_at: null, schedule_version: 2 })
     await ledger().after(600)
     await update("enabled = true")
     expect(await row()).toMatchObject({
       next_run_at: null,
       schedule_since: json(at(600)),
-      schedule_version: 1
+      schedule_version: 3
     })
     expect(await ranges()).toEqual([
       range(-60, "disabled", "disable"),
       range(0, "disabled", "enable", 600, 0)
     ])
     expect((await history()).map(({ enabled }) => enabled)).toEqual([true, false, true])
+  })
+
+  test("what is on record as passed over cannot be claimed by who read the row before", async () => {
+    const id = await integration({ next_run_at: "null" })
+    await update("enabled = false")
+    await update("enabled = true")
+    const answer = await ledger().call("claim_sync_runs", {
+      p_engine_id: "e1",
+      p_claim_token: randomUUID(),
+      p_slots: [slotOf(id, { expected_next_run_at: null, trigger: "catch_up" })]
+    })
+    expect(list(answer.claimed)).toEqual([])
+    expect(list(answer.skipped)[0]?.reason).toBe("schedule_changed")
+    expect(await ranges()).toEqual([range(-3600, "disabled", "disable", 0, 0)])
   })
 
   test("a slot that came while disabled is passed over, one still to come is kept", async () => {

@@ -63,13 +63,14 @@ export const editIntegration = (db: MemoryDatabase, id: string, changes: Edit): 
     const reason = isEdited && old.enabled ? "schedule_changed" : "disabled"
     const by = isEdited ? "edit" : isEnabled ? "enable" : "disable"
     if (recordPassedOver(db, old, slot, reason, by) || slot === null) {
+      row.schedule_version = old.schedule_version + 1
       row.schedule_since = now
       const isSame = row.next_run_at === old.next_run_at
       if (isSame || (row.next_run_at !== null && row.next_run_at <= now)) row.next_run_at = null
     }
   }
   if (isEdited) {
-    row.schedule_version += 1
+    row.schedule_version = old.schedule_version + 1
     row.schedule_since = now
     row.next_run_at = null
     row.schedule_error = null
