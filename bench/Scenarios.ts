@@ -10,6 +10,7 @@ export interface Scenario extends Load {
 export const contenders: Readonly<Record<string, string>> = {
   http: "the invocations alone",
   "raw-sql-bulk": "raw SQL in bulk",
+  "ours-sql": "Sync Scheduler's SQL, bare",
   "ours-direct": "Sync Scheduler, direct",
   "pg-boss-seq": "pg-boss, 10 per worker",
   "pg-boss-wave": "pg-boss, in waves",
