@@ -37,9 +37,9 @@ export class Line {
           onFailure: (cause) => resume(Effect.failCause(cause)),
           onSuccess: (value) => resume(Effect.succeedSome(value))
         })
-        const worker = this.isStopped ? undefined : this.idle.shift()
+        if (this.isStopped) return resume(Effect.succeedNone)
+        const worker = this.idle.shift()
         if (worker !== undefined) worker(answering)
-        else if (this.isStopped) resume(Effect.succeedNone)
         else {
           this.waiting.push({
             left: Math.ceil(withinMs / PATIENCE_MS),
