@@ -35,6 +35,7 @@ import pendingByIndex from "../supabase/migrations/20261125000800_pending_by_ind
 import versionWithSince from "../supabase/migrations/20261125000900_version_with_since.sql" with {
   type: "text"
 }
+import retryWaits from "../supabase/migrations/20261125001000_retry_waits.sql" with { type: "text" }
 import schema from "../supabase/schema.sql" with { type: "text" }
 
 /** One file of supabase/migrations: `<version>_<name>.sql`. `version` is 14 digits of UTC. */
@@ -71,7 +72,8 @@ export const migrations: ReadonlyArray<Migration> = [
   { version: "20261125000650", name: "comments", sql: comments },
   { version: "20261125000700", name: "claim_by_key", sql: claimByKey },
   { version: "20261125000800", name: "pending_by_index", sql: pendingByIndex },
-  { version: "20261125000900", name: "version_with_since", sql: versionWithSince }
+  { version: "20261125000900", name: "version_with_since", sql: versionWithSince },
+  { version: "20261125001000", name: "retry_waits", sql: retryWaits }
 ]
 
 /** The whole schema as the migrations leave it, object by object: the definition of anything that is missing is here. */

@@ -1819,14 +1819,16 @@ begin
     return jsonb_build_object('done', false, 'reason', v_reason, 'status', r.status);
   end if;
   v_from := r.status;
-  -- A finished attempt has had its say: its token is void. That of an unknown one still counts until the next attempt starts.
+  -- A finished attempt has had its say: its token is void. That of an unknown one still counts until the next attempt starts, and
+  -- its function may still be at work until not_before.
   update public.sync_run_log set status = 'pending', max_attempts = coalesce(greatest(max_attempts, attempt), 3) + 1,
-    claimed_by = null, not_before = null, released_at = null, finished_at = null, duration_ms = null, skip_reason = null,
+    claimed_by = null, not_before = case when v_from = 'unknown' and not_before > sync_scheduler.clock() then not_before end, released_at = null, finished_at = null, duration_ms = null, skip_reason = null,
     lease_token = case when v_from = 'unknown' then lease_token end
   where id = r.id returning * into r;
   perform sync_scheduler.record_event(r.id, r.integration_id, 'retried', v_from, 'pending', r.attempt, p_actor, p_reason);
   perform sync_scheduler.resolve_incident('unknown', r.id::text);
-  return jsonb_build_object('done', true, 'run_id', r.id, 'from', v_from, 'status', r.status, 'max_attempts', r.max_attempts);
+  return jsonb_build_object('done', true, 'run_id', r.id, 'from', v_from, 'status', r.status, 'max_attempts', r.max_attempts,
+    'not_before', r.not_before);
 end
 $function$;
 grant execute on function public.retry_sync_run(uuid,text,text) to service_role;
@@ -3473,7 +3475,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.schema_version()
  RETURNS text
  LANGUAGE sql
  IMMUTABLE
-RETURN '20261125000900'::text;
+RETURN '20261125001000'::text;
 
 CREATE OR REPLACE FUNCTION sync_scheduler.seconds(p_seconds numeric)
  RETURNS interval

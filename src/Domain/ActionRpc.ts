@@ -13,14 +13,22 @@ const integrationTypes = { p_integration_id: "uuid", p_actor: "text", p_reason: 
 const runArgs = Schema.Struct({ p_run_id: Schema.UUID, ...acting })
 const integrationArgs = Schema.Struct({ p_integration_id: Schema.UUID, ...acting })
 
-/** failed, skipped or unknown -> pending, with one more attempt. */
+/**
+ * failed, skipped or unknown -> pending, with one more attempt. `not_before`: until then the function of the attempt before may
+ * be at work, and no tick starts it; null: nothing to wait for.
+ */
 export const retryRun = make({
   name: "retry_sync_run",
   readOnly: false,
   types: runTypes,
   args: runArgs,
   result: Schema.Union(
-    Schema.Struct({ done: Schema.Literal(true), run_id: Schema.String, from: Schema.String }),
+    Schema.Struct({
+      done: Schema.Literal(true),
+      run_id: Schema.String,
+      from: Schema.String,
+      not_before: Schema.optional(Schema.NullOr(Instant))
+    }),
     Refused
   )
 })

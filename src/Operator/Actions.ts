@@ -7,6 +7,7 @@ import {
   triggerRun
 } from "../Domain/ActionRpc.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
+import { describeInstant } from "../Domain/Schedule.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
 /** What an operator can do to a run (retry, release) or to an integration (trigger, pause, resume). */
@@ -53,14 +54,16 @@ export type ActionReport = typeof ActionReport.Type
  */
 export const act = (action: Action): Effect.Effect<ActionReport, SupabaseError, Supabase> =>
   Effect.flatMap(perform(action), (answer) =>
-    Effect.succeed(
-      answer.done ? doneReport(action, answer.run_id ?? null) : refusal(action, answer.reason)
-    )
+    Effect.succeed(answer.done ? doneReport(action, answer) : refusal(action, answer.reason))
   ).pipe(Effect.withSpan("Operator.act", { attributes: { action: action.action } }))
 
-type Answer =
-  | { readonly done: true; readonly run_id?: string }
-  | { readonly done: false; readonly reason: string }
+/** `not_before`: when the first tick may start what was asked for (epoch ms), where that is not at once. */
+interface Done {
+  readonly done: true
+  readonly run_id?: string
+  readonly not_before?: number | null | undefined
+}
+type Answer = Done | { readonly done: false; readonly reason: string }
 
 const perform = ({
   action,
@@ -86,21 +89,26 @@ const perform = ({
 
 const isOfRun = (action: ActionName): boolean => action === "retry" || action === "release"
 
-const doneReport = ({ action, id }: Action, runId: string | null): ActionReport => ({
+const doneReport = ({ action, id }: Action, { not_before, run_id }: Done): ActionReport => ({
   done: true,
   action,
-  run_id: isOfRun(action) ? id : runId,
+  run_id: isOfRun(action) ? id : (run_id ?? null),
   integration_id: isOfRun(action) ? null : id,
-  ...CONSEQUENCES[action](id)
+  ...CONSEQUENCES[action](id, not_before ?? null)
 })
 
 /** What an action changed, and what takes it back. A run that was sent cannot be recalled. */
 const CONSEQUENCES: Readonly<
-  Record<ActionName, (id: string) => { readonly changed: string; readonly undo: string | null }>
+  Record<
+    ActionName,
+    (
+      id: string,
+      notBefore: number | null
+    ) => { readonly changed: string; readonly undo: string | null }
+  >
 > = {
-  retry: () => ({
-    changed:
-      "The run is pending, with one more attempt: the next tick starts it. Once it is sent it cannot be recalled; until then, pausing its integration skips it.",
+  retry: (_id, notBefore) => ({
+    changed: `The run is pending, with one more attempt: ${startsFrom(notBefore)}. Once it is sent it cannot be recalled; until then, pausing its integration skips it.`,
     undo: null
   }),
   release: (id) => ({
@@ -122,6 +130,11 @@ const CONSEQUENCES: Readonly<
     undo: `sync-scheduler schedules pause ${id}`
   })
 }
+
+const startsFrom = (notBefore: number | null): string =>
+  notBefore === null
+    ? "the next tick starts it"
+    : `the first tick from ${describeInstant(notBefore, "UTC")} on starts it, because until then its function may still be at work`
 
 const refusal = ({ action, id }: Action, reason: string): ActionReport => {
   const [why, fix] = REFUSALS.get(reason) ?? statusRefusal(action, reason)

@@ -51,7 +51,8 @@ export const integrationForms = (integration: IntegrationState, access: Access):
 }
 
 const AGAIN = "One more attempt, with the same idempotency key. The next tick starts it."
-const MAYBE = `It may have happened already: look in the target system first. ${AGAIN}`
+const MAYBE =
+  "It may have happened already: look in the target system first. One more attempt, with the same idempotency key, once its function must be over."
 
 /** Running a finished run again, or letting later slots run; nothing where that cannot be, or for who may not act. */
 export const runForms = (run: RunView, access: Access): Html => {
@@ -76,7 +77,7 @@ export const runForms = (run: RunView, access: Access): Html => {
 
 const DONE: Readonly<Record<ActionName, string>> = {
   trigger: "Asked for: a run outside the schedule. The next tick starts it.",
-  retry: "Asked for: one more attempt. The next tick starts it.",
+  retry: "Asked for: one more attempt.",
   release: "Released: later slots run again.",
   pause: "Paused: no slot runs until it is resumed.",
   resume: "Resumed: it runs from its next slot on."

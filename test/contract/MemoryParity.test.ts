@@ -7,7 +7,7 @@ import { ParitySteps } from "./ParitySteps.ts"
 // The simulation runs over a mirror of the SQL functions in memory. This is what makes it speak for the SQL: random
 // sequences of calls, edits and jumps of the clock, on both, with every answer and every row compared after each step.
 
-const SEQUENCES = 160
+const SEQUENCES = 200
 const STEPS = 80
 const START = Date.UTC(2026, 10, 24, 2, 0, 0)
 

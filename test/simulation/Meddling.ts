@@ -59,13 +59,8 @@ export class Meddling {
         break
       case "retry":
       case "release": {
-        // A patient operator: an unknown run is left alone until its function must be over. retry_sync_run would do it at
-        // once, and then both attempts might take effect.
         const runs = [...db.runs.values()].filter(
-          ({ status, not_before }) =>
-            status === "failed" ||
-            status === "skipped" ||
-            (status === "unknown" && (kind === "release" || (not_before ?? 0) <= now))
+          ({ status }) => status === "failed" || status === "skipped" || status === "unknown"
         )
         const run = dice.pick([undefined, ...runs])
         run === undefined ? undefined : this.operate(`${kind}_sync_run`, { p_run_id: run.id })

@@ -251,11 +251,10 @@ class Simulation {
     )
   }
 
-  /** Operators are patient: an unknown run is left alone until its function must be over. */
   private resolveUnknown(): void {
-    const { db, time } = this.universe
+    const { db } = this.universe
     for (const run of [...db.live.values()]) {
-      if (run.status !== "unknown" || (run.not_before ?? 0) > time.now) continue
+      if (run.status !== "unknown") continue
       this.meddling.operate("retry_sync_run", { p_run_id: run.id })
       if (run.status === "unknown") this.meddling.operate("release_sync_run", { p_run_id: run.id })
     }

@@ -30,7 +30,7 @@ onEachServer("an operator", (ledger) => {
         attempt: before?.attempt,
         max_attempts: Number(before?.max_attempts) + 1,
         ambiguous,
-        not_before: null,
+        not_before: state === "unknown" ? answer?.not_before : null,
         released_at: null,
         finished_at: null,
         claimed_by: null
@@ -44,6 +44,7 @@ onEachServer("an operator", (ledger) => {
         from_status: before?.status,
         to_status: "pending"
       })
+      await scene?.after(QUIESCENCE)
       expect(await scene?.startWith(randomUUID(), "e9")).toMatchObject({ status: "running" })
     })
   }
@@ -146,10 +147,19 @@ onEachServer("an operator", (ledger) => {
     }
   })
 
-  test("a retried unknown run may be started at once, though its quiescence is not over", async () => {
+  test("a retried unknown run waits until its function must be over", async () => {
     const scene = await states.unknown?.(ledger())
-    await scene?.after(QUIESCENCE - 100)
-    await scene?.retry()
+    const { not_before } = (await scene?.row()) ?? {}
+    expect(await scene?.retry()).toMatchObject({ done: true, not_before })
+    expect(await scene?.startWith(randomUUID(), "e2")).toMatchObject({ reason: "not_before" })
+    await scene?.after(QUIESCENCE)
+    expect(await scene?.startWith(randomUUID(), "e2")).toMatchObject({ attempt: 2 })
+  })
+
+  test("a retried unknown run whose function must be over is started at once", async () => {
+    const scene = await states.unknown?.(ledger())
+    await scene?.after(QUIESCENCE)
+    expect(await scene?.retry()).toMatchObject({ done: true, not_before: null })
     expect(await scene?.startWith(randomUUID(), "e2")).toMatchObject({ attempt: 2 })
   })
 })

@@ -1,4 +1,5 @@
 import { format } from "../../src/Domain/Instant.ts"
+import { iso } from "./MemoryClaim.ts"
 import { isLive, type MemoryDatabase, Raised } from "./MemoryDatabase.ts"
 import { recordMove } from "./MemoryRun.ts"
 import { editIntegration } from "./MemorySchedule.ts"
@@ -28,7 +29,7 @@ export const retry = (db: MemoryDatabase, runId: string, actor: string, why: str
     status: "pending",
     max_attempts: Math.max(run.max_attempts, run.attempt) + 1,
     claimed_by: null,
-    not_before: null,
+    not_before: from === "unknown" && (run.not_before ?? 0) > db.now() ? run.not_before : null,
     released_at: null,
     finished_at: null,
     duration_ms: null,
@@ -37,7 +38,10 @@ export const retry = (db: MemoryDatabase, runId: string, actor: string, why: str
   })
   recordMove(db, run, "retried", from, actor, why)
   db.resolve("unknown", run.id)
-  return { done: true, run_id: run.id, from, status: run.status, max_attempts: run.max_attempts }
+  return {
+    ...{ done: true, run_id: run.id, from, status: run.status, max_attempts: run.max_attempts },
+    not_before: iso(run.not_before)
+  }
 }
 
 export const releaseRun = (db: MemoryDatabase, runId: string, actor: string, why: string) => {

@@ -59,7 +59,7 @@ export const acting: ReadonlyArray<Command> = [
     summary: "Run a failed, skipped or unknown run again",
     details:
       "The same slot with the same idempotency key, and one more try. Of an unknown run nobody knows\n" +
-      "whether it took effect: look at the other side first.",
+      "whether it took effect: look at the other side first. It waits until its function must be over.",
     positionals: run,
     flags: shared,
     examples: ["sync-scheduler runs retry 07c886dd --reason 'the ERP is back'"],
