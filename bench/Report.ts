@@ -84,13 +84,15 @@ export const textOf = ({ fleet, machine, rows, startup, ticks }: Results): strin
   })
   const startupText = `Start to exit, nothing due\n${columns([
     ["a compiled hello", spread(startup.hello)],
+    ["a compiled program that loads Effect", spread(startup.effect)],
+    ["a compiled query, by Bun's driver", spread(startup.query)],
     ["help", spread(startup.help)],
     ["ready, nobody there", spread(startup.ready)],
     ["the binary, direct", spread(startup.idleDirect)],
     ["the binary, supabase-js", spread(startup.idleApi)]
   ])}`
   const tickText = `A tick's cost by what is not due (direct, empty jobs)\n${columns([
-    ["integrations not due", "due", "wall ms", "RSS MB"],
+    ["integrations not due", "due", "wall ms", "RSS MB", "live heap MB"],
     ...ticks.map((row) => [
       (row.scenario.idle ?? 0).toLocaleString("en"),
       row.scenario.jobs.toLocaleString("en"),
@@ -100,6 +102,10 @@ export const textOf = ({ fleet, machine, rows, startup, ticks }: Results): strin
       ),
       fixed(
         of(row, (t) => t.peakRssMb),
+        0
+      ),
+      fixed(
+        of(row, (t) => t.liveHeapMb),
         0
       )
     ])

@@ -21,6 +21,8 @@ export interface Measured {
   /** Of the contender's own process, user and system, within `wallMs`. */
   readonly cpuMs: number
   readonly peakRssMb: number
+  /** What is left of the heap after the tick, once everything that nobody holds was collected. */
+  readonly liveHeapMb: number
   readonly done: Done
 }
 

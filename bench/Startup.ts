@@ -4,61 +4,88 @@ import { join } from "node:path"
 import { binaryPath } from "../test/support/binary.ts"
 import type { Servers } from "./Servers.ts"
 
-/** Start to exit, in milliseconds, each of `times` in turn. */
-export interface Startup {
-  readonly hello: ReadonlyArray<number>
-  /** `help`, which must be there within 50 ms, and `ready` against nobody: what answers without loading Effect. */
-  readonly help: ReadonlyArray<number>
-  readonly ready: ReadonlyArray<number>
-  readonly idleDirect: ReadonlyArray<number>
-  readonly idleApi: ReadonlyArray<number>
+/** Compiled as the binary is; `effect` and `query` are what an engine of these parts cannot be faster than. */
+const PROGRAMS = {
+  hello: 'console.log("hello")',
+  effect: 'import { Effect } from "effect"\nawait Effect.runPromise(Effect.log("hello"))',
+  query: "await new Bun.SQL(process.env.SUPABASE_DB_URL, { max: 1 })`select 1`\nprocess.exit(0)"
+} as const
+
+interface Command {
+  readonly words: Array<string>
+  readonly env: Readonly<Record<string, string>>
+  readonly exit: number
 }
 
-/** The binary that ships with nothing due, beside a compiled program that says hello. */
+/** Start to exit, in milliseconds, each of `times` in turn. */
+export type Startup = Readonly<Record<Name, ReadonlyArray<number>>>
+type Name = keyof typeof PROGRAMS | "help" | "ready" | "idleDirect" | "idleApi"
+
+/**
+ * The binary that ships: with nothing due; `help`, which must be there within 50 ms; `ready` against nobody, which answers without
+ * loading Effect. Beside it compiled programs that do next to nothing.
+ */
 export const measureStartup = async (servers: Servers, times: number): Promise<Startup> => {
   const binary = await binaryPath()
-  const scratch = mkdtempSync(join(tmpdir(), "sync-scheduler-hello-"))
+  const scratch = mkdtempSync(join(tmpdir(), "sync-scheduler-startup-"))
   const site = await servers.createSite({ gateway: true })
   try {
-    const hello = join(scratch, "hello")
-    writeFileSync(`${hello}.ts`, 'console.log("hello")\n')
-    const flags = ["build", "--compile", "--minify", "--bytecode", "--outfile", hello]
-    Bun.spawnSync([process.execPath, ...flags, `${hello}.ts`], { stdout: "ignore" })
-    const functions = { SYNC_SCHEDULER_FUNCTION_URL: `${servers.functionsUrl}/sleep-0` }
-    const api = { SUPABASE_URL: site.gatewayUrl, SUPABASE_SECRET_KEY: site.secretKey, ...functions }
-    const result = { hello: [0], help: [0], ready: [0], idleDirect: [0], idleApi: [0] }
-    for (let n = 0; n < times + 1; n++) {
-      result.hello.push(await startToExit([hello], {}))
-      result.help.push(await startToExit([binary, "help"], {}))
-      const nowhere = ["ready", "--url", "http://127.0.0.1:1"]
-      result.ready.push(await startToExit([binary, ...nowhere], {}, 1))
-      const direct = { ...api, SUPABASE_DB_URL: site.databaseUrl }
-      result.idleDirect.push(await startToExit([binary, "run", "-o", "json"], direct))
-      result.idleApi.push(await startToExit([binary, "run", "-o", "json"], api))
+    const api = {
+      SUPABASE_URL: site.gatewayUrl,
+      SUPABASE_SECRET_KEY: site.secretKey,
+      SYNC_SCHEDULER_FUNCTION_URL: `${servers.functionsUrl}/sleep-0`
     }
+    const direct = { ...api, SUPABASE_DB_URL: site.databaseUrl }
+    const command = (words: Array<string>, env = {}, exit = 0): Command => ({ words, env, exit })
+    const commands: Readonly<Record<Name, Command>> = {
+      hello: command([await compile("hello", scratch)]),
+      effect: command([await compile("effect", scratch)]),
+      query: command([await compile("query", scratch)], direct),
+      help: command([binary, "help"]),
+      ready: command([binary, "ready", "--url", "http://127.0.0.1:1"], {}, 1),
+      idleDirect: command([binary, "run", "-o", "json"], direct),
+      idleApi: command([binary, "run", "-o", "json"], api)
+    }
+    const took: Record<Name, Array<number>> = {
+      ...{ hello: [], effect: [], query: [], help: [], ready: [], idleDirect: [], idleApi: [] }
+    }
+    const names = Object.keys(took) as ReadonlyArray<Name>
     // The first of each reads the file from disk.
-    return {
-      hello: result.hello.slice(2),
-      help: result.help.slice(2),
-      ready: result.ready.slice(2),
-      idleDirect: result.idleDirect.slice(2),
-      idleApi: result.idleApi.slice(2)
+    for (const name of names) await startToExit(commands[name])
+    for (let n = 0; n < times; n++) {
+      for (const name of names) took[name].push(await startToExit(commands[name]))
     }
+    return took
   } finally {
     await site.close()
     rmSync(scratch, { recursive: true, force: true })
   }
 }
 
-const startToExit = async (
-  command: Array<string>,
-  env: Readonly<Record<string, string>>,
-  expected = 0
-): Promise<number> => {
+/** The source lies here for a moment, because imports are looked for beside it. */
+const compile = async (name: keyof typeof PROGRAMS, directory: string): Promise<string> => {
+  const source = join(import.meta.dir, `.${name}-${process.pid}.ts`)
+  const outfile = join(directory, name)
+  writeFileSync(source, `${PROGRAMS[name]}\n`)
+  try {
+    await Bun.build({
+      entrypoints: [source],
+      format: "esm",
+      minify: true,
+      bytecode: true,
+      compile: { outfile, autoloadDotenv: false, autoloadBunfig: false }
+    })
+    return outfile
+  } finally {
+    rmSync(source, { force: true })
+  }
+}
+
+const startToExit = async ({ env, exit, words }: Command): Promise<number> => {
   const start = performance.now()
-  const child = Bun.spawn(command, { env: { ...env }, stdout: "ignore", stderr: "pipe" })
+  const child = Bun.spawn(words, { env: { ...env }, stdout: "ignore", stderr: "pipe" })
   const code = await child.exited
   const took = performance.now() - start
-  if (code !== expected) throw new Error(`${command}: ${await new Response(child.stderr).text()}`)
+  if (code !== exit) throw new Error(`${words}: ${await new Response(child.stderr).text()}`)
   return took
 }

@@ -13,10 +13,11 @@ export interface Load {
 }
 
 export interface Trial {
-  /** Of all processes: the longest wall, the sum of CPU, the highest peak. */
+  /** Of all processes: the longest wall, the sum of CPU, the highest peak and heap. */
   readonly wallMs: number
   readonly cpuMs: number
   readonly peakRssMb: number
+  readonly liveHeapMb: number
   readonly postgresCpuMs: number
   readonly peakInFlight: number
   /** Claims that another engine was faster with. */
@@ -55,6 +56,7 @@ export const runTrial = async (servers: Servers, contender: string, load: Load):
       wallMs: Math.max(...measured.map(({ wallMs }) => wallMs)),
       cpuMs: measured.reduce((sum, { cpuMs }) => sum + cpuMs, 0),
       peakRssMb: Math.max(...measured.map(({ peakRssMb }) => peakRssMb)),
+      liveHeapMb: Math.max(...measured.map(({ liveHeapMb }) => liveHeapMb)),
       postgresCpuMs,
       peakInFlight: seen.peak,
       lost: measured.reduce((sum, { done }) => sum + done.lost, 0)

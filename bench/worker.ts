@@ -1,3 +1,4 @@
+import { heapStats } from "bun:jsc"
 import { readFileSync } from "node:fs"
 import type { Contender, Measured, Spec } from "./Spec.ts"
 
@@ -19,10 +20,13 @@ const start = performance.now()
 const done = await tick()
 const wallMs = performance.now() - start
 const cpu = process.cpuUsage(before)
+const peak = peakRssMb()
+Bun.gc(true)
 const measured: Measured = {
   wallMs,
   cpuMs: (cpu.user + cpu.system) / 1000,
-  peakRssMb: peakRssMb(),
+  peakRssMb: peak,
+  liveHeapMb: heapStats().heapSize / 2 ** 20,
   done: done ?? { completed: spec.jobs, lost: 0 }
 }
 console.log(JSON.stringify(measured))

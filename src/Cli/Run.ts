@@ -7,12 +7,9 @@ import { Trigger } from "../Domain/Run.ts"
 import { Summary, TickError } from "../Domain/Summary.ts"
 import { tickAndTell } from "../Engine/Alerting.ts"
 import type { Plan } from "../Engine/Preview.ts"
-import { probeQuietly } from "../Engine/Probing.ts"
 import { preview } from "../Engine.ts"
-import { measureStatus } from "../Operator/StatusGauges.ts"
 import type { Cli, Main } from "./Command.ts"
 import { configError, connectionError, exitOf, usageError } from "./Failure.ts"
-import { writeMetricsFile } from "./MetricsFile.ts"
 import { errorLines, shortener, showInstant } from "./Report.ts"
 import { table } from "./Table.ts"
 import type { Terminal } from "./Terminal.ts"
@@ -38,19 +35,32 @@ export const main: Main = (cli) =>
     const file = given.value("metrics-file")
     const ticking = Effect.zipLeft(
       tickAndTell({ ...options, observe: watch(terminal) }),
-      isWhole(options) && project.settings.probes === "true"
-        ? Effect.provide(probeQuietly, Layer.unwrapEffect(Effect.promise(wiring.probing)))
-        : Effect.void
+      isWhole(options) && project.settings.probes === "true" ? probe(cli) : Effect.void
     )
     const summary = yield* file === undefined
       ? Effect.provide(ticking, engine)
-      : Effect.zipLeft(ticking, measureStatus(project.settings.driftAlert)).pipe(
-          Effect.provide(engine),
-          Effect.ensuring(writeMetricsFile(file))
+      : Effect.flatMap(Effect.promise(loadMetrics), ({ measureStatus, writeMetricsFile }) =>
+          Effect.zipLeft(ticking, measureStatus(project.settings.driftAlert)).pipe(
+            Effect.provide(engine),
+            Effect.ensuring(writeMetricsFile(file))
+          )
         )
     yield* printSummary(summary, terminal)
     return exitOf(summary.errors, summary)
   })
+
+// Loaded only where they are wanted: most ticks find nothing due, and start-up is most of their time.
+
+const loadMetrics = async () => ({
+  ...(await import("../Operator/StatusGauges.ts")),
+  ...(await import("./MetricsFile.ts"))
+})
+
+const probe = ({ wiring }: Cli) =>
+  Effect.flatMap(
+    Effect.promise(() => Promise.all([import("../Engine/Probing.ts"), wiring.probing()])),
+    ([{ probeQuietly }, prober]) => Effect.provide(probeQuietly, prober)
+  )
 
 /** A tick for a part of the project looks at nothing else. */
 const isWhole = ({ limit, scope }: Effect.Effect.Success<ReturnType<typeof readOptions>>) =>

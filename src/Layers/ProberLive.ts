@@ -1,6 +1,5 @@
 import { lookup } from "node:dns/promises"
 import type { IncomingMessage } from "node:http"
-import { request } from "node:https"
 import { isIP } from "node:net"
 import { Clock, Effect, Layer } from "effect"
 import { readBody } from "../Domain/AnswerBody.ts"
@@ -40,7 +39,7 @@ export interface ProberOptions {
 }
 
 /**
- * Probes over node:https, which here means three things: the name is looked up once, the connection goes to the very address
+ * Probes over node:https, loaded by the first one. That means three things: the name is looked up once, the connection goes to the very address
  * that was checked (a second look-up could answer differently), and no proxy of the environment is used, which would look
  * it up by itself.
  */
@@ -133,8 +132,10 @@ const send = (
   address: string,
   { authority, version }: ProberOptions
 ): Effect.Effect<RawAnswer, ProbeError> =>
-  Effect.flatMap(Effect.clock, (clock) =>
-    Effect.async((resume) => {
+  Effect.gen(function* () {
+    const clock = yield* Effect.clock
+    const { request } = yield* Effect.promise(() => import("node:https"))
+    return yield* Effect.async<RawAnswer, ProbeError>((resume) => {
       const fail = (reason: ProbeError["reason"], detail: string) =>
         resume(Effect.fail(new ProbeError({ reason, detail: tidyMessage(detail) })))
       const family = isIP(address)
@@ -174,7 +175,7 @@ const send = (
       sent.end()
       return Effect.sync(() => sent.destroy())
     })
-  )
+  })
 
 /** The body up to the bound. A body that breaks off is as good as its beginning: the head has said that the API answers. */
 const readAtMost = (message: IncomingMessage, done: (body: Uint8Array) => void): void => {
