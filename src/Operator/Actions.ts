@@ -7,7 +7,7 @@ import {
   triggerRun
 } from "../Domain/ActionRpc.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
-import { describeInstant } from "../Domain/Schedule.ts"
+import { format } from "../Domain/Instant.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
 /** What an operator can do to a run (retry, release) or to an integration (trigger, pause, resume). */
@@ -134,7 +134,7 @@ const CONSEQUENCES: Readonly<
 const startsFrom = (notBefore: number | null): string =>
   notBefore === null
     ? "the next tick starts it"
-    : `the first tick from ${describeInstant(notBefore, "UTC")} on starts it, because until then its function may still be at work`
+    : `the first tick from ${format(notBefore)} on starts it, because until then its function may still be at work`
 
 const refusal = ({ action, id }: Action, reason: string): ActionReport => {
   const [why, fix] = REFUSALS.get(reason) ?? statusRefusal(action, reason)

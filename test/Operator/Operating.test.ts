@@ -111,7 +111,13 @@ test("actions: done, recorded with who and why; the same again is refused with t
     undo: null
   })
   expect(await doIt("release", run)).toMatchObject({ done: false, reason: "already_released" })
-  expect(await doIt("retry", run)).toMatchObject({ done: true, undo: null })
+  const from = new Date(SCENE_NOW + 5 * 60_000)
+  await acting.sql`update sync_run_log set not_before = ${from} where id = ${run}`
+  expect(await doIt("retry", run)).toMatchObject({
+    done: true,
+    changed: expect.stringContaining(`the first tick from ${from.toISOString()} on starts it`),
+    undo: null
+  })
   expect(await doIt("retry", run)).toMatchObject({
     done: false,
     why: expect.stringContaining("the run is pending")
