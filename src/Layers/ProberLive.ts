@@ -39,9 +39,9 @@ export interface ProberOptions {
 }
 
 /**
- * Probes over node:https, loaded by the first one. That means three things: the name is looked up once, the connection goes to the very address
+ * Probes over node:https, which here means three things: the name is looked up once, the connection goes to the very address
  * that was checked (a second look-up could answer differently), and no proxy of the environment is used, which would look
- * it up by itself.
+ * it up by itself. It is loaded by the first probe: most ticks send none.
  */
 export const layer = (options: ProberOptions): Layer.Layer<Prober> => {
   const { policy = publicOnly, resolve = resolveBySystem, timeoutMs = TIMEOUT_MS } = options

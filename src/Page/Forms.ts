@@ -50,9 +50,9 @@ export const integrationForms = (integration: IntegrationState, access: Access):
   return html`<div class="acts">${enabled ? html`${trigger}${isOpen && resume}${pause}` : resume}</div>`
 }
 
-const AGAIN = "One more attempt, with the same idempotency key. The next tick starts it."
-const MAYBE =
-  "It may have happened already: look in the target system first. One more attempt, with the same idempotency key, once its function must be over."
+const AGAIN = "One more attempt, with the same idempotency key."
+const NEXT = `${AGAIN} The next tick starts it.`
+const MAYBE = `It may have happened already: look in the target system first. ${AGAIN} It waits until its function must be over.`
 
 /** Running a finished run again, or letting later slots run; nothing where that cannot be, or for who may not act. */
 export const runForms = (run: RunView, access: Access): Html => {
@@ -64,7 +64,7 @@ export const runForms = (run: RunView, access: Access): Html => {
     ...common,
     action: "retry",
     word: "Retry",
-    note: isUnknown ? MAYBE : AGAIN
+    note: isUnknown ? MAYBE : NEXT
   } as const
   const release = {
     ...common,
