@@ -9,6 +9,7 @@ export interface Scenario extends Load {
 /** Contenders in the order in which they are shown; `Peers` are the ones that the targets speak of. */
 export const contenders: Readonly<Record<string, string>> = {
   http: "the invocations alone",
+  "http-own": "the same, a connection each",
   "raw-sql-bulk": "raw SQL in bulk",
   "ours-sql": "Sync Scheduler's SQL, bare",
   "ours-direct": "Sync Scheduler, direct",

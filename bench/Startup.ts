@@ -1,7 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { binaryPath } from "../test/support/binary.ts"
+import { compile } from "./Compile.ts"
 import type { Servers } from "./Servers.ts"
 
 /** Compiled as the binary is; `effect` and `query` are what an engine of these parts cannot be faster than. */
@@ -27,7 +25,6 @@ type Name = keyof typeof PROGRAMS | "help" | "ready" | "idleDirect" | "idleApi"
  */
 export const measureStartup = async (servers: Servers, times: number): Promise<Startup> => {
   const binary = await binaryPath()
-  const scratch = mkdtempSync(join(tmpdir(), "sync-scheduler-startup-"))
   const site = await servers.createSite({ gateway: true })
   try {
     const api = {
@@ -38,9 +35,9 @@ export const measureStartup = async (servers: Servers, times: number): Promise<S
     const direct = { ...api, SUPABASE_DB_URL: site.databaseUrl }
     const command = (words: Array<string>, env = {}, exit = 0): Command => ({ words, env, exit })
     const commands: Readonly<Record<Name, Command>> = {
-      hello: command([await compile("hello", scratch)]),
-      effect: command([await compile("effect", scratch)]),
-      query: command([await compile("query", scratch)], direct),
+      hello: command([await compile("hello", PROGRAMS.hello)]),
+      effect: command([await compile("effect", PROGRAMS.effect)]),
+      query: command([await compile("query", PROGRAMS.query)], direct),
       help: command([binary, "help"]),
       ready: command([binary, "ready", "--url", "http://127.0.0.1:1"], {}, 1),
       idleDirect: command([binary, "run", "-o", "json"], direct),
@@ -58,26 +55,6 @@ export const measureStartup = async (servers: Servers, times: number): Promise<S
     return took
   } finally {
     await site.close()
-    rmSync(scratch, { recursive: true, force: true })
-  }
-}
-
-/** The source lies here for a moment, because imports are looked for beside it. */
-const compile = async (name: keyof typeof PROGRAMS, directory: string): Promise<string> => {
-  const source = join(import.meta.dir, `.${name}-${process.pid}.ts`)
-  const outfile = join(directory, name)
-  writeFileSync(source, `${PROGRAMS[name]}\n`)
-  try {
-    await Bun.build({
-      entrypoints: [source],
-      format: "esm",
-      minify: true,
-      bytecode: true,
-      compile: { outfile, autoloadDotenv: false, autoloadBunfig: false }
-    })
-    return outfile
-  } finally {
-    rmSync(source, { force: true })
   }
 }
 

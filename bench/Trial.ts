@@ -1,5 +1,6 @@
 import { join } from "node:path"
 import type { SQL } from "bun"
+import { compile } from "./Compile.ts"
 import type { Servers, Site } from "./Servers.ts"
 import type { Measured, Spec } from "./Spec.ts"
 
@@ -24,6 +25,7 @@ export interface Trial {
   readonly lost: number
 }
 
+const engines: ReadonlySet<string> = new Set(["ours-direct", "ours-api"])
 const overApi: ReadonlySet<string> = new Set(["ours-api", "rest-bulk", "script"])
 
 /**
@@ -77,8 +79,19 @@ const specOf = (servers: Servers, site: Site, contender: string, load: Load): Sp
   isShared: (load.processes ?? 1) > 1
 })
 
+/** The engine as it ships, compiled; who is installed from a package, by the same Bun. */
+const programOf = async (contender: string): Promise<Array<string>> =>
+  engines.has(contender)
+    ? [
+        await compile(
+          contender,
+          `import { contender } from "./contenders/${contender}.ts"\nimport { work } from "./work.ts"\nawait work(contender)`
+        )
+      ]
+    : [process.execPath, join(import.meta.dir, "worker.ts")]
+
 const runWorker = async (spec: Spec): Promise<Measured> => {
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, "worker.ts")], {
+  const child = Bun.spawn(await programOf(spec.contender), {
     env: { ...process.env, BENCH_SPEC: JSON.stringify(spec) },
     stdout: "pipe",
     stderr: "inherit"

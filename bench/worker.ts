@@ -1,34 +1,7 @@
-import { heapStats } from "bun:jsc"
-import { readFileSync } from "node:fs"
-import type { Contender, Measured, Spec } from "./Spec.ts"
+import type { Contender } from "./Spec.ts"
+import { specOfProcess, work } from "./work.ts"
 
-// A contender in a process of its own: BENCH_SPEC in, one line of JSON out.
-const spec: Spec = JSON.parse(process.env.BENCH_SPEC ?? "")
 const { contender }: { readonly contender: Contender } = await import(
-  `./contenders/${spec.contender}.ts`
+  `./contenders/${specOfProcess().contender}.ts`
 )
-
-/** The peak of this process alone: what getrusage says begins at the parent's. */
-const peakRssMb = (): number => {
-  const status = readFileSync("/proc/self/status", "utf8")
-  return Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024
-}
-
-const { tick, close } = await contender(spec)
-const before = process.cpuUsage()
-const start = performance.now()
-const done = await tick()
-const wallMs = performance.now() - start
-const cpu = process.cpuUsage(before)
-const peak = peakRssMb()
-Bun.gc(true)
-const measured: Measured = {
-  wallMs,
-  cpuMs: (cpu.user + cpu.system) / 1000,
-  peakRssMb: peak,
-  liveHeapMb: heapStats().heapSize / 2 ** 20,
-  done: done ?? { completed: spec.jobs, lost: 0 }
-}
-console.log(JSON.stringify(measured))
-await close()
-process.exit(0)
+await work(contender)

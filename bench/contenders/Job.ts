@@ -1,7 +1,8 @@
 /** The invocation that every other contender makes. Fails unless it is answered with success. */
-export const invoke = async (functionUrl: string, id: string): Promise<void> => {
+export const invoke = async (functionUrl: string, id: string, keepalive = true): Promise<void> => {
   const response = await fetch(functionUrl, {
     method: "POST",
+    keepalive,
     headers: { "content-type": "application/json", "idempotency-key": id },
     body: JSON.stringify({ id })
   })

@@ -32,7 +32,8 @@ export const engineOver =
         Layer.provideMerge(Layer.mergeAll(mechanism(spec), config, invoker))
       )
     )
-    await runtime.runtime()
+    // Connected before the clock starts, like the others: nothing is due for an organisation that there is not.
+    await runtime.runPromise(Engine.tick({ scope: { orgId: crypto.randomUUID() } }))
     return {
       tick: async () => {
         const { completed, errors, skipped, skips } = await runtime.runPromise(Engine.tick())

@@ -1,0 +1,35 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+const directory = mkdtempSync(join(tmpdir(), "sync-scheduler-compiled-"))
+process.on("exit", () => rmSync(directory, { recursive: true, force: true }))
+const compiled = new Map<string, Promise<string>>()
+
+/** Compiles a program as the binary is, once. The source lies here for a moment, because imports are looked for beside it. */
+export const compile = (name: string, text: string): Promise<string> => {
+  const known = compiled.get(name)
+  if (known !== undefined) return known
+  const path = build(name, text)
+  compiled.set(name, path)
+  return path
+}
+
+const build = async (name: string, text: string): Promise<string> => {
+  const source = join(import.meta.dir, `.${name}-${process.pid}.ts`)
+  const outfile = join(directory, name)
+  writeFileSync(source, `${text}\n`)
+  try {
+    await Bun.build({
+      entrypoints: [source],
+      format: "esm",
+      minify: true,
+      bytecode: true,
+      splitting: true,
+      compile: { outfile, autoloadDotenv: false, autoloadBunfig: false }
+    })
+    return outfile
+  } finally {
+    rmSync(source, { force: true })
+  }
+}
