@@ -21,8 +21,8 @@ const PAGE = 100
 const HOUR_MS = 3_600_000
 
 /**
- * The SQL functions of Sync Scheduler, called in whole batches by a bare loop: what PostgreSQL needs for the run log, and nobody who
- * keeps it can be faster than. It checks nothing and would lose what is under way.
+ * The SQL functions of Sync Scheduler, called in whole batches by a bare loop, with a connection for each invocation: what the run log
+ * needs, and nobody who keeps it can be faster than. It checks nothing and would lose what is under way.
  */
 export const contender: Contender = async ({ concurrency, databaseUrl, functionUrl }) => {
   const sql = new SQL(databaseUrl, { max: 4 })
@@ -67,7 +67,7 @@ export const contender: Contender = async ({ concurrency, databaseUrl, functionU
             await Bun.sleep(1)
             continue
           }
-          await invoke(functionUrl, run.run_id)
+          await invoke(functionUrl, run.run_id, false)
           settled.push(settle(run.run_id))
         }
       }
