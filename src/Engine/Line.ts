@@ -1,6 +1,11 @@
 import { Effect, type Option } from "effect"
 import { underOwnSpan } from "../Domain/Tracing.ts"
 
+/**
+ * How much later a result is given: one turn of the event loop. What functions answered at the same time is heard first, so
+ * that their workers send the next ones before anything is recorded.
+ */
+const A_TURN_MS = 0
 /** How often those who wait are looked after. */
 const PATIENCE_MS = 1_000
 
@@ -35,7 +40,7 @@ export class Line {
       const sent = Effect.async<Option.Option<A>>((resume) => {
         const answering = Effect.matchCause(owned, {
           onFailure: (cause) => resume(Effect.failCause(cause)),
-          onSuccess: (value) => resume(Effect.succeedSome(value))
+          onSuccess: (value) => resume(Effect.delay(Effect.succeedSome(value), A_TURN_MS))
         })
         if (this.isStopped) return resume(Effect.succeedNone)
         const worker = this.idle.shift()
