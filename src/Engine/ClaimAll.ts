@@ -7,6 +7,9 @@ import type { TickContext } from "./TickContext.ts"
 
 /** How often a tick gives way to other engines; then it leaves them what it did not come to. */
 const MAX_MOVES = 200
+/** The pause after a page that another engine worked on: random, up to so long, twice as long each time in a row. */
+const PAUSE_MS = 20
+const MAX_PAUSE_MS = 320
 
 /** While runs are under way, what becomes due is looked for so often, and for so long: then the tick comes to its end. */
 const AGAIN_EVERY_MS = 15_000
@@ -31,19 +34,24 @@ export const claimAll = (opened: OpenedTick, tick: TickContext) =>
 
 /**
  * Every page of what is due. Where another engine works on the same page, it goes on elsewhere among what is due, and
- * comes back at the end for what is left, so that several engines spread over different pages.
+ * comes back at the end for what is left, so that several engines spread over different pages. Where they meet again and
+ * again, because little is left, they pause: one of them is about to have it all.
  */
 const claimPages = (first: DuePage, claiming: Claiming) =>
   Effect.gen(function* () {
     let page: DuePage = first
     let moves = 0
+    let meetings = 0
     let isLeftOver = false
     for (;;) {
       const isTaken = yield* claiming.claimPage(page, moves < MAX_MOVES)
       if (yield* claiming.isOver) return
       let cursor = page.cursor
       const slot = page.due.at(-1)?.next_run_at ?? null
+      meetings = isTaken ? meetings + 1 : 0
       if (isTaken && slot !== null) {
+        const most = Math.min(PAUSE_MS * 2 ** (meetings - 1), MAX_PAUSE_MS)
+        yield* Effect.sleep(yield* Random.nextIntBetween(0, most))
         moves += 1
         isLeftOver = true
         cursor = elsewhere(slot, yield* Random.next)

@@ -187,7 +187,7 @@ export const makeClaiming = (tick: TickContext) =>
           const lost = yield* claimBatch(slots.slice(at, at + size), now)
           at += size
           isShared ||= lost > 0
-          if (yieldToOthers && lost * 2 > size) {
+          if (yieldToOthers && lost > 0) {
             batchSize = 0
             return true
           }
