@@ -1,4 +1,4 @@
-/** The invocation that every other contender makes. Fails unless it is answered with success. */
+/** The invocation that every other contender makes, over a kept connection unless told otherwise. Fails unless it is answered with success. */
 export const invoke = async (functionUrl: string, id: string, keepalive = true): Promise<void> => {
   const response = await fetch(functionUrl, {
     method: "POST",
