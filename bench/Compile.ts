@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { CLOSED, COMPILED } from "../scripts/Compiled.ts"
 
 const directory = mkdtempSync(join(tmpdir(), "sync-scheduler-compiled-"))
 process.on("exit", () => rmSync(directory, { recursive: true, force: true }))
@@ -22,11 +23,8 @@ const build = async (name: string, text: string): Promise<string> => {
   try {
     await Bun.build({
       entrypoints: [source],
-      format: "esm",
-      minify: true,
-      bytecode: true,
-      splitting: true,
-      compile: { outfile, autoloadDotenv: false, autoloadBunfig: false }
+      ...COMPILED,
+      compile: { outfile, ...CLOSED }
     })
     return outfile
   } finally {

@@ -1,11 +1,4 @@
-import type { Contender } from "../Spec.ts"
-import { invoke, pool } from "./Job.ts"
+import { invocations } from "./Invocations.ts"
 
-/** The invocations alone: what nobody can be faster than. */
-export const contender: Contender = async ({ concurrency, functionUrl, jobs }) => ({
-  tick: async (): Promise<undefined> => {
-    const ids = Array.from({ length: jobs }, (_, n) => String(n))
-    await pool(ids, concurrency, (id) => invoke(functionUrl, id))
-  },
-  close: async () => {}
-})
+/** What nobody can be faster than. */
+export const contender = invocations(true)

@@ -21,8 +21,8 @@ const PAGE = 100
 const HOUR_MS = 3_600_000
 
 /**
- * The SQL functions of Sync Scheduler, called in whole batches by a bare loop, with a connection for each invocation: what the run log
- * needs, and nobody who keeps it can be faster than. It checks nothing and would lose what is under way.
+ * The SQL functions of Sync Scheduler, called in whole batches by a bare loop, with a connection for each invocation: a measure of
+ * what the run log itself costs. It checks nothing and would lose what is under way.
  */
 export const contender: Contender = async ({ concurrency, databaseUrl, functionUrl }) => {
   const sql = new SQL(databaseUrl, { max: 4 })

@@ -1,0 +1,13 @@
+import type { Contender } from "../Spec.ts"
+import { invoke, pool } from "./Job.ts"
+
+/** The invocations alone, over kept connections or one each. */
+export const invocations =
+  (keepalive: boolean): Contender =>
+  async ({ concurrency, functionUrl, jobs }) => ({
+    tick: async (): Promise<undefined> => {
+      const ids = Array.from({ length: jobs }, (_, n) => String(n))
+      await pool(ids, concurrency, (id) => invoke(functionUrl, id, keepalive))
+    },
+    close: async () => {}
+  })
