@@ -44,6 +44,7 @@ const codes: Readonly<Record<string, readonly [Reason, string]>> = {
   "42501": ["Refused", "the key or role may not do this, use the secret (service_role) key"],
   "42883": ["Missing", "a function is not there, or takes other arguments"],
   "42P01": ["Missing", "a table is not there"],
+  "55000": ["NotExecuted", "the database accepts no connections for now"],
   "55P03": ["NotExecuted", "a lock was not available in time"],
   "57014": ["NotExecuted", "cancelled, or stopped by statement_timeout, and rolled back"],
   "57P03": ["NotExecuted", "the database is starting or stopping"]

@@ -5,7 +5,7 @@ import { tickError } from "../../src/Domain/Tally.ts"
 
 const table: Readonly<Record<string, ReadonlyArray<string>>> = {
   NotExecuted: [
-    ...["PGRST000", "PGRST002", "PGRST003", "08001", "08004", "25006", "26000", "57P03"],
+    ...["PGRST000", "PGRST002", "PGRST003", "08001", "08004", "25006", "26000", "57P03", "55000"],
     ...["40001", "40P01", "55P03", "57014", "53000", "53100", "53200", "53300", "53400"]
   ],
   Ambiguous: [

@@ -124,3 +124,29 @@ const closedUrl = async (): Promise<string> => {
   await server.stop(true)
   return origin
 }
+
+test.concurrent("the database takes no connections for a while: what functions answered meanwhile is recorded then", async () => {
+  const project = await startProject()
+  const mayAnswer = Promise.withResolvers<void>()
+  project.functions.behave(() => until(mayAnswer.promise, ok()))
+  await project.seedDue(2)
+  const engine = await startEngine({
+    ...project.environment,
+    SUPABASE_DB_URL: project.database.url
+  })
+  await project.functions.arrived(2)
+  await project.sql.close()
+  const { pathname } = new URL(project.database.url)
+  const name = pathname.slice(1)
+  const elsewhere = new URL(project.database.adminUrl)
+  elsewhere.pathname = "/postgres"
+  const admin = connect(elsewhere.href, { max: 1 })
+  await admin.unsafe(`alter database "${name}" with allow_connections false`)
+  await admin`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${name}`
+  mayAnswer.resolve()
+  await Bun.sleep(1_500)
+  await admin.unsafe(`alter database "${name}" with allow_connections true`)
+  expect(await engine.exited).toMatchObject({ code: 0, summary: { completed: 2, errors: [] } })
+  await admin.close()
+  await project.close()
+}, 90_000)
