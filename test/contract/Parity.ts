@@ -19,28 +19,28 @@ end
 $$;
 create trigger parity_run_id before insert on public.sync_run_log for each row execute function public.parity_run_id();
 
-create function public.parity_rows() returns jsonb language sql stable as $$
-  select jsonb_build_object(
-    'integrations', (select coalesce(jsonb_agg(to_jsonb(i) order by i.id), '[]') from public.organization_integrations i),
-    'runs', (select coalesce(jsonb_agg(to_jsonb(r) order by r.id), '[]') from public.sync_run_log r),
-    'ranges', (select coalesce(jsonb_agg(to_jsonb(s) order by s.id), '[]') from public.sync_skipped_range s),
-    'events', (select coalesce(jsonb_agg(to_jsonb(e) order by e.id), '[]') from public.sync_run_event e),
-    'health', (select coalesce(jsonb_agg(to_jsonb(h) order by h.provider, h.host), '[]') from public.integration_health h),
-    'incidents', (select coalesce(jsonb_agg(to_jsonb(n) order by n.kind, n.subject, n.id), '[]') from public.sync_incident n))
+create function public.parity_rows() returns json language sql stable as $$
+  select json_build_object(
+    'integrations', (select coalesce(json_agg(i order by i.id), '[]') from public.organization_integrations i),
+    'runs', (select coalesce(json_agg(r order by r.id), '[]') from public.sync_run_log r),
+    'ranges', (select coalesce(json_agg(s order by s.id), '[]') from public.sync_skipped_range s),
+    'events', (select coalesce(json_agg(e order by e.id), '[]') from public.sync_run_event e),
+    'health', (select coalesce(json_agg(h order by h.provider, h.host), '[]') from public.integration_health h),
+    'incidents', (select coalesce(json_agg(n order by n.kind, n.subject, n.id), '[]') from public.sync_incident n))
 $$;
 
-create function public.parity_step(p_now text, p_sql text) returns jsonb language plpgsql as $$
+create function public.parity_step(p_now text, p_sql text) returns json language plpgsql as $$
 declare
   v_answer jsonb;
+  v_raised text;
 begin
   perform set_config('parity.now', p_now, false);
   begin
     execute p_sql into v_answer;
-    v_answer := jsonb_build_object('answer', v_answer);
   exception when others then
-    v_answer := jsonb_build_object('raised', sqlerrm);
+    v_raised := sqlerrm;
   end;
-  return v_answer || jsonb_build_object('rows', public.parity_rows());
+  return json_build_object('answer', v_answer, 'raised', v_raised, 'rows', public.parity_rows());
 end
 $$;`
 
@@ -191,9 +191,9 @@ export class Parity {
     const rows: ReadonlyArray<{ step: unknown }> = await this
       .sql`select public.parity_step(${iso(this.now)}, ${text}) as step`
     const first = rows[0]?.step
-    const result: { answer?: unknown; raised?: string; rows: Tables } =
+    const result: { answer: unknown; raised: string | null; rows: Tables } =
       typeof first === "string" ? JSON.parse(first) : (first as never)
-    const answer = result.raised === undefined ? result.answer : { raised: true }
+    const answer = result.raised === null ? result.answer : { raised: true }
     return { answer, tables: result.rows }
   }
 

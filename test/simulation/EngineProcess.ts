@@ -1,4 +1,4 @@
-import { type Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { EngineConfig, type EngineSettings } from "../../src/Config.ts"
 import type { Summary } from "../../src/Domain/Summary.ts"
 import * as Engine from "../../src/Engine.ts"
@@ -81,14 +81,12 @@ export class EngineProcess {
           "20 millis"
         )
     })
+    const ports = Context.make(EngineConfig, settings).pipe(
+      Context.add(Supabase, supabase),
+      Context.add(Invoker, invoker)
+    )
     const layer = Layer.mergeAll(LockLive.layer, LedgerLive.layer).pipe(
-      Layer.provideMerge(
-        Layer.mergeAll(
-          Layer.succeed(EngineConfig, settings),
-          Layer.succeed(Supabase, supabase),
-          Layer.succeed(Invoker, invoker)
-        )
-      )
+      Layer.provideMerge(Layer.succeedContext(ports))
     )
     this.built = this.process.fork(
       Effect.flatMap(Scope.make(), (scope) => Layer.buildWithScope(layer, scope))

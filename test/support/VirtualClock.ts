@@ -1,4 +1,16 @@
-import { Clock, Duration, Effect, Logger, LogLevel, Random, Runtime, type Scheduler } from "effect"
+import {
+  Clock,
+  Context,
+  DefaultServices,
+  Duration,
+  Effect,
+  type Fiber,
+  FiberRef,
+  LogLevel,
+  Random,
+  Runtime,
+  type Scheduler
+} from "effect"
 import { Token } from "../../src/Domain/Token.ts"
 
 interface Event {
@@ -71,6 +83,12 @@ export class VirtualClock {
   }
 }
 
+/** Without logs and spans. */
+const silent = Runtime.defaultRuntime.pipe(
+  Runtime.setFiberRef(FiberRef.currentMinimumLogLevel, LogLevel.None),
+  Runtime.setFiberRef(FiberRef.currentTracerEnabled, false)
+)
+
 /** Which of a process's clocks notices that it stood still. */
 export type FreezeSeenBy = "both" | "wall" | "monotonic"
 
@@ -84,8 +102,7 @@ export class VirtualProcess {
   private wallOffsetMs: number
   private monotonicOffsetMs = 0
   private readonly time: VirtualClock
-  private readonly random: Random.Random
-  private readonly nextToken: () => string
+  private readonly runtime: Runtime.Runtime<never>
   private readonly scheduler: Scheduler.Scheduler = {
     shouldYield: () => false,
     scheduleTask: (task) => this.time.soon(() => this.enter(task))
@@ -100,21 +117,20 @@ export class VirtualProcess {
     }
   ) {
     this.time = time
-    this.random = Random.make(options.seed)
-    this.nextToken = options.nextToken
     this.wallOffsetMs = options.wallOffsetMs ?? 0
+    const services = DefaultServices.liveServices.pipe(
+      Context.add(Clock.Clock, this.clock),
+      Context.add(Random.Random, Random.make(options.seed))
+    )
+    this.runtime = silent.pipe(
+      Runtime.setFiberRef(DefaultServices.currentServices, services),
+      Runtime.provideService(Token, { next: options.nextToken })
+    )
   }
 
   /** Runs an effect in this process: its clock, its random source, its tokens; without logs and spans. */
-  fork<A, E>(effect: Effect.Effect<A, E>) {
-    const inside = effect.pipe(
-      Effect.withClock(this.clock),
-      Effect.withRandom(this.random),
-      Effect.provideService(Token, { next: this.nextToken }),
-      Effect.withTracerEnabled(false),
-      Logger.withMinimumLogLevel(LogLevel.None)
-    )
-    return Runtime.runFork(Runtime.defaultRuntime)(inside, { scheduler: this.scheduler })
+  fork<A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> {
+    return Runtime.runFork(this.runtime)(effect, { scheduler: this.scheduler })
   }
 
   /** Something reaches the process: at once, when it stands still after that, when it is dead never. */
