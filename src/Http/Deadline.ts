@@ -12,17 +12,17 @@ export const asyncWithin = <A, E>(options: {
 }): Effect.Effect<A, E> =>
   Effect.clockWith((clock) =>
     Effect.async<A, E>((resume) => {
-      const deadlines = deadlinesOf(clock, options.ms)
-      const deadline = deadlines.set(() => {
+      const deadlines = deadlinesOf(clock)
+      const lift = deadlines.set(options.ms, () => {
         end()
         resume(options.onTimeout())
       })
       const end = options.begin((result) => {
-        deadlines.lift(deadline)
+        lift()
         resume(result)
       })
       return Effect.sync(() => {
-        deadlines.lift(deadline)
+        lift()
         end()
       })
     })
@@ -34,51 +34,79 @@ interface Deadline {
   readonly expire: () => void
 }
 
-/** Deadlines of one length: the first that was set is the first to pass, so one sleeping fiber watches all of them. */
+/**
+ * What is pending by one clock. Of one length the first that was set is the first to pass, and a fiber sleeps until the
+ * first of all: it is woken only for an earlier one, not for each that comes and goes.
+ */
 class Deadlines {
-  private readonly pending = new Set<Deadline>()
+  private readonly lengths = new Map<number, Set<Deadline>>()
+  private pending = 0
   private watcher: Fiber.RuntimeFiber<void> | null = null
+  private wakesAt = 0n
   private readonly clock: Clock.Clock
-  private readonly ms: number
 
-  constructor(clock: Clock.Clock, ms: number) {
+  constructor(clock: Clock.Clock) {
     this.clock = clock
-    this.ms = ms
   }
 
-  set(expire: () => void): Deadline {
-    const at = this.clock.unsafeCurrentTimeNanos() + BigInt(Math.ceil(this.ms * 1e6))
+  /** Answers what lifts it; repeating that does nothing. */
+  set(ms: number, expire: () => void): () => void {
+    const at = this.clock.unsafeCurrentTimeNanos() + BigInt(Math.ceil(ms * 1e6))
     const deadline = { at, expire }
-    this.pending.add(deadline)
-    this.watcher ??= Effect.runFork(Effect.withClock(this.watch, this.clock))
-    return deadline
+    const alike = this.lengths.get(ms) ?? new Set()
+    this.lengths.set(ms, alike.add(deadline))
+    this.pending += 1
+    if (this.watcher === null || at < this.wakesAt) this.watchUntil(at)
+    return () => {
+      if (alike.delete(deadline)) this.lifted()
+    }
   }
 
-  /** Need not be kept any more. With the last one the watch ends, so that no process waits for it. */
-  lift(deadline: Deadline): void {
-    if (!this.pending.delete(deadline) || this.pending.size > 0) return
+  private watchUntil(at: bigint): void {
+    this.watcher?.unsafeInterruptAsFork(FiberId.none)
+    this.wakesAt = at
+    this.watcher = Effect.runFork(Effect.withClock(this.watch, this.clock))
+  }
+
+  /** With the last one the watch ends, so that no process waits for it. */
+  private lifted(): void {
+    this.pending -= 1
+    if (this.pending > 0) return
     this.watcher?.unsafeInterruptAsFork(FiberId.none)
     this.watcher = null
   }
 
   private readonly watch: Effect.Effect<void> = Effect.suspend(() => {
-    const [first] = this.pending
-    if (first === undefined) return Effect.void
-    const leftNs = first.at - this.clock.unsafeCurrentTimeNanos()
+    const leftNs = this.wakesAt - this.clock.unsafeCurrentTimeNanos()
     if (leftNs > 0n) return Effect.delay(this.watch, Math.ceil(Number(leftNs) / 1e6))
-    this.lift(first)
-    first.expire()
+    const next = this.expireUntil(this.wakesAt)
+    if (next === null) return Effect.void
+    this.wakesAt = next
     return this.watch
   })
+
+  /** Those whose time has come. Answers when the next one is. */
+  private expireUntil(now: bigint): bigint | null {
+    let next: bigint | null = null
+    for (const alike of this.lengths.values()) {
+      for (const deadline of alike) {
+        if (deadline.at > now) {
+          if (next === null || deadline.at < next) next = deadline.at
+          break
+        }
+        alike.delete(deadline)
+        deadline.expire()
+        this.lifted()
+      }
+    }
+    return next
+  }
 }
 
-/** By clock, then by length; as many as there are different timeouts. */
-const known = new WeakMap<Clock.Clock, Map<number, Deadlines>>()
+const known = new WeakMap<Clock.Clock, Deadlines>()
 
-const deadlinesOf = (clock: Clock.Clock, ms: number): Deadlines => {
-  const lengths = known.get(clock) ?? new Map<number, Deadlines>()
-  known.set(clock, lengths)
-  const deadlines = lengths.get(ms) ?? new Deadlines(clock, ms)
-  lengths.set(ms, deadlines)
+const deadlinesOf = (clock: Clock.Clock): Deadlines => {
+  const deadlines = known.get(clock) ?? new Deadlines(clock)
+  known.set(clock, deadlines)
   return deadlines
 }

@@ -1,0 +1,90 @@
+import { expect, test } from "bun:test"
+import { join } from "node:path"
+import { Effect, Exit, Fiber, TestClock, TestContext } from "effect"
+import { asyncWithin } from "../../src/Http/Deadline.ts"
+
+const run = <A>(effect: Effect.Effect<A>) =>
+  Effect.runPromise(Effect.provide(effect, TestContext.TestContext))
+
+/** Something that never comes; `ended` says in which order such things were ended. */
+const never = (ms: number, ended: Array<number>) =>
+  asyncWithin<string, never>({
+    ms,
+    begin: () => () => ended.push(ms),
+    onTimeout: () => Effect.succeed(`late after ${ms}`)
+  })
+
+test("each passes at its own time, whatever came before or after it, and what it was set for is ended", async () => {
+  const ended: Array<number> = []
+  const seen = await run(
+    Effect.gen(function* () {
+      let came: Array<string> = []
+      const watch = (ms: number) =>
+        Effect.fork(Effect.map(never(ms, ended), (what) => came.push(what)))
+      // Later and earlier ones in turn: who sleeps until the first of all is woken for one that comes before it.
+      for (const ms of [30_000, 100, 155_000, 100, 5_000]) yield* watch(ms)
+      const after: Array<ReadonlyArray<string>> = []
+      for (const ms of [99, 1, 4_900, 25_000, 125_000]) {
+        yield* TestClock.adjust(ms)
+        after.push(came)
+        came = []
+      }
+      return after
+    })
+  )
+  expect(seen).toEqual([
+    [],
+    ["late after 100", "late after 100"],
+    ["late after 5000"],
+    ["late after 30000"],
+    ["late after 155000"]
+  ])
+  expect(ended).toEqual([100, 100, 5_000, 30_000, 155_000])
+})
+
+test("what is done in time or interrupted does not pass; the next one does", async () => {
+  const ended: Array<number> = []
+  const came = await run(
+    Effect.gen(function* () {
+      const atOnce = asyncWithin<string, never>({
+        ms: 1_000,
+        begin: (resume) => {
+          setTimeout(() => resume(Effect.succeed("at once")), 0)
+          return () => ended.push(0)
+        },
+        onTimeout: () => Effect.succeed("late")
+      })
+      const first = yield* atOnce
+      const interrupted = yield* Effect.fork(never(1_000, ended))
+      const next = yield* Effect.fork(never(1_500, ended))
+      yield* TestClock.adjust(500)
+      const exit = yield* Fiber.interrupt(interrupted)
+      yield* TestClock.adjust(1_000)
+      return [first, Exit.isInterrupted(exit), yield* Fiber.join(next)]
+    })
+  )
+  expect(came).toEqual(["at once", true, "late after 1500"])
+  expect(ended).toEqual([1_000, 1_500])
+})
+
+test("when the last one is over, no process waits for it", async () => {
+  const program = `
+    import { Effect } from "effect"
+    import { asyncWithin } from "./src/Http/Deadline.ts"
+    const soon = (ms) => asyncWithin({
+      ms,
+      begin: (resume) => {
+        setTimeout(() => resume(Effect.succeed(ms)), 5)
+        return () => {}
+      },
+      onTimeout: () => Effect.die("late")
+    })
+    console.log(await Effect.runPromise(Effect.all([soon(600000), soon(300000)], { concurrency: "unbounded" })))`
+  const child = Bun.spawn([process.execPath, "-e", program], {
+    cwd: join(import.meta.dir, "../.."),
+    stdout: "pipe",
+    stderr: "inherit"
+  })
+  expect(await new Response(child.stdout).json()).toEqual([600_000, 300_000])
+  expect(await child.exited).toBe(0)
+})
