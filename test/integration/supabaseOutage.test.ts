@@ -79,7 +79,8 @@ test.concurrent("PostgreSQL dies with runs in flight and stays away: exit 5, and
      select gen_random_uuid(), 'xledger', '0 0 1 1 *', now() - interval '1 minute' from generate_series(1, 30)`
   )
   await before.close()
-  const patient = { SYNC_SCHEDULER_INVOKE_TIMEOUT: "10s" }
+  // Neither takes over what the other one has claimed and is about to start: it would count to its limit.
+  const patient = { SYNC_SCHEDULER_INVOKE_TIMEOUT: "10s", SYNC_SCHEDULER_ADOPT_AFTER: "1m" }
   const limited = ["run", "-o", "json", "--limit", "5"]
   const engines = await Promise.all([
     startEngine({ ...api, ...patient }, limited),
