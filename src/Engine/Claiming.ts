@@ -17,6 +17,8 @@ const PROBE = 5
 const MAX_SHARED = 10
 /** Skipped integrations that a tick remembers, so as not to read them again. */
 const MAX_PASSED = 100_000
+/** A turn of the event loop: what was claimed asks for its start before more is claimed. */
+const A_TURN_MS = 0
 /** Integrations with more due slots that one tick works off in turn; the others go on in the next tick. */
 const MAX_BACKLOG = 1000
 
@@ -93,17 +95,21 @@ export const makeClaiming = (tick: TickContext) =>
         }
       })
 
-    /** One integration's defect must not sink the others: it becomes an error of the tick. */
-    const plan = (due: DueIntegration, now: number): ReadonlyArray<Slot> => {
-      try {
-        return [decide(due, now, tick.settings)]
-      } catch (defect) {
-        tick.tally.error({
-          code: "ENGINE_DEFECT",
-          message: `Integration ${due.integration_id}: its schedule could not be evaluated (${defect})`,
-          hint: "Check its sync_schedule and timezone, and report this as a bug."
-        })
-        return []
+    /**
+     * What is to happen to each, decided when it is asked for: the first claims need not wait for the schedules of a whole page.
+     * One integration's defect must not sink the others: it becomes an error of the tick.
+     */
+    const plan = function* (page: ReadonlyArray<DueIntegration>, now: number): Generator<Slot> {
+      for (const due of page) {
+        try {
+          yield decide(due, now, tick.settings)
+        } catch (defect) {
+          tick.tally.error({
+            code: "ENGINE_DEFECT",
+            message: `Integration ${due.integration_id}: its schedule could not be evaluated (${defect})`,
+            hint: "Check its sync_schedule and timezone, and report this as a bug."
+          })
+        }
       }
     }
 
@@ -174,18 +180,21 @@ export const makeClaiming = (tick: TickContext) =>
      * Claims in batches, a little ahead of the starts; more at a time while those wait for claims. With `yieldToOthers` it
      * stops where another engine works off the same slots, and answers that it did.
      */
-    const claimSlots = (slots: ReadonlyArray<Slot>, now: number, yieldToOthers = false) =>
+    const claimSlots = (slots: Iterable<Slot>, now: number, yieldToOthers = false) =>
       Effect.gen(function* () {
         const { claimed, places } = tick
-        for (let at = 0; at < slots.length; ) {
+        const planned = slots[Symbol.iterator]()
+        for (let next = planned.next(); !next.done; ) {
           yield* untilWanted
           if (yield* isOver) return false
           const { claimAhead } = places
           if (isShared) batchSize = Math.min(Math.max(batchSize, PROBE), MAX_SHARED)
           else batchSize = claimed.size === 0 ? Math.max(batchSize * 2, claimAhead) : claimAhead
           const size = Math.min(batchSize, MAX_BATCH, tick.limit - offered)
-          const lost = yield* claimBatch(slots.slice(at, at + size), now)
-          at += size
+          const batch: Array<Slot> = []
+          for (; batch.length < size && !next.done; next = planned.next()) batch.push(next.value)
+          const lost = yield* claimBatch(batch, now)
+          yield* Effect.sleep(A_TURN_MS)
           isShared ||= lost > 0
           if (yieldToOthers && lost > 0) {
             batchSize = 0
@@ -202,8 +211,7 @@ export const makeClaiming = (tick: TickContext) =>
         const unseen = page.due.filter(
           ({ integration_id: id }) => !passed.has(id) && !backlog.has(id)
         )
-        const planned = unseen.flatMap((due) => plan(due, page.now))
-        return yield* claimSlots(planned, page.now, yieldToOthers)
+        return yield* claimSlots(plan(unseen, page.now), page.now, yieldToOthers)
       })
 
     /** Integrations of the backlog whose run is over, as soon as there is one. */
