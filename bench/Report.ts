@@ -111,10 +111,11 @@ export const textOf = ({ fleet, machine, rows, startup, ticks }: Results): strin
     ])
   ])}`
   const fleetText = `Engines that share one project (direct, concurrency 5 each)\n${columns([
-    ["processes", "jobs", "jobs/s", "lost claims", "CPU ms/job", "PostgreSQL ms/job"],
+    ["processes", "jobs", "each", "jobs/s", "lost claims", "CPU ms/job", "PostgreSQL ms/job"],
     ...fleet.map((row) => [
       String(row.scenario.processes ?? 1),
       row.scenario.jobs.toLocaleString("en"),
+      `${row.scenario.latencyMs} ms`,
       fixed(jobsPerSecond(row), 0),
       `${fixed((100 * of(row, (t) => t.lost)) / row.scenario.jobs, 1)} %`,
       fixed(of(row, (t) => t.cpuMs) / row.scenario.jobs, 3),

@@ -109,7 +109,7 @@ export const seed = async (sql: SQL, { jobs, idle = 0 }: Pick<Load, "jobs" | "id
   ] as const) {
     await sql.unsafe(
       `insert into organization_integrations (org_id, integration_type, sync_schedule, next_run_at)
-       select gen_random_uuid(), 'xledger', '0 * * * *', date_trunc('milliseconds', ${due})
+       select gen_random_uuid(), 'xledger', '0 2 * * *', date_trunc('milliseconds', ${due})
          from generate_series(1, ${count})`
     )
   }

@@ -50,13 +50,13 @@ const compare = async (
   )
 }
 
-const load = (jobs: number, idle: number, processes = 1): Scenario => ({
-  name: `${jobs} due, ${idle} not, ${processes} processes`,
+const load = (jobs: number, idle: number, processes = 1, latencyMs = 0): Scenario => ({
+  name: `${jobs} x ${latencyMs} ms due, ${idle} not, ${processes} processes`,
   title: "",
   jobs,
   idle,
   processes,
-  latencyMs: 0,
+  latencyMs,
   concurrency: 5
 })
 
@@ -71,8 +71,11 @@ const ticks = await compare(
   ["ours-direct"]
 )
 const shared = isQuick ? 500 : 10_000
+// Of empty jobs one engine fills the machine; of others several have room to grow.
 const fleet = await compare(
-  [1, 2, 4].map((processes) => load(shared, 0, processes)),
+  [10, 0].flatMap((latencyMs) =>
+    [1, 2, 4].map((processes) => load(shared, 0, processes, latencyMs))
+  ),
   ["ours-direct"]
 )
 const machine = {

@@ -189,7 +189,10 @@ export const makeClaiming = (tick: TickContext) =>
           if (yield* isOver) return false
           const { claimAhead } = places
           if (isShared) batchSize = Math.min(Math.max(batchSize, PROBE), MAX_SHARED)
-          else batchSize = claimed.size === 0 ? Math.max(batchSize * 2, claimAhead) : claimAhead
+          else {
+            const twice = Math.max(batchSize * 2, tick.settings.concurrency)
+            batchSize = claimed.size === 0 ? twice : Math.min(twice, claimAhead)
+          }
           const size = Math.min(batchSize, MAX_BATCH, tick.limit - offered)
           const batch: Array<Slot> = []
           for (; batch.length < size && !next.done; next = planned.next()) batch.push(next.value)
