@@ -54,7 +54,7 @@ const claimPages = (first: DuePage, claiming: Claiming) =>
         yield* Effect.sleep(yield* Random.nextIntBetween(0, most))
         moves += 1
         isLeftOver = true
-        cursor = elsewhere(slot, yield* Random.next)
+        cursor = yield* claiming.beyond(elsewhere(slot, yield* Random.next))
       } else if (cursor === null) {
         if (!isLeftOver) return
         isLeftOver = false

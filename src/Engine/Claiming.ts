@@ -76,6 +76,13 @@ export const makeClaiming = (tick: TickContext) =>
         return yield* read(cursor, batchSize)
       })
 
+    /**
+     * A page further on than a cursor, where there is that much: what is due after any place begins where another engine
+     * has come to, most of the time, because what lies before it is claimed.
+     */
+    const beyond = (cursor: string) =>
+      Effect.map(read(cursor, MAX_BATCH), (page) => page?.cursor ?? cursor)
+
     /** Runs that wait in the ledger: retries, and claims whose engine is gone. */
     const adopt = (opened: OpenedTick) =>
       Effect.gen(function* () {
@@ -242,6 +249,7 @@ export const makeClaiming = (tick: TickContext) =>
       hasBacklog,
       takeReady,
       readPage,
+      beyond,
       isOver,
       fail
     }
