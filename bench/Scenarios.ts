@@ -23,7 +23,7 @@ export const contenders: Readonly<Record<string, string>> = {
 }
 
 export const scenarios = (isQuick: boolean): ReadonlyArray<Scenario> => {
-  const part = isQuick ? 0.1 : 1
+  const part = isQuick ? 0.05 : 1
   const scenario = (jobs: number, latencyMs: number, concurrency: number): Scenario => {
     const count = Math.ceil(jobs * part)
     const kind = latencyMs === 0 ? "empty" : `${latencyMs} ms`
