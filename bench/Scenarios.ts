@@ -12,6 +12,7 @@ export const contenders: Readonly<Record<string, string>> = {
   "http-own": "the same, a connection each",
   "raw-sql-bulk": "raw SQL in bulk",
   "ours-sql": "Sync Scheduler's SQL, bare",
+  "ours-effect": "the same from bare Effect",
   "ours-direct": "Sync Scheduler, direct",
   "pg-boss-seq": "pg-boss, 10 per worker",
   "pg-boss-wave": "pg-boss, in waves",

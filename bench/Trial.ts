@@ -25,7 +25,7 @@ export interface Trial {
   readonly lost: number
 }
 
-const engines: ReadonlySet<string> = new Set(["ours-direct", "ours-api"])
+const engines: ReadonlySet<string> = new Set(["ours-direct", "ours-api", "ours-effect"])
 const overApi: ReadonlySet<string> = new Set(["ours-api", "rest-bulk", "script"])
 
 /**
@@ -79,7 +79,7 @@ const specOf = (servers: Servers, site: Site, contender: string, load: Load): Sp
   isShared: (load.processes ?? 1) > 1
 })
 
-/** The engine as it ships, compiled; who is installed from a package, by the same Bun. */
+/** The engine as it ships, compiled, and what it is measured against; who is installed from a package, by the same Bun. */
 const programOf = async (contender: string): Promise<Array<string>> =>
   engines.has(contender)
     ? [

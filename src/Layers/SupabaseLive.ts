@@ -14,6 +14,7 @@ import {
 import { isBearer, keyKind, mayBeService } from "../Domain/SupabaseKey.ts"
 import { traced } from "../Domain/Tracing.ts"
 import { fetchWithin } from "../Http/BoundedFetch.ts"
+import { asyncWithin } from "../Http/Deadline.ts"
 import { explainRejection } from "../Http/FetchFailure.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
@@ -82,22 +83,27 @@ const serve = (
   advice: string
 ): Supabase["Type"] => ({
   call: (rpc, args) =>
-    Effect.gen(function* () {
-      const encoded = yield* encodeArguments(rpc, args)
-      const answer = yield* Effect.tryPromise({
-        try: (signal) => send(client, rpc.name, encoded, signal),
-        catch: (thrown) => thrown
-      }).pipe(
-        // A client with throwOnError throws what others return.
-        Effect.catchAll((thrown) => Effect.succeed({ data: null, error: thrown, status: 0 })),
-        Effect.timeoutFail({
-          duration: timeoutMs,
-          onTimeout: () =>
+    Effect.flatMap(encodeArguments(rpc, args), (encoded) =>
+      asyncWithin<unknown, SupabaseError>({
+        ms: timeoutMs,
+        begin: (resume) => {
+          const end = new AbortController()
+          send(client, rpc.name, encoded, end.signal).then(
+            (answer) => resume(Effect.succeed(answer)),
+            // A client with throwOnError throws what others return.
+            (thrown) => resume(Effect.succeed({ data: null, error: thrown, status: 0 }))
+          )
+          return () => end.abort()
+        },
+        onTimeout: () =>
+          Effect.fail(
             callError(rpc, "Ambiguous", "timeout", `no whole answer within ${timeoutMs} ms`)
-        })
-      )
-      return yield* judge(rpc, answer, advice)
-    }).pipe(traced(rpc.name))
+          )
+      })
+    ).pipe(
+      Effect.flatMap((answer) => judge(rpc, answer, advice)),
+      traced(rpc.name)
+    )
 })
 
 const send = async (
