@@ -107,7 +107,11 @@ export const startServers = async (): Promise<Servers> => {
   await admin.unsafe(rolesSql(OWNER)).simple()
   await admin.unsafe(`create database project owner ${OWNER}`)
   await apply(urlOf("supabase_admin", "project"), [databaseSql(OWNER, [OWNER, "supabase_admin"])])
-  await apply(urlOf(OWNER, "project"), [...readMigrations().map(({ text }) => text), BENCH_SQL])
+  await apply(urlOf(OWNER, "project"), [
+    ...readMigrations().map(({ text }) => text),
+    BENCH_SQL,
+    "vacuum analyze"
+  ])
   const functions = await startProcess("functions.ts")
   const [row] = await admin`show server_version`
   let sites = 0

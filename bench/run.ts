@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { parseArgs } from "node:util"
 import { chartOf } from "./Chart.ts"
 import { type Row, scoreOf, textOf } from "./Report.ts"
-import { contenders, type Scenario, scenarios } from "./Scenarios.ts"
+import { contenders, quickContenders, type Scenario, scenarios } from "./Scenarios.ts"
 import { startServers } from "./Servers.ts"
 import { measureStartup } from "./Startup.ts"
 import { runTrial, type Trial } from "./Trial.ts"
@@ -19,7 +19,7 @@ const { values } = parseArgs({
 })
 const isQuick = values.quick
 const repetitions = isQuick ? 1 : Number(values.repetitions)
-const chosen = values.only?.split(",") ?? Object.keys(contenders)
+const chosen = values.only?.split(",") ?? (isQuick ? quickContenders : Object.keys(contenders))
 const results = join(import.meta.dir, "results")
 const note = (line: string) => process.stderr.write(`${line}\n`)
 

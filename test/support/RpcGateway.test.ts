@@ -24,7 +24,6 @@ create function fail(p_code text) returns void language plpgsql as $$
   begin raise exception 'message of %', p_code using errcode = p_code, detail = 'the detail', hint = 'the hint'; end $$;
 create function twice(p int) returns int language sql as 'select p';
 create function twice(p int, q int = 1) returns int language sql as 'select p';
-create function my_session() returns int language sql as 'select pg_backend_pid()';
 create function secret_one() returns int language sql as 'select 1';
 revoke all on function secret_one() from public, anon, authenticated;`
 

@@ -1,4 +1,4 @@
-import { SQL } from "bun"
+import type { SQL } from "bun"
 import { type ApiKeys, type Caller, issueKeys } from "./ApiKeys.ts"
 import { ConnectionPool } from "./ConnectionPool.ts"
 import { passOn } from "./FunctionProxy.ts"
@@ -50,18 +50,20 @@ export interface RpcGateway extends ApiKeys {
 export const startGateway = async (options: GatewayOptions): Promise<RpcGateway> => {
   const { keys, sign, authenticate } = issueKeys(options)
   const faults = new GatewayFaults()
-  const poolSize = options.poolSize ?? 10
-  const sql = new SQL(options.databaseUrl, { max: poolSize })
-  const pool = new ConnectionPool(poolSize, options.poolTimeoutMs ?? 10_000)
+  const pool = new ConnectionPool({
+    databaseUrl: options.databaseUrl,
+    size: options.poolSize ?? 10,
+    timeoutMs: options.poolTimeoutMs ?? 10_000
+  })
   const known = new Map<string, ReadonlyArray<RpcFunction>>()
 
-  const lookUp = async (name: string): Promise<ReadonlyArray<RpcFunction>> => {
+  const lookUp = async (sql: SQL, name: string): Promise<ReadonlyArray<RpcFunction>> => {
     const found = known.get(name) ?? (await findFunctions(sql, name))
     if (found.length > 0) known.set(name, found)
     return found
   }
 
-  const execute = async (target: RpcFunction, call: Call): Promise<Response> => {
+  const execute = async (sql: SQL, target: RpcFunction, call: Call): Promise<Response> => {
     const body = await sql.begin(
       target.read_only ? "read only" : "read write",
       async (transaction) => {
@@ -80,17 +82,20 @@ export const startGateway = async (options: GatewayOptions): Promise<RpcGateway>
   }
 
   const answerCall = async (call: Call): Promise<Response> => {
-    const release = await pool.acquire()
-    if (release === undefined) {
+    const borrowed = await pool.acquire()
+    if (borrowed === undefined) {
       const message = "Timed out acquiring connection from connection pool."
       return errorAnswer(504, "PGRST003", message)
     }
+    const { sql, release } = borrowed
     try {
-      const candidates = await lookUp(call.fn)
+      const candidates = await lookUp(sql, call.fn)
       const fitting = candidates.filter((candidate) => accepts(candidate, call.given))
       const [target] = fitting
       if (target === undefined) return functionMissing(call.fn, call.given, candidates)
-      return fitting.length > 1 ? functionAmbiguous(call.fn, fitting) : await execute(target, call)
+      return fitting.length > 1
+        ? functionAmbiguous(call.fn, fitting)
+        : await execute(sql, target, call)
     } catch (error) {
       known.delete(call.fn)
       return sqlErrorAnswer(error, call.caller.role)
@@ -143,7 +148,7 @@ export const startGateway = async (options: GatewayOptions): Promise<RpcGateway>
   }, options.port)
   const close = async () => {
     await server.close()
-    await sql.close({ timeout: 0 })
+    await pool.close()
   }
   return { ...keys, url: server.url, faults, sign, close }
 }
