@@ -7,7 +7,10 @@ const directory = mkdtempSync(join(tmpdir(), "sync-scheduler-compiled-"))
 process.on("exit", () => rmSync(directory, { recursive: true, force: true }))
 const compiled = new Map<string, Promise<string>>()
 
-/** Compiles a program as the binary is, once. The source lies here for a moment, because imports are looked for beside it. */
+/**
+ * Compiles a program with the options of the binary, once per name. The source is written to this folder temporarily, because
+ * its imports are resolved from there.
+ */
 export const compile = (name: string, text: string): Promise<string> => {
   const known = compiled.get(name)
   if (known !== undefined) return known

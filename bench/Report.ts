@@ -2,17 +2,24 @@ import { contenders, idealMs, type Scenario } from "./Scenarios.ts"
 import type { Startup } from "./Startup.ts"
 import type { Trial } from "./Trial.ts"
 
-/** One row of results: a contender in a scenario, every repetition. */
+/** One row of the results: all repetitions of a contender in a scenario. */
 export interface Row {
   readonly scenario: Scenario
   readonly contender: string
   readonly trials: ReadonlyArray<Trial>
 }
 
+/** The machine, commit and versions of a measurement, and the load average before it. */
+export interface Circumstances {
+  readonly how: string
+  readonly load: number
+}
+
+/** The results of every measured part. */
 export interface Results {
-  readonly machine: Readonly<Record<string, string>>
+  readonly measured: Readonly<Record<string, Circumstances>>
   readonly rows: ReadonlyArray<Row>
-  readonly startup: Startup
+  readonly startup?: Startup
   readonly ticks: ReadonlyArray<Row>
   readonly fleet: ReadonlyArray<Row>
 }
@@ -24,11 +31,13 @@ export const median = (numbers: ReadonlyArray<number>): number => {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2
 }
 
-const of = (row: Row, pick: (trial: Trial) => number): number => median(row.trials.map(pick))
-const fixed = (number: number, digits: number): string => number.toFixed(digits)
-const jobsPerSecond = (row: Row): number => (1000 * row.scenario.jobs) / of(row, (t) => t.wallMs)
+/** Returns the median over a row's repetitions. */
+export const of = (row: Row, pick: (trial: Trial) => number): number => median(row.trials.map(pick))
+export const fixed = (number: number, digits: number): string => number.toFixed(digits)
+export const jobsPerSecond = (row: Row): number =>
+  (1000 * row.scenario.jobs) / of(row, (t) => t.wallMs)
 
-/** What the row is judged by: wall over ideal, or for empty jobs how many a second. */
+/** Returns the score of a row: wall time divided by the ideal, or jobs per second when the jobs take no time. */
 export const scoreOf = (row: Row): { readonly value: number; readonly shown: string } => {
   const ideal = idealMs(row.scenario)
   const value = ideal > 0 ? of(row, (t) => t.wallMs) / ideal : jobsPerSecond(row)
@@ -74,23 +83,27 @@ const comparison = (title: string, rows: ReadonlyArray<Row>): string =>
 const spread = (numbers: ReadonlyArray<number>): string =>
   `${fixed(median(numbers), 1)} ms (${fixed(Math.min(...numbers), 1)}-${fixed(Math.max(...numbers), 1)})`
 
-/** Everything as text, in the order of the targets. */
-export const textOf = ({ fleet, machine, rows, startup, ticks }: Results): string => {
+/** Formats all results as text, in the order of the targets. */
+export const textOf = ({ fleet, measured, rows, startup, ticks }: Results): string => {
   const names = [...new Set(rows.map(({ scenario }) => scenario.name))]
-  const machineLines = Object.entries(machine).map(([name, value]) => `${name}: ${value}`)
+  const circumstances = Object.entries(measured).map(
+    ([part, { how, load }]) => `${part}: ${how}; load ${load} before`
+  )
   const scenarioTexts = names.map((name) => {
     const own = rows.filter(({ scenario }) => scenario.name === name)
     return comparison(own[0]?.scenario.title ?? name, own)
   })
-  const startupText = `Start to exit, nothing due\n${columns([
-    ["a compiled hello", spread(startup.hello)],
-    ["a compiled program that loads Effect", spread(startup.effect)],
-    ["a compiled query, by Bun's driver", spread(startup.query)],
-    ["help", spread(startup.help)],
-    ["ready, nobody there", spread(startup.ready)],
-    ["the binary, direct", spread(startup.idleDirect)],
-    ["the binary, supabase-js", spread(startup.idleApi)]
-  ])}`
+  const startupText =
+    startup === undefined
+      ? ""
+      : `Start to exit, nothing due\n${columns([
+          ["a compiled hello", spread(startup.hello)],
+          ["a compiled program that loads Effect and sends one query", spread(startup.query)],
+          ["help", spread(startup.help)],
+          ["ready, no server", spread(startup.ready)],
+          ["the binary, direct", spread(startup.idleDirect)],
+          ["the binary, supabase-js", spread(startup.idleApi)]
+        ])}`
   const tickText = `A tick's cost by what is not due (direct, empty jobs)\n${columns([
     ["integrations not due", "due", "wall ms", "RSS MB", "live heap MB"],
     ...ticks.map((row) => [
@@ -122,5 +135,5 @@ export const textOf = ({ fleet, machine, rows, startup, ticks }: Results): strin
       fixed(of(row, (t) => t.postgresCpuMs) / row.scenario.jobs, 3)
     ])
   ])}`
-  return [machineLines.join("\n"), ...scenarioTexts, startupText, tickText, fleetText].join("\n\n")
+  return [circumstances.join("\n"), ...scenarioTexts, startupText, tickText, fleetText].join("\n\n")
 }

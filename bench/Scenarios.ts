@@ -1,12 +1,12 @@
 import type { Load } from "./Trial.ts"
 
-/** The same work for every contender. `idealMs`: what the invocations alone take at this concurrency. */
+/** A workload, the same for every contender. */
 export interface Scenario extends Load {
   readonly name: string
   readonly title: string
 }
 
-/** Contenders in the order in which they are shown; `Peers` are the ones that the targets speak of. */
+/** The contenders, in display order. */
 export const contenders: Readonly<Record<string, string>> = {
   http: "the invocations alone",
   "http-own": "the same, a connection each",
@@ -18,20 +18,22 @@ export const contenders: Readonly<Record<string, string>> = {
   "pg-boss-wave": "pg-boss, in waves",
   graphile: "graphile-worker, no run log",
   "graphile-history": "graphile-worker, run log",
+  dbos: "DBOS Transact",
   "rest-bulk": "bulk RPC over supabase-js",
   "ours-api": "Sync Scheduler, supabase-js",
   script: "supabase-js + p-limit"
 }
 
-/** Without the measures of what parts cost: what a quick run has time for. */
-export const quickContenders: ReadonlyArray<string> = [
+/** The contenders of the published table, without those that only measure the cost of one part. */
+export const published: ReadonlyArray<string> = [
   "http-own",
   "ours-direct",
-  "pg-boss-seq",
-  "graphile-history",
-  "rest-bulk",
   "ours-api",
-  "script"
+  "pg-boss-seq",
+  "pg-boss-wave",
+  "graphile-history",
+  "dbos",
+  "rest-bulk"
 ]
 
 export const scenarios = (isQuick: boolean): ReadonlyArray<Scenario> => {
@@ -48,6 +50,7 @@ export const scenarios = (isQuick: boolean): ReadonlyArray<Scenario> => {
     }
   }
   return [
+    scenario(250, 100, 5),
     scenario(1_000, 100, 5),
     scenario(2_000, 10, 5),
     scenario(5_000, 0, 5),
@@ -55,6 +58,6 @@ export const scenarios = (isQuick: boolean): ReadonlyArray<Scenario> => {
   ]
 }
 
-/** Wall time of the invocations alone, were everything else free. */
+/** Returns the ideal wall time in ms: that of the invocations alone. */
 export const idealMs = ({ jobs, latencyMs, concurrency }: Load): number =>
   Math.ceil(jobs / concurrency) * latencyMs

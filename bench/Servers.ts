@@ -17,11 +17,11 @@ import { findAccount, findBinaries } from "../test/support/PostgresBinaries.ts"
 import { readMigrations } from "../test/support/PostgresTemplate.ts"
 import { databaseSql, rolesSql } from "../test/support/supabaseProject.ts"
 
-/** PostgreSQL as it comes (fsync and synchronous commit on), room for many sessions. Its plan cache and all else as default. */
+/** PostgreSQL's default settings (fsync and synchronous_commit on), with a limit of 200 connections. */
 const SETTINGS = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200"]
 const OWNER = "postgres"
 
-/** The plain tables and functions that the other contenders keep their run log in. */
+/** The plain tables and functions in which the other contenders record their runs. */
 const BENCH_SQL = `
 create schema bench;
 create table bench.run (
@@ -40,7 +40,7 @@ create function public.bench_settle(p_ids uuid[]) returns jsonb language sql as 
 grant usage on schema bench to service_role;
 grant all on bench.run to service_role;`
 
-/** A database for one run, and the gateway over it. */
+/** A database for one trial, and the gateway in front of it. */
 export interface Site {
   readonly databaseUrl: string
   readonly sql: SQL
@@ -49,18 +49,18 @@ export interface Site {
   readonly close: () => Promise<void>
 }
 
-/** Everything that the contenders talk to, each in processes of its own. */
+/** The servers that the contenders use, each in its own process. */
 export interface Servers {
   readonly version: string
   readonly functionsUrl: string
-  /** CPU that PostgreSQL used so far, in milliseconds. */
+  /** The CPU time that PostgreSQL has used so far, in milliseconds. */
   readonly postgresCpuMs: () => number
-  /** A new database with Sync Scheduler's migrations and the tables of the others. */
+  /** Creates a database with Sync Scheduler's migrations and the tables of the other contenders. */
   readonly createSite: (options?: { readonly gateway: boolean }) => Promise<Site>
   readonly close: () => Promise<void>
 }
 
-/** Starts a process that prints {"url": ...}. It ends with this one. */
+/** Starts a process that prints `{"url": ...}`, and kills it when this process exits. */
 const startProcess = async (file: string, environment: Readonly<Record<string, string>> = {}) => {
   const child = Bun.spawn([process.execPath, join(import.meta.dir, file)], {
     env: { ...process.env, ...environment },
@@ -180,7 +180,7 @@ const freePort = async (): Promise<number> => {
   return typeof address === "object" && address !== null ? address.port : 0
 }
 
-/** The server's processes that live, and those that it buried. Linux only. */
+/** Returns the CPU time of the PostgreSQL server and its child processes, including ended ones, in ms. Linux only. */
 const cpuMsOf = (postmaster: number): number => {
   let ticks = 0
   for (const name of readdirSync("/proc")) {
@@ -195,7 +195,7 @@ const cpuMsOf = (postmaster: number): number => {
       if (isOurs || fields[1] === postmaster) ticks += (fields[11] ?? 0) + (fields[12] ?? 0)
       if (isOurs) ticks += (fields[13] ?? 0) + (fields[14] ?? 0)
     } catch {
-      // It ended in between: its parent has its time.
+      // The process has just ended; its CPU time is included in that of its parent.
     }
   }
   return ticks * 10

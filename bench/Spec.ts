@@ -1,38 +1,38 @@
-/** What a contender is told, as JSON in BENCH_SPEC. */
+/** The input of a contender, as JSON in BENCH_SPEC. */
 export interface Spec {
   readonly contender: string
-  /** The bench's database: Sync Scheduler's schema, and the plain tables of the other contenders. */
+  /** The benchmark's database, with Sync Scheduler's schema and the plain tables of the other contenders. */
   readonly databaseUrl: string
-  /** PostgREST's part, in a process of its own, over the same database. */
+  /** The stand-in for PostgREST: a separate process in front of the same database. */
   readonly gatewayUrl: string
   readonly secretKey: string
-  /** POST it and it answers after the scenario's latency. */
+  /** The URL of the function. A POST is answered after the scenario's latency. */
   readonly functionUrl: string
   readonly jobs: number
   readonly concurrency: number
-  /** Other engines work on the same jobs: each does a part of them. */
+  /** Whether several engines share the jobs, so that each one completes only some of them. */
   readonly isShared: boolean
 }
 
-/** What a contender reports, as one line of JSON on stdout. */
+/** The measurements of a contender, printed as one line of JSON on stdout. */
 export interface Measured {
-  /** From the start of the tick to the last outcome recorded. Connections and first requests are outside. */
+  /** The time from the start of the tick to the last recorded outcome, in ms, without connecting and the first requests. */
   readonly wallMs: number
-  /** Of the contender's own process, user and system, within `wallMs`. */
+  /** The user and system CPU time of the contender's own process during `wallMs`. */
   readonly cpuMs: number
   readonly peakRssMb: number
-  /** What is left of the heap after the tick, once everything that nobody holds was collected. */
+  /** The heap after the tick and a full garbage collection. */
   readonly liveHeapMb: number
   readonly done: Done
 }
 
-/** Jobs done, and claims that another engine was faster with. */
+/** The number of completed jobs, and of claims that another engine won. */
 export interface Done {
   readonly completed: number
   readonly lost: number
 }
 
-/** A contender: gets ready, and answers what is to be measured. */
+/** A contender: connects, and returns the functions to measure and to close. */
 export type Contender = (spec: Spec) => Promise<{
   readonly tick: () => Promise<Done | undefined>
   readonly close: () => Promise<void>

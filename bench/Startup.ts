@@ -2,11 +2,16 @@ import { binaryPath } from "../test/support/binary.ts"
 import { compile } from "./Compile.ts"
 import type { Servers } from "./Servers.ts"
 
-/** Compiled as the binary is; `effect` and `query` are what an engine of these parts cannot be faster than. */
+/**
+ * Programs compiled like the binary. `query` loads Effect and sends one query, which is the minimum for an engine of these
+ * parts.
+ */
 const PROGRAMS = {
   hello: 'console.log("hello")',
-  effect: 'import { Effect } from "effect"\nawait Effect.runPromise(Effect.log("hello"))',
-  query: "await new Bun.SQL(process.env.SUPABASE_DB_URL, { max: 1 })`select 1`\nprocess.exit(0)"
+  query: `import { Effect } from "effect"
+    const sql = new Bun.SQL(process.env.SUPABASE_DB_URL, { max: 1 })
+    await Effect.runPromise(Effect.flatMap(Effect.promise(() => sql\`select 1 as one\`), (rows) => Effect.log(rows)))
+    process.exit(0)`
 } as const
 
 interface Command {
@@ -15,13 +20,13 @@ interface Command {
   readonly exit: number
 }
 
-/** Start to exit, in milliseconds, each of `times` in turn. */
+/** Durations from start to exit, in ms, with one entry per repetition. */
 export type Startup = Readonly<Record<Name, ReadonlyArray<number>>>
 type Name = keyof typeof PROGRAMS | "help" | "ready" | "idleDirect" | "idleApi"
 
 /**
- * The binary that ships: with nothing due; `help`, which must be there within 50 ms; `ready` against nobody, which answers without
- * loading Effect. Beside it compiled programs that do next to nothing.
+ * Measures the released binary: a tick with nothing due, `help` (limit: 50 ms), and `ready` without a server, which answers
+ * without loading Effect. Also measures compiled programs that do almost nothing, for comparison.
  */
 export const measureStartup = async (servers: Servers, times: number): Promise<Startup> => {
   const binary = await binaryPath()
@@ -36,7 +41,6 @@ export const measureStartup = async (servers: Servers, times: number): Promise<S
     const command = (words: Array<string>, env = {}, exit = 0): Command => ({ words, env, exit })
     const commands: Readonly<Record<Name, Command>> = {
       hello: command([await compile("hello", PROGRAMS.hello)]),
-      effect: command([await compile("effect", PROGRAMS.effect)]),
       query: command([await compile("query", PROGRAMS.query)], direct),
       help: command([binary, "help"]),
       ready: command([binary, "ready", "--url", "http://127.0.0.1:1"], {}, 1),
@@ -44,10 +48,10 @@ export const measureStartup = async (servers: Servers, times: number): Promise<S
       idleApi: command([binary, "run", "-o", "json"], api)
     }
     const took: Record<Name, Array<number>> = {
-      ...{ hello: [], effect: [], query: [], help: [], ready: [], idleDirect: [], idleApi: [] }
+      ...{ hello: [], query: [], help: [], ready: [], idleDirect: [], idleApi: [] }
     }
     const names = Object.keys(took) as ReadonlyArray<Name>
-    // The first of each reads the file from disk.
+    // The first start of each program reads its file from disk and is not measured.
     for (const name of names) await startToExit(commands[name])
     for (let n = 0; n < times; n++) {
       for (const name of names) took[name].push(await startToExit(commands[name]))

@@ -4,7 +4,7 @@ import { compile } from "./Compile.ts"
 import type { Servers, Site } from "./Servers.ts"
 import type { Measured, Spec } from "./Spec.ts"
 
-/** What is to be done. `idle`: integrations besides the due ones. */
+/** The workload of a trial. `idle`: the number of integrations that are not due. */
 export interface Load {
   readonly jobs: number
   readonly latencyMs: number
@@ -14,14 +14,14 @@ export interface Load {
 }
 
 export interface Trial {
-  /** Of all processes: the longest wall, the sum of CPU, the highest peak and heap. */
+  /** Across all processes: the longest wall time, the sum of CPU times, and the highest peak memory and heap. */
   readonly wallMs: number
   readonly cpuMs: number
   readonly peakRssMb: number
   readonly liveHeapMb: number
   readonly postgresCpuMs: number
   readonly peakInFlight: number
-  /** Claims that another engine was faster with. */
+  /** Claims that another engine won. */
   readonly lost: number
 }
 
@@ -29,8 +29,8 @@ const engines: ReadonlySet<string> = new Set(["ours-direct", "ours-api", "ours-e
 const overApi: ReadonlySet<string> = new Set(["ours-api", "rest-bulk", "script"])
 
 /**
- * One contender once, on a database of its own, in processes of its own. Fails unless every job was called exactly once,
- * and never more at a time than allowed.
+ * Runs one contender once, on its own database and in its own processes. Fails unless every job was invoked exactly once and
+ * the concurrency limit was never exceeded.
  */
 export const runTrial = async (servers: Servers, contender: string, load: Load): Promise<Trial> => {
   const site = await servers.createSite({ gateway: overApi.has(contender) })
@@ -45,10 +45,13 @@ export const runTrial = async (servers: Servers, contender: string, load: Load):
     )
     const postgresCpuMs = servers.postgresCpuMs() - before
     const stats = await fetch(statsUrl)
-    const seen: { readonly calls: number; readonly peak: number } = await stats.json()
+    const seen: { readonly calls: number; readonly runs: number; readonly peak: number } =
+      await stats.json()
     const completed = measured.reduce((sum, { done }) => sum + done.completed, 0)
-    if (seen.calls !== load.jobs || completed !== load.jobs) {
-      throw new Error(`${contender}: ${seen.calls} calls and ${completed} outcomes`)
+    if ([seen.calls, seen.runs, completed].some((count) => count !== load.jobs)) {
+      throw new Error(
+        `${contender}: ${seen.calls} calls for ${seen.runs} runs, and ${completed} outcomes`
+      )
     }
     if (seen.peak > load.concurrency * processes) {
       throw new Error(`${contender}: ${seen.peak} calls in flight`)
@@ -78,7 +81,7 @@ const specOf = (servers: Servers, site: Site, contender: string, load: Load): Sp
   isShared: (load.processes ?? 1) > 1
 })
 
-/** The engine as it ships, compiled, and what it is measured against; who is installed from a package, by the same Bun. */
+/** Returns the command of a contender: the compiled engine or reference, or a package that the same Bun runs. */
 const programOf = async (contender: string): Promise<Array<string>> =>
   engines.has(contender)
     ? [
@@ -100,7 +103,7 @@ const runWorker = async (spec: Spec): Promise<Measured> => {
   return JSON.parse(output)
 }
 
-/** Integrations that are due since this moment, and others that are due tomorrow, vacuumed as they are sooner or later. */
+/** Inserts integrations that are due now and others that are due tomorrow, then vacuums the tables. */
 export const seed = async (sql: SQL, { jobs, idle = 0 }: Pick<Load, "jobs" | "idle">) => {
   for (const [count, due] of [
     [jobs, "now()"],

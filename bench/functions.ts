@@ -1,5 +1,6 @@
-// The functions, in a process of their own: POST /functions/v1/sleep-<ms> answers {"success": true} after so long.
+// The functions, in a separate process: POST /functions/v1/sleep-<ms> answers {"success": true} after that many milliseconds.
 let calls = 0
+const runs = new Set<string>()
 let inFlight = 0
 let peak = 0
 
@@ -10,12 +11,14 @@ const server = Bun.serve({
   fetch: async (request) => {
     const { pathname } = new URL(request.url)
     if (pathname === "/stats") {
-      const stats = { calls, peak }
+      const stats = { calls, runs: runs.size, peak }
       calls = 0
+      runs.clear()
       peak = 0
       return Response.json(stats)
     }
     calls += 1
+    runs.add(request.headers.get("idempotency-key") ?? "")
     inFlight += 1
     if (inFlight > peak) peak = inFlight
     await request.json()

@@ -1,8 +1,8 @@
 /**
- * How long the page of a thousand integrations takes to render and how large it is: `bun bench/page.ts`. Only the rendering,
- * without the database, in milliseconds of processor time: the median of fifty, after ten to warm up.
+ * Measures how long the page of a thousand integrations takes to render, and how large it is: `bun bench/page.ts`. Measures
+ * the rendering alone, without the database, in milliseconds of CPU time: the median of 50 renderings, after ten to warm up.
  */
-import { overviewPage } from "../src/Page/OverviewPage.ts"
+import { overviewPage } from "../src/Server/Pages/OverviewPage.ts"
 import {
   frame,
   HOUR,
@@ -11,7 +11,7 @@ import {
   NOW,
   overviewOf,
   uuid
-} from "../test/Page/Fixtures.ts"
+} from "../test/Server/Pages/Fixtures.ts"
 
 const integrations = Array.from({ length: 1_000 }, (_, n) =>
   integrationOf(n, {

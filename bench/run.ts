@@ -1,53 +1,67 @@
-import { mkdirSync, writeFileSync } from "node:fs"
-import { cpus, release, totalmem } from "node:os"
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { cpus, loadavg, totalmem } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
-import { chartOf } from "./Chart.ts"
-import { type Row, scoreOf, textOf } from "./Report.ts"
-import { contenders, quickContenders, type Scenario, scenarios } from "./Scenarios.ts"
-import { startServers } from "./Servers.ts"
+import { type Circumstances, type Results, type Row, textOf } from "./Report.ts"
+import { contenders, published, type Scenario, scenarios } from "./Scenarios.ts"
+import { type Servers, startServers } from "./Servers.ts"
 import { measureStartup } from "./Startup.ts"
+import { tableOf } from "./Table.ts"
 import { runTrial, type Trial } from "./Trial.ts"
 
-// `bun run bench`: the same work by Sync Scheduler and by what one would use instead, side by side in one run.
+const USAGE = `bun run bench [options]: the same work by Sync Scheduler and its alternatives, in one run
+
+  --parts <names>        Only these, separated by commas: ${scenarios(false)
+    .map(({ name }) => name)
+    .join(", ")}, startup, ticks, fleet
+  --only <contenders>    Only these, separated by commas, or "all": ${Object.keys(contenders).join(", ")}
+  --repetitions <n>      3 by default; figures are medians
+  --quick                A twentieth of the jobs, once
+  --publish              Measure nothing; write the stored results into docs/benchmarks.md
+
+Each part replaces its figures in bench/results/latest.json, so the parts can be measured one by one.`
+
 const { values } = parseArgs({
   options: {
-    quick: { type: "boolean", default: false },
+    parts: { type: "string" },
+    only: { type: "string" },
     repetitions: { type: "string", default: "3" },
-    only: { type: "string" }
+    quick: { type: "boolean", default: false },
+    publish: { type: "boolean", default: false },
+    help: { type: "boolean", default: false }
   }
 })
 const isQuick = values.quick
 const repetitions = isQuick ? 1 : Number(values.repetitions)
-const chosen = values.only?.split(",") ?? (isQuick ? quickContenders : Object.keys(contenders))
-const results = join(import.meta.dir, "results")
-const note = (line: string) => process.stderr.write(`${line}\n`)
+const chosen =
+  values.only === "all" ? Object.keys(contenders) : (values.only?.split(",") ?? published)
+const isWanted = (part: string) => values.parts?.split(",").includes(part) ?? true
 
-const servers = await startServers()
+const directory = join(import.meta.dir, "results")
+const name = isQuick ? "quick" : "latest"
+const file = join(directory, `${name}.json`)
+const readResults = (): Results =>
+  existsSync(file)
+    ? JSON.parse(readFileSync(file, "utf8"))
+    : { measured: {}, rows: [], ticks: [], fleet: [] }
 
-/** Repetitions outside, contenders inside, so that whatever else the machine does meets all of them. */
+/** Measures the contenders alternately in each repetition, so that other load on the machine affects all of them alike. */
 const compare = async (
-  all: ReadonlyArray<Scenario>,
+  servers: Servers,
+  scenario: Scenario,
   names: ReadonlyArray<string>
 ): Promise<ReadonlyArray<Row>> => {
-  const trials = new Map<string, Array<Trial>>()
+  const trials = new Map<string, Array<Trial>>(names.map((contender) => [contender, []]))
   for (let n = 0; n < repetitions; n++) {
-    for (const scenario of all) {
-      for (const contender of names) {
-        const key = `${scenario.name} ${contender}`
-        const trial = await runTrial(servers, contender, scenario)
-        trials.set(key, [...(trials.get(key) ?? []), trial])
-        note(`${n + 1}/${repetitions}  ${key}: ${trial.wallMs.toFixed(0)} ms`)
-      }
+    for (const contender of names) {
+      const trial = await runTrial(servers, contender, scenario)
+      trials.get(contender)?.push(trial)
+      process.stderr.write(
+        `${n + 1}/${repetitions}  ${scenario.name} ${contender}: ${trial.wallMs.toFixed(0)} ms\n`
+      )
     }
   }
-  return all.flatMap((scenario) =>
-    names.map((contender) => ({
-      scenario,
-      contender,
-      trials: trials.get(`${scenario.name} ${contender}`) ?? []
-    }))
-  )
+  return Array.from(trials, ([contender, all]) => ({ scenario, contender, trials: all }))
 }
 
 const load = (jobs: number, idle: number, processes = 1, latencyMs = 0): Scenario => ({
@@ -60,44 +74,85 @@ const load = (jobs: number, idle: number, processes = 1, latencyMs = 0): Scenari
   concurrency: 5
 })
 
-const rows = await compare(scenarios(isQuick), chosen)
-const startup = await measureStartup(servers, isQuick ? 3 : 15)
-const sizes = isQuick ? [1_000, 10_000] : [1_000, 100_000, 1_000_000]
-const ticks = await compare(
-  [
-    ...sizes.flatMap((idle) => [load(0, idle), load(isQuick ? 100 : 1_000, idle)]),
-    ...(isQuick ? [] : [load(100, 0), load(10_000, 0)])
-  ],
-  ["ours-direct"]
-)
-const shared = isQuick ? 500 : 10_000
-// Of empty jobs one engine fills the machine; of others several have room to grow.
-const fleet = await compare(
-  (isQuick ? [0] : [10, 0]).flatMap((latencyMs) =>
-    [1, 2, 4].map((processes) => load(shared, 0, processes, latencyMs))
-  ),
-  ["ours-direct"]
-)
-const machine = {
-  date: new Date().toISOString().slice(0, 10),
-  processor: `${cpus().length} x ${cpus()[0]?.model ?? "unknown"}`,
-  memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
-  system: `${process.platform} ${release()}`,
-  versions: `Bun ${Bun.version}, PostgreSQL ${servers.version}`,
-  repetitions: `${repetitions}, medians`
+const several = async (servers: Servers, loads: ReadonlyArray<Scenario>) => {
+  const rows: Array<Row> = []
+  for (const one of loads) rows.push(...(await compare(servers, one, ["ours-direct"])))
+  return rows
 }
-await servers.close()
-const all = { machine, rows, startup, ticks, fleet }
-const text = textOf(all)
-const scores = rows.map((row) => ({
-  scenario: row.scenario.name,
-  contender: row.contender,
-  score: scoreOf(row).value
-}))
-mkdirSync(results, { recursive: true })
-const name = isQuick ? "quick" : "latest"
-writeFileSync(join(results, `${name}.json`), `${JSON.stringify({ ...all, scores }, null, 1)}\n`)
-writeFileSync(join(results, `${name}.txt`), `${text}\n`)
-writeFileSync(join(results, `${name}.svg`), chartOf(rows))
-console.log(text)
+
+const measureTicks = (servers: Servers) =>
+  several(
+    servers,
+    isQuick
+      ? [load(0, 1_000), load(0, 10_000), load(100, 0)]
+      : [
+          ...[1_000, 1_000_000].flatMap((idle) => [load(0, idle), load(1_000, idle)]),
+          load(100, 0),
+          load(10_000, 0)
+        ]
+  )
+
+// One engine with jobs of 0 ms uses the whole machine; with longer jobs, further engines increase the throughput.
+const measureFleet = (servers: Servers) =>
+  several(
+    servers,
+    (isQuick ? [0] : [10, 0]).flatMap((latencyMs) =>
+      [1, 2, 4].map((processes) => load(isQuick ? 500 : 10_000, 0, processes, latencyMs))
+    )
+  )
+
+const circumstances = (servers: Servers): Circumstances => {
+  const { stdout } = Bun.spawnSync(["git", "rev-parse", "--short", "HEAD"])
+  const when = new Date().toISOString().slice(0, 10)
+  const machine = `${cpus().length} x ${cpus()[0]?.model ?? "unknown"}, ${Math.round(totalmem() / 2 ** 30)} GiB`
+  return {
+    how: `${when}, commit ${String(stdout).trim()}, ${machine}, Bun ${Bun.version}, PostgreSQL ${servers.version}, ${repetitions} repetitions`,
+    load: Number(loadavg()[0]?.toFixed(2))
+  }
+}
+
+const measure = async (): Promise<void> => {
+  const servers = await startServers()
+  mkdirSync(directory, { recursive: true })
+  const record = async (part: string, change: (before: Results) => Promise<Partial<Results>>) => {
+    if (!isWanted(part)) return
+    const how = circumstances(servers)
+    const before = readResults()
+    const after = { ...before, ...(await change(before)) }
+    const measured = { ...after.measured, [part]: how }
+    writeFileSync(file, `${JSON.stringify({ ...after, measured }, null, 1)}\n`)
+  }
+  for (const scenario of scenarios(isQuick)) {
+    await record(scenario.name, async ({ rows }) => ({
+      rows: [
+        ...rows.filter((row) => row.scenario.name !== scenario.name),
+        ...(await compare(servers, scenario, chosen))
+      ]
+    }))
+  }
+  await record("startup", async () => ({
+    startup: await measureStartup(servers, isQuick ? 3 : 15)
+  }))
+  await record("ticks", async () => ({ ticks: await measureTicks(servers) }))
+  await record("fleet", async () => ({ fleet: await measureFleet(servers) }))
+  await servers.close()
+}
+
+/** Replaces the generated part of docs/benchmarks.md. */
+const publish = (): void => {
+  const page = join(import.meta.dir, "..", "docs", "benchmarks.md")
+  const text = readFileSync(page, "utf8")
+  const [before = "", rest = ""] = text.split(/(?<=<!-- figures:begin.*-->\n)/)
+  const after = rest.slice(rest.indexOf("<!-- figures:end -->"))
+  const figures = tableOf(readResults())
+  writeFileSync(page, `${before}${figures}\n${after}`)
+  console.log(figures)
+}
+
+if (values.help) console.log(USAGE)
+else if (values.publish) publish()
+else {
+  await measure()
+  console.log(textOf(readResults()))
+}
 process.exit(0)

@@ -2,7 +2,7 @@ import { heapStats } from "bun:jsc"
 import { readFileSync } from "node:fs"
 import type { Contender, Measured, Spec } from "./Spec.ts"
 
-/** The peak of this process alone: what getrusage says begins at the parent's. */
+/** Returns the peak memory of this process, in MB. getrusage would start from the parent's peak. */
 const peakRssMb = (): number => {
   const status = readFileSync("/proc/self/status", "utf8")
   return Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024
@@ -10,7 +10,7 @@ const peakRssMb = (): number => {
 
 export const specOfProcess = (): Spec => JSON.parse(process.env.BENCH_SPEC ?? "")
 
-/** A contender in a process of its own: BENCH_SPEC in, one line of JSON out. */
+/** Runs a contender in this process: reads BENCH_SPEC, and prints one line of JSON. */
 export const work = async (contender: Contender): Promise<never> => {
   const spec = specOfProcess()
   const { tick, close } = await contender(spec)

@@ -1,12 +1,12 @@
 -- Starts the Edge Function `sync-scheduler` every minute, with pg_cron and pg_net. Run it as postgres (SQL editor or psql),
--- after the migrations and the deployment of the function; it may be run again at any time. Once before it, where the
--- project does not have them yet:
+-- after the migrations and the deployment of the function; you may run it again at any time. If the project does not have
+-- these extensions and this secret yet, create them first:
 --
 --   create extension if not exists pg_cron;
 --   create extension if not exists pg_net;
 --   select vault.create_secret('https://<project-ref>.supabase.co', 'project_url');
 --
--- deploy/pg_cron_uninstall.sql takes it back. Other engines (a timer, a sidecar) may tick at the same time.
+-- deploy/pg_cron_uninstall.sql removes it. Other engines (a timer, a sidecar) may tick at the same time.
 
 begin;
 
@@ -27,10 +27,10 @@ begin
 end
 $$;
 
--- Asks for one tick and does not wait for it. What pg_net sends lies in net.http_request_queue and is not encrypted there,
--- so it carries a ticket, good once and for two minutes, and no key. A request that is lost is of no account: the next minute asks again.
+-- Requests one tick without waiting for it. pg_net stores its requests unencrypted in net.http_request_queue, so the request carries
+-- a ticket (valid once, for two minutes) instead of a key. A lost request does no harm: the next minute sends another.
 create or replace function sync_scheduler.nudge_edge() returns bigint
-  language sql volatile set search_path = '' as $$
+  language sql volatile set search_path = pg_catalog, pg_temp as $$
   select net.http_post(
     url := rtrim((select decrypted_secret from vault.decrypted_secrets where name = 'project_url'), '/')
       || '/functions/v1/sync-scheduler',
@@ -41,9 +41,9 @@ create or replace function sync_scheduler.nudge_edge() returns bigint
 $$;
 revoke all on function sync_scheduler.nudge_edge() from public, anon, authenticated, service_role;
 
--- pg_cron keeps a row of every execution for ever. Of ours a week is kept.
+-- Deletes the job-run details of these jobs after a week; pg_cron itself would keep them forever.
 create or replace function sync_scheduler.prune_cron() returns void
-  language sql volatile set search_path = '' as $$
+  language sql volatile set search_path = pg_catalog, pg_temp as $$
   delete from cron.job_run_details where runid in (
     select d.runid from cron.job_run_details d join cron.job j using (jobid)
      where j.jobname in ('sync-scheduler', 'sync-scheduler-prune') and d.start_time < now() - interval '7 days'
@@ -51,7 +51,7 @@ create or replace function sync_scheduler.prune_cron() returns void
 $$;
 revoke all on function sync_scheduler.prune_cron() from public, anon, authenticated, service_role;
 
--- A job of the same name is replaced.
+-- cron.schedule replaces a job of the same name.
 select cron.schedule('sync-scheduler', '* * * * *', 'select sync_scheduler.nudge_edge()');
 select cron.schedule('sync-scheduler-prune', '23 3 * * *', 'select sync_scheduler.prune_cron()');
 

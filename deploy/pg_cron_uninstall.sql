@@ -1,4 +1,4 @@
--- Takes deploy/pg_cron.sql back, whether or not it was run. Runs, schedules and the function stay.
+-- Removes everything that deploy/pg_cron.sql creates; does nothing if it was not run. Keeps runs, schedules and the Edge Function.
 begin;
 
 do $$

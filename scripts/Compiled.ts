@@ -1,5 +1,11 @@
-/** How programs are compiled: with bytecode, for start-up, and one chunk for each command, so that help need not load what only a tick needs. */
+/**
+ * Build options of compiled programs: bytecode for a fast start, and one chunk per command, so that help does not load the
+ * code of a tick.
+ */
 export const COMPILED = { format: "esm", minify: true, bytecode: true, splitting: true } as const
 
-/** Neither `.env` nor `bunfig.toml` of the directory that a program is started in is loaded: the latter would execute whatever it names. */
+/**
+ * Prevents a program from loading `.env` or `bunfig.toml` of its working directory. Bun would execute the files that
+ * bunfig.toml names.
+ */
 export const CLOSED = { autoloadDotenv: false, autoloadBunfig: false } as const

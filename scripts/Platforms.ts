@@ -1,15 +1,15 @@
-/** A platform that is released. Bun fetches the runtime of a foreign one from the npm registry. */
+/** A released platform. Bun downloads the runtime of a foreign platform from the npm registry. */
 export interface Platform {
-  /** As Node names it: `<process.platform>-<process.arch>`, and `-musl` where the C library is not glibc. */
+  /** The name in Node's terms: `<process.platform>-<process.arch>`, with `-musl` where the C library is not glibc. */
   readonly name: string
-  /** What `scripts/build.ts --target` takes. */
+  /** The value of `scripts/build.ts --target`. */
   readonly target: Bun.Build.CompileTarget
   readonly os: string
   readonly cpu: string
   readonly libc?: "glibc" | "musl"
 }
 
-/** x64 is built for every such processor, not only for those since 2013: it starts as fast, and nobody has to choose. */
+/** The x64 builds run on every x64 processor, not only on those since 2013. They start as fast, and users need not choose. */
 export const PLATFORMS: ReadonlyArray<Platform> = [
   { name: "linux-x64", target: "bun-linux-x64-baseline", os: "linux", cpu: "x64", libc: "glibc" },
   {
@@ -32,9 +32,9 @@ export const PLATFORMS: ReadonlyArray<Platform> = [
   { name: "win32-x64", target: "bun-windows-x64-baseline", os: "win32", cpu: "x64" }
 ]
 
-/** The name of the binary's file on a platform. */
+/** Returns the name of the binary's file on a platform. */
 export const binaryName = ({ os }: Pick<Platform, "os">): string =>
   os === "win32" ? "sync-scheduler.exe" : "sync-scheduler"
 
-/** The npm package that carries the binary for a platform. */
+/** Returns the name of the npm package with a platform's binary. */
 export const packageName = ({ name }: Pick<Platform, "name">): string => `@sync-scheduler/${name}`

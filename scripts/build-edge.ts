@@ -1,7 +1,7 @@
 /**
  * Bundles the engine for the Edge Function: `bun scripts/build-edge.ts [--if-stale]` writes
- * supabase/functions/sync-scheduler/engine.js, one file without imports, from src/edge.ts. It is not committed, since every
- * change of the source would change it; `bun run build` makes it, and packages and `sync-scheduler init` carry it.
+ * supabase/functions/sync-scheduler/engine.js, one file without imports, from src/edge.ts. The file is not committed, because
+ * every change of the source would change it. `bun run build` writes it; npm packages and `sync-scheduler init` include it.
  */
 import { mkdir, rename, stat, writeFile } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
@@ -10,10 +10,10 @@ import manifest from "../package.json" with { type: "json" }
 const root = resolve(import.meta.dir, "..")
 const SOURCES = ["src/**", "scripts/build-edge.ts", "package.json", "bun.lock"] as const
 
-/** Where the function looks for the engine. */
+/** The path from which the function imports the engine. */
 export const edgeBundle: string = join(root, "supabase/functions/sync-scheduler/engine.js")
 
-/** The bundle's text: the same for the same source. */
+/** Returns the text of the bundle. The output is reproducible. */
 export const bundleEdge = async (): Promise<string> => {
   const result = await Bun.build({
     entrypoints: [join(root, "src/edge.ts")],
@@ -32,7 +32,7 @@ export const bundleEdge = async (): Promise<string> => {
   return `// Sync Scheduler ${manifest.version}, ${manifest.license}: src/edge.ts and what it imports, bundled. Do not edit.\n${text}`
 }
 
-/** Writes the bundle when it is not there, or older than what it is made of. */
+/** Writes the bundle when it is missing, or older than its sources. */
 export const buildEdge = async (isForced = false): Promise<void> => {
   const startedAt = Date.now()
   if (!isForced && (await isFresh())) return

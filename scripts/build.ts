@@ -1,11 +1,11 @@
 /**
  * Builds the binary: `bun run build [--target bun-linux-arm64] [--outfile path] [--commit sha] [--if-stale]`.
  *
- * It is compiled with bytecode (start-up) and a source map (readable stack traces), knows its version and commit
- * without looking at a file, and loads neither `.env` nor `bunfig.toml` from the directory it is started in: the
- * latter would execute whatever it names. It carries a database directory for the embedded database to begin with.
- * `--target` is one of Platforms.ts; by default it is built for this machine. `--commit` is for builds without a git
- * checkout; `--if-stale` builds only when there is no binary, or one that is older than what it is made of.
+ * The binary has bytecode (for a fast start), a source map (for readable stack traces), and its version and commit compiled
+ * in. It loads neither `.env` nor `bunfig.toml` from its working directory, because Bun would execute the files that
+ * bunfig.toml names. It contains an initial database directory for the embedded database. `--target` is one of Platforms.ts;
+ * the default is this machine. `--commit` is for builds without a git checkout. `--if-stale` builds only when the binary is
+ * missing, or older than its sources.
  */
 import { mkdir, rename, rm, stat, utimes } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
@@ -18,7 +18,7 @@ import { makeSeed } from "./seed-embedded.ts"
 
 const root = resolve(import.meta.dir, "..")
 
-/** The commit of this checkout, `unknown` outside of one: a build from a tarball is still a build. */
+/** Returns the commit of this checkout, or `unknown` outside of one, such as in a source tarball. */
 const commitOfCheckout = (): string => {
   const git = Bun.which("git")
   if (git === null) return "unknown"
@@ -29,7 +29,7 @@ const commitOfCheckout = (): string => {
   return describe.success ? describe.stdout.toString().trim() : "unknown"
 }
 
-/** What the binary is made of; a folder's own time tells when a file in it went away. */
+/** The sources of the binary. The modification time of a folder shows when a file in it was deleted. */
 const SOURCES = [
   "src/**",
   "supabase/migrations/**",
@@ -85,13 +85,13 @@ if (options.target !== undefined && target === undefined) {
 const wanted = resolve(options.outfile)
 const outfile = target?.includes("windows") && !wanted.endsWith(".exe") ? `${wanted}.exe` : wanted
 
-// Before anything may embed it.
+// The binary may embed this file, so it is built first.
 await buildEdge(!options["if-stale"])
 if (options["if-stale"] && (await isFresh(outfile))) process.exit(0)
 
-// Built beside its place and moved into it: whoever runs the old one meanwhile is not disturbed, and two
-// builds at once leave one whole binary. It is dated by the start of the build, so that a source edited
-// meanwhile is newer than the binary.
+// The binary is built in a temporary directory and then renamed: processes that run the old binary are not disturbed, and two
+// concurrent builds leave one complete binary. Its modification time is the start of the build, so that a source that is
+// edited during the build is newer than the binary.
 const startedAt = new Date()
 const workshop = join(dirname(outfile), `.build-${process.pid}`)
 const part = join(workshop, basename(outfile))
@@ -123,6 +123,6 @@ try {
     process.exitCode = 1
   }
 } finally {
-  // The maps are inside the binary as well; Bun leaves a copy of each beside it.
+  // The source maps are also inside the binary; Bun leaves a copy of each next to it.
   await rm(workshop, { recursive: true, force: true })
 }

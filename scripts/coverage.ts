@@ -1,9 +1,9 @@
 /**
- * Runs the tests and holds the coverage of src against a floor, for the whole and for every file: a file that
- * nothing tests does not hide behind the others. Bun's own threshold fails without saying why, and takes every
- * generated constructor for a function; this counts lines.
+ * Runs the tests and checks the line coverage of src against a minimum, in total and for every file, so that an untested file
+ * cannot hide behind the others. Bun's own threshold does not say why it fails, and counts every generated constructor as a
+ * function; this script counts lines.
  *
- * What only the binary runs (the commands, for one) is tested from outside and is not seen here; it is listed.
+ * Files that only the binary runs, such as the commands, are tested from outside. They are not measured here, but listed.
  */
 import { mkdtemp, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -20,7 +20,7 @@ interface Lines {
   readonly hit: number
 }
 
-/** The lines of every file of src in an lcov report: `SF:` names the file, `LF:` and `LH:` count. */
+/** Returns the covered lines of every file of src in an lcov report: `SF:` names the file, `LF:` and `LH:` are the counts. */
 const readReport = (report: string): ReadonlyArray<Lines> =>
   report
     .split("end_of_record")

@@ -1,10 +1,12 @@
 /**
- * Writes docs/reference out of the definitions that the program goes by: `bun run docs`. `--check` only compares.
- * test/docs.test.ts fails when a page is out of date.
+ * Generates docs/reference from the definitions in the source, the examples in pages, the diagram of rooms in
+ * ARCHITECTURE.md, and the table of tests in test/README.md: `bun run docs`. `--check` only compares; test/docs.test.ts fails
+ * when a page is out of date.
  */
-import { mkdir, readFile, writeFile } from "node:fs/promises"
-import { join, resolve } from "node:path"
-import { definitions } from "../src/Migrations.ts"
+import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises"
+import { join, relative, resolve } from "node:path"
+import { definitions } from "../src/Database/Migrations.ts"
+import { withExamples } from "./docs/Examples.ts"
 import { httpApiPage } from "./docs/HttpApi.ts"
 import {
   cliPage,
@@ -14,12 +16,40 @@ import {
   metricsPage,
   settingsPage
 } from "./docs/Pages.ts"
+import { architecturePage } from "./docs/Rooms.ts"
 import { sqlPage } from "./docs/Sql.ts"
+import { testPage } from "./docs/TestTable.ts"
 
-/** Where the pages are. */
+/** The directory of the generated pages. */
 export const reference: string = resolve(import.meta.dir, "../docs/reference")
 
-/** Every page by its name, as it should be. */
+const root = resolve(import.meta.dir, "..")
+/** A source file and its copy in the fence, which has no dependencies. */
+export const fenceCopy = {
+  source: join(root, "src/Domain/Answers/AnswerWords.ts"),
+  copy: join(root, "supabase/functions/_shared/answerWords.ts")
+} as const
+
+/** The pages that contain examples, by path from the root. */
+export const examplePages = [
+  "README.md",
+  "docs/how-to/test-with-layers.md",
+  "docs/how-to/test-your-function.md"
+] as const
+
+/** The path of ARCHITECTURE.md, and its expected content. */
+export const architecture = {
+  path: join(root, "ARCHITECTURE.md"),
+  page: () => architecturePage(root)
+} as const
+
+/** The path of test/README.md, and its expected content. */
+export const testTable = {
+  path: join(root, "test/README.md"),
+  page: () => testPage(root)
+} as const
+
+/** Returns the expected content of every page, by name. */
 export const referencePages = async (): Promise<ReadonlyMap<string, string>> =>
   new Map([
     ["cli.md", cliPage()],
@@ -34,12 +64,18 @@ export const referencePages = async (): Promise<ReadonlyMap<string, string>> =>
 
 if (import.meta.main) {
   await mkdir(reference, { recursive: true })
-  for (const [name, text] of await referencePages()) {
-    const path = join(reference, name)
+  if (!process.argv.includes("--check")) await copyFile(fenceCopy.source, fenceCopy.copy)
+  const pages = [...(await referencePages())].map(([name, text]) => [join(reference, name), text])
+  for (const page of examplePages) {
+    const path = join(root, page)
+    pages.push([path, await withExamples(await readFile(path, "utf8"))])
+  }
+  for (const { page, path } of [architecture, testTable]) pages.push([path, await page()])
+  for (const [path = "", text = ""] of pages) {
     if (!process.argv.includes("--check")) {
       await writeFile(path, text)
     } else if (text !== (await readFile(path, "utf8").catch(() => ""))) {
-      process.stderr.write(`docs/reference/${name} is out of date: bun run docs\n`)
+      process.stderr.write(`${relative(root, path)} is out of date: bun run docs\n`)
       process.exitCode = 1
     }
   }

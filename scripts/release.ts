@@ -1,11 +1,14 @@
 /**
  * Builds a release into dist/release: `bun run release:build [--platform linux-x64 ...] [--out dir]`.
  *
- * For every platform of Platforms.ts (or those named) a binary, its archive and its npm package; then the npm package
- * that people install, an SPDX bill of materials, and `checksums.txt` (`sha256sum --check`). Nothing is published. All
- * platforms take a minute or two and about 2 GB. For trying: `--binary path` takes a binary that is there already, for
- * the one platform that is named; `--npm-only` makes no archives and packs fast; `--unfrozen` takes migrations that may
- * still change.
+ * Writes to `files`, for every platform of Platforms.ts (or those given): a binary, its archive and its npm package; then the
+ * npm package that people install, an SPDX bill of materials, and `checksums.txt` (`sha256sum --check`). Writes `notes.md`,
+ * the version's section of the changelog, next to `files`. `--source url`, the address of the released source, adds the alert
+ * rules, with absolute links to their runbooks, and makes the links of the notes absolute. Publishes nothing. All platforms
+ * take one to two minutes and about 2 GB.
+ *
+ * For tests: `--binary path` uses an existing binary for the one given platform; `--npm-only` builds no archives and
+ * compresses fast; `--unfrozen` accepts migrations and a changelog that may still change.
  */
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { basename, join, resolve } from "node:path"
@@ -14,6 +17,7 @@ import manifest from "../package.json" with { type: "json" }
 import { binaryName, PLATFORMS, type Platform } from "./Platforms.ts"
 import { tarGz, zip } from "./release/Archive.ts"
 import { packPlatform, packUmbrella } from "./release/NpmPackages.ts"
+import { notesOf, rulesOf } from "./release/Published.ts"
 import { type Lockfile, readLockfile, sbomOf } from "./release/Sbom.ts"
 
 const root = resolve(import.meta.dir, "..")
@@ -26,7 +30,8 @@ const { values } = parseArgs({
     binary: { type: "string" },
     commit: { type: "string" },
     unfrozen: { type: "boolean", default: false },
-    "npm-only": { type: "boolean", default: false }
+    "npm-only": { type: "boolean", default: false },
+    source: { type: "string" }
   }
 })
 
@@ -52,9 +57,9 @@ const out = resolve(values.out)
 const files = join(out, "files")
 const work = join(out, "work")
 
-/** Every migration must be frozen before it is released: from then on it never changes. */
+/** Checks that every migration is frozen: a released migration never changes. */
 const checkMigrations = async (): Promise<void> => {
-  const frozen = await readFile(join(root, "supabase/migrations.sha256"), "utf8")
+  const frozen = await readFile(join(root, "supabase/migrations.sha256"), "utf8").catch(() => "")
   const names = await readdir(join(root, "supabase/migrations"))
   const open = names.filter((name) => name.endsWith(".sql") && !frozen.includes(name))
   if (open.length > 0) {
@@ -90,7 +95,7 @@ const archive = async (platform: Platform, binary: string): Promise<void> => {
   await writeFile(join(files, file), isZip ? await zip(contents) : await tarGz(contents, 9))
 }
 
-/** The licence that an installed package declares. */
+/** The licences that the installed packages declare, by name. */
 const licenses = new Map<string, string>()
 const readLicenses = async (lockfile: Lockfile): Promise<void> => {
   for (const [id] of Object.values(lockfile.packages)) {
@@ -116,6 +121,18 @@ const writeSbom = async (): Promise<void> => {
   await writeFile(file, `${JSON.stringify(sbom, null, 2)}\n`)
 }
 
+/** Writes the alert rules, with the address of each runbook. */
+const writeRules = async (source: string): Promise<void> => {
+  const rules = await readFile(join(root, "deploy/prometheus/rules.yaml"), "utf8")
+  const file = join(files, `sync-scheduler-${manifest.version}-rules.yaml`)
+  await writeFile(file, rulesOf(rules, source))
+}
+
+const writeNotes = async (): Promise<void> => {
+  const changelog = await readFile(join(root, "CHANGELOG.md"), "utf8")
+  await writeFile(join(out, "notes.md"), notesOf(changelog, manifest.version, values.source))
+}
+
 const writeChecksums = async (): Promise<void> => {
   const names = (await readdir(files)).filter((name) => name !== "checksums.txt").toSorted()
   const lines: Array<string> = []
@@ -128,7 +145,12 @@ const writeChecksums = async (): Promise<void> => {
 
 await rm(out, { recursive: true, force: true })
 await mkdir(files, { recursive: true })
-if (!values.unfrozen) await checkMigrations()
+if (!values.unfrozen) {
+  await checkMigrations()
+  await writeNotes().catch((error: unknown) =>
+    fail(error instanceof Error ? error.message : String(error))
+  )
+}
 const places = { directory: join(work, "npm"), into: files }
 for (const platform of platforms) {
   const binary = await build(platform)
@@ -137,6 +159,7 @@ for (const platform of platforms) {
 }
 await packUmbrella(commit, places)
 await writeSbom()
+if (values.source !== undefined) await writeRules(values.source)
 await writeChecksums()
 await rm(work, { recursive: true, force: true })
 for (const name of (await readdir(files)).toSorted()) {

@@ -1,12 +1,12 @@
 /**
- * Writes the seed of the embedded database: a PGlite data directory right after initdb, as a gzipped tar of some 5 MB.
- * `bun scripts/seed-embedded.ts` writes it for running from source; `scripts/build.ts` puts it into the binary.
+ * Writes the seed of the embedded database: a PGlite data directory right after initdb, as a gzipped tar of about 5 MB. `bun
+ * scripts/seed-embedded.ts` writes it for running from source; `scripts/build.ts` embeds it in the binary.
  */
 import { mkdir, rename } from "node:fs/promises"
 import { dirname } from "node:path"
 import { seedPath, startPglite } from "../src/Layers/EmbeddedAssets.ts"
 
-/** Makes the seed if the installed PGlite has none yet. Gives back its path. Takes some 5 s, once. */
+/** Creates the seed for the installed PGlite unless it exists. Returns its path. Takes about 5 s, once. */
 export const makeSeed = async (): Promise<string> => {
   const path = await seedPath()
   if (await Bun.file(path).exists()) return path
@@ -14,7 +14,7 @@ export const makeSeed = async (): Promise<string> => {
   const seed = await pglite.dumpDataDir("gzip")
   await pglite.close()
   await mkdir(dirname(path), { recursive: true })
-  // Moved into its place whole: somebody may be reading it.
+  // The file is renamed when complete, because another process may be reading it.
   const part = `${path}.${process.pid}`
   await Bun.write(part, seed)
   await rename(part, path)

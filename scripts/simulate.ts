@@ -1,18 +1,18 @@
 /**
- * Runs seeded worlds of the production engine and checks every invariant in each:
+ * Runs the production engine in simulated worlds, one per seed, and checks every invariant in each world:
  *
- *   bun run simulate [--seeds 1000] [--from 1] [--minutes 90] [--jobs 2] [--keep-going]   many, spread over processes
- *   bun run simulate --seed 4711 [--minutes 90] [--trace]   one seed, again and exactly
+ *   bun run simulate [--seeds 1000] [--from 1] [--minutes 90] [--jobs 2] [--keep-going]   many seeds, in several processes
+ *   bun run simulate --seed 4711 [--minutes 90] [--trace]   replays one seed exactly
  *
- * Ends with 1 when an invariant is violated, and prints the seed, the commit, the invariant and the command that replays
- * it. With --json a line of figures is printed for each process, for whoever adds them up.
+ * Exits with 1 when an invariant is violated, and prints the seed, the commit, the invariant and the command that replays the
+ * world. With --json, each process prints one line of figures, which can be added up.
  */
 import { availableParallelism } from "node:os"
 import { parseArgs } from "node:util"
 import { INVARIANTS } from "../test/simulation/Invariants.ts"
 import { type Result, simulate } from "../test/simulation/Simulation.ts"
 
-/** What a number of seeds came to. */
+/** The totals for a number of seeds. */
 interface Figures {
   seeds: number
   slots: number
@@ -36,7 +36,7 @@ const { values } = parseArgs({
 })
 
 const minutes = values.minutes === undefined ? undefined : Number(values.minutes)
-/** What a world depends on beside its seed. */
+/** The arguments that affect a world, in addition to its seed. */
 const world = minutes === undefined ? [] : ["--minutes", `${minutes}`]
 
 const commit = (): string => {
@@ -68,7 +68,7 @@ const add = (sum: Figures, more: Figures): Figures => ({
 
 const none: Figures = { seeds: 0, slots: 0, runs: 0, effects: 0, ticks: 0, violations: 0 }
 
-/** The seeds from `from` on, one after the other, in this process. */
+/** Runs the seeds from `from` on sequentially, in this process. */
 const runSeeds = (from: number, count: number): Figures => {
   let figures = none
   for (let seed = from; seed < from + count; seed++) {
@@ -82,10 +82,12 @@ const runSeeds = (from: number, count: number): Figures => {
   return figures
 }
 
-/** The most seeds of one process: fibers of killed engines stay in a global set of Effect's, some 2 MB for a seed. */
+/**
+ * The maximum number of seeds per process: Effect keeps the fibers of killed engines in a global set, about 2 MB per seed.
+ */
 const STRETCH = 500
 
-/** A stretch of the seeds in a process of its own. */
+/** Runs a range of seeds in a separate process. */
 const runStretch = async (from: number, count: number): Promise<Figures> => {
   const args = ["--from", `${from}`, "--seeds", `${count}`, "--jobs", "1", "--json"]
   args.push(...world, ...(values["keep-going"] ? ["--keep-going"] : []))
@@ -99,7 +101,7 @@ const runStretch = async (from: number, count: number): Promise<Figures> => {
   return JSON.parse(text)
 }
 
-/** The same, spread over processes, `jobs` at a time; to a person at a terminal every stretch is a line of figures. */
+/** Runs the seeds in several processes, `jobs` at a time; on a terminal, prints one line of figures for each range. */
 const runJobs = async (from: number, count: number, jobs: number): Promise<Figures> => {
   const size = Math.min(Math.ceil(count / jobs), STRETCH)
   let next = from

@@ -1,177 +1,149 @@
-import { Clock, Effect, Fiber, Queue, Schema } from "effect"
+import { Cause, Clock, Context, Effect, Fiber, identity, Schema } from "effect"
 import { EngineConfig } from "./Config.ts"
+import { type ClockSkew, correctionOf, judgeSkew } from "./Domain/ClockSkew.ts"
+import { IdGenerator } from "./Domain/IdGenerator.ts"
 import { Summary } from "./Domain/Summary.ts"
-import { Tally, tickError } from "./Domain/Tally.ts"
-import { Token } from "./Domain/Token.ts"
-import { claimAll } from "./Engine/ClaimAll.ts"
-import { ClaimedRuns } from "./Engine/ClaimedRuns.ts"
-import { execute } from "./Engine/Execution.ts"
-import { Line } from "./Engine/Line.ts"
-import { Places } from "./Engine/Places.ts"
-import { checkSchema, schemaError } from "./Engine/SchemaCheck.ts"
-import type { TickContext, TickOptions } from "./Engine/TickContext.ts"
-import { runSpans } from "./Engine/Tracing.ts"
-import { type Functions, makeFunctions, prewarm } from "./Engine/Warming.ts"
+import { traced } from "./Domain/Tracing.ts"
+import { runClaimLoop } from "./Engine/ClaimLoop.ts"
+import { runInvokeLoop } from "./Engine/Invocations.ts"
+import { runRecordLoop } from "./Engine/Outcomes.ts"
+import { MAX_BATCH } from "./Engine/QueueState.ts"
+import { make as makeQueue, RunQueue } from "./Engine/RunQueue.ts"
+import { checkSchema, openError } from "./Engine/SchemaCheck.ts"
+import { releaseUnused, revertAll, runStartLoop } from "./Engine/Starts.ts"
+import { tickError } from "./Engine/SummaryBuilder.ts"
+import { TickFrame, type TickOptions } from "./Engine/TickFrame.ts"
+import { make as makeReport, TickReport } from "./Engine/TickReport.ts"
+import { Functions, make as makeFunctions, prewarm } from "./Engine/WarmUp.ts"
 import { clockSkew } from "./Metrics.ts"
-import { Invoker } from "./Services/Invoker.ts"
-import { Ledger } from "./Services/Ledger.ts"
+import { Ledger, type OpenedTick } from "./Services/Ledger.ts"
 
-export { preview } from "./Engine/Preview.ts"
-export type { TickEvent, TickOptions } from "./Engine/TickContext.ts"
+export { dryRun as preview } from "./Engine/DryRun.ts"
+export type { TickEvent, TickOptions } from "./Engine/TickFrame.ts"
 
-/** Clocks further apart than this are an incident: logs and deadlines no longer tell the truth. */
-const SKEW_ALERT_MS = 5_000
-/** Runs that spare their accounting API are waited for this long, so that a tick is over before the next one; then they are its. */
-const HOLD_MS = 45_000
+/** How long a tick claims, in milliseconds. After that, the tick only finishes the runs in progress. */
+const CLAIM_FOR_MS = 300_000
+/** A run whose accounting API is throttled stays in this tick if it can start within this time, in milliseconds. */
+const DEFER_MS = 45_000
 
 /**
- * One tick: sweep what dead engines left, read what is due, claim each slot under the advisory lock, invoke the
- * claimed runs (at most `concurrency` at a time), record each outcome, and return the summary.
+ * One tick: sweeps the runs of dead engines, then runs four loops concurrently, joined by the run queue: fetch and claim due
+ * slots under the advisory lock, start the runs, invoke them (at most `concurrency` concurrently), record the outcomes. Returns
+ * the summary.
  *
- * *Guarantees*: never fails; whatever stops part of it is an error in the summary. Nothing is invoked before its start
- * is committed. When interrupted it stops claiming, lets what is in flight finish and settle, gives back what was not
- * started, records the tick, and only then ends.
+ * *Guarantees*: never fails; an error that stops part of the tick is in the summary. No run is invoked before its start is
+ * committed. Bounded in time: the tick claims for 5 minutes, sends for one invocation timeout more, and ends with its last
+ * outcome. An interrupted tick stops claiming, records the outcomes of the runs in progress, releases the runs that were not sent,
+ * records the tick, and then ends.
  */
-export const tick = Effect.fn("Engine.tick")(function* (options: TickOptions = {}) {
+export const tick = Effect.fnUntraced(function* (options: TickOptions = {}) {
   const ledger = yield* Ledger
-  const settings = yield* EngineConfig
-  const tickId = options.tickId ?? (yield* Token).next()
+  const { concurrency, databaseWaitMs, engineId, invokeTimeoutMs } = yield* EngineConfig
+  const scope = options.scope ?? {}
+  const limit = options.limit ?? Number.POSITIVE_INFINITY
+  const tickId = options.tickId ?? (yield* IdGenerator).next()
   const startedAt = yield* Clock.currentTimeMillis
-  const tally = new Tally(settings.driftAlertMs)
-  const summarise = Effect.map(Clock.currentTimeMillis, (finishedAt) =>
-    tally.summary({ tickId, engineId: settings.engineId, startedAt, finishedAt })
+  const report = yield* makeReport(options.observe ?? (() => Effect.void))
+  const summarise = Effect.flatMap(Clock.currentTimeMillis, (finishedAt) =>
+    report.summary({ tickId, engineId, startedAt, finishedAt })
   )
 
-  const opened = yield* ledger.openTick(tickId, options.scope ?? {}, options.wakeWithinMs).pipe(
+  const waitMs = Math.min(databaseWaitMs, options.budgetMs ?? Number.POSITIVE_INFINITY)
+  // Fetches one round of starts and another in reserve, so that the workers do not wait for the next claim.
+  const first = { scope, limit: Math.max(Math.min(2 * concurrency, limit, MAX_BATCH), 1) }
+  const opened = yield* ledger.openTick(tickId, first, waitMs, options.wakeWithinMs).pipe(
     Effect.tap(({ schemaVersion }) => checkSchema(schemaVersion)),
-    Effect.tapError((error) => Effect.sync(() => tally.error(schemaError(error)))),
+    Effect.tapError((error) => Effect.flatMap(openError(error), report.error)),
     Effect.option
   )
   if (opened._tag === "None") return yield* summarise
-  const skewMs = midpoint(startedAt, yield* Clock.currentTimeMillis) - opened.value.now
-  clockSkew.set(skewMs / 1_000)
+  const { idle, isSkewOpen, skew, warmUps } = opened.value
+  const clocks = judgeSkew(skew)
+  if (clocks !== "unknown") clockSkew.set(skew.ms / 1_000)
+  if (clocks === "apart") yield* Effect.logWarning(skewWarning(skew))
   const functions = yield* makeFunctions
-  const prewarming = prewarm(opened.value.warmUps, functions)
-  const isSkewed = Math.abs(skewMs) > SKEW_ALERT_MS
-  if (isSkewed) yield* Effect.logWarning(skewWarning(skewMs))
-  if (opened.value.idle && !isSkewed) return yield* Effect.zipRight(prewarming, summarise)
+  const prewarming = Effect.provideService(prewarm(warmUps), Functions, functions)
+  const isSkewNews = clocks === "apart" || (clocks === "together" && isSkewOpen)
+  if (idle && !isSkewNews) return yield* Effect.zipRight(prewarming, summarise)
 
-  const record = Effect.flatMap(summarise, (summary) =>
-    ledger.finishTick(tickId, Schema.encodeSync(Summary)(summary), skewMs)
-  ).pipe(Effect.catchAll((error) => Effect.sync(() => tally.error(tickError(error)))))
+  const recordTick = Effect.flatMap(summarise, (summary) =>
+    ledger.finishTick(
+      tickId,
+      Schema.encodeSync(Summary)(summary),
+      clocks === "unknown" ? null : skew.ms
+    )
+  ).pipe(Effect.catchAll((error) => report.error(tickError(error))))
 
-  const claimUntil = startedAt + (options.budgetMs ?? Number.POSITIVE_INFINITY)
-  const context: TickContext = {
-    ledger,
-    invoker: yield* Invoker,
-    clock: yield* Effect.clock,
-    nextToken: (yield* Token).next,
-    settings,
-    scope: options.scope ?? {},
-    skewMs,
-    limit: options.limit ?? Number.POSITIVE_INFINITY,
-    claimUntil,
-    holdUntil: Math.min(startedAt + HOLD_MS, claimUntil),
-    tally,
-    observe: options.observe ?? (() => Effect.void),
-    claimed: new ClaimedRuns(),
-    places: new Places(settings.concurrency),
-    line: new Line(),
-    ready: yield* Queue.unbounded<string>()
-  }
-  // Given back at once, not only when the last run in flight is over: others need not wait for that.
-  const claiming = claimAll(opened.value, context).pipe(
-    Effect.onInterrupt(() => giveBack(context)),
-    endWithBudget(context)
+  const claimUntil = startedAt + Math.min(options.budgetMs ?? CLAIM_FOR_MS, CLAIM_FOR_MS)
+  const sendUntil = options.budgetMs === undefined ? claimUntil + invokeTimeoutMs : claimUntil
+  yield* runAll(opened.value).pipe(
+    warmUps.length === 0 ? identity : Effect.zip(prewarming, { concurrent: true }),
+    Effect.ensuring(recordTick),
+    Effect.provide(
+      Context.make(TickReport, report).pipe(
+        Context.add(Functions, functions),
+        Context.add(RunQueue, yield* makeQueue(opened.value.hasSeveralOrganisations)),
+        Context.add(TickFrame, {
+          scope,
+          limit,
+          skewMs: correctionOf(skew),
+          claimUntil,
+          sendUntil,
+          deferUntil: Math.min(startedAt + DEFER_MS, claimUntil)
+        })
+      )
+    )
   )
-  yield* Effect.all([claiming, executeAll(functions, context), prewarming], {
-    concurrency: "unbounded",
-    discard: true
-  }).pipe(Effect.ensuring(giveBack(context)), Effect.ensuring(record))
   return yield* summarise
-})
+}, traced("Engine.tick"))
 
-/**
- * Runs go from hand to hand: one fiber of each asks the database for its start and records its outcome, while as many
- * workers as may be in flight invoke. When interrupted nothing more is started, and what is under way goes to its end; each
- * invocation is bounded by its timeout.
- */
-const executeAll = (functions: Functions, context: TickContext) => {
-  const { line, places, settings } = context
-  const { concurrency } = settings
-  const invocations = Effect.forEach(
-    Array.from({ length: concurrency }),
-    () => invokeNext(context),
-    { concurrency, discard: true }
-  )
-  return Effect.uninterruptibleMask((restore) =>
+/** Runs the four loops until no run is in progress. */
+const runAll = (opened: OpenedTick) =>
+  Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
-      // A daemon, because who is interrupted waits for it, while timeouts inside it go on working.
-      const workers = yield* Effect.forkDaemon(Effect.interruptible(invocations))
-      yield* startClaimed(restore, functions, context).pipe(
-        Effect.onInterrupt(() => Effect.sync(() => line.stop())),
-        Effect.ensuring(places.empty),
-        Effect.ensuring(Effect.sync(() => line.end())),
-        Effect.ensuring(Fiber.join(workers))
+      const queue = yield* RunQueue
+      const { sendUntil } = yield* TickFrame
+      // The loops are daemons, so that interrupting the tick waits for the runs in progress instead of cancelling them.
+      const fork = <R>(loop: Effect.Effect<void, never, R>) =>
+        Effect.forkDaemon(Effect.interruptible(guarded(loop)))
+      const claiming = yield* fork(runClaimLoop(opened))
+      const running = [
+        yield* fork(runStartLoop),
+        yield* fork(runInvokeLoop),
+        yield* fork(runRecordLoop)
+      ]
+      const ended = Effect.forEach(running, Fiber.await, { discard: true })
+      // A claim in progress ends first; the runs that it claims are not started.
+      const stop = queue.stop.pipe(
+        Effect.zipRight(Fiber.interrupt(claiming)),
+        Effect.zipRight(revertAll)
+      )
+      const leftMs = Math.max(sendUntil - (yield* Clock.currentTimeMillis), 0)
+      const deadline = yield* Effect.forkDaemon(
+        Effect.zipRight(Effect.interruptible(Effect.sleep(leftMs)), stop)
+      )
+      yield* restore(ended).pipe(
+        Effect.onInterrupt(() => Effect.zipRight(stop, ended)),
+        Effect.ensuring(Effect.zipRight(Fiber.interrupt(deadline), releaseUnused(false)))
       )
     })
   )
-}
 
-/** A worker: invokes one started run after the other, as they come. */
-const invokeNext = ({ line }: TickContext) =>
-  Effect.gen(function* () {
-    for (;;) {
-      const work = yield* line.take
-      if (work === undefined) return
-      yield* work
-    }
-  })
-
-/** Starts claimed runs as soon as there is room for them. */
-const startClaimed = (
-  restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>,
-  functions: Functions,
-  context: TickContext
-) =>
-  Effect.gen(function* () {
-    const { claimed, places } = context
-    const spanOf = yield* runSpans
-    for (;;) {
-      if (!places.hasRoom) yield* restore(places.untilRoom)
-      if (!claimed.isDecided) yield* restore(claimed.untilDecided)
-      const next = claimed.next()
-      if (next === undefined) return
-      const run = spanOf(next.run)(execute(next, places.admit(), functions, context))
-      yield* Effect.forkDaemon(Effect.interruptible(run))
-    }
-  })
-
-/** When the tick's time is up nothing more is claimed or sent; what was claimed and not sent is given back. */
-const endWithBudget =
-  ({ claimUntil, line }: TickContext) =>
-  <R>(claiming: Effect.Effect<void, never, R>): Effect.Effect<void, never, R> =>
-    Number.isFinite(claimUntil)
-      ? Effect.flatMap(Clock.currentTimeMillis, (now) =>
-          Effect.timeoutTo(claiming, {
-            duration: Math.max(claimUntil - now, 0),
-            onSuccess: () => undefined,
-            onTimeout: () => line.stop()
-          })
-        )
-      : claiming
-
-/** Claimed and never started, because the tick was interrupted or its time is up: any engine may have them at once. */
-const giveBack = (context: TickContext) =>
-  Effect.suspend(() =>
-    context.ledger.release(context.claimed.takeAll().map(({ run }) => run.run_id))
-  ).pipe(
-    Effect.catchAll((error) => Effect.sync(() => context.tally.error(tickError(error)))),
-    Effect.uninterruptible
+/** Turns a loop's defect into an error of the tick and stops starting runs. */
+const guarded = <R>(loop: Effect.Effect<void, never, R>) =>
+  Effect.catchAllCause(loop, (cause) =>
+    Effect.gen(function* () {
+      if (Cause.isInterruptedOnly(cause)) return
+      const { error } = yield* TickReport
+      yield* error({
+        code: "ENGINE_DEFECT",
+        message: `A loop of the tick died: ${Cause.pretty(cause)}`,
+        hint: "The leases of its runs decide about them. Report this as a bug."
+      })
+      yield* (yield* RunQueue).stop
+    })
   )
 
-const skewWarning = (skewMs: number): string =>
-  `This machine's clock is ${Math.abs(Math.round(skewMs))} ms ${skewMs > 0 ? "ahead of" : "behind"} the database's. ` +
+const skewWarning = ({ ms, plusMinusMs }: ClockSkew): string =>
+  `This machine's clock is ${Math.abs(Math.round(ms))} ms (± ${Math.round(plusMinusMs)}) ${ms > 0 ? "ahead of" : "behind"} the database's. ` +
   "What is due goes by the database's clock; set this one with NTP."
-
-const midpoint = (from: number, to: number): number => from + (to - from) / 2

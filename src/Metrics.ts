@@ -3,21 +3,24 @@ import { counter, gauge, histogram, type Label } from "./Metrics/Instrument.ts"
 import { COMMIT, VERSION } from "./Version.ts"
 
 /**
- * Every metric of Sync Scheduler. The names are those of DESIGN.md section 8. No label ever holds an organisation, an
- * integration or a run: there is no end of those, and people who may see metrics may not see them.
+ * Every metric of Sync Scheduler. No label ever holds an organisation, an integration or a run: their number is unbounded, and
+ * metrics are visible to more people than that data may be.
  */
 
 const integrationType: Label = { name: "integration_type" }
-/** How a tick ended: `error`, part of its work was not done; `partial`, all was, and a run failed or is unresolved. */
+/**
+ * The result of a tick. `error`: part of its work was not done. `partial`: all of its work was done, but a run failed or is
+ * unresolved.
+ */
 const result: Label = { name: "result", values: ["ok", "partial", "error", "interrupted"] }
 
-/** Seconds that a run waited; the alerts begin at one minute. */
+/** Buckets of the time that a run waited, in seconds; the alerts begin at one minute. */
 const LAG_BUCKETS = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600] as const
-/** Seconds of work; 150 is the platform's limit for an answer. */
+/** Buckets of the duration of work, in seconds; 150 is the platform's limit for an answer. */
 const WORK_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 150, 300, 600] as const
 
 export const runs = counter("runs_total", {
-  help: "Attempts at runs, by the run's status afterwards: pending is tried again, running reports later.",
+  help: "Attempts at runs, by the run's status afterwards: pending is retried, running reports later.",
   labels: [integrationType, { name: "status" }, { name: "trigger" }]
 })
 
@@ -42,7 +45,7 @@ export const claimConflicts = counter("claim_conflicts_total", {
 })
 
 export const missed = counter("missed_total", {
-  help: "Slots passed over: due, and never run, because catch_up says so. They are in sync_skipped_range.",
+  help: "Due slots that were skipped because catch_up says so. They are in sync_skipped_range.",
   labels: []
 })
 
@@ -103,7 +106,9 @@ export const tickErrors = counter("tick_errors_total", {
         "MIGRATIONS_MISSING",
         "DATABASE_REFUSED_CALL",
         "UNEXPECTED_ANSWER",
+        "OUTCOME_NOT_RECORDED",
         "ENGINE_DEFECT",
+        "ROW_REJECTED",
         "ROW_UNREADABLE",
         "SCHEDULE_INVALID"
       ]
@@ -111,8 +116,8 @@ export const tickErrors = counter("tick_errors_total", {
   ]
 })
 
-export const skippedBeats = counter("skipped_beats_total", {
-  help: "Ticks of serve that fell away because an earlier one was still at it.",
+export const missedIntervals = counter("missed_intervals_total", {
+  help: "Intervals of serve without a tick, because an earlier tick was still running.",
   labels: []
 })
 
@@ -172,14 +177,14 @@ export const probes = counter("probes_total", {
   labels: [{ name: "provider" }, { name: "result" }]
 })
 
-/** All of them, in the order in which they are shown. */
-export const definitions = [
+/** All metrics, in the order of their output. */
+export const metricDefinitions = [
   buildInfo,
   lastTick,
   ticks,
   tickErrors,
   tickDuration,
-  skippedBeats,
+  missedIntervals,
   overdue,
   schedules,
   statusFailures,

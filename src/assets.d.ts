@@ -1,4 +1,4 @@
-// Files that Bun gives as text (`with { type: "text" }`) or as a path (`with { type: "file" }`).
+// Files that Bun imports as text (`with { type: "text" }`) or as a path (`with { type: "file" }`).
 declare module "*.sql" {
   const text: string
   export default text

@@ -1,11 +1,10 @@
 import { Effect, Either, Exit, Layer, Schema } from "effect"
 import { loadProject, type Project } from "./Config/Load.ts"
 import { EngineConfig, engineSettings, table } from "./Config.ts"
-import * as EdgeBudget from "./Domain/EdgeBudget.ts"
+import { redeemTicket } from "./Database/TicketRpc.ts"
+import * as EdgeBudget from "./Domain/EdgeTimeBudget.ts"
 import { Summary, type SummaryJson } from "./Domain/Summary.ts"
-import { redeemTicket } from "./Domain/TicketRpc.ts"
-import { tickAndTell } from "./Engine/Alerting.ts"
-import { isBroken } from "./Engine/Measuring.ts"
+import { tickAndNotify } from "./Engine/Notifications.ts"
 import * as AlertQueueLive from "./Layers/AlertQueueLive.ts"
 import * as InvokerLive from "./Layers/InvokerLive.ts"
 import * as LedgerLive from "./Layers/LedgerLive.ts"
@@ -16,7 +15,7 @@ import * as SupabaseLive from "./Layers/SupabaseLive.ts"
 import { Supabase } from "./Services/Supabase.ts"
 import { VERSION } from "./Version.ts"
 
-/** What came of a tick. `ok`: it could do its work; what became of each run is in the summary. */
+/** The result of a tick. `ok`: the tick could do its work. The outcome of each run is in the summary. */
 export interface EdgeTick {
   readonly ok: boolean
   readonly summary: SummaryJson
@@ -25,18 +24,18 @@ export interface EdgeTick {
 /** The engine inside a Supabase Edge Function. */
 export interface EdgeEngine {
   /**
-   * One tick that fits the function's wall clock: what does not is left for the next one. When `signal` aborts, what is in
-   * flight is finished and recorded, and the promise rejects.
+   * Runs one tick within the function's wall clock limit; the next tick processes the rest. When `signal` aborts, the tick finishes
+   * and records the runs in progress, and the promise rejects.
    */
   readonly tick: (signal?: AbortSignal) => Promise<EdgeTick>
-  /** Whether this is a ticket of the database's that nobody used yet; uses it up. Rejects when that cannot be asked. */
+  /** Redeems a one-time ticket. Resolves to false if it is unknown or already used; rejects if the database cannot be reached. */
   readonly redeem: (ticket: string) => Promise<boolean>
 }
 
 /**
- * The engine for one project, from the settings in a function's environment. SUPABASE_DB_URL, which the platform puts
- * there too, is not used: one connection for each isolate would use up the database's. *Throws* ConfigError, which names
- * all that is wrong with the settings.
+ * Makes the engine for one project, from the settings in a function's environment. SUPABASE_DB_URL, which the platform also sets
+ * there, is not used: one connection for each isolate would exhaust the database's connections. *Throws* ConfigError, which names
+ * all problems of the settings.
  */
 export const makeEdgeEngine = (
   environment: Readonly<Record<string, string | undefined>>
@@ -52,7 +51,7 @@ export const makeEdgeEngine = (
       const ticking = Effect.provide(tickWithin(project), engineOf(project, supabase))
       const exit = await Effect.runPromiseExit(ticking, signal === undefined ? {} : { signal })
       if (Exit.isFailure(exit)) throw new Error(`The tick was cut short: ${exit.cause}`)
-      return { ok: !isBroken(exit.value), summary: Schema.encodeSync(Summary)(exit.value) }
+      return { ok: exit.value.ok, summary: Schema.encodeSync(Summary)(exit.value) }
     },
     redeem: (ticket) =>
       Effect.flatMap(Supabase, ({ call }) => call(redeemTicket, { p_ticket: ticket })).pipe(
@@ -70,10 +69,13 @@ const supabaseOf = ({ functions, settings }: Project) =>
     version: VERSION
   })
 
-/** As long as the function lives, and no more runs than its processor time and the platform's limit on fan-out allow. */
+/**
+ * Runs a tick within the function's wall clock limit. `edgeLimit` bounds the runs that the tick starts, because of the function's
+ * CPU time and the platform's limit on fan-out.
+ */
 const tickWithin = ({ settings }: Project) => {
   const { budgetMs } = EdgeBudget.divide(settings.edgeWallClock, settings.invokeTimeout)
-  return tickAndTell({ budgetMs, limit: settings.edgeLimit })
+  return tickAndNotify({ budgetMs, limit: settings.edgeLimit })
 }
 
 const engineOf = ({ functions, settings }: Project, supabase: ReturnType<typeof supabaseOf>) => {
@@ -83,7 +85,12 @@ const engineOf = ({ functions, settings }: Project, supabase: ReturnType<typeof 
     invokeTimeoutMs
   })
   const outside = Layer.mergeAll(
-    InvokerLive.layer({ functionUrl: functions.url, key: functions.key, version: VERSION }),
+    InvokerLive.layer({
+      functionUrl: functions.url,
+      allowed: functions.allowed,
+      key: functions.key,
+      version: VERSION
+    }),
     NotifierLive.layer({
       url: settings.alertWebhookUrl,
       secret: settings.alertWebhookSecret,

@@ -1,7 +1,8 @@
 import { Effect, Either, Layer, Redacted, Schema } from "effect"
 import { ConfigError } from "./Config/Load.ts"
 import { defaultEngineSettings, EngineConfig, type EngineSettings, table } from "./Config.ts"
-import { Summary, type SummaryJson } from "./Domain/Summary.ts"
+import { closestMatch } from "./Domain/DidYouMean.ts"
+import { Summary, type SummaryJson, TickFailed } from "./Domain/Summary.ts"
 import { requireSecretKey } from "./Domain/SupabaseKey.ts"
 import { parseUrl } from "./Domain/Url.ts"
 import * as Engine from "./Engine.ts"
@@ -11,28 +12,43 @@ import * as LockLive from "./Layers/LockLive.ts"
 import * as SupabaseLive from "./Layers/SupabaseLive.ts"
 import { VERSION } from "./Version.ts"
 
-/** What `runScheduledJobs` can be told; everything has the default of the setting of the same name. */
+export { ConfigError } from "./Config/Load.ts"
+export { type SummaryJson, TickFailed } from "./Domain/Summary.ts"
+
+/**
+ * How long a tick waits for a database that does not answer, in milliseconds: the time is short, because the caller decides when to
+ * call again.
+ */
+const DATABASE_WAIT_MS = 10_000
+
+/** Options of `runScheduledJobs`. The default of an option is the default of the setting with the same name. */
 export interface RunScheduledJobsOptions {
   /** Authorises the invocations: a secret key, or the legacy service_role key. Default: the environment's. */
   readonly functionKey?: string
+  /** Further functions that an integration's `function_name` may hold; others are not invoked. Default: none. */
+  readonly functions?: ReadonlyArray<string>
   /** Only this organisation, or only these integrations. */
   readonly orgId?: string
   readonly integrationIds?: ReadonlyArray<string>
   /** The most runs to start. */
   readonly limit?: number
-  /** How long to go on claiming and sending, in milliseconds; what does not fit stays for the next tick. */
+  /** How long to claim and send, in milliseconds; the next tick processes the rest. */
   readonly budgetMs?: number
-  /** Concurrency (5) and the spans of the engine, in milliseconds. */
+  /** The concurrency (default 5) and the durations of the engine, in milliseconds. */
   readonly settings?: Partial<EngineSettings>
+  /** Rejects with TickFailed when the summary is not `ok`. Default: false; the caller checks `ok`. */
+  readonly throwOnError?: boolean
 }
 
 /**
- * Runs one tick: claims every due integration, invokes the Integration Edge Function for each (5 at a time), records
- * the outcomes and returns the structured summary. Nothing due: all zeros, no error.
+ * Runs one tick: claims every due integration, invokes the Integration Edge Function for each (5 at a time), records the outcomes
+ * and returns the structured summary. When nothing is due, the summary contains only zeros and no error.
  *
- * `supabaseClient` is a client of `@supabase/supabase-js` with a secret key; only its `rpc` is used.
- * `integrationEdgeFunctionUrl` is the whole URL of the function. *Fails with* (rejects): ConfigError, when the URL or
- * the key is missing or cannot be right; whatever goes wrong in the tick itself is in `errors` of the summary.
+ * `supabaseClient` is a client of `@supabase/supabase-js` with a secret key; only its `rpc` is used. `integrationEdgeFunctionUrl`
+ * is the whole URL of the function. *Fails with* (rejects): ConfigError, when the URL, the key or an option is invalid; TickFailed,
+ * with `throwOnError`, when the tick could not work. Without `throwOnError`, the summary reports that: `ok` is false, and `errors`
+ * says why. At its start the tick waits up to 10 s for a database that does not answer (`settings.databaseWaitMs`). A call that
+ * hangs ends after 30 s. During the tick, outcomes are retried as long as their leases last.
  */
 export async function runScheduledJobs(
   supabaseClient: SupabaseLive.RpcClient,
@@ -40,7 +56,13 @@ export async function runScheduledJobs(
   options: RunScheduledJobsOptions = {}
 ): Promise<SummaryJson> {
   const key = options.functionKey ?? environmentKey()
-  const problems = [...problemsOfUrl(integrationEdgeFunctionUrl), ...problemsOfKey(key)]
+  const problems = [
+    ...problemsOfUrl(integrationEdgeFunctionUrl),
+    ...problemsOfKey(key),
+    ...problemsOfNames("options", options, OPTIONS),
+    ...problemsOfNames("options.settings", options.settings ?? {}, SETTINGS),
+    ...problemsOfNumbers(options)
+  ]
   if (key === undefined || problems.length > 0) throw new ConfigError({ problems })
 
   const base = Layer.mergeAll(
@@ -48,10 +70,12 @@ export async function runScheduledJobs(
     Layer.succeed(EngineConfig, {
       engineId: `library-${crypto.randomUUID().slice(0, 8)}`,
       ...defaultEngineSettings,
+      databaseWaitMs: DATABASE_WAIT_MS,
       ...options.settings
     }),
     InvokerLive.layer({
       functionUrl: integrationEdgeFunctionUrl,
+      allowed: options.functions,
       key: Redacted.make(key),
       version: VERSION
     })
@@ -64,10 +88,70 @@ export async function runScheduledJobs(
       budgetMs: options.budgetMs
     }).pipe(Effect.provide(engine))
   )
-  return Schema.encodeSync(Summary)(summary)
+  const encoded = Schema.encodeSync(Summary)(summary)
+  if (options.throwOnError === true && !encoded.ok) {
+    throw new TickFailed({ code: encoded.errors[0]?.code ?? "ENGINE_DEFECT", summary: encoded })
+  }
+  return encoded
 }
 
-/** The environment's key, in Bun, Node and Deno alike; undefined where the environment may not be read. */
+const OPTIONS = [
+  "functionKey",
+  "functions",
+  "orgId",
+  "integrationIds",
+  "limit",
+  "budgetMs",
+  "settings",
+  "throwOnError"
+]
+const SETTINGS = ["engineId", ...Object.keys(defaultEngineSettings)]
+
+/** Without this check, a misspelt option would be ignored silently. */
+const problemsOfNames = (place: string, given: object, known: ReadonlyArray<string>) =>
+  Object.keys(given)
+    .filter((name) => !known.includes(name))
+    .map((name) => {
+      const setting = known === OPTIONS ? closestMatch(name, SETTINGS) : undefined
+      const meant =
+        closestMatch(name, known) ?? (setting === undefined ? undefined : `settings.${setting}`)
+      return {
+        key: name,
+        what: `${place}.${name} is not usable`,
+        why: "there is no such option",
+        fix: meant === undefined ? `There are: ${known.join(", ")}.` : `Did you mean ${meant}?`
+      }
+    })
+
+/** Checks the given numbers against their ranges, because a tick with a concurrency of 0 would never end. */
+const problemsOfNumbers = ({ budgetMs, limit, settings = {} }: RunScheduledJobsOptions) => {
+  const { concurrency, engineId: _, ...spans } = settings
+  const whole = (least: number) => (value: number) => Number.isSafeInteger(value) && value >= least
+  const isSpan = (value: number) => Number.isFinite(value) && value >= 0
+  return [
+    ["options.settings.concurrency", concurrency, whole(1), "a whole number from 1"] as const,
+    ["options.limit", limit, whole(0), "a whole number from 0"] as const,
+    ["options.budgetMs", budgetMs, isSpan, "milliseconds from 0"] as const,
+    ...Object.entries(spans).map(
+      ([name, value]) => [`options.settings.${name}`, value, isSpan, "milliseconds from 0"] as const
+    )
+  ].flatMap(([key, value, isUsable, wanted]) =>
+    value === undefined || isUsable(value)
+      ? []
+      : [
+          {
+            key,
+            what: `${key} is not usable`,
+            why: `it is ${value}`,
+            fix: `Pass ${wanted}.`
+          }
+        ]
+  )
+}
+
+/**
+ * Returns the key from the environment, in Bun, Node and Deno; undefined if the process is not permitted to read the environment.
+ */
 const environmentKey = (): string | undefined =>
   Either.getOrUndefined(
     Either.try(

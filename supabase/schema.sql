@@ -10,7 +10,7 @@ create type sync_scheduler.slot as (
   scheduled_for timestamp with time zone,
   trigger text,
   next_run_at timestamp with time zone,
-  passed_over jsonb,
+  skipped_range jsonb,
   schedule_error text
 );
 
@@ -30,9 +30,6 @@ create table public.integration_health (
   detail jsonb default '{}'::jsonb not null,
   updated_at timestamp with time zone default now() not null,
   since timestamp with time zone default now() not null,
-  start_limit integer,
-  limit_ceiling integer default 5 not null,
-  limited_until timestamp with time zone,
   passive_until timestamp with time zone,
   throttles integer default 0 not null,
   last_throttled_at timestamp with time zone,
@@ -42,9 +39,8 @@ create table public.integration_health (
 );
 alter table public.integration_health add constraint integration_health_mode_check CHECK ((mode = ANY (ARRAY['active'::text, 'passive'::text])));
 alter table public.integration_health add constraint integration_health_pkey PRIMARY KEY (provider, host);
-alter table public.integration_health add constraint integration_health_start_limit_check CHECK ((start_limit > 0));
 alter table public.integration_health add constraint integration_health_status_check CHECK ((status = ANY (ARRAY['unknown'::text, 'healthy'::text, 'unhealthy'::text, 'throttled'::text])));
-CREATE INDEX integration_health_limited ON public.integration_health USING btree (provider, host) WHERE (start_limit IS NOT NULL);
+CREATE INDEX integration_health_throttled ON public.integration_health USING btree (throttled_until) WHERE (throttled_until IS NOT NULL);
 alter table public.integration_health enable row level security;
 grant delete, insert, maintain, references, select, trigger, truncate, update on public.integration_health to service_role;
 
@@ -72,11 +68,15 @@ create table public.organization_integrations (
   paused_reason text,
   health_url text,
   health_method text default 'HEAD'::text not null,
+  reserved_by text,
+  reserved_until timestamp with time zone,
+  fetch_token uuid,
   config jsonb default '{}'::jsonb not null,
   created_at timestamp with time zone default now() not null,
   updated_at timestamp with time zone default now() not null,
   org_name text
 );
+alter table public.organization_integrations add constraint organization_integrations_bounds CHECK (((octet_length(integration_type) <= 200) AND (octet_length(sync_schedule) <= 1000) AND (octet_length(timezone) <= 100) AND (octet_length(function_name) <= 200) AND (octet_length(health_url) <= 2000) AND (octet_length(paused_reason) <= 4000) AND (octet_length((config)::text) <= 262144) AND ((next_run_at >= '1900-01-01 00:00:00+00'::timestamp with time zone) AND (next_run_at <= '9000-01-01 00:00:00+00'::timestamp with time zone)) AND ((schedule_since >= '1900-01-01 00:00:00+00'::timestamp with time zone) AND (schedule_since <= '9000-01-01 00:00:00+00'::timestamp with time zone)) AND ((breaker_until >= '1900-01-01 00:00:00+00'::timestamp with time zone) AND (breaker_until <= '9000-01-01 00:00:00+00'::timestamp with time zone)) AND (catch_up_window <= '10 years'::interval)));
 alter table public.organization_integrations add constraint organization_integrations_catch_up_check CHECK ((catch_up = ANY (ARRAY['latest'::text, 'all'::text, 'skip'::text])));
 alter table public.organization_integrations add constraint organization_integrations_catch_up_window_check CHECK ((catch_up_window > '00:00:00'::interval));
 alter table public.organization_integrations add constraint organization_integrations_health_method_check CHECK ((health_method = ANY (ARRAY['HEAD'::text, 'GET'::text, 'OPTIONS'::text])));
@@ -86,6 +86,7 @@ alter table public.organization_integrations add constraint organization_integra
 alter table public.organization_integrations add constraint organization_integrations_pkey PRIMARY KEY (id);
 CREATE INDEX organization_integrations_apis ON public.organization_integrations USING btree (integration_type, COALESCE(health_url, ''::text), COALESCE(health_method, 'HEAD'::text)) WHERE enabled;
 CREATE INDEX organization_integrations_due ON public.organization_integrations USING btree (next_run_at, id) WHERE enabled;
+CREATE INDEX organization_integrations_org ON public.organization_integrations USING btree (org_id) WHERE enabled;
 CREATE INDEX organization_integrations_uncomputed ON public.organization_integrations USING btree (id) WHERE (enabled AND (next_run_at IS NULL) AND (schedule_error IS NULL) AND (sync_schedule IS NOT NULL));
 CREATE INDEX organization_integrations_warm_up ON public.organization_integrations USING btree (next_run_at) WHERE (enabled AND warm_up);
 CREATE TRIGGER sync_scheduler_after_edit AFTER UPDATE ON public.organization_integrations FOR EACH ROW WHEN (((old.sync_schedule IS DISTINCT FROM new.sync_schedule) OR (old.timezone IS DISTINCT FROM new.timezone) OR (old.enabled IS DISTINCT FROM new.enabled))) EXECUTE FUNCTION sync_scheduler.after_integration_change();
@@ -96,29 +97,49 @@ CREATE TRIGGER sync_scheduler_before_change BEFORE INSERT OR UPDATE ON public.or
 alter table public.organization_integrations enable row level security;
 grant delete, insert, maintain, references, select, trigger, truncate, update on public.organization_integrations to service_role;
 comment on column public.organization_integrations.org_id is 'The organisation.';
-comment on column public.organization_integrations.integration_type is 'What is synced: xledger, dynamics, ... It is sent to the function and is a label of metrics.';
-comment on column public.organization_integrations.sync_schedule is 'Cron expression of five or six fields, or @daily and the like. Null: runs only when somebody triggers it.';
+comment on column public.organization_integrations.integration_type is 'The kind of integration: xledger, dynamics, ... It is sent to the function and is a metrics label.';
+comment on column public.organization_integrations.sync_schedule is 'Cron expression of five or six fields, or a macro such as @daily. Null: the integration runs only when triggered manually.';
 comment on column public.organization_integrations.timezone is 'IANA time zone of the schedule, such as Europe/Oslo.';
-comment on column public.organization_integrations.enabled is 'False: nothing runs, and slots that pass are put on record. Enabling never fires a past slot.';
-comment on column public.organization_integrations.next_run_at is 'The next slot, UTC, truncated to milliseconds. Null: not computed yet, the next tick does. A due value is a slot even off the cron''s grid.';
-comment on column public.organization_integrations.schedule_version is 'Goes up whenever schedule_since moves: schedule or time zone were edited, or it was switched off or on and slots were passed over. A claim must have read the present one.';
-comment on column public.organization_integrations.schedule_since is 'Since when this schedule is in force; its first slot is the first one after this instant.';
-comment on column public.organization_integrations.schedule_error is 'Why the schedule cannot be computed. Such a row is not due until it is edited.';
-comment on column public.organization_integrations.catch_up is 'What happens to missed slots: latest runs the newest, all runs each inside the window, skip runs none.';
-comment on column public.organization_integrations.catch_up_window is 'How far back catch_up = all goes; null: SYNC_SCHEDULER_CATCH_UP_WINDOW.';
-comment on column public.organization_integrations.max_attempts is 'How often a run is tried.';
-comment on column public.organization_integrations.invoke_timeout is 'How long to wait for the function; null: SYNC_SCHEDULER_INVOKE_TIMEOUT.';
-comment on column public.organization_integrations.function_name is 'The Edge Function to invoke; null: SYNC_SCHEDULER_FUNCTION.';
-comment on column public.organization_integrations.on_unknown is 'What happens to a run that may have happened: retry repeats it with the same key, hold waits for a person.';
-comment on column public.organization_integrations.fenced is 'The function calls begin_sync_run before it works, so that a run can be proven not to have happened.';
-comment on column public.organization_integrations.warm_up is 'The function is woken with OPTIONS before its runs.';
-comment on column public.organization_integrations.consecutive_failures is 'Failed runs in a row, since the last one that completed.';
-comment on column public.organization_integrations.breaker_until is 'Nothing runs before then: it failed too often in a row.';
-comment on column public.organization_integrations.paused_reason is 'Why it was paused, for people.';
-comment on column public.organization_integrations.health_url is 'Where the provider is probed after silence; null: by its type.';
-comment on column public.organization_integrations.health_method is 'With which method it is probed.';
-comment on column public.organization_integrations.config is 'Whatever the function needs; sent with every run. No secrets.';
-comment on column public.organization_integrations.org_name is 'What people call the organisation; shown in place of its id.';
+comment on column public.organization_integrations.enabled is 'False: nothing runs, and slots that pass are recorded as skipped. Enabling an integration never runs a past slot.';
+comment on column public.organization_integrations.next_run_at is 'The next slot, UTC, truncated to milliseconds. Null: the next tick computes it. A due value is a slot even if the cron expression does not produce it.';
+comment on column public.organization_integrations.schedule_version is 'Increases whenever schedule_since changes: the schedule or time zone was edited, or the integration was disabled or enabled and slots were skipped. A claim must carry the current version.';
+comment on column public.organization_integrations.schedule_since is 'The instant from which this schedule is in force; its first slot is the first one after this instant.';
+comment on column public.organization_integrations.schedule_error is 'Why the schedule cannot be computed. The integration is not due until its schedule is edited.';
+comment on column public.organization_integrations.catch_up is 'What happens to missed slots: latest runs the newest, all runs every slot inside the window, skip runs none.';
+comment on column public.organization_integrations.catch_up_window is 'How far back catch_up = all reaches; null: SYNC_SCHEDULER_CATCH_UP_WINDOW.';
+comment on column public.organization_integrations.max_attempts is 'The maximum number of attempts of a run.';
+comment on column public.organization_integrations.invoke_timeout is 'How long the engine waits for the function; null: SYNC_SCHEDULER_INVOKE_TIMEOUT.';
+comment on column public.organization_integrations.function_name is 'The Edge Function to invoke, one of SYNC_SCHEDULER_FUNCTIONS; null: SYNC_SCHEDULER_FUNCTION.';
+comment on column public.organization_integrations.on_unknown is 'What happens to a run with an unknown outcome: retry repeats it with the same key, hold waits for an operator.';
+comment on column public.organization_integrations.fenced is 'The function calls begin_sync_run before it starts work, so that the scheduler can prove that a run did not happen.';
+comment on column public.organization_integrations.warm_up is 'The engine warms the function up with an OPTIONS request before its runs.';
+comment on column public.organization_integrations.consecutive_failures is 'Consecutive failed runs since the last completed run.';
+comment on column public.organization_integrations.breaker_until is 'The circuit breaker is open until then: too many runs failed in a row, and none starts.';
+comment on column public.organization_integrations.paused_reason is 'Why the integration was paused, as the operator wrote it.';
+comment on column public.organization_integrations.health_url is 'The URL that is probed when no sync has run for a while; null: the default of its integration type.';
+comment on column public.organization_integrations.health_method is 'The HTTP method of the probe.';
+comment on column public.organization_integrations.reserved_by is 'The engine that fetched the integration and has not claimed its slot yet.';
+comment on column public.organization_integrations.reserved_until is 'No other engine fetches the integration before then.';
+comment on column public.organization_integrations.fetch_token is 'The token of the fetch that reserved the integration: a repeated call gets the same row.';
+comment on column public.organization_integrations.config is 'Settings for the function, sent with every run. Must not contain secrets.';
+comment on column public.organization_integrations.org_name is 'The name of the organisation, shown in place of its id.';
+
+create table public.sync_api_hold (
+  provider text not null,
+  host text not null,
+  org_id uuid not null,
+  throttled_until timestamp with time zone,
+  start_limit integer default 1 not null,
+  limit_ceiling integer default 5 not null,
+  limited_until timestamp with time zone,
+  told_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null
+);
+alter table public.sync_api_hold add constraint sync_api_hold_pkey PRIMARY KEY (provider, host, org_id);
+alter table public.sync_api_hold add constraint sync_api_hold_start_limit_check CHECK ((start_limit > 0));
+CREATE INDEX sync_api_hold_expires ON public.sync_api_hold USING btree (expires_at);
+alter table public.sync_api_hold enable row level security;
+grant delete, insert, maintain, references, select, trigger, truncate, update on public.sync_api_hold to service_role;
 
 create table public.sync_backfill (
   id uuid default gen_random_uuid() not null,
@@ -184,7 +205,7 @@ create table public.sync_incident (
 );
 alter table public.sync_incident add constraint sync_incident_alert_gave_up_check CHECK ((alert_gave_up = ANY (ARRAY['opened'::text, 'resolved'::text])));
 alter table public.sync_incident add constraint sync_incident_alert_transition_check CHECK ((alert_transition = ANY (ARRAY['opened'::text, 'resolved'::text])));
-alter table public.sync_incident add constraint sync_incident_kind_check CHECK ((kind = ANY (ARRAY['drift'::text, 'cold_start'::text, 'missed'::text, 'rescued'::text, 'unknown'::text, 'clock_skew'::text, 'health'::text, 'schedule_error'::text, 'breaker'::text])));
+alter table public.sync_incident add constraint sync_incident_kind_check CHECK ((kind = ANY (ARRAY['drift'::text, 'cold_start'::text, 'missed'::text, 'rescued'::text, 'unknown'::text, 'clock_skew'::text, 'health'::text, 'schedule_error'::text, 'breaker'::text, 'stuck'::text, 'rejected'::text, 'failing'::text, 'retrying'::text])));
 alter table public.sync_incident add constraint sync_incident_pkey PRIMARY KEY (id);
 CREATE INDEX sync_incident_integration ON public.sync_incident USING btree (integration_id, id);
 CREATE UNIQUE INDEX sync_incident_open ON public.sync_incident USING btree (kind, subject) WHERE (resolved_at IS NULL);
@@ -193,7 +214,7 @@ CREATE INDEX sync_incident_run ON public.sync_incident USING btree (run_id) WHER
 CREATE INDEX sync_incident_unsent ON public.sync_incident USING btree (id) WHERE (((resolved_at IS NULL) AND (notified_at IS NULL) AND (alert_gave_up IS NULL)) OR ((resolved_at IS NOT NULL) AND (resolve_notified_at IS NULL) AND (alert_gave_up IS DISTINCT FROM 'resolved'::text)));
 alter table public.sync_incident enable row level security;
 grant delete, insert, maintain, references, select, trigger, truncate, update on public.sync_incident to service_role;
-comment on column public.sync_incident.alert_gave_up is 'The transition that is not sent any more: the receiver took it in none of its attempts, or it was over a day before it could be sent.';
+comment on column public.sync_incident.alert_gave_up is 'The transition whose message is abandoned: the receiver accepted none of the attempts, or the incident ended a day before the message could be sent.';
 
 create table public.sync_run_event (
   id bigint generated always as identity not null,
@@ -228,6 +249,7 @@ create table public.sync_run_log (
   attempt integer default 0 not null,
   max_attempts integer default 3 not null,
   claimed_by text,
+  claimed_at timestamp with time zone,
   claim_token uuid,
   lease_token uuid,
   lease_seconds integer,
@@ -256,6 +278,7 @@ create table public.sync_run_log (
   api_host text,
   delay_reason text
 );
+alter table public.sync_run_log add constraint sync_run_log_bounds CHECK (((octet_length(integration_type) <= 200) AND (octet_length(error_code) <= 200) AND (octet_length((response)::text) <= 131072) AND ((scheduled_for >= '1900-01-01 00:00:00+00'::timestamp with time zone) AND (scheduled_for <= '9000-01-01 00:00:00+00'::timestamp with time zone)) AND ((not_before >= '1900-01-01 00:00:00+00'::timestamp with time zone) AND (not_before <= '9000-01-01 00:00:00+00'::timestamp with time zone)) AND ((lease_until >= '1900-01-01 00:00:00+00'::timestamp with time zone) AND (lease_until <= '9000-01-01 00:00:00+00'::timestamp with time zone))));
 alter table public.sync_run_log add constraint sync_run_log_error_message_check CHECK ((octet_length(error_message) <= 2048));
 alter table public.sync_run_log add constraint sync_run_log_pkey PRIMARY KEY (id);
 alter table public.sync_run_log add constraint sync_run_log_status_check CHECK ((status = ANY (ARRAY['pending'::text, 'running'::text, 'completed'::text, 'failed'::text, 'unknown'::text, 'skipped'::text])));
@@ -268,50 +291,53 @@ CREATE INDEX sync_run_log_pending ON public.sync_run_log USING btree (created_at
 CREATE INDEX sync_run_log_recent ON public.sync_run_log USING btree (created_at DESC);
 CREATE INDEX sync_run_log_running ON public.sync_run_log USING btree (lease_until) WHERE (status = 'running'::text);
 CREATE UNIQUE INDEX sync_run_log_slot ON public.sync_run_log USING btree (integration_id, scheduled_for);
-CREATE INDEX sync_run_log_trouble ON public.sync_run_log USING btree (scheduled_for DESC, id DESC) WHERE (status = ANY (ARRAY['failed'::text, 'unknown'::text]));
+CREATE INDEX sync_run_log_trouble ON public.sync_run_log USING btree (scheduled_for DESC, id DESC) WHERE (status = ANY (ARRAY['failed'::text, 'unknown'::text, 'skipped'::text]));
 CREATE INDEX sync_run_log_unknown ON public.sync_run_log USING btree (not_before) WHERE ((status = 'unknown'::text) AND (released_at IS NULL));
-CREATE TRIGGER sync_scheduler_after_adoption AFTER UPDATE ON public.sync_run_log FOR EACH ROW WHEN (((old.status = 'pending'::text) AND (new.status = 'running'::text) AND (old.claimed_by IS NOT NULL) AND (new.claimed_by IS DISTINCT FROM old.claimed_by))) EXECUTE FUNCTION sync_scheduler.after_run_adopted();
+CREATE TRIGGER sync_scheduler_after_adoption AFTER UPDATE ON public.sync_run_log FOR EACH ROW WHEN (((old.status = 'pending'::text) AND (new.status = ANY (ARRAY['pending'::text, 'running'::text])) AND (old.claimed_by IS NOT NULL) AND (new.claimed_by IS NOT NULL) AND (new.claimed_by IS DISTINCT FROM old.claimed_by))) EXECUTE FUNCTION sync_scheduler.after_run_adopted();
 CREATE TRIGGER sync_scheduler_after_first_contact AFTER UPDATE ON public.sync_run_log FOR EACH ROW WHEN (((old.warm_up_ms IS NULL) AND (new.warm_up_ms IS NOT NULL))) EXECUTE FUNCTION sync_scheduler.after_first_contact();
+CREATE TRIGGER sync_scheduler_after_trouble AFTER UPDATE ON public.sync_run_log FOR EACH ROW WHEN ((((new.status = 'failed'::text) AND (old.status IS DISTINCT FROM 'failed'::text)) OR ((new.status = 'pending'::text) AND (new.attempt >= 2) AND (old.status = ANY (ARRAY['running'::text, 'unknown'::text]))))) EXECUTE FUNCTION sync_scheduler.after_run_troubled();
 CREATE TRIGGER sync_scheduler_before_finished_change BEFORE UPDATE ON public.sync_run_log FOR EACH ROW WHEN ((old.status = ANY (ARRAY['completed'::text, 'failed'::text, 'skipped'::text]))) EXECUTE FUNCTION sync_scheduler.before_finished_run_change();
+CREATE TRIGGER sync_scheduler_before_write BEFORE INSERT OR UPDATE ON public.sync_run_log FOR EACH STATEMENT WHEN ((current_setting('synchronous_commit'::text) = 'off'::text)) EXECUTE FUNCTION sync_scheduler.commit_to_disk();
 alter table public.sync_run_log enable row level security;
 grant delete, insert, maintain, references, select, trigger, truncate, update on public.sync_run_log to service_role;
-comment on column public.sync_run_log.integration_id is 'The integration. The row stays when that is deleted.';
-comment on column public.sync_run_log.org_id is 'Its organisation.';
-comment on column public.sync_run_log.integration_type is 'Its type when the run was claimed.';
+comment on column public.sync_run_log.integration_id is 'The integration. The run is kept when the integration is deleted.';
+comment on column public.sync_run_log.org_id is 'The organisation of the integration.';
+comment on column public.sync_run_log.integration_type is 'The integration''s type when the run was claimed.';
 comment on column public.sync_run_log.scheduled_for is 'The slot: one instant of the integration''s schedule, in UTC, to the millisecond.';
-comment on column public.sync_run_log.idempotency_key is '<integration_id>:<slot>; the same at every attempt.';
-comment on column public.sync_run_log.trigger is 'Why it runs: schedule, catch_up, manual, backfill.';
+comment on column public.sync_run_log.idempotency_key is '<integration_id>:<slot>; every attempt has the same key.';
+comment on column public.sync_run_log.trigger is 'Why the run exists: schedule, catch_up, manual, backfill.';
 comment on column public.sync_run_log.status is 'pending, running, completed, failed, unknown (it may have happened), skipped. Completed rows never change.';
-comment on column public.sync_run_log.skip_reason is 'Why it was skipped.';
-comment on column public.sync_run_log.attempt is 'Attempts so far.';
-comment on column public.sync_run_log.max_attempts is 'How many there may be.';
-comment on column public.sync_run_log.claimed_by is 'The engine that claimed it, or has it now.';
-comment on column public.sync_run_log.claim_token is 'Of the claim: asking again with it gives the same answer.';
-comment on column public.sync_run_log.lease_token is 'Of the attempt: whoever has it may settle the run.';
-comment on column public.sync_run_log.lease_seconds is 'How long the lease was when the attempt was started.';
-comment on column public.sync_run_log.lease_until is 'Until then the run belongs to its engine; afterwards a sweeper decides.';
-comment on column public.sync_run_log.not_before is 'A retry is not started before then.';
-comment on column public.sync_run_log.created_at is 'When it was claimed.';
-comment on column public.sync_run_log.started_at is 'When the first attempt was started, by the database clock; drift_ms = started_at - scheduled_for.';
-comment on column public.sync_run_log.attempt_started_at is 'When the present attempt was started.';
-comment on column public.sync_run_log.began_at is 'When the function was granted the attempt (fence).';
-comment on column public.sync_run_log.begin_nonce is 'Of that grant: asking again with it is granted again.';
-comment on column public.sync_run_log.heartbeat_at is 'The last sign of life of a background run.';
-comment on column public.sync_run_log.finished_at is 'When its outcome was recorded.';
-comment on column public.sync_run_log.released_at is 'An unknown run that no longer blocks later slots, since then.';
-comment on column public.sync_run_log.drift_ms is 'From the slot to the first start.';
-comment on column public.sync_run_log.duration_ms is 'How long the last attempt took.';
-comment on column public.sync_run_log.cold_start is 'The function was cold at its first contact in the tick.';
-comment on column public.sync_run_log.warm_up_ms is 'How long that contact took.';
-comment on column public.sync_run_log.http_status is 'Of the last answer.';
-comment on column public.sync_run_log.error_code is 'Stable code of what went wrong; docs/reference/errors.md has all of them.';
-comment on column public.sync_run_log.error_message is 'What went wrong, and how to fix it; at most 2 KiB.';
-comment on column public.sync_run_log.response is 'What the function answered, as far as it was JSON.';
-comment on column public.sync_run_log.fenced is 'Whether the function was fenced when the attempt was started: began_at null after the lease is then proof that nothing happened.';
-comment on column public.sync_run_log.ambiguous is 'Some attempt may have taken effect without us knowing. Such a run never ends failed.';
-comment on column public.sync_run_log.ambiguous_before is 'What ambiguous was when the present attempt was started: proof about this attempt falls back to it.';
-comment on column public.sync_run_log.api_host is 'Host of the accounting API that the run uses, where it is known; with api_provider a row of integration_health.';
-comment on column public.sync_run_log.delay_reason is 'Why a pending run is kept waiting until not_before: api_throttled, api_limit. Null: it is not.';
+comment on column public.sync_run_log.skip_reason is 'Why the run was skipped.';
+comment on column public.sync_run_log.attempt is 'The number of attempts so far.';
+comment on column public.sync_run_log.max_attempts is 'The maximum number of attempts.';
+comment on column public.sync_run_log.claimed_by is 'The engine that claimed the run or took it over.';
+comment on column public.sync_run_log.claimed_at is 'When claimed_by took over the pending run; null: when the run was created.';
+comment on column public.sync_run_log.claim_token is 'The token of the claim, or of the fetch that took the run over: a repeated call gets the same response.';
+comment on column public.sync_run_log.lease_token is 'The token of the attempt: its holder may settle the run.';
+comment on column public.sync_run_log.lease_seconds is 'The length of the lease, in seconds, when the attempt started.';
+comment on column public.sync_run_log.lease_until is 'Until then the run belongs to its engine; afterwards a sweep decides about it.';
+comment on column public.sync_run_log.not_before is 'The earliest start of a retry.';
+comment on column public.sync_run_log.created_at is 'When the run was claimed.';
+comment on column public.sync_run_log.started_at is 'When the first attempt started, by the database clock; drift_ms = started_at - scheduled_for.';
+comment on column public.sync_run_log.attempt_started_at is 'When the current attempt started.';
+comment on column public.sync_run_log.began_at is 'When begin_sync_run granted the attempt to the function (fence).';
+comment on column public.sync_run_log.begin_nonce is 'The nonce of that grant: a repeated call with it is granted again.';
+comment on column public.sync_run_log.heartbeat_at is 'The last heartbeat of the function.';
+comment on column public.sync_run_log.finished_at is 'When the outcome was recorded.';
+comment on column public.sync_run_log.released_at is 'When an unknown run was released, so that it no longer blocks later slots.';
+comment on column public.sync_run_log.drift_ms is 'Milliseconds from the slot to the first start.';
+comment on column public.sync_run_log.duration_ms is 'The duration of the last attempt, in milliseconds.';
+comment on column public.sync_run_log.cold_start is 'Whether the function was cold at its first contact in the tick.';
+comment on column public.sync_run_log.warm_up_ms is 'The duration of that contact, in milliseconds.';
+comment on column public.sync_run_log.http_status is 'The HTTP status of the last response.';
+comment on column public.sync_run_log.error_code is 'The stable error code; docs/reference/errors.md lists all of them.';
+comment on column public.sync_run_log.error_message is 'The error and how to fix it; at most 2 KiB.';
+comment on column public.sync_run_log.response is 'The JSON that the function returned; above 64 KiB, a note of its size.';
+comment on column public.sync_run_log.fenced is 'Whether the function was fenced when the attempt started: if so, began_at = null after the lease proves that nothing happened.';
+comment on column public.sync_run_log.ambiguous is 'Whether some attempt may have taken effect without a recorded outcome. Such a run never ends failed.';
+comment on column public.sync_run_log.ambiguous_before is 'The value of ambiguous when the current attempt started: proof that this attempt did nothing restores it.';
+comment on column public.sync_run_log.api_host is 'The host of the accounting API that the run uses, if known; together with api_provider it identifies a row of integration_health.';
+comment on column public.sync_run_log.delay_reason is 'Why a pending run waits until not_before: api_throttled, api_limit. Null: no API delays it.';
 
 create table public.sync_schedule_history (
   id bigint generated always as identity not null,
@@ -366,11 +392,13 @@ create table public.sync_tick (
   rescued integer default 0 not null,
   missed bigint default 0 not null,
   cold_starts integer default 0 not null,
-  summary jsonb
+  summary jsonb,
+  ok boolean default ((summary ->> 'ok'::text))::boolean
 );
 alter table public.sync_tick add constraint sync_tick_pkey PRIMARY KEY (id);
 CREATE INDEX sync_tick_started ON public.sync_tick USING btree (started_at DESC);
 CREATE TRIGGER sync_scheduler_after_tick_opened AFTER INSERT ON public.sync_tick FOR EACH ROW EXECUTE FUNCTION sync_scheduler.after_tick_opened();
+CREATE TRIGGER sync_scheduler_after_tick_skipped AFTER INSERT OR UPDATE OF summary ON public.sync_tick FOR EACH ROW WHEN (((new.skipped > 0) AND (jsonb_typeof((new.summary -> 'skips'::text)) = 'array'::text))) EXECUTE FUNCTION sync_scheduler.after_tick_skipped();
 alter table public.sync_tick enable row level security;
 grant delete, insert, maintain, references, select, trigger, truncate, update on public.sync_tick to service_role;
 
@@ -393,7 +421,7 @@ create view public.sync_scheduler_status with (security_invoker=true) as
          SELECT max(r.started_at) AS last_tick_at,
             GREATEST(max(r.started_at), max(r.finished_at), ( SELECT l.created_at
                    FROM public.sync_run_log l
-                  WHERE ((l.trigger IS DISTINCT FROM 'manual'::text) AND (l.created_at IS NOT NULL))
+                  WHERE ((l.trigger IS DISTINCT FROM 'manual'::text) AND (l.created_at < '9000-01-01 00:00:00+00'::timestamp with time zone))
                   ORDER BY l.created_at DESC
                  LIMIT 1)) AS last_activity_at,
             GREATEST('00:05:00'::interval, ((3)::double precision * percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY r.gap))) AS stopped_after
@@ -420,7 +448,7 @@ create view public.sync_scheduler_status with (security_invoker=true) as
             WHEN (p.last_tick_at IS NULL) THEN 'never'::text
             WHEN ((now() - p.last_activity_at) > p.stopped_after) THEN 'stopped'::text
             WHEN (o.oldest < (now() - '00:05:00'::interval)) THEN 'late'::text
-            ELSE 'ok'::text
+            ELSE 'ticking'::text
         END AS verdict,
     p.last_tick_at,
     round(EXTRACT(epoch FROM (now() - p.last_tick_at)), 3) AS seconds_since_last_tick,
@@ -465,11 +493,14 @@ CREATE OR REPLACE FUNCTION public.begin_sync_run(p_run_id uuid, p_lease_token uu
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '2s'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -494,6 +525,8 @@ begin
     perform sync_scheduler.record_event(r.id, r.integration_id, 'began', r.status, r.status, r.attempt, 'function');
   end if;
   return jsonb_build_object('granted', true);
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
 end
 $function$;
 grant execute on function public.begin_sync_run(uuid,uuid,uuid) to service_role;
@@ -502,10 +535,13 @@ CREATE OR REPLACE FUNCTION public.cancel_sync_backfill(p_backfill_id uuid, p_act
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '2s'
  SET enable_seqscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   b public.sync_backfill;
@@ -521,6 +557,8 @@ begin
   perform sync_scheduler.record_event(null, b.integration_id, 'backfill_cancelled', null, null, null, p_actor, p_reason,
     jsonb_build_object('backfill_id', b.id, 'claimed', b.claimed));
   return jsonb_build_object('done', true, 'backfill_id', b.id, 'claimed', b.claimed);
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
 end
 $function$;
 grant execute on function public.cancel_sync_backfill(uuid,text,text) to service_role;
@@ -529,11 +567,14 @@ CREATE OR REPLACE FUNCTION public.claim_sync_probes(p_engine_id text, p_token uu
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '250ms'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -585,6 +626,8 @@ begin
     where provider = h.provider and host = h.host;
   end loop;
   return jsonb_build_object('now', sync_scheduler.iso(v_now), 'probes', v_probes, 'waiting', v_waiting);
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
 end
 $function$;
 grant execute on function public.claim_sync_probes(text,uuid,jsonb,boolean,boolean) to service_role;
@@ -593,11 +636,14 @@ CREATE OR REPLACE FUNCTION public.claim_sync_runs(p_engine_id text, p_claim_toke
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '250ms'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_slot jsonb;
@@ -615,7 +661,10 @@ begin
     return jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()))
       || sync_scheduler.claim_slots(p_engine_id, p_claim_token, p_slots);
   exception when others then
-    -- One slot cannot be claimed, and took the batch with it. Each by itself, then, so that it stays alone.
+    if not sync_scheduler.is_row_fault(sqlstate) and sqlstate not in ('55P03', '40P01', '40001') then
+      raise;
+    end if;
+    -- One slot failed and rolled the batch back. Each slot is now claimed separately, so that only the faulty one fails.
     for v_slot in select s from jsonb_array_elements(p_slots) s order by s ->> 'integration_id' loop
       begin
         v_one := sync_scheduler.claim_slots(p_engine_id, p_claim_token, jsonb_build_array(v_slot));
@@ -623,17 +672,22 @@ begin
         v_skipped := v_skipped || (v_one -> 'skipped');
         v_advanced := v_advanced + (v_one ->> 'advanced')::integer;
       exception
-        when lock_not_available or deadlock_detected then
+        when lock_not_available or deadlock_detected or serialization_failure then
           v_skipped := v_skipped || jsonb_build_array(jsonb_build_object('integration_id', v_slot -> 'integration_id',
             'scheduled_for', v_slot -> 'scheduled_for', 'reason', 'locked'));
         when others then
+          if not sync_scheduler.is_row_fault(sqlstate) then
+            raise;
+          end if;
           v_skipped := v_skipped || jsonb_build_array(jsonb_build_object('integration_id', v_slot -> 'integration_id',
-            'scheduled_for', v_slot -> 'scheduled_for', 'reason', 'rejected', 'detail', sqlstate || ': ' || sqlerrm));
+            'scheduled_for', v_slot -> 'scheduled_for', 'reason', 'rejected', 'detail', left(sqlstate || ': ' || sqlerrm, 1000)));
       end;
     end loop;
     return jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'claimed', v_claimed, 'skipped', v_skipped,
       'advanced', v_advanced);
   end;
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
 end
 $function$;
 grant execute on function public.claim_sync_runs(text,uuid,jsonb) to service_role;
@@ -642,11 +696,14 @@ CREATE OR REPLACE FUNCTION public.complete_sync_run(p_run_id uuid, p_lease_token
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '2s'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 begin
   if p_status is null or p_status not in ('completed', 'failed') then
@@ -658,22 +715,139 @@ begin
     'error_message', case when p_status = 'failed'
       then coalesce(p_error ->> 'message', nullif(p_error #>> '{}', ''), 'The function reported a failure.') end
   ), 'function', interval '430 seconds') - 'run_id';
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
 end
 $function$;
 grant execute on function public.complete_sync_run(uuid,uuid,text,jsonb,jsonb) to service_role;
+
+CREATE OR REPLACE FUNCTION public.fetch_sync_work(p_engine_id text, p_fetch_token uuid, p_limit integer, p_options jsonb DEFAULT '{}'::jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '250ms'
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET enable_sort TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_limit constant integer := least(greatest(coalesce(p_limit, 100), 1), 100);
+  v_most_pending constant integer := (v_limit + 1) / 2;
+  v_adopt_from constant timestamptz := v_now - sync_scheduler.seconds(coalesce((p_options ->> 'adopt_after_seconds')::numeric, 10));
+  v_fresh_from constant timestamptz := v_now - sync_scheduler.seconds(coalesce((p_options ->> 'drift_alert_seconds')::numeric, 300));
+  v_org_id constant uuid := (p_options ->> 'org_id')::uuid;
+  v_ids constant uuid[] := case when jsonb_typeof(p_options -> 'integration_ids') = 'array'
+    then array(select e::uuid from jsonb_array_elements_text(p_options -> 'integration_ids') e) end;
+  v_excluded constant uuid[] := case when jsonb_typeof(p_options -> 'exclude_org_ids') = 'array'
+    then array(select e::uuid from jsonb_array_elements_text(p_options -> 'exclude_org_ids') e) else '{}' end;
+  v_unchecked constant boolean := sync_scheduler.has_unchecked_rows();
+  v_own constant text := case when v_ids is not null then p_engine_id end;
+  v_left_out constant uuid[] := case when jsonb_typeof(p_options -> 'exclude_ids') = 'array'
+    then array(select e::uuid from jsonb_array_elements_text(p_options -> 'exclude_ids') e) else '{}' end;
+  v_pending_ids uuid[];
+  v_pending jsonb;
+  v_pending_count integer;
+  v_due_ids uuid[];
+  v_due jsonb;
+  v_due_count integer;
+  v_id uuid;
+  v_of uuid;
+  v_rejected jsonb := '[]';
+begin
+  v_pending_ids := array(
+    select w.id from public.sync_run_log w
+      join public.organization_integrations e on e.id = w.integration_id and e.enabled
+     where w.status = 'pending' and (w.not_before is null or w.not_before <= v_now)
+       and (w.claimed_by is null or coalesce(w.claimed_at, w.created_at) <= v_adopt_from or w.claim_token = p_fetch_token)
+       and w.scheduled_for is not null and w.idempotency_key is not null
+       and (v_org_id is null or e.org_id = v_org_id) and (v_ids is null or e.id = any (v_ids)) and e.org_id <> all (v_excluded)
+       and e.id <> all (v_left_out)
+     order by w.created_at, w.id limit v_most_pending for no key update of w skip locked);
+  v_pending_count := cardinality(v_pending_ids);
+  begin
+    v_pending := sync_scheduler.adopt_pending(p_engine_id, p_fetch_token, v_pending_ids);
+  exception when others then
+    if not sync_scheduler.may_be_row_fault(sqlstate) then
+      raise;
+    end if;
+    v_pending := '[]';
+    foreach v_id in array v_pending_ids loop
+      begin
+        v_pending := v_pending || sync_scheduler.adopt_pending(p_engine_id, p_fetch_token, array[v_id]);
+      exception when others then
+        select l.integration_id into v_of from public.sync_run_log l where l.id = v_id;
+        v_rejected := v_rejected || sync_scheduler.reject_row(v_of, v_id, sqlstate, sqlerrm);
+      end;
+    end loop;
+  end;
+
+  with fresh as materialized (
+    select i.id from public.organization_integrations i
+     where i.enabled and i.next_run_at > v_fresh_from and i.next_run_at <= v_now and i.schedule_error is null and i.sync_schedule is not null
+       and sync_scheduler.may_fetch(i, v_now, p_fetch_token, v_own, v_org_id, v_ids, v_excluded, v_unchecked) and i.id <> all (v_left_out)
+     order by i.next_run_at, i.id limit v_limit - v_pending_count for no key update skip locked
+  ), uncomputed as materialized (
+    select i.id from public.organization_integrations i
+     where i.enabled and i.next_run_at is null and i.schedule_error is null and i.sync_schedule is not null
+       and sync_scheduler.may_fetch(i, v_now, p_fetch_token, v_own, v_org_id, v_ids, v_excluded, v_unchecked) and i.id <> all (v_left_out)
+     order by i.id limit v_limit - v_pending_count - (select count(*) from fresh) for no key update skip locked
+  ), missed as materialized (
+    select i.id from public.organization_integrations i
+     where i.enabled and i.next_run_at <= v_fresh_from and i.schedule_error is null and i.sync_schedule is not null
+       and sync_scheduler.may_fetch(i, v_now, p_fetch_token, v_own, v_org_id, v_ids, v_excluded, v_unchecked) and i.id <> all (v_left_out)
+     order by i.next_run_at, i.id
+     limit v_limit - v_pending_count - (select count(*) from fresh) - (select count(*) from uncomputed) for no key update skip locked
+  ), due as (
+    select id from fresh union all select id from uncomputed union all select id from missed
+  )
+  select coalesce(array_agg(d.id), '{}') into v_due_ids from due d;
+  v_due_count := cardinality(v_due_ids);
+  begin
+    v_due := sync_scheduler.reserve_due(p_engine_id, p_fetch_token, v_due_ids, v_fresh_from);
+  exception when others then
+    if not sync_scheduler.may_be_row_fault(sqlstate) then
+      raise;
+    end if;
+    v_due := '[]';
+    foreach v_id in array v_due_ids loop
+      begin
+        v_due := v_due || sync_scheduler.reserve_due(p_engine_id, p_fetch_token, array[v_id], v_fresh_from);
+      exception when others then
+        v_rejected := v_rejected || sync_scheduler.reject_row(v_id, null, sqlstate, sqlerrm);
+      end;
+    end loop;
+  end;
+
+  return jsonb_build_object('now', sync_scheduler.iso(v_now), 'pending', v_pending, 'integrations', v_due,
+    'rejected', v_rejected, 'more', v_pending_count = v_most_pending or v_due_count = v_limit - v_pending_count);
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
+end
+$function$;
+grant execute on function public.fetch_sync_work(text,uuid,integer,jsonb) to service_role;
 
 CREATE OR REPLACE FUNCTION public.finish_sync_tick(p_tick_id uuid, p_engine_id text, p_summary jsonb, p_clock_skew_ms bigint DEFAULT NULL::bigint)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
-  -- <host>-<pid>-<4 hex digits>: the clock is the host's, whatever process looks at it.
-  v_host constant text := regexp_replace(p_engine_id, '-[0-9]+-[0-9a-f]{4}$', '');
+  v_host constant text := sync_scheduler.machine_of(p_engine_id);
   v_now constant timestamptz := sync_scheduler.clock();
 begin
   insert into public.sync_tick as t (id, engine_id, started_at, finished_at, clock_skew_ms, due, triggered, completed, failed,
@@ -688,6 +862,15 @@ begin
     due = excluded.due, triggered = excluded.triggered, completed = excluded.completed, failed = excluded.failed,
     skipped = excluded.skipped, unresolved = excluded.unresolved, rescued = excluded.rescued, missed = excluded.missed,
     cold_starts = excluded.cold_starts, summary = excluded.summary;
+  -- A rejected row is a schedule that does not run, so it has an open incident until a claim of it succeeds.
+  begin
+    perform sync_scheduler.raise_incident('rejected', r.integration_id::text, r.integration_id, null, jsonb_build_object('error', left(r.detail, 1000)))
+      from jsonb_to_recordset(case when jsonb_typeof(p_summary -> 'skips') = 'array' then p_summary -> 'skips' else '[]' end)
+        as r(integration_id uuid, reason text, detail text)
+     where r.reason = 'rejected' and r.integration_id is not null and r.detail is not null;
+  exception when data_exception then
+    null;                                               -- an unreadable summary opens no incident
+  end;
   if abs(p_clock_skew_ms) > 5000 then
     perform sync_scheduler.raise_incident('clock_skew', v_host, null, null, jsonb_build_object('clock_skew_ms', p_clock_skew_ms));
   elsif p_clock_skew_ms is not null then
@@ -695,6 +878,8 @@ begin
   end if;
   perform sync_scheduler.prune();
   return jsonb_build_object('finished', true);
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
 end
 $function$;
 grant execute on function public.finish_sync_tick(uuid,text,jsonb,bigint) to service_role;
@@ -703,11 +888,14 @@ CREATE OR REPLACE FUNCTION public.heartbeat_sync_run(p_run_id uuid, p_lease_toke
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '2s'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -735,6 +923,8 @@ begin
     perform sync_scheduler.resolve_incident('unknown', r.id::text);
   end if;
   return jsonb_build_object('accepted', true, 'status', r.status, 'lease_until', sync_scheduler.iso(r.lease_until));
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
 end
 $function$;
 grant execute on function public.heartbeat_sync_run(uuid,uuid) to service_role;
@@ -743,8 +933,11 @@ CREATE OR REPLACE FUNCTION public.mark_sync_alerts(p_engine_id text, p_deliverie
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '250ms'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -784,18 +977,65 @@ begin
     v_gave_up := v_gave_up + v_marked.gave_up;
   end loop;
   return jsonb_build_object('sent', v_sent, 'failed', v_failed, 'gave_up', v_gave_up);
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
 end
 $function$;
 grant execute on function public.mark_sync_alerts(text,jsonb,integer) to service_role;
 
 CREATE OR REPLACE FUNCTION public.open_sync_tick(p_tick_id uuid, p_engine_id text, p_options jsonb DEFAULT '{}'::jsonb)
  RETURNS jsonb
- LANGUAGE sql
+ LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+ SET enable_bitmapscan TO 'off'
+ SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
-  select sync_scheduler.open_tick_with_backfills(p_tick_id, p_engine_id, p_options) || jsonb_build_object('warm_ups',
-    public.read_upcoming_warm_ups(coalesce((p_options ->> 'warm_up_within_seconds')::numeric, 60)))
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_limit constant integer := coalesce((p_options ->> 'limit')::integer, 100);
+  v_org_id constant uuid := (p_options ->> 'org_id')::uuid;
+  v_ids constant uuid[] := case when jsonb_typeof(p_options -> 'integration_ids') = 'array'
+    then array(select e::uuid from jsonb_array_elements_text(p_options -> 'integration_ids') e) end;
+  v_swept jsonb;
+  v_rejected jsonb;
+  v_work jsonb;
+  v_nothing_due boolean;
+  v_backfills boolean;
+  v_idle boolean;
+begin
+  v_swept := public.sweep_sync_runs(p_engine_id, (p_options ->> 'quiescence_seconds')::numeric,
+    (p_options ->> 'running_guard_seconds')::numeric);
+  v_rejected := (v_swept -> 'rejected') || sync_scheduler.check_due(v_org_id, v_ids);
+  v_work := public.fetch_sync_work(p_engine_id, p_tick_id, v_limit, p_options);
+  v_rejected := v_rejected || (v_work -> 'rejected');
+  v_nothing_due := jsonb_array_length(v_work -> 'pending') = 0 and jsonb_array_length(v_work -> 'integrations') = 0
+    and v_rejected = '[]';
+  select exists (
+    select 1 from public.sync_backfill b join public.organization_integrations i on i.id = b.integration_id
+     where b.status = 'open' and i.enabled and (v_org_id is null or i.org_id = v_org_id) and (v_ids is null or i.id = any (v_ids))
+       and (not v_nothing_due or sync_scheduler.backfill_waits(i) is null)
+  ) into v_backfills;
+  v_idle := v_nothing_due and not v_backfills;
+  insert into public.sync_tick (id, engine_id, engine_version, started_at, finished_at)
+  values (p_tick_id, p_engine_id, p_options ->> 'engine_version', v_now, case when v_idle then v_now end)
+  on conflict (id) do nothing;
+  if v_idle then
+    perform sync_scheduler.prune();
+  end if;
+  return v_work || jsonb_build_object('schema_version', sync_scheduler.schema_version(), 'idle', v_idle,
+    'swept', v_swept - 'rejected', 'rejected', v_rejected, 'backfills', v_backfills,
+    'several_organisations', not v_idle and coalesce(sync_scheduler.has_several_organisations(), false),
+    'warm_ups', public.read_upcoming_warm_ups(coalesce((p_options ->> 'warm_up_within_seconds')::numeric, 60)),
+    'clock_skew_open', exists (select 1 from public.sync_incident c
+      where c.kind = 'clock_skew' and c.subject = sync_scheduler.machine_of(p_engine_id) and c.resolved_at is null));
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
+end
 $function$;
 grant execute on function public.open_sync_tick(uuid,text,jsonb) to service_role;
 
@@ -803,11 +1043,14 @@ CREATE OR REPLACE FUNCTION public.pause_integration(p_integration_id uuid, p_act
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '2s'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   i public.organization_integrations;
@@ -821,6 +1064,8 @@ begin
   end if;
   perform sync_scheduler.record_event(null, i.id, 'paused', null, null, null, p_actor, p_reason);
   return jsonb_build_object('done', true, 'integration_id', i.id);
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
 end
 $function$;
 grant execute on function public.pause_integration(uuid,text,text) to service_role;
@@ -829,11 +1074,14 @@ CREATE OR REPLACE FUNCTION public.prune_sync_history(p_keep_runs_days integer DE
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '250ms'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_runs_before constant timestamptz := sync_scheduler.clock() - make_interval(days => greatest(p_keep_runs_days, 1));
@@ -844,6 +1092,7 @@ declare
   v_ranges integer;
   v_ticks integer;
   v_incidents integer;
+  v_holds text[];
 begin
   delete from public.sync_run_log where id in (
     select l.id from public.sync_run_log l where l.created_at < v_runs_before and l.status in ('completed', 'failed', 'skipped')
@@ -865,7 +1114,19 @@ begin
     select i.id from public.sync_incident i where i.resolved_at < v_runs_before order by i.resolved_at limit v_limit
        for update skip locked);
   get diagnostics v_incidents = row_count;
+  with over as (
+    delete from public.sync_api_hold where (provider, host, org_id) in (
+      select k.provider, k.host, k.org_id from public.sync_api_hold k where k.expires_at <= sync_scheduler.clock()
+       order by k.expires_at limit v_limit for update skip locked)
+    returning sync_scheduler.api_name(provider, host) || '/' || org_id as subject
+  )
+  select array_agg(o.subject) into v_holds from over o;
+  if v_holds is not null then
+    perform sync_scheduler.resolve_incidents('health', v_holds);
+  end if;
   return jsonb_build_object('runs', v_runs, 'events', v_events, 'ranges', v_ranges, 'ticks', v_ticks, 'incidents', v_incidents);
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
 end
 $function$;
 grant execute on function public.prune_sync_history(integer,integer,integer) to service_role;
@@ -874,30 +1135,34 @@ CREATE OR REPLACE FUNCTION public.read_due_integrations(p_limit integer DEFAULT 
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET enable_sort TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_limit constant integer := least(greatest(coalesce(p_limit, 100), 1), 100);
-  -- Where the last page ended: its last slot ('' among those not computed yet) and its last integration. Plain bounds, so
-  -- that a plan made for all pages still starts reading at the cursor.
-  v_last_at constant timestamptz := nullif(split_part(p_cursor, '|', 1), '')::timestamptz;
+  -- The end of the last page: its last slot ('' if that slot was not computed yet) and its last integration. These are plain
+  -- bounds, so that a generic plan still starts reading at the cursor.
+  v_last_at constant timestamptz := timestamptz 'epoch' + nullif(split_part(p_cursor, '|', 1), '')::bigint * interval '1 microsecond';
   v_last_id constant uuid := split_part(p_cursor, '|', 2)::uuid;
   v_after_id constant uuid := case when v_last_at is null then v_last_id end;
   v_id_from constant uuid := coalesce(v_last_id, '00000000-0000-0000-0000-000000000000');
   v_due_from constant timestamptz := coalesce(v_last_at, '-infinity');
   v_due_id_from constant uuid := case when v_last_at is null then '00000000-0000-0000-0000-000000000000' else v_last_id end;
   v_rows jsonb;
+  v_rejected jsonb;
   v_count integer;
   v_next text;
 begin
   with page as (
     select * from (
-      (select i.* from public.organization_integrations i
+      (select i, i.id, i.next_run_at from public.organization_integrations i
         where v_last_at is null
           and i.enabled and i.next_run_at is null and i.schedule_error is null and i.sync_schedule is not null
           and i.id >= v_id_from and i.id is distinct from v_after_id
@@ -906,7 +1171,7 @@ begin
           and (p_integration_ids is null or i.id = any (p_integration_ids))
         order by i.id limit v_limit)
       union all
-      (select i.* from public.organization_integrations i
+      (select i, i.id, i.next_run_at from public.organization_integrations i
         where i.enabled and i.next_run_at <= v_now and i.schedule_error is null and i.sync_schedule is not null
           and (i.next_run_at, i.id) >= (v_due_from, v_due_id_from)
           and (v_last_at is null or i.id <> v_last_id or i.next_run_at <> v_last_at)
@@ -914,44 +1179,40 @@ begin
           and (p_org_id is null or i.org_id = p_org_id)
           and (p_integration_ids is null or i.id = any (p_integration_ids))
         order by i.next_run_at, i.id limit v_limit)
-    ) u order by u.next_run_at nulls first, u.id limit v_limit
+    ) u cross join lateral (select sync_scheduler.row_fault(u.i) as fault) f
+     order by u.next_run_at nulls first, u.id limit v_limit
   )
-  select jsonb_agg(jsonb_build_object(
-           'integration_id', p.id, 'org_id', p.org_id, 'integration_type', p.integration_type,
-           'sync_schedule', p.sync_schedule, 'timezone', coalesce(p.timezone, 'UTC'),
-           'next_run_at', sync_scheduler.iso(p.next_run_at),
-           'schedule_version', coalesce(p.schedule_version, 1),
-           'schedule_since', sync_scheduler.iso(coalesce(p.schedule_since, p.created_at, v_now)),
-           'catch_up', coalesce(p.catch_up, 'latest'),
-           'catch_up_window_ms', sync_scheduler.milliseconds(p.catch_up_window)
-         ) order by p.next_run_at nulls first, p.id),
+  select coalesce(jsonb_agg(sync_scheduler.due_json(p.i) order by p.next_run_at nulls first, p.id) filter (where p.fault is null), '[]'),
+         coalesce(jsonb_agg(jsonb_build_object('integration_id', p.id, 'detail', p.fault)) filter (where p.fault is not null), '[]'),
          count(*),
-         (array_agg(coalesce(to_char(p.next_run_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), '') || '|' || p.id::text
+         (array_agg(coalesce((extract(epoch from p.next_run_at) * 1000000)::bigint::text, '') || '|' || p.id::text
                     order by p.next_run_at desc nulls last, p.id desc))[1]
-    into v_rows, v_count, v_next
+    into v_rows, v_rejected, v_count, v_next
     from page p;
-  return jsonb_build_object('now', sync_scheduler.iso(v_now), 'integrations', coalesce(v_rows, '[]'),
-    'cursor', case when v_count >= v_limit then v_next end);
+  return jsonb_build_object('now', sync_scheduler.iso(v_now), 'integrations', v_rows,
+    'rejected', v_rejected, 'cursor', case when v_count >= v_limit then v_next end);
 end
 $function$;
 grant execute on function public.read_due_integrations(integer,text,uuid,uuid[]) to service_role;
 
-CREATE OR REPLACE FUNCTION public.read_pending_runs(p_engine_id text, p_limit integer DEFAULT 100, p_adopt_after_seconds numeric DEFAULT 10, p_org_id uuid DEFAULT NULL::uuid, p_integration_ids uuid[] DEFAULT NULL::uuid[], p_exclude uuid[] DEFAULT '{}'::uuid[])
+CREATE OR REPLACE FUNCTION public.read_pending_runs(p_engine_id text, p_limit integer DEFAULT 100, p_adopt_after_seconds numeric DEFAULT 10, p_org_id uuid DEFAULT NULL::uuid, p_integration_ids uuid[] DEFAULT NULL::uuid[])
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
  SET enable_incremental_sort TO 'off'
  SET enable_hashjoin TO 'off'
  SET enable_mergejoin TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_adopt_from constant timestamptz := v_now - sync_scheduler.seconds(coalesce(p_adopt_after_seconds, 10));
-  v_exclude constant uuid[] := coalesce(p_exclude, '{}');
 begin
   return coalesce((
     select jsonb_agg(sync_scheduler.run_json(l, i) order by l.created_at, l.id)
@@ -959,27 +1220,29 @@ begin
         select w.id from public.sync_run_log w
           join public.organization_integrations e on e.id = w.integration_id and e.enabled
          where w.status = 'pending' and (w.not_before is null or w.not_before <= v_now)
-           and (w.claimed_by is null or w.created_at <= v_adopt_from)
+           and (w.claimed_by is null or coalesce(w.claimed_at, w.created_at) <= v_adopt_from)
            and w.scheduled_for is not null and w.idempotency_key is not null
            and (p_org_id is null or e.org_id = p_org_id)
            and (p_integration_ids is null or w.integration_id = any (p_integration_ids))
-           and w.id <> all (v_exclude)
          order by w.created_at, w.id limit least(greatest(coalesce(p_limit, 100), 1), 100)
       ) p
       join public.sync_run_log l on l.id = p.id
       join public.organization_integrations i on i.id = l.integration_id), '[]');
 end
 $function$;
-grant execute on function public.read_pending_runs(text,integer,numeric,uuid,uuid[],uuid[]) to service_role;
+grant execute on function public.read_pending_runs(text,integer,numeric,uuid,uuid[]) to service_role;
 
 CREATE OR REPLACE FUNCTION public.read_sync_activity(p_integration_ids uuid[], p_from timestamp with time zone DEFAULT NULL::timestamp with time zone, p_to timestamp with time zone DEFAULT NULL::timestamp with time zone, p_runs_each integer DEFAULT 100)
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -1016,10 +1279,13 @@ CREATE OR REPLACE FUNCTION public.read_sync_apis()
  RETURNS jsonb
  LANGUAGE sql
  STABLE SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
   with recursive source as (
     (select i.integration_type::text as type, coalesce(i.health_url, '') as url, coalesce(i.health_method, 'HEAD') as method
@@ -1046,9 +1312,12 @@ CREATE OR REPLACE FUNCTION public.read_sync_audit(p_from timestamp with time zon
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET enable_seqscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -1107,9 +1376,12 @@ CREATE OR REPLACE FUNCTION public.read_sync_backfills(p_limit integer DEFAULT 10
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET enable_seqscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -1144,9 +1416,12 @@ CREATE OR REPLACE FUNCTION public.read_sync_diagnosis(p_names text[])
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET jit TO 'off'
+ SET quote_all_identifiers TO 'off'
+ SET default_transaction_isolation TO 'read committed'
  SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_now timestamptz := clock_timestamp();
@@ -1161,7 +1436,8 @@ begin
     'now', to_char(v_now at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
     'role', coalesce(nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'role', session_user),
     'server_version', current_setting('server_version'),
-    'read_only', pg_is_in_recovery() or current_setting('default_transaction_read_only') = 'on',
+    'in_recovery', pg_is_in_recovery(),
+    'read_only', current_setting('default_transaction_read_only') = 'on',
     'catalog', sync_scheduler.catalog(p_names));
 
   v_part := null;
@@ -1174,6 +1450,8 @@ begin
   v_part := null;
   begin
     select jsonb_build_object('enabled', count(*) filter (where i.enabled), 'disabled', count(*) filter (where not i.enabled),
+             'undecided', count(*) filter (where i.enabled is null),
+             'zoneless', count(*) filter (where i.enabled and i.timezone is null),
              'unscheduled', count(*) filter (where i.enabled and i.sync_schedule is null))
       into v_part from public.organization_integrations i;
     v_answer := v_answer || jsonb_build_object('integrations', v_part);
@@ -1183,6 +1461,12 @@ begin
         from public.organization_integrations i where i.enabled and i.sync_schedule is not null
        group by 1, 2 order by 3 limit 5000) s;
     v_answer := v_answer || jsonb_build_object('schedules', v_part);
+    select coalesce(jsonb_agg(z order by z.count desc, z.timezone), '[]') into v_part from (
+      select g.timezone, g.count, sync_scheduler.zone_offsets(g.timezone, v_now) as offsets from (
+        select left(btrim(coalesce(i.timezone, 'UTC')), 64) as timezone, count(*) as count
+          from public.organization_integrations i where i.enabled and i.sync_schedule is not null
+         group by 1 order by 2 desc, 1 limit 100) g) z;
+    v_answer := v_answer || jsonb_build_object('zones', v_part);
     select coalesce(jsonb_agg(p order by p.count desc, p.ids), '[]') into v_part from (
       select i.function_name, (extract(epoch from i.invoke_timeout) * 1000)::bigint as invoke_timeout_ms, i.on_unknown, i.fenced,
              i.warm_up, count(*) as count, jsonb_build_array(min(i.id::text)) as ids
@@ -1192,7 +1476,7 @@ begin
     select coalesce(jsonb_agg(r), '[]') into v_part from (
       select i.id, i.sync_schedule as schedule, coalesce(i.timezone, 'UTC') as timezone, left(i.schedule_error, 500) as why
         from public.organization_integrations i where i.enabled and i.schedule_error is not null order by i.id limit 50) r;
-    v_answer := v_answer || jsonb_build_object('refused', v_part);
+    v_answer := v_answer || jsonb_build_object('refused', v_part, 'adoption_risks', sync_scheduler.adoption_risks());
   exception when undefined_table or undefined_column then null;
   end;
 
@@ -1200,13 +1484,13 @@ begin
     select coalesce(jsonb_agg(e), '[]') into v_part from (
       select r.error_code as code, count(*) as count,
              to_char(max(r.created_at) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as last_at
-        from (select l.error_code, l.created_at from public.sync_run_log l where l.created_at > v_now - interval '1 day'
+        from (select l.error_code, l.created_at from public.sync_run_log l where l.created_at between v_now - interval '1 day' and '9000-01-01Z'
                order by l.created_at desc limit 1000) r
        where r.error_code is not null group by 1 order by 2 desc limit 20) e;
     v_answer := v_answer || jsonb_build_object('errors', v_part);
     select jsonb_build_object(
         'oldest_run_days', extract(day from v_now - (
-          select l.created_at from public.sync_run_log l where l.status in ('completed', 'failed', 'skipped')
+          select l.created_at from public.sync_run_log l where l.status in ('completed', 'failed', 'skipped') and l.created_at > '1900-01-01Z'
            order by l.created_at limit 1))::integer)
       into v_part;
     v_answer := v_answer || jsonb_build_object('history', v_part);
@@ -1236,7 +1520,7 @@ begin
   exception when undefined_table or undefined_column then null;
   end;
 
-  -- pg_cron shows a job to its owner only.
+  -- pg_cron shows a job only to its owner.
   v_part := null;
   if to_regclass('cron.job') is not null then
     begin
@@ -1260,19 +1544,22 @@ CREATE OR REPLACE FUNCTION public.read_sync_figures(p_days integer DEFAULT 90, p
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_days constant integer := least(greatest(coalesce(p_days, 90), 1), 400);
   v_cap constant integer := 10000;
   v_day timestamptz;
-  v_runs bigint; v_failed bigint; v_unknown bigint; v_passed_over bigint;
+  v_runs bigint; v_failed bigint; v_unknown bigint; v_skipped bigint; v_retrying bigint; v_in_progress bigint; v_skipped_slots bigint;
   v_rows jsonb[] := '{}';
-  v_lag jsonb;
+  v_lag jsonb; v_live jsonb;
 begin
   select jsonb_build_object('runs', count(*), 'p50_ms', percentile_disc(0.5) within group (order by d.drift_ms),
            'p95_ms', percentile_disc(0.95) within group (order by d.drift_ms), 'max_ms', max(d.drift_ms), 'sampled', count(*) >= 100000)
@@ -1289,44 +1576,79 @@ begin
      where l.integration_id = p_integration_id and l.scheduled_for > v_now - interval '1 day' and l.drift_ms is not null
        and l.trigger in ('schedule', 'catch_up');
   end if;
+  -- The few runs that have not ended, by their own index.
+  select coalesce(jsonb_object_agg(c.day, jsonb_build_array(c.retrying, c.in_progress)), '{}') into v_live
+    from (select to_char(l.scheduled_for at time zone 'UTC', 'YYYY-MM-DD') as day,
+                 count(*) filter (where coalesce(l.attempt, 0) > case l.status when 'running' then 1 else 0 end) as retrying,
+                 count(*) filter (where coalesce(l.attempt, 0) <= case l.status when 'running' then 1 else 0 end) as in_progress
+            from (select * from public.sync_run_log g where g.status in ('pending', 'running') offset 0) l
+           where p_integration_id is null or l.integration_id = p_integration_id group by 1) c;
   for n in reverse v_days - 1 .. 0 loop
     v_day := date_trunc('day', v_now, 'UTC') - make_interval(days => n);
     if p_integration_id is null then
       select count(*) into v_runs from (select 1 from public.sync_run_log l
         where l.scheduled_for >= v_day and l.scheduled_for < v_day + interval '1 day' limit v_cap) c;
-      select count(*) filter (where c.status = 'failed'), count(*) filter (where c.status = 'unknown') into v_failed, v_unknown
+      select count(*) filter (where c.status = 'failed'), count(*) filter (where c.status = 'unknown'),
+             count(*) filter (where c.status = 'skipped') into v_failed, v_unknown, v_skipped
         from (select l.status from public.sync_run_log l
-               where l.scheduled_for >= v_day and l.scheduled_for < v_day + interval '1 day' and l.status in ('failed', 'unknown')
-               limit v_cap) c;
-      select coalesce(sum(c.count), 0) into v_passed_over
+               where l.scheduled_for >= v_day and l.scheduled_for < v_day + interval '1 day'
+                 and l.status in ('failed', 'unknown', 'skipped') limit v_cap) c;
+      select coalesce(sum(c.count), 0) into v_skipped_slots
         from (select r.count from public.sync_skipped_range r
-               where r."to" >= v_day and r."to" < v_day + interval '1 day' limit v_cap) c;
+               where r."to" >= v_day and r."to" < v_day + interval '1 day' and r.reason is distinct from 'disabled' limit v_cap) c;
     else
-      select count(*), count(*) filter (where l.status = 'failed'), count(*) filter (where l.status = 'unknown')
-        into v_runs, v_failed, v_unknown from public.sync_run_log l
+      select count(*), count(*) filter (where l.status = 'failed'), count(*) filter (where l.status = 'unknown'),
+             count(*) filter (where l.status = 'skipped')
+        into v_runs, v_failed, v_unknown, v_skipped from public.sync_run_log l
        where l.integration_id = p_integration_id and l.scheduled_for >= v_day and l.scheduled_for < v_day + interval '1 day';
-      select coalesce(sum(r.count), 0) into v_passed_over from public.sync_skipped_range r
+      select coalesce(sum(r.count), 0) into v_skipped_slots from public.sync_skipped_range r
        where r.integration_id = p_integration_id and r."from" < v_day + interval '1 day' and r."to" >= v_day
-         and r."to" < v_day + interval '1 day';
+         and r."to" < v_day + interval '1 day' and r.reason is distinct from 'disabled';
     end if;
-    v_rows := v_rows || jsonb_build_object('day', to_char(v_day at time zone 'UTC', 'YYYY-MM-DD'), 'runs', v_runs, 'failed', v_failed,
-      'unknown', v_unknown, 'passed_over', v_passed_over,
-      'capped', p_integration_id is null and (v_runs >= v_cap or v_failed + v_unknown >= v_cap));
+    v_retrying := coalesce((v_live -> to_char(v_day at time zone 'UTC', 'YYYY-MM-DD') ->> 0)::bigint, 0);
+    v_in_progress := coalesce((v_live -> to_char(v_day at time zone 'UTC', 'YYYY-MM-DD') ->> 1)::bigint, 0);
+    v_rows := v_rows || jsonb_build_object('day', to_char(v_day at time zone 'UTC', 'YYYY-MM-DD'), 'runs', v_runs,
+      'completed', greatest(v_runs - v_failed - v_unknown - v_skipped - v_retrying - v_in_progress, 0), 'failed', v_failed,
+      'unknown', v_unknown, 'skipped', v_skipped, 'retrying', v_retrying, 'in_progress', v_in_progress, 'skipped_slots', v_skipped_slots,
+      'capped', p_integration_id is null and (v_runs >= v_cap or v_failed + v_unknown + v_skipped >= v_cap));
   end loop;
   return jsonb_build_object('now', sync_scheduler.iso(v_now), 'lag', v_lag, 'days', to_jsonb(v_rows));
 end
 $function$;
 grant execute on function public.read_sync_figures(integer,uuid) to service_role;
 
+CREATE OR REPLACE FUNCTION public.read_sync_invocation(p_integration_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+  select jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'on_unknown', coalesce(i.on_unknown, 'retry'),
+           'fenced', coalesce(i.fenced, false),
+           'run', case when i.id is not null then sync_scheduler.started_json(
+             jsonb_populate_record(null::public.sync_run_log, jsonb_build_object(
+               'id', gen_random_uuid(), 'org_id', i.org_id, 'integration_id', i.id, 'integration_type', i.integration_type,
+               'scheduled_for', date_trunc('milliseconds', sync_scheduler.clock()), 'trigger', 'manual', 'status', 'running',
+               'attempt', 1, 'max_attempts', coalesce(i.max_attempts, 3), 'idempotency_key', 'trial:' || gen_random_uuid())), i) end)
+    from (select) one left join public.organization_integrations i on i.id = p_integration_id
+$function$;
+grant execute on function public.read_sync_invocation(uuid) to service_role;
+
 CREATE OR REPLACE FUNCTION public.read_sync_names(p_limit integer DEFAULT 20000)
  RETURNS jsonb
  LANGUAGE sql
  STABLE SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
   select jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'integrations', coalesce(jsonb_agg(jsonb_build_object(
-           'integration_id', n.id, 'org_id', n.org_id, 'org_name', n.org_name, 'integration_type', coalesce(n.integration_type, ''),
+           'integration_id', n.id, 'org_id', coalesce(n.org_id::text, ''), 'org_name', n.org_name, 'integration_type', coalesce(n.integration_type, ''),
            'timezone', coalesce(n.timezone, 'UTC'))), '[]'))
     from (select i.id, i.org_id, left(i.org_name::text, 200) as org_name, i.integration_type, i.timezone
             from public.organization_integrations i order by i.id limit least(greatest(coalesce(p_limit, 20000), 1), 20000)) n
@@ -1337,10 +1659,13 @@ CREATE OR REPLACE FUNCTION public.read_sync_run(p_run text)
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_digits constant text := lower(replace(btrim(p_run), '-', ''));
@@ -1361,7 +1686,7 @@ begin
     'events', sync_scheduler.events_view(r.id, 500),
     'incidents', coalesce((select jsonb_agg(sync_scheduler.incident_view(c) order by c.id) from (
         select * from public.sync_incident k where k.run_id = r.id order by k.id desc limit 50) c), '[]'),
-    'integration', sync_scheduler.standing_of(r.integration_id));
+    'integration', sync_scheduler.integration_status(r.integration_id));
 end
 $function$;
 grant execute on function public.read_sync_run(text) to service_role;
@@ -1370,10 +1695,13 @@ CREATE OR REPLACE FUNCTION public.read_sync_runs(p_since timestamp with time zon
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -1390,7 +1718,7 @@ begin
     v_until := least(v_until, split_part(p_cursor, '|', 1)::timestamptz + interval '1 millisecond');
     v_before := split_part(p_cursor, '|', 2)::uuid;
   end if;
-  if p_org_id is not null then
+  if p_org_id is not null and (p_integration_ids is not null or not coalesce(v_statuses <@ array['failed', 'unknown'], false)) then
     v_ids := array(select i.id from public.organization_integrations i
                     where i.org_id = p_org_id and (p_integration_ids is null or i.id = any (p_integration_ids)) order by i.id limit 1000);
   end if;
@@ -1408,6 +1736,7 @@ begin
       where l.scheduled_for >= v_since and l.scheduled_for < v_until and l.status in ('failed', 'unknown')
         and (p_cursor is null or (date_trunc('milliseconds', l.scheduled_for), l.id) < (split_part(p_cursor, '|', 1)::timestamptz, v_before))
         and l.status = any (v_statuses) and (p_late_ms is null or l.drift_ms > p_late_ms)
+        and (p_org_id is null or l.org_id = p_org_id)
       order by l.scheduled_for desc, l.id desc limit v_limit + 1);
   elsif v_statuses <@ array['pending', 'running'] then
     v_rows := array(select l from (select * from public.sync_run_log g where g.status in ('pending', 'running') offset 0) l
@@ -1424,8 +1753,8 @@ begin
       order by l.scheduled_for desc, l.id desc limit v_limit + 1);
   end if;
   return jsonb_build_object('now', sync_scheduler.iso(v_now),
-    'runs', coalesce((select jsonb_agg(sync_scheduler.run_view(r) || jsonb_build_object('org_name', left(i.org_name::text, 200),
-                 'timezone', coalesce(i.timezone, 'UTC')) order by r.scheduled_for desc, r.id desc)
+    'runs', coalesce((select jsonb_agg(sync_scheduler.run_view(r) || jsonb_build_object('org_id', coalesce(r.org_id::text, i.org_id::text, ''),
+                 'org_name', left(i.org_name::text, 200), 'timezone', coalesce(i.timezone, 'UTC')) order by r.scheduled_for desc, r.id desc)
         from unnest(v_rows[1:v_limit]) r left join public.organization_integrations i on i.id = r.integration_id), '[]'),
     'cursor', case when cardinality(v_rows) > v_limit then
       sync_scheduler.iso((v_rows[v_limit]).scheduled_for) || '|' || (v_rows[v_limit]).id end);
@@ -1437,7 +1766,10 @@ CREATE OR REPLACE FUNCTION public.read_sync_schema()
  RETURNS jsonb
  LANGUAGE sql
  STABLE SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 RETURN jsonb_build_object('schema_version', sync_scheduler.schema_version(), 'engines_from', sync_scheduler.engines_from());
 grant execute on function public.read_sync_schema() to service_role;
 
@@ -1445,17 +1777,20 @@ CREATE OR REPLACE FUNCTION public.read_sync_status(p_limit integer DEFAULT 500, 
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET enable_seqscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_limit constant integer := least(greatest(coalesce(p_limit, 500), 1), 1000);
-  v_page constant jsonb[] := sync_scheduler.standings(coalesce(p_cursor::uuid, '00000000-0000-0000-0000-000000000000'), v_limit + 1,
+  v_page constant jsonb[] := sync_scheduler.integration_statuses(coalesce(p_cursor::uuid, '00000000-0000-0000-0000-000000000000'), v_limit + 1,
     p_integration_ids, p_org_id, p_integration_type, lower(btrim(p_search)));
 begin
   return jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'schema_version', sync_scheduler.schema_version(),
-    'scheduler', sync_scheduler.pulse_view(), 'total', (select count(*) from public.organization_integrations),
+    'scheduler', sync_scheduler.scheduler_health(), 'total', (select count(*) from public.organization_integrations),
     'integrations', to_jsonb(v_page[1:v_limit]),
     'cursor', case when cardinality(v_page) > v_limit then v_page[v_limit] ->> 'integration_id' end);
 end
@@ -1466,10 +1801,13 @@ CREATE OR REPLACE FUNCTION public.read_sync_story(p_integration_id uuid, p_from 
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -1482,8 +1820,8 @@ begin
     where l.integration_id = p_integration_id and l.scheduled_for >= v_from and l.scheduled_for < v_to
     order by l.scheduled_for desc limit v_limit + 1);
   return jsonb_build_object('now', sync_scheduler.iso(v_now), 'from', sync_scheduler.iso(v_from), 'to', sync_scheduler.iso(v_to),
-    'scheduler', sync_scheduler.pulse_view(),
-    'integration', sync_scheduler.standing_of(p_integration_id),
+    'scheduler', sync_scheduler.scheduler_health(),
+    'integration', sync_scheduler.integration_status(p_integration_id),
     'history', sync_scheduler.history_json(p_integration_id, v_from, v_to, 200),
     'runs', coalesce((select jsonb_agg(sync_scheduler.run_view(r) || jsonb_build_object('events', sync_scheduler.events_view(r.id, 40))
         order by r.scheduled_for) from unnest(v_runs[1:v_limit]) r), '[]'),
@@ -1516,7 +1854,10 @@ CREATE OR REPLACE FUNCTION public.read_upcoming_warm_ups(p_within_seconds numeri
  RETURNS jsonb
  LANGUAGE sql
  STABLE SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
   select coalesce(jsonb_agg(jsonb_build_object('function_name', u.function_name, 'next_run_at', sync_scheduler.iso(u.next_run_at))
                             order by u.next_run_at), '[]')
@@ -1536,8 +1877,11 @@ CREATE OR REPLACE FUNCTION public.record_function_contact(p_engine_id text, p_fu
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '250ms'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -1582,6 +1926,8 @@ begin
   end if;
   return jsonb_build_object('pays', w.paused_until is null, 'verdict', w.verdict,
     'cold_ms', round(w.cold_ms::numeric), 'warm_ms', round(w.warm_ms::numeric));
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
 end
 $function$;
 grant execute on function public.record_function_contact(text,text,numeric,boolean,boolean,text,boolean) to service_role;
@@ -1590,8 +1936,11 @@ CREATE OR REPLACE FUNCTION public.record_sync_probe(p_engine_id text, p_token uu
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '2s'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -1617,31 +1966,29 @@ begin
   if v_sign = 'throttled' then
     perform sync_scheduler.learn_throttled(h, p_result, null);
   elsif v_sign = 'unreachable' and h.latency_ms is null and p_result ->> 'http_status' is null then
-    -- No probe was ever answered: more likely the engine's own way out than the API.
+    -- No probe has ever got a response, so the engine's network is a more likely cause than the API.
     update public.integration_health set error_code = p_result ->> 'code',
       next_probe_at = v_now + sync_scheduler.probe_wait(least(probes, 10)::integer) * v_spread,
       detail = detail || jsonb_strip_nulls(jsonb_build_object('message', p_result ->> 'message')), updated_at = v_now
     where provider = h.provider and host = h.host;
   elsif v_sign = 'unreachable' then
-    perform sync_scheduler.learn_unreachable(h, p_result, null);
+    perform sync_scheduler.learn_unreachable(h, p_result, null, null);
     update public.integration_health set next_probe_at = v_now + sync_scheduler.probe_wait(consecutive_failures) * v_spread
      where provider = h.provider and host = h.host;
   else
     update public.integration_health set status = 'healthy', since = case when status = 'healthy' then since else v_now end,
       consecutive_failures = 0, error_code = null, http_status = (p_result ->> 'http_status')::integer,
-      start_limit = case when limited_until > v_now then start_limit end,
-      limited_until = case when limited_until > v_now then limited_until end, throttled_until = null,
-      detail = detail - 'message', next_probe_at = v_now + v_every * v_spread, updated_at = v_now
-    where provider = h.provider and host = h.host returning * into h;
+      throttled_until = null, next_probe_at = v_now + v_every * v_spread, updated_at = v_now,
+      detail = (detail - 'message' - 'told_by') || jsonb_strip_nulls(jsonb_build_object('quota', p_result -> 'quota'))
+    where provider = h.provider and host = h.host;
     if v_was <> 'healthy' then
       perform sync_scheduler.resolve_incident('health', sync_scheduler.api_name(h.provider, h.host));
-    end if;
-    if p_result -> 'quota' <> 'null' then
-      perform sync_scheduler.learn_quota(h, p_result);
     end if;
   end if;
   select * into h from public.integration_health where provider = p_provider and host = p_host;
   return jsonb_build_object('accepted', true, 'health', sync_scheduler.health_json(h));
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
 end
 $function$;
 grant execute on function public.record_sync_probe(text,uuid,text,text,jsonb,numeric) to service_role;
@@ -1650,13 +1997,18 @@ CREATE OR REPLACE FUNCTION public.redeem_sync_ticket(p_ticket text)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_expires_at timestamptz;
 begin
   delete from sync_scheduler.ticket where digest = sha256(convert_to(p_ticket, 'UTF8')) returning expires_at into v_expires_at;
   return jsonb_build_object('granted', coalesce(v_expires_at >= sync_scheduler.clock(), false));
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
 end
 $function$;
 grant execute on function public.redeem_sync_ticket(text) to service_role;
@@ -1665,21 +2017,26 @@ CREATE OR REPLACE FUNCTION public.release_sync_claims(p_engine_id text, p_run_id
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '250ms'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_released integer;
 begin
-  update public.sync_run_log set claimed_by = null where id in (
+  update public.sync_run_log set claimed_by = null, claimed_at = null where id in (
     select id from public.sync_run_log
      where id = any (p_run_ids[1:1000]) and status = 'pending' and claimed_by = p_engine_id
      order by id for update skip locked);
   get diagnostics v_released = row_count;
   return jsonb_build_object('released', v_released);
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
 end
 $function$;
 grant execute on function public.release_sync_claims(text,uuid[]) to service_role;
@@ -1688,11 +2045,14 @@ CREATE OR REPLACE FUNCTION public.release_sync_run(p_run_id uuid, p_actor text, 
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '2s'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   r public.sync_run_log;
@@ -1707,6 +2067,8 @@ begin
   perform sync_scheduler.resolve_incident('unknown', r.id::text);
   perform sync_scheduler.record_event(r.id, r.integration_id, 'released', 'unknown', 'unknown', r.attempt, p_actor, p_reason);
   return jsonb_build_object('done', true, 'run_id', r.id, 'status', 'unknown');
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
 end
 $function$;
 grant execute on function public.release_sync_run(uuid,text,text) to service_role;
@@ -1715,10 +2077,13 @@ CREATE OR REPLACE FUNCTION public.request_sync_backfill(p_integration_id uuid, p
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '2s'
  SET enable_seqscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -1751,6 +2116,8 @@ begin
   end if;
   return jsonb_build_object('done', true, 'backfill_id', b.id, 'from', sync_scheduler.iso(b."from"), 'to', sync_scheduler.iso(b."to"),
     'enabled', coalesce(i.enabled, false));
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
 end
 $function$;
 grant execute on function public.request_sync_backfill(uuid,timestamp with time zone,timestamp with time zone,text,text) to service_role;
@@ -1759,11 +2126,14 @@ CREATE OR REPLACE FUNCTION public.resume_integration(p_integration_id uuid, p_ac
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '2s'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   i public.organization_integrations;
@@ -1779,6 +2149,8 @@ begin
   perform sync_scheduler.record_event(null, i.id, 'resumed', null, null, null, p_actor, p_reason);
   perform sync_scheduler.resolve_incident('breaker', i.id::text);
   return jsonb_build_object('done', true, 'integration_id', i.id);
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
 end
 $function$;
 grant execute on function public.resume_integration(uuid,text,text) to service_role;
@@ -1787,13 +2159,17 @@ CREATE OR REPLACE FUNCTION public.retry_sync_run(p_run_id uuid, p_actor text, p_
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '2s'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
+  v_now constant timestamptz := sync_scheduler.clock();
   v_from text;
   v_reason text;
   r public.sync_run_log;
@@ -1819,37 +2195,44 @@ begin
     return jsonb_build_object('done', false, 'reason', v_reason, 'status', r.status);
   end if;
   v_from := r.status;
-  -- A finished attempt has had its say: its token is void. That of an unknown one still counts until the next attempt starts, and
-  -- its function may still be at work until not_before.
+  -- The token of a finished attempt is cleared. The token of an unknown attempt is valid until the next attempt starts, and its
+  -- function may be running until not_before. For other runs, not_before is now, so that they do not count as overdue since their
+  -- slot.
   update public.sync_run_log set status = 'pending', max_attempts = coalesce(greatest(max_attempts, attempt), 3) + 1,
-    claimed_by = null, not_before = case when v_from = 'unknown' and not_before > sync_scheduler.clock() then not_before end, released_at = null, finished_at = null, duration_ms = null, skip_reason = null,
+    claimed_by = null, not_before = greatest(case when v_from = 'unknown' then not_before end, v_now), released_at = null, finished_at = null, duration_ms = null, skip_reason = null,
     lease_token = case when v_from = 'unknown' then lease_token end
   where id = r.id returning * into r;
   perform sync_scheduler.record_event(r.id, r.integration_id, 'retried', v_from, 'pending', r.attempt, p_actor, p_reason);
   perform sync_scheduler.resolve_incident('unknown', r.id::text);
   return jsonb_build_object('done', true, 'run_id', r.id, 'from', v_from, 'status', r.status, 'max_attempts', r.max_attempts,
-    'not_before', r.not_before);
+    'not_before', nullif(r.not_before, v_now));
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
 end
 $function$;
 grant execute on function public.retry_sync_run(uuid,text,text) to service_role;
 
-CREATE OR REPLACE FUNCTION public.return_sync_starts(p_engine_id text, p_starts jsonb)
+CREATE OR REPLACE FUNCTION public.revert_sync_starts(p_engine_id text, p_starts jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '250ms'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
+  v_now constant timestamptz := sync_scheduler.clock();
   v_start record;
   v_returned uuid[] := '{}';
   r public.sync_run_log;
 begin
   if jsonb_typeof(p_starts) is distinct from 'array' or jsonb_array_length(p_starts) > 100 then
-    raise exception 'return_sync_starts: p_starts must be a JSON array of at most 100 starts' using errcode = '22023';
+    raise exception 'revert_sync_starts: p_starts must be a JSON array of at most 100 starts' using errcode = '22023';
   end if;
   for v_start in
     select * from jsonb_to_recordset(p_starts) as s(run_id uuid, lease_token uuid) order by run_id
@@ -1862,7 +2245,7 @@ begin
         status = 'pending', attempt = greatest(r.attempt - 1, 0), lease_until = null,
         started_at = case when r.attempt > 1 then r.started_at end,
         drift_ms = case when r.attempt > 1 then r.drift_ms end,
-        attempt_started_at = null, heartbeat_at = null
+        attempt_started_at = null, heartbeat_at = null, claimed_at = v_now
       where id = r.id;
       perform sync_scheduler.record_event(r.id, r.integration_id, 'returned', 'running', 'pending', r.attempt - 1, p_engine_id,
         'not_sent');
@@ -1872,19 +2255,24 @@ begin
     end if;
   end loop;
   return jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'returned', to_jsonb(v_returned));
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
 end
 $function$;
-grant execute on function public.return_sync_starts(text,jsonb) to service_role;
+grant execute on function public.revert_sync_starts(text,jsonb) to service_role;
 
 CREATE OR REPLACE FUNCTION public.settle_sync_runs(p_engine_id text, p_settlements jsonb, p_quiescence_seconds numeric DEFAULT 430)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '250ms'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_quiescence constant interval := sync_scheduler.seconds(coalesce(p_quiescence_seconds, 430));
@@ -1897,23 +2285,28 @@ begin
   begin
     v_settled := sync_scheduler.settle_runs(p_engine_id, p_settlements, v_quiescence);
   exception
-    when lock_not_available or deadlock_detected then
-      raise;                                            -- nothing was settled; the caller asks again, with the same tokens
     when others then
-      -- One cannot be settled, and took the batch with it. Each by itself, then, so that it stays alone.
+      -- Nothing was settled; the caller repeats the call with the same tokens.
+      if not sync_scheduler.is_row_fault(sqlstate) then
+        raise;
+      end if;
+      -- One settlement failed and rolled the batch back. Each is now settled separately, so that only the faulty one fails.
       for v_one in select s from jsonb_array_elements(p_settlements) s order by s ->> 'run_id' loop
         begin
           v_settled := v_settled || sync_scheduler.settle_runs(p_engine_id, jsonb_build_array(v_one), v_quiescence);
         exception
-          when lock_not_available or deadlock_detected then
-            raise;
           when others then
+            if not sync_scheduler.is_row_fault(sqlstate) then
+              raise;
+            end if;
             v_settled := v_settled || jsonb_build_array(jsonb_build_object('run_id', v_one -> 'run_id', 'accepted', false,
-              'reason', 'rejected', 'detail', sqlstate || ': ' || sqlerrm));
+              'reason', 'rejected', 'detail', left(sqlstate || ': ' || sqlerrm, 1000)));
         end;
       end loop;
   end;
   return jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'settled', v_settled);
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
 end
 $function$;
 grant execute on function public.settle_sync_runs(text,jsonb,numeric) to service_role;
@@ -1922,15 +2315,20 @@ CREATE OR REPLACE FUNCTION public.start_sync_runs(p_engine_id text, p_starts jso
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '250ms'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_adopt_after constant interval := sync_scheduler.seconds(coalesce(p_adopt_after_seconds, 10));
   v_drift_alert_ms constant numeric := coalesce(p_drift_alert_seconds, 300) * 1000;
+  v_starts jsonb := p_starts;
+  v_left_out jsonb;
   v_start jsonb;
   v_one jsonb;
   v_started jsonb := '[]';
@@ -1942,28 +2340,40 @@ begin
     raise exception 'start_sync_runs: p_engine_id is required' using errcode = '22023';
   end if;
   begin
-    return jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()))
-      || sync_scheduler.start_runs(p_engine_id, p_starts, v_adopt_after, v_drift_alert_ms);
+    v_left_out := sync_scheduler.left_out(p_starts);
+    if v_left_out <> '[]' then
+      v_starts := coalesce((select jsonb_agg(s) from jsonb_array_elements(p_starts) s
+        where not exists (select 1 from jsonb_array_elements(v_left_out) l where (l ->> 'run_id')::uuid = (s ->> 'run_id')::uuid)), '[]');
+    end if;
+    v_one := sync_scheduler.start_runs(p_engine_id, v_starts, v_adopt_after, v_drift_alert_ms);
+    return jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'started', v_one -> 'started',
+      'skipped', (v_one -> 'skipped') || v_left_out);
   exception
-    when lock_not_available or deadlock_detected then
-      raise;                                            -- nothing was started; the caller asks again, with the same tokens
     when others then
-      -- One run cannot be started, and took the batch with it. Each by itself, then, so that it stays alone.
-      for v_start in select s from jsonb_array_elements(p_starts) s order by s ->> 'run_id' loop
+      -- Nothing was started; the caller repeats the call with the same tokens.
+      if not sync_scheduler.is_row_fault(sqlstate) then
+        raise;
+      end if;
+      -- One run failed and rolled the batch back. Each run is now started separately, so that only the faulty one fails.
+      for v_start in select s from jsonb_array_elements(v_starts) s order by s ->> 'run_id' loop
         begin
           v_one := sync_scheduler.start_runs(p_engine_id, jsonb_build_array(v_start), v_adopt_after, v_drift_alert_ms);
           v_started := v_started || (v_one -> 'started');
           v_skipped := v_skipped || (v_one -> 'skipped');
         exception
-          when lock_not_available or deadlock_detected then
-            raise;
           when others then
+            if not sync_scheduler.is_row_fault(sqlstate) then
+              raise;
+            end if;
             v_skipped := v_skipped || jsonb_build_array(jsonb_build_object('run_id', v_start -> 'run_id', 'reason', 'rejected',
-              'status', null, 'detail', sqlstate || ': ' || sqlerrm));
+              'status', null, 'detail', left(sqlstate || ': ' || sqlerrm, 1000)));
         end;
       end loop;
-      return jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'started', v_started, 'skipped', v_skipped);
+      return jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'started', v_started,
+        'skipped', v_skipped || coalesce(v_left_out, '[]'));
   end;
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
 end
 $function$;
 grant execute on function public.start_sync_runs(text,jsonb,numeric,numeric) to service_role;
@@ -1972,7 +2382,7 @@ CREATE OR REPLACE FUNCTION public.sweep_sync_runs(p_engine_id text, p_quiescence
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '250ms'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
@@ -1980,13 +2390,16 @@ CREATE OR REPLACE FUNCTION public.sweep_sync_runs(p_engine_id text, p_quiescence
  SET enable_incremental_sort TO 'off'
  SET enable_hashjoin TO 'off'
  SET enable_mergejoin TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_quiescence constant interval := sync_scheduler.seconds(coalesce(p_quiescence_seconds, 430));
   v_guarded constant timestamptz := v_now - sync_scheduler.seconds(coalesce(p_running_guard_seconds, 1800));
   v_limit constant integer := least(greatest(coalesce(p_limit, 100), 1), 1000);
-  v_done jsonb := '{"expired": 0, "proven": 0, "requeued": 0, "released": 0, "skipped": 0}';
+  v_done jsonb := '{"expired": 0, "proven": 0, "requeued": 0, "released": 0, "skipped": 0, "rejected": []}';
   v_one record;
 begin
   for v_one in
@@ -1997,7 +2410,7 @@ begin
       union all
       select * from (
         select l from public.sync_run_log l where l.status = 'running' and l.lease_until is null
-           and coalesce(l.started_at, l.created_at, '-infinity') <= v_guarded
+           and coalesce(nullif(l.started_at, 'infinity'), nullif(l.created_at, 'infinity'), '-infinity') <= v_guarded
          limit v_limit for update skip locked) foreign_row
     ) c
   loop
@@ -2005,7 +2418,7 @@ begin
       perform sync_scheduler.sweep_expired(p_engine_id, v_one.l, v_quiescence);
       v_done := sync_scheduler.count_one(v_done, 'expired');
     exception when others then
-      raise warning 'sweep_sync_runs: run % cannot be swept: %', (v_one.l).id, sqlerrm;
+      v_done := sync_scheduler.sweep_rejected(v_done, v_one.l, sqlstate, sqlerrm);
     end;
   end loop;
 
@@ -2020,7 +2433,7 @@ begin
     begin
       v_done := sync_scheduler.count_one(v_done, sync_scheduler.sweep_unknown(p_engine_id, v_one.l));
     exception when others then
-      raise warning 'sweep_sync_runs: run % cannot be swept: %', (v_one.l).id, sqlerrm;
+      v_done := sync_scheduler.sweep_rejected(v_done, v_one.l, sqlstate, sqlerrm);
     end;
   end loop;
 
@@ -2031,17 +2444,19 @@ begin
       left join public.organization_integrations i on i.id = l.integration_id
      where l.status = 'pending'
        and (not coalesce(i.enabled, false)
-            or (sync_scheduler.is_foreign(l) and coalesce(l.created_at, '-infinity') <= v_guarded))
+            or (sync_scheduler.is_foreign(l) and coalesce(nullif(l.created_at, 'infinity'), '-infinity') <= v_guarded))
      order by l.created_at, l.id limit v_limit for update of l skip locked
   loop
     begin
       perform sync_scheduler.sweep_pending(p_engine_id, v_one.l, v_one.reason, v_one.on_unknown);
       v_done := sync_scheduler.count_one(v_done, 'skipped');
     exception when others then
-      raise warning 'sweep_sync_runs: run % cannot be swept: %', (v_one.l).id, sqlerrm;
+      v_done := sync_scheduler.sweep_rejected(v_done, v_one.l, sqlstate, sqlerrm);
     end;
   end loop;
   return v_done;
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
 end
 $function$;
 grant execute on function public.sweep_sync_runs(text,numeric,numeric,integer) to service_role;
@@ -2050,8 +2465,11 @@ CREATE OR REPLACE FUNCTION public.take_sync_alerts(p_engine_id text, p_limit int
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '250ms'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -2062,7 +2480,7 @@ begin
     raise exception 'take_sync_alerts: p_engine_id is required' using errcode = '22023';
   end if;
   update public.sync_incident set alert_gave_up = 'resolved', alert_gave_up_at = v_now,
-    alert_error = coalesce(alert_error || '; ', '') || 'it was over a day before it could be sent'
+    alert_error = coalesce(alert_error || '; ', '') || 'it ended a day before it could be sent'
    where id in (
      select i.id from public.sync_incident i
       where i.resolved_at is not null and i.resolve_notified_at is null and i.alert_gave_up is distinct from 'resolved'
@@ -2097,6 +2515,8 @@ begin
       select i.kind, count(*) as n from public.sync_incident i where i.id = any (v_ids) group by i.kind) k), '{}'),
     'alerts', coalesce((select jsonb_agg(sync_scheduler.alert_json(i) order by i.alert_transition, i.id) from (
       select * from public.sync_incident i where i.id = any (v_ids) order by i.alert_transition, i.id limit 50) i), '[]'));
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
 end
 $function$;
 grant execute on function public.take_sync_alerts(text,integer) to service_role;
@@ -2105,11 +2525,14 @@ CREATE OR REPLACE FUNCTION public.trigger_sync_run(p_integration_id uuid, p_acto
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET lock_timeout TO '2s'
  SET enable_seqscan TO 'off'
  SET enable_bitmapscan TO 'off'
  SET jit TO 'off'
+ SET default_transaction_isolation TO 'read committed'
+ SET statement_timeout TO '25s'
+ SET "TimeZone" TO 'UTC'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -2141,15 +2564,65 @@ begin
   end if;
   perform sync_scheduler.record_event(r.id, i.id, 'triggered', null, 'pending', 0, p_actor, p_reason);
   return jsonb_build_object('done', true, 'run_id', r.id, 'scheduled_for', sync_scheduler.iso(r.scheduled_for), 'status', 'pending');
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
 end
 $function$;
 grant execute on function public.trigger_sync_run(uuid,text,text) to service_role;
+
+CREATE OR REPLACE FUNCTION sync_scheduler.adopt_pending(p_engine_id text, p_fetch_token uuid, p_ids uuid[])
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_runs jsonb;
+begin
+  with before as materialized (
+    select r.id, case when r.claim_token is distinct from p_fetch_token then r.claimed_by end as claimed_by
+      from public.sync_run_log r where r.id = any (p_ids)
+  ), adopted as (
+    update public.sync_run_log r set claimed_by = p_engine_id, claimed_at = sync_scheduler.clock(), claim_token = p_fetch_token
+      from before b, public.organization_integrations i where r.id = b.id and i.id = r.integration_id
+    returning r.created_at, r.id, sync_scheduler.run_json(r, i) || jsonb_build_object('claimed_by', b.claimed_by) as json
+  )
+  select coalesce(jsonb_agg(a.json order by a.created_at, a.id), '[]') into v_runs from adopted a;
+  return v_runs;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION sync_scheduler.adoption_risks()
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select coalesce(jsonb_agg(jsonb_build_object('kind', r.kind, 'name', r.name, 'fix', r.fix) order by r.kind desc, r.name), '[]') from (
+    select 'trigger' as kind, format('trigger %I on %s (function %s)', t.tgname, t.tgrelid::regclass, p.oid::regprocedure) as name,
+           format('alter function %s set search_path = %spublic, pg_temp;', p.oid::regprocedure,
+             case when n.nspname <> 'public' then quote_ident(n.nspname) || ', ' else '' end) as fix
+      from pg_trigger t
+      join pg_proc p on p.oid = t.tgfoid
+      join pg_namespace n on n.oid = p.pronamespace
+      join pg_language g on g.oid = p.prolang
+     where t.tgrelid in (to_regclass('public.organization_integrations'), to_regclass('public.sync_run_log'))
+       and not t.tgisinternal and t.tgenabled <> 'D' and n.nspname <> 'sync_scheduler' and g.lanname not in ('c', 'internal')
+       and not exists (select from unnest(p.proconfig) c where c like 'search\_path=%')
+    union all
+    select case when k.conrelid = to_regclass('public.sync_run_log') then 'cascade_from' else 'cascade_onto' end,
+           format('foreign key %I of %s, on delete cascade', k.conname, k.conrelid::regclass),
+           format('alter table %s drop constraint %I;', k.conrelid::regclass, k.conname)
+      from pg_constraint k
+     where k.contype = 'f' and k.confdeltype = 'c' and k.conparentid = 0
+       and to_regclass('public.sync_run_log') in (k.conrelid, k.confrelid)
+     limit 40) r
+$function$;
 
 CREATE OR REPLACE FUNCTION sync_scheduler.after_first_contact()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_function text;
@@ -2172,7 +2645,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.after_integration_change()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET enable_seqscan TO 'off'
  SET jit TO 'off'
 AS $function$
@@ -2184,7 +2657,7 @@ begin
      where integration_id = old.id and "to" is null;
   end if;
   if tg_op = 'DELETE' and old.enabled then
-    perform sync_scheduler.record_passed_over(old.id, old.next_run_at,
+    perform sync_scheduler.record_skipped_range(old.id, old.next_run_at,
       case when old.schedule_error is null then old.schedule_since end, old.sync_schedule, 'gone', 'delete');
   end if;
   if tg_op <> 'DELETE' then
@@ -2201,7 +2674,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.after_integration_gone()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   update public.sync_backfill set status = 'cancelled', finished_at = sync_scheduler.clock(), cancelled_by = 'database', cancel_reason = 'gone'
@@ -2214,7 +2687,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.after_run_adopted()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   perform sync_scheduler.raise_incident('rescued', old.claimed_by, new.integration_id, new.id, jsonb_build_object(
@@ -2226,11 +2699,27 @@ exception when lock_not_available or deadlock_detected then
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION sync_scheduler.after_run_troubled()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  perform sync_scheduler.raise_incident(case new.status when 'failed' then 'failing' else 'retrying' end, new.integration_id::text,
+    new.integration_id, new.id, jsonb_strip_nulls(jsonb_build_object('scheduled_for', sync_scheduler.iso(new.scheduled_for),
+      'attempt', new.attempt, 'error_code', new.error_code, 'error_message', new.error_message)));
+  return null;
+exception when lock_not_available or deadlock_detected then
+  return null;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION sync_scheduler.after_tick_opened()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -2239,8 +2728,65 @@ begin
     select i.id from public.sync_incident i
      where i.resolved_at is null
        and ((i.kind = 'rescued' and i.last_seen_at < v_now - interval '15 minutes')
-            or (i.kind = 'clock_skew' and i.last_seen_at < v_now - interval '1 day'))
+            or (i.kind = 'clock_skew' and i.last_seen_at < v_now - interval '1 day')
+            or (i.kind in ('failing', 'retrying')
+                and not exists (select 1 from public.organization_integrations o where o.id = i.integration_id and o.enabled))
+            or (i.kind = 'failing' and (
+                  select l.status from public.sync_run_log l
+                   where l.integration_id = i.integration_id and l.status not in ('pending', 'running')
+                     and not (l.status = 'skipped' and coalesce(l.attempt, 0) = 0)
+                   order by l.scheduled_for desc limit 1) is distinct from 'failed')
+            or (i.kind = 'retrying'
+                and not exists (select 1 from public.sync_run_log l
+                                 where l.integration_id = i.integration_id and l.status in ('pending', 'running') and l.attempt >= 2))
+            or (i.kind = 'stuck'
+                and not exists (select 1 from public.organization_integrations o
+                                 where o.id = i.integration_id and o.enabled and o.schedule_error is null
+                                   and sync_scheduler.iso(o.next_run_at) = i.detail ->> 'scheduled_for')
+                and not exists (select 1 from public.sync_run_log l
+                                 where l.integration_id = i.integration_id and l.status = 'pending'
+                                   and sync_scheduler.iso(l.scheduled_for) = i.detail ->> 'scheduled_for')))
      order by i.id limit 1000 for update skip locked);
+  return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION sync_scheduler.after_tick_skipped()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v record;
+begin
+  for v in
+    with skip as (
+      select distinct on (s.integration_id) s.integration_id, s.scheduled_for, s.reason, left(s.detail, 500) as detail
+        from jsonb_to_recordset(new.summary -> 'skips') as s(integration_id uuid, scheduled_for timestamptz, reason text, detail text)
+       where s.scheduled_for is not null and s.reason not in ('rejected', 'already_running', 'not_before', 'claimed_by_another', 'schedule_error',
+         'api_throttled', 'api_limit', 'disabled', 'gone')
+       order by s.integration_id, s.scheduled_for limit 100
+    ), earlier as (
+      select t.id, t.started_at, t.summary from public.sync_tick t
+       where t.started_at > v_now - interval '1 day' and t.id <> new.id and t.skipped > 0
+       order by t.started_at desc limit 20
+    )
+    select k.integration_id, k.scheduled_for, k.reason, k.detail, count(distinct e.id) + 1 as ticks, min(e.started_at) as since
+      from skip k, earlier e,
+           jsonb_to_recordset(case when jsonb_typeof(e.summary -> 'skips') = 'array' then e.summary -> 'skips' else '[]' end)
+             as s(integration_id uuid, scheduled_for timestamptz, reason text)
+     where s.integration_id = k.integration_id and s.scheduled_for = k.scheduled_for and s.reason = k.reason
+     group by 1, 2, 3, 4 having count(distinct e.id) >= 2 and min(e.started_at) <= v_now - interval '2 minutes'
+     order by 1
+  loop
+    perform sync_scheduler.raise_incident('stuck', v.integration_id::text, v.integration_id, null, jsonb_strip_nulls(jsonb_build_object(
+      'scheduled_for', sync_scheduler.iso(v.scheduled_for), 'reason', v.reason, 'detail', v.detail, 'ticks', v.ticks,
+      'since', sync_scheduler.iso(v.since))));
+  end loop;
+  return null;
+exception when data_exception or lock_not_available or deadlock_detected then
   return null;
 end
 $function$;
@@ -2249,7 +2795,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.alert_json(i public.sync_incident)
  RETURNS jsonb
  LANGUAGE sql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   select jsonb_build_object(
     'incident_id', i.id, 'transition', i.alert_transition, 'kind', i.kind, 'subject', i.subject,
@@ -2285,7 +2831,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.before_endless_slot()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   new.next_run_at := null;
@@ -2301,7 +2847,7 @@ $function$;
 CREATE OR REPLACE FUNCTION sync_scheduler.before_finished_run_change()
  RETURNS trigger
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if old.status <> 'completed' and new.status = 'pending' and new.max_attempts > coalesce(old.max_attempts, 0)
@@ -2309,14 +2855,14 @@ begin
     return new;
   end if;
   if row(new.id, new.integration_id, new.org_id, new.integration_type, new.scheduled_for, new.idempotency_key, new.trigger,
-         new.status, new.skip_reason, new.attempt, new.max_attempts, new.claimed_by, new.claim_token, new.lease_token,
+         new.status, new.skip_reason, new.attempt, new.max_attempts, new.claimed_by, new.claimed_at, new.claim_token, new.lease_token,
          new.lease_seconds, new.lease_until, new.not_before, new.created_at, new.started_at, new.attempt_started_at,
          new.began_at, new.begin_nonce, new.heartbeat_at, new.finished_at, new.released_at, new.drift_ms, new.duration_ms,
          new.cold_start, new.warm_up_ms, new.http_status, new.error_code, new.error_message, new.response, new.fenced,
          new.ambiguous, new.ambiguous_before, new.api_provider, new.api_host, new.delay_reason)
      is distinct from
      row(old.id, old.integration_id, old.org_id, old.integration_type, old.scheduled_for, old.idempotency_key, old.trigger,
-         old.status, old.skip_reason, old.attempt, old.max_attempts, old.claimed_by, old.claim_token, old.lease_token,
+         old.status, old.skip_reason, old.attempt, old.max_attempts, old.claimed_by, old.claimed_at, old.claim_token, old.lease_token,
          old.lease_seconds, old.lease_until, old.not_before, old.created_at, old.started_at, old.attempt_started_at,
          old.began_at, old.begin_nonce, old.heartbeat_at, old.finished_at, old.released_at, old.drift_ms, old.duration_ms,
          old.cold_start, old.warm_up_ms, old.http_status, old.error_code, old.error_message, old.response, old.fenced,
@@ -2333,7 +2879,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.before_history()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   select i.next_run_at, i.schedule_since into new.first_slot, new.since
@@ -2346,7 +2892,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.before_integration_change()
  RETURNS trigger
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_edited boolean;
@@ -2363,14 +2909,14 @@ begin
   v_enabled := coalesce(new.enabled, false) and not coalesce(old.enabled, false);
   v_disabled := coalesce(old.enabled, false) and not coalesce(new.enabled, false);
   if v_edited or v_enabled or v_disabled then
-    -- Neither an edit nor enabling ever fires a past slot: what is due at that moment, or was never computed, is passed over.
+    -- Neither an edit nor enabling ever runs a past slot: slots that are due at that moment, or were never computed, are skipped.
     v_now := sync_scheduler.clock();
     v_slot := date_trunc('milliseconds', case when v_enabled then least(old.next_run_at, new.next_run_at) else old.next_run_at end);
-    if sync_scheduler.record_passed_over(old.id, v_slot, case when old.schedule_error is null then old.schedule_since end,
+    if sync_scheduler.record_skipped_range(old.id, v_slot, case when old.schedule_error is null then old.schedule_since end,
          old.sync_schedule, case when v_edited and old.enabled then 'schedule_changed' else 'disabled' end,
          case when v_edited then 'edit' when v_enabled then 'enable' else 'disable' end)
        or v_slot is null then
-      -- Who read this row before may not claim what is on record as passed over.
+      -- A row read earlier cannot be used to claim slots that are recorded as skipped.
       new.schedule_version := coalesce(old.schedule_version, 1) + 1;
       new.schedule_since := v_now;
       if new.next_run_at is not distinct from old.next_run_at or new.next_run_at <= v_now then
@@ -2402,12 +2948,12 @@ CREATE OR REPLACE FUNCTION sync_scheduler.catalog(p_names text[])
  RETURNS jsonb
  LANGUAGE sql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 select jsonb_build_object(
   'schema_version', (
-    select substring(coalesce(nullif(v.prosrc, ''), pg_catalog.pg_get_function_sqlbody(v.oid)) from '[0-9]{14}') from pg_catalog.pg_proc v join pg_catalog.pg_namespace vn on vn.oid = v.pronamespace
-     where vn.nspname = 'sync_scheduler' and v.proname = 'schema_version' limit 1),
+    select substring(pg_catalog.obj_description(vn.oid, 'pg_namespace') from '[0-9]{14}') from pg_catalog.pg_namespace vn
+     where vn.nspname = 'sync_scheduler'),
   'functions', (
     select coalesce(jsonb_agg(jsonb_build_object(
              'name', n.nspname || '.' || p.proname,
@@ -2450,10 +2996,61 @@ select jsonb_build_object(
      where c.relkind in ('r', 'p', 'v', 'f', 'm') and n.nspname = 'public' and c.relname = any (p_names)))
 $function$;
 
+CREATE OR REPLACE FUNCTION sync_scheduler.check_due(p_org_id uuid, p_ids uuid[])
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_rejected jsonb := '[]';
+  v_one record;
+begin
+  for v_one in
+    (select i.id from public.organization_integrations i where i.enabled and i.next_run_at < '1970-01-01Z'
+      order by i.next_run_at, i.id limit 1000)
+    union all
+    (select i.id from public.organization_integrations i where i.enabled and i.next_run_at > '9000-01-01Z'
+      order by i.next_run_at, i.id limit 1000)
+  loop
+    begin
+      update public.organization_integrations set next_run_at = null where id = v_one.id;
+    exception when others then
+      if not sync_scheduler.may_be_row_fault(sqlstate) then
+        raise;
+      end if;
+      perform sync_scheduler.raise_incident('rejected', v_one.id::text, v_one.id, null,
+        jsonb_build_object('error', left(sqlstate || ': ' || sqlerrm, 1000)));
+    end;
+  end loop;
+  if not sync_scheduler.has_unchecked_rows() then
+    return v_rejected;
+  end if;
+  for v_one in
+    select d.id, d.fault from (
+      select o.id, sync_scheduler.row_fault(o.i) as fault from (
+        (select i, i.id from public.organization_integrations i
+          where i.enabled and i.next_run_at <= v_now and i.schedule_error is null and i.sync_schedule is not null
+            and (p_org_id is null or i.org_id = p_org_id) and (p_ids is null or i.id = any (p_ids))
+          order by i.next_run_at, i.id limit 1000)
+        union all
+        (select i, i.id from public.organization_integrations i
+          where i.enabled and i.next_run_at is null and i.schedule_error is null and i.sync_schedule is not null
+            and (p_org_id is null or i.org_id = p_org_id) and (p_ids is null or i.id = any (p_ids))
+          order by i.id limit 1000)) o) d
+     where d.fault is not null limit 20
+  loop
+    perform sync_scheduler.raise_incident('rejected', v_one.id::text, v_one.id, null, jsonb_build_object('error', v_one.fault));
+    v_rejected := v_rejected || jsonb_build_array(jsonb_build_object('integration_id', v_one.id, 'detail', v_one.fault));
+  end loop;
+  return v_rejected;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION sync_scheduler.claim_backfill_slot(p_engine_id text, p_claim_token uuid, p_slot jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -2502,21 +3099,21 @@ $function$;
 CREATE OR REPLACE FUNCTION sync_scheduler.claim_scheduled_slots(p_engine_id text, p_claim_token uuid, p_slots jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   s sync_scheduler.slot;
   v_reason text;
   v_last uuid;
-  v_go sync_scheduler.slot[] := '{}';           -- slots to claim, or only to move on from
+  v_go sync_scheduler.slot[] := '{}';           -- slots to claim, or to advance past
   v_skipped jsonb[] := '{}';
-  v_repeated uuid[] := '{}';                    -- runs of this very claim, asked for again
-  v_claimed uuid[];                             -- runs inserted, and of which integrations
+  v_repeated uuid[] := '{}';                    -- runs that an earlier call with this token claimed
+  v_claimed uuid[];                             -- the inserted runs, and their integrations
   v_claimed_of uuid[];
-  v_stays uuid[] := '{}';                       -- integrations that must not move on
+  v_stays uuid[] := '{}';                       -- integrations that must not be advanced
 begin
-  -- In one order everywhere, so that two batches cannot deadlock.
+  -- Batches lock rows in the same order everywhere, so that two batches cannot deadlock.
   for s in
     select * from jsonb_populate_recordset(null::sync_scheduler.slot, p_slots) x order by x.integration_id, x.scheduled_for
   loop
@@ -2553,7 +3150,7 @@ begin
       v_skipped := v_skipped || sync_scheduler.skipped_slot(s, 'already_recorded');
     elsif exists (select 1 from public.sync_run_log l
                    where l.integration_id = s.integration_id and sync_scheduler.is_live(l.status, l.released_at)) then
-      v_skipped := v_skipped || sync_scheduler.skipped_slot(s, 'already_running');     -- it came in between
+      v_skipped := v_skipped || sync_scheduler.skipped_slot(s, 'already_running');     -- another run was inserted concurrently
       v_stays := v_stays || s.integration_id;
     else
       raise exception 'claim_sync_runs: a unique index of sync_run_log refuses slot % of integration %',
@@ -2561,22 +3158,26 @@ begin
     end if;
   end loop;
 
-  update public.organization_integrations i set next_run_at = g.next_run_at
+  -- If the next slot is already due, the integration stays reserved for this engine, whose run goes first.
+  update public.organization_integrations i set next_run_at = g.next_run_at,
+      reserved_by = case when g.next_run_at <= v_now then p_engine_id end,
+      reserved_until = case when g.next_run_at <= v_now then v_now + interval '15 seconds' end
     from unnest(v_go) g where i.id = g.integration_id and not g.integration_id = any (v_stays);
   insert into public.sync_run_event (run_id, integration_id, at, kind, to_status, attempt, actor)
   select c.run_id, c.integration_id, v_now, 'claimed', 'pending', 0, p_engine_id
     from unnest(v_claimed, v_claimed_of) as c(run_id, integration_id);
   foreach s in array v_go loop
-    continue when s.passed_over is null or s.integration_id = any (v_stays);
+    continue when s.skipped_range is null or s.integration_id = any (v_stays);
     insert into public.sync_skipped_range (integration_id, "from", "to", count, reason, recorded_at, recorded_by)
-    values (s.integration_id, (s.passed_over ->> 'from')::timestamptz, (s.passed_over ->> 'to')::timestamptz,
-            (s.passed_over ->> 'count')::bigint, s.passed_over ->> 'reason', v_now, p_engine_id);
+    values (s.integration_id, (s.skipped_range ->> 'from')::timestamptz, (s.skipped_range ->> 'to')::timestamptz,
+            (s.skipped_range ->> 'count')::bigint, s.skipped_range ->> 'reason', v_now, p_engine_id);
     perform sync_scheduler.raise_incident('missed', s.integration_id::text, s.integration_id,
-      v_claimed[array_position(v_claimed_of, s.integration_id)], s.passed_over);
+      v_claimed[array_position(v_claimed_of, s.integration_id)], s.skipped_range);
   end loop;
   perform sync_scheduler.resolve_incidents('missed', array(
     select g.integration_id::text from unnest(v_go) g
-     where g.passed_over is null and g.trigger = 'schedule' and g.integration_id = any (v_claimed_of)));
+     where g.skipped_range is null and g.trigger = 'schedule' and g.integration_id = any (v_claimed_of)));
+  perform sync_scheduler.resolve_incidents('rejected', v_claimed_of::text[]);
 
   return jsonb_build_object(
     'claimed', coalesce((select jsonb_agg(sync_scheduler.run_json(r, i) order by r.scheduled_for, r.id)
@@ -2590,7 +3191,7 @@ $function$;
 CREATE OR REPLACE FUNCTION sync_scheduler.claim_slots(p_engine_id text, p_claim_token uuid, p_slots jsonb)
  RETURNS jsonb
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_is_backfill constant jsonpath := '$[*] ? (exists(@.backfill) && @.backfill != null)';
@@ -2619,7 +3220,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.clip(p_text text, p_column text, p_byt
  RETURNS text
  LANGUAGE plpgsql
  IMMUTABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_text text := left(p_text, least(p_bytes, sync_scheduler.room(p_column)));
@@ -2643,41 +3244,14 @@ CREATE OR REPLACE FUNCTION sync_scheduler.clock()
  STABLE
 RETURN date_trunc('milliseconds'::text, now());
 
-CREATE OR REPLACE FUNCTION sync_scheduler.count_of_integration(r public.sync_run_log)
- RETURNS void
+CREATE OR REPLACE FUNCTION sync_scheduler.commit_to_disk()
+ RETURNS trigger
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-declare
-  v_failures integer;
-  v_until timestamptz;
 begin
-  if r.status = 'completed' and not exists (
-    select 1 from public.organization_integrations
-     where id = r.integration_id and (consecutive_failures <> 0 or breaker_until is not null)
-  ) then
-    return;
-  end if;
-  begin
-    if r.status = 'completed' then
-      update public.organization_integrations set consecutive_failures = 0, breaker_until = null where id = r.integration_id;
-      perform sync_scheduler.resolve_incident('breaker', r.integration_id::text);
-    elsif r.status = 'failed' then
-      update public.organization_integrations set consecutive_failures = coalesce(consecutive_failures, 0) + 1
-       where id = r.integration_id returning consecutive_failures into v_failures;
-      if v_failures >= 5 then
-        v_until := sync_scheduler.clock()
-          + least(interval '15 minutes' * power(2, least(v_failures - 5, 20)), interval '1 day');
-        update public.organization_integrations set breaker_until = v_until where id = r.integration_id;
-        perform sync_scheduler.raise_incident('breaker', r.integration_id::text, r.integration_id, r.id,
-          jsonb_build_object('consecutive_failures', v_failures, 'until', sync_scheduler.iso(v_until),
-            'error_code', r.error_code, 'error_message', r.error_message));
-      end if;
-    end if;
-  exception when lock_not_available then
-    perform sync_scheduler.record_event(r.id, r.integration_id, 'not_counted', r.status, r.status, r.attempt, 'database',
-      'lock_timeout');
-  end;
+  perform set_config('synchronous_commit', 'on', true);
+  return null;
 end
 $function$;
 
@@ -2690,17 +3264,72 @@ RETURN (p_counts || jsonb_build_object(p_key, (((p_counts ->> p_key))::integer +
 CREATE OR REPLACE FUNCTION sync_scheduler.count_outcome(r public.sync_run_log)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  perform sync_scheduler.count_of_integration(r);
+  perform sync_scheduler.move_breaker(r);
   if r.api_host is null then
     return;
   elsif r.status = 'completed' then
-    perform sync_scheduler.learn_reached(r.api_provider, r.api_host, 1);
+    perform sync_scheduler.learn_reached(r.api_provider, r.api_host, array[r.org_id]);
   elsif r.status = 'failed' then
     perform sync_scheduler.learn_failed(r);
   end if;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION sync_scheduler.delay_run(r public.sync_run_log, p_provider text, p_host text, p_reason text, p_at timestamp with time zone, p_engine_id text, p_detail jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  update public.sync_run_log set not_before = p_at, claimed_by = null, delay_reason = p_reason,
+    api_provider = p_provider, api_host = p_host
+  where id = r.id;
+  if r.delay_reason is distinct from p_reason then
+    perform sync_scheduler.record_event(r.id, r.integration_id, 'delayed', 'pending', 'pending', r.attempt, p_engine_id, p_reason,
+      jsonb_strip_nulls(jsonb_build_object('provider', p_provider, 'host', p_host, 'until', sync_scheduler.iso(p_at)) || p_detail));
+  end if;
+  return jsonb_build_object('run_id', r.id, 'reason', p_reason, 'status', 'pending', 'retry_at', sync_scheduler.iso(p_at));
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION sync_scheduler.due_json(i public.organization_integrations)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+RETURN jsonb_build_object('integration_id', (i).id, 'org_id', (i).org_id, 'integration_type', (i).integration_type, 'sync_schedule', (i).sync_schedule, 'timezone', COALESCE((i).timezone, 'UTC'::text), 'next_run_at', sync_scheduler.iso((i).next_run_at), 'schedule_version', COALESCE((i).schedule_version, 1), 'schedule_since', sync_scheduler.iso(COALESCE((i).schedule_since, (i).created_at, sync_scheduler.clock())), 'catch_up', COALESCE((i).catch_up, 'latest'::text), 'catch_up_window_ms', sync_scheduler.milliseconds((i).catch_up_window));
+
+CREATE OR REPLACE FUNCTION sync_scheduler.ease_holds(p_provider text, p_host text, p_orgs uuid[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_limit integer;
+  k public.sync_api_hold;
+begin
+  for k in
+    select * from public.sync_api_hold
+     where provider = p_provider and host = sync_scheduler.host_of(p_host) and org_id = any (p_orgs)
+       and (throttled_until is null or throttled_until <= v_now)          -- a sync that started before the throttle proves nothing
+     order by org_id for update skip locked
+  loop
+    v_limit := k.start_limit + cardinality(array_positions(p_orgs, k.org_id));
+    if k.expires_at <= v_now or (v_limit >= k.limit_ceiling and (k.limited_until > v_now) is not true) then
+      delete from public.sync_api_hold where provider = k.provider and host = k.host and org_id = k.org_id;
+    else
+      update public.sync_api_hold set throttled_until = null,
+        start_limit = case when limited_until > v_now then start_limit else v_limit end,
+        limited_until = case when limited_until > v_now then limited_until end
+      where provider = k.provider and host = k.host and org_id = k.org_id;
+    end if;
+    if k.throttled_until is not null then
+      perform sync_scheduler.resolve_incident('health', sync_scheduler.api_name(k.provider, k.host) || '/' || k.org_id);
+    end if;
+  end loop;
 end
 $function$;
 
@@ -2714,7 +3343,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.engines_from()
  RETURNS text
  LANGUAGE sql
  IMMUTABLE
-RETURN '20261125000500'::text;
+RETURN '20261129001000'::text;
 
 CREATE OR REPLACE FUNCTION sync_scheduler.epoch_ms(p_at timestamp with time zone)
  RETURNS bigint
@@ -2726,13 +3355,29 @@ CREATE OR REPLACE FUNCTION sync_scheduler.events_view(p_run_id uuid, p_limit int
  RETURNS jsonb
  LANGUAGE sql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET enable_seqscan TO 'off'
 AS $function$
   select coalesce(jsonb_agg(jsonb_build_object('at', sync_scheduler.iso(e.at), 'kind', e.kind, 'from_status', e.from_status,
            'to_status', e.to_status, 'attempt', e.attempt, 'actor', e.actor, 'reason', e.reason, 'detail', e.detail) order by e.id), '[]')
     from (select * from public.sync_run_event v where v.run_id = p_run_id order by v.id desc limit p_limit) e
 $function$;
+
+CREATE OR REPLACE FUNCTION sync_scheduler.has_several_organisations()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select (select i.org_id from public.organization_integrations i where i.enabled order by i.org_id limit 1)
+      <> (select i.org_id from public.organization_integrations i where i.enabled order by i.org_id desc limit 1)
+$function$;
+
+CREATE OR REPLACE FUNCTION sync_scheduler.has_unchecked_rows()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+RETURN (((SELECT count(*) AS count FROM pg_constraint c WHERE ((c.conrelid = ('public.organization_integrations'::regclass)::oid) AND c.convalidated AND (c.conname = ANY (ARRAY['organization_integrations_bounds'::name, 'organization_integrations_catch_up_check'::name])))) < 2) OR (EXISTS (SELECT 1 FROM pg_attribute a WHERE ((a.attrelid = ('public.organization_integrations'::regclass)::oid) AND (a.attname = ANY (ARRAY['org_id'::name, 'integration_type'::name])) AND (NOT a.attnotnull)))));
 
 CREATE OR REPLACE FUNCTION sync_scheduler.health_detail(h public.integration_health)
  RETURNS jsonb
@@ -2744,13 +3389,13 @@ CREATE OR REPLACE FUNCTION sync_scheduler.health_json(h public.integration_healt
  RETURNS jsonb
  LANGUAGE sql
  STABLE
-RETURN jsonb_build_object('provider', (h).provider, 'host', (h).host, 'status', (h).status, 'mode', (h).mode, 'since', sync_scheduler.iso((h).since), 'last_sync_at', sync_scheduler.iso((h).last_sync_at), 'last_probe_at', sync_scheduler.iso((h).last_probe_at), 'next_probe_at', sync_scheduler.iso((h).next_probe_at), 'throttled_until', sync_scheduler.iso((h).throttled_until), 'passive_until', sync_scheduler.iso((h).passive_until), 'start_limit', (h).start_limit, 'consecutive_failures', (h).consecutive_failures, 'latency_ms', (h).latency_ms, 'http_status', (h).http_status, 'error_code', (h).error_code, 'message', ((h).detail ->> 'message'::text), 'quota', ((h).detail -> 'quota'::text), 'probes', (h).probes);
+RETURN jsonb_build_object('provider', (h).provider, 'host', (h).host, 'status', (h).status, 'mode', (h).mode, 'since', sync_scheduler.iso((h).since), 'last_sync_at', sync_scheduler.iso((h).last_sync_at), 'last_probe_at', sync_scheduler.iso((h).last_probe_at), 'next_probe_at', sync_scheduler.iso((h).next_probe_at), 'throttled_until', sync_scheduler.iso((h).throttled_until), 'passive_until', sync_scheduler.iso((h).passive_until), 'held_organisations', (SELECT count(*) AS count FROM public.sync_api_hold k WHERE ((k.provider = (health_json.h).provider) AND (k.host = sync_scheduler.host_of((health_json.h).host)) AND (k.expires_at > sync_scheduler.clock()))), 'consecutive_failures', (h).consecutive_failures, 'latency_ms', (h).latency_ms, 'http_status', (h).http_status, 'error_code', (h).error_code, 'message', ((h).detail ->> 'message'::text), 'quota', ((h).detail -> 'quota'::text), 'probes', (h).probes);
 
 CREATE OR REPLACE FUNCTION sync_scheduler.history_json(p_integration_id uuid, p_from timestamp with time zone, p_to timestamp with time zone, p_limit integer)
  RETURNS jsonb
  LANGUAGE sql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   select coalesce(jsonb_agg(jsonb_build_object(
            'from', sync_scheduler.epoch_ms(h."from"), 'to', sync_scheduler.epoch_ms(h."to"),
@@ -2765,7 +3410,7 @@ $function$;
 CREATE OR REPLACE FUNCTION sync_scheduler.hold_back(p_engine_id text, p_starts jsonb, p_adopt_after interval)
  RETURNS jsonb
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -2773,30 +3418,33 @@ declare
   v_held jsonb := '[]';
   v_room integer;
   v_waiting integer;
-  v_reason text;
-  v_at timestamptz;
-  h public.integration_health;
-  r public.sync_run_log;
+  v_until timestamptz;
+  k record;
+  o record;
 begin
-  for h in
-    select * from public.integration_health a
-     where a.start_limit is not null
-       and (a.provider, a.host) in (select s.api_provider, s.api_host
-                                      from jsonb_to_recordset(p_starts) as s(api_provider text, api_host text))
-     order by a.provider, a.host for update
+  for k in
+    select a.* from public.sync_api_hold a
+     where a.expires_at > v_now
+       and (a.provider, a.host, a.org_id) in (
+         select s.api_provider, sync_scheduler.host_of(s.api_host), l.org_id
+           from jsonb_to_recordset(p_starts) as s(run_id uuid, api_provider text, api_host text)
+           join public.sync_run_log l on l.id = s.run_id)
+     order by a.provider, a.host, a.org_id for update
   loop
-    v_reason := case when h.throttled_until > v_now then 'api_throttled' else 'api_limit' end;
-    v_room := case when h.throttled_until > v_now then 0 else h.start_limit - (
+    v_until := case when k.throttled_until > v_now then k.throttled_until end;
+    v_room := case when v_until is not null then 0 else k.start_limit - (
       select count(*) from public.sync_run_log l
-       where l.status = 'running' and l.api_provider = h.provider and l.api_host = h.host) end;
+       where l.status = 'running' and l.api_provider = k.provider and sync_scheduler.host_of(l.api_host) = k.host
+         and l.org_id = k.org_id) end;
     v_waiting := (select count(*) from public.sync_run_log l
-                   where l.status = 'pending' and l.api_provider = h.provider and l.api_host = h.host and l.not_before > v_now
-                     and l.delay_reason is not null);
-    for r in
-      select l.* from jsonb_to_recordset(p_starts) as s(run_id uuid, lease_token uuid, api_provider text, api_host text)
+                   where l.status = 'pending' and l.api_provider = k.provider and sync_scheduler.host_of(l.api_host) = k.host
+                     and l.org_id = k.org_id and l.not_before > v_now and l.delay_reason is not null);
+    for o in
+      select l as run, s.api_provider, s.api_host
+        from jsonb_to_recordset(p_starts) as s(run_id uuid, lease_token uuid, api_provider text, api_host text)
         join public.sync_run_log l on l.id = s.run_id
         join public.organization_integrations i on i.id = l.integration_id
-       where s.api_provider = h.provider and s.api_host = h.host
+       where s.api_provider = k.provider and sync_scheduler.host_of(s.api_host) = k.host and l.org_id = k.org_id
          and sync_scheduler.start_refusal(l, i.enabled, p_engine_id, s.lease_token, p_adopt_after) is null
        order by l.scheduled_for, l.id
     loop
@@ -2805,22 +3453,78 @@ begin
         continue;
       end if;
       v_waiting := v_waiting + 1;
-      v_at := greatest(h.throttled_until, v_now) + v_step * case when r.delay_reason is null then v_waiting else 1 end;
-      update public.sync_run_log set not_before = v_at, claimed_by = null, delay_reason = v_reason,
-        api_provider = h.provider, api_host = h.host
-      where id = r.id;
-      if r.delay_reason is distinct from v_reason then
-        perform sync_scheduler.record_event(r.id, r.integration_id, 'delayed', 'pending', 'pending', r.attempt, p_engine_id, v_reason,
-          jsonb_strip_nulls(jsonb_build_object('provider', h.provider, 'host', h.host, 'until', sync_scheduler.iso(v_at),
-            'at_once', h.start_limit)));
-      end if;
-      v_held := v_held || jsonb_build_array(jsonb_build_object('run_id', r.id, 'reason', v_reason, 'status', 'pending',
-        'retry_at', sync_scheduler.iso(v_at)));
+      v_held := v_held || sync_scheduler.delay_run(o.run, o.api_provider, o.api_host,
+        case when v_until is null then 'api_limit' else 'api_throttled' end,
+        coalesce(v_until, v_now) + v_step * case when (o.run).delay_reason is null then v_waiting else 1 end,
+        p_engine_id, jsonb_build_object('at_once', k.start_limit));
+    end loop;
+  end loop;
+  for k in
+    select h.provider, h.host, h.throttled_until from public.integration_health h
+     where h.throttled_until > v_now
+       and (h.provider, h.host) in (select s.api_provider, sync_scheduler.host_of(s.api_host)
+                                      from jsonb_to_recordset(p_starts) as s(api_provider text, api_host text))
+     order by h.provider, h.host
+  loop
+    v_waiting := (select count(*) from public.sync_run_log l
+                   where l.status = 'pending' and l.api_provider = k.provider and sync_scheduler.host_of(l.api_host) = k.host
+                     and l.not_before > v_now and l.delay_reason is not null);
+    for o in
+      select l as run, s.api_provider, s.api_host
+        from jsonb_to_recordset(p_starts) as s(run_id uuid, lease_token uuid, api_provider text, api_host text)
+        join public.sync_run_log l on l.id = s.run_id
+        join public.organization_integrations i on i.id = l.integration_id
+       where s.api_provider = k.provider and sync_scheduler.host_of(s.api_host) = k.host
+         and not v_held @> jsonb_build_array(jsonb_build_object('run_id', s.run_id))
+         and sync_scheduler.start_refusal(l, i.enabled, p_engine_id, s.lease_token, p_adopt_after) is null
+       order by l.scheduled_for, l.id
+    loop
+      v_waiting := v_waiting + 1;
+      v_held := v_held || sync_scheduler.delay_run(o.run, o.api_provider, o.api_host, 'api_throttled',
+        k.throttled_until + least(v_step * case when (o.run).delay_reason is null then v_waiting else 1 end, interval '30 seconds'),
+        p_engine_id, '{}');
     end loop;
   end loop;
   return v_held;
 end
 $function$;
+
+CREATE OR REPLACE FUNCTION sync_scheduler.hold_organisation(p_provider text, p_host text, p_sign jsonb, r public.sync_run_log)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_until constant timestamptz := v_now + sync_scheduler.vendor_wait(p_sign);
+  h public.integration_health;
+begin
+  insert into public.sync_api_hold as k (provider, host, org_id, throttled_until, start_limit, limit_ceiling, told_at, expires_at)
+  values (p_provider, p_host, r.org_id, v_until, 1, coalesce((p_sign ->> 'ceiling')::integer, 5), v_now, v_until + interval '1 hour')
+  on conflict (provider, host, org_id) do update set throttled_until = greatest(k.throttled_until, excluded.throttled_until),
+    start_limit = 1, limit_ceiling = excluded.limit_ceiling, told_at = v_now, expires_at = greatest(k.expires_at, excluded.expires_at);
+  if (select count(*) from public.sync_api_hold k
+       where k.provider = p_provider and k.host = p_host and k.throttled_until > v_now and k.told_at > v_now - interval '1 minute') >= 3 then
+    insert into public.integration_health (provider, host, since, updated_at) values (p_provider, p_host, v_now, v_now)
+      on conflict do nothing;
+    select * into h from public.integration_health where provider = p_provider and host = p_host for update skip locked;
+    if found then
+      perform sync_scheduler.learn_throttled(h, p_sign, r.id);
+    end if;
+  else
+    perform sync_scheduler.raise_incident('health', sync_scheduler.api_name(p_provider, p_host) || '/' || r.org_id, r.integration_id, r.id,
+      jsonb_strip_nulls(jsonb_build_object('provider', p_provider, 'host', p_host, 'org_id', r.org_id, 'status', 'throttled',
+        'error_code', p_sign ->> 'code', 'error_message', p_sign ->> 'message', 'http_status', p_sign -> 'http_status',
+        'until', sync_scheduler.iso(v_until))));
+  end if;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION sync_scheduler.host_of(p_api_host text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN split_part(p_api_host, '/'::text, 1);
 
 CREATE OR REPLACE FUNCTION sync_scheduler.idempotency_key(p_integration_id uuid, p_slot timestamp with time zone)
  RETURNS text
@@ -2832,7 +3536,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.in_order(p_runs jsonb)
  RETURNS jsonb
  LANGUAGE sql
  IMMUTABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   select coalesce(jsonb_agg(e order by e ->> 'scheduled_for', e ->> 'run_id'), '[]') from jsonb_array_elements(p_runs) e
 $function$;
@@ -2842,6 +3546,68 @@ CREATE OR REPLACE FUNCTION sync_scheduler.incident_view(c public.sync_incident)
  LANGUAGE sql
  STABLE
 RETURN jsonb_build_object('kind', (c).kind, 'subject', (c).subject, 'run_id', (c).run_id, 'opened_at', sync_scheduler.iso((c).opened_at), 'last_seen_at', sync_scheduler.iso((c).last_seen_at), 'resolved_at', sync_scheduler.iso((c).resolved_at), 'occurrences', (c).occurrences, 'detail', (c).detail);
+
+CREATE OR REPLACE FUNCTION sync_scheduler.integration_status(p_integration_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+RETURN (sync_scheduler.integration_statuses('00000000-0000-0000-0000-000000000000'::uuid, 1, ARRAY[p_integration_id]))[1];
+
+CREATE OR REPLACE FUNCTION sync_scheduler.integration_statuses(p_after uuid, p_limit integer, p_ids uuid[], p_org_id uuid DEFAULT NULL::uuid, p_integration_type text DEFAULT NULL::text, p_search text DEFAULT NULL::text)
+ RETURNS jsonb[]
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select array(
+    select jsonb_build_object('integration_id', i.id, 'org_id', coalesce(i.org_id::text, ''), 'org_name', left(i.org_name::text, 200),
+        'integration_type', coalesce(i.integration_type, ''), 'schedule', i.sync_schedule, 'timezone', coalesce(i.timezone, 'UTC'),
+        'timezone_is_set', i.timezone is not null,
+        'enabled', coalesce(i.enabled, true), 'paused_reason', i.paused_reason, 'next_run_at', sync_scheduler.iso(i.next_run_at),
+        'schedule_since', sync_scheduler.iso(i.schedule_since), 'schedule_error', coalesce(i.schedule_error, sync_scheduler.row_fault(i)),
+        'rejection', (select left(n.detail ->> 'error', 500) from public.sync_incident n
+                       where n.kind = 'rejected' and n.subject = i.id::text and n.resolved_at is null),
+        'breaker_until', sync_scheduler.iso(i.breaker_until), 'consecutive_failures', coalesce(i.consecutive_failures, 0),
+        'on_unknown', coalesce(i.on_unknown, 'retry'), 'fenced', coalesce(i.fenced, false), 'catch_up', coalesce(i.catch_up, 'latest'),
+        'max_attempts', coalesce(i.max_attempts, 3), 'function_name', i.function_name,
+        'last_run', case when last.id is not null then sync_scheduler.run_view(last) end,
+        'live_run', case when live.id is not null then sync_scheduler.run_view(live) end,
+        'last_completed_slot', sync_scheduler.iso(good.at),
+        'failing_since', case when last.status in ('failed', 'unknown', 'skipped') then (
+            select sync_scheduler.iso(l.scheduled_for) from public.sync_run_log l
+             where l.integration_id = i.id and l.scheduled_for > coalesce(good.at, '1900-01-01Z') order by l.scheduled_for limit 1) end)
+      || jsonb_build_object('health', (
+            select jsonb_build_object('provider', h.provider, 'host', h.host, 'status', h.status, 'mode', h.mode,
+                     'passive_until', sync_scheduler.iso(h.passive_until), 'message', left(h.detail ->> 'message', 500),
+                     'hold_until', case when k.throttled_until > sync_scheduler.clock() then sync_scheduler.iso(k.throttled_until) end, 'start_limit', k.start_limit,
+                     'throttled_until', sync_scheduler.iso(h.throttled_until), 'http_status', h.http_status, 'error_code', h.error_code,
+                     'latency_ms', h.latency_ms, 'synced_at', sync_scheduler.iso(h.last_sync_at), 'probed_at', sync_scheduler.iso(h.last_probe_at))
+              from public.integration_health h
+              left join public.sync_api_hold k on k.provider = h.provider and k.host = sync_scheduler.host_of(h.host)
+                and k.org_id = i.org_id and k.expires_at > sync_scheduler.clock()
+             where case when coalesce(live.api_host, last.api_host) is not null
+                     then h.provider = coalesce(live.api_provider, last.api_provider) and h.host = coalesce(live.api_host, last.api_host)
+                     else h.provider = i.integration_type and not sync_scheduler.is_own(h.host) end
+             order by array_position(array['unhealthy', 'throttled', 'healthy', 'unknown'], h.status), h.host limit 1))
+      from public.organization_integrations i
+      left join public.sync_run_log live on live.integration_id = i.id
+        and (live.status in ('pending', 'running') or (live.status = 'unknown' and live.released_at is null))
+        and live.scheduled_for between '1900-01-01Z' and '9000-01-01Z'
+      left join lateral (
+        select * from public.sync_run_log l where l.integration_id = i.id and l.id is distinct from live.id
+           and l.scheduled_for between '1900-01-01Z' and '9000-01-01Z'
+           and (l.status in ('completed', 'failed', 'unknown') or (l.status = 'skipped' and l.attempt > 0))
+         order by l.scheduled_for desc limit 1) last on true
+      left join lateral (
+        select l.scheduled_for as at from public.sync_run_log l where l.integration_id = i.id and l.status = 'completed'
+           and l.scheduled_for between '1900-01-01Z' and '9000-01-01Z'
+         order by l.scheduled_for desc limit 1) good on true
+     where i.id > p_after and (p_org_id is null or i.org_id = p_org_id) and (p_ids is null or i.id = any (p_ids))
+       and (p_integration_type is null or i.integration_type = p_integration_type)
+       and (coalesce(p_search, '') = '' or strpos(lower(i.org_name::text), p_search) > 0 or strpos(lower(i.integration_type), p_search) > 0
+            or starts_with(i.id::text, p_search) or starts_with(i.org_id::text, p_search))
+     order by i.id limit p_limit)
+$function$;
 
 CREATE OR REPLACE FUNCTION sync_scheduler.is_foreign(r public.sync_run_log)
  RETURNS boolean
@@ -2855,11 +3621,23 @@ CREATE OR REPLACE FUNCTION sync_scheduler.is_live(p_status text, p_released_at t
  IMMUTABLE
 RETURN ((p_status = ANY (ARRAY['pending'::text, 'running'::text])) OR ((p_status = 'unknown'::text) AND (p_released_at IS NULL)));
 
+CREATE OR REPLACE FUNCTION sync_scheduler.is_own(p_api_host text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+RETURN (strpos(p_api_host, '/'::text) > 0);
+
 CREATE OR REPLACE FUNCTION sync_scheduler.is_proven(r public.sync_run_log)
  RETURNS boolean
  LANGUAGE sql
  STABLE
 RETURN (COALESCE((r).fenced, false) AND ((r).began_at IS NULL) AND ((r).lease_until <= sync_scheduler.clock()) AND ((COALESCE((r).attempt, 0) < COALESCE((r).max_attempts, 3)) OR (NOT COALESCE((r).ambiguous_before, false))));
+
+CREATE OR REPLACE FUNCTION sync_scheduler.is_row_fault(p_sqlstate text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+RETURN (("left"(p_sqlstate, 2) = ANY (ARRAY['22'::text, '23'::text])) OR (p_sqlstate = 'P0001'::text));
 
 CREATE OR REPLACE FUNCTION sync_scheduler.iso(p_at timestamp with time zone)
  RETURNS text
@@ -2871,7 +3649,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.issue_ticket()
  RETURNS text
  LANGUAGE plpgsql
  SECURITY DEFINER
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_ticket constant text := replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
@@ -2887,7 +3665,7 @@ $function$;
 CREATE OR REPLACE FUNCTION sync_scheduler.judge_backfill(p_claim_token uuid, p_slot jsonb, p_at timestamp with time zone)
  RETURNS text
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_integration_id constant uuid := (p_slot ->> 'integration_id')::uuid;
@@ -2907,9 +3685,9 @@ begin
 
   if exists (select 1 from public.sync_run_log l
               where l.integration_id = v_integration_id and l.scheduled_for = p_at and l.claim_token = p_claim_token) then
-    return 'claimed';     -- the answer to this very claim was lost, and it is asked again
+    return 'claimed';     -- a repeated call, after the response was lost
   elsif p_at is null and b.cursor = v_next then
-    return 'moved_on';    -- as above
+    return 'moved_on';    -- a repeated call, too
   elsif b.id is null or b.integration_id <> v_integration_id or b.status <> 'open' then
     return 'backfill_over';
   elsif b.cursor is distinct from v_expected then
@@ -2928,13 +3706,13 @@ $function$;
 CREATE OR REPLACE FUNCTION sync_scheduler.judge_slot(p_claim_token uuid, s sync_scheduler.slot)
  RETURNS text
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   i public.organization_integrations;
 begin
-  -- The lock makes losers return at once; the unique constraint is what makes it safe.
+  -- The lock lets the losing engines return immediately; the unique constraint guarantees correctness.
   if not pg_try_advisory_xact_lock(sync_scheduler.lock_key(s.org_id, s.integration_id)) then
     return 'locked';
   end if;
@@ -2946,7 +3724,7 @@ begin
   if exists (select 1 from public.sync_run_log l
               where l.idempotency_key = sync_scheduler.idempotency_key(s.integration_id, s.scheduled_for)
                 and l.claim_token = p_claim_token) then
-    return 'claimed';     -- the answer to this very claim was lost, and it is asked again
+    return 'claimed';     -- a repeated call, after the response was lost
   elsif not coalesce(i.enabled, false) then
     return 'disabled';
   elsif coalesce(i.schedule_version, 1) is distinct from s.schedule_version then
@@ -2996,10 +3774,12 @@ RETURN COALESCE(GREATEST((r).started_at, (r).attempt_started_at, (r).began_at, (
 CREATE OR REPLACE FUNCTION sync_scheduler.learn_failed(r public.sync_run_log)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
+  v_told_by jsonb;
+  v_is_down boolean;
   h public.integration_health;
 begin
   select * into h from public.integration_health where provider = r.api_provider and host = r.api_host for update skip locked;
@@ -3010,45 +3790,52 @@ begin
      where provider = h.provider and host = h.host and next_probe_at > v_now;
     return;
   end if;
-  update public.integration_health set status = 'unhealthy', since = case when status = 'unhealthy' then since else v_now end,
+  v_told_by := sync_scheduler.told_by(h, r.org_id);
+  v_is_down := sync_scheduler.is_own(h.host) or jsonb_array_length(v_told_by) >= 3;
+  update public.integration_health set status = case when v_is_down then 'unhealthy' else status end,
+    since = case when v_is_down and status <> 'unhealthy' then v_now else since end,
     consecutive_failures = consecutive_failures + 1, error_code = r.error_code, http_status = r.http_status,
-    detail = detail || jsonb_build_object('message', coalesce(r.error_message, 'A scheduled sync failed.')), updated_at = v_now
+    detail = detail || jsonb_build_object('message', coalesce(r.error_message, 'A scheduled sync failed.'), 'told_by', v_told_by),
+    updated_at = v_now
   where provider = h.provider and host = h.host returning * into h;
-  perform sync_scheduler.raise_incident('health', sync_scheduler.api_name(h.provider, h.host), null, r.id,
-    sync_scheduler.health_detail(h));
+  if v_is_down then
+    perform sync_scheduler.raise_incident('health', sync_scheduler.api_name(h.provider, h.host), null, r.id,
+      sync_scheduler.health_detail(h));
+  end if;
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION sync_scheduler.learn_quota(h public.integration_health, p_sign jsonb)
+CREATE OR REPLACE FUNCTION sync_scheduler.learn_quota(p_provider text, p_host text, p_sign jsonb, p_org_id uuid)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
-  v_low constant timestamptz := case when (p_sign ->> 'low')::boolean then v_now + sync_scheduler.seconds(
-    least(greatest(coalesce((p_sign ->> 'wait_ms')::numeric, 60000), 1000), 3600000) / 1000) end;
+  v_until constant timestamptz := v_now + sync_scheduler.vendor_wait(p_sign);
 begin
-  update public.integration_health set
-    detail = detail || jsonb_strip_nulls(jsonb_build_object('quota', p_sign -> 'quota')),
-    start_limit = case when v_low is not null then 1 else start_limit end,
-    limited_until = greatest(limited_until, v_low), updated_at = v_now
-  where provider = h.provider and host = h.host
-    and (v_low is not null or updated_at < v_now - interval '1 minute');
+  if (p_sign ->> 'low')::boolean is not true then
+    return;
+  end if;
+  insert into public.sync_api_hold as k (provider, host, org_id, start_limit, limit_ceiling, limited_until, told_at, expires_at)
+  values (p_provider, p_host, p_org_id, 1, coalesce((p_sign ->> 'ceiling')::integer, 5), v_until, v_now, v_until + interval '1 hour')
+  on conflict (provider, host, org_id) do update set start_limit = 1, limited_until = greatest(k.limited_until, excluded.limited_until),
+    expires_at = greatest(k.expires_at, excluded.expires_at);
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION sync_scheduler.learn_reached(p_provider text, p_host text, p_count integer)
+CREATE OR REPLACE FUNCTION sync_scheduler.learn_reached(p_provider text, p_host text, p_orgs uuid[])
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   h public.integration_health;
 begin
+  perform sync_scheduler.ease_holds(p_provider, p_host, p_orgs);
   select * into h from public.integration_health where provider = p_provider and host = p_host;
-  if h.status = 'healthy' and h.start_limit is null and h.consecutive_failures = 0 and h.last_sync_at > v_now - interval '1 minute' then
+  if h.status = 'healthy' and h.consecutive_failures = 0 and h.last_sync_at > v_now - interval '1 minute' then
     return;
   elsif h.host is null then
     insert into public.integration_health (provider, host, status, last_sync_at, since, updated_at)
@@ -3057,16 +3844,12 @@ begin
   end if;
   select * into h from public.integration_health where provider = p_provider and host = p_host for update skip locked;
   if not found or h.throttled_until > v_now then
-    return;                                             -- of before the throttle: it proves nothing about now
+    return;                                             -- a sync that started before the throttle proves nothing
   end if;
   update public.integration_health set
     status = 'healthy', since = case when status = 'healthy' then since else v_now end,
     last_sync_at = v_now, consecutive_failures = 0, throttled_until = null, error_code = null, http_status = null,
-    detail = detail - 'message',
-    start_limit = case when limited_until > v_now then start_limit
-                       when start_limit + p_count < limit_ceiling then start_limit + p_count end,
-    limited_until = case when limited_until > v_now then limited_until end,
-    updated_at = v_now
+    detail = detail - 'message' - 'told_by', updated_at = v_now
   where provider = p_provider and host = p_host;
   if h.status <> 'healthy' then
     perform sync_scheduler.resolve_incident('health', sync_scheduler.api_name(p_provider, p_host));
@@ -3077,7 +3860,7 @@ $function$;
 CREATE OR REPLACE FUNCTION sync_scheduler.learn_signs(p_settlements jsonb)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -3085,27 +3868,32 @@ declare
   h public.integration_health;
 begin
   for v_one in
-    select r.id, coalesce(r.api_provider, s.health ->> 'provider') as provider, coalesce(r.api_host, s.health ->> 'host') as host, s.health
+    select r as run, coalesce(r.api_provider, s.health ->> 'provider') as provider, coalesce(r.api_host, s.health ->> 'host') as host, s.health
       from jsonb_to_recordset(p_settlements) as s(run_id uuid, lease_token uuid, health jsonb)
       join public.sync_run_log r on r.id = s.run_id and r.lease_token = s.lease_token
      where s.health is not null and coalesce(r.api_provider, s.health ->> 'provider') is not null
        and coalesce(r.api_host, s.health ->> 'host') is not null
-     order by 2, 3, r.id
+     order by 2, 3, r.org_id, r.id
   loop
-    insert into public.integration_health (provider, host, since, updated_at) values (v_one.provider, v_one.host, v_now, v_now)
-      on conflict do nothing;
-    select * into h from public.integration_health where provider = v_one.provider and host = v_one.host for update skip locked;
-    continue when not found;
     case v_one.health ->> 'sign'
-      when 'throttled' then perform sync_scheduler.learn_throttled(h, v_one.health, v_one.id);
-      when 'unreachable' then perform sync_scheduler.learn_unreachable(h, v_one.health, v_one.id);
-      else perform sync_scheduler.learn_quota(h, v_one.health);
+      when 'throttled' then
+        perform sync_scheduler.hold_organisation(v_one.provider, sync_scheduler.host_of(v_one.host), v_one.health, v_one.run);
+      when 'unreachable' then
+        insert into public.integration_health (provider, host, since, updated_at) values (v_one.provider, v_one.host, v_now, v_now)
+          on conflict do nothing;
+        select * into h from public.integration_health where provider = v_one.provider and host = v_one.host for update skip locked;
+        if found then
+          perform sync_scheduler.learn_unreachable(h, v_one.health, (v_one.run).id, (v_one.run).org_id);
+        end if;
+      else
+        perform sync_scheduler.learn_quota(v_one.provider, sync_scheduler.host_of(v_one.host), v_one.health, (v_one.run).org_id);
     end case;
   end loop;
 exception
-  when lock_not_available or deadlock_detected then
-    raise;
   when others then
+    if not sync_scheduler.is_row_fault(sqlstate) then
+      raise;
+    end if;
     raise warning 'settle_sync_runs: what a vendor said is not recorded: %', sqlerrm;
 end
 $function$;
@@ -3113,12 +3901,11 @@ $function$;
 CREATE OR REPLACE FUNCTION sync_scheduler.learn_throttled(h public.integration_health, p_sign jsonb, p_run_id uuid)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
-  v_wait constant interval := sync_scheduler.seconds(
-    least(greatest(coalesce((p_sign ->> 'wait_ms')::numeric, 60000), 1000), 3600000) / 1000);
+  v_wait constant interval := sync_scheduler.vendor_wait(p_sign);
   v_is_new constant boolean := h.status <> 'throttled' or coalesce(h.throttled_until <= v_now, true);
   v_throttles constant integer := case
     when not v_is_new then h.throttles
@@ -3128,9 +3915,9 @@ declare
 begin
   update public.integration_health set
     status = 'throttled', since = case when h.status = 'throttled' then since else v_now end, mode = 'passive',
-    throttled_until = greatest(throttled_until, v_now + v_wait), passive_until = v_passive_until, throttles = v_throttles,
-    last_throttled_at = v_now, start_limit = 1, limit_ceiling = coalesce((p_sign ->> 'ceiling')::integer, 5),
-    consecutive_failures = 0, error_code = p_sign ->> 'code', http_status = (p_sign ->> 'http_status')::integer,
+    throttled_until = greatest(throttled_until, v_now + least(v_wait, interval '30 seconds')),
+    passive_until = v_passive_until, throttles = v_throttles,
+    last_throttled_at = v_now, consecutive_failures = 0, error_code = p_sign ->> 'code', http_status = (p_sign ->> 'http_status')::integer,
     detail = detail || jsonb_strip_nulls(jsonb_build_object('message', p_sign ->> 'message', 'quota', p_sign -> 'quota')),
     updated_at = v_now
   where provider = h.provider and host = h.host returning * into h;
@@ -3143,14 +3930,17 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION sync_scheduler.learn_unreachable(h public.integration_health, p_sign jsonb, p_run_id uuid)
+CREATE OR REPLACE FUNCTION sync_scheduler.learn_unreachable(h public.integration_health, p_sign jsonb, p_run_id uuid, p_org_id uuid)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
-  v_is_down constant boolean := h.consecutive_failures > 0 or (h.mode = 'passive' and p_run_id is not null);
+  v_told_by constant jsonb := case when p_org_id is not null then sync_scheduler.told_by(h, p_org_id) end;
+  v_is_down constant boolean := case
+    when p_org_id is null or sync_scheduler.is_own(h.host) then h.consecutive_failures > 0 or (h.mode = 'passive' and p_run_id is not null)
+    else jsonb_array_length(v_told_by) >= 3 end;
 begin
   update public.integration_health set
     status = case when v_is_down then 'unhealthy' else status end,
@@ -3158,7 +3948,7 @@ begin
     consecutive_failures = consecutive_failures + 1, error_code = p_sign ->> 'code',
     http_status = (p_sign ->> 'http_status')::integer,
     next_probe_at = case when p_run_id is null then next_probe_at else least(next_probe_at, v_now) end,
-    detail = detail || jsonb_strip_nulls(jsonb_build_object('message', p_sign ->> 'message')), updated_at = v_now
+    detail = detail || jsonb_strip_nulls(jsonb_build_object('message', p_sign ->> 'message', 'told_by', v_told_by)), updated_at = v_now
   where provider = h.provider and host = h.host returning * into h;
   if v_is_down then
     perform sync_scheduler.raise_incident('health', sync_scheduler.api_name(h.provider, h.host), null, p_run_id,
@@ -3167,11 +3957,49 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION sync_scheduler.left_out(p_starts jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  select coalesce(jsonb_agg(case when f.fault is not null
+           then jsonb_build_object('run_id', f.run_id, 'reason', 'rejected', 'status', f.status, 'detail', f.fault)
+           else jsonb_build_object('run_id', f.run_id, 'reason', 'answer_full', 'status', f.status,
+             'retry_at', sync_scheduler.iso(sync_scheduler.clock())) end), '[]')
+    from (select r.id as run_id, r.status, case when sync_scheduler.has_unchecked_rows() then sync_scheduler.row_fault(i) end as fault,
+                 sum(case when pg_column_size(i.config) > 1000 then octet_length(i.config::text) else 1000 end)
+                   over (order by r.id) as bytes,
+                 row_number() over (order by r.id) as n
+            from jsonb_array_elements(p_starts) s
+            join public.sync_run_log r on r.id = (s ->> 'run_id')::uuid
+            join public.organization_integrations i on i.id = r.integration_id) f
+   where f.fault is not null or (f.bytes > 4194304 and f.n > 1)
+$function$;
+
 CREATE OR REPLACE FUNCTION sync_scheduler.lock_key(p_org_id uuid, p_integration_id uuid)
  RETURNS bigint
  LANGUAGE sql
  IMMUTABLE
 RETURN hashtextextended(((COALESCE((p_org_id)::text, ''::text) || ':'::text) || (p_integration_id)::text), (0)::bigint);
+
+CREATE OR REPLACE FUNCTION sync_scheduler.machine_of(p_engine_id text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN regexp_replace(p_engine_id, '-[0-9]+-[0-9a-f]{4}$'::text, ''::text);
+
+CREATE OR REPLACE FUNCTION sync_scheduler.may_be_row_fault(p_sqlstate text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+RETURN ("left"(p_sqlstate, 2) <> ALL (ARRAY['08'::text, '25'::text, '40'::text, '53'::text, '54'::text, '55'::text, '57'::text, '58'::text, 'F0'::text, 'XX'::text]));
+
+CREATE OR REPLACE FUNCTION sync_scheduler.may_fetch(i public.organization_integrations, p_now timestamp with time zone, p_fetch_token uuid, p_own text, p_org_id uuid, p_ids uuid[], p_excluded uuid[], p_unchecked boolean)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+RETURN ((((i).reserved_until IS NULL) OR ((i).reserved_until <= p_now) OR ((i).fetch_token = p_fetch_token) OR ((i).reserved_by = p_own)) AND (((i).breaker_until IS NULL) OR ((i).breaker_until <= p_now)) AND ((p_org_id IS NULL) OR ((i).org_id = p_org_id)) AND ((p_ids IS NULL) OR ((i).id = ANY (p_ids))) AND ((i).org_id <> ALL (p_excluded)) AND ((NOT p_unchecked) OR (sync_scheduler.row_fault(i) IS NULL)));
 
 CREATE OR REPLACE FUNCTION sync_scheduler.milliseconds(p_span interval)
  RETURNS bigint
@@ -3179,86 +4007,60 @@ CREATE OR REPLACE FUNCTION sync_scheduler.milliseconds(p_span interval)
  IMMUTABLE
 RETURN ((EXTRACT(epoch FROM p_span) * (1000)::numeric))::bigint;
 
+CREATE OR REPLACE FUNCTION sync_scheduler.move_breaker(r public.sync_run_log)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_failures integer;
+  v_until timestamptz;
+begin
+  if r.status = 'completed' and not exists (
+    select 1 from public.organization_integrations
+     where id = r.integration_id and (consecutive_failures <> 0 or breaker_until is not null)
+  ) then
+    return;
+  end if;
+  begin
+    if r.status = 'completed' then
+      update public.organization_integrations set consecutive_failures = 0, breaker_until = null where id = r.integration_id;
+      perform sync_scheduler.resolve_incident('breaker', r.integration_id::text);
+    elsif r.status = 'failed' then
+      update public.organization_integrations set consecutive_failures = coalesce(consecutive_failures, 0) + 1
+       where id = r.integration_id returning consecutive_failures into v_failures;
+      if v_failures >= 5 then
+        v_until := sync_scheduler.clock()
+          + least(interval '15 minutes' * power(2, least(v_failures - 5, 20)), interval '1 day');
+        update public.organization_integrations set breaker_until = v_until where id = r.integration_id;
+        perform sync_scheduler.raise_incident('breaker', r.integration_id::text, r.integration_id, r.id,
+          jsonb_build_object('consecutive_failures', v_failures, 'until', sync_scheduler.iso(v_until),
+            'error_code', r.error_code, 'error_message', r.error_message));
+      end if;
+    end if;
+  exception when lock_not_available then
+    perform sync_scheduler.record_event(r.id, r.integration_id, 'not_counted', r.status, r.status, r.attempt, 'database',
+      'lock_timeout');
+  end;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION sync_scheduler.next_status(r public.sync_run_log, p_outcome text)
  RETURNS text
  LANGUAGE sql
  IMMUTABLE
 RETURN CASE WHEN ((r).status <> ALL (ARRAY['pending'::text, 'running'::text, 'unknown'::text])) THEN NULL::text WHEN (((r).status <> 'running'::text) AND (p_outcome <> ALL (ARRAY['completed'::text, 'failed'::text]))) THEN NULL::text WHEN (p_outcome = 'completed'::text) THEN 'completed'::text WHEN (p_outcome = 'failed'::text) THEN CASE WHEN (r).ambiguous_before THEN 'unknown'::text ELSE 'failed'::text END WHEN (p_outcome = 'accepted'::text) THEN 'running'::text WHEN (p_outcome = 'unknown'::text) THEN 'unknown'::text WHEN (p_outcome = 'not_executed'::text) THEN CASE WHEN ((r).began_at IS NOT NULL) THEN 'unknown'::text WHEN (COALESCE((r).attempt, 0) < COALESCE((r).max_attempts, 3)) THEN 'pending'::text WHEN (r).ambiguous_before THEN 'unknown'::text ELSE 'failed'::text END ELSE NULL::text END;
 
-CREATE OR REPLACE FUNCTION sync_scheduler.open_tick(p_tick_id uuid, p_engine_id text, p_options jsonb DEFAULT '{}'::jsonb)
- RETURNS jsonb
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
- SET enable_seqscan TO 'off'
- SET enable_bitmapscan TO 'off'
- SET jit TO 'off'
-AS $function$
-declare
-  v_now constant timestamptz := sync_scheduler.clock();
-  v_limit constant integer := coalesce((p_options ->> 'limit')::integer, 100);
-  v_org_id constant uuid := (p_options ->> 'org_id')::uuid;
-  v_ids constant uuid[] := case when jsonb_typeof(p_options -> 'integration_ids') = 'array'
-    then array(select e::uuid from jsonb_array_elements_text(p_options -> 'integration_ids') e) end;
-  v_swept jsonb;
-  v_pending jsonb;
-  v_due jsonb;
-  v_idle boolean;
-begin
-  v_swept := public.sweep_sync_runs(p_engine_id, (p_options ->> 'quiescence_seconds')::numeric,
-    (p_options ->> 'running_guard_seconds')::numeric);
-  v_pending := public.read_pending_runs(p_engine_id, v_limit, (p_options ->> 'adopt_after_seconds')::numeric, v_org_id, v_ids);
-  v_due := public.read_due_integrations(v_limit, null, v_org_id, v_ids);
-  v_idle := jsonb_array_length(v_pending) = 0 and jsonb_array_length(v_due -> 'integrations') = 0;
-  insert into public.sync_tick (id, engine_id, engine_version, started_at, finished_at)
-  values (p_tick_id, p_engine_id, p_options ->> 'engine_version', v_now, case when v_idle then v_now end)
-  on conflict (id) do nothing;
-  if v_idle then
-    perform sync_scheduler.prune();
-  end if;
-  return v_due || jsonb_build_object('schema_version', sync_scheduler.schema_version(), 'idle', v_idle, 'swept', v_swept,
-    'pending', v_pending);
-end
-$function$;
-grant execute on function sync_scheduler.open_tick(uuid,text,jsonb) to service_role;
-
-CREATE OR REPLACE FUNCTION sync_scheduler.open_tick_with_backfills(p_tick_id uuid, p_engine_id text, p_options jsonb DEFAULT '{}'::jsonb)
- RETURNS jsonb
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO ''
- SET enable_seqscan TO 'off'
- SET jit TO 'off'
-AS $function$
-declare
-  v_tick constant jsonb := sync_scheduler.open_tick(p_tick_id, p_engine_id, p_options);
-  v_org_id constant uuid := (p_options ->> 'org_id')::uuid;
-  v_ids constant uuid[] := case when jsonb_typeof(p_options -> 'integration_ids') = 'array'
-    then array(select e::uuid from jsonb_array_elements_text(p_options -> 'integration_ids') e) end;
-  v_idle constant boolean := (v_tick ->> 'idle')::boolean;
-  v_backfills boolean;
-begin
-  select exists (
-    select 1 from public.sync_backfill b join public.organization_integrations i on i.id = b.integration_id
-     where b.status = 'open' and i.enabled and (v_org_id is null or i.org_id = v_org_id) and (v_ids is null or i.id = any (v_ids))
-       and (not v_idle or sync_scheduler.backfill_waits(i) is null)
-  ) into v_backfills;
-  if v_idle and v_backfills then
-    update public.sync_tick set finished_at = null where id = p_tick_id;
-  end if;
-  return v_tick || jsonb_build_object('backfills', v_backfills, 'idle', v_idle and not v_backfills);
-end
-$function$;
-grant execute on function sync_scheduler.open_tick_with_backfills(uuid,text,jsonb) to service_role;
-
 CREATE OR REPLACE FUNCTION sync_scheduler.probe_refusal(h public.integration_health, p_types text[], p_urls text[], p_asked boolean)
  RETURNS text
  LANGUAGE sql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   select case
-    when h.throttled_until > c.now then 'throttled'
+    when h.throttled_until > c.now or (sync_scheduler.is_own(h.host) and exists (
+        select 1 from public.sync_api_hold k
+         where k.provider = h.provider and k.host = sync_scheduler.host_of(h.host) and k.throttled_until > c.now)) then 'throttled'
     when h.mode = 'passive' and (h.passive_until is null or h.passive_until > c.now) then 'passive'
     when h.last_probe_at > c.now - interval '15 minutes' then 'too_soon'
     when h.next_probe_at > c.now and not p_asked then case when h.consecutive_failures > 0 then 'backoff' else 'interval' end
@@ -3287,7 +4089,7 @@ RETURN LEAST(('00:15:00'::interval * power((2)::double precision, (LEAST((GREATE
 CREATE OR REPLACE FUNCTION sync_scheduler.prune()
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   perform public.prune_sync_history();
@@ -3296,51 +4098,10 @@ exception when others then
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION sync_scheduler.pulse_view()
- RETURNS jsonb
- LANGUAGE plpgsql
- STABLE
- SET search_path TO ''
- SET jit TO 'off'
-AS $function$
-declare
-  v_now constant timestamptz := sync_scheduler.clock();
-  t public.sync_tick;
-  v_activity timestamptz;
-  v_stopped_after interval;
-begin
-  select * into t from public.sync_tick k order by k.started_at desc limit 1;
-  select greatest(max(r.started_at), max(r.finished_at), (
-           select l.created_at from public.sync_run_log l where l.trigger is distinct from 'manual' and l.created_at is not null
-            order by l.created_at desc limit 1)),
-         greatest(interval '5 minutes', 3 * percentile_cont(0.5) within group (order by r.gap))
-    into v_activity, v_stopped_after
-    from (select k.*, k.started_at - lag(k.started_at) over (order by k.started_at) as gap
-            from (select started_at, finished_at from public.sync_tick order by started_at desc limit 20) k) r;
-  return jsonb_build_object(
-    'verdict', case when t.id is null then 'never' when v_now - v_activity > v_stopped_after then 'stopped' else 'ticking' end,
-    'last_activity_at', case when t.id is not null then sync_scheduler.iso(v_activity) end,
-    'stopped_after_ms', sync_scheduler.milliseconds(v_stopped_after),
-    'last_tick', case when t.id is not null then jsonb_build_object('tick_id', t.id, 'engine_id', t.engine_id,
-      'engine_version', t.engine_version, 'started_at', sync_scheduler.iso(t.started_at),
-      'finished_at', sync_scheduler.iso(t.finished_at), 'clock_skew_ms', t.clock_skew_ms, 'due', t.due, 'triggered', t.triggered,
-      'completed', t.completed, 'failed', t.failed, 'skipped', t.skipped, 'unresolved', t.unresolved, 'rescued', t.rescued,
-      'missed', t.missed, 'cold_starts', t.cold_starts,
-      'errors', case when jsonb_typeof(t.summary -> 'errors') = 'array' then jsonb_path_query_array(t.summary, '$.errors[0 to 9]') else '[]' end) end,
-    'engines', coalesce((select jsonb_agg(jsonb_build_object('engine_id', e.engine_id, 'engine_version', e.version,
-          'ticks', e.ticks, 'last_tick_at', sync_scheduler.iso(e.last_at)) order by e.last_at desc)
-        from (select k.engine_id, max(k.engine_version) as version, count(*) as ticks, max(k.started_at) as last_at
-                from public.sync_tick k where k.started_at > v_now - interval '1 hour'
-               group by k.engine_id order by max(k.started_at) desc limit 20) e), '[]'),
-    'open_incidents', (select coalesce(jsonb_object_agg(k.kind, k.n), '{}') from (
-        select c.kind, count(*) as n from public.sync_incident c where c.resolved_at is null group by c.kind) k));
-end
-$function$;
-
 CREATE OR REPLACE FUNCTION sync_scheduler.raise_incident(p_kind text, p_subject text, p_integration_id uuid, p_run_id uuid, p_detail jsonb)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -3356,7 +4117,7 @@ $function$;
 CREATE OR REPLACE FUNCTION sync_scheduler.record_event(p_run_id uuid, p_integration_id uuid, p_kind text, p_from text, p_to text, p_attempt bigint, p_actor text, p_reason text DEFAULT NULL::text, p_detail jsonb DEFAULT NULL::jsonb)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   insert into public.sync_run_event (run_id, integration_id, at, kind, from_status, to_status, attempt, actor, reason, detail)
@@ -3368,7 +4129,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.record_json(p_integration_id uuid, p_f
  RETURNS jsonb
  LANGUAGE plpgsql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET enable_seqscan TO 'off'
  SET jit TO 'off'
 AS $function$
@@ -3399,10 +4160,10 @@ begin
 end
 $function$;
 
-CREATE OR REPLACE FUNCTION sync_scheduler.record_passed_over(p_integration_id uuid, p_slot timestamp with time zone, p_since timestamp with time zone, p_schedule text, p_reason text, p_by text)
+CREATE OR REPLACE FUNCTION sync_scheduler.record_skipped_range(p_integration_id uuid, p_slot timestamp with time zone, p_since timestamp with time zone, p_schedule text, p_reason text, p_by text)
  RETURNS boolean
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -3418,10 +4179,26 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION sync_scheduler.reject_row(p_integration_id uuid, p_run_id uuid, p_sqlstate text, p_error text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_detail constant text := p_sqlstate || ': ' || left(p_error, 900);
+begin
+  if not sync_scheduler.may_be_row_fault(p_sqlstate) then
+    raise exception using errcode = p_sqlstate, message = p_error;
+  end if;
+  perform sync_scheduler.raise_incident('rejected', p_integration_id::text, p_integration_id, p_run_id, jsonb_build_object('error', v_detail));
+  return jsonb_build_array(jsonb_build_object('integration_id', p_integration_id, 'detail', v_detail));
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION sync_scheduler.require_actor(p_actor text, p_reason text)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   if coalesce(btrim(p_actor), '') = '' or coalesce(btrim(p_reason), '') = '' then
@@ -3431,10 +4208,31 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION sync_scheduler.reserve_due(p_engine_id text, p_fetch_token uuid, p_ids uuid[], p_fresh_from timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_due jsonb;
+begin
+  with reserved as (
+    update public.organization_integrations i
+       set reserved_by = p_engine_id, reserved_until = sync_scheduler.clock() + interval '15 seconds', fetch_token = p_fetch_token
+     where i.id = any (p_ids)
+    returning i.next_run_at, i.id, sync_scheduler.due_json(i) as json
+  )
+  select coalesce(jsonb_agg(r.json order by case when r.next_run_at > p_fresh_from then 0 when r.next_run_at is null then 1 else 2 end,
+           r.next_run_at, r.id), '[]')
+    into v_due from reserved r;
+  return v_due;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION sync_scheduler.resolve_incident(p_kind text, p_subject text)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   update public.sync_incident set resolved_at = sync_scheduler.clock()
@@ -3445,7 +4243,7 @@ $function$;
 CREATE OR REPLACE FUNCTION sync_scheduler.resolve_incidents(p_kind text, p_subjects text[])
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   update public.sync_incident set resolved_at = sync_scheduler.clock()
@@ -3459,23 +4257,70 @@ CREATE OR REPLACE FUNCTION sync_scheduler.room(p_column text)
  IMMUTABLE
 RETURN NULL::integer;
 
+CREATE OR REPLACE FUNCTION sync_scheduler.row_fault(i public.organization_integrations)
+ RETURNS text
+ LANGUAGE sql
+ STABLE
+RETURN CASE WHEN ((i).enabled IS NULL) THEN 'enabled is null: set it to true or false'::text WHEN ((i).org_id IS NULL) THEN 'org_id is null: set it to the id of its organisation'::text WHEN ((i).integration_type IS NULL) THEN 'integration_type is null: set it, such as xledger'::text WHEN (octet_length((i).sync_schedule) > 1000) THEN sync_scheduler.too_long('sync_schedule'::text, octet_length((i).sync_schedule), 1000) WHEN (octet_length((i).timezone) > 100) THEN sync_scheduler.too_long('timezone'::text, octet_length((i).timezone), 100) WHEN (octet_length((i).integration_type) > 200) THEN sync_scheduler.too_long('integration_type'::text, octet_length((i).integration_type), 200) WHEN (octet_length((i).function_name) > 200) THEN sync_scheduler.too_long('function_name'::text, octet_length((i).function_name), 200) WHEN (octet_length((i).health_url) > 2000) THEN sync_scheduler.too_long('health_url'::text, octet_length((i).health_url), 2000) WHEN ((pg_column_size((i).config) > 1000) AND (octet_length(((i).config)::text) > 262144)) THEN sync_scheduler.too_long('config'::text, octet_length(((i).config)::text), 262144) WHEN (((i).next_run_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR ((i).next_run_at > '9000-01-01 00:00:00+00'::timestamp with time zone)) THEN 'next_run_at is not between the years 1900 and 9000: set it to null, and the next tick computes it'::text WHEN (((i).schedule_since < '1900-01-01 00:00:00+00'::timestamp with time zone) OR ((i).schedule_since > '9000-01-01 00:00:00+00'::timestamp with time zone)) THEN 'schedule_since is not between the years 1900 and 9000'::text WHEN ((i).catch_up <> ALL (ARRAY['latest'::text, 'all'::text, 'skip'::text])) THEN 'catch_up is not latest, all or skip: set it to one of them'::text WHEN ((i).catch_up_window > '10 years'::interval) THEN 'catch_up_window is longer than ten years'::text ELSE NULL::text END;
+
 CREATE OR REPLACE FUNCTION sync_scheduler.run_json(r public.sync_run_log, i public.organization_integrations)
  RETURNS jsonb
  LANGUAGE sql
  STABLE
-RETURN jsonb_build_object('run_id', (r).id, 'org_id', COALESCE((r).org_id, (i).org_id), 'integration_id', (r).integration_id, 'integration_type', COALESCE((r).integration_type, (i).integration_type, 'unknown'::text), 'scheduled_for', sync_scheduler.iso((r).scheduled_for), 'trigger', COALESCE((r).trigger, 'schedule'::text), 'status', (r).status, 'attempt', COALESCE((r).attempt, 0), 'max_attempts', COALESCE((r).max_attempts, 3), 'idempotency_key', (r).idempotency_key, 'claimed_by', (r).claimed_by, 'drift_ms', (r).drift_ms, 'function_name', (i).function_name, 'invoke_timeout_ms', sync_scheduler.milliseconds((i).invoke_timeout), 'warm_up', CASE WHEN (i).warm_up THEN (NOT sync_scheduler.warming_is_paused((i).function_name)) ELSE false END, 'health_url', (i).health_url, 'config', COALESCE((i).config, '{}'::jsonb));
+RETURN jsonb_build_object('run_id', (r).id, 'org_id', COALESCE((r).org_id, (i).org_id), 'integration_id', (r).integration_id, 'integration_type', COALESCE((r).integration_type, (i).integration_type, 'unknown'::text), 'scheduled_for', sync_scheduler.iso((r).scheduled_for), 'trigger', COALESCE((r).trigger, 'schedule'::text), 'status', (r).status, 'attempt', COALESCE((r).attempt, 0), 'max_attempts', COALESCE((r).max_attempts, 3), 'idempotency_key', (r).idempotency_key, 'claimed_by', (r).claimed_by, 'drift_ms', (r).drift_ms, 'function_name', (i).function_name, 'invoke_timeout_ms', sync_scheduler.milliseconds((i).invoke_timeout), 'warm_up', CASE WHEN (i).warm_up THEN (NOT sync_scheduler.warming_is_paused((i).function_name)) ELSE false END, 'health_url', (i).health_url);
 
 CREATE OR REPLACE FUNCTION sync_scheduler.run_view(l public.sync_run_log)
  RETURNS jsonb
  LANGUAGE sql
  STABLE
-RETURN jsonb_build_object('run_id', (l).id, 'org_id', (l).org_id, 'integration_id', (l).integration_id, 'integration_type', (l).integration_type, 'scheduled_for', sync_scheduler.iso((l).scheduled_for), 'trigger', CASE WHEN ((l).trigger = ANY (ARRAY['catch_up'::text, 'manual'::text, 'backfill'::text])) THEN (l).trigger ELSE 'schedule'::text END, 'status', CASE WHEN ((l).status = ANY (ARRAY['pending'::text, 'running'::text, 'completed'::text, 'failed'::text, 'skipped'::text])) THEN (l).status ELSE 'unknown'::text END, 'skip_reason', (l).skip_reason, 'attempt', COALESCE((l).attempt, 0), 'max_attempts', COALESCE((l).max_attempts, 0), 'claimed_by', (l).claimed_by, 'created_at', sync_scheduler.iso((l).created_at), 'not_before', sync_scheduler.iso((l).not_before), 'started_at', sync_scheduler.iso((l).started_at), 'attempt_started_at', sync_scheduler.iso((l).attempt_started_at), 'began_at', sync_scheduler.iso((l).began_at), 'lease_until', sync_scheduler.iso((l).lease_until), 'finished_at', sync_scheduler.iso((l).finished_at), 'released_at', sync_scheduler.iso((l).released_at), 'drift_ms', (l).drift_ms, 'duration_ms', (l).duration_ms, 'cold_start', COALESCE((l).cold_start, false), 'ambiguous', COALESCE((l).ambiguous, false), 'http_status', (l).http_status, 'error_code', (l).error_code, 'error_message', "left"((l).error_message, 500), 'delay_reason', CASE WHEN ((l).status = 'pending'::text) THEN (l).delay_reason ELSE NULL::text END);
+RETURN jsonb_build_object('run_id', (l).id, 'org_id', COALESCE(((l).org_id)::text, ''::text), 'integration_id', COALESCE(((l).integration_id)::text, ''::text), 'integration_type', (l).integration_type, 'scheduled_for', COALESCE(sync_scheduler.iso((l).scheduled_for), sync_scheduler.iso((l).started_at), sync_scheduler.iso((l).created_at), '1970-01-01T00:00:00.000Z'::text), 'trigger', CASE WHEN ((l).trigger = ANY (ARRAY['catch_up'::text, 'manual'::text, 'backfill'::text])) THEN (l).trigger ELSE 'schedule'::text END, 'status', CASE WHEN ((l).status = ANY (ARRAY['pending'::text, 'running'::text, 'completed'::text, 'failed'::text, 'skipped'::text])) THEN (l).status ELSE 'unknown'::text END, 'skip_reason', (l).skip_reason, 'attempt', COALESCE((l).attempt, 0), 'max_attempts', COALESCE((l).max_attempts, 0), 'claimed_by', (l).claimed_by, 'created_at', sync_scheduler.iso((l).created_at), 'not_before', sync_scheduler.iso((l).not_before), 'started_at', sync_scheduler.iso((l).started_at), 'attempt_started_at', sync_scheduler.iso((l).attempt_started_at), 'began_at', sync_scheduler.iso((l).began_at), 'lease_until', sync_scheduler.iso((l).lease_until), 'finished_at', sync_scheduler.iso((l).finished_at), 'released_at', sync_scheduler.iso((l).released_at), 'drift_ms', (l).drift_ms, 'duration_ms', (l).duration_ms, 'cold_start', COALESCE((l).cold_start, false), 'ambiguous', COALESCE((l).ambiguous, false), 'http_status', (l).http_status, 'error_code', (l).error_code, 'error_message', "left"((l).error_message, 500), 'delay_reason', CASE WHEN ((l).status = 'pending'::text) THEN (l).delay_reason ELSE NULL::text END);
+
+CREATE OR REPLACE FUNCTION sync_scheduler.scheduler_health()
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET jit TO 'off'
+AS $function$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  t public.sync_tick;
+  v_activity timestamptz;
+  v_stopped_after interval;
+begin
+  select * into t from public.sync_tick k order by k.started_at desc limit 1;
+  select greatest(max(r.started_at), max(r.finished_at), (
+           select l.created_at from public.sync_run_log l where l.trigger is distinct from 'manual' and l.created_at < '9000-01-01Z'
+            order by l.created_at desc limit 1)),
+         greatest(interval '5 minutes', 3 * percentile_cont(0.5) within group (order by r.gap))
+    into v_activity, v_stopped_after
+    from (select k.*, k.started_at - lag(k.started_at) over (order by k.started_at) as gap
+            from (select started_at, finished_at from public.sync_tick order by started_at desc limit 20) k) r;
+  return jsonb_build_object(
+    'verdict', case when t.id is null then 'never' when v_now - v_activity > v_stopped_after then 'stopped' else 'ticking' end,
+    'last_activity_at', case when t.id is not null then sync_scheduler.iso(v_activity) end,
+    'stopped_after_ms', sync_scheduler.milliseconds(v_stopped_after),
+    'last_tick', case when t.id is not null then jsonb_build_object('tick_id', t.id, 'engine_id', t.engine_id,
+      'engine_version', t.engine_version, 'started_at', sync_scheduler.iso(t.started_at),
+      'finished_at', sync_scheduler.iso(t.finished_at), 'clock_skew_ms', t.clock_skew_ms, 'due', t.due, 'triggered', t.triggered,
+      'completed', t.completed, 'failed', t.failed, 'skipped', t.skipped, 'unresolved', t.unresolved, 'rescued', t.rescued,
+      'missed', t.missed, 'cold_starts', t.cold_starts,
+      'errors', case when jsonb_typeof(t.summary -> 'errors') = 'array' then jsonb_path_query_array(t.summary, '$.errors[0 to 9]') else '[]' end) end,
+    'engines', coalesce((select jsonb_agg(jsonb_build_object('engine_id', e.engine_id, 'engine_version', e.version,
+          'ticks', e.ticks, 'last_tick_at', sync_scheduler.iso(e.last_at)) order by e.last_at desc)
+        from (select k.engine_id, max(k.engine_version) as version, count(*) as ticks, max(k.started_at) as last_at
+                from public.sync_tick k where k.started_at > v_now - interval '1 hour'
+               group by k.engine_id order by max(k.started_at) desc limit 20) e), '[]'),
+    'open_incidents', (select coalesce(jsonb_object_agg(k.kind, k.n), '{}') from (
+        select c.kind, count(*) as n from public.sync_incident c where c.resolved_at is null group by c.kind) k));
+end
+$function$;
 
 CREATE OR REPLACE FUNCTION sync_scheduler.schema_version()
  RETURNS text
  LANGUAGE sql
- IMMUTABLE
-RETURN '20261125001000'::text;
+ STABLE
+RETURN "substring"(obj_description(('sync_scheduler'::regnamespace)::oid, 'pg_namespace'::name), '[0-9]{14}'::text);
 
 CREATE OR REPLACE FUNCTION sync_scheduler.seconds(p_seconds numeric)
  RETURNS interval
@@ -3483,16 +4328,35 @@ CREATE OR REPLACE FUNCTION sync_scheduler.seconds(p_seconds numeric)
  IMMUTABLE
 RETURN make_interval(secs => (p_seconds)::double precision);
 
+CREATE OR REPLACE FUNCTION sync_scheduler.set_call_settings()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_function regprocedure;
+begin
+  for v_function in
+    select p.oid from pg_proc p
+     where p.pronamespace = 'public'::regnamespace and p.prokind = 'f' and p.prosecdef
+       and 'search_path=pg_catalog, pg_temp' = any (p.proconfig) and not has_function_privilege('anon', p.oid, 'execute')
+  loop
+    execute format('alter function %s set default_transaction_isolation = %L set statement_timeout = %L set timezone = %L',
+                   v_function, 'read committed', '25s', 'UTC');
+  end loop;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION sync_scheduler.settle_each(p_engine_id text, p_settlements jsonb, p_quiescence interval)
  RETURNS jsonb
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_one jsonb;
   v_settled jsonb[] := '{}';
 begin
-  -- In one order everywhere, so that two batches cannot deadlock.
+  -- Batches lock rows in the same order everywhere, so that two batches cannot deadlock.
   for v_one in select s from jsonb_array_elements(p_settlements) s order by (s ->> 'run_id')::uuid loop
     if v_one ->> 'outcome' is null
        or v_one ->> 'outcome' not in ('completed', 'failed', 'not_executed', 'unknown', 'accepted') then
@@ -3508,7 +4372,7 @@ $function$;
 CREATE OR REPLACE FUNCTION sync_scheduler.settle_run(p_run_id uuid, p_lease_token uuid, p_result jsonb, p_actor text, p_quiescence interval)
  RETURNS jsonb
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -3538,7 +4402,7 @@ begin
      or (v_to = v_from and v_to = 'unknown' and r.error_code is not distinct from v_error_code
          and r.error_message is not distinct from v_error_message)
      or (v_outcome = 'accepted' and r.lease_until = v_lease_until and r.lease_seconds >= v_accepted_seconds) then
-    -- A repeat of what is recorded already is accepted; anything else came too late.
+    -- A repeat of the recorded outcome is accepted; any other outcome is too late.
     v_repeated := v_to is not null or r.status = v_outcome
       or (v_outcome = 'not_executed' and r.status in ('pending', 'unknown', 'failed') and r.error_code is not distinct from v_error_code);
     return jsonb_build_object('run_id', r.id, 'status', r.status, 'attempt', r.attempt,
@@ -3591,18 +4455,19 @@ $function$;
 CREATE OR REPLACE FUNCTION sync_scheduler.settle_runs(p_engine_id text, p_settlements jsonb, p_quiescence interval)
  RETURNS jsonb
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET enable_hashjoin TO 'off'
  SET enable_mergejoin TO 'off'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_ids constant uuid[] := array(select (s ->> 'run_id')::uuid from jsonb_array_elements(p_settlements) s);
-  v_done text[];                                -- settled here: run and token
+  v_done text[];                                -- settled by this statement: run and token
   v_settled jsonb;
   v_rest jsonb;
   v_providers text[];
   v_hosts text[];
+  v_orgs uuid[];
   v_api record;
 begin
   perform 1 from public.sync_run_log where id = any (v_ids) order by id for update;
@@ -3623,7 +4488,7 @@ begin
     where r.id = s.run_id and r.lease_token = s.lease_token and s.outcome = 'completed' and r.status = 'running'
       and r.ambiguous is not true
       and i.id = r.integration_id and coalesce(i.consecutive_failures, 0) = 0 and i.breaker_until is null
-    returning r.id, r.lease_token, r.integration_id, r.attempt, r.duration_ms, s.http_status, r.api_provider, r.api_host
+    returning r.id, r.lease_token, r.integration_id, r.attempt, r.duration_ms, s.http_status, r.api_provider, r.api_host, r.org_id
   ), noted as (
     insert into public.sync_run_event (run_id, integration_id, at, kind, from_status, to_status, attempt, actor, reason, detail)
     select d.id, d.integration_id, v_now, 'settled', 'running', 'completed', d.attempt, p_engine_id, 'completed',
@@ -3633,14 +4498,15 @@ begin
   select array_agg(d.id::text || d.lease_token::text), jsonb_agg(jsonb_build_object('run_id', d.id, 'accepted', true, 'status', 'completed',
            'attempt', d.attempt, 'duration_ms', d.duration_ms, 'retry_at', null) order by d.id),
          array_agg(d.api_provider) filter (where d.api_host is not null),
-         array_agg(d.api_host) filter (where d.api_host is not null)
-    into v_done, v_settled, v_providers, v_hosts
+         array_agg(d.api_host) filter (where d.api_host is not null),
+         array_agg(d.org_id) filter (where d.api_host is not null)
+    into v_done, v_settled, v_providers, v_hosts, v_orgs
     from settled d;
   if v_hosts is not null then
     for v_api in
-      select u.p, u.h, count(*)::integer as n from unnest(v_providers, v_hosts) as u(p, h) group by u.p, u.h order by u.p, u.h
+      select u.p, u.h, array_agg(u.o) as orgs from unnest(v_providers, v_hosts, v_orgs) as u(p, h, o) group by u.p, u.h order by u.p, u.h
     loop
-      perform sync_scheduler.learn_reached(v_api.p, v_api.h, v_api.n);
+      perform sync_scheduler.learn_reached(v_api.p, v_api.h, v_api.orgs);
     end loop;
   end if;
   select jsonb_agg(s) into v_rest from jsonb_array_elements(p_settlements) s
@@ -3662,75 +4528,23 @@ CREATE OR REPLACE FUNCTION sync_scheduler.skipped_slot(s sync_scheduler.slot, p_
  STABLE
 RETURN jsonb_build_object('integration_id', (s).integration_id, 'scheduled_for', sync_scheduler.iso((s).scheduled_for), 'reason', p_reason);
 
-CREATE OR REPLACE FUNCTION sync_scheduler.standing_of(p_integration_id uuid)
- RETURNS jsonb
- LANGUAGE sql
- STABLE
-RETURN (sync_scheduler.standings('00000000-0000-0000-0000-000000000000'::uuid, 1, ARRAY[p_integration_id]))[1];
-
-CREATE OR REPLACE FUNCTION sync_scheduler.standings(p_after uuid, p_limit integer, p_ids uuid[], p_org_id uuid DEFAULT NULL::uuid, p_integration_type text DEFAULT NULL::text, p_search text DEFAULT NULL::text)
- RETURNS jsonb[]
- LANGUAGE sql
- STABLE
- SET search_path TO ''
-AS $function$
-  select array(
-    select jsonb_build_object('integration_id', i.id, 'org_id', i.org_id, 'org_name', left(i.org_name::text, 200),
-        'integration_type', i.integration_type, 'schedule', i.sync_schedule, 'timezone', coalesce(i.timezone, 'UTC'),
-        'enabled', coalesce(i.enabled, false), 'paused_reason', i.paused_reason, 'next_run_at', sync_scheduler.iso(i.next_run_at),
-        'schedule_since', sync_scheduler.iso(i.schedule_since), 'schedule_error', i.schedule_error,
-        'breaker_until', sync_scheduler.iso(i.breaker_until), 'consecutive_failures', coalesce(i.consecutive_failures, 0),
-        'on_unknown', coalesce(i.on_unknown, 'retry'), 'fenced', coalesce(i.fenced, false), 'catch_up', coalesce(i.catch_up, 'latest'),
-        'max_attempts', coalesce(i.max_attempts, 3), 'function_name', i.function_name,
-        'last_run', case when last.id is not null then sync_scheduler.run_view(last) end,
-        'live_run', case when live.id is not null then sync_scheduler.run_view(live) end,
-        'last_completed_slot', sync_scheduler.iso(good.at),
-        'failing_since', case when last.status in ('failed', 'unknown') then (
-            select sync_scheduler.iso(l.scheduled_for) from public.sync_run_log l
-             where l.integration_id = i.id and l.scheduled_for > coalesce(good.at, '-infinity') order by l.scheduled_for limit 1) end)
-      || jsonb_build_object('health', (
-            select jsonb_build_object('provider', h.provider, 'host', h.host, 'status', h.status, 'mode', h.mode,
-                     'passive_until', sync_scheduler.iso(h.passive_until), 'start_limit', h.start_limit, 'message', left(h.detail ->> 'message', 500),
-                     'throttled_until', sync_scheduler.iso(h.throttled_until), 'http_status', h.http_status, 'error_code', h.error_code,
-                     'latency_ms', h.latency_ms, 'checked_at', sync_scheduler.iso(greatest(h.last_sync_at, h.last_probe_at)))
-              from public.integration_health h
-             where case when coalesce(live.api_host, last.api_host) is not null
-                     then h.provider = coalesce(live.api_provider, last.api_provider) and h.host = coalesce(live.api_host, last.api_host)
-                     else h.provider = i.integration_type end
-             order by array_position(array['unhealthy', 'throttled', 'healthy', 'unknown'], h.status), h.host limit 1))
-      from public.organization_integrations i
-      left join public.sync_run_log live on live.integration_id = i.id
-        and (live.status in ('pending', 'running') or (live.status = 'unknown' and live.released_at is null))
-      left join lateral (
-        select * from public.sync_run_log l where l.integration_id = i.id and l.id is distinct from live.id
-         order by l.scheduled_for desc limit 1) last on true
-      left join lateral (
-        select l.scheduled_for as at from public.sync_run_log l where l.integration_id = i.id and l.status = 'completed'
-         order by l.scheduled_for desc limit 1) good on true
-     where i.id > p_after and (p_org_id is null or i.org_id = p_org_id) and (p_ids is null or i.id = any (p_ids))
-       and (p_integration_type is null or i.integration_type = p_integration_type)
-       and (coalesce(p_search, '') = '' or strpos(lower(i.org_name::text), p_search) > 0 or strpos(lower(i.integration_type), p_search) > 0
-            or starts_with(i.id::text, p_search) or starts_with(i.org_id::text, p_search))
-     order by i.id limit p_limit)
-$function$;
-
 CREATE OR REPLACE FUNCTION sync_scheduler.start_each(p_engine_id text, p_starts jsonb, p_adopt_after interval, p_drift_alert_ms numeric)
  RETURNS jsonb
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_start record;
   v_reason text;
-  v_started uuid[] := '{}';                     -- started now, or by an earlier call whose answer was lost
+  v_started uuid[] := '{}';                     -- started now, or by an earlier call whose response was lost
   v_skipped jsonb[] := '{}';
   v_on_time text[] := '{}';
   v_enabled boolean;
   v_fenced boolean;
   r public.sync_run_log;
 begin
-  -- In one order everywhere, so that two batches cannot deadlock.
+  -- Batches lock rows in the same order everywhere, so that two batches cannot deadlock.
   for v_start in
     select * from jsonb_to_recordset(p_starts) as s(run_id uuid, lease_token uuid, lease_seconds numeric,
                                                       cold_start boolean, warm_up_ms integer) order by run_id
@@ -3776,7 +4590,7 @@ begin
     perform sync_scheduler.resolve_incidents('drift', v_on_time);
   end if;
   return jsonb_build_object(
-    'started', coalesce((select jsonb_agg(sync_scheduler.run_json(l, i) order by l.scheduled_for, l.id)
+    'started', coalesce((select jsonb_agg(sync_scheduler.started_json(l, i) order by l.scheduled_for, l.id)
                            from public.sync_run_log l
                            left join public.organization_integrations i on i.id = l.integration_id
                           where l.id = any (v_started)), '[]'),
@@ -3788,12 +4602,12 @@ CREATE OR REPLACE FUNCTION sync_scheduler.start_refusal(r public.sync_run_log, p
  RETURNS text
  LANGUAGE sql
  STABLE
-RETURN CASE WHEN ((r).id IS NULL) THEN 'gone'::text WHEN (((r).status <> 'pending'::text) OR ((r).lease_token = p_lease_token)) THEN 'lost_race'::text WHEN sync_scheduler.is_foreign(r) THEN 'foreign'::text WHEN (NOT COALESCE(p_enabled, false)) THEN 'disabled'::text WHEN ((r).not_before > sync_scheduler.clock()) THEN 'not_before'::text WHEN (((r).claimed_by IS NOT NULL) AND ((r).claimed_by IS DISTINCT FROM p_engine_id) AND (((r).created_at + p_adopt_after) > sync_scheduler.clock())) THEN 'claimed_by_another'::text ELSE NULL::text END;
+RETURN CASE WHEN ((r).id IS NULL) THEN 'gone'::text WHEN (((r).status <> 'pending'::text) OR ((r).lease_token = p_lease_token)) THEN 'lost_race'::text WHEN sync_scheduler.is_foreign(r) THEN 'foreign'::text WHEN (NOT COALESCE(p_enabled, false)) THEN 'disabled'::text WHEN ((r).not_before > sync_scheduler.clock()) THEN 'not_before'::text WHEN (((r).claimed_by IS NOT NULL) AND ((r).claimed_by IS DISTINCT FROM p_engine_id) AND ((COALESCE((r).claimed_at, (r).created_at) + p_adopt_after) > sync_scheduler.clock())) THEN 'claimed_by_another'::text ELSE NULL::text END;
 
 CREATE OR REPLACE FUNCTION sync_scheduler.start_runs(p_engine_id text, p_starts jsonb, p_adopt_after interval, p_drift_alert_ms numeric)
  RETURNS jsonb
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
  SET enable_hashjoin TO 'off'
  SET enable_mergejoin TO 'off'
 AS $function$
@@ -3802,7 +4616,7 @@ declare
   v_ids constant uuid[] := array(select (s ->> 'run_id')::uuid from jsonb_array_elements(p_starts) s);
   v_starts jsonb := p_starts;
   v_held jsonb := '[]';
-  v_made text[];                                -- the starts that were made here: run and token
+  v_made text[];                                -- the starts that this statement made: run and token
   v_started jsonb;
   v_on_time text[];
   v_late public.sync_run_log[];
@@ -3811,7 +4625,8 @@ declare
   v_run public.sync_run_log;
 begin
   perform 1 from public.sync_run_log where id = any (v_ids) order by id for update;
-  if exists (select 1 from public.integration_health where start_limit is not null) then
+  if exists (select 1 from public.sync_api_hold)
+     or exists (select 1 from public.integration_health where throttled_until > v_now) then
     v_held := sync_scheduler.hold_back(p_engine_id, p_starts, p_adopt_after);
     if v_held <> '[]' then
       select coalesce(jsonb_agg(s), '[]') into v_starts from jsonb_array_elements(p_starts) s
@@ -3836,7 +4651,7 @@ begin
     where r.id = s.run_id and i.id = r.integration_id and s.lease_seconds > 0 and s.lease_token is not null
       and s.warm_up_ms is null
       and sync_scheduler.start_refusal(r, i.enabled, p_engine_id, s.lease_token, p_adopt_after) is null
-    returning r as run, r.lease_token as token, sync_scheduler.run_json(r, i) as json
+    returning r as run, r.lease_token as token, sync_scheduler.started_json(r, i) as json
   ), noted as (
     insert into public.sync_run_event (run_id, integration_id, at, kind, from_status, to_status, attempt, actor)
     select (d.run).id, (d.run).integration_id, v_now, 'started', 'pending', 'running', (d.run).attempt, p_engine_id
@@ -3872,15 +4687,22 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION sync_scheduler.started_json(r public.sync_run_log, i public.organization_integrations)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+RETURN (sync_scheduler.run_json(r, i) || jsonb_build_object('config', COALESCE((i).config, '{}'::jsonb)));
+
 CREATE OR REPLACE FUNCTION sync_scheduler.sweep_expired(p_engine_id text, r public.sync_run_log, p_quiescence interval)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
   update public.sync_run_log set status = 'unknown', ambiguous = true,
     lease_until = coalesce(lease_until, sync_scheduler.clock()),
-    not_before = coalesce(sync_scheduler.last_sign_of_life(r), sync_scheduler.clock()) + p_quiescence,
+    -- The start of an adopted row may be out of range.
+    not_before = least(greatest(sync_scheduler.last_sign_of_life(r), '1970-01-01Z'), sync_scheduler.clock()) + p_quiescence,
     error_code = coalesce(error_code, 'LEASE_ENDED'),
     error_message = coalesce(error_message, sync_scheduler.clip('No outcome was reported before the lease ended.', 'error_message'))
   where id = r.id;
@@ -3893,7 +4715,7 @@ $function$;
 CREATE OR REPLACE FUNCTION sync_scheduler.sweep_pending(p_engine_id text, r public.sync_run_log, p_reason text, p_on_unknown text)
  RETURNS void
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -3912,10 +4734,27 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION sync_scheduler.sweep_rejected(p_done jsonb, r public.sync_run_log, p_sqlstate text, p_error text)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+declare
+  v_detail constant text := format('run %s cannot be swept: %s: %s', r.id, p_sqlstate, left(p_error, 500));
+begin
+  if not sync_scheduler.may_be_row_fault(p_sqlstate) then
+    raise exception using errcode = p_sqlstate, message = p_error;
+  end if;
+  perform sync_scheduler.raise_incident('rejected', r.integration_id::text, r.integration_id, r.id, jsonb_build_object('error', v_detail));
+  return case when jsonb_array_length(p_done -> 'rejected') >= 20 then p_done else jsonb_set(p_done, '{rejected}',
+    (p_done -> 'rejected') || jsonb_build_array(jsonb_build_object('integration_id', r.integration_id, 'detail', v_detail))) end;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION sync_scheduler.sweep_unknown(p_engine_id text, r public.sync_run_log)
  RETURNS text
  LANGUAGE plpgsql
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -3946,13 +4785,49 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION sync_scheduler.told_by(h public.integration_health, p_org_id uuid)
+ RETURNS jsonb
+ LANGUAGE sql
+ IMMUTABLE
+RETURN CASE WHEN ((COALESCE(((h).detail -> 'told_by'::text), '[]'::jsonb) @> to_jsonb((p_org_id)::text)) OR (jsonb_array_length(((h).detail -> 'told_by'::text)) >= 3)) THEN ((h).detail -> 'told_by'::text) ELSE (COALESCE(((h).detail -> 'told_by'::text), '[]'::jsonb) || to_jsonb((p_org_id)::text)) END;
+
+CREATE OR REPLACE FUNCTION sync_scheduler.too_long(p_column text, p_bytes integer, p_most integer)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN format('%s has %s bytes; at most %s are allowed'::text, p_column, p_bytes, p_most);
+
+CREATE OR REPLACE FUNCTION sync_scheduler.vendor_wait(p_sign jsonb)
+ RETURNS interval
+ LANGUAGE sql
+ IMMUTABLE
+RETURN sync_scheduler.seconds((LEAST(GREATEST(COALESCE(((p_sign ->> 'wait_ms'::text))::numeric, (60000)::numeric), (1000)::numeric), (3600000)::numeric) / (1000)::numeric));
+
 CREATE OR REPLACE FUNCTION sync_scheduler.warming_is_paused(p_function_name text)
  RETURNS boolean
  LANGUAGE sql
  STABLE
- SET search_path TO ''
+ SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   select exists (select 1 from public.sync_function_warmth w
                   where w.function_name = coalesce(p_function_name, '(default)')
                     and w.paused_until > sync_scheduler.clock())
+$function$;
+
+CREATE OR REPLACE FUNCTION sync_scheduler.zone_offsets(p_timezone text, p_from timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+begin
+  return (
+    select jsonb_agg(jsonb_build_array((extract(epoch from c.at) * 1000)::bigint, c.ahead) order by c.at) from (
+      select t.at, t.ahead, lag(t.ahead) over (order by t.at) as before from (
+        select g as at, extract(epoch from (g at time zone p_timezone) - (g at time zone 'UTC'))::integer as ahead
+          from generate_series(date_trunc('day', p_from, 'UTC'), p_from + interval '366 days', interval '6 hours') g) t) c
+     where c.before is distinct from c.ahead);
+exception when invalid_parameter_value then
+  return null;
+end
 $function$;

@@ -40,7 +40,7 @@ describe("the settings of a project", () => {
     })
   })
 
-  test("the defaults are those that DESIGN.md promises", () => {
+  test("the defaults are those that the settings page promises", () => {
     expect(defaultEngineSettings).toEqual({
       concurrency: 5,
       invokeTimeoutMs: 155_000,
@@ -51,8 +51,17 @@ describe("the settings of a project", () => {
       retryBaseMs: 5_000,
       retryCapMs: 900_000,
       driftAlertMs: 300_000,
-      catchUpWindowMs: 86_400_000
+      catchUpWindowMs: 86_400_000,
+      databaseWaitMs: 45_000
     })
+  })
+
+  test("a tick waits for a database as long as its interval allows, and not for ever", () => {
+    const waitWith = (interval: string) => {
+      const sources = sourcesOf({ ...complete, SYNC_SCHEDULER_INTERVAL: interval })
+      return engineSettings(Either.getOrThrow(loadProject(sources)).settings, "me").databaseWaitMs
+    }
+    expect(["10s", "60s", "2m", "1h"].map(waitWith)).toEqual([7_500, 45_000, 90_000, 90_000])
   })
 
   test("with SUPABASE_DB_URL the project's URL serves the functions only", () => {
@@ -129,7 +138,7 @@ describe("precedence", () => {
 })
 
 describe("bad settings", () => {
-  test("are all reported at once, each with what, why and the fix", () => {
+  test("are all reported together, each with what, why and the fix", () => {
     const problems = problemsOf({
       SUPABASE_URL: "supabase",
       SYNC_SCHEDULER_CONCURRENCY: "many",

@@ -4,7 +4,7 @@ import * as Engine from "../src/Engine.ts"
 import { it } from "./support/it.ts"
 import { completed, makeWorld, startOfTime, uuid, type World } from "./support/World.ts"
 
-/** Runs a tick to its end while the test's clock goes on by `duration`. */
+/** Runs a tick to completion while the test clock advances by `duration`. */
 const tickWithin = (
   world: World,
   duration: "1 minute" | "10 minutes" = "1 minute",
@@ -109,7 +109,7 @@ describe("the seed's unit cases", () => {
       expect(crowded.peakInFlight).toBe(5)
     }))
 
-  it("nothing due: returns at once with triggered 0 and no error", () =>
+  it("nothing due: returns immediately with triggered 0 and no error", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       const summary = yield* Engine.tick().pipe(Effect.provide(world.engine()))

@@ -7,7 +7,7 @@ import { codeOf, importsOf } from "./support/SourceText.ts"
 
 const root = resolve(import.meta.dir, "..")
 
-/** The files of the project as git sees them; in a tree without git, all but what is installed or built. */
+/** Lists the files of the project: those that git sees or, in a tree without git, all except installed and built files. */
 const listFiles = (): ReadonlyArray<string> => {
   const git = Bun.which("git")
   const listed =
@@ -46,7 +46,7 @@ const readTree = async (): Promise<Tree> => {
   return new Map(files.flat())
 }
 
-/** The faults of one file, in a tree with a neighbour in every room. */
+/** Returns the faults of one file in a tree that has another file in every room. */
 const faultsIn = (path: string, content: string, others: Record<string, string> = {}) =>
   faultsOf(
     new Map([

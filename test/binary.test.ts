@@ -27,7 +27,7 @@ const linesOf = (text: string) =>
     .split("\n")
     .map((line) => JSON.parse(line))
 
-// Every test starts processes; a busy machine takes its time over them.
+// Every test starts processes, which is slow on a busy machine.
 setDefaultTimeout(60_000)
 
 let directory = ""
@@ -107,11 +107,11 @@ describe("run, over a real project", () => {
     const [id] = await project.seedDue(1)
     const text = await run(["--dry-run"])
     expect(text.stdout).toContain(`xledger ${id}`)
-    expect(text.stdout).toContain("Would trigger 1 sync")
+    expect(text.stdout).toContain("Would run 1 sync at ")
     const json = await run(["-n", "-o", "json"])
     expect(JSON.parse(json.stdout)).toMatchObject({
       dry_run: true,
-      due: [{ integration_id: id, trigger: "schedule", passed_over: null }],
+      due: [{ integration_id: id, trigger: "schedule", skipped_range: null }],
       errors: []
     })
     expect([text.code, json.code]).toEqual([0, 0])
@@ -160,7 +160,7 @@ describe("run, over a real project", () => {
     expect(decodeSummary(next.stdout)).toMatchObject({ triggered: 2, completed: 2 })
   })
 
-  test("a second SIGINT leaves at once, exit 130", async () => {
+  test("a second SIGINT exits immediately, exit 130", async () => {
     await project.seedDue(1)
     const never = Promise.withResolvers<void>()
     project.functions.behave(() => Behaviour.until(never.promise))
@@ -230,9 +230,13 @@ describe("run, over a real project", () => {
 })
 
 describe("a project that cannot be used", () => {
-  const key = { SUPABASE_SECRET_KEY: `sb_secret_${"x".repeat(32)}` }
+  // A tick waits for its database for three quarters of the interval.
+  const key = {
+    SUPABASE_SECRET_KEY: `sb_secret_${"x".repeat(32)}`,
+    SYNC_SCHEDULER_INTERVAL: "4s"
+  }
 
-  test("settings missing or malformed: all of them at once, exit 2, nothing on stdout", async () => {
+  test("settings missing or malformed: all of them together, exit 2, nothing on stdout", async () => {
     const { stdout, stderr, code } = await runBinary(["run"], {
       env: { SYNC_SCHEDULER_CONCURRENCY: "0", SYNC_SCHEDULER_INVOKE_TIMEOUT: "155" }
     })
@@ -245,8 +249,8 @@ describe("a project that cannot be used", () => {
     expect(JSON.parse(json.stdout).errors).toHaveLength(2)
   })
 
-  // Each of these is tried again for some seconds: they wait side by side.
-  test.concurrent("nobody listens there: exit 5", async () => {
+  // Each of these commands retries for several seconds, so they run concurrently.
+  test.concurrent("no server listens there: exit 5", async () => {
     const server = await serveHttp(() => new Response())
     await server.close()
     const env = { ...key, SUPABASE_URL: server.url }
@@ -256,10 +260,20 @@ describe("a project that cannot be used", () => {
     expect(code).toBe(5)
   })
 
-  test.concurrent("a host that does not resolve: exit 5", async () => {
-    const env = { ...key, SUPABASE_URL: "https://nowhere.invalid" }
-    const { stdout, code } = await runBinary(["run", "-o", "json"], { env })
+  test.concurrent.each([
+    ["API", { SUPABASE_URL: "https://nowhere.invalid" }],
+    [
+      "database",
+      {
+        SUPABASE_URL: "http://127.0.0.1:1",
+        SUPABASE_DB_URL: "postgres://postgres:x@nowhere.invalid/postgres"
+      }
+    ]
+  ])("the host of the %s does not resolve: exit 5, without waiting for it", async (_, urls) => {
+    const env = { SUPABASE_SECRET_KEY: key.SUPABASE_SECRET_KEY, ...urls }
+    const { stdout, stderr, code } = await runBinary(["run", "-o", "json"], { env })
     expect(decodeSummary(stdout).errors[0]?.code).toBe("SUPABASE_UNREACHABLE")
+    expect(stderr).not.toContain("Waiting")
     expect(code).toBe(5)
   })
 

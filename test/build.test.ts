@@ -37,7 +37,9 @@ const start = async (command: ReadonlyArray<string>, environment: Record<string,
 describe("the binary", () => {
   it("knows its version and commit without an environment or a file", async () => {
     const { stdout, stderr, exitCode } = await start([binary, "--version"])
-    expect(stdout).toMatch(/^sync-scheduler \S+ \(([0-9a-f]{12}(-dirty)?|unknown)\)\n$/)
+    expect(stdout).toMatch(
+      /^sync-scheduler \S+ \(([0-9a-f]{12}(-dirty)?|unknown)\)\nBun \S+, time zones .*\d\n$/
+    )
     expect(stdout).toContain(` ${VERSION} `)
     expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 })
   })
@@ -50,7 +52,7 @@ describe("the binary", () => {
     const help = await start([binary, "--help"])
     expect(help.stdout).toStartWith("Sync Scheduler")
     expect(help.exitCode).toBe(0)
-    // Without settings a tick is refused; with those of the .env it would try to reach the host.
+    // Without settings the tick is refused. With the settings of .env it would try to reach the host.
     const tick = await start([binary, "run"])
     expect(tick.stdout + tick.stderr).not.toContain("from-dotenv")
     expect(tick.stderr).toContain("SUPABASE_URL")

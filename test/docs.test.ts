@@ -2,11 +2,19 @@ import { expect, test } from "bun:test"
 import { readFileSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { Glob } from "bun"
-import { reference, referencePages } from "../scripts/docs.ts"
-import { findingCodes } from "../src/Cli/Doctor/Finding.ts"
-import { functionRules } from "../src/Domain/AnswerRule.ts"
+import { examplesOf, withExamples } from "../scripts/docs/Examples.ts"
+import {
+  architecture,
+  examplePages,
+  fenceCopy,
+  reference,
+  referencePages,
+  testTable
+} from "../scripts/docs.ts"
+import { findingCodes } from "../src/Cli/Doctor/CheckResult.ts"
+import { functionRules } from "../src/Domain/Answers/AnswerRule.ts"
+import { platformRules } from "../src/Domain/Answers/PlatformError.ts"
 import { commandCodes, runCodes, serveCodes } from "../src/Domain/ErrorCode.ts"
-import { platformRules } from "../src/Domain/PlatformError.ts"
 
 const root = resolve(import.meta.dir, "..")
 
@@ -18,7 +26,36 @@ test("docs/reference is what the definitions say (else: bun run docs)", async ()
   }
 })
 
-test("every code that the source speaks of is in the table of errors", () => {
+test("the pages show the examples as they are in their files (else: bun run docs)", async () => {
+  const shown = new Set<string>()
+  for (const name of examplePages) {
+    const text = await Bun.file(join(root, name)).text()
+    expect(text).toBe(await withExamples(text))
+    for (const path of examplesOf(text)) shown.add(path)
+  }
+  expect(shown.size).toBe(3)
+})
+
+test("every example is in the list of examples", () => {
+  const list = readFileSync(join(root, "examples/README.md"), "utf8")
+  for (const path of new Glob("*/**").scanSync({ cwd: join(root, "examples") })) {
+    expect(list).toContain(`(${path})`)
+  }
+})
+
+test("ARCHITECTURE.md shows which room imports which (else: bun run docs)", async () => {
+  expect(readFileSync(architecture.path, "utf8")).toBe(await architecture.page())
+})
+
+test("test/README.md shows which test proves what (else: bun run docs)", async () => {
+  expect(readFileSync(testTable.path, "utf8")).toBe(await testTable.page())
+})
+
+test("the fence reads answers by the engine's text (else: bun run docs)", () => {
+  expect(readFileSync(fenceCopy.copy, "utf8")).toBe(readFileSync(fenceCopy.source, "utf8"))
+})
+
+test("every code that the source names is in the table of errors", () => {
   const known = new Set([
     ...[commandCodes, runCodes, serveCodes, findingCodes].flatMap((codes) => Object.keys(codes)),
     ...[...platformRules, ...functionRules].map(({ code }) => code)
@@ -36,8 +73,8 @@ test("every code that the source speaks of is in the table of errors", () => {
   expect(spoken.filter(({ code, path }) => !known.has(code) && path !== COMBINED)).toEqual([])
 })
 
-/** Codes of its own that leave this file with another name. */
-const COMBINED = "src/Layers/Combiner.ts"
+/** The file whose internal codes leave it under other names. */
+const COMBINED = "src/Domain/Batch.ts"
 
 test("the pages link only to what is there", async () => {
   const pages = await referencePages()

@@ -9,28 +9,29 @@ interface Due {
 interface Run {
   readonly run_id: string
 }
-export interface Page {
+interface Work {
   readonly integrations: ReadonlyArray<Due>
-  readonly cursor: string | null
 }
 interface Claims {
   readonly claimed: ReadonlyArray<Run>
 }
 
-/** The most of everything in one call. */
+/** The maximum number of items per call. */
 export const PAGE = 100
 const HOUR_MS = 3_600_000
 
-/** The SQL functions of Sync Scheduler, called as they are: nothing is checked, repeated or bounded in time. */
+/** Calls the SQL functions of Sync Scheduler directly, without checks, retries or timeouts. */
 export const openBareLedger = async (databaseUrl: string) => {
   const sql = new SQL(databaseUrl, { max: 4 })
   await Promise.all(Array.from({ length: 4 }, () => sql`select 1`))
   const tokens = new Map<string, string>()
   return {
-    readDue: async (cursor: string | null): Promise<Page> => {
-      const [{ answer }] = await sql<[{ answer: Page }]>`
-        select public.read_due_integrations(${PAGE}, ${cursor}) as answer`
-      return answer
+    /** Reserves due integrations, as the engine does. Returns an empty array when none are left. */
+    fetch: async (): Promise<ReadonlyArray<Due>> => {
+      const options = { adopt_after_seconds: 10, drift_alert_seconds: 300 }
+      const [{ answer }] = await sql<[{ answer: Work }]>`
+        select public.fetch_sync_work('bench', ${crypto.randomUUID()}::uuid, ${PAGE}, ${options}::jsonb) as answer`
+      return answer.integrations
     },
     claim: async (due: ReadonlyArray<Due>): Promise<ReadonlyArray<string>> => {
       const slots = due.map((one) => ({

@@ -4,8 +4,8 @@ import type { Contender } from "../Spec.ts"
 import { invoke } from "./Job.ts"
 
 /**
- * graphile-worker with a local queue of 100 jobs, its fastest way. It deletes finished jobs, so the run log is a table of
- * one's own: a bulk insert before, and with `history` two updates per job.
+ * graphile-worker in its fastest configuration: a local queue of 100 jobs. It deletes finished jobs, so a separate table is
+ * the run log: one bulk insert before the jobs, and with `history` two updates per job.
  */
 export const graphile =
   (history: boolean): Contender =>

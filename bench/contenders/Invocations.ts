@@ -1,7 +1,7 @@
 import type { Contender } from "../Spec.ts"
 import { invoke, pool } from "./Job.ts"
 
-/** The invocations alone, over kept connections or one each. */
+/** Only the invocations, over keep-alive connections or a new connection for each. */
 export const invocations =
   (keepalive: boolean): Contender =>
   async ({ concurrency, functionUrl, jobs }) => ({

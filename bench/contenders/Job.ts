@@ -1,4 +1,7 @@
-/** The invocation that every other contender makes, over a kept connection unless told otherwise. Fails unless it is answered with success. */
+/**
+ * Invokes the function, as every other contender does; `keepalive` reuses connections. Fails unless the function reports
+ * success.
+ */
 export const invoke = async (functionUrl: string, id: string, keepalive = true): Promise<void> => {
   const response = await fetch(functionUrl, {
     method: "POST",
@@ -10,7 +13,7 @@ export const invoke = async (functionUrl: string, id: string, keepalive = true):
   if (answer.success !== true) throw new Error(`HTTP ${response.status}`)
 }
 
-/** `count` workers over the items, each taking the next one. */
+/** Processes the items with `count` workers, each of which takes the next item when it is free. */
 export const pool = async <A>(
   items: ReadonlyArray<A>,
   count: number,
@@ -23,7 +26,7 @@ export const pool = async <A>(
   await Promise.all(Array.from({ length: count }, worker))
 }
 
-/** Sends what comes together in one batch; what comes while it is under way makes the next. */
+/** Batches concurrent calls. Calls during a batch in progress form the next batch. */
 export const microBatch = (
   send: (ids: ReadonlyArray<string>) => Promise<void>
 ): ((id: string) => Promise<void>) => {

@@ -15,7 +15,7 @@ const LOST: ReadonlySet<string> = new Set([
   "already_recorded"
 ])
 
-/** A tick of Sync Scheduler over the given mechanism. */
+/** Runs a tick of Sync Scheduler over the given database mechanism. */
 export const engineOver =
   (mechanism: (spec: Spec) => Layer.Layer<Supabase, SupabaseError>): Contender =>
   async (spec) => {
@@ -32,7 +32,7 @@ export const engineOver =
         Layer.provideMerge(Layer.mergeAll(mechanism(spec), config, invoker))
       )
     )
-    // Connected before the clock starts, like the others: nothing is due for an organisation that there is not.
+    // Connects before the clock starts, like the other contenders. The organisation does not exist, so nothing is due.
     await runtime.runPromise(Engine.tick({ scope: { orgId: crypto.randomUUID() } }))
     return {
       tick: async () => {
@@ -41,7 +41,7 @@ export const engineOver =
         if (isWrong || errors.length > 0) {
           throw new Error(`${completed} of ${spec.jobs} completed: ${JSON.stringify(errors)}`)
         }
-        // At most 1,000 skips are listed; the others are taken to be of the same kinds.
+        // At most 1,000 skips are listed. The rest are assumed to have the same distribution of reasons.
         const lost = skips.filter(({ reason }) => LOST.has(reason)).length
         return { completed, lost: skips.length === 0 ? 0 : (lost * skipped) / skips.length }
       },

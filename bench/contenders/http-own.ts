@@ -1,4 +1,4 @@
 import { invocations } from "./Invocations.ts"
 
-/** As the engine makes them: a kept connection that breaks leaves an outcome unknown. */
+/** Opens a connection for each invocation, like the engine: a reused connection that breaks leaves the outcome unknown. */
 export const contender = invocations(false)

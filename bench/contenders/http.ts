@@ -1,4 +1,4 @@
 import { invocations } from "./Invocations.ts"
 
-/** What nobody can be faster than. */
+/** The lower bound for all contenders. */
 export const contender = invocations(true)

@@ -1,15 +1,15 @@
 import { Effect, Queue } from "effect"
 import type { Contender } from "../Spec.ts"
-import { openBareLedger, PAGE, type Page } from "./BareLedger.ts"
+import { openBareLedger, PAGE } from "./BareLedger.ts"
 import { invoke } from "./Job.ts"
 
-/** As the engine's: a call costs the database as much as some ten runs in it. */
+/** The pauses between calls, like the engine's: a call costs the database about as much as ten runs in it. */
 const START_PAUSE_MS = 4
 const SETTLE_PAUSE_MS = 10
 
 /**
- * The same SQL functions from a bare loop in Effect, that keeps one promise more: no more runs are started ahead than one round trip
- * needs. A measure of what Effect and that promise cost; it checks nothing either.
+ * Calls Sync Scheduler's SQL functions from a bare loop in Effect, which starts no more runs ahead than one round trip needs.
+ * Measures the cost of Effect and of that limit; checks nothing.
  */
 export const contender: Contender = async ({ concurrency, databaseUrl, functionUrl, jobs }) => {
   const ledger = await openBareLedger(databaseUrl)
@@ -18,12 +18,11 @@ export const contender: Contender = async ({ concurrency, databaseUrl, functionU
     const started = yield* Queue.bounded<string>(concurrency)
     const ended = yield* Queue.unbounded<string>()
 
-    const read = (cursor: string | null) => Effect.promise(() => ledger.readDue(cursor))
+    const fetch = Effect.promise(ledger.fetch)
     const claim = Effect.gen(function* () {
-      for (let page: Page | null = yield* read(null); page !== null; ) {
-        const { cursor, integrations }: Page = page
-        yield* claimed.offerAll(yield* Effect.promise(() => ledger.claim(integrations)))
-        page = cursor === null ? null : yield* read(cursor)
+      for (let due = yield* fetch; due.length > 0; due = yield* fetch) {
+        const page = due
+        yield* claimed.offerAll(yield* Effect.promise(() => ledger.claim(page)))
       }
     })
     const start = Effect.gen(function* () {

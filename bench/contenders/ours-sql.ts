@@ -3,8 +3,8 @@ import { openBareLedger } from "./BareLedger.ts"
 import { invoke, microBatch } from "./Job.ts"
 
 /**
- * The SQL functions of Sync Scheduler, called in whole batches by a bare loop, with a connection for each invocation: a measure of
- * what the run log itself costs. It checks nothing and would lose what is under way.
+ * Calls Sync Scheduler's SQL functions in whole batches from a bare loop, with a new connection for each invocation. Measures
+ * the cost of the run log alone: it checks nothing and would lose runs in progress.
  */
 export const contender: Contender = async ({ concurrency, databaseUrl, functionUrl }) => {
   const ledger = await openBareLedger(databaseUrl)
@@ -26,14 +26,11 @@ export const contender: Contender = async ({ concurrency, databaseUrl, functionU
         }
       }
       const workers = Promise.all(Array.from({ length: concurrency }, worker))
-      let cursor: string | null = null
-      do {
-        const page = await ledger.readDue(cursor)
-        const claimed = await ledger.claim(page.integrations)
+      for (let due = await ledger.fetch(); due.length > 0; due = await ledger.fetch()) {
+        const claimed = await ledger.claim(due)
         await ledger.start(claimed)
         started.push(...claimed)
-        cursor = page.cursor
-      } while (cursor !== null)
+      }
       isOver = true
       await workers
       await Promise.all(settled)

@@ -1,6 +1,6 @@
 import { pgBoss } from "./PgBossQueue.ts"
 
-/** Workers that take ten jobs each and do them one after the other: the fastest with few in flight. */
+/** Workers that take ten jobs each and run them sequentially: the fastest variant at low concurrency. */
 export const contender = pgBoss((concurrency) => ({
   localConcurrency: concurrency,
   batchSize: 10,

@@ -1,6 +1,9 @@
 import { pgBoss } from "./PgBossQueue.ts"
 
-/** A batch at a time, all of it at once: the fastest with many in flight. A batch ends with its slowest job. */
+/**
+ * Runs one batch at a time, all of its jobs concurrently: the fastest variant at high concurrency. A batch ends with its
+ * slowest job.
+ */
 export const contender = pgBoss((concurrency) => ({
   batchSize: concurrency,
   burstWhenBatchFull: true,

@@ -2,7 +2,7 @@ import { SQL } from "bun"
 import type { Contender } from "../Spec.ts"
 import { invoke, microBatch, pool } from "./Job.ts"
 
-/** SQL written for the occasion: one insert, starts and outcomes in micro-batches, no lock, no lease, no history. */
+/** Purpose-written SQL: one insert, then starts and outcomes in micro-batches, without locks, leases or history. */
 export const contender: Contender = async ({ concurrency, databaseUrl, functionUrl, jobs }) => {
   const sql = new SQL(databaseUrl, { max: 4 })
   await Promise.all(Array.from({ length: 4 }, () => sql`select 1`))

@@ -1,15 +1,17 @@
 import { commonFlags } from "../../src/Cli/Arguments.ts"
 import type { Command } from "../../src/Cli/Command.ts"
 import { commands } from "../../src/Cli/Commands.ts"
-import { findingCodes } from "../../src/Cli/Doctor/Finding.ts"
+import { findingCodes } from "../../src/Cli/Doctor/CheckResult.ts"
 import { checkCodes, type ExitMeaning, exitCodes } from "../../src/Cli/ExitCodes.ts"
 import { usageOf } from "../../src/Cli/Help.ts"
+import { type SignalMeaning, signalMeanings } from "../../src/Cli/Signals.ts"
+import { hostileVariables, obeyedVariables } from "../../src/Config/Ambient.ts"
 import { credentialName } from "../../src/Config/Source.ts"
-import { table as settings } from "../../src/Config.ts"
-import { functionRules } from "../../src/Domain/AnswerRule.ts"
+import { subjects } from "../../src/Config.ts"
+import { functionRules } from "../../src/Domain/Answers/AnswerRule.ts"
+import { platformRules } from "../../src/Domain/Answers/PlatformError.ts"
 import { commandCodes, runCodes, serveCodes } from "../../src/Domain/ErrorCode.ts"
-import { platformRules } from "../../src/Domain/PlatformError.ts"
-import { definitions as metrics } from "../../src/Metrics.ts"
+import { metricDefinitions as metrics } from "../../src/Metrics.ts"
 import { block, cell, code, generated, page, table } from "./Markdown.ts"
 import { shapeOf } from "./Shape.ts"
 
@@ -43,7 +45,7 @@ const commandSection = (command: Command): string => {
   ].join("\n\n")
 }
 
-/** `cli.md`: every command, flag and example. */
+/** Generates `cli.md`: every command, flag and example. */
 export const cliPage = (): string =>
   page([
     generated("Command line", "src/Cli/Commands"),
@@ -58,22 +60,36 @@ export const cliPage = (): string =>
     ...commands.map(commandSection)
   ])
 
-/** `settings.md`: every setting. */
+/** Generates `settings.md`: every setting. */
 export const settingsPage = (): string =>
   page([
-    generated("Settings", "src/Config.ts"),
-    "A flag wins over a credential file, that over the environment, that over the default. A setting's credential file is `$CREDENTIALS_DIRECTORY/<name>` (systemd's `LoadCredential=`, a mounted secret), else the file that `<SETTING>_FILE` names. No `.env` file is read. Spans of time have a unit: `250ms`, `90s`, `15m`, `36h`, `7d`. `sync-scheduler env` shows every value and where it came from; secrets are never shown.",
+    generated("Settings", "src/Config/SettingsTable.ts"),
+    "A flag wins over a credential file, that over the environment, that over the default. A setting's credential file is `$CREDENTIALS_DIRECTORY/<name>` (systemd's `LoadCredential=`, a mounted secret), else the file that `<SETTING>_FILE` names. No `.env` file is read. Spans of time have a unit: `250ms`, `90s`, `15m`, `36h`, `7d`. `sync-scheduler env` shows every value and where it came from, `env --changed` only those that are set; secrets are never shown.",
+    ...subjects.flatMap(({ settings, title }) => [
+      `## ${title}`,
+      table(
+        ["Setting", "Default", "Meaning", "Example", "Credential file"],
+        Object.values(settings).map(({ description, example, initial, key, secret }) => [
+          code(key),
+          initial === null ? "" : code(initial),
+          `${cell(description)}${secret ? " **Secret.**" : ""}`,
+          initial === null ? code(example) : "",
+          code(credentialName(key))
+        ])
+      )
+    ]),
+    "On a terminal `NO_COLOR`, `TERM` and `COLUMNS` are honoured.",
+    "## The environment of other programs",
+    "These variables are obeyed, because machines and networks are set up by them. The lower-case form of a proxy's wins. `sync-scheduler env` and `doctor` show which are set.",
     table(
-      ["Setting", "Default", "Meaning", "Example", "Credential file"],
-      Object.values(settings).map(({ description, example, initial, key, secret }) => [
-        code(key),
-        initial === null ? "" : code(initial),
-        `${cell(description)}${secret ? " **Secret.**" : ""}`,
-        initial === null ? code(example) : "",
-        code(credentialName(key))
-      ])
+      ["Variable", "What it sets"],
+      obeyedVariables.map(({ effect, name }) => [code(name), cell(effect)])
     ),
-    "On a terminal `NO_COLOR`, `TERM` and `COLUMNS` are honoured."
+    "These change what a program built with Bun does. The binary starts itself again without them and says so (on Windows it refuses to start); certificates are checked whatever they say. `BUN_BE_BUN` acts before the binary can: the npm command, the systemd units and the images clear it with the others.",
+    table(
+      ["Variable", "What it would do"],
+      hostileVariables.map(({ effect, name }) => [code(name), cell(effect)])
+    )
   ])
 
 const exitTable = (codes: ReadonlyArray<ExitMeaning>): string =>
@@ -82,16 +98,33 @@ const exitTable = (codes: ReadonlyArray<ExitMeaning>): string =>
     codes.map((one) => [one.code, cell(one.meaning)])
   )
 
-/** `exit-codes.md`: how processes end. */
+/** Generates `exit-codes.md`: the exit codes and the effect of signals. */
 export const exitCodesPage = (): string =>
   page([
-    generated("Exit codes", "src/Cli/ExitCodes.ts"),
+    generated("Exit codes", "src/Cli/ExitCodes.ts and Signals.ts"),
     "A code that is not here is to be taken for a failure.",
     exitTable(exitCodes),
     "## check",
     "`check` speaks to monitors and has their codes:",
-    exitTable(checkCodes)
+    exitTable(checkCodes),
+    "## Signals",
+    table(
+      ["Signal", "Sent by", "What it does"],
+      signalMeanings.map(({ does, from, signals }) => [
+        signals.map(code).join(", "),
+        cell(from),
+        cell(signalEffects[does])
+      ])
+    ),
+    "A signal that is ignored when the process starts stays ignored: `nohup`, `trap '' HUP`, SIGINT and SIGQUIT of a background job of a script. The command of the npm package cannot keep this: Node.js undoes it. Ctrl-Z suspends the process; what it had claimed is taken over by other engines, and its runs in progress by their leases."
   ])
+
+const signalEffects: Readonly<Record<SignalMeaning["does"], string>> = {
+  stop: "Stops: no new runs, runs in progress are recorded, then the exit code is 128 and the signal's number (`serve`: 0). The second of these ends the process immediately; leases then decide what happens to its runs.",
+  "stop, once": "Stops in the same way. Repeating it changes nothing.",
+  nothing: "Nothing.",
+  end: "Ends the process immediately; leases then decide what happens to its runs."
+}
 
 const meaningRows = (
   codes: Readonly<
@@ -105,14 +138,14 @@ const meaningRows = (
     cell(fix)
   ])
 
-/** `errors.md`: every code that an error of ours has. */
+/** Generates `errors.md`: every error code. */
 export const errorsPage = (): string =>
   page([
     generated(
       "Errors",
-      "src/Domain/ErrorCode.ts, AnswerRule.ts, PlatformError.ts and src/Cli/Doctor/Finding.ts"
+      "src/Domain/ErrorCode.ts, AnswerRule.ts, PlatformError.ts and src/Cli/Doctor/CheckResult.ts"
     ),
-    "Every error has a code that stays, what failed and why (`message`), and how to fix it (`hint`). On a terminal these are `error:` and `fix:`; in JSON they stand in `errors`.",
+    "Every error has a code that stays, what failed and why (`message`), and how to fix it (`hint`). On a terminal these are `error:` and `fix:`; in JSON they are in `errors`.",
     "## Commands and ticks",
     table(
       ["Code", "What", "Why", "Fix", "Exit"],
@@ -122,7 +155,7 @@ export const errorsPage = (): string =>
       ])
     ),
     "## Runs",
-    "What a run came to is in `error.code` of a summary and `error_code` of `sync_run_log`. A function's own code, where it gives one, stands there as it is. The first rule that matches decides.",
+    "The outcome of a run is in `error.code` of a summary and `error_code` of `sync_run_log`. A function's own code, where it gives one, is stored there unchanged. The first rule that matches decides.",
     table(
       ["Answer", "Outcome", "Code", "What", "Why", "Fix"],
       [...platformRules, ...functionRules].map((rule) => [
@@ -146,7 +179,7 @@ export const errorsPage = (): string =>
     )
   ])
 
-/** `metrics.md`: every metric. */
+/** Generates `metrics.md`: every metric. */
 export const metricsPage = (): string =>
   page([
     generated("Metrics", "src/Metrics.ts"),
@@ -170,7 +203,7 @@ export const metricsPage = (): string =>
 export const printsJson = (command: Command): boolean =>
   command.flags.some(({ choices, name }) => name === "output" && choices?.includes("json"))
 
-/** `json.md`: the shapes of what commands print. */
+/** Generates `json.md`: the JSON output of the commands. */
 export const jsonPage = async (): Promise<string> => {
   const sections = await Promise.all(
     commands.filter(printsJson).map(async (command) => {

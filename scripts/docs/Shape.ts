@@ -1,6 +1,6 @@
 import { JSONSchema, type Schema } from "effect"
 
-/** As much of a JSON schema as ours are made of. */
+/** The part of JSON Schema that this project uses. */
 interface Node {
   readonly $ref?: string
   readonly $defs?: Readonly<Record<string, Node>>
@@ -16,7 +16,7 @@ interface Node {
   readonly patternProperties?: Readonly<Record<string, Node>>
 }
 
-/** Names of types that are the same everywhere, and say more than their form. */
+/** Names of types that say more than their structure, and are the same in all schemas. */
 const NAMED: Readonly<Record<string, string>> = {
   Instant: "instant",
   Int: "integer",
@@ -26,8 +26,8 @@ const NAMED: Readonly<Record<string, string>> = {
 }
 
 /**
- * The JSON that a schema encodes to, as people read types: `"field": type`, `"field"?` may be missing. `instant` is an
- * instant in ISO 8601, UTC.
+ * Describes the JSON that a schema encodes to, in the notation of TypeScript: `"field": type`; `"field"?` may be missing.
+ * `instant` is an instant in ISO 8601, UTC.
  */
 export const shapeOf = (schema: Schema.Schema.AnyNoContext): string => {
   const root: Node = JSON.parse(JSON.stringify(JSONSchema.make(schema)))

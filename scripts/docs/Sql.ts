@@ -1,8 +1,8 @@
-import { blocksOf } from "../../src/Cli/SchemaDefinition.ts"
-import { migrations } from "../../src/Migrations.ts"
+import { blocksOf } from "../../src/Cli/Schema/SchemaDefinition.ts"
+import { migrations } from "../../src/Database/Migrations.ts"
 import { block, cell, code, generated, page, table } from "./Markdown.ts"
 
-/** The lines of comment that stand directly before where something is made, in the last migration that makes it. */
+/** Returns the comment lines directly before a definition, from the last migration that has the definition. */
 const remarkOn = (pattern: RegExp): string => {
   for (const { sql } of migrations.toReversed()) {
     const lines = sql.split("\n")
@@ -53,7 +53,7 @@ const tableSection = (text: string): string => {
   ].join("\n\n")
 }
 
-/** What stands behind a column where its table is made. */
+/** Returns the comments of a table's columns, from its `create table`. */
 const remarksOfColumns = (name: string): ReadonlyMap<string, string> => {
   for (const { sql } of migrations) {
     const at = sql.indexOf(`create table public.${name} (`)
@@ -77,7 +77,7 @@ const viewSection = (text: string, dump: string): string => {
   return [`### ${name}`, cell((said?.[1] ?? "").replaceAll("''", "'"))].join("\n\n")
 }
 
-/** `sql.md`: every function, view and table in schema public. */
+/** Generates `sql.md`: every function, view and table in schema public. */
 export const sqlPage = (dump: string): string => {
   const blocks = blocksOf(dump)
   const functions = blocks.filter((text) => text.startsWith("CREATE OR REPLACE FUNCTION public."))

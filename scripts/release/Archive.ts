@@ -1,16 +1,16 @@
 import { type Zippable, zipSync } from "fflate"
 
-/** What an archive holds: names and where their content is. The first is the program. */
+/** A file of an archive: its name, and the path of its content. The first file of an archive is the program. */
 export interface ArchiveFile {
   readonly name: string
   readonly path: string
   readonly executable: boolean
 }
 
-/** From 1, fast, to 9, small. */
+/** The level of compression, from 1 (fast) to 9 (small). */
 export type CompressionLevel = 1 | 6 | 9
 
-/** Nobody learns when it was built, and building twice gives the same bytes. */
+/** A fixed timestamp, so that two builds give the same bytes. */
 const DATE = new Date(Date.UTC(2000, 0, 1))
 
 const TAR_HEADER = 512
@@ -18,7 +18,7 @@ const TAR_HEADER = 512
 const octal = (value: number, length: number): string =>
   `${value.toString(8).padStart(length - 1, "0")}\0`
 
-/** A ustar header: POSIX.1-1988, names up to 100 bytes. */
+/** Returns a ustar header (POSIX.1-1988); names have at most 100 bytes. */
 const header = (name: string, size: number, mode: number): Uint8Array<ArrayBuffer> => {
   const text = [
     name.padEnd(100, "\0"),
@@ -33,7 +33,7 @@ const header = (name: string, size: number, mode: number): Uint8Array<ArrayBuffe
   return bytes
 }
 
-/** A gzipped tar of the files, the same for the same content. Bun.Archive cannot mark a file as executable. */
+/** Returns a gzipped tar of the files; the output is reproducible. Bun.Archive cannot mark a file as executable. */
 export const tarGz = async (
   files: ReadonlyArray<ArchiveFile>,
   level: CompressionLevel
@@ -49,7 +49,7 @@ export const tarGz = async (
   return Bun.gzipSync(new Uint8Array(await new Blob(parts).arrayBuffer()), { level })
 }
 
-/** A zip of the files, the same for the same content. */
+/** Returns a zip of the files; the output is reproducible. */
 export const zip = async (files: ReadonlyArray<ArchiveFile>): Promise<Uint8Array> => {
   const entries: Zippable = {}
   for (const { executable, name, path } of files) {

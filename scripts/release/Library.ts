@@ -3,20 +3,21 @@ import { join, resolve } from "node:path"
 
 const root = resolve(import.meta.dir, "../..")
 
-/** The subpaths that the package exports, and the source of each. `jsr.json` has the same. */
+/** The subpaths that the package exports, with their sources. `jsr.json` lists the same ones. */
 export const ENTRIES = {
   ".": "src/job-trigger-engine.ts",
   "./layers": "src/Library/Layers.ts",
   "./edge": "src/edge.ts",
+  "./fence": "supabase/functions/_shared/syncRun.ts",
   "./testing": "test/support/Testing.ts"
 } as const
 
-/** What the library needs at run time, by name: the rest of package.json is the binary's. */
+/** The library's runtime dependencies. Only the binary uses the others of package.json. */
 export const LIBRARY_NEEDS = ["@supabase/supabase-js", "croner"] as const
 
 const moduleOf = (source: string): string => source.replace(/\.ts$/, "")
 
-/** The `exports` of package.json: types first, as TypeScript wants it. */
+/** Returns the `exports` of package.json. `types` comes first, as TypeScript requires. */
 export const exportsOf = () => ({
   ...Object.fromEntries(
     Object.entries(ENTRIES).map(([subpath, source]) => [
@@ -30,7 +31,10 @@ export const exportsOf = () => ({
   "./package.json": "./package.json"
 })
 
-/** Writes the library's JavaScript and types into `<directory>/lib`. Uses web standards only: Node, Bun and Deno load it. */
+/**
+ * Writes the library's JavaScript and types into `<directory>/lib`. The library uses web standards only: Node, Bun and Deno
+ * can load it.
+ */
 export const buildLibrary = async (
   directory: string,
   { commit, version }: { readonly commit: string; readonly version: string }
@@ -54,10 +58,10 @@ export const buildLibrary = async (
   await emitTypes(join(directory, "lib/types"))
 }
 
-/** What stands before `src/...` in a source map: how Bun got there, and where this machine has the project. */
+/** Matches the prefix of `src/...` in a source map: Bun's relative path, and the project's path on this machine. */
 const fromHere = new RegExp(`^(\\.\\./)*(.*${RegExp.escape(root.slice(1))}/)?`)
 
-/** Source maps name the sources from the project's root. */
+/** Rewrites the source maps so that they name sources by path from the project's root. */
 const nameSources = async (directory: string): Promise<void> => {
   for (const entry of await readdir(directory, { recursive: true })) {
     if (!entry.endsWith(".map")) continue
@@ -68,7 +72,7 @@ const nameSources = async (directory: string): Promise<void> => {
   }
 }
 
-const emitTypes = async (outDir: string): Promise<void> => {
+export const emitTypes = async (outDir: string): Promise<void> => {
   const config = join(root, `.tsconfig.types-${process.pid}.json`)
   const files = [...Object.values(ENTRIES), "src/assets.d.ts"]
   await mkdir(outDir, { recursive: true })
@@ -93,7 +97,10 @@ const emitTypes = async (outDir: string): Promise<void> => {
   await nameModules(outDir)
 }
 
-/** A declaration's imports end in `.ts`, as the sources' do; published they name the module. */
+/**
+ * Rewrites the imports of type declarations: they end in `.ts`, as in the sources, but a published declaration must name the
+ * module.
+ */
 const nameModules = async (directory: string): Promise<void> => {
   for (const entry of await readdir(directory, { recursive: true })) {
     if (!entry.endsWith(".d.ts")) continue

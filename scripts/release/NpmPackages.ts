@@ -9,10 +9,10 @@ const root = resolve(import.meta.dir, "../..")
 
 const { description, license, name, version } = manifest
 
-/** Where the release workflow runs (`owner/name`). npm compares it with where the package was built. */
+/** The repository of the release workflow (`owner/name`). npm compares it with the place of the build. */
 const repository = process.env.GITHUB_REPOSITORY
 
-/** What every package of a release says of itself. */
+/** The metadata of every package in a release. */
 const common = {
   version,
   license,
@@ -22,7 +22,7 @@ const common = {
   publishConfig: { access: "public", provenance: true }
 }
 
-/** Where packages are put together, and where their archives go. */
+/** The directories in which packages are assembled, and to which their archives are written. */
 interface Places {
   readonly directory: string
   readonly into: string
@@ -33,7 +33,7 @@ const write = async (directory: string, file: string, content: unknown): Promise
   await writeFile(join(directory, file), `${JSON.stringify(content, null, 2)}\n`)
 }
 
-/** Packs a directory as npm would publish it. Gives the path of the archive. */
+/** Packs a directory as npm would publish it. Returns the path of the archive. */
 const pack = (directory: string, into: string): string => {
   const npm = Bun.spawnSync(["npm", "pack", "--json", "--pack-destination", into], {
     cwd: directory,
@@ -45,8 +45,8 @@ const pack = (directory: string, into: string): string => {
 }
 
 /**
- * The package that carries the binary for one platform; npm installs it where `os`, `cpu` and `libc` fit. Gives the path of
- * the archive. `level`: how hard to compress; the binary is large.
+ * Builds the package with the binary of one platform; npm installs it where `os`, `cpu` and `libc` match. Returns the path of
+ * the archive. `level`: the level of compression, because the binary is large.
  */
 export const packPlatform = async (
   platform: Platform,
@@ -73,7 +73,7 @@ export const packPlatform = async (
   return path
 }
 
-/** The package that people install: the library, and a command that starts the platform's binary. */
+/** Builds the package that people install: the library, and a command that starts the platform's binary. */
 export const packUmbrella = async (
   commit: string,
   { directory, into }: Places

@@ -1,4 +1,4 @@
-/** A package of bun.lock: `name@version`, where it is from, what it needs, and the hash of its archive. */
+/** A package of bun.lock: `name@version`, its source, its dependencies, and the hash of its archive. */
 type Locked = readonly [id: string, source: string, needs: Needs, integrity: string]
 
 interface Needs {
@@ -16,12 +16,12 @@ export interface Lockfile {
 /** Reads bun.lock, which is JSON with trailing commas. */
 export const readLockfile = async (path: string): Promise<Lockfile> => {
   const text = await Bun.file(path).text()
-  // Whatever is not as expected ends the release: nothing of it is left out silently.
+  // An unexpected lockfile ends the release, so that the list is never silently incomplete.
   const lockfile: Lockfile = JSON.parse(JSON.stringify(Bun.JSONC.parse(text)))
   return lockfile
 }
 
-/** What the document is about. `created`: an instant as ISO 8601. `licenseOf`: by name of the package, SPDX. */
+/** The subject of the document. `created`: an ISO 8601 instant. `licenseOf`: returns a package's SPDX licence. */
 export interface SbomOptions {
   readonly name: string
   readonly version: string
@@ -31,16 +31,19 @@ export interface SbomOptions {
   readonly licenseOf: (name: string) => string
 }
 
-/** Everything that a release contains, by name: what package.json names, and what that needs. */
+/**
+ * Returns everything that a release contains, by name: the dependencies of package.json and their transitive dependencies.
+ */
 const closureOf = ({ packages, workspaces }: Lockfile): ReadonlyMap<string, Locked> => {
   const found = new Map<string, Locked>()
   const visit = (name: string, parent: string): void => {
-    // A version of one's own stands below its parent; an optional one may be for another platform only.
+    // A version that only the parent uses has a key below the parent. An optional package may be missing: it is for another
+    // platform.
     const key = `${parent}/${name}` in packages ? `${parent}/${name}` : name
     const locked = packages[key]
     if (locked === undefined || found.has(key)) return
     found.set(key, locked)
-    // Peers that are used are dependencies of ours as well; the others are not installed (bunfig.toml).
+    // Peer dependencies that are used are also in our dependencies; the others are not installed (bunfig.toml).
     const { dependencies, optionalDependencies } = locked[2]
     const needs = { ...dependencies, ...optionalDependencies }
     for (const need of Object.keys(needs)) visit(need, key)
@@ -54,13 +57,13 @@ const idOf = (name: string): string => `SPDXRef-${name.replace(/[^A-Za-z0-9.]+/g
 const purl = (name: string, version: string): string =>
   `pkg:npm/${name.replace(/^@/, "%40")}@${version}`
 
-/** `sha512-<base64>` as SPDX writes it. */
+/** Converts `sha512-<base64>` to SPDX's form of a checksum. */
 const checksumOf = (integrity: string) => ({
   algorithm: "SHA512",
   checksumValue: Buffer.from(integrity.replace(/^sha512-/, ""), "base64").toString("hex")
 })
 
-/** The software bill of materials of a release: SPDX 2.3 as JSON, from bun.lock. */
+/** Returns the software bill of materials of a release: SPDX 2.3 as JSON, from bun.lock. */
 export const sbomOf = (lockfile: Lockfile, options: SbomOptions) => {
   const { bunVersion, created, license, licenseOf, name, version } = options
   const dependencies = [...closureOf(lockfile)].map(([key, [id, , , integrity]]) => {

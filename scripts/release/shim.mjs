@@ -1,10 +1,10 @@
 #!/usr/bin/env node
-// Starts the binary of this platform, which is in an optional package of its own. Passes signals and the exit code on.
+// Starts the binary of this platform, which is in a separate optional package. Forwards signals and returns the exit code.
 import { spawn } from "node:child_process"
 import { createRequire } from "node:module"
 
 const { arch, platform } = process
-// Without this, the report looks up the names of all connections first.
+// Without this setting, the report first resolves the host names of all connections.
 if (process.report) process.report.excludeNetwork = true
 const header = platform === "linux" ? process.report?.getReport().header : undefined
 const isMusl = header !== undefined && header.glibcVersionRuntime === undefined
@@ -23,14 +23,31 @@ const find = () => {
   }
 }
 
-// These would turn the binary into another program: it is made with Bun.
-const { BUN_BE_BUN, BUN_OPTIONS, ...env } = process.env
+// With these variables the binary, which is built with Bun, would run foreign code, reveal the key, or trust any server.
+const hostile = [
+  "BUN_BE_BUN",
+  "BUN_OPTIONS",
+  "BUN_INSPECT",
+  "BUN_INSPECT_CONNECT_TO",
+  "BUN_INSPECT_NOTIFY",
+  "BUN_INSPECT_PRELOAD",
+  "BUN_CONFIG_VERBOSE_FETCH",
+  "BUN_FEATURE_FLAG_EXPERIMENTAL_HTTP2_CLIENT",
+  "BUN_FEATURE_FLAG_EXPERIMENTAL_HTTP3_CLIENT",
+  "NODE_TLS_REJECT_UNAUTHORIZED"
+]
+const { ...env } = process.env
+const ignored = hostile.filter((name) => env[name])
+for (const name of hostile) delete env[name]
+if (ignored.length > 0) env.SYNC_SCHEDULER_IGNORED = ignored.join(",")
 const child = spawn(find(), process.argv.slice(2), { stdio: "inherit", env })
 
-// A terminal sends Ctrl-C to both; anybody else means the binary.
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+// A terminal sends Ctrl-C and Ctrl-\\ to both processes; a signal from any other sender is meant for the binary.
+const keys = ["SIGINT", "SIGQUIT"]
+const others = ["SIGTERM", "SIGHUP", "SIGALRM", "SIGVTALRM", "SIGXCPU", "SIGUSR1", "SIGUSR2"]
+for (const signal of [...keys, ...others]) {
   process.on(signal, () => {
-    if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal)
+    if (!keys.includes(signal) || !process.stdin.isTTY) child.kill(signal)
   })
 }
 child.on("error", (error) => {

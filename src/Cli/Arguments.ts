@@ -1,30 +1,31 @@
 import { parseArgs } from "node:util"
-import { nearest } from "../Domain/Suggestion.ts"
+import { closestMatch } from "../Domain/DidYouMean.ts"
 import type { Arguments, Command, Flag } from "./Command.ts"
 
-/** A command line that cannot be understood: what is wrong and how to put it right. */
-export interface Misuse {
+/** A command line that cannot be parsed: what is wrong and how to correct it. */
+export interface UsageError {
   readonly what: string
   readonly fix: string
 }
 
-/** What a command line asks for. */
+/** A parsed command line. */
 export type Request =
   | { readonly _tag: "Help"; readonly topic: ReadonlyArray<string> }
   | { readonly _tag: "Version" }
   | { readonly _tag: "Run"; readonly command: Command; readonly arguments: Arguments }
-  | { readonly _tag: "Misuse"; readonly misuse: Misuse }
+  | { readonly _tag: "Misuse"; readonly misuse: UsageError }
 
 type Refused = Extract<Request, { readonly _tag: "Misuse" }>
 
 const misuse = (what: string, fix: string): Refused => ({ _tag: "Misuse", misuse: { what, fix } })
 
-/** Flags that every command has. */
+/** The flags that every command has. */
 export const commonFlags: ReadonlyArray<Flag> = [
+  { name: "verbose", summary: "Show more about errors: the call, its class and code" },
   { name: "help", short: "h", summary: "Show help for this command" }
 ]
 
-/** Reads a command line, without the program's name. Loads no command's code. */
+/** Parses a command line without the program's name. Loads no command's code. */
 export const read = (argv: ReadonlyArray<string>, commands: ReadonlyArray<Command>): Request => {
   const [first] = argv
   if (first === undefined || first === "--help" || first === "-h")
@@ -48,7 +49,7 @@ export const read = (argv: ReadonlyArray<string>, commands: ReadonlyArray<Comman
   return unknownCommand(members.length > 0 ? lead.slice(0, 2) : [first], commands)
 }
 
-/** `version`, and `help` with its topic. They have no flags of their own. */
+/** Parses `version`, and `help` with its topic. Neither has flags of its own. */
 const readAbout = (name: "version" | "help", rest: ReadonlyArray<string>): Request => {
   const words = rest.filter((word) => word !== "--help" && word !== "-h")
   if (name === "help" && words.every((word) => !word.startsWith("-"))) {
@@ -61,27 +62,44 @@ const readAbout = (name: "version" | "help", rest: ReadonlyArray<string>): Reque
   return rest.length === 0 ? { _tag: "Version" } : { _tag: "Help", topic: [] }
 }
 
-/** The command that the words begin with. */
+/** Finds the command whose name the words begin with. */
 export const findCommand = (
   words: ReadonlyArray<string>,
   commands: ReadonlyArray<Command>
 ): Command | undefined =>
   commands.find(({ name }) => name.split(" ").every((word, index) => words[index] === word))
 
-/** Says that there is no such command, and which one was probably meant. */
+/** Returns the error for an unknown command, and suggests the closest known one. */
 export const unknownCommand = (
   words: ReadonlyArray<string>,
   commands: ReadonlyArray<Command>
 ): Refused => {
   const typed = words.join(" ")
   const names = commands.flatMap(({ name }) => [name.split(" ")[0] ?? name, name])
-  const meant = nearest(typed, ["help", "version", ...names])
+  const meant = namedBy(typed, commands) ?? closestMatch(typed, ["help", "version", ...names])
   return misuse(
     `unknown command "${typed}"`,
     meant === undefined
       ? "See all commands: sync-scheduler help"
       : `Did you mean "${meant}"? See all commands: sync-scheduler help`
   )
+}
+
+/** Words of other programs for this program's commands. */
+const SYNONYMS: ReadonlyMap<string, string> = new Map([
+  ["logs", 'runs show <run>" or "runs tail'],
+  ["log", 'runs show <run>" or "runs tail'],
+  ["history", "runs list"],
+  ["ps", "runs list --live"],
+  ["tick", "run"],
+  ["start", "serve"],
+  ["why", "explain"]
+])
+
+/** Finds the commands whose name ends in the word (`retry` finds `runs retry`), else the one with this synonym. */
+const namedBy = (typed: string, commands: ReadonlyArray<Command>): string | undefined => {
+  const found = commands.filter(({ name }) => name.endsWith(` ${typed}`)).map(({ name }) => name)
+  return found.length > 0 ? found.join('" or "') : SYNONYMS.get(typed)
 }
 
 const readFlags = (command: Command, argv: ReadonlyArray<string>): Request => {
@@ -108,7 +126,7 @@ const readFlags = (command: Command, argv: ReadonlyArray<string>): Request => {
     if (token.kind !== "option") continue
     const flag = flags.find(({ name }) => name === token.name)
     if (flag === undefined) {
-      const meant = nearest(
+      const meant = closestMatch(
         token.name,
         flags.map(({ name }) => name)
       )
@@ -146,10 +164,32 @@ const readFlags = (command: Command, argv: ReadonlyArray<string>): Request => {
       positionals,
       has: (flag) => given.has(flag),
       value: (flag) => given.get(flag)?.[0],
-      values: (flag) => given.get(flag) ?? []
+      values: (flag) => given.get(flag) ?? [],
+      lineWithout: (...left) => lineOf(command, positionals, given, left)
     }
   }
 }
+
+const lineOf = (
+  { flags, name }: Command,
+  positionals: ReadonlyArray<string>,
+  given: ReadonlyMap<string, ReadonlyArray<string>>,
+  left: ReadonlyArray<string>
+): string => {
+  const wordsOf = ([flag, values]: readonly [string, ReadonlyArray<string>]) => {
+    if (left.includes(flag)) return []
+    const takesValue = flags.some((one) => one.name === flag && one.value !== undefined)
+    return takesValue ? values.flatMap((value) => [`--${flag}`, quoted(value)]) : [`--${flag}`]
+  }
+  // `--demo` is placed where Hints would add it, so that Hints does not add a second one.
+  const demo = [...given].filter(([flag]) => flag === "demo").flatMap(wordsOf)
+  const words = [...given].filter(([flag]) => flag !== "demo").flatMap(wordsOf)
+  return ["sync-scheduler", name, ...demo, ...positionals.map(quoted), ...words].join(" ")
+}
+
+/** Quotes a word for a shell. */
+export const quoted = (word: string): string =>
+  /^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 
 const refusedChoice = (command: Command, given: ReadonlyArray<string>): Refused | undefined => {
   const at = command.positionals.findIndex(({ choices }, index) => {
@@ -159,7 +199,7 @@ const refusedChoice = (command: Command, given: ReadonlyArray<string>): Refused 
   const choices = command.positionals[at]?.choices ?? []
   const word = given[at] ?? ""
   if (at === -1) return undefined
-  const meant = nearest(word, choices)
+  const meant = closestMatch(word, choices)
   return misuse(
     `${command.name} does not know "${word}", only ${choices.join(", ")}`,
     meant === undefined ? `See: sync-scheduler help ${command.name}` : `Did you mean "${meant}"?`

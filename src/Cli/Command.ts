@@ -15,7 +15,7 @@ import type { Supabase } from "../Services/Supabase.ts"
 import type { CommandError, ExitCode } from "./Failure.ts"
 import type { Terminal } from "./Terminal.ts"
 
-/** A flag of a command. `value` names what follows it in help; without one it is a switch. */
+/** A flag of a command. `value` names its argument in help; a flag without `value` is a switch. */
 export interface Flag {
   readonly name: string
   readonly short?: string
@@ -25,7 +25,7 @@ export interface Flag {
   readonly summary: string
 }
 
-/** What stands after a command without a dash. */
+/** An argument of a command that is not a flag. */
 export interface Positional {
   readonly name: string
   readonly choices?: ReadonlyArray<string>
@@ -34,80 +34,86 @@ export interface Positional {
 }
 
 /**
- * A command as the command line knows it before any of its code is loaded: parsing, help and completions are made of
- * this. To add one, write its implementation in a file of its own and put its entry into a file of
- * Commands/.
+ * The declaration of a command, available before its code is loaded: parsing, help and completions are generated from it. To
+ * add a command, write its implementation in its own file and its declaration in a file of Commands/.
  */
 export interface Command {
-  /** One or two words: `run`, `schedules next`. */
+  /** The name, in one or two words: `run`, `schedules next`. */
   readonly name: string
   readonly summary: string
   readonly details?: string
   readonly positionals: ReadonlyArray<Positional>
   readonly flags: ReadonlyArray<Flag>
   readonly examples: ReadonlyArray<string>
-  readonly load: () => Promise<Loaded | { readonly light: Light }>
+  readonly load: () => Promise<Loaded | { readonly light: FastCommand }>
 }
 
-/** A command's code. `json` is what `-o json` prints: the reference is made of it, and a test holds the output to it. */
+/**
+ * A command's code. `json` is the schema of `-o json`: the reference is generated from it, and a test checks the output
+ * against it.
+ */
 export interface Loaded {
   readonly main: Main
   readonly json?: Schema.Schema.AnyNoContext
 }
 
-/** The implementation of a command that is started every few seconds: no Effect, and its own way of ending. */
-export type Light = (given: Arguments) => Promise<number>
+/**
+ * The implementation of a command that is called every few seconds: it does not load Effect, and returns its own exit code.
+ */
+export type FastCommand = (given: Arguments) => Promise<number>
 
-/** A command's implementation: what it prints, and how the process ends. */
+/** A command's implementation: prints the result and returns the exit code. */
 export type Main = (cli: Cli) => Effect.Effect<ExitCode, CommandError>
 
-/** What was given to a command. Flags go by their long name. */
+/** The arguments of a command. Flags are keyed by their long name. */
 export interface Arguments {
   readonly positionals: ReadonlyArray<string>
   readonly has: (flag: string) => boolean
   readonly value: (flag: string) => string | undefined
   readonly values: (flag: string) => ReadonlyArray<string>
+  /** Returns the command line as it was given, quoted for a shell, without the named flags. */
+  readonly lineWithout: (...flags: ReadonlyArray<string>) => string
 }
 
-/** All that a tick runs on. */
+/** All services that a tick needs. */
 export type EngineServices = Supabase | Lock | Ledger | Invoker | EngineConfig
 
-/** Whom a tick tells of what it found. */
-export type TellingServices = AlertQueue | Notifier | Ping
+/** The services that notify about a tick's results. */
+export type NotificationServices = AlertQueue | Notifier | Ping
 
-/** What the demo runs on: a directory to keep the database in, else it is in memory. */
+/** The options of the demo: the directory of its database. Without a directory, the database is in memory. */
 export interface DemoOptions extends Pick<Project, "settings" | "functions"> {
   readonly directory: string | undefined
 }
 
-/** The mechanisms, loaded only when a command needs them. main.ts is where they are put together. */
-export interface Wiring {
+/** The factories of layers, which load a layer only when a command needs it. main.ts assembles them. */
+export interface LayerFactories {
   readonly engine: (
     project: Project
-  ) => Promise<Layer.Layer<EngineServices | TellingServices, SupabaseError>>
-  /** The database alone, for commands that invoke nothing. */
+  ) => Promise<Layer.Layer<EngineServices | NotificationServices, SupabaseError>>
+  /** The database without the engine, for commands that invoke nothing. */
   readonly database: (database: Database) => Promise<Layer.Layer<Supabase, SupabaseError>>
-  /** The database that a demo left in a directory, alone. */
+  /** The database of a demo's directory, without the engine. */
   readonly embedded: (directory: string) => Promise<Layer.Layer<Supabase, SupabaseError>>
-  /** Alerts and pings alone, as the settings want them; they need no project. */
-  readonly telling: (settings: Settings) => Promise<Layer.Layer<Notifier | Ping>>
-  /** Whoever probes accounting APIs. */
-  readonly probing: () => Promise<Layer.Layer<Prober>>
+  /** The alert and ping services of the settings; they need no project. */
+  readonly notifications: (settings: Settings) => Promise<Layer.Layer<Notifier | Ping>>
+  /** The prober of accounting APIs. */
+  readonly healthChecks: () => Promise<Layer.Layer<Prober>>
   readonly demo: (
     options: DemoOptions
-  ) => Promise<Layer.Layer<EngineServices | TellingServices | EmbeddedDatabase, SupabaseError>>
+  ) => Promise<Layer.Layer<EngineServices | NotificationServices | EmbeddedDatabase, SupabaseError>>
 }
 
-/** What a command is given. */
+/** The context of a command. */
 export interface Cli {
   readonly arguments: Arguments
   readonly terminal: Terminal
-  /** Where settings come from; flags by key of the setting. */
+  /** Returns the sources of settings; flags are keyed by setting. */
   readonly sources: (flags?: Sources["flags"]) => Sources
-  readonly wiring: Wiring
+  readonly layers: LayerFactories
   /**
-   * Ends at the first SIGINT or SIGTERM. A command that waits for it stops by itself and is not interrupted; its exit code is
-   * then its own.
+   * Completes at the first SIGINT or SIGTERM. A command that waits for it is not interrupted: it stops in its own way, with
+   * its own exit code.
    */
   readonly stopping: Effect.Effect<void>
 }

@@ -2,33 +2,33 @@ import { Effect, Layer } from "effect"
 import { inspect, loadDatabase } from "../Config/Load.ts"
 import type { Settings } from "../Config.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
-import { tickError } from "../Domain/Tally.ts"
+import { tickError } from "../Engine/SummaryBuilder.ts"
 import type { Supabase } from "../Services/Supabase.ts"
 import type { Cli } from "./Command.ts"
-import { demoDirectory } from "./DemoDirectory.ts"
+import { demoDirectory } from "./Demo/DemoDirectory.ts"
 import { CommandError, configError, connectionError } from "./Failure.ts"
 
 /**
- * The database that the settings name, or `--demo`, for a command that invokes nothing. *Fails with* what is wrong with
- * them.
+ * Connects to the database of the settings or of `--demo`, for a command that invokes nothing. *Fails with* the problems in
+ * the settings.
  */
 export const connect = ({
   arguments: given,
   sources,
-  wiring
+  layers
 }: Cli): Effect.Effect<Layer.Layer<Supabase, SupabaseError>, CommandError> =>
   Effect.gen(function* () {
     const demo = given.value("demo")
     if (demo !== undefined) {
       const directory = yield* demoDirectory(demo)
-      return Layer.unwrapEffect(Effect.promise(() => wiring.embedded(directory)))
+      return Layer.unwrapEffect(Effect.promise(() => layers.embedded(directory)))
     }
     const { database, warnings } = yield* Effect.mapError(loadDatabase(sources()), configError)
     yield* Effect.forEach(warnings, (warning) => Effect.logWarning(warning))
-    return Layer.unwrapEffect(Effect.promise(() => wiring.database(database)))
+    return Layer.unwrapEffect(Effect.promise(() => layers.database(database)))
   })
 
-/** Does something with the database, given the settings. */
+/** Runs an effect with the database and the settings. */
 export const withDatabase = <A>(
   cli: Cli,
   body: (context: { readonly settings: Settings }) => Effect.Effect<A, CommandError, Supabase>
@@ -39,8 +39,11 @@ export const withDatabase = <A>(
     )
   )
 
-/** Connecting or a call failed: exit 2, 4 or 5, as after a tick; a call that the database refused is a bug. */
+/** The operations before the first call. Their rejection means that the settings or a directory are wrong. */
+const OPENING: ReadonlySet<string> = new Set(["connect", "open", "migrate"])
+
+/** Maps a failed connection or call to an exit code: 2, 4 or 5, as for a tick. A call that the database rejects is a bug. */
 export const databaseError = (error: SupabaseError): CommandError =>
-  error.reason === "Rejected" && error.operation !== "connect"
+  error.reason === "Rejected" && !OPENING.has(error.operation)
     ? new CommandError({ exit: 1, errors: [tickError(error)] })
     : connectionError(error)

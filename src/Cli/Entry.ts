@@ -1,14 +1,18 @@
 import { COMMIT, VERSION } from "../Version.ts"
 import { type Request, read, unknownCommand } from "./Arguments.ts"
-import type { Command, Wiring } from "./Command.ts"
+import type { Command, LayerFactories } from "./Command.ts"
 import { commands } from "./Commands.ts"
 import { helpFor } from "./Help.ts"
+import { runtimeData } from "./RuntimeData.ts"
 
 /**
- * From a command line to an exit code. Help, version and misuse are answered here, without loading Effect or any
- * command: they start as fast as the runtime does.
+ * Runs a command line and returns its exit code. Help, version and usage errors are handled here, without loading Effect or
+ * any command, so that they take no longer than the start of the runtime.
  */
-export const start = async (argv: ReadonlyArray<string>, wiring: Wiring): Promise<number> => {
+export const start = async (
+  argv: ReadonlyArray<string>,
+  layers: LayerFactories
+): Promise<number> => {
   const request = read(argv, commands)
   if (request._tag !== "Run") {
     const code = await answer(request, commands)
@@ -17,10 +21,13 @@ export const start = async (argv: ReadonlyArray<string>, wiring: Wiring): Promis
   const loaded = await request.command.load()
   if ("light" in loaded) return loaded.light(request.arguments)
   const { execute } = await import("./Process.ts")
-  return execute({ main: loaded.main, arguments: request.arguments }, wiring)
+  return execute({ main: loaded.main, arguments: request.arguments }, layers)
 }
 
-/** What misuse is to those who start a command by itself: no health, and to a monitor UNKNOWN rather than CRITICAL. */
+/**
+ * The exit codes of usage errors, for commands that other programs start: `ready` reports unhealthy, and a monitor shows
+ * UNKNOWN rather than CRITICAL.
+ */
 const MISUSE: ReadonlyMap<string, number> = new Map([
   ["ready", 1],
   ["check", 3]
@@ -30,7 +37,9 @@ const answer = (
   request: Exclude<Request, { readonly _tag: "Run" }>,
   known: ReadonlyArray<Command>
 ): Promise<number> => {
-  if (request._tag === "Version") return say(`sync-scheduler ${VERSION} (${COMMIT})`)
+  if (request._tag === "Version") {
+    return say(`sync-scheduler ${VERSION} (${COMMIT})\n${runtimeData(process.versions)}`)
+  }
   if (request._tag === "Help") {
     const text = helpFor(request.topic, known, VERSION)
     return text === undefined ? answer(unknownCommand(request.topic, known), known) : say(text)
@@ -39,7 +48,7 @@ const answer = (
   return Promise.resolve(2)
 }
 
-/** Writes to stdout; nobody reading it is no error, a full disk is. */
+/** Writes to stdout. A closed pipe is not an error; a full disk is. */
 const say = (text: string): Promise<number> =>
   new Promise((resolve) => {
     const end = (error?: Error | null) => {

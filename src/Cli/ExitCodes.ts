@@ -1,17 +1,17 @@
-/** An exit code: what it means in a few words for help, and in full for the reference. */
+/** The meaning of an exit code: in a few words for help, and in full for the reference. */
 export interface ExitMeaning {
   readonly code: string
   readonly short: string
   readonly meaning: string
 }
 
-/** How the process ends. `check` alone has codes of its own, those of Nagios. */
+/** The exit codes of all commands except `check`, which uses those of Nagios plugins. */
 export const exitCodes: ReadonlyArray<ExitMeaning> = [
   {
     code: "0",
     short: "fine, also when nothing was due",
     meaning:
-      "Fine. Nothing due is fine, and so is a run that a function accepted (202) or that is tried again later. `serve` ends so after it was stopped and everything in flight was recorded; `demo` although one of its runs fails on purpose; `doctor` also with warnings."
+      "Fine. Nothing due is fine, and so is a run that a function accepted (202): it works in the background and reports its outcome itself. `serve` ends so after it was stopped and everything in flight was recorded; `demo` although one of its runs fails on purpose; `doctor` also with warnings."
   },
   {
     code: "1",
@@ -27,9 +27,9 @@ export const exitCodes: ReadonlyArray<ExitMeaning> = [
   },
   {
     code: "3",
-    short: "something failed: a run, an audit's slot, a finding of doctor",
+    short: "something did not complete: a run, an audit's slot, a finding of doctor",
     meaning:
-      "What was asked was done, and something in it failed: a run failed or ended unknown, or part of the tick could not be done; `audit` found holes; `doctor` found something wrong; `status --exit-status` says that somebody should look; a test alert was not taken; a file that `init` or `install --write` would write is there with another text; `serve` had to leave something in flight."
+      "The command ran, and something in it failed: a run failed, ended unknown, or did not complete and waits for its retry; part of the tick could not be done; `audit` found holes; `doctor` found something wrong; `status --exit-status` found something that needs attention; a test alert was not taken; a file that `init` or `install --write` would write is there with another text; `serve` had to leave something in flight."
   },
   {
     code: "4",
@@ -40,19 +40,24 @@ export const exitCodes: ReadonlyArray<ExitMeaning> = [
     code: "5",
     short: "Supabase cannot be reached",
     meaning:
-      "Supabase or the database cannot be reached, or gives no usable answer. Repeating is safe: the next tick does."
+      "Supabase or the database cannot be reached, gives no usable answer, or is read-only. Repeating is safe."
   },
   {
-    code: "130, 143",
-    short: "interrupted",
+    code: "128+n",
+    short: "stopped by signal n: 130 Ctrl-C, 143 SIGTERM",
     meaning:
-      "Interrupted by SIGINT or SIGTERM: nothing new was begun, and what was in flight was recorded first. A second signal leaves at once; leases then decide what happens to it."
+      "129, 130, 131, 142, 143, 152, 154 or 155: stopped by SIGHUP, SIGINT, SIGQUIT, SIGALRM, SIGTERM, SIGXCPU, SIGVTALRM or SIGPROF: no new runs were started, and runs in progress were recorded first ([signals](#signals))."
   }
 ]
 
-/** The codes of `check`. */
+/** The exit codes of `check`. */
 export const checkCodes: ReadonlyArray<ExitMeaning> = [
-  { code: "0", short: "OK", meaning: "OK: everything is below its warning." },
+  {
+    code: "0",
+    short: "OK",
+    meaning:
+      "OK: everything is below its warning. With the default thresholds that is where `status` has nothing that needs attention: an attempt that did not complete is a WARNING from the first one on, until its run completes. `--retrying 2,` tolerates the first refusal of a cause."
+  },
   { code: "1", short: "WARNING", meaning: "WARNING: something has reached its warning." },
   {
     code: "2",

@@ -1,7 +1,7 @@
-import type { IntegrationState } from "../Operator/Overview.ts"
+import type { IntegrationState } from "../Operator/IntegrationState.ts"
 import { type Field, nameOf, PAINT } from "./Listing.ts"
 
-/** Whose it is: the organisation's name where it has one, and its id for whatever reads the list. */
+/** The columns for the organisation: its name for people if it has one, and its id for programs. */
 export const orgFields: ReadonlyArray<
   Field<{ readonly org_id: string; readonly org_name: string | null }>
 > = [
@@ -14,7 +14,7 @@ export const orgFields: ReadonlyArray<
   { title: "ORG ID", show: null, plain: ({ org_id }) => org_id }
 ]
 
-/** Which integration: its organisation, its type and its id, as short as the list allows. */
+/** Returns the columns for the integration: organisation, type and id, as short as the list allows. */
 export const integrationFields = (
   shortId: (id: string) => string
 ): ReadonlyArray<Field<IntegrationState>> => [
@@ -32,9 +32,9 @@ export const integrationFields = (
   }
 ]
 
-/** How it stands, in a word with its shape. */
+/** The state of an integration as a word with its symbol. */
 export const stateField: Field<IntegrationState> = {
   title: "STATE",
-  show: ({ symbol, tone, word }) => ({ text: `${symbol} ${word}`, paint: PAINT[tone] }),
+  show: ({ severity, symbol, word }) => ({ text: `${symbol} ${word}`, paint: PAINT[severity] }),
   plain: ({ state }) => state
 }

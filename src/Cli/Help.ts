@@ -4,7 +4,7 @@ import { exitCodes } from "./ExitCodes.ts"
 
 const PROGRAM = "sync-scheduler"
 
-/** Lines of a name and what it means, the meanings under each other. */
+/** Formats lines of a name and its meaning, with the meanings aligned. */
 const list = (rows: ReadonlyArray<readonly [name: string, meaning: string]>): string => {
   const width = Math.max(...rows.map(([name]) => name.length))
   return rows.map(([name, meaning]) => `  ${name.padEnd(width)}  ${meaning}`).join("\n")
@@ -13,7 +13,7 @@ const list = (rows: ReadonlyArray<readonly [name: string, meaning: string]>): st
 const nameOf = ({ name, short, value }: Flag): string =>
   `${short === undefined ? "    " : `-${short}, `}--${name}${value === undefined ? "" : ` ${value}`}`
 
-/** `sync-scheduler schedules next <cron> [flags]` */
+/** Returns the usage line: `sync-scheduler schedules next <cron> [flags]`. */
 export const usageOf = ({ name, positionals }: Command): string =>
   [
     PROGRAM,
@@ -51,11 +51,11 @@ const rootHelp = (commands: ReadonlyArray<Command>, version: string): string =>
       ["version", "The version and commit of this program"],
       ["help [command]", "This text, or the help of a command"]
     ])}`,
-    `New here?          ${PROGRAM} demo\nA real project:    set SUPABASE_URL and SUPABASE_SECRET_KEY, then ${PROGRAM} run --dry-run\nDid it run?        ${PROGRAM} status, or explain <organisation>\nSomething wrong?   ${PROGRAM} doctor\nEvery setting:     ${PROGRAM} env`,
+    `New here?          ${PROGRAM} demo\nA real project:    ${PROGRAM} setup\nDid it run?        ${PROGRAM} status, or explain <organisation>\nSomething wrong?   ${PROGRAM} doctor\nEvery setting:     ${PROGRAM} env`,
     `Exit codes:\n${list(exitCodes.map(({ code, short }) => [code, short] as const))}`
   ].join("\n\n")
 
-/** The help for a topic: nothing, a command, or a group such as `schedules`. Undefined when there is no such topic. */
+/** Returns the help for a topic: nothing, a command, or a group such as `schedules`; undefined for an unknown topic. */
 export const helpFor = (
   topic: ReadonlyArray<string>,
   commands: ReadonlyArray<Command>,

@@ -1,36 +1,51 @@
 import { format } from "../Domain/Instant.ts"
-import * as Schedule from "../Domain/Schedule.ts"
-import type { Tone } from "../Domain/State.ts"
+import { shortInstant } from "../Domain/Schedule/Schedule.ts"
+import type { Severity } from "../Domain/State.ts"
 import { safe } from "./Style.ts"
-import { type Cell, table, wrap } from "./Table.ts"
+import { type Cell, renderTable, wrap } from "./Table.ts"
 import type { Terminal } from "./Terminal.ts"
 
-/** A column of a list: what people see of a row, and what programs that read a pipe get (null: not for one of them). */
+/** A column of a list. `show` gives the cell for people, `plain` the value in `-o tsv`; null: the column is absent there. */
 export interface Field<A> {
   readonly title: string
+  /** The column's name in `-o tsv`; the default is the title in lower case. */
+  readonly name?: string
   readonly align?: "left" | "right"
   readonly show: ((row: A) => Cell) | null
-  /** What gives way where a terminal is too narrow: first columns that are left out, the last one first, then one that is cut. */
+  /**
+   * The treatment on a narrow terminal: columns with `leave out` are omitted first, starting with the last one; then the
+   * column with `cut` is shortened.
+   */
   readonly narrow?: "leave out" | "cut"
   readonly plain: ((row: A) => string | number | null) | null
 }
 
 /**
- * Rows for a terminal: a table that fits its width. For anything else: a row a line, separated by tabs, without a title,
- * times in RFC 3339; an absent value is empty.
+ * Formats rows as tab-separated values for programs: a header line, then one line per row. Times are RFC 3339 in UTC,
+ * durations in milliseconds; a missing value is empty.
+ */
+export const tsv = <A>(
+  fields: ReadonlyArray<Field<A>>,
+  rows: ReadonlyArray<A>
+): ReadonlyArray<string> => {
+  const columns = fields.flatMap(({ name, plain, title }) =>
+    plain === null ? [] : [{ name: name ?? title.toLowerCase().replaceAll(" ", "_"), plain }]
+  )
+  return [
+    columns.map(({ name }) => name).join("\t"),
+    ...rows.map((row) => columns.map(({ plain }) => safe(String(plain(row) ?? ""))).join("\t"))
+  ]
+}
+
+/**
+ * Formats rows for people: on a terminal a table that fits its width, elsewhere one line per row. Returns nothing without
+ * rows.
  */
 export const listing = <A>(
   fields: ReadonlyArray<Field<A>>,
   rows: ReadonlyArray<A>,
   { style, width }: Pick<Terminal, "style" | "width">
 ): ReadonlyArray<string> => {
-  if (width === null) {
-    return rows.map((row) =>
-      fields
-        .flatMap(({ plain }) => (plain === null ? [] : [safe(String(plain(row) ?? ""))]))
-        .join("\t")
-    )
-  }
   if (rows.length === 0) return []
   const shown = fields.flatMap((field) =>
     field.show === null ? [] : [{ ...field, show: field.show }]
@@ -39,7 +54,7 @@ export const listing = <A>(
     shown.map(({ show, ...field }) => ({ ...field, cells: rows.map((row) => show(row)) })),
     width
   )
-  return table(
+  return renderTable(
     columns,
     rows.map((_, index) => columns.map(({ cells }) => cells[index] ?? { text: "" })),
     style,
@@ -57,12 +72,13 @@ const LEAST = 6
 const widthOf = ({ cells, title }: Filled): number =>
   cells.reduce((most, { text }) => Math.max(most, Bun.stringWidth(safe(text))), title.length)
 
-/** How much wider than the terminal the columns are; what the last one holds may stand below. */
+/** Returns the number of columns of text that exceed the terminal; the last column may wrap below its row. */
 const excess = (columns: ReadonlyArray<Filled>, width: number): number =>
   columns.slice(0, -1).reduce((sum, column) => sum + widthOf(column) + GAP, -GAP) - width
 
-/** The columns that fit: some left out, and one cut, as far as it must be. */
-const fitted = (columns: ReadonlyArray<Filled>, width: number): ReadonlyArray<Filled> => {
+/** Returns the columns that fit: some are omitted, and one is cut as far as necessary. */
+const fitted = (columns: ReadonlyArray<Filled>, width: number | null): ReadonlyArray<Filled> => {
+  if (width === null) return columns
   const over = excess(columns, width)
   if (over <= 0) return columns
   const last = columns.findLastIndex(({ narrow }) => narrow === "leave out")
@@ -80,36 +96,38 @@ const fitted = (columns: ReadonlyArray<Filled>, width: number): ReadonlyArray<Fi
   )
 }
 
-/** How a tone is painted; the word and the symbol say it as well. */
-export const PAINT: Readonly<Record<Tone, NonNullable<Cell["paint"]>>> = {
-  bad: "red",
-  warn: "yellow",
-  busy: "bold",
-  off: "dim",
-  good: "green"
+/** The colour of each severity, shown in addition to the word and the symbol. */
+export const PAINT: Readonly<Record<Severity, NonNullable<Cell["paint"]>>> = {
+  critical: "red",
+  warning: "yellow",
+  active: "bold",
+  idle: "dim",
+  ok: "green"
 }
 
-/** An instant for programs; empty when there is none. */
+/** Formats an instant for programs; empty when there is none. */
 export const plainInstant = (at: number | null): string => (at === null ? "" : format(at))
 
-/** A local time as short as it can be with its zone: `09:00 +01:00`, `11-19 02:00 +01:00`, the year when it is another. */
-export const shortTime = (at: number | null, timezone: string, now: number): string => {
-  if (at === null) return "-"
-  const [date = "", time = "", offset = ""] = Schedule.describeInstant(at, timezone).split(" ")
-  const [today = ""] = Schedule.describeInstant(now, timezone).split(" ")
-  if (date === today) return `${time} ${offset}`
-  return date.slice(0, 4) === today.slice(0, 4)
-    ? `${date.slice(5)} ${time} ${offset}`
-    : `${date} ${time} ${offset}`
+/** The clock of a list. All times of the list are in one zone, which the column's title names. */
+export interface ListClock {
+  readonly zone: string
+  readonly now: number
 }
 
-/** How wide names may be in a list. */
+/** Formats a time in a list, `09:00` or `11-19 02:00`; `-` when there is none. */
+export const shortTime = (at: number | null, { now, zone }: ListClock): string =>
+  at === null ? "-" : shortInstant(at, zone, now)
+
+/** Returns the title of a column of times, such as `DUE (Europe/Oslo)`. */
+export const timeTitle = (title: string, { zone }: ListClock): string => `${title} (${zone})`
+
+/** The width of names in a list. */
 const NAME = 32
 
-/** A name as a list shows it. */
+/** Cuts a name to the width of a list's column. */
 export const nameOf = (text: string): string => cut(text, NAME)
 
-/** A text cut to some columns, without what could move the cursor. Wide characters count as two. */
+/** Cuts a text to a number of columns, and removes characters that could move the cursor. Wide characters count as two. */
 const cut = (text: string, room: number): string => {
   const clean = safe(text)
   if (Bun.stringWidth(clean) <= room) return clean
@@ -121,7 +139,7 @@ const cut = (text: string, room: number): string => {
   return `${short}…`
 }
 
-/** A sentence that fits the terminal, what does not fit indented below; one line where there is no terminal. */
+/** Wraps and indents a sentence to fit the terminal; elsewhere it is one line. */
 export const prose = (text: string, { width }: Pick<Terminal, "width">): ReadonlyArray<string> => {
   if (width === null || Bun.stringWidth(text) <= width) return [text]
   const indent = " ".repeat(text.search(/\S|$/))
@@ -129,7 +147,7 @@ export const prose = (text: string, { width }: Pick<Terminal, "width">): Readonl
   return [indent + first, ...rest.map((line) => `${indent}  ${line}`)]
 }
 
-/** A sentence behind a mark that is painted, such as `✓`. */
+/** Formats a sentence after a coloured mark, such as `✓`. */
 export const lead = (
   mark: string,
   paint: NonNullable<Cell["paint"]>,

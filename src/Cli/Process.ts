@@ -2,13 +2,15 @@ import { readFileSync } from "node:fs"
 import { Cause, Deferred, Effect, Either, Exit, Fiber, FiberId } from "effect"
 import { inspect } from "../Config/Load.ts"
 import type { Sources } from "../Config/Source.ts"
-import type { Arguments, Main, Wiring } from "./Command.ts"
+import type { Arguments, LayerFactories, Main } from "./Command.ts"
 import type { CommandError } from "./Failure.ts"
-import { logging } from "./Log.ts"
+import { pasteable } from "./Hints.ts"
+import { withLogging } from "./Log.ts"
+import { onStopSignal } from "./Signals.ts"
 import { safe, styleFor } from "./Style.ts"
 import { makeTerminal, type Terminal } from "./Terminal.ts"
 
-/** A credential is a line of text; anything larger is the wrong file. */
+/** The maximum size of a credentials file. A credential is one line of text, so a larger file is the wrong file. */
 const MAX_FILE_BYTES = 65_536
 
 const readFile: Sources["readFile"] = (path) => {
@@ -25,38 +27,46 @@ const readFile: Sources["readFile"] = (path) => {
 
 const formatOf = (given: Arguments): Terminal["format"] => {
   const format = given.value("output")
-  return format === "json" || format === "jsonl" ? format : "text"
+  return format === "json" || format === "jsonl" || format === "tsv" ? format : "text"
 }
 
 /**
- * Runs a command in this process and says how to exit. The first SIGINT or SIGTERM interrupts it: what is in flight
- * finishes and is recorded, then the exit code is 130 or 143; a command that stops by itself is only told. A second signal
- * leaves at once.
+ * Runs a command in this process and returns the exit code. The first stop signal (./Signals.ts) interrupts the command: runs
+ * in progress finish and are recorded, and the exit code is 128 plus the signal's number. A command that waits for `stopping`
+ * is only notified. Without an engine, or at a prompt, the process exits immediately.
  */
 export const execute = async (
   { arguments: given, main }: { readonly main: Main; readonly arguments: Arguments },
-  wiring: Wiring
+  layers: LayerFactories
 ): Promise<number> => {
   const environment = process.env
   const terminal = makeTerminal(
     { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, environment },
-    formatOf(given)
+    {
+      format: formatOf(given),
+      verbose: given.has("verbose"),
+      finish: pasteable(given.value("demo"))
+    }
   )
   const sources = (flags: Sources["flags"] = {}): Sources => ({ flags, environment, readFile })
   const stop = makeStop()
+  const work = watched(layers)
   const errorStyle = styleFor(process.stderr.isTTY === true, environment)
   const program = main({
     arguments: given,
     terminal,
     sources,
-    wiring,
+    layers: work.layers,
     stopping: stop.stopping
   }).pipe(
     Effect.catchAll((error) => Effect.as(report(error, terminal), error.exit)),
-    Effect.provide(logging(inspect(sources()).settings, errorStyle, terminal.note))
+    withLogging(inspect(sources()).settings, errorStyle, terminal.note)
   )
   const fiber = Effect.runFork(program)
-  const signalled = stopOnSignal(fiber, stop, terminal)
+  const note = (line: string) => {
+    if (work.hasEngine() && !terminal.isAsking()) terminal.note(line)
+  }
+  const signalled = await stopOnSignal(fiber, stop, note)
   const exit = await Effect.runPromise(Fiber.await(fiber))
   terminal.progress(null)
   if (Exit.isSuccess(exit)) return signalled() ?? (exit.value || (terminal.isLost() ? 1 : 0))
@@ -65,59 +75,73 @@ export const execute = async (
   return 1
 }
 
-const SIGNALS = [
-  ["SIGINT", 130],
-  ["SIGTERM", 143]
-] as const
+/** Records whether a command created an engine, because only an engine has runs that must finish. */
+const watched = (
+  layers: LayerFactories
+): { readonly layers: LayerFactories; readonly hasEngine: () => boolean } => {
+  let hasEngine = false
+  return {
+    layers: {
+      ...layers,
+      engine: (project) => {
+        hasEngine = true
+        return layers.engine(project)
+      },
+      demo: (options) => {
+        hasEngine = true
+        return layers.demo(options)
+      }
+    },
+    hasEngine: () => hasEngine
+  }
+}
 
-/** How a command that stops by itself is told: `tell` answers whether it waits for that. */
+/** The stop request for a command that waits for `stopping`. `requestStop` returns whether the command does so. */
 interface Stop {
   readonly stopping: Effect.Effect<void>
-  readonly tell: () => boolean
+  readonly requestStop: () => boolean
 }
 
 const makeStop = (): Stop => {
-  const told = Deferred.unsafeMake<void>(FiberId.none)
+  const requested = Deferred.unsafeMake<void>(FiberId.none)
   let isAwaited = false
   return {
     stopping: Effect.suspend(() => {
       isAwaited = true
-      return Deferred.await(told)
+      return Deferred.await(requested)
     }),
-    tell: () => {
-      Deferred.unsafeDone(told, Effect.void)
+    requestStop: () => {
+      Deferred.unsafeDone(requested, Effect.void)
       return isAwaited
     }
   }
 }
 
-/** Answers the exit code that a signal means; undefined when there was none, or the command stops by itself. */
-const stopOnSignal = (
+/**
+ * Interrupts the command at a signal. Returns the signal's exit code; undefined when there was none, or the command waits for
+ * `stopping`.
+ */
+const stopOnSignal = async (
   fiber: Fiber.RuntimeFiber<unknown, unknown>,
   stop: Stop,
-  terminal: Terminal
-): (() => number | undefined) => {
-  let isSignalled = false
+  note: (line: string) => void
+): Promise<() => number | undefined> => {
   let code: number | undefined
-  for (const [signal, exitCode] of SIGNALS) {
-    process.on(signal, () => {
-      if (isSignalled) process.exit(exitCode)
-      isSignalled = true
-      terminal.note(`${signal}: no new runs; what is in flight is recorded first. Again: exit now.`)
-      if (stop.tell()) return
-      code = exitCode
-      Effect.runFork(Fiber.interrupt(fiber))
-    })
-  }
+  await onStopSignal((exitCode) => {
+    if (stop.requestStop()) return
+    code = exitCode
+    Effect.runFork(Fiber.interrupt(fiber))
+  }, note)
   return () => code
 }
 
-/** On stderr for people; with `-o json` or `jsonl` on stdout as well, in the shape of a summary's `errors`. */
+/** Prints an error on stderr for people; with `-o json` or `jsonl`, also on stdout, in the shape of a summary's `errors`. */
 const report = (error: CommandError, terminal: Terminal): Effect.Effect<void> =>
   Effect.gen(function* () {
     terminal.progress(null)
-    for (const { hint, message } of error.errors) {
-      terminal.note(`error: ${safe(message)}${hint === "" ? "" : `\n  fix: ${safe(hint)}`}`)
+    for (const { detail, hint, message } of error.errors) {
+      const more = terminal.verbose && detail !== undefined ? `\n  detail: ${safe(detail)}` : ""
+      terminal.note(`error: ${safe(message)}${more}${hint === "" ? "" : `\n  fix: ${safe(hint)}`}`)
     }
     const { errors } = error
     if (terminal.format === "json") yield* terminal.printJson({ errors })

@@ -1,10 +1,23 @@
 import * as Duration from "../Domain/Duration.ts"
 import { format } from "../Domain/Instant.ts"
+import { reasonOf } from "../Domain/RunReason.ts"
+import { describeInstant } from "../Domain/Schedule/Schedule.ts"
 import type { RunReport, SkipReport, Summary, TickError } from "../Domain/Summary.ts"
+import {
+  type Field,
+  type ListClock,
+  listing,
+  nameOf,
+  plainInstant,
+  shortTime,
+  timeTitle,
+  tsv
+} from "./Listing.ts"
 import { type Style, safe } from "./Style.ts"
-import { type Cell, table } from "./Table.ts"
+import type { Cell } from "./Table.ts"
+import type { Terminal } from "./Terminal.ts"
 
-/** What a run's status looks like: never by colour alone. */
+/** The appearance of each status, never by colour alone. */
 const STATUS: Record<RunReport["status"], Cell> = {
   completed: { text: "✓ completed", paint: "green" },
   failed: { text: "✗ failed", paint: "red" },
@@ -14,7 +27,7 @@ const STATUS: Record<RunReport["status"], Cell> = {
   skipped: { text: "- skipped", paint: "dim" }
 }
 
-/** Why a due slot was not run, in words. */
+/** The reasons why a due slot was not run, in words. */
 const REASONS: ReadonlyMap<string, string> = new Map([
   ["locked", "another engine is claiming it"],
   ["already_running", "its last run is not over"],
@@ -32,7 +45,10 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ["function_unavailable", "the function cannot be reached"]
 ])
 
-/** `2026-11-24 02:00 UTC`; seconds only when there are any, the date only when it is not that of `today`. */
+/**
+ * Formats an instant: `2026-11-24 02:00 UTC`. Shows seconds only when they are not zero, and the date only when it is not
+ * that of `today`.
+ */
 export const showInstant = (ms: number, today?: number): string => {
   const text = format(ms)
   const time = text.slice(11, 19).replace(/:00$/, "")
@@ -49,74 +65,135 @@ export const shortener = (ids: ReadonlyArray<string>): ((id: string) => string) 
   return isDistinct ? (id) => id.slice(0, 8) : (id) => id
 }
 
-const resultOf = ({ error, http_status, status }: RunReport): Cell => {
-  if (error !== undefined) {
-    const retry = error.retry_at === undefined ? "" : `, again at ${showInstant(error.retry_at)}`
-    return { text: `${error.code}: ${error.message}${retry}` }
-  }
-  if (status === "running")
-    return { text: "works in the background and reports later", paint: "dim" }
-  return { text: http_status === null ? "" : `HTTP ${http_status}`, paint: "dim" }
+/** The zone of the times, and the names of organisations. An organisation without a name is shown by its id. */
+export interface ReportContext {
+  readonly zone: string
+  readonly names: ReadonlyMap<string, string>
 }
 
-const millis = (ms: number | null): string => (ms === null ? "-" : Duration.format(ms))
+/** A line of the table: a run, or a due slot that was not run. */
+interface Line extends Pick<RunReport, "org_id" | "integration_id" | "status"> {
+  readonly run: RunReport | null
+  readonly scheduled_for: number | null
+  readonly why: string
+}
 
-/** The runs and skips of a tick as a table, failures first; a line for each error; the totals. */
+const lineOfRun = (run: RunReport, zone: string): Line => {
+  const { error, http_status, status } = run
+  const again =
+    error?.retry_at === undefined ? "" : `; retries at ${describeInstant(error.retry_at, zone)}`
+  const fine =
+    status === "running"
+      ? "works in the background and reports later"
+      : http_status === null
+        ? ""
+        : `HTTP ${http_status}`
+  return {
+    ...run,
+    run,
+    why:
+      error === undefined
+        ? fine
+        : `${reasonOf({ http_status, error_code: error.code, error_message: error.message })}${again}`
+  }
+}
+
+const lineOfSkip = (skip: SkipReport): Line => ({
+  ...skip,
+  run: null,
+  status: "skipped",
+  why: REASONS.get(skip.reason) ?? skip.reason
+})
+
+const millis = (ms: number | null | undefined): string => (ms == null ? "-" : Duration.format(ms))
+
+const fieldsOf = (
+  lines: ReadonlyArray<Line>,
+  now: number,
+  { names, zone }: ReportContext
+): ReadonlyArray<Field<Line>> => {
+  const clock: ListClock = { zone, now }
+  const orgs = shortener(lines.map(({ org_id }) => org_id))
+  const integrations = shortener(lines.map(({ integration_id }) => integration_id))
+  const types = Map.groupBy(
+    new Map(lines.map((line) => [line.integration_id, line])).values(),
+    ({ org_id, run }) => `${org_id} ${run?.integration_type}`
+  )
+  /** Returns the type, which identifies the integration unless the organisation has two integrations of that type. */
+  const integrationOf = ({ integration_id, org_id, run }: Line): string =>
+    run === null
+      ? integrations(integration_id)
+      : (types.get(`${org_id} ${run.integration_type}`)?.length ?? 0) > 1
+        ? `${run.integration_type} ${integrations(integration_id)}`
+        : run.integration_type
+  return [
+    {
+      title: "STATUS",
+      show: ({ status }) => STATUS[status],
+      plain: ({ status }) => status
+    },
+    {
+      title: "ORG",
+      show: ({ org_id }) => ({ text: nameOf(names.get(org_id) ?? orgs(org_id)) }),
+      plain: ({ org_id }) => names.get(org_id) ?? null
+    },
+    { title: "ORG ID", show: null, plain: ({ org_id }) => org_id },
+    {
+      title: "INTEGRATION",
+      show: (line) => ({ text: integrationOf(line) }),
+      plain: ({ run }) => run?.integration_type ?? null
+    },
+    { title: "INTEGRATION ID", show: null, plain: ({ integration_id }) => integration_id },
+    {
+      title: timeTitle("DUE", clock),
+      name: "due",
+      show: ({ scheduled_for }) => ({ text: shortTime(scheduled_for, clock) }),
+      plain: ({ scheduled_for }) => plainInstant(scheduled_for)
+    },
+    { title: "RUN", show: null, plain: ({ run }) => run?.run_id ?? null },
+    {
+      title: "LATE BY",
+      name: "late_ms",
+      align: "right",
+      show: ({ run }) => ({ text: millis(run?.drift_ms) }),
+      plain: ({ run }) => run?.drift_ms ?? null
+    },
+    {
+      title: "TOOK",
+      name: "took_ms",
+      align: "right",
+      show: ({ run }) => ({ text: millis(run?.duration_ms) }),
+      plain: ({ run }) => run?.duration_ms ?? null
+    },
+    { title: "RESULT", name: "why", show: ({ why }) => ({ text: why }), plain: ({ why }) => why }
+  ]
+}
+
+const linesOf = (summary: Summary, { zone }: ReportContext): ReadonlyArray<Line> => [
+  ...summary.runs.map((run) => lineOfRun(run, zone)),
+  ...summary.skips.map(lineOfSkip)
+]
+
+/** Formats the runs and skips of a tick as tab-separated values. */
+export const reportTsv = (summary: Summary, context: ReportContext): ReadonlyArray<string> => {
+  const lines = linesOf(summary, context)
+  return tsv(fieldsOf(lines, summary.started_at, context), lines)
+}
+
+/** Formats the runs and skips of a tick as a table, failures first, followed by a line for each error and the totals. */
 export const reportLines = (
   summary: Summary,
-  style: Style,
-  width: number | null
+  context: ReportContext,
+  terminal: Pick<Terminal, "style" | "width">
 ): ReadonlyArray<string> => {
-  const orgs = shortener([...summary.runs, ...summary.skips].map(({ org_id }) => org_id))
-  const integrations = shortener(
-    [...summary.runs, ...summary.skips].map(({ integration_id }) => integration_id)
-  )
-  const types = Map.groupBy(
-    new Map(summary.runs.map((run) => [run.integration_id, run])).values(),
-    ({ integration_type, org_id }) => `${org_id} ${integration_type}`
-  )
-  /** The type says it, unless an organisation has two of them. */
-  const nameOf = ({ integration_id, integration_type, org_id }: RunReport): string =>
-    (types.get(`${org_id} ${integration_type}`)?.length ?? 0) > 1
-      ? `${integration_type} ${integrations(integration_id)}`
-      : integration_type
-  const due = (ms: number): Cell => ({
-    text: showInstant(ms, width === null ? undefined : summary.started_at)
-  })
-  const runRow = (run: RunReport): ReadonlyArray<Cell> => [
-    STATUS[run.status],
-    { text: orgs(run.org_id) },
-    { text: nameOf(run) },
-    due(run.scheduled_for),
-    { text: millis(run.drift_ms) },
-    { text: millis(run.duration_ms) },
-    resultOf(run)
-  ]
-  const skipRow = (skip: SkipReport): ReadonlyArray<Cell> => [
-    STATUS.skipped,
-    { text: orgs(skip.org_id) },
-    { text: integrations(skip.integration_id) },
-    skip.scheduled_for === null ? { text: "-" } : due(skip.scheduled_for),
-    { text: "-" },
-    { text: "-" },
-    { text: REASONS.get(skip.reason) ?? skip.reason }
-  ]
-  const rows = [...summary.runs.map(runRow), ...summary.skips.map(skipRow)]
-  const columns = [
-    { title: "STATUS" },
-    { title: "ORG" },
-    { title: "INTEGRATION" },
-    { title: "DUE" },
-    { title: "LATE BY", align: "right" },
-    { title: "TOOK", align: "right" },
-    { title: "RESULT" }
-  ] as const
+  const lines = linesOf(summary, context)
+  const rows = listing(fieldsOf(lines, summary.started_at, context), lines, terminal)
   return [
-    ...(rows.length === 0 ? [] : [...table(columns, rows, style, width), ""]),
+    ...(rows.length === 0 ? [] : [...rows, ""]),
     ...(summary.runs_truncated
       ? ["More runs than are listed here; -o jsonl shows them all.", ""]
       : []),
-    totals(summary, style)
+    totals(summary, terminal.style)
   ]
 }
 
@@ -134,7 +211,9 @@ const totals = (summary: Summary, style: Style): string => {
     ...(summary.failed > 0 ? [style.red(`${summary.failed} failed`)] : []),
     ...(isOpen ? [style.yellow(`${summary.unresolved} unresolved`)] : []),
     ...(summary.skipped > 0 ? [`${summary.skipped} skipped`] : []),
-    ...(summary.missed > 0 ? [`${summary.missed} older slots passed over`] : []),
+    ...(summary.missed > 0
+      ? [`${summary.missed} older ${summary.missed === 1 ? "run" : "runs"} skipped on record`]
+      : []),
     ...(summary.rescued > 0 ? [`${summary.rescued} taken over`] : []),
     ...(summary.cold_starts > 0 ? [`${summary.cold_starts} cold starts`] : []),
     ...(summary.drift.over_threshold > 0
@@ -145,8 +224,12 @@ const totals = (summary: Summary, style: Style): string => {
   return `${symbol} ${summary.due} due: ${counts.join(", ")}, ${took}`
 }
 
-/** What stopped part of a tick, for stderr. */
-export const errorLines = (errors: ReadonlyArray<TickError>): ReadonlyArray<string> =>
-  errors.map(
-    ({ code, hint, message }) => `error: ${safe(message)} [${safe(code)}]\n  fix: ${safe(hint)}`
-  )
+/** Formats the errors that stopped part of a tick, for stderr. */
+export const errorLines = (
+  errors: ReadonlyArray<TickError>,
+  { verbose }: Pick<Terminal, "verbose">
+): ReadonlyArray<string> =>
+  errors.map(({ code, detail, hint, message }) => {
+    const more = verbose && detail !== undefined ? `\n  detail: ${safe(detail)}` : ""
+    return `error: ${safe(message)} [${safe(code)}]${more}\n  fix: ${safe(hint)}`
+  })

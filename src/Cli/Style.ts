@@ -1,4 +1,4 @@
-/** Colours of the terminal; each one leaves the text as it is where colours are off. */
+/** Terminal colours; each function returns the text unchanged where colours are off. */
 export interface Style {
   readonly green: (text: string) => string
   readonly red: (text: string) => string
@@ -14,7 +14,7 @@ const paint =
 
 const plain = (text: string): string => text
 
-/** Without colours: not a terminal, or the user does not want them. */
+/** The style without colours: stdout is not a terminal, or the user disabled colours. */
 export const noStyle: Style = { green: plain, red: plain, yellow: plain, dim: plain, bold: plain }
 
 const colours: Style = {
@@ -25,7 +25,10 @@ const colours: Style = {
   bold: paint(1, 22)
 }
 
-/** Colours only on a terminal that can show them, and not when NO_COLOR has any value (https://no-color.org). */
+/**
+ * Returns the style. Colours need a terminal that can show them, and are off when NO_COLOR has any value
+ * (https://no-color.org).
+ */
 export const styleFor = (
   isTerminal: boolean,
   environment: Readonly<Record<string, string | undefined>>
@@ -34,12 +37,31 @@ export const styleFor = (
   return isTerminal && !unwanted ? colours : noStyle
 }
 
-// Escape sequences first (colours, titles, hyperlinks), then what is left of control characters.
+// Matches escape sequences first (colours, titles, hyperlinks), then the remaining control characters.
 const ESCAPES =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what this takes out
   /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|.)?/g
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what this takes out
-const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g
 
-/** Text of others on one line, without anything that moves the cursor or turns the writing around. */
+/**
+ * Matches characters that move the cursor, change the text direction, or are invisible, except those that scripts and emoji
+ * need.
+ */
+const CONTROLS =
+  /[[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]--[\u200c\u200d\p{Variation_Selector}]]+/gv
+
+/**
+ * Returns external text on one line, without characters that move the cursor, change the text direction, or are invisible.
+ */
 export const safe = (text: string): string => text.replace(ESCAPES, "").replace(CONTROLS, " ")
+
+/** Matches all such characters except the line breaks of JSON itself. */
+const UNSEEN = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gv
+
+/** Makes JSON safe to show on a terminal without changing its value: every such character becomes `\uXXXX`. */
+export const escapeJson = (json: string): string =>
+  json.replace(UNSEEN, (character) =>
+    character
+      .split("")
+      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+      .join("")
+  )

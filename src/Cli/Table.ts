@@ -1,13 +1,13 @@
 import type { Style } from "./Style.ts"
 import { safe } from "./Style.ts"
 
-/** A cell: its text, and how it is painted where there are colours. */
+/** A cell: its text, and its colour where colours are on. */
 export interface Cell {
   readonly text: string
   readonly paint?: keyof Style
 }
 
-/** A column: its title, and on which side its cells stand. */
+/** A column: its title and alignment. */
 export interface Column {
   readonly title: string
   readonly align?: "left" | "right"
@@ -15,14 +15,15 @@ export interface Column {
 
 const GAP = 2
 const INDENT = "    "
-/** Text is not broken into lines shorter than this, however narrow the terminal. */
+/** The minimum width of wrapped text, whatever the width of the terminal. */
 const LEAST = 20
 
 /**
- * Lines of aligned columns under a title line. With a width, a last cell that does not fit stands on lines of its own
- * below, and a last title that does not fit is left out; without one (not a terminal) every row is one line. Wide characters count as two.
+ * Formats aligned columns under a title line. With a width, a last cell that does not fit wraps onto the next lines, and a
+ * last title that does not fit is omitted. Without a width (stdout is not a terminal), every row is one line. Wide characters
+ * count as two.
  */
-export const table = (
+export const renderTable = (
   columns: ReadonlyArray<Column>,
   rows: ReadonlyArray<ReadonlyArray<Cell>>,
   style: Style,
@@ -62,6 +63,6 @@ export const table = (
 const paint = (text: string, cell: Cell | undefined, style: Style): string =>
   cell?.paint === undefined || text === "" ? text : style[cell.paint](text)
 
-/** Breaks text between words into lines of a width; a longer word is broken where it must be. */
+/** Wraps text to a width between words. Breaks a word that is longer than the width. */
 export const wrap = (text: string, width: number): ReadonlyArray<string> =>
   Bun.wrapAnsi(text, width, { hard: true, trim: true }).split("\n")

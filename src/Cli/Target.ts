@@ -1,12 +1,13 @@
 import { Effect, Either } from "effect"
 import {
-  type Misnomer,
   type Named,
   readClock,
   readNamed,
-  resolve,
-  single
-} from "../Operator/Naming.ts"
+  resolveName,
+  single,
+  type UnresolvedName
+} from "../Operator/NameResolver.ts"
+import { showRun } from "../Operator/Runs.ts"
 import type { Scope } from "../Services/Ledger.ts"
 import type { Supabase } from "../Services/Supabase.ts"
 import type { Arguments } from "./Command.ts"
@@ -14,33 +15,48 @@ import { databaseError } from "./Database.ts"
 import { type CommandError, usageError } from "./Failure.ts"
 import { isUuid } from "./Values.ts"
 
-const misnamed = ({ fix, why }: Misnomer): CommandError => usageError(why, fix)
+const misnamed = ({ fix, why }: UnresolvedName): CommandError => usageError(why, fix)
 
 const named = Effect.mapError(readNamed, databaseError)
 
-/** What time it is for the database: "yesterday" is what it is there. */
+/** Reads the database's time, so that "yesterday" refers to the database's clock. */
 export const databaseNow: Effect.Effect<number, CommandError, Supabase> = Effect.mapError(
   readClock,
   databaseError
 )
 
-/** The integrations that `<org> [integration]` names; at least one. */
+/** Returns the integrations that `<org> [integration]` names; at least one. */
 export const targets = (
   org: string,
   integration?: string
 ): Effect.Effect<ReadonlyArray<Named>, CommandError, Supabase> =>
   Effect.flatMap(named, ({ integrations }) =>
-    Either.mapLeft(resolve(integrations, org, integration), misnamed)
+    Either.mapLeft(resolveName(integrations, org, integration), misnamed)
   )
 
-/** The one integration that `<org> [integration]` names. *Fails with* which there are, when there are several. */
+/** Returns the one integration that `<org> [integration]` names. *Fails with* the matches when there are several. */
 export const target = (
   org: string,
   integration?: string
 ): Effect.Effect<Named, CommandError, Supabase> =>
   Effect.flatMap(targets(org, integration), (found) => Either.mapLeft(single(found), misnamed))
 
-/** What `--org` and `--integration` leave: undefined when neither is given. */
+/** Returns the run with this id or id prefix. *Fails with* the matches when there are several. */
+export const runNamed = (given: string) =>
+  Effect.flatMap(Effect.mapError(showRun(given), databaseError), (detail) => {
+    const { candidates, run } = detail
+    if (run !== null) return Effect.succeed({ ...detail, run })
+    return Effect.fail(
+      candidates.length > 1
+        ? usageError(
+            `"${given}" could be ${candidates.length} runs`,
+            `Write more of it: ${candidates.join(", ")}`
+          )
+        : usageError(`there is no run "${given}"`, "See what there is: sync-scheduler runs list")
+    )
+  })
+
+/** Returns the scope of `--org` and `--integration`; undefined when neither is given. */
 export const scopeOf = (
   given: Pick<Arguments, "value" | "values">
 ): Effect.Effect<ReadonlyArray<string> | undefined, CommandError, Supabase> =>
@@ -49,29 +65,32 @@ export const scopeOf = (
     const integrations = given.values("integration")
     if (org === undefined && integrations.length === 0) return undefined
     const { integrations: names } = yield* named
-    const inOrg = org === undefined ? names : yield* Either.mapLeft(resolve(names, org), misnamed)
+    const inOrg =
+      org === undefined ? names : yield* Either.mapLeft(resolveName(names, org), misnamed)
     if (integrations.length === 0) return inOrg.map(({ integration_id }) => integration_id)
     const found = yield* Effect.forEach(integrations, (text) => {
-      const either = org === undefined ? byIntegration(names, text) : resolve(inOrg, org, text)
+      const either = org === undefined ? byIntegration(names, text) : resolveName(inOrg, org, text)
       return Either.mapLeft(either, misnamed)
     })
     return [...new Set(found.flat().map(({ integration_id }) => integration_id))]
   })
 
-/** Without an organisation: by type, all of that type; else as an id. */
+/**
+ * Resolves `--integration` without an organisation: a type selects all integrations of that type; any other text is an id.
+ */
 const byIntegration = (
   names: ReadonlyArray<Named>,
   text: string
-): Either.Either<ReadonlyArray<Named>, Misnomer> => {
+): Either.Either<ReadonlyArray<Named>, UnresolvedName> => {
   const typed = names.filter(
     ({ integration_type }) => integration_type.toLowerCase() === text.toLowerCase()
   )
-  return typed.length > 0 ? Either.right(typed) : resolve(names, text)
+  return typed.length > 0 ? Either.right(typed) : resolveName(names, text)
 }
 
 /**
- * `--org` and `--integration` of an audit. Whole ids are taken as they are: what was deleted has no name any more, but it
- * has slots.
+ * Returns the scope of an audit for `--org` and `--integration`. Complete ids are not looked up: a deleted integration has no
+ * name, but it has slots.
  */
 export const auditScope = (
   given: Pick<Arguments, "value" | "values">

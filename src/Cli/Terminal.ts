@@ -1,35 +1,53 @@
 import { createInterface } from "node:readline"
 import { Effect } from "effect"
-import { type Style, styleFor } from "./Style.ts"
+import { escapeJson, type Style, styleFor } from "./Style.ts"
 
-/** Where a command writes: data on stdout, everything else on stderr. */
+/** The output of a command: data on stdout, everything else on stderr. */
 export interface Terminal {
-  /** What `-o` says. */
-  readonly format: "text" | "json" | "jsonl"
-  /** Colours for stdout. */
+  /** The format of `-o`. */
+  readonly format: "text" | "tsv" | "json" | "jsonl"
+  /** The colours for stdout. */
   readonly style: Style
-  /** Columns of the terminal that stdout is, null when it is none: then nothing is cut. */
+  /** Whether errors also show their detail (`--verbose`). */
+  readonly verbose: boolean
+  /** The width of the terminal on stdout, in columns; null when stdout is not a terminal, so that nothing is cut. */
   readonly width: number | null
   /**
-   * Writes a line of data and waits until it is taken over. When nobody reads any more (`| head`), it is dropped: what
-   * the command does goes on.
+   * Writes a line of data and waits until stdout accepts it. When the reader has closed the pipe (`| head`), the line is
+   * dropped and the command continues.
    */
   readonly print: (line: string) => Effect.Effect<void>
-  /** Prints a value as JSON: in many lines for people on a terminal, else in one. */
+  /** Prints a value as JSON: indented for people on a terminal, else on one line. */
   readonly printJson: (value: unknown) => Effect.Effect<void>
-  /** Writes a line on stderr, at once. */
+  /** Writes a line on stderr immediately. */
   readonly note: (line: string) => void
-  /** Shows how far things are, on a terminal only; the line is replaced by the next one, and gone with null. */
+  /** Shows progress, on a terminal only. The next line replaces the previous one, and null removes it. */
   readonly progress: (line: string | null) => void
-  /** Asks a person and waits for a line; null when there is nobody to ask (stdin or stdout is no terminal). */
-  readonly ask: ((question: string) => Effect.Effect<string>) | null
-  /** Whether nobody reads stdout any more: what only shows things can end then. */
+  /**
+   * Asks a person and waits for a line; the line is null when the input ends (Ctrl-D). The function itself is null when stdin
+   * or stdout is not a terminal.
+   */
+  readonly ask: ((question: string) => Effect.Effect<string | null>) | null
+  /** Whether a prompt is open. */
+  readonly isAsking: () => boolean
+  /** Whether the reader has closed stdout; a read-only command can then end. */
   readonly isGone: () => boolean
-  /** Whether data could not be written, as on a full disk; that is an error, unlike a reader that has gone. */
+  /** Whether data could not be written, for example on a full disk. This is an error, unlike a closed pipe. */
   readonly isLost: () => boolean
 }
 
-/** What a Terminal writes to: the two streams of a process. */
+/** Whether the format is JSON, as one value or as lines. */
+export const isJson = ({ format }: Pick<Terminal, "format">): boolean =>
+  format === "json" || format === "jsonl"
+
+/** The format of `-o`, and the processing of each line of text before people see it. */
+export interface Looks {
+  readonly format: Terminal["format"]
+  readonly verbose?: boolean
+  readonly finish?: (line: string) => string
+}
+
+/** The process's streams, to which a Terminal writes. */
 export interface Streams {
   readonly stdin: NodeJS.ReadStream
   readonly stdout: NodeJS.WriteStream
@@ -39,16 +57,17 @@ export interface Streams {
 
 const CLEAR = "\r\u001b[K"
 
-/** A terminal over the process's streams. A reader that goes away is no error; a full disk is. */
+/** Creates a terminal over the process's streams. A closed pipe is not an error; a full disk is. */
 export const makeTerminal = (
   { environment, stderr, stdin, stdout }: Streams,
-  format: Terminal["format"]
+  { finish = (line) => line, format, verbose = false }: Looks
 ): Terminal => {
   let shown = false
   let isGone = false
   let isLost = false
+  let isAsking = false
   const giveUp = (error: Error) => {
-    if (!isGone && !isPipeError(error)) {
+    if (!isGone && !isReaderGone(error, stdout.isTTY === true)) {
       isLost = true
       stderr.write(`error: the output cannot be written: ${error.message}\n`)
     }
@@ -60,7 +79,7 @@ export const makeTerminal = (
     if (shown) stderr.write(CLEAR)
     shown = false
   }
-  const print = (line: string) =>
+  const write = (line: string) =>
     Effect.async<void>((resume) => {
       if (isGone) return resume(Effect.void)
       if (stdout.isTTY) clear()
@@ -72,14 +91,17 @@ export const makeTerminal = (
   const canReplaceLines = stderr.isTTY === true && environment.TERM !== "dumb"
   return {
     format,
+    verbose,
     style: styleFor(stdout.isTTY === true, environment),
     width: stdout.isTTY === true ? stdout.columns || 80 : null,
-    print,
+    print: (line) => write(format === "text" ? finish(line) : line),
     printJson: (value) =>
-      print(JSON.stringify(value, null, stdout.isTTY === true && format === "json" ? 2 : 0)),
+      write(
+        escapeJson(JSON.stringify(value, null, stdout.isTTY === true && format === "json" ? 2 : 0))
+      ),
     note: (line) => {
       clear()
-      stderr.write(`${line}\n`)
+      stderr.write(`${finish(line)}\n`)
     },
     progress: (line) => {
       if (!canReplaceLines) return
@@ -90,25 +112,34 @@ export const makeTerminal = (
     },
     ask:
       stdin.isTTY === true && stdout.isTTY === true && format === "text"
-        ? (question) => {
-            clear()
-            return askOn(stdin, stderr, question)
-          }
+        ? (question) =>
+            Effect.suspend(() => {
+              clear()
+              isAsking = true
+              return askOn(stdin, stderr, question)
+            }).pipe(
+              Effect.ensuring(
+                Effect.sync(() => {
+                  isAsking = false
+                })
+              )
+            )
         : null,
+    isAsking: () => isAsking,
     isGone: () => isGone,
     isLost: () => isLost
   }
 }
 
-/** One line of a person's, without its end; nothing when the input ends. Interrupting it gives the terminal back. */
+/** Reads one line from a person, without its line ending; null when the input ends. Restores the terminal on interruption. */
 const askOn = (
   input: NodeJS.ReadStream,
   output: NodeJS.WriteStream,
   question: string
-): Effect.Effect<string> =>
+): Effect.Effect<string | null> =>
   Effect.async((resume) => {
     const lines = createInterface({ input, output, terminal: false })
-    let answer = ""
+    let answer: string | null = null
     lines.once("line", (line) => {
       answer = line.trim()
       lines.close()
@@ -118,4 +149,6 @@ const askOn = (
     return Effect.sync(() => lines.close())
   })
 
-const isPipeError = (error: Error): boolean => "code" in error && error.code === "EPIPE"
+/** Whether an error means a closed pipe or a disconnected terminal. EIO of a file means a broken disk. */
+const isReaderGone = (error: Error, isTerminal: boolean): boolean =>
+  "code" in error && (error.code === "EPIPE" || (isTerminal && error.code === "EIO"))

@@ -7,7 +7,7 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 /** Whether a text is a UUID, in either case. */
 export const isUuid = (text: string): boolean => UUID.test(text)
 
-/** A flag's whole number inside these bounds; undefined when the flag is not given. */
+/** Parses a flag's value as a whole number from `min` to `max`. Returns undefined if the flag is not given. */
 export const integerFlag = (
   given: Arguments,
   flag: string,
@@ -27,7 +27,7 @@ export const integerFlag = (
       )
 }
 
-/** A flag's UUIDs, in lower case. */
+/** Returns a flag's UUIDs in lower case. */
 export const uuidFlags = (
   given: Arguments,
   flag: string
@@ -43,9 +43,9 @@ export const uuidFlags = (
         )
   )
 
-/** A flag's instant in epoch milliseconds: ISO 8601 with its zone, because a time without one could be any of 38. */
+/** Parses a flag's instant to epoch milliseconds: ISO 8601 with a zone, because a time without a zone is ambiguous. */
 export const instantFlag = (
-  given: Arguments,
+  given: Pick<Arguments, "value">,
   flag: string
 ): Effect.Effect<number | undefined, CommandError> => {
   const text = given.value(flag)

@@ -1,12 +1,13 @@
 import { Either, type Redacted, Schema } from "effect"
 import { type Settings, table } from "../Config.ts"
-import { nearest } from "../Domain/Suggestion.ts"
+import { closestMatch } from "../Domain/DidYouMean.ts"
 import { parseUrl } from "../Domain/Url.ts"
+import { IGNORED, ignoredWarnings } from "./Ambient.ts"
 import type { Setting } from "./Setting.ts"
-import { type Found, type Problem, resolve, type Sources } from "./Source.ts"
+import { type Found, type Problem, resolveSetting, type Sources } from "./Source.ts"
 import { telemetryTable } from "./Telemetry.ts"
 
-/** Settings that are missing or malformed: all of them, so that they are put right in one go. */
+/** The error that lists every missing or malformed setting, so that the user can fix all of them in one pass. */
 export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError", {
   problems: Schema.Array(
     Schema.Struct({
@@ -18,41 +19,42 @@ export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError"
   )
 }) {
   override get message(): string {
-    return this.problems.map(({ what, why }) => `${what}: ${why}`).join("; ")
+    return this.problems.map(({ fix, what, why }) => `${what}: ${why}. ${fix}`).join(" ")
   }
 }
 
-/** All settings as they were found. A malformed one has its default here and a Problem beside it. */
+/** The result of reading all settings. A malformed setting has its default in `settings` and a Problem in `problems`. */
 export interface Inspection {
   readonly settings: Settings
   /** Text and origin of each setting, by key. */
   readonly found: ReadonlyMap<string, Found>
   readonly problems: ReadonlyArray<Problem>
-  /** What is odd but stops nothing: misspelt variables, a key sent without encryption. */
+  /** Non-fatal problems: misspelt variables, a key sent without encryption. */
   readonly warnings: ReadonlyArray<string>
 }
 
-/** What is wrong with these stops nothing but telemetry. */
+/** The settings whose errors disable only telemetry. */
 const telemetryKeys = new Set<string>(Object.values(telemetryTable).map(({ key }) => key))
 
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/
 
-/** A shorter margin may end while the start of the run is still allowed to be sent (20 s after it was asked for). */
+/** The shortest safe lease margin, in milliseconds: a run may still be sent up to 20 s after its start was requested. */
 const SAFE_LEASE_MARGIN_MS = 30_000
 
 const warningsFor = (sources: Sources, settings: Settings): ReadonlyArray<string> => {
   const keys = Object.values(table).map((setting) => setting.key)
-  const known = new Set(keys.flatMap((key) => [key, `${key}_FILE`]))
+  const known = new Set([IGNORED, ...keys.flatMap((key) => [key, `${key}_FILE`])])
   const unknown = Object.keys(sources.environment)
     .filter((name) => name.startsWith("SYNC_SCHEDULER_") && !known.has(name))
     .map((name) => {
-      const meant = nearest(name, keys)
+      const meant = closestMatch(name, keys)
       const hint = meant === undefined ? "it has no effect" : `did you mean ${meant}?`
       return `${name} is not a setting: ${hint}`
     })
   const url = settings.supabaseUrl === null ? null : parseUrl(settings.supabaseUrl)
   const isOpen = url !== null && url.protocol === "http:" && !LOOPBACK.test(url.hostname)
   return [
+    ...ignoredWarnings(sources.environment),
     ...unknown,
     ...(isOpen ? ["SUPABASE_URL is http: the key is sent unencrypted"] : []),
     ...(settings.leaseMargin < SAFE_LEASE_MARGIN_MS
@@ -61,12 +63,12 @@ const warningsFor = (sources: Sources, settings: Settings): ReadonlyArray<string
   ]
 }
 
-/** Reads every setting, whether or not it is needed. Never fails: what is wrong is in `problems`. */
+/** Reads every setting, whether or not a command needs it. Never fails: errors are in `problems`. */
 export const inspect = (sources: Sources): Inspection => {
   const found = new Map<string, Found>()
   const problems: Array<Problem> = []
   const take = <A>(setting: Setting<A>): A =>
-    Either.match(resolve(setting, sources), {
+    Either.match(resolveSetting(setting, sources), {
       onLeft: (problem) => {
         problems.push(problem)
         return setting.fallback
@@ -83,6 +85,7 @@ export const inspect = (sources: Sources): Inspection => {
       found.get(table.secretKey.key)?.text == null ? take(table.serviceRoleKey) : null,
     databaseUrl: take(table.databaseUrl),
     functionName: take(table.functionName),
+    functions: take(table.functions),
     functionUrl: take(table.functionUrl),
     concurrency: take(table.concurrency),
     invokeTimeout: take(table.invokeTimeout),
@@ -138,7 +141,7 @@ export const inspect = (sources: Sources): Inspection => {
   }
 }
 
-/** How the database is reached: through the project's API, or directly. */
+/** The connection to the database: through the project's Data API, or direct. */
 export type Database =
   | {
       readonly _tag: "Api"
@@ -147,17 +150,19 @@ export type Database =
     }
   | { readonly _tag: "Direct"; readonly url: Redacted.Redacted<string> }
 
-/** Where functions are invoked, and what they know the engine by. */
-export interface Functions {
+/** The functions' address, and the engine's credentials. */
+export interface FunctionSettings {
   readonly url: string
   readonly key: Redacted.Redacted<string>
+  /** Further functions that runs may invoke: Domain/FunctionAccess. */
+  readonly allowed?: ReadonlyArray<string>
 }
 
-/** All that a tick needs, with nothing missing. */
+/** The complete configuration of a tick. */
 export interface Project {
   readonly settings: Settings
   readonly database: Database
-  readonly functions: Functions
+  readonly functions: FunctionSettings
   readonly warnings: ReadonlyArray<string>
 }
 
@@ -184,7 +189,7 @@ const noKey = missing(
   "Set SUPABASE_SECRET_KEY=sb_secret_... (Dashboard: Project Settings, API Keys), or give it as a file."
 )
 
-/** What is missing for a tick. A setting that is malformed is not also missing. */
+/** Returns the settings that a tick lacks. A malformed setting does not also count as missing. */
 export const missingFor = ({ settings, problems }: Inspection): ReadonlyArray<Problem> => {
   const malformed = new Set(problems.map(({ key }) => key))
   const isDirect = settings.databaseUrl !== null || malformed.has(table.databaseUrl.key)
@@ -198,17 +203,20 @@ export const missingFor = ({ settings, problems }: Inspection): ReadonlyArray<Pr
   return needed.filter(({ key }) => !malformed.has(key))
 }
 
-/** The database that the settings name, null when they name none; direct when there is a connection string. */
-export const databaseOf = ({ settings }: Inspection): Database | null => {
-  const { databaseUrl, supabaseUrl: url } = settings
-  const key = settings.secretKey ?? settings.serviceRoleKey
-  if (databaseUrl !== null) return { _tag: "Direct", url: databaseUrl }
+/** Returns the configured database, or null if there is none. A connection string takes precedence over the Data API. */
+export const databaseOf = (inspection: Inspection): Database | null => {
+  const { databaseUrl } = inspection.settings
+  return databaseUrl === null ? apiSettings(inspection) : { _tag: "Direct", url: databaseUrl }
+}
+
+/** Returns the connection through the project's Data API, or null if it is not configured. */
+export const apiSettings = ({ settings }: Inspection): Database | null => {
+  const { secretKey, serviceRoleKey, supabaseUrl: url } = settings
+  const key = secretKey ?? serviceRoleKey
   return url === null || key === null ? null : { _tag: "Api", url, key }
 }
 
-/**
- * Reads the settings that a command needs which only looks into the database. *Fails with* ConfigError, as loadProject.
- */
+/** Reads the settings of a command that only reads the database. *Fails with* ConfigError, like loadProject. */
 export const loadDatabase = (
   sources: Sources
 ): Either.Either<Pick<Project, "settings" | "database" | "warnings">, ConfigError> => {
@@ -222,25 +230,25 @@ export const loadDatabase = (
 }
 
 /**
- * Reads the settings that a tick needs. *Fails with* ConfigError, which names every problem at once: what is missing
- * and what is malformed.
+ * Reads the settings that a tick needs. *Fails with* ConfigError, which names all missing and malformed settings
+ * together.
  */
 export const loadProject = (sources: Sources): Either.Either<Project, ConfigError> => {
   const inspection = inspect(sources)
   const { settings, warnings } = inspection
   const problems = [...missingFor(inspection), ...inspection.problems]
   const database = databaseOf(inspection)
-  const functions = functionsOf(settings)
+  const functions = functionSettings(settings)
   return problems.length > 0 || database === null || functions === null
     ? Either.left(new ConfigError({ problems }))
     : Either.right({ settings, database, functions, warnings })
 }
 
-/** Where the settings say that functions are, null when they do not. */
-export const functionsOf = (settings: Settings): Functions | null => {
+/** Returns the functions' address and credentials, or null if either is not configured. */
+export const functionSettings = (settings: Settings): FunctionSettings | null => {
   const key = settings.secretKey ?? settings.serviceRoleKey
   const { functionName, functionUrl, supabaseUrl } = settings
   const url =
     functionUrl ?? (supabaseUrl === null ? null : `${supabaseUrl}/functions/v1/${functionName}`)
-  return url === null || key === null ? null : { url, key }
+  return url === null || key === null ? null : { url, key, allowed: settings.functions ?? [] }
 }

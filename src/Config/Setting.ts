@@ -1,13 +1,13 @@
 import { Either, Redacted } from "effect"
-import { type Fault, format, parse as parseDuration } from "../Domain/Duration.ts"
-import { parsePostgresUrl } from "../Domain/PostgresUrl.ts"
+import { parsePostgresUrl } from "../Database/ConnectionUrl.ts"
+import { type DurationProblem, format, parse as parseDuration } from "../Domain/Duration.ts"
 import { keyKind } from "../Domain/SupabaseKey.ts"
 import { parseUrl } from "../Domain/Url.ts"
 
 /**
- * One setting: its environment variable, what it is for, and how its text is read. `initial` is the default as one
- * would write it, null when there is none; `fallback` is the same as a value. The value of a secret is Redacted, and
- * no message ever repeats it.
+ * One setting: its environment variable, its purpose, and the parser of its text. `initial` is the default as a user would write
+ * it, null when there is none; `fallback` is that default after parsing. The value of a secret is Redacted, and no message ever
+ * repeats it.
  */
 export interface Setting<A> {
   readonly key: string
@@ -16,15 +16,16 @@ export interface Setting<A> {
   readonly secret: boolean
   readonly initial: string | null
   readonly fallback: A
-  readonly parse: (text: string) => Either.Either<A, Fault>
+  readonly parse: (text: string) => Either.Either<A, DurationProblem>
 }
 
-/** How the text of a kind of setting is read. */
-export type Parser<A> = (text: string) => Either.Either<A, Fault>
+/** Parses the text of a setting. */
+export type Parser<A> = (text: string) => Either.Either<A, DurationProblem>
 
-const refuse = (why: string, fix: string): Either.Either<never, Fault> => Either.left({ why, fix })
+const refuse = (why: string, fix: string): Either.Either<never, DurationProblem> =>
+  Either.left({ why, fix })
 
-/** A setting that may be left out; then it is null. */
+/** Makes an optional setting, which is null when it is not set. */
 export const optional = <A>(
   key: string,
   description: string,
@@ -40,12 +41,12 @@ export const optional = <A>(
   parse
 })
 
-/** A setting that may be left out and is never shown. */
+/** Makes an optional setting whose value is never shown. */
 export const secret = (
   key: string,
   description: string,
   example: string,
-  check: (text: string) => Either.Either<string, Fault>
+  check: (text: string) => Either.Either<string, DurationProblem>
 ): Setting<Redacted.Redacted<string> | null> => ({
   key,
   description,
@@ -56,7 +57,7 @@ export const secret = (
   parse: (text) => Either.map(check(text), Redacted.make)
 })
 
-/** A setting with a default, written as a user would write it. Throws at start-up when the default does not parse. */
+/** Makes a setting with a default, given as text. Throws at start-up if the default does not parse. */
 export const withDefault = <A>(
   key: string,
   initial: string,
@@ -72,7 +73,7 @@ export const withDefault = <A>(
   parse
 })
 
-/** A whole number inside these bounds, both inclusive. */
+/** Parses a whole number from `min` to `max`, both inclusive. */
 export const integer =
   (min: number, max: number): Parser<number> =>
   (text) => {
@@ -85,7 +86,7 @@ export const integer =
         )
   }
 
-/** A span of time in milliseconds inside these bounds, both inclusive. */
+/** Parses a duration from `min` to `max`, both inclusive, as milliseconds. */
 export const duration =
   (min: string, max: string): Parser<number> =>
   (text) => {
@@ -98,7 +99,7 @@ export const duration =
     )
   }
 
-/** One of these words, in any case. */
+/** Parses one of these words, ignoring case. */
 export const oneOf =
   <const W extends string>(words: ReadonlyArray<W>): Parser<W> =>
   (text) => {
@@ -108,13 +109,12 @@ export const oneOf =
       : Either.right(word)
   }
 
-/** Text of this form. */
 export const pattern =
   (form: RegExp, why: string, fix: string): Parser<string> =>
   (text) =>
     form.test(text) ? Either.right(text) : refuse(why, fix)
 
-/** Host names or addresses separated by commas, without scheme and port, in lower case. */
+/** Parses host names or addresses separated by commas, without scheme or port, and converts them to lower case. */
 export const hostNames: Parser<ReadonlyArray<string>> = (text) => {
   const names = text.split(",").map((name) => name.trim().toLowerCase())
   return names.every((name) => /^(?:[a-z0-9_.-]+|\[[0-9a-f:]+\])$/.test(name))
@@ -125,21 +125,21 @@ export const hostNames: Parser<ReadonlyArray<string>> = (text) => {
       )
 }
 
-/** Any http or https URL without credentials in it; a trailing slash is dropped. */
+/** Parses an http or https URL without credentials, and drops a trailing slash. */
 export const httpUrl: Parser<string> = (text) => {
   const url = parseUrl(text)
   if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
     return refuse("it is not an http or https URL", "Write the whole URL, with https:// before it.")
   }
   if (url.username !== "" || url.password !== "") {
-    return refuse("it has a user name or password in it", "Leave out what stands before the @.")
+    return refuse("it has a user name or password in it", "Leave out everything before the @.")
   }
   return Either.right(text.replace(/\/+$/, ""))
 }
 
 const DASHBOARD = /supabase\.(?:com|green)\/dashboard\/project\/([a-z0-9]+)/
 
-/** The address of a Supabase project: scheme, host and perhaps a port, nothing after them. */
+/** Parses the address of a Supabase project: scheme, host and optional port, without path or query. */
 export const projectUrl: Parser<string> = (text) => {
   const form = "https://<project-ref>.supabase.co"
   if (/^postgres(ql)?:/.test(text)) {
@@ -163,8 +163,8 @@ export const projectUrl: Parser<string> = (text) => {
   })
 }
 
-/** A connection string of PostgreSQL. No message repeats it: there is a password in it. */
-export const databaseUrl = (text: string): Either.Either<string, Fault> => {
+/** Parses a PostgreSQL connection string. No message repeats it, because it contains a password. */
+export const databaseUrl = (text: string): Either.Either<string, DurationProblem> => {
   const form = "postgresql://<user>:<password>@<host>:5432/postgres"
   if (/\[YOUR-PASSWORD\]/i.test(text)) {
     return refuse(
@@ -184,8 +184,8 @@ export const databaseUrl = (text: string): Either.Either<string, Fault> => {
   })
 }
 
-/** A key that may do what the engine does. One that its own form says may not is refused before it is sent anywhere. */
-export const serviceKey = (text: string): Either.Either<string, Fault> => {
+/** Parses a key with the engine's privileges. Rejects a key whose format shows that it lacks them, before it is sent anywhere. */
+export const serviceKey = (text: string): Either.Either<string, DurationProblem> => {
   const fix =
     "Use a secret key (sb_secret_..., Dashboard: Project Settings, API Keys), or the legacy service_role key."
   if (!/^[\u0021-\u007e]+$/.test(text)) {
@@ -200,8 +200,8 @@ export const serviceKey = (text: string): Either.Either<string, Fault> => {
     : Either.right(text)
 }
 
-/** A key that webhooks are signed with: base64 after `whsec_`, or any text that is long enough. */
-export const signingSecret = (text: string): Either.Either<string, Fault> => {
+/** Parses a key that signs webhooks: base64 after `whsec_`, or any text that is long enough. */
+export const signingSecret = (text: string): Either.Either<string, DurationProblem> => {
   const fix = 'Make one with: echo "whsec_$(openssl rand -base64 32)"'
   const base64 = /^whsec_(.*)$/.exec(text)?.[1]
   if (base64 === undefined) {

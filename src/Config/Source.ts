@@ -1,19 +1,19 @@
 import { Either } from "effect"
 import type { Setting } from "./Setting.ts"
 
-/** Where settings come from; the caller reads the process, so that this stays pure. */
+/** The sources of settings. The caller supplies them from the process, so that this file stays pure. */
 export interface Sources {
-  /** What was given on the command line, by the key of the setting. Wins over everything. */
+  /** Command-line options by setting key. They take precedence over every other source. */
   readonly flags: Readonly<Record<string, string | undefined>>
   readonly environment: Readonly<Record<string, string | undefined>>
-  /** A file's text; null when there is no such file; Left says why it cannot be read. */
+  /** Returns a file's text, null if the file does not exist, or Left with the reason why it cannot be read. */
   readonly readFile: (path: string) => Either.Either<string | null, string>
 }
 
-/** Where a value came from: `flag`, `credential <name>`, `file <path>`, `environment` or `default`. */
+/** The source of a value: `flag`, `credential <name>`, `file <path>`, `environment` or `default`. */
 export type Origin = string
 
-/** A setting that is missing or malformed: what, why it matters or is refused, how to fix it. */
+/** A missing or malformed setting: what is wrong, why it matters or is rejected, and how to fix it. */
 export interface Problem {
   readonly key: string
   readonly what: string
@@ -27,7 +27,7 @@ export interface Found {
   readonly origin: Origin
 }
 
-/** The file name under `$CREDENTIALS_DIRECTORY`: `SUPABASE_SECRET_KEY` is `supabase-secret-key`. */
+/** Returns a setting's file name under `$CREDENTIALS_DIRECTORY`: `supabase-secret-key` for `SUPABASE_SECRET_KEY`. */
 export const credentialName = (key: string): string => key.toLowerCase().replaceAll("_", "-")
 
 const NOT_SET: Found = { text: null, origin: "default" }
@@ -38,8 +38,8 @@ const present = (text: string | null | undefined): string | null => {
 }
 
 /**
- * Looks a setting up: flag, then credential file (`$CREDENTIALS_DIRECTORY/<name>`, then the file that `<KEY>_FILE`
- * names), then environment. *Fails with* a Problem when a file that was named cannot be read.
+ * Finds the text of a setting: flag, then credential file (`$CREDENTIALS_DIRECTORY/<name>`, then the file that `<KEY>_FILE` names),
+ * then environment. *Fails with* a Problem when a named file cannot be read.
  */
 export const find = (key: string, sources: Sources): Either.Either<Found, Problem> => {
   const flag = present(sources.flags[key])
@@ -75,8 +75,8 @@ const read = (key: string, path: string, sources: Sources): Either.Either<string
     fix: "Make the file readable for the user that the scheduler runs as."
   }))
 
-/** Reads one setting. Its default when it is not set; a Problem when what is set cannot be used. */
-export const resolve = <A>(
+/** Reads one setting. Returns its default when it is not set, a Problem when its text cannot be used. */
+export const resolveSetting = <A>(
   setting: Setting<A>,
   sources: Sources
 ): Either.Either<{ readonly value: A; readonly found: Found }, Problem> =>
@@ -105,6 +105,6 @@ export const resolve = <A>(
     })
   })
 
-/** A value as it may be shown: a connection string or a key may have been put where something else belongs. */
+/** Masks secrets in a value before it is shown, because a connection string or a key may be in the wrong setting. */
 const withoutSecrets = (text: string): string =>
   text.replace(/\/\/.*@/, "//...@").replace(/(sb_secret_|eyJ)[\w.-]+/g, "$1...")

@@ -1,7 +1,7 @@
 import { Either } from "effect"
 import { httpUrl, oneOf, optional, type Parser, pattern, secret, withDefault } from "./Setting.ts"
 
-/** `key=value,key=value`, values percent-encoded. *Source*: W3C Baggage, without properties. */
+/** Parses `key=value,key=value` with percent-encoded values. *Source*: W3C Baggage, without properties. */
 export const parsePairs = (text: string): ReadonlyArray<readonly [string, string]> | null => {
   const pairs = text
     .split(",")
@@ -23,8 +23,8 @@ const pairs: Parser<string> = (text) =>
     : Either.right(text)
 
 /**
- * The settings that OpenTelemetry has everywhere, as far as they apply. What is wrong with one of them is a warning and
- * turns telemetry off: it stops no tick. *Source*: OpenTelemetry specification, "Environment Variable Specification".
+ * The OpenTelemetry standard settings that apply here. An error in one of them causes a warning and disables telemetry, but does
+ * not stop a tick. *Source*: OpenTelemetry specification, "Environment Variable Specification".
  */
 export const telemetryTable = {
   otelEndpoint: optional(
@@ -60,7 +60,7 @@ export const telemetryTable = {
   otelDisabled: withDefault(
     "OTEL_SDK_DISABLED",
     "false",
-    "true: nothing is sent, whatever else is set.",
+    "true: nothing is sent, regardless of the other settings.",
     oneOf(["false", "true"])
   )
 } as const

@@ -2,14 +2,14 @@ import { Schema } from "effect"
 import { Instant } from "./Instant.ts"
 
 /**
- * One transition of an incident that is to be told: it opened, or it is over. `announced`: its opening was sent.
- * `kind` is open text, so that a newer database's incidents are told too. *Source*: `sync_scheduler.alert_json`.
+ * One transition of an incident to notify about: the incident opened or closed. `announced`: its opening was sent. `kind` accepts
+ * any text, so that incidents of a newer database are sent too. *Source*: `sync_scheduler.alert_json`.
  */
 export const Alert = Schema.Struct({
   incident_id: Schema.Int,
   transition: Schema.Literal("opened", "resolved"),
   kind: Schema.String,
-  /** What it is about: an integration's id, a run's, a function's name, an engine's id. */
+  /** The subject: an integration's id, a run's id, a function's name, or an engine's id. */
   subject: Schema.String,
   opened_at: Instant,
   resolved_at: Schema.NullOr(Instant),
@@ -30,7 +30,7 @@ export const Alert = Schema.Struct({
       id: Schema.String,
       scheduled_for: Schema.NullOr(Instant),
       started_at: Schema.NullOr(Instant),
-      /** When an engine first ticked after the slot; null when none did, or it is not known any more. */
+      /** When an engine first ticked after the slot; null when no engine did, or when that time is no longer known. */
       first_tick_at: Schema.NullOr(Instant),
       status: Schema.String,
       drift_ms: Schema.NullOr(Schema.Number),
@@ -41,7 +41,7 @@ export const Alert = Schema.Struct({
 })
 export type Alert = typeof Alert.Type
 
-/** What was claimed for sending. `alerts` holds at most 50 of `total`, openings first; `incident_ids` holds all. */
+/** The alerts claimed for sending. `alerts` holds at most 50 of `total`, openings first; `incident_ids` holds all. */
 export const AlertBatch = Schema.Struct({
   now: Instant,
   total: Schema.Int,
@@ -53,7 +53,7 @@ export const AlertBatch = Schema.Struct({
 })
 export type AlertBatch = typeof AlertBatch.Type
 
-/** One message: a single alert, or a summary of many. `incidentIds` are the incidents that it tells of. */
+/** One message: a single alert, or a summary of many. `incidentIds` are the incidents that it covers. */
 export type AlertMessage =
   | { readonly _tag: "One"; readonly alert: Alert; readonly incidentIds: ReadonlyArray<number> }
   | {
@@ -62,17 +62,17 @@ export type AlertMessage =
       readonly incidentIds: ReadonlyArray<number>
     }
 
-/** So many alerts are each a message of their own; more become one summary. */
+/** Up to this many alerts are sent as single messages; more become one summary. */
 export const MAX_SINGLE = 5
 
-/** What became of a message: `error` null, it was taken. */
+/** The result of sending a message. `error` null: the receiver accepted it. */
 export interface Delivery {
   readonly incidentIds: ReadonlyArray<number>
   readonly error: string | null
   readonly retryAfterMs: number | null
 }
 
-/** The messages that tell of a batch, every incident in exactly one. */
+/** Splits a batch into messages; every incident is in exactly one message. */
 export const messagesOf = (batch: AlertBatch): ReadonlyArray<AlertMessage> =>
   batch.total > MAX_SINGLE
     ? [{ _tag: "Many", batch, incidentIds: batch.incident_ids }]

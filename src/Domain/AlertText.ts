@@ -3,20 +3,22 @@ import * as Duration from "./Duration.ts"
 import { format } from "./Instant.ts"
 import { tidyMessage } from "./Message.ts"
 
-/** An alert in words. Facts that are not known are left out. */
+/** The text of an alert. Unknown facts are omitted. */
 export interface AlertText {
-  /** One line: what happened, and to which integration. */
+  /** One line: what happened, to which integration. */
   readonly title: string
   readonly facts: ReadonlyArray<readonly [name: string, value: string]>
   readonly why: string
-  /** What to do now, most often a command. */
+  /** The next step, most often a command. */
   readonly next: string
 }
 
-/** The most lines that a summary of many incidents lists. */
+/** The most lines in a summary of incidents. */
 const MAX_LINES = 10
 
-/** Tells one alert: what, which integration, due when, late by how much, why, and what to do next. */
+/**
+ * Writes the text of one alert: what happened, to which integration, when it was due, how late it was, why, and what to do next.
+ */
 export const textOf = (alert: Alert): AlertText => {
   const { integration, run, transition } = alert
   const words = (kinds[alert.kind] ?? unheardOf)(alert)
@@ -39,14 +41,14 @@ export const textOf = (alert: Alert): AlertText => {
     ],
     why: tidyMessage(
       isOver && !alert.announced
-        ? `${words.why} It was over before its opening could be sent.`
+        ? `${words.why} It ended before its opening could be sent.`
         : words.why
     ),
     next: isOver ? "Nothing to do." : tidyMessage(words.next)
   }
 }
 
-/** Tells many alerts in one: how many of what, and the first ten. */
+/** Writes the text of a summary: counts by kind, and the first ten incidents. */
 export const summaryOf = (batch: AlertBatch): AlertText => {
   const counts = Object.entries(batch.kinds)
     .toSorted(([a, n], [b, m]) => m - n || (a < b ? -1 : 1))
@@ -61,7 +63,7 @@ export const summaryOf = (batch: AlertBatch): AlertText => {
   }
 }
 
-/** The text as lines, for whoever shows it plain. */
+/** Formats the text as plain lines. */
 export const linesOf = ({ facts, next, title, why }: AlertText): string =>
   [
     title,
@@ -70,7 +72,7 @@ export const linesOf = ({ facts, next, title, why }: AlertText): string =>
     `Next: ${next}`
   ].join("\n")
 
-/** `2026-11-24 02:00 UTC`; seconds only when there are any. */
+/** Formats an instant as `2026-11-24 02:00 UTC`, with seconds only if they are not zero. */
 const showInstant = (ms: number): string => {
   const text = format(ms)
   return `${text.slice(0, 10)} ${text.slice(11, 19).replace(/:00$/, "")} UTC`
@@ -86,9 +88,9 @@ const kinds: Readonly<Record<string, (alert: Alert) => Words>> = {
     next: explain(alert)
   }),
   missed: (alert) => ({
-    title: "Slots were passed over",
-    over: "the latest slot was run, none was passed over",
-    why: `${text(alert, "count") ?? "Some"} slots from ${text(alert, "from") ?? "?"} to ${text(alert, "to") ?? "?"} were not run: ${passedOver[text(alert, "reason") ?? ""] ?? text(alert, "reason") ?? "no reason is recorded"}.`,
+    title: "Slots were skipped",
+    over: "the latest slot was run, none was skipped",
+    why: `${text(alert, "count") ?? "Some"} slots from ${text(alert, "from") ?? "?"} to ${text(alert, "to") ?? "?"} were not run: ${skipReasons[text(alert, "reason") ?? ""] ?? text(alert, "reason") ?? "no reason is recorded"}.`,
     next: explain(alert)
   }),
   unknown: (alert) => ({
@@ -107,7 +109,19 @@ const kinds: Readonly<Record<string, (alert: Alert) => Words>> = {
     title: "A sync fails again and again, and is paused",
     over: "the sync works again",
     why: `${text(alert, "consecutive_failures") ?? "Several"} failures in a row, the last: ${failure(alert) ?? "no reason recorded"}. It is not tried before ${text(alert, "until") ?? "later"}.`,
-    next: `When the cause is gone: sync-scheduler schedules resume ${alert.subject}`
+    next: `When the cause is fixed: sync-scheduler schedules resume ${alert.subject}`
+  }),
+  failing: (alert) => ({
+    title: "A sync failed",
+    over: "the sync completes again, or is paused",
+    why: `${failure(alert) ?? "No reason was recorded."} Failures are not retried automatically.`,
+    next: `When the cause is fixed: sync-scheduler runs retry ${alert.run?.id.slice(0, 8) ?? alert.subject}`
+  }),
+  retrying: (alert) => ({
+    title: "A sync was refused more than once, and is being retried",
+    over: "the sync is not being retried any more",
+    why: failure(alert) ?? "No reason was recorded.",
+    next: explain(alert)
   }),
   clock_skew: (alert) => ({
     title: `An engine's clock is ${spanOf(number(alert, "clock_skew_ms"))} off the database's`,
@@ -125,14 +139,29 @@ const kinds: Readonly<Record<string, (alert: Alert) => Words>> = {
     title: "A function was cold when it was first called",
     over: "the function was warm when it was first called",
     why: `Its first contact took ${spanOf(number(alert, "warm_up_ms"))}${text(alert, "detail") === null ? "" : `: ${text(alert, "detail")}`}.`,
-    next: "If it lasts: fewer dependencies in the function, or ticks that come more often."
+    next: "If this persists, reduce the function's dependencies or tick more often."
+  }),
+  rejected: (alert) => ({
+    title: "The database rejects a row, so its sync does not run",
+    over: "the database takes the row again",
+    why: text(alert, "error") ?? "No reason is recorded.",
+    next: "Correct the row, the constraint or the trigger that the error names: sync-scheduler doctor"
+  }),
+  stuck: (alert) => ({
+    title: "A slot is skipped in every tick and does not run",
+    over: "the slot is no longer skipped",
+    why: `${text(alert, "ticks") ?? "Several"} ticks since ${text(alert, "since") ?? "then"} skipped it: ${stuckBecause[text(alert, "reason") ?? ""] ?? text(alert, "reason") ?? "no reason is recorded"}${text(alert, "detail") === null ? "" : `: ${text(alert, "detail")}`}.`,
+    next: explain(alert)
   }),
   health: (alert) =>
     text(alert, "status") === "throttled"
       ? {
-          title: "An accounting API asks to slow down",
+          title:
+            text(alert, "org_id") === null
+              ? "An accounting API asks to slow down"
+              : "An accounting API asks an organisation to slow down",
           over: "the accounting API takes syncs again",
-          why: `${failure(alert) ?? "It throttles."} Its syncs wait until ${text(alert, "until") ?? "later"}, then go one at a time; it is not probed before ${text(alert, "probes_again") ?? "then"}.`,
+          why: `${failure(alert) ?? "It throttles."} Its syncs wait until ${text(alert, "until") ?? "later"}, then go one at a time.${text(alert, "org_id") === null ? ` It is not probed before ${text(alert, "probes_again") ?? "then"}.` : " Other organisations are not affected."}`,
           next: "Nothing, if it passes. If it keeps happening: spread the schedules of its integrations."
         }
       : {
@@ -144,7 +173,7 @@ const kinds: Readonly<Record<string, (alert: Alert) => Words>> = {
   test: () => ({
     title: "A test of the alerts: nothing is wrong",
     over: "a test of the alerts, nothing was wrong",
-    why: "Somebody ran sync-scheduler notify test.",
+    why: "An operator ran sync-scheduler notify test.",
     next: "Nothing to do."
   })
 }
@@ -156,7 +185,16 @@ const unheardOf = (alert: Alert): Words => ({
   next: explain(alert)
 })
 
-const passedOver: Readonly<Record<string, string>> = {
+const stuckBecause: Readonly<Record<string, string>> = {
+  locked: "another session holds its lock (locked)",
+  lost_race: "each time it had changed since it was read (lost_race)",
+  already_recorded: "it has a run already, and the schedule does not continue (already_recorded)",
+  claim_unconfirmed: "the database did not confirm the claim (claim_unconfirmed)",
+  start_unconfirmed: "the database did not confirm the start (start_unconfirmed)",
+  function_unavailable: "its function cannot be reached (function_unavailable)"
+}
+
+const skipReasons: Readonly<Record<string, string>> = {
   superseded: "only the newest missed slot is run (catch_up = latest)",
   outside_window: "they are older than the catch-up window",
   catch_up_skip: "missed slots are not run (catch_up = skip)"

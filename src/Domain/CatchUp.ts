@@ -1,28 +1,31 @@
 import { Either, Option } from "effect"
-import type { DueIntegration, PassedOver, Slot } from "./Integration.ts"
-import * as Schedule from "./Schedule.ts"
+import type { DueIntegration, SkippedRange, Slot } from "./Integration.ts"
+import * as Schedule from "./Schedule/Schedule.ts"
 
-/** The settings that a decision about missed slots depends on, in milliseconds. */
+/** The settings for missed slots, in milliseconds. */
 export interface CatchUpPolicy {
   readonly driftAlertMs: number
-  /** How far back `all` goes, where the integration does not say. */
+  /** How far back `all` reaches, unless the integration sets its own window. */
   readonly catchUpWindowMs: number
 }
 
-/** A slot to run (or null: only move on), what follows it, and what is passed over. */
+/** The slot to run (null: only advance), the next slot, and the skipped slots. */
 interface Choice {
   readonly scheduled_for: number | null
   readonly next_run_at: number | null
-  readonly passed_over: PassedOver | null
+  readonly skipped_range: SkippedRange | null
 }
 
-/** Slots from `first` on, up to and including `upTo`; `first` is one, on the cron's grid or not. */
-const passedOver = (
+/**
+ * Returns the range of skipped slots from `first` to `upTo`, both inclusive; `first` counts even if the cron expression does not
+ * match it.
+ */
+const skippedRange = (
   schedule: Schedule.Schedule,
   first: number,
   upTo: number,
-  reason: PassedOver["reason"]
-): PassedOver | null => {
+  reason: SkippedRange["reason"]
+): SkippedRange | null => {
   if (upTo < first) return null
   const rest = Schedule.summarise(schedule, first, upTo)
   return {
@@ -36,24 +39,24 @@ const passedOver = (
 const nextOrNull = (schedule: Schedule.Schedule, after: number) =>
   Option.getOrNull(Schedule.next(schedule, after))
 
-/** The newest slot runs, however old; what it supersedes is passed over. */
+/** Runs the newest slot, however old, and skips older slots. */
 const latest = (schedule: Schedule.Schedule, first: number, now: number): Choice => {
   const target = Option.getOrElse(Schedule.summarise(schedule, first, now).latest, () => first)
   return {
     scheduled_for: target,
     next_run_at: nextOrNull(schedule, now),
-    passed_over: passedOver(schedule, first, target - 1, "superseded")
+    skipped_range: skippedRange(schedule, first, target - 1, "superseded")
   }
 }
 
-/** Each slot inside the window runs, oldest first; the older ones are passed over. */
+/** Runs each slot inside the window, oldest first, and skips older slots. */
 const all = (schedule: Schedule.Schedule, first: number, now: number, windowMs: number): Choice => {
   const horizon = now - windowMs
   if (first >= horizon) {
     return {
       scheduled_for: first,
       next_run_at: nextOrNull(schedule, first),
-      passed_over: null
+      skipped_range: null
     }
   }
   const target = nextOrNull(schedule, horizon - 1)
@@ -61,11 +64,11 @@ const all = (schedule: Schedule.Schedule, first: number, now: number, windowMs: 
   return {
     scheduled_for: isDue ? target : null,
     next_run_at: isDue ? nextOrNull(schedule, target) : target,
-    passed_over: passedOver(schedule, first, horizon - 1, "outside_window")
+    skipped_range: skippedRange(schedule, first, horizon - 1, "outside_window")
   }
 }
 
-/** Only a slot that is not missed runs. */
+/** Runs a slot only if it is not missed. */
 const skip = (
   schedule: Schedule.Schedule,
   first: number,
@@ -76,13 +79,13 @@ const skip = (
   if (newest.scheduled_for === null || now - newest.scheduled_for <= driftAlertMs) {
     return {
       ...newest,
-      passed_over: newest.passed_over && { ...newest.passed_over, reason: "catch_up_skip" }
+      skipped_range: newest.skipped_range && { ...newest.skipped_range, reason: "catch_up_skip" }
     }
   }
   return {
     ...newest,
     scheduled_for: null,
-    passed_over: passedOver(schedule, first, now, "catch_up_skip")
+    skipped_range: skippedRange(schedule, first, now, "catch_up_skip")
   }
 }
 
@@ -93,7 +96,7 @@ const choose = (
   now: number,
   policy: CatchUpPolicy
 ): Choice => {
-  if (first > now) return { scheduled_for: null, next_run_at: first, passed_over: null }
+  if (first > now) return { scheduled_for: null, next_run_at: first, skipped_range: null }
   switch (integration.catch_up) {
     case "latest":
       return latest(schedule, first, now)
@@ -105,12 +108,16 @@ const choose = (
 }
 
 /**
- * Decides what happens to one due integration at `now` (the database clock, epoch milliseconds): which of its due slots
- * is claimed, what is passed over, and which slot follows. A slot is missed when a newer one is due too, or when it is
- * later than the drift alert; running it then is a catch-up. A schedule that cannot be computed becomes a
- * `schedule_error`, never a failure of the tick. *Guarantees*: bounded in time whatever the length of the outage.
+ * Decides about one due integration at `now` (the database clock, epoch milliseconds): which due slot is claimed, which slots are
+ * skipped, and which slot follows. A slot is missed when a newer one is due too, or when it is later than the drift alert; running
+ * it then is a catch-up. A schedule that cannot be computed becomes a `schedule_error`, never a failure of the tick. *Guarantees*:
+ * bounded in time, regardless of the length of the outage.
  */
-export const decide = (integration: DueIntegration, now: number, policy: CatchUpPolicy): Slot => {
+export const decideCatchUp = (
+  integration: DueIntegration,
+  now: number,
+  policy: CatchUpPolicy
+): Slot => {
   const slot = {
     integration_id: integration.integration_id,
     org_id: integration.org_id,
@@ -119,7 +126,7 @@ export const decide = (integration: DueIntegration, now: number, policy: CatchUp
     scheduled_for: null,
     trigger: "schedule" as const,
     next_run_at: null,
-    passed_over: null,
+    skipped_range: null,
     schedule_error: null
   }
   return Either.match(Schedule.parse(integration.sync_schedule, integration.timezone), {

@@ -1,7 +1,7 @@
 import { Either } from "effect"
 
-/** Why a text is refused and how to put it right; what the text is, the caller knows. */
-export interface Fault {
+/** The reason why a duration is rejected, and how to correct it; the caller names the setting. */
+export interface DurationProblem {
   readonly why: string
   readonly fix: string
 }
@@ -17,14 +17,14 @@ const UNITS: ReadonlyMap<string, number> = new Map([
 const WHOLE = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/
 const PART = /(\d+(?:\.\d+)?)(ms|s|m|h|d)/g
 
-/** The longest span that a setting may have: ten years keeps every sum an exact integer. */
+/** The longest duration of a setting: ten years keeps every sum an exact integer. */
 const LONGEST = 3_650 * 86_400_000
 
 /**
- * Reads a span of time as whole milliseconds: `250ms`, `90s`, `15m`, `36h`, `7d`, also `1h30m`. A bare number is
- * refused, because seconds and milliseconds differ by a thousand and nobody can tell which was meant.
+ * Parses a duration as whole milliseconds: `250ms`, `90s`, `15m`, `36h`, `7d`, also `1h30m`. A bare number is rejected,
+ * because it could be seconds or milliseconds.
  */
-export const parse = (text: string): Either.Either<number, Fault> => {
+export const parse = (text: string): Either.Either<number, DurationProblem> => {
   const value = text.trim().toLowerCase()
   if (!WHOLE.test(value)) {
     return Either.left(
@@ -49,7 +49,7 @@ export const parse = (text: string): Either.Either<number, Fault> => {
 }
 
 /**
- * A span for people, in at most two units: `340 ms`, `1.2 s`, `2 m 05 s`, `3 h 20 m`, `2 d 4 h`. Negative spans
+ * Formats a duration for people, in at most two units: `340 ms`, `1.2 s`, `2 m 05 s`, `3 h 20 m`, `2 d 4 h`. Negative durations
  * keep their sign.
  */
 export const format = (ms: number): string => {
@@ -70,7 +70,7 @@ export const format = (ms: number): string => {
   return pair(86_400_000, 3_600_000, "d h", 1)
 }
 
-/** A span for people at a glance, in its leading units: `45 s`, `12 m`, `3 h 20 m`, `2 d 4 h`. Never negative. */
+/** Formats a rounded duration for people, in its leading units: `45 s`, `12 m`, `3 h 20 m`, `2 d 4 h`. Never negative. */
 export const rough = (ms: number): string => {
   if (ms < 59_500) return `${Math.max(Math.round(ms / 1_000), 0)} s`
   return format(Math.round(ms / 60_000) * 60_000)

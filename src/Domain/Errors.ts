@@ -1,30 +1,36 @@
 import { Schema } from "effect"
 
 /**
- * A call of a SQL function that did not give a decoded answer. The reason decides policy:
+ * A call of a SQL function that returned no decoded answer. The reason decides the policy:
  *
  * - `NotExecuted`: proven to have had no effect (never connected, rolled back). Safe to repeat.
- * - `Ambiguous`: it may have been committed (connection lost, deadline, gateway error). Repeat only with the same token.
+ * - `Ambiguous`: the call may have been committed (connection lost, deadline, gateway error). Repeat only with the same token.
  * - `Refused`: the key or role is not allowed. Stop and page; repeating cannot help.
- * - `Missing`: the function or a table is not there. The migrations were not applied, or are older than the engine.
- * - `Rejected`: the database refused this very call (constraint, bad argument, raised error). A bug or bad data.
- * - `Malformed`: an answer came that is not what the contract promises. Treated as ambiguous for writes.
+ * - `Missing`: the function or a table does not exist. The migrations were not applied, or are older than the engine.
+ * - `Rejected`: the database rejected this call (constraint, bad argument, raised error). A bug or bad data.
+ * - `Malformed`: the answer violates the contract. Treated as ambiguous for writes.
  *
- * `code` is the SQLSTATE, the PostgREST code or the HTTP status, whichever was the most precise.
+ * `code` is the SQLSTATE, the PostgREST code or the HTTP status, whichever is the most precise. `hint`: what to change, if the
+ * mechanism knows the setting. `system`: the runtime's own words, when `detail` replaces them. `isPermanent`: the address or the
+ * certificate is wrong, so that waiting does not help.
  */
 export class SupabaseError extends Schema.TaggedError<SupabaseError>()("SupabaseError", {
   operation: Schema.String,
   reason: Schema.Literal("NotExecuted", "Ambiguous", "Refused", "Missing", "Rejected", "Malformed"),
   code: Schema.String,
-  detail: Schema.String
+  detail: Schema.String,
+  hint: Schema.optional(Schema.String),
+  system: Schema.optional(Schema.String),
+  isPermanent: Schema.optional(Schema.Boolean)
 }) {
   override get message(): string {
-    return `${this.operation}: ${this.detail} (${this.reason}, ${this.code})`
+    const kind = [this.reason, this.code, this.system].filter((part) => part !== undefined)
+    return `${this.operation}: ${this.detail} (${kind.join(", ")})`
   }
 }
 
 /**
- * An invocation that gave no HTTP answer to judge.
+ * An invocation that received no HTTP answer.
  *
  * - `NotSent`: the connection was never made (refused, DNS, TLS), so the function cannot have run.
  * - `TimedOut`: no complete answer before the deadline. The function may still be working.
@@ -46,7 +52,7 @@ export class InvokeError extends Schema.TaggedError<InvokeError>()("InvokeError"
  * - `Timezone`: the zone is not an IANA time zone.
  * - `Impossible`: it parses, but no date ever matches (`0 0 30 2 *`).
  *
- * `detail` says what and why; `hint` says how to fix it.
+ * `detail` states the problem and its reason; `hint` states the fix.
  */
 export class ScheduleError extends Schema.TaggedError<ScheduleError>()("ScheduleError", {
   reason: Schema.Literal("Expression", "Timezone", "Impossible"),
@@ -61,10 +67,10 @@ export class ScheduleError extends Schema.TaggedError<ScheduleError>()("Schedule
 }
 
 /**
- * Binary and database do not belong together. Nothing is claimed or invoked.
+ * The binary and the database are incompatible. Nothing is claimed or invoked.
  *
- * - `DatabaseTooOld`: the database lacks what this engine calls. Apply the migrations.
- * - `EngineTooOld`: a migration says that engines as old as this one do not work any more. Update the binary.
+ * - `DatabaseTooOld`: the database lacks functions that this engine calls. Apply the migrations.
+ * - `EngineTooOld`: a migration declares that engines as old as this one no longer work. Update the binary.
  *
  * `database` and `engine` are the newest migrations that each knows.
  */
@@ -81,26 +87,27 @@ export class SchemaMismatch extends Schema.TaggedError<SchemaMismatch>()("Schema
 }
 
 /**
- * A message (alert or ping) that was not taken. It is told again later, or not at all; nothing else depends on it.
+ * A message (alert or ping) that the receiver did not accept. It may be sent again later; nothing else depends on it.
  *
- * - `NotSent`: no connection. `TimedOut`: no whole answer in time; it may have been taken. `Refused`: any answer but 2xx.
+ * - `NotSent`: no connection. `TimedOut`: no complete answer in time; the receiver may have accepted it. `Refused`: any answer but
+ *   2xx.
  */
 export class NotifyError extends Schema.TaggedError<NotifyError>()("NotifyError", {
   reason: Schema.Literal("NotSent", "TimedOut", "Refused"),
   detail: Schema.String,
-  /** How long the receiver asked to wait, in milliseconds; null when it did not. */
+  /** How long the receiver asked to wait, in milliseconds; null when it did not ask. */
   retryAfterMs: Schema.NullOr(Schema.Number)
 }) {
   override get message(): string {
-    return `${this.reason}: ${this.detail}`
+    return this.detail
   }
 }
 
 /**
- * A probe of an accounting API that got no answer.
+ * A probe of an accounting API that received no answer.
  *
- * - `Refused`: it was not sent, because the address is not one that may be probed: not https, with a user, a port of its own, or
- *   not public. `NotResolved`: the name has no address. `NotReached`: no connection, or no valid certificate.
+ * - `Refused`: not sent, because the address must not be probed: it is not https, contains a user or a port, or is not public.
+ *   `NotResolved`: the name has no address. `NotReached`: no connection, or no valid certificate.
  * - `TimedOut`: no answer in time. `Disconnected`: the connection broke before the answer.
  */
 export class ProbeError extends Schema.TaggedError<ProbeError>()("ProbeError", {

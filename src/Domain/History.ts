@@ -1,15 +1,15 @@
 import { Either, Schema } from "effect"
 import type { ScheduleError } from "./Errors.ts"
-import * as Schedule from "./Schedule.ts"
+import * as Schedule from "./Schedule/Schedule.ts"
 
 /**
- * A segment of an integration's history: what was in force in (from, to], `to` null for what still is. Instants are
- * epoch milliseconds. *Source*: `sync_schedule_history`, as `sync_scheduler.history_json` shows it.
+ * A segment of an integration's history: the schedule in force in (from, to]; `to` null for the current one. Instants are epoch
+ * milliseconds. *Source*: `sync_schedule_history`, as `sync_scheduler.history_json` returns it.
  */
 export const Segment = Schema.Struct({
   from: Schema.Int,
   to: Schema.NullOr(Schema.Int),
-  /** The next slot that was known when the segment began; it is a slot even off the cron's grid. */
+  /** The next slot that was known when the segment began; it counts as a slot even if the cron expression does not match it. */
   first_slot: Schema.NullOr(Schema.Int),
   /** Without a known next slot, the slots are those after this instant. */
   since: Schema.NullOr(Schema.Int),
@@ -20,7 +20,7 @@ export const Segment = Schema.Struct({
 })
 export type Segment = typeof Segment.Type
 
-/** The slots of one segment: those of the schedule in (after, upTo], and `first`, before which there is none. */
+/** The slots of one segment: the schedule's slots in (after, upTo], and `first`, which is the earliest slot. */
 export interface Sequence {
   readonly segment: Segment
   readonly schedule: Schedule.Schedule
@@ -29,7 +29,7 @@ export interface Sequence {
   readonly upTo: number
 }
 
-/** The slots of a segment, whether it was enabled or not; null when it has no schedule. */
+/** Returns the slots of a segment, whether it was enabled or not; null when it has no schedule. */
 export const sequenceOf = (segment: Segment): Either.Either<Sequence | null, ScheduleError> =>
   segment.schedule === null
     ? Either.right(null)
@@ -41,7 +41,7 @@ export const sequenceOf = (segment: Segment): Either.Either<Sequence | null, Sch
         upTo: segment.to ?? Number.POSITIVE_INFINITY
       }))
 
-/** The first slot of a sequence in (after, upTo]. */
+/** Returns the first slot of a sequence in (after, upTo]. */
 export const firstIn = (sequence: Sequence, after: number, upTo: number): number | undefined => {
   const end = Math.min(upTo, sequence.upTo)
   const { first } = sequence
@@ -49,7 +49,7 @@ export const firstIn = (sequence: Sequence, after: number, upTo: number): number
   return Schedule.between(sequence.schedule, Math.max(after, sequence.after), end, 1)[0]
 }
 
-/** How many slots of a sequence lie in (after, upTo], and the latest of them; without visiting them. */
+/** Counts the slots of a sequence in (after, upTo] and returns the latest, without enumerating them. */
 export const countIn = (
   sequence: Sequence,
   after: number,

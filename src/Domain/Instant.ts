@@ -1,6 +1,6 @@
 import { DateTime, Option, ParseResult, Schema } from "effect"
 
-/** As our SQL functions write it; all else goes the long way. */
+/** The format of the scheduler's SQL functions; other formats are parsed on the slow path. */
 const CANONICAL = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
 const parse = (text: string): number =>
@@ -12,8 +12,8 @@ const parse = (text: string): number =>
       })
 
 /**
- * An instant as every JSON of ours shows it (`2026-11-24T02:00:00.000Z`), held as epoch milliseconds.
- * Numbers, not dates: slots are compared and subtracted all the time, and a number cannot be mutated.
+ * An instant in JSON (`2026-11-24T02:00:00.000Z`), held as epoch milliseconds. Instants are numbers instead of dates, because slots
+ * are constantly compared and subtracted, and a number is immutable.
  */
 export const Instant = Schema.transformOrFail(Schema.String, Schema.Int, {
   strict: true,

@@ -2,15 +2,15 @@ import { Schema } from "effect"
 import { Instant } from "./Instant.ts"
 
 /**
- * What happens to missed slots: `latest` runs the newest one, however old; `all` runs each one inside the window,
- * oldest first; `skip` runs only a slot that is not missed.
+ * The handling of missed slots: `latest` runs the newest slot, however old; `all` runs each slot inside the window, oldest first;
+ * `skip` runs only a slot that is not missed.
  */
 export const CatchUp = Schema.Literal("latest", "all", "skip")
 export type CatchUp = typeof CatchUp.Type
 
 /**
- * An integration that is due, or whose first slot is not computed yet (`next_run_at` null), as
- * `read_due_integrations` returns it. Instants are epoch milliseconds, spans milliseconds.
+ * An integration that is due, or whose first slot is not computed yet (`next_run_at` null), as `read_due_integrations`
+ * returns it. Instants are epoch milliseconds, durations milliseconds.
  */
 export const DueIntegration = Schema.Struct({
   integration_id: Schema.UUID,
@@ -26,18 +26,18 @@ export const DueIntegration = Schema.Struct({
 })
 export type DueIntegration = typeof DueIntegration.Type
 
-/** Slots passed over, both ends inclusive; becomes a row of `sync_skipped_range`. */
-export const PassedOver = Schema.Struct({
+/** Skipped slots, both ends inclusive; stored as a row of `sync_skipped_range`. */
+export const SkippedRange = Schema.Struct({
   from: Instant,
   to: Instant,
   count: Schema.Int,
   reason: Schema.Literal("superseded", "outside_window", "catch_up_skip")
 })
-export type PassedOver = typeof PassedOver.Type
+export type SkippedRange = typeof SkippedRange.Type
 
 /**
- * The request that a slot is claimed for, instead of the schedule: its cursor as it was read, up to where every slot is
- * dealt with once this one is claimed, and whether that is the end of it. `next_run_at` is not touched.
+ * The backfill that a slot is claimed for, instead of the schedule: its cursor as it was read, the instant up to which every slot
+ * is processed once this slot is claimed, and whether the backfill is then done. `next_run_at` is unchanged.
  */
 export const BackfillStep = Schema.Struct({
   id: Schema.UUID,
@@ -48,9 +48,9 @@ export const BackfillStep = Schema.Struct({
 export type BackfillStep = typeof BackfillStep.Type
 
 /**
- * What is to happen to one due integration: claim `scheduled_for`, or only move on to `next_run_at` (null slot), or
- * stop with a `schedule_error`. `expected_next_run_at` and `schedule_version` are as they were read: when they have
- * changed, the claim loses the race and nothing happens.
+ * The decision about one due integration: claim `scheduled_for`, or only advance to `next_run_at` (null slot), or stop with a
+ * `schedule_error`. `expected_next_run_at` and `schedule_version` are as they were read: if either has changed, the claim loses the
+ * race and has no effect.
  */
 export const Slot = Schema.Struct({
   integration_id: Schema.UUID,
@@ -60,7 +60,7 @@ export const Slot = Schema.Struct({
   scheduled_for: Schema.NullOr(Instant),
   trigger: Schema.Literal("schedule", "catch_up", "backfill"),
   next_run_at: Schema.NullOr(Instant),
-  passed_over: Schema.NullOr(PassedOver),
+  skipped_range: Schema.NullOr(SkippedRange),
   schedule_error: Schema.NullOr(Schema.String),
   backfill: Schema.optionalWith(BackfillStep, { exact: true })
 })

@@ -1,9 +1,9 @@
-/** The longest message that a row, a log line or the summary holds, in bytes of UTF-8. */
+/** The longest message in a row, a log line or the summary, in bytes of UTF-8. */
 export const MAX_MESSAGE_BYTES = 2048
 
 /**
- * Text from elsewhere, made fit to be recorded: one line, well-formed, at most 2 KiB, without NUL (which jsonb refuses),
- * keys, tokens, or the user, query and fragment of a URL. Masks what is recognisable; it cannot know every secret.
+ * Sanitises external text for recording: one line, well-formed, at most 2 KiB, without NUL (which jsonb rejects), keys,
+ * tokens, or the user, query and fragment of a URL. Masks recognisable secrets; it cannot know every secret.
  */
 export const tidyMessage = (text: string): string => {
   const masked = masks.reduce(
@@ -21,7 +21,7 @@ const masks: ReadonlyArray<readonly [RegExp, string]> = [
   [/(\w:\/\/[^\s?#"'<>()]+)[?#][^\s"'<>()]*/g, "$1"]
 ]
 
-/** Cuts between characters; what was cut shows as `…`. */
+/** Cuts between characters and marks the cut with `…`. */
 const clip = (text: string, maxBytes: number): string => {
   const encoder = new TextEncoder()
   if (encoder.encode(text).length <= maxBytes) return text

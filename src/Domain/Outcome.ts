@@ -1,20 +1,20 @@
-import { readBody, wordsOf } from "./AnswerBody.ts"
-import { type AnswerFacts, type AnswerRule, functionRules, lastRule } from "./AnswerRule.ts"
+import { readBody, wordsOf } from "./Answers/AnswerBody.ts"
+import { type AnswerFacts, type AnswerRule, functionRules, lastRule } from "./Answers/AnswerRule.ts"
+import { platformRules } from "./Answers/PlatformError.ts"
+import { type ProviderResponse, readProviderResponse } from "./Answers/ProviderResponse.ts"
 import type { InvokeError } from "./Errors.ts"
 import { tidyMessage } from "./Message.ts"
-import { platformRules } from "./PlatformError.ts"
 import { readRetryAfter } from "./Retry.ts"
-import { readVendorReport, type VendorReport } from "./VendorReport.ts"
 
 /**
- * What an invocation came to, in the three words that decide everything: definite (completed, failed), proven not
- * executed, or unknown. `accepted` is a promise to report later (202).
+ * The result of an invocation: definite (completed, failed), proven not executed, or unknown. `accepted` is a promise to
+ * report later (202).
  *
- * `code` is stable and machine-readable, `message` at most 2 KiB for people. `retryAfterMs` is what the answer asked
- * for; the cap is Domain/Retry's. `response` is the JSON that the function answered, or null. `vendor` is what the
- * function says its accounting API answered, where it says so.
+ * `code` is stable and machine-readable, `message` at most 2 KiB for people. `retryAfterMs` is the wait that the answer
+ * requested; Domain/Retry caps it. `response` is the JSON of the function's answer, or null. `vendor` is the accounting API's
+ * response as the function reports it, if it does.
  */
-export type Outcome = Judgement & { readonly vendor?: VendorReport }
+export type Outcome = Judgement & { readonly vendor?: ProviderResponse }
 
 type Judgement =
   | { readonly _tag: "Completed"; readonly httpStatus: number; readonly response: unknown }
@@ -38,9 +38,10 @@ type Judgement =
       readonly httpStatus: number | null
       readonly code: string
       readonly message: string
+      readonly response?: unknown
     }
 
-/** An HTTP answer as far as it is read: at most 64 KiB of the body (`truncated` says that there was more). */
+/** The part of an HTTP answer that is read: at most 64 KiB of the body (`truncated`: there was more). */
 export interface Answer {
   readonly status: number
   /** Header value by lower-case name. */
@@ -50,18 +51,18 @@ export interface Answer {
 }
 
 /**
- * Every rule by which an answer is judged, in order: the first that matches decides. The platform's errors come first,
- * because their header tells them from a function's answers. The last rule matches everything.
+ * Every rule for judging an answer, in order: the first match decides. The rules for the platform's errors come first, because a
+ * header distinguishes these errors from a function's answers. The last rule matches everything.
  */
 export const rules: ReadonlyArray<AnswerRule> = [...platformRules, ...functionRules, lastRule]
 
 /**
- * Judges an answer. Pure and total. What may have been executed and does not say how it ended is Unknown.
- * `now` (epoch milliseconds) is used only for a Retry-After date in an answer without a `Date` header.
+ * Judges an answer. Pure and total. If a run may have been executed and its answer does not say how it ended, its outcome is
+ * Unknown. `now` (epoch milliseconds) is used only for a Retry-After date in an answer without a `Date` header.
  */
 export const judge = (answer: Answer, now: number): Outcome => {
   const body = readBody(answer.body, answer.truncated)
-  const vendor = readVendorReport(body)
+  const vendor = readProviderResponse(body)
   const platformCode = answer.headers.get("sb-error-code")?.trim() || null
   const facts: AnswerFacts = { status: answer.status, platformCode, body }
   const rule = rules.find((one) => one.matches(facts)) ?? lastRule
@@ -70,8 +71,8 @@ export const judge = (answer: Answer, now: number): Outcome => {
 }
 
 /**
- * What an invocation without an answer came to. A connection that was never made is proof that nothing happened;
- * a deadline or a broken connection proves nothing.
+ * The outcome of an invocation without an answer. A connection that was never made proves that nothing happened; a deadline
+ * or a broken connection proves nothing.
  */
 export const ofError = (error: InvokeError): Outcome => {
   switch (error.reason) {
@@ -108,9 +109,8 @@ const conclude = (rule: AnswerRule, facts: AnswerFacts, answer: Answer, now: num
   const error = { httpStatus, code: codeOf(rule, facts), message: messageOf(rule, facts) }
   switch (rule.outcome) {
     case "Failed":
-      return { _tag: "Failed", ...error, response }
     case "Unknown":
-      return { _tag: "Unknown", ...error }
+      return { _tag: rule.outcome, ...error, response }
     case "NotExecuted": {
       const { headers } = answer
       const retryAfterMs = readRetryAfter(headers.get("retry-after"), headers.get("date"), now)
@@ -137,9 +137,12 @@ const messageOf = (rule: AnswerRule, { status, body }: AnswerFacts): string => {
   if (said !== null && rule.speaks === "function") {
     return rule.outcome === "Failed" ? said : tidyMessage(`${rule.what}: ${said}`)
   }
-  const unreadable = body._tag === "Unreadable" ? ` (${body.why})` : ""
+  const evidence =
+    body._tag === "Unreadable"
+      ? ` (${body.why})`
+      : body._tag === "Json" && rule.code === "UNCLEAR_ANSWER"
+        ? ` (${body.words.because})`
+        : ""
   const quoted = said === null ? "" : ` It said: ${said}`
-  return tidyMessage(
-    `${rule.what}${unreadable}: ${rule.why} (HTTP ${status}). ${rule.fix}${quoted}`
-  )
+  return tidyMessage(`${rule.what}${evidence}: ${rule.why} (HTTP ${status}). ${rule.fix}${quoted}`)
 }

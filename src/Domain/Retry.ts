@@ -1,20 +1,20 @@
-/** What the time of the next attempt depends on. Spans in milliseconds. */
+/** The inputs of the wait before the next attempt, with durations in milliseconds. */
 export interface RetryTiming {
   /** Attempts made so far, from 1. */
   readonly attempt: number
-  /** What the answer asked for (`Outcome.retryAfterMs`), null when it did not. */
+  /** The wait that the answer requested (`Outcome.retryAfterMs`), or null. */
   readonly retryAfterMs: number | null
-  /** From 0 to 1; the caller draws it. */
+  /** A random number from 0 to 1, drawn by the caller. */
   readonly random: number
   readonly baseMs: number
   readonly capMs: number
 }
 
 /**
- * How long to wait before the next attempt, in whole milliseconds from 0 to `capMs`.
+ * Returns the wait before the next attempt, in whole milliseconds from 0 to `capMs`.
  *
- * Full jitter: anywhere between nothing and `baseMs` doubled per attempt, so that runs that failed together do not come
- * back together. A Retry-After (from 1 s to the cap) is waited out first, and the jitter added to it for the same reason.
+ * Full jitter: uniform between 0 and `baseMs` doubled per attempt, so that runs that failed together are not retried together. A
+ * Retry-After (from 1 s to the cap) is waited out first, and the jitter is added to it for the same reason.
  * *Source*: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  */
 export const retryDelay = ({
@@ -31,9 +31,10 @@ export const retryDelay = ({
 }
 
 /**
- * Reads a Retry-After header as milliseconds from now, null when there is none that can be read. Seconds, or an
- * HTTP-date in any of its three forms, measured from the answer's own `Date` header where it has one: the two clocks are
- * then the same. *Source*: RFC 9110 sections 5.6.7 and 10.2.3.
+ * Parses a Retry-After header as milliseconds from now; null when it is absent or invalid. Accepts seconds, or an HTTP-date in any
+ * of its three forms. A date is measured from the answer's own `Date` header if present, because both instants are then from the
+ * same clock.
+ * *Source*: RFC 9110 sections 5.6.7 and 10.2.3.
  */
 export const readRetryAfter = (
   header: string | null,
@@ -49,7 +50,7 @@ export const readRetryAfter = (
   return Math.max(0, until - (from ?? now))
 }
 
-/** `Date.parse` alone takes almost anything, and an asctime date for local time. */
+/** `Date.parse` alone accepts almost anything, and reads an asctime date as local time. */
 const readHttpDate = (text: string): number | null => {
   if (!/^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? /.test(text)) return null
   const ms = Date.parse(text.endsWith(" GMT") ? text : `${text} GMT`)

@@ -17,9 +17,9 @@ export const Trigger = Schema.Literal("schedule", "catch_up", "manual", "backfil
 export type Trigger = typeof Trigger.Type
 
 /**
- * A slot's row in `sync_run_log`, with what the engine needs of its integration to invoke it. Instants are epoch
- * milliseconds. `attempt` counts the starts so far; `function_name` and `invoke_timeout_ms` are null where the
- * engine's settings apply. *Source*: `sync_scheduler.run_json`.
+ * A slot's row in `sync_run_log`, with the fields of its integration that an invocation needs. Instants are epoch
+ * milliseconds. `attempt` counts the starts so far; `function_name` and `invoke_timeout_ms` are null where the engine's
+ * settings apply. *Source*: `sync_scheduler.run_json`.
  */
 export const Run = Schema.Struct({
   run_id: Schema.UUID,
@@ -37,24 +37,30 @@ export const Run = Schema.Struct({
   function_name: Schema.NullOr(Schema.String),
   invoke_timeout_ms: Schema.NullOr(Schema.Number),
   warm_up: Schema.Boolean,
-  /** Where the health of its accounting API is checked, when the integration says so. */
+  /** The health check URL of its accounting API, when the integration sets one. */
   health_url: Schema.optionalWith(Schema.NullOr(Schema.String), { exact: true }),
-  config: Schema.Unknown
+  /** The integration's configuration for its function; only on a started run. */
+  config: Schema.optionalWith(Schema.Unknown, { exact: true })
 })
 export type Run = typeof Run.Type
 
-/** A run that this engine started, with the token that alone may settle it and the end of its lease. */
+/** The timeout of a run's invocation, in milliseconds: the integration's, else the setting. */
+export const timeoutOf = (run: Run, defaultMs: number): number => run.invoke_timeout_ms ?? defaultMs
+
+/** A run that this engine started, with the only token that can settle it and the end of its lease. */
 export interface StartedRun extends Run {
   readonly lease_token: string
 }
 
-/** What the function is told, as the JSON body of the invocation (DESIGN.md section 5). */
+/** The JSON body of the invocation. */
 export interface Invocation {
   readonly run: StartedRun
-  /** Name of the function, when the integration names its own. */
+  /** The function's name, when the integration names its own. */
   readonly functionName: string | null
   /** When the engine stops waiting, epoch milliseconds by the database's clock. */
   readonly deadline: number
   /** How long to wait for the whole answer, in milliseconds. */
   readonly timeoutMs: number
+  /** A developer's trial of the function: the database has no run for it, and the body says so. */
+  readonly isTrial?: boolean
 }

@@ -6,7 +6,7 @@ const Time = Schema.NullOr(Instant)
 const Text = Schema.NullOr(Schema.String)
 const Count = Schema.NullOr(Schema.Number)
 
-/** A run as people see it. `drift_ms`: how late it started. *Source*: `sync_scheduler.run_view`. */
+/** A run as users see it. `drift_ms`: how late the run started. *Source*: `sync_scheduler.run_view`. */
 export const RunView = Schema.Struct({
   run_id: Schema.String,
   org_id: Schema.String,
@@ -34,12 +34,12 @@ export const RunView = Schema.Struct({
   http_status: Schema.NullOr(Schema.Int),
   error_code: Text,
   error_message: Text,
-  /** Why a pending run is kept waiting: api_throttled, api_limit. */
+  /** The reason why a pending run is delayed: api_throttled, api_limit. */
   delay_reason: Schema.optionalWith(Schema.String, { exact: true, nullable: true })
 })
 export type RunView = typeof RunView.Type
 
-/** Why a run is kept waiting, in words; empty when it is not. */
+/** Describes why a run is delayed; empty when it is not delayed. */
 export const delayOf = ({ delay_reason }: Pick<RunView, "delay_reason">): string => {
   switch (delay_reason) {
     case undefined:
@@ -54,7 +54,7 @@ export const delayOf = ({ delay_reason }: Pick<RunView, "delay_reason">): string
   }
 }
 
-/** A run in a list, with what its organisation is called and the zone in which its slots are shown. */
+/** A run in a list, with its organisation's name and the zone of its slots. */
 export const ListedRun = Schema.Struct({
   ...RunView.fields,
   org_name: Text,
@@ -62,7 +62,7 @@ export const ListedRun = Schema.Struct({
 })
 export type ListedRun = typeof ListedRun.Type
 
-/** Something that happened to a run: claimed, started, began, settled, swept, retried, released, returned ... */
+/** An event of a run: claimed, started, began, settled, swept, retried, released, returned ... */
 export const RunEvent = Schema.Struct({
   at: Instant,
   kind: Schema.String,
@@ -76,7 +76,7 @@ export const RunEvent = Schema.Struct({
 })
 export type RunEvent = typeof RunEvent.Type
 
-/** Something to be alerted on; `resolved_at` null: it is still so. */
+/** A condition to alert on; `resolved_at` null: it is still open. */
 export const IncidentView = Schema.Struct({
   kind: Schema.String,
   subject: Schema.String,
@@ -88,3 +88,11 @@ export const IncidentView = Schema.Struct({
   detail: Schema.Unknown
 })
 export type IncidentView = typeof IncidentView.Type
+
+/** Formats the current attempt of a run: `2 of 3` while further attempts may follow, else the number alone. */
+export const attemptOf = ({
+  attempt,
+  max_attempts,
+  status
+}: Pick<RunView, "attempt" | "max_attempts" | "status">): string =>
+  status === "pending" || status === "running" ? `${attempt} of ${max_attempts}` : String(attempt)

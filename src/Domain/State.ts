@@ -1,74 +1,83 @@
 import { Schema } from "effect"
 import * as Duration from "./Duration.ts"
-import type { Pulse } from "./Pulse.ts"
+import type { IntegrationStatus } from "./IntegrationStatus.ts"
+import { reasonOf } from "./RunReason.ts"
 import { delayOf, type RunView } from "./RunView.ts"
-import type { Standing } from "./Standing.ts"
+import type { SchedulerHealth } from "./SchedulerHealth.ts"
 
-/** How an integration is, the worst first: the order in which people are shown them. */
+/** The states of an integration, worst first: the order of lists. */
 export const StateName = Schema.Literal(
   "overdue",
   "invalid_schedule",
   "unknown",
-  "breaker_open",
   "failing",
+  "retrying",
   "stale",
   "late",
-  "no_data",
   "running",
+  "never_ran",
   "paused",
   "on_time"
 )
 export type StateName = typeof StateName.Type
 
-/** `bad` wants somebody now, `warn` a look, `busy` and `off` nothing; only `good` may be shown green. */
-export const Tone = Schema.Literal("bad", "warn", "busy", "off", "good")
-export type Tone = typeof Tone.Type
+/** `critical` and `warning` need attention, `active` and `idle` do not; only `ok` may be shown green. */
+export const Severity = Schema.Literal("critical", "warning", "active", "idle", "ok")
+export type Severity = typeof Severity.Type
 
-/** What each state looks like: in words, by shape, by tone. Never by colour alone. */
+/** The word, symbol and severity that represent each state. No view distinguishes states by colour alone. */
 export const APPEARANCE: Readonly<
-  Record<StateName, { readonly word: string; readonly symbol: string; readonly tone: Tone }>
+  Record<StateName, { readonly word: string; readonly symbol: string; readonly severity: Severity }>
 > = {
-  overdue: { word: "overdue", symbol: "✗", tone: "bad" },
-  invalid_schedule: { word: "invalid schedule", symbol: "!", tone: "bad" },
-  unknown: { word: "unknown", symbol: "?", tone: "bad" },
-  breaker_open: { word: "breaker open", symbol: "⊘", tone: "bad" },
-  failing: { word: "failing", symbol: "✗", tone: "bad" },
-  stale: { word: "not known", symbol: "~", tone: "warn" },
-  late: { word: "late", symbol: "▲", tone: "warn" },
-  no_data: { word: "never ran", symbol: "○", tone: "off" },
-  running: { word: "running", symbol: "…", tone: "busy" },
-  paused: { word: "paused", symbol: "‖", tone: "off" },
-  on_time: { word: "on time", symbol: "✓", tone: "good" }
+  overdue: { word: "overdue", symbol: "✗", severity: "critical" },
+  // Covers more than the schedule: the row of an adopted table may lack its organisation, its type or `enabled`.
+  invalid_schedule: { word: "misconfigured", symbol: "!", severity: "critical" },
+  unknown: { word: "unknown", symbol: "?", severity: "critical" },
+  failing: { word: "failing", symbol: "✗", severity: "critical" },
+  retrying: { word: "retrying", symbol: "↻", severity: "warning" },
+  stale: { word: "not known", symbol: "~", severity: "warning" },
+  late: { word: "late", symbol: "▲", severity: "warning" },
+  running: { word: "running", symbol: "…", severity: "active" },
+  never_ran: { word: "never ran", symbol: "○", severity: "idle" },
+  paused: { word: "paused", symbol: "‖", severity: "idle" },
+  on_time: { word: "on time", symbol: "✓", severity: "ok" }
 }
 
-/** What a state is decided from besides the integration: the database's clock, the drift alert, and whether anything ticks. */
-export interface Frame {
+/**
+ * The facts, in addition to the integration, that decide its state: the database's clock, the drift alert, and whether any engine
+ * ticks.
+ */
+export interface StateContext {
   readonly now: number
   readonly driftAlertMs: number
-  readonly pulse: Pick<Pulse, "verdict" | "last_activity_at">
+  readonly scheduler: Pick<SchedulerHealth, "verdict" | "last_activity_at">
 }
 
-/** An integration's state, since when (a slot or an instant, null: not known), and why in one line. */
+/** An integration's state, its start (a slot or an instant; null: unknown), and the reason in one line. */
 export interface State {
   readonly state: StateName
   readonly since: number | null
   readonly why: string
 }
 
-/** A run that an engine of ours did not start has no lease; it is given this long, as by the sweeper. */
+/** The assumed lease of a run that has none because no engine started it; the sweeper assumes the same. */
 const FOREIGN_LEASE_MS = 30 * 60_000
-/** The sweeper looks at a lease once a tick: only later than that, nobody does. */
+/** The sweeper checks leases once per tick: a lease that ended longer ago than this is overdue. */
 const SWEEP_MS = 60_000
 
 /**
- * Decides how an integration is. A run that is under way is not overdue because its slot is past; a state that would be
- * fine is `stale` when nothing ticks, because then nobody would know. Pure: the same facts, the same state.
+ * Decides the state of an integration: the worst of the states that its next slot, its run in progress and its last run imply. The
+ * page, `status`, `check`, `/api` and metrics all show this state and derive nothing else from the facts.
+ *
+ * *Guarantees*: pure. `on_time` only when an engine ticks, nothing is overdue, no run is in progress, and the newest attempted run
+ * completed. A run that waits for its next attempt is `retrying`, never `running`.
  */
-export const decide = (standing: Standing, frame: Frame): State => {
-  const state = factsOf(standing, frame)
-  const isFine = APPEARANCE[state.state].tone !== "bad" && state.state !== "paused"
-  if (frame.pulse.verdict === "ticking" || !isFine) return state
-  const last = frame.pulse.last_activity_at
+export const decideState = (status: IntegrationStatus, frame: StateContext): State => {
+  const state = worst(candidates(status, frame))
+  const { severity } = APPEARANCE[state.state]
+  const isAlive = frame.scheduler.verdict === "ticking"
+  if (isAlive || severity === "critical" || state.state === "paused") return state
+  const last = frame.scheduler.last_activity_at
   const silence =
     last === null ? "no engine has ticked yet" : `nothing has ticked for ${ago(frame, last)}`
   return {
@@ -78,43 +87,71 @@ export const decide = (standing: Standing, frame: Frame): State => {
   }
 }
 
-/** Whether people are to look at it: what `status --exit-status` tells. */
+/** Returns whether the state needs attention, which `status --exit-status` reports. */
 export const needsAttention = (state: StateName): boolean => {
-  const { tone } = APPEARANCE[state]
-  return tone === "bad" || tone === "warn"
+  const { severity } = APPEARANCE[state]
+  return severity === "critical" || severity === "warning"
 }
 
-/** The worst first; of the same state, the one that has lasted longest. */
-export const compare = (a: State, b: State): number =>
+/** Orders states: the worst first; within one state, the longest-lasting first. */
+export const compareStates = (a: State, b: State): number =>
   rank(a.state) - rank(b.state) || (a.since ?? 0) - (b.since ?? 0)
 
 const rank = (state: StateName): number => StateName.literals.indexOf(state)
 
-const factsOf = (standing: Standing, frame: Frame): State => {
-  const { breaker_until, enabled, live_run, schedule_error } = standing
+/** Returns the worst candidate; the first one among equals. */
+const worst = ([first, ...others]: Candidates): State =>
+  others.reduce<State>((most, one) => (rank(one.state) < rank(most.state) ? one : most), first)
+
+type Candidates = readonly [State, ...ReadonlyArray<State>]
+
+/** Returns the state that each fact alone implies. */
+const candidates = (status: IntegrationStatus, frame: StateContext): Candidates => {
+  const { enabled, live_run: live, schedule_error } = status
   if (!enabled) {
-    return { state: "paused", since: null, why: standing.paused_reason ?? "disabled" }
+    const paused = status.paused_reason ?? "disabled"
+    const open = live?.status === "unknown" ? [liveState(live, status, frame)] : []
+    const state = { state: "paused", since: null, why: paused } as const
+    return [state, ...open.map((one) => ({ ...one, why: `paused (${paused}); ${one.why}` }))]
   }
   if (schedule_error !== null) {
-    return { state: "invalid_schedule", since: standing.schedule_since, why: schedule_error }
+    return [{ state: "invalid_schedule", since: status.schedule_since, why: schedule_error }]
   }
-  const live = live_run === null ? null : liveState(live_run, standing, frame)
-  if (live !== null && live.state !== "running") return live
-  if (breaker_until !== null && breaker_until > frame.now && live === null) {
-    const failures = standing.consecutive_failures
-    return {
-      state: "breaker_open",
-      since: standing.failing_since,
-      why: `${failures} failures in a row; tried again in ${Duration.rough(breaker_until - frame.now)}${because(standing.last_run)}`
-    }
-  }
-  return (live === null ? waitingState(standing, frame) : null) ?? pastState(standing, frame, live)
+  const rejected = rejectedState(status, frame)
+  // The rejection comes first, because it is the cause of equally bad states.
+  if (rejected !== null) return [rejected, ...otherCandidates(status, frame)]
+  return otherCandidates(status, frame)
 }
 
-/** Something is due and nobody has it; null: nothing is, or not for long. */
-const waitingState = (standing: Standing, frame: Frame): State | null => {
-  const { next_run_at: due, schedule, schedule_since: since } = standing
-  if (schedule === null) return null
+const otherCandidates = (status: IntegrationStatus, frame: StateContext): Candidates => {
+  const { live_run: live } = status
+  if (live === null) {
+    const next = nextState(status, frame)
+    return [pastState(status, frame), ...(next === null ? [] : [next])]
+  }
+  const now = liveState(live, status, frame)
+  const past = troubleOf(status)
+  return past === null ? [now] : [{ ...past, why: `${past.why}; ${now.why}` }, now]
+}
+
+/** Returns the state of a due slot or a pending run that the database rejects; null if it rejects neither. */
+const rejectedState = (status: IntegrationStatus, { now }: StateContext): State | null => {
+  const { live_run: live, next_run_at: due, rejection, schedule_since } = status
+  const isWaiting = live === null ? due === null || due <= now : live.status === "pending"
+  if (rejection === undefined || rejection === null || !isWaiting) return null
+  const since = live?.scheduled_for ?? due ?? schedule_since
+  return { state: "overdue", since, why: rejectedBy(rejection) }
+}
+
+/** Formats a rejection: `the database rejects it: 42P01: relation "x" does not exist`. */
+export const rejectedBy = (rejection: string): string => `the database rejects it: ${rejection}`
+
+/**
+ * Returns the state of a due slot that no engine has claimed; null: there is none, it is not overdue yet, or the breaker delays it.
+ */
+const nextState = (status: IntegrationStatus, frame: StateContext): State | null => {
+  const { breaker_until, next_run_at: due, schedule, schedule_since: since } = status
+  if (schedule === null || (breaker_until !== null && breaker_until > frame.now)) return null
   if (due !== null && frame.now - due > frame.driftAlertMs) {
     return { state: "overdue", since: due, why: `due ${ago(frame, due)} ago, not started` }
   }
@@ -125,93 +162,136 @@ const waitingState = (standing: Standing, frame: Frame): State | null => {
   return null
 }
 
-/** What the run that is not over is like: overdue, unknown, or simply running. */
-const liveState = (run: RunView, standing: Standing, frame: Frame): State => {
-  const { now } = frame
-  if (run.status === "unknown") {
-    const then =
-      standing.on_unknown === "hold"
-        ? "later slots wait until somebody retries or releases it"
-        : run.not_before !== null && run.not_before > now
-          ? `tried again in ${Duration.rough(run.not_before - now)}`
-          : "the next tick decides"
-    return {
-      state: "unknown",
-      since: run.scheduled_for,
-      why: `may have run${because(run)}; ${then}`
-    }
+/** Returns the state of the live run. */
+const liveState = (run: RunView, status: IntegrationStatus, frame: StateContext): State => {
+  switch (run.status) {
+    case "unknown":
+      return openState(run, status, frame)
+    case "running":
+      return runningState(run, frame)
+    default:
+      return waitingState(run, frame)
   }
-  if (run.status === "running") {
-    const started = run.attempt_started_at ?? run.started_at ?? run.created_at ?? run.scheduled_for
-    const end = run.lease_until ?? started + FOREIGN_LEASE_MS
-    const what = `try ${run.attempt} has run for ${ago(frame, started)}`
-    return now - end > SWEEP_MS
-      ? {
-          state: "overdue",
-          since: run.scheduled_for,
-          why: `${what}, ${ago(frame, end)} past its time`
-        }
-      : { state: "running", since: started, why: what }
+}
+
+const openState = (run: RunView, status: IntegrationStatus, { now }: StateContext): State => {
+  const then =
+    status.on_unknown === "hold"
+      ? "later slots wait until it is retried or released"
+      : run.not_before !== null && run.not_before > now
+        ? `retries in ${Duration.rough(run.not_before - now)}`
+        : "the next tick decides"
+  return {
+    state: "unknown",
+    since: run.scheduled_for,
+    why: `may have run${because(run)}; ${then}`
   }
-  const ready = Math.max(run.not_before ?? 0, run.created_at ?? run.scheduled_for)
-  if (now - ready > frame.driftAlertMs) {
+}
+
+const runningState = (run: RunView, frame: StateContext): State => {
+  const started = run.attempt_started_at ?? run.started_at ?? run.created_at ?? run.scheduled_for
+  const end = run.lease_until ?? started + FOREIGN_LEASE_MS
+  const what = `attempt ${run.attempt} has run for ${ago(frame, started)}`
+  if (frame.now - end > SWEEP_MS) {
+    const why = `${what}, ${ago(frame, end)} past its time`
+    return { state: "overdue", since: run.scheduled_for, why }
+  }
+  return run.attempt > 1
+    ? { state: "retrying", since: run.scheduled_for, why: `${what}; those before did not complete` }
+    : { state: "running", since: started, why: what }
+}
+
+/** Returns the state of a claimed run before its first attempt, or between two attempts. */
+const waitingState = (run: RunView, frame: StateContext): State => {
+  const { driftAlertMs, now } = frame
+  const claimed = run.created_at ?? run.scheduled_for
+  const ready = Math.max(run.not_before ?? 0, claimed)
+  if (now - ready > driftAlertMs) {
     const by = run.claimed_by === null ? "waits" : `claimed by ${run.claimed_by}`
     const why = `${by} for ${ago(frame, ready)}, not started`
     return { state: "overdue", since: run.scheduled_for, why }
   }
   const when = ready > now ? `in ${Duration.rough(ready - now)}` : "with the next tick"
   const delay = delayOf(run)
-  const held = delay === "" ? "" : `: ${delay}`
-  return run.attempt === 0
-    ? { state: "running", since: run.created_at, why: `starts ${when}${held}` }
-    : {
-        state: "running",
-        since: run.created_at,
-        why: `try ${run.attempt} of ${run.max_attempts} did not work${because(run)}; again ${when}`
+  if (run.attempt > 0) {
+    const what = `attempt ${run.attempt} of ${run.max_attempts} did not complete${because(run)}`
+    return { state: "retrying", since: run.scheduled_for, why: `${what}; retries ${when}` }
+  }
+  const why = `starts ${when}${delay === "" ? "" : `: ${delay}`}`
+  return now - claimed > driftAlertMs
+    ? { state: "late", since: run.scheduled_for, why: `due ${ago(frame, claimed)} ago; ${why}` }
+    : { state: "running", since: run.created_at, why }
+}
+
+/** Returns the problem that the last attempted run leaves unresolved; null if there is none. */
+const troubleOf = (status: IntegrationStatus): State | null => {
+  const { consecutive_failures: failures, failing_since, last_run: last } = status
+  switch (last?.status) {
+    case "failed": {
+      const times = failures > 1 ? `${failures} times in a row` : "the last run failed"
+      return { state: "failing", since: failing_since, why: `${times}${because(last)}` }
+    }
+    case "skipped":
+      return last.attempt > 0
+        ? {
+            state: "failing",
+            since: failing_since ?? last.scheduled_for,
+            why: `the last run was skipped after attempt ${last.attempt} did not complete${because(last)}`
+          }
+        : null
+    case "completed":
+    case undefined:
+      return null
+    default:
+      return {
+        state: "unknown",
+        since: last?.scheduled_for ?? null,
+        why: `the last run may have run${because(last ?? null)}`
       }
+  }
 }
 
-/** What the last run says, while nothing is wrong with the next one. */
-const pastState = (standing: Standing, frame: Frame, live: State | null): State => {
-  const { consecutive_failures: failures, failing_since, last_run: last } = standing
-  const now = live === null ? "" : `; ${live.why}`
-  if (last?.status === "failed") {
-    const times = failures > 1 ? `${failures} times in a row` : "the last run failed"
-    return { state: "failing", since: failing_since, why: `${times}${because(last)}${now}` }
+/** Returns the state that the last run implies while no run is in progress. */
+const pastState = (status: IntegrationStatus, frame: StateContext): State => {
+  const { breaker_until, last_completed_slot, last_run: last } = status
+  const trouble = troubleOf(status)
+  if (breaker_until !== null && breaker_until > frame.now) {
+    const held = `its breaker is open, retries in ${Duration.rough(breaker_until - frame.now)}`
+    return trouble === null
+      ? { state: "failing", since: status.failing_since, why: held }
+      : { ...trouble, why: `${trouble.why}; ${held}` }
   }
-  if (last?.status === "unknown") {
-    const why = `the last run may have run${because(last)}${now}`
-    return { state: "unknown", since: last.scheduled_for, why }
+  if (trouble !== null) return trouble
+  const next = nextOf(status, frame)
+  if (last === null) return { state: "never_ran", since: null, why: next }
+  if (last.status !== "completed") {
+    const why = `the slot of its last run was skipped; ${next}`
+    return { state: last_completed_slot === null ? "never_ran" : "stale", since: null, why }
   }
-  if (live === null && last?.status === "completed" && (last.drift_ms ?? 0) > frame.driftAlertMs) {
+  const since = last.scheduled_for
+  if ((last.drift_ms ?? 0) > frame.driftAlertMs) {
     const why = `the last run started ${Duration.rough(last.drift_ms ?? 0)} late`
-    return { state: "late", since: last.scheduled_for, why }
+    return { state: "late", since, why }
   }
-  if (live !== null) return live
-  const next =
-    standing.next_run_at === null
-      ? standing.schedule === null
-        ? "it has no schedule"
-        : "its next run is being computed"
-      : standing.next_run_at <= frame.now
-        ? "the next one is due now"
-        : `next in ${Duration.rough(standing.next_run_at - frame.now)}`
-  if (last === null) return { state: "no_data", since: null, why: next }
   const took = last.duration_ms === null ? "" : `, took ${Duration.format(last.duration_ms)}`
-  const ran =
-    last.status === "skipped"
-      ? "its last slot was skipped"
-      : `ran ${ago(frame, last.started_at ?? last.scheduled_for)} ago${took}`
-  return { state: "on_time", since: last.scheduled_for, why: `${ran}; ${next}` }
+  const why = `ran ${ago(frame, last.started_at ?? since)} ago${took}; ${next}`
+  return { state: "on_time", since, why }
 }
 
-const ago = ({ now }: Frame, at: number): string => Duration.rough(now - at)
+const nextOf = (
+  { next_run_at: next, schedule }: IntegrationStatus,
+  { now }: StateContext
+): string => {
+  if (next === null)
+    return schedule === null ? "it has no schedule" : "its next run is being computed"
+  return next <= now ? "the next one is due now" : `next in ${Duration.rough(next - now)}`
+}
 
-/** `: HTTP 401 INVALID_KEY, no such user`, as far as it is known. */
+const ago = ({ now }: StateContext, at: number): string => Duration.rough(now - at)
+
+/** Formats the reason of a run, as far as it is known: `: TOKEN_EXPIRED, "Xledger answered 401"`. */
 const because = (run: RunView | null): string => {
   if (run === null) return ""
-  const http = run.http_status === null ? "" : `HTTP ${run.http_status}`
-  const code = [http, run.error_code ?? ""].filter((part) => part !== "").join(" ")
-  const text = [code, run.error_message ?? ""].filter((part) => part !== "").join(", ")
+  const text = reasonOf(run)
   return text === "" ? "" : `: ${text}`
 }

@@ -2,10 +2,10 @@ import { Schema } from "effect"
 import { Instant } from "./Instant.ts"
 import { RunStatus, Trigger } from "./Run.ts"
 
-/** The most runs and skips that a summary holds; more are counted, and `runs_truncated` says so. */
+/** The most runs and skips in a summary; further ones are only counted, and `runs_truncated` is set. */
 export const MAX_LISTED = 1000
 
-/** One run of a tick, as the summary and `-o jsonl` show it. */
+/** One run of a tick, in the form of the summary and of `-o jsonl`. */
 export const RunReport = Schema.Struct({
   run_id: Schema.String,
   org_id: Schema.String,
@@ -35,23 +35,31 @@ export const SkipReport = Schema.Struct({
   org_id: Schema.String,
   integration_id: Schema.String,
   scheduled_for: Schema.NullOr(Instant),
-  reason: Schema.String
+  reason: Schema.String,
+  /** The database's error about a row that it rejects. */
+  detail: Schema.optionalWith(Schema.String, { exact: true })
 })
 export type SkipReport = typeof SkipReport.Type
 
-/** What stopped part of a tick: what failed and why (`message`), and how to fix it (`hint`). */
+/**
+ * An error that stopped part of a tick: what failed and why in a sentence (`message`), and how to fix it (`hint`). `detail`:
+ * the call, its error class and code, for diagnosis.
+ */
 export const TickError = Schema.Struct({
   code: Schema.String,
   message: Schema.String,
-  hint: Schema.String
+  hint: Schema.String,
+  detail: Schema.optionalWith(Schema.String, { exact: true })
 })
 export type TickError = typeof TickError.Type
 
 /**
- * What one tick did (DESIGN.md section 6): stdout of `run -o json`, the value of `runScheduledJobs`, the row in
- * `sync_tick`. `due = triggered + skipped` and `triggered = completed + failed + unresolved`, always.
+ * The result of one tick: stdout of `run -o json`, the value of `runScheduledJobs`, the row in `sync_tick`. Always `due =
+ * triggered + skipped` and `triggered = completed + failed + unresolved`. `ok` is independent of how the runs ended.
  */
 export const Summary = Schema.Struct({
+  /** False: the tick could not do its work (key refused, database unreachable, schema missing), or an outcome was not recorded. */
+  ok: Schema.Boolean,
   tick_id: Schema.String,
   engine_id: Schema.String,
   started_at: Instant,
@@ -75,3 +83,16 @@ export const Summary = Schema.Struct({
 export type Summary = typeof Summary.Type
 /** The summary as JSON: instants are ISO 8601 text. */
 export type SummaryJson = typeof Summary.Encoded
+
+/**
+ * The error of a tick that is not `ok`, with which `runScheduledJobs(..., { throwOnError: true })` rejects. `code`: the code of the
+ * tick's first error.
+ */
+export class TickFailed extends Schema.TaggedError<TickFailed>()("TickFailed", {
+  code: Schema.String,
+  summary: Schema.encodedSchema(Summary)
+}) {
+  override get message(): string {
+    return this.summary.errors.map(({ hint, message }) => `${message}. ${hint}`).join("; ")
+  }
+}

@@ -1,7 +1,7 @@
 import { Either, Schema } from "effect"
 
 /**
- * What kind of key this is.
+ * The kind of a Supabase key.
  *
  * - `secret` (`sb_secret_`): bypasses row level security. Sent in `apikey` only.
  * - `publishable` (`sb_publishable_`): for browsers; may not call the scheduler's functions.
@@ -18,14 +18,14 @@ const Claims = Schema.parseJson(
   })
 )
 
-/** What a legacy key says of itself: its role, its project, and when it ends in seconds since 1970. */
+/** The claims of a legacy key: its role, its project, and its expiry in seconds since 1970. */
 export interface KeyClaims {
   readonly role?: string
   readonly ref?: string
   readonly exp?: number
 }
 
-/** The kind of a key, by its form alone: a JWT's role is read, its signature is not verified. */
+/** Returns the kind of a key from its format alone. Reads a JWT's role without verifying its signature. */
 export const keyKind = (key: string): SupabaseKeyKind => {
   if (key.startsWith("sb_secret_")) return "secret"
   if (key.startsWith("sb_publishable_")) return "publishable"
@@ -35,7 +35,7 @@ export const keyKind = (key: string): SupabaseKeyKind => {
   return role === "service_role" || role === "anon" ? role : "jwt"
 }
 
-/** The claims of a key that is a JWT, whatever its signature is worth; none of any other. */
+/** Returns the claims of a JWT key, without verifying its signature; none for any other key. */
 export const keyClaims = (key: string): KeyClaims => {
   const { exp, ref, role } = claimsOf(key) ?? {}
   return {
@@ -52,14 +52,14 @@ const claimsOf = (key: string): typeof Claims.Type | null => {
   return Either.isRight(claims) ? claims.right : null
 }
 
-/** Whether the key also goes in `Authorization: Bearer`. The new keys are refused there. */
+/** Returns whether the key is also sent in `Authorization: Bearer`. The platform rejects the new keys there. */
 export const isBearer = (key: string): boolean => !["secret", "publishable"].includes(keyKind(key))
 
-/** Whether the scheduler's functions may accept it: false only where its form already says that they will not. */
+/** Returns whether the scheduler's functions may accept the key; false only if its format rules that out. */
 export const mayBeService = (key: string): boolean =>
   !["publishable", "anon"].includes(keyKind(key))
 
-/** The key, when its form does not rule it out; else why and how to put it right, which never repeats the key. */
+/** Returns the key, unless its format rules it out; else the reason and the fix, which never repeat the key. */
 export const requireSecretKey = (
   key: string
 ): Either.Either<string, { readonly why: string; readonly fix: string }> => {
@@ -69,7 +69,7 @@ export const requireSecretKey = (
       fix: "Copy a secret key (sb_secret_..., or service_role) from the project's settings, API Keys."
     })
   if (key === "") return refuse("it is empty")
-  // A header cannot carry it, and the runtime's own error would repeat it.
+  // A header cannot carry this text, and the runtime's own error would repeat it.
   if (!/^[\x21-\x7e]+$/.test(key))
     return refuse("it has spaces, line breaks or other foreign characters in it")
   return mayBeService(key)

@@ -1,20 +1,20 @@
 import { Either } from "effect"
-import { type Fault, parse as parseDuration } from "./Duration.ts"
+import { type DurationProblem, parse as parseDuration } from "./Duration.ts"
 
-/** From when on something is a warning, and from when on it is critical; null: never. */
+/** The values at which a warning and a critical state begin; null: never. */
 export interface Threshold {
   readonly warning: number | null
   readonly critical: number | null
 }
 
-/** Nagios' words for how something stands, the worst last; their places are the exit codes. */
-export const LEVELS = ["OK", "WARNING", "CRITICAL"] as const
+/** Nagios' levels, worst last: an unknown state may be critical, so it is worse than a warning. */
+export const LEVELS = ["OK", "WARNING", "UNKNOWN", "CRITICAL"] as const
 export type Level = (typeof LEVELS)[number]
 
-/** `<critical>`, or `<warning>,<critical>`; a part may be left empty. How a part is read, the caller says. */
+/** Parses `<critical>`, or `<warning>,<critical>`; a part may be empty. The caller supplies the parser of a part. */
 const parse =
-  (read: (text: string) => Either.Either<number, Fault>) =>
-  (text: string): Either.Either<Threshold, Fault> =>
+  (read: (text: string) => Either.Either<number, DurationProblem>) =>
+  (text: string): Either.Either<Threshold, DurationProblem> =>
     Either.gen(function* () {
       const parts = text.split(",").map((part) => part.trim())
       const [first = "", second] = parts
@@ -35,22 +35,22 @@ const parse =
         : { warning, critical }
     })
 
-/** Spans of time in milliseconds: `5m,10m`, `10m`, `5m,`. */
-export const spans: (text: string) => Either.Either<Threshold, Fault> = parse(parseDuration)
+/** Parses thresholds of a duration, in milliseconds: `5m,10m`, `10m`, `5m,`. */
+export const spans: (text: string) => Either.Either<Threshold, DurationProblem> =
+  parse(parseDuration)
 
-/** Counts: `1,5`, `5`, `1,`. */
-export const counts: (text: string) => Either.Either<Threshold, Fault> = parse((text) =>
+/** Parses thresholds of a count: `1,5`, `5`, `1,`. */
+export const counts: (text: string) => Either.Either<Threshold, DurationProblem> = parse((text) =>
   /^\d{1,9}$/.test(text)
     ? Either.right(Number(text))
     : Either.left({ why: `"${text}" is not a whole number`, fix: "Write for example 1,5." })
 )
 
-/** How a value stands: at its threshold it has reached it. */
-export const judge = (value: number, { critical, warning }: Threshold): Level => {
+/** Returns the level of a value; a value equal to a threshold has reached it. */
+export const levelOf = (value: number, { critical, warning }: Threshold): Level => {
   if (critical !== null && value >= critical) return "CRITICAL"
   return warning !== null && value >= warning ? "WARNING" : "OK"
 }
 
-/** The worst of all. */
 export const worst = (levels: ReadonlyArray<Level>): Level =>
   levels.reduce((a, b) => (LEVELS.indexOf(b) > LEVELS.indexOf(a) ? b : a), "OK")

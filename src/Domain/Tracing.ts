@@ -1,19 +1,19 @@
-import { Effect, FiberRef, type Tracer } from "effect"
+import { Context, Effect, FiberRef, Tracer } from "effect"
 
 /**
- * Whether somebody looks at spans. A span costs as much as all else that the engine does for a run, so where there may be
- * thousands a second they are made only then. Set to true by whoever exports them.
+ * Whether spans are exported. A span costs as much as the rest of the engine's work for a run, so spans on hot paths (thousands a
+ * second) are created only while this is true. The exporter sets this to true.
  */
 export const isTraced: FiberRef.FiberRef<boolean> = FiberRef.unsafeMake(false)
 
-/** The one, and the other instead while somebody looks. */
-const whileTraced = <A, E, R>(
+/** Runs `effect` while spans are exported, else `instead`. */
+export const whileTraced = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   instead: () => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>
   Effect.withFiberRuntime((fiber) => (fiber.getFiberRef(isTraced) ? instead() : effect))
 
-/** As `Effect.withSpan`, while somebody looks. */
+/** Applies `Effect.withSpan` while spans are exported. */
 export const traced =
   (name: string, options: () => Tracer.SpanOptions = () => ({})) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -21,17 +21,24 @@ export const traced =
       Effect.withSpan(effect, name, { captureStackTrace: false, ...options() })
     )
 
-/** As `Effect.annotateCurrentSpan`, while somebody looks. */
+/** Applies `Effect.annotateCurrentSpan` while spans are exported. */
 export const annotateTraced = (attributes: () => Record<string, unknown>): Effect.Effect<void> =>
   whileTraced(Effect.void, () => Effect.annotateCurrentSpan(attributes()))
 
-/** Work that another fiber is to do, with the span of who asks for it as its parent, while somebody looks. */
-export const underOwnSpan = <A, E, R>(
-  work: Effect.Effect<A, E, R>
-): Effect.Effect<Effect.Effect<A, E, R>> =>
-  Effect.map(tracedSpan, (span) => (span === null ? work : Effect.withParentSpan(work, span)))
+/** Runs an effect under a span that already exists. */
+export const underSpan = <A, E, R>(
+  span: Tracer.Span,
+  effect: Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.withFiberRuntime((fiber) =>
+    Effect.locally(
+      effect,
+      FiberRef.currentContext,
+      Context.add(fiber.getFiberRef(FiberRef.currentContext), Tracer.ParentSpan, span)
+    )
+  )
 
-/** The current span while somebody looks; null where there is none. */
+/** The current span while spans are exported; else null. */
 export const tracedSpan: Effect.Effect<Tracer.Span | null> = whileTraced<
   Tracer.Span | null,
   never,

@@ -1,16 +1,16 @@
 import { Effect } from "effect"
+import { compareSchema, type DatabaseSchema } from "../Database/SchemaVersion.ts"
 import type { SchemaMismatch, SupabaseError } from "../Domain/Errors.ts"
-import { compare, type DatabaseSchema } from "../Domain/SchemaVersion.ts"
 import type { TickError } from "../Domain/Summary.ts"
-import { mismatchError, tickError } from "../Domain/Tally.ts"
 import { Ledger } from "../Services/Ledger.ts"
 import { OLDEST_SCHEMA, SCHEMA_VERSION } from "../Version.ts"
+import { mismatchError, staleError, tickError } from "./SummaryBuilder.ts"
 
 const engine = { version: SCHEMA_VERSION, oldest: OLDEST_SCHEMA }
 
 /**
- * Whether this engine may work in the database, whose newest migration is `version`. Only a newer schema costs a call: it
- * is asked whether it works with engines as old as this one. *Fails with* SchemaMismatch when they do not belong together.
+ * Checks whether this engine may work in the database, whose newest migration is `version`. Only a newer schema costs a call, in
+ * which the database states whether it works with engines as old as this one. *Fails with* SchemaMismatch if the engine may not.
  */
 export const checkSchema = (
   version: string
@@ -20,7 +20,7 @@ export const checkSchema = (
     const database: DatabaseSchema = isNewer
       ? yield* Effect.flatMap(Ledger, (ledger) => ledger.readSchema)
       : { version, enginesFrom: null }
-    const verdict = yield* compare(database, engine)
+    const verdict = yield* compareSchema(database, engine)
     if (verdict === "same") return
     const [what, fix] =
       verdict === "database_older"
@@ -31,6 +31,21 @@ export const checkSchema = (
     )
   })
 
-/** What stops a tick, as its summary shows it. */
-export const schemaError = (error: SchemaMismatch | SupabaseError): TickError =>
-  error._tag === "SchemaMismatch" ? mismatchError(error) : tickError(error)
+/**
+ * Makes the error that stops a tick, for its summary. A function that is unknown to the Data API may still exist in the database;
+ * in that case the database reports that it has the migrations.
+ */
+export const openError = (
+  error: SchemaMismatch | SupabaseError
+): Effect.Effect<TickError, never, Ledger> => {
+  if (error._tag === "SchemaMismatch") return Effect.succeed(mismatchError(error))
+  if (error.code !== "PGRST202") return Effect.succeed(tickError(error))
+  return Effect.flatMap(Ledger, (ledger) => ledger.readSchema).pipe(
+    Effect.flatMap((database) => compareSchema(database, engine)),
+    Effect.match({
+      onSuccess: () => staleError(error),
+      onFailure: (failure) =>
+        failure._tag === "SchemaMismatch" ? mismatchError(failure) : tickError(error)
+    })
+  )
+}

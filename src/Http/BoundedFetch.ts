@@ -1,6 +1,7 @@
 import { Cause, Effect, Exit, Option } from "effect"
-import { asyncWithin } from "./Deadline.ts"
+import { asyncWithDeadline } from "./Deadline.ts"
 import { explainRejection, FetchFailure } from "./FetchFailure.ts"
+import { type HttpProxy, type ProxyOf, throughProxy } from "./Proxy.ts"
 
 export { FetchFailure } from "./FetchFailure.ts"
 
@@ -8,13 +9,15 @@ export { FetchFailure } from "./FetchFailure.ts"
 export interface Bounds {
   /** The most bytes of the answer's body that are read. */
   readonly maxBytes: number
-  /** From the call to the last byte of the answer, in milliseconds. Absent: the caller sets a deadline of its own. */
+  /** The time limit from the call to the last byte of the answer, in milliseconds. Absent: the caller sets its own deadline. */
   readonly timeoutMs?: number
-  /** `sync-scheduler/<version>`. A browser-like one is refused together with a secret key. */
+  /** `sync-scheduler/<version>`. Supabase rejects a secret key that is sent with a browser-like User-Agent. */
   readonly userAgent?: string
+  /** Names the proxy that the runtime uses, for messages. Absent: messages name no proxy. */
+  readonly proxyOf?: ProxyOf
 }
 
-/** An HTTP answer whose body was read whole, or up to its bound (`truncated`: there was more). */
+/** An HTTP answer whose body was read completely, or up to its bound (`truncated`: it was longer). */
 export interface BoundedAnswer {
   readonly status: number
   readonly statusText: string
@@ -24,7 +27,7 @@ export interface BoundedAnswer {
 }
 
 /**
- * Sends one request and reads its answer within bounds. Redirects are given back, not followed.
+ * Sends one request and reads its answer within bounds. Redirects are returned, not followed.
  *
  * *Fails with* FetchFailure (`NotSent`, `TimedOut`, `Disconnected`). *Guarantees*: sent at most once; the deadline
  * covers the body; interruption, the deadline and the byte bound close the connection.
@@ -41,17 +44,23 @@ export const boundedFetch = (
       return Effect.sync(end)
     })
   }
-  return asyncWithin<BoundedAnswer, FetchFailure>({
+  return asyncWithDeadline<BoundedAnswer, FetchFailure>({
     ms: timeoutMs,
     begin: (resume) => begin(input, init, bounds, resume),
     onTimeout: () =>
       Effect.fail(
-        new FetchFailure({ reason: "TimedOut", detail: `no whole answer within ${timeoutMs} ms` })
+        new FetchFailure({
+          reason: "TimedOut",
+          detail: `no whole answer within ${timeoutMs} ms${throughProxy(proxyFor(input, bounds))}`
+        })
       )
   })
 }
 
-/** Sends, and says what came of it once. Answers what closes the connection. */
+const proxyFor = (input: string | URL, { proxyOf }: Bounds): HttpProxy | null =>
+  proxyOf !== undefined && URL.canParse(input) ? proxyOf(new URL(input)) : null
+
+/** Sends the request and resumes once with its result. Returns a function that closes the connection. */
 const begin = (
   input: string | URL,
   init: RequestInit,
@@ -61,14 +70,22 @@ const begin = (
   const end = new AbortController()
   send(input, init, end, bounds).then(
     (answer) => resume(Effect.succeed(answer)),
-    (error) => resume(Effect.fail(error instanceof FetchFailure ? error : explainRejection(error)))
+    (error) => {
+      const proxy = proxyFor(input, bounds)
+      // With a proxy in between, the unreachable host may be the proxy itself.
+      const server = proxy === null ? URL.parse(input)?.host : undefined
+      const { detail, reason, system } =
+        error instanceof FetchFailure ? error : explainRejection(error, server)
+      const whole = `${detail}${throughProxy(proxy)}`
+      resume(Effect.fail(new FetchFailure({ reason, detail: whole, system })))
+    }
   )
   return () => end.abort()
 }
 
 /**
- * The same as a drop-in for `fetch`, for supabase-js (`global.fetch`): the answer is buffered, a redirect and an
- * answer beyond the bound are rejections. *Rejects with* FetchFailure, or as `fetch` does when `init.signal` aborts.
+ * Makes a replacement of `fetch` with these bounds, for supabase-js (`global.fetch`). The answer is buffered; a redirect, or an
+ * answer beyond the bound, is a rejection. *Rejects with* FetchFailure, or like `fetch` when `init.signal` aborts.
  */
 export const fetchWithin = (bounds: Bounds): typeof fetch =>
   Object.assign(
@@ -101,14 +118,26 @@ const send = async (
 ): Promise<BoundedAnswer> => {
   const request = await prepare(init, bounds, end.signal)
   const response = await fetch(input, request)
+  if (isOfProxy(response, input, bounds)) {
+    end.abort()
+    const detail = "the proxy wants a user and a password (407)"
+    throw new FetchFailure({ reason: "NotSent", detail })
+  }
   const { body, truncated } = isShort(response.headers, bounds.maxBytes)
     ? { body: await response.bytes(), truncated: false }
     : await readAtMost(response.body, bounds.maxBytes)
-  // Cancelling the reader alone leaves it to the runtime when, or whether, the connection is closed.
+  // Cancelling the reader alone does not guarantee that the runtime closes the connection.
   if (truncated) end.abort()
   const { status, statusText, headers } = response
   return { status, statusText, headers, body, truncated }
 }
+
+/**
+ * Returns whether the answer is a proxy's 407. Only a proxy answers 407, and then it has forwarded nothing. Over TLS the runtime
+ * itself reports the 407.
+ */
+const isOfProxy = ({ status }: Response, input: string | URL, bounds: Bounds): boolean =>
+  status === 407 && new URL(input).protocol === "http:" && proxyFor(input, bounds) !== null
 
 const prepare = async (
   init: RequestInit,
@@ -122,12 +151,15 @@ const prepare = async (
   if (hasOwnConnection(init)) return request
   const blob = await toBlob(init.body)
   if (blob.type !== "" && !headers.has("content-type")) headers.set("content-type", blob.type)
-  // A stream can be sent only once. Deno sends a repeatable body again, also of a POST, when a reused connection breaks
+  // A stream can be sent only once. Deno resends a repeatable body, also of a POST, when a reused connection breaks
   // after the server has read the request (denoland/deno#32566): an export would run twice.
   return { ...request, body: blob.stream() }
 }
 
-/** Bun opens a connection for a request without keepalive, so there is none that could break and have it sent again. */
+/**
+ * Returns whether the request gets its own connection. Bun opens a new one for a request without keepalive, so no reused connection
+ * can break and cause a resend.
+ */
 const hasOwnConnection = ({ body, keepalive }: RequestInit): boolean =>
   "Bun" in globalThis && keepalive === false && typeof body === "string"
 
@@ -137,8 +169,16 @@ const toBlob = (body: NonNullable<RequestInit["body"]>): Blob | Promise<Blob> =>
   return new Response(body).blob()
 }
 
-/** `duplex` is what the standard asks for with a streamed body. */
-const fixedOptions = { redirect: "manual", duplex: "half" } as const
+/**
+ * The standard requires `duplex` with a streamed body. The other two options are Bun's: without them
+ * `NODE_TLS_REJECT_UNAUTHORIZED=0` would send the key to anyone, and `BUN_CONFIG_VERBOSE_FETCH` would print it.
+ */
+const fixedOptions = {
+  redirect: "manual",
+  duplex: "half",
+  tls: { rejectUnauthorized: true },
+  verbose: false
+} as const
 
 const checkHeaders = (given: RequestInit["headers"]): Headers => {
   try {
@@ -149,7 +189,7 @@ const checkHeaders = (given: RequestInit["headers"]): Headers => {
   }
 }
 
-/** Whether the answer says that it is inside the bound; the runtime holds it to that. */
+/** Returns whether the answer declares a length within the bound; the runtime enforces the declared length. */
 const isShort = (headers: Headers, maxBytes: number): boolean => {
   const length = headers.get("content-length")
   return length !== null && Number(length) <= maxBytes && !headers.has("content-encoding")

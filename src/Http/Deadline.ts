@@ -1,11 +1,11 @@
 import { type Clock, Effect, type Fiber, FiberId } from "effect"
 
 /**
- * Something asynchronous with a deadline: no timer and no race of its own, because this is on the way of every invocation
- * and of every call of the database. `begin` says once what came of it, and answers what ends it; `onTimeout` takes its
- * place when `ms` have passed. Interruption and the deadline end it.
+ * Runs an asynchronous operation with a deadline. Avoids a timer and a race for each operation, because every invocation and every
+ * database call uses this function. `begin` resumes once with the result and returns a function that ends the operation;
+ * `onTimeout` is the result when `ms` milliseconds have passed. Interruption and the deadline end the operation.
  */
-export const asyncWithin = <A, E>(options: {
+export const asyncWithDeadline = <A, E>(options: {
   readonly ms: number
   readonly begin: (resume: (result: Effect.Effect<A, E>) => void) => () => void
   readonly onTimeout: () => Effect.Effect<A, E>
@@ -29,14 +29,14 @@ export const asyncWithin = <A, E>(options: {
   )
 
 interface Deadline {
-  /** By the clock's monotonic time, in nanoseconds. */
+  /** The deadline in the clock's monotonic time, in nanoseconds. */
   readonly at: bigint
   readonly expire: () => void
 }
 
 /**
- * What is pending by one clock. Of one length the first that was set is the first to pass, and a fiber sleeps until the
- * first of all: it is woken only for an earlier one, not for each that comes and goes.
+ * The pending deadlines of one clock. Among deadlines of one length, the deadline that was set first expires first. One fiber
+ * sleeps until the earliest deadline; only an earlier deadline reschedules the fiber, not each deadline that is set or cleared.
  */
 class Deadlines {
   private readonly lengths = new Map<number, Set<Deadline>>()
@@ -49,7 +49,7 @@ class Deadlines {
     this.clock = clock
   }
 
-  /** Answers what lifts it; repeating that does nothing. */
+  /** Returns a function that clears the deadline; calling it again has no effect. */
   set(ms: number, expire: () => void): () => void {
     const at = this.clock.unsafeCurrentTimeNanos() + BigInt(Math.ceil(ms * 1e6))
     const deadline = { at, expire }
@@ -68,7 +68,7 @@ class Deadlines {
     this.watcher = Effect.runFork(Effect.withClock(this.watch, this.clock))
   }
 
-  /** With the last one the watch ends, so that no process waits for it. */
+  /** Ends the watch with the last deadline, so that the watch does not keep the process alive. */
   private lifted(): void {
     this.pending -= 1
     if (this.pending > 0) return
@@ -85,7 +85,7 @@ class Deadlines {
     return this.watch
   })
 
-  /** Those whose time has come. Answers when the next one is. */
+  /** Expires the deadlines that have passed. Returns the time of the next deadline, or null if there is none. */
   private expireUntil(now: bigint): bigint | null {
     let next: bigint | null = null
     for (const alike of this.lengths.values()) {

@@ -2,22 +2,24 @@ import { Schema } from "effect"
 import { tidyMessage } from "../Domain/Message.ts"
 
 /**
- * A request that gave no whole answer.
+ * A request that received no complete answer.
  *
- * - `NotSent`: proven that nothing left (bad URL or header, DNS, refused or unreachable, TLS handshake).
- * - `TimedOut`: the deadline passed before the last byte of the answer. It may have been acted on.
- * - `Disconnected`: the connection broke after the request may have left, or failed in a way that proves nothing.
- * - `Redirected`: answered with a redirect, which is never followed: it would carry the key to another place.
- * - `TooLarge`: the answer is longer than its bound. What was asked has been done.
+ * - `NotSent`: proven that nothing was sent (bad URL or header, DNS, refused or unreachable, proxy, TLS handshake).
+ * - `TimedOut`: the deadline passed before the last byte of the answer. The server may have acted on the request.
+ * - `Disconnected`: the connection broke after the request may have been sent, or failed in a way that proves nothing.
+ * - `Redirected`: answered with a redirect, which is never followed, because it would carry the key to another server.
+ * - `TooLarge`: the answer is longer than its bound. The server has acted on the request.
  *
- * `code` repeats the reason, because supabase-js keeps an error's `code` and `message` and drops its class.
+ * `detail` is a plain sentence; `system` is the runtime's own text if the sentence replaces one, else empty. `code` repeats the
+ * reason, because supabase-js keeps an error's `code` and `message` and drops its class.
  */
 export class FetchFailure extends Schema.TaggedError<FetchFailure>()("FetchFailure", {
   reason: Schema.Literal("NotSent", "TimedOut", "Disconnected", "Redirected", "TooLarge"),
-  detail: Schema.String
+  detail: Schema.String,
+  system: Schema.optionalWith(Schema.String, { default: () => "" })
 }) {
   override get message(): string {
-    return `${this.reason}: ${this.detail}`
+    return `${this.reason}: ${this.detail}${this.system === "" ? "" : ` [${this.system}]`}`
   }
 
   get code(): string {
@@ -26,21 +28,57 @@ export class FetchFailure extends Schema.TaggedError<FetchFailure>()("FetchFailu
 }
 
 /**
- * Says what a rejected `fetch` proves. `NotSent` only for what is known to fail before the first byte of a request;
- * everything else, also what nobody has seen yet, is `Disconnected`.
+ * Judges what a rejected `fetch` proves. Returns `NotSent` only for errors that are known to occur before the first byte of a
+ * request, and `Disconnected` for every other error.
+ *
+ * `server`: the request's destination as `host:port`, if no proxy was in between.
  *
  * *Source*: every case was provoked in Bun 1.4.5 and Deno 2.9.6 (test/Layers/InvokerLive.test.ts).
  */
-export const explainRejection = (error: unknown): FetchFailure => {
-  const detail = textOf(error)
-  const isProof = notSentCodes.has(codeOf(error)) || notSentTexts.some((text) => text.test(detail))
+export const explainRejection = (error: unknown, server = "the server"): FetchFailure => {
+  const text = textOf(error)
+  const code = codeOf(error)
+  const isUntrusted = certificateCodes.has(code)
+  const isProof =
+    isUntrusted || notSentCodes.has(code) || notSentTexts.some((known) => known.test(text))
+  const own = tidyMessage(text.replace(BUNS_ADVICE, "").replace(OWN_CODE, ""))
+  const plain = isUntrusted
+    ? `the certificate of ${server} is not trusted: ${own}${TRUST}`
+    : sentences.find(([sign]) => sign.test(`${code} ${text}`))?.[1](server)
   return new FetchFailure({
     reason: isProof ? "NotSent" : "Disconnected",
-    detail: tidyMessage(detail)
+    detail: plain ?? own,
+    system: plain === undefined ? "" : tidyMessage([code, own].filter(Boolean).join(": "))
   })
 }
 
-/** Bun's codes. A certificate is judged after the handshake and before the request is written. */
+/** Returns whether a failure's `system` says that the address does not exist or that its certificate is not trusted. */
+export const isPermanent = (system: string): boolean => {
+  const [code = ""] = system.split(":")
+  return code === "ENOTFOUND" || certificateCodes.has(code)
+}
+
+/** Plain sentences for the runtimes' error texts, each with the pattern that it replaces. The first match decides. */
+const sentences: ReadonlyArray<readonly [sign: RegExp, sentence: (server: string) => string]> = [
+  [
+    /ECONNREFUSED|ConnectionRefused|Connection refused/,
+    (server) => `the connection to ${server} was refused`
+  ],
+  [/EAI_AGAIN/, (server) => `no name server answers for ${server}`],
+  [/ENOTFOUND|EAI_FAIL|dns error|failed to lookup/, (server) => `${server} has no address`],
+  [/EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL/, (server) => `this machine has no route to ${server}`],
+  [/FailedToOpenSocket/, (server) => `could not connect to ${server}`],
+  [/The TLS handshake failed/, (server) => `${server} does not speak TLS at this port`],
+  [
+    /ECONNRESET|EPIPE|ConnectionClosed|socket connection was closed|Connection reset/,
+    (server) => `${server} closed the connection before it answered`
+  ]
+]
+
+/** Matches a code such as `ECONNRESET: ` in front of Bun's own text. */
+const OWN_CODE = /^[A-Z_]{4,}: /
+
+/** Bun's codes for requests that were not sent. A proxy's tunnel is requested before anything is written into it. */
 const notSentCodes: ReadonlySet<string> = new Set([
   "ECONNREFUSED",
   "ConnectionRefused",
@@ -53,6 +91,14 @@ const notSentCodes: ReadonlySet<string> = new Set([
   "EAI_FAIL",
   "DNS_ENOTFOUND",
   "ERR_INVALID_URL",
+  "ERR_PROXY_TUNNEL",
+  "UnsupportedProxyProtocol"
+])
+
+/**
+ * Codes for certificates that were not accepted. A certificate is checked after the handshake and before the request is written.
+ */
+const certificateCodes: ReadonlySet<string> = new Set([
   "DEPTH_ZERO_SELF_SIGNED_CERT",
   "SELF_SIGNED_CERT_IN_CHAIN",
   "UNABLE_TO_GET_ISSUER_CERT",
@@ -62,10 +108,29 @@ const notSentCodes: ReadonlySet<string> = new Set([
   "CERT_NOT_YET_VALID",
   "CERT_REVOKED",
   "CERT_UNTRUSTED",
-  "ERR_TLS_CERT_ALTNAME_INVALID"
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+  "CERT_CHAIN_TOO_LONG",
+  "CERT_REJECTED",
+  "CERT_SIGNATURE_FAILURE",
+  "HOSTNAME_MISMATCH",
+  "INVALID_CA",
+  "INVALID_PURPOSE",
+  "PATH_LENGTH_EXCEEDED",
+  "UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY",
+  "UNABLE_TO_DECRYPT_CERT_SIGNATURE"
 ])
 
-/** Texts of Deno (`(Connect)` covers DNS, TCP and TLS), and of Bun where the code alone is not precise. */
+/** The advice for a private certificate authority. No setting disables the check of certificates. */
+const TRUST = " (NODE_EXTRA_CA_CERTS=<file.pem> trusts your own authority)"
+
+/** Bun's advice for programmers, which does not help operators. */
+const BUNS_ADVICE =
+  / For more information, pass `verbose: true` in the second argument to fetch\(\)/
+
+/**
+ * Error texts for requests that were not sent: Deno's (`(Connect)` covers DNS, TCP and TLS), and Bun's where the code alone is
+ * ambiguous.
+ */
 const notSentTexts: ReadonlyArray<RegExp> = [
   /client error \(Connect\)/,
   /^Fetch failed: Requests to port \d+ are blocked/,

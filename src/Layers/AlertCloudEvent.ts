@@ -3,7 +3,7 @@ import { linesOf, summaryOf, textOf } from "../Domain/AlertText.ts"
 import { format } from "../Domain/Instant.ts"
 import { tidyMessage } from "../Domain/Message.ts"
 
-/** What `data` of an incident's event holds. Instants are ISO 8601 text in UTC, spans milliseconds. */
+/** Makes the `data` of an incident's event. Instants are ISO 8601 text in UTC, durations are milliseconds. */
 const dataOf = (alert: Alert) => {
   const { integration, run } = alert
   const { facts: _, ...words } = textOf(alert)
@@ -35,14 +35,17 @@ const dataOf = (alert: Alert) => {
 
 const instant = (ms: number | null | undefined): string | null => (ms == null ? null : format(ms))
 
-/** The id of a transition, the same in every attempt. It has no full stop, which would blur what is signed. */
+/**
+ * Returns the id of a transition, the same in every attempt. The id has no full stop, because a full stop separates the signed
+ * parts.
+ */
 const idOf = ({ incident_id, kind, subject, transition }: Alert): string =>
   kind === "test" ? `test_${subject}_${transition}` : `incident_${incident_id}_${transition}`
 
 /**
- * A message as one CloudEvents 1.0 event in structured mode. Types: `dev.sync-scheduler.incident.opened.v1`,
- * `.incident.resolved.v1`, and `dev.sync-scheduler.incidents.v1` for a summary of many, whose id is a digest of the
- * incidents and of how many of them opened and ended. `source` names the project.
+ * Formats a message as one CloudEvents 1.0 event in structured mode. Types: `dev.sync-scheduler.incident.opened.v1`,
+ * `.incident.resolved.v1`, and `dev.sync-scheduler.incidents.v1` for a summary of many, whose id is a digest of the incidents and
+ * of how many of them opened and ended. `source` names the project.
  *
  * *Source*: CloudEvents 1.0.2, https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md.
  */
@@ -80,7 +83,7 @@ export const cloudEventOf = async (message: AlertMessage, source: string) => {
   }
 }
 
-/** The first half of SHA-256, in hex: enough to tell two sets of incidents apart. */
+/** Returns the first half of a SHA-256 in hex, which is enough to distinguish two sets of incidents. */
 const digest = async (text: string): Promise<string> => {
   const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))
   return Array.from(new Uint8Array(bytes, 0, 16), (byte) =>

@@ -1,13 +1,13 @@
 import { Effect, Layer } from "effect"
 import { EngineConfig } from "../Config.ts"
-import * as Rpc from "../Domain/AlertRpc.ts"
+import * as Rpc from "../Database/AlertRpc.ts"
 import { AlertQueue } from "../Services/AlertQueue.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** Incidents that one tick tells of at most; the next tick goes on. */
+/** The most incidents that one tick sends; the next tick sends the rest. */
 const TAKE_AT_MOST = 5_000
 
-/** The queue over `take_sync_alerts` and `mark_sync_alerts`. Neither call is repeated: the next tick is the repetition. */
+/** The queue over `take_sync_alerts` and `mark_sync_alerts`. Neither call is retried: the next tick is the retry. */
 export const layer: Layer.Layer<AlertQueue, never, Supabase | EngineConfig> = Layer.effect(
   AlertQueue,
   Effect.gen(function* () {

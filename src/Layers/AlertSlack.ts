@@ -2,11 +2,10 @@ import type { AlertMessage } from "../Domain/Alert.ts"
 import { summaryOf, textOf } from "../Domain/AlertText.ts"
 
 /**
- * A message as Slack's incoming webhooks take it: a headline, the facts, why, and what to do next. `text` is what
- * notifications show. Nothing in it can mention anybody or become a link.
+ * Formats a message for Slack's incoming webhooks: a headline, the facts, the reason, and the next step. Slack shows `text` in
+ * notifications. Nothing in the message can mention a user or become a link.
  *
- * *Source*: https://docs.slack.dev/reference/block-kit/blocks (limits: header 150, section 3000, field 2000 characters,
- * 10 fields).
+ * *Source*: https://docs.slack.dev/reference/block-kit/blocks (limits: header 150, section 3000, field 2000 characters, 10 fields).
  */
 export const slackMessageOf = (message: AlertMessage) => {
   const { facts, next, title, why } =
@@ -28,7 +27,7 @@ export const slackMessageOf = (message: AlertMessage) => {
 const markdown = (label: string, value: string, most: number) =>
   ({ type: "mrkdwn", text: `${label}${escaped(value, most)}`, verbatim: true }) as const
 
-/** Slack's three control characters; `<!channel>` would wake everybody. Clipped so that no escape is cut in two. */
+/** Escapes Slack's three control characters; `<!channel>` would notify the whole channel. Never cuts an escape in two. */
 const escaped = (text: string, most: number): string => {
   const whole = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
   return whole.length <= most ? whole : `${whole.slice(0, most - 1).replace(/&\w*$/, "")}…`

@@ -5,12 +5,12 @@ import { Effect, type Scope } from "effect"
 import { SupabaseError } from "../Domain/Errors.ts"
 
 /**
- * Keeps a data directory to this process for as long as the scope lives: PGlite has no lock of its own, and two
- * processes in one directory lose rows silently.
+ * Reserves a data directory for this process while the scope lives: PGlite has no lock of its own, and two processes in one
+ * directory lose rows silently.
  *
- * The lock is SQLite's reserved lock on `<directory>.lock`: the operating system gives it back when its holder dies,
- * however it dies, so there is no stale lock, no guess by process id, and containers that share a volume see each
- * other. *Fails with* SupabaseError (`Rejected`, `locked`), which names the holder.
+ * The lock is SQLite's reserved lock on `<directory>.lock`. The operating system releases it when its holder dies, however it dies,
+ * so there are no stale locks and no guesses by process id, and containers that share a volume see each other's lock. *Fails with*
+ * SupabaseError (`Rejected`, `locked`), which names the holder.
  */
 export const lockDirectory = (directory: string): Effect.Effect<void, SupabaseError, Scope.Scope> =>
   Effect.acquireRelease(
@@ -29,7 +29,7 @@ const take = (directory: string): Database => {
     lock.run("delete from holder")
     lock.run("insert into holder values (?)", [process.pid])
     lock.run("commit")
-    // Held from here on. The holder stays readable to whoever is turned away.
+    // The lock is held from here on. A rejected process can still read the holder from the file.
     lock.run("begin immediate")
     return lock
   } catch (error) {
@@ -50,6 +50,6 @@ const refusal = (directory: string, error: unknown): SupabaseError =>
     code: error instanceof Held ? "locked" : "configuration",
     detail:
       error instanceof Held
-        ? `${directory} is in use by process ${error.message}; stop it, or use another directory`
+        ? `Another sync-scheduler (process ${error.message}) is using this demo directory: ${directory}`
         : `${directory} cannot be locked: ${error instanceof Error ? error.message : String(error)}`
   })

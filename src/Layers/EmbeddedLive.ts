@@ -1,29 +1,27 @@
 import { existsSync, mkdirSync } from "node:fs"
 import { join, resolve } from "node:path"
 import type { PGlite } from "@electric-sql/pglite"
-import { Context, Effect, Layer, Schema } from "effect"
-import { SupabaseError } from "../Domain/Errors.ts"
-import { explainVerdict, isKnownKind, judgeCode } from "../Domain/PostgresCode.ts"
-import { callError, encodeArguments } from "../Domain/RpcCall.ts"
-import { decodeRowsOf, statementOf } from "../Domain/RpcStatement.ts"
-import { traced } from "../Domain/Tracing.ts"
-import { migrations } from "../Migrations.ts"
-import { EmbeddedDatabase } from "../Services/EmbeddedDatabase.ts"
-import { Supabase } from "../Services/Supabase.ts"
+import { Effect, Layer, Schema } from "effect"
+import { migrations } from "../Database/Migrations.ts"
+import { explainVerdict, isKnownKind, judgeCode } from "../Database/SqlState.ts"
+import type { SupabaseError } from "../Domain/Errors.ts"
+import type { EmbeddedDatabase } from "../Services/EmbeddedDatabase.ts"
+import type { Supabase } from "../Services/Supabase.ts"
 import { lockDirectory } from "./DirectoryLock.ts"
 import { startPglite } from "./EmbeddedAssets.ts"
+import { type EmbeddedFailure, failedAt, ResultRows, servicesOver } from "./EmbeddedCalls.ts"
 
-/** Where the embedded database lives: a directory, which one process at a time may use, or else in memory. */
+/** The location of the embedded database: a directory, which one process at a time may use, or memory. */
 export interface EmbeddedSettings {
   readonly dataDir?: string | undefined
 }
 
 /**
- * A PostgreSQL inside this process (PGlite), made like a Supabase project: its roles, and the migrations that it does
- * not have yet, recorded where the supabase CLI records them. Nothing to install; for `demo` and for trying things.
+ * A PostgreSQL inside this process (PGlite), set up with the roles of a Supabase project. Missing migrations are applied, and
+ * recorded where the supabase CLI records them. Needs no installation; for `demo` and for experiments.
  *
- * *Fails with* SupabaseError (`Rejected`): the directory is in use (`locked`), is not usable (`configuration`), or a
- * migration failed (its SQLSTATE). *Guarantees*: one statement at a time, and timers and HTTP get their turn between.
+ * *Fails with* SupabaseError (`Rejected`): the directory is in use (`locked`), is not usable (`configuration`), or a migration
+ * failed (its SQLSTATE). *Guarantees*: one statement at a time, and timers and HTTP run between statements.
  */
 export const layer = (
   settings: EmbeddedSettings = {}
@@ -34,33 +32,18 @@ export const layer = (
       yield* migrate(pglite)
       const oneAtATime = yield* Effect.makeSemaphore(1)
       const run = (sql: string, parameters: ReadonlyArray<unknown>) =>
-        // PGlite computes without ever letting the event loop run; a sleep does, a yield does not.
+        // PGlite computes without yielding to the event loop. A sleep yields to it, Effect.yieldNow does not.
         Effect.sleep(0).pipe(
           Effect.zipRight(
             Effect.tryPromise({ try: () => pglite.query(sql, [...parameters]), catch: read })
           ),
           Effect.uninterruptible,
           oneAtATime.withPermits(1),
-          Effect.flatMap(({ rows }) => Effect.orDie(Schema.decodeUnknown(Rows)(rows)))
+          Effect.flatMap(({ rows }) => Effect.orDie(Schema.decodeUnknown(ResultRows)(rows)))
         )
-      const supabase = Supabase.of({
-        call: (rpc, args) =>
-          Effect.gen(function* () {
-            const { text, parameters } = statementOf(rpc, yield* encodeArguments(rpc, args))
-            const rows = yield* Effect.mapError(run(text, parameters), (failure) =>
-              callError(rpc, failure.reason, failure.code, failure.detail)
-            )
-            return yield* decodeRowsOf(rpc, rows)
-          }).pipe(traced(rpc.name))
-      })
-      const database = EmbeddedDatabase.of({
-        query: (sql, parameters = []) => Effect.mapError(run(sql, parameters), failed("query"))
-      })
-      return Context.make(Supabase, supabase).pipe(Context.add(EmbeddedDatabase, database))
+      return servicesOver(run)
     })
   )
-
-const Rows = Schema.Array(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
 
 const open = (dataDir: string | undefined) =>
   Effect.gen(function* () {
@@ -74,7 +57,7 @@ const open = (dataDir: string | undefined) =>
           return startPglite(directory, isNew)
         },
         catch: (error) =>
-          failed("open")({
+          failedAt("open")({
             reason: "Rejected",
             code: "configuration",
             detail: `${directory ?? "the database in memory"} cannot be opened: ${read(error).detail}. If it never was whole, remove it`
@@ -84,7 +67,7 @@ const open = (dataDir: string | undefined) =>
     )
   })
 
-/** What every Supabase project has before its first migration, as far as ours rely on it. */
+/** The objects of every Supabase project that the migrations rely on. */
 const project = `
 do $$
 declare v_role record;
@@ -123,13 +106,11 @@ const migrate = (pglite: PGlite) =>
         })
       }
     },
-    catch: (error) => failed("migrate")({ ...read(error), reason: "Rejected" })
+    catch: (error) => failedAt("migrate")({ ...read(error), reason: "Rejected" })
   })
 
-type Failure = Pick<SupabaseError, "reason" | "code" | "detail">
-
-/** PGlite's errors hold the statement and its parameters as well; only PostgreSQL's own words are taken. */
-const read = (error: unknown): Failure => {
+/** PGlite's errors also contain the statement and its parameters; only PostgreSQL's own message is used. */
+const read = (error: unknown): EmbeddedFailure => {
   const text = (name: string) =>
     error instanceof Error && name in error ? String(Reflect.get(error, name) ?? "") : ""
   const message = error instanceof Error ? error.message : String(error)
@@ -139,6 +120,3 @@ const read = (error: unknown): Failure => {
   const words = { message, detail: text("detail"), hint: text("hint") }
   return { reason: verdict.reason, code, detail: explainVerdict(verdict, words) }
 }
-
-const failed = (operation: string) => (failure: Failure) =>
-  new SupabaseError({ operation, ...failure })

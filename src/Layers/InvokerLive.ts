@@ -1,40 +1,48 @@
 import { Duration, Effect, Either, Layer, Redacted } from "effect"
 import { InvokeError } from "../Domain/Errors.ts"
+import { functionAt, refusalOf, refused } from "../Domain/FunctionAccess.ts"
+import { IdGenerator } from "../Domain/IdGenerator.ts"
 import { format } from "../Domain/Instant.ts"
 import { type Answer, judge } from "../Domain/Outcome.ts"
 import type { Invocation } from "../Domain/Run.ts"
-import { Token } from "../Domain/Token.ts"
 import { annotateTraced, traced, tracedSpan } from "../Domain/Tracing.ts"
 import { parseUrl } from "../Domain/Url.ts"
 import { type BoundedAnswer, boundedFetch, type FetchFailure } from "../Http/BoundedFetch.ts"
+import type { ProxyOf } from "../Http/Proxy.ts"
 import { Invoker, type WarmUp } from "../Services/Invoker.ts"
 
-/** The most of an answer that is read. */
+/** The most bytes of an answer that are read. */
 const MAX_ANSWER_BYTES = 64 * 1024
 const WARM_UP_TIMEOUT_MS = 10_000
-/** Functions whose URL is kept. */
+/** The most functions whose URLs are cached. */
 const MAX_URLS = 1_000
 
-/** Where the functions are, and what they know us by. */
+/** The functions' address, and the engine's credentials. */
 export interface InvokerOptions {
   /** The whole URL of the default function: `https://<ref>.supabase.co/functions/v1/integration-sync`. */
   readonly functionUrl: string
+  /** Further functions that runs may name, in addition to the one at `functionUrl`; none by default. */
+  readonly allowed?: ReadonlyArray<string> | undefined
   /** A secret key (`sb_secret_...`), or a legacy JWT. */
   readonly key: Redacted.Redacted
-  /** Ours, for the User-Agent. */
+  /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
+  /** Names the proxy in messages, if there is one. */
+  readonly proxyOf?: ProxyOf
 }
 
 /**
- * The Integration Edge Functions over `fetch`, in Bun and in Deno alike. One invocation is one POST, sent once, over a
- * connection of its own where the runtime lets us choose (Bun): a kept one that breaks would leave its outcome unknown.
+ * Invokes the Integration Edge Functions with `fetch`, in both Bun and Deno. One invocation is one POST, sent once, over its own
+ * connection where the runtime allows that (Bun): a kept connection that breaks would leave the outcome unknown.
  */
 export const layer = (options: InvokerOptions): Layer.Layer<Invoker> => {
   const request = makeRequest(options)
-  const defaultName = URL.parse(options.functionUrl)?.pathname.split("/").at(-1) ?? "default"
+  const access = { configured: functionAt(options.functionUrl), allowed: options.allowed ?? [] }
   return Layer.succeed(Invoker, {
     invoke: (invocation) => {
       const { functionName, run, timeoutMs } = invocation
+      const refusal = refusalOf(functionName, access)
+      if (refusal !== null) return Effect.succeed(refused(refusal))
       const answered = Effect.flatMap(traceparent, (parent) =>
         request(functionName, {
           method: "POST",
@@ -62,7 +70,7 @@ export const layer = (options: InvokerOptions): Layer.Layer<Invoker> => {
           kind: "client",
           attributes: {
             "http.request.method": "POST",
-            "faas.invoked_name": functionName ?? defaultName,
+            "faas.invoked_name": functionName ?? access.configured,
             "sync.run_id": run.run_id,
             "sync.attempt": run.attempt
           }
@@ -70,6 +78,10 @@ export const layer = (options: InvokerOptions): Layer.Layer<Invoker> => {
       )
     },
     warmUp: Effect.fn("Invoker.warmUp", { kind: "client" })(function* (functionName) {
+      const refusal = refusalOf(functionName, access)
+      if (refusal !== null) {
+        return { latencyMs: 0, ok: false, cold: null, detail: refusal, isRefused: true }
+      }
       const contact = request(functionName, {
         method: "OPTIONS",
         body: null,
@@ -89,7 +101,12 @@ interface Request {
   readonly timeoutMs: number
 }
 
-const makeRequest = ({ functionUrl, key, version }: InvokerOptions) => {
+const makeRequest = ({ functionUrl, key, proxyOf, version }: InvokerOptions) => {
+  const bounds = {
+    maxBytes: MAX_ANSWER_BYTES,
+    userAgent: `sync-scheduler/${version}`,
+    ...(proxyOf === undefined ? {} : { proxyOf })
+  }
   const urls = new Map<string | null, Effect.Effect<URL, InvokeError>>()
   const urlFor = (name: string | null) => {
     const known = urls.get(name)
@@ -98,7 +115,7 @@ const makeRequest = ({ functionUrl, key, version }: InvokerOptions) => {
     if (urls.size < MAX_URLS) urls.set(name, url)
     return url
   }
-  // Uncompressed, because the byte bound is meant to bound our memory too.
+  // Answers are uncompressed, so that the byte bound also bounds memory.
   const always = { ...keyHeaders(Redacted.value(key)), "Accept-Encoding": "identity" }
   return (
     functionName: string | null,
@@ -109,7 +126,7 @@ const makeRequest = ({ functionUrl, key, version }: InvokerOptions) => {
         boundedFetch(
           url,
           { method, body, headers: { ...headers, ...always }, keepalive: false },
-          { maxBytes: MAX_ANSWER_BYTES, timeoutMs, userAgent: `sync-scheduler/${version}` }
+          { ...bounds, timeoutMs }
         ),
         toInvokeError(`${method} ${url.origin}${url.pathname}`)
       )
@@ -117,8 +134,8 @@ const makeRequest = ({ functionUrl, key, version }: InvokerOptions) => {
 }
 
 /**
- * The URL of a function: the default one's, or for a name its sibling's (the last path segment replaced).
- * *Fails with* InvokeError `NotSent` when the URL or the name is none; a name cannot lead anywhere else.
+ * Returns the URL of a function: the default function's URL or, for a name, that URL with its last path segment replaced.
+ * *Fails with* InvokeError `NotSent` when the URL or the name is invalid; a name cannot lead to another host or path.
  */
 export const urlOf = (
   functionUrl: string,
@@ -139,12 +156,15 @@ export const urlOf = (
   return Effect.succeed(url)
 }
 
-/** A JWT goes where the platform checks one. A secret key as Bearer would be refused for being no JWT. */
+/**
+ * Returns the headers of a key. A legacy JWT is also sent as the Bearer token. A secret key is not, because the platform would
+ * reject it there as not being a JWT.
+ */
 const keyHeaders = (key: string): Record<string, string> =>
   key.startsWith("eyJ") ? { apikey: key, Authorization: `Bearer ${key}` } : { apikey: key }
 
-/** The JSON that the function is told: DESIGN.md section 5, "The invocation". */
-const toBody = ({ run, deadline }: Invocation) => ({
+/** Builds the JSON body of an invocation. */
+const toBody = ({ deadline, isTrial, run }: Invocation) => ({
   run_id: run.run_id,
   org_id: run.org_id,
   integration_id: run.integration_id,
@@ -152,7 +172,7 @@ const toBody = ({ run, deadline }: Invocation) => ({
   scheduled_for: format(run.scheduled_for),
   attempt: run.attempt,
   idempotency_key: run.idempotency_key,
-  trigger: run.trigger,
+  trigger: isTrial ? "trial" : run.trigger,
   lease_token: run.lease_token,
   deadline: format(deadline),
   config: run.config
@@ -170,12 +190,12 @@ const toInvokeError =
   ({ reason, detail }: FetchFailure): InvokeError =>
     new InvokeError({
       reason: reason === "NotSent" || reason === "TimedOut" ? reason : "Disconnected",
-      detail: `${what}: ${detail}`
+      detail: `${detail} (${what})`
     })
 
 const toWarmUp = (latencyMs: number, contact: Either.Either<BoundedAnswer, InvokeError>): WarmUp =>
   Either.match(contact, {
-    onLeft: ({ message }) => ({ latencyMs, ok: false, cold: null, detail: message }),
+    onLeft: ({ detail }) => ({ latencyMs, ok: false, cold: null, detail }),
     onRight: ({ status, headers }) => {
       const platformCode = headers.get("sb-error-code")
       const cold = headers.get("x-sync-cold")
@@ -190,7 +210,7 @@ const toWarmUp = (latencyMs: number, contact: Either.Either<BoundedAnswer, Invok
   })
 
 /**
- * The current span in W3C form; a trace of its own while nobody looks at spans, because the platform throttles by trace.
+ * Returns the current span in W3C form, or a new trace when no tracer is configured, because the platform throttles by trace.
  * *Source*: W3C Trace Context, section 3.2.
  */
 const traceparent: Effect.Effect<string> = Effect.flatMap(tracedSpan, (span) => {
@@ -199,7 +219,7 @@ const traceparent: Effect.Effect<string> = Effect.flatMap(tracedSpan, (span) => 
     const text = `00-${traceId}-${spanId}-${sampled ? "01" : "00"}`
     if (/^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/.test(text)) return Effect.succeed(text)
   }
-  return Effect.map(Token, (token) => {
+  return Effect.map(IdGenerator, (token) => {
     const hex = `${token.next()}${token.next()}`.replaceAll("-", "")
     return `00-${hex.slice(0, 32)}-${hex.slice(32, 48)}-00`
   })

@@ -1,73 +1,76 @@
-import { Effect, Either, Layer, Option, type ParseResult, Schema } from "effect"
+import { Clock, Effect, Either, Layer, Schema } from "effect"
 import { EngineConfig } from "../Config.ts"
-import { apiOf } from "../Domain/ApiHost.ts"
-import { Backfill } from "../Domain/Backfill.ts"
-import { readBackfills } from "../Domain/HistoryRpc.ts"
+import { readBackfills } from "../Database/HistoryRpc.ts"
+import { readRows } from "../Database/ReadRows.ts"
+import { isAway, retryFor } from "../Database/RetryPolicy.ts"
+import * as Rpc from "../Database/Rpc.ts"
+import { readSchema } from "../Database/SchemaVersion.ts"
+import * as TickRpc from "../Database/TickRpc.ts"
+import { Backfill } from "../Domain/BackfillPlan.ts"
+import { isContended, sendTogether } from "../Domain/Batch.ts"
+import { measureSkew } from "../Domain/ClockSkew.ts"
+import type { SupabaseError } from "../Domain/Errors.ts"
+import { apiOf } from "../Domain/Health/ApiHost.ts"
+import { IdGenerator } from "../Domain/IdGenerator.ts"
 import { DueIntegration } from "../Domain/Integration.ts"
-import { repeatFor } from "../Domain/Repetition.ts"
-import { returnStarts } from "../Domain/ReturnRpc.ts"
-import * as Rpc from "../Domain/Rpc.ts"
 import { Run } from "../Domain/Run.ts"
-import { readSchema } from "../Domain/SchemaVersion.ts"
 import { traced } from "../Domain/Tracing.ts"
 import {
   type DuePage,
-  type FirstContact,
   Ledger,
   type Scope,
   type Start,
-  type Unreadable
+  type StartRequest,
+  type Work
 } from "../Services/Ledger.ts"
 import { Supabase } from "../Services/Supabase.ts"
 import { VERSION } from "../Version.ts"
-import { makeCombiner } from "./Combiner.ts"
 
-/** The most rows a page holds and a batch carries; the SQL functions enforce the same. */
+/** The most rows in a page or a batch; the SQL functions enforce the same limit. */
 const PAGE = 100
-/** How long a read is tried again before the tick goes without it. */
+/** How long a read is retried before the tick continues without it, in milliseconds. */
 const READ_WITHIN_MS = 10_000
-/** A start that is not confirmed by then may not be used anyhow: nothing is sent 20 s after it was requested. */
+/**
+ * How long a start is retried, in milliseconds. A later confirmation is useless, because nothing is sent more than 20 s after a
+ * start was requested.
+ */
 const START_WITHIN_MS = 15_000
-/** Pauses between batches of starts, and of outcomes: those keep nobody waiting. */
-const START_PAUSE_MS = 4
-const SETTLE_PAUSE_MS = 10
+/** When to retry a run whose row another session has locked, in milliseconds. */
+const LOCKED_RETRY_MS = 1_000
 
 const decodeDue = Schema.decodeUnknownEither(DueIntegration)
 const decodeBackfill = Schema.decodeUnknownEither(Backfill)
 const decodeRun = Schema.decodeUnknownEither(Run)
-const decodeId = Schema.decodeUnknownOption(Schema.Struct({ integration_id: Schema.String }))
 
-/** Rows decoded one by one, so that an unreadable one is named and the others go on. */
-const readRows = <A>(
-  rows: ReadonlyArray<unknown>,
-  decode: (row: unknown) => Either.Either<A, ParseResult.ParseError>
-): { readonly readable: ReadonlyArray<A>; readonly unreadable: ReadonlyArray<Unreadable> } => {
-  const readable: Array<A> = []
-  const unreadable: Array<Unreadable> = []
-  for (const row of rows) {
-    Either.match(decode(row), {
-      onLeft: (error) =>
-        unreadable.push({
-          id: Option.match(decodeId(row), { onNone: () => "?", onSome: (r) => r.integration_id }),
-          detail: error.message.slice(0, 500)
-        }),
-      onRight: (one) => readable.push(one)
-    })
-  }
-  return { readable, unreadable }
-}
-
-const readPage = (answer: {
+/** Decodes due integrations; integrations that the database rejects count as unreadable too. */
+const readDueRows = (answer: {
   readonly now: number
   readonly integrations: ReadonlyArray<unknown>
-  readonly cursor: string | null
-}): DuePage => {
+  readonly rejected: ReadonlyArray<{ readonly integration_id: string; readonly detail: string }>
+}): Omit<DuePage, "cursor"> => {
   const { readable, unreadable } = readRows(answer.integrations, decodeDue)
-  return { now: answer.now, due: readable, unreadable, cursor: answer.cursor }
+  const rejected = answer.rejected.map(({ detail, integration_id: id }) => ({ id, detail }))
+  return { now: answer.now, due: readable, unreadable: [...unreadable, ...rejected] }
 }
 
 const readRuns = (rows: ReadonlyArray<unknown>): ReadonlyArray<Run> =>
   rows.flatMap((row) => Either.match(decodeRun(row), { onLeft: () => [], onRight: (run) => [run] }))
+
+const readWork = (
+  answer: Parameters<typeof readDueRows>[0] & {
+    readonly pending: ReadonlyArray<unknown>
+    readonly more: boolean
+  }
+): Work => {
+  const due = readDueRows(answer)
+  const { readable, unreadable } = readRows(answer.pending, decodeRun)
+  return {
+    ...due,
+    pending: readable,
+    unreadable: [...due.unreadable, ...unreadable],
+    more: answer.more
+  }
+}
 
 const scopeArguments = (scope: Scope) => ({
   ...(scope.orgId === undefined ? {} : { p_org_id: scope.orgId }),
@@ -79,169 +82,213 @@ const apiArguments = (run: Run) => {
   return api === null ? {} : { api_provider: api.provider, api_host: api.host }
 }
 
-/** The ledger over the SQL functions, whatever mechanism carries the calls. */
-export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.scoped(
+/** The ledger over the SQL functions, with any mechanism for the calls. */
+export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.effect(
   Ledger,
   Effect.gen(function* () {
     const supabase = yield* Supabase
     const settings = yield* EngineConfig
     const adoptAfter = settings.adoptAfterMs / 1000
     const quiescence = settings.quiescenceMs / 1000
+    const driftAlert = settings.driftAlertMs / 1000
 
-    const start = yield* makeCombiner<
-      FirstContact & {
-        readonly run_id: string
-        readonly lease_token: string
-        readonly lease_seconds: number
-        readonly api_provider?: string
-        readonly api_host?: string
-      },
-      Start
-    >({
-      operation: Rpc.startRuns.name,
-      most: PAGE,
-      pauseMs: START_PAUSE_MS,
-      send: (starts) =>
-        Effect.map(
-          supabase.call(Rpc.startRuns, {
-            p_engine_id: settings.engineId,
-            p_starts: starts,
-            p_adopt_after_seconds: adoptAfter,
-            p_drift_alert_seconds: settings.driftAlertMs / 1000
-          }),
-          (answer) => {
-            const started = new Map(readRuns(answer.started).map((run) => [run.run_id, run]))
-            const refused = new Map(answer.skipped.map((skip) => [skip.run_id, skip]))
-            return starts.map(({ run_id }): Start | undefined => {
-              const run = started.get(run_id)
-              if (run !== undefined) return { _tag: "Started", run }
-              const refusal = refused.get(run_id)
-              if (refusal === undefined) return undefined
-              const { reason, retry_at } = refusal
-              const retryInMs = retry_at === undefined ? null : Math.max(retry_at - answer.now, 0)
-              return { _tag: "NotStarted", reason, retryInMs }
-            })
-          }
-        )
-    })
+    const sendStarts = (requests: ReadonlyArray<StartRequest>) =>
+      Effect.map(
+        supabase.call(Rpc.startRuns, {
+          p_engine_id: settings.engineId,
+          p_starts: requests.map(({ contact, leaseMs, leaseToken, run }) => ({
+            run_id: run.run_id,
+            lease_token: leaseToken,
+            lease_seconds: leaseMs / 1000,
+            ...contact,
+            ...apiArguments(run)
+          })),
+          p_adopt_after_seconds: adoptAfter,
+          p_drift_alert_seconds: driftAlert
+        }),
+        (answer) => {
+          const started = new Map(readRuns(answer.started).map((run) => [run.run_id, run]))
+          const refused = new Map(answer.skipped.map((skip) => [skip.run_id, skip]))
+          return requests.map(({ run: { run_id } }): Start | undefined => {
+            const run = started.get(run_id)
+            // An answer contains the run but not the token, so of two starts of one run only the first may use the answer.
+            if (started.delete(run_id) && run !== undefined) return { _tag: "Started", run }
+            const refusal = refused.get(run_id)
+            if (refusal === undefined) return undefined
+            const { detail, reason, retry_at } = refusal
+            const retryInMs = retry_at === undefined ? null : Math.max(retry_at - answer.now, 0)
+            return { _tag: "NotStarted", reason, detail, retryInMs }
+          })
+        }
+      )
 
-    const settle = yield* makeCombiner<Rpc.Settlement, Rpc.Settled>({
-      operation: Rpc.settleRuns.name,
-      most: PAGE,
-      pauseMs: SETTLE_PAUSE_MS,
-      send: (settlements) =>
-        Effect.map(
-          supabase.call(Rpc.settleRuns, {
-            p_engine_id: settings.engineId,
-            p_settlements: settlements,
-            p_quiescence_seconds: quiescence
-          }),
-          (answer) => {
-            const settled = new Map(answer.settled.map((one) => [one.run_id, one]))
-            return settlements.map(({ run_id }) => settled.get(run_id))
-          }
-        )
-    })
+    const sendSettlements = (settlements: ReadonlyArray<Rpc.Settlement>) =>
+      Effect.map(
+        supabase.call(Rpc.settleRuns, {
+          p_engine_id: settings.engineId,
+          p_settlements: settlements,
+          p_quiescence_seconds: quiescence
+        }),
+        (answer) => {
+          const settled = new Map(answer.settled.map((one) => [one.run_id, one]))
+          return settlements.map(({ run_id }) => settled.get(run_id))
+        }
+      )
 
     return Ledger.of({
-      openTick: Effect.fn("Ledger.openTick")(function* (tickId, scope, wakeWithinMs) {
-        const answer = yield* supabase
-          .call(Rpc.openTick, {
-            p_tick_id: tickId,
-            p_engine_id: settings.engineId,
-            p_options: {
-              engine_version: VERSION,
-              adopt_after_seconds: adoptAfter,
-              quiescence_seconds: quiescence,
-              running_guard_seconds: settings.runningGuardMs / 1000,
-              limit: PAGE,
-              org_id: scope.orgId,
-              integration_ids: scope.integrationIds,
-              warm_up_within_seconds: wakeWithinMs === undefined ? undefined : wakeWithinMs / 1000
-            }
+      openTick: Effect.fnUntraced(function* (tickId, { limit, scope }, waitMs, wakeWithinMs) {
+        const open = supabase.call(TickRpc.openTick, {
+          p_tick_id: tickId,
+          p_engine_id: settings.engineId,
+          p_options: {
+            engine_version: VERSION,
+            adopt_after_seconds: adoptAfter,
+            quiescence_seconds: quiescence,
+            running_guard_seconds: settings.runningGuardMs / 1000,
+            drift_alert_seconds: driftAlert,
+            limit,
+            org_id: scope.orgId,
+            integration_ids: scope.integrationIds,
+            warm_up_within_seconds: wakeWithinMs === undefined ? undefined : wakeWithinMs / 1000
+          }
+        })
+        // The skew is measured within one attempt, because time during which the database is unavailable is not skew.
+        const attempt = Effect.gen(function* () {
+          const askedAt = yield* Clock.currentTimeMillis
+          const answer = yield* open
+          return { answer, skew: measureSkew(askedAt, yield* Clock.currentTimeMillis, answer.now) }
+        })
+        const beganAt = yield* Clock.currentTimeMillis
+        // PostgREST answers PGRST002 for up to 32 s after the database is available again.
+        const waitOn = (error: SupabaseError) =>
+          Effect.gen(function* () {
+            const leftMs = beganAt + waitMs - (yield* Clock.currentTimeMillis)
+            if (leftMs <= 0) return yield* error
+            const seconds = Math.round(leftMs / 1000)
+            yield* Effect.logWarning(`Waiting ${seconds} s more for the database: ${error.detail}`)
+            return yield* attempt.pipe(retryFor(leftMs))
           })
-          .pipe(repeatFor(READ_WITHIN_MS))
+        const { answer, skew } = yield* attempt.pipe(
+          retryFor(Math.min(waitMs, READ_WITHIN_MS)),
+          Effect.catchIf(isAway, waitOn)
+        )
         return {
-          ...readPage(answer),
+          ...readWork(answer),
           schemaVersion: answer.schema_version,
+          skew,
+          isSkewOpen: answer.clock_skew_open,
           idle: answer.idle,
-          pending: readRuns(answer.pending),
+          hasSeveralOrganisations: answer.several_organisations,
           backfills: answer.backfills,
           warmUps: answer.warm_ups.map((upcoming) => upcoming.function_name)
         }
-      }),
+      }, traced("Ledger.openTick")),
+      fetch: Effect.fnUntraced(function* ({ excludedIds, excludedOrgs, limit, scope }) {
+        const token = (yield* IdGenerator).next()
+        const answer = yield* supabase
+          .call(TickRpc.fetchWork, {
+            p_engine_id: settings.engineId,
+            p_fetch_token: token,
+            p_limit: limit,
+            p_options: {
+              adopt_after_seconds: adoptAfter,
+              drift_alert_seconds: driftAlert,
+              org_id: scope.orgId,
+              integration_ids: scope.integrationIds,
+              exclude_org_ids: excludedOrgs,
+              exclude_ids: excludedIds
+            }
+          })
+          .pipe(retryFor(READ_WITHIN_MS))
+        return readWork(answer)
+      }, traced("Ledger.fetch")),
       readSchema: supabase.call(readSchema, {}).pipe(
-        repeatFor(READ_WITHIN_MS),
+        retryFor(READ_WITHIN_MS),
         Effect.map((answer) => ({
           version: answer.schema_version,
           enginesFrom: answer.engines_from
         })),
-        Effect.withSpan("Ledger.readSchema", { captureStackTrace: false })
+        traced("Ledger.readSchema")
       ),
-      readDue: Effect.fn("Ledger.readDue")(function* (cursor, scope, limit) {
+      readDue: Effect.fnUntraced(function* (cursor, scope, limit) {
         const answer = yield* supabase
           .call(Rpc.readDue, {
             p_limit: limit,
             ...(cursor === null ? {} : { p_cursor: cursor }),
             ...scopeArguments(scope)
           })
-          .pipe(repeatFor(READ_WITHIN_MS))
-        return readPage(answer)
-      }),
-      readBackfills: Effect.fn("Ledger.readBackfills")(function* (scope) {
+          .pipe(retryFor(READ_WITHIN_MS))
+        return { ...readDueRows(answer), cursor: answer.cursor }
+      }, traced("Ledger.readDue")),
+      readBackfills: Effect.fnUntraced(function* (scope) {
         const answer = yield* supabase
           .call(readBackfills, { p_limit: PAGE, ...scopeArguments(scope) })
-          .pipe(repeatFor(READ_WITHIN_MS))
+          .pipe(retryFor(READ_WITHIN_MS))
         const { readable, unreadable } = readRows(answer.backfills, decodeBackfill)
         return { now: answer.now, backfills: readable, unreadable }
-      }),
-      readPending: Effect.fn("Ledger.readPending")(function* (scope, exclude) {
+      }, traced("Ledger.readBackfills")),
+      readPending: Effect.fnUntraced(function* (scope) {
         const rows = yield* supabase
           .call(Rpc.readPending, {
             p_engine_id: settings.engineId,
             p_limit: PAGE,
             p_adopt_after_seconds: adoptAfter,
-            p_exclude: exclude,
             ...scopeArguments(scope)
           })
-          .pipe(repeatFor(READ_WITHIN_MS))
+          .pipe(retryFor(READ_WITHIN_MS))
         return readRuns(rows)
-      }),
-      start: (run, leaseToken, leaseMs, contact) =>
-        start({
-          run_id: run.run_id,
-          lease_token: leaseToken,
-          lease_seconds: leaseMs / 1000,
-          ...contact,
-          ...apiArguments(run)
-        }).pipe(repeatFor(START_WITHIN_MS), traced("Ledger.start")),
-      unstart: Effect.fn("Ledger.unstart")(function* (runId, leaseToken) {
-        const answer = yield* supabase
-          .call(returnStarts, {
-            p_engine_id: settings.engineId,
-            p_starts: [{ run_id: runId, lease_token: leaseToken }]
+      }, traced("Ledger.readPending")),
+      start: Effect.fnUntraced(function* (requests) {
+        const send = sendTogether(Rpc.startRuns.name, (batch: ReadonlyArray<StartRequest>) =>
+          // A locked row must not delay the other rows.
+          sendStarts(batch).pipe(
+            Effect.map(Either.right),
+            Effect.catchIf(isContended, (error) => Effect.succeed(Either.left(error))),
+            retryFor(START_WITHIN_MS),
+            Effect.flatten
+          )
+        )
+        const answers = yield* send(requests)
+        return answers.map(
+          Either.match({
+            onLeft: (error): Start =>
+              isContended(error)
+                ? { _tag: "NotStarted", reason: "locked", retryInMs: LOCKED_RETRY_MS }
+                : { _tag: "Unconfirmed", error },
+            onRight: (start) => start
           })
-          .pipe(repeatFor(READ_WITHIN_MS))
-        return answer.returned.includes(runId)
-      }),
-      settle: (settlement, withinMs) =>
-        settle(settlement).pipe(repeatFor(withinMs), traced("Ledger.settle")),
-      release: Effect.fn("Ledger.release")(function* (runIds) {
+        )
+      }, traced("Ledger.start")),
+      revertStarts: Effect.fnUntraced(function* (starts) {
+        const answer = yield* supabase
+          .call(Rpc.revertStarts, {
+            p_engine_id: settings.engineId,
+            p_starts: starts.map(({ leaseToken, runId }) => ({
+              run_id: runId,
+              lease_token: leaseToken
+            }))
+          })
+          .pipe(retryFor(READ_WITHIN_MS))
+        return new Set(answer.returned)
+      }, traced("Ledger.revertStarts")),
+      settle: (settlements) =>
+        traced("Ledger.settle")(sendTogether(Rpc.settleRuns.name, sendSettlements)(settlements)),
+      release: Effect.fnUntraced(function* (runIds) {
         if (runIds.length === 0) return
         yield* supabase
           .call(Rpc.releaseClaims, { p_engine_id: settings.engineId, p_run_ids: runIds })
-          .pipe(repeatFor(READ_WITHIN_MS))
-      }),
-      finishTick: Effect.fn("Ledger.finishTick")(function* (tickId, summary, clockSkewMs) {
+          .pipe(retryFor(READ_WITHIN_MS))
+      }, traced("Ledger.release")),
+      finishTick: Effect.fnUntraced(function* (tickId, summary, clockSkewMs) {
         yield* supabase
-          .call(Rpc.finishTick, {
+          .call(TickRpc.finishTick, {
             p_tick_id: tickId,
             p_engine_id: settings.engineId,
             p_summary: summary,
-            p_clock_skew_ms: Math.round(clockSkewMs)
+            p_clock_skew_ms: clockSkewMs === null ? null : Math.round(clockSkewMs)
           })
-          .pipe(repeatFor(READ_WITHIN_MS))
-      })
+          .pipe(retryFor(READ_WITHIN_MS))
+      }, traced("Ledger.finishTick"))
     })
   })
 )

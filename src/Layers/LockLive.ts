@@ -1,13 +1,14 @@
 import { Effect, Either, Layer, Option, Schema } from "effect"
 import { EngineConfig } from "../Config.ts"
-import { repeatFor } from "../Domain/Repetition.ts"
-import * as Rpc from "../Domain/Rpc.ts"
+import { retryFor } from "../Database/RetryPolicy.ts"
+import * as Rpc from "../Database/Rpc.ts"
+import { IdGenerator } from "../Domain/IdGenerator.ts"
 import { Run } from "../Domain/Run.ts"
-import { Token } from "../Domain/Token.ts"
+import { traced } from "../Domain/Tracing.ts"
 import { Lock, type Skip } from "../Services/Lock.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** How long an unconfirmed claim is asked again, with its token, before its slots are left to the next tick. */
+/** How long an unconfirmed claim is retried with its token, in milliseconds; after that, its slots are left to the next tick. */
 const CLAIM_WITHIN_MS = 20_000
 
 const decodeRun = Schema.decodeUnknownEither(Run)
@@ -25,16 +26,16 @@ export const layer: Layer.Layer<Lock, never, Supabase | EngineConfig> = Layer.ef
     const supabase = yield* Supabase
     const { engineId } = yield* EngineConfig
     return Lock.of({
-      claim: Effect.fn("Lock.claim")(function* (slots) {
-        const token = (yield* Token).next()
+      claim: Effect.fnUntraced(function* (slots) {
+        const token = (yield* IdGenerator).next()
         const answer = yield* supabase
           .call(Rpc.claimRuns, { p_engine_id: engineId, p_claim_token: token, p_slots: slots })
-          .pipe(repeatFor(CLAIM_WITHIN_MS))
+          .pipe(retryFor(CLAIM_WITHIN_MS))
         const orgOf = new Map(slots.map((slot) => [slot.integration_id, slot.org_id]))
         const claimed: Array<Run> = []
         const unreadable: Array<Skip> = []
         for (const row of answer.claimed) {
-          // One unreadable row never touches another's run; it stays pending until it can be read.
+          // An unreadable row does not affect other runs; its own run stays pending until the row can be read.
           Either.match(decodeRun(row), {
             onLeft: () => unreadable.push({ ...identify(row, orgOf), reason: "unreadable" }),
             onRight: (run) => claimed.push(run)
@@ -51,7 +52,7 @@ export const layer: Layer.Layer<Lock, never, Supabase | EngineConfig> = Layer.ef
             }))
           ]
         }
-      })
+      }, traced("Lock.claim"))
     })
   })
 )

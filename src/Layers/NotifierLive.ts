@@ -6,6 +6,7 @@ import { tidyMessage } from "../Domain/Message.ts"
 import { readRetryAfter } from "../Domain/Retry.ts"
 import { parseUrl } from "../Domain/Url.ts"
 import { type BoundedAnswer, boundedFetch, type FetchFailure } from "../Http/BoundedFetch.ts"
+import type { ProxyOf } from "../Http/Proxy.ts"
 import { Notifier } from "../Services/Notifier.ts"
 import { cloudEventOf } from "./AlertCloudEvent.ts"
 import { slackMessageOf } from "./AlertSlack.ts"
@@ -14,24 +15,26 @@ import { signatureOf } from "./WebhookSignature.ts"
 const MAX_ANSWER_BYTES = 16 * 1024
 const TIMEOUT_MS = 10_000
 
-/** Whom to tell, and how. */
+/** The receiver of alerts, and its format. */
 export interface NotifierOptions {
-  /** Null: nobody. */
+  /** Null: no receiver. */
   readonly url: Redacted.Redacted<string> | null
-  /** Null: what is sent is not signed. Slack takes no signature. */
+  /** Null: messages are not signed. Slack does not support signatures. */
   readonly secret: Redacted.Redacted<string> | null
   readonly format: Settings["alertFormat"]
   /** Names the project in a CloudEvent: its URL. */
   readonly source: string
-  /** Ours, for the User-Agent. */
+  /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
-  /** Per message, in milliseconds (10 s). */
+  /** The time limit of a message, in milliseconds; 10 s by default. */
   readonly timeoutMs?: number
+  /** Names the proxy in messages, if there is one. */
+  readonly proxyOf?: ProxyOf
 }
 
-/** Alerts by POST. Redirects are refused: they would carry the alert, and a Slack URL is a secret, to another place. */
+/** Sends alerts by POST. Rejects redirects, because they would send the alert to another server, and a Slack URL is a secret. */
 export const layer = (options: NotifierOptions): Layer.Layer<Notifier> => {
-  const { url } = options
+  const { proxyOf, url } = options
   if (url === null) {
     return Layer.succeed(Notifier, { channel: null, send: () => Effect.void })
   }
@@ -47,7 +50,8 @@ export const layer = (options: NotifierOptions): Layer.Layer<Notifier> => {
         {
           maxBytes: MAX_ANSWER_BYTES,
           timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
-          userAgent: `sync-scheduler/${options.version}`
+          userAgent: `sync-scheduler/${options.version}`,
+          ...(proxyOf === undefined ? {} : { proxyOf })
         }
       ).pipe(Effect.mapError(toNotifyError))
       yield* requireTaken(answer)
@@ -93,7 +97,7 @@ const encodeCloudEvent = (
     return { body, headers: { ...headers, "webhook-signature": signature } }
   })
 
-/** A failure before any answer. What it says of the URL is not repeated: there may be a key in it. */
+/** Converts a failure before any answer. Does not repeat its text about the URL, because the URL may contain a key. */
 const toNotifyError = ({ detail, reason }: FetchFailure): NotifyError =>
   new NotifyError({
     reason: reason === "NotSent" || reason === "TimedOut" ? reason : "Refused",

@@ -1,27 +1,30 @@
 import { Effect, Layer, Redacted } from "effect"
 import { NotifyError } from "../Domain/Errors.ts"
 import { boundedFetch } from "../Http/BoundedFetch.ts"
+import type { ProxyOf } from "../Http/Proxy.ts"
 import { Ping, type PingSignal } from "../Services/Ping.ts"
 
 const MAX_ANSWER_BYTES = 16 * 1024
-/** A ping says "now"; one that takes longer is not worth waiting for. */
+/** The time limit of a ping. A ping reports the current moment, so a slower ping is useless. */
 const TIMEOUT_MS = 5_000
-/** Healthchecks keeps the first 100 kB; ours is a line. */
+/** The longest body of a ping. Healthchecks keeps the first 100 kB; the scheduler's body is one line. */
 const MAX_BODY_CHARACTERS = 10_000
 
-/** Where to ping; null: nowhere. */
+/** The URL to ping; null: none. */
 export interface PingOptions {
   readonly url: Redacted.Redacted<string> | null
-  /** Ours, for the User-Agent. */
+  /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
   readonly timeoutMs?: number
+  /** Names the proxy in messages, if there is one. */
+  readonly proxyOf?: ProxyOf
 }
 
 /**
- * Pings in the protocol of Healthchecks: POST to the URL when all is well, to `/start` and `/fail` under it, with the run id
- * in `rid`. *Source*: https://healthchecks.io/docs/http_api/.
+ * Pings with the protocol of Healthchecks: POST to the URL for success, to `/start` and `/fail` under it, with the run id in `rid`.
+ * *Source*: https://healthchecks.io/docs/http_api/.
  */
-export const layer = ({ timeoutMs, url, version }: PingOptions): Layer.Layer<Ping> =>
+export const layer = ({ proxyOf, timeoutMs, url, version }: PingOptions): Layer.Layer<Ping> =>
   Layer.succeed(Ping, {
     isConfigured: url !== null,
     send: Effect.fn("Ping.send", { kind: "client" })(function* (signal, tickId, body) {
@@ -36,7 +39,8 @@ export const layer = ({ timeoutMs, url, version }: PingOptions): Layer.Layer<Pin
         {
           maxBytes: MAX_ANSWER_BYTES,
           timeoutMs: timeoutMs ?? TIMEOUT_MS,
-          userAgent: `sync-scheduler/${version}`
+          userAgent: `sync-scheduler/${version}`,
+          ...(proxyOf === undefined ? {} : { proxyOf })
         }
       ).pipe(
         Effect.mapError(({ detail, reason }) =>

@@ -1,10 +1,11 @@
 import { SQL } from "bun"
-import { Effect, Exit, Option, type Scope } from "effect"
-import type { PostgresUrl } from "../Domain/PostgresUrl.ts"
-import type { RpcStatement } from "../Domain/RpcStatement.ts"
-import { asyncWithin } from "../Http/Deadline.ts"
+import { Effect, type Exit, Option, type Scope } from "effect"
+import type { PostgresUrl } from "../Database/ConnectionUrl.ts"
+import type { RpcStatement } from "../Database/RpcStatement.ts"
+import { asyncWithDeadline } from "../Http/Deadline.ts"
+import { type ConnectionState, makeSender } from "./PostgresStatement.ts"
 
-/** One connection, opened by the first statement and again after it was lost. Runs one statement at a time. */
+/** One connection, opened by the first statement and reopened after it was lost. Runs one statement at a time. */
 export interface PostgresConnection {
   readonly run: (
     statement: RpcStatement,
@@ -12,35 +13,34 @@ export interface PostgresConnection {
   ) => Effect.Effect<ReadonlyArray<unknown>, StatementFailure>
 }
 
-/** A statement that gave no rows. */
+/** A statement that returned no rows. */
 export interface StatementFailure {
   readonly error: unknown
-  /** False: the connection was never made, so the statement never left. */
+  /** False: the connection was never made, so the statement was not sent. */
   readonly sent: boolean
-  /** The deadline passed; `error` is what came of the cancellation, undefined when nothing did. */
+  /** The deadline passed; `error` is the result of the cancellation, undefined when there was none. */
   readonly timedOut: boolean
-  /** The server does not answer any more: the connection is of no use. */
+  /** The server no longer answers, so the connection is unusable. */
   readonly hung: boolean
 }
 
 const CONNECT_TIMEOUT_MS = 10_000
 const IDLE_TIMEOUT_S = 20
-/** How long a cancelled statement may take to end. */
+/** How long a cancelled statement may take to end, in milliseconds. */
 const CANCEL_GRACE_MS = 2_000
 
 /**
- * A connection that is closed with its scope, its running statement with it.
+ * Makes a connection that is closed with its scope, which also ends a running statement.
  *
- * Everything is said explicitly, because Bun lets `PGDATABASE` and other variables of the environment change what a URL
- * leaves out. Startup parameters but application_name are refused by PgBouncer; named statements fail behind it.
+ * Every option is set explicitly, because Bun fills gaps from `PGDATABASE`, `NODE_TLS_REJECT_UNAUTHORIZED` and other variables of
+ * the environment. PgBouncer rejects startup parameters other than application_name; named statements fail behind it.
  */
 export const openConnection = (
   url: PostgresUrl,
   onHung: (connection: PostgresConnection) => Effect.Effect<void>
 ): Effect.Effect<PostgresConnection, never, Scope.Scope> =>
   Effect.gen(function* () {
-    let isOpen = false
-    let opened = 0
+    const state: ConnectionState = { isOpen: false, opened: 0 }
     const sql = yield* Effect.acquireRelease(
       Effect.sync(
         () =>
@@ -56,40 +56,36 @@ export const openConnection = (
             connectionTimeout: (url.connectTimeoutMs ?? CONNECT_TIMEOUT_MS) / 1000,
             idleTimeout: IDLE_TIMEOUT_S,
             connection: { application_name: "sync-scheduler" },
-            ...(url.rootCertificate === null ? {} : { tls: { ca: Bun.file(url.rootCertificate) } }),
+            ...tlsOf(url),
             onconnect: () => {
-              isOpen = true
-              opened += 1
+              state.isOpen = true
+              state.opened += 1
             },
             onclose: () => {
-              isOpen = false
+              state.isOpen = false
             }
           })
       ),
       (sql) => Effect.ignore(Effect.tryPromise(() => sql.close({ timeout: 0 })))
     )
 
+    const send = makeSender(sql, state)
+
     const run: PostgresConnection["run"] = (statement, timeoutMs) =>
       Effect.gen(function* () {
-        const before = opened
-        const wasOpen = isOpen
-        const query = sql.unsafe<ReadonlyArray<unknown>>(statement.text, [...statement.parameters])
-        const settled: Promise<Exit.Exit<ReadonlyArray<unknown>, unknown>> = query.then(
-          Exit.succeed,
-          Exit.fail
-        )
+        const { cancel: end, isSent, settled } = send(statement)
         const answer = Effect.promise(() => settled)
         const failure = (error: unknown, timedOut: boolean, hung: boolean): StatementFailure => ({
           error,
-          sent: wasOpen || opened > before,
+          sent: isSent(),
           timedOut,
           hung
         })
-        const cancel = Effect.sync(() => query.cancel()).pipe(
+        const cancel = Effect.sync(end).pipe(
           Effect.zipRight(Effect.timeoutOption(Effect.interruptible(answer), CANCEL_GRACE_MS)),
           Effect.tap((last) => (Option.isNone(last) ? onHung(connection) : Effect.void))
         )
-        const first = yield* asyncWithin<
+        const first = yield* asyncWithDeadline<
           Option.Option<Exit.Exit<ReadonlyArray<unknown>, unknown>>,
           never
         >({
@@ -110,3 +106,14 @@ export const openConnection = (
     const connection: PostgresConnection = { run }
     return connection
   })
+
+/** Returns the TLS options. Like libpq, `prefer` and `require` check no certificate. */
+const tlsOf = ({ rootCertificate, sslMode }: PostgresUrl) =>
+  sslMode === "verify-ca" || sslMode === "verify-full"
+    ? {
+        tls: {
+          rejectUnauthorized: true,
+          ...(rootCertificate === null ? {} : { ca: Bun.file(rootCertificate) })
+        }
+      }
+    : {}

@@ -1,32 +1,43 @@
+import { lookup } from "node:dns/promises"
 import { SQL } from "bun"
 import { Effect, Either, Layer, Redacted } from "effect"
+import { type PostgresUrl, parsePostgresUrl } from "../Database/ConnectionUrl.ts"
+import { judgeDirect } from "../Database/DirectFailure.ts"
+import type { Rpc } from "../Database/Rpc.ts"
+import { callError, DEFAULT_CALL_TIMEOUT_MS, encodeArguments } from "../Database/RpcCall.ts"
+import { decodeRowsOf, statementOf } from "../Database/RpcStatement.ts"
+import { explainVerdict } from "../Database/SqlState.ts"
 import { SupabaseError } from "../Domain/Errors.ts"
-import { explainVerdict, isKnownKind, judgeCode } from "../Domain/PostgresCode.ts"
-import { parsePostgresUrl } from "../Domain/PostgresUrl.ts"
-import type { Rpc } from "../Domain/Rpc.ts"
-import { callError, DEFAULT_CALL_TIMEOUT_MS, encodeArguments } from "../Domain/RpcCall.ts"
-import { decodeRowsOf, statementOf } from "../Domain/RpcStatement.ts"
 import { traced } from "../Domain/Tracing.ts"
 import { Supabase } from "../Services/Supabase.ts"
 import { openConnection, type StatementFailure } from "./PostgresConnection.ts"
 import { makePool } from "./PostgresPool.ts"
 
+/** The time limit for looking up a host's addresses for a message, in milliseconds. */
+const LOOK_UP_MS = 2_000
+
 /** A direct connection to the database, or one through a pooler in transaction or session mode. */
 export interface PostgresSettings {
-  /** `SUPABASE_DB_URL`; what it may say, see Domain/PostgresUrl. */
+  /** `SUPABASE_DB_URL`; for its format see Database/ConnectionUrl. */
   readonly url: Redacted.Redacted<string>
-  /** From having a connection to the whole answer, in milliseconds (30 s); as long again to get a connection. */
+  /**
+   * The time limit from acquiring a connection to the complete answer, in milliseconds; 30 s by default. Acquiring a connection may
+   * take as long again.
+   */
   readonly timeoutMs?: number
-  /** Connections at most (4): a tick overlaps starts and settlements. Opened when needed, closed after 20 s idle. */
+  /**
+   * The most connections; 4 by default, because a tick overlaps starts and settlements. A connection is opened when needed, and
+   * closed after 20 s of idle time.
+   */
   readonly connections?: number
 }
 
 /**
- * Calls SQL functions over PostgreSQL's own protocol, with Bun's client. Nothing is connected before the first call.
+ * Calls SQL functions over PostgreSQL's own protocol, with Bun's client. The first call makes the first connection.
  *
- * *Fails with* SupabaseError (`Rejected`, `configuration`) when the URL cannot be used. *Guarantees*: a call is one
- * statement in one message, which a transaction pooler can carry; at the deadline and on interruption the server is
- * told to cancel it; a connection whose server does not answer any more is replaced.
+ * *Fails with* SupabaseError (`Rejected`, `configuration`) when the URL cannot be used. *Guarantees*: a call is one statement in
+ * one message, which a transaction pooler can carry; at the deadline and on interruption the server is asked to cancel it; a
+ * connection whose server no longer answers is replaced.
  */
 export const layer = (settings: PostgresSettings): Layer.Layer<Supabase, SupabaseError> =>
   Layer.scoped(
@@ -37,7 +48,6 @@ export const layer = (settings: PostgresSettings): Layer.Layer<Supabase, Supabas
       const pool = yield* makePool(settings.connections ?? 4, (onHung) =>
         openConnection(url, onHung)
       )
-      const server = `${url.hostname}:${url.port}`
       return Supabase.of({
         call: (rpc, args) =>
           Effect.flatMap(encodeArguments(rpc, args), (encoded) => {
@@ -47,8 +57,8 @@ export const layer = (settings: PostgresSettings): Layer.Layer<Supabase, Supabas
               onTimeout: () =>
                 callError(rpc, "NotExecuted", "no_connection", "all connections were in use"),
               call: (connection) =>
-                Effect.mapError(connection.run(statement, timeoutMs), (failure) =>
-                  explain(rpc, failure, server)
+                Effect.catchAll(connection.run(statement, timeoutMs), (failure) =>
+                  Effect.flip(explain(rpc, failure, url))
                 )
             })
           }).pipe(
@@ -69,36 +79,51 @@ const unusable = (why: string): SupabaseError =>
 
 const explain = (
   rpc: Pick<Rpc<never, never, never, never>, "name" | "readOnly">,
-  failure: StatementFailure,
-  server: string
-): SupabaseError => {
-  const { error, sent, timedOut } = failure
-  if (error === undefined) {
-    return callError(rpc, "Ambiguous", "timeout", `${server} gave no answer in time`)
-  }
-  const words = error instanceof Error ? error : { message: String(error) }
-  const code = codeOf(error)
-  const verdict = isKnownKind(code) ? judgeCode(code, 0) : judgeDriver(code, server, sent)
-  const reason = verdict.reason === "Ambiguous" && !sent ? "NotExecuted" : verdict.reason
-  const detail = explainVerdict(verdict, {
-    message: words.message,
-    ...(error instanceof SQL.PostgresError ? { detail: error.detail, hint: error.hint } : {})
+  { error, sent, timedOut }: StatementFailure,
+  url: PostgresUrl
+): Effect.Effect<SupabaseError> =>
+  Effect.gen(function* () {
+    if (error === undefined) {
+      const detail = `${url.hostname}:${url.port} gave no answer in time`
+      return callError(rpc, "Ambiguous", "timeout", detail)
+    }
+    const words = error instanceof Error ? error : { message: String(error) }
+    const code = codeOf(error)
+    const addresses = sent ? null : yield* addressesOf(url.hostname)
+    const verdict = judgeDirect({ code, message: words.message, sent, addresses }, url)
+    // The server's message states the cause; the driver's message says less than the verdict.
+    const isOfDriver = /^ERR_POSTGRES|^unknown$/.test(code)
+    const detail = isOfDriver
+      ? verdict.why
+      : explainVerdict(verdict, {
+          message: words.message,
+          ...(error instanceof SQL.PostgresError ? { detail: error.detail, hint: error.hint } : {})
+        })
+    const whole = timedOut ? `no answer in time; ${detail}` : detail
+    return callError(rpc, verdict.reason, code, whole, {
+      ...(verdict.hint === null ? {} : { hint: verdict.hint }),
+      ...(isOfDriver ? { system: words.message } : {}),
+      isPermanent: verdict.isPermanent
+    })
   })
-  return callError(rpc, reason, code, timedOut ? `no answer in time; ${detail}` : detail)
-}
 
-/** Errors of Bun's own: the SQLSTATE is in `errno`, where there is one. */
+/** Returns the addresses of an unreachable host; empty if it has none, null if they cannot be looked up in time. */
+const addressesOf = (hostname: string): Effect.Effect<ReadonlyArray<string> | null> =>
+  hostname.startsWith("/")
+    ? Effect.succeed(null)
+    : Effect.tryPromise(() => lookup(hostname, { all: true })).pipe(
+        Effect.map((found) => found.map(({ address }) => address)),
+        Effect.catchAll(({ error }) => Effect.succeed(isUnknownHost(error) ? [] : null)),
+        Effect.timeoutTo({ duration: LOOK_UP_MS, onSuccess: (all) => all, onTimeout: () => null })
+      )
+
+const isUnknownHost = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && error.code === "ENOTFOUND"
+
+/** Returns the code of an error of Bun's client: the SQLSTATE in `errno` if there is one. */
 const codeOf = (error: unknown): string => {
   if (error instanceof SQL.PostgresError) return error.errno ?? error.code
   return error instanceof Error && "code" in error && typeof error.code === "string"
     ? error.code
     : "unknown"
 }
-
-const judgeDriver = (code: string, server: string, sent: boolean) =>
-  /AUTHENTICATION|SASL|CHANNEL_BINDING/.test(code)
-    ? { reason: "Refused" as const, why: `${server} did not accept the password` }
-    : {
-        reason: "Ambiguous" as const,
-        why: sent ? `the connection to ${server} was lost` : `could not connect to ${server}`
-      }

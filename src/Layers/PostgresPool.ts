@@ -1,5 +1,5 @@
 import { Effect, Exit, Scope } from "effect"
-import { asyncWithin } from "../Http/Deadline.ts"
+import { asyncWithDeadline } from "../Http/Deadline.ts"
 import type { PostgresConnection } from "./PostgresConnection.ts"
 
 interface Member {
@@ -8,9 +8,9 @@ interface Member {
   isDiscarded: boolean
 }
 
-/** Connections for one call each at a time, made when they are needed. */
+/** Connections, each for one call at a time, opened when needed. */
 export interface PostgresPool {
-  /** Uses a connection. Waits for one for at most `withinMs`, then `onTimeout` is what came of it. */
+  /** Runs `call` with a connection. Waits for a connection for at most `withinMs`, then fails with `onTimeout`. */
   readonly use: <A, E>(options: {
     readonly withinMs: number
     readonly onTimeout: () => E
@@ -18,7 +18,10 @@ export interface PostgresPool {
   }) => Effect.Effect<A, E>
 }
 
-/** A pool of at most `size` connections, which end with the scope. One that hangs is closed and its place is free. */
+/**
+ * Makes a pool of at most `size` connections, which are closed with the scope. A hung connection is closed together with the idle
+ * connections.
+ */
 export const makePool = (
   size: number,
   open: (
@@ -31,14 +34,18 @@ export const makePool = (
     let opening = 0
     let waiting: Array<() => void> = []
 
+    // An event that ended this connection silently (a NAT, a failover) has most likely ended the idle connections too.
     const discard = (connection: PostgresConnection) =>
       Effect.suspend(() => {
-        const member = Array.from(members).find((one) => one.connection === connection)
-        if (member === undefined) return Effect.void
-        member.isDiscarded = true
-        members.delete(member)
-        return Effect.asVoid(Effect.forkDaemon(Scope.close(member.scope, Exit.void)))
+        const hung = Array.from(members).filter((one) => one.connection === connection)
+        return Effect.forEach([...hung, ...idle.splice(0)], close, { discard: true })
       })
+
+    const close = (member: Member) => {
+      member.isDiscarded = true
+      members.delete(member)
+      return Effect.forkDaemon(Scope.close(member.scope, Exit.void))
+    }
 
     const make = Effect.gen(function* () {
       opening += 1
@@ -62,7 +69,7 @@ export const makePool = (
     })
 
     const untilFree = <E>(ms: number, onTimeout: () => E): Effect.Effect<void, E> =>
-      asyncWithin<void, E>({
+      asyncWithDeadline<void, E>({
         ms,
         begin: (resume) => {
           const wake = () => resume(Effect.void)

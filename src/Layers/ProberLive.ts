@@ -2,46 +2,47 @@ import { lookup } from "node:dns/promises"
 import type { IncomingMessage } from "node:http"
 import { isIP } from "node:net"
 import { Clock, Effect, Layer } from "effect"
-import { readBody } from "../Domain/AnswerBody.ts"
-import type { ProbeTarget } from "../Domain/ApiHost.ts"
+import { readBody } from "../Domain/Answers/AnswerBody.ts"
 import { ProbeError } from "../Domain/Errors.ts"
+import type { ProbeTarget } from "../Domain/Health/ApiHost.ts"
+import { codesIn } from "../Domain/Health/Provider.ts"
 import { tidyMessage } from "../Domain/Message.ts"
-import { codesIn } from "../Domain/Provider.ts"
+import { explainRejection } from "../Http/FetchFailure.ts"
 import { type ProbeAnswer, Prober } from "../Services/Prober.ts"
 import { isPublicAddress } from "./PublicAddress.ts"
 
 const TIMEOUT_MS = 5_000
-/** The most of an answer's body that is read: enough for an error code. */
+/** The most bytes of an answer's body that are read: enough for an error code. */
 const MAX_BYTES = 16 * 1024
 
-/** Where probes may go. */
+/** The addresses that probes may reach. */
 export interface AddressPolicy {
   readonly allowsAddress: (address: string) => boolean
   readonly allowsPort: (port: number) => boolean
 }
 
-/** The public internet, on the port of https. */
+/** Allows public addresses only, on the port of https. */
 export const publicOnly: AddressPolicy = {
   allowsAddress: isPublicAddress,
   allowsPort: (port) => port === 443
 }
 
 export interface ProberOptions {
-  /** Ours, for the User-Agent. */
+  /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
   readonly policy?: AddressPolicy
-  /** All addresses of a name; the system's resolver when left out. */
+  /** Returns all addresses of a name; the system's resolver by default. */
   readonly resolve?: (host: string) => Promise<ReadonlyArray<string>>
   /** A certificate authority (PEM) to trust instead of the system's. */
   readonly authority?: string
-  /** From the look-up of the name to the end of what is read; 5 s when left out. */
+  /** The time limit from the look-up of the name to the last byte read, in milliseconds; 5 s by default. */
   readonly timeoutMs?: number
 }
 
 /**
- * Probes over node:https, which here means three things: the name is looked up once, the connection goes to the very address
- * that was checked (a second look-up could answer differently), and no proxy of the environment is used, which would look
- * it up by itself. It is loaded by the first probe: most ticks send none.
+ * Probes over node:https, for three reasons: the name is looked up once, the connection goes to the very address that was checked
+ * (a second look-up could answer differently), and the environment's proxy is not used, because a proxy would look the name up
+ * itself. The first probe loads node:https, because most ticks send no probe.
  */
 export const layer = (options: ProberOptions): Layer.Layer<Prober> => {
   const { policy = publicOnly, resolve = resolveBySystem, timeoutMs = TIMEOUT_MS } = options
@@ -66,7 +67,7 @@ const tooSlow = (timeoutMs: number): ProbeError =>
 
 const refused = (detail: string): ProbeError => new ProbeError({ reason: "Refused", detail })
 
-/** What can be said of the URL before anybody is asked. The parser has made 0x7f.1 and 2130706433 to 127.0.0.1 already. */
+/** Checks the URL before any request. The parser has already converted 0x7f.1 and 2130706433 to 127.0.0.1. */
 const checkUrl = (text: string, policy: AddressPolicy): Effect.Effect<URL, ProbeError> => {
   const url = URL.parse(text)
   if (url === null) return Effect.fail(refused("the health_url is not a URL"))
@@ -80,7 +81,7 @@ const checkUrl = (text: string, policy: AddressPolicy): Effect.Effect<URL, Probe
   return Effect.succeed(url)
 }
 
-/** The one address that is connected to. All of a name's addresses must be allowed, so that nothing depends on their order. */
+/** Finds the address to connect to. All addresses of the name must be allowed, so that their order does not matter. */
 const findAddress = (
   hostname: string,
   policy: AddressPolicy,
@@ -110,7 +111,7 @@ const lookUp = (
     catch: (error) =>
       new ProbeError({
         reason: "NotResolved",
-        detail: tidyMessage(`${host} has no address: ${messageOf(error)}`)
+        detail: explainRejection(error, host).detail
       })
   })
 
@@ -125,7 +126,7 @@ interface RawAnswer {
   readonly body: Uint8Array
 }
 
-/** One request to one address. Whatever ends it closes the connection. */
+/** Sends one request to one address. The connection is closed however the request ends. */
 const send = (
   { method }: ProbeTarget,
   url: URL,
@@ -152,6 +153,7 @@ const send = (
           "Accept-Encoding": "identity"
         },
         lookup: (_host, _options, answer) => answer(null, [{ address, family }]),
+        rejectUnauthorized: true,
         ...(authority === undefined ? {} : { ca: authority })
       })
       sent.on("socket", (socket) => {
@@ -163,7 +165,7 @@ const send = (
         })
       })
       sent.on("error", (error) =>
-        fail(isSecured ? "Disconnected" : "NotReached", `${url.host}: ${messageOf(error)}`)
+        fail(isSecured ? "Disconnected" : "NotReached", explainRejection(error, url.host).detail)
       )
       sent.on("response", (message) => {
         const headAt = clock.unsafeCurrentTimeMillis()
@@ -177,7 +179,10 @@ const send = (
     })
   })
 
-/** The body up to the bound. A body that breaks off is as good as its beginning: the head has said that the API answers. */
+/**
+ * Reads the body up to the bound. If the body breaks off, the part that arrived is used, because the headers already prove that the
+ * API answers.
+ */
 const readAtMost = (message: IncomingMessage, done: (body: Uint8Array) => void): void => {
   const body = new Uint8Array(MAX_BYTES)
   let length = 0
@@ -209,6 +214,3 @@ const toAnswer = ({ body, message }: RawAnswer, latencyMs: number): ProbeAnswer 
     latencyMs
   }
 }
-
-const messageOf = (error: unknown): string =>
-  error instanceof Error ? error.message : String(error)

@@ -1,6 +1,6 @@
 import { BlockList, isIP } from "node:net"
 
-/** IPv4 that is not a public host's. *Source*: IANA IPv4 Special-Purpose Address Registry; RFC 6890. */
+/** IPv4 ranges that do not belong to public hosts. *Source*: IANA IPv4 Special-Purpose Address Registry; RFC 6890. */
 const SPECIAL_V4: ReadonlyArray<readonly [network: string, prefix: number]> = [
   ["0.0.0.0", 8], // this network
   ["10.0.0.0", 8], // private
@@ -23,10 +23,13 @@ const SPECIAL_V4: ReadonlyArray<readonly [network: string, prefix: number]> = [
   ["168.63.129.16", 32] // Azure's host, public by its number only
 ]
 
-/** Global unicast: nothing else of IPv6 is public. IPv4-mapped, unique local, link-local and NAT64 lie outside of it. */
+/**
+ * The IPv6 range of global unicast: no other IPv6 address is public. IPv4-mapped, unique local, link-local and NAT64 addresses lie
+ * outside.
+ */
 const GLOBAL_V6 = ["2000::", 3] as const
 
-/** ... except these. *Source*: IANA IPv6 Special-Purpose Address Registry. */
+/** The parts of GLOBAL_V6 that are not public. *Source*: IANA IPv6 Special-Purpose Address Registry. */
 const SPECIAL_V6: ReadonlyArray<readonly [network: string, prefix: number]> = [
   ["2001::", 23], // protocol assignments: Teredo (an IPv4 address inside), ORCHID, benchmarks
   ["2001:db8::", 32], // documentation
@@ -47,7 +50,7 @@ const specialV4 = listOf(SPECIAL_V4, "ipv4")
 const specialV6 = listOf(SPECIAL_V6, "ipv6")
 const globalV6 = listOf([GLOBAL_V6], "ipv6")
 
-/** Whether this is the address of a host on the public internet. What cannot be read is not. */
+/** Returns whether this is the address of a host on the public internet; false for an unreadable address. */
 export const isPublicAddress = (address: string): boolean => {
   switch (isIP(address)) {
     case 4:

@@ -1,8 +1,6 @@
 import { createClient } from "@supabase/supabase-js"
 import { Effect, Layer, Predicate, Redacted } from "effect"
-import { SupabaseError } from "../Domain/Errors.ts"
-import { explainVerdict, isKnownKind, judgeCode } from "../Domain/PostgresCode.ts"
-import type { Rpc } from "../Domain/Rpc.ts"
+import type { Rpc } from "../Database/Rpc.ts"
 import {
   callError,
   DEFAULT_CALL_TIMEOUT_MS,
@@ -10,12 +8,16 @@ import {
   encodeArguments,
   MAX_ANSWER_BYTES,
   type RpcArguments
-} from "../Domain/RpcCall.ts"
+} from "../Database/RpcCall.ts"
+import { explainVerdict, isKnownKind, judgeCode } from "../Database/SqlState.ts"
+import { SupabaseError } from "../Domain/Errors.ts"
 import { isBearer, keyKind, mayBeService } from "../Domain/SupabaseKey.ts"
 import { traced } from "../Domain/Tracing.ts"
 import { fetchWithin } from "../Http/BoundedFetch.ts"
-import { asyncWithin } from "../Http/Deadline.ts"
-import { explainRejection } from "../Http/FetchFailure.ts"
+import { Connections } from "../Http/Connections.ts"
+import { asyncWithDeadline } from "../Http/Deadline.ts"
+import { explainRejection, FetchFailure, isPermanent } from "../Http/FetchFailure.ts"
+import type { ProxyOf } from "../Http/Proxy.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
 /** A Supabase project, over its Data API. */
@@ -24,15 +26,17 @@ export interface SupabaseSettings {
   readonly url: string
   /** A secret key, or the legacy service_role key. */
   readonly key: Redacted.Redacted<string>
-  /** Of Sync Scheduler, for the User-Agent. */
+  /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
-  /** From the call to the last byte of the answer, in milliseconds (30 s). */
+  /** The time limit from the call to the last byte of the answer, in milliseconds; 30 s by default. */
   readonly timeoutMs?: number
+  /** Names the proxy in messages, if there is one. */
+  readonly proxyOf?: ProxyOf
 }
 
 /**
- * What is needed of a supabase-js client: `rpc`, whose answer is awaited. `abortSignal` is used where it is there. The
- * arguments are `never` so that a client fits whose types know only its owner's functions (`supabase gen types`).
+ * The part of a supabase-js client that is used: `rpc`, whose answer is awaited, and `abortSignal` if it exists. The arguments are
+ * `never`, so that this type also accepts a client whose types contain only its owner's functions (`supabase gen types`).
  */
 export interface RpcClient {
   rpc(name: string, args: never): PromiseLike<unknown>
@@ -42,35 +46,38 @@ export interface RpcClient {
  * Calls SQL functions with supabase-js. Runs in Bun and in Deno.
  *
  * *Fails with* SupabaseError (`Rejected`, `configuration`) when the URL or the key cannot be used. *Guarantees*: no
- * retry and no redirect; interruption and the deadline close the connection, though what was sent may still commit;
+ * retry and no redirect; interruption and the deadline close the connection, though a call that was sent may still commit;
  * success is a decoded answer, because supabase-js reports an empty 404 and an empty 200 without an error.
  */
 export const layer = (settings: SupabaseSettings): Layer.Layer<Supabase, SupabaseError> =>
   Layer.effect(
     Supabase,
-    Effect.try({
-      try: () => {
-        const key = Redacted.value(settings.key)
-        const client = createClient(settings.url, key, {
-          auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
-          db: { retry: false },
-          global: { fetch: apiFetch(key, settings.version) }
-        })
-        return serve(client, settings.timeoutMs, adviceFor(key))
-      },
-      catch: (error) =>
-        new SupabaseError({
-          operation: "connect",
-          reason: "Rejected",
-          code: "configuration",
-          detail: `the Supabase client cannot be made: ${messageOf(error)}`
-        })
-    })
+    Effect.flatMap(Effect.clock, (clock) =>
+      Effect.try({
+        try: () => {
+          const key = Redacted.value(settings.key)
+          const connections = new Connections(() => clock.unsafeCurrentTimeMillis())
+          const client = createClient(settings.url, key, {
+            auth: { persistSession: false, autoRefreshToken: false, detectSessionInUrl: false },
+            db: { retry: false },
+            global: { fetch: apiFetch(key, settings, connections) }
+          })
+          return serve(client, settings.timeoutMs, adviceFor(key))
+        },
+        catch: (error) =>
+          new SupabaseError({
+            operation: "connect",
+            reason: "Rejected",
+            code: "configuration",
+            detail: `the Supabase client cannot be made: ${messageOf(error)}`
+          })
+      })
+    )
   )
 
 /**
- * The same over somebody's own client, as it is configured: its retries, redirects and limits are its owner's matter.
- * A call is bounded in time all the same (30 s).
+ * Calls SQL functions with the caller's own client, as it is configured: the caller is responsible for its retries, redirects and
+ * limits. A call is still bounded in time (30 s by default).
  */
 export const fromClient = (
   client: RpcClient,
@@ -84,13 +91,13 @@ const serve = (
 ): Supabase["Type"] => ({
   call: (rpc, args) =>
     Effect.flatMap(encodeArguments(rpc, args), (encoded) =>
-      asyncWithin<unknown, SupabaseError>({
+      asyncWithDeadline<unknown, SupabaseError>({
         ms: timeoutMs,
         begin: (resume) => {
           const end = new AbortController()
           send(client, rpc.name, encoded, end.signal).then(
             (answer) => resume(Effect.succeed(answer)),
-            // A client with throwOnError throws what others return.
+            // A client with throwOnError throws the error that other clients return.
             (thrown) => resume(Effect.succeed({ data: null, error: thrown, status: 0 }))
           )
           return () => end.abort()
@@ -132,18 +139,22 @@ const judge = <A, AI, R, RI>(
   const failed =
     status === 0 && !isKnownKind(words.code) ? judgeTransport(words) : judgeAnswer(words, status)
   const detail = failed.reason === "Refused" ? `${failed.detail}${advice}` : failed.detail
-  return Effect.fail(callError(rpc, failed.reason, failed.code, detail))
+  const { system } = failed
+  const more =
+    system === undefined || system === "" ? {} : { system, isPermanent: isPermanent(system) }
+  return Effect.fail(callError(rpc, failed.reason, failed.code, detail, more))
 }
 
 interface Failed {
   readonly reason: SupabaseError["reason"]
   readonly code: string
   readonly detail: string
+  readonly system?: string
 }
 
-/** An answer came. Its code counts, where it is PostgREST's or PostgreSQL's; else its status. */
+/** Judges an answer by its code if that is PostgREST's or PostgreSQL's, else by its status. */
 const judgeAnswer = (words: Words, status: number): Failed => {
-  const verdict = judgeCode(words.code, status)
+  const verdict = judgeCode(words.code, status, words.message)
   if (isKnownKind(words.code)) {
     return { reason: verdict.reason, code: words.code, detail: explainVerdict(verdict, words) }
   }
@@ -158,35 +169,40 @@ const judgeAnswer = (words: Words, status: number): Failed => {
   return { reason: verdict.reason, code: String(status), detail }
 }
 
-/** No answer came. Ours says so in the form of FetchFailure, of which supabase-js keeps name and message. */
+/** Judges a missing answer. `fetchWithin` reports it as a FetchFailure; supabase-js keeps only its name and message. */
 const judgeTransport = (words: Words): Failed => {
-  const ours = /^FetchFailure: (\w+): ([\s\S]*)$/.exec(words.message)
-  const failure = ours ? { reason: ours[1], detail: ours[2] ?? "" } : explainForeign(words)
+  const ours = /^FetchFailure: (\w+): ([\s\S]*?)(?: \[([^\]]*)\])?$/.exec(words.message)
+  const failure = ours
+    ? { reason: ours[1], detail: ours[2] ?? "", system: ours[3] ?? "" }
+    : explainForeign(words)
+  const { detail, system } = failure
   switch (failure.reason) {
     case "NotSent":
       return {
         reason: "NotExecuted",
         code: "not_sent",
-        detail: `nothing was sent: ${failure.detail}`
+        detail: system === "" ? `nothing was sent: ${detail}` : detail,
+        system
       }
     case "TooLarge":
-      return { reason: "Malformed", code: "too_large", detail: failure.detail }
+      return { reason: "Malformed", code: "too_large", detail }
     case "Redirected":
       return {
         reason: "Malformed",
         code: "redirected",
-        detail: `${failure.detail}. SUPABASE_URL must be the project's own address`
+        detail: `${detail}. SUPABASE_URL must be the project's own address`
       }
     default:
       return {
         reason: "Ambiguous",
         code: "no_answer",
-        detail: `the connection was lost: ${failure.detail}`
+        detail: system === "" ? `the connection was lost: ${detail}` : detail,
+        system
       }
   }
 }
 
-/** The text of a runtime's own rejection, put together again from what supabase-js keeps of it. */
+/** Judges a runtime's own rejection, whose text is reassembled from the parts that supabase-js keeps. */
 const explainForeign = ({ code: own, message, detail }: Words) => {
   const text = message.replace(/^\w*(?:Error|Exception): /, "")
   const cause = /^Caused by: \w+: (.*)$/m.exec(detail)?.[1] ?? ""
@@ -222,22 +238,41 @@ const adviceFor = (key: string): string =>
     ? ""
     : `. SUPABASE_SECRET_KEY is ${keyKind(key) === "anon" ? "the anon" : "a publishable"} key`
 
-/** Keeps the new kinds of keys out of `Authorization`, and makes every failure look like one to supabase-js. */
-const apiFetch = (key: string, version: string): typeof fetch => {
+/** Keeps the new kinds of keys out of `Authorization`, and makes supabase-js recognise every failure. */
+const apiFetch = (
+  key: string,
+  { proxyOf, version }: SupabaseSettings,
+  connections: Connections
+): typeof fetch => {
   const inner = fetchWithin({
     maxBytes: MAX_ANSWER_BYTES,
-    userAgent: `sync-scheduler/${version}`
+    userAgent: `sync-scheduler/${version}`,
+    ...(proxyOf === undefined ? {} : { proxyOf })
   })
   const send = async (input: string | URL | Request, init?: RequestInit) => {
     const headers = new Headers(init?.headers)
     if (!isBearer(key)) headers.delete("authorization")
-    const response = await inner(input, { ...init, headers })
-    return response.ok ? response : asError(response)
+    const connection = connections.next()
+    try {
+      const response = await inner(input, { ...init, ...connection.init, headers })
+      connection.answered()
+      return response.ok ? response : asError(response)
+    } catch (error) {
+      if (isUnanswered(error)) connection.lost()
+      throw error
+    }
   }
   return Object.assign(send, { preconnect: inner.preconnect })
 }
 
-/** supabase-js takes a 404 with an empty body, or with an array, for a success. */
+/**
+ * Returns whether the error does not prove that the server still answers. The deadline and an interruption abort the request, so
+ * they count as no proof.
+ */
+const isUnanswered = (error: unknown): boolean =>
+  !(error instanceof FetchFailure) || error.reason === "Disconnected" || error.reason === "TimedOut"
+
+/** Turns a 404 whose body is empty or an array into an error response, because supabase-js treats such a 404 as a success. */
 const asError = async (response: Response): Promise<Response> => {
   const body = await response.text()
   const { status, statusText, headers } = response

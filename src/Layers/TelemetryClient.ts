@@ -3,25 +3,30 @@ import * as HttpClient from "@effect/platform/HttpClient"
 import { RequestError } from "@effect/platform/HttpClientError"
 import { Effect, Layer } from "effect"
 import { fetchWithin } from "../Http/BoundedFetch.ts"
+import type { ProxyOf } from "../Http/Proxy.ts"
 
-/** One request to the collector, at most. */
+/** Time limit of one request to the collector, in milliseconds. */
 const SEND_WITHIN_MS = 5_000
 const MAX_ANSWER_BYTES = 64 * 1024
-/** Requests under way; each holds up to a thousand spans in memory. What is beyond is dropped. */
-const MAX_AT_ONCE = 8
+/** The most concurrent requests; each holds up to a thousand spans in memory. Further requests are dropped. */
+const MAX_CONCURRENT = 8
 
 /**
- * The way to a collector. *Guarantees*: bounded in time and memory; redirects are not followed, because the headers may be
- * secret; the first failure is told, and no other.
+ * The HTTP client of a collector. *Guarantees*: bounded in time and memory; redirects are not followed, because the headers may
+ * be secret; only the first failure is logged.
  */
 export const layer = (collector: {
   readonly endpoint: string
   readonly version: string
+  /** Names the proxy in messages, if there is one. */
+  readonly proxyOf?: ProxyOf
 }): Layer.Layer<HttpClient.HttpClient> => {
+  const { proxyOf } = collector
   const fetching = fetchWithin({
     maxBytes: MAX_ANSWER_BYTES,
     timeoutMs: SEND_WITHIN_MS,
-    userAgent: `sync-scheduler/${collector.version}`
+    userAgent: `sync-scheduler/${collector.version}`,
+    ...(proxyOf === undefined ? {} : { proxyOf })
   })
   const guarded = Effect.map(HttpClient.HttpClient, guard(collector.endpoint))
   return Layer.effect(HttpClient.HttpClient, guarded).pipe(
@@ -34,28 +39,28 @@ const guard =
   (endpoint: string) =>
   (client: HttpClient.HttpClient): HttpClient.HttpClient => {
     let isTold = false
-    let atOnce = 0
+    let inFlight = 0
     const tell = (why: string) =>
       Effect.suspend(() => {
         if (isTold) return Effect.void
         isTold = true
         return Effect.logWarning(
-          `Telemetry could not be sent to ${endpoint}: ${why}. Ticks are not affected; it is tried again, without another word.`
+          `Telemetry could not be sent to ${endpoint}: ${why}. Ticks are not affected; it is retried, without further messages.`
         )
       })
     return HttpClient.transform(client, (sending, request) =>
       Effect.suspend(() => {
-        // Of this reason none is tried again.
+        // The exporter does not retry an error with this reason.
         const full = new RequestError({
           request,
           reason: "Encode",
-          description: "too much at once"
+          description: "too many concurrent exports"
         })
-        if (atOnce >= MAX_AT_ONCE) return Effect.fail(full)
-        atOnce += 1
+        if (inFlight >= MAX_CONCURRENT) return Effect.fail(full)
+        inFlight += 1
         return Effect.ensuring(
           sending,
-          Effect.sync(() => (atOnce -= 1))
+          Effect.sync(() => (inFlight -= 1))
         )
       }).pipe(
         Effect.tap(({ status }) => (status < 400 ? Effect.void : tell(`HTTP ${status}`))),

@@ -2,15 +2,16 @@ import * as Otlp from "@effect/opentelemetry/Otlp"
 import { ConfigProvider, Effect, Layer, Redacted } from "effect"
 import { parsePairs } from "../Config/Telemetry.ts"
 import { isTraced } from "../Domain/Tracing.ts"
+import type { ProxyOf } from "../Http/Proxy.ts"
 import * as TelemetryClient from "./TelemetryClient.ts"
 import { byRun } from "./TelemetryTracer.ts"
 
-/** What is left to send at the end, for each of the three signals; they go at the same time. */
+/** Time limit of the final flush of each of the three signals, which run concurrently, in milliseconds. */
 const FLUSH_WITHIN_MS = 2_000
-/** As often as OpenTelemetry's own default. */
+/** The interval of metrics, in milliseconds; OpenTelemetry's own default. */
 const METRICS_EVERY_MS = 60_000
 
-/** Where telemetry goes, as the OTEL settings have it. */
+/** The destination of telemetry, from the OTEL settings. */
 export interface TelemetryOptions {
   /** Base of `/v1/traces`, `/v1/metrics` and `/v1/logs`. */
   readonly endpoint: string
@@ -22,12 +23,14 @@ export interface TelemetryOptions {
   readonly resourceAttributes: string | null
   readonly hostname: string
   readonly version: string
+  /** Names the proxy in messages, if there is one. */
+  readonly proxyOf?: ProxyOf
 }
 
 /**
- * Traces, metrics and logs over OTLP/HTTP for whatever it is provided to.
+ * Exports traces, metrics and logs over OTLP/HTTP.
  *
- * *Guarantees*: nothing that happens to it reaches a tick; a collector that is away is one warning. What is left is sent
+ * *Guarantees*: no failure of telemetry affects a tick; an unreachable collector causes one warning. The remaining data is sent
  * when the scope closes, for at most two seconds.
  */
 export const layer = (options: TelemetryOptions): Layer.Layer<never> => {
@@ -53,7 +56,7 @@ export const layer = (options: TelemetryOptions): Layer.Layer<never> => {
     Layer.merge(Layer.scopedDiscard(Effect.locallyScoped(isTraced, true))),
     Layer.provideMerge(exporting),
     Layer.provide(TelemetryClient.layer(options)),
-    // Settings come from where all settings come from, not also from the environment.
+    // All settings come from the sources of src/Config, so the exporter must not read the environment.
     Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map())))
   )
 }

@@ -1,12 +1,12 @@
 import { Exit, Option, Tracer } from "effect"
-import { settleRuns, startRuns } from "../Domain/Rpc.ts"
+import { settleRuns, startRuns } from "../Database/Rpc.ts"
 
-/** Calls that carry many runs at once, made by nobody's fiber in particular. */
+/** Calls that carry many runs together, made by a fiber without a parent span. */
 const BATCHED: ReadonlySet<string> = new Set([startRuns.name, settleRuns.name])
 
 /**
- * A tracer of spans as the engine means them: a batch of starts or outcomes belongs to the tick under way, of which there is
- * never more than one in a process, and a span with an `error.type` is a failed one, whether or not it is an error here.
+ * A tracer with the engine's rules: a batch of starts or outcomes belongs to the tick in progress (a process never has more than
+ * one); a span with an `error.type` counts as failed, whether or not the effect failed.
  */
 export const byRun = (inner: Tracer.Tracer): Tracer.Tracer => {
   let tick: Tracer.Span | undefined
@@ -24,13 +24,13 @@ export const byRun = (inner: Tracer.Tracer): Tracer.Tracer => {
   })
 }
 
-/** Of the failure only its code is told. */
+/** Exports only the code of a failure. */
 const exitOf = ({ attributes }: Tracer.Span): Exit.Exit<void, Failure> => {
   const type = attributes.get("error.type")
   return typeof type === "string" ? Exit.fail(new Failure(type)) : Exit.void
 }
 
-/** Named by its code, and without a stack: it came from elsewhere. */
+/** An error named by its code, without a stack: the failure occurred elsewhere. */
 class Failure extends Error {
   override readonly name: string
   constructor(code: string) {

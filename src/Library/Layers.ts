@@ -1,12 +1,12 @@
 /**
- * The engine's parts for programs of one's own with Effect, published as `sync-scheduler/layers`: the tick, the contracts
- * it runs on, and the mechanisms behind them. `runScheduledJobs` is the same, put together.
+ * The engine's parts for programs that use Effect, published as `sync-scheduler/layers`: the tick, the contracts it depends
+ * on, and their implementations. `runScheduledJobs` combines the same parts.
  */
 export { defaultEngineSettings, EngineConfig, type EngineSettings } from "../Config.ts"
 export { InvokeError, ScheduleError, SchemaMismatch, SupabaseError } from "../Domain/Errors.ts"
 export type { Outcome } from "../Domain/Outcome.ts"
 export type { Invocation, Run } from "../Domain/Run.ts"
-export * as Schedule from "../Domain/Schedule.ts"
+export * as Schedule from "../Domain/Schedule/Schedule.ts"
 export { Summary, type SummaryJson } from "../Domain/Summary.ts"
 export * as Engine from "../Engine.ts"
 export * as InvokerLive from "../Layers/InvokerLive.ts"

@@ -1,21 +1,21 @@
 import { Metric, MetricBoundaries, MetricLabel } from "effect"
 
-/** Every metric of ours begins with this. */
+/** The prefix of every metric. */
 export const PREFIX = "sync_scheduler_"
-/** What a label is when there are too many values of it. */
+/** The label value that replaces further values once a metric has too many series. */
 export const OTHER = "other"
-/** The most combinations of label values that one metric keeps: names come from people's rows. */
+/** The most combinations of label values that one metric keeps. The number is bounded because names come from users' rows. */
 const MAX_SERIES = 1_000
 /** The longest value of a label, in characters. */
 const MAX_VALUE = 100
 
-/** A label; with `values`, its series are there from the beginning, at zero. */
+/** A label; with `values`, its series exist from the beginning, at zero. */
 export interface Label {
   readonly name: string
   readonly values?: ReadonlyArray<string>
 }
 
-/** What is known of a metric without measuring anything: `docs/reference/metrics.md` is made of it. */
+/** The static properties of a metric; `docs/reference/metrics.md` is generated from them. */
 export interface Definition {
   readonly name: string
   readonly help: string
@@ -23,30 +23,30 @@ export interface Definition {
   readonly labels: ReadonlyArray<Label>
   /** Upper bounds of a histogram's buckets, in the unit that the name ends with. */
   readonly buckets?: ReadonlyArray<number>
-  /** A gauge that outlives its process in a metrics file. */
+  /** A metrics file keeps the gauge after its process has ended. */
   readonly kept?: boolean
 }
 
 type Options = Pick<Definition, "help" | "labels">
 interface GaugeOptions extends Options, Pick<Definition, "kept"> {
-  /** It is known before anything is measured. */
+  /** The metric has a value before anything is measured. */
   readonly startsAtZero?: boolean
 }
 type Values = ReadonlyArray<string>
 
-/** Something that goes up. */
+/** A value that only rises. */
 export interface Counter extends Definition {
   /** Label values in the order of `labels`. */
   readonly add: (amount: number, ...values: Values) => void
 }
 
-/** Something that goes up and down. */
+/** A value that rises and falls. */
 export interface Gauge extends Definition {
   readonly set: (value: number, ...values: Values) => void
   readonly add: (amount: number, ...values: Values) => void
 }
 
-/** How often a quantity fell into which range. */
+/** A distribution of a quantity over ranges. */
 export interface Histogram extends Definition {
   readonly record: (value: number, ...values: Values) => void
 }
@@ -87,7 +87,7 @@ export const histogram = (
 
 const NONE: ReadonlyArray<MetricLabel.MetricLabel> = []
 
-/** The labels of a series, the same object every time: Effect finds a series by it in one step. */
+/** Returns the labels of a series as the same object every time, so that Effect finds the series in one step. */
 const makeSeries = ({ labels }: Definition) => {
   const known = new Map<string, ReadonlyArray<MetricLabel.MetricLabel>>()
   return (values: Values): ReadonlyArray<MetricLabel.MetricLabel> => {
@@ -106,7 +106,7 @@ const makeSeries = ({ labels }: Definition) => {
   }
 }
 
-/** Every combination of values that is known beforehand; none when one label's are not. */
+/** Returns every combination of values that is known in advance; none if the values of any label are unknown. */
 const foreseen = (labels: ReadonlyArray<Label>): ReadonlyArray<Values> =>
   labels.reduce<ReadonlyArray<Values>>(
     (combinations, { values = [] }) =>

@@ -5,16 +5,19 @@ import {
   resumeIntegration,
   retryRun,
   triggerRun
-} from "../Domain/ActionRpc.ts"
+} from "../Database/ActionRpc.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
 import { format } from "../Domain/Instant.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** What an operator can do to a run (retry, release) or to an integration (trigger, pause, resume). */
+/** The actions of an operator on a run (retry, release) or on an integration (trigger, pause, resume). */
 export const ActionName = Schema.Literal("retry", "release", "trigger", "pause", "resume")
 export type ActionName = typeof ActionName.Type
 
-/** One action: on what (a run's id, or an integration's), by whom, and why. The last two are recorded with it. */
+/**
+ * One action: its target (the id of a run or an integration), the actor and the reason. Actor and reason are recorded with
+ * the action.
+ */
 export interface Action {
   readonly action: ActionName
   readonly id: string
@@ -22,11 +25,14 @@ export interface Action {
   readonly reason: string
 }
 
+/** The reason that is recorded when none is given. */
+export const NO_REASON = "no reason given"
+
 const Text = Schema.NullOr(Schema.String)
 
 /**
- * What became of an action: the answer of `POST /api/...` and what the commands print with `-o json`. Refused means that
- * nothing was changed. `undo`: the command that takes it back; null: nothing does, `changed` says so.
+ * The result of an action: the response of `POST /api/...`, and the output of the commands with `-o json`. `refused`: nothing
+ * was changed. `undo`: the command that reverts the action; null: no command does, and `changed` says so.
  */
 export const ActionReport = Schema.Union(
   Schema.Struct({
@@ -40,24 +46,31 @@ export const ActionReport = Schema.Union(
   Schema.Struct({
     done: Schema.Literal(false),
     action: ActionName,
-    /** not_found, already_running, disabled, foreign, gone, status_is_completed, already_paused, not_paused ... */
+    /**
+     * The reason as a code: not_found, already_running, disabled, foreign, gone, status_is_completed, already_paused,
+     * not_paused ...
+     */
     reason: Schema.String,
     why: Schema.String,
     fix: Schema.String
   })
 )
 export type ActionReport = typeof ActionReport.Type
+export type DoneAction = Extract<ActionReport, { readonly done: true }>
 
 /**
- * Does one action, once. *Fails with* SupabaseError; after `Ambiguous` it may have been done: asking again then does no
- * harm, but may be refused because it was.
+ * Performs one action, once. *Fails with* SupabaseError. After `Ambiguous` the action may have taken effect. Repeating it is
+ * harmless, but may be refused because the first attempt took effect.
  */
 export const act = (action: Action): Effect.Effect<ActionReport, SupabaseError, Supabase> =>
   Effect.flatMap(perform(action), (answer) =>
     Effect.succeed(answer.done ? doneReport(action, answer) : refusal(action, answer.reason))
   ).pipe(Effect.withSpan("Operator.act", { attributes: { action: action.action } }))
 
-/** `not_before`: when the first tick may start what was asked for (epoch ms), where that is not at once. */
+/**
+ * The result of a performed action. `not_before`: when the first tick may start the requested run (epoch ms); absent when the
+ * run may start immediately.
+ */
 interface Done {
   readonly done: true
   readonly run_id?: string
@@ -97,7 +110,7 @@ const doneReport = ({ action, id }: Action, { not_before, run_id }: Done): Actio
   ...CONSEQUENCES[action](id, not_before ?? null)
 })
 
-/** What an action changed, and what takes it back. A run that was sent cannot be recalled. */
+/** The effect of each action, and the command that reverts it. A run cannot be recalled once it is sent. */
 const CONSEQUENCES: Readonly<
   Record<
     ActionName,
@@ -108,33 +121,33 @@ const CONSEQUENCES: Readonly<
   >
 > = {
   retry: (_id, notBefore) => ({
-    changed: `The run is pending, with one more attempt: ${startsFrom(notBefore)}. Once it is sent it cannot be recalled; until then, pausing its integration skips it.`,
+    changed: `Queued with one more attempt: ${startsFrom(notBefore)}. To cancel before that, pause its integration.`,
     undo: null
   }),
   release: (id) => ({
-    changed: `The run stays unknown, and later slots of its integration run again. That cannot be taken back; it can still be run again: sync-scheduler runs retry ${id}`,
+    changed: `Its outcome stays unknown, and later runs of its integration start again. It can still be retried: sync-scheduler runs retry ${id}`,
     undo: null
   }),
   trigger: (id) => ({
-    changed: `A run outside the schedule is pending: the next tick starts it. Once it is sent it cannot be recalled; until then, pausing the integration skips it: sync-scheduler schedules pause ${id}`,
+    changed: `Queued: it starts with the next tick. To cancel before that: sync-scheduler schedules pause ${id}`,
     undo: null
   }),
   pause: (id) => ({
     changed:
-      "No slot runs until it is resumed; what is due meanwhile is passed over, on record. A run that is under way goes on.",
+      "It won't run until you resume it. Runs due in the meantime are skipped and recorded. A run in progress will finish.",
     undo: `sync-scheduler schedules resume ${id}`
   }),
   resume: (id) => ({
     changed:
-      "It runs from its next slot on, and its breaker is closed. Slots that passed meanwhile are not run; backfill can.",
+      "It runs again from its next slot on, and its breaker is closed. Runs skipped in the meantime stay skipped; backfill runs them.",
     undo: `sync-scheduler schedules pause ${id}`
   })
 }
 
 const startsFrom = (notBefore: number | null): string =>
   notBefore === null
-    ? "the next tick starts it"
-    : `the first tick from ${format(notBefore)} on starts it, because until then its function may still be at work`
+    ? "it starts with the next tick"
+    : `it starts at ${format(notBefore)}, because its function may still be working until then`
 
 const refusal = ({ action, id }: Action, reason: string): ActionReport => {
   const [why, fix] = REFUSALS.get(reason) ?? statusRefusal(action, reason)
@@ -160,45 +173,45 @@ const REFUSALS: ReadonlyMap<string, readonly [why: string, fix: string]> = new M
   [
     "already_running",
     [
-      "a run of the integration is not over",
-      "Wait for it, or decide about it: sync-scheduler runs list --live"
+      "a run of the integration is in progress or on hold",
+      "See it: sync-scheduler runs list --live"
     ]
   ],
   [
     "foreign",
     [
-      "the run was written by somebody else, without a key of ours",
-      "Use trigger for a run of our own."
+      "another program wrote the run, without an idempotency key",
+      "Start a new run: sync-scheduler trigger <org> <integration>"
     ]
   ],
-  ["already_recorded", ["a run of this very instant is on record", "Ask again in a moment."]],
+  ["already_recorded", ["a run of this very instant is on record", "Try again in a moment."]],
   [
     "already_released",
     ["it was released already", "Run it again with: sync-scheduler runs retry <id>"]
   ],
   [
     "already_paused",
-    ["the integration is paused already", "See who did and why: sync-scheduler schedules show <id>"]
+    ["the integration is paused already", "See who paused it and why: sync-scheduler explain <id>"]
   ],
   [
     "not_paused",
     [
       "the integration is not paused, and its breaker is closed",
-      "See how it stands: sync-scheduler schedules show <id>"
+      "See its state: sync-scheduler schedules show <id>"
     ]
   ]
 ])
 
-/** `status_is_...`: only some states can be retried or released. */
+/** Returns the refusal for `status_is_...`: only runs with certain statuses can be retried or released. */
 const statusRefusal = (action: ActionName, reason: string): readonly [string, string] => {
   const status = reason.replace(/^status_is_/, "")
   if (status === reason)
     return [`the database refused it: ${reason}`, "See the run or integration."]
   const allowed = action === "retry" ? "failed, skipped or unknown" : "unknown"
   return [
-    `the run is ${status}, and only one that is ${allowed} can be ${action === "retry" ? "retried" : "released"}`,
+    `the run is ${status}, and only a run that is ${allowed} can be ${action === "retry" ? "retried" : "released"}`,
     status === "completed"
-      ? "A run of now is made with: sync-scheduler trigger <org> <integration>"
-      : "See what happens to it: sync-scheduler runs show <id>"
+      ? "Start a new run: sync-scheduler trigger <org> <integration>"
+      : "See it: sync-scheduler runs show <id>"
   ]
 }

@@ -1,83 +1,75 @@
-import { Effect, Either, Order, Schema } from "effect"
-import * as Duration from "../Domain/Duration.ts"
+import { Effect, Either, Schema } from "effect"
+import { readStatus } from "../Database/OperatorRpc.ts"
+import { whyUnreadable } from "../Database/ReadRows.ts"
+import { retryFor } from "../Database/RetryPolicy.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
 import { Instant } from "../Domain/Instant.ts"
-import { readStatus } from "../Domain/OperatorRpc.ts"
-import { Pulse } from "../Domain/Pulse.ts"
-import { repeatFor } from "../Domain/Repetition.ts"
-import { Standing } from "../Domain/Standing.ts"
-import {
-  APPEARANCE,
-  compare,
-  decide,
-  type Frame,
-  needsAttention,
-  StateName,
-  Tone
-} from "../Domain/State.ts"
+import { IntegrationStatus } from "../Domain/IntegrationStatus.ts"
+import { SchedulerHealth } from "../Domain/SchedulerHealth.ts"
+import { needsAttention, type StateContext, type StateName } from "../Domain/State.ts"
 import { Supabase } from "../Services/Supabase.ts"
+import { CauseGroup, causeGroups } from "./CauseGroup.ts"
+import { headlineOf, heartbeatLine, noneCompleted } from "./Headline.ts"
+import { IntegrationState, withState, worstFirst } from "./IntegrationState.ts"
 
-/** Integrations in one call; some 700 KB. */
+/** The number of integrations per call; a page has about 700 KB. */
 const PAGE = 500
-/** More are not looked at; the overview then says so. */
+/** The maximum number of integrations that are read. With more of them, the overview sets `truncated`. */
 export const MAX_INTEGRATIONS = 20_000
-/** How long a page is tried again. */
+/** The longest time for which the read of a page is retried, in milliseconds. */
 const READ_WITHIN_MS = 5_000
-
-/** One integration: how it stands, and what that means. `symbol` and `word` are for people, `state` for programs. */
-export const IntegrationState = Schema.Struct({
-  ...Standing.fields,
-  state: StateName,
-  word: Schema.String,
-  symbol: Schema.String,
-  tone: Tone,
-  /** Since when; a slot or an instant. */
-  since: Schema.NullOr(Instant),
-  why: Schema.String
-})
-export type IntegrationState = typeof IntegrationState.Type
 
 const Counts = Schema.Struct({
   overdue: Schema.Int,
   invalid_schedule: Schema.Int,
   unknown: Schema.Int,
-  breaker_open: Schema.Int,
   failing: Schema.Int,
+  retrying: Schema.Int,
   stale: Schema.Int,
   late: Schema.Int,
-  no_data: Schema.Int,
   running: Schema.Int,
+  never_ran: Schema.Int,
   paused: Schema.Int,
   on_time: Schema.Int
 })
 
 /**
- * How everything is, in one value: what `status -o json` prints and `GET /api/status` answers. `verdict`: `never` and
- * `stopped` mean that nothing ticks, and that nothing here may be shown as fine; `attention` that somebody should look.
+ * The state of all integrations in one value: the output of `status -o json` and the response of `GET /api/status`.
+ * `verdict`:
+ *
+ * - `never` and `stopped`: no engine ticks, so nothing must be shown as healthy.
+ * - `attention`: an integration needs attention or cannot be read.
+ * - `waiting`: nothing is wrong, but no integration has completed a run yet.
+ * - `ok`: the only verdict that may be shown in green.
  */
 export const Overview = Schema.Struct({
-  /** By the database's clock. */
+  /** The database's time. */
   now: Instant,
   schema_version: Schema.String,
-  verdict: Schema.Literal("ok", "attention", "stopped", "never"),
-  /** `1 overdue, 2 failing, 409 on time`: the worst first. */
+  verdict: Schema.Literal("ok", "waiting", "attention", "stopped", "never"),
+  /** The facts in one line, worst first: `1 overdue, 2 failing, 409 on time`. */
   headline: Schema.String,
-  /** What is known of ticks, in one line. */
-  pulse: Schema.String,
-  scheduler: Pulse,
-  /** All integrations of the project, whatever was asked for. */
+  /** The scheduler's last tick, in one line. */
+  heartbeat: Schema.String,
+  scheduler: SchedulerHealth,
+  /** The number of all integrations of the project, whatever the filter. */
   total: Schema.Int,
   counts: Counts,
-  /** The worst first. */
+  /** The reasons why integrations need attention, one entry per cause, worst first. */
+  causes: Schema.Array(CauseGroup),
+  /** The integrations, worst first. */
   integrations: Schema.Array(IntegrationState),
-  /** Rows that this version cannot read: they are not among the integrations, but they are there. */
+  /** Rows that this version cannot decode. `integrations` does not contain them. */
   unreadable: Schema.Array(Schema.Struct({ integration_id: Schema.String, why: Schema.String })),
-  /** Not all were looked at. */
+  /** Whether some integrations were not read. */
   truncated: Schema.Boolean
 })
 export type Overview = typeof Overview.Type
 
-/** What to look at; everything when left out. `search`: part of an organisation's name or of a type, or of an id's beginning. */
+/**
+ * Selects the integrations to read; the default is all. `search`: a part of an organisation's name or of a type, or an id
+ * prefix.
+ */
 export interface OverviewOptions {
   readonly driftAlertMs: number
   readonly orgId?: string | undefined
@@ -86,7 +78,7 @@ export interface OverviewOptions {
   readonly search?: string | undefined
 }
 
-/** Reads how everything stands and decides what that means. Writes nothing. *Fails with* SupabaseError. */
+/** Reads the status of all integrations and derives the overview. Writes nothing. *Fails with* SupabaseError. */
 export const readOverview = (
   options: OverviewOptions
 ): Effect.Effect<Overview, SupabaseError, Supabase> =>
@@ -101,7 +93,7 @@ export const readOverview = (
           ...filterOf(options),
           ...(cursor === null ? {} : { p_cursor: cursor })
         })
-        .pipe(repeatFor(READ_WITHIN_MS))
+        .pipe(retryFor(READ_WITHIN_MS))
       first ??= page
       rows.push(...page.integrations)
       cursor = page.cursor
@@ -117,22 +109,8 @@ const filterOf = (options: OverviewOptions): typeof readStatus.args.Type => ({
   ...(options.search === undefined ? {} : { p_search: options.search })
 })
 
-const decodeStanding = Schema.decodeUnknownEither(Standing)
+const decodeStatus = Schema.decodeUnknownEither(IntegrationStatus)
 const decodeId = Schema.decodeUnknownEither(Schema.Struct({ integration_id: Schema.String }))
-
-/** An integration with its state. */
-export const withState = (standing: Standing, frame: Frame): IntegrationState => {
-  const state = decide(standing, frame)
-  return { ...standing, ...state, ...APPEARANCE[state.state] }
-}
-
-const worstFirst: Order.Order<IntegrationState> = Order.combine(
-  Order.make((a, b) => {
-    const order = compare(a, b)
-    return order < 0 ? -1 : order > 0 ? 1 : 0
-  }),
-  Order.mapInput(Order.string, ({ integration_id }) => integration_id)
-)
 
 const overviewOf = (
   page: typeof readStatus.result.Type,
@@ -141,37 +119,60 @@ const overviewOf = (
   driftAlertMs: number
 ): Overview => {
   const { now, schema_version, scheduler, total } = page
-  const frame: Frame = { now, driftAlertMs, pulse: scheduler }
+  const frame: StateContext = { now, driftAlertMs, scheduler }
   const integrations: Array<IntegrationState> = []
   const unreadable: Array<Overview["unreadable"][number]> = []
   for (const row of rows) {
-    const standing = decodeStanding(row)
-    if (Either.isRight(standing)) integrations.push(withState(standing.right, frame))
+    const status = decodeStatus(row)
+    if (Either.isRight(status)) integrations.push(withState(status.right, frame))
     else {
       const id = decodeId(row)
       unreadable.push({
         integration_id: Either.isRight(id) ? id.right.integration_id : "?",
-        why: standing.left.message.slice(0, 300)
+        why: whyUnreadable(status.left)
       })
     }
   }
-  integrations.sort(worstFirst)
-  const counts = countStates(integrations)
-  const isFine = unreadable.length === 0 && !integrations.some(({ state }) => needsAttention(state))
-  const { verdict } = scheduler
   return {
     now,
     schema_version,
-    verdict: verdict === "ticking" ? (isFine ? "ok" : "attention") : verdict,
-    headline: headlineOf(counts, unreadable.length),
-    pulse: pulseLine(scheduler, now),
-    scheduler,
     total,
-    counts,
-    integrations,
-    unreadable,
+    ...summariseStates(integrations, unreadable, scheduler, now),
     truncated
   }
+}
+
+/** Derives the parts of an overview that depend on the states of integrations, and sorts the integrations worst first. */
+export const summariseStates = (
+  integrations: ReadonlyArray<IntegrationState>,
+  unreadable: Overview["unreadable"],
+  scheduler: SchedulerHealth,
+  now: number
+): Omit<Overview, "now" | "schema_version" | "total" | "truncated"> => {
+  const sorted = integrations.toSorted(worstFirst)
+  const seen = {
+    verdict: verdictOf(scheduler, sorted, unreadable.length),
+    counts: countStates(sorted),
+    causes: causeGroups(sorted),
+    integrations: sorted,
+    unreadable
+  }
+  return {
+    ...seen,
+    headline: headlineOf(seen),
+    heartbeat: heartbeatLine(scheduler, now),
+    scheduler
+  }
+}
+
+const verdictOf = (
+  { verdict }: SchedulerHealth,
+  integrations: ReadonlyArray<IntegrationState>,
+  unreadable: number
+): Overview["verdict"] => {
+  if (verdict !== "ticking") return verdict
+  if (unreadable > 0 || integrations.some(({ state }) => needsAttention(state))) return "attention"
+  return noneCompleted(integrations) === null ? "ok" : "waiting"
 }
 
 const countStates = (list: ReadonlyArray<IntegrationState>): Overview["counts"] => {
@@ -179,36 +180,15 @@ const countStates = (list: ReadonlyArray<IntegrationState>): Overview["counts"] 
     overdue: 0,
     invalid_schedule: 0,
     unknown: 0,
-    breaker_open: 0,
     failing: 0,
+    retrying: 0,
     stale: 0,
     late: 0,
-    no_data: 0,
     running: 0,
+    never_ran: 0,
     paused: 0,
     on_time: 0
   }
   for (const { state } of list) counts[state] += 1
   return counts
-}
-
-const headlineOf = (counts: Overview["counts"], unreadable: number): string => {
-  const parts = StateName.literals
-    .filter((name) => counts[name] > 0)
-    .map((name) => `${counts[name].toLocaleString("en-US")} ${APPEARANCE[name].word}`)
-  if (unreadable > 0) parts.unshift(`${unreadable} unreadable`)
-  return parts.length === 0 ? "no integrations" : parts.join(", ")
-}
-
-/** `last tick 4 s ago, took 1.9 s, by web-1-77-0c1f`; whether anything ticks at all comes first. */
-export const pulseLine = ({ last_activity_at, last_tick, verdict }: Pulse, now: number): string => {
-  if (last_tick === null) return "no engine has ticked yet"
-  const { due, engine_id, finished_at, started_at } = last_tick
-  const came =
-    finished_at === null
-      ? "not finished"
-      : `took ${Duration.format(finished_at - started_at)}, ${due === 0 ? "nothing was due" : `${due} due`}`
-  const last = `last tick ${Duration.rough(now - started_at)} ago, ${came}, by ${engine_id}`
-  if (verdict === "ticking") return last
-  return `ticks have stopped: no sign of life for ${Duration.rough(now - (last_activity_at ?? started_at))}; ${last}`
 }

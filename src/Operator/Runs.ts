@@ -1,16 +1,19 @@
 import { Effect, Either, Schema } from "effect"
+import { readRun, readRuns } from "../Database/OperatorRpc.ts"
+import { retryFor } from "../Database/RetryPolicy.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
 import { Instant } from "../Domain/Instant.ts"
-import { readRun, readRuns } from "../Domain/OperatorRpc.ts"
-import { repeatFor } from "../Domain/Repetition.ts"
 import type { RunStatus } from "../Domain/Run.ts"
 import { ListedRun } from "../Domain/RunView.ts"
-import type { Tone } from "../Domain/State.ts"
+import type { Severity } from "../Domain/State.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
 const READ_WITHIN_MS = 5_000
 
-/** Which runs; the newest slots first. Instants bound the slots, `until` exclusive. `lateMs`: those that started later. */
+/**
+ * Selects runs, newest slots first. `since` and `until` (exclusive) bound the slots. `lateMs` selects runs whose start lag is
+ * larger.
+ */
 export interface RunFilter {
   readonly since?: number | undefined
   readonly until?: number | undefined
@@ -18,36 +21,39 @@ export interface RunFilter {
   readonly lateMs?: number | undefined
   readonly orgId?: string | undefined
   readonly integrationIds?: ReadonlyArray<string> | undefined
-  /** At most 1,000; 100 when left out. */
+  /** The maximum number of runs: at most 1,000, by default 100. */
   readonly limit?: number | undefined
-  /** Of the page before. */
+  /** The cursor of the previous page. */
   readonly cursor?: string | undefined
 }
 
-/** A page of runs: what `runs list -o json` prints and `GET /api/runs` answers. `cursor` null: that was the last page. */
+/**
+ * A page of runs: the output of `runs list -o json` and the response of `GET /api/runs`. `cursor` null: this is the last
+ * page.
+ */
 export const RunsPage = Schema.Struct({
   now: Instant,
   runs: Schema.Array(ListedRun),
-  /** Rows that this version cannot read. */
+  /** The number of rows that this version cannot decode. */
   unreadable: Schema.Int,
   cursor: Schema.NullOr(Schema.String)
 })
 export type RunsPage = typeof RunsPage.Type
 
-/** One run with all that happened to it: `runs show -o json`, `GET /api/runs/<id>`. */
+/** One run with its events: `runs show -o json`, `GET /api/runs/<id>`. */
 export const RunDetail = readRun.result
 export type RunDetail = typeof RunDetail.Type
 
-/** What a run's status looks like: in words, by shape, by tone. */
+/** The appearance of a run's status: word, symbol and severity. */
 export const RUN_APPEARANCE: Readonly<
-  Record<RunStatus, { readonly word: string; readonly symbol: string; readonly tone: Tone }>
+  Record<RunStatus, { readonly word: string; readonly symbol: string; readonly severity: Severity }>
 > = {
-  completed: { word: "completed", symbol: "✓", tone: "good" },
-  failed: { word: "failed", symbol: "✗", tone: "bad" },
-  unknown: { word: "unknown", symbol: "?", tone: "bad" },
-  pending: { word: "waiting", symbol: "↻", tone: "busy" },
-  running: { word: "running", symbol: "…", tone: "busy" },
-  skipped: { word: "skipped", symbol: "-", tone: "off" }
+  completed: { word: "completed", symbol: "✓", severity: "ok" },
+  failed: { word: "failed", symbol: "✗", severity: "critical" },
+  unknown: { word: "unknown", symbol: "?", severity: "critical" },
+  pending: { word: "waiting", symbol: "↻", severity: "active" },
+  running: { word: "running", symbol: "…", severity: "active" },
+  skipped: { word: "skipped", symbol: "-", severity: "idle" }
 }
 
 const decodeRun = Schema.decodeUnknownEither(ListedRun)
@@ -56,7 +62,7 @@ const decodeRun = Schema.decodeUnknownEither(ListedRun)
 export const listRuns = (filter: RunFilter): Effect.Effect<RunsPage, SupabaseError, Supabase> =>
   Effect.gen(function* () {
     const supabase = yield* Supabase
-    const page = yield* supabase.call(readRuns, argumentsOf(filter)).pipe(repeatFor(READ_WITHIN_MS))
+    const page = yield* supabase.call(readRuns, argumentsOf(filter)).pipe(retryFor(READ_WITHIN_MS))
     const rows = page.runs.map((row) => decodeRun(row))
     return {
       now: page.now,
@@ -77,8 +83,8 @@ const argumentsOf = (filter: RunFilter): typeof readRuns.args.Type => ({
   ...(filter.cursor === undefined ? {} : { p_cursor: filter.cursor })
 })
 
-/** Reads one run by its id or the beginning of it; `run` null: there is none, or there are several (`candidates`). */
+/** Reads one run by its id or an id prefix. `run` null: no run matches, or several do (`candidates`). */
 export const showRun = (id: string): Effect.Effect<RunDetail, SupabaseError, Supabase> =>
   Effect.flatMap(Supabase, (supabase) =>
-    supabase.call(readRun, { p_run: id }).pipe(repeatFor(READ_WITHIN_MS))
+    supabase.call(readRun, { p_run: id }).pipe(retryFor(READ_WITHIN_MS))
   ).pipe(Effect.withSpan("Operator.showRun"))

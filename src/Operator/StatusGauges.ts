@@ -3,15 +3,16 @@ import type { SupabaseError } from "../Domain/Errors.ts"
 import { StateName } from "../Domain/State.ts"
 import * as Metrics from "../Metrics.ts"
 import type { Supabase } from "../Services/Supabase.ts"
-import { type IntegrationState, type Overview, readOverview } from "./Overview.ts"
+import type { IntegrationState } from "./IntegrationState.ts"
+import { type Overview, readOverview } from "./Overview.ts"
 
-/** Reading the status of 20,000 integrations takes some seconds. */
+/** The time limit of the read, in ms: the status of 20,000 integrations takes several seconds. */
 const READ_WITHIN_MS = 20_000
 
 /**
- * Reads how everything stands and sets the metrics that come from the database: what is overdue, and how many integrations
- * are in which state. *Guarantees*: never fails, bounded in time; where it cannot be read they are not a number, because an
- * old one would look like a good one.
+ * Reads the status of all integrations and sets the gauges that come from the database: overdue integrations, and
+ * integrations per state. *Guarantees*: never fails, and ends within a time limit. When the read fails the gauges are NaN,
+ * because an outdated value would look healthy.
  */
 export const measureStatus = (driftAlertMs: number): Effect.Effect<void, never, Supabase> =>
   readOverview({ driftAlertMs }).pipe(
@@ -37,10 +38,14 @@ const forget = (cause: Cause.Cause<SupabaseError | Cause.TimeoutException>) =>
     return Effect.logDebug(`The status could not be read for the metrics: ${Cause.squash(cause)}`)
   })
 
-/** How long a due slot waits that nobody has started, or a run that nobody looks after any more. */
+/**
+ * Returns for how long an integration is overdue, or for how long its next slot has waited for a start, in milliseconds; 0
+ * while the slot cannot start.
+ */
 const waitedMs = (one: IntegrationState, now: number): number => {
-  const { enabled, live_run, next_run_at, schedule_error, since, state } = one
+  const { breaker_until, enabled, live_run, next_run_at, schedule_error, since, state } = one
   if (state === "overdue") return now - (since ?? now)
-  const isWaiting = enabled && schedule_error === null && live_run === null
+  const isHeld = breaker_until !== null && breaker_until > now
+  const isWaiting = enabled && schedule_error === null && live_run === null && !isHeld
   return isWaiting && next_run_at !== null ? Math.max(0, now - next_run_at) : 0
 }

@@ -2,13 +2,13 @@ import { Context, type Effect } from "effect"
 import type { AlertBatch, Delivery } from "../Domain/Alert.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
 
-/** Incidents whose opening or end is still to be told; they and all that is known of their sending are in the database. */
+/** Incidents whose opening or end still has to be sent. The database holds them and the state of their sending. */
 export class AlertQueue extends Context.Tag("@sync-scheduler/AlertQueue")<
   AlertQueue,
   {
-    /** Claims what is to be told, for 60 s. *Guarantees*: no other engine gets it meanwhile. */
+    /** Claims pending alerts for 60 s. *Guarantees*: no other engine gets them in that time. */
     readonly take: Effect.Effect<AlertBatch, SupabaseError>
-    /** Records what became of it; what failed comes again, later and later, until it is given up. */
+    /** Records the results. A failed alert is retried after growing delays, until it is abandoned. */
     readonly mark: (
       deliveries: ReadonlyArray<Delivery>
     ) => Effect.Effect<

@@ -1,7 +1,7 @@
 import { Context, type Effect } from "effect"
 import type { SupabaseError } from "../Domain/Errors.ts"
 
-/** The embedded database itself, for what the demo seeds and what people look at. The engine never uses it. */
+/** Direct access to the embedded database, for the demo's seed and for users' queries. The engine never uses it. */
 export class EmbeddedDatabase extends Context.Tag("@sync-scheduler/EmbeddedDatabase")<
   EmbeddedDatabase,
   {

@@ -3,13 +3,15 @@ import type { InvokeError } from "../Domain/Errors.ts"
 import type { Outcome } from "../Domain/Outcome.ts"
 import type { Invocation } from "../Domain/Run.ts"
 
-/** How a function's first contact in a tick went. `cold` is what the function said of itself, null when it did not. */
+/** The result of a function's first contact in a tick. `cold` is the function's own statement, null without one. */
 export interface WarmUp {
   readonly latencyMs: number
   readonly ok: boolean
   readonly cold: boolean | null
   readonly detail: string | null
-  /** What was answered, when anything was; `platformCode` is its header `sb-error-code`. */
+  /** The function must not be invoked (Domain/FunctionAccess): nothing was sent, and `detail` states the reason. */
+  readonly isRefused?: boolean
+  /** The answer, if there was one; `platformCode` is its header `sb-error-code`. */
   readonly answer?: { readonly status: number; readonly platformCode: string | null }
 }
 
@@ -18,11 +20,11 @@ export class Invoker extends Context.Tag("@sync-scheduler/Invoker")<
   Invoker,
   {
     /**
-     * Calls the function once for this run and judges its answer. Never retries: that is Domain/Retry's decision.
+     * Calls the function once for this run and judges its answer. Never retries: Domain/Retry decides about retries.
      * *Fails with* InvokeError when no answer came; its reason says whether the function may have run.
      */
     readonly invoke: (invocation: Invocation) => Effect.Effect<Outcome, InvokeError>
-    /** Wakes the function with OPTIONS, which cannot export anything. Never fails; `ok` says how it went. */
+    /** Warms the function up with OPTIONS, which cannot run an export. Never fails; `ok` is the result. */
     readonly warmUp: (functionName: string | null) => Effect.Effect<WarmUp>
   }
 >() {}

@@ -1,124 +1,160 @@
-import { Context, type Effect } from "effect"
-import type { Backfill } from "../Domain/Backfill.ts"
+import { Context, type Effect, type Either } from "effect"
+import type { Settled, Settlement } from "../Database/Rpc.ts"
+import type { DatabaseSchema } from "../Database/SchemaVersion.ts"
+import type { Backfill } from "../Domain/BackfillPlan.ts"
+import type { ClockSkew } from "../Domain/ClockSkew.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
 import type { DueIntegration } from "../Domain/Integration.ts"
-import type { Settled, Settlement } from "../Domain/Rpc.ts"
 import type { Run } from "../Domain/Run.ts"
-import type { DatabaseSchema } from "../Domain/SchemaVersion.ts"
 
-/** Which part of the project a tick looks at; everything when empty. */
+/** The part of the project that a tick serves; everything when empty. */
 export interface Scope {
   readonly orgId?: string | undefined
   readonly integrationIds?: ReadonlyArray<string> | undefined
 }
 
-/** A row that could not be read. It is reported and left alone; the others are not touched by it. */
-export interface Unreadable {
+/** A row that could not be read. The row is reported and otherwise ignored; other rows are not affected. */
+export interface UnreadableIntegration {
   readonly id: string
   readonly detail: string
 }
 
-/** A page of due integrations, oldest slot first. `cursor` null: it was the last page. */
+/** A page of due integrations, oldest slot first. A null `cursor` marks the last page. */
 export interface DuePage {
   /** The database clock, epoch milliseconds: the only clock that decides what is due. */
   readonly now: number
   readonly due: ReadonlyArray<DueIntegration>
-  readonly unreadable: ReadonlyArray<Unreadable>
+  readonly unreadable: ReadonlyArray<UnreadableIntegration>
   readonly cursor: string | null
 }
 
-/** How a tick begins: swept, with what waits to be started and the first page of what is due. */
-export interface OpenedTick extends DuePage {
-  readonly schemaVersion: string
-  /** Nothing waits and nothing is due: the tick is recorded as finished already. */
-  readonly idle: boolean
+/** The work that was reserved for an engine. Other engines do not see it for 15 s. */
+export interface Work {
+  /** The database clock, epoch milliseconds: the only clock that decides what is due. */
+  readonly now: number
   readonly pending: ReadonlyArray<Run>
-  /** Somebody asked for slots of the past, and there may be one to run. */
+  readonly due: ReadonlyArray<DueIntegration>
+  readonly unreadable: ReadonlyArray<UnreadableIntegration>
+  /** Whether more work may be due. */
+  readonly more: boolean
+}
+
+/** The bounds of a fetch. */
+export interface WorkRequest {
+  readonly scope: Scope
+  /** 1 to 100 runs and integrations together. */
+  readonly limit: number
+  /** Organisations that have enough work in this tick. */
+  readonly excludedOrgs?: ReadonlyArray<string>
+  /** Integrations that could not be claimed. */
+  readonly excludedIds?: ReadonlyArray<string>
+}
+
+/** The result of opening a tick, after the sweep, with the first work. */
+export interface OpenedTick extends Work {
+  readonly schemaVersion: string
+  /** Measured on the attempt that succeeded, not across retries. */
+  readonly skew: ClockSkew
+  /** An incident says that this machine's clock is wrong; a recorded tick closes it once the clock is right. */
+  readonly isSkewOpen: boolean
+  /** No run waits and no slot is due: the tick is already recorded as finished. */
+  readonly idle: boolean
+  readonly hasSeveralOrganisations: boolean
+  /** A backfill was requested, and it may have a slot to run. */
   readonly backfills: boolean
-  /** Functions to wake for slots that come within the next minute; null is the default function. */
+  /** Functions to warm up for slots of the next minute; null is the default function. */
   readonly warmUps: ReadonlyArray<string | null>
 }
 
-/** How the function's first contact of the tick went, recorded with the run that made it. */
+/** The result of the function's first contact of the tick, recorded with the run that made it. */
 export interface FirstContact {
   readonly cold_start: boolean
   /** Milliseconds; null: this run made no first contact. */
   readonly warm_up_ms: number | null
 }
 
+/** A run to start. */
+export interface StartRequest {
+  readonly run: Run
+  readonly leaseToken: string
+  readonly leaseMs: number
+  readonly contact: FirstContact
+}
+
 /**
- * Whether a pending run is now ours and running. `reason`: lost_race, disabled, not_before, claimed_by_another, gone;
- * api_throttled, api_limit: its accounting API is to be spared, and `retryInMs` is how long to wait before asking again.
+ * The result of starting a pending run. Started: the start is committed and this engine owns the lease. NotStarted, by `reason`:
+ * lost_race, disabled, not_before, claimed_by_another, gone, rejected (`detail` says why); api_throttled, api_limit: its accounting
+ * API must not be called yet, and `retryInMs` is how long to wait before the next request. Unconfirmed: nothing may be sent.
  */
 export type Start =
   | { readonly _tag: "Started"; readonly run: Run }
-  | { readonly _tag: "NotStarted"; readonly reason: string; readonly retryInMs: number | null }
+  | {
+      readonly _tag: "NotStarted"
+      readonly reason: string
+      readonly detail?: string | undefined
+      readonly retryInMs: number | null
+    }
+  | { readonly _tag: "Unconfirmed"; readonly error: SupabaseError }
 
 /**
- * The run log and the schedule, as the engine uses them. Every call is safe to repeat; LedgerLive does so, with the
- * same token, for as long as the answer can still be used.
+ * The run log and the schedule, as the engine uses them. Every call is safe to repeat. LedgerLive retries it with the
+ * same token for as long as the answer can still be used.
  */
 export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
   Ledger,
   {
     /**
-     * Sweeps what dead engines left, records the tick, and reads what there is to do. `wakeWithinMs`: how far ahead it
-     * names functions to wake for slots to come; a minute when left out.
+     * Sweeps the runs of dead engines, records the tick, and fetches its first work, at most `limit`. `wakeWithinMs`: how far
+     * ahead it names functions to warm up for future slots; a minute by default. `waitMs`: how long it waits for a
+     * database that does not answer.
      */
     readonly openTick: (
       tickId: string,
-      scope: Scope,
+      request: WorkRequest,
+      waitMs: number,
       wakeWithinMs?: number
     ) => Effect.Effect<OpenedTick, SupabaseError>
-    /** What the database says about its schema. Reads only. */
+    /** Reserves pending runs and due integrations, each organisation's oldest first. */
+    readonly fetch: (request: WorkRequest) => Effect.Effect<Work, SupabaseError>
+    /** Reads the database's statement about its schema. */
     readonly readSchema: Effect.Effect<DatabaseSchema, SupabaseError>
-    /** The page after `cursor`, null for the first, of at most `limit` (1 to 100) integrations. Reads only. */
+    /** Reads the page after `cursor` (null: the first page), of at most `limit` (1 to 100) integrations. */
     readonly readDue: (
       cursor: string | null,
       scope: Scope,
       limit: number
     ) => Effect.Effect<DuePage, SupabaseError>
-    /** Up to 100 requests for slots of the past that can go on now, one for an integration, oldest first. Reads only. */
+    /** Reads up to 100 backfills that can continue now, one per integration, oldest first. */
     readonly readBackfills: (scope: Scope) => Effect.Effect<
       {
         readonly now: number
         readonly backfills: ReadonlyArray<Backfill>
-        readonly unreadable: ReadonlyArray<Unreadable>
+        readonly unreadable: ReadonlyArray<UnreadableIntegration>
       },
       SupabaseError
     >
-    /** Up to 100 runs that any engine may start now, without the ones in `exclude`. Reads only. */
-    readonly readPending: (
-      scope: Scope,
-      exclude: ReadonlyArray<string>
-    ) => Effect.Effect<ReadonlyArray<Run>, SupabaseError>
+    /** Reads up to 100 runs that any engine may start now. */
+    readonly readPending: (scope: Scope) => Effect.Effect<ReadonlyArray<Run>, SupabaseError>
+    /** Starts at most 100 runs (pending -> running), before anything is sent. Returns one result per request, in order. */
+    readonly start: (requests: ReadonlyArray<StartRequest>) => Effect.Effect<ReadonlyArray<Start>>
     /**
-     * pending -> running, before anything is sent. *Guarantees*: answers Started only when the start is committed and
-     * the lease is ours. *Fails with* SupabaseError when that could not be confirmed; then nothing may be sent.
+     * Reverts starts for which nothing was sent: the runs are pending again, and the attempts do not count. Returns the ids of the
+     * reverted runs; a run whose function has begun is not reverted.
      */
-    readonly start: (
-      run: Run,
-      leaseToken: string,
-      leaseMs: number,
-      contact: FirstContact
-    ) => Effect.Effect<Start, SupabaseError>
-    /**
-     * Takes back a start of which nothing was sent: the run is pending again, and the attempt does not count. Answers
-     * whether it was; not when its function began all the same.
-     */
-    readonly unstart: (runId: string, leaseToken: string) => Effect.Effect<boolean, SupabaseError>
-    /** Records what came of an attempt, repeated for at most `withinMs`; answers how the ledger stands. */
+    readonly revertStarts: (
+      starts: ReadonlyArray<{ readonly runId: string; readonly leaseToken: string }>
+    ) => Effect.Effect<ReadonlySet<string>, SupabaseError>
+    /** Records the outcomes of at most 100 attempts, once. Returns one result per settlement, in order. */
     readonly settle: (
-      settlement: Settlement,
-      withinMs: number
-    ) => Effect.Effect<Settled, SupabaseError>
-    /** Gives claimed runs that were not started back to every engine. */
+      settlements: ReadonlyArray<Settlement>
+    ) => Effect.Effect<ReadonlyArray<Either.Either<Settled, SupabaseError>>>
+    /** Releases claimed runs that were not started, so that any engine may start them. */
     readonly release: (runIds: ReadonlyArray<string>) => Effect.Effect<void, SupabaseError>
-    /** Records the summary (JSON) of a tick that found something. */
+    /** Records the summary (JSON) of a tick that found work. `clockSkewMs` null: unknown. */
     readonly finishTick: (
       tickId: string,
       summary: unknown,
-      clockSkewMs: number
+      clockSkewMs: number | null
     ) => Effect.Effect<void, SupabaseError>
   }
 >() {}

@@ -9,9 +9,11 @@ export interface Skip {
   readonly integration_id: string
   readonly scheduled_for: number | null
   readonly reason: string
+  /** rejected: the database's reason. */
+  readonly detail?: string
 }
 
-/** What a batch of slots came to. Every slot is in exactly one of the lists, or was only moved on. */
+/** The result of a batch of claims. Every slot is in exactly one of the lists, unless only its integration's next slot moved. */
 export interface Claims {
   readonly claimed: ReadonlyArray<Run>
   readonly skipped: ReadonlyArray<Skip>
@@ -25,7 +27,7 @@ export class Lock extends Context.Tag("@sync-scheduler/Lock")<
   Lock,
   {
     /**
-     * Claims at most 100 slots. *Fails with* SupabaseError when it could not be confirmed, also by asking again with
+     * Claims at most 100 slots. *Fails with* SupabaseError when the claim could not be confirmed, even by retrying with
      * the same claim token. *Guarantees*: a slot is claimed by at most one engine, ever.
      */
     readonly claim: (slots: ReadonlyArray<Slot>) => Effect.Effect<Claims, SupabaseError>

@@ -1,17 +1,17 @@
 import { Context, type Effect } from "effect"
 import type { NotifyError } from "../Domain/Errors.ts"
 
-/** What a ping says: a tick begins, it did its work, or it could not. */
+/** The message of a ping: a tick begins, the tick did its work, or the tick could not do its work. */
 export type PingSignal = "start" | "ok" | "fail"
 
-/** The dead man's switch: who raises the alarm when ticks stop coming. */
+/** The dead man's switch: a service that alerts when ticks stop. */
 export class Ping extends Context.Tag("@sync-scheduler/Ping")<
   Ping,
   {
-    /** Whether there is one; if not, `send` does nothing. */
+    /** Whether a switch is configured; if not, `send` does nothing. */
     readonly isConfigured: boolean
     /**
-     * Pings once, in at most 5 s. `tickId` (a UUID) ties start and end together; `body` is shown beside the ping.
+     * Pings once, in at most 5 s. `tickId` (a UUID) ties start and end together; the service shows `body` with the ping.
      * *Fails with* NotifyError.
      */
     readonly send: (

@@ -1,22 +1,22 @@
 import { Context, type Effect } from "effect"
-import type { ProbeTarget } from "../Domain/ApiHost.ts"
 import type { ProbeError } from "../Domain/Errors.ts"
-import type { VendorAnswer } from "../Domain/Provider.ts"
+import type { ProbeTarget } from "../Domain/Health/ApiHost.ts"
+import type { VendorAnswer } from "../Domain/Health/Provider.ts"
 
-/** How an API answered a probe. */
+/** The answer of an API to a probe. */
 export interface ProbeAnswer extends VendorAnswer {
-  /** Until the head of the answer, name resolution included. */
+  /** The time until the answer's headers arrived, including name resolution, in milliseconds. */
   readonly latencyMs: number
 }
 
-/** Whoever looks whether an accounting API can be reached, from this machine. */
+/** Checks from this machine whether an accounting API can be reached. */
 export class Prober extends Context.Tag("@sync-scheduler/Prober")<
   Prober,
   {
     /**
-     * Sends one request, without credentials, and reads little of its answer. *Fails with* ProbeError; its reason says whether
-     * the address was refused here or nobody answered. *Guarantees*: https only; sent at most once, to no address that is
-     * not public; redirects are not followed; bounded in time and bytes.
+     * Sends one request, without credentials, and reads a small part of its answer. *Fails with* ProbeError; its reason says
+     * whether the address was refused here or no answer came. *Guarantees*: https only; sent at most once, only to a public
+     * address; redirects are not followed; bounded in time and bytes.
      */
     readonly probe: (target: ProbeTarget) => Effect.Effect<ProbeAnswer, ProbeError>
   }

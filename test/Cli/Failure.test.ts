@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test"
 import { Effect } from "effect"
+import { databaseError } from "../../src/Cli/Database.ts"
 import { configError, connectionError, scheduleError, usageError } from "../../src/Cli/Failure.ts"
-import { logging } from "../../src/Cli/Log.ts"
+import { withLogging } from "../../src/Cli/Log.ts"
 import { noStyle } from "../../src/Cli/Style.ts"
 import { ConfigError } from "../../src/Config/Load.ts"
 import { ScheduleError, SupabaseError } from "../../src/Domain/Errors.ts"
+import { tickError } from "../../src/Engine/SummaryBuilder.ts"
 
 describe("every failure becomes code, message, hint and an exit code", () => {
   test("usage and schedules: exit 2", () => {
@@ -23,7 +25,7 @@ describe("every failure becomes code, message, hint and an exit code", () => {
     expect(scheduleError(schedule)).toMatchObject({ exit: 2, errors: [{ message: "what" }] })
   })
 
-  test("settings: all problems at once, exit 2, and never none", () => {
+  test("settings: all problems together, exit 2, and never none", () => {
     const problem = { key: "K", what: "K is missing", why: "it is needed", fix: "Set K." }
     const error = new ConfigError({ problems: [problem, problem] })
     expect(error.message).toContain("K is missing: it is needed")
@@ -43,7 +45,73 @@ describe("every failure becomes code, message, hint and an exit code", () => {
   ] as const)("a database that cannot be opened, %s: exit %d", (reason, exit) => {
     const error = new SupabaseError({ operation: "open", reason, code: "c", detail: "locked by 7" })
     expect(connectionError(error)).toMatchObject({ exit })
-    expect(connectionError(error).message).toContain("locked by 7")
+    expect(JSON.stringify(connectionError(error).errors)).toContain("locked by 7")
+  })
+})
+
+test("a call that failed is a plain sentence; its name, class and code are detail", () => {
+  const failed = (
+    reason: SupabaseError["reason"],
+    code: string,
+    detail: string,
+    operation = "read_sync_status"
+  ) => databaseError(new SupabaseError({ operation, reason, code, detail }))
+  expect(
+    failed("Missing", "42883", "function public.read_sync_status() does not exist")
+  ).toMatchObject({
+    exit: 2,
+    errors: [
+      {
+        message: "This database does not have the scheduler's tables yet, or has another version's",
+        hint: expect.stringContaining("sync-scheduler init"),
+        detail:
+          "read_sync_status: function public.read_sync_status() does not exist (Missing, 42883)"
+      }
+    ]
+  })
+  const away = failed(
+    "NotExecuted",
+    "ERR_POSTGRES_CONNECTION_REFUSED",
+    "could not connect to 127.0.0.1:5999"
+  )
+  expect(away).toMatchObject({ exit: 5 })
+  expect(away.message).toBe(
+    "Supabase, or the database, does not answer: could not connect to 127.0.0.1:5999"
+  )
+  // The text promises no retry, because its reader may be a person, a script or a tick.
+  for (const reason of ["NotExecuted", "Ambiguous"] as const) {
+    const { hint } = tickError(
+      new SupabaseError({ operation: "x", reason, code: "c", detail: "d" })
+    )
+    expect(hint).not.toContain("next tick")
+  }
+  const denied = failed(
+    "Refused",
+    "42501",
+    "the role of the key lacks a grant: permission denied for function read_sync_status"
+  )
+  expect(denied.message).toBe(
+    "The role of the key lacks a grant: permission denied for function read_sync_status"
+  )
+  expect(denied.errors[0].hint).toContain("grant execute on all functions in schema public")
+  const held = failed(
+    "Rejected",
+    "locked",
+    "Another sync-scheduler (process 7) is using this demo directory: /d",
+    "open"
+  )
+  expect(held).toMatchObject({
+    exit: 2,
+    errors: [
+      {
+        message: "Another sync-scheduler (process 7) is using this demo directory: /d",
+        hint: expect.stringContaining("or name another directory.")
+      }
+    ]
+  })
+  expect(failed("Rejected", "P0001", "x".repeat(9_000), "migrate")).toMatchObject({
+    exit: 2,
+    message: "This demo directory was made by another version of sync-scheduler"
   })
 })
 
@@ -54,7 +122,7 @@ describe("logs", () => {
       Effect.zipRight(Effect.logDebug("hidden")),
       Effect.annotateLogs("run", "r1"),
       Effect.withLogSpan("tick"),
-      Effect.provide(logging({ logFormat, logLevel }, noStyle, (line) => lines.push(line)))
+      withLogging({ logFormat, logLevel }, noStyle, (line) => lines.push(line))
     )
     await Effect.runPromise(program)
     return lines
@@ -63,7 +131,7 @@ describe("logs", () => {
   test("text is one line for people, without control characters", async () => {
     const lines = await logged("text")
     expect(lines).toHaveLength(1)
-    expect(lines[0]).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z warning slow \{"ms":5\} run=r1$/)
+    expect(lines[0]).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z warning run=r1 slow \{"ms":5\}$/)
   })
 
   test("json is one object for each line", async () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { exitOf } from "../../src/Cli/Failure.ts"
 import { errorLines, reportLines, showInstant } from "../../src/Cli/Report.ts"
 import { noStyle, safe, styleFor } from "../../src/Cli/Style.ts"
-import { table } from "../../src/Cli/Table.ts"
+import { renderTable } from "../../src/Cli/Table.ts"
 import type { RunReport, Summary } from "../../src/Domain/Summary.ts"
 
 const AT = Date.UTC(2026, 10, 24, 2, 0, 0)
@@ -22,6 +22,7 @@ const report = (one: Partial<RunReport> = {}): RunReport => ({
   ...one
 })
 const summary = (one: Partial<Summary> = {}): Summary => ({
+  ok: true,
   tick_id: "t",
   engine_id: "e",
   started_at: AT,
@@ -44,14 +45,14 @@ const summary = (one: Partial<Summary> = {}): Summary => ({
   ...one
 })
 const lines = (one: Partial<Summary>, width: number | null = null) =>
-  reportLines(summary(one), noStyle, width)
+  reportLines(summary(one), { zone: "UTC", names: new Map() }, { style: noStyle, width })
 
 describe("the table of a tick", () => {
   test("nothing due is one line", () => {
     expect(lines({})).toEqual(["✓ Nothing is due."])
     const errors = [{ code: "KEY_REFUSED", message: "no", hint: "yes" }]
     expect(lines({ errors })).toEqual(["✗ Nothing was triggered."])
-    expect(errorLines(errors)).toEqual(["error: no [KEY_REFUSED]\n  fix: yes"])
+    expect(errorLines(errors, { verbose: false })).toEqual(["error: no [KEY_REFUSED]\n  fix: yes"])
   })
 
   test("every status has a word and a symbol; due has its zone", () => {
@@ -84,14 +85,12 @@ describe("the table of a tick", () => {
     for (const word of ["✗ failed", "? unknown", "↻ retrying", "… accepted", "✓ completed"]) {
       expect(text.some((line) => line.startsWith(word))).toBe(true)
     }
-    expect(text[1]).toMatch(
-      /a0000000 +xledger +2026-11-24 02:00 UTC +1\.3 s +41\.0 s +TOKEN: token/
-    )
-    expect(text[3]).toContain("again at 2026-11-24 02:00:05 UTC")
+    expect(text[1]).toMatch(/a0000000 +xledger +02:00 +1\.3 s +41\.0 s +TOKEN, "token expired"/)
+    expect(text[3]).toContain("retries at 2026-11-24 02:00:05 UTC")
     expect(text[6]).toContain("another engine is claiming it")
     expect(text[7]).toContain("something_new")
     expect(text.at(-1)).toBe(
-      "✗ 7 due: 1 completed, 1 failed, 3 unresolved, 2 skipped, 4 older slots passed over, 1 taken over, 1 cold starts, 1 started late, in 1.9 s"
+      "✗ 7 due: 1 completed, 1 failed, 3 unresolved, 2 skipped, 4 older runs skipped on record, 1 taken over, 1 cold starts, 1 started late, in 1.9 s"
     )
   })
 
@@ -113,8 +112,8 @@ describe("the table of a tick", () => {
         .slice(2, -2)
         .map((line) => line.trim())
         .join(" ")
-    ).toBe(`TOKEN: ${message}`)
-    expect(text[1]).toContain("02:00 UTC")
+    ).toBe(`TOKEN, "${message}"`)
+    expect(text[0]).toContain("DUE (UTC)")
     expect(text[1]).not.toContain("2026")
     expect(lines({ due: 1, runs_truncated: true, runs }).join("\n")).toContain("-o jsonl")
   })
@@ -122,7 +121,7 @@ describe("the table of a tick", () => {
   test("what others wrote cannot move the cursor", () => {
     const message = "a\u001b[2J\u001b]0;title\u0007b\r\nc\u202ed"
     const runs = [report({ status: "failed", error: { code: "X", message } })]
-    expect(lines({ due: 1, runs })[1]).toEndWith("X: ab c d")
+    expect(lines({ due: 1, runs })[1]).toEndWith('X, "ab c d"')
     expect(safe("plain ✓")).toBe("plain ✓")
   })
 })
@@ -134,7 +133,7 @@ describe("Table", () => {
       [{ text: "ab" }, { text: "100" }, { text: "y" }]
     ]
     const columns = [{ title: "A" }, { title: "B", align: "right" }, { title: "C" }] as const
-    expect(table(columns, rows, noStyle, null)).toEqual([
+    expect(renderTable(columns, rows, noStyle, null)).toEqual([
       "A       B  C",
       "東京    1  x",
       "ab    100  y"
@@ -168,7 +167,7 @@ describe("the exit code of a tick", () => {
     [3, codes(), { ...none, failed: 1 }],
     [3, codes(), ended("unknown")],
     [0, codes(), ended("running")],
-    [0, codes(), ended("pending")],
+    [3, codes(), ended("pending")],
     [3, codes("SCHEDULE_INVALID"), none],
     [4, codes("SCHEDULE_INVALID", "KEY_REFUSED"), { ...none, failed: 1 }],
     [5, codes("SUPABASE_UNREACHABLE"), none],

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { binaryPath } from "../support/binary.ts"
-import { openScene, type SceneDatabase } from "../support/SceneDatabase.ts"
+import { type FixtureDatabase, openFixtureDatabase } from "../support/FixtureDatabase.ts"
 
-// What a real terminal (tmux) shows, not only what was written to one: needs tmux, so it is run by path.
+// Checks the screen of a real terminal, not only the bytes written to it. It needs tmux, so it runs only when named by path.
 setDefaultTimeout(120_000)
 
-let scene: SceneDatabase
+let fixture: FixtureDatabase
 const socket = `sync-scheduler-${process.pid}`
 const tmux = async (...args: ReadonlyArray<string>): Promise<string> => {
   const child = Bun.spawn(["tmux", "-u", "-L", socket, ...args], {
@@ -22,24 +22,24 @@ const tmux = async (...args: ReadonlyArray<string>): Promise<string> => {
 
 beforeAll(async () => {
   await binaryPath()
-  scene = await openScene()
+  fixture = await openFixtureDatabase()
   await tmux("new-session", "-d", "-s", "keeper", "sleep", "600")
 }, 120_000)
 afterAll(async () => {
   await tmux("kill-server").catch(() => "")
-  await scene.close()
+  await fixture.close()
 })
 
 const bare = (text: string): string => text.replaceAll(/ +$/gm, "").trimEnd()
 
-/** What the screen shows when a command has ended, without what tmux painted. */
+/** Returns the screen after a command has ended, without the lines that tmux adds. */
 const screen = async (width: number, command: string): Promise<ReadonlyArray<string>> => {
   const done = `sync_scheduler_done_${width}_${Bun.hash(command)}`
-  const line = `exec 2>&1; SUPABASE_DB_URL='${scene.database.url}' '${await binaryPath()}' ${command}; tmux -L ${socket} wait-for -S ${done}; sleep 60`
+  const line = `exec 2>&1; SUPABASE_DB_URL='${fixture.database.url}' '${await binaryPath()}' ${command}; tmux -L ${socket} wait-for -S ${done}; sleep 60`
   await tmux("new-session", "-d", "-s", done, "-x", String(width), "-y", "80", "sh", "-c", line)
   await tmux("wait-for", done)
   const text = await tmux("capture-pane", "-p", "-t", done)
-  // -J joins the lines that the terminal itself had to break: then there were some.
+  // -J joins lines that the terminal wrapped, so a difference means that a line was too wide.
   expect(await tmux("capture-pane", "-p", "-J", "-t", done).then(bare)).toBe(bare(text))
   await tmux("kill-session", "-t", done)
   return text.trimEnd().split("\n")
@@ -60,7 +60,7 @@ for (const width of [80, 140]) {
         expect(Bun.stringWidth(line)).toBeLessThanOrEqual(width)
         expect(line).not.toContain("\u202e")
       }
-      // Columns stand under their titles, wide characters and symbols included.
+      // Each column is aligned with its title, even after wide characters and symbols.
       const titles = lines.findIndex((line) => /^(STATE|NEXT|RESULT|SLOT|WHEN) {2,}/.test(line))
       const column = lines[titles]?.search(/(?<= {2})\S/) ?? -1
       for (const row of lines

@@ -1,7 +1,11 @@
 import { describe, expect, test } from "bun:test"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import { type Alert, messagesOf } from "../../src/Domain/Alert.ts"
 import { linesOf, summaryOf, textOf } from "../../src/Domain/AlertText.ts"
 import { alertOf, batchOf, slot } from "../support/alerts.ts"
+
+const TABLES = join(import.meta.dir, "../../supabase/migrations/20261129000100_tables.sql")
 
 const opened = (kind: string, more: Partial<Alert> = {}) => textOf(alertOf({ kind, ...more }))
 
@@ -40,7 +44,7 @@ Next: sync-scheduler explain 0a000000-0000-4000-8000-000000000001`
     expect(text.facts).toContainEqual(["Until", "2026-11-24 03:00 UTC, 52 m 48 s"])
     expect(text.next).toBe("Nothing to do.")
     expect(textOf({ ...over, announced: false }).why).toEndWith(
-      "It was over before its opening could be sent."
+      "It ended before its opening could be sent."
     )
   })
 
@@ -76,18 +80,26 @@ Next: sync-scheduler explain 0a000000-0000-4000-8000-000000000001`
       { claimed_at: "T", adopted_by: "e2" },
       "subject claimed the run at T and never started it; e2 did. Nothing was lost."
     ],
+    ["rejected", { error: "23514: too long" }, "23514: too long"],
+    [
+      "stuck",
+      { ticks: 3, since: "T", reason: "locked" },
+      "3 ticks since T skipped it: another session holds its lock (locked)."
+    ],
     ["cold_start", { warm_up_ms: 2_400 }, "Its first contact took 2.4 s."],
     ["health", {}, "Its health check failed."],
-    ["test", {}, "Somebody ran sync-scheduler notify test."],
+    ["test", {}, "An operator ran sync-scheduler notify test."],
     ["flood", {}, "See its detail in sync_incident."]
   ])("why: %s %p", (kind, detail, why) => {
     expect(opened(kind, { detail, run: null, subject: "subject" }).why).toBe(why)
   })
 
   test("every kind has a title, a reason and a next step for both transitions", () => {
-    const kinds =
-      "drift missed unknown schedule_error breaker clock_skew rescued cold_start health test new"
-    for (const kind of kinds.split(" ")) {
+    const tables = readFileSync(TABLES, "utf8")
+    const [, known = ""] = /kind text not null check \(kind in \(([^)]*)\)/.exec(tables) ?? []
+    const kinds = [...known.matchAll(/'(\w+)'/g)].map(([, kind = ""]) => kind)
+    expect(kinds).toContain("retrying")
+    for (const kind of [...kinds, "test", "new"]) {
       for (const transition of ["opened", "resolved"] as const) {
         const text = opened(kind, { transition, integration: null, run: null, resolved_at: slot })
         expect(text.title.length).toBeGreaterThan(10)

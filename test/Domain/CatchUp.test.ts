@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { type CatchUpPolicy, decide } from "../../src/Domain/CatchUp.ts"
+import { type CatchUpPolicy, decideCatchUp } from "../../src/Domain/CatchUp.ts"
 import type { DueIntegration } from "../../src/Domain/Integration.ts"
 
 const at = (text: string): number => Date.parse(`2026-11-24T${text}Z`)
@@ -21,8 +21,12 @@ const due = (row: Partial<DueIntegration>): DueIntegration => ({
 })
 
 const chosen = (row: Partial<DueIntegration>, now: number) => {
-  const { scheduled_for, next_run_at, passed_over, trigger } = decide(due(row), now, policy)
-  return { scheduled_for, next_run_at, passed_over, trigger }
+  const { scheduled_for, next_run_at, skipped_range, trigger } = decideCatchUp(
+    due(row),
+    now,
+    policy
+  )
+  return { scheduled_for, next_run_at, skipped_range, trigger }
 }
 
 describe("one slot due", () => {
@@ -30,7 +34,7 @@ describe("one slot due", () => {
     expect(chosen({}, at("02:00:04.000"))).toEqual({
       scheduled_for: at("02:00:00.000"),
       next_run_at: at("02:15:00.000"),
-      passed_over: null,
+      skipped_range: null,
       trigger: "schedule"
     }))
 
@@ -41,7 +45,7 @@ describe("one slot due", () => {
     expect(chosen({ next_run_at: at("02:01:07.123") }, at("02:02:00.000"))).toEqual({
       scheduled_for: at("02:01:07.123"),
       next_run_at: at("02:15:00.000"),
-      passed_over: null,
+      skipped_range: null,
       trigger: "schedule"
     }))
 })
@@ -58,7 +62,7 @@ describe("a schedule whose first slot is not computed yet", () => {
     ).toEqual({
       scheduled_for: null,
       next_run_at: at("02:15:00.000"),
-      passed_over: null,
+      skipped_range: null,
       trigger: "schedule"
     }))
 })
@@ -70,7 +74,7 @@ describe("several slots due", () => {
     expect(chosen({}, now)).toEqual({
       scheduled_for: at("03:30:00.000"),
       next_run_at: at("03:45:00.000"),
-      passed_over: {
+      skipped_range: {
         from: at("02:00:00.000"),
         to: at("03:15:00.000"),
         count: 6,
@@ -83,7 +87,7 @@ describe("several slots due", () => {
     expect(chosen({ catch_up: "all" }, now)).toEqual({
       scheduled_for: at("02:45:00.000"),
       next_run_at: at("03:00:00.000"),
-      passed_over: {
+      skipped_range: {
         from: at("02:00:00.000"),
         to: at("02:30:00.000"),
         count: 3,
@@ -96,7 +100,7 @@ describe("several slots due", () => {
     expect(chosen({ catch_up: "all", catch_up_window_ms: minutes(600) }, now)).toMatchObject({
       scheduled_for: at("02:00:00.000"),
       next_run_at: at("02:15:00.000"),
-      passed_over: null
+      skipped_range: null
     }))
 
   test("all: nothing inside the window only moves on", () =>
@@ -108,7 +112,7 @@ describe("several slots due", () => {
     ).toEqual({
       scheduled_for: null,
       next_run_at: at("02:15:00.000"),
-      passed_over: {
+      skipped_range: {
         from: at("02:00:00.000"),
         to: at("02:00:00.000"),
         count: 1,
@@ -120,7 +124,7 @@ describe("several slots due", () => {
   test("skip: a newest slot on time runs, the missed ones do not", () =>
     expect(chosen({ catch_up: "skip" }, now)).toMatchObject({
       scheduled_for: at("03:30:00.000"),
-      passed_over: {
+      skipped_range: {
         from: at("02:00:00.000"),
         to: at("03:15:00.000"),
         count: 6,
@@ -128,11 +132,11 @@ describe("several slots due", () => {
       }
     }))
 
-  test("skip: when even the newest is late, all are passed over", () =>
+  test("skip: when even the newest is late, all are skipped", () =>
     expect(chosen({ catch_up: "skip" }, at("03:40:00.000"))).toEqual({
       scheduled_for: null,
       next_run_at: at("03:45:00.000"),
-      passed_over: {
+      skipped_range: {
         from: at("02:00:00.000"),
         to: at("03:30:00.000"),
         count: 7,
@@ -149,7 +153,7 @@ describe("a schedule that cannot be computed", () => {
     [{ sync_schedule: "0 0 30 2 *" }, "0 0 30 2 *"]
   ] as const) {
     test(`${JSON.stringify(row)} becomes a schedule_error`, () => {
-      const slot = decide(due(row), at("03:00:00.000"), policy)
+      const slot = decideCatchUp(due(row), at("03:00:00.000"), policy)
       expect(slot).toMatchObject({ scheduled_for: null, next_run_at: null })
       expect(slot.schedule_error).toContain(text)
       expect(slot.schedule_error).toMatch(/[^.]\. [A-Z]/)
@@ -158,10 +162,10 @@ describe("a schedule that cannot be computed", () => {
 })
 
 test("a month of missed minutes is decided in one step", () => {
-  const slot = decide(
+  const slot = decideCatchUp(
     due({ sync_schedule: "* * * * *" }),
     at("02:00:30.000") + minutes(30 * 1440),
     policy
   )
-  expect(slot.passed_over?.count).toBe(30 * 1440)
+  expect(slot.skipped_range?.count).toBe(30 * 1440)
 })

@@ -17,7 +17,7 @@ const platform = (status: number, code: string, headers: Record<string, string> 
 
 const codeOf = (outcome: Outcome): string => ("code" in outcome ? outcome.code : "")
 
-/** For every rule the answers that it is for: each with what it comes to. */
+/** Example responses for every rule, each with its expected outcome. */
 const cases: Record<string, ReadonlyArray<readonly [Answer, Outcome["_tag"], string]>> = {
   platform_key_refused: [
     [platform(401, "UNAUTHORIZED_INVALID_JWT_FORMAT"), "Failed", "FUNCTION_KEY_REFUSED"],
@@ -54,15 +54,31 @@ const cases: Record<string, ReadonlyArray<readonly [Answer, Outcome["_tag"], str
     [answer(200, '{"success":false}'), "Failed", "FUNCTION_FAILED"],
     [answer(200, '{"status":"failed"}'), "Failed", "FUNCTION_FAILED"],
     [answer(200, '{"error":"no"}'), "Failed", "FUNCTION_FAILED"],
-    [answer(200, '{"error":false}'), "Failed", "FUNCTION_FAILED"],
+    [answer(200, '{"status":"error","message":"no","data":null}'), "Failed", "FUNCTION_FAILED"],
+    [answer(200, '{"errors":[{"message":"no","extensions":{"code":"AUTH"}}]}'), "Failed", "AUTH"],
+    [answer(200, '{"success":"false"}'), "Failed", "FUNCTION_FAILED"],
+    [answer(200, '{"executed":false}'), "Failed", "FUNCTION_FAILED"],
     [answer(201, '{"error":{"code":"LEDGER_CLOSED","message":"no"}}'), "Failed", "LEDGER_CLOSED"],
     [answer(200, '{"error":{"code":422}}'), "Failed", "422"],
     [answer(200, '{"error":{"code":"a sentence"}}'), "Failed", "FUNCTION_FAILED"],
     [answer(202, '{"success":false}'), "Failed", "FUNCTION_FAILED"]
   ],
+  success_unclear: [
+    [answer(200, '{"success":true,"error":"no"}'), "Unknown", "UNCLEAR_ANSWER"],
+    [answer(200, '{"errors":[{"message":"no"}],"data":{"a":1}}'), "Unknown", "UNCLEAR_ANSWER"],
+    [answer(200, '{"status":"queued"}'), "Unknown", "UNCLEAR_ANSWER"],
+    [answer(200, '{"result":{"success":false}}'), "Unknown", "UNCLEAR_ANSWER"],
+    [answer(200, '[{"error":"inside"}]'), "Unknown", "UNCLEAR_ANSWER"]
+  ],
+  refusal_that_says_success: [
+    [answer(409, '{"executed":true}'), "Unknown", "UNCLEAR_ANSWER"],
+    [answer(429, '{"success":true,"error":"slow down"}'), "Unknown", "UNCLEAR_ANSWER"],
+    [answer(303, '{"ok":true}'), "Unknown", "UNCLEAR_ANSWER"]
+  ],
   accepted: [
     [answer(202, '{"accepted":true}'), "Accepted", ""],
     [answer(202), "Accepted", ""],
+    [answer(202, '{"status":"queued"}'), "Accepted", ""],
     [answer(202, "OK"), "Accepted", ""]
   ],
   success_unreadable: [
@@ -76,8 +92,9 @@ const cases: Record<string, ReadonlyArray<readonly [Answer, Outcome["_tag"], str
   success: [
     [answer(200, '{"rows":3}'), "Completed", ""],
     [answer(200, '{"success":true,"status":"ok","error":null}'), "Completed", ""],
-    [answer(200, '{"success":"false"}'), "Completed", ""],
-    [answer(200, '[{"error":"inside"}]'), "Completed", ""],
+    [answer(200, '{"success":true,"error":false}'), "Completed", ""],
+    [answer(200, '{"error":""}'), "Completed", ""],
+    [answer(200, '{"success":true,"data":[{"status":"failed"}]}'), "Completed", ""],
     [answer(200, "null"), "Completed", ""],
     [answer(200, " \n"), "Completed", ""],
     [answer(204), "Completed", ""],
@@ -99,7 +116,7 @@ const cases: Record<string, ReadonlyArray<readonly [Answer, Outcome["_tag"], str
     ],
     [answer(401), "Failed", "HTTP_401"],
     [answer(404, "<h1>Not Found</h1>"), "Failed", "HTTP_404"],
-    [answer(409, '{"executed":true}'), "Failed", "HTTP_409"],
+    [answer(409, '{"success":false,"error":"","executed":null}'), "Failed", "HTTP_409"],
     [answer(409, '{"executed":"false"}'), "Failed", "HTTP_409"],
     [{ ...answer(409, '{"executed":false'), truncated: true }, "Failed", "HTTP_409"],
     [platform(401, "SOMETHING_NEW"), "Failed", "X"],
@@ -117,6 +134,9 @@ const cases: Record<string, ReadonlyArray<readonly [Answer, Outcome["_tag"], str
   server_error: [
     [answer(500), "Unknown", "HTTP_500"],
     [answer(504, '{"outcome":"unknown","reason":"late"}'), "Unknown", "HTTP_504"],
+    [answer(500, '{"success":true,"error":"no"}'), "Unknown", "HTTP_500"],
+    [answer(500, '{"error":null}'), "Unknown", "HTTP_500"],
+    [answer(500, '{"type":"about:blank","title":"Oops","status":500}'), "Unknown", "HTTP_500"],
     [answer(502, "<html>Bad gateway</html>"), "Unknown", "HTTP_502"],
     [answer(546, "{}"), "Unknown", "HTTP_546"],
     [{ ...answer(500, '{"success":false}'), truncated: true }, "Unknown", "HTTP_500"]
@@ -129,7 +149,7 @@ const cases: Record<string, ReadonlyArray<readonly [Answer, Outcome["_tag"], str
 }
 
 describe("the rules", () => {
-  it("all have cases, and a name of their own", () => {
+  it("all have cases, and distinct names", () => {
     expect(rules.map((rule) => rule.name).toSorted()).toEqual(Object.keys(cases).toSorted())
   })
 
@@ -155,11 +175,14 @@ describe("the rules", () => {
 })
 
 describe("what an outcome carries", () => {
-  it("the function's JSON, when it completed, was accepted or failed", () => {
+  it("the function's JSON, however it was judged", () => {
     expect(judge(answer(200, '{"rows":3}'), now)).toMatchObject({ response: { rows: 3 } })
     expect(judge(answer(202, '{"job":1}'), now)).toMatchObject({ response: { job: 1 } })
     expect(judge(answer(500, '{"success":false}'), now)).toMatchObject({
       response: { success: false }
+    })
+    expect(judge(answer(200, '{"success":true,"error":"no"}'), now)).toMatchObject({
+      response: { error: "no" }
     })
     expect(judge(answer(204), now)).toMatchObject({ response: null })
   })
@@ -168,6 +191,9 @@ describe("what an outcome carries", () => {
     ['{"error":"the period is closed"}', "the period is closed"],
     ['{"error":{"code":"X","message":"the period is closed"}}', "the period is closed"],
     ['{"success":false,"message":"the period is closed"}', "the period is closed"],
+    ['{"errors":[{"message":"the period is closed"}]}', "the period is closed"],
+    ['{"title":"closed","detail":"the period is closed","status":422}', "the period is closed"],
+    ['{"errorMessage":"the period is closed","errorType":"Closed"}', "the period is closed"],
     ['{"error":{"why":7}}', '{"why":7}']
   ])("the function's own words: %s", (body, message) => {
     expect(judge(answer(200, body), now)).toMatchObject({ _tag: "Failed", message })
@@ -181,6 +207,11 @@ describe("what an outcome carries", () => {
     })
     expect(judge(answer(200, "<html>"), now)).toMatchObject({
       message: expect.stringContaining("it is HTML or XML, not JSON")
+    })
+    expect(judge(answer(200, '{"success":true,"error":"no period"}'), now)).toMatchObject({
+      message: expect.stringMatching(
+        /leaves open whether the sync is done \("success" says done, "error" says failed\).*said: no period$/
+      )
     })
     expect(judge(answer(409, '{"executed":false,"reason":"finished"}'), now)).toMatchObject({
       message: "The function did nothing and says so: finished"
@@ -210,6 +241,13 @@ describe("what an outcome carries", () => {
     })
   })
 
+  it("the engine's own words where the function's are control characters alone", () => {
+    expect(judge(answer(200, JSON.stringify({ error: "\u0000" })), now)).toMatchObject({
+      _tag: "Failed",
+      message: expect.stringContaining("The function says that the sync failed")
+    })
+  })
+
   it("at most 2 KiB of well-formed text on one line, whatever came", () => {
     const status = fc.integer({ min: 0, max: 999 })
     const words = fc.string({ unit: "binary", maxLength: 4_000 })
@@ -235,6 +273,18 @@ describe("what an outcome carries", () => {
     )
   })
 
+  it("nothing definite where the words contradict each other, whatever the status", () => {
+    const status = fc.integer({ min: 200, max: 599 })
+    const good = fc.constantFrom({ success: true }, { ok: true }, { status: "success" })
+    const bad = fc.constantFrom({ error: "no" }, { errors: ["no"] }, { error: { code: "X" } })
+    fc.assert(
+      fc.property(status, good, bad, (status, good, bad) => {
+        const { _tag } = judge(answer(status, JSON.stringify({ ...bad, ...good })), now)
+        expect(_tag).toBe(status === 202 ? "Accepted" : "Unknown")
+      })
+    )
+  })
+
   it("nothing definite of a 5xx, unless the function itself says so", () => {
     const fivexx = fc.integer({ min: 500, max: 599 })
     fc.assert(
@@ -244,7 +294,7 @@ describe("what an outcome carries", () => {
         fc.constantFrom("WORKER_ERROR", "NEW", ""),
         (status, body, code) => {
           const outcome = judge(answer(status, body, { "sb-error-code": code }), now)
-          const says = /"(success|status|error)"/.test(body) && code === ""
+          const says = /success|status|error|ok|executed|outcome/i.test(body) && code === ""
           expect(outcome._tag === "Unknown" || says).toBe(true)
         }
       )

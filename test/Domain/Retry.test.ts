@@ -56,7 +56,7 @@ describe("the delay before a retry", () => {
     expect(retryDelay({ ...settings, attempt, random: 0 })).toBe(0)
   })
 
-  it("spreads those who were told the same Retry-After", () => {
+  it("spreads runs that got the same Retry-After", () => {
     const told = { ...settings, attempt: 1, retryAfterMs: 30_000 }
     expect(retryDelay({ ...told, random: 0 })).toBe(30_000)
     expect(retryDelay({ ...told, random: 1 })).toBe(35_000)

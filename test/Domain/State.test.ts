@@ -1,7 +1,13 @@
 import { describe, expect, test } from "bun:test"
+import type { IntegrationStatus } from "../../src/Domain/IntegrationStatus.ts"
 import type { RunView } from "../../src/Domain/RunView.ts"
-import type { Standing } from "../../src/Domain/Standing.ts"
-import { APPEARANCE, compare, decide, needsAttention, StateName } from "../../src/Domain/State.ts"
+import {
+  APPEARANCE,
+  compareStates,
+  decideState,
+  needsAttention,
+  StateName
+} from "../../src/Domain/State.ts"
 
 const NOW = Date.UTC(2026, 10, 20, 8, 0)
 const MINUTE = 60_000
@@ -37,7 +43,7 @@ const run = (columns: Partial<RunView> = {}): RunView => ({
   ...columns
 })
 
-const standing = (columns: Partial<Standing> = {}): Standing => ({
+const status = (columns: Partial<IntegrationStatus> = {}): IntegrationStatus => ({
   integration_id: "i",
   org_id: "o",
   org_name: "Acme",
@@ -72,15 +78,15 @@ const ticking = { verdict: "ticking", last_activity_at: NOW - 4_000 } as const
 const stopped = { verdict: "stopped", last_activity_at: NOW - 20 * MINUTE } as const
 const never = { verdict: "never", last_activity_at: null } as const
 const stateOf = (
-  columns: Partial<Standing>,
-  pulse: typeof ticking | typeof stopped | typeof never = ticking
-) => decide(standing(columns), { now: NOW, driftAlertMs: DRIFT, pulse })
+  columns: Partial<IntegrationStatus>,
+  scheduler: typeof ticking | typeof stopped | typeof never = ticking
+) => decideState(status(columns), { now: NOW, driftAlertMs: DRIFT, scheduler })
 
 describe("an integration is", () => {
-  test.each<[string, Partial<Standing>, StateName, string]>([
+  test.each<[string, Partial<IntegrationStatus>, StateName, string]>([
     ["on time", {}, "on_time", "ran 10 m ago, took 4.0 s; next in 30 m"],
     [
-      "on time while it is due since a moment",
+      "on time while it is only just due",
       { next_run_at: NOW - MINUTE },
       "on_time",
       "the next one is due now"
@@ -92,10 +98,28 @@ describe("an integration is", () => {
       "due 12 m ago, not started"
     ],
     [
+      "overdue as soon as the database rejects what is due, with the reason",
+      { next_run_at: NOW - 1_000, rejection: "P0001: not today" },
+      "overdue",
+      "the database rejects it: P0001: not today"
+    ],
+    [
+      "overdue when the database rejects the start of its run",
+      { rejection: "P0001: not today", ...live({ status: "pending", attempt: 0 }) },
+      "overdue",
+      "the database rejects it: P0001: not today"
+    ],
+    [
+      "on time when what was rejected is no longer due",
+      { rejection: "P0001: not today" },
+      "on_time",
+      "next in 30 m"
+    ],
+    [
       "not overdue while it runs, though its slot is past",
       { next_run_at: NOW - 12 * MINUTE, ...live({}) },
       "running",
-      "try 1 has run for 10 m"
+      "attempt 1 has run for 10 m"
     ],
     [
       "overdue when its run is past its lease",
@@ -107,10 +131,10 @@ describe("an integration is", () => {
       "running when the lease has just ended: the sweeper comes",
       live({ lease_until: NOW - 30_000 }),
       "running",
-      "try 1"
+      "attempt 1"
     ],
     [
-      "overdue when a run of somebody else's has no end",
+      "overdue when another application's run has no end",
       live({ lease_until: null, attempt_started_at: NOW - 45 * MINUTE }),
       "overdue",
       "15 m past"
@@ -128,10 +152,39 @@ describe("an integration is", () => {
       "starts with the next tick"
     ],
     [
-      "running while it waits for its next try",
+      "retrying while it waits for its next attempt",
       live({ status: "pending", not_before: NOW + 40_000, error_code: "BOOT_ERROR" }),
-      "running",
-      "BOOT_ERROR; again in 40 s"
+      "retrying",
+      "attempt 1 of 3 did not complete: HTTP 200 BOOT_ERROR; retries in 40 s"
+    ],
+    [
+      "retrying while its second attempt runs",
+      live({ attempt: 2, attempt_started_at: NOW - 4_000 }),
+      "retrying",
+      "attempt 2 has run for 4 s; those before did not complete"
+    ],
+    [
+      "overdue when no engine retries it",
+      live({ status: "pending", not_before: NOW - 6 * MINUTE }),
+      "overdue",
+      "claimed by e-1 for 6 m, not started"
+    ],
+    [
+      "failing rather than retrying when the run before failed",
+      { last_run: failed, ...live({ status: "pending", not_before: NOW + 40_000 }) },
+      "failing",
+      "the last run failed: HTTP 401 REVOKED; attempt 1 of 3"
+    ],
+    [
+      "late while its first attempt is held back for long",
+      live({
+        status: "pending",
+        attempt: 0,
+        not_before: NOW + MINUTE,
+        delay_reason: "api_throttled"
+      }),
+      "late",
+      "due 10 m ago; starts in 1 m: its accounting API asked to slow down"
     ],
     [
       "overdue when its computed slot is missing for long",
@@ -146,10 +199,10 @@ describe("an integration is", () => {
       "IDLE_TIMEOUT; later slots wait"
     ],
     [
-      "unknown until it is tried again",
+      "unknown until it is retried",
       live({ status: "unknown", not_before: NOW + 5 * MINUTE }),
       "unknown",
-      "tried again in 5 m"
+      "retries in 5 m"
     ],
     [
       "unknown when the last run was released",
@@ -167,18 +220,36 @@ describe("an integration is", () => {
       "failing also while it runs again",
       { last_run: failed, ...live({}) },
       "failing",
-      "; try 1 has run"
+      "; attempt 1 has run"
     ],
     [
-      "stopped by its breaker",
+      "failing while its breaker is open",
       {
         last_run: failed,
         consecutive_failures: 6,
         breaker_until: NOW + 3 * 60 * MINUTE,
         next_run_at: NOW - 90 * MINUTE
       },
-      "breaker_open",
-      "6 failures in a row; tried again in 3 h"
+      "failing",
+      "6 times in a row: HTTP 401 REVOKED; its breaker is open, retries in 3 h"
+    ],
+    [
+      "failing while its breaker is open, whatever its last run",
+      { breaker_until: NOW + 3 * 60 * MINUTE },
+      "failing",
+      "its breaker is open"
+    ],
+    [
+      "failing when its last run was skipped after an attempt",
+      { last_run: run({ status: "skipped", attempt: 1, error_code: "BOOT_ERROR" }) },
+      "failing",
+      "skipped after attempt 1 did not complete"
+    ],
+    [
+      "not known when only a slot was skipped",
+      { last_run: run({ status: "skipped", attempt: 0 }) },
+      "stale",
+      "the slot of its last run was skipped; next in 30 m"
     ],
     [
       "without a valid schedule",
@@ -187,7 +258,7 @@ describe("an integration is", () => {
       "minute is 61"
     ],
     ["late", { last_run: run({ drift_ms: 22 * MINUTE }) }, "late", "started 22 m late"],
-    ["new", { last_run: null }, "no_data", "next in 30 m"],
+    ["new", { last_run: null }, "never_ran", "next in 30 m"],
     [
       "paused, whatever else",
       {
@@ -199,6 +270,12 @@ describe("an integration is", () => {
       "paused",
       "new ERP"
     ],
+    [
+      "unknown although it is paused",
+      { enabled: false, paused_reason: "new ERP", ...live({ status: "unknown" }) },
+      "unknown",
+      "paused (new ERP); may have run"
+    ],
     ["without a schedule", { schedule: null, next_run_at: null }, "on_time", "it has no schedule"]
   ])("%s", (_title, columns, state, why) => {
     const decided = stateOf(columns)
@@ -208,18 +285,19 @@ describe("an integration is", () => {
 })
 
 test("when nothing ticks, nothing is green: fine is not known, bad stays bad", () => {
-  for (const pulse of [stopped, never]) {
+  for (const scheduler of [stopped, never]) {
     for (const columns of [
       {},
       { last_run: null },
       live({}),
+      live({ status: "pending", not_before: NOW + 40_000 }),
       { last_run: run({ drift_ms: 22 * MINUTE }) }
     ]) {
-      const { state } = stateOf(columns, pulse)
-      expect([state, APPEARANCE[state].tone]).toEqual(["stale", "warn"])
+      const { state } = stateOf(columns, scheduler)
+      expect([state, APPEARANCE[state].severity]).toEqual(["stale", "warning"])
     }
-    expect(stateOf({ last_run: failed }, pulse).state).toBe("failing")
-    expect(stateOf({ enabled: false }, pulse).state).toBe("paused")
+    expect(stateOf({ last_run: failed }, scheduler).state).toBe("failing")
+    expect(stateOf({ enabled: false }, scheduler).state).toBe("paused")
   }
   expect(stateOf({}, stopped).why).toBe("nothing has ticked for 20 m; last known: on time")
 })
@@ -228,17 +306,17 @@ test("the worst first, and only what is fine is green", () => {
   const sorted = StateName.literals
     .map((state) => ({ state, since: NOW, why: "" }))
     .toReversed()
-    .toSorted(compare)
+    .toSorted(compareStates)
   expect(sorted.map(({ state }) => state)).toEqual([...StateName.literals])
-  expect(StateName.literals.filter((state) => APPEARANCE[state].tone === "good")).toEqual([
+  expect(StateName.literals.filter((state) => APPEARANCE[state].severity === "ok")).toEqual([
     "on_time"
   ])
   expect(StateName.literals.filter(needsAttention)).toEqual([
     "overdue",
     "invalid_schedule",
     "unknown",
-    "breaker_open",
     "failing",
+    "retrying",
     "stale",
     "late"
   ])

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { Either } from "effect"
-import { counts, judge, spans, worst } from "../../src/Domain/Threshold.ts"
+import { counts, levelOf, spans, worst } from "../../src/Domain/Threshold.ts"
 
 describe("thresholds", () => {
   test.each([
@@ -31,10 +31,10 @@ describe("thresholds", () => {
 
   test("a value at its threshold has reached it; a level that is not given is never reached", () => {
     const threshold = { warning: 1, critical: 5 }
-    expect([0, 1, 4, 5].map((value) => judge(value, threshold))).toEqual([
+    expect([0, 1, 4, 5].map((value) => levelOf(value, threshold))).toEqual([
       ...(["OK", "WARNING", "WARNING", "CRITICAL"] as const)
     ])
-    expect(judge(1e9, { warning: null, critical: null })).toBe("OK")
+    expect(levelOf(1e9, { warning: null, critical: null })).toBe("OK")
     expect(worst(["OK", "CRITICAL", "WARNING"])).toBe("CRITICAL")
     expect(worst([])).toBe("OK")
   })

@@ -17,7 +17,7 @@ const prepare = Effect.gen(function* () {
   return yield* makeWorld
 })
 
-/** Ticks, a minute apart, until no run waits any more; a few at most. */
+/** Runs a tick every minute until no run is live, at most five times. */
 const workOff = (world: World) =>
   Effect.gen(function* () {
     for (let n = 0; n < 5 && world.db.live.size > 0; n++) {
@@ -27,8 +27,8 @@ const workOff = (world: World) =>
     return world.runs.map(({ status }) => status)
   })
 
-/** One slot, and no other for a long time. */
-const once = { sync_schedule: "0 0 1 1 *" }
+/** A yearly schedule, so that no further slot comes due. All integrations belong to one organisation. */
+const once = { sync_schedule: "0 0 1 1 *", org_id: "00000000-0000-4000-8000-0000000000aa" }
 
 const slowDown = (retryAfterMs: number): Outcome => ({
   _tag: "NotExecuted",
@@ -47,7 +47,7 @@ describe("an API that throttles", () => {
         world.invocations.length === 1 && invocation.run.attempt === 1
           ? Effect.as(Effect.sleep("10 millis"), slowDown(5_000))
           : Effect.as(Effect.sleep("1 second"), completed)
-      // The first is refused before the others are started.
+      // The first invocation is refused before the other runs are started.
       const first = yield* Effect.fork(
         Engine.tick({ limit: 1 }).pipe(Effect.provide(world.engine()))
       )
@@ -56,10 +56,11 @@ describe("an API that throttles", () => {
       world.peakInFlight = 0
       const summary = yield* tick(world)
       expect(world.peakInFlight).toBeLessThanOrEqual(4)
-      expect(summary).toMatchObject({ due: 7, completed: 7, skipped: 0, errors: [] })
-      // Not before the five seconds that were asked for.
-      const starts = world.runs.flatMap((run) => (run.attempt === 1 ? [run.started_at ?? 0] : []))
-      const refused = Math.min(...starts)
+      // The refused run is retried in the same tick.
+      expect(summary).toMatchObject({ due: 8, completed: 8, skipped: 0, errors: [] })
+      // No run starts during the five seconds of the Retry-After.
+      const starts = world.runs.map((run) => run.attempt_started_at ?? 0)
+      const refused = world.runs.find((run) => run.attempt === 2)?.started_at ?? 0
       expect(starts.filter((at) => at > refused && at < refused + 5_000)).toEqual([])
       expect(world.db.events.filter(({ kind }) => kind === "delayed").length).toBeGreaterThan(0)
     }))
@@ -81,10 +82,27 @@ describe("an API that throttles", () => {
       })
       const held = world.runs.find((run) => run.delay_reason !== null)
       expect(held).toMatchObject({ status: "pending", attempt: 0, claimed_by: null })
-      // Its time comes, and any engine starts it.
+      // Once the deferral has expired, any engine may start the run.
       world.behave = () => Effect.succeed(completed)
       yield* TestClock.adjust("11 minutes")
       expect(yield* workOff(world)).toEqual(Array.from({ length: 4 }, () => "completed"))
+    }))
+
+  it("other organisations are not held up", () =>
+    Effect.gen(function* () {
+      const world = yield* prepare
+      world.seedDue(2, 1_000, once)
+      world.behave = () => Effect.succeed(slowDown(600_000))
+      yield* tick(world, "1 second")
+      world.behave = () => Effect.as(Effect.sleep("1 second"), completed)
+      for (const n of [61, 62, 63, 64, 65]) {
+        const id = `00000000-0000-4000-8000-0000000000${n}`
+        world.db.seed({ id, next_run_at: world.db.now() - 1_000 })
+      }
+      world.peakInFlight = 0
+      const summary = yield* tick(world)
+      expect(world.peakInFlight).toBe(5)
+      expect(summary).toMatchObject({ completed: 5, skipped: 0 })
     }))
 
   it("other APIs are not held up", () =>
@@ -118,5 +136,43 @@ describe("an API that throttles", () => {
       world.behave = () => Effect.succeed(completed)
       yield* TestClock.adjust("1 minute")
       expect(yield* workOff(world)).toEqual(["completed", "completed", "completed"])
+    }))
+})
+
+describe("a slot that another session has locked", () => {
+  it("for a moment, as the fetch of another engine does: it runs in this tick", () =>
+    Effect.gen(function* () {
+      const world = yield* prepare
+      world.seedDue(1, 1_000, once)
+      let looks = 0
+      // The first lock check belongs to the fetch, the second to the claim.
+      world.db.isLocked = () => ++looks === 2
+      expect(yield* tick(world)).toMatchObject({ due: 1, completed: 1, skipped: 0 })
+    }))
+
+  it("for longer: it is skipped, and the next tick has it", () =>
+    Effect.gen(function* () {
+      const world = yield* prepare
+      world.seedDue(1, 1_000, once)
+      let looks = 0
+      world.db.isLocked = () => ++looks > 1
+      expect(yield* tick(world)).toMatchObject({ completed: 0, skips: [{ reason: "locked" }] })
+      world.db.isLocked = () => false
+      expect(yield* tick(world)).toMatchObject({ completed: 1, skips: [] })
+    }))
+
+  it("while the tick is stopped: it is not claimed again", () =>
+    Effect.gen(function* () {
+      const world = yield* prepare
+      world.seedDue(1, 1_000, once)
+      let looks = 0
+      world.db.isLocked = () => ++looks > 1
+      const fiber = yield* Effect.fork(Engine.tick().pipe(Effect.provide(world.engine())))
+      yield* TestClock.adjust("50 millis")
+      const interrupting = yield* Effect.fork(Fiber.interrupt(fiber))
+      yield* TestClock.adjust("1 minute")
+      yield* Fiber.join(interrupting)
+      // The fetch and one claim.
+      expect(looks).toBe(2)
     }))
 })

@@ -158,11 +158,50 @@ describe("what a rejection proves", () => {
     withCode("Malformed_HTTP_Response"),
     new TypeError("fetch failed", { cause: new Error("Connection reset by peer (os error 104)") }),
     new TypeError("error reading a body from connection"),
-    new Error("nobody has seen this before"),
+    new Error("an unknown failure"),
     "not even an error",
     undefined
   ])("nothing: %#", (error) => {
     expect(explainRejection(error).reason).toBe("Disconnected")
+  })
+
+  it.each([
+    [
+      withCode("ECONNREFUSED", "Unable to connect. Is the computer able to access the url?"),
+      "the connection to h:9 was refused"
+    ],
+    [withCode("ENOTFOUND", "getaddrinfo ENOTFOUND h"), "h:9 has no address"],
+    [
+      withCode(
+        "EPROTO",
+        "EPROTO: The TLS handshake failed. Does the server speak TLS on this port?"
+      ),
+      "h:9 does not speak TLS at this port"
+    ],
+    [
+      withCode("ECONNRESET", "The socket connection was closed unexpectedly."),
+      "h:9 closed the connection before it answered"
+    ],
+    [
+      withCode("DEPTH_ZERO_SELF_SIGNED_CERT", "self signed certificate"),
+      "the certificate of h:9 is not trusted: self signed certificate (NODE_EXTRA_CA_CERTS=<file.pem> trusts your own authority)"
+    ],
+    [
+      new TypeError("fetch failed", { cause: new Error("connect ECONNREFUSED 127.0.0.1:9") }),
+      "the connection to h:9 was refused"
+    ],
+    [
+      new TypeError(
+        "error sending request for url (https://h/): client error (Connect): dns error: no record"
+      ),
+      "h:9 has no address"
+    ]
+  ])("in a plain sentence, with the runtime's own words in addition: %#", (error, detail) => {
+    const failure = explainRejection(error, "h:9")
+    expect(failure.detail).toBe(detail)
+    expect(failure.system).not.toBe("")
+    expect(failure.message).toEndWith(`[${failure.system}]`)
+    expect(explainRejection(error).detail).toContain("the server")
   })
 
   it("without telling a query", () => {

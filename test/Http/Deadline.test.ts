@@ -1,14 +1,14 @@
 import { expect, test } from "bun:test"
 import { join } from "node:path"
 import { Effect, Exit, Fiber, TestClock, TestContext } from "effect"
-import { asyncWithin } from "../../src/Http/Deadline.ts"
+import { asyncWithDeadline } from "../../src/Http/Deadline.ts"
 
 const run = <A>(effect: Effect.Effect<A>) =>
   Effect.runPromise(Effect.provide(effect, TestContext.TestContext))
 
-/** Something that never comes; `ended` says in which order such things were ended. */
+/** Starts an operation that never completes, with a deadline of `ms`. `ended` records the order in which operations end. */
 const never = (ms: number, ended: Array<number>) =>
-  asyncWithin<string, never>({
+  asyncWithDeadline<string, never>({
     ms,
     begin: () => () => ended.push(ms),
     onTimeout: () => Effect.succeed(`late after ${ms}`)
@@ -21,7 +21,7 @@ test("each passes at its own time, whatever came before or after it, and what it
       let came: Array<string> = []
       const watch = (ms: number) =>
         Effect.fork(Effect.map(never(ms, ended), (what) => came.push(what)))
-      // Later and earlier ones in turn: who sleeps until the first of all is woken for one that comes before it.
+      // Long and short deadlines alternate, so a timer set for a later deadline must wake for an earlier one.
       for (const ms of [30_000, 100, 155_000, 100, 5_000]) yield* watch(ms)
       const after: Array<ReadonlyArray<string>> = []
       for (const ms of [99, 1, 4_900, 25_000, 125_000]) {
@@ -46,10 +46,10 @@ test("what is done in time or interrupted does not pass; the next one does", asy
   const ended: Array<number> = []
   const came = await run(
     Effect.gen(function* () {
-      const atOnce = asyncWithin<string, never>({
+      const atOnce = asyncWithDeadline<string, never>({
         ms: 1_000,
         begin: (resume) => {
-          setTimeout(() => resume(Effect.succeed("at once")), 0)
+          setTimeout(() => resume(Effect.succeed("immediately")), 0)
           return () => ended.push(0)
         },
         onTimeout: () => Effect.succeed("late")
@@ -63,15 +63,15 @@ test("what is done in time or interrupted does not pass; the next one does", asy
       return [first, Exit.isInterrupted(exit), yield* Fiber.join(next)]
     })
   )
-  expect(came).toEqual(["at once", true, "late after 1500"])
+  expect(came).toEqual(["immediately", true, "late after 1500"])
   expect(ended).toEqual([1_000, 1_500])
 })
 
 test("when the last one is over, no process waits for it", async () => {
   const program = `
     import { Effect } from "effect"
-    import { asyncWithin } from "./src/Http/Deadline.ts"
-    const soon = (ms) => asyncWithin({
+    import { asyncWithDeadline } from "./src/Http/Deadline.ts"
+    const soon = (ms) => asyncWithDeadline({
       ms,
       begin: (resume) => {
         setTimeout(() => resume(Effect.succeed(ms)), 5)

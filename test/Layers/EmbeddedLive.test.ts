@@ -3,14 +3,14 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Exit, Fiber, Layer, ManagedRuntime } from "effect"
+import { migrations } from "../../src/Database/Migrations.ts"
 import * as EmbeddedLive from "../../src/Layers/EmbeddedLive.ts"
-import { migrations } from "../../src/Migrations.ts"
 import { EmbeddedDatabase } from "../../src/Services/EmbeddedDatabase.ts"
 import { Supabase } from "../../src/Services/Supabase.ts"
 import { contractSql, echo, nothing } from "../contract/contractFunctions.ts"
-import { supabaseContract } from "../contract/SupabaseContract.ts"
+import { serialization, supabaseContract } from "../contract/SupabaseContract.ts"
 
-/** Runs a script statement by statement; gives the rows of the last one. */
+/** Runs a script statement by statement. Returns the rows of the last statement. */
 const execute = (script: string) =>
   Effect.gen(function* () {
     const database = yield* EmbeddedDatabase
@@ -21,18 +21,22 @@ const execute = (script: string) =>
     return rows
   })
 
-supabaseContract("EmbeddedLive", async () => {
-  const runtime = ManagedRuntime.make(EmbeddedLive.layer())
-  await runtime.runPromise(execute(contractSql))
-  return {
-    layer: Layer.effect(
-      Supabase,
-      Effect.promise(() => runtime.runPromise(Supabase))
-    ),
-    execute: (sql) => runtime.runPromise(execute(sql)),
-    stop: () => runtime.dispose()
-  }
-})
+supabaseContract(
+  "EmbeddedLive",
+  async () => {
+    const runtime = ManagedRuntime.make(EmbeddedLive.layer())
+    await runtime.runPromise(execute(contractSql))
+    return {
+      layer: Layer.effect(
+        Supabase,
+        Effect.promise(() => runtime.runPromise(Supabase))
+      ),
+      execute: (sql) => runtime.runPromise(execute(sql)),
+      stop: () => runtime.dispose()
+    }
+  },
+  serialization
+)
 
 describe("EmbeddedLive", () => {
   const scratch = mkdtempSync(join(tmpdir(), "sync-scheduler-embedded-"))
@@ -56,8 +60,13 @@ describe("EmbeddedLive", () => {
         expect(yield* versions).toEqual(all)
         const { query } = yield* EmbeddedDatabase
         yield* query("create table public.kept as select 1 as n")
-        // This one can be applied again, so it can stand for one that is new.
-        yield* query("delete from supabase_migrations.schema_migrations where name = 'grants'")
+        // Removes the last migration and its objects, so that the directory appears not to have it yet.
+        yield* query("drop function public.read_sync_diagnosis(text[])")
+        yield* query("drop function sync_scheduler.catalog(text[])")
+        yield* query("drop function sync_scheduler.zone_offsets(text, timestamptz)")
+        yield* query("drop function sync_scheduler.set_call_settings()")
+        yield* query("drop function sync_scheduler.adoption_risks()")
+        yield* query("delete from supabase_migrations.schema_migrations where name = 'doctor'")
       })
     )
     expect(made).toEqual(Exit.void)
@@ -72,7 +81,7 @@ describe("EmbeddedLive", () => {
     expect(reopened).toEqual(Exit.succeed([{ n: 1 }]))
   }, 60_000)
 
-  test("one process at a time: the second is told who holds the directory", async () => {
+  test("one process at a time: the second gets the id of the process that holds the directory", async () => {
     const dataDir = join(scratch, "held")
     const code = `
       import { Effect } from "effect"
@@ -86,13 +95,15 @@ describe("EmbeddedLive", () => {
       const reader = holder.stdout.getReader()
       expect(new TextDecoder().decode((await reader.read()).value)).toBe("open\n")
       const refused = await inDirectory("held", Effect.flip(Effect.void))
-      expect(String(refused)).toContain(`is in use by process ${holder.pid}`)
+      expect(String(refused)).toContain(
+        `Another sync-scheduler (process ${holder.pid}) is using this demo directory`
+      )
     } finally {
       holder.kill("SIGKILL")
       await holder.exited
       rmSync(script)
     }
-    // Killed, it can give nothing back itself; the system did.
+    // A killed process cannot release its lock; the operating system does.
     expect(await inDirectory("held", Effect.asVoid(versions))).toEqual(Exit.void)
   }, 60_000)
 
@@ -118,7 +129,7 @@ describe("EmbeddedLive", () => {
     expect(readdirSync(join(scratch, "torn"))).toEqual(["PG_VERSION"])
   }, 60_000)
 
-  test("timers get their turn between calls", async () => {
+  test("timers run between calls", async () => {
     const ticks = await Effect.runPromise(
       Effect.gen(function* () {
         const supabase = yield* Supabase

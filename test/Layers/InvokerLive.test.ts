@@ -43,7 +43,7 @@ const json = { "content-type": "application/json" }
 const html = { "content-type": "text/html" }
 const beginning = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n"
 
-/** Writes for as long as somebody reads. */
+/** Writes for as long as the client reads. */
 const endless: Behaviour = (socket) => {
   socket.write("HTTP/1.1 200 OK\r\ncontent-length: 10000000000\r\n\r\n")
   const more = () => {
@@ -53,14 +53,14 @@ const endless: Behaviour = (socket) => {
   more()
 }
 
-/** One byte at a time: never silent, never done. */
+/** Writes one byte at a time: never idle, never finished. */
 const drip: Behaviour = (socket) => {
   socket.write(beginning)
   const timer = setInterval(() => socket.write("x"), 20)
   socket.on("close", () => clearInterval(timer))
 }
 
-/** What the function does, and what its invocation comes to. Each is asked once. */
+/** Each behaviour of the function, with the expected outcome of its invocation. Each scenario runs once. */
 const scenarios: ReadonlyArray<{
   readonly name: string
   readonly behaviour: Behaviour
@@ -270,7 +270,7 @@ const received = async (
   return server.requests[0] ?? ""
 }
 
-describe("what the function is told", () => {
+describe("what the function receives", () => {
   it("is the contract's JSON and headers", async () => {
     const request = await received()
     expect(request).toStartWith("POST /functions/v1/integration-sync HTTP/1.1\r\n")
@@ -309,12 +309,37 @@ describe("what the function is told", () => {
     expect(headerOf(request, "authorization")).toBe(authorization)
   })
 
-  it("goes to the function that the integration names", async () => {
-    const request = await received({ ...invocation(), functionName: "xledger_sync-2" })
+  it("goes to the function that the integration names, if it is listed", async () => {
+    const what = { ...invocation(), functionName: "xledger_sync-2" }
+    const request = await received(what, { allowed: ["xledger_sync-2"] })
     expect(request).toStartWith("POST /functions/v1/xledger_sync-2 HTTP/1.1\r\n")
   })
 
-  it("carries on the trace that somebody records", async () => {
+  it.each([
+    ["xledger_sync-2", "SYNC_SCHEDULER_FUNCTIONS=integration-sync,bank-sync,xledger_sync-2"],
+    ["sync-scheduler", "is the scheduler itself"],
+    ["../../auth/v1/admin/users", "is not a function's name"],
+    ["", "is not a function's name"]
+  ])(
+    "function_name %p that is not listed: a definite failure, and nothing is sent",
+    async (functionName, said) => {
+      const server = await serve(says("200 OK", "{}", json))
+      const url = `${server.url}/functions/v1/integration-sync`
+      const options = { allowed: ["bank-sync", "sync-scheduler"] }
+      const outcome = await Effect.runPromise(
+        invoke(url, { ...invocation(), functionName }, options)
+      )
+      expect(outcome).toMatchObject({
+        _tag: "Failed",
+        httpStatus: null,
+        code: "FUNCTION_NOT_ALLOWED",
+        message: expect.stringContaining(said)
+      })
+      expect(server.requests).toEqual([])
+    }
+  )
+
+  it("continues the trace of the caller", async () => {
     const server = await serve(says("200 OK", "{}", json))
     const traceId = await Effect.runPromise(
       Effect.zipRight(
@@ -327,7 +352,7 @@ describe("what the function is told", () => {
     )
   })
 
-  it("has a valid trace of its own while nobody does, also beside others in one tick", async () => {
+  it("has its own valid trace when the caller has none, also next to others in one tick", async () => {
     const server = await serve(says("200 OK", "{}", json))
     const both = Effect.zipRight(invoke(server.url), invoke(server.url))
     await Effect.runPromise(Effect.withSpan(both, "tick"))
@@ -404,8 +429,9 @@ describe("a warm-up", () => {
   })
 
   it("of a function that cannot be reached does not fail", async () => {
-    const result = await warmUp(`http://127.0.0.1:${await freePort()}`)
+    const host = `127.0.0.1:${await freePort()}`
+    const result = await warmUp(`http://${host}`)
     expect(result).toMatchObject({ ok: false, cold: null })
-    expect(result.detail).toStartWith("NotSent: OPTIONS http://127.0.0.1:")
+    expect(result.detail).toBe(`the connection to ${host} was refused (OPTIONS http://${host}/)`)
   })
 })

@@ -1,5 +1,7 @@
 import { describe, expect } from "bun:test"
-import { Effect, Fiber, TestClock } from "effect"
+import { Effect, Either, TestClock } from "effect"
+import { SupabaseError } from "../../src/Domain/Errors.ts"
+import type { Run } from "../../src/Domain/Run.ts"
 import { Ledger } from "../../src/Services/Ledger.ts"
 import { it } from "../support/it.ts"
 import { makeWorld, startOfTime, uuid } from "../support/World.ts"
@@ -12,70 +14,95 @@ const prepare = Effect.gen(function* () {
   return world
 })
 
-/** The waiting run, as a tick reads it. */
+/** Reads the pending run as a tick does. */
 const waiting = Effect.gen(function* () {
   const ledger = yield* Ledger
-  const [run] = yield* ledger.readPending({}, [])
+  const [run] = yield* ledger.readPending({})
   if (run === undefined) return yield* Effect.die("no run waits")
   return run
 })
 
-/** All of them in the same turn, and their answers a second later: batches have pauses between them. */
-const together = <A, E, R>(calls: ReadonlyArray<Effect.Effect<A, E, R>>) =>
-  Effect.gen(function* () {
-    const all = yield* Effect.fork(Effect.all(calls, { concurrency: "unbounded" }))
-    yield* TestClock.adjust("1 second")
-    return yield* Fiber.join(all)
-  })
-
 const noContact = { cold_start: false, warm_up_ms: null }
 
-describe("two ticks of one process", () => {
-  it("start the same run in the same turn: one has started it, the other has lost the race", () =>
+const startOf = (run: Run, leaseToken: string) => ({
+  run,
+  leaseToken,
+  leaseMs: 60_000,
+  contact: noContact
+})
+
+const settlementOf = (runId: string, leaseToken: string) => ({
+  run_id: runId,
+  lease_token: leaseToken,
+  outcome: "completed" as const,
+  http_status: 200,
+  error_code: null,
+  error_message: null,
+  response: null,
+  retry_in_ms: null,
+  lease_seconds: null
+})
+
+describe("starts and outcomes", () => {
+  it("two starts of one run: one has started it, the other has lost the race", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       yield* Effect.gen(function* () {
         const ledger = yield* Ledger
         const run = yield* waiting
-        const starts = yield* together(
-          [uuid(501), uuid(502), uuid(503)].map((token) =>
-            ledger.start(run, token, 60_000, noContact)
-          )
-        )
-        expect(starts.map((start) => start._tag).toSorted()).toEqual([
-          "NotStarted",
-          "NotStarted",
-          "Started"
+        const [first] = yield* ledger.start([startOf(run, uuid(501))])
+        const [second] = yield* ledger.start([startOf(run, uuid(502))])
+        expect([first?._tag, second?._tag]).toEqual(["Started", "NotStarted"])
+        expect(world.runs).toMatchObject([
+          { status: "running", attempt: 1, lease_token: uuid(501) }
         ])
-        const [row] = world.runs
-        const owner = starts.findIndex((start) => start._tag === "Started")
-        expect(row).toMatchObject({ status: "running", attempt: 1, lease_token: uuid(501 + owner) })
       }).pipe(Effect.provide(world.engine()))
     }))
 
-  it("settle the same run in the same turn: each hears of its own token", () =>
+  it("an outcome is accepted by its own token only", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       yield* Effect.gen(function* () {
         const ledger = yield* Ledger
-        yield* ledger.start(yield* waiting, uuid(501), 60_000, noContact)
-        const settle = (lease_token: string) =>
-          ledger.settle(
-            {
-              run_id: world.runs[0]?.id ?? "",
-              lease_token,
-              outcome: "completed",
-              http_status: 200,
-              error_code: null,
-              error_message: null,
-              response: null,
-              retry_in_ms: null,
-              lease_seconds: null
-            },
-            10_000
-          )
-        const settled = yield* together([settle(uuid(501)), settle(uuid(502))])
-        expect(settled.map((one) => one.accepted)).toEqual([true, false])
+        const run = yield* waiting
+        yield* ledger.start([startOf(run, uuid(501))])
+        const tokens = [uuid(502), uuid(501)]
+        for (const [index, token] of tokens.entries()) {
+          const [settled] = yield* ledger.settle([settlementOf(run.run_id, token)])
+          expect(settled?.pipe(Either.getOrThrow).accepted).toBe(index === 1)
+        }
       }).pipe(Effect.provide(world.engine()))
+    }))
+
+  it("where a batch is rejected or a row is locked, each goes alone: the others are not held up", () =>
+    Effect.gen(function* () {
+      for (const [code, reason] of [
+        ["23514", "Rejected"],
+        ["55P03", "NotExecuted"]
+      ] as const) {
+        yield* TestClock.setTime(startOfTime)
+        const world = yield* makeWorld
+        world.seedDue(3)
+        for (const n of [1, 2, 3]) {
+          world.db.insertRun({ integration_id: uuid(n), scheduled_for: startOfTime })
+        }
+        const bad = world.runs[1]?.id ?? ""
+        world.carry = (operation, execute, args) =>
+          JSON.stringify(args).includes(bad) && operation.startsWith("start_")
+            ? Effect.fail(new SupabaseError({ operation, reason, code, detail: "that row" }))
+            : execute
+        yield* Effect.gen(function* () {
+          const ledger = yield* Ledger
+          const runs = yield* ledger.readPending({})
+          const starts = yield* ledger.start(runs.map((run, n) => startOf(run, uuid(600 + n))))
+          const tags = new Map(runs.map((run, n) => [run.run_id, starts[n]]))
+          expect(tags.get(bad)).toMatchObject(
+            code === "55P03"
+              ? { _tag: "NotStarted", reason: "locked", retryInMs: 1_000 }
+              : { _tag: "Unconfirmed", error: { code } }
+          )
+          expect(starts.filter((start) => start._tag === "Started")).toHaveLength(2)
+        }).pipe(Effect.provide(world.engine()))
+      }
     }))
 })

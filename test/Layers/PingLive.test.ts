@@ -63,7 +63,7 @@ test.each([404, 302, 500])("answered %p: not taken", async (status) => {
   })
 })
 
-test("nobody there, and nobody who answers: the URL, which is a secret, is not repeated", async () => {
+test("no server, and one that does not answer: the URL, which is a secret, is not repeated", async () => {
   const dead = await ping(`http://127.0.0.1:${await freePort()}/uuid`, "ok")
   expect(Either.getLeft(dead)).toMatchObject({ value: { reason: "NotSent" } })
   const silent = await serveRaw(() => undefined)

@@ -1,12 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { randomUUID } from "node:crypto"
-import { writeFileSync } from "node:fs"
+import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Fiber, Layer, Redacted, Schema } from "effect"
 import * as PostgresLive from "../../src/Layers/PostgresLive.ts"
 import { Supabase } from "../../src/Services/Supabase.ts"
 import { contractSql, echo, nothing, write } from "../contract/contractFunctions.ts"
-import { type Caller, callerOf, supabaseContract } from "../contract/SupabaseContract.ts"
+import {
+  type Caller,
+  callerOf,
+  serialization,
+  supabaseContract
+} from "../contract/SupabaseContract.ts"
 import {
   connect,
   createDatabase,
@@ -17,23 +22,35 @@ import {
 import { freePort, serveRaw, wrongCertificate } from "../support/RawServer.ts"
 import { startProxy, type TcpProxy } from "../support/TcpProxy.ts"
 
-supabaseContract("PostgresLive", async () => {
-  const database = await createDatabase({ sql: contractSql })
-  const admin = connect(database.adminUrl, { max: 1 })
-  return {
-    layer: PostgresLive.layer({ url: Redacted.make(database.url) }),
-    execute: async (sql) => {
-      const results = await admin.unsafe(sql).simple()
-      return Array.isArray(results.at(-1)) ? results.at(-1) : [...results]
-    },
-    stop: async () => {
-      await admin.close()
-      await database.drop()
-    }
-  }
-})
+/** A certificate for localhost and 127.0.0.1, and the authority that issued it. */
+const certificates = join(import.meta.dir, "../support/certificates")
+const authority = join(certificates, "authority.pem")
+const localhost = {
+  key: readFileSync(join(certificates, "localhost.key.pem"), "utf8"),
+  cert: readFileSync(join(certificates, "localhost.pem"), "utf8")
+}
 
-/** Writes a note, then waits for as long as somebody holds the lock `gate`. */
+supabaseContract(
+  "PostgresLive",
+  async () => {
+    const database = await createDatabase({ sql: contractSql })
+    const admin = connect(database.adminUrl, { max: 1 })
+    return {
+      layer: PostgresLive.layer({ url: Redacted.make(database.url) }),
+      execute: async (sql) => {
+        const results = await admin.unsafe(sql).simple()
+        return Array.isArray(results.at(-1)) ? results.at(-1) : [...results]
+      },
+      stop: async () => {
+        await admin.close()
+        await database.drop()
+      }
+    }
+  },
+  serialization
+)
+
+/** SQL of a function that writes a note, then blocks while a session holds the advisory lock `gate`. */
 const waitSql = `${contractSql}
 create function public.contract_wait(p_id uuid, p_gate bigint) returns jsonb language plpgsql as $$
 begin
@@ -93,7 +110,7 @@ describe("PostgresLive", () => {
     change(url)
     return url.href
   }
-  /** Holds the lock that `contract_wait` waits for, until given back; `waiting` resolves when a call waits. */
+  /** Takes the lock that `contract_wait` blocks on, until it is released. `waiting` resolves once a call is blocked. */
   const gate = async () => {
     const key = Math.trunc(Math.random() * 1e9)
     await admin`select pg_advisory_lock(${key})`
@@ -148,7 +165,7 @@ describe("PostgresLive", () => {
 
   test("at the deadline the statement is cancelled, and the server's word is final", () =>
     using({ connections: 1, timeoutMs: 1000 }, async (caller) => {
-      // Connected first, so that the deadline falls on the statement, however slow the machine.
+      // Connects first, so that even on a slow machine the deadline expires during the statement.
       await caller.call(echo, nothing)
       const { key, open } = await gate()
       const id = randomUUID()
@@ -170,6 +187,23 @@ describe("PostgresLive", () => {
       })
       proxy.thaw()
       expect((await caller.call(echo, { ...nothing, p_int: 3 })).int).toBe(3)
+    })
+    proxy.stop()
+  }, 20_000)
+
+  test("connections that went silently dead cost one call, not one call each", async () => {
+    const proxy = await startProxy(Number(new URL(database.url).port))
+    await using({ to: through(proxy.port), timeoutMs: 1500 }, async (caller) => {
+      const four = () => Promise.all(Array.from({ length: 4 }, () => caller.call(whoami, {})))
+      expect(new Set((await four()).map(({ pid }) => pid)).size).toBe(4)
+      proxy.freezeExisting()
+      expect(await caller.fail(echo, nothing)).toMatchObject({
+        reason: "Ambiguous",
+        code: "timeout"
+      })
+      const began = performance.now()
+      expect(new Set((await four()).map(({ pid }) => pid)).size).toBe(4)
+      expect(performance.now() - began).toBeLessThan(1500)
     })
     proxy.stop()
   }, 20_000)
@@ -203,7 +237,7 @@ describe("PostgresLive", () => {
       await open()
     }))
 
-  test("nobody listening, a name that does not resolve: nothing was executed", async () => {
+  test("no server, a name that does not resolve: nothing was executed", async () => {
     const refused = await failure(through(await freePort()))
     expect(refused).toMatchObject({ reason: "NotExecuted" })
     expect(refused.detail).toContain("could not connect to 127.0.0.1:")
@@ -279,7 +313,7 @@ describe("PostgresLive", () => {
         url.search = `?sslmode=${mode}${more}`
       })
 
-    test.each(["prefer", "require"])("%s encrypts, whoever the server is", async (mode) => {
+    test.each(["prefer", "require"])("%s encrypts, and accepts every server", async (mode) => {
       expect((await using({ to: by(mode) }, (caller) => caller.call(echo, nothing))).num).toBe("7")
     })
 
@@ -292,10 +326,35 @@ describe("PostgresLive", () => {
       ["verify-ca", ""],
       ["verify-full", ""],
       ["verify-full", `&sslrootcert=${certificate}`]
-    ])("%s%s does not speak to a stranger", async (mode, more) => {
+    ])("%s%s rejects a server with another certificate", async (mode, more) => {
       const error = await failure(by(mode, more))
       expect(error.reason).toBe("NotExecuted")
       expect(error.detail).toMatch(/certificate/i)
+    })
+
+    test("verify-full accepts the authority it is given, and the name that it vouches for", async () => {
+      const own = await startProxy(Number(new URL(database.url).port), localhost)
+      const to = through(own.port, (url) => {
+        url.search = `?sslmode=verify-full&sslrootcert=${authority}`
+      })
+      expect((await using({ to }, (caller) => caller.call(echo, nothing))).num).toBe("7")
+      own.stop()
+    })
+
+    test.each([
+      ["verify-ca", ""],
+      ["verify-full", ""],
+      ["verify-full", `&sslrootcert=${certificate}`],
+      ["require", `&sslrootcert=${authority}`]
+    ])("NODE_TLS_REJECT_UNAUTHORIZED=0 changes nothing about %s%s", async (mode, more) => {
+      process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0"
+      try {
+        const error = await failure(by(mode, more))
+        expect(error.reason).toBe("NotExecuted")
+        expect(error.detail).toMatch(/certificate/i)
+      } finally {
+        delete process.env.NODE_TLS_REJECT_UNAUTHORIZED
+      }
     })
 
     test("require does not settle for less", async () => {
@@ -306,7 +365,7 @@ describe("PostgresLive", () => {
     })
   })
 
-  describe("with a server of its own", () => {
+  describe("with its own server", () => {
     let server: OwnPostgresServer
     let own: TestDatabase
     beforeAll(async () => {

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test"
 import { Effect, Either } from "effect"
-import { probeOf } from "../../src/Domain/ApiHost.ts"
 import type { ProbeError } from "../../src/Domain/Errors.ts"
+import { probeOf } from "../../src/Domain/Health/ApiHost.ts"
 import * as ProberLive from "../../src/Layers/ProberLive.ts"
 import { type ProbeAnswer, Prober } from "../../src/Services/Prober.ts"
 import { authority, serveVendor, type VendorServer } from "../support/VendorServer.ts"
 
-// 127.0.0.1 stands for the public internet, 127.0.0.2 for the machine's own network: both are listened on, so that a probe
-// that went where it must not would be seen there.
+// 127.0.0.1 represents the public internet, 127.0.0.2 the machine's own network. The test listens on both, so that it
+// notices a probe of a forbidden address.
 let open: VendorServer
 let secret: VendorServer
 let lookUps: Array<string>
@@ -38,10 +38,10 @@ const run = (url: string, layer: ReturnType<typeof ProberLive.layer>, method: "G
     probe({ provider: "generic", host: "x", method, url })
   ).pipe(Effect.either, Effect.provide(layer), Effect.runPromise)
 
-/** In production's policy: nothing of this machine may be reached. */
+/** Probes with the production policy, which allows no address of this machine. */
 const strictly = (url: string) => run(url, ProberLive.layer({ version: "1.2.3", authority }), "GET")
 
-/** With 127.0.0.1 as the public internet. */
+/** Probes with a policy that treats 127.0.0.1 as the public internet. */
 const probe = (url: string, method: "GET" | "HEAD" = "GET") =>
   run(
     url,
@@ -101,7 +101,7 @@ describe("what is sent and read", () => {
     expect(why(result)).toBe("TimedOut: no answer within 0.3 s")
   })
 
-  test("a certificate for another name, a name without an address, a port where nobody is", async () => {
+  test("a certificate for another name, a name without an address, a port without a server", async () => {
     names["elsewhere.example"] = [["127.0.0.1"]]
     expect(why(await probe(at("elsewhere.example")))).toStartWith("NotReached: ")
     expect(why(await probe(at("nowhere.vendor.test")))).toStartWith("NotResolved: ")
@@ -128,7 +128,7 @@ describe("what is sent and read", () => {
 })
 
 describe("what is refused", () => {
-  /** Refused, and nobody heard of it. */
+  /** Asserts that a probe is refused, and that no server receives a request. */
   const refuses = async (result: Promise<Either.Either<ProbeAnswer, ProbeError>>, text: string) => {
     const heard = open.requests.length + secret.requests.length
     expect(why(await result)).toContain(text)

@@ -16,7 +16,7 @@ const key = "sb_secret_not_a_real_one"
 const json = { "content-type": "application/json" }
 const begun = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n`
 
-/** What a server may do to a call, and what is known afterwards; by our client, and by somebody's plain one. */
+/** Server faults, each with the proven outcome of the call: with our client (`ours`) and with plain supabase-js (`theirs`). */
 const scenarios: ReadonlyArray<{
   readonly name: string
   readonly behaviour: Behaviour
@@ -109,7 +109,7 @@ describe.each([
   let verdicts: Verdicts = {}
   beforeAll(async () => {
     const places: Array<Place> = []
-    // A server for each call: a connection that is used again would be a story of its own.
+    // Each call gets its own server, because a reused connection would be a different case.
     for (const client of ["ours", "theirs"] as const) {
       const add = (name: string, url: string, timeoutMs = 20_000) =>
         places.push({ name: `${name}, ${client}`, url, key, client, timeoutMs })
@@ -118,10 +118,10 @@ describe.each([
         servers.set(`${name}, ${client}`, server)
         add(name, server.url, timeoutMs)
       }
-      const stranger = await serveRaw(() => undefined, wrongCertificate)
-      servers.set(`a stranger's certificate, ${client}`, stranger)
-      add("a stranger's certificate", stranger.url)
-      add("nobody listening", `http://127.0.0.1:${await freePort()}`)
+      const impostor = await serveRaw(() => undefined, wrongCertificate)
+      servers.set(`another server's certificate, ${client}`, impostor)
+      add("another server's certificate", impostor.url)
+      add("no server", `http://127.0.0.1:${await freePort()}`)
       add("no such host", "http://no-such-host.invalid")
     }
     verdicts = await run(places)
@@ -138,12 +138,12 @@ describe.each([
     }
   })
 
-  test.each(["nobody listening", "no such host", "a stranger's certificate"])(
+  test.each(["no server", "no such host", "another server's certificate"])(
     "%s: nothing was sent",
     (name) => {
       expect(verdicts[`${name}, ours`]).toBe("NotExecuted not_sent")
-      // Of a certificate's error supabase-js keeps the words alone, and in Bun those prove nothing.
-      const isProven = runtime === "Deno" || name !== "a stranger's certificate"
+      // supabase-js keeps only the text of a certificate error. In Bun that text proves nothing.
+      const isProven = runtime === "Deno" || name !== "another server's certificate"
       expect(verdicts[`${name}, theirs`]).toBe(
         isProven ? "NotExecuted not_sent" : "Ambiguous no_answer"
       )
@@ -151,7 +151,7 @@ describe.each([
     }
   )
 
-  test("the request says who asks, and the key is in apikey only", () => {
+  test("the request names the client, and the key is in apikey only", () => {
     const [request = ""] = servers.get("an answer, ours")?.requests ?? []
     expect(request).toStartWith("POST /rest/v1/rpc/double ")
     expect(jsonOf(request)).toEqual({ p_n: 2 })

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { randomUUID } from "node:crypto"
 import { createClient } from "@supabase/supabase-js"
 import { Effect, Fiber, Layer, Redacted } from "effect"
+import * as Rpc from "../../src/Database/Rpc.ts"
 import type { SupabaseError } from "../../src/Domain/Errors.ts"
-import * as Rpc from "../../src/Domain/Rpc.ts"
 import * as SupabaseLive from "../../src/Layers/SupabaseLive.ts"
 import { Supabase } from "../../src/Services/Supabase.ts"
 import { contractSql, echo, nothing, write } from "../contract/contractFunctions.ts"
@@ -11,6 +11,7 @@ import { type Caller, callerOf, supabaseContract } from "../contract/SupabaseCon
 import {
   answerWith,
   badGateway,
+  died,
   dropBefore,
   emptyNotFound,
   emptyOk,
@@ -37,7 +38,7 @@ const startProject = async () => {
   return { database, gateway, admin }
 }
 
-/** As `supabase gen types` writes it: a typed client has to fit as well. */
+/** Types in the format of `supabase gen types`: a typed client must be accepted too. */
 interface Database {
   readonly public: {
     Tables: Record<never, never>
@@ -120,6 +121,10 @@ describe("SupabaseLive", () => {
 
   const html = "<html><head><title>502 Bad Gateway</title></head></html>"
   const code = (code: string) => ({ code, message: "no", details: null, hint: null })
+  const replica = {
+    ...code("0A000"),
+    message: "cannot set transaction read-write mode during recovery"
+  }
   const faults: ReadonlyArray<readonly [string, Fault, SupabaseError["reason"], string]> = [
     ["a connection cut before the call", dropBefore, "Ambiguous", "no_answer"],
     ["an answer lost after the commit", lostAnswer, "Ambiguous", "no_answer"],
@@ -138,6 +143,10 @@ describe("SupabaseLive", () => {
     ["a busy pool", answerWith(504, code("PGRST003")), "NotExecuted", "PGRST003"],
     ["no database", answerWith(503, code("PGRST000")), "NotExecuted", "PGRST000"],
     ["a lost database", answerWith(503, code("PGRST001")), "Ambiguous", "PGRST001"],
+    // The outcome is always ambiguous, because the server process may have died after the commit.
+    ["a server process that died during it", died, "Ambiguous", "400"],
+    ["a replica", answerWith(400, replica), "NotExecuted", "0A000"],
+    ["a role that does not exist", answerWith(401, code("22023")), "Refused", "22023"],
     ["an expired key", answerWith(401, code("PGRST303")), "Refused", "PGRST303"],
     ["a stale schema", answerWith(404, code("PGRST205")), "Missing", "PGRST205"],
     ["too many requests", answerWith(429, { message: "slow down" }), "NotExecuted", "429"],
@@ -204,12 +213,12 @@ describe("SupabaseLive", () => {
     server.stop()
   })
 
-  test("nobody listening, no such host, a stranger's certificate: nothing was executed", async () => {
-    const stranger = await serveRaw(() => undefined, wrongCertificate)
+  test("no server, no such host, another server's certificate: nothing was executed", async () => {
+    const impostor = await serveRaw(() => undefined, wrongCertificate)
     const places = [
       `http://127.0.0.1:${await freePort()}`,
       "http://no-such-host.invalid",
-      stranger.url
+      impostor.url
     ]
     for (const url of places) {
       await using(layerFor(url, "sb_secret_x"), async (one) => {
@@ -219,7 +228,7 @@ describe("SupabaseLive", () => {
         })
       })
     }
-    stranger.stop()
+    impostor.stop()
   })
 
   test("a secret key travels in apikey only; a JWT also as Bearer; and it says who it is", async () => {
@@ -270,7 +279,7 @@ describe("SupabaseLive", () => {
     }
   })
 
-  describe("over somebody's own client", () => {
+  describe("over the project's own client", () => {
     const over = <A>(client: SupabaseLive.RpcClient, body: (one: Caller) => Promise<A>) =>
       using(SupabaseLive.fromClient(client), body)
     const args = () => ({ p_id: randomUUID(), p_note: "x" })

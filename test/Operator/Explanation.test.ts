@@ -2,48 +2,68 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { Schema } from "effect"
 import { Explanation, explain } from "../../src/Operator/Explanation.ts"
 import { setClock } from "../support/DatabaseClock.ts"
-import { SCENE_NOW, sceneId } from "../support/OperatorScene.ts"
-import { openScene, type SceneDatabase } from "../support/SceneDatabase.ts"
+import { type FixtureDatabase, openFixtureDatabase } from "../support/FixtureDatabase.ts"
+import { FIXTURE_NOW, fixtureId } from "../support/OperatorFixture.ts"
 
 setDefaultTimeout(60_000)
 
-let scene: SceneDatabase
+let fixture: FixtureDatabase
 beforeAll(async () => {
-  scene = await openScene()
+  fixture = await openFixtureDatabase()
 }, 60_000)
-afterAll(() => scene.close())
+afterAll(() => fixture.close())
 
 const DAY = 86_400_000
-const of = (n: number, from = SCENE_NOW - DAY, to = SCENE_NOW + 1) =>
-  scene.run(explain({ integrationId: sceneId(n), from, to, driftAlertMs: 300_000 }))
+const of = (n: number, from = FIXTURE_NOW - DAY, to = FIXTURE_NOW + 1) =>
+  fixture.run(explain({ integrationId: fixtureId(n), from, to, driftAlertMs: 300_000 }))
 
 test.each<[string, number, Explanation["answer"], string]>([
-  ["yes", 1, "yes", "Yes: 1 of 1 slot completed."],
-  ["all day", 2, "yes", "Yes: 48 of 48 slots completed."],
-  ["not started", 4, "no", "has not started: due for 12 m, not claimed yet."],
-  ["failing", 5, "partly", "failed: HTTP 401 UNAUTHORIZED, the token was revoked."],
+  ["yes", 1, "yes", "Yes. The 02:00 run completed."],
+  ["all day", 2, "yes", "Yes. All 48 runs completed."],
+  [
+    "not started",
+    4,
+    "no",
+    "No. The 09:00 run has not started: due for 12 m, and no engine has claimed it."
+  ],
+  [
+    "failing",
+    5,
+    "partly",
+    'failed: UNAUTHORIZED, "the token was revoked". Failed on attempt 1; failures are not retried.'
+  ],
   ["an invalid schedule", 6, "nothing_due", "so it never runs: minute is 61"],
   [
     "held",
     7,
-    "no",
-    "it may have run; held: later slots wait until somebody retries or releases it."
+    "unknown",
+    "Unknown. The 02:00 run may have run: HTTP 504 IDLE_TIMEOUT, the function did not answer within 150 s; on hold until someone decides."
   ],
-  ["under way", 9, "not_yet", "is running: try 1, started 2 m ago."],
-  ["late, and why", 10, "yes", "Yes: 1 of 1"],
+  [
+    "in progress",
+    9,
+    "not_yet",
+    "Not yet. The 08:10 run is in progress: attempt 1, started 2 m ago."
+  ],
+  ["late, and why", 10, "yes", "Yes. The 06:00 run completed."],
   [
     "paused",
     11,
     "nothing_due",
-    "paused since 2026-11-18 09:12:04 +01:00 Europe/Oslo by ada@ops: moving to a new ERP"
+    'No. Paused since 11-18 09:12:04 by ada@ops: "moving to a new ERP".'
   ],
-  ["new", 12, "nothing_due", "in that time"],
-  ["passed over", 15, "partly", "passed over: a newer slot was due as well"],
+  ["new", 12, "nothing_due", "No. Nothing was scheduled in this period."],
+  [
+    "skipped range",
+    15,
+    "partly",
+    "284 of 288 runs completed; 4 skipped. The 04:15 run was skipped: a newer run was due as well"
+  ],
   [
     "between two tries",
     16,
     "not_yet",
-    "is pending: HTTP 503 BOOT_ERROR, the function did not start; try 2 of 3 in 40 s."
+    "Not yet. The 08:05 run is being retried: HTTP 503 BOOT_ERROR, the function did not start; attempt 2 of 3 in 40 s."
   ]
 ])("%s", async (_title, n, answer, sentence) => {
   const explanation = await of(n)
@@ -54,58 +74,191 @@ test.each<[string, number, Explanation["answer"], string]>([
   )
 })
 
-test("every slot of the day has its line: what became of it, in how many tries, and how late", async () => {
+test("every slot of the day has its line: the outcome, the number of attempts, and the delay", async () => {
   const night = await of(1)
   expect(night.slots).toMatchObject([
     {
       outcome: "completed",
       expected: true,
-      why: "started 3 m late; try 1: HTTP 503 BOOT_ERROR, the function did not start"
+      why: "started 3 m late; attempt 1: HTTP 503 BOOT_ERROR, the function did not start"
     }
   ])
-  expect(night.next).toBe("2026-11-23 02:00 +01:00 Europe/Oslo (in 2 d 17 h)")
-  const outage = (await of(15)).slots.filter(({ outcome }) => outcome === "passed_over")
+  expect(night.next).toBe("11-23 02:00 (in 2 d 17 h)")
+  const outage = (await of(15)).slots.filter(({ outcome }) => outcome === "skipped_range")
   expect(outage.length).toBe(4)
-  expect(outage[0]?.why).toContain(
-    "no engine ticked from 2026-11-20 03:58 +00:00 UTC to 2026-11-20 04:22 +00:00 UTC"
-  )
+  expect(outage[0]?.why).toContain("no engine ticked from 03:58 to 04:22")
   const late = await of(10)
   expect(late.slots[0]?.why).toStartWith("started 22 m late; no engine ticked from")
 })
 
 test("what bears on it is said, with the way out", async () => {
   const held = await of(7)
-  expect(held.notes.join()).toContain(
-    `sync-scheduler runs retry ${held.integration?.live_run?.run_id}`
-  )
+  const heldRun = held.integration?.live_run?.run_id.slice(0, 8)
+  expect(held.actions).toEqual([
+    { what: "it did not run", command: `sync-scheduler runs retry ${heldRun} --wait` },
+    { what: "it did run", command: `sync-scheduler runs release ${heldRun}` }
+  ])
   const broken = await of(8)
-  expect(broken.next).toStartWith("not until its breaker closes, 2026-11-20 06:12:04 -05:00")
+  expect(broken.next).toStartWith("none until its breaker closes at 06:12:04")
   expect(broken.notes.join(" ")).toContain("is throttled until")
 })
 
+test("a run that completed after the failed one is mentioned, and the failed one is not to be retried", async () => {
+  const own = await openFixtureDatabase()
+  const ask = (from: number, to: number) =>
+    own.run(explain({ integrationId: fixtureId(5), from, to, driftAlertMs: 300_000 }))
+  const before = await ask(FIXTURE_NOW - DAY, FIXTURE_NOW + 1)
+  expect(before.actions[0]?.command).toContain("runs retry")
+  const complete = (trigger: string, minutes: number) => own.sql`
+    insert into sync_run_log (id, integration_id, org_id, integration_type, scheduled_for, idempotency_key, trigger, status,
+        attempt, max_attempts, created_at, started_at, finished_at)
+      select gen_random_uuid(), integration_id, org_id, integration_type, at, at::text, ${trigger}, 'completed', 1, 3, at, at, at
+        from sync_run_log, lateral (select scheduled_for + ${minutes} * interval '1 minute' as at) t
+       where integration_id = ${fixtureId(5)} order by scheduled_for desc limit 1`
+  await complete("manual", 1)
+  const after = await ask(FIXTURE_NOW - DAY, FIXTURE_NOW + 1)
+  expect(after).toMatchObject({ answer: "partly", actions: [] })
+  expect(after.sentence).toEndWith(
+    'The 08:00 run failed: UNAUTHORIZED, "the token was revoked". A run outside the schedule completed at 08:01.'
+  )
+  // The period of this query ends before that run.
+  const earlier = await ask(FIXTURE_NOW - DAY, FIXTURE_NOW - 12 * 60_000)
+  expect(earlier.actions).toEqual([])
+  expect(earlier.sentence).toEndWith("A run outside the schedule completed at 08:01.")
+  // When every slot counts, a later scheduled run does not substitute for a failed one; a manual run does.
+  await own.sql.unsafe(`
+    alter table sync_run_log disable trigger user;
+    update sync_run_log set trigger = 'schedule' where trigger = 'manual';
+    alter table sync_run_log enable trigger user`)
+  expect((await ask(FIXTURE_NOW - DAY, FIXTURE_NOW + 1)).sentence).toEndWith(
+    "The 08:01 run completed."
+  )
+  await own.sql`update organization_integrations set catch_up = 'all' where id = ${fixtureId(5)}`
+  const each = await ask(FIXTURE_NOW - DAY, FIXTURE_NOW + 1)
+  expect(each.sentence).toEndWith("failures are not retried.")
+  expect(each.actions[0]?.command).toContain("runs retry")
+  await own.close()
+})
+
 test("a schedule that was changed is judged by what was in force at the time", async () => {
-  const own = await openScene()
-  await own.sql`update organization_integrations set sync_schedule = '0 5 * * *', next_run_at = null where id = ${sceneId(2)}`
-  await setClock(own.sql, SCENE_NOW + 60_000)
+  const own = await openFixtureDatabase()
+  await own.sql`update organization_integrations set sync_schedule = '0 5 * * *', next_run_at = null where id = ${fixtureId(2)}`
+  await setClock(own.sql, FIXTURE_NOW + 60_000)
   const explanation = await own.run(
     explain({
-      integrationId: sceneId(2),
-      from: SCENE_NOW - DAY,
-      to: SCENE_NOW + DAY,
+      integrationId: fixtureId(2),
+      from: FIXTURE_NOW - DAY,
+      to: FIXTURE_NOW + DAY,
       driftAlertMs: 300_000
     })
   )
   expect(explanation).toMatchObject({ answer: "yes", expected: 48 })
   expect(explanation.notes.join()).toContain('its schedule was "*/30 * * * *" (Europe/Oslo).')
-  await own.sql`delete from organization_integrations where id = ${sceneId(2)}`
+  await own.sql`delete from organization_integrations where id = ${fixtureId(2)}`
   const gone = await own.run(
     explain({
-      integrationId: sceneId(2),
-      from: SCENE_NOW - DAY,
-      to: SCENE_NOW + DAY,
+      integrationId: fixtureId(2),
+      from: FIXTURE_NOW - DAY,
+      to: FIXTURE_NOW + DAY,
       driftAlertMs: 300_000
     })
   )
-  expect(gone).toMatchObject({ answer: "yes", integration: null, next: "never: it was deleted" })
+  expect(gone).toMatchObject({ answer: "yes", integration: null, next: "none: it was deleted" })
+  await own.close()
+})
+
+test("a row that an adopted table lets in says what is wrong with it, and what to do", async () => {
+  const own = await openFixtureDatabase()
+  const ask = (n: number) =>
+    own.run(
+      explain({
+        integrationId: fixtureId(n),
+        from: FIXTURE_NOW - DAY,
+        to: FIXTURE_NOW + 1,
+        driftAlertMs: 300_000
+      })
+    )
+  await own.sql.unsafe(
+    `alter table organization_integrations alter column enabled drop not null, alter column timezone drop not null,
+      drop constraint organization_integrations_bounds`
+  )
+  await own.sql`update organization_integrations set next_run_at = 'infinity' where id = ${fixtureId(12)}`
+  await own.sql`update organization_integrations set enabled = null, timezone = null where id = ${fixtureId(1)}`
+  const endless = await ask(12)
+  expect(endless).toMatchObject({
+    answer: "nothing_due",
+    sentence:
+      "No. It never runs: next_run_at is not between the years 1900 and 9000: set it to null, and the next tick computes it.",
+    next: "none until that is fixed",
+    actions: [],
+    integration: { state: "invalid_schedule" }
+  })
+  await own.sql`update organization_integrations set sync_schedule = repeat('x', 2000) where id = ${fixtureId(12)}`
+  await own.sql`update organization_integrations set next_run_at = null where id = ${fixtureId(12)}`
+  expect((await ask(12)).sentence).toBe(
+    "No. It never runs: sync_schedule has 2000 bytes; at most 1000 are allowed."
+  )
+  const undecided = await ask(1)
+  expect(undecided.integration).toMatchObject({
+    state: "invalid_schedule",
+    why: "enabled is null: set it to true or false"
+  })
+  expect(undecided.notes.slice(0, 2)).toEqual([
+    "It never runs: enabled is null: set it to true or false.",
+    "Its row names no time zone: its schedule is read in UTC."
+  ])
+  await own.close()
+})
+
+test("a run that completed is never behind a no", async () => {
+  const own = await openFixtureDatabase()
+  const ask = (n: number, from = FIXTURE_NOW - DAY) =>
+    own.run(
+      explain({ integrationId: fixtureId(n), from, to: FIXTURE_NOW + 1, driftAlertMs: 300_000 })
+    )
+  const insert = (id: string, n: number, trigger: string, status: string, at: number) => own.sql`
+    insert into sync_run_log (id, integration_id, org_id, integration_type, scheduled_for, idempotency_key, trigger, status,
+      attempt, started_at, finished_at)
+    select ${id}::uuid, i.id, i.org_id, i.integration_type, ${new Date(at)}, ${id}, ${trigger}, ${status}, 1, ${new Date(at)}, ${new Date(at)}
+      from organization_integrations i where i.id = ${fixtureId(n)}`
+  // A user set this run's due time, and it is off the grid of a schedule that has had no slot yet.
+  await insert(
+    "aaaaaaaa-0000-4000-8000-000000000001",
+    12,
+    "schedule",
+    "completed",
+    FIXTURE_NOW - 90_500
+  )
+  expect(await ask(12)).toMatchObject({ answer: "yes", expected: 1, completed: 1 })
+  expect((await ask(12)).sentence).toBe("Yes. The 13:40:33 run completed.")
+  // The runs are older than the schedule's history, as in an adopted table.
+  await own.sql`update sync_schedule_history set "from" = ${new Date(FIXTURE_NOW - 60_000)}, first_slot = null, since = ${new Date(FIXTURE_NOW - 60_000)}
+    where integration_id = ${fixtureId(2)}`
+  expect(await ask(2)).toMatchObject({ answer: "yes", expected: 48, completed: 48 })
+  // Manual runs: one when nothing was scheduled, and one after a failure.
+  await insert(
+    "aaaaaaaa-0000-4000-8000-000000000002",
+    6,
+    "manual",
+    "completed",
+    FIXTURE_NOW - 60_000
+  )
+  expect(await ask(6)).toMatchObject({
+    answer: "yes",
+    sentence: "Yes. The 08:11:04 run completed, outside the schedule."
+  })
+  await insert(
+    "aaaaaaaa-0000-4000-8000-000000000003",
+    8,
+    "manual",
+    "completed",
+    FIXTURE_NOW - 60_000
+  )
+  const after = await ask(8, FIXTURE_NOW - 2 * 3_600_000)
+  expect(after.answer).toBe("partly")
+  expect(after.sentence).toStartWith(
+    'Partly. The 03:00 run failed: THROTTLED, "429 from QuickBooks".'
+  )
+  expect(after.sentence).toEndWith("A run outside the schedule completed at 03:11:04.")
   await own.close()
 })

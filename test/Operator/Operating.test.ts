@@ -1,30 +1,30 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { Schema } from "effect"
 import { type ActionName, ActionReport, act } from "../../src/Operator/Actions.ts"
-import { activityOf, readFiguresOf, upcomingLoad } from "../../src/Operator/Activity.ts"
+import { activityOf, readFiguresOf, upcomingLoad } from "../../src/Operator/DailyStats.ts"
 import { readOverview } from "../../src/Operator/Overview.ts"
 import { listRuns, RunsPage, showRun } from "../../src/Operator/Runs.ts"
-import { SCENE_NOW, sceneId } from "../support/OperatorScene.ts"
-import { openScene, type SceneDatabase } from "../support/SceneDatabase.ts"
+import { type FixtureDatabase, openFixtureDatabase } from "../support/FixtureDatabase.ts"
+import { FIXTURE_NOW, fixtureId } from "../support/OperatorFixture.ts"
 
 setDefaultTimeout(60_000)
 
-// Two: what reads, and what acts. Tests run in any order.
-let scene: SceneDatabase
-let acting: SceneDatabase
+// Tests run in any order, so the tests that read and those that act use separate fixtures.
+let fixture: FixtureDatabase
+let acting: FixtureDatabase
 beforeAll(async () => {
-  scene = await openScene()
-  acting = await openScene()
+  fixture = await openFixtureDatabase()
+  acting = await openFixtureDatabase()
 }, 60_000)
 afterAll(async () => {
-  await scene.close()
+  await fixture.close()
   await acting.close()
 })
 
 const DAY = 86_400_000
 
 test("runs: newest first, page after page without a gap, by status, lateness and organisation", async () => {
-  const all = await scene.run(listRuns({ since: SCENE_NOW - DAY, limit: 1000 }))
+  const all = await fixture.run(listRuns({ since: FIXTURE_NOW - DAY, limit: 1000 }))
   expect(all.cursor).toBeNull()
   expect(all.unreadable).toBe(0)
   const slots = all.runs.map(({ scheduled_for }) => scheduled_for)
@@ -32,14 +32,16 @@ test("runs: newest first, page after page without a gap, by status, lateness and
   const paged: Array<string> = []
   let cursor: string | undefined
   do {
-    const page: RunsPage = await scene.run(listRuns({ since: SCENE_NOW - DAY, limit: 7, cursor }))
+    const page: RunsPage = await fixture.run(
+      listRuns({ since: FIXTURE_NOW - DAY, limit: 7, cursor })
+    )
     paged.push(...page.runs.map(({ run_id }) => run_id))
     cursor = page.cursor ?? undefined
   } while (cursor !== undefined)
   expect(paged).toEqual(all.runs.map(({ run_id }) => run_id))
 
   const names = async (filter: Parameters<typeof listRuns>[0]) =>
-    (await scene.run(listRuns(filter))).runs.map(({ org_name }) => org_name)
+    (await fixture.run(listRuns(filter))).runs.map(({ org_name }) => org_name)
   expect(await names({ statuses: ["unknown"] })).toEqual(["Umbrella Logistics"])
   expect((await names({ statuses: ["failed", "unknown"], limit: 1000 })).length).toBe(11)
   expect(new Set(await names({ statuses: ["pending", "running"] }))).toEqual(
@@ -49,51 +51,51 @@ test("runs: newest first, page after page without a gap, by status, lateness and
     new Set(["Stark Industries", "Hooli", "Acme AS"])
   )
   const [acme] = all.runs.filter(({ org_name }) => org_name === "Acme AS")
-  const ofOrg = await names({ orgId: acme?.org_id ?? "", since: SCENE_NOW - DAY, limit: 1000 })
+  const ofOrg = await names({ orgId: acme?.org_id ?? "", since: FIXTURE_NOW - DAY, limit: 1000 })
   expect(ofOrg.length).toBe(all.runs.filter(({ org_name }) => org_name === "Acme AS").length)
   expect(Schema.decodeSync(RunsPage)(Schema.encodeSync(RunsPage)(all))).toEqual(all)
 })
 
 test("one run, by its id or the beginning of it; several are named, not chosen", async () => {
-  const [unknown] = (await scene.run(listRuns({ statuses: ["unknown"] }))).runs
+  const [unknown] = (await fixture.run(listRuns({ statuses: ["unknown"] }))).runs
   const run = unknown?.run_id ?? ""
   for (const given of [run, run.slice(0, 8), run.slice(0, 13).toUpperCase()]) {
-    const shown = await scene.run(showRun(given))
+    const shown = await fixture.run(showRun(given))
     expect(shown.run).toMatchObject({ run_id: run, status: "unknown", error_code: "IDLE_TIMEOUT" })
     expect(shown.events.map(({ kind }) => kind)).toEqual(["claimed", "started", "settled"])
     expect(shown.incidents.map(({ kind }) => kind)).toEqual(["unknown"])
     expect(shown.integration?.org_name).toBe("Umbrella Logistics")
   }
-  const several = await scene.run(showRun(run.slice(0, 4)))
+  const several = await fixture.run(showRun(run.slice(0, 4)))
   expect(several.run === null ? several.candidates.length : 1).toBeGreaterThan(0)
   for (const nonsense of ["", "x", "'; --", "ffffffff"]) {
-    expect(await scene.run(showRun(nonsense))).toMatchObject({ run: null, candidates: [] })
+    expect(await fixture.run(showRun(nonsense))).toMatchObject({ run: null, candidates: [] })
   }
 })
 
 test("activity, figures, and what is ahead", async () => {
-  const activity = await scene.run(activityOf([sceneId(15), sceneId(12)], { runsEach: 50 }))
+  const activity = await fixture.run(activityOf([fixtureId(15), fixtureId(12)], { runsEach: 50 }))
   expect(activity.integrations[0]).toMatchObject({ truncated: true })
   expect(activity.integrations[0]?.runs.length).toBe(50)
   expect(activity.integrations[0]?.ranges).toMatchObject([
     [expect.any(Number), expect.any(Number), 4, "superseded"]
   ])
   expect(activity.integrations[1]).toMatchObject({ runs: [], ranges: [] })
-  const figures = await scene.run(readFiguresOf())
+  const figures = await fixture.run(readFiguresOf())
   expect(figures.days.length).toBe(90)
   expect(figures.days.at(-1)).toMatchObject({
     day: "2026-11-20",
     unknown: 1,
-    passed_over: 5,
+    skipped_slots: 5,
     capped: false
   })
   expect(figures.lag.max_ms).toBeGreaterThan(20 * 60_000)
-  const one = await scene.run(readFiguresOf(sceneId(5)))
+  const one = await fixture.run(readFiguresOf(fixtureId(5)))
   expect(one.days.at(-1)).toMatchObject({ failed: 4, unknown: 0 })
-  const { integrations, now } = await scene.run(readOverview({ driftAlertMs: 300_000 }))
+  const { integrations, now } = await fixture.run(readOverview({ driftAlertMs: 300_000 }))
   const load = upcomingLoad(integrations, now)
   expect(load.length).toBe(24)
-  expect(load[0]).toEqual({ hour: SCENE_NOW - (SCENE_NOW % 3_600_000), slots: 9 + 1 + 3 })
+  expect(load[0]).toEqual({ hour: FIXTURE_NOW - (FIXTURE_NOW % 3_600_000), slots: 9 + 1 + 3 })
 })
 
 test("actions: done, recorded with who and why; the same again is refused with the way out", async () => {
@@ -111,34 +113,36 @@ test("actions: done, recorded with who and why; the same again is refused with t
     undo: null
   })
   expect(await doIt("release", run)).toMatchObject({ done: false, reason: "already_released" })
-  const from = new Date(SCENE_NOW + 5 * 60_000)
+  const from = new Date(FIXTURE_NOW + 5 * 60_000)
   await acting.sql`update sync_run_log set not_before = ${from} where id = ${run}`
   expect(await doIt("retry", run)).toMatchObject({
     done: true,
-    changed: expect.stringContaining(`the first tick from ${from.toISOString()} on starts it`),
+    changed: expect.stringContaining(
+      `it starts at ${from.toISOString()}, because its function may still be working`
+    ),
     undo: null
   })
   expect(await doIt("retry", run)).toMatchObject({
     done: false,
     why: expect.stringContaining("the run is pending")
   })
-  expect(await doIt("trigger", sceneId(7))).toMatchObject({
+  expect(await doIt("trigger", fixtureId(7))).toMatchObject({
     done: false,
     reason: "already_running"
   })
-  expect(await doIt("trigger", sceneId(1))).toMatchObject({
+  expect(await doIt("trigger", fixtureId(1))).toMatchObject({
     done: true,
     run_id: expect.any(String)
   })
-  expect(await doIt("pause", sceneId(2))).toMatchObject({
+  expect(await doIt("pause", fixtureId(2))).toMatchObject({
     done: true,
-    undo: `sync-scheduler schedules resume ${sceneId(2)}`
+    undo: `sync-scheduler schedules resume ${fixtureId(2)}`
   })
-  expect(await doIt("pause", sceneId(2))).toMatchObject({ done: false, reason: "already_paused" })
-  expect(await doIt("trigger", sceneId(2))).toMatchObject({ done: false, reason: "disabled" })
-  expect(await doIt("resume", sceneId(2))).toMatchObject({ done: true })
-  expect(await doIt("resume", sceneId(2))).toMatchObject({ done: false, reason: "not_paused" })
-  expect(await doIt("resume", sceneId(99))).toMatchObject({ done: false, reason: "not_found" })
+  expect(await doIt("pause", fixtureId(2))).toMatchObject({ done: false, reason: "already_paused" })
+  expect(await doIt("trigger", fixtureId(2))).toMatchObject({ done: false, reason: "disabled" })
+  expect(await doIt("resume", fixtureId(2))).toMatchObject({ done: true })
+  expect(await doIt("resume", fixtureId(2))).toMatchObject({ done: false, reason: "not_paused" })
+  expect(await doIt("resume", fixtureId(99))).toMatchObject({ done: false, reason: "not_found" })
   const events =
     await acting.sql`select kind, actor, reason from sync_run_event where actor = 'ada@ops' and reason = 'ERP is back' order by id`
   expect(events.map(({ kind }: { kind: string }) => kind)).toEqual([
@@ -148,4 +152,22 @@ test("actions: done, recorded with who and why; the same again is refused with t
     "paused",
     "resumed"
   ])
+})
+
+test("a failed run that an operator retries waits from now on: it is not overdue since its slot", async () => {
+  const [failed] = (await acting.run(listRuns({ statuses: ["failed"] }))).runs
+  const integrationIds = [failed?.integration_id ?? ""]
+  // The slot is 12 minutes old, which exceeds the allowed delay of a run.
+  const stateNow = async () =>
+    (await acting.run(readOverview({ driftAlertMs: 300_000, integrationIds }))).integrations[0]
+  expect(await stateNow()).toMatchObject({ state: "failing" })
+  const done = await acting.run(
+    act({ action: "retry", id: failed?.run_id ?? "", actor: "bob@ops", reason: "ERP is back" })
+  )
+  expect(done).toMatchObject({ done: true, changed: expect.stringContaining("with the next tick") })
+  // The run before it failed too.
+  expect(await stateNow()).toMatchObject({
+    state: "failing",
+    why: expect.stringContaining("retries with the next tick")
+  })
 })

@@ -2,29 +2,29 @@ import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test
 import { Schema } from "effect"
 import { Overview, type OverviewOptions, readOverview } from "../../src/Operator/Overview.ts"
 import { setClock } from "../support/DatabaseClock.ts"
-import { HOSTILE_NAME, SCENE_NOW } from "../support/OperatorScene.ts"
-import { openScene, type SceneDatabase } from "../support/SceneDatabase.ts"
+import { type FixtureDatabase, openFixtureDatabase } from "../support/FixtureDatabase.ts"
+import { FIXTURE_NOW, fixtureId, HOSTILE_NAME } from "../support/OperatorFixture.ts"
 
 setDefaultTimeout(60_000)
 
-let scene: SceneDatabase
+let fixture: FixtureDatabase
 beforeEach(async () => {
-  scene = await openScene()
+  fixture = await openFixtureDatabase()
 }, 60_000)
-afterEach(() => scene.close())
+afterEach(() => fixture.close())
 
 const read = (options: Partial<OverviewOptions> = {}) =>
-  scene.run(readOverview({ driftAlertMs: 300_000, ...options }))
+  fixture.run(readOverview({ driftAlertMs: 300_000, ...options }))
 
 test("a real database: every state is recognised, the worst first, and the sums are right", async () => {
   const overview = await read()
   expect(overview).toMatchObject({
-    now: SCENE_NOW,
+    now: FIXTURE_NOW,
     verdict: "attention",
     total: 16,
     headline:
-      "1 overdue, 1 invalid schedule, 1 unknown, 1 breaker open, 1 failing, 1 late, 1 never ran, 2 running, 1 paused, 6 on time",
-    pulse: "last tick 4 s ago, took 1.9 s, 2 due, by web-1-4021-9c3e",
+      "1 overdue, 1 misconfigured, 1 unknown, 2 failing, 1 retrying, 1 late, 1 running, 1 never ran, 1 paused, 6 on time",
+    heartbeat: "last tick 4 s ago, took 1.9 s, 2 due, by web-1-4021-9c3e",
     unreadable: [],
     truncated: false
   })
@@ -35,7 +35,7 @@ test("a real database: every state is recognised, the worst first, and the sums 
       ["Globex", "overdue"],
       ["Initech", "invalid_schedule"],
       ["Umbrella Logistics", "unknown"],
-      ["Hooli", "breaker_open"],
+      ["Hooli", "failing"],
       ["Initech", "failing"]
     ]
   )
@@ -64,23 +64,51 @@ test("by organisation, type, or part of a name; a percent sign is only a charact
 })
 
 test("ticks stop: the same integrations, and none of them green", async () => {
-  await setClock(scene.sql, SCENE_NOW + 6 * 60_000)
+  await setClock(fixture.sql, FIXTURE_NOW + 6 * 60_000)
   const overview = await read()
   expect(overview.verdict).toBe("stopped")
   expect(overview.counts).toMatchObject({ on_time: 0, running: 0, stale: 8 })
-  expect(overview.integrations.filter(({ tone }) => tone === "good")).toEqual([])
-  expect(overview.pulse).toStartWith("ticks have stopped: no sign of life for 6 m")
+  expect(overview.integrations.filter(({ severity }) => severity === "ok")).toEqual([])
+  expect(overview.heartbeat).toStartWith("ticks have stopped: no sign of life for 6 m")
   expect(overview.integrations.map(({ state }) => state)).not.toContain("on_time")
 })
 
 test("a row that cannot be read is named, and hides no other", async () => {
   const before = (await read()).integrations.length
-  await scene.sql`alter table organization_integrations alter integration_type drop not null`
-  await scene.sql`update organization_integrations set integration_type = null where org_name = 'Globex'`
+  await fixture.sql`alter table integration_health drop constraint integration_health_status_check`
+  await fixture.sql`update integration_health set status = 'asleep' where status = 'throttled'`
   const overview = await read()
   expect(overview.integrations.length).toBe(before - 1)
-  expect(overview.unreadable).toMatchObject([
-    { integration_id: "04c0ffee-0000-4000-8000-000000000004" }
+  expect(overview.unreadable).toEqual([
+    {
+      integration_id: fixtureId(8),
+      why: expect.stringMatching(/^health\.status: expected .*, actual "asleep"$/)
+    }
   ])
-  expect(overview.headline).toStartWith("1 unreadable, ")
+  expect(overview.headline).toStartWith("1 unreadable; ")
+})
+
+test("a row without a type is among the integrations, with what to set", async () => {
+  const { total } = await read()
+  await fixture.sql`alter table organization_integrations alter integration_type drop not null`
+  await fixture.sql`update organization_integrations set integration_type = null where org_name = 'Globex'`
+  const overview = await read()
+  expect(overview.integrations.length).toBe(total)
+  expect(overview.unreadable).toEqual([])
+  expect(overview.integrations.find(({ org_name }) => org_name === "Globex")).toMatchObject({
+    state: "invalid_schedule",
+    why: "integration_type is null: set it, such as xledger"
+  })
+})
+
+test("rows that are misconfigured for different reasons are different causes", async () => {
+  await fixture.sql`alter table organization_integrations alter enabled drop not null`
+  await fixture.sql`update organization_integrations set integration_type = 'xero', schedule_error = 'minute is 61', enabled = true`
+  const ids = [fixtureId(1), fixtureId(2)]
+  await fixture.sql`update organization_integrations set schedule_error = null, enabled = null where id in ${fixture.sql(ids)}`
+  const { causes } = await read()
+  expect(causes.map(({ count, message }) => [count, message])).toEqual([
+    [14, "minute is 61"],
+    [2, "enabled is null: set it to true or false"]
+  ])
 })

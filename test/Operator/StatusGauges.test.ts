@@ -6,7 +6,7 @@ import * as PostgresLive from "../../src/Layers/PostgresLive.ts"
 import { measureStatus } from "../../src/Operator/StatusGauges.ts"
 import { Supabase } from "../../src/Services/Supabase.ts"
 import { addedSince, readSeries } from "../support/metrics.ts"
-import { seedScene } from "../support/OperatorScene.ts"
+import { seedFixture } from "../support/OperatorFixture.ts"
 import { connect, createDatabase, type TestDatabase } from "../support/Postgres.ts"
 
 setDefaultTimeout(60_000)
@@ -16,7 +16,7 @@ let sql: SQL
 beforeEach(async () => {
   database = await createDatabase()
   sql = connect(database.url, { max: 1 })
-  await seedScene(sql)
+  await seedFixture(sql)
 }, 60_000)
 afterEach(async () => {
   await sql.close()
@@ -29,9 +29,9 @@ const inState = (state: string) => readSeries().get(`sync_scheduler_schedules{st
 test("a real database: how many are how, and how long the oldest waits; not a number when it is away", async () => {
   const real = PostgresLive.layer({ url: Redacted.make(database.url) })
   await Effect.runPromise(Effect.provide(measureStatus(300_000), real))
-  const counts = ["overdue", "running", "on_time", "stale"].map(inState)
-  expect(counts).toEqual([1, 2, 6, 0])
-  // Globex was due at 08:00:00, and the scene's clock stands at 08:12:04.
+  const counts = ["overdue", "retrying", "running", "on_time", "stale"].map(inState)
+  expect(counts).toEqual([1, 1, 1, 6, 0])
+  // Globex was due at 08:00:00; the fixture's clock shows 08:12:04.
   expect(readSeries().get(overdue)).toBe(724)
 
   const before = readSeries()

@@ -2,10 +2,10 @@ import { access } from "node:fs/promises"
 import axe from "axe-core"
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core"
 
-/** Where Debian's Chromium is; `CHROMIUM` names another. */
+/** The path of Debian's Chromium, unless the environment variable `CHROMIUM` is set. */
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium"
 
-/** It runs as root in a sandbox of ours, and asks nobody outside for anything. */
+/** Flags for Chromium running as root in the tests' sandbox, without internet access. */
 const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -17,7 +17,7 @@ const FLAGS = [
   "--disable-dev-shm-usage"
 ]
 
-/** Starts Chromium; rejects with how to get it when it is not there. Close it. */
+/** Starts Chromium. Rejects with installation instructions if it is missing. The caller closes the browser. */
 export const startBrowser = async (): Promise<Browser> => {
   await access(CHROMIUM).catch(() => {
     throw new Error(`No Chromium at ${CHROMIUM}: apt-get install chromium, or set CHROMIUM.`)
@@ -25,15 +25,15 @@ export const startBrowser = async (): Promise<Browser> => {
   return chromium.launch({ executablePath: CHROMIUM, args: FLAGS })
 }
 
-/** A page as one reader has it. */
+/** A page open in one reader's browser. */
 export interface Reader {
   readonly page: Page
-  /** Everything that the browser complained of: console errors, refused by the policy, scripts that broke, dialogs. */
+  /** Everything that the browser reported: console errors, policy violations, script errors and dialog boxes. */
   readonly problems: Array<string>
   readonly close: () => Promise<void>
 }
 
-/** Opens an address with a browser profile of its own. */
+/** Opens a URL in a separate browser profile. */
 export const open = async (
   browser: Browser,
   url: string,
@@ -54,7 +54,7 @@ export const open = async (
   return { page, problems, close: () => context.close() }
 }
 
-/** What axe-core finds wrong with a page, as `rule: element`. */
+/** Returns the findings of axe-core on a page, as `rule: element`. */
 export const violations = async (page: Page): Promise<ReadonlyArray<string>> => {
   await page.evaluate(axe.source)
   const found = await page.evaluate(async () => {
@@ -68,3 +68,30 @@ export const violations = async (page: Page): Promise<ReadonlyArray<string>> => 
   })
   return found.flatMap(({ id, nodes }) => nodes.slice(0, 3).map((node) => `${id}: ${node}`))
 }
+
+/**
+ * Returns the problems of a page (findings of axe-core, and overflow) on a desktop with the light theme and on a phone with the
+ * dark theme. Saves a screenshot of each into the directory `SHOTS`, if that is set.
+ */
+export const flaws = async (page: Page, name: string): Promise<ReadonlyArray<string>> => {
+  const found: Array<string> = []
+  const viewport = page.viewportSize()
+  for (const [colorScheme, width] of [
+    ["dark", 400],
+    ["light", 1440]
+  ] as const) {
+    await page.emulateMedia({ colorScheme })
+    await page.setViewportSize({ width, height: 1000 })
+    const tooWide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+    if (tooWide > 0) found.push(`${name}, ${colorScheme}: ${tooWide} pixels too wide`)
+    for (const one of await violations(page)) found.push(`${name}, ${colorScheme}: ${one}`)
+    if (SHOTS !== "") {
+      await page.screenshot({ path: `${SHOTS}/${name}-${colorScheme}.png`, fullPage: true })
+    }
+  }
+  if (viewport !== null) await page.setViewportSize(viewport)
+  return found
+}
+
+/** The directory for screenshots. None are taken by default. */
+const SHOTS = process.env.SHOTS ?? ""

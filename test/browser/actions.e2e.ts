@@ -1,33 +1,33 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import type { Browser } from "playwright-core"
-import { sceneId } from "../support/OperatorScene.ts"
+import { fixtureId } from "../support/OperatorFixture.ts"
 import { open, type Reader, startBrowser, violations } from "./Browser.ts"
-import { ADMIN_TOKEN, type Scene, startScene } from "./Scene.ts"
+import { ADMIN_TOKEN, type ServeFixture, startServeFixture } from "./ServeFixture.ts"
 
-// What operators do on the page, in a real Chromium: each action is recorded with who and why.
+// Operators' actions on the page, in a real Chromium: each action is recorded with its actor and reason.
 
 setDefaultTimeout(60_000)
 
-let scene: Scene
+let fixture: ServeFixture
 let browser: Browser
 const readers: Array<Reader> = []
 beforeAll(async () => {
-  ;[scene, browser] = await Promise.all([startScene(), startBrowser()])
+  ;[fixture, browser] = await Promise.all([startServeFixture(), startBrowser()])
 }, 120_000)
 afterAll(async () => {
   for (const reader of readers) await reader.close()
   await browser?.close()
-  await scene?.close()
+  await fixture?.close()
 }, 60_000)
 
 const read = async (path: string): Promise<Reader> => {
-  const reader = await open(browser, `${scene.sidecar.url}${path}`)
+  const reader = await open(browser, `${fixture.sidecar.url}${path}`)
   readers.push(reader)
   return reader
 }
 
 const runWhere = async (condition: string): Promise<string> => {
-  const [row] = await scene.project.sql.unsafe(
+  const [row] = await fixture.project.sql.unsafe(
     `select id from sync_run_log where ${condition} order by scheduled_for desc limit 1`
   )
   return row.id
@@ -37,7 +37,7 @@ test("without the token nothing can be done, nor is anything offered", async () 
   const { page } = await read("/org/hooli")
   expect(await page.locator("main form[method=post]").count()).toBe(0)
   const answer = await page.request.post(
-    `${scene.sidecar.url}/api/integrations/${sceneId(8)}/trigger`,
+    `${fixture.sidecar.url}/api/integrations/${fixtureId(8)}/trigger`,
     { form: { reason: "because" } }
   )
   expect(answer.status()).toBe(403)
@@ -49,7 +49,7 @@ test("by keyboard alone: past the header, sign in, run now, pause and resume, ea
   expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Skip to content")
   await page.keyboard.press("Enter")
   expect(await page.evaluate(() => document.activeElement?.id)).toBe("main")
-  await page.goto(`${scene.sidecar.url}/org/acme%20as`)
+  await page.goto(`${fixture.sidecar.url}/org/acme%20as`)
   await page.getByRole("link", { name: "Sign in" }).focus()
   await page.keyboard.press("Enter")
   await page.waitForURL(/sign-in/)
@@ -68,7 +68,7 @@ test("by keyboard alone: past the header, sign in, run now, pause and resume, ea
   expect(await violations(page)).toEqual([])
 
   const act = async (verb: string, reason: string): Promise<void> => {
-    await page.locator(`#${verb}-${sceneId(1)} summary`).focus()
+    await page.locator(`#${verb}-${fixtureId(1)} summary`).focus()
     await page.keyboard.press("Enter")
     await page.keyboard.press("Tab")
     await page.keyboard.type(reason)
@@ -79,13 +79,13 @@ test("by keyboard alone: past the header, sign in, run now, pause and resume, ea
   await act("trigger", "the customer called")
   expect(await page.locator(".notice").textContent()).toContain("The next tick starts it.")
   await act("pause", "audit at the customer")
-  expect(await page.locator(`#i-${sceneId(1)} .answer`).textContent()).toContain(
+  expect(await page.locator(`#i-${fixtureId(1)} .answer`).textContent()).toContain(
     "audit at the customer"
   )
   await act("resume", "audit is over")
-  const events = await scene.project.sql`
+  const events = await fixture.project.sql`
     select kind, actor, reason from sync_run_event
-     where integration_id = ${sceneId(1)} and kind in ('triggered', 'paused', 'resumed') order by id`
+     where integration_id = ${fixtureId(1)} and kind in ('triggered', 'paused', 'resumed') order by id`
   expect(
     events.map(({ actor, kind, reason }: Record<string, string>) => [kind, actor, reason])
   ).toEqual([
@@ -95,12 +95,12 @@ test("by keyboard alone: past the header, sign in, run now, pause and resume, ea
   ])
   expect(problems).toEqual([])
 
-  await page.goto(`${scene.sidecar.url}/run/${await runWhere("status = 'failed'")}`)
+  await page.goto(`${fixture.sidecar.url}/run/${await runWhere("status = 'failed'")}`)
   await page.getByText("Retry").first().click()
   await page.getByLabel("Reason").fill("the token is valid again")
   await page.locator("form[action$='/retry'] button").click()
   await page.locator("[role=status].notice").waitFor()
-  expect(await page.locator(".answer").textContent()).toContain("Pending")
+  expect(await page.locator(".answer").textContent()).toContain("Retrying")
   await page.getByRole("button", { name: "Sign out" }).click()
   await page.locator("a", { hasText: "Sign in" }).waitFor()
 })

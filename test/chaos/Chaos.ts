@@ -1,58 +1,73 @@
 import { audit, type Findings } from "./Audit.ts"
 import { type Fleet, startFleet } from "./Fleet.ts"
 import { freezePoint, type KillPoint, killPoints } from "./KillPoint.ts"
-import { countReady, decideHeld, kinds, seed, untilQuiet } from "./Load.ts"
+import { countReady, decideHeld, type Kind, kinds, seed, untilQuiet } from "./Load.ts"
+import { LAST_JUMP, serverFaults } from "./ServerFaults.ts"
 import { type Site, startSite } from "./Site.ts"
 
-/** How much is to die. `engines`: binaries at once, every third over a direct connection. */
+/** The faults and the number of engines of a campaign. */
 export interface ChaosOptions {
-  readonly kills: number
-  readonly postgresKills: number
-  readonly functionKills: number
-  readonly freezes: number
+  /** The number of engines to kill. Three of every four die at a named kill point, the fourth at a random moment. */
+  readonly kills?: number
+  /** The number of engines to freeze, some of them for longer than their leases. */
+  readonly freezes?: number
+  /** The number of times that each server fault happens, by name. Server faults happen one at a time. */
+  readonly servers?: Readonly<Record<string, number>>
+  /** Concurrent binaries. */
   readonly engines: number
-  /** Told what goes on, line by line. */
+  /** The connection of the engines; by default every third engine has a direct connection. */
+  readonly over?: "api" | "direct"
+  /** Restricts the campaign to integrations with this policy. */
+  readonly onUnknown?: Kind["onUnknown"]
+  /** Receives progress, line by line. */
   readonly say?: (line: string) => void
 }
 
 export interface ChaosReport extends Findings {
-  /** Kills by point; also at random, of PostgreSQL and of the functions, and freezes. */
+  /** The number of occurrences of each fault: kills by kill point and at random, freezes, and server faults. */
   readonly kills: Readonly<Record<string, number>>
   readonly ticks: number
-  /** How binaries ended that nobody killed, by exit code. */
+  /** The number of binaries that ended without being killed, by exit code. */
   readonly exitCodes: Readonly<Record<string, number>>
-  /** Runs that an operator had to decide. */
+  /** The number of runs that an operator had to decide. */
   readonly held: number
   readonly seconds: number
 }
 
 export const RANDOM = "at a random moment" as const
-export const POSTGRES = "PostgreSQL killed" as const
-export const FUNCTIONS = "functions killed" as const
 export const FREEZE = "engine frozen" as const
 
-/** So many ambushes at once; more only wait for each other. */
+/** The number of concurrent ambushes. More would only wait for each other. */
 const LANES = 3
-/** An ambush that nobody walks into by then is given up, and laid again. */
+/** The time until an ambush that no engine has reached is abandoned and set again, in ms. */
 const AMBUSH_MS = 4_000
-/** How long a call or a function may hang after its engine died, and an engine may be frozen: leases last 3 s. */
+/** The longest that a call or a function hangs after its engine died, or that an engine is frozen, in ms. Leases last 3 s. */
 const LINGER_MS = 6_000
-/** Minutes that a new integration is behind: slots that wait. */
+/** The number of minutes that a new integration is behind, and so the number of its waiting slots. */
 const BEHIND = 8
 
-/** Kills and kills, then lets everything come to rest, then compares all that was written down. */
+/** Runs the faults of a campaign, waits until everything has settled, and audits the result. */
 export const runChaos = async (options: ChaosOptions): Promise<ChaosReport> => {
   const startedAt = Date.now()
   const say = options.say ?? (() => undefined)
-  const site = await startSite()
+  const faults = Object.keys(options.servers ?? {})
+  const site = await startSite({
+    disk: faults.includes("disk full"),
+    clocks: faults.some((name) => name.startsWith("clock"))
+  })
+  const sown = kinds.filter(({ onUnknown }) => onUnknown === (options.onUnknown ?? onUnknown))
+  const feed = () => seed(site, 2, BEHIND, sown)
   try {
-    await seed(site, 2, BEHIND)
-    const { api, direct } = site.environments
+    await feed()
     const fleet = startFleet(
-      Array.from({ length: options.engines }, (_, n) => (n % 3 === 2 ? direct : api)),
+      Array.from(
+        { length: options.engines },
+        (_, n) => site.environments[options.over ?? (n % 3 === 2 ? "direct" : "api")]
+      ),
       ["run", "-o", "json", "--limit", "12", "--concurrency", "4"]
     )
-    const kills = await killAll(site, fleet, options, say)
+    const kills = await killAll(site, fleet, options, feed, say)
+    endFaults(site)
     say("no more faults: waiting until everything is quiet")
     await untilQuiet(site, 120_000)
     const held = await decideHeld(site)
@@ -79,19 +94,21 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosReport> => {
   }
 }
 
-/** All deaths, in random order, some at once. PostgreSQL and the functions die one after the other. */
+/** Executes all faults in random order, some of them concurrently. Server faults happen one at a time. */
 const killAll = async (
   site: Site,
   fleet: Fleet,
   options: ChaosOptions,
+  feed: () => Promise<void>,
   say: (line: string) => void
 ) => {
   const kills: Record<string, number> = {}
   const tasks = shuffle([
-    ...Array.from({ length: options.kills }, (_, n) => pointOf(n)),
-    ...Array.from({ length: options.postgresKills }, () => POSTGRES),
-    ...Array.from({ length: options.functionKills }, () => FUNCTIONS),
-    ...Array.from({ length: options.freezes }, () => FREEZE)
+    ...Array.from({ length: options.kills ?? 0 }, (_, n) => pointOf(n)),
+    ...Array.from({ length: options.freezes ?? 0 }, () => FREEZE),
+    ...Object.entries(options.servers ?? {}).flatMap(([name, count]) =>
+      Array.from({ length: count }, () => name)
+    )
   ])
   const lingering: Array<Promise<void>> = []
   const linger = (stop: () => void) => {
@@ -104,24 +121,23 @@ const killAll = async (
   }
   const lane = async () => {
     for (let task = tasks.pop(); task !== undefined; task = tasks.pop()) {
-      if (task === POSTGRES) await inTurn(() => killPostgres(site))
-      else if (task === FUNCTIONS) await inTurn(() => killFunctions(site))
-      else if (task === FREEZE) await repeat(() => freeze(site, fleet))
+      if (task === FREEZE) await repeat(() => freeze(site, fleet))
       else if (task === RANDOM) await repeat(() => killAtRandom(fleet))
+      else if (typeof task === "string") await inTurn(() => play(task, site))
       else await repeat(() => killAt(task, site, fleet, linger))
       const name = typeof task === "string" ? task : task.name
       kills[name] = (kills[name] ?? 0) + 1
-      if (tasks.length % 20 === 0) say(`${tasks.length} deaths to go`)
+      if (tasks.length % 20 === 0) say(`${tasks.length} faults to go`)
     }
   }
-  const feeding = keepFed(site, () => tasks.length > 0)
+  const feeding = keepFed(site, feed, () => tasks.length > 0)
   await Promise.all(Array.from({ length: LANES }, lane))
   await feeding
   await Promise.all(lingering)
   return kills
 }
 
-/** Three of four at the named points, in turn; the others whenever. */
+/** Returns the moment of the n-th kill: kill points in rotation for three of every four kills, a random moment for the fourth. */
 const pointOf = (n: number): KillPoint | typeof RANDOM =>
   n % 4 === 3 ? RANDOM : (killPoints[(n - Math.floor(n / 4)) % killPoints.length] ?? RANDOM)
 
@@ -129,7 +145,7 @@ const repeat = async (attempt: () => Promise<boolean>): Promise<void> => {
   while (!(await attempt()));
 }
 
-/** Kills who comes by. What it had asked for, or asked a function to do, may be done much later. */
+/** Kills the first engine that reaches the point. Its pending call or function may continue up to LINGER_MS later. */
 const killAt = async (
   point: KillPoint,
   site: Site,
@@ -139,12 +155,12 @@ const killAt = async (
   const { reached, stop } = site.arm(point)
   const pid = await Promise.race([reached, Bun.sleep(AMBUSH_MS).then(() => undefined)])
   const isKilled = pid !== undefined && (await fleet.kill(pid))
-  if (isKilled && point.call === "goes on") linger(stop)
+  if (isKilled && point.call === "continues") linger(stop)
   else stop()
   return isKilled
 }
 
-/** Its answer comes while it cannot hear it; it wakes before or after its lease has ended. */
+/** Freezes an engine while the response to its start arrives, and resumes it before or after its lease has ended. */
 const freeze = async (site: Site, fleet: Fleet): Promise<boolean> => {
   const { reached, stop } = site.arm(freezePoint)
   const pid = await Promise.race([reached, Bun.sleep(AMBUSH_MS).then(() => undefined)])
@@ -164,26 +180,27 @@ const killAtRandom = async (fleet: Fleet): Promise<boolean> => {
   return pid !== undefined && fleet.kill(pid)
 }
 
-const killPostgres = async ({ postgres }: Site): Promise<void> => {
-  await Bun.sleep(Math.random() * 500)
-  await postgres.kill()
-  await Bun.sleep(Math.random() * 1_500)
-  await postgres.restart()
+const play = async (name: string, site: Site): Promise<void> => {
+  const fault = serverFaults[name]
+  if (fault === undefined) throw new Error(`no such fault: ${name}`)
+  await fault(site)
 }
 
-/** Every other time with a run that has booked and not reported: nobody but the books knows of it then. */
-const killFunctions = async (site: Site): Promise<void> => {
-  const gates = Math.random() < 0.5 ? ["worked"] : ["begun"]
-  const { reached, stop } = site.arm({ name: FUNCTIONS, gates, call: "answered" })
-  await Promise.race([reached, Bun.sleep(AMBUSH_MS)])
-  await site.restartFunctions()
-  stop()
+/** Sets the clock of the database ahead of every time that it has shown, so that no row has a future timestamp. */
+const endFaults = ({ clocks }: Site): void => {
+  clocks?.database.set(LAST_JUMP)
+  clocks?.api.set(0)
+  clocks?.direct.set(0)
 }
 
-/** New integrations whenever the engines could run dry: an ambush needs somebody who comes by. */
-const keepFed = async (site: Site, isNeeded: () => boolean): Promise<void> => {
+/** Adds integrations whenever the engines could run out of work, because an ambush needs an engine that reaches it. */
+const keepFed = async (
+  site: Site,
+  feed: () => Promise<void>,
+  isNeeded: () => boolean
+): Promise<void> => {
   while (isNeeded()) {
-    if ((await countReady(site)) < 2 * kinds.length) await seed(site, 2, BEHIND)
+    if ((await countReady(site)) < 2 * kinds.length) await feed()
     await Bun.sleep(250)
   }
 }

@@ -3,28 +3,28 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { serveHttp } from "../support/HttpServer.ts"
 
-/** One entry that a function booked. A ledger that knows nothing of keys: what is sent twice stands there twice. */
+/** One entry that a function booked. The ledger does not deduplicate by key, so a repeated effect has two entries. */
 export interface Effect {
   readonly key: string
   readonly run_id: string
   readonly attempt: number
 }
 
-/** Where a function stands: `called`, `begun` or `worked`. */
+/** A stage of a function that it reports to the ledger: `called`, `begun` or `worked`. */
 export interface Gate {
   readonly name: string
   readonly runId: string
 }
 
-/** The books that the functions write to: an append-only file behind HTTP. Nothing in it comes from the scheduler. */
+/** The ledger in which the functions book their effects: an append-only file behind HTTP, independent of the scheduler. */
 export interface EffectLedger {
   readonly url: string
-  /** Everything that was booked, read from the file. */
+  /** Returns all booked entries, read from the file. */
   readonly read: () => ReadonlyArray<Effect>
   readonly close: () => Promise<void>
 }
 
-/** `hold` says for how long a function is held where it stands; undefined: not at all. */
+/** Starts the ledger. `hold` returns a promise that delays a function at a gate, or undefined to let it continue. */
 export const startEffectLedger = async (
   hold: (gate: Gate) => Promise<unknown> | undefined
 ): Promise<EffectLedger> => {

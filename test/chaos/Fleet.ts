@@ -1,20 +1,20 @@
 import { type EngineExit, type EngineProcess, startEngine } from "../support/EngineProcess.ts"
 
-/** Binaries that tick and tick again: whoever ends, by itself or by a kill, is followed by another one. */
+/** Binaries that tick repeatedly. Each one that exits or is killed is replaced. */
 export interface Fleet {
-  /** Processes that run now. */
+  /** Returns the ids of the running processes. */
   readonly alive: () => ReadonlyArray<number>
-  /** How every process ended, so far. */
+  /** The exits of all processes so far. */
   readonly exits: ReadonlyArray<EngineExit>
-  /** SIGKILL; resolves when it is dead. False when it had ended by itself before. */
+  /** Sends SIGKILL and resolves when the process has ended; to false if it had already exited. */
   readonly kill: (pid: number) => Promise<boolean>
-  /** SIGSTOP, and SIGCONT when that time has passed. False when it had ended before. */
+  /** Sends SIGSTOP, and SIGCONT after `ms`. Resolves to false if the process had already exited. */
   readonly freeze: (pid: number, ms: number) => Promise<boolean>
-  /** No new ones; resolves when the last has ended by itself. */
+  /** Starts no more processes, and resolves when the last one has exited. */
   readonly stop: () => Promise<void>
 }
 
-/** One place for each environment. */
+/** Starts one binary for each environment. */
 export const startFleet = (
   environments: ReadonlyArray<Readonly<Record<string, string>>>,
   args: ReadonlyArray<string>

@@ -2,21 +2,22 @@ import type { Fault, GatewayCall } from "../support/GatewayFaults.ts"
 import { RESET } from "../support/HttpServer.ts"
 import type { Gate } from "./EffectLedger.ts"
 
-/** A moment in a run's life at which an engine dies. Found from outside: by a call it makes, or by where its function stands. */
+/** A moment in a run's life at which an engine is killed, recognised from outside by an SQL call or by a gate of the function. */
 export interface KillPoint {
   readonly name: string
   /** SQL functions whose call marks the moment. */
   readonly calls?: ReadonlyArray<string>
-  /** Where the function stands, as it tells the ledger. */
+  /** Gates of the function, as it reports them to the ledger, that mark the moment. */
   readonly gates?: ReadonlyArray<string>
   /**
-   * What becomes of the call while its engine dies: it never reaches the database, it is committed and the answer is lost, one
-   * of these by chance, it goes on as if nothing had happened (sooner or later), or it is answered as usual.
+   * The result of the held call whose engine dies. lost: the call never reaches the database · committed: the call is committed
+   * and its response is lost · lost or committed: one of these at random · continues: the call continues normally after a random
+   * delay · answered: the call gets its response as usual.
    */
-  readonly call: "lost" | "committed" | "lost or committed" | "goes on" | "answered"
+  readonly call: "lost" | "committed" | "lost or committed" | "continues" | "answered"
 }
 
-/** The ten moments at which a death could lose or double a run. */
+/** The ten moments at which a killed engine could lose or double a run. */
 export const killPoints: ReadonlyArray<KillPoint> = [
   { name: "claim, before its commit", calls: ["claim_sync_runs"], call: "lost" },
   { name: "claim, after its commit", calls: ["claim_sync_runs"], call: "committed" },
@@ -25,34 +26,34 @@ export const killPoints: ReadonlyArray<KillPoint> = [
     name: "function called, not begun",
     calls: ["begin_sync_run"],
     gates: ["called"],
-    call: "goes on"
+    call: "continues"
   },
-  { name: "function begun, nothing booked", gates: ["begun"], call: "goes on" },
-  { name: "function worked, not answered", gates: ["worked"], call: "goes on" },
+  { name: "function begun, nothing booked", gates: ["begun"], call: "continues" },
+  { name: "function worked, not answered", gates: ["worked"], call: "continues" },
   { name: "function answered, not settled", calls: ["settle_sync_runs"], call: "lost" },
   { name: "settled, the answer lost", calls: ["settle_sync_runs"], call: "committed" },
   { name: "sweep and open", calls: ["open_sync_tick"], call: "lost or committed" },
   { name: "finish", calls: ["finish_sync_tick"], call: "lost or committed" }
 ]
 
-/** Where an engine is frozen: its start is confirmed, and when it wakes the lease may have ended. */
+/** The moment at which an engine is frozen: its start is confirmed, and its lease may have ended when it resumes. */
 export const freezePoint: KillPoint = {
   name: "frozen with a confirmed start",
   calls: ["start_sync_runs"],
   call: "answered"
 }
 
-/** A kill point that waits for somebody to reach it. */
+/** A kill point that waits for an engine to reach it. */
 export interface Ambush {
-  /** Resolves with the process that reached it. */
+  /** Resolves with the id of the process that reached the point. */
   readonly reached: Promise<number>
-  /** Lets what was held go on; nobody is caught any more. */
+  /** Releases the held calls and holds no more. */
   readonly end: () => void
   readonly onCall: (call: GatewayCall, pid: number | undefined) => Fault | undefined
   readonly onGate: (gate: Gate, pid: number | undefined) => Promise<unknown> | undefined
 }
 
-/** Waits at a point for the first process that comes by. */
+/** Waits at a kill point for the first process that reaches it. */
 export const ambush = (point: KillPoint): Ambush => {
   const reached = Promise.withResolvers<number>()
   const ended = Promise.withResolvers<void>()
@@ -72,14 +73,14 @@ export const ambush = (point: KillPoint): Ambush => {
       if (point.calls?.includes(call.fn) !== true || !catches(pid)) return undefined
       const arrives =
         point.call === "lost or committed" ? Math.random() < 0.5 : point.call !== "lost"
-      if (!arrives || point.call === "goes on") {
+      if (!arrives || point.call === "continues") {
         reached.resolve(pid)
         return { waitBefore: ended.promise, ...(arrives ? {} : { instead: RESET }) }
       }
       return {
         execute: true,
         ...(point.call === "answered" ? {} : { instead: RESET }),
-        // Read when the call is committed: that is the moment.
+        // The gateway reads this property when the call is committed, which is the moment to report.
         get waitAfter() {
           reached.resolve(pid)
           return ended.promise

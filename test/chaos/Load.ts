@@ -1,6 +1,6 @@
 import type { Site } from "./Site.ts"
 
-/** A kind of integration: how its function is protected, and what happens to an unknown outcome. */
+/** A kind of integration: whether its function has the fence, and its policy for unknown outcomes. */
 export interface Kind {
   readonly name: string
   readonly fenced: boolean
@@ -18,9 +18,16 @@ export const kinds: ReadonlyArray<Kind> = [
   { name: "unfenced, retry", fenced: false, onUnknown: "retry", catchUp: "all" }
 ]
 
-/** Integrations that are due every minute, behind by so many minutes: every one of them is a slot to be accounted for. */
-export const seed = async (site: Site, perKind: number, behindMinutes: number): Promise<void> => {
-  for (const kind of kinds) {
+/**
+ * Creates integrations that are due every minute and some minutes behind. Each of these minutes is a slot that the audit checks.
+ */
+export const seed = async (
+  site: Site,
+  perKind: number,
+  behindMinutes: number,
+  sown = kinds
+): Promise<void> => {
+  for (const kind of sown) {
     await site.query(
       `insert into organization_integrations
          (org_id, integration_type, sync_schedule, next_run_at, catch_up, max_attempts, on_unknown, fenced, function_name, config)
@@ -42,7 +49,7 @@ export const seed = async (site: Site, perKind: number, behindMinutes: number): 
   }
 }
 
-/** Integrations with a slot that is due and nothing under way: what the engines could claim at once. */
+/** Counts the integrations with a due slot and no run in progress, which the engines could claim immediately. */
 export const countReady = async (site: Site): Promise<number> => {
   const [row] = await site.query<{ n: number }>(
     `select count(*)::int as n from organization_integrations i
@@ -53,10 +60,19 @@ export const countReady = async (site: Site): Promise<number> => {
   return row?.n ?? 0
 }
 
-/** Waits until nothing is due and nothing is live, but for what is held for a person. Fails after `withinMs`, saying what is left. */
+/**
+ * Waits until no slot is due and no run is live, except runs on hold. Fails, and lists the remaining ones, if nothing changes for
+ * `withinMs`.
+ */
 export const untilQuiet = async (site: Site, withinMs: number): Promise<void> => {
-  const deadline = Date.now() + withinMs
+  let deadline = Date.now() + withinMs
+  let ended = -1
   for (;;) {
+    const [row] = await site.query<{ n: number }>(
+      "select count(*)::int as n from sync_run_log where finished_at is not null"
+    )
+    if (row?.n !== ended) deadline = Date.now() + withinMs
+    ended = row?.n ?? ended
     const left = await site.query<{ what: string; n: number }>(
       `with held as (
          select l.integration_id from sync_run_log l join organization_integrations i on i.id = l.integration_id
@@ -76,8 +92,8 @@ export const untilQuiet = async (site: Site, withinMs: number): Promise<void> =>
 }
 
 /**
- * What an operator does about a run that is held: looks into the books. Booked: released, it stays as it is. Not booked: tried
- * again. Answers how many there were.
+ * Decides held runs as an operator would: releases a run that the ledger contains and retries any other. Returns the number of
+ * runs.
  */
 export const decideHeld = async (site: Site): Promise<number> => {
   const held = await site.query<{ id: string; idempotency_key: string }>(

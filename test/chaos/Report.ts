@@ -1,13 +1,9 @@
-import { type ChaosReport, FREEZE, FUNCTIONS, POSTGRES, RANDOM } from "./Chaos.ts"
-import { killPoints } from "./KillPoint.ts"
+import type { ChaosReport } from "./Chaos.ts"
 
-/** The report as a table for people. */
+/** Formats one campaign as a table for the terminal. */
 export const showReport = (report: ChaosReport): string => {
-  const order = [...killPoints.map((point) => point.name), RANDOM, POSTGRES, FUNCTIONS, FREEZE]
-  const engineKills = order.slice(0, -3).reduce((sum, name) => sum + (report.kills[name] ?? 0), 0)
   const lines: ReadonlyArray<readonly [string, number | string]> = [
-    ...order.map((name) => [name, report.kills[name] ?? 0] as const),
-    ["engines killed", engineKills],
+    ...Object.entries(report.kills),
     ["", ""],
     ["engines started", report.ticks],
     [
@@ -18,11 +14,12 @@ export const showReport = (report: ChaosReport): string => {
     ],
     ["slots", report.slots],
     ["runs", report.rows],
-    ["slots passed over, on record", report.passedOver],
+    ["skipped slots, on record", report.skippedSlots],
     ["invocations", report.invocations],
     ["runs with more than one attempt", report.repeatedRuns],
     ["effects", report.effects],
     ["repeats that 'retry' allows", report.allowedRepeats],
+    ["of which with the fence", report.fencedRepeats],
     ["held and decided by an operator", report.held],
     ["seconds", report.seconds],
     ["", ""],
@@ -35,3 +32,25 @@ export const showReport = (report: ChaosReport): string => {
   )
   return [...table, ...report.violations.map((violation) => `! ${violation}`)].join("\n")
 }
+
+/** Formats campaigns, by name, as one Markdown table. */
+export const showCampaigns = (reports: Readonly<Record<string, ChaosReport>>): string =>
+  [
+    "| | Faults | Runs | Invocations | Effects | Runs repeated | Allowed by `retry` | Lost | Doubled |",
+    "|---|---|---|---|---|---|---|---|---|",
+    ...Object.entries(reports).map(([name, report]) => {
+      const faults = Object.values(report.kills).reduce((sum, n) => sum + n, 0)
+      const cells = [
+        name,
+        faults,
+        report.rows,
+        report.invocations,
+        report.effects,
+        report.repeatedRuns,
+        report.allowedRepeats,
+        report.lost,
+        report.doubled
+      ]
+      return `| ${cells.join(" | ")} |`
+    })
+  ].join("\n")

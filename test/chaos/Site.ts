@@ -1,6 +1,7 @@
 import { join } from "node:path"
 import { type DenoServer, serveWithDeno } from "../functions/support/DenoServer.ts"
 import { pidOf } from "../support/EngineProcess.ts"
+import { type FakeClock, makeFakeClock } from "../support/FakeClock.ts"
 import { passOn } from "../support/FunctionProxy.ts"
 import type { Fault, GatewayCall } from "../support/GatewayFaults.ts"
 import { serveHttp } from "../support/HttpServer.ts"
@@ -11,10 +12,11 @@ import {
   startPostgres
 } from "../support/Postgres.ts"
 import { startGateway } from "../support/RpcGateway.ts"
+import { mountSmallDisk, type SmallDisk } from "../support/SmallDisk.ts"
 import { type EffectLedger, type Gate, startEffectLedger } from "./EffectLedger.ts"
 import { type Ambush, ambush, type KillPoint } from "./KillPoint.ts"
 
-/** An invocation that arrived at a function. `at` is epoch milliseconds of this machine. */
+/** An invocation that arrived at a function. `at` is in epoch milliseconds of this machine. */
 export interface Arrival {
   readonly runId: string
   readonly attempt: number
@@ -22,29 +24,46 @@ export interface Arrival {
   readonly at: number
 }
 
-/** A whole project that can be broken: a PostgreSQL of its own, the API over it, functions in Deno, and their books. */
+/** Optional parts of a site that not every machine supports. */
+export interface SiteOptions {
+  /** Puts the database on a file system that can be filled. Needs root. */
+  readonly disk?: boolean
+  /** Makes the clocks of PostgreSQL and of the engines settable. Needs Debian's package `faketime`. */
+  readonly clocks?: boolean
+}
+
+/** The settable clocks: of PostgreSQL, of engines over the API, and of engines over a direct connection. */
+export interface Clocks {
+  readonly database: FakeClock
+  readonly api: FakeClock
+  readonly direct: FakeClock
+}
+
+/** A complete project for fault injection: its own PostgreSQL, the API over it, functions in Deno, and their ledger. */
 export interface Site {
+  readonly disk: SmallDisk | undefined
+  readonly clocks: Clocks | undefined
   readonly postgres: OwnPostgresServer
   readonly ledger: EffectLedger
   readonly arrivals: ReadonlyArray<Arrival>
-  /** Environments of binaries: over the API, and over a direct connection. */
+  /** The environments of the binaries: over the API and over a direct connection. */
   readonly environments: {
     readonly api: Readonly<Record<string, string>>
     readonly direct: Readonly<Record<string, string>>
   }
-  /** As the owner. Asks again while the database is down, for half a minute. */
+  /** Runs a query as the owner. Retries for half a minute while the database is down. */
   readonly query: <A>(statement: string, args?: ReadonlyArray<unknown>) => Promise<ReadonlyArray<A>>
-  /** Waits at a point; `stop` lets go whoever was caught. */
+  /** Waits at a kill point; `stop` releases the calls that it holds. */
   readonly arm: (point: KillPoint) => {
     readonly reached: Promise<number>
     readonly stop: () => void
   }
-  /** Kills the functions' process and starts another. */
+  /** Kills the process of the functions and starts another. */
   readonly restartFunctions: () => Promise<void>
   readonly close: () => Promise<void>
 }
 
-/** Short, so that what a dead engine left is decided within seconds. */
+/** Short settings, so that the runs of a killed engine are decided within seconds. */
 const SETTINGS = {
   SYNC_SCHEDULER_INVOKE_TIMEOUT: "2s",
   SYNC_SCHEDULER_LEASE_MARGIN: "1s",
@@ -56,9 +75,19 @@ const SETTINGS = {
   SYNC_SCHEDULER_LOG_LEVEL: "none"
 }
 
-export const startSite = async (): Promise<Site> => {
-  const postgres = await startPostgres({ fresh: true })
+/** Starts a site. Fails, and names the missing part, if this machine does not support a requested option. */
+export const startSite = async (options: SiteOptions = {}): Promise<Site> => {
+  const clocks = options.clocks === true ? makeClocks() : undefined
+  const postgres = await startPostgres({
+    fresh: true,
+    ...(clocks === undefined ? {} : { variables: clocks.database.variables })
+  })
   const database = await createDatabase({ server: postgres })
+  const disk = options.disk === true ? mountSmallDisk() : undefined
+  if (options.disk === true) {
+    if (disk === undefined) throw new Error("a disk that can be filled needs root, which may mount")
+    await disk.take(postgres, database.name)
+  }
   let sql = connect(database.url)
   const owners = new Map<string, number>()
   const arrivals: Array<Arrival> = []
@@ -69,7 +98,7 @@ export const startSite = async (): Promise<Site> => {
   )
   const program = join(import.meta.dir, "functions.ts")
   let functions: DenoServer | undefined
-  // Where functions answer stays, whichever process they are served by.
+  // The functions keep one address across restarts of their process.
   const front = await serveHttp(async (request) =>
     passOn(functions?.url, request, new URL(request.url).pathname.slice(1), await request.bytes())
   )
@@ -88,7 +117,7 @@ export const startSite = async (): Promise<Site> => {
   }
   await startFunctions()
 
-  /** The process behind a call: it names itself, or the run is one that it started. */
+  /** Returns the process that made a call, from its engine id or from the run that it started. */
   const callerOf = ({ fn, args }: GatewayCall): number | undefined => {
     const pid = pidOf(args.p_engine_id)
     if (fn === "start_sync_runs" && Array.isArray(args.p_starts) && pid !== undefined) {
@@ -131,13 +160,20 @@ export const startSite = async (): Promise<Site> => {
     SUPABASE_URL: gateway.url,
     SUPABASE_SECRET_KEY: gateway.secretKey,
     SYNC_SCHEDULER_PROBES: "false",
+    SYNC_SCHEDULER_FUNCTIONS: "plain-sync",
     ...SETTINGS
   }
+  const direct = { ...api, SUPABASE_DB_URL: database.url }
   return {
+    disk,
+    clocks,
     postgres,
     ledger,
     arrivals,
-    environments: { api, direct: { ...api, SUPABASE_DB_URL: database.url } },
+    environments: {
+      api: { ...api, ...clocks?.api.variables },
+      direct: { ...direct, ...clocks?.direct.variables }
+    },
     query,
     arm: (point) => {
       const one = ambush(point)
@@ -156,8 +192,18 @@ export const startSite = async (): Promise<Site> => {
       await ledger.close()
       await sql.close({ timeout: 0 })
       await postgres.stop()
+      disk?.remove()
+      for (const clock of Object.values(clocks ?? {})) clock.remove()
     }
   }
+}
+
+const makeClocks = (): Clocks => {
+  const [database, api, direct] = [makeFakeClock(), makeFakeClock(), makeFakeClock()]
+  if (database === undefined || api === undefined || direct === undefined) {
+    throw new Error("clocks that can be set need: apt-get install faketime")
+  }
+  return { database, api, direct }
 }
 
 const firstOf = <A, B>(all: Iterable<A>, find: (one: A) => B | undefined): B | undefined => {
@@ -168,8 +214,11 @@ const firstOf = <A, B>(all: Iterable<A>, find: (one: A) => B | undefined): B | u
   return undefined
 }
 
-/** No SQLSTATE, or one that only a dying or starting server gives. */
+/**
+ * Returns whether the error is due to an injected fault: it has no SQLSTATE, or one for a dying, starting, full or read-only
+ * server.
+ */
 const isDown = (error: unknown): boolean => {
   const { errno } = Object(error)
-  return errno === undefined || /^(57P0|08|53)/.test(String(errno))
+  return errno === undefined || /^(57P0|08|53|25006)/.test(String(errno))
 }

@@ -1,26 +1,69 @@
-/** The long form: `bun test/chaos/run.ts --kills 200 --postgres-kills 20`. Exits 1 when anything was lost or doubled. */
+/**
+ * Runs the long campaigns: `bun test/chaos/run.ts [campaign...] [--scale 0.1] [--json]`. Exits with 1 if anything is lost or
+ * doubled.
+ */
 import { parseArgs } from "node:util"
-import { runChaos } from "./Chaos.ts"
-import { showReport } from "./Report.ts"
+import { type ChaosOptions, type ChaosReport, runChaos } from "./Chaos.ts"
+import { showCampaigns, showReport } from "./Report.ts"
 
-const { values } = parseArgs({
-  options: {
-    kills: { type: "string", default: "200" },
-    "postgres-kills": { type: "string", default: "20" },
-    "function-kills": { type: "string", default: "10" },
-    freezes: { type: "string", default: "20" },
-    engines: { type: "string", default: "4" },
-    json: { type: "boolean", default: false }
+const CAMPAIGNS: Readonly<Record<string, ChaosOptions>> = {
+  kills: {
+    kills: 200,
+    freezes: 20,
+    servers: { "PostgreSQL killed": 20, "functions killed": 10 },
+    engines: 4
+  },
+  "kills, over HTTP, on_unknown = 'retry'": {
+    kills: 100,
+    freezes: 10,
+    servers: { "PostgreSQL killed": 10, "functions killed": 10 },
+    engines: 4,
+    over: "api",
+    onUnknown: "retry"
+  },
+  "read-only": { servers: { "database read-only": 20 }, engines: 4, over: "direct" },
+  "disk full": { servers: { "disk full": 20 }, engines: 4 },
+  stopped: {
+    servers: { "PostgreSQL stopped": 9, "PostgreSQL stopped for 33 s": 3 },
+    engines: 4
+  },
+  clocks: {
+    servers: { "clock of PostgreSQL set": 30, "clock of an engine set": 30 },
+    engines: 4
   }
-})
+}
 
-const report = await runChaos({
-  kills: Number(values.kills),
-  postgresKills: Number(values["postgres-kills"]),
-  functionKills: Number(values["function-kills"]),
-  freezes: Number(values.freezes),
-  engines: Number(values.engines),
-  say: (line) => console.error(line)
+const { positionals, values } = parseArgs({
+  options: {
+    scale: { type: "string", default: "1" },
+    json: { type: "boolean", default: false }
+  },
+  allowPositionals: true
 })
-console.log(values.json ? JSON.stringify(report, null, 2) : showReport(report))
-process.exit(report.violations.length === 0 ? 0 : 1)
+const unknown = positionals.filter((name) => CAMPAIGNS[name] === undefined)
+if (unknown.length > 0) {
+  console.error(`no such campaign: ${unknown.join(", ")}. There are: ${Object.keys(CAMPAIGNS)}`)
+  process.exit(2)
+}
+
+const scale = Number(values.scale)
+const scaled = (count = 0) => Math.ceil(count * scale)
+const reports: Record<string, ChaosReport> = {}
+for (const [name, options] of Object.entries(CAMPAIGNS)) {
+  if (positionals.length > 0 && !positionals.includes(name)) continue
+  console.error(`--- ${name}`)
+  const report = await runChaos({
+    ...options,
+    kills: scaled(options.kills),
+    freezes: scaled(options.freezes),
+    servers: Object.fromEntries(
+      Object.entries(options.servers ?? {}).map(([fault, count]) => [fault, scaled(count)])
+    ),
+    say: (line) => console.error(line)
+  })
+  console.error(showReport(report))
+  reports[name] = report
+}
+console.log(values.json ? JSON.stringify(reports, null, 2) : showCampaigns(reports))
+const isSound = Object.values(reports).every(({ violations }) => violations.length === 0)
+process.exit(isSound ? 0 : 1)

@@ -4,10 +4,10 @@ import { connect, createDatabase, type TestDatabase } from "../support/Postgres.
 import { type Outcome, PARITY_SQL, Parity, type Step } from "./Parity.ts"
 import { ParitySteps } from "./ParitySteps.ts"
 
-// The simulation runs over a mirror of the SQL functions in memory. This is what makes it speak for the SQL: random
-// sequences of calls, edits and jumps of the clock, on both, with every answer and every row compared after each step.
+// The simulation runs over an in-memory mirror of the SQL functions. This test makes its results valid for the SQL: it runs
+// random sequences of calls, edits and clock jumps on both, and compares every response and every row after each step.
 
-const SEQUENCES = 200
+const SEQUENCES = 240
 const STEPS = 80
 const START = Date.UTC(2026, 10, 24, 2, 0, 0)
 
@@ -25,7 +25,7 @@ afterAll(async () => {
   await database.drop()
 })
 
-/** What happened, in words short enough to list: that every branch was met is asserted on them. */
+/** Describes the events of a step as short words; the test asserts that every branch occurred. */
 const describeStep = (step: Step, { raw }: Outcome): ReadonlyArray<string> => {
   if (!("call" in step)) return ["edit" in step ? "edit" : "remove"]
   const text = JSON.stringify(raw.sql)
@@ -36,7 +36,7 @@ const describeStep = (step: Step, { raw }: Outcome): ReadonlyArray<string> => {
   return [step.call, ...all.map((word) => `${step.call}: ${word}`)]
 }
 
-/** Answers that every run of this test must have seen. */
+/** The responses that every run of this test must contain, by function. */
 const ANSWERS: Readonly<Record<string, ReadonlyArray<string>>> = {
   begin_sync_run: [
     ...["true", "already_begun", "lease_ended", "not_found", "not_running", "token_mismatch"]
@@ -104,7 +104,7 @@ const runSequence = async (seed: number, seen: Set<string>): Promise<void> => {
       memory: undefined
     }
     for (let n = 0; n < STEPS; n++) {
-      if (steps.dice.chance(0.5)) steps.advance()
+      if (steps.random.chance(0.5)) steps.advance()
       const drawn = steps.next()
       const isPaged = "call" in drawn && drawn.call === "read_due_integrations"
       const isNext = isPaged && cursors.sql !== undefined && cursors.memory !== undefined

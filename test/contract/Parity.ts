@@ -4,8 +4,8 @@ import { type Arguments, MemoryFunctions, Raised } from "../support/MemoryFuncti
 import { deleteIntegration, type Edit, editIntegration } from "../support/MemorySchedule.ts"
 
 /**
- * Put into a migrated database: a clock that is set, ids of runs that both sides know, one step that never fails (its error is its answer), and everything
- * that a step may have changed.
+ * The SQL added to a migrated database: a settable clock, run ids that both sides can compute, a function that executes one step
+ * and returns its error instead of raising it, and a function that returns every row that a step may have changed.
  */
 export const PARITY_SQL = `
 create or replace function sync_scheduler.clock() returns timestamptz
@@ -26,6 +26,7 @@ create function public.parity_rows() returns json language sql stable as $$
     'ranges', (select coalesce(json_agg(s order by s.id), '[]') from public.sync_skipped_range s),
     'events', (select coalesce(json_agg(e order by e.id), '[]') from public.sync_run_event e),
     'health', (select coalesce(json_agg(h order by h.provider, h.host), '[]') from public.integration_health h),
+    'holds', (select coalesce(json_agg(k order by k.provider, k.host, k.org_id), '[]') from public.sync_api_hold k),
     'incidents', (select coalesce(json_agg(n order by n.kind, n.subject, n.id), '[]') from public.sync_incident n))
 $$;
 
@@ -44,19 +45,19 @@ begin
 end
 $$;`
 
-/** The SQL types of the functions' arguments; text where nothing is said. */
+/** The SQL types of the functions' arguments; text if not listed. */
 const TYPES: Readonly<Record<string, string>> = {
   p_tick_id: "uuid",
   p_options: "jsonb",
   p_limit: "integer",
   p_integration_ids: "uuid[]",
-  p_exclude: "uuid[]",
   p_run_ids: "uuid[]",
   p_adopt_after_seconds: "numeric",
   p_drift_alert_seconds: "numeric",
   p_quiescence_seconds: "numeric",
   p_running_guard_seconds: "numeric",
   p_claim_token: "uuid",
+  p_fetch_token: "uuid",
   p_slots: "jsonb",
   p_starts: "jsonb",
   p_settlements: "jsonb",
@@ -73,16 +74,18 @@ const TYPES: Readonly<Record<string, string>> = {
 type Rows = Readonly<Record<string, unknown>>
 type Tables = Readonly<Record<keyof typeof COLUMNS, ReadonlyArray<Rows>>>
 
-/** What both sides have of each table. */
+/** The compared columns of each table. */
 const COLUMNS = {
   integrations: [
     ...["id", "sync_schedule", "timezone", "enabled", "next_run_at", "schedule_version"],
     ...["schedule_since", "schedule_error", "catch_up", "max_attempts", "on_unknown", "fenced"],
-    ...["consecutive_failures", "breaker_until", "paused_reason"]
+    ...["consecutive_failures", "breaker_until", "paused_reason", "reserved_by", "reserved_until"],
+    ...["fetch_token"]
   ],
   runs: [
     ...["id", "integration_id", "org_id", "integration_type", "scheduled_for", "idempotency_key"],
     ...["trigger", "status", "skip_reason", "attempt", "max_attempts", "claimed_by", "claim_token"],
+    ...["claimed_at"],
     ...["lease_token", "lease_seconds", "lease_until", "not_before", "created_at", "started_at"],
     ...["attempt_started_at", "began_at", "begin_nonce", "heartbeat_at", "finished_at"],
     ...["released_at", "drift_ms", "duration_ms", "cold_start", "warm_up_ms", "http_status"],
@@ -91,8 +94,11 @@ const COLUMNS = {
   ],
   health: [
     ...["provider", "host", "status", "mode", "since", "updated_at", "consecutive_failures"],
-    ...["last_sync_at", "throttled_until", "last_throttled_at", "passive_until", "limited_until"],
-    ...["throttles", "start_limit", "limit_ceiling"]
+    ...["last_sync_at", "throttled_until", "last_throttled_at", "passive_until", "throttles"]
+  ],
+  holds: [
+    ...["provider", "host", "org_id", "throttled_until", "start_limit", "limit_ceiling"],
+    ...["limited_until", "told_at", "expires_at"]
   ],
   ranges: ["integration_id", "from", "to", "count", "reason", "recorded_by"],
   events: [
@@ -101,7 +107,7 @@ const COLUMNS = {
   incidents: ["kind", "subject", "opened_at", "last_seen_at", "occurrences", "resolved_at"]
 } as const
 
-/** PostgreSQL's instants as milliseconds, everywhere in a value. */
+/** Converts PostgreSQL's instants anywhere in a value to milliseconds. */
 const normal = (value: unknown): unknown => {
   if (typeof value === "string" && /^\d{4}-\d\d-\d\dT[\d:.]+(\+00:00|Z)$/.test(value)) {
     return Date.parse(value)
@@ -116,7 +122,10 @@ const pickColumns = (row: Rows, columns: ReadonlyArray<string>): Rows =>
 
 const isRecord = (value: unknown): value is Rows => typeof value === "object" && value !== null
 
-/** An answer as far as both give it: no message texts, no version, cursors only as there or not. */
+/**
+ * Reduces a response to the parts that both sides share: without message texts and versions, and with only the presence of a
+ * cursor.
+ */
 const comparable = (answer: unknown): unknown => {
   if (Array.isArray(answer)) return answer.map(comparable)
   if (!isRecord(answer)) return normal(answer)
@@ -126,21 +135,21 @@ const comparable = (answer: unknown): unknown => {
   return Object.fromEntries(entries)
 }
 
-/** One call or change, made on both sides. */
+/** One call or change, executed on both sides. */
 export type Step =
   | { readonly call: string; readonly args: Arguments }
   | { readonly edit: string; readonly changes: Edit }
   | { readonly remove: string }
 
-/** How the two sides answered one step. */
+/** The results of one step on the two sides. */
 export interface Outcome {
   readonly sql: { readonly answer: unknown; readonly rows: unknown }
   readonly memory: { readonly answer: unknown; readonly rows: unknown }
-  /** The answer as it came, to use its parts: both sides' cursors differ. */
+  /** The unmodified responses. Later steps use their parts, since the cursors of the two sides differ. */
   readonly raw: { readonly sql: unknown; readonly memory: unknown }
 }
 
-/** The same functions twice: in PostgreSQL and in memory, over the same rows and at the same instants. */
+/** Runs the same functions in PostgreSQL and in memory, over the same rows and at the same instants. */
 export class Parity {
   now: number
   readonly db: MemoryDatabase
@@ -154,7 +163,7 @@ export class Parity {
     this.functions = new MemoryFunctions(this.db)
   }
 
-  /** Adds an integration to both. */
+  /** Adds an integration to both sides. */
   async add(row: Parameters<MemoryDatabase["seed"]>[0]): Promise<void> {
     const full = this.db.seed(row)
     const instant = (ms: number | null) => (ms === null ? "null" : `to_timestamp(${ms} / 1000.0)`)
@@ -166,7 +175,7 @@ export class Parity {
         '${full.on_unknown}', ${full.fenced}, ${full.warm_up}, '{}', ${instant(full.schedule_since)})`)
   }
 
-  /** Takes the step on both sides. `sqlArgs`: what only PostgreSQL is given instead. */
+  /** Executes the step on both sides. `sqlArgs` are arguments for PostgreSQL alone. */
   async take(step: Step, sqlArgs: Arguments = {}): Promise<Outcome> {
     const sql = await this.inSql(step, sqlArgs)
     const memory = this.inMemory(step)
@@ -225,7 +234,8 @@ export class Parity {
       ranges: db.ranges.map((row) => ({ ...row })),
       events: db.events.map((row) => ({ ...row, from_status: row.from, to_status: row.to })),
       incidents: incidents.map(({ row }) => ({ ...row })),
-      health: [...db.health].toSorted(([a], [b]) => compare(a, b)).map(([, row]) => ({ ...row }))
+      health: [...db.health].toSorted(([a], [b]) => compare(a, b)).map(([, row]) => ({ ...row })),
+      holds: [...db.holds].toSorted(([a], [b]) => compare(a, b)).map(([, row]) => ({ ...row }))
     }
   }
 
@@ -241,7 +251,8 @@ export class Parity {
       ranges: inOrder(tables.ranges.map((row) => pickColumns(row, COLUMNS.ranges))),
       events: inOrder(events.map((row) => pickColumns(row, COLUMNS.events))),
       incidents: tables.incidents.map((row) => pickColumns(row, COLUMNS.incidents)),
-      health: tables.health.map((row) => pickColumns(row, COLUMNS.health))
+      health: tables.health.map((row) => pickColumns(row, COLUMNS.health)),
+      holds: tables.holds.map((row) => pickColumns(row, COLUMNS.holds))
     }
   }
 }
@@ -251,7 +262,7 @@ const runId = (integrationId: string, slot: number): string => {
   return hash.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5")
 }
 
-/** What one step did to several integrations has no order. */
+/** Sorts rows, since the effects of one step on several integrations are unordered. */
 const inOrder = (rows: ReadonlyArray<Rows>): ReadonlyArray<Rows> =>
   rows.toSorted(
     (a, b) =>

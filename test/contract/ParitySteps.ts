@@ -1,7 +1,7 @@
 import { Either, Schema } from "effect"
-import { decide } from "../../src/Domain/CatchUp.ts"
+import { decideCatchUp } from "../../src/Domain/CatchUp.ts"
 import { DueIntegration, Slot } from "../../src/Domain/Integration.ts"
-import { Dice } from "../simulation/Dice.ts"
+import { RandomSource } from "../simulation/RandomSource.ts"
 import type { IntegrationRow, RunRow } from "../support/MemoryDatabase.ts"
 import { iso, type Parity, type Step } from "./Parity.ts"
 
@@ -12,50 +12,54 @@ const APIS = [
   { api_provider: "xledger", api_host: "www.xledger.net" },
   { api_provider: "xledger", api_host: "www.xledger.net" },
   { api_provider: "xledger", api_host: "test.xledger.net" },
-  { api_provider: "generic", api_host: "elsewhere.test" }
+  { api_provider: "generic", api_host: "elsewhere.test" },
+  { api_provider: "generic", api_host: "elsewhere.test/health" }
 ] as const
+/** The organisation of most integrations. */
+const ORG = "00000000-0000-4000-8000-00000000000a"
 const ENGINES = ["engine-1", "engine-2", "host-7-12ab"] as const
 const encodeSlot = Schema.encodeSync(Slot)
 const decodeDue = Schema.decodeUnknownEither(DueIntegration)
 
 /**
- * Random steps that go by what is in the database, so that most of them do something, and some are wrong on purpose: a token
- * of before, a version of before, a slot that is not due.
+ * Generates random steps from the current state of the database, so that most steps have an effect. Some are deliberately
+ * invalid: an outdated token, an outdated version, or a slot that is not due.
  */
 export class ParitySteps {
-  readonly dice: Dice
+  readonly random: RandomSource
   private readonly parity: Parity
-  /** Claims and starts that were made, to be asked again. */
+  /** Earlier claims and starts, which later steps repeat. */
   private readonly made: Array<Step> = []
   private readonly tokens: Array<string> = []
   private readonly nonces: Array<string> = []
+  private lastFetch: string | null = null
 
   constructor(parity: Parity, seed: number) {
     this.parity = parity
-    this.dice = new Dice(seed)
+    this.random = new RandomSource(seed)
   }
 
   async addIntegration(): Promise<void> {
-    const { dice, parity } = this
-    const age = dice.span(1, 7_200_000)
+    const { random, parity } = this
+    const age = random.span(1, 7_200_000)
     await parity.add({
-      id: dice.uuid(),
-      org_id: dice.uuid(),
-      sync_schedule: dice.pick(SCHEDULES),
-      timezone: dice.pick(["UTC", "Europe/Oslo"]),
-      next_run_at: dice.chance(0.5) ? parity.now - age : null,
+      id: random.uuid(),
+      org_id: random.chance(0.7) ? ORG : random.uuid(),
+      sync_schedule: random.pick(SCHEDULES),
+      timezone: random.pick(["UTC", "Europe/Oslo"]),
+      next_run_at: random.chance(0.5) ? parity.now - age : null,
       schedule_since: parity.now - age,
-      catch_up: dice.pick(["latest", "all", "skip"]),
-      max_attempts: dice.pick([1, 2, 3]),
-      on_unknown: dice.pick(["retry", "hold"]),
-      fenced: dice.chance(0.5)
+      catch_up: random.pick(["latest", "all", "skip"]),
+      max_attempts: random.pick([1, 2, 3]),
+      on_unknown: random.pick(["retry", "hold"]),
+      fenced: random.chance(0.5)
     })
   }
 
-  /** Time goes on: a moment, a lease, a quiescence. */
+  /** Advances the clock by up to a second, a minute, a lease or a quiescence period. */
   advance(): void {
-    const { dice } = this
-    this.parity.now += dice.span(1, dice.pick([1_000, 60_000, 600_000, 2_400_000]))
+    const { random } = this
+    this.parity.now += random.span(1, random.pick([1_000, 60_000, 600_000, 2_400_000]))
   }
 
   private get runs(): ReadonlyArray<RunRow> {
@@ -63,43 +67,46 @@ export class ParitySteps {
   }
 
   private integrationId(): string {
-    return this.dice.pick([this.dice.uuid(), ...this.parity.db.integrations.keys()])
+    return this.random.pick([this.random.uuid(), ...this.parity.db.integrations.keys()])
   }
 
-  /** Rather a live one. */
+  /** Picks a run, preferably a live one. */
   private run(): RunRow | undefined {
     const live = [...this.parity.db.live.values()]
-    const odd = this.runs.filter(({ status }) => status === "unknown" || status === "skipped")
+    const odd = this.runs.filter(
+      ({ ambiguous, status }) =>
+        status === "unknown" || status === "skipped" || (status === "pending" && ambiguous)
+    )
     const pool =
-      odd.length > 0 && this.dice.chance(0.3)
+      odd.length > 0 && this.random.chance(0.3)
         ? odd
-        : live.length > 0 && this.dice.chance(0.6)
+        : live.length > 0 && this.random.chance(0.6)
           ? live
           : this.runs
-    return this.dice.pick([undefined, ...pool, ...pool])
+    return this.random.pick([undefined, ...pool, ...pool])
   }
 
-  /** Rather one that an operator can do something with. */
+  /** Picks a run, preferably one that an operator can act on. */
   private finishedRun(): RunRow | undefined {
-    const { dice } = this
+    const { random } = this
     const over = this.runs.filter(({ status }) => ["failed", "skipped", "unknown"].includes(status))
     const skipped = over.filter(({ status }) => status === "skipped")
-    const pool = skipped.length > 0 && dice.chance(0.4) ? skipped : over
-    return dice.chance(0.6) ? dice.pick([undefined, ...pool]) : this.run()
+    const pool = skipped.length > 0 && random.chance(0.4) ? skipped : over
+    return random.chance(0.6) ? random.pick([undefined, ...pool]) : this.run()
   }
 
   private owner(run = this.run()) {
-    const { dice } = this
-    const token = dice.chance(0.8)
+    const { random } = this
+    const token = random.chance(0.8)
       ? (run?.lease_token ?? null)
-      : dice.pick([null, dice.uuid(), ...this.tokens])
-    return { p_run_id: run?.id ?? dice.uuid(), p_lease_token: token }
+      : random.pick([null, random.uuid(), ...this.tokens])
+    return { p_run_id: run?.id ?? random.uuid(), p_lease_token: token }
   }
 
   private readonly kinds: ReadonlyArray<readonly [weight: number, draw: () => Step]> = [
-    [3, () => ({ call: "read_due_integrations", args: { p_limit: this.dice.between(1, 4) } })],
+    [3, () => ({ call: "read_due_integrations", args: { p_limit: this.random.between(1, 4) } })],
     [12, () => this.claim()],
-    [2, () => this.dice.pick([this.claim(), ...this.made.slice(-6)])],
+    [2, () => this.random.pick([this.claim(), ...this.made.slice(-6)])],
     [3, () => this.release()],
     [14, () => this.start()],
     [2, () => this.giveBack()],
@@ -110,7 +117,8 @@ export class ParitySteps {
     [8, () => this.complete()],
     [4, () => this.sweep()],
     [6, () => this.open()],
-    [3, () => this.readPending()],
+    [6, () => this.fetch()],
+    [2, () => this.readPending()],
     [1, () => this.finish()],
     [5, () => this.operate("retry_sync_run", "p_run_id")],
     [5, () => this.operate("release_sync_run", "p_run_id")],
@@ -123,7 +131,7 @@ export class ParitySteps {
 
   next(): Step {
     const total = this.kinds.reduce((sum, [weight]) => sum + weight, 0)
-    let left = (this.dice.between(0, 1_000_000) / 1_000_000) * total
+    let left = (this.random.between(0, 1_000_000) / 1_000_000) * total
     for (const [weight, draw] of this.kinds) {
       left -= weight
       if (left <= 0) return draw()
@@ -144,32 +152,32 @@ export class ParitySteps {
       catch_up: row.catch_up,
       catch_up_window_ms: row.catch_up_window_ms
     })
-    return Either.isRight(due) ? decide(due.right, this.parity.now, POLICY) : null
+    return Either.isRight(due) ? decideCatchUp(due.right, this.parity.now, POLICY) : null
   }
 
   private claim(): Step {
-    const { dice, parity } = this
-    const chosen = [...parity.db.integrations.values()].filter(() => dice.chance(0.6))
+    const { random, parity } = this
+    const chosen = [...parity.db.integrations.values()].filter(() => random.chance(0.6))
     const slots = chosen.flatMap((row) => {
       const slot = this.slotOf(row)
-      return slot === null ? [] : [dice.chance(0.8) ? slot : this.spoil(slot)]
+      return slot === null ? [] : [random.chance(0.8) ? slot : this.spoil(slot)]
     })
-    const twice = dice.chance(0.05) ? slots.slice(0, 1) : []
-    const tooMany = dice.chance(0.02)
+    const twice = random.chance(0.05) ? slots.slice(0, 1) : []
+    const tooMany = random.chance(0.02)
       ? slots.slice(0, 1).flatMap((slot) => Array(101).fill(slot))
       : []
-    const gone = dice.chance(0.05) ? slots.slice(0, 1) : []
+    const gone = random.chance(0.05) ? slots.slice(0, 1) : []
     const all = [
       ...slots,
       ...twice,
       ...tooMany,
-      ...gone.map((slot) => ({ ...slot, integration_id: dice.uuid() }))
+      ...gone.map((slot) => ({ ...slot, integration_id: random.uuid() }))
     ]
     const step: Step = {
       call: "claim_sync_runs",
       args: {
-        p_engine_id: dice.pick(ENGINES),
-        p_claim_token: dice.uuid(),
+        p_engine_id: random.pick(ENGINES),
+        p_claim_token: random.uuid(),
         p_slots: all.map((slot) => encodeSlot(slot))
       }
     }
@@ -178,9 +186,9 @@ export class ParitySteps {
   }
 
   private spoil(slot: Slot): Slot {
-    const { dice, parity } = this
-    const known = dice.pick([null, ...this.runs.map((run) => run.scheduled_for)])
-    switch (dice.between(0, 7)) {
+    const { random, parity } = this
+    const known = random.pick([null, ...this.runs.map((run) => run.scheduled_for)])
+    switch (random.between(0, 7)) {
       case 0:
         return { ...slot, schedule_version: slot.schedule_version - 1 }
       case 1:
@@ -204,29 +212,31 @@ export class ParitySteps {
     const ids = [this.run()?.id, this.run()?.id].filter((id) => id !== undefined)
     return {
       call: "release_sync_claims",
-      args: { p_engine_id: this.dice.pick(ENGINES), p_run_ids: ids }
+      args: { p_engine_id: this.random.pick(ENGINES), p_run_ids: ids }
     }
   }
 
   private start(): Step {
-    const { dice } = this
+    const { random } = this
     const chosen = new Set([this.run(), this.run(), this.run()])
     const starts = [...chosen].map((run) => {
-      const token = dice.chance(0.9) ? dice.uuid() : dice.pick([dice.uuid(), ...this.tokens])
+      const token = random.chance(0.9)
+        ? random.uuid()
+        : random.pick([random.uuid(), ...this.tokens])
       this.tokens.push(token)
       return {
-        run_id: run?.id ?? dice.uuid(),
+        run_id: run?.id ?? random.uuid(),
         lease_token: token,
-        lease_seconds: dice.span(1, 300),
-        cold_start: dice.chance(0.2),
-        warm_up_ms: dice.pick([null, null, 20]),
-        ...dice.pick(APIS)
+        lease_seconds: random.span(1, 300),
+        cold_start: random.chance(0.2),
+        warm_up_ms: random.pick([null, null, 20]),
+        ...random.pick(APIS)
       }
     })
     const step: Step = {
       call: "start_sync_runs",
       args: {
-        p_engine_id: dice.pick(ENGINES),
+        p_engine_id: random.pick(ENGINES),
         p_starts: starts,
         p_adopt_after_seconds: 10,
         p_drift_alert_seconds: 300
@@ -239,9 +249,9 @@ export class ParitySteps {
   private giveBack(): Step {
     const owners = new Map([this.owner(), this.owner()].map((owner) => [owner.p_run_id, owner]))
     return {
-      call: "return_sync_starts",
+      call: "revert_sync_starts",
       args: {
-        p_engine_id: this.dice.pick(ENGINES),
+        p_engine_id: this.random.pick(ENGINES),
         p_starts: [...owners.values()].map((owner) => ({
           run_id: owner.p_run_id,
           lease_token: owner.p_lease_token
@@ -251,28 +261,28 @@ export class ParitySteps {
   }
 
   private settle(): Step {
-    const { dice } = this
+    const { random } = this
     const chosen = new Map([this.owner(), this.owner()].map((owner) => [owner.p_run_id, owner]))
     const settlements = [...chosen.values()].map((owner) => {
-      const outcome = dice.pick(["completed", "failed", "not_executed", "unknown", "accepted"])
+      const outcome = random.pick(["completed", "failed", "not_executed", "unknown", "accepted"])
       const isGood = outcome === "completed" || outcome === "accepted"
       return {
         run_id: owner.p_run_id,
         lease_token: owner.p_lease_token,
         outcome,
-        http_status: dice.pick([null, 200, 504]),
-        error_code: isGood ? null : dice.pick(["HTTP_504", "REFUSED"]),
-        error_message: isGood ? null : dice.pick(["it broke", "it is not there"]),
-        response: dice.pick([null, { ok: true }]),
-        retry_in_ms: outcome === "not_executed" ? dice.span(1, 60_000) : null,
-        lease_seconds: outcome === "accepted" ? dice.pick([600, 1800]) : null,
-        ...(dice.chance(0.12) ? { health: this.sign() } : {})
+        http_status: random.pick([null, 200, 504]),
+        error_code: isGood ? null : random.pick(["HTTP_504", "REFUSED"]),
+        error_message: isGood ? null : random.pick(["it broke", "it is not there"]),
+        response: random.pick([null, { ok: true }]),
+        retry_in_ms: outcome === "not_executed" ? random.span(1, 60_000) : null,
+        lease_seconds: outcome === "accepted" ? random.pick([600, 1800]) : null,
+        ...(random.chance(0.15) ? { health: this.sign() } : {})
       }
     })
     return {
       call: "settle_sync_runs",
       args: {
-        p_engine_id: dice.pick(ENGINES),
+        p_engine_id: random.pick(ENGINES),
         p_settlements: settlements,
         p_quiescence_seconds: 430
       }
@@ -280,40 +290,40 @@ export class ParitySteps {
   }
 
   private sign() {
-    const { dice } = this
-    const sign = dice.pick(["throttled", "throttled", "unreachable", "reachable"])
+    const { random } = this
+    const sign = random.pick(["throttled", "throttled", "unreachable", "reachable", "reachable"])
     return {
-      provider: dice.pick(["xledger", "generic"]),
-      host: dice.pick([null, "www.xledger.net", "elsewhere.test"]),
+      provider: random.pick(["xledger", "generic"]),
+      host: random.pick([null, "www.xledger.net", "elsewhere.test"]),
       sign,
       code: sign === "reachable" ? null : "HTTP_429",
       message: null,
-      http_status: dice.pick([null, 429]),
-      wait_ms: dice.pick([null, 5, 30_000, 7_200_000]),
-      ceiling: dice.pick([null, 2, 10]),
-      low: sign === "reachable" && dice.chance(0.5),
+      http_status: random.pick([null, 429]),
+      wait_ms: random.pick([null, 5, 30_000, 7_200_000]),
+      ceiling: random.pick([null, 2, 10]),
+      low: sign === "reachable" && random.chance(0.7),
       quota: null
     }
   }
 
   private begin(): Step {
-    const nonce = this.dice.pick([null, this.dice.uuid(), ...this.nonces.slice(-4)])
+    const nonce = this.random.pick([null, this.random.uuid(), ...this.nonces.slice(-4)])
     if (nonce !== null) this.nonces.push(nonce)
     return { call: "begin_sync_run", args: { ...this.owner(), p_nonce: nonce } }
   }
 
   private complete(): Step {
-    const { dice } = this
-    const error = dice.pick([null, { code: "X", message: "said so" }, {}])
-    // Late: another attempt is waited for, and the one before has not had its say.
+    const { random } = this
+    const error = random.pick([null, { code: "X", message: "said so" }, {}])
+    // Late reports: the run waits for another attempt, and the previous attempt has not reported.
     const late = this.runs.filter((run) => run.status === "pending" && run.ambiguous_before)
     return {
       call: "complete_sync_run",
       args: {
-        ...(dice.chance(0.6) ? this.owner(dice.pick([undefined, ...late])) : this.owner()),
-        p_status: dice.pick(["completed", "completed", "failed", "failed", "done"]),
+        ...(random.chance(0.6) ? this.owner(random.pick([undefined, ...late])) : this.owner()),
+        p_status: random.pick(["completed", "completed", "failed", "failed", "done"]),
         p_error: error,
-        p_response: dice.pick([null, { booked: 3 }])
+        p_response: random.pick([null, { booked: 3 }])
       }
     }
   }
@@ -322,55 +332,81 @@ export class ParitySteps {
     return {
       call: "sweep_sync_runs",
       args: {
-        p_engine_id: this.dice.pick(ENGINES),
+        p_engine_id: this.random.pick(ENGINES),
         p_quiescence_seconds: 430,
         p_running_guard_seconds: 1800
       }
     }
   }
 
+  /** Returns a new token or, as after a lost response, the token of the last fetch. */
+  private fetchToken(): string {
+    if (this.lastFetch === null || !this.random.chance(0.4)) this.lastFetch = this.random.uuid()
+    return this.lastFetch
+  }
+
   private open(): Step {
-    const { dice } = this
+    const { random } = this
     const options = {
       engine_version: "0",
       adopt_after_seconds: 10,
+      drift_alert_seconds: 300,
       quiescence_seconds: 430,
       running_guard_seconds: 1800,
-      limit: dice.pick([2, 100])
+      limit: random.pick([2, 100])
     }
     const ids = [...this.parity.db.integrations.keys()].slice(0, 3)
-    const scope = dice.chance(0.2) ? { integration_ids: ids } : {}
+    const scope = random.chance(0.2) ? { integration_ids: ids } : {}
     return {
       call: "open_sync_tick",
       args: {
-        p_tick_id: dice.uuid(),
-        p_engine_id: dice.pick(ENGINES),
+        p_tick_id: this.fetchToken(),
+        p_engine_id: random.pick(ENGINES),
         p_options: { ...options, ...scope }
       }
     }
   }
 
+  private fetch(): Step {
+    const { random, parity } = this
+    const rows = [...parity.db.integrations.values()]
+    const ids = rows.slice(0, 3).map(({ id }) => id)
+    const orgs = rows.slice(1, 3).map(({ org_id }) => org_id)
+    return {
+      call: "fetch_sync_work",
+      args: {
+        p_engine_id: random.pick(ENGINES),
+        p_fetch_token: this.fetchToken(),
+        p_limit: random.pick([1, 2, 3, 100]),
+        p_options: {
+          adopt_after_seconds: 10,
+          drift_alert_seconds: random.pick([60, 300]),
+          ...(random.chance(0.2) ? { integration_ids: ids } : {}),
+          ...(random.chance(0.2) ? { exclude_org_ids: orgs } : {})
+        }
+      }
+    }
+  }
+
   private readPending(): Step {
-    const ids = this.runs.filter(() => this.dice.chance(0.2)).map((run) => run.id)
     return {
       call: "read_pending_runs",
       args: {
-        p_engine_id: this.dice.pick(ENGINES),
-        p_limit: this.dice.pick([2, 100]),
-        p_adopt_after_seconds: 10,
-        p_exclude: ids
+        p_engine_id: this.random.pick(ENGINES),
+        p_limit: this.random.pick([2, 100]),
+        p_adopt_after_seconds: 10
       }
     }
   }
 
   private finish(): Step {
-    const { dice } = this
-    const skew = dice.pick([null, 20, -8_000])
+    const { random } = this
+    const skew = random.pick([null, 20, -8_000])
     return {
       call: "finish_sync_tick",
       args: {
-        p_tick_id: dice.uuid(),
-        p_engine_id: dice.pick(ENGINES),
+        p_tick_id: random.uuid(),
+        p_engine_id: random.pick(ENGINES),
         p_summary: {},
         p_clock_skew_ms: skew
       }
@@ -379,23 +415,23 @@ export class ParitySteps {
 
   private operate(call: string, key: "p_run_id" | "p_integration_id"): Step {
     const id =
-      key === "p_run_id" ? (this.finishedRun()?.id ?? this.dice.uuid()) : this.integrationId()
-    const reason = this.dice.chance(0.1) ? " " : "because"
-    return { call, args: { [key]: id, p_actor: "somebody", p_reason: reason } }
+      key === "p_run_id" ? (this.finishedRun()?.id ?? this.random.uuid()) : this.integrationId()
+    const reason = this.random.chance(0.1) ? " " : "because"
+    return { call, args: { [key]: id, p_actor: "an operator", p_reason: reason } }
   }
 
   private edit(): Step {
-    const { dice, parity } = this
+    const { random, parity } = this
     const edit = this.integrationId()
     const { now } = parity
-    switch (dice.between(0, 10)) {
+    switch (random.between(0, 10)) {
       case 0:
-        return { edit, changes: { sync_schedule: dice.pick(SCHEDULES) } }
+        return { edit, changes: { sync_schedule: random.pick(SCHEDULES) } }
       case 1:
-        return { edit, changes: { timezone: dice.pick(["UTC", "Europe/Oslo"]) } }
+        return { edit, changes: { timezone: random.pick(["UTC", "Europe/Oslo"]) } }
       case 2:
       case 3:
-        return { edit, changes: { enabled: dice.chance(0.7) } }
+        return { edit, changes: { enabled: random.chance(0.7) } }
       case 4:
       case 8:
       case 9: {
@@ -403,22 +439,22 @@ export class ParitySteps {
         const slots = known.map((run) => run.scheduled_for)
         return {
           edit,
-          changes: { next_run_at: dice.pick([null, now - 1, now + 60_000, ...slots, ...slots]) }
+          changes: { next_run_at: random.pick([null, now - 1, now + 60_000, ...slots, ...slots]) }
         }
       }
       case 5:
         return {
           edit,
-          changes: { on_unknown: dice.pick(["retry", "hold"]), fenced: dice.chance(0.5) }
+          changes: { on_unknown: random.pick(["retry", "hold"]), fenced: random.chance(0.5) }
         }
       case 6:
-        return { edit, changes: { consecutive_failures: dice.between(3, 6) } }
+        return { edit, changes: { consecutive_failures: random.between(3, 6) } }
       case 7:
-        return { edit, changes: { breaker_until: dice.pick([null, now + 60_000]) } }
+        return { edit, changes: { breaker_until: random.pick([null, now + 60_000]) } }
       default:
         return {
           edit,
-          changes: { enabled: dice.chance(0.7), sync_schedule: dice.pick(SCHEDULES) }
+          changes: { enabled: random.chance(0.7), sync_schedule: random.pick(SCHEDULES) }
         }
     }
   }

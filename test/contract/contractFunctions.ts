@@ -1,7 +1,7 @@
 import { Schema } from "effect"
-import type { Rpc } from "../../src/Domain/Rpc.ts"
+import type { Rpc } from "../../src/Database/Rpc.ts"
 
-/** SQL functions that only the contract needs, for a database that has the migrations. */
+/** SQL functions that only the contract tests need, for a migrated database. */
 export const contractSql = `
 create table public.contract_note (id uuid primary key, note text not null check (note <> 'bad'));
 create function public.contract_echo(
@@ -11,7 +11,7 @@ create function public.contract_echo(
     'json_type', jsonb_typeof(p_json), 'int', p_int, 'big', p_big::text, 'num', p_num::text)
 $$;
 create function public.contract_write(p_id uuid, p_note text, p_raise text default null) returns jsonb
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   insert into public.contract_note values (p_id, p_note);
   if p_raise is not null then

@@ -25,7 +25,7 @@ afterAll(async () => {
 
 const completed = async (): Promise<number> => (await project.statuses()).completed ?? 0
 
-/** Fills in what the page tells to fill in. */
+/** Fills in the placeholders that the page asks the user to fill in. */
 const fillIn = (name: string, values: Readonly<Record<string, string>>): void => {
   const path = join(containers.directory, name)
   let text = readFileSync(path, "utf8")
@@ -40,14 +40,17 @@ test("deployment.yaml, as podman plays it", async () => {
   await containers.must(`set -e; export PATH="$PWD:$PATH"
     sync-scheduler install docker --write .; sync-scheduler install k8s --write .
     docker build -f Dockerfile.binary -t sync-scheduler:0.1.0 .; rm sync-scheduler`)
-  // podman 4.3 mounts a Secret's values as they are encoded: a directory takes its place.
+  // podman 4.3 mounts the values of a Secret still encoded, so a host directory replaces the Secret.
   const credentials = join(containers.directory, "credentials")
   mkdirSync(credentials)
   writeFileSync(join(credentials, "supabase-secret-key"), project.gateway.secretKey)
   fillIn("deployment.yaml", {
     "https://<project-ref>.supabase.co": project.gateway.url,
-    // The network is this machine's: a port of its own.
-    "- { name: SYNC_SCHEDULER_LOG_FORMAT, value: json }": `- { name: SYNC_SCHEDULER_LISTEN, value: "127.0.0.1:${await freePort()}" }`,
+    // The pod shares this machine's network: it listens on a free port, and no kubelet probes its address.
+    '"0.0.0.0:8787"': `"127.0.0.1:${await freePort()}"`,
+    "          ports:\n            - { name: http, containerPort: 8787 }\n": "",
+    "httpGet: { path: /livez, port: http }":
+      "exec: { command: [/usr/local/bin/sync-scheduler, ready] }",
     "secret: { secretName: sync-scheduler, defaultMode: 0440 }": `hostPath: { path: ${credentials}, type: Directory }`
   })
   await project.seedDue(5)

@@ -1,6 +1,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test"
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import manifest from "../../package.json" with { type: "json" }
 import { credentialName } from "../../src/Config/Source.ts"
 import { table } from "../../src/Config.ts"
 import { root } from "../functions/support/DenoServer.ts"
@@ -10,12 +11,15 @@ setDefaultTimeout(60_000)
 const read = (path: string): string => readFileSync(join(root, "deploy", path), "utf8")
 const manifests = readdirSync(join(root, "deploy/k8s")).filter((name) => name.endsWith(".yaml"))
 
-/** Where kubernetes-models, which is made of Kubernetes' published OpenAPI, has the kinds that we use. */
+/** The models of the kinds in use, generated from the OpenAPI schemas of Kubernetes and the Prometheus Operator. */
 const MODELS: Readonly<Record<string, string>> = {
   CronJob: "kubernetes-models/batch/v1/CronJob",
   Deployment: "kubernetes-models/apps/v1/Deployment",
+  Ingress: "kubernetes-models/networking.k8s.io/v1/Ingress",
   NetworkPolicy: "kubernetes-models/networking.k8s.io/v1/NetworkPolicy",
-  Secret: "kubernetes-models/v1/Secret"
+  PodMonitor: "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PodMonitor",
+  Secret: "kubernetes-models/v1/Secret",
+  Service: "kubernetes-models/v1/Service"
 }
 
 const modelOf = (kind: string): string => {
@@ -30,7 +34,7 @@ const parse = (name: string): { readonly kind: string } => {
   return { ...parsed, kind: String(parsed.kind) }
 }
 
-/** What the schema says against a manifest. */
+/** Returns the schema's errors about a manifest. */
 const faultsOf = async (manifest: { readonly kind: string }): Promise<string> => {
   const { [manifest.kind]: Model } = await import(modelOf(manifest.kind))
   try {
@@ -41,7 +45,7 @@ const faultsOf = async (manifest: { readonly kind: string }): Promise<string> =>
   }
 }
 
-/** What the compiler says of them as literals of their types: fields that the schema does not know, which it lets pass. */
+/** Type-checks the manifests as object literals and returns the errors: unknown fields, which the schema check allows. */
 const strangersIn = (files: Readonly<Record<string, { readonly kind: string }>>): string => {
   const folder = join(root, "node_modules/.cache/sync-scheduler-manifests")
   mkdirSync(folder, { recursive: true })
@@ -59,19 +63,26 @@ const strangersIn = (files: Readonly<Record<string, { readonly kind: string }>>)
 }
 
 test("Kubernetes manifests fit the published schemas, and have no field that these do not know", async () => {
-  expect(manifests.length).toBeGreaterThanOrEqual(5)
+  expect(manifests.length).toBeGreaterThanOrEqual(8)
   const files = Object.fromEntries(manifests.map((name) => [name, parse(name)]))
-  for (const [name, manifest] of Object.entries(files)) {
-    expect(`${name}: ${await faultsOf(manifest)}`).toBe(`${name}: `)
+  for (const [name, file] of Object.entries(files)) {
+    expect(`${name}: ${await faultsOf(file)}`).toBe(`${name}: `)
   }
   expect(strangersIn(files)).toBe("")
 
-  // The check itself finds what is wrong.
+  // Makes sure that the checks themselves detect faults.
   const good = parse("cronjob.yaml")
   const spoil = (from: string, to: string) => JSON.parse(JSON.stringify(good).replace(from, to))
   expect(await faultsOf(spoil('"restartPolicy":"Never"', '"restartPolicy":7'))).not.toBe("")
   expect(await faultsOf(spoil('"schedule":', '"sched":'))).not.toBe("")
   expect(strangersIn({ spoilt: spoil('"timeZone":', '"timezone":') })).toContain("timezone")
+})
+
+test("the manifests name the image of this version", () => {
+  for (const name of ["cronjob.yaml", "deployment.yaml", "sidecar.yaml"]) {
+    const [, image = ""] = /^ *image: (\S*sync-scheduler\S*)$/m.exec(read(`k8s/${name}`)) ?? []
+    expect([name, image.endsWith(`:${manifest.version}`)]).toEqual([name, true])
+  }
 })
 
 test("the compose file fits the Compose Specification", () => {

@@ -27,7 +27,7 @@ const jobs = async (): Promise<ReadonlyArray<string>> => {
   return rows.map(({ jobname }) => jobname)
 }
 
-/** Looks every second; what it waits for is a minute's job of pg_cron. */
+/** Polls every second until `holds` is true, for up to three minutes: pg_cron starts its jobs only once a minute. */
 const until = async (what: string, holds: () => boolean | Promise<boolean>): Promise<void> => {
   for (let seconds = 0; !(await holds()); seconds++) {
     if (seconds === 180) throw new Error(`not within three minutes: ${what}`)
@@ -45,11 +45,11 @@ const seedDue = async (count: number) =>
   project.sql`insert into organization_integrations (org_id, integration_type, sync_schedule, next_run_at)
     select gen_random_uuid(), 'xledger', '0 4 29 2 *', now() - interval '1 minute' from generate_series(1, ${count})`.execute()
 
-/** It says what is missing, and may be run again and again. */
+/** Checks that the script names the missing secret, and that it can be run repeatedly. */
 const installs = async () => {
   await expect(run(install)).rejects.toThrow("project_url")
   expect(await jobs()).toEqual([])
-  // pg_net is a stand-in here, and no extension.
+  // pg_net is a stand-in here, not an installed extension.
   const values = { "https://<project-ref>.supabase.co": project.url }
   const [prepare = "", look = ""] = blocksOf("pg-cron-edge.md", "sql", values)
   await run(prepare.replace("create extension if not exists pg_net;", ""))
@@ -60,10 +60,10 @@ const installs = async () => {
   }
 }
 
-/** Pg_cron starts a tick in Deno every minute; with the binary ticking too, every slot once. */
+/** Checks that pg_cron starts a tick in Deno every minute, and that each slot runs once even if the binary ticks as well. */
 const ticks = async () => {
   await seedDue(40)
-  // More comes due just when the next minute's job does, and the binary ticks all the time.
+  // More integrations become due just before the next job of pg_cron, while the binary keeps ticking.
   await until("a first request", () => project.sent.length >= 1)
   await seedDue(200)
   await until("a second request", async () => {
@@ -82,7 +82,7 @@ const ticks = async () => {
   expect(engines.length).toBeGreaterThanOrEqual(1)
 }
 
-/** No key is ever in the queue, and a ticket that was seen there opens nothing. */
+/** Checks that the request queue never contains a key, and that a ticket seen in the queue can no longer be used. */
 const keepsKeys = async () => {
   const all = JSON.stringify(project.sent)
   for (const secret of [project.environment.SUPABASE_SECRET_KEY ?? "?", "apikey", "uthorization"]) {
@@ -94,7 +94,7 @@ const keepsKeys = async () => {
   }
 }
 
-/** Nobody but its owner may ask for a ticket or a tick. */
+/** Checks that only the owner may request a ticket or a tick. */
 const isClosed = async () => {
   for (const role of ["anon", "authenticated", "service_role"]) {
     for (const name of ["issue_ticket", "nudge_edge", "prune_cron"]) {
@@ -105,7 +105,7 @@ const isClosed = async () => {
   }
 }
 
-/** Pruning takes what is older than a week of its own jobs, nothing else. */
+/** Checks that pruning deletes only the scheduler's own job records, and only those older than a week. */
 const prunes = async () => {
   await project.sql`select cron.schedule('another', '0 0 1 1 *', 'select 1')`
   await project.sql`insert into cron.job_run_details (jobid, runid, job_pid, database, username, command, status, start_time)
@@ -126,7 +126,7 @@ const prunes = async () => {
   ])
 }
 
-/** It can be taken back, twice, and installed again. */
+/** Checks that the script can be uninstalled, even twice, and then installed again. */
 const uninstalls = async () => {
   await run(uninstall)
   await run(uninstall)
@@ -137,7 +137,7 @@ const uninstalls = async () => {
   expect(await jobs()).toEqual(["another", "sync-scheduler", "sync-scheduler-prune"])
 }
 
-/** By hand, as the page says. */
+/** Checks a manual tick, started with the command of the page. */
 const ticksByHand = async () => {
   await seedDue(2)
   const [, byHand = ""] = blocksOf("pg-cron-edge.md", "sh", {
@@ -145,12 +145,12 @@ const ticksByHand = async () => {
     "sb_secret_...": project.environment.SUPABASE_SECRET_KEY ?? ""
   })
   const child = Bun.spawn(["/bin/bash", "-ec", byHand], { stdout: "pipe", stderr: "ignore" })
-  // Whether this tick or a job's is quicker to take them does not matter.
+  // Either this tick or a job's tick may claim the runs first.
   expect(await new Response(child.stdout).json()).toMatchObject({ failed: 0, errors: [] })
   await until("both", async () => (await completed()) === 242)
 }
 
-// One test, because each step goes on from the one before.
+// All steps share one test, because each continues from the previous one.
 test("deploy/pg_cron.sql, from its installation to its end", async () => {
   for (const step of [installs, ticks, keepsKeys, isClosed, prunes, ticksByHand, uninstalls]) {
     await step()

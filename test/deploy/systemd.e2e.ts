@@ -44,14 +44,14 @@ const journal = (unit = "sync-scheduler*"): Promise<string> =>
 const show = async (unit: string, property: string): Promise<string> =>
   (await machine.must(`systemctl show '${unit}' -p ${property} --value`)).trim()
 
-/** Writes a file of /etc/sync-scheduler as an administrator does. */
+/** Writes a file in /etc/sync-scheduler, as an administrator does. */
 const configure = (name: string, text: string): void =>
   writeFileSync(join(machine.root, "etc/sync-scheduler", name), text, { mode: 0o600 })
 
-/** Says how the process ended: systemd forgets a unit that ended well. */
+/** A unit setting that logs the exit status, because systemd forgets a unit that exited successfully. */
 const STATUS = `ExecStopPost=/bin/bash -c 'echo "exit status $$EXIT_STATUS"'`
 
-/** What a unit is told besides, until it is told otherwise. */
+/** Sets the additional settings of a unit, replacing earlier ones. */
 const dropIn = async (unit: string, text: string): Promise<void> => {
   const directory = join(machine.root, `etc/systemd/system/${unit}.d`)
   mkdirSync(directory, { recursive: true })
@@ -59,7 +59,7 @@ const dropIn = async (unit: string, text: string): Promise<void> => {
   await machine.must("systemctl daemon-reload")
 }
 
-/** One tick by the unit: how it ended, and whether the alert was raised. */
+/** Runs one tick with the unit. Returns its exit status and how many alerts it raised. */
 const tickOnce = async () => {
   await machine.must(`systemctl reset-failed '${ALERT}' ${UNIT} 2>/dev/null; true`)
   const before = await alerts()
@@ -77,7 +77,7 @@ const alerts = async (): Promise<number> =>
 
 const settings = () => `SUPABASE_URL=${project.gateway.url}\n`
 
-/** The commands of docs/how-to/systemd.md. */
+/** Returns the commands of docs/how-to/systemd.md. */
 const howTo = () =>
   blocksOf("systemd.md", "sh", {
     "https://<project-ref>.supabase.co": project.gateway.url,
@@ -120,7 +120,7 @@ const handsOverCredentials = async () => {
   await dropIn(UNIT, "")
   configure("sync-scheduler-ping-url", "")
 
-  // The database directly, by a credential: the API is not called once.
+  // With a credential for a direct database connection, the tick makes no API call.
   configure("supabase-db-url", project.database.url)
   await project.seedDue(3)
   const calls = project.gateway.faults.calls("open_sync_tick")
@@ -157,7 +157,7 @@ const alertsOnlyWhenBroken = async () => {
   configure("supabase-secret-key", project.gateway.secretKey)
   configure("env", "SUPABASE_URL=http://127.0.0.1:9\n")
   expect(await tickOnce()).toEqual({ started: false, status: 5, alerted: 1 })
-  // Broken once more within a quarter of an hour: nobody is told again.
+  // A second failure within a quarter of an hour raises no second alert.
   const before = await alerts()
   await machine.run(`systemctl start ${UNIT}`)
   await machine.must("while ! systemctl list-jobs | grep -q '^No jobs'; do sleep 0.1; done")
@@ -212,7 +212,7 @@ const serves = async () => {
   project.functions.behave(() => ok())
 }
 
-/** A working directory and an environment that would make an interpreter of the binary. */
+/** Checks that a hostile working directory and environment cannot turn the binary into a Bun interpreter. */
 const isNotMisled = async () => {
   const hostile = join(machine.root, "srv/hostile")
   mkdirSync(hostile, { recursive: true })
@@ -240,7 +240,7 @@ const isNotMisled = async () => {
   expect(await journal()).not.toContain("from-dotenv")
 }
 
-// One test, because each step goes on from the one before.
+// All steps share one test, because each continues from the previous one.
 test("the units of deploy/systemd in a booted Debian, from their installation on", async () => {
   const [version = ""] = (await machine.must("systemctl --version")).split("\n")
   console.log(

@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import { anchorOf } from "../../scripts/site/Pages.ts"
 
 export const root = join(import.meta.dir, "../..")
 
-/** A fenced block of a page. `notes` are the words after the language: `exit=3`, `no-run`. */
+/** A fenced block of a page. `notes` holds the words after the language, such as `exit=3` or `no-run`. */
 export interface Block {
   readonly language: string
   readonly notes: ReadonlyArray<string>
@@ -12,8 +13,8 @@ export interface Block {
 }
 
 /**
- * A page of the documentation. What follows the language of a fence, or stands in a comment that begins with `run`, is
- * for the test, and is not shown: `<!-- run` up to `-->` is a block that people do not see.
+ * A page of the documentation. The words after a fence's language, and comments that begin with `run`, are instructions for
+ * the test and are not shown to readers: `<!-- run` up to `-->` is a hidden block.
  */
 export interface Document {
   readonly path: string
@@ -37,17 +38,24 @@ const blocksOf = (text: string): ReadonlyArray<Block> =>
 
 export const readDocument = (path: string): Document => {
   const text = readFileSync(join(root, path), "utf8")
-  // A page whose every command needs more than there is here names the test once: <!-- test: shown-by=... -->
+  // A page that cannot run here at all names the test that runs it, once: <!-- test: shown-by=... -->
   const all = [...text.matchAll(/^<!-- test: (shown-by=\S+) -->$/gm)].map((match) => match[1] ?? "")
   const blocks = blocksOf(text).map((block) => ({ ...block, notes: [...block.notes, ...all] }))
   return { path, text, blocks }
 }
 
-/** Every page that people read, from the project's root. */
+/** Returns every page meant for readers, with paths relative to the project root. */
 export const readDocuments = (): ReadonlyArray<Document> => {
   const docs = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
   return [
-    ...["README.md", "CHANGELOG.md", "SECURITY.md", "supabase/functions/README.md"],
+    ...[
+      "README.md",
+      "CHANGELOG.md",
+      "CONTRIBUTING.md",
+      "SECURITY.md",
+      "examples/README.md",
+      "supabase/functions/README.md"
+    ],
     ...docs.filter((path) => path.endsWith(".md")).map((path) => `docs/${path}`)
   ]
     .toSorted()
@@ -59,26 +67,20 @@ const withoutCode = (text: string): string =>
     .replace(FENCE, (block) => block.replace(/[^\n]/g, " "))
     .replace(/`[^`\n]*`/g, (code) => "x".repeat(code.length))
 
-/** Where a page leads to: the targets of its links and pictures, outside of code. */
+/** Returns the targets of the links and images of a page, except those in code. */
 export const linksOf = ({ text }: Document): ReadonlyArray<string> => {
   const markdown = [...withoutCode(text).matchAll(/\]\(([^()\s]+)\)/g)]
   const html = [...withoutCode(text).matchAll(/\b(?:src|srcset|href)="([^"\s]+)"/g)]
   return [...markdown, ...html].map((match) => match[1] ?? "")
 }
 
-/** The anchors that GitHub gives to a page's headings. */
+/** Returns the anchors that GitHub generates for the headings of a page. */
 export const anchorsOf = ({ text }: Document): ReadonlySet<string> => {
   const anchors = new Set<string>()
   const headings = text.replace(FENCE, "").matchAll(/^#{1,6} +(.*)$/gm)
   for (const [, heading = ""] of headings) {
-    const plain = heading
-      .replace(/\[([^\]]*)\]\([^)]*\)/g, "$1")
-      .replace(/[`*]/g, "")
-      .trim()
-    const slug = plain
-      .toLowerCase()
-      .replace(/[^\p{L}\p{N}_\- ]/gu, "")
-      .replaceAll(" ", "-")
+    const plain = heading.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").replace(/[`*]/g, "")
+    const slug = anchorOf(plain)
     let anchor = slug
     for (let n = 1; anchors.has(anchor); n++) anchor = `${slug}-${n}`
     anchors.add(anchor)

@@ -4,27 +4,32 @@ import { join } from "node:path"
 import { binaryPath } from "../support/binary.ts"
 import { startFunctionServer } from "../support/FunctionServer.ts"
 import { createDatabase } from "../support/Postgres.ts"
+import { freePort } from "../support/RawServer.ts"
 import { startGateway } from "../support/RpcGateway.ts"
+import { makeStandIn } from "../support/SupabaseStandIn.ts"
 import { type Block, type Document, root } from "./Document.ts"
 
-/** What a page's commands came to. `at`: the line of the block that ended badly; null when none did. */
+/** The result of a page's commands. `at` is the line of the block that failed, or null. */
 export interface Ran {
   readonly at: number | null
   readonly output: string
 }
 
-/** A place where a page's commands run as they stand: a project's database and API, the binary, Bun, psql, the Supabase CLI. */
+/**
+ * A sandbox in which the commands of a page run unchanged. It has a project's database and API, the binary, Bun, psql and the
+ * Supabase CLI. For an empty project, a stand-in replaces the Supabase CLI.
+ */
 export interface Sandbox {
-  /** Runs the page's blocks in order, in one shell, until one does not end as it should. */
+  /** Runs the page's blocks in order in one shell, up to the first that fails. */
   readonly run: (document: Document) => Promise<Ran>
   readonly close: () => Promise<void>
 }
 
-/** Whether a block is run. What needs something that is not here says where it is shown instead. */
+/** Returns whether a block is run. A block that needs something unavailable here names the test that runs it instead. */
 export const isRun = ({ language, notes }: Block): boolean =>
   ["sh", "sql", "ts"].includes(language) && !notes.some((note) => note.startsWith("shown-by="))
 
-/** A block as shell, in the session that all blocks of the page share. It must end as its notes say. */
+/** Converts a block to shell code for the session that all blocks of the page share, with the exit code that its notes expect. */
 const shellOf = (block: Block, file: string): string => {
   const exit = block.notes.find((note) => note.startsWith("exit="))?.slice(5) ?? "0"
   const command = block.notes.includes("deno")
@@ -46,16 +51,16 @@ const shellOf = (block: Block, file: string): string => {
 
 const TYPES = 'echo "@@ 0"\n"$PAGE/node_modules/.bin/tsc" --noEmit -p "$PAGE"'
 
-/** Programs that change the machine, or reach beyond it. A page that needs one says where it is shown. */
+/** Programs that change the machine or use the network. A page that needs one must name the test that runs it. */
 const BEYOND = "systemctl docker podman kubectl helm apt-get install npm npx gh curl".split(" ")
-/** What a runbook asks the machine depends on the machine: there they do nothing, and our own commands are run. */
+/** Programs replaced by no-ops in runbooks, because their output depends on the machine. Only our own commands run. */
 const ASKED = [...BEYOND, ..."journalctl timedatectl chronyc promtool ls".split(" ")]
 
 const RUN_ID = "01000000-0000-4000-8000-000000000001"
 const ORG_ID = "0a000000-0000-4000-8000-000000000001"
 const INTEGRATION_ID = "1a000000-0000-4000-8000-000000000001"
 
-/** What the reader of most pages has: an integration, and a run of last night. */
+/** The initial data of most pages: an integration with a run from last night. */
 const PROJECT = `
   insert into organization_integrations (id, org_id, org_name, integration_type, sync_schedule, timezone, created_at)
   values ('${INTEGRATION_ID}', '${ORG_ID}', 'Acme AS', 'xledger', '0 2 * * *', 'Europe/Oslo', now() - interval '9 days');
@@ -63,7 +68,7 @@ const PROJECT = `
   select '${RUN_ID}', '${INTEGRATION_ID}', '${ORG_ID}', 'xledger', slot, '${INTEGRATION_ID}:' || slot, 'failed', 1, slot, slot
     from (select date_trunc('day', now(), 'Europe/Oslo') - interval '22 hours') as last_night (slot)`
 
-/** The directory: settings for TypeScript, under which our entries go by their published names, and programs. */
+/** Fills the directory with programs and with a TypeScript configuration that maps our published package names to the sources. */
 const furnish = async (directory: string, isRunbook: boolean): Promise<void> => {
   const bin = join(directory, ".bin")
   await mkdir(bin)
@@ -82,9 +87,10 @@ const furnish = async (directory: string, isRunbook: boolean): Promise<void> => 
   const paths = {
     "sync-scheduler": [join(root, "src/job-trigger-engine.ts")],
     "sync-scheduler/layers": [join(root, "src/Library/Layers.ts")],
+    "sync-scheduler/fence": [join(root, "supabase/functions/_shared/syncRun.ts")],
     "sync-scheduler/testing": [join(root, "test/support/Testing.ts")]
   }
-  // A block for Deno is a function of the project: its imports start in a folder beside _shared.
+  // A block for Deno runs as a function of the project, because its imports are relative to a folder next to _shared.
   await mkdir(join(directory, "functions/page"), { recursive: true })
   await symlink(join(root, "supabase/functions/_shared"), join(directory, "functions/_shared"))
   await symlink(join(root, "node_modules/.bin/deno"), join(bin, "deno"))
@@ -101,14 +107,22 @@ const furnish = async (directory: string, isRunbook: boolean): Promise<void> => 
   )
 }
 
-/** The place for a page, which may say that it begins with an empty project and no settings. Close it. */
+/** Opens the sandbox of a page. A page may ask for an empty project without settings. The caller closes the sandbox. */
 export const openSandbox = async ({ path, text }: Document): Promise<Sandbox> => {
-  const isEmpty = text.includes("<!-- test: an empty project -->")
+  const isEmpty = text.includes("<!-- test: an empty project")
   const functions = await startFunctionServer()
+  // The port on which the page itself serves the function of an empty project.
+  const functionsPort = await freePort()
+  const isLocal = text.includes("<!-- test: an empty project, with the local stack -->")
+  const functionsUrl = isLocal ? `http://127.0.0.1:${functionsPort}` : functions.url
   const database = await createDatabase(isEmpty ? { migrations: false } : { sql: PROJECT })
-  const gateway = await startGateway({ databaseUrl: database.url, functionsUrl: functions.url })
+  const gateway = await startGateway({ databaseUrl: database.url, functionsUrl })
   const directory = await mkdtemp(join(tmpdir(), "sync-scheduler-docs-"))
   await furnish(directory, path.startsWith("docs/runbooks/"))
+  const { secretKey, url } = gateway
+  const standIn = isLocal
+    ? await makeStandIn(directory, { url, secretKey, databaseUrl: database.url, functionsPort })
+    : undefined
 
   const settings = {
     SUPABASE_URL: gateway.url,
@@ -118,7 +132,7 @@ export const openSandbox = async ({ path, text }: Document): Promise<Sandbox> =>
     SYNC_SCHEDULER_PING_URL: `${functions.url}/ping`
   }
   const env = {
-    PATH: `${join(directory, ".bin")}:/usr/local/bin:/usr/bin:/bin`,
+    PATH: `${standIn === undefined ? "" : `${standIn.directory}:`}${join(directory, ".bin")}:/usr/local/bin:/usr/bin:/bin`,
     HOME: directory,
     PAGE: directory,
     NO_COLOR: "1",
@@ -128,10 +142,11 @@ export const openSandbox = async ({ path, text }: Document): Promise<Sandbox> =>
     READER_DB_URL: database.url,
     ...(isEmpty ? {} : settings)
   }
-  // What stands for something of the reader's own, by what pages write for it.
+  // Maps the placeholders of the pages to the test's values.
   const values: ReadonlyArray<readonly [written: string, here: string]> = [
     ["https://<project-ref>.supabase.co", gateway.url],
     ["<connection string>", database.url],
+    ["http://127.0.0.1:54321", gateway.url],
     ["sb_secret_...", gateway.secretKey],
     ["<org>", ORG_ID],
     ["<integration>", INTEGRATION_ID],
@@ -173,6 +188,7 @@ export const openSandbox = async ({ path, text }: Document): Promise<Sandbox> =>
       return { at: reached === "done" ? null : Number(reached), output: `${stdout}\n${stderr}` }
     },
     close: async () => {
+      await standIn?.close()
       await gateway.close()
       await functions.close()
       await database.drop()

@@ -8,7 +8,7 @@ import { isRun, openSandbox } from "./Sandbox.ts"
 setDefaultTimeout(300_000)
 beforeAll(binaryPath, 120_000)
 
-// Generated pages and decisions show what others test; everything else is a promise to the reader.
+// Other tests cover generated pages and ADRs. Every other page is a promise to the reader.
 const documents = readDocuments().filter(({ path }) => !/^docs\/(adr|reference)\//.test(path))
 
 describe("the commands of", () => {
@@ -29,7 +29,7 @@ describe("the commands of", () => {
 test("what is not run here is shown by a test that is there", () => {
   for (const { blocks, path } of documents) {
     for (const { language, line, notes } of blocks) {
-      // Every fence says what it holds, so that no command goes unseen.
+      // Every fence must name a language, so that no command is overlooked.
       expect([path, line, language]).not.toEqual([path, line, ""])
       expect([path, line, language]).not.toEqual([
         path,

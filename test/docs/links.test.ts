@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test"
 import { existsSync } from "node:fs"
 import { dirname, join, normalize } from "node:path"
+import { dependencies } from "../../package.json" with { type: "json" }
 import { anchorsOf, linksOf, readDocument, readDocuments, root } from "./Document.ts"
 
 test("every link between pages leads to a file, and every anchor to a heading", () => {
@@ -22,6 +23,16 @@ test("the first code of the README stands before line 15, and the README is read
   const { blocks, text } = readDocument("README.md")
   expect(blocks[0]?.line).toBeLessThan(15)
   expect(text.split("\n").length).toBeLessThan(200)
+})
+
+test("every npm install of the library asks for the effect that it is made for", () => {
+  const lines = readDocuments().flatMap(({ text }) =>
+    text.split(/[\n`]/).filter((line) => /^npm install .*\bsync-scheduler\b/.test(line))
+  )
+  const ofLibrary = lines.filter((line) => !line.includes("--global"))
+  expect(ofLibrary.length).toBeGreaterThan(2)
+  const major = /^\^?(\d+)\./.exec(dependencies.effect)?.[1]
+  for (const line of ofLibrary) expect(line).toContain(` effect@${major}`)
 })
 
 test("every page under docs is named in docs/README.md", () => {

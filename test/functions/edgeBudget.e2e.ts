@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { join } from "node:path"
 import { buildEdge } from "../../scripts/build-edge.ts"
-import { divide } from "../../src/Domain/EdgeBudget.ts"
+import { divide } from "../../src/Domain/EdgeTimeBudget.ts"
 import { delay } from "../support/FunctionBehaviour.ts"
 import { startProject } from "../support/Project.ts"
 import { root, serveWithDeno } from "./support/DenoServer.ts"

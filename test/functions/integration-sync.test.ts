@@ -10,11 +10,11 @@ import {
 import { closedUrl, invocation, send } from "./support/invocation.ts"
 import { secretKey, startLedger } from "./support/LedgerStandIn.ts"
 
-setDefaultTimeout(20_000)
+setDefaultTimeout(120_000)
 
 const ledger = startLedger()
 
-/** An accounting API: books each key once, answers as the path says. */
+/** The requests booked by a stand-in accounting API, which chooses its response by the request's path. */
 const booked: string[] = []
 const api = Bun.serve({
   port: 0,
@@ -101,7 +101,7 @@ describe("warm-up", () => {
       expect(second.headers.get("x-sync-cold")).toBe("0")
       expect(await second.json()).toEqual({ ready: true, cold: false, boot_ms: bootMs })
 
-      // This one has no key in its environment: it is closed, and it says why.
+      // This instance has no key in its environment, so it rejects every request and says why.
       expect(await send(fresh.url, invocation())).toMatchObject({
         status: 500,
         headers: { "x-sync-cold": "0" },

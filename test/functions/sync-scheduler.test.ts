@@ -14,7 +14,7 @@ const servers: Array<DenoServer> = []
 let project: Project
 let url = ""
 
-/** The function as the platform would run it, with what the platform puts into its environment. */
+/** Serves the function with the environment that the platform sets. */
 const serve = async (settings: Record<string, string> = {}): Promise<string> => {
   const server = await serveWithDeno(script, {
     SUPABASE_URL: project.gateway.url,
@@ -50,7 +50,7 @@ const issueTicket = async (): Promise<string> => {
   return rows[0]?.ticket ?? ""
 }
 
-/** Invocations since the last look, by idempotency key. */
+/** Returns the idempotency keys of the invocations after the first `count`. */
 const keysSince = (count: number): ReadonlyArray<unknown> =>
   project.functions.invocations.slice(count).map(({ body }) => body.idempotency_key)
 
@@ -83,14 +83,14 @@ describe("a tick in Deno", () => {
     expect((await post(withKey())).body).toMatchObject({ due: 0, triggered: 0, errors: [] })
   })
 
-  it("starts no more than its limit; the next one goes on", async () => {
+  it("starts no more than its limit; the next one continues", async () => {
     const limited = await serve({ SYNC_SCHEDULER_EDGE_LIMIT: "3" })
     await project.seedDue(5)
     expect((await post(withKey(), limited)).body).toMatchObject({ triggered: 3, completed: 3 })
     expect((await post(withKey(), limited)).body).toMatchObject({ triggered: 2, completed: 2 })
   })
 
-  it("asked not to be waited for, it answers at once and works on", async () => {
+  it("asked not to be waited for, it answers immediately and continues", async () => {
     await project.seedDue(3)
     const before = project.functions.invocations.length
     const answer = await post({ ...withKey(), prefer: "respond-async" })
@@ -124,7 +124,7 @@ describe("a tick in Deno", () => {
 })
 
 describe("who may call", () => {
-  it("nobody without a secret key or a ticket, and such a call costs the database nothing", async () => {
+  it("rejects a call without a secret key or a ticket, at no cost to the database", async () => {
     const { faults } = project.gateway
     const before = [faults.calls("open_sync_tick"), faults.calls("redeem_sync_ticket")]
     for (const headers of [
@@ -140,7 +140,7 @@ describe("who may call", () => {
     expect([faults.calls("open_sync_tick"), faults.calls("redeem_sync_ticket")]).toEqual(before)
   })
 
-  it("a ticket opens once, whoever comes with it at the same time", async () => {
+  it("a ticket opens once, also for concurrent calls", async () => {
     const ticket = await issueTicket()
     const answers = await Promise.all(
       Array.from({ length: 4 }, () => post({ "x-sync-ticket": ticket }))
@@ -160,7 +160,7 @@ describe("who may call", () => {
     expect(rows.length).toBe(1)
   })
 
-  it("tells what is wrong with the settings to who has a key, and to nobody else", async () => {
+  it("reports invalid settings to a caller with a key only", async () => {
     const wrong = await serve({ SYNC_SCHEDULER_CONCURRENCY: "many" })
     const known = await post(withKey(), wrong)
     expect(known.status).toBe(500)

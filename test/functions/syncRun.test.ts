@@ -3,7 +3,7 @@ import { type DenoServer, serveWithDeno, testFunctions } from "./support/DenoSer
 import { closedUrl, invocation, send } from "./support/invocation.ts"
 import { legacyKey, secretKey, startLedger } from "./support/LedgerStandIn.ts"
 
-setDefaultTimeout(20_000)
+setDefaultTimeout(120_000)
 
 const ledger = startLedger()
 let hosted: DenoServer
@@ -33,7 +33,7 @@ afterAll(async () => {
   await ledger.stop()
 })
 
-/** A run that the ledger has started, and its invocation. */
+/** Starts a run in the ledger and returns it with its invocation. */
 const started = (over: Record<string, unknown> = {}) => {
   const body = invocation(over)
   return { body, id: body.run_id, row: ledger.start(body.run_id, body.lease_token) }
@@ -92,7 +92,7 @@ describe("a granted run", () => {
     ])
   })
 
-  it("runs once when it is delivered eight times at once", async () => {
+  it("runs once when it is delivered eight times concurrently", async () => {
     const { body, id } = started()
     const deliveries = Array.from({ length: 8 }, () => send(`${hosted.url}/echo`, body))
     const statuses = (await Promise.all(deliveries)).map(({ status }) => status)
@@ -110,8 +110,8 @@ describe("begin", () => {
       status: 409,
       body: { executed: false, reason: "not_running" }
     })
-    const stranger = { ...body, lease_token: crypto.randomUUID() }
-    expect(await send(`${hosted.url}/echo`, stranger)).toMatchObject({
+    const otherRun = { ...body, lease_token: crypto.randomUUID() }
+    expect(await send(`${hosted.url}/echo`, otherRun)).toMatchObject({
       status: 409,
       body: { executed: false, reason: "token_mismatch" }
     })
@@ -119,7 +119,7 @@ describe("begin", () => {
     expect(ledger.callsOf("complete_sync_run", id)).toEqual([])
   })
 
-  it("asked again with the same nonce while its answer is lost", async () => {
+  it("repeated with the same nonce while its answer is lost", async () => {
     const { body, id, row } = started()
     ledger.spoil("begin_sync_run", id, "hang", "gateway", "cut", "busy")
     expect((await send(`${hosted.url}/echo`, body)).status).toBe(200)
@@ -141,7 +141,7 @@ describe("begin", () => {
     expect(ran(id)).toBe(0)
   })
 
-  it("denied by the database: answers 409 without asking again", async () => {
+  it("denied by the database: answers 409 without a second call", async () => {
     const { body, id } = started()
     ledger.spoil("begin_sync_run", id, "denied")
     expect(await send(`${hosted.url}/echo`, body)).toMatchObject({
@@ -173,6 +173,10 @@ describe("how a handler ends", () => {
     ["error", failed("HANDLER_ERROR", "ledger 4711 is closed"), "failed"],
     ["failed", failed("PERIOD_CLOSED", "October is closed\ufffd"), "failed"],
     ["returned", failed("BALANCE", "debit is not credit"), "failed"],
+    ["graphql", failed("NO_PERIOD", "October is closed"), "failed"],
+    ["falsy error", completed({ success: true, error: false }), "completed"],
+    ["contradiction", unknown(expect.stringContaining('"error" says failed')), "running"],
+    ["graphql in part", unknown(expect.stringContaining('"errors"')), "running"],
     ["get timeout", failed("NO_ANSWER", expect.stringContaining("within 50 ms")), "failed"],
     [
       "not connected",
@@ -262,7 +266,7 @@ describe("reporting", () => {
 })
 
 describe("in the background", () => {
-  it("answers 202 at once, heartbeats, and reports when it ends", async () => {
+  it("answers 202 immediately, heartbeats, and reports when it ends", async () => {
     const { body, id, row } = started()
     const answer = await send(`${hosted.url}/background`, body)
     expect(answer).toMatchObject({ status: 202, body: { accepted: true, run_id: id } })
@@ -325,7 +329,7 @@ describe("ownership", () => {
     expect(ledger.callsOf("complete_sync_run", id)).toEqual([])
   })
 
-  it("not lost by heartbeats whose answers are", async () => {
+  it("not lost when the answers to its heartbeats are lost", async () => {
     const { body, id, row } = started()
     ledger.spoil("heartbeat_sync_run", id, "gateway", "busy", "cut", "denied", "hang")
     const answer = send(`${hosted.url}/gated`, body)
@@ -378,7 +382,7 @@ describe("the deadline", () => {
       status: 504,
       body: { outcome: "unknown", reason: "The handler did not end before the deadline" }
     })
-    // The scheduler records unknown; the living handler's heartbeat brings the run back.
+    // The scheduler records the outcome as unknown, but the handler is alive: its next heartbeat sets the run back to running.
     row.status = "unknown"
     await ledger.until(() => String(row.status) === "running")
     ledger.openGate(id)
@@ -411,12 +415,15 @@ describe("refused before anything was done", () => {
     ["another secret key", { apikey: "sb_secret_other" }],
     ["the legacy key in both headers", { apikey: legacyKey, authorization: `Bearer ${legacyKey}` }],
     ["the legacy key as bearer", { authorization: `bearer ${legacyKey}` }],
-    ["the anon key beside the legacy key", { apikey: "anon", authorization: `Bearer ${legacyKey}` }]
+    [
+      "the anon key next to the legacy key",
+      { apikey: "anon", authorization: `Bearer ${legacyKey}` }
+    ]
   ])("but accepted: %s", async (_, headers) => {
     expect((await send(`${hosted.url}/echo`, started().body, headers)).status).toBe(200)
   })
 
-  it("keys given as an option replace the environment's; without a key nobody comes in", async () => {
+  it("keys given as an option replace the environment's; without a key every call is rejected", async () => {
     const own = { apikey: "another-key" }
     expect((await send(`${hosted.url}/own-keys`, started().body, own)).status).toBe(200)
     expect(await send(`${hosted.url}/own-keys`, started().body)).toMatchObject(
@@ -438,7 +445,7 @@ describe("refused before anything was done", () => {
     )
   })
 
-  it("400 names all that is wrong at once", async () => {
+  it("400 names all problems together", async () => {
     const answer = await send(`${hosted.url}/echo`, {
       ...invocation(),
       run_id: "1; drop table",

@@ -1,38 +1,38 @@
 import { randomUUID } from "node:crypto"
 import { Effect, Layer, ManagedRuntime, Random, Redacted } from "effect"
-import { apiOf } from "../../src/Domain/ApiHost.ts"
-import { signOf } from "../../src/Domain/HealthSign.ts"
+import { outcomeName } from "../../src/Database/Rpc.ts"
+import { apiOf } from "../../src/Domain/Health/ApiHost.ts"
+import { signalOf } from "../../src/Domain/Health/HealthSignal.ts"
 import { judge } from "../../src/Domain/Outcome.ts"
-import { outcomeName } from "../../src/Domain/Rpc.ts"
-import { probeRound } from "../../src/Engine/Probing.ts"
+import { probeRound } from "../../src/Engine/HealthChecks.ts"
 import * as PostgresLive from "../../src/Layers/PostgresLive.ts"
 import * as ProberLive from "../../src/Layers/ProberLive.ts"
 import { start as BEGIN, type Ledger, type Row } from "../sql/Ledger.ts"
-import { list } from "../sql/Scene.ts"
+import { list } from "../sql/RunFixture.ts"
 import type { Vendor } from "../support/VendorFleet.ts"
 import { authority } from "../support/VendorServer.ts"
 
 export const MINUTE = 60_000
 export const HOUR = 60 * MINUTE
 
-/** An integration of a vendor, due every so often. */
+/** An integration with a vendor's API that is due every `everyMs`. */
 interface Tenant {
   readonly id: string
   readonly vendor: Vendor
   readonly everyMs: number
 }
 
-/** What was seen of an API from outside, minute by minute. */
+/** The observed states of an API, minute by minute. */
 export interface Watched {
   readonly modes: Array<readonly [at: number, mode: string, status: string]>
-  /** The most runs of it that were started together, while it was throttled and at other times. */
+  /** The most runs of the API that started together while it was throttled; `peak` is the same for all other times. */
   peakAfterThrottle: number
   peak: number
 }
 
 /**
- * Simulated days over the real SQL functions, the real judgements and the real probes, against vendors that listen on this
- * machine. The database's clock goes on by a minute at a time; nobody waits.
+ * Simulates days with the real SQL functions, outcome rules and probes, against vendors that listen on this machine. The
+ * database's clock advances a minute at a time, without waiting.
  */
 export class Days {
   now = Date.parse(BEGIN)
@@ -73,7 +73,7 @@ export class Days {
     return id
   }
 
-  /** Its next run is not over for so long. */
+  /** Makes the tenant's next run last for `forMs`. */
   hold(tenantId: string, forMs: number): void {
     this.held.set(tenantId, { token: "", until: forMs })
   }
@@ -106,7 +106,7 @@ export class Days {
         scheduled_for: due.next_run_at,
         trigger: "schedule",
         next_run_at: new Date(at + tenant.everyMs).toISOString(),
-        passed_over: null,
+        skipped_range: null,
         schedule_error: null
       }
     })
@@ -127,7 +127,7 @@ export class Days {
     return [...list(rows)]
   }
 
-  /** Five at once, as an engine does: all are started, all call, and then all are settled. */
+  /** Executes these runs as one batch, as an engine does: starts all, invokes all, and then settles all. */
   private async runTogether(runs: ReadonlyArray<Row>): Promise<void> {
     const starts = runs.map((run) => {
       const api = apiOf(this.sourceOf(run))
@@ -139,10 +139,10 @@ export class Days {
         api_host: api?.host
       }
     })
-    const before = await this.ledger.rows("select host, status from public.integration_health")
-    const throttled = new Set(
-      before.filter(({ status }) => status === "throttled").map(({ host }) => String(host))
+    const before = await this.ledger.rows(
+      "select host from public.sync_api_hold where throttled_until is not null"
     )
+    const throttled = new Set(before.map(({ host }) => String(host)))
     const answer = await this.ledger.call("start_sync_runs", {
       p_engine_id: "e1",
       p_starts: starts,
@@ -177,7 +177,7 @@ export class Days {
       return []
     }
     const outcome = judge(await this.callFunction(tenant.vendor), this.now)
-    const health = signOf(this.sourceOf(run), outcome, this.now)
+    const health = signalOf(this.sourceOf(run), outcome, this.now)
     return [
       {
         run_id: run.run_id,
@@ -192,7 +192,7 @@ export class Days {
     ]
   }
 
-  /** A function that looks at the status only, and hands on what the vendor said, as the fence does. */
+  /** Acts as a function that checks only the status of the vendor's response and, like the fence, passes the response on. */
   private async callFunction(vendor: Vendor) {
     const url = `https://127.0.0.1:${vendor.host.split(":")[1]}/export`
     const response = await fetch(url, { method: "POST", tls: { ca: authority } })
@@ -241,7 +241,12 @@ export class Days {
   }
 
   private async watch(): Promise<void> {
-    const rows = await this.ledger.rows("select host, mode, status from public.integration_health")
+    const rows = await this.ledger.rows(
+      `select sync_scheduler.host_of(h.host) as host, h.status,
+              case when k.throttled_until > sync_scheduler.clock() then 'held' else h.mode end as mode
+         from public.integration_health h
+         left join public.sync_api_hold k on k.provider = h.provider and k.host = sync_scheduler.host_of(h.host)`
+    )
     for (const { host, mode, status } of rows) {
       const watched = this.watched.get(String(host))
       const last = watched?.modes.at(-1)

@@ -26,7 +26,7 @@ beforeEach(() => world.reset(noon - 10 * HOUR))
 const insertHourly = (columns: Readonly<Record<string, string>> = {}) =>
   world.insert({ sync_schedule: "'0 * * * *'", ...columns })
 
-/** Ticks at 03:00 and 04:00, then nobody ticks until 11:30; next run at 12:00. */
+/** Ticks at 03:00 and 04:00, then not again until 11:30. The next run is due at 12:00. */
 const passOutage = async () => {
   for (const at of [-9, -8, -0.5]) {
     await world.setClock(noon + at * HOUR)
@@ -34,7 +34,7 @@ const passOutage = async () => {
   }
 }
 
-/** An hourly integration after the outage. */
+/** Inserts an hourly integration and simulates the outage. Returns the integration's ID. */
 const afterOutage = async (columns: Readonly<Record<string, string>> = {}): Promise<string> => {
   const id = await insertHourly(columns)
   await passOutage()
@@ -47,7 +47,7 @@ const request = async (id: string, from: number, to: number) => {
   return rows[0].answer
 }
 
-/** Hours of the backfilled slots, in the order in which they were started. */
+/** Returns the hours of the backfilled slots, relative to noon and in the order in which they were claimed. */
 const backfilled = async (id: string): Promise<ReadonlyArray<number>> => {
   const rows: ReadonlyArray<{ readonly scheduled_for: Date }> = await world.sql`
     select l.scheduled_for from sync_run_log l join sync_run_event e on e.run_id = l.id and e.kind = 'claimed'
@@ -55,7 +55,7 @@ const backfilled = async (id: string): Promise<ReadonlyArray<number>> => {
   return rows.map((row) => (row.scheduled_for.getTime() - noon) / HOUR)
 }
 
-const standing = async (id: string) => {
+const status = async (id: string) => {
   const rows = await world.sql`
     select b.status, b.claimed::int, b.cursor, i.next_run_at from sync_backfill b
       left join organization_integrations i on i.id = b.integration_id where b.integration_id = ${id} order by b.created_at`
@@ -70,7 +70,7 @@ describe("a request for slots of the past", () => {
     expect(summary).toMatchObject({ due: 6, triggered: 6, completed: 6, errors: [] })
     expect(summary.drift).toEqual({ max_ms: 0, over_threshold: 0 })
     expect(await backfilled(id)).toEqual([-7, -6, -5, -4, -3, -2])
-    const [row] = await standing(id)
+    const [row] = await status(id)
     expect(row).toMatchObject({ status: "done", claimed: 6 })
     expect(row.next_run_at.getTime()).toBe(noon)
     const drifts = await world.sql`select count(*)::int as n from sync_incident
@@ -82,7 +82,7 @@ describe("a request for slots of the past", () => {
     expect((await world.audit({ from: noon - 12 * HOUR })).missing).toBe(0)
   })
 
-  test("the bounds are from and before to, clipped to now; nothing in it is done at once", async () => {
+  test("the bounds are from and before to, clipped to now; nothing in it is done immediately", async () => {
     const id = await afterOutage()
     await request(id, -9, -6)
     await world.tick()
@@ -91,7 +91,7 @@ describe("a request for slots of the past", () => {
     await request(id, -9, -7)
     await world.tick()
     await world.tick()
-    expect((await standing(id)).map((row: { status: string }) => row.status)).toEqual([
+    expect((await status(id)).map((row: { status: string }) => row.status)).toEqual([
       "done",
       "done",
       "done"
@@ -115,7 +115,7 @@ describe("a request for slots of the past", () => {
     ).rejects.toThrow("why")
   })
 
-  test("it goes on tick after tick within the limit, one claim at a time", async () => {
+  test("it continues tick after tick within the limit, one claim at a time", async () => {
     const id = await afterOutage()
     await request(id, -9, 0)
     expect(await world.tick({ limit: 2 })).toMatchObject({ triggered: 2 })
@@ -145,7 +145,7 @@ describe("a request for slots of the past", () => {
     expect(claims.slice(0, 2).map((row) => row.trigger)).toEqual(["schedule", "schedule"])
   })
 
-  test("two engines at once: every slot once", async () => {
+  test("two concurrent engines: every slot once", async () => {
     const ids = [await insertHourly(), await insertHourly(), await insertHourly()]
     await passOutage()
     for (const id of ids) await request(id, -9, 0)
@@ -163,7 +163,7 @@ describe("a request for slots of the past", () => {
     expect(open[0].n).toBe(0)
   })
 
-  test("a disabled integration waits, idle; enabled, it goes on", async () => {
+  test("a disabled integration waits, idle; enabled, it continues", async () => {
     const id = await afterOutage()
     await request(id, -9, 0)
     await world.sql`update organization_integrations set enabled = false where id = ${id}`
@@ -224,7 +224,7 @@ describe("a request for slots of the past", () => {
     await request(id, -9, 0)
     await world.sql`delete from organization_integrations where id = ${id}`
     expect(await world.tick()).toMatchObject({ due: 0, errors: [] })
-    expect((await standing(id)).map((row: { status: string }) => row.status)).toEqual([
+    expect((await status(id)).map((row: { status: string }) => row.status)).toEqual([
       "cancelled",
       "cancelled"
     ])
@@ -246,12 +246,12 @@ describe("a request for slots of the past", () => {
     await request(id, -30, 0)
     expect(await world.tick()).toMatchObject({ triggered: 2, completed: 2, errors: [] })
     expect(await backfilled(id)).toEqual([-30, -12])
-    expect((await standing(id))[0]).toMatchObject({ status: "done", claimed: 2 })
+    expect((await status(id))[0]).toMatchObject({ status: "done", claimed: 2 })
   })
 })
 
 describe("the claim", () => {
-  /** A claim of the next slot of the only request, as the engine makes it. */
+  /** Claims the next slot of the only open backfill request, as the engine does. */
   const claim = async (id: string, token: string, at: number, more: object = {}) => {
     const [row] = await world.sql`select b.id, b.cursor, i.org_id from sync_backfill b
        join organization_integrations i on i.id = b.integration_id where i.id = ${id} and status = 'open'`
@@ -284,10 +284,10 @@ describe("the claim", () => {
     expect(await theirs()).toMatchObject({ claimed: [], skipped: [{ reason: "lost_race" }] })
     const next = await claim(id, randomUUID(), -6)
     expect(await next()).toMatchObject({ claimed: [], skipped: [{ reason: "already_running" }] })
-    expect((await standing(id))[0]).toMatchObject({ claimed: 1 })
+    expect((await status(id))[0]).toMatchObject({ claimed: 1 })
   })
 
-  test("a killed engine's claim is taken over, and the request goes on after it", async () => {
+  test("a killed engine's claim is taken over, and the request continues after it", async () => {
     const id = await afterOutage()
     await request(id, -9, 0)
     await (await claim(id, randomUUID(), -7))()

@@ -8,7 +8,7 @@ beforeAll(async () => {
 })
 afterAll(() => project.close())
 
-/** What a function does: the state its run ends in, and the code that says why. */
+/** The behaviours of a function, each with the expected status and error code of its run. */
 const cases: Readonly<
   Record<string, readonly [Behaviour.Behaviour, status: string, code: string | null]>
 > = {
@@ -27,6 +27,24 @@ const cases: Readonly<
   "a redirect": [Behaviour.redirect("http://127.0.0.1:9/steal"), "failed", "REDIRECT_REFUSED"],
   "invalid JSON": [Behaviour.invalidJson(), "unknown", "UNREADABLE_ANSWER"],
   "success: false": [Behaviour.unsuccessful(), "failed", "LEDGER_CLOSED"],
+  "a falsy error": [Behaviour.ok({ success: true, error: false }), "completed", null],
+  "an empty error": [Behaviour.ok({ rows: 3, error: "" }), "completed", null],
+  "success and an error": [
+    Behaviour.ok({ success: true, error: "no receipt" }),
+    "unknown",
+    "UNCLEAR_ANSWER"
+  ],
+  "GraphQL in part": [
+    Behaviour.ok({ errors: [{ message: "no" }], data: { createInvoice: null } }),
+    "unknown",
+    "UNCLEAR_ANSWER"
+  ],
+  "JSend error": [Behaviour.ok({ status: "error", message: "no" }), "failed", "FUNCTION_FAILED"],
+  "done already, says 409": [
+    Behaviour.status(409, { executed: true, success: true }),
+    "unknown",
+    "UNCLEAR_ANSWER"
+  ],
   "its own 500": [Behaviour.ownError(), "failed", "LEDGER_CLOSED"],
   "reset before an answer": [Behaviour.reset(), "unknown", "CONNECTION_LOST"],
   "reset halfway": [Behaviour.resetHalfway(), "unknown", "CONNECTION_LOST"],
@@ -67,7 +85,7 @@ test("each kind of answer leads its own run where it belongs, and no other run w
     Object.entries(cases).map(([name, [, status, code]]) => [name, [status, code]])
   )
   expect(seen).toEqual(wanted)
-  expect(summary).toMatchObject({ triggered: rows.length, completed: 2, failed: 5, errors: [] })
+  expect(summary).toMatchObject({ triggered: rows.length, completed: 4, failed: 6, errors: [] })
   for (const run of summary.runs) {
     expect(run.error?.code ?? null).toBe(cases[run.integration_type]?.[2] ?? null)
   }

@@ -27,7 +27,7 @@ const tick = async () => {
   return { code, summary: JSON.parse(stdout) }
 }
 
-/** Every slot has its row or its range, says the binary. */
+/** Asserts that, according to the binary's audit, every slot has a row or a range. */
 const expectNoHoles = async (from = "40d") => {
   const { code, stdout } = await runBinary(["audit", "--from", from], { env: project.environment })
   expect(stdout).toStartWith("✓ No holes")
@@ -46,7 +46,7 @@ const ranges = async (): Promise<ReadonlyArray<{ reason: string; count: number }
   ...(await project.sql`select reason, count::int as count from sync_skipped_range order by id`)
 ]
 
-/** 19 slots, one every ten minutes, none of which ran; the newest is seven minutes old. */
+/** Seeds 19 slots, ten minutes apart, none of which ran. The newest is seven minutes old. */
 const seedOutage = (columns: Readonly<Record<string, string>>) =>
   project.seedDue(1, {
     sync_schedule:
@@ -139,7 +139,7 @@ describe("a month of downtime on a minutely schedule", () => {
 })
 
 describe("an edit", () => {
-  test("while a run is under way: what had become due is on record, and never runs", async () => {
+  test("while a run is in progress: what had become due is on record, and never runs", async () => {
     const answer = Promise.withResolvers<void>()
     project.functions.behave(() => until(answer.promise, ok()))
     await project.seedDue(1, { sync_schedule: "'* * * * * *'" })
@@ -171,7 +171,7 @@ describe("an edit", () => {
     const slots = await rows()
     expect(slots).toEqual([])
     const { summary } = await tick()
-    // A minute may have begun since the last edit; nothing from before it is due.
+    // A slot may have come due since the last edit, but none from before it.
     const since = await project.sql`select min(schedule_since) as at from organization_integrations`
     for (const row of await rows()) {
       expect(row.scheduled_for.getTime()).toBeGreaterThan(since[0].at.getTime())

@@ -16,7 +16,7 @@ afterAll(() => project.close())
 const exitOf = async (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
   (await runBinary(args, { env: { ...project.environment, ...env } })).code
 
-/** Every exit code that the contract has (docs/reference/exit-codes.md), out of the binary that ships. */
+/** Tests every exit code of the contract (docs/reference/exit-codes.md) with the compiled binary. */
 test("0: fine, also when nothing was due, and help", async () => {
   expect(await exitOf(["run"])).toBe(0)
   expect(await exitOf(["help"])).toBe(0)
@@ -46,6 +46,12 @@ test("3: a run failed, an audit found holes, a doctor found something", async ()
   await project.seedDue(1)
   project.functions.behave(() => Behaviour.status(400, { error: "no" }))
   expect(await exitOf(["run"])).toBe(3)
+  // No run failed permanently, but none exported anything either.
+  await project.sql`delete from sync_run_event`
+  await project.sql`delete from sync_run_log`
+  await project.seedDue(1)
+  project.functions.behave(() => Behaviour.status(409, { executed: false, error: "not_found" }))
+  expect(await exitOf(["run"])).toBe(3)
   await project.sql`delete from sync_run_event`
   await project.sql`delete from sync_run_log`
   expect(await exitOf(["audit", "--from", "1h"])).toBe(3)
@@ -56,6 +62,10 @@ test("3: a run failed, an audit found holes, a doctor found something", async ()
 
 test("4: the key is refused", async () => {
   expect(await exitOf(["run"], { SUPABASE_SECRET_KEY: `sb_secret_${"x".repeat(32)}` })).toBe(4)
+  // The API responds with 401 and SQLSTATE 22023.
+  const unknown = project.gateway.sign({ role: "nobody_here" })
+  expect(await exitOf(["run"], { SUPABASE_SECRET_KEY: unknown })).toBe(4)
+  expect(await exitOf(["status"], { SUPABASE_SECRET_KEY: unknown })).toBe(4)
 })
 
 test("5: Supabase cannot be reached", async () => {

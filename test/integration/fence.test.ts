@@ -7,10 +7,10 @@ import { dropBefore, lostAnswer } from "../support/GatewayFaults.ts"
 import { type Project, startProject } from "../support/Project.ts"
 import { type RpcGateway, startGateway } from "../support/RpcGateway.ts"
 
-/** The fence against the real SQL: the compiled binary, the API, functions in Deno that call the API themselves. */
+/** Tests the fence against the real SQL, with the compiled binary, the API, and functions in Deno that call the API. */
 beforeAll(binaryPath, 60_000)
 let project: Project
-/** Gates and events of the functions only: the database is the real one. */
+/** The gates and events of the functions. The stand-in's ledger is not used, because the database is real. */
 let control: LedgerStandIn
 let deno: DenoServer
 let api: RpcGateway
@@ -36,8 +36,15 @@ afterEach(async () => {
   await project.close()
 })
 
+/** The functions of testFunctions.ts that these tests use. */
+const FUNCTIONS = "echo,gated,background,until-aborted"
 const startTick = (settings: Readonly<Record<string, string>> = {}) =>
-  startEngine({ SUPABASE_URL: api.url, SUPABASE_SECRET_KEY: api.secretKey, ...settings })
+  startEngine({
+    SUPABASE_URL: api.url,
+    SUPABASE_SECRET_KEY: api.secretKey,
+    SYNC_SCHEDULER_FUNCTIONS: FUNCTIONS,
+    ...settings
+  })
 
 const tick = async (settings: Readonly<Record<string, string>> = {}) =>
   (await startTick(settings)).exited
@@ -72,7 +79,7 @@ const untilRun = async (condition: string) => {
   }
 }
 
-/** The same request once more, as a proxy or a frozen engine would deliver it. */
+/** Repeats the request of the run, as a proxy or an engine that resumed from a freeze would. */
 const deliverAgain = async (name: string) => {
   const row = await readRun()
   const answer = await fetch(`${api.url}/functions/v1/${name}`, {
@@ -112,7 +119,7 @@ test("the function begins, works and reports by its token; a second delivery is 
   expect(control.events).toEqual([`ran ${row.id}`])
 }, 30_000)
 
-test("a second delivery while the first one works is refused, and the first one goes on", async () => {
+test("a second delivery while the first one works is refused, and the first one continues", async () => {
   await seed("gated")
   const engine = await startTick()
   const { id } = await untilRun("began_at is not null")
@@ -127,7 +134,7 @@ test("a second delivery while the first one works is refused, and the first one 
 }, 30_000)
 
 test.each(["begin_sync_run", "complete_sync_run"])(
-  "the answer to %s is lost: asked again, and it counts once",
+  "the answer to %s is lost: the call is repeated, and counts once",
   async (fn) => {
     await seed("echo")
     project.gateway.faults.once(fn, lostAnswer)
@@ -154,7 +161,7 @@ test("202: the run stays running while heartbeats come, and is completed when th
   const beaten = await untilRun(`heartbeat_at > '${iso}' and status = 'running'`)
   expect(beaten.lease_until >= running.lease_until).toBe(true)
 
-  // A tick meanwhile leaves it alone.
+  // A tick in the meantime leaves the run alone.
   expect(await tick()).toMatchObject({ code: 0, summary: { triggered: 0 } })
   control.openGate(running.id)
   expect(await untilRun("status = 'completed'")).toMatchObject({ attempt: 1, ambiguous: false })
@@ -167,7 +174,7 @@ test("an attempt that lost its run is stopped, and cannot report any more", asyn
   const { id } = await untilRun("began_at is not null")
   await control.until(() => control.events.includes(`working ${id}`))
 
-  // Cut off from the database its lease ends, and another engine starts the next attempt.
+  // The function loses its connection to the database, its lease expires, and another engine starts the next attempt.
   project.gateway.faults.set("heartbeat_sync_run", dropBefore)
   await project.sql`update organization_integrations set function_name = 'echo' where id = ${integration}`
   const second = { SYNC_SCHEDULER_QUIESCENCE: "0s" }

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
-import { migrations } from "../../src/Migrations.ts"
+import { readFence } from "../../src/Cli/Init/FunctionFiles.ts"
+import { migrations } from "../../src/Database/Migrations.ts"
 import { binaryPath } from "../support/binary.ts"
 import { connect, createDatabase } from "../support/Postgres.ts"
 import { runBinary } from "../support/runBinary.ts"
@@ -17,7 +18,7 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => rm(place, { recursive: true, force: true }))
 
-/** A directory with these files; the paths are from supabase/. */
+/** Creates a directory with these files, whose paths are relative to supabase/. */
 const project = async (name: string, files: Readonly<Record<string, string>> = {}) => {
   const directory = join(place, name)
   await mkdir(directory, { recursive: true })
@@ -28,7 +29,7 @@ const project = async (name: string, files: Readonly<Record<string, string>> = {
   return directory
 }
 
-/** Every file below a directory, by path, with its text. */
+/** Returns the text of every file below a directory, by path. */
 const treeOf = async (directory: string): Promise<Record<string, string>> => {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true })
   const files = entries.filter((entry) => entry.isFile())
@@ -64,9 +65,21 @@ test("an empty directory gets every migration and function, as the repository ha
   expect(stdout).toContain("[functions.integration-sync]\n    verify_jwt = false")
   const tree = await treeOf(directory)
   expect(Object.keys(tree)).toEqual(expect.arrayContaining([first, example, fence]))
-  for (const [path, text] of Object.entries(tree)) {
+  expect(tree[fence]).toBe(readFence())
+  for (const [path, text] of Object.entries(tree).filter(([path]) => path !== fence)) {
     expect([path, text]).toEqual([path, await readFile(join(root, path), "utf8")])
   }
+  // init writes the fence as one file, and leaves out the engine's bundle, which is optional.
+  expect(
+    Object.keys(tree)
+      .filter((path) => !path.includes("/migrations/"))
+      .toSorted()
+  ).toEqual([
+    fence,
+    "supabase/functions/integration-sync/deno.json",
+    "supabase/functions/integration-sync/exportPeriod.ts",
+    example
+  ])
   const inRepository = await readdir(join(root, "supabase/migrations"))
   expect(Object.keys(tree).filter((path) => path.startsWith("supabase/migrations")).length).toBe(
     inRepository.length
@@ -77,7 +90,7 @@ test("an empty directory gets every migration and function, as the repository ha
   expect([again.code, await treeOf(directory)]).toEqual([0, tree])
 })
 
-test("a project that has things of its own keeps them, and its functions' settings are not asked for again", async () => {
+test("a project with its own files keeps them, and its functions' settings are not asked for again", async () => {
   const directory = await project("existing", {
     "config.toml": 'project_id = "x"\n[functions.integration-sync]\nverify_jwt = false\n',
     "migrations/20250101000000_own.sql": "create table own (id int);\n",
@@ -85,7 +98,7 @@ test("a project that has things of its own keeps them, and its functions' settin
     "functions/integration-sync/index.ts": "// ours\n",
     "functions/_shared/cors.ts": "export {}\n"
   })
-  // As Git leaves it on Windows: the same text.
+  // Git converts line endings on Windows. The file still counts as unchanged.
   const text = await readFile(join(root, first), "utf8")
   await writeFile(join(directory, first), text.replaceAll("\n", "\r\n"))
   const before = await treeOf(directory)
@@ -116,8 +129,7 @@ test("what differs is reported and left alone, and so is what belongs with it", 
   expect(stdout).toContain(`different  ${fence}`)
   expect(stdout).toContain("diff -ru supabase new/supabase")
   const after = Object.entries(await treeOf(directory))
-  const others = after.filter(([path]) => !path.startsWith("supabase/functions/sync-scheduler/"))
-  expect(Object.fromEntries(others)).toEqual(before)
+  expect(Object.fromEntries(after)).toEqual(before)
 
   const twin = await project("twin", {
     [`migrations/${migrations[1]?.version}_theirs.sql`]: "select 1;\n",
@@ -128,6 +140,21 @@ test("what differs is reported and left alone, and so is what belongs with it", 
   expect(clash.stdout).toContain(`${migrations[1]?.version}_theirs.sql has the same version`)
   expect(clash.stdout).toContain("ENOTDIR")
   expect(Object.keys(await treeOf(twin)).length).toBe(2)
+})
+
+test("the engine as an Edge Function is written when it is asked for, and from then on", async () => {
+  const directory = await project("edge", { "config.toml": "" })
+  expect((await init(directory, "--engine", "edge")).code).toBe(0)
+  const tree = await treeOf(directory)
+  expect(Object.keys(tree)).toContain("supabase/functions/sync-scheduler/engine.js")
+  expect(tree["supabase/config.toml"]).toContain("[functions.sync-scheduler]\nverify_jwt = false")
+  const again = await init(directory, "-o", "json")
+  expect(statuses(again.stdout)).toMatchObject({
+    "supabase/functions/sync-scheduler/engine.js": "unchanged",
+    "supabase/config.toml": "unchanged"
+  })
+  const odd = await init(directory, "--function", "../etc")
+  expect([odd.code, odd.stdout]).toEqual([2, ""])
 })
 
 test("a place that cannot be written to is an error that says what to do", async () => {

@@ -6,9 +6,10 @@ import { Either, ParseResult, Schema } from "effect"
 import { printsJson } from "../../scripts/docs/Pages.ts"
 import { commands } from "../../src/Cli/Commands.ts"
 import { binaryPath } from "../support/binary.ts"
+import * as Behaviour from "../support/FunctionBehaviour.ts"
 import { serveHttp } from "../support/HttpServer.ts"
 import { type Project, startProject } from "../support/Project.ts"
-import { runBinary } from "../support/runBinary.ts"
+import { runBinary, runOnTerminal } from "../support/runBinary.ts"
 
 setDefaultTimeout(120_000)
 
@@ -25,7 +26,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-/** Runs a command with `-o json`, and holds what it prints to the schema that docs/reference/json.md shows: no field more. */
+/** Runs a command with `-o json`, and asserts that the output matches the schema in docs/reference/json.md, with no extra field. */
 const holds = async (line: string, env: Readonly<Record<string, string>> = {}) => {
   const words = line.split(" ")
   const command = commands.find(({ name }) => line === name || line.startsWith(`${name} `))
@@ -91,7 +92,9 @@ test("what every command prints is what the reference says", async () => {
   await holds("doctor", told)
   await holds("notify test", told)
   await holds("env")
+  await holds("setup --offline --dry-run")
   await holds("init --dry-run")
+  await holds(`invoke ${id} --local ${project.functions.url}/integration-sync`)
   await holds("install systemd --print")
   await holds("install k8s --write ./k8s")
   await holds("schema print")
@@ -105,4 +108,29 @@ test("a command that cannot do what it was asked: errors, with codes of the tabl
   const { code, stdout } = await runBinary(["audit", "-o", "json"], { env: {} })
   expect(JSON.parse(stdout).errors[0]).toMatchObject({ code: "CONFIGURATION" })
   expect(code).toBe(2)
+})
+
+test("what others wrote reaches neither a terminal nor a pipe as it is: output and logs", async () => {
+  const risky = "a\u202eb\u009b31mc\u200bd\u{e0041}"
+  project.functions.behave(() => Behaviour.status(422, { error: { code: "X", message: risky } }))
+  const [id = ""] = await project.seedDue(1, { integration_type: `'${risky}'` })
+  const scope = ["--integration", id]
+  const env = { ...project.environment, SYNC_SCHEDULER_LOG_FORMAT: "json" }
+  const unseen = /[\p{Cf}\x7f-\x9f]/u
+  const lines = await runBinary(["run", "-o", "jsonl", ...scope], { env })
+  const last = JSON.parse(lines.stdout.trim().split("\n").at(-1) ?? "")
+  expect(last.runs[0]).toMatchObject({ integration_type: risky, status: "failed" })
+  const whole = await runBinary(["runs", "list", "-o", "json", ...scope], { env })
+  expect(JSON.parse(whole.stdout).runs[0].integration_type).toBe(risky)
+  const shown = await runOnTerminal(["runs", "list", "-o", "json", ...scope], 200, { env })
+  for (const text of [lines.stdout, lines.stderr, whole.stdout, shown.shown]) {
+    expect(text).not.toMatch(unseen)
+  }
+  // Puts the text into a JSON log line, as the name of an unknown setting.
+  const odd = await runBinary(["run", "-o", "jsonl", ...scope], {
+    env: { ...env, [`SYNC_SCHEDULER_X${risky}`]: "1" }
+  })
+  expect(odd.stderr).not.toMatch(unseen)
+  expect(odd.stderr).toContain("\\u202e")
+  await project.sql`truncate sync_run_event, sync_run_log, sync_incident, organization_integrations`
 })

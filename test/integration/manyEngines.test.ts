@@ -19,12 +19,12 @@ const countTicks = async (): Promise<number> => {
   return row.n
 }
 
-test("eight binaries at once on 200 due integrations: each slot claimed once and invoked once", async () => {
+test("eight concurrent binaries on 200 due integrations: each slot claimed once and invoked once", async () => {
   await project.seedDue(DUE)
-  // Nobody's function answers before all have begun: so no engine can do it all before the others are there.
+  // No function responds until all engines have started, so that no engine can finish before the others begin.
   const everyoneIsThere = Promise.withResolvers<void>()
   project.functions.behave(() => until(everyoneIsThere.promise, ok()))
-  // Half of them over the API, half over a direct connection.
+  // Half of the engines use the API, the other half a direct connection.
   const environments = Array.from({ length: ENGINES }, (_, n) => ({
     ...project.environment,
     ...(n % 2 === 0 ? {} : { SUPABASE_DB_URL: project.database.url })

@@ -43,6 +43,28 @@ const count = async (from: string): Promise<number> => {
 
 const DIRECT = () => ({ SUPABASE_DB_URL: project.database.url })
 
+test.each<[string, Readonly<Record<string, string>>, ReadonlyArray<string>]>([
+  [
+    "to act there, start serve with --allow-actions and SYNC_SCHEDULER_ADMIN_TOKEN=$(openssl rand -hex 32)",
+    {},
+    []
+  ],
+  [
+    "to act there, start serve with --allow-actions",
+    { SYNC_SCHEDULER_ADMIN_TOKEN: "t".repeat(32) },
+    []
+  ],
+  [
+    "to act there, sign in at <url>/sign-in with the value of SYNC_SCHEDULER_ADMIN_TOKEN",
+    { SYNC_SCHEDULER_ADMIN_TOKEN: "t".repeat(32) },
+    ["--allow-actions"]
+  ]
+])("one line says where the page is, and %s", async (how, environment, args) => {
+  const sidecar = await serve(environment, ...args)
+  const line = `Open ${sidecar.url}; ${how.replace("<url>", sidecar.url)}`
+  expect(await sidecar.heard(line)).not.toBeNull()
+})
+
 describe.each(["the API", "a direct connection"])("over %s", (over) => {
   test("ticks by itself, and SIGTERM lets what is in flight finish: exit 0", async () => {
     const mayAnswer = Promise.withResolvers<void>()
@@ -106,7 +128,7 @@ test("kill -9 and a new start: nothing is lost, nothing is doubled", async () =>
   expect((await first.exited).signal).toBe("SIGKILL")
   mayAnswer.resolve()
   project.functions.behave(() => ok())
-  // Time passes: the leases of the dead one end.
+  // Ends the leases of the dead process, as if time had passed.
   await project.sql`update sync_run_log set lease_until = now() where status = 'running'`
   const second = await serve(SHORT, "--interval", "1s")
   while ((await count("sync_run_log where status = 'completed'")) < 12) await Bun.sleep(50)
@@ -140,7 +162,7 @@ test("a database that goes away and comes back: serves on, says so, and ticks ag
   proxy.stop()
 })
 
-test("functions are woken before their slots, though no tick is near", async () => {
+test("functions are warmed up before their slots, without a tick nearby", async () => {
   await project.seedDue(1, { warm_up: "true", next_run_at: "now() + interval '31 seconds'" })
   await project.seedDue(1, { next_run_at: "now() + interval '20 seconds'" })
   const began = Date.now()
@@ -154,7 +176,7 @@ test("functions are woken before their slots, though no tick is near", async () 
   expect(Number(warmth?.n ?? 0)).toBeLessThanOrEqual(1)
 })
 
-test("what does not end in time is left to its lease: exit 3; a second signal leaves at once", async () => {
+test("a run that does not end in time is left to its lease: exit 3; a second signal exits immediately", async () => {
   project.functions.behave(() => hang())
   await project.seedDue(2)
   const patient = await serve({ SYNC_SCHEDULER_DRAIN: "100ms" })
@@ -162,7 +184,7 @@ test("what does not end in time is left to its lease: exit 3; a second signal le
   patient.kill("SIGTERM")
   const left = await patient.exited
   expect(left.code).toBe(3)
-  expect(left.stderr).toContain("2 runs were still in flight when the time to stop was over")
+  expect(left.stderr).toContain("2 runs were still in flight when the time to stop had passed")
   expect(await project.statuses()).toEqual({ running: 2 })
 
   await project.seedDue(2)

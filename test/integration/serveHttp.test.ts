@@ -7,7 +7,7 @@ import { runBinary } from "../support/runBinary.ts"
 import { type Sidecar, startSidecar } from "../support/Sidecar.ts"
 import { ADMIN_TOKEN, codeOf, json } from "../support/TestSite.ts"
 
-/** What `serve` answers on a real socket, as the binary that ships. */
+/** Tests the responses of `serve` on a real socket, with the compiled binary. */
 setDefaultTimeout(60_000)
 let project: Project
 let sidecar: Sidecar
@@ -24,7 +24,7 @@ afterAll(async () => {
   await project.close()
 }, 60_000)
 
-/** Sends this as it is, and gives all that comes back until the connection is closed. */
+/** Sends raw bytes, and returns everything received until the connection is closed. */
 const raw = async (request: string): Promise<string> => {
   const socket = connect(Number(new URL(sidecar.url).port), "127.0.0.1")
   let answer = ""
@@ -82,7 +82,7 @@ test("the API answers what the command line prints with -o json", async () => {
       expect([words[0], code, answer.status]).toEqual([words[0], 0, 200])
       return { said: shapeOf(JSON.parse(stdout)), answered: shapeOf(await answer.json()) }
     }
-    // The API reads once a second, and meanwhile a tick may be recorded: then they say the same a little later.
+    // The API may show data up to a second old, and a tick may be recorded in that second, so the comparison is repeated.
     let both = await ask()
     for (let again = 0; again < 5 && !Bun.deepEquals(both.answered, both.said); again++) {
       await Bun.sleep(1_000)
@@ -92,7 +92,7 @@ test("the API answers what the command line prints with -o json", async () => {
   }
 })
 
-/** The names in a value, all the way down; of a list, those of all its members. */
+/** Returns the paths of all field names in a value, including those in the members of lists. */
 const shapeOf = (value: unknown, path = ""): ReadonlyArray<string> => {
   if (typeof value !== "object" || value === null) return []
   const isList = Array.isArray(value)
@@ -161,7 +161,7 @@ describe("hostile requests", () => {
     expect((await sidecar.get("/livez")).status).toBe(200)
   })
 
-  test("more at once than it answers: some are told to come again, none hangs, probes are answered", async () => {
+  test("more concurrent requests than it answers: some get a retry-after, none hangs, probes are answered", async () => {
     const many = await Promise.all([
       ...Array.from({ length: 300 }, () => fetch(`${sidecar.url}/api/runs`)),
       fetch(`${sidecar.url}/livez`)

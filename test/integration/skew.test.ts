@@ -30,3 +30,19 @@ test("due goes by the database's clock, whatever this machine's says", async () 
   const deadline = Date.parse(String(project.functions.calls[0]?.body.deadline))
   expect(Math.abs(deadline - Date.now() - 20_000 - 155_000)).toBeLessThan(10_000)
 })
+
+test("an idle tick closes the incident when the clocks agree again, and another host's stays", async () => {
+  await moveDatabaseClock("20 seconds")
+  await project.tick("direct", { engineId: "host-1-00ab" })
+  await project.sql`
+    insert into sync_incident (kind, subject, detail) values ('clock_skew', 'another-host', '{}')`
+  await moveDatabaseClock("0 seconds")
+  await project.tick("supabase-js", { engineId: "host-2-00cd" })
+  const incidents = await project.sql`
+    select subject, resolved_at is not null as resolved from sync_incident
+     where kind = 'clock_skew' order by subject`
+  expect([...incidents]).toEqual([
+    { subject: "another-host", resolved: false },
+    { subject: "host", resolved: true }
+  ])
+})

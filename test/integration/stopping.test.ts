@@ -17,7 +17,7 @@ afterEach(() => project.close())
 const DUE = 40
 const IN_FLIGHT = 5
 
-/** An engine with five runs in flight, more claimed, and yet more due. */
+/** Starts an engine and waits until five runs are in flight, more are claimed, and still more are due. */
 const startBusyEngine = async (
   environment: Readonly<Record<string, string>>
 ): Promise<EngineProcess> => {
@@ -51,10 +51,10 @@ describe.each([
       ? project.environment
       : { ...project.environment, SUPABASE_DB_URL: project.database.url }
 
-  test("no new claims; what is in flight is recorded; what was claimed is given back; the tick is recorded", async () => {
+  test("no new claims; what is in flight is recorded; claimed runs are released; the tick is recorded", async () => {
     const engine = await startBusyEngine(environment())
     engine.kill(signal)
-    // Given back at once: the functions have not answered yet.
+    // The engine releases its claimed runs immediately, before the functions respond.
     while ((await count("status = 'pending' and claimed_by is not null")) > 0) await Bun.sleep(20)
     const claimed = await count("true")
     expect(await project.statuses()).toEqual({ pending: claimed - IN_FLIGHT, running: IN_FLIGHT })
@@ -70,14 +70,14 @@ describe.each([
     expect(tick).toMatchObject({ completed: IN_FLIGHT, triggered: IN_FLIGHT })
     expect(tick.finished_at).not.toBeNull()
 
-    // Whoever comes next may have what was given back at once, and does the rest.
+    // The next engine may claim the released runs immediately, and completes all remaining runs.
     expect(await takeOver()).toMatchObject({ code: 0 })
     expect(await project.statuses()).toEqual({ completed: DUE })
     expect(project.functions.invocations.length).toBe(DUE)
   }, 30_000)
 })
 
-test("a second signal leaves at once, and the leases lose nothing", async () => {
+test("a second signal exits immediately, and the leases lose nothing", async () => {
   const short = {
     ...project.environment,
     SYNC_SCHEDULER_INVOKE_TIMEOUT: "1s",
@@ -92,7 +92,7 @@ test("a second signal leaves at once, and the leases lose nothing", async () => 
   expect((await engine.exited).code).toBe(143)
   expect(await count("status = 'running'")).toBe(IN_FLIGHT)
 
-  // Time passes: the leases of the dead engine end.
+  // Ends the leases of the dead engine, as if time had passed.
   await project.sql`update sync_run_log set lease_until = now() where status = 'running'`
   functionsMayAnswer.resolve()
   for (let tick = 0; tick < 2; tick += 1) {
@@ -119,10 +119,13 @@ test("stopped while the tick opens: nothing is claimed", async () => {
   expect(exit.code).toBe(143)
   expect(await project.statuses()).toEqual({})
   project.gateway.faults.clear()
+  // Rows that a lost response reserved for the engine are due again after 15 s.
+  expect(await takeOver()).toMatchObject({ code: 0, summary: { due: 0 } })
+  await project.sql`update organization_integrations set reserved_until = now()`
   expect(await takeOver()).toMatchObject({ code: 0, summary: { completed: 3 } })
 }, 30_000)
 
-test("stopped while a claim is under way: what it claimed is given back", async () => {
+test("stopped while a claim is in progress: its claimed runs are released", async () => {
   await project.seedDue(3)
   const isClaimed = Promise.withResolvers<void>()
   const mayAnswer = Promise.withResolvers<void>()

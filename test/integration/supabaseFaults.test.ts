@@ -3,6 +3,7 @@ import { binaryPath } from "../support/binary.ts"
 import { startEngine } from "../support/EngineProcess.ts"
 import * as Faults from "../support/GatewayFaults.ts"
 import { type Project, startProject } from "../support/Project.ts"
+import { startProxy } from "../support/TcpProxy.ts"
 
 beforeAll(binaryPath, 60_000)
 let project: Project
@@ -14,7 +15,7 @@ afterEach(() => project.close())
 const tick = async (settings: Readonly<Record<string, string>> = {}) =>
   (await startEngine({ ...project.environment, ...settings })).exited
 
-/** Every run once, in every sense. */
+/** Asserts that every run was attempted, sent and settled exactly once. */
 const expectOnce = async (count: number) => {
   expect(await project.statuses()).toEqual({ completed: count })
   const [row] = await project.sql`
@@ -46,13 +47,15 @@ const statementTimeout = Faults.answerWith(500, {
   hint: null
 })
 
-describe("each call of a tick goes wrong once, and is asked again with its token: nothing is lost or doubled", () => {
+describe("each call of a tick fails once, and is repeated with its token: nothing is lost or doubled", () => {
   test.each([
     ["the connection is cut before it", Faults.dropBefore],
     ["it is committed and its answer lost", Faults.lostAnswer],
     ["it is committed, late, and its answer lost", { ...Faults.lostAnswer, waitAfter: 300 }],
     ["PostgREST has lost its database", Faults.schemaCacheMissing],
     ["the statement was cancelled", statementTimeout],
+    ["the server process died before it", Faults.died],
+    ["it is committed, and the server process died then", { ...Faults.died, execute: true }],
     ["a proxy's page in its place", Faults.badGateway],
     ["committed, and a proxy's page all the same", { ...Faults.badGateway, execute: true }],
     ["an empty 200", Faults.emptyOk],
@@ -71,6 +74,27 @@ describe("each call of a tick goes wrong once, and is asked again with its token
     30_000
   )
 })
+
+test.each(["supabase-js", "direct"] as const)(
+  "%s: the answer of a later fetch is lost, and its rows run in the same tick",
+  async (mechanism) => {
+    await project.seedDue(30)
+    const direct = new URL(project.database.url)
+    const proxy = await startProxy(Number(direct.port))
+    direct.port = String(proxy.port)
+    try {
+      if (mechanism === "direct") proxy.loseAnswer("fetch_sync_work")
+      else project.gateway.faults.once("fetch_sync_work", Faults.lostAnswer)
+      const ended = await tick(mechanism === "direct" ? { SUPABASE_DB_URL: direct.href } : {})
+      expect(ended).toMatchObject({ code: 0, summary: { completed: 30, errors: [] } })
+      expect(proxy.connections()).toBeGreaterThanOrEqual(mechanism === "direct" ? 2 : 0)
+      await expectOnce(30)
+    } finally {
+      proxy.stop()
+    }
+  },
+  60_000
+)
 
 test("an outcome is offered by its token until it is recorded, whatever goes wrong how often", async () => {
   await project.seedDue(1)

@@ -5,14 +5,15 @@ import { ok, until } from "../support/FunctionBehaviour.ts"
 import { startFunctionServer } from "../support/FunctionServer.ts"
 import * as Faults from "../support/GatewayFaults.ts"
 import { RESET } from "../support/HttpServer.ts"
+import { playOutage } from "../support/OutageFixture.ts"
 import { connect, createDatabase, startPostgres } from "../support/Postgres.ts"
 import { startProject } from "../support/Project.ts"
 import { startGateway } from "../support/RpcGateway.ts"
 
-/** Outages that last: an engine waits 10 to 20 s before it gives up, so these run side by side. */
+/** Tests lasting outages. An engine waits 10 to 20 s before it abandons a call, so these tests run concurrently. */
 beforeAll(binaryPath, 60_000)
 
-/** What an engine left is decided at once. */
+/** Settings with which the next engine decides abandoned runs immediately. */
 const SHORT = {
   SYNC_SCHEDULER_INVOKE_TIMEOUT: "1s",
   SYNC_SCHEDULER_LEASE_MARGIN: "1s",
@@ -54,7 +55,9 @@ test.concurrent("the API does not answer: named, exit 5, and the database is as 
     (await startEngine({ ...project.environment, ...settings })).exited
   await project.seedDue(2)
   project.gateway.faults.set("*", { waitBefore: 300, instead: RESET })
-  const exits = await Promise.all([tick(), tick({ SUPABASE_URL: await closedUrl() })])
+  // A tick waits for the database for three quarters of its interval.
+  const soon = { SYNC_SCHEDULER_INTERVAL: "5s" }
+  const exits = await Promise.all([tick(soon), tick({ ...soon, SUPABASE_URL: await closedUrl() })])
   for (const { code, summary } of exits) {
     expect(code).toBe(5)
     expect(summary).toMatchObject({ due: 0, errors: [{ code: "SUPABASE_UNREACHABLE" }] })
@@ -79,7 +82,7 @@ test.concurrent("PostgreSQL dies with runs in flight and stays away: exit 5, and
      select gen_random_uuid(), 'xledger', '0 0 1 1 *', now() - interval '1 minute' from generate_series(1, 30)`
   )
   await before.close()
-  // Neither takes over what the other one has claimed and is about to start: it would count to its limit.
+  // Keeps each engine from adopting runs that the other has claimed, because adopted runs would count towards its --limit.
   const patient = { SYNC_SCHEDULER_INVOKE_TIMEOUT: "10s", SYNC_SCHEDULER_ADOPT_AFTER: "1m" }
   const limited = ["run", "-o", "json", "--limit", "5"]
   const engines = await Promise.all([
@@ -91,7 +94,7 @@ test.concurrent("PostgreSQL dies with runs in flight and stays away: exit 5, and
   mayAnswer.resolve()
   for (const { code, summary } of await Promise.all(engines.map((engine) => engine.exited))) {
     expect(code).toBe(5)
-    expect(errorCodes(summary)).toEqual(["SUPABASE_UNREACHABLE"])
+    expect(errorCodes(summary)).toEqual(["OUTCOME_NOT_RECORDED", "SUPABASE_UNREACHABLE"])
     expect(summary).toMatchObject({ completed: 0, unresolved: 5 })
   }
 
@@ -118,13 +121,25 @@ test.concurrent("PostgreSQL dies with runs in flight and stays away: exit 5, and
   await postgres.stop()
 }, 120_000)
 
-/** An address on which nothing listens any more. */
+/** Returns a URL on which nothing listens any more. */
 const closedUrl = async (): Promise<string> => {
   const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() })
   const { origin } = server.url
   await server.stop(true)
   return origin
 }
+
+test.concurrent("the database is away when a tick begins, longer than a call is repeated: the tick waits, and works", async () => {
+  const { tick } = await playOutage({ when: "before", awayMs: 14_000, due: 3 })
+  expect(tick).toMatchObject({ code: 0, summary: { completed: 3, errors: [] } })
+  expect(tick.stderr).toContain("s more for the database")
+}, 120_000)
+
+test.concurrent("the database is away for some seconds in the middle of a tick: every run once", async () => {
+  const { tick, next } = await playOutage({ when: "during", awayMs: 3_000, due: 8 })
+  expect(tick).toMatchObject({ code: 0, summary: { errors: [] } })
+  expect(next.code).toBe(0)
+}, 120_000)
 
 test.concurrent("the database takes no connections for a while: what functions answered meanwhile is recorded then", async () => {
   const project = await startProject()

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test"
 import { createClient } from "@supabase/supabase-js"
-import { runScheduledJobs } from "../../src/job-trigger-engine.ts"
+import { ConfigError, runScheduledJobs, TickFailed } from "../../src/job-trigger-engine.ts"
 import * as Behaviour from "../support/FunctionBehaviour.ts"
 import { type Mechanism, type Project, startProject } from "../support/Project.ts"
 
@@ -61,12 +61,16 @@ describe.each([...mechanisms])("over %s", (mechanism) => {
     expect(ticks.every((t: { finished_at: Date | null }) => t.finished_at !== null)).toBe(true)
   })
 
-  test("a bad row is named and stops nobody else", async () => {
+  test("a bad row is named and stops no other", async () => {
     await project.seedDue(2)
     await project.seedDue(1, { sync_schedule: "'61 * * * *'" })
     await project.seedDue(1, { timezone: "'Europe/Atlantis'", next_run_at: "null" })
     await project.seedDue(1, { sync_schedule: "'0 0 30 2 *'" })
-    await project.seedDue(1, { next_run_at: "null", schedule_since: "'-infinity'" })
+    const unbounded = { next_run_at: "null", schedule_since: "'-infinity'" }
+    await expect(project.seedDue(1, unbounded)).rejects.toThrow("organization_integrations_bounds")
+    // Simulates an adopted table that already contains such a row.
+    await project.sql`alter table organization_integrations drop constraint organization_integrations_bounds`
+    await project.seedDue(1, unbounded)
     const summary = await project.tick(mechanism)
     expect(summary).toMatchObject({ triggered: 2, completed: 2 })
     expect(summary.errors.map((e) => e.code).sort()).toEqual([
@@ -153,7 +157,102 @@ describe("runScheduledJobs(supabaseClient, integrationEdgeFunctionUrl)", () => {
     const summary = await runScheduledJobs(client(), url(), {
       functionKey: project.gateway.secretKey
     })
-    expect(summary).toMatchObject({ due: 0, triggered: 0, errors: [] })
+    expect(summary).toMatchObject({ ok: true, due: 0, triggered: 0, errors: [] })
+  })
+
+  test("functions: those that function_name may hold; another one is not invoked", async () => {
+    await project.seedDue(1, { function_name: "'payroll-sync'" })
+    const options = { functionKey: project.gateway.secretKey }
+    const refused = await runScheduledJobs(client(), url(), options)
+    expect(refused.runs[0]?.error?.code).toBe("FUNCTION_NOT_ALLOWED")
+    await project.seedDue(1, { function_name: "'payroll-sync'" })
+    const allowed = await runScheduledJobs(client(), url(), {
+      ...options,
+      functions: ["payroll-sync"]
+    })
+    expect(allowed).toMatchObject({ triggered: 1, completed: 1 })
+  })
+
+  test("a tick that could not work is not ok, and rejects with throwOnError", async () => {
+    await project.seedDue(1)
+    const refused = createClient(project.gateway.url, "sb_secret_wrong")
+    const options = { functionKey: project.gateway.secretKey }
+    const summary = await runScheduledJobs(refused, url(), options)
+    expect(summary).toMatchObject({ ok: false, due: 0, errors: [{ code: "KEY_REFUSED" }] })
+    const failure = await runScheduledJobs(refused, url(), {
+      ...options,
+      throwOnError: true
+    }).catch((error) => error)
+    expect(failure).toBeInstanceOf(TickFailed)
+    expect(failure).toMatchObject({
+      _tag: "TickFailed",
+      code: "KEY_REFUSED",
+      summary: { ok: false }
+    })
+    expect(failure.message).toContain("Set SUPABASE_SECRET_KEY")
+    // A failed run does not make the tick fail; the tick only counts it.
+    project.functions.behave(() => Behaviour.status(400, { error: "no" }))
+    expect(
+      await runScheduledJobs(client(), url(), { ...options, throwOnError: true })
+    ).toMatchObject({ ok: true, failed: 1 })
+    const [tick] = await project.sql`select ok, failed from sync_tick`
+    expect(tick).toMatchObject({ ok: true, failed: 1 })
+  })
+
+  test("a database that does not answer is waited for a moment, not for three quarters of a minute", async () => {
+    const away: Array<string> = []
+    const rpc = async (name: string) => {
+      away.push(name)
+      throw Object.assign(new TypeError("fetch failed"), { code: "ECONNREFUSED" })
+    }
+    const began = performance.now()
+    const options = { functionKey: project.gateway.secretKey }
+    const summary = await runScheduledJobs({ rpc }, url(), options)
+    // The limit allows for a busy machine, but stays below the 45 s that a timer-driven tick would wait.
+    expect(performance.now() - began).toBeLessThan(30_000)
+    expect(away.length).toBeGreaterThan(3)
+    expect(summary).toMatchObject({
+      ok: false,
+      errors: [
+        {
+          code: "SUPABASE_UNREACHABLE",
+          message:
+            "Supabase, or the database, does not answer: the connection to the server was refused",
+          hint: "Check SUPABASE_URL (or SUPABASE_DB_URL), and that the project is running."
+        }
+      ]
+    })
+  }, 60_000)
+
+  test("an option that there is not is refused, with the one that is meant", async () => {
+    const misspelt = { functionKey: project.gateway.secretKey, concurency: 3 }
+    const failure = await runScheduledJobs(client(), url(), misspelt).catch((error) => error)
+    expect(failure).toBeInstanceOf(ConfigError)
+    expect(failure.message).toBe(
+      "options.concurency is not usable: there is no such option. Did you mean settings.concurrency?"
+    )
+    const settings = {
+      functionKey: project.gateway.secretKey,
+      settings: { concurrency: 5, retryBaseMS: 3 }
+    }
+    expect(
+      (await runScheduledJobs(client(), url(), settings).catch((error) => error)).message
+    ).toContain("options.settings.retryBaseMS is not usable")
+  })
+
+  test.each([
+    { settings: { concurrency: 0 } },
+    { settings: { concurrency: 1.5 } },
+    { settings: { concurrency: Number.NaN } },
+    { settings: { invokeTimeoutMs: -1 } },
+    { settings: { retryBaseMs: Number.POSITIVE_INFINITY } },
+    { limit: -1 },
+    { budgetMs: Number.NaN }
+  ])("a number that cannot be right is refused, with what it may be: %p", async (given) => {
+    const options = { functionKey: project.gateway.secretKey, ...given }
+    const failure = await runScheduledJobs(client(), url(), options).catch((error) => error)
+    expect(failure).toBeInstanceOf(ConfigError)
+    expect(failure.message).toMatch(/^options\..+ is not usable: it is .+\. Pass .+ from [01]\.$/)
   })
 
   test.each([

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { binaryPath } from "../support/binary.ts"
-import { seedScene } from "../support/OperatorScene.ts"
+import { seedFixture } from "../support/OperatorFixture.ts"
 import { type Project, startProject } from "../support/Project.ts"
 import { expectTranscript, type Replacements, transcriptOf } from "../support/Transcript.ts"
 import { uuid } from "../support/World.ts"
@@ -17,7 +17,7 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => rm(directory, { recursive: true, force: true }))
 
-/** What no two runs have in common: where the project is, how fast it answers, and which server it has. */
+/** Replaces the parts that differ between runs: the project's URL, timings, and the server's version. */
 const everywhere = (project: Project): Replacements => [
   [project.gateway.url, "https://abcdefghijklmnopqrst.supabase.co"],
   [directory, "/tmp"],
@@ -29,7 +29,7 @@ const everywhere = (project: Project): Replacements => [
   ]
 ]
 
-/** Settings come and go: the first ones and the last lines show how they look. */
+/** A replacement that omits most settings, because they change often. The first and last lines show the format. */
 const THE_REST = [/(SYNC_SCHEDULER_LEASE_MARGIN)[\s\S]*?(?=error:)/, "...\n"] as const
 
 test("doctor: a set-up in which several things are wrong, in a pipe and on narrow and wide terminals", async () => {
@@ -59,7 +59,7 @@ test("doctor: a set-up in which several things are wrong, in a pipe and on narro
 test("check, env, install and ready", async () => {
   const project = await startProject()
   try {
-    await seedScene(project.sql)
+    await seedFixture(project.sql)
     const options = {
       env: {
         ...project.environment,
@@ -79,7 +79,7 @@ test("check, env, install and ready", async () => {
     const parts = [
       await transcriptOf(["check"], fine),
       await transcriptOf(["check", "--overdue", "10m,1h", "--failing", "99"], fine),
-      await transcriptOf(["check", "--overdue", "1h", "--failing", "99"], fine),
+      await transcriptOf(["check", "--overdue", "1h", "--failing", "99", "--retrying", "2,"], fine),
       await transcriptOf(["check", "--overdue", "10m,5m"], fine)
     ]
     await expectTranscript("check", parts.join("\n"))

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
-import { migrations } from "../../src/Migrations.ts"
+import { migrations } from "../../src/Database/Migrations.ts"
 import { OLDEST_SCHEMA, SCHEMA_VERSION } from "../../src/Version.ts"
 import { binaryPath } from "../support/binary.ts"
 import { type FunctionServer, startFunctionServer } from "../support/FunctionServer.ts"
@@ -19,9 +19,9 @@ afterAll(() => functions.close())
 const upTo = (version: string) =>
   migrations.flatMap((one) => (one.version <= version ? [one.sql] : [])).join("\n")
 
-/** A later migration, which a database has and this binary has never heard of. */
+/** Returns the SQL of a migration that is newer than this binary. */
 const future = (enginesFrom?: string) => `
-  create or replace function sync_scheduler.schema_version() returns text language sql immutable return '20990101000000';
+  comment on schema sync_scheduler is 'Schema version 20990101000000.';
   ${enginesFrom === undefined ? "" : `create or replace function sync_scheduler.engines_from() returns text language sql immutable return '${enginesFrom}';`}`
 
 const due = `insert into organization_integrations (org_id, integration_type, sync_schedule, next_run_at)
@@ -30,7 +30,7 @@ const due = `insert into organization_integrations (org_id, integration_type, sy
 const codesOf = (report: { findings: ReadonlyArray<{ code: string | null }> }) =>
   report.findings.map(({ code }) => code)
 
-/** The binary in a database with this schema and one integration that is due. */
+/** Runs the binary against a database with this schema and one due integration. */
 const runIn = async (sql: string, args: ReadonlyArray<string> = ["run"]) => {
   const database = await createDatabase({ migrations: false, sql })
   const gateway = await startGateway({ databaseUrl: database.url, functionsUrl: functions.url })
@@ -77,7 +77,7 @@ test("an older schema: nothing is claimed or invoked, and the migrations are ask
     {
       code: "SCHEMA_TOO_OLD",
       message: expect.stringContaining(`(${older.at(-1)}) is too old`),
-      hint: expect.stringContaining("sync-scheduler schema print")
+      hint: expect.stringContaining(`sync-scheduler schema print --after ${older.at(-1)} | psql`)
     }
   ])
   expect(stderr).toContain("error: ")
@@ -131,8 +131,7 @@ test("serve: a database that is migrated beyond it is refused tick by tick, and 
     while (attempts() < 2) await Bun.sleep(50)
     const [{ runs }] = await client`select count(*)::int as runs from sync_run_log`
     expect(runs).toBe(0)
-    await client.unsafe(`
-      create or replace function sync_scheduler.schema_version() returns text language sql immutable return '${SCHEMA_VERSION}'`)
+    await client.unsafe(`comment on schema sync_scheduler is 'Schema version ${SCHEMA_VERSION}.'`)
     const completed = () =>
       client`select count(*)::int as n from sync_run_log where status = 'completed'`
     while ((await completed())[0].n === 0) await Bun.sleep(50)

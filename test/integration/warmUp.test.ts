@@ -8,7 +8,7 @@ beforeEach(async () => {
 })
 afterEach(() => project.close())
 
-/** A function whose isolate takes `bootMs` to boot at its first request, and says so as the fence does. */
+/** Simulates a function whose first request takes `bootMs` to boot its isolate, and reports it in the fence's header. */
 const bootsSlowly = (bootMs: number) => {
   let isWarm = false
   const answer = (): Behaviour.Behaviour => {
@@ -47,7 +47,7 @@ test("a cold start that outlasts the invocation: lost without a warm-up, complet
   expect(incident.detail.warm_up_ms).toBeGreaterThanOrEqual(1_500)
 })
 
-test("a function is woken once in a tick, before its first invocation", async () => {
+test("a function is warmed up once in a tick, before its first invocation", async () => {
   await project.seedDue(12, { warm_up: "true" })
   const summary = await project.tick("direct")
   expect(summary).toMatchObject({ completed: 12 })
@@ -56,7 +56,7 @@ test("a function is woken once in a tick, before its first invocation", async ()
   expect(methods[0]).toBe("OPTIONS")
 })
 
-test("slots of the next minute: their function is woken by the tick before, and the run finds it warm", async () => {
+test("slots of the next minute: their function is warmed up by the tick before, and the run finds it warm", async () => {
   const [id] = await project.seedDue(1, { warm_up: "true", next_run_at: soon })
   await project.seedDue(1, { next_run_at: soon, function_name: "'never-asked'" })
   bootsSlowly(300)
@@ -92,7 +92,7 @@ test("warming that does not pay is said and stopped, and measured anew after a d
   expect(await warmth()).toMatchObject({ warm_count: "1", paused_until: null, verdict: null })
 })
 
-test("a function that cannot be woken is an incident, and its run goes on all the same", async () => {
+test("a function whose warm-up fails is an incident, and its run continues all the same", async () => {
   await project.seedDue(1, { warm_up: "true" })
   project.functions.behaveWarmUp(() => Behaviour.platformError("BOOT_ERROR"))
   expect(await project.tick("direct")).toMatchObject({ completed: 1, cold_starts: 1 })

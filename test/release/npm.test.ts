@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import manifest from "../../package.json" with { type: "json" }
@@ -48,38 +48,36 @@ const needs = {
   "@supabase/supabase-js": manifest.dependencies["@supabase/supabase-js"]
 }
 
-/** A tick over the API, with a client of the user's own. */
-const TICK = `
-import { createClient } from "@supabase/supabase-js"
-import { runScheduledJobs } from "sync-scheduler"
-
-const { SUPABASE_URL: url = "", SUPABASE_SECRET_KEY: key = "" } = process.env
-// supabase-js wants a WebSocket, which Node.js has since 22; nothing here uses it.
-const transport = globalThis.WebSocket ?? class {}
-const client = createClient(url, key, { auth: { persistSession: false }, realtime: { transport } })
-const summary = await runScheduledJobs(client, \`\${url}/functions/v1/integration-sync\`)
-console.log(JSON.stringify(summary))
-process.exit(0)
+const ZONE = `
+import { Schedule } from "sync-scheduler/layers"
+console.log(Schedule.parse("0 2 * * *", "Europe/Oslo")._tag)
 `
 
-/** A test of the user's own, with the doubles: no database, no functions, no time. */
-const DOUBLES = `
-import { Effect, Fiber, TestClock, TestContext } from "effect"
-import { Engine, Schedule } from "sync-scheduler/layers"
-import { makeWorld, startOfTime, type World } from "sync-scheduler/testing"
+/** supabase-js requires a WebSocket, which Node.js provides only since version 22. Nothing here uses it. */
+const WEB_SOCKET = "globalThis.WebSocket ??= class {}\n"
 
-const program = Effect.gen(function* () {
-  yield* TestClock.setTime(startOfTime)
-  const world: World = yield* makeWorld
-  world.seedDue(12)
-  const tick = yield* Effect.fork(Engine.tick().pipe(Effect.provide(world.engine())))
-  yield* TestClock.adjust("1 minute")
-  const summary = yield* Fiber.join(tick)
-  return { completed: summary.completed, peak: world.peakInFlight }
-})
-const zone = Schedule.parse("0 2 * * *", "Europe/Oslo")._tag
-console.log(JSON.stringify({ ...(await Effect.runPromise(Effect.provide(program, TestContext.TestContext))), zone }))
-`
+/** A plugin that resolves the package to the installed one rather than to the sources that tsconfig.json names. */
+const PUBLISHED: Bun.BunPlugin = {
+  name: "published",
+  setup: (build) => {
+    build.onResolve({ filter: /^sync-scheduler(\/|$)/ }, ({ path }) => ({ path, external: true }))
+  }
+}
+
+/** Compiles an example to JavaScript in the app, because Node.js before 22.18 cannot run TypeScript. Returns the file name. */
+const built = async (path: string): Promise<string> => {
+  const name = path.replaceAll("/", "-").replace(/\.ts$/, "")
+  const { success } = await Bun.build({
+    entrypoints: [join(root, "examples", path)],
+    outdir: app,
+    naming: `${name}.mjs`,
+    packages: "external",
+    plugins: [PUBLISHED],
+    banner: WEB_SOCKET
+  })
+  expect(success).toBe(true)
+  return `${name}.mjs`
+}
 
 beforeAll(async () => {
   const binary = await binaryPath()
@@ -94,7 +92,7 @@ beforeAll(async () => {
         "--platform",
         "linux-x64"
       ],
-      ...["--binary", binary, "--out", join(place, "release")]
+      ...["--binary", binary, "--out", join(place, "release"), "--source", "https://example.com/"]
     ],
     root
   )
@@ -127,7 +125,12 @@ afterAll(async () => {
 describe("the release", () => {
   test("has checksums that hold, and a bill of materials of all that the binary is made of", async () => {
     const check = await run(["sha256sum", "--check", "--strict", "checksums.txt"], files)
-    expect([check.code, check.stdout.match(/: OK/g)?.length]).toEqual([0, 3])
+    expect([check.code, check.stdout.match(/: OK/g)?.length]).toEqual([0, 4])
+    const rules = await readFile(
+      join(files, `sync-scheduler-${manifest.version}-rules.yaml`),
+      "utf8"
+    )
+    expect(rules).toContain("runbook_url: https://example.com/docs/runbooks/SyncOverdue.md")
     const sbom = JSON.parse(
       await readFile(join(files, `sync-scheduler-${manifest.version}.spdx.json`), "utf8")
     )
@@ -193,37 +196,46 @@ describe("installed with npm", () => {
     ["Bun", [process.execPath]],
     ["Deno", [deno, "run", "-A", "--node-modules-dir=manual"]]
   ] as const) {
-    test(`${runtime}: runScheduledJobs over a real database, and the doubles`, async () => {
-      await writeFile(join(app, "tick.mjs"), TICK)
+    test(`${runtime}: the library's example over a real database`, async () => {
       await project.seedDue(3)
       const before = project.functions.invocations.length
-      const tick = await run([...command, "tick.mjs"], app, project.environment)
+      const tick = await run([...command, await built("library/tick.ts")], app, project.environment)
       expect(tick).toMatchObject({ code: 0 })
       const summary = { due: 3, triggered: 3, completed: 3, failed: 0, errors: [] }
       expect(JSON.parse(tick.stdout)).toMatchObject(summary)
       expect(project.functions.invocations.length).toBe(before + 3)
+    })
 
-      await writeFile(
-        join(app, "doubles.mjs"),
-        DOUBLES.replace(", type World", "").replace(": World", "")
-      )
-      const doubles = await run([...command, "doubles.mjs"], app)
-      expect(doubles).toMatchObject({ code: 0 })
-      expect(JSON.parse(doubles.stdout)).toEqual({ completed: 12, peak: 5, zone: "Right" })
+    test(`${runtime}: the examples of tests, with Layers and with the test kit`, async () => {
+      const layers = await run([...command, await built("layers/tick.ts")], app)
+      expect(layers).toMatchObject({ code: 0 })
+      const invoices = await run([...command, await built("edge-function/exportInvoices.ts")], app)
+      expect(invoices).toMatchObject({ code: 0 })
+      const kit = await run([...command, await built("edge-function/exportPeriod.kit.ts")], app)
+      expect(kit).toMatchObject({ code: 0, stdout: "the example works\n" })
+    })
+
+    test(`${runtime}: time zones`, async () => {
+      await writeFile(join(app, "zone.mjs"), ZONE)
+      expect((await run([...command, "zone.mjs"], app)).stdout).toBe("Right\n")
     })
   }
 
-  test("the command passes signals on: serve drains and ends with 0", async () => {
-    const { PATH = "" } = process.env
-    const before = project.gateway.faults.calls("open_sync_tick")
-    const shim = Bun.spawn(
-      [join(app, "node_modules/.bin/sync-scheduler"), "serve", "--listen", "127.0.0.1:0"],
-      { cwd: app, env: { PATH, ...project.environment }, stdin: "ignore", stdout: "ignore" }
-    )
-    while (project.gateway.faults.calls("open_sync_tick") === before) await Bun.sleep(50)
-    shim.kill("SIGTERM")
-    expect(await shim.exited).toBe(0)
-  })
+  test.each(["SIGTERM", "SIGHUP", "SIGQUIT"] as const)(
+    "the command passes %s on: serve drains and ends with 0",
+    async (signal) => {
+      const { PATH = "" } = process.env
+      const before = project.gateway.faults.calls("open_sync_tick")
+      const shim = Bun.spawn(
+        [join(app, "node_modules/.bin/sync-scheduler"), "serve", "--listen", "127.0.0.1:0"],
+        { cwd: app, env: { PATH, ...project.environment }, stdin: "ignore", stdout: "ignore" }
+      )
+      while (project.gateway.faults.calls("open_sync_tick") === before) await Bun.sleep(50)
+      shim.kill("SIGUSR1")
+      shim.kill(signal)
+      expect(await shim.exited).toBe(0)
+    }
+  )
 
   test("the Edge Function's engine, in Deno", async () => {
     await writeFile(
@@ -239,22 +251,25 @@ describe("installed with npm", () => {
   })
 
   test("the types hold, and so do programs that use them, however modules are resolved", async () => {
+    await copyFile(join(root, "examples/library/tick.ts"), join(app, "tick.ts"))
+    await copyFile(join(root, "examples/layers/tick.ts"), join(app, "layers.ts"))
+    await copyFile(join(root, "examples/edge-function/exportInvoices.ts"), join(app, "invoices.ts"))
     await writeFile(
-      join(app, "tick.ts"),
-      TICK.replace(/^.*transport = .*$/m, "const transport = WebSocket").replaceAll(
-        "process.",
-        "globalThis.process."
-      )
+      join(app, "world.ts"),
+      'import type { World } from "sync-scheduler/testing"\nexport const sent = (world: World) => world.invocations\n'
     )
-    await writeFile(join(app, "doubles.ts"), DOUBLES)
     await writeFile(
       join(app, "wrong.ts"),
       'import { runScheduledJobs } from "sync-scheduler"\nexport const wrong = runScheduledJobs(1, "")\n'
     )
     await writeFile(
-      join(app, "process.d.ts"),
-      "declare var process: { env: Record<string, string>; exit(code: number): never }\n"
+      join(app, "node.d.ts"),
+      `declare const process: { readonly env: Readonly<Record<string, string>> }
+       declare module "node:assert" {
+         export const strict: Record<"equal" | "deepEqual", (actual: unknown, expected: unknown) => void>
+       }`
     )
+    const programs = ["tick.ts", "layers.ts", "invoices.ts", "world.ts", "node.d.ts"]
     for (const [module, moduleResolution] of [
       ["NodeNext", "NodeNext"],
       ["Preserve", "bundler"]
@@ -277,10 +292,10 @@ describe("installed with npm", () => {
         moduleResolution
       ]
       const tsc = [join(root, "node_modules/.bin/tsc"), ...flags]
-      // The declarations themselves are checked once, by the stricter of the two.
+      // Only the stricter module setting checks the declarations themselves.
       const once = module === "NodeNext" ? [] : ["--skipLibCheck"]
-      const checked = await run([...tsc, ...once, "tick.ts", "doubles.ts", "process.d.ts"], app)
-      // What other packages' declarations lack is not ours to judge.
+      const checked = await run([...tsc, ...once, ...programs], app)
+      // Ignores errors in the declarations of other packages.
       const ours = checked.stdout
         .split("\n")
         .filter((line) => !/^node_modules\/(?!sync-scheduler)|^ |^$/.test(line))

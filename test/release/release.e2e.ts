@@ -46,7 +46,7 @@ const run = async (
   return { stdout, stderr, code }
 }
 
-// The platform that most servers have and one that is packed otherwise, as the release builds them.
+// Builds two platforms with the release script: the most common server platform, and one with a different archive format.
 beforeAll(async () => {
   place = await mkdtemp(join(tmpdir(), "sync-scheduler-release-"))
   const platforms = ["--platform", "linux-x64", "--platform", "win32-x64"]
@@ -112,6 +112,7 @@ test("JSR takes the sources, under the same names", async () => {
   for (const path of [
     "src",
     "test",
+    "supabase/functions",
     "package.json",
     "jsr.json",
     "LICENSE",
@@ -122,7 +123,7 @@ test("JSR takes the sources, under the same names", async () => {
   }
   await symlink(join(root, "node_modules"), join(copy, "node_modules"))
   const deno = [join(root, "node_modules/.bin/deno"), "publish", "--dry-run", "--allow-dirty"]
-  // Schemas give the types of what they decode: JSR calls that slow.
+  // JSR classifies types that are inferred from schemas as slow types.
   const dry = await run([...deno, "--allow-slow-types", "--no-check"], copy)
   expect([dry.code, dry.stderr]).toEqual([0, expect.stringContaining("Dry run complete")])
   expect(dry.stderr).not.toContain("src/Cli")

@@ -6,10 +6,10 @@ import { TRANSITIONS } from "./Invariants.ts"
 import type { EffectSeen, Oracle } from "./Oracle.ts"
 import type { Universe } from "./Universe.ts"
 
-/** A start that is older than this may not be sent. */
+/** The longest time between the request for a start and the sending of its invocation, in ms. */
 const SEND_WITHIN_MS = 20_000
 
-/** What is remembered of a run beside its row. */
+/** The checker's record of a run, in addition to its row. */
 interface Shadow {
   status: string
   notBefore: number | null
@@ -25,7 +25,7 @@ export class Checker {
   private readonly shadows = new Map<string, Shadow>()
   private readonly nextRunAt = new Map<string, number | null>()
   private readonly startAskedAt = new Map<string, number>()
-  /** What the answer to an attempt asked for, by token: how long it wants to be left alone. */
+  /** The Retry-After of an attempt's response in ms, by lease token. */
   private readonly retryAfterMs = new Map<string, number>()
   private transitionsSeen = 0
 
@@ -55,7 +55,7 @@ export class Checker {
     return shadow
   }
 
-  /** The application or an operator set next_run_at: it moves forward from there. */
+  /** Records that the application or an operator set next_run_at, which must move forward from there. */
   noteEdit(): void {
     for (const row of this.universe.db.integrations.values()) {
       this.nextRunAt.set(row.id, row.next_run_at)
@@ -114,13 +114,13 @@ export class Checker {
         if (why === "settle:not_executed") this.checkRetryAfter(run)
         if (why === "operator_retry") shadow.operatorRetries += 1
         if (why === "on_unknown_retry" && this.holds(run)) {
-          this.violate(3, `${run.idempotency_key} was held, and is tried again`)
+          this.violate(3, `${run.idempotency_key} was held, and is retried`)
         }
         break
       case "unknown":
         shadow.becameUnknownAt = now
         if (run.status === "unknown" && !universe.db.isOpen("unknown", run.id)) {
-          this.violate(10, `${run.idempotency_key} became unknown, and nobody was told`)
+          this.violate(10, `${run.idempotency_key} became unknown, without an alert`)
         }
         break
       case "completed":
@@ -138,7 +138,7 @@ export class Checker {
   private checkRetryAfter(run: RunRow): void {
     const ms = this.retryAfterMs.get(run.lease_token ?? "") ?? 0
     if ((run.not_before ?? 0) < this.universe.time.now + ms) {
-      this.violate(13, `${run.idempotency_key} is tried again sooner than the ${ms} ms asked for`)
+      this.violate(13, `${run.idempotency_key} is retried sooner than the ${ms} ms asked for`)
     }
   }
 
@@ -152,7 +152,7 @@ export class Checker {
 
   private checkNoEffect(run: RunRow): void {
     const effects = this.oracle.of(run.idempotency_key)
-    // A request that the network doubled may fail once and take effect once: only the fence helps against that.
+    // Without the fence, a request that the network delivered twice may fail once and take effect once.
     const counted = this.isFenced(run) ? effects : effects.filter(({ isDoubled }) => !isDoubled)
     if (counted.length > 0) {
       this.violate(5, `${run.idempotency_key} is ${run.status}, with ${effects.length} effects`)
@@ -180,7 +180,7 @@ export class Checker {
     })
   }
 
-  /** An engine asks the database for something. */
+  /** Records the time at which an engine first requests the start of each attempt. */
   atCall(name: string, args: Arguments): void {
     if (name !== "start_sync_runs") return
     for (const { lease_token } of args.p_starts as ReadonlyArray<{ lease_token: string }>) {
@@ -190,7 +190,7 @@ export class Checker {
     }
   }
 
-  /** An engine sends an invocation: the start is committed, the lease live, and the start not old. */
+  /** Checks that an invocation is sent only with a committed start, a live lease and within SEND_WITHIN_MS of the start request. */
   atSend({ run }: Invocation, inFlight: number, concurrency: number): void {
     const { now } = this.universe.time
     const key = run.idempotency_key
@@ -210,7 +210,7 @@ export class Checker {
     if (inFlight > concurrency) this.violate(7, `${inFlight} invocations in flight`)
   }
 
-  /** An answer that asked to be left alone for a while reached its engine. */
+  /** Records that a response with a Retry-After reached its engine. */
   noteRetryAfter(token: string, ms: number): void {
     this.retryAfterMs.set(token, ms)
   }
@@ -257,7 +257,7 @@ export class Checker {
     if (row.status === "failed" || row.status === "skipped") this.checkNoEffect(row)
   }
 
-  /** At the end of the world. */
+  /** Checks the final state of the world. */
   atEnd(): void {
     const { db } = this.universe
     this.readTransitions()
@@ -268,7 +268,7 @@ export class Checker {
       slots.add(key)
       const shadow = this.shadowOf(run)
       if (shadow.status !== run.status) {
-        this.violate(6, `${run.idempotency_key} is ${run.status}, and nobody made it so`)
+        this.violate(6, `${run.idempotency_key} is ${run.status}, and no call made it so`)
       }
       if (isFinished(run) && shadow.finished !== fingerprint(run)) {
         this.violate(6, `${run.idempotency_key} is ${run.status}, and was changed`)
@@ -281,7 +281,7 @@ export class Checker {
       const isAlerted = db.isOpen("unknown", run.id)
       const isOperators = run.released_at !== null && shadow.operatorRetries > 0
       if (run.status === "unknown" && run.released_at === null && !isAlerted) {
-        this.violate(10, `${run.idempotency_key} is unknown, and nobody was told`)
+        this.violate(10, `${run.idempotency_key} is unknown, without an alert`)
       }
       if (isFinished(run) && isAlerted && !isOperators) {
         this.violate(10, `${run.idempotency_key} is ${run.status}, and its alert stays open`)

@@ -3,7 +3,7 @@ import type { IntegrationRow, RangeRow } from "../support/MemoryDatabase.ts"
 import { slotsBetween } from "./Slots.ts"
 import type { Universe } from "./Universe.ts"
 
-/** A schedule while it was in force. */
+/** A schedule and the period in which it was in force. */
 interface Regime {
   readonly schedule: string
   readonly timezone: string
@@ -13,16 +13,16 @@ interface Regime {
 
 interface History {
   readonly regimes: Array<Regime>
-  /** Slots that the application set itself. */
+  /** Slots that the application set explicitly. */
   readonly explicit: Set<number>
-  /** Set back to a slot that was passed already: slots may then lie in several ranges. */
+  /** Whether next_run_at was set back to a past slot, after which slots may be in several ranges. */
   isRewound: boolean
   isRemoved: boolean
 }
 
 /**
- * Which slots there are, from what the application did to the schedules and from an oracle of its own, and whether each
- * of them ended in exactly one row or inside one recorded range.
+ * Computes the expected slots from the application's edits and an independent oracle, and checks that each slot ended in exactly
+ * one row or inside one recorded range.
  */
 export class Coverage {
   private readonly universe: Universe
@@ -34,7 +34,7 @@ export class Coverage {
     this.start = start
   }
 
-  /** A new integration: its schedule is in force since `schedule_since`, its next slot may be given. */
+  /** Adds a new integration, whose schedule is in force since `schedule_since` and whose next slot may already be set. */
   add(row: IntegrationRow): void {
     const history: History = {
       regimes: [],
@@ -47,7 +47,7 @@ export class Coverage {
     this.open(history, row, row.next_run_at ?? row.schedule_since)
   }
 
-  /** After every change by an application or an operator. */
+  /** Updates the history of an integration after an edit by the application or an operator. */
   noteEdit(id: string): void {
     const history = this.histories.get(id)
     const row = this.universe.db.integrations.get(id)
@@ -81,7 +81,7 @@ export class Coverage {
     history.regimes.push({ schedule, timezone, from, to: null })
   }
 
-  /** Whether this instant is a slot of the schedule that is or was in force. */
+  /** Returns whether this instant is a slot of a schedule that was in force at that time. */
   isSlot(id: string, instant: number): boolean {
     const history = this.histories.get(id)
     if (history === undefined) return false
@@ -106,7 +106,10 @@ export class Coverage {
     return [...all]
   }
 
-  /** Every slot has a row or is inside a range; rows are slots; ranges count right. Returns how many slots there were. */
+  /**
+   * Checks that every slot has a row or is inside a range, that every row is a slot, and that ranges count correctly. Returns the
+   * number of slots.
+   */
   check(upTo: number): number {
     const { db } = this.universe
     const ranges = Map.groupBy(db.ranges, (range) => range.integration_id)
@@ -157,7 +160,7 @@ export class Coverage {
     const covering = ranges.filter((range) => range.from <= slot && slot <= range.to)
     const hasRow = db.runsOf(id).some((run) => run.scheduled_for === slot)
     if (!hasRow && covering.length === 0) {
-      // What passes while it is disabled goes on record when it is enabled again.
+      // Slots that pass while an integration is disabled are recorded when it is enabled again.
       const row = db.integrations.get(id)
       const isPending = !isOpen && row !== undefined && (row.next_run_at ?? Infinity) <= slot
       if (!isPending)
@@ -168,7 +171,7 @@ export class Coverage {
     }
   }
 
-  /** What the engine passed over it has counted; what only the database saw it cannot count. */
+  /** Checks the slot count of a range that the engine recorded. The engine cannot count slots that only the database recorded. */
   private checkRange(id: string, history: History, range: RangeRow): void {
     const isCounted = ["superseded", "outside_window", "catch_up_skip"].includes(range.reason)
     const regime = history.regimes.findLast(({ from }) => from <= range.from)

@@ -5,7 +5,7 @@ import { EngineProcess } from "./EngineProcess.ts"
 import type { Network } from "./Network.ts"
 import type { Universe } from "./Universe.ts"
 
-/** A machine that ticks every minute: one process that goes on (`serve`), or a new one for each tick (a timer). */
+/** A machine that ticks every minute, with one long-lived process (`serve`) or a new process for each tick (a timer). */
 export class EngineHost {
   private readonly universe: Universe
   private readonly network: Network
@@ -21,6 +21,7 @@ export class EngineHost {
   private downUntil = 0
   private frozenUntil = 0
   private cutUntil = 0
+  private isRetired = false
   private born = 0
   ticks = 0
 
@@ -31,20 +32,20 @@ export class EngineHost {
     settings: Omit<EngineSettings, "engineId">,
     name: string
   ) {
-    const { dice, faults } = universe
+    const { random, faults } = universe
     this.universe = universe
     this.network = network
     this.checker = checker
     this.settings = settings
     this.name = name
-    this.kind = dice.pick(["serve", "serve", "serve", "timer"])
-    this.mayOverlap = dice.chance(0.4)
-    this.phaseMs = dice.between(0, 20_000)
-    this.seenBy = dice.pick(["both", "both", "wall", "monotonic"])
-    this.skewMs = dice.between(-faults.skewMs, faults.skewMs)
+    this.kind = random.pick(["serve", "serve", "serve", "timer"])
+    this.mayOverlap = random.chance(0.4)
+    this.phaseMs = random.between(0, 20_000)
+    this.seenBy = random.pick(["both", "both", "wall", "monotonic"])
+    this.skewMs = random.between(-faults.skewMs, faults.skewMs)
   }
 
-  /** Ticks every minute from now on. */
+  /** Starts ticking every minute. */
   start(): void {
     const { time } = this.universe
     const minute = Math.ceil((time.now + 1) / 60_000) * 60_000
@@ -56,16 +57,16 @@ export class EngineHost {
 
   private kick(): void {
     const { now } = this.universe.time
-    if (now < this.downUntil || now < this.frozenUntil) return
+    if (this.isRetired || now < this.downUntil || now < this.frozenUntil) return
     const isTimer = this.kind === "timer"
     const current = isTimer ? undefined : [...this.running].find((engine) => engine.isUsable)
     const engine = current ?? this.boot()
     if (!engine.isBusy || this.mayOverlap) engine.tick(isTimer)
-    if (this.mayOverlap && !isTimer && this.universe.dice.chance(0.4)) engine.tick(false)
+    if (this.mayOverlap && !isTimer && this.universe.random.chance(0.4)) engine.tick(false)
   }
 
   private boot(): EngineProcess {
-    const { dice } = this.universe
+    const { random } = this.universe
     const engine = new EngineProcess({
       universe: this.universe,
       network: this.network,
@@ -76,7 +77,7 @@ export class EngineHost {
       onTick: () => (this.ticks += 1),
       onEnd: (wasKilled) => {
         this.running.delete(engine)
-        if (wasKilled) this.downFor(dice.span(1_000, 300_000))
+        if (wasKilled) this.downFor(random.span(1_000, 300_000))
       }
     })
     this.running.add(engine)
@@ -91,17 +92,23 @@ export class EngineHost {
     for (const engine of [...this.running]) engine.die("killed")
   }
 
-  /** SIGTERM; sometimes a second signal soon after. */
+  /** Sends SIGTERM, and sometimes a second signal soon after. */
   stop(): void {
-    const { dice, time } = this.universe
+    const { random, time } = this.universe
     const stopping = [...this.running]
     for (const engine of stopping) engine.stop()
-    this.downFor(dice.span(1_000, 120_000))
-    if (dice.chance(0.3)) {
-      time.after(dice.span(100, 60_000), () => {
+    this.downFor(random.span(1_000, 120_000))
+    if (random.chance(0.3)) {
+      time.after(random.span(100, 60_000), () => {
         for (const engine of stopping) engine.die("second signal")
       })
     }
+  }
+
+  /** Sends SIGTERM and starts no more engines on this machine. */
+  retire(): void {
+    this.isRetired = true
+    for (const engine of [...this.running]) engine.stop()
   }
 
   freeze(ms: number): void {
@@ -114,14 +121,14 @@ export class EngineHost {
     this.cutUntil = this.universe.time.now + ms
   }
 
-  /** The wall clock is set; 0 sets it right. A clock that a freeze may fool is only ever set forward. */
+  /** Sets the wall clock's offset in ms; 0 corrects it. If only the wall clock advances during freezes, it is only set forward. */
   setClock(offsetMs: number): void {
     if (this.seenBy === "wall" && offsetMs < this.skewMs) return
     this.skewMs = offsetMs
     for (const engine of this.running) engine.process.setWall(offsetMs)
   }
 
-  /** No process is left that works. */
+  /** Whether no process on this machine is working. */
   get isIdle(): boolean {
     return [...this.running].every((engine) => !engine.isBusy)
   }

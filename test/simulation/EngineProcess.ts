@@ -28,7 +28,7 @@ interface ProcessOptions {
   readonly onEnd: (wasKilled: boolean) => void
 }
 
-/** One process of the engine: the production program over the simulated ports. */
+/** One engine process: the production program over the simulated ports. */
 export class EngineProcess {
   readonly process: VirtualProcess
   private readonly options: ProcessOptions
@@ -36,7 +36,7 @@ export class EngineProcess {
   private readonly built: Fiber.RuntimeFiber<Context.Context<Services>>
   private readonly ticks = new Set<Fiber.RuntimeFiber<Summary>>()
   private readonly claimTokens = new Set<string>()
-  /** Runs that a claim of ours gave us, and that we have neither started nor given back. */
+  /** Runs that this engine has claimed and neither started nor released. */
   private readonly held = new Set<string>()
   private stoppedAt: number | null = null
   private inFlight = 0
@@ -45,8 +45,8 @@ export class EngineProcess {
     const { universe, settings, network } = options
     this.options = options
     this.process = new VirtualProcess(universe.time, {
-      seed: universe.dice.between(0, 2 ** 31),
-      nextToken: universe.dice.uuid,
+      seed: universe.random.between(0, 2 ** 31),
+      nextToken: universe.random.uuid,
       wallOffsetMs: options.wallOffsetMs
     })
     this.peer = {
@@ -93,7 +93,7 @@ export class EngineProcess {
     )
   }
 
-  /** Still there, and not told to stop. */
+  /** Whether the process is alive and has not been asked to stop. */
   get isUsable(): boolean {
     return this.process.isAlive && this.stoppedAt === null
   }
@@ -123,7 +123,7 @@ export class EngineProcess {
     })
   }
 
-  /** SIGTERM: the fibers are interrupted, and the process lives on until they have ended. */
+  /** Sends SIGTERM: the fibers are interrupted, and the process ends when they have ended. */
   stop(): void {
     if (!this.process.isAlive || this.stoppedAt !== null) return
     const { universe, settings } = this.options
@@ -141,7 +141,7 @@ export class EngineProcess {
     })
   }
 
-  /** SIGKILL. */
+  /** Kills the process with SIGKILL. */
   die(why: string): void {
     if (!this.process.isAlive) return
     this.options.universe.note("dies", this.options.settings.engineId, why)

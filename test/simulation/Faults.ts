@@ -1,10 +1,14 @@
-import type { Dice } from "./Dice.ts"
+import type { RandomSource } from "./RandomSource.ts"
 
 /**
- * What can go wrong with one call of the database.
- * refused: never connected · lostRequest: broken before it arrived · lostAnswer: carried out, then broken · garbled: carried
- * out, the answer unreadable · hangs: carried out, no answer until the client gives up · late: carried out after the client
- * gave up · slow: 1 to 25 s.
+ * Faults of one database call:
+ * - refused: never connected
+ * - lostRequest: the connection broke before the request arrived
+ * - lostAnswer: executed, then the connection broke
+ * - garbled: executed, with an unreadable response
+ * - hangs: executed, without a response until the client times out
+ * - late: executed after the client timed out
+ * - slow: takes 1 to 25 s
  */
 export const DATABASE_FAULTS = [
   "refused",
@@ -17,16 +21,25 @@ export const DATABASE_FAULTS = [
 ] as const
 export type DatabaseFault = (typeof DATABASE_FAULTS)[number]
 
-/** Where an engine dies around a call of a port: before it leaves, when it has left, when its answer is there. */
+/**
+ * Moments of a port call at which an engine dies: before the request is sent, after it is sent, and when the response has
+ * arrived.
+ */
 export const CRASH_POINTS = ["before", "sent", "answered"] as const
 export type CrashPoint = (typeof CRASH_POINTS)[number]
 
 /**
- * What can go wrong with one invocation, outside the function.
- * refused: never connected · lostRequest: broken before it arrived · lostAnswer: broken after it arrived · silent: no answer
- * comes · late: it arrives up to ten minutes later · doubled: it arrives twice · boot, throttled, notFound: the platform turns
- * it away · idle: 504 while the work goes on · killed, workerError: 546 and 500, the isolate dies at work · page: a proxy
- * answers with an HTML page and 200.
+ * Faults of one invocation outside the function:
+ * - refused: never connected
+ * - lostRequest: the connection broke before the request arrived
+ * - lostAnswer: the connection broke after the request arrived
+ * - silent: no response
+ * - late: the request arrives up to ten minutes later
+ * - doubled: the request arrives twice
+ * - boot, throttled, notFound: the platform rejects the request
+ * - idle: 504 while the work continues
+ * - killed, workerError: 546 and 500, the isolate dies while running
+ * - page: a proxy responds with an HTML page and 200
  */
 export const HTTP_FAULTS = [
   "refused",
@@ -46,10 +59,14 @@ export const HTTP_FAULTS = [
 export type HttpFault = (typeof HTTP_FAULTS)[number]
 
 /**
- * What a handler does other than its work.
- * crashes: its isolate dies at any moment · fails: before any effect · declines: did nothing, says so · loses: does not know
- * whether it took effect · overruns: works past its answer's deadline · stubborn: works on when it is told to stop · freezes:
- * its isolate stands still.
+ * Faults of a handler:
+ * - crashes: its isolate dies at a random moment
+ * - fails: it fails before any effect
+ * - declines: it reports that it did nothing
+ * - loses: it does not know whether it took effect
+ * - overruns: it works past its response deadline
+ * - stubborn: it continues after a request to stop
+ * - freezes: its isolate is frozen
  */
 export const FUNCTION_FAULTS = [
   "crashes",
@@ -62,7 +79,7 @@ export const FUNCTION_FAULTS = [
 ] as const
 export type FunctionFault = (typeof FUNCTION_FAULTS)[number]
 
-/** What happens from time to time: to engines, to the database, by the application, by an operator. */
+/** Occasional events: faults of engines and of the database, and edits by the application or an operator. */
 export const DISTURBANCES = [
   "partition",
   "outage",
@@ -84,7 +101,7 @@ export const DISTURBANCES = [
 ] as const
 export type Disturbance = (typeof DISTURBANCES)[number]
 
-/** One seed's own mix. Numbers are probabilities per occasion, or occurrences per hour. */
+/** The fault mix of one seed. Numbers are probabilities per occasion, or occurrences per hour. */
 export interface FaultMix {
   readonly level: "none" | "light" | "some" | "heavy"
   readonly database: Readonly<Partial<Record<DatabaseFault, number>>>
@@ -92,17 +109,20 @@ export interface FaultMix {
   readonly http: Readonly<Partial<Record<HttpFault, number>>>
   readonly handler: Readonly<Partial<Record<FunctionFault, number>>>
   readonly perHour: Readonly<Partial<Record<Disturbance, number>>>
-  /** How often another session holds an integration's lock. */
+  /** The probability that another session holds an integration's lock. */
   readonly locked: number
-  /** How far engines' clocks are off at most. */
+  /** The largest offset of an engine's clock, in ms. */
   readonly skewMs: number
 }
 
 const STRENGTH = { none: 0, light: 0.1, some: 0.5, heavy: 1 } as const
 
-/** Swarm: every seed has its own kinds of faults, in its own strength. Some have few, some have none. */
-export const drawFaults = (dice: Dice): FaultMix => {
-  const level = dice.pick([
+/**
+ * Draws the fault mix of a seed (swarm testing): each seed enables its own kinds of faults at its own rates; some have few or
+ * none.
+ */
+export const drawFaults = (random: RandomSource): FaultMix => {
+  const level = random.pick([
     "none",
     "light",
     "light",
@@ -122,8 +142,8 @@ export const drawFaults = (dice: Dice): FaultMix => {
   const mix = <Name extends string>(names: ReadonlyArray<Name>, least: number, most: number) => {
     const drawn: Partial<Record<Name, number>> = {}
     for (const name of names) {
-      const amount = dice.span(least * 1000, most * 1000) / 1000
-      if (dice.chance(0.5)) drawn[name] = amount * strength
+      const amount = random.span(least * 1000, most * 1000) / 1000
+      if (random.chance(0.5)) drawn[name] = amount * strength
     }
     return drawn
   }
@@ -134,7 +154,7 @@ export const drawFaults = (dice: Dice): FaultMix => {
     http: mix(HTTP_FAULTS, 0.01, 0.12),
     handler: mix(FUNCTION_FAULTS, 0.02, 0.2),
     perHour: mix(DISTURBANCES, 1, 20),
-    locked: dice.chance(0.3) ? 0.1 * strength : 0,
-    skewMs: dice.chance(0.5) ? Math.round(dice.span(10, 600_000) * strength) : 0
+    locked: random.chance(0.3) ? 0.1 * strength : 0,
+    skewMs: random.chance(0.5) ? Math.round(random.span(10, 600_000) * strength) : 0
   }
 }

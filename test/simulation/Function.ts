@@ -6,7 +6,7 @@ import { Isolate } from "./Isolate.ts"
 import type { CallEnd, Peer } from "./Network.ts"
 import type { Universe } from "./Universe.ts"
 
-/** An HTTP answer, or how the connection ended without one. */
+/** An HTTP response, or how the connection ended without one. */
 export type Reply =
   | "NotSent"
   | "TimedOut"
@@ -20,28 +20,28 @@ export type Reply =
 /** An invocation as it arrives at a function. */
 export interface Request {
   readonly invocation: Invocation
-  /** The network delivers it twice. */
+  /** Whether the network delivers the request twice. */
   readonly isDoubled: boolean
-  /** The platform kills the isolate so long after the arrival. */
+  /** The time from arrival until the platform kills the isolate, in ms; null: it is not killed. */
   readonly diesAfterMs: number | null
 }
 
-/** How an integration's function is written. */
+/** The implementation style of an integration's function. */
 export interface FunctionStyle {
   readonly isFenced: boolean
-  /** Answers 202 and reports by token. */
+  /** Whether the function responds with 202 and reports its outcome by token. */
   readonly isDeferred: boolean
   readonly leastMs: number
   readonly mostMs: number
 }
 
-/** Where effects are counted, outside of everything that is tested. */
+/** The count of effects, independent of the tested code. */
 export interface Witness {
   readonly granted: (request: Request) => void
   readonly effect: (request: Request) => void
 }
 
-/** What the handler of one request is going to do. */
+/** The planned behaviour of one request's handler. */
 export interface Plan {
   readonly fault: FunctionFault | "none"
   readonly effectAfterMs: number
@@ -50,7 +50,7 @@ export interface Plan {
   readonly retryAfter: number | null
 }
 
-/** The isolates of the Integration Edge Functions: each request in one of its own. */
+/** Hosts the Integration Edge Functions, with a separate isolate for each request. */
 export class FunctionHost {
   private readonly universe: Universe
   private readonly styleOf: (integrationId: string) => FunctionStyle
@@ -69,7 +69,7 @@ export class FunctionHost {
     readonly universe: Universe
     readonly styleOf: (integrationId: string) => FunctionStyle
     readonly witness: Witness
-    /** The wall clock of a worker: whatever it does, it is over then, before its silence counts as quiescence. */
+    /** The wall-clock limit of a worker in ms. Every worker ends by then, which is before the quiescence period ends. */
     readonly workerMs: number
     readonly isCut: () => boolean
     readonly call: FunctionHost["call"]
@@ -82,20 +82,20 @@ export class FunctionHost {
     this.call = options.call
   }
 
-  /** A request arrives. `answer` may be called once; when it is never, the connection stays silent. */
+  /** Handles a request. `answer` is called at most once; without a call, the connection stays open with no response. */
   serve(request: Request, answer: (reply: Reply) => void): void {
-    const { dice, time } = this.universe
+    const { random, time } = this.universe
     const style = this.styleOf(request.invocation.run.integration_id)
     const process = new VirtualProcess(time, {
-      seed: dice.between(0, 2 ** 31),
-      nextToken: dice.uuid
+      seed: random.between(0, 2 ** 31),
+      nextToken: random.uuid
     })
     const plan = this.plan(style)
     const end = () => process.kill()
     time.after(this.workerMs, end)
     if (request.diesAfterMs !== null) time.after(request.diesAfterMs, end)
     if (plan.fault === "crashes") {
-      const ms = dice.span(1, plan.effectAfterMs + plan.restMs + 2_000)
+      const ms = random.span(1, plan.effectAfterMs + plan.restMs + 2_000)
       time.after(ms, () => {
         if (!process.isAlive) return
         process.kill()
@@ -103,8 +103,8 @@ export class FunctionHost {
       })
     }
     if (plan.fault === "freezes") {
-      time.after(dice.span(1, 60_000), () =>
-        process.freeze(dice.span(1_000, this.workerMs), "both")
+      time.after(random.span(1, 60_000), () =>
+        process.freeze(random.span(1_000, this.workerMs), "both")
       )
     }
     const peer: Peer = { process, name: "function", isCut: this.isCut }
@@ -124,21 +124,21 @@ export class FunctionHost {
   }
 
   private plan(style: FunctionStyle): Plan {
-    const { dice, faults, isFaulty } = this.universe
+    const { random, faults, isFaulty } = this.universe
     const fault = isFaulty
-      ? dice.draw<FunctionFault | "none">(faults.handler, FUNCTION_FAULTS, "none")
+      ? random.draw<FunctionFault | "none">(faults.handler, FUNCTION_FAULTS, "none")
       : "none"
     const workMs =
       fault === "overruns"
-        ? dice.between(Math.round(this.workerMs / 3), this.workerMs)
-        : dice.span(style.leastMs, style.mostMs)
-    const effectAfterMs = Math.round(workMs * (dice.between(0, 100) / 100))
+        ? random.between(Math.round(this.workerMs / 3), this.workerMs)
+        : random.span(style.leastMs, style.mostMs)
+    const effectAfterMs = Math.round(workMs * (random.between(0, 100) / 100))
     return {
       fault,
       effectAfterMs,
       restMs: workMs - effectAfterMs,
-      asksBeforeEffect: dice.chance(0.3),
-      retryAfter: dice.chance(0.3) ? dice.span(1, 600) : null
+      asksBeforeEffect: random.chance(0.3),
+      retryAfter: random.chance(0.3) ? random.span(1, 600) : null
     }
   }
 }

@@ -1,6 +1,6 @@
-/** What must hold in every world, whatever goes wrong in it. */
+/** The invariants of every simulated world, under all faults. */
 export const INVARIANTS: Readonly<Record<number, string>> = {
-  0: "the world comes to its end: nothing throws, nothing goes round in circles",
+  0: "the simulation ends: nothing throws, nothing loops",
   1: "a slot has at most one row, and lies in at most one range",
   2: "every due slot has a row, or is inside a recorded range",
   3: "a fenced attempt takes effect at most once, and never when a later one was granted; with 'hold' a slot does",
@@ -16,12 +16,14 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   13: "attempts stay within max_attempts; a retry comes not before its time; Retry-After is not undercut",
   14: "(bytes of an answer: test/Layers/InvokerLive.test.ts)",
   15: "a planted secret never leaves an integration's config",
-  16: "after SIGTERM nothing new is claimed, what was claimed and not started is given back, and the engine ends",
+  16: "after SIGTERM nothing new is claimed, claimed runs that were not started are released, and the engine ends",
   17: "the same seed gives the same trace",
-  18: "rows and ranges follow the wall clock of the zone, over its changes too"
+  18: "rows and ranges follow the wall clock of the zone, over its changes too",
+  19: "an organisation that misbehaves delays another by no more than a stated bound",
+  20: "what a fetch took, no other fetch is given for 15 s; a repeat with its token is given it again"
 }
 
-/** Whatever an engine may do with a run, and nothing else. `why` is the mirror's word for the function and its reason. */
+/** All transitions that an engine may make. The last part of each is the function in the mirror and its reason. */
 export const TRANSITIONS: ReadonlySet<string> = new Set([
   "null>pending:insert",
   "pending>running:start",

@@ -20,7 +20,7 @@ const json = (status: number, body: unknown, headers: Record<string, string> = {
   body: JSON.stringify(body)
 })
 
-/** One request at work. What `withSyncRun` in supabase/functions/_shared does, step by step, on virtual time. */
+/** One request in progress. Reproduces `withSyncRun` of supabase/functions/_shared step by step on virtual time. */
 export class Isolate {
   private isAnswered = false
   private isStopped = false
@@ -69,7 +69,7 @@ export class Isolate {
     this.send(reply)
   }
 
-  /** Repeats a call whose repetition is harmless. Null: no answer came in time; "rejected" is final. */
+  /** Repeats an idempotent call until it gets a response. Returns null when the time is up; a rejection is final. */
   private repeatWhileLost(
     withinMs: number,
     name: string,
@@ -103,7 +103,7 @@ export class Isolate {
       const refuse = (reason: string) => self.answer(json(409, { executed: false, reason }))
       if (answerAt <= self.now) return refuse("deadline_passed")
       const asked = self.now
-      const nonce = self.universe.dice.uuid()
+      const nonce = self.universe.random.uuid()
       const begun = yield* self.repeatWhileLost(
         Math.min(BEGIN_WITHIN_MS, answerAt - self.now),
         "begin_sync_run",
@@ -124,7 +124,7 @@ export class Isolate {
         yield* timer(stopAt, () => self.stop("time is up"))
         yield* timer(answerAt, () => self.answer(json(504, { outcome: "unknown" })))
       }
-      yield* Effect.forkDaemon(self.beat)
+      yield* Effect.forkDaemon(self.heartbeats)
       const verdict = self.withoutAnswer(yield* self.handler)
       const isReported = yield* self.report(verdict, self.isAnswered ? 120_000 : 10_000)
       self.isEnded = true
@@ -132,14 +132,14 @@ export class Isolate {
     })
   }
 
-  /** A function that was written without the fence: it works for whoever calls. */
+  /** Runs a function that has no fence and therefore executes every request. */
   unfenced(style: FunctionStyle): Effect.Effect<void> {
     const self = this
     return Effect.gen(function* () {
       self.lastSign = self.now
       if (style.isDeferred) {
         self.answer(json(202, { accepted: true }))
-        yield* Effect.forkDaemon(self.beat)
+        yield* Effect.forkDaemon(self.heartbeats)
       }
       const verdict = self.withoutAnswer(yield* self.handler)
       if (style.isDeferred) yield* self.report(verdict, 120_000)
@@ -172,7 +172,7 @@ export class Isolate {
     }
   }
 
-  private readonly beat = Effect.suspend(() =>
+  private readonly heartbeats = Effect.suspend(() =>
     Effect.sleep(HEARTBEAT_MS).pipe(
       Effect.zipRight(Effect.suspend(() => (this.isEnded ? Effect.void : this.heartbeat))),
       Effect.tap(() => {
@@ -182,7 +182,7 @@ export class Isolate {
     )
   )
 
-  /** The handler: works, takes effect at one instant, works on. */
+  /** The handler, which works, takes effect at one instant, and continues to work. */
   private readonly handler: Effect.Effect<Verdict> = Effect.suspend(() => {
     const { plan, request, universe } = this
     const isObedient = plan.fault !== "stubborn"
@@ -197,15 +197,15 @@ export class Isolate {
       if (plan.fault === "fails") return failed
       if (plan.asksBeforeEffect && self.lastSign > 0) yield* self.heartbeat
       if (self.isStopped && isObedient) return stopped
-      if (plan.fault === "loses" && universe.dice.chance(0.5)) return stopped
+      if (plan.fault === "loses" && universe.random.chance(0.5)) return stopped
       self.witness.effect(request)
       if (plan.fault === "loses") return stopped
       yield* Effect.sleep(plan.restMs)
-      return self.isStopped && universe.dice.chance(0.5) ? stopped : completed
+      return self.isStopped && universe.random.chance(0.5) ? stopped : completed
     })
   })
 
-  /** Once the caller has its answer, "not executed" can no longer be told: it is then a certain failure. */
+  /** Converts "not executed", which cannot be reported once the caller has its response, to a definite failure. */
   private withoutAnswer(verdict: Verdict): Verdict {
     return verdict.kind === "declined" && this.isAnswered ? { kind: "failed" } : verdict
   }

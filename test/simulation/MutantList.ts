@@ -1,4 +1,4 @@
-/** One safeguard, and what the source reads without it. Each `find` is in its file exactly once. */
+/** One safeguard and the source text that removes it. Each `find` occurs in its file exactly once. */
 export interface Mutant {
   readonly name: string
   readonly where: "engine" | "SQL mirror" | "function"
@@ -17,12 +17,13 @@ const mutant =
     edits: edits.map(([find, replace]) => ({ file, find, replace }))
   })
 
-const execution = mutant("engine", "src/Engine/Execution.ts")
-const engine = mutant("engine", "src/Engine.ts")
-const claiming = mutant("engine", "src/Engine/ClaimAll.ts")
-const combiner = mutant("engine", "src/Layers/Combiner.ts")
+const invocations = mutant("engine", "src/Engine/Invocations.ts")
+const starts = mutant("engine", "src/Engine/Starts.ts")
+const fairShare = mutant("engine", "src/Domain/FairShare.ts")
+const claimLoop = mutant("engine", "src/Engine/ClaimLoop.ts")
+const queue = mutant("engine", "src/Engine/QueueState.ts")
 const outcome = mutant("engine", "src/Domain/Outcome.ts")
-const platform = mutant("engine", "src/Domain/PlatformError.ts")
+const platform = mutant("engine", "src/Domain/Answers/PlatformError.ts")
 const database = mutant("SQL mirror", "test/support/MemoryDatabase.ts")
 const claim = mutant("SQL mirror", "test/support/MemoryClaim.ts")
 const run = mutant("SQL mirror", "test/support/MemoryRun.ts")
@@ -36,37 +37,61 @@ const together = (name: string, ...mutants: ReadonlyArray<Mutant>): Mutant => ({
   edits: mutants.flatMap(({ edits }) => edits)
 })
 
-/** The safeguards. What is not listed does no harm by itself: the advisory lock, the jitter, the batches. */
+/**
+ * The tested safeguards. Safeguards whose removal alone does no harm are not listed: the advisory lock, the jitter, the batches.
+ */
 export const MUTANTS: ReadonlyArray<Mutant> = [
-  execution("nothing is sent 20 s after its start was asked for", [
+  invocations("nothing is sent 20 s after its start was asked for", [
     "const SEND_WITHIN_MS = 20_000",
     "const SEND_WITHIN_MS = 2_000_000"
   ]),
-  execution(
+  starts(
     "only a confirmed start is sent",
-    ['if (answer._tag === "Started") {', 'if (run.run_id !== "") {'],
-    ["{ ...answer.run, lease_token", '{ ...("run" in answer ? answer.run : run), lease_token'],
+    ['if (answer?._tag === "Started") {', "if (answer !== undefined) {"],
     [
-      "const { reason, retryInMs } = answer",
-      'const { reason, retryInMs } = { reason: "lost_race", retryInMs: null }'
+      "run: { ...answer.run, lease_token",
+      'run: { ...("run" in answer ? answer.run : claimed.run), lease_token'
     ]
   ),
-  engine(
+  together(
     "at most `concurrency` in flight",
-    ["Array.from({ length: concurrency }", "Array.from({ length: concurrency + 2 }"],
-    ["{ concurrency, discard: true }", '{ concurrency: "unbounded", discard: true }']
+    invocations(
+      "",
+      ["Arr.range(1, concurrency)", "Arr.range(1, concurrency + 2)"],
+      ["{ concurrency, discard: true }", '{ concurrency: "unbounded", discard: true }']
+    ),
+    queue("", ["Math.min(concurrency - started.open, 1)", "1"])
   ),
-  engine("what was claimed and not started is given back", [
-    "context.ledger.release(",
-    "Effect.succeed("
+  together(
+    "a run is in a tick's queue once, and of two starts in a batch, each is recognised",
+    mutant("engine", "src/Engine/Claims.ts")("", [
+      "const waiting = claimed.map(",
+      "const waiting = pending.map("
+    ]),
+    mutant("engine", "src/Layers/LedgerLive.ts")("", [
+      "if (started.delete(run_id) && run !== undefined)",
+      "if (run !== undefined)"
+    ])
+  ),
+  fairShare("a place goes to the organisation that holds the fewest", [
+    "return a.organisation.open < b.organisation.open",
+    "return a.organisation.open > b.organisation.open"
   ]),
-  claiming("every page of what is due is read", [
-    "} else if (cursor === null) {",
-    "} else if (cursor !== '') {"
+  queue("one of several organisations never has the last place", [
+    "FairShare.take(started, Math.min(concurrency - started.open, 1), mostOfOne)",
+    "FairShare.take(started, Math.min(concurrency - started.open, 1), concurrency + 0 * mostOfOne)"
   ]),
-  combiner("two starts of one run in a batch are told apart", [
-    " && !runs.has(one.item.run_id)",
-    ""
+  claimLoop("what becomes due is looked for while runs are in progress", [
+    "const LOOK_EVERY_MS = 5_000",
+    "const LOOK_EVERY_MS = 5_000_000"
+  ]),
+  claimLoop("a look leaves out the organisations that have runs waiting", [
+    "excludedOrgs: [...demand.waitingOrgs, ...lateOrgs(progress)]",
+    "excludedOrgs: [...lateOrgs(progress)]"
+  ]),
+  starts("claimed runs that were not started are released", [
+    "ledger.release(runIds)",
+    "Effect.succeed(runIds)"
   ]),
   outcome(
     "a timeout proves nothing",
@@ -84,14 +109,14 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     "retryAfterMs === null ? 0 : Math.max(retryAfterMs, 1_000)",
     "0"
   ]),
-  mutant("engine", "src/Domain/CatchUp.ts")("slots passed over go on record", [
+  mutant("engine", "src/Domain/CatchUp.ts")("skipped slots are recorded", [
     "if (upTo < first) return null",
     "if (upTo < first || reason !== null) return null"
   ]),
-  mutant("engine", "src/Domain/Schedule.ts")("interval-like schedules follow elapsed time", [
-    "const intervalLike = isIntervalLike(fields)",
-    "const intervalLike = fields.length === 0"
-  ]),
+  mutant("engine", "src/Domain/Schedule/Schedule.ts")(
+    "interval-like schedules follow elapsed time",
+    ["const intervalLike = isIntervalLike(fields)", "const intervalLike = fields.length === 0"]
+  ),
 
   database("one row per slot", ["if (this.slots.has(full.idempotency_key)) return null", ""]),
   together(
@@ -116,7 +141,7 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     "run.lease_token === leaseToken"
   ]),
   run("another's fresh claim is left alone", [
-    'if (isAnothers && run.created_at + adoptAfterSeconds * 1000 > now) return "claimed_by_another"',
+    'if (isAnothers && !isFree(run, now, adoptAfterSeconds)) return "claimed_by_another"',
     ""
   ]),
   together(
@@ -125,12 +150,12 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
       'if (db.integrations.get(run.integration_id)?.enabled !== true) return "disabled"',
       ""
     ]),
-    sweep("", ["        i?.enabled === true &&\n", "        i !== undefined &&\n"])
+    claim("", ["      i?.enabled === true &&\n", "      i !== undefined &&\n"])
   ),
   together(
     "a retry waits for its time",
     run("", ['if (run.not_before !== null && run.not_before > now) return "not_before"', ""]),
-    sweep("", ["(run.not_before === null || run.not_before <= now) &&\n", "\n"])
+    claim("", ["(run.not_before === null || run.not_before <= now) &&\n", "\n"])
   ),
   settle("settle goes by the lease token", [
     "if (leaseToken === null || run.lease_token !== leaseToken) {\n    const { status, attempt } = run",
@@ -180,11 +205,11 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     "if"
   ]),
   together(
-    "a retry waits until the function must be over",
+    "a retry waits until the function must have ended",
     settle("", ["? lastSignOfLife(run) + quiescenceSeconds * 1000", "? now"]),
     sweep("", ["not_before: lastSignOfLife(run) + quiescenceSeconds * 1000", "not_before: now"])
   ),
-  sweep("'hold' is never tried again by itself", [
+  sweep("'hold' is never retried automatically", [
     'onUnknownOf(run) !== "hold" && (run.not_before',
     "(run.not_before"
   ]),
@@ -194,11 +219,24 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     "for (const run of [...leased, ...unleased])",
     "for (const run of unleased)"
   ]),
-  sweep("an orphaned claim is adopted", [
-    "(run.claimed_by === null || run.created_at + adoptAfterSeconds * 1000 <= now) &&",
-    "run.claimed_by === null &&"
+  claim("an orphaned claim is adopted", [
+    "run.claimed_by === null || (run.claimed_at ?? run.created_at) + adoptAfterSeconds * 1000 <= now",
+    "run.claimed_by === null"
   ]),
-  schedule("what an edit passes over goes on record", [
+  claim("what an engine fetched and never claimed is due again", [
+    "i.reserved_until = now + RESERVED_MS",
+    "i.reserved_until = now + 1e12"
+  ]),
+  claim("what a fetch took, no other fetch is given", ["i.reserved_until <= now ||", "true ||"]),
+  claim("the repeat of a fetch finds the integrations that it took", [
+    "          i.fetch_token === fetchToken ||\n",
+    ""
+  ]),
+  claim("the repeat of a fetch finds the pending runs that it took", [
+    " || run.claim_token === fetchToken)",
+    ")"
+  ]),
+  schedule("slots skipped by an edit are recorded", [
     "  db.ranges.push({",
     "  const none: Array<unknown> = []\n  none.push({"
   ]),

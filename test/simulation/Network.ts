@@ -9,24 +9,24 @@ import { CRASH_POINTS, DATABASE_FAULTS, type DatabaseFault, HTTP_FAULTS } from "
 import type { Reply, Request } from "./Function.ts"
 import type { Universe } from "./Universe.ts"
 
-/** After so long a client gives a call of the database up. */
+/** The client's timeout of a database call, in ms. */
 export const CALL_TIMEOUT_MS = 30_000
 
-/** How a call of the database ended for who made it. `lost` may have been carried out. */
+/** The result of a database call for its caller. A `Lost` call may have been executed. */
 export type CallEnd =
   | { readonly _tag: "Answered"; readonly text: string }
   | { readonly _tag: "Rejected" }
   | { readonly _tag: "NotExecuted" }
   | { readonly _tag: "Lost"; readonly isGarbled: boolean }
 
-/** A process on the network, and whether it is cut off from the database. */
+/** A process on the network that may be cut off from the database. */
 export interface Peer {
   readonly process: VirtualProcess
   readonly name: string
   isCut: () => boolean
 }
 
-/** An engine on the network: it also dies of faults, and what it asks and sends is watched. */
+/** An engine on the network. Faults can kill it, and its calls and invocations are observed. */
 export interface EnginePeer extends Peer {
   readonly die: (why: string) => void
   readonly onCall: (name: string, args: Arguments) => void
@@ -35,7 +35,7 @@ export interface EnginePeer extends Peer {
   readonly onReply: (invocation: Invocation, reply: Reply) => void
 }
 
-/** Everything between processes: calls of the database and invocations, with the faults of this seed. */
+/** All communication between processes (database calls and invocations), with the faults of this seed. */
 export class Network {
   private readonly universe: Universe
   private readonly deliver: (request: Request, reply: (reply: Reply) => void) => void
@@ -48,7 +48,7 @@ export class Network {
     this.deliver = deliver
   }
 
-  /** One call of the database. `receive` is called once, or never when the process is dead by then. */
+  /** Makes one database call. `receive` is called once, or never if the process has died by then. */
   call(
     peer: Peer,
     name: string,
@@ -56,7 +56,7 @@ export class Network {
     timeoutMs: number,
     receive: (end: CallEnd) => void
   ): void {
-    const { time, dice, isFaulty, faults } = this.universe
+    const { time, random, isFaulty, faults } = this.universe
     let isOver = false
     const end = (ms: number, result: CallEnd) =>
       time.after(ms, () =>
@@ -79,10 +79,10 @@ export class Network {
     const fault: DatabaseFault | "none" = !isFaulty
       ? "none"
       : peer.isCut()
-        ? dice.pick(["refused", "lostRequest", "hangs"])
-        : dice.draw<DatabaseFault | "none">(faults.database, DATABASE_FAULTS, "none")
-    const there = dice.between(1, 15)
-    const back = dice.between(1, 15)
+        ? random.pick(["refused", "lostRequest", "hangs"])
+        : random.draw<DatabaseFault | "none">(faults.database, DATABASE_FAULTS, "none")
+    const there = random.between(1, 15)
+    const back = random.between(1, 15)
     end(timeoutMs, lost)
     if (fault !== "none") this.universe.note("fault", peer.name, `${name} ${fault}`)
     switch (fault) {
@@ -90,24 +90,24 @@ export class Network {
         end(there, { _tag: "NotExecuted" })
         break
       case "lostRequest":
-        end(dice.between(1, 5_000), lost)
+        end(random.between(1, 5_000), lost)
         break
       case "lostAnswer":
         execute(there)
-        end(there + dice.span(1, 8_000), lost)
+        end(there + random.span(1, 8_000), lost)
         break
       case "garbled":
         execute(there)
         end(there + back, { _tag: "Lost", isGarbled: true })
         break
       case "hangs":
-        if (!peer.isCut() && dice.chance(0.7)) execute(there)
+        if (!peer.isCut() && random.chance(0.7)) execute(there)
         return
       case "late":
-        execute(timeoutMs + dice.span(1_000, 120_000))
+        execute(timeoutMs + random.span(1_000, 120_000))
         break
       case "slow":
-        executeAndAnswer(dice.span(500, 15_000), dice.span(500, 15_000))
+        executeAndAnswer(random.span(500, 15_000), random.span(500, 15_000))
         break
       case "none":
         executeAndAnswer(there, back)
@@ -115,13 +115,13 @@ export class Network {
     }
   }
 
-  /** What carries an engine's calls of the Supabase port. */
+  /** Returns the transport of an engine's Supabase calls. */
   carrier(engine: EnginePeer): Carrier {
-    const { dice, faults } = this.universe
+    const { random, faults } = this.universe
     return (name, _execute, args) =>
       Effect.async((resume) => {
         const crash = this.universe.isFaulty
-          ? dice.draw<(typeof CRASH_POINTS)[number] | "none">(faults.crash, CRASH_POINTS, "none")
+          ? random.draw<(typeof CRASH_POINTS)[number] | "none">(faults.crash, CRASH_POINTS, "none")
           : "none"
         if (crash === "before") return engine.die(`before ${name}`)
         engine.onCall(name, args)
@@ -134,12 +134,12 @@ export class Network {
       })
   }
 
-  /** One invocation, as InvokerLive makes it: judged by the production rules, given up after its timeout. */
+  /** Makes one invocation as InvokerLive does: judged by the production rules, and abandoned after its timeout. */
   invoke(engine: EnginePeer, invocation: Invocation): Effect.Effect<Outcome, InvokeError> {
-    const { dice, faults, time } = this.universe
+    const { random, faults, time } = this.universe
     return Effect.async<Outcome, InvokeError>((resume) => {
       const crash = this.universe.isFaulty
-        ? dice.draw<(typeof CRASH_POINTS)[number] | "none">(faults.crash, CRASH_POINTS, "none")
+        ? random.draw<(typeof CRASH_POINTS)[number] | "none">(faults.crash, CRASH_POINTS, "none")
         : "none"
       if (crash === "before") return engine.die("before invoke")
       engine.onSend(invocation)
@@ -163,12 +163,12 @@ export class Network {
   }
 
   private send(invocation: Invocation, receive: (reply: Reply) => void): void {
-    const { dice, faults, isFaulty, time } = this.universe
+    const { random, faults, isFaulty, time } = this.universe
     const fault = isFaulty
-      ? dice.draw<(typeof HTTP_FAULTS)[number] | "none">(faults.http, HTTP_FAULTS, "none")
+      ? random.draw<(typeof HTTP_FAULTS)[number] | "none">(faults.http, HTTP_FAULTS, "none")
       : "none"
-    const there = dice.between(5, 60)
-    const back = dice.between(5, 60)
+    const there = random.between(5, 60)
+    const back = random.between(5, 60)
     const reply = (ms: number, reply: Reply) => time.after(ms, () => receive(reply))
     const deliver = (ms: number, answer: (reply: Reply) => void, isDoubled = false) =>
       time.after(ms, () => this.deliver({ invocation, isDoubled, diesAfterMs: null }, answer))
@@ -181,27 +181,27 @@ export class Network {
         reply(there, "NotSent")
         break
       case "lostRequest":
-        reply(dice.span(10, 10_000), "Disconnected")
+        reply(random.span(10, 10_000), "Disconnected")
         break
       case "lostAnswer":
         deliver(there, nothing)
-        reply(there + dice.span(10, 60_000), "Disconnected")
+        reply(there + random.span(10, 60_000), "Disconnected")
         break
       case "silent":
         deliver(there, nothing)
         break
       case "late":
-        deliver(dice.span(5_000, 600_000), answer)
+        deliver(random.span(5_000, 600_000), answer)
         break
       case "doubled":
         deliver(there, answer, true)
-        deliver(there + dice.span(1, dice.pick([2_000, 300_000])), answer, true)
+        deliver(there + random.span(1, random.pick([2_000, 300_000])), answer, true)
         break
       case "boot":
         reply(there, platform(503, "BOOT_ERROR"))
         break
       case "throttled": {
-        const seconds = dice.span(1, 1_200)
+        const seconds = random.span(1, 1_200)
         reply(there, {
           ...platform(429, "RATE_LIMIT_EXCEEDED"),
           headers: { "sb-error-code": "RATE_LIMIT_EXCEEDED", "retry-after": String(seconds) }
@@ -213,11 +213,11 @@ export class Network {
         break
       case "idle":
         deliver(there, nothing)
-        reply(there + dice.span(1_000, 150_000), platform(504, "IDLE_TIMEOUT"))
+        reply(there + random.span(1_000, 150_000), platform(504, "IDLE_TIMEOUT"))
         break
       case "killed":
       case "workerError": {
-        const ms = dice.span(10, 60_000)
+        const ms = random.span(10, 60_000)
         const died =
           fault === "killed" ? platform(546, "WORKER_LIMIT") : platform(500, "WORKER_ERROR")
         time.after(there, () =>

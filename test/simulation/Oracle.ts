@@ -1,7 +1,7 @@
 import type { Request, Witness } from "./Function.ts"
 import type { Universe } from "./Universe.ts"
 
-/** One effect in the world outside: an export that was booked. */
+/** One effect on the outside world: a booked export. */
 export interface EffectSeen {
   readonly key: string
   readonly token: string
@@ -10,7 +10,7 @@ export interface EffectSeen {
   readonly isDoubled: boolean
 }
 
-/** What the oracle knows of one attempt, by its lease token. */
+/** The oracle's record of one attempt, identified by its lease token. */
 export interface AttemptSeen {
   readonly runId: string
   readonly attempt: number
@@ -21,15 +21,15 @@ export interface AttemptSeen {
 }
 
 /**
- * Counts what the functions did, per idempotency key and attempt, from the functions themselves: also what took effect
- * after its answer was lost, in a second delivery, after a timeout, or in an isolate that died right after. Knows nothing
- * of what the scheduler believes.
+ * Counts the effects of the functions per idempotency key and attempt, as observed in the functions themselves. This includes
+ * effects after a lost response, of a second delivery, after a timeout, and of an isolate that died immediately afterwards. The
+ * oracle uses no state of the scheduler.
  */
 export class Oracle implements Witness {
   readonly effects = new Map<string, Array<EffectSeen>>()
-  /** Attempts whose start the database has committed. */
+  /** Attempts whose start is committed, by lease token. */
   readonly attempts = new Map<string, AttemptSeen>()
-  /** The token that was granted last, by key. */
+  /** The most recently granted lease token, by idempotency key. */
   readonly lastGranted = new Map<string, string>()
   count = 0
   onGranted: (request: Request) => void = () => {}

@@ -2,32 +2,40 @@ import { defaultEngineSettings, type EngineSettings } from "../../src/Config.ts"
 import { format } from "../../src/Domain/Instant.ts"
 import { type IntegrationRow, isLive } from "../support/MemoryDatabase.ts"
 import { Checker } from "./Checker.ts"
+import { ConcurrentEdits } from "./ConcurrentEdits.ts"
 import { Coverage } from "./Coverage.ts"
 import { EngineHost } from "./EngineHost.ts"
 import { DISTURBANCES, type Disturbance, type FaultMix } from "./Faults.ts"
 import { FunctionHost, type FunctionStyle } from "./Function.ts"
-import { Meddling } from "./Meddling.ts"
 import { Network } from "./Network.ts"
 import { Oracle } from "./Oracle.ts"
+import { Reservations } from "./Reservations.ts"
 import { SCHEDULES, STARTS } from "./Slots.ts"
 import { StaleWrites } from "./StaleWrites.ts"
+import { BOUND_MS, MISBEHAVIOURS, playTenants, WAITING_BOUND } from "./Tenants.ts"
 import { Universe, type Violation } from "./Universe.ts"
 
 const MINUTE = 60_000
-/** How long there are faults, in minutes: mostly short worlds, of which many fit the time, and every fifth a long one. */
+/**
+ * How long faults occur, in minutes. Most worlds are short, since short worlds have more faults per unit of cost; every twentieth
+ * is long.
+ */
 const SHORT = [4, 5, 6, 8, 10] as const
 const LONG = [45, 60, 90] as const
-/** Settings of a quick world: an attempt can be lost, given up and made again while there still are faults. */
+const LONG_EVERY = 20
+/** Settings of a short world, in which an attempt can be lost, abandoned and retried while faults still occur. */
 const QUICK = {
   invokeTimeoutMs: 30_000,
   leaseMarginMs: 30_000,
   runningGuardMs: 120_000,
   quiescenceMs: 100_000
 }
-/** More than any world needs: beyond it, something goes round in circles. */
+/** The length of the final period in ms; slots that become due in it need not be settled at the end. */
+const RECENT_MS = 3 * MINUTE
+/** The limit on events of a world, which only an endless loop reaches. */
 const MAX_EVENTS = 1_500_000
 
-/** What came of one seed. */
+/** The result of one seed. */
 export interface Result {
   readonly seed: number
   readonly violation: Violation | null
@@ -39,19 +47,43 @@ export interface Result {
   readonly effects: number
   readonly ticks: number
   readonly events: number
-  /** How often each transition happened, by `from > to`. */
+  /** The number of occurrences of each transition, by `from > to`. */
   readonly transitions: ReadonlyMap<string, number>
 }
 
-/** `minutes`: how long faults go on, when the seed is not to decide it. */
+/** Options of a simulation. `minutes` overrides how long faults occur, which the seed otherwise decides. */
 export interface Options {
   readonly trace?: boolean
   readonly minutes?: number | undefined
 }
 
-/** Runs the world of one seed to its end. The same seed gives the same world, to the millisecond. */
-export const simulate = (seed: number, options: Options = {}): Result =>
-  new Simulation(seed, options.trace ?? false).run(options.minutes)
+/** Runs the world of one seed to its end. Equal seeds give identical worlds, to the millisecond. */
+export const simulate = (seed: number, options: Options = {}): Result => {
+  const result = new Simulation(seed, options.trace ?? false).run(options.minutes)
+  return result.violation === null && seed % TENANTS_EVERY === TENANTS_AT
+    ? { ...result, violation: checkTenants(seed) }
+    : result
+}
+
+/** The number of seeds between two worlds in which one organisation misbehaves and the delays of the others are measured. */
+const TENANTS_EVERY = 100
+const TENANTS_AT = 7
+
+const checkTenants = (seed: number): Violation | null => {
+  const index = Math.floor(seed / TENANTS_EVERY) % MISBEHAVIOURS.length
+  const misbehaviour = MISBEHAVIOURS[index]
+  if (misbehaviour === undefined) return null
+  const { delays, mostWaiting } = playTenants(seed, misbehaviour)
+  const longest = delays.at(-1) ?? 0
+  const isFair = longest <= (misbehaviour.boundMs ?? BOUND_MS) && mostWaiting <= WAITING_BOUND
+  return isFair
+    ? null
+    : {
+        invariant: 19,
+        message: `${misbehaviour.name}: another organisation waited ${longest} ms, ${mostWaiting} claimed runs waited`,
+        at: "in 20 minutes"
+      }
+}
 
 class Simulation {
   private readonly seed: number
@@ -59,7 +91,7 @@ class Simulation {
   private readonly oracle: Oracle
   private readonly checker: Checker
   private readonly coverage: Coverage
-  private readonly meddling: Meddling
+  private readonly concurrentEdits: ConcurrentEdits
   private readonly stale: StaleWrites
   private readonly network: Network
   private readonly hosts: Array<EngineHost> = []
@@ -72,25 +104,26 @@ class Simulation {
     this.seed = seed
     const start = STARTS[seed % STARTS.length] ?? STARTS[0]
     const universe = new Universe(seed, start, { trace })
-    const { dice } = universe
+    const { random } = universe
     this.start = start
     this.universe = universe
     this.oracle = new Oracle(universe)
     this.checker = new Checker(universe, this.oracle)
+    new Reservations(universe)
     this.coverage = new Coverage(universe, start)
-    const isQuick = dice.chance(0.5)
+    const isQuick = random.chance(0.5)
     this.settings = {
       ...defaultEngineSettings,
-      concurrency: dice.pick([1, 2, 3, 5]),
-      invokeTimeoutMs: dice.pick([155_000, 155_000, 60_000]),
-      runningGuardMs: dice.pick([600_000, 1_800_000]),
-      retryCapMs: dice.pick([60_000, 900_000]),
-      catchUpWindowMs: dice.pick([20 * MINUTE, 1440 * MINUTE]),
+      concurrency: random.pick([1, 2, 3, 5]),
+      invokeTimeoutMs: random.pick([155_000, 155_000, 60_000]),
+      runningGuardMs: random.pick([600_000, 1_800_000]),
+      retryCapMs: random.pick([60_000, 900_000]),
+      catchUpWindowMs: random.pick([20 * MINUTE, 1440 * MINUTE]),
       ...(isQuick ? QUICK : {})
     }
-    if (dice.chance(0.3)) universe.db.pageLimit = dice.between(1, 3)
+    if (random.chance(0.3)) universe.db.pageLimit = random.between(1, 3)
     const { checker, coverage, oracle, settings } = this
-    this.meddling = new Meddling({ universe, checker, coverage })
+    this.concurrentEdits = new ConcurrentEdits({ universe, checker, coverage })
     this.stale = new StaleWrites(universe, oracle, settings.adoptAfterMs)
     const isCut = () => universe.isFaulty && universe.time.now < this.outageUntil
     const functions: FunctionHost = new FunctionHost({
@@ -103,9 +136,9 @@ class Simulation {
         this.network.call(peer, name, args, timeoutMs, receive)
     })
     this.network = new Network(universe, (request, answer) => functions.serve(request, answer))
-    const integrations = dice.between(8, 12)
+    const integrations = random.between(8, 12)
     for (let n = 0; n < integrations; n++) this.addIntegration(n)
-    const hosts = dice.pick([2, 2, 3])
+    const hosts = random.pick([2, 2, 3])
     for (let n = 1; n <= hosts; n++) {
       const { network } = this
       this.hosts.push(new EngineHost(universe, network, checker, settings, `engine-${n}`))
@@ -119,58 +152,58 @@ class Simulation {
   }
 
   private addIntegration(n: number): void {
-    const { dice, db, faults } = this.universe
-    const kind = dice.pick(["often", "often", "often", "hourly", "hourly", "seldom"] as const)
-    const [sync_schedule, timezone] = dice.pick(
-      dice.chance(0.05) ? SCHEDULES.never : SCHEDULES[kind]
+    const { random, db, faults } = this.universe
+    const kind = random.pick(["often", "often", "often", "hourly", "hourly", "seldom"] as const)
+    const [sync_schedule, timezone] = random.pick(
+      random.chance(0.05) ? SCHEDULES.never : SCHEDULES[kind]
     )
-    const isFenced = dice.chance(0.65)
-    const isDeferred = dice.chance(0.3)
-    const catch_up = dice.pick(
+    const isFenced = random.chance(0.65)
+    const isDeferred = random.chance(0.3)
+    const catch_up = random.pick(
       isDeferred && kind === "often"
         ? (["latest", "skip"] as const)
         : (["latest", "latest", "all", "skip"] as const)
     )
-    const lateMs = dice.pick([0, 0, 0, MINUTE, 30 * MINUTE, 180 * MINUTE])
+    const lateMs = random.pick([0, 0, 0, MINUTE, 30 * MINUTE, 180 * MINUTE])
     const row: Partial<IntegrationRow> & { readonly id: string } = {
-      id: dice.uuid(),
-      org_id: dice.uuid(),
+      id: random.uuid(),
+      org_id: random.uuid(),
       sync_schedule,
       timezone,
       catch_up,
       schedule_since: this.start - lateMs,
-      next_run_at: dice.chance(0.2) ? this.start - lateMs - dice.between(0, MINUTE) : null,
-      max_attempts: dice.pick([1, 2, 3, 3, 5]),
-      on_unknown: dice.pick(["retry", "hold"]),
+      next_run_at: random.chance(0.2) ? this.start - lateMs - random.between(0, MINUTE) : null,
+      max_attempts: random.pick([1, 2, 3, 3, 5]),
+      on_unknown: random.pick(["retry", "hold"]),
       fenced: isFenced,
-      warm_up: dice.chance(0.2),
+      warm_up: random.chance(0.2),
       config: { n, secret: this.universe.plantedSecret }
     }
     this.coverage.add(db.seed(row))
     this.styles.set(row.id, {
       isFenced,
       isDeferred,
-      leastMs: dice.pick([100, 1_000, 5_000]),
+      leastMs: random.pick([100, 1_000, 5_000]),
       mostMs:
         faults.level === "none"
           ? 15_000
-          : dice.pick(isDeferred ? [30_000, 300_000] : [10_000, 30_000, 120_000])
+          : random.pick(isDeferred ? [30_000, 300_000] : [10_000, 30_000, 120_000])
     })
   }
 
   run(minutes?: number): Result {
     const { universe } = this
-    const { dice, time } = universe
+    const { random, time } = universe
     this.checker.noteEdit()
     for (const host of this.hosts) host.start()
-    const drawn = dice.pick<number>(this.seed % 5 === 0 ? LONG : SHORT)
+    const drawn = random.pick<number>(this.seed % LONG_EVERY === 0 ? LONG : SHORT)
     const faultyUntil = this.start + (minutes ?? drawn) * MINUTE
     this.disturbUntil(faultyUntil)
     let slots = 0
     try {
       time.runUntil(faultyUntil, MAX_EVENTS)
       this.recover()
-      slots = this.coverage.check(time.now - 20 * MINUTE)
+      slots = this.coverage.check(time.now - RECENT_MS - 1)
       this.checker.atEnd()
       if (universe.faults.level === "none") this.checkCalm()
     } catch (error) {
@@ -179,13 +212,13 @@ class Simulation {
     return this.result(slots)
   }
 
-  /** Faults happen at random instants, as often as this seed's mix says. */
+  /** Injects faults at random instants, at the rates of this seed's fault mix. */
   private disturbUntil(end: number): void {
-    const { dice, time, faults } = this.universe
+    const { random, time, faults } = this.universe
     const every = (perHour: number, act: () => void) => {
       if (perHour <= 0) return
       const next = () => {
-        const ms = dice.span(1, 2 * (3_600_000 / perHour))
+        const ms = random.span(1, 2 * (3_600_000 / perHour))
         if (time.now + ms >= end) return
         time.after(ms, () => {
           act()
@@ -197,30 +230,30 @@ class Simulation {
     for (const kind of DISTURBANCES) every(faults.perHour[kind] ?? 0, () => this.disturb(kind))
     every(60, () => this.stale.write())
     every(60, () => {
-      const run = dice.pick([undefined, ...[...this.universe.db.live.values()]])
+      const run = random.pick([undefined, ...[...this.universe.db.live.values()]])
       if (run !== undefined) this.stale.beginTooLate(run)
     })
   }
 
   private disturb(kind: Disturbance): void {
-    const { dice, time } = this.universe
-    const host = dice.pick([this.hosts[0], ...this.hosts])
+    const { random, time } = this.universe
+    const host = random.pick([this.hosts[0], ...this.hosts])
     if (["partition", "outage", "freeze", "clockStep", "stop", "crash"].includes(kind)) {
       this.universe.note("disturb", kind)
     }
     switch (kind) {
       case "partition":
-        host?.partition(dice.span(1_000, 600_000))
+        host?.partition(random.span(1_000, 600_000))
         break
       case "outage":
-        this.outageUntil = time.now + dice.span(1_000, 300_000)
+        this.outageUntil = time.now + random.span(1_000, 300_000)
         for (const each of this.hosts) each.partition(this.outageUntil - time.now)
         return
       case "freeze":
-        host?.freeze(dice.span(100, 600_000))
+        host?.freeze(random.span(100, 600_000))
         break
       case "clockStep":
-        host?.setClock(dice.between(-300_000, 300_000))
+        host?.setClock(random.between(-300_000, 300_000))
         break
       case "stop":
         host?.stop()
@@ -229,20 +262,25 @@ class Simulation {
         host?.crash()
         break
       default:
-        this.meddling.disturb(kind)
+        this.concurrentEdits.disturb(kind)
         break
     }
   }
 
-  /** Faults are off. First everything that nobody holds settles by itself; then operators resolve the rest. */
+  /** Ends the faults. First everything that is not on hold must settle without intervention; then operators resolve the rest. */
   private recover(): void {
     const { universe } = this
     universe.isFaulty = false
     universe.note("recovery", "begins")
     for (const host of this.hosts) host.setClock(0)
-    if (!this.settle(100, (row) => this.isBlocked(row))) return
+    if (universe.random.chance(0.75)) {
+      // In most worlds a single engine remains and settles the runs of all engines.
+      const last = universe.random.between(0, this.hosts.length - 1)
+      for (const [index, host] of this.hosts.entries()) if (index !== last) host.retire()
+    }
+    if (!this.settle(100, (row) => this.isBlocked(row)) || !this.isAnyBlocked) return
     for (const row of universe.db.integrations.values()) {
-      if (row.breaker_until !== null) this.meddling.resume(row.id)
+      if (row.breaker_until !== null) this.concurrentEdits.resume(row.id)
     }
     this.settle(
       60,
@@ -255,12 +293,16 @@ class Simulation {
     const { db } = this.universe
     for (const run of [...db.live.values()]) {
       if (run.status !== "unknown") continue
-      this.meddling.operate("retry_sync_run", { p_run_id: run.id })
-      if (run.status === "unknown") this.meddling.operate("release_sync_run", { p_run_id: run.id })
+      this.concurrentEdits.operate("retry_sync_run", { p_run_id: run.id })
+      if (run.status === "unknown")
+        this.concurrentEdits.operate("release_sync_run", { p_run_id: run.id })
     }
   }
 
-  /** Held by an ambiguous run, or by its breaker: it waits for a person, or for longer than we look. */
+  /**
+   * Returns whether the integration is held by an ambiguous run or by its breaker, and so needs a person or more time than the
+   * simulation has.
+   */
   private isBlocked(row: IntegrationRow): boolean {
     const live = this.universe.db.liveRun(row.id)
     const isHeld = live?.status === "unknown" && row.on_unknown === "hold"
@@ -297,7 +339,7 @@ class Simulation {
 
   private unsettled(isExempt: (row: IntegrationRow) => boolean): ReadonlyArray<string> {
     const { db, time } = this.universe
-    const recent = time.now - 3 * MINUTE
+    const recent = time.now - RECENT_MS
     const late = [...db.live.values()].filter((run) => {
       const row = db.integrations.get(run.integration_id)
       return run.created_at < recent && (row === undefined || !isExempt(row))
@@ -312,7 +354,7 @@ class Simulation {
     return [...late.map((run) => run.integration_id), ...behind.map((row) => row.id)]
   }
 
-  /** Without faults nothing is lost, repeated, ambiguous or failed. */
+  /** Checks that nothing is lost, repeated, ambiguous or failed in a world without faults. */
   private checkCalm(): void {
     for (const run of this.universe.db.runs.values()) {
       const effects = this.oracle.of(run.idempotency_key).length

@@ -2,12 +2,12 @@ import { oracleSlots, readClock } from "../support/ScheduleOracle.ts"
 
 const HOUR = 3_600_000
 
-/** When simulated worlds begin: ordinary days, and days on which clocks are changed. */
+/** Start times of simulated worlds: ordinary days and days with DST transitions. */
 export const STARTS: readonly [number, ...ReadonlyArray<number>] = [
   Date.UTC(2026, 10, 24, 1, 40),
   Date.UTC(2026, 10, 30, 23, 10),
   Date.UTC(2026, 11, 31, 22, 50),
-  // Oslo puts its clock back at 01:00Z, forward at 01:00Z; New York back at 06:00Z, forward at 07:00Z.
+  // DST transitions: Oslo back at 01:00Z and forward at 01:00Z, New York back at 06:00Z and forward at 07:00Z.
   Date.UTC(2026, 9, 24, 23, 50),
   Date.UTC(2026, 9, 25, 0, 20),
   Date.UTC(2027, 2, 28, 0, 25),
@@ -15,7 +15,7 @@ export const STARTS: readonly [number, ...ReadonlyArray<number>] = [
   Date.UTC(2027, 2, 14, 6, 20)
 ]
 
-/** Schedules with their zones, the frequent ones last. The last two cannot be computed. */
+/** A schedule and its time zone. */
 type Scheduled = readonly [expression: string, timezone: string]
 type Some = readonly [Scheduled, ...ReadonlyArray<Scheduled>]
 
@@ -54,7 +54,7 @@ const clocks = new Map<string, ReturnType<typeof readClock>>()
 const isComputable = (expression: string): boolean =>
   SCHEDULES.never.every(([never]) => never !== expression)
 
-/** All slots of a schedule around the start of a world, by the oracle that shares nothing with Domain/Schedule. */
+/** Returns all slots of a schedule around the start of a world, computed by an oracle that shares no code with Domain/Schedule. */
 const allSlots = (expression: string, timezone: string, start: number): ReadonlyArray<number> => {
   if (!isComputable(expression)) return []
   const key = `${start}|${timezone}|${expression}`
@@ -69,7 +69,7 @@ const allSlots = (expression: string, timezone: string, start: number): Readonly
   return slots
 }
 
-/** The slots in (after, upTo]. */
+/** Returns the slots in (after, upTo]. */
 export const slotsBetween = (
   expression: string,
   timezone: string,
@@ -81,7 +81,7 @@ export const slotsBetween = (
   return slots.slice(indexAfter(slots, after), indexAfter(slots, upTo))
 }
 
-/** How many of them are not later than an instant. */
+/** Returns the number of slots that are not later than an instant. */
 const indexAfter = (slots: ReadonlyArray<number>, instant: number): number => {
   let [low, high] = [0, slots.length]
   while (low < high) {

@@ -9,12 +9,12 @@ interface Write {
   readonly args: Arguments
 }
 
-/** An answer that says that something was done. */
+/** Matches a response that reports a change. */
 const isDone = /"(granted|accepted)":true|"(started|claimed)":\[\{|"released":[1-9]/
 
 /**
- * Whoever comes too late: writes with a token, a version or a slot that is no longer the present one. The outcomes alone
- * are blind to some of these safeguards, so this is asserted directly: no row may change, and the answer may not say so.
+ * Writes with an outdated token, version or slot. Outcomes alone do not reveal the loss of some of these safeguards, so this
+ * class asserts directly that no row changes and that no response reports a change.
  */
 export class StaleWrites {
   private readonly universe: Universe
@@ -27,10 +27,10 @@ export class StaleWrites {
     this.adoptAfterMs = adoptAfterMs
   }
 
-  /** Writes once, about one of the newest runs. */
+  /** Makes one stale write to one of the newest runs. */
   write(): void {
-    const { dice, db } = this.universe
-    const run = dice.pick([undefined, ...[...db.runs.values()].slice(-40)])
+    const { random, db } = this.universe
+    const run = random.pick([undefined, ...[...db.runs.values()].slice(-40)])
     const write = run === undefined ? null : this.draw(run)
     if (run === undefined || write === null) return
     const row = db.integrations.get(run.integration_id)
@@ -44,24 +44,26 @@ export class StaleWrites {
   }
 
   private draw(run: RunRow): Write | null {
-    const { dice } = this.universe
+    const { random } = this.universe
     const earlier = [...this.oracle.attempts].filter(([, attempt]) => attempt.runId === run.id)
     const tokens = earlier.map(([token]) => token).filter((token) => token !== run.lease_token)
-    const token = dice.pick([dice.uuid(), null, ...tokens])
+    const token = random.pick([random.uuid(), null, ...tokens])
     const owner = { p_run_id: run.id, p_lease_token: token }
-    const status = dice.pick(["completed", "failed"])
-    const outcome = dice.pick([status, "not_executed", "unknown", "accepted"])
-    if (run.status !== "running" && run.lease_token !== null && dice.chance(0.3)) {
+    const status = random.pick(["completed", "failed"])
+    const outcome = random.pick([status, "not_executed", "unknown", "accepted"])
+    if (run.status !== "running" && run.lease_token !== null && random.chance(0.3)) {
       return this.tooLate(run)
     }
-    switch (dice.pick(["settle", "begin", "heartbeat", "complete", "start", "claim", "release"])) {
+    switch (
+      random.pick(["settle", "begin", "heartbeat", "complete", "start", "claim", "release"])
+    ) {
       case "settle": {
         const settlement = { run_id: run.id, lease_token: token, outcome, response: "stale" }
         const args = { p_engine_id: "stale", p_settlements: [settlement] }
         return { name: "settle_sync_runs", args: { ...args, p_quiescence_seconds: 430 } }
       }
       case "begin":
-        return { name: "begin_sync_run", args: { ...owner, p_nonce: dice.uuid() } }
+        return { name: "begin_sync_run", args: { ...owner, p_nonce: random.uuid() } }
       case "heartbeat":
         return { name: "heartbeat_sync_run", args: owner }
       case "complete":
@@ -77,21 +79,21 @@ export class StaleWrites {
     }
   }
 
-  /** With the right token, when it is over: nobody begins any more, and no function comes back to life. */
+  /** Returns a write with the current token after the end of the run, which must neither begin an attempt nor revive a function. */
   private tooLate(run: RunRow): Write {
-    const { dice } = this.universe
+    const { random } = this.universe
     const owner = { p_run_id: run.id, p_lease_token: run.lease_token }
-    return run.status === "unknown" || dice.chance(0.5)
-      ? { name: "begin_sync_run", args: { ...owner, p_nonce: dice.uuid() } }
+    return run.status === "unknown" || random.chance(0.5)
+      ? { name: "begin_sync_run", args: { ...owner, p_nonce: random.uuid() } }
       : { name: "heartbeat_sync_run", args: owner }
   }
 
-  /** Null while another engine may start it: pending, and its claimer had its time. */
+  /** Returns a stale start, or null while another engine may start the run: it is pending, and its claimer's time is up. */
   private start(run: RunRow): Write | null {
-    const { dice, time } = this.universe
+    const { random, time } = this.universe
     const isAdoptable = run.claimed_by === null || run.created_at + this.adoptAfterMs <= time.now
     if (run.status === "pending" && isAdoptable) return null
-    const start = { run_id: run.id, lease_token: dice.uuid(), lease_seconds: 60 }
+    const start = { run_id: run.id, lease_token: random.uuid(), lease_seconds: 60 }
     const args = {
       p_engine_id: "stale",
       p_starts: [start],
@@ -101,12 +103,12 @@ export class StaleWrites {
     return { name: "start_sync_runs", args }
   }
 
-  /** With the version before, or with the slot that came before. */
+  /** Returns a claim with the previous version or an outdated slot. */
   private claim(run: RunRow): Write | null {
-    const { dice, time, db } = this.universe
+    const { random, time, db } = this.universe
     const row = db.integrations.get(run.integration_id)
     if (row === undefined) return null
-    const isOldVersion = dice.chance(0.5)
+    const isOldVersion = random.chance(0.5)
     const next = row.next_run_at === null ? null : format(row.next_run_at)
     const slot = {
       integration_id: run.integration_id,
@@ -116,23 +118,23 @@ export class StaleWrites {
       scheduled_for: format(time.now),
       trigger: "schedule",
       next_run_at: format(time.now + 60_000),
-      passed_over: null,
+      skipped_range: null,
       schedule_error: null
     }
-    const args = { p_engine_id: "stale", p_claim_token: dice.uuid(), p_slots: [slot] }
+    const args = { p_engine_id: "stale", p_claim_token: random.uuid(), p_slots: [slot] }
     return { name: "claim_sync_runs", args }
   }
 
-  /** A function that asks to begin right when its lease is over, before anybody has swept the run. */
+  /** Requests to begin just after the lease ends, before any engine has swept the run. */
   beginTooLate(run: RunRow): void {
-    const { time, dice } = this.universe
+    const { time, random } = this.universe
     const { lease_token: token, lease_until: until } = run
     if (until === null) return
-    time.at(until + dice.between(0, 100), () => {
+    time.at(until + random.between(0, 100), () => {
       const isOver = run.status === "running" && (run.lease_until ?? 0) <= time.now
       if (!isOver || run.lease_token !== token) return
       const before = JSON.stringify(run)
-      const args = { p_run_id: run.id, p_lease_token: token, p_nonce: dice.uuid() }
+      const args = { p_run_id: run.id, p_lease_token: token, p_nonce: random.uuid() }
       this.universe.execute("begin_sync_run", args)
       if (JSON.stringify(run) !== before) {
         this.universe.violate(9, `${run.idempotency_key} began after the end of its lease`)

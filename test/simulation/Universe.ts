@@ -2,48 +2,58 @@ import { format } from "../../src/Domain/Instant.ts"
 import { MemoryDatabase } from "../support/MemoryDatabase.ts"
 import { type Arguments, MemoryFunctions, Raised } from "../support/MemoryFunctions.ts"
 import { VirtualClock } from "../support/VirtualClock.ts"
-import { Dice } from "./Dice.ts"
 import { drawFaults, type FaultMix } from "./Faults.ts"
+import { RandomSource } from "./RandomSource.ts"
 
-/** A broken invariant: its number (see Invariants.ts), what was seen, and when. */
+/** A violated invariant: its number (see Invariants.ts), the observation, and the time. */
 export interface Violation {
   readonly invariant: number
   readonly message: string
   readonly at: string
 }
 
-/** What every part of one simulated world shares: its time, its chance, its database, and the record of what happened. */
+/** The shared state of one simulated world: its clock, random source, database and event log. */
 export class Universe {
   readonly time: VirtualClock
-  readonly dice: Dice
+  readonly random: RandomSource
   readonly faults: FaultMix
   readonly db: MemoryDatabase
   private readonly functions: MemoryFunctions
-  /** Whether faults happen; at the end they no longer do. */
+  /** Whether faults happen; false in the recovery at the end. */
   isFaulty = true
   violation: Violation | null = null
-  /** After every call that the database carried out. */
+  /** Called after every call that the database executed. */
   afterCall: (name: string) => void = () => {}
+  /** Called after every call that raised no error. */
+  onAnswer: (name: string, args: Arguments, answer: unknown) => void = () => {}
+  /** Integrations that a call found locked by another session. */
+  readonly locked = new Set<string>()
   readonly lines: Array<string> | null
   private fingerprint = 0x811c9dc5
   private readonly secret: string
 
   constructor(seed: number, startsAt: number, options: { readonly trace: boolean }) {
     this.time = new VirtualClock(startsAt)
-    this.dice = new Dice(seed)
-    this.faults = drawFaults(this.dice)
-    this.db = new MemoryDatabase(() => this.time.now, this.dice.uuid)
+    this.random = new RandomSource(seed)
+    this.faults = drawFaults(this.random)
+    this.db = new MemoryDatabase(() => this.time.now, this.random.uuid)
     this.functions = new MemoryFunctions(this.db)
-    this.db.isLocked = () => this.isFaulty && this.dice.chance(this.faults.locked)
+    this.db.isLocked = (id) => {
+      const isLocked = this.isFaulty && this.random.chance(this.faults.locked)
+      if (isLocked) this.locked.add(id)
+      return isLocked
+    }
     this.lines = options.trace ? [] : null
     this.secret = `planted-secret-${seed}`
   }
 
-  /** Carries out a SQL function, now. Null: it raised an error. */
+  /** Executes an SQL function immediately. Returns null if it raised an error. */
   execute(name: string, args: Arguments): unknown {
     let answer: unknown = null
+    this.locked.clear()
     try {
       answer = this.functions.call(name, args)
+      this.onAnswer(name, args, answer)
     } catch (error) {
       if (!(error instanceof Raised)) throw error
       this.note("raised", name, error.message)
@@ -52,12 +62,12 @@ export class Universe {
     return answer
   }
 
-  /** What may never be seen outside an integration's config. */
+  /** The secret in an integration's config, which must not appear anywhere else. */
   get plantedSecret(): string {
     return this.secret
   }
 
-  /** Records what happened: in the fingerprint always, as a line when traced. */
+  /** Records an event: always in the fingerprint, and as a line when tracing. */
   note(kind: string, subject: string, detail = ""): void {
     let hash = this.fingerprint ^ this.time.now
     for (const text of [kind, subject, detail]) {
@@ -70,12 +80,12 @@ export class Universe {
     this.lines?.push(`${format(this.time.now).slice(11)} ${kind} ${subject} ${detail}`)
   }
 
-  /** A number that is the same only when everything noted is. */
+  /** The checksum of all recorded events. */
   get traceHash(): string {
     return (this.fingerprint >>> 0).toString(16).padStart(8, "0")
   }
 
-  /** Ends the world: an invariant does not hold. */
+  /** Ends the world because an invariant does not hold. */
   violate(invariant: number, message: string): void {
     if (this.violation !== null) return
     this.violation = { invariant, message, at: format(this.time.now) }

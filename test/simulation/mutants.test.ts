@@ -6,16 +6,16 @@ import { tryMutants } from "./mutants.ts"
 
 const ROOT = join(import.meta.dir, "../..")
 
-/** Found out within a few seeds. `bun run mutants` tries them all. */
+/** The mutants that a few seeds detect. `bun run mutants` runs all of them. */
 const SHORT = [
   "nothing is sent 20 s after its start was asked for",
   "at most `concurrency` in flight",
-  "slots passed over go on record",
+  "skipped slots are recorded",
   "one live row per integration",
   "only a pending run starts",
   "settle goes by the lease token",
   "finished is finished",
-  "'hold' is never tried again by itself"
+  "'hold' is never retried automatically"
 ]
 
 describe("safeguards taken away one at a time", () => {

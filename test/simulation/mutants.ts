@@ -1,10 +1,10 @@
 /**
- * Removes one safeguard at a time, in a copy of the sources, and lets the simulation look for the damage:
+ * Removes one safeguard at a time in a copy of the sources, and checks that the simulation detects its absence:
  *
  *   bun run mutants [--seeds 600] [--jobs 2] [--only <word>]
  *
- * Prints a table; ends with 1 when a mutant survives, or when its place in the source is gone. Safeguards of the SQL are
- * removed in the mirror in test/support, which test/contract/MemoryParity.test.ts holds to the SQL.
+ * Prints a table. Exits with 1 when a mutant survives or when its text is missing from the source. Safeguards of the SQL
+ * are removed from the mirror in test/support, which test/contract/MemoryParity.test.ts compares with the SQL.
  */
 import {
   cpSync,
@@ -33,12 +33,12 @@ const COPIED = [
 
 export interface Verdict {
   readonly mutant: Mutant
-  /** How it was found out: the invariant and the seed; null: it survived. */
+  /** The invariant and the seed that detected the mutant; null: it survived. */
   readonly killedBy: { readonly invariant: string; readonly seed: number } | null
   readonly seconds: number
 }
 
-/** A copy of the sources without the safeguard. Fails when the place is not where the list says. */
+/** Copies the sources without the safeguard. Fails when the text to replace is missing. */
 const copyWithout = (mutant: Mutant): string => {
   const directory = mkdtempSync(join(tmpdir(), "sync-scheduler-mutant-"))
   for (const path of COPIED) {
@@ -58,7 +58,7 @@ const copyWithout = (mutant: Mutant): string => {
   return directory
 }
 
-/** Simulates the mutant's worlds, from seed 1 on, until one is found out. */
+/** Simulates the mutant from seed 1 on until a seed detects it. */
 export const tryMutant = async (mutant: Mutant, seeds: number): Promise<Verdict> => {
   const directory = copyWithout(mutant)
   const startedAt = performance.now()
@@ -82,7 +82,7 @@ export const tryMutant = async (mutant: Mutant, seeds: number): Promise<Verdict>
   }
 }
 
-/** Tries mutants, some at a time, in the order of the list. */
+/** Runs the mutants, `jobs` at a time, and returns their verdicts in the order of the list. */
 export const tryMutants = async (
   mutants: ReadonlyArray<Mutant>,
   seeds: number,
@@ -116,7 +116,7 @@ if (import.meta.main) {
     }
   })
   const chosen = MUTANTS.filter(({ name }) => name.includes(values.only))
-  console.log("| Removed safeguard | Where | Found out by | Seconds |\n|---|---|---|---|")
+  console.log("| Removed safeguard | Where | Detected by | Seconds |\n|---|---|---|---|")
   const verdicts = await tryMutants(chosen, Number(values.seeds), Number(values.jobs), (verdict) =>
     console.log(showVerdict(verdict))
   )

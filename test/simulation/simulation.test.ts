@@ -4,9 +4,9 @@ import { INVARIANTS } from "./Invariants.ts"
 import { type Result, simulate } from "./Simulation.ts"
 
 const ROOT = join(import.meta.dir, "../..")
-/** What two quiet cores do in less than two minutes; `bun run simulate --seeds 100000` is the long form. */
-const SEEDS = 2000
-/** Of those, run here to see what they hold, and run twice. */
+/** The number of simulated seeds. `bun run simulate --seeds 100000` is the long form. */
+const SEEDS = 200
+/** The number of these seeds that run in this process. The tests inspect their results and repeat some of them. */
 const HERE = 40
 
 const describeViolation = ({ seed, violation }: Result): string =>

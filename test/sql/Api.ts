@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto"
 import { type Ledger, type Row, slotOf } from "./Ledger.ts"
-import { LEASE, list } from "./Scene.ts"
+import { LEASE, list } from "./RunFixture.ts"
 
 export const XLEDGER = { api_provider: "xledger", api_host: "www.xledger.net" }
 
-/** A vendor that says "slower", as the engine tells the database. */
+/** A vendor's throttling response, as the engine reports it to the database. */
 export const throttled = (waitSeconds: number, more: Row = {}): Row => ({
   provider: "xledger",
   host: null,
@@ -22,17 +22,30 @@ export const throttled = (waitSeconds: number, more: Row = {}): Row => ({
 /** Claimed runs of one accounting API, driven through the SQL functions. */
 export interface Api {
   readonly runIds: ReadonlyArray<string>
-  /** Asks for the starts of these runs; answers by run id: `running`, or the reason and when to ask again. */
+  /** Requests the starts of these runs. Returns for each run id `running`, or the reason and the retry time. */
   readonly start: (runIds: ReadonlyArray<string>) => Promise<Readonly<Record<string, string>>>
   readonly settle: (runId: string, outcome: string, more?: Row) => Promise<void>
-  /** The API's row of integration_health. */
+  /** Returns the API's row of integration_health. */
   readonly health: (host?: string) => Promise<Row>
+  /** Returns the holds of organisations. */
+  readonly holds: () => Promise<ReadonlyArray<Row>>
 }
 
-/** `count` integrations, due, whose runs engine e1 just claimed; on an empty database. */
-export const openApi = async (ledger: Ledger, count: number, api: Row = XLEDGER): Promise<Api> => {
+/**
+ * Empties the database and creates `count` due integrations, whose runs engine e1 has just claimed. All belong to one
+ * organisation, or each to its own.
+ */
+export const openApi = async (
+  ledger: Ledger,
+  count: number,
+  { api = XLEDGER, orgs = "one" }: { readonly api?: Row; readonly orgs?: "one" | "each" } = {}
+): Promise<Api> => {
   await ledger.reset()
-  const ids = await Promise.all(Array.from({ length: count }, () => ledger.integration()))
+  const ids = await Promise.all(
+    Array.from({ length: count }, () =>
+      ledger.integration(orgs === "one" ? {} : { org_id: "gen_random_uuid()" })
+    )
+  )
   const answer = await ledger.call("claim_sync_runs", {
     p_engine_id: "e1",
     p_claim_token: randomUUID(),
@@ -71,6 +84,7 @@ export const openApi = async (ledger: Ledger, count: number, api: Row = XLEDGER)
         `select * from public.integration_health where host = '${host}'`
       )
       return row ?? {}
-    }
+    },
+    holds: () => ledger.rows("select * from public.sync_api_hold order by provider, host, org_id")
   }
 }

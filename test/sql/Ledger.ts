@@ -7,44 +7,44 @@ import { readMigrations, runScripts } from "../support/PostgresTemplate.ts"
 
 export type Row = Readonly<Record<string, unknown>>
 
-/** A migrated database whose clock stands still until the test moves it. */
+/** A migrated database whose clock only the test moves. */
 export interface Ledger {
   /** The owner's pool. */
   readonly sql: SQL
   readonly url: string
   readonly adminUrl: string
-  /** Calls a SQL function by name with JSON arguments and answers its JSON. */
+  /** Calls an SQL function by name with JSON arguments and returns its JSON. */
   readonly call: (name: string, args?: Row, session?: SQL) => Promise<Row>
-  /** Rows of a query, values as Postgres writes them in JSON (instants: `json` below). */
+  /** Returns the rows of a query, with values as Postgres writes them in JSON (for instants, see `json`). */
   readonly rows: (query: string) => Promise<ReadonlyArray<Row>>
   readonly execute: (statements: string) => Promise<void>
   /** Deletes all runs, integrations and history, and sets the clock to `start`. */
   readonly reset: () => Promise<void>
-  /** Moves the clock. */
+  /** Moves the clock forward. */
   readonly after: (seconds: number) => Promise<void>
-  /** An integration, due since a minute, with `columns` in SQL; its id. */
+  /** Inserts an integration that has been due for a minute, with `columns` in SQL. Returns its id. */
   readonly integration: (columns?: Readonly<Record<string, string>>) => Promise<string>
   readonly close: () => Promise<void>
 }
 
 /** The instant at which every test begins. */
 export const start = "2026-03-02T10:00:00.000Z"
-/** The slot that is due in an integration of `Ledger.integration`, and the next one. */
+/** The due slot of an integration from `Ledger.integration`. */
 export const slot = "2026-03-02T09:59:00.000Z"
 export const next = "2026-03-02T10:04:00.000Z"
 export const org = "00000000-0000-4000-8000-0000000000aa"
 
-/** `start` and so many seconds. */
+/** Returns the instant a number of seconds after `start`. */
 export const at = (seconds: number): string =>
   new Date(Date.parse(start) + seconds * 1000).toISOString()
 
 const IN_UTC = `do $$ begin
   execute format('alter database %I set timezone to %L', current_database(), 'UTC'); end $$`
 
-/** An instant of whole seconds as Postgres writes it in JSON. */
+/** Converts an instant of whole seconds to the form that Postgres writes in JSON. */
 export const json = (iso: string): string => iso.replace(/\.000Z$/, "+00:00")
 
-/** The two shared tables as another tool might have made them: varchar and bigint, columns that allow null. */
+/** The two shared tables as another tool might have created them: varchar and bigint, and nullable columns. */
 const ADOPTED = `
   create table public.organization_integrations (
     id uuid primary key default gen_random_uuid(), org_id uuid, integration_type varchar(40), sync_schedule varchar(100),
@@ -56,7 +56,7 @@ const ADOPTED = `
     started_at timestamptz(3), drift_ms bigint, duration_ms bigint, http_status bigint, lease_seconds bigint, warm_up_ms bigint,
     skip_reason varchar(20), error_code varchar(200), error_message varchar(2048));`
 
-/** Opens a ledger on a server, if wanted over tables that were there before. Close it. */
+/** Opens a ledger on a server, optionally over pre-existing tables. The caller closes it. */
 export const openLedger = async (server: PostgresServer, adopted = false): Promise<Ledger> => {
   const database = await createDatabase({
     sql: adopted ? `${IN_UTC};${ADOPTED}` : IN_UTC,
@@ -98,7 +98,7 @@ export const openLedger = async (server: PostgresServer, adopted = false): Promi
         delete from public.organization_integrations; delete from public.sync_run_log;
         delete from public.sync_run_event; delete from public.sync_skipped_range;
         delete from public.sync_schedule_history; delete from public.sync_incident;
-        delete from public.sync_tick; delete from public.integration_health; update sync_scheduler.test_clock set at = '${start}'`),
+        delete from public.sync_tick; delete from public.integration_health; delete from public.sync_api_hold; update sync_scheduler.test_clock set at = '${start}'`),
     after: (seconds) =>
       execute(`update sync_scheduler.test_clock set at = at + interval '${seconds} seconds'`),
     integration: async (columns = {}) => {
@@ -141,7 +141,7 @@ const encode = (value: unknown, type: string): string | null => {
   return Array.isArray(value) ? `{${value.join(",")}}` : String(value)
 }
 
-/** What `claim_sync_runs` is given for an integration of `Ledger.integration`. */
+/** Returns the argument of `claim_sync_runs` for an integration from `Ledger.integration`. */
 export const slotOf = (integrationId: string, changes: Row = {}): Row => ({
   integration_id: integrationId,
   org_id: org,
@@ -150,12 +150,12 @@ export const slotOf = (integrationId: string, changes: Row = {}): Row => ({
   scheduled_for: slot,
   trigger: "schedule",
   next_run_at: next,
-  passed_over: null,
+  skipped_range: null,
   schedule_error: null,
   ...changes
 })
 
-/** The servers to test on: the shared one (18, or TEST_DATABASE_URL), and the machine's own where it has one. */
+/** The servers to test on: the shared one (18, or TEST_DATABASE_URL), and the system's PostgreSQL if installed. */
 export const servers: ReadonlyArray<{
   readonly title: string
   readonly open: () => Promise<PostgresServer>
@@ -165,8 +165,8 @@ export const servers: ReadonlyArray<{
 ]
 
 /**
- * Runs a body of tests on each server, and once over adopted tables unless told otherwise, each with a ledger of its own;
- * `ledger()` is open inside tests.
+ * Runs a suite of tests on each server and, unless disabled, once over adopted tables. Each suite has its own ledger; `ledger()`
+ * is available inside tests.
  */
 export const onEachServer = (
   subject: string,
@@ -193,7 +193,7 @@ export const onEachServer = (
   }
 }
 
-/** How long setting up a server may take, in milliseconds. */
+/** The timeout for setting up a server, in milliseconds. */
 export const SLOW = 120_000
 
 function hasSystemPostgres(): boolean {
@@ -206,7 +206,7 @@ declare global {
   var syncSchedulerSystemPostgres: Promise<PostgresServer> | undefined
 }
 
-// One for all files of a test process; it ends with the process.
+// One server for all files of a test process; it ends with the process.
 function startSystem(): Promise<PostgresServer> {
   globalThis.syncSchedulerSystemPostgres ??= startPostgres({ fresh: true, version: "system" })
   return globalThis.syncSchedulerSystemPostgres

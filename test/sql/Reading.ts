@@ -5,9 +5,9 @@ export const ROWS = 20_000
 export const DUE = 120
 
 /**
- * Many integrations of which few are due, and a long history. Triggers are off: this is about reading. The tables are empty and
- * truncated all the same, because autovacuum may have seen them between their last row and now, as many pages without a row: until it
- * came again, a minute later, any index would look as good as the right one. Until this is committed it cannot come in between.
+ * Inserts many integrations of which few are due, and a long history. Triggers are disabled, because only reads are measured. The
+ * tables are truncated although they are empty: autovacuum may have recorded them as having no rows, and until its next pass, a
+ * minute later, the planner would rate all indexes as equally good. Autovacuum cannot run between the truncation and the commit.
  */
 export const fill = (ledger: Ledger) =>
   ledger.execute(`
@@ -29,10 +29,10 @@ interface Reading {
   readonly fetched: number
 }
 
-/** What a transaction read, by table: whole-table scans, and rows fetched by index. */
+/** Returns the reads of a transaction by table: sequential scans, and rows fetched by index. */
 export const reading = (session: SQL, body: (session: SQL) => Promise<unknown>) =>
   session.begin(async (transaction): Promise<ReadonlyArray<Reading>> => {
-    // The counters hold what the session read before as well, until it is sent off.
+    // Until statistics are flushed, the counters include the session's earlier reads.
     const count = (): Promise<ReadonlyArray<Reading>> => transaction`
       select relname as name, seq_scan::int as scans, coalesce(idx_tup_fetch, 0)::int as fetched
         from pg_stat_xact_user_tables

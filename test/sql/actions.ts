@@ -1,46 +1,46 @@
 import type { Row } from "./Ledger.ts"
-import type { Scene } from "./Scene.ts"
+import type { RunFixture } from "./RunFixture.ts"
 
-/** One call about a run. `token`: the lease token it shows; the last attempt's, unless a test says otherwise. */
-export type Action = (scene: Scene, token: string) => Promise<Row>
+/** One call about a run, with the lease token of its last attempt unless a test overrides it. */
+export type Action = (fixture: RunFixture, token: string) => Promise<Row>
 
-/** What only the holder of the last attempt's token may say. */
+/** Calls that require the last attempt's token. */
 export const tokenActions: Readonly<Record<string, Action>> = {
-  begin: (scene, token) => scene.begin(token),
-  heartbeat: (scene, token) => scene.heartbeat(token),
-  "report completed": (scene, token) => scene.complete("completed", null, token),
-  "report failed": (scene, token) => scene.complete("failed", { code: "NO_PERIOD" }, token),
-  completed: (scene, token) => scene.settle("completed", {}, token),
-  failed: (scene, token) => scene.settle("failed", { error_code: "NO_PERIOD" }, token),
-  "not executed": (scene, token) => scene.settle("not_executed", { retry_in_ms: 5000 }, token),
-  unknown: (scene, token) => scene.settle("unknown", { error_code: "RESET" }, token),
-  accepted: (scene, token) => scene.settle("accepted", { lease_seconds: 1800 }, token)
+  begin: (fixture, token) => fixture.begin(token),
+  heartbeat: (fixture, token) => fixture.heartbeat(token),
+  "report completed": (fixture, token) => fixture.complete("completed", null, token),
+  "report failed": (fixture, token) => fixture.complete("failed", { code: "NO_PERIOD" }, token),
+  completed: (fixture, token) => fixture.settle("completed", {}, token),
+  failed: (fixture, token) => fixture.settle("failed", { error_code: "NO_PERIOD" }, token),
+  "not executed": (fixture, token) => fixture.settle("not_executed", { retry_in_ms: 5000 }, token),
+  unknown: (fixture, token) => fixture.settle("unknown", { error_code: "RESET" }, token),
+  accepted: (fixture, token) => fixture.settle("accepted", { lease_seconds: 1800 }, token)
 }
 
 const newToken = "00000000-0000-4000-8000-0000000000f1"
 
-/** What needs no token. */
+/** Calls that require no token. */
 export const otherActions: Readonly<Record<string, Action>> = {
-  start: (scene) => scene.startWith(newToken, "e1"),
-  sweep: (scene) => scene.sweep(),
-  retry: (scene) => scene.retry(),
-  release: (scene) => scene.release()
+  start: (fixture) => fixture.startWith(newToken, "e1"),
+  sweep: (fixture) => fixture.sweep(),
+  retry: (fixture) => fixture.retry(),
+  release: (fixture) => fixture.release()
 }
 
-/** What came of an action. */
+/** The outcome of an action. */
 export interface Outcome {
   readonly refused: boolean
   readonly reason: unknown
   readonly status: string
-  /** As in the table of transitions: the status reached, "-" when refused, "=" when it stayed what it was. */
+  /** Returns the cell of the transition table: the new status, "-" if refused, "=" if unchanged. */
   readonly cell: (wasReleased: boolean) => string
 }
 
-/** Does it, and tells what came of it. */
-export const outcomeOf = async (scene: Scene, action: Action): Promise<Outcome> => {
-  const before = (await scene.row()).status
-  const answer = await action(scene, scene.token)
-  const row = await scene.row()
+/** Performs the action and returns its outcome. */
+export const outcomeOf = async (fixture: RunFixture, action: Action): Promise<Outcome> => {
+  const before = (await fixture.row()).status
+  const answer = await action(fixture, fixture.token)
+  const row = await fixture.row()
   const refused =
     answer.granted === false ||
     answer.accepted === false ||

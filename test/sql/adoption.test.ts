@@ -3,11 +3,11 @@ import { SQL } from "bun"
 import { connect, createDatabase, type PostgresServer } from "../support/Postgres.ts"
 import { readMigrations, runScripts } from "../support/PostgresTemplate.ts"
 import { type Row, SLOW, servers } from "./Ledger.ts"
-import { list } from "./Scene.ts"
+import { list } from "./RunFixture.ts"
 
 const id = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
 
-/** Tables as a project might have had them, with varchar and bigint, columns of its own, RLS and rows. */
+/** Tables as a project might have had them: varchar and bigint, its own columns, RLS and rows. */
 const integrations = `
   create table public.organizations (id uuid primary key);
   insert into public.organizations values ('${id(9)}');
@@ -60,7 +60,7 @@ for (const { title, open } of servers) {
       server = await open()
     }, SLOW)
 
-    /** A project with these tables, before the migrations. */
+    /** Creates a project with these tables before the migrations. */
     const project = async (tables: string) => {
       const database = await createDatabase({ migrations: false, sql: tables, server })
       const sql = connect(database.url, { max: 2 })
@@ -123,7 +123,7 @@ for (const { title, open } of servers) {
         ])
         const call = async (text: string): Promise<Row> =>
           (await sql.unsafe(`select public.${text} as answer`))[0]?.answer
-        // Their running row without slot or key: unknown and released, never run by us.
+        // The project's running row without a slot or key becomes unknown and released, and the scheduler never runs it.
         const tick = await call("open_sync_tick(gen_random_uuid(), 'e1')")
         expect(tick.swept).toMatchObject({ expired: 1, released: 1 })
         expect(list(tick.integrations)).toHaveLength(2)
@@ -186,6 +186,64 @@ for (const { title, open } of servers) {
     )
 
     test(
+      "retention deletes adopted runs too, and a copy keeps them",
+      async () => {
+        const dated = runLog.replace(
+          "started_at timestamptz,",
+          "started_at timestamptz, created_at timestamptz,"
+        )
+        const { sql, rows, migrate } = await project(`${integrations}${dated}
+          update public.sync_run_log set status = 'completed', created_at = now() - interval '500 days' where id = '${id(12)}';
+          update public.sync_run_log set created_at = now() - interval '100 days' where id = '${id(13)}'`)
+        await migrate()
+        await sql.unsafe(`create table sync_run_log_archive as
+          select * from sync_run_log where created_at < now() - interval '390 days'`)
+        await sql.unsafe("select prune_sync_history()")
+        const ids = (table: string) => rows(`select id from public.${table} order by id`)
+        // A run with an unknown creation day stays.
+        expect(await ids("sync_run_log")).toEqual([{ id: id(11) }, { id: id(13) }])
+        expect(await ids("sync_run_log_archive")).toEqual([{ id: id(12) }])
+      },
+      SLOW
+    )
+
+    test(
+      "a null enabled or time zone is named, and doctor counts it",
+      async () => {
+        const { rows, migrate } = await project(`
+          create table public.organization_integrations (id uuid primary key, org_id uuid not null, integration_type text not null,
+            sync_schedule text, timezone text, enabled boolean);
+          insert into public.organization_integrations (id, org_id, integration_type, sync_schedule, timezone, enabled) values
+            ('${id(1)}', '${id(9)}', 'xledger', '0 2 * * *', null, null), ('${id(2)}', '${id(9)}', 'xledger', '0 2 * * *', null, true),
+            ('${id(3)}', '${id(9)}', 'xledger', '0 2 * * *', 'Europe/Oslo', false);`)
+        await migrate()
+        const integration = (n: number) => `q.status #> '{integrations,${n}}'`
+        const shown = await rows(`
+          select ${integration(0)} ->> 'enabled' as e, ${integration(0)} ->> 'schedule_error' as why,
+                 ${integration(1)} ->> 'timezone_is_set' as zone, ${integration(1)} ->> 'schedule_error' as none,
+                 ${integration(2)} ->> 'enabled' as paused
+            from (select public.read_sync_status() as status) q`)
+        expect(shown).toEqual([
+          {
+            e: "true",
+            why: "enabled is null: set it to true or false",
+            zone: "false",
+            none: null,
+            paused: "false"
+          }
+        ])
+        expect(
+          await rows(
+            `select public.read_sync_diagnosis(array[]::text[]) -> 'integrations' as found`
+          )
+        ).toEqual([
+          { found: { enabled: 1, disabled: 1, undecided: 1, zoneless: 1, unscheduled: 0 } }
+        ])
+      },
+      SLOW
+    )
+
+    test(
       "one of the two tables may be there alone",
       async () => {
         const { rows, migrate } = await project(
@@ -242,7 +300,7 @@ for (const { title, open } of servers) {
         "sync_run_log.idempotency_key is generated"
       ],
       [
-        "a required column of theirs",
+        "a required column of the project",
         log("rows_synced integer not null"),
         "sync_run_log.rows_synced must be given a value"
       ],
@@ -335,6 +393,16 @@ for (const { title, open } of servers) {
         "create table public.organization_integrations (id uuid primary key, org_id uuid, integration_type text, sync_schedule jsonb)",
         "organization_integrations.sync_schedule is jsonb, Sync Scheduler needs text"
       ],
+      [
+        "an API's host of another kind",
+        log("api_host inet", ""),
+        "sync_run_log.api_host is inet, Sync Scheduler needs text"
+      ],
+      [
+        "a reason for a delay that must be given",
+        log("delay_reason text not null default ''", ""),
+        "sync_run_log.delay_reason is not null"
+      ],
       ["a taken table name", "create table public.sync_tick (n int)", "relation public.sync_tick"],
       [
         "a taken index name",
@@ -363,6 +431,25 @@ for (const { title, open } of servers) {
         expect(await rows(catalog)).toEqual(before)
       })
     }
+
+    test(
+      "the names that must be free are all that the migrations make",
+      async () => {
+        const { rows, migrate } = await project("")
+        await migrate()
+        const made = await rows(`
+          select relname as name from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'v', 'i')
+             and relname !~ '_pkey$' and relname not in ('organization_integrations', 'sync_run_log')
+          union select proname from pg_proc p where pronamespace = 'public'::regnamespace
+             and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e') order by 1`)
+        const [first] = readMigrations()
+        const lists =
+          /v_relations constant[\s\S]*?v_tables constant/.exec(first?.text ?? "")?.[0] ?? ""
+        const named = [...lists.matchAll(/'(\w+)'/g)].map(([, name]) => name)
+        expect(named.toSorted()).toEqual(made.map(({ name }) => String(name)).toSorted())
+      },
+      SLOW
+    )
 
     test(
       "applied a second time, it says that it is there, and changes nothing",

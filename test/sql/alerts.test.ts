@@ -2,9 +2,9 @@ import { expect, test } from "bun:test"
 import { randomUUID } from "node:crypto"
 import { connect } from "../support/Postgres.ts"
 import { at, json, type Ledger, onEachServer, type Row } from "./Ledger.ts"
-import { list, openScene } from "./Scene.ts"
+import { list, openRunFixture } from "./RunFixture.ts"
 
-/** Every incident's own account of its messages. */
+/** The notification state of every incident. */
 const STATE = `select id, kind, subject, resolved_at is not null as over, notified_at, resolve_notified_at,
   alert_attempts, alert_not_before, alert_claimed_by, alert_error, alert_gave_up from public.sync_incident order by id`
 
@@ -44,7 +44,7 @@ onEachServer("alerts", (ledger) => {
     })
   })
 
-  test("an opening is told once, however often it is seen again; its end is told once", async () => {
+  test("an opening is notified once, however often it is seen again; its end is notified once", async () => {
     await fresh()
     await raise("a")
     const first = await take()
@@ -68,7 +68,7 @@ onEachServer("alerts", (ledger) => {
     expect(told(await take())).toEqual(["a opened"])
   })
 
-  test("what was over before its opening was sent is one message, and says so", async () => {
+  test("an incident that ended before its opening was sent is one message, and says so", async () => {
     await fresh()
     await raise("a")
     await ledger().after(60)
@@ -88,7 +88,7 @@ onEachServer("alerts", (ledger) => {
     expect(told(await take())).toEqual([])
   })
 
-  test("what was over a day ago is not told any more, on record", async () => {
+  test("an incident that ended a day ago is not notified any more, on record", async () => {
     await fresh()
     await raise("a")
     await resolve("a")
@@ -171,7 +171,7 @@ onEachServer("alerts", (ledger) => {
     expect(told(await take())).toEqual([])
   })
 
-  test("two engines at once: every incident goes to exactly one, none to both", async () => {
+  test("two concurrent engines: every incident goes to exactly one, none to both", async () => {
     await fresh()
     await ledger().execute(`insert into public.sync_incident (kind, subject)
       select 'drift', n::text from generate_series(1, 400) n`)
@@ -216,24 +216,24 @@ onEachServer("alerts", (ledger) => {
   })
 
   test("an alert carries its integration, its run, and when an engine ticked", async () => {
-    const scene = await openScene(ledger(), { timezone: "'Europe/Oslo'" })
+    const fixture = await openRunFixture(ledger(), { timezone: "'Europe/Oslo'" })
     await ledger().after(420)
     await ledger().execute(
       `insert into public.sync_tick (id, engine_id, started_at) values (gen_random_uuid(), 'e1', sync_scheduler.clock())`
     )
     await ledger().after(1)
-    await scene.start()
-    await scene.settle("failed", { error_code: "TOKEN", error_message: "expired" })
+    await fixture.start()
+    await fixture.settle("failed", { error_code: "TOKEN", error_message: "expired" })
     expect(list((await take()).alerts)[0]).toMatchObject({
       kind: "drift",
       integration: {
-        id: scene.integrationId,
+        id: fixture.integrationId,
         type: "xledger",
         schedule: "*/5 * * * *",
         timezone: "Europe/Oslo"
       },
       run: {
-        id: scene.runId,
+        id: fixture.runId,
         scheduled_for: at(-60),
         started_at: at(421),
         first_tick_at: at(420),
@@ -246,31 +246,31 @@ onEachServer("alerts", (ledger) => {
   })
 
   test("a claim that another engine had to start is a rescue of the first, over after 15 quiet minutes", async () => {
-    const scene = await openScene(ledger())
+    const fixture = await openRunFixture(ledger())
     await ledger().after(30)
-    await scene.start("e2")
-    expect(await scene.incidents("rescued")).toEqual(["open"])
+    await fixture.start("e2")
+    expect(await fixture.incidents("rescued")).toEqual(["open"])
     expect(await state()).toMatchObject({ kind: "rescued", subject: "e1" })
     const tick = () =>
       ledger().call("open_sync_tick", { p_tick_id: randomUUID(), p_engine_id: "e2", p_options: {} })
     await ledger().after(890)
     await tick()
-    expect(await scene.incidents("rescued")).toEqual(["open"])
+    expect(await fixture.incidents("rescued")).toEqual(["open"])
     await ledger().after(11)
     await tick()
-    expect(await scene.incidents("rescued")).toEqual(["resolved"])
+    expect(await fixture.incidents("rescued")).toEqual(["resolved"])
   })
 
-  test("one's own claim, and a retry of one that was given back, are no rescue", async () => {
-    const scene = await openScene(ledger())
-    await scene.start()
-    await scene.settle("not_executed", { retry_in_ms: 0 })
-    await scene.start("e2")
-    expect(await scene.incidents("rescued")).toEqual([])
+  test("one's own claim, and a retry of a released run, are no rescue", async () => {
+    const fixture = await openRunFixture(ledger())
+    await fixture.start()
+    await fixture.settle("not_executed", { retry_in_ms: 0 })
+    await fixture.start("e2")
+    expect(await fixture.incidents("rescued")).toEqual([])
   })
 
   test("a cold first contact is an incident of the function, over with a warm one", async () => {
-    const cold = await openScene(ledger(), { function_name: "'sync-xledger'" })
+    const cold = await openRunFixture(ledger(), { function_name: "'sync-xledger'" })
     await cold.start()
     await cold.settle("completed", { cold_start: true, warm_up_ms: 2400 })
     expect(await state()).toMatchObject({
@@ -289,12 +289,12 @@ onEachServer("alerts", (ledger) => {
   })
 
   test("an incident that another session holds does not hold up the run", async () => {
-    const scene = await openScene(ledger(), { function_name: "'f'" })
+    const fixture = await openRunFixture(ledger(), { function_name: "'f'" })
     await raise("f", "cold_start")
-    await scene.start()
+    await fixture.start()
     const other = connect(ledger().url, { max: 1 })
     await other.unsafe("begin; select 1 from public.sync_incident for update").simple()
-    const settled = await scene.settle("completed", { cold_start: true, warm_up_ms: 2400 })
+    const settled = await fixture.settle("completed", { cold_start: true, warm_up_ms: 2400 })
     expect(settled).toMatchObject({ accepted: true, status: "completed" })
     await other.unsafe("rollback").simple()
     await other.close()
@@ -348,7 +348,7 @@ onEachServer("the status view", (ledger) => {
     await overdue("30 seconds")
     const row = await status()
     expect(row).toMatchObject({
-      verdict: "ok",
+      verdict: "ticking",
       ticks_last_hour: 3,
       engines_last_hour: 3,
       overdue: 0
@@ -357,7 +357,7 @@ onEachServer("the status view", (ledger) => {
     expect(row.stopped_after_seconds).toBe(300)
   })
 
-  test("late: it ticks, and something is due since 5 minutes", async () => {
+  test("late: it ticks, and a slot has been due for 5 minutes", async () => {
     await ledger().reset()
     await ticks("20 seconds")
     await overdue("6 minutes")
@@ -379,13 +379,13 @@ onEachServer("the status view", (ledger) => {
     await run("manual", "now()")
     expect(await status()).toMatchObject({ verdict: "stopped" })
     await run("schedule", "now() - interval '1 second'")
-    expect(await status()).toMatchObject({ verdict: "ok" })
+    expect(await status()).toMatchObject({ verdict: "ticking" })
   })
 
   test("engines that tick every hour are not stopped after 6 minutes", async () => {
     await ledger().reset()
     await ticks("20 minutes", "1 hour")
-    expect(await status()).toMatchObject({ verdict: "ok", stopped_after_seconds: 10_800 })
+    expect(await status()).toMatchObject({ verdict: "ticking", stopped_after_seconds: 10_800 })
   })
 
   test("open incidents by kind, live runs by status", async () => {

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test"
 import { randomUUID } from "node:crypto"
 import { connect } from "../support/Postgres.ts"
 import { at, json, next, onEachServer, org, type Row, slot, slotOf } from "./Ledger.ts"
-import { list } from "./Scene.ts"
+import { list } from "./RunFixture.ts"
 
 onEachServer("claiming", (ledger) => {
   const claim = (slots: unknown, token: string | null = randomUUID(), engine = "e1") =>
@@ -33,7 +33,7 @@ onEachServer("claiming", (ledger) => {
         ...{ status: "pending", attempt: 0, max_attempts: 5, claimed_by: "e1", drift_ms: null },
         idempotency_key: `${id}:${slot}`,
         function_name: "xledger-sync",
-        ...{ invoke_timeout_ms: null, warm_up: true, health_url: null, config: {} }
+        ...{ invoke_timeout_ms: null, warm_up: true, health_url: null }
       }
     ])
     expect(await runs()).toMatchObject([
@@ -46,7 +46,7 @@ onEachServer("claiming", (ledger) => {
     const id = await fresh()
     const token = randomUUID()
     const range = { from: at(-600), to: at(-360), count: 1, reason: "superseded" }
-    const slots = [slotOf(id, { passed_over: range, trigger: "catch_up" })]
+    const slots = [slotOf(id, { skipped_range: range, trigger: "catch_up" })]
     const first = await claim(slots, token)
     await ledger().execute("update public.organization_integrations set enabled = false")
     expect(list((await claim(slots, token)).claimed)).toEqual([...list(first.claimed)])
@@ -62,7 +62,7 @@ onEachServer("claiming", (ledger) => {
       const id = await fresh()
       await ledger().execute(`
         insert into public.sync_run_log (integration_id, org_id, scheduled_for, idempotency_key, status)
-        values ('${id}', '${org}', '${slot}', 'somebody', '${status}')`)
+        values ('${id}', '${org}', '${slot}', 'someone', '${status}')`)
       const answer = await claim([slotOf(id)])
       expect([answer.claimed, reasons(answer)]).toEqual([[], ["already_recorded"]])
       expect(await nextRun()).toBe(json(next))
@@ -137,10 +137,10 @@ onEachServer("claiming", (ledger) => {
     expect(list(answer.claimed)).toMatchObject([{ scheduled_for: slot }])
   })
 
-  test("only moves on, and records what is passed over as missed", async () => {
+  test("only moves on, and records the skipped slots as missed", async () => {
     const id = await fresh()
     const range = { from: slot, to: slot, count: 1, reason: "catch_up_skip" }
-    const answer = await claim([slotOf(id, { scheduled_for: null, passed_over: range })])
+    const answer = await claim([slotOf(id, { scheduled_for: null, skipped_range: range })])
     expect(answer).toMatchObject({ claimed: [], skipped: [], advanced: 1 })
     expect(await runs()).toEqual([])
     expect(await nextRun()).toBe(json(next))
@@ -184,7 +184,7 @@ onEachServer("claiming", (ledger) => {
     expect(await claim([])).toMatchObject({ claimed: [], skipped: [], advanced: 0 })
   })
 
-  test("another session at it: locked at once, and the slot stays due", async () => {
+  test("another session has it: locked immediately, and the slot stays due", async () => {
     const id = await fresh()
     const other = connect(ledger().url, { max: 1 })
     await other.begin(async (transaction) => {
@@ -204,7 +204,7 @@ onEachServer("claiming", (ledger) => {
     expect(reasons(await claim([slotOf(id)]))).toEqual(["lost_race"])
   })
 
-  test("somebody's uncommitted row for the slot: locked, not a batch that fails", async () => {
+  test("another session's uncommitted row for the slot: locked, not a batch that fails", async () => {
     const id = await fresh()
     const second = await ledger().integration()
     const other = connect(ledger().url, { max: 1 })
@@ -246,7 +246,7 @@ onEachServer("claiming", (ledger) => {
     const shuffled = [...ids].map((id, n) => [(n * 7919) % ids.length, id] as const)
     const other = shuffled.toSorted(([a], [b]) => a - b).map(([, id]) => id)
     const all = await Promise.all([claimAll("e1", ids), claimAll("e2", other), claimAll("e3", ids)])
-    // What was locked is due still; a last pass claims it.
+    // Locked slots are still due, and a last pass claims them.
     const rest = await claimAll("e4", ids)
     const total = [...all, rest].reduce((sum, { claimed }) => sum + claimed, 0)
     expect(total).toBe(2000)
@@ -289,7 +289,7 @@ onEachServer("reading what is due", (ledger) => {
         return `(${n + 1}, '* * * * *', ${due}, true, null)`
       }).join(",")
     )
-    // As a table that was there before us may have them.
+    // An adopted table may have such rows.
     await ledger().execute(`
       alter table public.organization_integrations disable trigger user;
       update public.organization_integrations set next_run_at = next_run_at + interval '123456 microseconds' where id::text like '%7';
@@ -341,7 +341,12 @@ onEachServer("reading what is due", (ledger) => {
       p_claim_token: randomUUID(),
       p_slots: [slotOf(id)]
     })
-    expect(list(answer.claimed)).toMatchObject([{ config: {} }])
+    const [run] = list(answer.claimed)
+    const started = await ledger().call("start_sync_runs", {
+      p_engine_id: "e1",
+      p_starts: [{ run_id: run?.run_id, lease_token: randomUUID(), lease_seconds: 60 }]
+    })
+    expect(list(started.started)).toMatchObject([{ config: {} }])
     await ledger().execute("update public.organization_integrations set sync_schedule = '@daily'")
     expect(
       await ledger().rows("select schedule_version as v from public.organization_integrations")

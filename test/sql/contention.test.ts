@@ -3,14 +3,14 @@ import { randomUUID } from "node:crypto"
 import type { SQL } from "bun"
 import { connect } from "../support/Postgres.ts"
 import { at, type Ledger, onEachServer, type Row } from "./Ledger.ts"
-import { list } from "./Scene.ts"
+import { list } from "./RunFixture.ts"
 
 const INTEGRATIONS = 12
 const SESSIONS = 6
 const STEPS = 120
 
-/** A small seeded source of randomness: the same steps in every run, if not the same interleaving. */
-const dice = (seed: number) => {
+/** Returns a small seeded random generator: every run takes the same steps, though not with the same interleaving. */
+const random = (seed: number) => {
   let state = seed
   return (sides: number): number => {
     state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
@@ -23,9 +23,9 @@ const ids = Array.from(
   (_, n) => `00000000-0000-4000-8000-${String(n + 1).padStart(12, "0")}`
 )
 
-/** One session that does whatever engines, functions, operators and applications do, in any order. */
+/** Runs a session that performs actions of engines, functions, operators and applications in random order. */
 const live = async (ledger: Ledger, session: SQL, seed: number): Promise<ReadonlyArray<string>> => {
-  const roll = dice(seed)
+  const roll = random(seed)
   const engine = `e${seed}`
   const tokens = new Map<string, string>()
   const call = (name: string, args: Row) => ledger.call(name, args, session)
@@ -114,11 +114,11 @@ const live = async (ledger: Ledger, session: SQL, seed: number): Promise<Readonl
   return errors
 }
 
-onEachServer("everything at once", (ledger) => {
+onEachServer("everything concurrently", (ledger) => {
   test("no deadlock, no broken law, and every change of a run's state is on record", async () => {
     await ledger().reset()
     for (const id of ids) await ledger().integration({ id: `'${id}'` })
-    // What the laws are checked against: every version of every run that was ever committed.
+    // Records every committed version of every run; the invariants are checked against these versions.
     await ledger().execute(`
       create table public.versions (n bigint generated always as identity, id uuid, old text, new text);
       create function public.keep_version() returns trigger language plpgsql security definer as $$ begin
@@ -132,7 +132,7 @@ onEachServer("everything at once", (ledger) => {
     ).flat()
     for (const session of sessions) await session.close()
 
-    // A lock that is not given in time is an honest answer: nothing happened, ask again.
+    // A lock timeout is a valid response: nothing happened, and the caller retries.
     expect(errors.filter((error) => !error.startsWith("55P03"))).toEqual([])
     const count = async (query: string) =>
       (await ledger().rows(`select count(*) as n from (${query}) q`))[0]?.n
@@ -159,7 +159,7 @@ onEachServer("everything at once", (ledger) => {
     expect(
       await count("select 1 from public.sync_run_log where status = 'failed' and ambiguous")
     ).toBe(0)
-    // Each change has its event; adoption of a claim and the like add events without a change.
+    // Every change has its event. Some events, such as the adoption of a claim, have no change.
     expect(
       await count(`select v.id, v.old, v.new from public.versions v where v.old is distinct from v.new
         except select e.run_id, e.from_status, e.to_status from public.sync_run_event e`)

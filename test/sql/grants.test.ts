@@ -1,7 +1,17 @@
 import { expect, test } from "bun:test"
+import { randomUUID } from "node:crypto"
+import { connect } from "../support/Postgres.ts"
 import { onEachServer } from "./Ledger.ts"
 
-// From the catalog, so that no function, table or role can be forgotten.
+const SEARCH_PATH = "search_path=pg_catalog, pg_temp"
+/** The settings that `sync_scheduler.set_call_settings()` gives every function, regardless of the project's own settings. */
+const CALL_SETTINGS = [
+  "default_transaction_isolation=read committed",
+  "statement_timeout=25s",
+  "TimeZone=UTC"
+]
+
+// The list comes from the catalog, so that no function, table or role is missed.
 const ours = `
   select p.oid, p.oid::regprocedure::text as signature, p.prosecdef, p.proconfig, p.proname,
          (select string_agg('null::' || format_type(t, null), ', ' order by n)
@@ -50,25 +60,73 @@ onEachServer(
         const call = `select public.${proname}(${nulls ?? ""})`
         const answers = [await as("anon", call), await as("authenticated", call)]
         expect([signature, ...answers]).toEqual([signature, "42501", "42501"])
-        // It may object to the arguments, but not to who asks.
+        // The call may fail for its arguments, but not for lack of permission.
         expect([signature, await as("service_role", call)]).not.toContain("42501")
       }
     })
 
-    test("every function runs as its owner, with no search path", async () => {
+    test("every function runs as its owner, by pg_catalog first and pg_temp last", async () => {
       for (const { signature, prosecdef, proconfig } of await functions()) {
         expect([signature, prosecdef, proconfig]).toEqual([
           signature,
           true,
-          expect.arrayContaining(['search_path=""'])
+          expect.arrayContaining([SEARCH_PATH, ...CALL_SETTINGS])
         ])
       }
       const inside = await ledger().rows(`
       select p.oid::regprocedure::text as signature from pg_proc p
        where p.pronamespace = 'sync_scheduler'::regnamespace and p.proname <> 'clock'
-         -- Either a search path of its own, or a body that was parsed when it was made.
-         and not coalesce('search_path=""' = any (p.proconfig), p.prosqlbody is not null)`)
+         -- Either this search path, or none and a body that was parsed when it was made.
+         and case when exists (select from unnest(p.proconfig) c where c like 'search_path=%')
+               then not '${SEARCH_PATH}' = any (p.proconfig) else p.prosqlbody is null end`)
       expect(inside).toEqual([])
+      const views = await ledger().rows(`
+      select relname from pg_class where relkind = 'v' and relnamespace = 'public'::regnamespace
+         and not coalesce('security_invoker=true' = any (reloptions), false)`)
+      expect(views).toEqual([])
+    })
+
+    test("a role's own types in pg_temp are not used, so that their checks do not run as the owner", async () => {
+      const role = `app_${randomUUID().slice(0, 8)}`
+      const integration = await ledger().integration()
+      const admin = connect(ledger().adminUrl, { max: 1 })
+      const session = connect(ledger().adminUrl, { max: 1 })
+      await admin
+        .unsafe(`
+        create role ${role} nologin;
+        grant usage on schema public to ${role};
+        grant select, update on public.organization_integrations to ${role};
+        create policy their_own on public.organization_integrations to ${role} using (id = '${integration}');`)
+        .simple()
+      try {
+        await session.unsafe(`set session authorization ${role}`)
+        for (const type of ["timestamptz", "text", "jsonb", "uuid"]) {
+          await session
+            .unsafe(`
+            create function pg_temp.spy(pg_catalog.${type}) returns boolean language plpgsql as
+              $$ begin perform set_config('spy.ran_as', current_user, false); return true; end $$;
+            create domain pg_temp.${type} as pg_catalog.${type} check (pg_temp.spy(value));`)
+            .simple()
+        }
+        const edited = await session.unsafe(
+          `update public.organization_integrations set sync_schedule = '0 3 * * *', enabled = false
+            where id = '${integration}' returning schedule_version::int as version`
+        )
+        expect(edited.map(({ version }: { version: number }) => version)).toEqual([2])
+        const [{ user }] = await session.unsafe(
+          `select current_setting('spy.ran_as', true) as "user"`
+        )
+        expect(user).toBeNull()
+      } finally {
+        await session.close()
+        await admin
+          .unsafe(`
+          drop policy their_own on public.organization_integrations;
+          drop owned by ${role};
+          drop role ${role};`)
+          .simple()
+        await admin.close()
+      }
     })
 
     test("the private schema is out of reach, for everybody but the owner", async () => {

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test"
+import { randomUUID } from "node:crypto"
 import { openApi, throttled } from "./Api.ts"
-import { at, json, type Ledger, onEachServer } from "./Ledger.ts"
+import { at, json, type Ledger, onEachServer, org } from "./Ledger.ts"
 
 const incidents = (ledger: Ledger) =>
   ledger.rows(`select subject, detail ->> 'status' as status, resolved_at is null as open, occurrences
@@ -32,28 +33,33 @@ onEachServer("health learned from syncs", (ledger) => {
     expect(await incidents(ledger())).toEqual([])
   })
 
-  test("a throttle is recorded, the API goes passive, and an incident says until when", async () => {
+  test("a throttle holds its organisation, and an incident says until when; the API is as healthy as before", async () => {
     const api = await openApi(ledger(), 2)
     const [a = "", b = ""] = api.runIds
     await api.start(api.runIds)
     await api.settle(a, "not_executed", { retry_in_ms: 45_000, health: throttled(45) })
-    expect(await api.health()).toMatchObject({
-      status: "throttled",
-      mode: "passive",
-      throttled_until: json(at(45)),
-      passive_until: json(at(3645)),
-      start_limit: 1,
-      throttles: 1,
-      error_code: "BAD_REQUEST.BURST_RATE_LIMIT_REACHED"
-    })
-    const opened = { subject: "xledger/www.xledger.net", status: "throttled", open: true }
+    expect(await api.holds()).toMatchObject([
+      {
+        provider: "xledger",
+        host: "www.xledger.net",
+        org_id: org,
+        throttled_until: json(at(45)),
+        expires_at: json(at(3645)),
+        start_limit: 1
+      }
+    ])
+    expect(await api.health()).toEqual({})
+    const subject = `xledger/www.xledger.net/${org}`
+    const opened = { subject, status: "throttled", open: true }
     expect(await incidents(ledger())).toEqual([{ ...opened, occurrences: 1 }])
-    // One that was under way before proves nothing.
+    // An attempt that began before the throttling says nothing about the current state.
     await api.settle(b, "completed")
-    expect(await api.health()).toMatchObject({ status: "throttled" })
+    expect(await api.holds()).toMatchObject([{ throttled_until: json(at(45)) }])
+    expect(await api.health()).toMatchObject({ status: "healthy", mode: "active" })
+    expect(await incidents(ledger())).toMatchObject([{ open: true }])
   })
 
-  test("it is over with the first sync that completes after it; passive stays until its time", async () => {
+  test("it ends with the first sync of the organisation that completes after it", async () => {
     const api = await openApi(ledger(), 2)
     const [a = "", b = ""] = api.runIds
     await api.start([a])
@@ -61,27 +67,73 @@ onEachServer("health learned from syncs", (ledger) => {
     await ledger().after(50)
     expect(await api.start([b])).toEqual({ [b]: "running" })
     await api.settle(b, "completed")
-    expect(await api.health()).toMatchObject({
-      status: "healthy",
-      mode: "passive",
-      throttled_until: null,
-      start_limit: 2,
-      passive_until: json(at(3645))
-    })
+    expect(await api.holds()).toMatchObject([{ throttled_until: null, start_limit: 2 }])
     expect(await incidents(ledger())).toMatchObject([{ open: false }])
   })
 
-  test("again within a day, passive is twice as long, up to a day; a known vendor's hosts go together", async () => {
-    const api = await openApi(ledger(), 3)
+  test("a hold ends an hour after its wait in any case, and the next tick removes its row and incident", async () => {
+    const api = await openApi(ledger(), 2)
+    const [a = "", b = ""] = api.runIds
+    await api.start([a])
+    await api.settle(a, "not_executed", { retry_in_ms: 1, health: throttled(45) })
+    await ledger().after(3_645)
+    expect(await api.start([b])).toEqual({ [b]: "running" })
+    await ledger().call("finish_sync_tick", {
+      p_tick_id: randomUUID(),
+      p_engine_id: "e1",
+      p_summary: {}
+    })
+    expect(await api.holds()).toEqual([])
+    expect(await incidents(ledger())).toMatchObject([{ open: false }])
+  })
+
+  test("two organisations say nothing of the host; three within a minute hold it for all, half a minute at most", async () => {
+    const api = await openApi(ledger(), 3, { orgs: "each" })
     const [a = "", b = "", c = ""] = api.runIds
+    await api.start(api.runIds)
+    const health = throttled(3_600)
+    for (const id of [a, b]) await api.settle(id, "not_executed", { retry_in_ms: 1, health })
+    expect(await api.health()).toEqual({})
+    await ledger().after(59)
+    await api.settle(c, "not_executed", { retry_in_ms: 1, health })
+    expect(await api.health()).toMatchObject({
+      status: "throttled",
+      mode: "passive",
+      throttled_until: json(at(59 + 30)),
+      throttles: 1,
+      error_code: "BAD_REQUEST.BURST_RATE_LIMIT_REACHED"
+    })
+    const subjects = (await incidents(ledger())).map(({ subject }) => subject)
+    expect(subjects).toContain("xledger/www.xledger.net")
+    expect(subjects).toHaveLength(3)
+  })
+
+  test("three organisations over more than a minute are three organisations", async () => {
+    const api = await openApi(ledger(), 3, { orgs: "each" })
+    await api.start(api.runIds)
+    for (const id of api.runIds) {
+      await api.settle(id, "not_executed", { retry_in_ms: 1, health: throttled(3_600) })
+      await ledger().after(30)
+    }
+    expect(await api.holds()).toHaveLength(3)
+    expect(await api.health()).toEqual({})
+  })
+
+  test("again within a day, passive is twice as long, up to a day; a known vendor's hosts go together", async () => {
+    const api = await openApi(ledger(), 7, { orgs: "each" })
     await ledger().execute(
       "insert into public.integration_health (provider, host) values ('xledger', 'test.xledger.net'), ('xero', 'api.xero.com')"
     )
-    await api.start([a])
-    await api.settle(a, "not_executed", { retry_in_ms: 1, health: throttled(10) })
+    const throttleThree = async (from: number) => {
+      const chosen = api.runIds.slice(from, from + 3)
+      await api.start(chosen)
+      for (const id of chosen) {
+        await api.settle(id, "not_executed", { retry_in_ms: 1, health: throttled(10) })
+      }
+    }
+    await throttleThree(0)
     await ledger().after(3600)
-    await api.start([b])
-    await api.settle(b, "not_executed", { retry_in_ms: 1, health: throttled(10) })
+    await throttleThree(3)
     expect(await api.health()).toMatchObject({ throttles: 2, passive_until: json(at(3610 + 7200)) })
     expect(await api.health("test.xledger.net")).toMatchObject({
       mode: "passive",
@@ -89,28 +141,49 @@ onEachServer("health learned from syncs", (ledger) => {
     })
     expect(await api.health("api.xero.com")).toMatchObject({ mode: "active", passive_until: null })
     await ledger().after(90_000)
-    await api.start([c])
-    await api.settle(c, "not_executed", { retry_in_ms: 1, health: throttled(10) })
+    await throttleThree(4)
     expect(await api.health()).toMatchObject({ throttles: 1 })
   })
 
-  test("passive: unhealthy with the first sync that fails, healthy with the next that completes", async () => {
-    const api = await openApi(ledger(), 3)
-    const [a = "", b = "", c = ""] = api.runIds
+  test("passive: unhealthy when syncs of three organisations fail, healthy with the next that completes", async () => {
+    const api = await openApi(ledger(), 6, { orgs: "each" })
+    const [a = "", b = "", c = "", d = "", e = ""] = api.runIds
     await ledger().execute(`insert into public.integration_health (provider, host, status, mode)
       values ('xledger', 'www.xledger.net', 'healthy', 'passive')`)
     await api.start(api.runIds)
-    await api.settle(a, "failed", { error_code: "NO_PERIOD", error_message: "no" })
+    const failure = { error_code: "NO_PERIOD", error_message: "no" }
+    await api.settle(a, "failed", failure)
+    await api.settle(b, "failed", failure)
+    expect(await api.health()).toMatchObject({ status: "healthy" })
+    expect(await incidents(ledger())).toEqual([])
+    await api.settle(c, "failed", failure)
     expect(await api.health()).toMatchObject({ status: "unhealthy", error_code: "NO_PERIOD" })
     expect(await incidents(ledger())).toMatchObject([{ status: "unhealthy", open: true }])
-    await api.settle(b, "completed")
+    await api.settle(d, "completed")
     expect(await api.health()).toMatchObject({ status: "healthy", consecutive_failures: 0 })
     expect(await incidents(ledger())).toMatchObject([{ open: false }])
-    await api.settle(c, "unknown", { error_code: "TIMED_OUT" })
+    await api.settle(e, "unknown", { error_code: "TIMED_OUT" })
     expect(await api.health()).toMatchObject({ status: "healthy" })
   })
 
-  test("active: a failed sync accuses nobody, but has the API looked at as soon as may be", async () => {
+  test("passive: one organisation, however often its syncs fail, proves nothing about the API, except about its own health_url", async () => {
+    const api = await openApi(ledger(), 4)
+    await ledger().execute(`insert into public.integration_health (provider, host, status, mode)
+      values ('xledger', 'www.xledger.net', 'healthy', 'passive')`)
+    await api.start(api.runIds)
+    for (const id of api.runIds) await api.settle(id, "failed", { error_code: "NO_PERIOD" })
+    expect(await api.health()).toMatchObject({ status: "healthy" })
+
+    const host = "erp.example.com/acme/ping"
+    const own = await openApi(ledger(), 1, { api: { api_provider: "generic", api_host: host } })
+    await ledger().execute(`insert into public.integration_health (provider, host, status, mode)
+      values ('generic', '${host}', 'healthy', 'passive')`)
+    await own.start(own.runIds)
+    await own.settle(own.runIds[0] ?? "", "failed", { error_code: "NO_PERIOD" })
+    expect(await own.health()).toMatchObject({ status: "unhealthy" })
+  })
+
+  test("active: a failed sync proves nothing, but has the API probed as soon as possible", async () => {
     const api = await openApi(ledger(), 1)
     await ledger().execute(`insert into public.integration_health (provider, host, status, next_probe_at)
       values ('xledger', 'www.xledger.net', 'healthy', '${at(800)}')`)
@@ -119,16 +192,33 @@ onEachServer("health learned from syncs", (ledger) => {
     expect(await api.health()).toMatchObject({ status: "healthy", next_probe_at: json(at(0)) })
   })
 
-  test("the vendor's own fault, reported by a function: once a hiccup, twice unhealthy", async () => {
-    const api = await openApi(ledger(), 2)
-    const [a = "", b = ""] = api.runIds
+  test("the vendor's own fault, reported by functions: three organisations in a row, or twice of an own health_url", async () => {
+    const api = await openApi(ledger(), 4, { orgs: "each" })
+    const [a = "", b = "", c = "", d = ""] = api.runIds
     await api.start(api.runIds)
     const health = throttled(0, { sign: "unreachable", code: "HTTP_503", http_status: 503 })
     await api.settle(a, "unknown", { health })
-    expect(await api.health()).toMatchObject({ status: "unknown", consecutive_failures: 1 })
     await api.settle(b, "unknown", { health })
-    expect(await api.health()).toMatchObject({ status: "unhealthy", http_status: 503 })
+    expect(await api.health()).toMatchObject({ status: "unknown", consecutive_failures: 2 })
+    await api.settle(c, "completed")
+    await api.settle(d, "unknown", { health })
+    expect(await api.health()).toMatchObject({ status: "healthy" })
+    const others = await openApi(ledger(), 3, { orgs: "each" })
+    await others.start(others.runIds)
+    for (const id of others.runIds) await others.settle(id, "unknown", { health })
+    expect(await others.health()).toMatchObject({ status: "unhealthy", http_status: 503 })
     expect(await incidents(ledger())).toMatchObject([{ status: "unhealthy", open: true }])
+
+    const one = await openApi(ledger(), 3)
+    await one.start(one.runIds)
+    for (const id of one.runIds) await one.settle(id, "unknown", { health })
+    expect(await one.health()).toMatchObject({ status: "unknown" })
+    const own = await openApi(ledger(), 2, {
+      api: { api_provider: "generic", api_host: "erp.example.com/acme" }
+    })
+    await own.start(own.runIds)
+    for (const id of own.runIds) await own.settle(id, "unknown", { health })
+    expect(await own.health()).toMatchObject({ status: "unhealthy", http_status: 503 })
   })
 
   test("a function that reports by token is heard as well", async () => {
@@ -182,7 +272,7 @@ onEachServer("runs of a throttled API", (ledger) => {
       reason: "api_throttled",
       host: "www.xledger.net"
     })
-    // Its time has come: any engine reads it.
+    // The retry time has passed, so any engine reads the run.
     await ledger().after(64)
     const pending = await ledger().call("read_pending_runs", { p_engine_id: "e2", p_limit: 100 })
     expect(JSON.stringify(pending)).toContain(b)
@@ -205,18 +295,19 @@ onEachServer("runs of a throttled API", (ledger) => {
       await ledger().after(60)
     }
     expect(sizes).toEqual([1, 2, 4, 1])
-    expect(await api.health()).toMatchObject({ status: "healthy", start_limit: null })
+    expect(await api.holds()).toEqual([])
+    expect(await api.health()).toMatchObject({ status: "healthy" })
     const delayed = await ledger().rows(
       "select run_id, count(*) as n from public.sync_run_event where kind = 'delayed' group by 1 having count(*) > 1"
     )
     expect(delayed).toEqual([])
   })
 
-  test("a limit counts what runs, whoever started it, and is of this API only", async () => {
+  test("a limit counts running runs of every engine, and is of this API only", async () => {
     const api = await openApi(ledger(), 3)
     const [a = "", b = "", c = ""] = api.runIds
-    await ledger().execute(`insert into public.integration_health (provider, host, start_limit)
-      values ('xledger', 'www.xledger.net', 2), ('xero', 'api.xero.com', 1)`)
+    await ledger().execute(`insert into public.sync_api_hold (provider, host, org_id, start_limit, told_at, expires_at)
+      values ('xledger', 'www.xledger.net', '${org}', 2, '${at(0)}', '${at(900)}'), ('xero', 'api.xero.com', '${org}', 1, '${at(0)}', '${at(900)}')`)
     const answers = await api.start([a, b, c])
     expect(Object.values(answers).sort()).toEqual([`api_limit ${at(3)}`, "running", "running"])
     const held = [a, b, c].find((id) => answers[id] !== "running") ?? ""
@@ -237,12 +328,8 @@ onEachServer("runs of a throttled API", (ledger) => {
     const low = throttled(40, { sign: "reachable", code: null, low: true })
     await api.start([a])
     await api.settle(a, "completed", { health: low })
-    expect(await api.health()).toMatchObject({
-      status: "healthy",
-      mode: "active",
-      start_limit: 1,
-      limited_until: json(at(40))
-    })
+    expect(await api.health()).toMatchObject({ status: "healthy", mode: "active" })
+    expect(await api.holds()).toMatchObject([{ start_limit: 1, limited_until: json(at(40)) }])
     expect(Object.values(await api.start([b, c])).sort()).toEqual([`api_limit ${at(3)}`, "running"])
     await ledger().after(41)
     await api.settle(b, "completed")
@@ -250,6 +337,45 @@ onEachServer("runs of a throttled API", (ledger) => {
     await api.start([c, d])
     await api.settle(c, "completed")
     await api.settle(d, "completed")
-    expect(Number((await api.health()).start_limit ?? 5)).toBeGreaterThan(1)
+    expect(Number((await api.holds())[0]?.start_limit ?? 5)).toBeGreaterThan(1)
+  })
+
+  test("a hold is of its organisation and host: others start, also where the engine's word and a health_url name the host", async () => {
+    const api = await openApi(ledger(), 4, { orgs: "each" })
+    const [a = "", ...others] = api.runIds
+    await api.start([a])
+    await api.settle(a, "not_executed", { retry_in_ms: 1, health: throttled(3_600) })
+    expect(await api.start(others)).toEqual(Object.fromEntries(others.map((id) => [id, "running"])))
+
+    const own = await openApi(ledger(), 2, {
+      api: { api_provider: "generic", api_host: "erp.example.com/acme" }
+    })
+    const [c = "", d = ""] = own.runIds
+    await own.start([c])
+    await own.settle(c, "not_executed", { retry_in_ms: 1, health: throttled(60) })
+    expect(await own.holds()).toMatchObject([{ provider: "generic", host: "erp.example.com" }])
+    expect(await own.start([d])).toEqual({ [d]: `api_throttled ${at(63)}` })
+  })
+
+  test("one answer, whatever it asks for, keeps runs of other organisations waiting for a minute at most", async () => {
+    const api = await openApi(ledger(), 45, { orgs: "each" })
+    const told = api.runIds.slice(0, 3)
+    const others = api.runIds.slice(3)
+    await api.start(told)
+    for (const id of told) {
+      await api.settle(id, "not_executed", { retry_in_ms: 1, health: throttled(1_000_000) })
+    }
+    const answers = Object.values(await api.start(others))
+    expect(new Set(answers.map((answer) => answer.split(" ")[0]))).toEqual(
+      new Set(["api_throttled"])
+    )
+    const waits = answers.map(
+      (answer) => Date.parse(answer.split(" ")[1] ?? "") - Date.parse(at(0))
+    )
+    expect(Math.min(...waits)).toBe(33_000)
+    expect(Math.max(...waits)).toBe(60_000)
+    // Without a further throttle, all of them start.
+    await ledger().after(60)
+    expect(new Set(Object.values(await api.start(others)))).toEqual(new Set(["running"]))
   })
 })

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { randomUUID } from "node:crypto"
 import { at, onEachServer, org } from "./Ledger.ts"
-import { list, openScene, QUIESCENCE, states } from "./Scene.ts"
+import { list, openRunFixture, QUIESCENCE, states } from "./RunFixture.ts"
 
 const who = { p_actor: "Kari Nordmann", p_reason: "checked in Xledger: not booked" }
 
@@ -20,17 +20,18 @@ onEachServer("an operator", (ledger) => {
     ["released", true]
   ] as const) {
     test(`retries a run that is ${state}, on record`, async () => {
-      const scene = await states[state]?.(ledger())
-      const before = await scene?.row()
-      const answer = await scene?.retry()
+      const fixture = await states[state]?.(ledger())
+      const before = await fixture?.row()
+      const answer = await fixture?.retry()
       expect(answer).toMatchObject({ done: true, status: "pending", from: before?.status })
-      const row = await scene?.row()
+      const row = await fixture?.row()
+      const [clock] = await ledger().rows("select to_jsonb(sync_scheduler.clock()) as now")
       expect(row).toMatchObject({
         status: "pending",
         attempt: before?.attempt,
         max_attempts: Number(before?.max_attempts) + 1,
         ambiguous,
-        not_before: state === "unknown" ? answer?.not_before : null,
+        not_before: state === "unknown" ? answer?.not_before : clock?.now,
         released_at: null,
         finished_at: null,
         claimed_by: null
@@ -44,8 +45,8 @@ onEachServer("an operator", (ledger) => {
         from_status: before?.status,
         to_status: "pending"
       })
-      await scene?.after(QUIESCENCE)
-      expect(await scene?.startWith(randomUUID(), "e9")).toMatchObject({ status: "running" })
+      await fixture?.after(QUIESCENCE)
+      expect(await fixture?.startWith(randomUUID(), "e9")).toMatchObject({ status: "running" })
     })
   }
 
@@ -61,34 +62,34 @@ onEachServer("an operator", (ledger) => {
   })
 
   test("a retried run that is refused again keeps its ambiguity", async () => {
-    const scene = await states.held?.(ledger())
-    await scene?.retry()
-    await scene?.start("e2")
-    await scene?.settle("failed", { error_code: "NO_PERIOD" })
-    expect(await scene?.row()).toMatchObject({ status: "unknown", ambiguous: true })
+    const fixture = await states.held?.(ledger())
+    await fixture?.retry()
+    await fixture?.start("e2")
+    await fixture?.settle("failed", { error_code: "NO_PERIOD" })
+    expect(await fixture?.row()).toMatchObject({ status: "unknown", ambiguous: true })
   })
 
   test("cannot retry while another run of the integration is live, when disabled, or what is gone", async () => {
-    const scene = await states.released?.(ledger())
-    if (scene === undefined) throw new Error("no such state")
+    const fixture = await states.released?.(ledger())
+    if (fixture === undefined) throw new Error("no such state")
     await ledger().execute(`
       insert into public.sync_run_log (integration_id, org_id, scheduled_for, idempotency_key)
-      values ('${scene.integrationId}', '${org}', '${at(240)}', 'later')`)
-    expect(await scene.retry()).toMatchObject({ done: false, reason: "already_running" })
+      values ('${fixture.integrationId}', '${org}', '${at(240)}', 'later')`)
+    expect(await fixture.retry()).toMatchObject({ done: false, reason: "already_running" })
     await ledger().execute("delete from public.sync_run_log where idempotency_key = 'later'")
-    await scene.setIntegration("enabled = false")
-    expect(await scene.retry()).toMatchObject({ done: false, reason: "disabled" })
+    await fixture.setIntegration("enabled = false")
+    expect(await fixture.retry()).toMatchObject({ done: false, reason: "disabled" })
     await ledger().execute("delete from public.organization_integrations")
-    expect(await scene.retry()).toMatchObject({ done: false, reason: "gone" })
+    expect(await fixture.retry()).toMatchObject({ done: false, reason: "gone" })
     expect(await operate("retry_sync_run", randomUUID())).toMatchObject({ reason: "not_found" })
   })
 
   test("releases what is held: it stays unknown, its incident is resolved, later slots run", async () => {
-    const scene = await states.held?.(ledger())
-    expect(await scene?.release()).toMatchObject({ done: true, status: "unknown" })
-    expect(await scene?.row()).toMatchObject({ status: "unknown", ambiguous: true })
-    expect(await scene?.incidents("unknown")).toEqual(["resolved"])
-    const again = await operate("trigger_sync_run", scene?.integrationId ?? "")
+    const fixture = await states.held?.(ledger())
+    expect(await fixture?.release()).toMatchObject({ done: true, status: "unknown" })
+    expect(await fixture?.row()).toMatchObject({ status: "unknown", ambiguous: true })
+    expect(await fixture?.incidents("unknown")).toEqual(["resolved"])
+    const again = await operate("trigger_sync_run", fixture?.integrationId ?? "")
     expect(again).toMatchObject({ done: true, status: "pending" })
   })
 
@@ -138,8 +139,8 @@ onEachServer("an operator", (ledger) => {
   })
 
   test("says who and why, or is refused", async () => {
-    const scene = await openScene(ledger())
-    const anonymous = { p_run_id: scene.runId, p_actor: " ", p_reason: "because" }
+    const fixture = await openRunFixture(ledger())
+    const anonymous = { p_run_id: fixture.runId, p_actor: " ", p_reason: "because" }
     for (const args of [anonymous, { ...anonymous, p_actor: "Kari", p_reason: null }]) {
       const asked = ledger().call("retry_sync_run", args)
       expect(asked).rejects.toThrow("who (p_actor) and why (p_reason) are required")
@@ -147,19 +148,19 @@ onEachServer("an operator", (ledger) => {
     }
   })
 
-  test("a retried unknown run waits until its function must be over", async () => {
-    const scene = await states.unknown?.(ledger())
-    const { not_before } = (await scene?.row()) ?? {}
-    expect(await scene?.retry()).toMatchObject({ done: true, not_before })
-    expect(await scene?.startWith(randomUUID(), "e2")).toMatchObject({ reason: "not_before" })
-    await scene?.after(QUIESCENCE)
-    expect(await scene?.startWith(randomUUID(), "e2")).toMatchObject({ attempt: 2 })
+  test("a retried unknown run waits until its function must have ended", async () => {
+    const fixture = await states.unknown?.(ledger())
+    const { not_before } = (await fixture?.row()) ?? {}
+    expect(await fixture?.retry()).toMatchObject({ done: true, not_before })
+    expect(await fixture?.startWith(randomUUID(), "e2")).toMatchObject({ reason: "not_before" })
+    await fixture?.after(QUIESCENCE)
+    expect(await fixture?.startWith(randomUUID(), "e2")).toMatchObject({ attempt: 2 })
   })
 
-  test("a retried unknown run whose function must be over is started at once", async () => {
-    const scene = await states.unknown?.(ledger())
-    await scene?.after(QUIESCENCE)
-    expect(await scene?.retry()).toMatchObject({ done: true, not_before: null })
-    expect(await scene?.startWith(randomUUID(), "e2")).toMatchObject({ attempt: 2 })
+  test("a retried unknown run whose function must have ended is started immediately", async () => {
+    const fixture = await states.unknown?.(ledger())
+    await fixture?.after(QUIESCENCE)
+    expect(await fixture?.retry()).toMatchObject({ done: true, not_before: null })
+    expect(await fixture?.startWith(randomUUID(), "e2")).toMatchObject({ attempt: 2 })
   })
 })

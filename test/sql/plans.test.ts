@@ -4,9 +4,9 @@ import type { SQL } from "bun"
 import { connect } from "../support/Postgres.ts"
 import { type Ledger, next, onEachServer, type Row, slot, slotOf } from "./Ledger.ts"
 import { DUE, fill, ROWS, reading } from "./Reading.ts"
-import { list } from "./Scene.ts"
+import { list } from "./RunFixture.ts"
 
-/** A whole tick's worth of calls in one session: open, page, claim, start, settle, finish. */
+/** Makes all the calls of a tick in one session: open, page, claim, start, settle, finish. */
 const work = async (ledger: Ledger, session: SQL) => {
   const call = (name: string, args: Row) => ledger.call(name, args, session)
   const tick = { p_tick_id: randomUUID(), p_engine_id: "e1" }
@@ -52,7 +52,7 @@ onEachServer(
       test(`no table as a whole, ${title}`, async () => {
         await ledger().reset()
         const session = connect(ledger().url, { max: 1 })
-        // Six times: then a plan is kept for all arguments.
+        // After six executions, PostgreSQL caches a generic plan.
         for (let n = 0; warmUp && n < 6; n++) await work(ledger(), session)
         await fill(ledger())
         let claimed = 0
@@ -64,7 +64,7 @@ onEachServer(
           expect([name, scans]).toEqual([name, 0])
           expect(fetched).toBeLessThan(ROWS / 10)
         }
-        // With plans for all arguments, too: the pages after the first start at their cursor.
+        // Generic plans, too, must start the pages after the first at their cursor.
         for (let n = 0; n < 5; n++) await work(ledger(), session)
         expect(
           await ledger().rows("select count(*) from public.sync_run_log where attempt = 1")
@@ -109,7 +109,7 @@ onEachServer(
       })
       for (const { name, scans, fetched } of read) {
         expect([name, scans]).toEqual([name, 0])
-        // The entries of slots that were moved just now are still in the index until it is vacuumed.
+        // Index entries of slots that have just moved remain until the next vacuum.
         expect(`${name} ${fetched < 3 * DUE} ${fetched}`).toContain("true")
       }
       await session.close()

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test"
 import { randomUUID } from "node:crypto"
 import { openApi, throttled } from "./Api.ts"
 import { at, json, type Ledger, onEachServer, type Row } from "./Ledger.ts"
-import { list } from "./Scene.ts"
+import { list } from "./RunFixture.ts"
 
 const HOST = "www.xledger.net"
 const xledger = { provider: "xledger", host: HOST, types: ["xledger"], urls: [] }
@@ -34,7 +34,7 @@ const record = (ledger: Ledger, token: string, sign: string, more: Row = {}, jit
 const health = async (ledger: Ledger): Promise<Row> =>
   (await ledger.rows("select * from public.integration_health"))[0] ?? {}
 
-/** An API that was seen a long time ago and is silent since; no sync of it is near. */
+/** Inserts an API that has been silent for a long time and has no sync due soon. */
 const silent = async (ledger: Ledger, columns = "") => {
   await ledger.reset()
   await ledger.execute(
@@ -44,7 +44,7 @@ const silent = async (ledger: Ledger, columns = "") => {
 }
 
 onEachServer("probes of an API", (ledger) => {
-  test("one for all tenants and engines, and never within 15 minutes, whatever became of it", async () => {
+  test("one for all tenants and engines, and never within 15 minutes, regardless of the result", async () => {
     await silent(ledger())
     expect((await claim(ledger())).hosts).toEqual([HOST])
     expect((await claim(ledger(), { p_engine_id: "e2" })).reasons).toEqual([`too_soon ${at(900)}`])
@@ -62,7 +62,7 @@ onEachServer("probes of an API", (ledger) => {
     expect((await claim(ledger())).reasons).toEqual([`too_soon ${at(900)}`])
   })
 
-  test("many engines at once: one of them", async () => {
+  test("many concurrent engines: one of them", async () => {
     await silent(ledger())
     const all = await Promise.all(
       Array.from({ length: 20 }, (_, n) => claim(ledger(), { p_engine_id: `e${n}` }))
@@ -98,7 +98,7 @@ onEachServer("probes of an API", (ledger) => {
     expect((await claim(ledger())).reasons).toEqual(["sync_is_near"])
     await ledger().execute(`update public.organization_integrations set next_run_at = '${at(61)}'`)
     expect((await claim(ledger())).hosts).toEqual([HOST])
-    // Another API's syncs are nothing to it.
+    // Syncs of another API do not affect the probe.
     await silent(ledger())
     await ledger().integration({ integration_type: "'fortnox'" })
     expect((await claim(ledger())).hosts).toEqual([HOST])
@@ -173,13 +173,25 @@ onEachServer("probes of an API", (ledger) => {
     const { token } = await claim(ledger())
     await record(ledger(), token, "throttled", { code: "HTTP_429", http_status: 429 })
     expect(await health(ledger())).toMatchObject({ status: "throttled", mode: "passive" })
-    await ledger().after(59)
+    await ledger().after(29)
     expect((await claim(ledger(), { p_asked: true })).reasons).toEqual([`throttled ${at(3660)}`])
     await ledger().after(2)
     expect((await claim(ledger(), { p_asked: true })).reasons).toEqual([`passive ${at(3660)}`])
-    await ledger().after(3600)
+    await ledger().after(3629)
     expect((await claim(ledger())).hosts).toEqual([HOST])
     expect(await health(ledger())).toMatchObject({ mode: "active", passive_until: null })
+  })
+
+  test("a health_url on a host whose vendor throttles an organisation is not probed meanwhile", async () => {
+    const host = "erp.example.com/acme"
+    const own = { provider: "generic", host, types: [], urls: [`https://${host}`] }
+    await ledger().reset()
+    await ledger().execute(`insert into public.integration_health (provider, host) values ('generic', '${host}');
+      insert into public.sync_api_hold (provider, host, org_id, throttled_until, told_at, expires_at)
+      values ('generic', 'erp.example.com', gen_random_uuid(), '${at(60)}', '${at(0)}', '${at(3660)}')`)
+    expect((await claim(ledger(), {}, [own])).reasons[0]).toStartWith("throttled")
+    await ledger().after(60)
+    expect((await claim(ledger(), {}, [own])).hosts).toEqual([host])
   })
 
   test("a vendor may be spared more, never less", async () => {

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { randomUUID } from "node:crypto"
 import { at, json, next, onEachServer, slot, slotOf } from "./Ledger.ts"
-import { list } from "./Scene.ts"
+import { list } from "./RunFixture.ts"
 
 onEachServer("editing a schedule", (ledger) => {
   const integration = async (columns: Readonly<Record<string, string>> = {}) => {
@@ -94,11 +94,12 @@ onEachServer("editing a schedule", (ledger) => {
   })
 
   test("slots that were never computed are on record, where any can lie in between", async () => {
-    // Created a minute ago, no tick yet: one slot may have passed. Nobody knows, so the count is 0.
+    // The integration is a minute old and no tick has run yet, so one slot may have passed. Whether it did is unknown, so the
+    // count is 0.
     await integration({ next_run_at: "null", schedule_since: `'${at(-60)}'` })
     await update("sync_schedule = '* * * * *'")
     expect(await ranges()).toEqual([range(-60, "schedule_changed", "edit", 0, 0)])
-    // Within the same minute none can; with a schedule in seconds it can.
+    // Within the same minute no slot can pass, except with a schedule in seconds.
     for (const [schedule, count] of [
       ["* * * * *", 0],
       ["* * * * * *", 1]
@@ -132,7 +133,7 @@ onEachServer("editing a schedule", (ledger) => {
     expect((await history()).map(({ enabled }) => enabled)).toEqual([true, false, true])
   })
 
-  test("what is on record as passed over cannot be claimed by who read the row before", async () => {
+  test("a slot recorded as skipped cannot be claimed by an engine that read the row before", async () => {
     const id = await integration({ next_run_at: "null" })
     await update("enabled = false")
     await update("enabled = true")
@@ -146,7 +147,7 @@ onEachServer("editing a schedule", (ledger) => {
     expect(await ranges()).toEqual([range(-3600, "disabled", "disable", 0, 0)])
   })
 
-  test("a slot that came while disabled is passed over, one still to come is kept", async () => {
+  test("a slot that came while disabled is skipped, a future one is kept", async () => {
     await integration({ next_run_at: `'${at(240)}'` })
     await update("enabled = false")
     await update("enabled = true")

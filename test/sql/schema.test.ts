@@ -16,10 +16,10 @@ import { SLOW, servers } from "./Ledger.ts"
 const root = resolve(import.meta.dir, "../..")
 
 test(
-  "supabase/schema.sql and catalog.json are what the migrations make (else: bun scripts/dump-schema.ts)",
+  "supabase/schema.sql and catalog.json are what the migrations make (else: bun run schema)",
   async () => {
     const committed = (name: string) => readFileSync(join(root, "supabase", name), "utf8")
-    // PGlite, applied file by file; the text of 130 KB is compared by line, for a readable difference.
+    // The migrations are applied to PGlite one file at a time. The text of 130 KB is compared by line, for a readable diff.
     const { catalog, schema } = await dumpMigrations()
     expect(committed("schema.sql").split("\n")).toEqual(schema.split("\n"))
     expect(committed("catalog.json").split("\n")).toEqual(catalog.split("\n"))
@@ -75,10 +75,7 @@ for (const { title, open } of servers) {
           expect(await dump(database), migration.name).toBe(before)
           answers.push(`${migration.name.slice(8, 14)} ${again}`)
         }
-        expect(answers.slice(0, 7)).toEqual([
-          ...["000100 refused", "000200 refused", "000300 refused", "000400 refused"],
-          ...["000500 refused", "000600 refused", "000700 no-op"]
-        ])
+        expect(answers.filter((answer) => answer.endsWith("no-op"))).toEqual([])
       },
       SLOW
     )
@@ -127,7 +124,7 @@ for (const { title, open } of servers) {
   })
 }
 
-/** Runs the project's own Supabase CLI, without telemetry and without looking for anything in the home directory. */
+/** Runs the project's own Supabase CLI, without telemetry and with an isolated home directory. */
 const run = (args: ReadonlyArray<string>, home: string) =>
   new Promise<{ readonly code: number | null; readonly output: string }>((done, fail) => {
     const child = spawn(join(root, "node_modules/.bin/supabase"), [...args], {

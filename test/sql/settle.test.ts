@@ -2,40 +2,40 @@ import { expect, test } from "bun:test"
 import { randomUUID } from "node:crypto"
 import { connect } from "../support/Postgres.ts"
 import { at, json, next, onEachServer, org } from "./Ledger.ts"
-import { list, openScene, type Scene, sceneOf, states } from "./Scene.ts"
+import { list, openRunFixture, type RunFixture, runFixtureOf, states } from "./RunFixture.ts"
 
-/** Settles the integration's next slot as failed (or completed), as the engine does; answers the scene of that run. */
-const nextRun = async (scene: Scene, outcome: string): Promise<Scene> => {
+/** Settles the integration's next slot as failed or completed, as the engine does. Returns the fixture of that run. */
+const nextRun = async (fixture: RunFixture, outcome: string): Promise<RunFixture> => {
   const id = randomUUID()
-  await scene.ledger.execute(`
+  await fixture.ledger.execute(`
     insert into public.sync_run_log (id, integration_id, org_id, scheduled_for, idempotency_key, created_at)
-    select '${id}', '${scene.integrationId}', '${org}', c.at, '${id}', c.at from sync_scheduler.test_clock c`)
-  const run = sceneOf(scene.ledger, scene.integrationId, id)
+    select '${id}', '${fixture.integrationId}', '${org}', c.at, '${id}', c.at from sync_scheduler.test_clock c`)
+  const run = runFixtureOf(fixture.ledger, fixture.integrationId, id)
   await run.start("e2")
   await run.settle(outcome, { error_code: "NO_PERIOD" })
   return run
 }
 
 onEachServer("settling a run", (ledger) => {
-  test("records what came of it", async () => {
-    const scene = await openScene(ledger())
-    await scene.start()
-    await scene.after(7)
-    const answer = await scene.settle("completed", {
+  test("records the outcome", async () => {
+    const fixture = await openRunFixture(ledger())
+    await fixture.start()
+    await fixture.after(7)
+    const answer = await fixture.settle("completed", {
       http_status: 200,
       response: { rows: 3 },
       cold_start: true,
       warm_up_ms: 812
     })
     expect(answer).toEqual({
-      run_id: scene.runId,
+      run_id: fixture.runId,
       accepted: true,
       status: "completed",
       attempt: 1,
       duration_ms: 7000,
       retry_at: null
     })
-    expect(await scene.row()).toMatchObject({
+    expect(await fixture.row()).toMatchObject({
       status: "completed",
       http_status: 200,
       response: { rows: 3 },
@@ -49,22 +49,22 @@ onEachServer("settling a run", (ledger) => {
   })
 
   test("a refusal waits as long as the engine says, and gives the run to any engine", async () => {
-    const scene = await openScene(ledger())
-    await scene.start()
-    const answer = await scene.settle("not_executed", {
+    const fixture = await openRunFixture(ledger())
+    await fixture.start()
+    const answer = await fixture.settle("not_executed", {
       error_code: "RATE_LIMIT_EXCEEDED",
       http_status: 429,
       retry_in_ms: 30_000
     })
     expect(answer).toMatchObject({ accepted: true, status: "pending", retry_at: at(30) })
-    expect(await scene.row()).toMatchObject({
+    expect(await fixture.row()).toMatchObject({
       status: "pending",
       claimed_by: null,
       not_before: json(at(30)),
       error_code: "RATE_LIMIT_EXCEEDED",
       finished_at: null
     })
-    expect(await scene.settle("not_executed", { error_code: "RATE_LIMIT_EXCEEDED" })).toEqual({
+    expect(await fixture.settle("not_executed", { error_code: "RATE_LIMIT_EXCEEDED" })).toEqual({
       ...answer,
       duration_ms: undefined,
       reason: null
@@ -72,10 +72,10 @@ onEachServer("settling a run", (ledger) => {
   })
 
   test("refused with no attempts left is failed, and the failure is no definite one for the breaker", async () => {
-    const scene = await openScene(ledger(), { max_attempts: "1" })
-    await scene.start()
-    await scene.settle("not_executed", { error_code: "BOOT_ERROR" })
-    expect(await scene.row()).toMatchObject({ status: "failed", ambiguous: false })
+    const fixture = await openRunFixture(ledger(), { max_attempts: "1" })
+    await fixture.start()
+    await fixture.settle("not_executed", { error_code: "BOOT_ERROR" })
+    expect(await fixture.row()).toMatchObject({ status: "failed", ambiguous: false })
     const [row] = await ledger().rows(
       "select consecutive_failures from public.organization_integrations"
     )
@@ -83,29 +83,29 @@ onEachServer("settling a run", (ledger) => {
   })
 
   test("the engine hears what the function had reported before it", async () => {
-    const scene = await openScene(ledger())
-    await scene.start()
-    await scene.complete("completed")
+    const fixture = await openRunFixture(ledger())
+    await fixture.start()
+    await fixture.complete("completed")
     for (const outcome of ["unknown", "failed", "not_executed"]) {
-      expect(await scene.settle(outcome)).toMatchObject({
+      expect(await fixture.settle(outcome)).toMatchObject({
         accepted: false,
         status: "completed",
         reason: "finished"
       })
     }
-    expect(await scene.settle("completed")).toMatchObject({ accepted: true, status: "completed" })
+    expect(await fixture.settle("completed")).toMatchObject({ accepted: true, status: "completed" })
   })
 
   test("texts are cut to 2 KiB between characters, answers to 64 KiB", async () => {
-    const scene = await openScene(ledger())
-    await scene.start()
+    const fixture = await openRunFixture(ledger())
+    await fixture.start()
     const message = "blåbær🔑".repeat(600)
-    await scene.settle("failed", {
+    await fixture.settle("failed", {
       error_code: "X".repeat(500),
       error_message: message,
       response: { text: "x".repeat(70_000) }
     })
-    const row = await scene.row()
+    const row = await fixture.row()
     const kept = String(row.error_message)
     expect(Buffer.byteLength(kept)).toBeLessThanOrEqual(2048)
     expect(Buffer.byteLength(kept)).toBeGreaterThan(2048 - 8)
@@ -122,58 +122,58 @@ onEachServer("settling a run", (ledger) => {
       [null, "FUNCTION_FAILED", "The function reported a failure."]
     ]
     for (const [error, code, message] of reports) {
-      const scene = await openScene(ledger())
-      await scene.start()
-      await scene.complete("failed", error)
-      expect(await scene.row()).toMatchObject({ error_code: code, error_message: message })
+      const fixture = await openRunFixture(ledger())
+      await fixture.start()
+      await fixture.complete("failed", error)
+      expect(await fixture.row()).toMatchObject({ error_code: code, error_message: message })
     }
-    const scene = await openScene(ledger())
-    expect(scene.complete("unknown")).rejects.toThrow("must be completed or failed")
+    const fixture = await openRunFixture(ledger())
+    expect(fixture.complete("unknown")).rejects.toThrow("must be completed or failed")
   })
 
   test("one that cannot be recorded stays alone", async () => {
-    const scene = await openScene(ledger())
-    await scene.start()
-    const other = await nextRunning(scene)
+    const fixture = await openRunFixture(ledger())
+    await fixture.start()
+    const other = await nextRunning(fixture)
     const settled = await ledger().call("settle_sync_runs", {
       p_engine_id: "e1",
       p_settlements: [
-        { run_id: scene.runId, lease_token: scene.token, outcome: "failed", http_status: 3e10 },
+        { run_id: fixture.runId, lease_token: fixture.token, outcome: "failed", http_status: 3e10 },
         { run_id: other.runId, lease_token: other.token, outcome: "completed" },
-        { run_id: scene.runId, lease_token: scene.token, outcome: "gone" }
+        { run_id: fixture.runId, lease_token: fixture.token, outcome: "gone" }
       ]
     })
     const answers = list(settled.settled).map(({ accepted, reason }) => reason ?? accepted)
     expect(answers.toSorted()).toEqual(["rejected", "rejected", true])
     expect(await other.row()).toMatchObject({ status: "completed" })
-    expect(await scene.row()).toMatchObject({ status: "running" })
+    expect(await fixture.row()).toMatchObject({ status: "running" })
   })
 
-  test("somebody's lock on the run: nothing is settled, and the caller may ask again", async () => {
-    const scene = await openScene(ledger())
-    await scene.start()
+  test("another session's lock on the run: nothing is settled, and the caller may retry", async () => {
+    const fixture = await openRunFixture(ledger())
+    await fixture.start()
     const holder = connect(ledger().url, { max: 1 })
     await holder.begin(async (transaction) => {
-      await transaction`select from public.sync_run_log where id = ${scene.runId} for update`
-      const asked = scene.settle("completed")
+      await transaction`select from public.sync_run_log where id = ${fixture.runId} for update`
+      const asked = fixture.settle("completed")
       expect(asked).rejects.toMatchObject({ errno: "55P03" })
       await asked.catch(() => undefined)
     })
     await holder.close()
-    expect(await scene.settle("completed")).toMatchObject({ accepted: true })
+    expect(await fixture.settle("completed")).toMatchObject({ accepted: true })
   })
 
-  test("somebody's lock on the integration never keeps an outcome from being recorded", async () => {
-    const scene = await openScene(ledger())
-    await scene.start()
+  test("another session's lock on the integration never keeps an outcome from being recorded", async () => {
+    const fixture = await openRunFixture(ledger())
+    await fixture.start()
     const holder = connect(ledger().url, { max: 1 })
     await holder.begin(async (transaction) => {
       await transaction`select from public.organization_integrations for update`
-      expect(await scene.settle("failed", { error_code: "X" })).toMatchObject({ accepted: true })
+      expect(await fixture.settle("failed", { error_code: "X" })).toMatchObject({ accepted: true })
     })
     await holder.close()
-    expect(await scene.row()).toMatchObject({ status: "failed" })
-    expect((await scene.events()).at(-1)).toBe("not_counted failed>failed (lock_timeout)")
+    expect(await fixture.row()).toMatchObject({ status: "failed" })
+    expect((await fixture.events()).at(-1)).toBe("not_counted failed>failed (lock_timeout)")
   })
 })
 
@@ -186,28 +186,28 @@ onEachServer("the breaker", (ledger) => {
   }
 
   test("opens at the fifth definite failure in a row, doubles, and stops at a day", async () => {
-    let scene = await openScene(ledger())
-    await scene.start()
-    await scene.settle("failed")
+    let fixture = await openRunFixture(ledger())
+    await fixture.start()
+    await fixture.settle("failed")
     const waits: Array<unknown> = []
     let now = 0
     for (let failures = 2; failures <= 13; failures++) {
-      await scene.after(60)
+      await fixture.after(60)
       now += 60
-      scene = await nextRun(scene, "failed")
+      fixture = await nextRun(fixture, "failed")
       const { until } = (await stateOf()) ?? {}
       waits.push(until === null ? null : (Date.parse(String(until)) - Date.parse(at(now))) / 60_000)
     }
     const open = [15, 30, 60, 120, 240, 480, 960, 1440, 1440]
     expect(waits).toEqual([null, null, null, ...open])
-    expect(await scene.incidents("breaker")).toEqual(["open"])
+    expect(await fixture.incidents("breaker")).toEqual(["open"])
   })
 
   test("open: nothing is due and nothing claimed; half-open: one run; success closes it", async () => {
-    const scene = await openScene(ledger())
-    await scene.start()
-    await scene.settle("completed")
-    await scene.setIntegration(
+    const fixture = await openRunFixture(ledger())
+    await fixture.start()
+    await fixture.settle("completed")
+    await fixture.setIntegration(
       `consecutive_failures = 5, breaker_until = '${at(900)}', next_run_at = '${next}'`
     )
     await ledger().call("pause_integration", {
@@ -215,7 +215,7 @@ onEachServer("the breaker", (ledger) => {
       p_actor: "Kari",
       p_reason: "nobody"
     })
-    await scene.after(899)
+    await fixture.after(899)
     const due = async () => list((await ledger().call("read_due_integrations")).integrations).length
     const claim = () =>
       ledger().call("claim_sync_runs", {
@@ -223,33 +223,33 @@ onEachServer("the breaker", (ledger) => {
         p_claim_token: randomUUID(),
         p_slots: [
           {
-            ...{ integration_id: scene.integrationId, org_id: org, schedule_version: 1 },
+            ...{ integration_id: fixture.integrationId, org_id: org, schedule_version: 1 },
             ...{ expected_next_run_at: next, scheduled_for: next, next_run_at: at(1200) }
           }
         ]
       })
     expect(await due()).toBe(0)
     expect(list((await claim()).skipped)).toMatchObject([{ reason: "breaker_open" }])
-    await scene.after(1)
+    await fixture.after(1)
     expect(await due()).toBe(1)
     const trial = list((await claim()).claimed)[0]
-    const run = sceneOf(ledger(), scene.integrationId, String(trial?.run_id))
+    const run = runFixtureOf(ledger(), fixture.integrationId, String(trial?.run_id))
     await run.start()
     await run.settle("failed")
     expect(await stateOf()).toEqual({ failures: 6, until: json(at(900 + 1800)) })
-    await scene.after(1800)
-    await nextRun(scene, "completed")
+    await fixture.after(1800)
+    await nextRun(fixture, "completed")
     expect(await stateOf()).toEqual({ failures: 0, until: null })
-    expect(await scene.incidents("breaker")).toEqual(["resolved"])
+    expect(await fixture.incidents("breaker")).toEqual(["resolved"])
   })
 
   test("a success in between starts the count anew; what is unknown counts for nothing", async () => {
-    const scene = await openScene(ledger())
-    await scene.start()
-    await scene.settle("failed")
+    const fixture = await openRunFixture(ledger())
+    await fixture.start()
+    await fixture.settle("failed")
     expect(await stateOf()).toMatchObject({ failures: 1 })
-    await scene.after(60)
-    await nextRun(scene, "completed")
+    await fixture.after(60)
+    await nextRun(fixture, "completed")
     expect(await stateOf()).toMatchObject({ failures: 0 })
     const unknown = await states.unknown?.(ledger())
     expect(await unknown?.row()).toMatchObject({ status: "unknown" })
@@ -257,29 +257,29 @@ onEachServer("the breaker", (ledger) => {
   })
 
   test("is closed by hand", async () => {
-    const scene = await openScene(ledger())
-    await scene.setIntegration(`consecutive_failures = 7, breaker_until = '${at(900)}'`)
-    await ledger().execute(`select sync_scheduler.raise_incident('breaker', '${scene.integrationId}',
-      '${scene.integrationId}', null, null)`)
+    const fixture = await openRunFixture(ledger())
+    await fixture.setIntegration(`consecutive_failures = 7, breaker_until = '${at(900)}'`)
+    await ledger().execute(`select sync_scheduler.raise_incident('breaker', '${fixture.integrationId}',
+      '${fixture.integrationId}', null, null)`)
     const answer = await ledger().call("resume_integration", {
-      p_integration_id: scene.integrationId,
+      p_integration_id: fixture.integrationId,
       p_actor: "Kari",
       p_reason: "the period is open again"
     })
     expect(answer).toMatchObject({ done: true })
     expect(await stateOf()).toEqual({ failures: 0, until: null })
-    expect(await scene.incidents("breaker")).toEqual(["resolved"])
+    expect(await fixture.incidents("breaker")).toEqual(["resolved"])
   })
 })
 
-/** A run of another integration, running. */
-const nextRunning = async (scene: Scene): Promise<Scene> => {
-  const integrationId = await scene.ledger.integration()
+/** Creates a run of another integration and starts it. */
+const nextRunning = async (fixture: RunFixture): Promise<RunFixture> => {
+  const integrationId = await fixture.ledger.integration()
   const id = randomUUID()
-  await scene.ledger.execute(`
+  await fixture.ledger.execute(`
     insert into public.sync_run_log (id, integration_id, org_id, scheduled_for, idempotency_key)
     values ('${id}', '${integrationId}', '${org}', '${next}', '${id}')`)
-  const run = sceneOf(scene.ledger, integrationId, id)
+  const run = runFixtureOf(fixture.ledger, integrationId, id)
   await run.start("e1")
   return run
 }

@@ -1,23 +1,25 @@
 import { expect, test } from "bun:test"
 import { randomUUID } from "node:crypto"
 import { at, json, next, onEachServer, slot } from "./Ledger.ts"
-import { LEASE, list, nonce, openScene, states } from "./Scene.ts"
+import { LEASE, list, nonce, openRunFixture, states } from "./RunFixture.ts"
 
 onEachServer("starting a run", (ledger) => {
   test("attempt, lease, drift and a clean slate", async () => {
-    const scene = await openScene(ledger())
-    await scene.set("error_code = 'OLD', error_message = 'old', http_status = 500, response = '{}'")
-    expect(await scene.start("e1")).toMatchObject({
-      run_id: scene.runId,
+    const fixture = await openRunFixture(ledger())
+    await fixture.set(
+      "error_code = 'OLD', error_message = 'old', http_status = 500, response = '{}'"
+    )
+    expect(await fixture.start("e1")).toMatchObject({
+      run_id: fixture.runId,
       status: "running",
       attempt: 1,
       drift_ms: 60_000,
       scheduled_for: slot,
-      idempotency_key: `${scene.integrationId}:${slot}`
+      idempotency_key: `${fixture.integrationId}:${slot}`
     })
-    expect(await scene.row()).toMatchObject({
+    expect(await fixture.row()).toMatchObject({
       claimed_by: "e1",
-      lease_token: scene.token,
+      lease_token: fixture.token,
       lease_seconds: LEASE,
       lease_until: json(at(LEASE)),
       started_at: json(at(0)),
@@ -28,24 +30,24 @@ onEachServer("starting a run", (ledger) => {
       http_status: null,
       response: null
     })
-    expect(await scene.events()).toEqual(["claimed ->pending", "started pending>running"])
+    expect(await fixture.events()).toEqual(["claimed ->pending", "started pending>running"])
   })
 
-  test("the claimer starts at once, others after the adoption time, anybody what was given back", async () => {
-    const scene = await openScene(ledger())
-    const asOther = () => scene.startWith(randomUUID(), "e2")
+  test("the claimer starts immediately, others after the adoption time, anyone a released run", async () => {
+    const fixture = await openRunFixture(ledger())
+    const asOther = () => fixture.startWith(randomUUID(), "e2")
     expect(await asOther()).toMatchObject({ reason: "claimed_by_another", status: "pending" })
-    await scene.after(9)
+    await fixture.after(9)
     expect(await asOther()).toMatchObject({ reason: "claimed_by_another" })
     const released = await ledger().call("release_sync_claims", {
       p_engine_id: "e2",
-      p_run_ids: [scene.runId]
+      p_run_ids: [fixture.runId]
     })
     expect(released).toEqual({ released: 0 })
-    await scene.after(1)
+    await fixture.after(1)
     expect(await asOther()).toMatchObject({ status: "running", attempt: 1, claimed_by: "e2" })
 
-    const given = await openScene(ledger())
+    const given = await openRunFixture(ledger())
     await ledger().call("release_sync_claims", { p_engine_id: "e1", p_run_ids: [given.runId] })
     const pending = await ledger().call("read_pending_runs", { p_engine_id: "e2" })
     expect(list(pending).map(({ run_id }) => run_id)).toEqual([given.runId])
@@ -53,35 +55,35 @@ onEachServer("starting a run", (ledger) => {
   })
 
   test("the same token gets the same run; used up, it starts nothing more", async () => {
-    const scene = await openScene(ledger())
-    const first = await scene.start()
-    expect(await scene.startWith(scene.token)).toEqual(first)
-    await scene.settle("not_executed", { retry_in_ms: 0 })
-    // A delayed copy of the first request arrives now.
-    expect(await scene.startWith(scene.token)).toMatchObject({ reason: "lost_race" })
-    expect(await scene.row()).toMatchObject({ status: "pending", attempt: 1 })
+    const fixture = await openRunFixture(ledger())
+    const first = await fixture.start()
+    expect(await fixture.startWith(fixture.token)).toEqual(first)
+    await fixture.settle("not_executed", { retry_in_ms: 0 })
+    // A delayed copy of the first request arrives.
+    expect(await fixture.startWith(fixture.token)).toMatchObject({ reason: "lost_race" })
+    expect(await fixture.row()).toMatchObject({ status: "pending", attempt: 1 })
   })
 
   test("of two engines one starts it", async () => {
-    const scene = await openScene(ledger())
-    await scene.after(10)
+    const fixture = await openRunFixture(ledger())
+    await fixture.after(10)
     const answers = await Promise.all(
-      ["e1", "e2", "e3", "e4"].map((engine) => scene.startWith(randomUUID(), engine))
+      ["e1", "e2", "e3", "e4"].map((engine) => fixture.startWith(randomUUID(), engine))
     )
     const reasons = answers.map(({ reason }) => reason ?? "started")
     expect(reasons.toSorted()).toEqual(["lost_race", "lost_race", "lost_race", "started"])
-    expect(await scene.row()).toMatchObject({ attempt: 1 })
+    expect(await fixture.row()).toMatchObject({ attempt: 1 })
   })
 
   test("not before its time", async () => {
-    const scene = await states.backoff?.(ledger())
-    expect(await scene?.startWith(randomUUID())).toMatchObject({ reason: "not_before" })
+    const fixture = await states.backoff?.(ledger())
+    expect(await fixture?.startWith(randomUUID())).toMatchObject({ reason: "not_before" })
     expect(list(await ledger().call("read_pending_runs", { p_engine_id: "e2" }))).toEqual([])
-    await scene?.after(60)
+    await fixture?.after(60)
     expect(list(await ledger().call("read_pending_runs", { p_engine_id: "e2" }))).toHaveLength(1)
-    expect(await scene?.startWith(randomUUID(), "e2")).toMatchObject({ attempt: 2 })
-    // The first start counts for punctuality, the present one for the lease.
-    expect(await scene?.row()).toMatchObject({
+    expect(await fixture?.startWith(randomUUID(), "e2")).toMatchObject({ attempt: 2 })
+    // Punctuality counts from the first start, the lease from the current one.
+    expect(await fixture?.row()).toMatchObject({
       started_at: json(at(0)),
       attempt_started_at: json(at(60)),
       drift_ms: 60_000
@@ -89,27 +91,27 @@ onEachServer("starting a run", (ledger) => {
   })
 
   test("neither when disabled, nor when its integration or the run is gone", async () => {
-    const scene = await openScene(ledger())
-    await scene.setIntegration("enabled = false")
-    expect(await scene.startWith(randomUUID())).toMatchObject({ reason: "disabled" })
+    const fixture = await openRunFixture(ledger())
+    await fixture.setIntegration("enabled = false")
+    expect(await fixture.startWith(randomUUID())).toMatchObject({ reason: "disabled" })
     await ledger().execute("delete from public.organization_integrations")
-    expect(await scene.startWith(randomUUID())).toMatchObject({ reason: "disabled" })
+    expect(await fixture.startWith(randomUUID())).toMatchObject({ reason: "disabled" })
     await ledger().execute("delete from public.sync_run_log")
-    expect(await scene.startWith(randomUUID())).toMatchObject({ reason: "gone", status: null })
+    expect(await fixture.startWith(randomUUID())).toMatchObject({ reason: "gone", status: null })
   })
 
   test("drift is an incident once it is too large, and resolved by a punctual run", async () => {
-    const scene = await openScene(ledger())
-    await scene.after(241)
-    await scene.start()
-    expect(await scene.incidents("drift")).toEqual(["open"])
-    await scene.settle("completed")
+    const fixture = await openRunFixture(ledger())
+    await fixture.after(241)
+    await fixture.start()
+    expect(await fixture.incidents("drift")).toEqual(["open"])
+    await fixture.settle("completed")
     const claim = await ledger().call("claim_sync_runs", {
       p_engine_id: "e1",
       p_claim_token: randomUUID(),
       p_slots: [
         {
-          ...{ integration_id: scene.integrationId, org_id: scene.integrationId },
+          ...{ integration_id: fixture.integrationId, org_id: fixture.integrationId },
           ...{ schedule_version: 1, expected_next_run_at: next, scheduled_for: next },
           next_run_at: at(540)
         }
@@ -119,33 +121,33 @@ onEachServer("starting a run", (ledger) => {
       p_engine_id: "e1",
       p_starts: [{ run_id: list(claim.claimed)[0]?.run_id, lease_token: nonce, lease_seconds: 60 }]
     })
-    expect(await scene.incidents("drift")).toEqual(["resolved"])
+    expect(await fixture.incidents("drift")).toEqual(["resolved"])
   })
 
   test("a run that cannot be started stays alone", async () => {
-    const scene = await openScene(ledger())
-    await scene.set("attempt = 2147483647")
+    const fixture = await openRunFixture(ledger())
+    await fixture.set("attempt = 2147483647")
     const other = await ledger().integration()
     await ledger().execute(`
       insert into public.sync_run_log (id, integration_id, org_id, scheduled_for, idempotency_key)
       values ('${other}', '${other}', '${other}', '${slot}', 'other')`)
     const answer = await ledger().call("start_sync_runs", {
       p_engine_id: "e1",
-      p_starts: [scene.runId, other].map((run_id) => ({
+      p_starts: [fixture.runId, other].map((run_id) => ({
         run_id,
         lease_token: randomUUID(),
         lease_seconds: 60
       }))
     })
     expect(list(answer.started)).toMatchObject([{ run_id: other, status: "running" }])
-    expect(list(answer.skipped)).toMatchObject([{ run_id: scene.runId, reason: "rejected" }])
+    expect(list(answer.skipped)).toMatchObject([{ run_id: fixture.runId, reason: "rejected" }])
   })
 
   test("a start without a token or a lease is refused, and a batch has a limit", async () => {
-    const scene = await openScene(ledger())
+    const fixture = await openRunFixture(ledger())
     for (const bad of [{ lease_token: null }, { lease_seconds: 0 }, { lease_seconds: null }]) {
       const p_starts = [
-        { run_id: scene.runId, lease_token: randomUUID(), lease_seconds: 60, ...bad }
+        { run_id: fixture.runId, lease_token: randomUUID(), lease_seconds: 60, ...bad }
       ]
       const answer = await ledger().call("start_sync_runs", { p_engine_id: "e1", p_starts })
       expect(list(answer.skipped)).toMatchObject([{ reason: "rejected" }])
@@ -156,71 +158,71 @@ onEachServer("starting a run", (ledger) => {
       expect(answer).rejects.toThrow("at most 100")
       await answer.catch(() => undefined)
     }
-    expect(await scene.row()).toMatchObject({ status: "pending", attempt: 0 })
+    expect(await fixture.row()).toMatchObject({ status: "pending", attempt: 0 })
   })
 })
 
 onEachServer("the fence", (ledger) => {
   test("grants once; a lost answer is asked for again with the same nonce", async () => {
-    const scene = await openScene(ledger(), { fenced: "true" })
-    await scene.start()
-    await scene.after(5)
-    expect(await scene.begin()).toEqual({ granted: true })
-    const begun = await scene.row()
+    const fixture = await openRunFixture(ledger(), { fenced: "true" })
+    await fixture.start()
+    await fixture.after(5)
+    expect(await fixture.begin()).toEqual({ granted: true })
+    const begun = await fixture.row()
     expect(begun).toMatchObject({ began_at: json(at(5)), lease_until: json(at(5 + LEASE)) })
-    expect(await scene.begin()).toEqual({ granted: true })
+    expect(await fixture.begin()).toEqual({ granted: true })
     const other = { granted: false, reason: "already_begun" }
-    expect(await scene.begin(undefined, randomUUID())).toEqual(other)
-    expect(await scene.begin(undefined, null)).toEqual(other)
-    expect(await scene.row()).toEqual(begun)
-    expect((await scene.events()).filter((event) => event.startsWith("began"))).toHaveLength(1)
+    expect(await fixture.begin(undefined, randomUUID())).toEqual(other)
+    expect(await fixture.begin(undefined, null)).toEqual(other)
+    expect(await fixture.row()).toEqual(begun)
+    expect((await fixture.events()).filter((event) => event.startsWith("began"))).toHaveLength(1)
   })
 
   test("one of many concurrent requests begins", async () => {
-    const scene = await openScene(ledger(), { fenced: "true" })
-    await scene.start()
+    const fixture = await openRunFixture(ledger(), { fenced: "true" })
+    await fixture.start()
     const answers = await Promise.all(
-      Array.from({ length: 8 }, () => scene.begin(undefined, randomUUID()))
+      Array.from({ length: 8 }, () => fixture.begin(undefined, randomUUID()))
     )
     expect(answers.filter(({ granted }) => granted === true)).toHaveLength(1)
   })
 
   test("grants nothing to a lease that ended, swept or not, nor before or after the run", async () => {
-    const scene = await openScene(ledger(), { fenced: "true" })
-    expect(await scene.begin()).toMatchObject({ reason: "token_mismatch" })
-    await scene.start()
-    await scene.after(LEASE)
-    expect(await scene.begin()).toMatchObject({ granted: false, reason: "lease_ended" })
-    const old = scene.token
-    await scene.sweep()
-    expect(await scene.begin()).toMatchObject({ reason: "not_running" })
-    await scene.start("e2")
-    expect(await scene.begin(old)).toMatchObject({ reason: "token_mismatch" })
-    expect(await scene.begin()).toEqual({ granted: true })
+    const fixture = await openRunFixture(ledger(), { fenced: "true" })
+    expect(await fixture.begin()).toMatchObject({ reason: "token_mismatch" })
+    await fixture.start()
+    await fixture.after(LEASE)
+    expect(await fixture.begin()).toMatchObject({ granted: false, reason: "lease_ended" })
+    const old = fixture.token
+    await fixture.sweep()
+    expect(await fixture.begin()).toMatchObject({ reason: "not_running" })
+    await fixture.start("e2")
+    expect(await fixture.begin(old)).toMatchObject({ reason: "token_mismatch" })
+    expect(await fixture.begin()).toEqual({ granted: true })
     const gone = await ledger().call("begin_sync_run", { p_run_id: nonce, p_lease_token: nonce })
     expect(gone).toEqual({ granted: false, reason: "not_found" })
   })
 
   test("heartbeats extend the lease, never shorten it", async () => {
-    const scene = await openScene(ledger())
-    await scene.start()
-    await scene.settle("accepted", { lease_seconds: 1800 })
-    expect(await scene.row()).toMatchObject({ lease_until: json(at(1800)), status: "running" })
-    await scene.after(60)
-    expect(await scene.heartbeat()).toMatchObject({ lease_until: at(1860) })
-    await scene.set("lease_seconds = 10")
-    await scene.after(60)
-    expect(await scene.heartbeat()).toMatchObject({ lease_until: at(1860) })
+    const fixture = await openRunFixture(ledger())
+    await fixture.start()
+    await fixture.settle("accepted", { lease_seconds: 1800 })
+    expect(await fixture.row()).toMatchObject({ lease_until: json(at(1800)), status: "running" })
+    await fixture.after(60)
+    expect(await fixture.heartbeat()).toMatchObject({ lease_until: at(1860) })
+    await fixture.set("lease_seconds = 10")
+    await fixture.after(60)
+    expect(await fixture.heartbeat()).toMatchObject({ lease_until: at(1860) })
   })
 
   test("an accepted run lives for half an hour from its start unless told otherwise", async () => {
-    const scene = await openScene(ledger())
-    await scene.start()
-    await scene.after(20)
-    await scene.settle("accepted")
-    await scene.after(1779)
-    expect(await scene.sweep()).toMatchObject({ expired: 0 })
-    await scene.after(1)
-    expect(await scene.sweep()).toMatchObject({ expired: 1 })
+    const fixture = await openRunFixture(ledger())
+    await fixture.start()
+    await fixture.after(20)
+    await fixture.settle("accepted")
+    await fixture.after(1779)
+    expect(await fixture.sweep()).toMatchObject({ expired: 0 })
+    await fixture.after(1)
+    expect(await fixture.sweep()).toMatchObject({ expired: 1 })
   })
 })

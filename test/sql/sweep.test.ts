@@ -2,12 +2,14 @@ import { expect, test } from "bun:test"
 import { randomUUID } from "node:crypto"
 import { connect } from "../support/Postgres.ts"
 import { at, json, onEachServer, org, slot, slotOf } from "./Ledger.ts"
-import { LEASE, list, openScene, QUIESCENCE, states } from "./Scene.ts"
+import { LEASE, list, openRunFixture, QUIESCENCE, states } from "./RunFixture.ts"
 
-const nothing = { expired: 0, proven: 0, requeued: 0, released: 0, skipped: 0 }
+/** The sweep counts in the response of a tick's first call; the rejected rows are listed next to them. */
+const swept = { expired: 0, proven: 0, requeued: 0, released: 0, skipped: 0 }
+const nothing = { ...swept, rejected: [] }
 
 onEachServer("sweeping", (ledger) => {
-  /** A row as a project's own hand writes it: no lease, no token. */
+  /** Inserts a row as a project's own code writes it, without a lease or token. */
   const foreign = async (columns: Readonly<Record<string, string>>) => {
     await ledger().reset()
     const integrationId = await ledger().integration()
@@ -38,28 +40,28 @@ onEachServer("sweeping", (ledger) => {
   })
 
   test("a run whose engine died becomes unknown, with an incident, and is run again after its quiescence", async () => {
-    const scene = await openScene(ledger())
-    await scene.start()
-    await scene.after(LEASE - 1)
+    const fixture = await openRunFixture(ledger())
+    await fixture.start()
+    await fixture.after(LEASE - 1)
     expect(await sweep()).toEqual(nothing)
-    await scene.after(1)
+    await fixture.after(1)
     expect(await sweep()).toEqual({ ...nothing, expired: 1 })
-    expect(await scene.row()).toMatchObject({
+    expect(await fixture.row()).toMatchObject({
       status: "unknown",
       ambiguous: true,
       error_code: "LEASE_ENDED",
       not_before: json(at(QUIESCENCE))
     })
-    expect(await scene.incidents("unknown")).toEqual(["open"])
-    await scene.after(QUIESCENCE - LEASE)
+    expect(await fixture.incidents("unknown")).toEqual(["open"])
+    await fixture.after(QUIESCENCE - LEASE)
     expect(await sweep()).toEqual({ ...nothing, requeued: 1 })
-    expect(await scene.row()).toMatchObject({
+    expect(await fixture.row()).toMatchObject({
       status: "pending",
       claimed_by: null,
       ambiguous: true
     })
-    expect(await scene.incidents("unknown")).toEqual(["open"])
-    expect(await scene.events()).toEqual([
+    expect(await fixture.incidents("unknown")).toEqual(["open"])
+    expect(await fixture.events()).toEqual([
       "claimed ->pending",
       "started pending>running",
       "swept running>unknown (lease_ended)",
@@ -67,31 +69,31 @@ onEachServer("sweeping", (ledger) => {
     ])
   })
 
-  test("with the fence, a function that never began is run again at once", async () => {
-    const scene = await openScene(ledger(), { fenced: "true", on_unknown: "'hold'" })
-    await scene.start()
-    await scene.after(LEASE)
+  test("with the fence, a function that never began is run again immediately", async () => {
+    const fixture = await openRunFixture(ledger(), { fenced: "true", on_unknown: "'hold'" })
+    await fixture.start()
+    await fixture.after(LEASE)
     expect(await sweep()).toEqual({ ...nothing, expired: 1, proven: 1 })
-    expect(await scene.row()).toMatchObject({
+    expect(await fixture.row()).toMatchObject({
       status: "pending",
       ambiguous: false,
       not_before: null
     })
-    expect(await scene.incidents("unknown")).toEqual(["resolved"])
+    expect(await fixture.incidents("unknown")).toEqual(["resolved"])
   })
 
   test("no attempts left: released, the incident stays open, and later slots run", async () => {
-    const scene = await states.released?.(ledger())
-    expect(await scene?.row()).toMatchObject({
+    const fixture = await states.released?.(ledger())
+    expect(await fixture?.row()).toMatchObject({
       status: "unknown",
       released_at: json(at(QUIESCENCE))
     })
-    expect(await scene?.incidents("unknown")).toEqual(["open"])
+    expect(await fixture?.incidents("unknown")).toEqual(["open"])
     const claim = await ledger().call("claim_sync_runs", {
       p_engine_id: "e1",
       p_claim_token: randomUUID(),
       p_slots: [
-        slotOf(scene?.integrationId ?? "", {
+        slotOf(fixture?.integrationId ?? "", {
           expected_next_run_at: at(240),
           scheduled_for: at(240),
           next_run_at: at(540)
@@ -102,13 +104,13 @@ onEachServer("sweeping", (ledger) => {
   })
 
   test("held: later slots wait", async () => {
-    const scene = await states.held?.(ledger())
+    const fixture = await states.held?.(ledger())
     expect(await sweep()).toEqual(nothing)
     const claim = await ledger().call("claim_sync_runs", {
       p_engine_id: "e1",
       p_claim_token: randomUUID(),
       p_slots: [
-        slotOf(scene?.integrationId ?? "", {
+        slotOf(fixture?.integrationId ?? "", {
           expected_next_run_at: at(240),
           scheduled_for: at(240),
           next_run_at: at(540)
@@ -118,12 +120,12 @@ onEachServer("sweeping", (ledger) => {
     expect(list(claim.skipped)).toMatchObject([{ reason: "already_running" }])
   })
 
-  test("a running row of somebody else without a lease is live for half an hour", async () => {
+  test("a running row of another application without a lease is live for half an hour", async () => {
     for (const since of ["started_at", "created_at"]) {
       const { row } = await foreign({ [since]: `'${at(-1799)}'` })
       expect(await sweep()).toEqual(nothing)
       await ledger().after(1)
-      // Its quiescence is over as well by then.
+      // The quiescence period has ended by then as well.
       expect(await sweep()).toEqual({ ...nothing, expired: 1, requeued: 1 })
       expect(await row()).toMatchObject({ status: "pending", ambiguous: true })
     }
@@ -133,11 +135,11 @@ onEachServer("sweeping", (ledger) => {
   })
 
   test("pending, and its integration disabled or gone: skipped; unknown when it may have happened", async () => {
-    const scene = await openScene(ledger())
-    await scene.setIntegration("enabled = false")
+    const fixture = await openRunFixture(ledger())
+    await fixture.setIntegration("enabled = false")
     expect(await sweep()).toEqual({ ...nothing, skipped: 1 })
-    expect(await scene.row()).toMatchObject({ status: "skipped", skip_reason: "disabled" })
-    const gone = await openScene(ledger())
+    expect(await fixture.row()).toMatchObject({ status: "skipped", skip_reason: "disabled" })
+    const gone = await openRunFixture(ledger())
     await ledger().execute("delete from public.organization_integrations")
     await sweep()
     expect(await gone.row()).toMatchObject({ status: "skipped", skip_reason: "gone" })
@@ -151,13 +153,13 @@ onEachServer("sweeping", (ledger) => {
     expect(await sweep()).toEqual(nothing)
   })
 
-  test("a retry that was to hold goes on holding when its integration is disabled meanwhile", async () => {
-    const scene = await states.held?.(ledger())
-    await scene?.retry()
-    await scene?.setIntegration("enabled = false")
+  test("a retry that was to hold continues holding when its integration is disabled meanwhile", async () => {
+    const fixture = await states.held?.(ledger())
+    await fixture?.retry()
+    await fixture?.setIntegration("enabled = false")
     await sweep()
-    expect(await scene?.row()).toMatchObject({ status: "unknown", released_at: null })
-    expect(await scene?.incidents("unknown")).toEqual(["resolved", "open"])
+    expect(await fixture?.row()).toMatchObject({ status: "unknown", released_at: null })
+    expect(await fixture?.incidents("unknown")).toEqual(["resolved", "open"])
     expect(await sweep()).toEqual(nothing)
   })
 
@@ -177,9 +179,9 @@ onEachServer("sweeping", (ledger) => {
   })
 
   test("a row that cannot be swept stops neither the others nor a tick", async () => {
-    const scene = await openScene(ledger())
-    await scene.start()
-    await scene.after(LEASE)
+    const fixture = await openRunFixture(ledger())
+    await fixture.start()
+    await fixture.after(LEASE)
     await ledger().execute(`
       insert into public.sync_run_log (integration_id, org_id, scheduled_for, idempotency_key, status, lease_until, created_at)
       values (gen_random_uuid(), '${org}', '${slot}', 'poison', 'running', '${at(0)}', '${at(0)}');
@@ -192,7 +194,7 @@ onEachServer("sweeping", (ledger) => {
         p_tick_id: randomUUID(),
         p_engine_id: "e1"
       })
-      expect(tick.swept).toEqual({ ...nothing, expired: 1 })
+      expect(tick.swept).toEqual({ ...swept, expired: 1 })
     } finally {
       await ledger().execute(
         "drop trigger refuse on public.sync_run_log; drop function public.refuse()"

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test"
 import { randomUUID } from "node:crypto"
 import { readMigrations } from "../support/PostgresTemplate.ts"
 import { at, json, next, onEachServer, org, slot, slotOf } from "./Ledger.ts"
-import { list, openScene, states } from "./Scene.ts"
+import { list, openRunFixture, states } from "./RunFixture.ts"
 
 onEachServer("a tick", (ledger) => {
   const open = (options = {}, id: string = randomUUID()) =>
@@ -17,7 +17,7 @@ onEachServer("a tick", (ledger) => {
     await ledger().reset()
     const answer = await open()
     expect(answer).toMatchObject({
-      ...{ now: at(0), idle: true, pending: [], integrations: [], cursor: null },
+      ...{ now: at(0), idle: true, pending: [], integrations: [], more: false },
       swept: { expired: 0, proven: 0, requeued: 0, released: 0, skipped: 0 },
       schema_version: readMigrations().at(-1)?.name.slice(0, 14)
     })
@@ -27,13 +27,13 @@ onEachServer("a tick", (ledger) => {
   })
 
   test("gets the first page of what is due and what waits, and is finished by its last call", async () => {
-    const scene = await openScene(ledger())
+    const fixture = await openRunFixture(ledger())
     const due = await ledger().integration()
-    await ledger().call("release_sync_claims", { p_engine_id: "e1", p_run_ids: [scene.runId] })
+    await ledger().call("release_sync_claims", { p_engine_id: "e1", p_run_ids: [fixture.runId] })
     const id = randomUUID()
-    const answer = await open({ limit: 1 }, id)
-    expect(answer).toMatchObject({ idle: false, cursor: expect.any(String) })
-    expect(list(answer.pending)).toMatchObject([{ run_id: scene.runId, status: "pending" }])
+    const answer = await open({ limit: 2 }, id)
+    expect(answer).toMatchObject({ idle: false, more: true })
+    expect(list(answer.pending)).toMatchObject([{ run_id: fixture.runId, status: "pending" }])
     expect(list(answer.integrations)).toMatchObject([{ integration_id: due, next_run_at: slot }])
     expect(await ticks()).toMatchObject([{ id, finished_at: null }])
     await ledger().after(9)
@@ -51,28 +51,30 @@ onEachServer("a tick", (ledger) => {
         summary: { runs: [] }
       }
     ])
-    expect(await scene.incidents("clock_skew")).toEqual(["open"])
+    expect(await fixture.incidents("clock_skew")).toEqual(["open"])
     await finish(2, 12)
-    expect(await scene.incidents("clock_skew")).toEqual(["resolved"])
+    expect(await fixture.incidents("clock_skew")).toEqual(["resolved"])
   })
 
   test("is kept to an organisation or to integrations, for what waits as well", async () => {
-    const scene = await openScene(ledger())
-    await ledger().call("release_sync_claims", { p_engine_id: "e1", p_run_ids: [scene.runId] })
+    const fixture = await openRunFixture(ledger())
+    await ledger().call("release_sync_claims", { p_engine_id: "e1", p_run_ids: [fixture.runId] })
     const elsewhere = randomUUID()
     for (const [options, idle] of [
       [{ org_id: org }, false],
       [{ org_id: elsewhere }, true],
-      [{ integration_ids: [scene.integrationId] }, false],
+      [{ integration_ids: [fixture.integrationId] }, false],
       [{ integration_ids: [elsewhere] }, true],
       [{ integration_ids: [] }, true],
       [{ org_id: null, integration_ids: null }, false]
     ] as const) {
       expect([options, (await open(options)).idle]).toEqual([options, idle])
+      // A row reserved for one tick is hidden from others until its reservation ends.
+      await ledger().after(15)
     }
   })
 
-  test("asked again with its id, it is one tick still", async () => {
+  test("repeated with its id, it is still one tick", async () => {
     await ledger().reset()
     const id = randomUUID()
     await open({}, id)
@@ -89,7 +91,7 @@ onEachServer("a tick", (ledger) => {
   })
 })
 
-onEachServer("rows that somebody else wrote", (ledger) => {
+onEachServer("rows that another application wrote", (ledger) => {
   test("without a slot or a key are never invoked, and block no longer than the running guard", async () => {
     await ledger().reset()
     const id = await ledger().integration()
@@ -122,7 +124,7 @@ onEachServer("rows that somebody else wrote", (ledger) => {
     ])
     expect(list((await claim()).claimed)).toHaveLength(1)
 
-    // Running: unknown when its time ends, then released; nothing can be retried without a key.
+    // A run in progress becomes unknown when its time ends, and is then released. Without a key it cannot be retried.
     await ledger().reset()
     const other = await ledger().integration()
     await ledger().execute(`
@@ -172,19 +174,19 @@ onEachServer("retention", (ledger) => {
   })
 
   test("is part of every tick, and cannot fail one", async () => {
-    const scene = await states.completed?.(ledger())
+    const fixture = await states.completed?.(ledger())
     await ledger().execute(`
       create table public.theirs (run_id uuid references public.sync_run_log);
-      insert into public.theirs values ('${scene?.runId}')`)
+      insert into public.theirs values ('${fixture?.runId}')`)
     await ledger().after(500 * 86_400)
     const tick = { p_tick_id: randomUUID(), p_engine_id: "e1" }
     expect(await ledger().call("finish_sync_tick", { ...tick, p_summary: {} })).toEqual({
       finished: true
     })
-    expect(await scene?.row()).toMatchObject({ status: "completed" })
+    expect(await fixture?.row()).toMatchObject({ status: "completed" })
     await ledger().execute("drop table public.theirs")
     await ledger().execute("update public.organization_integrations set enabled = false")
     expect(await ledger().call("open_sync_tick", tick)).toMatchObject({ idle: true })
-    expect(await scene?.row()).toEqual({})
+    expect(await fixture?.row()).toEqual({})
   })
 })

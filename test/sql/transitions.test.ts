@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test"
 import { type Action, otherActions, outcomeOf, tokenActions } from "./actions.ts"
 import { onEachServer } from "./Ledger.ts"
-import { states } from "./Scene.ts"
+import { states } from "./RunFixture.ts"
 
-// DESIGN.md section 5, every cell of it. Down: the state a run is in (test/sql/Scene.ts says how it got there). Across:
-// what is asked, with the token of its last attempt. The cell is the state afterwards; "-" is a refusal that changes
-// nothing, "=" a yes that leaves the state as it is.
+// Every transition of a run. Rows: the state of a run (test/sql/RunFixture.ts brings it there). Columns: the request, with the
+// token of the run's last attempt. The cell is the state afterwards; "-" is a refusal that changes nothing, "=" an acceptance
+// that leaves the state unchanged.
 const table = `
           | begin heartbeat | report completed, failed | completed failed    | not executed | unknown | accepted | start   | sweep   | retry   | release
 pending   | -     -         | -         -              | -         -         | -            | -       | -        | running | =       | -       | -
@@ -42,20 +42,20 @@ onEachServer("transitions", (ledger) => {
     test(`${state}: each action leads where the table says, and its repetition nowhere else`, async () => {
       const found: Array<string> = []
       for (const [n, action] of Object.values(actions).entries()) {
-        const scene = await open(ledger())
-        const before = await scene.row()
-        const first = await outcomeOf(scene, action)
-        const after = await scene.row()
-        const events = await scene.events()
+        const fixture = await open(ledger())
+        const before = await fixture.row()
+        const first = await outcomeOf(fixture, action)
+        const after = await fixture.row()
+        const events = await fixture.events()
         found.push(first.cell(before.status === "unknown" && before.released_at !== null))
         if (first.refused) expect(after).toEqual(before)
         else if (after.status !== before.status) {
           expect(events.at(-1)).toContain(`${before.status}>${after.status}`)
         }
-        const second = await outcomeOf(scene, action)
-        expect(await scene.row(), `${cells[n]}, asked again`).toEqual(after)
-        expect(await scene.events()).toEqual(events)
-        // An operator's action is no report: asked again, it says that there is nothing left to do.
+        const second = await outcomeOf(fixture, action)
+        expect(await fixture.row(), `${cells[n]}, repeated`).toEqual(after)
+        expect(await fixture.events()).toEqual(events)
+        // An operator's action is not a report: its repetition returns that nothing is left to do.
         if (!first.refused && !/retry|release/.test(Object.keys(actions)[n] ?? "")) {
           expect(second.refused).toBe(false)
         }
@@ -64,16 +64,16 @@ onEachServer("transitions", (ledger) => {
     })
 
     test(`${state}: a wrong token is refused, and changes nothing`, async () => {
-      const scene = await open(ledger())
-      const before = await scene.row()
+      const fixture = await open(ledger())
+      const before = await fixture.row()
       for (const action of Object.values(tokenActions)) {
-        const answer = await action(scene, "00000000-0000-4000-8000-00000000dead")
+        const answer = await action(fixture, "00000000-0000-4000-8000-00000000dead")
         expect([answer.granted ?? answer.accepted, answer.reason]).toEqual([
           false,
           "token_mismatch"
         ])
       }
-      expect(await scene.row()).toEqual(before)
+      expect(await fixture.row()).toEqual(before)
     })
   }
 })

@@ -1,24 +1,25 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto"
+import { errorAnswer } from "./PostgrestError.ts"
 
-/** The keys of one stand-in project. */
+/** The API keys of one stand-in project. */
 export interface ApiKeys {
-  /** `sb_secret_...`, role service_role. Belongs in the header `apikey`, never in `Authorization`. */
+  /** The secret key `sb_secret_...` for role service_role. Clients send it in the header `apikey`, never in `Authorization`. */
   readonly secretKey: string
-  /** `sb_publishable_...`, role anon. */
+  /** The publishable key `sb_publishable_...` for role anon. */
   readonly publishableKey: string
-  /** The older kind: a JWT with role service_role, in `apikey` and as bearer. */
+  /** The legacy key: a JWT with role service_role, sent in `apikey` and as the bearer token. */
   readonly legacyServiceKey: string
   /** A JWT with role anon. */
   readonly anonKey: string
 }
 
-/** Who asks: the database role of the request and the claims it runs under. */
+/** The authenticated caller: the database role of the request and its JWT claims. */
 export interface Caller {
   readonly role: string
   readonly claims: Readonly<Record<string, unknown>>
 }
 
-/** Issues a project's keys and judges those of requests. */
+/** Issues a project's keys and authenticates requests with them. */
 export const issueKeys = (given: { readonly secretKey?: string; readonly anonKey?: string }) => {
   const secret = randomBytes(32)
   const sign = (claims: Readonly<Record<string, unknown>>): string => {
@@ -47,8 +48,8 @@ export const issueKeys = (given: { readonly secretKey?: string; readonly anonKey
   }
 
   /**
-   * The caller, or the 401 that Supabase answers: a key that its gateway does not know has no error code, a JWT that
-   * PostgREST cannot verify has PGRST301 (expired: PGRST303). A bearer that is a JWT decides the role over the `apikey`.
+   * Returns the caller, or the 401 that Supabase responds with: a key unknown to its gateway has no error code, a JWT that
+   * PostgREST cannot verify has PGRST301 (expired: PGRST303). A bearer token takes precedence over the `apikey`.
    */
   const authenticate = (headers: Headers): Caller | Response => {
     const key = headers.get("apikey")
@@ -57,9 +58,9 @@ export const issueKeys = (given: { readonly secretKey?: string; readonly anonKey
       return refuse("Forbidden use of secret API key in browser", BROWSER)
     }
     const caller = read(key)
-    const bearer = headers.get("authorization")?.replace(/^bearer\s+/i, "")
+    const bearer = headers.get("authorization")?.replace(/^bearer\s*/i, "")
     if (caller instanceof Response || bearer === undefined || bearer === key) return caller
-    return read(bearer)
+    return verify(bearer, secret)
   }
 
   return { keys, sign, authenticate }
@@ -73,23 +74,41 @@ const BROWSER = "Secret API keys can only be used in a protected environment."
 const refuse = (message: string, hint: string): Response =>
   Response.json({ message, hint }, { status: 401 })
 
-const refuseToken = (code: string, message: string): Response =>
-  Response.json(
-    { code, message, details: null, hint: null },
-    { status: 401, headers: { "WWW-Authenticate": `Bearer error="invalid_token"` } }
-  )
+/** The clock skew that PostgREST tolerates, in seconds. */
+const LEEWAY_S = 30
+
+const refuseToken = (code: string, message: string, details: string | null = null): Response =>
+  errorAnswer(401, code, message, { details })
 
 const verify = (token: string, secret: Buffer): Caller | Response => {
-  const [header = "", payload = "", signature = ""] = token.split(".")
+  if (token === "") return refuseToken("PGRST301", "Empty JWT is sent in Authorization header")
+  const parts = token.split(".")
+  const [header = "", payload = "", signature = ""] = parts
+  if (parts.length !== 3) {
+    return refuseToken("PGRST301", `Expected 3 parts in JWT; got ${parts.length}`)
+  }
   const wanted = createHmac("sha256", secret).update(`${header}.${payload}`).digest()
   const got = Buffer.from(signature, "base64url")
   if (got.length !== wanted.length || !timingSafeEqual(got, wanted)) {
-    return refuseToken("PGRST301", "No suitable key or wrong key type")
+    const details = "None of the keys was able to decode the JWT"
+    return refuseToken("PGRST301", "No suitable key or wrong key type", details)
   }
   const claims: Record<string, unknown> = JSON.parse(Buffer.from(payload, "base64url").toString())
-  const { exp, role } = claims
-  if (typeof exp === "number" && exp * 1000 < Date.now()) {
-    return refuseToken("PGRST303", "JWT expired")
+  const fault = faultOf(claims, Date.now() / 1000)
+  if (fault !== undefined) return refuseToken("PGRST303", fault)
+  const role = typeof claims.role === "string" ? claims.role : "anon"
+  return { role, claims: { ...claims, role } }
+}
+
+const faultOf = (claims: Readonly<Record<string, unknown>>, now: number): string | undefined => {
+  for (const name of ["exp", "nbf", "iat"]) {
+    const value = claims[name]
+    if (value !== undefined && typeof value !== "number") {
+      return `The JWT '${name}' claim must be a number`
+    }
   }
-  return { role: typeof role === "string" ? role : "anon", claims }
+  const { exp = Number.POSITIVE_INFINITY, iat = 0, nbf = 0 } = claims
+  if (Number(exp) < now - LEEWAY_S) return "JWT expired"
+  if (Number(nbf) > now + LEEWAY_S) return "JWT not yet valid"
+  return Number(iat) > now + LEEWAY_S ? "JWT issued at future" : undefined
 }

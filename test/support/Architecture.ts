@@ -1,9 +1,9 @@
 import { codeWithoutImports, type Import, importsOf } from "./SourceText.ts"
 
-/** A tree of files: path from the project's root (`src/Engine.ts`) to content. */
+/** A file tree: path from the project's root (`src/Engine.ts`) to content. */
 export type Tree = ReadonlyMap<string, string>
 
-/** What a room may import besides itself: other rooms (all, or their types only) and packages. */
+/** The imports that a room allows besides its own files: other rooms (all of them, or types only) and packages. */
 interface Room {
   readonly files: RegExp
   readonly rooms: ReadonlyArray<string>
@@ -11,14 +11,18 @@ interface Room {
   readonly packages: ReadonlyArray<string>
 }
 
-/** Every file of src stands in exactly one of these. */
+/** The rooms. Every file of src is in exactly one of them. */
 const ROOMS: Readonly<Record<string, Room>> = {
   Domain: { files: /^src\/Domain\//, rooms: [], packages: ["effect", "croner"] },
   Version: { files: /^src\/Version\.ts$/, rooms: [], packages: [] },
-  Migrations: { files: /^src\/Migrations\.ts$/, rooms: [], packages: [] },
+  Database: {
+    files: /^src\/Database\//,
+    rooms: ["Domain", "Version"],
+    packages: ["effect"]
+  },
   Config: {
     files: /^src\/Config(\.ts$|\/)/,
-    rooms: ["Domain", "Version"],
+    rooms: ["Database", "Domain", "Version"],
     packages: ["effect"]
   },
   Metrics: {
@@ -26,7 +30,12 @@ const ROOMS: Readonly<Record<string, Room>> = {
     rooms: ["Domain", "Version"],
     packages: ["effect"]
   },
-  Services: { files: /^src\/Services\//, rooms: [], types: ["Domain"], packages: ["effect"] },
+  Services: {
+    files: /^src\/Services\//,
+    rooms: [],
+    types: ["Domain", "Database"],
+    packages: ["effect"]
+  },
   Http: {
     files: /^src\/Http\//,
     rooms: ["Domain", "Version"],
@@ -34,12 +43,12 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   Engine: {
     files: /^src\/Engine(\.ts$|\/)/,
-    rooms: ["Domain", "Services", "Config", "Metrics", "Version"],
+    rooms: ["Database", "Domain", "Services", "Config", "Metrics", "Version"],
     packages: ["effect"]
   },
   Layers: {
     files: /^src\/Layers\//,
-    rooms: ["Domain", "Services", "Config", "Metrics", "Version", "Http", "Migrations"],
+    rooms: ["Domain", "Services", "Config", "Metrics", "Version", "Http", "Database"],
     packages: [
       "effect",
       "@effect/platform",
@@ -49,20 +58,30 @@ const ROOMS: Readonly<Record<string, Room>> = {
       "bun"
     ]
   },
-  Serve: {
-    files: /^src\/Serve\//,
-    rooms: ["Domain", "Services", "Config", "Metrics", "Version", "Engine", "Operator", "Page"],
+  Server: {
+    files: /^src\/Server\/(?!Pages\/)/,
+    rooms: [
+      "Database",
+      "Domain",
+      "Services",
+      "Config",
+      "Metrics",
+      "Version",
+      "Engine",
+      "Operator",
+      "Pages"
+    ],
     packages: ["effect", "@effect/platform", "bun"]
   },
-  Page: {
-    files: /^src\/Page\//,
+  Pages: {
+    files: /^src\/Server\/Pages\//,
     rooms: ["Domain"],
-    types: ["Operator"],
+    types: ["Operator", "Database"],
     packages: ["effect"]
   },
   Operator: {
     files: /^src\/Operator\//,
-    rooms: ["Domain", "Services", "Config", "Metrics"],
+    rooms: ["Database", "Domain", "Services", "Config", "Metrics"],
     packages: ["effect"]
   },
   Cli: {
@@ -74,12 +93,12 @@ const ROOMS: Readonly<Record<string, Room>> = {
       "Metrics",
       "Version",
       "Http",
-      "Migrations",
+      "Database",
       "Engine",
-      "Serve",
+      "Server",
       "Operator"
     ],
-    packages: ["effect", "@effect/platform", "bun"]
+    packages: ["effect", "@effect/platform", "bun", "@decimalturn/toml-patch"]
   },
   Library: {
     files: /^src\/Library\//,
@@ -88,7 +107,17 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   facade: {
     files: /^src\/(job-trigger-engine|edge)\.ts$/,
-    rooms: ["Domain", "Services", "Config", "Metrics", "Version", "Http", "Engine", "Layers"],
+    rooms: [
+      "Database",
+      "Domain",
+      "Services",
+      "Config",
+      "Metrics",
+      "Version",
+      "Http",
+      "Engine",
+      "Layers"
+    ],
     packages: ["effect", "@effect/platform", "@supabase/supabase-js"]
   },
   main: {
@@ -100,7 +129,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
       "Metrics",
       "Version",
       "Http",
-      "Migrations",
+      "Database",
       "Engine",
       "Layers",
       "Operator",
@@ -110,15 +139,16 @@ const ROOMS: Readonly<Record<string, Room>> = {
   }
 }
 
-/** Packages that are somebody's own affair, wherever the room would let them in. */
+/** Packages that only one file may import, although its room allows more. */
 const OWNERS: Readonly<Record<string, RegExp>> = {
-  croner: /^src\/Domain\/Schedule\w*\.ts$/,
+  "@decimalturn/toml-patch": /^src\/Cli\/Setup\/ConfigToml\.ts$/,
+  croner: /^src\/Domain\/Schedule\/\w+\.ts$/,
   "@supabase/supabase-js": /^src\/(Layers\/SupabaseLive|job-trigger-engine)\.ts$/,
   "@effect/opentelemetry": /^src\/Layers\/Telemetry\w*\.ts$/,
   "@electric-sql/pglite": /^src\/Layers\/Embedded\w*\.ts$/
 }
 
-/** What Deno and browsers load as well as Bun: these, and whatever they import. */
+/** Files that Deno and browsers load as well as Bun, together with everything that they import. */
 const PORTABLE =
   /^src\/(Domain|Services|Config|Metrics|Http|Engine|Library|Version|job-trigger-engine|edge|Layers\/(Supabase|Lock|Ledger|Invoker|AlertQueue|Notifier|Ping)Live)(\.ts$|\/)/
 
@@ -131,16 +161,21 @@ const BANNED: ReadonlyArray<readonly [rule: string, pattern: RegExp]> = [
   ["no non-null assertion", /[\w)\]]!(?!=)/]
 ]
 
+/** APIs that Effect replaces; docs/adr/0023 lists the exceptions. */
+const HAND_MADE: Readonly<Record<string, RegExp>> = {
+  Engine: /\bEffect\.(async\w*|runFork|runPromise\w*|runSync\w*)\b|\bthis\./,
+  Layers: /\bEffect\.(runFork|runPromise\w*|runSync\w*)\b/
+}
 const BAD_NAME = /(^|\/)(index|utils?|helpers?|types|common)\.ts$/i
 const BUN_GLOBAL = /\b(Bun|process|Buffer)\s*[.[(]/
-/** The façade may look at the environment: Deno and Node have `process.env` as well. */
+/** The façade may read the environment, because Deno and Node also have `process.env`. */
 const ENVIRONMENT = /\bprocess\.env\b/g
 const SQL_HOME = /^(supabase\/(migrations\/|schema\.sql$)|deploy\/|docs\/reference\/)/
 const NOT_RUN = /\b(test|it|describe)\.(skip|only|todo)\b/
 const LATER = /\b(TODO|FIXME)\b/
 const MAX_LINES = 300
 
-/** Spelled in pieces, so that this file does not break its own rule. */
+/** The pattern is split into parts so that this file does not violate its own rule. */
 const MACHINE_PATH = new RegExp(
   `(^|[\\s"'\`(=:,])/(${["root", "work", "home/\\w+", "Users/\\w+"].join("|")})/`,
   "m"
@@ -162,7 +197,7 @@ const packageOf = (specifier: string): string => {
   return parts.slice(0, specifier.startsWith("@") ? 2 : 1).join("/")
 }
 
-/** The path that a relative specifier names, seen from the file at `from`. */
+/** Returns the path that a relative specifier in the file `from` refers to. */
 const resolve = (from: string, specifier: string): string =>
   new URL(specifier, `file:///${from}`).pathname.slice(1)
 
@@ -171,10 +206,10 @@ const isRelative = ({ specifier }: Import): boolean => specifier.startsWith(".")
 const importFaults = (path: string, source: string): ReadonlyArray<string> => {
   const name = roomOf(path)
   const room = name === undefined ? undefined : ROOMS[name]
-  if (room === undefined) return ["stands in no room"]
+  if (room === undefined) return ["is in no room"]
   return importsOf(source).flatMap((imported): ReadonlyArray<string> => {
     const { specifier, typeOnly } = imported
-    if (specifier === "(computed)") return ["imports what no one can read off the source"]
+    if (specifier === "(computed)") return ["has an import that cannot be read from the source"]
     if (!isRelative(imported)) {
       const wanted = packageOf(specifier)
       if (!room.packages.includes(wanted)) return [`${name} may not import ${specifier}`]
@@ -201,7 +236,7 @@ const importFaults = (path: string, source: string): ReadonlyArray<string> => {
   })
 }
 
-/** Who imports whom, types included; dynamic imports only when asked for. */
+/** Returns the imports of each file, including types, and dynamic imports if `lazily` is set. */
 const graphOf = (tree: Tree, lazily: boolean): ReadonlyMap<string, ReadonlyArray<string>> =>
   new Map(
     [...tree]
@@ -215,7 +250,7 @@ const graphOf = (tree: Tree, lazily: boolean): ReadonlyMap<string, ReadonlyArray
       ])
   )
 
-/** Every cycle once, from wherever the walk met it. */
+/** Returns every cycle once. */
 const cyclesOf = (graph: ReadonlyMap<string, ReadonlyArray<string>>): ReadonlyArray<string> => {
   const finished = new Set<string>()
   const cycles: Array<string> = []
@@ -254,6 +289,8 @@ const sourceFaults = (path: string, source: string, portable: boolean): Readonly
   if (/biome-ignore-all|@ts-(ignore|expect-error|nocheck)/.test(source))
     faults.push("silences a check")
   if (source.split("\n").length - 1 > MAX_LINES) faults.push(`is longer than ${MAX_LINES} lines`)
+  const handMade = HAND_MADE[roomOf(path) ?? ""]?.exec(code)?.[0]
+  if (handMade !== undefined) faults.push(`the engine is made of Effect's own parts: ${handMade}`)
   if (BAD_NAME.test(path)) faults.push("has a name that says nothing")
   const globals = roomOf(path) === "facade" ? code.replace(ENVIRONMENT, "") : code
   if (portable && BUN_GLOBAL.test(globals))
@@ -264,7 +301,53 @@ const sourceFaults = (path: string, source: string, portable: boolean): Readonly
   return faults
 }
 
-/** Every breach of the rules in a tree, as `path: what is wrong`; empty when the house is in order. */
+/** Names that every module of a kind exports, or that callers qualify with their module's name, as in `Duration.format`. */
+const SHARED_NAMES: ReadonlySet<string> = new Set([
+  "main",
+  "json",
+  "layer",
+  "light",
+  "make",
+  "parse",
+  "format",
+  "empty",
+  "read"
+])
+const EXPORTED = /^export (?:async )?(?:const|interface|class|type|function) (\w+)/gm
+
+/** Returns file names and exported names with more than one meaning, as `name: path, path`. */
+const namesakesOf = (tree: Tree): ReadonlyArray<string> => {
+  const owners = new Map<string, Set<string>>()
+  for (const [path, source] of tree) {
+    if (!isSource(path)) continue
+    const exported = [...source.matchAll(EXPORTED)].map(([, name = ""]) => name)
+    const names = exported.filter((name) => !SHARED_NAMES.has(name))
+    for (const name of [path.slice(path.lastIndexOf("/") + 1), ...names]) {
+      owners.set(name, (owners.get(name) ?? new Set()).add(path))
+    }
+  }
+  return [...owners].flatMap(([name, paths]) =>
+    paths.size > 1 ? [`${name} means two things: ${[...paths].join(", ")}`] : []
+  )
+}
+
+/** Returns the rooms that each room imports, including types, excluding itself. */
+export const roomGraphOf = (tree: Tree): ReadonlyMap<string, ReadonlyArray<string>> => {
+  const graph = new Map<string, Set<string>>()
+  for (const [path, targets] of graphOf(tree, true)) {
+    const from = roomOf(path)
+    if (from === undefined) continue
+    const known = graph.get(from) ?? new Set()
+    for (const target of targets) {
+      const to = roomOf(target)
+      if (to !== undefined && to !== from) known.add(to)
+    }
+    graph.set(from, known)
+  }
+  return new Map([...graph].map(([from, to]) => [from, [...to].toSorted()]))
+}
+
+/** Returns every breach of the rules in a tree, as `path: problem`; empty if there is none. */
 export const faultsOf = (tree: Tree): ReadonlyArray<string> => {
   const everything = graphOf(tree, true)
   const portable = reachableFrom(
@@ -288,5 +371,6 @@ export const faultsOf = (tree: Tree): ReadonlyArray<string> => {
     if (REGISTRY.test(content)) faults.push(`names a registry: ${content.match(REGISTRY)?.[0]}`)
     return faults.map((fault) => `${path}: ${fault}`)
   })
-  return [...inFiles, ...cyclesOf(graphOf(tree, false)).map((cycle) => `cycle: ${cycle}`)]
+  const cycles = cyclesOf(graphOf(tree, false)).map((cycle) => `cycle: ${cycle}`)
+  return [...inFiles, ...cycles, ...namesakesOf(tree)]
 }

@@ -1,6 +1,6 @@
 /**
- * One deliberately wrong file for every rule of the house: what the rule says, where the file stands, what is in
- * it, and what is then reported.
+ * One deliberately invalid file for every architecture rule: the rule, the path and the content of the file, and the expected
+ * report.
  */
 export const breaches: ReadonlyArray<
   readonly [rule: string, path: string, content: string, fault: RegExp]
@@ -49,9 +49,9 @@ export const breaches: ReadonlyArray<
   ],
   [
     "a page only shows: it reads nothing by itself",
-    "src/Page/A.ts",
+    "src/Server/Pages/A.ts",
     'import { Supabase } from "../Services/Supabase.ts"',
-    /Page may not import/
+    /Pages may not import/
   ],
   [
     "Services import types only",
@@ -102,7 +102,7 @@ export const breaches: ReadonlyArray<
     /Cli may not import/
   ],
   [
-    "nobody imports main",
+    "no file imports main",
     "src/Cli/A.ts",
     'import { main } from "../main.ts"',
     /Cli may not import/
@@ -113,7 +113,7 @@ export const breaches: ReadonlyArray<
     'import { a } from "./Cli/A.ts"',
     /facade may not import/
   ],
-  ["every file has a room", "src/Shared/A.ts", "export const a = 1", /stands in no room/],
+  ["every file has a room", "src/Shared/A.ts", "export const a = 1", /is in no room/],
   [
     "OpenTelemetry stays behind TelemetryLive",
     "src/Layers/InvokerLive.ts",
@@ -133,12 +133,17 @@ export const breaches: ReadonlyArray<
     /only .*Embedded.* imports/
   ],
   [
-    "an unknown package is nobody's",
+    "an unknown package is in no room",
     "src/main.ts",
     'import a from "lodash/fp"',
     /main may not import lodash/
   ],
-  ["imports can be read off", "src/main.ts", "const a = await import(name)", /no one can read off/],
+  [
+    "imports can be read off",
+    "src/main.ts",
+    "const a = await import(name)",
+    /cannot be read from the source/
+  ],
   [
     "no Bun module where Deno goes",
     "src/Layers/LockLive.ts",
@@ -175,6 +180,9 @@ export const breaches: ReadonlyArray<
   ["no system date", "src/Engine.ts", "const a = new Date()", /Clock/],
   ["no unseeded chance", "src/Engine.ts", "const a = Math.random()", /Random/],
   ["no timers", "src/Engine.ts", "setTimeout(() => 1, 2)", /Effect\.sleep/],
+  ["no callbacks in the engine", "src/Engine.ts", "Effect.async(() => {})", /Effect's own/],
+  ["no state in its classes", "src/Engine/A.ts", "class A { b() { this.c = 1 } }", /Effect's own/],
+  ["no fibers besides the caller's", "src/Layers/A.ts", "Effect.runFork(a)", /Effect's own/],
   ["no any", "src/Engine.ts", "const a: any = 1", /no any/],
   ["no any in a type argument", "src/Engine.ts", "const a: Array<any> = []", /no any/],
   ["no assertion", "src/Engine.ts", "const a = b as string", /no type assertion/],

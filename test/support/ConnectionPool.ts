@@ -1,64 +1,109 @@
 import { SQL } from "bun"
 
-/** One of the pool's connections, until it is given back. */
+/** One of the pool's connections, until it is returned. */
 export interface Borrowed {
   readonly sql: SQL
   readonly release: () => void
+  /** The server's message if it closed this idle connection, which becomes the result of the next call. */
+  readonly ended: unknown
+}
+
+/** One connection, which is never reopened: Bun would reopen it silently and hide the loss. */
+interface Connection {
+  readonly sql: SQL
+  ended: unknown
 }
 
 /**
- * Connections as PostgREST's pool holds them: one is opened when all others are in use, up to a bound; who waits for one is
- * served first come first served, and gives up after a time. Bun's own pool opens all of them and queues without end.
- * *Source*: https://docs.postgrest.org/en/v12/references/connection_pool.html
+ * A connection pool with the behaviour of PostgREST's: it opens a connection when all others are in use, up to a bound; callers
+ * wait in order of arrival, and time out. Bun's own pool opens all connections and queues without limit. *Source*:
+ * https://docs.postgrest.org/en/v12/references/connection_pool.html
  */
 export class ConnectionPool {
-  private readonly idle: Array<SQL> = []
-  private readonly opened: Array<SQL> = []
-  private readonly waiting: Array<(sql: SQL) => void> = []
+  private idle: Array<Connection> = []
+  private readonly opened = new Set<Connection>()
+  /** The waiting callers. Each receives the connection that became free, or undefined if there is room for a new one. */
+  private readonly waiting: Array<(connection: Connection | undefined) => void> = []
   private readonly options: {
     readonly databaseUrl: string
     readonly size: number
     readonly timeoutMs: number
+    /** Statements that begin a session, such as the settings of the login role. */
+    readonly settings?: () => Readonly<Record<string, string>>
   }
 
   constructor(options: ConnectionPool["options"]) {
     this.options = options
   }
 
-  /** A connection for one transaction, or undefined when none became free in time. */
+  /**
+   * Returns a connection for one transaction, or undefined if none became free in time. *Rejects* if no connection can be opened.
+   */
   async acquire(): Promise<Borrowed | undefined> {
-    const sql = this.idle.shift() ?? this.open() ?? (await this.queue())
-    if (sql === undefined) return undefined
-    return {
-      sql,
-      release: () => {
-        const next = this.waiting.shift()
-        if (next === undefined) this.idle.push(sql)
-        else next(sql)
-      }
-    }
+    const free = this.idle.shift()
+    const connection =
+      free ?? (this.opened.size < this.options.size ? await this.open() : await this.queue())
+    if (connection === undefined) return undefined
+    const { ended, sql } = connection
+    return { sql, ended, release: () => this.release(connection) }
+  }
+
+  /** Closes idle connections, as PostgREST does when it reads its schema again after losing the database. */
+  flush(): void {
+    const flushed = this.idle
+    this.idle = []
+    for (const connection of flushed) this.discard(connection)
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.opened.map((sql) => sql.close({ timeout: 0 })))
+    await Promise.all([...this.opened].map(({ sql }) => sql.close({ timeout: 0 })))
   }
 
-  private open(): SQL | undefined {
-    if (this.opened.length === this.options.size) return undefined
-    const sql = new SQL(this.options.databaseUrl, { max: 1 })
-    this.opened.push(sql)
-    return sql
+  private release(connection: Connection): void {
+    if (connection.ended !== undefined) this.discard(connection)
+    else if (this.waiting.length === 0) this.idle.push(connection)
+    else this.waiting.shift()?.(connection)
   }
 
-  private queue(): Promise<SQL | undefined> {
-    return new Promise((resolve) => {
+  /** Discards a connection and lets a waiting caller open a new one. */
+  private discard(connection: Connection): void {
+    if (!this.opened.delete(connection)) return
+    void connection.sql.close({ timeout: 0 })
+    this.waiting.shift()?.(undefined)
+  }
+
+  private async open(): Promise<Connection> {
+    const sql = new SQL({
+      url: this.options.databaseUrl,
+      max: 1,
+      connection: { application_name: "PostgREST 14.9" },
+      onclose: (error) => {
+        connection.ended ??= error ?? new Error("closed")
+      }
+    })
+    const connection: Connection = { sql, ended: undefined }
+    this.opened.add(connection)
+    try {
+      await sql.connect()
+      const settings = Object.entries(this.options.settings?.() ?? {})
+      for (const [name, value] of settings) await sql`select set_config(${name}, ${value}, false)`
+      return connection
+    } catch (error) {
+      this.discard(connection)
+      throw error
+    }
+  }
+
+  private queue(): Promise<Connection | undefined> {
+    return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.waiting.splice(this.waiting.indexOf(proceed), 1)
         resolve(undefined)
       }, this.options.timeoutMs)
-      const proceed = (sql: SQL) => {
+      const proceed = (connection: Connection | undefined) => {
         clearTimeout(timer)
-        resolve(sql)
+        if (connection === undefined) this.open().then(resolve, reject)
+        else resolve(connection)
       }
       this.waiting.push(proceed)
     })

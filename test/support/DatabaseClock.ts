@@ -1,6 +1,6 @@
 import type { SQL } from "bun"
 
-/** Takes the database's clock (`sync_scheduler.clock`, which all decisions go by) off time and sets it to an instant. */
+/** Replaces the database's clock (`sync_scheduler.clock`, which all decisions use) with one that is set to an instant. */
 export const installClock = async (sql: SQL, ms: number): Promise<void> => {
   await sql
     .unsafe(`
@@ -11,7 +11,7 @@ export const installClock = async (sql: SQL, ms: number): Promise<void> => {
     .simple()
 }
 
-/** Moves a clock that was installed. */
+/** Moves an installed clock to another instant. */
 export const setClock = async (sql: SQL, ms: number): Promise<void> => {
   await sql.unsafe(`update sync_scheduler.test_clock set at = to_timestamp(${ms / 1000})`)
 }

@@ -1,8 +1,8 @@
 import { binaryPath } from "./binary.ts"
 
-/** How a binary ended. `summary` is what it printed on stdout, when that was a JSON object. */
+/** How a binary exited. `summary` is the JSON object that it printed on stdout, if any. */
 export interface EngineExit {
-  /** null when a signal ended it. */
+  /** The exit code; null if a signal ended the process. */
   readonly code: number | null
   readonly signal: string | null
   readonly stdout: string
@@ -10,24 +10,25 @@ export interface EngineExit {
   readonly summary: Readonly<Record<string, unknown>> | undefined
 }
 
-/** A running `sync-scheduler`: the binary that ships, in a process of its own. */
+/** A running `sync-scheduler`: the binary that ships, in its own process. */
 export interface EngineProcess {
   readonly pid: number
   readonly kill: (signal: NodeJS.Signals) => void
-  /** Resolves with where it has said this on stderr; with null when it ended without. */
+  /** Resolves with the match once stderr contains this text; with null if the process exits without it. */
   readonly heard: (text: string | RegExp) => Promise<RegExpMatchArray | null>
   readonly exited: Promise<EngineExit>
 }
 
 /**
- * Starts the binary with these arguments (default `run -o json`), in this environment and no other. The binary must have
- * been built: see binaryPath.
+ * Starts the binary with these arguments (default `run -o json`) and exactly this environment. The binary must have been built:
+ * see binaryPath. A `launcher` such as `nohup` starts the binary when given.
  */
 export const startEngine = async (
   environment: Readonly<Record<string, string>>,
-  args: ReadonlyArray<string> = ["run", "-o", "json"]
+  args: ReadonlyArray<string> = ["run", "-o", "json"],
+  launcher: ReadonlyArray<string> = []
 ): Promise<EngineProcess> => {
-  const child = Bun.spawn([await binaryPath(), ...args], {
+  const child = Bun.spawn([...launcher, await binaryPath(), ...args], {
     env: { ...environment },
     stdin: "ignore",
     stdout: "pipe",
@@ -60,10 +61,15 @@ export const startEngine = async (
       look()
       void exited.then(() => resolve(null))
     })
-  return { pid: child.pid, kill: (signal) => child.kill(signal), heard, exited }
+  return {
+    pid: child.pid, // Bun has no name for SIGPWR.
+    kill: (signal) => child.kill(signal === "SIGPWR" ? 30 : signal),
+    heard,
+    exited
+  }
 }
 
-/** Whose call it was: the binary names its process in its engine id, `<host>-<pid>-<4 hex digits>`. */
+/** Returns the process id of a call's engine: an engine id has the form `<host>-<pid>-<4 hex digits>`. */
 export const pidOf = (engineId: unknown): number | undefined => {
   const pid = /-(\d+)-[0-9a-f]{4}$/.exec(String(engineId))?.[1]
   return pid === undefined ? undefined : Number(pid)

@@ -1,28 +1,28 @@
 import { type Answer, RESET } from "./HttpServer.ts"
 
-/** How a stand-in function answers one call, and whether the call takes effect (is counted in the ledger). */
+/** The response of a stand-in function to one call, and whether the call takes effect (is counted in the ledger). */
 export interface Behaviour {
   readonly executes: boolean
-  /** `gone` aborts when the caller goes away. */
+  /** Returns the response. `gone` aborts when the caller disconnects. */
   readonly answer: (gone: AbortSignal) => Promise<Answer> | Answer
 }
 
 const executed = (answer: Behaviour["answer"]): Behaviour => ({ executes: true, answer })
 const refused = (answer: Behaviour["answer"]): Behaviour => ({ executes: false, answer })
 
-/** The same answer, with the effect; for failures that happen after the work was done. */
+/** Adds the effect to a behaviour, for failures that happen after the work was done. */
 export const withEffect = (behaviour: Behaviour): Behaviour => ({ ...behaviour, executes: true })
-/** The same answer, without the effect. */
+/** Removes the effect from a behaviour. */
 export const withoutEffect = (behaviour: Behaviour): Behaviour => ({
   ...behaviour,
   executes: false
 })
 
-/** 200 with JSON, `{ "success": true }` unless given. Takes effect. */
+/** Responds with 200 and JSON, by default `{ "success": true }`. Takes effect. */
 export const ok = (body: unknown = { success: true }): Behaviour =>
   executed(() => Response.json(body))
 
-/** Waits before it answers (default ok). The effect is there at once, also when the caller does not wait. */
+/** Waits before responding (default ok). The effect happens immediately, even if the caller disconnects. */
 export const delay = (ms: number, then: Behaviour = ok()): Behaviour => ({
   ...then,
   answer: async (gone) => {
@@ -31,7 +31,7 @@ export const delay = (ms: number, then: Behaviour = ok()): Behaviour => ({
   }
 })
 
-/** Answers when the promise is settled: a test that holds it decides when, without sleeping. */
+/** Responds when the promise settles, so that a test controls the moment without sleeping. */
 export const until = (promise: Promise<unknown>, then: Behaviour = ok()): Behaviour => ({
   ...then,
   answer: async (gone) => {
@@ -40,7 +40,7 @@ export const until = (promise: Promise<unknown>, then: Behaviour = ok()): Behavi
   }
 })
 
-/** Any status with JSON, with text when `body` is a string, empty when there is none. No effect. */
+/** Responds with any status and JSON, with text if `body` is a string, or with no body. No effect. */
 export const status = (
   code: number,
   body?: unknown,
@@ -55,18 +55,18 @@ export const status = (
     })
   })
 
-/** A proxy's HTML page (default 502). No effect. */
+/** Responds with a proxy's HTML page (default 502). No effect. */
 export const html = (code = 502): Behaviour =>
   status(code, "<html><body><h1>Bad Gateway</h1></body></html>", { "Content-Type": "text/html" })
 
-/** Never answers. Takes effect. */
+/** Never responds. Takes effect. */
 export const hang = (): Behaviour =>
   executed(async (gone): Promise<Answer> => {
     await aborted(gone)
     return RESET
   })
 
-/** 200, then a byte every `everyMs`, without end. Takes effect. */
+/** Responds with 200 and then one byte every `everyMs`, forever. Takes effect. */
 export const drip = (everyMs = 20): Behaviour =>
   executed(() =>
     stream(async (send) => {
@@ -77,7 +77,7 @@ export const drip = (everyMs = 20): Behaviour =>
     })
   )
 
-/** 200 with a valid JSON body of that many megabytes. Takes effect. */
+/** Responds with 200 and a valid JSON body of that many megabytes. Takes effect. */
 export const megabytes = (count: number): Behaviour =>
   executed(() =>
     stream(async (send, end) => {
@@ -91,22 +91,22 @@ export const megabytes = (count: number): Behaviour =>
     })
   )
 
-/** Sends the caller elsewhere (default 307). No effect. */
+/** Redirects the caller (default 307). No effect. */
 export const redirect = (to: string, code = 307): Behaviour =>
   status(code, undefined, { Location: to })
 
-/** 200 whose JSON ends too early. Takes effect. */
+/** Responds with 200 and truncated JSON. Takes effect. */
 export const invalidJson = (): Behaviour =>
   executed(
     () => new Response(`{"success": tr`, { headers: { "Content-Type": "application/json" } })
   )
 
-/** 200 that says it failed: `{ "success": false, "error": ... }`. No effect. */
+/** Responds with 200 and a body that reports a failure: `{ "success": false, "error": ... }`. No effect. */
 export const unsuccessful = (
   error: unknown = { code: "LEDGER_CLOSED", message: "October is closed" }
 ): Behaviour => withoutEffect(ok({ success: false, error }))
 
-/** 500 in the function's own words, without `sb-error-code`. No effect. */
+/** Responds with the function's own 500, without `sb-error-code`. No effect. */
 export const ownError = (
   error: unknown = { code: "LEDGER_CLOSED", message: "October is closed" }
 ): Behaviour => status(500, { success: false, error })
@@ -125,7 +125,10 @@ const PLATFORM_ERRORS = {
 
 export type PlatformError = keyof typeof PLATFORM_ERRORS
 
-/** The platform's answer in the function's place, with `sb-error-code`. Effect only for those that strike midway. */
+/**
+ * Responds as the platform in place of the function, with `sb-error-code`. Takes effect only for errors that occur during
+ * execution.
+ */
 export const platformError = (
   code: PlatformError,
   headers: Readonly<Record<string, string>> = {}
@@ -135,10 +138,10 @@ export const platformError = (
   return { ...behaviour, executes: http === 504 || http === 546 || http === 500 }
 }
 
-/** The connection is cut before an answer. No effect; `withEffect(reset())` when the work was done. */
+/** Closes the connection without responding, before the function has done any work. `withEffect(reset())` closes it after the work is done. */
 export const reset = (): Behaviour => refused(() => RESET)
 
-/** 200, half of a JSON body, then the connection is cut. Takes effect. */
+/** Responds with 200 and half of a JSON body, then closes the connection. Takes effect. */
 export const resetHalfway = (): Behaviour =>
   executed(() =>
     stream(async (send) => {
@@ -148,11 +151,11 @@ export const resetHalfway = (): Behaviour =>
     })
   )
 
-/** 202: the function works on and will report by itself. Takes effect. */
+/** Responds with 202: the function continues to work and reports its outcome later. Takes effect. */
 export const accepted = (body: unknown = { accepted: true }): Behaviour =>
   executed(() => Response.json(body, { status: 202 }))
 
-/** 409 `{ "executed": false }`: the fence refused. No effect. */
+/** Responds with 409 `{ "executed": false }`, as a fence that refuses the run. No effect. */
 export const notExecuted = (): Behaviour => status(409, { executed: false })
 
 const aborted = (signal: AbortSignal): Promise<void> =>
@@ -161,7 +164,7 @@ const aborted = (signal: AbortSignal): Promise<void> =>
     else signal.addEventListener("abort", () => resolve(), { once: true })
   })
 
-/** A 200 whose body is written by `write`; if that fails, the connection is cut where it stands. */
+/** Responds with 200 and a body written by `write`; if `write` fails, closes the connection at that point. */
 const stream = (
   write: (send: (text: string) => void, end: () => void) => Promise<void>
 ): Response => {

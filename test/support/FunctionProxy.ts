@@ -1,9 +1,9 @@
 import { type Answer, RESET } from "./HttpServer.ts"
 
-// Belong to one connection, not to the message.
+// Headers that belong to one connection, not to the message.
 const HOP_BY_HOP = ["connection", "keep-alive", "transfer-encoding", "content-length", "host"]
 
-/** Passes the request on and its answer back, both as they are; a redirect is the caller's to judge. */
+/** Forwards the request and returns the response, both unmodified. Redirects are returned, not followed. */
 export const passOn = async (
   functionsUrl: string | undefined,
   request: Request,
@@ -32,7 +32,7 @@ export const passOn = async (
     for (const name of HOP_BY_HOP) back.delete(name)
     return new Response(answer.body, { status: answer.status, headers: back })
   } catch {
-    // The function's server cut the connection, or the caller is gone: the caller is cut off as well.
+    // The function's server closed the connection or the caller disconnected, so the caller's connection is closed as well.
     return RESET
   }
 }

@@ -30,7 +30,7 @@ test("records every call and counts effects by idempotency key", async () => {
   expect(Object.fromEntries(server.effects)).toEqual({ a: 2, "by header": 1 })
 })
 
-test("knows the most invocations that were in flight at once", async () => {
+test("knows the most concurrent invocations", async () => {
   const gate = Promise.withResolvers<void>()
   server.behave(() => Behaviour.until(gate.promise))
   const answers = [1, 2, 3].map((n) => invoke({ n }))
@@ -43,7 +43,7 @@ test("knows the most invocations that were in flight at once", async () => {
   expect([server.peakInFlight, server.inFlight]).toEqual([3, 0])
 })
 
-test("answers a warm-up at once, refuses HEAD, and counts neither", async () => {
+test("answers a warm-up immediately, refuses HEAD, and counts neither", async () => {
   server.behave(() => Behaviour.hang())
   expect((await invoke({}, { method: "OPTIONS" })).status).toBe(200)
   expect((await fetch(server.url, { method: "HEAD" })).status).toBe(405)
@@ -147,7 +147,7 @@ test("cuts the connection before the answer, or in the middle of it", async () =
   await expect(half.text().then(() => "all of it")).rejects.toThrow(/closed/)
 })
 
-test("serves as a process of its own and tells what it saw", async () => {
+test("serves as a separate process and reports what it saw", async () => {
   const path = Bun.fileURLToPath(import.meta.resolve("./FunctionServer.ts"))
   const child = Bun.spawn([process.execPath, path, "--port", "0", "--delay", "1"], {
     stdout: "pipe"

@@ -2,51 +2,51 @@ import { parseArgs } from "node:util"
 import { type Behaviour, delay, ok } from "./FunctionBehaviour.ts"
 import { type Answer, serveHttp } from "./HttpServer.ts"
 
-/** One request that arrived. Times are epoch milliseconds of this process. */
+/** One received request. Times are epoch milliseconds of this process. */
 export interface FunctionCall {
   readonly method: string
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
-  /** The JSON object sent; empty when it was none. */
+  /** The JSON object sent; empty if the body was not a JSON object. */
   readonly body: Readonly<Record<string, unknown>>
   readonly startedAt: number
-  /** When it was answered, or its caller had gone; undefined while in flight. A streamed body may go on longer. */
+  /** The time of the response or of the caller's disconnection; undefined while in flight. A streamed body may continue longer. */
   endedAt?: number
 }
 
-/** Chooses how a call is answered. */
+/** Chooses the behaviour for a call. */
 export type Behave = (body: FunctionCall["body"], call: FunctionCall) => Behaviour
 
-/** `behave`: default `ok()` for all. `port`: default a free one. */
+/** Options of the server. `behave`: default `ok()` for all calls. `port`: default a free port. */
 export interface FunctionServerOptions {
   readonly behave?: Behave
   readonly port?: number
 }
 
-/** A stand-in for the project's Integration Edge Functions, whatever their path. */
+/** A stand-in for the project's Integration Edge Functions, on any path. */
 export interface FunctionServer {
   readonly url: string
-  /** Every request but those for `/__calls`, in the order of arrival, warm-ups (OPTIONS) included. */
+  /** All requests except `/__calls` in order of arrival, including warm-ups (OPTIONS). */
   readonly calls: ReadonlyArray<FunctionCall>
   /** The requests that were invocations (POST). */
   readonly invocations: ReadonlyArray<FunctionCall>
-  /** The most invocations that were ever in flight at once, and how many are now. */
+  /** The highest number of concurrent invocations so far, and the number currently in flight. */
   readonly peakInFlight: number
   readonly inFlight: number
-  /** The ledger: how often each idempotency key took effect. A function that honours its key shows 1. */
+  /** The number of effects by idempotency key. A function that honours its key has 1. */
   readonly effects: ReadonlyMap<string, number>
-  /** From now on answers invocations so. */
+  /** Sets the behaviour for all further invocations. */
   readonly behave: (behave: Behave) => void
-  /** From now on answers OPTIONS so (default 200 "ok" at once). */
+  /** Sets the behaviour for all further OPTIONS requests (default 200 "ok" immediately). */
   readonly behaveWarmUp: (behave: Behave) => void
-  /** Resolves when that many invocations have arrived in all. */
+  /** Resolves when that many invocations have arrived in total. */
   readonly arrived: (count: number) => Promise<void>
   readonly close: () => Promise<void>
 }
 
 /**
- * Starts a server whose answers a test chooses. Effects are counted when the request has arrived: what the caller makes of
- * the answer does not undo them. HEAD is refused (405), as the platform does. `GET /__calls` tells it all as JSON.
+ * Starts a server whose responses a test chooses. Effects are counted when the request has arrived, and do not depend on
+ * the response. HEAD is refused (405), as on the platform. `GET /__calls` returns all of this as JSON.
  */
 export const startFunctionServer = async (
   options: FunctionServerOptions = {}
@@ -139,7 +139,7 @@ const parseObject = (json: string): FunctionCall["body"] => {
   }
 }
 
-// As a process of its own, for tests of the binary: prints {"url": ...} and serves until it is killed.
+// Runs as a separate process for tests of the binary: prints {"url": ...} and serves until it is killed.
 if (import.meta.main) {
   const { values } = parseArgs({
     options: { port: { type: "string", default: "0" }, delay: { type: "string", default: "0" } }

@@ -1,17 +1,18 @@
 import { RESET } from "./HttpServer.ts"
+import { diedSilently, schemaCacheAway } from "./PostgrestError.ts"
 
-/** Milliseconds, or a promise to wait for: a test that holds the promise needs no sleep. */
+/** Milliseconds, or a promise to wait for, so that a test needs no sleep. */
 export type Wait = number | Promise<unknown>
 
-/** What goes wrong with one call. */
+/** The fault of one call. */
 export interface Fault {
-  /** Before the call is executed (or not executed). */
+  /** The wait before the call is executed (or skipped). */
   readonly waitBefore?: Wait
-  /** Between the commit and the answer. */
+  /** The wait between the commit and the response. */
   readonly waitAfter?: Wait
-  /** In place of the answer: a response, or a cut connection. Without `execute` the call is not executed either. */
+  /** Replaces the response with another response or a closed connection. Without `execute`, the call is not executed. */
   readonly instead?: (() => Response) | typeof RESET
-  /** Execute and commit although the answer is replaced. */
+  /** Executes and commits the call although its response is replaced. */
   readonly execute?: boolean
 }
 
@@ -23,39 +24,41 @@ export interface GatewayCall {
   readonly number: number
 }
 
-/** Decides per call; undefined leaves it alone. */
+/** Chooses the fault of a call; undefined: no fault. */
 export type FaultHook = (call: GatewayCall) => Fault | undefined
 
-/** Faults by SQL function; for Edge Functions the name is `functions/<name>`. The name `*` stands for every SQL function. */
+/** Faults by SQL function; an Edge Function has the name `functions/<name>`. The name `*` matches every SQL function. */
 export class GatewayFaults {
-  /** Moves the `Date` header, to test a skewed clock. */
+  /** The offset of the `Date` header in ms, to simulate a skewed clock. */
   dateOffsetMs = 0
+  /** The number of repetitions of calls that failed with 40001; PostgREST before 16 repeats such calls forever. */
+  repeated = 0
   private readonly hooks = new Map<string, FaultHook>()
   private readonly counts = new Map<string, number>()
 
-  /** From now on, until cleared. */
+  /** Sets a function's fault until it is cleared. */
   set(fn: string, fault: Fault | FaultHook): void {
     this.hooks.set(fn, typeof fault === "function" ? fault : () => fault)
   }
 
-  /** For the next `times` calls of this function (default 1), then no more. */
+  /** Sets a fault for the next `times` calls of this function (default 1). */
   once(fn: string, fault: Fault, times = 1): void {
     let left = times
     this.hooks.set(fn, () => (left-- > 0 ? fault : undefined))
   }
 
-  /** Ends one function's faults, or all. Counts stay. */
+  /** Clears the faults of one function, or of all. Call counts remain. */
   clear(fn?: string): void {
     if (fn === undefined) this.hooks.clear()
     else this.hooks.delete(fn)
   }
 
-  /** How often the function was called, faults included. */
+  /** Returns the number of calls of the function, including those with faults. */
   calls(fn: string): number {
     return this.counts.get(fn) ?? 0
   }
 
-  /** For the gateway: counts the call and says what goes wrong with it. */
+  /** Counts a call and returns its fault, for the gateway. */
   next(call: Omit<GatewayCall, "number">): Fault {
     const number = this.calls(call.fn) + 1
     this.counts.set(call.fn, number)
@@ -65,24 +68,15 @@ export class GatewayFaults {
   }
 }
 
-/** The connection is cut; nothing was executed. */
+/** Closes the connection before the call is executed. */
 export const dropBefore: Fault = { instead: RESET }
-/** Executed and committed, but the caller never hears of it. */
+/** Executes and commits the call, and loses the response. */
 export const lostAnswer: Fault = { instead: RESET, execute: true }
-/** PostgREST has lost its database: 503, not executed. */
-export const schemaCacheMissing: Fault = {
-  instead: () =>
-    Response.json(
-      {
-        code: "PGRST002",
-        message: "Could not query the database for the schema cache. Retrying.",
-        details: null,
-        hint: null
-      },
-      { status: 503 }
-    )
-}
-/** A proxy's HTML page. */
+/** Responds with PostgREST's 503 after it lost its database; the call is not executed. */
+export const schemaCacheMissing: Fault = { instead: schemaCacheAway }
+/** Responds as after the death of the server process during the call, which may have been committed. */
+export const died: Fault = { instead: diedSilently }
+/** Responds with a proxy's HTML page. */
 export const badGateway: Fault = {
   instead: () =>
     new Response(
@@ -93,18 +87,18 @@ export const badGateway: Fault = {
       }
     )
 }
-/** Looks like success to supabase-js: `{ error: null, status: 204 }`. */
+/** Responds with an empty 404, which supabase-js reports as success: `{ error: null, status: 204 }`. */
 export const emptyNotFound: Fault = { instead: () => new Response(null, { status: 404 }) }
-/** Looks like success to supabase-js: `{ data: null, error: null }`. */
+/** Responds with an empty 200, which supabase-js reports as success: `{ data: null, error: null }`. */
 export const emptyOk: Fault = { instead: () => new Response(null, { status: 200 }) }
-/** Sends the caller, with its key, to another origin. */
+/** Redirects the caller, with its key, to another origin. */
 export const redirectTo = (url: string): Fault => ({
   instead: () => new Response(null, { status: 307, headers: { Location: url } })
 })
-/** An error as PostgREST words it. */
+/** Responds with an error in PostgREST's format. */
 export const answerWith = (status: number, body: unknown): Fault => ({
   instead: () => Response.json(body, { status })
 })
-/** Waits, then goes on as usual. */
+/** Waits, then executes the call as usual. */
 export const waitBefore = (wait: Wait): Fault => ({ waitBefore: wait })
 export const waitAfter = (wait: Wait): Fault => ({ waitAfter: wait })

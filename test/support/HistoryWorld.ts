@@ -4,7 +4,7 @@ import { Effect, Layer, Logger, LogLevel, Redacted } from "effect"
 import { defaultEngineSettings, EngineConfig } from "../../src/Config.ts"
 import type { Outcome } from "../../src/Domain/Outcome.ts"
 import type { Summary } from "../../src/Domain/Summary.ts"
-import { type AuditOptions, type AuditReport, auditRecord } from "../../src/Engine/Auditing.ts"
+import { type AuditOptions, type AuditReport, auditRecord } from "../../src/Engine/AuditPages.ts"
 import * as Engine from "../../src/Engine.ts"
 import * as LedgerLive from "../../src/Layers/LedgerLive.ts"
 import * as LockLive from "../../src/Layers/LockLive.ts"
@@ -13,26 +13,26 @@ import { Invoker } from "../../src/Services/Invoker.ts"
 import { installClock, setClock } from "./DatabaseClock.ts"
 import { connect, createDatabase } from "./Postgres.ts"
 
-/** A real PostgreSQL whose clock only the test moves, the real engine over it, and functions that answer at once. */
+/** A real PostgreSQL whose clock only the test moves, the real engine over it, and functions that respond immediately. */
 export interface HistoryWorld {
   readonly sql: SQL
   readonly now: () => number
   readonly setClock: (ms: number) => Promise<void>
-  /** An enabled integration made now; `columns` in SQL. */
+  /** Inserts an enabled integration created now; `columns` in SQL. */
   readonly insert: (columns?: Readonly<Record<string, string>>) => Promise<string>
-  /** One tick of an engine of its own. */
+  /** Runs one tick of a separate engine. */
   readonly tick: (options?: Engine.TickOptions) => Promise<Summary>
   readonly audit: (options: AuditOptions) => Promise<AuditReport>
-  /** How the functions answer; completed when not set. */
+  /** The outcome of the functions; by default completed. */
   answer: () => Outcome
-  /** Deletes everything, history too, sets the clock, and lets the functions complete again. */
+  /** Deletes everything including history, sets the clock, and resets the outcome to completed. */
   readonly reset: (ms: number) => Promise<void>
   readonly close: () => Promise<void>
 }
 
 export const completed: Outcome = { _tag: "Completed", httpStatus: 200, response: { ok: true } }
 
-/** Starts a world at an instant. Close it. */
+/** Opens a world at an instant. The caller closes it. */
 export const openHistoryWorld = async (start: number): Promise<HistoryWorld> => {
   const database = await createDatabase()
   const sql = connect(database.url, { max: 2 })
@@ -80,7 +80,7 @@ export const openHistoryWorld = async (start: number): Promise<HistoryWorld> => 
       return Effect.runPromise(
         Engine.tick(options).pipe(
           Effect.provide(engine),
-          // The database's clock is far from this machine's, of which the engine would warn.
+          // The database's clock differs far from this machine's, which the engine would warn about.
           Logger.withMinimumLogLevel(LogLevel.None),
           Effect.orDie
         )

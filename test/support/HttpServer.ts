@@ -1,23 +1,23 @@
 import { once } from "node:events"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 
-/** Given in place of a response: the TCP connection is cut, and the client never learns what became of its request. */
+/** A handler's result that closes the TCP connection, so that the client never learns the outcome of its request. */
 export const RESET = Symbol.for("sync-scheduler.test.reset")
 
-/** What a handler gives back. A body stream that fails cuts the connection where it stands. */
+/** A handler's result. If a body stream fails, the connection is closed at that point. */
 export type Answer = Response | typeof RESET
 
 /** A loopback HTTP server for tests. `url` has no trailing slash. */
 export interface HttpServer {
   readonly url: string
-  /** Cuts every connection and stops listening. Repeating it does nothing. */
+  /** Closes every connection and stops listening. Idempotent. */
   readonly close: () => Promise<void>
 }
 
 /**
- * Serves `handler` on 127.0.0.1. Bun.serve cannot cut a connection before it answered; node:http can, and a lost answer is
- * what these servers are for. The request arrives whole; its `signal` aborts when the client goes away. Every answer has a
- * `Date` header, the handler's own if it set one.
+ * Serves `handler` on 127.0.0.1. These servers simulate lost responses, for which node:http can close a connection before
+ * responding; Bun.serve cannot. The handler gets the complete request, whose `signal` aborts when the client disconnects. Every
+ * response has a `Date` header, which the handler may set.
  */
 export const serveHttp = async (
   handler: (request: Request) => Promise<Answer> | Answer,
@@ -26,7 +26,7 @@ export const serveHttp = async (
   const server = createServer((incoming, outgoing) => {
     void respond(handler, incoming, outgoing)
   })
-  // A client that reuses a connection must not meet one that we are just closing for being idle.
+  // A long idle timeout, so that a client never reuses a connection that is just being closed as idle.
   server.keepAliveTimeout = 600_000
   server.requestTimeout = 0
   server.timeout = 0
@@ -61,7 +61,7 @@ const respond = async (
     if (answer === RESET) incoming.socket.destroy()
     else await send(answer, outgoing, gone.signal)
   } catch (error) {
-    // A defect of the stand-in itself: say so, then look like a server that died.
+    // A defect of the stand-in itself is logged, and then looks like a crashed server.
     if (!gone.signal.aborted) console.error("test server:", error)
     incoming.socket.destroy()
   }

@@ -6,6 +6,7 @@ import { type IntegrationRow, type MemoryDatabase, Raised, type RunRow } from ".
 export interface ScopeJson {
   readonly org_id?: string | undefined
   readonly integration_ids?: ReadonlyArray<string> | undefined
+  readonly exclude_org_ids?: ReadonlyArray<string> | undefined
 }
 
 export interface SlotJson {
@@ -16,7 +17,7 @@ export interface SlotJson {
   readonly scheduled_for: string | null
   readonly trigger: string
   readonly next_run_at: string | null
-  readonly passed_over: { from: string; to: string; count: number; reason: string } | null
+  readonly skipped_range: { from: string; to: string; count: number; reason: string } | null
   readonly schedule_error: string | null
 }
 
@@ -24,7 +25,7 @@ export const iso = (ms: number | null): string | null => (ms === null ? null : f
 const parse = (text: string | null | undefined): number | null =>
   text === null || text === undefined ? null : Date.parse(text)
 
-/** sync_scheduler.run_json */
+/** Mirrors sync_scheduler.run_json. */
 export const runJson = (run: RunRow, integration: IntegrationRow | undefined) => ({
   run_id: run.id,
   org_id: run.org_id,
@@ -40,9 +41,33 @@ export const runJson = (run: RunRow, integration: IntegrationRow | undefined) =>
   drift_ms: run.drift_ms,
   function_name: integration?.function_name ?? null,
   invoke_timeout_ms: integration?.invoke_timeout_ms ?? null,
-  warm_up: integration?.warm_up ?? false,
-  config: integration?.config ?? {}
+  warm_up: integration?.warm_up ?? false
 })
+
+/** Mirrors sync_scheduler.due_json. */
+const dueJson = (i: IntegrationRow) => ({
+  integration_id: i.id,
+  org_id: i.org_id,
+  integration_type: i.integration_type,
+  sync_schedule: i.sync_schedule,
+  timezone: i.timezone,
+  next_run_at: iso(i.next_run_at),
+  schedule_version: i.schedule_version,
+  schedule_since: format(i.schedule_since),
+  catch_up: i.catch_up,
+  catch_up_window_ms: i.catch_up_window_ms
+})
+
+/** Mirrors sync_scheduler.is_due within a scope. */
+const isDue = (i: IntegrationRow, now: number, scope: ScopeJson): boolean =>
+  i.enabled &&
+  i.schedule_error === null &&
+  i.sync_schedule !== null &&
+  (i.next_run_at === null || i.next_run_at <= now) &&
+  (i.breaker_until === null || i.breaker_until <= now) &&
+  (scope.org_id === undefined || i.org_id === scope.org_id) &&
+  (scope.integration_ids === undefined || scope.integration_ids.includes(i.id)) &&
+  scope.exclude_org_ids?.includes(i.org_id) !== true
 
 export const readDue = (
   db: MemoryDatabase,
@@ -54,37 +79,97 @@ export const readDue = (
   const most = Math.min(Math.max(limit, 1), db.pageLimit)
   const [afterAt, afterId] = cursor === null ? [null, null] : split(cursor)
   const due = [...db.integrations.values()]
-    .filter(
-      (i) =>
-        i.enabled &&
-        i.schedule_error === null &&
-        i.sync_schedule !== null &&
-        (i.next_run_at === null || i.next_run_at <= now) &&
-        (i.breaker_until === null || i.breaker_until <= now) &&
-        (scope.org_id === undefined || i.org_id === scope.org_id) &&
-        (scope.integration_ids === undefined || scope.integration_ids.includes(i.id))
-    )
+    .filter((i) => isDue(i, now, scope))
     .sort((a, b) => order(a.next_run_at, a.id, b.next_run_at, b.id))
     .filter((i) => afterId === null || order(i.next_run_at, i.id, afterAt, afterId) > 0)
     .slice(0, most)
   const last = due.length >= most ? due.at(-1) : undefined
   return {
     now: format(now),
-    integrations: due.map((i) => ({
-      integration_id: i.id,
-      org_id: i.org_id,
-      integration_type: i.integration_type,
-      sync_schedule: i.sync_schedule,
-      timezone: i.timezone,
-      next_run_at: iso(i.next_run_at),
-      schedule_version: i.schedule_version,
-      schedule_since: format(i.schedule_since),
-      catch_up: i.catch_up,
-      catch_up_window_ms: i.catch_up_window_ms
-    })),
+    integrations: due.map(dueJson),
+    rejected: [],
     cursor: last === undefined ? null : `${iso(last.next_run_at) ?? ""}|${last.id}`
   }
 }
+
+/** The duration of a reservation of fetched work, in ms. */
+const RESERVED_MS = 15_000
+
+export interface FetchOptionsJson extends ScopeJson {
+  readonly adopt_after_seconds: number
+  readonly drift_alert_seconds: number
+}
+
+/** Mirrors fetch_sync_work. */
+export const fetchWork = (
+  db: MemoryDatabase,
+  engineId: string,
+  fetchToken: string,
+  limit: number,
+  options: FetchOptionsJson
+) => {
+  const now = db.now()
+  const most = Math.min(Math.max(limit, 1), db.pageLimit)
+  const mostPending = Math.ceil(most / 2)
+  const isInScope = (run: RunRow): boolean => {
+    const i = db.integrations.get(run.integration_id)
+    return (
+      i?.enabled === true &&
+      (options.org_id === undefined || i.org_id === options.org_id) &&
+      (options.integration_ids === undefined || options.integration_ids.includes(i.id)) &&
+      options.exclude_org_ids?.includes(i.org_id) !== true
+    )
+  }
+  const adopted = [...db.live.values()]
+    .filter(
+      (run) =>
+        run.status === "pending" &&
+        (run.not_before === null || run.not_before <= now) &&
+        (isFree(run, now, options.adopt_after_seconds) || run.claim_token === fetchToken) &&
+        isInScope(run)
+    )
+    .sort((a, b) => a.created_at - b.created_at || byText(a.id, b.id))
+    .slice(0, mostPending)
+  const pending = adopted.map((run) => {
+    const { claim_token, claimed_by } = run
+    db.move(run, "fetch", { claimed_by: engineId, claimed_at: now, claim_token: fetchToken })
+    if (claimed_by !== null && claimed_by !== engineId) db.raise("rescued", claimed_by)
+    const before = claim_token === fetchToken ? null : claimed_by
+    return { ...runJson(run, db.integrations.get(run.integration_id)), claimed_by: before }
+  })
+  const isFresh = (i: IntegrationRow) =>
+    i.next_run_at !== null && i.next_run_at > now - options.drift_alert_seconds * 1000
+  const rank = (i: IntegrationRow) => (isFresh(i) ? 0 : i.next_run_at === null ? 1 : 2)
+  const due = [...db.integrations.values()]
+    .filter(
+      (i) =>
+        isDue(i, now, options) &&
+        !db.isLocked(i.id) &&
+        (i.reserved_until === null ||
+          i.reserved_until <= now ||
+          i.fetch_token === fetchToken ||
+          (options.integration_ids !== undefined && i.reserved_by === engineId))
+    )
+    .sort((a, b) => rank(a) - rank(b) || order(a.next_run_at, a.id, b.next_run_at, b.id))
+    .slice(0, most - pending.length)
+  const integrations = due.map((i) => {
+    i.reserved_by = engineId
+    i.reserved_until = now + RESERVED_MS
+    i.fetch_token = fetchToken
+    return dueJson(i)
+  })
+  return {
+    now: format(now),
+    pending,
+    integrations,
+    rejected: [],
+    more: pending.length === mostPending || due.length === most - pending.length
+  }
+}
+
+/** Returns whether a pending run has no claimer, or its claimer has not started it in time. */
+export const isFree = (run: RunRow, now: number, adoptAfterSeconds: number): boolean =>
+  run.claimed_by === null || (run.claimed_at ?? run.created_at) + adoptAfterSeconds * 1000 <= now
 
 const order = (aAt: number | null, aId: string, bAt: number | null, bId: string): number =>
   aAt === bAt ? byText(aId, bId) : aAt === null ? -1 : bAt === null ? 1 : aAt - bAt
@@ -96,7 +181,7 @@ const split = (cursor: string): [number | null, string] => {
   return [at === undefined || at === "" ? null : Date.parse(at), id ?? ""]
 }
 
-/** sync_scheduler.judge_slot: null when the slot may be claimed, or its integration only moved on. */
+/** Mirrors sync_scheduler.judge_slot. Returns null if the slot may be claimed or its integration has only moved to another slot. */
 const judgeSlot = (db: MemoryDatabase, claimToken: string, slot: SlotJson): string | null => {
   const now = db.now()
   const i = db.integrations.get(slot.integration_id)
@@ -134,7 +219,7 @@ interface Skipped {
   readonly reason: string
 }
 
-/** sync_scheduler.claim_slots: all or none. */
+/** Mirrors sync_scheduler.claim_slots, which claims either all slots or none. */
 const claimSlots = (
   db: MemoryDatabase,
   engineId: string,
@@ -199,13 +284,16 @@ const claimSlots = (
       }
     }
     i.next_run_at = parse(slot.next_run_at)
-    if (slot.passed_over !== null) {
+    const isDueAgain = i.next_run_at !== null && i.next_run_at <= db.now()
+    i.reserved_by = isDueAgain ? engineId : null
+    i.reserved_until = isDueAgain ? db.now() + RESERVED_MS : null
+    if (slot.skipped_range !== null) {
       db.ranges.push({
         integration_id: i.id,
-        from: Date.parse(slot.passed_over.from),
-        to: Date.parse(slot.passed_over.to),
-        count: slot.passed_over.count,
-        reason: slot.passed_over.reason,
+        from: Date.parse(slot.skipped_range.from),
+        to: Date.parse(slot.skipped_range.to),
+        count: slot.skipped_range.count,
+        reason: slot.skipped_range.reason,
         recorded_by: engineId
       })
       db.raise("missed", i.id)
@@ -273,7 +361,7 @@ export const release = (db: MemoryDatabase, engineId: string, runIds: ReadonlyAr
   for (const id of new Set(runIds.slice(0, 1000))) {
     const run = db.runs.get(id)
     if (run?.status === "pending" && run.claimed_by === engineId) {
-      db.move(run, "release", { claimed_by: null })
+      db.move(run, "release", { claimed_by: null, claimed_at: null })
       released += 1
     }
   }

@@ -3,7 +3,7 @@ import { format } from "../../src/Domain/Instant.ts"
 /** An error that the SQL function would raise. */
 export class Raised extends Error {}
 
-/** A row of organization_integrations, as far as the engine's SQL functions look at it. Instants in ms. */
+/** The columns of organization_integrations that the engine's SQL functions use. Instants are in ms. */
 export interface IntegrationRow {
   id: string
   org_id: string
@@ -26,6 +26,9 @@ export interface IntegrationRow {
   consecutive_failures: number
   breaker_until: number | null
   paused_reason: string | null
+  reserved_by: string | null
+  reserved_until: number | null
+  fetch_token: string | null
   config: unknown
 }
 
@@ -43,6 +46,7 @@ export interface RunRow {
   attempt: number
   max_attempts: number
   claimed_by: string | null
+  claimed_at: number | null
   claim_token: string | null
   lease_token: string | null
   lease_seconds: number | null
@@ -105,7 +109,7 @@ export interface IncidentRow {
   resolved_at: number | null
 }
 
-/** A row of integration_health, without what only probes and people look at. */
+/** A row of integration_health, without the columns that only probes and people use. */
 export interface HealthRow {
   provider: string
   host: string
@@ -118,13 +122,25 @@ export interface HealthRow {
   throttled_until: number | null
   last_throttled_at: number | null
   passive_until: number | null
-  limited_until: number | null
   throttles: number
-  start_limit: number | null
-  limit_ceiling: number
+  /** Organisations whose syncs failed since the API was last reached. */
+  told_by: ReadonlyArray<string>
 }
 
-/** A transition that happened, in order: what the invariants are checked on. */
+/** A row of sync_api_hold. */
+export interface HoldRow {
+  provider: string
+  host: string
+  org_id: string
+  throttled_until: number | null
+  start_limit: number
+  limit_ceiling: number
+  limited_until: number | null
+  told_at: number
+  expires_at: number
+}
+
+/** A recorded transition; the invariants are checked on the sequence of transitions. */
 export interface Transition {
   run_id: string
   from: string | null
@@ -133,10 +149,17 @@ export interface Transition {
   at: number
 }
 
+const isWaiting = (status: string): boolean => status === "pending" || status === "running"
+
+/** Returns the finished run with the newest slot among those that were attempted. */
+const newestAttempted = (runs: ReadonlyArray<RunRow>): RunRow | undefined =>
+  runs
+    .filter(({ attempt, status }) => !isWaiting(status) && !(status === "skipped" && attempt === 0))
+    .toSorted((a, b) => b.scheduled_for - a.scheduled_for)[0]
+
 /**
- * The state of the database and the elementary reads and writes over it, in memory. MemoryFunctions mirrors the SQL
- * functions on top of it; test/contract/MemoryParity.test.ts proves on random sequences of calls that both behave the
- * same.
+ * The state of the database in memory, with its elementary reads and writes. MemoryFunctions mirrors the SQL functions on top of
+ * it; test/contract/MemoryParity.test.ts verifies that both behave identically in random sequences of calls.
  */
 export class MemoryDatabase {
   readonly integrations = new Map<string, IntegrationRow>()
@@ -145,19 +168,21 @@ export class MemoryDatabase {
   readonly events: Array<EventRow> = []
   readonly incidents: Array<IncidentRow> = []
   readonly ticks = new Map<string, unknown>()
-  /** By `<provider>/<host>`. */
+  /** Health rows by `<provider>/<host>`. */
   readonly health = new Map<string, HealthRow>()
+  /** Holds by `<provider>/<host>/<organisation>`. */
+  readonly holds = new Map<string, HoldRow>()
   readonly transitions: Array<Transition> = []
-  /** The live runs, so that sweeping does not read the whole log. */
+  /** The live runs, so that a sweep does not read the whole log. */
   readonly live = new Map<string, RunRow>()
   private readonly openIncidents = new Map<string, IncidentRow>()
   private readonly slots = new Map<string, RunRow>()
   private readonly ofIntegration = new Map<string, Array<RunRow>>()
-  /** The database clock, ms. */
+  /** Returns the database clock, in ms. */
   now: () => number
-  /** Whether another session holds the integration's lock at this moment. */
+  /** Whether another session currently holds the integration's lock. */
   isLocked: (integrationId: string) => boolean = () => false
-  /** The most rows of a page: PostgreSQL's functions have 100; a smaller one is met more often. */
+  /** The maximum number of rows of a page. PostgreSQL's functions use 100; a smaller limit is reached more often. */
   pageLimit = 100
   private readonly nextId: (integrationId: string, scheduledFor: number) => string
 
@@ -188,6 +213,9 @@ export class MemoryDatabase {
       consecutive_failures: 0,
       breaker_until: null,
       paused_reason: null,
+      reserved_by: null,
+      reserved_until: null,
+      fetch_token: null,
       config: {},
       ...row
     }
@@ -195,7 +223,7 @@ export class MemoryDatabase {
     return full
   }
 
-  /** Inserts a run unless its slot or its integration's live place is taken; null: it was. */
+  /** Inserts a run. Returns null if its slot already has a run or its integration already has a live one. */
   insertRun(
     row: Partial<RunRow> & { integration_id: string; scheduled_for: number }
   ): RunRow | null {
@@ -211,6 +239,7 @@ export class MemoryDatabase {
       attempt: 0,
       max_attempts: integration?.max_attempts ?? 3,
       claimed_by: null,
+      claimed_at: null,
       claim_token: null,
       lease_token: null,
       lease_seconds: null,
@@ -267,7 +296,7 @@ export class MemoryDatabase {
     return undefined
   }
 
-  /** Changes a run; the only way to do so, so that no transition escapes the record and no finished run changes. */
+  /** Changes a run. All changes go through this method, so that every transition is recorded and no finished run changes. */
   move(run: RunRow, why: string, changes: Partial<RunRow>): void {
     if (run.status === "completed" || run.status === "failed" || run.status === "skipped") {
       const isRetry =
@@ -279,6 +308,11 @@ export class MemoryDatabase {
     const from = run.status
     Object.assign(run, changes)
     this.noteStatus(run, from, why)
+    if (run.status === "failed" && from !== "failed") this.raise("failing", run.integration_id)
+    const isAgain = run.status === "pending" && run.attempt >= 2
+    if (isAgain && (from === "running" || from === "unknown")) {
+      this.raise("retrying", run.integration_id)
+    }
   }
 
   private noteStatus(run: RunRow, from: string | null, why: string): void {
@@ -296,7 +330,7 @@ export class MemoryDatabase {
     this.events.push({ ...event, at: this.now(), from, to, attempt, reason })
   }
 
-  /** Opens an incident, or counts one more occurrence of the open one. */
+  /** Opens an incident, or adds an occurrence to the open one. */
   raise(kind: string, subject: string): void {
     const open = this.openIncidents.get(`${kind}|${subject}`)
     const now = this.now()
@@ -317,10 +351,24 @@ export class MemoryDatabase {
     this.openIncidents.delete(`${kind}|${subject}`)
   }
 
-  /** Resolves what was last seen before an instant. */
+  /** Resolves incidents that were last seen before an instant. */
   resolveStale(kind: string, before: number): void {
     for (const row of [...this.openIncidents.values()]) {
       if (row.kind === kind && row.last_seen_at < before) this.resolve(kind, row.subject)
+    }
+  }
+
+  /** Resolves the incidents of integrations that are no longer failing or retrying. */
+  resolveStates(): void {
+    for (const { kind, subject } of [...this.openIncidents.values()]) {
+      if (kind !== "failing" && kind !== "retrying") continue
+      const isOn = this.integrations.get(subject)?.enabled === true
+      const runs = this.runsOf(subject)
+      const isSo =
+        kind === "failing"
+          ? newestAttempted(runs)?.status === "failed"
+          : runs.some(({ attempt, status }) => isWaiting(status) && attempt >= 2)
+      if (!isOn || !isSo) this.resolve(kind, subject)
     }
   }
 

@@ -2,22 +2,22 @@ import { SCHEMA_VERSION } from "../../src/Version.ts"
 import * as Claim from "./MemoryClaim.ts"
 import { type MemoryDatabase, Raised } from "./MemoryDatabase.ts"
 import * as Operate from "./MemoryOperate.ts"
-import { giveBack } from "./MemoryReturn.ts"
+import { giveBack } from "./MemoryRevert.ts"
 import * as Run from "./MemoryRun.ts"
 import * as Settle from "./MemorySettle.ts"
 import * as Sweep from "./MemorySweep.ts"
 
 export { Raised } from "./MemoryDatabase.ts"
 
-/** Arguments as they travel: JSON, whose types the SQL function's declaration is trusted for. */
+/** Arguments as JSON; the SQL function's declaration determines their types. */
 export type Arguments = Readonly<Record<string, unknown>>
 
 const as = <A>(value: unknown): A => value as A
 const optional = <A>(value: unknown): A | undefined => as<A | null>(value) ?? undefined
 
 /**
- * The SQL functions of supabase/migrations, mirrored over MemoryDatabase: called by name with JSON arguments, they
- * answer JSON. An error that the SQL function would raise is thrown as Raised.
+ * Mirrors the SQL functions of supabase/migrations over MemoryDatabase. They are called by name with JSON arguments and return
+ * JSON. An error that the SQL function would raise is thrown as Raised.
  */
 export class MemoryFunctions {
   readonly db: MemoryDatabase
@@ -38,23 +38,28 @@ export class MemoryFunctions {
         return Sweep.openTick(db, text("tick_id"), text("engine_id"), as(args.p_options))
       case "read_sync_schema":
         return { schema_version: SCHEMA_VERSION, engines_from: SCHEMA_VERSION }
+      case "fetch_sync_work":
+        return Claim.fetchWork(
+          db,
+          text("engine_id"),
+          text("fetch_token"),
+          as(args.p_limit),
+          as(args.p_options)
+        )
       case "read_due_integrations":
         return Claim.readDue(db, as(args.p_limit), optional<string>(args.p_cursor) ?? null, scope)
       case "read_pending_runs":
-        return Sweep.readPending(
-          db,
-          as(args.p_limit),
-          as(args.p_adopt_after_seconds),
-          scope,
-          optional<ReadonlyArray<string>>(args.p_exclude) ?? []
-        )
+        return Sweep.readPending(db, as(args.p_limit), as(args.p_adopt_after_seconds), scope)
       case "sweep_sync_runs":
-        return Sweep.sweep(
-          db,
-          text("engine_id"),
-          as(args.p_quiescence_seconds),
-          as(args.p_running_guard_seconds)
-        )
+        return {
+          ...Sweep.sweep(
+            db,
+            text("engine_id"),
+            as(args.p_quiescence_seconds),
+            as(args.p_running_guard_seconds)
+          ),
+          rejected: []
+        }
       case "claim_sync_runs":
         return Claim.claim(db, text("engine_id"), text("claim_token"), as(args.p_slots))
       case "release_sync_claims":
@@ -67,7 +72,7 @@ export class MemoryFunctions {
           as(args.p_adopt_after_seconds),
           as(args.p_drift_alert_seconds)
         )
-      case "return_sync_starts":
+      case "revert_sync_starts":
         return giveBack(db, text("engine_id"), as(args.p_starts))
       case "settle_sync_runs":
         return Settle.settle(

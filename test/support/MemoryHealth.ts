@@ -1,10 +1,11 @@
 import { byText, iso } from "./MemoryClaim.ts"
-import type { HealthRow, MemoryDatabase, RunRow } from "./MemoryDatabase.ts"
+import type { HealthRow, HoldRow, MemoryDatabase, RunRow } from "./MemoryDatabase.ts"
 import { recordMove, type StartJson, startRefusal } from "./MemoryRun.ts"
 
-// Mirrors learning and holding back in supabase/migrations/*_health.sql, without probes and without detail texts.
+// Mirrors the recording of API health and the delaying of starts in supabase/migrations/*_health.sql, without probes and detail
+// texts.
 
-/** What the engine says of a vendor's answer. */
+/** The engine's report of a vendor's response. */
 export interface SignJson {
   readonly provider: string
   readonly host: string | null
@@ -34,28 +35,59 @@ const rowOf = (db: MemoryDatabase, provider: string, host: string): HealthRow =>
     throttled_until: null,
     last_throttled_at: null,
     passive_until: null,
-    limited_until: null,
     throttles: 0,
-    start_limit: null,
-    limit_ceiling: 5
+    told_by: []
   }
   db.health.set(keyOf(provider, host), row)
   return row
 }
 
+/** Mirrors sync_scheduler.host_of. */
+const hostOf = (apiHost: string): string => apiHost.split("/")[0] ?? ""
+/** Mirrors sync_scheduler.is_own. */
+const isOwn = (apiHost: string): boolean => apiHost.includes("/")
 const isLater = (at: number | null, now: number): boolean => at !== null && at > now
 const laterOf = (a: number | null, b: number | null): number | null =>
   a === null ? b : b === null ? a : Math.max(a, b)
-const clampWait = (ms: number | null): number => Math.min(Math.max(ms ?? 60_000, 1_000), 3_600_000)
+/** Mirrors sync_scheduler.vendor_wait. */
+const waitOf = (sign: SignJson): number =>
+  Math.min(Math.max(sign.wait_ms ?? 60_000, 1_000), 3_600_000)
+const holdKey = (provider: string, host: string, orgId: string): string =>
+  `${keyOf(provider, host)}/${orgId}`
 
-/** sync_scheduler.learn_reached */
+/** Mirrors sync_scheduler.ease_holds. */
+const easeHolds = (
+  db: MemoryDatabase,
+  provider: string,
+  host: string,
+  orgs: ReadonlyArray<string>
+): void => {
+  const now = db.now()
+  for (const orgId of new Set(orgs)) {
+    const key = holdKey(provider, hostOf(host), orgId)
+    const k = db.holds.get(key)
+    if (k === undefined || isLater(k.throttled_until, now)) continue
+    const wasThrottled = k.throttled_until !== null
+    const limit = k.start_limit + orgs.filter((one) => one === orgId).length
+    const isLimited = isLater(k.limited_until, now)
+    if (k.expires_at <= now || (limit >= k.limit_ceiling && !isLimited)) db.holds.delete(key)
+    else {
+      k.throttled_until = null
+      if (!isLimited) Object.assign(k, { start_limit: limit, limited_until: null })
+    }
+    if (wasThrottled) db.resolve("health", key)
+  }
+}
+
+/** Mirrors sync_scheduler.learn_reached. */
 export const learnReached = (
   db: MemoryDatabase,
   provider: string,
   host: string,
-  count: number
+  orgs: ReadonlyArray<string>
 ): void => {
   const now = db.now()
+  easeHolds(db, provider, host, orgs)
   const isNew = !db.health.has(keyOf(provider, host))
   const h = rowOf(db, provider, host)
   if (isNew) {
@@ -63,43 +95,37 @@ export const learnReached = (
     return
   }
   const isNoNews =
-    h.status === "healthy" &&
-    h.start_limit === null &&
-    h.consecutive_failures === 0 &&
-    isLater(h.last_sync_at, now - 60_000)
+    h.status === "healthy" && h.consecutive_failures === 0 && isLater(h.last_sync_at, now - 60_000)
   if (isNoNews || isLater(h.throttled_until, now)) return
-  const isLimited = isLater(h.limited_until, now)
-  const raised = h.start_limit === null ? null : h.start_limit + count
   if (h.status !== "healthy") {
     h.since = now
     db.resolve("health", keyOf(provider, host))
   }
-  h.status = "healthy"
-  h.last_sync_at = now
-  h.consecutive_failures = 0
-  h.throttled_until = null
-  if (!isLimited) {
-    h.start_limit = raised !== null && raised < h.limit_ceiling ? raised : null
-    h.limited_until = null
-  }
-  h.updated_at = now
+  Object.assign(h, { status: "healthy", last_sync_at: now, consecutive_failures: 0 })
+  Object.assign(h, { throttled_until: null, told_by: [], updated_at: now })
 }
 
-/** sync_scheduler.learn_failed */
-const learnFailed = (db: MemoryDatabase, provider: string, host: string): void => {
+/** Mirrors sync_scheduler.told_by. */
+const toldBy = ({ told_by }: HealthRow, orgId: string): ReadonlyArray<string> =>
+  told_by.includes(orgId) || told_by.length >= 3 ? told_by : [...told_by, orgId]
+
+/** Mirrors sync_scheduler.learn_failed. */
+const learnFailed = (db: MemoryDatabase, run: RunRow, provider: string, host: string): void => {
   const h = db.health.get(keyOf(provider, host))
   if (h === undefined || h.status === "throttled" || h.mode === "active") return
-  if (h.status !== "unhealthy") h.since = db.now()
-  h.status = "unhealthy"
+  h.told_by = toldBy(h, run.org_id)
+  const isDown = isOwn(h.host) || h.told_by.length >= 3
+  if (isDown && h.status !== "unhealthy") h.since = db.now()
+  if (isDown) h.status = "unhealthy"
   h.consecutive_failures += 1
   h.updated_at = db.now()
-  db.raise("health", keyOf(provider, host))
+  if (isDown) db.raise("health", keyOf(provider, host))
 }
 
-/** sync_scheduler.learn_throttled */
+/** Mirrors sync_scheduler.learn_throttled. */
 const learnThrottled = (db: MemoryDatabase, h: HealthRow, sign: SignJson): void => {
   const now = db.now()
-  const waitMs = clampWait(sign.wait_ms)
+  const waitMs = waitOf(sign)
   const isNew = h.status !== "throttled" || h.throttled_until === null || h.throttled_until <= now
   const isAgain = isLater(h.last_throttled_at, now - 86_400_000)
   if (isNew) h.throttles = isAgain ? Math.min(h.throttles, 20) + 1 : 1
@@ -109,11 +135,9 @@ const learnThrottled = (db: MemoryDatabase, h: HealthRow, sign: SignJson): void 
   Object.assign(h, {
     status: "throttled",
     mode: "passive",
-    throttled_until: Math.max(h.throttled_until ?? 0, now + waitMs),
+    throttled_until: Math.max(h.throttled_until ?? 0, now + Math.min(waitMs, 30_000)),
     passive_until: passiveUntil,
     last_throttled_at: now,
-    start_limit: 1,
-    limit_ceiling: sign.ceiling ?? 5,
     consecutive_failures: 0,
     updated_at: now
   })
@@ -125,9 +149,43 @@ const learnThrottled = (db: MemoryDatabase, h: HealthRow, sign: SignJson): void 
   db.raise("health", keyOf(h.provider, h.host))
 }
 
-/** sync_scheduler.learn_unreachable, of a run */
-const learnUnreachable = (db: MemoryDatabase, h: HealthRow): void => {
-  const isDown = h.consecutive_failures > 0 || h.mode === "passive"
+/** Mirrors sync_scheduler.hold_organisation. */
+const holdOrganisation = (
+  db: MemoryDatabase,
+  provider: string,
+  host: string,
+  sign: SignJson,
+  run: RunRow
+): void => {
+  const now = db.now()
+  const until = now + waitOf(sign)
+  const key = holdKey(provider, host, run.org_id)
+  const known = db.holds.get(key)
+  db.holds.set(key, {
+    ...(known ?? { provider, host, org_id: run.org_id, limited_until: null }),
+    throttled_until: laterOf(known?.throttled_until ?? null, until),
+    start_limit: 1,
+    limit_ceiling: sign.ceiling ?? 5,
+    told_at: now,
+    expires_at: Math.max(known?.expires_at ?? 0, until + 3_600_000)
+  })
+  const telling = [...db.holds.values()].filter(
+    (k) =>
+      k.provider === provider &&
+      k.host === host &&
+      isLater(k.throttled_until, now) &&
+      k.told_at > now - 60_000
+  )
+  if (telling.length >= 3) learnThrottled(db, rowOf(db, provider, host), sign)
+  else db.raise("health", key)
+}
+
+/** Mirrors sync_scheduler.learn_unreachable for a run. */
+const learnUnreachable = (db: MemoryDatabase, h: HealthRow, run: RunRow): void => {
+  h.told_by = toldBy(h, run.org_id)
+  const isDown = isOwn(h.host)
+    ? h.consecutive_failures > 0 || h.mode === "passive"
+    : h.told_by.length >= 3
   if (isDown && h.status !== "unhealthy") h.since = db.now()
   if (isDown) h.status = "unhealthy"
   h.consecutive_failures += 1
@@ -135,18 +193,31 @@ const learnUnreachable = (db: MemoryDatabase, h: HealthRow): void => {
   if (isDown) db.raise("health", keyOf(h.provider, h.host))
 }
 
-/** sync_scheduler.learn_quota */
-const learnQuota = (db: MemoryDatabase, h: HealthRow, sign: SignJson): void => {
+/** Mirrors sync_scheduler.learn_quota. */
+const learnQuota = (
+  db: MemoryDatabase,
+  provider: string,
+  host: string,
+  sign: SignJson,
+  run: RunRow
+): void => {
+  if (!sign.low) return
   const now = db.now()
-  if (!sign.low && h.updated_at >= now - 60_000) return
-  if (sign.low) {
-    h.start_limit = 1
-    h.limited_until = laterOf(h.limited_until, now + clampWait(sign.wait_ms))
-  }
-  h.updated_at = now
+  const until = now + waitOf(sign)
+  const key = holdKey(provider, host, run.org_id)
+  const known = db.holds.get(key)
+  db.holds.set(key, {
+    ...(known ?? {
+      ...{ provider, host, org_id: run.org_id, throttled_until: null, told_at: now },
+      limit_ceiling: sign.ceiling ?? 5
+    }),
+    start_limit: 1,
+    limited_until: laterOf(known?.limited_until ?? null, until),
+    expires_at: Math.max(known?.expires_at ?? 0, until + 3_600_000)
+  })
 }
 
-/** sync_scheduler.learn_signs */
+/** Mirrors sync_scheduler.learn_signs. */
 export const learnSigns = (
   db: MemoryDatabase,
   settlements: ReadonlyArray<{
@@ -163,72 +234,114 @@ export const learnSigns = (
     return lease_token === null || host === null ? [] : [{ run, provider, host, health }]
   })
   told.sort(
-    (a, b) => byText(a.provider, b.provider) || byText(a.host, b.host) || byText(a.run.id, b.run.id)
+    (a, b) =>
+      byText(a.provider, b.provider) ||
+      byText(a.host, b.host) ||
+      byText(a.run.org_id, b.run.org_id) ||
+      byText(a.run.id, b.run.id)
   )
-  for (const { health, host, provider } of told) {
-    const h = rowOf(db, provider, host)
-    if (health.sign === "throttled") learnThrottled(db, h, health)
-    else if (health.sign === "unreachable") learnUnreachable(db, h)
-    else learnQuota(db, h, health)
+  for (const { health, host, provider, run } of told) {
+    if (health.sign === "throttled") holdOrganisation(db, provider, hostOf(host), health, run)
+    else if (health.sign === "unreachable") learnUnreachable(db, rowOf(db, provider, host), run)
+    else learnQuota(db, provider, hostOf(host), health, run)
   }
 }
 
-/** What sync_scheduler.count_outcome tells of the API. */
+/** Mirrors the effect of sync_scheduler.count_outcome on the API. */
 export const learnOutcome = (db: MemoryDatabase, run: RunRow): void => {
   const { api_host: host, api_provider: provider } = run
   if (host === null || provider === null) return
-  if (run.status === "completed") learnReached(db, provider, host, 1)
-  else if (run.status === "failed") learnFailed(db, provider, host)
+  if (run.status === "completed") learnReached(db, provider, host, [run.org_id])
+  else if (run.status === "failed") learnFailed(db, run, provider, host)
 }
 
-/** sync_scheduler.hold_back: the answers of the runs that may not start now. */
+/** Mirrors the deletion of expired holds in prune_sync_history. */
+export const pruneHolds = (db: MemoryDatabase): void => {
+  for (const [key, { expires_at }] of db.holds) {
+    if (expires_at > db.now()) continue
+    db.holds.delete(key)
+    db.resolve("health", key)
+  }
+}
+
+interface Held {
+  readonly run_id: string
+}
+
+/** Mirrors sync_scheduler.hold_back. Returns the refusals of the runs that must not start now. */
 export const holdBack = (
   db: MemoryDatabase,
   engineId: string,
   starts: ReadonlyArray<StartJson>,
   adoptAfterSeconds: number
-): ReadonlyArray<{ readonly run_id: string }> => {
+): ReadonlyArray<Held> => {
   const now = db.now()
-  const held: Array<{ readonly run_id: string }> = []
-  const limited = [...db.health.values()]
-    .filter((h) => h.start_limit !== null)
-    .sort((a, b) => byText(a.provider, b.provider) || byText(a.host, b.host))
-  for (const h of limited) {
-    const isOf = (one: { api_provider?: string | null; api_host?: string | null }) =>
-      one.api_provider === h.provider && one.api_host === h.host
-    const until = isLater(h.throttled_until, now) ? h.throttled_until : null
-    const ofApi = [...db.live.values()].filter(isOf)
-    const reason = until === null ? "api_limit" : "api_throttled"
-    const running = ofApi.filter(({ status }) => status === "running").length
-    let room = until === null ? (h.start_limit ?? 0) - running : 0
-    let waiting = ofApi.filter(
-      (run) => run.status === "pending" && isLater(run.not_before, now) && run.delay_reason !== null
-    ).length
-    const asked = starts.filter(isOf).flatMap(({ lease_token, run_id }) => {
-      const run = db.runs.get(run_id)
-      const isFree =
-        run !== undefined &&
-        startRefusal(db, run, engineId, lease_token, adoptAfterSeconds) === null
-      return isFree ? [run] : []
-    })
-    asked.sort((a, b) => a.scheduled_for - b.scheduled_for || byText(a.id, b.id))
-    for (const run of asked) {
+  const held: Array<Held> = []
+  const byName = (a: HoldRow | HealthRow, b: HoldRow | HealthRow) =>
+    byText(a.provider, b.provider) || byText(a.host, b.host)
+  /** Returns the runs of this API that request a start and are able to start. */
+  const asking = (provider: string, host: string, orgId: string | null) =>
+    starts
+      .flatMap(({ api_host, api_provider, lease_token, run_id }) => {
+        const run = db.runs.get(run_id)
+        const isIt =
+          run !== undefined &&
+          api_provider === provider &&
+          api_host != null &&
+          hostOf(api_host) === host &&
+          (orgId === null || run.org_id === orgId) &&
+          !held.some((one) => one.run_id === run_id) &&
+          startRefusal(db, run, engineId, lease_token, adoptAfterSeconds) === null
+        return isIt ? [{ run, api_provider, api_host }] : []
+      })
+      .sort((a, b) => a.run.scheduled_for - b.run.scheduled_for || byText(a.run.id, b.run.id))
+  const liveOf = (provider: string, host: string, orgId: string | null) =>
+    [...db.live.values()].filter(
+      (run) =>
+        run.api_provider === provider &&
+        run.api_host !== null &&
+        hostOf(run.api_host) === host &&
+        (orgId === null || run.org_id === orgId)
+    )
+  const isWaiting = (run: RunRow) =>
+    run.status === "pending" && isLater(run.not_before, now) && run.delay_reason !== null
+  /** Mirrors sync_scheduler.delay_run. */
+  const delay = (
+    { run, ...api }: ReturnType<typeof asking>[number],
+    reason: string,
+    at: number
+  ): void => {
+    const before = run.delay_reason
+    db.move(run, "delay", { not_before: at, claimed_by: null, delay_reason: reason, ...api })
+    if (before !== reason) recordMove(db, run, "delayed", "pending", engineId, reason)
+    held.push({ run_id: run.id, ...{ reason, status: "pending", retry_at: iso(at) } })
+  }
+
+  const holds = [...db.holds.values()].filter(({ expires_at }) => expires_at > now)
+  for (const k of holds.sort((a, b) => byName(a, b) || byText(a.org_id, b.org_id))) {
+    const live = liveOf(k.provider, k.host, k.org_id)
+    const until = isLater(k.throttled_until, now) ? k.throttled_until : null
+    const running = live.filter(({ status }) => status === "running").length
+    let room = until === null ? k.start_limit - running : 0
+    let waiting = live.filter(isWaiting).length
+    for (const one of asking(k.provider, k.host, k.org_id)) {
       if (room > 0) {
         room -= 1
         continue
       }
       waiting += 1
-      const before = run.delay_reason
-      const at = Math.max(until ?? now, now) + 3_000 * (before === null ? waiting : 1)
-      db.move(run, "delay", {
-        not_before: at,
-        claimed_by: null,
-        delay_reason: reason,
-        api_provider: h.provider,
-        api_host: h.host
-      })
-      if (before !== reason) recordMove(db, run, "delayed", "pending", engineId, reason)
-      held.push({ run_id: run.id, ...{ reason, status: "pending", retry_at: iso(at) } })
+      const steps = one.run.delay_reason === null ? waiting : 1
+      delay(one, until === null ? "api_limit" : "api_throttled", (until ?? now) + 3_000 * steps)
+    }
+  }
+  for (const h of [...db.health.values()].sort(byName)) {
+    const until = h.throttled_until
+    if (until === null || until <= now) continue
+    let waiting = liveOf(h.provider, h.host, null).filter(isWaiting).length
+    for (const one of asking(h.provider, h.host, null)) {
+      waiting += 1
+      const steps = one.run.delay_reason === null ? waiting : 1
+      delay(one, "api_throttled", until + Math.min(3_000 * steps, 30_000))
     }
   }
   return held

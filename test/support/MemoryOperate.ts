@@ -4,7 +4,7 @@ import { isLive, type MemoryDatabase, Raised } from "./MemoryDatabase.ts"
 import { recordMove } from "./MemoryRun.ts"
 import { editIntegration } from "./MemorySchedule.ts"
 
-// Mirrors supabase/migrations/*_operate.sql.
+// Mirrors supabase/migrations/*_operator.sql.
 
 const requireActor = (actor: string, reason: string): void => {
   if (actor.trim() === "" || reason.trim() === "") {
@@ -29,7 +29,7 @@ export const retry = (db: MemoryDatabase, runId: string, actor: string, why: str
     status: "pending",
     max_attempts: Math.max(run.max_attempts, run.attempt) + 1,
     claimed_by: null,
-    not_before: from === "unknown" && (run.not_before ?? 0) > db.now() ? run.not_before : null,
+    not_before: Math.max(from === "unknown" ? (run.not_before ?? 0) : 0, db.now()),
     released_at: null,
     finished_at: null,
     duration_ms: null,
@@ -40,7 +40,7 @@ export const retry = (db: MemoryDatabase, runId: string, actor: string, why: str
   db.resolve("unknown", run.id)
   return {
     ...{ done: true, run_id: run.id, from, status: run.status, max_attempts: run.max_attempts },
-    not_before: iso(run.not_before)
+    not_before: run.not_before === db.now() ? null : iso(run.not_before)
   }
 }
 

@@ -1,5 +1,5 @@
 import { format } from "../../src/Domain/Instant.ts"
-import { byText, iso, runJson } from "./MemoryClaim.ts"
+import { byText, isFree, iso, runJson } from "./MemoryClaim.ts"
 import { type MemoryDatabase, Raised, type RunRow } from "./MemoryDatabase.ts"
 import { holdBack } from "./MemoryHealth.ts"
 
@@ -15,7 +15,7 @@ export interface StartJson {
   readonly api_host?: string
 }
 
-/** sync_scheduler.start_refusal */
+/** Mirrors sync_scheduler.start_refusal. */
 export const startRefusal = (
   db: MemoryDatabase,
   run: RunRow | undefined,
@@ -29,7 +29,7 @@ export const startRefusal = (
   if (db.integrations.get(run.integration_id)?.enabled !== true) return "disabled"
   if (run.not_before !== null && run.not_before > now) return "not_before"
   const isAnothers = run.claimed_by !== null && run.claimed_by !== engineId
-  if (isAnothers && run.created_at + adoptAfterSeconds * 1000 > now) return "claimed_by_another"
+  if (isAnothers && !isFree(run, now, adoptAfterSeconds)) return "claimed_by_another"
   return null
 }
 
@@ -102,12 +102,15 @@ export const start = (
   started.sort((a, b) => a.scheduled_for - b.scheduled_for || byText(a.id, b.id))
   return {
     now: format(now),
-    started: started.map((run) => runJson(run, db.integrations.get(run.integration_id))),
+    started: started.map((run) => {
+      const i = db.integrations.get(run.integration_id)
+      return { ...runJson(run, i), config: i?.config ?? {} }
+    }),
     skipped
   }
 }
 
-/** sync_scheduler.after_first_contact */
+/** Mirrors sync_scheduler.after_first_contact. */
 const noteFirstContact = (db: MemoryDatabase, run: RunRow): void => {
   if (run.warm_up_ms === null) return
   const name = db.integrations.get(run.integration_id)?.function_name ?? "(default)"

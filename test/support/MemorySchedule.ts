@@ -1,6 +1,6 @@
 import type { IntegrationRow, MemoryDatabase } from "./MemoryDatabase.ts"
 
-/** What an application may change. */
+/** The columns that an application may change. */
 export type Edit = Partial<
   Pick<
     IntegrationRow,
@@ -21,8 +21,8 @@ export type Edit = Partial<
 const least = (a: number | null, b: number | null): number | null =>
   a === null ? b : b === null ? a : Math.min(a, b)
 
-/** Mirrors sync_scheduler.record_passed_over. */
-const recordPassedOver = (
+/** Mirrors sync_scheduler.record_skipped_range. */
+const recordSkippedRange = (
   db: MemoryDatabase,
   old: IntegrationRow,
   slot: number | null,
@@ -48,7 +48,10 @@ const recordPassedOver = (
   return true
 }
 
-/** An UPDATE by an application, with the trigger sync_scheduler_before_change. False: there is no such row. */
+/**
+ * Updates an integration as an application would, including the trigger sync_scheduler_before_change. Returns false if the row
+ * does not exist.
+ */
 export const editIntegration = (db: MemoryDatabase, id: string, changes: Edit): boolean => {
   const row = db.integrations.get(id)
   if (row === undefined) return false
@@ -62,7 +65,7 @@ export const editIntegration = (db: MemoryDatabase, id: string, changes: Edit): 
     const slot = isEnabled ? least(old.next_run_at, row.next_run_at) : old.next_run_at
     const reason = isEdited && old.enabled ? "schedule_changed" : "disabled"
     const by = isEdited ? "edit" : isEnabled ? "enable" : "disable"
-    if (recordPassedOver(db, old, slot, reason, by) || slot === null) {
+    if (recordSkippedRange(db, old, slot, reason, by) || slot === null) {
       row.schedule_version = old.schedule_version + 1
       row.schedule_since = now
       const isSame = row.next_run_at === old.next_run_at
@@ -79,11 +82,11 @@ export const editIntegration = (db: MemoryDatabase, id: string, changes: Edit): 
   return true
 }
 
-/** A DELETE by an application. */
+/** Deletes an integration as an application would. */
 export const deleteIntegration = (db: MemoryDatabase, id: string): boolean => {
   const row = db.integrations.get(id)
   if (row === undefined) return false
   db.integrations.delete(id)
-  if (row.enabled) recordPassedOver(db, row, row.next_run_at, "gone", "delete")
+  if (row.enabled) recordSkippedRange(db, row, row.next_run_at, "gone", "delete")
   return true
 }

@@ -4,7 +4,7 @@ import { lastSignOfLife, type MemoryDatabase, Raised, type RunRow } from "./Memo
 import { learnOutcome, learnReached, learnSigns, type SignJson } from "./MemoryHealth.ts"
 import { recordMove } from "./MemoryRun.ts"
 
-// Mirrors settling in supabase/migrations/*_run.sql.
+// Mirrors the settling of runs in supabase/migrations/*_run.sql.
 
 export interface ResultJson {
   readonly outcome: string
@@ -24,7 +24,7 @@ export interface SettlementJson extends ResultJson {
   readonly health?: SignJson
 }
 
-/** sync_scheduler.next_status: null when the outcome is not accepted in this state. */
+/** Mirrors sync_scheduler.next_status. Returns null if the outcome is not accepted in this state. */
 const nextStatus = (run: RunRow, outcome: string): RunRow["status"] | null => {
   if (run.status !== "pending" && run.status !== "running" && run.status !== "unknown") return null
   if (run.status !== "running" && outcome !== "completed" && outcome !== "failed") return null
@@ -46,7 +46,7 @@ const nextStatus = (run: RunRow, outcome: string): RunRow["status"] | null => {
   }
 }
 
-/** sync_scheduler.settle_run */
+/** Mirrors sync_scheduler.settle_run. */
 const settleRun = (
   db: MemoryDatabase,
   runId: string,
@@ -144,7 +144,7 @@ const settleRun = (
   }
 }
 
-/** sync_scheduler.count_outcome */
+/** Mirrors sync_scheduler.count_outcome. */
 const countOutcome = (db: MemoryDatabase, run: RunRow): void => {
   const i = db.integrations.get(run.integration_id)
   if (i === undefined) return
@@ -161,7 +161,7 @@ const countOutcome = (db: MemoryDatabase, run: RunRow): void => {
   }
 }
 
-/** Whether sync_scheduler.settle_runs settles it in one statement with others. */
+/** Returns whether sync_scheduler.settle_runs settles this outcome in one statement with others. */
 const isOrdinary = (db: MemoryDatabase, one: SettlementJson): boolean => {
   const run = db.runs.get(one.run_id)
   const i = run === undefined ? undefined : db.integrations.get(run.integration_id)
@@ -177,16 +177,18 @@ const isOrdinary = (db: MemoryDatabase, one: SettlementJson): boolean => {
   )
 }
 
-/** What ordinary outcomes tell of their APIs, once for each. */
+/** Applies the effect of ordinary outcomes to their APIs, once for each API. */
 const learnTogether = (db: MemoryDatabase, ordinary: ReadonlyArray<SettlementJson>): void => {
-  const counts = new Map<string, readonly [provider: string, host: string, count: number]>()
+  const apis = new Map<string, readonly [provider: string, host: string, orgs: Array<string>]>()
   for (const { run_id } of ordinary) {
-    const { api_host: host = null, api_provider: provider = null } = db.runs.get(run_id) ?? {}
-    if (host === null || provider === null) continue
-    const key = `${provider}/${host}`
-    counts.set(key, [provider, host, (counts.get(key)?.[2] ?? 0) + 1])
+    const run = db.runs.get(run_id)
+    if (run === undefined || run.api_host === null || run.api_provider === null) continue
+    const key = `${run.api_provider}/${run.api_host}`
+    const api = apis.get(key) ?? [run.api_provider, run.api_host, []]
+    api[2].push(run.org_id)
+    apis.set(key, api)
   }
-  for (const api of counts.values()) learnReached(db, ...api)
+  for (const api of apis.values()) learnReached(db, ...api)
 }
 
 export const settle = (

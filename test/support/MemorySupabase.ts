@@ -1,17 +1,17 @@
 import { Effect } from "effect"
+import { decodeAnswer, encodeArguments, type RpcArguments } from "../../src/Database/RpcCall.ts"
 import { SupabaseError } from "../../src/Domain/Errors.ts"
-import { decodeAnswer, encodeArguments, type RpcArguments } from "../../src/Domain/RpcCall.ts"
 import { Supabase } from "../../src/Services/Supabase.ts"
 import { type MemoryFunctions, Raised } from "./MemoryFunctions.ts"
 
-/** One call on its way: what happens around it is the carrier's. The answer is JSON text, as over any wire. */
+/** Transports one call and decides what happens around its execution. The response is JSON text, as over a real network. */
 export type Carrier = (
   name: string,
   execute: Effect.Effect<string, SupabaseError>,
   args: RpcArguments
 ) => Effect.Effect<string, SupabaseError>
 
-/** Carries the call out in the memory database. */
+/** Executes the call in the memory database. */
 export const executeMemory = (
   functions: MemoryFunctions,
   name: string,
@@ -28,7 +28,7 @@ export const executeMemory = (
 export const rejected = (operation: string, detail: string): SupabaseError =>
   new SupabaseError({ operation, reason: "Rejected", code: "P0001", detail })
 
-/** The Supabase port over MemoryDatabase: arguments and answers are encoded and decoded as by every mechanism. */
+/** The Supabase port over MemoryDatabase. Arguments and responses are encoded and decoded as in every implementation. */
 export const memorySupabase = (
   functions: MemoryFunctions,
   carry: Carrier = (_name, execute) => execute

@@ -1,19 +1,27 @@
 import { SCHEMA_VERSION } from "../../src/Version.ts"
-import { byText, iso, readDue, runJson, type ScopeJson } from "./MemoryClaim.ts"
+import {
+  byText,
+  type FetchOptionsJson,
+  fetchWork,
+  isFree,
+  iso,
+  runJson,
+  type ScopeJson
+} from "./MemoryClaim.ts"
 import { lastSignOfLife, type MemoryDatabase, type RunRow } from "./MemoryDatabase.ts"
+import { pruneHolds } from "./MemoryHealth.ts"
 import { recordMove } from "./MemoryRun.ts"
 
-// Mirrors supabase/migrations/*_sweep.sql, without retention, and without requests for slots of the past.
+// Mirrors supabase/migrations/*_sweep.sql, without retention and without requests for past slots.
 
-export interface OpenOptionsJson extends ScopeJson {
-  readonly adopt_after_seconds: number
+export interface OpenOptionsJson extends FetchOptionsJson {
   readonly quiescence_seconds: number
   readonly running_guard_seconds: number
   readonly limit: number
   readonly warm_up_within_seconds?: number
 }
 
-/** sync_scheduler.is_proven: the fence proves that the last attempt did nothing, and the proof is of use. */
+/** Mirrors sync_scheduler.is_proven: whether the fence proves that the last attempt did nothing, and the proof has a use. */
 const isProven = (run: RunRow, now: number): boolean =>
   run.fenced &&
   run.began_at === null &&
@@ -85,7 +93,7 @@ export const sweep = (
   return swept
 }
 
-/** sync_scheduler.sweep_unknown */
+/** Mirrors sync_scheduler.sweep_unknown. */
 const sweepUnknown = (
   db: MemoryDatabase,
   engineId: string,
@@ -120,8 +128,7 @@ export const readPending = (
   db: MemoryDatabase,
   limit: number,
   adoptAfterSeconds: number,
-  scope: ScopeJson,
-  exclude: ReadonlyArray<string>
+  scope: ScopeJson
 ) => {
   const now = db.now()
   return [...db.live.values()]
@@ -131,10 +138,9 @@ export const readPending = (
         run.status === "pending" &&
         i?.enabled === true &&
         (run.not_before === null || run.not_before <= now) &&
-        (run.claimed_by === null || run.created_at + adoptAfterSeconds * 1000 <= now) &&
+        isFree(run, now, adoptAfterSeconds) &&
         (scope.org_id === undefined || i.org_id === scope.org_id) &&
-        (scope.integration_ids === undefined || scope.integration_ids.includes(i.id)) &&
-        !exclude.includes(run.id)
+        (scope.integration_ids === undefined || scope.integration_ids.includes(i.id))
       )
     })
     .sort((a, b) => a.created_at - b.created_at || byText(a.id, b.id))
@@ -149,27 +155,33 @@ export const openTick = (
   options: OpenOptionsJson
 ) => {
   const swept = sweep(db, engineId, options.quiescence_seconds, options.running_guard_seconds)
-  const pending = readPending(db, options.limit, options.adopt_after_seconds, options, [])
-  const due = readDue(db, options.limit, null, options)
-  const idle = pending.length === 0 && due.integrations.length === 0
+  const work = fetchWork(db, engineId, tickId, options.limit, options)
+  const idle = work.pending.length === 0 && work.integrations.length === 0
   if (!db.ticks.has(tickId)) {
     db.ticks.set(tickId, null)
     db.resolveStale("rescued", db.now() - 15 * 60_000)
     db.resolveStale("clock_skew", db.now() - 86_400_000)
+    db.resolveStates()
   }
+  if (idle) pruneHolds(db)
   const warm_ups = upcomingWarmUps(db, options.warm_up_within_seconds ?? 60)
   return {
-    ...due,
+    ...work,
     schema_version: SCHEMA_VERSION,
     idle,
     swept,
-    pending,
+    several_organisations:
+      !idle &&
+      new Set([...db.integrations.values()].filter((i) => i.enabled).map((i) => i.org_id)).size > 1,
     backfills: false,
-    warm_ups
+    warm_ups,
+    clock_skew_open: db.isOpen("clock_skew", hostOf(engineId))
   }
 }
 
-/** read_upcoming_warm_ups, without the measurement that pauses them. */
+const hostOf = (engineId: string): string => engineId.replace(/-[0-9]+-[0-9a-f]{4}$/, "")
+
+/** Mirrors read_upcoming_warm_ups, without the measurement that pauses warm-ups. */
 export const upcomingWarmUps = (db: MemoryDatabase, withinSeconds: number) => {
   const now = db.now()
   const first = new Map<string | null, number>()
@@ -191,15 +203,17 @@ export const finishTick = (
   summary: unknown,
   clockSkewMs: number | null
 ) => {
-  const host = engineId.replace(/-[0-9]+-[0-9a-f]{4}$/, "")
+  const host = hostOf(engineId)
   if (!db.ticks.has(tickId)) {
     db.resolveStale("rescued", db.now() - 15 * 60_000)
     db.resolveStale("clock_skew", db.now() - 86_400_000)
+    db.resolveStates()
   }
   db.ticks.set(tickId, summary)
   if (clockSkewMs !== null) {
     if (Math.abs(clockSkewMs) > 5000) db.raise("clock_skew", host)
     else db.resolve("clock_skew", host)
   }
+  pruneHolds(db)
   return { finished: true }
 }

@@ -8,7 +8,7 @@ type Manifest = Readonly<Record<string, unknown>> & {
   readonly version: string
 }
 
-/** An npm registry on this machine. `fetched`: the archives that were asked for, by name of the package. */
+/** An npm registry on this machine. `fetched`: the requested archives, by package name. */
 export interface NpmRegistry {
   readonly url: string
   readonly fetched: ReadonlyArray<string>
@@ -20,7 +20,7 @@ const readManifest = async (archive: Uint8Array<ArrayBuffer>): Promise<Manifest>
   return JSON.parse((await files.get("package/package.json")?.text()) ?? "")
 }
 
-/** A package of node_modules as an archive, as its authors published it. */
+/** Packs a package of node_modules into an archive, as its authors published it. */
 const packInstalled = async (name: string): Promise<Uint8Array<ArrayBuffer>> => {
   const options = ["--exclude=./node_modules", "--transform=s,^\\.,package,"]
   const tar = Bun.spawn([
@@ -37,8 +37,8 @@ const packInstalled = async (name: string): Promise<Uint8Array<ArrayBuffer>> => 
 }
 
 /**
- * Serves these packages, the ones in node_modules, and the platform packages that were not built as if they had been:
- * nothing is asked of any other registry, and a client that takes more than it needs is seen.
+ * Serves these packages, the ones in node_modules, and the manifests of platform packages that were not built. No request reaches
+ * another registry, and `fetched` reveals a client that downloads more than it needs.
  */
 export const startNpmRegistry = async (paths: ReadonlyArray<string>): Promise<NpmRegistry> => {
   const archives = new Map<string, Uint8Array<ArrayBuffer>>()

@@ -8,7 +8,7 @@ type Value = {
 }
 type Attributes = ReadonlyArray<{ readonly key: string; readonly value: Value }>
 
-/** A span as OTLP/JSON has it, its attributes as a plain object. */
+/** A span of OTLP/JSON, with its attributes as a plain object. */
 export interface Span {
   readonly name: string
   readonly traceId: string
@@ -21,16 +21,16 @@ export interface Span {
   readonly events: ReadonlyArray<unknown>
 }
 
-/** A collector on loopback that keeps what it is sent. */
+/** A collector on loopback that stores the requests that it receives. */
 export interface OtlpReceiver extends HttpServer {
   readonly requests: ReadonlyArray<{
     readonly path: string
     readonly headers: Headers
     readonly text: string
   }>
-  /** The spans of every OTLP/JSON request. */
+  /** Returns the spans of all OTLP/JSON requests. */
   readonly spans: () => ReadonlyArray<Span>
-  /** The names of metrics, the texts of logs, the attributes of resources. */
+  /** Returns the names of metrics, the texts of logs, and the attributes of resources. */
   readonly metrics: () => ReadonlyArray<string>
   readonly logs: () => ReadonlyArray<string>
   readonly resources: () => ReadonlyArray<Readonly<Record<string, unknown>>>
@@ -46,7 +46,7 @@ const plain = (attributes: Attributes): Readonly<Record<string, unknown>> =>
     ])
   )
 
-/** Starts a collector that gives `answer` to everything. Close it. */
+/** Starts a collector that responds with `answer` to every request. The caller closes it. */
 export const startOtlpReceiver = async (
   answer: () => Response = () => Response.json({})
 ): Promise<OtlpReceiver> => {

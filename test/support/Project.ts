@@ -9,28 +9,29 @@ import * as PostgresLive from "../../src/Layers/PostgresLive.ts"
 import * as SupabaseLive from "../../src/Layers/SupabaseLive.ts"
 import { type FunctionServer, startFunctionServer } from "./FunctionServer.ts"
 import { connect, createDatabase, type TestDatabase } from "./Postgres.ts"
+import { readMigrations, runScripts } from "./PostgresTemplate.ts"
 import { type RpcGateway, startGateway } from "./RpcGateway.ts"
 
-/** How the engine reaches the database. */
+/** The engine's connection to the database. */
 export type Mechanism = "supabase-js" | "direct"
 
-/** A whole Supabase project of one test: real database, gateway over it, and a server for its functions. */
+/** A complete Supabase project for one test: a real database, a gateway over it, and a server for its functions. */
 export interface Project {
   readonly database: TestDatabase
   readonly sql: SQL
   readonly gateway: RpcGateway
   readonly functions: FunctionServer
-  /** The environment with which the binary works on this project over the API. */
+  /** The environment of a binary that uses this project over the API. */
   readonly environment: Readonly<Record<string, string>>
   /**
-   * Integrations due since a minute ago, or as `columns` (SQL by column) say. Answers their ids. Their schedule is so rare
-   * that no newer slot comes due by itself, whatever the time of day.
+   * Inserts integrations that have been due for a minute, unless `columns` (SQL by column) overrides it. Returns their ids. Their
+   * schedule is so rare that no newer slot becomes due during a test.
    */
   readonly seedDue: (
     count: number,
     columns?: Readonly<Record<string, string>>
   ) => Promise<ReadonlyArray<string>>
-  /** One tick of an engine of its own. */
+  /** Runs one tick of a separate engine. */
   readonly tick: (
     mechanism: Mechanism,
     settings?: Partial<EngineSettings>,
@@ -42,9 +43,20 @@ export interface Project {
 
 let engines = 0
 
-/** Starts a project. Close it. */
-export const startProject = async (): Promise<Project> => {
-  const database = await createDatabase()
+/** Starts a project. The caller closes it. */
+export const startProject = async (
+  options: {
+    /** Functions that integrations may call, in addition to integration-sync. */
+    readonly functions?: ReadonlyArray<string>
+    /** Tables and rows that the project had before the migrations. */
+    readonly tables?: string
+  } = {}
+): Promise<Project> => {
+  const { tables } = options
+  const database = await createDatabase(
+    tables === undefined ? {} : { migrations: false, sql: tables }
+  )
+  if (tables !== undefined) await runScripts(database.url, readMigrations())
   const functions = await startFunctionServer()
   const gateway = await startGateway({ databaseUrl: database.url, functionsUrl: functions.url })
   const sql = connect(database.url)
@@ -66,6 +78,7 @@ export const startProject = async (): Promise<Project> => {
     })
     const invoker = InvokerLive.layer({
       functionUrl,
+      allowed: options.functions,
       key: Redacted.make(gateway.secretKey),
       version: "test"
     })
@@ -82,8 +95,11 @@ export const startProject = async (): Promise<Project> => {
     environment: {
       SUPABASE_URL: gateway.url,
       SUPABASE_SECRET_KEY: gateway.secretKey,
-      // Nothing leaves this machine: integrations of a known type would have their real API asked.
-      SYNC_SCHEDULER_PROBES: "false"
+      // Probes are off, so that no request leaves this machine: integrations of a known type would probe their real API.
+      SYNC_SCHEDULER_PROBES: "false",
+      ...(options.functions === undefined
+        ? {}
+        : { SYNC_SCHEDULER_FUNCTIONS: options.functions.join(",") })
     },
     seedDue: async (count, columns = {}) => {
       const all = {

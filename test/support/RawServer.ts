@@ -2,23 +2,23 @@ import { once } from "node:events"
 import { createServer, type Server, type Socket } from "node:net"
 import { createServer as createTlsServer } from "node:tls"
 
-/** A loopback TCP server that speaks only the HTTP its test writes by hand, and remembers what it was sent. */
+/** A loopback TCP server that sends only the HTTP that its test writes, and records what it receives. */
 export interface RawServer {
   readonly url: string
   readonly port: number
-  /** Every whole request, head and body as they came over the wire. */
+  /** Every complete request: head and body as received. */
   readonly requests: ReadonlyArray<string>
-  /** Resolves when the first request has arrived whole. */
+  /** Resolves when the first complete request has arrived. */
   readonly asked: Promise<void>
   /** Resolves when a connection that carried a request was closed. */
   readonly closed: Promise<void>
   readonly stop: () => void
 }
 
-/** What the server does with the n-th whole request, from 1. */
+/** The server's reaction to the n-th complete request, counted from 1. */
 export type Behaviour = (socket: Socket, n: number) => unknown
 
-/** Serves `behaviour` on 127.0.0.1, over TLS when given a key and a certificate. */
+/** Serves `behaviour` on 127.0.0.1, over TLS if given a key and a certificate. */
 export const serveRaw = async (
   behaviour: Behaviour,
   tls?: { readonly key: string; readonly cert: string }
@@ -32,7 +32,7 @@ export const serveRaw = async (
     let text = ""
     socket.on("error", () => undefined)
     socket.on("data", (data) => {
-      // A TLS greeting on a plain port: answered as real servers do, and not a request.
+      // A TLS greeting on a plain port gets a 400, as from real servers, and does not count as a request.
       if (data[0] === 0x16) return socket.end(http("400 Bad Request"))
       text += data.toString()
       if (!isWhole(text)) return undefined
@@ -68,15 +68,15 @@ const isWhole = (text: string): boolean => {
   return body.length >= Number(/^content-length: *(\d+)/im.exec(head)?.[1] ?? 0)
 }
 
-/** The JSON body of a recorded request, sent whole or in one chunk. */
+/** Returns the JSON body of a recorded request that was sent whole or in one chunk. */
 export const jsonOf = (request: string): unknown =>
   JSON.parse(request.slice(request.indexOf("{"), request.lastIndexOf("}") + 1))
 
-/** A header's value in a recorded request, undefined when it was not sent. */
+/** Returns the value of a header in a recorded request; undefined if it was not sent. */
 export const headerOf = (request: string, name: string): string | undefined =>
   new RegExp(`^${name}: *(.*?)\\r$`, "im").exec(`${request.split("\r\n\r\n")[0]}\r`)?.[1]
 
-/** An HTTP response as it goes over the wire. */
+/** Formats an HTTP response as it is sent over the network. */
 export const http = (status: string, body = "", headers: Record<string, string> = {}): string =>
   [
     `HTTP/1.1 ${status}`,
@@ -86,14 +86,14 @@ export const http = (status: string, body = "", headers: Record<string, string> 
     body
   ].join("\r\n")
 
-/** A port on which nothing listens. */
+/** Returns a port on which nothing listens. */
 export const freePort = async (): Promise<number> => {
   const server = await serveRaw(() => undefined)
   server.stop()
   return server.port
 }
 
-/** Self-signed, for a name that is not ours. It protects nothing. */
+/** A self-signed certificate for another host name. It protects nothing. */
 export const wrongCertificate = {
   key: `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg83EMuKD2i7TlX6oj

@@ -1,25 +1,28 @@
 import type { SQL, TransactionSQL } from "bun"
 
-/** A function of schema `public`, as far as a call needs it. */
+/** A function of schema `public`, with the properties that a call needs. */
 export interface RpcFunction {
   readonly name: string
   readonly args: ReadonlyArray<{
+    /** The name of the argument; empty if it is unnamed. */
     readonly name: string
     readonly type: string
     readonly optional: boolean
   }>
-  /** Stable and immutable functions run in a read-only transaction. */
+  /** Whether the function runs in a read-only transaction, as stable and immutable functions do. */
   readonly read_only: boolean
   readonly result: "void" | "scalar" | "composite" | "set of scalars" | "set of rows"
-  /** The function's own `set statement_timeout`, which PostgREST applies to the whole transaction. */
-  readonly statement_timeout: string | null
+  /** The function's own `set` clauses that PostgREST applies to the whole transaction. */
+  readonly settings: Readonly<Record<string, string>>
 }
 
-/** All functions of that name, overloads included; empty when there is none. */
-export const findFunctions = async (
-  sql: SQL,
-  name: string
-): Promise<ReadonlyArray<RpcFunction>> => {
+/** The settings of a function that PostgREST applies to the transaction (db-hoisted-tx-settings). */
+const HOISTED = ["statement_timeout", "default_transaction_isolation"]
+
+/** Reads all functions that the API exposes, by name, with their overloads. */
+export const readFunctions = async (
+  sql: SQL
+): Promise<ReadonlyMap<string, ReadonlyArray<RpcFunction>>> => {
   const rows: ReadonlyArray<{ found: RpcFunction }> = await sql`
     select json_build_object(
       'name', p.proname,
@@ -28,11 +31,13 @@ export const findFunctions = async (
         when p.prorettype = 'void'::regtype then 'void'
         when p.proretset then case when r.is_row then 'set of rows' else 'set of scalars' end
         when r.is_row then 'composite' else 'scalar' end,
-      'statement_timeout', (select split_part(setting, '=', 2) from unnest(p.proconfig) as c(setting)
-                             where setting like 'statement_timeout=%'),
+      'settings', coalesce((
+        select json_object_agg(split_part(setting, '=', 1), split_part(setting, '=', 2))
+          from unnest(p.proconfig) as c(setting)
+         where split_part(setting, '=', 1) in ${sql(HOISTED)}), '{}'),
       'args', coalesce((
         select json_agg(json_build_object(
-          'name', a.name, 'type', format_type(a.type, null),
+          'name', coalesce(a.name, ''), 'type', format_type(a.type, null),
           'optional', a.position > p.pronargs - p.pronargdefaults) order by a.position)
         from (select name, type, row_number() over (order by ordinality) as position
                 from unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]), p.proargmodes, p.proargnames)
@@ -43,56 +48,82 @@ export const findFunctions = async (
     join pg_type t on t.oid = p.prorettype
     cross join lateral (select t.typtype = 'c' or p.prorettype = 'record'::regtype
                         or coalesce(p.proargmodes::text[] && '{t,b,o}', false) as is_row) r
-    where n.nspname = 'public' and p.prokind = 'f' and p.proname = ${name}`
-  return rows.map(({ found }) => found)
+    where n.nspname = 'public' and p.prokind = 'f'
+    order by p.proname, p.oid`
+  return Map.groupBy(
+    rows.map(({ found }) => found),
+    ({ name }) => name
+  )
 }
 
-/** The one that takes exactly these arguments, defaults considered. */
+/** Returns whether the function takes exactly these arguments, considering defaults. */
 export const accepts = (candidate: RpcFunction, given: ReadonlySet<string>): boolean =>
   candidate.args.every(({ name, optional }) => optional || given.has(name)) &&
   [...given].every((name) => candidate.args.some((arg) => arg.name === name))
 
+/** Returns whether the function takes the whole body as its single, unnamed argument. */
+export const takesBody = ({ args }: RpcFunction, types: ReadonlyArray<string>): boolean =>
+  args.length === 1 && args[0]?.name === "" && types.includes(args[0].type)
+
+/** The result of a call. */
+export interface Called {
+  /** The body as PostgREST encodes it; undefined for void. */
+  readonly body: string | undefined
+  readonly rows: number
+  /** The HTTP status and the headers (a JSON array of objects) that the function set; null if it did not. */
+  readonly response_status: string | null
+  readonly response_headers: string | null
+}
+
 /**
- * Calls the function within the transaction with the arguments in `json`, an object; answers JSON as PostgREST encodes it,
- * or undefined for void. A set is cut to `maxRows` after all of it was computed.
+ * Calls the function within the transaction. `input` is a JSON object of named arguments, or the whole body for a function that
+ * takes it as one argument. A set is truncated to `maxRows` after it has been computed completely.
  */
 export const callFunction = async (
   transaction: TransactionSQL,
   target: RpcFunction,
-  json: string,
-  given: ReadonlySet<string>,
+  input: { readonly text: string; readonly given: ReadonlySet<string> | "body" },
   maxRows: number
-): Promise<string | undefined> => {
-  const args = target.args.filter(({ name }) => given.has(name))
+): Promise<Called> => {
+  const { given, text } = input
+  const args = given === "body" ? target.args : target.args.filter(({ name }) => given.has(name))
   const columns = args.map(({ name, type }) => `${quote(name)} ${type}`).join(", ")
-  const named = args.map(({ name }) => `${quote(name)} => args.${quote(name)}`).join(", ")
-  // The cast goes through text: Bun would encode a parameter of type json a second time.
+  const named = args.map(({ name }) => `${quote(name)} => pgrst_args.${quote(name)}`).join(", ")
+  // The cast goes through text, because Bun would encode a parameter of type json a second time.
   const source =
-    args.length === 0 ? "" : `json_to_record($1::text::json) as args(${columns}), lateral `
-  const call = `public.${quote(target.name)}(${named})`
-  const text = QUERIES[target.result](source, call, maxRows)
-  const rows: ReadonlyArray<{ body: string | null }> = await transaction.unsafe(
-    text,
-    args.length === 0 ? [] : [json]
-  )
-  return target.result === "void" ? undefined : (rows[0]?.body ?? "null")
+    given === "body" || args.length === 0
+      ? ""
+      : `json_to_record($1::text::json) as pgrst_args(${columns}), lateral `
+  const passed = given === "body" ? `$1::text::${target.args[0]?.type}` : named
+  const call = `public.${quote(target.name)}(${passed})`
+  const sql = QUERIES[target.result](source, call, maxRows)
+  const [row]: ReadonlyArray<Omit<Called, "body"> & { body: string | null }> =
+    await transaction.unsafe(sql, args.length === 0 ? [] : [text])
+  const answer = row ?? { body: null, rows: 0, response_status: null, response_headers: null }
+  return { ...answer, body: target.result === "void" ? undefined : (answer.body ?? "null") }
 }
 
+// The enclosing query reads the values that the function sets, after the call.
+const SET = `nullif(current_setting('response.status', true), '') as response_status,
+  nullif(current_setting('response.headers', true), '') as response_headers`
+
+// The aliases are PostgREST's, because a column with the name of an alias would hide the row.
 const QUERIES: Record<
   RpcFunction["result"],
   (source: string, call: string, max: number) => string
 > = {
-  // The value is used even here: a stable function whose result nobody wants is not called at all.
+  // The query uses even the value of a void function, because PostgreSQL skips the call of a stable function whose result is
+  // unused.
   void: (source, call) =>
-    `select r.v::text as body from ${source}(select ${call} as v offset 0) as r`,
+    `select pgrst_t.pgrst_v::text as body, 1 as rows, ${SET} from ${source}(select ${call} as pgrst_v offset 0) as pgrst_t`,
   scalar: (source, call) =>
-    `select to_json(r.v)::text as body from ${source}(select ${call} as v offset 0) as r`,
+    `select to_json(pgrst_t.pgrst_v)::text as body, 1 as rows, ${SET} from ${source}(select ${call} as pgrst_v offset 0) as pgrst_t`,
   composite: (source, call) =>
-    `select row_to_json(s)::text as body from (select r.* from ${source}${call} as r) as s`,
+    `select row_to_json(pgrst_t)::text as body, 1 as rows, ${SET} from (select pgrst_r.* from ${source}${call} as pgrst_r) as pgrst_t`,
   "set of scalars": (source, call, max) =>
-    `select coalesce(json_agg(s.v), '[]')::text as body from (select r.v from ${source}${call} as r(v) limit ${max}) as s`,
+    `select coalesce(json_agg(pgrst_t.pgrst_v), '[]')::text as body, count(*)::int as rows, ${SET} from (select pgrst_r.pgrst_v from ${source}${call} as pgrst_r(pgrst_v) limit ${max}) as pgrst_t`,
   "set of rows": (source, call, max) =>
-    `select coalesce(json_agg(s), '[]')::text as body from (select r.* from ${source}${call} as r limit ${max}) as s`
+    `select coalesce(json_agg(pgrst_t), '[]')::text as body, count(*)::int as rows, ${SET} from (select pgrst_r.* from ${source}${call} as pgrst_r limit ${max}) as pgrst_t`
 }
 
 const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`

@@ -1,10 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { createClient } from "@supabase/supabase-js"
-import { createDatabase, type TestDatabase } from "./Postgres.ts"
+import type { SQL } from "bun"
+import {
+  connect,
+  createDatabase,
+  type OwnPostgresServer,
+  startPostgres,
+  type TestDatabase
+} from "./Postgres.ts"
 import { type RpcGateway, startGateway } from "./RpcGateway.ts"
 
 const SLOW = 120_000
-const SQL = `
+const SCRIPT = `
 create table notes (id int primary key, body jsonb);
 create function echo(p_value jsonb, p_more text default 'none') returns jsonb language sql volatile
   as $$ select jsonb_build_object('value', p_value, 'type', jsonb_typeof(p_value), 'more', p_more) $$;
@@ -18,7 +25,7 @@ create function list_numbers(p_upto int) returns table (n int, at timestamptz) l
 create function one_row(out a int, out b text) language sql as $$ select 1, 'x' $$;
 create function whoami() returns jsonb language sql stable as $$
   select jsonb_build_object('user', current_user, 'role', current_setting('request.jwt.claims')::jsonb ->> 'role',
-    'timeout', current_setting('statement_timeout')) $$;
+    'timeout', current_setting('statement_timeout'), 'isolation', current_setting('transaction_isolation')) $$;
 create function slow_one() returns void language sql set statement_timeout = '10ms' as $$ select pg_sleep(60) $$;
 create function fail(p_code text) returns void language plpgsql as $$
   begin raise exception 'message of %', p_code using errcode = p_code, detail = 'the detail', hint = 'the hint'; end $$;
@@ -30,7 +37,7 @@ revoke all on function secret_one() from public, anon, authenticated;`
 let database: TestDatabase
 let gateway: RpcGateway
 beforeAll(async () => {
-  database = await createDatabase({ migrations: false, sql: SQL })
+  database = await createDatabase({ migrations: false, sql: SCRIPT })
   gateway = await startGateway({ databaseUrl: database.url })
 }, SLOW)
 afterAll(async () => {
@@ -92,7 +99,7 @@ describe("as supabase-js sees it", () => {
     ] as const
     for (const [key, role] of roles) {
       const { data } = await client(key).rpc("whoami")
-      expect(data).toEqual({ user: role, role, timeout: "8s" })
+      expect(data).toMatchObject({ user: role, role, timeout: role === "anon" ? "3s" : "8s" })
     }
   })
 
@@ -143,29 +150,6 @@ describe("as supabase-js sees it", () => {
     })
   })
 
-  const statuses = [
-    ["P0001", 400],
-    ["PT409", 409],
-    ["23505", 409],
-    ["23503", 409],
-    ["23514", 400],
-    ["22023", 400],
-    ["42883", 404],
-    ["40001", 500],
-    ["40P01", 500],
-    ["53300", 503],
-    ["55P03", 500],
-    ["57014", 500],
-    ["08006", 503],
-    ["SS001", 400]
-  ] as const
-  test.each(statuses)("SQLSTATE %s is HTTP %i, with detail and hint", async (code, status) => {
-    expect(await client().rpc("fail", { p_code: code })).toMatchObject({
-      status,
-      error: { code, message: `message of ${code}`, details: "the detail", hint: "the hint" }
-    })
-  })
-
   test("one call is one transaction: what fails leaves nothing", async () => {
     const before = await count()
     await client().rpc("add_note", { p_id: 1 })
@@ -180,5 +164,57 @@ describe("as supabase-js sees it", () => {
       error: { code: "25006" }
     })
     expect(await client().rpc("slow_one")).toMatchObject({ status: 500, error: { code: "57014" } })
+  })
+})
+
+describe("as the database's settings and sessions are", () => {
+  let server: OwnPostgresServer
+  let admin: SQL
+  let own: RpcGateway
+  beforeAll(async () => {
+    server = await startPostgres({ fresh: true })
+    const { adminUrl } = await createDatabase({ server, migrations: false, sql: SCRIPT })
+    admin = connect(adminUrl, { max: 1 })
+    own = await startGateway({ databaseUrl: adminUrl, reloadPauseMs: 200 })
+  }, SLOW)
+  afterAll(async () => {
+    await own.close()
+    await admin.close()
+    await server.stop()
+  })
+  const setConnectable = (isConnectable: boolean) =>
+    admin`update pg_database set datallowconn = ${isConnectable} where datname = current_database()`
+  const whoami = async () => {
+    const answer = await fetch(`${own.url}/rest/v1/rpc/whoami`, {
+      method: "POST",
+      headers: { apikey: own.secretKey }
+    })
+    return { status: answer.status, body: await answer.json() }
+  }
+
+  test("a role's settings hold after PostgREST was notified; a function's own win", async () => {
+    await admin`alter role service_role set statement_timeout = '2s'`
+    await admin`alter role service_role set default_transaction_isolation = 'serializable'`
+    expect((await whoami()).body).toMatchObject({ timeout: "8s", isolation: "read committed" })
+    await admin`notify pgrst, 'reload config'`
+    while ((await whoami()).body.timeout === "8s") await Bun.sleep(5)
+    expect((await whoami()).body).toMatchObject({ timeout: "2s", isolation: "serializable" })
+    await admin`alter function whoami() set statement_timeout = '12s'`
+    while ((await whoami()).body.timeout === "2s") await Bun.sleep(5)
+    expect((await whoami()).body).toMatchObject({ timeout: "12s" })
+    await admin`alter role service_role reset all`
+    await admin`alter function whoami() reset all`
+  })
+
+  test("who loses the session that listens has no schema until it was read again", async () => {
+    expect((await whoami()).status).toBe(200)
+    // The schema stays unread as long as no connection succeeds.
+    await setConnectable(false)
+    await admin`select pg_terminate_backend(pid) from pg_stat_activity where query like 'LISTEN%'`
+    while ((await whoami()).status === 200) await Bun.sleep(1)
+    expect(await whoami()).toMatchObject({ status: 503, body: { code: "PGRST002" } })
+    await setConnectable(true)
+    while ((await whoami()).status === 503) await Bun.sleep(5)
+    expect((await whoami()).status).toBe(200)
   })
 })

@@ -1,120 +1,90 @@
-import type { SQL } from "bun"
-import { type ApiKeys, type Caller, issueKeys } from "./ApiKeys.ts"
+import { type ApiKeys, issueKeys } from "./ApiKeys.ts"
 import { ConnectionPool } from "./ConnectionPool.ts"
 import { passOn } from "./FunctionProxy.ts"
 import { type Fault, GatewayFaults, type Wait } from "./GatewayFaults.ts"
 import { type Answer, RESET, serveHttp } from "./HttpServer.ts"
-import {
-  errorAnswer,
-  functionAmbiguous,
-  functionMissing,
-  sqlErrorAnswer
-} from "./PostgrestError.ts"
-import { accepts, callFunction, findFunctions, type RpcFunction } from "./RpcFunction.ts"
+import { PostgrestCache } from "./PostgrestCache.ts"
+import { answerCall } from "./PostgrestCall.ts"
+import { errorAnswer } from "./PostgrestError.ts"
+import { readBody, refuse } from "./PostgrestRequest.ts"
 
-/** How to start a gateway. */
+/** Options of a gateway. */
 export interface GatewayOptions {
   readonly databaseUrl: string
-  /** Default: new keys. */
+  /** The secret key; by default a new one. */
   readonly secretKey?: string
   readonly anonKey?: string
-  /** Where `/functions/v1/<name>` leads: `<functionsUrl>/<name>`, any origin. Without it no function exists. */
+  /**
+   * The base URL of the functions, on any origin: `/functions/v1/<name>` leads to `<functionsUrl>/<name>`. Without it there are
+   * no functions.
+   */
   readonly functionsUrl?: string
-  /** Sets are cut to this many rows (default 1000, as on Supabase). */
+  /** The maximum number of rows of a set; longer sets are truncated (default 1000, as on Supabase). */
   readonly maxRows?: number
-  /** Connections to the database (default 10). */
+  /** The maximum number of connections to the database (default 10). */
   readonly poolSize?: number
-  /** How long a call waits for a connection before PGRST003 (default 10 s). */
+  /** The maximum wait for a connection before PGRST003, in ms (default 10 s). */
   readonly poolTimeoutMs?: number
-  /** The API's statement_timeout (default 8 s; a function's own `set statement_timeout` wins). */
+  /** The API's statement_timeout in ms (default: authenticator's, 8 s on Supabase). A function's own setting takes precedence. */
   readonly statementTimeoutMs?: number
+  /** The first pause before the schema is read again after an outage, in ms (default 1 s). It doubles up to 32 s. */
+  readonly reloadPauseMs?: number
   readonly port?: number
 }
 
-/** A running gateway. `url` is what `SUPABASE_URL` is for a project. */
+/** A running gateway. `url` is the project's `SUPABASE_URL`. */
 export interface RpcGateway extends ApiKeys {
   readonly url: string
-  /** What goes wrong, and how often each function was called. */
+  /** The injected faults, and the number of calls of each function. */
   readonly faults: GatewayFaults
-  /** A JWT of this project with the given claims, such as `{ role: "authenticated" }`. */
+  /** Signs a JWT of this project with the given claims, such as `{ role: "authenticated" }`. */
   readonly sign: (claims: Readonly<Record<string, unknown>>) => string
   readonly close: () => Promise<void>
 }
 
 /**
- * Serves a database's functions as Supabase does: `POST /rest/v1/rpc/<fn>` with PostgREST's roles, transactions, encoding
- * and errors, and `/functions/v1/<name>` passed on as it is. Faithful for RPC with named arguments only; tables, GET,
- * filters and `Prefer` are not there. One request is one transaction, committed before the answer, whether or not the
- * caller still listens.
+ * Serves a database's functions as Supabase does: `POST /rest/v1/rpc/<fn>` with PostgREST's roles, transactions, encoding and
+ * errors, and `/functions/v1/<name>` forwarded unmodified. Only RPC with named arguments is faithful; tables, GET, filters and
+ * `Prefer` are missing. Each request is one transaction, committed before the response even if the caller has disconnected.
  */
 export const startGateway = async (options: GatewayOptions): Promise<RpcGateway> => {
   const { keys, sign, authenticate } = issueKeys(options)
+  const { databaseUrl, statementTimeoutMs } = options
   const faults = new GatewayFaults()
-  const pool = new ConnectionPool({
-    databaseUrl: options.databaseUrl,
-    size: options.poolSize ?? 10,
-    timeoutMs: options.poolTimeoutMs ?? 10_000
+  let isClosing = false
+  const cache: PostgrestCache = new PostgrestCache({
+    databaseUrl,
+    pauseMs: options.reloadPauseMs ?? 1_000,
+    onRecovered: () => pool.flush()
   })
-  const known = new Map<string, ReadonlyArray<RpcFunction>>()
-
-  const lookUp = async (sql: SQL, name: string): Promise<ReadonlyArray<RpcFunction>> => {
-    const found = known.get(name) ?? (await findFunctions(sql, name))
-    if (found.length > 0) known.set(name, found)
-    return found
-  }
-
-  const execute = async (sql: SQL, target: RpcFunction, call: Call): Promise<Response> => {
-    const body = await sql.begin(
-      target.read_only ? "read only" : "read write",
-      async (transaction) => {
-        await transaction`select set_config('search_path', 'public, extensions', true),
-        set_config('statement_timeout', ${target.statement_timeout ?? String(options.statementTimeoutMs ?? 8000)}, true),
-        set_config('request.jwt.claims', ${JSON.stringify(call.caller.claims)}, true),
-        set_config('request.method', 'POST', true), set_config('request.path', ${`/rpc/${call.fn}`}, true),
-        set_config('role', ${call.caller.role}, true)`
-        return callFunction(transaction, target, call.json, call.given, options.maxRows ?? 1000)
-      }
-    )
-    if (body === undefined) return new Response(null, { status: 204 })
-    return new Response(body, {
-      headers: { "Content-Type": "application/json; charset=utf-8", "Content-Range": "0-0/*" }
+  const pool = new ConnectionPool({
+    databaseUrl,
+    size: options.poolSize ?? 10,
+    timeoutMs: options.poolTimeoutMs ?? 10_000,
+    settings: () => ({
+      ...cache.current?.roles.get("authenticator"),
+      ...(statementTimeoutMs === undefined ? {} : { statement_timeout: `${statementTimeoutMs}` })
     })
+  })
+  const maxRows = options.maxRows ?? 1000
+  const onRepeat = () => {
+    faults.repeated += 1
   }
-
-  const answerCall = async (call: Call): Promise<Response> => {
-    const borrowed = await pool.acquire()
-    if (borrowed === undefined) {
-      const message = "Timed out acquiring connection from connection pool."
-      return errorAnswer(504, "PGRST003", message)
-    }
-    const { sql, release } = borrowed
-    try {
-      const candidates = await lookUp(sql, call.fn)
-      const fitting = candidates.filter((candidate) => accepts(candidate, call.given))
-      const [target] = fitting
-      if (target === undefined) return functionMissing(call.fn, call.given, candidates)
-      return fitting.length > 1
-        ? functionAmbiguous(call.fn, fitting)
-        : await execute(sql, target, call)
-    } catch (error) {
-      known.delete(call.fn)
-      return sqlErrorAnswer(error, call.caller.role)
-    } finally {
-      release()
-    }
-  }
+  const project = { databaseUrl, pool, cache, maxRows, isClosing: () => isClosing, onRepeat }
+  await cache.start()
 
   const rpc = async (request: Request, fn: string): Promise<Answer> => {
     const caller = authenticate(request.headers)
     if (caller instanceof Response) return caller
-    if (request.method !== "POST") return errorAnswer(405, "PGRST101", "Only POST is served here")
-    const profile = request.headers.get("content-profile") ?? "public"
-    if (profile !== "public") return errorAnswer(406, "PGRST106", `Invalid schema: ${profile}`)
-    const json = (await request.text()) || "{}"
-    const args = parseObject(json)
-    if (args === undefined) return errorAnswer(400, "PGRST102", "Empty or invalid json")
-    const call = { fn, caller, json, given: new Set(Object.keys(args)) }
-    return withFault(faults.next({ fn, args, role: caller.role }), () => answerCall(call))
+    if (fn.includes("/"))
+      return errorAnswer(404, "PGRST125", "Invalid path specified in request URL")
+    const refused = refuse(request)
+    if (refused !== undefined) return refused
+    const body = await readBody(request)
+    if (body instanceof Response) return body
+    return withFault(faults.next({ fn, args: body.args, role: caller.role }), () =>
+      answerCall(project, { fn, caller, body, headers: request.headers })
+    )
   }
 
   const forward = async (request: Request, path: string, search: string): Promise<Answer> => {
@@ -146,18 +116,14 @@ export const startGateway = async (options: GatewayOptions): Promise<RpcGateway>
     }
     return answer
   }, options.port)
+  // Calls in flight are aborted and rolled back without draining, as by PostgREST at SIGTERM.
   const close = async () => {
+    isClosing = true
     await server.close()
     await pool.close()
+    await cache.close()
   }
   return { ...keys, url: server.url, faults, sign, close }
-}
-
-interface Call {
-  readonly fn: string
-  readonly caller: Caller
-  readonly json: string
-  readonly given: ReadonlySet<string>
 }
 
 const withFault = async (fault: Fault, execute: () => Promise<Answer>): Promise<Answer> => {

@@ -1,23 +1,23 @@
 /**
- * An oracle for Domain/Schedule that shares nothing with it, nor with croner: it reads the local time
- * of every real minute from Intl, matches it with a cron matcher of its own, and applies the stated
- * daylight-saving rule by watching the minutes go by. Slow and simple on purpose.
+ * An oracle for Domain/Schedule/Schedule that shares no code with it or with croner. It reads the local time of every real minute
+ * from Intl, matches it with its own cron matcher, and applies the documented daylight-saving rule minute by minute. It favours
+ * simplicity over speed.
  */
 
 const MINUTE = 60_000
 const DAY_MINUTES = 1440
-/** Minutes read before a period begins, so that what was skipped or shown before is known. */
+/** The minutes read before a period begins, which show the minutes that were skipped or repeated before. */
 const LEAD = DAY_MINUTES
 
-/** What the clock of a zone showed, in local minutes, at each real minute from `start` on. */
+/** The local time of a zone in minutes, at each real minute from `start` on. */
 export interface ClockReadings {
   readonly start: number
   readonly shown: Int32Array
-  /** 1 where the same local minute had been shown before. */
+  /** 1 where the same local minute had occurred before. */
   readonly repeated: Uint8Array
 }
 
-/** Reads local time, as the minutes since 1970 that the same digits would be in UTC. */
+/** Reads local time as the number of minutes since 1970 that the same digits would be in UTC. */
 export const localMinutes = (timezone: string): ((instant: number) => number) => {
   const format = new Intl.DateTimeFormat("sv-SE", {
     timeZone: timezone,
@@ -50,8 +50,8 @@ export const readClock = (timezone: string, from: number, to: number): ClockRead
 }
 
 /**
- * The days (24 hours from `from` on) in which the clock of a zone was changed. Looks at whole weeks
- * first: no zone changes its clock and back within one.
+ * Returns the days (24 hours each, counted from `from`) with a clock change in a zone. Checks whole weeks first, since no zone
+ * changes its clock and back within one week.
  */
 export const daysWithChange = (timezone: string, from: number, to: number): Array<number> => {
   const read = localMinutes(timezone)
@@ -85,7 +85,7 @@ const NAMES = {
 const numberOf = (text: string, names: ReadonlyArray<string>): number =>
   names.includes(text) ? names.indexOf(text) : Number.parseInt(text, 10)
 
-/** Whether a value is in a list of numbers, ranges and steps. */
+/** Returns whether a value is in a list of numbers, ranges and steps. */
 const within = (
   value: number,
   list: string,
@@ -137,7 +137,7 @@ const dayMatches = (date: Date, dates: string, months: string, weekdays: string)
   return weekdays === "*" ? byDate : byDate || byWeekday
 }
 
-/** The slots of an expression in (after, upTo], by stepping through the readings. */
+/** Returns the slots of an expression in (after, upTo], by stepping through the readings. */
 export const oracleSlots = (
   expression: string,
   clock: ClockReadings,
@@ -180,7 +180,7 @@ export const oracleSlots = (
   return slots
 }
 
-/** Expressions on both sides of the rule, around the hours at which clocks change. */
+/** Expressions on both sides of the daylight-saving rule, around the hours of DST transitions. */
 export const EXPRESSIONS: ReadonlyArray<string> = [
   ...["30 2 * * *", "0 0 * * *", "0 1 * * *", "30 0 * * *", "0 3 * * *", "59 23 * * *"],
   ...["0,30 2 * * *", "15,45 0-3 * * *", "0 0-23 * * *", "0 2,3 * * *", "0-59 1,2 * * *"],

@@ -1,20 +1,22 @@
 import { type EngineProcess, startEngine } from "./EngineProcess.ts"
 
-/** A running `sync-scheduler serve`: the binary that ships. */
+/** A running `sync-scheduler serve`, started from the binary that ships. */
 export interface Sidecar extends EngineProcess {
   readonly url: string
   readonly get: (path: string) => Promise<{ readonly status: number; readonly body: string }>
 }
 
-/** Starts `serve` on a port that is free, and waits until it answers; rejects with what it said when it does not. */
+/** Starts `serve` on a free port and waits until it responds; rejects with its output if it does not. */
 export const startSidecar = async (
   environment: Readonly<Record<string, string>>,
-  args: ReadonlyArray<string> = []
+  args: ReadonlyArray<string> = [],
+  launcher: ReadonlyArray<string> = []
 ): Promise<Sidecar> => {
-  const engine = await startEngine({ SYNC_SCHEDULER_LISTEN: "127.0.0.1:0", ...environment }, [
-    "serve",
-    ...args
-  ])
+  const engine = await startEngine(
+    { SYNC_SCHEDULER_LISTEN: "127.0.0.1:0", ...environment },
+    ["serve", ...args],
+    launcher
+  )
   const line = await engine.heard(/Listening on (\S+)/)
   const url = line?.[1]
   if (url === undefined) throw new Error(`serve does not listen: ${(await engine.exited).stderr}`)

@@ -7,7 +7,7 @@ export interface Import {
 
 const REGEX_MAY_FOLLOW = /(?:[(,=:[!&|?{};+\-*%<>~^]|\b(?:return|typeof|case|in|of|yield|await))$/
 
-/** The end of the quoted text or regular expression that starts at `from`; `source.length` when it never ends. */
+/** Returns the end of the string or regular expression that starts at `from`; `source.length` if it is unterminated. */
 const endOfQuoted = (source: string, from: number): number => {
   const quote = source[from]
   let inClass = false
@@ -21,7 +21,7 @@ const endOfQuoted = (source: string, from: number): number => {
   return source.length
 }
 
-/** The end of the comment that starts at `from`, if one does. */
+/** Returns the end of the comment that starts at `from`, or undefined if there is none. */
 const endOfComment = (source: string, from: number): number | undefined => {
   const opening = source.slice(from, from + 2)
   if (opening !== "//" && opening !== "/*") return undefined
@@ -33,13 +33,13 @@ const endOfComment = (source: string, from: number): number | undefined => {
 const blank = (text: string): string => text.replace(/[^\n]/g, " ")
 
 /**
- * The code of a TypeScript source, character for character in place: comments are blanked, and unless `strings`
- * are kept so is what stands in quotes, templates and regular expressions (the code inside `${}` stays).
- * It reads our formatted sources, not every text that TypeScript allows.
+ * Returns the code of a TypeScript source with all positions unchanged: comments are blanked and, unless `strings` is "keep", so
+ * are the contents of quotes, templates and regular expressions (the code inside `${}` stays). Handles the formatted sources of
+ * this project, not all of TypeScript.
  */
 export const codeOf = (source: string, strings: "blank" | "keep" = "blank"): string => {
   let code = ""
-  /** For every open template: how many braces are open inside its `${`. */
+  /** The number of open braces inside the `${` of each open template. */
   const templates: Array<number> = []
   const copyTemplateText = (from: number): number => {
     let at = from
@@ -94,7 +94,7 @@ const FROM = /^[ \t]*(?:import|export)\s+(type\s+)?[\w\s{},*$]*?\bfrom\s*"([^"]+
 const BARE = /^[ \t]*import\s*"([^"]+)"/gm
 const DYNAMIC = /\bimport\(\s*(?:"([^"]+)")?/g
 
-/** The matches that are code, not a quotation of code. */
+/** Returns the matches that are code, not quoted code. */
 const statements = (source: string, pattern: RegExp): ReadonlyArray<RegExpMatchArray> => {
   const code = codeOf(source)
   return [...codeOf(source, "keep").matchAll(pattern)].filter((match) =>
@@ -103,8 +103,8 @@ const statements = (source: string, pattern: RegExp): ReadonlyArray<RegExpMatchA
 }
 
 /**
- * Every import of a source, types included (Bun's own scanner drops those). A dynamic import whose target is
- * computed has the specifier `(computed)`.
+ * Returns every import of a source, including types, which Bun's own scanner drops. A dynamic import with a computed target has
+ * the specifier `(computed)`.
  */
 export const importsOf = (source: string): ReadonlyArray<Import> => [
   ...statements(source, FROM).map(([, type, specifier]) => ({
@@ -124,7 +124,7 @@ export const importsOf = (source: string): ReadonlyArray<Import> => [
   }))
 ]
 
-/** The code without the statements that name modules, so that `import * as` is not taken for a type assertion. */
+/** Returns the code without import and export statements, so that `import * as` does not look like a type assertion. */
 export const codeWithoutImports = (source: string): string => {
   let code = codeOf(source)
   for (const { 0: statement, index = 0 } of statements(source, FROM)) {

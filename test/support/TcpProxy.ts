@@ -2,29 +2,37 @@ import { once } from "node:events"
 import { connect, createServer, type Socket } from "node:net"
 import { TLSSocket } from "node:tls"
 
-/** Stands between a client and a PostgreSQL server, and fails as networks do. */
+/** A proxy between a client and a PostgreSQL server that simulates network faults. */
 export interface TcpProxy {
   readonly port: number
-  /** Connections made so far. */
+  /** Returns the number of connections so far. */
   readonly connections: () => number
-  /** From now on nothing gets through, in either direction, and nobody is told. New connections are accepted. */
+  /** Blocks all data in both directions without an error. New connections are still accepted. */
   readonly freeze: () => void
+  /** Blocks the existing connections only, as after a NAT timeout or a failover; new connections work. */
+  readonly freezeExisting: () => void
   readonly thaw: () => void
+  /** Closes the connection in place of the next response to a query that contains this text. The query is still committed. */
+  readonly loseAnswer: (query: string) => void
+  /** Refuses new connections; existing ones continue. */
+  readonly refuse: () => void
   /** Resets every connection. */
   readonly cut: () => void
   readonly stop: () => void
 }
 
 /**
- * Forwards to 127.0.0.1:`target`. With `tls` it answers PostgreSQL's SSLRequest itself and speaks TLS to the client, so
- * that a server without certificates can be reached over TLS.
+ * Forwards to 127.0.0.1:`target`. With `tls`, the proxy itself responds to PostgreSQL's SSLRequest and speaks TLS to the client,
+ * which gives TLS access to a server without certificates.
  */
 export const startProxy = async (
   target: number,
   tls?: { readonly key: string; readonly cert: string }
 ): Promise<TcpProxy> => {
   const pairs = new Set<Socket>()
+  const dead = new WeakSet<Socket>()
   let frozen = false
+  let lost: string | null = null
   let count = 0
   const keep = (socket: Socket) => {
     pairs.add(socket)
@@ -33,8 +41,20 @@ export const startProxy = async (
   }
   const join = (client: Socket) => {
     const upstream = keep(connect(target, "127.0.0.1"))
+    let isAsked = false
     const forward = (from: Socket, to: Socket) =>
-      from.on("data", (data) => frozen || to.write(data)).on("close", () => to.destroy())
+      from
+        .on("data", (data) => {
+          if (lost !== null && from === client && data.includes(lost)) isAsked = true
+          // The value of a row arrives after the statement has been executed.
+          if (isAsked && from === upstream && data.includes("{")) {
+            isAsked = false
+            lost = null
+            return client.resetAndDestroy()
+          }
+          return frozen || dead.has(from) || to.write(data)
+        })
+        .on("close", () => dead.has(from) || to.destroy())
     forward(client, upstream)
     forward(upstream, client)
   }
@@ -60,9 +80,16 @@ export const startProxy = async (
     freeze: () => {
       frozen = true
     },
+    freezeExisting: () => {
+      for (const socket of pairs) dead.add(socket)
+    },
+    loseAnswer: (query) => {
+      lost = query
+    },
     thaw: () => {
       frozen = false
     },
+    refuse: () => server.close(),
     cut,
     stop: () => {
       server.close()

@@ -1,17 +1,17 @@
 import { Effect, Layer, Logger, LogLevel, Redacted, Runtime, Scope } from "effect"
 import { defaultEngineSettings, EngineConfig } from "../../src/Config.ts"
 import type { SupabaseError } from "../../src/Domain/Errors.ts"
-import { makeAccess } from "../../src/Serve/Access.ts"
-import { makeSite } from "../../src/Serve/Site.ts"
-import { monotonicMs, Vitals } from "../../src/Serve/Vitals.ts"
+import { makeAccess } from "../../src/Server/Http/Access.ts"
+import { makeHttpApp } from "../../src/Server/Http/HttpApp.ts"
+import { monotonicMs, Watchdog } from "../../src/Server/Watchdog.ts"
 import type { Supabase } from "../../src/Services/Supabase.ts"
 
 export const ADMIN_TOKEN = "an-admin-token-for-tests"
 export const URL_HERE = "http://localhost:8787"
-/** What a browser says of a request that one of our own pages makes. */
+/** The browser headers of a request from one of the site's own pages. */
 export const OWN_PAGE = { "sec-fetch-site": "same-origin", origin: URL_HERE }
 
-/** How `serve` is started. */
+/** Options of `serve`. */
 export interface SiteOptions {
   readonly listen?: string
   readonly token?: boolean
@@ -19,10 +19,10 @@ export interface SiteOptions {
   readonly hosts?: ReadonlyArray<string>
 }
 
-/** Asks a site, as `fetch` would, without any network. */
+/** Sends a request to the site as `fetch` does, without a network. */
 export type Ask = (path: string, init?: RequestInit) => Promise<Response>
 
-/** What `serve` answers with, over a database of the test's own. It lives as long as the test process. */
+/** Creates the HTTP application of `serve` over the test's database. It lives as long as the test process. */
 export const makeTestSite = async (
   database: Layer.Layer<Supabase, SupabaseError>,
   options: SiteOptions = {}
@@ -40,8 +40,8 @@ export const makeTestSite = async (
   const run = Runtime.runPromise(
     await Effect.runPromise(Layer.toRuntime(layers).pipe(Scope.extend(scope)))
   )
-  const vitals = new Vitals(await run(monotonicMs), 60_000, 60_000)
-  const site = await run(makeSite({ access, vitals }).pipe(Scope.extend(scope)))
+  const watchdog = new Watchdog(await run(monotonicMs), 60_000, 60_000)
+  const site = await run(makeHttpApp({ access, watchdog }).pipe(Scope.extend(scope)))
   return (path, init = {}) => {
     const headers = new Headers(init.headers)
     if (!headers.has("host")) headers.set("host", new URL(URL_HERE).host)
@@ -49,7 +49,7 @@ export const makeTestSite = async (
   }
 }
 
-/** A form as a browser sends it. */
+/** Creates a form request as a browser sends it. */
 export const form = (
   fields: Readonly<Record<string, string>>,
   headers: Readonly<Record<string, string>> = OWN_PAGE
@@ -59,7 +59,7 @@ export const form = (
   body: new URLSearchParams(fields).toString()
 })
 
-/** JSON as a program with the token sends it. */
+/** Creates a JSON request as a program with the token sends it. */
 export const json = (
   body: unknown,
   headers: Readonly<Record<string, string>> = { authorization: `Bearer ${ADMIN_TOKEN}` }
@@ -69,14 +69,14 @@ export const json = (
   body: typeof body === "string" ? body : JSON.stringify(body)
 })
 
-/** Signs in, and gives the cookie. */
+/** Signs in and returns the cookie. */
 export const signIn = async (ask: Ask, name = "Kari"): Promise<string> => {
   const answer = await ask("/sign-in", form({ token: ADMIN_TOKEN, name }))
   if (answer.status !== 303) throw new Error(`the sign-in answered ${answer.status}`)
   return answer.headers.get("set-cookie")?.split(";")[0] ?? ""
 }
 
-/** The code of a refusal, which has to say what, why and how to fix it. */
+/** Returns the code of a refusal, and asserts that its message and hint are long enough to help. */
 export const codeOf = async (answer: Response): Promise<string> => {
   const { errors } = await answer.json()
   const { code, hint, message } = errors[0]

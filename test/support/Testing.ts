@@ -1,7 +1,14 @@
 /**
- * The engine's doubles, published as `sync-scheduler/testing`: a World in memory with a database that mirrors the SQL
- * functions, Edge Functions that behave as told, and the Layers of any number of engines over it. Needs no test runner.
+ * Test support, published as `sync-scheduler/testing`. `testSyncRun` tests a project's own function and needs no Effect. The
+ * engine's test doubles are a World in memory with a database that mirrors the SQL functions, configurable Edge Functions, and
+ * the Layers of any number of engines over it. No test runner is required.
  */
 export { type IntegrationRow, MemoryDatabase, type RunRow } from "./MemoryDatabase.ts"
 export { type Carrier, memorySupabase } from "./MemorySupabase.ts"
+export {
+  type RunningSyncRun,
+  type SyncRunResult,
+  type SyncRunTest,
+  testSyncRun
+} from "./testSyncRun.ts"
 export { completed, makeWorld, startOfTime, uuid, World } from "./World.ts"

@@ -4,18 +4,18 @@ import { type RunOptions, runBinary, runOnTerminal, type Typed } from "./runBina
 
 const FOLDER = join(import.meta.dir, "../transcripts")
 
-/** What differs from run to run, and what stands for it. */
+/** Text that differs between runs, and its placeholders. */
 export type Replacements = ReadonlyArray<readonly [what: RegExp | string, by: string]>
 
-/** How a transcript is made: into a pipe, or on a terminal of `columns`. */
+/** Options of a transcript: output to a pipe, or to a terminal with `columns` columns. */
 export interface TranscriptOptions extends RunOptions {
   readonly columns?: number
-  /** What is typed on the terminal. */
+  /** The input typed on the terminal. */
   readonly typed?: ReadonlyArray<Typed>
   readonly replacements?: Replacements
 }
 
-/** A command line as somebody would see it: the line, what it prints, and how it ends. */
+/** Returns the transcript of a command as a user sees it: the command line, its output, and its exit code. */
 export const transcriptOf = async (
   args: ReadonlyArray<string>,
   { columns, replacements = [], ...options }: TranscriptOptions
@@ -36,7 +36,7 @@ const piped = async (args: ReadonlyArray<string>, options: RunOptions) => {
   return { code, shown: `${stdout}${stderr}` }
 }
 
-/** Without colours; a line of progress is gone when the next one is there. */
+/** Runs the command on a terminal without colours. A progress line disappears when the next one is printed. */
 const onTerminal = async (
   args: ReadonlyArray<string>,
   columns: number,
@@ -50,8 +50,8 @@ const onTerminal = async (
 }
 
 /**
- * Holds a transcript to test/transcripts/<name>.txt, which is there for people to read as well;
- * `UPDATE_TRANSCRIPTS=1 bun test ...` writes it anew.
+ * Compares a transcript with test/transcripts/<name>.txt, which also serves as documentation. `UPDATE_TRANSCRIPTS=1 bun test ...`
+ * rewrites the file.
  */
 export const expectTranscript = async (name: string, text: string): Promise<void> => {
   const file = Bun.file(join(FOLDER, `${name}.txt`))

@@ -1,10 +1,10 @@
 import { serveVendor, type VendorServer } from "./VendorServer.ts"
 
-/** How one vendor says "slower", and what it says about its quota otherwise. */
+/** A vendor's way of throttling, and the quota that it reports otherwise. */
 interface Manner {
   readonly type: string
   readonly throttle: () => Response
-  /** Headers of every answer, with what is left of the window. */
+  /** Returns the quota headers of a response, given the number of calls left in the window. */
   readonly quota?: (left: number) => Record<string, string>
 }
 
@@ -12,7 +12,7 @@ const graphql = (code: string) => Response.json({ errors: [{ code, message: "slo
 const status = (code: number, body: unknown, headers: Record<string, string> = {}) =>
   Response.json(body, { status: code, headers })
 
-/** One for every row of the table in src/Domain/Providers.ts. */
+/** One entry for every row of the table in src/Domain/Health/ProviderTable.ts. */
 export const MANNERS: ReadonlyArray<Manner> = [
   { type: "xledger", throttle: () => graphql("BAD_REQUEST.BURST_RATE_LIMIT_REACHED") },
   { type: "businesscentral", throttle: () => status(429, { error: { code: "429" } }) },
@@ -52,21 +52,21 @@ export const MANNERS: ReadonlyArray<Manner> = [
   { type: "payroll", throttle: () => status(429, {}, { "retry-after": "15" }) }
 ]
 
-/** A vendor's server: so many syncs in a minute of simulated time, then it says "slower". */
+/** A vendor's server, which allows a number of syncs per minute of simulated time and throttles the rest. */
 export interface Vendor {
   readonly type: string
   readonly host: string
   readonly url: string
-  /** Simulated instants at which a probe came, and the ones at which a sync did. */
+  /** The simulated instants of probes and of syncs. */
   readonly probes: Array<number>
   readonly syncs: Array<number>
   throttled: number
-  /** Answers 503 meanwhile. */
+  /** Whether the server responds with 503. */
   isDown: boolean
   readonly close: () => Promise<void>
 }
 
-/** Serves every vendor on a port of its own. A probe carries our User-Agent, a sync the function's. */
+/** Serves every vendor on its own port. A probe has the scheduler's User-Agent, a sync the function's. */
 export const serveVendors = (now: () => number, perMinute: number): ReadonlyArray<Vendor> =>
   MANNERS.map(({ quota, throttle, type }) => {
     const server: VendorServer = serveVendor()

@@ -2,11 +2,11 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 
 const folder = join(import.meta.dir, "certificates")
-/** Made for tests only, self-signed, for `vendor.test` and every name below it. */
+/** A self-signed test certificate for `vendor.test` and all its subdomains. */
 export const authority = readFileSync(join(folder, "vendor.pem"), "utf8")
 const key = readFileSync(join(folder, "vendor.key.pem"), "utf8")
 
-/** An https server on a loopback address, and what it was asked. */
+/** An https server on a loopback address, and the requests that it received. */
 export interface VendorServer {
   readonly port: number
   readonly requests: ReadonlyArray<{
@@ -14,7 +14,7 @@ export interface VendorServer {
     readonly url: string
     readonly headers: Readonly<Record<string, string>>
   }>
-  /** How it answers from now on. */
+  /** Sets the response to all further requests. */
   readonly answer: (answer: (request: Request) => Response | Promise<Response>) => void
   readonly close: () => Promise<void>
 }

@@ -11,7 +11,7 @@ import {
   Runtime,
   type Scheduler
 } from "effect"
-import { Token } from "../../src/Domain/Token.ts"
+import { IdGenerator } from "../../src/Domain/IdGenerator.ts"
 
 interface Event {
   readonly at: number
@@ -20,14 +20,14 @@ interface Event {
 }
 
 /**
- * The one true clock of a simulated world. Whatever happens is an event on it; when nothing is left to do at an
- * instant, it jumps to the next one. No timer, promise or turn of the event loop is involved, so that the order of
- * events is a function of the program alone, and an hour costs what happens in it.
+ * The true clock of a simulated world. Everything that happens is an event on it; when no event is left at an instant, the clock
+ * jumps to the next one. No timer, promise or iteration of the event loop is involved, so the order of events depends on the
+ * program alone, and the cost of an hour on its events.
  */
 export class VirtualClock {
-  /** Epoch milliseconds. */
+  /** The current time, in epoch milliseconds. */
   now: number
-  /** Events that took place so far. */
+  /** The number of events so far. */
   count = 0
   private order = 0
   private readonly heap: Array<Event> = []
@@ -38,7 +38,7 @@ export class VirtualClock {
     this.now = now
   }
 
-  /** At an instant, or at once when that is past. */
+  /** Schedules an event at an instant, or immediately if the instant has passed. */
   at(instant: number, run: () => void): void {
     if (instant <= this.now) this.soon(run)
     else push(this.heap, { at: instant, order: this.order++, run })
@@ -48,17 +48,17 @@ export class VirtualClock {
     this.at(this.now + ms, run)
   }
 
-  /** Now, after everything that is to happen now already. */
+  /** Schedules an event at the current instant, after all events already scheduled for it. */
   soon(run: () => void): void {
     this.ready.push(run)
   }
 
-  /** Nothing more happens. */
+  /** Stops the clock: no more events run. */
   stop(): void {
     this.stopped = true
   }
 
-  /** Lets time go on up to and including an instant. *Fails* with a thrown error after `maxEvents`: nothing advances. */
+  /** Advances time up to and including an instant. *Fails* with a thrown error after `maxEvents` events, which indicate a loop. */
   runUntil(instant: number, maxEvents: number): void {
     while (!this.stopped) {
       const batch = this.ready
@@ -83,18 +83,18 @@ export class VirtualClock {
   }
 }
 
-/** Without logs and spans. */
+/** A runtime without logs and spans. */
 const silent = Runtime.defaultRuntime.pipe(
   Runtime.setFiberRef(FiberRef.currentMinimumLogLevel, LogLevel.None),
   Runtime.setFiberRef(FiberRef.currentTracerEnabled, false)
 )
 
-/** Which of a process's clocks notices that it stood still. */
+/** The clocks of a process that advance during a freeze. */
 export type FreezeSeenBy = "both" | "wall" | "monotonic"
 
 /**
- * A process of the simulated world: fibers that see its clocks, which may be wrong, and stand still or die with it.
- * Dying is what SIGKILL does: nothing runs any more, no finalizer either.
+ * A process of the simulated world, with fibers that see its clocks (which may be wrong) and freeze or die with it. Death is like
+ * SIGKILL: nothing runs any more, not even a finalizer.
  */
 export class VirtualProcess {
   isAlive = true
@@ -124,16 +124,16 @@ export class VirtualProcess {
     )
     this.runtime = silent.pipe(
       Runtime.setFiberRef(DefaultServices.currentServices, services),
-      Runtime.provideService(Token, { next: options.nextToken })
+      Runtime.provideService(IdGenerator, { next: options.nextToken })
     )
   }
 
-  /** Runs an effect in this process: its clock, its random source, its tokens; without logs and spans. */
+  /** Runs an effect in this process, with its clock, random source and tokens, and without logs and spans. */
   fork<A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> {
     return Runtime.runFork(this.runtime)(effect, { scheduler: this.scheduler })
   }
 
-  /** Something reaches the process: at once, when it stands still after that, when it is dead never. */
+  /** Delivers an event to the process: immediately, after the freeze if it is frozen, or never if it is dead. */
   enter(task: () => void): void {
     if (!this.isAlive) return
     if (this.isFrozen) this.time.at(this.frozenUntil, () => this.enter(task))
@@ -148,7 +148,7 @@ export class VirtualProcess {
     return this.time.now < this.frozenUntil
   }
 
-  /** Stands still for a while. A clock that does not see it goes on where it was. */
+  /** Freezes the process for a time in ms. A clock that does not advance during the freeze continues where it was. */
   freeze(ms: number, seenBy: FreezeSeenBy): void {
     if (this.isFrozen) return
     this.frozenUntil = this.time.now + ms
@@ -158,7 +158,7 @@ export class VirtualProcess {
     })
   }
 
-  /** Sets the wall clock off from the truth, as a wrong or a corrected clock does. */
+  /** Sets the offset of the wall clock from true time in ms, which simulates a wrong or corrected clock. */
   setWall(offsetMs: number): void {
     this.wallOffsetMs = offsetMs
   }

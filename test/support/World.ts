@@ -15,12 +15,12 @@ import { type Carrier, memorySupabase } from "./MemorySupabase.ts"
 
 export const completed: Outcome = { _tag: "Completed", httpStatus: 200, response: { ok: true } }
 
-/** A readable uuid: the number in its last digits. */
+/** Returns a readable UUID that ends in the number. */
 export const uuid = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
 
 /**
- * Everything outside the engine, in memory: a database, the Integration Edge Functions, and what they saw. Tests
- * arrange it, run the engine, and look at its state.
+ * Everything outside the engine, in memory: a database, the Integration Edge Functions, and the calls that they received. Tests
+ * set it up, run the engine, and inspect its state.
  */
 export class World {
   readonly db: MemoryDatabase
@@ -28,12 +28,12 @@ export class World {
   readonly invocations: Array<Invocation> = []
   inFlight = 0
   peakInFlight = 0
-  /** How the functions behave; the default takes 100 ms and succeeds. */
+  /** The behaviour of the functions; by default a run takes 100 ms and succeeds. */
   behave: (invocation: Invocation) => Effect.Effect<Outcome, InvokeError> = () =>
     Effect.as(Effect.sleep("100 millis"), completed)
   warm: (functionName: string | null) => Effect.Effect<WarmUp> = () =>
     Effect.succeed({ latencyMs: 5, ok: true, cold: false, detail: null })
-  /** What happens around database calls. */
+  /** Hooks around database calls. */
   carry: Carrier = (_name, execute) => execute
   private ids = 0
 
@@ -42,7 +42,7 @@ export class World {
     this.functions = new MemoryFunctions(this.db)
   }
 
-  /** `count` enabled integrations whose slot was due `dueForMs` ago. */
+  /** Inserts `count` enabled integrations whose slot has been due for `dueForMs`. */
   seedDue(
     count: number,
     dueForMs = 1_000,
@@ -73,7 +73,7 @@ export class World {
     })
   }
 
-  /** The layers of one engine over this world: real Lock and Ledger, everything behind them in memory. */
+  /** Returns the layers of one engine over this world: real Lock and Ledger, with everything behind them in memory. */
   engine(
     settings: Partial<EngineSettings> = {}
   ): Layer.Layer<Lock | Ledger | Invoker | EngineConfig | Supabase> {
@@ -92,7 +92,7 @@ export class World {
   }
 }
 
-/** A world on the test's clock, which starts at 2026-11-24T02:00:00Z. */
+/** Creates a world on the test's clock, which starts at 2026-11-24T02:00:00Z. */
 export const makeWorld: Effect.Effect<World> = Effect.map(Effect.clock, (clock) => {
   const world = new World(() => clock.unsafeCurrentTimeMillis())
   return world

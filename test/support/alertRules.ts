@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 
-/** An alert as Prometheus reads it. */
+/** An alert rule as Prometheus reads it. */
 export interface Rule {
   readonly alert: string
   readonly expr: string
@@ -12,7 +12,7 @@ export interface Rule {
 
 const path = join(import.meta.dir, "../../deploy/prometheus/rules.yaml")
 
-/** The alerts that we ship. */
+/** Returns the alert rules that ship with the scheduler. */
 export const alertRules = (): ReadonlyArray<Rule> =>
   (
     Bun.YAML.parse(readFileSync(path, "utf8")) as {

@@ -20,11 +20,10 @@ const build = async (): Promise<string> => {
 let built: Promise<string> | undefined
 
 /**
- * The path of the binary that ships, built from the sources as they are: once per test process, and only when
- * it is missing or older than what it is made of. Rejects with the build's output when it does not build.
- *
- * A first build takes some 10 s, more than a test may by default: `bun run test` has it built before it starts, a
- * bare `bun test` needs `beforeAll(binaryPath, 60_000)`.
+ * Returns the path of the binary that ships, built from the current sources. It is built once per test process, and only if it is
+ * missing or older than its sources. Rejects with the build output if the build fails. A first build takes about 10 s, longer
+ * than a test's default timeout: `bun run test` builds the binary before it starts, a bare `bun test` needs
+ * `beforeAll(binaryPath, 60_000)`.
  */
 export const binaryPath = (): Promise<string> => {
   built ??= build()

@@ -1,10 +1,10 @@
 import { createClient } from "@supabase/supabase-js"
 import { Effect, Redacted, Schema } from "effect"
-import type { Rpc } from "../../src/Domain/Rpc.ts"
+import type { Rpc } from "../../src/Database/Rpc.ts"
 import * as SupabaseLive from "../../src/Layers/SupabaseLive.ts"
 import { Supabase } from "../../src/Services/Supabase.ts"
 
-/** A project to call, through a client of ours or through a plain one that somebody else made. */
+/** A project to call, through the scheduler's client or a plain one. */
 export interface Place {
   readonly name: string
   readonly url: string
@@ -13,7 +13,7 @@ export interface Place {
   readonly timeoutMs: number
 }
 
-/** What a call came to: `ok`, or `Ambiguous no_answer`, ... */
+/** The outcome of a call by place: `ok`, or `Ambiguous no_answer`, ... */
 export type Verdicts = Record<string, string>
 
 const rpc: Rpc<{ readonly p_n: number }, { readonly p_n: number }, number, number> = {
@@ -29,7 +29,7 @@ const layerFor = ({ url, key, client, timeoutMs }: Place) =>
     ? SupabaseLive.fromClient(createClient(url, key), { timeoutMs })
     : SupabaseLive.layer({ url, key: Redacted.make(key), version: "1.2.3", timeoutMs })
 
-/** Calls `double(2)` at every place. Runs in Bun and, as a program of its own, in Deno. */
+/** Calls `double(2)` at every place. Runs in Bun and, as a separate program, in Deno. */
 export const callAll = async (places: ReadonlyArray<Place>): Promise<Verdicts> => {
   const verdicts: Verdicts = {}
   for (const place of places) {

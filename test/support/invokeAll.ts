@@ -1,10 +1,11 @@
 import { Effect, Redacted } from "effect"
 import { ofError } from "../../src/Domain/Outcome.ts"
 import type { Invocation } from "../../src/Domain/Run.ts"
+import { proxyOf } from "../../src/Http/Proxy.ts"
 import { type InvokerOptions, layer } from "../../src/Layers/InvokerLive.ts"
 import { Invoker } from "../../src/Services/Invoker.ts"
 
-/** A call to make: where to, how long to wait, how often one after the other (1 when not said). */
+/** A call to make: its target, its timeout, and its number of sequential repetitions (default 1). */
 export interface Call {
   readonly name: string
   readonly functionUrl: string
@@ -12,7 +13,7 @@ export interface Call {
   readonly times?: number
 }
 
-/** What a call came to: `Completed`, `Failed HTTP_404`, `Unknown CONNECTION_LOST`, ... */
+/** The outcome of a call: `Completed`, `Failed HTTP_404`, `Unknown CONNECTION_LOST`, ... */
 export type Verdicts = Record<string, string>
 
 export const secretKey = "sb_secret_not_a_real_one"
@@ -45,7 +46,7 @@ export const invocation = (timeoutMs = 20_000): Invocation => ({
 export const invokerFor = (functionUrl: string, options: Partial<InvokerOptions> = {}) =>
   layer({ functionUrl, key: Redacted.make(secretKey), version: "1.2.3", ...options })
 
-/** Makes the calls and tells what each came to. Runs in Bun and, as a program of its own, in Deno. */
+/** Makes the calls and returns their outcomes. Runs in Bun and, as a separate program, in Deno. */
 export const invokeAll = async (calls: ReadonlyArray<Call>): Promise<Verdicts> => {
   const verdicts: Verdicts = {}
   for (const { name, functionUrl, timeoutMs, times = 1 } of calls) {
@@ -55,7 +56,7 @@ export const invokeAll = async (calls: ReadonlyArray<Call>): Promise<Verdicts> =
         [outcome._tag, "code" in outcome ? outcome.code : ""].join(" ").trim()
       ),
       Effect.replicateEffect(times),
-      Effect.provide(invokerFor(functionUrl))
+      Effect.provide(invokerFor(functionUrl, { proxyOf: proxyOf(process.env) }))
     )
     verdicts[name] = (await Effect.runPromise(invoke)).join(", ")
   }

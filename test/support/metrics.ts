@@ -1,12 +1,12 @@
-import { read } from "../../src/Metrics/Exposition.ts"
+import { read } from "../../src/Metrics/PrometheusText.ts"
 
-/** Every series of this process and its value. */
+/** Returns the value of every series of this process. */
 export const readSeries = (): ReadonlyMap<string, number> =>
   new Map(
     read().flatMap(({ samples }) => samples.map(({ series, value }) => [series, value] as const))
   )
 
-/** What was added to the series since: metrics belong to the process, so to all tests in it. */
+/** Returns the increase of every series since `before`. Metrics are shared by all tests of a process. */
 export const addedSince = (before: ReadonlyMap<string, number>): Record<string, number> =>
   Object.fromEntries(
     [...readSeries()]
@@ -16,5 +16,5 @@ export const addedSince = (before: ReadonlyMap<string, number>): Record<string, 
       .map(([series, added]) => [series.replace(/^sync_scheduler_/, ""), added])
   )
 
-/** Sums of seconds are not exact. */
+/** Rounds sums of seconds, which are inexact. */
 const rounded = (value: number): number => Math.round(value * 1e6) / 1e6

@@ -22,8 +22,8 @@ const run = async (command: ReadonlyArray<string>, cwd: string): Promise<boolean
 }
 
 /**
- * promtool and Prometheus: those of the machine, else those of Debian's package, of which only these two files are taken and
- * kept for the next time. Fails with how to get them.
+ * Finds promtool and Prometheus on this machine, or extracts these two files from Debian's package and keeps them for later runs.
+ * Fails with installation instructions.
  */
 export const findPrometheus = async (): Promise<Prometheus> => {
   const promtool = Bun.which("promtool")
@@ -50,6 +50,6 @@ const fetchPackage = async (): Promise<void> => {
   for (const name of ["promtool", "prometheus"]) {
     await rename(join(workshop, "package/usr/bin", name), join(workshop, "bin", name))
   }
-  // Another run may have been quicker.
+  // Another run may have created the directory first.
   await rename(join(workshop, "bin"), kept).catch(() => undefined)
 }

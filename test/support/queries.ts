@@ -1,11 +1,11 @@
-import { definitions } from "../../src/Metrics.ts"
+import { metricDefinitions } from "../../src/Metrics.ts"
 
-/** What Prometheus adds to every series. */
+/** The labels that Prometheus adds to every series. */
 const ADDED = ["job", "instance"]
 
-/** Labels by the name that a query writes: a histogram has three. */
+/** The labels of each metric, by the name that a query uses: a histogram has three names. */
 const labelsByName = new Map<string, ReadonlyArray<string>>(
-  definitions.flatMap((definition) => {
+  metricDefinitions.flatMap((definition) => {
     const labels = [...ADDED, ...definition.labels.map(({ name }) => name)]
     const suffixes = definition.type === "histogram" ? ["_bucket", "_sum", "_count"] : [""]
     return suffixes.map((suffix): [string, ReadonlyArray<string>] => [
@@ -15,10 +15,10 @@ const labelsByName = new Map<string, ReadonlyArray<string>>(
   })
 )
 const boundsByName = new Map<string, ReadonlyArray<number>>(
-  definitions.map(({ buckets = [], name }) => [`${name}_bucket`, buckets])
+  metricDefinitions.map(({ buckets = [], name }) => [`${name}_bucket`, buckets])
 )
 
-/** What a query (PromQL) asks for that is not there: metrics, labels of them, buckets, grouping by labels nobody has. */
+/** Returns the unknown parts of a PromQL query: metrics, labels, buckets, and labels to group by. */
 export const faultsOfQuery = (query: string): ReadonlyArray<string> => {
   const selected = [...query.matchAll(/\b(sync_scheduler_\w+)(?:\{([^}]*)\})?/g)]
   const known = new Set(selected.flatMap(([, name = ""]) => labelsByName.get(name) ?? []))
@@ -45,7 +45,7 @@ const faultsOfSelector = (name: string, matchers: string): ReadonlyArray<string>
   )
 }
 
-/** Every `expr` anywhere in a document. */
+/** Returns every `expr` anywhere in a document. */
 export const queriesIn = (document: unknown): ReadonlyArray<string> => {
   if (typeof document !== "object" || document === null) return []
   return Object.entries(document).flatMap(([key, value]) =>

@@ -1,19 +1,19 @@
 import { binaryPath } from "./binary.ts"
 
-/** How to start the binary: nothing of this process's environment reaches it unless given. */
+/** Options of the binary's process, which inherits nothing from this process's environment. */
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
 }
 
-/** What a process of the binary came to. */
+/** The result of a process of the binary. */
 export interface Ended {
   readonly stdout: string
   readonly stderr: string
   readonly code: number
 }
 
-/** Starts the binary and gives the process, for tests that watch it or send it signals. */
+/** Starts the binary and returns its process, for tests that observe it or send it signals. */
 export const startBinary = async (args: ReadonlyArray<string>, options: RunOptions = {}) =>
   Bun.spawn([await binaryPath(), ...args], {
     env: { ...options.env },
@@ -23,7 +23,7 @@ export const startBinary = async (args: ReadonlyArray<string>, options: RunOptio
     stderr: "pipe"
   })
 
-/** Waits for a process of the binary to end. */
+/** Waits for a process of the binary to exit. */
 export const endOf = async (child: Awaited<ReturnType<typeof startBinary>>): Promise<Ended> => {
   const [stdout, stderr, code] = await Promise.all([
     new Response(child.stdout).text(),
@@ -33,21 +33,21 @@ export const endOf = async (child: Awaited<ReturnType<typeof startBinary>>): Pro
   return { stdout, stderr, code }
 }
 
-/** Runs the binary to its end. */
+/** Runs the binary to its exit. */
 export const runBinary = async (
   args: ReadonlyArray<string>,
   options: RunOptions = {}
 ): Promise<Ended> => endOf(await startBinary(args, options))
 
-/** Starts what it is given, passes everything on, and writes its peak memory in bytes to a file descriptor of its own. */
+/** Starts a given program, passes on its output and exit code, and writes its peak memory in bytes to file descriptor 3. */
 const MEASURE = `
 const child = Bun.spawn(process.argv.slice(1), { stdio: ["ignore", "inherit", "inherit"] })
 process.exitCode = await child.exited
 await Bun.write(Bun.file(3), String(child.resourceUsage()?.maxRSS))`
 
 /**
- * Runs the binary to its end and says how much memory it took at most, in bytes. A small process starts it: Linux hands
- * the peak of the process that spawns down to its child, and a test run has a large one.
+ * Runs the binary to its exit and returns its peak memory, in bytes. A small process starts it, because Linux passes the peak of
+ * the spawning process on to its child, and the peak of a test run is large.
  */
 export const runMeasured = async (
   args: ReadonlyArray<string>,
@@ -68,13 +68,13 @@ export const runMeasured = async (
   return { stdout, stderr, code, peakBytes: Number.parseInt(measured, 10) }
 }
 
-/** What is typed on a terminal, and what it waits for. */
+/** The input to type on a terminal, and the text to wait for before typing it. */
 export interface Typed {
   readonly after: string
   readonly text: string
 }
 
-/** Runs the binary on a terminal of this width and gives what it shows, stdout and stderr together. */
+/** Runs the binary on a terminal of this width and returns its output, stdout and stderr combined. */
 export const runOnTerminal = async (
   args: ReadonlyArray<string>,
   cols: number,

@@ -1,6 +1,7 @@
 /**
- * What a Supabase project has before the first migration, as far as migrations and RPC rely on it. Roles belong to the whole
- * server, the rest to one database. `owner` is who runs migrations: `postgres`, which is no superuser on Supabase.
+ * Returns the SQL for what a Supabase project has before the first migration, to the extent that migrations and RPC need it.
+ * Roles belong to the whole server, the rest to one database. `owner` is the role that runs migrations: `postgres`, which is not
+ * a superuser on Supabase.
  */
 export const rolesSql = (owner: string | undefined): string => `
 do $roles$
@@ -21,6 +22,10 @@ begin
 end
 $roles$;
 grant anon, authenticated, service_role to authenticator;
+alter role authenticator set statement_timeout = '8s';
+alter role authenticator set lock_timeout = '8s';
+alter role authenticated set statement_timeout = '8s';
+alter role anon set statement_timeout = '3s';
 ${owner === undefined ? "" : ownerSql(owner)}`
 
 const ownerSql = (owner: string): string => `
@@ -29,7 +34,10 @@ grant anon, authenticated, service_role, authenticator to ${owner} with admin op
 grant pg_monitor, pg_read_all_data, pg_signal_backend to ${owner};
 alter role ${owner} set search_path = "$user", public, extensions;`
 
-/** `creators`: the roles whose later tables, functions and sequences in `public` are open to the API's roles. */
+/**
+ * Returns the SQL that sets up one database. `creators` are the roles whose later tables, functions and sequences in `public` are
+ * accessible to the API's roles.
+ */
 export const databaseSql = (owner: string, creators: ReadonlyArray<string>): string => `
 create schema extensions;
 create extension if not exists pgcrypto schema extensions;
@@ -40,10 +48,23 @@ begin
   end if;
 end
 $extension$;
+${SCHEMA_WATCH}
 grant usage on schema extensions to ${owner}, anon, authenticated, service_role;
 grant all on schema public to ${owner};
 grant usage on schema public to anon, authenticated, service_role;
 ${creators.map((creator) => DEFAULT_PRIVILEGES.replaceAll("<creator>", creator).replaceAll("<owner>", owner)).join("")}`
+
+/** The SQL that notifies PostgREST of every schema change. */
+const SCHEMA_WATCH = `
+create function extensions.pgrst_watch() returns event_trigger language plpgsql as $watch$
+begin
+  notify pgrst, 'reload schema';
+end
+$watch$;
+create event trigger pgrst_ddl_watch on ddl_command_end
+  when tag in ('CREATE FUNCTION', 'ALTER FUNCTION', 'CREATE SCHEMA', 'CREATE TABLE', 'ALTER TABLE', 'CREATE VIEW')
+  execute function extensions.pgrst_watch();
+create event trigger pgrst_drop_watch on sql_drop execute function extensions.pgrst_watch();`
 
 const DEFAULT_PRIVILEGES = `
 alter default privileges for role <creator> in schema public

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
+import { APPEARANCE, needsAttention, StateName } from "../../src/Domain/State.ts"
 import { alertRules } from "../support/alertRules.ts"
 import { faultsOfQuery, queriesIn } from "../support/queries.ts"
 
@@ -45,6 +46,60 @@ describe("the alert rules", () => {
   })
 })
 
+describe("no state that needs attention looks well", () => {
+  const WATCHED: Partial<Readonly<Record<StateName, string>>> = {
+    overdue: "SyncOverdue",
+    invalid_schedule: "SyncInvalidCron",
+    unknown: "SyncOutcomeUnknown",
+    failing: "SyncFailing",
+    retrying: "SyncRetrying",
+    // An integration is stale when no tick runs, or when the slot of its last run was skipped.
+    stale: "SyncSchedulerDown",
+    late: "SyncLagP95"
+  }
+
+  test("each of them has an alert, and the others have none", () => {
+    expect(Object.keys(WATCHED).toSorted()).toEqual(
+      StateName.literals.filter((name) => needsAttention(name)).toSorted()
+    )
+    const names = rules.map(({ alert }) => alert)
+    for (const name of Object.values(WATCHED)) expect(names).toContain(name)
+    const asked = rules.flatMap(({ expr }) =>
+      [...expr.matchAll(/sync_scheduler_schedules\{state="(\w+)"/g)].map(([, state]) => state)
+    )
+    for (const state of asked) expect(Object.keys(WATCHED)).toContain(state ?? "")
+  })
+
+  test("the dashboard shows one state in green: on time", () => {
+    const COLORS = {
+      critical: "red",
+      warning: "orange",
+      active: "blue",
+      idle: "text",
+      ok: "green"
+    } as const
+    const panel = dashboard.panels.find(
+      ({ title }: { title: string }) => title === "Integrations by state"
+    )
+    expect(panel.fieldConfig.overrides).toEqual(
+      StateName.literals.map((name) => ({
+        matcher: { id: "byName", options: name },
+        properties: [
+          {
+            id: "color",
+            value: { mode: "fixed", fixedColor: COLORS[APPEARANCE[name].severity] }
+          }
+        ]
+      }))
+    )
+    const looks = dashboard.panels
+      .filter(({ type }: { type: string }) => type === "stat" || type === "bargauge")
+      .map(({ fieldConfig }: { fieldConfig: { defaults: unknown } }) => fieldConfig.defaults)
+    expect(looks.length).toBeGreaterThan(5)
+    expect(JSON.stringify(looks)).not.toMatch(/green|palette/)
+  })
+})
+
 describe("the dashboard", () => {
   test("asks only for metrics, labels and buckets that exist", () => {
     const queries = queriesIn(dashboard)
@@ -52,7 +107,7 @@ describe("the dashboard", () => {
     for (const query of queries) expect([query, faultsOfQuery(query)]).toEqual([query, []])
   })
 
-  test("has a name and a place of its own for each panel, inside 24 columns", () => {
+  test("has a name and its own place for each panel, inside 24 columns", () => {
     const panels: ReadonlyArray<{
       readonly id: number
       readonly title: string

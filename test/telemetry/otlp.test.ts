@@ -120,7 +120,7 @@ test("a failed run is a failed span that tells its code and nothing of what the 
 test("metrics and logs come along, with the headers of the settings, and no secret anywhere", () =>
   collecting(async (collector) => {
     await project.seedDue(2, { config: `'{"token": "opaque-refresh-token"}'` })
-    // A ping that is not taken is a line in the log of the tick.
+    // A failed ping is logged during the tick.
     await run(collector, { SYNC_SCHEDULER_PING_URL: "http://127.0.0.1:1/opaque-refresh-token" })
     expect(collector.metrics()).toEqual(
       expect.arrayContaining([
@@ -151,7 +151,7 @@ test("a tick that cannot reach its database is a failed span", () =>
   collecting(async (collector) => {
     const { code } = await run(collector, { SUPABASE_SECRET_KEY: "sb_secret_not_the_one" })
     expect(code).toBe(4)
-    const span = only(collector.spans(), "Engine.tickAndTell")
+    const span = only(collector.spans(), "Engine.tickAndNotify")
     expect(span.attributes["error.type"]).toBe("KEY_REFUSED")
     expect(span.status.code).toBe(2)
   }))
@@ -185,7 +185,7 @@ test("a collector that refuses, is gone or never answers changes nothing but a w
   }
 })
 
-test("serve sends as it goes, the database's status too, and what is left when it is told to stop", () =>
+test("serve sends as it goes, the database's status too, and the rest when it is stopped", () =>
   collecting(async (collector) => {
     await project.seedDue(3)
     const sidecar = await startSidecar(environmentFor(collector), ["--interval", "1h"])
@@ -197,7 +197,7 @@ test("serve sends as it goes, the database's status too, and what is left when i
     expect(collector.logs().join("\n")).toContain("Listening on")
   }))
 
-test("off: nothing is sent, and a function gets a trace of its own that nobody records", () =>
+test("off: nothing is sent, and a function gets its own trace, which is not recorded", () =>
   collecting(async (collector) => {
     await project.seedDue(2)
     for (const env of [{ OTEL_SDK_DISABLED: "true" }, { OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" }]) {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { rulesOf } from "../../scripts/release/Published.ts"
 import { type Project, startProject } from "../support/Project.ts"
 import { findPrometheus, type Prometheus } from "../support/prometheus.ts"
 import { queriesIn } from "../support/queries.ts"
@@ -67,6 +68,16 @@ test("promtool check rules and promtool test rules pass, and would not if an ale
   const tests = join(deploy, "prometheus/rules_test.yaml")
   const { code, said } = await promtool(["test", "rules", tests])
   expect([said, code]).toEqual([expect.stringContaining("SUCCESS"), 0])
+
+  const released = join(directory, "released")
+  for (const file of ["rules.yaml", "rules_test.yaml"]) {
+    const source = await Bun.file(join(deploy, "prometheus", file)).text()
+    await Bun.write(join(released, file), rulesOf(source, "https://git.example.com/"))
+  }
+  expect(await promtool(["test", "rules", join(released, "rules_test.yaml")])).toMatchObject({
+    said: expect.stringContaining("SUCCESS"),
+    code: 0
+  })
 
   const text = await Bun.file(rules).text()
   await Bun.write(join(directory, "rules.yaml"), text.replace("> 600", "> 6000"))

@@ -26,7 +26,7 @@ test("there is one runbook for each alert, all in the list, all of one form", ()
   }
 })
 
-/** What follows `sync-scheduler` where it is written as a command, up to a comment or a pipe, as words. */
+/** Returns the words after `sync-scheduler` wherever it is written as a command, up to a comment or a pipe. */
 const commandLinesOf = (text: string): ReadonlyArray<ReadonlyArray<string>> =>
   [...text.matchAll(/(?:^|`)sync-scheduler ([^`#|]+)/gm)].map(([, line = ""]) =>
     [...(line.split("\n")[0] ?? "").matchAll(/"([^"]*)"|(\S+)/g)].map(

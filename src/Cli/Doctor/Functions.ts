@@ -1,29 +1,33 @@
 import { Effect, Redacted } from "effect"
-import type { Functions } from "../../Config/Load.ts"
-import type { Diagnosis } from "../../Domain/DiagnosisRpc.ts"
+import type { FunctionSettings } from "../../Config/Load.ts"
+import type { Diagnosis } from "../../Database/DiagnosisRpc.ts"
 import * as Duration from "../../Domain/Duration.ts"
 import { keyKind } from "../../Domain/SupabaseKey.ts"
 import { Invoker, type WarmUp } from "../../Services/Invoker.ts"
-import { error, type Finding, fine, warning } from "./Finding.ts"
+import { type CheckResult, error, ok, warning } from "./CheckResult.ts"
+import { functionAccessFindings, isAllowed } from "./FunctionAccessChecks.ts"
 
-/** Functions that are asked, of those that integrations name. */
+/** The maximum number of functions that are checked, of those that integrations name. */
 const MOST = 20
 
 /**
- * Whether the functions answer, asked with OPTIONS, which exports nothing; and how the key gets in. The platform does not
- * check a key on OPTIONS, so the last day's runs are heard as well.
+ * Checks whether the functions respond to OPTIONS, which exports nothing, and whether they accept the key. The platform does
+ * not check the key on OPTIONS, so the runs of the last day are examined as well.
  */
 export const functionFindings = (
-  { key, url }: Functions,
+  functions: FunctionSettings,
   diagnosis: Diagnosis | null
-): Effect.Effect<ReadonlyArray<Finding>, never, Invoker> =>
+): Effect.Effect<ReadonlyArray<CheckResult>, never, Invoker> =>
   Effect.gen(function* () {
+    const { key, url } = functions
     const invoker = yield* Invoker
     const kind = keyKind(Redacted.value(key))
     const policies = diagnosis?.policies ?? []
     const named = policies.flatMap(({ function_name }) => function_name ?? [])
     const usesDefault = policies.length === 0 || policies.some((one) => one.function_name === null)
-    const names = [...(usesDefault ? [null] : []), ...new Set(named.toSorted())].slice(0, MOST)
+    const names = [...(usesDefault ? [null] : []), ...new Set(named.toSorted())]
+      .filter(isAllowed(functions))
+      .slice(0, MOST)
     const contacts = yield* Effect.forEach(
       names,
       (name) =>
@@ -32,26 +36,30 @@ export const functionFindings = (
         ),
       { concurrency: 5 }
     )
-    return [...contacts, ...refusedFindings(diagnosis, kind)]
+    return [
+      ...functionAccessFindings(functions, diagnosis),
+      ...contacts,
+      ...refusedFindings(diagnosis, kind)
+    ]
   })
 
 const defaultName = (url: string): string => URL.parse(url)?.pathname.split("/").at(-1) ?? url
 
 const HOW: Partial<Record<ReturnType<typeof keyKind>, string>> = {
-  secret: "the key goes in apikey, so it needs verify_jwt = false and a check of its own"
+  secret: "the key goes in apikey, so it needs verify_jwt = false and its own check"
 }
 
 const contactFinding = (
   name: string,
   { answer, detail, latencyMs }: WarmUp,
   kind: ReturnType<typeof keyKind>
-): Finding => {
+): CheckResult => {
   const how = HOW[kind] ?? "the key goes in Authorization: Bearer, which the platform checks"
   if (answer === undefined) {
     return error("function", {
       code: "FUNCTION_UNREACHABLE",
       what: `${name} cannot be reached: ${detail ?? "no answer"}`,
-      why: "every run of it would wait and be tried again",
+      why: "every run of it would wait and be retried",
       fix: "Check SUPABASE_URL or SYNC_SCHEDULER_FUNCTION_URL, and that this machine may connect there."
     })
   }
@@ -89,14 +97,14 @@ const contactFinding = (
       fix: `See its log (Dashboard: Edge Functions, ${name}, Logs), and deploy it again.`
     })
   }
-  return fine("function", `${name} answers in ${Duration.format(latencyMs)}; ${how}`)
+  return ok("function", `${name} answers in ${Duration.format(latencyMs)}; ${how}`)
 }
 
-/** Runs of the last day that were turned away for their key, or found no function. */
+/** Finds runs of the last day that were rejected for their key, or whose function was not found. */
 const refusedFindings = (
   diagnosis: Diagnosis | null,
   kind: ReturnType<typeof keyKind>
-): ReadonlyArray<Finding> =>
+): ReadonlyArray<CheckResult> =>
   (diagnosis?.errors ?? [])
     .filter(({ code }) => code === "FUNCTION_KEY_REFUSED")
     .map(({ count }) =>

@@ -1,25 +1,25 @@
 import { Redacted } from "effect"
 import type { Settings } from "../../Config.ts"
-import { describeInstant } from "../../Domain/Schedule.ts"
+import { describeInstant } from "../../Domain/Schedule/Schedule.ts"
 import { keyClaims, keyKind, type SupabaseKeyKind } from "../../Domain/SupabaseKey.ts"
-import { error, type Finding, fine, warning } from "./Finding.ts"
+import { type CheckResult, error, ok, warning } from "./CheckResult.ts"
 
 const KINDS: Record<SupabaseKeyKind, string> = {
   secret: "a secret key (sb_secret_), sent in the header apikey",
   publishable: "a publishable key (sb_publishable_)",
   service_role: "the legacy service_role key, sent in apikey and as Bearer",
   anon: "the legacy anon key",
-  jwt: "a JWT of a role of your own, sent in apikey and as Bearer",
+  jwt: "a JWT for your own role, sent in apikey and as Bearer",
   unknown: "a key of an unknown kind, sent in apikey and as Bearer"
 }
 
 const NEW_KEY = "Set SUPABASE_SECRET_KEY to a secret key (Dashboard: Project Settings, API Keys)."
 
-/** What the form of the key tells, before it is sent anywhere. `now` in epoch milliseconds. */
+/** Checks the form of the key before it is sent anywhere. `now` in epoch milliseconds. */
 export const keyFindings = (
   { secretKey, serviceRoleKey, supabaseUrl }: Settings,
   now: number
-): ReadonlyArray<Finding> => {
+): ReadonlyArray<CheckResult> => {
   const given = secretKey ?? serviceRoleKey
   if (given === null) return []
   const key = Redacted.value(given)
@@ -63,5 +63,5 @@ export const keyFindings = (
   const findings = found.filter((one) => one !== false)
   if (findings.length > 0) return findings
   const legacy = kind === "service_role" ? "; Supabase gives these keys up for sb_secret_ ones" : ""
-  return [fine("key", `${KINDS[kind]}${legacy}`)]
+  return [ok("key", `${KINDS[kind]}${legacy}`)]
 }

@@ -1,15 +1,15 @@
 import { Either } from "effect"
 import type { Settings } from "../../Config.ts"
-import type { Diagnosis } from "../../Domain/DiagnosisRpc.ts"
+import type { Diagnosis } from "../../Database/DiagnosisRpc.ts"
 import * as Duration from "../../Domain/Duration.ts"
-import * as Schedule from "../../Domain/Schedule.ts"
-import { error, type Finding, fine, warning } from "./Finding.ts"
+import * as Schedule from "../../Domain/Schedule/Schedule.ts"
+import { type CheckResult, error, ok, warning } from "./CheckResult.ts"
 
-/** Schedules that are named one by one; more are counted. */
+/** The maximum number of schedules that are listed. Further ones are counted. */
 const MOST = 20
 
-/** Schedules and zones that cannot be computed, with the integrations that have them. */
-export const scheduleFindings = (diagnosis: Diagnosis): ReadonlyArray<Finding> => {
+/** Finds schedules and zones that cannot be computed, with the integrations that use them. */
+export const scheduleFindings = (diagnosis: Diagnosis): ReadonlyArray<CheckResult> => {
   const { integrations, refused, schedules } = diagnosis
   if (integrations === null || integrations === undefined) return []
   const inOrder = (schedules ?? []).toSorted(
@@ -47,15 +47,34 @@ export const scheduleFindings = (diagnosis: Diagnosis): ReadonlyArray<Finding> =
     integrations.enabled === 0 &&
       warning("schedules", {
         code: "NOTHING_ENABLED",
-        what: `no integration is enabled (${integrations.disabled} are not)`,
+        what: `no integration is enabled (${integrations.disabled} paused, ${integrations.undecided} undecided)`,
         why: "there is nothing to run",
-        fix: "insert into public.organization_integrations (org_id, integration_type, sync_schedule, timezone) values ('<uuid>', 'xledger', '0 2 * * 1-5', 'Europe/Oslo');"
+        fix:
+          integrations.disabled > 0
+            ? "sync-scheduler schedules resume <org> [integration]"
+            : integrations.undecided > 0
+              ? DECIDE
+              : "insert into public.organization_integrations (org_id, integration_type, sync_schedule, timezone) values ('<uuid>', 'xledger', '0 2 * * 1-5', 'Europe/Oslo');"
+      }),
+    integrations.undecided > 0 &&
+      error("schedules", {
+        code: "ENABLED_NULL",
+        what: `${counted(integrations.undecided)} enabled = null`,
+        why: "they never run, although they are not paused",
+        fix: DECIDE
+      }),
+    integrations.zoneless > 0 &&
+      warning("schedules", {
+        code: "TIMEZONE_NULL",
+        what: `${counted(integrations.zoneless)} no time zone`,
+        why: "their schedules are read in UTC: 02:00 is 03:00 or 04:00 in Oslo",
+        fix: "update public.organization_integrations set timezone = 'Europe/Oslo' where timezone is null;"
       }),
     integrations.unscheduled > 0 &&
       warning("schedules", {
         code: "SCHEDULE_EMPTY",
         what: `${integrations.unscheduled} enabled integrations have no schedule`,
-        why: "they run only when somebody triggers them",
+        why: "they run only when triggered manually",
         fix: "select id, org_id, integration_type from public.organization_integrations where enabled and sync_schedule is null;"
       })
   ].filter((one) => one !== false)
@@ -70,12 +89,18 @@ export const scheduleFindings = (diagnosis: Diagnosis): ReadonlyArray<Finding> =
   return listed.length > 0
     ? listed
     : [
-        fine(
+        ok(
           "schedules",
           `${integrations.enabled} enabled integrations, all of their schedules can be computed`
         )
       ]
 }
+
+const DECIDE =
+  "update public.organization_integrations set enabled = true where enabled is null;\nalter table public.organization_integrations alter column enabled set default true, alter column enabled set not null;"
+
+const counted = (count: number): string =>
+  count === 1 ? "1 integration has" : `${count} integrations have`
 
 const UUID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g
 
@@ -90,11 +115,11 @@ const fixOf = (reason: string, hint: string, id: string): string => {
   return hint === "" ? sql : `${hint}\n${sql}`
 }
 
-/** Where an integration's own timeout does not go together with the settings. */
+/** Finds integrations whose own timeout conflicts with the settings. */
 export const timeoutFindings = (
   { policies }: Diagnosis,
   settings: Settings
-): ReadonlyArray<Finding> =>
+): ReadonlyArray<CheckResult> =>
   (policies ?? []).flatMap(({ count, ids, invoke_timeout_ms: timeout, on_unknown }) => {
     if (timeout === null) return []
     const lease = timeout + settings.leaseMargin
@@ -105,7 +130,7 @@ export const timeoutFindings = (
         error("timeouts", {
           code: "TIMEOUT_OVER_QUIESCENCE",
           what: `${who}: invoke_timeout is ${show(timeout)}, longer than SYNC_SCHEDULER_QUIESCENCE (${show(settings.quiescence)})`,
-          why: "a run that times out is tried again at once, while the function may still be at work: it could export twice",
+          why: "a run that times out is retried immediately, while the function may still be running: it could export twice",
           fix: `Raise SYNC_SCHEDULER_QUIESCENCE above ${show(timeout)}, or update public.organization_integrations set on_unknown = 'hold' where id = '${ids[0] ?? ""}';`
         })
       ]
@@ -115,7 +140,7 @@ export const timeoutFindings = (
           error("timeouts", {
             code: "LEASE_OVER_GUARD",
             what: `${who}: its lease (invoke_timeout and SYNC_SCHEDULER_LEASE_MARGIN: ${show(lease)}) is longer than SYNC_SCHEDULER_RUNNING_GUARD (${show(settings.runningGuard)})`,
-            why: "a function that answers 202 would lose its run before one that answers at the end would",
+            why: "a run whose function answers 202 would be given up sooner than one whose function answers at the end",
             fix: `Raise SYNC_SCHEDULER_RUNNING_GUARD above ${show(lease)}, or shorten invoke_timeout.`
           })
         ]

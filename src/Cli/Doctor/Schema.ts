@@ -1,48 +1,58 @@
-import { type Catalog, type Drift, driftOf, itemsOf, namesOf } from "../../Domain/Catalog.ts"
-import { migrations } from "../../Migrations.ts"
+import { migrations } from "../../Database/Migrations.ts"
+import {
+  type Drift,
+  driftOf,
+  itemsOf,
+  namesOf,
+  type SchemaCatalog
+} from "../../Database/SchemaCatalog.ts"
+import { commandCodes } from "../../Domain/ErrorCode.ts"
 import { OLDEST_SCHEMA, SCHEMA_VERSION } from "../../Version.ts"
-import { expectedItems } from "./Database.ts"
-import { error, type Finding, fine, warning } from "./Finding.ts"
+import { type CheckResult, error, ok, warning } from "./CheckResult.ts"
+import { expectedItems } from "./DatabaseChecks.ts"
 
-/** Findings of one kind that are listed one by one; more are counted. */
+/** The maximum number of listed findings of one kind. Further ones are counted. */
 const MOST = 10
 
 /**
- * Whether the database has the schema that this binary expects: none of it, an older one, or a piece missing or changed.
- * `version` undefined: it is not known. `enginesFrom`: what a newer schema says, see Domain/SchemaVersion.
+ * Checks whether the database has the schema that this binary expects: reports a missing or older schema, and missing or
+ * changed objects. `version` undefined: unknown. `enginesFrom`: declared by a newer schema, see Database/SchemaVersion.
  */
 export const schemaFindings = (
   version: string | null | undefined,
   enginesFrom: string | null,
-  catalog: Catalog | null
-): ReadonlyArray<Finding> => {
+  catalog: SchemaCatalog | null
+): ReadonlyArray<CheckResult> => {
   if (version === undefined) return []
   if (version === null) return [noMigrations]
   const drift = catalog === null ? [] : driftOf(expectedItems, itemsOf(catalog), version)
-  // In the order in which they can be put back.
+  // The order in which the objects can be recreated.
   const inOrder = drift.toSorted((a, b) => ORDER[a.expected.kind] - ORDER[b.expected.kind])
   const findings = [...ageFindings(version, enginesFrom), ...listed(inOrder.map(driftFinding))]
   if (findings.length > 0) return findings
   return catalog === null
     ? [unknownSchema]
-    : [fine("schema", `as this version makes it (${version}), nothing missing or changed`)]
+    : [ok("schema", `as this version makes it (${version}), nothing missing or changed`)]
 }
 
 const noMigrations = error("schema", {
   code: "MIGRATIONS_MISSING",
   what: "Sync Scheduler is not installed in this database",
   why: "its tables and functions are not there, so nothing can be scheduled",
-  fix: 'sync-scheduler schema print | psql -v ON_ERROR_STOP=1 "$SUPABASE_DB_URL", or supabase db push'
+  fix: [
+    'sync-scheduler schema print | psql -v ON_ERROR_STOP=1 "$SUPABASE_DB_URL", or supabase db push',
+    `if they are applied, the Data API has not read them: ${commandCodes.SCHEMA_CACHE_STALE.fix}`
+  ].join("\n")
 })
 
 const unknownSchema = warning("schema", {
   code: "SCHEMA_UNKNOWN",
   what: "the database has all migrations but does not answer the doctor",
-  why: "the function read_sync_diagnosis is gone, or the API has not reloaded its schema",
+  why: "the function read_sync_diagnosis is missing, or the API has not reloaded its schema",
   fix: `${printed(["read_sync_diagnosis"])}; then notify pgrst, 'reload schema';`
 })
 
-const ageFindings = (version: string, enginesFrom: string | null): ReadonlyArray<Finding> => {
+const ageFindings = (version: string, enginesFrom: string | null): ReadonlyArray<CheckResult> => {
   if (version > SCHEMA_VERSION) {
     const what = `the database is at ${version}, this binary knows ${SCHEMA_VERSION}`
     if (enginesFrom !== null && SCHEMA_VERSION < enginesFrom) {
@@ -59,7 +69,7 @@ const ageFindings = (version: string, enginesFrom: string | null): ReadonlyArray
       warning("schema", {
         code: "BINARY_OLD",
         what,
-        why: "it goes on working, but knows nothing of what is newer",
+        why: "it continues to work, but does not know the newer parts",
         fix: "Update sync-scheduler on this machine."
       })
     ]
@@ -80,7 +90,7 @@ const ageFindings = (version: string, enginesFrom: string | null): ReadonlyArray
   ]
 }
 
-/** The command that makes these objects again. */
+/** Returns the command that prints the statements to recreate these objects. */
 function printed(names: ReadonlyArray<string>): string {
   const only = names.map((name) => `--only ${name}`).join(" ")
   return `sync-scheduler schema print ${only} | psql -v ON_ERROR_STOP=1 "$SUPABASE_DB_URL"`
@@ -88,7 +98,7 @@ function printed(names: ReadonlyArray<string>): string {
 
 const shortName = (name: string): string => name.replace(/\(.*$/, "")
 
-const driftFinding = ({ expected, found }: Drift): Finding => {
+const driftFinding = ({ expected, found }: Drift): CheckResult => {
   const { kind, name } = expected
   const short = shortName(name)
   if (found === null) {
@@ -118,7 +128,7 @@ const driftFinding = ({ expected, found }: Drift): Finding => {
   }
   return warning("schema", {
     code: "SCHEMA_CHANGED",
-    what: `${kind} ${name} is not the one that the migrations make`,
+    what: `${kind} ${name} differs from the one that the migrations create`,
     why: "it was changed by hand: what it does now is not known here",
     fix:
       kind === "function"
@@ -137,15 +147,15 @@ const ORDER: Record<Drift["expected"]["kind"], number> = {
 }
 
 const WHY_MISSING: Record<Drift["expected"]["kind"], string> = {
-  function: "whatever calls it fails",
+  function: "every call of it fails",
   table: "what is recorded there is lost, and calls that write it fail",
-  view: "who reads it, to see whether ticks go on, gets an error",
+  view: "readers of it, such as a monitor of ticks, get an error",
   column: "functions that read or write it fail",
   index: "what makes a claim safe, or keeps a tick fast, is not there",
   trigger: "edits and runs are no longer followed by what must follow them"
 }
 
-const listed = (findings: ReadonlyArray<Finding>): ReadonlyArray<Finding> => {
+const listed = (findings: ReadonlyArray<CheckResult>): ReadonlyArray<CheckResult> => {
   const [first] = findings.slice(MOST)
   return first === undefined
     ? findings
@@ -158,8 +168,8 @@ const listed = (findings: ReadonlyArray<Finding>): ReadonlyArray<Finding> => {
       ]
 }
 
-/** Who may reach what: row level security, and what is open to the roles that browsers have. */
-export const accessFindings = (catalog: Catalog | null): ReadonlyArray<Finding> => {
+/** Checks access to the tables and functions: row level security, and grants to the roles that browsers use. */
+export const accessFindings = (catalog: SchemaCatalog | null): ReadonlyArray<CheckResult> => {
   if (catalog === null || catalog.schema_version === null) return []
   const ours = new Set(namesOf(expectedItems))
   const isOurs = (name: string) => name.startsWith("sync_scheduler.") || ours.has(name.slice(7))
@@ -176,27 +186,34 @@ export const accessFindings = (catalog: Catalog | null): ReadonlyArray<Finding> 
   return findings.length > 0
     ? listed(findings)
     : [
-        fine(
+        ok(
           "access",
           `row level security is on, and nothing is open to anon or authenticated (${functions.length} functions, ${catalog.tables.length} tables)`
         )
       ]
 }
 
-const rlsFinding = ({ name, open_to }: Catalog["tables"][number]): Finding => {
+const rlsFinding = ({ name, open_to }: SchemaCatalog["tables"][number]): CheckResult => {
   const isOpen = open_to.length > 0
   return (isOpen ? error : warning)("access", {
     code: "RLS_OFF",
     what: `row level security of ${name} is off`,
     why: isOpen
-      ? `whoever has the project's anon key may use it (${open_to.join(", ")})`
+      ? `every holder of the project's anon key may use it (${open_to.join(", ")})`
       : "a grant to anon or authenticated would open all of it",
     fix: `alter table ${name} enable row level security;`
   })
 }
 
-/** With policies of the project's own a table may well be shown to its users; without row level security it is all theirs. */
-const openTable = ({ name, open_to, rls }: Catalog["tables"][number]): ReadonlyArray<Finding> => {
+/**
+ * Reports a table that is open to browsers. With the project's own policies, a table may be visible to its users on purpose;
+ * without row level security, every row is.
+ */
+const openTable = ({
+  name,
+  open_to,
+  rls
+}: SchemaCatalog["tables"][number]): ReadonlyArray<CheckResult> => {
   const isAdoptable = /^public\.(organization_integrations|sync_run_log)$/.test(name)
   if (isAdoptable && rls) return []
   return [
@@ -209,7 +226,7 @@ const openTable = ({ name, open_to, rls }: Catalog["tables"][number]): ReadonlyA
   ]
 }
 
-const openFunction = ({ args, name, open_to }: Catalog["functions"][number]): Finding =>
+const openFunction = ({ args, name, open_to }: SchemaCatalog["functions"][number]): CheckResult =>
   error("access", {
     code: "OPEN_TO_OTHERS",
     what: `${name} may be called by ${open_to.join(", ")}`,
@@ -217,7 +234,9 @@ const openFunction = ({ args, name, open_to }: Catalog["functions"][number]): Fi
     fix: `revoke all on function ${name}(${args}) from public, anon, authenticated;`
   })
 
-const closedFinding = (one: Catalog["functions"][number] | Catalog["tables"][number]): Finding => {
+const closedFinding = (
+  one: SchemaCatalog["functions"][number] | SchemaCatalog["tables"][number]
+): CheckResult => {
   const object = "args" in one ? `function ${one.name}(${one.args})` : one.name
   return error("access", {
     code: "CLOSED_TO_SERVICE",

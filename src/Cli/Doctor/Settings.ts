@@ -2,19 +2,19 @@ import { Redacted } from "effect"
 import type { Inspection } from "../../Config/Load.ts"
 import { type Settings, table } from "../../Config.ts"
 import * as Duration from "../../Domain/Duration.ts"
-import { error, type Finding, fine, warning } from "./Finding.ts"
+import { type CheckResult, error, ok, warning } from "./CheckResult.ts"
 
 const SLACK = /^https:\/\/hooks\.slack(?:-gov)?\.com\//
 
-/** The platform cuts a function's answer off after this long, and its work after the longest wall clock. */
+/** The platform's limits, in ms: on the time until a function responds, and on its total duration. */
 const PLATFORM_ANSWER_MS = 150_000
 const PLATFORM_WORK_MS = 400_000
 
-/** What is malformed or missing, and what is odd. `missing` is what a tick needs and has not. */
+/** Finds settings that are malformed, missing or unusual. `missing`: the settings that a tick needs but does not have. */
 export const settingFindings = (
   { problems, warnings }: Inspection,
   missing: Inspection["problems"]
-): ReadonlyArray<Finding> => {
+): ReadonlyArray<CheckResult> => {
   const wrong = [...missing, ...problems].map(({ fix, what, why }) =>
     error("settings", { code: "CONFIGURATION", what, why, fix })
   )
@@ -27,11 +27,11 @@ export const settingFindings = (
     })
   )
   const all = [...wrong, ...odd]
-  return all.length > 0 ? all : [fine("settings", "complete, and all of them can be read")]
+  return all.length > 0 ? all : [ok("settings", "complete, and all of them can be read")]
 }
 
-/** Settings that contradict each other: each is allowed, together they do harm. */
-export const contradictionsOf = (settings: Settings): ReadonlyArray<Finding> => {
+/** Finds settings that are allowed individually, but conflict with each other. */
+export const contradictionsOf = (settings: Settings): ReadonlyArray<CheckResult> => {
   const { driftAlert, interval, invokeTimeout, leaseMargin, quiescence, runningGuard } = settings
   const show = (ms: number) => Duration.format(ms)
   const lease = invokeTimeout + leaseMargin
@@ -40,7 +40,7 @@ export const contradictionsOf = (settings: Settings): ReadonlyArray<Finding> => 
       error("timeouts", {
         code: "TIMEOUT_OVER_QUIESCENCE",
         what: `${table.invokeTimeout.key} (${show(invokeTimeout)}) is longer than ${table.quiescence.key} (${show(quiescence)})`,
-        why: "a run that times out is tried again at once, while the function may still be at work: it could export twice",
+        why: "a run that times out is retried immediately, while the function may still be running: it could export twice",
         fix: `Set ${table.quiescence.key} to the longest time that a function may work, and more than ${show(invokeTimeout)}.`
       }),
     quiescence < PLATFORM_WORK_MS &&
@@ -48,14 +48,14 @@ export const contradictionsOf = (settings: Settings): ReadonlyArray<Finding> => 
       warning("timeouts", {
         code: "QUIESCENCE_SHORT",
         what: `${table.quiescence.key} is ${show(quiescence)}, shorter than an Edge Function may work (${show(PLATFORM_WORK_MS)} on paid plans)`,
-        why: "a run whose outcome is unknown may be repeated while the first attempt is still at work",
+        why: "a run whose outcome is unknown may be repeated while the first attempt is still running",
         fix: `Set ${table.quiescence.key}=430s, unless no function works that long.`
       }),
     lease > runningGuard &&
       error("timeouts", {
         code: "LEASE_OVER_GUARD",
         what: `the lease of a run (${table.invokeTimeout.key} and ${table.leaseMargin.key}: ${show(lease)}) is longer than ${table.runningGuard.key} (${show(runningGuard)})`,
-        why: "a function that answers 202 would lose its run before one that answers at the end would",
+        why: "a run whose function answers 202 would be given up sooner than one whose function answers at the end",
         fix: `Set ${table.runningGuard.key} to more than ${show(lease)}.`
       }),
     invokeTimeout < PLATFORM_ANSWER_MS &&
@@ -77,14 +77,14 @@ export const contradictionsOf = (settings: Settings): ReadonlyArray<Finding> => 
   return findings.length > 0
     ? findings
     : [
-        fine(
+        ok(
           "timeouts",
           `timeout ${show(invokeTimeout)}, lease ${show(lease)}, quiescence ${show(quiescence)}, guard ${show(runningGuard)}`
         )
       ]
 }
 
-/** Who is told when something is wrong, and who notices when nothing runs any more. */
+/** Checks whether problems are reported to an operator, and whether a stopped scheduler is noticed. */
 export const alertFindings = (
   settings: Settings,
   state: {
@@ -92,7 +92,7 @@ export const alertFindings = (
     readonly gave_up: number
     readonly last_error: string | null
   } | null
-): ReadonlyArray<Finding> => {
+): ReadonlyArray<CheckResult> => {
   const { alertFormat, alertWebhookSecret, alertWebhookUrl, pingUrl } = settings
   const receiver = alertWebhookUrl === null ? "" : Redacted.value(alertWebhookUrl)
   const isSlack = alertFormat === "slack" || (alertFormat === "auto" && SLACK.test(receiver))
@@ -101,7 +101,7 @@ export const alertFindings = (
       warning("alerts", {
         code: "ALERTS_OFF",
         what: `${table.alertWebhookUrl.key} is not set`,
-        why: "nobody is told of failed, late or missed syncs",
+        why: "no alert is sent for failed, late or missed syncs",
         fix: `Set it to a webhook or a Slack incoming webhook, then: sync-scheduler notify test`
       }),
     alertWebhookUrl !== null &&
@@ -117,7 +117,7 @@ export const alertFindings = (
       warning("alerts", {
         code: "PING_OFF",
         what: `${table.pingUrl.key} is not set`,
-        why: "when the scheduler itself stops, nothing of it is left to say so",
+        why: "if the scheduler stops, it cannot report that itself",
         fix: "Set it to a check of Healthchecks or the like, or let a monitor run: sync-scheduler check"
       }),
     state !== null &&
@@ -133,5 +133,5 @@ export const alertFindings = (
   const findings = found.filter((one) => one !== false)
   return findings.length > 0
     ? findings
-    : [fine("alerts", "incidents are posted, and a dead man's switch is pinged")]
+    : [ok("alerts", "incidents are posted, and a dead man's switch is pinged")]
 }

@@ -1,18 +1,16 @@
-import type { Diagnosis } from "../../Domain/DiagnosisRpc.ts"
+import type { Diagnosis } from "../../Database/DiagnosisRpc.ts"
+import { judgeSkew } from "../../Domain/ClockSkew.ts"
 import * as Duration from "../../Domain/Duration.ts"
-import type { Examined } from "./Database.ts"
-import { error, type Finding, fine, warning } from "./Finding.ts"
+import { type CheckResult, error, ok, warning } from "./CheckResult.ts"
+import type { Examined } from "./DatabaseChecks.ts"
 
-/** Clocks further apart are an incident at every tick as well. */
-const SKEW_ALERT_MS = 5_000
-
-/** Whether this machine's clock and the database's agree. */
-export const clockFindings = (skew: Examined["skew"]): ReadonlyArray<Finding> => {
+/** Checks whether this machine's clock and the database's agree. */
+export const clockFindings = (skew: Examined["skew"]): ReadonlyArray<CheckResult> => {
   if (skew === null) return []
   const { ms, plusMinusMs } = skew
-  const apart = Duration.format(Math.abs(ms))
+  const apart = Duration.format(Math.round(Math.abs(ms)))
   const unsure = `± ${Duration.format(plusMinusMs)}`
-  return Math.abs(ms) - plusMinusMs > SKEW_ALERT_MS
+  return judgeSkew(skew) === "apart"
     ? [
         error("clock", {
           code: "CLOCK_SKEW",
@@ -21,11 +19,11 @@ export const clockFindings = (skew: Examined["skew"]): ReadonlyArray<Finding> =>
           fix: "timedatectl set-ntp true (systemd), or set this machine's clock by NTP in another way."
         })
       ]
-    : [fine("clock", `within ${apart} of the database's (${unsure})`)]
+    : [ok("clock", `within ${apart} of the database's (${unsure})`)]
 }
 
-/** Over which role the key works, and whether that may do what an engine does. */
-export const roleFindings = ({ role }: Diagnosis, isApi: boolean): ReadonlyArray<Finding> => [
+/** Checks which role the key uses, and whether that role has an engine's permissions. */
+export const roleFindings = ({ role }: Diagnosis, isApi: boolean): ReadonlyArray<CheckResult> => [
   isApi && role !== "service_role"
     ? warning("key", {
         code: "KEY_ROLE",
@@ -33,11 +31,11 @@ export const roleFindings = ({ role }: Diagnosis, isApi: boolean): ReadonlyArray
         why: "everything is open to service_role, to others only what was granted by hand",
         fix: "Set SUPABASE_SECRET_KEY to a secret key (Dashboard: Project Settings, API Keys)."
       })
-    : fine("key", `the database knows the caller as ${role}`)
+    : ok("key", `the database knows the caller as ${role}`)
 ]
 
-/** Whether ticks go on, and by which engines. */
-export const tickFindings = ({ engines, status }: Diagnosis): ReadonlyArray<Finding> => {
+/** Checks whether ticks run, and on which engines. */
+export const tickFindings = ({ engines, status }: Diagnosis): ReadonlyArray<CheckResult> => {
   if (status === null) return []
   const ago = Duration.format((status.seconds_since_last_tick ?? 0) * 1000)
   const start =
@@ -57,14 +55,14 @@ export const tickFindings = ({ engines, status }: Diagnosis): ReadonlyArray<Find
       error("ticks", {
         code: "TICKS_STOPPED",
         what: `ticks have stopped: the last one was ${ago} ago`,
-        why: "nothing that is due is run until they go on",
+        why: "no due run starts until they continue",
         fix: start
       })
     ]
   }
   const hosts = new Set((engines ?? []).map(({ host }) => host)).size
   const versions = [...new Set((engines ?? []).map(({ version }) => version ?? "unknown"))]
-  const findings: Array<Finding> = []
+  const findings: Array<CheckResult> = []
   if (status.verdict === "late") {
     findings.push(
       error("ticks", {
@@ -88,15 +86,15 @@ export const tickFindings = ({ engines, status }: Diagnosis): ReadonlyArray<Find
   return findings.length > 0
     ? findings
     : [
-        fine(
+        ok(
           "ticks",
           `the last one ${ago} ago; engines on ${hosts} ${hosts === 1 ? "host" : "hosts"} within a day`
         )
       ]
 }
 
-/** Whether old rows are deleted, as every tick does a batch at a time. */
-export const historyFindings = ({ history }: Diagnosis): ReadonlyArray<Finding> => {
+/** Checks whether old rows are deleted, which every tick does in batches. */
+export const historyFindings = ({ history }: Diagnosis): ReadonlyArray<CheckResult> => {
   if (history === null || history === undefined) return []
   const { oldest_run_days: runs, oldest_tick_days: ticks } = history
   const isOver = (runs ?? 0) > KEEP_RUNS_DAYS + 3 || (ticks ?? 0) > KEEP_TICKS_DAYS + 3
@@ -105,23 +103,23 @@ export const historyFindings = ({ history }: Diagnosis): ReadonlyArray<Finding> 
         warning("history", {
           code: "RETENTION_BEHIND",
           what: `the oldest finished run is ${runs ?? 0} days old, the oldest tick ${ticks ?? 0}`,
-          why: `runs are kept ${KEEP_RUNS_DAYS} days and ticks ${KEEP_TICKS_DAYS}: deletion does not keep up, or a foreign key of yours refuses it`,
+          why: `runs are kept ${KEEP_RUNS_DAYS} days and ticks ${KEEP_TICKS_DAYS}: deletion does not keep up, or one of your foreign keys prevents it`,
           fix: "select public.prune_sync_history(p_limit => 10000); repeat until it deletes nothing, and see the error it raises."
         })
       ]
-    : [fine("history", `runs of ${runs ?? 0} days, ticks of ${ticks ?? 0} days are kept`)]
+    : [ok("history", `runs of ${runs ?? 0} days, ticks of ${ticks ?? 0} days are kept`)]
 }
 
 const KEEP_RUNS_DAYS = 400
 const KEEP_TICKS_DAYS = 30
-/** Rows of cron.job_run_details that slow pg_cron down. */
+/** The number of rows from which cron.job_run_details slows pg_cron down. */
 const MANY_DETAILS = 1_000_000
 
-/** Jobs of pg_cron that start the scheduler: there should be one, or none when something else does. */
-export const cronFindings = ({ cron }: Diagnosis): ReadonlyArray<Finding> => {
-  if (cron === null) return [fine("pg_cron", "not installed; ticks are started by something else")]
-  if (cron.jobs === null) return [fine("pg_cron", "installed; its jobs are not shown to this role")]
-  // The other job of deploy/pg_cron.sql deletes old rows of pg_cron's own.
+/** Checks the pg_cron jobs that start the scheduler: there should be one, or none when another mechanism starts it. */
+export const cronFindings = ({ cron }: Diagnosis): ReadonlyArray<CheckResult> => {
+  if (cron === null) return [ok("pg_cron", "not installed; ticks are started by something else")]
+  if (cron.jobs === null) return [ok("pg_cron", "installed; its jobs are not shown to this role")]
+  // The other job of deploy/pg_cron.sql deletes old rows of pg_cron itself.
   const jobs = cron.jobs.filter(({ name }) => name !== "sync-scheduler-prune")
   const names = jobs.map(({ id, name }) => `${name ?? "a job"} (${id})`).join(", ")
   const active = jobs.filter((job) => job.active)
@@ -151,10 +149,10 @@ export const cronFindings = ({ cron }: Diagnosis): ReadonlyArray<Finding> => {
   ].filter((one) => one !== false)
   if (findings.length > 0) return findings
   return [
-    fine(
+    ok(
       "pg_cron",
       active.length === 0
-        ? "installed, with no job of ours; ticks are started by something else"
+        ? "installed, without the scheduler's job; another program starts the ticks"
         : `one job starts Sync Scheduler: ${names}, ${active[0]?.schedule ?? ""}`
     )
   ]

@@ -1,16 +1,16 @@
 import { messageOf, SyncFailed, SyncOutcomeUnknown, transportFailure } from "./outcome.ts"
 
-/** Generous on purpose: accounting APIs are slow after idle periods, and a sync has 145 s. */
+/** The default time limit of a call, in ms. Generous, because accounting APIs are slow after idle periods and a sync has 145 s. */
 export const defaultTimeoutMs = 120_000
 
 /**
  * `fetch` for the accounting API: with an explicit time limit (headers and body), without following redirects (a
- * redirected POST becomes a GET or sends the credentials elsewhere), and with failures that say what they prove.
+ * redirected POST becomes a GET or sends the credentials elsewhere), and with errors that state what is known about the outcome.
  *
- * Pass the run's signal as `init.signal`, so that the call also ends when the run has to.
+ * Pass the run's signal as `init.signal`, so that the call also ends when the run must end.
  * Fails with `SyncFailed` (`NOT_CONNECTED`: the request never left), or, when a request that may have an effect got no
  * answer, `SyncOutcomeUnknown`. Reads (GET, HEAD, OPTIONS) that got no answer fail with `SyncFailed` (`NO_ANSWER`).
- * Any HTTP status is an answer, also 3xx, 4xx and 5xx: look at `response.status`.
+ * Every HTTP status counts as an answer, including 3xx, 4xx and 5xx: check `response.status`.
  */
 export const fetchWithTimeout = async (
   url: string | URL,

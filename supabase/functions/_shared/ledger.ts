@@ -1,17 +1,18 @@
 import { isRecord, type Json, messageOf } from "./outcome.ts"
 import type { Project } from "./project.ts"
 import { parseJson, readText } from "./request.ts"
+import type { Runtime } from "./runtime.ts"
 
-/** The run's row, as far as the function may touch it: three SQL functions, guarded by the lease token. */
+/** The function's access to the run's row: three SQL functions, guarded by the lease token. */
 export interface Ledger {
   /**
-   * Asks to begin. `granted` is given once for a lease token: a lost answer is asked for again with the same nonce, and
-   * anyone else (a repeated or late request) is refused. `unconfirmed` means that no answer came within `withinMs`.
+   * Asks to begin. The database grants a lease token once: this call is repeated with the same nonce if its response is lost, and
+   * any other request (repeated or late) is refused. `unconfirmed` means that no response came within `withinMs`.
    */
   readonly begin: (withinMs: number) => Promise<Begin>
-  /** Says that the work goes on, once. */
+  /** Sends one heartbeat. */
   readonly heartbeat: () => Promise<Heartbeat>
-  /** Records the outcome, repeating while the answer is lost. True when the database said that it is recorded. */
+  /** Records the outcome; repeats the call while its response is lost. True if the database confirmed the outcome. */
   readonly complete: (report: Report, withinMs: number) => Promise<boolean>
 }
 
@@ -20,7 +21,7 @@ export type Begin =
   | { readonly kind: "refused"; readonly reason: string }
   | { readonly kind: "unconfirmed"; readonly reason: string }
 
-/** `lost`: the run is no longer this attempt's. `unconfirmed`: the database could not be asked, so nothing is known. */
+/** `lost`: the run no longer belongs to this attempt. `unconfirmed`: the database did not respond, so this is unknown. */
 export type Heartbeat = "owned" | "lost" | "unconfirmed"
 
 export type Report =
@@ -30,7 +31,7 @@ export type Report =
       readonly error: { readonly code: string; readonly message: string }
     }
 
-/** One call's answer. `lost` may have been carried out; `rejected` was not. */
+/** The response to one call. A `lost` call may have been executed; a `rejected` call was not. */
 type Answer =
   | { readonly kind: "answered"; readonly value: Record<string, unknown> }
   | { readonly kind: "rejected"; readonly detail: string }
@@ -45,15 +46,16 @@ const maxAnswerBytes = 64 * 1024
 export const openLedger = (
   project: Project,
   run: { readonly runId: string; readonly leaseToken: string },
-  rpcTimeoutMs: number
+  rpcTimeoutMs: number,
+  runtime: Runtime
 ): Ledger => {
   const owner = { p_run_id: run.runId, p_lease_token: run.leaseToken }
   const call = (name: string, args: Record<string, unknown>, timeoutMs = rpcTimeoutMs) =>
-    callRpc(project, name, { ...owner, ...args }, timeoutMs)
+    callRpc(runtime, project, name, { ...owner, ...args }, timeoutMs)
   return {
     begin: async (withinMs) => {
       const nonce = crypto.randomUUID()
-      const answer = await repeatWhileLost(withinMs, rpcTimeoutMs, async (timeoutMs) => {
+      const answer = await repeatWhileLost(runtime, withinMs, rpcTimeoutMs, async (timeoutMs) => {
         const answer = await call("begin_sync_run", { p_nonce: nonce }, timeoutMs)
         return expecting(answer, "granted")
       })
@@ -72,7 +74,7 @@ export const openLedger = (
     complete: async (report, withinMs) => {
       const args =
         report.status === "completed" ? { p_response: report.response } : { p_error: report.error }
-      const answer = await repeatWhileLost(withinMs, rpcTimeoutMs, async (timeoutMs) => {
+      const answer = await repeatWhileLost(runtime, withinMs, rpcTimeoutMs, async (timeoutMs) => {
         const all = { p_status: report.status, ...args }
         return expecting(await call("complete_sync_run", all, timeoutMs), "accepted")
       })
@@ -81,40 +83,42 @@ export const openLedger = (
   }
 }
 
-/** An answer without the boolean that the contract promises is as good as none. */
+/** Treats a response without the boolean that the contract promises as lost. */
 const expecting = (answer: Answer, field: string): Answer =>
   answer.kind === "answered" && typeof answer.value[field] !== "boolean"
     ? { kind: "lost", detail: `the answer has no ${field}` }
     : answer
 
-/** Repeats a call whose repetition is harmless, with growing pauses, until it is answered or the time is up. */
+/** Repeats an idempotent call, with growing pauses, until it gets a response or the time is up. */
 const repeatWhileLost = async (
+  runtime: Runtime,
   withinMs: number,
   rpcTimeoutMs: number,
   call: (timeoutMs: number) => Promise<Answer>
 ): Promise<Answer> => {
-  const end = Date.now() + withinMs
+  const end = runtime.now() + withinMs
   let pauseMs = 100
   let answer: Answer = { kind: "lost", detail: "no time left to ask" }
   for (;;) {
-    const leftMs = end - Date.now()
+    const leftMs = end - runtime.now()
     if (leftMs <= 0) return answer
     answer = await call(Math.min(rpcTimeoutMs, leftMs))
     if (answer.kind !== "lost") return answer
-    const waitMs = Math.min(pauseMs * (0.5 + Math.random()), Math.max(0, end - Date.now()))
-    await new Promise((resolve) => setTimeout(resolve, waitMs))
+    const waitMs = Math.min(pauseMs * (0.5 + Math.random()), Math.max(0, end - runtime.now()))
+    await new Promise<void>((resolve) => runtime.after(waitMs, resolve))
     pauseMs = Math.min(pauseMs * 2, 5_000)
   }
 }
 
 const callRpc = async (
+  runtime: Runtime,
   project: Project,
   name: string,
   args: Record<string, unknown>,
   timeoutMs: number
 ): Promise<Answer> => {
   try {
-    const response = await fetch(`${project.url}/rest/v1/rpc/${name}`, {
+    const response = await runtime.fetch(`${project.url}/rest/v1/rpc/${name}`, {
       method: "POST",
       redirect: "manual",
       signal: AbortSignal.timeout(timeoutMs),
@@ -136,10 +140,13 @@ const callRpc = async (
   }
 }
 
-/** Whether the same request may be answered later: the database was busy, or a gateway spoke in its place. */
+/** Whether the same request may succeed later: the database was busy, or a gateway answered. */
 const mayPass = (status: number): boolean => status >= 500 || [408, 425, 429].includes(status)
 
-/** A secret key travels in `apikey` only; a legacy JWT key is also the bearer token that names the role. */
+/**
+ * Returns the headers for a key. A secret key is sent only in `apikey`; a legacy JWT key is also the bearer token that names the
+ * role.
+ */
 const headersFor = (key: string): Record<string, string> => ({
   "content-type": "application/json",
   accept: "application/json",

@@ -1,4 +1,6 @@
-/** What JSON can carry. */
+import { readWords } from "./answerWords.ts"
+
+/** A JSON value. */
 export type Json =
   | null
   | boolean
@@ -12,8 +14,8 @@ export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
 /**
- * The sync failed, and that is certain: nothing is still on its way, and repeating it by itself would not help.
- * Recorded as `failed` with this code and message.
+ * The sync definitely failed: no effect can follow, and an automatic retry would not help. The run is recorded as `failed` with
+ * this code and message.
  */
 export class SyncFailed extends Error {
   override readonly name = "SyncFailed"
@@ -26,10 +28,9 @@ export class SyncFailed extends Error {
 }
 
 /**
- * Nothing was done, and that is certain (the API throttled the very first call, or could not be reached). The scheduler
- * tries the run again, after `retryAfterSeconds` when the API named a wait, else after its own backoff.
- * Throw it only while no call with an effect has been made. In the background, where no answer can say it, it is
- * recorded as `failed`.
+ * Definitely nothing was done (the API throttled the first call, or could not be reached). The scheduler retries the run, after
+ * `retryAfterSeconds` if the API named a wait, otherwise after its own backoff. Throw this only while no call with an effect has
+ * been made. In the background, where no answer can report it, the run is recorded as `failed`.
  */
 export class SyncNotExecuted extends Error {
   override readonly name = "SyncNotExecuted"
@@ -42,64 +43,83 @@ export class SyncNotExecuted extends Error {
 }
 
 /**
- * It may have happened or not (an export was sent and its answer never came). Nothing is reported: the run becomes
- * `unknown`, and the integration's `on_unknown` decides whether it is repeated with the same key or held for a person.
+ * The sync may or may not have taken effect (an export was sent and its answer never came). No outcome is reported: the run becomes
+ * `unknown`, and the integration's `on_unknown` decides whether it is repeated with the same key or held for an operator.
  */
 export class SyncOutcomeUnknown extends Error {
   override readonly name = "SyncOutcomeUnknown"
 }
 
-/** What is certain about a handler that ended. */
+/** The judgement of a handler that ended. */
 export type Verdict =
   | { readonly kind: "completed"; readonly result: Json }
   | { readonly kind: "failed"; readonly error: { readonly code: string; readonly message: string } }
   | { readonly kind: "notExecuted"; readonly reason: string; readonly retryAfterSeconds?: number }
   | { readonly kind: "unknown"; readonly reason: string }
 
-/** The answer is read up to 64 KiB and kept as a row's column: a larger result is replaced by a note of its size. */
+/**
+ * The maximum size of a result; a note of the size replaces a larger one. The engine reads an answer up to 64 KiB and stores it.
+ */
 const maxResultBytes = 32 * 1024
 const maxMessageChars = 2_000
 
 /**
- * Judges what a handler returned. A value that itself says that it failed (`success: false`, `status: "failed"`, a
- * non-null `error`) is a failure, by the same rule the scheduler applies to answers.
+ * Judges the return value of a handler by the rule that the scheduler applies to answers: a value that reports a failure
+ * (`success: false`, `status: "failed"`, an `error`) is a failure, a value that contradicts itself is unknown.
  */
 export const judgeValue = (value: unknown): Verdict => {
   if (value instanceof Response) {
     const reason = `The handler returned a Response (${value.status}); return a JSON value, or throw`
     return { kind: "unknown", reason }
   }
-  if (isRecord(value) && saysFailed(value)) {
-    return { kind: "failed", error: describeFailure(value.error) }
+  const result = toJson(value)
+  const words = readWords(result)
+  switch (words.says) {
+    case "failure":
+      return { kind: "failed", error: describeFailure(result) }
+    case "unclear":
+      return {
+        kind: "unknown",
+        reason: `What the handler returned leaves it open: ${words.because}`
+      }
+    default:
+      return { kind: "completed", result }
   }
-  return { kind: "completed", result: toJson(value) }
 }
 
+/** Whether an error has this class, even if another copy of this file created it: the test kit contains its own copy. */
+const isOf = <E extends Error>(
+  error: unknown,
+  kind: new (...given: never[]) => E,
+  name: string
+): error is E => error instanceof kind || (error instanceof Error && error.name === name)
+
 /**
- * Judges what a handler threw. Certain failures are named by their class; a call that was cut off (time-out, abort,
- * connection lost after it was made), or any error after the run's own signal stopped it, leaves the outcome unknown.
- * Everything else is a definite failure.
+ * Judges an error that a handler threw. The classes above name their outcome. A call that was cut off (timeout, abort, connection
+ * lost after it was made), or any error after the run's signal aborted, leaves the outcome unknown. Every other error is a definite
+ * failure.
  */
 export const judgeError = (error: unknown, wasStopped: boolean): Verdict => {
-  if (error instanceof SyncFailed) {
+  if (isOf(error, SyncFailed, "SyncFailed")) {
     return { kind: "failed", error: { code: clip(error.code), message: clip(error.message) } }
   }
-  if (error instanceof SyncNotExecuted) {
+  if (isOf(error, SyncNotExecuted, "SyncNotExecuted")) {
     const { retryAfterSeconds } = error
     const reason = clip(error.message)
     return retryAfterSeconds === undefined
       ? { kind: "notExecuted", reason }
       : { kind: "notExecuted", reason, retryAfterSeconds }
   }
-  if (error instanceof SyncOutcomeUnknown || wasStopped || transportFailure(error) === "lost") {
+  const isUnknown = isOf(error, SyncOutcomeUnknown, "SyncOutcomeUnknown")
+  if (isUnknown || wasStopped || transportFailure(error) === "lost") {
     return { kind: "unknown", reason: clip(messageOf(error)) }
   }
   return { kind: "failed", error: { code: "HANDLER_ERROR", message: clip(messageOf(error)) } }
 }
 
 /**
- * Tells what a rejected `fetch` (or body read) proves: `notConnected` when the request cannot have left, `lost` when it
- * may have, undefined when the error is of another kind. Deno says `(Connect)` for name resolution, TCP and TLS.
+ * Classifies a rejected `fetch` (or body read): `notConnected` if the request cannot have been sent, `lost` if it may have been,
+ * undefined for other errors. Deno's messages contain `(Connect)` for name resolution, TCP and TLS.
  */
 export const transportFailure = (error: unknown): "notConnected" | "lost" | undefined => {
   if (!(error instanceof Error)) return undefined
@@ -110,30 +130,25 @@ export const transportFailure = (error: unknown): "notConnected" | "lost" | unde
   return /^fetch failed|error sending request|body from connection/.test(text) ? "lost" : undefined
 }
 
-/** An error's message, whatever was thrown (supabase-js gives plain objects with a message). */
+/** Returns the message of any thrown value (supabase-js throws plain objects with a message). */
 export const messageOf = (error: unknown): string =>
   isRecord(error) && typeof error.message === "string" ? error.message : String(error)
 
-const saysFailed = (value: Record<string, unknown>): boolean =>
-  value.success === false ||
-  value.status === "failed" ||
-  (value.error !== undefined && value.error !== null)
-
-const describeFailure = (error: unknown): { code: string; message: string } => {
-  if (!isRecord(error)) {
-    return {
-      code: "HANDLER_FAILED",
-      message: clip(typeof error === "string" ? error : "no reason")
-    }
+/** Returns the code and the message of a failure: from `error` or the first of `errors`, otherwise from the value itself. */
+const describeFailure = (value: Json): { code: string; message: string } => {
+  const { error, errors } = isRecord(value) ? value : {}
+  const told = error || (Array.isArray(errors) ? errors[0] : errors) || value
+  if (!isRecord(told)) {
+    return { code: "HANDLER_FAILED", message: typeof told === "string" ? clip(told) : "no reason" }
   }
-  const { code, message } = error
+  const { code, message } = told
   return {
     code: typeof code === "string" ? clip(code) : "HANDLER_FAILED",
-    message: clip(typeof message === "string" ? message : "no reason")
+    message: clip(typeof message === "string" ? message : JSON.stringify(told))
   }
 }
 
-/** Never throws: the work is done, and a result that JSON cannot carry does not undo it. */
+/** Converts a result to JSON. Never throws, because a result that JSON cannot represent does not undo the work. */
 const toJson = (value: unknown): Json => {
   try {
     const text = JSON.stringify(value)?.replace(unstorable, "$1\\ufffd")
@@ -152,5 +167,8 @@ const clip = (text: string): string =>
     .toWellFormed()
     .replaceAll("\0", "\ufffd")
 
-/** Escapes that JSON allows and jsonb refuses: NUL and lone surrogates (not a backslash followed by the same letters). */
+/**
+ * Matches escapes that JSON allows and jsonb refuses: NUL and lone surrogates (not an escaped backslash followed by the same
+ * letters).
+ */
 const unstorable = /(?<!\\)((?:\\\\)*)\\u(?:0000|d[89a-f][0-9a-f]{2})/gi

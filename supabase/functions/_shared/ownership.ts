@@ -1,34 +1,37 @@
 import type { Heartbeat, Ledger } from "./ledger.ts"
 import { SyncOutcomeUnknown } from "./outcome.ts"
+import type { Runtime } from "./runtime.ts"
 
-/** The time in which the run is this attempt's to work on. */
+/** The ownership of a run by this attempt. */
 export interface Ownership {
-  /** Aborts, with a `SyncOutcomeUnknown` as reason, when the work has to stop. */
+  /** Aborts, with a `SyncOutcomeUnknown` as reason, when the work must stop. */
   readonly signal: AbortSignal
-  /** Says now that the work goes on, and whether the run is still ours. */
+  /** Sends a heartbeat now, and resolves to whether this attempt still owns the run. */
   readonly heartbeat: () => Promise<Heartbeat>
-  /** Moves the instant (milliseconds since 1970) at which the signal aborts. */
+  /** Changes the instant (milliseconds since 1970) at which the signal aborts. */
   readonly stopAt: (instantMs: number) => void
-  /** Ends the heartbeats; resolves when none is on its way. */
+  /** Ends the heartbeats; resolves when none is in flight. */
   readonly end: () => Promise<void>
 }
 
 /**
- * Without an accepted heartbeat for so long, the run may soon be somebody else's: a run that has become `unknown` is
- * not repeated before 430 s have passed since its last sign of life.
+ * The longest time without an accepted heartbeat, in ms. After it, the run may soon belong to another attempt: an `unknown` run is
+ * repeated 430 s after its last sign of life.
  */
 const maxSilenceMs = 300_000
 
-/** A handler that ignores its signal is kept alive for so long; then the scheduler's rule for silent runs decides. */
+/** How long a handler that ignores its signal is kept alive, in ms; after that, the scheduler sweeps the run. */
 const maxOverrunMs = 300_000
 
 /**
- * Holds a run that was granted: heartbeats while the handler works, and a signal that aborts at `stopAtMs`, when a
- * heartbeat says that the run is no longer ours, when none got through for 300 s, or when the platform shuts down
- * the isolate. `grantedAtMs` is an instant before the grant was given: the first sign of life.
+ * Holds a granted run: sends heartbeats while the handler works, and provides a signal. The signal aborts at `stopAtMs`, when a
+ * heartbeat reports that this attempt no longer owns the run, when no heartbeat succeeded for 300 s, or when the platform shuts
+ * down the isolate.
+ * `grantedAtMs` is an instant before the grant; it counts as the first sign of life.
  */
 export const holdRun = (
   ledger: Ledger,
+  runtime: Runtime,
   times: { readonly everyMs: number; readonly grantedAtMs: number; readonly stopAtMs: number }
 ): Ownership => {
   const stopped = new AbortController()
@@ -38,31 +41,32 @@ export const holdRun = (
 
   const stop = (why: string) => {
     if (stopped.signal.aborted || ended.signal.aborted) return
-    stoppedAtMs = Date.now()
+    stoppedAtMs = runtime.now()
     stopped.abort(new SyncOutcomeUnknown(why))
   }
   const heartbeat = async (): Promise<Heartbeat> => {
-    const sentAtMs = Date.now()
+    const sentAtMs = runtime.now()
     const answer = await ledger.heartbeat()
     if (answer === "owned") lastSignMs = Math.max(lastSignMs, sentAtMs)
     if (answer === "lost") stop("The run is no longer this attempt's: stopped")
     return answer
   }
-  const beat = async () => {
+  const heartbeats = async () => {
     for (;;) {
-      await pause(times.everyMs, ended.signal)
-      const nowMs = Date.now()
+      await pause(runtime, times.everyMs, ended.signal)
+      const nowMs = runtime.now()
       if (ended.signal.aborted || nowMs - stoppedAtMs > maxOverrunMs) return
       if ((await heartbeat()) === "lost") return
       if (nowMs - lastSignMs > maxSilenceMs) stop("The database was silent for too long: stopped")
     }
   }
-  const timer = alarm(() => stop("The run's time is up: stopped"))
-  const onUnload = () => stop("The platform is shutting the function down: stopped")
+  const timer = alarm(runtime, () => stop("The run's time is up: stopped"))
+  const unhook = runtime.onShutdown(() =>
+    stop("The platform is shutting the function down: stopped")
+  )
 
-  addEventListener("beforeunload", onUnload)
   timer.set(times.stopAtMs)
-  const beating = beat()
+  const heartbeatLoop = heartbeats()
   return {
     signal: stopped.signal,
     heartbeat,
@@ -70,34 +74,31 @@ export const holdRun = (
     end: async () => {
       ended.abort()
       timer.clear()
-      removeEventListener("beforeunload", onUnload)
-      await beating
+      unhook()
+      await heartbeatLoop
     }
   }
 }
 
-/** The longest delay a timer takes (24.8 days); longer ones would fire at once. */
-const maxDelayMs = 2 ** 31 - 1
-
-/** A timer that can be moved. */
-export const alarm = (ring: () => void) => {
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const clear = () => clearTimeout(timer)
+/** A timer that can be rescheduled. */
+export const alarm = (runtime: Runtime, ring: () => void) => {
+  let cancel: (() => void) | undefined
+  const clear = () => cancel?.()
   return {
     clear,
     set: (instantMs: number) => {
       clear()
-      timer = setTimeout(ring, Math.min(Math.max(0, instantMs - Date.now()), maxDelayMs))
+      cancel = runtime.after(Math.max(0, instantMs - runtime.now()), ring)
     }
   }
 }
 
-const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+const pause = (runtime: Runtime, ms: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
     if (signal.aborted) return resolve()
-    const timer = setTimeout(resolve, ms)
+    const cancel = runtime.after(ms, resolve)
     const wake = () => {
-      clearTimeout(timer)
+      cancel()
       resolve()
     }
     signal.addEventListener("abort", wake, { once: true })

@@ -1,6 +1,6 @@
 import { isRecord } from "./outcome.ts"
 
-/** What the scheduler sends: one attempt at one slot of one integration. */
+/** The scheduler's request: one attempt at one slot of one integration. */
 export interface Invocation {
   readonly runId: string
   readonly orgId: string
@@ -9,7 +9,7 @@ export interface Invocation {
   readonly scheduledFor: Date
   /** 1 for the first attempt. */
   readonly attempt: number
-  /** The same for every attempt at this slot. */
+  /** The key of the slot, which every attempt shares. */
   readonly idempotencyKey: string
   readonly trigger: string
   readonly leaseToken: string
@@ -18,7 +18,7 @@ export interface Invocation {
   readonly config: Readonly<Record<string, unknown>>
 }
 
-/** A request that is refused before anything was done. */
+/** The refusal of a request, before any work was done. */
 export interface Refusal {
   readonly status: number
   readonly code: string
@@ -28,8 +28,8 @@ export interface Refusal {
 const maxBodyBytes = 256 * 1024
 
 /**
- * Whether the request carries one of these keys, in `apikey` or as `Authorization: Bearer`. Compares digests and always
- * all of them, so that the time taken tells nothing about a key.
+ * Whether the request contains one of these keys, in `apikey` or as `Authorization: Bearer`. Compares digests, and always all of
+ * them, so that the duration reveals nothing about a key.
  */
 export const carriesKey = async (
   request: Request,
@@ -49,7 +49,7 @@ export const carriesKey = async (
 const digest = async (text: string): Promise<Uint8Array> =>
   new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)))
 
-/** 1 when equal, else 0, without leaving early. */
+/** Returns 1 if the digests are equal, otherwise 0, in constant time. */
 const equalDigests = (left: Uint8Array, right: Uint8Array): number => {
   let difference = left.length ^ right.length
   left.forEach((byte, index) => {
@@ -58,7 +58,7 @@ const equalDigests = (left: Uint8Array, right: Uint8Array): number => {
   return difference === 0 ? 1 : 0
 }
 
-/** Reads and checks the body. All that is wrong with it is named at once. */
+/** Reads and checks the body. Reports all problems together. */
 export const readInvocation = async (request: Request): Promise<Invocation | Refusal> => {
   const text = await readText(request.body, maxBodyBytes)
   if (text === undefined) {
@@ -70,7 +70,7 @@ export const readInvocation = async (request: Request): Promise<Invocation | Ref
   return decode(body)
 }
 
-/** Reads at most `maxBytes`; undefined when there is more. */
+/** Reads at most `maxBytes`; undefined if the body is longer. */
 export const readText = async (
   body: ReadableStream<Uint8Array> | null,
   maxBytes: number
@@ -87,7 +87,7 @@ export const readText = async (
   return text + decoder.decode()
 }
 
-/** The JSON value, or undefined when it is none. */
+/** Parses JSON; undefined if the text is not JSON. */
 export const parseJson = (text: string): unknown => {
   try {
     return JSON.parse(text)

@@ -1,59 +1,75 @@
 import { type Heartbeat, type Ledger, openLedger } from "./ledger.ts"
-import { isRecord, type Json, judgeError, judgeValue, type Verdict } from "./outcome.ts"
+import { type Json, judgeError, judgeValue, type Verdict } from "./outcome.ts"
 import { alarm, holdRun, type Ownership } from "./ownership.ts"
 import { type ProjectOptions, readProject } from "./project.ts"
 import { carriesKey, type Invocation, readInvocation } from "./request.ts"
+import { platform, type Runtime } from "./runtime.ts"
+import { allowsTrials, isTrial, trialLedger } from "./trial.ts"
 import { toVendorField, type VendorReport } from "./vendor.ts"
 
 export { fetchWithTimeout } from "./fetchWithTimeout.ts"
-export { type Json, SyncFailed, SyncNotExecuted, SyncOutcomeUnknown } from "./outcome.ts"
+export {
+  isRecord,
+  type Json,
+  SyncFailed,
+  SyncNotExecuted,
+  SyncOutcomeUnknown
+} from "./outcome.ts"
+export { readProject } from "./project.ts"
+export { carriesKey } from "./request.ts"
+export { type Runtime, readVariable } from "./runtime.ts"
 export type { VendorReport } from "./vendor.ts"
 
-/** What a handler gets: one attempt at one slot, which the database has granted to it alone. */
+/** The argument of a handler: one attempt at one slot, which the database has granted exclusively to it. */
 export interface SyncContext {
   readonly run: {
     readonly id: string
     readonly orgId: string
     readonly integrationId: string
     readonly integrationType: string
-    /** 1 for the first attempt. From 2 on, an earlier attempt may have done the work: the key tells. */
+    /** 1 for the first attempt. From 2 on, an earlier attempt may have done the work; look up the key to find out. */
     readonly attempt: number
     readonly trigger: string
   }
-  /** The same for every attempt at this slot: pass it to the API you write to, or look for it there first. */
+  /** The key that every attempt at this slot shares: pass it to the API that you write to, or look it up there first. */
   readonly idempotencyKey: string
-  /** The slot: the instant the export is for, however late it runs. */
+  /** The slot: the instant that the export is for, however late the run starts. */
   readonly scheduledFor: Date
-  /** When an answer is no longer waited for. Moves to the background's limit after `defer`. */
+  /** When the caller stops waiting for an answer. After `defer`, the time limit of the background. */
   readonly deadline: Date
   /** The integration's own settings. */
   readonly config: Readonly<Record<string, unknown>>
-  /** Aborts when the work has to stop: shortly before the deadline, or when the run is no longer ours. */
+  /** Aborts when the work must stop: shortly before the deadline, or when this attempt no longer owns the run. */
   readonly signal: AbortSignal
-  /** Asks the database, now, whether the run is still ours. Worth a call right before what cannot be undone. */
+  /** Asks the database now whether this attempt still owns the run. Call it right before an irreversible step. */
   readonly heartbeat: () => Promise<Heartbeat>
-  /** Answers 202 now; the handler works on in the background and is reported when it ends. */
+  /** Answers 202 now; the handler continues in the background, and its outcome is reported when it ends. */
   readonly defer: () => void
   /**
-   * Tells the scheduler what the accounting API answered: whether it throttles, for how long, what is left of its quota. Of several
-   * reports the last counts. A `Response` is not consumed; hand over what was read of its body. Optional.
+   * Reports the accounting API's answer to the scheduler: whether the API throttles, for how long, and its remaining quota. The
+   * last report counts. A `Response` is not consumed; pass the part of its body that you have read. Optional.
    */
   readonly vendor: (answer: Response | VendorReport, body?: Json) => void
 }
 
-/** Does the sync. What it returns (JSON, up to 32 KiB) is recorded as the result; what it throws says how it ended. */
+/**
+ * Does the sync. Its return value (JSON, up to 32 KiB) is recorded as the result; an error that it throws determines the outcome.
+ */
 export type SyncHandler = (context: SyncContext) => Promise<Json | undefined> | Promise<void>
 
 export interface SyncRunOptions extends ProjectOptions {
-  /** Answer 202 at once, always, as `defer` does. Default false. */
+  /** Always answer 202 immediately, as `defer` does. Default false. */
   readonly background?: boolean
-  /** Between two heartbeats. Default 20 s. */
+  /** The interval of heartbeats. Default 20 s. */
   readonly heartbeatEveryMs?: number
-  /** The longest a caller waits for an answer, counted from the request. Default 145 s: the platform ends it at 150 s. */
+  /** The longest time until the answer, counted from the request. Default 145 s: the platform ends a request at 150 s. */
   readonly answerWithinMs?: number
-  /** The longest a deferred run works, counted from the request. Default 380 s: hosted functions live 400 s (150 s free). */
+  /**
+   * The longest duration of a deferred run, counted from the request. Default 380 s: hosted functions live 400 s (150 s on the free
+   * plan).
+   */
   readonly backgroundForMs?: number
-  /** One call of the database. Default 8 s, the API's own statement timeout. */
+  /** The time limit of one database call. Default 8 s, the statement timeout of the API. */
   readonly rpcTimeoutMs?: number
 }
 
@@ -72,23 +88,27 @@ const reportWithinMs = 10_000
 const reportLateWithinMs = 120_000
 
 /**
- * The fence: makes a handler that runs at most once per granted attempt, whoever calls and however often.
+ * The fence: wraps a handler so that it runs at most once per granted attempt, regardless of the caller and the number of calls.
  *
- * Checks the caller's key and the body, asks the database whether this attempt may begin (else answers 409
- * `{"executed": false}` and the handler never runs), keeps the run alive with heartbeats, reports the outcome by the
- * lease token, and answers the scheduler. `OPTIONS` is the scheduler's warm-up and touches nothing.
+ * Checks the caller's key and the body, asks the database whether this attempt may begin (otherwise answers
+ * 409 `{"executed": false}`, and the handler never runs), keeps the run alive with heartbeats, reports the outcome with the lease
+ * token, and answers the scheduler. `OPTIONS` is the scheduler's warm-up and has no effect.
  *
  * Use: `Deno.serve(withSyncRun(async ({ idempotencyKey, signal }) => { ... }))`.
  * Answers: see `supabase/functions/README.md`.
  */
-export const withSyncRun = (handler: SyncHandler, options: SyncRunOptions = {}) => {
+export const withSyncRun = (
+  handler: SyncHandler,
+  options: SyncRunOptions = {},
+  runtime: Runtime = platform
+): ((request: Request) => Promise<Response>) => {
   const settings = settingsFrom(options)
   return async (request: Request): Promise<Response> => {
     const contact = noteContact()
     const response =
       request.method === "OPTIONS"
         ? Response.json({ ready: true, ...contact })
-        : await admit(request, handler, options, settings)
+        : await admit(request, handler, options, settings, runtime)
     response.headers.set("x-sync-cold", contact.cold ? "1" : "0")
     response.headers.set("x-sync-boot-ms", String(contact.boot_ms))
     return response
@@ -98,21 +118,22 @@ export const withSyncRun = (handler: SyncHandler, options: SyncRunOptions = {}) 
 const bootedAtMs = performance.now()
 let firstContactMs: number | undefined
 
-/** Whether this is the isolate's first request, and how long after its start the first one came. */
+/** Records a request; returns whether it is the isolate's first, and how long after the isolate's start the first request came. */
 const noteContact = () => {
   const cold = firstContactMs === undefined
   firstContactMs ??= Math.round(performance.now() - bootedAtMs)
   return { cold, boot_ms: firstContactMs }
 }
 
-/** Everything before the handler: nothing has been done yet when one of these refusals is answered. */
+/** Does all checks before the handler. When it refuses a request, no work has been done. */
 const admit = async (
   request: Request,
   handler: SyncHandler,
   options: ProjectOptions,
-  settings: Settings
+  settings: Settings,
+  runtime: Runtime
 ): Promise<Response> => {
-  const arrivedAtMs = Date.now()
+  const arrivedAtMs = runtime.now()
   if (request.method !== "POST") {
     return refuse(405, "METHOD_NOT_ALLOWED", "Use POST", { allow: "POST, OPTIONS" })
   }
@@ -125,37 +146,41 @@ const admit = async (
   if ("status" in invocation) return refuse(invocation.status, invocation.code, invocation.message)
 
   const answerAtMs = Math.min(invocation.deadline.getTime(), arrivedAtMs + settings.answerWithinMs)
-  const leftMs = answerAtMs - Date.now()
+  const leftMs = answerAtMs - runtime.now()
   if (leftMs <= 0) return notExecuted("deadline_passed")
-  const ledger = openLedger(project, invocation, settings.rpcTimeoutMs)
-  const askedAtMs = Date.now()
+  if (isTrial(invocation) && !allowsTrials(project)) return notExecuted("trials_are_local")
+  const ledger = isTrial(invocation)
+    ? trialLedger
+    : openLedger(project, invocation, settings.rpcTimeoutMs, runtime)
+  const askedAtMs = runtime.now()
   const begin = await ledger.begin(Math.min(beginWithinMs, leftMs))
   if (begin.kind === "unconfirmed") return notExecuted(`begin_unconfirmed: ${begin.reason}`)
   if (begin.kind === "refused") return notExecuted(begin.reason)
-  // A grant that came too late is left unused: nothing was done, so saying so is still true.
-  if (Date.now() >= answerAtMs) return notExecuted("deadline_passed")
+  // A late grant is not used: nothing was executed, so "not executed" is true.
+  if (runtime.now() >= answerAtMs) return notExecuted("deadline_passed")
 
-  const owner = holdRun(ledger, {
+  const owner = holdRun(ledger, runtime, {
     everyMs: settings.heartbeatEveryMs,
     grantedAtMs: askedAtMs,
     stopAtMs: answerAtMs - Math.min(5_000, (answerAtMs - arrivedAtMs) / 10)
   })
-  return work(handler, invocation, ledger, owner, {
+  return work(handler, invocation, ledger, owner, runtime, {
     answerAtMs,
     deferredUntilMs: arrivedAtMs + settings.backgroundForMs,
     deferred: settings.background
   })
 }
 
-/** Runs the handler, reports how it ended, and answers: when it ended, when it was deferred, or when time is up. */
+/** Runs the handler and reports its outcome. Answers when the handler ends, when it is deferred, or when the time is up. */
 const work = (
   handler: SyncHandler,
   invocation: Invocation,
   ledger: Ledger,
   owner: Ownership,
+  runtime: Runtime,
   times: { answerAtMs: number; deferredUntilMs: number; deferred: boolean }
 ): Promise<Response> => {
-  const answered = Promise.withResolvers<Response>()
+  const answered = deferred<Response>()
   let isAnswered = false
   let verdict: Verdict | undefined
   let reported: Json | undefined
@@ -165,7 +190,7 @@ const work = (
     timeUp.clear()
     answered.resolve(response)
   }
-  const timeUp = alarm(() => {
+  const timeUp = alarm(runtime, () => {
     const late: Verdict = { kind: "unknown", reason: "The handler did not end before the deadline" }
     answer(toResponse(invocation, verdict ?? late, false, reported))
   })
@@ -196,8 +221,17 @@ const work = (
 
   timeUp.set(times.answerAtMs)
   if (times.deferred) defer()
-  keepAlive(run())
+  runtime.keepAlive(run())
   return answered.promise
+}
+
+/** Does the same as `Promise.withResolvers`, which Node.js has only since version 22. */
+const deferred = <A>() => {
+  let resolve: (value: A) => void = () => undefined
+  const promise = new Promise<A>((done) => {
+    resolve = done
+  })
+  return { promise, resolve }
 }
 
 const makeContext = (
@@ -229,13 +263,13 @@ const execute = async (handler: SyncHandler, context: SyncContext): Promise<Verd
   }
 }
 
-/** Once the caller has its answer, "not executed" can no longer be told: it is then a certain failure. */
+/** Turns "not executed" into a definite failure: it cannot be reported after the caller has its answer. */
 const withoutAnswer = (verdict: Verdict): Verdict =>
   verdict.kind === "notExecuted"
     ? { kind: "failed", error: { code: "NOT_EXECUTED", message: verdict.reason } }
     : verdict
 
-/** Reports what is certain, and only that. */
+/** Reports the outcome if it is definite. */
 const report = async (ledger: Ledger, verdict: Verdict, withinMs: number): Promise<boolean> => {
   switch (verdict.kind) {
     case "completed":
@@ -247,7 +281,7 @@ const report = async (ledger: Ledger, verdict: Verdict, withinMs: number): Promi
   }
 }
 
-/** The answer, in the words the scheduler judges by (DESIGN.md, section 5, "The answer"). */
+/** Builds the answer, in the words that the scheduler judges. */
 const toResponse = (
   invocation: Invocation,
   verdict: Verdict,
@@ -255,7 +289,13 @@ const toResponse = (
   vendor: Json | undefined
 ): Response => {
   const told: Record<string, Json> = vendor === undefined ? {} : { vendor }
-  const ids = { run_id: invocation.runId, idempotency_key: invocation.idempotencyKey, ...told }
+  const trial = isTrial(invocation) ? { trial: true } : {}
+  const ids = {
+    run_id: invocation.runId,
+    idempotency_key: invocation.idempotencyKey,
+    ...trial,
+    ...told
+  }
   switch (verdict.kind) {
     case "completed":
       return Response.json({ success: true, ...ids, reported: isReported, result: verdict.result })
@@ -266,7 +306,7 @@ const toResponse = (
     case "notExecuted":
       return notExecuted(verdict.reason, verdict.retryAfterSeconds, told)
     case "unknown":
-      // Neither `success`, `status` nor `error`: any of them would make it a definite failure.
+      // Contains neither `success`, `status` nor `error`: each of these would make the answer a definite failure.
       return Response.json({ outcome: "unknown", ...ids, reason: verdict.reason }, { status: 504 })
   }
 }
@@ -293,13 +333,7 @@ const refuse = (
   headers: Record<string, string> = {}
 ): Response => Response.json({ executed: false, error: { code, message } }, { status, headers })
 
-/** Keeps a hosted isolate alive until the work has ended, also when the caller has gone. */
-const keepAlive = (work: Promise<void>): void => {
-  const runtime: unknown = Reflect.get(globalThis, "EdgeRuntime")
-  if (isRecord(runtime) && typeof runtime.waitUntil === "function") runtime.waitUntil(work)
-}
-
-/** The one case that nobody else would hear of: it ended after its answer, and the database was not told. */
+/** Logs an outcome that is reported nowhere else: the handler ended after its answer, and the database has no outcome. */
 const logUnreported = (invocation: Invocation, verdict: Verdict): void =>
   console.error(
     JSON.stringify({

@@ -1,23 +1,23 @@
 import type { Json } from "./outcome.ts"
 
-/** What the accounting API answered, as far as the scheduler judges its health by it. */
+/** The parts of the accounting API's answer from which the scheduler judges the API's health. */
 export interface VendorReport {
-  /** Where it was: `api.example.com`. */
+  /** The API's host, such as `api.example.com`. */
   readonly host?: string
   readonly status: number
   readonly headers?: Readonly<Record<string, string>>
   /** The API's own error code, such as `BAD_REQUEST.BURST_RATE_LIMIT_REACHED`. */
   readonly code?: string
-  /** The body, or the part of it that holds codes and waits; up to 2,000 characters are passed on. */
+  /** The body, or its part with codes and waits; up to 2,000 characters are forwarded. */
   readonly body?: Json
 }
 
-/** Headers about quotas and waits; no other leaves the function. */
+/** Matches headers about quotas and waits; no other header leaves the function. */
 const telling = /^(date|retry-after)$|rate-?limit|limit-remaining|quota/i
 const maxHeaders = 20
 const maxBodyChars = 2_000
 
-/** The report of a `fetch` answer, or one made by hand, as it goes into the function's answer: small, and without secrets. */
+/** Converts a `fetch` response or a manual report to the field of the function's answer: small, and without secrets. */
 export const toVendorField = (answer: Response | VendorReport, body?: Json): Json => {
   const report: VendorReport =
     answer instanceof Response

@@ -1,16 +1,16 @@
-/** What engine.js is: `src/edge.ts` of Sync Scheduler, bundled. A test holds the two together. */
+/** The types of engine.js, which is `src/edge.ts` of Sync Scheduler, bundled. A test compares the two. */
 export interface EdgeEngine {
-  /** One tick, within the function's wall clock. Rejects when `signal` aborts; what was in flight is recorded then. */
+  /** One tick, within the function's wall clock. Rejects when `signal` aborts, after the runs in flight are recorded. */
   readonly tick: (signal?: AbortSignal) => Promise<{
-    /** Whether the engine could do its work. */
+    /** Whether the tick itself succeeded. */
     readonly ok: boolean
     readonly summary: Readonly<Record<string, unknown>>
   }>
-  /** Whether the database issued this ticket and nobody used it yet; uses it up. */
+  /** Redeems a ticket. Resolves to whether the database issued it and it was unused. */
   readonly redeem: (ticket: string) => Promise<boolean>
 }
 
-/** Throws when a setting is missing or malformed; the message names all of them. */
+/** Creates the engine. Throws if a setting is missing or malformed; the message lists all such settings. */
 export const makeEdgeEngine: (
   environment: Readonly<Record<string, string | undefined>>
 ) => EdgeEngine

@@ -1,23 +1,21 @@
-import { isRecord } from "../_shared/outcome.ts"
-import { readProject } from "../_shared/project.ts"
-import { carriesKey } from "../_shared/request.ts"
+import { carriesKey, isRecord, readProject } from "../_shared/syncRun.ts"
 // The engine of the binary, bundled into one file without dependencies.
 // @ts-types="./engine.d.ts"
 import { type EdgeEngine, makeEdgeEngine } from "./engine.js"
 
-/** The platform ends a request that is not answered after 150 s, though the function may live on. */
+/** The time until the answer, in ms. The platform ends an unanswered request after 150 s, though the function may continue. */
 const ANSWER_WITHIN_MS = 140_000
 
 const ticketForm = /^[0-9a-f]{64}$/
 
-/** Ends ticks early when the platform is about to end the isolate: what is in flight is recorded, the rest given back. */
+/** Ends ticks early when the platform is about to end the isolate: runs in flight are recorded, the rest released. */
 const ending = new AbortController()
 addEventListener("beforeunload", () => ending.abort())
 
 /**
- * One tick. The caller has one of the project's secret keys in `apikey`, or a ticket of the database's in `x-sync-ticket`
- * (deploy/pg_cron.sql sends one). Answers the summary: 200, or 500 when the engine could not do its work. With
- * `Prefer: respond-async`, and when the tick takes longer than a request may, 202; the summary is in `sync_tick` then.
+ * Runs one tick. The caller sends one of the project's secret keys in `apikey`, or a ticket from the database in `x-sync-ticket`,
+ * as deploy/pg_cron.sql does. Answers with the summary: 200, or 500 if the tick itself failed. With `Prefer: respond-async`, or if
+ * the tick takes longer than a request may, answers 202; the summary is then in `sync_tick`.
  */
 const handle = async (request: Request): Promise<Response> => {
   if (request.method !== "POST") return refuse(405, "METHOD_NOT_ALLOWED", "Use POST")
@@ -42,7 +40,7 @@ const handle = async (request: Request): Promise<Response> => {
 
 const answer = async (engine: EdgeEngine, isAsync: boolean): Promise<Response> => {
   const ticking = engine.tick(ending.signal)
-  // Neither an answer that was given nor a caller that has gone ends the tick.
+  // The tick continues after the answer, and after the caller disconnects.
   background(ticking.catch((error) => console.error(error)))
   const waiting = isAsync ? undefined : await patiently(ticking)
   return waiting === undefined
@@ -50,7 +48,7 @@ const answer = async (engine: EdgeEngine, isAsync: boolean): Promise<Response> =
     : Response.json(waiting.summary, { status: waiting.ok ? 200 : 500 })
 }
 
-/** The work's result, or nothing when it takes longer than a request may. */
+/** Returns the result of the work, or undefined if it takes longer than a request may. */
 const patiently = async <A>(work: Promise<A>): Promise<A | undefined> => {
   const late = Promise.withResolvers<undefined>()
   const timer = setTimeout(() => late.resolve(undefined), ANSWER_WITHIN_MS)

@@ -12,18 +12,18 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { debianBase, type Said } from "./Machine.ts"
 
-/** podman and runc, with images of their own, as `docker` for scripts. Containers share this machine's network. */
+/** podman and runc with their own image store, available to scripts as `docker`. Containers share this machine's network. */
 export interface Containers {
-  /** Where scripts run. */
+  /** The working directory of the scripts. */
   readonly directory: string
-  /** Runs a script of bash in which `docker` is podman. */
+  /** Runs a bash script in which `docker` is podman. */
   readonly run: (script: string) => Promise<Said>
-  /** The same, and fails when the script does. Answers what it wrote. */
+  /** Runs a bash script and returns its stdout. Throws if the script fails. */
   readonly must: (script: string) => Promise<string>
   readonly close: () => Promise<void>
 }
 
-/** A script's way to podman: in Docker's format, whose images know health checks; `docker compose` is podman-compose. */
+/** Maps `docker` to podman, with the Docker image format (for health checks), and `docker compose` to podman-compose. */
 const DOCKER = `docker() {
   case "$1" in
     build) shift; podman build --format docker "$@" ;;
@@ -34,8 +34,8 @@ const DOCKER = `docker() {
 `
 
 /**
- * STAND-IN for the bridge of a compose project, which cannot be made here: its services use this machine's network. All
- * else that podman-compose asks of podman is done.
+ * STAND-IN for the bridge network of a compose project, which this machine cannot create: its services use the host network.
+ * All other podman-compose calls reach podman unchanged.
  */
 const HOST_NETWORK = `#!/bin/bash
 [ "$1" = network ] && exit 0
@@ -49,7 +49,7 @@ done
 exec "$(PATH=\${PATH#*:} command -v podman)" "\${args[@]}"
 `
 
-/** Starts with the images that Dockerfiles begin with. */
+/** Starts podman with the base images that the Dockerfiles refer to. */
 export const startContainers = async (): Promise<Containers> => {
   for (const tool of ["podman", "podman-compose", "runc"]) {
     if (Bun.which(tool) === null) throw new Error(`no ${tool}: apt-get install ${tool}`)
@@ -57,7 +57,7 @@ export const startContainers = async (): Promise<Containers> => {
   const home = mkdtempSync(join(tmpdir(), "sync-scheduler-containers-"))
   const directory = join(home, "work")
   mkdirSync(directory)
-  // No registry, no bridge, no limits above this machine's own.
+  // Uses no registry and no bridge network, and sets no limit above this machine's own.
   writeFileSync(
     join(home, "containers.conf"),
     `[containers]
@@ -120,7 +120,7 @@ image_default_transport = "containers-storage:"
   }
 }
 
-/** Whether layers can be mounted here; else each is a copy, which takes minutes. */
+/** Returns whether overlay mounts work here. Without them every layer is a full copy, which takes minutes. */
 const hasOverlay = (home: string): boolean => {
   const script = `mkdir l u w m && mount -t overlay overlay -o lowerdir=l,upperdir=u,workdir=w m && umount m`
   const scratch = join(home, "overlay")
@@ -129,8 +129,8 @@ const hasOverlay = (home: string): boolean => {
 }
 
 /**
- * STAND-IN for gcr.io/distroless/base-nossl-debian13:nonroot: glibc, the certificates of authorities and the user, of Debian 12's
- * packages. No shell, as there.
+ * STAND-IN for gcr.io/distroless/base-nossl-debian13:nonroot: glibc, the CA certificates and the user, from packages of
+ * Debian 12. Like the original, it has no shell.
  */
 const distroless = (home: string): string => {
   const context = join(home, "distroless")
@@ -154,7 +154,7 @@ const distroless = (home: string): string => {
   return `podman build -q -t gcr.io/distroless/base-nossl-debian13:nonroot ${context}`
 }
 
-/** STAND-IN for oven/bun:1.4.5-debian: Debian 12 with this very Bun, and this machine's authorities. */
+/** STAND-IN for oven/bun:1.4.5-debian: Debian 12 with this machine's Bun and CA certificates. */
 const bun = (home: string): string => {
   const context = join(home, "bun")
   mkdirSync(context)

@@ -12,21 +12,21 @@ import { forwardQueue, NET_AND_VAULT, type Sent } from "./NetStandIn.ts"
 
 /** A Supabase project that starts its own ticks: real PostgreSQL with real pg_cron, real Deno, and a stand-in for pg_net. */
 export interface CronProject {
-  /** As postgres, who owns the tables and the jobs. */
+  /** The connection URL of postgres, the owner of the tables and the jobs. */
   readonly databaseUrl: string
   readonly sql: SQL
   readonly functions: FunctionServer
   readonly environment: Readonly<Record<string, string>>
-  /** What `project_url` in Vault is to be. */
+  /** The value of `project_url` in Vault. */
   readonly url: string
-  /** The user's folder, with what the commands of docs/how-to/pg-cron-edge.md wrote there. */
+  /** The user's folder, with the files that the commands of docs/how-to/pg-cron-edge.md wrote. */
   readonly folder: string
-  /** Every request that pg_net was given, with its answer. */
+  /** Every request passed to pg_net, with its response. */
   readonly sent: ReadonlyArray<Sent>
   readonly close: () => Promise<void>
 }
 
-/** *Fails* with what to install where pg_cron is not there. */
+/** Starts the project. *Fails* with installation instructions if pg_cron is missing. */
 export const startCronProject = async (): Promise<CronProject> => {
   const server = await startPostgres({ fresh: true, version: "system" })
   const control = `/usr/share/postgresql/${server.major}/extension/pg_cron.control`
@@ -41,7 +41,7 @@ export const startCronProject = async (): Promise<CronProject> => {
   )
   await server.restart()
   const admin = connect(database.adminUrl, { max: 1 })
-  // As Supabase does, where pg_cron belongs to a superuser and postgres may use it.
+  // As on Supabase, a superuser owns pg_cron, and postgres may use it.
   await admin
     .unsafe(`create extension pg_cron; grant usage on schema cron to postgres;
              grant all on all tables in schema cron to postgres; ${NET_AND_VAULT}`)
@@ -96,8 +96,8 @@ export const startCronProject = async (): Promise<CronProject> => {
 }
 
 /**
- * A folder of a user's project, and in it the commands of the page: `init`, `install`, and `supabase db push` by the real
- * Supabase CLI. Deploying is what nobody can do here: Deno serves the same files instead.
+ * Creates a user's project folder and runs the commands of the page in it: `init`, `install`, and `supabase db push` with the
+ * real Supabase CLI. Deno serves the function files locally, because they cannot be deployed here.
  */
 const setUp = async (databaseUrl: string): Promise<string> => {
   const folder = mkdtempSync(join(tmpdir(), "sync-scheduler-user-"))

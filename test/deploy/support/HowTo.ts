@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { root } from "../../functions/support/DenoServer.ts"
 
-/** The blocks of a page of docs/how-to in this language, with its placeholders filled in. A placeholder that is not there is a mistake. */
+/** Returns the code blocks in `language` of a how-to page, with placeholders filled in. Throws if a placeholder is missing. */
 export const blocksOf = (
   page: string,
   language: string,

@@ -3,29 +3,29 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } 
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
-/** How a command in the machine ended. */
+/** The result of a command run in the machine. */
 export interface Said {
   readonly code: number | null
   readonly stdout: string
   readonly stderr: string
 }
 
-/** A Debian with systemd as its first process, in systemd-nspawn. It shares the network of this machine, nothing else. */
+/** A Debian in systemd-nspawn with systemd as its first process. It shares only the network with this machine. */
 export interface Machine {
-  /** Where its files are, seen from here. */
+  /** The path of the machine's root directory on the host. */
   readonly root: string
-  /** Runs a script of bash in it. */
+  /** Runs a bash script in the machine. */
   readonly run: (script: string) => Promise<Said>
-  /** The same, and fails when the script does. Answers what it wrote. */
+  /** Runs a bash script in the machine and returns its stdout. Throws if the script fails. */
   readonly must: (script: string) => Promise<string>
-  /** Powers it off, and removes its files. */
+  /** Powers the machine off, and deletes its files. */
   readonly close: () => Promise<void>
 }
 
 const PACKAGES = "systemd,systemd-sysv,dbus,ca-certificates"
 const base = join(tmpdir(), "sync-scheduler-e2e", "bookworm")
 
-/** A fresh Debian, made once (a minute) and then copied. */
+/** Returns the path of a fresh Debian. It is installed once, which takes about a minute, and then copied for each machine. */
 export const debianBase = (): string => {
   for (const tool of ["debootstrap", "systemd-nspawn", "nsenter"]) {
     if (Bun.which(tool) === null) {
@@ -43,7 +43,7 @@ export const debianBase = (): string => {
   return base
 }
 
-/** Boots a machine; it is up when this resolves. `prepare` puts files into it before. */
+/** Boots a machine and resolves once it is up. `prepare` adds files to it before the boot. */
 export const bootMachine = async (prepare: (root: string) => void): Promise<Machine> => {
   const from = debianBase()
   const root = mkdtempSync(join(tmpdir(), "sync-scheduler-machine-"))
@@ -54,7 +54,7 @@ export const bootMachine = async (prepare: (root: string) => void): Promise<Mach
     { stdin: "ignore", stdout: "ignore", stderr: "ignore" }
   )
   const leader = await leaderOf(nspawn.pid)
-  // Not a synchronous call: the servers that the machine talks to are in this process.
+  // This call must be asynchronous, because the servers that the machine talks to run in this process.
   const run = async (script: string): Promise<Said> => {
     const inside = ["-t", leader, "-m", "-u", "-i", "-n", "-p", "--", "/bin/bash", "-c", script]
     const child = Bun.spawn(["nsenter", ...inside], {
@@ -76,7 +76,7 @@ export const bootMachine = async (prepare: (root: string) => void): Promise<Mach
     return stdout
   }
   const close = async () => {
-    // What systemd takes for "power off".
+    // systemd powers off on this signal.
     spawnSync("kill", ["-s", "RTMIN+4", leader])
     await Promise.race([nspawn.exited, Bun.sleep(60_000)])
     nspawn.kill("SIGKILL")
@@ -95,7 +95,7 @@ export const bootMachine = async (prepare: (root: string) => void): Promise<Mach
   return { root, run, must, close }
 }
 
-/** systemd-nspawn has short-lived children on the way to the one that becomes the machine's first process. */
+/** Returns the process ID of the machine's first process. systemd-nspawn starts other, short-lived children before it. */
 const leaderOf = async (pid: number): Promise<string> => {
   for (let tries = 0; tries < 600; tries++) {
     for (const child of read(`/proc/${pid}/task/${pid}/children`).split(" ")) {

@@ -1,9 +1,9 @@
 import type { SQL } from "bun"
 
 /**
- * STAND-INS, because pg_net and Vault are no packages of Debian or npm. They have the names and types of the real ones and
- * as much as deploy/pg_cron.sql uses: `net.http_post` puts a request into `net.http_request_queue`, from where
- * `forwardQueue` takes and sends it (pg_net's background worker); `vault` keeps secrets in the clear.
+ * STAND-INS for pg_net and Vault, which neither Debian nor npm packages. They use the real names and types and cover
+ * only what deploy/pg_cron.sql uses: `net.http_post` adds a request to `net.http_request_queue`, from which
+ * `forwardQueue` takes and sends it (in place of pg_net's background worker); `vault` stores secrets in plain text.
  * *Source*: supabase/pg_net, sql/pg_net.sql; https://supabase.com/docs/guides/database/vault.
  */
 export const NET_AND_VAULT = `
@@ -31,7 +31,7 @@ create function vault.create_secret(new_secret text, new_name text default null)
 grant usage on schema vault to postgres;
 grant all on all tables in schema vault to postgres;`
 
-/** A request as it lay in the queue, and the status it was answered with. */
+/** A request as stored in the queue, and the status of its response. */
 export interface Sent {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
@@ -47,7 +47,7 @@ interface Queued {
   readonly timeout_milliseconds: number
 }
 
-/** Sends what is queued, as pg_net's worker would: once each, with its timeout. */
+/** Sends each queued request once, with its timeout, as pg_net's worker does. */
 export const forwardQueue = (sql: SQL) => {
   const sent: Array<Sent> = []
   let isOver = false

@@ -3,12 +3,15 @@ import { join } from "node:path"
 
 export const root = join(import.meta.dir, "../../..")
 const program = join(root, "node_modules/deno", process.platform === "win32" ? "deno.exe" : "deno")
-/** Deno itself. The package's own command waits for it in a process of its own, and a SIGKILL would end only that one. */
+/**
+ * The path of the Deno executable. The npm package's launcher runs Deno as a child process, and a SIGKILL would end only the
+ * launcher.
+ */
 export const deno = existsSync(program) ? program : join(root, "node_modules/.bin/deno")
 export const exampleFunction = join(root, "supabase/functions/integration-sync/index.ts")
 export const testFunctions = join(import.meta.dir, "testFunctions.ts")
 
-/** Serves a function with real Deno on a free port, with only the rights it needs and nothing of our environment. */
+/** Serves a function with real Deno on a free port, with minimal permissions and without our environment. */
 export const serveWithDeno = async (script: string, env: Record<string, string>) => {
   const config = join(root, "supabase/functions/integration-sync/deno.json")
   const flags = ["--no-remote", "--no-npm", "--no-prompt", "--allow-net=127.0.0.1", "--allow-env"]

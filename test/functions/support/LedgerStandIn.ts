@@ -1,7 +1,7 @@
 /**
  * A stand-in for the database's three functions behind PostgREST (`begin_sync_run`, `heartbeat_sync_run`,
- * `complete_sync_run`), in memory and with the guards of the contract, so that answers can be lost on purpose. It also
- * has the gates and events by which test handlers and tests wait for each other.
+ * `complete_sync_run`), in memory and with the guards of the contract, so that tests can lose responses deliberately. It also
+ * has gates and events with which test handlers and tests wait for each other.
  */
 export const secretKey = "sb_secret_test_0123456789"
 export const legacyKey = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJl"
@@ -9,8 +9,8 @@ export const legacyKey = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c
 export type Rpc = "begin_sync_run" | "heartbeat_sync_run" | "complete_sync_run"
 
 /**
- * How a call's answer goes wrong. `gateway`: carried out, answered by a 502 page · `cut`: carried out, half an answer ·
- * `hang`: carried out, never answered · `busy`: not carried out, 503 · `denied`: not carried out, 401.
+ * The faults of a call's response. `gateway`: executed, answered with a 502 page · `cut`: executed, truncated response ·
+ * `hang`: executed, no response · `busy`: not executed, 503 · `denied`: not executed, 401.
  */
 export type Fault = "gateway" | "cut" | "hang" | "busy" | "denied"
 
@@ -40,7 +40,7 @@ export const startLedger = () => {
     for (const watcher of [...watchers]) watcher()
   }
 
-  /** Resolves with the first value that is neither false nor undefined, looking again after every change. */
+  /** Resolves with the first value of `look` that is neither false nor undefined. Calls `look` after every change. */
   const until = <A>(look: () => A | false | undefined): Promise<A> =>
     new Promise((resolve) => {
       const watcher = () => {
@@ -143,7 +143,7 @@ export const startLedger = () => {
     calls,
     events,
     until,
-    /** A row that is running under this token. */
+    /** Adds a row that is running with this lease token. */
     start: (runId: string, leaseToken: string): Row => {
       const row: Row = {
         leaseToken,
@@ -156,7 +156,7 @@ export const startLedger = () => {
       rows.set(runId, row)
       return row
     },
-    /** The next calls of this function for this run go wrong so, one after the other. */
+    /** Makes the next calls of this function for this run fail with these faults, in order. */
     spoil: (rpc: Rpc, runId: string, ...kinds: Fault[]) => {
       faults.set(`${rpc} ${runId}`, kinds)
     },

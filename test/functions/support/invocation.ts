@@ -1,6 +1,6 @@
 import { secretKey } from "./LedgerStandIn.ts"
 
-/** What the scheduler sends for a new run. */
+/** Returns the request body that the scheduler sends for a new run. */
 export const invocation = (over: Record<string, unknown> = {}) => {
   const integrationId = crypto.randomUUID()
   return {
@@ -19,7 +19,7 @@ export const invocation = (over: Record<string, unknown> = {}) => {
   }
 }
 
-/** Posts it with the secret key, or with these headers instead. A text is sent as it is. */
+/** Posts a body with the secret key, or with other headers. Sends a string unchanged. */
 export const send = async (
   url: string,
   body: unknown,
@@ -38,7 +38,7 @@ export const send = async (
   }
 }
 
-/** An address on which nothing listens (any more). */
+/** Returns a URL on which nothing listens any more. */
 export const closedUrl = async (): Promise<string> => {
   const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() })
   const { href } = server.url

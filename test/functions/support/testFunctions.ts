@@ -1,4 +1,4 @@
-/** Handlers under test, one per path, served by real Deno. They tell the test where they are and wait for its gates. */
+/** Handlers under test, one per path, served by real Deno. They report their progress to the test and wait for its gates. */
 import {
   fetchWithTimeout,
   type Json,
@@ -25,7 +25,7 @@ const aborted = (signal: AbortSignal): Promise<void> =>
   })
 
 if (Deno.env.get("WITH_EDGE_RUNTIME") === "1") {
-  // What a hosted isolate offers, as far as it is used.
+  // Provides the part of the hosted runtime that the fence uses.
   Reflect.set(globalThis, "EdgeRuntime", {
     waitUntil: (work: Promise<void>) => {
       void tell("waitUntil")
@@ -45,10 +45,10 @@ const echo: SyncHandler = async (context) => {
   }
 }
 
-/** Past the type checker, as a handler written in JavaScript would. */
+/** Hides a value from the type checker, so that a handler can return anything, as one written in JavaScript can. */
 const smuggle = (value: unknown) => Object(value)
 
-/** Ends as the integration's config says. */
+/** Ends the handler in the way that the integration's config asks for. */
 const end = async (context: SyncContext): Promise<Json | undefined> => {
   const { config } = context
   switch (config.end) {
@@ -58,6 +58,14 @@ const end = async (context: SyncContext): Promise<Json | undefined> => {
       throw new SyncFailed("PERIOD_CLOSED", "October is closed\0")
     case "returned":
       return { success: false, error: { code: "BALANCE", message: "debit is not credit" } }
+    case "graphql":
+      return { errors: [{ code: "NO_PERIOD", message: "October is closed" }] }
+    case "falsy error":
+      return { success: true, error: false }
+    case "contradiction":
+      return { success: true, error: "no receipt came" }
+    case "graphql in part":
+      return { errors: [{ message: "no receipt came" }], data: { createInvoice: null } }
     case "throttled": {
       const headers = { "x-ratelimit-remaining": "0", "set-cookie": "secret", "retry-after": "7" }
       context.vendor(new Response("{}", { status: 200, headers }))
@@ -98,7 +106,7 @@ const end = async (context: SyncContext): Promise<Json | undefined> => {
   }
 }
 
-/** Works until its signal aborts, then ends as a handler does whose call was cut off. */
+/** Waits until its signal aborts, then throws, like a handler whose API call was interrupted. */
 const untilAborted = async ({ run, signal }: SyncContext) => {
   await tell(`working ${run.id}`)
   await aborted(signal)

@@ -1,0 +1,47 @@
+import { posix } from "node:path"
+
+/** Pages outside docs/, by path from the root, with their names in the site. */
+const OUTSIDE: Readonly<Record<string, string>> = {
+  "README.md": "overview.md",
+  "docs/README.md": "documentation.md",
+  "CHANGELOG.md": "changelog.md",
+  "CONTRIBUTING.md": "contributing.md",
+  "SECURITY.md": "security.md",
+  "examples/README.md": "examples.md",
+  "supabase/functions/README.md": "reference/functions.md"
+}
+
+/** The files outside docs/ that become pages. */
+export const outsidePages: ReadonlyArray<string> = Object.keys(OUTSIDE)
+
+/** Returns the page of the site for a Markdown file, such as `how-to/alerts.md`; undefined when there is none. */
+export const pageOf = (path: string): string | undefined => {
+  const named = OUTSIDE[path]
+  if (named !== undefined) return named
+  if (!path.startsWith("docs/") || !path.endsWith(".md")) return undefined
+  return path.slice("docs/".length).replace(/README\.md$/, "index.md")
+}
+
+/** Returns the address of a file that is not a page. Adds an extension that browsers show as text, unless it has one. */
+export const fileOf = (path: string): string =>
+  `files/${/\.(json|yaml|svg|png)$/.test(path) ? path : `${path}.txt`}`
+
+/** Returns the path of a link's target from the root, and the rest of the link. */
+export const targetOf = (
+  from: string,
+  link: string
+): { readonly path: string; readonly anchor: string } => {
+  const [file = "", anchor] = link.split("#")
+  return {
+    path: file === "" ? from : posix.join(posix.dirname(from), file),
+    anchor: anchor === undefined ? "" : `#${anchor}`
+  }
+}
+
+/** Returns GitHub's anchor for a heading. The site uses the same anchors, so that a link works in both. */
+export const anchorOf = (heading: string): string =>
+  heading
+    .trim()
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}_\- ]/gu, "")
+    .replaceAll(" ", "-")

@@ -1,0 +1,7 @@
+/** The package contains no types. */
+declare module "textlint-rule-terminology" {
+  import type { TextlintKernelRule } from "@textlint/kernel"
+
+  const rule: TextlintKernelRule["rule"]
+  export default rule
+}

@@ -1,0 +1,70 @@
+import type { Command, Loaded } from "../Command.ts"
+import { acting, demo, integration, org, output, run, wait } from "../Parameters.ts"
+
+const shared = [...acting, demo, output("text", "json", "jsonl")]
+
+const load =
+  (name: "pause" | "resume" | "trigger" | "retry" | "release") => async (): Promise<Loaded> => {
+    const actions = await import("./ActionCommands.ts")
+    return { main: actions[name], json: actions.json }
+  }
+
+export const triggerCommand: Command = {
+  name: "trigger",
+  summary: "Run one integration now, outside its schedule",
+  details:
+    "It starts with the next tick, or immediately with --wait. Refused while another run of it is in\n" +
+    "progress, or while it is paused.",
+  positionals: [org, integration],
+  flags: [wait, ...shared],
+  examples: [
+    "sync-scheduler trigger 'Acme AS' xledger --reason 'month-end close'",
+    "sync-scheduler trigger 'Acme AS' xledger --wait --yes"
+  ],
+  load: load("trigger")
+}
+
+export const schedulesPauseCommand: Command = {
+  name: "schedules pause",
+  summary: "Stop an integration from running until it is resumed",
+  details: "Runs due in the meantime are skipped and recorded. A run in progress will finish.",
+  positionals: [org, integration],
+  flags: shared,
+  examples: ["sync-scheduler schedules pause 'Acme AS' dynamics --reason 'new ERP'"],
+  load: load("pause")
+}
+
+export const schedulesResumeCommand: Command = {
+  name: "schedules resume",
+  summary: "Let a paused integration run again, and close its breaker",
+  details:
+    "It runs again from its next slot on. Runs skipped in the meantime stay skipped; backfill runs them.",
+  positionals: [org, integration],
+  flags: shared,
+  examples: ["sync-scheduler schedules resume 'Acme AS' dynamics --reason 'migrated' --yes"],
+  load: load("resume")
+}
+
+export const runsRetryCommand: Command = {
+  name: "runs retry",
+  summary: "Retry a run that failed, was skipped, or is unknown",
+  details:
+    "The same run with the same idempotency key, and one more attempt; immediately with --wait.\n" +
+    "An unknown run may have taken effect: check the accounting system first. It waits until its\n" +
+    "function must have ended.",
+  positionals: [run],
+  flags: [wait, ...shared],
+  examples: ["sync-scheduler runs retry 07c886dd --wait --reason 'the ERP is back'"],
+  load: load("retry")
+}
+
+export const runsReleaseCommand: Command = {
+  name: "runs release",
+  summary: "Let later runs start after an unknown run that holds them",
+  details:
+    "For integrations with on_unknown = hold, once you know that the run took effect. It stays unknown.",
+  positionals: [run],
+  flags: shared,
+  examples: ["sync-scheduler runs release 07c886dd --reason 'voucher 4711 is booked'"],
+  load: load("release")
+}

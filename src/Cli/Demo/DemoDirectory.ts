@@ -1,0 +1,109 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { join, resolve } from "node:path"
+import { Effect, Option, Schema } from "effect"
+import { quoted } from "../Arguments.ts"
+import { type CommandError, usageError } from "../Failure.ts"
+
+const MARKER = "SYNC_SCHEDULER_DEMO.txt"
+
+/**
+ * The content of a directory: the result of `demo --keep` (`tick`), or the made-up organisations of `serve --demo` (`story`).
+ */
+export type DemoKind = "tick" | "story"
+
+const COMMANDS: Record<DemoKind, string> = { tick: "demo --keep", story: "serve --demo" }
+
+const markerText = (kind: DemoKind): string =>
+  `The database of "sync-scheduler ${COMMANDS[kind]}", made by PGlite. Look at it with --demo <this directory>:
+  sync-scheduler status --demo .
+What happened is in the tables sync_run_log, sync_run_event and sync_tick. Delete the directory when you are done.
+`
+
+/** The file that a running `serve --demo` writes for commands with `--demo`. */
+const SERVING = "SYNC_SCHEDULER_SERVING.json"
+const Serving = Schema.parseJson(Schema.Struct({ url: Schema.String, key: Schema.String }))
+const decodeServing = Schema.decodeOption(Serving)
+
+/** Returns the path of the file that contains the address of a running `serve --demo`. */
+export const servingFile = (directory: string): string => join(directory, SERVING)
+
+/** Returns the `serve --demo` that runs on this directory; null when none responds. */
+export const runningDemo = async (directory: string): Promise<typeof Serving.Type | null> => {
+  const path = servingFile(directory)
+  if (!existsSync(path)) return null
+  const found = Option.getOrNull(decodeServing(readFileSync(path, "utf8")))
+  if (found === null) return null
+  const isAlive = await fetch(found.url, { signal: AbortSignal.timeout(5_000) }).then(
+    ({ ok }) => ok,
+    () => false
+  )
+  return isAlive ? found : null
+}
+
+const namesIn = (directory: string): Effect.Effect<ReadonlyArray<string>, CommandError> =>
+  Effect.try({
+    try: () => (existsSync(directory) ? readdirSync(directory) : []),
+    catch: () =>
+      usageError(`${directory} is not a directory that can be read`, "Name a new directory.")
+  })
+
+/** Returns the directory for a demo's data: a new or empty one, or one of an earlier demo of the same kind. */
+export const keptDirectory = (
+  wanted: string | undefined,
+  kind: DemoKind
+): Effect.Effect<string | undefined, CommandError> =>
+  Effect.gen(function* () {
+    if (wanted === undefined) return undefined
+    const directory = resolve(wanted)
+    const names = yield* namesIn(directory)
+    if (names.length > 0 && !names.includes(MARKER)) {
+      return yield* Effect.fail(
+        usageError(
+          `${directory} is not empty and not from an earlier demo`,
+          "Name a new or an empty directory."
+        )
+      )
+    }
+    if (kind === "tick" && isStory(directory)) {
+      return yield* Effect.fail(
+        usageError(
+          `${directory} has the made-up organisations of serve --demo`,
+          `Look at them: sync-scheduler status --demo ${quoted(wanted)}. Or name another directory.`
+        )
+      )
+    }
+    if ((yield* Effect.promise(() => runningDemo(directory))) !== null) {
+      return yield* Effect.fail(
+        usageError(
+          `A serve --demo is running on ${directory} already`,
+          `Ask it: sync-scheduler status --demo ${quoted(wanted)}. Or name another directory.`
+        )
+      )
+    }
+    return directory
+  })
+
+const isStory = (directory: string): boolean => {
+  const path = join(directory, MARKER)
+  return existsSync(path) && readFileSync(path, "utf8").includes(COMMANDS.story)
+}
+
+/** Returns the directory that contains a demo's database, or from which the database is served. */
+export const demoDirectory = (given: string): Effect.Effect<string, CommandError> => {
+  const directory = resolve(given)
+  return namesIn(directory).pipe(
+    Effect.filterOrFail(
+      (names) => names.includes(MARKER),
+      () =>
+        usageError(
+          `--demo is "${given}": no demo has left its database there`,
+          "Make one first: sync-scheduler demo --keep <dir>"
+        )
+    ),
+    Effect.as(directory)
+  )
+}
+
+/** Writes the kind of demo into the directory, for people and for later runs. */
+export const markDirectory = (directory: string, kind: DemoKind): Effect.Effect<void> =>
+  Effect.sync(() => writeFileSync(join(directory, MARKER), markerText(kind)))

@@ -1,0 +1,16 @@
+import { quoted } from "./Arguments.ts"
+import { commands } from "./Commands.ts"
+
+/** The commands with `--demo`, longest name first, so that `schedules list` is matched before a shorter name. */
+const withDemo = commands
+  .filter(({ flags }) => flags.some(({ name }) => name === "demo"))
+  .map(({ name }) => name)
+  .toSorted((a, b) => b.length - a.length)
+
+const COMMAND = new RegExp(`sync-scheduler (?:${withDemo.join("|")})(?![\\w-])(?! --demo)`, "g")
+
+/** Makes the commands in a line pasteable: adds the given `--demo`, so that they use the same database. */
+export const pasteable = (demo: string | undefined): ((line: string) => string) =>
+  demo === undefined
+    ? (line) => line
+    : (line) => line.replaceAll(COMMAND, (command) => `${command} --demo ${quoted(demo)}`)

@@ -1,0 +1,124 @@
+import {
+  constants,
+  copyFile,
+  link,
+  lstat,
+  mkdir,
+  readFile,
+  rename,
+  rm,
+  writeFile
+} from "node:fs/promises"
+import { dirname, join } from "node:path"
+import { Schema } from "effect"
+
+/**
+ * The result for a file.
+ *
+ * - `created`: it did not exist. `unchanged`: it exists with the same text.
+ * - `changed`: a file of the project to which the scheduler's part was added, such as a section of config.toml.
+ * - `different`: it exists with another text. It was not changed, and needs attention.
+ * - `kept`: the example, which the project has modified.
+ * - `left_out`: it does not exist, but a file in its folder is `different`; a mixture of two versions would not work.
+ */
+const Status = Schema.Literal("created", "changed", "unchanged", "different", "kept", "left_out")
+export type Status = typeof Status.Type
+
+/** The result for a file, in JSON. */
+export const WrittenFile = Schema.Struct({
+  path: Schema.String,
+  status: Status,
+  why: Schema.NullOr(Schema.String)
+})
+
+/** A file of the user's project; `path` is from the project's root, with slashes. */
+export interface ProjectFile {
+  readonly path: string
+  readonly text: string
+}
+
+export interface PlannedFile extends ProjectFile {
+  readonly status: Status
+  /** The previous text of a `changed` file. */
+  readonly before?: string
+  /** Why the file is `different`; null otherwise. */
+  readonly why: string | null
+}
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && "code" in error ? String(error.code) : String(error)
+
+/** Reads a file; `text` is undefined when it does not exist. `why`: the reason why the path cannot be read as a file. */
+export const look = async (path: string): Promise<{ text?: string; why?: string }> => {
+  try {
+    return { text: await readFile(path, "utf8") }
+  } catch (error) {
+    const code = codeOf(error)
+    // A dangling link also counts as an existing file.
+    const isThere = await lstat(path).then(
+      () => true,
+      () => false
+    )
+    if (code === "ENOENT" && !isThere) return {}
+    return { why: `it cannot be read as a file (${code})` }
+  }
+}
+
+/** Writes the text to a temporary file next to the target, so that an interruption leaves either the whole file or none. */
+const prepare = async (path: string, text: string): Promise<string> => {
+  await mkdir(dirname(path), { recursive: true })
+  const part = `${path}.part`
+  await writeFile(part, text, { mode: 0o644 }).catch(async (error: unknown) => {
+    await rm(part, { force: true })
+    throw error
+  })
+  return part
+}
+
+const UNSUPPORTED = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"])
+
+/** Writes a file that does not exist. *Guarantees*: never overwrites an existing file; leaves no partial file. */
+const create = async (path: string, text: string): Promise<Status> => {
+  const part = await prepare(path, text)
+  try {
+    await link(part, path).catch((error: unknown) =>
+      // This file system has no hard links.
+      UNSUPPORTED.has(codeOf(error))
+        ? copyFile(part, path, constants.COPYFILE_EXCL)
+        : Promise.reject(error)
+    )
+    return "created"
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return "different"
+    throw error
+  } finally {
+    await rm(part, { force: true })
+  }
+}
+
+/** Replaces a file, provided that it still has the text that it had when the change was planned. */
+const change = async (path: string, before: string, text: string): Promise<Status> => {
+  if ((await look(path)).text !== before) return "different"
+  await rename(await prepare(path, text), path)
+  return "changed"
+}
+
+const writeOne = (directory: string, { before, path, status, text }: PlannedFile) => {
+  if (status === "created") return create(join(directory, path), text)
+  if (status === "changed") return change(join(directory, path), before ?? "", text)
+  return status
+}
+
+/** Creates or changes the planned files, in order. Returns the result for every file. */
+export const carryOut = async (
+  directory: string,
+  planned: ReadonlyArray<PlannedFile>
+): Promise<ReadonlyArray<PlannedFile>> => {
+  const done: Array<PlannedFile> = []
+  for (const file of planned) {
+    const status = await writeOne(directory, file)
+    const why = status === file.status ? file.why : "it has just been changed by another program"
+    done.push({ ...file, status, why })
+  }
+  return done
+}

@@ -1,0 +1,26 @@
+import { readdirSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+
+/** Files that need the source tree, and are therefore useless to an installation from the binary. */
+const FROM_SOURCE = ["docker/Dockerfile", "docker/Dockerfile.dockerignore"]
+
+/**
+ * Reads the files of deploy/ that belong to an installation, by path from deploy/. Imported as a macro (`with { type: "macro"
+ * }`): Bun calls it during the build, so that the binary contains the files' text.
+ */
+export const readDeployFiles = (): Record<string, string> => {
+  const root = join(import.meta.dir, "../../../deploy")
+  const paths = ["systemd", "docker", "k8s"].flatMap((folder) =>
+    readdirSync(join(root, folder), { withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map(({ name }) => `${folder}/${name}`)
+  )
+  const scripts = readdirSync(root).filter((name) => name.startsWith("pg_cron"))
+  const files = [
+    ...paths.filter((path) => !FROM_SOURCE.includes(path)).map((path) => [path, path]),
+    ...scripts.map((name) => [`pg_cron/${name}`, name])
+  ]
+  return Object.fromEntries(
+    files.toSorted().map(([path = "", from = ""]) => [path, readFileSync(join(root, from), "utf8")])
+  )
+}

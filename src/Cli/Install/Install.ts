@@ -1,0 +1,97 @@
+import { resolve } from "node:path"
+import { Effect, Schema } from "effect"
+import type { Main } from "../Command.ts"
+import { usageError } from "../Failure.ts"
+import { WrittenFile } from "../Init/FileWriting.ts"
+import { checkDirectory, WORDS, write } from "../Init/Init.ts"
+import { plan } from "../Init/InitPlan.ts"
+import { safe } from "../Style.ts"
+import type { Terminal } from "../Terminal.ts"
+import { readDeployFiles } from "./DeployFiles.ts" with { type: "macro" }
+
+const deployFiles: Record<string, string> = readDeployFiles()
+
+/** A file to install: its name, and its path on the machine; null: any path. */
+const InstallFile = Schema.Struct({
+  path: Schema.String,
+  place: Schema.NullOr(Schema.String),
+  text: Schema.String
+})
+type InstallFile = typeof InstallFile.Type
+
+/** The files; with `--write`, the result for each file. */
+export const json = Schema.Union(
+  Schema.Array(InstallFile),
+  Schema.Struct({ directory: Schema.String, files: Schema.Array(WrittenFile) })
+)
+
+const placeOf = (path: string): string | null => {
+  const [target = "", name = ""] = path.split("/")
+  if (target !== "systemd") return null
+  return name === "env.example" ? "/etc/sync-scheduler/env" : `/etc/systemd/system/${name}`
+}
+
+/** Returns the files of a target, ordered by name. */
+const filesOf = (target: string): ReadonlyArray<InstallFile> =>
+  Object.entries(deployFiles)
+    .filter(([path]) => path.startsWith(`${target}/`))
+    .map(([path, text]) => ({ path: path.slice(target.length + 1), place: placeOf(path), text }))
+
+/** `install`: prints or writes the files that deploy this version. Exit 3: a file already existed. */
+export const main: Main = ({ arguments: given, terminal }) =>
+  Effect.gen(function* () {
+    const target = given.positionals[0] ?? ""
+    const files = filesOf(target)
+    const into = given.value("write")
+    if (into !== undefined) return yield* writeFiles(resolve(into), files, terminal)
+    if (!given.has("print")) {
+      return yield* Effect.fail(
+        usageError(
+          "install changes nothing by itself",
+          `Show the files: sync-scheduler install ${target} --print, or write them: --write <dir>`
+        )
+      )
+    }
+    if (terminal.format === "json") yield* terminal.printJson(files)
+    else if (terminal.format === "jsonl") {
+      yield* Effect.forEach(files, terminal.printJson, { discard: true })
+    } else {
+      const parts = files.map(({ path, place, text }) => `# ${place ?? path}\n${text.trimEnd()}`)
+      // The files form a stream of YAML documents, so that `kubectl apply -f -` accepts the output unchanged.
+      yield* terminal.print(parts.join(target === "k8s" ? "\n---\n" : "\n\n"))
+    }
+    terminal.note(NEXT[target] ?? "")
+    return 0 as const
+  })
+
+const NEXT: Record<string, string> = {
+  systemd:
+    "note: write them with --write <dir>, copy the units to /etc/systemd/system, then: systemctl enable --now sync-scheduler.timer",
+  docker:
+    "note: write them with --write <dir>, put the binary next to Dockerfile.binary, then: docker build -f Dockerfile.binary -t sync-scheduler .",
+  k8s: "note: cronjob.yaml, deployment.yaml and sidecar.yaml are three ways of doing it: take one of them. service.yaml, podmonitor.yaml and ingress.example.yaml go with deployment.yaml",
+  pg_cron:
+    "note: write them with --write <dir>, put the project's address into Vault as pg_cron.sql says, then run pg_cron.sql as postgres"
+}
+
+const writeFiles = (directory: string, files: ReadonlyArray<InstallFile>, terminal: Terminal) =>
+  Effect.gen(function* () {
+    yield* checkDirectory(directory)
+    const planned = yield* Effect.promise(() => plan(directory, files))
+    const done = (yield* write(directory, planned)).map(({ path, status, why }) => ({
+      path,
+      status,
+      why
+    }))
+    if (terminal.format === "json") yield* terminal.printJson({ directory, files: done })
+    else if (terminal.format === "jsonl") {
+      yield* Effect.forEach(done, terminal.printJson, { discard: true })
+    } else {
+      const lines = done.map(
+        ({ path, status, why }) =>
+          `  ${WORDS[status].padEnd(9)}  ${path}${why === null ? "" : `  (${safe(why)})`}`
+      )
+      yield* terminal.print([`In ${safe(directory)}:`, ...lines].join("\n"))
+    }
+    return done.some(({ status }) => status === "different") ? 3 : 0
+  })

@@ -1,0 +1,24 @@
+import { cleanEnvironment, hostileVariables } from "../Config/Ambient.ts"
+
+/**
+ * Replaces this process by one with a clean environment when a variable would change Bun's behaviour. The process keeps its
+ * id, open files and arguments; the replacement costs 10 ms. Returns an exit code where a process cannot be replaced
+ * (Windows), else null.
+ */
+export const launch = (argv: ReadonlyArray<string>): number | null => {
+  if (!Bun.isStandaloneExecutable) return null
+  const environment = cleanEnvironment(process.env, argv)
+  if (environment === null) return null
+  try {
+    process.execve?.(process.execPath, [process.argv0, ...argv], environment)
+  } catch {
+    // The failure is reported below.
+  }
+  const names = hostileVariables.filter(({ name }) => process.env[name] && !environment[name])
+  if (names.length === 0) return null
+  const which = names.map(({ effect, name }) => `${name}, which ${effect}`).join("; ")
+  process.stderr.write(
+    `error: this program must not run with ${which}\n  fix: Unset ${names.map(({ name }) => name).join(" and ")}, and start it again.\n`
+  )
+  return 2
+}

@@ -1,0 +1,49 @@
+import {
+  chmodSync,
+  existsSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from "node:fs"
+import { basename, dirname, join } from "node:path"
+import { Effect } from "effect"
+import { accumulate, type Previous, parse } from "../../Metrics/MetricsFileMerge.ts"
+import { read, render } from "../../Metrics/PrometheusText.ts"
+
+/** The maximum size of the file. A larger file belongs to another program or has unbounded label values, and is replaced. */
+const MAX_BYTES = 1_048_576
+
+/**
+ * Adds this process's counters to a file for node_exporter's textfile collector.
+ *
+ * *Guarantees*: never fails: a file that cannot be written causes a warning. Readers see either the complete old file or the
+ * complete new one. Every user can read the file (0644), because the collector runs as another user.
+ */
+export const writeMetricsFile = (path: string): Effect.Effect<void> =>
+  Effect.try({
+    try: () => {
+      const part = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`)
+      try {
+        writeFileSync(part, render(accumulate(read(), previousAt(path))))
+        chmodSync(part, 0o644)
+        renameSync(part, path)
+      } finally {
+        rmSync(part, { force: true })
+      }
+    },
+    catch: (error) => (error instanceof Error ? error.message : String(error))
+  }).pipe(
+    Effect.catchAll((why) =>
+      Effect.logWarning(
+        `The metrics could not be written to ${path}: ${why}. The tick is not affected. ` +
+          "Give --metrics-file a path in a directory that exists and may be written to."
+      )
+    )
+  )
+
+const previousAt = (path: string): Previous =>
+  existsSync(path) && statSync(path).size <= MAX_BYTES
+    ? parse(readFileSync(path, "utf8"))
+    : new Map()

@@ -1,0 +1,186 @@
+import { Effect, Layer, Schema } from "effect"
+import { loadProject } from "../../Config/Load.ts"
+import { table as settings } from "../../Config.ts"
+import { Instant } from "../../Domain/Instant.ts"
+import { SkippedRange } from "../../Domain/Integration.ts"
+import { Trigger } from "../../Domain/Run.ts"
+import { describeInstant } from "../../Domain/Schedule/Schedule.ts"
+import { Summary, TickError } from "../../Domain/Summary.ts"
+import type { DryRun } from "../../Engine/DryRun.ts"
+import { tickAndNotify } from "../../Engine/Notifications.ts"
+import { preview } from "../../Engine.ts"
+import type { Cli, Main } from "../Command.ts"
+import { configError, connectionError, exitOf, usageError } from "../Failure.ts"
+import { nameOf, shortTime, timeTitle } from "../Listing.ts"
+import { errorLines, type ReportContext, shortener } from "../Report.ts"
+import { renderTable } from "../Table.ts"
+import { isJson, type Terminal } from "../Terminal.ts"
+import { zoneFlag } from "../TimeArgument.ts"
+import { integerFlag, uuidFlags } from "../Values.ts"
+import { namesFor, orgNames, printSummary, watch } from "./TickOutput.ts"
+
+/** `run`: runs one tick over the configured project; with `--dry-run`, shows what the tick would do. */
+export const main: Main = (cli) =>
+  Effect.gen(function* () {
+    const { arguments: given, sources, terminal, layers } = cli
+    const options = yield* readOptions(cli)
+    if (given.value("tz") !== undefined) yield* zoneFlag(given)
+    const flags = { [settings.concurrency.key]: given.value("concurrency") }
+    const project = yield* Effect.mapError(loadProject(sources(flags)), configError)
+    yield* Effect.forEach(project.warnings, (warning) => Effect.logWarning(warning))
+    const engine = Layer.unwrapEffect(Effect.promise(() => layers.engine(project))).pipe(
+      Layer.mapError(connectionError)
+    )
+    if (given.has("dry-run")) {
+      const [plan, names] = yield* preview(options).pipe(
+        Effect.flatMap((plan) =>
+          Effect.map(
+            orgNames(terminal.format === "text" ? plan.due.map((one) => one.integration_id) : []),
+            (names) => [plan, names] as const
+          )
+        ),
+        Effect.provide(engine)
+      )
+      yield* printPlan(plan, { zone: yield* zoneFlag(given), names }, terminal)
+      return exitOf(plan.errors, { triggered: 0, failed: 0, runs: [] })
+    }
+    const file = given.value("metrics-file")
+    const ticking = tickAndNotify({ ...options, observe: watch(terminal) }).pipe(
+      Effect.zipLeft(
+        isWhole(options) && project.settings.probes === "true" ? probe(cli) : Effect.void
+      ),
+      Effect.flatMap((summary) =>
+        Effect.map(namesFor(summary, terminal), (names) => ({ summary, names }))
+      )
+    )
+    const { names, summary } = yield* file === undefined
+      ? Effect.provide(ticking, engine)
+      : Effect.flatMap(Effect.promise(loadMetrics), ({ measureStatus, writeMetricsFile }) =>
+          Effect.zipLeft(ticking, measureStatus(project.settings.driftAlert)).pipe(
+            Effect.provide(engine),
+            Effect.ensuring(writeMetricsFile(file))
+          )
+        )
+    // Finding the machine's zone takes 7 ms, so it is done only for a report that shows times.
+    const isListed = summary.runs.length + summary.skips.length > 0 && !isJson(terminal)
+    const zone = isListed ? yield* zoneFlag(given) : "UTC"
+    yield* printSummary(summary, { zone, names }, terminal)
+    return exitOf(summary.errors, summary)
+  })
+
+// This code is loaded only when needed, because most ticks find nothing due and spend most of their time on start-up.
+
+const loadMetrics = async () => ({
+  ...(await import("../../Operator/StatusGauges.ts")),
+  ...(await import("./MetricsFile.ts"))
+})
+
+const probe = ({ layers }: Cli) =>
+  Effect.flatMap(
+    Effect.promise(() =>
+      Promise.all([import("../../Engine/HealthChecks.ts"), layers.healthChecks()])
+    ),
+    ([{ probeQuietly }, prober]) => Effect.provide(probeQuietly, prober)
+  )
+
+/** Whether the tick covers the whole project. A tick over a part of it makes no other checks. */
+const isWhole = ({ limit, scope }: Effect.Effect.Success<ReturnType<typeof readOptions>>) =>
+  limit === undefined && scope.orgId === undefined && scope.integrationIds === undefined
+
+const readOptions = ({ arguments: given }: Cli) =>
+  Effect.gen(function* () {
+    const limit = yield* integerFlag(given, "limit", 1, 1_000_000)
+    yield* integerFlag(given, "concurrency", 1, 1000)
+    const [orgId] = yield* uuidFlags(given, "org")
+    const ids = yield* uuidFlags(given, "integration")
+    if (ids.length > 100) {
+      return yield* Effect.fail(
+        usageError("--integration is given more than 100 times", "Use --org, or leave it out.")
+      )
+    }
+    return { limit, scope: { orgId, integrationIds: ids.length === 0 ? undefined : ids } }
+  })
+
+const PlanJson = Schema.Struct({
+  dry_run: Schema.Literal(true),
+  now: Instant,
+  due: Schema.Array(
+    Schema.Struct({
+      org_id: Schema.String,
+      integration_id: Schema.String,
+      integration_type: Schema.String,
+      scheduled_for: Instant,
+      trigger: Trigger,
+      skipped_range: Schema.NullOr(SkippedRange),
+      attempt: Schema.NullOr(Schema.Int)
+    })
+  ),
+  errors: Schema.Array(TickError)
+})
+const encodePlan = Schema.encodeSync(PlanJson)
+
+/** The summary of a tick; with `--dry-run`, the plan. */
+export const json = Schema.Union(Summary, PlanJson)
+
+const printPlan = (plan: DryRun, context: ReportContext, terminal: Terminal): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const encoded = encodePlan({ dry_run: true, ...plan })
+    const { due, ...rest } = encoded
+    if (terminal.format === "json") yield* terminal.printJson(encoded)
+    else if (terminal.format === "jsonl") {
+      for (const one of due) yield* terminal.printJson({ type: "due", ...one })
+      yield* terminal.printJson({ type: "plan", count: due.length, ...rest })
+    } else {
+      yield* terminal.print(planLines(plan, context, terminal).join("\n"))
+    }
+    for (const line of errorLines(plan.errors, terminal)) terminal.note(line)
+  })
+
+const reasons: Record<DryRun["due"][number]["trigger"], string> = {
+  schedule: "on schedule",
+  catch_up: "missed, catching up",
+  manual: "asked for",
+  backfill: "slot of the past"
+}
+
+/**
+ * Formats the plan. The integration's id is complete, so that it can be copied; it wraps below the row where it does not fit.
+ */
+const planLines = (
+  { due, errors, now }: DryRun,
+  { names, zone }: ReportContext,
+  { style, width }: Terminal
+): ReadonlyArray<string> => {
+  if (due.length === 0) {
+    return [errors.length === 0 ? "Nothing is due." : "Nothing can be triggered."]
+  }
+  const clock = { zone, now }
+  const orgs = shortener(due.map(({ org_id }) => org_id))
+  const rows = due.map((one) => [
+    { text: shortTime(one.scheduled_for, clock) },
+    { text: nameOf(names.get(one.org_id) ?? orgs(one.org_id)) },
+    {
+      text:
+        one.attempt === null
+          ? reasons[one.trigger]
+          : one.attempt === 0
+            ? "waits to be started"
+            : `retry after attempt ${one.attempt}`
+    },
+    { text: String(one.skipped_range?.count ?? 0) },
+    { text: `${one.integration_type} ${one.integration_id}` }
+  ])
+  const columns = [
+    { title: timeTitle("DUE", clock) },
+    { title: "ORG" },
+    { title: "WHY" },
+    { title: "SKIPPED", align: "right" },
+    { title: "INTEGRATION" }
+  ] as const
+  const count = due.length === 1 ? "1 sync" : `${due.length} syncs`
+  return [
+    ...renderTable(columns, rows, style, width),
+    "",
+    `Would run ${count} at ${describeInstant(now, zone)}. Nothing was invoked or written.`
+  ]
+}

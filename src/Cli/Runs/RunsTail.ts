@@ -1,0 +1,71 @@
+import { Effect, Schema } from "effect"
+import type { ListedRun } from "../../Domain/RunView.ts"
+import { listRuns, RunsPage } from "../../Operator/Runs.ts"
+import type { Main } from "../Command.ts"
+import { databaseError, withDatabase } from "../Database.ts"
+import { type ListClock, listing, tsv } from "../Listing.ts"
+import { scopeOf } from "../Target.ts"
+import type { Terminal } from "../Terminal.ts"
+import { spanFlag, zoneFlag } from "../TimeArgument.ts"
+import { runFields } from "./RunsList.ts"
+
+const DEFAULT_INTERVAL_MS = 2_000
+const LEAST_INTERVAL_MS = 250
+/** The range of slots in which changed runs are detected: the last two hours, up to a maximum number of runs. */
+const WINDOW_MS = 2 * 3_600_000
+const NOTICED = 500
+
+/**
+ * `runs tail`: prints a line for every run that starts or changes, until it is interrupted. Waits while the database is
+ * unavailable.
+ */
+export const main: Main = (cli) =>
+  withDatabase(cli, () =>
+    Effect.gen(function* () {
+      const { arguments: given, terminal } = cli
+      const integrationIds = yield* scopeOf(given)
+      const zone = yield* zoneFlag(given)
+      const interval = (yield* spanFlag(given, "interval")) ?? DEFAULT_INTERVAL_MS
+      const seen = new Map<string, string>()
+      const look = Effect.gen(function* () {
+        const page = yield* listRuns({ integrationIds, limit: NOTICED })
+        const recent = page.runs.filter(({ scheduled_for }) => page.now - scheduled_for < WINDOW_MS)
+        const changed = recent.filter((run) => seen.get(run.run_id) !== stampOf(run))
+        seen.clear()
+        for (const run of page.runs) seen.set(run.run_id, stampOf(run))
+        return { ...page, runs: changed.toReversed() }
+      })
+      const first = yield* Effect.mapError(look, databaseError)
+      if (given.has("from-now")) terminal.note("Waiting for runs; ^C ends it.")
+      else yield* show(first, { zone, now: first.now }, terminal)
+      yield* look.pipe(
+        Effect.tap((page) => show(page, { zone, now: page.now }, terminal)),
+        Effect.catchAll((error) =>
+          Effect.sync(() => terminal.note(`note: ${databaseError(error).message}; reading again`))
+        ),
+        Effect.delay(Math.max(interval, LEAST_INTERVAL_MS)),
+        Effect.repeat({ until: () => terminal.isGone() })
+      )
+      return 0 as const
+    })
+  )
+
+/** Identifies a run's progress: a line is printed whenever it changes. */
+const stampOf = ({ attempt, released_at, status }: ListedRun): string =>
+  `${status} ${attempt} ${released_at ?? ""}`
+
+const encode = Schema.encodeSync(RunsPage)
+
+const show = (page: RunsPage, clock: ListClock, terminal: Terminal): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    if (terminal.format === "jsonl") {
+      for (const run of encode(page).runs) yield* terminal.printJson({ type: "run", ...run })
+      return
+    }
+    const fields = runFields(page.runs, clock)
+    // The title line is omitted, because it would repeat with every change.
+    const body = (
+      terminal.format === "tsv" ? tsv(fields, page.runs) : listing(fields, page.runs, terminal)
+    ).slice(1)
+    if (body.length > 0) yield* terminal.print(body.join("\n"))
+  })

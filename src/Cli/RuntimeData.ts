@@ -1,0 +1,10 @@
+/**
+ * Describes the data behind computed schedules: `Bun 1.4.5, time zones of ICU 78.3`, and the release of the zone data if the
+ * runtime reports it. `versions` is `process.versions`.
+ */
+export const runtimeData = (versions: Readonly<Record<string, string | undefined>>): string => {
+  const { bun, icu, node, tz } = versions
+  const runtime = bun === undefined ? `Node.js ${node}` : `Bun ${bun}`
+  const zones = tz === undefined ? `of ICU ${icu ?? "unknown"}` : `${tz} (ICU ${icu ?? "unknown"})`
+  return `${runtime}, time zones ${zones}`
+}

@@ -1,0 +1,92 @@
+import { Effect } from "effect"
+import type { Cli } from "../Command.ts"
+import { type CommandError, usageError } from "../Failure.ts"
+import { type Choice, EDGE, EXAMPLE, ownFunctions } from "../Init/InitPlan.ts"
+import type { Terminal } from "../Terminal.ts"
+import { answeredTarget, type Target } from "./SetupTarget.ts"
+
+/** Whether an answer means yes. Enter means yes; the end of the input does not. */
+const isYes = (answer: string | null): boolean => answer !== null && /^(y|yes|)$/i.test(answer)
+
+/** Asks for one of several choices; Enter selects the first. */
+const pick = (
+  ask: NonNullable<Terminal["ask"]>,
+  question: string,
+  options: ReadonlyArray<string>
+): Effect.Effect<number> => {
+  const lines = options.map((option, index) => `  ${index + 1}  ${option}`)
+  return ask(`${[question, ...lines].join("\n")}\n[1]: `).pipe(
+    Effect.map((answer) => ((answer ?? "") === "" ? 0 : Number(answer) - 1)),
+    Effect.repeat({ until: (index) => Number.isInteger(index) && options[index] !== undefined })
+  )
+}
+
+/** Returns the prompt; null without a terminal, with `--yes` or with `--dry-run`. */
+const askOf = ({ arguments: given, terminal }: Cli): Terminal["ask"] =>
+  given.has("yes") || given.has("dry-run") ? null : terminal.ask
+
+/** Asks which project to use when none is known. One question covers local and hosted projects. */
+export const completeTarget = (target: Target, cli: Cli): Effect.Effect<Target> => {
+  const ask = cli.arguments.has("offline") ? null : askOf(cli)
+  if (target._tag !== "None" || ask === null) return Effect.succeed(target)
+  const question = [
+    "Which project? Enter starts the local stack (supabase start, with Docker).",
+    "For a hosted one type its reference, the 20 letters in the dashboard's address.",
+    "[local]: "
+  ].join("\n")
+  return ask(question).pipe(
+    Effect.map((answer) => answeredTarget(answer ?? "")),
+    Effect.repeat({ until: (answered) => answered !== undefined })
+  )
+}
+
+/**
+ * Asks for choices that the flags left open, with at most two questions. Without a terminal, or with `--yes`, the defaults
+ * apply. `isBrief`: an earlier question was asked, so the one about the engine is omitted.
+ */
+export const completeChoice = (
+  directory: string,
+  choice: Choice,
+  isBrief: boolean,
+  cli: Cli
+): Effect.Effect<Choice> =>
+  Effect.gen(function* () {
+    const { arguments: given } = cli
+    const ask = askOf(cli)
+    if (ask === null) return choice
+    const own = (yield* Effect.promise(() => ownFunctions(directory))).filter(
+      (name) => name !== EDGE && name !== EXAMPLE
+    )
+    const functions = [EXAMPLE, ...own]
+    const isOpen = given.value("function") === undefined && own.length > 0
+    const index = isOpen
+      ? yield* pick(ask, "Which function does the syncs?", [
+          `${EXAMPLE}, an example to start from`,
+          ...own
+        ])
+      : -1
+    const isEdge =
+      given.value("engine") === undefined && !choice.edge && !isBrief
+        ? (yield* pick(ask, "What starts a tick every minute?", [
+            "this program: sync-scheduler serve, systemd or a container",
+            "the project: an Edge Function and pg_cron"
+          ])) === 1
+        : choice.edge
+    return { syncFunction: functions[index] ?? choice.syncFunction, edge: isEdge }
+  })
+
+/** Asks for confirmation of the plan shown before. *Fails* without a terminal. */
+export const confirm = ({
+  arguments: given,
+  terminal
+}: Cli): Effect.Effect<boolean, CommandError> => {
+  if (given.has("yes")) return Effect.succeed(true)
+  return terminal.ask === null
+    ? Effect.fail(
+        usageError(
+          "setup needs confirmation, but this is not a terminal",
+          "Add --yes, or --dry-run to see what it would do."
+        )
+      )
+    : Effect.map(terminal.ask("Do this? [Y/n] "), isYes)
+}

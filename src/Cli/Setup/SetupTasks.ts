@@ -1,0 +1,108 @@
+import { Effect } from "effect"
+import type { Sources } from "../../Config/Source.ts"
+import type { Arguments, Cli } from "../Command.ts"
+import type { PlannedFile } from "../Init/FileWriting.ts"
+import { type Choice, EXAMPLE } from "../Init/InitPlan.ts"
+import { filesTask } from "./SetupFiles.ts"
+import { runTask } from "./SetupRun.ts"
+import type { Obstacle, Task } from "./SetupStep.ts"
+import {
+  connecting,
+  databaseTask,
+  exampleTask,
+  functionTasks,
+  initTask,
+  reachTasks,
+  settingsOf
+} from "./SetupSteps.ts"
+import type { Target } from "./SetupTarget.ts"
+import type { SupabaseCli } from "./SupabaseCli.ts"
+
+/** The request to setup, and the facts that setup found. */
+export interface Setup {
+  readonly cli: Cli
+  readonly directory: string
+  /** The Supabase CLI; null: it is not installed. */
+  readonly supabase: SupabaseCli | null
+  readonly target: Target
+  readonly choice: Choice
+  readonly options: { readonly seed: boolean }
+  /** Whether the directory has a supabase/config.toml. */
+  readonly isProject: boolean
+  readonly includeAll: boolean
+  readonly written: (files: ReadonlyArray<PlannedFile>) => void
+}
+
+/** Returns the tasks, in order, and the settings of the project, which are available once it is reachable. */
+export const tasksFor = (
+  setup: Setup
+): Effect.Effect<{
+  readonly tasks: ReadonlyArray<Task>
+  readonly settings: Effect.Effect<Sources["environment"], Obstacle>
+}> =>
+  Effect.gen(function* () {
+    const { choice, cli, directory, isProject, options, supabase, target, written } = setup
+    const { environment } = cli.sources()
+    const isAlone = supabase === null || cli.arguments.has("offline")
+    const program = supabase ?? NOT_INSTALLED
+    const around = {
+      cli: program,
+      target: target._tag === "None" ? ({ _tag: "Local", isRunning: false } as const) : target,
+      choice,
+      environment,
+      envFile: cli.arguments.value("env-file"),
+      includeAll: setup.includeAll
+    }
+    const connect = yield* connecting(around)
+    const settings = Effect.map(connect, (found) => settingsOf(found, choice, environment))
+    let isRunWanted = false
+    const init = isProject ? [] : [initTask(program)]
+    const files = filesTask(directory, choice, options, written)
+    const rest = [
+      ...reachTasks(around),
+      databaseTask(around),
+      ...functionTasks(around, connect),
+      ...(choice.syncFunction === EXAMPLE
+        ? [
+            exampleTask(around, ({ completed, present, added }) => {
+              isRunWanted = (present || added > 0) && !completed
+            }),
+            runTask(cli, settings, () => isRunWanted)
+          ]
+        : [])
+    ]
+    if (isAlone) {
+      const missing = supabase === null ? [INSTALL] : []
+      const open = [...missing, ...init, ...rest].map((task) => ({ ...task, run: undefined }))
+      return { tasks: [files, ...open], settings }
+    }
+    if (target._tag === "None") return { tasks: [...init, files, choose(cli.arguments)], settings }
+    return { tasks: [...init, files, ...rest], settings }
+  })
+
+/** A placeholder for a missing CLI, in commands for a person. */
+const NOT_INSTALLED: SupabaseCli = {
+  name: "supabase",
+  run: () => Effect.succeed({ code: 127, stdout: "", stderr: "The Supabase CLI is not installed" }),
+  keep: () => Effect.void
+}
+
+const INSTALL: Task = {
+  step: "supabase",
+  plan: "The Supabase CLI is neither on the PATH nor in node_modules. Install it:",
+  command: "npm install --save-dev supabase",
+  run: undefined
+}
+
+/** Flags that affect only this execution of setup, not its result. */
+export const ONCE = ["yes", "dry-run", "offline", "serve", "listen", "output", "verbose"] as const
+
+const choose = (given: Arguments): Task => {
+  const line = given.lineWithout(...ONCE)
+  return {
+    step: "project",
+    plan: "No local stack runs, and no project is linked. Choose one:",
+    command: `${line} --local\nsupabase login && ${line} --project-ref <ref>`,
+    run: undefined
+  }
+}

@@ -1,0 +1,26 @@
+import type { Command } from "../Command.ts"
+import { demo, output, scopeFlags, shownZone } from "../Parameters.ts"
+
+export const statusCommand: Command = {
+  name: "status",
+  summary: "How everything is, on one screen, the worst first",
+  details:
+    "Shows what needs attention and what is running; --all shows the rest. -o tsv is for programs:\n" +
+    "columns with a header, separated by tabs.\n" +
+    "With --exit-status, exit code 3 means that something needs attention, or that nothing ticks.",
+  positionals: [],
+  flags: [
+    { name: "all", short: "a", summary: "Also what is fine or paused" },
+    ...scopeFlags,
+    { name: "exit-status", summary: "Exit 3 when something needs attention" },
+    ...shownZone,
+    demo,
+    output("text", "tsv", "json", "jsonl")
+  ],
+  examples: [
+    "sync-scheduler status",
+    "sync-scheduler status --org 'Acme AS' --all",
+    "sync-scheduler status --exit-status -o json"
+  ],
+  load: () => import("./Status.ts")
+}

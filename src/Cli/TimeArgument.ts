@@ -1,0 +1,146 @@
+import { DateTime, Effect, Either, Option } from "effect"
+import * as Duration from "../Domain/Duration.ts"
+import { dayOf, firstInstant, readingAt, wallClock } from "../Domain/Schedule/WallClock.ts"
+import type { Arguments } from "./Command.ts"
+import { type CommandError, usageError } from "./Failure.ts"
+import { instantFlag } from "./Values.ts"
+
+/**
+ * Returns the zone of a list's times: `--utc` or `--tz`, else that of TZ or of the machine. *Fails with* a usage error for an
+ * unknown zone.
+ */
+export const zoneFlag = (
+  given: Pick<Arguments, "value" | "has">
+): Effect.Effect<string, CommandError> => {
+  const wanted = given.value("tz")
+  if (wanted === undefined) {
+    const own = given.has("utc") ? "UTC" : new Intl.DateTimeFormat().resolvedOptions().timeZone
+    return Effect.succeed(/^(?:etc\/)?utc$/i.test(own) ? "UTC" : own)
+  }
+  if (given.has("utc")) {
+    return Effect.fail(usageError("--tz and --utc both name a zone", "Leave one of them out."))
+  }
+  return Option.match(wallClock(wanted), {
+    onNone: () =>
+      Effect.fail(
+        usageError(`--tz is "${wanted}": there is no such zone`, "Write for example Europe/Oslo.")
+      ),
+    onSome: ({ timezone }) => Effect.succeed(timezone)
+  })
+}
+
+const DATE = /^\d{4}-\d{2}-\d{2}$/
+const DAY_MS = 86_400_000
+
+/** Matches `2026-11-20 02:00 Europe/Oslo`: a local time and its zone. */
+const LOCAL = /^(\d{4}-\d{2}-\d{2})(?:[t ](\d{2}:\d{2}(?::\d{2})?))? ([a-z][a-z0-9_+/-]*)$/i
+
+/**
+ * Parses a flag's point in time to epoch milliseconds: an instant with its zone, also as `2026-11-20 02:00 Europe/Oslo`, a
+ * date (its start in `timezone`), `now`, `today`, `yesterday`, or a time before now (`36h`, `7d`). Undefined when the flag is
+ * not given.
+ */
+export const momentFlag = (
+  given: Pick<Arguments, "value">,
+  flag: string,
+  now: number,
+  timezone = "UTC"
+): Effect.Effect<number | undefined, CommandError> => {
+  const text = given.value(flag)?.trim().toLowerCase()
+  if (text === undefined) return Effect.succeed(undefined)
+  const clock = Option.getOrElse(wallClock(timezone), () => UTC)
+  if (text === "now") return Effect.succeed(now)
+  if (text === "today") return Effect.succeed(dayOf(clock, now).from)
+  if (text === "yesterday") return Effect.succeed(dayOf(clock, now, 1).from)
+  const ago = Duration.parse(text)
+  if (Either.isRight(ago)) return Effect.succeed(now - ago.right)
+  const local = localInstant(given.value(flag)?.trim() ?? "")
+  if (local !== undefined) return Effect.succeed(local)
+  if (!DATE.test(text)) {
+    return Effect.mapError(instantFlag(given, flag), () =>
+      usageError(
+        `--${flag} is "${given.value(flag)}": it is not a point in time`,
+        `Write --${flag} 2026-11-24, 2026-11-24T01:00:00+01:00, "2026-11-24 01:00 Europe/Oslo", yesterday, or 7d for seven days ago.`
+      )
+    )
+  }
+  const day = localInstant(`${text} ${clock.timezone}`)
+  return day !== undefined
+    ? Effect.succeed(day)
+    : Effect.fail(
+        usageError(`--${flag} is "${text}": there is no such date`, "Write year-month-day.")
+      )
+}
+
+/**
+ * Converts a local time to an instant; within a gap of the clock, the first instant after the gap. Undefined for any other
+ * text.
+ */
+export const localInstant = (text: string): number | undefined => {
+  const [, date = "", time = "00:00", zone = ""] = LOCAL.exec(text) ?? []
+  const reading = Option.filter(
+    DateTime.make(`${date}T${time}Z`),
+    (at) => DateTime.formatIsoDateUtc(at) === date
+  )
+  return Option.getOrUndefined(
+    Option.zipWith(wallClock(zone), reading, (clock, at) =>
+      firstInstant(clock, DateTime.toEpochMillis(at))
+    )
+  )
+}
+
+/** Parses a flag's duration, such as `90s`, to milliseconds; undefined when the flag is not given. */
+export const spanFlag = (
+  given: Pick<Arguments, "value">,
+  flag: string
+): Effect.Effect<number | undefined, CommandError> => {
+  const text = given.value(flag)
+  if (text === undefined) return Effect.succeed(undefined)
+  return Either.match(Duration.parse(text), {
+    onLeft: ({ fix, why }) => Effect.fail(usageError(`--${flag} is "${text}": ${why}`, fix)),
+    onRight: (ms) => Effect.succeed(ms)
+  })
+}
+
+const NIGHT = { from: -6 * 3_600_000, to: 12 * 3_600_000 }
+
+/**
+ * Returns the window of `--on`, or of `--from` and `--to`, with `to` exclusive: a day in the integration's own zone
+ * (`yesterday`, `today`, a date), `last night` (18:00 yesterday to 12:00 today), or by default the last 24 hours.
+ */
+export const windowOn = (
+  given: Pick<Arguments, "value" | "has">,
+  timezone: string,
+  now: number
+): Effect.Effect<{ readonly from: number; readonly to: number }, CommandError> =>
+  Effect.gen(function* () {
+    const on = given.value("on")?.trim().toLowerCase()
+    if (on === undefined) {
+      const to = (yield* momentFlag(given, "to", now)) ?? now + 1
+      const from = (yield* momentFlag(given, "from", now)) ?? to - DAY_MS
+      if (from < to) return { from, to }
+      return yield* Effect.fail(usageError("--from is not before --to", "Write an earlier --from."))
+    }
+    if (given.has("from") || given.has("to")) {
+      return yield* Effect.fail(usageError("--on names a whole day", "Leave out --from and --to."))
+    }
+    const clock = Option.getOrElse(wallClock(timezone), () => UTC)
+    if (on === "today" || on === "yesterday") return dayOf(clock, now, on === "today" ? 0 : 1)
+    if (on === "last night") {
+      const midnight = Math.floor(readingAt(clock, now) / DAY_MS) * DAY_MS
+      return {
+        from: firstInstant(clock, midnight + NIGHT.from),
+        to: firstInstant(clock, midnight + NIGHT.to)
+      }
+    }
+    const day = DATE.test(on) ? localInstant(`${on} ${clock.timezone}`) : undefined
+    if (day !== undefined) return dayOf(clock, day)
+    return yield* Effect.fail(
+      usageError(
+        `--on is "${given.value("on")}": it is no day`,
+        'Write yesterday, today, "last night", or a date such as 2026-11-19.'
+      )
+    )
+  })
+
+const UTC = Option.getOrThrow(wallClock("UTC"))

@@ -1,0 +1,106 @@
+/** An environment variable that changes the behaviour of the binary's Bun runtime and is not a setting. */
+interface AmbientVariable {
+  readonly name: string
+  readonly effect: string
+}
+
+/**
+ * Variables that must not reach the engine by accident. The binary, the npm command, the systemd units and the images drop them; a
+ * test compares each of these with this list. Only the caller can drop BUN_BE_BUN, before the binary starts.
+ *
+ * *Source*: tested on a binary of Bun 1.4.5 (test/environment.test.ts), where `BUN_INSPECT_PRELOAD` and HTTP3 had no effect on
+ * their own, and `NODE_OPTIONS` none at all.
+ */
+export const hostileVariables: ReadonlyArray<AmbientVariable> = [
+  { name: "BUN_BE_BUN", effect: "turns the binary into an interpreter of other programs" },
+  { name: "BUN_OPTIONS", effect: "runs other code first, or opens a debugger" },
+  { name: "BUN_INSPECT", effect: "opens a debugger port" },
+  { name: "BUN_INSPECT_CONNECT_TO", effect: "hands the program over to a debugger elsewhere" },
+  { name: "BUN_INSPECT_NOTIFY", effect: "tells a debugger that the program has started" },
+  { name: "BUN_INSPECT_PRELOAD", effect: "loads the code of a debugger first" },
+  { name: "BUN_CONFIG_VERBOSE_FETCH", effect: "prints every request, with the key in it" },
+  {
+    name: "BUN_FEATURE_FLAG_EXPERIMENTAL_HTTP2_CLIENT",
+    effect: "sends requests with another HTTP client"
+  },
+  {
+    name: "BUN_FEATURE_FLAG_EXPERIMENTAL_HTTP3_CLIENT",
+    effect: "sends requests with another HTTP client"
+  },
+  { name: "NODE_TLS_REJECT_UNAUTHORIZED", effect: "can switch off the check of certificates" }
+]
+
+/** Variables that take effect, because they configure the network or the machine. `env` and `doctor` show them. */
+export const obeyedVariables: ReadonlyArray<AmbientVariable> = [
+  ...["HTTPS_PROXY", "https_proxy"].map((name) => ({ name, effect: "proxy for https addresses" })),
+  ...["HTTP_PROXY", "http_proxy"].map((name) => ({ name, effect: "proxy for http addresses" })),
+  ...["ALL_PROXY", "all_proxy"].map((name) => ({ name, effect: "proxy for all addresses" })),
+  ...["NO_PROXY", "no_proxy"].map((name) => ({ name, effect: "reached without a proxy" })),
+  { name: "NODE_EXTRA_CA_CERTS", effect: "authorities that are trusted as well" },
+  { name: "SSL_CERT_FILE", effect: "authorities that are trusted as well" },
+  { name: "SSL_CERT_DIR", effect: "authorities that are trusted as well" },
+  { name: "NODE_USE_SYSTEM_CA", effect: "trusts the system's authorities as well" },
+  { name: "BUN_CONFIG_MAX_HTTP_REQUESTS", effect: "requests on their way at the same time" }
+]
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** The variable that tells the restarted process the names of the dropped variables. */
+export const IGNORED = "SYNC_SCHEDULER_IGNORED"
+
+/** Returns warnings about the variables that were dropped at start-up. */
+export const ignoredWarnings = (environment: Environment): ReadonlyArray<string> => {
+  const names = new Set((environment[IGNORED] ?? "").split(","))
+  return hostileVariables
+    .filter(({ name }) => names.has(name))
+    .map(({ effect, name }) => `${name} is ignored: it ${effect}`)
+}
+
+/** Returns the obeyed variables that are set, without a proxy's user and password. */
+export const ambientOf = (
+  environment: Environment
+): ReadonlyArray<{ readonly name: string; readonly value: string; readonly effect: string }> =>
+  obeyedVariables.flatMap(({ effect, name }) => {
+    const value = environment[name] ?? ""
+    return value === "" ? [] : [{ name, value: value.replace(/^(.*:\/\/)?.*@/, "$1"), effect }]
+  })
+
+/** Bun's default limit on concurrent requests, and the number of requests that a tick sends in addition to its invocations. */
+const BUNS_REQUESTS = 256
+const OTHER_REQUESTS = 56
+
+/**
+ * Returns the environment that this program must be restarted with, or null if the given one is suitable: it has no hostile
+ * variables, and its request limit covers the concurrency. Bun does not send a request above its limit, but the request's deadline
+ * still expires.
+ */
+export const cleanEnvironment = (
+  environment: Environment,
+  argv: ReadonlyArray<string>
+): Record<string, string> | null => {
+  const names = hostileVariables
+    .filter(({ name }) => isSet(environment[name]))
+    .map(({ name }) => name)
+  const most = environment.BUN_CONFIG_MAX_HTTP_REQUESTS
+  const wanted = Math.max(BUNS_REQUESTS, concurrencyOf(environment, argv) + OTHER_REQUESTS)
+  const isTight = (isSet(most) ? Number(most) : BUNS_REQUESTS) < wanted
+  if (names.length === 0 && !isTight) return null
+  const kept = Object.entries(environment).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined && !names.includes(entry[0])
+  )
+  return {
+    ...Object.fromEntries(kept),
+    ...(names.length === 0 ? {} : { [IGNORED]: names.join(",") }),
+    ...(isTight ? { BUN_CONFIG_MAX_HTTP_REQUESTS: String(wanted) } : {})
+  }
+}
+
+const isSet = (text: string | undefined): text is string => text !== undefined && text !== ""
+
+/** Returns the concurrency before the settings are read: from the flag, else from the environment. */
+const concurrencyOf = (environment: Environment, argv: ReadonlyArray<string>): number => {
+  const [, text = environment.SYNC_SCHEDULER_CONCURRENCY] =
+    /(?:^| )--concurrency[= ](\d+)/.exec(argv.join(" ")) ?? []
+  const value = Number(text)
+  return value > 0 && value <= 1000 ? value : 0
+}

@@ -1,0 +1,90 @@
+import { Either } from "effect"
+import { parseUrl } from "../Domain/Url.ts"
+
+/** The TLS mode of a connection, with libpq's names. `allow` is treated as `prefer`. */
+export type SslMode = "disable" | "allow" | "prefer" | "require" | "verify-ca" | "verify-full"
+
+const sslModes: ReadonlyArray<SslMode> = [
+  "disable",
+  "allow",
+  "prefer",
+  "require",
+  "verify-ca",
+  "verify-full"
+]
+
+/** The address of a database, and the credentials to connect with. */
+export interface PostgresUrl {
+  /** A host name or address; the directory of a unix socket when it begins with `/`. */
+  readonly hostname: string
+  readonly port: number
+  readonly username: string
+  readonly password: string
+  readonly database: string
+  readonly sslMode: SslMode
+  /** The path of the certificates that verify the server's certificate; null: the system's certificates. */
+  readonly rootCertificate: string | null
+  /** How long to wait for a connection, in milliseconds; null: not set. */
+  readonly connectTimeoutMs: number | null
+}
+
+/**
+ * Reads `postgres[ql]://user:password@host:port/database`, as Supabase's dashboard shows it, with libpq's parameters `sslmode`,
+ * `sslrootcert`, `connect_timeout`, `host` and `port`. Other parameters, such as `pgbouncer=true`, are meant for other clients and
+ * are ignored. Without sslmode, a connection that leaves the machine uses `require`, any other uses `prefer`. A `%` without two hex
+ * digits after it is literal. Returns Left with the error and the offending character, if there is one. The error never contains
+ * the URL, because the URL contains a password.
+ */
+export const parsePostgresUrl = (text: string): Either.Either<PostgresUrl, string> => {
+  const url = parseUrl(text)
+  const isPostgres = /^postgres(ql)?:\/\//.test(text)
+  const delimiter = isPostgres && (url?.username ?? "") === "" ? bareDelimiter(text) : undefined
+  if (delimiter !== undefined) {
+    return Either.left(
+      `its password has a ${delimiter} in it, which ends the password there; write it as ${encodeURIComponent(delimiter)}`
+    )
+  }
+  if (url === null || !isPostgres) {
+    return Either.left(
+      "it is not a URL like postgresql://user:password@host:5432/postgres (special characters percent-encoded)"
+    )
+  }
+  const query = url.searchParams
+  const host = query.get("host") ?? (url.hostname.replace(/^\[|\]$/g, "") || "localhost")
+  const isLocal = /^(localhost|127\.[\d.]+|::1|\/.*)$/.test(host)
+  const mode = query.get("sslmode") ?? (isLocal ? "prefer" : "require")
+  const sslMode = sslModes.find((known) => known === mode)
+  if (sslMode === undefined) return Either.left(`its sslmode is not one of ${sslModes.join(", ")}`)
+  const port = Number(url.port || (query.get("port") ?? "5432"))
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) return Either.left("its port is wrong")
+  const rootCertificate = query.get("sslrootcert")
+  const seconds = Number(query.get("connect_timeout") ?? Number.NaN)
+  return Either.gen(function* () {
+    const username = (yield* decode("user name", url.username)) || "postgres"
+    return {
+      hostname: yield* decode("host", host),
+      port,
+      username,
+      password: yield* decode("password", url.password),
+      database: (yield* decode("database name", url.pathname.slice(1))) || username,
+      // Like libpq, verifies the server's certificate when a root certificate is set.
+      sslMode: rootCertificate !== null && sslMode === "require" ? "verify-ca" : sslMode,
+      rootCertificate: rootCertificate === "system" ? null : rootCertificate,
+      connectTimeoutMs: seconds > 0 ? seconds * 1000 : null
+    }
+  })
+}
+
+/** Returns the unescaped `/`, `?` or `#` that cuts a password short: one followed by an `@` outside a parameter's value. */
+const bareDelimiter = (text: string): string | undefined =>
+  /^[a-z]+:\/\/[^/?#@]*:[^/?#@]*([/?#])(?:(?![?&]\w+=).)*@/.exec(text)?.[1]
+
+/** Decodes percent-encoding. Returns Left if the result is not UTF-8, because PostgreSQL would receive a different text. */
+const decode = (what: string, text: string): Either.Either<string, string> =>
+  Either.try({
+    try: () => text.replaceAll(/(?:%[0-9a-f]{2})+/gi, (run) => decodeURIComponent(run)),
+    catch: () => {
+      const byte = /%[89a-f][0-9a-f]/i.exec(text)?.[0] ?? "a % "
+      return `its ${what} has ${byte} in it, which is not valid UTF-8; write a % as %25`
+    }
+  })

@@ -1,0 +1,186 @@
+import { Schema } from "effect"
+import { Instant } from "../Domain/Instant.ts"
+import { make } from "./Rpc.ts"
+import { SchemaCatalog } from "./SchemaCatalog.ts"
+
+const Ids = Schema.Array(Schema.String)
+
+/** Everything that `doctor` reads from a database, in one call. An unreadable part is null; the catalog shows the cause. */
+export const Diagnosis = Schema.Struct({
+  now: Instant,
+  role: Schema.String,
+  server_version: Schema.String,
+  /** The database is a replica, which accepts no writes. */
+  in_recovery: Schema.Boolean,
+  /**
+   * New transactions are read-only by default. The Data API's transactions override this default, those of a direct connection do
+   * not.
+   */
+  read_only: Schema.Boolean,
+  catalog: SchemaCatalog,
+  status: Schema.NullOr(
+    Schema.Struct({
+      verdict: Schema.Literal("ticking", "late", "stopped", "never"),
+      seconds_since_last_tick: Schema.NullOr(Schema.Number),
+      stopped_after_seconds: Schema.NullOr(Schema.Number),
+      overdue: Schema.optionalWith(Schema.Number, { nullable: true })
+    })
+  ),
+  integrations: Schema.optionalWith(
+    Schema.Struct({
+      enabled: Schema.Int,
+      disabled: Schema.Int,
+      unscheduled: Schema.Int,
+      /** The number of integrations whose `enabled` is null, which an adopted table allows; 0 when absent. */
+      undecided: Schema.optionalWith(Schema.Int, { default: () => 0 }),
+      /** The number of enabled integrations whose `timezone` is null. */
+      zoneless: Schema.optionalWith(Schema.Int, { default: () => 0 })
+    }),
+    { nullable: true }
+  ),
+  schedules: Schema.optionalWith(
+    Schema.Array(
+      Schema.Struct({
+        schedule: Schema.String,
+        timezone: Schema.String,
+        count: Schema.Int,
+        ids: Ids
+      })
+    ),
+    { nullable: true }
+  ),
+  /** Properties of an adopted table that cause lost runs, each with the SQL that fixes it. */
+  adoption_risks: Schema.optionalWith(
+    Schema.Array(
+      Schema.Struct({
+        kind: Schema.Literal("trigger", "cascade_from", "cascade_onto"),
+        name: Schema.String,
+        fix: Schema.String
+      })
+    ),
+    { nullable: true }
+  ),
+  /**
+   * The time zones in use, each with its changes of UTC offset in the database's time zone data: [instant in ms, offset in
+   * seconds].
+   */
+  zones: Schema.optionalWith(
+    Schema.Array(
+      Schema.Struct({
+        timezone: Schema.String,
+        count: Schema.Int,
+        offsets: Schema.NullOr(Schema.Array(Schema.Tuple(Schema.Number, Schema.Number)))
+      })
+    ),
+    { nullable: true }
+  ),
+  policies: Schema.optionalWith(
+    Schema.Array(
+      Schema.Struct({
+        function_name: Schema.NullOr(Schema.String),
+        invoke_timeout_ms: Schema.NullOr(Schema.Number),
+        on_unknown: Schema.NullOr(Schema.String),
+        fenced: Schema.NullOr(Schema.Boolean),
+        warm_up: Schema.NullOr(Schema.Boolean),
+        count: Schema.Int,
+        ids: Ids
+      })
+    ),
+    { nullable: true }
+  ),
+  refused: Schema.optionalWith(
+    Schema.Array(
+      Schema.Struct({
+        id: Schema.String,
+        schedule: Schema.NullOr(Schema.String),
+        timezone: Schema.String,
+        why: Schema.String
+      })
+    ),
+    { nullable: true }
+  ),
+  /** The error codes of the last day's runs, counted over at most the newest 1,000 runs. */
+  errors: Schema.optionalWith(
+    Schema.Array(Schema.Struct({ code: Schema.String, count: Schema.Int, last_at: Instant })),
+    { nullable: true }
+  ),
+  engines: Schema.optionalWith(
+    Schema.Array(
+      Schema.Struct({
+        host: Schema.String,
+        version: Schema.NullOr(Schema.String),
+        last_at: Instant
+      })
+    ),
+    { nullable: true }
+  ),
+  history: Schema.optionalWith(
+    Schema.Struct({
+      oldest_run_days: Schema.optionalWith(Schema.Number, { nullable: true }),
+      oldest_tick_days: Schema.optionalWith(Schema.Number, { nullable: true })
+    }),
+    { nullable: true }
+  ),
+  alerts: Schema.optionalWith(
+    Schema.Struct({
+      unsent: Schema.Int,
+      gave_up: Schema.Int,
+      last_error: Schema.NullOr(Schema.String)
+    }),
+    { nullable: true }
+  ),
+  /** Null: pg_cron is not installed. `jobs` is null when the caller is not allowed to see them. */
+  cron: Schema.NullOr(
+    Schema.Struct({
+      jobs: Schema.NullOr(
+        Schema.Array(
+          Schema.Struct({
+            id: Schema.Number,
+            name: Schema.NullOr(Schema.String),
+            schedule: Schema.String,
+            active: Schema.Boolean,
+            database: Schema.NullOr(Schema.String)
+          })
+        )
+      ),
+      kept_details: Schema.optionalWith(Schema.Number, { nullable: true })
+    })
+  )
+})
+export type Diagnosis = typeof Diagnosis.Type
+
+const Names = Schema.Struct({ p_names: Schema.Array(Schema.String) })
+
+export const readDiagnosis = make({
+  name: "read_sync_diagnosis",
+  readOnly: true,
+  types: { p_names: "text[]" },
+  args: () => Names,
+  result: () => Diagnosis
+})
+
+/**
+ * Reads the catalog of a database without the catalog function, in which `doctor` must not install it. Sends the function's body
+ * instead of a call, which only a direct connection supports.
+ */
+export const readCatalog = (body: string) =>
+  make({
+    name: "catalog",
+    readOnly: true,
+    types: { p_names: "text[]" },
+    args: () => Names,
+    result: () => SchemaCatalog,
+    body
+  })
+
+/**
+ * Calls `begin_sync_run`, the first call of every fenced function, for a run that does not exist. The answer shows whether the Data
+ * API knows `begin_sync_run`; the call changes nothing.
+ */
+export const askFence = make({
+  name: "begin_sync_run",
+  readOnly: true,
+  types: { p_run_id: "uuid", p_lease_token: "uuid" },
+  args: () => Schema.Struct({ p_run_id: Schema.UUID, p_lease_token: Schema.UUID }),
+  result: () => Schema.Struct({ granted: Schema.Boolean })
+})

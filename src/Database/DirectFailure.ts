@@ -1,0 +1,180 @@
+import type { PostgresUrl } from "./ConnectionUrl.ts"
+import { type CodeVerdict, GRANT, judgeCode } from "./SqlState.ts"
+
+/** The failure of a statement that was run over a direct connection. */
+export interface DirectFailure {
+  /** SQLSTATE, or the driver's code. */
+  readonly code: string
+  readonly message: string
+  /** False: the connection was never made, so the statement was not sent. */
+  readonly sent: boolean
+  /** The addresses of the host, if the connection was never made and they could be looked up; else null. */
+  readonly addresses: ReadonlyArray<string> | null
+}
+
+/** The verdict on a failure. `hint` says what to change in SUPABASE_DB_URL; null when the setting is not the cause. */
+export interface DirectVerdict extends CodeVerdict {
+  readonly hint: string | null
+  /** The address, its port or the certificate is wrong, so that waiting does not help. */
+  readonly isPermanent: boolean
+}
+
+type Place = Pick<PostgresUrl, "hostname" | "port" | "username" | "sslMode">
+
+/** A known cause of failures, recognised by the code and message of the server or the driver. The first match decides. */
+interface Cause {
+  readonly code: RegExp
+  readonly message?: RegExp
+  readonly reason?: "Missing"
+  readonly why: string
+  readonly hint: (place: Place) => string
+  readonly isPermanent?: true
+}
+
+const POOLER_USER =
+  "Behind Supabase's pooler the user of SUPABASE_DB_URL is postgres.<project-ref>: copy it whole (Dashboard: Connect, Session pooler)."
+
+const passwordCause = {
+  why: "the password is wrong",
+  hint: ({ username }: Place) =>
+    `Set the password of ${roleOf(username)} in SUPABASE_DB_URL, percent-encoded (Dashboard: Database, Settings, Reset database password).`
+}
+
+/**
+ * Causes that only an operator can remove. *Source*: the messages of PostgreSQL and Supavisor. Supavisor uses XX000 for all its own
+ * errors.
+ */
+const refusals: ReadonlyArray<Cause> = [
+  {
+    code: /^(XX000|08P01|28000)$/,
+    message: /tenant|no such user|external_id/i,
+    why: "the pooler knows no such project or user",
+    hint: () => POOLER_USER
+  },
+  { code: /^28P01$/, ...passwordCause },
+  { code: /AUTHENTICATION|SASL|CHANNEL_BINDING/, ...passwordCause },
+  {
+    code: /^28000$/,
+    message: /pg_hba|encryption|SSL/i,
+    why: "the server does not accept this user from here",
+    hint: ({ sslMode }) =>
+      sslMode === "disable"
+        ? "Take sslmode=disable out of SUPABASE_DB_URL, or allow this machine's address (Dashboard: Database, Settings, Network restrictions)."
+        : "Allow this machine's address (Dashboard: Database, Settings, Network restrictions), or correct the user in SUPABASE_DB_URL."
+  },
+  {
+    code: /^28000$/,
+    message: /not permitted to log in/,
+    why: "the database does not accept this user",
+    hint: ({ username }) => `alter role "${roleOf(username)}" login;`
+  },
+  {
+    code: /^28000$/,
+    why: "the database does not accept this user",
+    hint: () =>
+      "Correct the user in SUPABASE_DB_URL; on Supabase it is postgres (behind its pooler postgres.<project-ref>)."
+  },
+  {
+    code: /^3D000$/,
+    reason: "Missing",
+    why: "the database named at the end of SUPABASE_DB_URL does not exist",
+    hint: () => "Correct the name at the end of SUPABASE_DB_URL; on Supabase it is postgres."
+  },
+  {
+    code: /^42501$/,
+    why: "the user of SUPABASE_DB_URL lacks a grant",
+    hint: ({ username }) =>
+      `Use postgres in SUPABASE_DB_URL, or as postgres: grant service_role to "${roleOf(username)}"; If it has that role: ${GRANT}`
+  }
+]
+
+/** Reasons why a connection cannot be made. */
+const obstacles: ReadonlyArray<Cause> = [
+  {
+    code: /^(XX000|53300)$/,
+    message: /max.?clients|pool_size|too many (clients|connections)/i,
+    why: "no free connection",
+    hint: ({ port }) =>
+      port === 6543
+        ? "Enlarge the pool (Dashboard: Database, Settings, Connection pooling)."
+        : "Use the pooler's transaction mode (port 6543) in SUPABASE_DB_URL, or enlarge its pool."
+  },
+  {
+    code: /TLS_NOT_AVAILABLE/,
+    isPermanent: true,
+    why: "the server does not speak TLS",
+    hint: () =>
+      "Check the host and port of SUPABASE_DB_URL. sslmode=disable sends the password unencrypted, for a network that you trust."
+  },
+  {
+    code: /CERT|^UNABLE_TO_|^INVALID_|^PATH_LENGTH|TLS_UPGRADE|HOSTNAME_MISMATCH/,
+    isPermanent: true,
+    why: "the server's certificate is not trusted",
+    hint: () =>
+      "Add sslrootcert=<file> to SUPABASE_DB_URL (Dashboard: Database, Settings, SSL configuration, Download certificate)."
+  }
+]
+
+/** Judges a failure. If the connection was never made, the statement was not sent, regardless of the code. */
+export const judgeDirect = (failure: DirectFailure, place: Place): DirectVerdict => {
+  const refusal = refusals.find((cause) => fits(cause, failure))
+  if (refusal !== undefined) {
+    const { reason = "Refused", why } = refusal
+    return { reason, why, hint: refusal.hint(place), isPermanent: true }
+  }
+  const known = judgeCode(failure.code, 0, failure.message)
+  const reason = known.reason === "Ambiguous" && !failure.sent ? "NotExecuted" : known.reason
+  const obstacle = obstacles.find((cause) => fits(cause, failure))
+  if (obstacle !== undefined) {
+    const { isPermanent = false, why } = obstacle
+    return { reason, why, hint: obstacle.hint(place), isPermanent }
+  }
+  if (/^ERR_|^unknown$/.test(failure.code)) return { reason, ...unreached(failure, place) }
+  return {
+    reason,
+    why: known.why,
+    hint: reason === "NotExecuted" ? "Check that the database of SUPABASE_DB_URL runs." : null,
+    isPermanent: false
+  }
+}
+
+const fits = ({ code, message }: Cause, failure: DirectFailure): boolean =>
+  code.test(failure.code) && (message?.test(failure.message) ?? true)
+
+/** Returns the role of a user name: Supabase's pooler calls the role postgres `postgres.<project-ref>`. */
+const roleOf = (username: string): string => username.split(".")[0] ?? username
+
+const unreached = ({ addresses, sent }: DirectFailure, place: Place) => {
+  const server = `${place.hostname}:${place.port}`
+  if (sent) {
+    return {
+      why: `the connection to ${server} was lost`,
+      hint: `Check the network to ${server}.`,
+      isPermanent: false
+    }
+  }
+  if (addresses?.length === 0) {
+    return {
+      why: `${place.hostname} has no address`,
+      hint: `Correct the host of SUPABASE_DB_URL (Dashboard: Connect), or this machine's DNS; a paused project has no address either.`,
+      isPermanent: true
+    }
+  }
+  if (addresses?.every((address) => address.includes(":") && address !== "::1")) {
+    return {
+      why: `could not connect to ${server}, which has IPv6 addresses only`,
+      hint: IPV4,
+      // A machine with IPv6 gets the same failure while the server restarts.
+      isPermanent: false
+    }
+  }
+  return {
+    why: `could not connect to ${server}`,
+    hint: "Check the host and port of SUPABASE_DB_URL and that the database runs.",
+    isPermanent: false
+  }
+}
+
+/** Supabase's direct host has no IPv4 address without the add-on; its poolers do. */
+const IPV4 =
+  "Without IPv6 here, use the session pooler in SUPABASE_DB_URL (Dashboard: Connect, Session pooler; the user is postgres.<project-ref>), or enable the IPv4 add-on."

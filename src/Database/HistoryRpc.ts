@@ -1,0 +1,97 @@
+import { Schema } from "effect"
+import { Instant } from "../Domain/Instant.ts"
+import { make, Rows, scopeArgument } from "./Rpc.ts"
+
+/** Reads a page of an audit's input (rows: Domain/AuditReport's Audited). A null `cursor` in the answer marks the last page. */
+export const readAudit = make({
+  name: "read_sync_audit",
+  readOnly: true,
+  types: {
+    p_from: "timestamptz",
+    p_to: "timestamptz",
+    p_cursor: "text",
+    p_limit: "integer",
+    p_org_id: "uuid",
+    p_integration_ids: "uuid[]"
+  },
+  args: () =>
+    Schema.Struct({
+      p_from: Instant,
+      p_to: Schema.optionalWith(Instant, { exact: true }),
+      p_cursor: Schema.optionalWith(Schema.String, { exact: true }),
+      p_limit: Schema.Int,
+      ...scopeArgument
+    }),
+  result: () =>
+    Schema.Struct({
+      now: Instant,
+      /** The start of the kept history: retention may have deleted rows of older slots. The window never begins earlier. */
+      kept_from: Instant,
+      from: Instant,
+      /** Exclusive. */
+      to: Instant,
+      integrations: Rows,
+      cursor: Schema.NullOr(Schema.String)
+    })
+})
+
+/** Reads the open backfills that can continue now, oldest first, one per integration (rows: Domain/BackfillPlan's Backfill). */
+export const readBackfills = make({
+  name: "read_sync_backfills",
+  readOnly: true,
+  types: { p_limit: "integer", p_org_id: "uuid", p_integration_ids: "uuid[]" },
+  args: () => Schema.Struct({ p_limit: Schema.Int, ...scopeArgument }),
+  result: () => Schema.Struct({ now: Instant, backfills: Rows })
+})
+
+/**
+ * Requests a backfill: runs for the slots in [p_from, p_to) that have no row. A repeat while it is open creates no second backfill.
+ */
+export const requestBackfill = make({
+  name: "request_sync_backfill",
+  readOnly: false,
+  types: {
+    p_integration_id: "uuid",
+    p_from: "timestamptz",
+    p_to: "timestamptz",
+    p_actor: "text",
+    p_reason: "text"
+  },
+  args: () =>
+    Schema.Struct({
+      p_integration_id: Schema.UUID,
+      p_from: Instant,
+      p_to: Instant,
+      p_actor: Schema.String,
+      p_reason: Schema.String
+    }),
+  result: () =>
+    Schema.Union(
+      Schema.Struct({
+        done: Schema.Literal(true),
+        backfill_id: Schema.UUID,
+        from: Instant,
+        to: Instant,
+        enabled: Schema.Boolean
+      }),
+      Schema.Struct({ done: Schema.Literal(false), reason: Schema.String, kept_from: Instant })
+    )
+})
+
+/** Ends a backfill; its run in progress finishes. */
+export const cancelBackfill = make({
+  name: "cancel_sync_backfill",
+  readOnly: false,
+  types: { p_backfill_id: "uuid", p_actor: "text", p_reason: "text" },
+  args: () =>
+    Schema.Struct({
+      p_backfill_id: Schema.UUID,
+      p_actor: Schema.String,
+      p_reason: Schema.String
+    }),
+  result: () =>
+    Schema.Union(
+      Schema.Struct({ done: Schema.Literal(true), backfill_id: Schema.UUID, claimed: Schema.Int }),
+      Schema.Struct({ done: Schema.Literal(false), reason: Schema.String })
+    )
+})

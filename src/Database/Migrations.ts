@@ -1,0 +1,38 @@
+import tables from "../../supabase/migrations/20261129000100_tables.sql" with { type: "text" }
+import schedule from "../../supabase/migrations/20261129000200_schedule.sql" with { type: "text" }
+import health from "../../supabase/migrations/20261129000300_health.sql" with { type: "text" }
+import claim from "../../supabase/migrations/20261129000400_claim.sql" with { type: "text" }
+import run from "../../supabase/migrations/20261129000500_run.sql" with { type: "text" }
+import sweep from "../../supabase/migrations/20261129000600_sweep.sql" with { type: "text" }
+import operator from "../../supabase/migrations/20261129000700_operator.sql" with { type: "text" }
+import alerts from "../../supabase/migrations/20261129000800_alerts.sql" with { type: "text" }
+import views from "../../supabase/migrations/20261129000900_views.sql" with { type: "text" }
+import doctor from "../../supabase/migrations/20261129001000_doctor.sql" with { type: "text" }
+import schema from "../../supabase/schema.sql" with { type: "text" }
+
+/** One file of supabase/migrations: `<version>_<name>.sql`. `version` is 14 digits of UTC. */
+export interface Migration {
+  readonly version: string
+  readonly name: string
+  readonly sql: string
+}
+
+/**
+ * All migrations, in the order in which they are applied. The binary contains them; a test fails when a file of
+ * supabase/migrations is missing here. `Bun.build` inlines their text, so nothing is read at run time.
+ */
+export const migrations: ReadonlyArray<Migration> = [
+  { version: "20261129000100", name: "tables", sql: tables },
+  { version: "20261129000200", name: "schedule", sql: schedule },
+  { version: "20261129000300", name: "health", sql: health },
+  { version: "20261129000400", name: "claim", sql: claim },
+  { version: "20261129000500", name: "run", sql: run },
+  { version: "20261129000600", name: "sweep", sql: sweep },
+  { version: "20261129000700", name: "operator", sql: operator },
+  { version: "20261129000800", name: "alerts", sql: alerts },
+  { version: "20261129000900", name: "views", sql: views },
+  { version: "20261129001000", name: "doctor", sql: doctor }
+]
+
+/** The complete schema after all migrations, object by object. The definition of a missing object is taken from it. */
+export const definitions: string = schema

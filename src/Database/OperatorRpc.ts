@@ -1,0 +1,300 @@
+import { Schema } from "effect"
+import { Segment } from "../Domain/History.ts"
+import { Instant } from "../Domain/Instant.ts"
+import { IntegrationStatus } from "../Domain/IntegrationStatus.ts"
+import { Run } from "../Domain/Run.ts"
+import { IncidentView, RunEvent, RunView } from "../Domain/RunView.ts"
+import { SchedulerHealth } from "../Domain/SchedulerHealth.ts"
+import { make, Rows, scopeArgument } from "./Rpc.ts"
+
+const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
+const Text = Schema.NullOr(Schema.String)
+
+/** Reads one page of integrations in the order of their ids (rows: Domain/IntegrationStatus), and the scheduler's health. */
+export const readStatus = make({
+  name: "read_sync_status",
+  readOnly: true,
+  types: {
+    p_limit: "integer",
+    p_cursor: "text",
+    p_org_id: "uuid",
+    p_integration_ids: "uuid[]",
+    p_integration_type: "text",
+    p_search: "text"
+  },
+  args: () =>
+    Schema.Struct({
+      p_limit: Schema.Int,
+      p_cursor: optional(Schema.String),
+      p_integration_type: optional(Schema.String),
+      /** A part of an organisation's name or of a type, or the beginning of an id. */
+      p_search: optional(Schema.String),
+      ...scopeArgument
+    }),
+  result: () =>
+    Schema.Struct({
+      now: Instant,
+      schema_version: Schema.String,
+      scheduler: SchedulerHealth,
+      /** The number of all integrations, regardless of the filter. */
+      total: Schema.Int,
+      integrations: Rows,
+      cursor: Text
+    })
+})
+
+/** Reads the invocation that a run of an integration would cause now; `run` is null if the integration does not exist. */
+export const readInvocation = make({
+  name: "read_sync_invocation",
+  readOnly: true,
+  types: { p_integration_id: "uuid" },
+  args: () => Schema.Struct({ p_integration_id: Schema.String }),
+  result: () =>
+    Schema.Struct({
+      now: Instant,
+      on_unknown: Schema.Literal("retry", "hold"),
+      fenced: Schema.Boolean,
+      run: Schema.NullOr(Run)
+    })
+})
+
+/** Reads the names by which users can refer to integrations; at most 20,000. */
+export const readNames = make({
+  name: "read_sync_names",
+  readOnly: true,
+  types: { p_limit: "integer" },
+  args: () => Schema.Struct({ p_limit: optional(Schema.Int) }),
+  result: () =>
+    Schema.Struct({
+      now: Instant,
+      integrations: Schema.Array(
+        Schema.Struct({
+          integration_id: Schema.String,
+          org_id: Schema.String,
+          org_name: Text,
+          integration_type: Schema.String,
+          timezone: Schema.String
+        })
+      )
+    })
+})
+
+/** Reads the runs of a period in short form, and the skipped ranges, grouped by integration. Instants are epoch milliseconds. */
+export const readActivity = make({
+  name: "read_sync_activity",
+  readOnly: true,
+  types: {
+    p_integration_ids: "uuid[]",
+    p_from: "timestamptz",
+    p_to: "timestamptz",
+    p_runs_each: "integer"
+  },
+  args: () =>
+    Schema.Struct({
+      /** At most 1,000. */
+      p_integration_ids: Schema.Array(Schema.UUID),
+      /** Default: a day before p_to. */
+      p_from: optional(Instant),
+      /** Exclusive; now by default. */
+      p_to: optional(Instant),
+      /** How many of the newest runs of each integration are returned, at most 2,000; 100 by default. */
+      p_runs_each: optional(Schema.Int)
+    }),
+  result: () =>
+    Schema.Struct({
+      now: Instant,
+      from: Instant,
+      to: Instant,
+      integrations: Schema.Array(
+        Schema.Struct({
+          integration_id: Schema.String,
+          truncated: Schema.Boolean,
+          /** [slot, status, started, finished, attempt, run id], oldest first. */
+          runs: Schema.Array(
+            Schema.Tuple(
+              Schema.Int,
+              Schema.String,
+              Schema.NullOr(Schema.Int),
+              Schema.NullOr(Schema.Int),
+              Schema.NullOr(Schema.Int),
+              Schema.String
+            )
+          ),
+          /** [from, to, count, reason], both ends inclusive. */
+          ranges: Schema.Array(Schema.Tuple(Schema.Int, Schema.Int, Schema.Number, Schema.String))
+        })
+      )
+    })
+})
+
+const Span = Schema.NullOr(Schema.Number)
+
+/**
+ * Reads how late the last day's runs started, and statistics of `p_days` (90 by default, at most 400), of one integration or all.
+ */
+export const readFigures = make({
+  name: "read_sync_figures",
+  readOnly: true,
+  types: { p_days: "integer", p_integration_id: "uuid" },
+  args: () =>
+    Schema.Struct({ p_days: optional(Schema.Int), p_integration_id: optional(Schema.UUID) }),
+  result: () =>
+    Schema.Struct({
+      now: Instant,
+      /** The start delays of scheduled runs, including catch-up. `sampled`: computed from the newest 100,000 runs only. */
+      lag: Schema.Struct({
+        runs: Schema.Int,
+        p50_ms: Span,
+        p95_ms: Span,
+        max_ms: Span,
+        sampled: Schema.Boolean
+      }),
+      /** Counts per UTC day of the slots, oldest day first. `capped`: a count exceeded 10,000. */
+      days: Schema.Array(
+        Schema.Struct({
+          day: Schema.String,
+          runs: Schema.Int,
+          completed: Schema.Int,
+          failed: Schema.Int,
+          unknown: Schema.Int,
+          skipped: Schema.Int,
+          /** Runs with an attempt that did not complete and another attempt to follow. */
+          retrying: Schema.Int,
+          /** Runs in their first attempt, or before it. */
+          in_progress: Schema.Int,
+          /** Slots without a run, except those of a paused integration. */
+          skipped_slots: Schema.Int,
+          capped: Schema.Boolean
+        })
+      )
+    })
+})
+
+/** Reads one page of runs, newest slot first (rows: Domain/RunView's ListedRun). */
+export const readRuns = make({
+  name: "read_sync_runs",
+  readOnly: true,
+  types: {
+    p_since: "timestamptz",
+    p_until: "timestamptz",
+    p_statuses: "jsonb",
+    p_late_ms: "bigint",
+    p_org_id: "uuid",
+    p_integration_ids: "uuid[]",
+    p_limit: "integer",
+    p_cursor: "text"
+  },
+  args: () =>
+    Schema.Struct({
+      /** Bounds of the slots, p_until exclusive. */
+      p_since: optional(Instant),
+      p_until: optional(Instant),
+      p_statuses: optional(Schema.Array(Schema.String)),
+      /** Only runs that started more than this late, in milliseconds, or have been due for longer without starting. */
+      p_late_ms: optional(Schema.Int),
+      /** At most 1,000. */
+      p_limit: Schema.Int,
+      p_cursor: optional(Schema.String),
+      ...scopeArgument
+    }),
+  result: () => Schema.Struct({ now: Instant, runs: Rows, cursor: Text })
+})
+
+/** Reads one run with its whole history, by its id or the beginning of its id. */
+export const readRun = make({
+  name: "read_sync_run",
+  readOnly: true,
+  types: { p_run: "text" },
+  args: () => Schema.Struct({ p_run: Schema.String }),
+  result: () =>
+    Schema.Struct({
+      now: Instant,
+      /** Null: no run matches, or several do (`candidates`, at most ten ids). */
+      run: Schema.NullOr(
+        Schema.Struct({
+          ...RunView.fields,
+          idempotency_key: Text,
+          warm_up_ms: Span,
+          heartbeat_at: Schema.NullOr(Instant),
+          fenced: Schema.NullOr(Schema.Boolean),
+          response: Schema.Unknown
+        })
+      ),
+      candidates: Schema.Array(Schema.String),
+      events: Schema.Array(RunEvent),
+      incidents: Schema.Array(IncidentView),
+      /** Null: the integration was deleted. */
+      integration: Schema.NullOr(IntegrationStatus)
+    })
+})
+
+/** Reads everything that explains one integration's slots in [p_from, p_to). */
+export const readStory = make({
+  name: "read_sync_story",
+  readOnly: true,
+  types: {
+    p_integration_id: "uuid",
+    p_from: "timestamptz",
+    p_to: "timestamptz",
+    p_limit: "integer"
+  },
+  args: () =>
+    Schema.Struct({
+      p_integration_id: Schema.UUID,
+      /** The window begins at most 62 days before p_to. */
+      p_from: Instant,
+      p_to: Instant,
+      p_limit: optional(Schema.Int)
+    }),
+  result: () =>
+    Schema.Struct({
+      now: Instant,
+      from: Instant,
+      to: Instant,
+      scheduler: SchedulerHealth,
+      integration: Schema.NullOr(IntegrationStatus),
+      history: Schema.Array(Segment),
+      /** Oldest first. */
+      runs: Schema.Array(Schema.Struct({ ...RunView.fields, events: Schema.Array(RunEvent) })),
+      /** The window has older runs. */
+      runs_truncated: Schema.Boolean,
+      ranges: Schema.Array(
+        Schema.Struct({
+          from: Instant,
+          to: Instant,
+          count: Schema.Number,
+          reason: Schema.String,
+          recorded_at: Instant,
+          recorded_by: Text
+        })
+      ),
+      incidents: Schema.Array(IncidentView),
+      /** Operators' actions on the integration as a whole, the newest 50, regardless of the window. */
+      actions: Schema.Array(
+        Schema.Struct({
+          at: Instant,
+          kind: Schema.String,
+          actor: Text,
+          reason: Text,
+          detail: Schema.Unknown
+        })
+      ),
+      /** Open backfills. */
+      backfills: Schema.Array(
+        Schema.Struct({
+          backfill_id: Schema.String,
+          from: Instant,
+          to: Instant,
+          cursor: Schema.NullOr(Instant),
+          status: Schema.String,
+          claimed: Schema.Int,
+          requested_by: Schema.String,
+          reason: Text,
+          created_at: Instant
+        })
+      ),
+      /** Periods of more than five minutes without a tick by any engine, from a day before the window to a day after it. */
+      silences: Schema.Array(Schema.Struct({ from: Instant, to: Schema.NullOr(Instant) }))
+    })
+})
+export type Story = typeof readStory.result.Type

@@ -1,0 +1,42 @@
+import { Duration, Effect, Schedule } from "effect"
+import type { SupabaseError } from "../Domain/Errors.ts"
+import { isReadOnly } from "./SqlState.ts"
+
+/**
+ * Returns whether a call that carries a token may be retried with the same token: the call had no effect, or the database
+ * recognises the repeat. Retrying a Refused, Missing or Rejected call returns the same answer.
+ */
+export const isRetryable = (error: SupabaseError): boolean =>
+  error.reason === "NotExecuted" || error.reason === "Ambiguous" || error.reason === "Malformed"
+
+/** Returns whether the database may answer soon: it is not read-only, and its address and certificate are right. */
+export const isAway = (error: SupabaseError): boolean =>
+  (error.reason === "NotExecuted" || error.reason === "Ambiguous") &&
+  !isReadOnly(error) &&
+  error.isPermanent !== true
+
+/**
+ * Retries a call that is safe to repeat, with jittered backoff from 100 ms to 5 s, for at most `withinMs`.
+ * *Fails with* the last error.
+ */
+export const retryFor =
+  (withinMs: number) =>
+  <A, R>(call: Effect.Effect<A, SupabaseError, R>): Effect.Effect<A, SupabaseError, R> =>
+    Effect.catchIf(call, isRetryable, (first) => {
+      // Only a failed call pays for the retry schedule, because nearly all calls succeed the first time.
+      let isKnown = true
+      const again = Effect.suspend(() => {
+        if (!isKnown) return call
+        isKnown = false
+        return Effect.fail(first)
+      })
+      return Effect.retry(again, {
+        while: isRetryable,
+        schedule: Schedule.exponential("100 millis", 2).pipe(
+          Schedule.union(Schedule.spaced("5 seconds")),
+          Schedule.jittered,
+          Schedule.modifyDelay((_, delay) => Duration.millis(Math.ceil(Duration.toMillis(delay)))),
+          Schedule.upTo(Duration.millis(withinMs))
+        )
+      })
+    })

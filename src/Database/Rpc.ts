@@ -1,0 +1,267 @@
+import { Schema } from "effect"
+import { HealthSignal } from "../Domain/Health/HealthSignal.ts"
+import { Instant } from "../Domain/Instant.ts"
+import { Slot } from "../Domain/Integration.ts"
+import type { Outcome } from "../Domain/Outcome.ts"
+import { RunStatus } from "../Domain/Run.ts"
+
+/** The SQL type of an argument. Every mechanism sends exactly this type. */
+export type ArgumentType =
+  | "uuid"
+  | "uuid[]"
+  | "text"
+  | "text[]"
+  | "jsonb"
+  | "boolean"
+  | "integer"
+  | "bigint"
+  | "numeric"
+  | "timestamptz"
+
+/**
+ * One SQL function of schema `public`: its arguments (`p_...`) and the one jsonb value it returns. An argument that is left
+ * out takes the default of the SQL function. Only this file and its siblings (HistoryRpc, DiagnosisRpc, ...) name SQL
+ * functions.
+ */
+export interface Rpc<A, AI, R, RI> {
+  readonly name: string
+  readonly types: { readonly [K in keyof AI]-?: ArgumentType }
+  readonly args: Schema.Schema<A, AI>
+  readonly result: Schema.Schema<R, RI>
+  /** The function only reads, so that repeating it is harmless. */
+  readonly readOnly: boolean
+  /** One SQL expression over the arguments, which a direct connection sends instead of the call. */
+  readonly body?: string
+}
+
+/**
+ * Makes an Rpc whose schemas are built at its first call, because a tick calls few functions and spends most of its time on
+ * start-up.
+ */
+export const make = <A, AI, R, RI>(
+  rpc: Omit<Rpc<A, AI, R, RI>, "args" | "result"> & {
+    readonly args: () => Schema.Schema<A, AI>
+    readonly result: () => Schema.Schema<R, RI>
+  }
+): Rpc<A, AI, R, RI> => {
+  let args: Schema.Schema<A, AI> | undefined
+  let result: Schema.Schema<R, RI> | undefined
+  return {
+    ...rpc,
+    get args() {
+      args ??= rpc.args()
+      return args
+    },
+    get result() {
+      result ??= rpc.result()
+      return result
+    }
+  }
+}
+
+/** Rows that the caller decodes one by one, so that one unreadable row never hides the others. */
+export const Rows = Schema.Array(Schema.Unknown)
+
+/** Due integrations that cannot run, and why. */
+export const RejectedRows = Schema.optionalWith(
+  Schema.Array(Schema.Struct({ integration_id: Schema.UUID, detail: Schema.String })),
+  { default: () => [] }
+)
+
+/** The arguments that restrict a call to a part of the project; the whole project by default. */
+export const scopeArgument = {
+  p_org_id: Schema.optionalWith(Schema.UUID, { exact: true }),
+  p_integration_ids: Schema.optionalWith(Schema.Array(Schema.UUID), { exact: true })
+}
+
+/** Reads a page of due integrations, oldest slot first. A null `cursor` in the answer marks the last page. */
+export const readDue = make({
+  name: "read_due_integrations",
+  readOnly: true,
+  types: { p_limit: "integer", p_cursor: "text", p_org_id: "uuid", p_integration_ids: "uuid[]" },
+  args: () =>
+    Schema.Struct({
+      p_limit: Schema.Int,
+      p_cursor: Schema.optionalWith(Schema.String, { exact: true }),
+      ...scopeArgument
+    }),
+  result: () =>
+    Schema.Struct({
+      now: Instant,
+      integrations: Rows,
+      rejected: RejectedRows,
+      cursor: Schema.NullOr(Schema.String)
+    })
+})
+
+/** Reads the runs that any engine may start now: retries that are due, and claims that were never started. */
+export const readPending = make({
+  name: "read_pending_runs",
+  readOnly: true,
+  types: {
+    p_engine_id: "text",
+    p_limit: "integer",
+    p_adopt_after_seconds: "numeric",
+    p_org_id: "uuid",
+    p_integration_ids: "uuid[]"
+  },
+  args: () =>
+    Schema.Struct({
+      p_engine_id: Schema.String,
+      p_limit: Schema.Int,
+      p_adopt_after_seconds: Schema.Number,
+      ...scopeArgument
+    }),
+  result: () => Rows
+})
+
+/** Claims at most 100 slots under the advisory lock. A repeat with the same claim token returns the same claims. */
+export const claimRuns = make({
+  name: "claim_sync_runs",
+  readOnly: false,
+  types: { p_engine_id: "text", p_claim_token: "uuid", p_slots: "jsonb" },
+  args: () =>
+    Schema.Struct({
+      p_engine_id: Schema.String,
+      p_claim_token: Schema.UUID,
+      p_slots: Schema.Array(Slot)
+    }),
+  result: () =>
+    Schema.Struct({
+      now: Instant,
+      claimed: Rows,
+      skipped: Schema.Array(
+        Schema.Struct({
+          integration_id: Schema.UUID,
+          scheduled_for: Schema.NullOr(Instant),
+          reason: Schema.String,
+          detail: Schema.optionalWith(Schema.String, { exact: true })
+        })
+      ),
+      advanced: Schema.Int
+    })
+})
+
+/** Starts at most 100 runs (pending -> running). A repeat with the same lease token returns the same answer. */
+export const startRuns = make({
+  name: "start_sync_runs",
+  readOnly: false,
+  types: {
+    p_engine_id: "text",
+    p_starts: "jsonb",
+    p_adopt_after_seconds: "numeric",
+    p_drift_alert_seconds: "numeric"
+  },
+  args: () =>
+    Schema.Struct({
+      p_engine_id: Schema.String,
+      p_starts: Schema.Array(
+        Schema.Struct({
+          run_id: Schema.UUID,
+          lease_token: Schema.UUID,
+          lease_seconds: Schema.Number,
+          /** The result of the function's first contact, if that contact preceded this run's start. */
+          cold_start: Schema.Boolean,
+          warm_up_ms: Schema.NullOr(Schema.Int),
+          /** The accounting API that the run uses, if it is known. */
+          api_provider: Schema.optionalWith(Schema.String, { exact: true }),
+          api_host: Schema.optionalWith(Schema.String, { exact: true })
+        })
+      ),
+      p_adopt_after_seconds: Schema.Number,
+      p_drift_alert_seconds: Schema.Number
+    }),
+  result: () =>
+    Schema.Struct({
+      now: Instant,
+      started: Rows,
+      skipped: Schema.Array(
+        Schema.Struct({
+          run_id: Schema.UUID,
+          reason: Schema.String,
+          detail: Schema.optionalWith(Schema.String, { exact: true }),
+          status: Schema.NullOr(RunStatus),
+          /** When to retry the start, if that is known. */
+          retry_at: Schema.optionalWith(Instant, { exact: true })
+        })
+      )
+    })
+})
+
+/** The result of one attempt, in the form that `settle_sync_runs` accepts. */
+export const Settlement = Schema.Struct({
+  run_id: Schema.UUID,
+  lease_token: Schema.UUID,
+  outcome: Schema.Literal("completed", "failed", "not_executed", "unknown", "accepted"),
+  http_status: Schema.NullOr(Schema.Int),
+  error_code: Schema.NullOr(Schema.String),
+  error_message: Schema.NullOr(Schema.String),
+  response: Schema.Unknown,
+  /** For not_executed: the wait before the next attempt, in milliseconds. */
+  retry_in_ms: Schema.NullOr(Schema.Number),
+  /** For accepted: how long the function may work, in seconds since the start of the attempt. */
+  lease_seconds: Schema.NullOr(Schema.Number),
+  /** The effect of the vendor's answer on the health of its API, if any. */
+  health: Schema.optionalWith(HealthSignal, { exact: true })
+})
+export type Settlement = typeof Settlement.Type
+
+/** The ledger's name of each outcome. */
+export const outcomeName: Record<Outcome["_tag"], Settlement["outcome"]> = {
+  Completed: "completed",
+  Accepted: "accepted",
+  Failed: "failed",
+  NotExecuted: "not_executed",
+  Unknown: "unknown"
+}
+
+/** A run after its settlement; `accepted` false: the run no longer had this token, or the settlement came too late. */
+export const Settled = Schema.Struct({
+  run_id: Schema.UUID,
+  accepted: Schema.Boolean,
+  status: Schema.optional(Schema.NullOr(RunStatus)),
+  reason: Schema.optional(Schema.NullOr(Schema.String)),
+  /** Why the database rejects the settlement. */
+  detail: Schema.optional(Schema.NullOr(Schema.String)),
+  retry_at: Schema.optional(Schema.NullOr(Instant))
+})
+export type Settled = typeof Settled.Type
+
+/** Records the outcomes of at most 100 attempts, by lease token. A repeat is accepted and changes nothing. */
+export const settleRuns = make({
+  name: "settle_sync_runs",
+  readOnly: false,
+  types: { p_engine_id: "text", p_settlements: "jsonb", p_quiescence_seconds: "numeric" },
+  args: () =>
+    Schema.Struct({
+      p_engine_id: Schema.String,
+      p_settlements: Schema.Array(Settlement),
+      p_quiescence_seconds: Schema.Number
+    }),
+  result: () => Schema.Struct({ now: Instant, settled: Schema.Array(Settled) })
+})
+
+/** Releases runs that were claimed and not started, so that any engine may start them immediately. */
+export const releaseClaims = make({
+  name: "release_sync_claims",
+  readOnly: false,
+  types: { p_engine_id: "text", p_run_ids: "uuid[]" },
+  args: () => Schema.Struct({ p_engine_id: Schema.String, p_run_ids: Schema.Array(Schema.UUID) }),
+  result: () => Schema.Struct({ released: Schema.Int })
+})
+
+/**
+ * Reverts starts for which nothing was sent (running -> pending); the attempt does not count. Rejects a run whose function has
+ * begun. A repeat with the same lease token returns the same answer.
+ */
+export const revertStarts = make({
+  name: "revert_sync_starts",
+  readOnly: false,
+  types: { p_engine_id: "text", p_starts: "jsonb" },
+  args: () =>
+    Schema.Struct({
+      p_engine_id: Schema.String,
+      p_starts: Schema.Array(Schema.Struct({ run_id: Schema.UUID, lease_token: Schema.UUID }))
+    }),
+  result: () => Schema.Struct({ now: Schema.String, returned: Schema.Array(Schema.UUID) })
+})

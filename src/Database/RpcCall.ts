@@ -1,0 +1,75 @@
+import { Effect, Either, ParseResult, Predicate, Schema } from "effect"
+import { SupabaseError } from "../Domain/Errors.ts"
+import { tidyMessage } from "../Domain/Message.ts"
+import { jsonbSafe } from "./JsonbSafe.ts"
+import type { Rpc } from "./Rpc.ts"
+
+/** The arguments of one call as JSON; an argument that is left out takes the SQL function's default. */
+export type RpcArguments = Readonly<Record<string, unknown>>
+
+/** The longest answer that is read, in bytes. A hundred claimed runs take about 100 KB. */
+export const MAX_ANSWER_BYTES = 16 * 1024 * 1024
+
+/** The time limit of a call up to the last byte of its answer, in milliseconds, unless the mechanism sets another limit. */
+export const DEFAULT_CALL_TIMEOUT_MS = 30_000
+
+/** Makes the error of a call. Shortens the detail to one line without keys. */
+export const callError = (
+  rpc: Pick<Rpc<never, never, never, never>, "name" | "readOnly">,
+  reason: SupabaseError["reason"],
+  code: string,
+  detail: string,
+  more: Partial<Pick<SupabaseError, "hint" | "system" | "isPermanent">> = {}
+): SupabaseError =>
+  new SupabaseError({
+    operation: rpc.name,
+    // Repeating a read is harmless, so it does not matter whether it took place.
+    reason: rpc.readOnly && reason === "Ambiguous" ? "NotExecuted" : reason,
+    code,
+    detail: tidyMessage(detail),
+    ...more
+  })
+
+/**
+ * Encodes the arguments as every mechanism sends them: JSON without undefined, and without the characters that
+ * PostgreSQL cannot store. *Fails with* SupabaseError (`Rejected`, `invalid_argument`): nothing was sent.
+ */
+export const encodeArguments = <A, AI, R, RI>(
+  rpc: Rpc<A, AI, R, RI>,
+  args: A
+): Effect.Effect<RpcArguments, SupabaseError> => {
+  const encoded = Schema.encodeEither(rpc.args)(args)
+  if (Either.isLeft(encoded)) {
+    const detail = `not sent, ${explain(encoded.left)}`
+    return Effect.fail(callError(rpc, "Rejected", "invalid_argument", detail))
+  }
+  const json: unknown = jsonbSafe(encoded.right)
+  return Predicate.isRecord(json)
+    ? Effect.succeed(json)
+    : Effect.fail(callError(rpc, "Rejected", "invalid_argument", "arguments are no object"))
+}
+
+/**
+ * Decodes the answer. *Fails with* SupabaseError (`Malformed`), which names the path but never repeats the value:
+ * an integration's config may hold secrets.
+ */
+export const decodeAnswer = <A, AI, R, RI>(
+  rpc: Rpc<A, AI, R, RI>,
+  answer: unknown
+): Effect.Effect<R, SupabaseError> => {
+  if (answer === null || answer === undefined) {
+    return Effect.fail(callError(rpc, "Malformed", "no_answer", "the answer is empty"))
+  }
+  const decoded = Schema.decodeUnknownEither(rpc.result)(answer)
+  if (Either.isRight(decoded)) return Effect.succeed(decoded.right)
+  const detail = `the answer is not what this version expects, ${explain(decoded.left)}`
+  return Effect.fail(callError(rpc, "Malformed", "unexpected_answer", detail))
+}
+
+const explain = (error: ParseResult.ParseError): string =>
+  ParseResult.ArrayFormatter.formatErrorSync(error)
+    .slice(0, 3)
+    .map(({ path, message }) => `at ${path.join(".") || "the top"}: ${message.replace(actual, "")}`)
+    .join("; ")
+
+const actual = /,? (?:but )?(?:actual|got|received) [\s\S]*$/

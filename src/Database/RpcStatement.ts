@@ -1,0 +1,76 @@
+import { Effect, Option, Schema } from "effect"
+import type { SupabaseError } from "../Domain/Errors.ts"
+import type { ArgumentType, Rpc } from "./Rpc.ts"
+import { callError, decodeAnswer, MAX_ANSWER_BYTES, type RpcArguments } from "./RpcCall.ts"
+
+/** One SQL statement with its parameters, all of them text. */
+export interface RpcStatement {
+  readonly text: string
+  readonly parameters: ReadonlyArray<string | null>
+}
+
+/**
+ * Writes the call of a SQL function as one statement, for mechanisms that connect to PostgreSQL directly. Arguments are sent as
+ * text, and the server casts them to the type that the SQL function declares, so that no driver's type mapping applies. An answer
+ * longer than the bound is not sent (`answer` is null, `length` is not).
+ */
+export const statementOf = (
+  rpc: {
+    readonly name: string
+    readonly types: Readonly<Record<string, ArgumentType>>
+    readonly body?: string | undefined
+  },
+  args: RpcArguments
+): RpcStatement => {
+  const given = Object.entries(rpc.types).filter(([name]) => args[name] !== undefined)
+  const call = given.map(([name, type], i) => `${name} => $${i + 1}::text::${type}`).join(", ")
+  const columns = given.map(([name, type], i) => `$${i + 1}::text::${type} as ${name}`).join(", ")
+  const expression =
+    rpc.body === undefined
+      ? `select public.${rpc.name}(${call})::text as answer`
+      : `select (${rpc.body})::text as answer from (select ${columns}) given`
+  return {
+    text: `with call as materialized (${expression})
+select case when octet_length(answer) <= ${MAX_ANSWER_BYTES} then answer end as answer,
+       octet_length(answer) as length
+  from call`,
+    parameters: given.map(([name, type]) => literal(type, args[name]))
+  }
+}
+
+const literal = (type: ArgumentType, value: unknown): string | null => {
+  if (value === null) return null
+  if (type === "jsonb") return JSON.stringify(value)
+  return Array.isArray(value) ? `{${value.map(element).join(",")}}` : String(value)
+}
+
+const element = (value: unknown): string =>
+  value === null ? "NULL" : `"${String(value).replaceAll(/[\\"]/g, "\\$&")}"`
+
+/** The result of such a statement: one row, with the answer as JSON text and its length in bytes. */
+const Rows = Schema.Tuple(
+  Schema.Struct({ answer: Schema.NullOr(Schema.String), length: Schema.NullOr(Schema.Number) })
+)
+const decodeRows = Schema.decodeUnknownOption(Rows)
+const decodeJson = Schema.decodeOption(Schema.parseJson())
+
+/** Decodes the answer from the rows. *Fails with* SupabaseError (`Malformed`). */
+export const decodeRowsOf = <A, AI, R, RI>(
+  rpc: Rpc<A, AI, R, RI>,
+  rows: unknown
+): Effect.Effect<R, SupabaseError> => {
+  const malformed = (code: string, detail: string) =>
+    Effect.fail(callError(rpc, "Malformed", code, detail))
+  const decoded = decodeRows(rows)
+  if (Option.isNone(decoded)) return malformed("unexpected_answer", "not one row came back")
+  const [{ answer, length }] = decoded.value
+  if (answer === null) {
+    return length === null
+      ? decodeAnswer(rpc, null)
+      : malformed("too_large", `the answer has ${length} bytes, over ${MAX_ANSWER_BYTES}`)
+  }
+  return Option.match(decodeJson(answer), {
+    onNone: () => malformed("no_json", "the answer is not JSON"),
+    onSome: (json) => decodeAnswer(rpc, json)
+  })
+}

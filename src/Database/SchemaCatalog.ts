@@ -1,0 +1,145 @@
+import { Schema } from "effect"
+
+/** The scheduler's objects in a database, as `sync_scheduler.catalog` returns them. */
+export const SchemaCatalog = Schema.Struct({
+  /** 14 digits; null when the scheduler is not installed. */
+  schema_version: Schema.NullOr(Schema.String),
+  functions: Schema.Array(
+    Schema.Struct({
+      name: Schema.String,
+      args: Schema.String,
+      definer: Schema.Boolean,
+      source: Schema.NullOr(Schema.String),
+      open_to: Schema.Array(Schema.String),
+      service: Schema.Boolean
+    })
+  ),
+  tables: Schema.Array(
+    Schema.Struct({
+      name: Schema.String,
+      kind: Schema.String,
+      rls: Schema.Boolean,
+      columns: Schema.Record({ key: Schema.String, value: Schema.String }),
+      indexes: Schema.Record({
+        key: Schema.String,
+        value: Schema.Struct({ unique: Schema.Boolean, valid: Schema.Boolean })
+      }),
+      triggers: Schema.Record({ key: Schema.String, value: Schema.Boolean }),
+      open_to: Schema.Array(Schema.String),
+      service: Schema.Boolean
+    })
+  )
+})
+export type SchemaCatalog = typeof SchemaCatalog.Type
+
+/** One object of the schema. `print` is its fingerprint, which differs between definitions; null: unknown. */
+export interface Item {
+  readonly kind: "function" | "table" | "view" | "column" | "index" | "trigger"
+  /** `public.sync_tick`, `public.sync_tick.engine_id`, `public.begin_sync_run(p_run_id uuid, ...)`. */
+  readonly name: string
+  /** The table that the object belongs to; null for functions and for tables themselves. */
+  readonly table: string | null
+  readonly print: string | null
+}
+
+/** An object that the migrations create, with the version that creates it and the version that changed it last. */
+export const ExpectedItem = Schema.Struct({
+  kind: Schema.Literal("function", "table", "view", "column", "index", "trigger"),
+  name: Schema.String,
+  table: Schema.NullOr(Schema.String),
+  print: Schema.NullOr(Schema.String),
+  since: Schema.String,
+  changed: Schema.String
+})
+export type ExpectedItem = typeof ExpectedItem.Type
+
+/** Tables that a project may have had before the scheduler: their types and constraints may be the project's own. */
+const ADOPTABLE: ReadonlySet<string> = new Set([
+  "public.organization_integrations",
+  "public.sync_run_log"
+])
+
+/** Converts the catalog to a list of objects, each of which can be missing separately. */
+export const itemsOf = ({ functions, tables }: SchemaCatalog): ReadonlyArray<Item> => [
+  ...functions.map(({ args, definer, name, source }): Item => {
+    const print = source === null ? null : `${source}${definer ? " definer" : ""}`
+    // Whether a type's schema is shown depends on the session's search path.
+    const signature = `${name}(${args.replaceAll("public.", "")})`
+    return { kind: "function", name: signature, table: null, print }
+  }),
+  ...tables.flatMap(({ columns, indexes, kind, name, triggers }): ReadonlyArray<Item> => {
+    const isOurs = !ADOPTABLE.has(name)
+    const own = kind === "view" ? ("view" as const) : ("table" as const)
+    return [
+      { kind: own, name, table: null, print: kind },
+      ...Object.entries(columns).map(
+        ([column, type]): Item => ({
+          kind: "column",
+          name: `${name}.${column}`,
+          table: name,
+          print: isOurs ? type : null
+        })
+      ),
+      // An adopted table keeps its primary key, under any name.
+      ...Object.entries(indexes)
+        .filter(([index]) => isOurs || !index.endsWith("_pkey"))
+        .map(
+          ([index, { unique, valid }]): Item => ({
+            kind: "index",
+            name: `public.${index}`,
+            table: name,
+            print: `${unique ? "unique" : "plain"}${valid ? "" : ", not valid"}`
+          })
+        ),
+      ...Object.entries(triggers).map(
+        ([trigger, isEnabled]): Item => ({
+          kind: "trigger",
+          name: `${name}.${trigger}`,
+          table: name,
+          print: isEnabled ? "on" : "disabled"
+        })
+      )
+    ]
+  })
+]
+
+/** An object that differs from the migrations. `found` null: it does not exist. */
+export interface Drift {
+  readonly expected: ExpectedItem
+  readonly found: Item | null
+}
+
+/**
+ * Returns the objects that a database lacks for its schema version, and the objects that were changed by hand. An object that a
+ * later migration creates or changes is not drift in an older database. Additional objects belong to the owner and are not
+ * reported.
+ */
+export const driftOf = (
+  expected: ReadonlyArray<ExpectedItem>,
+  actual: ReadonlyArray<Item>,
+  version: string
+): ReadonlyArray<Drift> => {
+  const there = new Map(actual.map((item) => [`${item.kind} ${item.name}`, item]))
+  const isThere = (table: string) => there.has(`table ${table}`) || there.has(`view ${table}`)
+  return expected.flatMap((item): ReadonlyArray<Drift> => {
+    if (item.since > version) return []
+    const found = there.get(`${item.kind} ${item.name}`)
+    if (found === undefined) {
+      // When a table is missing, its columns and indexes are not reported separately.
+      return item.table === null || isThere(item.table) ? [{ expected: item, found: null }] : []
+    }
+    const isSame = item.print === null || found.print === null || item.print === found.print
+    return isSame || item.changed > version ? [] : [{ expected: item, found }]
+  })
+}
+
+/** Returns the names of the tables, views and functions in schema public that the database is queried for. */
+export const namesOf = (expected: ReadonlyArray<ExpectedItem>): ReadonlyArray<string> => [
+  ...new Set(
+    expected.flatMap(({ kind, name }) => {
+      const isNamed = kind === "function" || kind === "table" || kind === "view"
+      const [, plain] = /^public\.(\w+)/.exec(name) ?? []
+      return isNamed && plain !== undefined ? [plain] : []
+    })
+  )
+]

@@ -1,0 +1,110 @@
+import { Schema } from "effect"
+import { Instant } from "../Domain/Instant.ts"
+import { make, RejectedRows, Rows } from "./Rpc.ts"
+
+/** Work to start now, reserved for the calling engine: pending runs and due integrations. */
+const work = {
+  now: Instant,
+  pending: Rows,
+  integrations: Rows,
+  rejected: RejectedRows,
+  /** Whether more work may be due. */
+  more: Schema.Boolean
+}
+
+/** Opens a tick: sweeps, and fetches the first work. An idle tick needs no other call. */
+export const openTick = make({
+  name: "open_sync_tick",
+  readOnly: false,
+  types: { p_tick_id: "uuid", p_engine_id: "text", p_options: "jsonb" },
+  args: () =>
+    Schema.Struct({
+      p_tick_id: Schema.UUID,
+      p_engine_id: Schema.String,
+      p_options: Schema.Struct({
+        engine_version: Schema.String,
+        adopt_after_seconds: Schema.Number,
+        drift_alert_seconds: Schema.Number,
+        quiescence_seconds: Schema.Number,
+        running_guard_seconds: Schema.Number,
+        limit: Schema.Int,
+        org_id: Schema.optional(Schema.UUID),
+        integration_ids: Schema.optional(Schema.Array(Schema.UUID)),
+        /** How far ahead functions are warmed up for future slots, in seconds; 60 by default. */
+        warm_up_within_seconds: Schema.optional(Schema.Number)
+      })
+    }),
+  result: () =>
+    Schema.Struct({
+      schema_version: Schema.String,
+      idle: Schema.Boolean,
+      swept: Schema.Struct({
+        expired: Schema.Int,
+        proven: Schema.Int,
+        requeued: Schema.Int,
+        released: Schema.Int,
+        skipped: Schema.Int
+      }),
+      ...work,
+      /** Whether the project has more than one organisation. */
+      several_organisations: Schema.optionalWith(Schema.Boolean, { default: () => true }),
+      /** Whether a backfill can continue. */
+      backfills: Schema.optionalWith(Schema.Boolean, { default: () => false }),
+      /** An incident says that this machine's clock is wrong. */
+      clock_skew_open: Schema.optionalWith(Schema.Boolean, { default: () => false }),
+      /** Functions to warm up for slots of the next minute; null is the default function. */
+      warm_ups: Schema.optionalWith(
+        Schema.Array(
+          Schema.Struct({ function_name: Schema.NullOr(Schema.String), next_run_at: Instant })
+        ),
+        { default: () => [] }
+      )
+    })
+})
+
+/**
+ * Reserves up to `p_limit` pending runs and due integrations for an engine; no other engine sees them for 15 s. A repeat with the
+ * same token returns the same work. With `integration_ids`, also returns the work that the engine itself has reserved.
+ */
+export const fetchWork = make({
+  name: "fetch_sync_work",
+  readOnly: false,
+  types: { p_engine_id: "text", p_fetch_token: "uuid", p_limit: "integer", p_options: "jsonb" },
+  args: () =>
+    Schema.Struct({
+      p_engine_id: Schema.String,
+      p_fetch_token: Schema.UUID,
+      p_limit: Schema.Int,
+      p_options: Schema.Struct({
+        adopt_after_seconds: Schema.Number,
+        drift_alert_seconds: Schema.Number,
+        org_id: Schema.optional(Schema.UUID),
+        integration_ids: Schema.optional(Schema.Array(Schema.UUID)),
+        /** Organisations that have enough work in this tick. */
+        exclude_org_ids: Schema.optional(Schema.Array(Schema.UUID)),
+        /** Integrations that this tick could not claim. */
+        exclude_ids: Schema.optional(Schema.Array(Schema.UUID))
+      })
+    }),
+  result: () => Schema.Struct(work)
+})
+
+/** Finishes a tick that found work: stores its summary in the tick's row in `sync_tick`. */
+export const finishTick = make({
+  name: "finish_sync_tick",
+  readOnly: false,
+  types: {
+    p_tick_id: "uuid",
+    p_engine_id: "text",
+    p_summary: "jsonb",
+    p_clock_skew_ms: "bigint"
+  },
+  args: () =>
+    Schema.Struct({
+      p_tick_id: Schema.UUID,
+      p_engine_id: Schema.String,
+      p_summary: Schema.Unknown,
+      p_clock_skew_ms: Schema.NullOr(Schema.Int)
+    }),
+  result: () => Schema.Struct({ finished: Schema.Boolean })
+})

@@ -1,0 +1,181 @@
+import { type AnswerBody, fieldOf, saysOf } from "./AnswerBody.ts"
+
+/** The facts that a rule examines. `platformCode` is the `sb-error-code` header, which only Supabase's platform sets. */
+export interface AnswerFacts {
+  readonly status: number
+  readonly platformCode: string | null
+  readonly body: AnswerBody
+}
+
+/**
+ * One rule for judging an answer. Rules are data, so that the reference page is generated from them; the first match decides.
+ *
+ * `code` may contain `<status>`, `<sb-error-code>`, or `<error.code>` (the function's own, else the text after the bar). `what`,
+ * `why` and `fix` form the message for people; with `speaks: "function"` the function's own message comes first.
+ */
+export interface AnswerRule {
+  readonly name: string
+  readonly when: string
+  readonly matches: (facts: AnswerFacts) => boolean
+  readonly outcome: "Completed" | "Accepted" | "Failed" | "NotExecuted" | "Unknown"
+  readonly code: string
+  readonly what: string
+  readonly why: string
+  readonly fix: string
+  readonly speaks: "engine" | "function"
+}
+
+const is2xx = ({ status }: AnswerFacts): boolean => status >= 200 && status < 300
+const is4xx = ({ status }: AnswerFacts): boolean => status >= 400 && status < 500
+const is5xx = ({ status }: AnswerFacts): boolean => status >= 500 && status < 600
+
+/** Rules for the function's own answer. The table is in docs/reference/errors.md. */
+export const functionRules: ReadonlyArray<AnswerRule> = [
+  {
+    name: "refusal_that_says_success",
+    when: "3xx or 4xx whose JSON says that the sync is done",
+    matches: ({ status, body }) =>
+      status >= 300 && status < 500 && body._tag === "Json" && body.words.claimsSuccess,
+    outcome: "Unknown",
+    code: "UNCLEAR_ANSWER",
+    what: "The function refused the request and says that the sync is done",
+    why: "only one of the two can be true",
+    fix: "Let the function answer 2xx for a sync that is done.",
+    speaks: "engine"
+  },
+  {
+    name: "redirect",
+    when: "3xx",
+    matches: ({ status }) => status >= 300 && status < 400,
+    outcome: "Failed",
+    code: "REDIRECT_REFUSED",
+    what: "The function's URL answered with a redirect, which was not followed",
+    why: "the key would have gone with it, and the target does not know this run",
+    fix: "Set SYNC_SCHEDULER_FUNCTION_URL, or SUPABASE_URL, to the address that answers itself.",
+    speaks: "engine"
+  },
+  {
+    name: "success_that_says_failed",
+    when: '2xx whose JSON says that it failed (`success: false`, `status: "failed"`, an `error`) and nothing else',
+    matches: (facts) => is2xx(facts) && saysOf(facts.body) === "failure",
+    outcome: "Failed",
+    code: "<error.code>|FUNCTION_FAILED",
+    what: "The function says that the sync failed",
+    why: "its own word is definite",
+    fix: "See the function's logs, then retry the run.",
+    speaks: "function"
+  },
+  {
+    name: "accepted",
+    when: "202",
+    matches: ({ status }) => status === 202,
+    outcome: "Accepted",
+    code: "",
+    what: "The function took the run and reports later",
+    why: "202 promises work, not its result",
+    fix: "",
+    speaks: "engine"
+  },
+  {
+    name: "success_unreadable",
+    when: "2xx whose body is not JSON, or longer than 64 KiB",
+    matches: (facts) => is2xx(facts) && facts.body._tag === "Unreadable",
+    outcome: "Unknown",
+    code: "UNREADABLE_ANSWER",
+    what: "The function answered with success, but the body cannot be read",
+    why: "it may say that the sync failed, or come from a proxy",
+    fix: "Let the function answer JSON of at most 64 KiB, or nothing.",
+    speaks: "engine"
+  },
+  {
+    name: "success_unclear",
+    when: "2xx whose JSON contradicts itself, or says that a part failed or that the work continues",
+    matches: (facts) => is2xx(facts) && saysOf(facts.body) === "unclear",
+    outcome: "Unknown",
+    code: "UNCLEAR_ANSWER",
+    what: "The function's answer leaves open whether the sync is done",
+    why: "its fields say different things, or tell of a part",
+    fix: 'Let the function say one thing: {"success": true}, or {"success": false, "error": {"code", "message"}}, or 202 for work that continues.',
+    speaks: "engine"
+  },
+  {
+    name: "success",
+    when: "2xx with other JSON, or an empty body",
+    matches: is2xx,
+    outcome: "Completed",
+    code: "",
+    what: "The sync is done",
+    why: "a success that names no failure is taken at its word; nothing to tell is an empty body",
+    fix: "",
+    speaks: "engine"
+  },
+  {
+    name: "refused_by_function",
+    when: '409 with `{"executed": false}`',
+    matches: ({ status, body }) => status === 409 && fieldOf(body, "executed") === false,
+    outcome: "NotExecuted",
+    code: "FUNCTION_REFUSED",
+    what: "The function did nothing and says so",
+    why: "the fence was not granted, or the function could not begin",
+    fix: "",
+    speaks: "function"
+  },
+  {
+    name: "not_now",
+    when: "408, 425 or 429",
+    matches: ({ status }) => status === 408 || status === 425 || status === 429,
+    outcome: "NotExecuted",
+    code: "HTTP_<status>",
+    what: "The request was rejected for now",
+    why: "these statuses say that it was not processed",
+    fix: "It is retried automatically; if it keeps happening, lower the concurrency.",
+    speaks: "function"
+  },
+  {
+    name: "client_error",
+    when: "any other 4xx",
+    matches: is4xx,
+    outcome: "Failed",
+    code: "<error.code>|HTTP_<status>",
+    what: "The request was refused",
+    why: "the same request would be refused again",
+    fix: "See the function's logs, and its URL and key, then retry the run.",
+    speaks: "function"
+  },
+  {
+    name: "error_in_own_words",
+    when: "5xx without `sb-error-code` whose JSON says that it failed, and nothing else",
+    matches: (facts) =>
+      is5xx(facts) && facts.platformCode === null && saysOf(facts.body) === "failure",
+    outcome: "Failed",
+    code: "<error.code>|FUNCTION_FAILED",
+    what: "The function says that the sync failed",
+    why: "its own word is definite",
+    fix: "See the function's logs, then retry the run.",
+    speaks: "function"
+  },
+  {
+    name: "server_error",
+    when: "any other 5xx",
+    matches: is5xx,
+    outcome: "Unknown",
+    code: "HTTP_<status>",
+    what: "The server answered with an error that does not give the outcome of the sync",
+    why: "the function may have done its work before",
+    fix: 'Let the function answer its own failures with JSON: {"error": {"code", "message"}}.',
+    speaks: "engine"
+  }
+]
+
+/** Applies when no other rule matches. */
+export const lastRule: AnswerRule = {
+  name: "anything_else",
+  when: "any other status",
+  matches: () => true,
+  outcome: "Unknown",
+  code: "HTTP_<status>",
+  what: "The answer has a status that HTTP does not know",
+  why: "nothing can be concluded from it",
+  fix: "Look for a proxy between the scheduler and the function.",
+  speaks: "engine"
+}

@@ -1,0 +1,79 @@
+import { Either } from "effect"
+import type { DurationProblem } from "./Duration.ts"
+import type { Outcome } from "./Outcome.ts"
+
+/** The Edge Function that ticks. Invoking it for a run would start a tick inside a tick, recursively. */
+const SCHEDULER = "sync-scheduler"
+const NAME = /^[A-Za-z][A-Za-z0-9_-]*$/
+
+/**
+ * The functions that runs may invoke. A row of organization_integrations names its function, and the invocation carries the service
+ * key: without a list, anyone who may edit a row could cause any function of the project to be invoked with that key.
+ */
+export interface FunctionAccess {
+  /** The default function, for integrations without a `function_name`. */
+  readonly configured: string
+  /** Additional functions: SYNC_SCHEDULER_FUNCTIONS. */
+  readonly allowed: ReadonlyArray<string>
+}
+
+/** Returns the function's name at the end of a URL. */
+export const functionAt = (url: string): string =>
+  URL.parse(url)
+    ?.pathname.split("/")
+    .findLast((part) => part !== "") ?? ""
+
+/**
+ * Explains why this function must not be invoked, and what to change; null if it may be invoked. `name` null: the default function.
+ */
+export const refusalOf = (
+  name: string | null,
+  { allowed, configured }: FunctionAccess
+): string | null => {
+  const wanted = name ?? configured
+  if (wanted === SCHEDULER) {
+    return `"${SCHEDULER}" is the scheduler itself, so it was not invoked. Correct ${name === null ? "SYNC_SCHEDULER_FUNCTION or SYNC_SCHEDULER_FUNCTION_URL" : "the integration's function_name"}.`
+  }
+  if (wanted === configured || allowed.includes(wanted)) return null
+  const known = [...new Set([configured, ...allowed])].filter((one) => one !== SCHEDULER)
+  const shown = JSON.stringify(wanted.slice(0, 100))
+  const said = `The integration's function_name ${shown} is not on the list of functions, so it was not invoked.`
+  return NAME.test(wanted)
+    ? `${said} To allow it: SYNC_SCHEDULER_FUNCTIONS=${[...known, wanted].join(",")}`
+    : `${said} It is not a function's name (letters, digits, - and _). Correct it; allowed: ${known.join(", ")}.`
+}
+
+/** Makes the outcome of a run whose function must not be invoked: nothing was sent, and a retry would be rejected again. */
+export const refused = (message: string): Outcome => ({
+  _tag: "Failed",
+  httpStatus: null,
+  code: "FUNCTION_NOT_ALLOWED",
+  message,
+  response: null
+})
+
+/** Parses the name of one function that runs may invoke. */
+export const functionName = (text: string): Either.Either<string, DurationProblem> =>
+  text === SCHEDULER
+    ? Either.left({
+        why: `"${SCHEDULER}" is the scheduler itself`,
+        fix: "Name the function that does the syncs."
+      })
+    : NAME.test(text)
+      ? Either.right(text)
+      : Either.left({
+          why: "a function's name is letters, digits, - and _, a letter first",
+          fix: "Write the function's name only; a whole URL goes in SYNC_SCHEDULER_FUNCTION_URL."
+        })
+
+/** Parses names of functions, separated by commas. */
+export const functionNames = (
+  text: string
+): Either.Either<ReadonlyArray<string>, DurationProblem> =>
+  Either.all(
+    text
+      .split(",")
+      .map((name) => name.trim())
+      .filter((name) => name !== "")
+      .map(functionName)
+  )

@@ -1,0 +1,107 @@
+import { Schema } from "effect"
+import type { Outcome } from "../Outcome.ts"
+import { type ApiSource, apiOf } from "./ApiHost.ts"
+import { codesIn, isLow, judgeVendor, type Provider, type Sign } from "./Provider.ts"
+import { providerNamed, providerOf } from "./ProviderTable.ts"
+
+/** The signal of a provider's response about its API, as sent to the database, which decides the consequences. */
+export const HealthSignal = Schema.Struct({
+  provider: Schema.String,
+  /** The host that the function reports; used where the integration does not identify its API. */
+  host: Schema.NullOr(Schema.String),
+  sign: Schema.Literal("throttled", "unreachable", "reachable"),
+  code: Schema.NullOr(Schema.String),
+  message: Schema.NullOr(Schema.String),
+  http_status: Schema.NullOr(Schema.Int),
+  /** throttled: how long to wait; low quota: the time until it is refilled. */
+  wait_ms: Schema.NullOr(Schema.Number),
+  /** The number of concurrent runs at which a throttled API no longer needs a limit. */
+  ceiling: Schema.NullOr(Schema.Int),
+  /** The quota is nearly used up. */
+  low: Schema.Boolean,
+  quota: Schema.NullOr(
+    Schema.Struct({
+      name: Schema.String,
+      remaining: Schema.Number,
+      limit: Schema.NullOr(Schema.Number),
+      reset_ms: Schema.NullOr(Schema.Number)
+    })
+  )
+})
+export type HealthSignal = typeof HealthSignal.Type
+
+/** Converts a judgement to the database's form. `status` null: unknown. */
+export const toHealthSign = (
+  provider: Provider,
+  host: string | null,
+  status: number | null,
+  sign: Sign
+): HealthSignal => {
+  const quota = sign._tag === "Unreachable" ? null : sign.quota
+  const low = quota !== null && isLow(quota)
+  return {
+    provider: provider.name,
+    host,
+    sign: names[sign._tag],
+    code: sign._tag === "Reachable" ? null : sign.code,
+    message: sign._tag === "Reachable" ? null : sign.message,
+    http_status: status,
+    wait_ms:
+      sign._tag === "Throttled" ? sign.waitMs : low ? (quota.resetMs ?? provider.waitMs) : null,
+    ceiling: provider.concurrency,
+    low,
+    quota:
+      quota === null
+        ? null
+        : {
+            name: quota.name,
+            remaining: quota.remaining,
+            limit: quota.limit,
+            reset_ms: quota.resetMs
+          }
+  }
+}
+
+const names = {
+  Reachable: "reachable",
+  Unreachable: "unreachable",
+  Throttled: "throttled"
+} as const
+
+/**
+ * Returns the signal of a run's outcome about its accounting API; null if it shows nothing beyond the run's result. The function
+ * may report the vendor's response; otherwise the function's 429, or a failure with one of the vendor's codes, counts as the
+ * vendor's. `now`: epoch milliseconds.
+ */
+export const signalOf = (source: ApiSource, outcome: Outcome, now: number): HealthSignal | null => {
+  const { vendor } = outcome
+  if (outcome._tag === "Completed" && vendor === undefined) return null
+  const api = apiOf(source)
+  const host = vendor?.host ?? null
+  const provider =
+    api === null ? providerOf(source.integration_type, host) : providerNamed(api.provider)
+  if (vendor !== undefined) {
+    const sign = judgeVendor(provider, vendor, now)
+    const isNews = sign._tag !== "Reachable" || sign.quota !== null
+    return isNews ? toHealthSign(provider, host, vendor.status, sign) : null
+  }
+  const sign = throttleIn(provider, outcome, now)
+  return sign === null ? null : toHealthSign(provider, null, outcome.httpStatus, sign)
+}
+
+/** Detects a throttle in the function's own answer. */
+const throttleIn = (provider: Provider, outcome: Outcome, now: number): Sign | null => {
+  if (outcome._tag === "Completed" || outcome._tag === "Accepted") return null
+  const isOwn429 = outcome._tag === "NotExecuted" && outcome.code === "HTTP_429"
+  const inBody = "response" in outcome ? codesIn(outcome.response) : []
+  const answer = {
+    status: isOwn429 ? 429 : 200,
+    headers: { get: () => null },
+    codes: [outcome.code, ...inBody],
+    text: outcome.message
+  }
+  const sign = judgeVendor(provider, answer, now)
+  if (sign._tag !== "Throttled") return null
+  const told = outcome._tag === "NotExecuted" ? outcome.retryAfterMs : null
+  return told === null ? sign : { ...sign, waitMs: told }
+}

@@ -1,0 +1,267 @@
+import type { Provider } from "./Provider.ts"
+
+/** The generic rules. *Source*: RFC 6585 section 4 (429), RFC 9110 section 10.2.3 (Retry-After). */
+export const generic: Provider = {
+  name: "generic",
+  title: "The accounting API",
+  types: [],
+  hosts: [],
+  probe: null,
+  probeEveryMs: 900_000,
+  throttles: [],
+  waitMs: 60_000,
+  quotas: [
+    {
+      name: "requests",
+      remaining: "x-ratelimit-remaining",
+      limit: "x-ratelimit-limit",
+      // Some APIs send seconds, others an instant, so the header is unreliable for an unknown vendor.
+      reset: null
+    }
+  ],
+  waitText: null,
+  concurrency: null
+}
+
+/**
+ * GraphQL at one address. Throttles with HTTP 200 and `errors[].code`. Bills requests (5,000 a month are included). The probe
+ * carries no token. Whether a request without a token is billed is not documented, so the probe is sent only once an hour, about
+ * 700 times a month. The wait is not documented.
+ * *Source*: Xledger UK help centre, article 33393587744786 (quota); Xledger's public webhook sample, GraphQLClient.cs (codes).
+ */
+const xledger: Provider = {
+  ...generic,
+  name: "xledger",
+  title: "Xledger",
+  types: ["xledger", "xledgergraphql"],
+  hosts: ["www.xledger.net", ".xledger.net"],
+  probe: { method: "GET", path: "/graphql" },
+  probeEveryMs: 3_600_000,
+  throttles: [
+    {
+      status: null,
+      codes: [
+        "BAD_REQUEST.BURST_RATE_LIMIT_REACHED",
+        "BAD_REQUEST.CONCURRENCY_LIMIT_REACHED",
+        "BAD_REQUEST.INSUFFICIENT_CREDITS",
+        "BURST_RATE_LIMIT_REACHED",
+        "CONCURRENCY_LIMIT_REACHED",
+        "INSUFFICIENT_CREDITS"
+      ]
+    }
+  ],
+  quotas: []
+}
+
+/**
+ * Answers 429 when a user's requests (6,000 in 5 minutes), queue or connections are used up. No Retry-After is documented: clients
+ * choose their own wait. Processes 5 requests of a user concurrently.
+ * *Source*: Microsoft Learn, business-central/dev-itpro/api-reference/v2.0/dynamics-rate-limits and
+ * business-central/dev-itpro/administration/operational-limits-online.
+ */
+const businessCentral: Provider = {
+  ...generic,
+  name: "business_central",
+  title: "Dynamics 365 Business Central",
+  types: [
+    "businesscentral",
+    "dynamics365businesscentral",
+    "dynamicsbusinesscentral",
+    "dynamicsbc",
+    "d365bc",
+    "dynamics",
+    "dynamics365"
+  ],
+  hosts: ["api.businesscentral.dynamics.com"],
+  probe: { method: "GET", path: "/v2.0" },
+  quotas: [],
+  concurrency: 5
+}
+
+/**
+ * Has one host for each environment. Answers 429 by resource-based limits. Retry-After is documented for the sister app (Human
+ * Resources), with a wait of 30 s if it is absent.
+ * *Source*: Microsoft Learn, fin-ops-core/dev-itpro/data-entities/service-protection-api-limits and
+ * human-resources/dev-itpro/hr-admin-integration-throttling-faq.
+ */
+const dynamicsFinance: Provider = {
+  ...generic,
+  name: "dynamics_finance",
+  title: "Dynamics 365 Finance",
+  types: ["dynamicsfinance", "dynamics365finance", "d365finance", "d365fo", "financeandoperations"],
+  hosts: [".operations.dynamics.com", ".operations.eu.dynamics.com"],
+  quotas: [],
+  waitMs: 30_000
+}
+
+/**
+ * Allows 25 requests in a sliding window of 5 s for a client and tenant, then answers 429. Neither Retry-After nor quota headers
+ * are documented.
+ * *Source*: fortnox.se/developer/guides-and-good-to-know/rate-limits-for-fortnox-api.
+ */
+const fortnox: Provider = {
+  ...generic,
+  name: "fortnox",
+  title: "Fortnox",
+  types: ["fortnox"],
+  hosts: ["api.fortnox.se", "apps.fortnox.se"],
+  probe: { method: "GET", path: "/3/companyinformation" },
+  quotas: [],
+  waitMs: 5_000
+}
+
+/**
+ * Allows 600 requests a minute for a client and endpoint, then answers 429 with `ErrorCode` 4010 and the wait in the text: "... Try
+ * again in 55 seconds."
+ * *Source*: developer.vismaonline.com/docs/rate-limits.
+ */
+const vismaEaccounting: Provider = {
+  ...generic,
+  name: "visma_eaccounting",
+  title: "Visma eAccounting",
+  types: ["vismaeaccounting", "eaccounting", "eekonomi", "vismaeekonomi"],
+  hosts: ["eaccountingapi.vismaonline.com"],
+  probe: { method: "GET", path: "/v2/companysettings" },
+  throttles: [{ status: 429, codes: ["4010"] }],
+  quotas: [],
+  waitText: /try again in (\d{1,6}) seconds?/i
+}
+
+/**
+ * Limits each company and client by the hour; only the headers of an answer state the limit. Answers 429 with Retry-After.
+ * `X-RateLimit-Reset` counts seconds. The old host, integration.visma.net, allows 500 calls an hour until it is shut down.
+ * *Source*: docs.vismasoftware.no/vismanetapi/how-tos/ratelimits and .../end-of-life-notices/change-base-url.
+ */
+const vismaNet: Provider = {
+  ...generic,
+  name: "visma_net",
+  title: "Visma.net",
+  types: ["vismanet", "vismaneterp", "vismanetfinancials"],
+  hosts: ["api.finance.visma.net", "integration.visma.net"],
+  probe: { method: "GET", path: "/v1/account" },
+  quotas: [
+    {
+      name: "hour",
+      remaining: "x-ratelimit-remaining",
+      limit: "x-ratelimit-limit",
+      reset: "x-ratelimit-reset"
+    }
+  ]
+}
+
+/**
+ * No public page documents its limits. Its headers `X-Rate-Limit-*`, with the reset in seconds, are known only from client
+ * libraries. The generic rule applies in addition.
+ * *Source*: the address is from its generated clients (tripletex.no/v2); the other facts are not documented.
+ */
+const tripletex: Provider = {
+  ...generic,
+  name: "tripletex",
+  title: "Tripletex",
+  types: ["tripletex"],
+  hosts: ["tripletex.no", ".tripletex.no"],
+  probe: { method: "GET", path: "/v2" },
+  quotas: [
+    {
+      name: "requests",
+      remaining: "x-rate-limit-remaining",
+      limit: "x-rate-limit-limit",
+      reset: "x-rate-limit-reset"
+    }
+  ]
+}
+
+/**
+ * Has one host for each account. Limits the concurrent requests of the whole account (5 on a shared service, more by tier). Beyond
+ * the limit, RESTlets answer 400 with SSS_REQUEST_LIMIT_EXCEEDED, REST answers 429, and SOAP answers with faults. A probe would
+ * count towards this limit. The wait is not documented.
+ * *Source*: docs.jitterbit.com, "NetSuite concurrency governance", which quotes NetSuite's 2017.2 release notes.
+ */
+const netsuite: Provider = {
+  ...generic,
+  name: "netsuite",
+  title: "NetSuite",
+  types: ["netsuite", "oraclenetsuite"],
+  hosts: [".suitetalk.api.netsuite.com", ".restlets.api.netsuite.com"],
+  throttles: [
+    {
+      status: null,
+      codes: [
+        "SSS_REQUEST_LIMIT_EXCEEDED",
+        "WS_REQUEST_BLOCKED",
+        "WS_CONCUR_SESSION_DISALLOWED",
+        "ExceededConcurrentRequestLimitFault",
+        "ExceededRequestLimitFault"
+      ]
+    }
+  ],
+  quotas: [],
+  waitMs: 30_000,
+  concurrency: 5
+}
+
+/**
+ * Allows a company 500 requests a minute and 10 concurrent requests, then answers 429 with code 003001 (ThrottleExceeded); clients
+ * should wait 60 s.
+ * *Source*: blogs.intuit.com/2016/08/08/idg-concurrent-api-use-changes-coming-soon; the code as integrators report it.
+ */
+const quickbooks: Provider = {
+  ...generic,
+  name: "quickbooks",
+  title: "QuickBooks Online",
+  types: ["quickbooks", "quickbooksonline", "qbo"],
+  hosts: ["quickbooks.api.intuit.com"],
+  probe: { method: "GET", path: "/v3/company" },
+  throttles: [{ status: 429, codes: ["003001", "3001"] }],
+  quotas: [],
+  concurrency: 10
+}
+
+/**
+ * Allows an organisation 60 calls a minute, 5,000 a day and 5 concurrent calls, and an app 10,000 a minute. Every answer states the
+ * remaining quota; 429 comes with Retry-After.
+ * *Source*: developer.xero.com/faq/limits and developer.xero.com/documentation/guides/oauth2/limits.
+ */
+const xero: Provider = {
+  ...generic,
+  name: "xero",
+  title: "Xero",
+  types: ["xero"],
+  hosts: ["api.xero.com"],
+  probe: { method: "GET", path: "/connections" },
+  quotas: [
+    { name: "day", remaining: "x-daylimit-remaining", limit: 5_000, reset: null },
+    { name: "minute", remaining: "x-minlimit-remaining", limit: 60, reset: null },
+    { name: "app minute", remaining: "x-appminlimit-remaining", limit: 10_000, reset: null }
+  ],
+  concurrency: 5
+}
+
+/** Every known vendor. A new vendor needs a row here and a case in its test. */
+export const providers: ReadonlyArray<Provider> = [
+  xledger,
+  businessCentral,
+  dynamicsFinance,
+  fortnox,
+  vismaEaccounting,
+  vismaNet,
+  tripletex,
+  netsuite,
+  quickbooks,
+  xero
+]
+
+const byType = new Map(providers.flatMap((one) => one.types.map((type) => [type, one] as const)))
+const byName = new Map([generic, ...providers].map((one) => [one.name, one] as const))
+
+/** Returns the provider of that name, or the generic provider for an unknown name. */
+export const providerNamed = (name: string): Provider => byName.get(name) ?? generic
+
+/** Returns the provider for an integration's type, else for a host, else the generic provider. */
+export const providerOf = (integrationType: string, host: string | null): Provider =>
+  byType.get(integrationType.toLowerCase().replaceAll(/[^a-z0-9]/g, "")) ??
+  providers.find((one) => host !== null && owns(one, host)) ??
+  generic
+
+const owns = ({ hosts }: Provider, host: string): boolean =>
+  hosts.some((one) => (one.startsWith(".") ? host.endsWith(one) : host === one))

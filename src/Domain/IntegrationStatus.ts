@@ -1,0 +1,70 @@
+import { Schema } from "effect"
+import { Instant } from "./Instant.ts"
+import { RunView } from "./RunView.ts"
+
+const Time = Schema.NullOr(Instant)
+const Text = Schema.NullOr(Schema.String)
+
+/** The health of an integration's provider: judged from syncs, and from probes after a period without syncs. */
+export const ProviderHealth = Schema.Struct({
+  provider: Schema.String,
+  host: Schema.String,
+  status: Schema.Literal("unknown", "healthy", "unhealthy", "throttled"),
+  throttled_until: Time,
+  http_status: Schema.NullOr(Schema.Int),
+  error_code: Text,
+  latency_ms: Schema.NullOr(Schema.Number),
+  /** When one of the API's syncs last completed, and when the API was last probed. */
+  synced_at: Time,
+  probed_at: Time,
+  /** passive: the API throttled, and is judged from syncs alone until `passive_until`. */
+  mode: Schema.optionalWith(Schema.Literal("active", "passive"), { exact: true }),
+  passive_until: Schema.optionalWith(Time, { exact: true }),
+  /** The vendor asked this organisation to slow down: its syncs wait until then. */
+  hold_until: Schema.optionalWith(Time, { exact: true }),
+  /** How many of the organisation's syncs may run concurrently; null: only the engine's limit. */
+  start_limit: Schema.optionalWith(Schema.NullOr(Schema.Int), { exact: true }),
+  message: Schema.optionalWith(Text, { exact: true })
+})
+export type ProviderHealth = typeof ProviderHealth.Type
+
+/** Returns whether the provider itself answered; a completed sync proves only that the sync completed. */
+export const isHeard = ({ http_status, status }: Pick<ProviderHealth, "http_status" | "status">) =>
+  status !== "unknown" && (status !== "healthy" || http_status !== null)
+
+/**
+ * The status of one integration in the database; Domain/State interprets it. `last_run` is the attempted run with the newest slot
+ * that has ended, `live_run` is the run that has not ended. `org_name` is free text of the project: every view escapes it.
+ * *Source*: `sync_scheduler.integration_statuses`.
+ */
+export const IntegrationStatus = Schema.Struct({
+  integration_id: Schema.String,
+  org_id: Schema.String,
+  org_name: Text,
+  integration_type: Schema.String,
+  schedule: Text,
+  timezone: Schema.String,
+  /** False: the row names no zone, and UTC is used. */
+  timezone_is_set: Schema.optionalWith(Schema.Boolean, { exact: true }),
+  enabled: Schema.Boolean,
+  paused_reason: Text,
+  next_run_at: Time,
+  schedule_since: Time,
+  schedule_error: Text,
+  /** The error with which the database last rejected the row, kept until a claim of the row succeeds. */
+  rejection: Schema.optionalWith(Text, { exact: true }),
+  breaker_until: Time,
+  consecutive_failures: Schema.Int,
+  on_unknown: Schema.String,
+  fenced: Schema.Boolean,
+  catch_up: Schema.String,
+  max_attempts: Schema.Int,
+  function_name: Text,
+  last_run: Schema.NullOr(RunView),
+  live_run: Schema.NullOr(RunView),
+  last_completed_slot: Time,
+  /** The first slot after the last completed slot, while the last run failed or is unknown. */
+  failing_since: Time,
+  health: Schema.NullOr(ProviderHealth)
+})
+export type IntegrationStatus = typeof IntegrationStatus.Type

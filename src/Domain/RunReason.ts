@@ -1,0 +1,50 @@
+import type { RunView } from "./RunView.ts"
+
+/** The fields that a run records about its last attempt. */
+export type Told = Pick<RunView, "http_status" | "error_code" | "error_message">
+
+/** The codes of the engine or the platform; any other code and its message are the function's own. */
+const NOT_OF_THE_FUNCTION =
+  /^(?:HTTP_\d+|FUNCTION_REFUSED|FUNCTION_KEY_REFUSED|FUNCTION_NOT_FOUND|UNREADABLE_ANSWER|REDIRECT_REFUSED|CONNECTION_FAILED|CONNECTION_LOST|TIMED_OUT|ENGINE_FROZEN|LEASE_ENDED|IDLE_TIMEOUT|BOOT_ERROR|LOAD_FUNCTION_\w+|WORKER_\w+|EDGE_FUNCTION_ERROR|UNAUTHORIZED_\w+|RATE_LIMIT_EXCEEDED|NOT_FOUND|PLATFORM_ERROR)$/
+
+/**
+ * Explains why a run did not complete, with the function's own words in quotes: `TOKEN_EXPIRED, "Xledger answered 401: token
+ * expired"`; else the engine's or the platform's words: `HTTP 503 BOOT_ERROR, the function did not start`. Omits advice for the
+ * function's author. Returns empty text when nothing is known.
+ */
+export const reasonOf = ({
+  error_code: code,
+  error_message: message,
+  http_status
+}: Told): string => {
+  const http = http_status === null ? "" : `HTTP ${http_status}`
+  if (message === null || message === "") return together([http, codeOf(code)], " ")
+  const [, quoted] = /(?:^|\s)It said: ([\s\S]+)$/.exec(message) ?? []
+  if (quoted !== undefined) {
+    return codeOf(code) === ""
+      ? together([`"${quoted}"`, http], ", ")
+      : together([codeOf(code), `"${quoted}"`], ", ")
+  }
+  if (code !== null && !NOT_OF_THE_FUNCTION.test(code)) {
+    return together([code === "FUNCTION_FAILED" ? "" : code, `"${message}"`], ", ")
+  }
+  if (code === "FUNCTION_REFUSED") {
+    const word = message.replace(/^The function [^:]+: /, "").replace(/ \(HTTP \d{3}\)\.$/, "")
+    const means = REFUSED.get(word)
+    return `function refused, ${word}${means === undefined ? "" : ` (${means})`}`
+  }
+  const [, what = message] = /^([\s\S]+?) \(HTTP \d{3}\)\.(?: |$)/.exec(message) ?? []
+  return together([together([http, codeOf(code)], " "), what], ", ")
+}
+
+/** Explanations of the fence's answers, where the word alone is not enough for people. */
+const REFUSED: ReadonlyMap<string, string> = new Map([
+  ["not_found", "its project does not know this run: is its SUPABASE_URL the same?"]
+])
+
+/** Returns the code; empty text for a code like `HTTP_504`, which only repeats the status. */
+const codeOf = (code: string | null): string =>
+  code === null || /^HTTP_\d+$/.test(code) ? "" : code
+
+const together = (parts: ReadonlyArray<string>, by: string): string =>
+  parts.filter((part) => part !== "").join(by)

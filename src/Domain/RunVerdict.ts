@@ -1,0 +1,75 @@
+import type { Outcome } from "./Outcome.ts"
+import type { RunStatus } from "./Run.ts"
+
+/** The facts in addition to the answer that decide a run's status. */
+export interface RunFacts {
+  /** Whether the function was allowed to begin; if so, an outcome of "not executed" is not accepted. */
+  readonly began: boolean
+  /** The result that the function reported with its lease token; null: no report. */
+  readonly reported: "completed" | "failed" | null
+  readonly onUnknown: "retry" | "hold"
+  readonly attempt: number
+  readonly maxAttempts: number
+}
+
+/** The run's status after an answer, and what the scheduler does next. */
+export interface RunVerdict {
+  readonly status: Extract<RunStatus, "completed" | "failed" | "unknown" | "pending" | "running">
+  /** Whether the run is retried automatically. */
+  readonly isRetried: boolean
+  /** The status and the next step in a sentence. */
+  readonly sentence: string
+}
+
+/** Judges one attempt as the database and the engine do together. Pure and total. */
+export const runVerdictOf = (outcome: Outcome, facts: RunFacts): RunVerdict => {
+  const status = facts.reported ?? statusOf(outcome, facts)
+  const isLeft = facts.attempt < facts.maxAttempts
+  switch (status) {
+    case "completed":
+      return verdict(status, false, "The run is completed.")
+    case "failed":
+      return verdict(status, false, "The run has failed. Failures are not retried automatically.")
+    case "running":
+      return verdict(
+        status,
+        false,
+        "The run is in progress until the function reports, or its lease ends."
+      )
+    case "pending":
+      return isLeft
+        ? verdict(status, true, "Nothing was executed: the run is retried after a backoff.")
+        : verdict(
+            "failed",
+            false,
+            "Nothing was executed, and no attempts are left: the run has failed."
+          )
+    case "unknown":
+      return facts.onUnknown === "retry" && isLeft
+        ? verdict(status, true, `${MAY_HAVE} It is retried with the same key after the quiescence.`)
+        : verdict(status, false, `${MAY_HAVE} A person decides: runs retry, or runs release.`)
+  }
+}
+
+const MAY_HAVE = "The outcome is unknown: the sync may have taken effect."
+
+const verdict = (
+  status: RunVerdict["status"],
+  isRetried: boolean,
+  sentence: string
+): RunVerdict => ({ status, isRetried, sentence })
+
+const statusOf = (outcome: Outcome, { began }: RunFacts): RunVerdict["status"] => {
+  switch (outcome._tag) {
+    case "Completed":
+      return "completed"
+    case "Failed":
+      return "failed"
+    case "Accepted":
+      return "running"
+    case "NotExecuted":
+      return began ? "unknown" : "pending"
+    case "Unknown":
+      return "unknown"
+  }
+}

@@ -1,0 +1,84 @@
+import type { Calendar } from "./Calendar.ts"
+import { countTimes, firstTime, lastTime } from "./Calendar.ts"
+import type { OffsetPeriod, WallClock } from "./WallClock.ts"
+import { firstInstant, MAX_OFFSET_SHIFT, maxLocalTime } from "./WallClock.ts"
+
+/**
+ * The local times of a calendar on the wall clock of a zone, and the daylight-saving rule that maps them to instants (defined at
+ * Domain/Schedule/Schedule). This file implements the rule.
+ *
+ * - Fixed times: a time's slot is its `firstInstant`. This function implements both halves of the rule, and since its result never
+ *   decreases, the slots of a period are the times in one range of readings.
+ * - Interval-like: within a period of constant offset the slots are the times shifted by the offset.
+ */
+export interface Timetable {
+  readonly intervalLike: boolean
+  readonly calendar: Calendar
+  readonly clock: WallClock
+}
+
+/**
+ * Returns the range of readings that an offset period shows in (after, upTo], also exclusive at the start and inclusive at the end.
+ */
+const shownIn = (period: OffsetPeriod, after: number, upTo: number): readonly [number, number] => [
+  Math.max(after, period.from - 1) + period.offset,
+  Math.min(upTo, period.to - 1) + period.offset
+]
+
+/** Returns the first slot in (after, upTo], if there is one. */
+export const firstSlot = (
+  { calendar, clock, intervalLike }: Timetable,
+  after: number,
+  upTo: number
+): number | undefined => {
+  if (!(after < upTo)) return undefined
+  if (!intervalLike) {
+    const time = firstTime(calendar, maxLocalTime(clock, after), upTo + MAX_OFFSET_SHIFT)
+    const slot = time === undefined ? upTo + 1 : firstInstant(clock, time)
+    return slot <= upTo ? slot : undefined
+  }
+  for (let at = clock.offsetPeriodAt(after); at.from <= upTo; at = clock.offsetPeriodAt(at.to)) {
+    const time = firstTime(calendar, ...shownIn(at, after, upTo))
+    if (time !== undefined) return time - at.offset
+  }
+  return undefined
+}
+
+/** Returns the latest slot in (after, upTo], if there is one. */
+export const latestSlot = (
+  { calendar, clock, intervalLike }: Timetable,
+  after: number,
+  upTo: number
+): number | undefined => {
+  if (!(after < upTo)) return undefined
+  if (!intervalLike) {
+    const time = lastTime(calendar, maxLocalTime(clock, after), maxLocalTime(clock, upTo))
+    return time === undefined ? undefined : firstInstant(clock, time)
+  }
+  for (let at = clock.offsetPeriodAt(upTo); at.to > after; at = clock.offsetPeriodAt(at.from - 1)) {
+    const time = lastTime(calendar, ...shownIn(at, after, upTo))
+    if (time !== undefined) return time - at.offset
+  }
+  return undefined
+}
+
+/** Counts the slots in (after, upTo] without enumerating them. */
+export const countSlots = (
+  { calendar, clock, intervalLike }: Timetable,
+  after: number,
+  upTo: number
+): number => {
+  if (!(after < upTo)) return 0
+  let count = intervalLike
+    ? 0
+    : countTimes(calendar, maxLocalTime(clock, after), maxLocalTime(clock, upTo))
+  for (let at = clock.offsetPeriodAt(after); at.from <= upTo; at = clock.offsetPeriodAt(at.to)) {
+    if (intervalLike) count += countTimes(calendar, ...shownIn(at, after, upTo))
+    else if (at.from > after) {
+      // All times inside a gap map to its end, and so does a time that exists at that instant.
+      const swallowed = countTimes(calendar, maxLocalTime(clock, at.from - 1), at.from + at.offset)
+      count -= Math.max(0, swallowed - 1)
+    }
+  }
+  return count
+}

@@ -1,0 +1,196 @@
+import { CronPattern } from "croner"
+import { Either, Option } from "effect"
+import { ScheduleError } from "../Errors.ts"
+import type { Calendar } from "./Calendar.ts"
+import { fromSets } from "./Calendar.ts"
+import type { ExpressionProblem } from "./CronExpression.ts"
+import { explainExpression, isIntervalLike, MAX_LENGTH, splitFields } from "./CronExpression.ts"
+import type { DstTransition } from "./DstTransition.ts"
+import { changesOf } from "./DstTransition.ts"
+import type { Timetable } from "./Occurrences.ts"
+import { countSlots, firstSlot, latestSlot } from "./Occurrences.ts"
+import { isRepeated, readingAt, showDate, showOffset, showTime, wallClock } from "./WallClock.ts"
+
+/**
+ * The schedule of an integration: a cron expression read on the wall clock of one time zone. Its *slots* are UTC instants in epoch
+ * milliseconds, on whole seconds.
+ *
+ * **The daylight-saving rule.**
+ * - A fixed time that does not exist because the clock was put forward runs at the first valid instant after the gap. A fixed time
+ *   that occurs twice because the clock was put back runs once, the first time.
+ * - An interval-like schedule (a wildcard `*` or a step `/` in the minute or hour field, so also `@hourly`) matches the local clock
+ *   literally at every real instant: in both passes of a repeated hour, and nothing extra for a gap.
+ * - Slots that coincide count once. Slots strictly increase in UTC.
+ *
+ * **Days.** When day of month and weekday are both given, either matches. A field is given unless it is a bare `*`: `0 0 *\/2 *
+ * MON` is every odd day and every Monday. `L` is the last day of the month, `LW` its last Monday to Friday, `15W` the one nearest
+ * to the 15th within the month, `MON#2` the second Monday, `5L` the last Friday. Weekdays count from 0 (or 7) = Sunday.
+ *
+ * *Source*: croner 11 defines the meaning of an expression; the zone data are the runtime's.
+ */
+export interface Schedule extends Timetable {
+  readonly expression: string
+  readonly timezone: string
+}
+
+/** The number of slots inside a period, and the first and the latest of them (none if there are no slots). */
+export interface SlotSummary {
+  readonly count: number
+  readonly first: Option.Option<number>
+  readonly latest: Option.Option<number>
+}
+
+/** A period, in milliseconds, in which every weekday falls on every date, including 29 February, even around 2100. */
+const HORIZON = 41 * 366 * 86_400_000
+/** The start of the search for any matching date. */
+const REFERENCE = Date.UTC(2024, 0, 1)
+const EARLIEST = Date.UTC(1900, 0, 1)
+const LATEST = Date.UTC(9000, 0, 1)
+const MAX_PARSED = 1000
+
+const parsed = new Map<string, Schedule>()
+
+const readCalendar = (fields: ReadonlyArray<string>): Either.Either<Calendar, ExpressionProblem> =>
+  Either.try({
+    try: () => fromSets(new CronPattern(fields.join(" "), undefined, { mode: "6-part" })),
+    catch: (cause) =>
+      explainExpression(fields, cause instanceof Error ? cause.message : String(cause))
+  })
+
+const compile = (expression: string, timezone: string): Either.Either<Schedule, ScheduleError> => {
+  const refuse =
+    (reason: ScheduleError["reason"]) =>
+    ({ detail, hint }: ExpressionProblem): ScheduleError =>
+      new ScheduleError({
+        reason,
+        expression: expression.slice(0, MAX_LENGTH),
+        timezone: timezone.slice(0, MAX_LENGTH),
+        detail,
+        hint
+      })
+  return Either.gen(function* () {
+    const fields = yield* Either.mapLeft(splitFields(expression), refuse("Expression"))
+    const calendar = yield* Either.mapLeft(readCalendar(fields), refuse("Expression"))
+    const clock = yield* Either.fromOption(wallClock(timezone), () =>
+      refuse("Timezone")({
+        detail: `"${timezone.slice(0, 64)}" is not an IANA time zone`,
+        hint: "Use a name such as Europe/Oslo, America/New_York or UTC; an offset has no summer time."
+      })
+    )
+    const intervalLike = isIntervalLike(fields)
+    const schedule: Schedule = { expression, timezone, intervalLike, calendar, clock }
+    if (Option.isSome(next(schedule, REFERENCE))) return schedule
+    return yield* Either.left(
+      refuse("Impossible")({
+        detail: `"${expression}" parses, but no time ever matches it`,
+        hint: "Check the day against the month (February has 29 days at most); L is a month's last day."
+      })
+    )
+  })
+}
+
+/**
+ * Parses a schedule: five fields (minute hour day-of-month month day-of-week), six with seconds first, or `@yearly @annually
+ * @monthly @weekly @daily @midnight @hourly`; and an IANA time zone.
+ *
+ * *Fails with* ScheduleError: `Expression` (also for a year field, a date, `?`, `+`, or more than 256 characters),
+ * `Timezone`, or `Impossible` when nothing ever matches (`0 0 30 2 *`). Never throws. Results are cached, in bounded number.
+ */
+export const parse = (
+  expression: string,
+  timezone: string
+): Either.Either<Schedule, ScheduleError> => {
+  const key = JSON.stringify([timezone, expression])
+  const known = parsed.get(key)
+  if (known !== undefined) return Either.right(known)
+  return Either.map(compile(expression, timezone), (schedule) => {
+    if (parsed.size >= MAX_PARSED) parsed.clear()
+    parsed.set(key, schedule)
+    return schedule
+  })
+}
+
+/** Moves an instant outside the years 1900 to 9000 to the nearest bound; a period bounded by NaN is empty. */
+const clamp = (instant: number): number => Math.min(Math.max(instant, EARLIEST), LATEST)
+
+/**
+ * Returns the first slot strictly after an instant, or none if no slot lies in the following 41 years.
+ *
+ * *Guarantees*: a whole second, greater than `after`; so repeated calls strictly increase.
+ */
+export const next = (schedule: Schedule, after: number): Option.Option<number> =>
+  Option.fromNullable(firstSlot(schedule, clamp(after), clamp(clamp(after) + HORIZON)))
+
+/** Returns the oldest slots in (after, upTo], at most `limit`, oldest first. */
+export const between = (
+  schedule: Schedule,
+  after: number,
+  upTo: number,
+  limit: number
+): ReadonlyArray<number> => {
+  const slots: Array<number> = []
+  const end = clamp(upTo)
+  let slot = firstSlot(schedule, clamp(after), end)
+  while (slot !== undefined && slots.length < limit) {
+    slots.push(slot)
+    slot = firstSlot(schedule, slot, end)
+  }
+  return slots
+}
+
+/**
+ * Counts the slots in (after, upTo] without enumerating them, and returns the first and the latest. The cost grows with the number
+ * of months and clock changes in the period, not with the number of slots.
+ */
+export const summarise = (schedule: Schedule, after: number, upTo: number): SlotSummary => {
+  const [from, to] = [clamp(after), clamp(upTo)]
+  return {
+    count: countSlots(schedule, from, to),
+    first: Option.fromNullable(firstSlot(schedule, from, to)),
+    latest: Option.fromNullable(latestSlot(schedule, from, to))
+  }
+}
+
+/**
+ * Returns the clock changes in (from, to] that affect the schedule, because one of its local times does not exist or occurs twice.
+ * Each has one English sentence about its effect.
+ */
+export const clockChanges = (
+  schedule: Schedule,
+  from: number,
+  to: number
+): ReadonlyArray<DstTransition> => changesOf(schedule, clamp(from), clamp(to))
+
+/**
+ * Formats an instant as local time with its zone: `2026-11-20 02:00 Europe/Oslo`. Shows seconds only if they are not zero, and the
+ * numeric offset (`02:30 +01:00`) only if the clock shows this time twice. Uses UTC if the zone is unknown.
+ */
+export const describeInstant = (ms: number, timezone: string): string => {
+  const local = localTime(ms, timezone)
+  return local === undefined
+    ? "not an instant"
+    : `${local.date} ${local.time} ${local.clock.timezone}`
+}
+
+/**
+ * Formats an instant without its zone, as short as possible: `09:00` on the day of `now`, `11-19 02:00` in its year, else with the
+ * year.
+ */
+export const shortInstant = (ms: number, timezone: string, now: number): string => {
+  const [local, today] = [localTime(ms, timezone), localTime(now, timezone)]
+  if (local === undefined) return "not an instant"
+  if (local.date === today?.date) return local.time
+  const isThisYear = local.date.slice(0, 4) === today?.date.slice(0, 4)
+  return `${isThisYear ? local.date.slice(5) : local.date} ${local.time}`
+}
+
+const UTC = Option.getOrThrow(wallClock("UTC"))
+
+const localTime = (ms: number, timezone: string) => {
+  if (Number.isNaN(ms)) return undefined
+  const clock = Option.getOrElse(wallClock(timezone), () => UTC)
+  const at = clamp(ms)
+  const reading = readingAt(clock, at)
+  const offset = isRepeated(clock, at) ? ` ${showOffset(clock, at)}` : ""
+  return { clock, date: showDate(reading), time: `${showTime(reading)}${offset}` }
+}

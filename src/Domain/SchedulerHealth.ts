@@ -1,0 +1,50 @@
+import { Schema } from "effect"
+import { Instant } from "./Instant.ts"
+
+const Time = Schema.NullOr(Instant)
+const Text = Schema.NullOr(Schema.String)
+
+/** The result of a tick, by any engine; `errors` holds the first ten. */
+export const TickView = Schema.Struct({
+  tick_id: Schema.String,
+  engine_id: Schema.String,
+  engine_version: Text,
+  started_at: Instant,
+  /** Null: the tick is in progress, or its engine died. */
+  finished_at: Time,
+  clock_skew_ms: Schema.NullOr(Schema.Number),
+  due: Schema.Int,
+  triggered: Schema.Int,
+  completed: Schema.Int,
+  failed: Schema.Int,
+  skipped: Schema.Int,
+  unresolved: Schema.Int,
+  rescued: Schema.Int,
+  missed: Schema.Int,
+  cold_starts: Schema.Int,
+  errors: Schema.Array(Schema.Unknown)
+})
+export type TickView = typeof TickView.Type
+
+/**
+ * Whether any engine ticks. `stopped`: no heartbeat for `stopped_after_ms` (five minutes, or three times the usual gap
+ * between ticks); the status shown is then out of date. *Source*: `sync_scheduler.scheduler_health`.
+ */
+export const SchedulerHealth = Schema.Struct({
+  verdict: Schema.Literal("never", "stopped", "ticking"),
+  last_activity_at: Time,
+  stopped_after_ms: Schema.NullOr(Schema.Number),
+  last_tick: Schema.NullOr(TickView),
+  /** Engines of the last hour, newest first, at most 20. */
+  engines: Schema.Array(
+    Schema.Struct({
+      engine_id: Schema.String,
+      engine_version: Text,
+      ticks: Schema.Int,
+      last_tick_at: Instant
+    })
+  ),
+  /** How many incidents are open, by kind. */
+  open_incidents: Schema.Record({ key: Schema.String, value: Schema.Int })
+})
+export type SchedulerHealth = typeof SchedulerHealth.Type

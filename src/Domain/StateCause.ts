@@ -1,0 +1,45 @@
+import type { IntegrationStatus } from "./IntegrationStatus.ts"
+import type { RunView } from "./RunView.ts"
+import { needsAttention, type StateName } from "./State.ts"
+
+/** The fields of an integration and its state that determine the cause. */
+export type Troubled = Pick<
+  IntegrationStatus,
+  "integration_type" | "last_run" | "live_run" | "schedule_error"
+> & {
+  readonly state: StateName
+}
+
+/** Returns the run that put the integration into its state; null: none. */
+export const causingRun = ({ last_run, live_run, state }: Troubled): RunView | null => {
+  if (state === "retrying" || (state === "unknown" && live_run?.status === "unknown")) {
+    return live_run
+  }
+  return state === "failing" || state === "unknown" ? last_run : null
+}
+
+/** Returns the failed run that an operator may retry; null: there is none. */
+export const retryableRun = ({ last_run, live_run, state }: Troubled): RunView | null =>
+  state === "failing" && live_run === null && last_run?.status === "failed" ? last_run : null
+
+/** Returns the error code, such as `TOKEN_EXPIRED`, else the HTTP status as `HTTP_502`; null: the state alone is the cause. */
+export const causeCode = (one: Troubled): string | null => {
+  const run = causingRun(one)
+  if (run === null) return null
+  return run.error_code ?? (run.http_status === null ? null : `HTTP_${run.http_status}`)
+}
+
+/**
+ * Returns a key of the cause of an integration's state, equal for all integrations with the same cause:
+ * `failing/xledger/TOKEN_EXPIRED`; for a misconfigured integration, the key contains the fault of its row. Null: the state needs no
+ * attention.
+ */
+export const causeKey = (one: Troubled): string | null =>
+  needsAttention(one.state)
+    ? [one.state, one.integration_type, causeCode(one) ?? faultOf(one)]
+        .map(encodeURIComponent)
+        .join("/")
+    : null
+
+const faultOf = ({ schedule_error, state }: Troubled): string =>
+  state === "invalid_schedule" ? (schedule_error ?? "").slice(0, 80) : ""

@@ -1,0 +1,138 @@
+import { Effect, Schema } from "effect"
+import { readAudit } from "../Database/HistoryRpc.ts"
+import { retryFor } from "../Database/RetryPolicy.ts"
+import {
+  Audited,
+  type AuditVerdict,
+  audit,
+  type Hole,
+  type UnreadableHistory
+} from "../Domain/AuditReport.ts"
+import { SupabaseError } from "../Domain/Errors.ts"
+import type { Scope } from "../Services/Ledger.ts"
+import { Supabase } from "../Services/Supabase.ts"
+
+/** The number of slots and ranges in one page: about 300 KB, read in about 50 ms. */
+const PAGE = 20_000
+/** How long a page is retried before the audit fails, in milliseconds. */
+const READ_WITHIN_MS = 10_000
+/** The most holes that a report lists; further ones are only counted. */
+const MAX_HOLES = 10_000
+
+/** The window of an audit, `to` exclusive, now by default; instants are epoch milliseconds. */
+export interface AuditOptions {
+  readonly from: number
+  readonly to?: number | undefined
+  readonly scope?: Scope
+  /** Receives the number of integrations read so far. */
+  readonly observe?: (integrations: number) => void
+}
+
+/** The result of an audit of [from, to). Rows of slots before `kept_from` may have been deleted; the window never begins earlier. */
+export interface AuditReport extends AuditVerdict {
+  readonly now: number
+  readonly kept_from: number
+  readonly from: number
+  readonly to: number
+  readonly integrations: number
+  readonly holes_truncated: boolean
+}
+
+/** The part of an audit that every page repeats. */
+export type AuditFrame = Pick<AuditReport, "now" | "kept_from" | "from" | "to">
+
+const decodeAudited = Schema.decodeUnknown(Audited)
+
+/**
+ * Reads every record of the slots of a window and passes it to `onPart`, one integration at a time, in bounded memory. An
+ * integration with very many records is split into several parts. Writes nothing.
+ */
+export const readRecord = (
+  { from, scope = {}, to }: AuditOptions,
+  onPart: (part: Audited) => void
+): Effect.Effect<AuditFrame, SupabaseError, Supabase> =>
+  Effect.gen(function* () {
+    const supabase = yield* Supabase
+    let frame: AuditFrame | undefined
+    let cursor: string | null = null
+    do {
+      const at: string | null = cursor
+      const page: typeof readAudit.result.Type = yield* supabase
+        .call(readAudit, {
+          p_from: frame?.from ?? from,
+          ...(frame !== undefined ? { p_to: frame.to } : to === undefined ? {} : { p_to: to }),
+          ...(at === null ? {} : { p_cursor: at }),
+          p_limit: PAGE,
+          ...(scope.orgId === undefined ? {} : { p_org_id: scope.orgId }),
+          ...(scope.integrationIds === undefined ? {} : { p_integration_ids: scope.integrationIds })
+        })
+        .pipe(retryFor(READ_WITHIN_MS))
+      frame ??= page
+      for (const row of page.integrations) {
+        onPart(yield* Effect.mapError(decodeAudited(row), (error) => malformed(error.message)))
+      }
+      if (page.cursor !== null && page.cursor === at) {
+        return yield* Effect.fail(malformed("the cursor does not move on"))
+      }
+      cursor = page.cursor
+    } while (cursor !== null)
+    return frame
+  }).pipe(Effect.withSpan("Engine.readRecord"))
+
+const malformed = (detail: string) =>
+  new SupabaseError({
+    operation: readAudit.name,
+    reason: "Malformed",
+    code: "unexpected_answer",
+    detail: detail.slice(0, 500)
+  })
+
+/**
+ * Recomputes every schedule of a window from its history, deleted integrations included, and reports the slots that have neither
+ * a row nor a range. Writes nothing. *Fails with* SupabaseError when the record could not be read to its end.
+ */
+export const auditRecord = (
+  options: AuditOptions
+): Effect.Effect<AuditReport, SupabaseError, Supabase> =>
+  Effect.gen(function* () {
+    const tally = { slots: 0, recorded: 0, skipped_slots: 0, open: 0, missing: 0 }
+    const holes: Array<Hole> = []
+    const unreadable: Array<UnreadableHistory> = []
+    let integrations = 0
+    let found = 0
+    let last = ""
+    const frame = yield* readRecord(options, (part) => {
+      if (part.integration_id !== last) integrations += 1
+      last = part.integration_id
+      const verdict = audit(part)
+      tally.slots += verdict.slots
+      tally.recorded += verdict.recorded
+      tally.skipped_slots += verdict.skipped_slots
+      tally.open += verdict.open
+      tally.missing += verdict.missing
+      found += verdict.holes.length
+      holes.push(...verdict.holes.slice(0, MAX_HOLES - holes.length))
+      for (const one of verdict.unreadable) join(unreadable, one)
+      options.observe?.(integrations)
+    })
+    holes.sort((a, b) => a.from - b.from)
+    return {
+      now: frame.now,
+      kept_from: frame.kept_from,
+      from: frame.from,
+      to: frame.to,
+      integrations,
+      ...tally,
+      holes,
+      holes_truncated: found > holes.length,
+      unreadable
+    }
+  }).pipe(Effect.withSpan("Engine.audit"))
+
+/** Merges adjacent parts of one integration. */
+const join = (list: Array<UnreadableHistory>, one: UnreadableHistory): void => {
+  const before = list.at(-1)
+  if (before?.integration_id === one.integration_id && before.to === one.from) {
+    list[list.length - 1] = { ...before, to: one.to }
+  } else if (list.length < MAX_HOLES) list.push(one)
+}

@@ -1,0 +1,69 @@
+import { Effect, HashSet } from "effect"
+import { type Backfill, nextStep } from "../Domain/BackfillPlan.ts"
+import { traced } from "../Domain/Tracing.ts"
+import { Ledger } from "../Services/Ledger.ts"
+import { type ClaimResult, claimSlots, reported } from "./Claims.ts"
+import { TickFrame } from "./TickFrame.ts"
+import { TickReport } from "./TickReport.ts"
+
+/** The result of one step over the open backfills. */
+export interface BackfillProgress {
+  readonly result: ClaimResult
+  readonly unfinished: ReadonlyArray<string>
+}
+
+const cursorKey = ({ backfill_id, cursor }: Backfill): string => `${backfill_id} ${cursor}`
+
+/**
+ * Claims the oldest slot of each backfill, or moves its cursor past slots that have a row. A backfill waits while its integration
+ * is due, disabled, or has a live run. `seen`: cursors that this tick has tried already; another engine may be advancing them.
+ *
+ * *Guarantees*: at most one claimed slot for each integration. The cursor moves in the transaction of the claim, so that the death
+ * of an engine neither loses nor duplicates a slot.
+ */
+export const claimBackfills = (
+  integrationIds: "all" | ReadonlyArray<string>,
+  seen: HashSet.HashSet<string>
+) =>
+  Effect.gen(function* () {
+    const ledger = yield* Ledger
+    const report = yield* TickReport
+    const { scope } = yield* TickFrame
+    const page = yield* reported(
+      ledger.readBackfills(integrationIds === "all" ? scope : { ...scope, integrationIds })
+    )
+    for (const { detail, id } of page.unreadable) {
+      yield* report.error({
+        code: "ROW_UNREADABLE",
+        message: `The backfill of integration ${id} cannot be read: ${detail}`,
+        hint: "Cancel it with: sync-scheduler backfill --cancel <id>. The others are not affected."
+      })
+    }
+    const fresh = page.backfills.filter((one) => !HashSet.has(seen, cursorKey(one)))
+    const steps = (yield* Effect.forEach(fresh, plan)).flat()
+    const result = yield* claimSlots(steps, page.now, 0)
+    const step: BackfillProgress = {
+      result: { ...result, seen: fresh.map(cursorKey) },
+      // A step that only skips slots with a row has no run to wait for.
+      unfinished: steps.flatMap(({ backfill, integration_id, scheduled_for }) =>
+        scheduled_for === null && backfill?.done === false ? [integration_id] : []
+      )
+    }
+    return step
+  }).pipe(traced("Engine.claimBackfills"))
+
+/** Plans one backfill. A defect becomes an error of the tick and does not affect the other backfills. */
+const plan = (backfill: Backfill) =>
+  Effect.sync(() => [nextStep(backfill)]).pipe(
+    Effect.catchAllDefect((defect) =>
+      Effect.gen(function* () {
+        const report = yield* TickReport
+        yield* report.error({
+          code: "ENGINE_DEFECT",
+          message: `The slots of backfill ${backfill.backfill_id} could not be computed (${defect})`,
+          hint: "Cancel it with: sync-scheduler backfill --cancel <id>, and report this as a bug."
+        })
+        return []
+      })
+    )
+  )

@@ -1,0 +1,229 @@
+import { Clock, Effect, HashSet, Option, Ref } from "effect"
+import { EngineConfig } from "../Config.ts"
+import { UNNAMED } from "../Database/ReadRows.ts"
+import type { Run } from "../Domain/Run.ts"
+import { traced } from "../Domain/Tracing.ts"
+import type { OpenedTick, Work } from "../Services/Ledger.ts"
+import { claimBackfills } from "./Backfills.ts"
+import { type ClaimResult, claimWork, fetch } from "./Claims.ts"
+import { type Demand, MAX_BATCH } from "./QueueState.ts"
+import { RunQueue } from "./RunQueue.ts"
+import { releaseUnused, revertStale } from "./Starts.ts"
+import { TickFrame } from "./TickFrame.ts"
+
+/** How often a tick checks for newly due slots and for organisations without waiting runs (a look), in milliseconds. */
+const LOOK_EVERY_MS = 5_000
+/** The claim loop is signalled again if it has not begun a due look this long after the last signal, in milliseconds. */
+const LOOK_AGAIN_MS = 1_000
+/** How long a tick claims slots of backfills, in milliseconds; the next tick serves the schedules first. */
+const BACKFILL_FOR_MS = 60_000
+
+/** The most rejected integrations that a tick excludes from its fetches. */
+const MAX_REJECTED = 1_000
+
+/** The state of the claim loop. */
+interface Progress {
+  readonly startedAt: number
+  /** Slots, runs and cursors that this tick must not claim again. */
+  readonly seen: HashSet.HashSet<string>
+  /** Integrations that the database rejected; at most MAX_REJECTED. */
+  readonly rejected: HashSet.HashSet<string>
+  /** Integrations whose next slot is claimed when their run has ended. */
+  readonly followed: HashSet.HashSet<string>
+  readonly followedBackfills: HashSet.HashSet<string>
+  readonly claimed: number
+  /** The database may have more work. */
+  readonly hasMore: boolean
+  /** The last look did not fetch all work of organisations without waiting runs. */
+  readonly hasOthers: boolean
+  /** When to check again for work of organisations with few waiting runs. */
+  readonly othersAt: number
+  /** Integrations whose backfills can continue. */
+  readonly backfills: "all" | ReadonlyArray<string>
+  /** Organisations with a run in progress when claiming ended; none: it has not ended. */
+  readonly late: Option.Option<ReadonlyArray<string>>
+  /** The loop claims nothing more. */
+  readonly isOver: boolean
+}
+
+const initial = (opened: OpenedTick, startedAt: number): Progress => ({
+  startedAt,
+  seen: HashSet.empty(),
+  rejected: HashSet.empty(),
+  followed: HashSet.empty(),
+  followedBackfills: HashSet.empty(),
+  claimed: 0,
+  hasMore: opened.more,
+  hasOthers: false,
+  othersAt: 0,
+  backfills: opened.backfills ? "all" : [],
+  late: Option.none(),
+  isOver: false
+})
+
+/**
+ * The claim loop: fetches and claims slightly ahead of the starts, until nothing is due and no run is in progress. When a run ends,
+ * the loop claims the next due slot of its integration. Every 5 s the loop looks for newly due slots and for organisations without
+ * waiting runs, so that a backlog delays another organisation by at most 5 s plus the wait for a place. Backfills continue when the
+ * schedules leave nothing to claim. The loop ends early when the database does not answer.
+ */
+export const runClaimLoop = (opened: OpenedTick) =>
+  Effect.gen(function* () {
+    const startedAt = yield* Clock.currentTimeMillis
+    const lookAt = yield* Ref.make(startedAt + LOOK_EVERY_MS)
+    yield* Effect.fork(alarm(lookAt))
+    const first = yield* claim(opened, initial(opened, startedAt))
+    yield* Effect.iterate(first, {
+      while: ({ isOver }) => !isOver,
+      body: (progress) => step(progress, lookAt)
+    })
+  }).pipe(
+    Effect.catchTag("ClaimUnanswered", () => Effect.void),
+    Effect.ensuring(Effect.flatMap(RunQueue, (queue) => queue.endClaiming)),
+    traced("Engine.claimRuns")
+  )
+
+/**
+ * Signals the claim loop when a look is due. Uses one timer for each look, because a timeout on every wait would cost a race of
+ * fibers.
+ */
+const alarm = (lookAt: Ref.Ref<number>) =>
+  Effect.gen(function* () {
+    const queue = yield* RunQueue
+    for (;;) {
+      const leftMs = (yield* lookAt) - (yield* Clock.currentTimeMillis)
+      if (leftMs <= 0) yield* queue.wakeClaiming
+      yield* Effect.sleep(Math.max(leftMs, LOOK_AGAIN_MS))
+    }
+  })
+
+/** Performs the most urgent step, or waits for a change. */
+const step = (progress: Progress, lookAt: Ref.Ref<number>) =>
+  Effect.gen(function* () {
+    const queue = yield* RunQueue
+    const { claimUntil, limit, sendUntil } = yield* TickFrame
+    const over: Progress = { ...progress, isOver: true }
+    const now = yield* Clock.currentTimeMillis
+    if (progress.claimed >= limit || now >= sendUntil || (yield* queue.isStopped)) return over
+    const demand = yield* queue.demand
+    const isLookDue = yield* judgeLook(demand, now, progress, lookAt)
+    if (now >= claimUntil) {
+      const ended = yield* endClaims(demand, progress)
+      const late = lateOrgs(ended)
+      if (!demand.openOrgs.some((orgId) => late.includes(orgId))) return over
+      if (isLookDue) return yield* look(demand, now, ended, lookAt)
+      return yield* Effect.as(queue.changed, ended)
+    }
+    const followed = yield* queue.takeFollowed
+    if (followed.length > 0) return yield* claimFollowing(followed, progress)
+    const isLow = demand.waiting < demand.wanted / 2
+    if (isLow && progress.hasMore) return yield* refill(demand, now, progress)
+    if (isLookDue) return yield* look(demand, now, progress, lookAt)
+    if (isLow && hasBackfills(progress, now)) return yield* backfill(progress)
+    return demand.isIdle ? over : yield* Effect.as(queue.changed, progress)
+  })
+
+/** Claims fetched work. */
+const claim = (work: Work, progress: Progress) =>
+  Effect.gen(function* () {
+    const { followed, rejected, seen } = progress
+    const unreadable = work.unreadable.flatMap(({ id }) => (id === UNNAMED ? [] : [id]))
+    const room = MAX_REJECTED - HashSet.size(rejected)
+    const result = yield* claimWork(work, seen, HashSet.size(followed))
+    return {
+      ...noted(result, progress),
+      rejected: HashSet.union(rejected, unreadable.slice(0, room)),
+      followed: HashSet.union(followed, idsWithMore(result))
+    }
+  })
+
+/** Returns the progress after a claim. An integration with more due slots is not claimed again before its run has ended. */
+const noted = (result: ClaimResult, progress: Progress): Progress => ({
+  ...progress,
+  claimed: progress.claimed + result.claimed.length,
+  seen: HashSet.union(progress.seen, [...result.seen, ...idsWithMore(result)])
+})
+
+const idsWithMore = ({ claimed }: ClaimResult): ReadonlyArray<string> =>
+  claimed.flatMap(({ more, run }) => (more ? [run.integration_id] : []))
+
+/** Claims the next due slot of integrations whose run has ended. */
+const claimFollowing = (ended: ReadonlyArray<Run>, progress: Progress) =>
+  Effect.gen(function* () {
+    const { backfills, followed, followedBackfills, seen } = progress
+    const all = ended.map((run) => run.integration_id)
+    const ids = all.filter((id) => HashSet.has(followed, id))
+    const ofBackfills = all.filter((id) => HashSet.has(followedBackfills, id))
+    const excludedIds = [...progress.rejected]
+    let next: Progress = {
+      ...progress,
+      seen: HashSet.difference(seen, all),
+      followed: HashSet.difference(followed, ids),
+      followedBackfills: HashSet.difference(followedBackfills, ofBackfills),
+      backfills: backfills === "all" ? backfills : [...backfills, ...ofBackfills]
+    }
+    for (let from = 0; from < ids.length; from += MAX_BATCH) {
+      const integrationIds = ids.slice(from, from + MAX_BATCH)
+      next = yield* claim(yield* fetch({ limit: MAX_BATCH, excludedIds }, integrationIds), next)
+    }
+    return next
+  })
+
+/** Fetches more work: first of organisations with few waiting runs, then by due time. */
+const refill = (demand: Demand, now: number, progress: Progress) =>
+  Effect.gen(function* () {
+    const { limit: most } = yield* TickFrame
+    const limit = Math.min(demand.wanted - demand.waiting, most - progress.claimed)
+    const excludedIds = [...progress.rejected]
+    if (demand.busy.length > 0 && now >= progress.othersAt) {
+      const others = yield* fetch({ limit, excludedOrgs: demand.busy, excludedIds })
+      const isNone = others.due.length + others.pending.length === 0 && !others.more
+      const othersAt = isNone ? now + LOOK_EVERY_MS : progress.othersAt
+      return yield* claim(others, { ...progress, othersAt })
+    }
+    const work = yield* fetch({ limit, excludedIds })
+    return yield* claim(work, { ...progress, hasMore: work.more })
+  })
+
+/** Returns whether a look is due: every 5 s, and when few organisations have waiting runs while others have work. */
+const judgeLook = (demand: Demand, now: number, progress: Progress, lookAt: Ref.Ref<number>) =>
+  Effect.zipWith(
+    lookAt,
+    EngineConfig,
+    (at, { concurrency }) =>
+      now >= at || (progress.hasOthers && demand.waitingOrgs.length <= concurrency)
+  )
+
+/** Fetches newly due work of organisations without waiting runs, regardless of how many runs of other organisations wait. */
+const look = (demand: Demand, now: number, progress: Progress, lookAt: Ref.Ref<number>) =>
+  Effect.gen(function* () {
+    const { concurrency } = yield* EngineConfig
+    const { limit } = yield* TickFrame
+    yield* Ref.set(lookAt, now + LOOK_EVERY_MS)
+    yield* revertStale
+    const work = yield* fetch({
+      limit: Math.min(concurrency, limit - progress.claimed),
+      excludedOrgs: [...demand.waitingOrgs, ...lateOrgs(progress)],
+      excludedIds: [...progress.rejected]
+    })
+    const hasMore = progress.hasMore || work.more
+    return yield* claim(work, { ...progress, hasMore, hasOthers: work.more })
+  })
+
+/** Releases waiting runs, and notes the organisations with runs in progress, whose further work waits for the next tick. */
+const endClaims = (demand: Demand, progress: Progress) =>
+  Option.isSome(progress.late)
+    ? Effect.succeed(progress)
+    : Effect.as(releaseUnused(true), { ...progress, late: Option.some(demand.openOrgs) })
+
+const lateOrgs = ({ late }: Progress): ReadonlyArray<string> => Option.getOrElse(late, () => [])
+
+const hasBackfills = ({ backfills, followed, startedAt }: Progress, now: number): boolean =>
+  now < startedAt + BACKFILL_FOR_MS && HashSet.size(followed) === 0 && backfills.length > 0
+
+const backfill = (progress: Progress) =>
+  Effect.gen(function* () {
+    const { result, unfinished } = yield* claimBackfills(progress.backfills, progress.seen)
+    const followedBackfills = HashSet.union(progress.followedBackfills, idsWithMore(result))
+    return { ...noted(result, progress), followedBackfills, backfills: unfinished }
+  })

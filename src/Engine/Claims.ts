@@ -1,0 +1,238 @@
+import { Data, Effect, HashSet } from "effect"
+import { EngineConfig } from "../Config.ts"
+import { isRejected } from "../Domain/Batch.ts"
+import { decideCatchUp } from "../Domain/CatchUp.ts"
+import type { SupabaseError } from "../Domain/Errors.ts"
+import type { DueIntegration, Slot } from "../Domain/Integration.ts"
+import type { Run } from "../Domain/Run.ts"
+import { Ledger, type Work, type WorkRequest } from "../Services/Ledger.ts"
+import { type Claims, Lock } from "../Services/Lock.ts"
+import { type ClaimedRun, MAX_BATCH } from "./QueueState.ts"
+import { RunQueue } from "./RunQueue.ts"
+import { rejectedError, tickError, unreadableError } from "./SummaryBuilder.ts"
+import { TickFrame } from "./TickFrame.ts"
+import { TickReport } from "./TickReport.ts"
+import { NO_CONTACT } from "./WarmUp.ts"
+
+/** The maximum number of integrations with several due slots that one tick serves slot by slot. The rest wait for the next tick. */
+const MAX_FOLLOWED = 1_000
+
+/** How long to wait before a locked slot is claimed again, in milliseconds. */
+const LOCKED_RETRY_MS = 100
+
+/** The result of a claim. */
+export interface ClaimResult {
+  readonly claimed: ReadonlyArray<ClaimedRun>
+  /** Keys that this tick must not claim again: integrations that were skipped, runs that wait in its queue. */
+  readonly seen: ReadonlyArray<string>
+}
+
+/** The database did not answer. The tick has recorded the error already and claims nothing more. */
+export class ClaimUnanswered extends Data.TaggedError("ClaimUnanswered") {}
+
+/** Reports the error of a call as an error of the tick. */
+export const reported = <A>(call: Effect.Effect<A, SupabaseError>) =>
+  Effect.catchAll(call, (error) =>
+    Effect.gen(function* () {
+      yield* (yield* TickReport).error(tickError(error))
+      return yield* new ClaimUnanswered()
+    })
+  )
+
+/** Makes a claimed run before its start. */
+export const claimedRun = (run: Run, rescued: boolean, more: boolean): ClaimedRun => ({
+  run,
+  rescued,
+  more,
+  contact: run.warm_up ? null : NO_CONTACT
+})
+
+/**
+ * Claims slots (uninterruptibly), puts the runs into the queue, and counts the skips. Two slots of one integration must not be
+ * claimed together.
+ */
+export const claimSlots = (slots: ReadonlyArray<Slot>, now: number, followed: number) =>
+  Effect.gen(function* () {
+    const queue = yield* RunQueue
+    const report = yield* TickReport
+    const bySlot = new Map(slots.map((slot) => [slot.integration_id, slot]))
+    const { claims, isAnswered } = yield* claim(slots)
+    let free = MAX_FOLLOWED - followed
+    const claimed = claims.claimed.map((run) => {
+      const more = hasMore(bySlot.get(run.integration_id), now) && free-- > 0
+      return claimedRun(run, false, more)
+    })
+    if (claimed.length > 0) yield* queue.offer(claimed)
+    const isLeft = new Set<string>()
+    for (const skip of claims.skipped) {
+      const slot = bySlot.get(skip.integration_id)
+      if (skip.reason !== "already_recorded") isLeft.add(skip.integration_id)
+      if (skip.reason === "schedule_error") yield* report.error(scheduleError(slot))
+      if (skip.reason === "rejected") {
+        yield* report.error(rejectedError(skip.integration_id, skip.detail))
+      }
+      if (slot !== undefined && isDue(slot, now)) yield* report.skip({ ...skip, ...dueOf(slot) })
+    }
+    const moved = slots.filter(({ integration_id }) => !isLeft.has(integration_id))
+    yield* report.skippedSlots(
+      moved.reduce((sum, slot) => sum + (slot.skipped_range?.count ?? 0), 0)
+    )
+    if (!isAnswered) return yield* new ClaimUnanswered()
+    const result: ClaimResult = {
+      claimed,
+      seen: claims.skipped.map(({ integration_id }) => integration_id)
+    }
+    return result
+  }).pipe(Effect.uninterruptible)
+
+/** Claims slots, and retries once those that another session had locked, because another engine's fetch locks a row briefly. */
+const claim = (slots: ReadonlyArray<Slot>) =>
+  Effect.gen(function* () {
+    const first = yield* claimOnce(slots)
+    const { claimed, skipped } = first.claims
+    const locked = new Set(
+      skipped.flatMap((skip) => (skip.reason === "locked" ? [skip.integration_id] : []))
+    )
+    if (locked.size === 0) return first
+    yield* Effect.sleep(LOCKED_RETRY_MS)
+    // The tick may have been stopped meanwhile, and then claims nothing more.
+    if (yield* (yield* RunQueue).isStopped) return first
+    const second = yield* claimOnce(slots.filter((slot) => locked.has(slot.integration_id)))
+    return {
+      claims: {
+        claimed: [...claimed, ...second.claims.claimed],
+        skipped: [
+          ...skipped.filter((skip) => !locked.has(skip.integration_id)),
+          ...second.claims.skipped
+        ]
+      },
+      isAnswered: first.isAnswered && second.isAnswered
+    }
+  })
+
+/** Claims slots together. If the database rejects the batch, claims them one by one, because one slot may be the cause. */
+const claimOnce = (
+  slots: ReadonlyArray<Slot>
+): Effect.Effect<
+  { readonly claims: Claims; readonly isAnswered: boolean },
+  never,
+  Lock | TickReport
+> =>
+  Effect.gen(function* () {
+    const lock = yield* Lock
+    const report = yield* TickReport
+    if (slots.length === 0) return { claims: { claimed: [], skipped: [] }, isAnswered: true }
+    return yield* lock.claim(slots).pipe(
+      Effect.map((claims) => ({ claims, isAnswered: true })),
+      Effect.catchAll((error) =>
+        Effect.gen(function* () {
+          const isOfRow = isRejected(error)
+          if (isOfRow && slots.length > 1) {
+            const each = yield* Effect.forEach(slots, (slot) => claimOnce([slot]))
+            return {
+              claims: {
+                claimed: each.flatMap(({ claims }) => claims.claimed),
+                skipped: each.flatMap(({ claims }) => claims.skipped)
+              },
+              isAnswered: each.every(({ isAnswered }) => isAnswered)
+            }
+          }
+          if (!isOfRow) yield* report.error(tickError(error))
+          const why = {
+            reason: isOfRow ? "rejected" : "claim_unconfirmed",
+            detail: error.message
+          }
+          const skipped = slots.map((slot) => ({ ...slotOf(slot), ...why }))
+          return { claims: { claimed: [], skipped }, isAnswered: isOfRow }
+        })
+      )
+    )
+  })
+
+/** Decides about each due integration. A defect becomes an error of the tick and does not affect the other integrations. */
+const decideAll = (due: ReadonlyArray<DueIntegration>, now: number) =>
+  Effect.gen(function* () {
+    const settings = yield* EngineConfig
+    const report = yield* TickReport
+    const decisions = yield* Effect.forEach(due, (one) =>
+      Effect.sync(() => [decideCatchUp(one, now, settings)]).pipe(
+        Effect.catchAllDefect((defect) =>
+          Effect.as(
+            report.error({
+              code: "ENGINE_DEFECT",
+              message: `Integration ${one.integration_id}: its schedule could not be evaluated (${defect})`,
+              hint: "Check its sync_schedule and timezone, and report this as a bug."
+            }),
+            []
+          )
+        )
+      )
+    )
+    return decisions.flat()
+  })
+
+const attemptKey = ({ attempt, run_id }: Run): string => `${run_id} ${attempt}`
+
+/**
+ * Claims fetched work, except for integrations and runs that this tick has seen. `followed`: the number of integrations that have
+ * more slots.
+ */
+export const claimWork = (work: Work, seen: HashSet.HashSet<string>, followed: number) =>
+  Effect.gen(function* () {
+    const queue = yield* RunQueue
+    const report = yield* TickReport
+    for (const row of work.unreadable) {
+      if (!HashSet.has(seen, row.id)) yield* report.error(unreadableError(row))
+    }
+    const pending = work.pending
+      .filter((run) => !HashSet.has(seen, attemptKey(run)))
+      .map((run) => claimedRun(run, run.claimed_by !== null, false))
+    if (pending.length > 0) yield* queue.offer(pending)
+    const due = work.due.filter(({ integration_id }) => !HashSet.has(seen, integration_id))
+    const result = yield* claimSlots(yield* decideAll(due, work.now), work.now, followed)
+    const claimed = [...pending, ...result.claimed]
+    // These runs count as seen, because a run that waits in the queue for longer than its reservation is fetched again.
+    const waiting = claimed.map(({ run }) => attemptKey(run))
+    const unreadable = work.unreadable.map(({ id }) => id)
+    return { ...result, claimed, seen: [...result.seen, ...waiting, ...unreadable] }
+  })
+
+/** Fetches work of these integrations, or of the tick's scope. */
+export const fetch = (
+  request: Omit<WorkRequest, "scope">,
+  integrationIds?: ReadonlyArray<string>
+) =>
+  Effect.gen(function* () {
+    const ledger = yield* Ledger
+    const frame = yield* TickFrame
+    const scope = integrationIds === undefined ? frame.scope : { ...frame.scope, integrationIds }
+    const limit = Math.min(Math.max(request.limit, 1), MAX_BATCH)
+    return yield* reported(ledger.fetch({ ...request, scope, limit }))
+  })
+
+/** Returns whether another slot of the same integration can follow immediately. */
+const hasMore = (slot: Slot | undefined, now: number): boolean =>
+  slot?.backfill !== undefined
+    ? !slot.backfill.done
+    : slot !== undefined && slot.next_run_at !== null && slot.next_run_at <= now
+
+const isDue = (slot: Slot, now: number): boolean =>
+  slot.scheduled_for !== null ||
+  (slot.expected_next_run_at !== null && slot.expected_next_run_at <= now)
+
+const slotOf = ({ integration_id, org_id, scheduled_for }: Slot) => ({
+  org_id,
+  integration_id,
+  scheduled_for
+})
+
+const dueOf = (slot: Slot) => ({
+  org_id: slot.org_id,
+  scheduled_for: slot.scheduled_for ?? slot.expected_next_run_at
+})
+
+const scheduleError = (slot: Slot | undefined) => ({
+  code: "SCHEDULE_INVALID",
+  message: `Integration ${slot?.integration_id ?? "?"}: ${slot?.schedule_error ?? "its schedule is invalid"}`,
+  hint: "Correct sync_schedule or timezone of this row; it is not due until then. Test it first: sync-scheduler schedules validate '<cron>' --tz <zone>"
+})

@@ -1,0 +1,78 @@
+import { Effect } from "effect"
+import { EngineConfig } from "../Config.ts"
+import { decideCatchUp } from "../Domain/CatchUp.ts"
+import type { SkippedRange } from "../Domain/Integration.ts"
+import type { Trigger } from "../Domain/Run.ts"
+import type { TickError } from "../Domain/Summary.ts"
+import { type DuePage, Ledger, type Scope } from "../Services/Ledger.ts"
+import { checkSchema, openError } from "./SchemaCheck.ts"
+import { unreadableError } from "./SummaryBuilder.ts"
+
+/** A slot that a tick would claim now, or a waiting run that it would start. */
+export interface PlannedRun {
+  readonly org_id: string
+  readonly integration_id: string
+  readonly integration_type: string
+  readonly scheduled_for: number
+  readonly trigger: Trigger
+  readonly skipped_range: SkippedRange | null
+  /** Attempts of a waiting run so far; null for a slot without a run. */
+  readonly attempt: number | null
+}
+
+/** The plan of a tick that would begin now, by the database clock; at most `limit` slots. */
+export interface DryRun {
+  readonly now: number
+  readonly due: ReadonlyArray<PlannedRun>
+  readonly errors: ReadonlyArray<TickError>
+}
+
+/** Computes the result of `run --dry-run`: a tick's decisions, without executing them. Writes nothing, never fails. */
+export const dryRun = (options: {
+  readonly scope?: Scope
+  readonly limit?: number | undefined
+}): Effect.Effect<DryRun, never, Ledger | EngineConfig> =>
+  Effect.gen(function* () {
+    const ledger = yield* Ledger
+    const settings = yield* EngineConfig
+    const limit = options.limit ?? Number.POSITIVE_INFINITY
+    const due: Array<PlannedRun> = []
+    const errors: Array<TickError> = []
+    yield* checkSchema((yield* ledger.readSchema).version)
+    for (const run of yield* ledger.readPending(options.scope ?? {})) {
+      if (due.length < limit) due.push({ ...run, skipped_range: null })
+    }
+    let now = 0
+    let cursor: string | null = null
+    do {
+      const page: DuePage = yield* ledger.readDue(cursor, options.scope ?? {}, 100)
+      errors.push(...page.unreadable.map(unreadableError))
+      for (const integration of page.due) {
+        const slot = decideCatchUp(integration, page.now, settings)
+        if (slot.schedule_error !== null) {
+          errors.push({
+            code: "SCHEDULE_INVALID",
+            message: `Integration ${slot.integration_id}: ${slot.schedule_error}`,
+            hint: "Correct sync_schedule or timezone of this row."
+          })
+        } else if (slot.scheduled_for !== null && due.length < limit) {
+          due.push({
+            org_id: slot.org_id,
+            integration_id: slot.integration_id,
+            integration_type: integration.integration_type,
+            scheduled_for: slot.scheduled_for,
+            trigger: slot.trigger,
+            skipped_range: slot.skipped_range,
+            attempt: null
+          })
+        }
+      }
+      now = page.now
+      cursor = page.cursor
+    } while (cursor !== null && due.length < limit)
+    return { now, due, errors }
+  }).pipe(
+    Effect.catchAll((error) =>
+      Effect.map(openError(error), (shown) => ({ now: 0, due: [], errors: [shown] }))
+    )
+  )

@@ -1,0 +1,235 @@
+import { Cause, Clock, Effect, Either, Random } from "effect"
+import { EngineConfig } from "../Config.ts"
+import { ApiHealth, claimProbes, readApis, recordProbe } from "../Database/HealthRpc.ts"
+import { jsonbSafeText } from "../Database/JsonbSafe.ts"
+import type { ProbeError, SupabaseError } from "../Domain/Errors.ts"
+import { apiOf, type ProbeTarget, probeOf } from "../Domain/Health/ApiHost.ts"
+import { type HealthSignal, toHealthSign } from "../Domain/Health/HealthSignal.ts"
+import { judgeVendor } from "../Domain/Health/Provider.ts"
+import { providerNamed } from "../Domain/Health/ProviderTable.ts"
+import { IdGenerator } from "../Domain/IdGenerator.ts"
+import * as Metrics from "../Metrics.ts"
+import { type ProbeAnswer, Prober } from "../Services/Prober.ts"
+import { Supabase } from "../Services/Supabase.ts"
+
+/** The most concurrent probes; each is one small request to a different host. */
+const PROBE_CONCURRENCY = 5
+const MAX_APIS = 1_000
+/** Time limit of a round next to a tick, in milliseconds. */
+const ROUND_MS = 10_000
+const QUIET_MS = 15 * 60_000
+
+export interface ProbeOptions {
+  /** An operator requested the round, so idle times and backoffs are ignored. */
+  readonly asked?: boolean
+  /** Only lists the APIs that would be probed. */
+  readonly dryRun?: boolean
+}
+
+/** One API of a round: the probe's result, null in a dry run, and the API's health now. */
+export interface Probed {
+  readonly target: ProbeTarget
+  readonly sign: HealthSignal | null
+  readonly latencyMs: number | null
+  readonly health: ApiHealth | null
+}
+
+export interface ProbeRound {
+  readonly now: number
+  readonly probed: ReadonlyArray<Probed>
+  /** APIs that are not probed now, with the reason and, if known, the end of the wait. */
+  readonly waiting: ReadonlyArray<{
+    readonly provider: string
+    readonly host: string
+    readonly reason: string
+    readonly until: number | null
+  }>
+  /** Types of integrations without a known API address, and unusable health_urls. */
+  readonly unknown: ReadonlyArray<{
+    readonly integration_type: string
+    readonly health_url: string | null
+  }>
+}
+
+/**
+ * Runs one round of probes: one request to each accounting API that was idle for 15 minutes, regardless of how many tenants use it,
+ * and only to APIs that the database lets this engine probe. A round in which no probe can be due costs one read.
+ *
+ * *Fails with* SupabaseError when the database does not answer. An API's missing answer is a result about its health, not an error.
+ */
+export const probeRound = Effect.fn("Engine.probeRound")(function* (options: ProbeOptions = {}) {
+  const { asked = false, dryRun = false } = options
+  const supabase = yield* Supabase
+  const engineId = yield* engineName
+  const { health, now, sources } = yield* supabase.call(readApis, {})
+  const apis = gather(sources)
+  const unknown = sources
+    .filter((source) => apiOf(source) === null)
+    .map(({ health_url, integration_type }) => ({ integration_type, health_url }))
+  const known = new Map(health.map((one) => [keyOf(one), one]))
+  gaugeApis(health)
+  const candidates = [...apis.values()]
+    .filter(({ target }) => asked || mayBeDue(known.get(keyOf(target)), now))
+    .slice(0, MAX_APIS)
+  if (candidates.length === 0) {
+    return { now, probed: [], waiting: [], unknown } satisfies ProbeRound
+  }
+  const token = (yield* IdGenerator).next()
+  const claims = yield* supabase.call(claimProbes, {
+    p_engine_id: engineId,
+    p_token: token,
+    p_apis: candidates.map(({ target: { host, provider }, types, urls }) => ({
+      ...{ provider, host },
+      types: [...types],
+      urls: [...urls]
+    })),
+    p_asked: asked,
+    p_dry_run: dryRun
+  })
+  const targets = claims.probes.flatMap((one) => apis.get(keyOf(one))?.target ?? [])
+  const probed: ReadonlyArray<Probed> = dryRun
+    ? targets.map((target) => ({ target, sign: null, latencyMs: null, health: null }))
+    : yield* Effect.forEach(targets, (target) => probeOne(target, token), {
+        concurrency: PROBE_CONCURRENCY
+      })
+  return { now: claims.now, probed, waiting: claims.waiting, unknown } satisfies ProbeRound
+})
+
+/**
+ * Runs a round alongside a tick, for at most 10 s. Never fails: logs an error, and the next round follows. Probes nothing without a
+ * Prober.
+ */
+export const probeQuietly: Effect.Effect<void, never, Supabase> = Effect.gen(function* () {
+  const prober = yield* Effect.serviceOption(Prober)
+  if (prober._tag === "None") return
+  const round = yield* probeRound().pipe(Effect.provideService(Prober, prober.value))
+  for (const { sign, target } of round.probed) {
+    if (sign === null || sign.sign === "reachable") continue
+    yield* Effect.logWarning(
+      `${target.provider} at ${target.host} is ${sign.sign}: ${sign.code}, ${sign.message}`
+    )
+  }
+}).pipe(
+  Effect.disconnect,
+  Effect.timeoutOption(ROUND_MS),
+  Effect.flatMap((ended) =>
+    ended._tag === "Some"
+      ? Effect.void
+      : Effect.logDebug(`Probes took longer than ${ROUND_MS / 1_000} s.`)
+  ),
+  Effect.catchAllCause((cause) =>
+    Cause.isInterruptedOnly(cause)
+      ? Effect.failCause(cause)
+      : Effect.logDebug(`Accounting APIs could not be probed: ${Cause.squash(cause)}`)
+  ),
+  Effect.catchAll(() => Effect.void)
+)
+
+/** The engine's id, or `probe` for an operator's round, which runs without an engine. */
+const engineName = Effect.map(Effect.serviceOption(EngineConfig), (config) =>
+  config._tag === "Some" ? config.value.engineId : "probe"
+)
+
+interface Api {
+  readonly target: ProbeTarget
+  readonly types: Set<string>
+  readonly urls: Set<string>
+}
+
+const keyOf = ({ host, provider }: { readonly provider: string; readonly host: string }): string =>
+  `${provider}/${host}`
+
+/** Groups integrations by API: all integrations of one vendor, or all with the same health_url. */
+const gather = (sources: ReadonlyArray<Parameters<typeof probeOf>[0]>): Map<string, Api> => {
+  const apis = new Map<string, Api>()
+  for (const source of sources) {
+    const target = probeOf(source)
+    if (target === null) continue
+    const api = apis.get(keyOf(target)) ?? { target, types: new Set(), urls: new Set() }
+    if (source.health_url == null) api.types.add(source.integration_type)
+    else api.urls.add(source.health_url)
+    apis.set(keyOf(target), api)
+  }
+  return apis
+}
+
+/** Counts the APIs of each provider by status, for /metrics. Omits hosts, because they may identify tenants. */
+const gaugeApis = (health: ReadonlyArray<ApiHealth>): void => {
+  for (const provider of new Set(health.map((one) => one.provider))) {
+    for (const status of ApiHealth.fields.status.literals) {
+      const those = health.filter((one) => one.provider === provider && one.status === status)
+      Metrics.apis.set(those.length, provider, status)
+    }
+  }
+}
+
+/** Returns whether a probe may be due, which avoids a claim that the database would reject. The database decides. */
+const mayBeDue = (health: ApiHealth | undefined, now: number): boolean => {
+  if (health === undefined) return true
+  const isLater = (at: number | null) => at !== null && at > now
+  const isQuiet = (at: number | null, ms = QUIET_MS) => at === null || at <= now - ms
+  return (
+    !isLater(health.next_probe_at) &&
+    !isLater(health.passive_until) &&
+    isQuiet(health.last_probe_at) &&
+    (isQuiet(health.last_sync_at, providerNamed(health.provider).probeEveryMs) ||
+      health.consecutive_failures > 0)
+  )
+}
+
+const probeOne = (
+  target: ProbeTarget,
+  token: string
+): Effect.Effect<Probed, SupabaseError, Prober | Supabase> =>
+  Effect.gen(function* () {
+    const prober = yield* Prober
+    const supabase = yield* Supabase
+    const answer = yield* Effect.either(prober.probe(target))
+    const now = yield* Clock.currentTimeMillis
+    const latencyMs = Either.isRight(answer) ? answer.right.latencyMs : null
+    const sign = Either.match(answer, {
+      onLeft: (error) => unreached(target, error),
+      onRight: (one) => judge(target, one, now)
+    })
+    Metrics.probes.add(1, target.provider, sign.sign)
+    const { health } = yield* supabase.call(recordProbe, {
+      p_engine_id: yield* engineName,
+      p_token: token,
+      p_provider: target.provider,
+      p_host: target.host,
+      p_result: {
+        ...sign,
+        latency_ms: latencyMs,
+        every_ms: providerNamed(target.provider).probeEveryMs
+      },
+      p_jitter: yield* Random.next
+    })
+    return { target, sign, latencyMs, health }
+  })
+
+const judge = (target: ProbeTarget, answer: ProbeAnswer, now: number): HealthSignal => {
+  const provider = providerNamed(target.provider)
+  return toHealthSign(provider, null, answer.status, judgeVendor(provider, answer, now))
+}
+
+/** Makes the signal of a probe without an answer. It has no status; the database judges what that means. */
+const unreached = ({ provider }: ProbeTarget, { detail, reason }: ProbeError): HealthSignal => ({
+  provider,
+  host: null,
+  sign: "unreachable",
+  code: codes[reason],
+  message: jsonbSafeText(detail, 500),
+  http_status: null,
+  wait_ms: null,
+  ceiling: null,
+  low: false,
+  quota: null
+})
+
+const codes: Readonly<Record<ProbeError["reason"], string>> = {
+  Refused: "ADDRESS_REFUSED",
+  NotResolved: "NAME_NOT_RESOLVED",
+  NotReached: "NOT_REACHED",
+  TimedOut: "TIMED_OUT",
+  Disconnected: "CONNECTION_LOST"
+}

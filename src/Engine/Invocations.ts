@@ -1,0 +1,83 @@
+import { Array as Arr, Cause, Effect, Either } from "effect"
+import { EngineConfig } from "../Config.ts"
+import { type Outcome, ofError } from "../Domain/Outcome.ts"
+import { type StartedRun, timeoutOf } from "../Domain/Run.ts"
+import { Invoker } from "../Services/Invoker.ts"
+import { elapsedMs, type Instants, now } from "./ClockReading.ts"
+import type { AnsweredRun, ReadyRun } from "./QueueState.ts"
+import { RunQueue } from "./RunQueue.ts"
+import { runSpan } from "./RunSpans.ts"
+import { TickFrame } from "./TickFrame.ts"
+import { Functions } from "./WarmUp.ts"
+
+/** The greatest age of a start that is still sent, in milliseconds; an engine that was frozen for longer releases the run. */
+const SEND_WITHIN_MS = 20_000
+
+/** The outcome of a start that is too old to be sent: nothing happened, and the run is started again immediately. */
+export const staleStart: Outcome = {
+  _tag: "NotExecuted",
+  httpStatus: null,
+  code: "ENGINE_FROZEN",
+  message: "Too much time passed after the start, so the invocation was not sent.",
+  retryAfterMs: 0
+}
+
+/** Runs `concurrency` workers. Each worker invokes one run after another until no more runs can arrive. */
+export const runInvokeLoop = Effect.gen(function* () {
+  const { concurrency } = yield* EngineConfig
+  yield* Effect.forEach(Arr.range(1, concurrency), () => worker, { concurrency, discard: true })
+}).pipe(Effect.ensuring(Effect.flatMap(RunQueue, (queue) => queue.endInvoking)))
+
+const worker = Effect.gen(function* () {
+  const queue = yield* RunQueue
+  for (;;) {
+    const [ready] = yield* queue.takeInvocable
+    if (ready === undefined) return
+    yield* queue.answer(yield* invoke(ready))
+  }
+})
+
+const invoke = (ready: ReadyRun) =>
+  Effect.gen(function* () {
+    const functions = yield* Functions
+    const span = yield* runSpan(ready.run)
+    const sent = yield* now
+    if (elapsedMs(ready.requested, sent) > SEND_WITHIN_MS) return yield* notSent(ready)
+    const outcome = yield* span.inside(invokeOnce(ready.run, sent))
+    functions.observe(ready.run.function_name, outcome)
+    return { ...ready, outcome, sent, answered: yield* now, span } satisfies AnsweredRun
+  })
+
+/** Makes the result of a run that was started and not sent. */
+export const notSent = (ready: ReadyRun) =>
+  Effect.gen(function* () {
+    const at = yield* now
+    const span = yield* runSpan(ready.run)
+    return { ...ready, outcome: staleStart, sent: at, answered: at, span } satisfies AnsweredRun
+  })
+
+/** Invokes the function of a run once. Errors and defects become outcomes. */
+const invokeOnce = (run: StartedRun, sent: Instants) =>
+  Effect.gen(function* () {
+    const invoker = yield* Invoker
+    const { skewMs } = yield* TickFrame
+    const timeoutMs = timeoutOf(run, (yield* EngineConfig).invokeTimeoutMs)
+    // The function compares the deadline with its own clock, so the deadline is given by the database's clock, not by this
+    // machine's clock.
+    const deadline = Math.round(sent.wall - skewMs + timeoutMs)
+    return yield* invoker.invoke({ run, functionName: run.function_name, deadline, timeoutMs })
+  }).pipe(
+    Effect.catchAllCause((cause) =>
+      Effect.succeed(
+        Either.match(Cause.failureOrCause(cause), {
+          onLeft: ofError,
+          onRight: (defect): Outcome => ({
+            _tag: "Unknown",
+            httpStatus: null,
+            code: "ENGINE_DEFECT",
+            message: `The invocation died in the engine: ${defect}`
+          })
+        })
+      )
+    )
+  )

@@ -1,0 +1,184 @@
+import { Effect, Either, Option, Random } from "effect"
+import { EngineConfig } from "../Config.ts"
+import { jsonbSafe, jsonbSafeText } from "../Database/JsonbSafe.ts"
+import { outcomeName, type Settled, type Settlement } from "../Database/Rpc.ts"
+import { signalOf } from "../Domain/Health/HealthSignal.ts"
+import type { Outcome } from "../Domain/Outcome.ts"
+import { retryDelay } from "../Domain/Retry.ts"
+import { type RunStatus, timeoutOf } from "../Domain/Run.ts"
+import type { RunReport } from "../Domain/Summary.ts"
+import { Ledger } from "../Services/Ledger.ts"
+import { elapsedMs, type Instants, now } from "./ClockReading.ts"
+import { staleStart } from "./Invocations.ts"
+import type { AnsweredRun } from "./QueueState.ts"
+import { RunQueue } from "./RunQueue.ts"
+import { unrecordedError } from "./SummaryBuilder.ts"
+import { TickReport } from "./TickReport.ts"
+
+/** A batch with fewer runs than this is followed by a pause, because a call costs the database as much as about ten runs. */
+const WORTH_A_CALL = 20
+const PAUSE_MS = 10
+/** Pauses before rejected outcomes are sent again, in milliseconds: doubled from the first to the longest. */
+const FIRST_RETRY_MS = 100
+const LONGEST_RETRY_MS = 5_000
+
+/** An outcome that is not yet recorded in the ledger. */
+interface Unrecorded {
+  readonly answer: AnsweredRun
+  readonly settlement: Settlement
+}
+
+/**
+ * The record loop: writes outcomes to the ledger, one batch per call, until no more outcomes can arrive. An outcome that the
+ * database does not accept is sent again with its token until the lease of its run ends; no run is started in the meantime. After
+ * that, the outcome becomes an error of the tick that names the run.
+ */
+export const runRecordLoop = Effect.gen(function* () {
+  const queue = yield* RunQueue
+  for (;;) {
+    const answers = yield* queue.takeAnswered
+    if (answers.length === 0) return
+    yield* recordAll(yield* Effect.forEach(answers, unrecorded))
+    if (answers.length < WORTH_A_CALL && (yield* queue.isInvoking)) yield* Effect.sleep(PAUSE_MS)
+  }
+})
+
+const recordAll = (first: ReadonlyArray<Unrecorded>) =>
+  Effect.gen(function* () {
+    const queue = yield* RunQueue
+    let left = yield* record(first)
+    for (
+      let pauseMs = FIRST_RETRY_MS;
+      left.length > 0;
+      pauseMs = Math.min(pauseMs * 2, LONGEST_RETRY_MS)
+    ) {
+      yield* queue.setBlocked(true)
+      yield* Effect.sleep(yield* jittered(pauseMs))
+      const more = yield* Effect.forEach(yield* queue.takeMoreAnswered, unrecorded)
+      left = yield* record([...left, ...more])
+    }
+    yield* queue.setBlocked(false)
+  })
+
+const jittered = (ms: number) =>
+  Effect.map(Random.nextRange(0.8, 1.2), (factor) => Math.round(ms * factor))
+
+/** Sends outcomes once, reports the recorded ones, and returns the other outcomes while their leases last. */
+const record = (batch: ReadonlyArray<Unrecorded>) =>
+  Effect.gen(function* () {
+    const ledger = yield* Ledger
+    const queue = yield* RunQueue
+    const report = yield* TickReport
+    const results = yield* ledger.settle(batch.map(({ settlement }) => settlement))
+    const at = yield* now
+    const left: Array<Unrecorded> = []
+    const lost = []
+    for (const [index, one] of batch.entries()) {
+      const result = results[index]
+      if (result !== undefined && Either.isRight(result)) {
+        yield* reportRun(one.answer, Option.some(result.right))
+      } else if (result === undefined || (yield* isLeased(one.answer, at))) left.push(one)
+      else lost.push({ ...one, error: result.left })
+    }
+    if (lost.length > 0) {
+      yield* report.error(
+        unrecordedError(lost.map(({ answer, error }) => ({ run: answer.run, error })))
+      )
+      for (const { answer } of lost) yield* reportRun(answer, Option.none())
+    }
+    const kept = new Set(left)
+    yield* queue.recorded(batch.filter((one) => !kept.has(one)).map(({ answer }) => answer.claimed))
+    return left
+  })
+
+/** Returns whether the run still belongs to this engine. */
+const isLeased = ({ requested, run }: AnsweredRun, at: Instants) =>
+  Effect.map(
+    EngineConfig,
+    ({ invokeTimeoutMs, leaseMarginMs }) =>
+      elapsedMs(requested, at) < timeoutOf(run, invokeTimeoutMs) + leaseMarginMs
+  )
+
+const reportRun = (answer: AnsweredRun, settled: Option.Option<Settled>) =>
+  Effect.gen(function* () {
+    const report = yield* TickReport
+    const { claimed, span } = answer
+    yield* span.inside(report.run(reportOf(answer, settled), claimed.rescued))
+    yield* span.end
+  })
+
+/** Converts an outcome to the settlement that the database stores, including its signal about the accounting API. */
+const unrecorded = (answer: AnsweredRun) =>
+  Effect.gen(function* () {
+    const { outcome, run } = answer
+    const settings = yield* EngineConfig
+    const health = signalOf(run, outcome, (yield* now).wall)
+    const settlement: Settlement = {
+      run_id: run.run_id,
+      lease_token: run.lease_token,
+      outcome: outcomeName[outcome._tag],
+      http_status: outcome.httpStatus,
+      error_code: "code" in outcome ? jsonbSafeText(outcome.code, 200) : null,
+      error_message: "message" in outcome ? jsonbSafeText(outcome.message, 2048) : null,
+      response: "response" in outcome ? jsonbSafe(outcome.response) : null,
+      retry_in_ms: yield* retryInMs(run.attempt, outcome),
+      lease_seconds: outcome._tag === "Accepted" ? settings.runningGuardMs / 1000 : null,
+      ...(health === null ? {} : { health })
+    }
+    return { answer, settlement }
+  })
+
+/** Computes the wait before the next attempt, in milliseconds; null unless the outcome is `not_executed`. */
+const retryInMs = (attempt: number, outcome: Outcome) =>
+  Effect.gen(function* () {
+    if (outcome._tag !== "NotExecuted") return null
+    if (outcome === staleStart) return 0
+    const { retryBaseMs, retryCapMs } = yield* EngineConfig
+    const random = yield* Random.next
+    const { retryAfterMs } = outcome
+    return retryDelay({ attempt, retryAfterMs, random, baseMs: retryBaseMs, capMs: retryCapMs })
+  })
+
+const reportOf = (answer: AnsweredRun, settled: Option.Option<Settled>): RunReport => {
+  const { answered, claimed, outcome, run, sent } = answer
+  const status: RunStatus = Option.match(settled, {
+    onNone: () => "running",
+    onSome: (one) => one.status ?? "unknown"
+  })
+  const retryAt = Option.getOrNull(settled)?.retry_at ?? null
+  const error = errorOf(outcome, settled)
+  return {
+    run_id: run.run_id,
+    org_id: run.org_id,
+    integration_id: run.integration_id,
+    integration_type: run.integration_type,
+    scheduled_for: run.scheduled_for,
+    trigger: run.trigger,
+    attempt: run.attempt,
+    status,
+    drift_ms: run.drift_ms,
+    duration_ms: answered.wall - sent.wall,
+    cold_start: claimed.contact?.cold_start ?? false,
+    http_status: outcome.httpStatus,
+    ...(error === null || status === "completed"
+      ? {}
+      : { error: retryAt === null ? error : { ...error, retry_at: retryAt } })
+  }
+}
+
+const errorOf = (outcome: Outcome, settled: Option.Option<Settled>) => {
+  if (Option.isNone(settled)) {
+    return {
+      code: "OUTCOME_NOT_RECORDED",
+      message: `The function's outcome (${outcome._tag}) could not be recorded; the lease decides.`
+    }
+  }
+  const { detail, reason } = settled.value
+  if (reason === "rejected") {
+    return {
+      code: "OUTCOME_NOT_RECORDED",
+      message: `The database rejects the function's outcome (${outcome._tag}): ${detail ?? "no reason given"}`
+    }
+  }
+  return "code" in outcome ? { code: outcome.code, message: outcome.message } : null
+}

@@ -1,0 +1,200 @@
+import { Option } from "effect"
+import * as FairShare from "../Domain/FairShare.ts"
+import type { Outcome } from "../Domain/Outcome.ts"
+import type { Run, StartedRun } from "../Domain/Run.ts"
+import type { FirstContact } from "../Services/Ledger.ts"
+import type { Instants } from "./ClockReading.ts"
+import type { RunSpan } from "./RunSpans.ts"
+
+/** The most runs in one database call, and the most outcomes that wait to be recorded. */
+export const MAX_BATCH = 100
+/** The most runs that are started ahead of the workers. */
+const MAX_AHEAD = 50
+/**
+ * The longest average invocation at which runs are still started ahead, in milliseconds; for longer invocations, the saving is
+ * negligible.
+ */
+const AHEAD_BELOW_MS = 500
+/** How long before a worker becomes free its next run is claimed, in milliseconds. */
+const CLAIM_AHEAD_MS = 1_000
+/** Weight of the newest measurement in a moving average. */
+const NEWEST = 0.1
+
+/** A claimed run before its start. */
+export interface ClaimedRun {
+  readonly run: Run
+  /** Another engine claimed the run and never started it. */
+  readonly rescued: boolean
+  /** The integration has more due slots; the next one is claimed when this run has ended. */
+  readonly more: boolean
+  /** The result of the function's first contact; null while the function still has to be warmed up. */
+  readonly contact: FirstContact | null
+}
+
+/** A started run, committed, before a worker takes it. */
+export interface ReadyRun {
+  readonly claimed: ClaimedRun
+  readonly run: StartedRun
+  /** When its start was requested. */
+  readonly requested: Instants
+}
+
+/** A run whose invocation has ended and whose outcome is not recorded. */
+export interface AnsweredRun extends ReadyRun {
+  readonly outcome: Outcome
+  readonly sent: Instants
+  readonly answered: Instants
+  readonly span: RunSpan
+}
+
+/** The runs of one tick and the places that they hold. Immutable; each function here returns the next state. */
+export interface QueueState {
+  /** A run holds a place here from its start until its answer. */
+  readonly claimed: FairShare.FairShare<ClaimedRun>
+  /** A run holds a place here while its function is invoked. */
+  readonly started: FairShare.FairShare<ReadyRun>
+  readonly answered: ReadonlyArray<AnsweredRun>
+  /** Ended runs whose integration has more due slots. */
+  readonly followed: ReadonlyArray<Run>
+  /** Claimed runs that this tick does not start. */
+  readonly unused: ReadonlyArray<string>
+  /** The number of runs that return later in this tick: their function is being warmed up, or their accounting API is throttled. */
+  readonly deferred: number
+  /** The number of outcomes that are not recorded. */
+  readonly unrecorded: number
+  /** The number of runs that may be started ahead of the workers. */
+  readonly ahead: number
+  /** The duration of an invocation, a moving average in milliseconds. */
+  readonly runMs: number
+  /** The database rejects outcomes, so no run is started. */
+  readonly isBlocked: boolean
+  /** No run is started any more: the tick was interrupted, or its time has passed. */
+  readonly isStopped: boolean
+  /** Whether each loop has ended. */
+  readonly isClaimingOver: boolean
+  readonly isStartingOver: boolean
+  readonly isInvokingOver: boolean
+}
+
+/** The input of the claim loop. */
+export interface Demand {
+  readonly waiting: number
+  /** The target number of waiting claimed runs: as many as the workers need in a second. */
+  readonly wanted: number
+  /** No run of this tick is in progress any more. */
+  readonly isIdle: boolean
+  /** Organisations with so many waiting runs that more of them would only queue. */
+  readonly busy: ReadonlyArray<string>
+  /** Organisations with a waiting run. */
+  readonly waitingOrgs: ReadonlyArray<string>
+  /** Organisations with a run in progress. */
+  readonly openOrgs: ReadonlyArray<string>
+}
+
+export const initial: QueueState = {
+  claimed: FairShare.empty,
+  started: FairShare.empty,
+  answered: [],
+  followed: [],
+  unused: [],
+  deferred: 0,
+  unrecorded: 0,
+  ahead: 0,
+  runMs: Number.POSITIVE_INFINITY,
+  isBlocked: false,
+  isStopped: false,
+  isClaimingOver: false,
+  isStartingOver: false,
+  isInvokingOver: false
+}
+
+/** Runs that an operator triggered, and their retries, use the lane of runs that are due now. */
+const laneOf = ({ trigger }: Run): FairShare.Lane =>
+  trigger === "backfill" ? 2 : trigger === "catch_up" ? 1 : 0
+
+export const waiting = <A extends { readonly run: Run }>(item: A) => ({
+  orgId: item.run.org_id,
+  lane: laneOf(item.run),
+  item
+})
+
+export const withClaimed = (now: QueueState, runs: ReadonlyArray<ClaimedRun>): QueueState => ({
+  ...now,
+  claimed: FairShare.offer(now.claimed, runs.map(waiting))
+})
+
+export const freed = (now: QueueState, { run }: ClaimedRun): QueueState => ({
+  ...now,
+  claimed: FairShare.free(now.claimed, run.org_id)
+})
+
+export const followedBy = (runs: ReadonlyArray<ClaimedRun>): ReadonlyArray<Run> =>
+  runs.flatMap(({ more, run }) => (more ? [run] : []))
+
+/** The items that a loop takes, and the state without them. None: no item is available yet. Empty: no more items can arrive. */
+type Picked<A> = readonly [Option.Option<ReadonlyArray<A>>, QueueState]
+
+const someOf = <A>(items: ReadonlyArray<A>): Option.Option<ReadonlyArray<A>> =>
+  items.length === 0 ? Option.none() : Option.some(items)
+
+export const pickStartable = (
+  now: QueueState,
+  concurrency: number,
+  mostOfOne: number
+): Picked<ClaimedRun> => {
+  const { ahead, claimed, deferred, isClaimingOver, unrecorded } = now
+  const isOver = isClaimingOver && claimed.waiting === 0 && deferred === 0
+  if (now.isStopped || isOver) return [Option.some([]), now]
+  if (now.isBlocked) return [Option.none(), now]
+  const free = concurrency + ahead - claimed.open
+  const count = Math.min(free, MAX_BATCH - unrecorded, MAX_BATCH)
+  const [taken, left] = FairShare.take(claimed, count, mostOfOne + ahead)
+  return [someOf(taken), { ...now, claimed: left }]
+}
+
+export const pickInvocable = (
+  now: QueueState,
+  concurrency: number,
+  mostOfOne: number
+): Picked<ReadyRun> => {
+  const { isStartingOver, started } = now
+  if (isStartingOver && started.waiting === 0) return [Option.some([]), now]
+  const [run, left] = FairShare.take(started, Math.min(concurrency - started.open, 1), mostOfOne)
+  return [someOf(run), { ...now, started: left }]
+}
+
+export const pickAnswered = (now: QueueState): Picked<AnsweredRun> => [
+  now.isInvokingOver ? Option.some(now.answered) : someOf(now.answered),
+  { ...now, answered: [] }
+]
+
+export const withAnswer = (
+  now: QueueState,
+  answer: AnsweredRun,
+  concurrency: number
+): QueueState => {
+  const tookMs = answer.answered.monotonic - answer.sent.monotonic
+  const mostAhead = Math.min(concurrency, MAX_AHEAD)
+  return {
+    ...freed(now, answer.claimed),
+    started: FairShare.free(now.started, answer.run.org_id),
+    answered: [...now.answered, answer],
+    unrecorded: now.unrecorded + 1,
+    ahead:
+      tookMs < AHEAD_BELOW_MS ? Math.min(now.ahead + 1, mostAhead) : Math.max(now.ahead - 1, 0),
+    runMs: Number.isFinite(now.runMs) ? now.runMs + NEWEST * (tookMs - now.runMs) : tookMs
+  }
+}
+
+export const demandOf = (now: QueueState, concurrency: number): Demand => {
+  const { claimed, deferred, followed, runMs, unrecorded } = now
+  const perSecond = Math.ceil((concurrency * CLAIM_AHEAD_MS) / Math.max(runMs, 1))
+  return {
+    waiting: claimed.waiting,
+    wanted: Math.min(Math.max(perSecond, concurrency), MAX_BATCH),
+    isIdle: claimed.waiting + claimed.open + unrecorded + deferred + followed.length === 0,
+    busy: FairShare.withWaiting(claimed, concurrency),
+    waitingOrgs: FairShare.withWaiting(claimed, 1),
+    openOrgs: FairShare.withOpen(claimed)
+  }
+}

@@ -1,0 +1,191 @@
+import { Context, Effect, Option, Queue, Ref } from "effect"
+import { EngineConfig } from "../Config.ts"
+import * as FairShare from "../Domain/FairShare.ts"
+import type { Run } from "../Domain/Run.ts"
+import {
+  type AnsweredRun,
+  type ClaimedRun,
+  type Demand,
+  demandOf,
+  followedBy,
+  freed,
+  initial,
+  pickAnswered,
+  pickInvocable,
+  pickStartable,
+  type QueueState,
+  type ReadyRun,
+  waiting,
+  withAnswer,
+  withClaimed
+} from "./QueueState.ts"
+
+/**
+ * The runs of one tick between its loops (claim, start, invoke, record), and the places that limit the number of runs in progress.
+ *
+ * *Guarantees*: organisations get places by the rule of Domain/FairShare. At most `concurrency` runs are invoked concurrently;
+ * while the project has several organisations, each of them has at most `concurrency - 1`. At most 50 runs are started ahead of the
+ * workers, and none while invocations take longer than 500 ms. At most 100 outcomes wait to be recorded.
+ */
+export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
+  RunQueue,
+  {
+    /** Puts claimed runs behind the waiting runs of the same organisation. */
+    readonly offer: (runs: ReadonlyArray<ClaimedRun>) => Effect.Effect<void>
+    /** Takes the next runs to start, each with its place; waits until there is at least one. Empty: no more runs are started. */
+    readonly takeStartable: Effect.Effect<ReadonlyArray<ClaimedRun>>
+    /** Frees the place of a run that returns later in this tick, through `offerDeferred`. */
+    readonly defer: (claimed: ClaimedRun) => Effect.Effect<void>
+    readonly offerDeferred: (claimed: ClaimedRun) => Effect.Effect<void>
+    /** Frees the place of a run that this tick does not invoke. `unused`: the run is to be released. */
+    readonly leave: (claimed: ClaimedRun, unused: boolean) => Effect.Effect<void>
+    /** Frees the place of a run whose start was reverted, and puts the run behind the others. */
+    readonly startReverted: (claimed: ClaimedRun) => Effect.Effect<void>
+    /** Offers started runs to the workers. */
+    readonly offerStarted: (runs: ReadonlyArray<ReadyRun>) => Effect.Effect<void>
+    /** Removes and returns started runs that no worker has taken and that `isOut` selects. */
+    readonly takeUninvoked: (
+      isOut: (run: ReadyRun) => boolean
+    ) => Effect.Effect<ReadonlyArray<ReadyRun>>
+    /** Takes the next run to invoke; waits until there is one. Empty: no more runs are invoked. */
+    readonly takeInvocable: Effect.Effect<ReadonlyArray<ReadyRun>>
+    /** Frees the places of a run whose invocation has ended, and queues its outcome to be recorded. */
+    readonly answer: (run: AnsweredRun) => Effect.Effect<void>
+    /** Takes the outcomes to record; waits until there is at least one. Empty: no more outcomes can arrive. */
+    readonly takeAnswered: Effect.Effect<ReadonlyArray<AnsweredRun>>
+    /** Takes the outcomes that have arrived since the last take, without waiting. */
+    readonly takeMoreAnswered: Effect.Effect<ReadonlyArray<AnsweredRun>>
+    /** Marks the outcomes of these runs as no longer waiting to be recorded. */
+    readonly recorded: (runs: ReadonlyArray<ClaimedRun>) => Effect.Effect<void>
+    /** Whether any started run has no outcome yet. */
+    readonly isInvoking: Effect.Effect<boolean>
+    /** Stops starting runs while outcomes cannot be recorded. */
+    readonly setBlocked: (isBlocked: boolean) => Effect.Effect<void>
+    /** Takes the runs that have ended since the last call and whose integration has more due slots. */
+    readonly takeFollowed: Effect.Effect<ReadonlyArray<Run>>
+    readonly demand: Effect.Effect<Demand>
+    /** Waits for a change of `demand`, or for `wakeClaiming`. Only for the claim loop. */
+    readonly changed: Effect.Effect<void>
+    readonly wakeClaiming: Effect.Effect<unknown>
+    readonly endClaiming: Effect.Effect<void>
+    readonly endStarting: Effect.Effect<void>
+    readonly endInvoking: Effect.Effect<void>
+    /** Stops starting runs. */
+    readonly stop: Effect.Effect<void>
+    readonly isStopped: Effect.Effect<boolean>
+    /** Removes claimed runs that this tick will not start (with `all`, every waiting run) and returns their ids. */
+    readonly takeUnused: (all: boolean) => Effect.Effect<ReadonlyArray<string>>
+  }
+>() {}
+
+export const make = (hasSeveralOrganisations: boolean) =>
+  Effect.gen(function* () {
+    const { concurrency } = yield* EngineConfig
+    const mostOfOne = hasSeveralOrganisations ? Math.max(concurrency - 1, 1) : concurrency
+    const state = yield* Ref.make(initial)
+    // One token is enough, because each loop reads the whole state again.
+    const claimSignal = yield* Queue.sliding<void>(1)
+    const startSignal = yield* Queue.sliding<void>(1)
+    const workSignal = yield* Queue.sliding<void>(1)
+    const recordSignal = yield* Queue.sliding<void>(1)
+    /** Changes the state and signals the loops that may have work because of it. */
+    const update = (
+      change: (state: QueueState) => QueueState,
+      wakes: ReadonlyArray<Queue.Enqueue<void>>
+    ) =>
+      Effect.map(Ref.update(state, change), () => {
+        for (const one of wakes) one.unsafeOffer(undefined)
+      })
+    /** Waits for the first result of `pick` and takes it. */
+    const take = <A>(
+      wakeUp: Queue.Dequeue<void>,
+      pick: (state: QueueState) => readonly [Option.Option<A>, QueueState]
+    ): Effect.Effect<A> =>
+      Effect.flatMap(
+        Ref.modify(state, pick),
+        Option.match({
+          onNone: () =>
+            Effect.zipRight(
+              wakeUp.take,
+              Effect.suspend(() => take(wakeUp, pick))
+            ),
+          onSome: Effect.succeed
+        })
+      )
+
+    return RunQueue.of({
+      offer: (runs) => update((now) => withClaimed(now, runs), [startSignal]),
+      takeStartable: take(startSignal, (now) => pickStartable(now, concurrency, mostOfOne)),
+      defer: (run) =>
+        update(
+          (now) => ({ ...freed(now, run), deferred: now.deferred + 1 }),
+          [claimSignal, startSignal]
+        ),
+      offerDeferred: (run) =>
+        update(
+          (now) => withClaimed({ ...now, deferred: now.deferred - 1 }, [run]),
+          [claimSignal, startSignal]
+        ),
+      leave: (run, isUnused) =>
+        update(
+          (now) => ({
+            ...freed(now, run),
+            followed: [...now.followed, ...followedBy([run])],
+            unused: isUnused ? [...now.unused, run.run.run_id] : now.unused
+          }),
+          [claimSignal, startSignal]
+        ),
+      startReverted: (run) =>
+        update((now) => withClaimed(freed(now, run), [run]), [claimSignal, startSignal]),
+      offerStarted: (runs) =>
+        update(
+          (now) => ({ ...now, started: FairShare.offer(now.started, runs.map(waiting)) }),
+          [claimSignal, workSignal]
+        ),
+      takeUninvoked: (isOut) =>
+        Ref.modify(state, (now) => {
+          const [out, started] = FairShare.remove(now.started, isOut)
+          return [out, { ...now, started }]
+        }),
+      // A signal wakes one worker, which wakes the next.
+      takeInvocable: Effect.tap(
+        take(workSignal, (now) => pickInvocable(now, concurrency, mostOfOne)),
+        () => workSignal.offer(undefined)
+      ),
+      answer: (run) =>
+        update(
+          (now) => withAnswer(now, run, concurrency),
+          [claimSignal, startSignal, workSignal, recordSignal]
+        ),
+      takeAnswered: take(recordSignal, pickAnswered),
+      takeMoreAnswered: Ref.modify(state, (now) => [now.answered, { ...now, answered: [] }]),
+      recorded: (runs) =>
+        update(
+          (now) => ({
+            ...now,
+            unrecorded: now.unrecorded - runs.length,
+            followed: [...now.followed, ...followedBy(runs)]
+          }),
+          [claimSignal, startSignal]
+        ),
+      isInvoking: Effect.map(Ref.get(state), ({ started }) => started.open + started.waiting > 0),
+      setBlocked: (isBlocked) => update((now) => ({ ...now, isBlocked }), [startSignal]),
+      takeFollowed: Ref.modify(state, (now) => [now.followed, { ...now, followed: [] }]),
+      demand: Effect.map(Ref.get(state), (now) => demandOf(now, concurrency)),
+      changed: claimSignal.take,
+      wakeClaiming: claimSignal.offer(undefined),
+      endClaiming: update((now) => ({ ...now, isClaimingOver: true }), [startSignal]),
+      endStarting: update((now) => ({ ...now, isStartingOver: true }), [workSignal]),
+      endInvoking: update((now) => ({ ...now, isInvokingOver: true }), [recordSignal]),
+      stop: update((now) => ({ ...now, isStopped: true }), [claimSignal, startSignal]),
+      isStopped: Effect.map(Ref.get(state), ({ isStopped }) => isStopped),
+      takeUnused: (all) =>
+        Ref.modify(state, (now) => {
+          const [left, claimed] = FairShare.remove(now.claimed, () => all || now.isStopped)
+          return [
+            [...now.unused, ...left.map(({ run }) => run.run_id)],
+            { ...now, claimed, unused: [] }
+          ]
+        })
+    })
+  })

@@ -1,0 +1,179 @@
+import { Effect, FiberSet } from "effect"
+import { EngineConfig } from "../Config.ts"
+import { isRejected } from "../Domain/Batch.ts"
+import { IdGenerator } from "../Domain/IdGenerator.ts"
+import { timeoutOf } from "../Domain/Run.ts"
+import { type FirstContact, Ledger, type Start } from "../Services/Ledger.ts"
+import { elapsedMs, now } from "./ClockReading.ts"
+import { notSent } from "./Invocations.ts"
+import type { ClaimedRun, ReadyRun } from "./QueueState.ts"
+import { RunQueue } from "./RunQueue.ts"
+import { rejectedError, tickError } from "./SummaryBuilder.ts"
+import { TickFrame } from "./TickFrame.ts"
+import { TickReport } from "./TickReport.ts"
+import { Functions } from "./WarmUp.ts"
+
+/** A batch with fewer runs than this is followed by a pause, because a call costs the database as much as about ten runs. */
+const WORTH_A_CALL = 20
+const PAUSE_MS = 4
+/** How long a start may wait for a worker before it is reverted, in milliseconds. */
+const STALE_AFTER_MS = 10_000
+
+/** Reasons for which a run waits for its accounting API; the wait may outlast the tick. */
+const OF_THE_API: ReadonlySet<string> = new Set(["api_throttled", "api_limit"])
+
+/** A claimed run whose function has had its first contact. */
+interface WarmRun extends ClaimedRun {
+  readonly contact: FirstContact
+}
+
+/**
+ * The start loop: moves every run that has a place from pending to running, one batch per call. Ends when no more runs can arrive.
+ */
+export const runStartLoop = Effect.gen(function* () {
+  const queue = yield* RunQueue
+  const functions = yield* Functions
+  const deferred = yield* FiberSet.make<void>()
+  for (;;) {
+    const batch = yield* queue.takeStartable
+    if (batch.length === 0) return
+    const runs: Array<WarmRun> = []
+    for (const claimed of batch) {
+      if (!functions.isAvailable(claimed.run.function_name)) {
+        yield* skip(claimed, { reason: "function_unavailable" }, true)
+      } else if (claimed.contact === null) {
+        yield* queue.defer(claimed)
+        yield* FiberSet.run(deferred, warmUp(claimed))
+      } else runs.push({ ...claimed, contact: claimed.contact })
+    }
+    if (runs.length > 0) yield* startBatch(runs, deferred)
+    if (batch.length < WORTH_A_CALL) yield* Effect.sleep(PAUSE_MS)
+  }
+}).pipe(Effect.scoped, Effect.ensuring(Effect.flatMap(RunQueue, (queue) => queue.endStarting)))
+
+/** Makes the function's first contact of the tick, then returns the run to the queue. */
+const warmUp = (claimed: ClaimedRun) =>
+  Effect.gen(function* () {
+    const queue = yield* RunQueue
+    const functions = yield* Functions
+    const contact = yield* functions.firstContact(claimed.run.function_name)
+    yield* queue.offerDeferred({ ...claimed, contact })
+  }).pipe(
+    Effect.onInterrupt(() => Effect.flatMap(RunQueue, (queue) => queue.offerDeferred(claimed)))
+  )
+
+const startBatch = (runs: ReadonlyArray<WarmRun>, deferred: FiberSet.FiberSet<void>) =>
+  Effect.gen(function* () {
+    const ledger = yield* Ledger
+    const queue = yield* RunQueue
+    const settings = yield* EngineConfig
+    const token = yield* IdGenerator
+    const requested = yield* now
+    const starts = runs.map((claimed) => ({ claimed, leaseToken: token.next() }))
+    const answers = yield* ledger.start(
+      starts.map(({ claimed: { contact, run }, leaseToken }) => ({
+        run,
+        leaseToken,
+        leaseMs: timeoutOf(run, settings.invokeTimeoutMs) + settings.leaseMarginMs,
+        contact
+      }))
+    )
+    const ready: Array<ReadyRun> = []
+    for (const [index, { claimed, leaseToken }] of starts.entries()) {
+      const answer = answers[index]
+      if (answer?._tag === "Started") {
+        ready.push({ claimed, run: { ...answer.run, lease_token: leaseToken }, requested })
+      } else if (answer !== undefined) yield* notStarted(claimed, answer, deferred)
+    }
+    if (ready.length > 0) yield* queue.offerStarted(ready)
+  })
+
+/** Defers a run that may be retried within this tick; skips any other. */
+const notStarted = (
+  claimed: ClaimedRun,
+  answer: Exclude<Start, { readonly _tag: "Started" }>,
+  deferred: FiberSet.FiberSet<void>
+) =>
+  Effect.gen(function* () {
+    if (answer._tag === "Unconfirmed") {
+      const { error } = answer
+      if (isRejected(error)) return yield* reject(claimed, error.message)
+      yield* (yield* TickReport).error(tickError(error))
+      return yield* skip(claimed, { reason: "start_unconfirmed", detail: error.message }, false)
+    }
+    if (answer.reason === "rejected") return yield* reject(claimed, answer.detail)
+    const queue = yield* RunQueue
+    const { deferUntil } = yield* TickFrame
+    const { wall } = yield* now
+    const { reason, retryInMs } = answer
+    const isInTime = !OF_THE_API.has(reason) || wall + (retryInMs ?? 0) <= deferUntil
+    if (retryInMs === null || !isInTime) return yield* skip(claimed, answer, false)
+    // The run waits in the ledger, free for every engine, so that the death of this engine does not lose it.
+    yield* Effect.logDebug(`Run ${claimed.run.run_id} is deferred for ${retryInMs} ms (${reason})`)
+    yield* queue.defer(claimed)
+    yield* FiberSet.run(deferred, Effect.delay(queue.offerDeferred(claimed), retryInMs))
+  })
+
+const reject = (claimed: ClaimedRun, detail: string | undefined) =>
+  Effect.gen(function* () {
+    const report = yield* TickReport
+    yield* report.error(rejectedError(claimed.run.integration_id, detail))
+    yield* skip(claimed, { reason: "rejected", detail }, false)
+  })
+
+/** Counts a run that this tick does not invoke, and frees its place. */
+const skip = (
+  claimed: ClaimedRun,
+  why: { readonly reason: string; readonly detail?: string | undefined },
+  isUnused: boolean
+) =>
+  Effect.gen(function* () {
+    const queue = yield* RunQueue
+    const report = yield* TickReport
+    const { integration_id, org_id, scheduled_for } = claimed.run
+    yield* report.skip({
+      ...{ org_id, integration_id, scheduled_for, reason: why.reason },
+      ...(why.detail === undefined ? {} : { detail: why.detail })
+    })
+    yield* queue.leave(claimed, isUnused)
+  })
+
+/** Reverts starts that no worker has used. A start that cannot be reverted gets the outcome `not sent`. */
+const revertUninvoked = (isOut: (ready: ReadyRun) => boolean) =>
+  Effect.gen(function* () {
+    const queue = yield* RunQueue
+    const ledger = yield* Ledger
+    const report = yield* TickReport
+    const uninvoked = yield* queue.takeUninvoked(isOut)
+    if (uninvoked.length === 0) return
+    const starts = uninvoked.map(({ run }) => ({ runId: run.run_id, leaseToken: run.lease_token }))
+    const reverted = yield* Effect.catchAll(ledger.revertStarts(starts), (error) =>
+      Effect.as(report.error(tickError(error)), new Set<string>())
+    )
+    for (const ready of uninvoked) {
+      if (reverted.has(ready.run.run_id)) yield* queue.startReverted(ready.claimed)
+      else yield* queue.answer(yield* notSent(ready))
+    }
+  })
+
+/** Reverts starts that have waited too long for a worker: nothing is sent long after its start. */
+export const revertStale = Effect.flatMap(now, (at) =>
+  revertUninvoked(({ requested }) => elapsedMs(requested, at) > STALE_AFTER_MS)
+)
+
+/** Reverts unused starts and releases every claimed run that was not sent, so that any engine may start them immediately. */
+export const revertAll = Effect.gen(function* () {
+  yield* revertUninvoked(() => true)
+  yield* releaseUnused(true)
+}).pipe(Effect.uninterruptible)
+
+/** Releases claimed runs that this tick does not start; with `all`, every waiting one. */
+export const releaseUnused = (all: boolean) => release(all).pipe(Effect.uninterruptible)
+
+const release = Effect.fnUntraced(function* (all: boolean) {
+  const queue = yield* RunQueue
+  const ledger = yield* Ledger
+  const report = yield* TickReport
+  const runIds = yield* queue.takeUnused(all)
+  yield* Effect.catchAll(ledger.release(runIds), (error) => report.error(tickError(error)))
+})

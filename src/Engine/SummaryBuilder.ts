@@ -1,0 +1,272 @@
+import { Chunk } from "effect"
+import { GRANT, isReadOnly } from "../Database/SqlState.ts"
+import { type CommandCode, commandCodes } from "../Domain/ErrorCode.ts"
+import type { SchemaMismatch, SupabaseError } from "../Domain/Errors.ts"
+import type { Run, RunStatus } from "../Domain/Run.ts"
+import {
+  MAX_LISTED,
+  type RunReport,
+  type SkipReport,
+  type Summary,
+  type TickError
+} from "../Domain/Summary.ts"
+
+/** The codes of errors that concern a single integration: the tick still did its work. */
+const OF_ONE_INTEGRATION: ReadonlySet<string> = new Set([
+  "ROW_REJECTED",
+  "ROW_UNREADABLE",
+  "SCHEDULE_INVALID"
+])
+/** The most errors that a summary lists; further ones are omitted. */
+const MAX_ERRORS = 100
+
+/** A countable event of a tick. */
+export type Event =
+  | { readonly _tag: "Run"; readonly run: RunReport; readonly rescued: boolean }
+  | { readonly _tag: "Skip"; readonly skip: SkipReport }
+  | { readonly _tag: "SkippedSlots"; readonly count: number }
+  | { readonly _tag: "Error"; readonly error: TickError }
+
+/** The identity of a summary's tick, and its time bounds. Instants are epoch milliseconds. */
+export interface TickFacts {
+  readonly tickId: string
+  readonly engineId: string
+  readonly startedAt: number
+  readonly finishedAt: number
+}
+
+/**
+ * The events of a tick so far. Counts every event, and keeps at most 1,000 runs of each status, 1,000 skips and 100 errors, so that
+ * memory is bounded regardless of how much work is due.
+ */
+export interface SummaryBuilder {
+  readonly driftAlertMs: number
+  /** Whether the tick itself could work, judged by all errors, including those that are not listed. */
+  readonly isOk: boolean
+  readonly triggered: number
+  readonly completed: number
+  readonly failed: number
+  readonly skipped: number
+  readonly rescued: number
+  readonly missed: number
+  readonly coldStarts: number
+  readonly maxDriftMs: number
+  readonly overThreshold: number
+  readonly runs: Readonly<Record<RunStatus, Chunk.Chunk<RunReport>>>
+  readonly skips: Chunk.Chunk<SkipReport>
+  readonly errors: Chunk.Chunk<TickError>
+}
+
+export const empty = (driftAlertMs: number): SummaryBuilder => ({
+  driftAlertMs,
+  isOk: true,
+  triggered: 0,
+  completed: 0,
+  failed: 0,
+  skipped: 0,
+  rescued: 0,
+  missed: 0,
+  coldStarts: 0,
+  maxDriftMs: 0,
+  overThreshold: 0,
+  runs: {
+    failed: Chunk.empty(),
+    unknown: Chunk.empty(),
+    pending: Chunk.empty(),
+    skipped: Chunk.empty(),
+    running: Chunk.empty(),
+    completed: Chunk.empty()
+  },
+  skips: Chunk.empty(),
+  errors: Chunk.empty()
+})
+
+const appendUpTo = <A>(most: number, list: Chunk.Chunk<A>, item: A): Chunk.Chunk<A> =>
+  list.length < most ? Chunk.append(list, item) : list
+
+export const add = (builder: SummaryBuilder, event: Event): SummaryBuilder => {
+  switch (event._tag) {
+    case "Run":
+      return addRun(builder, event.run, event.rescued)
+    case "Skip":
+      return {
+        ...builder,
+        skipped: builder.skipped + 1,
+        skips: appendUpTo(MAX_LISTED, builder.skips, event.skip)
+      }
+    case "SkippedSlots":
+      return { ...builder, missed: builder.missed + event.count }
+    case "Error":
+      return {
+        ...builder,
+        isOk: builder.isOk && OF_ONE_INTEGRATION.has(event.error.code),
+        errors: appendUpTo(MAX_ERRORS, builder.errors, event.error)
+      }
+  }
+}
+
+const addRun = (builder: SummaryBuilder, run: RunReport, rescued: boolean): SummaryBuilder => {
+  // A past slot that an operator requested is not late.
+  const driftMs = run.trigger === "backfill" ? 0 : (run.drift_ms ?? 0)
+  return {
+    ...builder,
+    triggered: builder.triggered + 1,
+    completed: builder.completed + (run.status === "completed" ? 1 : 0),
+    failed: builder.failed + (run.status === "failed" ? 1 : 0),
+    rescued: builder.rescued + (rescued ? 1 : 0),
+    coldStarts: builder.coldStarts + (run.cold_start ? 1 : 0),
+    maxDriftMs: Math.max(builder.maxDriftMs, driftMs),
+    overThreshold: builder.overThreshold + (driftMs > builder.driftAlertMs ? 1 : 0),
+    runs: { ...builder.runs, [run.status]: appendUpTo(MAX_LISTED, builder.runs[run.status], run) }
+  }
+}
+
+/** Builds the summary, with failures first. */
+export const toSummary = (builder: SummaryBuilder, frame: TickFacts): Summary => {
+  const { completed, failed, skipped, triggered } = builder
+  const runs = Object.values(builder.runs)
+    .flatMap((list) => Chunk.toReadonlyArray(list))
+    .slice(0, MAX_LISTED)
+  return {
+    ok: builder.isOk,
+    tick_id: frame.tickId,
+    engine_id: frame.engineId,
+    started_at: frame.startedAt,
+    finished_at: frame.finishedAt,
+    duration_ms: frame.finishedAt - frame.startedAt,
+    due: triggered + skipped,
+    triggered,
+    completed,
+    failed,
+    skipped,
+    unresolved: triggered - completed - failed,
+    rescued: builder.rescued,
+    missed: builder.missed,
+    cold_starts: builder.coldStarts,
+    drift: { max_ms: builder.maxDriftMs, over_threshold: builder.overThreshold },
+    runs,
+    runs_truncated: triggered > runs.length || skipped > builder.skips.length,
+    skips: Chunk.toReadonlyArray(builder.skips),
+    errors: Chunk.toReadonlyArray(builder.errors)
+  }
+}
+
+/** Converts a failed database call to an error of the summary: a plain sentence, a fix, and the call itself as `detail`. */
+export const tickError = (error: SupabaseError): TickError & { readonly code: CommandCode } => {
+  if (isReadOnly(error)) return knownError("DATABASE_READ_ONLY", error)
+  const [code, hint] = advice[error.reason]
+  const known = adviceByCode.get(`${error.reason} ${error.code}`)
+  return {
+    code,
+    message: sentenceOf(error, code),
+    hint: error.hint ?? known ?? hint ?? commandCodes[code].fix,
+    detail: error.message
+  }
+}
+
+/** Says what failed, and why if the reason helps an operator. The signature of a missing function does not help. */
+const sentenceOf = (
+  { code: own, detail, hint, reason }: SupabaseError,
+  code: CommandCode
+): string => {
+  const { what } = commandCodes[code]
+  if (own === "42501") return `${detail.slice(0, 1).toUpperCase()}${detail.slice(1)}`
+  // A direct connection uses neither a key nor an API, so its sentences mention only the database.
+  const isDirect = hint !== undefined
+  if (reason === "Missing" && !isDirect) return what
+  return `${isDirect ? (DIRECT.get(code) ?? what) : what}: ${detail}`
+}
+
+const DIRECT: ReadonlyMap<CommandCode, string> = new Map([
+  ["KEY_REFUSED", "The database refused the connection"],
+  ["MIGRATIONS_MISSING", "The database refused the connection"],
+  ["SUPABASE_UNREACHABLE", "The database does not answer"]
+])
+
+/** Converts a mismatch of binary and database to an error of the summary. */
+export const mismatchError = (error: SchemaMismatch): TickError => {
+  const code = error.reason === "DatabaseTooOld" ? "SCHEMA_TOO_OLD" : "ENGINE_TOO_OLD"
+  return {
+    code,
+    message: error.message,
+    hint: commandCodes[code].fix.replace("<version>", error.database)
+  }
+}
+
+/** Makes the error of a function that exists in the database but is unknown to the Data API. */
+export const staleError = (error: SupabaseError): TickError =>
+  knownError("SCHEMA_CACHE_STALE", error)
+
+/** Makes an error that its code describes completely. */
+const knownError = (code: CommandCode, error: SupabaseError) => ({
+  code,
+  message: commandCodes[code].what,
+  hint: commandCodes[code].fix,
+  detail: error.message
+})
+
+/** Fixes for codes that are more precise than their reason. */
+const adviceByCode: ReadonlyMap<string, string> = new Map([
+  [
+    "Refused 42501",
+    `Set SUPABASE_SECRET_KEY to a secret key of this project. If it is one: ${GRANT}`
+  ],
+  [
+    "Missing PGRST202",
+    `${commandCodes.MIGRATIONS_MISSING.fix}; if they are applied, the Data API has not read them: ${commandCodes.SCHEMA_CACHE_STALE.fix}`
+  ],
+  [
+    "Rejected 22023",
+    "What is between the engine and the database changed the arguments (Supabase lite over PostgreSQL sends JSON as text): use the project's own API, or SUPABASE_DB_URL."
+  ],
+  ["Missing PGRST106", "Expose schema public again (Dashboard: Project Settings, Data API)."]
+])
+
+/** The most runs that one error names. */
+const MAX_NAMED = 20
+
+/** Makes the error of outcomes that the database did not accept within their leases. */
+export const unrecordedError = (
+  lost: ReadonlyArray<{ readonly run: Run; readonly error: SupabaseError }>
+): TickError => {
+  const names = lost.slice(0, MAX_NAMED).map(({ run }) => run.run_id)
+  const rest = lost.length > names.length ? ` and ${lost.length - names.length} more` : ""
+  return {
+    code: "OUTCOME_NOT_RECORDED",
+    message: `The outcomes of ${lost.length} runs were not recorded before their leases ended: ${names.join(", ")}${rest}. ${lost[0]?.error.message ?? ""}`,
+    hint: commandCodes.OUTCOME_NOT_RECORDED.fix
+  }
+}
+
+/** Makes the error of a run that the database rejects, with the database's reason; other runs are not affected. */
+export const rejectedError = (integrationId: string, detail: string | undefined): TickError => ({
+  code: "ROW_REJECTED",
+  message: `The database rejects the run of integration ${integrationId}: ${detail ?? "no reason given"}`,
+  hint: commandCodes.ROW_REJECTED.fix
+})
+
+/**
+ * Makes the error of an integration whose row has a fault (sync_scheduler.row_fault) or cannot be decoded; other integrations are
+ * not affected.
+ */
+export const unreadableError = (row: {
+  readonly id: string
+  readonly detail: string
+}): TickError => ({
+  code: "ROW_UNREADABLE",
+  message: `Integration ${row.id} cannot run: ${row.detail}`,
+  hint: commandCodes.ROW_UNREADABLE.fix
+})
+
+/** The code of a failed call, and a fix if it is more precise than the code's own. */
+const advice: Record<SupabaseError["reason"], readonly [code: CommandCode, hint?: string]> = {
+  NotExecuted: ["SUPABASE_UNREACHABLE"],
+  Ambiguous: [
+    "SUPABASE_UNREACHABLE",
+    "The call may have been executed; repeating it is safe. Check the connection, and that SUPABASE_URL is the project's own address."
+  ],
+  Refused: ["KEY_REFUSED"],
+  Missing: ["MIGRATIONS_MISSING"],
+  Rejected: ["DATABASE_REFUSED_CALL"],
+  Malformed: ["UNEXPECTED_ANSWER"]
+}

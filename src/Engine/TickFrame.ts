@@ -1,0 +1,42 @@
+import { Context, type Effect } from "effect"
+import type { RunReport, SkipReport } from "../Domain/Summary.ts"
+import type { Scope } from "../Services/Ledger.ts"
+
+/** An event that a caller can observe during a tick; `-o jsonl` and the progress line show them. */
+export type TickEvent =
+  | { readonly _tag: "Run"; readonly run: RunReport }
+  | { readonly _tag: "Skip"; readonly skip: SkipReport }
+
+export interface TickOptions {
+  /** The tick's id, a UUID; a new one when absent. */
+  readonly tickId?: string | undefined
+  readonly scope?: Scope
+  /** The most runs to start. Unlimited when absent. */
+  readonly limit?: number | undefined
+  /** How long the tick claims and sends, in milliseconds; the next tick processes the rest. */
+  readonly budgetMs?: number | undefined
+  /** How far ahead the tick warms up functions for future slots, in milliseconds; a minute when absent. */
+  readonly wakeWithinMs?: number
+  readonly observe?: (event: TickEvent) => Effect.Effect<void>
+}
+
+/** The bounds of one tick. Instants are epoch milliseconds by the engine's clock. */
+export class TickFrame extends Context.Tag("@sync-scheduler/TickFrame")<
+  TickFrame,
+  {
+    readonly scope: Scope
+    /** The most runs to start. */
+    readonly limit: number
+    /** How far this machine's clock is ahead of the database's, in milliseconds. */
+    readonly skewMs: number
+    /**
+     * When claiming ends. While earlier runs are in progress, the tick claims only for organisations without such runs, so that a
+     * slow organisation does not delay the others.
+     */
+    readonly claimUntil: number
+    /** When sending ends. */
+    readonly sendUntil: number
+    /** A deferred run stays in this tick if it is due again by then. */
+    readonly deferUntil: number
+  }
+>() {}

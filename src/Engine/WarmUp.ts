@@ -1,0 +1,108 @@
+import { Context, Effect } from "effect"
+import { EngineConfig } from "../Config.ts"
+import { recordContact } from "../Database/WarmUpRpc.ts"
+import type { Outcome } from "../Domain/Outcome.ts"
+import { Invoker, type WarmUp } from "../Services/Invoker.ts"
+import type { FirstContact } from "../Services/Ledger.ts"
+import { Supabase } from "../Services/Supabase.ts"
+
+/** After this many consecutive attempts that did not reach a function, the rest of its runs wait for the next tick. */
+const MAX_UNREACHED = 10
+/** A first contact slower than this, in milliseconds, is a cold start, unless the function itself reports whether it was. */
+const COLD_AFTER_MS = 1_000
+/** The most functions that are warmed up concurrently for future slots. */
+const WARM_UP_CONCURRENCY = 5
+
+/** The record of a run that made no first contact. */
+export const NO_CONTACT: FirstContact = { cold_start: false, warm_up_ms: null }
+
+/** Returns whether a first contact was a cold start: by the function's own statement, else by its duration or failure. */
+export const isCold = (warm: WarmUp): boolean =>
+  !warm.ok || (warm.cold ?? warm.latencyMs > COLD_AFTER_MS)
+
+/** The tick's knowledge of its functions: which are warmed up, and which do not answer. By name; null is the default function. */
+export class Functions extends Context.Tag("@sync-scheduler/Functions")<
+  Functions,
+  {
+    readonly isAvailable: (name: string | null) => boolean
+    /** Learns from an outcome whether the function was reached. */
+    readonly observe: (name: string | null, outcome: Outcome) => void
+    /** Warms the function up before its first invocation of the tick. The run that caused the warm-up carries the result. */
+    readonly firstContact: (name: string | null) => Effect.Effect<FirstContact>
+    /** Warms the function up for future slots. */
+    readonly prewarm: (name: string | null) => Effect.Effect<void>
+  }
+>() {}
+
+export const make = Effect.gen(function* () {
+  const invoker = yield* Invoker
+  const record = yield* makeRecorder
+  const unreached = new Map<string | null, number>()
+  const warmed = new Map<string | null, Effect.Effect<WarmUp>>()
+  const warmUp = (name: string | null, inRun: boolean): Effect.Effect<WarmUp | null> =>
+    Effect.suspend(() => {
+      const known = warmed.get(name)
+      if (known !== undefined) return Effect.as(known, null)
+      return Effect.gen(function* () {
+        const warming = yield* Effect.cached(invoker.warmUp(name))
+        warmed.set(name, warming)
+        const contact = yield* warming
+        if (contact.isRefused) return null
+        yield* record(name, contact, inRun)
+        return contact
+      })
+    })
+  return Functions.of({
+    isAvailable: (name) => (unreached.get(name) ?? 0) < MAX_UNREACHED,
+    // A function that rejects one run (409) is reachable.
+    observe: (name, outcome) => {
+      const isReached = outcome._tag !== "NotExecuted" || outcome.httpStatus === 409
+      unreached.set(name, isReached ? 0 : (unreached.get(name) ?? 0) + 1)
+    },
+    firstContact: (name) =>
+      Effect.map(warmUp(name, true), (warm) =>
+        warm === null
+          ? NO_CONTACT
+          : { cold_start: isCold(warm), warm_up_ms: Math.round(warm.latencyMs) }
+      ),
+    prewarm: (name) => Effect.asVoid(warmUp(name, false))
+  })
+})
+
+/**
+ * Records each first contact, from which the database learns the cost of a cold start and whether warm-ups are worthwhile. If they
+ * are not, the recorder logs that and stops warming up the function until the next measurement.
+ */
+const makeRecorder = Effect.gen(function* () {
+  const supabase = yield* Supabase
+  const { engineId } = yield* EngineConfig
+  return (name: string | null, contact: WarmUp, inRun: boolean): Effect.Effect<void> =>
+    supabase
+      .call(recordContact, {
+        p_engine_id: engineId,
+        p_function_name: name,
+        p_latency_ms: contact.latencyMs,
+        p_ok: contact.ok,
+        p_cold: contact.ok ? contact.cold : null,
+        p_detail: contact.detail,
+        p_in_run: inRun
+      })
+      .pipe(
+        Effect.flatMap(({ pays, verdict }) =>
+          pays
+            ? Effect.void
+            : Effect.logInfo(
+                `Warming ${name ?? "the function"} does not pay (${verdict}); it is not warmed for a day`
+              )
+        ),
+        Effect.catchAll((error) =>
+          Effect.logWarning(`A warm-up was not recorded: ${error.message}`)
+        )
+      )
+})
+
+/** Warms up the functions of future slots, each once in a tick. Runs no export, and never fails. */
+export const prewarm = (names: ReadonlyArray<string | null>) =>
+  Effect.flatMap(Functions, (functions) =>
+    Effect.forEach(names, functions.prewarm, { concurrency: WARM_UP_CONCURRENCY, discard: true })
+  )

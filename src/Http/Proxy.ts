@@ -1,0 +1,76 @@
+/** A proxy that the environment sets for requests. */
+export interface HttpProxy {
+  /** The variable that sets the proxy. */
+  readonly variable: string
+  /** Scheme, host and port. A user and a password are left out. */
+  readonly address: string
+}
+
+/** Returns the proxy of a request to this address, null when the request goes directly to the server. */
+export type ProxyOf = (url: URL) => HttpProxy | null
+
+/** Ignores the environment. */
+export const noProxy: ProxyOf = () => null
+
+/** Variables that set a proxy, in order of precedence, with those of the scheme first. */
+const VARIABLES: Readonly<Record<string, ReadonlyArray<string>>> = {
+  "https:": ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
+  "http:": ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
+}
+
+/**
+ * Finds the proxy of a request by the rule of Bun's fetch, to name the proxy in messages. The runtime itself makes the choice.
+ *
+ * *Source*: observed in Bun 1.4.5 (test/Http/Proxy.test.ts compares both).
+ */
+export const proxyOf =
+  (environment: Readonly<Record<string, string | undefined>>): ProxyOf =>
+  (url) => {
+    const variable = VARIABLES[url.protocol]?.find((name) => isSet(environment[name]))
+    if (variable === undefined) return null
+    const exceptions = isSet(environment.no_proxy) ? environment.no_proxy : environment.NO_PROXY
+    return (exceptions ?? "").split(",").some((entry) => isExcepted(entry.trim(), url))
+      ? null
+      : { variable, address: addressOf(environment[variable] ?? "") }
+  }
+
+/** Returns the end of a failure's sentence, which names the proxy. */
+export const throughProxy = (proxy: HttpProxy | null): string =>
+  proxy === null ? "" : `, through the proxy ${proxy.address} (${proxy.variable})`
+
+const isSet = (text: string | undefined): boolean => text !== undefined && text !== ""
+
+const addressOf = (text: string): string => {
+  const whole = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`
+  return URL.canParse(whole)
+    ? `${new URL(whole).protocol}//${new URL(whole).host}`
+    : "that cannot be read"
+}
+
+/** Returns whether an entry of NO_PROXY matches this host: `*`, a name and its subdomains, an IPv4 range; a port narrows it. */
+const isExcepted = (entry: string, url: URL): boolean => {
+  const host = bare(url.hostname)
+  if (entry === "*") return true
+  const range = /^([\d.]+)\/(\d+)$/.exec(entry)
+  if (range !== null) return isInside(host, range[1] ?? "", Number(range[2]))
+  const [, name = entry, port] = /^(\[.*\]|[^:]*):(\d+)$/.exec(entry) ?? []
+  if (port !== undefined && port !== (url.port || (url.protocol === "https:" ? "443" : "80"))) {
+    return false
+  }
+  const wanted = bare(name.replace(/^\*?\./, ""))
+  return wanted !== "" && (host === wanted || host.endsWith(`.${wanted}`))
+}
+
+const bare = (host: string): string => host.toLowerCase().replace(/^\[|\]$/g, "")
+
+const isInside = (host: string, network: string, bits: number): boolean => {
+  const [address, base] = [numberOf(host), numberOf(network)]
+  if (address === null || base === null || bits > 32) return false
+  const size = 2 ** (32 - bits)
+  return Math.floor(address / size) === Math.floor(base / size)
+}
+
+const numberOf = (address: string): number | null =>
+  /^\d+\.\d+\.\d+\.\d+$/.test(address)
+    ? address.split(".").reduce((sum, part) => sum * 256 + Number(part), 0)
+    : null

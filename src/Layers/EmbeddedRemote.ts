@@ -1,0 +1,47 @@
+import { Effect, Layer, Schema } from "effect"
+import { SupabaseError } from "../Domain/Errors.ts"
+import type { EmbeddedDatabase } from "../Services/EmbeddedDatabase.ts"
+import type { Supabase } from "../Services/Supabase.ts"
+import { ResultRows, type RunStatement, servicesOver } from "./EmbeddedCalls.ts"
+
+/** The address of a running `serve --demo`, and the key that authenticates its own commands. */
+export interface RunningDemo {
+  readonly url: string
+  readonly key: string
+}
+
+const { code, detail, reason } = SupabaseError.fields
+const Answer = Schema.Union(
+  Schema.Struct({ rows: ResultRows }),
+  Schema.Struct({ failure: Schema.Struct({ reason, code, detail }) })
+)
+const decode = Schema.decodeUnknown(Answer)
+
+/**
+ * The embedded database of a running `serve --demo`, the only process that may open the directory. Statements are sent to that
+ * process over loopback, and run one at a time, between its own statements.
+ */
+export const layer = (demo: RunningDemo): Layer.Layer<Supabase | EmbeddedDatabase> =>
+  Layer.succeedContext(servicesOver(runAt(demo)))
+
+const runAt =
+  ({ key, url }: RunningDemo): RunStatement =>
+  (sql, parameters) =>
+    Effect.tryPromise({
+      try: async (signal) => {
+        const headers = { authorization: `Bearer ${key}`, "content-type": "application/json" }
+        const body = JSON.stringify({ sql, parameters })
+        const response = await fetch(url, { method: "POST", headers, body, signal })
+        return response.json()
+      },
+      catch: (error) => ({
+        reason: "Ambiguous" as const,
+        code: "demo",
+        detail: `serve --demo does not answer any more: ${error instanceof Error ? error.message : String(error)}`
+      })
+    }).pipe(
+      Effect.flatMap((answer) => Effect.orDie(decode(answer))),
+      Effect.flatMap((answer) =>
+        "rows" in answer ? Effect.succeed(answer.rows) : Effect.fail(answer.failure)
+      )
+    )

@@ -1,0 +1,94 @@
+import type { SQL } from "bun"
+import { Exit } from "effect"
+import type { RpcStatement } from "../Database/RpcStatement.ts"
+
+type Rows = ReadonlyArray<unknown>
+
+/** A statement in progress. */
+export interface Sending {
+  readonly settled: Promise<Exit.Exit<Rows, unknown>>
+  /** Asks the server to cancel the statement. */
+  readonly cancel: () => void
+  /** Whether the statement itself may have been sent; its preparation does not count. */
+  readonly isSent: () => boolean
+}
+
+/** The state of a connection: whether it is open, and how often it was opened. */
+export interface ConnectionState {
+  isOpen: boolean
+  opened: number
+}
+
+/**
+ * Returns whether statements get a suitable transaction by default. A project may have changed the defaults of a database or a
+ * role: a stricter isolation level makes concurrent engines' transactions fail, and a time limit below the scheduler's limit ends
+ * calls early.
+ */
+const FITS = `
+  select bool_and(case name when 'default_transaction_isolation' then setting = 'read committed'
+                            else setting::bigint not between 1 and 29999 end) as fits
+    from pg_settings where name in ('default_transaction_isolation', 'statement_timeout', 'transaction_timeout')`
+
+/**
+ * If the defaults are unsuitable, each statement begins with these settings, which costs two more round trips. A pooler keeps a
+ * transaction on one connection.
+ */
+const BEGIN = `
+  begin isolation level read committed;
+  select set_config(name, case name when 'idle_in_transaction_session_timeout' then '30s' else '0' end, true) from pg_settings
+   where name in ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')`
+
+/**
+ * Sends one statement at a time over `sql`, which has one connection, in its own transaction: read committed, without a
+ * server-side time limit. The settings cannot be sent at the start of a connection, because poolers reject that, nor set for a
+ * session, because transaction poolers share sessions. They are therefore read once per connection.
+ */
+export const makeSender = (sql: SQL, state: ConnectionState) => {
+  let known = { opened: 0, fits: false }
+
+  return ({ parameters, text }: RpcStatement): Sending => {
+    let isSent = false
+    let isCancelled = false
+    let current: SQL.Query<Rows> | null = null
+
+    const ask = (query: SQL.Query<Rows>): SQL.Query<Rows> => {
+      current = query
+      if (isCancelled) query.cancel()
+      return query
+    }
+    const call = async (): Promise<Rows> => {
+      isSent = true
+      return await ask(sql.unsafe(text, [...parameters]))
+    }
+    const callInTransaction = async (): Promise<Rows> => {
+      await ask(sql.unsafe(BEGIN).simple())
+      try {
+        const rows = await call()
+        await ask(sql.unsafe("commit"))
+        return rows
+      } catch (error) {
+        if (state.isOpen) await sql.unsafe("rollback").catch(() => undefined)
+        throw error
+      }
+    }
+    const work = async (): Promise<Rows> => {
+      if (!state.isOpen || known.opened !== state.opened) {
+        const [row] = await ask(sql.unsafe(FITS))
+        known = { opened: state.opened, fits: isFit(row) }
+      }
+      return known.fits ? await call() : await callInTransaction()
+    }
+
+    return {
+      settled: work().then(Exit.succeed, Exit.fail),
+      cancel: () => {
+        isCancelled = true
+        current?.cancel()
+      },
+      isSent: () => isSent
+    }
+  }
+}
+
+const isFit = (row: unknown): boolean =>
+  typeof row === "object" && row !== null && "fits" in row && row.fits === true

@@ -1,0 +1,85 @@
+import { Effect } from "effect"
+import { readActivity, readFigures } from "../Database/OperatorRpc.ts"
+import { retryFor } from "../Database/RetryPolicy.ts"
+import type { SupabaseError } from "../Domain/Errors.ts"
+import type { IntegrationStatus } from "../Domain/IntegrationStatus.ts"
+import * as Schedule from "../Domain/Schedule/Schedule.ts"
+import { Supabase } from "../Services/Supabase.ts"
+
+const READ_WITHIN_MS = 5_000
+const HOUR_MS = 3_600_000
+
+/** The runs and skipped ranges of some integrations, summarised: `GET /api/activity`. */
+export const DailyStats = readActivity.result
+export type DailyStats = typeof DailyStats.Type
+
+/** The start lag of the last day, and the results of the days before: `GET /api/figures`. */
+export const Figures = readFigures.result
+export type Figures = typeof Figures.Type
+
+/** Reads the activity of at most 1,000 integrations for the slots in [from, to); the default is the last day. */
+export const activityOf = (
+  integrationIds: ReadonlyArray<string>,
+  window: { readonly from?: number; readonly to?: number; readonly runsEach?: number } = {}
+): Effect.Effect<DailyStats, SupabaseError, Supabase> =>
+  Effect.flatMap(Supabase, (supabase) =>
+    supabase
+      .call(readActivity, {
+        p_integration_ids: integrationIds,
+        ...(window.from === undefined ? {} : { p_from: window.from }),
+        ...(window.to === undefined ? {} : { p_to: window.to }),
+        ...(window.runsEach === undefined ? {} : { p_runs_each: window.runsEach })
+      })
+      .pipe(retryFor(READ_WITHIN_MS))
+  ).pipe(Effect.withSpan("Operator.activityOf"))
+
+/**
+ * Reads the figures of all integrations, or of one. For all integrations, the query reads every run of the last day: with
+ * hundreds of thousands of runs it takes a tenth of a second, so frequent callers should cache the result for a minute.
+ */
+export const readFiguresOf = (
+  integrationId?: string,
+  days = 90
+): Effect.Effect<Figures, SupabaseError, Supabase> =>
+  Effect.flatMap(Supabase, (supabase) =>
+    supabase
+      .call(readFigures, {
+        p_days: days,
+        ...(integrationId === undefined ? {} : { p_integration_id: integrationId })
+      })
+      .pipe(retryFor(READ_WITHIN_MS))
+  ).pipe(Effect.withSpan("Operator.readFigures"))
+
+/**
+ * Returns the number of slots that come due in each hour, oldest first, from the start of the current hour. Paused
+ * integrations, and schedules that cannot be computed, have no slots.
+ */
+export const upcomingLoad = (
+  statuses: ReadonlyArray<Pick<IntegrationStatus, "enabled" | "schedule" | "timezone">>,
+  now: number,
+  hours = 24
+): ReadonlyArray<{ readonly hour: number; readonly slots: number }> => {
+  const start = now - (now % HOUR_MS)
+  const load = Array.from({ length: hours }, (_, n) => ({ hour: start + n * HOUR_MS, slots: 0 }))
+  // Many integrations have the same schedule; each schedule is computed once.
+  const kinds = new Map<
+    string,
+    { readonly schedule: string; readonly timezone: string; count: number }
+  >()
+  for (const { enabled, schedule, timezone } of statuses) {
+    if (!enabled || schedule === null) continue
+    const key = JSON.stringify([schedule, timezone])
+    const known = kinds.get(key)
+    if (known === undefined) kinds.set(key, { schedule, timezone, count: 1 })
+    else known.count += 1
+  }
+  for (const { count, schedule, timezone } of kinds.values()) {
+    const parsed = Schedule.parse(schedule, timezone)
+    if (parsed._tag === "Left") continue
+    for (const one of load) {
+      const from = Math.max(one.hour - 1, now)
+      one.slots += Schedule.summarise(parsed.right, from, one.hour + HOUR_MS - 1).count * count
+    }
+  }
+  return load
+}

@@ -1,0 +1,236 @@
+import type { Story } from "../Database/OperatorRpc.ts"
+import { NO_REASON } from "./Actions.ts"
+import { type ExplainedSlot, isOfSchedule, type SlotOutcome, timeIn } from "./SlotTimeline.ts"
+
+/**
+ * The answer to "did it run?".
+ *
+ * - `yes`: every run that was due completed.
+ * - `partly`: some of them did.
+ * - `unknown`: none did, but the last one may have run.
+ * - `no`: none did.
+ * - `not_yet`: the runs that did not complete are in progress or will be retried.
+ * - `nothing_due`: no run was due.
+ */
+export type ExplainAnswer = "yes" | "partly" | "unknown" | "no" | "not_yet" | "nothing_due"
+
+/** The basis of an answer: the slots that count, and the number of completed ones. */
+export interface ExplainVerdict {
+  readonly answer: ExplainAnswer
+  /** The slots of the schedule; if there are none, the runs outside the schedule. */
+  readonly counted: ReadonlyArray<ExplainedSlot>
+  readonly completed: number
+  /** The newest slot that did not complete; slots with a final outcome take precedence. Undefined when all completed. */
+  readonly last: ExplainedSlot | undefined
+  /**
+   * The newest run that completed after `last` and makes up for it. Undefined: no run did, or every slot must run (catch_up =
+   * all).
+   */
+  readonly since: CompletedRun | undefined
+}
+
+/** A run that completed: its slot, and whether the schedule triggered it. */
+export interface CompletedRun {
+  readonly slot: number
+  readonly expected: boolean
+}
+
+const OPEN: ReadonlySet<SlotOutcome> = new Set(["running", "pending"])
+
+/** Answers "did it run?". The answer is never "no" when a run completed, in the schedule or outside it. */
+export const explainVerdictOf = (
+  slots: ReadonlyArray<ExplainedSlot>,
+  story: Story
+): ExplainVerdict => {
+  const expected = slots.filter((slot) => slot.expected)
+  const counted = expected.length > 0 ? expected : slots.filter(({ run }) => run !== null)
+  const completed = counted.filter(({ outcome }) => outcome === "completed").length
+  const open = counted.filter(({ outcome }) => OPEN.has(outcome)).length
+  const isAny = slots.some(({ outcome }) => outcome === "completed")
+  const isOver = ({ outcome }: ExplainedSlot): boolean =>
+    outcome !== "completed" && !OPEN.has(outcome)
+  const last = counted.findLast(isOver) ?? counted.findLast(({ outcome }) => OPEN.has(outcome))
+  const answer = (): ExplainAnswer => {
+    if (counted.length === 0) return "nothing_due"
+    if (completed === counted.length) return "yes"
+    if (completed + open === counted.length) return "not_yet"
+    if (isAny) return "partly"
+    return last?.outcome === "unknown" ? "unknown" : "no"
+  }
+  const isAttempted = last !== undefined && isOver(last) && last.run !== null
+  const since = isAttempted ? after(last, slots, story) : undefined
+  return { answer: answer(), counted, completed, last, since }
+}
+
+/** Finds the newest run that completed after a slot: in the timeline's window, or else the integration's last run. */
+const after = (
+  { slot }: ExplainedSlot,
+  slots: ReadonlyArray<ExplainedSlot>,
+  { integration }: Story
+): CompletedRun | undefined => {
+  const last = integration?.last_run ?? null
+  const runs: ReadonlyArray<CompletedRun> = [
+    ...slots.filter(({ outcome }) => outcome === "completed"),
+    ...(last?.status === "completed" && !slots.some((one) => one.slot === last.scheduled_for)
+      ? [{ slot: last.scheduled_for, expected: isOfSchedule(last) }]
+      : [])
+  ]
+  const isEach = integration?.catch_up === "all"
+  return runs.findLast((run) => run.slot > slot && !(isEach && run.expected))
+}
+
+/** Formats the answer in sentences: yes or no, then which run, then why. */
+export const sentenceOf = (
+  { answer, completed, counted, last, since }: ExplainVerdict,
+  slots: ReadonlyArray<ExplainedSlot>,
+  story: Story
+): string => {
+  const total = counted.length
+  const outside = counted[0]?.expected === false ? ", outside the schedule" : ""
+  const of = `${completed} of ${total} ${total === 1 ? "run" : "runs"} completed${outside}`
+  const then = since === undefined ? "" : ` ${laterOf(since, story)}`
+  const why = last === undefined ? "" : `${phraseOf(last, story, since)}${then}`
+  switch (answer) {
+    case "yes": {
+      const [only] = counted
+      return total === 1 && only !== undefined
+        ? `Yes. The ${timeIn(story, only.slot)} run completed${outside}.`
+        : `Yes. All ${total} runs completed${outside}.`
+    }
+    case "not_yet":
+      return completed > 0 && isFresh(last) ? `Yes, so far. ${of}. ${why}` : `Not yet. ${why}`
+    case "partly":
+      return completed === 0
+        ? `Partly. ${why}${since === undefined ? ` ${besides(slots, story)}` : ""}`
+        : `Partly. ${of}; ${tally(counted)}. ${why}`
+    case "unknown":
+    case "no": {
+      const word = answer === "no" ? "No" : "Unknown"
+      return total === 1 ? `${word}. ${why}` : `${word}. ${of}; ${tally(counted)}. ${why}`
+    }
+    case "nothing_due":
+      return `No. ${nothingDue(slots, story)}`
+  }
+}
+
+/** Whether no attempt of the run has ended yet, so that nothing has failed. */
+const isFresh = (slot: ExplainedSlot | undefined): boolean =>
+  slot?.run?.attempt === (slot?.outcome === "running" ? 1 : 0)
+
+const WORDS: Readonly<Record<SlotOutcome, string>> = {
+  completed: "completed",
+  failed: "failed",
+  unknown: "unknown",
+  running: "in progress",
+  pending: "waiting",
+  skipped: "skipped",
+  skipped_range: "skipped",
+  paused: "paused",
+  due: "not started",
+  missing: "missing"
+}
+
+/** Counts the slots that did not complete: `5 failed, 1 skipped`. */
+const tally = (slots: ReadonlyArray<ExplainedSlot>): string =>
+  [...Map.groupBy(slots, ({ outcome }) => WORDS[outcome])]
+    .filter(([word]) => word !== WORDS.completed)
+    .map(([word, those]) => `${those.length} ${word}`)
+    .join(", ")
+
+/** Describes the slot's run in a sentence, with the reason. */
+const phraseOf = (
+  { outcome, run, slot, why }: ExplainedSlot,
+  story: Story,
+  since: CompletedRun | undefined
+): string => {
+  const the = `The ${timeIn(story, slot)} run`
+  const because = why === "" ? "." : `: ${ended(why)}`
+  switch (outcome) {
+    case "failed":
+      // Once another run has completed, the sentence does not say whether this one will be retried, because it no longer
+      // matters.
+      return `${the} failed${because}${since === undefined ? ` ${finality(run)}` : ""}`
+    case "unknown":
+      return `${the} may have run${because}`
+    case "running":
+      return `${the} is in progress${because}`
+    case "pending":
+      return `${the} ${run?.attempt === 0 ? "is about to start" : "is being retried"}${because}`
+    case "skipped":
+    case "skipped_range":
+      return `${the} was skipped${because}`
+    case "due":
+      return `${the} has not started${because}`
+    case "missing":
+      return `${the} is missing${because}`
+    case "paused":
+    case "completed":
+      return ""
+  }
+}
+
+const laterOf = ({ expected, slot }: CompletedRun, story: Story): string =>
+  expected
+    ? `The ${timeIn(story, slot)} run completed.`
+    : `A run outside the schedule completed at ${timeIn(story, slot)}.`
+
+/** Ends a text with exactly one full stop. */
+const ended = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
+
+/** Says that a failed run is final: only an attempt that never started is retried. */
+const finality = (run: ExplainedSlot["run"]): string => {
+  if (run === null) return ""
+  return run.attempt > 1 && run.attempt >= run.max_attempts
+    ? `Failed after ${run.attempt} attempts.`
+    : `Failed on attempt ${run.attempt}; failures are not retried.`
+}
+
+/** Names the runs outside the schedule that completed. */
+const besides = (slots: ReadonlyArray<ExplainedSlot>, story: Story): string => {
+  const others = slots.filter(({ expected, outcome }) => !expected && outcome === "completed")
+  const [first] = others
+  return others.length === 1 && first !== undefined
+    ? laterOf(first, story)
+    : `${others.length} runs outside the schedule completed.`
+}
+
+const nothingDue = (slots: ReadonlyArray<ExplainedSlot>, story: Story): string => {
+  const { integration } = story
+  if (integration === null) return "The integration was deleted."
+  const wasPaused = slots.some(({ outcome }) => outcome === "paused")
+  if (!integration.enabled) return `${pausedSince(story)}.`
+  if (integration.schedule_error !== null) {
+    return neverRuns(integration.schedule_error)
+  }
+  if (integration.schedule === null) return "It has no schedule; it runs only when triggered."
+  if (wasPaused) return `${pausedSince(story)}.`
+  const since = integration.schedule_since ?? story.from
+  return since >= story.to
+    ? `Its schedule has been in force only since ${timeIn(story, since)}.`
+    : "Nothing was scheduled in this period."
+}
+
+/**
+ * Matches the prefix of a row fault (`sync_scheduler.row_fault`): the name of a column. The fault of a schedule begins with a
+ * field of the expression instead.
+ */
+const OF_ROW =
+  /^(?:enabled|org_id|integration_type|sync_schedule|timezone|function_name|health_url|config|next_run_at|schedule_since|catch_up|catch_up_window) (?:is|has) /
+
+/** Says why an integration never runs: its schedule or another value of its row is invalid. */
+export const neverRuns = (fault: string): string => {
+  const isOfRow = OF_ROW.test(fault)
+  return `${isOfRow ? "It never runs" : "The schedule is invalid, so it never runs"}: ${ended(fault)}`
+}
+
+/** Formats the pause, as far as recorded: `Paused since 11-18 09:12 by ada@ops: "moving to a new ERP"`. */
+export const pausedSince = (story: Story): string => {
+  const { actions, history, integration } = story
+  const pause = actions.findLast(({ at, kind }) => kind === "paused" && at < story.to)
+  const disabled = history.findLast(({ enabled, from }) => !enabled && from < story.to)
+  const since = pause?.at ?? disabled?.from
+  const by = pause === undefined ? "" : ` by ${pause.actor ?? "an unnamed person"}`
+  const reason = pause?.reason ?? integration?.paused_reason ?? ""
+  const why = reason === "" || reason === NO_REASON ? ` (${NO_REASON})` : `: "${reason}"`
+  return `Paused${since === undefined ? "" : ` since ${timeIn(story, since)}`}${by}${why}`
+}

@@ -1,0 +1,273 @@
+import { Either, Schema } from "effect"
+import type { Story } from "../Database/OperatorRpc.ts"
+import * as Duration from "../Domain/Duration.ts"
+import { firstIn, type Segment, sequenceOf } from "../Domain/History.ts"
+import { Instant } from "../Domain/Instant.ts"
+import { reasonOf } from "../Domain/RunReason.ts"
+import { delayOf, RunEvent, RunView } from "../Domain/RunView.ts"
+import { shortInstant } from "../Domain/Schedule/Schedule.ts"
+import { rejectedBy } from "../Domain/State.ts"
+
+/**
+ * The outcome of a slot. `skipped_range`: the slot was skipped, and a range records it. `due`: no engine has claimed the slot
+ * yet. `missing`: the slot has neither a run nor a record, which is a bug.
+ */
+export const SlotOutcome = Schema.Literal(
+  "completed",
+  "failed",
+  "unknown",
+  "running",
+  "pending",
+  "skipped",
+  "skipped_range",
+  "paused",
+  "due",
+  "missing"
+)
+export type SlotOutcome = typeof SlotOutcome.Type
+
+/** One slot: its outcome, the reason, and its run with events, if it has a run. */
+export const ExplainedSlot = Schema.Struct({
+  slot: Instant,
+  /**
+   * Whether the slot was due by the schedule, or by a `next_run_at` that was set by hand off the schedule's grid. False for a
+   * manual run or a backfill.
+   */
+  expected: Schema.Boolean,
+  outcome: SlotOutcome,
+  why: Schema.String,
+  run: Schema.NullOr(RunView),
+  events: Schema.Array(RunEvent)
+})
+export type ExplainedSlot = typeof ExplainedSlot.Type
+
+/** The maximum number of slots that are explained individually; if there are more, the newest ones are. */
+export const MAX_SLOTS = 500
+
+type StoryRun = Story["runs"][number]
+
+/**
+ * Returns every slot of a timeline's window, oldest first: the slots of the schedules that were in force, and those of runs
+ * outside the schedules. `truncated`: older slots were left out.
+ */
+export const explainSlots = (
+  story: Story
+): { readonly slots: ReadonlyArray<ExplainedSlot>; readonly truncated: boolean } => {
+  const runs = new Map(story.runs.map((run) => [run.scheduled_for, run]))
+  const expected = new Map<number, Segment>()
+  let truncated = story.runs_truncated
+  const oldestRun = truncated ? (story.runs[0]?.scheduled_for ?? 0) : Number.NEGATIVE_INFINITY
+  for (const segment of story.history) {
+    const slots = slotsOf(segment, Math.max(story.from, oldestRun), story.to)
+    for (const slot of slots) expected.set(slot, segment)
+  }
+  const all = [...new Set([...expected.keys(), ...runs.keys()])].toSorted((a, b) => a - b)
+  if (all.length > MAX_SLOTS) truncated = true
+  return {
+    slots: all.slice(-MAX_SLOTS).flatMap((slot) => {
+      const segment = expected.get(slot)
+      const run = runs.get(slot)
+      const explained = run === undefined ? withoutRun(slot, segment, story) : withRun(run, story)
+      return explained === null
+        ? []
+        : [
+            {
+              slot,
+              expected: segment?.enabled === true || isOfSchedule(run),
+              ...explained,
+              ...partsOf(run)
+            }
+          ]
+    }),
+    truncated
+  }
+}
+
+/**
+ * Whether the schedule made the run due. The run records this itself, because its slot may be off the grid, or older than the
+ * recorded schedules.
+ */
+export const isOfSchedule = (run: Pick<StoryRun, "trigger"> | undefined): boolean =>
+  run?.trigger === "schedule" || run?.trigger === "catch_up"
+
+const partsOf = (run: StoryRun | undefined): Pick<ExplainedSlot, "run" | "events"> => {
+  if (run === undefined) return { run: null, events: [] }
+  const { events, ...rest } = run
+  return { run: rest, events }
+}
+
+/** The maximum number of computed slots. It is far above the number shown, so that the newest slots are among them. */
+const MAX_COMPUTED = 20_000
+
+const slotsOf = (segment: Segment, from: number, to: number): ReadonlyArray<number> => {
+  const sequence = sequenceOf(segment)
+  if (Either.isLeft(sequence) || sequence.right === null) return []
+  const slots: Array<number> = []
+  let at = Math.max(from, segment.from) - 1
+  while (slots.length < MAX_COMPUTED) {
+    const slot = firstIn(sequence.right, at, to - 1)
+    if (slot === undefined) break
+    slots.push(slot)
+    at = slot
+  }
+  return slots
+}
+
+interface Outcome {
+  readonly outcome: SlotOutcome
+  readonly why: string
+}
+
+const withRun = (run: StoryRun, story: Story): Outcome => {
+  const because = reasonOf(run)
+  switch (run.status) {
+    case "completed":
+      return { outcome: "completed", why: joined([lateness(run, story), earlier(run)]) }
+    case "failed":
+      return { outcome: "failed", why: joined([because, earlier(run)]) }
+    case "unknown":
+      return {
+        outcome: "unknown",
+        why: joined([because, afterwards(run, story)])
+      }
+    case "skipped":
+      return {
+        outcome: "skipped",
+        why: SKIPS.get(run.skip_reason ?? "") ?? run.skip_reason ?? "skipped"
+      }
+    case "running":
+      return {
+        outcome: "running",
+        why: `attempt ${run.attempt}, started ${ago(story, run.attempt_started_at ?? run.started_at)}`
+      }
+    case "pending":
+      return { outcome: "pending", why: joined([because, waiting(run, story)]) }
+  }
+}
+
+const withoutRun = (slot: number, segment: Segment | undefined, story: Story): Outcome | null => {
+  const range = story.ranges.find(({ from, to }) => from <= slot && slot <= to)
+  if (range !== undefined && segment?.enabled !== false) {
+    const why = RANGES.get(range.reason) ?? range.reason
+    return { outcome: "skipped_range", why: joined([why, silence(slot, range.recorded_at, story)]) }
+  }
+  if (segment?.enabled === false) return { outcome: "paused", why: "" }
+  const { integration } = story
+  if (integration === null) return { outcome: "missing", why: "the integration was deleted" }
+  const open = integration.next_run_at ?? (integration.schedule_since ?? story.to) + 1
+  return slot < open
+    ? { outcome: "missing", why: "it has no run and no record; please report this" }
+    : { outcome: "due", why: blockedBy(slot, story) }
+}
+
+/** Explains why a due slot has not been claimed. */
+const blockedBy = (slot: number, story: Story): string => {
+  const { integration, now, scheduler } = story
+  const fault = integration?.schedule_error ?? null
+  if (fault !== null) return fault
+  const rejection = integration?.rejection ?? null
+  if (rejection !== null) return rejectedBy(rejection)
+  const live = integration?.live_run ?? null
+  if (live !== null) {
+    const run = `the ${timeIn(story, live.scheduled_for)} run`
+    return live.status === "unknown" && integration?.on_unknown === "hold"
+      ? `it waits for ${run}, which is on hold until someone decides`
+      : `it waits for ${run} to finish`
+  }
+  const until = integration?.breaker_until ?? 0
+  if (until > now) {
+    return `its breaker is open until ${timeIn(story, until)}, after ${integration?.consecutive_failures} failures in a row`
+  }
+  if (scheduler.verdict === "never") return "no engine has ticked yet"
+  if (scheduler.verdict === "stopped") {
+    return `ticks have stopped: no engine has ticked for ${Duration.rough(now - (scheduler.last_activity_at ?? slot))}`
+  }
+  return `due for ${Duration.rough(now - slot)}, and no engine has claimed it`
+}
+
+const RANGES: ReadonlyMap<string, string> = new Map([
+  ["superseded", "a newer run was due as well, and catch_up = latest runs only that"],
+  ["outside_window", "older than the catch-up window"],
+  ["catch_up_skip", "it was missed, and catch_up = skip runs no missed slot"],
+  ["schedule_changed", "the schedule was changed while it was due"],
+  ["disabled", "the integration was paused"],
+  ["gone", "the integration was deleted"]
+])
+
+const SKIPS: ReadonlyMap<string, string> = new Map([
+  ["disabled", "the integration was paused before the run started"],
+  ["gone", "the integration was deleted before the run started"]
+])
+
+const Detail = Schema.Struct({
+  http_status: Schema.optionalWith(Schema.Int, { nullable: true, default: () => 0 }),
+  error_code: Schema.optionalWith(Schema.String, { nullable: true, default: () => "" }),
+  error_message: Schema.optionalWith(Schema.String, { nullable: true, default: () => "" })
+})
+const decodeDetail = Schema.decodeUnknownEither(Detail)
+
+/** Lists how the earlier attempts ended: `attempt 1: HTTP 503 BOOT_ERROR`. */
+const earlier = (run: StoryRun): string =>
+  run.events
+    .filter(({ attempt, kind }) => kind === "settled" && attempt !== null && attempt < run.attempt)
+    .map(({ attempt, detail, reason }) => {
+      const decoded = decodeDetail(detail)
+      const text = Either.isRight(decoded)
+        ? reasonOf({
+            http_status: decoded.right.http_status || null,
+            error_code: decoded.right.error_code || null,
+            error_message: decoded.right.error_message || null
+          })
+        : ""
+      return `attempt ${attempt}: ${text === "" ? (reason ?? "not executed") : text}`
+    })
+    .join("; ")
+
+/** Explains why a run started late: no engine ticked, or the run is a catch-up. */
+const lateness = (run: StoryRun, story: Story): string => {
+  const drift = run.drift_ms ?? 0
+  if (drift < 60_000 || run.started_at === null) return ""
+  const late = `started ${Duration.rough(drift)} late`
+  return joined([late, silence(run.scheduled_for, run.started_at, story)])
+}
+
+/** Returns `no engine ticked from ... to ...` when a gap between ticks overlaps this period. */
+const silence = (from: number, to: number, story: Story): string => {
+  const quiet = story.silences.find((one) => one.from < to && (one.to ?? story.now) > from)
+  if (quiet === undefined) return ""
+  const end = quiet.to === null ? "" : ` to ${timeIn(story, quiet.to)}`
+  return `no engine ticked from ${timeIn(story, quiet.from)}${end}`
+}
+
+/** Says what happens after an unknown outcome. */
+const afterwards = (run: StoryRun, story: Story): string => {
+  if (run.released_at !== null) return "released: later runs start"
+  const { now } = story
+  if (story.integration?.on_unknown === "hold") return "on hold until someone decides"
+  return run.not_before !== null && run.not_before > now
+    ? `retries in ${Duration.rough(run.not_before - now)}`
+    : ""
+}
+
+const waiting = (run: StoryRun, story: Story): string => {
+  const rejection = story.integration?.rejection ?? null
+  if (rejection !== null) return rejectedBy(rejection)
+  if (run.not_before !== null && run.not_before > story.now) {
+    const next = `attempt ${run.attempt + 1} of ${run.max_attempts} in ${Duration.rough(run.not_before - story.now)}`
+    const delay = delayOf(run)
+    return delay === "" ? next : `${delay}; ${next}`
+  }
+  return run.attempt === 0
+    ? "claimed, not started yet"
+    : `attempt ${run.attempt + 1} of ${run.max_attempts} starts with the next tick`
+}
+
+const ago = (story: Story, at: number | null): string =>
+  at === null ? "" : `${Duration.rough(story.now - at)} ago`
+
+/** Formats an instant in the integration's own zone: `09:00`, or `11-19 02:00` on another day. */
+export const timeIn = ({ integration, now }: Story, at: number): string =>
+  shortInstant(at, integration?.timezone ?? "UTC", now)
+
+const joined = (parts: ReadonlyArray<string>): string =>
+  parts.filter((part) => part !== "").join("; ")

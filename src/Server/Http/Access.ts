@@ -1,0 +1,169 @@
+import { HttpServerRequest } from "@effect/platform"
+import { Clock, Context, Effect } from "effect"
+import type { Settings } from "../../Config.ts"
+import { hostOf, isLoopback, parseAddress } from "./Address.ts"
+import { formField, isForm } from "./Form.ts"
+import type { Forbidden, HttpError } from "./HttpError.ts"
+import { isFormOf, makeSessions, type Session, type Sessions } from "./Session.ts"
+
+/**
+ * The authenticated caller. An operator has shown the admin token, either with this request or at the sign-in; a sign-in has
+ * a session.
+ */
+export type Principal =
+  | { readonly _tag: "Reader" }
+  | { readonly _tag: "Operator"; readonly session: Session | null }
+
+/** The principal of the current request. */
+export class CurrentPrincipal extends Context.Reference<CurrentPrincipal>()(
+  "@sync-scheduler/CurrentPrincipal",
+  { defaultValue: (): Principal => ({ _tag: "Reader" }) }
+) {}
+
+/** The permissions that the settings grant. */
+export interface Access {
+  /** The sign-in sessions; null: there is no admin token, so sign-in is impossible. */
+  readonly sessions: Sessions | null
+  readonly allowActions: boolean
+  /** Whether other machines can reach this server. All addresses except the probes then need the token. */
+  readonly isPublic: boolean
+  /** The accepted host names; null: any. */
+  readonly hosts: ReadonlySet<string> | null
+}
+
+export const COOKIE = "sync_scheduler_session"
+
+type AccessSettings = Pick<Settings, "adminToken" | "allowActions" | "allowedHosts" | "listen">
+
+/**
+ * Derives the permissions from the settings; null when the settings would expose the page to other machines without a token.
+ */
+export const makeAccess = (settings: AccessSettings): Access | null => {
+  const isPublic = !isLoopback(parseAddress(settings.listen).hostname)
+  if (isPublic && settings.adminToken === null) return null
+  return {
+    sessions: settings.adminToken === null ? null : makeSessions(settings.adminToken),
+    allowActions: settings.allowActions === "true",
+    isPublic,
+    hosts: isPublic && settings.allowedHosts === null ? null : new Set(settings.allowedHosts ?? [])
+  }
+}
+
+type Request = HttpServerRequest.HttpServerRequest
+
+/**
+ * Rejects a request for a foreign host name. This guards against DNS rebinding: a page of another site could point its own
+ * host name at this machine and read these pages through a browser that is allowed to.
+ */
+export const requireAllowedHost = (
+  { headers }: Request,
+  { hosts }: Access
+): Effect.Effect<void, HttpError> => {
+  const host = hostOf(headers.host ?? "")
+  return hosts === null || isLoopback(host) || hosts.has(host) || hosts.has(`[${host}]`)
+    ? Effect.void
+    : Effect.fail({
+        status: 421,
+        code: "HOST_NOT_ALLOWED",
+        message: "The host name of this request is not allowed",
+        hint: "Use localhost, or set SYNC_SCHEDULER_ALLOWED_HOSTS to the host name that a proxy forwards."
+      })
+}
+
+/** Returns the principal of a request. *Fails with* HttpError when the request carries an invalid token. */
+export const principalOf = (
+  { cookies, headers }: Request,
+  { sessions }: Access
+): Effect.Effect<Principal, HttpError> => {
+  const authorization = headers.authorization ?? ""
+  // Other schemes belong to a reverse proxy, which may forward them.
+  if (/^Bearer\b/i.test(authorization)) {
+    const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1]
+    return token !== undefined && sessions?.isToken(token) === true
+      ? Effect.succeed({ _tag: "Operator", session: null })
+      : Effect.fail(wrongToken)
+  }
+  return Effect.map(Clock.currentTimeMillis, (now) => {
+    const session = sessions?.read(cookies[COOKIE] ?? "", now) ?? null
+    return session === null ? { _tag: "Reader" } : { _tag: "Operator", session }
+  })
+}
+
+const wrongToken: HttpError = {
+  status: 401,
+  code: "TOKEN_REFUSED",
+  message: "The request has a token, and it is not the admin token",
+  hint: "Send Authorization: Bearer <SYNC_SCHEDULER_ADMIN_TOKEN>, or no such header at all.",
+  headers: { "www-authenticate": "Bearer" }
+}
+
+type Guard = Effect.Effect<void, Forbidden, Request>
+
+/** Rejects an action that is disabled in the settings or not permitted to this principal. */
+export const requireOperator = ({ allowActions, sessions }: Access): Guard =>
+  Effect.gen(function* () {
+    if (!allowActions || sessions === null) {
+      const missing = [
+        ...(allowActions ? [] : ["--allow-actions (or SYNC_SCHEDULER_ALLOW_ACTIONS=true)"]),
+        ...(sessions === null ? ["an admin token in SYNC_SCHEDULER_ADMIN_TOKEN"] : [])
+      ]
+      return yield* Effect.fail(actionsOff(missing))
+    }
+    if ((yield* CurrentPrincipal)._tag !== "Operator") return yield* Effect.fail(noToken)
+  })
+
+const actionsOff = (missing: ReadonlyArray<string>): Forbidden => ({
+  status: 403,
+  code: "ACTIONS_OFF",
+  message: "Actions are disabled: this server is read-only",
+  hint: `Start serve with ${missing.join(" and ")}, or use the command line.`
+})
+
+const noToken: Forbidden = {
+  status: 403,
+  code: "TOKEN_REQUIRED",
+  message: "Only who has the admin token may act, and this request does not have it",
+  hint: "Sign in at /sign-in, or send the header Authorization: Bearer <SYNC_SCHEDULER_ADMIN_TOKEN>."
+}
+
+/**
+ * Rejects cross-site requests. Browsers send the origin in `Sec-Fetch-Site`, older browsers in `Origin`. A request with
+ * neither header does not come from a page and carries no session cookie.
+ */
+export const requireOwnOrigin: Guard = Effect.flatMap(
+  HttpServerRequest.HttpServerRequest,
+  ({ headers: { host, origin, "sec-fetch-site": site } }) => {
+    const isOwn =
+      site === undefined
+        ? origin !== undefined && URL.parse(origin)?.host === host?.toLowerCase()
+        : site === "same-origin"
+    return isOwn ? Effect.void : Effect.fail(otherSite)
+  }
+)
+
+const otherSite: Forbidden = {
+  status: 403,
+  code: "OTHER_SITE",
+  message: "The request was not made by a page of this server",
+  hint: "Open the page here and act there; programs send the admin token as Authorization: Bearer."
+}
+
+/**
+ * Rejects a session's request without its CSRF token, which is a form field or else a header. A request with the admin token
+ * needs no CSRF token.
+ */
+export const requireOwnForm: Guard = Effect.gen(function* () {
+  const request = yield* HttpServerRequest.HttpServerRequest
+  const principal = yield* CurrentPrincipal
+  if (principal._tag !== "Operator" || principal.session === null) return
+  yield* requireOwnOrigin
+  const csrf = isForm(request) ? yield* formField("csrf") : request.headers["x-csrf-token"]
+  if (!isFormOf(principal.session, csrf ?? "")) return yield* Effect.fail(formExpired)
+})
+
+const formExpired: Forbidden = {
+  status: 403,
+  code: "FORM_EXPIRED",
+  message: "The form does not belong to this sign-in",
+  hint: "Load the page again and repeat what you wanted to do."
+}

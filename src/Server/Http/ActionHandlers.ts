@@ -1,0 +1,107 @@
+import { HttpApiBuilder, HttpApiError, type HttpServerRequest } from "@effect/platform"
+import { Effect, Layer, Schema } from "effect"
+import { causeKey, retryableRun } from "../../Domain/StateCause.ts"
+import { type Action, type ActionName, act } from "../../Operator/Actions.ts"
+import { type Access, CurrentPrincipal, requireOperator, requireOwnForm } from "./Access.ts"
+import { Act, Api, OperatorOnly } from "./Api.ts"
+import { formField, isForm, requireForm } from "./Form.ts"
+import type { HttpError } from "./HttpError.ts"
+import { unavailable } from "./PageHandlers.ts"
+import { Site } from "./PageRequest.ts"
+import type { QueryCache } from "./QueryCache.ts"
+import { orUnavailable } from "./QueryHandlers.ts"
+import { localPath, redirectResponse } from "./Responses.ts"
+
+/** A requested action. `actor`: the name that a program with the token gives for itself. */
+interface Requested extends Pick<Action, "action" | "id" | "reason"> {
+  readonly actor?: string | undefined
+}
+
+/** Performs an action and records the reason and the actor: the name given at the sign-in, or by the program. */
+const performAction = (views: QueryCache, { actor: given, ...requested }: Requested) =>
+  Effect.gen(function* () {
+    const principal = yield* CurrentPrincipal
+    const actor =
+      principal._tag === "Operator" && principal.session !== null
+        ? `${principal.session.actor} (page)`
+        : `${given ?? "admin token"} (api)`
+    const report = yield* orUnavailable(views.read(act({ ...requested, actor })))
+    const { action, id } = requested
+    const outcome = report.done ? "done" : report.reason
+    yield* Effect.logInfo("Operator action").pipe(
+      Effect.annotateLogs({ action, id, actor, outcome })
+    )
+    return report
+  })
+
+/**
+ * Handles every action, requested by a program or by a form of the page. After a form, the browser is redirected to the page
+ * that contains the form.
+ */
+export const actionHandlers = (views: QueryCache, access: Access) => {
+  const handle =
+    (action: ActionName) =>
+    ({ path: { id }, payload, request }: ActionRequest) =>
+      Effect.gen(function* () {
+        const report = yield* performAction(views, { action, id, ...payload })
+        if (report.done) {
+          return isForm(request) ? redirectResponse(localPath(yield* formField("next"))) : report
+        }
+        const { reason } = report
+        return yield* Effect.fail(reason === "not_found" ? { ...report, reason } : report)
+      })
+  return HttpApiBuilder.group(Api, "acting", (handlers) =>
+    handlers
+      .handle("trigger", handle("trigger"))
+      .handle("pause", handle("pause"))
+      .handle("resume", handle("resume"))
+      .handle("retry", handle("retry"))
+      .handle("release", handle("release"))
+  ).pipe(Layer.provide(Layer.succeed(OperatorOnly, mayAct(access))))
+}
+
+const mayAct = (access: Access) => Effect.zipRight(requireOperator(access), requireOwnForm)
+
+interface ActionRequest {
+  readonly path: { readonly id: string }
+  readonly payload: typeof Act.Type
+  readonly request: HttpServerRequest.HttpServerRequest
+}
+
+/** The maximum number of failed runs of one cause that one form retries. */
+const MAX_RETRIED = 1_000
+
+/**
+ * Retries every failed run of a cause, according to the current states. Redirects to the overview, which shows how many
+ * retries were requested. *Fails with* HttpError when no retry was requested.
+ */
+export const retryCause = (views: QueryCache) =>
+  Effect.gen(function* () {
+    yield* mayAct((yield* Site).access)
+    yield* requireForm
+    const { reason } = yield* decodeReason({ reason: yield* formField("reason") })
+    const cause = yield* formField("cause")
+    const { integrations } = yield* Effect.mapError(views.overview({}), unavailable)
+    const runs = integrations
+      .filter((one) => causeKey(one) === cause)
+      .flatMap((one) => retryableRun(one) ?? [])
+      .slice(0, MAX_RETRIED)
+    const reports = yield* Effect.forEach(
+      runs,
+      ({ run_id }) => Effect.option(performAction(views, { action: "retry", id: run_id, reason })),
+      { concurrency: 4 }
+    )
+    const done = reports.filter((one) => one._tag === "Some" && one.value.done).length
+    return done === 0
+      ? yield* Effect.fail(noneRetried)
+      : redirectResponse(`/?did=retried-${done}-of-${runs.length}`)
+  }).pipe(Effect.catchTag("ParseError", HttpApiError.HttpApiDecodeError.refailParseError))
+
+const decodeReason = Schema.decode(Act.pick("reason"))
+
+const noneRetried: HttpError = {
+  status: 409,
+  code: "NOT_POSSIBLE",
+  message: "Nothing was changed: no failed run of this cause can be retried now",
+  hint: "Look at the overview: they may have been retried already."
+}

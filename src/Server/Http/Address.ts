@@ -1,0 +1,23 @@
+/** The address on which `serve` listens. */
+export interface Address {
+  /** A host name or an IP address, with IPv6 not in brackets. */
+  readonly hostname: string
+  /** The port; 0: any free port. */
+  readonly port: number
+}
+
+/** Parses `host:port` and `[::1]:port`. The setting has already been validated. */
+export const parseAddress = (listen: string): Address => {
+  const at = listen.lastIndexOf(":")
+  return { hostname: withoutBrackets(listen.slice(0, at)), port: Number(listen.slice(at + 1)) }
+}
+
+/** Whether only this machine can reach the address. */
+export const isLoopback = (hostname: string): boolean =>
+  /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i.test(withoutBrackets(hostname))
+
+/** Returns the name in a Host header, in lower case and without the port. */
+export const hostOf = (header: string): string =>
+  withoutBrackets(header.toLowerCase().replace(/:\d*$/, ""))
+
+const withoutBrackets = (host: string): string => host.replace(/^\[(.*)\]$/, "$1")

@@ -1,0 +1,215 @@
+import {
+  HttpApi,
+  HttpApiEndpoint,
+  HttpApiGroup,
+  HttpApiMiddleware,
+  HttpApiSchema,
+  OpenApi
+} from "@effect/platform"
+import { Schema } from "effect"
+import { Instant } from "../../Domain/Instant.ts"
+import { RunStatus } from "../../Domain/Run.ts"
+import { type ActionName, ActionReport } from "../../Operator/Actions.ts"
+import { DailyStats, Figures } from "../../Operator/DailyStats.ts"
+import { Explanation } from "../../Operator/Explanation.ts"
+import { IntegrationState } from "../../Operator/IntegrationState.ts"
+import { Overview } from "../../Operator/Overview.ts"
+import { RunsPage } from "../../Operator/Runs.ts"
+import { VERSION } from "../../Version.ts"
+import { BadRequest, Forbidden, NotFound, Unauthorized, Unavailable } from "./HttpError.ts"
+import { RunResponse } from "./RunResponse.ts"
+
+/**
+ * The HTTP API of `serve`, with the same schemas as the command line's `-o json`. The OpenAPI document is generated from this
+ * definition.
+ */
+
+const text = (description: string, maxLength: number) =>
+  Schema.String.pipe(Schema.maxLength(maxLength)).annotations({ description })
+
+const Ids = Schema.compose(
+  Schema.split(","),
+  Schema.Array(Schema.UUID).pipe(Schema.minItems(1), Schema.maxItems(100))
+).annotations({ description: "UUIDs of integrations, separated by commas; at most 100" })
+const Statuses = Schema.compose(Schema.split(","), Schema.Array(RunStatus)).annotations({
+  description: "Statuses of runs, separated by commas"
+})
+const integer = (from: number, to: number, description: string) =>
+  Schema.NumberFromString.pipe(Schema.int(), Schema.between(from, to)).annotations({ description })
+
+const scope = {
+  org: Schema.optional(Schema.UUID),
+  integration: Schema.optional(Ids)
+}
+
+const filter = {
+  ...scope,
+  type: Schema.optional(text("A type of integration", 200)),
+  search: Schema.optional(
+    text("Part of an organisation's name or of a type, or the beginning of an id", 200)
+  )
+}
+
+const reading = HttpApiGroup.make("reading")
+  .add(
+    HttpApiEndpoint.get("status", "/api/status")
+      .annotate(OpenApi.Summary, "How everything is, the worst first")
+      .setUrlParams(Schema.Struct(filter))
+      .addSuccess(Overview)
+  )
+  .add(
+    HttpApiEndpoint.get("explain", "/api/explain")
+      .annotate(OpenApi.Summary, "Whether integrations ran, and why (not); at most 20 of them")
+      .setUrlParams(
+        Schema.Struct({
+          ...scope,
+          on: Schema.optional(
+            Schema.String.pipe(Schema.pattern(/^\d{4}-\d{2}-\d{2}$/)).annotations({
+              description: "A day in the integration's own zone; since yesterday began by default"
+            })
+          )
+        })
+      )
+      .addSuccess(
+        Schema.Struct({
+          now: Instant,
+          explanations: Schema.Array(Explanation),
+          /** The number of integrations that are not explained. */
+          more: Schema.Int
+        })
+      )
+  )
+  .add(
+    HttpApiEndpoint.get("schedules", "/api/schedules")
+      .annotate(OpenApi.Summary, "Every integration with its schedule and status")
+      .setUrlParams(Schema.Struct(filter))
+      .addSuccess(Overview.pick("now", "total", "integrations", "unreadable", "truncated"))
+  )
+  .add(
+    HttpApiEndpoint.get("schedule", "/api/schedules/:id")
+      .annotate(OpenApi.Summary, "One integration with its settings and status")
+      .setPath(Schema.Struct({ id: Schema.UUID }))
+      .addSuccess(IntegrationState)
+      .addError(NotFound)
+  )
+  .add(
+    HttpApiEndpoint.get("runs", "/api/runs")
+      .annotate(OpenApi.Summary, "Runs, the newest slots first, page by page")
+      .setUrlParams(
+        Schema.Struct({
+          ...scope,
+          since: Schema.optional(Instant),
+          until: Schema.optional(Instant),
+          status: Schema.optional(Statuses),
+          late_ms: Schema.optional(
+            integer(0, 86_400_000, "Only runs that started later than that after their slot")
+          ),
+          limit: Schema.optional(integer(1, 1_000, "How many; 100 by default")),
+          cursor: Schema.optional(text("Of the page before", 500))
+        })
+      )
+      .addSuccess(RunsPage)
+  )
+  .add(
+    HttpApiEndpoint.get("run", "/api/runs/:id")
+      .annotate(OpenApi.Summary, "One run, with all that happened to it")
+      .setPath(Schema.Struct({ id: Schema.UUID }))
+      .addSuccess(RunResponse)
+      .addError(NotFound)
+  )
+  .add(
+    HttpApiEndpoint.get("activity", "/api/activity")
+      .annotate(OpenApi.Summary, "What some integrations did, in short")
+      .setUrlParams(
+        Schema.Struct({
+          integration: Ids,
+          from: Schema.optional(Instant),
+          to: Schema.optional(Instant),
+          runs_each: Schema.optional(integer(1, 2_000, "The newest of each; 100 by default"))
+        })
+      )
+      .addSuccess(DailyStats)
+  )
+  .add(
+    HttpApiEndpoint.get("figures", "/api/figures")
+      .annotate(OpenApi.Summary, "How late runs of the last day started, and the days before")
+      .setUrlParams(
+        Schema.Struct({
+          integration: Schema.optional(Schema.UUID),
+          days: Schema.optional(integer(1, 400, "90 by default"))
+        })
+      )
+      .addSuccess(Figures)
+  )
+  .addError(Unauthorized)
+  .addError(Unavailable)
+
+const REASON = "it is empty, or longer than 500 characters"
+
+/** The reason of an action and its actor, which are both recorded. A form of the page has the same fields. */
+export const Act = Schema.Struct({
+  reason: Schema.Trim.pipe(
+    Schema.minLength(1, { message: () => REASON }),
+    Schema.maxLength(500, { message: () => REASON })
+  ),
+  actor: Schema.optional(Schema.Trim.pipe(Schema.minLength(1), Schema.maxLength(80)))
+})
+
+const [reported, notDone] = ActionReport.members
+const Done = reported.annotations({ identifier: "Done" })
+
+const refused = <A extends string>(status: number, title: string, reason: Schema.Schema<A>) =>
+  Schema.Struct({ ...notDone.fields, reason }).annotations({
+    identifier: title,
+    ...HttpApiSchema.annotations({ status })
+  })
+
+const RefusedUnknown = refused(404, "RefusedNotFound", Schema.Literal("not_found"))
+const Refused = refused(409, "Refused", Schema.String)
+
+/** Allows only operators to act, and only through this server's own forms. */
+export class OperatorOnly extends HttpApiMiddleware.Tag<OperatorOnly>()(
+  "@sync-scheduler/OperatorOnly",
+  { failure: Forbidden }
+) {}
+
+const action = <const Name extends ActionName>(
+  name: Name,
+  kind: "integrations" | "runs",
+  summary: string
+) =>
+  HttpApiEndpoint.post(name, `/api/${kind}/:id/${name}`)
+    .annotate(OpenApi.Summary, summary)
+    .setPath(Schema.Struct({ id: Schema.UUID }))
+    .setPayload(Act)
+    .addSuccess(Done)
+    .addError(RefusedUnknown)
+    .addError(Refused)
+
+const acting = HttpApiGroup.make("acting")
+  .add(action("trigger", "integrations", "A run now, outside the schedule"))
+  .add(action("pause", "integrations", "Pass its slots over, on record, until it is resumed"))
+  .add(action("resume", "integrations", "Run it again from its next slot on"))
+  .add(action("retry", "runs", "One more attempt at a run that is over, or unknown"))
+  .add(action("release", "runs", "Let later slots run although this run is unknown"))
+  .middleware(OperatorOnly)
+  .addError(Unauthorized)
+  .addError(Unavailable)
+  .annotate(
+    OpenApi.Description,
+    "Only where serve was started with --allow-actions and an admin token, and only with that token."
+  )
+
+/** All endpoints under `/api`. */
+export const Api = HttpApi.make("sync-scheduler")
+  .add(reading)
+  .add(acting)
+  .addError(BadRequest)
+  .annotateContext(
+    OpenApi.annotations({
+      title: "Sync Scheduler",
+      version: VERSION,
+      description:
+        "The same shapes as the command line prints with -o json. Instants are ISO 8601 in UTC. Fields are added, never taken away."
+    })
+  )

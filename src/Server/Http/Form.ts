@@ -1,0 +1,30 @@
+import { HttpServerRequest, UrlParams } from "@effect/platform"
+import { Effect, Option } from "effect"
+import type { HttpError } from "./HttpError.ts"
+
+const FORM = "application/x-www-form-urlencoded"
+
+/** Whether the request is a browser's form submission. */
+export const isForm = ({ headers }: HttpServerRequest.HttpServerRequest): boolean =>
+  (headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() === FORM
+
+/** Rejects a request that is not a form submission. */
+export const requireForm: Effect.Effect<void, HttpError, HttpServerRequest.HttpServerRequest> =
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+    isForm(request) ? Effect.void : Effect.fail(notAForm)
+  )
+
+/** Returns a field of the submitted form; empty when it is missing. *Dies with* RequestError when the body cannot be read. */
+export const formField = (
+  name: string
+): Effect.Effect<string, never, HttpServerRequest.HttpServerRequest> =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ urlParamsBody }) =>
+    Effect.orDie(urlParamsBody)
+  ).pipe(Effect.map((fields) => Option.getOrElse(UrlParams.getFirst(fields, name), () => "")))
+
+const notAForm: HttpError = {
+  status: 415,
+  code: "USAGE",
+  message: "The request has no form in it",
+  hint: `Send ${FORM}.`
+}

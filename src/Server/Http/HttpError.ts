@@ -1,0 +1,91 @@
+import { HttpApiSchema } from "@effect/platform"
+import { Schema } from "effect"
+
+/** Why a request is rejected: what happened and why (`message`), how to fix it (`hint`), and a stable code. */
+export const HttpError = Schema.Struct({
+  status: Schema.Literal(400, 401, 403, 404, 405, 409, 414, 415, 421, 500, 503),
+  code: Schema.String,
+  message: Schema.String,
+  hint: Schema.String,
+  headers: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.String })),
+  /** The JSON for programs in place of the error itself: the report of an action. */
+  report: Schema.optional(Schema.Unknown)
+})
+export type HttpError = typeof HttpError.Type
+
+/** Converts an error to JSON, in the shape of the command line's errors. */
+export const errorsOf = <Code extends string>({
+  code,
+  hint,
+  message
+}: Pick<HttpError, "message" | "hint"> & { readonly code: Code }) => ({
+  errors: [{ code, message, hint }] as const
+})
+
+/** Declares the HttpErrors of one status for the API. */
+const declare = <
+  const Status extends HttpError["status"],
+  const Codes extends readonly [string, ...Array<string>]
+>(
+  status: Status,
+  title: string,
+  ...codes: Codes
+) => {
+  const fields = {
+    code: Schema.Literal(...codes),
+    message: Schema.String,
+    hint: Schema.String
+  }
+  const json = Schema.Struct({ errors: Schema.NonEmptyArray(Schema.Struct(fields)) })
+  return Schema.transform(
+    json.annotations({ identifier: title }),
+    Schema.Struct({ status: Schema.Literal(status), ...fields }).annotations({
+      description: title
+    }),
+    { strict: true, decode: ({ errors: [error] }) => ({ status, ...error }), encode: errorsOf }
+  ).annotations(HttpApiSchema.annotations({ status }))
+}
+
+/** The request is malformed. */
+export const BadRequest = declare(400, "BadRequest", "USAGE")
+/** The request lacks the admin token. */
+export const Unauthorized = declare(401, "Unauthorized", "TOKEN_REQUIRED", "TOKEN_REFUSED")
+/** The settings or the principal's permissions do not allow it. */
+export const Forbidden = declare(
+  403,
+  "Forbidden",
+  "ACTIONS_OFF",
+  "TOKEN_REQUIRED",
+  "TOKEN_REFUSED",
+  "OTHER_SITE",
+  "FORM_EXPIRED"
+)
+export type Forbidden = typeof Forbidden.Type
+/** The resource does not exist. */
+export const NotFound = declare(404, "NotFound", "NOT_FOUND")
+/** The database did not return the requested data. */
+export const Unavailable = declare(
+  503,
+  "Unavailable",
+  "SUPABASE_UNREACHABLE",
+  "KEY_REFUSED",
+  "MIGRATIONS_MISSING",
+  "DATABASE_REFUSED_CALL",
+  "UNEXPECTED_ANSWER"
+)
+
+/** The address does not exist. */
+export const notFound: typeof NotFound.Type = {
+  status: 404,
+  code: "NOT_FOUND",
+  message: "There is nothing at this address",
+  hint: "The page is at /, and what programs may ask is described in /api/openapi.json."
+}
+
+/** Returns the error for a request with the wrong form for its address. */
+export const badRequest = (why: string): typeof BadRequest.Type => ({
+  status: 400,
+  code: "USAGE",
+  message: `The request cannot be used: ${why}`,
+  hint: "What it has to look like is described in /api/openapi.json."
+})

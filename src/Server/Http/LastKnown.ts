@@ -1,0 +1,136 @@
+import { Deferred, Effect, Exit, Option, type Scope } from "effect"
+import { SupabaseError } from "../../Domain/Errors.ts"
+import { monotonicMs } from "../Watchdog.ts"
+
+/** The value of the last successful read. `isOutdated`: the value is old, because the database has not responded since. */
+export interface Known<A> {
+  readonly value: A
+  readonly isOutdated: boolean
+}
+
+/** The reads of one kind, by key, with the last value of each. */
+export interface LastKnown<A> {
+  /**
+   * Returns the current value, or the last known one after at most a second. With `isAway`, returns the last known one
+   * immediately, because another read has just found that the database is unavailable. *Fails with* SupabaseError when there
+   * is no value.
+   */
+  readonly get: (
+    key: string,
+    read: Read<A>,
+    isAway?: boolean
+  ) => Effect.Effect<Known<A>, SupabaseError>
+  /** Returns the current value, however long the read takes. *Fails with* SupabaseError. */
+  readonly live: (key: string, read: Read<A>) => Effect.Effect<A, SupabaseError>
+}
+
+/** The effect that reads the value of a key. */
+export type Read<A> = Effect.Effect<A, SupabaseError>
+
+/** The longest wait for a read when there is an older value. */
+const WAIT_MS = 700
+/** The longest wait after a failed read, which is short because the next read is likely to fail too. */
+const WAIT_AFTER_FAILURE_MS = 200
+/** The longest wait for the first value. */
+const FIRST_WAIT_MS = 3_000
+/** The age from which a value is outdated when a new read does not finish in time. */
+const OUTDATED_AFTER_MS = 10_000
+
+interface Entry<A> {
+  last: { readonly value: A; readonly atMs: number } | null
+  hasFailed: boolean
+  reading: Deferred.Deferred<A, SupabaseError> | null
+}
+
+export interface LastKnownOptions {
+  /** The maximum number of keys. The least recently used ones are dropped. */
+  readonly capacity: number
+  /** The time within which a value is not read again, in milliseconds. */
+  readonly freshMs: number
+}
+
+/**
+ * Caches reads. Concurrent callers share one read, which continues after they stop waiting: a slow database gets one query,
+ * and its result serves the next request.
+ */
+export const makeLastKnown = <A>({
+  capacity,
+  freshMs
+}: LastKnownOptions): Effect.Effect<LastKnown<A>, never, Scope.Scope> =>
+  Effect.map(Effect.scope, (scope) => {
+    const entries = new Map<string, Entry<A>>()
+    const entryOf = (key: string): Entry<A> => {
+      const entry = entries.get(key) ?? { last: null, hasFailed: false, reading: null }
+      entries.delete(key)
+      entries.set(key, entry)
+      for (const [oldest] of entries) {
+        if (entries.size <= capacity) break
+        entries.delete(oldest)
+      }
+      return entry
+    }
+    /** Returns the read in progress, or starts a new one. */
+    const reading = (entry: Entry<A>, read: Read<A>) =>
+      Effect.gen(function* () {
+        if (entry.reading !== null) return entry.reading
+        const result = yield* Deferred.make<A, SupabaseError>()
+        entry.reading = result
+        yield* read.pipe(
+          Effect.onExit((exit) =>
+            Effect.map(monotonicMs, (atMs) => {
+              entry.reading = null
+              entry.hasFailed = Exit.isFailure(exit)
+              if (Exit.isSuccess(exit)) entry.last = { value: exit.value, atMs }
+            })
+          ),
+          Effect.intoDeferred(result),
+          Effect.forkIn(scope)
+        )
+        return result
+      })
+    const fresh = (entry: Entry<A>, nowMs: number): A | undefined =>
+      entry.last !== null && !entry.hasFailed && nowMs - entry.last.atMs < freshMs
+        ? entry.last.value
+        : undefined
+    return {
+      get: (key, read, isAway = false) =>
+        Effect.gen(function* () {
+          const entry = entryOf(key)
+          const known = fresh(entry, yield* monotonicMs)
+          if (known !== undefined) return { value: known, isOutdated: false }
+          const result = yield* reading(entry, read)
+          const { last } = entry
+          if (last === null) {
+            const value = yield* Deferred.await(result).pipe(
+              Effect.timeoutFail({ duration: isAway ? 0 : FIRST_WAIT_MS, onTimeout: () => silent })
+            )
+            return { value, isOutdated: false }
+          }
+          const hasFailed = entry.hasFailed || isAway
+          const waitMs = isAway ? 0 : hasFailed ? WAIT_AFTER_FAILURE_MS : WAIT_MS
+          const answer = yield* Deferred.await(result).pipe(
+            Effect.exit,
+            Effect.timeoutOption(waitMs)
+          )
+          if (Option.isSome(answer) && Exit.isSuccess(answer.value)) {
+            return { value: answer.value.value, isOutdated: false }
+          }
+          const isOld = (yield* monotonicMs) - last.atMs > OUTDATED_AFTER_MS
+          return { value: last.value, isOutdated: Option.isSome(answer) || hasFailed || isOld }
+        }),
+      live: (key, read) =>
+        Effect.gen(function* () {
+          const entry = entryOf(key)
+          const known = fresh(entry, yield* monotonicMs)
+          return known ?? (yield* Deferred.await(yield* reading(entry, read)))
+        })
+    }
+  })
+
+/** The error when there is no older value and the first read has not finished in time. The read continues. */
+const silent = new SupabaseError({
+  operation: "read",
+  reason: "NotExecuted",
+  code: "TOO_SLOW",
+  detail: `no answer within ${FIRST_WAIT_MS / 1_000} s`
+})

@@ -1,0 +1,56 @@
+import { Data, Effect, type Scope } from "effect"
+import type { Address } from "./Address.ts"
+
+/** The server cannot listen on the address. */
+export class ListenError extends Data.TaggedError("ListenError")<{
+  readonly address: Address
+  /** The code of the system error: `EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`, ... */
+  readonly code: string
+}> {}
+
+/** The largest accepted request body. */
+const MAX_BODY_BYTES = 16_384
+/** The time after which an idle connection is closed, in seconds. */
+const IDLE_SECONDS = 30
+/** The longest time that responses in progress may take when the server stops. */
+const LINGER_MS = 1_000
+
+/**
+ * Serves HTTP while the scope is open. Returns the URL of the listener.
+ * *Fails with* ListenError. *Guarantees*: bodies, headers (16 KiB, enforced by the runtime) and idle time are limited. When
+ * the scope closes, responses in progress get one second, then their connections are closed.
+ */
+export const listen = (
+  address: Address,
+  answer: (request: Request) => Promise<Response>
+): Effect.Effect<string, ListenError, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.try({
+      try: () =>
+        Bun.serve({
+          ...address,
+          development: false,
+          // By default, Bun lets several processes share a port outside development mode.
+          reusePort: false,
+          maxRequestBodySize: MAX_BODY_BYTES,
+          idleTimeout: IDLE_SECONDS,
+          fetch: answer,
+          error: () => new Response("internal error\n", { status: 500 })
+        }),
+      catch: (error) => new ListenError({ address, code: codeOf(error) })
+    }),
+    (server) =>
+      Effect.promise(() => server.stop()).pipe(
+        Effect.interruptible,
+        Effect.timeoutOption(LINGER_MS),
+        Effect.zipRight(Effect.promise(() => server.stop(true)))
+      )
+  ).pipe(
+    Effect.map(({ port }) => {
+      const { hostname } = address
+      return `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${port}`
+    })
+  )
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && "code" in error ? String(error.code) : String(error)

@@ -1,0 +1,159 @@
+import {
+  type HttpApp,
+  HttpBody,
+  HttpServerError,
+  HttpServerRequest,
+  HttpServerResponse
+} from "@effect/platform"
+import { Effect } from "effect"
+import { CurrentPrincipal, principalOf, requireAllowedHost } from "./Access.ts"
+import { negotiate } from "./ErrorResponse.ts"
+import { type HttpError, notFound } from "./HttpError.ts"
+import { Site } from "./PageRequest.ts"
+import { htmlResponse, redirectResponse } from "./Responses.ts"
+
+/** An effect that responds to a request. *Fails with* HttpError, or with an error that `answerErrors` converts to one. */
+type App<R> = HttpApp.Default<unknown, R>
+
+/** The longest time that a response may take, in milliseconds. */
+const ANSWER_WITHIN_MS = 20_000
+/** The maximum length of a URL. */
+const MAX_URL = 2_048
+
+/** Runs the app, and for addresses that the app does not have, another app. */
+export const orElse =
+  <R2>(next: App<R2>) =>
+  <R>(app: App<R>): App<R | R2> =>
+    Effect.catchIf(
+      app,
+      (error) => error instanceof HttpServerError.RouteNotFound,
+      () => next
+    )
+
+/** Rejects long URLs, and methods that no route has. */
+export const limitRequest = <R>(app: App<R>): App<R> =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ method, originalUrl }) => {
+    if (originalUrl.length > MAX_URL) return Effect.fail(longUrl)
+    if (URL.parse(originalUrl) === null) return Effect.fail(notFound)
+    return /^(?:GET|HEAD|POST)$/.test(method) ? app : Effect.fail(badMethod)
+  })
+
+/** Rejects a request whose response takes too long. */
+export const limitTime = <R>(app: App<R>): App<R> =>
+  Effect.timeoutFail(app, { duration: ANSWER_WITHIN_MS, onTimeout: () => slow })
+
+/** Rejects a request while `most` other requests are in progress. */
+export const limitConcurrency = (most: number) =>
+  Effect.map(
+    Effect.makeSemaphore(most),
+    (places) =>
+      <R>(app: App<R>): App<R> =>
+        Effect.flatMap(places.withPermitsIfAvailable(1)(app), (answer) =>
+          Effect.mapError(answer, () => busy(most))
+        )
+  )
+
+/** Checks the host name and the token or the session, and provides the principal. */
+export const identify = <R>(app: App<R>): App<R | Site> =>
+  Effect.gen(function* () {
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const { access } = yield* Site
+    yield* requireAllowedHost(request, access)
+    const principal = yield* principalOf(request, access)
+    return yield* Effect.provideService(app, CurrentPrincipal, principal)
+  })
+
+/**
+ * Allows only requests with the token when other machines can reach the server: browsers are redirected to the sign-in,
+ * programs get an error.
+ */
+export const requireToken = <R>(app: App<R>): App<R | Site> =>
+  Effect.gen(function* () {
+    const { access } = yield* Site
+    if (!access.isPublic || (yield* CurrentPrincipal)._tag === "Operator") return yield* app
+    const request = yield* HttpServerRequest.HttpServerRequest
+    const { headers, method, url } = request
+    const isPage = method === "GET" && negotiate(request) === "html" && !url.startsWith("/api/")
+    if (!isPage) return yield* Effect.fail(noToken)
+    const signIn = `/sign-in?next=${encodeURIComponent(url)}`
+    return headers["sec-fetch-site"] === "cross-site"
+      ? htmlResponse(redirectPage(signIn))
+      : redirectResponse(signIn)
+  })
+
+/**
+ * Returns a page that redirects. After a link from another site, the browser withholds the session cookie (SameSite) until a
+ * page of this server navigates.
+ */
+const redirectPage = (path: string): string =>
+  `<!doctype html><html lang="en"><title>Sync Scheduler</title><meta http-equiv="refresh" content="0;url=${path}"><p><a href="${path}">Continue</a></p></html>\n`
+
+/** The security headers of every response: only this server's files, no framing, and no referrer for other sites. */
+const SECURITY: Readonly<Record<string, string>> = {
+  "content-security-policy":
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "referrer-policy": "same-origin",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+  vary: "accept-encoding, cookie, authorization"
+}
+
+/** The minimum size of a compressed body, in bytes. */
+const MIN_BYTES = 1_024
+
+/** Adds the headers of every response, and compresses the body where this saves bytes. */
+export const finish = <E, R>(app: HttpApp.Default<E, R>): HttpApp.Default<E, R> =>
+  Effect.zipWith(HttpServerRequest.HttpServerRequest, app, ({ headers, method }, answer) => {
+    const common = { "cache-control": "no-store", ...answer.headers, ...SECURITY }
+    const response = HttpServerResponse.setHeaders(answer, common)
+    const { body } = response
+    const mayZip = /\bgzip\b(?!;q=0(?:\.0+)?\b)/.test(headers["accept-encoding"] ?? "")
+    if (method === "HEAD" || !mayZip) return response
+    if (body._tag !== "Uint8Array" || body.body.length < MIN_BYTES) return response
+    const zipped = Bun.gzipSync(new Uint8Array(body.body), { level: 5 })
+    return HttpServerResponse.setHeader(response, "content-encoding", "gzip").pipe(
+      HttpServerResponse.setBody(HttpBody.uint8Array(zipped, body.contentType))
+    )
+  })
+
+const badMethod: HttpError = {
+  status: 405,
+  code: "USAGE",
+  message: "Only GET, HEAD and POST are answered",
+  hint: "See /api/openapi.json.",
+  headers: { allow: "GET, HEAD, POST" }
+}
+
+const longUrl: HttpError = {
+  status: 414,
+  code: "USAGE",
+  message: `The address is longer than ${MAX_URL} characters`,
+  hint: "Ask for less at a time."
+}
+
+const noToken: HttpError = {
+  status: 401,
+  code: "TOKEN_REQUIRED",
+  message: "This server is open to a network, and is shown only to who has the admin token",
+  hint: "Send Authorization: Bearer <SYNC_SCHEDULER_ADMIN_TOKEN>, or sign in at /sign-in.",
+  headers: { "www-authenticate": "Bearer" }
+}
+
+const busy = (most: number): HttpError => ({
+  status: 503,
+  code: "BUSY",
+  message: `More than ${most} concurrent requests`,
+  hint: "Try again in a moment.",
+  headers: { "retry-after": "1" }
+})
+
+const slow: HttpError = {
+  status: 503,
+  code: "TOO_SLOW",
+  message: `There was no answer within ${ANSWER_WITHIN_MS / 1_000} s`,
+  hint: "The database may be slow or away: see /readyz?verbose."
+}

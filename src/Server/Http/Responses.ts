@@ -1,0 +1,16 @@
+import { HttpServerResponse } from "@effect/platform"
+
+/** Returns a page as a response. It is never cached, because it shows the current state. */
+export const htmlResponse = (html: string, status = 200): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.text(html, { status, contentType: "text/html; charset=utf-8" })
+
+/** Redirects a browser to a path of this server. */
+export const redirectResponse = (
+  path: string,
+  headers: Readonly<Record<string, string>> = {}
+): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.redirect(path, { status: 303, headers })
+
+/** Returns a path of this server that is safe in a `location` header; any other text becomes the front page. */
+export const localPath = (wanted: string): string =>
+  /^\/(?![/\\])[\w\-./?=&%+:,@]{0,1000}$/.test(wanted) ? wanted : "/"

@@ -1,0 +1,23 @@
+import { Schema } from "effect"
+import { Instant } from "../../Domain/Instant.ts"
+import { IntegrationStatus } from "../../Domain/IntegrationStatus.ts"
+import { IncidentView, RunEvent, RunView } from "../../Domain/RunView.ts"
+
+/**
+ * One existing run: Operator's RunDetail without the function's response, which is the project's own data and does not affect
+ * the outcome shown. The command line shows it.
+ */
+export const RunResponse = Schema.Struct({
+  now: Instant,
+  run: Schema.Struct({
+    ...RunView.fields,
+    idempotency_key: Schema.NullOr(Schema.String),
+    warm_up_ms: Schema.NullOr(Schema.Number),
+    heartbeat_at: Schema.NullOr(Instant),
+    fenced: Schema.NullOr(Schema.Boolean)
+  }),
+  events: Schema.Array(RunEvent),
+  incidents: Schema.Array(IncidentView),
+  /** The integration; null: it was deleted. */
+  integration: Schema.NullOr(IntegrationStatus)
+})

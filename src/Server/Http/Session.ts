@@ -1,0 +1,71 @@
+import { createHmac, timingSafeEqual } from "node:crypto"
+import { Redacted } from "effect"
+
+/** Lifetime of a session, in milliseconds. */
+const SESSION_MS = 12 * 3_600_000
+/** The maximum length of a recorded name. */
+const MAX_NAME = 80
+
+/** The session of an operator who signed in with the admin token. */
+export interface Session {
+  /** The name given at the sign-in, which is the recorded actor of every action. */
+  readonly actor: string
+  /** The CSRF token of every form of this session. */
+  readonly csrf: string
+}
+
+/** Sign-in sessions derived from the admin token. */
+export interface Sessions {
+  /** Whether a text is the admin token. Compares in constant time. */
+  readonly isToken: (text: string) => boolean
+  /** Returns the cookie's value for a new session. `now` in epoch milliseconds. */
+  readonly issue: (
+    actor: string,
+    now: number
+  ) => { readonly value: string; readonly seconds: number }
+  /**
+   * Returns the session of a cookie; null when this token did not issue the cookie, or the cookie was altered or has expired.
+   */
+  readonly read: (value: string, now: number) => Session | null
+}
+
+/**
+ * Creates stateless sessions: a cookie is `<end>.<name>.<signature>`, signed with a key derived from the admin token. Every
+ * replica can verify it, and changing the token ends all sessions.
+ */
+export const makeSessions = (adminToken: Redacted.Redacted<string>): Sessions => {
+  const token = Redacted.value(adminToken)
+  const key = hmac(token, "sync-scheduler session 1")
+  return {
+    isToken: (text) => timingSafeEqual(hmac(key, text), hmac(key, token)),
+    issue: (actor, now) => {
+      const name = Buffer.from(actor.slice(0, MAX_NAME)).toString("base64url")
+      const content = `${(now + SESSION_MS).toString(36)}.${name}`
+      return { value: `${content}.${sign(key, content)}`, seconds: SESSION_MS / 1000 }
+    },
+    read: (value, now) => {
+      const [, content, end, name, signature] =
+        /^(([0-9a-z]{1,12})\.([\w-]{0,400}))\.([\w-]{43})$/.exec(value) ?? []
+      if (content === undefined || end === undefined || name === undefined) return null
+      const expected = Buffer.from(sign(key, content))
+      if (!timingSafeEqual(Buffer.from(signature ?? ""), expected)) return null
+      if (Number.parseInt(end, 36) <= now) return null
+      return {
+        actor: Buffer.from(name, "base64url").toString(),
+        csrf: sign(key, `csrf ${value}`)
+      }
+    }
+  }
+}
+
+/** Whether a form belongs to this session. */
+export const isFormOf = (session: Session, csrf: string): boolean => {
+  const given = Buffer.from(csrf)
+  const expected = Buffer.from(session.csrf)
+  return given.length === expected.length && timingSafeEqual(given, expected)
+}
+
+const hmac = (key: string | Buffer, text: string): Buffer =>
+  createHmac("sha256", key).update(text).digest()
+
+const sign = (key: Buffer, text: string): string => hmac(key, text).toString("base64url")

@@ -1,0 +1,105 @@
+import { HttpRouter, HttpServerRequest, type HttpServerResponse } from "@effect/platform"
+import { Clock, Effect } from "effect"
+import { signInPage } from "../Pages/PlainPage.ts"
+import { COOKIE, requireOwnForm, requireOwnOrigin } from "./Access.ts"
+import { negotiate } from "./ErrorResponse.ts"
+import { formField, requireForm } from "./Form.ts"
+import type { HttpError } from "./HttpError.ts"
+import { frameOf, type RequestContext, requestContext } from "./PageRequest.ts"
+import { htmlResponse, localPath, redirectResponse } from "./Responses.ts"
+import type { Sessions } from "./Session.ts"
+
+type Request = HttpServerRequest.HttpServerRequest
+type Answer = Effect.Effect<HttpServerResponse.HttpServerResponse, HttpError, Request>
+
+/** Provides the sessions to a handler. *Fails with* HttpError when there is no admin token. */
+const withSessions = (answer: (asked: RequestContext, sessions: Sessions) => Answer) =>
+  Effect.flatMap(requestContext, (asked) => {
+    const { sessions } = asked.site.access
+    return sessions === null ? Effect.fail(noSignIn) : answer(asked, sessions)
+  })
+
+/** Shows the form for the admin token and the name to record with actions. */
+const showForm = (asked: RequestContext, refused: HttpError | null = null) =>
+  Effect.map(Clock.currentTimeMillis, (now) => {
+    const why = refused === null ? null : `${refused.message}. ${refused.hint}`
+    const { principal, site } = asked
+    const html = signInPage(frameOf({ principal, site }, now, "UTC"), nextOf(asked), why)
+    return htmlResponse(html, refused?.status)
+  })
+
+const nextOf = ({ url }: RequestContext): string => localPath(url.searchParams.get("next") ?? "")
+
+/** Issues a session cookie for the admin token. */
+const signIn = (sessions: Sessions): Answer =>
+  Effect.gen(function* () {
+    yield* requireOwnOrigin
+    yield* requireForm
+    const name = (yield* formField("name")).trim()
+    if (!sessions.isToken((yield* formField("token")).trim())) {
+      yield* Effect.logWarning("A sign-in with a wrong token was refused.")
+      return yield* Effect.fail(wrongToken)
+    }
+    if (name === "") return yield* Effect.fail(noName)
+    const { seconds, value } = sessions.issue(name, yield* Clock.currentTimeMillis)
+    yield* Effect.logInfo("Sign-in").pipe(Effect.annotateLogs({ name }))
+    const path = localPath(yield* formField("next"))
+    return redirectResponse(path, yield* setCookie(value, seconds))
+  })
+
+/** The routes of `/sign-in`, which need no token. */
+export const signInRoutes = HttpRouter.empty.pipe(
+  HttpRouter.get(
+    "/sign-in",
+    withSessions((asked) =>
+      asked.principal._tag === "Operator"
+        ? Effect.succeed(redirectResponse(nextOf(asked)))
+        : showForm(asked)
+    )
+  ),
+  HttpRouter.post(
+    "/sign-in",
+    withSessions((asked, sessions) =>
+      negotiate(asked.request) === "html"
+        ? Effect.catchAll(signIn(sessions), (refused) => showForm(asked, refused))
+        : signIn(sessions)
+    )
+  )
+)
+
+/** `POST /sign-out`: removes the cookie. */
+export const signOut: Answer = Effect.gen(function* () {
+  yield* requireForm
+  yield* requireOwnForm
+  return redirectResponse("/", yield* setCookie("", 0))
+})
+
+const setCookie = (value: string, seconds: number) =>
+  Effect.map(HttpServerRequest.HttpServerRequest, ({ headers }) => {
+    const isEncrypted =
+      headers["x-forwarded-proto"] === "https" || (headers.origin ?? "").startsWith("https:")
+    return {
+      "set-cookie": `${COOKIE}=${value}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Strict${isEncrypted ? "; Secure" : ""}`
+    }
+  })
+
+const noSignIn: HttpError = {
+  status: 404,
+  code: "NO_SIGN_IN",
+  message: "There is no sign-in here, because there is no admin token",
+  hint: "Start serve with SYNC_SCHEDULER_ADMIN_TOKEN and --allow-actions."
+}
+
+const wrongToken: HttpError = {
+  status: 403,
+  code: "TOKEN_REFUSED",
+  message: "That is not the admin token",
+  hint: "It is what serve was started with as SYNC_SCHEDULER_ADMIN_TOKEN."
+}
+
+const noName: HttpError = {
+  status: 400,
+  code: "USAGE",
+  message: "There is no name",
+  hint: "Say who you are: it is recorded with what you do."
+}

@@ -1,0 +1,28 @@
+import { empty, type Html, html } from "./Html.ts"
+
+/** A bar of a chart: its height and its description. */
+export interface Bar {
+  readonly value: number
+  readonly label: string
+}
+
+const HEIGHT = 40
+
+/**
+ * Draws bars of equal width, scaled to the highest one. All bars are one path; the highest one is a second path if it is
+ * unique. The text is for screen readers. `name`: the subject of the chart. `peak`: the meaning of its highest value.
+ */
+export const bars = (name: string, values: ReadonlyArray<Bar>, peak: string): Html => {
+  const highest = Math.max(0, ...values.map(({ value }) => value))
+  if (values.length === 0 || highest === 0) return empty
+  const isPeak = ({ value }: Bar): boolean => value === highest
+  const top = values.filter(isPeak).length === 1 ? values.findIndex(isPeak) : -1
+  const shape = ({ value }: Bar, index: number): string => {
+    const height = value === 0 ? 0 : Math.max(2, Math.round((value / highest) * HEIGHT))
+    return height === 0 ? "" : `M${index * 10 + 1} ${HEIGHT}v-${height}h8v${height}z`
+  }
+  const path = values.map((bar, index) => (index === top ? "" : shape(bar, index))).join("")
+  const first = values[top]
+  return html`<svg class="bars" viewBox="0 0 ${values.length * 10} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${name}. ${peak}">
+<path d="${path}"/><path class="peak" d="${first === undefined ? "" : shape(first, top)}"/>${values.map(({ label }, index) => html`<path class="hit" d="M${index * 10} 0h10v${HEIGHT}h-10z"><title>${label}</title></path>`)}</svg>`
+}

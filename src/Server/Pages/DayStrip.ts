@@ -1,0 +1,122 @@
+import { empty, type Html, html } from "./Html.ts"
+
+/** The outcome of a slot, as drawn on a strip. */
+export type MarkKind =
+  | "done"
+  | "failed"
+  | "unknown"
+  | "running"
+  | "retrying"
+  | "missed"
+  | "overdue"
+  | "unseen"
+
+/** One slot on the time axis, in epoch milliseconds: from its due time until its end; null while it is in progress. */
+export interface Mark {
+  readonly kind: MarkKind
+  readonly from: number
+  readonly to: number | null
+}
+
+/** A period of the time axis, in epoch milliseconds, and the position of the current time. */
+export interface Axis {
+  readonly from: number
+  readonly to: number
+  readonly now: number
+}
+
+const MINUTE = 60_000
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
+
+/** The minimum width of a mark, in minutes: about 1.5 pixels where a strip is 500 pixels wide. */
+const THINNEST = 5
+const HEIGHT = 20
+
+/**
+ * The height and position of every kind, which distinguish it in addition to its colour: the y of each line, in drawing
+ * order.
+ */
+const LINES: ReadonlyArray<readonly [kind: MarkKind, word: string, ys: ReadonlyArray<number>]> = [
+  ["unseen", "stretch not shown", [10]],
+  ["done", "completed", [10]],
+  ["running", "running", [10]],
+  ["retrying", "retrying", [10]],
+  ["missed", "skipped", [18]],
+  ["overdue", "overdue", [10]],
+  ["unknown", "unknown", [3, 17]],
+  ["failed", "failed", [10]]
+]
+
+/** Returns the 24 hours that end with the current hour. */
+export const lastDay = (now: number): Axis => {
+  const to = Math.floor(now / HOUR) * HOUR + HOUR
+  return { from: to - DAY, to, now }
+}
+
+/**
+ * The maximum number of bars in a list before adjacent ones are merged: more bars are unreadable and cost most of the page's
+ * bytes.
+ */
+const MANY_BARS = 48
+const CLOSE_MINUTES = 10
+
+/**
+ * Returns the path of the bars of one kind: `M x y h w`, then relative steps. Bars that are no further apart than `gap` are
+ * merged.
+ */
+const pathOf = (
+  bars: ReadonlyArray<readonly [x: number, end: number]>,
+  y: number,
+  gap: number
+): string => {
+  let path = ""
+  let [start, end] = [Number.NaN, Number.NaN]
+  let drawn = Number.NaN
+  const draw = (): void => {
+    if (Number.isNaN(start)) return
+    path += Number.isNaN(drawn) ? `M${start} ${y}` : `m${start - drawn} 0`
+    path += `h${end - start}`
+    drawn = end
+  }
+  for (const [from, to] of bars) {
+    if (from <= end + gap) {
+      end = Math.max(end, to)
+      continue
+    }
+    draw()
+    ;[start, end] = [from, to]
+  }
+  draw()
+  return path
+}
+
+/**
+ * Draws an axis with its marks, as a strip of full width. There is one path per kind, so that thousands of marks stay small.
+ * Marks outside the axis are omitted; marks across its ends are clipped.
+ */
+export const dayStrip = (axis: Axis, marks: ReadonlyArray<Mark>, isInList = false): Html => {
+  const width = Math.round((axis.to - axis.from) / MINUTE)
+  const place = (at: number): number => Math.round((at - axis.from) / MINUTE)
+  const seen = marks.filter(({ from, to }) => from < axis.to && (to ?? axis.now) >= axis.from)
+  const paths: Array<Html> = []
+  const words: Array<string> = []
+  for (const [kind, word, ys] of LINES) {
+    const bars = seen
+      .filter((mark) => mark.kind === kind)
+      .map(({ from, to }) => {
+        const start = Math.min(Math.max(0, place(from)), width - THINNEST)
+        return [start, Math.min(width, Math.max(start + THINNEST, place(to ?? axis.now)))] as const
+      })
+      .toSorted(([a], [b]) => a - b)
+    if (bars.length === 0) continue
+    words.push(`${bars.length} ${word}`)
+    const gap = isInList && kind === "done" && bars.length > MANY_BARS ? CLOSE_MINUTES : 0
+    paths.push(html`<path class="${kind}" d="${ys.map((y) => pathOf(bars, y, gap)).join("")}"/>`)
+  }
+  const said = words.length === 0 ? "no runs" : words.join(", ")
+  return html`<svg class="strip" viewBox="0 0 ${width} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="Last 24 hours: ${said}">${nowLine(axis, place)}${paths}</svg>`
+}
+
+const nowLine = ({ from, now, to }: Axis, place: (at: number) => number): Html =>
+  now < from || now >= to ? empty : html`<path class="now" d="M${place(now)} 0v${HEIGHT}"/>`

@@ -1,0 +1,95 @@
+import { readingAt, showTime } from "../../Domain/Schedule/WallClock.ts"
+import { type Asset, behaviour, icons, stylesheet } from "./Assets.ts"
+import { type Html, html } from "./Html.ts"
+import { shape, sprite } from "./StateMark.ts"
+import { clockOf, zoneName } from "./TimeFormat.ts"
+
+/** The request data that every page receives. */
+export interface PageFrame {
+  /** The time at which the page was generated, in epoch milliseconds, by the clock on which all its times are based. */
+  readonly now: number
+  /** The zone of times that belong to no integration. */
+  readonly timezone: string
+  /** The interval at which an open page reloads itself, in seconds; 0: never. */
+  readonly refreshSeconds: number
+  readonly version: string
+  /** The path of the page, to return to after signing in. */
+  readonly path: string
+  /** The search text, and the other parts of the filter, which a search keeps. */
+  readonly query: string
+  readonly kept: ReadonlyArray<readonly [name: string, value: string]>
+  /** Why the page is outdated; null: it is current. */
+  readonly outdated: string | null
+  /** Whether actions are disabled, sign-in is possible, or the reader is signed in, with the CSRF token for forms. */
+  readonly access: PageAccess
+  /**
+   * Whether the responses of functions are shown. Readers who have not shown the admin token can sign in, or use the command
+   * line.
+   */
+  readonly answers: "shown" | "sign-in" | "command"
+  /** Makes the commands in a text pasteable. */
+  readonly pasteable: (text: string) => string
+  /** The action that was just performed, in words; null: none was. */
+  readonly notice: string | null
+}
+
+/** Whether this reader may act. `SignedIn` contains the CSRF token that each form must send. */
+export type PageAccess =
+  | { readonly _tag: "ReadOnly" }
+  | { readonly _tag: "SignedOut" }
+  | { readonly _tag: "SignedIn"; readonly actor: string; readonly csrf: string }
+
+export interface PageContent {
+  readonly title: string
+  readonly tone: keyof typeof icons
+  /** Whether no engine ticks, so that the page shows a past state. */
+  readonly isStopped: boolean
+  readonly main: Html
+}
+
+const assetsKey = [stylesheet, behaviour].map(({ path }: Asset) => path).join(" ")
+
+/** Renders a whole page. `main` contains everything that changes while the page is open. */
+export const page = (frame: PageFrame, { isStopped, main, title, tone }: PageContent): string => {
+  const clock = clockOf(frame.timezone)
+  const seconds = Math.floor(frame.now / 1000) * 1000
+  const time = showTime(readingAt(clock, seconds))
+  const stamp = `${time.length === 5 ? `${time}:00` : time} ${zoneName(clock, frame.now)}`
+  return `<!doctype html>\n${
+    html`<html lang="en" data-now="${frame.now}" data-zone="${frame.timezone}" data-refresh="${frame.refreshSeconds}" data-assets="${assetsKey}"${(isStopped || frame.outdated !== null) && html` class="${frame.outdated === null ? "old" : "stale"}"`}>
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="robots" content="noindex">
+<meta name="referrer" content="same-origin">
+<title>${title}</title>
+<link rel="icon" type="image/svg+xml" href="${icons[tone].path}">
+<link rel="stylesheet" href="${stylesheet.path}">
+<script src="${behaviour.path}" defer></script>
+${frame.refreshSeconds > 0 && html`<noscript><meta http-equiv="refresh" content="${Math.max(30, frame.refreshSeconds)}"></noscript>`}
+</head>
+<body>
+<a class="skip" href="#main">Skip to content</a>
+${sprite}
+<header class="top"><div>
+<a class="brand" href="/"><svg viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="8"/><path d="M16 8v8.5l5.5 4"/></svg><span>Sync Scheduler</span></a>
+<form class="search" role="search" action="/"><label class="sr" for="q">Search by organisation, integration or id</label>${shape("find")}<input id="q" name="q" type="search" maxlength="200" autocomplete="off" spellcheck="false" placeholder="Organisation, integration or id" value="${frame.query}">${frame.kept.map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}</form>
+<div class="fresh"><span><span id="fresh">As of</span> <span id="stamp">${stamp}</span></span><button id="pause" type="button" aria-pressed="false" title="Of this page. Syncs continue." hidden>Stop updates</button>${session(frame)}</div>
+</div><div id="alarm" class="alarm" role="alert"${frame.outdated === null && html` hidden`}><p>${frame.outdated}</p></div></header>
+<main id="main" tabindex="-1">${frame.notice !== null && html`<p class="notice" role="status">${frame.notice}</p>`}
+${main}
+</main>
+<footer class="foot" id="foot"><span>Sync Scheduler ${frame.version}</span><span>Generated ${stamp}</span><a href="/api/status">JSON</a><a href="/metrics">Metrics</a></footer>
+</body>
+</html>
+`.markup
+  }`
+}
+
+const session = ({ access, path }: PageFrame): Html | null => {
+  if (access._tag === "ReadOnly") return null
+  if (access._tag === "SignedOut")
+    return html`<a class="button" href="/sign-in?next=${encodeURIComponent(path)}">Sign in</a>`
+  return html`<form class="out" method="post" action="/sign-out"><input type="hidden" name="csrf" value="${access.csrf}"><button title="Signed in as ${access.actor}">Sign out</button></form>`
+}

@@ -1,0 +1,35 @@
+import type { PageFrame } from "./Document.ts"
+import { type Html, html } from "./Html.ts"
+
+/** The SQL that creates a first integration. A test runs it. */
+export const FIRST_SQL = `insert into organization_integrations
+  (org_id, org_name, integration_type, sync_schedule, timezone)
+values
+  (gen_random_uuid(), 'Acme AS', 'xledger', '0 2 * * 1-5', 'Europe/Oslo');`
+
+const STEPS: ReadonlyArray<readonly [title: string, text: string, code: string]> = [
+  [
+    "Deploy the function that does the work",
+    "It gets the organisation, the slot and an idempotency key, and answers how the sync ended.",
+    "supabase functions deploy integration-sync"
+  ],
+  [
+    "Insert an integration",
+    "In the SQL editor, or with psql: whose it is, what kind, when it runs, and by which clock.",
+    FIRST_SQL
+  ],
+  [
+    "Run it now, and see what happens",
+    "It shows up here by itself. Its schedule continues from the next slot.",
+    "sync-scheduler trigger 'Acme AS' --wait --reason 'first run'"
+  ]
+]
+
+/** Renders three steps to a first sync, each with text to copy. */
+export const firstSteps = (frame: PageFrame): Html =>
+  html`<ol class="steps">${STEPS.map(([title, text, code]) => html`<li class="sheet"><h2>${title}</h2><p class="soft">${text}</p>${copyable(frame, code)}</li>`)}</ol>`
+
+/** Renders text to copy. The button works only with the script. */
+export function copyable({ pasteable }: Pick<PageFrame, "pasteable">, text: string): Html {
+  return html`<div class="copy"><pre tabindex="0"><code>${pasteable(text)}</code></pre><button type="button">Copy</button></div>`
+}

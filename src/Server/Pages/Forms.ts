@@ -1,0 +1,137 @@
+import type { RunView } from "../../Domain/RunView.ts"
+import type { ActionName } from "../../Operator/Actions.ts"
+import type { CauseGroup } from "../../Operator/CauseGroup.ts"
+import type { IntegrationState } from "../../Operator/IntegrationState.ts"
+import { orgPath } from "./DisplayNames.ts"
+import type { PageAccess, PageFrame } from "./Document.ts"
+import { copyable } from "./FirstSteps.ts"
+import { empty, type Html, html } from "./Html.ts"
+
+/** A form: its address, its button, its warning, and the page it redirects to. */
+interface Question {
+  /** The name that distinguishes this form from the others on the page. */
+  readonly name: string
+  readonly path: string
+  readonly fields?: ReadonlyArray<readonly [name: string, value: string]>
+  readonly word: string
+  readonly note: string
+  readonly next: string
+}
+
+/**
+ * Renders a button that opens a form, which asks for the reason to record with the action. The form is sent to the address
+ * that programs use, with the session's token, and redirects to `next`, which then shows the result.
+ */
+const ask = ({ fields = [], name, next, note, path, word }: Question, csrf: string): Html => {
+  const hidden = [...fields, ["csrf", csrf], ["next", next]] as const
+  return html`<details class="ask" id="${name}"><summary class="button">${word}</summary><form method="post" action="${path}"><p class="soft">${note}</p><label for="${name}-reason">Reason</label><input id="${name}-reason" name="reason" required maxlength="500" autocomplete="off" placeholder="Recorded with your name">${hidden.map(([key, value]) => html`<input type="hidden" name="${key}" value="${value}">`)}<button class="main">${word}</button></form></details>`
+}
+
+/** Renders forms side by side; empty when there are none. */
+export const acts = (...forms: ReadonlyArray<Html>): Html =>
+  forms.every(({ markup }) => markup === "") ? empty : html`<div class="acts">${forms}</div>`
+
+/** Returns the form of an action on an integration or a run. */
+const actionOn = (
+  kind: "integrations" | "runs",
+  id: string,
+  action: ActionName,
+  words: Pick<Question, "word" | "note" | "next">
+): Question => ({
+  ...words,
+  name: `${action}-${id}`,
+  path: `/api/${kind}/${encodeURIComponent(id)}/${action}`,
+  next: `${words.next}?did=${action}`
+})
+
+/** The address that retries all failed runs of a cause. */
+export const RETRY_CAUSE = "/retry-cause"
+
+/** Renders the form that retries every failed run of a cause; empty when no run may be retried, or the reader may not act. */
+export const causeForm = ({ key, retryable }: CauseGroup, { access }: PageFrame): Html => {
+  if (access._tag !== "SignedIn" || retryable === 0) return empty
+  const word = retryable === 1 ? "Retry" : `Retry all ${retryable.toLocaleString("en-US")}`
+  const note = `${AGAIN} The next ticks start ${retryable === 1 ? "it" : "them"}.`
+  const fields = [["cause", key]] as const
+  return acts(
+    ask({ name: `retry-${key}`, path: RETRY_CAUSE, fields, word, note, next: "/" }, access.csrf)
+  )
+}
+
+/** Renders the actions on an integration; empty when the reader may not act. */
+export const integrationForms = (integration: IntegrationState, access: PageAccess): Html => {
+  if (access._tag !== "SignedIn") return empty
+  const { enabled, integration_id: id, org_id } = integration
+  const next = orgPath(org_id)
+  const act = (action: ActionName, word: string, note: string): Html =>
+    ask(actionOn("integrations", id, action, { word, note, next }), access.csrf)
+  const trigger = act(
+    "trigger",
+    "Run now",
+    "A run outside the schedule, whose slot is now. The next tick starts it; it cannot be called back."
+  )
+  const pause = act(
+    "pause",
+    "Pause",
+    "No slot runs until you resume it. Slots that pass meanwhile are skipped and recorded. A run in progress finishes."
+  )
+  const resume = act(
+    "resume",
+    "Resume",
+    "Slots run again from now on. None that passed while it was paused is run."
+  )
+  const isHeld = integration.breaker_until !== null && integration.state === "failing"
+  return enabled ? html`${trigger}${isHeld && resume}${pause}` : resume
+}
+
+const AGAIN = "One more attempt, with the same idempotency key."
+const NEXT = `${AGAIN} The next tick starts it.`
+const MAYBE = `It may have happened already: look in the target system first. ${AGAIN} It waits until its function must have ended.`
+
+/**
+ * Renders the forms that retry a finished run, or release it so that later slots run; empty when neither applies or the
+ * reader may not act. `next`: the page to redirect to.
+ */
+export const runForms = (run: RunView | null, access: PageAccess, next: string): Html => {
+  if (access._tag !== "SignedIn" || run === null) return empty
+  const isUnknown = run.status === "unknown"
+  if (!isUnknown && run.status !== "failed" && run.status !== "skipped") return empty
+  const on = (action: ActionName, word: string, note: string): Html =>
+    ask(actionOn("runs", run.run_id, action, { word, note, next }), access.csrf)
+  const retry = on("retry", "Retry", isUnknown ? MAYBE : NEXT)
+  const release = on(
+    "release",
+    "Release",
+    "It stays unknown, and later slots run again: for when you know how it ended."
+  )
+  return html`${retry}${isUnknown && run.released_at === null && release}`
+}
+
+/** Renders the equivalent commands for readers who may not act on the page; empty when no action applies. */
+export const runCommands = (run: RunView, frame: PageFrame): Html => {
+  const isOver = run.status === "failed" || run.status === "skipped"
+  if (frame.access._tag === "SignedIn" || !(isOver || run.status === "unknown")) return empty
+  const id = run.run_id.slice(0, 8)
+  const retry = `sync-scheduler runs retry ${id} --wait`
+  const release = `sync-scheduler runs release ${id}`
+  return html`<section aria-labelledby="h-commands"><div class="head"><h2 id="h-commands">${isOver ? "Run it again" : "Decide"}</h2></div><div class="sheet block commands">${!isOver && html`<p class="soft">It did not run? Retry it. It did? Release it, so that later slots run.</p>`}${copyable(frame, retry)}${!isOver && run.released_at === null && copyable(frame, release)}</div></section>`
+}
+
+const DONE: Readonly<Record<ActionName, string>> = {
+  trigger: "Asked for a run outside the schedule. The next tick starts it.",
+  retry: "Asked for one more attempt.",
+  release: "Released: later slots run again.",
+  pause: "Paused: no slot runs until you resume it.",
+  resume: "Resumed: it runs from its next slot on."
+}
+
+/**
+ * Describes the performed action on the page after the redirect; null when there is none. `retried-198-of-200` is the retry
+ * of a cause.
+ */
+export const doneNotice = (action: string | null): string | null => {
+  const [, done, of] = /^retried-(\d{1,5})-of-(\d{1,5})$/.exec(action ?? "") ?? []
+  return done === undefined || of === undefined
+    ? (Object.entries(DONE).find(([name]) => name === action)?.[1] ?? null)
+    : `Asked for one more attempt of ${done} of ${of} failed runs. The next ticks start them.`
+}

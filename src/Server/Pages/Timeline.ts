@@ -1,0 +1,95 @@
+import { Either, Schema } from "effect"
+import { reasonOf } from "../../Domain/RunReason.ts"
+import type { RunEvent } from "../../Domain/RunView.ts"
+import { capital } from "./DisplayNames.ts"
+import { clip, type Html, html } from "./Html.ts"
+import { moment } from "./TimeFormat.ts"
+
+/** The details of an event that people see. They never include a function's request or response. */
+const Detail = Schema.Struct({
+  http_status: Schema.optional(Schema.NullOr(Schema.Int)),
+  error_code: Schema.optional(Schema.NullOr(Schema.String)),
+  error_message: Schema.optional(Schema.NullOr(Schema.String))
+})
+const readDetail = Schema.decodeUnknownEither(Detail)
+
+const WORDS: Readonly<Record<string, string>> = {
+  claimed: "Claimed",
+  triggered: "Triggered",
+  started: "Started",
+  began: "The function began",
+  heartbeat: "The function is alive",
+  swept: "Swept",
+  released: "Released: later slots may run",
+  retried: "Retry requested",
+  returned: "Released, not started",
+  delayed: "Kept waiting",
+  not_counted: "Not counted"
+}
+
+/** The words for each outcome. */
+const OUTCOMES: Readonly<Record<string, string>> = {
+  completed: "Completed",
+  failed: "Failed",
+  unknown: "Outcome unknown",
+  pending: "Not executed, will be retried",
+  running: "Accepted: it works in the background"
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  lease_ended: "its time ended without an answer",
+  never_began: "the function never began, so nothing happened",
+  on_unknown_retry: "retried, as its integration is set to",
+  no_attempts_left: "no attempts left",
+  foreign: "a row that no engine wrote",
+  not_executed: "not executed",
+  lock_timeout: "the integration was locked",
+  api_throttled: "its accounting API asked to slow down",
+  api_limit: "its accounting API is spared, one sync at a time"
+}
+
+/** Returns the tone of an event, which is that of the resulting status. */
+export const toneOf = ({ kind, to_status }: RunEvent): string => {
+  if (kind === "began" || kind === "heartbeat") return "running"
+  if (kind === "settled" && to_status === "pending") return "retrying"
+  return to_status ?? "never_ran"
+}
+
+/** Returns the outcome of an attempt in words, from its event. */
+export const outcomeOf = ({ kind, to_status }: RunEvent): string =>
+  ((kind === "settled" ? OUTCOMES[to_status ?? ""] : WORDS[kind]) ?? kind).toLowerCase()
+
+/** Renders all events of a run, oldest first. */
+export const timeline = (events: ReadonlyArray<RunEvent>, timezone: string, now: number): Html =>
+  html`<ol class="timeline">${events.map((event) => {
+    const { actor, at, attempt, from_status, kind, reason, to_status } = event
+    const word =
+      (kind === "settled" ? OUTCOMES[to_status ?? ""] : WORDS[kind]) ??
+      capital(kind.replaceAll("_", " "))
+    const isNews = to_status !== null && to_status !== from_status
+    const led =
+      isNews && (kind === "swept" || !(kind in WORDS)) && kind !== "settled" ? ` ${to_status}` : ""
+    const tried =
+      attempt !== null && attempt > 0 && kind === "started" ? `, attempt ${attempt}` : ""
+    return html`<li class="${toneOf(event)}"><span class="soft">${moment(at, timezone, now)}</span><div><b>${word}${tried}</b>${led}${reason !== null && kind !== "settled" && html`, <bdi>${clip(REASONS[reason] ?? reason, 500)}</bdi>`}${details(event)}${actor !== null && html`<span class="sub">by <bdi>${clip(actor, 120)}</bdi></span>`}</div></li>`
+  })}</ol>`
+
+const details = ({ detail }: RunEvent): Html | false => {
+  const read = readDetail(detail)
+  if (Either.isLeft(read)) return false
+  const { error_code, error_message, http_status } = read.right
+  const parts = [
+    http_status === null || http_status === undefined ? "" : `HTTP ${http_status}`,
+    error_code ?? "",
+    error_message ?? ""
+  ].filter((part) => part !== "")
+  return parts.length > 0 && html`<p class="soft"><bdi>${clip(parts.join(", "), 600)}</bdi></p>`
+}
+
+/** Returns the reason that an event records for the end of an attempt; empty when it records none. */
+export const reasonIn = ({ detail }: RunEvent): string => {
+  const read = readDetail(detail)
+  if (Either.isLeft(read)) return ""
+  const { error_code = null, error_message = null, http_status = null } = read.right
+  return reasonOf({ error_code, error_message, http_status })
+}

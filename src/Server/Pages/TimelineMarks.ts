@@ -1,0 +1,49 @@
+import type { readActivity } from "../../Database/OperatorRpc.ts"
+import type { Mark, MarkKind } from "./DayStrip.ts"
+
+/** The activity of every integration on a page's axis. */
+export type Activity = typeof readActivity.result.Type
+
+const KINDS: Readonly<Record<string, MarkKind>> = {
+  completed: "done",
+  failed: "failed",
+  unknown: "unknown",
+  running: "running",
+  pending: "running",
+  skipped: "missed"
+}
+
+/** The maximum number of marks for one skipped range, which may contain thousands of slots. */
+const MOST = 48
+
+/**
+ * Returns approximate slots of a range. Only their number and the two ends are known, so the slots between are spread evenly.
+ */
+const spread = (from: number, to: number, count: number): ReadonlyArray<number> => {
+  const shown = Math.min(Math.max(count, 1), MOST)
+  if (shown === 1) return [to]
+  return Array.from({ length: shown }, (_, index) => from + ((to - from) * index) / (shown - 1))
+}
+
+/** Returns the mark of a period whose older runs were not read, and are therefore neither good nor bad. */
+const unseen = (from: number, to: number): Mark => ({ kind: "unseen", from, to })
+
+/** Returns the marks of every integration, by its id. */
+export const timelineMarks = (activity: Activity): ReadonlyMap<string, ReadonlyArray<Mark>> =>
+  new Map(
+    activity.integrations.map(({ integration_id, ranges, runs, truncated }) => [
+      integration_id,
+      [
+        ...(truncated ? [unseen(activity.from, runs[0]?.[0] ?? activity.to)] : []),
+        ...ranges.flatMap(([from, to, count]) =>
+          spread(from, to, count).map((at): Mark => ({ kind: "missed", from: at, to: at }))
+        ),
+        ...runs.map(([slot, status, started, finished]): Mark => {
+          const isRetried = status === "pending" && started !== null
+          const kind = isRetried ? "retrying" : (KINDS[status] ?? "unknown")
+          const isOpen = kind === "running" || kind === "retrying"
+          return { kind, from: slot, to: isOpen ? null : (finished ?? started ?? slot) }
+        })
+      ]
+    ])
+  )

@@ -1,0 +1,63 @@
+import { Clock, Effect } from "effect"
+import { readUpcomingWarmUps } from "../Database/WarmUpRpc.ts"
+import { Functions, make as makeFunctions, prewarm } from "../Engine/WarmUp.ts"
+import { Supabase } from "../Services/Supabase.ts"
+import type { RecurringJob } from "./RecurringJob.ts"
+
+/** The time before a slot at which its function is warmed up, in milliseconds. */
+const LEAD_MS = 30_000
+/** The interval at which the job reads upcoming slots, in milliseconds. */
+const LOOK_EVERY_MS = 30_000
+/** Slots that begin up to this many milliseconds after the range of one read are included, so that none is found too late. */
+const MARGIN_MS = 5_000
+
+interface Upcoming {
+  readonly function_name: string | null
+  readonly next_run_at: number
+}
+
+/**
+ * Warms up functions 30 s before their upcoming slots, whatever the tick interval. Each function is warmed up once for its
+ * next slot; after that slot, its runs keep it warm. A slot that is found less than 30 s before its start is warmed up for
+ * immediately.
+ */
+export const prewarmJob = () => {
+  /** The last slot for which each function was warmed up or will be. */
+  const planned = new Map<string | null, number>()
+  const isNew = ({ function_name, next_run_at }: Upcoming): boolean =>
+    (planned.get(function_name) ?? 0) < next_run_at
+  return {
+    name: "pre-warming",
+    everyMs: LOOK_EVERY_MS,
+    iterate: Effect.gen(function* () {
+      const supabase = yield* Supabase
+      const horizonMs = LEAD_MS + LOOK_EVERY_MS + MARGIN_MS
+      const seen = yield* supabase.call(readUpcomingWarmUps, { p_within_seconds: horizonMs / 1000 })
+      const now = yield* Clock.currentTimeMillis
+      for (const [function_name, slot] of planned) {
+        if (slot < now - horizonMs) planned.delete(function_name)
+      }
+      const upcoming = seen.filter(isNew)
+      for (const { function_name, next_run_at } of upcoming) planned.set(function_name, next_run_at)
+      // The warm-ups are child fibers of the job: they continue between its iterations, and end with the job.
+      yield* Effect.forEach(bySlot(upcoming), ([slot, names]) =>
+        Effect.fork(Effect.delay(wake(names), Math.max(0, slot - LEAD_MS - now)))
+      )
+    }).pipe(
+      Effect.catchAll((error) =>
+        Effect.logDebug(`Slots to come could not be read: ${error.message}`)
+      )
+    )
+  } satisfies RecurringJob<unknown>
+}
+
+const wake = (names: ReadonlyArray<string | null>) =>
+  Effect.provideServiceEffect(prewarm(names), Functions, makeFunctions)
+
+const bySlot = (upcoming: ReadonlyArray<Upcoming>): Map<number, Array<string | null>> => {
+  const slots = new Map<number, Array<string | null>>()
+  for (const { function_name, next_run_at } of upcoming) {
+    slots.set(next_run_at, [...(slots.get(next_run_at) ?? []), function_name])
+  }
+  return slots
+}

@@ -1,0 +1,44 @@
+import { Cause, Clock, Effect } from "effect"
+import { nextIteration } from "./Interval.ts"
+
+/** A job that `serve` repeats, concurrently with all others. */
+export interface RecurringJob<R> {
+  /** The name in logs and in `/readyz?verbose`. */
+  readonly name: string
+  readonly everyMs: number
+  /** One iteration. A failure or a defect is logged, and the next iteration follows. */
+  readonly iterate: Effect.Effect<void, never, R>
+  /** Receives the number of intervals that were missed during an iteration. */
+  readonly onSkipped?: (count: number) => Effect.Effect<void>
+}
+
+/**
+ * Runs the job immediately and then at every interval. Iterations never overlap: after an iteration that overruns one or more
+ * intervals, one iteration follows immediately for all of them.
+ *
+ * *Guarantees*: ends only by interruption, which also interrupts the iteration in progress and waits for it.
+ */
+export const runForever = <R>(job: RecurringJob<R>): Effect.Effect<never, never, R> =>
+  Effect.gen(function* () {
+    let scheduledAt = yield* Clock.currentTimeMillis
+    for (;;) {
+      yield* Effect.catchAllCause(job.iterate, (cause) => logDefect(job.name, cause))
+      const next = nextIteration(scheduledAt, yield* Clock.currentTimeMillis, job.everyMs)
+      if (next.skipped > 0 && job.onSkipped !== undefined) yield* job.onSkipped(next.skipped)
+      yield* Effect.sleep(next.waitMs)
+      scheduledAt = Math.max(next.scheduledAt, yield* Clock.currentTimeMillis)
+    }
+  })
+
+const logDefect = (name: string, cause: Cause.Cause<never>): Effect.Effect<void> =>
+  Cause.isInterruptedOnly(cause)
+    ? Effect.failCause(cause)
+    : Effect.logError(
+        `A bug in ${name}; it continues at its next iteration: ${Cause.pretty(cause)}`
+      )
+
+/** Runs all jobs concurrently. */
+export const runAllForever = <R>(
+  jobs: ReadonlyArray<RecurringJob<R>>
+): Effect.Effect<void, never, R> =>
+  Effect.forEach(jobs, runForever, { concurrency: "unbounded", discard: true })

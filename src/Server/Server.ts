@@ -1,0 +1,99 @@
+import { Effect, Fiber, Runtime, type Scope } from "effect"
+import { type Settings, table } from "../Config.ts"
+import type { Summary } from "../Domain/Summary.ts"
+import type { TickEvent } from "../Engine/TickFrame.ts"
+import type { Access } from "./Http/Access.ts"
+import { parseAddress } from "./Http/Address.ts"
+import { functionLogs } from "./Http/FunctionLogs.ts"
+import { type HttpApp, makeHttpApp } from "./Http/HttpApp.ts"
+import { type ListenError, listen } from "./Http/Listener.ts"
+import { healthCheckJob, metricsJob } from "./MonitoringJobs.ts"
+import { prewarmJob } from "./PrewarmJob.ts"
+import { runAllForever } from "./RecurringJob.ts"
+import { tickJob, watchdogJob } from "./TickJob.ts"
+import { monotonicMs, Watchdog } from "./Watchdog.ts"
+
+/** Options of `serve`. */
+export interface Options {
+  readonly settings: Pick<
+    Settings,
+    "interval" | "leaseMargin" | "listen" | "drain" | "supabaseUrl" | "functionName"
+  >
+  readonly access: Access
+  readonly observe: (event: TickEvent) => Effect.Effect<void>
+  readonly onSummary: (summary: Summary) => Effect.Effect<void>
+  /** Makes the commands in a text pasteable. */
+  readonly pasteable: (text: string) => string
+  /** Completes when the server should stop. */
+  readonly stopping: Effect.Effect<void>
+}
+
+/**
+ * Ticks, warms up functions and serves HTTP until `stopping` completes. Then it starts nothing new and waits for the runs in
+ * progress, as long as the settings allow. Returns whether all of them ended in time.
+ *
+ * *Fails with* ListenError, before the first tick. *Guarantees*: an unreachable database, a failed tick and a failed request
+ * do not affect anything else.
+ */
+export const serve = ({ access, observe, onSummary, pasteable, settings, stopping }: Options) =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const watchdog = new Watchdog(yield* monotonicMs, settings.interval, settings.leaseMargin)
+      const url = yield* answering(
+        settings.listen,
+        yield* makeHttpApp({ watchdog, access, logs: functionLogs(settings), pasteable })
+      )
+      yield* Effect.logInfo(howToOpen(url, access))
+      const jobs = runAllForever([
+        tickJob({ watchdog, intervalMs: settings.interval, observe, onSummary }),
+        prewarmJob(),
+        metricsJob,
+        healthCheckJob(),
+        watchdogJob(watchdog)
+      ])
+      const working = yield* Effect.forkDaemon(jobs)
+      yield* Effect.raceFirst(stopping, Fiber.join(working))
+      watchdog.isDraining = true
+      return yield* drain(working, watchdog, settings.drain)
+    })
+  )
+
+const answering = (
+  address: string,
+  site: HttpApp
+): Effect.Effect<string, ListenError, Scope.Scope> =>
+  Effect.gen(function* () {
+    const run = Runtime.runPromise(yield* Effect.runtime<never>())
+    const url = yield* listen(parseAddress(address), (request) => run(site(request)))
+    yield* Effect.logInfo(`Listening on ${url}`)
+    return url
+  })
+
+/** Returns what to do after the start: the URL of the page, and how to sign in and act there. */
+const howToOpen = (url: string, { allowActions, isPublic, sessions }: Access): string => {
+  const token = table.adminToken.key
+  const signIn = `${url}/sign-in with the value of ${token}`
+  if (sessions !== null && allowActions) return `Open ${url}; to act there, sign in at ${signIn}`
+  const missing = [
+    ...(allowActions ? [] : ["--allow-actions"]),
+    ...(sessions === null ? [`${token}=$(openssl rand -hex 32)`] : [])
+  ]
+  return `${isPublic ? `Sign in at ${signIn}` : `Open ${url}`}; to act there, start serve with ${missing.join(" and ")}`
+}
+
+/** Stops the jobs and waits for the runs in progress. Returns whether all of them ended. */
+const drain = (
+  working: Fiber.RuntimeFiber<void>,
+  watchdog: Watchdog,
+  withinMs: number
+): Effect.Effect<boolean> =>
+  Effect.gen(function* () {
+    yield* Fiber.interruptFork(working)
+    const ended = yield* Effect.timeoutOption(Fiber.await(working), withinMs)
+    if (ended._tag === "Some") return true
+    yield* Effect.logWarning(
+      `${watchdog.inFlight} runs were still in flight when the time to stop had passed. ` +
+        "Their leases end by themselves, and another engine then decides about them; none is lost."
+    )
+    return false
+  })

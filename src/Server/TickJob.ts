@@ -1,0 +1,104 @@
+import { Effect, Exit } from "effect"
+import type { Summary } from "../Domain/Summary.ts"
+import { lineOf, tickAndNotify } from "../Engine/Notifications.ts"
+import type { TickEvent } from "../Engine/TickFrame.ts"
+import { missedIntervals } from "../Metrics.ts"
+import { Invoker } from "../Services/Invoker.ts"
+import type { RecurringJob } from "./RecurringJob.ts"
+import { monotonicMs, type Watchdog } from "./Watchdog.ts"
+
+/** The dependencies of the ticks of `serve`, in addition to the engine. */
+export interface TickJobOptions {
+  readonly watchdog: Watchdog
+  readonly intervalMs: number
+  /** Receives the events of a tick, including its end. */
+  readonly observe: (event: TickEvent) => Effect.Effect<void>
+  readonly onSummary: (summary: Summary) => Effect.Effect<void>
+}
+
+/** Ticks at every interval and sends the notifications of each tick. The pre-warming job warms up functions. */
+export const tickJob = ({ intervalMs, observe, onSummary, watchdog }: TickJobOptions) =>
+  ({
+    name: "ticks",
+    everyMs: intervalMs,
+    iterate: Effect.gen(function* () {
+      watchdog.tickStarted(yield* monotonicMs)
+      const summary = yield* tickAndNotify({
+        wakeWithinMs: 0,
+        observe: (event) => Effect.zipRight(recordProgress(watchdog), observe(event))
+      })
+      yield* log(summary)
+      yield* onSummary(summary)
+      return summary
+    }).pipe(
+      Effect.onExit((exit) =>
+        Effect.map(monotonicMs, (now) =>
+          watchdog.tickEnded(now, Exit.isSuccess(exit) ? exit.value : null)
+        )
+      ),
+      Effect.provideServiceEffect(Invoker, watchedInvoker(watchdog)),
+      Effect.asVoid
+    ),
+    onSkipped: (count) => {
+      watchdog.missedIntervals += count
+      missedIntervals.add(count)
+      return Effect.logWarning(
+        `A tick took longer than the interval: ${count === 1 ? "1 interval was" : `${count} intervals were`} missed. ` +
+          "What was due meanwhile is due in the next tick, which begins now."
+      )
+    }
+  }) satisfies RecurringJob<unknown>
+
+const recordProgress = (watchdog: Watchdog): Effect.Effect<void> =>
+  Effect.map(monotonicMs, (now) => watchdog.recordProgress(now))
+
+/**
+ * Reports invocations to the watchdog: a tick has not stalled while it waits for a function that may still respond in time.
+ */
+const watchedInvoker = (watchdog: Watchdog) =>
+  Effect.map(Invoker, ({ invoke, warmUp }) =>
+    Invoker.of({
+      invoke: (invocation) =>
+        Effect.acquireUseRelease(
+          Effect.map(monotonicMs, (now) =>
+            watchdog.invoked(invocation.run.run_id, now + invocation.timeoutMs)
+          ),
+          () => invoke(invocation),
+          () => Effect.map(monotonicMs, (now) => watchdog.answered(invocation.run.run_id, now))
+        ),
+      warmUp
+    })
+  )
+
+const log = (summary: Summary): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    for (const { code, hint, message } of summary.errors) {
+      yield* Effect.logWarning(`${message}${hint === "" ? "" : ` Fix: ${hint}`}`).pipe(
+        Effect.annotateLogs({ code })
+      )
+    }
+    const isIdle = summary.due === 0 && summary.missed === 0
+    const line = Effect.annotateLogs({ tick_id: summary.tick_id })(
+      (isIdle ? Effect.logDebug : Effect.logInfo)(lineOf(summary))
+    )
+    yield* line
+  })
+
+/** Logs once when ticks stall, and once when they make progress again. */
+export const watchdogJob = (watchdog: Watchdog): RecurringJob<never> => {
+  let isStuck = false
+  return {
+    name: "the watch over ticks",
+    everyMs: 10_000,
+    iterate: Effect.gen(function* () {
+      const stalledForMs = watchdog.stalledForMs(yield* monotonicMs)
+      if (stalledForMs > 0 && !isStuck) {
+        yield* Effect.logError(
+          "Ticks are stuck: nothing has moved for longer than anything may take. /livez says so; restart this process."
+        )
+      }
+      if (stalledForMs === 0 && isStuck) yield* Effect.logInfo("Ticks continue.")
+      isStuck = stalledForMs > 0
+    })
+  }
+}

@@ -1,0 +1,91 @@
+import { Clock, Effect } from "effect"
+import type { Summary } from "../Domain/Summary.ts"
+
+/**
+ * The longest time without progress while no function runs, in addition to the lease margin for recording outcomes. After it,
+ * a tick has stalled. Database calls and notifications time out much sooner.
+ */
+const STALL_AFTER_MS = 120_000
+
+/** The current time of a monotonic clock, in milliseconds, for measuring durations. */
+export const monotonicMs: Effect.Effect<number> = Effect.map(Clock.currentTimeNanos, (nanos) =>
+  Number(nanos / 1_000_000n)
+)
+
+/** The last tick that ended. `endedMs` is monotonic. */
+export interface LastTick {
+  readonly summary: Summary
+  readonly endedMs: number
+}
+
+/**
+ * The liveness of a running `serve`, known without any call: whether it ticks, the last tick's result, and for how long there
+ * has been no progress. All instants are monotonic milliseconds.
+ */
+export class Watchdog {
+  /** The number of ticks that ended since the start of the process. */
+  ticks = 0
+  /** The number of intervals that were missed during a tick. */
+  missedIntervals = 0
+  isDraining = false
+  private began: number | null = null
+  private last: LastTick | null = null
+  private movedMs: number
+  private readonly until = new Map<string, number>()
+  private readonly intervalMs: number
+  private readonly stallAfterMs: number
+
+  constructor(startedMs: number, intervalMs: number, leaseMarginMs: number) {
+    this.movedMs = startedMs
+    this.intervalMs = intervalMs
+    this.stallAfterMs = STALL_AFTER_MS + leaseMarginMs
+  }
+
+  /** When the current tick began; null between ticks. */
+  get tickStartedMs(): number | null {
+    return this.began
+  }
+
+  get lastTick(): LastTick | null {
+    return this.last
+  }
+
+  /** The number of invocations in progress. */
+  get inFlight(): number {
+    return this.until.size
+  }
+
+  tickStarted(nowMs: number): void {
+    this.began = nowMs
+    this.movedMs = nowMs
+  }
+
+  tickEnded(nowMs: number, summary: Summary | null): void {
+    this.began = null
+    this.movedMs = nowMs
+    this.ticks += 1
+    if (summary !== null) this.last = { summary, endedMs: nowMs }
+  }
+
+  /** Records progress of the tick. */
+  recordProgress(nowMs: number): void {
+    this.movedMs = nowMs
+  }
+
+  /** Records an invocation that may take until `untilMs`. */
+  invoked(runId: string, untilMs: number): void {
+    this.until.set(runId, untilMs)
+  }
+
+  answered(runId: string, nowMs: number): void {
+    this.until.delete(runId)
+    this.movedMs = nowMs
+  }
+
+  /** Returns for how long progress has been overdue, in milliseconds; 0 when ticks are healthy. */
+  stalledForMs(nowMs: number): number {
+    const idleMs = this.began === null ? this.intervalMs : 0
+    const expected = Math.max(this.movedMs + idleMs, ...this.until.values())
+    return Math.max(0, nowMs - expected - this.stallAfterMs)
+  }
+}

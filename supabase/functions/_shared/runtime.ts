@@ -1,0 +1,50 @@
+import { isRecord } from "./outcome.ts"
+
+/** The clock and the services of the platform. The test kit has its own, with a clock that the test controls. */
+export interface Runtime {
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** Calls back after `ms` milliseconds; the returned function cancels that. */
+  readonly after: (ms: number, callback: () => void) => () => void
+  /** Sends requests to the project's database. */
+  readonly fetch: (url: string, init: RequestInit) => Promise<Response>
+  /** Keeps a hosted isolate alive until the work has ended, even after the caller disconnects. */
+  readonly keepAlive: (work: Promise<void>) => void
+  /** Calls back when the platform shuts the isolate down, unless cancelled by the returned function. */
+  readonly onShutdown: (callback: () => void) => () => void
+}
+
+/** The longest delay that a timer accepts, in ms (24.8 days); a longer one would fire immediately. */
+const maxDelayMs = 2 ** 31 - 1
+
+/** The platform itself: an Edge Function, Deno, Node.js or Bun. */
+export const platform: Runtime = {
+  now: () => Date.now(),
+  after: (ms, callback) => {
+    const timer = setTimeout(callback, Math.min(Math.max(0, ms), maxDelayMs))
+    return () => clearTimeout(timer)
+  },
+  fetch: (url, init) => fetch(url, init),
+  keepAlive: (work) => {
+    const edge: unknown = Reflect.get(globalThis, "EdgeRuntime")
+    if (isRecord(edge) && typeof edge.waitUntil === "function") edge.waitUntil(work)
+  },
+  onShutdown: (callback) => {
+    // Node.js does not have this event.
+    globalThis.addEventListener?.("beforeunload", callback)
+    return () => globalThis.removeEventListener?.("beforeunload", callback)
+  }
+}
+
+/** Reads a variable of the environment; an empty value counts as not set. */
+export const readVariable = (name: string): string | undefined => {
+  const deno: unknown = Reflect.get(globalThis, "Deno")
+  const node: unknown = Reflect.get(globalThis, "process")
+  const value =
+    isRecord(deno) && isRecord(deno.env) && typeof deno.env.get === "function"
+      ? deno.env.get(name)
+      : isRecord(node) && isRecord(node.env)
+        ? node.env[name]
+        : undefined
+  return typeof value === "string" ? value.trim() || undefined : undefined
+}

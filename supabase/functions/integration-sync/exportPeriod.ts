@@ -1,0 +1,69 @@
+import {
+  fetchWithTimeout,
+  readVariable,
+  type SyncContext,
+  SyncFailed,
+  SyncNotExecuted,
+  SyncOutcomeUnknown
+} from "../_shared/syncRun.ts"
+
+/**
+ * An example to start from: posts one export to the accounting API named in the integration's `config.endpoint`, with
+ * the token from the function's secret `SYNC_TOKEN_<TYPE>` (`SYNC_TOKEN_XLEDGER`). Adapt the body to
+ * your systems; the important part is how each outcome is recognised.
+ */
+export const exportPeriod = async (context: SyncContext) => {
+  const { run, scheduledFor, idempotencyKey, signal } = context
+  const { endpoint } = context.config
+  // The example row of "sync-scheduler setup" names no API, so there is nothing to export.
+  if (run.integrationType === "example" && endpoint === undefined) return { exported: 0 }
+  if (typeof endpoint !== "string" || !URL.canParse(endpoint)) {
+    throw new SyncFailed("NOT_CONFIGURED", `config.endpoint of ${run.integrationId} is not a URL`)
+  }
+  const headers = new Headers({
+    "content-type": "application/json",
+    "idempotency-key": idempotencyKey
+  })
+  const token = readVariable(tokenName(run.integrationType))
+  if (token !== undefined) headers.set("authorization", `Bearer ${token}`)
+  const body = JSON.stringify({ organisation: run.orgId, period_end: scheduledFor.toISOString() })
+
+  // The last check before the irreversible call.
+  if ((await context.heartbeat()) === "lost") throw new SyncNotExecuted("The run is no longer ours")
+  const response = await send(endpoint, { method: "POST", headers, body, signal })
+  await response.body?.cancel()
+  context.vendor(response)
+  return { exported_to: new URL(endpoint).host, http_status: judge(response) }
+}
+
+const tokenName = (integrationType: string): string =>
+  `SYNC_TOKEN_${integrationType.toUpperCase().replace(/[^A-Z0-9]/g, "_")}`
+
+/** Sends the first call. If no connection was made, nothing was exported and the run may be retried. */
+const send = async (endpoint: string, init: RequestInit): Promise<Response> => {
+  try {
+    return await fetchWithTimeout(endpoint, init, 120_000)
+  } catch (error) {
+    if (error instanceof SyncFailed && error.code === "NOT_CONNECTED") {
+      throw new SyncNotExecuted(error.message, { cause: error })
+    }
+    throw error
+  }
+}
+
+/**
+ * Judges the API's status: throttled means not executed, refused means definitely failed, and after a server error the export may
+ * be booked.
+ */
+const judge = (response: Response): number => {
+  const { status } = response
+  if (response.ok) return status
+  const message = `The accounting API answered ${status}`
+  if (status === 429) {
+    const seconds = Number(response.headers.get("retry-after") ?? Number.NaN)
+    const wait = Number.isFinite(seconds) ? { retryAfterSeconds: seconds } : {}
+    throw new SyncNotExecuted(message, wait)
+  }
+  if (status >= 500) throw new SyncOutcomeUnknown(message)
+  throw new SyncFailed(`HTTP_${status}`, message)
+}

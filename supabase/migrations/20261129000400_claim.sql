@@ -1,0 +1,664 @@
+-- Reads due integrations and claims their slots. A claim turns a slot into a run.
+--
+-- Every function here and in the following files looks rows up by an index, one or a hundred at a time. A session caches its plans.
+-- A plan made while a table was nearly empty, or with outdated statistics about due slots, would scan the whole table, or sort all
+-- due rows for one page. The "enable_..." settings prevent that (measured: a claim of 100 slots takes 8 ms instead of 75), and "jit
+-- = off" avoids compilation, which costs more than it saves here.
+
+-- Returns the fields of a due integration from which the engine decides.
+create function sync_scheduler.due_json(i public.organization_integrations) returns jsonb
+  language sql stable return jsonb_build_object(
+    'integration_id', i.id, 'org_id', i.org_id, 'integration_type', i.integration_type,
+    'sync_schedule', i.sync_schedule, 'timezone', coalesce(i.timezone, 'UTC'),
+    'next_run_at', sync_scheduler.iso(i.next_run_at),
+    'schedule_version', coalesce(i.schedule_version, 1),
+    'schedule_since', sync_scheduler.iso(coalesce(i.schedule_since, i.created_at, sync_scheduler.clock())),
+    'catch_up', coalesce(i.catch_up, 'latest'),
+    'catch_up_window_ms', sync_scheduler.milliseconds(i.catch_up_window));
+
+-- Returns a page of the integrations that are due or whose first slot is not computed yet. The cursor is opaque. Reserves nothing:
+-- it serves dry runs. Returns {now, integrations: [due], rejected: [{integration_id, detail}], cursor}.
+create function public.read_due_integrations(
+  p_limit integer default 100, p_cursor text default null, p_org_id uuid default null, p_integration_ids uuid[] default null
+) returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
+  set jit = off as $$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_limit constant integer := least(greatest(coalesce(p_limit, 100), 1), 100);
+  -- The end of the last page: its last slot ('' if that slot was not computed yet) and its last integration. These are plain
+  -- bounds, so that a generic plan still starts reading at the cursor.
+  v_last_at constant timestamptz := timestamptz 'epoch' + nullif(split_part(p_cursor, '|', 1), '')::bigint * interval '1 microsecond';
+  v_last_id constant uuid := split_part(p_cursor, '|', 2)::uuid;
+  v_after_id constant uuid := case when v_last_at is null then v_last_id end;
+  v_id_from constant uuid := coalesce(v_last_id, '00000000-0000-0000-0000-000000000000');
+  v_due_from constant timestamptz := coalesce(v_last_at, '-infinity');
+  v_due_id_from constant uuid := case when v_last_at is null then '00000000-0000-0000-0000-000000000000' else v_last_id end;
+  v_rows jsonb;
+  v_rejected jsonb;
+  v_count integer;
+  v_next text;
+begin
+  with page as (
+    select * from (
+      (select i, i.id, i.next_run_at from public.organization_integrations i
+        where v_last_at is null
+          and i.enabled and i.next_run_at is null and i.schedule_error is null and i.sync_schedule is not null
+          and i.id >= v_id_from and i.id is distinct from v_after_id
+          and (i.breaker_until is null or i.breaker_until <= v_now)
+          and (p_org_id is null or i.org_id = p_org_id)
+          and (p_integration_ids is null or i.id = any (p_integration_ids))
+        order by i.id limit v_limit)
+      union all
+      (select i, i.id, i.next_run_at from public.organization_integrations i
+        where i.enabled and i.next_run_at <= v_now and i.schedule_error is null and i.sync_schedule is not null
+          and (i.next_run_at, i.id) >= (v_due_from, v_due_id_from)
+          and (v_last_at is null or i.id <> v_last_id or i.next_run_at <> v_last_at)
+          and (i.breaker_until is null or i.breaker_until <= v_now)
+          and (p_org_id is null or i.org_id = p_org_id)
+          and (p_integration_ids is null or i.id = any (p_integration_ids))
+        order by i.next_run_at, i.id limit v_limit)
+    ) u cross join lateral (select sync_scheduler.row_fault(u.i) as fault) f
+     order by u.next_run_at nulls first, u.id limit v_limit
+  )
+  select coalesce(jsonb_agg(sync_scheduler.due_json(p.i) order by p.next_run_at nulls first, p.id) filter (where p.fault is null), '[]'),
+         coalesce(jsonb_agg(jsonb_build_object('integration_id', p.id, 'detail', p.fault)) filter (where p.fault is not null), '[]'),
+         count(*),
+         (array_agg(coalesce((extract(epoch from p.next_run_at) * 1000000)::bigint::text, '') || '|' || p.id::text
+                    order by p.next_run_at desc nulls last, p.id desc))[1]
+    into v_rows, v_rejected, v_count, v_next
+    from page p;
+  return jsonb_build_object('now', sync_scheduler.iso(v_now), 'integrations', v_rows,
+    'rejected', v_rejected, 'cursor', case when v_count >= v_limit then v_next end);
+end
+$$;
+
+-- Returns the fields of a run that the engine needs. warm_up is false while warm-ups of the function are paused.
+create function sync_scheduler.run_json(r public.sync_run_log, i public.organization_integrations) returns jsonb
+  language sql stable return jsonb_build_object(
+    'run_id', r.id, 'org_id', coalesce(r.org_id, i.org_id), 'integration_id', r.integration_id,
+    'integration_type', coalesce(r.integration_type, i.integration_type, 'unknown'),
+    'scheduled_for', sync_scheduler.iso(r.scheduled_for), 'trigger', coalesce(r.trigger, 'schedule'), 'status', r.status,
+    'attempt', coalesce(r.attempt, 0), 'max_attempts', coalesce(r.max_attempts, 3), 'idempotency_key', r.idempotency_key,
+    'claimed_by', r.claimed_by, 'drift_ms', r.drift_ms, 'function_name', i.function_name,
+    'invoke_timeout_ms', sync_scheduler.milliseconds(i.invoke_timeout),
+    'warm_up', case when i.warm_up then not sync_scheduler.warming_is_paused(i.function_name) else false end,
+    'health_url', i.health_url);
+
+-- Whether a due integration may be fetched now, within the given scope: it is unreserved, or reserved by this fetch or by engine
+-- p_own.
+create function sync_scheduler.may_fetch(
+  i public.organization_integrations, p_now timestamptz, p_fetch_token uuid, p_own text, p_org_id uuid, p_ids uuid[], p_excluded uuid[], p_unchecked boolean
+) returns boolean language sql stable return
+  (i.reserved_until is null or i.reserved_until <= p_now or i.fetch_token = p_fetch_token or i.reserved_by = p_own)
+  and (i.breaker_until is null or i.breaker_until <= p_now)
+  and (p_org_id is null or i.org_id = p_org_id) and (p_ids is null or i.id = any (p_ids)) and i.org_id <> all (p_excluded)
+  and (not p_unchecked or sync_scheduler.row_fault(i) is null);
+
+-- Assigns pending runs to an engine, so that no other engine starts them for a while. Returns [run], each with the engine that held
+-- it before this fetch.
+create function sync_scheduler.adopt_pending(p_engine_id text, p_fetch_token uuid, p_ids uuid[]) returns jsonb
+  language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  v_runs jsonb;
+begin
+  with before as materialized (
+    select r.id, case when r.claim_token is distinct from p_fetch_token then r.claimed_by end as claimed_by
+      from public.sync_run_log r where r.id = any (p_ids)
+  ), adopted as (
+    update public.sync_run_log r set claimed_by = p_engine_id, claimed_at = sync_scheduler.clock(), claim_token = p_fetch_token
+      from before b, public.organization_integrations i where r.id = b.id and i.id = r.integration_id
+    returning r.created_at, r.id, sync_scheduler.run_json(r, i) || jsonb_build_object('claimed_by', b.claimed_by) as json
+  )
+  select coalesce(jsonb_agg(a.json order by a.created_at, a.id), '[]') into v_runs from adopted a;
+  return v_runs;
+end
+$$;
+
+-- Reserves due integrations for an engine for 15 seconds. Returns [due].
+create function sync_scheduler.reserve_due(p_engine_id text, p_fetch_token uuid, p_ids uuid[], p_fresh_from timestamptz) returns jsonb
+  language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  v_due jsonb;
+begin
+  with reserved as (
+    update public.organization_integrations i
+       set reserved_by = p_engine_id, reserved_until = sync_scheduler.clock() + interval '15 seconds', fetch_token = p_fetch_token
+     where i.id = any (p_ids)
+    returning i.next_run_at, i.id, sync_scheduler.due_json(i) as json
+  )
+  select coalesce(jsonb_agg(r.json order by case when r.next_run_at > p_fresh_from then 0 when r.next_run_at is null then 1 else 2 end,
+           r.next_run_at, r.id), '[]')
+    into v_due from reserved r;
+  return v_due;
+end
+$$;
+
+-- Handles a row that the project's own trigger or constraint rejects: opens an incident and returns the row's entry for `rejected`.
+-- Raises any other error again.
+create function sync_scheduler.reject_row(p_integration_id uuid, p_run_id uuid, p_sqlstate text, p_error text) returns jsonb
+  language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  v_detail constant text := p_sqlstate || ': ' || left(p_error, 900);
+begin
+  if not sync_scheduler.may_be_row_fault(p_sqlstate) then
+    raise exception using errcode = p_sqlstate, message = p_error;
+  end if;
+  perform sync_scheduler.raise_incident('rejected', p_integration_id::text, p_integration_id, p_run_id, jsonb_build_object('error', v_detail));
+  return jsonb_build_array(jsonb_build_object('integration_id', p_integration_id, 'detail', v_detail));
+end
+$$;
+
+-- Takes up to p_limit pending runs and due integrations for an engine; at most half of them are runs. Other engines do not see
+-- these rows for 15 seconds, so that engines do not compete for them. The claim follows; if the engine dies before it, nothing is
+-- lost. Newly due slots come first, then integrations whose first slot is not computed yet, then missed slots; each group is in
+-- order of age. Repeating a call with the same fetch token, after its response was lost, returns the same rows; a fetch with
+-- integration_ids also returns the integrations that the engine itself has reserved.
+-- p_options: {org_id, integration_ids, exclude_org_ids, exclude_ids, adopt_after_seconds, drift_alert_seconds}
+-- A row that cannot be taken is listed in `rejected` and does not affect the others.
+-- Returns {now, pending: [run], integrations: [due], rejected: [{integration_id, detail}], more}.
+create function public.fetch_sync_work(p_engine_id text, p_fetch_token uuid, p_limit integer, p_options jsonb default '{}') returns jsonb
+  language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '250ms' set enable_seqscan = off set enable_bitmapscan = off
+  set enable_sort = off set enable_hashjoin = off set enable_mergejoin = off set jit = off as $$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_limit constant integer := least(greatest(coalesce(p_limit, 100), 1), 100);
+  v_most_pending constant integer := (v_limit + 1) / 2;
+  v_adopt_from constant timestamptz := v_now - sync_scheduler.seconds(coalesce((p_options ->> 'adopt_after_seconds')::numeric, 10));
+  v_fresh_from constant timestamptz := v_now - sync_scheduler.seconds(coalesce((p_options ->> 'drift_alert_seconds')::numeric, 300));
+  v_org_id constant uuid := (p_options ->> 'org_id')::uuid;
+  v_ids constant uuid[] := case when jsonb_typeof(p_options -> 'integration_ids') = 'array'
+    then array(select e::uuid from jsonb_array_elements_text(p_options -> 'integration_ids') e) end;
+  v_excluded constant uuid[] := case when jsonb_typeof(p_options -> 'exclude_org_ids') = 'array'
+    then array(select e::uuid from jsonb_array_elements_text(p_options -> 'exclude_org_ids') e) else '{}' end;
+  v_unchecked constant boolean := sync_scheduler.has_unchecked_rows();
+  v_own constant text := case when v_ids is not null then p_engine_id end;
+  v_left_out constant uuid[] := case when jsonb_typeof(p_options -> 'exclude_ids') = 'array'
+    then array(select e::uuid from jsonb_array_elements_text(p_options -> 'exclude_ids') e) else '{}' end;
+  v_pending_ids uuid[];
+  v_pending jsonb;
+  v_pending_count integer;
+  v_due_ids uuid[];
+  v_due jsonb;
+  v_due_count integer;
+  v_id uuid;
+  v_of uuid;
+  v_rejected jsonb := '[]';
+begin
+  v_pending_ids := array(
+    select w.id from public.sync_run_log w
+      join public.organization_integrations e on e.id = w.integration_id and e.enabled
+     where w.status = 'pending' and (w.not_before is null or w.not_before <= v_now)
+       and (w.claimed_by is null or coalesce(w.claimed_at, w.created_at) <= v_adopt_from or w.claim_token = p_fetch_token)
+       and w.scheduled_for is not null and w.idempotency_key is not null
+       and (v_org_id is null or e.org_id = v_org_id) and (v_ids is null or e.id = any (v_ids)) and e.org_id <> all (v_excluded)
+       and e.id <> all (v_left_out)
+     order by w.created_at, w.id limit v_most_pending for no key update of w skip locked);
+  v_pending_count := cardinality(v_pending_ids);
+  begin
+    v_pending := sync_scheduler.adopt_pending(p_engine_id, p_fetch_token, v_pending_ids);
+  exception when others then
+    if not sync_scheduler.may_be_row_fault(sqlstate) then
+      raise;
+    end if;
+    v_pending := '[]';
+    foreach v_id in array v_pending_ids loop
+      begin
+        v_pending := v_pending || sync_scheduler.adopt_pending(p_engine_id, p_fetch_token, array[v_id]);
+      exception when others then
+        select l.integration_id into v_of from public.sync_run_log l where l.id = v_id;
+        v_rejected := v_rejected || sync_scheduler.reject_row(v_of, v_id, sqlstate, sqlerrm);
+      end;
+    end loop;
+  end;
+
+  with fresh as materialized (
+    select i.id from public.organization_integrations i
+     where i.enabled and i.next_run_at > v_fresh_from and i.next_run_at <= v_now and i.schedule_error is null and i.sync_schedule is not null
+       and sync_scheduler.may_fetch(i, v_now, p_fetch_token, v_own, v_org_id, v_ids, v_excluded, v_unchecked) and i.id <> all (v_left_out)
+     order by i.next_run_at, i.id limit v_limit - v_pending_count for no key update skip locked
+  ), uncomputed as materialized (
+    select i.id from public.organization_integrations i
+     where i.enabled and i.next_run_at is null and i.schedule_error is null and i.sync_schedule is not null
+       and sync_scheduler.may_fetch(i, v_now, p_fetch_token, v_own, v_org_id, v_ids, v_excluded, v_unchecked) and i.id <> all (v_left_out)
+     order by i.id limit v_limit - v_pending_count - (select count(*) from fresh) for no key update skip locked
+  ), missed as materialized (
+    select i.id from public.organization_integrations i
+     where i.enabled and i.next_run_at <= v_fresh_from and i.schedule_error is null and i.sync_schedule is not null
+       and sync_scheduler.may_fetch(i, v_now, p_fetch_token, v_own, v_org_id, v_ids, v_excluded, v_unchecked) and i.id <> all (v_left_out)
+     order by i.next_run_at, i.id
+     limit v_limit - v_pending_count - (select count(*) from fresh) - (select count(*) from uncomputed) for no key update skip locked
+  ), due as (
+    select id from fresh union all select id from uncomputed union all select id from missed
+  )
+  select coalesce(array_agg(d.id), '{}') into v_due_ids from due d;
+  v_due_count := cardinality(v_due_ids);
+  begin
+    v_due := sync_scheduler.reserve_due(p_engine_id, p_fetch_token, v_due_ids, v_fresh_from);
+  exception when others then
+    if not sync_scheduler.may_be_row_fault(sqlstate) then
+      raise;
+    end if;
+    v_due := '[]';
+    foreach v_id in array v_due_ids loop
+      begin
+        v_due := v_due || sync_scheduler.reserve_due(p_engine_id, p_fetch_token, array[v_id], v_fresh_from);
+      exception when others then
+        v_rejected := v_rejected || sync_scheduler.reject_row(v_id, null, sqlstate, sqlerrm);
+      end;
+    end loop;
+  end;
+
+  return jsonb_build_object('now', sync_scheduler.iso(v_now), 'pending', v_pending, 'integrations', v_due,
+    'rejected', v_rejected, 'more', v_pending_count = v_most_pending or v_due_count = v_limit - v_pending_count);
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
+end
+$$;
+
+-- One slot of a claim.
+create type sync_scheduler.slot as (
+  integration_id uuid, org_id uuid, schedule_version integer, expected_next_run_at timestamptz, scheduled_for timestamptz,
+  trigger text, next_run_at timestamptz, skipped_range jsonb, schedule_error text
+);
+
+-- Returns why a slot must not be claimed, or its integration not be advanced; null: both are allowed. Takes the locks and never
+-- waits for one. A run that this claim has already made is looked up by its key: a look-up by integration and slot could use either
+-- of two indexes, and with outdated statistics (a new project in which everything is due at 02:00) every claim would read all runs
+-- of that instant.
+create function sync_scheduler.judge_slot(p_claim_token uuid, s sync_scheduler.slot) returns text
+  language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  i public.organization_integrations;
+begin
+  -- The lock lets the losing engines return immediately; the unique constraint guarantees correctness.
+  if not pg_try_advisory_xact_lock(sync_scheduler.lock_key(s.org_id, s.integration_id)) then
+    return 'locked';
+  end if;
+  select * into i from public.organization_integrations where id = s.integration_id for no key update skip locked;
+  if not found then
+    return case when exists (select 1 from public.organization_integrations where id = s.integration_id) then 'locked' else 'gone' end;
+  end if;
+
+  if exists (select 1 from public.sync_run_log l
+              where l.idempotency_key = sync_scheduler.idempotency_key(s.integration_id, s.scheduled_for)
+                and l.claim_token = p_claim_token) then
+    return 'claimed';     -- a repeated call, after the response was lost
+  elsif not coalesce(i.enabled, false) then
+    return 'disabled';
+  elsif coalesce(i.schedule_version, 1) is distinct from s.schedule_version then
+    return 'schedule_changed';
+  elsif date_trunc('milliseconds', i.next_run_at) is distinct from s.expected_next_run_at or i.schedule_error is not null then
+    return 'lost_race';
+  elsif i.breaker_until > v_now then
+    return 'breaker_open';
+  elsif s.schedule_error is not null then
+    update public.organization_integrations set schedule_error = sync_scheduler.clip(s.schedule_error, 'schedule_error')
+     where id = s.integration_id;
+    perform sync_scheduler.raise_incident('schedule_error', s.integration_id::text, s.integration_id, null,
+      jsonb_build_object('schedule', i.sync_schedule, 'timezone', i.timezone, 'error', left(s.schedule_error, 2000)));
+    return 'schedule_error';
+  elsif s.scheduled_for > v_now then
+    return 'not_due';
+  elsif s.scheduled_for is null and s.next_run_at is null then
+    raise exception 'claim_sync_runs: a slot of integration % has neither scheduled_for nor next_run_at', s.integration_id
+      using errcode = '22023';
+  elsif s.scheduled_for < s.expected_next_run_at then
+    raise exception 'claim_sync_runs: scheduled_for must not be before the slot that is due (integration %)', s.integration_id
+      using errcode = '22023';
+  elsif s.next_run_at <= coalesce(s.scheduled_for, s.expected_next_run_at) then
+    raise exception 'claim_sync_runs: next_run_at must be later than the slot it follows (integration %)', s.integration_id
+      using errcode = '22023';
+  elsif exists (select 1 from public.sync_run_log l
+                 where l.integration_id = s.integration_id and l.scheduled_for is distinct from s.scheduled_for
+                   and s.scheduled_for is not null and sync_scheduler.is_live(l.status, l.released_at)) then
+    return 'already_running';
+  end if;
+  return null;
+end
+$$;
+
+-- Claims slots of schedules, all or none. Returns {claimed: [run], skipped: [{integration_id, scheduled_for, reason}], advanced}.
+create function sync_scheduler.claim_scheduled_slots(p_engine_id text, p_claim_token uuid, p_slots jsonb) returns jsonb
+  language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  s sync_scheduler.slot;
+  v_reason text;
+  v_last uuid;
+  v_go sync_scheduler.slot[] := '{}';           -- slots to claim, or to advance past
+  v_skipped jsonb[] := '{}';
+  v_repeated uuid[] := '{}';                    -- runs that an earlier call with this token claimed
+  v_claimed uuid[];                             -- the inserted runs, and their integrations
+  v_claimed_of uuid[];
+  v_stays uuid[] := '{}';                       -- integrations that must not be advanced
+begin
+  -- Batches lock rows in the same order everywhere, so that two batches cannot deadlock.
+  for s in
+    select * from jsonb_populate_recordset(null::sync_scheduler.slot, p_slots) x order by x.integration_id, x.scheduled_for
+  loop
+    s.scheduled_for := date_trunc('milliseconds', s.scheduled_for);
+    v_reason := case when s.integration_id = v_last then 'lost_race' else sync_scheduler.judge_slot(p_claim_token, s) end;
+    v_last := s.integration_id;
+    if v_reason is null then
+      v_go := v_go || s;
+    elsif v_reason = 'claimed' then
+      v_repeated := v_repeated || (select id from public.sync_run_log
+                                    where integration_id = s.integration_id and scheduled_for = s.scheduled_for);
+    else
+      v_skipped := v_skipped || sync_scheduler.skipped_slot(s, v_reason);
+    end if;
+  end loop;
+
+  with inserted as (
+    insert into public.sync_run_log (id, integration_id, org_id, integration_type, scheduled_for, idempotency_key, trigger, status,
+                                     attempt, max_attempts, claimed_by, claim_token, created_at)
+    select gen_random_uuid(), i.id, i.org_id, i.integration_type, g.scheduled_for,
+           sync_scheduler.idempotency_key(i.id, g.scheduled_for), coalesce(g.trigger, 'schedule'), 'pending',
+           0, coalesce(i.max_attempts, 3), p_engine_id, p_claim_token, v_now
+      from unnest(v_go) g join public.organization_integrations i on i.id = g.integration_id
+     where g.scheduled_for is not null
+     order by i.id
+    on conflict do nothing
+    returning id, integration_id
+  )
+  select coalesce(array_agg(id), '{}'), coalesce(array_agg(integration_id), '{}') into v_claimed, v_claimed_of from inserted;
+
+  foreach s in array v_go loop
+    continue when s.scheduled_for is null or s.integration_id = any (v_claimed_of);
+    if exists (select 1 from public.sync_run_log l where l.integration_id = s.integration_id and l.scheduled_for = s.scheduled_for) then
+      v_skipped := v_skipped || sync_scheduler.skipped_slot(s, 'already_recorded');
+    elsif exists (select 1 from public.sync_run_log l
+                   where l.integration_id = s.integration_id and sync_scheduler.is_live(l.status, l.released_at)) then
+      v_skipped := v_skipped || sync_scheduler.skipped_slot(s, 'already_running');     -- another run was inserted concurrently
+      v_stays := v_stays || s.integration_id;
+    else
+      raise exception 'claim_sync_runs: a unique index of sync_run_log refuses slot % of integration %',
+        sync_scheduler.iso(s.scheduled_for), s.integration_id using errcode = 'unique_violation';
+    end if;
+  end loop;
+
+  -- If the next slot is already due, the integration stays reserved for this engine, whose run goes first.
+  update public.organization_integrations i set next_run_at = g.next_run_at,
+      reserved_by = case when g.next_run_at <= v_now then p_engine_id end,
+      reserved_until = case when g.next_run_at <= v_now then v_now + interval '15 seconds' end
+    from unnest(v_go) g where i.id = g.integration_id and not g.integration_id = any (v_stays);
+  insert into public.sync_run_event (run_id, integration_id, at, kind, to_status, attempt, actor)
+  select c.run_id, c.integration_id, v_now, 'claimed', 'pending', 0, p_engine_id
+    from unnest(v_claimed, v_claimed_of) as c(run_id, integration_id);
+  foreach s in array v_go loop
+    continue when s.skipped_range is null or s.integration_id = any (v_stays);
+    insert into public.sync_skipped_range (integration_id, "from", "to", count, reason, recorded_at, recorded_by)
+    values (s.integration_id, (s.skipped_range ->> 'from')::timestamptz, (s.skipped_range ->> 'to')::timestamptz,
+            (s.skipped_range ->> 'count')::bigint, s.skipped_range ->> 'reason', v_now, p_engine_id);
+    perform sync_scheduler.raise_incident('missed', s.integration_id::text, s.integration_id,
+      v_claimed[array_position(v_claimed_of, s.integration_id)], s.skipped_range);
+  end loop;
+  perform sync_scheduler.resolve_incidents('missed', array(
+    select g.integration_id::text from unnest(v_go) g
+     where g.skipped_range is null and g.trigger = 'schedule' and g.integration_id = any (v_claimed_of)));
+  perform sync_scheduler.resolve_incidents('rejected', v_claimed_of::text[]);
+
+  return jsonb_build_object(
+    'claimed', coalesce((select jsonb_agg(sync_scheduler.run_json(r, i) order by r.scheduled_for, r.id)
+                           from public.sync_run_log r join public.organization_integrations i on i.id = r.integration_id
+                          where r.id = any (v_claimed || v_repeated)), '[]'),
+    'skipped', to_jsonb(v_skipped),
+    'advanced', (select count(*) from unnest(v_go) g where g.scheduled_for is null));
+end
+$$;
+
+create function sync_scheduler.skipped_slot(s sync_scheduler.slot, p_reason text) returns jsonb
+  language sql stable return jsonb_build_object('integration_id', s.integration_id,
+    'scheduled_for', sync_scheduler.iso(s.scheduled_for), 'reason', p_reason);
+
+-- A backfill claims slots like the schedule, in the same call and under the same lock, but advances its own cursor instead of
+-- next_run_at. The backfill object of a slot: {id, cursor: as it was read, next_cursor: all slots up to it are handled, done}.
+
+-- Returns why a backfill request must wait; null: it may continue. Scheduled slots come first.
+create function sync_scheduler.backfill_waits(i public.organization_integrations) returns text
+  language sql stable return case
+    when not coalesce(i.enabled, false) then 'disabled'
+    when i.breaker_until > sync_scheduler.clock() then 'breaker_open'
+    when i.sync_schedule is not null and (i.next_run_at is null or i.next_run_at <= sync_scheduler.clock()) then 'schedule_first'
+    when exists (select 1 from public.sync_run_log l
+                  where l.integration_id = i.id and sync_scheduler.is_live(l.status, l.released_at)) then 'already_running'
+  end;
+
+-- Returns why a backfill's slot must not be claimed; null: it may be claimed. Takes the locks; lock_timeout bounds the wait.
+create function sync_scheduler.judge_backfill(p_claim_token uuid, p_slot jsonb, p_at timestamptz) returns text
+  language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  v_integration_id constant uuid := (p_slot ->> 'integration_id')::uuid;
+  v_expected constant timestamptz := (p_slot #>> '{backfill,cursor}')::timestamptz;
+  v_next constant timestamptz := (p_slot #>> '{backfill,next_cursor}')::timestamptz;
+  i public.organization_integrations;
+  b public.sync_backfill;
+begin
+  if not pg_try_advisory_xact_lock(sync_scheduler.lock_key((p_slot ->> 'org_id')::uuid, v_integration_id)) then
+    return 'locked';
+  end if;
+  select * into i from public.organization_integrations where id = v_integration_id for no key update skip locked;
+  if not found then
+    return case when exists (select 1 from public.organization_integrations where id = v_integration_id) then 'locked' else 'gone' end;
+  end if;
+  select * into b from public.sync_backfill where id = (p_slot #>> '{backfill,id}')::uuid for update;
+
+  if exists (select 1 from public.sync_run_log l
+              where l.integration_id = v_integration_id and l.scheduled_for = p_at and l.claim_token = p_claim_token) then
+    return 'claimed';     -- a repeated call, after the response was lost
+  elsif p_at is null and b.cursor = v_next then
+    return 'moved_on';    -- a repeated call, too
+  elsif b.id is null or b.integration_id <> v_integration_id or b.status <> 'open' then
+    return 'backfill_over';
+  elsif b.cursor is distinct from v_expected then
+    return 'lost_race';
+  elsif sync_scheduler.backfill_waits(i) is not null then
+    return sync_scheduler.backfill_waits(i);
+  elsif v_next is null or v_next < v_expected or p_at > v_next then
+    raise exception 'claim_sync_runs: the cursor of backfill % must move on, to its slot or past it', b.id using errcode = '22023';
+  elsif p_at < b."from" or p_at >= b."to" or p_at <= v_expected or p_at >= i.next_run_at or p_at > sync_scheduler.clock() then
+    raise exception 'claim_sync_runs: slot % is not of backfill %', p_at, b.id using errcode = '22023';
+  end if;
+  return null;
+end
+$$;
+
+-- Claims one slot of a backfill. Returns what claim_slots returns.
+create function sync_scheduler.claim_backfill_slot(p_engine_id text, p_claim_token uuid, p_slot jsonb) returns jsonb
+  language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_integration_id constant uuid := (p_slot ->> 'integration_id')::uuid;
+  v_at constant timestamptz := date_trunc('milliseconds', (p_slot ->> 'scheduled_for')::timestamptz);
+  v_reason text := sync_scheduler.judge_backfill(p_claim_token, p_slot, v_at);
+  v_run_id uuid;
+  v_moves boolean := v_reason is null;
+begin
+  if v_moves and v_at is not null then
+    insert into public.sync_run_log (id, integration_id, org_id, integration_type, scheduled_for, idempotency_key, trigger, status,
+                                     attempt, max_attempts, claimed_by, claim_token, created_at)
+    select gen_random_uuid(), i.id, i.org_id, i.integration_type, v_at, sync_scheduler.idempotency_key(i.id, v_at), 'backfill',
+           'pending', 0, coalesce(i.max_attempts, 3), p_engine_id, p_claim_token, v_now
+      from public.organization_integrations i where i.id = v_integration_id
+    on conflict do nothing returning id into v_run_id;
+    if v_run_id is not null then
+      perform sync_scheduler.record_event(v_run_id, v_integration_id, 'claimed', null, 'pending', 0, p_engine_id, 'backfill',
+        jsonb_build_object('backfill_id', p_slot #> '{backfill,id}'));
+    elsif exists (select 1 from public.sync_run_log l where l.integration_id = v_integration_id and l.scheduled_for = v_at) then
+      v_reason := 'already_recorded';
+    else
+      v_reason := 'already_running';
+      v_moves := false;
+    end if;
+  elsif v_reason = 'claimed' then
+    select id into v_run_id from public.sync_run_log where integration_id = v_integration_id and scheduled_for = v_at;
+  end if;
+  if v_moves then
+    update public.sync_backfill set cursor = (p_slot #>> '{backfill,next_cursor}')::timestamptz,
+      claimed = claimed + (v_run_id is not null)::integer,
+      status = case when (p_slot #>> '{backfill,done}')::boolean then 'done' else status end,
+      finished_at = case when (p_slot #>> '{backfill,done}')::boolean then v_now end
+    where id = (p_slot #>> '{backfill,id}')::uuid;
+  end if;
+  return jsonb_build_object(
+    'claimed', coalesce((select jsonb_agg(sync_scheduler.run_json(r, i))
+                           from public.sync_run_log r join public.organization_integrations i on i.id = r.integration_id
+                          where r.id = v_run_id), '[]'),
+    'skipped', case when v_reason is not null and v_reason not in ('claimed', 'moved_on') then jsonb_build_array(jsonb_build_object(
+      'integration_id', v_integration_id, 'scheduled_for', sync_scheduler.iso(v_at), 'reason', v_reason)) else '[]' end,
+    'advanced', (v_at is null and v_moves)::integer);
+end
+$$;
+
+-- Returns the open requests that can continue now, oldest first, one per integration, with the schedule history from the cursor on
+-- and the slots that already have a row. Both are complete up to "known_until" (exclusive): at most 500 rows and 50 segments.
+-- Returns {now, backfills: [{backfill_id, integration_id, org_id, schedule_version, cursor, after, to, known_until, history,
+-- slots}]}; all instants but now are epoch milliseconds. Slots up to and
+-- including "after" are handled or beyond retention.
+create function public.read_sync_backfills(
+  p_limit integer default 100, p_org_id uuid default null, p_integration_ids uuid[] default null
+) returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+begin
+  return jsonb_build_object('now', sync_scheduler.iso(v_now), 'backfills', coalesce((
+    select jsonb_agg(jsonb_build_object(
+        'backfill_id', o.id, 'integration_id', o.integration_id, 'org_id', o.org_id, 'schedule_version', o.schedule_version,
+        'cursor', sync_scheduler.epoch_ms(o.cursor), 'after', sync_scheduler.epoch_ms(o.after), 'to', sync_scheduler.epoch_ms(o."to"),
+        'known_until', least(sync_scheduler.epoch_ms(o."to"), (k.slots -> 500)::bigint, (k.history #> '{49,to}')::bigint + 1),
+        'history', k.history, 'slots', k.slots - 500) order by o.created_at, o.id)
+      from (
+        select b.id, b.integration_id, b.created_at, b.cursor, b."to", i.org_id, coalesce(i.schedule_version, 1) as schedule_version,
+               greatest(b.cursor, b."from" - interval '1 millisecond', sync_scheduler.kept_from()) as after
+          from public.sync_backfill b join public.organization_integrations i on i.id = b.integration_id
+         where b.status = 'open' and sync_scheduler.backfill_waits(i) is null
+           and (p_org_id is null or i.org_id = p_org_id)
+           and (p_integration_ids is null or i.id = any (p_integration_ids))
+           and not exists (select 1 from public.sync_backfill e
+                            where e.integration_id = b.integration_id and e.status = 'open' and (e.created_at, e.id) < (b.created_at, b.id))
+         order by b.created_at, b.id limit least(greatest(coalesce(p_limit, 100), 1), 100)) o
+     cross join lateral (
+        select coalesce((select jsonb_agg(sync_scheduler.epoch_ms(s.scheduled_for)) from (
+                 select l.scheduled_for from public.sync_run_log l
+                  where l.integration_id = o.integration_id and l.scheduled_for > o.after and l.scheduled_for < o."to"
+                  order by l.scheduled_for limit 501) s), '[]') as slots,
+               sync_scheduler.history_json(o.integration_id, o.after, o."to", 50) as history) k), '[]'));
+end
+$$;
+
+-- Claims slots of schedules and backfills, all or none.
+create function sync_scheduler.claim_slots(p_engine_id text, p_claim_token uuid, p_slots jsonb) returns jsonb
+  language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  v_is_backfill constant jsonpath := '$[*] ? (exists(@.backfill) && @.backfill != null)';
+  v_done jsonb;
+  v_one jsonb;
+  v_slot jsonb;
+begin
+  if not jsonb_path_exists(p_slots, v_is_backfill) then
+    return sync_scheduler.claim_scheduled_slots(p_engine_id, p_claim_token, p_slots);
+  end if;
+  v_done := sync_scheduler.claim_scheduled_slots(p_engine_id, p_claim_token,
+    jsonb_path_query_array(p_slots, '$[*] ? (!exists(@.backfill) || @.backfill == null)'));
+  for v_slot in
+    select s from jsonb_path_query(p_slots, v_is_backfill) s order by (s ->> 'integration_id')::uuid, s ->> 'scheduled_for'
+  loop
+    v_one := sync_scheduler.claim_backfill_slot(p_engine_id, p_claim_token, v_slot);
+    v_done := jsonb_build_object('claimed', (v_done -> 'claimed') || (v_one -> 'claimed'),
+      'skipped', (v_done -> 'skipped') || (v_one -> 'skipped'),
+      'advanced', (v_done ->> 'advanced')::integer + (v_one ->> 'advanced')::integer);
+  end loop;
+  return v_done;
+end
+$$;
+
+-- Claims a batch of at most 100 slots. Repeating a call with the same claim token returns the same claims.
+-- p_slots: [{integration_id, org_id, schedule_version, expected_next_run_at, scheduled_for | null, trigger, next_run_at,
+--            skipped_range: {from, to, count, reason} | null, schedule_error | null}]
+-- Returns {now, claimed: [run], skipped: [{integration_id, scheduled_for, reason, detail?}], advanced}.
+create function public.claim_sync_runs(p_engine_id text, p_claim_token uuid, p_slots jsonb) returns jsonb
+  language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '250ms' set enable_seqscan = off set enable_bitmapscan = off
+  set jit = off as $$
+declare
+  v_slot jsonb;
+  v_one jsonb;
+  v_claimed jsonb := '[]';
+  v_skipped jsonb := '[]';
+  v_advanced integer := 0;
+begin
+  if jsonb_typeof(p_slots) is distinct from 'array' or jsonb_array_length(p_slots) > 100 then
+    raise exception 'claim_sync_runs: p_slots must be a JSON array of at most 100 slots' using errcode = '22023';
+  elsif p_engine_id is null or p_claim_token is null then
+    raise exception 'claim_sync_runs: p_engine_id and p_claim_token are required' using errcode = '22023';
+  end if;
+  begin
+    return jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()))
+      || sync_scheduler.claim_slots(p_engine_id, p_claim_token, p_slots);
+  exception when others then
+    if not sync_scheduler.is_row_fault(sqlstate) and sqlstate not in ('55P03', '40P01', '40001') then
+      raise;
+    end if;
+    -- One slot failed and rolled the batch back. Each slot is now claimed separately, so that only the faulty one fails.
+    for v_slot in select s from jsonb_array_elements(p_slots) s order by s ->> 'integration_id' loop
+      begin
+        v_one := sync_scheduler.claim_slots(p_engine_id, p_claim_token, jsonb_build_array(v_slot));
+        v_claimed := v_claimed || (v_one -> 'claimed');
+        v_skipped := v_skipped || (v_one -> 'skipped');
+        v_advanced := v_advanced + (v_one ->> 'advanced')::integer;
+      exception
+        when lock_not_available or deadlock_detected or serialization_failure then
+          v_skipped := v_skipped || jsonb_build_array(jsonb_build_object('integration_id', v_slot -> 'integration_id',
+            'scheduled_for', v_slot -> 'scheduled_for', 'reason', 'locked'));
+        when others then
+          if not sync_scheduler.is_row_fault(sqlstate) then
+            raise;
+          end if;
+          v_skipped := v_skipped || jsonb_build_array(jsonb_build_object('integration_id', v_slot -> 'integration_id',
+            'scheduled_for', v_slot -> 'scheduled_for', 'reason', 'rejected', 'detail', left(sqlstate || ': ' || sqlerrm, 1000)));
+      end;
+    end loop;
+    return jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'claimed', v_claimed, 'skipped', v_skipped,
+      'advanced', v_advanced);
+  end;
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
+end
+$$;
+
+-- Releases runs that a stopping engine has claimed but not started, so that any engine may start them immediately.
+create function public.release_sync_claims(p_engine_id text, p_run_ids uuid[]) returns jsonb
+  language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '250ms' set enable_seqscan = off set enable_bitmapscan = off
+  set jit = off as $$
+declare
+  v_released integer;
+begin
+  update public.sync_run_log set claimed_by = null, claimed_at = null where id in (
+    select id from public.sync_run_log
+     where id = any (p_run_ids[1:1000]) and status = 'pending' and claimed_by = p_engine_id
+     order by id for update skip locked);
+  get diagnostics v_released = row_count;
+  return jsonb_build_object('released', v_released);
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
+end
+$$;
+
+revoke all on function
+  public.fetch_sync_work(text, uuid, integer, jsonb),
+  public.read_due_integrations(integer, text, uuid, uuid[]),
+  public.read_sync_backfills(integer, uuid, uuid[]),
+  public.claim_sync_runs(text, uuid, jsonb),
+  public.release_sync_claims(text, uuid[])
+  from public, anon, authenticated;
+grant execute on function
+  public.fetch_sync_work(text, uuid, integer, jsonb),
+  public.read_due_integrations(integer, text, uuid, uuid[]),
+  public.read_sync_backfills(integer, uuid, uuid[]),
+  public.claim_sync_runs(text, uuid, jsonb),
+  public.release_sync_claims(text, uuid[])
+  to service_role;
+
+revoke all on all functions in schema sync_scheduler from public, anon, authenticated;
+comment on schema sync_scheduler is 'Private helpers of Sync Scheduler; everything callable is in public. Schema version 20261129000400.';
+notify pgrst, 'reload schema';

@@ -1,0 +1,473 @@
+-- Sweeps of the runs of dead engines and silent functions, and the first and the last call of a tick.
+
+-- running with an expired lease -> unknown. A row that another program wrote without a lease counts as live for
+-- p_running_guard_seconds.
+create function sync_scheduler.sweep_expired(p_engine_id text, r public.sync_run_log, p_quiescence interval) returns void
+  language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  update public.sync_run_log set status = 'unknown', ambiguous = true,
+    lease_until = coalesce(lease_until, sync_scheduler.clock()),
+    -- The start of an adopted row may be out of range.
+    not_before = least(greatest(sync_scheduler.last_sign_of_life(r), '1970-01-01Z'), sync_scheduler.clock()) + p_quiescence,
+    error_code = coalesce(error_code, 'LEASE_ENDED'),
+    error_message = coalesce(error_message, sync_scheduler.clip('No outcome was reported before the lease ended.', 'error_message'))
+  where id = r.id;
+  perform sync_scheduler.record_event(r.id, r.integration_id, 'swept', 'running', 'unknown', r.attempt, p_engine_id, 'lease_ended');
+  perform sync_scheduler.raise_incident('unknown', r.id::text, r.integration_id, r.id,
+    jsonb_build_object('scheduled_for', sync_scheduler.iso(r.scheduled_for), 'error_code', 'LEASE_ENDED'));
+end
+$$;
+
+-- Whether the fence proves that the last attempt of an unknown run did nothing: the function never began, and cannot begin after
+-- its lease has expired. If no attempts are left and an earlier attempt is ambiguous, the proof does not settle the run, and this
+-- returns false.
+create function sync_scheduler.is_proven(r public.sync_run_log) returns boolean
+  language sql stable
+  return coalesce(r.fenced, false) and r.began_at is null and r.lease_until <= sync_scheduler.clock()
+         and (coalesce(r.attempt, 0) < coalesce(r.max_attempts, 3) or not coalesce(r.ambiguous_before, false));
+
+-- unknown -> pending or failed if the last attempt provably did nothing; otherwise unknown -> pending while attempts are left, else
+-- released.
+-- Returns the action taken: proven, requeued or released.
+create function sync_scheduler.sweep_unknown(p_engine_id text, r public.sync_run_log) returns text
+  language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_left constant boolean := coalesce(r.attempt, 0) < coalesce(r.max_attempts, 3) and not sync_scheduler.is_foreign(r);
+  v_to constant text := case when v_left then 'pending' else 'failed' end;
+begin
+  if sync_scheduler.is_proven(r) then
+    update public.sync_run_log set status = v_to, ambiguous = coalesce(ambiguous_before, false), claimed_by = null, not_before = null,
+      finished_at = case when v_to = 'failed' then v_now end,
+      duration_ms = case when v_to = 'failed'
+        then sync_scheduler.elapsed_ms(coalesce(attempt_started_at, created_at), v_now, pg_typeof(r.duration_ms)) end
+    where id = r.id;
+    perform sync_scheduler.record_event(r.id, r.integration_id, 'swept', 'unknown', v_to, r.attempt, p_engine_id, 'never_began');
+    if not coalesce(r.ambiguous_before, false) then
+      perform sync_scheduler.resolve_incident('unknown', r.id::text);
+    end if;
+    return 'proven';
+  elsif v_left then
+    update public.sync_run_log set status = 'pending', claimed_by = null, not_before = null where id = r.id;
+    perform sync_scheduler.record_event(r.id, r.integration_id, 'swept', 'unknown', 'pending', r.attempt, p_engine_id, 'on_unknown_retry');
+    return 'requeued';
+  else
+    update public.sync_run_log set released_at = v_now where id = r.id;
+    perform sync_scheduler.record_event(r.id, r.integration_id, 'released', 'unknown', 'unknown', r.attempt, p_engine_id,
+      case when sync_scheduler.is_foreign(r) then 'foreign' else 'no_attempts_left' end);
+    return 'released';
+  end if;
+end
+$$;
+
+-- pending -> skipped; or -> unknown if an earlier attempt may have happened, and then released unless on_unknown is hold.
+create function sync_scheduler.sweep_pending(p_engine_id text, r public.sync_run_log, p_reason text, p_on_unknown text)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_to constant text := case when r.ambiguous then 'unknown' else 'skipped' end;
+begin
+  update public.sync_run_log set status = v_to, skip_reason = p_reason, claimed_by = null,
+    not_before = case when v_to = 'unknown' then v_now end,
+    released_at = case when v_to = 'unknown' and p_on_unknown <> 'hold' then v_now end,
+    finished_at = case when v_to = 'skipped' then v_now end
+  where id = r.id;
+  perform sync_scheduler.record_event(r.id, r.integration_id, 'swept', 'pending', v_to, r.attempt, p_engine_id, p_reason);
+  if v_to = 'unknown' then
+    perform sync_scheduler.raise_incident('unknown', r.id::text, r.integration_id, r.id,
+      jsonb_build_object('scheduled_for', sync_scheduler.iso(r.scheduled_for), 'error_code', r.error_code));
+  end if;
+end
+$$;
+
+-- Handles a run that cannot be swept because a constraint or trigger of the project rejects the change: leaves it unchanged and
+-- reports it, so that it never stops a tick. Raises any other error again.
+create function sync_scheduler.sweep_rejected(p_done jsonb, r public.sync_run_log, p_sqlstate text, p_error text) returns jsonb
+  language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  v_detail constant text := format('run %s cannot be swept: %s: %s', r.id, p_sqlstate, left(p_error, 500));
+begin
+  if not sync_scheduler.may_be_row_fault(p_sqlstate) then
+    raise exception using errcode = p_sqlstate, message = p_error;
+  end if;
+  perform sync_scheduler.raise_incident('rejected', r.integration_id::text, r.integration_id, r.id, jsonb_build_object('error', v_detail));
+  return case when jsonb_array_length(p_done -> 'rejected') >= 20 then p_done else jsonb_set(p_done, '{rejected}',
+    (p_done -> 'rejected') || jsonb_build_array(jsonb_build_object('integration_id', r.integration_id, 'detail', v_detail))) end;
+end
+$$;
+
+-- Sweeps runs that are past their deadline, at most p_limit of each kind, longest waiting first. Safe with many engines: rows that
+-- another session holds are skipped. A row that cannot be swept is also skipped, with a warning, so that it never stops a tick.
+-- Returns {expired, proven, requeued, released, skipped}.
+create function public.sweep_sync_runs(
+  p_engine_id text, p_quiescence_seconds numeric default 430, p_running_guard_seconds numeric default 1800, p_limit integer default 100
+) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '250ms' set enable_seqscan = off set enable_bitmapscan = off
+  set jit = off set enable_incremental_sort = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_quiescence constant interval := sync_scheduler.seconds(coalesce(p_quiescence_seconds, 430));
+  v_guarded constant timestamptz := v_now - sync_scheduler.seconds(coalesce(p_running_guard_seconds, 1800));
+  v_limit constant integer := least(greatest(coalesce(p_limit, 100), 1), 1000);
+  v_done jsonb := '{"expired": 0, "proven": 0, "requeued": 0, "released": 0, "skipped": 0, "rejected": []}';
+  v_one record;
+begin
+  for v_one in
+    select c.l from (
+      select * from (
+        select l from public.sync_run_log l where l.status = 'running' and l.lease_until <= v_now
+         order by l.lease_until limit v_limit for update skip locked) leased
+      union all
+      select * from (
+        select l from public.sync_run_log l where l.status = 'running' and l.lease_until is null
+           and coalesce(nullif(l.started_at, 'infinity'), nullif(l.created_at, 'infinity'), '-infinity') <= v_guarded
+         limit v_limit for update skip locked) foreign_row
+    ) c
+  loop
+    begin
+      perform sync_scheduler.sweep_expired(p_engine_id, v_one.l, v_quiescence);
+      v_done := sync_scheduler.count_one(v_done, 'expired');
+    exception when others then
+      v_done := sync_scheduler.sweep_rejected(v_done, v_one.l, sqlstate, sqlerrm);
+    end;
+  end loop;
+
+  for v_one in
+    select l from public.sync_run_log l
+      left join public.organization_integrations i on i.id = l.integration_id
+     where l.status = 'unknown' and l.released_at is null
+       and (sync_scheduler.is_proven(l)
+            or (coalesce(i.on_unknown, 'retry') <> 'hold' and coalesce(l.not_before, '-infinity') <= v_now))
+     order by l.not_before limit v_limit for update of l skip locked
+  loop
+    begin
+      v_done := sync_scheduler.count_one(v_done, sync_scheduler.sweep_unknown(p_engine_id, v_one.l));
+    exception when others then
+      v_done := sync_scheduler.sweep_rejected(v_done, v_one.l, sqlstate, sqlerrm);
+    end;
+  end loop;
+
+  for v_one in
+    select l, coalesce(i.on_unknown, 'retry') as on_unknown,
+           case when i.id is null then 'gone' when not coalesce(i.enabled, false) then 'disabled' else 'foreign' end as reason
+      from public.sync_run_log l
+      left join public.organization_integrations i on i.id = l.integration_id
+     where l.status = 'pending'
+       and (not coalesce(i.enabled, false)
+            or (sync_scheduler.is_foreign(l) and coalesce(nullif(l.created_at, 'infinity'), '-infinity') <= v_guarded))
+     order by l.created_at, l.id limit v_limit for update of l skip locked
+  loop
+    begin
+      perform sync_scheduler.sweep_pending(p_engine_id, v_one.l, v_one.reason, v_one.on_unknown);
+      v_done := sync_scheduler.count_one(v_done, 'skipped');
+    exception when others then
+      v_done := sync_scheduler.sweep_rejected(v_done, v_one.l, sqlstate, sqlerrm);
+    end;
+  end loop;
+  return v_done;
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
+end
+$$;
+
+create function sync_scheduler.count_one(p_counts jsonb, p_key text) returns jsonb
+  language sql immutable return p_counts || jsonb_build_object(p_key, (p_counts ->> p_key)::integer + 1);
+
+-- Returns the pending runs that any engine may start: retries that are due, and claims that their engine did not start.
+create function public.read_pending_runs(
+  p_engine_id text, p_limit integer default 100, p_adopt_after_seconds numeric default 10,
+  p_org_id uuid default null, p_integration_ids uuid[] default null
+) returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+  set jit = off set enable_incremental_sort = off set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_adopt_from constant timestamptz := v_now - sync_scheduler.seconds(coalesce(p_adopt_after_seconds, 10));
+begin
+  return coalesce((
+    select jsonb_agg(sync_scheduler.run_json(l, i) order by l.created_at, l.id)
+      from (
+        select w.id from public.sync_run_log w
+          join public.organization_integrations e on e.id = w.integration_id and e.enabled
+         where w.status = 'pending' and (w.not_before is null or w.not_before <= v_now)
+           and (w.claimed_by is null or coalesce(w.claimed_at, w.created_at) <= v_adopt_from)
+           and w.scheduled_for is not null and w.idempotency_key is not null
+           and (p_org_id is null or e.org_id = p_org_id)
+           and (p_integration_ids is null or w.integration_id = any (p_integration_ids))
+         order by w.created_at, w.id limit least(greatest(coalesce(p_limit, 100), 1), 100)
+      ) p
+      join public.sync_run_log l on l.id = p.id
+      join public.organization_integrations i on i.id = l.integration_id), '[]');
+end
+$$;
+
+-- Deletes history that is past retention, one batch of each kind: finished runs, events of deleted runs, skipped ranges, ticks,
+-- resolved incidents. Never waits for a row: the next tick deletes rows that another session holds.
+create function public.prune_sync_history(
+  p_keep_runs_days integer default 400, p_keep_ticks_days integer default 30, p_limit integer default 1000
+) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '250ms' set enable_seqscan = off set enable_bitmapscan = off
+  set jit = off as $$
+declare
+  v_runs_before constant timestamptz := sync_scheduler.clock() - make_interval(days => greatest(p_keep_runs_days, 1));
+  v_ticks_before constant timestamptz := sync_scheduler.clock() - make_interval(days => greatest(p_keep_ticks_days, 1));
+  v_limit constant integer := least(greatest(coalesce(p_limit, 1000), 1), 10000);
+  v_runs integer;
+  v_events integer;
+  v_ranges integer;
+  v_ticks integer;
+  v_incidents integer;
+  v_holds text[];
+begin
+  delete from public.sync_run_log where id in (
+    select l.id from public.sync_run_log l where l.created_at < v_runs_before and l.status in ('completed', 'failed', 'skipped')
+     order by l.created_at limit v_limit for update skip locked);
+  get diagnostics v_runs = row_count;
+  delete from public.sync_run_event where id in (
+    select e.id from public.sync_run_event e where e.at < v_runs_before
+       and not exists (select 1 from public.sync_run_log l where l.id = e.run_id)
+     order by e.at limit v_limit * 4 for update skip locked);
+  get diagnostics v_events = row_count;
+  delete from public.sync_skipped_range where id in (
+    select r.id from public.sync_skipped_range r where r."to" < v_runs_before order by r."to" limit v_limit for update skip locked);
+  get diagnostics v_ranges = row_count;
+  delete from public.sync_tick where id in (
+    select t.id from public.sync_tick t where t.started_at < v_ticks_before order by t.started_at limit v_limit * 4
+       for update skip locked);
+  get diagnostics v_ticks = row_count;
+  delete from public.sync_incident where id in (
+    select i.id from public.sync_incident i where i.resolved_at < v_runs_before order by i.resolved_at limit v_limit
+       for update skip locked);
+  get diagnostics v_incidents = row_count;
+  with over as (
+    delete from public.sync_api_hold where (provider, host, org_id) in (
+      select k.provider, k.host, k.org_id from public.sync_api_hold k where k.expires_at <= sync_scheduler.clock()
+       order by k.expires_at limit v_limit for update skip locked)
+    returning sync_scheduler.api_name(provider, host) || '/' || org_id as subject
+  )
+  select array_agg(o.subject) into v_holds from over o;
+  if v_holds is not null then
+    perform sync_scheduler.resolve_incidents('health', v_holds);
+  end if;
+  return jsonb_build_object('runs', v_runs, 'events', v_events, 'ranges', v_ranges, 'ticks', v_ticks, 'incidents', v_incidents);
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
+end
+$$;
+
+-- Applies retention at the end of a tick, where it delays no run. An error becomes a warning and does not fail the tick (a foreign
+-- key of the project may refuse a deletion).
+create function sync_scheduler.prune() returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  perform public.prune_sync_history();
+exception when others then
+  raise warning 'prune_sync_history: %', sqlerrm;
+end
+$$;
+
+-- Opens an incident for each of the 20 oldest due integrations whose row has a fault. Resets a next_run_at that no schedule can
+-- produce
+-- (before 1970, after 9000), so that it is computed again. Returns [{integration_id, detail}].
+create function sync_scheduler.check_due(p_org_id uuid, p_ids uuid[]) returns jsonb
+  language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_rejected jsonb := '[]';
+  v_one record;
+begin
+  for v_one in
+    (select i.id from public.organization_integrations i where i.enabled and i.next_run_at < '1970-01-01Z'
+      order by i.next_run_at, i.id limit 1000)
+    union all
+    (select i.id from public.organization_integrations i where i.enabled and i.next_run_at > '9000-01-01Z'
+      order by i.next_run_at, i.id limit 1000)
+  loop
+    begin
+      update public.organization_integrations set next_run_at = null where id = v_one.id;
+    exception when others then
+      if not sync_scheduler.may_be_row_fault(sqlstate) then
+        raise;
+      end if;
+      perform sync_scheduler.raise_incident('rejected', v_one.id::text, v_one.id, null,
+        jsonb_build_object('error', left(sqlstate || ': ' || sqlerrm, 1000)));
+    end;
+  end loop;
+  if not sync_scheduler.has_unchecked_rows() then
+    return v_rejected;
+  end if;
+  for v_one in
+    select d.id, d.fault from (
+      select o.id, sync_scheduler.row_fault(o.i) as fault from (
+        (select i, i.id from public.organization_integrations i
+          where i.enabled and i.next_run_at <= v_now and i.schedule_error is null and i.sync_schedule is not null
+            and (p_org_id is null or i.org_id = p_org_id) and (p_ids is null or i.id = any (p_ids))
+          order by i.next_run_at, i.id limit 1000)
+        union all
+        (select i, i.id from public.organization_integrations i
+          where i.enabled and i.next_run_at is null and i.schedule_error is null and i.sync_schedule is not null
+            and (p_org_id is null or i.org_id = p_org_id) and (p_ids is null or i.id = any (p_ids))
+          order by i.id limit 1000)) o) d
+     where d.fault is not null limit 20
+  loop
+    perform sync_scheduler.raise_incident('rejected', v_one.id::text, v_one.id, null, jsonb_build_object('error', v_one.fault));
+    v_rejected := v_rejected || jsonb_build_array(jsonb_build_object('integration_id', v_one.id, 'detail', v_one.fault));
+  end loop;
+  return v_rejected;
+end
+$$;
+
+-- Whether the integrations belong to more than one organisation.
+create function sync_scheduler.has_several_organisations() returns boolean
+  language sql stable set search_path = pg_catalog, pg_temp as $$
+  select (select i.org_id from public.organization_integrations i where i.enabled order by i.org_id limit 1)
+      <> (select i.org_id from public.organization_integrations i where i.enabled order by i.org_id desc limit 1)
+$$;
+
+-- Returns the machine that an engine runs on, from an engine id <host>-<pid>-<4 hex digits>. All processes of a machine share its
+-- clock.
+create function sync_scheduler.machine_of(p_engine_id text) returns text
+  language sql immutable return regexp_replace(p_engine_id, '-[0-9]+-[0-9a-f]{4}$', '');
+
+-- The first call of a tick: sweeps, fetches pending runs and the first page of due integrations, checks whether a backfill can
+-- continue, lists the functions to warm up, and writes the tick's row. The tick's id is the token of its first fetch. This call
+-- also finishes a tick that finds nothing to do.
+-- p_options: {engine_version, adopt_after_seconds, quiescence_seconds, running_guard_seconds, warm_up_within_seconds, limit,
+-- org_id, integration_ids}
+-- Returns {now, schema_version, idle, swept, pending: [run], integrations: [due], more, rejected: [{integration_id, detail}],
+-- several_organisations, backfills: boolean, warm_ups: [{function_name, next_run_at}], clock_skew_open}. clock_skew_open: an
+-- incident reports that this machine's clock is wrong, so that even an idle tick that finds the clock right is recorded.
+create function public.open_sync_tick(p_tick_id uuid, p_engine_id text, p_options jsonb default '{}') returns jsonb
+  language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+  set jit = off as $$
+declare
+  v_now constant timestamptz := sync_scheduler.clock();
+  v_limit constant integer := coalesce((p_options ->> 'limit')::integer, 100);
+  v_org_id constant uuid := (p_options ->> 'org_id')::uuid;
+  v_ids constant uuid[] := case when jsonb_typeof(p_options -> 'integration_ids') = 'array'
+    then array(select e::uuid from jsonb_array_elements_text(p_options -> 'integration_ids') e) end;
+  v_swept jsonb;
+  v_rejected jsonb;
+  v_work jsonb;
+  v_nothing_due boolean;
+  v_backfills boolean;
+  v_idle boolean;
+begin
+  v_swept := public.sweep_sync_runs(p_engine_id, (p_options ->> 'quiescence_seconds')::numeric,
+    (p_options ->> 'running_guard_seconds')::numeric);
+  v_rejected := (v_swept -> 'rejected') || sync_scheduler.check_due(v_org_id, v_ids);
+  v_work := public.fetch_sync_work(p_engine_id, p_tick_id, v_limit, p_options);
+  v_rejected := v_rejected || (v_work -> 'rejected');
+  v_nothing_due := jsonb_array_length(v_work -> 'pending') = 0 and jsonb_array_length(v_work -> 'integrations') = 0
+    and v_rejected = '[]';
+  select exists (
+    select 1 from public.sync_backfill b join public.organization_integrations i on i.id = b.integration_id
+     where b.status = 'open' and i.enabled and (v_org_id is null or i.org_id = v_org_id) and (v_ids is null or i.id = any (v_ids))
+       and (not v_nothing_due or sync_scheduler.backfill_waits(i) is null)
+  ) into v_backfills;
+  v_idle := v_nothing_due and not v_backfills;
+  insert into public.sync_tick (id, engine_id, engine_version, started_at, finished_at)
+  values (p_tick_id, p_engine_id, p_options ->> 'engine_version', v_now, case when v_idle then v_now end)
+  on conflict (id) do nothing;
+  if v_idle then
+    perform sync_scheduler.prune();
+  end if;
+  return v_work || jsonb_build_object('schema_version', sync_scheduler.schema_version(), 'idle', v_idle,
+    'swept', v_swept - 'rejected', 'rejected', v_rejected, 'backfills', v_backfills,
+    'several_organisations', not v_idle and coalesce(sync_scheduler.has_several_organisations(), false),
+    'warm_ups', public.read_upcoming_warm_ups(coalesce((p_options ->> 'warm_up_within_seconds')::numeric, 60)),
+    'clock_skew_open', exists (select 1 from public.sync_incident c
+      where c.kind = 'clock_skew' and c.subject = sync_scheduler.machine_of(p_engine_id) and c.resolved_at is null));
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
+end
+$$;
+
+-- The last call of a tick that is not idle: records its counts and its summary.
+create function public.finish_sync_tick(p_tick_id uuid, p_engine_id text, p_summary jsonb, p_clock_skew_ms bigint default null)
+returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
+  set jit = off as $$
+declare
+  v_host constant text := sync_scheduler.machine_of(p_engine_id);
+  v_now constant timestamptz := sync_scheduler.clock();
+begin
+  insert into public.sync_tick as t (id, engine_id, started_at, finished_at, clock_skew_ms, due, triggered, completed, failed,
+                                     skipped, unresolved, rescued, missed, cold_starts, summary)
+  select p_tick_id, p_engine_id, v_now, v_now, p_clock_skew_ms,
+         coalesce(s.due, 0), coalesce(s.triggered, 0), coalesce(s.completed, 0), coalesce(s.failed, 0), coalesce(s.skipped, 0),
+         coalesce(s.unresolved, 0), coalesce(s.rescued, 0), coalesce(s.missed, 0), coalesce(s.cold_starts, 0), p_summary
+    from jsonb_to_record(case when jsonb_typeof(p_summary) = 'object' then p_summary else '{}' end)
+      as s(due integer, triggered integer, completed integer, failed integer, skipped integer,
+           unresolved integer, rescued integer, missed bigint, cold_starts integer)
+  on conflict (id) do update set finished_at = excluded.finished_at, clock_skew_ms = excluded.clock_skew_ms,
+    due = excluded.due, triggered = excluded.triggered, completed = excluded.completed, failed = excluded.failed,
+    skipped = excluded.skipped, unresolved = excluded.unresolved, rescued = excluded.rescued, missed = excluded.missed,
+    cold_starts = excluded.cold_starts, summary = excluded.summary;
+  -- A rejected row is a schedule that does not run, so it has an open incident until a claim of it succeeds.
+  begin
+    perform sync_scheduler.raise_incident('rejected', r.integration_id::text, r.integration_id, null, jsonb_build_object('error', left(r.detail, 1000)))
+      from jsonb_to_recordset(case when jsonb_typeof(p_summary -> 'skips') = 'array' then p_summary -> 'skips' else '[]' end)
+        as r(integration_id uuid, reason text, detail text)
+     where r.reason = 'rejected' and r.integration_id is not null and r.detail is not null;
+  exception when data_exception then
+    null;                                               -- an unreadable summary opens no incident
+  end;
+  if abs(p_clock_skew_ms) > 5000 then
+    perform sync_scheduler.raise_incident('clock_skew', v_host, null, null, jsonb_build_object('clock_skew_ms', p_clock_skew_ms));
+  elsif p_clock_skew_ms is not null then
+    perform sync_scheduler.resolve_incident('clock_skew', v_host);
+  end if;
+  perform sync_scheduler.prune();
+  return jsonb_build_object('finished', true);
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
+end
+$$;
+
+-- A ticket lets a pg_cron job start one tick in an Edge Function. Every role that may use pg_net can read the requests in its
+-- queue, so they must not contain a key. A ticket is valid once, for two minutes, and only for a tick.
+
+-- Returns a new ticket: 64 hexadecimal digits with 244 random bits. Only the owner may call this function.
+create function sync_scheduler.issue_ticket() returns text
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_ticket constant text := replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
+begin
+  delete from sync_scheduler.ticket where digest in (
+    select t.digest from sync_scheduler.ticket t where t.expires_at < sync_scheduler.clock() limit 1000 for update skip locked);
+  insert into sync_scheduler.ticket (digest, expires_at)
+    values (sha256(convert_to(v_ticket, 'UTF8')), sync_scheduler.clock() + interval '2 minutes');
+  return v_ticket;
+end
+$$;
+
+-- Redeems a ticket. If several callers redeem the same ticket, only one is granted.
+-- Returns {granted}.
+create function public.redeem_sync_ticket(p_ticket text) returns jsonb
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+declare
+  v_expires_at timestamptz;
+begin
+  delete from sync_scheduler.ticket where digest = sha256(convert_to(p_ticket, 'UTF8')) returning expires_at into v_expires_at;
+  return jsonb_build_object('granted', coalesce(v_expires_at >= sync_scheduler.clock(), false));
+exception when serialization_failure then
+  raise deadlock_detected using message = sqlerrm;
+end
+$$;
+
+revoke all on function
+  public.sweep_sync_runs(text, numeric, numeric, integer),
+  public.read_pending_runs(text, integer, numeric, uuid, uuid[]),
+  public.prune_sync_history(integer, integer, integer),
+  public.open_sync_tick(uuid, text, jsonb),
+  public.finish_sync_tick(uuid, text, jsonb, bigint),
+  public.redeem_sync_ticket(text)
+  from public, anon, authenticated;
+grant execute on function
+  public.sweep_sync_runs(text, numeric, numeric, integer),
+  public.read_pending_runs(text, integer, numeric, uuid, uuid[]),
+  public.prune_sync_history(integer, integer, integer),
+  public.open_sync_tick(uuid, text, jsonb),
+  public.finish_sync_tick(uuid, text, jsonb, bigint),
+  public.redeem_sync_ticket(text)
+  to service_role;
+
+revoke all on all functions in schema sync_scheduler from public, anon, authenticated;
+comment on schema sync_scheduler is 'Private helpers of Sync Scheduler; everything callable is in public. Schema version 20261129000600.';
+notify pgrst, 'reload schema';

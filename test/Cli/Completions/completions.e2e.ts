@@ -1,0 +1,69 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
+import { mkdtemp, rm } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { binaryPath } from "../../support/binary.ts"
+import { runBinary } from "../../support/runBinary.ts"
+
+setDefaultTimeout(120_000)
+
+// Needs zsh and fish: apt-get install --no-install-recommends zsh fish
+let directory = ""
+beforeAll(async () => {
+  await binaryPath()
+  directory = await mkdtemp(join(tmpdir(), "sync-scheduler-completions-"))
+  for (const shell of ["zsh", "fish"]) {
+    const { stdout } = await runBinary(["completions", shell])
+    await Bun.write(join(directory, `completions.${shell}`), stdout)
+  }
+})
+afterAll(() => rm(directory, { recursive: true, force: true }))
+
+const run = async (command: Array<string>) => {
+  const child = Bun.spawn(command, {
+    stdout: "pipe",
+    stderr: "pipe",
+    env: { PATH: process.env.PATH ?? "", HOME: directory, TERM: "dumb" }
+  })
+  const [stdout, stderr] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text()
+  ])
+  expect([await child.exited, stderr]).toEqual([0, ""])
+  return stdout.trim().split("\n")
+}
+
+test("fish offers commands, second words, flags and their values", async () => {
+  const complete = async (line: string) => {
+    const script = `source ${directory}/completions.fish; complete -C '${line}'`
+    const lines = await run(["fish", "--no-config", "-c", script])
+    return lines.map((one) => one.split("\t")[0] ?? "")
+  }
+  expect(await complete("sync-scheduler che")).toEqual(["check"])
+  expect(await complete("sync-scheduler schema ")).toContain("print")
+  expect(await complete("sync-scheduler install k")).toEqual(["k8s"])
+  expect(await complete("sync-scheduler check --ov")).toEqual(["--overdue"])
+  expect(await complete("sync-scheduler run -o js")).toEqual(["json", "jsonl"])
+  expect(await complete("sync-scheduler completions f")).toEqual(["fish"])
+})
+
+test("zsh loads them, and offers the same", async () => {
+  // zsh completes only typed input, so this test gives it a pseudo-terminal.
+  const complete = async (line: string) => {
+    const script = `
+      zmodload zsh/zpty
+      zpty z 'HOME=${directory} zsh -f -i'
+      zpty -w z 'PROMPT=; unsetopt zle_bracketed_paste; autoload -Uz compinit && compinit -u -d ${directory}/dump; source ${directory}/completions.zsh; bindkey "^I" complete-word; print ready'
+      zpty -r z out '*ready*ready*'
+      zpty -w -n z '${line}'$'\\t'
+      zpty -w -n z $'\\x15'
+      zpty -w z 'print done'
+      zpty -r z out '*done*'
+      print -r -- $out`
+    const lines = await run(["zsh", "-f", "-c", script])
+    return lines.join("\n")
+  }
+  expect(await complete("sync-scheduler doct")).toContain("sync-scheduler doctor")
+  expect(await complete("sync-scheduler check --ov")).toContain("--overdue")
+  expect(await complete("sync-scheduler install sys")).toContain("install systemd")
+})

@@ -1,0 +1,62 @@
+import { expect, test } from "bun:test"
+import { judge } from "../../src/Domain/Outcome.ts"
+import { reasonOf } from "../../src/Domain/RunReason.ts"
+
+/** Returns the explanation of a response after the engine has judged and recorded it. */
+const readAs = (status: number, body: unknown, header?: string) => {
+  const outcome = judge(
+    {
+      status,
+      headers: { get: (name) => (name === "sb-error-code" ? (header ?? null) : null) },
+      body: typeof body === "string" ? body : JSON.stringify(body),
+      truncated: false
+    },
+    0
+  )
+  return "code" in outcome
+    ? reasonOf({
+        http_status: outcome.httpStatus,
+        error_code: outcome.code,
+        error_message: outcome.message
+      })
+    : outcome._tag
+}
+
+test("the function's own words come first, and what advice there is for its author is left out", () => {
+  const failed = { success: false, error: { code: "TOKEN_EXPIRED", message: "token expired" } }
+  expect(readAs(502, failed)).toBe('TOKEN_EXPIRED, "token expired"')
+  expect(readAs(200, { success: false, error: "the period is closed" })).toBe(
+    '"the period is closed"'
+  )
+  expect(readAs(504, { outcome: "unknown", reason: "the API hung up" })).toContain(
+    '"the API hung up"'
+  )
+  const silent = readAs(500, "<html>")
+  expect(silent).toStartWith("HTTP 500, ")
+  expect(silent).not.toContain("Let the function answer")
+})
+
+test("a refusal of the fence says what it means", () => {
+  expect(readAs(409, { executed: false, reason: "not_found" })).toBe(
+    "function refused, not_found (its project does not know this run: is its SUPABASE_URL the same?)"
+  )
+  expect(readAs(409, { executed: false, reason: "lease_ended" })).toBe(
+    "function refused, lease_ended"
+  )
+  expect(readAs(409, { executed: false })).toBe(
+    "function refused, the fence was not granted, or the function could not begin"
+  )
+})
+
+test("what the platform and the engine say is not quoted", () => {
+  expect(
+    readAs(503, { code: "BOOT_ERROR", message: "Function failed to start" }, "BOOT_ERROR")
+  ).toMatch(/BOOT_ERROR/)
+  expect(
+    reasonOf({ http_status: null, error_code: "CONNECTION_FAILED", error_message: "no route" })
+  ).toBe("CONNECTION_FAILED, no route")
+  expect(reasonOf({ http_status: 504, error_code: "HTTP_504", error_message: null })).toBe(
+    "HTTP 504"
+  )
+  expect(reasonOf({ http_status: null, error_code: null, error_message: null })).toBe("")
+})

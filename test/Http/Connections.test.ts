@@ -1,0 +1,65 @@
+import { expect, test } from "bun:test"
+import { Connections } from "../../src/Http/Connections.ts"
+
+/** Simulates requests on a clock that the test moves. `send` returns whether the request had its own connection. */
+const onClock = () => {
+  let now = 1_000_000
+  const connections = new Connections(() => now)
+  const send = (end: "answered" | "lost") => {
+    const connection = connections.next()
+    connection[end]()
+    return connection.init.keepalive === false
+  }
+  return { send, pass: (seconds: number) => (now += seconds * 1000) }
+}
+
+test("kept connections are used while answers come", () => {
+  const { pass, send } = onClock()
+  for (let n = 0; n < 100; n++) {
+    expect(send("answered")).toBe(false)
+    pass(14)
+  }
+})
+
+test("after one request without an answer none is used, until the runtime has closed them all", () => {
+  const { pass, send } = onClock()
+  send("answered")
+  expect(send("lost")).toBe(false)
+  for (let n = 0; n < 31; n++) {
+    expect(send("answered")).toBe(true)
+    pass(10)
+  }
+  expect(send("answered")).toBe(false)
+})
+
+test("after a silence of 15 s none is used", () => {
+  const { pass, send } = onClock()
+  send("answered")
+  pass(16)
+  expect(send("answered")).toBe(true)
+  // One request a minute, as `serve` sends them.
+  for (let minute = 1; minute <= 4; minute++) {
+    pass(60)
+    expect(send("answered")).toBe(true)
+  }
+  pass(60)
+  expect(send("answered")).toBe(false)
+})
+
+test("a clock that is set back or forward costs trust at most", () => {
+  const { pass, send } = onClock()
+  send("answered")
+  pass(-3600)
+  expect(send("answered")).toBe(false)
+  pass(60)
+  expect(send("answered")).toBe(true)
+  pass(-3600)
+  expect(send("answered")).toBe(true)
+})
+
+test("after a night the runtime keeps nothing, so that new connections may be kept", () => {
+  const { pass, send } = onClock()
+  send("answered")
+  pass(8 * 3600)
+  expect(send("answered")).toBe(false)
+})

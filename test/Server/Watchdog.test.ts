@@ -1,0 +1,44 @@
+import { describe, expect, test } from "bun:test"
+import { Watchdog } from "../../src/Server/Watchdog.ts"
+
+const MINUTE = 60_000
+/** The stall threshold: two minutes plus the lease margin. */
+const PATIENCE = 3 * MINUTE
+const started = 1_000_000
+
+const make = () => new Watchdog(started, MINUTE, MINUTE)
+
+describe("ticks are stuck", () => {
+  test("when none begins for longer than the interval and the patience", () => {
+    const watchdog = make()
+    expect(watchdog.stalledForMs(started + MINUTE + PATIENCE)).toBe(0)
+    expect(watchdog.stalledForMs(started + MINUTE + PATIENCE + 1)).toBe(1)
+    watchdog.tickStarted(started + 10 * MINUTE)
+    watchdog.tickEnded(started + 10 * MINUTE, null)
+    expect(watchdog.stalledForMs(started + 11 * MINUTE)).toBe(0)
+  })
+
+  test("when one in progress does not go forward; each step counts", () => {
+    const watchdog = make()
+    watchdog.tickStarted(started)
+    expect(watchdog.stalledForMs(started + PATIENCE)).toBe(0)
+    expect(watchdog.stalledForMs(started + PATIENCE + 5)).toBe(5)
+    watchdog.recordProgress(started + PATIENCE)
+    expect(watchdog.stalledForMs(started + 2 * PATIENCE)).toBe(0)
+    expect(watchdog.stalledForMs(started + 2 * PATIENCE + 5)).toBe(5)
+  })
+
+  test("never while a function may still answer in time, however long that is", () => {
+    const watchdog = make()
+    const until = started + 60 * MINUTE
+    watchdog.tickStarted(started)
+    watchdog.invoked("a", until)
+    watchdog.invoked("b", started + MINUTE)
+    expect(watchdog.inFlight).toBe(2)
+    watchdog.answered("b", started + MINUTE)
+    expect(watchdog.stalledForMs(until + PATIENCE)).toBe(0)
+    expect(watchdog.stalledForMs(until + PATIENCE + 1)).toBe(1)
+    watchdog.answered("a", started + 2 * MINUTE)
+    expect(watchdog.stalledForMs(started + 2 * MINUTE + PATIENCE + 1)).toBe(1)
+  })
+})

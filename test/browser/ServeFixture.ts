@@ -1,0 +1,44 @@
+import { FIXTURE_NOW, seedFixture } from "../support/OperatorFixture.ts"
+import { type Project, startProject } from "../support/Project.ts"
+import { type Sidecar, startSidecar } from "../support/Sidecar.ts"
+
+export const ADMIN_TOKEN = "a-token-of-the-tests-4f1c9a07e2"
+
+/** A project with the fixture of one morning, and a `serve` process that shows it and no longer ticks. */
+export interface ServeFixture {
+  readonly project: Project
+  readonly sidecar: Sidecar
+  readonly close: () => Promise<void>
+}
+
+/**
+ * Starts `serve` on an empty project, waits for its first tick, and then seeds the fixture. The next tick is a day away,
+ * so only the test changes anything.
+ */
+export const startServeFixture = async (): Promise<ServeFixture> => {
+  const project = await startProject()
+  const sidecar = await startSidecar(
+    {
+      ...project.environment,
+      SUPABASE_DB_URL: project.database.url,
+      SYNC_SCHEDULER_INTERVAL: "24h",
+      SYNC_SCHEDULER_ADMIN_TOKEN: ADMIN_TOKEN
+    },
+    ["--allow-actions"]
+  )
+  for (let hasTicked = false; !hasTicked; await Bun.sleep(20)) {
+    hasTicked = (await sidecar.get("/readyz?verbose")).body.includes("ticks: the last one ended")
+  }
+  await seedFixture(project.sql)
+  // Deletes today's ticks, which are in the fixture's future.
+  await project.sql`delete from sync_tick where started_at > ${new Date(FIXTURE_NOW)}`
+  return {
+    project,
+    sidecar,
+    close: async () => {
+      sidecar.kill("SIGTERM")
+      await sidecar.exited
+      await project.close()
+    }
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * Times a new user's path from an empty directory to the first completed scheduled run, typed on a terminal, and counts the
+ * steps and decisions. `bun run e2e ./test/docs/firstSync.e2e.ts`. The Supabase CLI is the stand-in of test/support: it calls the
+ * real one where that needs no Docker, on a real PostgreSQL; `supabase start` takes no time here.
+ */
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
+import { binaryPath } from "../support/binary.ts"
+import { runOnTerminal } from "../support/runBinary.ts"
+import { openSetupFixture, type SetupFixture } from "../support/SetupFixture.ts"
+
+setDefaultTimeout(300_000)
+
+let fixture: SetupFixture
+beforeAll(async () => {
+  await binaryPath()
+  fixture = await openSetupFixture()
+}, 120_000)
+afterAll(() => fixture.close())
+
+test("three steps, and under three minutes", async () => {
+  const startedAt = performance.now()
+  // Step 1, installing the program, is done in advance, since it is the same for every project. Step 2 creates the project.
+  for (const command of ["init", "start"]) {
+    const child = Bun.spawn(["supabase", command], {
+      cwd: fixture.project,
+      env: fixture.environment()
+    })
+    expect(await child.exited).toBe(0)
+  }
+  // Step 3 runs setup. The user accepts the defaults by pressing Enter.
+  const typed = [
+    { after: "What starts a tick every minute?", text: "\n" },
+    { after: "Do this? [Y/n]", text: "\n" }
+  ]
+  const { code, shown } = await runOnTerminal(["setup"], 100, {
+    cwd: fixture.project,
+    env: fixture.environment({ NO_COLOR: "1" }),
+    typed
+  })
+  const seconds = (performance.now() - startedAt) / 1_000
+  const questions = shown.match(/\[1\]: |\[Y\/n\] /g)?.length ?? 0
+  expect([code, shown]).toEqual([0, expect.stringContaining("✓ run       completed")])
+  expect(await fixture.runs()).toMatchObject([{ trigger: "schedule", status: "completed" }])
+  expect(seconds).toBeLessThan(180)
+  expect(questions).toBeLessThanOrEqual(3)
+  console.log(
+    `3 steps, ${questions} questions with defaults, ${seconds.toFixed(1)} s after the build`
+  )
+})

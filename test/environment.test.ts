@@ -1,0 +1,275 @@
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  setDefaultTimeout,
+  test
+} from "bun:test"
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
+import { connect, createServer } from "node:net"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { binaryPath } from "./support/binary.ts"
+import * as Behaviour from "./support/FunctionBehaviour.ts"
+import { type Project, startProject } from "./support/Project.ts"
+import { freePort, http, serveRaw, wrongCertificate } from "./support/RawServer.ts"
+import { endOf, runBinary, startBinary } from "./support/runBinary.ts"
+
+setDefaultTimeout(60_000)
+
+let directory = ""
+beforeAll(async () => {
+  await binaryPath()
+  directory = await mkdtemp(join(tmpdir(), "sync-scheduler-environment-"))
+})
+afterAll(() => rm(directory, { recursive: true, force: true }))
+
+const isOpen = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1")
+    socket.on("connect", () => resolve(true)).on("error", () => resolve(false))
+    socket.on("connect", () => socket.destroy())
+  })
+
+describe("a tick with an environment that is not its own", () => {
+  let project: Project
+  beforeEach(async () => {
+    project = await startProject()
+  })
+  afterEach(() => project.close())
+
+  /** Runs a tick whose function does not respond until `look` has inspected the process. */
+  const during = async <A>(env: Readonly<Record<string, string>>, look: () => Promise<A>) => {
+    await project.seedDue(1)
+    const finish = Promise.withResolvers<void>()
+    project.functions.behave(() => Behaviour.until(finish.promise))
+    const child = await startBinary(["run"], { env: { ...project.environment, ...env } })
+    await project.functions.arrived(1)
+    const seen = await look()
+    finish.resolve()
+    return { seen, ended: await endOf(child) }
+  }
+
+  test("BUN_INSPECT opens no debugger", async () => {
+    const port = await freePort()
+    const { ended, seen } = await during({ BUN_INSPECT: `127.0.0.1:${port}` }, () => isOpen(port))
+    expect(seen).toBe(false)
+    expect(ended).toMatchObject({ code: 0, stdout: expect.stringContaining("1 completed") })
+    expect(ended.stderr).toContain("BUN_INSPECT is ignored: it opens a debugger port")
+  })
+
+  test("BUN_INSPECT_CONNECT_TO lets no debugger in", async () => {
+    const sockets = new Set<unknown>()
+    const server = createServer((socket) => {
+      sockets.add(socket)
+      socket.on("error", () => undefined).on("close", () => sockets.delete(socket))
+      socket.resume()
+    })
+    const path = join(directory, "debugger.sock")
+    await new Promise<void>((resolve) => server.listen(path, resolve))
+    const { ended, seen } = await during({ BUN_INSPECT_CONNECT_TO: `unix://${path}` }, async () =>
+      Promise.resolve(sockets.size)
+    )
+    server.close()
+    expect(seen).toBe(0)
+    expect(ended.code).toBe(0)
+  })
+
+  test("what BUN_OPTIONS loads is not in the process that has the key", async () => {
+    const [spy, report] = [join(directory, "spy.js"), join(directory, "seen")]
+    await writeFile(
+      spy,
+      `const { appendFileSync } = require("node:fs")
+       const send = globalThis.fetch
+       globalThis.fetch = (input, init) => {
+         appendFileSync(${JSON.stringify(report)}, JSON.stringify([...new Headers(init?.headers)]))
+         return send(input, init)
+       }`
+    )
+    await project.seedDue(1)
+    const ended = await runBinary(["run"], {
+      env: { ...project.environment, BUN_OPTIONS: `--preload=${spy}` }
+    })
+    expect(ended.stdout).toContain("1 completed")
+    expect(await readFile(report, "utf8").catch(() => "nothing")).toBe("nothing")
+  })
+
+  test("BUN_CONFIG_VERBOSE_FETCH shows no request, over the API and to the function", async () => {
+    await project.seedDue(1)
+    for (const value of ["curl", "1"]) {
+      const { code, stderr, stdout } = await runBinary(["run"], {
+        env: { ...project.environment, BUN_CONFIG_VERBOSE_FETCH: value }
+      })
+      expect(stdout + stderr).not.toContain(project.gateway.secretKey)
+      expect(stdout + stderr).not.toContain("curl")
+      expect(code).toBe(0)
+    }
+  })
+
+  test("as many functions are invoked at the same time as the setting says", async () => {
+    const many = 300
+    await project.seedDue(many)
+    const finish = Promise.withResolvers<void>()
+    project.functions.behave(() => Behaviour.until(finish.promise))
+    const child = await startBinary(["run", "-o", "json"], {
+      env: {
+        ...project.environment,
+        // Bypasses the gateway, because Bun would limit the gateway's own requests too.
+        SYNC_SCHEDULER_FUNCTION_URL: `${project.functions.url}/integration-sync`,
+        SYNC_SCHEDULER_CONCURRENCY: String(many)
+      }
+    })
+    await project.functions.arrived(many)
+    finish.resolve()
+    const { code, stdout } = await endOf(child)
+    expect(JSON.parse(stdout)).toMatchObject({ triggered: many, completed: many, errors: [] })
+    expect(code).toBe(0)
+  })
+
+  test("BUN_CONFIG_MAX_HTTP_REQUESTS leaves room for the settings' concurrency", async () => {
+    await project.seedDue(5)
+    const finish = Promise.withResolvers<void>()
+    project.functions.behave(() => Behaviour.until(finish.promise))
+    const child = await startBinary(["run"], {
+      env: { ...project.environment, BUN_CONFIG_MAX_HTTP_REQUESTS: "2" }
+    })
+    await project.functions.arrived(5)
+    finish.resolve()
+    expect((await endOf(child)).stdout).toContain("5 completed")
+  })
+
+  test("warnings are log lines, so that JSON stays JSON; help and version have none", async () => {
+    const env = { BUN_INSPECT_NOTIFY: "unix:///nowhere", BUN_CONFIG_VERBOSE_FETCH: "1" }
+    const run = await runBinary(["run"], {
+      env: { ...project.environment, ...env, SYNC_SCHEDULER_LOG_FORMAT: "json" }
+    })
+    const lines = run.stderr
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line))
+    expect(lines.map(({ message }) => message.split(" ")[0])).toEqual(Object.keys(env))
+    expect((await runBinary(["--version"], { env })).stderr).toBe("")
+  })
+})
+
+describe("a proxy", () => {
+  let project: Project
+  beforeEach(async () => {
+    project = await startProject()
+  })
+  afterEach(() => project.close())
+
+  const refusing = () => serveRaw((socket) => socket.end(http("403 Forbidden")))
+
+  test("that refuses the tunnel to the function: the run is retried, never unknown, and the proxy is named", async () => {
+    const proxy = await refusing()
+    await project.seedDue(2, { on_unknown: "'hold'" })
+    const env = {
+      ...project.environment,
+      SUPABASE_URL: "https://project.invalid",
+      SUPABASE_DB_URL: project.database.url,
+      HTTPS_PROXY: `http://user:hush-hush@127.0.0.1:${proxy.port}`
+    }
+    const { stdout, stderr } = await runBinary(["run", "-o", "json"], { env })
+    const { runs } = JSON.parse(stdout)
+    expect(runs).toHaveLength(2)
+    for (const { error, status } of runs) {
+      expect([status, error.code]).toEqual(["pending", "CONNECTION_FAILED"])
+      expect(error.message).toContain("403 Forbidden")
+      expect(error.message).toContain(`http://127.0.0.1:${proxy.port} (HTTPS_PROXY)`)
+    }
+    expect(stdout + stderr).not.toContain("hush-hush")
+    expect(await project.statuses()).toEqual({ pending: 2 })
+    proxy.stop()
+  })
+
+  test("that refuses the tunnel to the API: nothing was executed, and the proxy is named", async () => {
+    const proxy = await refusing()
+    const env = {
+      ...project.environment,
+      SUPABASE_URL: "https://project.invalid",
+      SYNC_SCHEDULER_INTERVAL: "4s",
+      ALL_PROXY: proxy.url
+    }
+    const { code, stderr } = await runBinary(["run"], { env })
+    expect(stderr).toMatch(/does not answer: [^\n]*through the proxy/)
+    expect(stderr).toContain(`${proxy.url} (ALL_PROXY)`)
+    expect(code).toBe(5)
+    proxy.stop()
+  })
+
+  test("is shown by env and doctor, without its password; what is reached without it is not", async () => {
+    const proxy = await refusing()
+    const http_proxy = `http://user:hush-hush@127.0.0.1:${proxy.port}`
+    const certificate = join(import.meta.dir, "support/certificates/authority.pem")
+    const ambient = { http_proxy, NODE_EXTRA_CA_CERTS: certificate }
+    const shown = await runBinary(["env", "-o", "json"], { env: ambient })
+    expect(JSON.parse(shown.stdout).environment).toEqual([
+      {
+        name: "http_proxy",
+        value: `http://127.0.0.1:${proxy.port}`,
+        effect: "proxy for http addresses"
+      },
+      {
+        name: "NODE_EXTRA_CA_CERTS",
+        value: certificate,
+        effect: "authorities that are trusted as well"
+      }
+    ])
+    const text = await runBinary(["env"], { env: ambient })
+    expect(text.stdout).toContain("http_proxy")
+    expect(text.stdout + shown.stdout).not.toContain("hush-hush")
+    const doctor = async (more: Readonly<Record<string, string>>) => {
+      const env = { ...project.environment, ...ambient, ...more }
+      const { stdout } = await runBinary(["doctor", "-o", "json"], { env })
+      const { findings } = JSON.parse(stdout)
+      return findings
+        .filter(({ check }: { check: string }) => check === "environment")
+        .map(({ what }: { what: string }) => what)
+    }
+    const trust = `NODE_EXTRA_CA_CERTS=${certificate}: authorities that are trusted as well`
+    expect(await doctor({})).toEqual([
+      `SUPABASE_URL is reached through http://127.0.0.1:${proxy.port} (http_proxy)`,
+      trust
+    ])
+    expect(await doctor({ NO_PROXY: "127.0.0.0/8" })).toEqual([trust])
+    proxy.stop()
+  })
+})
+
+describe("NODE_TLS_REJECT_UNAUTHORIZED=0", () => {
+  const key = { SUPABASE_SECRET_KEY: `sb_secret_${"x".repeat(32)}` }
+
+  test("a server with another's certificate gets nothing, and the error says how to trust it", async () => {
+    const server = await serveRaw((socket) => socket.end(http("200 OK", "{}")), wrongCertificate)
+    const { code, stderr } = await runBinary(["run"], {
+      env: { ...key, SUPABASE_URL: server.url, NODE_TLS_REJECT_UNAUTHORIZED: "0" }
+    })
+    server.stop()
+    expect(server.requests).toEqual([])
+    expect(stderr).toContain("NODE_TLS_REJECT_UNAUTHORIZED is ignored")
+    expect(stderr).toMatch(/self.signed certificate/)
+    expect(stderr).toContain("NODE_EXTRA_CA_CERTS")
+    expect(stderr).not.toContain("Waiting")
+    expect(code).toBe(5)
+  })
+
+  test("an authority that is trusted explicitly is trusted", async () => {
+    const certificates = join(import.meta.dir, "support/certificates")
+    const [authority, name] = [join(certificates, "authority.pem"), join(certificates, "localhost")]
+    const server = await serveRaw((socket) => socket.end(http("401 Unauthorized", "{}")), {
+      key: await readFile(`${name}.key.pem`, "utf8"),
+      cert: await readFile(`${name}.pem`, "utf8")
+    })
+    const { code, stderr } = await runBinary(["run"], {
+      env: { ...key, SUPABASE_URL: server.url, NODE_EXTRA_CA_CERTS: authority }
+    })
+    server.stop()
+    expect(stderr).not.toContain("certificate")
+    expect(code).toBe(4)
+    expect(server.requests.length).toBeGreaterThan(0)
+  })
+})

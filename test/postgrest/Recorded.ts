@@ -1,0 +1,112 @@
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+
+/** One request of a scenario. */
+export interface Asked {
+  readonly method?: string
+  readonly path: string
+  readonly body?: string
+  readonly headers?: Readonly<Record<string, string>>
+  /** The role of the key; service_role by default. */
+  readonly key?: "anon"
+  /** The claims of a JWT that replaces the key; numbers are seconds from now. */
+  readonly claims?: Readonly<Record<string, unknown>>
+  /** A bearer token that replaces the key; `forged` stands for a JWT signed with another secret. */
+  readonly token?: string
+}
+
+/**
+ * The parts of a response that clients can distinguish. The file omits headers that follow from the status and body; `complete`
+ * adds them. `cut` means that there was no response.
+ */
+export interface Answered {
+  readonly cut?: true
+  readonly status?: number
+  readonly headers?: Readonly<Record<string, string | null>>
+  readonly body?: string
+  /** The beginning of a long body, in place of `body`. */
+  readonly begins?: string
+  readonly bytes?: number
+}
+
+const lines: ReadonlyArray<Record<string, never>> = readFileSync(
+  join(import.meta.dir, "recorded.jsonl"),
+  "utf8"
+)
+  .trim()
+  .split("\n")
+  .map((line) => JSON.parse(line))
+
+/** The responses to `raise exception 'boom' using errcode = ...`, by SQLSTATE. */
+export const sqlStates: ReadonlyArray<readonly [string, number]> = Object.entries(
+  lines[0]?.sqlstates ?? {}
+)
+
+/** Single requests to the functions of Functions.ts. */
+export const calls: ReadonlyArray<Answered & { readonly call: string; readonly request: Asked }> =
+  lines.flatMap((line) => ("call" in line ? [Object(line)] : []))
+
+/** The responses in situations that the test has to create. */
+export const situations: ReadonlyMap<string, Answered> = new Map(
+  lines.flatMap(({ situation, ...answer }) =>
+    situation === undefined ? [] : [[situation, answer]]
+  )
+)
+
+/** The headers that clients read. */
+const LOOKED_AT = [
+  "server",
+  "content-type",
+  "content-range",
+  "proxy-status",
+  "retry-after",
+  "www-authenticate",
+  "preference-applied",
+  "content-location",
+  "allow",
+  "x-my",
+  "x-powered-by"
+]
+
+const JSON_TYPE = "application/json; charset=utf-8"
+
+/** Adds the headers that every response of this kind has. */
+export const complete = (answer: Answered): Answered => {
+  if (answer.cut) return { cut: true }
+  const { body = answer.begins ?? "", status = 0 } = answer
+  const isError = body.startsWith('{"code":')
+  const usual = {
+    server: "postgrest/14.9",
+    ...(status === 204 ? {} : { "content-type": JSON_TYPE }),
+    ...(isError ? { "proxy-status": `PostgREST; error=${JSON.parse(body).code}` } : {}),
+    ...(status < 300 ? { "content-range": "0-0/*" } : {}),
+    ...(status === 503 ? { "retry-after": "0" } : {})
+  }
+  const headers = Object.entries({ ...usual, ...answer.headers }).filter(
+    ([, value]) => value !== null
+  )
+  return { ...answer, headers: Object.fromEntries(headers) }
+}
+
+/** Reads a response in the form of `like`. */
+export const read = async (asked: Promise<Response>, like: Answered): Promise<Answered> => {
+  let response: Response
+  try {
+    response = await asked
+  } catch {
+    return { cut: true }
+  }
+  const headers = LOOKED_AT.flatMap((name) => {
+    const value = response.headers.get(name)
+    return value === null ? [] : [[name, value]]
+  })
+  // The issue and expiry times of a token are the only numbers that differ between runs.
+  const body = (await response.text()).replaceAll(/"(exp|iat)": \d+/g, '"$1": 0')
+  return {
+    status: response.status,
+    headers: Object.fromEntries(headers),
+    ...(like.bytes === undefined
+      ? { body }
+      : { begins: body.slice(0, like.begins?.length), bytes: Buffer.byteLength(body) })
+  }
+}

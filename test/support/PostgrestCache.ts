@@ -1,0 +1,173 @@
+import { SQL } from "bun"
+import { type RoleSettings, readRoleSettings } from "./RoleSettings.ts"
+import { type RpcFunction, readFunctions } from "./RpcFunction.ts"
+
+/** The contents of PostgREST's schema cache, on which PostgREST relies even if the database has changed since. */
+export interface Known {
+  readonly functions: ReadonlyMap<string, ReadonlyArray<RpcFunction>>
+  readonly roles: RoleSettings
+}
+
+/** Bun's `listen`, which its types lack. */
+interface Listening {
+  listen(channel: string, onNotify: (payload: string) => void): Promise<unknown>
+}
+
+const CHANNEL = "pgrst"
+const MAX_PAUSE_MS = 32_000
+
+/**
+ * PostgREST's schema cache, which is read at startup, at `notify pgrst` and after the loss of a connection. While the database is
+ * unavailable, reading is retried with pauses that double from `pauseMs` up to 32 s. Until a retry succeeds there is no cache,
+ * and every call gets PGRST002, even if the database has long been available again.
+ */
+export class PostgrestCache {
+  private known: Known | undefined
+  private session: SQL | undefined
+  /** The current read; reads run one at a time. */
+  private reading: Promise<void> = Promise.resolve()
+  private isClosed = false
+  private wake: () => void = () => undefined
+  private readonly barriers = new Map<string, () => void>()
+  private readonly options: {
+    readonly databaseUrl: string
+    /** The first pause before a retry, in ms; PostgREST's is 1 s. */
+    readonly pauseMs: number
+    /** Called when the database is available again; connections opened before the outage are unusable. */
+    readonly onRecovered: () => void
+  }
+
+  constructor(options: PostgrestCache["options"]) {
+    this.options = options
+  }
+
+  /** The current cache; undefined while it is being read after an outage. */
+  get current(): Known | undefined {
+    return this.known
+  }
+
+  /** Resolves after the first attempt, even if the database is unavailable. */
+  async start(): Promise<void> {
+    if (!(await this.attempt())) void this.enqueue(() => this.recover())
+  }
+
+  /** Reads the cache again after a call lost its connection. If that fails, there is no cache. */
+  suspect(): void {
+    if (this.known !== undefined) this.reload()
+  }
+
+  /**
+   * Resolves when every earlier notification has been processed. Only the stand-in can wait for this; it keeps tests that migrate
+   * and then call independent of timing.
+   */
+  async caughtUp(): Promise<void> {
+    const { session } = this
+    if (session === undefined) return
+    const id = crypto.randomUUID()
+    await new Promise<void>((resolve) => {
+      this.barriers.set(id, resolve)
+      session`select pg_notify(${CHANNEL}, ${id})`.catch(() => this.passBarriers())
+    })
+    if (this.known !== undefined) await this.reading
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true
+    this.wake()
+    await this.reading
+    await this.dispose()
+  }
+
+  private enqueue(work: () => Promise<void>): Promise<void> {
+    this.reading = this.reading.then(work)
+    return this.reading
+  }
+
+  private reload(): void {
+    void this.enqueue(async () => {
+      if (this.isClosed || this.session === undefined) return
+      this.known = await read(this.session).catch(() => undefined)
+      if (this.known === undefined) void this.enqueue(() => this.recover())
+    })
+  }
+
+  /**
+   * Handles the end of the listening session or of the connection next to it, which may or may not mean that the database is
+   * unavailable.
+   */
+  private lost(session: SQL): void {
+    if (this.session !== session || this.isClosed) return
+    this.known = undefined
+    this.passBarriers()
+    void this.enqueue(async () => {
+      if (this.session === session) await this.recover()
+    })
+  }
+
+  private async recover(): Promise<void> {
+    for (let pauseMs = this.options.pauseMs; !this.isClosed; pauseMs *= 2) {
+      await this.dispose()
+      if (await this.attempt()) return this.options.onRecovered()
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, Math.min(pauseMs, MAX_PAUSE_MS))
+        this.wake = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    }
+  }
+
+  private async attempt(): Promise<boolean> {
+    if (this.isClosed) return false
+    const session: SQL = new SQL({
+      url: this.options.databaseUrl,
+      max: 1,
+      onclose: () => this.lost(session)
+    })
+    try {
+      await session.connect()
+      // A project's limits are meant for its calls. PostgREST applies them to its cache as well; with a limit below 20 ms, the
+      // cache could never be read.
+      await session.unsafe(
+        "set statement_timeout = 0; set lock_timeout = 0; set idle_session_timeout = 0"
+      )
+      if (!canListen(session)) throw new Error("this Bun cannot listen")
+      const [{ standby }] = await session`select pg_is_in_recovery() as standby`
+      // A standby refuses LISTEN. PostgREST works on it nevertheless, without notifications.
+      if (!standby) await session.listen(CHANNEL, (payload) => this.notified(payload))
+      this.known = await read(session)
+      this.session = session
+      return true
+    } catch {
+      await session.close({ timeout: 0 }).catch(() => undefined)
+      return false
+    }
+  }
+
+  private notified(payload: string): void {
+    const barrier = this.barriers.get(payload)
+    this.barriers.delete(payload)
+    barrier?.()
+    if (payload === "" || payload === "reload schema" || payload === "reload config") this.reload()
+  }
+
+  private passBarriers(): void {
+    for (const barrier of this.barriers.values()) barrier()
+    this.barriers.clear()
+  }
+
+  private async dispose(): Promise<void> {
+    const { session } = this
+    this.session = undefined
+    this.passBarriers()
+    await session?.close({ timeout: 0 }).catch(() => undefined)
+  }
+}
+
+const canListen = (sql: SQL): sql is SQL & Listening => "listen" in sql
+
+const read = async (sql: SQL): Promise<Known> => ({
+  functions: await readFunctions(sql),
+  roles: await readRoleSettings(sql)
+})

@@ -1,0 +1,27 @@
+import type { SQL } from "bun"
+
+/** The values of `alter role ... set` for the API's roles, by role and name. */
+export type RoleSettings = ReadonlyMap<string, Readonly<Record<string, string>>>
+
+/**
+ * Reads the settings of `authenticator`, which apply to every connection from its start, and of the roles that it can switch to,
+ * which apply to a transaction. On Supabase, authenticator has a statement_timeout and a lock_timeout of 8 s, and anon a
+ * statement_timeout of 3 s.
+ */
+export const readRoleSettings = async (sql: SQL): Promise<RoleSettings> => {
+  const rows: ReadonlyArray<{ role: string; setting: string }> = await sql`
+    select r.rolname as role, setting
+      from pg_roles r
+      join pg_db_role_setting s on s.setrole = r.oid, unnest(s.setconfig) as setting
+     where s.setdatabase in (0, (select oid from pg_database where datname = current_database()))
+       and pg_has_role('authenticator', r.oid, 'member')
+     order by s.setdatabase`
+  const settings = new Map<string, Record<string, string>>()
+  for (const { role, setting } of rows) {
+    const at = setting.indexOf("=")
+    const known = settings.get(role) ?? {}
+    known[setting.slice(0, at)] = setting.slice(at + 1)
+    settings.set(role, known)
+  }
+  return settings
+}

@@ -1,0 +1,56 @@
+import { Effect, Redacted, Schema } from "effect"
+import type { Rpc } from "../../src/Database/Rpc.ts"
+import * as SupabaseLive from "../../src/Layers/SupabaseLive.ts"
+import { Supabase } from "../../src/Services/Supabase.ts"
+
+/** A project behind a proxy, and the URL that makes the proxy silence its connections. */
+export interface Silenced {
+  readonly url: string
+  readonly key: string
+  readonly silenceUrl: string
+  readonly timeoutMs: number
+}
+
+const whoami: Rpc<Record<never, never>, Record<never, never>, string, string> = {
+  name: "whoami",
+  readOnly: false,
+  types: {},
+  args: Schema.Struct({}),
+  result: Schema.String
+}
+
+/**
+ * Opens six connections, has them silenced, and makes further calls. Returns the outcome of each call. Runs in Bun and, as a
+ * separate program, in Deno.
+ */
+export const callAfterSilence = (place: Silenced): Promise<ReadonlyArray<string>> =>
+  Effect.gen(function* () {
+    const { call } = yield* Supabase
+    const ended = Effect.match(call(whoami, {}), {
+      onSuccess: () => "ok",
+      onFailure: ({ code }) => code
+    })
+    yield* Effect.all(
+      Array.from({ length: 6 }, () => ended),
+      { concurrency: "unbounded" }
+    )
+    yield* Effect.promise(() => fetch(place.silenceUrl))
+    return yield* Effect.all([ended, ended, ended, ended])
+  }).pipe(
+    Effect.provide(
+      SupabaseLive.layer({
+        url: place.url,
+        key: Redacted.make(place.key),
+        version: "1.2.3",
+        timeoutMs: place.timeoutMs
+      })
+    ),
+    Effect.runPromise
+  )
+
+if (import.meta.main) {
+  let input = ""
+  for await (const chunk of process.stdin) input += String(chunk)
+  console.log(JSON.stringify(await callAfterSilence(JSON.parse(input))))
+  process.exit(0)
+}
