@@ -105,6 +105,8 @@ export class PostgrestCache {
   }
 
   private async recover(): Promise<void> {
+    // A reload that had begun before the loss may have set it again.
+    this.known = undefined
     for (let pauseMs = this.options.pauseMs; !this.isClosed; pauseMs *= 2) {
       await this.dispose()
       if (await this.attempt()) return this.options.onRecovered()
