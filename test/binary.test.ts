@@ -230,7 +230,7 @@ describe("run, over a real project", () => {
 })
 
 describe("a project that cannot be used", () => {
-  // A tick waits for its database for three quarters of the interval.
+  // A tick waits three quarters of its interval for the database.
   const key = {
     SUPABASE_SECRET_KEY: `sb_secret_${"x".repeat(32)}`,
     SYNC_SCHEDULER_INTERVAL: "4s"

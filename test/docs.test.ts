@@ -73,7 +73,7 @@ test("every code that the source names is in the table of errors", () => {
   expect(spoken.filter(({ code, path }) => !known.has(code) && path !== COMBINED)).toEqual([])
 })
 
-/** The file whose internal codes leave it under other names. */
+/** A file whose codes are internal: callers see them under other names. */
 const COMBINED = "src/Domain/Batch.ts"
 
 test("the pages link only to what is there", async () => {

@@ -25,7 +25,7 @@ afterAll(() => fixture.close())
 
 interface Step extends Pick<TranscriptOptions, "typed"> {
   readonly args: ReadonlyArray<string>
-  /** Width of the terminal in columns. Without it, stdout is a pipe. */
+  /** The width of the terminal in columns. If it is omitted, stdout is a pipe. */
   readonly width?: number
 }
 

@@ -213,7 +213,7 @@ test("nothing is on time, OK or green in which the newest attempted run did not 
         }
         if (report.level === "OK") {
           good.checks += 1
-          // `status` and `check` agree: with an integration that needs attention, even after one refusal, the level is never OK.
+          // `status` and `check` agree: if an integration needs attention, even after one refusal, the level is never OK.
           expect([overview.verdict, enabled.some(isUnfinished)]).toEqual(["ok", false])
           expect([neverCompleted, unreadable, scheduler.verdict]).toEqual([false, 0, "ticking"])
         }
@@ -278,7 +278,7 @@ test("200 of 1,000 refused on their first attempt: counted by cause, and check w
     level: "WARNING",
     summary: "1 retrying (xledger: FUNCTION_REFUSED)"
   })
-  // Thresholds that tolerate a first refusal still report it in the summary.
+  // Even with thresholds that tolerate a first refusal, the summary reports the refusal.
   const patient = { ...DEFAULTS, retrying: { warning: 2, critical: null } }
   const one = overviewOf(listOf(1, 1, true), scheduler)
   expect(judgeStatus(one, patient)).toMatchObject({

@@ -6,7 +6,7 @@ import { completed, makeWorld, type World } from "../support/World.ts"
 
 type Calls = ReadonlyArray<readonly [name: string, count: number]>
 
-/** Seeds `due` runs whose functions take `takesMs`, and records the database calls that carry runs, with the number of runs. */
+/** Seeds `due` runs whose functions take `takesMs` ms. Records each database call that carries runs, with their number. */
 const makeDue = (due: number, takesMs: number) =>
   Effect.map(makeWorld, (world): { readonly world: World; readonly calls: Calls } => {
     world.seedDue(due, 1_000, { sync_schedule: "0 4 29 2 *" })

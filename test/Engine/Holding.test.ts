@@ -172,7 +172,7 @@ describe("a slot that another session has locked", () => {
       const interrupting = yield* Effect.fork(Fiber.interrupt(fiber))
       yield* TestClock.adjust("1 minute")
       yield* Fiber.join(interrupting)
-      // The fetch and one claim.
+      // The lock is checked twice: by the fetch and by one claim.
       expect(looks).toBe(2)
     }))
 })

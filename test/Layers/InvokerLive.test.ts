@@ -53,7 +53,7 @@ const endless: Behaviour = (socket) => {
   more()
 }
 
-/** Writes one byte at a time: never idle, never finished. */
+/** Writes one byte at a time, and neither pauses nor finishes. */
 const drip: Behaviour = (socket) => {
   socket.write(beginning)
   const timer = setInterval(() => socket.write("x"), 20)

@@ -125,7 +125,7 @@ test("a run that completed after the failed one is mentioned, and the failed one
   const earlier = await ask(FIXTURE_NOW - DAY, FIXTURE_NOW - 12 * 60_000)
   expect(earlier.actions).toEqual([])
   expect(earlier.sentence).toEndWith("A run outside the schedule completed at 08:01.")
-  // When every slot counts, a later scheduled run does not substitute for a failed one; a manual run does.
+  // When every slot counts, a later scheduled run does not replace a failed one; a manual run does.
   await own.sql.unsafe(`
     alter table sync_run_log disable trigger user;
     update sync_run_log set trigger = 'schedule' where trigger = 'manual';

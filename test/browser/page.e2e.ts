@@ -6,7 +6,7 @@ import { FIXTURE_NOW, fixtureId, HOSTILE_NAME } from "../support/OperatorFixture
 import { open, type Reader, startBrowser, violations } from "./Browser.ts"
 import { type ServeFixture, startServeFixture } from "./ServeFixture.ts"
 
-// The page in a real Chromium, served by the binary over a real PostgreSQL with the fixture of one morning.
+// The page in a real Chromium, served by the binary over a real PostgreSQL with the operator fixture.
 
 setDefaultTimeout(60_000)
 

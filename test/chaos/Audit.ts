@@ -86,7 +86,7 @@ const RULES_OF_TIME: Readonly<Record<string, string>> = {
      where a.status = 'completed' and b.started_at < a.finished_at`
 }
 
-/** Compares the database with the effects, the arrivals at the functions and the engines' summaries. All engines have ended. */
+/** Compares the database with the effects, the arrivals at the functions and the engines' summaries. All engines must have ended. */
 export const audit = async (site: Site, exits: ReadonlyArray<EngineExit>): Promise<Findings> => {
   const violations: Array<string> = []
   const expectNone = (rule: string, broken: ReadonlyArray<string>) => {
@@ -142,9 +142,9 @@ export const audit = async (site: Site, exits: ReadonlyArray<EngineExit>): Promi
   expectNone("no effect is doubled", doubled.map(nameOf))
   if (counts.missing > 0) violations.push(`slots without a row or a range: ${counts.missing}`)
   if (counts.twice > 0) violations.push(`slots with more than one row or range: ${counts.twice}`)
-  if (counts.rows !== counts.all_rows) violations.push("rows of slots that are none")
+  if (counts.rows !== counts.all_rows) violations.push("some rows are not for slots of their schedule")
   if (counts.skipped_slots !== counts.recorded_as_skipped)
-    violations.push("ranges do not count their slots")
+    violations.push("some ranges have a wrong slot count")
 
   const keys = new Set(runs.map((run) => run.idempotency_key))
   expectNone(
@@ -185,17 +185,17 @@ export const audit = async (site: Site, exits: ReadonlyArray<EngineExit>): Promi
 
 const nameOf = (run: Run): string => `run ${run.id} (${run.kind}, ${run.status})`
 
-/** Returns the defect in a run's events, which must form a chain from nothing to its status and include every attempt. */
+/** Returns the defect in a run's events, if any. The events must form a chain from nothing to its status and include every attempt. */
 const brokenHistory = (run: Run, events: ReadonlyArray<Event>): string | undefined => {
   let status: string | null = null
   for (const event of events) {
     if (event.from_status !== status)
-      return `an event goes from ${event.from_status}, it was ${status}`
+      return `an event starts from ${event.from_status}, but the status was ${status}`
     status = event.to_status
   }
   if (status !== run.status) return `its events end in ${status}`
   const starts = events.filter((event) => event.kind === "started").length
-  return starts === run.attempt ? undefined : `${starts} starts told, ${run.attempt} attempts made`
+  return starts === run.attempt ? undefined : `${starts} starts recorded, ${run.attempt} attempts made`
 }
 
 /** Returns the runs that a summary reports as completed and the database does not, and the engines that ended with a defect. */
@@ -207,7 +207,7 @@ const brokenPromises = (
     const runs: unknown = summary?.runs
     const broken = (Array.isArray(runs) ? runs : [])
       .filter((run) => run.status === "completed" && statuses.get(run.run_id) !== "completed")
-      .map((run) => `an engine said that ${run.run_id} is completed`)
+      .map((run) => `an engine reported ${run.run_id} as completed`)
     const isBug =
       code === 1 || /a bug in/.test(stderr) || /ENGINE_DEFECT/.test(JSON.stringify(summary ?? null))
     return isBug

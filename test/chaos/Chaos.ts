@@ -13,7 +13,7 @@ export interface ChaosOptions {
   readonly freezes?: number
   /** The number of times that each server fault happens, by name. Server faults happen one at a time. */
   readonly servers?: Readonly<Record<string, number>>
-  /** Concurrent binaries. */
+  /** The number of concurrent binaries. */
   readonly engines: number
   /** The connection of the engines; by default every third engine has a direct connection. */
   readonly over?: "api" | "direct"
@@ -29,7 +29,7 @@ export interface ChaosReport extends Findings {
   readonly ticks: number
   /** The number of binaries that ended without being killed, by exit code. */
   readonly exitCodes: Readonly<Record<string, number>>
-  /** The number of runs that an operator had to decide. */
+  /** The number of runs on hold that an operator had to release or retry. */
   readonly held: number
   readonly seconds: number
 }
@@ -68,10 +68,10 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosReport> => {
     )
     const kills = await killAll(site, fleet, options, feed, say)
     endFaults(site)
-    say("no more faults: waiting until everything is quiet")
+    say("faults over: waiting until all runs have settled")
     await untilQuiet(site, 120_000)
     const held = await decideHeld(site)
-    say(`an operator decided ${held} runs that were held`)
+    say(`an operator decided about ${held} runs on hold`)
     await untilQuiet(site, 120_000)
     await fleet.stop()
     const findings = await audit(site, fleet.exits)
@@ -127,7 +127,7 @@ const killAll = async (
       else await repeat(() => killAt(task, site, fleet, linger))
       const name = typeof task === "string" ? task : task.name
       kills[name] = (kills[name] ?? 0) + 1
-      if (tasks.length % 20 === 0) say(`${tasks.length} faults to go`)
+      if (tasks.length % 20 === 0) say(`${tasks.length} faults remaining`)
     }
   }
   const feeding = keepFed(site, feed, () => tasks.length > 0)
@@ -160,7 +160,7 @@ const killAt = async (
   return isKilled
 }
 
-/** Freezes an engine while the response to its start arrives, and resumes it before or after its lease has ended. */
+/** Freezes an engine when the response to its start request arrives, and resumes it before or after its lease has ended. */
 const freeze = async (site: Site, fleet: Fleet): Promise<boolean> => {
   const { reached, stop } = site.arm(freezePoint)
   const pid = await Promise.race([reached, Bun.sleep(AMBUSH_MS).then(() => undefined)])
@@ -182,7 +182,7 @@ const killAtRandom = async (fleet: Fleet): Promise<boolean> => {
 
 const play = async (name: string, site: Site): Promise<void> => {
   const fault = serverFaults[name]
-  if (fault === undefined) throw new Error(`no such fault: ${name}`)
+  if (fault === undefined) throw new Error(`unknown fault: ${name}`)
   await fault(site)
 }
 
@@ -193,7 +193,7 @@ const endFaults = ({ clocks }: Site): void => {
   clocks?.direct.set(0)
 }
 
-/** Adds integrations whenever the engines could run out of work, because an ambush needs an engine that reaches it. */
+/** Adds integrations before the engines run out of work, because an idle engine never reaches an ambush. */
 const keepFed = async (
   site: Site,
   feed: () => Promise<void>,

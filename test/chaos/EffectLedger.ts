@@ -10,7 +10,7 @@ export interface Effect {
   readonly attempt: number
 }
 
-/** A stage of a function that it reports to the ledger: `called`, `begun` or `worked`. */
+/** A stage that a function reports to the ledger: `called`, `begun` or `worked`. */
 export interface Gate {
   readonly name: string
   readonly runId: string

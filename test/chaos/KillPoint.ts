@@ -47,7 +47,7 @@ export const freezePoint: KillPoint = {
 export interface Ambush {
   /** Resolves with the id of the process that reached the point. */
   readonly reached: Promise<number>
-  /** Releases the held calls and holds no more. */
+  /** Releases the held calls and stops holding calls. */
   readonly end: () => void
   readonly onCall: (call: GatewayCall, pid: number | undefined) => Fault | undefined
   readonly onGate: (gate: Gate, pid: number | undefined) => Promise<unknown> | undefined

@@ -7,20 +7,20 @@ export const showReport = (report: ChaosReport): string => {
     ["", ""],
     ["engines started", report.ticks],
     [
-      "exit codes of the others",
+      "exit codes of engines not killed",
       Object.entries(report.exitCodes)
         .map(([code, n]) => `${code}: ${n}`)
         .join(", ")
     ],
     ["slots", report.slots],
     ["runs", report.rows],
-    ["skipped slots, on record", report.skippedSlots],
+    ["slots recorded as skipped", report.skippedSlots],
     ["invocations", report.invocations],
     ["runs with more than one attempt", report.repeatedRuns],
     ["effects", report.effects],
-    ["repeats that 'retry' allows", report.allowedRepeats],
-    ["of which with the fence", report.fencedRepeats],
-    ["held and decided by an operator", report.held],
+    ["repeated effects allowed by 'retry'", report.allowedRepeats],
+    ["repeated effects with the fence", report.fencedRepeats],
+    ["runs on hold decided by an operator", report.held],
     ["seconds", report.seconds],
     ["", ""],
     ["doubled", report.doubled],
@@ -28,7 +28,7 @@ export const showReport = (report: ChaosReport): string => {
     ["violations", report.violations.length]
   ]
   const table = lines.map(([name, value]) =>
-    name === "" ? "" : `${name.padEnd(34)} ${String(value).padStart(8)}`
+    name === "" ? "" : `${name.padEnd(36)} ${String(value).padStart(8)}`
   )
   return [...table, ...report.violations.map((violation) => `! ${violation}`)].join("\n")
 }

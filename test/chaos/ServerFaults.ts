@@ -6,7 +6,7 @@ export type ServerFault = (site: Site) => Promise<void>
 
 /** Clock jumps in seconds: within a lease, beyond a lease, and over many slots. */
 const JUMPS = [-600, -90, -2, 2, 90, 600]
-/** Longer than an engine's timeout for a database call. */
+/** A stop that is longer than an engine's timeout for a database call, in ms. */
 const LONG_STOP_MS = 33_000
 
 const upTo = (ms: number) => Bun.sleep(Math.random() * ms)

@@ -68,11 +68,11 @@ test("the audit sees what it is there to see", async () => {
     ],
     [
       () => change(`update sync_run_log set attempt = 2 where id = '${first?.id}'`),
-      "1 starts told, 2 attempts made"
+      "1 starts recorded, 2 attempts made"
     ],
     [
       () => change(`update sync_run_log set status = 'running' where id = '${first?.id}'`),
-      "an engine said that"
+      "an engine reported"
     ],
     [
       () => change(`update sync_run_log set idempotency_key = 'x' where id = '${third?.id}'`),

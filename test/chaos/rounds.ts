@@ -1,5 +1,5 @@
 /**
- * Runs concurrent engines on the same due integrations and checks that nothing is lost, doubled or left. The rounds cycle through
+ * Runs concurrent engines on the same due integrations and checks that no run is lost, doubled or left over. The rounds cycle through
  * 200, 1,000 and 3,000 due integrations, with all engines on direct connections or all over the API:
  *
  *   bun test/chaos/rounds.ts [--rounds 60] [--engines 8]
@@ -23,7 +23,7 @@ const { values } = parseArgs({
   }
 })
 
-/** Plays one round in its own project. Returns the number of claims that engines lost to each other, and the defects. */
+/** Runs one round in its own project. Returns the number of claims that engines lost to each other, and the defects. */
 const playRound = async (due: number, engines: number, isDirect: boolean) => {
   const project = await startProject()
   try {

@@ -42,7 +42,7 @@ const { positionals, values } = parseArgs({
 })
 const unknown = positionals.filter((name) => CAMPAIGNS[name] === undefined)
 if (unknown.length > 0) {
-  console.error(`no such campaign: ${unknown.join(", ")}. There are: ${Object.keys(CAMPAIGNS)}`)
+  console.error(`unknown campaign: ${unknown.join(", ")}. Campaigns: ${Object.keys(CAMPAIGNS).join("; ")}`)
   process.exit(2)
 }
 

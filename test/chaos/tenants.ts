@@ -48,7 +48,7 @@ const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
     )
   },
   {
-    name: "120 integrations with a `config` of 170 KB, answered 429",
+    name: "120 integrations with a `config` of 170 KB, whose functions return 429",
     rows: rows(120, { config: "jsonb_build_object('x', repeat('x', 170000))" }),
     behave: throttled
   },
@@ -73,12 +73,12 @@ const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
   },
   { name: "2,000 integrations due together", rows: rows(2_000, {}) },
   {
-    name: "100 integrations every minute, answered 429 for an hour",
+    name: "100 integrations every minute, whose functions return 429 for an hour",
     rows: rows(100, MINUTELY),
     behave: throttled
   },
   {
-    name: "100 integrations every minute whose function never answers",
+    name: "100 integrations every minute whose functions never respond",
     rows: rows(100, MINUTELY),
     behave: hang()
   },
@@ -106,13 +106,13 @@ const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
 ]
 
 interface Delays {
-  /** The delays from each slot of the others until its run began, in ms, ascending; for a run that did not begin, until the end. */
+  /** The start delays of the others' runs in ms, ascending. A run that did not start is counted up to the end. */
   readonly delays: ReadonlyArray<number>
-  /** The number of skipped slots of the others. */
+  /** The number of the others' slots that were skipped. */
   readonly skipped: number
 }
 
-/** Plays one misbehaviour. Each of the other organisations has two integrations, due at every full minute. */
+/** Measures one misbehaviour. Each of the other organisations has two integrations, due at every full minute. */
 const play = async (
   { behave, rows }: Misbehaviour,
   minutes: number,
@@ -161,7 +161,7 @@ const { positionals, values } = parseArgs({
   allowPositionals: true
 })
 const seconds = (ms = Number.NaN) => `${(ms / 1000).toFixed(1)} s`
-console.log("| One organisation has | Runs of the others | Median | Longest |\n|---|---|---|---|")
+console.log("| Misbehaviour of one organisation | Runs of the others | Median delay | Longest delay |\n|---|---|---|---|")
 for (const misbehaviour of MISBEHAVIOURS) {
   const { name } = misbehaviour
   if (positionals.length > 0 && !positionals.some((part) => name.includes(part))) continue

@@ -145,7 +145,7 @@ export type Step =
 export interface Outcome {
   readonly sql: { readonly answer: unknown; readonly rows: unknown }
   readonly memory: { readonly answer: unknown; readonly rows: unknown }
-  /** The unmodified responses. Later steps use their parts, since the cursors of the two sides differ. */
+  /** The unmodified responses. Later steps use parts of them, since the cursors of the two sides differ. */
   readonly raw: { readonly sql: unknown; readonly memory: unknown }
 }
 

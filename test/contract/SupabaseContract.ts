@@ -16,7 +16,7 @@ export interface Subject {
   readonly stop: () => Promise<void>
 }
 
-/** Makes calls through the port, as promises. */
+/** Makes calls through the port and returns promises. */
 export interface Caller {
   readonly call: <A, AI, R, RI>(rpc: Rpc<A, AI, R, RI>, args: A) => Promise<R>
   readonly fail: <A, AI, R, RI>(rpc: Rpc<A, AI, R, RI>, args: A) => Promise<SupabaseError>

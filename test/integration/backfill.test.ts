@@ -26,7 +26,7 @@ beforeEach(() => world.reset(noon - 10 * HOUR))
 const insertHourly = (columns: Readonly<Record<string, string>> = {}) =>
   world.insert({ sync_schedule: "'0 * * * *'", ...columns })
 
-/** Ticks at 03:00 and 04:00, then not again until 11:30. The next run is due at 12:00. */
+/** Runs ticks at 03:00, 04:00 and 11:30. No tick runs in between, and the next run is due at 12:00. */
 const passOutage = async () => {
   for (const at of [-9, -8, -0.5]) {
     await world.setClock(noon + at * HOUR)

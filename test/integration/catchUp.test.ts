@@ -171,7 +171,7 @@ describe("an edit", () => {
     const slots = await rows()
     expect(slots).toEqual([])
     const { summary } = await tick()
-    // A slot may have come due since the last edit, but none from before it.
+    // A slot that became due after the last edit may have run, but no earlier slot.
     const since = await project.sql`select min(schedule_since) as at from organization_integrations`
     for (const row of await rows()) {
       expect(row.scheduled_for.getTime()).toBeGreaterThan(since[0].at.getTime())

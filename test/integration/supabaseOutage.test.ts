@@ -55,7 +55,7 @@ test.concurrent("the API does not answer: named, exit 5, and the database is as 
     (await startEngine({ ...project.environment, ...settings })).exited
   await project.seedDue(2)
   project.gateway.faults.set("*", { waitBefore: 300, instead: RESET })
-  // A tick waits for the database for three quarters of its interval.
+  // A tick waits three quarters of its interval for the database.
   const soon = { SYNC_SCHEDULER_INTERVAL: "5s" }
   const exits = await Promise.all([tick(soon), tick({ ...soon, SUPABASE_URL: await closedUrl() })])
   for (const { code, summary } of exits) {

@@ -20,7 +20,7 @@ export interface Stage {
   readonly admin: SQL
   readonly name: string
   readonly ask: (path: string, args?: unknown) => Promise<Answered>
-  /** Returns the number of rows of t_w with this number, which shows whether a slow write took place. */
+  /** Returns the number of rows of t_w with the value `i`, which shows whether a slow write took place. */
   readonly written: (i: number) => Promise<number>
 }
 

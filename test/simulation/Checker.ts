@@ -18,7 +18,7 @@ interface Shadow {
   finished: string | null
 }
 
-/** Watches the database, the sending and the effects as they happen. */
+/** Checks the database, the sent invocations and the effects as they happen. */
 export class Checker {
   private readonly universe: Universe
   private readonly oracle: Oracle
@@ -55,7 +55,7 @@ export class Checker {
     return shadow
   }
 
-  /** Records that the application or an operator set next_run_at, which must move forward from there. */
+  /** Records that the application or an operator set next_run_at, which may only move forward from then on. */
   noteEdit(): void {
     for (const row of this.universe.db.integrations.values()) {
       this.nextRunAt.set(row.id, row.next_run_at)
@@ -114,17 +114,17 @@ export class Checker {
         if (why === "settle:not_executed") this.checkRetryAfter(run)
         if (why === "operator_retry") shadow.operatorRetries += 1
         if (why === "on_unknown_retry" && this.holds(run)) {
-          this.violate(3, `${run.idempotency_key} was held, and is retried`)
+          this.violate(3, `${run.idempotency_key} is retried although it is on hold`)
         }
         break
       case "unknown":
         shadow.becameUnknownAt = now
         if (run.status === "unknown" && !universe.db.isOpen("unknown", run.id)) {
-          this.violate(10, `${run.idempotency_key} became unknown, without an alert`)
+          this.violate(10, `${run.idempotency_key} became unknown without an alert`)
         }
         break
       case "completed":
-        if (effects.length === 0) this.violate(4, `${run.idempotency_key} completed without effect`)
+        if (effects.length === 0) this.violate(4, `${run.idempotency_key} completed without an effect`)
         break
       case "failed":
       case "skipped":
@@ -138,7 +138,7 @@ export class Checker {
   private checkRetryAfter(run: RunRow): void {
     const ms = this.retryAfterMs.get(run.lease_token ?? "") ?? 0
     if ((run.not_before ?? 0) < this.universe.time.now + ms) {
-      this.violate(13, `${run.idempotency_key} is retried sooner than the ${ms} ms asked for`)
+      this.violate(13, `${run.idempotency_key} is retried before the requested ${ms} ms have passed`)
     }
   }
 
@@ -205,7 +205,7 @@ export class Checker {
     else if (attempt.sentAt !== null) this.violate(9, `${key} is sent twice with one token`)
     else attempt.sentAt = now
     if (now - asked > SEND_WITHIN_MS) {
-      this.violate(9, `${key} is sent ${now - asked} ms after its start was asked for`)
+      this.violate(9, `${key} is sent ${now - asked} ms after the request for its start`)
     }
     if (inFlight > concurrency) this.violate(7, `${inFlight} invocations in flight`)
   }
@@ -227,7 +227,7 @@ export class Checker {
     const row = universe.db.runs.get(run.run_id)
     const { key, token } = effect
     if (row === undefined) {
-      this.violate(9, `${key}: effect without a row`)
+      this.violate(9, `${key} took effect without a row`)
       return
     }
     const shadow = this.shadowOf(row)
@@ -235,7 +235,7 @@ export class Checker {
     const earlier = oracle.of(key).slice(0, -1)
     const isFenced = this.isFenced(row)
     if (isFenced) {
-      if ((attempt?.grants ?? 0) === 0) this.violate(9, `${key}: effect without begin`)
+      if ((attempt?.grants ?? 0) === 0) this.violate(9, `${key} took effect without having begun`)
       if (earlier.some((other) => other.token === token)) {
         this.violate(3, `${key}: attempt ${effect.attempt} took effect twice`)
       }
@@ -245,13 +245,13 @@ export class Checker {
       }
     }
     if (isFenced && this.holds(row) && earlier.length > shadow.operatorRetries) {
-      this.violate(3, `${key} is held, and took effect ${earlier.length + 1} times`)
+      this.violate(3, `${key} has on_unknown = 'hold', but took effect ${earlier.length + 1} times`)
     }
     if (earlier.some((other) => other.token !== token)) {
       const isRecorded = shadow.becameUnknownAt !== null || shadow.operatorRetries > 0
       const isDoubled = !isFenced && (effect.isDoubled || earlier.some((one) => one.isDoubled))
       if (!isRecorded && !isDoubled) {
-        this.violate(3, `${key} took effect again, and no ambiguity is on record`)
+        this.violate(3, `${key} took effect again without a recorded ambiguity`)
       }
     }
     if (row.status === "failed" || row.status === "skipped") this.checkNoEffect(row)
@@ -268,23 +268,23 @@ export class Checker {
       slots.add(key)
       const shadow = this.shadowOf(run)
       if (shadow.status !== run.status) {
-        this.violate(6, `${run.idempotency_key} is ${run.status}, and no call made it so`)
+        this.violate(6, `${run.idempotency_key} is ${run.status} without a call that changed it`)
       }
       if (isFinished(run) && shadow.finished !== fingerprint(run)) {
-        this.violate(6, `${run.idempotency_key} is ${run.status}, and was changed`)
+        this.violate(6, `${run.idempotency_key} is ${run.status} and was changed after its end`)
       }
       const effects = this.oracle.of(run.idempotency_key)
       if (run.status === "completed" && effects.length === 0) {
-        this.violate(4, `${run.idempotency_key} is completed without effect`)
+        this.violate(4, `${run.idempotency_key} is completed without an effect`)
       }
       if (run.status === "failed" || run.status === "skipped") this.checkNoEffect(run)
       const isAlerted = db.isOpen("unknown", run.id)
       const isOperators = run.released_at !== null && shadow.operatorRetries > 0
       if (run.status === "unknown" && run.released_at === null && !isAlerted) {
-        this.violate(10, `${run.idempotency_key} is unknown, without an alert`)
+        this.violate(10, `${run.idempotency_key} is unknown without an alert`)
       }
       if (isFinished(run) && isAlerted && !isOperators) {
-        this.violate(10, `${run.idempotency_key} is ${run.status}, and its alert stays open`)
+        this.violate(10, `${run.idempotency_key} is ${run.status}, but its alert is still open`)
       }
     }
   }

@@ -91,8 +91,8 @@ export class ConcurrentEdits {
   }
 
   /**
-   * Draws a schedule. An integration with catch_up = 'all' in the background runs one slot a tick, so a minutely one would never
-   * catch up.
+   * Draws a schedule. With catch_up = 'all', an integration runs one slot a tick, so an integration with a minutely schedule would
+   * never catch up.
    */
   private drawSchedule(id: string): Edit {
     const { random, db } = this.universe

@@ -119,7 +119,7 @@ export class Coverage {
       const mine = ranges.get(id) ?? []
       const isOpen = row?.enabled === true && row.schedule_error === null
       if (isOpen && row.next_run_at === null && !this.isOver(history)) {
-        this.universe.violate(2, `${id}: no next slot was ever computed`)
+        this.universe.violate(2, `${id}: its next slot was never computed`)
       }
       const bound = isOpen ? Math.min(upTo, (row.next_run_at ?? upTo + 1) - 1) : upTo
       if (isOpen && row.next_run_at !== null && row.next_run_at <= upTo) {
@@ -134,7 +134,7 @@ export class Coverage {
         if (isScheduled && !this.isSlot(id, run.scheduled_for)) {
           this.universe.violate(
             18,
-            `${id}: ${format(run.scheduled_for)} is no slot of its schedule`
+            `${id}: ${format(run.scheduled_for)} is not a slot of its schedule`
           )
         }
       }

@@ -162,7 +162,7 @@ export class EngineProcess {
       const isNew = !this.claimTokens.has(token)
       this.claimTokens.add(token)
       if (isNew && this.stoppedAt !== null && universe.time.now > this.stoppedAt) {
-        universe.violate(16, `${settings.engineId} claims after SIGTERM`)
+        universe.violate(16, `${settings.engineId} claimed after SIGTERM`)
       }
     }
     if (name === "start_sync_runs") {
@@ -186,7 +186,7 @@ export class EngineProcess {
     for (const id of this.held) {
       const run = universe.db.runs.get(id)
       if (run?.status === "pending" && run.claimed_by === settings.engineId) {
-        universe.violate(16, `${settings.engineId} ended and kept ${run.idempotency_key}`)
+        universe.violate(16, `${settings.engineId} ended without releasing ${run.idempotency_key}`)
       }
     }
   }
@@ -206,7 +206,7 @@ export class EngineProcess {
     const defect = errors.find(({ code }) => code === "ENGINE_DEFECT")
     if (defect !== undefined) universe.violate(12, defect.message)
     if (due > 0 && JSON.stringify(exit.value).includes(universe.plantedSecret)) {
-      universe.violate(15, `${settings.engineId}: the summary holds a secret`)
+      universe.violate(15, `${settings.engineId}: the summary contains a secret`)
     }
   }
 }

@@ -41,7 +41,7 @@ const together = (name: string, ...mutants: ReadonlyArray<Mutant>): Mutant => ({
  * The tested safeguards. Safeguards whose removal alone does no harm are not listed: the advisory lock, the jitter, the batches.
  */
 export const MUTANTS: ReadonlyArray<Mutant> = [
-  invocations("nothing is sent 20 s after its start was asked for", [
+  invocations("a run is sent within 20 s of the request for its start", [
     "const SEND_WITHIN_MS = 20_000",
     "const SEND_WITHIN_MS = 2_000_000"
   ]),
@@ -54,7 +54,7 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     ]
   ),
   together(
-    "at most `concurrency` in flight",
+    "at most `concurrency` invocations are in flight",
     invocations(
       "",
       ["Arr.range(1, concurrency)", "Arr.range(1, concurrency + 2)"],
@@ -63,7 +63,7 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     queue("", ["Math.min(concurrency - started.open, 1)", "1"])
   ),
   together(
-    "a run is in a tick's queue once, and of two starts in a batch, each is recognised",
+    "a tick's queue holds a run once, and a batch with two starts of a run recognises both",
     mutant("engine", "src/Engine/Claims.ts")("", [
       "const waiting = claimed.map(",
       "const waiting = pending.map("
@@ -73,19 +73,19 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
       "if (run !== undefined)"
     ])
   ),
-  fairShare("a place goes to the organisation that holds the fewest", [
+  fairShare("a free place goes to the organisation with the fewest places", [
     "return a.organisation.open < b.organisation.open",
     "return a.organisation.open > b.organisation.open"
   ]),
-  queue("one of several organisations never has the last place", [
+  queue("no organisation gets the last place while others are waiting", [
     "FairShare.take(started, Math.min(concurrency - started.open, 1), mostOfOne)",
     "FairShare.take(started, Math.min(concurrency - started.open, 1), concurrency + 0 * mostOfOne)"
   ]),
-  claimLoop("what becomes due is looked for while runs are in progress", [
+  claimLoop("newly due slots are claimed while runs are in progress", [
     "const LOOK_EVERY_MS = 5_000",
     "const LOOK_EVERY_MS = 5_000_000"
   ]),
-  claimLoop("a look leaves out the organisations that have runs waiting", [
+  claimLoop("a fetch excludes organisations that already have waiting runs", [
     "excludedOrgs: [...demand.waitingOrgs, ...lateOrgs(progress)]",
     "excludedOrgs: [...lateOrgs(progress)]"
   ]),
@@ -105,7 +105,7 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     'when: "504 with `sb-error-code: IDLE_TIMEOUT`",\n    matches: says(504, /^IDLE_TIMEOUT$/),\n    outcome: "Unknown"',
     'when: "504 with `sb-error-code: IDLE_TIMEOUT`",\n    matches: says(504, /^IDLE_TIMEOUT$/),\n    outcome: "NotExecuted"'
   ]),
-  mutant("engine", "src/Domain/Retry.ts")("Retry-After is waited out", [
+  mutant("engine", "src/Domain/Retry.ts")("a retry waits as long as Retry-After says", [
     "retryAfterMs === null ? 0 : Math.max(retryAfterMs, 1_000)",
     "0"
   ]),
@@ -118,21 +118,21 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     ["const intervalLike = isIntervalLike(fields)", "const intervalLike = fields.length === 0"]
   ),
 
-  database("one row per slot", ["if (this.slots.has(full.idempotency_key)) return null", ""]),
+  database("a slot has one row", ["if (this.slots.has(full.idempotency_key)) return null", ""]),
   together(
-    "one live row per integration",
+    "an integration has one live run",
     database("", [
       "if (isLive(full) && this.liveRun(full.integration_id) !== undefined) return null",
       ""
     ]),
     claim("", ['return "already_running"\n  return null', "return null\n  return null"])
   ),
-  claim("next_run_at is as it was read", ["i.next_run_at !== expected ||", ""]),
-  claim("schedule_version is as it was read", [
+  claim("a claim requires the next_run_at that was read", ["i.next_run_at !== expected ||", ""]),
+  claim("a claim requires the schedule_version that was read", [
     'if (i.schedule_version !== slot.schedule_version) return "schedule_changed"',
     ""
   ]),
-  claim("only its claimer gives a claim back", [
+  claim("only its claimer releases a claim", [
     'run?.status === "pending" && run.claimed_by === engineId',
     'run?.status === "pending"'
   ]),
@@ -140,7 +140,7 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     'run.status !== "pending" || run.lease_token === leaseToken',
     "run.lease_token === leaseToken"
   ]),
-  run("another's fresh claim is left alone", [
+  run("an engine does not start another engine's fresh claim", [
     'if (isAnothers && !isFree(run, now, adoptAfterSeconds)) return "claimed_by_another"',
     ""
   ]),
@@ -157,19 +157,19 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     run("", ['if (run.not_before !== null && run.not_before > now) return "not_before"', ""]),
     claim("", ["(run.not_before === null || run.not_before <= now) &&\n", "\n"])
   ),
-  settle("settle goes by the lease token", [
+  settle("settling requires the lease token", [
     "if (leaseToken === null || run.lease_token !== leaseToken) {\n    const { status, attempt } = run",
     'if (leaseToken === "") {\n    const { status, attempt } = run'
   ]),
   together(
-    "finished is finished",
+    "a finished run never changes",
     settle("", [
       'if (run.status !== "pending" && run.status !== "running" && run.status !== "unknown") return null\n  if (run.status !== "running" && outcome !== "completed" && outcome !== "failed") return null',
       ""
     ]),
     database("", ["if (!isRetry) throw", "if (!isRetry && run.id === '') throw"])
   ),
-  run("ambiguity is sticky", ["ambiguous_before: run.ambiguous", "ambiguous_before: false"]),
+  run("a later attempt keeps the ambiguity of an earlier one", ["ambiguous_before: run.ambiguous", "ambiguous_before: false"]),
   settle("failed means that no attempt is ambiguous", [
     'return run.ambiguous_before ? "unknown" : "failed"\n    case "accepted"',
     'return "failed"\n    case "accepted"'
@@ -180,7 +180,7 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     settle("", ['if (run.attempt < run.max_attempts) return "pending"', 'return "pending"']),
     sweep("", ["const isLeft = run.attempt < run.max_attempts", "const isLeft = run.attempt < 99"])
   ),
-  run("begin goes by the lease token", [
+  run("beginning requires the lease token", [
     'return refused("token_mismatch")\n  if (run.status !== "running") return refused("not_running")\n  if (run.lease_until',
     'return { granted: true }\n  if (run.status !== "running") return refused("not_running")\n  if (run.lease_until'
   ]),
@@ -188,7 +188,7 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     'if (run.status !== "running") return refused("not_running")\n  if (run.lease_until',
     "if (run.lease_until"
   ]),
-  run("no run begins after its lease", [
+  run("no run begins after its lease has ended", [
     "run.lease_until === null || run.lease_until <= now",
     "run.lease_until === null"
   ]),
@@ -196,7 +196,7 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     "if (run.began_at !== null && !isAsked) return",
     "if (run.began_at === 0 && !isAsked) return"
   ]),
-  run("a heartbeat goes by the lease token", [
+  run("a heartbeat requires the lease token", [
     'return refused("token_mismatch")\n  if (run.status === "unknown" && run.released_at !== null)',
     'leaseToken = run.lease_token\n  if (run.status === "unknown" && run.released_at !== null)'
   ]),
@@ -214,7 +214,7 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     "(run.not_before"
   ]),
   sweep("only the fence proves that nothing happened", ["  run.fenced &&\n", ""]),
-  sweep("what began is not proven idle", ["  run.began_at === null &&\n", ""]),
+  sweep("a run that began is never proven idle", ["  run.began_at === null &&\n", ""]),
   sweep("a run whose lease ended is swept", [
     "for (const run of [...leased, ...unleased])",
     "for (const run of unleased)"
@@ -223,16 +223,16 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     "run.claimed_by === null || (run.claimed_at ?? run.created_at) + adoptAfterSeconds * 1000 <= now",
     "run.claimed_by === null"
   ]),
-  claim("what an engine fetched and never claimed is due again", [
+  claim("a slot that was fetched and never claimed becomes due again", [
     "i.reserved_until = now + RESERVED_MS",
     "i.reserved_until = now + 1e12"
   ]),
-  claim("what a fetch took, no other fetch is given", ["i.reserved_until <= now ||", "true ||"]),
-  claim("the repeat of a fetch finds the integrations that it took", [
+  claim("no other fetch returns a reserved slot", ["i.reserved_until <= now ||", "true ||"]),
+  claim("a repeated fetch returns the same integrations", [
     "          i.fetch_token === fetchToken ||\n",
     ""
   ]),
-  claim("the repeat of a fetch finds the pending runs that it took", [
+  claim("a repeated fetch returns the same pending runs", [
     " || run.claim_token === fetchToken)",
     ")"
   ]),

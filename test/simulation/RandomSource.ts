@@ -27,7 +27,7 @@ export class RandomSource {
     return items[this.random.integer(items.length)] ?? items[0]
   }
 
-  /** Draws a name with the probability that is its weight, or `otherwise` with the remaining probability. */
+  /** Draws a name. The weight of a name is its probability; the remaining probability belongs to `otherwise`. */
   draw<Name extends string>(
     weights: Readonly<Partial<Record<Name, number>>>,
     names: ReadonlyArray<Name>,

@@ -45,7 +45,7 @@ export class Reservations {
       if (before.token === token || (isNamed && before.engine === engine)) continue
       this.universe.violate(
         20,
-        `${id} is given to ${engine}, and a fetch of ${before.engine} has it`
+        `${id} is returned to ${engine} while ${before.engine} has it reserved`
       )
     }
     if (!work.more) this.checkRepeat(token, work)
@@ -83,7 +83,7 @@ export class Reservations {
   }
 
   private missing(id: string): void {
-    this.universe.violate(20, `${id} is not given again to the fetch that took it`)
+    this.universe.violate(20, `${id} is missing from the repetition of the fetch that reserved it`)
   }
 
   private isTaken({ slot, until }: Taken, id: string): boolean {

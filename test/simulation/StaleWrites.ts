@@ -38,7 +38,7 @@ export class StaleWrites {
     const answer = JSON.stringify(this.universe.execute(write.name, write.args))
     const isChanged = JSON.stringify([run, row, db.runs.size]) !== before
     if (isChanged || isDone.test(answer)) {
-      const how = isChanged ? "changed a row" : `was answered ${answer}`
+      const how = isChanged ? "changed a row" : `returned ${answer}`
       this.universe.violate(8, `${run.idempotency_key}: a stale ${write.name} ${how}`)
     }
   }

@@ -52,14 +52,14 @@ const timedOut = Effect.zipRight(
 export const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
   { name: "nothing at all", rows: () => [], behave: after(200) },
   {
-    name: "six integrations every minute, catch_up = all, after two hours away",
+    name: "six integrations every minute, catch_up = all, two hours behind",
     rows: (now) =>
       times(6, { sync_schedule: "* * * * *", catch_up: "all", next_run_at: now - 2 * 60 * MINUTE }),
     behave: after(1_000)
   },
   {
     // All in-flight slots but one are free for the others after the first second.
-    name: "six integrations of 1 s every minute, catch_up = all, while the runs of the others take 1 s as well",
+    name: "six integrations every minute, catch_up = all, and all runs take 1 s",
     rows: (now) =>
       times(6, { sync_schedule: "* * * * *", catch_up: "all", next_run_at: now - 2 * 60 * MINUTE }),
     behave: after(1_000),
@@ -67,17 +67,17 @@ export const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
     boundMs: 1_100 + (OTHERS * 1_100) / (defaultEngineSettings.concurrency - 1)
   },
   {
-    name: "2,000 integrations due at the same instant, 1 s each",
+    name: "2,000 integrations due at the same instant, with runs of 1 s",
     rows: (now) => times(2_000, { sync_schedule: "0 * * * *", next_run_at: now }),
     behave: after(1_000)
   },
   {
-    name: "100 integrations every minute whose function never answers",
+    name: "100 integrations every minute whose functions never respond",
     rows: (now) => times(100, { sync_schedule: "* * * * *", next_run_at: now }),
     behave: timedOut
   },
   {
-    name: "100 integrations every 5 minutes that answer 429, retry after an hour",
+    name: "100 integrations every 5 minutes whose functions return 429 with a Retry-After of an hour",
     rows: (now) => times(100, { sync_schedule: "*/5 * * * *", next_run_at: now }),
     behave: Effect.succeed({
       _tag: "NotExecuted",

@@ -8,13 +8,13 @@ const ROOT = join(import.meta.dir, "../..")
 
 /** The mutants that a few seeds detect. `bun run mutants` runs all of them. */
 const SHORT = [
-  "nothing is sent 20 s after its start was asked for",
-  "at most `concurrency` in flight",
+  "a run is sent within 20 s of the request for its start",
+  "at most `concurrency` invocations are in flight",
   "skipped slots are recorded",
-  "one live row per integration",
+  "an integration has one live run",
   "only a pending run starts",
-  "settle goes by the lease token",
-  "finished is finished",
+  "settling requires the lease token",
+  "a finished run never changes",
   "'hold' is never retried automatically"
 ]
 

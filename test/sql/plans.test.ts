@@ -64,7 +64,7 @@ onEachServer(
           expect([name, scans]).toEqual([name, 0])
           expect(fetched).toBeLessThan(ROWS / 10)
         }
-        // Generic plans, too, must start the pages after the first at their cursor.
+        // With generic plans, too, every page after the first must start at its cursor.
         for (let n = 0; n < 5; n++) await work(ledger(), session)
         expect(
           await ledger().rows("select count(*) from public.sync_run_log where attempt = 1")

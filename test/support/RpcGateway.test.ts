@@ -208,9 +208,9 @@ describe("as the database's settings and sessions are", () => {
 
   test("who loses the session that listens has no schema until it was read again", async () => {
     expect((await whoami()).status).toBe(200)
-    // The schema stays unread as long as no connection succeeds.
+    // The schema cannot be read as long as no connection succeeds.
     await setConnectable(false)
-    // A read that has begun on the connection beside the lost one does not count.
+    // A read that began on another connection before the loss does not bring the schema back.
     await admin`notify pgrst`
     await admin`select pg_terminate_backend(pid) from pg_stat_activity where query like 'LISTEN%'`
     while ((await whoami()).status === 200) await Bun.sleep(1)

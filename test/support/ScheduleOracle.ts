@@ -6,14 +6,14 @@
 
 const MINUTE = 60_000
 const DAY_MINUTES = 1440
-/** The minutes read before a period begins, which show the minutes that were skipped or repeated before. */
+/** The number of minutes read before a period, which show whether the period's first minutes are repeated. */
 const LEAD = DAY_MINUTES
 
 /** The local time of a zone in minutes, at each real minute from `start` on. */
 export interface ClockReadings {
   readonly start: number
   readonly shown: Int32Array
-  /** 1 where the same local minute had occurred before. */
+  /** 1 for each minute whose local time has occurred before, else 0. */
   readonly repeated: Uint8Array
 }
 

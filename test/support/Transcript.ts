@@ -44,7 +44,7 @@ const onTerminal = async (
 ) => {
   const env = { ...options.env, NO_COLOR: "1" }
   const { code, shown } = await runOnTerminal(args, columns, { ...options, env })
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the terminal's own
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: a terminal sends control characters
   const settled = shown.replaceAll("\r\n", "\n").replaceAll(/[^\n]*\r\u001b\[K/g, "")
   return { code, shown: settled }
 }

@@ -13,7 +13,7 @@ let id = ""
 beforeAll(() => binaryPath(), 120_000)
 beforeEach(async () => {
   project = await startProject()
-  // An hourly integration in Oslo whose last six hours were missed: the newest slot runs, and six slots are recorded as skipped.
+  // The hourly integration in Oslo missed its last six hours: the newest slot runs, and six slots are recorded as skipped.
   const seeded = await project.seedDue(1, {
     sync_schedule: "'0 * * * *'",
     timezone: "'Europe/Oslo'",

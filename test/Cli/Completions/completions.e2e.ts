@@ -7,7 +7,7 @@ import { runBinary } from "../../support/runBinary.ts"
 
 setDefaultTimeout(120_000)
 
-// Needs zsh and fish: apt-get install --no-install-recommends zsh fish
+// This test needs zsh and fish: apt-get install --no-install-recommends zsh fish
 let directory = ""
 beforeAll(async () => {
   await binaryPath()

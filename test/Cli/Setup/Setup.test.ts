@@ -250,7 +250,7 @@ describe("a project with its own files", () => {
     const own = { "functions/export/index.ts": 'Deno.serve(() => new Response("{}"))\n' }
     await fixture.write({ ...own, "config.toml": 'project_id = "x"\n' })
     const { code, stdout } = await fixture.setup(["--linked", "--function", "export", "--dry-run"])
-    expect([code, stdout]).toEqual([2, ""]) // Not linked.
+    expect([code, stdout]).toEqual([2, ""]) // The project is not linked.
     const chosen = ["--project-ref", "abcdefghijklmnopqrst", "--function", "export"]
     const done = await fixture.setup([...chosen, "--yes", "-o", "json"])
     const { next }: Report = JSON.parse(done.stdout)
@@ -368,7 +368,7 @@ describe("without the Supabase CLI, and offline", () => {
     expect(code).toBe(3)
     expect(stdout).toContain("            sync-scheduler setup --local\n")
     expect(stdout).toContain("sync-scheduler setup --project-ref <ref>")
-    // The choice itself is the next step.
+    // The output asks the user to choose a project, so it suggests no other next step.
     expect(stdout).not.toContain("Next:")
     const silent = await fixture.setup(["--local"])
     expect([silent.code, silent.stderr]).toEqual([2, expect.stringContaining("Add --yes")])
