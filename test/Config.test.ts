@@ -29,7 +29,7 @@ const problemsOf = (environment: Record<string, string>) => {
 }
 
 describe("the settings of a project", () => {
-  test("two are enough", () => {
+  test("need only two values", () => {
     const project = Either.getOrThrow(loadProject(sourcesOf(complete)))
     expect(project.database._tag).toBe("Api")
     expect(project.functions.url).toBe("https://abc.supabase.co/functions/v1/integration-sync")
@@ -40,7 +40,7 @@ describe("the settings of a project", () => {
     })
   })
 
-  test("the defaults are those that the settings page promises", () => {
+  test("have the defaults that the settings page documents", () => {
     expect(defaultEngineSettings).toEqual({
       concurrency: 5,
       invokeTimeoutMs: 155_000,
@@ -56,7 +56,7 @@ describe("the settings of a project", () => {
     })
   })
 
-  test("a tick waits for a database as long as its interval allows, and not for ever", () => {
+  test("limit a tick's wait for the database to the interval", () => {
     const waitWith = (interval: string) => {
       const sources = sourcesOf({ ...complete, SYNC_SCHEDULER_INTERVAL: interval })
       return engineSettings(Either.getOrThrow(loadProject(sources)).settings, "me").databaseWaitMs
@@ -64,7 +64,7 @@ describe("the settings of a project", () => {
     expect(["10s", "60s", "2m", "1h"].map(waitWith)).toEqual([7_500, 45_000, 90_000, 90_000])
   })
 
-  test("with SUPABASE_DB_URL the project's URL serves the functions only", () => {
+  test("use the project's URL only for functions if SUPABASE_DB_URL is set", () => {
     const direct = {
       SUPABASE_DB_URL: "postgresql://postgres:secret@db.example.com:5432/postgres",
       SUPABASE_SECRET_KEY: complete.SUPABASE_SECRET_KEY
@@ -81,7 +81,7 @@ describe("the settings of a project", () => {
     expect(project.functions.url).toBe("http://127.0.0.1:9000/sync")
   })
 
-  test("the older service_role key serves when there is no secret key", () => {
+  test("accept the legacy service_role key if there is no secret key", () => {
     const project = Either.getOrThrow(
       loadProject(
         sourcesOf({
@@ -93,7 +93,7 @@ describe("the settings of a project", () => {
     expect(Redacted.value(project.functions.key)).toBe(jwt("service_role"))
   })
 
-  test("the function's name makes the URL", () => {
+  test("derive the function's URL from its name", () => {
     const project = Either.getOrThrow(
       loadProject(sourcesOf({ ...complete, SYNC_SCHEDULER_FUNCTION: "export_all" }))
     )
@@ -101,11 +101,11 @@ describe("the settings of a project", () => {
   })
 })
 
-describe("precedence", () => {
+describe("the precedence of settings", () => {
   const key = table.concurrency.key
   const concurrencyOf = (sources: Sources) => inspect(sources).settings.concurrency
 
-  test("flag, then credential, then file, then environment, then default", () => {
+  test("is flag, credential, file, environment, default", () => {
     const files = {
       "/run/credentials/sync-scheduler-concurrency": "3\n",
       "/etc/concurrency": "4\n"
@@ -121,15 +121,15 @@ describe("precedence", () => {
     expect(concurrencyOf(sourcesOf(environment, files, { [key]: "9" }))).toBe(9)
   })
 
-  test("a credential is named after its setting", () => {
+  test("finds a credential by the name of its setting", () => {
     expect(credentialName("SUPABASE_SECRET_KEY")).toBe("supabase-secret-key")
   })
 
-  test("an empty value counts as not set", () => {
+  test("ignores an empty value", () => {
     expect(concurrencyOf(sourcesOf({ [key]: " " }))).toBe(5)
   })
 
-  test("a file that was named and is not there is a problem, and so is one that cannot be read", () => {
+  test("reports a file that is missing or cannot be read", () => {
     const missing = inspect(sourcesOf({ SUPABASE_SECRET_KEY_FILE: "/nowhere" })).problems
     expect(missing[0]?.what).toContain("/nowhere")
     const locked = inspect(sourcesOf({ SUPABASE_SECRET_KEY_FILE: "/locked" })).problems
@@ -137,8 +137,8 @@ describe("precedence", () => {
   })
 })
 
-describe("bad settings", () => {
-  test("are all reported together, each with what, why and the fix", () => {
+describe("invalid settings", () => {
+  test("are all reported together, each with its reason and a fix", () => {
     const problems = problemsOf({
       SUPABASE_URL: "supabase",
       SYNC_SCHEDULER_CONCURRENCY: "many",
@@ -180,14 +180,14 @@ describe("bad settings", () => {
     ["SYNC_SCHEDULER_ADMIN_TOKEN", "short", "openssl"],
     ["SYNC_SCHEDULER_LOG_LEVEL", "loud", "warning"],
     ["SYNC_SCHEDULER_RETRY_CAP", "1s", "base"]
-  ])("%s=%s is refused with its fix", (key, value, fix) => {
+  ])("include %s=%s, with a fix", (key, value, fix) => {
     const problems = problemsOf({ ...complete, [key]: value })
     expect(problems).toHaveLength(1)
     expect(problems[0]?.key).toBe(key)
     expect(problems[0]?.fix).toContain(fix)
   })
 
-  test("no secret is ever repeated", () => {
+  test("are reported without their secrets", () => {
     const secrets = {
       SUPABASE_SECRET_KEY: `sb_publishable_${"q".repeat(30)}`,
       SUPABASE_DB_URL: `mysql://root:${"q".repeat(30)}@h/d`,
@@ -213,7 +213,7 @@ describe("bad settings", () => {
     expect(JSON.stringify(good.settings)).not.toContain(complete.SUPABASE_SECRET_KEY)
   })
 
-  test("a misspelt variable is a warning with a suggestion", () => {
+  test("include a misspelt variable, as a warning with a suggestion", () => {
     const { problems, warnings } = inspect(
       sourcesOf({ ...complete, SYNC_SCHEDULER_CONCURENCY: "3", SYNC_SCHEDULER_LISTEN_FILE: "" })
     )
@@ -223,13 +223,13 @@ describe("bad settings", () => {
     ])
   })
 
-  test("a lease margin that is shorter than a start may take is a warning", () => {
+  test("include a lease margin shorter than a start may take, as a warning", () => {
     const { problems, warnings } = inspect(sourcesOf({ SYNC_SCHEDULER_LEASE_MARGIN: "5s" }))
     expect(problems).toEqual([])
     expect(warnings).toEqual([expect.stringContaining("30s")])
   })
 
-  test("http beyond this machine is a warning, on it it is not", () => {
+  test("include http to another machine, as a warning, but not http to this machine", () => {
     const warningsOf = (url: string) => inspect(sourcesOf({ SUPABASE_URL: url })).warnings
     expect(warningsOf("http://kong:8000")).toHaveLength(1)
     expect(warningsOf("http://localhost:54321")).toEqual([])

@@ -21,7 +21,7 @@ const prepare = Effect.gen(function* () {
   return yield* makeWorld
 })
 
-describe("the seed's unit cases", () => {
+describe("the unit cases of the specification", () => {
   it("a single due integration: inserts pending, updates to running, updates to completed", () =>
     Effect.gen(function* () {
       const world = yield* prepare
@@ -95,7 +95,7 @@ describe("the seed's unit cases", () => {
       }
     }))
 
-  it("parallel execution: five are triggered concurrently and all complete, and never six", () =>
+  it("parallel execution: five run concurrently and complete, and never six", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       world.seedDue(5)
@@ -109,7 +109,7 @@ describe("the seed's unit cases", () => {
       expect(crowded.peakInFlight).toBe(5)
     }))
 
-  it("nothing due: returns immediately with triggered 0 and no error", () =>
+  it("nothing due: returns immediately, with triggered 0 and no error", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       const summary = yield* Engine.tick().pipe(Effect.provide(world.engine()))

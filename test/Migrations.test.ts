@@ -5,7 +5,7 @@ import { migrations } from "../src/Database/Migrations.ts"
 import { OLDEST_SCHEMA, SCHEMA_VERSION } from "../src/Version.ts"
 import { readMigrations } from "./support/PostgresTemplate.ts"
 
-test("no migration is forgotten, and each is the file's text, in order", () => {
+test("the list contains every migration, with the text of its file, in order", () => {
   const files = readMigrations()
   const nameOf = (version: string, name: string) => `${version}_${name}.sql`
   expect(migrations.map(({ version, name }) => nameOf(version, name))).toEqual(
@@ -25,7 +25,7 @@ test("versions are 14 digits and increase", () => {
   expect(versions).toContain(OLDEST_SCHEMA)
 })
 
-test("a released migration never changes, and none is put before one", async () => {
+test("a released migration never changes, and none is inserted before it", async () => {
   const folder = join(import.meta.dir, "../supabase")
   const list = join(folder, "migrations.sha256")
   // The list is written at the first release; until then, no migration is frozen.
@@ -58,7 +58,7 @@ const definedIn = (sql: string): ReadonlyArray<string> => [
   )
 ]
 
-test("an object is defined once in the migrations: change it where it is", () => {
+test("the migrations define each object once", () => {
   const all = migrations.flatMap(({ sql }) => definedIn(sql))
   expect(all.length).toBeGreaterThan(150)
   expect(all.filter((one, at) => all.indexOf(one) !== at)).toEqual([])
@@ -68,7 +68,7 @@ test("an object is defined once in the migrations: change it where it is", () =>
   }
 })
 
-test("each migration ends by closing its functions, with its version, and PostgREST reloads", () => {
+test("each migration ends by revoking access to its functions, recording its version and reloading PostgREST", () => {
   for (const { name, sql, version } of migrations) {
     const ending = sql.slice(sql.lastIndexOf("\nrevoke all on all functions in schema"))
     expect([name, ending]).toEqual([name, expect.stringContaining(` ${version}.';\nnotify pgrst`)])
@@ -76,7 +76,7 @@ test("each migration ends by closing its functions, with its version, and PostgR
   }
 })
 
-test("the embedded database's project and the tests' have the same roles", () => {
+test("the embedded database and the test databases have the same roles", () => {
   const source = readFileSync(join(import.meta.dir, "../src/Layers/EmbeddedLive.ts"), "utf8")
   for (const role of ["anon", "authenticated", "service_role"])
     expect(source).toContain(`'${role}'`)

@@ -62,27 +62,27 @@ const faultsIn = (path: string, content: string, others: Record<string, string> 
     ])
   )
 
-describe("the rules", () => {
-  it.each([...breaches])("%s", (_rule, path, content, fault) => {
+describe("the architecture rules", () => {
+  it.each([...breaches])("detect: %s", (_rule, path, content, fault) => {
     const faults = faultsIn(path, content).filter((line) => line.startsWith(`${path}: `))
     expect(faults.join("\n")).toMatch(fault)
   })
 
-  it("what Deno reaches through another file counts as Deno's", () => {
+  it("apply Deno's rules to a file that Deno reaches through another", () => {
     const faults = faultsIn("src/Layers/Socket.ts", "export const a = Bun.env", {
       "src/Layers/LockLive.ts": 'import { a } from "./Socket.ts"'
     })
     expect(faults).toEqual(["src/Layers/Socket.ts: uses Bun's or Node's globals where Deno goes"])
   })
 
-  it("a cycle is shown whole, type imports included", () => {
+  it("show a cycle completely, including type imports", () => {
     const faults = faultsIn("src/Domain/A.ts", 'import { b } from "./B.ts"', {
       "src/Domain/B.ts": 'import type { a } from "./A.ts"'
     })
     expect(faults).toEqual(["cycle: src/Domain/B.ts -> src/Domain/A.ts -> src/Domain/B.ts"])
   })
 
-  it("what is allowed is let through", () => {
+  it("allow correct code", () => {
     const source = `
       import * as Domain from "../Domain/Run.ts"
       import { type A, b as c } from "effect"
@@ -96,7 +96,7 @@ describe("the rules", () => {
   })
 })
 
-describe("reading a source", () => {
+describe("the source reader", () => {
   it("finds every kind of import", () => {
     const source = `
       import a, { type B } from "a"
@@ -134,8 +134,8 @@ describe("reading a source", () => {
   })
 })
 
-describe("the house", () => {
-  it("is in order", async () => {
+describe("the source tree", () => {
+  it("follows every rule", async () => {
     const tree = await readTree()
     expect(tree.has("src/Config.ts")).toBe(true)
     expect(faultsOf(tree)).toEqual([])

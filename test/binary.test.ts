@@ -46,7 +46,7 @@ describe("run, over a real project", () => {
   const run = (args: ReadonlyArray<string> = [], env: Record<string, string> = {}) =>
     runBinary(["run", ...args], { env: { ...project.environment, ...env }, cwd: directory })
 
-  test("three due integrations: three completed rows, a table, exit 0; then nothing is due", async () => {
+  test("completes three due integrations, prints a table and exits with 0; then nothing is due", async () => {
     await project.seedDue(3)
     const first = await run()
     expect(first.stdout).toContain("✓ completed")
@@ -59,7 +59,7 @@ describe("run, over a real project", () => {
     expect(project.functions.invocations).toHaveLength(3)
   })
 
-  test("over a direct connection, with the key in a credential file", async () => {
+  test("works over a direct connection, with the key in a credential file", async () => {
     await project.seedDue(2)
     await writeFile(join(directory, "supabase-secret-key"), `${project.gateway.secretKey}\n`)
     const { stdout, code } = await runBinary(["run", "-o", "json"], {
@@ -74,7 +74,7 @@ describe("run, over a real project", () => {
     expect(project.gateway.faults.calls("open_sync_tick")).toBe(0)
   })
 
-  test("a failed run: exit 3, the reason in the table, failures first in the JSON", async () => {
+  test("exits with 3 for a failed run, with the reason in the table and failures first in the JSON", async () => {
     await project.seedDue(1)
     await project.seedDue(1, { integration_type: "'fortnox'" })
     project.functions.behave((body) =>
@@ -93,7 +93,7 @@ describe("run, over a real project", () => {
     expect(code).toBe(3)
   })
 
-  test("jsonl: a line for each run, then the summary", async () => {
+  test("prints a JSON line for each run, then the summary, with jsonl", async () => {
     await project.seedDue(3)
     const { stdout, code } = await run(["-o", "jsonl"])
     const lines = linesOf(stdout)
@@ -103,7 +103,7 @@ describe("run, over a real project", () => {
     expect(code).toBe(0)
   })
 
-  test("--dry-run shows what is due, and writes and invokes nothing", async () => {
+  test("lists due slots with --dry-run, and writes and invokes nothing", async () => {
     const [id] = await project.seedDue(1)
     const text = await run(["--dry-run"])
     expect(text.stdout).toContain(`xledger ${id}`)
@@ -121,7 +121,7 @@ describe("run, over a real project", () => {
     expect(ticks.n).toBe(0)
   })
 
-  test("--limit, --org, --integration and --concurrency", async () => {
+  test("respects --limit, --org, --integration and --concurrency", async () => {
     const org = crypto.randomUUID()
     const ids = await project.seedDue(4, { org_id: `'${org}'` })
     await project.seedDue(2)
@@ -140,7 +140,7 @@ describe("run, over a real project", () => {
     expect(await project.statuses()).toEqual({ completed: 3 })
   })
 
-  test("SIGTERM: what is in flight is recorded, nothing new begins, exit 143", async () => {
+  test("records runs in flight after SIGTERM, starts nothing new and exits with 143", async () => {
     await project.seedDue(3)
     const finish = Promise.withResolvers<void>()
     project.functions.behave(() => Behaviour.until(finish.promise))
@@ -160,7 +160,7 @@ describe("run, over a real project", () => {
     expect(decodeSummary(next.stdout)).toMatchObject({ triggered: 2, completed: 2 })
   })
 
-  test("a second SIGINT exits immediately, exit 130", async () => {
+  test("exits immediately with 130 after a second SIGINT", async () => {
     await project.seedDue(1)
     const never = Promise.withResolvers<void>()
     project.functions.behave(() => Behaviour.until(never.promise))
@@ -173,7 +173,7 @@ describe("run, over a real project", () => {
     never.resolve()
   })
 
-  test("a reader that goes away does not stop the tick", async () => {
+  test("continues the tick when the reader of its output goes away", async () => {
     await project.seedDue(3)
     const finish = Promise.withResolvers<void>()
     project.functions.behave(() => Behaviour.until(finish.promise))
@@ -185,7 +185,7 @@ describe("run, over a real project", () => {
     expect(await project.statuses()).toEqual({ completed: 3 })
   })
 
-  test("a key that the project refuses: exit 4", async () => {
+  test("exits with 4 for a key that the project refuses", async () => {
     const { stdout, stderr, code } = await run(["-o", "json"], {
       SUPABASE_SECRET_KEY: `sb_secret_${"x".repeat(32)}`
     })
@@ -194,7 +194,7 @@ describe("run, over a real project", () => {
     expect(code).toBe(4)
   })
 
-  test("a legacy anon key is refused before it is sent anywhere: exit 2", async () => {
+  test("rejects a legacy anon key with exit 2 before it sends the key", async () => {
     const { stderr, code } = await run([], { SUPABASE_SECRET_KEY: project.gateway.anonKey })
     expect(stderr).toContain("anon key")
     expect(stderr).toContain("sb_secret_")
@@ -202,7 +202,7 @@ describe("run, over a real project", () => {
     expect(project.gateway.faults.calls("open_sync_tick")).toBe(0)
   })
 
-  test("migrations missing: exit 2 with the command that applies them, and that command does", async () => {
+  test("exits with 2 without migrations, and prints a command that applies them", async () => {
     const empty = await createDatabase({ migrations: false })
     const env = { ...project.environment, SUPABASE_DB_URL: empty.url }
     const before = await runBinary(["run", "-o", "json"], { env })
@@ -218,7 +218,7 @@ describe("run, over a real project", () => {
     await empty.drop()
   })
 
-  test("logs as JSON on stderr when wanted", async () => {
+  test("logs JSON to stderr on request", async () => {
     const { stderr } = await run([], {
       SYNC_SCHEDULER_CONCURENCY: "3",
       SYNC_SCHEDULER_LOG_FORMAT: "json"
@@ -229,14 +229,14 @@ describe("run, over a real project", () => {
   })
 })
 
-describe("a project that cannot be used", () => {
+describe("run, over an unusable project", () => {
   // A tick waits three quarters of its interval for the database.
   const key = {
     SUPABASE_SECRET_KEY: `sb_secret_${"x".repeat(32)}`,
     SYNC_SCHEDULER_INTERVAL: "4s"
   }
 
-  test("settings missing or malformed: all of them together, exit 2, nothing on stdout", async () => {
+  test("reports all missing and malformed settings together, with exit 2 and an empty stdout", async () => {
     const { stdout, stderr, code } = await runBinary(["run"], {
       env: { SYNC_SCHEDULER_CONCURRENCY: "0", SYNC_SCHEDULER_INVOKE_TIMEOUT: "155" }
     })
@@ -250,7 +250,7 @@ describe("a project that cannot be used", () => {
   })
 
   // Each of these commands retries for several seconds, so they run concurrently.
-  test.concurrent("no server listens there: exit 5", async () => {
+  test.concurrent("exits with 5 if no server listens", async () => {
     const server = await serveHttp(() => new Response())
     await server.close()
     const env = { ...key, SUPABASE_URL: server.url }
@@ -269,7 +269,7 @@ describe("a project that cannot be used", () => {
         SUPABASE_DB_URL: "postgres://postgres:x@nowhere.invalid/postgres"
       }
     ]
-  ])("the host of the %s does not resolve: exit 5, without waiting for it", async (_, urls) => {
+  ])("exits with 5 if the host of the %s does not resolve, without waiting", async (_, urls) => {
     const env = { SUPABASE_SECRET_KEY: key.SUPABASE_SECRET_KEY, ...urls }
     const { stdout, stderr, code } = await runBinary(["run", "-o", "json"], { env })
     expect(decodeSummary(stdout).errors[0]?.code).toBe("SUPABASE_UNREACHABLE")
@@ -277,7 +277,7 @@ describe("a project that cannot be used", () => {
     expect(code).toBe(5)
   })
 
-  test.concurrent("a server that answers HTML is not taken for a project", async () => {
+  test.concurrent("does not mistake a server that responds with HTML for a project", async () => {
     const server = await serveHttp(
       () => new Response("<html>Hello</html>", { headers: { "Content-Type": "text/html" } })
     )
@@ -289,7 +289,7 @@ describe("a project that cannot be used", () => {
     expect(code).toBe(5)
   })
 
-  test.concurrent("a wrong database URL: exit 5", async () => {
+  test.concurrent("exits with 5 for a wrong database URL", async () => {
     const env = {
       ...key,
       SUPABASE_URL: "http://127.0.0.1:1",

@@ -35,7 +35,7 @@ const start = async (command: ReadonlyArray<string>, environment: Record<string,
 }
 
 describe("the binary", () => {
-  it("knows its version and commit without an environment or a file", async () => {
+  it("knows its version and commit without environment variables or files", async () => {
     const { stdout, stderr, exitCode } = await start([binary, "--version"])
     expect(stdout).toMatch(
       /^sync-scheduler \S+ \(([0-9a-f]{12}(-dirty)?|unknown)\)\nBun \S+, time zones .*\d\n$/
@@ -44,7 +44,7 @@ describe("the binary", () => {
     expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 })
   })
 
-  it("loads neither .env nor bunfig.toml from where it is started", async () => {
+  it("loads neither .env nor bunfig.toml from the working directory", async () => {
     await writeFile(join(directory, "preloaded.ts"), 'console.log("preloaded")')
     await writeFile(join(directory, "bunfig.toml"), 'preload = ["./preloaded.ts"]\n')
     await writeFile(join(directory, ".env"), "SUPABASE_URL=https://from-dotenv.example\n")
@@ -59,7 +59,7 @@ describe("the binary", () => {
     expect(tick.exitCode).toBe(2)
   })
 
-  it("takes its migrations along", async () => {
+  it("contains its migrations", async () => {
     const { stdout, exitCode } = await start([binary, "schema", "print"])
     const files = [...new Bun.Glob("supabase/migrations/*.sql").scanSync({ cwd: root })]
     const missing = await Promise.all(
@@ -75,7 +75,7 @@ describe("the binary", () => {
 })
 
 describe("the build", () => {
-  it("refuses a target that is not released, and an option it does not know", async () => {
+  it("refuses an unreleased target and an unknown option", async () => {
     const target = await start([process.execPath, build, "--target", "bun-vax"])
     expect(target.stderr).toContain("unknown target bun-vax; one of bun-linux-x64")
     const option = await start([process.execPath, build, "--optimise"])

@@ -18,7 +18,7 @@ import { commandCodes, runCodes, serveCodes } from "../src/Domain/ErrorCode.ts"
 
 const root = resolve(import.meta.dir, "..")
 
-test("docs/reference is what the definitions say (else: bun run docs)", async () => {
+test("docs/reference matches the definitions (else: bun run docs)", async () => {
   for (const [name, text] of await referencePages()) {
     const path = join(reference, name)
     const committed = await Bun.file(path).text()
@@ -26,7 +26,7 @@ test("docs/reference is what the definitions say (else: bun run docs)", async ()
   }
 })
 
-test("the pages show the examples as they are in their files (else: bun run docs)", async () => {
+test("the pages show the examples unchanged (else: bun run docs)", async () => {
   const shown = new Set<string>()
   for (const name of examplePages) {
     const text = await Bun.file(join(root, name)).text()
@@ -36,14 +36,14 @@ test("the pages show the examples as they are in their files (else: bun run docs
   expect(shown.size).toBe(3)
 })
 
-test("every example is in the list of examples", () => {
+test("the list of examples contains every example", () => {
   const list = readFileSync(join(root, "examples/README.md"), "utf8")
   for (const path of new Glob("*/**").scanSync({ cwd: join(root, "examples") })) {
     expect(list).toContain(`(${path})`)
   }
 })
 
-test("ARCHITECTURE.md shows which room imports which (else: bun run docs)", async () => {
+test("ARCHITECTURE.md shows the imports of each room (else: bun run docs)", async () => {
   expect(readFileSync(architecture.path, "utf8")).toBe(await architecture.page())
 })
 
@@ -51,11 +51,11 @@ test("test/README.md shows which test proves what (else: bun run docs)", async (
   expect(readFileSync(testTable.path, "utf8")).toBe(await testTable.page())
 })
 
-test("the fence reads answers by the engine's text (else: bun run docs)", () => {
+test("the fence judges responses by the engine's code (else: bun run docs)", () => {
   expect(readFileSync(fenceCopy.copy, "utf8")).toBe(readFileSync(fenceCopy.source, "utf8"))
 })
 
-test("every code that the source names is in the table of errors", () => {
+test("the table of errors contains every code of the source", () => {
   const known = new Set([
     ...[commandCodes, runCodes, serveCodes, findingCodes].flatMap((codes) => Object.keys(codes)),
     ...[...platformRules, ...functionRules].map(({ code }) => code)
@@ -76,7 +76,7 @@ test("every code that the source names is in the table of errors", () => {
 /** A file whose codes are internal: callers see them under other names. */
 const COMBINED = "src/Domain/Batch.ts"
 
-test("the pages link only to what is there", async () => {
+test("every link of the pages leads to an existing page", async () => {
   const pages = await referencePages()
   for (const [name, text] of pages) {
     for (const [, target = ""] of text.matchAll(/\]\(([^)]+)\)/g)) {

@@ -34,7 +34,7 @@ const isOpen = (port: number): Promise<boolean> =>
     socket.on("connect", () => socket.destroy())
   })
 
-describe("a tick with an environment that is not its own", () => {
+describe("a tick in a foreign environment", () => {
   let project: Project
   beforeEach(async () => {
     project = await startProject()
@@ -53,7 +53,7 @@ describe("a tick with an environment that is not its own", () => {
     return { seen, ended: await endOf(child) }
   }
 
-  test("BUN_INSPECT opens no debugger", async () => {
+  test("opens no debugger for BUN_INSPECT", async () => {
     const port = await freePort()
     const { ended, seen } = await during({ BUN_INSPECT: `127.0.0.1:${port}` }, () => isOpen(port))
     expect(seen).toBe(false)
@@ -61,7 +61,7 @@ describe("a tick with an environment that is not its own", () => {
     expect(ended.stderr).toContain("BUN_INSPECT is ignored: it opens a debugger port")
   })
 
-  test("BUN_INSPECT_CONNECT_TO lets no debugger in", async () => {
+  test("lets no debugger in for BUN_INSPECT_CONNECT_TO", async () => {
     const sockets = new Set<unknown>()
     const server = createServer((socket) => {
       sockets.add(socket)
@@ -78,7 +78,7 @@ describe("a tick with an environment that is not its own", () => {
     expect(ended.code).toBe(0)
   })
 
-  test("what BUN_OPTIONS loads is not in the process that has the key", async () => {
+  test("loads nothing from BUN_OPTIONS into the process that has the key", async () => {
     const [spy, report] = [join(directory, "spy.js"), join(directory, "seen")]
     await writeFile(
       spy,
@@ -97,7 +97,7 @@ describe("a tick with an environment that is not its own", () => {
     expect(await readFile(report, "utf8").catch(() => "nothing")).toBe("nothing")
   })
 
-  test("BUN_CONFIG_VERBOSE_FETCH shows no request, over the API and to the function", async () => {
+  test("prints no request for BUN_CONFIG_VERBOSE_FETCH, over the API or to the function", async () => {
     await project.seedDue(1)
     for (const value of ["curl", "1"]) {
       const { code, stderr, stdout } = await runBinary(["run"], {
@@ -109,7 +109,7 @@ describe("a tick with an environment that is not its own", () => {
     }
   })
 
-  test("as many functions are invoked at the same time as the setting says", async () => {
+  test("invokes as many functions concurrently as the setting says", async () => {
     const many = 300
     await project.seedDue(many)
     const finish = Promise.withResolvers<void>()
@@ -129,7 +129,7 @@ describe("a tick with an environment that is not its own", () => {
     expect(code).toBe(0)
   })
 
-  test("BUN_CONFIG_MAX_HTTP_REQUESTS leaves room for the settings' concurrency", async () => {
+  test("has its full concurrency despite BUN_CONFIG_MAX_HTTP_REQUESTS", async () => {
     await project.seedDue(5)
     const finish = Promise.withResolvers<void>()
     project.functions.behave(() => Behaviour.until(finish.promise))
@@ -141,7 +141,7 @@ describe("a tick with an environment that is not its own", () => {
     expect((await endOf(child)).stdout).toContain("5 completed")
   })
 
-  test("warnings are log lines, so that JSON stays JSON; help and version have none", async () => {
+  test("logs warnings as JSON lines; help and version print none", async () => {
     const env = { BUN_INSPECT_NOTIFY: "unix:///nowhere", BUN_CONFIG_VERBOSE_FETCH: "1" }
     const run = await runBinary(["run"], {
       env: { ...project.environment, ...env, SYNC_SCHEDULER_LOG_FORMAT: "json" }
@@ -164,7 +164,7 @@ describe("a proxy", () => {
 
   const refusing = () => serveRaw((socket) => socket.end(http("403 Forbidden")))
 
-  test("that refuses the tunnel to the function: the run is retried, never unknown, and the proxy is named", async () => {
+  test("that refuses the tunnel to the function: the run is retried, never unknown, and the error names the proxy", async () => {
     const proxy = await refusing()
     await project.seedDue(2, { on_unknown: "'hold'" })
     const env = {
@@ -186,7 +186,7 @@ describe("a proxy", () => {
     proxy.stop()
   })
 
-  test("that refuses the tunnel to the API: nothing was executed, and the proxy is named", async () => {
+  test("that refuses the tunnel to the API: nothing is executed, and the error names the proxy", async () => {
     const proxy = await refusing()
     const env = {
       ...project.environment,
@@ -201,7 +201,7 @@ describe("a proxy", () => {
     proxy.stop()
   })
 
-  test("is shown by env and doctor, without its password; what is reached without it is not", async () => {
+  test("appears in env and doctor without its password, and only for the addresses that use it", async () => {
     const proxy = await refusing()
     const http_proxy = `http://user:hush-hush@127.0.0.1:${proxy.port}`
     const certificate = join(import.meta.dir, "support/certificates/authority.pem")
@@ -243,7 +243,7 @@ describe("a proxy", () => {
 describe("NODE_TLS_REJECT_UNAUTHORIZED=0", () => {
   const key = { SUPABASE_SECRET_KEY: `sb_secret_${"x".repeat(32)}` }
 
-  test("a server with another's certificate gets nothing, and the error says how to trust it", async () => {
+  test("sends nothing to a server with another server's certificate, and the error says how to trust it", async () => {
     const server = await serveRaw((socket) => socket.end(http("200 OK", "{}")), wrongCertificate)
     const { code, stderr } = await runBinary(["run"], {
       env: { ...key, SUPABASE_URL: server.url, NODE_TLS_REJECT_UNAUTHORIZED: "0" }
@@ -257,7 +257,7 @@ describe("NODE_TLS_REJECT_UNAUTHORIZED=0", () => {
     expect(code).toBe(5)
   })
 
-  test("an authority that is trusted explicitly is trusted", async () => {
+  test("leaves an explicitly trusted authority trusted", async () => {
     const certificates = join(import.meta.dir, "support/certificates")
     const [authority, name] = [join(certificates, "authority.pem"), join(certificates, "localhost")]
     const server = await serveRaw((socket) => socket.end(http("401 Unauthorized", "{}")), {

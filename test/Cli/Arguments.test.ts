@@ -15,7 +15,7 @@ const misuseOf = (line: string) => {
   return request._tag === "Misuse" ? `${request.misuse.what} | ${request.misuse.fix}` : request._tag
 }
 
-describe("a command line that is understood", () => {
+describe("valid command lines", () => {
   test.each([
     ["", []],
     ["-h", []],
@@ -33,11 +33,11 @@ describe("a command line that is understood", () => {
     expect(parse(line)).toEqual({ _tag: "Help", topic })
   })
 
-  test.each(["version", "--version", "-V"])("%s", (line) => {
+  test.each(["version", "--version", "-V"])("%s is parsed", (line) => {
     expect(parse(line)).toEqual({ _tag: "Version" })
   })
 
-  test("flags in every form", () => {
+  test("flags are accepted in every form", () => {
     const { given, name } = argumentsOf("run -n --limit 3 --integration=a -ojson --integration b")
     expect(name).toBe("run")
     expect(given.has("dry-run")).toBe(true)
@@ -48,7 +48,7 @@ describe("a command line that is understood", () => {
     expect(given.values("org")).toEqual([])
   })
 
-  test("arguments before, between and after flags, and after --", () => {
+  test("arguments may come before, between and after flags, and after --", () => {
     const given = (args: ReadonlyArray<string>) => {
       const request = read(["schedules", "next", ...args], commands)
       return request._tag === "Run" ? request.arguments.positionals : request
@@ -59,7 +59,7 @@ describe("a command line that is understood", () => {
   })
 })
 
-describe("a command line that is not understood", () => {
+describe("invalid command lines", () => {
   test.each([
     ["rnu", /unknown command "rnu" \| Did you mean "run"\?/],
     ["schedule", /Did you mean "schedules"\?/],
@@ -86,7 +86,7 @@ describe("a command line that is not understood", () => {
     ["run now", /run does not expect "now"/],
     ["schedules next", /needs <cron>/],
     ["schedules next 0 2", /does not expect "2" \| Put quotes/]
-  ])("%p", (line, expected) => {
+  ])("%p is rejected", (line, expected) => {
     expect(misuseOf(line)).toMatch(expected)
   })
 })
@@ -95,7 +95,7 @@ describe("help", () => {
   const lines = (topic: ReadonlyArray<string>) =>
     (helpFor(topic, commands, "1.2.3") ?? "").split("\n")
 
-  test("is there for every command and every group, and no line is wider than a terminal", () => {
+  test("exists for every command and group, and no line is wider than a terminal", () => {
     const topics = commands.flatMap(({ name }) => [name.split(" "), name.split(" ").slice(0, 1)])
     for (const topic of [[], ...topics]) {
       const text = lines(topic)
@@ -106,7 +106,7 @@ describe("help", () => {
     expect(helpFor(["schedules", "nope"], commands, "1.2.3")).toBeUndefined()
   })
 
-  test("names every command, every flag and every exit code", () => {
+  test("lists every command, every flag and every exit code", () => {
     const root = lines([]).join("\n")
     expect(root).toContain("1.2.3")
     for (const { flags, name } of commands) {
@@ -119,7 +119,7 @@ describe("help", () => {
     }
   })
 
-  test("usage shows what may be left out", () => {
+  test("marks optional arguments in the usage line", () => {
     const command: Command = {
       name: "explain",
       summary: "",
@@ -134,7 +134,7 @@ describe("help", () => {
     expect(usageOf(command)).toBe("sync-scheduler explain <org> [type] [flags]")
   })
 
-  test("every example is a command line that is understood", () => {
+  test("every example is a valid command line", () => {
     for (const { examples, name } of commands) {
       for (const example of examples) {
         const [line = ""] = example.split(/ [|>] /)

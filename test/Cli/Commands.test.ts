@@ -6,7 +6,7 @@ setDefaultTimeout(60_000)
 
 beforeAll(() => binaryPath())
 
-test("no arguments: help on stdout, exit 0; misuse: on stderr, exit 2", async () => {
+test("without arguments, help goes to stdout with exit 0; usage errors go to stderr with exit 2", async () => {
   const help = await runBinary([])
   expect(help.stdout).toStartWith("Sync Scheduler")
   expect({ stderr: help.stderr, code: help.code }).toEqual({ stderr: "", code: 0 })

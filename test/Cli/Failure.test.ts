@@ -8,8 +8,8 @@ import { ConfigError } from "../../src/Config/Load.ts"
 import { ScheduleError, SupabaseError } from "../../src/Domain/Errors.ts"
 import { tickError } from "../../src/Engine/SummaryBuilder.ts"
 
-describe("every failure becomes code, message, hint and an exit code", () => {
-  test("usage and schedules: exit 2", () => {
+describe("every failure has a code, a message, a hint and an exit code", () => {
+  test("usage errors and invalid schedules exit with 2", () => {
     expect(usageError("what", "fix")).toMatchObject({
       exit: 2,
       errors: [{ code: "USAGE", message: "what", hint: "fix" }],
@@ -25,7 +25,7 @@ describe("every failure becomes code, message, hint and an exit code", () => {
     expect(scheduleError(schedule)).toMatchObject({ exit: 2, errors: [{ message: "what" }] })
   })
 
-  test("settings: all problems together, exit 2, and never none", () => {
+  test("settings report all problems together, with exit 2", () => {
     const problem = { key: "K", what: "K is missing", why: "it is needed", fix: "Set K." }
     const error = new ConfigError({ problems: [problem, problem] })
     expect(error.message).toContain("K is missing: it is needed")
@@ -42,14 +42,14 @@ describe("every failure becomes code, message, hint and an exit code", () => {
     ["Missing", 2],
     ["NotExecuted", 5],
     ["Ambiguous", 5]
-  ] as const)("a database that cannot be opened, %s: exit %d", (reason, exit) => {
+  ] as const)("a database that cannot be opened, %s, exits with %d", (reason, exit) => {
     const error = new SupabaseError({ operation: "open", reason, code: "c", detail: "locked by 7" })
     expect(connectionError(error)).toMatchObject({ exit })
     expect(JSON.stringify(connectionError(error).errors)).toContain("locked by 7")
   })
 })
 
-test("a call that failed is a plain sentence; its name, class and code are detail", () => {
+test("the message of a failed call is a plain sentence; its name, class and code are details", () => {
   const failed = (
     reason: SupabaseError["reason"],
     code: string,
@@ -115,7 +115,7 @@ test("a call that failed is a plain sentence; its name, class and code are detai
   })
 })
 
-describe("logs", () => {
+describe("the log formats", () => {
   const logged = async (logFormat: "text" | "json", logLevel: "info" | "none" = "info") => {
     const lines: Array<string> = []
     const program = Effect.logWarning("slow\u001b[2J", { ms: 5 }).pipe(
@@ -128,13 +128,13 @@ describe("logs", () => {
     return lines
   }
 
-  test("text is one line for people, without control characters", async () => {
+  test("text logs are one line each, without control characters", async () => {
     const lines = await logged("text")
     expect(lines).toHaveLength(1)
     expect(lines[0]).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z warning run=r1 slow \{"ms":5\}$/)
   })
 
-  test("json is one object for each line", async () => {
+  test("JSON logs are one object per line", async () => {
     const [line = ""] = await logged("json")
     expect(JSON.parse(line)).toMatchObject({
       level: "warning",
@@ -144,7 +144,7 @@ describe("logs", () => {
     })
   })
 
-  test("none is nothing", async () => {
+  test("the level none logs nothing", async () => {
     expect(await logged("text", "none")).toEqual([])
   })
 })

@@ -9,7 +9,7 @@ const given = (...argv: ReadonlyArray<string>) => {
   return request.arguments
 }
 
-test("a command line is given again as a shell reads it, without the flags that are replaced", () => {
+test("a suggested command line is quoted for the shell and omits the replaced flags", () => {
   const list = given(
     "runs",
     "list",
@@ -26,7 +26,7 @@ test("a command line is given again as a shell reads it, without the flags that 
   )
 })
 
-test("hints name the demo that was given, once", () => {
+test("hints contain the given demo directory once", () => {
   const say = pasteable("./my demo")
   expect(say("→ run it now: sync-scheduler runs retry 4875f69a --wait")).toBe(
     "→ run it now: sync-scheduler runs retry --demo './my demo' 4875f69a --wait"

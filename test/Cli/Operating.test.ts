@@ -51,7 +51,7 @@ const expectSteps = async (
   await expectTranscript(name, parts.join("\n"))
 }
 
-test("status", () =>
+test("the output of status matches its transcript", () =>
   expectSteps("status", env, [
     { args: ["status"], width: 80 },
     { args: ["status", "--all"], width: 140 },
@@ -59,7 +59,7 @@ test("status", () =>
     { args: ["status", "--org", "acme", "--all", "--exit-status"], width: 100 }
   ]))
 
-test("explain", () =>
+test("the output of explain matches its transcript", () =>
   expectSteps("explain", env, [
     { args: ["explain", "acme", "xledger"], width: 80 },
     { args: ["explain", "Acme AS", "--on", "yesterday"], width: 140 },
@@ -74,7 +74,7 @@ test("explain", () =>
     { args: ["explain", "0dc0ffee"] }
   ]))
 
-test("schedules list and show", () =>
+test("the output of schedules list and show matches its transcript", () =>
   expectSteps("schedules", env, [
     { args: ["schedules", "list"], width: 80 },
     { args: ["schedules", "list", "--state", "failing", "--state", "paused"], width: 140 },
@@ -83,7 +83,7 @@ test("schedules list and show", () =>
     { args: ["schedules", "show", "wonka"] }
   ]))
 
-test("runs list and show", () =>
+test("the output of runs list and show matches its transcript", () =>
   expectSteps("runs", env, [
     { args: ["runs", "list", "--failed", "--limit", "5"], width: 80 },
     { args: ["runs", "list", "--live"], width: 140 },
@@ -105,7 +105,7 @@ test("runs list and show", () =>
     { args: ["runs", "show", "01c886dd"] }
   ]))
 
-test("input that is not understood: each message says what to write instead", () =>
+test("every message about invalid input says what to write instead", () =>
   expectSteps("misnomers", env, [
     { args: ["explain", "Glbex"] },
     { args: ["explain", "i"] },
@@ -119,7 +119,7 @@ test("input that is not understood: each message says what to write instead", ()
     { args: ["audit", "--org", "acorn"] }
   ]))
 
-test("what acts: asks on a terminal, refuses in silence, records who and why, and says how to undo it", async () => {
+test("commands that change data ask for confirmation on a terminal, record actor and reason, and print the undo", async () => {
   const acting = await openFixtureDatabase()
   const yes = ["--yes", "--reason", "ERP is back"]
   await expectSteps("acting", environmentOf(acting), [
@@ -164,7 +164,7 @@ test("what acts: asks on a terminal, refuses in silence, records who and why, an
   await acting.close()
 })
 
-test("runs tail follows, and ends on request", async () => {
+test("runs tail follows new runs until it is interrupted", async () => {
   const following = await openFixtureDatabase()
   const child = await startBinary(
     ["runs", "tail", "-o", "jsonl", "--from-now", "--interval", "250ms"],
@@ -186,7 +186,7 @@ test("runs tail follows, and ends on request", async () => {
   await following.close()
 })
 
-test("^C where a person is asked ends the command, and says nothing of runs", async () => {
+test("Ctrl-C at a prompt ends the command without a message about runs", async () => {
   const typed = [{ after: "Why, for the record", text: "\u0003" }]
   for (const args of [
     ["schedules", "pause", "globex"],
@@ -201,7 +201,7 @@ test("^C where a person is asked ends the command, and says nothing of runs", as
   }
 })
 
-test("one zone per list, and that of the organisation where one run is shown", async () => {
+test("lists use one time zone; a single run uses the organisation's zone", async () => {
   const show = async (...args: ReadonlyArray<string>) =>
     (await runBinary(args, { env: { ...env, TZ: "America/Lima" } })).stdout
   expect(await show("status", "--tz", "Asia/Tokyo")).toContain(
@@ -216,7 +216,7 @@ test("one zone per list, and that of the organisation where one run is shown", a
   expect(run).not.toContain("UTC")
 })
 
-test("status counts what it does not show: those behind a common cause are shown as one line", async () => {
+test("status counts the rows that it hides, and shows integrations with a common cause as one line", async () => {
   const own = await openFixtureDatabase()
   const show = async (...args: ReadonlyArray<string>) =>
     (await runBinary(["status", ...args], { env: environmentOf(own) })).stdout
@@ -230,7 +230,7 @@ test("status counts what it does not show: those behind a common cause are shown
   await own.close()
 })
 
-test("JSON is what the reference says it is, field by field; lines have a type", async () => {
+test("JSON output matches the reference field by field, and every JSON line has a type", async () => {
   const asked = [
     ["status"],
     ["explain", "acme"],
@@ -260,7 +260,7 @@ test("JSON is what the reference says it is, field by field; lines have a type",
   expect(types).toEqual([...Array(16).fill("integration"), "status"])
 })
 
-test("a pipe gets what a terminal shows; -o tsv gives columns with a header, also of an empty list", async () => {
+test("a pipe gets the same text as a terminal; -o tsv prints a header even for an empty list", async () => {
   const list = (...args: ReadonlyArray<string>) => runBinary(args, { env })
   expect((await list("runs", "list", "--since", "now")).stdout).toBe("No runs.\n")
   expect((await list("schedules", "list", "--search", "zzz")).stdout).toBe("No integrations.\n")
@@ -283,7 +283,7 @@ test("a pipe gets what a terminal shows; -o tsv gives columns with a header, als
   }
 })
 
-test("a list has one zone: the viewer's, --tz, or --utc; dates are of that zone", async () => {
+test("a list uses one zone for times and dates: the viewer's, --tz or --utc", async () => {
   const list = async (TZ: string, ...args: ReadonlyArray<string>) =>
     (
       await runBinary(["runs", "list", "--org", "acme", "--integration", "xledger", ...args], {
@@ -301,7 +301,7 @@ test("a list has one zone: the viewer's, --tz, or --utc; dates are of that zone"
   expect(wrong.stderr).toContain('--tz is "Mars/Base": there is no such zone')
 })
 
-test("colours on a terminal only, and never alone", async () => {
+test("colours appear only on a terminal, and always next to a symbol or word", async () => {
   const coloured = await runOnTerminal(["status"], 100, { env })
   expect(coloured.shown).toContain("\u001b[31m✗ overdue\u001b[39m")
   const plain = await runBinary(["status", "--all"], { env })

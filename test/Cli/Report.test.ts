@@ -48,14 +48,14 @@ const lines = (one: Partial<Summary>, width: number | null = null) =>
   reportLines(summary(one), { zone: "UTC", names: new Map() }, { style: noStyle, width })
 
 describe("the table of a tick", () => {
-  test("nothing due is one line", () => {
+  test("is one line when nothing is due", () => {
     expect(lines({})).toEqual(["✓ Nothing is due."])
     const errors = [{ code: "KEY_REFUSED", message: "no", hint: "yes" }]
     expect(lines({ errors })).toEqual(["✗ Nothing was triggered."])
     expect(errorLines(errors, { verbose: false })).toEqual(["error: no [KEY_REFUSED]\n  fix: yes"])
   })
 
-  test("every status has a word and a symbol; due has its zone", () => {
+  test("shows a word and a symbol for every status, and due times with their zone", () => {
     const failure = { code: "TOKEN", message: "token expired" }
     const runs = [
       report({ status: "failed", error: failure }),
@@ -94,7 +94,7 @@ describe("the table of a tick", () => {
     )
   })
 
-  test("ids are shortened only while they stay distinct, types are numbered only when one is there twice", () => {
+  test("shortens ids only while they stay distinct, and numbers types only when one occurs twice", () => {
     const twin = report({ integration_id: "b0000000-0000-4000-8000-000000000001" })
     const far = report({ integration_id: "c0000000-0000-4000-8000-000000000001" })
     expect(lines({ due: 1, runs: [report()] })[1]).not.toContain("b0000000")
@@ -102,7 +102,7 @@ describe("the table of a tick", () => {
     expect(lines({ due: 2, runs: [report(), twin] })[1]).toContain(twin.integration_id.slice(0, 35))
   })
 
-  test("on a narrow terminal a long reason stands below its row, whole", () => {
+  test("shows a long reason in full below its row on a narrow terminal", () => {
     const message = "Xledger answered 401: token expired, sign in again ".repeat(4).trim()
     const runs = [report({ status: "failed", error: { code: "TOKEN", message } })]
     const text = lines({ due: 1, failed: 1, runs }, 72)
@@ -118,7 +118,7 @@ describe("the table of a tick", () => {
     expect(lines({ due: 1, runs_truncated: true, runs }).join("\n")).toContain("-o jsonl")
   })
 
-  test("what others wrote cannot move the cursor", () => {
+  test("contains no control sequence from an integration's text", () => {
     const message = "a\u001b[2J\u001b]0;title\u0007b\r\nc\u202ed"
     const runs = [report({ status: "failed", error: { code: "X", message } })]
     expect(lines({ due: 1, runs })[1]).toEndWith('X, "ab c d"')
@@ -126,8 +126,8 @@ describe("the table of a tick", () => {
   })
 })
 
-describe("Table", () => {
-  test("aligns wide characters too", () => {
+describe("the columns of a table", () => {
+  test("are aligned despite wide characters", () => {
     const rows = [
       [{ text: "東京" }, { text: "1" }, { text: "x" }],
       [{ text: "ab" }, { text: "100" }, { text: "y" }]
@@ -142,7 +142,7 @@ describe("Table", () => {
 })
 
 describe("colours", () => {
-  test("only on a terminal that shows them, and not with NO_COLOR of any value", () => {
+  test("appear only on a terminal that supports them, and never when NO_COLOR is set", () => {
     expect(styleFor(true, {}).red("x")).toBe("\u001b[31mx\u001b[39m")
     expect(styleFor(true, { NO_COLOR: "" }).red("x")).toBe("\u001b[31mx\u001b[39m")
     expect(styleFor(true, { NO_COLOR: "0" }).red("x")).toBe("x")
@@ -151,7 +151,7 @@ describe("colours", () => {
   })
 })
 
-test("showInstant shows seconds only when there are any, and the date unless it is today's", () => {
+test("showInstant shows seconds only if they are not zero, and the date only if it is not today's", () => {
   expect(showInstant(AT)).toBe("2026-11-24 02:00 UTC")
   expect(showInstant(AT + 61_500, AT)).toBe("02:01:01 UTC")
   expect(showInstant(AT, AT + 86_400_000)).toBe("2026-11-24 02:00 UTC")
@@ -175,7 +175,7 @@ describe("the exit code of a tick", () => {
     [1, codes("SUPABASE_UNREACHABLE", "ENGINE_DEFECT"), none],
     [3, codes("UNEXPECTED_ANSWER"), none],
     [2, codes("UNEXPECTED_ANSWER"), { ...none, triggered: 0 }]
-  ] as const)("%d", (exit, errors, counts) => {
+  ] as const)("is %d", (exit, errors, counts) => {
     expect(exitOf(errors, counts)).toBe(exit)
   })
 })

@@ -9,7 +9,7 @@ test("each signal has one meaning", () => {
 })
 
 test.if(process.platform === "linux")(
-  "what is ignored from the start: /proc and the C library say the same",
+  "the signals ignored at start are the same according to /proc and the C library",
   async () => {
     const program = `
       const { ignoredByLibrary, ignoredSignals } = await import("./src/Cli/Signals.ts")
@@ -29,7 +29,7 @@ test.if(process.platform === "linux")(
   }
 )
 
-test("nothing is said to be ignored that is not", async () => {
+test("no handled signal is reported as ignored", async () => {
   expect((await ignoredSignals()).has(constants.signals.SIGTERM)).toBe(false)
   expect(ignoredByLibrary("no-such-library.so")).rejects.toThrow()
 })

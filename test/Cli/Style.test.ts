@@ -19,22 +19,25 @@ const RISKY = {
   "invisible times": "\u2062"
 }
 
-test.each(Object.entries(RISKY))("%s: escaped in JSON, a space in text", (_name, text) => {
-  const value = { [`a${text}`]: `b${text}c` }
-  const json = escapeJson(JSON.stringify(value, null, 2))
-  expect(json).not.toContain([...text][0] ?? "")
-  expect(JSON.parse(json)).toEqual(value)
-  expect(json.split("\n")).toHaveLength(3)
-  expect(safe(`b${text}c`)).toBe(`b ${text.slice([...text][0]?.length)}c`)
-})
+test.each(Object.entries(RISKY))(
+  "%s is escaped in JSON and becomes a space in text",
+  (_name, text) => {
+    const value = { [`a${text}`]: `b${text}c` }
+    const json = escapeJson(JSON.stringify(value, null, 2))
+    expect(json).not.toContain([...text][0] ?? "")
+    expect(JSON.parse(json)).toEqual(value)
+    expect(json.split("\n")).toHaveLength(3)
+    expect(safe(`b${text}c`)).toBe(`b ${text.slice([...text][0]?.length)}c`)
+  }
+)
 
-test("text that only looks unusual stays as it is", () => {
+test("text with unusual but harmless characters is unchanged", () => {
   const text = "Ærlig AS ✓ 東京 👩‍🚀 ❤️ می‌خواهم"
   expect(safe(text)).toBe(text)
   expect(escapeJson(JSON.stringify("Ærlig AS ✓ 東京"))).toBe('"Ærlig AS ✓ 東京"')
 })
 
-test("JSON keeps its value, and nothing unseen is left, whatever the text", () => {
+test("JSON keeps its value, and contains no invisible characters", () => {
   const unseen = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u
   const text = fc.string({ unit: "binary" })
   fc.assert(

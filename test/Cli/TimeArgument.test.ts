@@ -35,7 +35,7 @@ test.each([
   expect(moment(text)).toBe(instant)
 })
 
-test("what is no time is refused; a local time that does not exist is the first one after it", () => {
+test("an invalid time is rejected; a local time inside a DST gap becomes the first valid time after it", () => {
   for (const text of [
     "2026-11-20 02:00 Europe/Atlantis",
     "2026-02-30 02:00 Europe/Oslo",
@@ -48,7 +48,7 @@ test("what is no time is refused; a local time that does not exist is the first 
   expect(iso(localInstant("2026-03-29 02:30 Europe/Oslo"))).toBe("2026-03-29T01:00:00Z")
 })
 
-test("a day is that of the integration's own zone, also when its clock is changed", () => {
+test("a day is one of the integration's time zone, even on a day with a DST transition", () => {
   expect(window({ on: "yesterday" })).toEqual(["2026-11-18T23:00:00Z", "2026-11-19T23:00:00Z"])
   expect(window({ on: "today" }, "Pacific/Auckland")).toEqual([
     "2026-11-19T11:00:00Z",
@@ -63,7 +63,7 @@ test("a day is that of the integration's own zone, also when its clock is change
   expect(window({ from: "6h" })).toEqual(["2026-11-20T02:12:04Z", "2026-11-20T08:12:04.001Z"])
 })
 
-test("what names no time is refused with what to write", () => {
+test("text that is not a time is rejected with an example", () => {
   expect(window({ on: "someday" })).toContain("Write yesterday, today")
   expect(window({ on: "today", from: "6h" })).toContain("Leave out --from and --to.")
   expect(window({ from: "2026-11-20", to: "2026-11-19" })).toContain("not before --to")

@@ -21,14 +21,14 @@ const OSLO = [
   [at("2027-10-31T06:00Z"), 3600]
 ] as const
 
-describe("zone data of the program and of the database", () => {
-  test("agree", () => {
+describe("the zone data of the program and of the database", () => {
+  test("have no difference when their rules agree", () => {
     expect(findings([{ timezone: "Europe/Oslo", count: 3, offsets: [...OSLO] }])).toMatchObject([
       { level: "ok", what: expect.stringContaining("Bun 1.4.5, time zones of ICU 78.3") }
     ])
   })
 
-  test("a zone that stays on summer time in one of them: from when, by how much, and for whom", () => {
+  test("differ when one of them keeps a zone on DST: the report says when, by how much and for which integrations", () => {
     const offsets = OSLO.slice(0, 2).map(([from, ahead]) => [from, ahead] as const)
     const zones = [
       { timezone: "Europe/Oslo", count: 12, offsets },
@@ -43,7 +43,7 @@ describe("zone data of the program and of the database", () => {
     ])
   })
 
-  test("a change on another day, and one that was always there", () => {
+  test("differ when a transition is on another day, or when the offset has always been another", () => {
     const moved = [OSLO[0], [at("2027-04-04T06:00Z"), 7200], OSLO[2]] as const
     expect(findings([{ timezone: "Europe/Oslo", count: 1, offsets: [...moved] }])).toMatchObject([
       { what: expect.stringMatching(/^Europe\/Oslo \(1 integration\) .* from 2027-03-28 on$/) }
@@ -58,18 +58,18 @@ describe("zone data of the program and of the database", () => {
     ])
   })
 
-  test("a name that PostgreSQL takes for an abbreviation without summer time says nothing", () => {
+  test("have no difference for a name that PostgreSQL reads as an abbreviation without DST", () => {
     expect(findings([{ timezone: "CET", count: 1, offsets: [[NOW, 3600]] }])[0]?.level).toBe("ok")
   })
 
-  test("a zone that one of the two does not know is named elsewhere", () => {
+  test("have no difference for a zone that one of them lacks, which another check reports", () => {
     expect(findings([{ timezone: "Europe/Oslo", count: 1, offsets: null }])[0]?.level).toBe("ok")
     expect(findings([{ timezone: "No/Where", count: 1, offsets: [[NOW, 0]] }])[0]?.level).toBe("ok")
     expect(zoneFindings({ zones: null } as unknown as Diagnosis, versions)).toEqual([])
   })
 })
 
-test("the release of the zone data, where the runtime says it", () => {
+test("the release of the zone data is known where the runtime provides it", () => {
   expect(runtimeData({ node: "24.1.0", icu: "77.1", tz: "2025b" })).toBe(
     "Node.js 24.1.0, time zones 2025b (ICU 77.1)"
   )

@@ -53,7 +53,7 @@ for (const width of [80, 140]) {
     "runs list",
     "runs show 07c886dd"
   ]) {
-    test(`${command} at ${width} columns: nothing is wider than the screen, nothing is broken by it`, async () => {
+    test(`${command} at ${width} columns fits the screen, and no line wraps`, async () => {
       const lines = await screen(width, command)
       expect(lines.length).toBeGreaterThan(5)
       for (const line of lines) {

@@ -9,7 +9,7 @@ test.each([
   `whsec_${base64(25)}`,
   `whsec_${base64(64)}`,
   "any-text-of-16-or-more"
-])("taken: %p", (text) => {
+])("a valid secret is accepted: %p", (text) => {
   expect(Either.isRight(signingSecret(text))).toBe(true)
 })
 
@@ -20,7 +20,7 @@ test.each([
   [`whsec_${base64(32)}=`, "24 bytes"],
   ["short", "16 characters"],
   ["sixteen or more but with spaces", "spaces"]
-])("refused, and not repeated: %p", (text, why) => {
+])("an invalid secret is rejected and not printed: %p", (text, why) => {
   const fault = Either.getOrThrow(Either.flip(signingSecret(text)))
   expect(fault.why).toContain(why)
   expect(fault.fix).toContain("openssl rand")

@@ -8,7 +8,7 @@ const inspected = (environment: Readonly<Record<string, string>>) =>
 
 const ENDPOINT = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:4318/" }
 
-test("the settings as OpenTelemetry writes them; headers are a secret", () => {
+test("the settings have OpenTelemetry's names and formats, and headers are secret", () => {
   const { problems, settings, warnings } = inspected({
     ...ENDPOINT,
     OTEL_EXPORTER_OTLP_HEADERS: "authorization=Bearer%20x,x-tenant=a",
@@ -23,7 +23,7 @@ test("the settings as OpenTelemetry writes them; headers are a secret", () => {
   expect(Redacted.isRedacted(settings.otelHeaders)).toBe(true)
 })
 
-test("what is wrong with them turns telemetry off with a warning, and stops no tick", () => {
+test("an invalid telemetry setting is a warning that turns telemetry off, and ticks continue", () => {
   const wrong = [
     { OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4317" },
     { ...ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" },
@@ -39,7 +39,7 @@ test("what is wrong with them turns telemetry off with a warning, and stops no t
   }
 })
 
-test("lists of key=value: percent-encoded, spaces around, an empty part; null when it is none", () => {
+test("key=value lists may contain percent-encoding, spaces and empty parts; an invalid list is null", () => {
   expect(parsePairs("a=1, b = x%3Dy ,,c=")).toEqual([
     ["a", "1"],
     ["b", "x=y"],

@@ -5,7 +5,7 @@ import { parsePostgresUrl } from "../../src/Database/ConnectionUrl.ts"
 const read = (text: string) => Either.getOrThrow(parsePostgresUrl(text))
 
 describe("parsePostgresUrl", () => {
-  test("reads what Supabase's dashboard shows", () => {
+  test("reads the URLs of Supabase's dashboard", () => {
     expect(
       read(
         "postgresql://postgres.abcd:p%40ss%2Fword@aws-0-eu-north-1.pooler.supabase.com:6543/postgres?pgbouncer=true"
@@ -22,7 +22,7 @@ describe("parsePostgresUrl", () => {
     })
   })
 
-  test("fills in as libpq does", () => {
+  test("uses libpq's defaults", () => {
     expect(read("postgres://db.example")).toMatchObject({
       port: 5432,
       username: "postgres",
@@ -34,7 +34,7 @@ describe("parsePostgresUrl", () => {
     expect(read("postgres://h/d?connect_timeout=0").connectTimeoutMs).toBeNull()
   })
 
-  test("knows sockets and IPv6", () => {
+  test("accepts sockets and IPv6 addresses", () => {
     expect(read("postgres:///d?host=/run/postgresql&port=5433")).toMatchObject({
       hostname: "/run/postgresql",
       port: 5433,
@@ -43,7 +43,7 @@ describe("parsePostgresUrl", () => {
     expect(read("postgres://[::1]:5433/d")).toMatchObject({ hostname: "::1", sslMode: "prefer" })
   })
 
-  test("what leaves the machine is encrypted unless the URL says otherwise", () => {
+  test("encrypts connections to other machines unless the URL says otherwise", () => {
     expect(read("postgres://db/x").sslMode).toBe("require")
     expect(read("postgres://10.0.0.1/x").sslMode).toBe("require")
     expect(read("postgres://db/x?sslmode=disable").sslMode).toBe("disable")
@@ -52,7 +52,7 @@ describe("parsePostgresUrl", () => {
     }
   })
 
-  test("a certificate is there to be checked", () => {
+  test("verifies the certificate if the URL names one", () => {
     const url = "postgres://db/x?sslrootcert=/etc/ca.pem&sslmode="
     expect(read(`${url}require`)).toMatchObject({
       sslMode: "verify-ca",
@@ -75,7 +75,7 @@ describe("parsePostgresUrl", () => {
     ["gr%C3%BCn%", "grün%"],
     ["grün€%20x", "grün€ x"],
     ["a:b@c", "a:b@c"]
-  ])("a stray %% is itself, all else is decoded: %s", (typed, meant) => {
+  ])("keeps a stray %% and decodes everything else: %s", (typed, meant) => {
     expect(read(`postgres://me:${typed}@db.example/d`)).toMatchObject({
       ...{ hostname: "db.example", username: "me", password: meant, database: "d" }
     })
@@ -86,7 +86,7 @@ describe("parsePostgresUrl", () => {
     ["postgres://me:%40%E9t%E9@db/d", "password has %E9"],
     ["postgres://m%FF:x@db/d", "user name has %FF"],
     ["postgres://me:x@db/%C3%28", "database name has %C3"]
-  ])("refuses what is no UTF-8, with the bytes named: %s", (text, words) => {
+  ])("rejects invalid UTF-8 and names the bytes: %s", (text, words) => {
     const why = Either.getOrThrow(Either.flip(parsePostgresUrl(text)))
     expect(why).toContain(words)
     expect(why).toContain("%25")
@@ -97,14 +97,14 @@ describe("parsePostgresUrl", () => {
     ["postgres://me:hush/hush@db:5432/d", "/", "%2F"],
     ["postgres://me:12/34@db:5432/d", "/", "%2F"],
     ["postgres://me:12?34@db:5432/d", "?", "%3F"]
-  ])("refuses a password with a delimiter in it, with that named: %s", (text, found, encoded) => {
+  ])("rejects a password with a delimiter and names the delimiter: %s", (text, found, encoded) => {
     const why = Either.getOrThrow(Either.flip(parsePostgresUrl(text)))
     expect(why).toContain(`has a ${found} in it`)
     expect(why).toContain(encoded)
     expect(why).not.toContain("hush")
   })
 
-  test("an @ behind the host is no sign of that", () => {
+  test("accepts an @ after the host", () => {
     expect(read("postgres://db/d?sslrootcert=/etc/a@b.pem").rootCertificate).toBe("/etc/a@b.pem")
     expect(read("postgres://db:5432/d?user=a@b").hostname).toBe("db")
     expect(read("postgres://me:x@db/d?user=a@b").hostname).toBe("db")
@@ -116,7 +116,7 @@ describe("parsePostgresUrl", () => {
     ["https://x.supabase.co", "not a URL"],
     ["postgres://a:hush-hush@b/c?sslmode=maybe", "sslmode"],
     ["postgres://a:hush-hush@b:0/c", "port"]
-  ])("refuses %s without repeating it", (text, word) => {
+  ])("rejects %s without printing it", (text, word) => {
     const why = Either.getOrThrow(Either.flip(parsePostgresUrl(text)))
     expect(why).toContain(word)
     expect(why).not.toContain("hush-hush")

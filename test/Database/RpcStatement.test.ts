@@ -5,7 +5,7 @@ import { decodeRowsOf, statementOf } from "../../src/Database/RpcStatement.ts"
 
 const types: Readonly<Record<string, ArgumentType>> = { p_a: "jsonb", p_b: "uuid[]", p_c: "text" }
 
-test("arguments travel as text, cast to the declared type; those left out are not named", () => {
+test("arguments are sent as text and cast to their declared type; omitted arguments are not named", () => {
   const { text, parameters } = statementOf(
     { name: "f", types },
     { p_c: "x'); drop table y; --", p_a: { n: [1, null] } }
@@ -14,13 +14,13 @@ test("arguments travel as text, cast to the declared type; those left out are no
   expect(parameters).toEqual(['{"n":[1,null]}', "x'); drop table y; --"])
 })
 
-test("an argument that is no argument of the function is not sent", () => {
+test("an unknown argument is not sent", () => {
   const statement = statementOf({ name: "f", types }, { "p_x) from y; --": 1 })
   expect(statement.text).toContain("select public.f()::text")
   expect(statement.parameters).toEqual([])
 })
 
-test("arrays are quoted, null is SQL null", () => {
+test("arrays are quoted, and null is SQL null", () => {
   const { parameters } = statementOf(
     { name: "f", types },
     { p_a: null, p_b: ['a"b', "c\\d", "e,f", null, "{}"], p_c: "" }
@@ -28,7 +28,7 @@ test("arrays are quoted, null is SQL null", () => {
   expect(parameters).toEqual([null, '{"a\\"b","c\\\\d","e,f",NULL,"{}"}', ""])
 })
 
-test("rows that are not ours are Malformed", () => {
+test("unexpected rows are Malformed", () => {
   const rpc: Rpc<object, object, string, string> = {
     name: "f",
     readOnly: true,

@@ -19,7 +19,7 @@ const table: Readonly<Record<string, ReadonlyArray<string>>> = {
 
 describe("judgeCode", () => {
   for (const [reason, codes] of Object.entries(table)) {
-    test.each(codes.map((code) => [code]))(`%s is ${reason}, whatever the status`, (code) => {
+    test.each(codes.map((code) => [code]))(`%s is ${reason} for every HTTP status`, (code) => {
       for (const status of [0, 200, 400, 404, 500, 503]) {
         expect<string>(judgeCode(code, status).reason).toBe(reason)
       }
@@ -27,13 +27,13 @@ describe("judgeCode", () => {
   }
 
   test.each(["22023", "PGRST301", "PGRST999", "P0001", "42501", "PGRST002", ""])(
-    "401 is a refused key, whatever its code (%s)",
+    "judges a 401 as a refused key for every code (%s)",
     (code) => {
       expect(judgeCode(code, 401).reason).toBe("Refused")
     }
   )
 
-  test("a status that a function chose (PT401) says nothing of the key", () => {
+  test("ignores a status that a function chose (PT401) when it judges the key", () => {
     expect(judgeCode("PT401", 401).reason).toBe("Rejected")
   })
 
@@ -58,7 +58,7 @@ describe("judgeCode", () => {
     expect(error.code === "DATABASE_READ_ONLY").toBe(isReadOnly)
   })
 
-  test("an empty code with 400 is Ambiguous for ever: PostgREST answers so when a server process died in the middle of a call, perhaps after its commit", () => {
+  test("judges an empty code with 400 as Ambiguous: PostgREST sends it when a server process dies during a call, perhaps after the commit", () => {
     expect(judgeCode("", 400, "").reason).toBe("Ambiguous")
   })
 
@@ -74,7 +74,7 @@ describe("judgeCode", () => {
     ...[0, 200, 300, 400, 408, 500, 502, 503, 504, 520, 522, 544].map(
       (status) => [status, "Ambiguous"] as const
     )
-  ] as const)("without a code of the database, status %d is %s", (status, reason) => {
+  ] as const)("judges status %d without a database code as %s", (status, reason) => {
     for (const code of ["", "SUP", "503", "unauthorized", "bad_jwt"]) {
       expect(judgeCode(code, status).reason).toBe(reason)
     }
@@ -87,7 +87,7 @@ describe("judgeCode", () => {
     ]),
     ["3D000", "SUPABASE_DB_URL"],
     ["PGRST106", "Data API"]
-  ])("what is missing (%s) comes with its cure, once", (code, cure) => {
+  ])("adds the fix to a missing object (%s), once", (code, cure) => {
     const { reason, why } = judgeCode(code, 404)
     const { hint, message } = tickError(
       new SupabaseError({ operation: "open_sync_tick", reason, code, detail: why })
@@ -97,7 +97,7 @@ describe("judgeCode", () => {
     expect(message).not.toContain("pply the migrations")
   })
 
-  test("knows its own kinds of code", () => {
+  test("knows only codes of defined kinds", () => {
     expect(["42501", "PT409", "PGRST202", "XX000"].every(isKnownKind)).toBe(true)
     expect(["", "SUP", "401", "5xx", "EPIPE", "ERROR", "unauthorized"].some(isKnownKind)).toBe(
       false
@@ -105,7 +105,7 @@ describe("judgeCode", () => {
   })
 })
 
-test("a failing row is never repeated, other details are", () => {
+test("details about a failing row are hidden, and other details are shown", () => {
   const verdict = judgeCode("23514", 400)
   const words = { message: "violates check", hint: "look" }
   expect(explainVerdict(verdict, { ...words, detail: "Failing row contains (secret)." })).toBe(

@@ -10,7 +10,7 @@ const TABLES = join(import.meta.dir, "../../supabase/migrations/20261129000100_t
 const opened = (kind: string, more: Partial<Alert> = {}) => textOf(alertOf({ kind, ...more }))
 
 describe("an alert in words", () => {
-  test("a late start: what, which integration, due when, late by, why, what next", () => {
+  test("a late start names the integration, the due time, the delay, the reason and the next step", () => {
     expect(linesOf(opened("drift"))).toBe(
       `A sync started 7 m 12 s late (xledger 1a000000-0000-4000-8000-000000000001)
 Integration: xledger 1a000000-0000-4000-8000-000000000001
@@ -24,7 +24,7 @@ Next: sync-scheduler explain 0a000000-0000-4000-8000-000000000001`
     )
   })
 
-  test("late although engines ticked, and late when nothing is known", () => {
+  test("the reason of a late start says whether engines ticked, as far as that is known", () => {
     const { run } = alertOf({})
     if (run === null) throw new Error("no run")
     const why = (first_tick_at: number | null) =>
@@ -37,7 +37,7 @@ Next: sync-scheduler explain 0a000000-0000-4000-8000-000000000001`
     })
   })
 
-  test("on time again: when it was over, and how long it took", () => {
+  test("a resolved alert says when it ended and how long it lasted", () => {
     const over = alertOf({ transition: "resolved", resolved_at: slot + 3_600_000 })
     const text = textOf(over)
     expect(text.title).toStartWith("Over: the syncs start on time again (xledger")
@@ -90,7 +90,7 @@ Next: sync-scheduler explain 0a000000-0000-4000-8000-000000000001`
     ["health", {}, "Its health check failed."],
     ["test", {}, "An operator ran sync-scheduler notify test."],
     ["flood", {}, "See its detail in sync_incident."]
-  ])("why: %s %p", (kind, detail, why) => {
+  ])("the reason of %s is %p", (kind, detail, why) => {
     expect(opened(kind, { detail, run: null, subject: "subject" }).why).toBe(why)
   })
 
@@ -110,7 +110,7 @@ Next: sync-scheduler explain 0a000000-0000-4000-8000-000000000001`
     }
   })
 
-  test("keys in a function's error are not passed on", () => {
+  test("keys in a function's error are removed", () => {
     const detail = { error_message: "Bearer abcdefgh.ijk refused at https://x.example/a?token=1" }
     const { why } = opened("unknown", { run: null, detail })
     expect(why).toBe("Bearer *** refused at https://x.example/a")
@@ -118,7 +118,7 @@ Next: sync-scheduler explain 0a000000-0000-4000-8000-000000000001`
 })
 
 describe("messages", () => {
-  test("five alerts are five messages, six are one", () => {
+  test("five alerts are five messages, and six are one", () => {
     expect(messagesOf(batchOf(5)).map(({ _tag, incidentIds }) => [_tag, incidentIds])).toEqual(
       [1, 2, 3, 4, 5].map((id) => ["One", [id]])
     )
@@ -128,7 +128,7 @@ describe("messages", () => {
     expect(messagesOf(batchOf(0))).toEqual([])
   })
 
-  test("a summary counts by kind, and lists ten", () => {
+  test("a summary counts alerts by kind, and lists ten", () => {
     const text = summaryOf({ ...batchOf(12), kinds: { drift: 4, clock_skew: 8 } })
     expect(text.title).toBe("12 incidents: 12 opened, 0 over")
     expect(text.facts).toEqual([["Kinds", "8 clock skew, 4 drift"]])

@@ -44,8 +44,8 @@ const holesOf = (one: Audited) =>
     count
   ])
 
-describe("an hourly schedule, looked at from 00:00 to 06:00, next run 04:00", () => {
-  test("every slot before the next run has a row: no holes, two open", () => {
+describe("the audit of an hourly schedule from 00:00 to 06:00 whose next run is 04:00", () => {
+  test("finds no hole and two open slots if every slot before the next run has a row", () => {
     expect(audit(audited({ slots: hours(0, 1, 2, 3) }))).toEqual({
       slots: 6,
       recorded: 4,
@@ -57,7 +57,7 @@ describe("an hourly schedule, looked at from 00:00 to 06:00, next run 04:00", ()
     })
   })
 
-  test("slots one after the other without a row are one hole; a row between them makes two", () => {
+  test("finds one hole for consecutive slots, and two if a row separates them", () => {
     expect(holesOf(audited())).toEqual([[0, 3, 4]])
     expect(holesOf(audited({ slots: hours(2) }))).toEqual([
       [0, 1, 2],
@@ -65,26 +65,26 @@ describe("an hourly schedule, looked at from 00:00 to 06:00, next run 04:00", ()
     ])
   })
 
-  test("a range covers what lies in it, both ends included; a row inside it wins", () => {
+  test("counts the slots inside a range, including its ends, but not slots with a row", () => {
     const [one = 0, three = 0] = hours(1, 3)
     const covered = audited({ slots: hours(0, 2), ranges: [[one, three]] })
     expect(audit(covered)).toMatchObject({ recorded: 2, skipped_slots: 2, open: 2, missing: 0 })
     expect(holesOf(audited({ slots: hours(0), ranges: [[one, three - 1]] }))).toEqual([[3, 3, 1]])
   })
 
-  test("an early row of an open slot counts", () => {
+  test("counts an early row of an open slot", () => {
     const early = audited({ slots: hours(0, 1, 2, 3, 5) })
     expect(audit(early)).toMatchObject({ recorded: 5, open: 1, missing: 0 })
   })
 
-  test("without a next run all since the schedule is in force is open", () => {
+  test("finds only open slots without a next run", () => {
     const [one = 0] = hours(1)
     expect(
       audit(audited({ next_run_at: null, schedule_since: one, slots: hours(0, 1) }))
     ).toMatchObject({ recorded: 2, open: 4, missing: 0 })
   })
 
-  test("nothing of a deleted integration is open", () => {
+  test("finds no open slots for a deleted integration", () => {
     const gone = audited({
       deleted: true,
       next_run_at: null,
@@ -96,8 +96,8 @@ describe("an hourly schedule, looked at from 00:00 to 06:00, next run 04:00", ()
   })
 })
 
-describe("segments", () => {
-  test("a slot at the moment of an edit belongs to the schedule before it", () => {
+describe("schedule versions", () => {
+  test("a slot at the instant of an edit belongs to the version before it", () => {
     const noon = at("02T02:00:00")
     const edited = (slots: ReadonlyArray<number>) =>
       audited({
@@ -112,7 +112,7 @@ describe("segments", () => {
     expect(holesOf(edited(hours(0, 1)))).toEqual([[2, 2, 1]])
   })
 
-  test("a known first slot is one off the grid, and there is none before it", () => {
+  test("a known first slot may be off the grid, and no slot precedes it", () => {
     const odd = at("02T01:17:23")
     const first = segment({ from: at("01T00:00:00"), first_slot: odd })
     expect(holesOf(audited({ history: [first], slots: [odd, ...hours(2, 3)] }))).toEqual([])
@@ -121,17 +121,17 @@ describe("segments", () => {
     ])
   })
 
-  test("since: slots before the adoption do not count", () => {
+  test("slots before the adoption do not count", () => {
     const adopted = segment({ from: at("01T00:00:00"), since: at("02T01:30:00") })
     expect(holesOf(audited({ history: [adopted], slots: hours(2, 3) }))).toEqual([])
   })
 
-  test("nothing is expected while disabled, or without a schedule", () => {
+  test("no slot is expected while an integration is disabled or has no schedule", () => {
     const off = [segment({ enabled: false }), segment({ schedule: null })]
     expect(audit(audited({ history: off }))).toMatchObject({ slots: 0, missing: 0 })
   })
 
-  test("a schedule that cannot be computed is said to be so, and is no hole", () => {
+  test("a version that cannot be computed is reported, and is not a hole", () => {
     const bad = segment({ schedule: "61 * * * *", to: at("02T02:30:00") })
     const good = segment({ from: at("02T02:30:00") })
     const { missing, unreadable } = audit(audited({ history: [bad, good], slots: hours(3) }))
@@ -143,7 +143,7 @@ describe("segments", () => {
   })
 })
 
-test("a year of a schedule every second without a single row is one hole, found in under a second", () => {
+test("a year of a one-second schedule without rows is one hole, found in less than a second", () => {
   const started = performance.now()
   const whole = audited({
     from: at("01T00:00:00"),
@@ -183,7 +183,7 @@ const naive = (one: Audited): ReadonlyArray<number> =>
     )
   })
 
-test("whatever is on record, the holes are exactly the slots that the sentence says", () => {
+test("for any records, the holes are exactly the expected slots without a row or range", () => {
   const histories = fc.record({
     cuts: fc.uniqueArray(instant, { maxLength: 3 }),
     parts: fc.array(

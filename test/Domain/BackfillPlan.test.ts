@@ -43,30 +43,30 @@ const step = (more: Partial<Backfill>) => {
 }
 
 describe("the next step of a request for 00:00 to 04:00", () => {
-  test("its oldest slot, from the first to the last", () => {
+  test("is to claim the oldest remaining slot, from the first to the last", () => {
     expect(step({})).toEqual([0, 0, false])
     expect(step({ cursor: hour(1), after: hour(1) })).toEqual([2, 2, false])
     expect(step({ cursor: hour(2), after: hour(2) })).toEqual([3, 3, true])
   })
 
-  test("slots with a row are passed; when only those are left after it, it is the last", () => {
+  test("skips slots with a row, and ends the request if only such slots remain", () => {
     expect(step({ slots: [hour(0), hour(1)] })).toEqual([2, 2, false])
     expect(step({ slots: [hour(0), hour(2), hour(3)] })).toEqual([1, 1, true])
   })
 
-  test("nothing left: done, with the cursor at the end", () => {
+  test("ends the request if no slot remains", () => {
     const end = (hour(4) - 1 - midnight) / HOUR
     expect(step({ slots: [hour(0), hour(1), hour(2), hour(3)] })).toEqual([null, end, true])
     expect(step({ after: hour(9), cursor: hour(9) })).toEqual([null, 9, true])
   })
 
-  test("where only a part is known, it moves on through it and is never done", () => {
+  test("moves the cursor without ending the request if only a part of the slots is known", () => {
     const part = { known_until: hour(2), slots: [hour(0), hour(1)] }
     expect(step(part)).toEqual([null, (hour(2) - 1 - midnight) / HOUR, false])
     expect(step({ ...part, slots: [hour(0)] })).toEqual([1, 1, false])
   })
 
-  test("it is claimed as a backfill, without anything that moves the schedule", () => {
+  test("has the trigger backfill and does not change the schedule", () => {
     expect(nextStep(backfill())).toMatchObject({
       trigger: "backfill",
       schedule_version: 7,
@@ -78,7 +78,7 @@ describe("the next step of a request for 00:00 to 04:00", () => {
   })
 })
 
-test("the slots are those of the schedule as it was, each once, also while disabled", () => {
+test("the slots follow the schedule versions of the time, each once, including disabled periods", () => {
   const history = [
     segment({ to: hour(2) }),
     segment({ from: hour(2), to: hour(4), schedule: "30 * * * *", enabled: false }),
@@ -90,6 +90,6 @@ test("the slots are those of the schedule as it was, each once, also while disab
   expect(slots.map((slot) => (slot - midnight) / HOUR)).toEqual([2, 2.5, 3.5, 6.25, 7.25])
 })
 
-test("a schedule that cannot be computed says why", () => {
+test("a schedule that cannot be computed is reported with its reason", () => {
   expect(sequenceOf(segment({ schedule: "61 * * * *" }))._tag).toBe("Left")
 })

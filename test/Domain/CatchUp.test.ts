@@ -30,7 +30,7 @@ const chosen = (row: Partial<DueIntegration>, now: number) => {
 }
 
 describe("one slot due", () => {
-  test("on time: it runs, and the next one follows", () =>
+  test("runs if it is on time, and the next slot follows", () =>
     expect(chosen({}, at("02:00:04.000"))).toEqual({
       scheduled_for: at("02:00:00.000"),
       next_run_at: at("02:15:00.000"),
@@ -38,10 +38,10 @@ describe("one slot due", () => {
       trigger: "schedule"
     }))
 
-  test("later than the drift alert: a catch-up", () =>
+  test("is a catch-up run if it is later than the drift alert", () =>
     expect(chosen({}, at("02:05:00.001")).trigger).toBe("catch_up"))
 
-  test("a due value off the cron's grid is a slot", () =>
+  test("may be off the grid of the cron expression", () =>
     expect(chosen({ next_run_at: at("02:01:07.123") }, at("02:02:00.000"))).toEqual({
       scheduled_for: at("02:01:07.123"),
       next_run_at: at("02:15:00.000"),
@@ -51,12 +51,12 @@ describe("one slot due", () => {
 })
 
 describe("a schedule whose first slot is not computed yet", () => {
-  test("counts from schedule_since, not from now", () =>
+  test("is counted from schedule_since, not from now", () =>
     expect(
       chosen({ next_run_at: null, schedule_since: at("01:59:30.000") }, at("02:00:10.000"))
     ).toMatchObject({ scheduled_for: at("02:00:00.000"), next_run_at: at("02:15:00.000") }))
 
-  test("first slot in the future: only moves on", () =>
+  test("moves next_run_at only, if it is in the future", () =>
     expect(
       chosen({ next_run_at: null, schedule_since: at("02:00:00.000") }, at("02:00:10.000"))
     ).toEqual({
@@ -70,7 +70,7 @@ describe("a schedule whose first slot is not computed yet", () => {
 describe("several slots due", () => {
   const now = at("03:31:00.000")
 
-  test("latest: the newest runs, however old; the others are one range", () =>
+  test("latest runs the newest slot, however old, and records the others as one range", () =>
     expect(chosen({}, now)).toEqual({
       scheduled_for: at("03:30:00.000"),
       next_run_at: at("03:45:00.000"),
@@ -83,7 +83,7 @@ describe("several slots due", () => {
       trigger: "schedule"
     }))
 
-  test("all: the oldest inside the window runs first, the older ones are one range", () =>
+  test("all runs the oldest slot inside the window first, and records the older ones as one range", () =>
     expect(chosen({ catch_up: "all" }, now)).toEqual({
       scheduled_for: at("02:45:00.000"),
       next_run_at: at("03:00:00.000"),
@@ -96,14 +96,14 @@ describe("several slots due", () => {
       trigger: "catch_up"
     }))
 
-  test("all: the integration's own window wins", () =>
+  test("all uses the integration's own window", () =>
     expect(chosen({ catch_up: "all", catch_up_window_ms: minutes(600) }, now)).toMatchObject({
       scheduled_for: at("02:00:00.000"),
       next_run_at: at("02:15:00.000"),
       skipped_range: null
     }))
 
-  test("all: nothing inside the window only moves on", () =>
+  test("all only moves next_run_at if no slot is inside the window", () =>
     expect(
       chosen(
         { catch_up: "all", catch_up_window_ms: minutes(1), next_run_at: at("02:00:00.000") },
@@ -121,7 +121,7 @@ describe("several slots due", () => {
       trigger: "schedule"
     }))
 
-  test("skip: a newest slot on time runs, the missed ones do not", () =>
+  test("skip runs a newest slot that is on time, and skips the missed ones", () =>
     expect(chosen({ catch_up: "skip" }, now)).toMatchObject({
       scheduled_for: at("03:30:00.000"),
       skipped_range: {
@@ -132,7 +132,7 @@ describe("several slots due", () => {
       }
     }))
 
-  test("skip: when even the newest is late, all are skipped", () =>
+  test("skip runs no slot if even the newest is late", () =>
     expect(chosen({ catch_up: "skip" }, at("03:40:00.000"))).toEqual({
       scheduled_for: null,
       next_run_at: at("03:45:00.000"),
@@ -161,7 +161,7 @@ describe("a schedule that cannot be computed", () => {
   }
 })
 
-test("a month of missed minutes is decided in one step", () => {
+test("a month of missed minutes is resolved in one step", () => {
   const slot = decideCatchUp(
     due({ sync_schedule: "* * * * *" }),
     at("02:00:30.000") + minutes(30 * 1440),

@@ -9,12 +9,12 @@ test.each([
   ["runn", "run", 1],
   ["kitten", "sitting", 3],
   ["", "abc", 3]
-])("%p to %p are %d edits", (from, to, edits) => {
+])("the distance from %p to %p is %d edits", (from, to, edits) => {
   expect(distance(from, to)).toBe(edits)
   expect(distance(to, from)).toBe(edits)
 })
 
-test("suggests what was probably meant, and nothing when nothing is near", () => {
+test("the closest word is suggested, and none if no word is close", () => {
   const known = ["run", "demo", "schedules", "completions"]
   expect(closestMatch("rnu", known)).toBe("run")
   expect(closestMatch("comp", known)).toBe("completions")

@@ -13,18 +13,18 @@ describe("Duration.parse", () => {
     ["1h30m", 5_400_000],
     [" 5S ", 5_000],
     ["0s", 0]
-  ])("%s", (text, ms) => {
+  ])("%s is parsed", (text, ms) => {
     expect(parse(text)).toEqual(Either.right(ms))
   })
 
   test.each(["", "90", "s", "-5s", "5 s", "1y", "1e3s", "5s5", "99999d", "NaNs"])(
-    "%p is refused",
+    "%p is rejected",
     (text) => {
       expect(Either.isLeft(parse(text))).toBe(true)
     }
   )
 
-  test("a bare number is refused with both of its meanings", () => {
+  test("a bare number is rejected, with both possible meanings", () => {
     expect(Either.flip(parse("90")).pipe(Either.getOrThrow).fix).toMatch(/90s .* 90m/)
   })
 })
@@ -42,12 +42,12 @@ describe("Duration.format", () => {
     [12_000_000, "3 h 20 m"],
     [187_200_000, "2 d 4 h"],
     [-1_500, "-1.5 s"]
-  ])("%d", (ms, text) => {
+  ])("%d is formatted", (ms, text) => {
     expect(format(ms)).toBe(text)
   })
 })
 
-describe("a span at a glance", () => {
+describe("a short duration", () => {
   test.each([
     [-5, "0 s"],
     [400, "0 s"],
@@ -56,7 +56,7 @@ describe("a span at a glance", () => {
     [754_000, "13 m"],
     [12_010_000, "3 h 20 m"],
     [187_200_000, "2 d 4 h"]
-  ])("%d", (ms, text) => {
+  ])("%d is formatted", (ms, text) => {
     expect(rough(ms)).toBe(text)
   })
 })

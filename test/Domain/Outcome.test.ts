@@ -149,11 +149,11 @@ const cases: Record<string, ReadonlyArray<readonly [Answer, Outcome["_tag"], str
 }
 
 describe("the rules", () => {
-  it("all have cases, and distinct names", () => {
+  it("all have examples and distinct names", () => {
     expect(rules.map((rule) => rule.name).toSorted()).toEqual(Object.keys(cases).toSorted())
   })
 
-  it("all say when, why, and where something went wrong how to fix it", () => {
+  it("all have a condition and a reason, and a fix if something went wrong", () => {
     for (const rule of rules) {
       expect(rule.when).not.toBe("")
       expect(rule.why).not.toBe("")
@@ -174,8 +174,8 @@ describe("the rules", () => {
   }
 })
 
-describe("what an outcome carries", () => {
-  it("the function's JSON, however it was judged", () => {
+describe("an outcome", () => {
+  it("keeps the function's JSON, whatever the judgement", () => {
     expect(judge(answer(200, '{"rows":3}'), now)).toMatchObject({ response: { rows: 3 } })
     expect(judge(answer(202, '{"job":1}'), now)).toMatchObject({ response: { job: 1 } })
     expect(judge(answer(500, '{"success":false}'), now)).toMatchObject({
@@ -195,11 +195,11 @@ describe("what an outcome carries", () => {
     ['{"title":"closed","detail":"the period is closed","status":422}', "the period is closed"],
     ['{"errorMessage":"the period is closed","errorType":"Closed"}', "the period is closed"],
     ['{"error":{"why":7}}', '{"why":7}']
-  ])("the function's own words: %s", (body, message) => {
+  ])("keeps the function's own message: %s", (body, message) => {
     expect(judge(answer(200, body), now)).toMatchObject({ _tag: "Failed", message })
   })
 
-  it("what happened, why and how to fix it, where the function says nothing", () => {
+  it("describes the event, the reason and the fix if the function sends no message", () => {
     expect(judge(platform(404, "NOT_FOUND"), now)).toMatchObject({
       message: expect.stringMatching(
         /no such function: it was never deployed.*\(HTTP 404\)\. Deploy it/
@@ -218,7 +218,7 @@ describe("what an outcome carries", () => {
     })
   })
 
-  it("the wait that the answer asks for", () => {
+  it("keeps the wait that the response requests", () => {
     const date = "Tue, 24 Nov 2026 02:01:00 GMT"
     expect(judge(answer(429, "", { "retry-after": "7" }), now)).toMatchObject({
       retryAfterMs: 7_000
@@ -232,7 +232,7 @@ describe("what an outcome carries", () => {
     expect(judge(answer(409, '{"executed":false}'), now)).toMatchObject({ retryAfterMs: null })
   })
 
-  it("no secret that can be recognised", () => {
+  it("contains no recognisable secret", () => {
     const jwt = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJl"
     const said = `sb_secret_abc123 Bearer tok.en ${jwt} https://user:pass@host/p?token=abc#frag postgres://u:p@h/db`
     const outcome = judge(answer(500, JSON.stringify({ error: said })), now)
@@ -241,14 +241,14 @@ describe("what an outcome carries", () => {
     })
   })
 
-  it("the engine's own words where the function's are control characters alone", () => {
+  it("uses the engine's message if the function's consists of control characters only", () => {
     expect(judge(answer(200, JSON.stringify({ error: "\u0000" })), now)).toMatchObject({
       _tag: "Failed",
       message: expect.stringContaining("The function says that the sync failed")
     })
   })
 
-  it("at most 2 KiB of well-formed text on one line, whatever came", () => {
+  it("is at most 2 KiB of well-formed text on one line", () => {
     const status = fc.integer({ min: 0, max: 999 })
     const words = fc.string({ unit: "binary", maxLength: 4_000 })
     const body = fc.oneof(
@@ -273,7 +273,7 @@ describe("what an outcome carries", () => {
     )
   })
 
-  it("nothing definite where the words contradict each other, whatever the status", () => {
+  it("is never definite if the body contradicts itself, whatever the status", () => {
     const status = fc.integer({ min: 200, max: 599 })
     const good = fc.constantFrom({ success: true }, { ok: true }, { status: "success" })
     const bad = fc.constantFrom({ error: "no" }, { errors: ["no"] }, { error: { code: "X" } })
@@ -285,7 +285,7 @@ describe("what an outcome carries", () => {
     )
   })
 
-  it("nothing definite of a 5xx, unless the function itself says so", () => {
+  it("is never definite for a 5xx, unless the function itself says so", () => {
     const fivexx = fc.integer({ min: 500, max: 599 })
     fc.assert(
       fc.property(
@@ -302,7 +302,7 @@ describe("what an outcome carries", () => {
   })
 })
 
-describe("no answer", () => {
+describe("an invocation without a response", () => {
   it.each([
     ["NotSent", "NotExecuted", "CONNECTION_FAILED"],
     ["TimedOut", "Unknown", "TIMED_OUT"],

@@ -11,7 +11,7 @@ const timing = fc.record({
 })
 
 describe("the delay before a retry", () => {
-  it("is a whole number of milliseconds from 0 to the cap", () => {
+  it("is a whole number of milliseconds between 0 and the cap", () => {
     fc.assert(
       fc.property(timing, (t) => {
         const delay = retryDelay(t)
@@ -22,7 +22,7 @@ describe("the delay before a retry", () => {
     )
   })
 
-  it("is never shorter than Retry-After, nor than 1 s where there is one, up to the cap", () => {
+  it("is at least Retry-After and, with a Retry-After, at least 1 s, up to the cap", () => {
     fc.assert(
       fc.property(timing, fc.integer({ min: 0, max: 10_000_000 }), (t, retryAfterMs) => {
         const least = Math.min(Math.max(retryAfterMs, 1_000), t.capMs)
@@ -31,7 +31,7 @@ describe("the delay before a retry", () => {
     )
   })
 
-  it("grows with the draw, so that all of the span is used", () => {
+  it("grows with the random number and covers the whole range", () => {
     fc.assert(
       fc.property(timing, timing, (t, { random }) => {
         const [low, high] = [Math.min(t.random, random), Math.max(t.random, random)]
@@ -50,13 +50,13 @@ describe("the delay before a retry", () => {
     [8, 640_000],
     [9, 900_000],
     [5_000, 900_000]
-  ])("after attempt %i is at most %i ms, and at least nothing", (attempt, most) => {
+  ])("after attempt %i is at most %i ms, and at least 0", (attempt, most) => {
     expect(retryDelay({ ...settings, attempt, random: 1 })).toBe(most)
     expect(retryDelay({ ...settings, attempt, random: 0.5 })).toBe(most / 2)
     expect(retryDelay({ ...settings, attempt, random: 0 })).toBe(0)
   })
 
-  it("spreads runs that got the same Retry-After", () => {
+  it("spreads runs with the same Retry-After", () => {
     const told = { ...settings, attempt: 1, retryAfterMs: 30_000 }
     expect(retryDelay({ ...told, random: 0 })).toBe(30_000)
     expect(retryDelay({ ...told, random: 1 })).toBe(35_000)

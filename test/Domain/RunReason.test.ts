@@ -22,7 +22,7 @@ const readAs = (status: number, body: unknown, header?: string) => {
     : outcome._tag
 }
 
-test("the function's own words come first, and what advice there is for its author is left out", () => {
+test("the function's own message comes first, without advice for its author", () => {
   const failed = { success: false, error: { code: "TOKEN_EXPIRED", message: "token expired" } }
   expect(readAs(502, failed)).toBe('TOKEN_EXPIRED, "token expired"')
   expect(readAs(200, { success: false, error: "the period is closed" })).toBe(
@@ -36,7 +36,7 @@ test("the function's own words come first, and what advice there is for its auth
   expect(silent).not.toContain("Let the function answer")
 })
 
-test("a refusal of the fence says what it means", () => {
+test("a refusal of the fence is explained", () => {
   expect(readAs(409, { executed: false, reason: "not_found" })).toBe(
     "function refused, not_found (its project does not know this run: is its SUPABASE_URL the same?)"
   )
@@ -48,7 +48,7 @@ test("a refusal of the fence says what it means", () => {
   )
 })
 
-test("what the platform and the engine say is not quoted", () => {
+test("messages of the platform and the engine are not quoted", () => {
   expect(
     readAs(503, { code: "BOOT_ERROR", message: "Function failed to start" }, "BOOT_ERROR")
   ).toMatch(/BOOT_ERROR/)

@@ -32,7 +32,7 @@ test.each([
   // The function's own report, made with its lease token, overrides the response.
   ["unknown", { reported: "completed" }, "completed", false],
   ["accepted", { reported: "failed" }, "failed", false]
-] as const)("%s, %j: %s, retried: %s", (answer, given, status, isRetried) => {
+] as const)("%s, %j: status %s, retried: %s", (answer, given, status, isRetried) => {
   const outcome = answers[answer]
   if (outcome === undefined) throw new Error(answer)
   expect(runVerdictOf(outcome, { ...facts, ...given })).toMatchObject({ status, isRetried })

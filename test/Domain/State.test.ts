@@ -82,23 +82,23 @@ const stateOf = (
   scheduler: typeof ticking | typeof stopped | typeof never = ticking
 ) => decideState(status(columns), { now: NOW, driftAlertMs: DRIFT, scheduler })
 
-describe("an integration is", () => {
+describe("the state of an integration", () => {
   test.each<[string, Partial<IntegrationStatus>, StateName, string]>([
     ["on time", {}, "on_time", "ran 10 m ago, took 4.0 s; next in 30 m"],
     [
-      "on time while it is only just due",
+      "on time while its slot has only just become due",
       { next_run_at: NOW - MINUTE },
       "on_time",
       "the next one is due now"
     ],
     [
-      "overdue when it is due for longer than the drift alert",
+      "overdue when its slot has been due for longer than the drift alert",
       { next_run_at: NOW - 12 * MINUTE },
       "overdue",
       "due 12 m ago, not started"
     ],
     [
-      "overdue as soon as the database rejects what is due, with the reason",
+      "overdue as soon as the database rejects the due slot, with the reason",
       { next_run_at: NOW - 1_000, rejection: "P0001: not today" },
       "overdue",
       "the database rejects it: P0001: not today"
@@ -110,7 +110,7 @@ describe("an integration is", () => {
       "the database rejects it: P0001: not today"
     ],
     [
-      "on time when what was rejected is no longer due",
+      "on time when the rejected slot is no longer due",
       { rejection: "P0001: not today" },
       "on_time",
       "next in 30 m"
@@ -128,7 +128,7 @@ describe("an integration is", () => {
       "5 m past its time"
     ],
     [
-      "running when the lease has just ended: the sweeper comes",
+      "running when the lease has just ended, before the next sweep",
       live({ lease_until: NOW - 30_000 }),
       "running",
       "attempt 1"
@@ -187,13 +187,13 @@ describe("an integration is", () => {
       "due 10 m ago; starts in 1 m: its accounting API asked to slow down"
     ],
     [
-      "overdue when its computed slot is missing for long",
+      "overdue when its next slot has not been computed for a long time",
       { next_run_at: null },
       "overdue",
       "not been computed"
     ],
     [
-      "unknown while it is held",
+      "unknown while it is on hold",
       { on_unknown: "hold", ...live({ status: "unknown", error_code: "IDLE_TIMEOUT" }) },
       "unknown",
       "IDLE_TIMEOUT; later slots wait"
@@ -217,7 +217,7 @@ describe("an integration is", () => {
       "4 times in a row: HTTP 401 REVOKED"
     ],
     [
-      "failing also while it runs again",
+      "failing while it runs again",
       { last_run: failed, ...live({}) },
       "failing",
       "; attempt 1 has run"
@@ -246,13 +246,13 @@ describe("an integration is", () => {
       "skipped after attempt 1 did not complete"
     ],
     [
-      "not known when only a slot was skipped",
+      "stale when only a slot was skipped",
       { last_run: run({ status: "skipped", attempt: 0 }) },
       "stale",
       "the slot of its last run was skipped; next in 30 m"
     ],
     [
-      "without a valid schedule",
+      "misconfigured without a valid schedule",
       { schedule_error: "minute is 61", next_run_at: null },
       "invalid_schedule",
       "minute is 61"
@@ -260,7 +260,7 @@ describe("an integration is", () => {
     ["late", { last_run: run({ drift_ms: 22 * MINUTE }) }, "late", "started 22 m late"],
     ["new", { last_run: null }, "never_ran", "next in 30 m"],
     [
-      "paused, whatever else",
+      "paused, whatever its other facts",
       {
         enabled: false,
         paused_reason: "new ERP",
@@ -284,7 +284,7 @@ describe("an integration is", () => {
   })
 })
 
-test("when nothing ticks, nothing is green: fine is not known, bad stays bad", () => {
+test("without ticks no state is green: healthy states become unknown, and bad states stay bad", () => {
   for (const scheduler of [stopped, never]) {
     for (const columns of [
       {},
@@ -302,7 +302,7 @@ test("when nothing ticks, nothing is green: fine is not known, bad stays bad", (
   expect(stateOf({}, stopped).why).toBe("nothing has ticked for 20 m; last known: on time")
 })
 
-test("the worst first, and only what is fine is green", () => {
+test("states are sorted by severity, and only healthy states are green", () => {
   const sorted = StateName.literals
     .map((state) => ({ state, since: NOW, why: "" }))
     .toReversed()

@@ -173,7 +173,7 @@ const DEFAULTS = {
   retrying: { warning: 1, critical: null }
 }
 
-test("nothing is on time, OK or green in which the newest attempted run did not complete", () => {
+test("no integration is on time, OK or green if its newest attempted run did not complete", () => {
   const good = { states: 0, verdicts: 0, checks: 0 }
   fc.assert(
     fc.property(
@@ -225,7 +225,7 @@ test("nothing is on time, OK or green in which the newest attempted run did not 
   expect(Math.min(...Object.values(good))).toBeGreaterThan(20)
 })
 
-test("200 of 1,000 refused on their first attempt: counted by cause, and check warns", () => {
+test("200 of 1,000 integrations refused on the first attempt are counted by cause, and check warns", () => {
   const scheduler: SchedulerHealth = {
     verdict: "ticking",
     last_activity_at: NOW,

@@ -24,23 +24,23 @@ describe("keyKind", () => {
     ["another sb_ key", "sb_temp_x", "unknown"],
     ["a password", "hunter2", "unknown"],
     ["nothing", "", "unknown"]
-  ] as const)("%s", (_, key, kind) => {
+  ] as const)("%s is recognised", (_, key, kind) => {
     expect(keyKind(key)).toBe(kind)
   })
 
-  test("the new kinds never go in Authorization", () => {
+  test("new keys are never sent in Authorization", () => {
     expect([secret, publishable].some(isBearer)).toBe(false)
     expect([serviceRole, anon, "hunter2"].every(isBearer)).toBe(true)
   })
 
-  test("only what is surely too weak is ruled out", () => {
+  test("only keys that surely lack permission are rejected", () => {
     expect([publishable, anon].some(mayBeService)).toBe(false)
     expect([secret, serviceRole, jwt({}), "sb_temp_x"].every(mayBeService)).toBe(true)
   })
 })
 
 describe("requireSecretKey", () => {
-  test("lets keys pass that may serve", () => {
+  test("accepts keys that may have permission", () => {
     expect(requireSecretKey(secret)).toEqual(Either.right(secret))
     expect(requireSecretKey(serviceRole)).toEqual(Either.right(serviceRole))
   })
@@ -51,7 +51,7 @@ describe("requireSecretKey", () => {
     [anon, "anon"],
     [`${secret}\n`, "line breaks"],
     ["sb_secret_clé", "foreign"]
-  ])("refuses others, and never repeats them: %j", (key, word) => {
+  ])("rejects other keys without printing them: %j", (key, word) => {
     const fault = Either.getOrThrow(Either.flip(requireSecretKey(key)))
     expect(fault.why).toContain(word)
     expect(fault.fix).toContain("secret key")

@@ -8,7 +8,7 @@ describe("thresholds", () => {
     ["5m, 10m", { warning: 300_000, critical: 600_000 }],
     ["5m,", { warning: 300_000, critical: null }],
     [",1h", { warning: null, critical: 3_600_000 }]
-  ] as const)("%s", (text, expected) => {
+  ] as const)("%s is parsed", (text, expected) => {
     expect(Either.getOrThrow(spans(text))).toEqual(expected)
   })
 
@@ -19,7 +19,7 @@ describe("thresholds", () => {
     ["10m,5m", "after the critical"],
     ["5", "unit"],
     ["soon,5m", "not a span"]
-  ])("refuses %j", (text, why) => {
+  ])("%j is rejected", (text, why) => {
     expect(Either.flip(spans(text)).pipe(Either.getOrThrow).why).toContain(why)
   })
 
@@ -29,7 +29,7 @@ describe("thresholds", () => {
     expect(Either.isLeft(counts("-1"))).toBe(true)
   })
 
-  test("a value at its threshold has reached it; a level that is not given is never reached", () => {
+  test("a value equal to its threshold has reached it, and an omitted level is never reached", () => {
     const threshold = { warning: 1, critical: 5 }
     expect([0, 1, 4, 5].map((value) => levelOf(value, threshold))).toEqual([
       ...(["OK", "WARNING", "WARNING", "CRITICAL"] as const)

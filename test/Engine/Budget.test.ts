@@ -33,7 +33,7 @@ const tick = (world: World, budgetMs?: number) =>
 
 describe("a tick with a budget", () => {
   for (const takesMs of [10_000, 24_900, 100_000]) {
-    it(`functions of ${takesMs} ms: nothing is sent after it, what is in flight finishes, the rest is left`, () =>
+    it(`with functions of ${takesMs} ms invokes nothing after the budget, finishes runs in flight and leaves the rest`, () =>
       Effect.gen(function* () {
         const { sentAt, world } = yield* makeSlowWorld(60, takesMs)
         const summary = yield* tick(world, BUDGET_MS)
@@ -58,7 +58,7 @@ describe("a tick with a budget", () => {
       }))
   }
 
-  it("of several slots of one integration takes what fits, and does not wait for the others", () =>
+  it("runs as many slots of one integration as fit, and does not wait for the others", () =>
     Effect.gen(function* () {
       const { sentAt, world } = yield* makeSlowWorld(0, 10_000)
       world.seedDue(1, 10 * 60_000, { sync_schedule: "* * * * *", catch_up: "all" })

@@ -32,9 +32,9 @@ const claimsOf = (due: number, takesMs: number) =>
     return calls.flatMap(([name, count]) => (name === "claim_sync_runs" ? [count] : []))
   })
 
-describe("claims run a little ahead of the starts", () => {
+describe("claims ahead of the starts", () => {
   // Uses the real clock, because the TestClock never yields to the event loop.
-  test("twice as many as are invoked concurrently are claimed first, and as many started", async () => {
+  test("begin with twice as many runs as may be in flight, and half of them start", async () => {
     const { calls, world } = await Effect.runPromise(makeDue(30, 10))
     expect(await Effect.runPromise(tick(world))).toMatchObject({ completed: 30, errors: [] })
     expect(calls.slice(0, 2)).toEqual([
@@ -43,7 +43,7 @@ describe("claims run a little ahead of the starts", () => {
     ])
   })
 
-  it("fast functions: as many as a second needs, at most 100 in a call", () =>
+  it("cover about a second of fast functions, with at most 100 slots a call", () =>
     Effect.gen(function* () {
       const claims = yield* claimsOf(600, 10)
       expect(claims[0]).toBe(10)
@@ -51,7 +51,7 @@ describe("claims run a little ahead of the starts", () => {
       expect(Math.max(...claims)).toBeLessThanOrEqual(100)
     }))
 
-  it("slow functions: not many more than are invoked concurrently", () =>
+  it("of slow functions are not many more than may be in flight", () =>
     Effect.gen(function* () {
       const claims = yield* claimsOf(100, 5_000)
       expect(Math.max(...claims)).toBeLessThanOrEqual(10)

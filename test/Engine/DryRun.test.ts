@@ -13,8 +13,8 @@ const prepare = Effect.gen(function* () {
 const preview = (world: World, options: Parameters<typeof Engine.preview>[0] = {}) =>
   Engine.preview(options).pipe(Effect.provide(world.engine()))
 
-describe("preview", () => {
-  it("shows what a tick would claim, on every page, and writes nothing", () =>
+describe("a dry run", () => {
+  it("lists the slots that a tick would claim, on every page, and writes nothing", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       world.seedDue(120)
@@ -39,7 +39,7 @@ describe("preview", () => {
       expect(world.db.ticks.size).toBe(0)
     }))
 
-  it("shows runs that wait to be started as well", () =>
+  it("lists pending runs", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       world.db.seed({ id: uuid(1), next_run_at: startOfTime + 60_000 })
@@ -70,7 +70,7 @@ describe("preview", () => {
       })
     }))
 
-  it("a database that refuses becomes an error, not a failure", () =>
+  it("reports a database refusal as an error in its result", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       world.carry = (operation) =>

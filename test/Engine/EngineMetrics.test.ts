@@ -34,7 +34,7 @@ const failed: Outcome = {
   response: null
 }
 
-it("a tick in metrics: runs, lags, durations and the tick itself, and the caller still watches", () =>
+it("the metrics of a tick cover its runs, delays, durations and the tick itself, and keep the caller's watchdog", () =>
   Effect.gen(function* () {
     const world = yield* prepare
     world.seedDue(3, 90_000, { integration_type: "measured", sync_schedule: "0 0 1 1 *" })
@@ -65,7 +65,7 @@ it("a tick in metrics: runs, lags, durations and the tick itself, and the caller
     expect(Math.floor(lastTick)).toBe(startOfTime / 1_000 + 2)
   }))
 
-it("an invocation without an answer counts by whether it may have happened", () =>
+it("an invocation without a response is counted by whether it may have been executed", () =>
   Effect.gen(function* () {
     const world = yield* prepare
     world.seedDue(2)
@@ -81,7 +81,7 @@ it("an invocation without an answer counts by whether it may have happened", () 
     })
   }))
 
-it("what is in flight is seen while it is", () =>
+it("invocations in flight are visible in the metrics", () =>
   Effect.gen(function* () {
     const world = yield* prepare
     world.seedDue(2)
@@ -92,7 +92,7 @@ it("what is in flight is seen while it is", () =>
     expect(seen[0]).toBe(2)
   }))
 
-it("a tick that finds nothing is ok, one without its database is an error and leaves the last tick's time", () =>
+it("an idle tick is ok; a tick without its database is an error and keeps the time of the last good tick", () =>
   Effect.gen(function* () {
     const world = yield* prepare
     const quiet = yield* run(world)
@@ -114,7 +114,7 @@ it("a tick that finds nothing is ok, one without its database is an error and le
     expect(last.get(lastTick)).toBe(startOfTime / 1_000)
   }))
 
-it("a tick that is interrupted is counted as that", () =>
+it("an interrupted tick is counted as interrupted", () =>
   Effect.gen(function* () {
     const world = yield* prepare
     world.seedDue(1)
@@ -127,7 +127,7 @@ it("a tick that is interrupted is counted as that", () =>
     expect(addedSince(before)).toMatchObject({ 'ticks_total{result="interrupted"}': 1 })
   }))
 
-it("messages count by channel and by whether they were taken; without a channel nothing counts", () =>
+it("messages are counted by channel and by whether they were delivered, and not counted without a channel", () =>
   Effect.gen(function* () {
     const before = readSeries()
     const refused = new NotifyError({ reason: "Refused", detail: "500", retryAfterMs: null })

@@ -39,7 +39,7 @@ const slowDown = (retryAfterMs: number): Outcome => ({
 })
 
 describe("an API that throttles", () => {
-  it("its runs go one at a time, each in this tick while there is time, and none is lost", () =>
+  it("has its runs started one at a time, in the same tick while there is time, and none is lost", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       world.seedDue(8, 1_000, once)
@@ -65,7 +65,7 @@ describe("an API that throttles", () => {
       expect(world.db.events.filter(({ kind }) => kind === "delayed").length).toBeGreaterThan(0)
     }))
 
-  it("what does not come in time waits in the ledger, with the reason in the summary", () =>
+  it("leaves runs without enough time pending, with the reason in the summary", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       world.seedDue(3, 1_000, once)
@@ -88,7 +88,7 @@ describe("an API that throttles", () => {
       expect(yield* workOff(world)).toEqual(Array.from({ length: 4 }, () => "completed"))
     }))
 
-  it("other organisations are not held up", () =>
+  it("does not delay other organisations", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       world.seedDue(2, 1_000, once)
@@ -105,7 +105,7 @@ describe("an API that throttles", () => {
       expect(summary).toMatchObject({ completed: 5, skipped: 0 })
     }))
 
-  it("other APIs are not held up", () =>
+  it("does not delay other APIs", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       world.seedDue(2, 1_000, once)
@@ -123,7 +123,7 @@ describe("an API that throttles", () => {
       expect(summary).toMatchObject({ completed: 5, skipped: 0 })
     }))
 
-  it("an interrupted tick leaves held runs to the others", () =>
+  it("does not keep an interrupted tick from releasing deferred runs to other engines", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       world.seedDue(2, 1_000, once)
@@ -139,8 +139,8 @@ describe("an API that throttles", () => {
     }))
 })
 
-describe("a slot that another session has locked", () => {
-  it("for a moment, as the fetch of another engine does: it runs in this tick", () =>
+describe("a slot locked by another session", () => {
+  it("runs in the same tick if the lock is brief, as in another engine's fetch", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       world.seedDue(1, 1_000, once)
@@ -150,7 +150,7 @@ describe("a slot that another session has locked", () => {
       expect(yield* tick(world)).toMatchObject({ due: 1, completed: 1, skipped: 0 })
     }))
 
-  it("for longer: it is skipped, and the next tick has it", () =>
+  it("is skipped if the lock lasts longer, and the next tick runs it", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       world.seedDue(1, 1_000, once)
@@ -161,7 +161,7 @@ describe("a slot that another session has locked", () => {
       expect(yield* tick(world)).toMatchObject({ completed: 1, skips: [] })
     }))
 
-  it("while the tick is stopped: it is not claimed again", () =>
+  it("is not claimed again while the tick stops", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       world.seedDue(1, 1_000, once)

@@ -32,7 +32,7 @@ const makeScenario = (slowMs: number) =>
   })
 
 describe("while a run is in progress", () => {
-  it("what becomes due is started within 5 s", () =>
+  it("newly due slots start within 5 s", () =>
     Effect.gen(function* () {
       const { dueIn, sentAt, tick } = yield* makeScenario(150_000)
       dueIn(2, 20_000)
@@ -47,7 +47,7 @@ describe("while a run is in progress", () => {
       expect(summary.duration_ms).toBeLessThan(150_100)
     }))
 
-  it("for five minutes, so that every tick ends", () =>
+  it("newly due slots start for five minutes at most, so that every tick ends", () =>
     Effect.gen(function* () {
       const { dueIn, tick } = yield* makeScenario(155_000)
       dueIn(2, 140_000)
@@ -58,7 +58,7 @@ describe("while a run is in progress", () => {
       expect((yield* tick).due + first.due).toBe(32)
     }))
 
-  it("and no longer: a tick ends with its last run", () =>
+  it("the tick ends with its last run", () =>
     Effect.gen(function* () {
       const { tick } = yield* makeScenario(17_000)
       expect((yield* tick).duration_ms).toBeLessThan(17_100)

@@ -79,7 +79,7 @@ const run = (world: World, town: Town) =>
   })
 
 describe("after a tick", () => {
-  it("the ping says how it went, under the tick's own id", () =>
+  it("the ping reports the result, with the tick's own id", () =>
     Effect.gen(function* () {
       const { town, world } = yield* prepare
       world.seedDue(2, 0)
@@ -93,7 +93,7 @@ describe("after a tick", () => {
       expect(town.log).toEqual([])
     }))
 
-  it("a bad schedule is that integration's affair, a database that cannot be reached is the tick's", () =>
+  it("the ping succeeds despite an invalid schedule, and fails if the database cannot be reached", () =>
     Effect.gen(function* () {
       const { town, world } = yield* prepare
       world.seedDue(1, 1_000, { sync_schedule: "61 * * * *" })
@@ -106,7 +106,7 @@ describe("after a tick", () => {
       expect(town.pings[3]).toStartWith("fail ")
     }))
 
-  it("a ping that is not taken is a log line, and no more", () =>
+  it("a rejected ping is only logged", () =>
     Effect.gen(function* () {
       const { town, world } = yield* prepare
       town.answer = Effect.fail(refused)
@@ -119,7 +119,7 @@ describe("after a tick", () => {
       ])
     }))
 
-  it("alerts are sent and marked, failures with what the receiver said", () =>
+  it("alerts are sent and marked, and failures are marked with the receiver's message", () =>
     Effect.gen(function* () {
       const { town, world } = yield* prepare
       town.batch = batchOf(3)
@@ -136,7 +136,7 @@ describe("after a tick", () => {
       expect(town.log.join("\n")).toContain("1 alerts were given up")
     }))
 
-  it("more than five go in one message", () =>
+  it("more than five alerts are sent in one message", () =>
     Effect.gen(function* () {
       const { town, world } = yield* prepare
       town.batch = batchOf(8)
@@ -147,7 +147,7 @@ describe("after a tick", () => {
       ])
     }))
 
-  it("no receiver: the queue is not read", () =>
+  it("the queue is not read without a receiver", () =>
     Effect.gen(function* () {
       const { town, world } = yield* prepare
       town.channel = null
@@ -157,7 +157,7 @@ describe("after a tick", () => {
       expect([town.sent, town.marked, town.log]).toEqual([[], [], []])
     }))
 
-  it("a receiver that never answers costs 7 s, is recorded, and changes nothing about the tick", () =>
+  it("a receiver that never responds costs 7 s, is recorded, and does not change the tick's result", () =>
     Effect.gen(function* () {
       const { town, world } = yield* prepare
       world.seedDue(1)
@@ -172,7 +172,7 @@ describe("after a tick", () => {
       expect(tookMs).toBe(7_100)
     }))
 
-  it("everything that hangs, and does not let itself be interrupted, costs 10 s", () =>
+  it("uninterruptible calls that hang cost 10 s", () =>
     Effect.gen(function* () {
       const { town, world } = yield* prepare
       town.batch = batchOf(1)
@@ -184,7 +184,7 @@ describe("after a tick", () => {
       expect(town.log).toContain("Alerts and pings took longer than 10 s.")
     }))
 
-  it("a database that refuses, and a defect of the notifier's, are log lines or rows", () =>
+  it("a database failure is logged, and a defect in the notifier is recorded", () =>
     Effect.gen(function* () {
       const { town, world } = yield* prepare
       town.database = Effect.fail(unreachable)
@@ -197,7 +197,7 @@ describe("after a tick", () => {
       expect(town.marked).toEqual([{ incidentIds: [1], error: "Error: boom", retryAfterMs: null }])
     }))
 
-  it("an interrupted tick tells nothing more", () =>
+  it("an interrupted tick sends no more notifications", () =>
     Effect.gen(function* () {
       const { town, world } = yield* prepare
       world.seedDue(1)

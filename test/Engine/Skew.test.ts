@@ -43,7 +43,7 @@ const away = new SupabaseError({
 })
 
 describe("the clock skew of a tick", () => {
-  it("retries do not count: an API that is away for 9.5 s is no skew", () =>
+  it("does not include retries: an API that is unavailable for 9.5 s causes no skew", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld(0, (_, execute) =>
         Effect.clockWith((clock) =>
@@ -57,7 +57,7 @@ describe("the clock skew of a tick", () => {
       expect(incidents(world)).toBe(0)
     }))
 
-  it("an answer that is 12 s late proves no skew, and corrects nothing", () =>
+  it("is not derived from a response that is 12 s late", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld(0, (_, execute) => Effect.delay(execute, "12 seconds"))
       world.seedDue(1)
@@ -68,7 +68,7 @@ describe("the clock skew of a tick", () => {
       expect(readSeries().get("sync_scheduler_clock_skew_seconds")).toBe(0)
     }))
 
-  it("a skew beyond half of the round trip is an incident, and deadlines go by the database's clock", () =>
+  it("opens an incident if it exceeds half of the round trip, and deadlines use the database's clock", () =>
     Effect.gen(function* () {
       for (const aheadMs of [20_000, -20_000]) {
         const world = yield* makeWorld(aheadMs, (_, execute) => Effect.delay(execute, "200 millis"))
@@ -79,7 +79,7 @@ describe("the clock skew of a tick", () => {
       }
     }))
 
-  it("an idle tick closes an incident that no longer holds, and costs no second call otherwise", () =>
+  it("resolves the incident in an idle tick once it has gone, and otherwise costs no second call", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld(0)
       world.db.raise("clock_skew", "engine-1")
@@ -94,7 +94,7 @@ describe("the clock skew of a tick", () => {
       expect(calls).toEqual(["open_sync_tick"])
     }))
 
-  it("a slow call closes no incident either: it cannot tell", () =>
+  it("leaves the incident open after a slow call, which cannot measure it", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld(0, (_, execute) => Effect.delay(execute, "12 seconds"))
       world.db.raise("clock_skew", "engine-1")

@@ -42,11 +42,11 @@ const prepare = Effect.gen(function* () {
   return world
 })
 
-describe("a known outcome that the database does not take", () => {
+describe("a known outcome that the database refuses", () => {
   for (const [reason, code, why] of refusals) {
     const error = new SupabaseError({ operation: "settle_sync_runs", reason, code, detail: why })
 
-    it(`${code}, ${why}: is sent again until it is recorded, and nothing new is started meanwhile`, () =>
+    it(`${code}, ${why}: is sent again until it is recorded, and no other run starts in the meantime`, () =>
       Effect.gen(function* () {
         const world = yield* prepare
         yield* refusing(world, error, 60_000)
@@ -65,7 +65,7 @@ describe("a known outcome that the database does not take", () => {
         expect(sentAt.filter((at) => at > 1_000 && at < 55_000)).toEqual([])
       }))
 
-    it(`${code}, ${why}: after the lease the error names the runs`, () =>
+    it(`${code}, ${why}: is reported with its runs once the lease has ended`, () =>
       Effect.gen(function* () {
         const world = yield* prepare
         yield* refusing(world, error, 3_600_000)

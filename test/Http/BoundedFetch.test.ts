@@ -27,21 +27,21 @@ describe("boundedFetch", () => {
     [10, false],
     [11, true],
     [100_000, true]
-  ])("of a body of %i bytes with a bound of 10: truncated is %p", async (length, truncated) => {
+  ])("limits a body of %i bytes to 10: truncated is %p", async (length, truncated) => {
     const server = await answering("200 OK", "x".repeat(length))
     const answer = await Effect.runPromise(boundedFetch(server.url, post, bounds))
     expect(answer.body).toHaveLength(Math.min(length, 10))
     expect(answer.truncated).toBe(truncated)
   })
 
-  it("gives a redirect back, unfollowed", async () => {
+  it("returns a redirect without following it", async () => {
     const server = await answering("302 Found", "", { location: "/elsewhere" })
     const answer = await Effect.runPromise(boundedFetch(server.url, post, bounds))
     expect(answer.status).toBe(302)
     expect(server.requests).toHaveLength(1)
   })
 
-  it("sends what it was given, under our name", async () => {
+  it("sends the given request with the scheduler's name", async () => {
     const server = await answering("200 OK")
     await Effect.runPromise(boundedFetch(server.url, post, bounds))
     const request = server.requests[0] ?? ""
@@ -51,7 +51,7 @@ describe("boundedFetch", () => {
     expect(request).toEndWith("{}")
   })
 
-  it("fails with NotSent for what is no URL", async () => {
+  it("fails with NotSent for an invalid URL", async () => {
     const result = await Effect.runPromise(Effect.either(boundedFetch("http://[", post, bounds)))
     expect(Either.flip(result)).toMatchObject({
       right: { _tag: "FetchFailure", reason: "NotSent" }
@@ -63,7 +63,7 @@ describe("fetchWithin, as supabase-js uses it", () => {
   const call = (url: string, init: RequestInit = post, more = {}) =>
     fetchWithin({ ...bounds, ...more })(url, init)
 
-  it("answers like fetch", async () => {
+  it("responds like fetch", async () => {
     const server = await answering("201 Made", "[1]", { "content-range": "0-0/1" })
     const response = await call(server.url)
     expect([response.status, response.statusText, response.ok]).toEqual([201, "Made", true])
@@ -71,7 +71,7 @@ describe("fetchWithin, as supabase-js uses it", () => {
     expect(await response.json()).toEqual([1])
   })
 
-  it("takes a Request", async () => {
+  it("accepts a Request", async () => {
     const server = await answering("200 OK", "ok")
     const request = new Request(`${server.url}/rpc`, post)
     const response = await fetchWithin(bounds)(request)
@@ -80,13 +80,13 @@ describe("fetchWithin, as supabase-js uses it", () => {
     expect(server.requests[0]).toEndWith("{}")
   })
 
-  it("has no body where the status allows none", async () => {
+  it("has no body for a status that allows none", async () => {
     const server = await serve((socket) => socket.end("HTTP/1.1 204 No Content\r\n\r\n"))
     const response = await call(server.url)
     expect([response.status, await response.text()]).toEqual([204, ""])
   })
 
-  it("gives a compressed body as what it is, decompressed", async () => {
+  it("returns a compressed body decompressed, with matching headers", async () => {
     const zipped = gzipSync("ok")
     const head = `content-encoding: gzip\r\ncontent-length: ${zipped.length}`
     const server = await serve((socket) => {
@@ -118,7 +118,7 @@ describe("fetchWithin, as supabase-js uses it", () => {
     await server.closed
   })
 
-  it("rejects with the caller's reason when the caller aborts, and hangs up", async () => {
+  it("rejects with the caller's reason when the caller aborts, and closes the connection", async () => {
     const server = await serve(() => undefined)
     const controller = new AbortController()
     const pending = call(server.url, { ...post, signal: controller.signal })
@@ -129,7 +129,7 @@ describe("fetchWithin, as supabase-js uses it", () => {
   })
 })
 
-describe("what a rejection proves", () => {
+describe("a rejection", () => {
   const withCode = (code: string, message = "") => Object.assign(new TypeError(message), { code })
 
   it.each([
@@ -148,7 +148,7 @@ describe("what a rejection proves", () => {
     ),
     new TypeError("Fetch failed: Requests to port 25 are blocked"),
     new TypeError('Requires net access to "h:443", run again with the --allow-net flag')
-  ])("that nothing was sent: %#", (error) => {
+  ])("proves that nothing was sent: %#", (error) => {
     expect(explainRejection(error).reason).toBe("NotSent")
   })
 
@@ -161,7 +161,7 @@ describe("what a rejection proves", () => {
     new Error("an unknown failure"),
     "not even an error",
     undefined
-  ])("nothing: %#", (error) => {
+  ])("proves nothing: %#", (error) => {
     expect(explainRejection(error).reason).toBe("Disconnected")
   })
 
@@ -196,7 +196,7 @@ describe("what a rejection proves", () => {
       ),
       "h:9 has no address"
     ]
-  ])("in a plain sentence, with the runtime's own words in addition: %#", (error, detail) => {
+  ])("is a plain sentence followed by the runtime's own message: %#", (error, detail) => {
     const failure = explainRejection(error, "h:9")
     expect(failure.detail).toBe(detail)
     expect(failure.system).not.toBe("")
@@ -204,7 +204,7 @@ describe("what a rejection proves", () => {
     expect(explainRejection(error).detail).toContain("the server")
   })
 
-  it("without telling a query", () => {
+  it("contains no query string", () => {
     const error = new TypeError("error sending request for url (https://h/p?apikey=secret): broken")
     expect(explainRejection(error).detail).toBe(
       "error sending request for url (https://h/p): broken"

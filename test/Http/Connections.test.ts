@@ -13,7 +13,7 @@ const onClock = () => {
   return { send, pass: (seconds: number) => (now += seconds * 1000) }
 }
 
-test("kept connections are used while answers come", () => {
+test("kept connections are reused while responses arrive", () => {
   const { pass, send } = onClock()
   for (let n = 0; n < 100; n++) {
     expect(send("answered")).toBe(false)
@@ -21,7 +21,7 @@ test("kept connections are used while answers come", () => {
   }
 })
 
-test("after one request without an answer none is used, until the runtime has closed them all", () => {
+test("after a request without a response, no kept connection is used until the runtime has closed them all", () => {
   const { pass, send } = onClock()
   send("answered")
   expect(send("lost")).toBe(false)
@@ -32,7 +32,7 @@ test("after one request without an answer none is used, until the runtime has cl
   expect(send("answered")).toBe(false)
 })
 
-test("after a silence of 15 s none is used", () => {
+test("after a silence of 15 s, no kept connection is used", () => {
   const { pass, send } = onClock()
   send("answered")
   pass(16)
@@ -46,7 +46,7 @@ test("after a silence of 15 s none is used", () => {
   expect(send("answered")).toBe(false)
 })
 
-test("a clock that is set back or forward costs trust at most", () => {
+test("a clock that is set back or forward only causes more new connections", () => {
   const { pass, send } = onClock()
   send("answered")
   pass(-3600)
@@ -57,7 +57,7 @@ test("a clock that is set back or forward costs trust at most", () => {
   expect(send("answered")).toBe(true)
 })
 
-test("after a night the runtime keeps nothing, so that new connections may be kept", () => {
+test("after a night the runtime has closed every connection, so new ones may be kept", () => {
   const { pass, send } = onClock()
   send("answered")
   pass(8 * 3600)

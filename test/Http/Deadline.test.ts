@@ -14,7 +14,7 @@ const never = (ms: number, ended: Array<number>) =>
     onTimeout: () => Effect.succeed(`late after ${ms}`)
   })
 
-test("each passes at its own time, whatever came before or after it, and what it was set for is ended", async () => {
+test("each deadline expires at its own time, in any order, and ends its operation", async () => {
   const ended: Array<number> = []
   const seen = await run(
     Effect.gen(function* () {
@@ -42,7 +42,7 @@ test("each passes at its own time, whatever came before or after it, and what it
   expect(ended).toEqual([100, 100, 5_000, 30_000, 155_000])
 })
 
-test("what is done in time or interrupted does not pass; the next one does", async () => {
+test("a completed or interrupted operation does not expire, and the next one does", async () => {
   const ended: Array<number> = []
   const came = await run(
     Effect.gen(function* () {
@@ -67,7 +67,7 @@ test("what is done in time or interrupted does not pass; the next one does", asy
   expect(ended).toEqual([1_000, 1_500])
 })
 
-test("when the last one is over, no process waits for it", async () => {
+test("a finished operation does not keep the process alive", async () => {
   const program = `
     import { Effect } from "effect"
     import { asyncWithDeadline } from "./src/Http/Deadline.ts"

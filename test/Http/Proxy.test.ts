@@ -14,7 +14,7 @@ for (const url of urls) {
   }
 }`
 
-describe("the proxy that is named is the one that Bun's fetch uses", () => {
+describe("the chosen proxy is the one that Bun's fetch uses", () => {
   let a: RawServer
   let b: RawServer
   let target: RawServer
@@ -66,7 +66,7 @@ describe("the proxy that is named is the one that Bun's fetch uses", () => {
     ...["127.0.0.1", "127.0.0.0/8", "127.0.1.0/24", "localhost", "127.0.0.1:1", "::1"].map(
       (NO_PROXY) => [{ ALL_PROXY: "a", NO_PROXY }, ["target", "http://[::1]:1/"]] as const
     )
-  ] as const)("%o", async (variables, urls) => {
+  ] as const)("with %o", async (variables, urls) => {
     const environment = Object.fromEntries(
       Object.entries(variables).map(([key, value]) => [
         key,
@@ -97,7 +97,7 @@ describe("the proxy that is named is the one that Bun's fetch uses", () => {
 test.each([
   ["socks5://me:hush-hush@proxy:1080", "socks5://proxy:1080"],
   [":::", "that cannot be read"]
-])("of a proxy that Bun cannot use the address is shown as well: %s", (text, address) => {
+])("the address of a proxy that Bun cannot use is shown: %s", (text, address) => {
   expect(proxyOf({ HTTPS_PROXY: text })(new URL("https://h/"))).toEqual({
     variable: "HTTPS_PROXY",
     address

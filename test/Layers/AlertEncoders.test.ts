@@ -12,7 +12,7 @@ const many = (total: number) => {
 }
 
 describe("CloudEvents", () => {
-  test("an opening, whole", async () => {
+  test("describe the opening of an incident completely", async () => {
     expect(await cloudEventOf(one(), source)).toEqual({
       specversion: "1.0",
       id: "incident_42_opened",
@@ -50,7 +50,7 @@ describe("CloudEvents", () => {
     })
   })
 
-  test("its end: another id and type, and the time at which it ended", async () => {
+  test("describe the resolution with another id and type, and the time of the end", async () => {
     const event = await cloudEventOf(
       one({ transition: "resolved", resolved_at: slot + 3_600_000 }),
       source
@@ -63,7 +63,7 @@ describe("CloudEvents", () => {
     })
   })
 
-  test("many: one event that names each; the same set has the same id, another one has another", async () => {
+  test("describe many incidents in one event; only the same set has the same id", async () => {
     const event = await cloudEventOf(many(8), source)
     expect(event).toMatchObject({
       type: "dev.sync-scheduler.incidents.v1",
@@ -79,15 +79,15 @@ describe("CloudEvents", () => {
     expect((await cloudEventOf(many(9), source)).id).not.toBe(event.id)
   })
 
-  test("a flood stays small: 5,000 incidents, 50 listed", async () => {
+  test("stay small in a flood: 5,000 incidents, 50 listed", async () => {
     const event = await cloudEventOf(many(5_000), source)
     expect(event.data).toMatchObject({ total: 5_000, incidents_truncated: true })
     expect(JSON.stringify(event).length).toBeLessThan(128 * 1024)
   })
 })
 
-describe("the signature", () => {
-  test("is that of the Standard Webhooks' published example", async () => {
+describe("the webhook signature", () => {
+  test("matches the published example of Standard Webhooks", async () => {
     const signature = await signatureOf("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", {
       id: "msg_p5jXN8AQM9LWM0D4loKWxJek",
       timestamp: 1_614_265_330,
@@ -97,8 +97,8 @@ describe("the signature", () => {
   })
 })
 
-describe("Slack", () => {
-  test("an opening, whole", () => {
+describe("Slack messages", () => {
+  test("describe the opening of an incident completely", () => {
     const field = (name: string, value: string) => ({
       type: "mrkdwn",
       text: `*${name}*\n${value}`,
@@ -136,7 +136,7 @@ describe("Slack", () => {
     })
   })
 
-  test("nothing in it can call anybody or exceed Slack's limits", () => {
+  test("mention no user, and stay within Slack's limits", () => {
     const message = slackMessageOf(
       one({
         kind: "unknown",

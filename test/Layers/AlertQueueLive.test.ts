@@ -54,7 +54,7 @@ const over = <R>(database: Layer.Layer<Supabase | R, SupabaseError>) =>
     Layer.provide(Layer.succeed(EngineConfig, { engineId: "e1", ...defaultEngineSettings }))
   )
 
-describe("the queue", () => {
+describe("the alert queue works", () => {
   test("over a direct connection", async () => {
     const database = await createDatabase()
     const sql = connect(database.url, { max: 1 })

@@ -52,7 +52,7 @@ describe("EmbeddedLive", () => {
     query("select version from supabase_migrations.schema_migrations order by version")
   )
 
-  test("a directory keeps its data, and is migrated once; a newer migration is added", async () => {
+  test("keeps the data of a directory and migrates it once, then applies newer migrations", async () => {
     const all = migrations.map(({ version }) => ({ version }))
     const made = await inDirectory(
       "kept",
@@ -81,7 +81,7 @@ describe("EmbeddedLive", () => {
     expect(reopened).toEqual(Exit.succeed([{ n: 1 }]))
   }, 60_000)
 
-  test("one process at a time: the second gets the id of the process that holds the directory", async () => {
+  test("lets only one process open a directory, and tells a second one the id of the first", async () => {
     const dataDir = join(scratch, "held")
     const code = `
       import { Effect } from "effect"
@@ -107,20 +107,20 @@ describe("EmbeddedLive", () => {
     expect(await inDirectory("held", Effect.asVoid(versions))).toEqual(Exit.void)
   }, 60_000)
 
-  test("the same process cannot open a directory twice either", async () => {
+  test("lets a process open a directory only once", async () => {
     const inner = Effect.provide(versions, EmbeddedLive.layer({ dataDir: join(scratch, "twice") }))
     const exit = await inDirectory("twice", Effect.flip(inner))
     expect(exit).toMatchObject({ value: { reason: "Rejected", code: "locked" } })
   }, 60_000)
 
-  test("a directory that cannot be used is refused with its name", async () => {
+  test("refuses an unusable directory and names it", async () => {
     writeFileSync(join(scratch, "file"), "")
     const exit = await inDirectory("file/below", versions)
     expect(String(exit)).toContain("file/below")
     expect(String(exit)).toContain("configuration")
   })
 
-  test("a directory that is not whole is refused, and not written over", async () => {
+  test("refuses an incomplete directory without changing it", async () => {
     mkdirSync(join(scratch, "torn"))
     writeFileSync(join(scratch, "torn", "PG_VERSION"), "18\n")
     const exit = await inDirectory("torn", Effect.flip(versions))
@@ -129,7 +129,7 @@ describe("EmbeddedLive", () => {
     expect(readdirSync(join(scratch, "torn"))).toEqual(["PG_VERSION"])
   }, 60_000)
 
-  test("timers run between calls", async () => {
+  test("lets timers run between calls", async () => {
     const ticks = await Effect.runPromise(
       Effect.gen(function* () {
         const supabase = yield* Supabase

@@ -81,8 +81,8 @@ const startMoodyProxy = async (): Promise<RawServer> => {
   return proxy
 }
 
-describe.each(["Bun", "Deno"] as const)("behind a proxy, in %s", (runtime) => {
-  test("a tunnel that is refused, in whatever way: nothing was sent", async () => {
+describe.each(["Bun", "Deno"] as const)("an invocation through a proxy, in %s", (runtime) => {
+  test("is not sent if the tunnel is refused, in any way", async () => {
     const proxy = await startMoodyProxy()
     const urls = refusals.map((status) => `https://status-${status}.invalid/functions/v1/x`)
     const verdicts = await invoke(runtime, { HTTPS_PROXY: proxy.url }, urls)
@@ -96,19 +96,19 @@ describe.each(["Bun", "Deno"] as const)("behind a proxy, in %s", (runtime) => {
     ["away", async () => `http://127.0.0.1:${await freePort()}`],
     ["without an address", async () => "http://no-proxy.invalid:3128"],
     ["of another protocol", async () => `socks5://127.0.0.1:${await freePort()}`]
-  ])("a proxy that is %s: nothing was sent", async (_, proxy) => {
+  ])("is not sent if the proxy is %s", async (_, proxy) => {
     expect(await invoke(runtime, { ALL_PROXY: await proxy() }, [nobody])).toEqual([NOT_SENT])
   })
 
   // Bun reports every broken connection with one code, whether or not the request was already written. Deno distinguishes the two.
-  test("a proxy that breaks the connection, or is no proxy: not more is said than is known", async () => {
+  test("has an uncertain outcome if the proxy breaks the connection or is not a proxy", async () => {
     const proxy = await startMoodyProxy()
     const urls = ["close", "reset", "garbage"].map((wish) => `https://${wish}.invalid/f`)
     const verdicts = await invoke(runtime, { HTTPS_PROXY: proxy.url }, urls)
     expect(verdicts).toEqual(urls.map(() => (runtime === "Bun" ? LOST : NOT_SENT)))
   })
 
-  test("through a proxy that works, the function is called", async () => {
+  test("reaches the function if the proxy works", async () => {
     const functions = await serve((socket) => socket.end(http("204 No Content")))
     const proxy = await serve((socket) => {
       const upstream = connect(functions.port, "127.0.0.1", () => {
@@ -122,7 +122,7 @@ describe.each(["Bun", "Deno"] as const)("behind a proxy, in %s", (runtime) => {
   })
 
   // Over plain HTTP, a proxy responds in place of the function. Only a 407 is certain to come from the proxy.
-  test("a proxy that wants a password, without TLS: nothing was sent", async () => {
+  test("is not sent if a proxy for plain HTTP requires a password", async () => {
     const proxy = await serve((socket) => socket.end(http("407 Proxy Authentication Required")))
     const url = nobody.replace("https:", "http:")
     expect(await invoke(runtime, { HTTP_PROXY: proxy.url }, [url])).toEqual([NOT_SENT])
@@ -130,7 +130,7 @@ describe.each(["Bun", "Deno"] as const)("behind a proxy, in %s", (runtime) => {
 })
 
 // A trusted authority issued this certificate, but not for servers, so the failure has none of the well-known codes.
-test("a certificate that is not a server's: nothing was sent", async () => {
+test("an invocation is not sent to a server whose certificate is not for servers", async () => {
   const certificates = join(root, "test/support/certificates")
   const server = await serveRaw((socket) => socket.end(http("204 No Content")), {
     key: readFileSync(join(certificates, "client-only.key.pem"), "utf8"),

@@ -216,12 +216,15 @@ describe.each([
     verdicts = await run(calls)
   }, 60_000)
 
-  it.each(scenarios)("$name: $verdict, sent once", ({ name, verdict }) => {
-    expect(verdicts[name]).toBe(verdict)
-    expect(asked.get(name)?.requests).toHaveLength(1)
-  })
+  it.each(scenarios)(
+    "$name: the outcome is $verdict, and one request is sent",
+    ({ name, verdict }) => {
+      expect(verdicts[name]).toBe(verdict)
+      expect(asked.get(name)?.requests).toHaveLength(1)
+    }
+  )
 
-  it("does not follow a redirect, and its target sees no key", () => {
+  it("does not follow a redirect, so the target sees no key", () => {
     expect(verdicts.redirect).toBe("Failed REDIRECT_REFUSED")
     expect(asked.get("redirect")?.requests).toHaveLength(1)
     expect(target.requests).toEqual([])
@@ -233,15 +236,15 @@ describe.each([
     "certificate of another",
     "TLS to a plain port",
     "not a URL"
-  ])("%s: proven not executed", (name) => {
+  ])("%s: the outcome is proven not executed", (name) => {
     expect(verdicts[name]).toBe("NotExecuted CONNECTION_FAILED")
   })
 
-  it("sends nothing to a server with another's certificate", () => {
+  it("sends nothing to a server with another server's certificate", () => {
     expect(selfSigned.requests).toEqual([])
   })
 
-  it("never sends a request again, also not when a kept connection breaks", () => {
+  it("never repeats a request, even if a kept connection breaks", () => {
     expect(verdicts["kept connection that breaks"]).toBe("Completed, Unknown CONNECTION_LOST")
     expect(answeredOnce.requests).toHaveLength(2)
   })
@@ -270,8 +273,8 @@ const received = async (
   return server.requests[0] ?? ""
 }
 
-describe("what the function receives", () => {
-  it("is the contract's JSON and headers", async () => {
+describe("the function receives", () => {
+  it("the JSON and headers of the contract", async () => {
     const request = await received()
     expect(request).toStartWith("POST /functions/v1/integration-sync HTTP/1.1\r\n")
     const { run } = invocation()
@@ -303,13 +306,13 @@ describe("what the function receives", () => {
       "Bearer eyJhbGciOi.eyJyb2xlIjoi.c2ln"
     ],
     ["any other key only as apikey", "something-else", undefined]
-  ])("%s", async (_, key, authorization) => {
+  ])("the deadline and headers: %s", async (_, key, authorization) => {
     const request = await received(invocation(), { key: Redacted.make(key) })
     expect(headerOf(request, "apikey")).toBe(key)
     expect(headerOf(request, "authorization")).toBe(authorization)
   })
 
-  it("goes to the function that the integration names, if it is listed", async () => {
+  it("the request if the integration names it and it is listed", async () => {
     const what = { ...invocation(), functionName: "xledger_sync-2" }
     const request = await received(what, { allowed: ["xledger_sync-2"] })
     expect(request).toStartWith("POST /functions/v1/xledger_sync-2 HTTP/1.1\r\n")
@@ -321,7 +324,7 @@ describe("what the function receives", () => {
     ["../../auth/v1/admin/users", "is not a function's name"],
     ["", "is not a function's name"]
   ])(
-    "function_name %p that is not listed: a definite failure, and nothing is sent",
+    "nothing under the unlisted function_name %p, and the run fails definitely",
     async (functionName, said) => {
       const server = await serve(says("200 OK", "{}", json))
       const url = `${server.url}/functions/v1/integration-sync`
@@ -339,7 +342,7 @@ describe("what the function receives", () => {
     }
   )
 
-  it("continues the trace of the caller", async () => {
+  it("the trace of the caller", async () => {
     const server = await serve(says("200 OK", "{}", json))
     const traceId = await Effect.runPromise(
       Effect.zipRight(
@@ -352,7 +355,7 @@ describe("what the function receives", () => {
     )
   })
 
-  it("has its own valid trace when the caller has none, also next to others in one tick", async () => {
+  it("a valid trace of its own if the caller has none, also next to others in one tick", async () => {
     const server = await serve(says("200 OK", "{}", json))
     const both = Effect.zipRight(invoke(server.url), invoke(server.url))
     await Effect.runPromise(Effect.withSpan(both, "tick"))
@@ -362,7 +365,7 @@ describe("what the function receives", () => {
     expect(new Set(parents.map((parent) => parent.slice(3, 35))).size).toBe(3)
   })
 
-  it("does not leak a key that is no header", async () => {
+  it("no key that is not a valid header", async () => {
     const key = Redacted.make("sb_secret_a\nb")
     const error = await Effect.runPromise(
       Effect.flip(invoke("http://127.0.0.1:9", invocation(), { key }))
@@ -395,7 +398,7 @@ describe("the function's URL", () => {
   })
 })
 
-it("closes the connection when it is interrupted", async () => {
+it("an interrupted invocation closes its connection", async () => {
   const server = await serve(() => undefined)
   const fiber = Effect.runFork(invoke(server.url))
   await server.asked
@@ -403,7 +406,7 @@ it("closes the connection when it is interrupted", async () => {
   await server.closed
 })
 
-describe("a warm-up", () => {
+describe("a warm-up request", () => {
   const warmUp = (functionUrl: string): Promise<WarmUp> =>
     Effect.flatMap(Invoker, (invoker) => invoker.warmUp(null)).pipe(
       Effect.provide(invokerFor(functionUrl)),
@@ -419,7 +422,7 @@ describe("a warm-up", () => {
       says("503 No", "", { "sb-error-code": "BOOT_ERROR" }),
       { ok: false, cold: null, detail: "HTTP 503 BOOT_ERROR" }
     ]
-  ] as const)("of a function %s", async (_, behaviour, expected) => {
+  ] as const)("to a function %s", async (_, behaviour, expected) => {
     const server = await serve(behaviour)
     const result = await warmUp(server.url)
     expect(result).toMatchObject(expected)
@@ -428,7 +431,7 @@ describe("a warm-up", () => {
     expect(server.requests[0]).toStartWith("OPTIONS / HTTP/1.1\r\n")
   })
 
-  it("of a function that cannot be reached does not fail", async () => {
+  it("to an unreachable function does not fail", async () => {
     const host = `127.0.0.1:${await freePort()}`
     const result = await warmUp(`http://${host}`)
     expect(result).toMatchObject({ ok: false, cold: null })

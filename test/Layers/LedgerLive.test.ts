@@ -44,7 +44,7 @@ const settlementOf = (runId: string, leaseToken: string) => ({
 })
 
 describe("starts and outcomes", () => {
-  it("two starts of one run: one has started it, the other has lost the race", () =>
+  it("two starts of one run give one started run and one lost race", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       yield* Effect.gen(function* () {
@@ -59,7 +59,7 @@ describe("starts and outcomes", () => {
       }).pipe(Effect.provide(world.engine()))
     }))
 
-  it("an outcome is accepted by its own token only", () =>
+  it("an outcome is accepted only with its own token", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       yield* Effect.gen(function* () {
@@ -74,7 +74,7 @@ describe("starts and outcomes", () => {
       }).pipe(Effect.provide(world.engine()))
     }))
 
-  it("where a batch is rejected or a row is locked, each goes alone: the others are not held up", () =>
+  it("if a batch is rejected or a row is locked, each run is sent alone, and the others are not delayed", () =>
     Effect.gen(function* () {
       for (const [code, reason] of [
         ["23514", "Rejected"],

@@ -53,7 +53,7 @@ const failureOf = async (sent: ReturnType<typeof send>) => {
 }
 
 describe("a webhook", () => {
-  test("gets the CloudEvent with a signature that a receiver can verify", async () => {
+  test("gets the CloudEvent with a verifiable signature", async () => {
     const { requests, url } = await receiver(() => new Response(null, { status: 204 }))
     const before = Math.floor(Date.now() / 1000)
     expect(Either.isRight(await send(`${url}/hook?token=1`))).toBe(true)
@@ -73,7 +73,7 @@ describe("a webhook", () => {
     expect(headers.get("webhook-signature")).toBe(`v1,${expected}`)
   })
 
-  test("a repeat carries the same id, and another incident another one", async () => {
+  test("gets the same id for a repetition, and another id for another incident", async () => {
     const { requests, url } = await receiver(() => new Response())
     await send(url)
     await send(url)
@@ -85,14 +85,14 @@ describe("a webhook", () => {
     ])
   })
 
-  test("without a secret nothing is signed", async () => {
+  test("gets no signature without a secret", async () => {
     const { requests, url } = await receiver(() => new Response())
     await send(url, { secret: null })
     expect(requests[0]?.headers.get("webhook-signature")).toBeNull()
     expect(requests[0]?.headers.get("webhook-id")).toBe("incident_42_opened")
   })
 
-  test("more than five incidents are one event", async () => {
+  test("gets more than five incidents as one event", async () => {
     const { requests, url } = await receiver(() => new Response())
     await send(url, {}, { _tag: "Many", batch: batchOf(8), incidentIds: batchOf(8).incident_ids })
     expect(JSON.parse(requests[0]?.body ?? "")).toMatchObject({
@@ -101,7 +101,7 @@ describe("a webhook", () => {
     })
   })
 
-  test("a redirect is refused, and what it leads to is not asked", async () => {
+  test("that redirects counts as failed, and the target gets no request", async () => {
     const trap = await receiver(() => new Response())
     const { url } = await receiver(() => Response.redirect(`${trap.url}/elsewhere`, 307))
     expect(await failureOf(send(url))).toMatchObject({
@@ -111,7 +111,7 @@ describe("a webhook", () => {
     expect(trap.requests).toEqual([])
   })
 
-  test("any answer but 2xx is a refusal, with what it said and how long it asked to wait", async () => {
+  test("has failed with any response but 2xx; the error has the response and the requested wait", async () => {
     const { url } = await receiver(
       () => new Response("try\nlater", { status: 429, headers: { "retry-after": "90" } })
     )
@@ -122,7 +122,7 @@ describe("a webhook", () => {
     })
   })
 
-  test("an answer without end is cut", async () => {
+  test("may respond without end: the response is truncated", async () => {
     const endless = new ReadableStream({
       pull: (controller) => controller.enqueue(new Uint8Array(64 * 1024))
     })
@@ -130,7 +130,7 @@ describe("a webhook", () => {
     expect(await failureOf(send(url))).toMatchObject({ reason: "Refused" })
   })
 
-  test("a receiver that does not answer is given up at the deadline", async () => {
+  test("that does not respond is abandoned at the deadline", async () => {
     const server = await serveRaw(() => undefined)
     cleanups.push(server.stop)
     const failure = await failureOf(send(server.url, { timeoutMs: 200 }))
@@ -138,7 +138,7 @@ describe("a webhook", () => {
     await server.closed
   })
 
-  test("one that is not there, and one that hangs up; the URL is not repeated", async () => {
+  test("that is unreachable or closes the connection is reported without its URL", async () => {
     const dead = await failureOf(send(`http://127.0.0.1:${await freePort()}/T0/secret`))
     expect(dead).toMatchObject({ reason: "NotSent" })
     expect(dead.message).not.toContain("secret")
@@ -148,7 +148,7 @@ describe("a webhook", () => {
   })
 })
 
-describe("which channel", () => {
+describe("the channel", () => {
   const channel = (url: string | null, format: NotifierLive.NotifierOptions["format"] = "auto") =>
     Effect.runSync(
       Effect.map(Notifier, (notifier) => notifier.channel).pipe(
@@ -164,7 +164,7 @@ describe("which channel", () => {
       )
     )
 
-  test("by the host, unless it is said", () => {
+  test("depends on the host unless the settings name it", () => {
     expect(channel("https://hooks.slack.com/services/T/B/x")).toBe("slack")
     expect(channel("https://hooks.slack.com.example.com/x")).toBe("cloudevents")
     expect(channel("https://hooks.example.com/x", "slack")).toBe("slack")
@@ -172,7 +172,7 @@ describe("which channel", () => {
     expect(channel(null, "slack")).toBeNull()
   })
 
-  test("Slack gets its blocks, unsigned", async () => {
+  test("Slack gets its blocks without a signature", async () => {
     const { requests, url } = await receiver(() => new Response("ok"))
     expect(Either.isRight(await send(url, { format: "slack" }))).toBe(true)
     expect(JSON.parse(requests[0]?.body ?? "")).toMatchObject({

@@ -35,7 +35,7 @@ const ping = (url: string | null, signal: PingSignal, body = "3 due") =>
     Effect.runPromise
   )
 
-test("start, ok and fail, each with the tick's id", async () => {
+test("pings for start, success and failure carry the tick's id", async () => {
   const { pings, url } = await check()
   for (const signal of ["start", "ok", "fail"] as const) await ping(`${url}/uuid`, signal)
   expect(pings).toEqual([
@@ -45,17 +45,17 @@ test("start, ok and fail, each with the tick's id", async () => {
   ])
 })
 
-test("what the URL asks for besides is kept", async () => {
+test("the URL's own query parameters are kept", async () => {
   const { pings, url } = await check()
   await ping(`${url}/key/slug?create=1`, "start")
   expect(pings).toEqual([`POST /key/slug/start?create=1&rid=${rid} 3 due`])
 })
 
-test("nowhere to ping: nothing happens", async () => {
+test("nothing happens without a ping URL", async () => {
   expect(Either.isRight(await ping(null, "ok"))).toBe(true)
 })
 
-test.each([404, 302, 500])("answered %p: not taken", async (status) => {
+test.each([404, 302, 500])("a ping answered with %p is reported as rejected", async (status) => {
   const { url } = await check(status)
   const sent = await ping(`${url}/uuid`, "ok")
   expect(Either.getLeft(sent)).toMatchObject({
@@ -63,7 +63,7 @@ test.each([404, 302, 500])("answered %p: not taken", async (status) => {
   })
 })
 
-test("no server, and one that does not answer: the URL, which is a secret, is not repeated", async () => {
+test("an unreachable or silent server is reported without the URL, which is secret", async () => {
   const dead = await ping(`http://127.0.0.1:${await freePort()}/uuid`, "ok")
   expect(Either.getLeft(dead)).toMatchObject({ value: { reason: "NotSent" } })
   const silent = await serveRaw(() => undefined)

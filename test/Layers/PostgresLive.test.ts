@@ -126,14 +126,14 @@ describe("PostgresLive", () => {
   const notes = async (id: string): Promise<number> =>
     (await admin`select 1 from public.contract_note where id = ${id}`).length
 
-  test("says who it is, keeps no named statement, and opens no more connections than asked", () =>
+  test("names its application, keeps no named statement, and opens at most the given number of connections", () =>
     using({ connections: 2 }, async (caller) => {
       const all = await Promise.all(Array.from({ length: 12 }, () => caller.call(whoami, {})))
       expect(new Set(all.map((one) => one.pid)).size).toBeLessThanOrEqual(2)
       expect(all.every((one) => one.name === "sync-scheduler" && one.named === 0)).toBe(true)
     }))
 
-  test("a backend killed during a call is Ambiguous, and the next call connects again", () =>
+  test("reports Ambiguous when a backend is killed during a call, and reconnects for the next call", () =>
     using({}, async (caller) => {
       const { key, waiting, open } = await gate()
       const id = randomUUID()
@@ -145,7 +145,7 @@ describe("PostgresLive", () => {
       expect((await caller.call(echo, { ...nothing, p_int: 1 })).int).toBe(1)
     }))
 
-  test("a connection cut after the commit is Ambiguous", async () => {
+  test("reports Ambiguous when a connection is cut after the commit", async () => {
     const proxy = await startProxy(Number(new URL(database.url).port))
     await using({ to: through(proxy.port) }, async (caller) => {
       const { key, waiting, open } = await gate()
@@ -163,7 +163,7 @@ describe("PostgresLive", () => {
     proxy.stop()
   })
 
-  test("at the deadline the statement is cancelled, and the server's word is final", () =>
+  test("cancels the statement at the deadline, and the server's response decides the outcome", () =>
     using({ connections: 1, timeoutMs: 1000 }, async (caller) => {
       // Connects first, so that even on a slow machine the deadline expires during the statement.
       await caller.call(echo, nothing)
@@ -176,7 +176,7 @@ describe("PostgresLive", () => {
       expect(await notes(id)).toBe(0)
     }))
 
-  test("a server that falls silent costs a call, not the pool", async () => {
+  test("loses one call, not the pool, when a server falls silent", async () => {
     const proxy = await startProxy(Number(new URL(database.url).port))
     await using({ to: through(proxy.port), connections: 1, timeoutMs: 2000 }, async (caller) => {
       expect((await caller.call(echo, { ...nothing, p_int: 1 })).int).toBe(1)
@@ -191,7 +191,7 @@ describe("PostgresLive", () => {
     proxy.stop()
   }, 20_000)
 
-  test("connections that went silently dead cost one call, not one call each", async () => {
+  test("loses one call in total when several connections were silently dropped", async () => {
     const proxy = await startProxy(Number(new URL(database.url).port))
     await using({ to: through(proxy.port), timeoutMs: 1500 }, async (caller) => {
       const four = () => Promise.all(Array.from({ length: 4 }, () => caller.call(whoami, {})))
@@ -208,7 +208,7 @@ describe("PostgresLive", () => {
     proxy.stop()
   }, 20_000)
 
-  test("interruption cancels the statement on the server", async () => {
+  test("cancels the statement on the server when it is interrupted", async () => {
     const { key, waiting, open } = await gate()
     const id = randomUUID()
     await Effect.runPromise(
@@ -226,7 +226,7 @@ describe("PostgresLive", () => {
     expect(await notes(id)).toBe(0)
   })
 
-  test("when every connection is in use for too long, nothing was executed", () =>
+  test("executes nothing when every connection is in use for too long", () =>
     using({ connections: 1, timeoutMs: 1000 }, async (caller) => {
       const { key, open } = await gate()
       const [first, second] = await Promise.all([
@@ -237,7 +237,7 @@ describe("PostgresLive", () => {
       await open()
     }))
 
-  test("no server, a name that does not resolve: nothing was executed", async () => {
+  test("executes nothing without a server or when the name does not resolve", async () => {
     const refused = await failure(through(await freePort()))
     expect(refused).toMatchObject({ reason: "NotExecuted" })
     expect(refused.detail).toContain("could not connect to 127.0.0.1:")
@@ -248,7 +248,7 @@ describe("PostgresLive", () => {
     expect(await failure(unnamed)).toMatchObject({ reason: "NotExecuted" })
   })
 
-  test("a server that never greets, or is no PostgreSQL: nothing was executed", async () => {
+  test("executes nothing when the server sends no greeting or is not PostgreSQL", async () => {
     const silent = await serveRaw(() => undefined)
     const to = through(silent.port, (url) => {
       url.search = "?connect_timeout=1"
@@ -257,7 +257,7 @@ describe("PostgresLive", () => {
     silent.stop()
   }, 20_000)
 
-  test("an unknown database is Missing, an unknown user Refused; neither shows a password", async () => {
+  test("reports an unknown database as Missing and an unknown user as Refused, without the password", async () => {
     const noDatabase = await failure(
       through(Number(new URL(database.url).port), (url) => {
         url.pathname = "/nowhere"
@@ -274,7 +274,7 @@ describe("PostgresLive", () => {
     expect(nobody).toMatchObject({ reason: "Refused", code: "28000" })
   })
 
-  test("the environment of other tools changes nothing", async () => {
+  test("ignores the environment variables of other tools", async () => {
     const foreign = { PGDATABASE: "elsewhere", PGHOST: "elsewhere", PGSSLMODE: "verify-full" }
     const before = Object.keys(foreign).map((name) => [name, process.env[name]] as const)
     Object.assign(process.env, foreign)
@@ -288,7 +288,7 @@ describe("PostgresLive", () => {
     }
   })
 
-  test("a URL that cannot be used is refused without repeating it", async () => {
+  test("rejects an unusable URL without printing it", async () => {
     const url = Redacted.make("mysql://root:hush-hush@db/x")
     const error = await Effect.runPromise(
       Effect.scoped(Effect.flip(Layer.build(PostgresLive.layer({ url }))))
@@ -297,7 +297,7 @@ describe("PostgresLive", () => {
     expect(error.message).not.toContain("hush-hush")
   })
 
-  describe("over TLS, by sslmode", () => {
+  describe("TLS, by sslmode", () => {
     let proxy: TcpProxy
     const certificate = join(import.meta.dir, `.certificate-${process.pid}.pem`)
     beforeAll(async () => {
@@ -313,11 +313,11 @@ describe("PostgresLive", () => {
         url.search = `?sslmode=${mode}${more}`
       })
 
-    test.each(["prefer", "require"])("%s encrypts, and accepts every server", async (mode) => {
+    test.each(["prefer", "require"])("%s encrypts and accepts every server", async (mode) => {
       expect((await using({ to: by(mode) }, (caller) => caller.call(echo, nothing))).num).toBe("7")
     })
 
-    test("verify-ca accepts the authority it is given, whatever the name", async () => {
+    test("verify-ca accepts the given authority, whatever the name", async () => {
       const to = by("verify-ca", `&sslrootcert=${certificate}`)
       expect((await using({ to }, (caller) => caller.call(echo, nothing))).num).toBe("7")
     })
@@ -332,7 +332,7 @@ describe("PostgresLive", () => {
       expect(error.detail).toMatch(/certificate/i)
     })
 
-    test("verify-full accepts the authority it is given, and the name that it vouches for", async () => {
+    test("verify-full accepts the given authority and the name in its certificate", async () => {
       const own = await startProxy(Number(new URL(database.url).port), localhost)
       const to = through(own.port, (url) => {
         url.search = `?sslmode=verify-full&sslrootcert=${authority}`
@@ -346,7 +346,7 @@ describe("PostgresLive", () => {
       ["verify-full", ""],
       ["verify-full", `&sslrootcert=${certificate}`],
       ["require", `&sslrootcert=${authority}`]
-    ])("NODE_TLS_REJECT_UNAUTHORIZED=0 changes nothing about %s%s", async (mode, more) => {
+    ])("NODE_TLS_REJECT_UNAUTHORIZED=0 has no effect with %s%s", async (mode, more) => {
       process.env.NODE_TLS_REJECT_UNAUTHORIZED = "0"
       try {
         const error = await failure(by(mode, more))
@@ -357,7 +357,7 @@ describe("PostgresLive", () => {
       }
     })
 
-    test("require does not settle for less", async () => {
+    test("require refuses an unencrypted connection", async () => {
       const to = through(Number(new URL(database.url).port), (url) => {
         url.search = "?sslmode=require"
       })
@@ -365,7 +365,7 @@ describe("PostgresLive", () => {
     })
   })
 
-  describe("with its own server", () => {
+  describe("PostgresLive with its own server", () => {
     let server: OwnPostgresServer
     let own: TestDatabase
     beforeAll(async () => {
@@ -375,7 +375,7 @@ describe("PostgresLive", () => {
     afterAll(() => server.stop())
 
     test(
-      "a crashed server is NotExecuted while it is down, and reached again once it is back",
+      "executes nothing while a crashed server is down, and reconnects once it is back",
       () =>
         using({ to: own.url }, async (caller) => {
           await Promise.all(Array.from({ length: 8 }, () => caller.call(echo, nothing)))

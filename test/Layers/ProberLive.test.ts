@@ -61,8 +61,8 @@ const at = (host: string, path = "/health"): string => `https://${host}:${open.p
 const why = (result: Either.Either<ProbeAnswer, ProbeError>): string =>
   Either.match(result, { onLeft: ({ message }) => message, onRight: ({ status }) => `${status}` })
 
-describe("what is sent and read", () => {
-  test("one request without credentials, to the address that was checked, under the name's certificate", async () => {
+describe("a probe", () => {
+  test("is one request without credentials, to the checked address, under the name of the certificate", async () => {
     open.answer(() => Response.json({ errors: [{ code: "X" }] }, { headers: { "X-Left": "3" } }))
     const before = open.requests.length
     const result = await probe(at("api.vendor.test", "/v2?x=1"))
@@ -80,11 +80,11 @@ describe("what is sent and read", () => {
     })
   })
 
-  test("HEAD, and an answer without a body", async () => {
+  test("may be a HEAD request, with a response without a body", async () => {
     expect(why(await probe(at("api.vendor.test"), "HEAD"))).toBe("401")
   })
 
-  test("at most 16 KiB of a body without end", async () => {
+  test("reads at most 16 KiB of an endless body", async () => {
     open.answer(() => {
       const chunk = new Uint8Array(64 * 1024).fill(97)
       return new Response(new ReadableStream({ pull: (controller) => controller.enqueue(chunk) }))
@@ -93,7 +93,7 @@ describe("what is sent and read", () => {
     expect(Either.getOrNull(result)?.text).toHaveLength(16 * 1024)
   })
 
-  test("an API that does not answer is given its time and no more", async () => {
+  test("ends at its timeout if the API does not respond", async () => {
     open.answer(() => new Promise(() => undefined))
     const policy = { allowsAddress: () => true, allowsPort: () => true }
     const layer = ProberLive.layer({ version: "1", policy, resolve, authority, timeoutMs: 300 })
@@ -101,7 +101,7 @@ describe("what is sent and read", () => {
     expect(why(result)).toBe("TimedOut: no answer within 0.3 s")
   })
 
-  test("a certificate for another name, a name without an address, a port without a server", async () => {
+  test("fails for a wrong certificate, a name without an address and a port without a server", async () => {
     names["elsewhere.example"] = [["127.0.0.1"]]
     expect(why(await probe(at("elsewhere.example")))).toStartWith("NotReached: ")
     expect(why(await probe(at("nowhere.vendor.test")))).toStartWith("NotResolved: ")
@@ -113,7 +113,7 @@ describe("what is sent and read", () => {
     expect(why(await run(url, layer, "GET"))).toStartWith("NotReached: ")
   })
 
-  test("a proxy of the environment is not asked", async () => {
+  test("ignores a proxy of the environment", async () => {
     const proxy = serveVendor("127.0.0.2")
     const before = { ...process.env }
     process.env.HTTPS_PROXY = `http://127.0.0.2:${proxy.port}`
@@ -127,7 +127,7 @@ describe("what is sent and read", () => {
   })
 })
 
-describe("what is refused", () => {
+describe("a probe is refused", () => {
   /** Asserts that a probe is refused, and that no server receives a request. */
   const refuses = async (result: Promise<Either.Either<ProbeAnswer, ProbeError>>, text: string) => {
     const heard = open.requests.length + secret.requests.length
@@ -135,7 +135,7 @@ describe("what is refused", () => {
     expect(open.requests.length + secret.requests.length).toBe(heard)
   }
 
-  test("a redirect to the metadata service is not followed", async () => {
+  test("for a redirect to the metadata service, which is not followed", async () => {
     const before = secret.requests.length
     open.answer(() => Response.redirect(at("127.0.0.2", "/latest/meta-data"), 302))
     expect(why(await probe(at("api.vendor.test")))).toBe("302")
@@ -144,19 +144,19 @@ describe("what is refused", () => {
     expect(secret.requests.length).toBe(before)
   })
 
-  test("a DNS name that leads to this machine", async () => {
+  test("for a DNS name that resolves to this machine", async () => {
     names["inside.vendor.test"] = [["127.0.0.2"]]
     const text = "Refused: inside.vendor.test is 127.0.0.2, which is not a public address"
     await refuses(probe(at("inside.vendor.test")), text)
     await refuses(strictly("https://localhost/"), "which is not a public address")
   })
 
-  test("a name with a public and a private address", async () => {
+  test("for a name with a public and a private address", async () => {
     names["both.vendor.test"] = [["127.0.0.1", "127.0.0.2"]]
     await refuses(probe(at("both.vendor.test")), "not a public address")
   })
 
-  test("rebinding: the first look-up decides, and there is no second", async () => {
+  test("after DNS rebinding: the first lookup decides, and there is no second", async () => {
     names["api.vendor.test"] = [["127.0.0.1"], ["127.0.0.2"]]
     const before = secret.requests.length
     expect(why(await probe(at("api.vendor.test")))).toBe("401")
@@ -181,7 +181,8 @@ describe("what is refused", () => {
     "0.0.0.0",
     "0"
   ]) {
-    test(`the address ${address}`, () => refuses(strictly(`https://${address}/`), "not a public"))
+    test(`for the address ${address}`, () =>
+      refuses(strictly(`https://${address}/`), "not a public"))
   }
 
   for (const [spelling, address] of [
@@ -193,11 +194,11 @@ describe("what is refused", () => {
     ["127.1", "short"],
     ["１２７.0.0.1", "full width"]
   ] as const) {
-    test(`127.0.0.1 spelled ${address}`, () =>
+    test(`for 127.0.0.1 spelled as ${address}`, () =>
       refuses(strictly(`https://${spelling}/`), "127.0.0.1 is not a public address"))
   }
 
-  test("trailing dots change nothing", async () => {
+  test("despite trailing dots", async () => {
     await refuses(strictly("https://127.0.0.1./"), "not a public address")
     await refuses(strictly("https://localhost./"), "not a public address")
     names["inside.vendor.test"] = [["127.0.0.2"]]
@@ -205,13 +206,13 @@ describe("what is refused", () => {
     expect(why(await probe(at("api.vendor.test.")))).toBe("401")
   })
 
-  test("a user or a password in the URL", async () => {
+  test("for a user or password in the URL", async () => {
     const url = at("api.vendor.test").replace("https://", "https://user:secret@")
     await refuses(probe(url), "must not hold a user or a password")
     await refuses(probe(url.replace("user:secret@", "api.vendor.test@127.0.0.2")), "must not hold")
   })
 
-  test("another port, another protocol, and what is no URL", async () => {
+  test("for another port, another protocol and an invalid URL", async () => {
     await refuses(strictly("https://example.com:22/"), "port 22 is not the one of https, 443")
     await refuses(strictly("https://example.com:8443/"), "port 8443")
     await refuses(strictly("http://example.com/"), "only https")
@@ -220,7 +221,7 @@ describe("what is refused", () => {
     await refuses(strictly("example.com"), "not a URL")
   })
 
-  test("production's policy is the default", () => {
+  test("by the default policy, which is that of production", () => {
     expect(ProberLive.publicOnly.allowsAddress("127.0.0.1")).toBe(false)
     expect(ProberLive.publicOnly.allowsPort(443)).toBe(true)
     expect(ProberLive.publicOnly.allowsPort(80)).toBe(false)

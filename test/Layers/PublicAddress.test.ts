@@ -15,7 +15,7 @@ const PRIVATE = [
 ]
 const NOT_ONE = ["", "localhost", "2130706433", "0x7f000001", "127.1", "1.1.1.1 ", "example.com"]
 
-test("public addresses, and nothing else", () => {
+test("only public addresses are accepted", () => {
   expect(PUBLIC.filter((address) => !isPublicAddress(address))).toEqual([])
   expect([...PRIVATE, ...NOT_ONE].filter(isPublicAddress)).toEqual([])
 })

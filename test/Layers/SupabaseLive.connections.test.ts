@@ -48,7 +48,7 @@ test.each([
   ["Bun", callAfterSilence],
   ["Deno", inDeno]
 ] as const)(
-  "in %s one call meets a kept connection that went silently dead, and no other does",
+  "in %s only one call meets silently dropped connections",
   async (_, run) => {
     const ended = await run({
       url: `http://127.0.0.1:${proxy.port}`,

@@ -130,7 +130,7 @@ describe.each([
     for (const server of servers.values()) server.stop()
   })
 
-  test.each(scenarios)("$name", ({ name, ours, theirs }) => {
+  test.each(scenarios)("has the proven outcome: $name", ({ name, ours, theirs }) => {
     expect(verdicts[`${name}, ours`]).toBe(ours)
     expect(verdicts[`${name}, theirs`]).toBe(theirs)
     for (const client of ["ours", "theirs"]) {
@@ -139,7 +139,7 @@ describe.each([
   })
 
   test.each(["no server", "no such host", "another server's certificate"])(
-    "%s: nothing was sent",
+    "is not sent: %s",
     (name) => {
       expect(verdicts[`${name}, ours`]).toBe("NotExecuted not_sent")
       // supabase-js keeps only the text of a certificate error. In Bun that text proves nothing.
@@ -151,7 +151,7 @@ describe.each([
     }
   )
 
-  test("the request names the client, and the key is in apikey only", () => {
+  test("names the client and sends the key in apikey only", () => {
     const [request = ""] = servers.get("an answer, ours")?.requests ?? []
     expect(request).toStartWith("POST /rest/v1/rpc/double ")
     expect(jsonOf(request)).toEqual({ p_n: 2 })

@@ -152,13 +152,13 @@ describe("SupabaseLive", () => {
     ["too many requests", answerWith(429, { message: "slow down" }), "NotExecuted", "429"],
     ["a paused project", answerWith(540, {}), "NotExecuted", "540"]
   ]
-  test.each(faults)("%s", async (_, fault, reason, code) => {
+  test.each(faults)("judges the error %s", async (_, fault, reason, code) => {
     const { error, written } = await failWith(fault)
     expect(error).toMatchObject({ operation: "contract_write", reason, code })
     expect(written).toBe(fault === lostAnswer ? 1 : 0)
   })
 
-  test("an uncertain read is not executed", async () => {
+  test("reports an uncertain read as not executed", async () => {
     gateway.faults.once("contract_write", badGateway)
     const args = { p_id: randomUUID(), p_note: "x" }
     expect(await caller.fail({ ...write, readOnly: true }, args)).toMatchObject({
@@ -167,7 +167,7 @@ describe("SupabaseLive", () => {
     })
   })
 
-  test("a redirect is not followed, so the key stays here", async () => {
+  test("does not follow a redirect, so the key stays private", async () => {
     const thief = await serveRaw((socket) => socket.end(http("200 OK", '{"written":"x"}')))
     const { error } = await failWith(redirectTo(`${thief.url}/rest/v1/rpc/contract_write`))
     expect(error).toMatchObject({ reason: "Malformed", code: "redirected" })
@@ -175,7 +175,7 @@ describe("SupabaseLive", () => {
     thief.stop()
   })
 
-  test("the deadline covers the body, and is Ambiguous", async () => {
+  test("applies the deadline to the body, and reports Ambiguous", async () => {
     const server = await serveRaw((socket) =>
       socket.write(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{"
@@ -189,7 +189,7 @@ describe("SupabaseLive", () => {
     server.stop()
   })
 
-  test("interruption reaches the socket", async () => {
+  test("closes the socket when it is interrupted", async () => {
     const server = await serveRaw(() => undefined)
     await Effect.runPromise(
       Effect.gen(function* () {
@@ -203,7 +203,7 @@ describe("SupabaseLive", () => {
     server.stop()
   })
 
-  test("a truncated answer is Ambiguous", async () => {
+  test("reports a truncated response as Ambiguous", async () => {
     const server = await serveRaw((socket) => {
       socket.end("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{")
     })
@@ -213,7 +213,7 @@ describe("SupabaseLive", () => {
     server.stop()
   })
 
-  test("no server, no such host, another server's certificate: nothing was executed", async () => {
+  test("executes nothing without a server, with an unknown host or with another server's certificate", async () => {
     const impostor = await serveRaw(() => undefined, wrongCertificate)
     const places = [
       `http://127.0.0.1:${await freePort()}`,
@@ -231,7 +231,7 @@ describe("SupabaseLive", () => {
     impostor.stop()
   })
 
-  test("a secret key travels in apikey only; a JWT also as Bearer; and it says who it is", async () => {
+  test("sends a secret key in apikey only and a JWT also as Bearer, and names itself", async () => {
     const server = await serveRaw((socket) =>
       socket.end(http("200 OK", '{"written":"x"}', { "content-type": "application/json" }))
     )
@@ -250,7 +250,7 @@ describe("SupabaseLive", () => {
     server.stop()
   })
 
-  test("keys that may not are Refused, and the error says which kind but not which key", async () => {
+  test("reports keys without permission as Refused; the error names the kind, not the key", async () => {
     const keys = [
       [gateway.anonKey, "the anon key"],
       [gateway.publishableKey, "a publishable key"],
@@ -267,7 +267,7 @@ describe("SupabaseLive", () => {
     }
   })
 
-  test("a URL or key that cannot be used is refused at the start", async () => {
+  test("rejects an unusable URL or key at startup", async () => {
     for (const [url, key] of [
       ["ftp://x", "sb_secret_x"],
       ["https://x.supabase.co", ""]
@@ -279,12 +279,12 @@ describe("SupabaseLive", () => {
     }
   })
 
-  describe("over the project's own client", () => {
+  describe("SupabaseLive over the project's own client", () => {
     const over = <A>(client: SupabaseLive.RpcClient, body: (one: Caller) => Promise<A>) =>
       using(SupabaseLive.fromClient(client), body)
     const args = () => ({ p_id: randomUUID(), p_note: "x" })
 
-    test("a plain client works, and its failures say as much", async () => {
+    test("works with a plain client, whose failures prove less", async () => {
       await over(createClient<Database>(gateway.url, gateway.legacyServiceKey), async (one) => {
         expect((await one.call(echo, { ...nothing, p_int: 4 })).int).toBe(4)
         expect((await failWith(lostAnswer, one)).error.reason).toBe("Ambiguous")
@@ -301,7 +301,7 @@ describe("SupabaseLive", () => {
       })
     })
 
-    test("a mock needs only rpc", async () => {
+    test("requires only rpc of a mock", async () => {
       const calls: Array<readonly [string, unknown]> = []
       const client = {
         rpc: async (name: string, given: unknown) => {
@@ -323,13 +323,13 @@ describe("SupabaseLive", () => {
       ["no error and no data", { data: null, error: null, status: 204 }, "Malformed"],
       ["data of another shape", { data: { other: 1 }, error: null }, "Malformed"],
       ["nothing at all", undefined, "Malformed"]
-    ] as const)("a client that answers %s", async (_, answered, reason) => {
+    ] as const)("handles a client that returns %s", async (_, answered, reason) => {
       await over({ rpc: () => Promise.resolve(answered) }, async (one) => {
         expect((await one.fail(write, args())).reason).toBe(reason)
       })
     })
 
-    test("a client that throws is judged by what it throws", async () => {
+    test("judges a client's exception", async () => {
       const thrown = async (error: unknown) =>
         over({ rpc: () => Promise.reject(error) }, (one) => one.fail(write, args()))
       const rejected = Object.assign(new Error("duplicate"), { code: "23505" })
@@ -342,7 +342,7 @@ describe("SupabaseLive", () => {
       expect(await thrown(refused)).toMatchObject({ reason: "NotExecuted", code: "not_sent" })
     })
 
-    test("a client that never answers is bounded", async () => {
+    test("limits the wait for a client that never responds", async () => {
       const layer = SupabaseLive.fromClient(
         { rpc: () => new Promise(() => undefined) },
         { timeoutMs: 50 }

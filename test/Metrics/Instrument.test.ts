@@ -5,7 +5,7 @@ import { counter, gauge } from "../../src/Metrics/Instrument.ts"
 const seriesOf = (name: string) =>
   Metric.unsafeSnapshot().filter(({ metricKey }) => metricKey.name === name)
 
-test("a metric keeps a bounded number of series; what is beyond is one series", () => {
+test("a metric keeps a bounded number of series and counts all others in one series", () => {
   const names = counter("test_names_total", {
     help: "Names.",
     labels: [{ name: "kind" }, { name: "result", values: ["ok", "failed"] }]
@@ -17,13 +17,13 @@ test("a metric keeps a bounded number of series; what is beyond is one series", 
   expect(rest.map(({ metricKey }) => metricKey.tags[1]?.value).sort()).toEqual(["failed", "ok"])
 })
 
-test("the value of a label is bounded", () => {
+test("the length of a label value is bounded", () => {
   const names = counter("test_long_total", { help: "Names.", labels: [{ name: "kind" }] })
   names.add(1, "x".repeat(10_000))
   expect(seriesOf("sync_scheduler_test_long_total")[0]?.metricKey.tags[0]?.value).toHaveLength(100)
 })
 
-test("a gauge is set and moved", () => {
+test("a gauge can be set and changed", () => {
   const level = gauge("test_level", { help: "Level.", labels: [] })
   level.set(5)
   level.add(-2)

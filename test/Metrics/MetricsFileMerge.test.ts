@@ -14,7 +14,7 @@ const text = (families: ReadonlyArray<Family>) =>
     .filter((line) => line !== "" && !line.startsWith("#"))
     .map((line) => line.slice(PREFIX.length))
 
-test("counters continue where the process before ended, also those that this one did not touch", () => {
+test("counters continue from the previous process, even those that this process did not change", () => {
   const before = parse(
     render([
       family(missed, { missed_total: 3 }),
@@ -45,7 +45,7 @@ const lag = (counts: ReadonlyArray<number>, sum: number): Record<string, number>
   ])
 }
 
-test("histograms are added up bucket by bucket; with other buckets they begin anew", () => {
+test("histograms are added bucket by bucket, and restart if the buckets differ", () => {
   const before = parse(render([family(startLag, lag([1, 2], 2.5))]))
   expect(accumulate([family(startLag, lag([0, 1], 2))], before)).toEqual([
     family(startLag, lag([1, 3], 4.5))
@@ -57,7 +57,7 @@ test("histograms are added up bucket by bucket; with other buckets they begin an
   ])
 })
 
-test("gauges are as they are now, but the last good tick outlives a tick that failed", () => {
+test("gauges have their current values, but the time of the last good tick outlives a failed tick", () => {
   const before = parse(
     render([
       family(lastTick, { last_tick_timestamp_seconds: 100 }),
@@ -69,7 +69,7 @@ test("gauges are as they are now, but the last good tick outlives a tick that fa
   expect(text(accumulate(now, before))).toEqual(["last_tick_timestamp_seconds 160"])
 })
 
-test("what is not ours, or not whole, is left out", () => {
+test("foreign and incomplete lines are omitted", () => {
   const before = parse(
     "node_load1 3\nsync_scheduler_missed_total x\nsync_scheduler_gone_total 4\n{"
   )

@@ -4,8 +4,8 @@ import { read, render } from "../../src/Metrics/PrometheusText.ts"
 import { metricDefinitions, runs, startLag } from "../../src/Metrics.ts"
 import { addedSince, readSeries } from "../support/metrics.ts"
 
-describe("the text", () => {
-  test("help, type and samples, one line each, ended by a line feed", () => {
+describe("the exposition text", () => {
+  test("has help, type and samples, one per line, with a final line feed", () => {
     const definition: Definition = {
       name: "sync_scheduler_x_total",
       help: "A back\\slash and\na line.",
@@ -23,7 +23,7 @@ describe("the text", () => {
     )
   })
 
-  test("label values are escaped: people choose the type of an integration", () => {
+  test("escapes label values, because users choose the types of integrations", () => {
     const before = readSeries()
     runs.add(1, 'a"b\\c\nd', "completed", "schedule")
     expect(addedSince(before)).toEqual({
@@ -31,7 +31,7 @@ describe("the text", () => {
     })
   })
 
-  test("a histogram: cumulative buckets up to +Inf, sum and count", () => {
+  test("shows a histogram with cumulative buckets up to +Inf, sum and count", () => {
     const before = readSeries()
     startLag.record(1, "lag-test")
     startLag.record(61, "lag-test")
@@ -44,7 +44,7 @@ describe("the text", () => {
     expect(added['start_lag_seconds_count{integration_type="lag-test"}']).toBe(3)
   })
 
-  test("nothing but lines of the format, each series once", () => {
+  test("contains only valid lines, and each series once", () => {
     const text = render(read())
     const lines = text.split("\n")
     expect(lines.pop()).toBe("")
@@ -58,7 +58,7 @@ describe("the text", () => {
 })
 
 describe("the metrics", () => {
-  test("are named as Prometheus names them, and have no labels that identify anybody", () => {
+  test("have names by Prometheus's conventions, and no labels that identify a customer", () => {
     const names = metricDefinitions.map(({ name }) => name)
     expect(new Set(names).size).toBe(names.length)
     for (const { help, labels, name, type } of metricDefinitions) {
@@ -69,7 +69,7 @@ describe("the metrics", () => {
     }
   })
 
-  test("what is known beforehand is there from the beginning, so that an increase is seen", () => {
+  test("exist from the beginning if they are known in advance, so that an increase is visible", () => {
     const series = readSeries()
     expect(series.has('sync_scheduler_ticks_total{result="error"}')).toBe(true)
     expect(series.has('sync_scheduler_tick_errors_total{code="KEY_REFUSED"}')).toBe(true)

@@ -45,7 +45,7 @@ test.each<[string, number, Explanation["answer"], string]>([
     "not_yet",
     "Not yet. The 08:10 run is in progress: attempt 1, started 2 m ago."
   ],
-  ["late, and why", 10, "yes", "Yes. The 06:00 run completed."],
+  ["late, with the reason", 10, "yes", "Yes. The 06:00 run completed."],
   [
     "paused",
     11,
@@ -60,7 +60,7 @@ test.each<[string, number, Explanation["answer"], string]>([
     "284 of 288 runs completed; 4 skipped. The 04:15 run was skipped: a newer run was due as well"
   ],
   [
-    "between two tries",
+    "between two attempts",
     16,
     "not_yet",
     "Not yet. The 08:05 run is being retried: HTTP 503 BOOT_ERROR, the function did not start; attempt 2 of 3 in 40 s."
@@ -74,7 +74,7 @@ test.each<[string, number, Explanation["answer"], string]>([
   )
 })
 
-test("every slot of the day has its line: the outcome, the number of attempts, and the delay", async () => {
+test("every slot of the day has a line with its outcome, its number of attempts and its delay", async () => {
   const night = await of(1)
   expect(night.slots).toMatchObject([
     {
@@ -91,7 +91,7 @@ test("every slot of the day has its line: the outcome, the number of attempts, a
   expect(late.slots[0]?.why).toStartWith("started 22 m late; no engine ticked from")
 })
 
-test("what bears on it is said, with the way out", async () => {
+test("the explanation names the causes and the commands that help", async () => {
   const held = await of(7)
   const heldRun = held.integration?.live_run?.run_id.slice(0, 8)
   expect(held.actions).toEqual([
@@ -103,7 +103,7 @@ test("what bears on it is said, with the way out", async () => {
   expect(broken.notes.join(" ")).toContain("is throttled until")
 })
 
-test("a run that completed after the failed one is mentioned, and the failed one is not to be retried", async () => {
+test("a later completed run is mentioned, and the failed run is not suggested for a retry", async () => {
   const own = await openFixtureDatabase()
   const ask = (from: number, to: number) =>
     own.run(explain({ integrationId: fixtureId(5), from, to, driftAlertMs: 300_000 }))
@@ -140,7 +140,7 @@ test("a run that completed after the failed one is mentioned, and the failed one
   await own.close()
 })
 
-test("a schedule that was changed is judged by what was in force at the time", async () => {
+test("a slot is judged by the schedule that was in force at the time", async () => {
   const own = await openFixtureDatabase()
   await own.sql`update organization_integrations set sync_schedule = '0 5 * * *', next_run_at = null where id = ${fixtureId(2)}`
   await setClock(own.sql, FIXTURE_NOW + 60_000)
@@ -167,7 +167,7 @@ test("a schedule that was changed is judged by what was in force at the time", a
   await own.close()
 })
 
-test("a row that an adopted table lets in says what is wrong with it, and what to do", async () => {
+test("an invalid row of an adopted table is explained, with a fix", async () => {
   const own = await openFixtureDatabase()
   const ask = (n: number) =>
     own.run(
@@ -210,7 +210,7 @@ test("a row that an adopted table lets in says what is wrong with it, and what t
   await own.close()
 })
 
-test("a run that completed is never behind a no", async () => {
+test("a completed run never leads to the answer no", async () => {
   const own = await openFixtureDatabase()
   const ask = (n: number, from = FIXTURE_NOW - DAY) =>
     own.run(

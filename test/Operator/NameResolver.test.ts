@@ -54,11 +54,11 @@ describe("an organisation or an integration", () => {
     ["5a5", undefined, 'there is no organisation or integration "5a5"'],
     ["1c0ffee0", "dynamics", 'Acme AS has no integration "dynamics": It has: xledger'],
     ["Acme AS", "dynamisc", 'Did you mean "dynamics"? It has: xledger, dynamics']
-  ])("%j %j is none, and what to write is said", (first, second, words) => {
+  ])("%j %j matches nothing, and the message says what to write", (first, second, words) => {
     expect(found(first, second)).toContain(words)
   })
 
-  test("one of several is never chosen", () => {
+  test("several matches are an error", () => {
     const several = Either.flatMap(resolveName(names, "Acme AS", "dynamics"), single)
     expect(Either.isLeft(several) && several.left.fix).toBe(
       "Write which, by type or id: dynamics (2c0ffee0), dynamics (3c0ffee0)"
@@ -66,7 +66,7 @@ describe("an organisation or an integration", () => {
   })
 })
 
-test("ids are shortened only as far as they differ", () => {
+test("ids are shortened only as far as they stay distinct", () => {
   const short = shortIds(["11111111-a", "22222222-b", "22222222-c"])
   expect([short("11111111-a"), short("22222222-b")]).toEqual(["11111111", "22222222-b"])
 })

@@ -23,7 +23,7 @@ afterAll(async () => {
 
 const DAY = 86_400_000
 
-test("runs: newest first, page after page without a gap, by status, lateness and organisation", async () => {
+test("runs are listed newest first, page by page without gaps, by status, delay and organisation", async () => {
   const all = await fixture.run(listRuns({ since: FIXTURE_NOW - DAY, limit: 1000 }))
   expect(all.cursor).toBeNull()
   expect(all.unreadable).toBe(0)
@@ -56,7 +56,7 @@ test("runs: newest first, page after page without a gap, by status, lateness and
   expect(Schema.decodeSync(RunsPage)(Schema.encodeSync(RunsPage)(all))).toEqual(all)
 })
 
-test("one run, by its id or the beginning of it; several are named, not chosen", async () => {
+test("a run is found by its id or a unique prefix; several matches are listed", async () => {
   const [unknown] = (await fixture.run(listRuns({ statuses: ["unknown"] }))).runs
   const run = unknown?.run_id ?? ""
   for (const given of [run, run.slice(0, 8), run.slice(0, 13).toUpperCase()]) {
@@ -73,7 +73,7 @@ test("one run, by its id or the beginning of it; several are named, not chosen",
   }
 })
 
-test("activity, figures, and what is ahead", async () => {
+test("the daily statistics, the figures and the upcoming slots are correct", async () => {
   const activity = await fixture.run(activityOf([fixtureId(15), fixtureId(12)], { runsEach: 50 }))
   expect(activity.integrations[0]).toMatchObject({ truncated: true })
   expect(activity.integrations[0]?.runs.length).toBe(50)
@@ -98,7 +98,7 @@ test("activity, figures, and what is ahead", async () => {
   expect(load[0]).toEqual({ hour: FIXTURE_NOW - (FIXTURE_NOW % 3_600_000), slots: 9 + 1 + 3 })
 })
 
-test("actions: done, recorded with who and why; the same again is refused with the way out", async () => {
+test("actions are recorded with actor and reason, and a repetition is refused with the next step", async () => {
   const doIt = async (action: ActionName, target: string) => {
     const report = await acting.run(
       act({ action, id: target, actor: "ada@ops", reason: "ERP is back" })
@@ -154,7 +154,7 @@ test("actions: done, recorded with who and why; the same again is refused with t
   ])
 })
 
-test("a failed run that an operator retries waits from now on: it is not overdue since its slot", async () => {
+test("a failed run that an operator retries is overdue from the retry on, not from its slot", async () => {
   const [failed] = (await acting.run(listRuns({ statuses: ["failed"] }))).runs
   const integrationIds = [failed?.integration_id ?? ""]
   // The slot is 12 minutes old, which exceeds the allowed delay of a run.

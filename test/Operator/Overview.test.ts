@@ -16,7 +16,7 @@ afterEach(() => fixture.close())
 const read = (options: Partial<OverviewOptions> = {}) =>
   fixture.run(readOverview({ driftAlertMs: 300_000, ...options }))
 
-test("a real database: every state is recognised, the worst first, and the sums are right", async () => {
+test("on a real database every state is recognised, the worst comes first, and the totals are correct", async () => {
   const overview = await read()
   expect(overview).toMatchObject({
     now: FIXTURE_NOW,
@@ -42,7 +42,7 @@ test("a real database: every state is recognised, the worst first, and the sums 
   expect(overview.integrations[3]?.health).toMatchObject({ status: "throttled" })
 })
 
-test("as JSON and back it is the same, names of others included", async () => {
+test("the overview survives a round trip through JSON, including foreign names", async () => {
   const overview = await read()
   const json = JSON.parse(JSON.stringify(Schema.encodeSync(Overview)(overview)))
   expect(Schema.decodeUnknownSync(Overview)(json)).toEqual(overview)
@@ -52,7 +52,7 @@ test("as JSON and back it is the same, names of others included", async () => {
   )
 })
 
-test("by organisation, type, or part of a name; a percent sign is only a character", async () => {
+test("integrations are found by organisation, type or a part of the name; a percent sign is an ordinary character", async () => {
   const names = async (options: Partial<OverviewOptions>) =>
     (await read(options)).integrations.map(({ org_name }) => org_name)
   expect(await names({ search: "cyber" })).toEqual(["Cyberdyne Systems"])
@@ -63,7 +63,7 @@ test("by organisation, type, or part of a name; a percent sign is only a charact
   expect((await read({ search: "nobody" })).headline).toBe("no integrations")
 })
 
-test("ticks stop: the same integrations, and none of them green", async () => {
+test("when ticks stop, the same integrations remain and none is green", async () => {
   await setClock(fixture.sql, FIXTURE_NOW + 6 * 60_000)
   const overview = await read()
   expect(overview.verdict).toBe("stopped")
@@ -73,7 +73,7 @@ test("ticks stop: the same integrations, and none of them green", async () => {
   expect(overview.integrations.map(({ state }) => state)).not.toContain("on_time")
 })
 
-test("a row that cannot be read is named, and hides no other", async () => {
+test("an unreadable row is named and hides no other row", async () => {
   const before = (await read()).integrations.length
   await fixture.sql`alter table integration_health drop constraint integration_health_status_check`
   await fixture.sql`update integration_health set status = 'asleep' where status = 'throttled'`
@@ -88,7 +88,7 @@ test("a row that cannot be read is named, and hides no other", async () => {
   expect(overview.headline).toStartWith("1 unreadable; ")
 })
 
-test("a row without a type is among the integrations, with what to set", async () => {
+test("a row without a type is listed, with the column to set", async () => {
   const { total } = await read()
   await fixture.sql`alter table organization_integrations alter integration_type drop not null`
   await fixture.sql`update organization_integrations set integration_type = null where org_name = 'Globex'`
@@ -101,7 +101,7 @@ test("a row without a type is among the integrations, with what to set", async (
   })
 })
 
-test("rows that are misconfigured for different reasons are different causes", async () => {
+test("rows that are misconfigured for different reasons have different causes", async () => {
   await fixture.sql`alter table organization_integrations alter enabled drop not null`
   await fixture.sql`update organization_integrations set integration_type = 'xero', schedule_error = 'minute is 61', enabled = true`
   const ids = [fixtureId(1), fixtureId(2)]

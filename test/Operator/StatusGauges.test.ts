@@ -26,7 +26,7 @@ afterEach(async () => {
 const overdue = "sync_scheduler_overdue_seconds_max"
 const inState = (state: string) => readSeries().get(`sync_scheduler_schedules{state="${state}"}`)
 
-test("a real database: how many are how, and how long the oldest waits; not a number when it is away", async () => {
+test("the gauges show the number of integrations by state and the oldest delay, and are NaN without a database", async () => {
   const real = PostgresLive.layer({ url: Redacted.make(database.url) })
   await Effect.runPromise(Effect.provide(measureStatus(300_000), real))
   const counts = ["overdue", "retrying", "running", "on_time", "stale"].map(inState)

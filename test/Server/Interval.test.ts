@@ -31,7 +31,7 @@ test.each([
   expect(nextIteration(scheduledAt, now, MINUTE)).toEqual({ skipped: 0, ...iteration })
 })
 
-test("an interval never starts twice, and none is lost unless it is counted", () => {
+test("no interval starts twice, and every missed interval is counted", () => {
   let scheduledAt = at + 123
   let iterations = 0
   let skipped = 0

@@ -27,7 +27,7 @@ const watch = (world: World, seconds: number, at = 3) =>
 const slot = (seconds: number) => startOfTime + seconds * 1000
 
 describe("functions are warmed up 30 s before their next slots", () => {
-  it("each once, at its time", () =>
+  it("once each, at the right time", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld
       world.db.seed({ id: uuid(1), ...WARM, next_run_at: slot(120) })
@@ -40,7 +40,7 @@ describe("functions are warmed up 30 s before their next slots", () => {
       ])
     }))
 
-  it("immediately where less time is left, and not for past or later slots", () =>
+  it("immediately if less time is left, and not for past or later slots", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld
       world.db.seed({ id: uuid(1), ...WARM, next_run_at: slot(10) })
@@ -70,7 +70,7 @@ describe("functions are warmed up 30 s before their next slots", () => {
       yield* Fiber.interrupt(fiber)
     }))
 
-  it("a database that is away for a while is read again", () =>
+  it("even after the database was unavailable for a while", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld
       world.db.seed({ id: uuid(1), ...WARM, next_run_at: slot(120) })

@@ -27,7 +27,7 @@ const live = (took: ReadonlyArray<number>, seconds: number) =>
     return { began, skipped }
   })
 
-it("an iteration immediately, then one per interval", () =>
+it("an iteration runs immediately, then once per interval", () =>
   Effect.gen(function* () {
     expect(yield* live([1, 59, 0], 300)).toEqual({
       began: [5, 60, 120, 180, 240, 300],
@@ -35,7 +35,7 @@ it("an iteration immediately, then one per interval", () =>
     })
   }))
 
-it("an iteration that takes longer is followed immediately by one for all intervals that ended meanwhile; the rest are counted", () =>
+it("after a long iteration, one iteration follows immediately for all missed intervals, and the rest are counted", () =>
   Effect.gen(function* () {
     expect(yield* live([1, 70, 0, 130, 0], 500)).toEqual({
       began: [5, 60, 130, 180, 310, 360, 420, 480],
@@ -43,7 +43,7 @@ it("an iteration that takes longer is followed immediately by one for all interv
     })
   }))
 
-it("a bug in an iteration is logged, and the next iteration follows", () =>
+it("a defect in an iteration is logged, and the next iteration follows", () =>
   Effect.gen(function* () {
     yield* TestClock.setTime(startOfTime)
     const log: Array<string> = []

@@ -67,8 +67,8 @@ const prepare = Effect.gen(function* () {
   return yield* makeWorld
 })
 
-describe("ticks by themselves", () => {
-  it("a due sync is run by the next tick, without a request", () =>
+describe("the tick job", () => {
+  it("runs a due sync in the next tick, without a request", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       const { live, summaries, watchdog } = yield* start(world)
@@ -81,7 +81,7 @@ describe("ticks by themselves", () => {
       expect(watchdog.lastTick?.summary.due).toBe(0)
     }))
 
-  it("a tick that outlasts the interval: no concurrent second one, missed intervals are counted and named, then it continues", () =>
+  it("never runs two ticks concurrently: a long tick makes it count and name the missed intervals", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       world.behave = () => Effect.as(Effect.sleep("150 seconds"), completed)
@@ -101,7 +101,7 @@ describe("ticks by themselves", () => {
       ])
     }))
 
-  it("a tick that hangs is seen, and said once; when it continues that is said as well", () =>
+  it("reports a hanging tick once, and its recovery once", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       const isHung = { now: true }
@@ -124,7 +124,7 @@ describe("ticks by themselves", () => {
       ])
     }))
 
-  it("a tick with a bug in it is logged, and the next one comes", () =>
+  it("logs a defect in a tick, and the next tick follows", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       let calls = 0

@@ -8,8 +8,8 @@ const started = 1_000_000
 
 const make = () => new Watchdog(started, MINUTE, MINUTE)
 
-describe("ticks are stuck", () => {
-  test("when none begins for longer than the interval and the patience", () => {
+describe("ticks are stalled", () => {
+  test("if none begins within the interval plus the stall threshold", () => {
     const watchdog = make()
     expect(watchdog.stalledForMs(started + MINUTE + PATIENCE)).toBe(0)
     expect(watchdog.stalledForMs(started + MINUTE + PATIENCE + 1)).toBe(1)
@@ -18,7 +18,7 @@ describe("ticks are stuck", () => {
     expect(watchdog.stalledForMs(started + 11 * MINUTE)).toBe(0)
   })
 
-  test("when one in progress does not go forward; each step counts", () => {
+  test("if the tick in progress makes no progress, and each step counts as progress", () => {
     const watchdog = make()
     watchdog.tickStarted(started)
     expect(watchdog.stalledForMs(started + PATIENCE)).toBe(0)
@@ -28,7 +28,7 @@ describe("ticks are stuck", () => {
     expect(watchdog.stalledForMs(started + 2 * PATIENCE + 5)).toBe(5)
   })
 
-  test("never while a function may still answer in time, however long that is", () => {
+  test("only after every running function's deadline, however late", () => {
     const watchdog = make()
     const until = started + 60 * MINUTE
     watchdog.tickStarted(started)

@@ -33,7 +33,7 @@ const runWhere = async (condition: string): Promise<string> => {
   return row.id
 }
 
-test("without the token nothing can be done, nor is anything offered", async () => {
+test("without the token no action is possible or offered", async () => {
   const { page } = await read("/org/hooli")
   expect(await page.locator("main form[method=post]").count()).toBe(0)
   const answer = await page.request.post(
@@ -43,7 +43,7 @@ test("without the token nothing can be done, nor is anything offered", async () 
   expect(answer.status()).toBe(403)
 })
 
-test("by keyboard alone: past the header, sign in, run now, pause and resume, each with a reason", async () => {
+test("an operator can sign in, run, pause and resume an integration with the keyboard alone, each with a reason", async () => {
   const { page, problems } = await read("/org/wonka")
   await page.keyboard.press("Tab")
   expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Skip to content")

@@ -35,7 +35,7 @@ const brand = (page: Page): Promise<void> =>
 const isBranded = (page: Page): Promise<boolean> =>
   page.evaluate(() => document.documentElement.hasAttribute("data-branded"))
 
-test("an open page follows ticks by itself; focus, scroll and an open list stay where they were", async () => {
+test("an open page shows new ticks without moving the focus, the scroll position or an open list", async () => {
   await clear()
   const mayAnswer = Promise.withResolvers<void>()
   project.functions.behave(() => until(mayAnswer.promise, ok()))
@@ -82,7 +82,7 @@ test("an open page follows ticks by itself; focus, scroll and an open list stay 
   await close()
 })
 
-test("the database goes away and returns: the page says so, shows nothing green meanwhile, and recovers", async () => {
+test("when the database goes away, the page says so and shows nothing green, and it recovers with the database", async () => {
   await clear()
   project.functions.behave(() => ok())
   await project.seedDue(3, { next_run_at: "now() + interval '1 hour'", org_name: "'Calm'" })
@@ -117,7 +117,7 @@ test("the database goes away and returns: the page says so, shows nothing green 
   await close()
 })
 
-test("a thousand integrations: pages of a hundred under 150 kB, and found while one types", async () => {
+test("a thousand integrations fill pages of a hundred under 150 kB, and typing filters them", async () => {
   await clear()
   await project.sql.unsafe(`
     with made as (
@@ -151,7 +151,7 @@ test("a thousand integrations: pages of a hundred under 150 kB, and found while 
   await close()
 })
 
-test("the scheduler is killed and started again: the page says so, and continues by itself", async () => {
+test("when the scheduler is killed and restarted, the page says so and continues by itself", async () => {
   const own = await startSidecar({
     ...project.environment,
     SUPABASE_DB_URL: project.database.url,

@@ -42,7 +42,7 @@ const runWhere = async (condition: string): Promise<string> => {
 }
 
 describe("the overview", () => {
-  test("the worst first, with why, last and next run, and a strip of the day", async () => {
+  test("lists the worst first, with the reason, the last and the next run, and a chart of the day", async () => {
     const { page, problems } = await read("/")
     expect(await page.title()).toBe("7 of 16 integrations need attention · Sync Scheduler")
     const states = (await rowsOf(page)).map((word) => word.trim().toLowerCase())
@@ -62,7 +62,7 @@ describe("the overview", () => {
     expect(problems).toEqual([])
   })
 
-  test("a hostile name is text: no script of it runs", async () => {
+  test("shows a hostile name as text and runs no script from it", async () => {
     const { page, problems } = await read("/")
     const name = page.locator(`#i-${fixtureId(13)} bdi`).first()
     expect(await name.textContent()).toBe(HOSTILE_NAME.replace("\u0000", ""))
@@ -73,7 +73,7 @@ describe("the overview", () => {
     expect(problems).toEqual([])
   })
 
-  test("search as one types: the list and the address follow, focus stays; it works without the script", async () => {
+  test("filters the list and the address while the user types, keeps the focus, and works without the script", async () => {
     const { page, problems } = await read("/")
     await page.locator("#q").pressSequentially("hool")
     await page.locator("#h-all", { hasText: /^1 of 16 integrations/ }).waitFor()
@@ -97,12 +97,12 @@ describe("the overview", () => {
   })
 })
 
-describe("to look at", () => {
+describe("the appearance", () => {
   test.each([
     ["light", 400],
     ["dark", 1440]
   ] as const)(
-    "in %s, %i wide: nothing sticks out, nothing that axe-core finds",
+    "in %s, %i pixels wide, has no overflow and no finding of axe-core",
     async (colorScheme, width) => {
       const { page, problems } = await read("/", { colorScheme, viewport: { width, height: 900 } })
       const run = await runWhere("status = 'failed'")
@@ -125,8 +125,8 @@ describe("to look at", () => {
   )
 })
 
-describe("an organisation", () => {
-  test("did it run, in a sentence; and on another day", async () => {
+describe("the page of an organisation", () => {
+  test("answers in a sentence whether it ran, for another day too", async () => {
     const { page, problems } = await read("/")
     await page.locator(`#i-${fixtureId(1)} th a`).click()
     await page.locator("h1", { hasText: "Acme AS" }).waitFor()
@@ -145,7 +145,7 @@ describe("an organisation", () => {
     expect(problems).toEqual([])
   })
 
-  test("by its name, by a part of it, by an integration's id; no match", async () => {
+  test("is found by its name, a part of it or an integration's id; no match is reported", async () => {
     const { page } = await read("/org/ACME%20as")
     const heading = () => page.locator("h1").textContent()
     expect(await heading()).toBe("Acme AS")
@@ -159,7 +159,7 @@ describe("an organisation", () => {
   })
 })
 
-test("a run: its outcome, the next step, its key, and every attempt on a timeline", async () => {
+test("the page of a run shows its outcome, the next step, its key, and every attempt on a timeline", async () => {
   const { page, problems } = await read("/")
   await page.locator(`#i-${fixtureId(1)} td:nth-child(3) a`).click()
   await page.waitForURL(/\/run\//)
@@ -183,7 +183,7 @@ test("a run: its outcome, the next step, its key, and every attempt on a timelin
   expect(problems).toEqual([])
 })
 
-test("a scheduler that has stopped looks dead: nothing on the page is green", async () => {
+test("a stopped scheduler looks stopped, and nothing on the page is green", async () => {
   await setClock(fixture.project.sql, FIXTURE_NOW + 3_600_000)
   const { page, problems } = await read("/")
   await page
@@ -208,7 +208,7 @@ test("a scheduler that has stopped looks dead: nothing on the page is green", as
   expect(problems).toEqual([])
 })
 
-test("every state that there is has its own drawing", async () => {
+test("every state has its own symbol", async () => {
   const { page } = await read("/")
   const drawings = await page.evaluate(
     (names) => names.map((name) => document.getElementById(`s-${name}`)?.innerHTML ?? ""),

@@ -79,7 +79,7 @@ const green = (page: Page): Promise<ReadonlyArray<string>> =>
 const refuse = () =>
   project.functions.behave(() => status(409, { executed: false, reason: "not_found" }))
 
-test("1,000 integrations of which 200 are refused: it says so in facts, and nothing is green", async () => {
+test("with 200 of 1,000 integrations refused, the page reports the facts, and nothing is green", async () => {
   refuse()
   await seed(1_000, 200)
   const { page, problems } = await read()
@@ -112,7 +112,7 @@ test("1,000 integrations of which 200 are refused: it says so in facts, and noth
   expect(problems).toEqual([])
 })
 
-describe("200 failures of one cause", () => {
+describe("200 failures with one cause", () => {
   const fail = async () => {
     project.functions.behave(() =>
       status(502, {
@@ -123,7 +123,7 @@ describe("200 failures of one cause", () => {
   }
 
   test.each([["mouse"], ["keyboard"]] as const)(
-    "are one line with its count and its first time, and retried with one form, by %s",
+    "share one line with their count and start, and one form retries them all, by %s",
     async (hand) => {
       await fail()
       const { page, problems } = await read("/sign-in")
@@ -162,7 +162,7 @@ describe("200 failures of one cause", () => {
     }
   )
 
-  test("without the token nothing is offered, and the form is refused", async () => {
+  test("are shown without a form if there is no token, and a sent form is refused", async () => {
     await fail()
     const { page } = await read()
     await page.locator(".attention li", { hasText: "200 × TOKEN_EXPIRED" }).waitFor()
@@ -177,7 +177,7 @@ describe("200 failures of one cause", () => {
   })
 })
 
-test("the database goes away and returns: the last known picture within a second, dimmed, with its time", async () => {
+test("when the database goes away, the last known page appears within a second, dimmed, with its time", async () => {
   project.functions.behave(() => status(200, { ok: true }))
   await seed(3, 2)
   const { page } = await read("/", { javaScriptEnabled: false })
@@ -243,7 +243,7 @@ test("the database goes away and returns: the last known picture within a second
   expect(await flaws(org.page, "database-back")).toEqual([])
 })
 
-test("no integration yet: three steps, whose SQL makes the first one", async () => {
+test("without integrations the page shows three steps, and their SQL creates the first integration", async () => {
   project.functions.behave(() => status(200, { ok: true }))
   const { page, problems } = await read()
   await page.locator("h1", { hasText: "No integrations yet" }).waitFor()
@@ -257,7 +257,7 @@ test("no integration yet: three steps, whose SQL makes the first one", async () 
   expect(problems).toEqual([])
 })
 
-test("a run: its attempts on one axis, and what to type where the page may not act; the answer is for operators", async () => {
+test("the page of a run shows its attempts on one axis, a command if it may not act, and the response only to operators", async () => {
   project.functions.behave(() =>
     status(502, {
       error: { code: "BROKEN", message: "<img src=x>" },

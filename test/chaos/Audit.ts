@@ -142,7 +142,8 @@ export const audit = async (site: Site, exits: ReadonlyArray<EngineExit>): Promi
   expectNone("no effect is doubled", doubled.map(nameOf))
   if (counts.missing > 0) violations.push(`slots without a row or a range: ${counts.missing}`)
   if (counts.twice > 0) violations.push(`slots with more than one row or range: ${counts.twice}`)
-  if (counts.rows !== counts.all_rows) violations.push("some rows are not for slots of their schedule")
+  if (counts.rows !== counts.all_rows)
+    violations.push("some rows are not for slots of their schedule")
   if (counts.skipped_slots !== counts.recorded_as_skipped)
     violations.push("some ranges have a wrong slot count")
 
@@ -195,7 +196,9 @@ const brokenHistory = (run: Run, events: ReadonlyArray<Event>): string | undefin
   }
   if (status !== run.status) return `its events end in ${status}`
   const starts = events.filter((event) => event.kind === "started").length
-  return starts === run.attempt ? undefined : `${starts} starts recorded, ${run.attempt} attempts made`
+  return starts === run.attempt
+    ? undefined
+    : `${starts} starts recorded, ${run.attempt} attempts made`
 }
 
 /** Returns the runs that a summary reports as completed and the database does not, and the engines that ended with a defect. */

@@ -86,7 +86,8 @@ export const untilQuiet = async (site: Site, withinMs: number): Promise<void> =>
         where next_run_at <= now() and id not in (select integration_id from held) having count(*) > 0`
     )
     if (left.length === 0) return
-    if (Date.now() > deadline) throw new Error(`runs did not settle in time: ${JSON.stringify(left)}`)
+    if (Date.now() > deadline)
+      throw new Error(`runs did not settle in time: ${JSON.stringify(left)}`)
     await Bun.sleep(200)
   }
 }

@@ -10,7 +10,7 @@ import { startSite } from "./Site.ts"
 
 beforeAll(binaryPath, 60_000)
 
-test("a death at each of the ten moments and at random, PostgreSQL and the functions too: nothing lost, nothing doubled", async () => {
+test("kills at each of the ten moments and at random, of PostgreSQL and the functions too, lose and double nothing", async () => {
   const report = await runChaos({
     kills: 14,
     freezes: 2,
@@ -29,7 +29,7 @@ test("a death at each of the ten moments and at random, PostgreSQL and the funct
   expect(report.effects).toBeGreaterThanOrEqual(report.rows)
 }, 600_000)
 
-test("the audit sees what it is there to see", async () => {
+test("the audit detects every kind of damage", async () => {
   const site = await startSite()
   await seed(site, 1, 3)
   const fleet = startFleet([site.environments.api], ["run", "-o", "json"])

@@ -42,7 +42,9 @@ const { positionals, values } = parseArgs({
 })
 const unknown = positionals.filter((name) => CAMPAIGNS[name] === undefined)
 if (unknown.length > 0) {
-  console.error(`unknown campaign: ${unknown.join(", ")}. Campaigns: ${Object.keys(CAMPAIGNS).join("; ")}`)
+  console.error(
+    `unknown campaign: ${unknown.join(", ")}. Campaigns: ${Object.keys(CAMPAIGNS).join("; ")}`
+  )
   process.exit(2)
 }
 

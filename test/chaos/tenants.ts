@@ -161,7 +161,9 @@ const { positionals, values } = parseArgs({
   allowPositionals: true
 })
 const seconds = (ms = Number.NaN) => `${(ms / 1000).toFixed(1)} s`
-console.log("| Misbehaviour of one organisation | Runs of the others | Median delay | Longest delay |\n|---|---|---|---|")
+console.log(
+  "| Misbehaviour of one organisation | Runs of the others | Median delay | Longest delay |\n|---|---|---|---|"
+)
 for (const misbehaviour of MISBEHAVIOURS) {
   const { name } = misbehaviour
   if (positionals.length > 0 && !positionals.some((part) => name.includes(part))) continue

@@ -129,7 +129,7 @@ const cursorOf = (answer: unknown): string | undefined =>
     ? ((answer.cursor as string | null) ?? undefined)
     : undefined
 
-test("PostgreSQL and the mirror answer the same and hold the same rows, step by step", async () => {
+test("PostgreSQL and the mirror give the same responses and hold the same rows after every step", async () => {
   const seen = new Set<string>()
   for (let seed = 1; seed <= SEQUENCES; seed++) await runSequence(seed, seen)
   const expected = Object.entries(ANSWERS).flatMap(([call, words]) =>

@@ -91,7 +91,7 @@ export const supabaseContract = (
     const notes = async (id: string) =>
       (await subject.execute(`select note from public.contract_note where id = '${id}'`)).length
 
-    test("sends every type as the function declares it, and decodes the answer", async () => {
+    test("arguments of every type are sent as declared, and the response is decoded", async () => {
       const ids = [randomUUID(), randomUUID()]
       expect(
         await caller.call(echo, {
@@ -115,11 +115,11 @@ export const supabaseContract = (
       })
     })
 
-    test.each(json)("carries jsonb unharmed: %s", async (_, value) => {
+    test.each(json)("jsonb is unchanged: %s", async (_, value) => {
       expect((await caller.call(echo, { ...nothing, p_json: value })).json).toEqual(value)
     })
 
-    test("replaces what PostgreSQL cannot store", async () => {
+    test("characters that PostgreSQL cannot store are replaced", async () => {
       const echoed = await caller.call(echo, {
         ...nothing,
         p_text: "a\u0000b\ud800c",
@@ -131,7 +131,7 @@ export const supabaseContract = (
       })
     })
 
-    test("null is SQL null; an argument left out takes the function's default", async () => {
+    test("null is SQL null, and an omitted argument has the function's default", async () => {
       const empty = { uuid: null, ids: null, text: null, json: null, int: null, big: null }
       expect(await caller.call(echo, nothing)).toEqual({ ...empty, json_type: null, num: "7" })
       expect((await caller.call(echo, { ...nothing, p_num: undefined })).num).toBe("7")
@@ -145,14 +145,14 @@ export const supabaseContract = (
       expect(error.detail).toContain("p_uuid")
     })
 
-    test("what was answered is committed", async () => {
+    test("a call that has a response is committed", async () => {
       const id = randomUUID()
       expect(await caller.call(write, { p_id: id, p_note: "kept" })).toEqual({ written: id })
       expect(await notes(id)).toBe(1)
     })
 
     test.each([...reasons, ...more])(
-      "an error %s is %s, says why, and leaves nothing behind",
+      "an error %s is %s, has a reason, and leaves nothing behind",
       async (code, reason) => {
         const id = randomUUID()
         const error = await caller.fail(write, { p_id: id, p_note: "lost", p_raise: code })
@@ -162,7 +162,7 @@ export const supabaseContract = (
       }
     )
 
-    test("for a function that only reads, what is uncertain is not executed", async () => {
+    test("an uncertain call of a read-only function is not executed", async () => {
       const args = { p_id: randomUUID(), p_note: "x", p_raise: "08006" }
       expect(await caller.fail({ ...write, readOnly: true }, args)).toMatchObject({
         reason: "NotExecuted",
@@ -170,14 +170,14 @@ export const supabaseContract = (
       })
     })
 
-    test("a constraint is the call's own fault, and the row is not repeated", async () => {
+    test("a constraint violation is the call's own fault, and the row is not printed", async () => {
       const error = await caller.fail(write, { p_id: randomUUID(), p_note: "bad" })
       expect(error).toMatchObject({ reason: "Rejected", code: "23514" })
       expect(error.detail).toContain("contract_note_note_check")
       expect(error.detail).not.toContain("Failing row")
     })
 
-    test("a function that is not there is Missing, and its summary has the cure", async () => {
+    test("a missing function is Missing, and its summary has the fix", async () => {
       const error = await caller.fail(missing, { p_kind: "x" })
       expect(error).toMatchObject({ reason: "Missing", operation: "contract_missing" })
       expect(error.detail).toContain("contract_missing")
@@ -189,14 +189,14 @@ export const supabaseContract = (
       ["wrong", "at written: Expected string"],
       ["scalar", "not what this version expects"],
       ["big", "16777216"]
-    ])("an answer that is %s is Malformed", async (kind, text) => {
+    ])("a response that is %s is Malformed", async (kind, text) => {
       const error = await caller.fail(answer, { p_kind: kind })
       expect(error.reason).toBe("Malformed")
       expect(error.detail).toContain(text)
       expect(error.detail).not.toContain("tell nobody")
     })
 
-    test("many concurrent calls are all answered, each with its own", async () => {
+    test("each of many concurrent calls gets its own response", async () => {
       const numbers = Array.from({ length: 40 }, (_, i) => i)
       const echoed = await Promise.all(
         numbers.map((p_int) => caller.call(echo, { ...nothing, p_int }))
@@ -204,7 +204,7 @@ export const supabaseContract = (
       expect(echoed.map((one) => one.int)).toEqual(numbers)
     })
 
-    test("a tick goes its way: open, claim, start, settle, finish", () => tickOnce(subject, caller))
+    test("a tick runs through: open, claim, start, settle, finish", () => tickOnce(subject, caller))
 
     test("a hundred slots are claimed in one call", () => claimHundred(subject, caller))
   })

@@ -36,7 +36,7 @@ const fillIn = (name: string, values: Readonly<Record<string, string>>): void =>
   writeFileSync(path, text)
 }
 
-test("deployment.yaml, as podman plays it", async () => {
+test("deployment.yaml runs in podman", async () => {
   await containers.must(`set -e; export PATH="$PWD:$PATH"
     sync-scheduler install docker --write .; sync-scheduler install k8s --write .
     docker build -f Dockerfile.binary -t sync-scheduler:0.1.0 .; rm sync-scheduler`)

@@ -91,7 +91,7 @@ const ask = (path: string, headers: Readonly<Record<string, string>> = {}): Prom
     headers: { host: "10.244.1.7:8787", ...headers }
   })
 
-test("the port has one name everywhere, and the pod's labels are selected", async () => {
+test("the port has one name everywhere, and the selectors match the pod's labels", async () => {
   expect(container?.env).toContainEqual({ name: "SYNC_SCHEDULER_LISTEN", value: "0.0.0.0:8787" })
   expect(container?.ports).toEqual([{ name: "http", containerPort: 8787 }])
   const { labels } = spec.template.metadata
@@ -122,7 +122,7 @@ test("the port has one name everywhere, and the pod's labels are selected", asyn
   expect(Object.keys(secret.stringData)).toContain(scrape?.authorization.credentials.key ?? "")
 })
 
-test("the probes are answered, without a token", async () => {
+test("the probes need no token", async () => {
   for (const probe of [container?.livenessProbe, container?.readinessProbe]) {
     expect(probe?.httpGet.port).toBe("http")
     const path = probe?.httpGet.path ?? ""
@@ -135,7 +135,7 @@ test("the probes are answered, without a token", async () => {
   }
 })
 
-test("metrics and the page want the Secret's token", async () => {
+test("metrics and pages require the token of the Secret", async () => {
   const path = scrape?.path ?? ""
   expect([path, (await ask(path)).status]).toEqual(["/metrics", 401])
   const answer = await ask(path, { authorization: `Bearer ${TOKEN}` })

@@ -62,7 +62,7 @@ const strangersIn = (files: Readonly<Record<string, { readonly kind: string }>>)
   return done.stdout.toString()
 }
 
-test("Kubernetes manifests fit the published schemas, and have no field that these do not know", async () => {
+test("the Kubernetes manifests match the published schemas and have no unknown field", async () => {
   expect(manifests.length).toBeGreaterThanOrEqual(8)
   const files = Object.fromEntries(manifests.map((name) => [name, parse(name)]))
   for (const [name, file] of Object.entries(files)) {
@@ -85,7 +85,7 @@ test("the manifests name the image of this version", () => {
   }
 })
 
-test("the compose file fits the Compose Specification", () => {
+test("the compose file matches the Compose Specification", () => {
   const dclint = join(root, "node_modules/dclint/bin/dclint.cjs")
   const path = join(root, "deploy/docker/compose.yaml")
   const done = Bun.spawnSync([process.execPath, dclint, "--formatter", "json", path], { cwd: root })
@@ -95,7 +95,7 @@ test("the compose file fits the Compose Specification", () => {
   expect(messages.filter(({ rule }) => rule === "invalid-schema")).toEqual([])
 })
 
-test("every secret setting has its credential in the units, and a default for when it is not set", () => {
+test("every secret setting has a credential in the units, and a default for when it is not set", () => {
   const secrets = Object.values(table)
     .filter(({ secret }) => secret)
     .map(({ key }) => credentialName(key))
@@ -108,7 +108,7 @@ test("every secret setting has its credential in the units, and a default for wh
   }
 })
 
-test("no file of deploy/ names a setting that does not exist", () => {
+test("every setting that deploy/ names exists", () => {
   const known = new Set(Object.values(table).map(({ key }) => key))
   const names = [...new Bun.Glob("**/*").scanSync({ cwd: join(root, "deploy") })].flatMap((path) =>
     [...read(path).matchAll(/\bSYNC_SCHEDULER_[A-Z_]+\b/g)].map(([name]) => name)

@@ -151,7 +151,7 @@ const ticksByHand = async () => {
 }
 
 // All steps share one test, because each continues from the previous one.
-test("deploy/pg_cron.sql, from its installation to its end", async () => {
+test("deploy/pg_cron.sql can be installed, runs ticks securely, and can be uninstalled", async () => {
   for (const step of [installs, ticks, keepsKeys, isClosed, prunes, ticksByHand, uninstalls]) {
     await step()
     console.log(`  ${step.name}: as it should be`)

@@ -241,7 +241,7 @@ const isNotMisled = async () => {
 }
 
 // All steps share one test, because each continues from the previous one.
-test("the units of deploy/systemd in a booted Debian, from their installation on", async () => {
+test("the systemd units work in a booted Debian, from installation to alerts", async () => {
   const [version = ""] = (await machine.must("systemctl --version")).split("\n")
   console.log(
     `  ${version}, ${readFileSync(join(machine.root, "etc/debian_version"), "utf8").trim()}`

@@ -11,9 +11,9 @@ beforeAll(binaryPath, 120_000)
 // Other tests cover generated pages and ADRs. Every command on the other pages must work as shown.
 const documents = readDocuments().filter(({ path }) => !/^docs\/(adr|reference)\//.test(path))
 
-describe("the commands of", () => {
+describe("the commands of the documentation", () => {
   for (const document of documents.filter(({ blocks }) => blocks.some(isRun))) {
-    test(`${document.path} do what they should`, async () => {
+    test(`${document.path} work as documented`, async () => {
       const sandbox = await openSandbox(document)
       try {
         const { at, output } = await sandbox.run(document)
@@ -26,7 +26,7 @@ describe("the commands of", () => {
   }
 })
 
-test("what is not run here is shown by a test that is there", () => {
+test("a command that is not run here names an existing test that runs it", () => {
   for (const { blocks, path } of documents) {
     for (const { language, line, notes } of blocks) {
       // Every fence must name a language, so that no command is overlooked.

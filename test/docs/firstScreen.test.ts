@@ -31,7 +31,7 @@ const type = (line: string, port: number) =>
     stderr: "pipe"
   })
 
-test("the commands on the README's first screen work as they are written, in order, while serve runs", async () => {
+test("the commands on the README's first screen work unchanged, in order, while serve runs", async () => {
   const blocks = readDocument("README.md").blocks.filter(({ notes }) => notes.includes(OURS))
   const [serve = "", ...lines] = blocks.flatMap(({ text }) => text.trim().split("\n"))
   expect(serve).toStartWith("sync-scheduler serve --demo")

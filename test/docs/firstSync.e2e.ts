@@ -17,7 +17,7 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => fixture.close())
 
-test("three steps, and under three minutes", async () => {
+test("a new user's first sync takes three steps and less than three minutes", async () => {
   const startedAt = performance.now()
   // Step 1, installing the program, is done in advance, since it is the same for every project. Step 2 creates the project.
   for (const command of ["init", "start"]) {

@@ -19,13 +19,13 @@ test("every link between pages leads to a file, and every anchor to a heading", 
   expect(broken).toEqual([])
 })
 
-test("the first code of the README stands before line 15, and the README is read in one go", () => {
+test("the README has its first code before line 15 and is short", () => {
   const { blocks, text } = readDocument("README.md")
   expect(blocks[0]?.line).toBeLessThan(15)
   expect(text.split("\n").length).toBeLessThan(200)
 })
 
-test("every npm install of the library asks for the effect that it is made for", () => {
+test("every npm install of the library pins the compatible version of effect", () => {
   const lines = readDocuments().flatMap(({ text }) =>
     text.split(/[\n`]/).filter((line) => /^npm install .*\bsync-scheduler\b/.test(line))
   )
@@ -35,7 +35,7 @@ test("every npm install of the library asks for the effect that it is made for",
   for (const line of ofLibrary) expect(line).toContain(` effect@${major}`)
 })
 
-test("every page under docs is named in docs/README.md", () => {
+test("docs/README.md links to every page under docs", () => {
   const index = linksOf(readDocument("docs/README.md")).map((link) =>
     normalize(join("docs", link.split("#")[0] ?? ""))
   )

@@ -68,25 +68,25 @@ describe("the example function", () => {
     ["422", { status: 500, body: { success: false, error: { code: "HTTP_422" } } }],
     ["redirect", { status: 500, body: { success: false, error: { code: "HTTP_302" } } }],
     ["503", { status: 504, body: { outcome: "unknown" } }]
-  ])("tells apart what the API answered: %s", async (path, expected) => {
+  ])("distinguishes the responses of the API: %s", async (path, expected) => {
     const { answer } = await exportTo(`${api.url.origin}/${path}`)
     expect(answer).toMatchObject(expected)
   })
 
-  it("says not executed when the API was never reached", async () => {
+  it("reports not executed if the API was not reached", async () => {
     const { answer } = await exportTo(await closedUrl())
     expect(answer).toMatchObject({ status: 409, body: { executed: false } })
   })
 
-  it("fails an integration without an endpoint", async () => {
+  it("fails for an integration without an endpoint", async () => {
     const { answer, row } = await exportTo(undefined)
     expect(answer).toMatchObject({ status: 500, body: { error: { code: "NOT_CONFIGURED" } } })
     expect(row).toMatchObject({ status: "failed", error: { code: "NOT_CONFIGURED" } })
   })
 })
 
-describe("warm-up", () => {
-  it("OPTIONS needs no key, touches no database, and tells a cold isolate from a warm one", async () => {
+describe("the warm-up request", () => {
+  it("needs no key, uses no database, and distinguishes a cold isolate from a warm one", async () => {
     const calls = ledger.calls.length
     const fresh = await serveWithDeno(exampleFunction, { SUPABASE_URL: ledger.url })
     try {
@@ -114,8 +114,8 @@ describe("warm-up", () => {
   })
 })
 
-describe("the sources", () => {
-  it("pass deno check, and import nothing but each other", async () => {
+describe("the function's sources", () => {
+  it("pass deno check, and import only each other", async () => {
     const functions = `${root}/supabase/functions`
     const check = Bun.spawn([deno, "check", "--no-remote", "--no-npm", "index.ts"], {
       cwd: `${functions}/integration-sync`,

@@ -54,15 +54,15 @@ const issueTicket = async (): Promise<string> => {
 const keysSince = (count: number): ReadonlyArray<unknown> =>
   project.functions.invocations.slice(count).map(({ body }) => body.idempotency_key)
 
-describe("the bundle", () => {
-  it("is one file that needs nothing else, the same for the same source, and what is on disk", async () => {
+describe("the bundled Edge Function", () => {
+  it("is one file without imports, reproducible, and up to date", async () => {
     const text = await bundleEdge()
     expect(text === (await Bun.file(edgeBundle).text())).toBe(true)
     expect(new Bun.Transpiler({ loader: "js" }).scanImports(text)).toEqual([])
     expect(text.length).toBeLessThan(1_000_000)
   })
 
-  it("is what its declaration says, and passes Deno's own check", () => {
+  it("matches its declaration, and passes Deno's type check", () => {
     const declared: typeof Bundle.makeEdgeEngine = makeEdgeEngine
     expect(declared).toBe(makeEdgeEngine)
     const checked = Bun.spawnSync([deno, "check", script], { stderr: "pipe" })
@@ -71,7 +71,7 @@ describe("the bundle", () => {
 })
 
 describe("a tick in Deno", () => {
-  it("runs what is due and answers the summary", async () => {
+  it("runs every due slot and returns the summary", async () => {
     await project.seedDue(12)
     const { body, status } = await post(withKey())
     expect(status).toBe(200)
@@ -83,14 +83,14 @@ describe("a tick in Deno", () => {
     expect((await post(withKey())).body).toMatchObject({ due: 0, triggered: 0, errors: [] })
   })
 
-  it("starts no more than its limit; the next one continues", async () => {
+  it("starts at most its limit, and the next tick continues", async () => {
     const limited = await serve({ SYNC_SCHEDULER_EDGE_LIMIT: "3" })
     await project.seedDue(5)
     expect((await post(withKey(), limited)).body).toMatchObject({ triggered: 3, completed: 3 })
     expect((await post(withKey(), limited)).body).toMatchObject({ triggered: 2, completed: 2 })
   })
 
-  it("asked not to be waited for, it answers immediately and continues", async () => {
+  it("responds immediately and continues if the caller does not want to wait", async () => {
     await project.seedDue(3)
     const before = project.functions.invocations.length
     const answer = await post({ ...withKey(), prefer: "respond-async" })
@@ -98,7 +98,7 @@ describe("a tick in Deno", () => {
     await project.functions.arrived(before + 3)
   })
 
-  it("at the same time as the binary and itself: every slot once", async () => {
+  it("runs every slot once while the binary and another such tick run concurrently", async () => {
     await project.seedDue(60)
     const before = project.functions.invocations.length
     const [binary, ...ticks] = await Promise.all([
@@ -114,7 +114,7 @@ describe("a tick in Deno", () => {
     expect([keys.length, new Set(keys).size]).toEqual([60, 60])
   })
 
-  it("says 500 when it could not do its work", async () => {
+  it("responds with 500 if it could not work", async () => {
     const apikey = "sb_secret_of_another_project"
     const astray = await serve({ SUPABASE_SECRET_KEYS: JSON.stringify({ default: apikey }) })
     const { body, status } = await post({ apikey }, astray)
@@ -123,8 +123,8 @@ describe("a tick in Deno", () => {
   })
 })
 
-describe("who may call", () => {
-  it("rejects a call without a secret key or a ticket, at no cost to the database", async () => {
+describe("authorisation of callers", () => {
+  it("rejects a call without a secret key or a ticket before any database call", async () => {
     const { faults } = project.gateway
     const before = [faults.calls("open_sync_tick"), faults.calls("redeem_sync_ticket")]
     for (const headers of [
@@ -140,7 +140,7 @@ describe("who may call", () => {
     expect([faults.calls("open_sync_tick"), faults.calls("redeem_sync_ticket")]).toEqual(before)
   })
 
-  it("a ticket opens once, also for concurrent calls", async () => {
+  it("accepts a ticket once, even in concurrent calls", async () => {
     const ticket = await issueTicket()
     const answers = await Promise.all(
       Array.from({ length: 4 }, () => post({ "x-sync-ticket": ticket }))
@@ -149,7 +149,7 @@ describe("who may call", () => {
     expect((await post({ "x-sync-ticket": ticket })).status).toBe(401)
   })
 
-  it("an expired ticket opens nothing, and goes away with the next one", async () => {
+  it("rejects an expired ticket, and the next ticket deletes it", async () => {
     const ticket = await issueTicket()
     await project.sql`update sync_scheduler.ticket set expires_at = now() - interval '1 second'`
     expect((await post({ "x-sync-ticket": ticket })).status).toBe(401)
@@ -160,7 +160,7 @@ describe("who may call", () => {
     expect(rows.length).toBe(1)
   })
 
-  it("reports invalid settings to a caller with a key only", async () => {
+  it("reports invalid settings only to a caller with a key", async () => {
     const wrong = await serve({ SYNC_SCHEDULER_CONCURRENCY: "many" })
     const known = await post(withKey(), wrong)
     expect(known.status).toBe(500)

@@ -42,7 +42,7 @@ const ran = (id: string) => ledger.events.filter((event) => event === `ran ${id}
 const nonces = (id: string) => ledger.callsOf("begin_sync_run", id).map((call) => call.args.p_nonce)
 
 describe("a granted run", () => {
-  it("runs once, is recorded as completed, and is answered", async () => {
+  it("runs once, is recorded as completed, and gets its response", async () => {
     const { body, id, row } = started()
     const answer = await send(`${hosted.url}/echo`, body)
     const result = {
@@ -73,7 +73,7 @@ describe("a granted run", () => {
     expect(ran(id)).toBe(1)
   })
 
-  it("calls the database with the secret key in apikey only, a legacy key as bearer too", async () => {
+  it("sends the secret key to the database in apikey only, and a legacy key as bearer too", async () => {
     const first = started()
     const second = started()
     await send(`${hosted.url}/echo`, first.body)
@@ -92,7 +92,7 @@ describe("a granted run", () => {
     ])
   })
 
-  it("runs once when it is delivered eight times concurrently", async () => {
+  it("runs once if it is delivered eight times concurrently", async () => {
     const { body, id } = started()
     const deliveries = Array.from({ length: 8 }, () => send(`${hosted.url}/echo`, body))
     const statuses = (await Promise.all(deliveries)).map(({ status }) => status)
@@ -103,7 +103,7 @@ describe("a granted run", () => {
 })
 
 describe("begin", () => {
-  it("refused: answers 409 and never runs the handler", async () => {
+  it("responds with 409 and never runs the handler if the database refuses it", async () => {
     const { body, id, row } = started()
     row.status = "pending"
     expect(await send(`${hosted.url}/echo`, body)).toMatchObject({
@@ -119,7 +119,7 @@ describe("begin", () => {
     expect(ledger.callsOf("complete_sync_run", id)).toEqual([])
   })
 
-  it("repeated with the same nonce while its answer is lost", async () => {
+  it("is repeated with the same nonce while its response is lost", async () => {
     const { body, id, row } = started()
     ledger.spoil("begin_sync_run", id, "hang", "gateway", "cut", "busy")
     expect((await send(`${hosted.url}/echo`, body)).status).toBe(200)
@@ -128,7 +128,7 @@ describe("begin", () => {
     expect(ran(id)).toBe(1)
   })
 
-  it("never confirmed: answers 409 and never runs the handler", async () => {
+  it("responds with 409 and never runs the handler if it is never confirmed", async () => {
     const { body, id, row } = started()
     ledger.spoil("begin_sync_run", id, ...Array(100).fill("gateway"))
     expect(await send(`${hosted.url}/hurried`, body)).toMatchObject({
@@ -141,7 +141,7 @@ describe("begin", () => {
     expect(ran(id)).toBe(0)
   })
 
-  it("denied by the database: answers 409 without a second call", async () => {
+  it("responds with 409 without a second call if the database denies access", async () => {
     const { body, id } = started()
     ledger.spoil("begin_sync_run", id, "denied")
     expect(await send(`${hosted.url}/echo`, body)).toMatchObject({
@@ -151,7 +151,7 @@ describe("begin", () => {
     expect(nonces(id)).toHaveLength(1)
   })
 
-  it("not asked for when the deadline has passed", async () => {
+  it("is not requested after the deadline", async () => {
     const { body, id } = started({ deadline: "2026-11-02T01:00:00Z" })
     expect(await send(`${hosted.url}/echo`, body)).toMatchObject({
       status: 409,
@@ -161,7 +161,7 @@ describe("begin", () => {
   })
 })
 
-describe("how a handler ends", () => {
+describe("the end of a handler", () => {
   const failed = (code: string, message: string) => ({
     status: 500,
     body: { success: false, reported: true, error: { code, message } }
@@ -220,7 +220,7 @@ describe("how a handler ends", () => {
     expect(ledger.callsOf("complete_sync_run", id)).toHaveLength(status === "running" ? 0 : 1)
   })
 
-  it("an unknown outcome says nothing that would be read as a failure", async () => {
+  it("an unknown outcome has no text that could be read as a failure", async () => {
     const { body } = started({ config: { end: "unknown" } })
     const answer = await send(`${hosted.url}/end`, body)
     expect(Object.keys(answer.body).sort()).toEqual([
@@ -233,8 +233,8 @@ describe("how a handler ends", () => {
   })
 })
 
-describe("reporting", () => {
-  it("repeats while the answer is lost", async () => {
+describe("the report", () => {
+  it("is repeated while its response is lost", async () => {
     const { body, id, row } = started()
     ledger.spoil("complete_sync_run", id, "hang", "busy", "gateway", "cut")
     expect(await send(`${hosted.url}/echo`, body)).toMatchObject({
@@ -246,7 +246,7 @@ describe("reporting", () => {
     expect(ran(id)).toBe(1)
   })
 
-  it("denied: what was done is still answered as done", async () => {
+  it("does not change the response if access is denied", async () => {
     const { body, id } = started()
     ledger.spoil("complete_sync_run", id, "denied")
     expect(await send(`${hosted.url}/echo`, body)).toMatchObject({
@@ -255,7 +255,7 @@ describe("reporting", () => {
     })
   })
 
-  it("never answered: what was done is answered as done before the deadline", async () => {
+  it("does not change the response if it never gets one itself, and ends before the deadline", async () => {
     const { body, id } = started()
     ledger.spoil("complete_sync_run", id, ...Array(100).fill("busy"))
     expect(await send(`${hosted.url}/hurried`, body)).toMatchObject({
@@ -265,8 +265,8 @@ describe("reporting", () => {
   })
 })
 
-describe("in the background", () => {
-  it("answers 202 immediately, heartbeats, and reports when it ends", async () => {
+describe("a run in the background", () => {
+  it("responds with 202 immediately, sends heartbeats, and reports its end", async () => {
     const { body, id, row } = started()
     const answer = await send(`${hosted.url}/background`, body)
     expect(answer).toMatchObject({ status: 202, body: { accepted: true, run_id: id } })
@@ -282,7 +282,7 @@ describe("in the background", () => {
     expect(ledger.callsOf("complete_sync_run", id)).toHaveLength(1)
   })
 
-  it("reports a failure, also one that an answer would have called not executed", async () => {
+  it("reports a failure, even one that a response would have called not executed", async () => {
     for (const [how, error] of [
       ["failed", { code: "PERIOD_CLOSED", message: "October is closed\ufffd" }],
       ["not executed", { code: "NOT_EXECUTED", message: "throttled" }]
@@ -295,7 +295,7 @@ describe("in the background", () => {
     }
   })
 
-  it("deferred by the handler, without EdgeRuntime: the same", async () => {
+  it("works the same if the handler defers it without EdgeRuntime", async () => {
     const { body, id, row } = started()
     const answer = await send(`${plain.url}/defer`, body, { apikey: legacyKey })
     expect(answer).toMatchObject({ status: 202, body: { accepted: true } })
@@ -306,8 +306,8 @@ describe("in the background", () => {
   })
 })
 
-describe("deferred", () => {
-  it("works on past the instant at which its answer was due", async () => {
+describe("a deferred run", () => {
+  it("continues after the time at which its response was due", async () => {
     const { body, row } = started()
     expect((await send(`${hosted.url}/outlasts`, body)).status).toBe(202)
     await ledger.until(() => row.status !== "running")
@@ -318,8 +318,8 @@ describe("deferred", () => {
   })
 })
 
-describe("ownership", () => {
-  it("lost: the signal aborts, nothing is reported, the outcome is unknown", async () => {
+describe("ownership of a run", () => {
+  it("is lost: the signal aborts, nothing is reported, and the outcome is unknown", async () => {
     const { body, id, row } = started()
     const answer = send(`${hosted.url}/until-aborted`, body)
     await ledger.until(() => ledger.events.includes(`working ${id}`))
@@ -329,7 +329,7 @@ describe("ownership", () => {
     expect(ledger.callsOf("complete_sync_run", id)).toEqual([])
   })
 
-  it("not lost when the answers to its heartbeats are lost", async () => {
+  it("is kept if only the responses to its heartbeats are lost", async () => {
     const { body, id, row } = started()
     ledger.spoil("heartbeat_sync_run", id, "gateway", "busy", "cut", "denied", "hang")
     const answer = send(`${hosted.url}/gated`, body)
@@ -339,7 +339,7 @@ describe("ownership", () => {
     expect(row.status).toBe("completed")
   })
 
-  it("asked for by the handler before what cannot be undone", async () => {
+  it("can be checked by the handler before an irreversible step", async () => {
     const { body, id, row } = started()
     const answer = send(`${hosted.url}/asks`, body)
     await ledger.until(() => ledger.events.includes(`waiting ${id}`))
@@ -349,14 +349,14 @@ describe("ownership", () => {
     expect(ledger.events).toContain(`${id} owned lost true`)
   })
 
-  it("given up when no heartbeat got through for 300 s", async () => {
+  it("is given up if no heartbeat succeeded for 300 s", async () => {
     const { body, id } = started()
     ledger.spoil("heartbeat_sync_run", id, ...Array(1_000).fill("busy"))
     expect((await send(`${hosted.url}/silent`, body)).status).toBe(504)
     expect(ledger.events).toContain(`aborted ${id}: The database was silent for too long: stopped`)
   })
 
-  it("given up when the platform shuts the function down", async () => {
+  it("is given up if the platform shuts the function down", async () => {
     const { body, id } = started()
     expect((await send(`${hosted.url}/unload`, body)).status).toBe(504)
     expect(ledger.events).toContain(
@@ -366,7 +366,7 @@ describe("ownership", () => {
 })
 
 describe("the deadline", () => {
-  it("aborts the signal shortly before", async () => {
+  it("aborts the signal shortly before it passes", async () => {
     const { body, id } = started()
     expect(await send(`${hosted.url}/deadline`, body)).toMatchObject({
       status: 504,
@@ -376,7 +376,7 @@ describe("the deadline", () => {
     expect(ledger.callsOf("complete_sync_run", id)).toEqual([])
   })
 
-  it("answers without a handler that ignores it, and reports it when it ends", async () => {
+  it("produces a response without a handler that ignores it, and the handler's end is reported", async () => {
     const { body, id, row } = started()
     expect(await send(`${hosted.url}/deaf`, body)).toMatchObject({
       status: 504,
@@ -391,7 +391,7 @@ describe("the deadline", () => {
   })
 })
 
-describe("refused before anything was done", () => {
+describe("a request is rejected before any work", () => {
   const refused = (status: number, code: string) => ({
     status,
     body: { executed: false, error: { code, message: expect.any(String) } }
@@ -405,7 +405,7 @@ describe("refused before anything was done", () => {
     ["the key in another scheme", { authorization: `Basic ${secretKey}` }],
     ["the publishable key", { apikey: "sb_publishable_1" }],
     ["the anon key", { apikey: "anon", authorization: "Bearer anon" }]
-  ])("401: %s", async (_, headers) => {
+  ])("with 401: %s", async (_, headers) => {
     const { body, id } = started()
     expect(await send(`${hosted.url}/echo`, body, headers)).toMatchObject(refused(401, "WRONG_KEY"))
     expect(nonces(id)).toEqual([])
@@ -423,7 +423,7 @@ describe("refused before anything was done", () => {
     expect((await send(`${hosted.url}/echo`, started().body, headers)).status).toBe(200)
   })
 
-  it("keys given as an option replace the environment's; without a key every call is rejected", async () => {
+  it("without a key: keys given as an option replace those of the environment", async () => {
     const own = { apikey: "another-key" }
     expect((await send(`${hosted.url}/own-keys`, started().body, own)).status).toBe(200)
     expect(await send(`${hosted.url}/own-keys`, started().body)).toMatchObject(
@@ -439,13 +439,13 @@ describe("refused before anything was done", () => {
     ["half of it", '{"run_id": "'],
     ["an array", "[]"],
     ["null", "null"]
-  ])("400: %s", async (_, text) => {
+  ])("with 400: %s", async (_, text) => {
     expect(await send(`${hosted.url}/echo`, text)).toMatchObject(
       refused(400, "MALFORMED_INVOCATION")
     )
   })
 
-  it("400 names all problems together", async () => {
+  it("with 400 that names all problems together", async () => {
     const answer = await send(`${hosted.url}/echo`, {
       ...invocation(),
       run_id: "1; drop table",
@@ -474,12 +474,12 @@ describe("refused before anything was done", () => {
     expect(JSON.stringify(answer.body)).not.toContain("org_id")
   })
 
-  it("413: a body that is too large", async () => {
+  it("with 413 for a body that is too large", async () => {
     const body = { ...invocation(), config: { text: "x".repeat(300_000) } }
     expect(await send(`${hosted.url}/echo`, body)).toMatchObject(refused(413, "BODY_TOO_LARGE"))
   })
 
-  it("405: anything but POST and OPTIONS", async () => {
+  it("with 405 for methods other than POST and OPTIONS", async () => {
     const response = await fetch(`${hosted.url}/echo`, { headers: { apikey: secretKey } })
     expect(response.status).toBe(405)
     expect(response.headers.get("allow")).toBe("POST, OPTIONS")

@@ -39,7 +39,7 @@ const HANDLERS: Record<string, SyncHandler> = {
   }
 }
 
-describe("the kit says of a run what the real engine, fence and database record", () => {
+describe("the test kit reports the same outcome as the real engine, fence and database", () => {
   let database: TestDatabase
   let gateway: RpcGateway
   let sql: SQL
@@ -89,13 +89,13 @@ describe("the kit says of a run what the real engine, fence and database record"
   })
 })
 
-describe("time, and what happens while the handler works", () => {
+describe("the test kit's clock and events", () => {
   const until = (signal: AbortSignal) =>
     new Promise<never>((_, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason))
     })
 
-  test("heartbeats come with the clock, and the deadline aborts the signal", async () => {
+  test("send heartbeats as the clock moves, and abort the signal at the deadline", async () => {
     const result = await testSyncRun(({ signal }) => until(signal), {
       deadlineMs: 100_000,
       onUnknown: "hold",
@@ -105,7 +105,7 @@ describe("time, and what happens while the handler works", () => {
     expect(result.answer.status).toBe(504)
   })
 
-  test("a run that another attempt took over is stopped, and nothing is reported", async () => {
+  test("stop a run that another attempt took over, without a report", async () => {
     const result = await testSyncRun(({ signal }) => until(signal), {
       during: async ({ advance, loseRun }) => {
         loseRun()
@@ -115,7 +115,7 @@ describe("time, and what happens while the handler works", () => {
     expect(result).toMatchObject({ status: "unknown", error: null, result: null })
   })
 
-  test("a handler that ignores its signal is answered for, and reported when it ends", async () => {
+  test("produce a response without a handler that ignores its signal, and report the handler's end", async () => {
     let end: () => void = () => undefined
     const result = await testSyncRun(
       () =>
@@ -133,7 +133,7 @@ describe("time, and what happens while the handler works", () => {
     expect(result).toMatchObject({ status: "completed", result: { late: true } })
   })
 
-  test("what the platform shuts down is unknown; what is refused does not run", async () => {
+  test("make a run unknown if the platform shuts it down, and do not run a refused one", async () => {
     const shut = await testSyncRun(({ signal }) => until(signal), {
       during: async ({ advance, shutDown }) => {
         await advance(0)

@@ -53,8 +53,8 @@ afterAll(async () => {
   await ledger.close()
 })
 
-describe("two days of eleven APIs", () => {
-  test("figures", () => {
+describe("two simulated days of eleven APIs", () => {
+  test("print the figures", () => {
     const rows = vendors.map(({ host, probes, syncs, throttled, type }) => {
       const watched = days.watched.get(host)
       const between = gaps(probes)
@@ -89,17 +89,17 @@ describe("two days of eleven APIs", () => {
     expect(rows).toHaveLength(11)
   })
 
-  test("never two probes of an API within 15 minutes", () => {
+  test("have never two probes of an API within 15 minutes", () => {
     for (const { probes } of vendors) {
       expect(Math.min(...gaps(probes), 15)).toBeGreaterThanOrEqual(15)
     }
   })
 
-  test("an API that syncs reach all the time is not probed at all", () => {
+  test("have no probe of an API that syncs reach all the time", () => {
     expect(vendorOf("xero").probes.length).toBeLessThanOrEqual(1)
   })
 
-  test("every vendor's own way of throttling was understood: held immediately, not probed until the wait has ended, then released", () => {
+  test("have every vendor's throttling recognised: held immediately, not probed during the wait, then released", () => {
     for (const { host, probes, throttled, type } of vendors) {
       expect([type, throttled > 0]).toEqual([type, true])
       const modes = days.watched.get(host)?.modes ?? []
@@ -112,7 +112,7 @@ describe("two days of eleven APIs", () => {
     }
   })
 
-  test("runs of a throttled API go one at a time, and none is lost", async () => {
+  test("have the runs of a throttled API one at a time, and none is lost", async () => {
     for (const { peakAfterThrottle } of days.watched.values())
       expect(peakAfterThrottle).toBeLessThanOrEqual(1)
     const runs = await ledger.rows(
@@ -129,7 +129,7 @@ describe("two days of eleven APIs", () => {
     console.log(`runs: ${JSON.stringify(runs)}, delayed with a reason: ${delayed[0]?.n}`)
   })
 
-  test("an outage: rarer probes, at most two hours apart, an incident that opens and ends", async () => {
+  test("have rarer probes during an outage, at most two hours apart, and an incident that opens and is resolved", async () => {
     const probes = vendorOf("fortnox").probes.filter((at) => at >= OUTAGE[0] && at < OUTAGE[1])
     const curve = gaps(probes)
     for (const [n, least] of [15, 30, 60, 120, 120].entries()) {
@@ -146,7 +146,7 @@ describe("two days of eleven APIs", () => {
     expect(incidents).toEqual([{ over: true }])
   })
 
-  test("not one probe while a sync of the API runs", () => {
+  test("have no probe while a sync of the API runs", () => {
     const { probes } = vendorOf("tripletex")
     expect(probes.filter((at) => at >= LONG_SYNC[0] && at < LONG_SYNC[1])).toEqual([])
     expect(probes.filter((at) => at >= LONG_SYNC[1]).length).toBeGreaterThan(0)

@@ -96,7 +96,7 @@ const READING: ReadonlyArray<ReadonlyArray<string>> = [
   ["doctor"]
 ]
 
-describe.each(projects)("adopted: %s", (_, tables) => {
+describe.each(projects)("an adopted table: %s", (_, tables) => {
   let project: Project
   beforeAll(async () => {
     await binaryPath()
@@ -130,7 +130,7 @@ describe.each(projects)("adopted: %s", (_, tables) => {
     return broken
   }
 
-  test("every command reads it, and check sees what is overdue, before a tick and after one", async () => {
+  test("every command can read it, and check reports overdue slots, before and after a tick", async () => {
     expect(await failures()).toEqual([])
     const before = await read(["check"])
     expect(before).toMatchObject({ code: 2, stderr: "" })
@@ -157,7 +157,7 @@ describe.each(projects)("adopted: %s", (_, tables) => {
   }, 180_000)
 })
 
-test("doctor and the migration name triggers without a search_path and cascading keys; the SQL they print helps", async () => {
+test("doctor and the migration name triggers without a search_path and cascading keys, and the SQL that they print helps", async () => {
   const trigger = (name: string, settings: string) => `
     create function public.${name}() returns trigger language plpgsql ${settings} as $$
       begin perform 1 from notes; return new; end $$;

@@ -73,8 +73,8 @@ const makeDue = (span: string) =>
 
 const lines = () => events.map(({ data, type }) => `${data.kind} ${type.split(".").at(-2)}`)
 
-describe("a sync that starts late, through the binary", () => {
-  test("one alert when it begins, none while it lasts, one when it is on time again", async () => {
+describe("the alerts for a sync that starts late", () => {
+  test("are one when the delay begins, none while it lasts, and one when the sync is on time again", async () => {
     const [id] = await project.seedDue(1, dueSince("6 minutes"))
     const first = await run()
     expect(first.code).toBe(0)
@@ -107,7 +107,7 @@ describe("a sync that starts late, through the binary", () => {
     expect(pings.filter((ping) => /^\/ping \d due/.test(ping))).toHaveLength(4)
   }, 60_000)
 
-  test("eight late together are one message", async () => {
+  test("are one message for eight late syncs", async () => {
     await project.seedDue(8, dueSince("6 minutes"))
     await run()
     expect(events).toMatchObject([
@@ -121,7 +121,7 @@ describe("a sync that starts late, through the binary", () => {
     expect(events).toHaveLength(1)
   }, 60_000)
 
-  test("a receiver that fails: the tick does not notice, a later tick sends it, when its time has come", async () => {
+  test("do not delay the tick if the receiver fails, and a later tick sends them at their retry time", async () => {
     await project.seedDue(1, dueSince("6 minutes"))
     status = 500
     const first = await run()
@@ -143,14 +143,14 @@ describe("a sync that starts late, through the binary", () => {
     })
   }, 60_000)
 
-  test("six concurrent engines send one alert", async () => {
+  test("are sent once by six concurrent engines", async () => {
     await project.seedDue(1, dueSince("6 minutes"))
     await Promise.all(Array.from({ length: 6 }, () => run()))
     await run()
     expect(lines()).toEqual(["drift opened"])
   }, 60_000)
 
-  test("the project cannot be reached: the ping says fail", async () => {
+  test("are accompanied by a failed ping if the project cannot be reached", async () => {
     const { code } = await run({
       SUPABASE_URL: "http://127.0.0.1:9",
       SYNC_SCHEDULER_INTERVAL: "4s"
@@ -165,7 +165,7 @@ describe("notify test", () => {
   const notify = (env: Readonly<Record<string, string>>, ...args: ReadonlyArray<string>) =>
     runBinary(["notify", "test", ...args], { env })
 
-  test("one of each, without a project, and their results", async () => {
+  test("sends one message of each kind without a project, and prints the results", async () => {
     const { code, stdout } = await notify({
       SYNC_SCHEDULER_ALERT_WEBHOOK_URL: `${receiver.url}/hook`,
       SYNC_SCHEDULER_ALERT_WEBHOOK_SECRET: secret,
@@ -178,7 +178,7 @@ describe("notify test", () => {
     expect(stdout.match(/✓ taken/g)).toHaveLength(4)
   })
 
-  test("a webhook that refuses: exit 3, and which", async () => {
+  test("exits with 3 if a webhook refuses, and names the webhook", async () => {
     status = 410
     const { code, stderr, stdout } = await notify(
       { SYNC_SCHEDULER_ALERT_WEBHOOK_URL: `${receiver.url}/hook` },
@@ -197,7 +197,7 @@ describe("notify test", () => {
     )
   })
 
-  test("no receiver, or an invalid secret: exit 2, and what to set", async () => {
+  test("exits with 2 without a receiver or with an invalid secret, and names the setting", async () => {
     const nobody = await notify({})
     expect([nobody.code, nobody.stdout]).toEqual([2, ""])
     expect(nobody.stderr).toContain("SYNC_SCHEDULER_ALERT_WEBHOOK_URL")

@@ -62,8 +62,8 @@ const status = async (id: string) => {
   return rows
 }
 
-describe("a request for slots of the past", () => {
-  test("a tick runs those without a row, oldest first, and leaves the schedule as it is", async () => {
+describe("a backfill request", () => {
+  test("makes a tick run the slots without a row, oldest first, without changing the schedule", async () => {
     const id = await afterOutage()
     expect(await request(id, -9, 0)).toMatchObject({ done: true, enabled: true })
     const summary = await world.tick()
@@ -82,7 +82,7 @@ describe("a request for slots of the past", () => {
     expect((await world.audit({ from: noon - 12 * HOUR })).missing).toBe(0)
   })
 
-  test("the bounds are from and before to, clipped to now; nothing in it is done immediately", async () => {
+  test("has an inclusive start and an exclusive end, is limited to the past, and is done immediately if it is empty", async () => {
     const id = await afterOutage()
     await request(id, -9, -6)
     await world.tick()
@@ -99,7 +99,7 @@ describe("a request for slots of the past", () => {
     expect(await backfilled(id)).toEqual([-7, -6, -5, -4, -3, -2])
   })
 
-  test("refused with the reason; the same request is not made twice", async () => {
+  test("is refused with a reason; a repeated request is not stored twice", async () => {
     const id = await afterOutage()
     expect(await request(randomUUID(), -9, 0)).toMatchObject({ done: false, reason: "not_found" })
     expect(await request(id, -5, -5)).toMatchObject({ done: false, reason: "empty" })
@@ -115,7 +115,7 @@ describe("a request for slots of the past", () => {
     ).rejects.toThrow("why")
   })
 
-  test("it continues tick after tick within the limit, one claim at a time", async () => {
+  test("continues tick by tick within the limit, with one claim at a time", async () => {
     const id = await afterOutage()
     await request(id, -9, 0)
     expect(await world.tick({ limit: 2 })).toMatchObject({ triggered: 2 })
@@ -126,7 +126,7 @@ describe("a request for slots of the past", () => {
     expect(await backfilled(id)).toEqual([-7, -6, -5, -4, -3, -2])
   })
 
-  test("what the schedule has due comes first, of every integration", async () => {
+  test("comes after the due slots of every integration", async () => {
     const id = await afterOutage()
     const other = await world.insert({
       sync_schedule: "'0 * * * *'",
@@ -145,7 +145,7 @@ describe("a request for slots of the past", () => {
     expect(claims.slice(0, 2).map((row) => row.trigger)).toEqual(["schedule", "schedule"])
   })
 
-  test("two concurrent engines: every slot once", async () => {
+  test("runs every slot once with two concurrent engines", async () => {
     const ids = [await insertHourly(), await insertHourly(), await insertHourly()]
     await passOutage()
     for (const id of ids) await request(id, -9, 0)
@@ -163,7 +163,7 @@ describe("a request for slots of the past", () => {
     expect(open[0].n).toBe(0)
   })
 
-  test("a disabled integration waits, idle; enabled, it continues", async () => {
+  test("waits while its integration is disabled, and continues once it is enabled", async () => {
     const id = await afterOutage()
     await request(id, -9, 0)
     await world.sql`update organization_integrations set enabled = false where id = ${id}`
@@ -176,7 +176,7 @@ describe("a request for slots of the past", () => {
     expect((await backfilled(id)).length).toBe(6)
   })
 
-  test("slots that passed while it was disabled are run as well", async () => {
+  test("includes the slots that passed while the integration was disabled", async () => {
     const id = await world.insert({ sync_schedule: "'0 * * * *'" })
     await world.sql`update organization_integrations set enabled = false where id = ${id}`
     await world.setClock(noon - HOUR / 2)
@@ -186,7 +186,7 @@ describe("a request for slots of the past", () => {
     expect(await backfilled(id)).toEqual([-4, -3, -2, -1])
   })
 
-  test("an edit in the middle: the slots stay those of the schedule as it was", async () => {
+  test("keeps the slots of the earlier schedule after an edit", async () => {
     const id = await afterOutage()
     await request(id, -9, 0)
     await world.tick({ limit: 3 })
@@ -196,7 +196,7 @@ describe("a request for slots of the past", () => {
     expect((await world.audit({ from: noon - 12 * HOUR })).missing).toBe(0)
   })
 
-  test("a live run keeps it waiting: a held unknown one until it is released", async () => {
+  test("waits for a live run, and for a held unknown run until its release", async () => {
     const id = await afterOutage({ on_unknown: "'hold'" })
     await request(id, -9, 0)
     world.answer = () => ({ _tag: "Unknown", httpStatus: 504, code: "IDLE_TIMEOUT", message: "?" })
@@ -209,7 +209,7 @@ describe("a request for slots of the past", () => {
     expect(await backfilled(id)).toEqual([-7, -6, -5, -4, -3, -2])
   })
 
-  test("cancelled: no other slot is claimed; a deleted integration's request is over", async () => {
+  test("claims no further slot once it is cancelled, and ends with its integration", async () => {
     const id = await afterOutage()
     const { backfill_id } = await request(id, -9, 0)
     await world.tick({ limit: 2 })
@@ -230,7 +230,7 @@ describe("a request for slots of the past", () => {
     ])
   })
 
-  test("slots that have a row already are passed, a thousand of them too", async () => {
+  test("skips slots that already have a row, even a thousand of them", async () => {
     const id = await world.insert({
       sync_schedule: "'* * * * *'",
       created_at: `'${hour(-30)}'`,
@@ -250,7 +250,7 @@ describe("a request for slots of the past", () => {
   })
 })
 
-describe("the claim", () => {
+describe("a backfill claim", () => {
   /** Claims the next slot of the only open backfill request, as the engine does. */
   const claim = async (id: string, token: string, at: number, more: object = {}) => {
     const [row] = await world.sql`select b.id, b.cursor, i.org_id from sync_backfill b
@@ -269,7 +269,7 @@ describe("the claim", () => {
     }
   }
 
-  test("repeated with its token it gives the same run; with another one it lost the race", async () => {
+  test("returns the same run when it is repeated with its token, and loses the race with another token", async () => {
     const id = await afterOutage()
     await request(id, -9, 0)
     const token = randomUUID()
@@ -287,7 +287,7 @@ describe("the claim", () => {
     expect((await status(id))[0]).toMatchObject({ claimed: 1 })
   })
 
-  test("a killed engine's claim is taken over, and the request continues after it", async () => {
+  test("of a killed engine is adopted, and the request continues after it", async () => {
     const id = await afterOutage()
     await request(id, -9, 0)
     await (await claim(id, randomUUID(), -7))()
@@ -302,7 +302,7 @@ describe("the claim", () => {
     expect(attempts[0]).toEqual({ n: 1, rows: 6 })
   })
 
-  test("a slot outside the request, or one that the schedule has before it, is refused", async () => {
+  test("is refused for a slot outside the request, or one that the schedule runs first", async () => {
     const id = await afterOutage()
     await request(id, -6, -3)
     for (const at of [-7, -3, 0, 5]) {

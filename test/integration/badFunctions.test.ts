@@ -65,7 +65,7 @@ const cases: Readonly<
   ]
 }
 
-test("each kind of answer leads its own run where it belongs, and no other run with it", async () => {
+test("every kind of bad response affects only its own run", async () => {
   for (const name of Object.keys(cases)) {
     await project.seedDue(1, { integration_type: `'${name}'` })
   }

@@ -55,8 +55,8 @@ const seedOutage = (columns: Readonly<Record<string, string>>) =>
     ...columns
   })
 
-describe("three hours missed, through the binary", () => {
-  test("latest: one run for the newest slot, the others are one range", async () => {
+describe("after three missed hours", () => {
+  test("latest runs the newest slot once, and records the others as one range", async () => {
     await seedOutage({ catch_up: "'latest'" })
     const { code, summary } = await tick()
     expect(code).toBe(0)
@@ -66,7 +66,7 @@ describe("three hours missed, through the binary", () => {
     await expectNoHoles()
   })
 
-  test("all, within its window: each slot, oldest first, the older ones are one range", async () => {
+  test("all runs each slot inside its window, oldest first, and records the older ones as one range", async () => {
     await seedOutage({ catch_up: "'all'", catch_up_window: "interval '65 minutes'" })
     const { summary } = await tick()
     const ran = await rows()
@@ -79,7 +79,7 @@ describe("three hours missed, through the binary", () => {
     await expectNoHoles()
   })
 
-  test("all, with the setting for a window", async () => {
+  test("all uses the window of the settings", async () => {
     await seedOutage({ catch_up: "'all'" })
     const env = { ...project.environment, SYNC_SCHEDULER_CATCH_UP_WINDOW: "35m" }
     expect((await runBinary(["run"], { env })).code).toBe(0)
@@ -87,14 +87,14 @@ describe("three hours missed, through the binary", () => {
     await expectNoHoles()
   })
 
-  test("skip: nothing that is late runs, all of it is on record", async () => {
+  test("skip runs no late slot, and records all of them", async () => {
     await seedOutage({ catch_up: "'skip'" })
     expect((await tick()).summary).toMatchObject({ triggered: 0, missed: 19 })
     expect(await ranges()).toEqual([{ reason: "catch_up_skip", count: 19 }])
     await expectNoHoles()
   })
 
-  test("passed while disabled: enabling never fires a past slot", async () => {
+  test("slots that passed while disabled never run after enabling", async () => {
     await project.seedDue(1, { sync_schedule: "'* * * * * *'", next_run_at: "null" })
     await tick()
     await project.sql`update organization_integrations set enabled = false`
@@ -112,34 +112,37 @@ describe("a month of downtime on a minutely schedule", () => {
     ["latest", 1],
     ["all", 15],
     ["skip", 1]
-  ] as const)("%s: it comes back within one tick, in bounded memory", async (policy, most) => {
-    await project.seedDue(1, {
-      sync_schedule: "'* * * * *'",
-      next_run_at: "date_trunc('minute', now()) - interval '30 days'",
-      catch_up: `'${policy}'`,
-      catch_up_window: "interval '14 minutes 30 seconds'"
-    })
-    const { code, peakBytes, stdout } = await runMeasured(["run", "-o", "json"], {
-      env: project.environment
-    })
-    const summary = JSON.parse(stdout)
-    expect(code).toBe(0)
-    expect(summary.errors).toEqual([])
-    const ran = (await rows()).length
-    expect(ran).toBeLessThanOrEqual(most + 1)
-    const passed = (await ranges()).reduce((sum, { count }) => sum + count, 0)
-    expect(ran + passed).toBeGreaterThanOrEqual(month)
-    expect(ran + passed).toBeLessThanOrEqual(month + 3)
-    const [row] = await project.sql`select next_run_at > now() - interval '2 minutes' as is_back
+  ] as const)(
+    "%s: the schedule is current again after one tick, in bounded memory",
+    async (policy, most) => {
+      await project.seedDue(1, {
+        sync_schedule: "'* * * * *'",
+        next_run_at: "date_trunc('minute', now()) - interval '30 days'",
+        catch_up: `'${policy}'`,
+        catch_up_window: "interval '14 minutes 30 seconds'"
+      })
+      const { code, peakBytes, stdout } = await runMeasured(["run", "-o", "json"], {
+        env: project.environment
+      })
+      const summary = JSON.parse(stdout)
+      expect(code).toBe(0)
+      expect(summary.errors).toEqual([])
+      const ran = (await rows()).length
+      expect(ran).toBeLessThanOrEqual(most + 1)
+      const passed = (await ranges()).reduce((sum, { count }) => sum + count, 0)
+      expect(ran + passed).toBeGreaterThanOrEqual(month)
+      expect(ran + passed).toBeLessThanOrEqual(month + 3)
+      const [row] = await project.sql`select next_run_at > now() - interval '2 minutes' as is_back
                                       from organization_integrations`
-    expect(row.is_back).toBe(true)
-    expect(peakBytes).toBeLessThan(400_000_000)
-    await expectNoHoles()
-  })
+      expect(row.is_back).toBe(true)
+      expect(peakBytes).toBeLessThan(400_000_000)
+      await expectNoHoles()
+    }
+  )
 })
 
-describe("an edit", () => {
-  test("while a run is in progress: what had become due is on record, and never runs", async () => {
+describe("an edit of a schedule", () => {
+  test("during a run records the slots that were due, and never runs them", async () => {
     const answer = Promise.withResolvers<void>()
     project.functions.behave(() => until(answer.promise, ok()))
     await project.seedDue(1, { sync_schedule: "'* * * * * *'" })
@@ -162,7 +165,7 @@ describe("an edit", () => {
     await expectNoHoles("1d")
   })
 
-  test("to a schedule with a slot in the past of today fires nothing; back again neither", async () => {
+  test("to a schedule with a slot earlier today runs nothing, nor does the edit back", async () => {
     await project.seedDue(3, { sync_schedule: "'0 0 1 1 *'", next_run_at: "null" })
     await tick()
     for (const schedule of ["* * * * *", "0 0 * * *", "*/7 * * * *"]) {

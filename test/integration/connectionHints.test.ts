@@ -46,7 +46,7 @@ const told = async (env: Readonly<Record<string, string>>): Promise<Told> => {
   return { ...error, exit: status.code }
 }
 
-describe("over a direct connection, to a server that asks for passwords", () => {
+describe("over a direct connection to a server with passwords", () => {
   let server: OwnPostgresServer
   let database: TestDatabase
   beforeAll(async () => {
@@ -116,7 +116,7 @@ describe("over a direct connection, to a server that asks for passwords", () => 
       "The user of SUPABASE_DB_URL lacks a grant: permission denied for function",
       'grant service_role to "reader";'
     ]
-  ] as const)("%s", async (_, to, [code, exit], why, hint) => {
+  ] as const)("the hint is right for %s", async (_, to, [code, exit], why, hint) => {
     const seen = await told({ SUPABASE_DB_URL: to() })
     expect(seen).toMatchObject({ code, exit })
     expect(seen.message).toContain(why)
@@ -124,7 +124,7 @@ describe("over a direct connection, to a server that asks for passwords", () => 
     expect(seen.hint).not.toContain("SUPABASE_SECRET_KEY")
   })
 
-  test("the grant that is named helps", async () => {
+  test("the suggested grant helps", async () => {
     await server.admin.unsafe('grant service_role to "reader"')
     const { code } = await runBinary(["status", "-o", "json"], {
       env: { ...base, SUPABASE_DB_URL: as("reader") }
@@ -156,7 +156,7 @@ describe("behind a pooler", () => {
       "(ENOIDENTIFIER) no tenant identifier provided (external_id or sni_hostname required)"
     ],
     ["08P01", "no tenant identifier provided"]
-  ])("%s %s: the user's form is named, and no hint says to wait", async (code, message) => {
+  ])("%s %s: the hint names the user's format, and does not say to wait", async (code, message) => {
     const pooler = await startPooler(code, message)
     const address = pooler.address()
     const port = address !== null && typeof address === "object" ? address.port : 0
@@ -169,7 +169,7 @@ describe("behind a pooler", () => {
     expect(seen.hint).not.toContain("that the project is running")
   })
 
-  test.concurrent("no free connection: the transaction mode is named", async () => {
+  test.concurrent("without a free connection, the hint names the transaction mode", async () => {
     const message =
       "MaxClientsInSessionMode: max clients reached - in Session mode max clients are limited to pool_size"
     const pooler = await startPooler("XX000", message)
@@ -183,9 +183,9 @@ describe("behind a pooler", () => {
   })
 })
 
-describe("a host", () => {
+describe("an unreachable host", () => {
   // 2001:db8::/32 is reserved for documentation and is not routed.
-  test.concurrent("with IPv6 addresses only: the session pooler and the add-on are named", async () => {
+  test.concurrent("with IPv6 addresses only gets a hint at the session pooler and the add-on", async () => {
     const seen = await told({
       SUPABASE_DB_URL: "postgres://postgres:x@[2001:db8::1]:5432/postgres?connect_timeout=1"
     })
@@ -196,7 +196,7 @@ describe("a host", () => {
     expect(seen.hint).not.toContain("that the project is running")
   })
 
-  test.concurrent("without an address: the host of the setting is named", async () => {
+  test.concurrent("without an address gets a hint that names the host of the setting", async () => {
     const seen = await told({
       SUPABASE_DB_URL: "postgres://postgres:x@db.nowhere.invalid/postgres"
     })
@@ -204,7 +204,7 @@ describe("a host", () => {
     expect(seen.hint).toContain("host of SUPABASE_DB_URL")
   })
 
-  test.concurrent("without a server, or without TLS", async () => {
+  test.concurrent("without a server or without TLS gets a hint", async () => {
     const refused = await told({ SUPABASE_DB_URL: "postgres://postgres:x@127.0.0.1:1/postgres" })
     expect(refused.hint).toContain("host and port of SUPABASE_DB_URL")
     const { url } = await createDatabase({ migrations: false })
@@ -221,14 +221,14 @@ describe("over the API", () => {
   })
   afterAll(() => project.close())
 
-  test("a key of another project names the key", async () => {
+  test("a key of another project gets a hint that names the key", async () => {
     const seen = await told({ SUPABASE_URL: project.gateway.url })
     expect(seen).toMatchObject({ code: "KEY_REFUSED", exit: 4 })
     expect(seen.hint).toContain("SUPABASE_SECRET_KEY")
     expect(seen.hint).not.toContain("SUPABASE_DB_URL")
   })
 
-  test("missing grants are the database's, not the key's", async () => {
+  test("missing grants get a hint about the database, not about the key", async () => {
     const admin = connect(project.database.adminUrl, { max: 1 })
     const functions = "all functions in schema public from service_role"
     await admin.unsafe(`revoke execute on ${functions}`)

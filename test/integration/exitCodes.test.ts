@@ -17,13 +17,13 @@ const exitOf = async (args: ReadonlyArray<string>, env: Readonly<Record<string, 
   (await runBinary(args, { env: { ...project.environment, ...env } })).code
 
 /** Tests every exit code of the contract (docs/reference/exit-codes.md) with the compiled binary. */
-test("0: fine, also when nothing was due, and help", async () => {
+test("0 means success, even when nothing was due, and help", async () => {
   expect(await exitOf(["run"])).toBe(0)
   expect(await exitOf(["help"])).toBe(0)
   expect(await exitOf(["schedules", "validate", "0 2 * * *"])).toBe(0)
 })
 
-test("1: what it found cannot be written", async () => {
+test("1 means that a result could not be written", async () => {
   const full = await Bun.$`${await binaryPath()} env -o json > /dev/full`
     .env(project.environment)
     .nothrow()
@@ -32,7 +32,7 @@ test("1: what it found cannot be written", async () => {
   expect(full.stderr.toString()).toContain("the output cannot be written")
 })
 
-test("2: usage, an expression, configuration, a database without migrations", async () => {
+test("2 means a usage error, an invalid expression or configuration, or a database without migrations", async () => {
   expect(await exitOf(["rnu"])).toBe(2)
   expect(await exitOf(["run", "--dry"])).toBe(2)
   expect(await exitOf(["schedules", "validate", "61 * * * *"])).toBe(2)
@@ -42,7 +42,7 @@ test("2: usage, an expression, configuration, a database without migrations", as
   expect(await exitOf(["run"], { SUPABASE_DB_URL: other.href })).toBe(2)
 })
 
-test("3: a run failed, an audit found holes, a doctor found something", async () => {
+test("3 means that a run failed, an audit found holes or doctor found a problem", async () => {
   await project.seedDue(1)
   project.functions.behave(() => Behaviour.status(400, { error: "no" }))
   expect(await exitOf(["run"])).toBe(3)
@@ -60,7 +60,7 @@ test("3: a run failed, an audit found holes, a doctor found something", async ()
   await project.sql`revoke execute on function public.pause_integration from anon`
 })
 
-test("4: the key is refused", async () => {
+test("4 means that the key was refused", async () => {
   expect(await exitOf(["run"], { SUPABASE_SECRET_KEY: `sb_secret_${"x".repeat(32)}` })).toBe(4)
   // The API responds with 401 and SQLSTATE 22023.
   const unknown = project.gateway.sign({ role: "nobody_here" })
@@ -68,14 +68,14 @@ test("4: the key is refused", async () => {
   expect(await exitOf(["status"], { SUPABASE_SECRET_KEY: unknown })).toBe(4)
 })
 
-test("5: Supabase cannot be reached", async () => {
+test("5 means that Supabase could not be reached", async () => {
   expect(await exitOf(["audit"], { SUPABASE_DB_URL: "postgresql://x:y@127.0.0.1:1/z" })).toBe(5)
 })
 
 test.each([
   ["SIGINT", 130],
   ["SIGTERM", 143]
-] as const)("%s: what is in flight is recorded, then %d", async (signal, code) => {
+] as const)("%s: runs in flight are recorded, and the exit code is %d", async (signal, code) => {
   await project.sql`delete from sync_run_log`
   await project.seedDue(1)
   const finish = Promise.withResolvers<void>()

@@ -102,7 +102,7 @@ const deliverAgain = async (name: string) => {
   return { status: answer.status, body: await answer.json() }
 }
 
-test("the function begins, works and reports by its token; a second delivery is refused", async () => {
+test("the function begins, works and reports with its token, and a later second delivery is refused", async () => {
   await seed("echo", { config: `'{"channel": "A-12"}'` })
   expect(await tick()).toMatchObject({ code: 0, summary: { completed: 1, errors: [] } })
   const row = await readRun()
@@ -119,7 +119,7 @@ test("the function begins, works and reports by its token; a second delivery is 
   expect(control.events).toEqual([`ran ${row.id}`])
 }, 30_000)
 
-test("a second delivery while the first one works is refused, and the first one continues", async () => {
+test("a second delivery during the work is refused, and the first one continues", async () => {
   await seed("gated")
   const engine = await startTick()
   const { id } = await untilRun("began_at is not null")
@@ -134,7 +134,7 @@ test("a second delivery while the first one works is refused, and the first one 
 }, 30_000)
 
 test.each(["begin_sync_run", "complete_sync_run"])(
-  "the answer to %s is lost: the call is repeated, and counts once",
+  "if the response to %s is lost, the call is repeated and counts once",
   async (fn) => {
     await seed("echo")
     project.gateway.faults.once(fn, lostAnswer)
@@ -148,7 +148,7 @@ test.each(["begin_sync_run", "complete_sync_run"])(
   30_000
 )
 
-test("202: the run stays running while heartbeats come, and is completed when the function reports", async () => {
+test("after a 202 the run stays running while heartbeats arrive, and completes with the function's report", async () => {
   await seed("background")
   const exit = await tick({ SYNC_SCHEDULER_RUNNING_GUARD: "1h" })
   expect(exit.summary).toMatchObject({ triggered: 1, completed: 0, unresolved: 1, errors: [] })
@@ -168,7 +168,7 @@ test("202: the run stays running while heartbeats come, and is completed when th
   expect((await readEvents()).at(-1)).toBe("settled by the function: completed")
 }, 30_000)
 
-test("an attempt that lost its run is stopped, and cannot report any more", async () => {
+test("an attempt that lost its run is stopped and can no longer report", async () => {
   const [integration] = await seed("until-aborted", { on_unknown: "'retry'" })
   const first = await startTick()
   const { id } = await untilRun("began_at is not null")
@@ -197,7 +197,7 @@ test("an attempt that lost its run is stopped, and cannot report any more", asyn
   expect(project.gateway.faults.calls("complete_sync_run")).toBe(1)
 }, 30_000)
 
-test("warm-up: OPTIONS first, its latency and the cold start are recorded; the second time it is warm", async () => {
+test("an OPTIONS request warms the function up, and its latency and cold start are recorded", async () => {
   await seed("echo", { warm_up: "true" })
   for (const isCold of [true, false]) {
     const exit = await tick()

@@ -23,7 +23,7 @@ test.each([
   ["sync-scheduler", "is the scheduler itself"],
   ["../admin", "is not a function's name"]
 ])(
-  "function_name %p: nothing is sent, not even a warm-up, and the run says what to change",
+  "with the unlisted function_name %p nothing is sent, not even a warm-up, and the run says what to change",
   async (name, hint) => {
     await project.seedDue(1, { function_name: `'${name}'`, warm_up: "true" })
     await project.seedDue(1)
@@ -48,7 +48,7 @@ test.each([
   }
 )
 
-test("listed, it is invoked, with the key, and the configured one still is", async () => {
+test("a listed function is invoked with the key, and so is the configured one", async () => {
   await project.seedDue(1, { function_name: "'payroll-sync'" })
   await project.seedDue(1, { function_name: "'integration-sync'" })
   await project.seedDue(1)
@@ -56,7 +56,7 @@ test("listed, it is invoked, with the key, and the configured one still is", asy
   expect([code, summary.completed]).toEqual([0, 3])
 })
 
-test("the scheduler itself can neither be listed nor configured", async () => {
+test("the scheduler itself can be neither listed nor configured", async () => {
   await project.seedDue(1)
   for (const env of [
     { SYNC_SCHEDULER_FUNCTIONS: "payroll-sync,sync-scheduler" },

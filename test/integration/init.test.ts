@@ -54,7 +54,7 @@ const first = `supabase/migrations/${migrations[0]?.version}_${migrations[0]?.na
 const example = "supabase/functions/integration-sync/index.ts"
 const fence = "supabase/functions/_shared/syncRun.ts"
 
-test("an empty directory gets every migration and function, as the repository has them", async () => {
+test("an empty directory gets every migration and function of the repository", async () => {
   const directory = await project("empty")
   const dry = await init(directory, "--dry-run")
   expect(dry.stdout).toContain("Nothing was written.")
@@ -90,7 +90,7 @@ test("an empty directory gets every migration and function, as the repository ha
   expect([again.code, await treeOf(directory)]).toEqual([0, tree])
 })
 
-test("a project with its own files keeps them, and its functions' settings are not asked for again", async () => {
+test("a project keeps its own files, and init requests no setting that its functions already have", async () => {
   const directory = await project("existing", {
     "config.toml": 'project_id = "x"\n[functions.integration-sync]\nverify_jwt = false\n',
     "migrations/20250101000000_own.sql": "create table own (id int);\n",
@@ -115,7 +115,7 @@ test("a project with its own files keeps them, and its functions' settings are n
   expect((await init(directory)).stdout).toContain("db push --include-all")
 })
 
-test("what differs is reported and left alone, and so is what belongs with it", async () => {
+test("differing files and the files that belong with them are reported and left unchanged", async () => {
   const directory = await project("conflict", {
     [first.slice(9)]: "-- edited\n",
     "functions/_shared/syncRun.ts": "// another\n"
@@ -142,7 +142,7 @@ test("what differs is reported and left alone, and so is what belongs with it", 
   expect(Object.keys(await treeOf(twin)).length).toBe(2)
 })
 
-test("the engine as an Edge Function is written when it is asked for, and from then on", async () => {
+test("the engine's Edge Function is written on request, and updated from then on", async () => {
   const directory = await project("edge", { "config.toml": "" })
   expect((await init(directory, "--engine", "edge")).code).toBe(0)
   const tree = await treeOf(directory)
@@ -157,7 +157,7 @@ test("the engine as an Edge Function is written when it is asked for, and from t
   expect([odd.code, odd.stdout]).toEqual([2, ""])
 })
 
-test("a place that cannot be written to is an error that says what to do", async () => {
+test("an unwritable directory is an error that says what to do", async () => {
   const directory = await project("file")
   await writeFile(join(directory, "not-a-directory"), "")
   const misuse = await init(directory, "not-a-directory")
@@ -168,7 +168,7 @@ test("a place that cannot be written to is an error that says what to do", async
   expect(impossible.stderr).toMatch(/Not all files could be written[\s\S]*fix: /)
 })
 
-test("supabase db push applies what init wrote, to a real PostgreSQL", async () => {
+test("supabase db push applies the files of init to a real PostgreSQL", async () => {
   const directory = await project("push", { "config.toml": 'project_id = "push"\n' })
   expect((await init(directory)).code).toBe(0)
   const database = await createDatabase({ migrations: false })

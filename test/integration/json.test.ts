@@ -48,7 +48,7 @@ const holds = async (line: string, env: Readonly<Record<string, string>> = {}) =
   return value
 }
 
-test("what every command prints is what the reference says", async () => {
+test("the JSON of every command matches the reference", async () => {
   const receiver = await serveHttp(() => new Response())
   const told = {
     SYNC_SCHEDULER_ALERT_WEBHOOK_URL: `${receiver.url}/hook`,
@@ -104,13 +104,13 @@ test("what every command prints is what the reference says", async () => {
   expect([...seen].toSorted()).toEqual(all.toSorted())
 })
 
-test("a command that cannot do what it was asked: errors, with codes of the table", async () => {
+test("a command that cannot do its work prints errors with codes of the table", async () => {
   const { code, stdout } = await runBinary(["audit", "-o", "json"], { env: {} })
   expect(JSON.parse(stdout).errors[0]).toMatchObject({ code: "CONFIGURATION" })
   expect(code).toBe(2)
 })
 
-test("what others wrote reaches neither a terminal nor a pipe as it is: output and logs", async () => {
+test("text from others is never printed unescaped, to a terminal, a pipe or the log", async () => {
   const risky = "a\u202eb\u009b31mc\u200bd\u{e0041}"
   project.functions.behave(() => Behaviour.status(422, { error: { code: "X", message: risky } }))
   const [id = ""] = await project.seedDue(1, { integration_type: `'${risky}'` })

@@ -19,7 +19,7 @@ const countTicks = async (): Promise<number> => {
   return row.n
 }
 
-test("eight concurrent binaries on 200 due integrations: each slot claimed once and invoked once", async () => {
+test("eight concurrent binaries claim and invoke each of 200 due slots once", async () => {
   await project.seedDue(DUE)
   // No function responds until all engines have started, so that no engine can finish before the others begin.
   const everyoneIsThere = Promise.withResolvers<void>()

@@ -63,7 +63,7 @@ const set = async (
 describe.each(["direct", "supabase-js"] as const)(
   "two concurrent engines, over %s",
   (mechanism) => {
-    test.each(scenarios)("%s: everything runs once", async (_, values) => {
+    test.each(scenarios)("with %s every run happens once", async (_, values) => {
       const project = await startProject()
       const admin = connect(project.database.adminUrl, { max: 1 })
       try {
@@ -93,7 +93,7 @@ describe.each(["direct", "supabase-js"] as const)(
   }
 )
 
-test("the doctor takes none of them for a change of the schema", async () => {
+test("doctor reports none of these settings as a schema change", async () => {
   const project = await startProject()
   const admin = connect(project.database.adminUrl, { max: 1 })
   for (const [, values] of scenarios) await set(project, admin, values)
@@ -108,7 +108,7 @@ test("the doctor takes none of them for a change of the schema", async () => {
   await project.close()
 })
 
-test("a start is on disk when it is answered, also by synchronous_commit = off and after a crash", async () => {
+test("an acknowledged start is on disk, even with synchronous_commit = off and after a crash", async () => {
   const server = await startPostgres({ fresh: true })
   try {
     // With these settings only a commit flushes the write-ahead log.

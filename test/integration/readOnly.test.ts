@@ -56,7 +56,7 @@ const startScene = async (server: PostgresServer) => {
   }
 }
 
-test.concurrent("read-only by default, as Supabase makes it when the disk is full: a direct connection cannot write, the Data API can", async () => {
+test.concurrent("when Supabase makes a full database read-only by default, a direct connection cannot write, and the Data API can", async () => {
   const { api, ask, close, database, direct, execute, expectReadOnly } = await startScene(
     await startPostgres()
   )
@@ -73,7 +73,7 @@ test.concurrent("read-only by default, as Supabase makes it when the disk is ful
   await database.drop()
 }, 90_000)
 
-test.concurrent("a hot standby: reading works, a tick says that it is read-only", async () => {
+test.concurrent("on a hot standby, reading commands work and a tick reports that the database is read-only", async () => {
   const server = await startPostgres({ fresh: true })
   const { api, ask, close, direct, expectReadOnly } = await startScene(server)
   await server.kill("SIGINT")

@@ -68,7 +68,7 @@ const playRefusal = async ({ disk, due, over, refuse, server }: Scenario): Promi
   }
 }
 
-test("a database that is read-only for 3 s while functions answer: every outcome is recorded, nothing is sent twice", async () => {
+test("if the database is read-only for 3 s while functions respond, every outcome is recorded and nothing is sent twice", async () => {
   const server = await startPostgres({ fresh: true })
   try {
     const sent = await playRefusal({
@@ -85,7 +85,7 @@ test("a database that is read-only for 3 s while functions answer: every outcome
 }, 60_000)
 
 test.each(["the API", "a direct connection"] as const)(
-  "a disk that is full for 3 s while functions answer, over %s: every outcome is recorded, nothing is sent twice",
+  "if the disk is full for 3 s while functions respond, over %s, every outcome is recorded and nothing is sent twice",
   async (over) => {
     const disk = mountSmallDisk()
     // Only root can mount a disk small enough to fill.

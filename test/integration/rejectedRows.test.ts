@@ -56,7 +56,7 @@ describe.each(["direct", "supabase-js"] as const)("over %s", (mechanism) => {
       ["an exception", "raise exception 'not today'"],
       ["a name that its search path does not find", "perform * from nowhere_to_be_found"]
     ] as const) {
-      test(`150 rows for which a trigger before ${when} of ${table} raises ${name} stop no other, and each is named`, async () => {
+      test(`150 rows for which a trigger before ${when} of ${table} raises ${name} block no other row, and each is reported`, async () => {
         await project.seedDue(150, {
           integration_type: "'bad'",
           next_run_at: "now() - interval '1 hour'"
@@ -74,7 +74,7 @@ describe.each(["direct", "supabase-js"] as const)("over %s", (mechanism) => {
     }
   }
 
-  test("rows of an adopted table that break a bound stop no other, and each is named", async () => {
+  test("rows of an adopted table beyond the size limits block no other row, and each is reported", async () => {
     await project.sql`alter table organization_integrations drop constraint organization_integrations_bounds`
     try {
       const big = "repeat('x', 17000000)"
@@ -105,7 +105,7 @@ describe.each(["direct", "supabase-js"] as const)("over %s", (mechanism) => {
   }, 60_000)
 })
 
-test("a row that the database rejects says why, in the tick, in status, explain and check, and is over with the next claim", async () => {
+test("a rejected row shows its reason in the tick, status, explain and check until its next claim succeeds", async () => {
   const env = { ...project.environment, SUPABASE_DB_URL: project.database.url }
   const [id = ""] = await project.seedDue(1, { integration_type: "'bad'" })
   const reason = 'relation "nowhere_to_be_found" does not exist'
@@ -130,7 +130,7 @@ test("a row that the database rejects says why, in the tick, in status, explain 
 }, 60_000)
 
 describe.each(["direct", "supabase-js"] as const)("over %s", (mechanism) => {
-  test("120 configs of 170 KB whose vendor answers 429 once: a later tick works, and others run meanwhile", async () => {
+  test("120 configs of 170 KB whose vendor responds with 429 once block no other run, and a later tick completes them", async () => {
     const config = "jsonb_build_object('x', repeat('x', 170000))"
     await project.seedDue(120, { config, org_id: `'${crypto.randomUUID()}'` })
     project.functions.behave((body) => (body.attempt === 1 ? throttled : ok()))

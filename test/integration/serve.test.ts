@@ -59,14 +59,14 @@ test.each<[string, Readonly<Record<string, string>>, ReadonlyArray<string>]>([
     { SYNC_SCHEDULER_ADMIN_TOKEN: "t".repeat(32) },
     ["--allow-actions"]
   ]
-])("one line says where the page is, and %s", async (how, environment, args) => {
+])("one line has the page's URL, and says how to act: %s", async (how, environment, args) => {
   const sidecar = await serve(environment, ...args)
   const line = `Open ${sidecar.url}; ${how.replace("<url>", sidecar.url)}`
   expect(await sidecar.heard(line)).not.toBeNull()
 })
 
 describe.each(["the API", "a direct connection"])("over %s", (over) => {
-  test("ticks by itself, and SIGTERM lets what is in flight finish: exit 0", async () => {
+  test("serve ticks by itself, and finishes runs in flight after SIGTERM with exit 0", async () => {
     const mayAnswer = Promise.withResolvers<void>()
     await project.seedDue(2)
     const sidecar = await serve(over === "the API" ? {} : DIRECT(), "--interval", "1s")
@@ -94,7 +94,7 @@ describe.each(["the API", "a direct connection"])("over %s", (over) => {
   })
 })
 
-test("two replicas side by side: every due sync once, and both take part", async () => {
+test("two replicas run every due sync once, and both take part", async () => {
   const DUE = 60
   const bothAreThere = Promise.withResolvers<void>()
   project.functions.behave(() => until(bothAreThere.promise, ok()))
@@ -113,7 +113,7 @@ test("two replicas side by side: every due sync once, and both take part", async
   expect(await count("(select distinct claimed_by from sync_run_log) as engines")).toBe(2)
 })
 
-test("kill -9 and a new start: nothing is lost, nothing is doubled", async () => {
+test("after kill -9 and a restart nothing is lost or doubled", async () => {
   const SHORT = {
     SYNC_SCHEDULER_INVOKE_TIMEOUT: "1h",
     SYNC_SCHEDULER_QUIESCENCE: "0s",
@@ -138,7 +138,7 @@ test("kill -9 and a new start: nothing is lost, nothing is doubled", async () =>
   expect(await count("sync_run_log where attempt = 2 and ambiguous")).toBe(5)
 })
 
-test("a database that goes away and comes back: serves on, says so, and ticks again by itself", async () => {
+test("serve survives a database outage, reports it, and ticks again afterwards", async () => {
   const at = new URL(project.database.url)
   const proxy = await startProxy(Number(at.port))
   at.host = `127.0.0.1:${proxy.port}`
@@ -162,7 +162,7 @@ test("a database that goes away and comes back: serves on, says so, and ticks ag
   proxy.stop()
 })
 
-test("functions are warmed up before their slots, without a tick nearby", async () => {
+test("functions are warmed up before their slots, even without a tick at that time", async () => {
   await project.seedDue(1, { warm_up: "true", next_run_at: "now() + interval '31 seconds'" })
   await project.seedDue(1, { next_run_at: "now() + interval '20 seconds'" })
   const began = Date.now()
@@ -176,7 +176,7 @@ test("functions are warmed up before their slots, without a tick nearby", async 
   expect(Number(warmth?.n ?? 0)).toBeLessThanOrEqual(1)
 })
 
-test("a run that does not end in time is left to its lease: exit 3; a second signal exits immediately", async () => {
+test("a run that does not end in time is left to its lease (exit 3); a second signal exits immediately", async () => {
   project.functions.behave(() => hang())
   await project.seedDue(2)
   const patient = await serve({ SYNC_SCHEDULER_DRAIN: "100ms" })
@@ -197,7 +197,7 @@ test("a run that does not end in time is left to its lease: exit 3; a second sig
   expect((await hasty.exited).code).toBe(143)
 })
 
-describe("it does not start", () => {
+describe("serve does not start", () => {
   const refused = async (
     environment: Readonly<Record<string, string>>,
     ...args: ReadonlyArray<string>
@@ -209,20 +209,20 @@ describe("it does not start", () => {
     return stderr
   }
 
-  test("open to a network without a token", async () => {
+  test("on a network address without a token", async () => {
     const said = await refused({}, "--listen", "0.0.0.0:0")
     expect(said).toContain("SYNC_SCHEDULER_ADMIN_TOKEN")
     expect(said).toContain("openssl rand -hex 32")
   })
 
-  test("on an address that is taken, or is not this machine's", async () => {
+  test("on an address that is in use or belongs to another machine", async () => {
     const { url } = await serve()
     expect(await refused({}, "--listen", new URL(url).host)).toContain("listens there already")
     const token = { SYNC_SCHEDULER_ADMIN_TOKEN: "0123456789abcdef" }
     expect(await refused(token, "--listen", "192.0.2.1:0")).toContain("does not have that address")
   })
 
-  test("without settings, or with bad ones", async () => {
+  test("without settings or with invalid ones", async () => {
     expect(await refused({ SUPABASE_URL: "" })).toContain("SUPABASE_URL is missing")
     expect(await refused({}, "--interval", "0s")).toContain("SYNC_SCHEDULER_INTERVAL")
     expect(await refused({}, "--listen", "8787")).toContain("host:port")

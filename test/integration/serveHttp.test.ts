@@ -42,7 +42,7 @@ const get = (target: string, host = "localhost", more = "") =>
     `GET ${target} HTTP/1.1\r\nHost: ${host}\r\nAccept: text/html\r\nConnection: close\r\n${more}\r\n`
   )
 
-test("an action is done by the next tick: who asked and why is on record", async () => {
+test("the next tick performs an action, which is recorded with actor and reason", async () => {
   const [id] = await project.seedDue(1, { next_run_at: "now() + interval '1 year'" })
   const answer = await fetch(
     `${sidecar.url}/api/integrations/${id}/trigger`,
@@ -65,7 +65,7 @@ test("an action is done by the next tick: who asked and why is on record", async
   expect(body).toContain('sync_scheduler_runs_total{integration_type="xledger",status="completed"')
 })
 
-test("the API answers what the command line prints with -o json", async () => {
+test("the API returns the same JSON as the command line", async () => {
   const [id] = await project.seedDue(1, { next_run_at: "now() + interval '1 year'" })
   for (const [words, path] of [
     [["status", "--all"], "/api/status"],
@@ -103,7 +103,7 @@ const shapeOf = (value: unknown, path = ""): ReadonlyArray<string> => {
   return [...new Set(paths)].toSorted()
 }
 
-describe("hostile requests", () => {
+describe("a hostile request is refused", () => {
   test.each([
     ["/../../etc/passwd", 404],
     ["/..%2f..%2fetc%2fpasswd", 404],
@@ -124,14 +124,14 @@ describe("hostile requests", () => {
     expect(answer).not.toContain("root:")
   })
 
-  test("for another name", async () => {
+  test("for another host name", async () => {
     for (const host of ["evil.example", "localhost.evil.example", "127.0.0.1@evil.example", ""]) {
       expect(await get("/api/status", host)).toMatch(/^HTTP\/1\.1 (421|400|404) /)
     }
     expect(await get("/api/status", "127.0.0.1:1")).toStartWith("HTTP/1.1 200 ")
   })
 
-  test("headers and bodies without end", async () => {
+  test("with endless headers or an endless body", async () => {
     expect(await get("/", "localhost", `X-Big: ${"a".repeat(100_000)}\r\n`)).not.toContain("200 OK")
     const body = JSON.stringify({ reason: "x".repeat(1_000_000) })
     const [id] = await project.seedDue(1, { enabled: "false" })
@@ -149,7 +149,7 @@ describe("hostile requests", () => {
     expect(row.enabled).toBe(false)
   })
 
-  test("what is no HTTP at all", async () => {
+  test("that is not HTTP", async () => {
     for (const nonsense of [
       "\r\n\r\n",
       "GET\r\n\r\n",
@@ -161,7 +161,7 @@ describe("hostile requests", () => {
     expect((await sidecar.get("/livez")).status).toBe(200)
   })
 
-  test("more concurrent requests than it answers: some get a retry-after, none hangs, probes are answered", async () => {
+  test("requests beyond the limit get a Retry-After, none hangs, and probes still get responses", async () => {
     const many = await Promise.all([
       ...Array.from({ length: 300 }, () => fetch(`${sidecar.url}/api/runs`)),
       fetch(`${sidecar.url}/livez`)

@@ -54,7 +54,7 @@ describe.each(["run", "serve"] as const)("%s, with a function running", (command
     ["SIGVTALRM", 154],
     ["SIGPROF", 155],
     ["SIGXCPU", 152]
-  ] as const)("%s stops it as SIGTERM does: the outcome is recorded", async (signal, code) => {
+  ] as const)("%s stops it like SIGTERM: the outcome is recorded", async (signal, code) => {
     const engine = await startBusy(start[command]())
     const heard = engine.heard(`${signal}: no new runs`)
     engine.kill(signal)
@@ -82,7 +82,7 @@ describe.each(["run", "serve"] as const)("%s, with a function running", (command
     }
   })
 
-  test("SIGHUP several times, as a terminal that goes away sends it, leaves nothing behind", async () => {
+  test("repeated SIGHUPs, as from a closing terminal, leave nothing behind", async () => {
     const engine = await startBusy(start[command]())
     const heard = engine.heard("SIGHUP")
     engine.kill("SIGHUP")
@@ -94,7 +94,7 @@ describe.each(["run", "serve"] as const)("%s, with a function running", (command
     expect((await endOf(engine)).code).toBe(command === "run" ? 129 : 0)
   })
 
-  test("SIGTERM and SIGHUP right after it, as systemd's SendSIGHUP= does", async () => {
+  test("SIGTERM followed by SIGHUP, as from systemd's SendSIGHUP=, records the outcome", async () => {
     const engine = await startBusy(start[command]())
     const heard = engine.heard("SIGTERM")
     engine.kill("SIGTERM")
@@ -107,7 +107,7 @@ describe.each(["run", "serve"] as const)("%s, with a function running", (command
   })
 })
 
-test("nohup: SIGHUP stays ignored, SIGTERM stops it", async () => {
+test("under nohup, SIGHUP is ignored and SIGTERM stops it", async () => {
   const engine = await startBusy(startSidecar(project.environment, [], ["nohup"]))
   engine.kill("SIGHUP")
   await Bun.sleep(300)
@@ -121,7 +121,7 @@ test("nohup: SIGHUP stays ignored, SIGTERM stops it", async () => {
   expect(stderr).not.toContain("SIGHUP")
 })
 
-test("a job in the background of a script: Ctrl-C is for others", async () => {
+test("Ctrl-C does not affect a background job of a script", async () => {
   const ignoring = ["sh", "-c", 'trap "" INT QUIT; exec "$0" "$@"']
   const engine = await startBusy(startEngine(project.environment, ["run", "-o", "json"], ignoring))
   engine.kill("SIGINT")
@@ -130,7 +130,7 @@ test("a job in the background of a script: Ctrl-C is for others", async () => {
   expect(await endOf(engine)).toMatchObject({ code: 0, summary: { completed: 1 } })
 })
 
-test("a terminal that goes away: the outcome is recorded", async () => {
+test("the outcome is recorded when the terminal goes away", async () => {
   const child = Bun.spawn([await binaryPath(), "run"], {
     env: { TERM: "xterm", ...project.environment },
     terminal: { cols: 80, rows: 24 }
@@ -144,7 +144,7 @@ test("a terminal that goes away: the outcome is recorded", async () => {
   expect(await project.statuses()).toEqual({ completed: 1 })
 })
 
-test("a reader of the output that goes away: the outcome is recorded", async () => {
+test("the outcome is recorded when the reader of the output goes away", async () => {
   const shell = Bun.spawn(["sh", "-c", '"$0" run -o jsonl | true', await binaryPath()], {
     env: { PATH: process.env.PATH ?? "", ...project.environment },
     stderr: "ignore"

@@ -20,7 +20,7 @@ const untilCompleted = async (count: number) => {
   while ((await project.statuses()).completed !== count) await Bun.sleep(100)
 }
 
-test("serve over connections that a NAT forgot: one call waits for its deadline, not one for each of them", async () => {
+test("of several connections that a NAT dropped silently, serve loses one call, not one per connection", async () => {
   await project.seedDue(30)
   const sidecar = await startSidecar({
     ...project.environment,

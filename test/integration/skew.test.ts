@@ -11,7 +11,7 @@ const moveDatabaseClock = (by: string) =>
   project.sql.unsafe(`create or replace function sync_scheduler.clock() returns timestamptz
     language sql stable return date_trunc('milliseconds', now() + interval '${by}')`)
 
-test("a clock that differs from the database's is measured and recorded, also by an idle tick", async () => {
+test("clock skew is measured and recorded, even by an idle tick", async () => {
   await moveDatabaseClock("20 seconds")
   expect(await project.tick("direct")).toMatchObject({ due: 0, errors: [] })
   const [tick] = await project.sql`select clock_skew_ms::int as skew, finished_at from sync_tick`
@@ -22,7 +22,7 @@ test("a clock that differs from the database's is measured and recorded, also by
   expect(incident.detail.clock_skew_ms).toBe(tick.skew)
 })
 
-test("due goes by the database's clock, whatever this machine's says", async () => {
+test("the database's clock decides what is due, whatever the engine's clock", async () => {
   await moveDatabaseClock("20 seconds")
   await project.seedDue(1, { next_run_at: "now() + interval '15 seconds'" })
   await project.seedDue(1, { next_run_at: "now() + interval '1 hour'" })
@@ -31,7 +31,7 @@ test("due goes by the database's clock, whatever this machine's says", async () 
   expect(Math.abs(deadline - Date.now() - 20_000 - 155_000)).toBeLessThan(10_000)
 })
 
-test("an idle tick closes the incident when the clocks agree again, and another host's stays", async () => {
+test("an idle tick resolves the incident once the clocks agree, and keeps that of another host", async () => {
   await moveDatabaseClock("20 seconds")
   await project.tick("direct", { engineId: "host-1-00ab" })
   await project.sql`

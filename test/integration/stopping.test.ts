@@ -51,7 +51,7 @@ describe.each([
       ? project.environment
       : { ...project.environment, SUPABASE_DB_URL: project.database.url }
 
-  test("no new claims; what is in flight is recorded; claimed runs are released; the tick is recorded", async () => {
+  test("the engine claims nothing new, records runs in flight, releases claimed runs and records the tick", async () => {
     const engine = await startBusyEngine(environment())
     engine.kill(signal)
     // The engine releases its claimed runs immediately, before the functions respond.
@@ -77,7 +77,7 @@ describe.each([
   }, 30_000)
 })
 
-test("a second signal exits immediately, and the leases lose nothing", async () => {
+test("a second signal exits immediately, and the leases protect the runs", async () => {
   const short = {
     ...project.environment,
     SYNC_SCHEDULER_INVOKE_TIMEOUT: "1s",
@@ -103,7 +103,7 @@ test("a second signal exits immediately, and the leases lose nothing", async () 
   expect(project.functions.effects.size).toBe(DUE)
 }, 30_000)
 
-test("stopped while the tick opens: nothing is claimed", async () => {
+test("stopped while the tick opens, the engine claims nothing", async () => {
   await project.seedDue(3)
   const isHeld = Promise.withResolvers<void>()
   const mayOpen = Promise.withResolvers<void>()
@@ -125,7 +125,7 @@ test("stopped while the tick opens: nothing is claimed", async () => {
   expect(await takeOver()).toMatchObject({ code: 0, summary: { completed: 3 } })
 }, 30_000)
 
-test("stopped while a claim is in progress: its claimed runs are released", async () => {
+test("stopped during a claim, the engine releases the claimed runs", async () => {
   await project.seedDue(3)
   const isClaimed = Promise.withResolvers<void>()
   const mayAnswer = Promise.withResolvers<void>()

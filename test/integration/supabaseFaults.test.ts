@@ -47,7 +47,7 @@ const statementTimeout = Faults.answerWith(500, {
   hint: null
 })
 
-describe("each call of a tick fails once, and is repeated with its token: nothing is lost or doubled", () => {
+describe("if each call of a tick fails once, it is repeated with its token, and nothing is lost or doubled", () => {
   test.each([
     ["the connection is cut before it", Faults.dropBefore],
     ["it is committed and its answer lost", Faults.lostAnswer],
@@ -76,7 +76,7 @@ describe("each call of a tick fails once, and is repeated with its token: nothin
 })
 
 test.each(["supabase-js", "direct"] as const)(
-  "%s: the answer of a later fetch is lost, and its rows run in the same tick",
+  "%s: the response of a later fetch is lost, and its rows run in the same tick",
   async (mechanism) => {
     await project.seedDue(30)
     const direct = new URL(project.database.url)
@@ -96,7 +96,7 @@ test.each(["supabase-js", "direct"] as const)(
   60_000
 )
 
-test("an outcome is offered by its token until it is recorded, whatever goes wrong how often", async () => {
+test("an outcome is sent by its token until it is recorded, whatever fails and however often", async () => {
   await project.seedDue(1)
   const wrong = [Faults.dropBefore, Faults.badGateway, statementTimeout, Faults.lostAnswer]
   project.gateway.faults.set("settle_sync_runs", ({ number }) => wrong[number - 1])

@@ -26,7 +26,7 @@ const errorCodes = (summary: Readonly<Record<string, unknown>> | undefined) => {
   return [...new Set(Array.isArray(errors) ? errors.map((error) => error.code) : [])]
 }
 
-test.concurrent("nothing is sent without a confirmed start, and the lease decides the run", async () => {
+test.concurrent("without a confirmed start nothing is sent, and the lease decides the run", async () => {
   const project = await startProject()
   const tick = async () => (await startEngine({ ...project.environment, ...SHORT })).exited
   await project.seedDue(2)
@@ -49,7 +49,7 @@ test.concurrent("nothing is sent without a confirmed start, and the lease decide
   await project.close()
 }, 90_000)
 
-test.concurrent("the API does not answer: named, exit 5, and the database is as it was", async () => {
+test.concurrent("an API that does not respond is named, with exit 5, and the database is unchanged", async () => {
   const project = await startProject()
   const tick = async (settings = {}) =>
     (await startEngine({ ...project.environment, ...settings })).exited
@@ -68,7 +68,7 @@ test.concurrent("the API does not answer: named, exit 5, and the database is as 
   await project.close()
 }, 90_000)
 
-test.concurrent("PostgreSQL dies with runs in flight and stays away: exit 5, and nothing is lost when it is back", async () => {
+test.concurrent("when PostgreSQL dies with runs in flight and stays down, the exit code is 5 and nothing is lost", async () => {
   const postgres = await startPostgres({ fresh: true })
   const database = await createDatabase({ server: postgres })
   const mayAnswer = Promise.withResolvers<void>()
@@ -129,19 +129,19 @@ const closedUrl = async (): Promise<string> => {
   return origin
 }
 
-test.concurrent("the database is away when a tick begins, longer than a call is repeated: the tick waits, and works", async () => {
+test.concurrent("a tick waits for a database that is unavailable for longer than a call is retried, and then works", async () => {
   const { tick } = await playOutage({ when: "before", awayMs: 14_000, due: 3 })
   expect(tick).toMatchObject({ code: 0, summary: { completed: 3, errors: [] } })
   expect(tick.stderr).toContain("s more for the database")
 }, 120_000)
 
-test.concurrent("the database is away for some seconds in the middle of a tick: every run once", async () => {
+test.concurrent("an outage of some seconds during a tick repeats no run", async () => {
   const { tick, next } = await playOutage({ when: "during", awayMs: 3_000, due: 8 })
   expect(tick).toMatchObject({ code: 0, summary: { errors: [] } })
   expect(next.code).toBe(0)
 }, 120_000)
 
-test.concurrent("the database takes no connections for a while: what functions answered meanwhile is recorded then", async () => {
+test.concurrent("outcomes that arrive while the database refuses connections are recorded afterwards", async () => {
   const project = await startProject()
   const mayAnswer = Promise.withResolvers<void>()
   project.functions.behave(() => until(mayAnswer.promise, ok()))

@@ -39,7 +39,7 @@ const delays = async (): Promise<ReadonlyArray<number>> => {
 }
 
 test.each(["the API", "a direct connection"])(
-  "one tenant's 429 for an hour, over %s: the other 20 of its vendor run, in that tick and after it",
+  "a 429 for one tenant for an hour, over %s, delays none of the other 20 tenants of the vendor",
   async (over) => {
     const direct = over === "the API" ? {} : { SUPABASE_DB_URL: project.database.url }
     const [bad = ""] = await seedTenants(1)
@@ -59,7 +59,7 @@ test.each(["the API", "a direct connection"])(
   }
 )
 
-test("the tenant that met it waits as long as it was asked to, with all its integrations", async () => {
+test("a throttled tenant waits as long as the vendor asked, with all its integrations", async () => {
   const [bad = ""] = await seedTenants(1)
   throttle([bad])
   await run()
@@ -70,7 +70,7 @@ test("the tenant that met it waits as long as it was asked to, with all its inte
   expect(Math.min(...waits)).toBeGreaterThan(3_500)
 })
 
-test("when several tenants say so within a minute the vendor is spared by all, for a minute at most", async () => {
+test("when several tenants are throttled within a minute, all tenants wait, for a minute at most", async () => {
   const bad = await seedTenants(3)
   throttle(bad)
   await run()

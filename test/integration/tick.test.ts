@@ -18,7 +18,7 @@ const client = () =>
   })
 
 describe.each([...mechanisms])("over %s", (mechanism) => {
-  test("three due integrations: three completed rows, each invoked once as the contract says", async () => {
+  test("three due integrations give three completed rows, each invoked once as the contract says", async () => {
     const ids = await project.seedDue(3, { config: `'{"company": "Fjord AS"}'` })
     const summary = await project.tick(mechanism)
     expect(summary).toMatchObject({ due: 3, triggered: 3, completed: 3, failed: 0, errors: [] })
@@ -61,7 +61,7 @@ describe.each([...mechanisms])("over %s", (mechanism) => {
     expect(ticks.every((t: { finished_at: Date | null }) => t.finished_at !== null)).toBe(true)
   })
 
-  test("a bad row is named and stops no other", async () => {
+  test("an invalid row is named and blocks no other row", async () => {
     await project.seedDue(2)
     await project.seedDue(1, { sync_schedule: "'61 * * * *'" })
     await project.seedDue(1, { timezone: "'Europe/Atlantis'", next_run_at: "null" })
@@ -86,7 +86,7 @@ describe.each([...mechanisms])("over %s", (mechanism) => {
     expect(bad.length).toBe(3)
   })
 
-  test("pages: 250 due integrations, and a limit", async () => {
+  test("250 due integrations take several pages, and the limit applies", async () => {
     await project.seedDue(250)
     const limited = await project.tick(mechanism, {}, { limit: 30 })
     expect(limited).toMatchObject({ triggered: 30, completed: 30 })
@@ -99,7 +99,7 @@ describe.each([...mechanisms])("over %s", (mechanism) => {
     expect(project.functions.peakInFlight).toBeLessThanOrEqual(5)
   })
 
-  test("catch_up all: every missed slot inside the window, oldest first, one at a time, in one tick", async () => {
+  test("catch_up = all runs every missed slot inside the window in one tick, oldest first and one at a time", async () => {
     const [id] = await project.seedDue(1, {
       catch_up: "'all'",
       sync_schedule: "'*/10 * * * *'",
@@ -120,7 +120,7 @@ describe.each([...mechanisms])("over %s", (mechanism) => {
     expect(summary.missed).toBe(range.count)
   })
 
-  test("20 due integrations whose functions take 2 s: eight seconds of work, not forty", async () => {
+  test("20 due integrations with functions of 2 s take eight seconds, not forty", async () => {
     await project.seedDue(20)
     project.functions.behave(() => Behaviour.delay(2_000))
     const summary = await project.tick(mechanism)
@@ -133,7 +133,7 @@ describe.each([...mechanisms])("over %s", (mechanism) => {
 describe("runScheduledJobs(supabaseClient, integrationEdgeFunctionUrl)", () => {
   const url = () => `${project.gateway.url}/functions/v1/integration-sync`
 
-  test("three due integrations: three completed rows", async () => {
+  test("three due integrations give three completed rows", async () => {
     await project.seedDue(3)
     const summary = await runScheduledJobs(client(), url(), {
       functionKey: project.gateway.secretKey
@@ -143,7 +143,7 @@ describe("runScheduledJobs(supabaseClient, integrationEdgeFunctionUrl)", () => {
     expect(await project.statuses()).toEqual({ completed: 3 })
   })
 
-  test("a mocked client needs only rpc", async () => {
+  test("a mock client needs only rpc", async () => {
     await project.seedDue(1)
     const real = client()
     const mocked = { rpc: (name: string, args: object) => real.rpc(name, args) }
@@ -153,14 +153,14 @@ describe("runScheduledJobs(supabaseClient, integrationEdgeFunctionUrl)", () => {
     expect(summary).toMatchObject({ completed: 1 })
   })
 
-  test("nothing due: zeros and no error", async () => {
+  test("nothing due gives zeros and no error", async () => {
     const summary = await runScheduledJobs(client(), url(), {
       functionKey: project.gateway.secretKey
     })
     expect(summary).toMatchObject({ ok: true, due: 0, triggered: 0, errors: [] })
   })
 
-  test("functions: those that function_name may hold; another one is not invoked", async () => {
+  test("only functions that function_name may name are invoked", async () => {
     await project.seedDue(1, { function_name: "'payroll-sync'" })
     const options = { functionKey: project.gateway.secretKey }
     const refused = await runScheduledJobs(client(), url(), options)
@@ -199,7 +199,7 @@ describe("runScheduledJobs(supabaseClient, integrationEdgeFunctionUrl)", () => {
     expect(tick).toMatchObject({ ok: true, failed: 1 })
   })
 
-  test("a database that does not answer is waited for a moment, not for three quarters of a minute", async () => {
+  test("the wait for an unavailable database is short, not three quarters of a minute", async () => {
     const away: Array<string> = []
     const rpc = async (name: string) => {
       away.push(name)
@@ -224,7 +224,7 @@ describe("runScheduledJobs(supabaseClient, integrationEdgeFunctionUrl)", () => {
     })
   }, 60_000)
 
-  test("an option that there is not is refused, with the one that is meant", async () => {
+  test("an unknown option is rejected with the closest known one", async () => {
     const misspelt = { functionKey: project.gateway.secretKey, concurency: 3 }
     const failure = await runScheduledJobs(client(), url(), misspelt).catch((error) => error)
     expect(failure).toBeInstanceOf(ConfigError)
@@ -248,7 +248,7 @@ describe("runScheduledJobs(supabaseClient, integrationEdgeFunctionUrl)", () => {
     { settings: { retryBaseMs: Number.POSITIVE_INFINITY } },
     { limit: -1 },
     { budgetMs: Number.NaN }
-  ])("a number that cannot be right is refused, with what it may be: %p", async (given) => {
+  ])("an impossible number is rejected with the allowed range: %p", async (given) => {
     const options = { functionKey: project.gateway.secretKey, ...given }
     const failure = await runScheduledJobs(client(), url(), options).catch((error) => error)
     expect(failure).toBeInstanceOf(ConfigError)
@@ -258,7 +258,7 @@ describe("runScheduledJobs(supabaseClient, integrationEdgeFunctionUrl)", () => {
   test.each([
     ["", "sb_secret_x", "integrationEdgeFunctionUrl"],
     ["https://x.supabase.co/functions/v1/f", "sb_publishable_x", "functionKey"]
-  ])("a URL or key that cannot be right is a typed error: %p %p", async (badUrl, key, setting) => {
+  ])("an invalid URL or key is a typed error: %p %p", async (badUrl, key, setting) => {
     const failure = await runScheduledJobs(client(), badUrl, { functionKey: key }).catch((e) => e)
     expect(failure).toMatchObject({ _tag: "ConfigError", problems: [{ key: setting }] })
   })

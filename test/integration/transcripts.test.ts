@@ -32,7 +32,7 @@ const everywhere = (project: Project): Replacements => [
 /** A replacement that omits most settings, because they change often. The first and last lines show the format. */
 const THE_REST = [/(SYNC_SCHEDULER_LEASE_MARGIN)[\s\S]*?(?=error:)/, "...\n"] as const
 
-test("doctor: a set-up in which several things are wrong, in a pipe and on narrow and wide terminals", async () => {
+test("doctor matches its transcripts for a faulty set-up, in a pipe and on narrow and wide terminals", async () => {
   const project = await startProject()
   try {
     await project.seedDue(1, { id: `'${uuid(1)}'`, sync_schedule: "'61 * * * *'" })
@@ -56,7 +56,7 @@ test("doctor: a set-up in which several things are wrong, in a pipe and on narro
   }
 })
 
-test("check, env, install and ready", async () => {
+test("check, env, install and ready match their transcripts", async () => {
   const project = await startProject()
   try {
     await seedFixture(project.sql)

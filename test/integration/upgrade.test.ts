@@ -54,7 +54,7 @@ const runIn = async (sql: string, args: ReadonlyArray<string> = ["run"]) => {
   }
 }
 
-test("a tick works in every schema from the oldest on, and says which is older", async () => {
+test("a tick works in every schema since the oldest supported one, and reports an older schema", async () => {
   const versions = migrations
     .map(({ version }) => version)
     .filter((version) => version >= OLDEST_SCHEMA)
@@ -67,7 +67,7 @@ test("a tick works in every schema from the oldest on, and says which is older",
   }
 })
 
-test("an older schema: nothing is claimed or invoked, and the migrations are asked for", async () => {
+test("in a schema that is too old, nothing is claimed or invoked, and the error asks for the migrations", async () => {
   const older = migrations
     .map(({ version }) => version)
     .filter((version) => version < OLDEST_SCHEMA)
@@ -87,7 +87,7 @@ test("an older schema: nothing is claimed or invoked, and the migrations are ask
   expect(codesOf(doctor.summary)).toContain("SCHEMA_TOO_OLD")
 })
 
-test("a newer schema: works unless it says that it does not work with engines this old", async () => {
+test("a newer schema works unless it excludes engines this old", async () => {
   const all = upTo(SCHEMA_VERSION)
   const newer = await runIn(all + future())
   expect([newer.summary.errors, newer.summary.completed, newer.code]).toEqual([[], 1, 0])
@@ -113,7 +113,7 @@ test("a newer schema: works unless it says that it does not work with engines th
   ])
 })
 
-test("serve: a database that is migrated beyond it is refused tick by tick, and taken up when it fits again", async () => {
+test("serve refuses each tick once the schema is too new, and continues when it fits again", async () => {
   const database = await createDatabase()
   const gateway = await startGateway({ databaseUrl: database.url, functionsUrl: functions.url })
   const client = connect(database.url, { max: 1 })

@@ -28,7 +28,7 @@ const newestOf = async (id: string) => {
   return run
 }
 
-test("trigger --wait starts the run, and says that it completed: exit 0", async () => {
+test("trigger --wait starts the run and reports its completion with exit 0", async () => {
   const id = await integration("Acme AS")
   project.functions.behave(() => Behaviour.ok())
   const { code, stderr, stdout } = await runBinary(["trigger", "acme", "--wait", "--yes"], {
@@ -44,7 +44,7 @@ test("trigger --wait starts the run, and says that it completed: exit 0", async 
   expect(event.reason).toBe("no reason given")
 })
 
-test("a failure ends it with exit 3 and the function's words; runs retry --wait then completes it", async () => {
+test("a failure exits with 3 and the function's message; runs retry --wait then completes the run", async () => {
   const id = await integration("Globex")
   const says = { success: false, error: { code: "PERIOD_CLOSED", message: "the period is closed" } }
   project.functions.behave(() => Behaviour.status(422, says))
@@ -66,7 +66,7 @@ test("a failure ends it with exit 3 and the function's words; runs retry --wait 
   })
 })
 
-test("it waits for the next attempt of a run that could not start", async () => {
+test("--wait covers the next attempt of a run that could not start", async () => {
   const id = await integration("Initech")
   let calls = 0
   project.functions.behave(() => {
@@ -80,7 +80,7 @@ test("it waits for the next attempt of a run that could not start", async () => 
   expect(stdout).toStartWith("✓ Completed on attempt 3 in ")
 })
 
-test("it waits for a function that answers 202 and reports later", async () => {
+test("--wait covers a function that responds with 202 and reports later", async () => {
   const id = await integration("Hooli")
   project.functions.behave(() => Behaviour.status(202, {}))
   const child = await startBinary(["trigger", id, "--wait", "--yes"], { env: env() })
@@ -94,7 +94,7 @@ test("it waits for a function that answers 202 and reports later", async () => {
   expect(await ended).toMatchObject({ code: 0, stderr: "" })
 })
 
-test("an engine that cannot work is said before anything is changed, or with its error", async () => {
+test("an engine that cannot work is reported before any change, or with its error", async () => {
   const id = await integration("Umbrella")
   const refused = await runBinary(["trigger", id, "--wait", "--yes"], {
     env: { ...env(), SUPABASE_SECRET_KEY: "" }

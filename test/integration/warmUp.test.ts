@@ -24,7 +24,7 @@ const bootsSlowly = (bootMs: number) => {
 const soon = "now() + interval '40 seconds'"
 const warmth = async () => (await project.sql`select * from sync_function_warmth`)[0]
 
-test("a cold start that outlasts the invocation: lost without a warm-up, completed with one", async () => {
+test("a cold start longer than the timeout loses the run without a warm-up, and completes with one", async () => {
   const lost: Array<string> = []
   for (const warm_up of ["false", "true"]) {
     await project.sql`delete from organization_integrations`
@@ -47,7 +47,7 @@ test("a cold start that outlasts the invocation: lost without a warm-up, complet
   expect(incident.detail.warm_up_ms).toBeGreaterThanOrEqual(1_500)
 })
 
-test("a function is warmed up once in a tick, before its first invocation", async () => {
+test("a tick warms a function up once, before its first invocation", async () => {
   await project.seedDue(12, { warm_up: "true" })
   const summary = await project.tick("direct")
   expect(summary).toMatchObject({ completed: 12 })
@@ -56,7 +56,7 @@ test("a function is warmed up once in a tick, before its first invocation", asyn
   expect(methods[0]).toBe("OPTIONS")
 })
 
-test("slots of the next minute: their function is warmed up by the tick before, and the run finds it warm", async () => {
+test("a tick warms up the functions of the next minute's slots, and their runs find them warm", async () => {
   const [id] = await project.seedDue(1, { warm_up: "true", next_run_at: soon })
   await project.seedDue(1, { next_run_at: soon, function_name: "'never-asked'" })
   bootsSlowly(300)
@@ -71,7 +71,7 @@ test("slots of the next minute: their function is warmed up by the tick before, 
   expect(open.length).toBe(0)
 })
 
-test("warming that does not pay is said and stopped, and measured anew after a day", async () => {
+test("a warm-up without benefit is reported and stopped, and measured again after a day", async () => {
   await project.seedDue(1, { warm_up: "true", next_run_at: soon })
   for (let n = 0; n < 19; n += 1) {
     await project.sql`select record_function_contact('measured', null, 5, true, false)`
@@ -92,7 +92,7 @@ test("warming that does not pay is said and stopped, and measured anew after a d
   expect(await warmth()).toMatchObject({ warm_count: "1", paused_until: null, verdict: null })
 })
 
-test("a function whose warm-up fails is an incident, and its run continues all the same", async () => {
+test("a failed warm-up is an incident, and the run continues", async () => {
   await project.seedDue(1, { warm_up: "true" })
   project.functions.behaveWarmUp(() => Behaviour.platformError("BOOT_ERROR"))
   expect(await project.tick("direct")).toMatchObject({ completed: 1, cold_starts: 1 })

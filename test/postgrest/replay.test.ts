@@ -29,7 +29,7 @@ test.each(sqlStates)("SQLSTATE %s is HTTP %i", async (state, status) => {
   expect(await read(asked, answer)).toEqual(complete(answer))
 })
 
-describe("calls", () => {
+describe("single calls match the recording", () => {
   const same = calls.filter(({ call }) => !(call in differences))
   test.each(same.map((one) => [one.call, one] as const))("%s", async (_, scenario) => {
     const { call, request, ...answer } = scenario
@@ -37,7 +37,7 @@ describe("calls", () => {
   })
 })
 
-describe("different on purpose", () => {
+describe("intentional differences", () => {
   test.each(Object.entries(differences))("%s", async (name, { answer, why }) => {
     const scenario = calls.find(({ call }) => call === name)
     if (scenario === undefined) throw new Error("not recorded")
@@ -49,8 +49,8 @@ describe("different on purpose", () => {
   })
 })
 
-describe("situations", () => {
-  test("every recorded one is played", () => {
+describe("situations match the recording", () => {
+  test("and each recorded one is played", () => {
     expect(scenarios.flatMap(({ names }) => names).toSorted()).toEqual(
       [...situations.keys()].toSorted()
     )

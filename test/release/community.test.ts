@@ -7,7 +7,7 @@ import manifest from "../../package.json" with { type: "json" }
 const root = join(import.meta.dir, "../..")
 const read = (path: string): string => readFileSync(join(root, path), "utf8")
 
-test("what CONTRIBUTING names is there: scripts, files, and one version", () => {
+test("CONTRIBUTING names only existing scripts and files, and the right version", () => {
   const text = read("CONTRIBUTING.md")
   const scripts = [...text.matchAll(/bun(?:@[\d.]+)? run ([a-z][a-z0-9:]*)/g)].map(
     ([, name]) => name
@@ -20,7 +20,7 @@ test("what CONTRIBUTING names is there: scripts, files, and one version", () => 
   expect(jsr.version).toBe(manifest.version)
 })
 
-test("issue forms are forms, and every owned path is there", () => {
+test("issue forms are valid, and every path with an owner exists", () => {
   for (const name of readdirSync(join(root, ".github/ISSUE_TEMPLATE"))) {
     const form: unknown = Bun.YAML.parse(read(`.github/ISSUE_TEMPLATE/${name}`))
     if (name === "config.yml") expect(form).toEqual({ blank_issues_enabled: false })
@@ -42,6 +42,6 @@ test("issue forms are forms, and every owned path is there", () => {
   }
 })
 
-test("SECURITY says within how many days there is an answer", () => {
+test("SECURITY promises a response within a number of days", () => {
   expect(read("SECURITY.md")).toMatch(/within \d+ working days/)
 })

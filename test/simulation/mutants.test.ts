@@ -18,8 +18,8 @@ const SHORT = [
   "'hold' is never retried automatically"
 ]
 
-describe("safeguards taken away one at a time", () => {
-  test("each is where the list says, once", () => {
+describe("removed safeguards", () => {
+  test("each occur in the source exactly once", () => {
     const missing = MUTANTS.flatMap(({ name, edits }) =>
       edits
         .filter(({ file, find }) => {
@@ -32,7 +32,7 @@ describe("safeguards taken away one at a time", () => {
     expect(new Set(MUTANTS.map(({ name }) => name)).size).toBe(MUTANTS.length)
   })
 
-  test("the simulation finds each of these out", async () => {
+  test("are detected by the simulation", async () => {
     const chosen = MUTANTS.filter(({ name }) => SHORT.includes(name))
     expect(chosen.length).toBe(SHORT.length)
     const verdicts = await tryMutants(chosen, 20, 2)

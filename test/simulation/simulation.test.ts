@@ -15,7 +15,7 @@ const describeViolation = ({ seed, violation }: Result): string =>
     : `I${violation.invariant} (${INVARIANTS[violation.invariant]}): ${violation.message}; replay: bun run simulate --seed ${seed} --trace`
 
 describe("simulated worlds", () => {
-  test(`${SEEDS} seeds: every invariant holds in each`, async () => {
+  test(`${SEEDS} seeds: every invariant holds in each world`, async () => {
     const script = join(ROOT, "scripts/simulate.ts")
     const args = ["--seeds", `${SEEDS}`, "--from", `${HERE + 1}`, "--jobs", "2"]
     const child = Bun.spawn([process.execPath, script, ...args], {
@@ -40,7 +40,7 @@ describe("simulated worlds", () => {
     return known
   }
 
-  test("they hold what they promise: faults of every strength, and every way a run can go", () => {
+  test("the worlds contain faults of every strength and runs of every kind", () => {
     const results = worlds()
     expect(results.map(describeViolation).filter(Boolean)).toEqual([])
     expect(new Set(results.map(({ level }) => level))).toEqual(
@@ -72,7 +72,7 @@ describe("simulated worlds", () => {
     expect(slots).toBeGreaterThan(40 * HERE)
   }, 300_000)
 
-  test("the same seed is the same world (I17)", () => {
+  test("equal seeds give identical worlds (I17)", () => {
     const results = worlds()
     for (const { seed, traceHash, events } of results.slice(0, 8)) {
       expect(simulate(seed)).toMatchObject({ seed, traceHash, events })

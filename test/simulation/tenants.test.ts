@@ -3,7 +3,7 @@ import { BOUND_MS, MISBEHAVIOURS, playTenants, WAITING_BOUND } from "./Tenants.t
 
 const SEEDS = [1, 2]
 
-describe("what one organisation costs the others", () => {
+describe("the cost of one organisation to the others", () => {
   for (const misbehaviour of MISBEHAVIOURS) {
     test(misbehaviour.name, () => {
       for (const seed of SEEDS) {

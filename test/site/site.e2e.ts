@@ -54,14 +54,14 @@ test("every link leads to a page or a file, and every anchor to a heading", () =
   expect(broken).toEqual([])
 })
 
-test("what is written for the tests of the pages is not in the site", () => {
+test("the site contains no instructions for the tests of the pages", () => {
   for (const { html, path } of pages) {
     expect([path, html.match(/shown-by=|<!-- (?:test|run)\b/)]).toEqual([path, null])
   }
 })
 
-describe.each(["light", "dark"] as const)("the first page, %s", (colorScheme) => {
-  test("is one screen: what it is, the demo's output, three steps", async () => {
+describe.each(["light", "dark"] as const)("the home page, %s", (colorScheme) => {
+  test("fits one screen with the description, the demo's output and three steps", async () => {
     const { page, problems } = await read("/", {
       colorScheme,
       viewport: { width: 1440, height: 900 }
@@ -88,7 +88,7 @@ describe("the search", () => {
   test.each([
     ["include-all", "/how-to/upgrade", "--include-all"],
     ["did it run", "/how-to/did-it-run", "explain"]
-  ])("for %s finds the page, and asks no other server", async (words, path, shown) => {
+  ])("for %s finds the page, and contacts no other server", async (words, path, shown) => {
     const { page, problems } = await read("/")
     const asked: Array<string> = []
     page.on("request", (request) => asked.push(new URL(request.url()).origin))
@@ -109,7 +109,7 @@ describe("the search", () => {
   })
 })
 
-test("at 400 px nothing is scrolled sideways", async () => {
+test("at 400 px no page scrolls sideways", async () => {
   const { page } = await read("/", {
     viewport: { width: 400, height: 800 },
     javaScriptEnabled: false
@@ -121,7 +121,7 @@ test("at 400 px nothing is scrolled sideways", async () => {
   }
 })
 
-test("decisions are apart from tasks, and every decision is in their navigation", async () => {
+test("decisions are separate from tasks, and their navigation lists every decision", async () => {
   const { page } = await read("/adr/index.html")
   const side = page.locator(".VPSidebar")
   const shown = await side

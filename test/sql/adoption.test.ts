@@ -80,7 +80,7 @@ for (const { title, open } of servers) {
     })
 
     test(
-      "adds what is missing, touches nothing else, and works",
+      "adds missing objects, changes nothing else, and works",
       async () => {
         const { sql, rows, migrate } = await project(`${integrations}${runLog}`)
         const theirs = (relation: string, columns: string) =>
@@ -167,7 +167,7 @@ for (const { title, open } of servers) {
     )
 
     test(
-      "durations fit an integer column",
+      "stores durations that fit an integer column",
       async () => {
         const { sql, rows, migrate } = await project(`${integrations}
         create table public.sync_run_log (id uuid primary key default gen_random_uuid(), drift_ms integer, duration_ms integer)`)
@@ -186,7 +186,7 @@ for (const { title, open } of servers) {
     )
 
     test(
-      "retention deletes adopted runs too, and a copy keeps them",
+      "includes adopted runs in retention, and a copy keeps them",
       async () => {
         const dated = runLog.replace(
           "started_at timestamptz,",
@@ -208,7 +208,7 @@ for (const { title, open } of servers) {
     )
 
     test(
-      "a null enabled or time zone is named, and doctor counts it",
+      "reports a null enabled or time zone, and doctor counts them",
       async () => {
         const { rows, migrate } = await project(`
           create table public.organization_integrations (id uuid primary key, org_id uuid not null, integration_type text not null,
@@ -244,7 +244,7 @@ for (const { title, open } of servers) {
     )
 
     test(
-      "one of the two tables may be there alone",
+      "works if only one of the two tables exists",
       async () => {
         const { rows, migrate } = await project(
           `create table public.sync_run_log (id uuid primary key, org_id uuid, note text)`
@@ -433,7 +433,7 @@ for (const { title, open } of servers) {
     }
 
     test(
-      "the names that must be free are all that the migrations make",
+      "needs the names of all objects that the migrations create to be free",
       async () => {
         const { rows, migrate } = await project("")
         await migrate()
@@ -452,7 +452,7 @@ for (const { title, open } of servers) {
     )
 
     test(
-      "applied a second time, it says that it is there, and changes nothing",
+      "reports when it is applied a second time, and changes nothing",
       async () => {
         const { rows, migrate } = await project("")
         await migrate()

@@ -31,7 +31,7 @@ onEachServer("alerts", (ledger) => {
     })
   const state = async (): Promise<Row> => (await ledger().rows(STATE))[0] ?? {}
 
-  test("nothing to tell", async () => {
+  test("an empty queue sends nothing", async () => {
     await fresh()
     expect(await take()).toEqual({
       now: at(0),
@@ -44,7 +44,7 @@ onEachServer("alerts", (ledger) => {
     })
   })
 
-  test("an opening is notified once, however often it is seen again; its end is notified once", async () => {
+  test("an opening is notified once, however often it is seen again, and its end is notified once", async () => {
     await fresh()
     await raise("a")
     const first = await take()
@@ -68,7 +68,7 @@ onEachServer("alerts", (ledger) => {
     expect(told(await take())).toEqual(["a opened"])
   })
 
-  test("an incident that ended before its opening was sent is one message, and says so", async () => {
+  test("an incident that ended before its opening was sent is one message that says so", async () => {
     await fresh()
     await raise("a")
     await ledger().after(60)
@@ -88,7 +88,7 @@ onEachServer("alerts", (ledger) => {
     expect(told(await take())).toEqual([])
   })
 
-  test("an incident that ended a day ago is not notified any more, on record", async () => {
+  test("an incident that ended a day ago is no longer notified, which is recorded", async () => {
     await fresh()
     await raise("a")
     await resolve("a")
@@ -98,7 +98,7 @@ onEachServer("alerts", (ledger) => {
     expect(await state()).toMatchObject({ subject: "a", alert_gave_up: "resolved" })
   })
 
-  test("another engine gets nothing while one is sending, and all when that one died", async () => {
+  test("another engine gets nothing while one is sending, and everything if that engine died", async () => {
     await fresh()
     await raise("a")
     const batch = await take("e1")
@@ -110,7 +110,7 @@ onEachServer("alerts", (ledger) => {
     expect(await state()).toMatchObject({ notified_at: null, alert_claimed_by: "e2" })
   })
 
-  test("an end that comes while the opening is being sent waits for it", async () => {
+  test("an end that occurs while the opening is being sent waits for it", async () => {
     await fresh()
     await raise("a")
     const opening = await take()
@@ -122,7 +122,7 @@ onEachServer("alerts", (ledger) => {
     expect(list(end.alerts)[0]).toMatchObject({ announced: true })
   })
 
-  test("a failed message comes back after 30 s, then after twice as long, up to an hour", async () => {
+  test("a failed message is retried after 30 s, then after twice as long, up to an hour", async () => {
     await fresh()
     await raise("a")
     const waits: Array<unknown> = []
@@ -141,7 +141,7 @@ onEachServer("alerts", (ledger) => {
     expect(await state()).toMatchObject({ alert_error: null, alert_not_before: null })
   })
 
-  test("a receiver that asks to wait is given that time, an hour at most", async () => {
+  test("a receiver that asks for a wait gets it, up to an hour", async () => {
     await fresh()
     await raise("a")
     const batch = await take()
@@ -152,7 +152,7 @@ onEachServer("alerts", (ledger) => {
     expect((await state()).alert_not_before).toBe(json(at(3600)))
   })
 
-  test("an opening is given up after its attempts, on record; its end is tried anew", async () => {
+  test("an opening is abandoned after its last attempt, which is recorded, and its end is tried anew", async () => {
     await fresh()
     await raise("a")
     for (const gave_up of [0, 0, 1]) {
@@ -171,7 +171,7 @@ onEachServer("alerts", (ledger) => {
     expect(told(await take())).toEqual([])
   })
 
-  test("two concurrent engines: every incident goes to exactly one, none to both", async () => {
+  test("with two concurrent engines every incident goes to exactly one", async () => {
     await fresh()
     await ledger().execute(`insert into public.sync_incident (kind, subject)
       select 'drift', n::text from generate_series(1, 400) n`)
@@ -195,7 +195,7 @@ onEachServer("alerts", (ledger) => {
     await Promise.all(sessions.map((session) => session.close()))
   })
 
-  test("a flood is counted whole and shown in part, openings first", async () => {
+  test("a flood is counted completely and listed in part, openings first", async () => {
     await fresh()
     await ledger().execute(`insert into public.sync_incident (kind, subject, resolved_at, opened_at, last_seen_at)
       select case when n % 3 = 0 then 'missed' else 'drift' end, n::text,
@@ -215,7 +215,7 @@ onEachServer("alerts", (ledger) => {
     expect(await mark(batch)).toEqual({ sent: 900, failed: 0, gave_up: 0 })
   })
 
-  test("an alert carries its integration, its run, and when an engine ticked", async () => {
+  test("an alert includes its integration, its run and the times of ticks", async () => {
     const fixture = await openRunFixture(ledger(), { timezone: "'Europe/Oslo'" })
     await ledger().after(420)
     await ledger().execute(
@@ -245,7 +245,7 @@ onEachServer("alerts", (ledger) => {
     })
   })
 
-  test("a claim that another engine had to start is a rescue of the first, over after 15 quiet minutes", async () => {
+  test("a claim that another engine had to start is an incident of the first, resolved after 15 quiet minutes", async () => {
     const fixture = await openRunFixture(ledger())
     await ledger().after(30)
     await fixture.start("e2")
@@ -261,7 +261,7 @@ onEachServer("alerts", (ledger) => {
     expect(await fixture.incidents("rescued")).toEqual(["resolved"])
   })
 
-  test("one's own claim, and a retry of a released run, are no rescue", async () => {
+  test("an engine's own claim or a retry of a released run causes no such incident", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     await fixture.settle("not_executed", { retry_in_ms: 0 })
@@ -269,7 +269,7 @@ onEachServer("alerts", (ledger) => {
     expect(await fixture.incidents("rescued")).toEqual([])
   })
 
-  test("a cold first contact is an incident of the function, over with a warm one", async () => {
+  test("a cold first contact is an incident of the function, resolved by a warm one", async () => {
     const cold = await openRunFixture(ledger(), { function_name: "'sync-xledger'" })
     await cold.start()
     await cold.settle("completed", { cold_start: true, warm_up_ms: 2400 })
@@ -288,7 +288,7 @@ onEachServer("alerts", (ledger) => {
     expect(await state()).toMatchObject({ kind: "cold_start", over: true })
   })
 
-  test("an incident that another session holds does not hold up the run", async () => {
+  test("an incident locked by another session does not delay the run", async () => {
     const fixture = await openRunFixture(ledger(), { function_name: "'f'" })
     await raise("f", "cold_start")
     await fixture.start()
@@ -301,7 +301,7 @@ onEachServer("alerts", (ledger) => {
   })
 
   test.each(["anon", "authenticated"])(
-    "%s may neither take, nor mark, nor read the status",
+    "%s may neither take nor mark alerts, nor read the status",
     async (role) => {
       const session = connect(ledger().url, { max: 1 })
       await session.unsafe(`set role ${role}`)
@@ -336,13 +336,13 @@ onEachServer("the status view", (ledger) => {
   const overdue = (ago: string, columns = {}) =>
     ledger().integration({ next_run_at: `now() - interval '${ago}'`, ...columns })
 
-  test("never: no tick at all, whatever is due", async () => {
+  test("is never without a tick, whatever is due", async () => {
     await ledger().reset()
     await overdue("1 hour")
     expect(await status()).toMatchObject({ verdict: "never", last_tick_at: null, overdue: 1 })
   })
 
-  test("ok: it ticks, and nothing is overdue", async () => {
+  test("is ok with ticks and nothing overdue", async () => {
     await ledger().reset()
     await ticks("20 seconds")
     await overdue("30 seconds")
@@ -357,7 +357,7 @@ onEachServer("the status view", (ledger) => {
     expect(row.stopped_after_seconds).toBe(300)
   })
 
-  test("late: it ticks, and a slot has been due for 5 minutes", async () => {
+  test("is late with ticks and a slot that has been due for 5 minutes", async () => {
     await ledger().reset()
     await ticks("20 seconds")
     await overdue("6 minutes")
@@ -368,7 +368,7 @@ onEachServer("the status view", (ledger) => {
     expect(await status()).toMatchObject({ verdict: "late", overdue: 2 })
   })
 
-  test("stopped: no sign of life for 5 minutes; a person's own run is none, an engine's is", async () => {
+  test("is stopped without engine activity for 5 minutes; an operator's own run does not count", async () => {
     await ledger().reset()
     await ticks("6 minutes")
     expect(await status()).toMatchObject({ verdict: "stopped" })
@@ -382,13 +382,13 @@ onEachServer("the status view", (ledger) => {
     expect(await status()).toMatchObject({ verdict: "ticking" })
   })
 
-  test("engines that tick every hour are not stopped after 6 minutes", async () => {
+  test("is not stopped after 6 minutes if engines tick every hour", async () => {
     await ledger().reset()
     await ticks("20 minutes", "1 hour")
     expect(await status()).toMatchObject({ verdict: "ticking", stopped_after_seconds: 10_800 })
   })
 
-  test("open incidents by kind, live runs by status", async () => {
+  test("counts open incidents by kind and live runs by status", async () => {
     await ledger().reset()
     await ledger().execute(`
       insert into public.sync_incident (kind, subject, resolved_at) values
@@ -402,7 +402,7 @@ onEachServer("the status view", (ledger) => {
     })
   })
 
-  test("a function of one's own shows it to others, as its comment says", async () => {
+  test("can be shown to other roles by a function, as its comment says", async () => {
     await ledger().reset()
     const [{ comment }] = await ledger().sql`
       select obj_description('public.sync_scheduler_status'::regclass) as comment`

@@ -14,8 +14,8 @@ const again = async (fixture: RunFixture) => {
   await fixture.start("e2")
 }
 
-onEachServer("what may have happened", (ledger) => {
-  test("an attempt proven not executed does not clear what an earlier one left open", async () => {
+onEachServer("ambiguous runs", (ledger) => {
+  test("an attempt that was not executed does not resolve the ambiguity of an earlier one", async () => {
     const fixture = await openRunFixture(ledger(), { max_attempts: "3" })
     await fixture.start()
     await fixture.settle("unknown", { error_code: "RESET" })
@@ -50,7 +50,7 @@ onEachServer("what may have happened", (ledger) => {
     expect(await fixture.incidents("unknown")).toEqual(["resolved"])
   })
 
-  test("proof about the only unknown attempt clears it", async () => {
+  test("proof that the only unknown attempt was not executed resolves its ambiguity", async () => {
     const fixture = await openRunFixture(ledger(), { fenced: "true", max_attempts: "1" })
     await fixture.start()
     await fixture.settle("unknown", { error_code: "RESET" })
@@ -60,7 +60,7 @@ onEachServer("what may have happened", (ledger) => {
     expect(await fixture.incidents("unknown")).toEqual(["resolved"])
   })
 
-  test("proof about the last of several attempts leaves the run unknown, and held where it is to hold", async () => {
+  test("proof about the last of several attempts leaves the run unknown, and on hold with on_unknown = hold", async () => {
     const columns = { fenced: "true", max_attempts: "2" }
     for (const onUnknown of ["retry", "hold"]) {
       const fixture = await openRunFixture(ledger(), columns)
@@ -82,7 +82,7 @@ onEachServer("what may have happened", (ledger) => {
     }
   })
 
-  test("an unfenced function proves nothing by its silence", async () => {
+  test("the silence of an unfenced function proves nothing", async () => {
     const fixture = await openRunFixture(ledger(), { on_unknown: "'hold'" })
     await fixture.start()
     await fixture.settle("unknown")
@@ -91,7 +91,7 @@ onEachServer("what may have happened", (ledger) => {
     expect(await stateOf(fixture)).toMatchObject({ status: "unknown", released: false })
   })
 
-  test("the fence counts as it was when the attempt started", async () => {
+  test("the fence setting at the start of the attempt applies", async () => {
     const fixture = await openRunFixture(ledger(), { on_unknown: "'hold'" })
     await fixture.start()
     await fixture.setIntegration("fenced = true")
@@ -99,7 +99,7 @@ onEachServer("what may have happened", (ledger) => {
     expect(await fixture.sweep()).toMatchObject({ expired: 1, proven: 0 })
   })
 
-  test("refused, yet a function began: one of them is wrong, so it is unknown", async () => {
+  test("a refused attempt whose function began is unknown, because the two contradict each other", async () => {
     const fixture = await openRunFixture(ledger(), { fenced: "true" })
     await fixture.start()
     await fixture.begin()
@@ -107,7 +107,7 @@ onEachServer("what may have happened", (ledger) => {
     expect(await stateOf(fixture)).toMatchObject({ status: "unknown", ambiguous: true })
   })
 
-  test("quiescence is counted from the last sign of life: start, begin, heartbeat", async () => {
+  test("the quiescence period is counted from the last sign of life: start, begin or heartbeat", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     await fixture.after(10)
@@ -123,7 +123,7 @@ onEachServer("what may have happened", (ledger) => {
     expect(await fixture.sweep()).toMatchObject({ requeued: 1 })
   })
 
-  test("a heartbeat brings an unknown run back, and what it reports counts", async () => {
+  test("a heartbeat sets an unknown run back to running, and its report counts", async () => {
     const fixture = await openRunFixture(ledger(), { fenced: "true" })
     await fixture.start()
     await fixture.begin()
@@ -137,7 +137,7 @@ onEachServer("what may have happened", (ledger) => {
     expect(await stateOf(fixture)).toMatchObject({ status: "completed", attempt: 1 })
   })
 
-  test("a heartbeat on a released run, or of a superseded attempt, is refused", async () => {
+  test("a heartbeat of a released run or a superseded attempt is refused", async () => {
     const released = await states.released?.(ledger())
     expect(await released?.heartbeat()).toMatchObject({ accepted: false, reason: "released" })
     const fixture = await openRunFixture(ledger())

@@ -21,7 +21,7 @@ onEachServer("claiming", (ledger) => {
       ?.next_run_at
   const runs = () => ledger().rows("select * from public.sync_run_log order by scheduled_for")
 
-  test("makes a run of a slot, and moves the integration on", async () => {
+  test("creates a run for a slot, and moves the integration to its next slot", async () => {
     const id = await fresh({ max_attempts: "5", function_name: "'xledger-sync'", warm_up: "true" })
     const token = randomUUID()
     const answer = await claim([slotOf(id)], token)
@@ -42,7 +42,7 @@ onEachServer("claiming", (ledger) => {
     expect(await nextRun()).toBe(json(next))
   })
 
-  test("the same claim token gets the same claims, and claims nothing twice", async () => {
+  test("returns the same claims for the same token, and claims nothing twice", async () => {
     const id = await fresh()
     const token = randomUUID()
     const range = { from: at(-600), to: at(-360), count: 1, reason: "superseded" }
@@ -57,7 +57,7 @@ onEachServer("claiming", (ledger) => {
     expect(reasons(await claim(slots))).toEqual(["disabled"])
   })
 
-  test("a slot that has its row: the integration moves on", async () => {
+  test("only moves the integration if the slot already has a row", async () => {
     for (const status of ["completed", "failed", "running"]) {
       const id = await fresh()
       await ledger().execute(`
@@ -69,7 +69,7 @@ onEachServer("claiming", (ledger) => {
     }
   })
 
-  test("a live run of another slot: the slot stays due", async () => {
+  test("leaves the slot due while another slot's run is live", async () => {
     for (const [status, released, reason] of [
       ["pending", "null", "already_running"],
       ["running", "null", "already_running"],
@@ -115,7 +115,7 @@ onEachServer("claiming", (ledger) => {
     ["a slot before the one due", "enabled = true", { scheduled_for: at(-360) }, "rejected"]
   ]
   for (const [title, columns, change, reason] of refusals) {
-    test(`nothing is claimed: ${title}`, async () => {
+    test(`claims nothing: ${title}`, async () => {
       const id = await fresh()
       await ledger().execute(`update public.organization_integrations set ${columns}`)
       const before = await ledger().rows("select * from public.organization_integrations")
@@ -126,7 +126,7 @@ onEachServer("claiming", (ledger) => {
     })
   }
 
-  test("a gone integration, and one named twice", async () => {
+  test("refuses a missing integration and one that is named twice", async () => {
     const id = await fresh()
     const answer = await claim([
       slotOf(randomUUID()),
@@ -137,7 +137,7 @@ onEachServer("claiming", (ledger) => {
     expect(list(answer.claimed)).toMatchObject([{ scheduled_for: slot }])
   })
 
-  test("only moves on, and records the skipped slots as missed", async () => {
+  test("can move the integration only, and records the skipped slots as missed", async () => {
     const id = await fresh()
     const range = { from: slot, to: slot, count: 1, reason: "catch_up_skip" }
     const answer = await claim([slotOf(id, { scheduled_for: null, skipped_range: range })])
@@ -155,7 +155,7 @@ onEachServer("claiming", (ledger) => {
     expect(await incident()).toEqual([{ kind: "missed", resolved_at: json(at(240)) }])
   })
 
-  test("one slot that cannot be claimed leaves the others alone", async () => {
+  test("of one impossible slot does not affect the others", async () => {
     const id = await fresh()
     const bad = await ledger().integration({ max_attempts: "7" })
     await ledger().execute(
@@ -170,7 +170,7 @@ onEachServer("claiming", (ledger) => {
     expect(await runs()).toHaveLength(1)
   })
 
-  test("a batch has a limit, and needs an engine and a token", async () => {
+  test("has a limit per batch, and requires an engine and a token", async () => {
     const id = await fresh()
     const many = Array.from({ length: 101 }, () => slotOf(id))
     for (const slots of [many, {}, null, "x"]) {
@@ -184,7 +184,7 @@ onEachServer("claiming", (ledger) => {
     expect(await claim([])).toMatchObject({ claimed: [], skipped: [], advanced: 0 })
   })
 
-  test("another session has it: locked immediately, and the slot stays due", async () => {
+  test("reports a slot locked by another session immediately, and leaves it due", async () => {
     const id = await fresh()
     const other = connect(ledger().url, { max: 1 })
     await other.begin(async (transaction) => {
@@ -204,7 +204,7 @@ onEachServer("claiming", (ledger) => {
     expect(reasons(await claim([slotOf(id)]))).toEqual(["lost_race"])
   })
 
-  test("another session's uncommitted row for the slot: locked, not a batch that fails", async () => {
+  test("reports a slot with another session's uncommitted row as locked, and does not fail the batch", async () => {
     const id = await fresh()
     const second = await ledger().integration()
     const other = connect(ledger().url, { max: 1 })
@@ -219,7 +219,7 @@ onEachServer("claiming", (ledger) => {
     expect(reasons(await claim([slotOf(id)]))).toEqual(["already_recorded"])
   })
 
-  test("two sessions, the same 2,000 slots, in different orders: each exactly once, no deadlock", async () => {
+  test("of the same 2,000 slots by two sessions in different orders takes each once, without deadlock", async () => {
     await ledger().reset()
     await ledger().execute(`
       insert into public.organization_integrations (org_id, integration_type, sync_schedule, next_run_at, created_at)
@@ -258,7 +258,7 @@ onEachServer("claiming", (ledger) => {
   }, 60_000)
 })
 
-onEachServer("reading what is due", (ledger) => {
+onEachServer("reading due slots", (ledger) => {
   const read = (args: Row = {}) => ledger().call("read_due_integrations", args)
   const seed = (rows: string) =>
     ledger().execute(`
@@ -266,7 +266,7 @@ onEachServer("reading what is due", (ledger) => {
       select ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, '${org}', 'x', s, at::timestamptz, enabled, error
         from (values ${rows}) as v(n, s, at, enabled, error)`)
 
-  test("first what was never computed, then the oldest slots; nothing else", async () => {
+  test("returns slots that were never computed first, then the oldest, and nothing else", async () => {
     await ledger().reset()
     await seed(`
       (1, '* * * * *', '${at(-60)}', true, null), (2, '* * * * *', '${at(-120)}', true, null),
@@ -281,7 +281,7 @@ onEachServer("reading what is due", (ledger) => {
     expect(answer).toMatchObject({ now: at(0), cursor: null })
   })
 
-  test("pages hold every due integration once, across equal slots, microseconds and both kinds", async () => {
+  test("returns every due integration once across pages, with equal slots, microseconds and both kinds", async () => {
     await ledger().reset()
     await seed(
       Array.from({ length: 60 }, (_, n) => {
@@ -310,7 +310,7 @@ onEachServer("reading what is due", (ledger) => {
     }
   })
 
-  test("one organisation, or some integrations", async () => {
+  test("can be limited to an organisation or to integrations", async () => {
     await ledger().reset()
     const a = await ledger().integration()
     const b = await ledger().integration({ org_id: "'00000000-0000-4000-8000-0000000000bb'" })
@@ -322,7 +322,7 @@ onEachServer("reading what is due", (ledger) => {
     expect(ids(await read({ p_org_id: org, p_integration_ids: [b] }))).toEqual([])
   })
 
-  test("null columns of an adopted table have the defaults", async () => {
+  test("uses the defaults for null columns of an adopted table", async () => {
     await ledger().reset()
     const id = await ledger().integration()
     await ledger().execute(`

@@ -114,8 +114,8 @@ const live = async (ledger: Ledger, session: SQL, seed: number): Promise<Readonl
   return errors
 }
 
-onEachServer("everything concurrently", (ledger) => {
-  test("no deadlock, no broken law, and every change of a run's state is on record", async () => {
+onEachServer("concurrent use", (ledger) => {
+  test("causes no deadlock, breaks no invariant, and records every change of a run's state", async () => {
     await ledger().reset()
     for (const id of ids) await ledger().integration({ id: `'${id}'` })
     // Records every committed version of every run; the invariants are checked against these versions.

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto"
 import { at, onEachServer, org, type Row } from "./Ledger.ts"
 import { list } from "./RunFixture.ts"
 
-onEachServer("fetching", (ledger) => {
+onEachServer("a fetch", (ledger) => {
   const fetch = async (
     token: string,
     { engine = "e1", limit = 100, ids = [] as const }: Options = {}
@@ -48,7 +48,7 @@ onEachServer("fetching", (ledger) => {
     return String(row.id)
   }
 
-  test("what one fetch takes, no other finds for 15 s, of this engine or of another; its repeat finds it again", async () => {
+  test("reserves its result for 15 s against every other fetch, and its repetition returns it again", async () => {
     const ids = await seed(3)
     const token = randomUUID()
     expect((await fetch(token)).due).toEqual(ids)
@@ -65,7 +65,7 @@ onEachServer("fetching", (ledger) => {
     expect((await fetch(token)).due).toEqual([])
   })
 
-  test("the first fetch of a tick has the tick's id as its token", async () => {
+  test("with the tick's id as its token is the first of a tick", async () => {
     const ids = await seed(2)
     const tick = { p_tick_id: randomUUID(), p_engine_id: "e1", p_options: { limit: 100 } }
     for (let repeat = 0; repeat < 2; repeat += 1) {
@@ -81,14 +81,14 @@ onEachServer("fetching", (ledger) => {
     expect(list(again.integrations)).toEqual([])
   })
 
-  test("integrations that are named are found by the engine that reserved them, and by no other", async () => {
+  test("of named integrations returns them only to the engine that reserved them", async () => {
     const ids = await seed(2)
     await fetch(randomUUID())
     expect((await fetch(randomUUID(), { ids })).due).toEqual(ids)
     expect((await fetch(randomUUID(), { ids, engine: "e2" })).due).toEqual([])
   })
 
-  test("the repeat of a fetch of pending runs finds them again, and says who had them before", async () => {
+  test("of pending runs returns the same runs when repeated, with their previous claimer", async () => {
     for (const claimed_by of [null, "e0"]) {
       const id = await pendingRun({ claimed_by, created_at: at(-60) })
       const token = randomUUID()

@@ -22,7 +22,7 @@ const ours = `
    order by 2`
 
 onEachServer(
-  "who may do what",
+  "the permissions",
   (ledger) => {
     const as = async (role: string, statement: string): Promise<string> => {
       const asked = ledger().sql.begin(async (transaction) => {
@@ -38,7 +38,7 @@ onEachServer(
     }
     const functions = () => ledger().rows(ours)
 
-    test("there are the functions that the contract names", async () => {
+    test("the functions include those of the contract", async () => {
       expect((await functions()).map(({ proname }) => proname)).toEqual(
         expect.arrayContaining([
           ...["begin_sync_run", "claim_sync_runs", "complete_sync_run", "finish_sync_tick"],
@@ -55,7 +55,7 @@ onEachServer(
       )
     })
 
-    test("every function is refused to anon and to authenticated, and open to the service key", async () => {
+    test("every function is closed to anon and authenticated, and open to the service key", async () => {
       for (const { signature, proname, nulls } of await functions()) {
         const call = `select public.${proname}(${nulls ?? ""})`
         const answers = [await as("anon", call), await as("authenticated", call)]
@@ -65,7 +65,7 @@ onEachServer(
       }
     })
 
-    test("every function runs as its owner, by pg_catalog first and pg_temp last", async () => {
+    test("every function runs as its owner, with pg_catalog first and pg_temp last in its search_path", async () => {
       for (const { signature, prosecdef, proconfig } of await functions()) {
         expect([signature, prosecdef, proconfig]).toEqual([
           signature,
@@ -86,7 +86,7 @@ onEachServer(
       expect(views).toEqual([])
     })
 
-    test("a role's own types in pg_temp are not used, so that their checks do not run as the owner", async () => {
+    test("a role's own types in pg_temp are not used, so their checks do not run as the owner", async () => {
       const role = `app_${randomUUID().slice(0, 8)}`
       const integration = await ledger().integration()
       const admin = connect(ledger().adminUrl, { max: 1 })
@@ -129,7 +129,7 @@ onEachServer(
       }
     })
 
-    test("the private schema is out of reach, for everybody but the owner", async () => {
+    test("the private schema is accessible only to its owner", async () => {
       for (const role of ["anon", "authenticated", "service_role"]) {
         expect(await as(role, "select sync_scheduler.clock()")).toBe("42501")
         expect(
@@ -142,7 +142,7 @@ onEachServer(
       expect(open).toEqual([])
     })
 
-    test("no table or sequence can be read or written by anon or authenticated; RLS is on everywhere", async () => {
+    test("anon and authenticated can neither read nor write a table or sequence, and RLS is on everywhere", async () => {
       const tables = await ledger().rows(`
       select c.relname as name, c.relrowsecurity as rls from pg_class c
        where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' order by 1`)

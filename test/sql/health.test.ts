@@ -11,7 +11,7 @@ const writes = async (ledger: Ledger): Promise<unknown> =>
   (await ledger.rows("select xmin::text as x from public.integration_health"))[0]?.x
 
 onEachServer("health learned from syncs", (ledger) => {
-  test("a sync that completes makes its API healthy; a busy API is one write a minute", async () => {
+  test("a completed sync makes its API healthy, with at most one write a minute", async () => {
     const api = await openApi(ledger(), 3)
     const [a = "", b = "", c = ""] = api.runIds
     await api.start(api.runIds)
@@ -33,7 +33,7 @@ onEachServer("health learned from syncs", (ledger) => {
     expect(await incidents(ledger())).toEqual([])
   })
 
-  test("a throttle holds its organisation, and an incident says until when; the API is as healthy as before", async () => {
+  test("a throttle holds its organisation, and its incident says until when; the API's health is unchanged", async () => {
     const api = await openApi(ledger(), 2)
     const [a = "", b = ""] = api.runIds
     await api.start(api.runIds)
@@ -59,7 +59,7 @@ onEachServer("health learned from syncs", (ledger) => {
     expect(await incidents(ledger())).toMatchObject([{ open: true }])
   })
 
-  test("it ends with the first sync of the organisation that completes after it", async () => {
+  test("a hold ends with the organisation's first completed sync that started after it", async () => {
     const api = await openApi(ledger(), 2)
     const [a = "", b = ""] = api.runIds
     await api.start([a])
@@ -71,7 +71,7 @@ onEachServer("health learned from syncs", (ledger) => {
     expect(await incidents(ledger())).toMatchObject([{ open: false }])
   })
 
-  test("a hold ends an hour after its wait in any case, and the next tick removes its row and incident", async () => {
+  test("a hold ends an hour after its wait at the latest, and the next tick removes its row and incident", async () => {
     const api = await openApi(ledger(), 2)
     const [a = "", b = ""] = api.runIds
     await api.start([a])
@@ -87,7 +87,7 @@ onEachServer("health learned from syncs", (ledger) => {
     expect(await incidents(ledger())).toMatchObject([{ open: false }])
   })
 
-  test("two organisations say nothing of the host; three within a minute hold it for all, half a minute at most", async () => {
+  test("two organisations do not affect the host; three within a minute hold it for all, for half a minute at most", async () => {
     const api = await openApi(ledger(), 3, { orgs: "each" })
     const [a = "", b = "", c = ""] = api.runIds
     await api.start(api.runIds)
@@ -108,7 +108,7 @@ onEachServer("health learned from syncs", (ledger) => {
     expect(subjects).toHaveLength(3)
   })
 
-  test("three organisations over more than a minute are three organisations", async () => {
+  test("three organisations throttled over more than a minute hold only themselves", async () => {
     const api = await openApi(ledger(), 3, { orgs: "each" })
     await api.start(api.runIds)
     for (const id of api.runIds) {
@@ -119,7 +119,7 @@ onEachServer("health learned from syncs", (ledger) => {
     expect(await api.health()).toEqual({})
   })
 
-  test("again within a day, passive is twice as long, up to a day; a known vendor's hosts go together", async () => {
+  test("a second throttle within a day doubles the passive period, up to a day, for all hosts of a known vendor", async () => {
     const api = await openApi(ledger(), 7, { orgs: "each" })
     await ledger().execute(
       "insert into public.integration_health (provider, host) values ('xledger', 'test.xledger.net'), ('xero', 'api.xero.com')"
@@ -145,7 +145,7 @@ onEachServer("health learned from syncs", (ledger) => {
     expect(await api.health()).toMatchObject({ throttles: 1 })
   })
 
-  test("passive: unhealthy when syncs of three organisations fail, healthy with the next that completes", async () => {
+  test("a passive API is unhealthy after failed syncs of three organisations, and healthy after the next completed one", async () => {
     const api = await openApi(ledger(), 6, { orgs: "each" })
     const [a = "", b = "", c = "", d = "", e = ""] = api.runIds
     await ledger().execute(`insert into public.integration_health (provider, host, status, mode)
@@ -166,7 +166,7 @@ onEachServer("health learned from syncs", (ledger) => {
     expect(await api.health()).toMatchObject({ status: "healthy" })
   })
 
-  test("passive: one organisation, however often its syncs fail, proves nothing about the API, except about its own health_url", async () => {
+  test("failed syncs of one organisation prove nothing about a passive API, except about its own health_url", async () => {
     const api = await openApi(ledger(), 4)
     await ledger().execute(`insert into public.integration_health (provider, host, status, mode)
       values ('xledger', 'www.xledger.net', 'healthy', 'passive')`)
@@ -183,7 +183,7 @@ onEachServer("health learned from syncs", (ledger) => {
     expect(await own.health()).toMatchObject({ status: "unhealthy" })
   })
 
-  test("active: a failed sync proves nothing, but has the API probed as soon as possible", async () => {
+  test("a failed sync proves nothing about an active API, but brings its next probe forward", async () => {
     const api = await openApi(ledger(), 1)
     await ledger().execute(`insert into public.integration_health (provider, host, status, next_probe_at)
       values ('xledger', 'www.xledger.net', 'healthy', '${at(800)}')`)
@@ -192,7 +192,7 @@ onEachServer("health learned from syncs", (ledger) => {
     expect(await api.health()).toMatchObject({ status: "healthy", next_probe_at: json(at(0)) })
   })
 
-  test("the vendor's own fault, reported by functions: three organisations in a row, or twice of an own health_url", async () => {
+  test("an API is unhealthy if functions report its fault for three organisations in a row, or twice for an own health_url", async () => {
     const api = await openApi(ledger(), 4, { orgs: "each" })
     const [a = "", b = "", c = "", d = ""] = api.runIds
     await api.start(api.runIds)
@@ -221,7 +221,7 @@ onEachServer("health learned from syncs", (ledger) => {
     expect(await own.health()).toMatchObject({ status: "unhealthy", http_status: 503 })
   })
 
-  test("a function that reports by token is heard as well", async () => {
+  test("a function's report by token also counts", async () => {
     const api = await openApi(ledger(), 1)
     await api.start(api.runIds)
     const [row] = await ledger().rows("select id, lease_token from public.sync_run_log")
@@ -233,7 +233,7 @@ onEachServer("health learned from syncs", (ledger) => {
     expect(await api.health()).toMatchObject({ status: "healthy" })
   })
 
-  test("a sign that cannot be read keeps no outcome from being recorded", async () => {
+  test("an unreadable health signal does not keep the outcome from being recorded", async () => {
     const api = await openApi(ledger(), 1)
     const [a = ""] = api.runIds
     await api.start(api.runIds)
@@ -244,7 +244,7 @@ onEachServer("health learned from syncs", (ledger) => {
 })
 
 onEachServer("runs of a throttled API", (ledger) => {
-  test("wait, one behind the other, with a reason, free for every engine", async () => {
+  test("wait in sequence, with a reason, and any engine may start them", async () => {
     const api = await openApi(ledger(), 4)
     const [a = "", b = "", c = "", d = ""] = api.runIds
     await api.start([a])
@@ -278,7 +278,7 @@ onEachServer("runs of a throttled API", (ledger) => {
     expect(JSON.stringify(pending)).toContain(b)
   })
 
-  test("go one at a time after it, and a few more with each that completes, until there is no limit", async () => {
+  test("start one at a time after it, then more with each completed run, until there is no limit", async () => {
     const api = await openApi(ledger(), 9)
     const [first = "", ...rest] = api.runIds
     await api.start([first])
@@ -303,7 +303,7 @@ onEachServer("runs of a throttled API", (ledger) => {
     expect(delayed).toEqual([])
   })
 
-  test("a limit counts running runs of every engine, and is of this API only", async () => {
+  test("are limited across all engines, for this API only", async () => {
     const api = await openApi(ledger(), 3)
     const [a = "", b = "", c = ""] = api.runIds
     await ledger().execute(`insert into public.sync_api_hold (provider, host, org_id, start_limit, told_at, expires_at)
@@ -322,7 +322,7 @@ onEachServer("runs of a throttled API", (ledger) => {
     expect(row).toEqual({ delay_reason: null, not_before: null, api_host: "www.xledger.net" })
   })
 
-  test("little left of a quota: one at a time until there is more, then as before", async () => {
+  test("start one at a time while the quota is low, and as before afterwards", async () => {
     const api = await openApi(ledger(), 4)
     const [a = "", b = "", c = "", d = ""] = api.runIds
     const low = throttled(40, { sign: "reachable", code: null, low: true })
@@ -340,7 +340,7 @@ onEachServer("runs of a throttled API", (ledger) => {
     expect(Number((await api.holds())[0]?.start_limit ?? 5)).toBeGreaterThan(1)
   })
 
-  test("a hold is of its organisation and host: others start, also where the engine's word and a health_url name the host", async () => {
+  test("do not delay other organisations; a hold covers an organisation and a host, also for a health_url", async () => {
     const api = await openApi(ledger(), 4, { orgs: "each" })
     const [a = "", ...others] = api.runIds
     await api.start([a])
@@ -357,7 +357,7 @@ onEachServer("runs of a throttled API", (ledger) => {
     expect(await own.start([d])).toEqual({ [d]: `api_throttled ${at(63)}` })
   })
 
-  test("one answer, whatever it asks for, keeps runs of other organisations waiting for a minute at most", async () => {
+  test("of other organisations wait a minute at most, whatever one response asks for", async () => {
     const api = await openApi(ledger(), 45, { orgs: "each" })
     const told = api.runIds.slice(0, 3)
     const others = api.runIds.slice(3)

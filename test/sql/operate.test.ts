@@ -19,7 +19,7 @@ onEachServer("an operator", (ledger) => {
     ["held", true],
     ["released", true]
   ] as const) {
-    test(`retries a run that is ${state}, on record`, async () => {
+    test(`retries a run that is ${state}, and the retry is recorded`, async () => {
       const fixture = await states[state]?.(ledger())
       const before = await fixture?.row()
       const answer = await fixture?.retry()
@@ -50,7 +50,7 @@ onEachServer("an operator", (ledger) => {
     })
   }
 
-  test("a report of the attempt before a retried failure changes nothing; of an unknown one, it counts", async () => {
+  test("an earlier attempt's report changes nothing after a retried failure, and counts after a retried unknown run", async () => {
     const failed = await states.failed?.(ledger())
     await failed?.retry()
     expect(await failed?.complete("failed")).toMatchObject({ reason: "token_mismatch" })
@@ -69,7 +69,7 @@ onEachServer("an operator", (ledger) => {
     expect(await fixture?.row()).toMatchObject({ status: "unknown", ambiguous: true })
   })
 
-  test("cannot retry while another run of the integration is live, when disabled, or what is gone", async () => {
+  test("cannot retry a deleted run, or one whose integration is disabled or has another live run", async () => {
     const fixture = await states.released?.(ledger())
     if (fixture === undefined) throw new Error("no such state")
     await ledger().execute(`
@@ -84,7 +84,7 @@ onEachServer("an operator", (ledger) => {
     expect(await operate("retry_sync_run", randomUUID())).toMatchObject({ reason: "not_found" })
   })
 
-  test("releases what is held: it stays unknown, its incident is resolved, later slots run", async () => {
+  test("releases a held run: it stays unknown, its incident is resolved, and later slots run", async () => {
     const fixture = await states.held?.(ledger())
     expect(await fixture?.release()).toMatchObject({ done: true, status: "unknown" })
     expect(await fixture?.row()).toMatchObject({ status: "unknown", ambiguous: true })
@@ -113,7 +113,7 @@ onEachServer("an operator", (ledger) => {
     expect(await operate("trigger_sync_run", randomUUID())).toMatchObject({ reason: "not_found" })
   })
 
-  test("pauses and resumes, on record; what passed meanwhile is a range", async () => {
+  test("pauses and resumes, which is recorded; slots in between are a range", async () => {
     await ledger().reset()
     const id = await ledger().integration()
     expect(await operate("pause_integration", id)).toEqual({ done: true, integration_id: id })
@@ -138,7 +138,7 @@ onEachServer("an operator", (ledger) => {
     }
   })
 
-  test("says who and why, or is refused", async () => {
+  test("must name an actor and a reason", async () => {
     const fixture = await openRunFixture(ledger())
     const anonymous = { p_run_id: fixture.runId, p_actor: " ", p_reason: "because" }
     for (const args of [anonymous, { ...anonymous, p_actor: "Kari", p_reason: null }]) {
@@ -157,7 +157,7 @@ onEachServer("an operator", (ledger) => {
     expect(await fixture?.startWith(randomUUID(), "e2")).toMatchObject({ attempt: 2 })
   })
 
-  test("a retried unknown run whose function must have ended is started immediately", async () => {
+  test("a retried unknown run whose function must have ended starts immediately", async () => {
     const fixture = await states.unknown?.(ledger())
     await fixture?.after(QUIESCENCE)
     expect(await fixture?.retry()).toMatchObject({ done: true, not_before: null })

@@ -43,13 +43,13 @@ const work = async (ledger: Ledger, session: SQL) => {
 }
 
 onEachServer(
-  "what a tick reads",
+  "the reads of a tick",
   (ledger) => {
     for (const [title, warmUp] of [
       ["in a new session", false],
       ["in a session whose plans were made while the tables were empty", true]
     ] as const) {
-      test(`no table as a whole, ${title}`, async () => {
+      test(`a tick scans no table sequentially, ${title}`, async () => {
         await ledger().reset()
         const session = connect(ledger().url, { max: 1 })
         // After six executions, PostgreSQL caches a generic plan.
@@ -94,7 +94,7 @@ onEachServer(
       }, 60_000)
     }
 
-    test("an idle tick reads next to nothing", async () => {
+    test("an idle tick reads almost nothing", async () => {
       await ledger().reset()
       await fill(ledger())
       await ledger().execute(

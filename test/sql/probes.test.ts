@@ -44,7 +44,7 @@ const silent = async (ledger: Ledger, columns = "") => {
 }
 
 onEachServer("probes of an API", (ledger) => {
-  test("one for all tenants and engines, and never within 15 minutes, regardless of the result", async () => {
+  test("are shared by all tenants and engines, and never less than 15 minutes apart, regardless of the result", async () => {
     await silent(ledger())
     expect((await claim(ledger())).hosts).toEqual([HOST])
     expect((await claim(ledger(), { p_engine_id: "e2" })).reasons).toEqual([`too_soon ${at(900)}`])
@@ -55,14 +55,14 @@ onEachServer("probes of an API", (ledger) => {
     expect(await health(ledger())).toMatchObject({ probes: 2, last_probe_at: json(at(900)) })
   })
 
-  test("a hand that sets the next probe to now does not undo the 15 minutes", async () => {
+  test("keep the 15 minutes even if someone sets the next probe to now", async () => {
     await silent(ledger())
     await claim(ledger())
     await ledger().execute("update public.integration_health set next_probe_at = null")
     expect((await claim(ledger())).reasons).toEqual([`too_soon ${at(900)}`])
   })
 
-  test("many concurrent engines: one of them", async () => {
+  test("are sent by one of many concurrent engines", async () => {
     await silent(ledger())
     const all = await Promise.all(
       Array.from({ length: 20 }, (_, n) => claim(ledger(), { p_engine_id: `e${n}` }))
@@ -70,21 +70,21 @@ onEachServer("probes of an API", (ledger) => {
     expect(all.flatMap(({ hosts }) => hosts)).toEqual([HOST])
   })
 
-  test("an API seen for the first time is given 15 minutes to be known from its syncs; a person need not wait", async () => {
+  test("of a new API begin after 15 minutes without a sync; a person need not wait", async () => {
     await ledger().reset()
     const [reason] = (await claim(ledger())).reasons
     expect(reason).toStartWith("interval 2026-03-02T10:1")
     expect((await claim(ledger(), { p_asked: true })).hosts).toEqual([HOST])
   })
 
-  test("silence is what it takes: a sync of the last 15 minutes is better than a probe", async () => {
+  test("are sent only after 15 minutes without a sync", async () => {
     await silent(ledger(), `status = 'healthy', last_sync_at = '${at(0)}'`)
     expect((await claim(ledger())).reasons).toEqual([`known_from_syncs ${at(900)}`])
     await ledger().after(900)
     expect((await claim(ledger())).hosts).toEqual([HOST])
   })
 
-  test("never while a sync of it runs, waits to be started, or is due within the minute", async () => {
+  test("are not sent while a sync of the API runs, waits to start, or is due within a minute", async () => {
     const api = await openApi(ledger(), 1)
     await ledger().execute(
       `insert into public.integration_health (provider, host) values ('xledger', '${HOST}')`
@@ -104,7 +104,7 @@ onEachServer("probes of an API", (ledger) => {
     expect((await claim(ledger())).hosts).toEqual([HOST])
   })
 
-  test("after failures twice as long each time, at most two hours, then one probe decides", async () => {
+  test("after failures are delayed twice as long each time, up to two hours, and one success resets the delay", async () => {
     await silent(ledger(), "latency_ms = 90")
     const waits: Array<number> = []
     for (let n = 0; n < 7; n++) {
@@ -129,7 +129,7 @@ onEachServer("probes of an API", (ledger) => {
     })
   })
 
-  test("the second failure in a row is an incident; it is over with the probe that is answered", async () => {
+  test("open an incident at the second failure in a row, and resolve it at the next response", async () => {
     await silent(ledger(), "latency_ms = 90")
     const states: Array<unknown> = []
     for (const sign of ["unreachable", "unreachable", "reachable"]) {
@@ -148,7 +148,7 @@ onEachServer("probes of an API", (ledger) => {
     ])
   })
 
-  test("where no probe was ever answered, it is more likely our own network: no incident, ever rarer", async () => {
+  test("that never got a response open no incident and become rarer, because the fault is probably local", async () => {
     await silent(ledger())
     for (let n = 0; n < 4; n++) {
       const { token } = await claim(ledger(), { p_asked: true })
@@ -168,7 +168,7 @@ onEachServer("probes of an API", (ledger) => {
     expect(await ledger().rows("select 1 from public.sync_incident")).toEqual([])
   })
 
-  test("a probe that meets a throttle makes the API passive, and it is not probed until that is over", async () => {
+  test("that are throttled make the API passive, and no probe is sent until that ends", async () => {
     await silent(ledger())
     const { token } = await claim(ledger())
     await record(ledger(), token, "throttled", { code: "HTTP_429", http_status: 429 })
@@ -182,7 +182,7 @@ onEachServer("probes of an API", (ledger) => {
     expect(await health(ledger())).toMatchObject({ mode: "active", passive_until: null })
   })
 
-  test("a health_url on a host whose vendor throttles an organisation is not probed meanwhile", async () => {
+  test("of a health_url pause while the vendor of its host throttles an organisation", async () => {
     const host = "erp.example.com/acme"
     const own = { provider: "generic", host, types: [], urls: [`https://${host}`] }
     await ledger().reset()
@@ -194,7 +194,7 @@ onEachServer("probes of an API", (ledger) => {
     expect((await claim(ledger(), {}, [own])).hosts).toEqual([host])
   })
 
-  test("a vendor may be spared more, never less", async () => {
+  test("may be less frequent for a vendor, never more", async () => {
     for (const [every_ms, minutes] of [
       [3_600_000, 60],
       [1, 15]
@@ -208,14 +208,14 @@ onEachServer("probes of an API", (ledger) => {
     }
   })
 
-  test("jitter is a fifth at most", async () => {
+  test("have a jitter of at most a fifth", async () => {
     await silent(ledger())
     const { token } = await claim(ledger())
     await record(ledger(), token, "reachable", {}, 0.5)
     expect(await health(ledger())).toMatchObject({ next_probe_at: json(at(990)), latency_ms: 80 })
   })
 
-  test("a result is heard once, by its token, within the minute", async () => {
+  test("have their result accepted once, by token, within a minute", async () => {
     await silent(ledger())
     const { token } = await claim(ledger())
     expect(await record(ledger(), randomUUID(), "reachable")).toMatchObject({ accepted: false })
@@ -228,7 +228,7 @@ onEachServer("probes of an API", (ledger) => {
     expect(record(ledger(), token, "fine")).rejects.toThrow("must be reachable")
   })
 
-  test("a dry run changes nothing", async () => {
+  test("change nothing in a dry run", async () => {
     await ledger().reset()
     expect((await claim(ledger(), { p_dry_run: true })).hosts).toEqual([HOST])
     expect(await ledger().rows("select 1 from public.integration_health")).toEqual([])
@@ -237,7 +237,7 @@ onEachServer("probes of an API", (ledger) => {
     expect((await claim(ledger())).hosts).toEqual([HOST])
   })
 
-  test("what can be probed: every kind of enabled integration once", async () => {
+  test("cover every kind of enabled integration once", async () => {
     await ledger().reset()
     const url = "'https://acme.operations.dynamics.com/data'"
     for (const columns of [

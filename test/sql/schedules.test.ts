@@ -26,7 +26,7 @@ onEachServer("editing a schedule", (ledger) => {
     by
   })
 
-  test("an insert bumps nothing, keeps its slot to the millisecond, and begins the history", async () => {
+  test("an insert creates no second version, keeps its slot to the millisecond, and begins the history", async () => {
     await integration({ next_run_at: "'2026-03-02T09:59:00.123987Z'" })
     expect(await row()).toMatchObject({
       schedule_version: 1,
@@ -58,7 +58,7 @@ onEachServer("editing a schedule", (ledger) => {
     ["sync_schedule", "'0 3 * * *'"],
     ["timezone", "'Europe/Oslo'"]
   ] as const) {
-    test(`changing ${column} makes a new version from now on, and records the slot that was due`, async () => {
+    test(`changing ${column} creates a new version from now on, and records the slot that was due`, async () => {
       await integration()
       await ledger().after(30)
       await update(`${column} = ${value}, next_run_at = '${next}'`)
@@ -75,7 +75,7 @@ onEachServer("editing a schedule", (ledger) => {
     })
   }
 
-  test("an edit that changes nothing of the schedule leaves it alone, and says when it was", async () => {
+  test("an edit that does not change the schedule creates no version, and sets updated_at", async () => {
     await integration({ updated_at: `'${at(-3600)}'` })
     const before = await row()
     await update(`config = '{"company": 7}', sync_schedule = sync_schedule, timezone = 'UTC'`)
@@ -86,14 +86,14 @@ onEachServer("editing a schedule", (ledger) => {
     expect(await history()).toHaveLength(1)
   })
 
-  test("a slot not yet due is simply forgotten", async () => {
+  test("an edit drops a slot that is not yet due", async () => {
     await integration({ next_run_at: `'${next}'` })
     await update("sync_schedule = '0 3 * * *'")
     expect(await ranges()).toEqual([])
     expect(await row()).toMatchObject({ schedule_version: 2, next_run_at: null })
   })
 
-  test("slots that were never computed are on record, where any can lie in between", async () => {
+  test("an edit records slots that were never computed, if there can be any", async () => {
     // The integration is a minute old and no tick has run yet, so one slot may have passed. Whether it did is unknown, so the
     // count is 0.
     await integration({ next_run_at: "null", schedule_since: `'${at(-60)}'` })
@@ -114,7 +114,7 @@ onEachServer("editing a schedule", (ledger) => {
     }
   })
 
-  test("disabling puts what is due on record; enabling never fires a past slot", async () => {
+  test("disabling records the due slots, and enabling never runs a past slot", async () => {
     await integration()
     await update("enabled = false")
     expect(await ranges()).toEqual([range(-60, "disabled", "disable")])
@@ -133,7 +133,7 @@ onEachServer("editing a schedule", (ledger) => {
     expect((await history()).map(({ enabled }) => enabled)).toEqual([true, false, true])
   })
 
-  test("a slot recorded as skipped cannot be claimed by an engine that read the row before", async () => {
+  test("an engine that read the row earlier cannot claim a slot that is recorded as skipped", async () => {
     const id = await integration({ next_run_at: "null" })
     await update("enabled = false")
     await update("enabled = true")
@@ -147,7 +147,7 @@ onEachServer("editing a schedule", (ledger) => {
     expect(await ranges()).toEqual([range(-3600, "disabled", "disable", 0, 0)])
   })
 
-  test("a slot that came while disabled is skipped, a future one is kept", async () => {
+  test("enabling skips a slot that passed while disabled, and keeps a future one", async () => {
     await integration({ next_run_at: `'${at(240)}'` })
     await update("enabled = false")
     await update("enabled = true")
@@ -162,27 +162,27 @@ onEachServer("editing a schedule", (ledger) => {
     expect(await row()).toMatchObject({ next_run_at: null, schedule_since: json(at(300)) })
   })
 
-  test("enabling with a past slot in the same breath does not fire it either", async () => {
+  test("enabling with a past slot in the same statement does not run that slot", async () => {
     await integration({ enabled: "false", next_run_at: "null" })
     await update(`enabled = true, next_run_at = '${at(-120)}'`)
     expect(await row()).toMatchObject({ next_run_at: null })
     expect(await ranges()).toEqual([range(-120, "disabled", "enable")])
   })
 
-  test("an edit while disabled records what passed as disabled", async () => {
+  test("an edit while disabled records the passed slots as disabled", async () => {
     await integration({ enabled: "false" })
     await update("sync_schedule = '0 3 * * *'")
     expect(await ranges()).toEqual([range(-60, "disabled", "edit")])
   })
 
-  test("a deletion closes the history, and records what was due", async () => {
+  test("a deletion closes the history and records the due slots", async () => {
     await integration()
     await ledger().execute("delete from public.organization_integrations")
     expect(await ranges()).toEqual([range(-60, "gone", "delete")])
     expect(await history()).toMatchObject([{ to: json(at(0)) }])
   })
 
-  test("an edit clears a schedule error and its incident; until then the row is not due", async () => {
+  test("an edit clears a schedule error and its incident, and until then the row is not due", async () => {
     const id = await integration({ sync_schedule: "'nonsense'", next_run_at: "null" })
     const answer = await ledger().call("claim_sync_runs", {
       p_engine_id: "e1",
@@ -204,7 +204,7 @@ onEachServer("editing a schedule", (ledger) => {
     expect(await ranges()).toEqual([])
   })
 
-  test("an application's role that may only edit its row still leaves the history", async () => {
+  test("an application's role that may only edit its row still records the history", async () => {
     await integration()
     await ledger().execute(`
       grant select, update on public.organization_integrations to authenticated;
@@ -263,7 +263,7 @@ onEachServer("finished runs", (ledger) => {
     })
   }
 
-  test("a failed or skipped run is left only with more attempts than it had; a completed one never", async () => {
+  test("a failed or skipped run can only be revived with more attempts than it had; a completed one never", async () => {
     for (const [status, change, allowed] of [
       ["failed", "status = 'pending'", false],
       ["failed", "status = 'pending', max_attempts = 4", true],
@@ -286,7 +286,7 @@ onEachServer("finished runs", (ledger) => {
     }
   })
 
-  test("a column that the project added stays the project's", async () => {
+  test("a column that the project added stays writable", async () => {
     await ledger().reset()
     await ledger().execute(`
       alter table public.sync_run_log add column note json;
@@ -296,7 +296,7 @@ onEachServer("finished runs", (ledger) => {
       alter table public.sync_run_log drop column note`)
   })
 
-  test("one live row per integration, one row per slot, one per key", async () => {
+  test("an integration has one live row, a slot one row, and a key one row", async () => {
     for (const [first, second, refused] of [
       [
         "'a', '2026-01-01', 'k1', 'pending', null",

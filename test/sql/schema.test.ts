@@ -16,7 +16,7 @@ import { SLOW, servers } from "./Ledger.ts"
 const root = resolve(import.meta.dir, "../..")
 
 test(
-  "supabase/schema.sql and catalog.json are what the migrations make (else: bun run schema)",
+  "the migrations produce supabase/schema.sql and catalog.json (else: bun run schema)",
   async () => {
     const committed = (name: string) => readFileSync(join(root, "supabase", name), "utf8")
     // The migrations are applied to PGlite one file at a time. The text of 130 KB is compared by line, for a readable diff.
@@ -27,7 +27,7 @@ test(
   SLOW
 )
 
-test("migrations are named by 14 digits of UTC, each version once", () => {
+test("migration names begin with 14 digits of UTC, and each version is unique", () => {
   const names = readMigrations().map(({ name }) => name)
   for (const name of names) expect(name).toMatch(/^20\d{12}_[a-z_]+\.sql$/)
   expect(new Set(names.map((name) => name.slice(0, 14))).size).toBe(names.length)
@@ -61,7 +61,7 @@ for (const { title, open } of servers) {
     }
 
     test(
-      "applied one by one, each applied again is refused or changes nothing",
+      "refuse or change nothing when each is applied again",
       async () => {
         const database = await create(false)
         const answers: Array<string> = []
@@ -81,7 +81,7 @@ for (const { title, open } of servers) {
     )
 
     test(
-      "pushed by the Supabase CLI, they make the same schema, once; a broken one leaves nothing",
+      "produce the same schema when the Supabase CLI pushes them; a faulty one leaves nothing behind",
       async () => {
         const database = await create(false)
         const project = mkdtempSync(join(tmpdir(), "sync-scheduler-cli-"))

@@ -8,7 +8,7 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => project.close())
 
-test("every function that may write answers 40P01 in place of 40001", async () => {
+test("every function that may write reports 40P01 in place of 40001", async () => {
   const open = await project.sql`
     select p.proname from pg_proc p
      where p.pronamespace = 'public'::regnamespace and p.provolatile = 'v' and p.prosrc ~ 'sync_scheduler'
@@ -17,7 +17,7 @@ test("every function that may write answers 40P01 in place of 40001", async () =
 })
 
 test.each(["P0001", "40001"])(
-  "a trigger of the project's own that raises %s for one row: calls end, the others run",
+  "if a trigger of the project raises %s for one row, calls end and the other rows run",
   async (state) => {
     const project = await startProject()
     const [bad = ""] = await project.seedDue(1)

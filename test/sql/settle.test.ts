@@ -48,7 +48,7 @@ onEachServer("settling a run", (ledger) => {
     })
   })
 
-  test("a refusal waits as long as the engine says, and gives the run to any engine", async () => {
+  test("keeps a refused run pending for the requested wait, for any engine", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     const answer = await fixture.settle("not_executed", {
@@ -71,7 +71,7 @@ onEachServer("settling a run", (ledger) => {
     })
   })
 
-  test("refused with no attempts left is failed, and the failure is no definite one for the breaker", async () => {
+  test("a refusal without attempts left fails the run, and does not count for the breaker", async () => {
     const fixture = await openRunFixture(ledger(), { max_attempts: "1" })
     await fixture.start()
     await fixture.settle("not_executed", { error_code: "BOOT_ERROR" })
@@ -82,7 +82,7 @@ onEachServer("settling a run", (ledger) => {
     expect(row).toEqual({ consecutive_failures: 0 })
   })
 
-  test("the engine hears what the function had reported before it", async () => {
+  test("returns the report that the function made before", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     await fixture.complete("completed")
@@ -96,7 +96,7 @@ onEachServer("settling a run", (ledger) => {
     expect(await fixture.settle("completed")).toMatchObject({ accepted: true, status: "completed" })
   })
 
-  test("texts are cut to 2 KiB between characters, answers to 64 KiB", async () => {
+  test("truncates texts to 2 KiB between characters, and responses to 64 KiB", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     const message = "blåbær🔑".repeat(600)
@@ -114,7 +114,7 @@ onEachServer("settling a run", (ledger) => {
     expect(row.response).toEqual({ truncated: true, bytes: 70_012 })
   })
 
-  test("what a function reports about its failure", async () => {
+  test("records the function's report about its failure", async () => {
     const reports: ReadonlyArray<readonly [unknown, unknown, unknown]> = [
       [{ code: "NO_PERIOD", message: "closed" }, "NO_PERIOD", "closed"],
       [{ message: "closed" }, "FUNCTION_FAILED", "closed"],
@@ -131,7 +131,7 @@ onEachServer("settling a run", (ledger) => {
     expect(fixture.complete("unknown")).rejects.toThrow("must be completed or failed")
   })
 
-  test("one that cannot be recorded stays alone", async () => {
+  test("an outcome that cannot be recorded does not affect the others", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     const other = await nextRunning(fixture)
@@ -149,7 +149,7 @@ onEachServer("settling a run", (ledger) => {
     expect(await fixture.row()).toMatchObject({ status: "running" })
   })
 
-  test("another session's lock on the run: nothing is settled, and the caller may retry", async () => {
+  test("settles nothing while another session locks the run, and the caller may retry", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     const holder = connect(ledger().url, { max: 1 })
@@ -163,7 +163,7 @@ onEachServer("settling a run", (ledger) => {
     expect(await fixture.settle("completed")).toMatchObject({ accepted: true })
   })
 
-  test("another session's lock on the integration never keeps an outcome from being recorded", async () => {
+  test("records the outcome even while another session locks the integration", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     const holder = connect(ledger().url, { max: 1 })
@@ -185,7 +185,7 @@ onEachServer("the breaker", (ledger) => {
     return row
   }
 
-  test("opens at the fifth definite failure in a row, doubles, and stops at a day", async () => {
+  test("opens at the fifth definite failure in a row, doubles its time, and stops at a day", async () => {
     let fixture = await openRunFixture(ledger())
     await fixture.start()
     await fixture.settle("failed")
@@ -203,7 +203,7 @@ onEachServer("the breaker", (ledger) => {
     expect(await fixture.incidents("breaker")).toEqual(["open"])
   })
 
-  test("open: nothing is due and nothing claimed; half-open: one run; success closes it", async () => {
+  test("blocks every slot while open, allows one run when half-open, and closes after a success", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     await fixture.settle("completed")
@@ -243,7 +243,7 @@ onEachServer("the breaker", (ledger) => {
     expect(await fixture.incidents("breaker")).toEqual(["resolved"])
   })
 
-  test("a success in between starts the count anew; what is unknown counts for nothing", async () => {
+  test("restarts its count after a success, and does not count unknown outcomes", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     await fixture.settle("failed")
@@ -256,7 +256,7 @@ onEachServer("the breaker", (ledger) => {
     expect(await stateOf()).toMatchObject({ failures: 0 })
   })
 
-  test("is closed by hand", async () => {
+  test("can be closed by an operator", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.setIntegration(`consecutive_failures = 7, breaker_until = '${at(900)}'`)
     await ledger().execute(`select sync_scheduler.raise_incident('breaker', '${fixture.integrationId}',

@@ -49,7 +49,7 @@ onEachServer("an error in the middle of a write", (ledger) => {
     })
 
   for (const sqlstate of OF_THE_ROW) {
-    test(`${sqlstate} is the row's: a claim, a start and an outcome are rejected with the reason`, async () => {
+    test(`${sqlstate} is the row's fault: a claim, a start and an outcome are rejected with the reason`, async () => {
       const detail = `${sqlstate}: refused here`
       await raising(ledger(), sqlstate, "new.status = 'pending'", async () => {
         const { skipped } = await claimOne()
@@ -74,7 +74,7 @@ onEachServer("an error in the middle of a write", (ledger) => {
   }
 
   for (const sqlstate of OF_THE_CALL) {
-    test(`${sqlstate} is the call's: it fails, nothing is changed, and the same call works afterwards`, async () => {
+    test(`${sqlstate} is the call's fault: the call fails, changes nothing, and works afterwards`, async () => {
       const failing = async (call: () => Promise<unknown>) => {
         await expect(call()).rejects.toThrow("refused here")
       }
@@ -95,7 +95,7 @@ onEachServer("an error in the middle of a write", (ledger) => {
     })
   }
 
-  test("a sweep leaves a run that the project's own trigger refuses, and names it; it fails with the database's own errors", async () => {
+  test("a sweep reports a run that the project's trigger refuses, and fails with the database's own errors", async () => {
     for (const sqlstate of ["P0001", "23514", "42P01", "42501"]) {
       const fixture = await openRunFixture(ledger())
       await fixture.start()

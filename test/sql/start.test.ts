@@ -4,7 +4,7 @@ import { at, json, next, onEachServer, slot } from "./Ledger.ts"
 import { LEASE, list, nonce, openRunFixture, states } from "./RunFixture.ts"
 
 onEachServer("starting a run", (ledger) => {
-  test("attempt, lease, drift and a clean slate", async () => {
+  test("sets attempt, lease and drift, and clears earlier results", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.set(
       "error_code = 'OLD', error_message = 'old', http_status = 500, response = '{}'"
@@ -33,7 +33,7 @@ onEachServer("starting a run", (ledger) => {
     expect(await fixture.events()).toEqual(["claimed ->pending", "started pending>running"])
   })
 
-  test("the claimer starts immediately, others after the adoption time, anyone a released run", async () => {
+  test("is allowed to the claimer immediately, to others after the adoption time, and to anyone for a released run", async () => {
     const fixture = await openRunFixture(ledger())
     const asOther = () => fixture.startWith(randomUUID(), "e2")
     expect(await asOther()).toMatchObject({ reason: "claimed_by_another", status: "pending" })
@@ -54,7 +54,7 @@ onEachServer("starting a run", (ledger) => {
     expect(await given.startWith(randomUUID(), "e2")).toMatchObject({ status: "running" })
   })
 
-  test("the same token gets the same run; used up, it starts nothing more", async () => {
+  test("with the same token returns the same run, and a used token starts nothing more", async () => {
     const fixture = await openRunFixture(ledger())
     const first = await fixture.start()
     expect(await fixture.startWith(fixture.token)).toEqual(first)
@@ -64,7 +64,7 @@ onEachServer("starting a run", (ledger) => {
     expect(await fixture.row()).toMatchObject({ status: "pending", attempt: 1 })
   })
 
-  test("of two engines one starts it", async () => {
+  test("succeeds for one of two engines", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.after(10)
     const answers = await Promise.all(
@@ -75,7 +75,7 @@ onEachServer("starting a run", (ledger) => {
     expect(await fixture.row()).toMatchObject({ attempt: 1 })
   })
 
-  test("not before its time", async () => {
+  test("is refused before its time", async () => {
     const fixture = await states.backoff?.(ledger())
     expect(await fixture?.startWith(randomUUID())).toMatchObject({ reason: "not_before" })
     expect(list(await ledger().call("read_pending_runs", { p_engine_id: "e2" }))).toEqual([])
@@ -90,7 +90,7 @@ onEachServer("starting a run", (ledger) => {
     })
   })
 
-  test("neither when disabled, nor when its integration or the run is gone", async () => {
+  test("is refused if its integration is disabled, or if the integration or run is deleted", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.setIntegration("enabled = false")
     expect(await fixture.startWith(randomUUID())).toMatchObject({ reason: "disabled" })
@@ -100,7 +100,7 @@ onEachServer("starting a run", (ledger) => {
     expect(await fixture.startWith(randomUUID())).toMatchObject({ reason: "gone", status: null })
   })
 
-  test("drift is an incident once it is too large, and resolved by a punctual run", async () => {
+  test("too late opens a drift incident, which a punctual run resolves", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.after(241)
     await fixture.start()
@@ -124,7 +124,7 @@ onEachServer("starting a run", (ledger) => {
     expect(await fixture.incidents("drift")).toEqual(["resolved"])
   })
 
-  test("a run that cannot be started stays alone", async () => {
+  test("does not affect the others if it is refused", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.set("attempt = 2147483647")
     const other = await ledger().integration()
@@ -143,7 +143,7 @@ onEachServer("starting a run", (ledger) => {
     expect(list(answer.skipped)).toMatchObject([{ run_id: fixture.runId, reason: "rejected" }])
   })
 
-  test("a start without a token or a lease is refused, and a batch has a limit", async () => {
+  test("requires a token and a lease, and has a limit per batch", async () => {
     const fixture = await openRunFixture(ledger())
     for (const bad of [{ lease_token: null }, { lease_seconds: 0 }, { lease_seconds: null }]) {
       const p_starts = [
@@ -163,7 +163,7 @@ onEachServer("starting a run", (ledger) => {
 })
 
 onEachServer("the fence", (ledger) => {
-  test("grants once; a lost answer is asked for again with the same nonce", async () => {
+  test("grants a run once; after a lost response the same nonce gets the grant again", async () => {
     const fixture = await openRunFixture(ledger(), { fenced: "true" })
     await fixture.start()
     await fixture.after(5)
@@ -178,7 +178,7 @@ onEachServer("the fence", (ledger) => {
     expect((await fixture.events()).filter((event) => event.startsWith("began"))).toHaveLength(1)
   })
 
-  test("one of many concurrent requests begins", async () => {
+  test("grants one of many concurrent requests", async () => {
     const fixture = await openRunFixture(ledger(), { fenced: "true" })
     await fixture.start()
     const answers = await Promise.all(
@@ -187,7 +187,7 @@ onEachServer("the fence", (ledger) => {
     expect(answers.filter(({ granted }) => granted === true)).toHaveLength(1)
   })
 
-  test("grants nothing to a lease that ended, swept or not, nor before or after the run", async () => {
+  test("grants nothing before or after the run, or after the lease has ended", async () => {
     const fixture = await openRunFixture(ledger(), { fenced: "true" })
     expect(await fixture.begin()).toMatchObject({ reason: "token_mismatch" })
     await fixture.start()
@@ -203,7 +203,7 @@ onEachServer("the fence", (ledger) => {
     expect(gone).toEqual({ granted: false, reason: "not_found" })
   })
 
-  test("heartbeats extend the lease, never shorten it", async () => {
+  test("extends the lease with heartbeats, and never shortens it", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     await fixture.settle("accepted", { lease_seconds: 1800 })
@@ -215,7 +215,7 @@ onEachServer("the fence", (ledger) => {
     expect(await fixture.heartbeat()).toMatchObject({ lease_until: at(1860) })
   })
 
-  test("an accepted run lives for half an hour from its start unless told otherwise", async () => {
+  test("keeps an accepted run for half an hour from its start unless told otherwise", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     await fixture.after(20)

@@ -19,7 +19,7 @@ onEachServer("the states failing and retrying", (ledger) => {
     return list(status.integrations)[0] ?? {}
   }
 
-  test("a first refusal is none; the second is one, until no run waits for another attempt", async () => {
+  test("open no incident for a first refusal, and one for the second, until no run waits for a retry", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     await fixture.settle("not_executed", refused)
@@ -36,7 +36,7 @@ onEachServer("the states failing and retrying", (ledger) => {
     expect(await incidents()).toEqual(["retrying over 1"])
   })
 
-  test("a failure is one immediately, one for each integration, until its newest run does not fail", async () => {
+  test("open one incident per failing integration immediately, until its newest run does not fail", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     await fixture.settle("failed", { error_code: "TOKEN_EXPIRED", error_message: "401" })
@@ -58,7 +58,7 @@ onEachServer("the states failing and retrying", (ledger) => {
     expect(await incidents()).toEqual(["failing over 2"])
   })
 
-  test("a pause ends it: nothing runs, and that is on purpose", async () => {
+  test("end with a pause, because nothing is meant to run", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     await fixture.settle("failed")
@@ -67,7 +67,7 @@ onEachServer("the states failing and retrying", (ledger) => {
     expect(await incidents()).toEqual(["failing over 1"])
   })
 
-  test("a slot that was skipped before any attempt hides no run: the last one is still the newest that was attempted", async () => {
+  test("refer to the newest attempted run, even if later slots were skipped", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     await fixture.settle("failed", { error_code: "TOKEN_EXPIRED" })
@@ -77,7 +77,7 @@ onEachServer("the states failing and retrying", (ledger) => {
     expect((await status()).last_run).toMatchObject({ run_id: fixture.runId, status: "failed" })
   })
 
-  test("the figures of a day tell what completed from what is retried and what is in its first attempt", async () => {
+  test("are separate in the figures of a day: completed, retrying and first attempt", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     const day = async (args: Row = {}): Promise<Row> =>

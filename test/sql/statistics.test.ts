@@ -5,9 +5,9 @@ import { onEachServer, org, slot } from "./Ledger.ts"
 import { fill, reading } from "./Reading.ts"
 
 onEachServer(
-  "a tick, by statistics of three integrations that were all due and whose runs all waited",
+  "a tick with statistics from a time when all integrations were due and all runs pending",
   (ledger) => {
-    test("reads no table as a whole", async () => {
+    test("scans no table sequentially", async () => {
       await ledger().execute(`
         insert into public.organization_integrations (org_id, integration_type, sync_schedule, next_run_at)
         select '${org}', 'xledger', '*/5 * * * *', '${slot}' from generate_series(1, 3);

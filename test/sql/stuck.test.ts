@@ -2,7 +2,7 @@ import { expect, test } from "bun:test"
 import { randomUUID } from "node:crypto"
 import { at, type Ledger, onEachServer, slot } from "./Ledger.ts"
 
-onEachServer("a slot that is skipped again and again", (ledger) => {
+onEachServer("a repeatedly skipped slot", (ledger) => {
   const finish = (skips: ReadonlyArray<unknown>, engine = "e1") =>
     ledger().call("finish_sync_tick", {
       p_tick_id: randomUUID(),
@@ -28,7 +28,7 @@ onEachServer("a slot that is skipped again and again", (ledger) => {
     return ledger().integration({ next_run_at: `'${slot}'` })
   }
 
-  test("in three ticks over two minutes is an incident with its reason; seen again it is the same one", async () => {
+  test("in three ticks over two minutes is an incident with its reason, and the same incident when it is skipped again", async () => {
     const id = await fresh()
     await finish([skipOf(id)])
     await ledger().after(60)
@@ -56,7 +56,7 @@ onEachServer("a slot that is skipped again and again", (ledger) => {
     expect(await incidents(ledger())).toMatchObject([{ open: false }])
   })
 
-  test("a pending run that cannot be started is stuck as well, until it is no longer pending", async () => {
+  test("opens the same incident for a pending run that cannot be started, until the run is no longer pending", async () => {
     const id = await fresh()
     await ledger().execute(`
       update public.organization_integrations set next_run_at = '${at(3_600)}' where id = '${id}';
@@ -75,7 +75,7 @@ onEachServer("a slot that is skipped again and again", (ledger) => {
     expect(await incidents(ledger())).toMatchObject([{ open: false }])
   })
 
-  test("what does not count: many engines in one minute, another slot, another reason, and waits that are on record", async () => {
+  test("is no incident for many engines in one minute, other slots, other reasons or recorded waits", async () => {
     const id = await fresh()
     for (let n = 0; n < 10; n++) await finish([skipOf(id, "locked")], `e${n}`)
     await ledger().after(120)
@@ -98,7 +98,7 @@ onEachServer("a slot that is skipped again and again", (ledger) => {
     expect(await incidents(ledger())).toEqual([])
   })
 
-  test("a summary that cannot be read, of this tick or of one before, keeps no tick from being recorded", async () => {
+  test("does not keep a tick from being recorded if a summary is unreadable", async () => {
     const id = await fresh()
     await ledger().execute(`insert into public.sync_tick (id, engine_id, started_at, skipped, summary)
       values (gen_random_uuid(), 'old', '${at(-600)}', 3, '{"skips": "many"}')`)

@@ -8,7 +8,7 @@ import { LEASE, list, openRunFixture, QUIESCENCE, states } from "./RunFixture.ts
 const swept = { expired: 0, proven: 0, requeued: 0, released: 0, skipped: 0 }
 const nothing = { ...swept, rejected: [] }
 
-onEachServer("sweeping", (ledger) => {
+onEachServer("a sweep", (ledger) => {
   /** Inserts a row as a project's own code writes it, without a lease or token. */
   const foreign = async (columns: Readonly<Record<string, string>>) => {
     await ledger().reset()
@@ -34,12 +34,12 @@ onEachServer("sweeping", (ledger) => {
   const sweep = (more = {}) =>
     ledger().call("sweep_sync_runs", { p_engine_id: "e2", p_quiescence_seconds: 430, ...more })
 
-  test("nothing to do", async () => {
+  test("does nothing without an expired lease", async () => {
     await ledger().reset()
     expect(await sweep()).toEqual(nothing)
   })
 
-  test("a run whose engine died becomes unknown, with an incident, and is run again after its quiescence", async () => {
+  test("makes a dead engine's run unknown, with an incident, and retries it after its quiescence period", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     await fixture.after(LEASE - 1)
@@ -69,7 +69,7 @@ onEachServer("sweeping", (ledger) => {
     ])
   })
 
-  test("with the fence, a function that never began is run again immediately", async () => {
+  test("retries a fenced run whose function never began immediately", async () => {
     const fixture = await openRunFixture(ledger(), { fenced: "true", on_unknown: "'hold'" })
     await fixture.start()
     await fixture.after(LEASE)
@@ -82,7 +82,7 @@ onEachServer("sweeping", (ledger) => {
     expect(await fixture.incidents("unknown")).toEqual(["resolved"])
   })
 
-  test("no attempts left: released, the incident stays open, and later slots run", async () => {
+  test("releases a run without attempts left and keeps its incident open, and later slots run", async () => {
     const fixture = await states.released?.(ledger())
     expect(await fixture?.row()).toMatchObject({
       status: "unknown",
@@ -103,7 +103,7 @@ onEachServer("sweeping", (ledger) => {
     expect(list(claim.claimed)).toHaveLength(1)
   })
 
-  test("held: later slots wait", async () => {
+  test("holds a run with on_unknown = hold, and later slots wait", async () => {
     const fixture = await states.held?.(ledger())
     expect(await sweep()).toEqual(nothing)
     const claim = await ledger().call("claim_sync_runs", {
@@ -120,7 +120,7 @@ onEachServer("sweeping", (ledger) => {
     expect(list(claim.skipped)).toMatchObject([{ reason: "already_running" }])
   })
 
-  test("a running row of another application without a lease is live for half an hour", async () => {
+  test("treats another application's running row without a lease as live for half an hour", async () => {
     for (const since of ["started_at", "created_at"]) {
       const { row } = await foreign({ [since]: `'${at(-1799)}'` })
       expect(await sweep()).toEqual(nothing)
@@ -134,7 +134,7 @@ onEachServer("sweeping", (ledger) => {
     expect(await row()).toMatchObject({ status: "unknown", not_before: json(at(340)) })
   })
 
-  test("pending, and its integration disabled or gone: skipped; unknown when it may have happened", async () => {
+  test("skips a pending run whose integration is disabled or deleted, or makes it unknown if it may have run", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.setIntegration("enabled = false")
     expect(await sweep()).toEqual({ ...nothing, skipped: 1 })
@@ -153,7 +153,7 @@ onEachServer("sweeping", (ledger) => {
     expect(await sweep()).toEqual(nothing)
   })
 
-  test("a retry that was to hold continues holding when its integration is disabled meanwhile", async () => {
+  test("keeps a held retry on hold if its integration is disabled meanwhile", async () => {
     const fixture = await states.held?.(ledger())
     await fixture?.retry()
     await fixture?.setIntegration("enabled = false")
@@ -163,7 +163,7 @@ onEachServer("sweeping", (ledger) => {
     expect(await sweep()).toEqual(nothing)
   })
 
-  test("at most so many at a time, and what another session holds is left", async () => {
+  test("handles a limited number of rows, and leaves rows locked by another session", async () => {
     await ledger().reset()
     await ledger().execute(`
       insert into public.sync_run_log (integration_id, org_id, scheduled_for, idempotency_key, status, lease_until)
@@ -178,7 +178,7 @@ onEachServer("sweeping", (ledger) => {
     expect(await sweep()).toMatchObject({ expired: 2 })
   })
 
-  test("a row that cannot be swept stops neither the others nor a tick", async () => {
+  test("continues with the other rows and the tick if a row cannot be swept", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     await fixture.after(LEASE)

@@ -13,7 +13,7 @@ onEachServer("a tick", (ledger) => {
     })
   const ticks = () => ledger().rows("select * from public.sync_tick order by started_at, id")
 
-  test("that finds nothing is finished by its first call", async () => {
+  test("without work is finished by its first call", async () => {
     await ledger().reset()
     const answer = await open()
     expect(answer).toMatchObject({
@@ -26,7 +26,7 @@ onEachServer("a tick", (ledger) => {
     ])
   })
 
-  test("gets the first page of what is due and what waits, and is finished by its last call", async () => {
+  test("gets the first page of due slots and pending runs, and is finished by its last call", async () => {
     const fixture = await openRunFixture(ledger())
     const due = await ledger().integration()
     await ledger().call("release_sync_claims", { p_engine_id: "e1", p_run_ids: [fixture.runId] })
@@ -56,7 +56,7 @@ onEachServer("a tick", (ledger) => {
     expect(await fixture.incidents("clock_skew")).toEqual(["resolved"])
   })
 
-  test("is kept to an organisation or to integrations, for what waits as well", async () => {
+  test("can be limited to an organisation or to integrations, including pending runs", async () => {
     const fixture = await openRunFixture(ledger())
     await ledger().call("release_sync_claims", { p_engine_id: "e1", p_run_ids: [fixture.runId] })
     const elsewhere = randomUUID()
@@ -74,7 +74,7 @@ onEachServer("a tick", (ledger) => {
     }
   })
 
-  test("repeated with its id, it is still one tick", async () => {
+  test("with a repeated id is still one tick", async () => {
     await ledger().reset()
     const id = randomUUID()
     await open({}, id)
@@ -82,7 +82,7 @@ onEachServer("a tick", (ledger) => {
     expect(await ticks()).toHaveLength(1)
   })
 
-  test("survives a summary that is none", async () => {
+  test("accepts a summary that is not an object", async () => {
     await ledger().reset()
     for (const p_summary of [null, [], "x"]) {
       const args = { p_tick_id: randomUUID(), p_engine_id: "e1", p_summary }
@@ -92,7 +92,7 @@ onEachServer("a tick", (ledger) => {
 })
 
 onEachServer("rows that another application wrote", (ledger) => {
-  test("without a slot or a key are never invoked, and block no longer than the running guard", async () => {
+  test("without a slot or key are never invoked, and block no longer than the running guard", async () => {
     await ledger().reset()
     const id = await ledger().integration()
     await ledger().execute(`
@@ -146,7 +146,7 @@ onEachServer("rows that another application wrote", (ledger) => {
 })
 
 onEachServer("retention", (ledger) => {
-  test("deletes what is old, in batches, and never what is live or unknown", async () => {
+  test("deletes old rows in batches, and never live or unknown runs", async () => {
     await ledger().reset()
     const old = at(-401 * 86_400)
     await ledger().execute(`
@@ -173,7 +173,7 @@ onEachServer("retention", (ledger) => {
     ])
   })
 
-  test("is part of every tick, and cannot fail one", async () => {
+  test("is part of every tick, and cannot make one fail", async () => {
     const fixture = await states.completed?.(ledger())
     await ledger().execute(`
       create table public.theirs (run_id uuid references public.sync_run_log);

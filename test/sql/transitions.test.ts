@@ -30,7 +30,7 @@ const rows = table
   .slice(1)
   .map((line) => line.split(/[\s|]+/))
 
-test("the table has every state and every action", () => {
+test("the table contains every state and every action", () => {
   expect(rows.map(([state]) => state)).toEqual(Object.keys(states))
   for (const row of rows) expect(row).toHaveLength(Object.keys(actions).length + 1)
 })
@@ -39,7 +39,7 @@ onEachServer("transitions", (ledger) => {
   for (const [state = "", ...cells] of rows) {
     const open = states[state]
     if (open === undefined) continue
-    test(`${state}: each action leads where the table says, and its repetition nowhere else`, async () => {
+    test(`${state}: each action leads where the table says, and its repetition changes nothing more`, async () => {
       const found: Array<string> = []
       for (const [n, action] of Object.values(actions).entries()) {
         const fixture = await open(ledger())
@@ -63,7 +63,7 @@ onEachServer("transitions", (ledger) => {
       expect(found).toEqual(cells)
     })
 
-    test(`${state}: a wrong token is refused, and changes nothing`, async () => {
+    test(`${state}: a wrong token is refused and changes nothing`, async () => {
       const fixture = await open(ledger())
       const before = await fixture.row()
       for (const action of Object.values(tokenActions)) {

@@ -12,7 +12,7 @@ onEachServer("zone_offsets", (ledger) => {
     return row.offsets
   }
 
-  test("has an entry for each change of the year, at the first six hours after it", async () => {
+  test("returns an entry for each offset change of the year, six hours after it at the latest", async () => {
     for (const zone of ZONES) {
       const clock = Option.getOrThrow(wallClock(zone))
       const from = Date.parse(`${start.slice(0, 10)}T00:00:00Z`)
@@ -25,7 +25,7 @@ onEachServer("zone_offsets", (ledger) => {
     }
   })
 
-  test("a zone that the database does not know is null", async () => {
+  test("returns null for a zone that the database does not know", async () => {
     expect(await offsets("No/Where")).toBeNull()
     expect(await offsets("")).toBeNull()
   })

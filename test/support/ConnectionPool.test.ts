@@ -22,7 +22,7 @@ const borrow = async () => {
   return { pid, release: borrowed.release }
 }
 
-test("a connection is opened only when all others are in use", async () => {
+test("the pool opens a connection only when all others are in use", async () => {
   const pids = []
   for (let n = 0; n < 5; n++) {
     const { pid, release } = await borrow()
@@ -37,7 +37,7 @@ test("a connection is opened only when all others are in use", async () => {
   other.release()
 })
 
-test("who waits gets the next one that is free, and gives up after a time", async () => {
+test("a waiting caller gets the next free connection, and gives up after its timeout", async () => {
   const [one, other] = await Promise.all([borrow(), borrow()])
   const waits = borrow()
   other.release()

@@ -30,7 +30,7 @@ test("records every call and counts effects by idempotency key", async () => {
   expect(Object.fromEntries(server.effects)).toEqual({ a: 2, "by header": 1 })
 })
 
-test("knows the most concurrent invocations", async () => {
+test("reports the highest number of concurrent invocations", async () => {
   const gate = Promise.withResolvers<void>()
   server.behave(() => Behaviour.until(gate.promise))
   const answers = [1, 2, 3].map((n) => invoke({ n }))
@@ -43,7 +43,7 @@ test("knows the most concurrent invocations", async () => {
   expect([server.peakInFlight, server.inFlight]).toEqual([3, 0])
 })
 
-test("answers a warm-up immediately, refuses HEAD, and counts neither", async () => {
+test("responds to a warm-up immediately, refuses HEAD, and counts neither", async () => {
   server.behave(() => Behaviour.hang())
   expect((await invoke({}, { method: "OPTIONS" })).status).toBe(200)
   expect((await fetch(server.url, { method: "HEAD" })).status).toBe(405)
@@ -51,7 +51,7 @@ test("answers a warm-up immediately, refuses HEAD, and counts neither", async ()
   expect([server.invocations.length, server.peakInFlight]).toEqual([0, 0])
 })
 
-test("chooses the answer by the body", async () => {
+test("chooses the response by the body", async () => {
   server.behave(({ integration_type }) =>
     integration_type === "xledger" ? Behaviour.ownError() : Behaviour.delay(1)
   )
@@ -99,7 +99,7 @@ const answers: ReadonlyArray<
 ]
 
 test.each(answers)(
-  "answers as told: %s",
+  "responds as configured: %s",
   async (_, behaviour, status, body, effects, headers = {}) => {
     server.behave(() => behaviour)
     const answer = await invoke({ idempotency_key: "k" })
@@ -113,14 +113,14 @@ test.each(answers)(
   }
 )
 
-test("sends as many megabytes as told, valid JSON", async () => {
+test("sends the configured number of megabytes as valid JSON", async () => {
   server.behave(() => Behaviour.megabytes(3))
   const body = await (await invoke()).text()
   expect(body.length).toBeGreaterThan(3 * 1024 * 1024)
   expect(JSON.parse(body).success).toBe(true)
 })
 
-test("drips for ever, until the caller goes", async () => {
+test("sends one byte at a time until the caller disconnects", async () => {
   server.behave(() => Behaviour.drip(1))
   const answer = await invoke()
   const reader = answer.body?.getReader()
@@ -128,7 +128,7 @@ test("drips for ever, until the caller goes", async () => {
   await reader?.cancel()
 })
 
-test("hangs until the caller goes", async () => {
+test("sends nothing until the caller disconnects", async () => {
   server.behave(() => Behaviour.hang())
   const impatient = new AbortController()
   const answer = invoke({ idempotency_key: "k" }, { signal: impatient.signal })
@@ -139,7 +139,7 @@ test("hangs until the caller goes", async () => {
   expect(server.effects.get("k")).toBe(1)
 })
 
-test("cuts the connection before the answer, or in the middle of it", async () => {
+test("cuts the connection before or during the response", async () => {
   server.behave(({ midway }) => (midway ? Behaviour.resetHalfway() : Behaviour.reset()))
   await expect(invoke().then(() => "answered")).rejects.toThrow(/closed/)
   const half = await invoke({ midway: true })
@@ -147,7 +147,7 @@ test("cuts the connection before the answer, or in the middle of it", async () =
   await expect(half.text().then(() => "all of it")).rejects.toThrow(/closed/)
 })
 
-test("serves as a separate process and reports what it saw", async () => {
+test("runs as a separate process and reports its calls", async () => {
   const path = Bun.fileURLToPath(import.meta.resolve("./FunctionServer.ts"))
   const child = Bun.spawn([process.execPath, path, "--port", "0", "--delay", "1"], {
     stdout: "pipe"

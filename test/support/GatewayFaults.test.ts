@@ -38,8 +38,8 @@ const stayingHere = Object.assign(
 )
 const count = async (): Promise<number> => (await client().rpc("count_notes")).data
 
-describe("what goes wrong", () => {
-  test("a lost answer was executed, a dropped connection was not", async () => {
+describe("the gateway's faults", () => {
+  test("include a lost response, which was executed, and a dropped connection, which was not", async () => {
     const before = await count()
     gateway.faults.once("add_note", Faults.lostAnswer)
     expect(await client().rpc("add_note", { p_id: 201 })).toMatchObject({ status: 0, data: null })
@@ -62,14 +62,14 @@ describe("what goes wrong", () => {
       { status: 504, error: { code: "PGRST003" } }
     ]
   ] as const
-  test.each(answers)("answers in the function's place: %s", async (_, fault, seen) => {
+  test.each(answers)("can replace the function's response: %s", async (_, fault, seen) => {
     const before = gateway.faults.calls("whoami")
     gateway.faults.set("whoami", fault)
     expect(await client().rpc("whoami")).toMatchObject(seen)
     expect(gateway.faults.calls("whoami")).toBe(before + 1)
   })
 
-  test("waits before the call, or between the commit and the answer, as long as the test says", async () => {
+  test("can delay the call, or the response after the commit", async () => {
     const before = await count()
     const gate = Promise.withResolvers<void>()
     gateway.faults.set("add_note", ({ args }) =>
@@ -87,7 +87,7 @@ describe("what goes wrong", () => {
     expect(await count()).toBe(before + 2)
   })
 
-  test("tells the time in Date, and can be wrong by as much as told", async () => {
+  test("can shift the time in the Date header", async () => {
     const read = async () => {
       const headers = { apikey: gateway.secretKey }
       const answer = await fetch(`${gateway.url}/rest/v1/rpc/whoami`, { method: "POST", headers })
@@ -100,8 +100,8 @@ describe("what goes wrong", () => {
   })
 })
 
-describe("its pool", () => {
-  test("has ten sessions, and as many concurrent calls", async () => {
+describe("the gateway's pool", () => {
+  test("has ten sessions and as many concurrent calls", async () => {
     const pool = connect(database.url)
     const blocker = await pool.reserve()
     await blocker`begin`
@@ -116,7 +116,7 @@ describe("its pool", () => {
     await pool.close({ timeout: 0 })
   })
 
-  test("gives up waiting for a session: PGRST003", async () => {
+  test("rejects a call that waited too long for a session: PGRST003", async () => {
     const narrow = await startGateway({
       databaseUrl: database.url,
       poolSize: 1,
@@ -140,7 +140,7 @@ describe("its pool", () => {
   })
 
   test(
-    "says so when the database is gone, and works again when it is back",
+    "reports a lost database, and works again once it is back",
     async () => {
       const server = await startPostgres({ fresh: true })
       const own = await createDatabase({ server, migrations: false, sql: SQL })
@@ -170,8 +170,8 @@ describe("its pool", () => {
 
 const keys = () => ({ secretKey: "sb_secret_mine", anonKey: "mine" })
 
-describe("functions", () => {
-  test("are passed on as they are: headers, body, redirects, broken answers", async () => {
+describe("functions behind the gateway", () => {
+  test("get headers and body unchanged, and so does the caller with redirects and broken responses", async () => {
     const functions = await startFunctionServer()
     const both = await startGateway({ databaseUrl: database.url, functionsUrl: functions.url })
     const invoke = () =>
@@ -204,7 +204,7 @@ describe("functions", () => {
     await functions.close()
   })
 
-  test("do not exist where none was given", async () => {
+  test("do not exist if none were given", async () => {
     const answer = await fetch(`${gateway.url}/functions/v1/integration-sync`, { method: "POST" })
     expect([answer.status, answer.headers.get("sb-error-code")]).toEqual([404, "NOT_FOUND"])
   })

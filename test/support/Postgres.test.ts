@@ -6,7 +6,7 @@ const SLOW = 120_000
 
 describe("the shared server", () => {
   test(
-    "is one, and two sessions contend on it",
+    "is the same for every session, so that two sessions contend",
     async () => {
       const server = await startPostgres()
       expect(await startPostgres()).toBe(server)
@@ -28,7 +28,7 @@ describe("the shared server", () => {
   )
 })
 
-describe("a server of one's own", () => {
+describe("a separate server", () => {
   let server: OwnPostgresServer
   beforeAll(async () => {
     server = await startPostgres({ fresh: true })
@@ -36,7 +36,7 @@ describe("a server of one's own", () => {
   afterAll(() => server.stop(), SLOW)
 
   test(
-    "keeps what was committed when it is killed, and loses what was not",
+    "keeps committed data when it is killed, and loses uncommitted data",
     async () => {
       const sql = connect(server.adminUrl, { max: 1 })
       await sql`create table kept (n int)`
@@ -56,7 +56,7 @@ describe("a server of one's own", () => {
   )
 
   test(
-    "leaves nothing behind when its process is killed",
+    "leaves nothing behind when the test process is killed",
     async () => {
       const program = `
       const { startPostgres } = await import(${JSON.stringify(import.meta.resolve("./Postgres.ts"))})

@@ -51,7 +51,7 @@ test("has Supabase's roles and their attributes", async () => {
   await sql.close()
 })
 
-test("gives the API's roles all that a migration creates in public, as Supabase does", async () => {
+test("grants the API's roles everything that a migration creates in public, as Supabase does", async () => {
   const sql = connect(database.url)
   const [row] = await sql`
     select has_table_privilege('anon', 'public.notes', 'insert') as table_open,
@@ -73,7 +73,7 @@ test("gives the API's roles all that a migration creates in public, as Supabase 
   await sql.close()
 })
 
-test("is a database apart: what one writes, another does not see", async () => {
+test("is independent of other databases", async () => {
   const other = await createDatabase({ migrations: false })
   const sql = connect(other.url)
   const [row] = await sql`select to_regclass('public.notes') as notes`
@@ -84,7 +84,7 @@ test("is a database apart: what one writes, another does not see", async () => {
 })
 
 test(
-  "applies every migration, in the order of their names",
+  "contains every migration, applied in the order of their names",
   async () => {
     const names = readMigrations().map(({ name }) => name)
     expect(names).toEqual(names.toSorted())
@@ -100,7 +100,7 @@ test(
   SLOW
 )
 
-test("says which script failed", async () => {
+test("names the script that failed", async () => {
   const broken = createDatabase({ migrations: false, sql: "select nothing_like_it()" })
   await expect(broken.then(() => "created")).rejects.toThrow("sql: function nothing_like_it()")
 })

@@ -57,8 +57,8 @@ const stayingHere = Object.assign(
 )
 const count = async (): Promise<number> => (await client().rpc("count_notes")).data
 
-describe("as supabase-js sees it", () => {
-  test("jsonb goes in and comes out as it is", async () => {
+describe("the gateway, seen by supabase-js", () => {
+  test("keeps jsonb unchanged", async () => {
     for (const value of [{ a: [1, null, "æ\"'"] }, [1.5, 2], "text", 12345, true]) {
       const { data, error, status } = await client().rpc("echo", { p_value: value })
       expect([error, status]).toEqual([null, 200])
@@ -68,7 +68,7 @@ describe("as supabase-js sees it", () => {
     expect(data).toEqual({ value: [], type: "array", more: "given" })
   })
 
-  test("void, numbers, sets and rows are encoded as PostgREST does", async () => {
+  test("encodes void, numbers, sets and rows as PostgREST does", async () => {
     const rpc = client()
     expect(await rpc.rpc("add_note", { p_id: 100 })).toMatchObject({
       status: 204,
@@ -84,11 +84,11 @@ describe("as supabase-js sees it", () => {
     ])
   })
 
-  test("a set is cut to max_rows", async () => {
+  test("truncates a set to max_rows", async () => {
     expect((await client().rpc("list_numbers", { p_upto: 1500 })).data).toHaveLength(1000)
   })
 
-  test("each key has its role, and the older JWT keys too", async () => {
+  test("maps each key to its role, including legacy JWT keys", async () => {
     const authenticated = gateway.sign({ role: "authenticated", sub: "someone" })
     const roles = [
       [gateway.secretKey, "service_role"],
@@ -103,7 +103,7 @@ describe("as supabase-js sees it", () => {
     }
   })
 
-  test("anon is refused what was revoked, with 401; a signed-in user with 403", async () => {
+  test("refuses anon revoked functions with 401, and a signed-in user with 403", async () => {
     const refused = await client(gateway.anonKey).rpc("secret_one")
     expect(refused).toMatchObject({ status: 401, data: null, error: { code: "42501" } })
     const user = gateway.sign({ role: "authenticated" })
@@ -111,7 +111,7 @@ describe("as supabase-js sees it", () => {
     expect(await client().rpc("secret_one")).toMatchObject({ status: 200, data: 1 })
   })
 
-  test("a wrong key is refused, by the gateway or by PostgREST", async () => {
+  test("refuses a wrong key, by the gateway or by PostgREST", async () => {
     const wrong = await client("sb_secret_wrong").rpc("whoami")
     expect(wrong).toMatchObject({ status: 401, error: { message: "Unregistered API key" } })
     const [header, payload] = gateway.legacyServiceKey.split(".")
@@ -126,7 +126,7 @@ describe("as supabase-js sees it", () => {
     expect(browser.status).toBe(401)
   })
 
-  test("a function that is not there is PGRST202, and says what was near", async () => {
+  test("reports a missing function as PGRST202, with the closest match", async () => {
     expect(await client().rpc("nothing", { p_b: 1, p_a: 2 })).toMatchObject({
       status: 404,
       error: {
@@ -150,7 +150,7 @@ describe("as supabase-js sees it", () => {
     })
   })
 
-  test("one call is one transaction: what fails leaves nothing", async () => {
+  test("executes one call in one transaction, which leaves nothing if it fails", async () => {
     const before = await count()
     await client().rpc("add_note", { p_id: 1 })
     const again = await client().rpc("add_note", { p_id: 1 })
@@ -158,7 +158,7 @@ describe("as supabase-js sees it", () => {
     expect(await count()).toBe(before + 1)
   })
 
-  test("stable functions cannot write; a function's own timeout holds", async () => {
+  test("lets stable functions only read, and applies a function's own timeout", async () => {
     expect(await client().rpc("write_stable")).toMatchObject({
       status: 405,
       error: { code: "25006" }
@@ -167,7 +167,7 @@ describe("as supabase-js sees it", () => {
   })
 })
 
-describe("as the database's settings and sessions are", () => {
+describe("the gateway and the database's settings and sessions", () => {
   let server: OwnPostgresServer
   let admin: SQL
   let own: RpcGateway
@@ -192,7 +192,7 @@ describe("as the database's settings and sessions are", () => {
     return { status: answer.status, body: await answer.json() }
   }
 
-  test("a role's settings hold after PostgREST was notified; a function's own win", async () => {
+  test("role settings apply once PostgREST is notified, and a function's own settings take precedence", async () => {
     await admin`alter role service_role set statement_timeout = '2s'`
     await admin`alter role service_role set default_transaction_isolation = 'serializable'`
     expect((await whoami()).body).toMatchObject({ timeout: "8s", isolation: "read committed" })
@@ -206,7 +206,7 @@ describe("as the database's settings and sessions are", () => {
     await admin`alter function whoami() reset all`
   })
 
-  test("who loses the session that listens has no schema until it was read again", async () => {
+  test("after the listening session is lost there is no schema until it is read again", async () => {
     expect((await whoami()).status).toBe(200)
     // The schema cannot be read as long as no connection succeeds.
     await setConnectable(false)

@@ -21,12 +21,12 @@ interface RuleTests {
 const ruleTests = (Bun.YAML.parse(textOf("deploy/prometheus/rules_test.yaml")) as RuleTests).tests
 const dashboard = JSON.parse(textOf("deploy/grafana/sync-scheduler.json"))
 describe("the alert rules", () => {
-  test("ask only for metrics, labels and buckets that exist", () => {
+  test("use only existing metrics, labels and buckets", () => {
     expect(rules.length).toBeGreaterThan(10)
     for (const { alert, expr } of rules) expect([alert, faultsOfQuery(expr)]).toEqual([alert, []])
   })
 
-  test("say how long, how bad, what it means and what to do", () => {
+  test("name duration, severity, meaning and next step", () => {
     for (const rule of rules) {
       expect(rule.alert).toMatch(/^Sync[A-Z]\w+$/)
       expect(rule.for).toMatch(/^\d+[mh]$/)
@@ -36,7 +36,7 @@ describe("the alert rules", () => {
     }
   })
 
-  test("are each shown to fire, and not to fire", () => {
+  test("are each tested both to fire and not to fire", () => {
     const cases = ruleTests.flatMap((one) => one.alert_rule_test)
     for (const { alert } of rules) {
       const fires = cases.filter((one) => one.alertname === alert)
@@ -46,7 +46,7 @@ describe("the alert rules", () => {
   })
 })
 
-describe("no state that needs attention looks well", () => {
+describe("every state that needs attention is visible", () => {
   const WATCHED: Partial<Readonly<Record<StateName, string>>> = {
     overdue: "SyncOverdue",
     invalid_schedule: "SyncInvalidCron",
@@ -58,7 +58,7 @@ describe("no state that needs attention looks well", () => {
     late: "SyncLagP95"
   }
 
-  test("each of them has an alert, and the others have none", () => {
+  test("because it has an alert, and other states have none", () => {
     expect(Object.keys(WATCHED).toSorted()).toEqual(
       StateName.literals.filter((name) => needsAttention(name)).toSorted()
     )
@@ -70,7 +70,7 @@ describe("no state that needs attention looks well", () => {
     for (const state of asked) expect(Object.keys(WATCHED)).toContain(state ?? "")
   })
 
-  test("the dashboard shows one state in green: on time", () => {
+  test("because the dashboard shows only one state in green: on time", () => {
     const COLORS = {
       critical: "red",
       warning: "orange",
@@ -101,13 +101,13 @@ describe("no state that needs attention looks well", () => {
 })
 
 describe("the dashboard", () => {
-  test("asks only for metrics, labels and buckets that exist", () => {
+  test("uses only existing metrics, labels and buckets", () => {
     const queries = queriesIn(dashboard)
     expect(queries.length).toBeGreaterThan(20)
     for (const query of queries) expect([query, faultsOfQuery(query)]).toEqual([query, []])
   })
 
-  test("has a name and its own place for each panel, inside 24 columns", () => {
+  test("has a unique name and position for each panel, within 24 columns", () => {
     const panels: ReadonlyArray<{
       readonly id: number
       readonly title: string
@@ -128,7 +128,7 @@ describe("the dashboard", () => {
   })
 })
 
-test("what does not exist is found", () => {
+test("a nonexistent metric, label or bucket is detected", () => {
   expect(faultsOfQuery("up")).toEqual(["asks for none of our metrics"])
   expect(faultsOfQuery('sync_scheduler_runs{org_id="a"}')).toEqual([
     "sync_scheduler_runs does not exist"

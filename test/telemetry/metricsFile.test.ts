@@ -27,7 +27,7 @@ const run = (path: string, env: Readonly<Record<string, string>> = {}) =>
 const valueIn = async (path: string, name: string) =>
   parse(await Bun.file(path).text()).get(`sync_scheduler_${name}`)
 
-test("one tick after the other adds up: runs, a tick with nothing due, and one that cannot do its work", async () => {
+test("consecutive ticks add up: runs, an idle tick and a failed tick", async () => {
   const path = join(directory, "sync_scheduler.prom")
   const completed = 'runs_total{integration_type="xledger",status="completed",trigger="schedule"}'
   await project.seedDue(2)
@@ -49,7 +49,7 @@ test("one tick after the other adds up: runs, a tick with nothing due, and one t
   expect((await stat(path)).mode & 0o777).toBe(0o644)
 })
 
-test("a file that cannot be written is a warning, and the tick is as it is", async () => {
+test("an unwritable file is a warning and does not affect the tick", async () => {
   for (const path of [join(directory, "nowhere", "x.prom"), directory]) {
     await project.seedDue(1)
     const { code, stderr } = await run(path)
@@ -59,7 +59,7 @@ test("a file that cannot be written is a warning, and the tick is as it is", asy
   }
 })
 
-test("a file that holds something else is begun anew", async () => {
+test("a file with other content is replaced", async () => {
   const path = join(directory, "other.prom")
   await Bun.write(path, "not metrics\n".repeat(200_000))
   expect((await run(path)).code).toBe(0)

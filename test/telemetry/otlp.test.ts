@@ -51,7 +51,7 @@ const only = (spans: ReadonlyArray<Span>, name: string): Span => {
   return span
 }
 
-test("tick, run and HTTP as spans: each run the root of its own trace, linked to the tick, and its traceparent", () =>
+test("ticks, runs and HTTP requests are spans; each run begins its own trace, is linked to the tick, and sends its traceparent", () =>
   collecting(async (collector) => {
     const [id] = await project.seedDue(1, { config: `'{"token": "opaque-refresh-token"}'` })
     const { code, stderr } = await run(collector, {
@@ -97,7 +97,7 @@ test("tick, run and HTTP as spans: each run the root of its own trace, linked to
     })
   }))
 
-test("a failed run is a failed span that tells its code and nothing of what the function said", () =>
+test("a failed run is a failed span with its code and without the function's message", () =>
   collecting(async (collector) => {
     await project.seedDue(1)
     project.functions.behave(() =>
@@ -117,7 +117,7 @@ test("a failed run is a failed span that tells its code and nothing of what the 
     expect(only(spans, "Engine.tick").status.code).toBe(1)
   }))
 
-test("metrics and logs come along, with the headers of the settings, and no secret anywhere", () =>
+test("metrics and logs are sent with the configured headers, and contain no secret", () =>
   collecting(async (collector) => {
     await project.seedDue(2, { config: `'{"token": "opaque-refresh-token"}'` })
     // A failed ping is logged during the tick.
@@ -139,7 +139,7 @@ test("metrics and logs come along, with the headers of the settings, and no secr
     }
   }))
 
-test("protobuf unless JSON is asked for, under the path of the endpoint", () =>
+test("the format is protobuf unless JSON is requested, sent under the endpoint's path", () =>
   collecting(async (collector) => {
     await run({ url: `${collector.url}/otlp` }, { OTEL_EXPORTER_OTLP_PROTOCOL: "" })
     const types = new Set(collector.requests.map(({ headers }) => headers.get("content-type")))
@@ -156,7 +156,7 @@ test("a tick that cannot reach its database is a failed span", () =>
     expect(span.status.code).toBe(2)
   }))
 
-test("a collector that refuses, is gone or never answers changes nothing but a warning", async () => {
+test("a collector that refuses, is down or never responds only causes a warning", async () => {
   const env = { OTEL_SERVICE_NAME: "x" }
   const silent = Bun.serve({
     port: 0,
@@ -185,7 +185,7 @@ test("a collector that refuses, is gone or never answers changes nothing but a w
   }
 })
 
-test("serve sends as it goes, the database's status too, and the rest when it is stopped", () =>
+test("serve exports continuously, including the database's status, and exports the rest when it stops", () =>
   collecting(async (collector) => {
     await project.seedDue(3)
     const sidecar = await startSidecar(environmentFor(collector), ["--interval", "1h"])
@@ -197,7 +197,7 @@ test("serve sends as it goes, the database's status too, and the rest when it is
     expect(collector.logs().join("\n")).toContain("Listening on")
   }))
 
-test("off: nothing is sent, and a function gets its own trace, which is not recorded", () =>
+test("without telemetry nothing is sent, and a function gets its own unrecorded trace", () =>
   collecting(async (collector) => {
     await project.seedDue(2)
     for (const env of [{ OTEL_SDK_DISABLED: "true" }, { OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" }]) {

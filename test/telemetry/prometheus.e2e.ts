@@ -45,7 +45,7 @@ const promtool = async (args: ReadonlyArray<string>, input = "") => {
   return { said: `${stdout}${stderr}`, code: await child.exited }
 }
 
-test("promtool check metrics finds nothing in what serve answers, nor in a metrics file", async () => {
+test("promtool check metrics finds no problem in the metrics of serve or in a metrics file", async () => {
   const { body, status } = await sidecar.get("/metrics")
   expect(status).toBe(200)
   expect(body).toContain('sync_scheduler_runs_total{integration_type="xledger",status="completed"')
@@ -63,7 +63,7 @@ test("promtool check metrics finds nothing in what serve answers, nor in a metri
   })
 })
 
-test("promtool check rules and promtool test rules pass, and would not if an alert were wrong", async () => {
+test("promtool accepts the rules and their tests, and detects a wrong alert", async () => {
   expect(await promtool(["check", "rules", rules])).toMatchObject({ code: 0 })
   const tests = join(deploy, "prometheus/rules_test.yaml")
   const { code, said } = await promtool(["test", "rules", tests])
@@ -88,7 +88,7 @@ test("promtool check rules and promtool test rules pass, and would not if an ale
   })
 })
 
-test("a real Prometheus scrapes serve, evaluates the rules, and answers every query of the dashboard", async () => {
+test("a real Prometheus scrapes serve, evaluates the rules, and can run every query of the dashboard", async () => {
   const port = await freePort()
   const config = join(directory, "prometheus.yml")
   await Bun.write(

@@ -12,7 +12,7 @@ const runbooks = readdirSync(directory)
   .filter((name) => name.endsWith(".md") && name !== "README.md")
   .map((name) => name.slice(0, -3))
 
-test("there is one runbook for each alert, all in the list, all of one form", () => {
+test("each alert has one runbook, listed and in the same format", () => {
   expect(runbooks.toSorted()).toEqual(alerts.map(({ alert }) => alert).toSorted())
   for (const { alert, labels } of alerts) {
     expect(textOf("README")).toContain(`| [${alert}](${alert}.md) | ${labels.severity} |`)
@@ -34,7 +34,7 @@ const commandLinesOf = (text: string): ReadonlyArray<ReadonlyArray<string>> =>
     )
   )
 
-test("the command line understands every command in them", () => {
+test("every command in a runbook is a valid command line", () => {
   const lines = runbooks.flatMap((name) => commandLinesOf(textOf(name)))
   expect(lines.length).toBeGreaterThan(30)
   for (const words of lines) {

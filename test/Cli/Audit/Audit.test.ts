@@ -46,7 +46,7 @@ const settleNext = (step: string) =>
     update organization_integrations i set next_run_at =
       (select max(l.scheduled_for) + interval '${step}' from sync_run_log l where l.integration_id = i.id)`)
 
-test("a year of a thousand daily schedules: no holes, in seconds; then three things are taken away", async () => {
+test("the audit of a thousand daily schedules takes seconds for a year, and finds exactly the deleted runs", async () => {
   const from = "date_trunc('day', now(), 'UTC') - interval '365 days'"
   await seedYears(1000, "(n % 60) || ' ' || (n % 24) || ' * * *'", from, "1 day")
   await settleNext("1 day")
@@ -103,7 +103,7 @@ test("a year of a thousand daily schedules: no holes, in seconds; then three thi
   expect((await audit(year)).code).toBe(0)
 })
 
-test("a minutely schedule comes in parts; a hole in the middle of a part and at its edges is found", async () => {
+test("the audit of a minutely schedule reads several pages, and finds holes inside a page and at its edges", async () => {
   const from = "date_trunc('day', now(), 'UTC') - interval '40 days'"
   await seedYears(1, "'* * * * *'", from, "1 minute")
   await settleNext("1 minute")
@@ -120,7 +120,7 @@ test("a minutely schedule comes in parts; a hole in the middle of a part and at 
   expect(report.holes.reduce((sum: number, hole: { count: number }) => sum + hole.count, 0)).toBe(7)
 })
 
-test("the window: dates, spans and words; retention; misuse; a key that is refused", async () => {
+test("the audit window accepts dates, spans and words; an invalid window exits with 2, a refused key with 4", async () => {
   const limited = await audit(["--from", "2020-01-01", "--to", "today"])
   expect(limited.stderr).toContain("may have been deleted")
   expect((await audit([])).code).not.toBe(2)
@@ -140,7 +140,7 @@ test("the window: dates, spans and words; retention; misuse; a key that is refus
   expect((await audit([], anon)).code).toBe(4)
 })
 
-test("audit of a time to come is refused: nothing can be proven of it", async () => {
+test("an audit of the future is refused", async () => {
   for (const [window, reason] of [
     [["--from", "2999-01-01"], "2999-01-01 00:00 UTC, which is not before now"],
     [["--from", "2998-01-01", "--to", "2999-01-01"], "which is not before now"],

@@ -213,7 +213,7 @@ const expectHoles = async (missing: ReadonlyArray<string>) => {
   expect(report.missing).toBe(missing.length)
 }
 
-test("whatever happens, no slot is without a row or a range; and each one that is taken away is missed", async () => {
+test("after any sequence of events every slot has a row or a range, and the audit finds each one that is deleted", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(happening, { minLength: 25, maxLength: 60 }),
@@ -250,7 +250,7 @@ test("whatever happens, no slot is without a row or a range; and each one that i
   )
 }, 180_000)
 
-test("-infinity is no slot: it is computed anew, and a slot that is due then stays", async () => {
+test("a next_run_at of -infinity is replaced by the next slot, and a slot that is already due is kept", async () => {
   await world.reset(start)
   const states = async () => {
     const rows: ReadonlyArray<{ readonly next: number | null; readonly since: number }> =
@@ -274,7 +274,7 @@ test("-infinity is no slot: it is computed anew, and a slot that is due then sta
   expect(await world.tick()).toMatchObject({ completed: 1, missed: 0 })
 })
 
-test("what an application skips by hand is a hole", async () => {
+test("slots that an application skips by changing next_run_at are holes", async () => {
   await world.reset(start)
   const id = await world.insert({ sync_schedule: "'0 * * * *'" })
   await world.tick()

@@ -41,7 +41,7 @@ const backfilled = async (): Promise<ReadonlyArray<string>> => {
   return rows.map((row: { scheduled_for: Date }) => row.scheduled_for.toISOString())
 }
 
-test("dry by default: it shows the slots in local time and changes nothing", async () => {
+test("backfill is a dry run by default: it lists the slots in local time and changes nothing", async () => {
   const shown = await cli("backfill", id, "--from", "8h")
   expect(shown).toMatchObject({ code: 0, stderr: "" })
   expect(shown.stdout).toContain("Europe/Oslo")
@@ -56,7 +56,7 @@ test("dry by default: it shows the slots in local time and changes nothing", asy
   expect((await json("run")).answer.due).toBe(0)
 })
 
-test("--yes: the next tick runs exactly what was shown; then there is nothing to run", async () => {
+test("with --yes, the next tick runs exactly the listed slots, and a second request finds none", async () => {
   const { answer: shown } = await json("backfill", id, "--from", "8h")
   const asked = await json("backfill", id, "--from", "8h", "--yes", "--reason", "ERP was down")
   expect(asked.answer).toMatchObject({ dry_run: false, enabled: true, count: 6 })
@@ -74,7 +74,7 @@ test("--yes: the next tick runs exactly what was shown; then there is nothing to
   expect((await cli("audit", "--from", "1d")).code).toBe(0)
 })
 
-test("cancelled while a run is in progress: that run ends, no other begins", async () => {
+test("cancelling during a run lets that run finish and starts no other", async () => {
   const answer = Promise.withResolvers<void>()
   const before = project.functions.calls.length
   project.functions.behave(() => until(answer.promise, ok()))
@@ -90,7 +90,7 @@ test("cancelled while a run is in progress: that run ends, no other begins", asy
   expect((await backfilled()).length).toBe(1)
 })
 
-test("killed in the middle: others continue, every slot once, each repeat with its own key", async () => {
+test("after a kill, another engine continues: every slot runs once, and each retry uses its own key", async () => {
   const short = {
     ...project.environment,
     SYNC_SCHEDULER_INVOKE_TIMEOUT: "2s",
@@ -119,7 +119,7 @@ test("killed in the middle: others continue, every slot once, each repeat with i
   expect((await backfilled()).toSorted()).toEqual([...(await backfilled())])
 }, 120_000)
 
-test("misuse: each with what to do", async () => {
+test("every usage error says how to fix it", async () => {
   for (const [args, words] of [
     [[], "needs <org>"],
     [["acme", "--from", "1d"], 'no organisation or integration "acme"'],

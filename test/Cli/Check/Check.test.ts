@@ -29,7 +29,7 @@ const read = (stdout: string) => {
   return { text, figures: new Map(figures) }
 }
 
-test("critical: something is due for over ten minutes; the line and every figure", async () => {
+test("check is critical when a slot is overdue by more than ten minutes, and prints every figure", async () => {
   const { code, stderr, stdout } = await check()
   const { figures, text } = read(stdout)
   expect(text).toBe(
@@ -44,7 +44,7 @@ test("critical: something is due for over ten minutes; the line and every figure
   expect({ stderr, code }).toEqual({ stderr: "", code: 2 })
 })
 
-test("the same with patience: a warning, then OK; over a direct connection as well", async () => {
+test("higher thresholds turn the result into a warning, then into OK, over a direct connection too", async () => {
   const direct = { SUPABASE_DB_URL: project.database.url }
   for (const env of [{}, direct]) {
     const warning = await check(["--overdue", "10m,1h", "--failing", "99", "--retrying", "2,"], env)
@@ -59,7 +59,7 @@ test("the same with patience: a warning, then OK; over a direct connection as we
   }
 })
 
-test("ticks that stopped are critical whatever else; a name with everything in it stays on its line", async () => {
+test("check is critical when ticks have stopped, and a hostile name does not break the output line", async () => {
   await project.sql`update organization_integrations set org_name = ${`a|b ${HOSTILE_NAME}`} where org_name = 'Globex'`
   const { code, stdout } = await check(["--tick-age", "1s,2s"])
   expect(read(stdout).text).toContain("SYNC CRITICAL - no tick for 2 s, 1 overdue (a/b <script>")
@@ -68,7 +68,7 @@ test("ticks that stopped are critical whatever else; a name with everything in i
   await project.sql`update organization_integrations set org_name = 'Globex' where org_name like 'a|b%'`
 })
 
-test("unknown, exit 3: no settings, a key that is refused, no server, an invalid flag", async () => {
+test("missing settings, a refused key, an unreachable server and an invalid flag are unknown: exit 3", async () => {
   const none = await runBinary(["check"], { env: {} })
   expect(none.stdout).toStartWith("SYNC UNKNOWN - SUPABASE_URL is missing")
   const refused = await check([], { SUPABASE_SECRET_KEY: `sb_secret_${"x".repeat(32)}` })
@@ -82,7 +82,7 @@ test("unknown, exit 3: no settings, a key that is refused, no server, an invalid
   expect([none, refused, gone, wrong, flag].map(({ code }) => code)).toEqual([3, 3, 3, 3, 3])
 })
 
-test("as JSON", async () => {
+test("check prints JSON", async () => {
   const { code, stdout } = await check(["-o", "json"])
   expect(JSON.parse(stdout)).toMatchObject({
     level: "CRITICAL",

@@ -8,8 +8,8 @@ setDefaultTimeout(60_000)
 
 beforeAll(() => binaryPath())
 
-describe("completions", () => {
-  test("bash offers every command, flag and value that there is, and nothing that there is not", async () => {
+describe("shell completions", () => {
+  test("bash offers every existing command, flag and value, and no others", async () => {
     const { stdout } = await runBinary(["completions", "bash"])
     const asked: Array<ReadonlyArray<string>> = []
     const expected: Array<string> = []
@@ -42,7 +42,7 @@ describe("completions", () => {
     )
   })
 
-  test("zsh and fish are there; another shell is refused", async () => {
+  test("zsh and fish are supported; any other shell is rejected", async () => {
     const zsh = await runBinary(["completions", "zsh"])
     expect(zsh.stdout).toStartWith("#compdef sync-scheduler")
     const fish = await runBinary(["completions", "fish"])

@@ -47,7 +47,7 @@ test("fish offers commands, second words, flags and their values", async () => {
   expect(await complete("sync-scheduler completions f")).toEqual(["fish"])
 })
 
-test("zsh loads them, and offers the same", async () => {
+test("zsh loads the completions and offers the same words", async () => {
   // zsh completes only typed input, so this test gives it a pseudo-terminal.
   const complete = async (line: string) => {
     const script = `

@@ -23,8 +23,8 @@ beforeEach(async () => {
 })
 afterEach(() => rm(directory, { recursive: true, force: true }))
 
-describe("demo, in an empty directory and without any setting", () => {
-  test("a table with the one that fails, what to do next, exit 0, and nothing left behind", async () => {
+describe("the demo command in an empty directory without settings", () => {
+  test("prints a table with one failure and the next steps, exits with 0, and leaves no files behind", async () => {
     const empty = await mkdtemp(join(tmpdir(), "sync-scheduler-demo-"))
     const { stdout, stderr, code } = await runBinary(["demo"], { cwd: empty })
     expect(stdout).toMatch(
@@ -57,7 +57,7 @@ describe("demo, in an empty directory and without any setting", () => {
     expect({ stderr, code }).toEqual({ stderr: "", code: 0 })
   })
 
-  test("settings of the environment do not reach it", async () => {
+  test("ignores settings from the environment", async () => {
     const env = { SUPABASE_URL: "not a url", SYNC_SCHEDULER_CONCURRENCY: "0", NO_COLOR: "1" }
     const { shown, code } = await runOnTerminal(["demo"], 100, { cwd: directory, env })
     expect(shown).toContain("Starting an embedded PostgreSQL")
@@ -66,7 +66,7 @@ describe("demo, in an empty directory and without any setting", () => {
     expect(code).toBe(0)
   })
 
-  test("on a narrow terminal in colour, with a progress line that is taken away again", async () => {
+  test("fits a narrow colour terminal and removes its progress line", async () => {
     const { shown, code } = await runOnTerminal(["demo"], 76, { cwd: directory })
     const text = Bun.stripANSI(shown.replaceAll(/[^\n]*\r(?!\n)/g, ""))
     expect(shown).toContain("\u001b[31m✗ failed")
@@ -77,7 +77,7 @@ describe("demo, in an empty directory and without any setting", () => {
   })
 })
 
-describe("demo --keep", () => {
+describe("the demo command with --keep", () => {
   test("leaves a database that a second demo continues with", async () => {
     const kept = join(directory, "kept")
     const first = await runBinary(["demo", "--keep", kept])
@@ -88,7 +88,7 @@ describe("demo --keep", () => {
     expect([first.code, second.code]).toEqual([0, 0])
   })
 
-  test("the operator's commands work on what it left, and act on it", async () => {
+  test("leaves a database that the operator commands can read and change", async () => {
     const kept = join(directory, "looked-at")
     await runBinary(["demo", "--keep", kept])
     const ask = (...args: ReadonlyArray<string>) => runBinary([...args, "--demo", kept])
@@ -106,7 +106,7 @@ describe("demo --keep", () => {
     expect(none.code).toBe(2)
   })
 
-  test("refuses a directory with something else in it, exit 2", async () => {
+  test("refuses a non-empty directory with exit 2", async () => {
     const foreign = await mkdtemp(join(directory, "foreign-"))
     await writeFile(join(foreign, "accounts.xlsx"), "")
     const { stdout, stderr, code } = await runBinary(["demo", "--keep", foreign])
@@ -119,7 +119,7 @@ describe("demo --keep", () => {
   })
 })
 
-test("doctor and check, of the database that a demo left", async () => {
+test("doctor and check work on the database that the demo left", async () => {
   const kept = join(directory, "kept")
   await runBinary(["demo", "--keep", kept])
   const doctor = await runBinary(["doctor", "--demo", kept])

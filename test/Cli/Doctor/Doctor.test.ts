@@ -59,7 +59,7 @@ const startOver = (databaseUrl: string) =>
   startGateway({ databaseUrl, functionsUrl: project.functions.url })
 const direct = () => ({ SUPABASE_DB_URL: project.database.url })
 
-test("a set-up that is in order: all fine, exit 0, over the API and directly; nothing is written or exported", async () => {
+test("doctor reports no problem for a correct set-up, over the API and directly, and changes nothing", async () => {
   await project.seedDue(3, { next_run_at: "now() + interval '1 hour'" })
   await project.tick("direct")
   for (const env of [{}, direct()]) {
@@ -75,7 +75,7 @@ test("a set-up that is in order: all fine, exit 0, over the API and directly; no
   expect(stdout).not.toContain(project.gateway.secretKey)
 })
 
-test("zone data: a zone whose rules differ from the database's is named, with the age of the runtime's data", async () => {
+test("doctor names a time zone whose rules differ from the database's, and the age of the runtime's zone data", async () => {
   await project.seedDue(1, { timezone: "'Asia/Tokyo'" })
   await project.seedDue(2, { timezone: "' Europe/Oslo '" })
   const same = await doctor()
@@ -93,7 +93,7 @@ test("zone data: a zone whose rules differ from the database's is named, with th
   expect(seen.codes.filter((code) => code === "ZONE_DATA_DIFFER")).toHaveLength(1)
 })
 
-test("no receiver of alerts: warnings, exit 0", async () => {
+test("missing alert destinations are warnings with exit 0", async () => {
   await project.seedDue(1)
   const env = { SYNC_SCHEDULER_ALERT_WEBHOOK_URL: "", SYNC_SCHEDULER_PING_URL: "" }
   const seen = await doctor(env)
@@ -101,7 +101,7 @@ test("no receiver of alerts: warnings, exit 0", async () => {
   expect(seen.code).toBe(0)
 })
 
-test("settings missing, and the anon key: named, exit 2, and the key is sent nowhere", async () => {
+test("missing settings and an anon key exit with 2, and the anon key is never sent", async () => {
   const nothing = await runBinary(["doctor", "-o", "json"], { env: {} })
   expect(JSON.parse(nothing.stdout).findings.map((one: { what: string }) => one.what)).toEqual(
     expect.arrayContaining(["SUPABASE_URL is missing", "SUPABASE_SECRET_KEY is missing"])
@@ -114,7 +114,7 @@ test("settings missing, and the anon key: named, exit 2, and the key is sent now
   expect(seen.text).not.toContain(project.gateway.anonKey)
 })
 
-test("a key that the project does not know: exit 4; one that expired or is another project's says so", async () => {
+test("an unknown key exits with 4, and doctor says when a key is expired or belongs to another project", async () => {
   const wrong = await doctor({ SUPABASE_SECRET_KEY: `sb_secret_${"x".repeat(32)}` })
   expect(wrong.find("KEY_REFUSED").fix).toContain("SUPABASE_SECRET_KEY")
   expect(wrong.code).toBe(4)
@@ -128,7 +128,7 @@ test("a key that the project does not know: exit 4; one that expired or is anoth
   expect(role.code).toBe(4)
 })
 
-test("a wrong address: no server is exit 5, another site's page too; the message names the setting", async () => {
+test("a wrong address names the setting: an unreachable server and a foreign website both exit with 5", async () => {
   const server = await serveHttp(
     () => new Response("<html>Hello</html>", { headers: { "Content-Type": "text/html" } })
   )
@@ -148,7 +148,7 @@ test("a wrong address: no server is exit 5, another site's page too; the message
   expect(gone.code).toBe(5)
 })
 
-test("no migrations at all: the command that applies them, over the API and directly; it does", async () => {
+test("without migrations, doctor prints the command that applies them, and the command works", async () => {
   const empty = await createDatabase({ migrations: false })
   const other = await startOver(empty.url)
   try {
@@ -181,7 +181,7 @@ const runFix = async (fix: string, databaseUrl: string) => {
   return { code: await child.exited, stderr: stderr.replaceAll(/^NOTICE.*\n/gm, "") }
 }
 
-test("a database left after any migration: how old it is, and a command that adds the rest", async () => {
+test("for a partly migrated database, doctor names its version and prints a command that applies the rest", async () => {
   const scripts = readMigrations()
   for (const count of scripts.keys()) {
     if (count === 0) continue
@@ -216,7 +216,7 @@ test("a database left after any migration: how old it is, and a command that add
   }
 })
 
-test("a psql whose input ends in the middle of a migration leaves whole ones, and the rest can be added", async () => {
+test("when psql stops in the middle of a migration, no migration is half applied, and the rest can be applied", async () => {
   const { stdout } = await runBinary(["schema", "print"])
   const cut = stdout.indexOf("create function public.claim_sync_runs")
   const broken = await createDatabase({ migrations: false })
@@ -235,7 +235,7 @@ test("a psql whose input ends in the middle of a migration leaves whole ones, an
 
 const isOfSchema = (code: string) => /SCHEMA|MIGRATIONS/.test(code)
 
-test("pieces missing or changed by hand: each is named, and what it prints puts it back", async () => {
+test("doctor names each missing or changed database object, and the SQL that it prints restores the object", async () => {
   await project.sql
     .unsafe(`
       drop function public.heartbeat_sync_run(uuid, uuid);
@@ -280,7 +280,7 @@ test("pieces missing or changed by hand: each is named, and what it prints puts 
   expect(after.codes.filter((code) => /SCHEMA|TRIGGER|OPEN|CLOSED/.test(code))).toEqual([])
 })
 
-test("open to others: grants to anon and row level security that is off, each with its SQL, which cures", async () => {
+test("doctor finds grants to anon and disabled row level security, and the SQL that it prints fixes both", async () => {
   await project.sql
     .unsafe(`
       grant execute on function public.trigger_sync_run(uuid, text, text) to anon;
@@ -307,7 +307,7 @@ test("open to others: grants to anon and row level security that is off, each wi
   expect(after.level("access")).toBe("ok")
 })
 
-test("schedules and zones that cannot be computed: the integration, why, and the SQL", async () => {
+test("doctor names integrations whose schedule or zone is invalid, with the reason and the SQL", async () => {
   const [bad = ""] = await project.seedDue(1, { sync_schedule: "'61 * * * *'" })
   const [zone = ""] = await project.seedDue(1, { timezone: "'Europe/Atlantis'" })
   await project.seedDue(3, { sync_schedule: "'0 0 30 2 *'" })
@@ -322,7 +322,7 @@ test("schedules and zones that cannot be computed: the integration, why, and the
   expect(seen.code).toBe(3)
 })
 
-test("the function: not deployed (404), key refused (401), does not boot, redirects; never a POST", async () => {
+test("doctor detects a function that is missing, refuses the key, fails to boot or redirects, and sends no POST", async () => {
   await project.seedDue(1)
   await project.seedDue(1, { function_name: "'other-sync'" })
   const answers: ReadonlyArray<readonly [Behaviour.Behaviour, string]> = [
@@ -357,7 +357,7 @@ test("the function: not deployed (404), key refused (401), does not boot, redire
   expect(project.functions.invocations).toEqual([])
 })
 
-test("a clock that is not the database's; settings that contradict each other, of integrations too", async () => {
+test("doctor detects clock skew and contradictory settings, including those of integrations", async () => {
   await project.sql.unsafe(`create or replace function sync_scheduler.clock() returns timestamptz
     language sql stable return date_trunc('milliseconds', now() + interval '90 seconds')`)
   await project.seedDue(2, { invoke_timeout: "interval '20 minutes'" })
@@ -375,7 +375,7 @@ test("a clock that is not the database's; settings that contradict each other, o
   expect(seen.code).toBe(3)
 })
 
-test("ticks that stopped, engines that differ, history that piles up, alerts that the receiver rejects", async () => {
+test("doctor detects stopped ticks, mixed engine versions, excess history and rejected alerts", async () => {
   await project.seedDue(1)
   await project.sql
     .unsafe(`
@@ -392,7 +392,7 @@ test("ticks that stopped, engines that differ, history that piles up, alerts tha
   expect(seen.code).toBe(3)
 })
 
-test("jobs of pg_cron: two of them, then one that is not active; their commands are not repeated", async () => {
+test("doctor detects duplicate and inactive pg_cron jobs, and never prints their commands", async () => {
   await project.seedDue(1)
   await project.sql
     .unsafe(`
@@ -414,7 +414,7 @@ test("jobs of pg_cron: two of them, then one that is not active; their commands 
   expect(off.code).toBe(3)
 })
 
-test("a direct connection: a wrong password is exit 4, a database that is not there exit 2, a role that may nothing exit 4", async () => {
+test("over a direct connection, a wrong password or missing rights exit with 4, a missing database with 2", async () => {
   const role = `nobody_${crypto.randomUUID().slice(0, 8)}`
   await project.database.server.admin.unsafe(`create role ${role} login password 'x'`)
   const url = new URL(project.database.url)

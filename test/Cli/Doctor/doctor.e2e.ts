@@ -24,7 +24,7 @@ const ofCron = async () => {
   return findings.filter(({ check }) => check === "pg_cron")
 }
 
-test("the real pg_cron: installed, with its job, with two of them, with one that is off; each is named", async () => {
+test("doctor describes a real pg_cron with one job, with two jobs and with an inactive job", async () => {
   expect(await ofCron()).toMatchObject([{ code: null }])
   await project.sql`select vault.create_secret(${project.url}, 'project_url')`
   const install = readFileSync(join(root, "deploy/pg_cron.sql"), "utf8")

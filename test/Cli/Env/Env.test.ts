@@ -15,10 +15,10 @@ beforeAll(async () => {
 })
 afterAll(() => rm(directory, { recursive: true, force: true }))
 
-describe("env", () => {
+describe("the env command", () => {
   const key = `sb_secret_${"k".repeat(32)}`
 
-  test("shows every setting with its origin, and no secret", async () => {
+  test("prints every setting with its source, and no secret", async () => {
     await writeFile(join(directory, "sync-scheduler-concurrency"), "7\n")
     const env = {
       SUPABASE_SECRET_KEY: key,
@@ -39,7 +39,7 @@ describe("env", () => {
     expect([text.code, json.code]).toEqual([0, 0])
   })
 
-  test("by subject; --changed shows only what is set", async () => {
+  test("groups settings by subject; --changed prints only those that are set", async () => {
     const env = { SYNC_SCHEDULER_CONCURRENCY: "8", SYNC_SCHEDULER_LEASE_MARGIN: "1" }
     const whole = await runBinary(["env"], { env: {} })
     for (const { title } of subjects) expect(whole.stdout).toContain(`\n\n${title}\n`)
@@ -53,7 +53,7 @@ describe("env", () => {
     expect(none.stdout).toBe("No setting is set; all of them: sync-scheduler env\n")
   })
 
-  test("a malformed setting: exit 2, with the fix", async () => {
+  test("rejects a malformed setting with exit 2 and a fix", async () => {
     const { stdout, stderr, code } = await runBinary(["env"], {
       env: { SYNC_SCHEDULER_LEASE_MARGIN: "1", SYNC_SCHEDULER_CONCURENCY: "4" }
     })

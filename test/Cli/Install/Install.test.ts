@@ -14,7 +14,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(directory, { recursive: true, force: true }))
 
-describe("install", () => {
+describe("the install command", () => {
   const deploy = join(import.meta.dir, "../../../deploy")
   const places: ReadonlyArray<readonly [string, ReadonlyArray<string>]> = [
     ["systemd", ["sync-scheduler.service", "sync-scheduler.timer", "env.example"]],
@@ -23,20 +23,23 @@ describe("install", () => {
     ["pg_cron", ["pg_cron.sql", "pg_cron_uninstall.sql"]]
   ]
 
-  test.each(places)("%s: prints the files as they are in deploy", async (target, names) => {
-    const json = await runBinary(["install", target, "--print", "-o", "json"])
-    const files: ReadonlyArray<{ path: string; text: string }> = JSON.parse(json.stdout)
-    expect(files.map(({ path }) => path)).toEqual(expect.arrayContaining([...names]))
-    const text = await runBinary(["install", target, "--print"])
-    for (const file of files) {
-      const folder = target === "pg_cron" ? deploy : join(deploy, target)
-      expect(file.text).toBe(await readFile(join(folder, file.path), "utf8"))
-      expect(text.stdout).toContain(file.text.trimEnd())
+  test.each(places)(
+    "%s prints the files of the deploy directory unchanged",
+    async (target, names) => {
+      const json = await runBinary(["install", target, "--print", "-o", "json"])
+      const files: ReadonlyArray<{ path: string; text: string }> = JSON.parse(json.stdout)
+      expect(files.map(({ path }) => path)).toEqual(expect.arrayContaining([...names]))
+      const text = await runBinary(["install", target, "--print"])
+      for (const file of files) {
+        const folder = target === "pg_cron" ? deploy : join(deploy, target)
+        expect(file.text).toBe(await readFile(join(folder, file.path), "utf8"))
+        expect(text.stdout).toContain(file.text.trimEnd())
+      }
+      expect([json.code, text.code]).toEqual([0, 0])
     }
-    expect([json.code, text.code]).toEqual([0, 0])
-  })
+  )
 
-  test("writes them into a directory, and never over one: exit 3; neither is a matter of course", async () => {
+  test("files are written into a directory; an existing file is never overwritten (exit 3)", async () => {
     const into = join(directory, "units")
     const write = () => runBinary(["install", "systemd", "--write", into])
     expect((await write()).code).toBe(0)

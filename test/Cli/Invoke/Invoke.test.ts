@@ -45,7 +45,7 @@ const seed = (answer: number) =>
 const invoke = (...args: ReadonlyArray<string>) =>
   runBinary(["invoke", ...args], { env: project.environment })
 
-test("a served function gets the real body once, marked as a trial, and nothing is recorded", async () => {
+test("a local function receives the real body once, marked as a trial, and nothing is recorded", async () => {
   const [id = ""] = await seed(200)
   const count = booked.length
   const { code, stderr, stdout } = await invoke("Org 200", "--local", example.url)
@@ -60,7 +60,7 @@ test("a served function gets the real body once, marked as a trial, and nothing 
   expect(await project.statuses()).toEqual({})
 })
 
-test("how other answers would be judged", async () => {
+test("invoke explains how other responses would be judged", async () => {
   await seed(422)
   const failed = await invoke("Org 422", "--local", example.url)
   expect([failed.code, failed.stdout]).toEqual([3, expect.stringContaining("✗ failed  HTTP 500")])
@@ -71,7 +71,7 @@ test("how other answers would be judged", async () => {
   expect(unknown.stdout).toContain("A person decides: runs retry, or runs release.")
 })
 
-test("a hosted function refuses a trial, and another machine is not called", async () => {
+test("a hosted function refuses a trial, and no other host is called", async () => {
   await seed(201)
   const hosted = await serveWithDeno(exampleFunction, {
     SUPABASE_URL: "https://abcdefghijklmnopqrst.supabase.co",

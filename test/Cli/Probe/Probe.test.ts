@@ -28,7 +28,7 @@ const seed = async (columns: Record<string, string>) => {
   await project.seedDue(1, all)
 }
 
-test("nothing to probe, and types whose address is unknown", async () => {
+test("probe reports when nothing can be probed, and names types without an address", async () => {
   const empty = await probe()
   expect(empty).toMatchObject({ code: 0, stdout: "There is no accounting API to probe.\n" })
   await seed({ integration_type: "'netsuite'" })
@@ -38,7 +38,7 @@ test("nothing to probe, and types whose address is unknown", async () => {
   )
 })
 
-test("an address of this machine is refused, and named; a second round within 15 minutes sends nothing", async () => {
+test("probe refuses an address of this machine; a second round within 15 minutes sends nothing", async () => {
   await seed({ integration_type: "'payroll'", health_url: "'https://127.0.0.1/health?key=secret'" })
   const dry = await probe(["--dry-run"])
   expect(dry.stdout).toContain("would be probed")
@@ -68,7 +68,7 @@ test("an address of this machine is refused, and named; a second round within 15
   expect(lines.map((line) => JSON.parse(line).type)).toEqual(["waiting", "round"])
 })
 
-test("a thousand integrations of ten hosts: ten probes", async () => {
+test("a thousand integrations on ten hosts cause ten probes", async () => {
   await project.sql.unsafe(`
     insert into organization_integrations (org_id, integration_type, sync_schedule, health_url, next_run_at)
     select gen_random_uuid(), 'payroll', '0 0 1 1 *', 'https://localhost:' || (9000 + n % 10) || '/health',
@@ -82,7 +82,7 @@ test("a thousand integrations of ten hosts: ten probes", async () => {
   expect(JSON.parse((await probe(["-o", "json"])).stdout).probed).toEqual([])
 })
 
-test("a database that is not there is exit 5, as everywhere", async () => {
+test("a missing database exits with 5", async () => {
   const env = { ...project.environment, SUPABASE_DB_URL: "postgres://nobody@127.0.0.1:1/none" }
   expect((await runBinary(["probe"], { env })).code).toBe(5)
 })

@@ -9,7 +9,7 @@ beforeAll(() => binaryPath())
 describe("schedules next", () => {
   const next = (...args: ReadonlyArray<string>) => runBinary(["schedules", "next", ...args])
 
-  test("-o json is an array of UTC instants, --from exclusive", async () => {
+  test("prints a JSON array of UTC instants after --from with -o json", async () => {
     const { stdout, code } = await next(
       "30 2 * * *",
       "--tz",
@@ -29,7 +29,7 @@ describe("schedules next", () => {
     expect(code).toBe(0)
   })
 
-  test("ten from now on in UTC by default", async () => {
+  test("prints the next ten slots in UTC by default", async () => {
     const { stdout } = await next("@hourly", "-o", "json")
     const slots: ReadonlyArray<string> = JSON.parse(stdout)
     expect(slots).toHaveLength(10)
@@ -37,7 +37,7 @@ describe("schedules next", () => {
     expect(slots.toSorted()).toEqual([...slots])
   })
 
-  test("as text, local time with its zone", async () => {
+  test("prints local times with their zone as text", async () => {
     const from = "2026-03-29T00:00:00+01:00"
     const { stdout } = await next("30 2 * * *", "--tz=Europe/Oslo", `--from=${from}`, "--count=2")
     expect(stdout).toContain("2026-03-29 03:00 Europe/Oslo  2026-03-29T01:00:00.000Z")
@@ -56,7 +56,7 @@ describe("schedules next", () => {
     [["@daily", "--from", "2026-11-24T00:00:00"], "time zone"],
     [["@daily", "--from", "tomorrow"], "time zone"],
     [["@daily", "--from", "2026-13-24T00:00:00Z"], "time zone"]
-  ])("%j is refused, exit 2", async (args, reason) => {
+  ])("rejects %j with exit 2", async (args, reason) => {
     const { stdout, stderr, code } = await next(...args)
     expect(stderr).toContain(reason)
     expect(stderr).toContain("fix: ")
@@ -67,7 +67,7 @@ describe("schedules next", () => {
 describe("schedules validate", () => {
   const validate = (...args: ReadonlyArray<string>) => runBinary(["schedules", "validate", ...args])
 
-  test("a valid one: its next slots, and the clock changes of two years", async () => {
+  test("shows the next slots of a valid schedule, and the DST transitions of two years", async () => {
     const text = await validate("30 2 * * *", "--tz", "Europe/Oslo")
     expect(text.stdout).toContain("✓ valid")
     expect(text.stdout.match(/does not exist on/g)).toHaveLength(2)
@@ -82,7 +82,7 @@ describe("schedules validate", () => {
     expect([text.code, json.code, utc.code]).toEqual([0, 0, 0])
   })
 
-  test("an invalid one: exit 2", async () => {
+  test("rejects an invalid schedule with exit 2", async () => {
     const text = await validate("every day")
     expect(text.stderr).toContain("fix: ")
     const json = await validate("0 0 30 2 *", "-o", "json")

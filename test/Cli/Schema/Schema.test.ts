@@ -8,7 +8,7 @@ setDefaultTimeout(60_000)
 
 beforeAll(() => binaryPath())
 
-test("schema print is the migrations, byte for byte and in order, each in a transaction", async () => {
+test("schema print prints the migrations byte for byte, in order, each in a transaction", async () => {
   const folder = join(import.meta.dir, "../../../supabase/migrations")
   const names = (await readdir(folder)).filter((name) => name.endsWith(".sql")).toSorted()
   const texts = await Promise.all(names.map((name) => readFile(join(folder, name), "utf8")))

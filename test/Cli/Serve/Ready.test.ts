@@ -8,7 +8,7 @@ setDefaultTimeout(60_000)
 beforeAll(() => binaryPath())
 
 describe("ready", () => {
-  test("asks /readyz: 0 when it is ready, else 1 with what is wrong in one line, whatever was asked wrongly", async () => {
+  test("requests /readyz: exits with 0 if serve is ready, else with 1 and the problem in one line", async () => {
     let answer = () => new Response("ready\n")
     const paths: Array<string> = []
     const server = await serveHttp((request) => {

@@ -15,7 +15,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(directory, { recursive: true, force: true }))
 
-test("the story: the same at the same instant, nothing of the future in it, something in every state", () => {
+test("the demo history is reproducible, contains nothing from the future, and includes every state", () => {
   const now = Date.UTC(2026, 10, 24, 9, 30)
   const { integrations, runs } = storyAt(now)
   expect(storyAt(now)).toEqual({ integrations, runs })
@@ -31,7 +31,7 @@ test("the story: the same at the same instant, nothing of the future in it, some
   )
 })
 
-test("serve --demo: from nothing to a page that is alive", async () => {
+test("serve --demo creates its data and serves a live page", async () => {
   const sidecar = await startSidecar({}, ["--demo", directory])
   expect(await sidecar.heard("Made 12 made-up organisations")).not.toBeNull()
   let status = JSON.parse((await sidecar.get("/api/status")).body)
@@ -80,7 +80,7 @@ test("serve --demo: from nothing to a page that is alive", async () => {
   expect(await ask("status")).toContain("1 misconfigured")
 })
 
-test("commands open the directory themselves when the serve that answered was killed", async () => {
+test("commands open the demo directory directly after its serve process was killed", async () => {
   const other = await mkdtemp(join(tmpdir(), "sync-scheduler-killed-"))
   const sidecar = await startSidecar({}, ["--demo", other])
   sidecar.kill("SIGKILL")
@@ -90,7 +90,7 @@ test("commands open the directory themselves when the serve that answered was ki
   await rm(other, { recursive: true })
 })
 
-test("serve --demo refuses a directory with something else in it", async () => {
+test("serve --demo refuses a non-empty directory", async () => {
   const other = await mkdtemp(join(tmpdir(), "sync-scheduler-other-"))
   await Bun.write(join(other, "thesis.txt"), "mine")
   const refused = startSidecar({}, ["--demo", other])

@@ -12,7 +12,7 @@ const patched = async (text: string, ...functions: ReadonlyArray<string>): Promi
   return once.text
 }
 
-describe("a new section goes to the end, and everything else stays as it is", () => {
+describe("a new section is appended, and everything else stays unchanged", () => {
   for (const [name, text, gap] of [
     [
       "an ordinary file",
@@ -34,44 +34,44 @@ describe("a new section goes to the end, and everything else stays as it is", ()
   ] as const) {
     test(name, async () => expect(await patched(text)).toBe(`${text}${gap}${SECTION}`))
   }
-  test("an empty file", async () => expect(await patched("")).toBe(SECTION))
-  test("Windows' line ends", async () => {
+  test("in an empty file", async () => expect(await patched("")).toBe(SECTION))
+  test("with Windows line endings", async () => {
     const text = 'project_id = "x"\r\n'
     expect(await patched(text)).toBe(`${text}\r\n${SECTION.replaceAll("\n", "\r\n")}`)
   })
-  test("two functions", async () =>
+  test("for two functions", async () =>
     expect(await patched("a = 1\n", "integration-sync", "sync-scheduler")).toBe(
       `a = 1\n\n${SECTION}\n${sectionOf("sync-scheduler")}`
     ))
 })
 
-describe("a section that is there is changed in place", () => {
-  test("its setting", async () => {
+describe("an existing section is edited in place", () => {
+  test("by replacing a setting", async () => {
     const text =
       "[functions.integration-sync] # ours\nverify_jwt = true # why\nenabled = true\n\n[a]\nb = 1\n"
     expect(await patched(text)).toBe(text.replace("verify_jwt = true", "verify_jwt = false"))
   })
-  test("a setting that is not there", async () => {
+  test("by adding a missing setting", async () => {
     const text = '[functions."integration-sync"]\nimport_map = "x"\n\n# about a\n[a]\nb = 1\n'
     expect(await patched(text)).toBe(text.replace("]\n", "]\nverify_jwt = false\n"))
   })
-  test("an inline table", async () =>
+  test("in an inline table", async () =>
     expect(await patched("functions = { mail = { verify_jwt = true } } # c\n[a]\n")).toBe(
       "functions = { mail = { verify_jwt = true }, integration-sync = { verify_jwt = false } } # c\n[a]\n"
     ))
-  test("nothing, where it says so already", async () => {
+  test("not at all if the setting already has the value", async () => {
     const text = "functions.integration-sync.verify_jwt=false"
     expect(await patched(text)).toBe(text)
   })
 })
 
-test("what is no TOML is left for a person", async () => {
+test("a file that is not valid TOML is left unchanged", async () => {
   expect(await patched("a = = 1")).toStartWith(
     "by hand: supabase/config.toml cannot be read as TOML"
   )
 })
 
-test("whether supabase db reset reads supabase/seed.sql", async () => {
+test("the config tells whether supabase db reset reads supabase/seed.sql", async () => {
   const read = (text: string) => readsSeed(text)
   expect(await read("")).toBe(true)
   expect(await read('[db.seed]\nsql_paths = ["./seed.sql"]\n')).toBe(true)

@@ -38,8 +38,8 @@ const statusesOf = (stdout: string): Record<string, string> => {
   const { steps }: Report = JSON.parse(stdout)
   return Object.fromEntries(steps.map(({ status, step }) => [step, status]))
 }
-describe("from an empty directory, on the local stack", () => {
-  test("to the first scheduled run; and a second time, when nothing changes", async () => {
+describe("setup in an empty directory, on the local stack", () => {
+  test("completes the first scheduled run, and changes nothing the second time", async () => {
     const dry = await fixture.setup(["--local", "--dry-run"])
     expect([dry.code, dry.stderr]).toEqual([0, ""])
     expect(dry.stdout).toContain("+ supabase/functions/_shared/syncRun.ts")
@@ -95,7 +95,7 @@ describe("from an empty directory, on the local stack", () => {
     expect([await fixture.tree(), (await fixture.runs()).length]).toEqual([tree, 1])
   })
 
-  test("seed.sql brings the example back after a reset", async () => {
+  test("writes a seed.sql that restores the example after a reset", async () => {
     expect((await fixture.setup(["--local", "--yes"])).code).toBe(0)
     const seed = await readFile(join(fixture.project, "supabase/seed.sql"), "utf8")
     await fixture.sql`delete from public.organization_integrations`
@@ -106,7 +106,7 @@ describe("from an empty directory, on the local stack", () => {
     expect([...rows]).toEqual([{ org_name: "Example", integration_type: "example" }])
   })
 
-  test("on a terminal: the plan, at most three questions, and what to type next", async () => {
+  test("shows the plan on a terminal, asks at most three questions, and prints the next commands", async () => {
     await fixture.write({ "functions/send-mail/index.ts": "Deno.serve(() => new Response())\n" })
     const typed = [
       { after: "Which function does the syncs?", text: "\n" },
@@ -124,7 +124,7 @@ describe("from an empty directory, on the local stack", () => {
     expect(code).toBe(0)
   })
 
-  test("on a terminal, where nothing runs yet: Enter three times, to the first scheduled run", async () => {
+  test("starts the stack on a terminal and completes the first scheduled run after three presses of Enter", async () => {
     const typed = [
       { after: "[local]: ", text: "somewhere\n" },
       { after: "[local]: ", text: "\n" },
@@ -144,7 +144,7 @@ describe("from an empty directory, on the local stack", () => {
     expect(await fixture.standIn.calls()).toContain("start")
   })
 
-  test("on a terminal, when the input ends at the question: nothing is done", async () => {
+  test("does nothing when the input ends at a question", async () => {
     const typed = [
       { after: "[1]: ", text: "\n" },
       { after: "Do this? [Y/n]", text: "\u0004" }
@@ -158,7 +158,7 @@ describe("from an empty directory, on the local stack", () => {
     expect(await fixture.tree()).toEqual({})
   })
 
-  test("--serve continues to tick, and serves the page", async () => {
+  test("continues to tick and serves the page with --serve", async () => {
     const port = await freePort()
     const child = Bun.spawn(
       [await binaryPath(), "setup", "--local", "--yes", "--serve", "--listen", `127.0.0.1:${port}`],
@@ -185,11 +185,11 @@ describe("from an empty directory, on the local stack", () => {
   })
 })
 
-describe("a project with its own files", () => {
+describe("setup in a project with its own files", () => {
   const later = "20990101000000_later.sql"
   const config = `# ours\nproject_id = "acme"\n\n[functions.send-mail] # mails\nverify_jwt = true\n\n# the last word\n[db.seed]\nsql_paths = ["./seeds/*.sql"]\n`
 
-  test("functions, and migrations newer than ours: --include-all, and nothing else is touched", async () => {
+  test("pushes newer project migrations with --include-all, and leaves the project's functions alone", async () => {
     await fixture.write({
       "config.toml": config,
       [`migrations/${later}`]: "create table public.later (id int);\n",
@@ -216,7 +216,7 @@ describe("a project with its own files", () => {
     }
   })
 
-  test("with integrations of its own: no example is added, and none of them is started", async () => {
+  test("adds no example to a project with integrations, and starts none of them", async () => {
     expect((await fixture.setup(["--local", "--yes"])).code).toBe(0)
     await fixture.sql`delete from public.organization_integrations`
     await fixture.sql`delete from public.sync_run_log`
@@ -228,7 +228,7 @@ describe("a project with its own files", () => {
     expect(await fixture.runs()).toHaveLength(0)
   })
 
-  test("organization_integrations with bigint ids: says what to do, and that works", async () => {
+  test("explains what to do about organization_integrations with bigint ids, and that works", async () => {
     await fixture.sql
       .unsafe(`create table public.organization_integrations (id bigint primary key, org_id text);
       insert into public.organization_integrations values (1, 'acme')`)
@@ -246,7 +246,7 @@ describe("a project with its own files", () => {
     ])
   })
 
-  test("its own function is invoked, not written, deployed or opened", async () => {
+  test("invokes the project's own function without writing, deploying or opening it", async () => {
     const own = { "functions/export/index.ts": 'Deno.serve(() => new Response("{}"))\n' }
     await fixture.write({ ...own, "config.toml": 'project_id = "x"\n' })
     const { code, stdout } = await fixture.setup(["--linked", "--function", "export", "--dry-run"])
@@ -270,10 +270,10 @@ describe("a project with its own files", () => {
   })
 })
 
-describe("a hosted project", () => {
+describe("setup of a hosted project", () => {
   const ref = "abcdefghijklmnopqrst"
 
-  test("is linked, pushed to, deployed to, given its secrets, and runs the example", async () => {
+  test("links, pushes, deploys, sets the secrets and runs the example", async () => {
     await writeFile(join(fixture.project, "prod.env"), "SYNC_TOKEN_XLEDGER=secret-1\nOTHER=2\n")
     const env = {
       SUPABASE_URL: fixture.gateway.url,
@@ -300,7 +300,7 @@ describe("a hosted project", () => {
     expect(tree).not.toHaveProperty("supabase/seed.sql")
   })
 
-  test("without a login: the CLI's own words, and the command that comes first", async () => {
+  test("prints the CLI's own message and the login command when no user is logged in", async () => {
     const real = join(import.meta.dir, "../../../node_modules/.bin")
     const env = { PATH: `${real}:${process.env.PATH}`, SUPABASE_TELEMETRY_DISABLED: "1" }
     const { code, stdout } = await fixture.setup(["--project-ref", ref, "--yes", "-o", "json"], env)
@@ -314,7 +314,7 @@ describe("a hosted project", () => {
     expect(next).toEqual([`sync-scheduler setup --project-ref ${ref}`])
   })
 
-  test("without a network: what could be done is done, the rest is printed as commands", async () => {
+  test("does what is possible without a network, and prints the rest as commands", async () => {
     const { code, stdout } = await fixture.setup(["--project-ref", ref, "--yes", "-o", "json"], {
       STANDIN_FAIL: "^link|remote|deploy|api-keys"
     })
@@ -339,8 +339,8 @@ describe("a hosted project", () => {
   })
 })
 
-describe("without the Supabase CLI, and offline", () => {
-  test("files are written; how to install it, and every command, is printed", async () => {
+describe("setup without the Supabase CLI, and offline", () => {
+  test("writes the files, and prints how to install the CLI and every remaining command", async () => {
     await fixture.write({ "config.toml": 'project_id = "x"\n' })
     const env = { PATH: "/usr/bin:/bin" }
     const { code, stdout } = await fixture.setup(["--yes"], env)
@@ -352,7 +352,7 @@ describe("without the Supabase CLI, and offline", () => {
     expect(Object.keys(await fixture.tree()).length).toBe(migrations.length + 5)
   })
 
-  test("--offline calls nothing, and ends well", async () => {
+  test("calls nothing with --offline, and exits with 0", async () => {
     const { code, stdout } = await fixture.setup(["--offline", "--yes"])
     expect(await fixture.standIn.calls()).toEqual([])
     // The output shows the missing parts of config.toml.
@@ -363,7 +363,7 @@ describe("without the Supabase CLI, and offline", () => {
     expect((await fixture.tree())["supabase/config.toml"]).toContain("[functions.integration-sync]")
   })
 
-  test("no stack and no linked project: which to choose", async () => {
+  test("asks the user to choose when there is neither a stack nor a linked project", async () => {
     const { code, stdout } = await fixture.setup(["--yes"])
     expect(code).toBe(3)
     expect(stdout).toContain("            sync-scheduler setup --local\n")
@@ -375,7 +375,7 @@ describe("without the Supabase CLI, and offline", () => {
   })
 })
 
-test("killed in the middle, and repeated: it ends as it would have", async () => {
+test("a setup that was killed and repeated has the same result", async () => {
   expect((await fixture.setup(["--local", "--yes"])).code).toBe(0)
   const whole = await fixture.tree()
   const calls = await fixture.standIn.calls()

@@ -12,7 +12,7 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => fixture.close())
 
-test("killed after each of its calls, and repeated: it ends as it would have", async () => {
+test("a setup that is killed after any of its calls and repeated has the same result", async () => {
   expect((await fixture.setup(["--local", "--yes"])).code).toBe(0)
   const whole = await fixture.tree()
   const calls = (await fixture.standIn.calls()).length

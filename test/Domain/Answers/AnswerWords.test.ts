@@ -3,7 +3,7 @@ import { readWords } from "../../../src/Domain/Answers/AnswerWords.ts"
 
 const says = (value: unknown) => readWords(value).says
 
-describe("what an answer's JSON says", () => {
+describe("the JSON of a response", () => {
   it.each([
     { success: true },
     { success: true, error: false },
@@ -22,7 +22,7 @@ describe("what an answer's JSON says", () => {
     { success: true, result: { status: "rejected" } },
     { success: true, results: [{ error: "row 3 is a duplicate" }] },
     { success: true, vendor: { status: 429, body: { error: "slow down" } } }
-  ])("success: %j", (value) => {
+  ])("reports success: %j", (value) => {
     expect(says(value)).toBe("success")
   })
 
@@ -49,7 +49,7 @@ describe("what an answer's JSON says", () => {
     { success: false, statusCode: 500 },
     { success: false, result: { ok: true } },
     "failed"
-  ])("failure: %j", (value) => {
+  ])("reports failure: %j", (value) => {
     expect(says(value)).toBe("failure")
   })
 
@@ -74,7 +74,7 @@ describe("what an answer's JSON says", () => {
     { data: { status: "failed" } },
     { results: [{ status: "ok" }, { status: "failed" }] },
     [[{ status: "fulfilled" }, { status: "rejected" }]]
-  ])("unclear: %j", (value) => {
+  ])("is unclear: %j", (value) => {
     expect(says(value)).toBe("unclear")
   })
 
@@ -92,11 +92,11 @@ describe("what an answer's JSON says", () => {
     { error: "" },
     { data: { rows: [] } },
     { message: "error" }
-  ])("nothing: %j", (value) => {
+  ])("reports nothing: %j", (value) => {
     expect(says(value)).toBe("nothing")
   })
 
-  it("names the fields, a handful at most", () => {
+  it("contributes the names of a few fields at most", () => {
     expect(readWords({ success: true, data: { result: { error: "no" } } }).because).toBe(
       '"success" says done, "data.result.error" leaves it open'
     )
@@ -104,7 +104,7 @@ describe("what an answer's JSON says", () => {
     expect(readWords(rows).because.split(", ")).toHaveLength(5)
   })
 
-  it("ends with JSON of any depth and width", () => {
+  it("may be of any depth and width", () => {
     let deep: unknown = { success: false }
     for (let i = 0; i < 10_000; i++) deep = { data: deep }
     expect(says(deep)).toBe("nothing")

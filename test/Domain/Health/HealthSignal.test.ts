@@ -12,7 +12,7 @@ const answer = (status: number, body: unknown, headers: Record<string, string> =
 const sign = (type: string, given: Answer) =>
   signalOf({ integration_type: type, health_url: null }, judge(given, NOW), NOW)
 
-test("the function's own 429 is the vendor's, with the wait it names", () => {
+test("the function's own 429 counts as the vendor's, with the requested wait", () => {
   const told = sign("xledger", answer(429, { executed: false }, { "retry-after": "90" }))
   expect(told).toMatchObject({
     provider: "xledger",
@@ -26,14 +26,14 @@ test("the function's own 429 is the vendor's, with the wait it names", () => {
   expect(inWords).toMatchObject({ sign: "throttled", wait_ms: 55_000 })
 })
 
-test("the platform's 429 and 409 say nothing about the vendor", () => {
+test("the platform's 429 and 409 give no signal about the vendor", () => {
   const platform = { "sb-error-code": "RATE_LIMIT_EXCEEDED" }
   expect(sign("xledger", answer(429, {}, platform))).toBeNull()
   expect(sign("xledger", answer(409, { executed: false }))).toBeNull()
   expect(sign("xledger", answer(504, {}, { "sb-error-code": "IDLE_TIMEOUT" }))).toBeNull()
 })
 
-test("a failure with one of the vendor's own codes is a throttle, another failure is not", () => {
+test("a failure with one of the vendor's throttling codes is a throttle; any other failure is not", () => {
   const code = "BAD_REQUEST.BURST_RATE_LIMIT_REACHED"
   const failed = answer(500, { success: false, error: { code, message: "no" } })
   expect(sign("xledger", failed)).toMatchObject({ sign: "throttled", code })
@@ -44,7 +44,7 @@ test("a failure with one of the vendor's own codes is a throttle, another failur
   expect(sign("xledger", answer(500, { error: { code: "NO_PERIOD", message: "no" } }))).toBeNull()
 })
 
-test("what the function reports is judged by the vendor's row of the table", () => {
+test("a function's report is judged by the vendor's row of the table", () => {
   const body = { errors: [{ code: "BAD_REQUEST.INSUFFICIENT_CREDITS" }] }
   const report = (vendor: unknown) => answer(200, { success: true, vendor })
   expect(sign("xledger", report({ status: 200, body }))).toMatchObject({
@@ -70,7 +70,7 @@ test("what the function reports is judged by the vendor's row of the table", () 
   expect(sign("xledger", report({ status: 200 }))).toBeNull()
 })
 
-test("a report that cannot be read is none, and the answer stands", () => {
+test("an unreadable report is ignored, and the response itself is judged", () => {
   for (const vendor of ["busy", { status: "429" }, { status: 42 }, null, [], { headers: {} }]) {
     const outcome = judge(answer(200, { success: true, vendor }), NOW)
     expect(outcome._tag).toBe("Completed")

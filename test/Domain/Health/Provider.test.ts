@@ -95,7 +95,7 @@ const throttles: ReadonlyArray<
   ["generic", 429, "", { "retry-after": "0" }, "HTTP_429", 1_000]
 ]
 
-describe("a vendor says: slower", () => {
+describe("a vendor's throttling response", () => {
   for (const [provider, status, body, headers, code, waitMs] of throttles) {
     test(`${provider}: ${status} ${code}, ${waitMs / 1000} s`, () => {
       expect(judge(provider, status, body, headers)).toMatchObject({
@@ -106,20 +106,20 @@ describe("a vendor says: slower", () => {
     })
   }
 
-  test("every provider of the table is among them", () => {
+  test("occurs in the list for every provider of the table", () => {
     const seen = new Set(throttles.map(([provider]) => provider))
     expect(
       [...providers, generic].map(({ name }) => name).filter((name) => !seen.has(name))
     ).toEqual([])
   })
 
-  test("one vendor's code is nothing to another", () => {
+  test("has no meaning for another vendor", () => {
     expect(judge("fortnox", 200, xledgerError("BURST_RATE_LIMIT_REACHED"))._tag).toBe("Reachable")
     expect(judge("generic", 400, netsuite)._tag).toBe("Reachable")
   })
 })
 
-describe("reachable is any answer below 500", () => {
+describe("any response below 500 means reachable", () => {
   for (const { name } of [...providers, generic]) {
     test(name, () => {
       for (const status of [200, 204, 301, 400, 401, 403, 404, 405]) {
@@ -132,20 +132,20 @@ describe("reachable is any answer below 500", () => {
   }
 })
 
-describe("quota", () => {
+describe("the quota", () => {
   const quotaOf = (provider: string, headers: Record<string, string>) => {
     const sign = judge(provider, 200, "", headers)
     return sign._tag === "Unreachable" ? null : sign.quota
   }
 
-  test("the one of which the smallest share is left", () => {
+  test("is the one with the smallest remaining share", () => {
     const headers = { "x-daylimit-remaining": "4000", "x-minlimit-remaining": "3" }
     const quota = quotaOf("xero", headers)
     expect(quota).toEqual({ name: "minute", remaining: 3, limit: 60, resetMs: null })
     expect(quota !== null && isLow(quota)).toBe(true)
   })
 
-  test("enough is not low, and no number is no quota", () => {
+  test("is not low if enough remains or if a number is missing", () => {
     const enough = quotaOf("visma_net", {
       "x-ratelimit-remaining": "60",
       "x-ratelimit-limit": "500"
@@ -156,7 +156,7 @@ describe("quota", () => {
   })
 })
 
-describe("which API an integration uses", () => {
+describe("the API of an integration", () => {
   const cases: ReadonlyArray<readonly [string, string | null, string | null]> = [
     ["xledger", null, "xledger www.xledger.net"],
     ["Dynamics 365 Business Central", null, "business_central api.businesscentral.dynamics.com"],
@@ -194,7 +194,7 @@ describe("which API an integration uses", () => {
     })
   }
 
-  test("a health_url never names the host that a vendor's own probe speaks for", () => {
+  test("a health_url never names the host that a vendor's own probe uses", () => {
     const health_method = "HEAD" as const
     for (const integration_type of ["xledger", "payroll"]) {
       const url = "https://www.xledger.net/always-503"
@@ -207,7 +207,7 @@ describe("which API an integration uses", () => {
     }
   })
 
-  test("two URLs of one host are two APIs, however long, and each fits its column", () => {
+  test("two URLs of one host are two APIs, and each name fits its column", () => {
     const long = `https://api.example.com/${"x".repeat(400)}`
     const hosts = [long, `${long}y`, "https://api.example.com/a", "https://api.example.com/b"].map(
       (health_url) => apiOf({ integration_type: "payroll", health_url })?.host ?? ""
@@ -216,7 +216,7 @@ describe("which API an integration uses", () => {
     for (const host of hosts) expect(host.length).toBeLessThanOrEqual(253)
   })
 
-  test("a probe goes to the health_url by its method, else where the table says", () => {
+  test("a probe requests the health_url with its method, or else the table's address", () => {
     const health_method = "OPTIONS" as const
     expect(probeOf({ integration_type: "xledger", health_url: null, health_method })).toEqual({
       provider: "xledger",
@@ -233,7 +233,7 @@ describe("which API an integration uses", () => {
   })
 })
 
-test("the table: names and types once each, a probe only where there is one address, sane waits", () => {
+test("the provider table has unique names and types, a probe only for a single address, and reasonable waits", () => {
   const names = providers.map(({ name }) => name)
   const types = providers.flatMap((one) => one.types)
   expect(new Set(names).size).toBe(names.length)
@@ -250,7 +250,7 @@ test("the table: names and types once each, a probe only where there is one addr
   }
 })
 
-test("codes are found wherever a vendor puts them, and there is an end to it", () => {
+test("codes are found wherever a vendor puts them, to a bounded depth", () => {
   expect(
     codesIn({ "o:errorDetails": [{ "o:errorCode": "X" }], error_code: 7, code: null })
   ).toEqual(["7", "X"])

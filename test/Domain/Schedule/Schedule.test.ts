@@ -26,7 +26,7 @@ const refusal = (expression: string, timezone = "Europe/Oslo") =>
 const spring = ["2026-03-28T12:00Z", "2026-03-29T22:00Z"] as const
 const autumn = ["2026-10-24T12:00Z", "2026-10-25T12:00Z"] as const
 
-it("a zone with spaces around its name is that zone", () => {
+it("spaces around a zone's name are ignored", () => {
   for (const zone of [" Europe/Oslo", "Europe/Oslo ", "\tEurope/Oslo\n", "\u00a0Europe/Oslo"]) {
     expect(slots("30 2 * * *", ...autumn, zone)).toEqual(["2026-10-25T00:30Z"])
   }
@@ -35,27 +35,27 @@ it("a zone with spaces around its name is that zone", () => {
 })
 
 describe("a fixed time", () => {
-  it("inside the gap runs at the first valid instant after it", () => {
+  it("inside the gap runs at the first valid instant after the gap", () => {
     expect(slots("30 2 * * *", ...spring)).toEqual(["2026-03-29T01:00Z"])
   })
 
-  it("in the repeated hour runs once, the first time", () => {
+  it("in the repeated hour runs only the first time", () => {
     expect(slots("30 2 * * *", ...autumn)).toEqual(["2026-10-25T00:30Z"])
   })
 
-  it("does not run again when asked from inside the second pass", () => {
+  it("does not run again if the search starts inside the second pass", () => {
     const after = ms("2026-10-25T01:10Z")
     expect(Schedule.next(schedule("30 2 * * *"), after)).toEqual(
       Option.some(ms("2026-10-26T01:30Z"))
     )
   })
 
-  it("counts once with others that fall together with it", () => {
+  it("runs once if a gap moves several times to the same instant", () => {
     expect(slots("0,30 2 * * *", ...spring)).toEqual(["2026-03-29T01:00Z"])
     expect(slots("0,30 2,3 * * *", ...spring)).toEqual(["2026-03-29T01:00Z", "2026-03-29T01:30Z"])
   })
 
-  it("differs from an interval by its spelling, not by its meaning", () => {
+  it("is distinguished from an interval by its spelling, not by its meaning", () => {
     const [after, upTo] = ["2026-10-25T00:30Z", "2026-10-25T03:30Z"]
     expect(slots("0 0-23 * * *", after, upTo)).toEqual(["2026-10-25T02:00Z", "2026-10-25T03:00Z"])
     expect(slots("0 */1 * * *", after, upTo)).toHaveLength(3)
@@ -72,7 +72,7 @@ describe("a fixed time", () => {
     ])
   })
 
-  it("on a day that was left out runs when the next day begins", () => {
+  it("on a day that does not exist runs when the next day begins", () => {
     expect(slots("0 8 * * *", "2011-12-29T20:00Z", "2011-12-31T00:00Z", "Pacific/Apia")).toEqual([
       "2011-12-30T10:00Z",
       "2011-12-30T18:00Z"
@@ -92,7 +92,7 @@ describe("an interval-like schedule", () => {
     ])
   })
 
-  it("has no hole and nothing extra at a gap", () => {
+  it("has no missing and no extra slot at a gap", () => {
     const after = "2026-03-28T22:30Z"
     for (const expression of ["0 * * * *", "@hourly"]) {
       expect(slots(expression, after, "2026-03-29T03:30Z")).toEqual([
@@ -106,7 +106,7 @@ describe("an interval-like schedule", () => {
     expect(slots("*/15 2 * * *", ...spring)).toEqual([])
   })
 
-  it("follows clocks that change by half an hour and by two hours", () => {
+  it("follows offset changes of half an hour and of two hours", () => {
     const half = slots("0 * * * *", "2026-04-04T13:30Z", "2026-04-04T16:45Z", "Australia/Lord_Howe")
     expect(half).toEqual(["2026-04-04T14:00Z", "2026-04-04T15:30Z", "2026-04-04T16:30Z"])
     const two = slots("0 * * * *", "2026-03-28T23:30Z", "2026-03-29T02:30Z", "Antarctica/Troll")
@@ -114,8 +114,8 @@ describe("an interval-like schedule", () => {
   })
 })
 
-describe("fields", () => {
-  it("six begin with seconds", () => {
+describe("the fields of an expression", () => {
+  it("begin with seconds if there are six", () => {
     const [after, upTo] = ["2026-06-01T00:29:45Z", "2026-06-01T00:30:15Z"]
     expect(slots("*/15 30 2 * * *", after, upTo)).toEqual([
       "2026-06-01T00:30Z",
@@ -123,7 +123,7 @@ describe("fields", () => {
     ])
   })
 
-  it("day of month and weekday: either matches, unless one is a bare star", () => {
+  it("match either the day of month or the weekday, unless one of the two is a bare star", () => {
     const days = (expression: string): ReadonlyArray<number> =>
       slots(expression, "2026-06-01T00:00Z", "2026-06-15T12:00Z", "UTC").map((slot) =>
         Number(slot.slice(8, 10))
@@ -135,7 +135,7 @@ describe("fields", () => {
     expect(days("0 6 3 * */7")).toEqual([3, 7, 14])
   })
 
-  it("names, L, W, # and nicknames", () => {
+  it("may be names, L, W, # and nicknames", () => {
     const year = (expression: string): ReadonlyArray<string> =>
       slots(expression, "2026-01-01T00:00Z", "2026-04-01T00:00Z", "UTC").map((s) => s.slice(5, 10))
     expect(year("0 1 L * *")).toEqual(["01-31", "02-28", "03-31"])
@@ -148,7 +148,7 @@ describe("fields", () => {
     expect(year(" @weekly ").slice(0, 2)).toEqual(["01-04", "01-11"])
   })
 
-  it("finds dates that are decades apart", () => {
+  it("may match dates that are decades apart", () => {
     const rare = schedule("0 0 * 2 MON#5", "UTC")
     const found = Schedule.between(rare, ms("2024-01-01T00:00Z"), ms("2150-01-01T00:00Z"), 9)
     expect(found.map((slot) => new Date(slot).getUTCFullYear())).toEqual([2044, 2072, 2112, 2140])
@@ -158,7 +158,7 @@ describe("fields", () => {
   })
 })
 
-describe("a refusal", () => {
+describe("an invalid schedule", () => {
   const cases: ReadonlyArray<readonly [expression: string, detail: string, hint: string]> = [
     ["", "empty", "Write five fields"],
     ["   ", "empty", "Write five fields"],
@@ -190,7 +190,7 @@ describe("a refusal", () => {
     [`0 0 1${",1".repeat(200)} * *`, "256 are allowed", "ranges"]
   ]
 
-  it.each(cases)("of %p says what, why and how to fix it", (expression, detail, hint) => {
+  it.each(cases)("is rejected for %p, with the reason and a fix", (expression, detail, hint) => {
     const error = refusal(expression)
     expect(error).toMatchObject({ _tag: "ScheduleError", reason: "Expression" })
     expect(error.detail).toContain(detail)
@@ -199,7 +199,7 @@ describe("a refusal", () => {
   })
 
   it.each(["+01:00", "CEST", "", "Mars/Base", "Europe /Oslo", "UTC 0", "x".repeat(999)])(
-    "of the zone %p",
+    "is rejected for the zone %p",
     (timezone) => {
       Schedule.parse("0 * * * *", "UTC")
       expect(refusal("* * * *".concat(" *"), timezone).reason).toBe("Timezone")
@@ -207,13 +207,13 @@ describe("a refusal", () => {
   )
 
   it.each(["0 0 30 2 *", "0 0 31 4,6,9,11 *", "0 0 31W 2 *", "*/10 2 * 3 SUNL"])(
-    "of %p, which nothing ever matches",
+    "is rejected for %p, which matches no time",
     (expression) => {
       expect(refusal(expression).reason).toBe("Impossible")
     }
   )
 
-  it("never throws, whatever the text", () => {
+  it("never throws", () => {
     const text = fc.oneof(
       fc.string(),
       fc.stringMatching(/^[0-9*,/LW#@ A-Z-]{0,30}$/),
@@ -245,7 +245,7 @@ describe("summarise", () => {
     expect(Schedule.summarise(schedule("0-59 0-23 * * *"), from, to).count).toBe(365 * 1440 - 60)
   })
 
-  it("counts what falls together once", () => {
+  it("counts slots that fall on the same instant once", () => {
     const { count, first } = Schedule.summarise(
       schedule("0,15,30,45 2,3 * * *"),
       ms(spring[0]),
@@ -278,7 +278,7 @@ describe("clockChanges", () => {
       ({ at, effect, kind }) => `${iso(at)} ${kind}: ${effect}`
     )
 
-  it("names the effect on fixed times", () => {
+  it("describes the effect on fixed times", () => {
     expect(effects("30 2 * * *")).toEqual([
       "2026-10-25T01:00Z overlap: 02:30 occurs twice on 2026-10-25; runs once, the first time, at +02:00",
       "2027-03-28T01:00Z gap: 02:30 does not exist on 2027-03-28; runs at 03:00 +02:00"
@@ -289,7 +289,7 @@ describe("clockChanges", () => {
     ])
   })
 
-  it("names the effect on intervals", () => {
+  it("describes the effect on intervals", () => {
     expect(effects("*/15 * * * *")).toEqual([
       "2026-10-25T01:00Z overlap: 02:00 to 02:45 (4 times) occur twice on 2026-10-25; runs both times, at +02:00 and at +01:00",
       "2027-03-28T01:00Z gap: 02:00 to 02:45 (4 times) do not exist on 2027-03-28; nothing runs for them, the next slot is 03:00 +02:00"
@@ -299,13 +299,13 @@ describe("clockChanges", () => {
     )
   })
 
-  it("names the day when the clock moves over midnight", () => {
+  it("names the day if the clock moves across midnight", () => {
     expect(effects("0 8 * * *", "Pacific/Apia", "2011-12-01", "2012-01-31")).toEqual([
       "2011-12-30T10:00Z gap: 08:00 does not exist on 2011-12-30; runs at 2011-12-31 00:00 +14:00"
     ])
   })
 
-  it("leaves out changes that do not touch the schedule", () => {
+  it("omits changes that do not affect the schedule", () => {
     expect(effects("30 3 * * *")).toEqual([])
     expect(effects("30 2 * * MON")).toEqual([])
     expect(effects("30 2 * * *", "UTC")).toEqual([])
@@ -316,7 +316,7 @@ describe("clockChanges", () => {
 })
 
 describe("describeInstant", () => {
-  it("shows local time and zone, and the offset only where the clock shows a time twice", () => {
+  it("shows local time and zone, and the offset only for a repeated local time", () => {
     const describeAt = (at: string, timezone: string) => Schedule.describeInstant(ms(at), timezone)
     expect(describeAt("2026-11-20T01:00Z", "Europe/Oslo")).toBe("2026-11-20 02:00 Europe/Oslo")
     expect(describeAt("2026-11-20T01:00:07Z", "America/St_Johns")).toBe(
@@ -347,7 +347,7 @@ describe("describeInstant", () => {
 })
 
 describe("shortInstant", () => {
-  it("leaves out the day of now, its year, and the zone", () => {
+  it("omits today's date, the current year and the zone", () => {
     const short = (at: string) =>
       Schedule.shortInstant(ms(at), "Europe/Oslo", ms("2026-11-20T08:12:04Z"))
     expect(short("2026-11-19T23:00Z")).toBe("00:00")
@@ -357,7 +357,7 @@ describe("shortInstant", () => {
   })
 })
 
-describe("always", () => {
+describe("every schedule", () => {
   const zone = fc.constantFrom(
     ...["Europe/Oslo", "Australia/Lord_Howe", "Africa/Casablanca", "Antarctica/Troll", "UTC"],
     ...["America/Asuncion", "Asia/Beirut", "America/Havana", "Africa/Cairo", "Pacific/Apia"],
@@ -394,7 +394,7 @@ describe("always", () => {
     return Either.getOrThrow(parsed)
   }
 
-  it("next is a later whole second; between is next repeated; summarise agrees with both", () => {
+  it("has a next slot on a later whole second, and between and summarise agree with it", () => {
     const expression = fc.oneof(fc.constantFrom(...EXPRESSIONS), generated)
     const length = fc.integer({ min: 1, max: 40 * DAY })
     fc.assert(
@@ -420,7 +420,7 @@ describe("always", () => {
     )
   })
 
-  it("a period cut in two has the slots of both parts", () => {
+  it("has the same slots for a period and for its two parts", () => {
     fc.assert(
       fc.property(generated, zone, fc.tuple(instant, instant, instant), (text, timezone, cuts) => {
         const [a = 0, b = 0, c = 0] = [...cuts].sort((x, y) => x - y)
@@ -433,7 +433,7 @@ describe("always", () => {
     )
   })
 
-  it("in UTC it means what croner means", () => {
+  it("has the same slots in UTC as in croner", () => {
     fc.assert(
       fc.property(generated, instant, (text, after) => {
         const subject = possible(text, "UTC")

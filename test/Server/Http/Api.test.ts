@@ -48,7 +48,7 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => project.close(), 60_000)
 
-describe("the OpenAPI document is the truth", () => {
+describe("the OpenAPI document", () => {
   interface Operation {
     readonly responses: Readonly<
       Record<string, { content?: { "application/json"?: { schema: object } } }>
@@ -80,7 +80,7 @@ describe("the OpenAPI document is the truth", () => {
     return isValid ? "" : ajv.errorsText()
   }
 
-  test("it is whole: no reference leads nowhere, nothing of a library's own shape is left", () => {
+  test("is complete: every reference resolves, and no schema has a library's own format", () => {
     const text = JSON.stringify(document)
     expect(document.openapi).toBe("3.1.0")
     expect(text).not.toContain("HttpApiDecodeError")
@@ -92,7 +92,7 @@ describe("the OpenAPI document is the truth", () => {
     expect(Object.keys(document.components.securitySchemes)).toEqual(["adminToken"])
   })
 
-  test("every address that it names is there, and every answer is as it says", async () => {
+  test("lists only existing addresses, and every response matches it", async () => {
     const act = json({ reason: "a test" })
     const cases: ReadonlyArray<readonly [string, string, string, number, RequestInit?]> = [
       ["get", "/api/status", "/api/status", 200],
@@ -160,7 +160,7 @@ describe("the OpenAPI document is the truth", () => {
     expect(said.toSorted()).toEqual([...seen].toSorted())
   })
 
-  test("a browser gets an error as a page, which escapes the request", async () => {
+  test("a browser gets an error as a page that escapes the request", async () => {
     const answer = await ask("/api/runs/<script>alert(1)", { headers: { accept: "text/html" } })
     expect([answer.status, answer.headers.get("content-type")]).toEqual([
       400,
@@ -169,13 +169,13 @@ describe("the OpenAPI document is the truth", () => {
     expect(await answer.text()).not.toContain("<script>alert")
   })
 
-  test("HEAD says what GET would, without its body", async () => {
+  test("HEAD returns the headers of GET without a body", async () => {
     const head = await ask("/api/status", { method: "HEAD" })
     expect([head.status, await head.text()]).toEqual([200, ""])
     expect((await ask("/api/nowhere", { method: "HEAD" })).status).toBe(404)
   })
 
-  test("what the database does not give is 503, in the same words as a tick's errors", async () => {
+  test("a database failure is 503, with the text of a tick's error", async () => {
     const nowhere = PostgresLive.layer({
       url: Redacted.make("postgresql://postgres:password@127.0.0.1:9/postgres")
     })
@@ -195,7 +195,7 @@ describe("the OpenAPI document is the truth", () => {
 })
 
 describe("pages", () => {
-  test("the overview, a run, and what is not there", async () => {
+  test("show the overview and a run, and respond with 404 otherwise", async () => {
     const ask = await serve()
     const front = await ask("/?q=glob&state=nonsense")
     expect(front.status).toBe(200)
@@ -211,7 +211,7 @@ describe("pages", () => {
     expect(css.headers.get("cache-control")).toContain("immutable")
   })
 
-  test("names are escaped; no secret, no configuration and no payload is on any of them", async () => {
+  test("escape names, and contain no secret, configuration or payload", async () => {
     const ask = await serve()
     for (const path of ["/", `/run/${run}`, "/api/status", "/api/runs", `/api/runs/${run}`]) {
       const text = await (await ask(path)).text()
@@ -221,7 +221,7 @@ describe("pages", () => {
   })
 })
 
-describe("actions", () => {
+describe("actions over HTTP", () => {
   const pause = () => `/api/integrations/${integration}/pause`
   const because = { reason: "maintenance at the bank" }
   const events = () =>
@@ -237,7 +237,7 @@ describe("actions", () => {
     ["without the flag", { token: true }, "ACTIONS_OFF"],
     ["without a token to have", { actions: true }, "ACTIONS_OFF"],
     ["without showing it", { actions: true, token: true }, "TOKEN_REQUIRED"]
-  ] as const)("none %s", async (_, options, code) => {
+  ] as const)("are refused %s", async (_, options, code) => {
     const ask = await serve(options)
     const before = (await events()).length
     for (const verb of ["trigger", "pause", "resume"]) {
@@ -256,7 +256,7 @@ describe("actions", () => {
     expect(await isEnabled()).toBe(true)
   })
 
-  test("by a program with the token: done, and recorded with who and why", async () => {
+  test("by a program with the token are performed, and recorded with actor and reason", async () => {
     const ask = await serve({ actions: true, token: true })
     const answer = await ask(pause(), json({ ...because, actor: "nightly-job" }))
     expect(await answer.json()).toMatchObject({
@@ -273,7 +273,7 @@ describe("actions", () => {
     ])
   })
 
-  test("by a person who signed in, with their own form; they are led back", async () => {
+  test("by a signed-in user need the user's own form, and lead back to the page", async () => {
     const ask = await serve({ actions: true, token: true })
     const cookie = await signIn(ask, "Kari Nordmann")
     const page = await (await ask(`/run/${run}`, { headers: { cookie } })).text()
@@ -322,7 +322,7 @@ describe("actions", () => {
     `/api/integrations/${NOBODY}/delete`,
     `/api//integrations/${NOBODY}/pause`,
     "/"
-  ])("nothing at %s", async (path) => {
+  ])("change nothing at %s", async (path) => {
     const ask = await serve({ actions: true, token: true })
     expect([404, 400]).toContain((await ask(path, json(because))).status)
     const cookie = await signIn(ask)

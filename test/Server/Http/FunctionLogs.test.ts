@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { functionLogs } from "../../../src/Server/Http/FunctionLogs.ts"
 
-test("the logs of a function of a hosted project; of no other there is an address", () => {
+test("only functions of hosted projects have a log address", () => {
   const hosted = functionLogs({
     supabaseUrl: "https://abcdefghijklmnopqrst.supabase.co",
     functionName: "integration-sync"

@@ -25,7 +25,7 @@ const serve = async (options: SiteOptions = {}): Promise<Served> => {
   return { world, ask: await makeTestSite(world.engine(), options) }
 }
 
-test("a network is shown nothing without a token: not even started", () => {
+test("serve does not start on a network address without a token", () => {
   for (const listen of [
     "0.0.0.0:8787",
     "[::]:8787",
@@ -53,14 +53,14 @@ test("a network is shown nothing without a token: not even started", () => {
   }
 })
 
-describe("every answer", () => {
+describe("every response", () => {
   let served: Served
   beforeAll(async () => {
     served = await serve()
   })
 
   test.each(["/livez", "/readyz", "/metrics", "/nowhere", "/api/nowhere"])(
-    "%s is sealed",
+    "to %s has the security headers",
     async (path) => {
       const { headers } = await served.ask(path)
       expect(headers.get("content-security-policy")).toContain("default-src 'none'")
@@ -70,7 +70,7 @@ describe("every answer", () => {
     }
   )
 
-  test("an error says what, why and how to fix it, as JSON to programs and as text to people", async () => {
+  test("for an error has a message, a reason and a fix, as JSON for programs and as text for people", async () => {
     const json = await served.ask("/api/nowhere")
     expect(json.status).toBe(404)
     expect(await codeOf(json)).toBe("NOT_FOUND")
@@ -79,17 +79,17 @@ describe("every answer", () => {
     expect(await text.text()).toMatch(/^404 .*\nFix: .*\n$/)
   })
 
-  test.each(["PUT", "DELETE", "OPTIONS", "PATCH"])("%s is refused", async (method) => {
+  test.each(["PUT", "DELETE", "OPTIONS", "PATCH"])("to %s is a refusal", async (method) => {
     const answer = await served.ask("/api/status", { method })
     expect(answer.status).toBe(405)
     expect(answer.headers.get("allow")).toBe("GET, HEAD, POST")
   })
 
-  test("an endless address is refused", async () => {
+  test("to an endless address is a refusal", async () => {
     expect((await served.ask(`/?${"a".repeat(5_000)}`)).status).toBe(414)
   })
 
-  test("HEAD has no body; what is long is compressed for who can read that", async () => {
+  test("to HEAD has no body; long bodies are compressed if the client accepts that", async () => {
     const head = await served.ask("/metrics", { method: "HEAD" })
     expect(await head.text()).toBe("")
     const plain = await (await served.ask("/metrics")).text()
@@ -101,7 +101,7 @@ describe("every answer", () => {
   })
 })
 
-describe("names under which it is asked", () => {
+describe("requests are accepted only under allowed host names", () => {
   test.each([
     ["localhost:8787", 200],
     ["127.0.0.1", 200],
@@ -115,7 +115,7 @@ describe("names under which it is asked", () => {
     ["127.0.0.1.evil.com", 421],
     ["evil.com#localhost", 421],
     ["", 421]
-  ])("%s: %i", async (host, status) => {
+  ])("%s gets status %i", async (host, status) => {
     const { ask } = await serve({ hosts: ["sync.example.com"] })
     const answer = await ask("/metrics", { headers: { host } })
     expect(answer.status).toBe(status)
@@ -123,14 +123,14 @@ describe("names under which it is asked", () => {
   })
 })
 
-describe("open to a network", () => {
+describe("a server on a network", () => {
   let served: Served
   beforeAll(async () => {
     served = await serve({ listen: "0.0.0.0:8787", token: true })
   })
   const elsewhere = { host: "10.0.0.4:8787" }
 
-  test("only probes are answered without the token", async () => {
+  test("responds without the token only to probes", async () => {
     expect((await served.ask("/livez", { headers: elsewhere })).status).toBe(200)
     expect((await served.ask("/readyz?verbose", { headers: elsewhere })).status).toBe(200)
     for (const path of ["/metrics", "/api/status", "/api/openapi.json", "/api/nowhere"]) {
@@ -143,7 +143,7 @@ describe("open to a network", () => {
     }
   })
 
-  test("people are led to the sign-in and back, never to another site", async () => {
+  test("leads people to the sign-in and back, never to another site", async () => {
     const answer = await served.ask("/org/1?x=2", {
       headers: { ...elsewhere, accept: "text/html" }
     })
@@ -163,7 +163,7 @@ describe("open to a network", () => {
     }
   })
 
-  test("a signed-in user who follows a link from elsewhere arrives without signing in again", async () => {
+  test("lets a signed-in user follow a link from elsewhere without signing in again", async () => {
     const cookie = await signIn(served.ask)
     const link = { ...elsewhere, accept: "text/html", "sec-fetch-site": "cross-site" }
     const first = await served.ask("/org/1?a=%22%3E%3Cb%3E", { headers: link })
@@ -174,7 +174,7 @@ describe("open to a network", () => {
     expect((await served.ask(path, { headers: elsewhere })).status).toBe(200)
   })
 
-  test("with the token everything is, as a header or after the sign-in", async () => {
+  test("responds to every request with the token, from a header or a sign-in", async () => {
     const bearer = await served.ask("/metrics", { headers: { authorization: `Bearer ${TOKEN}` } })
     expect(bearer.status).toBe(200)
     const cookie = await signIn(served.ask)
@@ -184,7 +184,7 @@ describe("open to a network", () => {
   })
 
   test.each([`Bearer ${TOKEN}x`, "Bearer", `bearer ${TOKEN} x`, `Bearer ${TOKEN},`])(
-    "a wrong token is refused: %s",
+    "refuses a wrong token: %s",
     async (authorization) => {
       const answer = await served.ask("/api/status", { headers: { authorization } })
       expect(answer.status).toBe(401)
@@ -193,7 +193,7 @@ describe("open to a network", () => {
   )
 })
 
-test("what a browser tells the proxy in front of us is no token, and no reason to refuse", async () => {
+test("credentials for a proxy in front of the server are neither a token nor a reason to refuse", async () => {
   for (const authorization of [`Basic ${btoa("kari:secret")}`, TOKEN, "Negotiate abc"]) {
     const headers = { authorization, accept: "application/json" }
     const { ask } = await serve({ token: true })
@@ -204,13 +204,13 @@ test("what a browser tells the proxy in front of us is no token, and no reason t
 })
 
 describe("the sign-in", () => {
-  test("is there only where there is a token", async () => {
+  test("exists only if there is a token", async () => {
     const { ask } = await serve()
     expect((await ask("/sign-in")).status).toBe(404)
     expect((await ask("/sign-in", form({ token: "", name: "x" }))).status).toBe(404)
   })
 
-  test("wants the token, a name, a form of this server", async () => {
+  test("requires the token, a name and a form of this server", async () => {
     const { ask } = await serve({ token: true })
     const status = async (
       fields: Readonly<Record<string, string>>,
@@ -229,7 +229,7 @@ describe("the sign-in", () => {
     expect(json.status).toBe(415)
   })
 
-  test("gives a cookie that no script and no other site gets at; the sign-out takes it away", async () => {
+  test("sets a cookie that scripts and other sites cannot read, and the sign-out deletes it", async () => {
     const served = await serve({ token: true })
     const answer = await served.ask("/sign-in", form({ token: TOKEN, name: "Kari" }))
     const cookie = answer.headers.get("set-cookie") ?? ""
@@ -245,7 +245,7 @@ describe("the sign-in", () => {
   })
 })
 
-test("a database that is away: alive and not ready, and no host in the answer", async () => {
+test("without a database the server is alive and not ready, and its response names no host", async () => {
   const { ask, world } = await serve()
   world.carry = (name) =>
     Effect.fail(

@@ -11,7 +11,7 @@ const away = new SupabaseError({
   detail: "away"
 })
 
-it("a value that is fresh is not read again; an older one is", () =>
+it("a fresh value is not read again, and an older one is", () =>
   Effect.gen(function* () {
     const reads = yield* Ref.make(0)
     const read = Ref.updateAndGet(reads, (n) => n + 1)
@@ -22,7 +22,7 @@ it("a value that is fresh is not read again; an older one is", () =>
     expect(yield* known.get("a", read)).toEqual({ value: 2, isOutdated: false })
   }))
 
-it("a read that fails leaves the last value, and says so; programs get the failure", () =>
+it("after a failed read, pages get the last value as outdated, and programs get the failure", () =>
   Effect.gen(function* () {
     const known = yield* makeLastKnown<number>({ capacity: 2, freshMs: 0 })
     expect((yield* Effect.flip(known.get("a", Effect.fail(away)))).code).toBe("ECONNREFUSED")
@@ -32,7 +32,7 @@ it("a read that fails leaves the last value, and says so; programs get the failu
     expect(yield* known.get("a", Effect.succeed(8))).toEqual({ value: 8, isOutdated: false })
   }))
 
-it("a silent database: the last value within a second, outdated after ten; the read continues and serves the next", () =>
+it("a silent database yields the last value within a second, outdated after ten; the slow read serves later requests", () =>
   Effect.gen(function* () {
     const known = yield* makeLastKnown<number>({ capacity: 2, freshMs: 1_000 })
     yield* known.get("a", Effect.succeed(1))
@@ -53,7 +53,7 @@ it("a silent database: the last value within a second, outdated after ten; the r
     })
   }))
 
-it("when the database is known to be away: the last value without waiting, else a refusal", () =>
+it("without a reachable database the last value is returned without a wait, or the request is refused", () =>
   Effect.gen(function* () {
     const known = yield* makeLastKnown<number>({ capacity: 2, freshMs: 0 })
     yield* known.get("a", Effect.succeed(1))
@@ -67,7 +67,7 @@ it("when the database is known to be away: the last value without waiting, else 
     expect((yield* ask("b"))._tag).toBe("Left")
   }))
 
-it("no value yet and no answer: refused after three seconds", () =>
+it("a request is refused after three seconds if there is no value", () =>
   Effect.gen(function* () {
     const known = yield* makeLastKnown<number>({ capacity: 2, freshMs: 1_000 })
     const fiber = yield* Effect.fork(Effect.flip(known.get("a", Effect.never)))
@@ -75,7 +75,7 @@ it("no value yet and no answer: refused after three seconds", () =>
     expect((yield* Fiber.join(fiber)).code).toBe("TOO_SLOW")
   }))
 
-it("the keys that were asked for last are remembered", () =>
+it("the most recently requested keys are kept", () =>
   Effect.gen(function* () {
     const known = yield* makeLastKnown<string>({ capacity: 2, freshMs: 0 })
     for (const key of ["a", "b", "a", "c"]) yield* known.get(key, Effect.succeed(key))

@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { makeMetricsEndpoint } from "../../../src/Server/Http/MetricsEndpoint.ts"
 import { makeWorld } from "../../support/World.ts"
 
-test("a scrape is answered whatever the database does, and asks it once for all who scrape", async () => {
+test("a scrape always gets a response, and concurrent scrapes share one database call", async () => {
   const world = await Effect.runPromise(makeWorld)
   let calls = 0
   world.carry = () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { dayWindow, findOrgs } from "../../../src/Server/Http/OrgLookup.ts"
 import { integrationOf, uuid } from "../Pages/Fixtures.ts"
 
-describe("which organisation is meant", () => {
+describe("an organisation", () => {
   const acme = { org_id: uuid(71), org_name: "Acme AS" }
   const all = [
     integrationOf(1, acme),
@@ -12,7 +12,7 @@ describe("which organisation is meant", () => {
   ]
   const idsOf = (wanted: string) => findOrgs(all, wanted).map(({ org_id }) => org_id)
 
-  test("its id, an integration's id, its whole name, and only then a part of a name or of an id", () => {
+  test("is found by its id, an integration's id or its full name, and only then by a part of a name or id", () => {
     expect(idsOf(uuid(73))).toEqual([uuid(73)])
     expect(idsOf(uuid(4))).toEqual([uuid(73)])
     expect(idsOf("ACME as")).toEqual([acme.org_id])
@@ -22,31 +22,31 @@ describe("which organisation is meant", () => {
     expect(idsOf("")).toEqual([])
   })
 
-  test("it has all of its integrations, also those without its name", () => {
+  test("has all of its integrations, including those without its name", () => {
     const [found] = findOrgs(all, "acme as")
     expect(found?.org_name).toBe("Acme AS")
     expect(found?.integrations.length).toBe(2)
   })
 })
 
-describe("which time is asked about", () => {
+describe("the period of the page", () => {
   const now = Date.parse("2026-10-26T08:12:04Z")
   const show = (day: string | null) => {
     const { day: shown, from, to } = dayWindow(day, "Europe/Oslo", now)
     return [shown, new Date(from).toISOString(), new Date(to).toISOString()]
   }
 
-  test("without a day: since yesterday began where the integration is, on a day of 25 hours", () => {
+  test("begins yesterday at midnight in the integration's zone, even on a day of 25 hours", () => {
     expect(show(null)).toEqual([null, "2026-10-24T22:00:00.000Z", "2026-10-26T08:12:04.001Z"])
   })
 
-  test("a day lasts from midnight to midnight there, today until now", () => {
+  test("of a day is from midnight to midnight in that zone, and today's ends now", () => {
     const sunday = "2026-10-25"
     expect(show(sunday)).toEqual([sunday, "2026-10-24T22:00:00.000Z", "2026-10-25T23:00:00.000Z"])
     expect(show("2026-10-26")[2]).toBe("2026-10-26T08:12:04.001Z")
   })
 
-  test("a day to come, and what is no day, is not looked at", () => {
+  test("is the default for a future or invalid day", () => {
     for (const text of ["2026-10-27", "2026-13-40", "yesterday", ""])
       expect(show(text)[0]).toBe(null)
   })

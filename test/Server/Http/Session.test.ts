@@ -7,7 +7,7 @@ const HOURS = 3_600_000
 const token = "0123456789abcdef-token"
 const sessions = makeSessions(Redacted.make(token))
 
-test("the token gives a session of twelve hours, under the given name", () => {
+test("the token gives a session of twelve hours under the given name", () => {
   const { seconds, value } = sessions.issue("Åse <b>; Max-Age=1", NOW)
   expect(seconds).toBe(43_200)
   expect(value).toMatch(/^[\w.-]+$/)
@@ -15,7 +15,7 @@ test("the token gives a session of twelve hours, under the given name", () => {
   expect(sessions.read(value, NOW + 12 * HOURS)).toBeNull()
 })
 
-test("nothing about a cookie can be changed, and the token is not in it", () => {
+test("a changed cookie is invalid, and no cookie contains the token", () => {
   const { value } = sessions.issue("Kari", NOW)
   expect(value).not.toContain(token)
   for (let at = 0; at < value.length; at += 1) {
@@ -38,20 +38,20 @@ test("nothing about a cookie can be changed, and the token is not in it", () => 
   }
 })
 
-test("a cookie counts with the token that it was made with, in every replica, and with no other", () => {
+test("a cookie is valid in every replica with the same token, and nowhere else", () => {
   const { value } = sessions.issue("Kari", NOW)
   expect(makeSessions(Redacted.make(token)).read(value, NOW)?.actor).toBe("Kari")
   expect(makeSessions(Redacted.make(`${token}2`)).read(value, NOW)).toBeNull()
 })
 
-test("the token is that text and no other", () => {
+test("only the exact token is accepted", () => {
   expect(sessions.isToken(token)).toBe(true)
   for (const wrong of ["", token.slice(1), `${token} `, token.toUpperCase()]) {
     expect(sessions.isToken(wrong)).toBe(false)
   }
 })
 
-test("a form belongs to one session", () => {
+test("a form is valid only in its session", () => {
   const one = sessions.read(sessions.issue("Kari", NOW).value, NOW)
   const other = sessions.read(sessions.issue("Kari", NOW + 1).value, NOW + 1)
   if (one === null || other === null) throw new Error("no session")

@@ -11,19 +11,19 @@ const axis: Axis = lastDay(now)
 const pathOf = (markup: string, kind: string): string =>
   markup.match(new RegExp(`<path class="${kind}" d="([^"]*)"`))?.[1] ?? ""
 
-describe("the strip of a day", () => {
+describe("the chart of a day", () => {
   const done = (from: number, minutes: number): Mark => ({
     kind: "done",
     from,
     to: from + minutes * MINUTE
   })
 
-  test("the axis is the 24 hours that end with the present hour", () => {
+  test("covers the 24 hours that end with the current hour", () => {
     expect(new Date(axis.from).toISOString()).toBe("2026-11-23T09:00:00.000Z")
     expect(new Date(axis.to).toISOString()).toBe("2026-11-24T09:00:00.000Z")
   })
 
-  test("a bar goes from when it was due until it was done, at its true place; a short one can be seen", () => {
+  test("draws a bar from the due time to the end, at its true position and with a visible minimum", () => {
     const strip = dayStrip(axis, [
       done(axis.from + 60 * MINUTE, 90),
       done(axis.from + 300 * MINUTE, 0)
@@ -31,7 +31,7 @@ describe("the strip of a day", () => {
     expect(pathOf(strip.markup, "done")).toBe("M60 10h90m150 0h5")
   })
 
-  test("a skipped slot leaves a gap and its own mark, which no bar overlaps", () => {
+  test("marks a skipped slot with a gap and a symbol that no bar overlaps", () => {
     const { markup } = dayStrip(axis, [
       done(axis.from, 10),
       { kind: "missed", from: axis.from + HOUR, to: axis.from + HOUR },
@@ -41,7 +41,7 @@ describe("the strip of a day", () => {
     expect(pathOf(markup, "missed")).toBe("M60 18h5")
   })
 
-  test("what runs continues until now; what lies outside is left out; what reaches over the ends is cut", () => {
+  test("extends a running bar to now, omits bars outside the day and cuts those across its ends", () => {
     const { markup } = dayStrip(axis, [
       { kind: "running", from: now - 30 * MINUTE, to: null },
       done(axis.from - 2 * HOUR, 60),
@@ -53,7 +53,7 @@ describe("the strip of a day", () => {
     expect(markup).toContain('aria-label="Last 24 hours: 1 running, 1 failed"')
   })
 
-  test("one path a kind, however many runs: every minute of a day is a few bytes", () => {
+  test("draws one path per kind, so that every minute of a day takes a few bytes", () => {
     const every = Array.from({ length: 1440 }, (_, index) => done(axis.from + index * MINUTE, 1))
     const { markup } = dayStrip(axis, every)
     expect(markup.match(/<path/g)?.length).toBe(2)
@@ -64,13 +64,13 @@ describe("the strip of a day", () => {
     expect(dayStrip(axis, quarters).markup.length).toBeLessThan(1100)
   })
 
-  test("nothing is said as well", () => {
+  test("says when there is nothing to show", () => {
     expect(dayStrip(axis, []).markup).toContain('aria-label="Last 24 hours: no runs"')
   })
 })
 
 describe("bars", () => {
-  test("are scaled to the highest, which stands out; each one tells its value", () => {
+  test("are scaled to the highest, which is emphasised, and each has its value as text", () => {
     const { markup } = bars(
       "Due",
       [3, 0, 12].map((value) => ({ value, label: `${value} due` })),
@@ -82,19 +82,19 @@ describe("bars", () => {
     expect(markup.match(/<title>/g)?.length).toBe(3)
   })
 
-  test("none stands out among equals", () => {
+  test("are not emphasised if all are equal", () => {
     const equal = [2, 2].map((value) => ({ value, label: "" }))
     expect(bars("Due", equal, "").markup).toContain('class="peak" d=""')
   })
 
-  test("nothing to show is nothing", () => {
+  test("are empty without data", () => {
     expect(bars("Due", [{ value: 0, label: "" }], "").markup).toBe("")
     expect(bars("Due", [], "").markup).toBe("")
   })
 })
 
 describe("the heat map", () => {
-  test("days are in columns of weeks, Monday first, each kind with its own shape", () => {
+  test("shows weeks as columns from Monday on, and each kind has its own shape", () => {
     const kinds = ["ok", "none", "missed", "unknown", "failed", "ok", "ok", "ok"] as const
     const { markup } = heatMap(
       kinds.map((kind, index) => ({ date: `2026-11-${23 + index}`, kind, words: `${index} runs` }))

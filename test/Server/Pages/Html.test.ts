@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test"
 import { clip, empty, html, join } from "../../../src/Server/Pages/Html.ts"
 
-describe("html", () => {
-  test("text is escaped in elements and in attributes, markup and lists of it are not", () => {
+describe("the html tag", () => {
+  test("escapes text in elements and attributes, but not markup or lists of markup", () => {
     const hostile = `<script>alert("1")</script>&'`
     expect(html`<b title="${hostile}">${hostile}</b>`.markup).toBe(
       '<b title="&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&amp;&#39;">' +
@@ -13,22 +13,22 @@ describe("html", () => {
     )
   })
 
-  test("what looks like markup but was not made by the tag is text", () => {
+  test("treats a string that looks like markup as text", () => {
     const forged: unknown = JSON.parse('{"markup": "<script>"}')
     expect(html`${String(forged)}`.markup).toBe("[object Object]")
   })
 
-  test("nothing, null and false leave nothing; zero is shown", () => {
+  test("renders null, undefined and false as nothing, and zero as 0", () => {
     expect(html`${null}${undefined}${false}${0}${empty}`.markup).toBe("0")
   })
 })
 
-test("join puts markup between", () => {
+test("join puts markup between the parts", () => {
   expect(join([html`a`, html`b`, html`c`], html`<br>`).markup).toBe("a<br>b<br>c")
   expect(join([], html`,`).markup).toBe("")
 })
 
-test("clip counts characters and never cuts one in two", () => {
+test("clip counts characters and never splits one", () => {
   expect(clip("short", 5)).toBe("short")
   expect(clip("😀😀😀😀", 4)).toBe("😀😀😀😀")
   expect(clip("😀😀😀😀😀", 4)).toBe("😀😀😀…")

@@ -61,7 +61,7 @@ const page = (explanations: ReadonlyArray<Explanation>, changes: Partial<PageFra
 
 const iconIn = (text: string): string => /href="\/assets\/(\w+)\.[^"]+\.svg"/.exec(text)?.[1] ?? ""
 
-describe("the page of an organisation is green only when all is well", () => {
+describe("the page of an organisation is green only if every integration is well", () => {
   const fine = integrationOf(1)
   const retrying = integrationOf(2, {
     live_run: runOf({ status: "pending", not_before: NOW + HOUR })
@@ -76,7 +76,7 @@ describe("the page of an organisation is green only when all is well", () => {
     ["nothing ran yet", [explanationOf(fresh, "nothing_due")], "idle", "never_ran"],
     ["yes then, failing now", [explanationOf(failing, "yes")], "bad", "completed"],
     [
-      "one of two is not",
+      "one of two is retrying",
       [explanationOf(fine, "yes"), explanationOf(retrying, "not_yet")],
       "warn",
       "completed"
@@ -88,7 +88,7 @@ describe("the page of an organisation is green only when all is well", () => {
   })
 })
 
-test("days with a fault lead to their day; other days and other days' links stay in the address", () => {
+test("only days with a fault have a link, and links keep the rest of the address", () => {
   const text = page([explanationOf(integrationOf(1), "yes")])
   const org = `/org/${uuid(10_001)}`
   expect(text).toContain(
@@ -99,7 +99,7 @@ test("days with a fault lead to their day; other days and other days' links stay
   expect(text).toContain(`<a class="button" href="${org}?on=2026-11-24">Today</a>`)
 })
 
-test("an integration that cannot run counts as one that did not", () => {
+test("an integration that cannot run is counted among those that did not run", () => {
   const invalid = integrationOf(3, { schedule_error: "minute is 61" })
   const said = (...explanations: ReadonlyArray<Explanation>) =>
     /<\/h1><p>([^<]+)<\/p>/.exec(page(explanations))?.[1]
@@ -112,7 +112,7 @@ test("an integration that cannot run counts as one that did not", () => {
   expect(said(quiet, quiet)).toBe("None of 2 integrations had anything to run.")
 })
 
-test("a failed run is retried from here by who may act, and the page then says what was done", () => {
+test("a user who may act can retry a failed run from the page, which then confirms the retry", () => {
   const failing = integrationOf(1, { last_run: runOf({ status: "failed" }) })
   const access = { _tag: "SignedIn", actor: "Kari", csrf: "c" } as const
   const text = page([explanationOf(failing, "no")], { access })
@@ -122,14 +122,14 @@ test("a failed run is retried from here by who may act, and the page then says w
   expect(page([explanationOf(integrationOf(1), "yes")], { access })).not.toContain("/retry")
 })
 
-describe("what was said is not said again", () => {
+describe("the page does not repeat", () => {
   const failing = integrationOf(1, {
     last_run: runOf({ status: "failed", error_code: "TOKEN_EXPIRED", http_status: null }),
     consecutive_failures: 5
   })
   const nowIn = (text: string) => /Now: (.*?)<\/p>/.exec(text)?.[1]?.replace(/<[^>]+>/g, "")
 
-  test("the reason, when the sentence has it", () => {
+  test("the reason if the sentence already contains it", () => {
     const sentence = "No. The 00:15 run failed: TOKEN_EXPIRED."
     expect(nowIn(page([explanationOf(failing, "no", { sentence })]))).toBe(
       "Failing, 5 times in a row."
@@ -145,7 +145,7 @@ describe("what was said is not said again", () => {
     expect(nowIn(page([explanationOf(invalid, "no", why)]))).toBe("Misconfigured.")
   })
 
-  test("slots that follow each other without a run are one row", () => {
+  test("the row for consecutive slots without a run", () => {
     const slotAt = (hour: number, outcome: "paused" | "missing", why = ""): ExplainedSlot => ({
       slot: NOW - hour * HOUR,
       expected: true,
@@ -165,7 +165,7 @@ describe("what was said is not said again", () => {
   })
 })
 
-test("what helps is a command to copy, where the page may not act", () => {
+test("a page without permission to act shows the command to copy", () => {
   const actions = [{ what: "run it now", command: "sync-scheduler runs retry 4875f69a" }]
   const explanations = [explanationOf(integrationOf(1), "no", { actions })]
   expect(page(explanations)).toContain("<code>sync-scheduler runs retry 4875f69a</code>")

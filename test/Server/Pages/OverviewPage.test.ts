@@ -51,7 +51,7 @@ const troubled = (): ReadonlyArray<IntegrationState> =>
   ].toSorted(compareStates)
 
 describe("the overview", () => {
-  test("lists the worst first, each state with its word and its shape", () => {
+  test("lists the worst first, each state with its word and shape", () => {
     const text = page(troubled())
     const rows = [
       ...text.matchAll(
@@ -69,7 +69,7 @@ describe("the overview", () => {
     expect(text.match(/<symbol id="s-/g)?.length).toBeGreaterThan(10)
   })
 
-  test("says since when and why each needs attention, and when each ran and runs next with the zone", () => {
+  test("shows since when and why each integration needs attention, and its last and next run with the zone", () => {
     const text = page(troubled())
     expect(text).toContain("4 times in a row: HTTP 401 KEY_REFUSED")
     expect(text).toContain('since <time datetime="2026-11-24T04:12:04Z">05:12:04</time>')
@@ -81,14 +81,14 @@ describe("the overview", () => {
     expect(text).toContain("was due 1 h ago")
   })
 
-  test("all is well: it says so, and in green", () => {
+  test("is green and says so when all is well", () => {
     const text = page([integrationOf(1), integrationOf(2)])
     expect(text).toContain("<title>All 2 on time · Sync Scheduler</title>")
     expect(text).toMatch(/href="\/assets\/good\./)
     expect(text).not.toContain("Needs attention")
   })
 
-  test("a dead scheduler looks dead, whatever the integrations were like", () => {
+  test("shows a stopped scheduler as stopped, whatever the states of the integrations", () => {
     const dead = overviewOf([integrationOf(1, {}, "stopped")], {
       verdict: "stopped",
       heartbeat: "ticks have stopped: no sign of life for 2 h"
@@ -104,7 +104,7 @@ describe("the overview", () => {
     )
   })
 
-  test("names are text, however hostile, and shown apart from the text around them", () => {
+  test("shows hostile names as text, isolated from their surroundings", () => {
     const hostile = `<img src=x onerror=alert(1)>"'&\u202e`
     const text = page(
       [
@@ -127,7 +127,7 @@ describe("the overview", () => {
     expect(text).not.toMatch(/<style|<script(?! src="\/assets\/)| style="| on\w+="/)
   })
 
-  test("search and state leave the counts, and list what is meant", () => {
+  test("keeps the counts when a search or state is selected, and lists the matches", () => {
     const list = [
       integrationOf(1, { org_name: "Nordlys" }),
       integrationOf(2, { org_name: "Globex", last_run: FAILED, consecutive_failures: 2 }),
@@ -144,7 +144,7 @@ describe("the overview", () => {
     expect(page([])).toContain("No integrations yet")
   })
 
-  test("a percentage is never rounded up to all, and figures that were cut say so", () => {
+  test("never rounds a percentage up to 100, and says when figures are truncated", () => {
     const text = page([integrationOf(1)])
     expect(text).toContain(
       '<p class="big">99.7<small> %</small></p><p class="note">1,493 of 1,497 slots completed: 3 failed, 1 skipped</p>'
@@ -159,7 +159,7 @@ describe("the overview", () => {
     )
   })
 
-  test("the success rate counts what completed out of what should have: a retry and an overdue slot are not", () => {
+  test("counts completed runs among those that were due in the success rate, without retrying and overdue ones", () => {
     const list = [integrationOf(1), integrationOf(2, { next_run_at: NOW - HOUR })]
     const matter = matterOf(overviewOf(list))
     const today = dayOf({
@@ -179,7 +179,7 @@ describe("the overview", () => {
     expect(text).not.toMatch(/<path class="ok"/)
   })
 
-  test("what has nothing to say is not shown: no calendar, chart or card of zeros", () => {
+  test("omits empty calendars, charts and cards", () => {
     const matter = matterOf(
       overviewOf([integrationOf(1, { last_run: null, last_completed_slot: null })])
     )
@@ -202,7 +202,7 @@ describe("the overview", () => {
     expect(text).not.toMatch(/class="(filters|legend|strip|ticks)"/)
   })
 
-  describe("a panel is shown when it says more than the rows", () => {
+  describe("a panel is shown only when it adds information to the rows", () => {
     const lag = (runs: number) => ({ ...LAG, runs })
     const daysBack = (...backs: ReadonlyArray<number>) =>
       Array.from({ length: 14 }, (_, n) =>
@@ -255,7 +255,7 @@ describe("the overview", () => {
       expect(absent.filter((name) => text.includes(WORDS[name]))).toEqual([])
     })
 
-    test("the strips of the day, when one of the rows has a mark", () => {
+    test("the daily charts appear if a row has a mark", () => {
       const quiet = matterOf(overviewOf([integrationOf(1), integrationOf(2)]))
       const activity = (
         runs: ReadonlyArray<readonly [number, string, number, number, null, string]>
@@ -277,7 +277,7 @@ describe("the overview", () => {
       expect([strips(some), legends(some)]).toEqual([2, 1])
     })
 
-    test("a strip calls a run that waits for another attempt retrying, not running", () => {
+    test("a daily chart shows a run that waits for another attempt as retrying, not as running", () => {
       const one = matterOf(overviewOf([integrationOf(1)]))
       const strip = (started: number | null) =>
         overviewPage(frame, {
@@ -300,7 +300,7 @@ describe("the overview", () => {
       expect(strip(null)).toContain("Last 24 hours: 1 running")
     })
 
-    test("providers, when one has a health record", () => {
+    test("the providers appear if one of them has a health record", () => {
       const health = {
         provider: "xledger",
         host: "api.example.com",
@@ -325,7 +325,7 @@ describe("the overview", () => {
     })
   })
 
-  test("200 with one cause are one line, with its count and its first time; a signed-in operator may retry all", () => {
+  test("200 integrations with one cause share one line with its count and start; a signed-in operator may retry all", () => {
     const failed = (n: number) =>
       integrationOf(n, {
         last_run: runOf({
@@ -351,7 +351,7 @@ describe("the overview", () => {
     expect(acting).toContain('name="cause" value="failing/xledger/TOKEN_EXPIRED"')
   })
 
-  test("the newest run is shown, whatever its state", () => {
+  test("the newest run is shown in any state", () => {
     const unknown = runOf({ run_id: uuid(77), status: "unknown", scheduled_for: NOW - HOUR })
     const text = page([
       integrationOf(1, { live_run: unknown, last_run: runOf({ run_id: uuid(76) }) })
@@ -360,21 +360,21 @@ describe("the overview", () => {
     expect(text).not.toContain(uuid(76))
   })
 
-  test("no integration yet: three steps, and nothing else", () => {
+  test("without integrations the page shows three steps and nothing else", () => {
     const text = page([])
     expect(text.match(/<li class="sheet">/g)?.length).toBe(3)
     expect(text).toContain("insert into organization_integrations")
     expect(text).not.toMatch(/class="counts"|class="figures"|No integration matches/)
   })
 
-  test("a page that is not up to date says so, and nothing on it is green", () => {
+  test("an outdated page says so, and nothing on it is green", () => {
     const outdated = "As of 09:12:04 CET: the database does not answer."
     const text = overviewPage({ ...frame, outdated }, matterOf(overviewOf([integrationOf(1)])))
     expect(text).toMatch(/<html [^>]*class="stale"/)
     expect(text).toContain(`role="alert"><p>${outdated}</p>`)
   })
 
-  test("a thousand integrations: pages of a hundred, each under 150 kB, and each of them on one", () => {
+  test("a thousand integrations fill pages of a hundred, each under 150 kB and without repetition", () => {
     const many = Array.from({ length: 1_000 }, (_, n) =>
       integrationOf(n, {
         org_name: `Organisation number ${n}, a name longer than most of those that people choose`,
@@ -418,7 +418,7 @@ describe("the overview", () => {
     expect(pageNumber(99)).toContain("901 to 1,000 of 1,000")
   })
 
-  test("every link of the list keeps the rest of the filter", () => {
+  test("every link of the list keeps the other filters", () => {
     const filter = { ...NO_FILTER, query: "org & <co>", state: "on_time", type: "xledger" } as const
     const list = Array.from({ length: 250 }, (_, n) =>
       integrationOf(n, { org_name: `Org & <co> ${n}` })

@@ -36,7 +36,7 @@ const answerIn = (text: string): string =>
     .replace(/<[^>]+>/g, " ")
     .replace(/\s+/g, " ")
 
-describe("what happens next", () => {
+describe("the page explains the next step of a run", () => {
   const held = integrationOf(2, { on_unknown: "hold" })
   const unknown = { status: "unknown", not_before: NOW + HOUR, attempt: 1 } as const
   test.each([
@@ -81,7 +81,7 @@ describe("what happens next", () => {
   })
 })
 
-test("neither payload nor answer is on the page, whatever they hold; markup in errors is text", () => {
+test("the page shows neither payload nor response, and shows markup in errors as text", () => {
   const event: RunEvent = {
     at: NOW,
     kind: "settled",
@@ -103,11 +103,11 @@ test("neither payload nor answer is on the page, whatever they hold; markup in e
   expect(text).toContain("HTTP 500, BROKEN, &lt;img src=x&gt;")
 })
 
-describe("commands", () => {
+describe("the commands on the page", () => {
   const commandsIn = (text: string) =>
     [...text.matchAll(/<pre tabindex="0"><code>([^<]*)/g)].map(([, command]) => command)
 
-  test("a retry shows how it ends, and asks for the reason itself", () => {
+  test("are retry for a failed run, retry and release for an unknown run, and none for a completed run", () => {
     const id = uuid(900).slice(0, 8)
     const plain = { response: null }
     expect(commandsIn(page({ ...plain, status: "failed" }))).toEqual([
@@ -120,7 +120,7 @@ describe("commands", () => {
     expect(commandsIn(page({ ...plain, status: "completed" }))).toEqual([])
   })
 
-  test("every one of them can be pasted as it stands, in a demo as well", () => {
+  test("every command can be pasted unchanged, in a demo too", () => {
     const commands = commandsIn(
       page({ status: "failed" }, { pasteable: pasteable("/tmp/my demo") })
     )
@@ -129,7 +129,7 @@ describe("commands", () => {
   })
 })
 
-describe("the function's answer", () => {
+describe("the page shows the response, a sign-in link or a command", () => {
   test.each([
     ["command", "which takes SYNC_SCHEDULER_ADMIN_TOKEN", false],
     ["sign-in", `<a href="/sign-in?next=%2Frun%2F${uuid(900)}">Sign in</a>`, false],
@@ -142,7 +142,7 @@ describe("the function's answer", () => {
   })
 })
 
-test("one attempt that completed needs no picture; others have one", () => {
+test("a run with one completed attempt has no chart, and other runs have one", () => {
   const event = (kind: string, to_status: RunEvent["to_status"], at: number): RunEvent => ({
     at,
     kind,
@@ -159,12 +159,12 @@ test("one attempt that completed needs no picture; others have one", () => {
   expect(page({ status: "failed" }, { events: failed })).toContain("waterfall")
 })
 
-describe("forms", () => {
+describe("the forms on the page", () => {
   const access: PageAccess = { _tag: "SignedIn", actor: "Kari", csrf: "token-of-the-form" }
   const formsIn = (text: string) =>
     [...text.matchAll(/action="(\/api\/[^"]+)"/g)].map(([, path]) => path)
 
-  test("only for who signed in, and only where something can be done", () => {
+  test("appear only for a signed-in user, and only if an action is possible", () => {
     const id = uuid(900)
     expect(formsIn(page({ status: "failed" }))).toEqual([])
     expect(formsIn(page({ status: "failed" }, { access: { _tag: "SignedOut" } }))).toEqual([])
@@ -179,7 +179,7 @@ describe("forms", () => {
     )
   })
 
-  test("the page after says what was done, and nothing else that an address may hold", () => {
+  test("lead to a page that confirms the action, and shows nothing else from its address", () => {
     expect(doneNotice("pause")).toContain("Paused")
     expect(doneNotice("<script>")).toBe(null)
     expect(doneNotice("toString")).toBe(null)

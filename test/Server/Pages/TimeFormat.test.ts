@@ -9,7 +9,7 @@ import {
 const now = Date.parse("2026-11-24T08:12:04Z")
 const at = (text: string): number => Date.parse(text)
 
-test("a moment is as short as it stays clear, in its own zone", () => {
+test("a time is as short as it stays unambiguous, in its own zone", () => {
   const oslo = (text: string): string => showDateTime(at(text), "Europe/Oslo", now)
   expect(oslo("2026-11-24T01:00:00Z")).toBe("02:00 CET")
   expect(oslo("2026-11-24T01:00:07.250Z")).toBe("02:00:07 CET")
@@ -23,13 +23,13 @@ test("a moment is as short as it stays clear, in its own zone", () => {
   expect(showDateTime(at("2026-11-24T08:00:00Z"), "Nowhere/Land", now)).toBe("08:00 UTC")
 })
 
-test("machines and curious people get UTC", () => {
+test("the exact UTC time is available to machines and on hover", () => {
   expect(moment(at("2026-11-24T01:00:00Z"), "Europe/Oslo", now).markup).toBe(
     '<time datetime="2026-11-24T01:00:00Z">02:00 CET</time>'
   )
 })
 
-test("spans and distances", () => {
+test("durations and distances are short", () => {
   expect([0, 4_200, 59_999, 725_000, 12_000_000, 187_200_000].map(showSpan)).toEqual([
     "0 s",
     "4 s",
