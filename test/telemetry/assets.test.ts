@@ -128,7 +128,7 @@ describe("the dashboard", () => {
   })
 })
 
-test("a nonexistent metric, label or bucket is detected", () => {
+test("a missing metric, label or bucket is detected", () => {
   expect(faultsOfQuery("up")).toEqual(["asks for none of our metrics"])
   expect(faultsOfQuery('sync_scheduler_runs{org_id="a"}')).toEqual([
     "sync_scheduler_runs does not exist"
