@@ -70,7 +70,7 @@ export const runTrial = async (servers: Servers, contender: string, load: Load):
   }
 }
 
-const specOf = (servers: Servers, site: Site, contender: string, load: Load): Spec => ({
+export const specOf = (servers: Servers, site: Site, contender: string, load: Load): Spec => ({
   contender,
   databaseUrl: site.databaseUrl,
   gatewayUrl: site.gatewayUrl,
@@ -92,7 +92,7 @@ const programOf = async (contender: string): Promise<Array<string>> =>
       ]
     : [process.execPath, join(import.meta.dir, "worker.ts")]
 
-const runWorker = async (spec: Spec): Promise<Measured> => {
+export const runWorker = async (spec: Spec): Promise<Measured> => {
   const child = Bun.spawn(await programOf(spec.contender), {
     env: { ...process.env, BENCH_SPEC: JSON.stringify(spec) },
     stdout: "pipe",

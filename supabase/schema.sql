@@ -3959,22 +3959,29 @@ $function$;
 
 CREATE OR REPLACE FUNCTION sync_scheduler.left_out(p_starts jsonb)
  RETURNS jsonb
- LANGUAGE sql
+ LANGUAGE plpgsql
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
 AS $function$
-  select coalesce(jsonb_agg(case when f.fault is not null
-           then jsonb_build_object('run_id', f.run_id, 'reason', 'rejected', 'status', f.status, 'detail', f.fault)
-           else jsonb_build_object('run_id', f.run_id, 'reason', 'answer_full', 'status', f.status,
-             'retry_at', sync_scheduler.iso(sync_scheduler.clock())) end), '[]')
-    from (select r.id as run_id, r.status, case when sync_scheduler.has_unchecked_rows() then sync_scheduler.row_fault(i) end as fault,
-                 sum(case when pg_column_size(i.config) > 1000 then octet_length(i.config::text) else 1000 end)
-                   over (order by r.id) as bytes,
-                 row_number() over (order by r.id) as n
-            from jsonb_array_elements(p_starts) s
-            join public.sync_run_log r on r.id = (s ->> 'run_id')::uuid
-            join public.organization_integrations i on i.id = r.integration_id) f
-   where f.fault is not null or (f.bytes > 4194304 and f.n > 1)
+declare
+  v_unchecked constant boolean := sync_scheduler.has_unchecked_rows();
+begin
+  return (
+    select coalesce(jsonb_agg(case when f.fault is not null
+             then jsonb_build_object('run_id', f.run_id, 'reason', 'rejected', 'status', f.status, 'detail', f.fault)
+             else jsonb_build_object('run_id', f.run_id, 'reason', 'answer_full', 'status', f.status,
+               'retry_at', sync_scheduler.iso(sync_scheduler.clock())) end), '[]')
+      from (select r.id as run_id, r.status, case when v_unchecked then sync_scheduler.row_fault(i) end as fault,
+                   sum(case when pg_column_size(i.config) > 1000 then octet_length(i.config::text) else 1000 end)
+                     over (order by r.id) as bytes,
+                   row_number() over (order by r.id) as n
+              from jsonb_array_elements(p_starts) s
+              join public.sync_run_log r on r.id = (s ->> 'run_id')::uuid
+              join public.organization_integrations i on i.id = r.integration_id) f
+     where f.fault is not null or (f.bytes > 4194304 and f.n > 1));
+end
 $function$;
 
 CREATE OR REPLACE FUNCTION sync_scheduler.lock_key(p_org_id uuid, p_integration_id uuid)

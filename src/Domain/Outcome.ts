@@ -71,6 +71,13 @@ export const judge = (answer: Answer, now: number): Outcome => {
 }
 
 /**
+ * Returns whether the function itself answered. False: the connection failed, or the platform answered in its place, so the next
+ * run of the function would most likely end alike.
+ */
+export const isFromFunction = (outcome: Outcome): boolean =>
+  outcome._tag !== "NotExecuted" || /^(HTTP_\d+|FUNCTION_REFUSED)$/.test(outcome.code)
+
+/**
  * The outcome of an invocation without an answer. A connection that was never made proves that nothing happened; a deadline
  * or a broken connection proves nothing.
  */

@@ -110,7 +110,7 @@ const step = (progress: Progress, lookAt: Ref.Ref<number>) =>
     if (now >= claimUntil) {
       const ended = yield* endClaims(demand, progress)
       const late = lateOrgs(ended)
-      if (!demand.openOrgs.some((orgId) => late.includes(orgId))) return over
+      if (!demand.openOrgs().some((orgId) => late.includes(orgId))) return over
       if (isLookDue) return yield* look(demand, now, ended, lookAt)
       return yield* Effect.as(queue.changed, ended)
     }
@@ -132,8 +132,8 @@ const claim = (work: Work, progress: Progress) =>
     const result = yield* claimWork(work, seen, HashSet.size(followed))
     return {
       ...noted(result, progress),
-      rejected: HashSet.union(rejected, unreadable.slice(0, room)),
-      followed: HashSet.union(followed, idsWithMore(result))
+      rejected: withAll(rejected, unreadable.slice(0, room)),
+      followed: withAll(followed, idsWithMore(result))
     }
   })
 
@@ -141,8 +141,17 @@ const claim = (work: Work, progress: Progress) =>
 const noted = (result: ClaimResult, progress: Progress): Progress => ({
   ...progress,
   claimed: progress.claimed + result.claimed.length,
-  seen: HashSet.union(progress.seen, [...result.seen, ...idsWithMore(result)])
+  seen: withAll(progress.seen, [...result.seen, ...idsWithMore(result)])
 })
+
+/** Adds keys to a set. `HashSet.union` would copy the whole set, which makes a tick with many runs quadratic. */
+const withAll = (
+  set: HashSet.HashSet<string>,
+  keys: ReadonlyArray<string>
+): HashSet.HashSet<string> =>
+  HashSet.mutate(set, (draft) => {
+    for (const key of keys) HashSet.add(draft, key)
+  })
 
 const idsWithMore = ({ claimed }: ClaimResult): ReadonlyArray<string> =>
   claimed.flatMap(({ more, run }) => (more ? [run.integration_id] : []))
@@ -175,8 +184,9 @@ const refill = (demand: Demand, now: number, progress: Progress) =>
     const { limit: most } = yield* TickFrame
     const limit = Math.min(demand.wanted - demand.waiting, most - progress.claimed)
     const excludedIds = [...progress.rejected]
-    if (demand.busy.length > 0 && now >= progress.othersAt) {
-      const others = yield* fetch({ limit, excludedOrgs: demand.busy, excludedIds })
+    const busy = now >= progress.othersAt ? demand.busyOrgs() : []
+    if (busy.length > 0) {
+      const others = yield* fetch({ limit, excludedOrgs: busy, excludedIds })
       const isNone = others.due.length + others.pending.length === 0 && !others.more
       const othersAt = isNone ? now + LOOK_EVERY_MS : progress.othersAt
       return yield* claim(others, { ...progress, othersAt })
@@ -191,7 +201,7 @@ const judgeLook = (demand: Demand, now: number, progress: Progress, lookAt: Ref.
     lookAt,
     EngineConfig,
     (at, { concurrency }) =>
-      now >= at || (progress.hasOthers && demand.waitingOrgs.length <= concurrency)
+      now >= at || (progress.hasOthers && demand.waitingOrgs().length <= concurrency)
   )
 
 /** Fetches newly due work of organisations without waiting runs, regardless of how many runs of other organisations wait. */
@@ -203,7 +213,7 @@ const look = (demand: Demand, now: number, progress: Progress, lookAt: Ref.Ref<n
     yield* revertStale
     const work = yield* fetch({
       limit: Math.min(concurrency, limit - progress.claimed),
-      excludedOrgs: [...demand.waitingOrgs, ...lateOrgs(progress)],
+      excludedOrgs: [...demand.waitingOrgs(), ...lateOrgs(progress)],
       excludedIds: [...progress.rejected]
     })
     const hasMore = progress.hasMore || work.more
@@ -214,7 +224,7 @@ const look = (demand: Demand, now: number, progress: Progress, lookAt: Ref.Ref<n
 const endClaims = (demand: Demand, progress: Progress) =>
   Option.isSome(progress.late)
     ? Effect.succeed(progress)
-    : Effect.as(releaseUnused(true), { ...progress, late: Option.some(demand.openOrgs) })
+    : Effect.as(releaseUnused(true), { ...progress, late: Option.some(demand.openOrgs()) })
 
 const lateOrgs = ({ late }: Progress): ReadonlyArray<string> => Option.getOrElse(late, () => [])
 
@@ -224,6 +234,6 @@ const hasBackfills = ({ backfills, followed, startedAt }: Progress, now: number)
 const backfill = (progress: Progress) =>
   Effect.gen(function* () {
     const { result, unfinished } = yield* claimBackfills(progress.backfills, progress.seen)
-    const followedBackfills = HashSet.union(progress.followedBackfills, idsWithMore(result))
+    const followedBackfills = withAll(progress.followedBackfills, idsWithMore(result))
     return { ...noted(result, progress), followedBackfills, backfills: unfinished }
   })

@@ -15,9 +15,6 @@ import { RunQueue } from "./RunQueue.ts"
 import { unrecordedError } from "./SummaryBuilder.ts"
 import { TickReport } from "./TickReport.ts"
 
-/** A batch with fewer runs than this is followed by a pause, because a call costs the database as much as about ten runs. */
-const WORTH_A_CALL = 20
-const PAUSE_MS = 10
 /** Pauses before rejected outcomes are sent again, in milliseconds: doubled from the first to the longest. */
 const FIRST_RETRY_MS = 100
 const LONGEST_RETRY_MS = 5_000
@@ -36,10 +33,11 @@ interface Unrecorded {
 export const runRecordLoop = Effect.gen(function* () {
   const queue = yield* RunQueue
   for (;;) {
+    const collectMs = yield* queue.answered
+    if (collectMs > 0) yield* Effect.sleep(collectMs)
     const answers = yield* queue.takeAnswered
     if (answers.length === 0) return
     yield* recordAll(yield* Effect.forEach(answers, unrecorded))
-    if (answers.length < WORTH_A_CALL && (yield* queue.isInvoking)) yield* Effect.sleep(PAUSE_MS)
   }
 })
 

@@ -8,8 +8,14 @@ import type { RunSpan } from "./RunSpans.ts"
 
 /** The most runs in one database call, and the most outcomes that wait to be recorded. */
 export const MAX_BATCH = 100
+/** A call costs the database as much as about ten runs, so a larger batch does not wait for more runs. */
+const WORTH_A_CALL = 20
+/** The longest time for which a batch collects runs, in milliseconds. */
+const MAX_COLLECT_MS = 20
 /** The most runs that are started ahead of the workers. */
 const MAX_AHEAD = 50
+/** Runs started ahead keep the workers busy for this time, in milliseconds. */
+const AHEAD_MS = 40
 /**
  * The longest average invocation at which runs are still started ahead, in milliseconds; for longer invocations, the saving is
  * negligible.
@@ -84,11 +90,11 @@ export interface Demand {
   /** No run of this tick is in progress any more. */
   readonly isIdle: boolean
   /** Organisations with so many waiting runs that more of them would only queue. */
-  readonly busy: ReadonlyArray<string>
+  readonly busyOrgs: () => ReadonlyArray<string>
   /** Organisations with a waiting run. */
-  readonly waitingOrgs: ReadonlyArray<string>
+  readonly waitingOrgs: () => ReadonlyArray<string>
   /** Organisations with a run in progress. */
-  readonly openOrgs: ReadonlyArray<string>
+  readonly openOrgs: () => ReadonlyArray<string>
 }
 
 export const initial: QueueState = {
@@ -137,18 +143,45 @@ type Picked<A> = readonly [Option.Option<ReadonlyArray<A>>, QueueState]
 const someOf = <A>(items: ReadonlyArray<A>): Option.Option<ReadonlyArray<A>> =>
   items.length === 0 ? Option.none() : Option.some(items)
 
+/**
+ * Returns how long the start loop may collect runs before its next call, in milliseconds: half of the time for which started runs
+ * keep the workers busy. None: no run can be started yet.
+ */
+export const startDelay = (now: QueueState, concurrency: number): Option.Option<number> => {
+  const { claimed, runMs, started } = now
+  if (isStartingDone(now)) return Option.some(0)
+  const count = Math.min(startableCount(now, concurrency), claimed.waiting)
+  if (now.isBlocked || count <= 0) return Option.none()
+  if (count >= WORTH_A_CALL || started.waiting === 0) return Option.some(0)
+  return Option.some(Math.min((started.waiting * runMs) / concurrency / 2, MAX_COLLECT_MS))
+}
+
+/**
+ * Returns how long the record loop may collect outcomes before its next call, in milliseconds; the last outcomes are recorded
+ * immediately. None: there is no outcome yet.
+ */
+export const recordDelay = (now: QueueState): Option.Option<number> => {
+  const { answered, claimed, isInvokingOver, started } = now
+  if (answered.length === 0 && !isInvokingOver) return Option.none()
+  const isLast = claimed.waiting + started.waiting === 0
+  return Option.some(isLast || answered.length >= WORTH_A_CALL ? 0 : MAX_COLLECT_MS)
+}
+
+const isStartingDone = ({ claimed, deferred, isClaimingOver, isStopped }: QueueState): boolean =>
+  isStopped || (isClaimingOver && claimed.waiting === 0 && deferred === 0)
+
+const startableCount = ({ ahead, claimed, unrecorded }: QueueState, concurrency: number): number =>
+  Math.min(concurrency + ahead - claimed.open, MAX_BATCH - unrecorded, MAX_BATCH)
+
 export const pickStartable = (
   now: QueueState,
   concurrency: number,
   mostOfOne: number
 ): Picked<ClaimedRun> => {
-  const { ahead, claimed, deferred, isClaimingOver, unrecorded } = now
-  const isOver = isClaimingOver && claimed.waiting === 0 && deferred === 0
-  if (now.isStopped || isOver) return [Option.some([]), now]
+  const { ahead, claimed } = now
+  if (isStartingDone(now)) return [Option.some([]), now]
   if (now.isBlocked) return [Option.none(), now]
-  const free = concurrency + ahead - claimed.open
-  const count = Math.min(free, MAX_BATCH - unrecorded, MAX_BATCH)
-  const [taken, left] = FairShare.take(claimed, count, mostOfOne + ahead)
+  const [taken, left] = FairShare.take(claimed, startableCount(now, concurrency), mostOfOne + ahead)
   return [someOf(taken), { ...now, claimed: left }]
 }
 
@@ -174,15 +207,17 @@ export const withAnswer = (
   concurrency: number
 ): QueueState => {
   const tookMs = answer.answered.monotonic - answer.sent.monotonic
-  const mostAhead = Math.min(concurrency, MAX_AHEAD)
+  const runMs = Number.isFinite(now.runMs) ? now.runMs + NEWEST * (tookMs - now.runMs) : tookMs
+  const consumed = Math.ceil((concurrency * AHEAD_MS) / Math.max(runMs, 1))
+  const mostAhead = Math.min(Math.max(consumed, concurrency), MAX_AHEAD)
+  const isAhead = tookMs < AHEAD_BELOW_MS && now.ahead <= mostAhead
   return {
     ...freed(now, answer.claimed),
     started: FairShare.free(now.started, answer.run.org_id),
     answered: [...now.answered, answer],
     unrecorded: now.unrecorded + 1,
-    ahead:
-      tookMs < AHEAD_BELOW_MS ? Math.min(now.ahead + 1, mostAhead) : Math.max(now.ahead - 1, 0),
-    runMs: Number.isFinite(now.runMs) ? now.runMs + NEWEST * (tookMs - now.runMs) : tookMs
+    ahead: isAhead ? Math.min(now.ahead + 1, mostAhead) : Math.max(now.ahead - 1, 0),
+    runMs
   }
 }
 
@@ -193,8 +228,8 @@ export const demandOf = (now: QueueState, concurrency: number): Demand => {
     waiting: claimed.waiting,
     wanted: Math.min(Math.max(perSecond, concurrency), MAX_BATCH),
     isIdle: claimed.waiting + claimed.open + unrecorded + deferred + followed.length === 0,
-    busy: FairShare.withWaiting(claimed, concurrency),
-    waitingOrgs: FairShare.withWaiting(claimed, 1),
-    openOrgs: FairShare.withOpen(claimed)
+    busyOrgs: () => FairShare.withWaiting(claimed, concurrency),
+    waitingOrgs: () => FairShare.withWaiting(claimed, 1),
+    openOrgs: () => FairShare.withOpen(claimed)
   }
 }

@@ -15,6 +15,8 @@ import {
   pickStartable,
   type QueueState,
   type ReadyRun,
+  recordDelay,
+  startDelay,
   waiting,
   withAnswer,
   withClaimed
@@ -25,13 +27,15 @@ import {
  *
  * *Guarantees*: organisations get places by the rule of Domain/FairShare. At most `concurrency` runs are invoked concurrently;
  * while the project has several organisations, each of them has at most `concurrency - 1`. At most 50 runs are started ahead of the
- * workers, and none while invocations take longer than 500 ms. At most 100 outcomes wait to be recorded.
+ * workers (40 ms of their work), and none while invocations take longer than 500 ms. At most 100 outcomes wait to be recorded.
  */
 export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
   RunQueue,
   {
     /** Puts claimed runs behind the waiting runs of the same organisation. */
     readonly offer: (runs: ReadonlyArray<ClaimedRun>) => Effect.Effect<void>
+    /** Waits until a run can be started, and returns how long more runs may be collected for the same call, in milliseconds. */
+    readonly startable: Effect.Effect<number>
     /** Takes the next runs to start, each with its place; waits until there is at least one. Empty: no more runs are started. */
     readonly takeStartable: Effect.Effect<ReadonlyArray<ClaimedRun>>
     /** Frees the place of a run that returns later in this tick, through `offerDeferred`. */
@@ -51,14 +55,14 @@ export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
     readonly takeInvocable: Effect.Effect<ReadonlyArray<ReadyRun>>
     /** Frees the places of a run whose invocation has ended, and queues its outcome to be recorded. */
     readonly answer: (run: AnsweredRun) => Effect.Effect<void>
+    /** Waits for an outcome, and returns how long more outcomes may be collected for the same call, in milliseconds. */
+    readonly answered: Effect.Effect<number>
     /** Takes the outcomes to record; waits until there is at least one. Empty: no more outcomes can arrive. */
     readonly takeAnswered: Effect.Effect<ReadonlyArray<AnsweredRun>>
     /** Takes the outcomes that have arrived since the last take, without waiting. */
     readonly takeMoreAnswered: Effect.Effect<ReadonlyArray<AnsweredRun>>
     /** Marks the outcomes of these runs as no longer waiting to be recorded. */
     readonly recorded: (runs: ReadonlyArray<ClaimedRun>) => Effect.Effect<void>
-    /** Whether any started run has no outcome yet. */
-    readonly isInvoking: Effect.Effect<boolean>
     /** Stops starting runs while outcomes cannot be recorded. */
     readonly setBlocked: (isBlocked: boolean) => Effect.Effect<void>
     /** Takes the runs that have ended since the last call and whose integration has more due slots. */
@@ -115,6 +119,7 @@ export const make = (hasSeveralOrganisations: boolean) =>
 
     return RunQueue.of({
       offer: (runs) => update((now) => withClaimed(now, runs), [startSignal]),
+      startable: take(startSignal, (now) => [startDelay(now, concurrency), now]),
       takeStartable: take(startSignal, (now) => pickStartable(now, concurrency, mostOfOne)),
       defer: (run) =>
         update(
@@ -157,6 +162,7 @@ export const make = (hasSeveralOrganisations: boolean) =>
           (now) => withAnswer(now, run, concurrency),
           [claimSignal, startSignal, workSignal, recordSignal]
         ),
+      answered: take(recordSignal, (now) => [recordDelay(now), now]),
       takeAnswered: take(recordSignal, pickAnswered),
       takeMoreAnswered: Ref.modify(state, (now) => [now.answered, { ...now, answered: [] }]),
       recorded: (runs) =>
@@ -168,7 +174,6 @@ export const make = (hasSeveralOrganisations: boolean) =>
           }),
           [claimSignal, startSignal]
         ),
-      isInvoking: Effect.map(Ref.get(state), ({ started }) => started.open + started.waiting > 0),
       setBlocked: (isBlocked) => update((now) => ({ ...now, isBlocked }), [startSignal]),
       takeFollowed: Ref.modify(state, (now) => [now.followed, { ...now, followed: [] }]),
       demand: Effect.map(Ref.get(state), (now) => demandOf(now, concurrency)),

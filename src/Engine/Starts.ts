@@ -13,9 +13,6 @@ import { TickFrame } from "./TickFrame.ts"
 import { TickReport } from "./TickReport.ts"
 import { Functions } from "./WarmUp.ts"
 
-/** A batch with fewer runs than this is followed by a pause, because a call costs the database as much as about ten runs. */
-const WORTH_A_CALL = 20
-const PAUSE_MS = 4
 /** How long a start may wait for a worker before it is reverted, in milliseconds. */
 const STALE_AFTER_MS = 10_000
 
@@ -35,6 +32,8 @@ export const runStartLoop = Effect.gen(function* () {
   const functions = yield* Functions
   const deferred = yield* FiberSet.make<void>()
   for (;;) {
+    const collectMs = yield* queue.startable
+    if (collectMs > 0) yield* Effect.sleep(collectMs)
     const batch = yield* queue.takeStartable
     if (batch.length === 0) return
     const runs: Array<WarmRun> = []
@@ -47,7 +46,6 @@ export const runStartLoop = Effect.gen(function* () {
       } else runs.push({ ...claimed, contact: claimed.contact })
     }
     if (runs.length > 0) yield* startBatch(runs, deferred)
-    if (batch.length < WORTH_A_CALL) yield* Effect.sleep(PAUSE_MS)
   }
 }).pipe(Effect.scoped, Effect.ensuring(Effect.flatMap(RunQueue, (queue) => queue.endStarting)))
 

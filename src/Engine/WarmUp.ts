@@ -1,7 +1,7 @@
 import { Context, Effect } from "effect"
 import { EngineConfig } from "../Config.ts"
 import { recordContact } from "../Database/WarmUpRpc.ts"
-import type { Outcome } from "../Domain/Outcome.ts"
+import { isFromFunction, type Outcome } from "../Domain/Outcome.ts"
 import { Invoker, type WarmUp } from "../Services/Invoker.ts"
 import type { FirstContact } from "../Services/Ledger.ts"
 import { Supabase } from "../Services/Supabase.ts"
@@ -54,10 +54,8 @@ export const make = Effect.gen(function* () {
     })
   return Functions.of({
     isAvailable: (name) => (unreached.get(name) ?? 0) < MAX_UNREACHED,
-    // A function that rejects one run (409) is reachable.
     observe: (name, outcome) => {
-      const isReached = outcome._tag !== "NotExecuted" || outcome.httpStatus === 409
-      unreached.set(name, isReached ? 0 : (unreached.get(name) ?? 0) + 1)
+      unreached.set(name, isFromFunction(outcome) ? 0 : (unreached.get(name) ?? 0) + 1)
     },
     firstContact: (name) =>
       Effect.map(warmUp(name, true), (warm) =>

@@ -192,19 +192,24 @@ $$;
 -- Returns the starts that this call leaves out: those of integrations whose row exceeds a bound, and those whose config does not
 -- fit into the response (4 MiB in total), which the caller requests again. Returns [{run_id, reason, status, detail? | retry_at?}].
 create function sync_scheduler.left_out(p_starts jsonb) returns jsonb
-  language sql stable set search_path = pg_catalog, pg_temp as $$
-  select coalesce(jsonb_agg(case when f.fault is not null
-           then jsonb_build_object('run_id', f.run_id, 'reason', 'rejected', 'status', f.status, 'detail', f.fault)
-           else jsonb_build_object('run_id', f.run_id, 'reason', 'answer_full', 'status', f.status,
-             'retry_at', sync_scheduler.iso(sync_scheduler.clock())) end), '[]')
-    from (select r.id as run_id, r.status, case when sync_scheduler.has_unchecked_rows() then sync_scheduler.row_fault(i) end as fault,
-                 sum(case when pg_column_size(i.config) > 1000 then octet_length(i.config::text) else 1000 end)
-                   over (order by r.id) as bytes,
-                 row_number() over (order by r.id) as n
-            from jsonb_array_elements(p_starts) s
-            join public.sync_run_log r on r.id = (s ->> 'run_id')::uuid
-            join public.organization_integrations i on i.id = r.integration_id) f
-   where f.fault is not null or (f.bytes > 4194304 and f.n > 1)
+  language plpgsql stable set search_path = pg_catalog, pg_temp set enable_hashjoin = off set enable_mergejoin = off as $$
+declare
+  v_unchecked constant boolean := sync_scheduler.has_unchecked_rows();
+begin
+  return (
+    select coalesce(jsonb_agg(case when f.fault is not null
+             then jsonb_build_object('run_id', f.run_id, 'reason', 'rejected', 'status', f.status, 'detail', f.fault)
+             else jsonb_build_object('run_id', f.run_id, 'reason', 'answer_full', 'status', f.status,
+               'retry_at', sync_scheduler.iso(sync_scheduler.clock())) end), '[]')
+      from (select r.id as run_id, r.status, case when v_unchecked then sync_scheduler.row_fault(i) end as fault,
+                   sum(case when pg_column_size(i.config) > 1000 then octet_length(i.config::text) else 1000 end)
+                     over (order by r.id) as bytes,
+                   row_number() over (order by r.id) as n
+              from jsonb_array_elements(p_starts) s
+              join public.sync_run_log r on r.id = (s ->> 'run_id')::uuid
+              join public.organization_integrations i on i.id = r.integration_id) f
+     where f.fault is not null or (f.bytes > 4194304 and f.n > 1));
+end
 $$;
 
 -- pending -> running, at most 100 at a time. Repeating with the same lease token returns the same run.

@@ -176,3 +176,40 @@ describe("a slot locked by another session", () => {
       expect(looks).toBe(2)
     }))
 })
+
+describe("a function that rejects run after run", () => {
+  const tickOf = (rejection: Outcome) =>
+    Effect.gen(function* () {
+      const world = yield* prepare
+      // The type has no known API, so no hold keeps the runs back.
+      world.seedDue(20, 2_000, { ...once, integration_type: "in-house" })
+      for (const id of ["77", "78", "79"]) {
+        const row = { sync_schedule: "0 0 1 1 *", integration_type: "in-house" }
+        world.seedDue(1, 1_000, { ...row, id: `00000000-0000-4000-8000-0000000000${id}` })
+      }
+      world.behave = ({ run }) =>
+        run.org_id === once.org_id
+          ? Effect.succeed(rejection)
+          : Effect.as(Effect.sleep("1 second"), completed)
+      return yield* tick(world)
+    })
+
+  it("remains available to other organisations if it answered itself", () =>
+    Effect.gen(function* () {
+      const summary = yield* tickOf(slowDown(600_000))
+      expect(summary).toMatchObject({ due: 23, triggered: 23, completed: 3, skipped: 0 })
+    }))
+
+  it("is not invoked after ten consecutive runs if the platform answered", () =>
+    Effect.gen(function* () {
+      const summary = yield* tickOf({
+        _tag: "NotExecuted",
+        httpStatus: 503,
+        code: "BOOT_ERROR",
+        message: "The function did not start",
+        retryAfterMs: null
+      })
+      expect(summary.triggered).toBeLessThan(20)
+      expect(summary.skips.map(({ reason }) => reason)).toContain("function_unavailable")
+    }))
+})

@@ -87,7 +87,7 @@ describe("after a tick", () => {
       expect(summary).toMatchObject({ completed: 2, errors: [] })
       expect(town.pings).toEqual([
         "start 36 ",
-        "ok 36 2 due: 2 completed, 0 failed, 0 unresolved, 0 skipped, 0 missed, in 110 ms"
+        "ok 36 2 due: 2 completed, 0 failed, 0 unresolved, 0 skipped, 0 missed, in 100 ms"
       ])
       expect(town.sent).toEqual([])
       expect(town.log).toEqual([])

@@ -86,7 +86,7 @@ export const MUTANTS: ReadonlyArray<Mutant> = [
     "const LOOK_EVERY_MS = 5_000_000"
   ]),
   claimLoop("a fetch excludes organisations that already have waiting runs", [
-    "excludedOrgs: [...demand.waitingOrgs, ...lateOrgs(progress)]",
+    "excludedOrgs: [...demand.waitingOrgs(), ...lateOrgs(progress)]",
     "excludedOrgs: [...lateOrgs(progress)]"
   ]),
   starts("claimed runs that were not started are released", [

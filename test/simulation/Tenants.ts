@@ -49,6 +49,14 @@ const timedOut = Effect.zipRight(
   Effect.fail(new InvokeError({ reason: "TimedOut", detail: "simulated" }))
 )
 
+const throttled = Effect.succeed<Outcome>({
+  _tag: "NotExecuted",
+  httpStatus: 429,
+  code: "HTTP_429",
+  message: "slow down",
+  retryAfterMs: 3_600_000
+})
+
 export const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
   { name: "nothing at all", rows: () => [], behave: after(200) },
   {
@@ -79,13 +87,15 @@ export const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
   {
     name: "100 integrations every 5 minutes whose functions return 429 with a Retry-After of an hour",
     rows: (now) => times(100, { sync_schedule: "*/5 * * * *", next_run_at: now }),
-    behave: Effect.succeed({
-      _tag: "NotExecuted",
-      httpStatus: 429,
-      code: "HTTP_429",
-      message: "slow down",
-      retryAfterMs: 3_600_000
-    })
+    behave: throttled
+  },
+  {
+    // Ten of their answers arrive before the first answer of another organisation.
+    name: "100 integrations every 5 minutes that answer 429, while the runs of the others take 1 s",
+    rows: (now) => times(100, { sync_schedule: "*/5 * * * *", next_run_at: now }),
+    behave: throttled,
+    othersMs: 1_000,
+    boundMs: BOUND_MS + OTHERS * 1_000
   },
   {
     name: "500 integrations every minute that fail immediately",
