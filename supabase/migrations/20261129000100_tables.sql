@@ -1,11 +1,12 @@
--- Tables of Sync Scheduler. Two of them, organization_integrations and sync_run_log, may already exist in a
--- project: the migration checks the shared columns first, adds the missing ones, and changes nothing else there. A conflict stops
--- the migration before its first change and names the column.
+-- Creates the tables of Sync Scheduler.
+-- Two of them, organization_integrations and sync_run_log, may already exist in a project.
+-- The migration checks their shared columns first, adds the missing ones, and changes nothing else in them.
+-- If a column conflicts, the migration names it and stops before its first change.
 
 do $migration$
 declare
-  -- One line per column: table, column, type, rest of the definition, whether a table that this migration creates has it NOT NULL,
-  -- and the column's comment.
+  -- One line per column: table, column, type, rest of the definition,
+  -- NOT NULL (only in a table that this migration creates), comment.
   v_columns constant jsonb := $columns$[
     ["organization_integrations", "id",                   "uuid",        "default gen_random_uuid()", true],
     ["organization_integrations", "org_id",               "uuid",        "", true,
@@ -17,19 +18,19 @@ declare
     ["organization_integrations", "timezone",             "text",        "default 'UTC'", true,
       "IANA time zone of the schedule, such as Europe/Oslo."],
     ["organization_integrations", "enabled",              "boolean",     "default true", true,
-      "False: nothing runs, and slots that pass are recorded as skipped. Enabling an integration never runs a past slot."],
+      "False: the integration does not run, and its slots are recorded as skipped. Enabling an integration never runs a past slot."],
     ["organization_integrations", "next_run_at",          "timestamptz", "", false,
       "The next slot, UTC, truncated to milliseconds. Null: the next tick computes it. A due value is a slot even if the cron expression does not produce it."],
     ["organization_integrations", "schedule_version",     "integer",     "default 1", true,
-      "Increases whenever schedule_since changes: the schedule or time zone was edited, or the integration was disabled or enabled and slots were skipped. A claim must carry the current version."],
+      "Increases whenever schedule_since changes: after an edit of the schedule or time zone, and when disabling or enabling the integration skips slots. A claim must contain the current version."],
     ["organization_integrations", "schedule_since",       "timestamptz", "default now()", true,
-      "The instant from which this schedule is in force; its first slot is the first one after this instant."],
+      "The instant from which this schedule applies. Its first slot is later than this instant."],
     ["organization_integrations", "schedule_error",       "text",        "", false,
-      "Why the schedule cannot be computed. The integration is not due until its schedule is edited."],
+      "The reason why the schedule cannot be computed. The integration is not due until its schedule is edited."],
     ["organization_integrations", "catch_up",             "text",        "default 'latest' check (catch_up in ('latest', 'all', 'skip'))", true,
-      "What happens to missed slots: latest runs the newest, all runs every slot inside the window, skip runs none."],
+      "The handling of missed slots: latest runs the newest, all runs every slot inside the window, skip runs none."],
     ["organization_integrations", "catch_up_window",      "interval",    "check (catch_up_window > interval '0')", false,
-      "How far back catch_up = all reaches; null: SYNC_SCHEDULER_CATCH_UP_WINDOW."],
+      "The maximum age of the slots that catch_up = all runs; null: SYNC_SCHEDULER_CATCH_UP_WINDOW."],
     ["organization_integrations", "max_attempts",         "integer",     "default 3 check (max_attempts between 1 and 100)", true,
       "The maximum number of attempts of a run."],
     ["organization_integrations", "invoke_timeout",       "interval",    "check (invoke_timeout between interval '1 second' and interval '1 hour')", false,
@@ -37,27 +38,27 @@ declare
     ["organization_integrations", "function_name",        "text",        "", false,
       "The Edge Function to invoke, one of SYNC_SCHEDULER_FUNCTIONS; null: SYNC_SCHEDULER_FUNCTION."],
     ["organization_integrations", "on_unknown",           "text",        "default 'retry' check (on_unknown in ('retry', 'hold'))", true,
-      "What happens to a run with an unknown outcome: retry repeats it with the same key, hold waits for an operator."],
+      "The handling of a run with an unknown outcome: retry repeats the run with the same key, hold waits for an operator."],
     ["organization_integrations", "fenced",               "boolean",     "default false", true,
-      "The function calls begin_sync_run before it starts work, so that the scheduler can prove that a run did not happen."],
+      "Whether the function calls begin_sync_run before it starts work. If it does, the scheduler can prove that a run did not happen."],
     ["organization_integrations", "warm_up",              "boolean",     "default false", true,
-      "The engine warms the function up with an OPTIONS request before its runs."],
+      "Whether the engine warms up the function with an OPTIONS request before its runs."],
     ["organization_integrations", "consecutive_failures", "integer",     "default 0", true,
       "Consecutive failed runs since the last completed run."],
     ["organization_integrations", "breaker_until",        "timestamptz", "", false,
-      "The circuit breaker is open until then: too many runs failed in a row, and none starts."],
+      "The circuit breaker is open until this instant: too many runs failed in a row, and no run starts."],
     ["organization_integrations", "paused_reason",        "text",        "", false,
-      "Why the integration was paused, as the operator wrote it."],
+      "The operator's reason for pausing the integration."],
     ["organization_integrations", "health_url",           "text",        "", false,
       "The URL that is probed when no sync has run for a while; null: the default of its integration type."],
     ["organization_integrations", "health_method",        "text",        "default 'HEAD' check (health_method in ('HEAD', 'GET', 'OPTIONS'))", true,
       "The HTTP method of the probe."],
     ["organization_integrations", "reserved_by",          "text",        "", false,
-      "The engine that fetched the integration and has not claimed its slot yet."],
+      "The engine that has fetched the integration but not claimed its slot yet."],
     ["organization_integrations", "reserved_until",       "timestamptz", "", false,
-      "No other engine fetches the integration before then."],
+      "No other engine fetches the integration before this instant."],
     ["organization_integrations", "fetch_token",          "uuid",        "", false,
-      "The token of the fetch that reserved the integration: a repeated call gets the same row."],
+      "The token of the fetch that reserved the integration. A repeated call with this token returns the same row."],
     ["organization_integrations", "config",               "jsonb",       "default '{}'", true,
       "Settings for the function, sent with every run. Must not contain secrets."],
     ["organization_integrations", "created_at",           "timestamptz", "default now()", true],
@@ -77,11 +78,11 @@ declare
     ["sync_run_log", "idempotency_key",      "text",        "", true,
       "<integration_id>:<slot>; every attempt has the same key."],
     ["sync_run_log", "trigger",              "text",        "default 'schedule' check (trigger in ('schedule', 'catch_up', 'manual', 'backfill'))", true,
-      "Why the run exists: schedule, catch_up, manual, backfill."],
+      "The reason why the run was created: schedule, catch_up, manual, backfill."],
     ["sync_run_log", "status",               "text",        "default 'pending' check (status in ('pending', 'running', 'completed', 'failed', 'unknown', 'skipped'))", true,
-      "pending, running, completed, failed, unknown (it may have happened), skipped. Completed rows never change."],
+      "pending, running, completed, failed, unknown (the run may have taken effect), skipped. Completed rows never change."],
     ["sync_run_log", "skip_reason",          "text",        "", false,
-      "Why the run was skipped."],
+      "The reason why the run was skipped."],
     ["sync_run_log", "attempt",              "integer",     "default 0", true,
       "The number of attempts so far."],
     ["sync_run_log", "max_attempts",         "integer",     "default 3", true,
@@ -89,41 +90,41 @@ declare
     ["sync_run_log", "claimed_by",           "text",        "", false,
       "The engine that claimed the run or took it over."],
     ["sync_run_log", "claimed_at",           "timestamptz", "", false,
-      "When claimed_by took over the pending run; null: when the run was created."],
+      "The time at which claimed_by took over the pending run; null: claimed_by created the run."],
     ["sync_run_log", "claim_token",          "uuid",        "", false,
-      "The token of the claim, or of the fetch that took the run over: a repeated call gets the same response."],
+      "The token of the claim, or of the fetch that took over the run. A repeated call with this token returns the same response."],
     ["sync_run_log", "lease_token",          "uuid",        "", false,
-      "The token of the attempt: its holder may settle the run."],
+      "The token of the attempt. Only a call with this token may settle the run."],
     ["sync_run_log", "lease_seconds",        "integer",     "", false,
-      "The length of the lease, in seconds, when the attempt started."],
+      "The length of the lease at the start of the attempt, in seconds."],
     ["sync_run_log", "lease_until",          "timestamptz", "", false,
-      "Until then the run belongs to its engine; afterwards a sweep decides about it."],
+      "The end of the lease. After this instant a sweep decides about the run."],
     ["sync_run_log", "not_before",           "timestamptz", "", false,
       "The earliest start of a retry."],
     ["sync_run_log", "created_at",           "timestamptz", "default now()", true,
-      "When the run was claimed."],
+      "The time of the claim."],
     ["sync_run_log", "started_at",           "timestamptz", "", false,
-      "When the first attempt started, by the database clock; drift_ms = started_at - scheduled_for."],
+      "The start of the first attempt, by the database clock; drift_ms = started_at - scheduled_for."],
     ["sync_run_log", "attempt_started_at",   "timestamptz", "", false,
-      "When the current attempt started."],
+      "The start of the current attempt."],
     ["sync_run_log", "began_at",             "timestamptz", "", false,
-      "When begin_sync_run granted the attempt to the function (fence)."],
+      "The time at which begin_sync_run granted the attempt to the function (fence)."],
     ["sync_run_log", "begin_nonce",          "uuid",        "", false,
-      "The nonce of that grant: a repeated call with it is granted again."],
+      "The nonce of the begin_sync_run call. A repeated call with this nonce is also granted."],
     ["sync_run_log", "heartbeat_at",         "timestamptz", "", false,
       "The last heartbeat of the function."],
     ["sync_run_log", "finished_at",          "timestamptz", "", false,
-      "When the outcome was recorded."],
+      "The time at which the outcome was recorded."],
     ["sync_run_log", "released_at",          "timestamptz", "", false,
-      "When an unknown run was released, so that it no longer blocks later slots."],
+      "The time at which an unknown run was released. A released run does not block later slots."],
     ["sync_run_log", "drift_ms",             "bigint",      "", false,
       "Milliseconds from the slot to the first start."],
     ["sync_run_log", "duration_ms",          "bigint",      "", false,
       "The duration of the last attempt, in milliseconds."],
     ["sync_run_log", "cold_start",           "boolean",     "default false", true,
-      "Whether the function was cold at its first contact in the tick."],
+      "Whether the first request to the function in the tick found it cold."],
     ["sync_run_log", "warm_up_ms",           "integer",     "", false,
-      "The duration of that contact, in milliseconds."],
+      "The duration of the first request to the function in the tick, in milliseconds."],
     ["sync_run_log", "http_status",          "integer",     "", false,
       "The HTTP status of the last response."],
     ["sync_run_log", "error_code",           "text",        "", false,
@@ -133,18 +134,18 @@ declare
     ["sync_run_log", "response",             "jsonb",       "", false,
       "The JSON that the function returned; above 64 KiB, a note of its size."],
     ["sync_run_log", "fenced",               "boolean",     "default false", true,
-      "Whether the function was fenced when the attempt started: if so, began_at = null after the lease proves that nothing happened."],
+      "Whether the function was fenced when the attempt started. If so, a null began_at after the end of the lease proves that nothing happened."],
     ["sync_run_log", "ambiguous",            "boolean",     "default false", true,
-      "Whether some attempt may have taken effect without a recorded outcome. Such a run never ends failed."],
+      "Whether some attempt may have taken effect without a recorded outcome. Such a run never becomes failed."],
     ["sync_run_log", "ambiguous_before",     "boolean",     "default false", true,
-      "The value of ambiguous when the current attempt started: proof that this attempt did nothing restores it."],
+      "The value of ambiguous when the current attempt started. Proof that this attempt did nothing restores this value."],
     ["sync_run_log", "api_provider",         "text",        "", false],
     ["sync_run_log", "api_host",             "text",        "", false,
-      "The host of the accounting API that the run uses, if known; together with api_provider it identifies a row of integration_health."],
+      "The host of the accounting API that the run uses, if known. api_provider and api_host identify a row of integration_health."],
     ["sync_run_log", "delay_reason",         "text",        "", false,
-      "Why a pending run waits until not_before: api_throttled, api_limit. Null: no API delays it."]
+      "The reason why a pending run waits until not_before: api_throttled or api_limit. Null: no API delays the run."]
   ]$columns$;
-  -- Types that the functions read and write without loss; the first of each list is the one that this migration creates.
+  -- Types that the functions read and write without loss. This migration creates columns of the first type in each list.
   v_compatible constant jsonb := $types${
     "uuid": ["uuid"], "text": ["text", "character varying"], "boolean": ["boolean"],
     "timestamptz": ["timestamp with time zone"], "interval": ["interval"], "jsonb": ["jsonb"],
@@ -220,14 +221,14 @@ begin
     select 'schema sync_scheduler' from pg_namespace n where n.nspname = 'sync_scheduler'
   ) d;
   if v_conflict is not null then
-    raise exception 'Sync Scheduler cannot be installed: it is already there, or its names are taken: %', v_conflict
-      using hint = 'Nothing was changed. Where some migrations are applied already, sync-scheduler doctor prints the command for the rest. Where all are, and the Data API does not know them: notify pgrst, ''reload schema'';';
+    raise exception 'Sync Scheduler cannot be installed because these objects already exist: %', v_conflict
+      using hint = 'Nothing was changed. If only some migrations have been applied, sync-scheduler doctor prints the command for the others. If all have been applied but the Data API does not know them, run: notify pgrst, ''reload schema'';';
   end if;
 
   foreach v_table in array v_adopted loop
     if (select c.relkind from pg_class c where c.oid = to_regclass('public.' || v_table)) <> 'r' then
       raise exception 'Sync Scheduler cannot adopt %: it must be an ordinary table', v_table
-        using hint = 'Nothing was changed. A view, a foreign or a partitioned table cannot carry the unique indexes that make a claim safe.';
+        using hint = 'Nothing was changed. A view, a foreign table or a partitioned table cannot have the unique indexes that claims need.';
     end if;
   end loop;
 
@@ -240,13 +241,13 @@ begin
 
   select string_agg(d.what, '; ') into v_conflict from (
     select case
-        when not (v_compatible -> w.type) ? i.type then format('%s.%s is %s, Sync Scheduler needs %s', w.t, w.c, i.shown, w.type)
+        when not (v_compatible -> w.type) ? i.type then format('%s.%s is %s, but Sync Scheduler needs %s', w.t, w.c, i.shown, w.type)
         when i.type = 'character varying' and i.typmod - 4 < (v_lengths ->> (w.t || '.' || w.c))::integer and i.typmod > 0
-          then format('%s.%s is %s, Sync Scheduler needs at least %s characters', w.t, w.c, i.shown, v_lengths ->> (w.t || '.' || w.c))
+          then format('%s.%s is %s, but Sync Scheduler needs at least %s characters', w.t, w.c, i.shown, v_lengths ->> (w.t || '.' || w.c))
         when i.type = 'timestamp with time zone' and i.typmod between 0 and 2
-          then format('%s.%s is %s, Sync Scheduler needs milliseconds', w.t, w.c, i.shown)
-        when i.generated then format('%s.%s is generated, Sync Scheduler must write it', w.t, w.c)
-        when i.not_null and (v_nulled -> w.t) ? w.c then format('%s.%s is not null, Sync Scheduler must be able to set it to null', w.t, w.c)
+          then format('%s.%s is %s, but Sync Scheduler needs milliseconds', w.t, w.c, i.shown)
+        when i.generated then format('%s.%s is generated, but Sync Scheduler must write it', w.t, w.c)
+        when i.not_null and (v_nulled -> w.t) ? w.c then format('%s.%s is not null, but Sync Scheduler must be able to set it to null', w.t, w.c)
       end as what
       -- org_name may have any type, because it is only read as text.
       from (select e ->> 0 as t, e ->> 1 as c, e ->> 2 as type from jsonb_array_elements(v_columns) e
@@ -282,16 +283,16 @@ begin
   end if;
 
   if 'sync_run_log' = any (v_adopted) then
-    -- A required column that the project added would make every claim fail.
+    -- A claim fails if a column that it does not set requires a value.
     select string_agg('sync_run_log.' || i.c, ', ') into v_conflict
       from jsonb_to_recordset(v_theirs) as i(t text, c text, not_null boolean, has_default boolean)
      where i.t = 'sync_run_log' and i.not_null and not i.has_default and not i.c = any (v_given);
     if v_conflict is not null then
-      raise exception 'Sync Scheduler cannot adopt sync_run_log: % must be given a value and has no default', v_conflict
+      raise exception 'Sync Scheduler cannot adopt sync_run_log: % is not null and has no default', v_conflict
         using hint = 'Nothing was changed. Give the column a default or allow null, then apply the migration again.';
     end if;
-    -- A check constraint of the project that excludes one of the scheduler's states would make that state impossible to record. A
-    -- constraint on a single column is tried with every value; a constraint on several columns must name every value.
+    -- The project's check constraints must allow every state that the scheduler records.
+    -- A constraint on one column is tested with every value. A constraint on several columns must contain every value.
     for v_column in
       select a.attname as c, format_type(a.atttypid, a.atttypmod) as type, k.conname, cardinality(k.conkey) as width,
              pg_get_expr(k.conbin, k.conrelid) as expression, v.value #>> '{}' as value
@@ -308,7 +309,7 @@ begin
         v_allowed := v_column.c in ('attempt', 'max_attempts') or v_column.expression ~ v_column.value;
       end if;
       if not v_allowed then
-        raise exception 'Sync Scheduler cannot adopt sync_run_log: a check does not allow the states it records: sync_run_log.% = % (constraint %)',
+        raise exception 'Sync Scheduler cannot adopt sync_run_log: a check rejects a value that it records: sync_run_log.% = % (constraint %)',
           v_column.c, v_column.value, v_column.conname
           using hint = 'Nothing was changed. Widen or drop the check (states: pending, running, completed, failed, unknown, skipped; triggers: schedule, catch_up, manual, backfill).';
       end if;
@@ -371,8 +372,9 @@ begin
 end
 $migration$;
 
--- Size limits, so that one oversized row cannot slow down other runs. Existing rows of adopted tables keep their values and are
--- rejected when they are due (sync_scheduler.row_fault has the same bounds).
+-- Limits the size of rows, so that an oversized row cannot slow down other runs.
+-- Existing rows of adopted tables keep their values.
+-- A tick rejects such a row when it is due (sync_scheduler.row_fault has the same bounds).
 do $bounds$
 declare
   v_table text;
@@ -391,7 +393,7 @@ begin
     begin
       execute format('alter table public.%I validate constraint %I', v_table, v_table || '_bounds');
     exception when check_violation then
-      raise notice 'Some rows of % break the bounds of their columns; sync-scheduler doctor lists them.', v_table;
+      raise notice 'Some rows of % exceed the limits of their columns. sync-scheduler doctor lists them.', v_table;
     end;
   end loop;
 end
@@ -404,10 +406,10 @@ create index organization_integrations_uncomputed
   on public.organization_integrations (id)
   where enabled and next_run_at is null and schedule_error is null and sync_schedule is not null;
 
--- Finds whether there is more than one organisation, and the integrations of one organisation.
+-- An index for the integrations of an organisation. It also shows whether there is more than one organisation.
 create index organization_integrations_org on public.organization_integrations (org_id) where enabled;
 
--- Indexes of the functions to warm up soon, and of the distinct kinds of API in use.
+-- Indexes of the functions to warm up soon, and of the distinct APIs in use.
 create index organization_integrations_warm_up on public.organization_integrations (next_run_at)
   where enabled and warm_up;
 create index organization_integrations_apis on public.organization_integrations
@@ -449,7 +451,7 @@ create index sync_run_event_run on public.sync_run_event (run_id, id);
 create index sync_run_event_integration on public.sync_run_event (integration_id, id) where run_id is null;
 create index sync_run_event_at on public.sync_run_event (at);
 
--- Which schedule was in force at which time. The audit recomputes slots from this table.
+-- The schedules of each integration with the periods in which they applied. The audit recomputes slots from this table.
 create table public.sync_schedule_history (
   id bigint generated always as identity primary key,
   integration_id uuid not null,
@@ -458,23 +460,24 @@ create table public.sync_schedule_history (
   timezone text not null,
   enabled boolean not null,
   "from" timestamptz not null,
-  "to" timestamptz,                                   -- null: in force now
-  -- The first slot of this segment is first_slot (even if the cron expression does not produce it) when a next slot was known as
-  -- the segment began; otherwise it is the first slot after since.
+  "to" timestamptz,                                   -- null: the current schedule
+  -- The next slot that was known when this segment began; null: the first slot is the first one after `since`.
+  -- The segment begins with first_slot even if the cron expression does not produce it.
   first_slot timestamptz,
   since timestamptz
 );
 create unique index sync_schedule_history_current on public.sync_schedule_history (integration_id) where "to" is null;
 create index sync_schedule_history_span on public.sync_schedule_history (integration_id, "from");
 
--- Skipped slots, both ends inclusive. A run inside a range takes precedence.
+-- Ranges of skipped slots; both ends are inclusive. A run inside a range takes precedence over the range.
 create table public.sync_skipped_range (
   id bigint generated always as identity primary key,
   integration_id uuid not null,
   "from" timestamptz not null,
   "to" timestamptz not null,
-  -- The exact number of slots, except for schedule_changed, disabled and gone: the database records these and cannot evaluate cron
-  -- expressions. For them, 1 means at least one slot, and 0 means unknown, possibly none (no next slot had been computed yet).
+  -- The exact number of slots, except for the reasons schedule_changed, disabled and gone.
+  -- The database records these and cannot evaluate cron expressions: 1 means at least
+  -- one slot; 0 means that no next slot was computed yet, so the number is unknown.
   count bigint not null check (count >= 0),
   reason text not null,                               -- superseded, outside_window, catch_up_skip, schedule_changed, disabled, gone
   recorded_at timestamptz not null default now(),
@@ -484,13 +487,13 @@ create table public.sync_skipped_range (
 create index sync_skipped_range_span on public.sync_skipped_range (integration_id, "from");
 create index sync_skipped_range_to on public.sync_skipped_range ("to");
 
--- A request to run past slots. Ticks run them oldest first, without changing next_run_at.
+-- Requests to run past slots. Ticks run these slots oldest first, without changing next_run_at.
 create table public.sync_backfill (
   id uuid primary key default gen_random_uuid(),
   integration_id uuid not null,
   "from" timestamptz not null,
   "to" timestamptz not null,
-  cursor timestamptz,                                 -- the last slot handled; null: none yet
+  cursor timestamptz,                                 -- the last slot that was handled; null: none yet
   claimed bigint not null default 0,
   status text not null default 'open' check (status in ('open', 'done', 'cancelled')),
   requested_by text not null,
@@ -505,7 +508,7 @@ comment on column public.sync_backfill."to" is 'Exclusive.';
 create index sync_backfill_open on public.sync_backfill (created_at) where status = 'open';
 create index sync_backfill_integration on public.sync_backfill (integration_id, created_at) where status = 'open';
 
--- Conditions to alert on. There is one open incident per kind and subject.
+-- Conditions that cause an alert. At most one incident per kind and subject is open.
 create table public.sync_incident (
   id bigint generated always as identity primary key,
   kind text not null check (kind in ('drift', 'cold_start', 'missed', 'rescued', 'unknown', 'clock_skew',
@@ -521,8 +524,8 @@ create table public.sync_incident (
   notified_at timestamptz,
   resolve_notified_at timestamptz,
   detail jsonb not null default '{}',
-  -- The state of the incident's messages. notified_at and resolve_notified_at record when the receiver accepted them.
-  alert_transition text check (alert_transition in ('opened', 'resolved')), -- the transition that was claimed last
+  -- The state of the incident's messages. The receiver accepted them at notified_at and resolve_notified_at.
+  alert_transition text check (alert_transition in ('opened', 'resolved')), -- the last claimed transition
   alert_claimed_by text,                              -- the engine that is sending the message
   alert_claimed_until timestamptz,                    -- after this, any engine may send the message
   alert_attempts integer not null default 0,
@@ -532,17 +535,17 @@ create table public.sync_incident (
   alert_gave_up_at timestamptz
 );
 comment on column public.sync_incident.alert_gave_up is
-  'The transition whose message is abandoned: the receiver accepted none of the attempts, or the incident ended a day before the message could be sent.';
+  'The transition whose message is abandoned: the receiver accepted no attempt, or the incident ended more than a day before its message could be sent.';
 create unique index sync_incident_open on public.sync_incident (kind, subject) where resolved_at is null;
 create index sync_incident_resolved on public.sync_incident (resolved_at) where resolved_at is not null;
 create index sync_incident_integration on public.sync_incident (integration_id, id);
 create index sync_incident_run on public.sync_incident (run_id) where run_id is not null;
--- Incidents with messages that are still to be sent.
+-- An index of the incidents with unsent messages.
 create index sync_incident_unsent on public.sync_incident (id)
   where (resolved_at is null and notified_at is null and alert_gave_up is null)
      or (resolved_at is not null and resolve_notified_at is null and alert_gave_up is distinct from 'resolved');
 
--- One row per tick: its engine, its times, its counts.
+-- One row per tick, with its engine, times and counts.
 create table public.sync_tick (
   id uuid primary key,
   engine_id text not null,
@@ -560,12 +563,12 @@ create table public.sync_tick (
   missed bigint not null default 0,
   cold_starts integer not null default 0,
   summary jsonb,
-  -- False: the tick itself failed, or an outcome was not recorded. Null: the tick is in progress, or its engine died.
+  -- False: the tick failed or did not record an outcome. Null: the tick is in progress, or its engine died.
   ok boolean generated always as ((summary ->> 'ok')::boolean) stored
 );
 create index sync_tick_started on public.sync_tick (started_at desc);
 
--- The health of each provider's host. Real syncs determine it; probes do so only when no sync has run for a while.
+-- The health of each provider's host. Syncs determine the health; probes determine it only if no sync has run for a while.
 create table public.integration_health (
   provider text not null,
   host text not null,
@@ -581,9 +584,9 @@ create table public.integration_health (
   error_code text,
   detail jsonb not null default '{}',
   updated_at timestamptz not null default now(),
-  since timestamptz not null default now(),           -- when the status last changed
-  passive_until timestamptz,                          -- no probes until then
-  throttles integer not null default 0,               -- consecutive throttle episodes; a day without one resets the count
+  since timestamptz not null default now(),           -- the time of the last status change
+  passive_until timestamptz,                          -- no probe is sent before this instant
+  throttles integer not null default 0,               -- consecutive throttles; a day without a throttle resets the count
   last_throttled_at timestamptz,
   probe_token uuid,
   probing_until timestamptz,
@@ -591,7 +594,7 @@ create table public.integration_health (
   primary key (provider, host)
 );
 comment on table public.integration_health is
-  'The health of each accounting API (provider and host), learned from real syncs, and from probes only when no sync has run for a while. throttled: the API asked several organisations, or the probe, to slow down; its runs wait for at most a minute, and it is not probed until passive_until. A host with a path (host/path) is the health_url of an integration.';
+  'The health of each accounting API (provider and host). Syncs determine it; probes determine it only if no sync has run for a while. throttled: the API asked several organisations, or the probe, to slow down. Its runs then wait for at most a minute, and it is not probed until passive_until. A host with a path (host/path) is the health_url of an integration.';
 create index integration_health_throttled on public.integration_health (throttled_until) where throttled_until is not null;
 
 -- Organisations that the vendor asked to slow down at a host. Only the runs of that organisation wait.
@@ -599,33 +602,34 @@ create table public.sync_api_hold (
   provider text not null,
   host text not null,
   org_id uuid not null,
-  throttled_until timestamptz,                        -- no run starts before then
-  start_limit integer not null default 1 check (start_limit > 0), -- the number of concurrent runs after that
-  limit_ceiling integer not null default 5,           -- the hold ends when start_limit reaches this
-  limited_until timestamptz,                          -- the organisation's quota is low until then
-  told_at timestamptz not null,                       -- when the vendor last asked it to slow down
-  expires_at timestamptz not null,                    -- the hold ends at this instant at the latest
+  throttled_until timestamptz,                        -- no run starts before this instant
+  start_limit integer not null default 1 check (start_limit > 0), -- the number of concurrent runs after throttled_until
+  limit_ceiling integer not null default 5,           -- the hold ends when start_limit reaches this value
+  limited_until timestamptz,                          -- the organisation's quota is low until this instant
+  told_at timestamptz not null,                       -- the vendor's last request to slow down
+  expires_at timestamptz not null,                    -- the latest end of the hold
   primary key (provider, host, org_id)
 );
 comment on table public.sync_api_hold is
-  'Organisations that the vendor asked to slow down at a host: how long their runs wait, and how many may run concurrently after that.';
+  'Organisations that the vendor asked to slow down at a host: the end of the wait of their runs, and the number of concurrent runs after that.';
 create index sync_api_hold_expires on public.sync_api_hold (expires_at);
 
--- The duration of the first request to a function, cold and warm, and whether a warm-up saves time.
+-- The duration of the first request to each function, cold and warm. It shows whether a warm-up saves time.
 create table public.sync_function_warmth (
   function_name text primary key,                     -- '(default)': the function that the engine is configured with
   cold_count bigint not null default 0,
   warm_count bigint not null default 0,
   failed_count bigint not null default 0,
-  cold_ms double precision,                           -- moving averages over the contacts that got a response
+  cold_ms double precision,                           -- moving averages of the requests that got a response
   warm_ms double precision,
   measured_since timestamptz not null default now(),
-  paused_until timestamptz,                           -- warm-up saves no time; measurement restarts after this
-  verdict text,                                       -- why warm-up is paused, as text
+  paused_until timestamptz,                           -- no warm-ups before this instant; measurement then restarts
+  verdict text,                                       -- the reason why warm-up is paused
   updated_at timestamptz not null default now()
 );
 
--- Row level security without a policy: only the service key, which bypasses it, and the scheduler's functions have access.
+-- Enables row level security without a policy.
+-- Only the service key, which bypasses row level security, and the scheduler's functions have access.
 do $grants$
 declare
   v_table text;
@@ -646,8 +650,9 @@ begin
 end
 $grants$;
 
--- Private helpers. Every migration ends with the same three statements: they close the functions of this schema to other roles,
--- write the migration's version into the schema's comment, and make PostgREST reload.
+-- The schema of private helpers.
+-- Every migration ends with the same three statements: they close the functions of this schema to other
+-- roles, write the migration's version into the schema's comment, and make PostgREST reload its schema cache.
 create schema sync_scheduler;
 revoke all on schema sync_scheduler from public;
 
@@ -655,8 +660,9 @@ revoke all on schema sync_scheduler from public;
 create function sync_scheduler.schema_version() returns text language sql stable
   return substring(obj_description('sync_scheduler'::regnamespace, 'pg_namespace') from '[0-9]{14}');
 
--- Returns the oldest engine that this schema works with, as a schema version. A migration that is incompatible with older engines
--- sets this to its own version. An engine whose newest migration is older claims nothing and reports what to do.
+-- Returns the schema version of the oldest engine that this schema supports.
+-- A migration that is incompatible with older engines returns its own version here.
+-- An engine whose newest migration is older claims nothing and reports the incompatibility.
 create function sync_scheduler.engines_from() returns text language sql immutable return '20261129001000';
 
 -- Returns {schema_version, engines_from}: the newest migration, and the oldest schema version that an engine must know.
@@ -664,7 +670,7 @@ create function public.read_sync_schema() returns jsonb
   language sql stable security definer set search_path = pg_catalog, pg_temp
   return jsonb_build_object('schema_version', sync_scheduler.schema_version(), 'engines_from', sync_scheduler.engines_from());
 
--- Unused tickets. The table stores only digests, so a reader of the table cannot redeem a ticket.
+-- The unused tickets. The table stores only digests, so that its readers cannot redeem a ticket.
 create table sync_scheduler.ticket (
   digest bytea primary key,
   expires_at timestamptz not null

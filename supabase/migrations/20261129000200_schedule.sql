@@ -1,20 +1,21 @@
--- Shared expressions and helpers, and the triggers that run when an application edits a schedule.
+-- Contains shared helpers, and the triggers that run when an application edits a schedule.
 
--- Every function sets search_path = pg_catalog, pg_temp. With an empty search_path, types are looked up in pg_temp first, and a
--- domain named timestamptz that a caller creates there would run the caller's code as the owner. Single-expression functions have
--- no settings, so that the planner can inline them: their bodies are parsed at creation ("return"), and no search_path affects
--- them.
+-- Every function sets search_path = pg_catalog, pg_temp.
+-- With an empty search_path, PostgreSQL looks up types in pg_temp first: a caller's
+-- domain named timestamptz in pg_temp would run the caller's code as the owner.
+-- Single-expression functions have no settings, so that the planner can inline them.
+-- PostgreSQL parses their bodies at creation ("return"), so no search_path affects them.
 
--- Returns the current time, truncated to milliseconds. Slots, leases and due times are compared with this clock only.
+-- Returns the current time, truncated to milliseconds. The functions compare slots, leases and due times only with this clock.
 create function sync_scheduler.clock() returns timestamptz
   language sql stable return date_trunc('milliseconds', now());
 
--- Formats an instant as in every JSON response: 2026-11-24T02:00:00.000Z.
+-- Formats an instant for JSON responses, such as 2026-11-24T02:00:00.000Z.
 create function sync_scheduler.iso(p_at timestamptz) returns text
   language sql stable return to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
 
--- Converts an instant to milliseconds since 1970, the format of long lists of instants. Infinity becomes the limit of the range in
--- which schedules can be computed.
+-- Converts an instant to milliseconds since 1970, the format of long lists of instants.
+-- Limits infinity to the range of computable schedules.
 create function sync_scheduler.epoch_ms(p_at timestamptz) returns bigint
   language sql stable return case when p_at is not null then
     floor(extract(epoch from least(greatest(p_at, '1900-01-01 00:00:00Z'::timestamptz), '9000-01-01 00:00:00Z'::timestamptz)) * 1000)::bigint end;
@@ -28,14 +29,15 @@ create function sync_scheduler.seconds(p_seconds numeric) returns interval
 create function sync_scheduler.idempotency_key(p_integration_id uuid, p_slot timestamptz) returns text
   language sql stable return p_integration_id::text || ':' || sync_scheduler.iso(p_slot);
 
--- Returns the key of an integration's advisory lock. It has 64 bits and a separator, because hashtext(org_id || integration_id)
--- collides
--- (32 bits, and 'org1'||'12' = 'org11'||'2').
+-- Returns the key of an integration's advisory lock.
+-- The key has 64 bits and a separator. hashtext(org_id || integration_id)
+-- would collide: it has 32 bits, and 'org1'||'12' = 'org11'||'2'.
 create function sync_scheduler.lock_key(p_org_id uuid, p_integration_id uuid) returns bigint
   language sql immutable
   return hashtextextended(coalesce(p_org_id::text, '') || ':' || p_integration_id::text, 0);
 
--- Whether a run is live: a live run blocks the next run of its integration. The index sync_run_log_one_live has the same condition.
+-- Returns whether a run is live, so that it blocks the next run of its integration.
+-- The index sync_run_log_one_live has the same condition.
 create function sync_scheduler.is_live(p_status text, p_released_at timestamptz) returns boolean
   language sql immutable
   return p_status in ('pending', 'running') or (p_status = 'unknown' and p_released_at is null);
@@ -44,8 +46,8 @@ create function sync_scheduler.is_live(p_status text, p_released_at timestamptz)
 create function sync_scheduler.kept_from() returns timestamptz
   language sql stable return sync_scheduler.clock() - interval '400 days';
 
--- Creates a function that returns how many characters fit into a text column, because an adopted column may be short. Null: the
--- column has no limit.
+-- Creates a function that returns the maximum number of characters in a text column, because an adopted column may be short.
+-- Null means no limit.
 do $room$
 declare
   v_cases text;
@@ -74,38 +76,38 @@ begin
 end
 $$;
 
--- Returns a function's response as it is stored: above 64 KiB, a note of its size replaces it. JSON null becomes null.
+-- Returns a function's response for storage. A note of the size replaces a response above 64 KiB, and null replaces JSON null.
 create function sync_scheduler.clip_json(p_json jsonb) returns jsonb
   language sql immutable return case
     when p_json = 'null' then null
     when octet_length(p_json::text) > 65536 then jsonb_build_object('truncated', true, 'bytes', octet_length(p_json::text))
     else p_json end;
 
--- Returns the elapsed milliseconds, capped to the type of the column: an adopted integer column overflows after 24.8 days.
+-- Returns the elapsed milliseconds, capped to the range of the column's type. An adopted integer column overflows after 24.8 days.
 create function sync_scheduler.elapsed_ms(p_from timestamptz, p_to timestamptz, p_type regtype) returns bigint
   language sql immutable
   return least((extract(epoch from p_to - p_from) * 1000)::bigint,
                case when p_type = 'integer'::regtype then 2147483647 end);
 
--- PostgREST before version 16 retries a call that fails with 40001 forever, thousands of times a second, even after the client has
--- disconnected. No function here raises 40001 in a read committed transaction, but a project's own trigger on an adopted table may.
--- Every function that may write therefore raises 40P01 (deadlock_detected) instead, which also means that nothing was done and the
--- call may be repeated.
+-- PostgREST before version 16 endlessly retries a call that fails with 40001,
+-- thousands of times a second, even after the client has disconnected.
+-- No function here raises 40001 in a read committed transaction, but a project's own trigger on an adopted table may.
+-- Every function that may write therefore raises 40P01 (deadlock_detected) instead.
+-- Both codes mean that nothing was done and that the caller may retry.
 
--- Whether an error is caused by the row being processed (bad data, a constraint, an exception in the project's own trigger). Any
--- other error concerns the whole call (the database is read-only, full, out of memory, shutting down), and the call must fail with
--- it.
+-- Returns whether the row being processed caused the error (bad data, a constraint, an exception in the project's own trigger).
+-- Any other error affects the whole call, which must fail (the database is read-only, full, out of memory, or shutting down).
 create function sync_scheduler.is_row_fault(p_sqlstate text) returns boolean
   language sql immutable return left(p_sqlstate, 2) in ('22', '23') or p_sqlstate = 'P0001';
 
--- Whether an error may come from the project's own code for this row, such as a trigger of its table. In addition to row faults
--- this includes undefined names and missing privileges. Where such an error would stop a whole tick, the row is left unchanged and
--- reported.
+-- Returns whether the project's own code may have caused the error for this row, such as a trigger of its table.
+-- In addition to row faults, this includes undefined names and missing privileges.
+-- If such an error would stop a whole tick, the caller reports the row and leaves it unchanged.
 create function sync_scheduler.may_be_row_fault(p_sqlstate text) returns boolean
   language sql immutable return left(p_sqlstate, 2) not in ('08', '25', '40', '53', '54', '55', '57', '58', 'F0', 'XX');
 
--- Whether rows may have a fault (sync_scheduler.row_fault), so that each must be checked before it is processed. Only an adopted
--- table can lack one of the constraints that exclude faults.
+-- Returns whether rows may have a fault (sync_scheduler.row_fault), so that each row must be checked.
+-- Only an adopted table can lack a constraint that excludes faults.
 create function sync_scheduler.has_unchecked_rows() returns boolean
   language sql stable return (
     select count(*) from pg_constraint c where c.conrelid = 'public.organization_integrations'::regclass and c.convalidated
@@ -117,8 +119,8 @@ create function sync_scheduler.has_unchecked_rows() returns boolean
 create function sync_scheduler.too_long(p_column text, p_bytes integer, p_most integer) returns text
   language sql immutable return format('%s has %s bytes; at most %s are allowed', p_column, p_bytes, p_most);
 
--- Returns why an integration cannot run, apart from its schedule: a value is missing, too large, or a date out of range. Only a row
--- of an adopted table can have such a fault. Null: the row has no fault.
+-- Returns the reason why an integration cannot run, apart from its schedule: a value is missing, too large or out of range.
+-- Only a row of an adopted table can have such a fault. Null means that the row has no fault.
 create function sync_scheduler.row_fault(i public.organization_integrations) returns text language sql stable return case
     when i.enabled is null then 'enabled is null: set it to true or false'
     when i.org_id is null then 'org_id is null: set it to the id of its organisation'
@@ -128,7 +130,7 @@ create function sync_scheduler.row_fault(i public.organization_integrations) ret
     when octet_length(i.integration_type) > 200 then sync_scheduler.too_long('integration_type', octet_length(i.integration_type), 200)
     when octet_length(i.function_name) > 200 then sync_scheduler.too_long('function_name', octet_length(i.function_name), 200)
     when octet_length(i.health_url) > 2000 then sync_scheduler.too_long('health_url', octet_length(i.health_url), 2000)
-    -- Compression shrinks a value by a factor of a few hundred at most, so a value that is small on disk need not be read.
+    -- Compression shrinks a value at most by a factor of a few hundred, so only a value that is large on disk is read.
     when pg_column_size(i.config) > 1000 and octet_length(i.config::text) > 262144
       then sync_scheduler.too_long('config', octet_length(i.config::text), 262144)
     when i.next_run_at not between '1900-01-01Z' and '9000-01-01Z'
@@ -179,10 +181,11 @@ begin
 end
 $$;
 
--- Records the slots that an edit, a pause or a deletion skips: from the due slot until now, or from p_since if no next slot was
--- computed yet. In the latter case there is no slot to record if no new minute (for a schedule of six fields, no new second) has
--- begun since
--- p_since. Returns whether a skipped range was recorded.
+-- Records the slots that an edit, a pause or a deletion skips: from the
+-- due slot until now, or from p_since if no next slot was computed yet.
+-- Without a next slot, nothing is recorded unless a new minute has
+-- begun since p_since (a new second if the schedule has six fields).
+-- Returns whether a skipped range was recorded.
 create function sync_scheduler.record_skipped_range(
   p_integration_id uuid, p_slot timestamptz, p_since timestamptz, p_schedule text, p_reason text, p_by text
 ) returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -200,9 +203,10 @@ begin
 end
 $$;
 
--- Keeps next_run_at, schedule_version and schedule_since consistent with an edit. The version increases whenever schedule_since
--- changes: an integration without a computed slot may be disabled and enabled between a tick's read and its claim, and without a
--- new version the tick could claim slots that are recorded as skipped.
+-- Keeps next_run_at, schedule_version and schedule_since consistent with an edit.
+-- The version increases whenever schedule_since changes.
+-- Without a new version, a tick could claim slots that are recorded as skipped, if an integration
+-- without a computed slot is disabled and enabled between the tick's read and its claim.
 create function sync_scheduler.before_integration_change() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -220,14 +224,14 @@ begin
   v_enabled := coalesce(new.enabled, false) and not coalesce(old.enabled, false);
   v_disabled := coalesce(old.enabled, false) and not coalesce(new.enabled, false);
   if v_edited or v_enabled or v_disabled then
-    -- Neither an edit nor enabling ever runs a past slot: slots that are due at that moment, or were never computed, are skipped.
+    -- Editing or enabling an integration never runs a past slot. Slots that are due now, or were never computed, are skipped.
     v_now := sync_scheduler.clock();
     v_slot := date_trunc('milliseconds', case when v_enabled then least(old.next_run_at, new.next_run_at) else old.next_run_at end);
     if sync_scheduler.record_skipped_range(old.id, v_slot, case when old.schedule_error is null then old.schedule_since end,
          old.sync_schedule, case when v_edited and old.enabled then 'schedule_changed' else 'disabled' end,
          case when v_edited then 'edit' when v_enabled then 'enable' else 'disable' end)
        or v_slot is null then
-      -- A row read earlier cannot be used to claim slots that are recorded as skipped.
+      -- The new version prevents a tick that read the row earlier from claiming skipped slots.
       new.schedule_version := coalesce(old.schedule_version, 1) + 1;
       new.schedule_since := v_now;
       if new.next_run_at is not distinct from old.next_run_at or new.next_run_at <= v_now then
@@ -255,8 +259,8 @@ begin
 end
 $$;
 
--- Handles next_run_at = -infinity, which is not a slot but means "compute the next slot". A slot that is due at that moment is
--- kept, so that it is not lost.
+-- Handles next_run_at = -infinity, which is not a slot but means "compute the next slot".
+-- Keeps a slot that is already due, so that the slot is not lost.
 create function sync_scheduler.before_endless_slot() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -270,7 +274,7 @@ begin
 end
 $$;
 
--- Maintains sync_schedule_history: which schedule was in force at which time.
+-- Maintains sync_schedule_history, the periods in which each schedule applied.
 create function sync_scheduler.after_integration_change() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare
@@ -305,8 +309,8 @@ create trigger sync_scheduler_after_edit after update on public.organization_int
                      or old.enabled is distinct from new.enabled)
   execute function sync_scheduler.after_integration_change();
 
--- The history of integrations in an adopted table starts when they were created, and their slots start with the oldest recorded
--- one.
+-- Creates the history of the integrations in an adopted table.
+-- It starts at the creation of each integration, and its slots start with the oldest recorded slot.
 insert into public.sync_schedule_history (integration_id, schedule_version, schedule, timezone, enabled, "from", since, first_slot)
 select i.id, coalesce(i.schedule_version, 1), i.sync_schedule, coalesce(i.timezone, 'UTC'), coalesce(i.enabled, false), b.began_at,
        i.schedule_since,
@@ -315,7 +319,7 @@ select i.id, coalesce(i.schedule_version, 1), i.sync_schedule, coalesce(i.timezo
   from public.organization_integrations i
  cross join lateral (select least(i.created_at, i.next_run_at, now()) as began_at) b;
 
--- Sets where the slots of a history segment begin, from the integration's row when the segment is written.
+-- Sets the start of the slots of a new history segment from the integration's row.
 create function sync_scheduler.before_history() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -327,8 +331,9 @@ $$;
 create trigger sync_scheduler_before_history before insert on public.sync_schedule_history
   for each row execute function sync_scheduler.before_history();
 
--- Keeps finished runs unchanged, including their accounting API. A completed run never changes; a failed or skipped run changes
--- only through an operator's retry, the only action that raises max_attempts. Columns that a project added to the table may change.
+-- Keeps finished runs unchanged, including their accounting API. A completed run never changes.
+-- A failed or skipped run changes only by an operator's retry, the only action that increases max_attempts.
+-- Columns that a project added to the table may change.
 create function sync_scheduler.before_finished_run_change() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if old.status <> 'completed' and new.status = 'pending' and new.max_attempts > coalesce(old.max_attempts, 0)
@@ -349,8 +354,8 @@ begin
          old.cold_start, old.warm_up_ms, old.http_status, old.error_code, old.error_message, old.response, old.fenced,
          old.ambiguous, old.ambiguous_before, old.api_provider, old.api_host, old.delay_reason) then
     raise exception 'run % is %: finished runs never change', old.id, old.status
-      using hint = case when old.status = 'completed' then 'A new run is made by public.trigger_sync_run(integration_id, who, why).'
-                        else 'It is run again by public.retry_sync_run(run_id, who, why).' end;
+      using hint = case when old.status = 'completed' then 'To start a new run, call public.trigger_sync_run(integration_id, who, why).'
+                        else 'To retry the run, call public.retry_sync_run(run_id, who, why).' end;
   end if;
   return new;
 end
@@ -360,9 +365,11 @@ create trigger sync_scheduler_before_finished_change before update on public.syn
   for each row when (old.status in ('completed', 'failed', 'skipped'))
   execute function sync_scheduler.before_finished_run_change();
 
--- Makes sure that a change of the run log is on disk before an engine acts on it. With synchronous_commit = off, a crash of the
--- server within the next second could lose a start or a function's begin, and the run would take effect twice. The setting at the
--- commit counts, so a SET clause of the function has no effect. A stricter setting of the project is kept.
+-- Ensures that a change of the run log is on disk before an engine acts on the change.
+-- With synchronous_commit = off, a server crash within the next second could
+-- lose a start or a function's begin, so that the run takes effect twice.
+-- PostgreSQL uses the setting at the commit, so a SET clause of the function has no effect.
+-- A stricter setting of the project is kept.
 create function sync_scheduler.commit_to_disk() returns trigger
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -375,7 +382,7 @@ create trigger sync_scheduler_before_write before insert or update on public.syn
   for each statement when (current_setting('synchronous_commit') = 'off')
   execute function sync_scheduler.commit_to_disk();
 
--- Returns the history of one integration between two instants, oldest first. Domain/History computes slots from it.
+-- Returns the history of one integration between two instants, oldest first. Domain/History computes slots from this history.
 create function sync_scheduler.history_json(p_integration_id uuid, p_from timestamptz, p_to timestamptz, p_limit integer)
 returns jsonb language sql stable set search_path = pg_catalog, pg_temp as $$
   select coalesce(jsonb_agg(jsonb_build_object(

@@ -1,25 +1,28 @@
--- Health of the accounting APIs, learned primarily from real syncs, and delays for the runs of a throttled API.
+-- Determines the health of the accounting APIs, primarily from syncs, and delays the runs of a throttled API.
 --
--- A row of integration_health is one API: a provider and a host, regardless of the number of tenants behind it. A health_url on a
--- host without a standard probe forms a separate API (`host/path`), used by the integrations with that URL. The engine determines
--- which API a run uses (Domain/Health/ApiHost) and what a vendor's response means; the functions here decide the consequences.
+-- A row of integration_health is one API: a provider and a host, regardless of the number of tenants.
+-- A health_url on a host without a standard probe is a separate API (`host/path`) of the integrations with that URL.
+-- The engine determines the API of a run (Domain/Health/ApiHost) and interprets the vendor's response.
+-- The functions here decide the consequences.
 --
--- Signals from an organisation's syncs apply to that organisation only: a throttle or a low quota creates a row of sync_api_hold.
--- The host itself is held only when three organisations are throttled within a minute, and one response holds it for at most 30 s.
--- A host becomes unhealthy through its probe, or when syncs of three organisations fail with no successful sync in between.
+-- Signals from an organisation's syncs apply to that organisation
+-- only: a throttle or a low quota creates a row of sync_api_hold.
+-- The runs of all organisations at a host wait only if the vendor throttles
+-- three organisations within a minute, for at most 30 s per response.
+-- A host becomes unhealthy when its probes fail, or when syncs of three organisations fail with no successful sync in between.
 --
--- Locks: a run's row is locked before a hold's row and an API's row. The learn functions never wait for an API's row (the session
--- that holds it learns the same). A start may wait, but only after it has locked all its runs, so two sessions can never wait for
--- each other.
+-- Lock order: a run's row is locked before the row of a hold or an API.
+-- The learn functions never wait for an API's row, because the session that holds the lock records the same health.
+-- A start may wait, but only after it has locked all its runs, so two sessions cannot wait for each other.
 
 create function sync_scheduler.api_name(p_provider text, p_host text) returns text
   language sql immutable return p_provider || '/' || p_host;
 
--- Returns the host that a vendor limits: a run's api_host without the path of a health_url.
+-- Returns the host to which a vendor's limits apply: a run's api_host without the path of a health_url.
 create function sync_scheduler.host_of(p_api_host text) returns text
   language sql immutable return split_part(p_api_host, '/', 1);
 
--- Whether an API is an integration's health_url, so that only the syncs of integrations with that URL determine its health.
+-- Returns whether an API is an integration's health_url. Only the syncs of integrations with that URL determine its health.
 create function sync_scheduler.is_own(p_api_host text) returns boolean
   language sql immutable return strpos(p_api_host, '/') > 0;
 
@@ -30,8 +33,8 @@ create function sync_scheduler.health_detail(h public.integration_health) return
     'until', sync_scheduler.iso(h.throttled_until), 'probes_again', sync_scheduler.iso(coalesce(h.passive_until, h.next_probe_at)),
     'failures', h.consecutive_failures));
 
--- Relaxes the holds of organisations after completed syncs: once the throttle has ended, each completed sync allows one more
--- concurrent run, until the limit is lifted.
+-- Relaxes the holds of organisations after completed syncs.
+-- After the throttle has ended, each completed sync allows one more concurrent run, until the hold ends.
 create function sync_scheduler.ease_holds(p_provider text, p_host text, p_orgs uuid[]) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -61,7 +64,7 @@ begin
 end
 $$;
 
--- Records that syncs of these organisations reached the API. If the API is already healthy, at most one write per minute happens.
+-- Records that syncs of these organisations reached the API. Writes at most once per minute if the API is already healthy.
 create function sync_scheduler.learn_reached(p_provider text, p_host text, p_orgs uuid[]) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -92,15 +95,16 @@ begin
 end
 $$;
 
--- Adds an organisation to those whose syncs have failed since the API was last reached. Stops at three, which are enough.
+-- Adds an organisation to the list of organisations whose syncs have failed since the API was last reached.
+-- The list has at most three entries.
 create function sync_scheduler.told_by(h public.integration_health, p_org_id uuid) returns jsonb
   language sql immutable return case
     when coalesce(h.detail -> 'told_by', '[]') @> to_jsonb(p_org_id::text) or jsonb_array_length(h.detail -> 'told_by') >= 3
       then h.detail -> 'told_by'
     else coalesce(h.detail -> 'told_by', '[]') || to_jsonb(p_org_id::text) end;
 
--- Records that a sync definitely failed. In passive mode (no probes) the failure counts towards the health; in active mode it only
--- brings the next probe forward.
+-- Records that a sync definitely failed. In passive mode (no probes), the failure counts towards the API's health.
+-- In active mode, it only makes the next probe due now.
 create function sync_scheduler.learn_failed(r public.sync_run_log) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -132,14 +136,15 @@ begin
 end
 $$;
 
--- Returns how long syncs wait after a vendor's response: the wait that it names, between a second and an hour.
+-- Returns the wait after a vendor's response: the wait that the response names, between a second and an hour.
 create function sync_scheduler.vendor_wait(p_sign jsonb) returns interval
   language sql immutable
   return sync_scheduler.seconds(least(greatest(coalesce((p_sign ->> 'wait_ms')::numeric, 60000), 1000), 3600000) / 1000);
 
--- Records that the host itself throttles, according to its probe or to several organisations. One response holds the runs of all
--- organisations for at most 30 s, and hold_back spreads them over the 30 s that follow. The host is then not probed for an hour;
--- each further throttle within a day doubles this, up to a day. For a vendor known by name, this applies to all its hosts.
+-- Records that a host throttles, as reported by its probe or by several organisations.
+-- One response delays the runs of all organisations for at most 30 s, and hold_back spreads the runs over the following 30 s.
+-- The host is then not probed for an hour. Each further throttle within a day doubles this time, up to a day.
+-- The pause of probes applies to all hosts of a known vendor.
 create function sync_scheduler.learn_throttled(h public.integration_health, p_sign jsonb, p_run_id uuid) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -169,8 +174,10 @@ begin
 end
 $$;
 
--- Records that the vendor asked an organisation to slow down. Its runs at that host wait as long as the vendor says, then run one
--- at a time. The hold ends at most an hour after that wait. p_sign: {sign, code, message, http_status, wait_ms, ceiling, quota}
+-- Records that the vendor asked an organisation to slow down.
+-- Its runs at that host wait as long as the vendor demands, then run one at a time.
+-- The hold ends at most an hour after that wait.
+-- p_sign: {sign, code, message, http_status, wait_ms, ceiling, quota}
 create function sync_scheduler.hold_organisation(p_provider text, p_host text, p_sign jsonb, r public.sync_run_log) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -199,9 +206,10 @@ begin
 end
 $$;
 
--- Records that an API could not be reached or returned a server error. A probe, or a sync of a health_url API, makes it unhealthy
--- at the second failure in a row; a sync of a health_url API that is not probed, at the first. Syncs make a shared host unhealthy
--- when three organisations report a failure.
+-- Records that an API could not be reached or returned a server error.
+-- The second consecutive failure of a probe, or of a sync with a health_url, makes the API unhealthy.
+-- If a health_url is not probed, the first failed sync is enough.
+-- Syncs make a shared host unhealthy when three organisations report a failure.
 create function sync_scheduler.learn_unreachable(h public.integration_health, p_sign jsonb, p_run_id uuid, p_org_id uuid) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -226,7 +234,7 @@ begin
 end
 $$;
 
--- Records that an organisation's quota is low: its syncs run one at a time until the quota recovers.
+-- Records that an organisation's quota is low. Its syncs then run one at a time until the quota recovers.
 create function sync_scheduler.learn_quota(p_provider text, p_host text, p_sign jsonb, p_org_id uuid) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -243,8 +251,9 @@ begin
 end
 $$;
 
--- Records the health signals that the engine derived from vendors' responses. p_settlements: [{run_id, lease_token, health: sign}];
--- `health` is optional. An unreadable sign must not prevent an outcome from being recorded.
+-- Records the health signals that the engine derived from vendors' responses.
+-- An unreadable sign becomes a warning, so that the outcomes are still recorded.
+-- p_settlements: [{run_id, lease_token, health: sign}]; `health` is optional.
 create function sync_scheduler.learn_signs(p_settlements jsonb) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -279,12 +288,12 @@ exception
     if not sync_scheduler.is_row_fault(sqlstate) then
       raise;
     end if;
-    raise warning 'settle_sync_runs: what a vendor said is not recorded: %', sqlerrm;
+    raise warning 'settle_sync_runs: the health signals of vendors are not recorded: %', sqlerrm;
 end
 $$;
 
--- Delays a run whose API must not be called now. The run stays pending and unclaimed, so that any engine may start it. Returns
--- {run_id, reason, status, retry_at}.
+-- Delays a run whose API must not be called now. The run stays pending and unclaimed, so that any engine may start it.
+-- Returns {run_id, reason, status, retry_at}.
 create function sync_scheduler.delay_run(
   r public.sync_run_log, p_provider text, p_host text, p_reason text, p_at timestamptz, p_engine_id text, p_detail jsonb
 ) returns jsonb language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -300,9 +309,10 @@ begin
 end
 $$;
 
--- Delays the runs that must not start now: those of an organisation with a hold, then those of a host that is held for all
--- organisations. Delayed runs become due at intervals of 3 s: a run that is delayed for the first time queues behind the waiting
--- runs, a run that has waited before gets the next interval. Runs of a held host become due within 30 s after the hold.
+-- Delays the runs that must not start now: first the runs of an organisation
+-- with a hold, then the runs of a host that throttles all organisations.
+-- Delayed runs become due at intervals of 3 s. A run that is delayed for the first time waits behind the delayed runs.
+-- A run that was delayed before gets the next interval. Runs of a throttled host become due within 30 s after the throttle.
 -- Returns [{run_id, reason: api_throttled | api_limit, status, retry_at}].
 create function sync_scheduler.hold_back(p_engine_id text, p_starts jsonb, p_adopt_after interval) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -383,10 +393,11 @@ begin
 end
 $$;
 
--- Probes of accounting APIs that no sync has used for a while. An API gets one probe, regardless of the number of tenants and
--- engines, at most every 15 minutes. It is not probed while one of its syncs runs or is about to run, nor while it throttles.
+-- The following functions probe accounting APIs that no sync has used for a while.
+-- An API gets at most one probe every 15 minutes, regardless of the number of tenants and engines.
+-- An API is not probed while it throttles, or while one of its syncs runs or is about to run.
 
--- Returns a row of integration_health as JSON, for people and probes.
+-- Returns a row of integration_health as JSON, for display and for probes.
 create function sync_scheduler.health_json(h public.integration_health) returns jsonb language sql stable return
   jsonb_build_object('provider', h.provider, 'host', h.host, 'status', h.status, 'mode', h.mode, 'since', sync_scheduler.iso(h.since),
     'last_sync_at', sync_scheduler.iso(h.last_sync_at), 'last_probe_at', sync_scheduler.iso(h.last_probe_at),
@@ -397,7 +408,8 @@ create function sync_scheduler.health_json(h public.integration_health) returns 
     'consecutive_failures', h.consecutive_failures, 'latency_ms', h.latency_ms, 'http_status', h.http_status,
     'error_code', h.error_code, 'message', h.detail ->> 'message', 'quota', h.detail -> 'quota', 'probes', h.probes);
 
--- Returns the probe candidates (the distinct kinds of enabled integrations, from the index, at most 1,000) and the current health.
+-- Returns the probe candidates (at most 1,000 distinct kinds of
+-- enabled integrations, read from the index) and the current health.
 -- Returns {now, sources: [{integration_type, health_url, health_method}], health: [row of integration_health]}.
 create function public.read_sync_apis() returns jsonb
   language sql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
@@ -421,10 +433,11 @@ create function public.read_sync_apis() returns jsonb
       select h from public.integration_health h order by h.provider, h.host limit 1000) a), '[]'))
 $$;
 
--- Returns why an API must not be probed now; null: it may be probed. Checks the interval and recent syncs here, so that all engines
--- share the result. p_types, p_urls: the types and health_urls of the API's integrations, to find a sync that is due within a
--- minute. p_asked: an operator requests the probe, which skips the regular interval, the backoff and recent syncs, but not the
--- minimum of 15 minutes, a throttle, or a sync that runs or is about to run.
+-- Returns the reason why an API must not be probed now; null: the probe is allowed.
+-- The interval and recent syncs are checked here, so that the limits apply to all engines together.
+-- p_types, p_urls: the types and health_urls of the API's integrations, to find a sync that is due within a minute.
+-- p_asked: an operator requests the probe. This skips the regular interval, the backoff and recent syncs.
+-- The minimum of 15 minutes, a throttle, and a sync that runs or is about to run still prevent the probe.
 create function sync_scheduler.probe_refusal(h public.integration_health, p_types text[], p_urls text[], p_asked boolean) returns text
   language sql stable set search_path = pg_catalog, pg_temp as $$
   select case
@@ -450,10 +463,13 @@ create function sync_scheduler.probe_refusal(h public.integration_health, p_type
     from (select sync_scheduler.clock() as now) c
 $$;
 
--- Claims the probes that this engine sends now; other engines get none for these APIs for 15 minutes, whatever the result. A new
--- API is probed only after 15 to 18 minutes (spread, so that probes do not coincide), because its syncs may show its health first.
--- p_apis: [{provider, host, types: [text], urls: [text]}], at most 1,000. p_asked: an operator requests the probes. p_dry_run: only
--- returns what would happen.
+-- Claims the probes that this engine sends now.
+-- Other engines get no probe of these APIs for 15 minutes, regardless of the result.
+-- A new API is first probed after 15 to 18 minutes, because its syncs may show its health earlier.
+-- The delay varies so that probes do not coincide.
+-- p_apis: [{provider, host, types: [text], urls: [text]}], at most 1,000.
+-- p_asked: an operator requests the probes.
+-- p_dry_run: returns the result without claiming a probe.
 -- Returns {now, probes: [{provider, host}], waiting: [{provider, host, reason, until}]}.
 create function public.claim_sync_probes(
   p_engine_id text, p_token uuid, p_apis jsonb, p_asked boolean default false, p_dry_run boolean default false
@@ -471,7 +487,7 @@ begin
   if coalesce(p_engine_id, '') = '' or p_token is null then
     raise exception 'claim_sync_probes: p_engine_id and p_token are required' using errcode = '22023';
   elsif jsonb_typeof(p_apis) is distinct from 'array' or jsonb_array_length(p_apis) > 1000 then
-    raise exception 'claim_sync_probes: p_apis must be a JSON array of at most 1,000' using errcode = '22023';
+    raise exception 'claim_sync_probes: p_apis must be a JSON array of at most 1,000 APIs' using errcode = '22023';
   end if;
   for v_api in
     select a.provider, a.host, array(select jsonb_array_elements_text(a.types)) as types,
@@ -514,17 +530,18 @@ exception when serialization_failure then
 end
 $$;
 
--- Returns the wait after a failed probe: 15 minutes, doubled at each further failure, at most 2 hours. A successful probe ends this
--- backoff.
+-- Returns the wait after a failed probe: 15 minutes, doubled at each further failure, up to 2 hours.
 create function sync_scheduler.probe_wait(p_failures integer) returns interval
   language sql immutable
   return least(interval '15 minutes' * power(2, least(greatest(p_failures, 1) - 1, 10)), interval '2 hours');
 
--- Records the result of a probe, identified by the token that claimed it. A result that comes after a minute, or twice, is ignored.
--- p_result: a sign as in a settlement ({sign: reachable | unreachable | throttled, code, message, http_status, wait_ms, ceiling,
--- low, quota}), latency_ms, and every_ms, the interval of probes of a healthy API (at least 15 minutes). p_jitter, from 0 to 1,
--- delays the next probe by up to a fifth of the interval, so that APIs that were first seen together are not always probed
--- together. Returns {accepted, health: row}.
+-- Records the result of a probe, identified by the token of its claim.
+-- Ignores a repeated result, and a result later than a minute.
+-- p_result: a sign as in a settlement ({sign: reachable | unreachable | throttled, code, message, http_status, wait_ms,
+-- ceiling, low, quota}), latency_ms, and every_ms, the interval of probes of a healthy API (at least 15 minutes).
+-- p_jitter: from 0 to 1; delays the next probe by up to a fifth of
+-- the interval, so that the probes of APIs do not stay synchronised.
+-- Returns {accepted, health: row}.
 create function public.record_sync_probe(
   p_engine_id text, p_token uuid, p_provider text, p_host text, p_result jsonb, p_jitter numeric default 0
 ) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
@@ -552,7 +569,7 @@ begin
   if v_sign = 'throttled' then
     perform sync_scheduler.learn_throttled(h, p_result, null);
   elsif v_sign = 'unreachable' and h.latency_ms is null and p_result ->> 'http_status' is null then
-    -- No probe has ever got a response, so the engine's network is a more likely cause than the API.
+    -- No probe has got a response yet, so the cause is more likely the engine's network than the API.
     update public.integration_health set error_code = p_result ->> 'code',
       next_probe_at = v_now + sync_scheduler.probe_wait(least(probes, 10)::integer) * v_spread,
       detail = detail || jsonb_strip_nulls(jsonb_build_object('message', p_result ->> 'message')), updated_at = v_now
@@ -578,8 +595,9 @@ exception when serialization_failure then
 end
 $$;
 
--- Cold-start measurements: the duration of the first request to a function with and without a boot, whether a warm-up saves time,
--- and which functions to warm up before the upcoming slots.
+-- The following functions measure cold starts.
+-- They compare the first request to a cold and to a warm function, decide whether
+-- a warm-up saves time, and select the functions to warm up before their slots.
 
 create function sync_scheduler.warming_is_paused(p_function_name text) returns boolean
   language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -588,7 +606,7 @@ create function sync_scheduler.warming_is_paused(p_function_name text) returns b
                     and w.paused_until > sync_scheduler.clock())
 $$;
 
--- Returns the functions to warm up: those of slots that are due within p_within_seconds. Reads only.
+-- Returns the functions to warm up, whose slots are due within p_within_seconds. Only reads.
 create function public.read_upcoming_warm_ups(p_within_seconds numeric default 60) returns jsonb
   language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select coalesce(jsonb_agg(jsonb_build_object('function_name', u.function_name, 'next_run_at', sync_scheduler.iso(u.next_run_at))
@@ -604,10 +622,11 @@ create function public.read_upcoming_warm_ups(p_within_seconds numeric default 6
     ) u
 $$;
 
--- Records a first contact and returns whether warming up this function saves time. p_cold null: the function did not report it, so
--- a contact of more than a second counts as cold. After 20 measured contacts, warm-ups are paused for a day if no contact was cold,
--- or if cold contacts take less than 100 ms longer than warm ones.
--- p_in_run: the contact belongs to a run, and the settlement of that run opens the incident.
+-- Records the first request to a function and returns whether a warm-up of this function saves time.
+-- After 20 measured requests, warm-ups are paused for a day if no request was
+-- cold, or if cold requests take less than 100 ms longer than warm requests.
+-- p_cold: null if the function did not report whether it was cold; a request of more than a second then counts as cold.
+-- p_in_run: the request belongs to a run, and the settlement of that run opens the incident.
 create function public.record_function_contact(
   p_engine_id text, p_function_name text, p_latency_ms numeric, p_ok boolean, p_cold boolean default null,
   p_detail text default null, p_in_run boolean default false
@@ -636,9 +655,9 @@ begin
   end if;
   if w.paused_until is null and w.failed_count = 0 and w.cold_count + w.warm_count >= 20 then
     w.verdict := case
-      when w.cold_count = 0 then format('none of %s first contacts was cold', w.warm_count)
+      when w.cold_count = 0 then format('none of %s first requests was a cold start', w.warm_count)
       when w.cold_ms - w.warm_ms < 100 then
-        format('a cold start takes %s ms, a warm one %s ms', round(w.cold_ms), round(w.warm_ms)) end;
+        format('a cold start takes %s ms, a warm start %s ms', round(w.cold_ms), round(w.warm_ms)) end;
     w.paused_until := case when w.verdict is not null then v_now + interval '1 day' end;
   end if;
   update public.sync_function_warmth set cold_count = w.cold_count, warm_count = w.warm_count, failed_count = w.failed_count,
@@ -660,8 +679,9 @@ exception when serialization_failure then
 end
 $$;
 
--- Opens or resolves the cold-start incident of a function from the first contact in a run. A warm first contact resolves it. Never
--- delays the run: if another session holds the incident's lock, this returns without a change.
+-- Opens the cold-start incident of a function if the first request of
+-- a run was cold, and resolves the incident if the request was warm.
+-- Never delays the run: changes nothing if another session holds the incident's lock.
 create function sync_scheduler.after_first_contact() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

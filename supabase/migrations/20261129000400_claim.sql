@@ -1,11 +1,13 @@
 -- Reads due integrations and claims their slots. A claim turns a slot into a run.
 --
--- Every function here and in the following files looks rows up by an index, one or a hundred at a time. A session caches its plans.
--- A plan made while a table was nearly empty, or with outdated statistics about due slots, would scan the whole table, or sort all
--- due rows for one page. The "enable_..." settings prevent that (measured: a claim of 100 slots takes 8 ms instead of 75), and "jit
--- = off" avoids compilation, which costs more than it saves here.
+-- Every function here and in the following files finds rows by an index, one or a hundred at a time.
+-- A session caches its plans.
+-- A plan from a time when the table was nearly empty, or when statistics about due
+-- slots were outdated, would scan the whole table or sort all due rows for one page.
+-- The "enable_..." settings prevent such plans: a claim of 100 slots takes 8 ms instead of 75 (measured).
+-- "jit = off" avoids compilation, which costs more than it saves here.
 
--- Returns the fields of a due integration from which the engine decides.
+-- Returns the fields of a due integration that the engine needs.
 create function sync_scheduler.due_json(i public.organization_integrations) returns jsonb
   language sql stable return jsonb_build_object(
     'integration_id', i.id, 'org_id', i.org_id, 'integration_type', i.integration_type,
@@ -16,8 +18,9 @@ create function sync_scheduler.due_json(i public.organization_integrations) retu
     'catch_up', coalesce(i.catch_up, 'latest'),
     'catch_up_window_ms', sync_scheduler.milliseconds(i.catch_up_window));
 
--- Returns a page of the integrations that are due or whose first slot is not computed yet. The cursor is opaque. Reserves nothing:
--- it serves dry runs. Returns {now, integrations: [due], rejected: [{integration_id, detail}], cursor}.
+-- Returns a page of the integrations that are due or whose first slot is not computed yet, for a dry run. Reserves nothing.
+-- The cursor is opaque.
+-- Returns {now, integrations: [due], rejected: [{integration_id, detail}], cursor}.
 create function public.read_due_integrations(
   p_limit integer default 100, p_cursor text default null, p_org_id uuid default null, p_integration_ids uuid[] default null
 ) returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off
@@ -25,8 +28,8 @@ create function public.read_due_integrations(
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_limit constant integer := least(greatest(coalesce(p_limit, 100), 1), 100);
-  -- The end of the last page: its last slot ('' if that slot was not computed yet) and its last integration. These are plain
-  -- bounds, so that a generic plan still starts reading at the cursor.
+  -- The end of the previous page: its last slot ('' if that slot was not computed yet) and its last integration.
+  -- Both are plain bounds, so that a generic plan also starts reading at the cursor.
   v_last_at constant timestamptz := timestamptz 'epoch' + nullif(split_part(p_cursor, '|', 1), '')::bigint * interval '1 microsecond';
   v_last_id constant uuid := split_part(p_cursor, '|', 2)::uuid;
   v_after_id constant uuid := case when v_last_at is null then v_last_id end;
@@ -84,8 +87,8 @@ create function sync_scheduler.run_json(r public.sync_run_log, i public.organiza
     'warm_up', case when i.warm_up then not sync_scheduler.warming_is_paused(i.function_name) else false end,
     'health_url', i.health_url);
 
--- Whether a due integration may be fetched now, within the given scope: it is unreserved, or reserved by this fetch or by engine
--- p_own.
+-- Returns whether a due integration may be fetched now: it is in scope,
+-- and it is unreserved or reserved by this fetch or by engine p_own.
 create function sync_scheduler.may_fetch(
   i public.organization_integrations, p_now timestamptz, p_fetch_token uuid, p_own text, p_org_id uuid, p_ids uuid[], p_excluded uuid[], p_unchecked boolean
 ) returns boolean language sql stable return
@@ -94,8 +97,8 @@ create function sync_scheduler.may_fetch(
   and (p_org_id is null or i.org_id = p_org_id) and (p_ids is null or i.id = any (p_ids)) and i.org_id <> all (p_excluded)
   and (not p_unchecked or sync_scheduler.row_fault(i) is null);
 
--- Assigns pending runs to an engine, so that no other engine starts them for a while. Returns [run], each with the engine that held
--- it before this fetch.
+-- Assigns pending runs to an engine, so that no other engine starts them for a while.
+-- Returns [run]; claimed_by is the run's engine before this fetch.
 create function sync_scheduler.adopt_pending(p_engine_id text, p_fetch_token uuid, p_ids uuid[]) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -133,8 +136,8 @@ begin
 end
 $$;
 
--- Handles a row that the project's own trigger or constraint rejects: opens an incident and returns the row's entry for `rejected`.
--- Raises any other error again.
+-- Handles a row that the project's own trigger or constraint rejects.
+-- Opens an incident and returns the row's entry for `rejected`. Re-raises any other error.
 create function sync_scheduler.reject_row(p_integration_id uuid, p_run_id uuid, p_sqlstate text, p_error text) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -148,13 +151,15 @@ begin
 end
 $$;
 
--- Takes up to p_limit pending runs and due integrations for an engine; at most half of them are runs. Other engines do not see
--- these rows for 15 seconds, so that engines do not compete for them. The claim follows; if the engine dies before it, nothing is
--- lost. Newly due slots come first, then integrations whose first slot is not computed yet, then missed slots; each group is in
--- order of age. Repeating a call with the same fetch token, after its response was lost, returns the same rows; a fetch with
--- integration_ids also returns the integrations that the engine itself has reserved.
+-- Reserves up to p_limit pending runs and due integrations for an engine; at most half of them are runs.
+-- Other engines do not see these rows for 15 seconds, so that engines do not compete for them.
+-- The engine claims the slots afterwards; if it dies first, no slot is lost.
+-- Newly due slots come first, then integrations whose first slot is not computed yet, then missed slots.
+-- Each group is in order of age.
+-- A repeated call with the same fetch token returns the same rows, in case the first response was lost.
+-- A fetch with integration_ids also returns integrations that the same engine has already reserved.
+-- A row that cannot be reserved is listed in `rejected` and does not affect other rows.
 -- p_options: {org_id, integration_ids, exclude_org_ids, exclude_ids, adopt_after_seconds, drift_alert_seconds}
--- A row that cannot be taken is listed in `rejected` and does not affect the others.
 -- Returns {now, pending: [run], integrations: [due], rejected: [{integration_id, detail}], more}.
 create function public.fetch_sync_work(p_engine_id text, p_fetch_token uuid, p_limit integer, p_options jsonb default '{}') returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '250ms' set enable_seqscan = off set enable_bitmapscan = off
@@ -255,23 +260,24 @@ exception when serialization_failure then
 end
 $$;
 
--- One slot of a claim.
+-- A slot in a claim.
 create type sync_scheduler.slot as (
   integration_id uuid, org_id uuid, schedule_version integer, expected_next_run_at timestamptz, scheduled_for timestamptz,
   trigger text, next_run_at timestamptz, skipped_range jsonb, schedule_error text
 );
 
--- Returns why a slot must not be claimed, or its integration not be advanced; null: both are allowed. Takes the locks and never
--- waits for one. A run that this claim has already made is looked up by its key: a look-up by integration and slot could use either
--- of two indexes, and with outdated statistics (a new project in which everything is due at 02:00) every claim would read all runs
--- of that instant.
+-- Returns the reason why a slot must not be claimed or its integration must not be advanced; null: both are allowed.
+-- Takes the locks without waiting. A run that this claim has already created is found by its key.
+-- A search by integration and slot could use either of two indexes.
+-- With outdated statistics (a new project in which all integrations are
+-- due at 02:00), every claim would then read all runs of that instant.
 create function sync_scheduler.judge_slot(p_claim_token uuid, s sync_scheduler.slot) returns text
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   i public.organization_integrations;
 begin
-  -- The lock lets the losing engines return immediately; the unique constraint guarantees correctness.
+  -- With the lock, the other engines return immediately. The unique constraint guarantees correctness.
   if not pg_try_advisory_xact_lock(sync_scheduler.lock_key(s.org_id, s.integration_id)) then
     return 'locked';
   end if;
@@ -304,10 +310,10 @@ begin
     raise exception 'claim_sync_runs: a slot of integration % has neither scheduled_for nor next_run_at', s.integration_id
       using errcode = '22023';
   elsif s.scheduled_for < s.expected_next_run_at then
-    raise exception 'claim_sync_runs: scheduled_for must not be before the slot that is due (integration %)', s.integration_id
+    raise exception 'claim_sync_runs: scheduled_for must not be earlier than the due slot (integration %)', s.integration_id
       using errcode = '22023';
   elsif s.next_run_at <= coalesce(s.scheduled_for, s.expected_next_run_at) then
-    raise exception 'claim_sync_runs: next_run_at must be later than the slot it follows (integration %)', s.integration_id
+    raise exception 'claim_sync_runs: next_run_at must be later than the claimed slot (integration %)', s.integration_id
       using errcode = '22023';
   elsif exists (select 1 from public.sync_run_log l
                  where l.integration_id = s.integration_id and l.scheduled_for is distinct from s.scheduled_for
@@ -329,11 +335,11 @@ declare
   v_go sync_scheduler.slot[] := '{}';           -- slots to claim, or to advance past
   v_skipped jsonb[] := '{}';
   v_repeated uuid[] := '{}';                    -- runs that an earlier call with this token claimed
-  v_claimed uuid[];                             -- the inserted runs, and their integrations
+  v_claimed uuid[];                             -- the inserted runs
   v_claimed_of uuid[];
   v_stays uuid[] := '{}';                       -- integrations that must not be advanced
 begin
-  -- Batches lock rows in the same order everywhere, so that two batches cannot deadlock.
+  -- Every batch locks rows in the same order, so that two batches cannot deadlock.
   for s in
     select * from jsonb_populate_recordset(null::sync_scheduler.slot, p_slots) x order by x.integration_id, x.scheduled_for
   loop
@@ -373,12 +379,12 @@ begin
       v_skipped := v_skipped || sync_scheduler.skipped_slot(s, 'already_running');     -- another run was inserted concurrently
       v_stays := v_stays || s.integration_id;
     else
-      raise exception 'claim_sync_runs: a unique index of sync_run_log refuses slot % of integration %',
+      raise exception 'claim_sync_runs: a unique index of sync_run_log rejects slot % of integration %',
         sync_scheduler.iso(s.scheduled_for), s.integration_id using errcode = 'unique_violation';
     end if;
   end loop;
 
-  -- If the next slot is already due, the integration stays reserved for this engine, whose run goes first.
+  -- If the next slot is already due, the integration stays reserved for this engine, because its run must finish first.
   update public.organization_integrations i set next_run_at = g.next_run_at,
       reserved_by = case when g.next_run_at <= v_now then p_engine_id end,
       reserved_until = case when g.next_run_at <= v_now then v_now + interval '15 seconds' end
@@ -412,10 +418,11 @@ create function sync_scheduler.skipped_slot(s sync_scheduler.slot, p_reason text
   language sql stable return jsonb_build_object('integration_id', s.integration_id,
     'scheduled_for', sync_scheduler.iso(s.scheduled_for), 'reason', p_reason);
 
--- A backfill claims slots like the schedule, in the same call and under the same lock, but advances its own cursor instead of
--- next_run_at. The backfill object of a slot: {id, cursor: as it was read, next_cursor: all slots up to it are handled, done}.
+-- A backfill claims slots in the same call and under the same lock as
+-- the schedule, but advances its own cursor instead of next_run_at.
+-- The backfill object of a slot is {id, cursor: the value that was read, next_cursor: the last handled slot, done}.
 
--- Returns why a backfill request must wait; null: it may continue. Scheduled slots come first.
+-- Returns the reason why a backfill request must wait; null: the request may continue. Scheduled slots come first.
 create function sync_scheduler.backfill_waits(i public.organization_integrations) returns text
   language sql stable return case
     when not coalesce(i.enabled, false) then 'disabled'
@@ -425,7 +432,8 @@ create function sync_scheduler.backfill_waits(i public.organization_integrations
                   where l.integration_id = i.id and sync_scheduler.is_live(l.status, l.released_at)) then 'already_running'
   end;
 
--- Returns why a backfill's slot must not be claimed; null: it may be claimed. Takes the locks; lock_timeout bounds the wait.
+-- Returns the reason why a backfill's slot must not be claimed; null: the claim is allowed.
+-- Takes the locks; lock_timeout limits the wait.
 create function sync_scheduler.judge_backfill(p_claim_token uuid, p_slot jsonb, p_at timestamptz) returns text
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -448,7 +456,7 @@ begin
               where l.integration_id = v_integration_id and l.scheduled_for = p_at and l.claim_token = p_claim_token) then
     return 'claimed';     -- a repeated call, after the response was lost
   elsif p_at is null and b.cursor = v_next then
-    return 'moved_on';    -- a repeated call, too
+    return 'moved_on';    -- also a repeated call
   elsif b.id is null or b.integration_id <> v_integration_id or b.status <> 'open' then
     return 'backfill_over';
   elsif b.cursor is distinct from v_expected then
@@ -456,9 +464,9 @@ begin
   elsif sync_scheduler.backfill_waits(i) is not null then
     return sync_scheduler.backfill_waits(i);
   elsif v_next is null or v_next < v_expected or p_at > v_next then
-    raise exception 'claim_sync_runs: the cursor of backfill % must move on, to its slot or past it', b.id using errcode = '22023';
+    raise exception 'claim_sync_runs: the cursor of backfill % must advance to its slot or beyond', b.id using errcode = '22023';
   elsif p_at < b."from" or p_at >= b."to" or p_at <= v_expected or p_at >= i.next_run_at or p_at > sync_scheduler.clock() then
-    raise exception 'claim_sync_runs: slot % is not of backfill %', p_at, b.id using errcode = '22023';
+    raise exception 'claim_sync_runs: slot % does not belong to backfill %', p_at, b.id using errcode = '22023';
   end if;
   return null;
 end
@@ -511,11 +519,14 @@ begin
 end
 $$;
 
--- Returns the open requests that can continue now, oldest first, one per integration, with the schedule history from the cursor on
--- and the slots that already have a row. Both are complete up to "known_until" (exclusive): at most 500 rows and 50 segments.
--- Returns {now, backfills: [{backfill_id, integration_id, org_id, schedule_version, cursor, after, to, known_until, history,
--- slots}]}; all instants but now are epoch milliseconds. Slots up to and
--- including "after" are handled or beyond retention.
+-- Returns the open requests that can continue now, oldest first, one per integration.
+-- Each has the schedule history from its cursor onwards and the
+-- slots that already have a row, at most 50 segments and 500 rows.
+-- Both lists are complete up to "known_until" (exclusive).
+-- Returns {now, backfills: [{backfill_id, integration_id, org_id,
+-- schedule_version, cursor, after, to, known_until, history, slots}]}.
+-- All instants except "now" are epoch milliseconds.
+-- Slots up to "after" (inclusive) are handled or older than the retention period.
 create function public.read_sync_backfills(
   p_limit integer default 100, p_org_id uuid default null, p_integration_ids uuid[] default null
 ) returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
@@ -573,7 +584,7 @@ begin
 end
 $$;
 
--- Claims a batch of at most 100 slots. Repeating a call with the same claim token returns the same claims.
+-- Claims a batch of at most 100 slots. A repeated call with the same claim token returns the same claims.
 -- p_slots: [{integration_id, org_id, schedule_version, expected_next_run_at, scheduled_for | null, trigger, next_run_at,
 --            skipped_range: {from, to, count, reason} | null, schedule_error | null}]
 -- Returns {now, claimed: [run], skipped: [{integration_id, scheduled_for, reason, detail?}], advanced}.
@@ -599,7 +610,7 @@ begin
     if not sync_scheduler.is_row_fault(sqlstate) and sqlstate not in ('55P03', '40P01', '40001') then
       raise;
     end if;
-    -- One slot failed and rolled the batch back. Each slot is now claimed separately, so that only the faulty one fails.
+    -- One slot failed and rolled back the batch. Each slot is now claimed separately, so that only the faulty slot fails.
     for v_slot in select s from jsonb_array_elements(p_slots) s order by s ->> 'integration_id' loop
       begin
         v_one := sync_scheduler.claim_slots(p_engine_id, p_claim_token, jsonb_build_array(v_slot));
@@ -626,7 +637,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Releases runs that a stopping engine has claimed but not started, so that any engine may start them immediately.
+-- Releases the runs that a stopping engine has claimed but not started, so that any engine may start them immediately.
 create function public.release_sync_claims(p_engine_id text, p_run_ids uuid[]) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '250ms' set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$

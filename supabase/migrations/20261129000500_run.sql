@@ -1,21 +1,23 @@
--- The transitions of a run after its claim: start, begin (the fence), heartbeat, settle. The lease token and the database clock
--- guard every transition; a repeated call with the same token changes nothing and returns the current state.
+-- Contains the transitions of a run after its claim: start, begin (the fence), heartbeat, settle.
+-- Every transition checks the lease token and the database clock.
+-- A repeated call with the same token changes nothing and returns the current state.
 
 -- Returns the last instant at which the function is known to have been alive.
 create function sync_scheduler.last_sign_of_life(r public.sync_run_log) returns timestamptz
   language sql immutable
   return coalesce(greatest(r.started_at, r.attempt_started_at, r.began_at, r.heartbeat_at), r.created_at);
 
--- Whether another program wrote the row without a slot or a key. Such a run is never invoked, because that would not be safe.
+-- Returns whether another program wrote the row without a slot or a key.
+-- Such a run is never invoked, because its repeats could not be detected.
 create function sync_scheduler.is_foreign(r public.sync_run_log) returns boolean
   language sql immutable return r.scheduled_for is null or r.idempotency_key is null;
 
--- Returns why a run must not be started; null: it may be started.
+-- Returns the reason why a run must not be started; null: the start is allowed.
 create function sync_scheduler.start_refusal(
   r public.sync_run_log, p_enabled boolean, p_engine_id text, p_lease_token uuid, p_adopt_after interval
 ) returns text language sql stable return case
     when r.id is null then 'gone'
-    when r.status <> 'pending' or r.lease_token = p_lease_token then 'lost_race'   -- a token starts one attempt only once
+    when r.status <> 'pending' or r.lease_token = p_lease_token then 'lost_race'   -- a token starts only one attempt
     when sync_scheduler.is_foreign(r) then 'foreign'
     when not coalesce(p_enabled, false) then 'disabled'
     when r.not_before > sync_scheduler.clock() then 'not_before'
@@ -23,16 +25,17 @@ create function sync_scheduler.start_refusal(
          and coalesce(r.claimed_at, r.created_at) + p_adopt_after > sync_scheduler.clock() then 'claimed_by_another'
   end;
 
--- One statement starts or settles a batch of ordinary runs (start_runs, settle_runs); the condition of that statement defines an
--- ordinary run. Other runs are handled one by one (start_each, settle_each) with the same result. Both paths lock rows in the order
--- of their ids and check them again under the lock. Measured for 100 runs: starts take 7 ms instead of 16, outcomes 5 ms instead of
--- 17.
+-- One statement starts or settles a batch of ordinary runs (start_runs, settle_runs).
+-- The condition of that statement defines an ordinary run.
+-- start_each and settle_each handle all other runs one by one, with the same result.
+-- Both paths lock rows in the order of their ids and check the rows again under the lock.
+-- A batch of 100 runs starts in 7 ms instead of 16 and is settled in 5 ms instead of 17.
 
 -- Returns a started run with the config for its function.
 create function sync_scheduler.started_json(r public.sync_run_log, i public.organization_integrations) returns jsonb
   language sql stable return sync_scheduler.run_json(r, i) || jsonb_build_object('config', coalesce(i.config, '{}'));
 
--- Sorts the runs of a response by slot, then by id; entries without a slot by id.
+-- Sorts the entries of a response by slot, then by id. Entries without a slot are sorted by id.
 create function sync_scheduler.in_order(p_runs jsonb) returns jsonb
   language sql immutable set search_path = pg_catalog, pg_temp as $$
   select coalesce(jsonb_agg(e order by e ->> 'scheduled_for', e ->> 'run_id'), '[]') from jsonb_array_elements(p_runs) e
@@ -46,14 +49,14 @@ declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_start record;
   v_reason text;
-  v_started uuid[] := '{}';                     -- started now, or by an earlier call whose response was lost
+  v_started uuid[] := '{}';                     -- started by this call, or by an earlier call whose response was lost
   v_skipped jsonb[] := '{}';
   v_on_time text[] := '{}';
   v_enabled boolean;
   v_fenced boolean;
   r public.sync_run_log;
 begin
-  -- Batches lock rows in the same order everywhere, so that two batches cannot deadlock.
+  -- Every batch locks rows in the same order, so that two batches cannot deadlock.
   for v_start in
     select * from jsonb_to_recordset(p_starts) as s(run_id uuid, lease_token uuid, lease_seconds numeric,
                                                       cold_start boolean, warm_up_ms integer) order by run_id
@@ -107,9 +110,10 @@ begin
 end
 $$;
 
--- Starts the given runs, except those whose API must wait. If no API is limited, checking for limits costs one look-up in an empty
--- index. A failure starts none of them. An ordinary run is pending, unclaimed or claimed by this engine, enabled, and due. Returns
--- {started: [run], skipped: [{run_id, reason, status}]}.
+-- Starts the given runs, except runs that a throttled API delays.
+-- If no API throttles, this check costs one look-up in an empty index. A failure starts none of the runs.
+-- An ordinary run is pending, enabled and due, and is unclaimed or claimed by this engine.
+-- Returns {started: [run], skipped: [{run_id, reason, status}]}.
 create function sync_scheduler.start_runs(
   p_engine_id text, p_starts jsonb, p_adopt_after interval, p_drift_alert_ms numeric
 ) returns jsonb language plpgsql set search_path = pg_catalog, pg_temp set enable_hashjoin = off set enable_mergejoin = off as $$
@@ -118,7 +122,7 @@ declare
   v_ids constant uuid[] := array(select (s ->> 'run_id')::uuid from jsonb_array_elements(p_starts) s);
   v_starts jsonb := p_starts;
   v_held jsonb := '[]';
-  v_made text[];                                -- the starts that this statement made: run and token
+  v_made text[];                                -- run and token of the starts that this statement performed
   v_started jsonb;
   v_on_time text[];
   v_late public.sync_run_log[];
@@ -189,8 +193,10 @@ begin
 end
 $$;
 
--- Returns the starts that this call leaves out: those of integrations whose row exceeds a bound, and those whose config does not
--- fit into the response (4 MiB in total), which the caller requests again. Returns [{run_id, reason, status, detail? | retry_at?}].
+-- Returns the starts that this call omits.
+-- The row of the integration exceeds a bound, or its config does not fit into the
+-- response (4 MiB in total); in the second case the caller repeats the request.
+-- Returns [{run_id, reason, status, detail? | retry_at?}].
 create function sync_scheduler.left_out(p_starts jsonb) returns jsonb
   language plpgsql stable set search_path = pg_catalog, pg_temp set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
@@ -212,7 +218,7 @@ begin
 end
 $$;
 
--- pending -> running, at most 100 at a time. Repeating with the same lease token returns the same run.
+-- Starts at most 100 runs: pending -> running. A repeated call with the same lease token returns the same run.
 -- p_starts: [{run_id, lease_token, lease_seconds, cold_start, warm_up_ms}]
 -- Returns {now, started: [run], skipped: [{run_id, reason, status, detail?}]}.
 create function public.start_sync_runs(
@@ -249,7 +255,7 @@ begin
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
-      -- One run failed and rolled the batch back. Each run is now started separately, so that only the faulty one fails.
+      -- One run failed and rolled back the batch. Each run is now started separately, so that only the faulty run fails.
       for v_start in select s from jsonb_array_elements(v_starts) s order by s ->> 'run_id' loop
         begin
           v_one := sync_scheduler.start_runs(p_engine_id, jsonb_build_array(v_start), v_adopt_after, v_drift_alert_ms);
@@ -272,11 +278,12 @@ exception when serialization_failure then
 end
 $$;
 
--- Reverts starts whose function was not invoked. An engine starts runs slightly ahead of the workers that invoke them, and reverts
--- a start when the workers are busy for longer than expected or the engine stops.
--- running -> pending, as if the run had not been started: the attempt does not count, and the engine keeps its claim. A start is
--- reverted only with its own token, and never after the function began. The token is kept in the row, where it starts nothing, so
--- that a repeated call is recognised.
+-- Reverts starts whose function was not invoked: running -> pending.
+-- An engine starts runs slightly before a worker is free to invoke them.
+-- It reverts a start if the workers are busy for longer than expected or the engine stops.
+-- The attempt then does not count, and the engine keeps its claim.
+-- A start is reverted only with its own token, and never after the function began.
+-- The row keeps the token, so that a repeated call is recognised; this token cannot start another attempt.
 -- p_starts: [{run_id, lease_token}], at most 100. Returns {now, returned: [run_id]}.
 create function public.revert_sync_starts(p_engine_id text, p_starts jsonb) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '250ms' set enable_seqscan = off set enable_bitmapscan = off
@@ -316,9 +323,10 @@ exception when serialization_failure then
 end
 $$;
 
--- Consecutive definite failures open the breaker, a success closes it. Five failures open it for 15 minutes, each further failure
--- for twice as long, at most a day.
--- While another session holds the integration's row, the outcome is recorded, but the breaker does not count it.
+-- Updates the integration's circuit breaker after an outcome.
+-- Five consecutive definite failures open the breaker for 15 minutes. Each further failure doubles this time, up to a day.
+-- A success closes the breaker.
+-- If another session holds the integration's row, the outcome is recorded but does not count for the breaker.
 create function sync_scheduler.move_breaker(r public.sync_run_log) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -369,7 +377,7 @@ begin
 end
 $$;
 
--- Returns the next status after an outcome; null: the outcome is not accepted in the current status.
+-- Returns the status after an outcome; null: the current status does not accept the outcome.
 create function sync_scheduler.next_status(r public.sync_run_log, p_outcome text) returns text
   language sql immutable return case
     when r.status not in ('pending', 'running', 'unknown') then null
@@ -379,13 +387,13 @@ create function sync_scheduler.next_status(r public.sync_run_log, p_outcome text
     when p_outcome = 'accepted' then 'running'
     when p_outcome = 'unknown' then 'unknown'
     when p_outcome = 'not_executed' then case
-      when r.began_at is not null then 'unknown'          -- contradiction: the request was refused, but a function began
+      when r.began_at is not null then 'unknown'          -- a contradiction: the request was rejected, but the function began
       when coalesce(r.attempt, 0) < coalesce(r.max_attempts, 3) then 'pending'
       when r.ambiguous_before then 'unknown'
       else 'failed' end
   end;
 
--- Records the outcome of a run's attempt.
+-- Records the outcome of an attempt.
 -- p_result: {outcome: completed | failed | not_executed | unknown | accepted, http_status, error_code, error_message,
 --            response, retry_in_ms, lease_seconds, cold_start, warm_up_ms}
 create function sync_scheduler.settle_run(
@@ -419,7 +427,7 @@ begin
      or (v_to = v_from and v_to = 'unknown' and r.error_code is not distinct from v_error_code
          and r.error_message is not distinct from v_error_message)
      or (v_outcome = 'accepted' and r.lease_until = v_lease_until and r.lease_seconds >= v_accepted_seconds) then
-    -- A repeat of the recorded outcome is accepted; any other outcome is too late.
+    -- A repeat of the recorded outcome is accepted. Any other outcome is too late.
     v_repeated := v_to is not null or r.status = v_outcome
       or (v_outcome = 'not_executed' and r.status in ('pending', 'unknown', 'failed') and r.error_code is not distinct from v_error_code);
     return jsonb_build_object('run_id', r.id, 'status', r.status, 'attempt', r.attempt,
@@ -476,7 +484,7 @@ declare
   v_one jsonb;
   v_settled jsonb[] := '{}';
 begin
-  -- Batches lock rows in the same order everywhere, so that two batches cannot deadlock.
+  -- Every batch locks rows in the same order, so that two batches cannot deadlock.
   for v_one in select s from jsonb_array_elements(p_settlements) s order by (s ->> 'run_id')::uuid loop
     if v_one ->> 'outcome' is null
        or v_one ->> 'outcome' not in ('completed', 'failed', 'not_executed', 'unknown', 'accepted') then
@@ -489,15 +497,16 @@ begin
 end
 $$;
 
--- Settles attempts, all or none. Ordinary outcomes update the health of their API, with one look-up per API. An outcome is ordinary
--- if it is completed, comes with the token of a running attempt of an unambiguous run, and its integration has no failures.
+-- Settles attempts, all or none. Ordinary outcomes update the health of their API, with one look-up per API.
+-- An ordinary outcome is completed and has the token of a running attempt.
+-- Its run is not ambiguous, and its integration has no failures.
 -- Returns [{run_id, accepted, status, attempt, retry_at, reason}].
 create function sync_scheduler.settle_runs(p_engine_id text, p_settlements jsonb, p_quiescence interval) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_ids constant uuid[] := array(select (s ->> 'run_id')::uuid from jsonb_array_elements(p_settlements) s);
-  v_done text[];                                -- settled by this statement: run and token
+  v_done text[];                                -- run and token of the attempts that this statement settled
   v_settled jsonb;
   v_rest jsonb;
   v_providers text[];
@@ -578,7 +587,8 @@ begin
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
-      -- One settlement failed and rolled the batch back. Each is now settled separately, so that only the faulty one fails.
+      -- One settlement failed and rolled back the batch.
+      -- Each attempt is now settled separately, so that only the faulty attempt fails.
       for v_one in select s from jsonb_array_elements(p_settlements) s order by s ->> 'run_id' loop
         begin
           v_settled := v_settled || sync_scheduler.settle_runs(p_engine_id, jsonb_build_array(v_one), v_quiescence);
@@ -598,7 +608,8 @@ exception when serialization_failure then
 end
 $$;
 
--- The function's first call: asks whether it may begin. Without the grant the function must not do anything.
+-- Decides whether the function may begin its work; this is the function's first call.
+-- Without the grant the function must do nothing.
 create function public.begin_sync_run(p_run_id uuid, p_lease_token uuid, p_nonce uuid default null) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -630,7 +641,8 @@ exception when serialization_failure then
 end
 $$;
 
--- The function's heartbeat: asks whether it still owns the run. Extends the lease and sets an unknown run back to running.
+-- Records a heartbeat of the function and returns whether the function still owns the run.
+-- Extends the lease, and sets an unknown run back to running.
 create function public.heartbeat_sync_run(p_run_id uuid, p_lease_token uuid) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -665,7 +677,8 @@ exception when serialization_failure then
 end
 $$;
 
--- The function's last call: reports the outcome. p_status: completed | failed.
+-- Records the outcome that the function reports; this is the function's last call.
+-- p_status: completed | failed.
 create function public.complete_sync_run(
   p_run_id uuid, p_lease_token uuid, p_status text, p_error jsonb default null, p_response jsonb default null
 ) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off

@@ -1,13 +1,13 @@
--- Sweeps of the runs of dead engines and silent functions, and the first and the last call of a tick.
+-- Sweeps the runs of dead engines and silent functions. Also contains the first and the last call of a tick.
 
--- running with an expired lease -> unknown. A row that another program wrote without a lease counts as live for
--- p_running_guard_seconds.
+-- Sweeps a running run whose lease has expired: running -> unknown.
+-- A row that another program wrote without a lease is swept after p_running_guard_seconds.
 create function sync_scheduler.sweep_expired(p_engine_id text, r public.sync_run_log, p_quiescence interval) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   update public.sync_run_log set status = 'unknown', ambiguous = true,
     lease_until = coalesce(lease_until, sync_scheduler.clock()),
-    -- The start of an adopted row may be out of range.
+    -- The start time in an adopted row may be out of range.
     not_before = least(greatest(sync_scheduler.last_sign_of_life(r), '1970-01-01Z'), sync_scheduler.clock()) + p_quiescence,
     error_code = coalesce(error_code, 'LEASE_ENDED'),
     error_message = coalesce(error_message, sync_scheduler.clip('No outcome was reported before the lease ended.', 'error_message'))
@@ -18,16 +18,16 @@ begin
 end
 $$;
 
--- Whether the fence proves that the last attempt of an unknown run did nothing: the function never began, and cannot begin after
--- its lease has expired. If no attempts are left and an earlier attempt is ambiguous, the proof does not settle the run, and this
--- returns false.
+-- Returns whether the fence proves that the last attempt of an unknown run did
+-- nothing: the function never began, and cannot begin after its lease has expired.
+-- Returns false if no attempts are left and an earlier attempt is ambiguous, because the run stays unknown.
 create function sync_scheduler.is_proven(r public.sync_run_log) returns boolean
   language sql stable
   return coalesce(r.fenced, false) and r.began_at is null and r.lease_until <= sync_scheduler.clock()
          and (coalesce(r.attempt, 0) < coalesce(r.max_attempts, 3) or not coalesce(r.ambiguous_before, false));
 
--- unknown -> pending or failed if the last attempt provably did nothing; otherwise unknown -> pending while attempts are left, else
--- released.
+-- Sweeps an unknown run. If the last attempt provably did nothing: unknown -> pending, or failed without further attempts.
+-- Otherwise the run becomes pending if attempts are left, and is released if none are left.
 -- Returns the action taken: proven, requeued or released.
 create function sync_scheduler.sweep_unknown(p_engine_id text, r public.sync_run_log) returns text
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -60,7 +60,8 @@ begin
 end
 $$;
 
--- pending -> skipped; or -> unknown if an earlier attempt may have happened, and then released unless on_unknown is hold.
+-- Sweeps a pending run that cannot start: pending -> skipped, or unknown if an earlier attempt may have happened.
+-- An unknown run is also released, unless on_unknown is hold.
 create function sync_scheduler.sweep_pending(p_engine_id text, r public.sync_run_log, p_reason text, p_on_unknown text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -80,8 +81,8 @@ begin
 end
 $$;
 
--- Handles a run that cannot be swept because a constraint or trigger of the project rejects the change: leaves it unchanged and
--- reports it, so that it never stops a tick. Raises any other error again.
+-- Handles a run that cannot be swept because the project's own constraint or trigger rejects the change.
+-- Reports the run and leaves it unchanged, so that the tick continues. Re-raises any other error.
 create function sync_scheduler.sweep_rejected(p_done jsonb, r public.sync_run_log, p_sqlstate text, p_error text) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -96,8 +97,9 @@ begin
 end
 $$;
 
--- Sweeps runs that are past their deadline, at most p_limit of each kind, longest waiting first. Safe with many engines: rows that
--- another session holds are skipped. A row that cannot be swept is also skipped, with a warning, so that it never stops a tick.
+-- Sweeps at most p_limit overdue runs of each kind, the longest waiting first.
+-- Skips rows that another session holds, so that many engines may sweep concurrently.
+-- Also skips a row that cannot be swept, and reports it, so that the tick continues.
 -- Returns {expired, proven, requeued, released, skipped}.
 create function public.sweep_sync_runs(
   p_engine_id text, p_quiescence_seconds numeric default 430, p_running_guard_seconds numeric default 1800, p_limit integer default 100
@@ -172,7 +174,7 @@ $$;
 create function sync_scheduler.count_one(p_counts jsonb, p_key text) returns jsonb
   language sql immutable return p_counts || jsonb_build_object(p_key, (p_counts ->> p_key)::integer + 1);
 
--- Returns the pending runs that any engine may start: retries that are due, and claims that their engine did not start.
+-- Returns the pending runs that any engine may start: due retries, and runs that their engine claimed but did not start.
 create function public.read_pending_runs(
   p_engine_id text, p_limit integer default 100, p_adopt_after_seconds numeric default 10,
   p_org_id uuid default null, p_integration_ids uuid[] default null
@@ -199,8 +201,9 @@ begin
 end
 $$;
 
--- Deletes history that is past retention, one batch of each kind: finished runs, events of deleted runs, skipped ranges, ticks,
--- resolved incidents. Never waits for a row: the next tick deletes rows that another session holds.
+-- Deletes history that is older than the retention period, one batch of each kind:
+-- finished runs, events of deleted runs, skipped ranges, ticks, resolved incidents.
+-- Never waits for a lock: the next tick deletes rows that another session holds.
 create function public.prune_sync_history(
   p_keep_runs_days integer default 400, p_keep_ticks_days integer default 30, p_limit integer default 1000
 ) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '250ms' set enable_seqscan = off set enable_bitmapscan = off
@@ -252,8 +255,8 @@ exception when serialization_failure then
 end
 $$;
 
--- Applies retention at the end of a tick, where it delays no run. An error becomes a warning and does not fail the tick (a foreign
--- key of the project may refuse a deletion).
+-- Deletes old history at the end of a tick, so that no run is delayed.
+-- An error becomes a warning and does not fail the tick, because a foreign key of the project may prevent a deletion.
 create function sync_scheduler.prune() returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   perform public.prune_sync_history();
@@ -262,9 +265,9 @@ exception when others then
 end
 $$;
 
--- Opens an incident for each of the 20 oldest due integrations whose row has a fault. Resets a next_run_at that no schedule can
--- produce
--- (before 1970, after 9000), so that it is computed again. Returns [{integration_id, detail}].
+-- Opens an incident for each of the 20 oldest due integrations whose row has a fault.
+-- Resets a next_run_at that no schedule can produce (before 1970 or after 9000), so that it is computed again.
+-- Returns [{integration_id, detail}].
 create function sync_scheduler.check_due(p_org_id uuid, p_ids uuid[]) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -313,26 +316,26 @@ begin
 end
 $$;
 
--- Whether the integrations belong to more than one organisation.
+-- Returns whether the integrations belong to more than one organisation.
 create function sync_scheduler.has_several_organisations() returns boolean
   language sql stable set search_path = pg_catalog, pg_temp as $$
   select (select i.org_id from public.organization_integrations i where i.enabled order by i.org_id limit 1)
       <> (select i.org_id from public.organization_integrations i where i.enabled order by i.org_id desc limit 1)
 $$;
 
--- Returns the machine that an engine runs on, from an engine id <host>-<pid>-<4 hex digits>. All processes of a machine share its
--- clock.
+-- Returns the machine of an engine, from an engine id <host>-<pid>-<4 hex digits>. All processes of a machine share its clock.
 create function sync_scheduler.machine_of(p_engine_id text) returns text
   language sql immutable return regexp_replace(p_engine_id, '-[0-9]+-[0-9a-f]{4}$', '');
 
--- The first call of a tick: sweeps, fetches pending runs and the first page of due integrations, checks whether a backfill can
--- continue, lists the functions to warm up, and writes the tick's row. The tick's id is the token of its first fetch. This call
--- also finishes a tick that finds nothing to do.
--- p_options: {engine_version, adopt_after_seconds, quiescence_seconds, running_guard_seconds, warm_up_within_seconds, limit,
--- org_id, integration_ids}
--- Returns {now, schema_version, idle, swept, pending: [run], integrations: [due], more, rejected: [{integration_id, detail}],
--- several_organisations, backfills: boolean, warm_ups: [{function_name, next_run_at}], clock_skew_open}. clock_skew_open: an
--- incident reports that this machine's clock is wrong, so that even an idle tick that finds the clock right is recorded.
+-- Opens a tick.
+-- This call sweeps, fetches pending runs and the first page of due integrations, checks
+-- whether a backfill can continue, lists the functions to warm up, and writes the tick's row.
+-- The tick's id is the token of its first fetch. If the tick has nothing to do, this call also finishes the tick.
+-- p_options: {engine_version, adopt_after_seconds, quiescence_seconds,
+-- running_guard_seconds, warm_up_within_seconds, limit, org_id, integration_ids}
+-- Returns {now, schema_version, idle, swept, pending: [run], integrations: [due], more, rejected: [{integration_id,
+-- detail}], several_organisations, backfills: boolean, warm_ups: [{function_name, next_run_at}], clock_skew_open}.
+-- clock_skew_open: an incident about this machine's clock is open; an idle tick can close the incident.
 create function public.open_sync_tick(p_tick_id uuid, p_engine_id text, p_options jsonb default '{}') returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -379,7 +382,7 @@ exception when serialization_failure then
 end
 $$;
 
--- The last call of a tick that is not idle: records its counts and its summary.
+-- Finishes a tick that is not idle: records its counts and its summary.
 create function public.finish_sync_tick(p_tick_id uuid, p_engine_id text, p_summary jsonb, p_clock_skew_ms bigint default null)
 returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -399,7 +402,7 @@ begin
     due = excluded.due, triggered = excluded.triggered, completed = excluded.completed, failed = excluded.failed,
     skipped = excluded.skipped, unresolved = excluded.unresolved, rescued = excluded.rescued, missed = excluded.missed,
     cold_starts = excluded.cold_starts, summary = excluded.summary;
-  -- A rejected row is a schedule that does not run, so it has an open incident until a claim of it succeeds.
+  -- The schedule of a rejected row does not run, so an incident stays open until a claim of the row succeeds.
   begin
     perform sync_scheduler.raise_incident('rejected', r.integration_id::text, r.integration_id, null, jsonb_build_object('error', left(r.detail, 1000)))
       from jsonb_to_recordset(case when jsonb_typeof(p_summary -> 'skips') = 'array' then p_summary -> 'skips' else '[]' end)
@@ -420,8 +423,9 @@ exception when serialization_failure then
 end
 $$;
 
--- A ticket lets a pg_cron job start one tick in an Edge Function. Every role that may use pg_net can read the requests in its
--- queue, so they must not contain a key. A ticket is valid once, for two minutes, and only for a tick.
+-- A ticket allows a pg_cron job to start one tick in an Edge Function.
+-- Every role that may use pg_net can read its queue of requests, so a request must not contain a key.
+-- A ticket is valid once, for two minutes, and only for a tick.
 
 -- Returns a new ticket: 64 hexadecimal digits with 244 random bits. Only the owner may call this function.
 create function sync_scheduler.issue_ticket() returns text
@@ -437,8 +441,7 @@ begin
 end
 $$;
 
--- Redeems a ticket. If several callers redeem the same ticket, only one is granted.
--- Returns {granted}.
+-- Redeems a ticket. If several callers redeem the same ticket, only one call succeeds. Returns {granted}.
 create function public.redeem_sync_ticket(p_ticket text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

@@ -1,16 +1,17 @@
--- Operator actions. Each is recorded with its actor and reason, and returns {"done": true, ...} or {"done": false, "reason"}.
+-- Contains the operator actions.
+-- Each action is recorded with its actor and reason, and returns {"done": true, ...} or {"done": false, "reason"}.
 
 create function sync_scheduler.require_actor(p_actor text, p_reason text) returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if coalesce(btrim(p_actor), '') = '' or coalesce(btrim(p_reason), '') = '' then
     raise exception 'who (p_actor) and why (p_reason) are required' using errcode = '22023',
-      hint = 'They are recorded with the action in sync_run_event.';
+      hint = 'sync_run_event records both with the action.';
   end if;
 end
 $$;
 
--- failed, skipped or unknown -> pending, with one more attempt. This is the only way out of a finished state. An unknown run starts
--- only after its function must have ended: if it started earlier, both attempts might take effect.
+-- Retries a run with one more attempt: failed, skipped or unknown -> pending. Only this function changes a finished run.
+-- An unknown run starts only when its function must have ended. An earlier start could let both attempts take effect.
 create function public.retry_sync_run(p_run_id uuid, p_actor text, p_reason text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -41,9 +42,9 @@ begin
     return jsonb_build_object('done', false, 'reason', v_reason, 'status', r.status);
   end if;
   v_from := r.status;
-  -- The token of a finished attempt is cleared. The token of an unknown attempt is valid until the next attempt starts, and its
-  -- function may be running until not_before. For other runs, not_before is now, so that they do not count as overdue since their
-  -- slot.
+  -- The token of a finished attempt is cleared.
+  -- The token of an unknown attempt stays valid until the next attempt starts, because its function may run until not_before.
+  -- For other runs, not_before is now, so that they are not overdue from their slot on.
   update public.sync_run_log set status = 'pending', max_attempts = coalesce(greatest(max_attempts, attempt), 3) + 1,
     claimed_by = null, not_before = greatest(case when v_from = 'unknown' then not_before end, v_now), released_at = null, finished_at = null, duration_ms = null, skip_reason = null,
     lease_token = case when v_from = 'unknown' then lease_token end
@@ -57,7 +58,8 @@ exception when serialization_failure then
 end
 $$;
 
--- Releases an unknown run: it stays unknown, and later slots may run. Resolves its incident, because an operator has decided.
+-- Releases an unknown run, so that later slots may run. The run stays unknown.
+-- Resolves its incident, because an operator has decided.
 create function public.release_sync_run(p_run_id uuid, p_actor text, p_reason text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -139,7 +141,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Resumes an integration and closes its breaker. Slots that passed during the pause do not run.
+-- Resumes an integration and closes its breaker. Slots that became due during the pause do not run.
 create function public.resume_integration(p_integration_id uuid, p_actor text, p_reason text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -162,8 +164,9 @@ exception when serialization_failure then
 end
 $$;
 
--- Requests a backfill of the slots in [p_from, p_to) that have no row; ticks run them. While a request is open, no identical one is
--- created. Returns {done, backfill_id, from, to, enabled} or {done: false, reason}.
+-- Requests a backfill of the slots in [p_from, p_to) that have no row. Ticks run these slots.
+-- While a request is open, an identical request is not created.
+-- Returns {done, backfill_id, from, to, enabled} or {done: false, reason}.
 create function public.request_sync_backfill(
   p_integration_id uuid, p_from timestamptz, p_to timestamptz, p_actor text, p_reason text
 ) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
@@ -203,7 +206,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Cancels a backfill request. A run in progress finishes; no further slot is claimed.
+-- Cancels a backfill request. A run in progress continues, but no further slot is claimed.
 create function public.cancel_sync_backfill(p_backfill_id uuid, p_actor text, p_reason text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
 declare
@@ -225,7 +228,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Cancels the backfill requests of a deleted integration, which cannot run.
+-- Cancels the backfill requests of a deleted integration, because they cannot run.
 create function sync_scheduler.after_integration_gone() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,6 +1,6 @@
--- Turns incidents into messages, one per transition.
+-- Converts incidents to messages, one message per transition.
 
--- Returns an incident as a message needs it: with its integration, its run, and the first tick after the slot.
+-- Returns an incident for a message, with its integration, its run, and the first tick after the slot.
 create function sync_scheduler.alert_json(i public.sync_incident) returns jsonb language sql stable set search_path = pg_catalog, pg_temp as $$
   select jsonb_build_object(
     'incident_id', i.id, 'transition', i.alert_transition, 'kind', i.kind, 'subject', i.subject,
@@ -20,9 +20,9 @@ create function sync_scheduler.alert_json(i public.sync_incident) returns jsonb 
     left join public.sync_run_log r on r.id = i.run_id
 $$;
 
--- Claims incidents whose messages are to be sent, for 60 s, so that other engines take over if this one dies. An incident that
--- ended before its opening message could be sent gets one message, its recovery, which says so; if it ended more than a day ago, it
--- gets none.
+-- Claims incidents with unsent messages for 60 s. If the engine dies, another engine takes over after that.
+-- An incident that ended before its opening message was sent gets only a recovery message, which says so.
+-- If the incident ended more than a day ago, no message is sent.
 -- Returns {now, total, opened, resolved, kinds: {kind: n}, incident_ids, alerts: [the first 50, openings first]}.
 create function public.take_sync_alerts(p_engine_id text, p_limit integer default 1000) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '250ms' as $$
@@ -35,7 +35,7 @@ begin
     raise exception 'take_sync_alerts: p_engine_id is required' using errcode = '22023';
   end if;
   update public.sync_incident set alert_gave_up = 'resolved', alert_gave_up_at = v_now,
-    alert_error = coalesce(alert_error || '; ', '') || 'it ended a day before it could be sent'
+    alert_error = coalesce(alert_error || '; ', '') || 'the incident ended more than a day before its message could be sent'
    where id in (
      select i.id from public.sync_incident i
       where i.resolved_at is not null and i.resolve_notified_at is null and i.alert_gave_up is distinct from 'resolved'
@@ -75,10 +75,12 @@ exception when serialization_failure then
 end
 $$;
 
--- Records the results of messages. A failed message is retried after 30 s, then with a doubled wait, up to an hour; after
--- p_max_attempts
--- (24: about 17 hours) it is abandoned and recorded. Results from an engine whose claim another engine has taken over are ignored.
--- p_deliveries: [{incident_ids: [...], error: null (sent) | text, retry_after_seconds: null | n}]. Returns {sent, failed, gave_up}.
+-- Records the results of messages. A failed message is retried after 30 s.
+-- Each further failure doubles the wait, up to an hour.
+-- After p_max_attempts (24: about 17 hours) the message is abandoned and recorded.
+-- Ignores results from an engine whose claim another engine has taken over.
+-- p_deliveries: [{incident_ids: [...], error: null (sent) | text, retry_after_seconds: null | n}].
+-- Returns {sent, failed, gave_up}.
 create function public.mark_sync_alerts(p_engine_id text, p_deliveries jsonb, p_max_attempts integer default 24) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '250ms' as $$
 declare
@@ -124,8 +126,9 @@ exception when serialization_failure then
 end
 $$;
 
--- Opens an incident when an engine takes over a claim that another engine never started. The subject is the engine that left the
--- claim. Never delays the run: if another session holds the incident's lock, this returns without a change.
+-- Opens an incident when an engine takes over a run that another engine claimed but did not start.
+-- The subject is the engine that claimed the run.
+-- Never delays the run: changes nothing if another session holds the incident's lock.
 create function sync_scheduler.after_run_adopted() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -142,9 +145,10 @@ create trigger sync_scheduler_after_adoption after update on public.sync_run_log
         and new.claimed_by is not null and new.claimed_by is distinct from old.claimed_by)
   execute function sync_scheduler.after_run_adopted();
 
--- Opens an incident for the states failing and retrying of Domain/State: a run failed, or is pending again after its second or a
--- later attempt. The subject is the integration, so that a sync that fails every night is one incident. Never delays an outcome: if
--- another session holds the incident's lock, this returns without a change.
+-- Opens an incident for the states failing and retrying of Domain/State:
+-- a run has failed, or is pending after its second or a later attempt.
+-- The subject is the integration, so that a sync that fails every night is one incident.
+-- Never delays an outcome: changes nothing if another session holds the incident's lock.
 create function sync_scheduler.after_run_troubled() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -161,9 +165,10 @@ create trigger sync_scheduler_after_trouble after update on public.sync_run_log 
         or (new.status = 'pending' and new.attempt >= 2 and old.status in ('running', 'unknown')))
   execute function sync_scheduler.after_run_troubled();
 
--- Opens an incident for a slot that ticks skip repeatedly for the same reason: in three ticks over at least two minutes, among the
--- last twenty ticks that skipped anything. Skips with a recorded cause (a live run, a retry, a hold of the API, an invalid
--- schedule, a rejected row) do not count. The subject is the integration. An unreadable summary opens no incident.
+-- Opens an incident for a slot that ticks skip repeatedly for the same reason: in three
+-- ticks over at least two minutes, among the last twenty ticks that skipped a slot.
+-- Skips with a recorded cause (a live run, a retry, a throttled API, an invalid schedule, a rejected row) do not count.
+-- The subject is the integration. An unreadable summary opens no incident.
 create function sync_scheduler.after_tick_skipped() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -203,10 +208,12 @@ create trigger sync_scheduler_after_tick_skipped after insert or update of summa
   when (new.skipped > 0 and jsonb_typeof(new.summary -> 'skips') = 'array')
   execute function sync_scheduler.after_tick_skipped();
 
--- Resolves incidents at the start of a tick. An engine's incident ends after a period without a recurrence, because no event would
--- close the incident of a dead engine. A stuck slot's incident ends when the slot is neither due nor pending. An integration's
--- failing incident ends when its newest attempted run did not fail, its retrying incident when none of its runs is live after a
--- second attempt; both end when the integration is paused or deleted.
+-- Resolves incidents at the start of a tick.
+-- An engine's incident ends after a period without a recurrence, because no event would close the incident of a dead engine.
+-- A stuck slot's incident ends when the slot is neither due nor pending.
+-- An integration's failing incident ends when its newest attempted run did not fail.
+-- Its retrying incident ends when no live run has had two attempts.
+-- Both incidents end when the integration is paused or deleted.
 create function sync_scheduler.after_tick_opened() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

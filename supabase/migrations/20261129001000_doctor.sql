@@ -1,10 +1,13 @@
--- Functions for `doctor`, which inspects a database: its objects, their grants, and anomalies in its runs. They only read.
+-- Contains the functions for `doctor`, which inspects a database: its objects, their grants, and anomalies in its runs.
+-- They only read.
 
--- Returns the existing tables, views and functions named in p_names, and all functions of sync_scheduler: columns with their types,
--- indexes, triggers, row level security, and grants. The query reads only the catalog and is one expression, so that it can also be
--- run over a direct connection against a database in which it is not installed.
--- Returns {schema_version, functions: [{name, args, definer, source, open_to, service}], tables: [{name, kind, rls, columns,
--- indexes, triggers, open_to, service}]}. `source` is a fingerprint of body and settings; null for a body that is stored parsed.
+-- Returns the existing tables, views and functions named in p_names, and all functions of
+-- sync_scheduler, with columns and types, indexes, triggers, row level security and grants.
+-- The query reads only the catalog and is one expression, so that it can also
+-- run over a direct connection against a database without this function.
+-- Returns {schema_version, functions: [{name, args, definer, source, open_to, service}],
+-- tables: [{name, kind, rls, columns, indexes, triggers, open_to, service}]}.
+-- `source` is a fingerprint of body and settings; null: PostgreSQL stores the body in parsed form.
 create function sync_scheduler.catalog(p_names text[]) returns jsonb language sql stable set search_path = pg_catalog, pg_temp as $catalog$
 select jsonb_build_object(
   'schema_version', (
@@ -52,8 +55,9 @@ select jsonb_build_object(
      where c.relkind in ('r', 'p', 'v', 'f', 'm') and n.nspname = 'public' and c.relname = any (p_names)))
 $catalog$;
 
--- Returns a zone's offsets from UTC for a year, from the database's time zone data: [[instant in ms, seconds], ...], one entry per
--- change. The offset is sampled every six hours. Null: the database does not know the zone.
+-- Returns a zone's offsets from UTC for a year, from the database's time
+-- zone data: [[instant in ms, seconds], ...], one entry per change.
+-- The offset is read every six hours. Null means that the database does not know the zone.
 create function sync_scheduler.zone_offsets(p_timezone text, p_from timestamptz) returns jsonb
   language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
@@ -68,9 +72,11 @@ exception when invalid_parameter_value then
 end
 $$;
 
--- Returns the triggers and foreign keys of an adopted table that can lose runs or rows. trigger: it runs under the search_path of
--- the scheduler's functions, where a name without a schema is not found, so that every claim of its row is rejected. cascade_from:
--- deleting a referenced row deletes runs and their recorded outcomes. cascade_onto: deleting old runs deletes the project's rows.
+-- Returns the triggers and foreign keys of an adopted table that can lose runs or rows.
+-- trigger: runs under the search_path of the scheduler's functions.
+-- A name without a schema is then not found, and every claim is rejected.
+-- cascade_from: deleting a referenced row deletes runs and their recorded outcomes.
+-- cascade_onto: deleting old runs deletes the project's rows.
 -- Returns [{kind, name, fix}]; fix is the SQL that removes the risk.
 create function sync_scheduler.adoption_risks() returns jsonb language sql stable set search_path = pg_catalog, pg_temp as $$
   select coalesce(jsonb_agg(jsonb_build_object('kind', r.kind, 'name', r.name, 'fix', r.fix) order by r.kind desc, r.name), '[]') from (
@@ -94,14 +100,15 @@ create function sync_scheduler.adoption_risks() returns jsonb language sql stabl
      limit 40) r
 $$;
 
--- Returns all data for `doctor` in one call. One id represents the integrations of a group, because sorting many integrations takes
--- seconds and the API limits the time. A part that cannot be read, because a table or function is missing, is null; the catalog
--- shows which one. The command of a pg_cron job is left out, because it may contain a key.
--- Returns {now, role, server_version, in_recovery, read_only, catalog, status, integrations, schedules: [{schedule, timezone,
--- count, ids}], zones: [{timezone, count, offsets}],
--- policies: [{function_name, invoke_timeout_ms, on_unknown, fenced, warm_up, count, ids}], refused: [{id, schedule, timezone,
--- why}], adoption_risks: [{kind, name, fix}], errors: [{code, count, last_at}], engines: [{host, version, last_at}], history,
--- alerts, cron}.
+-- Returns all data for `doctor` in one call.
+-- One id represents the integrations of a group, because sorting many
+-- integrations takes seconds and the API limits the duration of a call.
+-- A part is null if its table or function is missing; the catalog shows the missing object.
+-- The command of a pg_cron job is omitted, because it may contain a key.
+-- Returns {now, role, server_version, in_recovery, read_only, catalog, status, integrations, schedules: [{schedule,
+-- timezone, count, ids}], zones: [{timezone, count, offsets}], policies: [{function_name, invoke_timeout_ms,
+-- on_unknown, fenced, warm_up, count, ids}], refused: [{id, schedule, timezone, why}], adoption_risks: [{kind,
+-- name, fix}], errors: [{code, count, last_at}], engines: [{host, version, last_at}], history, alerts, cron}.
 create function public.read_sync_diagnosis(p_names text[]) returns jsonb
   language plpgsql stable security definer set search_path = pg_catalog, pg_temp set jit = off
   set quote_all_identifiers = off as $$
@@ -226,10 +233,12 @@ grant execute on function public.read_sync_diagnosis(text[]) to service_role;
 
 revoke all on all functions in schema sync_scheduler from public, anon, authenticated;
 
--- Fixes the settings of every public function, so that a project's settings for the database or a role do not change what a call
--- does. PostgREST applies the isolation level and the statement timeout of the called function to the call's transaction (with a
--- stricter isolation level, engines would make each other's calls fail), and UTC has days of 24 hours. A direct connection sets up
--- its transactions itself. A migration that creates or replaces a function in public must call this again.
+-- Fixes the settings of every public function, so that a project's
+-- settings for the database or a role do not change its behaviour.
+-- PostgREST applies the isolation level and the statement timeout of the called function to the call's transaction.
+-- With a stricter isolation level, concurrent engines would make each other's calls fail. In UTC, every day has 24 hours.
+-- A direct connection sets up its own transactions.
+-- A migration that creates or replaces a function in public must call this function again.
 create function sync_scheduler.set_call_settings() returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -254,16 +263,16 @@ declare
 begin
   for v_risk in select r from jsonb_array_elements(sync_scheduler.adoption_risks()) r loop
     raise warning 'Sync Scheduler: %: %', v_risk ->> 'name', case v_risk ->> 'kind'
-        when 'trigger' then 'its function has no search_path of its own, and fails under the scheduler''s where it uses a name without a schema'
-        when 'cascade_from' then 'a run that is in progress loses its outcome when the referenced row is deleted'
-        else 'rows are deleted together with old runs' end
+        when 'trigger' then 'its function sets no search_path, so it fails in the scheduler''s calls if it uses a name without a schema'
+        when 'cascade_from' then 'deleting the referenced row deletes runs and their outcomes'
+        else 'deleting old runs also deletes rows of the referencing table' end
       using hint = v_risk ->> 'fix';
   end loop;
 end
 $adopted$;
 
--- Checks that no function is open to anon or authenticated. Each migration revokes access to its own functions; revoking from
--- PUBLIC alone is not enough, because Supabase's default grants would still let anon call them.
+-- Checks that no function is open to anon or authenticated. Each migration revokes access to its own functions.
+-- Revoking from PUBLIC alone is not enough, because Supabase's default grants would still let anon call the functions.
 do $grants$
 declare
   v_open text;

@@ -78,7 +78,7 @@ test("a warm-up without benefit is reported and stopped, and measured again afte
   }
   await project.tick("direct")
   const row = await warmth()
-  expect(row.verdict).toBe("none of 20 first contacts was cold")
+  expect(row.verdict).toBe("none of 20 first requests was a cold start")
   expect(row.paused_until.getTime()).toBeGreaterThan(Date.now() + 23 * 3_600_000)
   const before = project.functions.calls.length
 

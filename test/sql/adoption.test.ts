@@ -267,7 +267,7 @@ for (const { title, open } of servers) {
       [
         "a wrong type",
         log("status text, attempt text"),
-        "sync_run_log.attempt is text, Sync Scheduler needs integer"
+        "sync_run_log.attempt is text, but Sync Scheduler needs integer"
       ],
       [
         "an enum",
@@ -287,12 +287,12 @@ for (const { title, open } of servers) {
       [
         "a time of whole seconds",
         log("scheduled_for timestamptz(0)"),
-        "sync_run_log.scheduled_for is timestamp(0) with time zone, Sync Scheduler needs milliseconds"
+        "sync_run_log.scheduled_for is timestamp(0) with time zone, but Sync Scheduler needs milliseconds"
       ],
       [
         "a short varchar",
         log("idempotency_key varchar(40)"),
-        "sync_run_log.idempotency_key is character varying(40), Sync Scheduler needs at least 61 characters"
+        "sync_run_log.idempotency_key is character varying(40), but Sync Scheduler needs at least 61 characters"
       ],
       [
         "a generated column",
@@ -302,7 +302,7 @@ for (const { title, open } of servers) {
       [
         "a required column of the project",
         log("rows_synced integer not null"),
-        "sync_run_log.rows_synced must be given a value"
+        "sync_run_log.rows_synced is not null and has no default"
       ],
       [
         "a shared column that we clear",
@@ -391,12 +391,12 @@ for (const { title, open } of servers) {
       [
         "a schedule of another kind",
         "create table public.organization_integrations (id uuid primary key, org_id uuid, integration_type text, sync_schedule jsonb)",
-        "organization_integrations.sync_schedule is jsonb, Sync Scheduler needs text"
+        "organization_integrations.sync_schedule is jsonb, but Sync Scheduler needs text"
       ],
       [
         "an API's host of another kind",
         log("api_host inet", ""),
-        "sync_run_log.api_host is inet, Sync Scheduler needs text"
+        "sync_run_log.api_host is inet, but Sync Scheduler needs text"
       ],
       [
         "a reason for a delay that must be given",
@@ -457,7 +457,7 @@ for (const { title, open } of servers) {
         const { rows, migrate } = await project("")
         await migrate()
         const before = await rows(catalog)
-        expect(migrate()).rejects.toThrow("it is already there, or its names are taken")
+        expect(migrate()).rejects.toThrow("cannot be installed because these objects already exist")
         await migrate().catch(() => undefined)
         expect(await rows(catalog)).toEqual(before)
       },

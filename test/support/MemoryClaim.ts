@@ -202,11 +202,11 @@ const judgeSlot = (db: MemoryDatabase, claimToken: string, slot: SlotJson): stri
     throw new Raised("a slot has neither scheduled_for nor next_run_at")
   }
   if (target !== null && expected !== null && target < expected) {
-    throw new Raised("scheduled_for must not be before the slot that is due")
+    throw new Raised("scheduled_for must not be earlier than the due slot")
   }
   const follows = target ?? expected
   if (next !== null && follows !== null && next <= follows) {
-    throw new Raised("next_run_at must be later than the slot it follows")
+    throw new Raised("next_run_at must be later than the claimed slot")
   }
   const live = target === null ? undefined : db.liveRun(i.id)
   if (live !== undefined && live.scheduled_for !== target) return "already_running"
