@@ -100,27 +100,27 @@ comment on column public.organization_integrations.org_id is 'The organisation.'
 comment on column public.organization_integrations.integration_type is 'The kind of integration: xledger, dynamics, ... It is sent to the function and is a metrics label.';
 comment on column public.organization_integrations.sync_schedule is 'Cron expression of five or six fields, or a macro such as @daily. Null: the integration runs only when triggered manually.';
 comment on column public.organization_integrations.timezone is 'IANA time zone of the schedule, such as Europe/Oslo.';
-comment on column public.organization_integrations.enabled is 'False: nothing runs, and slots that pass are recorded as skipped. Enabling an integration never runs a past slot.';
+comment on column public.organization_integrations.enabled is 'False: the integration does not run, and its slots are recorded as skipped. Enabling an integration never runs a past slot.';
 comment on column public.organization_integrations.next_run_at is 'The next slot, UTC, truncated to milliseconds. Null: the next tick computes it. A due value is a slot even if the cron expression does not produce it.';
-comment on column public.organization_integrations.schedule_version is 'Increases whenever schedule_since changes: the schedule or time zone was edited, or the integration was disabled or enabled and slots were skipped. A claim must carry the current version.';
-comment on column public.organization_integrations.schedule_since is 'The instant from which this schedule is in force; its first slot is the first one after this instant.';
-comment on column public.organization_integrations.schedule_error is 'Why the schedule cannot be computed. The integration is not due until its schedule is edited.';
-comment on column public.organization_integrations.catch_up is 'What happens to missed slots: latest runs the newest, all runs every slot inside the window, skip runs none.';
-comment on column public.organization_integrations.catch_up_window is 'How far back catch_up = all reaches; null: SYNC_SCHEDULER_CATCH_UP_WINDOW.';
+comment on column public.organization_integrations.schedule_version is 'Increases whenever schedule_since changes: after an edit of the schedule or time zone, and when disabling or enabling the integration skips slots. A claim must contain the current version.';
+comment on column public.organization_integrations.schedule_since is 'The instant from which this schedule applies. Its first slot is later than this instant.';
+comment on column public.organization_integrations.schedule_error is 'The reason why the schedule cannot be computed. The integration is not due until its schedule is edited.';
+comment on column public.organization_integrations.catch_up is 'The handling of missed slots: latest runs the newest, all runs every slot inside the window, skip runs none.';
+comment on column public.organization_integrations.catch_up_window is 'The maximum age of the slots that catch_up = all runs; null: SYNC_SCHEDULER_CATCH_UP_WINDOW.';
 comment on column public.organization_integrations.max_attempts is 'The maximum number of attempts of a run.';
 comment on column public.organization_integrations.invoke_timeout is 'How long the engine waits for the function; null: SYNC_SCHEDULER_INVOKE_TIMEOUT.';
 comment on column public.organization_integrations.function_name is 'The Edge Function to invoke, one of SYNC_SCHEDULER_FUNCTIONS; null: SYNC_SCHEDULER_FUNCTION.';
-comment on column public.organization_integrations.on_unknown is 'What happens to a run with an unknown outcome: retry repeats it with the same key, hold waits for an operator.';
-comment on column public.organization_integrations.fenced is 'The function calls begin_sync_run before it starts work, so that the scheduler can prove that a run did not happen.';
-comment on column public.organization_integrations.warm_up is 'The engine warms the function up with an OPTIONS request before its runs.';
+comment on column public.organization_integrations.on_unknown is 'The handling of a run with an unknown outcome: retry repeats the run with the same key, hold waits for an operator.';
+comment on column public.organization_integrations.fenced is 'Whether the function calls begin_sync_run before it starts work. If it does, the scheduler can prove that a run did not happen.';
+comment on column public.organization_integrations.warm_up is 'Whether the engine warms up the function with an OPTIONS request before its runs.';
 comment on column public.organization_integrations.consecutive_failures is 'Consecutive failed runs since the last completed run.';
-comment on column public.organization_integrations.breaker_until is 'The circuit breaker is open until then: too many runs failed in a row, and none starts.';
-comment on column public.organization_integrations.paused_reason is 'Why the integration was paused, as the operator wrote it.';
+comment on column public.organization_integrations.breaker_until is 'The circuit breaker is open until this instant: too many runs failed in a row, and no run starts.';
+comment on column public.organization_integrations.paused_reason is 'The operator''s reason for pausing the integration.';
 comment on column public.organization_integrations.health_url is 'The URL that is probed when no sync has run for a while; null: the default of its integration type.';
 comment on column public.organization_integrations.health_method is 'The HTTP method of the probe.';
-comment on column public.organization_integrations.reserved_by is 'The engine that fetched the integration and has not claimed its slot yet.';
-comment on column public.organization_integrations.reserved_until is 'No other engine fetches the integration before then.';
-comment on column public.organization_integrations.fetch_token is 'The token of the fetch that reserved the integration: a repeated call gets the same row.';
+comment on column public.organization_integrations.reserved_by is 'The engine that has fetched the integration but not claimed its slot yet.';
+comment on column public.organization_integrations.reserved_until is 'No other engine fetches the integration before this instant.';
+comment on column public.organization_integrations.fetch_token is 'The token of the fetch that reserved the integration. A repeated call with this token returns the same row.';
 comment on column public.organization_integrations.config is 'Settings for the function, sent with every run. Must not contain secrets.';
 comment on column public.organization_integrations.org_name is 'The name of the organisation, shown in place of its id.';
 
@@ -214,7 +214,7 @@ CREATE INDEX sync_incident_run ON public.sync_incident USING btree (run_id) WHER
 CREATE INDEX sync_incident_unsent ON public.sync_incident USING btree (id) WHERE (((resolved_at IS NULL) AND (notified_at IS NULL) AND (alert_gave_up IS NULL)) OR ((resolved_at IS NOT NULL) AND (resolve_notified_at IS NULL) AND (alert_gave_up IS DISTINCT FROM 'resolved'::text)));
 alter table public.sync_incident enable row level security;
 grant delete, insert, maintain, references, select, trigger, truncate, update on public.sync_incident to service_role;
-comment on column public.sync_incident.alert_gave_up is 'The transition whose message is abandoned: the receiver accepted none of the attempts, or the incident ended a day before the message could be sent.';
+comment on column public.sync_incident.alert_gave_up is 'The transition whose message is abandoned: the receiver accepted no attempt, or the incident ended more than a day before its message could be sent.';
 
 create table public.sync_run_event (
   id bigint generated always as identity not null,
@@ -305,39 +305,39 @@ comment on column public.sync_run_log.org_id is 'The organisation of the integra
 comment on column public.sync_run_log.integration_type is 'The integration''s type when the run was claimed.';
 comment on column public.sync_run_log.scheduled_for is 'The slot: one instant of the integration''s schedule, in UTC, to the millisecond.';
 comment on column public.sync_run_log.idempotency_key is '<integration_id>:<slot>; every attempt has the same key.';
-comment on column public.sync_run_log.trigger is 'Why the run exists: schedule, catch_up, manual, backfill.';
-comment on column public.sync_run_log.status is 'pending, running, completed, failed, unknown (it may have happened), skipped. Completed rows never change.';
-comment on column public.sync_run_log.skip_reason is 'Why the run was skipped.';
+comment on column public.sync_run_log.trigger is 'The reason why the run was created: schedule, catch_up, manual, backfill.';
+comment on column public.sync_run_log.status is 'pending, running, completed, failed, unknown (the run may have taken effect), skipped. Completed rows never change.';
+comment on column public.sync_run_log.skip_reason is 'The reason why the run was skipped.';
 comment on column public.sync_run_log.attempt is 'The number of attempts so far.';
 comment on column public.sync_run_log.max_attempts is 'The maximum number of attempts.';
 comment on column public.sync_run_log.claimed_by is 'The engine that claimed the run or took it over.';
-comment on column public.sync_run_log.claimed_at is 'When claimed_by took over the pending run; null: when the run was created.';
-comment on column public.sync_run_log.claim_token is 'The token of the claim, or of the fetch that took the run over: a repeated call gets the same response.';
-comment on column public.sync_run_log.lease_token is 'The token of the attempt: its holder may settle the run.';
-comment on column public.sync_run_log.lease_seconds is 'The length of the lease, in seconds, when the attempt started.';
-comment on column public.sync_run_log.lease_until is 'Until then the run belongs to its engine; afterwards a sweep decides about it.';
+comment on column public.sync_run_log.claimed_at is 'The time at which claimed_by took over the pending run; null: claimed_by created the run.';
+comment on column public.sync_run_log.claim_token is 'The token of the claim, or of the fetch that took over the run. A repeated call with this token returns the same response.';
+comment on column public.sync_run_log.lease_token is 'The token of the attempt. Only a call with this token may settle the run.';
+comment on column public.sync_run_log.lease_seconds is 'The length of the lease at the start of the attempt, in seconds.';
+comment on column public.sync_run_log.lease_until is 'The end of the lease. After this instant a sweep decides about the run.';
 comment on column public.sync_run_log.not_before is 'The earliest start of a retry.';
-comment on column public.sync_run_log.created_at is 'When the run was claimed.';
-comment on column public.sync_run_log.started_at is 'When the first attempt started, by the database clock; drift_ms = started_at - scheduled_for.';
-comment on column public.sync_run_log.attempt_started_at is 'When the current attempt started.';
-comment on column public.sync_run_log.began_at is 'When begin_sync_run granted the attempt to the function (fence).';
-comment on column public.sync_run_log.begin_nonce is 'The nonce of that grant: a repeated call with it is granted again.';
+comment on column public.sync_run_log.created_at is 'The time of the claim.';
+comment on column public.sync_run_log.started_at is 'The start of the first attempt, by the database clock; drift_ms = started_at - scheduled_for.';
+comment on column public.sync_run_log.attempt_started_at is 'The start of the current attempt.';
+comment on column public.sync_run_log.began_at is 'The time at which begin_sync_run granted the attempt to the function (fence).';
+comment on column public.sync_run_log.begin_nonce is 'The nonce of the begin_sync_run call. A repeated call with this nonce is also granted.';
 comment on column public.sync_run_log.heartbeat_at is 'The last heartbeat of the function.';
-comment on column public.sync_run_log.finished_at is 'When the outcome was recorded.';
-comment on column public.sync_run_log.released_at is 'When an unknown run was released, so that it no longer blocks later slots.';
+comment on column public.sync_run_log.finished_at is 'The time at which the outcome was recorded.';
+comment on column public.sync_run_log.released_at is 'The time at which an unknown run was released. A released run does not block later slots.';
 comment on column public.sync_run_log.drift_ms is 'Milliseconds from the slot to the first start.';
 comment on column public.sync_run_log.duration_ms is 'The duration of the last attempt, in milliseconds.';
-comment on column public.sync_run_log.cold_start is 'Whether the function was cold at its first contact in the tick.';
-comment on column public.sync_run_log.warm_up_ms is 'The duration of that contact, in milliseconds.';
+comment on column public.sync_run_log.cold_start is 'Whether the first request to the function in the tick found it cold.';
+comment on column public.sync_run_log.warm_up_ms is 'The duration of the first request to the function in the tick, in milliseconds.';
 comment on column public.sync_run_log.http_status is 'The HTTP status of the last response.';
 comment on column public.sync_run_log.error_code is 'The stable error code; docs/reference/errors.md lists all of them.';
 comment on column public.sync_run_log.error_message is 'The error and how to fix it; at most 2 KiB.';
 comment on column public.sync_run_log.response is 'The JSON that the function returned; above 64 KiB, a note of its size.';
-comment on column public.sync_run_log.fenced is 'Whether the function was fenced when the attempt started: if so, began_at = null after the lease proves that nothing happened.';
-comment on column public.sync_run_log.ambiguous is 'Whether some attempt may have taken effect without a recorded outcome. Such a run never ends failed.';
-comment on column public.sync_run_log.ambiguous_before is 'The value of ambiguous when the current attempt started: proof that this attempt did nothing restores it.';
-comment on column public.sync_run_log.api_host is 'The host of the accounting API that the run uses, if known; together with api_provider it identifies a row of integration_health.';
-comment on column public.sync_run_log.delay_reason is 'Why a pending run waits until not_before: api_throttled, api_limit. Null: no API delays it.';
+comment on column public.sync_run_log.fenced is 'Whether the function was fenced when the attempt started. If so, a null began_at after the end of the lease proves that nothing happened.';
+comment on column public.sync_run_log.ambiguous is 'Whether some attempt may have taken effect without a recorded outcome. Such a run never becomes failed.';
+comment on column public.sync_run_log.ambiguous_before is 'The value of ambiguous when the current attempt started. Proof that this attempt did nothing restores this value.';
+comment on column public.sync_run_log.api_host is 'The host of the accounting API that the run uses, if known. api_provider and api_host identify a row of integration_health.';
+comment on column public.sync_run_log.delay_reason is 'The reason why a pending run waits until not_before: api_throttled or api_limit. Null: no API delays the run.';
 
 create table public.sync_schedule_history (
   id bigint generated always as identity not null,
@@ -588,7 +588,7 @@ begin
   if coalesce(p_engine_id, '') = '' or p_token is null then
     raise exception 'claim_sync_probes: p_engine_id and p_token are required' using errcode = '22023';
   elsif jsonb_typeof(p_apis) is distinct from 'array' or jsonb_array_length(p_apis) > 1000 then
-    raise exception 'claim_sync_probes: p_apis must be a JSON array of at most 1,000' using errcode = '22023';
+    raise exception 'claim_sync_probes: p_apis must be a JSON array of at most 1,000 APIs' using errcode = '22023';
   end if;
   for v_api in
     select a.provider, a.host, array(select jsonb_array_elements_text(a.types)) as types,
@@ -664,7 +664,7 @@ begin
     if not sync_scheduler.is_row_fault(sqlstate) and sqlstate not in ('55P03', '40P01', '40001') then
       raise;
     end if;
-    -- One slot failed and rolled the batch back. Each slot is now claimed separately, so that only the faulty one fails.
+    -- One slot failed and rolled back the batch. Each slot is now claimed separately, so that only the faulty slot fails.
     for v_slot in select s from jsonb_array_elements(p_slots) s order by s ->> 'integration_id' loop
       begin
         v_one := sync_scheduler.claim_slots(p_engine_id, p_claim_token, jsonb_build_array(v_slot));
@@ -862,7 +862,7 @@ begin
     due = excluded.due, triggered = excluded.triggered, completed = excluded.completed, failed = excluded.failed,
     skipped = excluded.skipped, unresolved = excluded.unresolved, rescued = excluded.rescued, missed = excluded.missed,
     cold_starts = excluded.cold_starts, summary = excluded.summary;
-  -- A rejected row is a schedule that does not run, so it has an open incident until a claim of it succeeds.
+  -- The schedule of a rejected row does not run, so an incident stays open until a claim of the row succeeds.
   begin
     perform sync_scheduler.raise_incident('rejected', r.integration_id::text, r.integration_id, null, jsonb_build_object('error', left(r.detail, 1000)))
       from jsonb_to_recordset(case when jsonb_typeof(p_summary -> 'skips') = 'array' then p_summary -> 'skips' else '[]' end)
@@ -1147,8 +1147,8 @@ AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_limit constant integer := least(greatest(coalesce(p_limit, 100), 1), 100);
-  -- The end of the last page: its last slot ('' if that slot was not computed yet) and its last integration. These are plain
-  -- bounds, so that a generic plan still starts reading at the cursor.
+  -- The end of the previous page: its last slot ('' if that slot was not computed yet) and its last integration.
+  -- Both are plain bounds, so that a generic plan also starts reading at the cursor.
   v_last_at constant timestamptz := timestamptz 'epoch' + nullif(split_part(p_cursor, '|', 1), '')::bigint * interval '1 microsecond';
   v_last_id constant uuid := split_part(p_cursor, '|', 2)::uuid;
   v_after_id constant uuid := case when v_last_at is null then v_last_id end;
@@ -1251,7 +1251,7 @@ declare
   v_each constant integer := least(greatest(coalesce(p_runs_each, 100), 1), 2000);
 begin
   if cardinality(p_integration_ids) > 1000 then
-    raise exception 'read_sync_activity: at most 1000 integrations' using errcode = '22023';
+    raise exception 'read_sync_activity: p_integration_ids must have at most 1000 integrations' using errcode = '22023';
   end if;
   return jsonb_build_object('now', sync_scheduler.iso(v_now), 'from', sync_scheduler.iso(v_from), 'to', sync_scheduler.iso(v_to),
     'integrations', coalesce((
@@ -1576,7 +1576,7 @@ begin
      where l.integration_id = p_integration_id and l.scheduled_for > v_now - interval '1 day' and l.drift_ms is not null
        and l.trigger in ('schedule', 'catch_up');
   end if;
-  -- The few runs that have not ended, by their own index.
+  -- Counts the few runs that have not ended, with their own index.
   select coalesce(jsonb_object_agg(c.day, jsonb_build_array(c.retrying, c.in_progress)), '{}') into v_live
     from (select to_char(l.scheduled_for at time zone 'UTC', 'YYYY-MM-DD') as day,
                  count(*) filter (where coalesce(l.attempt, 0) > case l.status when 'running' then 1 else 0 end) as retrying,
@@ -1907,9 +1907,9 @@ begin
   end if;
   if w.paused_until is null and w.failed_count = 0 and w.cold_count + w.warm_count >= 20 then
     w.verdict := case
-      when w.cold_count = 0 then format('none of %s first contacts was cold', w.warm_count)
+      when w.cold_count = 0 then format('none of %s first requests was a cold start', w.warm_count)
       when w.cold_ms - w.warm_ms < 100 then
-        format('a cold start takes %s ms, a warm one %s ms', round(w.cold_ms), round(w.warm_ms)) end;
+        format('a cold start takes %s ms, a warm start %s ms', round(w.cold_ms), round(w.warm_ms)) end;
     w.paused_until := case when w.verdict is not null then v_now + interval '1 day' end;
   end if;
   update public.sync_function_warmth set cold_count = w.cold_count, warm_count = w.warm_count, failed_count = w.failed_count,
@@ -1966,7 +1966,7 @@ begin
   if v_sign = 'throttled' then
     perform sync_scheduler.learn_throttled(h, p_result, null);
   elsif v_sign = 'unreachable' and h.latency_ms is null and p_result ->> 'http_status' is null then
-    -- No probe has ever got a response, so the engine's network is a more likely cause than the API.
+    -- No probe has got a response yet, so the cause is more likely the engine's network than the API.
     update public.integration_health set error_code = p_result ->> 'code',
       next_probe_at = v_now + sync_scheduler.probe_wait(least(probes, 10)::integer) * v_spread,
       detail = detail || jsonb_strip_nulls(jsonb_build_object('message', p_result ->> 'message')), updated_at = v_now
@@ -2195,9 +2195,9 @@ begin
     return jsonb_build_object('done', false, 'reason', v_reason, 'status', r.status);
   end if;
   v_from := r.status;
-  -- The token of a finished attempt is cleared. The token of an unknown attempt is valid until the next attempt starts, and its
-  -- function may be running until not_before. For other runs, not_before is now, so that they do not count as overdue since their
-  -- slot.
+  -- The token of a finished attempt is cleared.
+  -- The token of an unknown attempt stays valid until the next attempt starts, because its function may run until not_before.
+  -- For other runs, not_before is now, so that they are not overdue from their slot on.
   update public.sync_run_log set status = 'pending', max_attempts = coalesce(greatest(max_attempts, attempt), 3) + 1,
     claimed_by = null, not_before = greatest(case when v_from = 'unknown' then not_before end, v_now), released_at = null, finished_at = null, duration_ms = null, skip_reason = null,
     lease_token = case when v_from = 'unknown' then lease_token end
@@ -2290,7 +2290,8 @@ begin
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
-      -- One settlement failed and rolled the batch back. Each is now settled separately, so that only the faulty one fails.
+      -- One settlement failed and rolled back the batch.
+      -- Each attempt is now settled separately, so that only the faulty attempt fails.
       for v_one in select s from jsonb_array_elements(p_settlements) s order by s ->> 'run_id' loop
         begin
           v_settled := v_settled || sync_scheduler.settle_runs(p_engine_id, jsonb_build_array(v_one), v_quiescence);
@@ -2354,7 +2355,7 @@ begin
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
-      -- One run failed and rolled the batch back. Each run is now started separately, so that only the faulty one fails.
+      -- One run failed and rolled back the batch. Each run is now started separately, so that only the faulty run fails.
       for v_start in select s from jsonb_array_elements(v_starts) s order by s ->> 'run_id' loop
         begin
           v_one := sync_scheduler.start_runs(p_engine_id, jsonb_build_array(v_start), v_adopt_after, v_drift_alert_ms);
@@ -2480,7 +2481,7 @@ begin
     raise exception 'take_sync_alerts: p_engine_id is required' using errcode = '22023';
   end if;
   update public.sync_incident set alert_gave_up = 'resolved', alert_gave_up_at = v_now,
-    alert_error = coalesce(alert_error || '; ', '') || 'it ended a day before it could be sent'
+    alert_error = coalesce(alert_error || '; ', '') || 'the incident ended more than a day before its message could be sent'
    where id in (
      select i.id from public.sync_incident i
       where i.resolved_at is not null and i.resolve_notified_at is null and i.alert_gave_up is distinct from 'resolved'
@@ -2868,8 +2869,8 @@ begin
          old.cold_start, old.warm_up_ms, old.http_status, old.error_code, old.error_message, old.response, old.fenced,
          old.ambiguous, old.ambiguous_before, old.api_provider, old.api_host, old.delay_reason) then
     raise exception 'run % is %: finished runs never change', old.id, old.status
-      using hint = case when old.status = 'completed' then 'A new run is made by public.trigger_sync_run(integration_id, who, why).'
-                        else 'It is run again by public.retry_sync_run(run_id, who, why).' end;
+      using hint = case when old.status = 'completed' then 'To start a new run, call public.trigger_sync_run(integration_id, who, why).'
+                        else 'To retry the run, call public.retry_sync_run(run_id, who, why).' end;
   end if;
   return new;
 end
@@ -2909,14 +2910,14 @@ begin
   v_enabled := coalesce(new.enabled, false) and not coalesce(old.enabled, false);
   v_disabled := coalesce(old.enabled, false) and not coalesce(new.enabled, false);
   if v_edited or v_enabled or v_disabled then
-    -- Neither an edit nor enabling ever runs a past slot: slots that are due at that moment, or were never computed, are skipped.
+    -- Editing or enabling an integration never runs a past slot. Slots that are due now, or were never computed, are skipped.
     v_now := sync_scheduler.clock();
     v_slot := date_trunc('milliseconds', case when v_enabled then least(old.next_run_at, new.next_run_at) else old.next_run_at end);
     if sync_scheduler.record_skipped_range(old.id, v_slot, case when old.schedule_error is null then old.schedule_since end,
          old.sync_schedule, case when v_edited and old.enabled then 'schedule_changed' else 'disabled' end,
          case when v_edited then 'edit' when v_enabled then 'enable' else 'disable' end)
        or v_slot is null then
-      -- A row read earlier cannot be used to claim slots that are recorded as skipped.
+      -- The new version prevents a tick that read the row earlier from claiming skipped slots.
       new.schedule_version := coalesce(old.schedule_version, 1) + 1;
       new.schedule_since := v_now;
       if new.next_run_at is not distinct from old.next_run_at or new.next_run_at <= v_now then
@@ -3109,11 +3110,11 @@ declare
   v_go sync_scheduler.slot[] := '{}';           -- slots to claim, or to advance past
   v_skipped jsonb[] := '{}';
   v_repeated uuid[] := '{}';                    -- runs that an earlier call with this token claimed
-  v_claimed uuid[];                             -- the inserted runs, and their integrations
+  v_claimed uuid[];                             -- the inserted runs
   v_claimed_of uuid[];
   v_stays uuid[] := '{}';                       -- integrations that must not be advanced
 begin
-  -- Batches lock rows in the same order everywhere, so that two batches cannot deadlock.
+  -- Every batch locks rows in the same order, so that two batches cannot deadlock.
   for s in
     select * from jsonb_populate_recordset(null::sync_scheduler.slot, p_slots) x order by x.integration_id, x.scheduled_for
   loop
@@ -3153,12 +3154,12 @@ begin
       v_skipped := v_skipped || sync_scheduler.skipped_slot(s, 'already_running');     -- another run was inserted concurrently
       v_stays := v_stays || s.integration_id;
     else
-      raise exception 'claim_sync_runs: a unique index of sync_run_log refuses slot % of integration %',
+      raise exception 'claim_sync_runs: a unique index of sync_run_log rejects slot % of integration %',
         sync_scheduler.iso(s.scheduled_for), s.integration_id using errcode = 'unique_violation';
     end if;
   end loop;
 
-  -- If the next slot is already due, the integration stays reserved for this engine, whose run goes first.
+  -- If the next slot is already due, the integration stays reserved for this engine, because its run must finish first.
   update public.organization_integrations i set next_run_at = g.next_run_at,
       reserved_by = case when g.next_run_at <= v_now then p_engine_id end,
       reserved_until = case when g.next_run_at <= v_now then v_now + interval '15 seconds' end
@@ -3687,7 +3688,7 @@ begin
               where l.integration_id = v_integration_id and l.scheduled_for = p_at and l.claim_token = p_claim_token) then
     return 'claimed';     -- a repeated call, after the response was lost
   elsif p_at is null and b.cursor = v_next then
-    return 'moved_on';    -- a repeated call, too
+    return 'moved_on';    -- also a repeated call
   elsif b.id is null or b.integration_id <> v_integration_id or b.status <> 'open' then
     return 'backfill_over';
   elsif b.cursor is distinct from v_expected then
@@ -3695,9 +3696,9 @@ begin
   elsif sync_scheduler.backfill_waits(i) is not null then
     return sync_scheduler.backfill_waits(i);
   elsif v_next is null or v_next < v_expected or p_at > v_next then
-    raise exception 'claim_sync_runs: the cursor of backfill % must move on, to its slot or past it', b.id using errcode = '22023';
+    raise exception 'claim_sync_runs: the cursor of backfill % must advance to its slot or beyond', b.id using errcode = '22023';
   elsif p_at < b."from" or p_at >= b."to" or p_at <= v_expected or p_at >= i.next_run_at or p_at > sync_scheduler.clock() then
-    raise exception 'claim_sync_runs: slot % is not of backfill %', p_at, b.id using errcode = '22023';
+    raise exception 'claim_sync_runs: slot % does not belong to backfill %', p_at, b.id using errcode = '22023';
   end if;
   return null;
 end
@@ -3712,7 +3713,7 @@ declare
   v_now constant timestamptz := sync_scheduler.clock();
   i public.organization_integrations;
 begin
-  -- The lock lets the losing engines return immediately; the unique constraint guarantees correctness.
+  -- With the lock, the other engines return immediately. The unique constraint guarantees correctness.
   if not pg_try_advisory_xact_lock(sync_scheduler.lock_key(s.org_id, s.integration_id)) then
     return 'locked';
   end if;
@@ -3745,10 +3746,10 @@ begin
     raise exception 'claim_sync_runs: a slot of integration % has neither scheduled_for nor next_run_at', s.integration_id
       using errcode = '22023';
   elsif s.scheduled_for < s.expected_next_run_at then
-    raise exception 'claim_sync_runs: scheduled_for must not be before the slot that is due (integration %)', s.integration_id
+    raise exception 'claim_sync_runs: scheduled_for must not be earlier than the due slot (integration %)', s.integration_id
       using errcode = '22023';
   elsif s.next_run_at <= coalesce(s.scheduled_for, s.expected_next_run_at) then
-    raise exception 'claim_sync_runs: next_run_at must be later than the slot it follows (integration %)', s.integration_id
+    raise exception 'claim_sync_runs: next_run_at must be later than the claimed slot (integration %)', s.integration_id
       using errcode = '22023';
   elsif exists (select 1 from public.sync_run_log l
                  where l.integration_id = s.integration_id and l.scheduled_for is distinct from s.scheduled_for
@@ -3894,7 +3895,7 @@ exception
     if not sync_scheduler.is_row_fault(sqlstate) then
       raise;
     end if;
-    raise warning 'settle_sync_runs: what a vendor said is not recorded: %', sqlerrm;
+    raise warning 'settle_sync_runs: the health signals of vendors are not recorded: %', sqlerrm;
 end
 $function$;
 
@@ -4210,7 +4211,7 @@ AS $function$
 begin
   if coalesce(btrim(p_actor), '') = '' or coalesce(btrim(p_reason), '') = '' then
     raise exception 'who (p_actor) and why (p_reason) are required' using errcode = '22023',
-      hint = 'They are recorded with the action in sync_run_event.';
+      hint = 'sync_run_event records both with the action.';
   end if;
 end
 $function$;
@@ -4363,7 +4364,7 @@ declare
   v_one jsonb;
   v_settled jsonb[] := '{}';
 begin
-  -- Batches lock rows in the same order everywhere, so that two batches cannot deadlock.
+  -- Every batch locks rows in the same order, so that two batches cannot deadlock.
   for v_one in select s from jsonb_array_elements(p_settlements) s order by (s ->> 'run_id')::uuid loop
     if v_one ->> 'outcome' is null
        or v_one ->> 'outcome' not in ('completed', 'failed', 'not_executed', 'unknown', 'accepted') then
@@ -4409,7 +4410,7 @@ begin
      or (v_to = v_from and v_to = 'unknown' and r.error_code is not distinct from v_error_code
          and r.error_message is not distinct from v_error_message)
      or (v_outcome = 'accepted' and r.lease_until = v_lease_until and r.lease_seconds >= v_accepted_seconds) then
-    -- A repeat of the recorded outcome is accepted; any other outcome is too late.
+    -- A repeat of the recorded outcome is accepted. Any other outcome is too late.
     v_repeated := v_to is not null or r.status = v_outcome
       or (v_outcome = 'not_executed' and r.status in ('pending', 'unknown', 'failed') and r.error_code is not distinct from v_error_code);
     return jsonb_build_object('run_id', r.id, 'status', r.status, 'attempt', r.attempt,
@@ -4469,7 +4470,7 @@ AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_ids constant uuid[] := array(select (s ->> 'run_id')::uuid from jsonb_array_elements(p_settlements) s);
-  v_done text[];                                -- settled by this statement: run and token
+  v_done text[];                                -- run and token of the attempts that this statement settled
   v_settled jsonb;
   v_rest jsonb;
   v_providers text[];
@@ -4544,14 +4545,14 @@ declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_start record;
   v_reason text;
-  v_started uuid[] := '{}';                     -- started now, or by an earlier call whose response was lost
+  v_started uuid[] := '{}';                     -- started by this call, or by an earlier call whose response was lost
   v_skipped jsonb[] := '{}';
   v_on_time text[] := '{}';
   v_enabled boolean;
   v_fenced boolean;
   r public.sync_run_log;
 begin
-  -- Batches lock rows in the same order everywhere, so that two batches cannot deadlock.
+  -- Every batch locks rows in the same order, so that two batches cannot deadlock.
   for v_start in
     select * from jsonb_to_recordset(p_starts) as s(run_id uuid, lease_token uuid, lease_seconds numeric,
                                                       cold_start boolean, warm_up_ms integer) order by run_id
@@ -4623,7 +4624,7 @@ declare
   v_ids constant uuid[] := array(select (s ->> 'run_id')::uuid from jsonb_array_elements(p_starts) s);
   v_starts jsonb := p_starts;
   v_held jsonb := '[]';
-  v_made text[];                                -- the starts that this statement made: run and token
+  v_made text[];                                -- run and token of the starts that this statement performed
   v_started jsonb;
   v_on_time text[];
   v_late public.sync_run_log[];
@@ -4708,7 +4709,7 @@ AS $function$
 begin
   update public.sync_run_log set status = 'unknown', ambiguous = true,
     lease_until = coalesce(lease_until, sync_scheduler.clock()),
-    -- The start of an adopted row may be out of range.
+    -- The start time in an adopted row may be out of range.
     not_before = least(greatest(sync_scheduler.last_sign_of_life(r), '1970-01-01Z'), sync_scheduler.clock()) + p_quiescence,
     error_code = coalesce(error_code, 'LEASE_ENDED'),
     error_message = coalesce(error_message, sync_scheduler.clip('No outcome was reported before the lease ended.', 'error_message'))

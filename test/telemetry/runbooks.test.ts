@@ -18,10 +18,10 @@ test("each alert has one runbook, listed and in the same format", () => {
     expect(textOf("README")).toContain(`| [${alert}](${alert}.md) | ${labels.severity} |`)
     expect(textOf(alert).match(/^#+ .*$/gm)).toEqual([
       `# ${alert}`,
-      "## What is seen",
-      "## Why",
-      "## First look",
-      "## What helps"
+      "## Symptoms",
+      "## Causes",
+      "## First checks",
+      "## Fixes"
     ])
   }
 })
