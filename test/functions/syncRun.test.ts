@@ -325,7 +325,9 @@ describe("ownership of a run", () => {
     await ledger.until(() => ledger.events.includes(`working ${id}`))
     row.status = "pending"
     expect(await answer).toMatchObject({ status: 504, body: { outcome: "unknown" } })
-    expect(ledger.events).toContain(`aborted ${id}: The run is no longer this attempt's: stopped`)
+    expect(ledger.events).toContain(
+      `aborted ${id}: Stopped because this attempt no longer owns the run`
+    )
     expect(ledger.callsOf("complete_sync_run", id)).toEqual([])
   })
 
@@ -353,14 +355,16 @@ describe("ownership of a run", () => {
     const { body, id } = started()
     ledger.spoil("heartbeat_sync_run", id, ...Array(1_000).fill("busy"))
     expect((await send(`${hosted.url}/silent`, body)).status).toBe(504)
-    expect(ledger.events).toContain(`aborted ${id}: The database was silent for too long: stopped`)
+    expect(ledger.events).toContain(
+      `aborted ${id}: Stopped because the database did not respond for too long`
+    )
   })
 
   it("is given up if the platform shuts the function down", async () => {
     const { body, id } = started()
     expect((await send(`${hosted.url}/unload`, body)).status).toBe(504)
     expect(ledger.events).toContain(
-      `aborted ${id}: The platform is shutting the function down: stopped`
+      `aborted ${id}: Stopped because the platform is shutting down the function`
     )
   })
 })
@@ -372,7 +376,9 @@ describe("the deadline", () => {
       status: 504,
       body: { outcome: "unknown" }
     })
-    await ledger.until(() => ledger.events.includes(`aborted ${id}: The run's time is up: stopped`))
+    await ledger.until(() =>
+      ledger.events.includes(`aborted ${id}: Stopped because the run reached its time limit`)
+    )
     expect(ledger.callsOf("complete_sync_run", id)).toEqual([])
   })
 

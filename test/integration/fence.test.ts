@@ -191,7 +191,7 @@ test("an attempt that lost its run is stopped and can no longer report", async (
   expect(control.events).toEqual([
     `working ${id}`,
     `ran ${id}`,
-    `aborted ${id}: The run is no longer this attempt's: stopped`
+    `aborted ${id}: Stopped because this attempt no longer owns the run`
   ])
   expect(await readRun()).toMatchObject({ status: "completed", attempt: 2 })
   expect(project.gateway.faults.calls("complete_sync_run")).toBe(1)

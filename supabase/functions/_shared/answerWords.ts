@@ -49,7 +49,7 @@ interface Statement {
 const meanings = {
   success: "says done",
   failure: "says failed",
-  unclear: "leaves it open"
+  unclear: "is unclear"
 } as const
 const MAX_REASONS = 5
 const MAX_DEPTH = 5

@@ -1,6 +1,6 @@
 import { messageOf, SyncFailed, SyncOutcomeUnknown, transportFailure } from "./outcome.ts"
 
-/** The default time limit of a call, in ms. Generous, because accounting APIs are slow after idle periods and a sync has 145 s. */
+/** The default time limit of a call, in ms. It is long, because accounting APIs are slow after idle periods and a sync has 145 s. */
 export const defaultTimeoutMs = 120_000
 
 /**
@@ -8,7 +8,7 @@ export const defaultTimeoutMs = 120_000
  * redirected POST becomes a GET or sends the credentials elsewhere), and with errors that state what is known about the outcome.
  *
  * Pass the run's signal as `init.signal`, so that the call also ends when the run must end.
- * Fails with `SyncFailed` (`NOT_CONNECTED`: the request never left), or, when a request that may have an effect got no
+ * Fails with `SyncFailed` (`NOT_CONNECTED`: the request was not sent), or, when a request that may have an effect got no
  * answer, `SyncOutcomeUnknown`. Reads (GET, HEAD, OPTIONS) that got no answer fail with `SyncFailed` (`NO_ANSWER`).
  * Every HTTP status counts as an answer, including 3xx, 4xx and 5xx: check `response.status`.
  */

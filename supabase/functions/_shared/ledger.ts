@@ -6,8 +6,8 @@ import type { Runtime } from "./runtime.ts"
 /** The function's access to the run's row: three SQL functions, guarded by the lease token. */
 export interface Ledger {
   /**
-   * Asks to begin. The database grants a lease token once: this call is repeated with the same nonce if its response is lost, and
-   * any other request (repeated or late) is refused. `unconfirmed` means that no response came within `withinMs`.
+   * Asks the database for permission to begin. The database grants a lease token only once. If the response is lost, the call is
+   * repeated with the same nonce; any other repeated or late request is refused. `unconfirmed`: no response came within `withinMs`.
    */
   readonly begin: (withinMs: number) => Promise<Begin>
   /** Sends one heartbeat. */
@@ -21,7 +21,7 @@ export type Begin =
   | { readonly kind: "refused"; readonly reason: string }
   | { readonly kind: "unconfirmed"; readonly reason: string }
 
-/** `lost`: the run no longer belongs to this attempt. `unconfirmed`: the database did not respond, so this is unknown. */
+/** `lost`: the run no longer belongs to this attempt. `unconfirmed`: the database did not respond, so the owner is unknown. */
 export type Heartbeat = "owned" | "lost" | "unconfirmed"
 
 export type Report =
@@ -98,7 +98,7 @@ const repeatWhileLost = async (
 ): Promise<Answer> => {
   const end = runtime.now() + withinMs
   let pauseMs = 100
-  let answer: Answer = { kind: "lost", detail: "no time left to ask" }
+  let answer: Answer = { kind: "lost", detail: "no time left for the call" }
   for (;;) {
     const leftMs = end - runtime.now()
     if (leftMs <= 0) return answer
@@ -140,7 +140,7 @@ const callRpc = async (
   }
 }
 
-/** Whether the same request may succeed later: the database was busy, or a gateway answered. */
+/** Returns whether the same request may succeed later: the database was busy, or a gateway answered. */
 const mayPass = (status: number): boolean => status >= 500 || [408, 425, 429].includes(status)
 
 /**

@@ -28,9 +28,9 @@ export class SyncFailed extends Error {
 }
 
 /**
- * Definitely nothing was done (the API throttled the first call, or could not be reached). The scheduler retries the run, after
+ * The sync definitely did nothing (the API throttled the first call, or could not be reached). The scheduler retries the run, after
  * `retryAfterSeconds` if the API named a wait, otherwise after its own backoff. Throw this only while no call with an effect has
- * been made. In the background, where no answer can report it, the run is recorded as `failed`.
+ * been made. In the background, no answer can report this outcome, so the run is recorded as `failed`.
  */
 export class SyncNotExecuted extends Error {
   override readonly name = "SyncNotExecuted"
@@ -65,7 +65,7 @@ const maxMessageChars = 2_000
 
 /**
  * Judges the return value of a handler by the rule that the scheduler applies to answers: a value that reports a failure
- * (`success: false`, `status: "failed"`, an `error`) is a failure, a value that contradicts itself is unknown.
+ * (`success: false`, `status: "failed"`, an `error`) is a failure; a value that contradicts itself is unknown.
  */
 export const judgeValue = (value: unknown): Verdict => {
   if (value instanceof Response) {
@@ -80,7 +80,7 @@ export const judgeValue = (value: unknown): Verdict => {
     case "unclear":
       return {
         kind: "unknown",
-        reason: `What the handler returned leaves it open: ${words.because}`
+        reason: `The handler's return value is not definite: ${words.because}`
       }
     default:
       return { kind: "completed", result }

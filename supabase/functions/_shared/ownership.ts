@@ -20,7 +20,7 @@ export interface Ownership {
  */
 const maxSilenceMs = 300_000
 
-/** How long a handler that ignores its signal is kept alive, in ms; after that, the scheduler sweeps the run. */
+/** The time for which a handler that ignores its signal is kept alive, in ms. After that, the scheduler sweeps the run. */
 const maxOverrunMs = 300_000
 
 /**
@@ -48,7 +48,7 @@ export const holdRun = (
     const sentAtMs = runtime.now()
     const answer = await ledger.heartbeat()
     if (answer === "owned") lastSignMs = Math.max(lastSignMs, sentAtMs)
-    if (answer === "lost") stop("The run is no longer this attempt's: stopped")
+    if (answer === "lost") stop("Stopped because this attempt no longer owns the run")
     return answer
   }
   const heartbeats = async () => {
@@ -57,12 +57,13 @@ export const holdRun = (
       const nowMs = runtime.now()
       if (ended.signal.aborted || nowMs - stoppedAtMs > maxOverrunMs) return
       if ((await heartbeat()) === "lost") return
-      if (nowMs - lastSignMs > maxSilenceMs) stop("The database was silent for too long: stopped")
+      if (nowMs - lastSignMs > maxSilenceMs)
+        stop("Stopped because the database did not respond for too long")
     }
   }
-  const timer = alarm(runtime, () => stop("The run's time is up: stopped"))
+  const timer = alarm(runtime, () => stop("Stopped because the run reached its time limit"))
   const unhook = runtime.onShutdown(() =>
-    stop("The platform is shutting the function down: stopped")
+    stop("Stopped because the platform is shutting down the function")
   )
 
   timer.set(times.stopAtMs)

@@ -4,17 +4,17 @@ import { isRecord } from "./outcome.ts"
 export interface Runtime {
   /** Milliseconds since 1970. */
   readonly now: () => number
-  /** Calls back after `ms` milliseconds; the returned function cancels that. */
+  /** Calls a function after `ms` milliseconds. The returned function cancels the call. */
   readonly after: (ms: number, callback: () => void) => () => void
   /** Sends requests to the project's database. */
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>
   /** Keeps a hosted isolate alive until the work has ended, even after the caller disconnects. */
   readonly keepAlive: (work: Promise<void>) => void
-  /** Calls back when the platform shuts the isolate down, unless cancelled by the returned function. */
+  /** Calls a function when the platform shuts down the isolate. The returned function cancels the call. */
   readonly onShutdown: (callback: () => void) => () => void
 }
 
-/** The longest delay that a timer accepts, in ms (24.8 days); a longer one would fire immediately. */
+/** The longest delay that a timer accepts, in ms (24.8 days). A timer with a longer delay would fire immediately. */
 const maxDelayMs = 2 ** 31 - 1
 
 /** The platform itself: an Edge Function, Deno, Node.js or Bun. */

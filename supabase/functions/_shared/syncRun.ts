@@ -33,9 +33,9 @@ export interface SyncContext {
   }
   /** The key that every attempt at this slot shares: pass it to the API that you write to, or look it up there first. */
   readonly idempotencyKey: string
-  /** The slot: the instant that the export is for, however late the run starts. */
+  /** The slot: the instant for which the sync runs, regardless of a late start. */
   readonly scheduledFor: Date
-  /** When the caller stops waiting for an answer. After `defer`, the time limit of the background. */
+  /** The time at which the caller stops waiting for an answer. After `defer`, the time limit of the background. */
   readonly deadline: Date
   /** The integration's own settings. */
   readonly config: Readonly<Record<string, unknown>>
@@ -118,14 +118,14 @@ export const withSyncRun = (
 const bootedAtMs = performance.now()
 let firstContactMs: number | undefined
 
-/** Records a request; returns whether it is the isolate's first, and how long after the isolate's start the first request came. */
+/** Records a request. Returns whether it is the isolate's first request, and the time from the isolate's start to that request. */
 const noteContact = () => {
   const cold = firstContactMs === undefined
   firstContactMs ??= Math.round(performance.now() - bootedAtMs)
   return { cold, boot_ms: firstContactMs }
 }
 
-/** Does all checks before the handler. When it refuses a request, no work has been done. */
+/** Runs all checks before the handler. If a check refuses the request, no work has been done. */
 const admit = async (
   request: Request,
   handler: SyncHandler,
@@ -156,7 +156,7 @@ const admit = async (
   const begin = await ledger.begin(Math.min(beginWithinMs, leftMs))
   if (begin.kind === "unconfirmed") return notExecuted(`begin_unconfirmed: ${begin.reason}`)
   if (begin.kind === "refused") return notExecuted(begin.reason)
-  // A late grant is not used: nothing was executed, so "not executed" is true.
+  // A late grant is not used. Nothing was executed, so the answer "not executed" is true.
   if (runtime.now() >= answerAtMs) return notExecuted("deadline_passed")
 
   const owner = holdRun(ledger, runtime, {
@@ -263,7 +263,7 @@ const execute = async (handler: SyncHandler, context: SyncContext): Promise<Verd
   }
 }
 
-/** Turns "not executed" into a definite failure: it cannot be reported after the caller has its answer. */
+/** Converts "not executed" to a definite failure, because it cannot be reported after the caller has its answer. */
 const withoutAnswer = (verdict: Verdict): Verdict =>
   verdict.kind === "notExecuted"
     ? { kind: "failed", error: { code: "NOT_EXECUTED", message: verdict.reason } }
@@ -333,11 +333,11 @@ const refuse = (
   headers: Record<string, string> = {}
 ): Response => Response.json({ executed: false, error: { code, message } }, { status, headers })
 
-/** Logs an outcome that is reported nowhere else: the handler ended after its answer, and the database has no outcome. */
+/** Logs an outcome that is not reported elsewhere: the handler ended after its answer, and the database has no outcome. */
 const logUnreported = (invocation: Invocation, verdict: Verdict): void =>
   console.error(
     JSON.stringify({
-      message: "sync run ended unreported: it will be recorded as unknown",
+      message: "The outcome was not reported, so the sync run will be recorded as unknown",
       run_id: invocation.runId,
       outcome: verdict.kind
     })

@@ -8,9 +8,9 @@ import {
 } from "../_shared/syncRun.ts"
 
 /**
- * An example to start from: posts one export to the accounting API named in the integration's `config.endpoint`, with
- * the token from the function's secret `SYNC_TOKEN_<TYPE>` (`SYNC_TOKEN_XLEDGER`). Adapt the body to
- * your systems; the important part is how each outcome is recognised.
+ * An example for your own function: posts one export to the accounting API in the integration's `config.endpoint`, with the token
+ * from the function's secret `SYNC_TOKEN_<TYPE>` (`SYNC_TOKEN_XLEDGER`). Adapt the body to your systems, but keep the
+ * distinction of the outcomes.
  */
 export const exportPeriod = async (context: SyncContext) => {
   const { run, scheduledFor, idempotencyKey, signal } = context
@@ -29,7 +29,8 @@ export const exportPeriod = async (context: SyncContext) => {
   const body = JSON.stringify({ organisation: run.orgId, period_end: scheduledFor.toISOString() })
 
   // The last check before the irreversible call.
-  if ((await context.heartbeat()) === "lost") throw new SyncNotExecuted("The run is no longer ours")
+  if ((await context.heartbeat()) === "lost")
+    throw new SyncNotExecuted("This attempt no longer owns the run")
   const response = await send(endpoint, { method: "POST", headers, body, signal })
   await response.body?.cancel()
   context.vendor(response)

@@ -8,7 +8,7 @@ const ANSWER_WITHIN_MS = 140_000
 
 const ticketForm = /^[0-9a-f]{64}$/
 
-/** Ends ticks early when the platform is about to end the isolate: runs in flight are recorded, the rest released. */
+/** Ends ticks early when the platform is about to end the isolate. Runs in flight are recorded, and all other runs are released. */
 const ending = new AbortController()
 addEventListener("beforeunload", () => ending.abort())
 
@@ -34,7 +34,7 @@ const handle = async (request: Request): Promise<Response> => {
     return await answer(engine, /\brespond-async\b/i.test(request.headers.get("prefer") ?? ""))
   } catch (error) {
     console.error(error)
-    return refuse(500, "ENGINE", hasKey ? String(error) : "The function's log says what happened")
+    return refuse(500, "ENGINE", hasKey ? String(error) : "See the function's log for the cause")
   }
 }
 

@@ -98,7 +98,7 @@ describe("the JSON of a response", () => {
 
   it("contributes the names of a few fields at most", () => {
     expect(readWords({ success: true, data: { result: { error: "no" } } }).because).toBe(
-      '"success" says done, "data.result.error" leaves it open'
+      '"success" says done, "data.result.error" is unclear'
     )
     const rows = Array.from({ length: 50 }, () => ({ ok: false }))
     expect(readWords(rows).because.split(", ")).toHaveLength(5)
