@@ -174,8 +174,8 @@ test("runs tail follows new runs until it is interrupted", async () => {
   )
   const reader = child.stderr.getReader()
   const decoder = new TextDecoder()
-  let told = ""
-  while (!told.includes("Waiting for runs")) told += decoder.decode((await reader.read()).value)
+  let output = ""
+  while (!output.includes("Waiting for runs")) output += decoder.decode((await reader.read()).value)
   await following.sql`update sync_run_log set status = 'completed', finished_at = scheduled_for + interval '1 minute' where status = 'running'`
   const lines = child.stdout.getReader()
   const line = JSON.parse(decoder.decode((await lines.read()).value))

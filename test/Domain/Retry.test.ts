@@ -57,9 +57,9 @@ describe("the delay before a retry", () => {
   })
 
   it("spreads runs with the same Retry-After", () => {
-    const told = { ...settings, attempt: 1, retryAfterMs: 30_000 }
-    expect(retryDelay({ ...told, random: 0 })).toBe(30_000)
-    expect(retryDelay({ ...told, random: 1 })).toBe(35_000)
+    const withRetryAfter = { ...settings, attempt: 1, retryAfterMs: 30_000 }
+    expect(retryDelay({ ...withRetryAfter, random: 0 })).toBe(30_000)
+    expect(retryDelay({ ...withRetryAfter, random: 1 })).toBe(35_000)
   })
 })
 

@@ -11,7 +11,7 @@ import { it } from "../support/it.ts"
 import { makeWorld, startOfTime, type World } from "../support/World.ts"
 
 /** In-memory receivers of notifications. Keeps the messages sent, the deliveries recorded and the log. */
-class Town {
+class Receivers {
   batch: AlertBatch = batchOf(0)
   readonly sent: Array<AlertMessage> = []
   readonly marked: Array<Delivery> = []
@@ -61,16 +61,16 @@ const refused = new NotifyError({ reason: "Refused", detail: "answered 500", ret
 
 const prepare = Effect.gen(function* () {
   yield* TestClock.setTime(startOfTime)
-  return { world: yield* makeWorld, town: new Town() }
+  return { world: yield* makeWorld, receivers: new Receivers() }
 })
 
 /** Runs a tick with its notifications while the clock advances as needed. Returns its summary and its duration. */
-const run = (world: World, town: Town) =>
+const run = (world: World, receivers: Receivers) =>
   Effect.gen(function* () {
     const from = yield* Clock.currentTimeMillis
     const fiber = yield* Effect.fork(
       Effect.zip(tickAndNotify(), Clock.currentTimeMillis).pipe(
-        Effect.provide(Layer.merge(world.engine(), town.layer))
+        Effect.provide(Layer.merge(world.engine(), receivers.layer))
       )
     )
     yield* TestClock.adjust("1 minute")
@@ -81,39 +81,39 @@ const run = (world: World, town: Town) =>
 describe("after a tick", () => {
   it("the ping reports the result, with the tick's own id", () =>
     Effect.gen(function* () {
-      const { town, world } = yield* prepare
+      const { receivers, world } = yield* prepare
       world.seedDue(2, 0)
-      const { summary } = yield* run(world, town)
+      const { summary } = yield* run(world, receivers)
       expect(summary).toMatchObject({ completed: 2, errors: [] })
-      expect(town.pings).toEqual([
+      expect(receivers.pings).toEqual([
         "start 36 ",
         "ok 36 2 due: 2 completed, 0 failed, 0 unresolved, 0 skipped, 0 missed, in 100 ms"
       ])
-      expect(town.sent).toEqual([])
-      expect(town.log).toEqual([])
+      expect(receivers.sent).toEqual([])
+      expect(receivers.log).toEqual([])
     }))
 
   it("the ping succeeds despite an invalid schedule, and fails if the database cannot be reached", () =>
     Effect.gen(function* () {
-      const { town, world } = yield* prepare
+      const { receivers, world } = yield* prepare
       world.seedDue(1, 1_000, { sync_schedule: "61 * * * *" })
-      yield* run(world, town)
-      expect(town.pings[1]).toStartWith("ok ")
-      expect(town.pings[1]).toEndWith("; errors: SCHEDULE_INVALID")
+      yield* run(world, receivers)
+      expect(receivers.pings[1]).toStartWith("ok ")
+      expect(receivers.pings[1]).toEndWith("; errors: SCHEDULE_INVALID")
       world.carry = () => Effect.fail(unreachable)
-      const { summary } = yield* run(world, town)
+      const { summary } = yield* run(world, receivers)
       expect(summary.errors[0]?.code).toBe("SUPABASE_UNREACHABLE")
-      expect(town.pings[3]).toStartWith("fail ")
+      expect(receivers.pings[3]).toStartWith("fail ")
     }))
 
   it("a rejected ping is only logged", () =>
     Effect.gen(function* () {
-      const { town, world } = yield* prepare
-      town.answer = Effect.fail(refused)
+      const { receivers, world } = yield* prepare
+      receivers.answer = Effect.fail(refused)
       world.seedDue(1)
-      const { summary } = yield* run(world, town)
+      const { summary } = yield* run(world, receivers)
       expect(summary).toMatchObject({ completed: 1, errors: [] })
-      expect(town.log).toEqual([
+      expect(receivers.log).toEqual([
         'The ping "start" was not taken: answered 500',
         'The ping "ok" was not taken: answered 500'
       ])
@@ -121,52 +121,52 @@ describe("after a tick", () => {
 
   it("alerts are sent and marked, and failures are marked with the receiver's message", () =>
     Effect.gen(function* () {
-      const { town, world } = yield* prepare
-      town.batch = batchOf(3)
-      town.receive = ({ incidentIds }) =>
+      const { receivers, world } = yield* prepare
+      receivers.batch = batchOf(3)
+      receivers.receive = ({ incidentIds }) =>
         incidentIds[0] === 2 ? Effect.fail(refused) : Effect.void
-      const { summary } = yield* run(world, town)
+      const { summary } = yield* run(world, receivers)
       expect(summary.errors).toEqual([])
-      expect(town.marked).toEqual([
+      expect(receivers.marked).toEqual([
         { incidentIds: [1], error: null, retryAfterMs: null },
         { incidentIds: [2], error: "answered 500", retryAfterMs: 7_000 },
         { incidentIds: [3], error: null, retryAfterMs: null }
       ])
-      expect(town.log.join("\n")).toContain("retried later: answered 500")
-      expect(town.log.join("\n")).toContain("1 alerts were given up")
+      expect(receivers.log.join("\n")).toContain("retried later: answered 500")
+      expect(receivers.log.join("\n")).toContain("1 alerts were given up")
     }))
 
   it("more than five alerts are sent in one message", () =>
     Effect.gen(function* () {
-      const { town, world } = yield* prepare
-      town.batch = batchOf(8)
-      yield* run(world, town)
-      expect(town.sent.map(({ _tag }) => _tag)).toEqual(["Many"])
-      expect(town.marked).toEqual([
+      const { receivers, world } = yield* prepare
+      receivers.batch = batchOf(8)
+      yield* run(world, receivers)
+      expect(receivers.sent.map(({ _tag }) => _tag)).toEqual(["Many"])
+      expect(receivers.marked).toEqual([
         { incidentIds: [1, 2, 3, 4, 5, 6, 7, 8], error: null, retryAfterMs: null }
       ])
     }))
 
   it("the queue is not read without a receiver", () =>
     Effect.gen(function* () {
-      const { town, world } = yield* prepare
-      town.channel = null
-      town.batch = batchOf(3)
-      town.database = Effect.die("asked")
-      yield* run(world, town)
-      expect([town.sent, town.marked, town.log]).toEqual([[], [], []])
+      const { receivers, world } = yield* prepare
+      receivers.channel = null
+      receivers.batch = batchOf(3)
+      receivers.database = Effect.die("asked")
+      yield* run(world, receivers)
+      expect([receivers.sent, receivers.marked, receivers.log]).toEqual([[], [], []])
     }))
 
   it("a receiver that never responds costs 7 s, is recorded, and does not change the tick's result", () =>
     Effect.gen(function* () {
-      const { town, world } = yield* prepare
+      const { receivers, world } = yield* prepare
       world.seedDue(1)
-      town.batch = batchOf(5)
-      town.receive = () => Effect.never
-      const { summary, tookMs } = yield* run(world, town)
+      receivers.batch = batchOf(5)
+      receivers.receive = () => Effect.never
+      const { summary, tookMs } = yield* run(world, receivers)
       expect(summary).toMatchObject({ completed: 1, errors: [] })
-      expect(town.sent.length).toBe(5)
-      expect(town.marked.map(({ error }) => error)).toEqual(
+      expect(receivers.sent.length).toBe(5)
+      expect(receivers.marked.map(({ error }) => error)).toEqual(
         Array.from({ length: 5 }, () => "no whole answer within 7000 ms")
       )
       expect(tookMs).toBe(7_100)
@@ -174,44 +174,46 @@ describe("after a tick", () => {
 
   it("uninterruptible calls that hang cost 10 s", () =>
     Effect.gen(function* () {
-      const { town, world } = yield* prepare
-      town.batch = batchOf(1)
-      town.answer = Effect.uninterruptible(Effect.sleep("1 hour"))
-      town.database = Effect.uninterruptible(Effect.sleep("1 hour"))
-      const { summary, tookMs } = yield* run(world, town)
+      const { receivers, world } = yield* prepare
+      receivers.batch = batchOf(1)
+      receivers.answer = Effect.uninterruptible(Effect.sleep("1 hour"))
+      receivers.database = Effect.uninterruptible(Effect.sleep("1 hour"))
+      const { summary, tookMs } = yield* run(world, receivers)
       expect(summary.errors).toEqual([])
       expect(tookMs).toBe(10_000)
-      expect(town.log).toContain("Alerts and pings took longer than 10 s.")
+      expect(receivers.log).toContain("Alerts and pings took longer than 10 s.")
     }))
 
   it("a database failure is logged, and a defect in the notifier is recorded", () =>
     Effect.gen(function* () {
-      const { town, world } = yield* prepare
-      town.database = Effect.fail(unreachable)
-      expect((yield* run(world, town)).summary.errors).toEqual([])
-      expect(town.log.join()).toContain("the next tick continues: SupabaseError")
-      town.database = Effect.void
-      town.batch = batchOf(1)
-      town.receive = () => Effect.die(new Error("boom"))
-      yield* run(world, town)
-      expect(town.marked).toEqual([{ incidentIds: [1], error: "Error: boom", retryAfterMs: null }])
+      const { receivers, world } = yield* prepare
+      receivers.database = Effect.fail(unreachable)
+      expect((yield* run(world, receivers)).summary.errors).toEqual([])
+      expect(receivers.log.join()).toContain("the next tick continues: SupabaseError")
+      receivers.database = Effect.void
+      receivers.batch = batchOf(1)
+      receivers.receive = () => Effect.die(new Error("boom"))
+      yield* run(world, receivers)
+      expect(receivers.marked).toEqual([
+        { incidentIds: [1], error: "Error: boom", retryAfterMs: null }
+      ])
     }))
 
   it("an interrupted tick sends no more notifications", () =>
     Effect.gen(function* () {
-      const { town, world } = yield* prepare
+      const { receivers, world } = yield* prepare
       world.seedDue(1)
-      town.batch = batchOf(1)
+      receivers.batch = batchOf(1)
       const fiber = yield* Effect.fork(
-        Effect.provide(tickAndNotify(), Layer.merge(world.engine(), town.layer))
+        Effect.provide(tickAndNotify(), Layer.merge(world.engine(), receivers.layer))
       )
       yield* TestClock.adjust("50 millis")
       const interrupting = yield* Effect.fork(Fiber.interrupt(fiber))
       yield* TestClock.adjust("1 minute")
       yield* Fiber.join(interrupting)
       expect(world.runs.map(({ status }) => status)).toEqual(["completed"])
-      expect(town.pings.map((ping) => ping.split(" ")[0])).toEqual(["start"])
-      expect(town.sent).toEqual([])
+      expect(receivers.pings.map((ping) => ping.split(" ")[0])).toEqual(["start"])
+      expect(receivers.sent).toEqual([])
     }))
 })
 

@@ -122,7 +122,7 @@ describe("fetchWithin, as supabase-js uses it", () => {
     const server = await serve(() => undefined)
     const controller = new AbortController()
     const pending = call(server.url, { ...post, signal: controller.signal })
-    await server.asked
+    await server.firstRequest
     controller.abort(new Error("enough"))
     await expect(pending).rejects.toThrow("enough")
     await server.closed

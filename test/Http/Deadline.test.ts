@@ -18,16 +18,16 @@ test("each deadline expires at its own time, in any order, and ends its operatio
   const ended: Array<number> = []
   const seen = await run(
     Effect.gen(function* () {
-      let came: Array<string> = []
+      let results: Array<string> = []
       const watch = (ms: number) =>
-        Effect.fork(Effect.map(never(ms, ended), (what) => came.push(what)))
+        Effect.fork(Effect.map(never(ms, ended), (what) => results.push(what)))
       // Long and short deadlines alternate, so a timer set for a later deadline must wake for an earlier one.
       for (const ms of [30_000, 100, 155_000, 100, 5_000]) yield* watch(ms)
       const after: Array<ReadonlyArray<string>> = []
       for (const ms of [99, 1, 4_900, 25_000, 125_000]) {
         yield* TestClock.adjust(ms)
-        after.push(came)
-        came = []
+        after.push(results)
+        results = []
       }
       return after
     })
@@ -44,7 +44,7 @@ test("each deadline expires at its own time, in any order, and ends its operatio
 
 test("a completed or interrupted operation does not expire, and the next one does", async () => {
   const ended: Array<number> = []
-  const came = await run(
+  const results = await run(
     Effect.gen(function* () {
       const atOnce = asyncWithDeadline<string, never>({
         ms: 1_000,
@@ -63,7 +63,7 @@ test("a completed or interrupted operation does not expire, and the next one doe
       return [first, Exit.isInterrupted(exit), yield* Fiber.join(next)]
     })
   )
-  expect(came).toEqual(["immediately", true, "late after 1500"])
+  expect(results).toEqual(["immediately", true, "late after 1500"])
   expect(ended).toEqual([1_000, 1_500])
 })
 

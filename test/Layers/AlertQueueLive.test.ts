@@ -15,7 +15,7 @@ const INCIDENT =
 const END = "update public.sync_incident set resolved_at = sync_scheduler.clock()"
 
 /** Passes one incident through the queue, from its opening to its resolution. `execute` runs SQL as a superuser. */
-const story = <E>(execute: (sql: string) => Effect.Effect<unknown, E>) =>
+const passIncident = <E>(execute: (sql: string) => Effect.Effect<unknown, E>) =>
   Effect.gen(function* () {
     const queue = yield* AlertQueue
     expect((yield* queue.take).total).toBe(0)
@@ -59,7 +59,7 @@ describe("the alert queue works", () => {
     const database = await createDatabase()
     const sql = connect(database.url, { max: 1 })
     await Effect.runPromise(
-      story((text) => Effect.promise(() => sql.unsafe(text))).pipe(
+      passIncident((text) => Effect.promise(() => sql.unsafe(text))).pipe(
         Effect.provide(over(PostgresLive.layer({ url: Redacted.make(database.url) })))
       )
     )
@@ -71,7 +71,7 @@ describe("the alert queue works", () => {
     await Effect.runPromise(
       Effect.gen(function* () {
         const { query } = yield* EmbeddedDatabase
-        yield* story(query)
+        yield* passIncident(query)
         const [status] = yield* query("select verdict from public.sync_scheduler_status")
         expect(status?.verdict).toBe("never")
       }).pipe(Effect.provide(over(EmbeddedLive.layer())))

@@ -70,7 +70,7 @@ const refusals = [302, 403, 407, 429, 500, 502, 503, 504]
 const nobody = "https://project.invalid/functions/v1/integration-sync"
 
 /** Starts a proxy whose response to a tunnel request depends on the requested hostname: `status-403.invalid`, `close.invalid`, ... */
-const startMoodyProxy = async (): Promise<RawServer> => {
+const startScriptedProxy = async (): Promise<RawServer> => {
   const proxy: RawServer = await serve((socket) => {
     const [, wish = "", status] =
       /^CONNECT (\w+)(?:-(\d+))?\./.exec(proxy.requests.at(-1) ?? "") ?? []
@@ -83,7 +83,7 @@ const startMoodyProxy = async (): Promise<RawServer> => {
 
 describe.each(["Bun", "Deno"] as const)("an invocation through a proxy, in %s", (runtime) => {
   test("is not sent if the tunnel is refused, in any way", async () => {
-    const proxy = await startMoodyProxy()
+    const proxy = await startScriptedProxy()
     const urls = refusals.map((status) => `https://status-${status}.invalid/functions/v1/x`)
     const verdicts = await invoke(runtime, { HTTPS_PROXY: proxy.url }, urls)
     expect(verdicts).toEqual(refusals.map(() => NOT_SENT))
@@ -102,7 +102,7 @@ describe.each(["Bun", "Deno"] as const)("an invocation through a proxy, in %s", 
 
   // Bun reports every broken connection with one code, whether or not the request was already written. Deno distinguishes the two.
   test("has an uncertain outcome if the proxy breaks the connection or is not a proxy", async () => {
-    const proxy = await startMoodyProxy()
+    const proxy = await startScriptedProxy()
     const urls = ["close", "reset", "garbage"].map((wish) => `https://${wish}.invalid/f`)
     const verdicts = await invoke(runtime, { HTTPS_PROXY: proxy.url }, urls)
     expect(verdicts).toEqual(urls.map(() => (runtime === "Bun" ? LOST : NOT_SENT)))

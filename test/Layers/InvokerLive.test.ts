@@ -176,7 +176,7 @@ describe.each([
   ["Bun", invokeAll],
   ["Deno", deno]
 ] as const)("an invocation in %s", (_runtime, run) => {
-  const asked = new Map<string, RawServer>()
+  const serverByName = new Map<string, RawServer>()
   let verdicts: Verdicts = {}
   let target: RawServer
   let answeredOnce: RawServer
@@ -186,12 +186,12 @@ describe.each([
     const calls: Array<Call> = []
     for (const { name, behaviour, timeoutMs = 20_000 } of scenarios) {
       const server = await serve(behaviour)
-      asked.set(name, server)
+      serverByName.set(name, server)
       calls.push({ name, functionUrl: `${server.url}/functions/v1/integration-sync`, timeoutMs })
     }
     target = await serve(says("200 OK", "{}", json))
     const redirecting = await serve(says("307 Temporary Redirect", "", { location: target.url }))
-    asked.set("redirect", redirecting)
+    serverByName.set("redirect", redirecting)
     answeredOnce = await serve((socket, n) =>
       n === 1 ? socket.write(http("200 OK", "{}", json)) : socket.end()
     )
@@ -220,13 +220,13 @@ describe.each([
     "$name: the outcome is $verdict, and one request is sent",
     ({ name, verdict }) => {
       expect(verdicts[name]).toBe(verdict)
-      expect(asked.get(name)?.requests).toHaveLength(1)
+      expect(serverByName.get(name)?.requests).toHaveLength(1)
     }
   )
 
   it("does not follow a redirect, so the target sees no key", () => {
     expect(verdicts.redirect).toBe("Failed REDIRECT_REFUSED")
-    expect(asked.get("redirect")?.requests).toHaveLength(1)
+    expect(serverByName.get("redirect")?.requests).toHaveLength(1)
     expect(target.requests).toEqual([])
   })
 
@@ -250,7 +250,7 @@ describe.each([
   })
 
   it.each(["more than is read", "silence", "drip"])("closes the connection: %s", async (name) => {
-    await asked.get(name)?.closed
+    await serverByName.get(name)?.closed
   })
 })
 
@@ -401,7 +401,7 @@ describe("the function's URL", () => {
 it("an interrupted invocation closes its connection", async () => {
   const server = await serve(() => undefined)
   const fiber = Effect.runFork(invoke(server.url))
-  await server.asked
+  await server.firstRequest
   await Effect.runPromise(Fiber.interrupt(fiber))
   await server.closed
 })

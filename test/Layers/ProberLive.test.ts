@@ -130,9 +130,9 @@ describe("a probe", () => {
 describe("a probe is refused", () => {
   /** Asserts that a probe is refused, and that no server receives a request. */
   const refuses = async (result: Promise<Either.Either<ProbeAnswer, ProbeError>>, text: string) => {
-    const heard = open.requests.length + secret.requests.length
+    const requestCount = open.requests.length + secret.requests.length
     expect(why(await result)).toContain(text)
-    expect(open.requests.length + secret.requests.length).toBe(heard)
+    expect(open.requests.length + secret.requests.length).toBe(requestCount)
   }
 
   test("for a redirect to the metadata service, which is not followed", async () => {

@@ -195,7 +195,7 @@ describe("SupabaseLive", () => {
       Effect.gen(function* () {
         const supabase = yield* Supabase
         const fiber = yield* Effect.fork(supabase.call(echo, nothing))
-        yield* Effect.promise(() => server.asked)
+        yield* Effect.promise(() => server.firstRequest)
         yield* Fiber.interrupt(fiber)
         yield* Effect.promise(() => server.closed)
       }).pipe(Effect.provide(layerFor(server.url, "sb_secret_x")))

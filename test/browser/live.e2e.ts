@@ -30,7 +30,7 @@ afterAll(async () => {
 const clear = () => project.sql.unsafe("delete from organization_integrations").simple()
 
 /** Marks the document, so that the test notices a page reload. */
-const brand = (page: Page): Promise<void> =>
+const markDocument = (page: Page): Promise<void> =>
   page.evaluate(() => document.documentElement.setAttribute("data-branded", "yes"))
 const isBranded = (page: Page): Promise<boolean> =>
   page.evaluate(() => document.documentElement.hasAttribute("data-branded"))
@@ -45,7 +45,7 @@ test("an open page shows new ticks without moving the focus, the scroll position
   })
   const [id] = await project.seedDue(1, { org_name: "'Busy'" })
   const { close, page, problems } = await open(browser, sidecar.url)
-  await brand(page)
+  await markDocument(page)
   const state = page.locator(`#i-${id} td:first-child`)
   await state.filter({ hasText: "Running" }).waitFor()
 
@@ -87,7 +87,7 @@ test("when the database goes away, the page says so and shows nothing green, and
   project.functions.behave(() => ok())
   await project.seedDue(3, { next_run_at: "now() + interval '1 hour'", org_name: "'Calm'" })
   const { close, page } = await open(browser, sidecar.url)
-  await brand(page)
+  await markDocument(page)
   const { adminUrl, name } = project.database
   const away = new URL(adminUrl)
   away.pathname = "/postgres"
@@ -158,7 +158,7 @@ test("when the scheduler is killed and restarted, the page says so and continues
     SYNC_SCHEDULER_INTERVAL: "24h"
   })
   const { close, page } = await open(browser, own.url)
-  await brand(page)
+  await markDocument(page)
   own.kill("SIGKILL")
   await own.exited
   const alarm = page.locator("#alarm")

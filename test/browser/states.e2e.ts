@@ -5,7 +5,7 @@ import { status } from "../support/FunctionBehaviour.ts"
 import { connect } from "../support/Postgres.ts"
 import { type Project, startProject } from "../support/Project.ts"
 import { type Sidecar, startSidecar } from "../support/Sidecar.ts"
-import { flaws, open, type Reader, startBrowser } from "./Browser.ts"
+import { open, pageProblems, type Reader, startBrowser } from "./Browser.ts"
 import { ADMIN_TOKEN } from "./ServeFixture.ts"
 
 // The page's texts for problems, in a real Chromium over the binary and a real PostgreSQL:
@@ -98,7 +98,7 @@ test("with 200 of 1,000 integrations refused, the page reports the facts, and no
     /0\.0 %\s*0 of 200 slots completed: 200 retrying/
   )
   expect(await green(page)).toEqual([])
-  expect(await flaws(page, "retrying")).toEqual([])
+  expect(await pageProblems(page, "retrying")).toEqual([])
   // The link leads to the affected integrations, 100 per page, and paging keeps the filter.
   await causes.locator("a").first().click()
   await page
@@ -108,7 +108,7 @@ test("with 200 of 1,000 integrations refused, the page reports the facts, and no
   await page.locator(".paging a", { hasText: "Next" }).click()
   await page.locator(".paging", { hasText: "101 to 200 of 200" }).waitFor()
   expect(page.url()).toContain("cause=retrying%2Fxledger%2FFUNCTION_REFUSED")
-  expect(await flaws(page, "list-of-a-cause")).toEqual([])
+  expect(await pageProblems(page, "list-of-a-cause")).toEqual([])
   expect(problems).toEqual([])
 })
 
@@ -133,13 +133,13 @@ describe("200 failures with one cause", () => {
       const line = page.locator(".attention li").first()
       await line.filter({ hasText: "xledger: 200 × TOKEN_EXPIRED" }).waitFor()
       expect(await line.textContent()).toMatch(/"Xledger answered 401: token expired".*since/s)
-      expect(await flaws(page, "one-cause")).toEqual([])
+      expect(await pageProblems(page, "one-cause")).toEqual([])
       project.functions.behave(() => status(200, { ok: true }))
       const opener = line.locator("summary", { hasText: "Retry all 200" })
       if (hand === "mouse") {
         await opener.click()
         await line.getByLabel("Reason").fill("the token is valid again")
-        expect(await flaws(page, "retry-all")).toEqual([])
+        expect(await pageProblems(page, "retry-all")).toEqual([])
         await line.locator("form button").click()
       } else {
         await opener.focus()
@@ -216,7 +216,7 @@ test("when the database goes away, the last known page appears within a second, 
     expect(Math.max(...times)).toBeLessThan(1_000)
     expect(await green(page)).toEqual([])
     await org.page.goto(sidecar.url)
-    expect(await flaws(org.page, "database-gone")).toEqual([])
+    expect(await pageProblems(org.page, "database-gone")).toEqual([])
     // An organisation page and a filter that were viewed before still show their last known data.
     await page.goto(orgUrl)
     expect(await page.locator(".answer").count()).toBe(1)
@@ -240,7 +240,7 @@ test("when the database goes away, the last known page appears within a second, 
   expect(await org.page.evaluate(() => document.documentElement.classList.contains("stale"))).toBe(
     false
   )
-  expect(await flaws(org.page, "database-back")).toEqual([])
+  expect(await pageProblems(org.page, "database-back")).toEqual([])
 })
 
 test("without integrations the page shows three steps, and their SQL creates the first integration", async () => {
@@ -248,7 +248,7 @@ test("without integrations the page shows three steps, and their SQL creates the
   const { page, problems } = await read()
   await page.locator("h1", { hasText: "No integrations yet" }).waitFor()
   expect(await page.locator(".steps li").count()).toBe(3)
-  expect(await flaws(page, "first-run")).toEqual([])
+  expect(await pageProblems(page, "first-run")).toEqual([])
   const sql = await page.locator(".steps code").nth(1).textContent()
   expect(sql).toBe(FIRST_SQL)
   await project.sql.unsafe(sql ?? "").simple()
@@ -279,7 +279,7 @@ test("the page of a run shows its attempts on one axis, a command if it may not 
     expect.stringMatching(/^sync-scheduler runs show [0-9a-f]{8} -o json$/)
   ])
   expect(await page.locator("main").textContent()).not.toContain("evil")
-  expect(await flaws(page, "run-failed")).toEqual([])
+  expect(await pageProblems(page, "run-failed")).toEqual([])
   await page.locator("main a", { hasText: "Sign in" }).click()
   await page.locator("#name").fill("Kari")
   await page.locator("#token").fill(ADMIN_TOKEN)
@@ -287,9 +287,9 @@ test("the page of a run shows its attempts on one axis, a command if it may not 
   await page.locator(".answered").waitFor()
   expect(await page.locator(".answered").textContent()).toContain("\\u202eevil<script>1</script>")
   expect(await page.locator("main script, main img").count()).toBe(0)
-  expect(await flaws(page, "run-answer")).toEqual([])
+  expect(await pageProblems(page, "run-answer")).toEqual([])
   await page.getByRole("link", { name: "All runs of that day" }).click()
   await page.waitForURL(/\/org\/.*\?on=\d{4}-\d\d-\d\d$/)
-  expect(await flaws(page, "organisation-day")).toEqual([])
+  expect(await pageProblems(page, "organisation-day")).toEqual([])
   expect(problems).toEqual([])
 })

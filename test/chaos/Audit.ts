@@ -167,7 +167,7 @@ export const audit = async (site: Site, exits: ReadonlyArray<EngineExit>): Promi
       violations.push(`attempt ${attempt} was sent before its start was confirmed`)
     }
   }
-  violations.push(...brokenPromises(exits, new Map(runs.map((run) => [run.id, run.status]))))
+  violations.push(...contradictedReports(exits, new Map(runs.map((run) => [run.id, run.status]))))
 
   return {
     slots: counts.slots,
@@ -202,7 +202,7 @@ const brokenHistory = (run: Run, events: ReadonlyArray<Event>): string | undefin
 }
 
 /** Returns the runs that a summary reports as completed and the database does not, and the engines that ended with a defect. */
-const brokenPromises = (
+const contradictedReports = (
   exits: ReadonlyArray<EngineExit>,
   statuses: ReadonlyMap<string, string>
 ): ReadonlyArray<string> =>

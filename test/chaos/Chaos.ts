@@ -55,8 +55,10 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosReport> => {
     disk: faults.includes("disk full"),
     clocks: faults.some((name) => name.startsWith("clock"))
   })
-  const sown = kinds.filter(({ onUnknown }) => onUnknown === (options.onUnknown ?? onUnknown))
-  const feed = () => seed(site, 2, BEHIND, sown)
+  const chosenKinds = kinds.filter(
+    ({ onUnknown }) => onUnknown === (options.onUnknown ?? onUnknown)
+  )
+  const feed = () => seed(site, 2, BEHIND, chosenKinds)
   try {
     await feed()
     const fleet = startFleet(
@@ -130,7 +132,7 @@ const killAll = async (
       if (tasks.length % 20 === 0) say(`${tasks.length} faults remaining`)
     }
   }
-  const feeding = keepFed(site, feed, () => tasks.length > 0)
+  const feeding = keepSupplied(site, feed, () => tasks.length > 0)
   await Promise.all(Array.from({ length: LANES }, lane))
   await feeding
   await Promise.all(lingering)
@@ -194,7 +196,7 @@ const endFaults = ({ clocks }: Site): void => {
 }
 
 /** Adds integrations before the engines run out of work, because an idle engine never reaches an ambush. */
-const keepFed = async (
+const keepSupplied = async (
   site: Site,
   feed: () => Promise<void>,
   isNeeded: () => boolean

@@ -25,9 +25,9 @@ export const seed = async (
   site: Site,
   perKind: number,
   behindMinutes: number,
-  sown = kinds
+  chosenKinds = kinds
 ): Promise<void> => {
-  for (const kind of sown) {
+  for (const kind of chosenKinds) {
     await site.query(
       `insert into organization_integrations
          (org_id, integration_type, sync_schedule, next_run_at, catch_up, max_attempts, on_unknown, fenced, function_name, config)

@@ -29,8 +29,8 @@ const playRound = async (due: number, engines: number, isDirect: boolean) => {
   try {
     await project.seedDue(due)
     // No function responds before all engines have begun, so that no engine does all the work alone.
-    const areAllThere = Promise.withResolvers<void>()
-    project.functions.behave(() => until(areAllThere.promise, ok()))
+    const allBegun = Promise.withResolvers<void>()
+    project.functions.behave(() => until(allBegun.promise, ok()))
     const direct = isDirect ? { SUPABASE_DB_URL: project.database.url } : {}
     // The adoption time is long, so that engines do not adopt claims merely because others start slowly.
     const settings = { SYNC_SCHEDULER_CONCURRENCY: "20", SYNC_SCHEDULER_ADOPT_AFTER: "60s" }
@@ -42,7 +42,7 @@ const playRound = async (due: number, engines: number, isDirect: boolean) => {
     const begun = async () =>
       (await project.sql`select count(*)::int as n from sync_tick`)[0].n === engines
     while (!(await begun())) await Bun.sleep(20)
-    areAllThere.resolve()
+    allBegun.resolve()
     const exits = await all
     const [row] = await project.sql`
       select count(*)::int as rows, count(*) filter (where status = 'completed' and attempt = 1)::int as completed,

@@ -109,7 +109,7 @@ export class ParitySteps {
     [2, () => this.random.pick([this.claim(), ...this.made.slice(-6)])],
     [3, () => this.release()],
     [14, () => this.start()],
-    [2, () => this.giveBack()],
+    [2, () => this.releaseClaims()],
     [14, () => this.settle()],
     [6, () => this.begin()],
     [4, () => ({ call: "heartbeat_sync_run", args: this.owner() })],
@@ -160,7 +160,7 @@ export class ParitySteps {
     const chosen = [...parity.db.integrations.values()].filter(() => random.chance(0.6))
     const slots = chosen.flatMap((row) => {
       const slot = this.slotOf(row)
-      return slot === null ? [] : [random.chance(0.8) ? slot : this.spoil(slot)]
+      return slot === null ? [] : [random.chance(0.8) ? slot : this.invalidate(slot)]
     })
     const twice = random.chance(0.05) ? slots.slice(0, 1) : []
     const tooMany = random.chance(0.02)
@@ -185,7 +185,7 @@ export class ParitySteps {
     return step
   }
 
-  private spoil(slot: Slot): Slot {
+  private invalidate(slot: Slot): Slot {
     const { random, parity } = this
     const known = random.pick([null, ...this.runs.map((run) => run.scheduled_for)])
     switch (random.between(0, 7)) {
@@ -246,7 +246,7 @@ export class ParitySteps {
     return step
   }
 
-  private giveBack(): Step {
+  private releaseClaims(): Step {
     const owners = new Map([this.owner(), this.owner()].map((owner) => [owner.p_run_id, owner]))
     return {
       call: "revert_sync_starts",

@@ -133,8 +133,8 @@ const composes = async () => {
   project.functions.behave(() => ok())
   const logs = await containers.run(`docker logs ${name}`)
   expect(`${logs.stdout}${logs.stderr}`.includes(project.gateway.secretKey)).toBe(false)
-  const sick = await containers.run(`docker start ${name} && docker healthcheck run ${name}`)
-  console.log(`    healthcheck right after a start: exit ${sick.code}`)
+  const healthcheck = await containers.run(`docker start ${name} && docker healthcheck run ${name}`)
+  console.log(`    healthcheck right after a start: exit ${healthcheck.code}`)
 }
 
 // All steps share one test, because each continues from the previous one.

@@ -46,7 +46,7 @@ const faultsOf = async (manifest: { readonly kind: string }): Promise<string> =>
 }
 
 /** Type-checks the manifests as object literals and returns the errors: unknown fields, which the schema check allows. */
-const strangersIn = (files: Readonly<Record<string, { readonly kind: string }>>): string => {
+const unknownFieldsIn = (files: Readonly<Record<string, { readonly kind: string }>>): string => {
   const folder = join(root, "node_modules/.cache/sync-scheduler-manifests")
   mkdirSync(folder, { recursive: true })
   const names = Object.entries(files).map(([name, manifest]) => {
@@ -68,14 +68,14 @@ test("the Kubernetes manifests match the published schemas and have no unknown f
   for (const [name, file] of Object.entries(files)) {
     expect(`${name}: ${await faultsOf(file)}`).toBe(`${name}: `)
   }
-  expect(strangersIn(files)).toBe("")
+  expect(unknownFieldsIn(files)).toBe("")
 
   // Makes sure that the checks themselves detect faults.
   const good = parse("cronjob.yaml")
-  const spoil = (from: string, to: string) => JSON.parse(JSON.stringify(good).replace(from, to))
-  expect(await faultsOf(spoil('"restartPolicy":"Never"', '"restartPolicy":7'))).not.toBe("")
-  expect(await faultsOf(spoil('"schedule":', '"sched":'))).not.toBe("")
-  expect(strangersIn({ spoilt: spoil('"timeZone":', '"timezone":') })).toContain("timezone")
+  const corrupt = (from: string, to: string) => JSON.parse(JSON.stringify(good).replace(from, to))
+  expect(await faultsOf(corrupt('"restartPolicy":"Never"', '"restartPolicy":7'))).not.toBe("")
+  expect(await faultsOf(corrupt('"schedule":', '"sched":'))).not.toBe("")
+  expect(unknownFieldsIn({ spoilt: corrupt('"timeZone":', '"timezone":') })).toContain("timezone")
 })
 
 test("the manifests name the image of this version", () => {

@@ -138,7 +138,7 @@ const uninstalls = async () => {
 }
 
 /** Checks a manual tick, started with the command of the page. */
-const ticksByHand = async () => {
+const ticksManually = async () => {
   await seedDue(2)
   const [, byHand = ""] = blocksOf("pg-cron-edge.md", "sh", {
     "https://<project-ref>.supabase.co": project.url,
@@ -152,7 +152,7 @@ const ticksByHand = async () => {
 
 // All steps share one test, because each continues from the previous one.
 test("deploy/pg_cron.sql can be installed, runs ticks securely, and can be uninstalled", async () => {
-  for (const step of [installs, ticks, keepsKeys, isClosed, prunes, ticksByHand, uninstalls]) {
+  for (const step of [installs, ticks, keepsKeys, isClosed, prunes, ticksManually, uninstalls]) {
     await step()
     console.log(`  ${step.name}: as it should be`)
   }

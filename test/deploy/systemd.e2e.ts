@@ -103,7 +103,7 @@ const isHardened = async () => {
   expect([verified.code, verified.stderr]).toEqual([0, ""])
 }
 
-const handsOverCredentials = async () => {
+const passesCredentials = async () => {
   configure("sync-scheduler-ping-url", `${project.functions.url}/ping`)
   await dropIn(UNIT, "ExecStart=\nExecStart=/usr/local/bin/sync-scheduler env -o json")
   await machine.must(`systemctl start ${UNIT}`)
@@ -134,7 +134,7 @@ const handsOverCredentials = async () => {
   expect(everything.includes(project.gateway.secretKey)).toBe(false)
 }
 
-const firesByItself = async () => {
+const firesOnTimer = async () => {
   const [, , timer = ""] = howTo()
   await project.seedDue(4)
   const before = await completed()
@@ -213,7 +213,7 @@ const serves = async () => {
 }
 
 /** Checks that a hostile working directory and environment cannot turn the binary into a Bun interpreter. */
-const isNotMisled = async () => {
+const ignoresHostileEnvironment = async () => {
   const hostile = join(machine.root, "srv/hostile")
   mkdirSync(hostile, { recursive: true })
   writeFileSync(
@@ -249,12 +249,12 @@ test("the systemd units work in a booted Debian, from installation to alerts", a
   const steps = [
     installs,
     isHardened,
-    handsOverCredentials,
+    passesCredentials,
     alertsOnlyWhenBroken,
     stopsCleanly,
     serves,
-    isNotMisled,
-    firesByItself
+    ignoresHostileEnvironment,
+    firesOnTimer
   ]
   for (const step of steps) {
     try {

@@ -10,7 +10,7 @@ import { makeStandIn } from "../support/SupabaseStandIn.ts"
 import { type Block, type Document, root } from "./Document.ts"
 
 /** The result of a page's commands. `at` is the line of the block that failed, or null. */
-export interface Ran {
+export interface SandboxResult {
   readonly at: number | null
   readonly output: string
 }
@@ -21,7 +21,7 @@ export interface Ran {
  */
 export interface Sandbox {
   /** Runs the page's blocks in order in one shell, up to the first that fails. */
-  readonly run: (document: Document) => Promise<Ran>
+  readonly run: (document: Document) => Promise<SandboxResult>
   readonly close: () => Promise<void>
 }
 
@@ -52,9 +52,13 @@ const shellOf = (block: Block, file: string): string => {
 const TYPES = 'echo "@@ 0"\n"$PAGE/node_modules/.bin/tsc" --noEmit -p "$PAGE"'
 
 /** Programs that change the machine or use the network. A page that needs one must name the test that runs it. */
-const BEYOND = "systemctl docker podman kubectl helm apt-get install npm npx gh curl".split(" ")
+const UNAVAILABLE_PROGRAMS =
+  "systemctl docker podman kubectl helm apt-get install npm npx gh curl".split(" ")
 /** Programs replaced by no-ops in runbooks, because their output depends on the machine. Only our own commands run. */
-const ASKED = [...BEYOND, ..."journalctl timedatectl chronyc promtool ls".split(" ")]
+const REPLACED_PROGRAMS = [
+  ...UNAVAILABLE_PROGRAMS,
+  ..."journalctl timedatectl chronyc promtool ls".split(" ")
+]
 
 const RUN_ID = "01000000-0000-4000-8000-000000000001"
 const ORG_ID = "0a000000-0000-4000-8000-000000000001"
@@ -69,14 +73,14 @@ const PROJECT = `
     from (select date_trunc('day', now(), 'Europe/Oslo') - interval '22 hours') as last_night (slot)`
 
 /** Fills the directory with programs and with a TypeScript configuration that maps our published package names to the sources. */
-const furnish = async (directory: string, isRunbook: boolean): Promise<void> => {
+const installPrograms = async (directory: string, isRunbook: boolean): Promise<void> => {
   const bin = join(directory, ".bin")
   await mkdir(bin)
   await symlink(await binaryPath(), join(bin, "sync-scheduler"))
   await symlink(process.execPath, join(bin, "bun"))
   await symlink(join(root, "node_modules/.bin/supabase"), join(bin, "supabase"))
   await symlink(join(root, "node_modules"), join(directory, "node_modules"))
-  for (const name of isRunbook ? ASKED : BEYOND) {
+  for (const name of isRunbook ? REPLACED_PROGRAMS : UNAVAILABLE_PROGRAMS) {
     const code = isRunbook ? 0 : 97
     await writeFile(
       join(bin, name),
@@ -118,7 +122,7 @@ export const openSandbox = async ({ path, text }: Document): Promise<Sandbox> =>
   const database = await createDatabase(isEmpty ? { migrations: false } : { sql: PROJECT })
   const gateway = await startGateway({ databaseUrl: database.url, functionsUrl })
   const directory = await mkdtemp(join(tmpdir(), "sync-scheduler-docs-"))
-  await furnish(directory, path.startsWith("docs/runbooks/"))
+  await installPrograms(directory, path.startsWith("docs/runbooks/"))
   const { secretKey, url } = gateway
   const standIn = isLocal
     ? await makeStandIn(directory, { url, secretKey, databaseUrl: database.url, functionsPort })

@@ -121,7 +121,7 @@ describe("begin", () => {
 
   it("is repeated with the same nonce while its response is lost", async () => {
     const { body, id, row } = started()
-    ledger.spoil("begin_sync_run", id, "hang", "gateway", "cut", "busy")
+    ledger.injectFaults("begin_sync_run", id, "hang", "gateway", "cut", "busy")
     expect((await send(`${hosted.url}/echo`, body)).status).toBe(200)
     expect(nonces(id).length).toBeGreaterThanOrEqual(5)
     expect(new Set(nonces(id))).toEqual(new Set([row.nonce]))
@@ -130,7 +130,7 @@ describe("begin", () => {
 
   it("responds with 409 and never runs the handler if it is never confirmed", async () => {
     const { body, id, row } = started()
-    ledger.spoil("begin_sync_run", id, ...Array(100).fill("gateway"))
+    ledger.injectFaults("begin_sync_run", id, ...Array(100).fill("gateway"))
     expect(await send(`${hosted.url}/hurried`, body)).toMatchObject({
       status: 409,
       body: { executed: false, reason: expect.stringContaining("begin_unconfirmed") }
@@ -143,7 +143,7 @@ describe("begin", () => {
 
   it("responds with 409 without a second call if the database denies access", async () => {
     const { body, id } = started()
-    ledger.spoil("begin_sync_run", id, "denied")
+    ledger.injectFaults("begin_sync_run", id, "denied")
     expect(await send(`${hosted.url}/echo`, body)).toMatchObject({
       status: 409,
       body: { executed: false, reason: "begin_sync_run: HTTP 401 PGRST301" }
@@ -236,7 +236,7 @@ describe("the end of a handler", () => {
 describe("the report", () => {
   it("is repeated while its response is lost", async () => {
     const { body, id, row } = started()
-    ledger.spoil("complete_sync_run", id, "hang", "busy", "gateway", "cut")
+    ledger.injectFaults("complete_sync_run", id, "hang", "busy", "gateway", "cut")
     expect(await send(`${hosted.url}/echo`, body)).toMatchObject({
       status: 200,
       body: { success: true, reported: true }
@@ -248,7 +248,7 @@ describe("the report", () => {
 
   it("does not change the response if access is denied", async () => {
     const { body, id } = started()
-    ledger.spoil("complete_sync_run", id, "denied")
+    ledger.injectFaults("complete_sync_run", id, "denied")
     expect(await send(`${hosted.url}/echo`, body)).toMatchObject({
       status: 200,
       body: { success: true, reported: false }
@@ -257,7 +257,7 @@ describe("the report", () => {
 
   it("does not change the response if it never gets one itself, and ends before the deadline", async () => {
     const { body, id } = started()
-    ledger.spoil("complete_sync_run", id, ...Array(100).fill("busy"))
+    ledger.injectFaults("complete_sync_run", id, ...Array(100).fill("busy"))
     expect(await send(`${hosted.url}/hurried`, body)).toMatchObject({
       status: 200,
       body: { success: true, reported: false, result: { key: body.idempotency_key } }
@@ -333,7 +333,7 @@ describe("ownership of a run", () => {
 
   it("is kept if only the responses to its heartbeats are lost", async () => {
     const { body, id, row } = started()
-    ledger.spoil("heartbeat_sync_run", id, "gateway", "busy", "cut", "denied", "hang")
+    ledger.injectFaults("heartbeat_sync_run", id, "gateway", "busy", "cut", "denied", "hang")
     const answer = send(`${hosted.url}/gated`, body)
     await ledger.until(() => ledger.callsOf("heartbeat_sync_run", id).length >= 7)
     ledger.openGate(id)
@@ -353,7 +353,7 @@ describe("ownership of a run", () => {
 
   it("is given up if no heartbeat succeeded for 300 s", async () => {
     const { body, id } = started()
-    ledger.spoil("heartbeat_sync_run", id, ...Array(1_000).fill("busy"))
+    ledger.injectFaults("heartbeat_sync_run", id, ...Array(1_000).fill("busy"))
     expect((await send(`${hosted.url}/silent`, body)).status).toBe(504)
     expect(ledger.events).toContain(
       `aborted ${id}: Stopped because the database did not respond for too long`

@@ -15,7 +15,7 @@ import { runBinary } from "../support/runBinary.ts"
 setDefaultTimeout(60_000)
 beforeAll(binaryPath)
 
-interface Told {
+interface ConnectionErrorText {
   readonly code: string
   readonly message: string
   readonly hint: string
@@ -28,7 +28,9 @@ const base = {
 }
 
 /** Returns the error of a command that cannot connect. Asserts that `status` and `doctor` report the same error. */
-const told = async (env: Readonly<Record<string, string>>): Promise<Told> => {
+const connectionErrorOf = async (
+  env: Readonly<Record<string, string>>
+): Promise<ConnectionErrorText> => {
   const all = { env: { ...base, ...env } }
   const [status, doctor] = await Promise.all([
     runBinary(["status", "-o", "json"], all),
@@ -117,7 +119,7 @@ describe("over a direct connection to a server with passwords", () => {
       'grant service_role to "reader";'
     ]
   ] as const)("the hint is right for %s", async (_, to, [code, exit], why, hint) => {
-    const seen = await told({ SUPABASE_DB_URL: to() })
+    const seen = await connectionErrorOf({ SUPABASE_DB_URL: to() })
     expect(seen).toMatchObject({ code, exit })
     expect(seen.message).toContain(why)
     expect(seen.hint).toContain(hint)
@@ -161,7 +163,7 @@ describe("behind a pooler", () => {
     const address = pooler.address()
     const port = address !== null && typeof address === "object" ? address.port : 0
     const SUPABASE_DB_URL = `postgres://postgres:x@127.0.0.1:${port}/postgres?sslmode=disable`
-    const seen = await told({ SUPABASE_DB_URL })
+    const seen = await connectionErrorOf({ SUPABASE_DB_URL })
     pooler.close()
     expect(seen).toMatchObject({ code: "KEY_REFUSED", exit: 4 })
     expect(seen.message).toContain("the pooler knows no such project or user")
@@ -176,7 +178,7 @@ describe("behind a pooler", () => {
     const address = pooler.address()
     const port = address !== null && typeof address === "object" ? address.port : 0
     const SUPABASE_DB_URL = `postgres://postgres.abcd:x@127.0.0.1:${port}/postgres?sslmode=disable`
-    const seen = await told({ SUPABASE_DB_URL })
+    const seen = await connectionErrorOf({ SUPABASE_DB_URL })
     pooler.close()
     expect(seen).toMatchObject({ code: "SUPABASE_UNREACHABLE", exit: 5 })
     expect(seen.hint).toContain("port 6543")
@@ -186,7 +188,7 @@ describe("behind a pooler", () => {
 describe("an unreachable host", () => {
   // 2001:db8::/32 is reserved for documentation and is not routed.
   test.concurrent("with IPv6 addresses only gets a hint at the session pooler and the add-on", async () => {
-    const seen = await told({
+    const seen = await connectionErrorOf({
       SUPABASE_DB_URL: "postgres://postgres:x@[2001:db8::1]:5432/postgres?connect_timeout=1"
     })
     expect(seen).toMatchObject({ code: "SUPABASE_UNREACHABLE", exit: 5 })
@@ -197,7 +199,7 @@ describe("an unreachable host", () => {
   })
 
   test.concurrent("without an address gets a hint that names the host of the setting", async () => {
-    const seen = await told({
+    const seen = await connectionErrorOf({
       SUPABASE_DB_URL: "postgres://postgres:x@db.nowhere.invalid/postgres"
     })
     expect(seen.message).toContain("db.nowhere.invalid has no address")
@@ -205,10 +207,12 @@ describe("an unreachable host", () => {
   })
 
   test.concurrent("without a server or without TLS gets a hint", async () => {
-    const refused = await told({ SUPABASE_DB_URL: "postgres://postgres:x@127.0.0.1:1/postgres" })
+    const refused = await connectionErrorOf({
+      SUPABASE_DB_URL: "postgres://postgres:x@127.0.0.1:1/postgres"
+    })
     expect(refused.hint).toContain("host and port of SUPABASE_DB_URL")
     const { url } = await createDatabase({ migrations: false })
-    const plain = await told({ SUPABASE_DB_URL: `${url}?sslmode=require` })
+    const plain = await connectionErrorOf({ SUPABASE_DB_URL: `${url}?sslmode=require` })
     expect(plain.message).toContain("does not speak TLS")
     expect(plain.hint).not.toContain("that the project is running")
   })
@@ -222,7 +226,7 @@ describe("over the API", () => {
   afterAll(() => project.close())
 
   test("a key of another project gets a hint that names the key", async () => {
-    const seen = await told({ SUPABASE_URL: project.gateway.url })
+    const seen = await connectionErrorOf({ SUPABASE_URL: project.gateway.url })
     expect(seen).toMatchObject({ code: "KEY_REFUSED", exit: 4 })
     expect(seen.hint).toContain("SUPABASE_SECRET_KEY")
     expect(seen.hint).not.toContain("SUPABASE_DB_URL")
@@ -232,7 +236,7 @@ describe("over the API", () => {
     const admin = connect(project.database.adminUrl, { max: 1 })
     const functions = "all functions in schema public from service_role"
     await admin.unsafe(`revoke execute on ${functions}`)
-    const seen = await told(project.environment)
+    const seen = await connectionErrorOf(project.environment)
     await admin.close()
     expect(seen).toMatchObject({ code: "KEY_REFUSED", exit: 4 })
     expect(seen.message).toContain("permission denied")

@@ -50,7 +50,7 @@ const holds = async (line: string, env: Readonly<Record<string, string>> = {}) =
 
 test("the JSON of every command matches the reference", async () => {
   const receiver = await serveHttp(() => new Response())
-  const told = {
+  const alertSettings = {
     SYNC_SCHEDULER_ALERT_WEBHOOK_URL: `${receiver.url}/hook`,
     SYNC_SCHEDULER_PING_URL: `${receiver.url}/ping`
   }
@@ -89,8 +89,8 @@ test("the JSON of every command matches the reference", async () => {
   await holds(`schedules resume ${org.id} xledger ${act}`)
   await holds("check")
   await holds("probe --dry-run")
-  await holds("doctor", told)
-  await holds("notify test", told)
+  await holds("doctor", alertSettings)
+  await holds("notify test", alertSettings)
   await holds("env")
   await holds("setup --offline --dry-run")
   await holds("init --dry-run")

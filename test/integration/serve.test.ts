@@ -62,7 +62,7 @@ test.each<[string, Readonly<Record<string, string>>, ReadonlyArray<string>]>([
 ])("one line has the page's URL, and says how to act: %s", async (how, environment, args) => {
   const sidecar = await serve(environment, ...args)
   const line = `Open ${sidecar.url}; ${how.replace("<url>", sidecar.url)}`
-  expect(await sidecar.heard(line)).not.toBeNull()
+  expect(await sidecar.awaitOutput(line)).not.toBeNull()
 })
 
 describe.each(["the API", "a direct connection"])("over %s", (over) => {
@@ -71,7 +71,7 @@ describe.each(["the API", "a direct connection"])("over %s", (over) => {
     await project.seedDue(2)
     const sidecar = await serve(over === "the API" ? {} : DIRECT(), "--interval", "1s")
     await project.functions.arrived(2)
-    await sidecar.heard("2 completed")
+    await sidecar.awaitOutput("2 completed")
     expect(await sidecar.get("/livez")).toEqual({ status: 200, body: "ok\n" })
     expect(await sidecar.get("/readyz")).toEqual({ status: 200, body: "ready\n" })
     const verbose = await sidecar.get("/readyz?verbose")
@@ -83,7 +83,7 @@ describe.each(["the API", "a direct connection"])("over %s", (over) => {
     await project.seedDue(7)
     await project.functions.arrived(7)
     sidecar.kill("SIGTERM")
-    await sidecar.heard("SIGTERM")
+    await sidecar.awaitOutput("SIGTERM")
     let draining = await sidecar.get("/readyz?verbose")
     while (draining.status === 200) draining = await sidecar.get("/readyz?verbose")
     expect(draining.body).toContain("[-] running: stopping: nothing new is started, 5 in flight")
@@ -190,9 +190,9 @@ test("a run that does not end in time is left to its lease (exit 3); a second si
   await project.seedDue(2)
   const hasty = await serve()
   await project.functions.arrived(4)
-  const heard = hasty.heard("SIGTERM")
+  const logged = hasty.awaitOutput("SIGTERM")
   hasty.kill("SIGTERM")
-  await heard
+  await logged
   hasty.kill("SIGTERM")
   expect((await hasty.exited).code).toBe(143)
 })

@@ -56,9 +56,9 @@ describe.each(["run", "serve"] as const)("%s, with a function running", (command
     ["SIGXCPU", 152]
   ] as const)("%s stops it like SIGTERM: the outcome is recorded", async (signal, code) => {
     const engine = await startBusy(start[command]())
-    const heard = engine.heard(`${signal}: no new runs`)
+    const logged = engine.awaitOutput(`${signal}: no new runs`)
     engine.kill(signal)
-    expect(await heard).not.toBeNull()
+    expect(await logged).not.toBeNull()
     expect((await endOf(engine)).code).toBe(command === "run" ? code : 0)
   })
 
@@ -70,9 +70,9 @@ describe.each(["run", "serve"] as const)("%s, with a function running", (command
     ["SIGXFSZ", null]
   ] as const)("%s changes nothing", async (signal, said) => {
     const engine = await startBusy(start[command]())
-    const heard = said === null ? Bun.sleep(200) : engine.heard(said)
+    const logged = said === null ? Bun.sleep(200) : engine.awaitOutput(said)
     engine.kill(signal)
-    expect(await heard).not.toBeNull()
+    expect(await logged).not.toBeNull()
     if (command === "run") expect(await endOf(engine)).toMatchObject({ code: 0 })
     else {
       mayAnswer.resolve()
@@ -84,9 +84,9 @@ describe.each(["run", "serve"] as const)("%s, with a function running", (command
 
   test("repeated SIGHUPs, as from a closing terminal, leave nothing behind", async () => {
     const engine = await startBusy(start[command]())
-    const heard = engine.heard("SIGHUP")
+    const logged = engine.awaitOutput("SIGHUP")
     engine.kill("SIGHUP")
-    await heard
+    await logged
     engine.kill("SIGHUP")
     await Bun.sleep(100)
     engine.kill("SIGHUP")
@@ -96,10 +96,10 @@ describe.each(["run", "serve"] as const)("%s, with a function running", (command
 
   test("SIGTERM followed by SIGHUP, as from systemd's SendSIGHUP=, records the outcome", async () => {
     const engine = await startBusy(start[command]())
-    const heard = engine.heard("SIGTERM")
+    const logged = engine.awaitOutput("SIGTERM")
     engine.kill("SIGTERM")
     engine.kill("SIGHUP")
-    await heard
+    await logged
     await Bun.sleep(100)
     // The kernel delivers pending signals in numeric order, so on a busy machine SIGHUP (exit code 129) may arrive first.
     const { code } = await endOf(engine)

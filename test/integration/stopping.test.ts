@@ -138,9 +138,9 @@ test("stopped during a claim, the engine releases the claimed runs", async () =>
   const engine = await startEngine(project.environment)
   await isClaimed.promise
   expect(await count("status = 'pending' and claimed_by is not null")).toBe(3)
-  const heard = engine.heard("SIGTERM")
+  const logged = engine.awaitOutput("SIGTERM")
   engine.kill("SIGTERM")
-  await heard
+  await logged
   mayAnswer.resolve()
   expect((await engine.exited).code).toBe(143)
   expect(await count("status = 'pending' and claimed_by is null")).toBe(3)

@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto"
 import type { RpcGateway } from "../support/RpcGateway.ts"
-import type { Asked } from "./Recorded.ts"
+import type { RecordedRequest } from "./Recorded.ts"
 
 /**
  * Returns the URL of the same database for the login role of PostgREST, which can switch to all other roles and has no rights of
@@ -13,7 +13,7 @@ export const asAuthenticator = (databaseUrl: string): string => {
 }
 
 /** Sends a recorded request to the stand-in. */
-export const ask = (gateway: RpcGateway, request: Asked): Promise<Response> => {
+export const ask = (gateway: RpcGateway, request: RecordedRequest): Promise<Response> => {
   const { body, headers, method = "POST", path } = request
   return fetch(`${gateway.url}/rest/v1${path}`, {
     method,
@@ -28,7 +28,7 @@ export const ask = (gateway: RpcGateway, request: Asked): Promise<Response> => {
   })
 }
 
-const tokenOf = (gateway: RpcGateway, { claims, key, token }: Asked): string => {
+const tokenOf = (gateway: RpcGateway, { claims, key, token }: RecordedRequest): string => {
   if (token === "forged") return forged()
   if (token !== undefined) return token
   if (key === "anon") return gateway.anonKey

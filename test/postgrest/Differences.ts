@@ -45,7 +45,7 @@ export const differences: Readonly<Record<string, Difference>> = {
 }
 
 /** Further differences, which no recorded scenario shows. */
-export const untold: ReadonlyArray<string> = [
+export const unrecordedDifferences: ReadonlyArray<string> = [
   "The hint of PGRST202 is a simpler guess (PostgrestHint.ts); all recorded ones are equal.",
   "A notification is acted on before a call that misses its function is answered, so that tests do not depend on time.",
   "400 with an empty code is answered where the server died between two statements of a call; when PostgREST does is not known.",

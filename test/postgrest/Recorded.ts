@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs"
 import { join } from "node:path"
 
 /** One request of a scenario. */
-export interface Asked {
+export interface RecordedRequest {
   readonly method?: string
   readonly path: string
   readonly body?: string
@@ -43,8 +43,9 @@ export const sqlStates: ReadonlyArray<readonly [string, number]> = Object.entrie
 )
 
 /** Single requests to the functions of Functions.ts. */
-export const calls: ReadonlyArray<Answered & { readonly call: string; readonly request: Asked }> =
-  lines.flatMap((line) => ("call" in line ? [Object(line)] : []))
+export const calls: ReadonlyArray<
+  Answered & { readonly call: string; readonly request: RecordedRequest }
+> = lines.flatMap((line) => ("call" in line ? [Object(line)] : []))
 
 /** The responses in situations that the test has to create. */
 export const situations: ReadonlyMap<string, Answered> = new Map(
@@ -54,7 +55,7 @@ export const situations: ReadonlyMap<string, Answered> = new Map(
 )
 
 /** The headers that clients read. */
-const LOOKED_AT = [
+const COMPARED_HEADERS = [
   "server",
   "content-type",
   "content-range",
@@ -96,7 +97,7 @@ export const read = async (asked: Promise<Response>, like: Answered): Promise<An
   } catch {
     return { cut: true }
   }
-  const headers = LOOKED_AT.flatMap((name) => {
+  const headers = COMPARED_HEADERS.flatMap((name) => {
     const value = response.headers.get(name)
     return value === null ? [] : [[name, value]]
   })

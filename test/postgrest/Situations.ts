@@ -7,7 +7,7 @@ import { startGateway } from "../support/RpcGateway.ts"
 import { startProxy } from "../support/TcpProxy.ts"
 import { ask } from "./Asking.ts"
 import { read } from "./Recorded.ts"
-import { onOwnServer, onStage, type Seen, type Stage, untilBack } from "./Stage.ts"
+import { onOwnServer, onStage, type Seen, type Stage, untilSchemaRead } from "./Stage.ts"
 
 /** A situation to create, and the names of the responses recorded in it. */
 export interface Scenario {
@@ -196,7 +196,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
       await server.kill("SIGINT")
       writeFileSync(join(server.dataDirectory, "standby.signal"), "")
       await server.restart()
-      await untilBack(stage)
+      await untilSchemaRead(stage)
       return {
         "standby-volatile": await call("t_write", { i: 1 }),
         "standby-stable": await call("t_guc_stable")
@@ -218,7 +218,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
       await server.restart()
       // The database is available, and PostgREST has not polled it again yet.
       const recovering = await call("t_text")
-      await untilBack(stage)
+      await untilSchemaRead(stage)
       must(gateway.faults.calls("t_text") > 3, "PGRST002 continued after the database was back")
       return {
         "postgres-crash-in-flight": inFlight,

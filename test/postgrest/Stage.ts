@@ -9,7 +9,7 @@ import {
 import { type GatewayOptions, type RpcGateway, startGateway } from "../support/RpcGateway.ts"
 import { asAuthenticator, ask } from "./Asking.ts"
 import { functionsSql } from "./Functions.ts"
-import { type Answered, type Asked, read } from "./Recorded.ts"
+import { type Answered, type RecordedRequest, read } from "./Recorded.ts"
 
 /** Responses by the name under which they were recorded. */
 export type Seen = Readonly<Record<string, Answered>>
@@ -41,7 +41,10 @@ export const onStage = async (
   const url = new URL(asAuthenticator(database.url))
   if (port !== undefined) url.port = String(port)
   const gateway = await startGateway({ databaseUrl: url.href, ...options })
-  const request = (path: string, args: unknown): Asked => ({ path, body: JSON.stringify(args) })
+  const request = (path: string, args: unknown): RecordedRequest => ({
+    path,
+    body: JSON.stringify(args)
+  })
   try {
     return await play({
       gateway,
@@ -70,6 +73,6 @@ export const onOwnServer = async (
 }
 
 /** Resolves when the stand-in has read the schema again. */
-export const untilBack = async ({ ask: call }: Stage): Promise<void> => {
+export const untilSchemaRead = async ({ ask: call }: Stage): Promise<void> => {
   while ((await call("t_text")).status === 503) await Bun.sleep(50)
 }

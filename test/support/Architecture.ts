@@ -316,7 +316,7 @@ const SHARED_NAMES: ReadonlySet<string> = new Set([
 const EXPORTED = /^export (?:async )?(?:const|interface|class|type|function) (\w+)/gm
 
 /** Returns file names and exported names with more than one meaning, as `name: path, path`. */
-const namesakesOf = (tree: Tree): ReadonlyArray<string> => {
+const duplicateNamesOf = (tree: Tree): ReadonlyArray<string> => {
   const owners = new Map<string, Set<string>>()
   for (const [path, source] of tree) {
     if (!isSource(path)) continue
@@ -372,5 +372,5 @@ export const faultsOf = (tree: Tree): ReadonlyArray<string> => {
     return faults.map((fault) => `${path}: ${fault}`)
   })
   const cycles = cyclesOf(graphOf(tree, false)).map((cycle) => `cycle: ${cycle}`)
-  return [...inFiles, ...cycles, ...namesakesOf(tree)]
+  return [...inFiles, ...cycles, ...duplicateNamesOf(tree)]
 }

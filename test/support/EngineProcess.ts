@@ -15,7 +15,7 @@ export interface EngineProcess {
   readonly pid: number
   readonly kill: (signal: NodeJS.Signals) => void
   /** Resolves with the match once stderr contains this text; with null if the process exits without it. */
-  readonly heard: (text: string | RegExp) => Promise<RegExpMatchArray | null>
+  readonly awaitOutput: (text: string | RegExp) => Promise<RegExpMatchArray | null>
   readonly exited: Promise<EngineExit>
 }
 
@@ -50,7 +50,7 @@ export const startEngine = async (
     return { code, signal, stdout, stderr, summary: parseObject(stdout) }
   }
   const exited = exit()
-  const heard: EngineProcess["heard"] = (text) =>
+  const awaitOutput: EngineProcess["awaitOutput"] = (text) =>
     new Promise((resolve) => {
       const pattern = typeof text === "string" ? new RegExp(RegExp.escape(text)) : text
       const look = () => {
@@ -64,7 +64,7 @@ export const startEngine = async (
   return {
     pid: child.pid, // Bun has no name for SIGPWR.
     kill: (signal) => child.kill(signal === "SIGPWR" ? 30 : signal),
-    heard,
+    awaitOutput,
     exited
   }
 }

@@ -74,7 +74,7 @@ const nearest = (
   const pairs = pairsOf(text)
   const [best] = candidates
     .filter((one) => [...pairsOf(one)].some((pair) => pairs.has(pair)))
-    .map((one) => ({ one, like: likeness(text.toLowerCase(), one.toLowerCase()) }))
+    .map((one) => ({ one, like: similarity(text.toLowerCase(), one.toLowerCase()) }))
     .filter(({ like }) => like >= least)
     .toSorted((a, b) => b.like - a.like)
   return best?.one
@@ -86,7 +86,7 @@ const pairsOf = (text: string): ReadonlySet<string> => {
   return new Set(Array.from({ length: padded.length - 1 }, (_, n) => padded.slice(n, n + 2)))
 }
 
-const likeness = (a: string, b: string): number =>
+const similarity = (a: string, b: string): number =>
   1 - distance(a, b) / Math.max(a.length, b.length, 1)
 
 /** Returns the Levenshtein distance. */

@@ -9,7 +9,7 @@ export interface RawServer {
   /** Every complete request: head and body as received. */
   readonly requests: ReadonlyArray<string>
   /** Resolves when the first complete request has arrived. */
-  readonly asked: Promise<void>
+  readonly firstRequest: Promise<void>
   /** Resolves when a connection that carried a request was closed. */
   readonly closed: Promise<void>
   readonly stop: () => void
@@ -25,7 +25,7 @@ export const serveRaw = async (
 ): Promise<RawServer> => {
   const requests: Array<string> = []
   const sockets = new Set<Socket>()
-  const asked = Promise.withResolvers<void>()
+  const firstRequest = Promise.withResolvers<void>()
   const closed = Promise.withResolvers<void>()
   const onSocket = (socket: Socket) => {
     sockets.add(socket)
@@ -39,7 +39,7 @@ export const serveRaw = async (
       requests.push(text)
       text = ""
       socket.once("close", closed.resolve)
-      asked.resolve()
+      firstRequest.resolve()
       return behaviour(socket, requests.length)
     })
   }
@@ -52,7 +52,7 @@ export const serveRaw = async (
     url: `${tls ? "https" : "http"}://127.0.0.1:${address.port}`,
     port: address.port,
     requests,
-    asked: asked.promise,
+    firstRequest: firstRequest.promise,
     closed: closed.promise,
     stop: () => {
       server.close()

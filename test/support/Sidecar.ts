@@ -17,7 +17,7 @@ export const startSidecar = async (
     ["serve", ...args],
     launcher
   )
-  const line = await engine.heard(/Listening on (\S+)/)
+  const line = await engine.awaitOutput(/Listening on (\S+)/)
   const url = line?.[1]
   if (url === undefined) throw new Error(`serve does not listen: ${(await engine.exited).stderr}`)
   return {

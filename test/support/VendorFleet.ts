@@ -1,7 +1,7 @@
 import { serveVendor, type VendorServer } from "./VendorServer.ts"
 
 /** A vendor's way of throttling, and the quota that it reports otherwise. */
-interface Manner {
+interface ThrottlingStyle {
   readonly type: string
   readonly throttle: () => Response
   /** Returns the quota headers of a response, given the number of calls left in the window. */
@@ -13,7 +13,7 @@ const status = (code: number, body: unknown, headers: Record<string, string> = {
   Response.json(body, { status: code, headers })
 
 /** One entry for every row of the table in src/Domain/Health/ProviderTable.ts. */
-export const MANNERS: ReadonlyArray<Manner> = [
+export const THROTTLING_STYLES: ReadonlyArray<ThrottlingStyle> = [
   { type: "xledger", throttle: () => graphql("BAD_REQUEST.BURST_RATE_LIMIT_REACHED") },
   { type: "businesscentral", throttle: () => status(429, { error: { code: "429" } }) },
   { type: "d365fo", throttle: () => status(429, {}, { "retry-after": "40" }) },
@@ -68,7 +68,7 @@ export interface Vendor {
 
 /** Serves every vendor on its own port. A probe has the scheduler's User-Agent, a sync the function's. */
 export const serveVendors = (now: () => number, perMinute: number): ReadonlyArray<Vendor> =>
-  MANNERS.map(({ quota, throttle, type }) => {
+  THROTTLING_STYLES.map(({ quota, throttle, type }) => {
     const server: VendorServer = serveVendor()
     const host = `${type}.vendor.test:${server.port}`
     const vendor: Vendor = {

@@ -34,22 +34,22 @@ export const findPrometheus = async (): Promise<Prometheus> => {
 }
 
 const fetchPackage = async (): Promise<void> => {
-  const workshop = await mkdtemp(join(tmpdir(), "prometheus-"))
+  const directory = await mkdtemp(join(tmpdir(), "prometheus-"))
   const download = ["apt-get", "-o", "APT::Sandbox::User=root", "download", "prometheus"]
   const isThere =
-    (await run(download, workshop)) ||
-    ((await run(["apt-get", "update", "-qq"], workshop)) && (await run(download, workshop)))
-  const deb = (await readdir(workshop)).find((name) => name.endsWith(".deb"))
+    (await run(download, directory)) ||
+    ((await run(["apt-get", "update", "-qq"], directory)) && (await run(download, directory)))
+  const deb = (await readdir(directory)).find((name) => name.endsWith(".deb"))
   if (!isThere || deb === undefined) {
     throw new Error(
       "promtool is not here, and Debian's package `prometheus` cannot be had. Install it: apt-get install prometheus"
     )
   }
-  await run(["dpkg-deb", "-x", deb, "package"], workshop)
-  await mkdir(join(workshop, "bin"))
+  await run(["dpkg-deb", "-x", deb, "package"], directory)
+  await mkdir(join(directory, "bin"))
   for (const name of ["promtool", "prometheus"]) {
-    await rename(join(workshop, "package/usr/bin", name), join(workshop, "bin", name))
+    await rename(join(directory, "package/usr/bin", name), join(directory, "bin", name))
   }
   // Another run may have created the directory first.
-  await rename(join(workshop, "bin"), kept).catch(() => undefined)
+  await rename(join(directory, "bin"), kept).catch(() => undefined)
 }

@@ -189,7 +189,7 @@ test("serve exports continuously, including the database's status, and exports t
   collecting(async (collector) => {
     await project.seedDue(3)
     const sidecar = await startSidecar(environmentFor(collector), ["--interval", "1h"])
-    await sidecar.heard("3 completed")
+    await sidecar.awaitOutput("3 completed")
     sidecar.kill("SIGTERM")
     expect((await sidecar.exited).code).toBe(0)
     expect(collector.spans().filter(({ name }) => name === "Engine.run").length).toBe(3)

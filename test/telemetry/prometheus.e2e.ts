@@ -24,7 +24,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "telemetry-"))
   await project.seedDue(2)
   sidecar = await startSidecar(project.environment, ["--interval", "1s"])
-  await sidecar.heard("2 completed")
+  await sidecar.awaitOutput("2 completed")
 }, 180_000)
 afterAll(async () => {
   sidecar?.kill("SIGKILL")

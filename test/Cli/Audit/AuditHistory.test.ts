@@ -28,7 +28,7 @@ afterAll(() => world.close())
 const readings = new Map(zones.map((zone) => [zone, readClock(zone, start, end)]))
 
 /** Generates an event of one of three integrations, or of the whole project. */
-const happening = fc.tuple(
+const historyEvent = fc.tuple(
   fc.integer({ min: 0, max: 2 }),
   fc.oneof(
     {
@@ -86,7 +86,7 @@ const happening = fc.tuple(
     }
   )
 )
-type Happening = ReturnType<typeof happening.generate>["value_"]
+type HistoryEvent = ReturnType<typeof historyEvent.generate>["value_"]
 
 const answers: ReadonlyArray<Outcome> = [
   completed,
@@ -101,7 +101,7 @@ const insert = (off: boolean) =>
   )
 
 /** Applies an event. `ids` lists the integrations that exist. */
-const carryOut = async ([index, what]: Happening, ids: Array<string>) => {
+const applyEvent = async ([index, what]: HistoryEvent, ids: Array<string>) => {
   const id = ids[index]
   const update = (set: string, where = "true") =>
     world.sql.unsafe(`update organization_integrations set ${set} where id = '${id}' and ${where}`)
@@ -216,13 +216,13 @@ const expectHoles = async (missing: ReadonlyArray<string>) => {
 test("after any sequence of events every slot has a row or a range, and the audit finds each one that is deleted", async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.array(happening, { minLength: 25, maxLength: 60 }),
+      fc.array(historyEvent, { minLength: 25, maxLength: 60 }),
       fc.nat(),
       async (events, pick) => {
         await world.reset(start)
         world.answer = () => completed
         const ids = [await insert(false), await insert(true), await insert(false)]
-        for (const event of events) await carryOut(event, ids)
+        for (const event of events) await applyEvent(event, ids)
 
         const expected = await readExpected()
         const rows = await readRows()

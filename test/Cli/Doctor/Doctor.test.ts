@@ -30,7 +30,7 @@ interface Seen {
 
 /** Runs the binary's `doctor` and returns its JSON output. */
 const doctor = async (env: Readonly<Record<string, string>> = {}): Promise<Seen> => {
-  const all = { ...project.environment, ...TOLD, ...env }
+  const all = { ...project.environment, ...ALERT_SETTINGS, ...env }
   const { code, stderr, stdout } = await runBinary(["doctor", "-o", "json"], { env: all })
   expect(stderr).toBe("")
   const { findings } = JSON.parse(stdout)
@@ -50,7 +50,7 @@ const doctor = async (env: Readonly<Record<string, string>> = {}): Promise<Seen>
   }
 }
 
-const TOLD = {
+const ALERT_SETTINGS = {
   SYNC_SCHEDULER_ALERT_WEBHOOK_URL: "https://hooks.slack.com/services/T0/B0/x",
   SYNC_SCHEDULER_PING_URL: "https://hc.example.com/x"
 }
@@ -70,7 +70,9 @@ test("doctor reports no problem for a correct set-up, over the API and directly,
   expect(new Set(project.functions.calls.map(({ method }) => method))).toEqual(new Set(["OPTIONS"]))
   const [ticks] = await project.sql`select count(*)::int as n from sync_tick`
   expect(ticks.n).toBe(1)
-  const { stdout } = await runBinary(["doctor"], { env: { ...project.environment, ...TOLD } })
+  const { stdout } = await runBinary(["doctor"], {
+    env: { ...project.environment, ...ALERT_SETTINGS }
+  })
   expect(stdout).toContain("✓ Everything is as it should be.")
   expect(stdout).not.toContain(project.gateway.secretKey)
 })

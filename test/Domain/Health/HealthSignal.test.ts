@@ -13,15 +13,15 @@ const sign = (type: string, given: Answer) =>
   signalOf({ integration_type: type, health_url: null }, judge(given, NOW), NOW)
 
 test("the function's own 429 counts as the vendor's, with the requested wait", () => {
-  const told = sign("xledger", answer(429, { executed: false }, { "retry-after": "90" }))
-  expect(told).toMatchObject({
+  const withWait = sign("xledger", answer(429, { executed: false }, { "retry-after": "90" }))
+  expect(withWait).toMatchObject({
     provider: "xledger",
     host: null,
     sign: "throttled",
     wait_ms: 90_000
   })
-  const untold = sign("quickbooks", answer(429, { executed: false, message: "slow down" }))
-  expect(untold).toMatchObject({ sign: "throttled", wait_ms: 60_000, ceiling: 10 })
+  const withoutWait = sign("quickbooks", answer(429, { executed: false, message: "slow down" }))
+  expect(withoutWait).toMatchObject({ sign: "throttled", wait_ms: 60_000, ceiling: 10 })
   const inWords = sign("eaccounting", answer(429, { message: "quota. Try again in 55 seconds." }))
   expect(inWords).toMatchObject({ sign: "throttled", wait_ms: 55_000 })
 })

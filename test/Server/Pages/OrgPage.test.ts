@@ -138,8 +138,8 @@ describe("the page does not repeat", () => {
       "Failing, 5 times in a row: TOKEN_EXPIRED."
     )
     const paused = integrationOf(1, { enabled: false, paused_reason: "moving" })
-    const told = { sentence: 'No. Paused since 09:00 by Kari: "moving".' }
-    expect(nowIn(page([explanationOf(paused, "no", told)]))).toBe("Paused.")
+    const pauseSentence = { sentence: 'No. Paused since 09:00 by Kari: "moving".' }
+    expect(nowIn(page([explanationOf(paused, "no", pauseSentence)]))).toBe("Paused.")
     const invalid = integrationOf(1, { schedule_error: "minute is 61" })
     const why = { sentence: "No. The schedule is invalid: minute is 61." }
     expect(nowIn(page([explanationOf(invalid, "no", why)]))).toBe("Misconfigured.")

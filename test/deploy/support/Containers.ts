@@ -10,14 +10,14 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
-import { debianBase, type Said } from "./Machine.ts"
+import { debianBase, type ScriptResult } from "./Machine.ts"
 
 /** podman and runc with their own image store, available to scripts as `docker`. Containers share this machine's network. */
 export interface Containers {
   /** The working directory of the scripts. */
   readonly directory: string
   /** Runs a bash script in which `docker` is podman. */
-  readonly run: (script: string) => Promise<Said>
+  readonly run: (script: string) => Promise<ScriptResult>
   /** Runs a bash script and returns its stdout. Throws if the script fails. */
   readonly must: (script: string) => Promise<string>
   readonly close: () => Promise<void>
@@ -77,7 +77,7 @@ image_default_transport = "containers-storage:"
   writeFileSync(join(home, "registries.conf"), 'short-name-mode = "disabled"\n')
   mkdirSync(join(home, "bin"))
   writeFileSync(join(home, "bin/podman"), HOST_NETWORK, { mode: 0o755 })
-  const run = async (script: string): Promise<Said> => {
+  const run = async (script: string): Promise<ScriptResult> => {
     const child = Bun.spawn(["/bin/bash", "-c", DOCKER + script], {
       cwd: directory,
       stdin: "ignore",

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 
 /** The result of a command run in the machine. */
-export interface Said {
+export interface ScriptResult {
   readonly code: number | null
   readonly stdout: string
   readonly stderr: string
@@ -15,7 +15,7 @@ export interface Machine {
   /** The path of the machine's root directory on the host. */
   readonly root: string
   /** Runs a bash script in the machine. */
-  readonly run: (script: string) => Promise<Said>
+  readonly run: (script: string) => Promise<ScriptResult>
   /** Runs a bash script in the machine and returns its stdout. Throws if the script fails. */
   readonly must: (script: string) => Promise<string>
   /** Powers the machine off, and deletes its files. */
@@ -55,7 +55,7 @@ export const bootMachine = async (prepare: (root: string) => void): Promise<Mach
   )
   const leader = await leaderOf(nspawn.pid)
   // This call must be asynchronous, because the servers that the machine talks to run in this process.
-  const run = async (script: string): Promise<Said> => {
+  const run = async (script: string): Promise<ScriptResult> => {
     const inside = ["-t", leader, "-m", "-u", "-i", "-n", "-p", "--", "/bin/bash", "-c", script]
     const child = Bun.spawn(["nsenter", ...inside], {
       stdin: "ignore",

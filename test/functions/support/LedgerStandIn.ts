@@ -157,7 +157,7 @@ export const startLedger = () => {
       return row
     },
     /** Makes the next calls of this function for this run fail with these faults, in order. */
-    spoil: (rpc: Rpc, runId: string, ...kinds: Fault[]) => {
+    injectFaults: (rpc: Rpc, runId: string, ...kinds: Fault[]) => {
       faults.set(`${rpc} ${runId}`, kinds)
     },
     callsOf: (rpc: Rpc, runId: string) =>

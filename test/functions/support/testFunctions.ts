@@ -46,7 +46,7 @@ const echo: SyncHandler = async (context) => {
 }
 
 /** Hides a value from the type checker, so that a handler can return anything, as one written in JavaScript can. */
-const smuggle = (value: unknown) => Object(value)
+const untyped = (value: unknown) => Object(value)
 
 /** Ends the handler in the way that the integration's config asks for. */
 const end = async (context: SyncContext): Promise<Json | undefined> => {
@@ -94,7 +94,7 @@ const end = async (context: SyncContext): Promise<Json | undefined> => {
       await fetchWithTimeout(String(config.closed), { method: "POST" })
       return undefined
     case "response":
-      return smuggle(new Response("failed", { status: 500 }))
+      return untyped(new Response("failed", { status: 500 }))
     case "unstorable":
       return { text: "a\0b\ud800c", path: "C:\\u0000" }
     case "large":
@@ -102,7 +102,7 @@ const end = async (context: SyncContext): Promise<Json | undefined> => {
     case "void":
       return undefined
     default:
-      return smuggle(1n)
+      return untyped(1n)
   }
 }
 
