@@ -25,7 +25,7 @@ const tick = (world: World) =>
     return yield* Fiber.join(fiber)
   })
 
-/** Returns by how many ms the deadline sent to the function is too late on the database's clock; 0 is correct. */
+/** Returns how many ms too late the function's deadline is by the database's clock; 0 is correct. */
 const lateMs = (world: World) => {
   const [invocation] = world.invocations
   const started = world.runs[0]?.started_at ?? Number.NaN

@@ -69,7 +69,10 @@ const LOST = "Unknown CONNECTION_LOST"
 const refusals = [302, 403, 407, 429, 500, 502, 503, 504]
 const nobody = "https://project.invalid/functions/v1/integration-sync"
 
-/** Starts a proxy whose response to a tunnel request depends on the requested hostname: `status-403.invalid`, `close.invalid`, ... */
+/**
+ * Starts a proxy whose response to a tunnel request depends on the requested hostname: `status-403.invalid`, `close.invalid`,
+ * ...
+ */
 const startScriptedProxy = async (): Promise<RawServer> => {
   const proxy: RawServer = await serve((socket) => {
     const [, wish = "", status] =

@@ -306,7 +306,7 @@ describe("the function receives", () => {
       "Bearer eyJhbGciOi.eyJyb2xlIjoi.c2ln"
     ],
     ["any other key only as apikey", "something-else", undefined]
-  ])("the deadline and headers: %s", async (_, key, authorization) => {
+  ])("%s", async (_, key, authorization) => {
     const request = await received(invocation(), { key: Redacted.make(key) })
     expect(headerOf(request, "apikey")).toBe(key)
     expect(headerOf(request, "authorization")).toBe(authorization)

@@ -111,7 +111,7 @@ describe("a webhook", () => {
     expect(trap.requests).toEqual([])
   })
 
-  test("has failed with any response but 2xx; the error has the response and the requested wait", async () => {
+  test("fails with any response except 2xx, and the error contains the response and the requested wait", async () => {
     const { url } = await receiver(
       () => new Response("try\nlater", { status: 429, headers: { "retry-after": "90" } })
     )
@@ -122,7 +122,7 @@ describe("a webhook", () => {
     })
   })
 
-  test("may respond without end: the response is truncated", async () => {
+  test("may respond endlessly, and the response is truncated", async () => {
     const endless = new ReadableStream({
       pull: (controller) => controller.enqueue(new Uint8Array(64 * 1024))
     })

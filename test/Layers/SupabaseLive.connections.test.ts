@@ -28,7 +28,7 @@ afterAll(async () => {
   await database.drop()
 })
 
-const inDeno = async (place: Silenced): Promise<ReadonlyArray<string>> => {
+const inDeno = async (project: Silenced): Promise<ReadonlyArray<string>> => {
   const root = join(import.meta.dir, "../..")
   const flags = ["--no-remote", "--no-prompt", "--no-check", "--node-modules-dir=manual"]
   const child = Bun.spawn(
@@ -37,7 +37,7 @@ const inDeno = async (place: Silenced): Promise<ReadonlyArray<string>> => {
       ...["run", ...flags, "--allow-net", "--allow-env"],
       join(root, "test/support/callAfterSilence.ts")
     ],
-    { cwd: root, stdin: new Blob([JSON.stringify(place)]), stderr: "pipe" }
+    { cwd: root, stdin: new Blob([JSON.stringify(project)]), stderr: "pipe" }
   )
   const out = await new Response(child.stdout).text()
   if ((await child.exited) !== 0) throw new Error(await new Response(child.stderr).text())

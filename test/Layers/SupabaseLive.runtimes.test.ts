@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { join } from "node:path"
-import { callAll, type Place, type Verdicts } from "../support/callAll.ts"
+import { type CallTarget, callAll, type Verdicts } from "../support/callAll.ts"
 import {
   type Behaviour,
   freePort,
@@ -82,7 +82,7 @@ const scenarios: ReadonlyArray<{
   }
 ]
 
-const deno = async (places: ReadonlyArray<Place>): Promise<Verdicts> => {
+const deno = async (targets: ReadonlyArray<CallTarget>): Promise<Verdicts> => {
   const root = join(import.meta.dir, "../..")
   const flags = ["--no-remote", "--no-prompt", "--no-check", "--node-modules-dir=manual"]
   const child = Bun.spawn(
@@ -91,7 +91,7 @@ const deno = async (places: ReadonlyArray<Place>): Promise<Verdicts> => {
       ...["run", ...flags, "--allow-net", "--allow-env"],
       join(root, "test/support/callAll.ts")
     ],
-    { cwd: root, stdin: new Blob([JSON.stringify(places)]), stderr: "pipe" }
+    { cwd: root, stdin: new Blob([JSON.stringify(targets)]), stderr: "pipe" }
   )
   const [out, err] = await Promise.all([
     new Response(child.stdout).text(),
@@ -108,11 +108,11 @@ describe.each([
   const servers = new Map<string, RawServer>()
   let verdicts: Verdicts = {}
   beforeAll(async () => {
-    const places: Array<Place> = []
+    const targets: Array<CallTarget> = []
     // Each call gets its own server, because a reused connection would be a different case.
     for (const client of ["ours", "theirs"] as const) {
       const add = (name: string, url: string, timeoutMs = 20_000) =>
-        places.push({ name: `${name}, ${client}`, url, key, client, timeoutMs })
+        targets.push({ name: `${name}, ${client}`, url, key, client, timeoutMs })
       for (const { name, behaviour, timeoutMs } of scenarios) {
         const server = await serveRaw(behaviour)
         servers.set(`${name}, ${client}`, server)
@@ -124,7 +124,7 @@ describe.each([
       add("no server", `http://127.0.0.1:${await freePort()}`)
       add("no such host", "http://no-such-host.invalid")
     }
-    verdicts = await run(places)
+    verdicts = await run(targets)
   }, 60_000)
   afterAll(() => {
     for (const server of servers.values()) server.stop()

@@ -86,7 +86,10 @@ const RULES_OF_TIME: Readonly<Record<string, string>> = {
      where a.status = 'completed' and b.started_at < a.finished_at`
 }
 
-/** Compares the database with the effects, the arrivals at the functions and the engines' summaries. All engines must have ended. */
+/**
+ * Compares the database with the effects, the arrivals at the functions and the engines' summaries. All engines must have
+ * ended.
+ */
 export const audit = async (site: Site, exits: ReadonlyArray<EngineExit>): Promise<Findings> => {
   const violations: Array<string> = []
   const expectNone = (rule: string, broken: ReadonlyArray<string>) => {
@@ -186,7 +189,10 @@ export const audit = async (site: Site, exits: ReadonlyArray<EngineExit>): Promi
 
 const nameOf = (run: Run): string => `run ${run.id} (${run.kind}, ${run.status})`
 
-/** Returns the defect in a run's events, if any. The events must form a chain from nothing to its status and include every attempt. */
+/**
+ * Returns the defect in a run's events, if any. The events must form a chain from nothing to its status and include every
+ * attempt.
+ */
 const brokenHistory = (run: Run, events: ReadonlyArray<Event>): string | undefined => {
   let status: string | null = null
   for (const event of events) {

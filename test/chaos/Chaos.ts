@@ -188,7 +188,7 @@ const play = async (name: string, site: Site): Promise<void> => {
   await fault(site)
 }
 
-/** Sets the clock of the database ahead of every time that it has shown, so that no row has a future timestamp. */
+/** Sets the clock of the database past every time that it has shown, so that no row has a future timestamp. */
 const endFaults = ({ clocks }: Site): void => {
   clocks?.database.set(LAST_JUMP)
   clocks?.api.set(0)

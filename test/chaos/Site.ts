@@ -75,7 +75,7 @@ const SETTINGS = {
   SYNC_SCHEDULER_LOG_LEVEL: "none"
 }
 
-/** Starts a site. Fails, and names the missing part, if this machine does not support a requested option. */
+/** Starts a site. Fails and names the missing part if this machine does not support a requested option. */
 export const startSite = async (options: SiteOptions = {}): Promise<Site> => {
   const clocks = options.clocks === true ? makeClocks() : undefined
   const postgres = await startPostgres({

@@ -106,7 +106,7 @@ const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
 ]
 
 interface Delays {
-  /** The start delays of the others' runs in ms, ascending. A run that did not start is counted up to the end. */
+  /** The start delays of the others' runs in ms, ascending. For a run that did not start, the delay at the end counts. */
   readonly delays: ReadonlyArray<number>
   /** The number of the others' slots that were skipped. */
   readonly skipped: number

@@ -246,7 +246,7 @@ describe("the report", () => {
     expect(ran(id)).toBe(1)
   })
 
-  it("does not change the response if access is denied", async () => {
+  it("does not change the function's response if access is denied", async () => {
     const { body, id } = started()
     ledger.injectFaults("complete_sync_run", id, "denied")
     expect(await send(`${hosted.url}/echo`, body)).toMatchObject({
@@ -255,7 +255,7 @@ describe("the report", () => {
     })
   })
 
-  it("does not change the response if it never gets one itself, and ends before the deadline", async () => {
+  it("does not change the function's response if it is never accepted, and ends before the deadline", async () => {
     const { body, id } = started()
     ledger.injectFaults("complete_sync_run", id, ...Array(100).fill("busy"))
     expect(await send(`${hosted.url}/hurried`, body)).toMatchObject({
@@ -382,7 +382,7 @@ describe("the deadline", () => {
     expect(ledger.callsOf("complete_sync_run", id)).toEqual([])
   })
 
-  it("produces a response without a handler that ignores it, and the handler's end is reported", async () => {
+  it("ends the response even if the handler ignores it, and the handler's end is reported", async () => {
     const { body, id, row } = started()
     expect(await send(`${hosted.url}/deaf`, body)).toMatchObject({
       status: 504,

@@ -95,7 +95,7 @@ describe("the test kit's clock and events", () => {
       signal.addEventListener("abort", () => reject(signal.reason))
     })
 
-  test("send heartbeats as the clock moves, and abort the signal at the deadline", async () => {
+  test("heartbeats follow the clock, and the deadline aborts the signal", async () => {
     const result = await testSyncRun(({ signal }) => until(signal), {
       deadlineMs: 100_000,
       onUnknown: "hold",
@@ -105,7 +105,7 @@ describe("the test kit's clock and events", () => {
     expect(result.answer.status).toBe(504)
   })
 
-  test("stop a run that another attempt took over, without a report", async () => {
+  test("a run that another attempt took over is stopped without a report", async () => {
     const result = await testSyncRun(({ signal }) => until(signal), {
       during: async ({ advance, loseRun }) => {
         loseRun()
@@ -115,7 +115,7 @@ describe("the test kit's clock and events", () => {
     expect(result).toMatchObject({ status: "unknown", error: null, result: null })
   })
 
-  test("produce a response without a handler that ignores its signal, and report the handler's end", async () => {
+  test("a handler that ignores its signal does not delay the response, and its end is reported", async () => {
     let end: () => void = () => undefined
     const result = await testSyncRun(
       () =>
@@ -133,7 +133,7 @@ describe("the test kit's clock and events", () => {
     expect(result).toMatchObject({ status: "completed", result: { late: true } })
   })
 
-  test("make a run unknown if the platform shuts it down, and do not run a refused one", async () => {
+  test("a run becomes unknown if the platform shuts it down, and a refused run does not start", async () => {
     const shut = await testSyncRun(({ signal }) => until(signal), {
       during: async ({ advance, shutDown }) => {
         await advance(0)

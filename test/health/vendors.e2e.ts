@@ -4,8 +4,8 @@ import { startPostgres } from "../support/Postgres.ts"
 import { serveVendors, type Vendor } from "../support/VendorFleet.ts"
 import { Days, HOUR, MINUTE } from "./Days.ts"
 
-// Simulates eleven accounting APIs for two days: each provider in the provider table, plus one unknown provider. Run it with bun run e2e
-// ./test/health/vendors.e2e.ts. It prints the figures and asserts the rules that they must meet.
+// Simulates eleven accounting APIs for two days: each provider in the provider table, plus one unknown provider. Run it with
+// bun run e2e ./test/health/vendors.e2e.ts. It prints the figures and asserts the rules that they must meet.
 
 setDefaultTimeout(600_000)
 
@@ -54,7 +54,7 @@ afterAll(async () => {
 })
 
 describe("two simulated days of eleven APIs", () => {
-  test("print the figures", () => {
+  test("the figures are printed", () => {
     const rows = vendors.map(({ host, probes, syncs, throttled, type }) => {
       const watched = days.watched.get(host)
       const between = gaps(probes)
@@ -89,17 +89,17 @@ describe("two simulated days of eleven APIs", () => {
     expect(rows).toHaveLength(11)
   })
 
-  test("have never two probes of an API within 15 minutes", () => {
+  test("two probes of an API are at least 15 minutes apart", () => {
     for (const { probes } of vendors) {
       expect(Math.min(...gaps(probes), 15)).toBeGreaterThanOrEqual(15)
     }
   })
 
-  test("have no probe of an API that syncs reach all the time", () => {
+  test("an API that syncs reach all the time is never probed", () => {
     expect(vendorOf("xero").probes.length).toBeLessThanOrEqual(1)
   })
 
-  test("have every vendor's throttling recognised: held immediately, not probed during the wait, then released", () => {
+  test("every vendor's throttling is recognised: its API is held immediately, not probed during the wait, and then released", () => {
     for (const { host, probes, throttled, type } of vendors) {
       expect([type, throttled > 0]).toEqual([type, true])
       const modes = days.watched.get(host)?.modes ?? []
@@ -112,7 +112,7 @@ describe("two simulated days of eleven APIs", () => {
     }
   })
 
-  test("have the runs of a throttled API one at a time, and none is lost", async () => {
+  test("runs of a throttled API start one at a time, and none is lost", async () => {
     for (const { peakAfterThrottle } of days.watched.values())
       expect(peakAfterThrottle).toBeLessThanOrEqual(1)
     const runs = await ledger.rows(
@@ -129,7 +129,7 @@ describe("two simulated days of eleven APIs", () => {
     console.log(`runs: ${JSON.stringify(runs)}, delayed with a reason: ${delayed[0]?.n}`)
   })
 
-  test("have rarer probes during an outage, at most two hours apart, and an incident that opens and is resolved", async () => {
+  test("during an outage probes become rarer, up to two hours apart, and an incident opens and is resolved", async () => {
     const probes = vendorOf("fortnox").probes.filter((at) => at >= OUTAGE[0] && at < OUTAGE[1])
     const curve = gaps(probes)
     for (const [n, least] of [15, 30, 60, 120, 120].entries()) {
@@ -146,7 +146,7 @@ describe("two simulated days of eleven APIs", () => {
     expect(incidents).toEqual([{ over: true }])
   })
 
-  test("have no probe while a sync of the API runs", () => {
+  test("no probe is sent while a sync of the API runs", () => {
     const { probes } = vendorOf("tripletex")
     expect(probes.filter((at) => at >= LONG_SYNC[0] && at < LONG_SYNC[1])).toEqual([])
     expect(probes.filter((at) => at >= LONG_SYNC[1]).length).toBeGreaterThan(0)

@@ -77,7 +77,7 @@ const projects: ReadonlyArray<readonly [title: string, tables: string]> = [
        started_at timestamptz, created_at timestamptz, finished_at timestamptz);
      ${rowsOf(", scheduled_for, started_at, created_at, finished_at", (n) => {
        const odd = ["'infinity'", "'-infinity'", "'0044-03-15 BC'"][n % 3]
-       // created_at is infinite, because the scheduler deletes rows older than the retention period.
+       // An infinite created_at keeps retention from deleting the rows.
        return `, ${n % 4 === 0 ? at(n) : "null"}, ${odd}, 'infinity', ${odd}`
      })}`
   ]

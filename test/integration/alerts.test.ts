@@ -74,7 +74,7 @@ const makeDue = (span: string) =>
 const lines = () => events.map(({ data, type }) => `${data.kind} ${type.split(".").at(-2)}`)
 
 describe("the alerts for a sync that starts late", () => {
-  test("are one when the delay begins, none while it lasts, and one when the sync is on time again", async () => {
+  test("one alert is sent when the delay begins, none while it lasts, and one when the sync is on time again", async () => {
     const [id] = await project.seedDue(1, dueSince("6 minutes"))
     const first = await run()
     expect(first.code).toBe(0)
@@ -107,7 +107,7 @@ describe("the alerts for a sync that starts late", () => {
     expect(pings.filter((ping) => /^\/ping \d due/.test(ping))).toHaveLength(4)
   }, 60_000)
 
-  test("are one message for eight late syncs", async () => {
+  test("eight late syncs are one message", async () => {
     await project.seedDue(8, dueSince("6 minutes"))
     await run()
     expect(events).toMatchObject([
@@ -121,7 +121,7 @@ describe("the alerts for a sync that starts late", () => {
     expect(events).toHaveLength(1)
   }, 60_000)
 
-  test("do not delay the tick if the receiver fails, and a later tick sends them at their retry time", async () => {
+  test("a failing receiver does not delay the tick, and a later tick sends the alert at its retry time", async () => {
     await project.seedDue(1, dueSince("6 minutes"))
     status = 500
     const first = await run()
@@ -143,14 +143,14 @@ describe("the alerts for a sync that starts late", () => {
     })
   }, 60_000)
 
-  test("are sent once by six concurrent engines", async () => {
+  test("six concurrent engines send one alert", async () => {
     await project.seedDue(1, dueSince("6 minutes"))
     await Promise.all(Array.from({ length: 6 }, () => run()))
     await run()
     expect(lines()).toEqual(["drift opened"])
   }, 60_000)
 
-  test("are accompanied by a failed ping if the project cannot be reached", async () => {
+  test("the ping reports a failure if the project cannot be reached", async () => {
     const { code } = await run({
       SUPABASE_URL: "http://127.0.0.1:9",
       SYNC_SCHEDULER_INTERVAL: "4s"

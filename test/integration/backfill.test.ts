@@ -126,7 +126,7 @@ describe("a backfill request", () => {
     expect(await backfilled(id)).toEqual([-7, -6, -5, -4, -3, -2])
   })
 
-  test("comes after the due slots of every integration", async () => {
+  test("comes after the scheduled slots of every integration", async () => {
     const id = await afterOutage()
     const other = await world.insert({
       sync_schedule: "'0 * * * *'",

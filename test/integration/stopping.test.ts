@@ -119,7 +119,7 @@ test("stopped while the tick opens, the engine claims nothing", async () => {
   expect(exit.code).toBe(143)
   expect(await project.statuses()).toEqual({})
   project.gateway.faults.clear()
-  // Rows that a lost response reserved for the engine are due again after 15 s.
+  // Rows in a lost response stay reserved for the engine for 15 s.
   expect(await takeOver()).toMatchObject({ code: 0, summary: { due: 0 } })
   await project.sql`update organization_integrations set reserved_until = now()`
   expect(await takeOver()).toMatchObject({ code: 0, summary: { completed: 3 } })

@@ -121,7 +121,10 @@ export class EngineHost {
     this.cutUntil = this.universe.time.now + ms
   }
 
-  /** Sets the wall clock's offset in ms; 0 corrects it. On machines where only the wall clock advances during freezes, the offset never decreases. */
+  /**
+   * Sets the wall clock's offset in ms; 0 corrects it. On machines where only the wall clock advances during freezes, the
+   * offset never decreases.
+   */
   setClock(offsetMs: number): void {
     if (this.seenBy === "wall" && offsetMs < this.skewMs) return
     this.skewMs = offsetMs

@@ -22,7 +22,7 @@ const OTHERS = 20
 const OTHERS_RUN_MS = 300
 /**
  * The longest delay that one organisation may cause another, in milliseconds: 5 s until the tick polls again, plus the runs of
- * the others in sequence through the one in-flight slot that the organisation never gets.
+ * the others in sequence through the one place that the organisation never gets.
  */
 export const BOUND_MS = 5_000 + OTHERS * OTHERS_RUN_MS
 /** The duration of a database call, in milliseconds. */
@@ -66,7 +66,7 @@ export const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
     behave: after(1_000)
   },
   {
-    // All in-flight slots but one are free for the others after the first second.
+    // All places but one are free for the others after the first second.
     name: "six integrations every minute, catch_up = all, and all runs take 1 s",
     rows: (now) =>
       times(6, { sync_schedule: "* * * * *", catch_up: "all", next_run_at: now - 2 * 60 * MINUTE }),
@@ -115,14 +115,14 @@ export const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
   }
 ]
 
-/** The most claimed runs that may wait for an in-flight slot: a batch, plus one for each worker and each of the OTHERS. */
+/** The most claimed runs that may wait for a place: a batch, plus one for each worker and each of the OTHERS. */
 export const WAITING_BOUND = MAX_BATCH + defaultEngineSettings.concurrency + OTHERS
 
 /** The cost of one organisation's misbehaviour to the others. */
 export interface TenantCosts {
   /** The start delays of the others' runs, in milliseconds, ascending. */
   readonly delays: ReadonlyArray<number>
-  /** The most claimed runs that waited for an in-flight slot at the same time. */
+  /** The most claimed runs that waited for a place at the same time. */
   readonly mostWaiting: number
 }
 

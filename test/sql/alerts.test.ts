@@ -336,13 +336,13 @@ onEachServer("the status view", (ledger) => {
   const overdue = (ago: string, columns = {}) =>
     ledger().integration({ next_run_at: `now() - interval '${ago}'`, ...columns })
 
-  test("is never without a tick, whatever is due", async () => {
+  test("reports never if no tick has run, whatever is due", async () => {
     await ledger().reset()
     await overdue("1 hour")
     expect(await status()).toMatchObject({ verdict: "never", last_tick_at: null, overdue: 1 })
   })
 
-  test("is ok with ticks and nothing overdue", async () => {
+  test("reports ok if engines tick and nothing is overdue", async () => {
     await ledger().reset()
     await ticks("20 seconds")
     await overdue("30 seconds")
@@ -357,7 +357,7 @@ onEachServer("the status view", (ledger) => {
     expect(row.stopped_after_seconds).toBe(300)
   })
 
-  test("is late with ticks and a slot that has been due for 5 minutes", async () => {
+  test("reports late if engines tick and a slot has been due for 5 minutes", async () => {
     await ledger().reset()
     await ticks("20 seconds")
     await overdue("6 minutes")
@@ -368,7 +368,7 @@ onEachServer("the status view", (ledger) => {
     expect(await status()).toMatchObject({ verdict: "late", overdue: 2 })
   })
 
-  test("is stopped without engine activity for 5 minutes; an operator's own run does not count", async () => {
+  test("reports stopped after 5 minutes without engine activity; an operator's own run does not count", async () => {
     await ledger().reset()
     await ticks("6 minutes")
     expect(await status()).toMatchObject({ verdict: "stopped" })
@@ -382,7 +382,7 @@ onEachServer("the status view", (ledger) => {
     expect(await status()).toMatchObject({ verdict: "ticking" })
   })
 
-  test("is not stopped after 6 minutes if engines tick every hour", async () => {
+  test("does not report stopped after 6 minutes if engines tick every hour", async () => {
     await ledger().reset()
     await ticks("20 minutes", "1 hour")
     expect(await status()).toMatchObject({ verdict: "ticking", stopped_after_seconds: 10_800 })

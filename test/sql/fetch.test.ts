@@ -95,7 +95,7 @@ onEachServer("a fetch", (ledger) => {
       expect((await fetch(token)).pending).toMatchObject([{ run_id: id, claimed_by }])
       expect((await fetch(randomUUID())).pending).toEqual([])
       expect((await fetch(randomUUID(), { engine: "e2" })).pending).toEqual([])
-      // The first engine holds the run by then.
+      // Only the repeated fetch returns the run, which now has no claimer.
       expect((await fetch(token)).pending).toMatchObject([{ run_id: id, claimed_by: null }])
       await ledger().after(11)
       expect((await fetch(randomUUID(), { engine: "e2" })).pending).toMatchObject([

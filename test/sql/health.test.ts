@@ -340,7 +340,7 @@ onEachServer("runs of a throttled API", (ledger) => {
     expect(Number((await api.holds())[0]?.start_limit ?? 5)).toBeGreaterThan(1)
   })
 
-  test("do not delay other organisations; a hold covers an organisation and a host, also for a health_url", async () => {
+  test("do not delay runs of other organisations: a hold covers one organisation and host, also with a health_url", async () => {
     const api = await openApi(ledger(), 4, { orgs: "each" })
     const [a = "", ...others] = api.runIds
     await api.start([a])

@@ -138,7 +138,10 @@ export const platformError = (
   return { ...behaviour, executes: http === 504 || http === 546 || http === 500 }
 }
 
-/** Closes the connection without responding, before the function has done any work. `withEffect(reset())` closes it after the work is done. */
+/**
+ * Closes the connection without responding, before the function has done any work. `withEffect(reset())` closes it after the
+ * work is done.
+ */
 export const reset = (): Behaviour => refused(() => RESET)
 
 /** Responds with 200 and half of a JSON body, then closes the connection. Takes effect. */

@@ -171,7 +171,7 @@ describe("the gateway's pool", () => {
 const keys = () => ({ secretKey: "sb_secret_mine", anonKey: "mine" })
 
 describe("functions behind the gateway", () => {
-  test("get headers and body unchanged, and so does the caller with redirects and broken responses", async () => {
+  test("receive headers and body unchanged, and their redirects and broken responses are passed on", async () => {
     const functions = await startFunctionServer()
     const both = await startGateway({ databaseUrl: database.url, functionsUrl: functions.url })
     const invoke = () =>

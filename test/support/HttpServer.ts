@@ -61,7 +61,7 @@ const respond = async (
     if (answer === RESET) incoming.socket.destroy()
     else await send(answer, outgoing, gone.signal)
   } catch (error) {
-    // A defect of the stand-in itself is logged, and then looks like a crashed server.
+    // A defect of the stand-in itself is logged, and looks to the client like a crashed server.
     if (!gone.signal.aborted) console.error("test server:", error)
     incoming.socket.destroy()
   }

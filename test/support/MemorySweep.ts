@@ -21,7 +21,10 @@ export interface OpenOptionsJson extends FetchOptionsJson {
   readonly warm_up_within_seconds?: number
 }
 
-/** Mirrors sync_scheduler.is_proven: whether the fence proves that the last attempt did nothing, and the proof has a use. */
+/**
+ * Mirrors sync_scheduler.is_proven: whether the fence proves that the last attempt did nothing, and the proof changes the run's
+ * status.
+ */
 const isProven = (run: RunRow, now: number): boolean =>
   run.fenced &&
   run.began_at === null &&

@@ -112,7 +112,7 @@ const QUERIES: Record<
   RpcFunction["result"],
   (source: string, call: string, max: number) => string
 > = {
-  // The query uses even the value of a void function, because PostgreSQL skips the call of a stable function whose result is
+  // The query reads even the value of a void function, because PostgreSQL skips the call of a stable function whose result is
   // unused.
   void: (source, call) =>
     `select pgrst_t.pgrst_v::text as body, 1 as rows, ${SET} from ${source}(select ${call} as pgrst_v offset 0) as pgrst_t`,

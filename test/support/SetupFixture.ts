@@ -12,7 +12,7 @@ type Environment = Readonly<Record<string, string>>
 
 /**
  * An empty directory with the environment that `setup` needs: the Supabase CLI (the stand-in), a real database, the API, and a
- * place for functions.
+ * server for functions.
  */
 export interface SetupFixture {
   /** The user's directory. */

@@ -20,10 +20,10 @@ const whoami: Rpc<Record<never, never>, Record<never, never>, string, string> = 
 }
 
 /**
- * Opens six connections, has them silenced, and makes further calls. Returns the outcome of each call. Runs in Bun and, as a
- * separate program, in Deno.
+ * Opens six connections, makes the proxy silence them, and makes further calls. Returns the outcome of each call. Runs in Bun
+ * and, as a separate program, in Deno.
  */
-export const callAfterSilence = (place: Silenced): Promise<ReadonlyArray<string>> =>
+export const callAfterSilence = (project: Silenced): Promise<ReadonlyArray<string>> =>
   Effect.gen(function* () {
     const { call } = yield* Supabase
     const ended = Effect.match(call(whoami, {}), {
@@ -34,15 +34,15 @@ export const callAfterSilence = (place: Silenced): Promise<ReadonlyArray<string>
       Array.from({ length: 6 }, () => ended),
       { concurrency: "unbounded" }
     )
-    yield* Effect.promise(() => fetch(place.silenceUrl))
+    yield* Effect.promise(() => fetch(project.silenceUrl))
     return yield* Effect.all([ended, ended, ended, ended])
   }).pipe(
     Effect.provide(
       SupabaseLive.layer({
-        url: place.url,
-        key: Redacted.make(place.key),
+        url: project.url,
+        key: Redacted.make(project.key),
         version: "1.2.3",
-        timeoutMs: place.timeoutMs
+        timeoutMs: project.timeoutMs
       })
     ),
     Effect.runPromise

@@ -5,7 +5,7 @@ import * as SupabaseLive from "../../src/Layers/SupabaseLive.ts"
 import { Supabase } from "../../src/Services/Supabase.ts"
 
 /** A project to call, through the scheduler's client or a plain one. */
-export interface Place {
+export interface CallTarget {
   readonly name: string
   readonly url: string
   readonly key: string
@@ -13,7 +13,7 @@ export interface Place {
   readonly timeoutMs: number
 }
 
-/** The outcome of a call by place: `ok`, or `Ambiguous no_answer`, ... */
+/** The outcome of each call by project name: `ok`, or `Ambiguous no_answer`, ... */
 export type Verdicts = Record<string, string>
 
 const rpc: Rpc<{ readonly p_n: number }, { readonly p_n: number }, number, number> = {
@@ -24,21 +24,21 @@ const rpc: Rpc<{ readonly p_n: number }, { readonly p_n: number }, number, numbe
   result: Schema.Number
 }
 
-const layerFor = ({ url, key, client, timeoutMs }: Place) =>
+const layerFor = ({ url, key, client, timeoutMs }: CallTarget) =>
   client === "theirs"
     ? SupabaseLive.fromClient(createClient(url, key), { timeoutMs })
     : SupabaseLive.layer({ url, key: Redacted.make(key), version: "1.2.3", timeoutMs })
 
-/** Calls `double(2)` at every place. Runs in Bun and, as a separate program, in Deno. */
-export const callAll = async (places: ReadonlyArray<Place>): Promise<Verdicts> => {
+/** Calls `double(2)` in every project. Runs in Bun and, as a separate program, in Deno. */
+export const callAll = async (targets: ReadonlyArray<CallTarget>): Promise<Verdicts> => {
   const verdicts: Verdicts = {}
-  for (const place of places) {
+  for (const target of targets) {
     const call = Effect.flatMap(Supabase, (supabase) => supabase.call(rpc, { p_n: 2 })).pipe(
       Effect.map((four) => (four === 4 ? "ok" : String(four))),
       Effect.catchAll((error) => Effect.succeed(`${error.reason} ${error.code}`)),
-      Effect.provide(layerFor(place))
+      Effect.provide(layerFor(target))
     )
-    verdicts[place.name] = await Effect.runPromise(call)
+    verdicts[target.name] = await Effect.runPromise(call)
   }
   return verdicts
 }
@@ -46,6 +46,6 @@ export const callAll = async (places: ReadonlyArray<Place>): Promise<Verdicts> =
 if (import.meta.main) {
   let input = ""
   for await (const chunk of process.stdin) input += String(chunk)
-  const places: ReadonlyArray<Place> = JSON.parse(input)
-  console.log(JSON.stringify(await callAll(places)))
+  const targets: ReadonlyArray<CallTarget> = JSON.parse(input)
+  console.log(JSON.stringify(await callAll(targets)))
 }

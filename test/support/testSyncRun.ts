@@ -24,9 +24,9 @@ export interface SyncRunTest {
   /** How long the scheduler waits for the response, in ms; 155 s by default. */
   readonly deadlineMs?: number
   readonly onUnknown?: "retry" | "hold"
-  /** The reason for which the database refuses the begin, such as `already_begun`. The handler must then not run. */
+  /** The reason with which the database refuses to begin the run, such as `already_begun`. The handler must then not run. */
   readonly refused?: string
-  /** Options of `withSyncRun`: `background` and its times. */
+  /** Options of `withSyncRun`: `background` and its intervals. */
   readonly options?: Omit<SyncRunOptions, "keys" | "supabase">
   /** Runs while the handler is running, and can cause events. */
   readonly during?: (run: RunningSyncRun) => Promise<void> | void
