@@ -27,8 +27,8 @@ begin
 end
 $$;
 
--- Requests one tick without waiting for it. pg_net stores its requests unencrypted in net.http_request_queue, so the request carries
--- a ticket (valid once, for two minutes) instead of a key. A lost request does no harm: the next minute sends another.
+-- Requests one tick without waiting for it. pg_net stores its requests unencrypted in net.http_request_queue, so the request contains
+-- a ticket (valid once, for two minutes) instead of a key. A lost request does no harm, because the job sends another request every minute.
 create or replace function sync_scheduler.nudge_edge() returns bigint
   language sql volatile set search_path = pg_catalog, pg_temp as $$
   select net.http_post(
@@ -41,7 +41,7 @@ create or replace function sync_scheduler.nudge_edge() returns bigint
 $$;
 revoke all on function sync_scheduler.nudge_edge() from public, anon, authenticated, service_role;
 
--- Deletes the job-run details of these jobs after a week; pg_cron itself would keep them forever.
+-- Deletes the run details of these jobs after a week, because pg_cron would keep them forever.
 create or replace function sync_scheduler.prune_cron() returns void
   language sql volatile set search_path = pg_catalog, pg_temp as $$
   delete from cron.job_run_details where runid in (

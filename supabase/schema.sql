@@ -2197,7 +2197,7 @@ begin
   v_from := r.status;
   -- The token of a finished attempt is cleared.
   -- The token of an unknown attempt stays valid until the next attempt starts, because its function may run until not_before.
-  -- For other runs, not_before is now, so that they are not overdue from their slot on.
+  -- For other runs, not_before is now, so that they do not count as overdue.
   update public.sync_run_log set status = 'pending', max_attempts = coalesce(greatest(max_attempts, attempt), 3) + 1,
     claimed_by = null, not_before = greatest(case when v_from = 'unknown' then not_before end, v_now), released_at = null, finished_at = null, duration_ms = null, skip_reason = null,
     lease_token = case when v_from = 'unknown' then lease_token end

@@ -1,6 +1,6 @@
 /**
- * The example's own test, as a user would write it: `node`, `bun` and `deno` run this file (test/release/npm.test.ts, with the
- * published package). It needs no test runner; an error ends it.
+ * Tests the example as a user would. `node`, `bun` and `deno` run this file (test/release/npm.test.ts, with the published
+ * package). The file needs no test runner; an error ends the test.
  */
 import { strict as assert } from "node:assert"
 import { testSyncRun } from "sync-scheduler/testing"
@@ -32,12 +32,12 @@ status(422)
 const refused = await testSyncRun(exportPeriod, { config })
 assert.deepEqual([refused.status, refused.error?.code], ["failed", "HTTP_422"])
 
-// A server's error: it may have been booked, so it is neither failed nor done.
+// After a server error, the export may be booked, so the outcome is unknown.
 status(503)
 const unknown = await testSyncRun(exportPeriod, { config, onUnknown: "hold" })
 assert.deepEqual([unknown.status, unknown.isRetried, unknown.error], ["unknown", false, null])
 
-// The API hangs: the fence aborts the call before the scheduler stops waiting.
+// The API hangs, and the fence aborts the call before the scheduler stops waiting.
 answering(() => new Promise(() => undefined))
 const hung = await testSyncRun(
   async (context) => {
@@ -50,12 +50,12 @@ const hung = await testSyncRun(
 )
 assert.deepEqual([hung.status, hung.isRetried, hung.heartbeats > 5], ["unknown", true, true])
 
-// Another attempt was granted first: the handler must not run.
+// Another attempt was granted first, so the handler must not run.
 const count = sent.length
 const late = await testSyncRun(exportPeriod, { config, refused: "already_begun" })
 assert.deepEqual([late.ran, late.status, sent.length], [false, "pending", count])
 
-// The database is away when the sync ends: the answer still says what happened.
+// The database is unavailable when the sync ends, but the answer still contains the outcome.
 let answer: (response: Response) => void = () => undefined
 answering(() => new Promise((resolve) => (answer = resolve)))
 const unheard = await testSyncRun(exportPeriod, {

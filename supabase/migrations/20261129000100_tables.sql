@@ -1,6 +1,6 @@
 -- Creates the tables of Sync Scheduler.
 -- Two of them, organization_integrations and sync_run_log, may already exist in a project.
--- The migration checks their shared columns first, adds the missing ones, and changes nothing else in them.
+-- The migration first checks the shared columns of these tables, adds missing columns, and changes nothing else.
 -- If a column conflicts, the migration names it and stops before its first change.
 
 do $migration$
@@ -177,7 +177,7 @@ declare
     "trigger": ["schedule", "catch_up", "manual", "backfill"],
     "attempt": ["0", "1", "100"], "max_attempts": ["1", "101"]
   }$values$;
-  -- Relations that this migration creates in addition to the two tables. None of them may exist yet.
+  -- Relations that this migration creates in addition to the two tables. They must not exist yet.
   v_relations constant text[] := array[
     'integration_health', 'sync_backfill', 'sync_function_warmth', 'sync_incident', 'sync_run_event',
     'sync_schedule_history', 'sync_scheduler_status', 'sync_skipped_range', 'sync_tick', 'integration_health_throttled',
@@ -314,7 +314,7 @@ begin
           using hint = 'Nothing was changed. Widen or drop the check (states: pending, running, completed, failed, unknown, skipped; triggers: schedule, catch_up, manual, backfill).';
       end if;
     end loop;
-    -- Existing rows that violate the ledger's uniqueness rules: one live row per integration, one row per slot, one row per key.
+    -- Finds existing rows that violate the ledger's uniqueness rules: one live row per integration, one row per slot, one row per key.
     for v_column in
       select * from (values
         ('status', array['status', 'integration_id'], 'integration_id',
@@ -359,7 +359,7 @@ begin
       v_column.type, v_column.definition,
       case when v_column.required and not v_column.t = any (v_adopted) then 'not null' else '' end);
   end loop;
-  -- A comment that the project wrote is kept.
+  -- The project's own column comments are kept.
   for v_column in
     select e ->> 0 as t, e ->> 1 as c, e ->> 5 as meaning from jsonb_array_elements(v_columns) e where e ->> 5 is not null
   loop
@@ -406,7 +406,7 @@ create index organization_integrations_uncomputed
   on public.organization_integrations (id)
   where enabled and next_run_at is null and schedule_error is null and sync_schedule is not null;
 
--- An index for the integrations of an organisation. It also shows whether there is more than one organisation.
+-- An index for the integrations of an organisation. The index also shows whether there is more than one organisation.
 create index organization_integrations_org on public.organization_integrations (org_id) where enabled;
 
 -- Indexes of the functions to warm up soon, and of the distinct APIs in use.
@@ -476,8 +476,8 @@ create table public.sync_skipped_range (
   "from" timestamptz not null,
   "to" timestamptz not null,
   -- The exact number of slots, except for the reasons schedule_changed, disabled and gone.
-  -- The database records these and cannot evaluate cron expressions: 1 means at least
-  -- one slot; 0 means that no next slot was computed yet, so the number is unknown.
+  -- The database records these ranges, but cannot evaluate cron expressions.
+  -- For these reasons, 1 means at least one slot, and 0 means an unknown number, because no next slot was computed yet.
   count bigint not null check (count >= 0),
   reason text not null,                               -- superseded, outside_window, catch_up_skip, schedule_changed, disabled, gone
   recorded_at timestamptz not null default now(),
@@ -527,7 +527,7 @@ create table public.sync_incident (
   -- The state of the incident's messages. The receiver accepted them at notified_at and resolve_notified_at.
   alert_transition text check (alert_transition in ('opened', 'resolved')), -- the last claimed transition
   alert_claimed_by text,                              -- the engine that is sending the message
-  alert_claimed_until timestamptz,                    -- after this, any engine may send the message
+  alert_claimed_until timestamptz,                    -- any engine may send the message after this instant
   alert_attempts integer not null default 0,
   alert_not_before timestamptz,
   alert_error text,
@@ -614,9 +614,9 @@ comment on table public.sync_api_hold is
   'Organisations that the vendor asked to slow down at a host: the end of the wait of their runs, and the number of concurrent runs after that.';
 create index sync_api_hold_expires on public.sync_api_hold (expires_at);
 
--- The duration of the first request to each function, cold and warm. It shows whether a warm-up saves time.
+-- The duration of the first request to each function, cold and warm. The table shows whether a warm-up saves time.
 create table public.sync_function_warmth (
-  function_name text primary key,                     -- '(default)': the function that the engine is configured with
+  function_name text primary key,                     -- '(default)': the engine's configured function
   cold_count bigint not null default 0,
   warm_count bigint not null default 0,
   failed_count bigint not null default 0,

@@ -15,7 +15,7 @@ create function sync_scheduler.iso(p_at timestamptz) returns text
   language sql stable return to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
 
 -- Converts an instant to milliseconds since 1970, the format of long lists of instants.
--- Limits infinity to the range of computable schedules.
+-- Clamps infinite values to the range in which schedules can be computed.
 create function sync_scheduler.epoch_ms(p_at timestamptz) returns bigint
   language sql stable return case when p_at is not null then
     floor(extract(epoch from least(greatest(p_at, '1900-01-01 00:00:00Z'::timestamptz), '9000-01-01 00:00:00Z'::timestamptz)) * 1000)::bigint end;
@@ -140,7 +140,7 @@ create function sync_scheduler.row_fault(i public.organization_integrations) ret
     when i.catch_up_window > interval '10 years' then 'catch_up_window is longer than ten years'
   end;
 
--- Opens an incident, or adds an occurrence to the open one.
+-- Opens an incident, or adds an occurrence to an open incident.
 create function sync_scheduler.raise_incident(
   p_kind text, p_subject text, p_integration_id uuid, p_run_id uuid, p_detail jsonb
 ) returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -310,7 +310,7 @@ create trigger sync_scheduler_after_edit after update on public.organization_int
   execute function sync_scheduler.after_integration_change();
 
 -- Creates the history of the integrations in an adopted table.
--- It starts at the creation of each integration, and its slots start with the oldest recorded slot.
+-- The history starts at the creation of the integration, and the slots start with the oldest recorded slot.
 insert into public.sync_schedule_history (integration_id, schedule_version, schedule, timezone, enabled, "from", since, first_slot)
 select i.id, coalesce(i.schedule_version, 1), i.sync_schedule, coalesce(i.timezone, 'UTC'), coalesce(i.enabled, false), b.began_at,
        i.schedule_since,
@@ -319,7 +319,7 @@ select i.id, coalesce(i.schedule_version, 1), i.sync_schedule, coalesce(i.timezo
   from public.organization_integrations i
  cross join lateral (select least(i.created_at, i.next_run_at, now()) as began_at) b;
 
--- Sets the start of the slots of a new history segment from the integration's row.
+-- Copies the first slot of a new history segment from the integration's row.
 create function sync_scheduler.before_history() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

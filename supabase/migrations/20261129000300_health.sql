@@ -3,10 +3,10 @@
 -- A row of integration_health is one API: a provider and a host, regardless of the number of tenants.
 -- A health_url on a host without a standard probe is a separate API (`host/path`) of the integrations with that URL.
 -- The engine determines the API of a run (Domain/Health/ApiHost) and interprets the vendor's response.
--- The functions here decide the consequences.
+-- The functions here determine the consequences.
 --
--- Signals from an organisation's syncs apply to that organisation
--- only: a throttle or a low quota creates a row of sync_api_hold.
+-- Signals from an organisation's syncs apply only to that organisation.
+-- A throttle or a low quota creates a row of sync_api_hold.
 -- The runs of all organisations at a host wait only if the vendor throttles
 -- three organisations within a minute, for at most 30 s per response.
 -- A host becomes unhealthy when its probes fail, or when syncs of three organisations fail with no successful sync in between.
@@ -104,7 +104,7 @@ create function sync_scheduler.told_by(h public.integration_health, p_org_id uui
     else coalesce(h.detail -> 'told_by', '[]') || to_jsonb(p_org_id::text) end;
 
 -- Records that a sync definitely failed. In passive mode (no probes), the failure counts towards the API's health.
--- In active mode, it only makes the next probe due now.
+-- In active mode, the failure only makes the next probe due now.
 create function sync_scheduler.learn_failed(r public.sync_run_log) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -136,7 +136,7 @@ begin
 end
 $$;
 
--- Returns the wait after a vendor's response: the wait that the response names, between a second and an hour.
+-- Returns the wait that a vendor's response demands, limited to between a second and an hour.
 create function sync_scheduler.vendor_wait(p_sign jsonb) returns interval
   language sql immutable
   return sync_scheduler.seconds(least(greatest(coalesce((p_sign ->> 'wait_ms')::numeric, 60000), 1000), 3600000) / 1000);
@@ -252,7 +252,7 @@ end
 $$;
 
 -- Records the health signals that the engine derived from vendors' responses.
--- An unreadable sign becomes a warning, so that the outcomes are still recorded.
+-- An unreadable signal causes only a warning, so that the outcomes are still recorded.
 -- p_settlements: [{run_id, lease_token, health: sign}]; `health` is optional.
 create function sync_scheduler.learn_signs(p_settlements jsonb) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -536,7 +536,7 @@ create function sync_scheduler.probe_wait(p_failures integer) returns interval
   return least(interval '15 minutes' * power(2, least(greatest(p_failures, 1) - 1, 10)), interval '2 hours');
 
 -- Records the result of a probe, identified by the token of its claim.
--- Ignores a repeated result, and a result later than a minute.
+-- Ignores a repeated result, and a result that arrives after more than a minute.
 -- p_result: a sign as in a settlement ({sign: reachable | unreachable | throttled, code, message, http_status, wait_ms,
 -- ceiling, low, quota}), latency_ms, and every_ms, the interval of probes of a healthy API (at least 15 minutes).
 -- p_jitter: from 0 to 1; delays the next probe by up to a fifth of
@@ -606,7 +606,7 @@ create function sync_scheduler.warming_is_paused(p_function_name text) returns b
                     and w.paused_until > sync_scheduler.clock())
 $$;
 
--- Returns the functions to warm up, whose slots are due within p_within_seconds. Only reads.
+-- Returns the functions whose slots are due within p_within_seconds, so that the engine can warm them up. Only reads.
 create function public.read_upcoming_warm_ups(p_within_seconds numeric default 60) returns jsonb
   language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select coalesce(jsonb_agg(jsonb_build_object('function_name', u.function_name, 'next_run_at', sync_scheduler.iso(u.next_run_at))

@@ -194,8 +194,8 @@ end
 $$;
 
 -- Returns the starts that this call omits.
--- The row of the integration exceeds a bound, or its config does not fit into the
--- response (4 MiB in total); in the second case the caller repeats the request.
+-- A start is omitted if the row of its integration exceeds a bound, or if the config does not fit into the response (4 MiB in total).
+-- In the second case, the caller requests the start again.
 -- Returns [{run_id, reason, status, detail? | retry_at?}].
 create function sync_scheduler.left_out(p_starts jsonb) returns jsonb
   language plpgsql stable set search_path = pg_catalog, pg_temp set enable_hashjoin = off set enable_mergejoin = off as $$

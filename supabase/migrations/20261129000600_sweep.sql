@@ -26,8 +26,8 @@ create function sync_scheduler.is_proven(r public.sync_run_log) returns boolean
   return coalesce(r.fenced, false) and r.began_at is null and r.lease_until <= sync_scheduler.clock()
          and (coalesce(r.attempt, 0) < coalesce(r.max_attempts, 3) or not coalesce(r.ambiguous_before, false));
 
--- Sweeps an unknown run. If the last attempt provably did nothing: unknown -> pending, or failed without further attempts.
--- Otherwise the run becomes pending if attempts are left, and is released if none are left.
+-- Sweeps an unknown run. If attempts are left, the run becomes pending.
+-- If no attempts are left, the run becomes failed if its last attempt provably did nothing, and is released otherwise.
 -- Returns the action taken: proven, requeued or released.
 create function sync_scheduler.sweep_unknown(p_engine_id text, r public.sync_run_log) returns text
   language plpgsql set search_path = pg_catalog, pg_temp as $$

@@ -44,7 +44,7 @@ begin
   v_from := r.status;
   -- The token of a finished attempt is cleared.
   -- The token of an unknown attempt stays valid until the next attempt starts, because its function may run until not_before.
-  -- For other runs, not_before is now, so that they are not overdue from their slot on.
+  -- For other runs, not_before is now, so that they do not count as overdue.
   update public.sync_run_log set status = 'pending', max_attempts = coalesce(greatest(max_attempts, attempt), 3) + 1,
     claimed_by = null, not_before = greatest(case when v_from = 'unknown' then not_before end, v_now), released_at = null, finished_at = null, duration_ms = null, skip_reason = null,
     lease_token = case when v_from = 'unknown' then lease_token end
@@ -120,7 +120,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Pauses an integration: its slots are skipped and recorded until it is resumed.
+-- Pauses an integration. Its slots are skipped and recorded until the integration is resumed.
 create function public.pause_integration(p_integration_id uuid, p_actor text, p_reason text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$

@@ -72,8 +72,8 @@ create function sync_scheduler.run_view(l public.sync_run_log) returns jsonb lan
 -- Returns the status of at most p_limit integrations after p_after,
 -- in the order of their ids, in one statement for up to a thousand.
 -- `last_run` is the newest run that was attempted and has ended.
--- It is never a slot that was skipped before any attempt, or a row of an adopted table with an unrecognised status.
--- Rows without a slot are omitted; sweeps end live ones.
+-- Slots that were skipped before any attempt do not count, nor do rows of an adopted table with an unrecognised status.
+-- Rows without a slot are omitted. Sweeps end such rows if they are live.
 -- `health` is the health of the API that the last run used, or of the integration's type if no run has used an API yet.
 create function sync_scheduler.integration_statuses(
   p_after uuid, p_limit integer, p_ids uuid[], p_org_id uuid default null, p_integration_type text default null, p_search text default null
@@ -511,9 +511,11 @@ begin
 end
 $$;
 
--- Returns one page of the data for an audit of [p_from, p_to): every integration in the history, including deleted integrations, with its
--- history, the slots that have a row, the skipped ranges, and its next slot. A page contains about p_limit slots and ranges. An
--- integration with more slots continues on the next page. Each page is one snapshot. The cursor is opaque.
+-- Returns one page of the data for an audit of [p_from, p_to).
+-- The page contains integrations of the history, including deleted integrations.
+-- Each integration has its history, the slots that have a row, the skipped ranges, and its next slot.
+-- A page contains about p_limit slots and ranges. An integration with more slots continues on the next page.
+-- Each page is one snapshot. The cursor is opaque.
 -- Returns {now, kept_from, from, to, integrations: [{integration_id, org_id, integration_type, deleted, next_run_at,
 --          schedule_since, from, to, history, slots, ranges}], cursor}; instants inside integrations are epoch milliseconds.
 create function public.read_sync_audit(

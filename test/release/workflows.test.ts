@@ -145,7 +145,7 @@ const DIGEST = `sha256:${"a".repeat(64)}`
 
 test("a release names every base image by digest, or is refused", () => {
   const pin = (docker: string, judge: (played: Played) => void) =>
-    play("build", "Name the images' bases by digest", {}, docker, judge)
+    play("build", "Pin the base images by digest", {}, docker, judge)
   pin(`echo ${DIGEST}`, ({ code, read }) => {
     expect(code).toBe(0)
     const bases = ["Dockerfile", "Dockerfile.binary"].flatMap(
@@ -167,7 +167,7 @@ test("a release names every base image by digest, or is refused", () => {
 
 test("the manifests of a release name the published image", () => {
   const env = { IMAGE: "ghcr.io/Acme/Sync-Scheduler:v1.2.3" }
-  play("build", "Name the image that is published", env, "exit 1", ({ code, read }) => {
+  play("build", "Set the name of the published image", env, "exit 1", ({ code, read }) => {
     expect(code).toBe(0)
     const image = "ghcr.io/acme/sync-scheduler:1.2.3"
     for (const name of ["deployment", "sidecar", "cronjob"]) {
@@ -193,7 +193,7 @@ test("the image consists of the release's binaries, for both processors, and has
     }
   }
   const push = (docker: string, judge: (played: Played) => void) =>
-    play("image", "Make it and push it", env, docker, judge, prepare)
+    play("image", "Build and push the image", env, docker, judge, prepare)
   push(`case "$*" in *inspect*) echo ${DIGEST} ;; esac`, ({ code, read }) => {
     expect(code).toBe(0)
     expect([read("amd64/sync-scheduler"), read("arm64/sync-scheduler")]).toEqual(["x64", "arm64"])
@@ -221,7 +221,7 @@ test("the release describes its changes and names its image", () => {
   const prepare = (place: string) => writeFileSync(join(place, "notes.md"), "- New.\n")
   play(
     "github",
-    "The release",
+    "Create the release",
     env,
     "",
     ({ code, read }) => {
