@@ -56,7 +56,7 @@ describe("the unit cases of the specification", () => {
       ])
     }))
 
-  it("an integration already running within 30 minutes: skipped, not triggered twice", () =>
+  it("an integration already running within 30 minutes: it is skipped and not triggered twice", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       const [integration] = world.seedDue(1)
@@ -95,7 +95,7 @@ describe("the unit cases of the specification", () => {
       }
     }))
 
-  it("parallel execution: five run concurrently and complete, and never six", () =>
+  it("parallel execution: five run concurrently, never six, and all complete", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       world.seedDue(5)
@@ -109,7 +109,7 @@ describe("the unit cases of the specification", () => {
       expect(crowded.peakInFlight).toBe(5)
     }))
 
-  it("nothing due: returns immediately, with triggered 0 and no error", () =>
+  it("nothing due: the tick returns immediately, with triggered 0 and no error", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       const summary = yield* Engine.tick().pipe(Effect.provide(world.engine()))

@@ -5,7 +5,7 @@ import { migrations } from "../src/Database/Migrations.ts"
 import { OLDEST_SCHEMA, SCHEMA_VERSION } from "../src/Version.ts"
 import { readMigrations } from "./support/PostgresTemplate.ts"
 
-test("the list contains every migration, with the text of its file, in order", () => {
+test("the list contains every migration in order, with the text of its file", () => {
   const files = readMigrations()
   const nameOf = (version: string, name: string) => `${version}_${name}.sql`
   expect(migrations.map(({ version, name }) => nameOf(version, name))).toEqual(
@@ -17,7 +17,7 @@ test("the list contains every migration, with the text of its file, in order", (
   }
 })
 
-test("versions are 14 digits and increase", () => {
+test("versions have 14 digits and increase", () => {
   const versions = migrations.map(({ version }) => version)
   expect(versions.every((version) => /^\d{14}$/.test(version))).toBe(true)
   expect(versions).toEqual([...new Set(versions)].toSorted())

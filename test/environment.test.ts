@@ -34,7 +34,7 @@ const isOpen = (port: number): Promise<boolean> =>
     socket.on("connect", () => socket.destroy())
   })
 
-describe("a tick in a foreign environment", () => {
+describe("a tick in a hostile environment", () => {
   let project: Project
   beforeEach(async () => {
     project = await startProject()
@@ -53,7 +53,7 @@ describe("a tick in a foreign environment", () => {
     return { seen, ended: await endOf(child) }
   }
 
-  test("opens no debugger for BUN_INSPECT", async () => {
+  test("opens no debugger despite BUN_INSPECT", async () => {
     const port = await freePort()
     const { ended, seen } = await during({ BUN_INSPECT: `127.0.0.1:${port}` }, () => isOpen(port))
     expect(seen).toBe(false)
@@ -61,7 +61,7 @@ describe("a tick in a foreign environment", () => {
     expect(ended.stderr).toContain("BUN_INSPECT is ignored: it opens a debugger port")
   })
 
-  test("lets no debugger in for BUN_INSPECT_CONNECT_TO", async () => {
+  test("connects to no debugger despite BUN_INSPECT_CONNECT_TO", async () => {
     const sockets = new Set<unknown>()
     const server = createServer((socket) => {
       sockets.add(socket)
@@ -78,7 +78,7 @@ describe("a tick in a foreign environment", () => {
     expect(ended.code).toBe(0)
   })
 
-  test("loads nothing from BUN_OPTIONS into the process that has the key", async () => {
+  test("loads nothing from BUN_OPTIONS into the process that holds the key", async () => {
     const [spy, report] = [join(directory, "spy.js"), join(directory, "seen")]
     await writeFile(
       spy,
@@ -97,7 +97,7 @@ describe("a tick in a foreign environment", () => {
     expect(await readFile(report, "utf8").catch(() => "nothing")).toBe("nothing")
   })
 
-  test("prints no request for BUN_CONFIG_VERBOSE_FETCH, over the API or to the function", async () => {
+  test("prints no request despite BUN_CONFIG_VERBOSE_FETCH, over the API or to the function", async () => {
     await project.seedDue(1)
     for (const value of ["curl", "1"]) {
       const { code, stderr, stdout } = await runBinary(["run"], {
@@ -164,7 +164,7 @@ describe("a proxy", () => {
 
   const refusing = () => serveRaw((socket) => socket.end(http("403 Forbidden")))
 
-  test("that refuses the tunnel to the function: the run is retried, never unknown, and the error names the proxy", async () => {
+  test("may refuse the tunnel to the function: the run is retried, never unknown, and the error names the proxy", async () => {
     const proxy = await refusing()
     await project.seedDue(2, { on_unknown: "'hold'" })
     const env = {
@@ -186,7 +186,7 @@ describe("a proxy", () => {
     proxy.stop()
   })
 
-  test("that refuses the tunnel to the API: nothing is executed, and the error names the proxy", async () => {
+  test("may refuse the tunnel to the API: nothing is executed, and the error names the proxy", async () => {
     const proxy = await refusing()
     const env = {
       ...project.environment,
@@ -240,10 +240,10 @@ describe("a proxy", () => {
   })
 })
 
-describe("NODE_TLS_REJECT_UNAUTHORIZED=0", () => {
+describe("with NODE_TLS_REJECT_UNAUTHORIZED=0", () => {
   const key = { SUPABASE_SECRET_KEY: `sb_secret_${"x".repeat(32)}` }
 
-  test("sends nothing to a server with another server's certificate, and the error says how to trust it", async () => {
+  test("a server with another server's certificate receives nothing, and the error says how to trust it", async () => {
     const server = await serveRaw((socket) => socket.end(http("200 OK", "{}")), wrongCertificate)
     const { code, stderr } = await runBinary(["run"], {
       env: { ...key, SUPABASE_URL: server.url, NODE_TLS_REJECT_UNAUTHORIZED: "0" }
@@ -257,7 +257,7 @@ describe("NODE_TLS_REJECT_UNAUTHORIZED=0", () => {
     expect(code).toBe(5)
   })
 
-  test("leaves an explicitly trusted authority trusted", async () => {
+  test("an explicitly trusted authority is trusted", async () => {
     const certificates = join(import.meta.dir, "support/certificates")
     const [authority, name] = [join(certificates, "authority.pem"), join(certificates, "localhost")]
     const server = await serveRaw((socket) => socket.end(http("401 Unauthorized", "{}")), {

@@ -39,7 +39,7 @@ const slowDown = (retryAfterMs: number): Outcome => ({
 })
 
 describe("an API that throttles", () => {
-  it("has its runs started one at a time, in the same tick while there is time, and none is lost", () =>
+  it("has its runs started one at a time, in the same tick while time remains, and none is lost", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       world.seedDue(8, 1_000, once)
@@ -65,7 +65,7 @@ describe("an API that throttles", () => {
       expect(world.db.events.filter(({ kind }) => kind === "delayed").length).toBeGreaterThan(0)
     }))
 
-  it("leaves runs without enough time pending, with the reason in the summary", () =>
+  it("leaves runs pending that no longer fit in the tick, with the reason in the summary", () =>
     Effect.gen(function* () {
       const world = yield* prepare
       world.seedDue(3, 1_000, once)

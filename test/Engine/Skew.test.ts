@@ -79,7 +79,7 @@ describe("the clock skew of a tick", () => {
       }
     }))
 
-  it("resolves the incident in an idle tick once it has gone, and otherwise costs no second call", () =>
+  it("resolves its incident in an idle tick once the clocks agree, and otherwise costs no second call", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld(0)
       world.db.raise("clock_skew", "engine-1")
@@ -94,7 +94,7 @@ describe("the clock skew of a tick", () => {
       expect(calls).toEqual(["open_sync_tick"])
     }))
 
-  it("leaves the incident open after a slow call, which cannot measure it", () =>
+  it("leaves its incident open after a slow call, which cannot measure the skew", () =>
     Effect.gen(function* () {
       const world = yield* makeWorld(0, (_, execute) => Effect.delay(execute, "12 seconds"))
       world.db.raise("clock_skew", "engine-1")

@@ -73,7 +73,7 @@ describe("a webhook", () => {
     expect(headers.get("webhook-signature")).toBe(`v1,${expected}`)
   })
 
-  test("gets the same id for a repetition, and another id for another incident", async () => {
+  test("gets the same id for a repeated message, and another id for another incident", async () => {
     const { requests, url } = await receiver(() => new Response())
     await send(url)
     await send(url)

@@ -221,7 +221,7 @@ describe("a probe is refused", () => {
     await refuses(strictly("example.com"), "not a URL")
   })
 
-  test("by the default policy, which is that of production", () => {
+  test("by the default policy, as in production", () => {
     expect(ProberLive.publicOnly.allowsAddress("127.0.0.1")).toBe(false)
     expect(ProberLive.publicOnly.allowsPort(443)).toBe(true)
     expect(ProberLive.publicOnly.allowsPort(80)).toBe(false)

@@ -48,7 +48,7 @@ test.each([
   ["Bun", callAfterSilence],
   ["Deno", inDeno]
 ] as const)(
-  "in %s only one call meets silently dropped connections",
+  "in %s only one call fails on silently dropped connections",
   async (_, run) => {
     const ended = await run({
       url: `http://127.0.0.1:${proxy.port}`,

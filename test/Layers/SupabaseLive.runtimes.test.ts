@@ -130,7 +130,7 @@ describe.each([
     for (const server of servers.values()) server.stop()
   })
 
-  test.each(scenarios)("has the proven outcome: $name", ({ name, ours, theirs }) => {
+  test.each(scenarios)("has the expected outcome: $name", ({ name, ours, theirs }) => {
     expect(verdicts[`${name}, ours`]).toBe(ours)
     expect(verdicts[`${name}, theirs`]).toBe(theirs)
     for (const client of ["ours", "theirs"]) {

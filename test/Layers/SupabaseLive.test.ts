@@ -301,7 +301,7 @@ describe("SupabaseLive", () => {
       })
     })
 
-    test("requires only rpc of a mock", async () => {
+    test("requires only the rpc method of a mock", async () => {
       const calls: Array<readonly [string, unknown]> = []
       const client = {
         rpc: async (name: string, given: unknown) => {

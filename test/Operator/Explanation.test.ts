@@ -103,7 +103,7 @@ test("the explanation names the causes and the commands that help", async () => 
   expect(broken.notes.join(" ")).toContain("is throttled until")
 })
 
-test("a later completed run is mentioned, and the failed run is not suggested for a retry", async () => {
+test("a later completed run is mentioned, and no retry of the failed run is suggested", async () => {
   const own = await openFixtureDatabase()
   const ask = (from: number, to: number) =>
     own.run(explain({ integrationId: fixtureId(5), from, to, driftAlertMs: 300_000 }))

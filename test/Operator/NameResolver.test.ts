@@ -23,7 +23,7 @@ const found = (first: string, second?: string) =>
     onRight: (list) => list.map(({ integration_id }) => Number(integration_id[0]))
   })
 
-describe("an organisation or an integration", () => {
+describe("the names of an organisation and of an integration find the right integrations", () => {
   test.each<[string, string | undefined, ReadonlyArray<number>]>([
     ["Acme AS", undefined, [1, 2, 3]],
     ["  acme as ", undefined, [1, 2, 3]],
@@ -58,7 +58,7 @@ describe("an organisation or an integration", () => {
     expect(found(first, second)).toContain(words)
   })
 
-  test("several matches are an error", () => {
+  test("several matches are an error, and none is chosen", () => {
     const several = Either.flatMap(resolveName(names, "Acme AS", "dynamics"), single)
     expect(Either.isLeft(several) && several.left.fix).toBe(
       "Write which, by type or id: dynamics (2c0ffee0), dynamics (3c0ffee0)"

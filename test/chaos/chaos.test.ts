@@ -10,7 +10,7 @@ import { startSite } from "./Site.ts"
 
 beforeAll(binaryPath, 60_000)
 
-test("kills at each of the ten moments and at random, of PostgreSQL and the functions too, lose and double nothing", async () => {
+test("kills of engines at each of the ten moments and at random, and of PostgreSQL and the functions, lose and double nothing", async () => {
   const report = await runChaos({
     kills: 14,
     freezes: 2,

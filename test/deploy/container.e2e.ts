@@ -138,7 +138,7 @@ const composes = async () => {
 }
 
 // All steps share one test, because each continues from the previous one.
-test("the images and the compose file of deploy/docker can be built, and run as documented", async () => {
+test("the images and the compose file of deploy/docker can be built and run as documented", async () => {
   for (const step of [buildsAroundTheBinary, ticksOnce, composes, buildsFromSource]) {
     await step()
     console.log(`  ${step.name}: as it should be`)

@@ -21,7 +21,7 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => rm(place, { recursive: true, force: true }))
 
-test("the single fence file exports the same as its modules, and imports nothing", async () => {
+test("the single fence file exports the same names as its modules, and imports nothing", async () => {
   const file: Record<string, unknown> = await import(join(place, "_shared/syncRun.ts"))
   expect(Object.keys(file).toSorted()).toEqual(Object.keys(modules).toSorted())
   expect(readFence()).not.toMatch(/^import |^export .* from /m)
@@ -29,7 +29,7 @@ test("the single fence file exports the same as its modules, and imports nothing
 })
 
 test.each(["integration-sync", "sync-scheduler"])(
-  "%s passes deno check together with it",
+  "%s passes deno check together with the fence file",
   async (name) => {
     const check = Bun.spawn([deno, "check", "--no-remote", "--no-npm", "index.ts"], {
       cwd: join(place, name),

@@ -123,7 +123,7 @@ describe("a tick in Deno", () => {
   })
 })
 
-describe("authorisation of callers", () => {
+describe("the authorisation of callers", () => {
   it("rejects a call without a secret key or a ticket before any database call", async () => {
     const { faults } = project.gateway
     const before = [faults.calls("open_sync_tick"), faults.calls("redeem_sync_ticket")]

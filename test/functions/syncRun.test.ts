@@ -73,7 +73,7 @@ describe("a granted run", () => {
     expect(ran(id)).toBe(1)
   })
 
-  it("sends the secret key to the database in apikey only, and a legacy key as bearer too", async () => {
+  it("sends the secret key to the database in apikey only, and a legacy key as Bearer too", async () => {
     const first = started()
     const second = started()
     await send(`${hosted.url}/echo`, first.body)
@@ -102,8 +102,8 @@ describe("a granted run", () => {
   })
 })
 
-describe("begin", () => {
-  it("responds with 409 and never runs the handler if the database refuses it", async () => {
+describe("the begin call", () => {
+  it("leads to a 409 without running the handler if the database refuses it", async () => {
     const { body, id, row } = started()
     row.status = "pending"
     expect(await send(`${hosted.url}/echo`, body)).toMatchObject({
@@ -128,7 +128,7 @@ describe("begin", () => {
     expect(ran(id)).toBe(1)
   })
 
-  it("responds with 409 and never runs the handler if it is never confirmed", async () => {
+  it("leads to a 409 without running the handler if it is never confirmed", async () => {
     const { body, id, row } = started()
     ledger.injectFaults("begin_sync_run", id, ...Array(100).fill("gateway"))
     expect(await send(`${hosted.url}/hurried`, body)).toMatchObject({
@@ -141,7 +141,7 @@ describe("begin", () => {
     expect(ran(id)).toBe(0)
   })
 
-  it("responds with 409 without a second call if the database denies access", async () => {
+  it("leads to a 409 without a second call if the database denies access", async () => {
     const { body, id } = started()
     ledger.injectFaults("begin_sync_run", id, "denied")
     expect(await send(`${hosted.url}/echo`, body)).toMatchObject({
@@ -351,7 +351,7 @@ describe("ownership of a run", () => {
     expect(ledger.events).toContain(`${id} owned lost true`)
   })
 
-  it("is given up if no heartbeat succeeded for 300 s", async () => {
+  it("is lost if no heartbeat succeeds for 300 s", async () => {
     const { body, id } = started()
     ledger.injectFaults("heartbeat_sync_run", id, ...Array(1_000).fill("busy"))
     expect((await send(`${hosted.url}/silent`, body)).status).toBe(504)
@@ -360,7 +360,7 @@ describe("ownership of a run", () => {
     )
   })
 
-  it("is given up if the platform shuts the function down", async () => {
+  it("is lost if the platform shuts the function down", async () => {
     const { body, id } = started()
     expect((await send(`${hosted.url}/unload`, body)).status).toBe(504)
     expect(ledger.events).toContain(
@@ -425,11 +425,11 @@ describe("a request is rejected before any work", () => {
       "the anon key next to the legacy key",
       { apikey: "anon", authorization: `Bearer ${legacyKey}` }
     ]
-  ])("but accepted: %s", async (_, headers) => {
+  ])("unless its key is valid: %s", async (_, headers) => {
     expect((await send(`${hosted.url}/echo`, started().body, headers)).status).toBe(200)
   })
 
-  it("without a key: keys given as an option replace those of the environment", async () => {
+  it("unless its key matches the key option, which replaces the keys of the environment", async () => {
     const own = { apikey: "another-key" }
     expect((await send(`${hosted.url}/own-keys`, started().body, own)).status).toBe(200)
     expect(await send(`${hosted.url}/own-keys`, started().body)).toMatchObject(

@@ -82,7 +82,7 @@ describe("a backfill request", () => {
     expect((await world.audit({ from: noon - 12 * HOUR })).missing).toBe(0)
   })
 
-  test("has an inclusive start and an exclusive end, is limited to the past, and is done immediately if it is empty", async () => {
+  test("includes its start, excludes its end, is limited to the past, and is done immediately if it has no slots", async () => {
     const id = await afterOutage()
     await request(id, -9, -6)
     await world.tick()

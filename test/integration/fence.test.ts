@@ -119,7 +119,7 @@ test("the function begins, works and reports with its token, and a later second 
   expect(control.events).toEqual([`ran ${row.id}`])
 }, 30_000)
 
-test("a second delivery during the work is refused, and the first one continues", async () => {
+test("a second delivery during the work is refused, and the first delivery continues", async () => {
   await seed("gated")
   const engine = await startTick()
   const { id } = await untilRun("began_at is not null")

@@ -115,7 +115,7 @@ test("a project keeps its own files, and init requests no setting that its funct
   expect((await init(directory)).stdout).toContain("db push --include-all")
 })
 
-test("differing files and the files that belong with them are reported and left unchanged", async () => {
+test("files that differ, and the files that belong with them, are reported and left unchanged", async () => {
   const directory = await project("conflict", {
     [first.slice(9)]: "-- edited\n",
     "functions/_shared/syncRun.ts": "// another\n"

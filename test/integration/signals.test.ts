@@ -54,13 +54,16 @@ describe.each(["run", "serve"] as const)("%s, with a function running", (command
     ["SIGVTALRM", 154],
     ["SIGPROF", 155],
     ["SIGXCPU", 152]
-  ] as const)("%s stops it like SIGTERM: the outcome is recorded", async (signal, code) => {
-    const engine = await startBusy(start[command]())
-    const logged = engine.awaitOutput(`${signal}: no new runs`)
-    engine.kill(signal)
-    expect(await logged).not.toBeNull()
-    expect((await endOf(engine)).code).toBe(command === "run" ? code : 0)
-  })
+  ] as const)(
+    "%s stops the command as SIGTERM does, and the outcome is recorded",
+    async (signal, code) => {
+      const engine = await startBusy(start[command]())
+      const logged = engine.awaitOutput(`${signal}: no new runs`)
+      engine.kill(signal)
+      expect(await logged).not.toBeNull()
+      expect((await endOf(engine)).code).toBe(command === "run" ? code : 0)
+    }
+  )
 
   test.each([
     ["SIGUSR1", "SIGUSR1 is ignored"],

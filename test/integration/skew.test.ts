@@ -31,7 +31,7 @@ test("the database's clock decides what is due, whatever the engine's clock", as
   expect(Math.abs(deadline - Date.now() - 20_000 - 155_000)).toBeLessThan(10_000)
 })
 
-test("an idle tick resolves the incident once the clocks agree, and keeps that of another host", async () => {
+test("an idle tick resolves its own incident once the clocks agree, and not the incident of another host", async () => {
   await moveDatabaseClock("20 seconds")
   await project.tick("direct", { engineId: "host-1-00ab" })
   await project.sql`

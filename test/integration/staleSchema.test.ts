@@ -48,7 +48,7 @@ const found = (answer: { findings: ReadonlyArray<{ code: string }> }, code: stri
 /** Extracts the SQL from a command line that can be pasted into a shell. */
 const pasted = (text: string) => /-c "(notify [^"]*)"/.exec(text)?.[1] ?? "nothing to paste"
 
-test("if the API knows only older functions, the error says to reload it, and that helps", async () => {
+test("if the API knows only older functions, the error says to reload its schema, and the reload helps", async () => {
   await runScripts(database.url, silent.slice(0, 1))
   gateway = await startGateway({ databaseUrl: database.url })
   await runScripts(database.url, silent.slice(1))
@@ -66,7 +66,7 @@ test("if the API knows only older functions, the error says to reload it, and th
   expect(found((await ask("doctor")).answer, "SCHEMA_CACHE_STALE")).toBeUndefined()
 })
 
-test("if the API does not know the function, the error names both causes, and a direct connection tells them apart", async () => {
+test("if the API does not know the function, the error names both causes, and a direct connection shows which one applies", async () => {
   gateway = await startGateway({ databaseUrl: database.url })
   for (const isMigrated of [false, true]) {
     if (isMigrated) await runScripts(database.url, silent)

@@ -103,7 +103,7 @@ test("a second signal exits immediately, and the leases protect the runs", async
   expect(project.functions.effects.size).toBe(DUE)
 }, 30_000)
 
-test("stopped while the tick opens, the engine claims nothing", async () => {
+test("an engine that is stopped while the tick opens claims nothing", async () => {
   await project.seedDue(3)
   const isHeld = Promise.withResolvers<void>()
   const mayOpen = Promise.withResolvers<void>()
@@ -125,7 +125,7 @@ test("stopped while the tick opens, the engine claims nothing", async () => {
   expect(await takeOver()).toMatchObject({ code: 0, summary: { completed: 3 } })
 }, 30_000)
 
-test("stopped during a claim, the engine releases the claimed runs", async () => {
+test("an engine that is stopped during a claim releases the claimed runs", async () => {
   await project.seedDue(3)
   const isClaimed = Promise.withResolvers<void>()
   const mayAnswer = Promise.withResolvers<void>()

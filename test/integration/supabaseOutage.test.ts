@@ -49,7 +49,7 @@ test.concurrent("without a confirmed start nothing is sent, and the lease decide
   await project.close()
 }, 90_000)
 
-test.concurrent("an API that does not respond is named, with exit 5, and the database is unchanged", async () => {
+test.concurrent("if the API does not respond, the error names it, the exit code is 5, and the database is unchanged", async () => {
   const project = await startProject()
   const tick = async (settings = {}) =>
     (await startEngine({ ...project.environment, ...settings })).exited
@@ -129,7 +129,7 @@ const closedUrl = async (): Promise<string> => {
   return origin
 }
 
-test.concurrent("a tick waits for a database that is unavailable for longer than a call is retried, and then works", async () => {
+test.concurrent("a tick waits for a database that is unavailable for longer than the retries of a call, and then works", async () => {
   const { tick } = await playOutage({ when: "before", awayMs: 14_000, due: 3 })
   expect(tick).toMatchObject({ code: 0, summary: { completed: 3, errors: [] } })
   expect(tick.stderr).toContain("s more for the database")

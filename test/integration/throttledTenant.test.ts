@@ -70,7 +70,7 @@ test("a throttled tenant waits as long as the vendor asked, with all its integra
   expect(Math.min(...waits)).toBeGreaterThan(3_500)
 })
 
-test("when several tenants are throttled within a minute, all tenants wait, for a minute at most", async () => {
+test("when several tenants are throttled within a minute, all tenants of the vendor wait, for a minute at most", async () => {
   const bad = await seedTenants(3)
   throttle(bad)
   await run()

@@ -11,7 +11,7 @@ beforeAll(async () => {
 }, 60_000)
 afterAll(() => project.close())
 
-test("an integration with spaces around its zone runs, and its next slot is correct", async () => {
+test("an integration whose zone has spaces around it runs, and its next slot is correct", async () => {
   await project.seedDue(1, { timezone: "' Europe/Oslo '", sync_schedule: "'30 2 * * *'" })
   const { code, stdout } = await runBinary(["run", "-o", "json"], { env: project.environment })
   expect(code).toBe(0)

@@ -50,7 +50,7 @@ describe("intentional differences", () => {
 })
 
 describe("situations match the recording", () => {
-  test("and each recorded one is played", () => {
+  test("every recorded situation is replayed", () => {
     expect(scenarios.flatMap(({ names }) => names).toSorted()).toEqual(
       [...situations.keys()].toSorted()
     )

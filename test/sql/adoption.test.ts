@@ -167,7 +167,7 @@ for (const { title, open } of servers) {
     )
 
     test(
-      "stores durations that fit an integer column",
+      "stores durations in integer columns",
       async () => {
         const { sql, rows, migrate } = await project(`${integrations}
         create table public.sync_run_log (id uuid primary key default gen_random_uuid(), drift_ms integer, duration_ms integer)`)
@@ -186,7 +186,7 @@ for (const { title, open } of servers) {
     )
 
     test(
-      "includes adopted runs in retention, and a copy keeps them",
+      "deletes old adopted runs with retention, and a copy keeps them",
       async () => {
         const dated = runLog.replace(
           "started_at timestamptz,",
@@ -433,7 +433,7 @@ for (const { title, open } of servers) {
     }
 
     test(
-      "needs the names of all objects that the migrations create to be free",
+      "checks the names of exactly those objects that the migrations create",
       async () => {
         const { rows, migrate } = await project("")
         await migrate()
@@ -452,7 +452,7 @@ for (const { title, open } of servers) {
     )
 
     test(
-      "reports when it is applied a second time, and changes nothing",
+      "says so when it is applied a second time, and changes nothing",
       async () => {
         const { rows, migrate } = await project("")
         await migrate()

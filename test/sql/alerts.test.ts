@@ -88,7 +88,7 @@ onEachServer("alerts", (ledger) => {
     expect(told(await take())).toEqual([])
   })
 
-  test("an incident that ended a day ago is no longer notified, which is recorded", async () => {
+  test("an incident that ended a day ago is no longer notified, and this is recorded", async () => {
     await fresh()
     await raise("a")
     await resolve("a")
@@ -152,7 +152,7 @@ onEachServer("alerts", (ledger) => {
     expect((await state()).alert_not_before).toBe(json(at(3600)))
   })
 
-  test("an opening is abandoned after its last attempt, which is recorded, and its end is tried anew", async () => {
+  test("an opening is abandoned after its last attempt, and this is recorded; its end is tried anew", async () => {
     await fresh()
     await raise("a")
     for (const gave_up of [0, 0, 1]) {
@@ -245,7 +245,7 @@ onEachServer("alerts", (ledger) => {
     })
   })
 
-  test("a claim that another engine had to start is an incident of the first, resolved after 15 quiet minutes", async () => {
+  test("a claim that another engine had to start opens an incident about the first engine, resolved after 15 quiet minutes", async () => {
     const fixture = await openRunFixture(ledger())
     await ledger().after(30)
     await fixture.start("e2")
@@ -269,7 +269,7 @@ onEachServer("alerts", (ledger) => {
     expect(await fixture.incidents("rescued")).toEqual([])
   })
 
-  test("a cold first contact is an incident of the function, resolved by a warm one", async () => {
+  test("a cold first contact opens an incident about the function, resolved by a warm contact", async () => {
     const cold = await openRunFixture(ledger(), { function_name: "'sync-xledger'" })
     await cold.start()
     await cold.settle("completed", { cold_start: true, warm_up_ms: 2400 })
@@ -402,7 +402,7 @@ onEachServer("the status view", (ledger) => {
     })
   })
 
-  test("can be shown to other roles by a function, as its comment says", async () => {
+  test("can be shown to other roles with a function, as the comment on the view says", async () => {
     await ledger().reset()
     const [{ comment }] = await ledger().sql`
       select obj_description('public.sync_scheduler_status'::regclass) as comment`

@@ -137,7 +137,7 @@ onEachServer("claiming", (ledger) => {
     expect(list(answer.claimed)).toMatchObject([{ scheduled_for: slot }])
   })
 
-  test("can move the integration only, and records the skipped slots as missed", async () => {
+  test("can only move the integration, and then records the skipped slots as missed", async () => {
     const id = await fresh()
     const range = { from: slot, to: slot, count: 1, reason: "catch_up_skip" }
     const answer = await claim([slotOf(id, { scheduled_for: null, skipped_range: range })])
@@ -155,7 +155,7 @@ onEachServer("claiming", (ledger) => {
     expect(await incident()).toEqual([{ kind: "missed", resolved_at: json(at(240)) }])
   })
 
-  test("of one impossible slot does not affect the others", async () => {
+  test("of a slot that cannot be claimed does not affect the others", async () => {
     const id = await fresh()
     const bad = await ledger().integration({ max_attempts: "7" })
     await ledger().execute(

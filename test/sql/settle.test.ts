@@ -48,7 +48,7 @@ onEachServer("settling a run", (ledger) => {
     })
   })
 
-  test("keeps a refused run pending for the requested wait, for any engine", async () => {
+  test("keeps a refused run pending for the requested time, and any engine may retry it", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     const answer = await fixture.settle("not_executed", {
@@ -82,7 +82,7 @@ onEachServer("settling a run", (ledger) => {
     expect(row).toEqual({ consecutive_failures: 0 })
   })
 
-  test("returns the report that the function made before", async () => {
+  test("returns the report that the function made earlier", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     await fixture.complete("completed")
@@ -185,7 +185,7 @@ onEachServer("the breaker", (ledger) => {
     return row
   }
 
-  test("opens at the fifth definite failure in a row, doubles its time, and stops at a day", async () => {
+  test("opens at the fifth definite failure in a row, and doubles its time up to a day", async () => {
     let fixture = await openRunFixture(ledger())
     await fixture.start()
     await fixture.settle("failed")

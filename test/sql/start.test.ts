@@ -124,7 +124,7 @@ onEachServer("starting a run", (ledger) => {
     expect(await fixture.incidents("drift")).toEqual(["resolved"])
   })
 
-  test("does not affect the others if it is refused", async () => {
+  test("does not affect other runs if it is refused", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.set("attempt = 2147483647")
     const other = await ledger().integration()

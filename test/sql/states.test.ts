@@ -58,7 +58,7 @@ onEachServer("the states failing and retrying", (ledger) => {
     expect(await incidents()).toEqual(["failing over 2"])
   })
 
-  test("end with a pause, because nothing is meant to run", async () => {
+  test("end with a pause, because a paused integration runs nothing on purpose", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     await fixture.settle("failed")
@@ -77,7 +77,7 @@ onEachServer("the states failing and retrying", (ledger) => {
     expect((await status()).last_run).toMatchObject({ run_id: fixture.runId, status: "failed" })
   })
 
-  test("are separate in the figures of a day: completed, retrying and first attempt", async () => {
+  test("are counted separately in the figures of a day", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     const day = async (args: Row = {}): Promise<Row> =>

@@ -28,7 +28,7 @@ onEachServer("a repeatedly skipped slot", (ledger) => {
     return ledger().integration({ next_run_at: `'${slot}'` })
   }
 
-  test("in three ticks over two minutes is an incident with its reason, and the same incident when it is skipped again", async () => {
+  test("becomes an incident with its reason after three ticks over two minutes, and further ticks add to that incident", async () => {
     const id = await fresh()
     await finish([skipOf(id)])
     await ledger().after(60)

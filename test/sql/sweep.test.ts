@@ -69,7 +69,7 @@ onEachServer("a sweep", (ledger) => {
     ])
   })
 
-  test("retries a fenced run whose function never began immediately", async () => {
+  test("immediately retries a fenced run whose function never began", async () => {
     const fixture = await openRunFixture(ledger(), { fenced: "true", on_unknown: "'hold'" })
     await fixture.start()
     await fixture.after(LEASE)

@@ -103,7 +103,7 @@ describe("the gateway, seen by supabase-js", () => {
     }
   })
 
-  test("refuses anon revoked functions with 401, and a signed-in user with 403", async () => {
+  test("refuses revoked functions: anon with 401, a signed-in user with 403", async () => {
     const refused = await client(gateway.anonKey).rpc("secret_one")
     expect(refused).toMatchObject({ status: 401, data: null, error: { code: "42501" } })
     const user = gateway.sign({ role: "authenticated" })

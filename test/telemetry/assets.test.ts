@@ -58,7 +58,7 @@ describe("every state that needs attention is visible", () => {
     late: "SyncLagP95"
   }
 
-  test("because it has an alert, and other states have none", () => {
+  test("an alert exists for each of these states, and for no other", () => {
     expect(Object.keys(WATCHED).toSorted()).toEqual(
       StateName.literals.filter((name) => needsAttention(name)).toSorted()
     )
@@ -70,7 +70,7 @@ describe("every state that needs attention is visible", () => {
     for (const state of asked) expect(Object.keys(WATCHED)).toContain(state ?? "")
   })
 
-  test("because the dashboard shows only one state in green: on time", () => {
+  test("the dashboard shows only one state in green: on time", () => {
     const COLORS = {
       critical: "red",
       warning: "orange",

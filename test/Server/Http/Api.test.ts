@@ -194,7 +194,7 @@ describe("the OpenAPI document", () => {
   }, 60_000)
 })
 
-describe("pages", () => {
+describe("the pages", () => {
   test("show the overview and a run, and respond with 404 otherwise", async () => {
     const ask = await serve()
     const front = await ask("/?q=glob&state=nonsense")
@@ -256,7 +256,7 @@ describe("actions over HTTP", () => {
     expect(await isEnabled()).toBe(true)
   })
 
-  test("by a program with the token are performed, and recorded with actor and reason", async () => {
+  test("of a program with the token are performed, and recorded with actor and reason", async () => {
     const ask = await serve({ actions: true, token: true })
     const answer = await ask(pause(), json({ ...because, actor: "nightly-job" }))
     expect(await answer.json()).toMatchObject({
@@ -273,7 +273,7 @@ describe("actions over HTTP", () => {
     ])
   })
 
-  test("by a signed-in user need the user's own form, and lead back to the page", async () => {
+  test("of a signed-in user require the user's own form, and lead back to the page", async () => {
     const ask = await serve({ actions: true, token: true })
     const cookie = await signIn(ask, "Kari Nordmann")
     const page = await (await ask(`/run/${run}`, { headers: { cookie } })).text()
@@ -322,7 +322,7 @@ describe("actions over HTTP", () => {
     `/api/integrations/${NOBODY}/delete`,
     `/api//integrations/${NOBODY}/pause`,
     "/"
-  ])("change nothing at %s", async (path) => {
+  ])("are refused at %s", async (path) => {
     const ask = await serve({ actions: true, token: true })
     expect([404, 400]).toContain((await ask(path, json(because))).status)
     const cookie = await signIn(ask)

@@ -40,7 +40,7 @@ describe("the period of the page", () => {
     expect(show(null)).toEqual([null, "2026-10-24T22:00:00.000Z", "2026-10-26T08:12:04.001Z"])
   })
 
-  test("of a day is from midnight to midnight in that zone, and today's ends now", () => {
+  test("lasts from midnight to midnight in that zone for a past day, and until now for today", () => {
     const sunday = "2026-10-25"
     expect(show(sunday)).toEqual([sunday, "2026-10-24T22:00:00.000Z", "2026-10-25T23:00:00.000Z"])
     expect(show("2026-10-26")[2]).toBe("2026-10-26T08:12:04.001Z")

@@ -145,7 +145,7 @@ describe("the page does not repeat", () => {
     expect(nowIn(page([explanationOf(invalid, "no", why)]))).toBe("Misconfigured.")
   })
 
-  test("the row for consecutive slots without a run", () => {
+  test("a row for consecutive slots without a run", () => {
     const slotAt = (hour: number, outcome: "paused" | "missing", why = ""): ExplainedSlot => ({
       slot: NOW - hour * HOUR,
       expected: true,

@@ -159,7 +159,7 @@ describe("the overview", () => {
     )
   })
 
-  test("counts completed runs among those that were due in the success rate, without retrying and overdue ones", () => {
+  test("counts only completed runs as successes in its success rate, not retrying or overdue ones", () => {
     const list = [integrationOf(1), integrationOf(2, { next_run_at: NOW - HOUR })]
     const matter = matterOf(overviewOf(list))
     const today = dayOf({

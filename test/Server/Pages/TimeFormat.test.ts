@@ -9,7 +9,7 @@ import {
 const now = Date.parse("2026-11-24T08:12:04Z")
 const at = (text: string): number => Date.parse(text)
 
-test("a time is as short as it stays unambiguous, in its own zone", () => {
+test("a time is shown in its own zone, as short as possible without ambiguity", () => {
   const oslo = (text: string): string => showDateTime(at(text), "Europe/Oslo", now)
   expect(oslo("2026-11-24T01:00:00Z")).toBe("02:00 CET")
   expect(oslo("2026-11-24T01:00:07.250Z")).toBe("02:00:07 CET")
@@ -23,7 +23,7 @@ test("a time is as short as it stays unambiguous, in its own zone", () => {
   expect(showDateTime(at("2026-11-24T08:00:00Z"), "Nowhere/Land", now)).toBe("08:00 UTC")
 })
 
-test("the exact UTC time is available to machines and on hover", () => {
+test("the markup contains the exact UTC time", () => {
   expect(moment(at("2026-11-24T01:00:00Z"), "Europe/Oslo", now).markup).toBe(
     '<time datetime="2026-11-24T01:00:00Z">02:00 CET</time>'
   )
