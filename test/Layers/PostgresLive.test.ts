@@ -50,7 +50,7 @@ supabaseContract(
   serialization
 )
 
-/** SQL of a function that writes a note, then blocks while a session holds the advisory lock `gate`. */
+/** The SQL of a function that writes a note, then blocks while a session holds the advisory lock `gate`. */
 const waitSql = `${contractSql}
 create function public.contract_wait(p_id uuid, p_gate bigint) returns jsonb language plpgsql as $$
 begin

@@ -74,7 +74,7 @@ const TYPES: Readonly<Record<string, string>> = {
 type Rows = Readonly<Record<string, unknown>>
 type Tables = Readonly<Record<keyof typeof COLUMNS, ReadonlyArray<Rows>>>
 
-/** The compared columns of each table. */
+/** The columns of each table that the test compares. */
 const COLUMNS = {
   integrations: [
     ...["id", "sync_schedule", "timezone", "enabled", "next_run_at", "schedule_version"],

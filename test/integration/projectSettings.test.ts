@@ -76,7 +76,7 @@ describe.each(["direct", "supabase-js"] as const)(
         })
         await set(project, admin, values)
         const both = await Promise.all([project.tick(mechanism), project.tick(mechanism)])
-        // A third tick claims the runs that one engine still held when the other last checked.
+        // A third tick claims any slot that one engine still reserved at the last fetch of the other.
         const all = [...both, await project.tick(mechanism)]
         expect(all.flatMap(({ errors }) => errors)).toEqual([])
         const reasons = all.flatMap(({ skips }) => skips.map(({ reason }) => reason))

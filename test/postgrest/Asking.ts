@@ -18,7 +18,7 @@ export const ask = (gateway: RpcGateway, request: RecordedRequest): Promise<Resp
   return fetch(`${gateway.url}/rest/v1${path}`, {
     method,
     headers: {
-      // PostgREST itself sees only the bearer; the gateway in front of it checks the apikey.
+      // PostgREST itself sees only the bearer token; the gateway in front of PostgREST checks the apikey.
       apikey: gateway.publishableKey,
       authorization: `Bearer ${tokenOf(gateway, request)}`,
       ...(body === undefined ? {} : { "content-type": "application/json" }),

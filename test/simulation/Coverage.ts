@@ -34,7 +34,7 @@ export class Coverage {
     this.start = start
   }
 
-  /** Adds a new integration, whose schedule is in force since `schedule_since` and whose next slot may already be set. */
+  /** Adds a new integration. Its schedule has been in force since `schedule_since`, and its next slot may already be set. */
   add(row: IntegrationRow): void {
     const history: History = {
       regimes: [],

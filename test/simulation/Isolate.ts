@@ -182,7 +182,7 @@ export class Isolate {
     )
   )
 
-  /** The handler, which works, takes effect at one instant, and continues to work. */
+  /** Runs the handler, which works, takes effect at one instant, and then works on until its end. */
   private readonly handler: Effect.Effect<Verdict> = Effect.suspend(() => {
     const { plan, request, universe } = this
     const isObedient = plan.fault !== "stubborn"

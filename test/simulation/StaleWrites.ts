@@ -88,7 +88,7 @@ export class StaleWrites {
       : { name: "heartbeat_sync_run", args: owner }
   }
 
-  /** Returns a stale start, or null while another engine may start the run: it is pending, and its claimer's time is up. */
+  /** Returns a stale start, or null while another engine may start the run: it is pending, and the adoption time has passed. */
   private start(run: RunRow): Write | null {
     const { random, time } = this.universe
     const isAdoptable = run.claimed_by === null || run.created_at + this.adoptAfterMs <= time.now

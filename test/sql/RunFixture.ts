@@ -129,7 +129,7 @@ const by = (runId: string): Row => ({
 /** Returns a JSON array of objects, or an empty array for any other value. */
 export const list = (value: unknown): ReadonlyArray<Row> => (Array.isArray(value) ? value : [])
 
-/** Brings a run into each state that a test starts from. The clock stays at the instant that the state requires. */
+/** For each initial state, a function that brings a run into it and leaves the clock at the instant that the state requires. */
 export const states: Readonly<Record<string, (ledger: Ledger) => Promise<RunFixture>>> = {
   pending: (ledger) => openRunFixture(ledger),
   running: async (ledger) => {
