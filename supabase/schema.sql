@@ -4102,7 +4102,7 @@ AS $function$
 begin
   perform public.prune_sync_history();
 exception when others then
-  raise warning 'prune_sync_history: %', sqlerrm;
+  raise warning 'prune_sync_history: old history is not deleted: %', sqlerrm;
 end
 $function$;
 

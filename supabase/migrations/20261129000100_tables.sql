@@ -277,7 +277,7 @@ begin
       from unnest(array['org_id', 'integration_type']) w(c)
      where not v_theirs @> jsonb_build_array(jsonb_build_object('t', 'organization_integrations', 'c', w.c));
     if v_conflict is not null then
-      raise exception 'Sync Scheduler cannot adopt an existing table: it has no %', v_conflict
+      raise exception 'Sync Scheduler cannot adopt an existing table: % is missing', v_conflict
         using hint = 'Nothing was changed. Add the column (org_id uuid, integration_type text) and fill it, then apply the migration again.';
     end if;
   end if;
@@ -309,7 +309,7 @@ begin
         v_allowed := v_column.c in ('attempt', 'max_attempts') or v_column.expression ~ v_column.value;
       end if;
       if not v_allowed then
-        raise exception 'Sync Scheduler cannot adopt sync_run_log: a check rejects a value that it records: sync_run_log.% = % (constraint %)',
+        raise exception 'Sync Scheduler cannot adopt sync_run_log: a check constraint rejects a value that Sync Scheduler records: sync_run_log.% = % (constraint %)',
           v_column.c, v_column.value, v_column.conname
           using hint = 'Nothing was changed. Widen or drop the check (states: pending, running, completed, failed, unknown, skipped; triggers: schedule, catch_up, manual, backfill).';
       end if;

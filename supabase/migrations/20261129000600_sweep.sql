@@ -261,7 +261,7 @@ create function sync_scheduler.prune() returns void language plpgsql set search_
 begin
   perform public.prune_sync_history();
 exception when others then
-  raise warning 'prune_sync_history: %', sqlerrm;
+  raise warning 'prune_sync_history: old history is not deleted: %', sqlerrm;
 end
 $$;
 

@@ -381,7 +381,7 @@ for (const { title, open } of servers) {
       [
         "integrations without an organisation",
         "create table public.organization_integrations (id uuid primary key, integration_type text)",
-        "it has no organization_integrations.org_id"
+        "organization_integrations.org_id is missing"
       ],
       [
         "integrations that must have a next slot",
