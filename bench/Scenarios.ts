@@ -9,7 +9,7 @@ export interface Scenario extends Load {
 /** The contenders, in display order. */
 export const contenders: Readonly<Record<string, string>> = {
   http: "the invocations alone",
-  "http-own": "the same, a connection each",
+  "http-own": "the same, one connection each",
   "raw-sql-bulk": "raw SQL in bulk",
   "ours-sql": "Sync Scheduler's SQL, bare",
   "ours-effect": "the same from bare Effect",

@@ -9,17 +9,17 @@ import { measureStartup } from "./Startup.ts"
 import { tableOf } from "./Table.ts"
 import { runTrial, type Trial } from "./Trial.ts"
 
-const USAGE = `bun run bench [options]: the same work by Sync Scheduler and its alternatives, in one run
+const USAGE = `bun run bench [options]: measures Sync Scheduler and its alternatives with the same work
 
-  --parts <names>        Only these, separated by commas: ${scenarios(false)
+  --parts <names>        Only these parts, separated by commas: ${scenarios(false)
     .map(({ name }) => name)
     .join(", ")}, startup, ticks, fleet
-  --only <contenders>    Only these, separated by commas, or "all": ${Object.keys(contenders).join(", ")}
-  --repetitions <n>      3 by default; figures are medians
-  --quick                A twentieth of the jobs, once
+  --only <contenders>    Only these contenders, separated by commas, or "all": ${Object.keys(contenders).join(", ")}
+  --repetitions <n>      Number of repetitions (default 3); figures are medians
+  --quick                Run a twentieth of the jobs, once
   --publish              Measure nothing; write the stored results into docs/benchmarks.md
 
-Each part replaces its figures in bench/results/latest.json, so the parts can be measured one by one.`
+Each part replaces its figures in bench/results/latest.json, so the parts can be measured separately.`
 
 const { values } = parseArgs({
   options: {

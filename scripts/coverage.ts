@@ -61,10 +61,10 @@ try {
   console.log(`\nlines of src covered: ${percent(whole)} (at least ${percent(WHOLE)})`)
   if (unseen.length > 0)
     console.log(
-      `not loaded by the tests themselves (types, and what only the binary runs): ${unseen.sort().join(", ")}`
+      `not loaded by the tests themselves (types, and code that only the binary runs): ${unseen.sort().join(", ")}`
     )
   for (const { file, found, hit } of low) {
-    console.log(`too little: ${file} ${percent(hit / found)} (at least ${percent(PER_FILE)})`)
+    console.log(`not enough: ${file} ${percent(hit / found)} (at least ${percent(PER_FILE)})`)
   }
   process.exitCode = failed || whole < WHOLE || low.length > 0 ? 1 : 0
 } finally {

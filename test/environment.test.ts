@@ -216,7 +216,7 @@ describe("a proxy", () => {
       {
         name: "NODE_EXTRA_CA_CERTS",
         value: certificate,
-        effect: "authorities that are trusted as well"
+        effect: "additional trusted certificate authorities"
       }
     ])
     const text = await runBinary(["env"], { env: ambient })
@@ -230,7 +230,7 @@ describe("a proxy", () => {
         .filter(({ check }: { check: string }) => check === "environment")
         .map(({ what }: { what: string }) => what)
     }
-    const trust = `NODE_EXTRA_CA_CERTS=${certificate}: authorities that are trusted as well`
+    const trust = `NODE_EXTRA_CA_CERTS=${certificate}: additional trusted certificate authorities`
     expect(await doctor({})).toEqual([
       `SUPABASE_URL is reached through http://127.0.0.1:${proxy.port} (http_proxy)`,
       trust

@@ -49,7 +49,7 @@ const commandSection = (command: Command): string => {
 export const cliPage = (): string =>
   page([
     generated("Command line", "src/Cli/Commands"),
-    "Data goes to stdout, everything else to stderr. `-o json` prints one value ([its shapes](json.md)), `-o jsonl` a line for each thing as it happens; on a terminal text is in colour unless `NO_COLOR` is set. How a command ends is in [exit codes](exit-codes.md). The same text: `sync-scheduler help <command>`.",
+    "Data goes to stdout, everything else to stderr. `-o json` prints one value ([its shapes](json.md)); `-o jsonl` prints one line per event. On a terminal, text is in colour unless `NO_COLOR` is set. The exit codes have [their own page](exit-codes.md). `sync-scheduler help <command>` prints the text of this page.",
     table(
       ["Command", "What it does"],
       commands.map(({ name, summary }) => [
@@ -64,7 +64,7 @@ export const cliPage = (): string =>
 export const settingsPage = (): string =>
   page([
     generated("Settings", "src/Config/SettingsTable.ts"),
-    "A flag wins over a credential file, that over the environment, that over the default. A setting's credential file is `$CREDENTIALS_DIRECTORY/<name>` (systemd's `LoadCredential=`, a mounted secret), else the file that `<SETTING>_FILE` names. No `.env` file is read. Spans of time have a unit: `250ms`, `90s`, `15m`, `36h`, `7d`. `sync-scheduler env` shows every value and where it came from, `env --changed` only those that are set; secrets are never shown.",
+    "A flag takes precedence over a credential file, a credential file over the environment, and the environment over the default. A setting's credential file is `$CREDENTIALS_DIRECTORY/<name>` (systemd's `LoadCredential=`, a mounted secret), else the file that `<SETTING>_FILE` names. No `.env` file is read. Durations have a unit: `250ms`, `90s`, `15m`, `36h`, `7d`. `sync-scheduler env` shows every value and its source; `env --changed` shows only the settings that are set. Secrets are never shown.",
     ...subjects.flatMap(({ settings, title }) => [
       `## ${title}`,
       table(
@@ -80,14 +80,14 @@ export const settingsPage = (): string =>
     ]),
     "On a terminal `NO_COLOR`, `TERM` and `COLUMNS` are honoured.",
     "## The environment of other programs",
-    "These variables are obeyed, because machines and networks are set up by them. The lower-case form of a proxy's wins. `sync-scheduler env` and `doctor` show which are set.",
+    "These variables take effect, because they configure the machine or the network. For a proxy, the lower-case name takes precedence. `sync-scheduler env` and `doctor` show the variables that are set.",
     table(
-      ["Variable", "What it sets"],
+      ["Variable", "Effect"],
       obeyedVariables.map(({ effect, name }) => [code(name), cell(effect)])
     ),
-    "These change what a program built with Bun does. The binary starts itself again without them and says so (on Windows it refuses to start); certificates are checked whatever they say. `BUN_BE_BUN` acts before the binary can: the npm command, the systemd units and the images clear it with the others.",
+    "These variables change the behaviour of programs that are built with Bun. The binary restarts itself without them and prints a warning (on Windows, it refuses to start). Certificates are always checked. `BUN_BE_BUN` takes effect before the binary can remove it, so the npm command, the systemd units and the images clear it together with the other variables.",
     table(
-      ["Variable", "What it would do"],
+      ["Variable", "Effect that is prevented"],
       hostileVariables.map(({ effect, name }) => [code(name), cell(effect)])
     )
   ])
@@ -102,28 +102,28 @@ const exitTable = (codes: ReadonlyArray<ExitMeaning>): string =>
 export const exitCodesPage = (): string =>
   page([
     generated("Exit codes", "src/Cli/ExitCodes.ts and Signals.ts"),
-    "A code that is not here is to be taken for a failure.",
+    "Treat any other code as a failure.",
     exitTable(exitCodes),
     "## check",
     "`check` speaks to monitors and has their codes:",
     exitTable(checkCodes),
     "## Signals",
     table(
-      ["Signal", "Sent by", "What it does"],
+      ["Signal", "Sent by", "Effect"],
       signalMeanings.map(({ does, from, signals }) => [
         signals.map(code).join(", "),
         cell(from),
         cell(signalEffects[does])
       ])
     ),
-    "A signal that is ignored when the process starts stays ignored: `nohup`, `trap '' HUP`, SIGINT and SIGQUIT of a background job of a script. The command of the npm package cannot keep this: Node.js undoes it. Ctrl-Z suspends the process; what it had claimed is taken over by other engines, and its runs in progress by their leases."
+    "A signal that is ignored when the process starts stays ignored. Examples are `nohup`, `trap '' HUP`, and SIGINT and SIGQUIT for a script's background job. The npm package's command cannot preserve this, because Node.js resets ignored signals. Ctrl-Z suspends the process: other engines take over its claimed runs, and its runs in progress when their leases end."
   ])
 
 const signalEffects: Readonly<Record<SignalMeaning["does"], string>> = {
-  stop: "Stops: no new runs, runs in progress are recorded, then the exit code is 128 and the signal's number (`serve`: 0). The second of these ends the process immediately; leases then decide what happens to its runs.",
+  stop: "Stops: no new runs start, runs in progress are recorded, and the exit code is 128 plus the signal's number (`serve`: 0). A second such signal ends the process immediately; other engines take over its runs when their leases end.",
   "stop, once": "Stops in the same way. Repeating it changes nothing.",
   nothing: "Nothing.",
-  end: "Ends the process immediately; leases then decide what happens to its runs."
+  end: "Ends the process immediately; other engines take over its runs when their leases end."
 }
 
 const meaningRows = (
@@ -145,7 +145,7 @@ export const errorsPage = (): string =>
       "Errors",
       "src/Domain/ErrorCode.ts, AnswerRule.ts, PlatformError.ts and src/Cli/Doctor/CheckResult.ts"
     ),
-    "Every error has a code that stays, what failed and why (`message`), and how to fix it (`hint`). On a terminal these are `error:` and `fix:`; in JSON they are in `errors`.",
+    "Every error has a stable code, a `message` that says what failed and why, and a `hint` that says how to fix it. A terminal shows them after `error:` and `fix:`; JSON contains them in `errors`.",
     "## Commands and ticks",
     table(
       ["Code", "What", "Why", "Fix", "Exit"],
@@ -155,7 +155,7 @@ export const errorsPage = (): string =>
       ])
     ),
     "## Runs",
-    "The outcome of a run is in `error.code` of a summary and `error_code` of `sync_run_log`. A function's own code, where it gives one, is stored there unchanged. The first rule that matches decides.",
+    "The outcome of a run is in `error.code` of a summary and `error_code` of `sync_run_log`. A function's own code, if it returns one, is stored there unchanged. The first rule that matches applies.",
     table(
       ["Answer", "Outcome", "Code", "What", "Why", "Fix"],
       [...platformRules, ...functionRules].map((rule) => [
@@ -172,7 +172,7 @@ export const errorsPage = (): string =>
     "## Answers of serve",
     table(["Code", "What", "Why", "Fix"], meaningRows(serveCodes)),
     "## Findings of doctor",
-    "Each finding says what, why, and the command or SQL that fixes it; these are the codes, besides those above.",
+    "Each finding has a description, a reason, and the command or SQL that fixes it. Its code is one of these or one of those above.",
     table(
       ["Code", "Meaning"],
       Object.entries(findingCodes).map(([name, meaning]) => [code(name), cell(meaning)])
@@ -183,7 +183,7 @@ export const errorsPage = (): string =>
 export const metricsPage = (): string =>
   page([
     generated("Metrics", "src/Metrics.ts"),
-    "On `/metrics` of `serve` in the text format of Prometheus, from `run --metrics-file` for node_exporter, and over OTLP when an endpoint is set. No label ever holds an organisation, an integration or a run.",
+    "Metrics are available on `/metrics` of `serve` in the text format of Prometheus, in the file of `run --metrics-file` for node_exporter, and over OTLP when an endpoint is set. No label contains an organisation, an integration or a run.",
     table(
       ["Metric", "Type", "Labels", "Meaning"],
       metrics.map((metric) => [
@@ -215,8 +215,8 @@ export const jsonPage = async (): Promise<string> => {
     })
   )
   return page([
-    generated("JSON", "the schemas that the commands print by"),
-    'What `-o json` prints. Fields are only ever added; unknown ones are to be ignored. `"field"?` may be missing, `instant` is an instant in ISO 8601, UTC, to the millisecond (`"2026-11-24T02:00:00.000Z"`). A command that cannot do what it was asked prints `{ "errors": [{ "code", "message", "hint" }] }` ([codes](errors.md)) and ends with another [exit code](exit-codes.md) than 0. `-o jsonl` prints the same things as lines with a `type`, as they happen.',
+    generated("JSON", "the schemas of the commands' output"),
+    'The output of `-o json`. Later versions may add fields, so ignore unknown fields. `"field"?` may be missing. `instant` is an ISO 8601 instant in UTC, to the millisecond (`"2026-11-24T02:00:00.000Z"`). A command that fails prints `{ "errors": [{ "code", "message", "hint" }] }` ([codes](errors.md)) and ends with an [exit code](exit-codes.md) other than 0. `-o jsonl` prints each event as a line with a `type`.',
     ...sections
   ])
 }

@@ -8,7 +8,8 @@ export const notesOf = (changelog: string, version: string, source = ""): string
   // The link definitions at the end of the file are not part of a section.
   const [, ...lines] = section.split("\n").filter((line) => !/^\[[^\]]+\]: /.test(line))
   const notes = lines.join("\n").trim()
-  if (notes === "") throw new Error(`CHANGELOG.md has no section [${version}] that says anything`)
+  if (notes === "")
+    throw new Error(`CHANGELOG.md has no section [${version}], or the section is empty`)
   return `${notes.replace(/\]\((?![a-z]+:|#)/gi, `](${source}`)}\n`
 }
 

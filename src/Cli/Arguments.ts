@@ -34,8 +34,8 @@ export const read = (argv: ReadonlyArray<string>, commands: ReadonlyArray<Comman
   if (first === "version" || first === "help") return readAbout(first, argv.slice(1))
   if (first.startsWith("-")) {
     return misuse(
-      `${first} stands before the command`,
-      "Write the command first, then its flags. Only --help (-h) and --version (-V) stand alone."
+      `${first} is given before the command`,
+      "Write the command first, then its flags. Only --help (-h) and --version (-V) need no command."
     )
   }
   const words = argv.findIndex((word) => word.startsWith("-"))
@@ -85,7 +85,7 @@ export const unknownCommand = (
   )
 }
 
-/** Words of other programs for this program's commands. */
+/** Synonyms from other programs, with the commands that they stand for. */
 const SYNONYMS: ReadonlyMap<string, string> = new Map([
   ["logs", 'runs show <run>" or "runs tail'],
   ["log", 'runs show <run>" or "runs tail'],
@@ -201,7 +201,7 @@ const refusedChoice = (command: Command, given: ReadonlyArray<string>): Refused 
   if (at === -1) return undefined
   const meant = closestMatch(word, choices)
   return misuse(
-    `${command.name} does not know "${word}", only ${choices.join(", ")}`,
+    `${command.name} does not accept "${word}", only ${choices.join(", ")}`,
     meant === undefined ? `See: sync-scheduler help ${command.name}` : `Did you mean "${meant}"?`
   )
 }

@@ -35,7 +35,7 @@ export interface Positional {
 
 /**
  * The declaration of a command, available before its code is loaded: parsing, help and completions are generated from it. To
- * add a command, write its implementation in its own file and its declaration in a file of Commands/.
+ * add a command, write its implementation and its declaration in two files, and list the declaration in Commands.ts.
  */
 export interface Command {
   /** The name, in one or two words: `run`, `schedules next`. */

@@ -39,7 +39,7 @@ export const withDatabase = <A>(
     )
   )
 
-/** The operations before the first call. Their rejection means that the settings or a directory are wrong. */
+/** The operations that precede the first call. If one of them is rejected, the settings or a directory are wrong. */
 const OPENING: ReadonlySet<string> = new Set(["connect", "open", "migrate"])
 
 /** Maps a failed connection or call to an exit code: 2, 4 or 5, as for a tick. A call that the database rejects is a bug. */

@@ -9,38 +9,39 @@ export interface ExitMeaning {
 export const exitCodes: ReadonlyArray<ExitMeaning> = [
   {
     code: "0",
-    short: "fine, also when nothing was due",
+    short: "success, even if nothing was due",
     meaning:
-      "Fine. Nothing due is fine, and so is a run that a function accepted (202): it works in the background and reports its outcome itself. `serve` ends so after it was stopped and everything in flight was recorded; `demo` although one of its runs fails on purpose; `doctor` also with warnings."
+      "Success. This includes a tick with nothing due, and a run that a function accepted (202): the function works in the background and reports the outcome itself. `serve` exits with 0 when it was stopped and all runs in flight were recorded, `demo` although one of its runs fails on purpose, and `doctor` even with warnings."
   },
   {
     code: "1",
     short: "a bug, or the output could not be written",
     meaning:
-      "A bug, or the output could not be written (a full disk). A reader that goes away (`| head`) is neither. `ready`: not ready."
+      "A bug, or the output could not be written (for example, because the disk is full). A closed pipe (`| head`) is not an error. For `ready`: not ready."
   },
   {
     code: "2",
-    short: "usage, a bad expression, or configuration",
+    short: "wrong usage, expression or configuration",
     meaning:
-      "Usage, an expression or time zone that cannot be computed, settings that are missing or malformed, a database whose migrations do not belong to this version. Nothing was done."
+      "Wrong usage, an invalid expression or time zone, missing or malformed settings, or a database whose migrations do not match this version. Nothing was done."
   },
   {
     code: "3",
-    short: "something did not complete: a run, an audit's slot, a finding of doctor",
+    short: "a run did not complete, audit found holes, or doctor found a problem",
     meaning:
-      "The command ran, and something in it failed: a run failed, ended unknown, or did not complete and waits for its retry; part of the tick could not be done; `audit` found holes; `doctor` found something wrong; `status --exit-status` found something that needs attention; a test alert was not taken; a file that `init` or `install --write` would write is there with another text; `serve` had to leave something in flight."
+      "The command ran, but not everything succeeded: a run failed, ended unknown, or will be retried; part of the tick failed; `audit` found holes; `doctor` found a problem; `status --exit-status` found something that needs attention; a test alert was not accepted; a file that `init` or `install --write` would write already exists with different text; or `serve` stopped with runs still in flight."
   },
   {
     code: "4",
-    short: "the key was refused",
-    meaning: "The key, or the role of the connection, was refused. Repeating cannot help."
+    short: "the key was rejected",
+    meaning:
+      "The key, or the role of the connection, was rejected. Repeating the command does not help."
   },
   {
     code: "5",
     short: "Supabase cannot be reached",
     meaning:
-      "Supabase or the database cannot be reached, gives no usable answer, or is read-only. Repeating is safe."
+      "Supabase or the database cannot be reached, gives no usable answer, or is read-only. It is safe to repeat the command."
   },
   {
     code: "128+n",
@@ -56,18 +57,18 @@ export const checkCodes: ReadonlyArray<ExitMeaning> = [
     code: "0",
     short: "OK",
     meaning:
-      "OK: everything is below its warning. With the default thresholds that is where `status` has nothing that needs attention: an attempt that did not complete is a WARNING from the first one on, until its run completes. `--retrying 2,` tolerates the first refusal of a cause."
+      "OK: everything is below its warning threshold. With the default thresholds, this means that `status` shows nothing that needs attention. A single attempt that did not complete is a WARNING until its run completes; `--retrying 2,` tolerates one such attempt per cause."
   },
-  { code: "1", short: "WARNING", meaning: "WARNING: something has reached its warning." },
+  { code: "1", short: "WARNING", meaning: "WARNING: something has reached its warning threshold." },
   {
     code: "2",
     short: "CRITICAL",
-    meaning: "CRITICAL: something has reached its critical threshold, or nothing has ticked yet."
+    meaning: "CRITICAL: something has reached its critical threshold, or no engine has ticked yet."
   },
   {
     code: "3",
     short: "UNKNOWN",
     meaning:
-      "UNKNOWN: the database cannot be asked, or `check` itself was started wrongly; the line says why."
+      "UNKNOWN: the database cannot be read, or the flags of `check` are wrong; the line gives the reason."
   }
 ]

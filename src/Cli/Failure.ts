@@ -51,14 +51,14 @@ const OPENING: ReadonlyMap<string, readonly [message: string | null, hint: strin
     "locked",
     [
       null,
-      "If a serve --demo is just starting, try again in a moment. Otherwise stop it, or name another directory."
+      "If serve --demo is just starting, try again in a moment. Otherwise stop it, or name another directory."
     ]
   ],
   [
     "migrate",
     [
       "This demo directory was made by another version of sync-scheduler",
-      "Delete it, and make a new one: sync-scheduler demo --keep <dir>"
+      "Delete the directory and create a new one: sync-scheduler demo --keep <dir>"
     ]
   ]
 ])

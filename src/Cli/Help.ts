@@ -39,12 +39,12 @@ const commandHelp = (command: Command): string => {
 const groupHelp = (members: ReadonlyArray<Command>): string =>
   [
     `Commands:\n${list(members.map(({ name, summary }) => [name, summary]))}`,
-    `Help for one of them: ${PROGRAM} help ${members[0]?.name ?? ""}`
+    `Help for one command: ${PROGRAM} help ${members[0]?.name ?? ""}`
   ].join("\n\n")
 
 const rootHelp = (commands: ReadonlyArray<Command>, version: string): string =>
   [
-    `Sync Scheduler ${version}: triggers every due integration sync of a Supabase project,\non time, once, and says so when it did not.`,
+    `Sync Scheduler ${version}: runs the scheduled syncs of your Supabase project on time,\nwithout duplicates, and tells you when one didn't run.`,
     `Usage: ${PROGRAM} <command> [flags]`,
     `Commands:\n${list([
       ...commands.map(({ name, summary }) => [name, summary] as const),

@@ -2,14 +2,14 @@ import type { Flag, Positional } from "./Command.ts"
 
 export const org: Positional = {
   name: "org",
-  summary: "organisation: its name, its id, or the beginning of it; or an integration's id"
+  summary: "organisation (name or id, or part of either), or an integration's id"
 }
 export const integration: Positional = {
   name: "integration",
-  summary: "integration: its type, its id, or the beginning of it",
+  summary: "integration: type or id, or the start of the id",
   optional: true
 }
-export const run: Positional = { name: "run", summary: "id of the run, or the beginning of it" }
+export const run: Positional = { name: "run", summary: "id of the run, or the start of the id" }
 
 /** Declares `-o`, the output format. */
 export const output = (...choices: ReadonlyArray<string>): Flag => ({
@@ -17,7 +17,7 @@ export const output = (...choices: ReadonlyArray<string>): Flag => ({
   short: "o",
   value: `<${choices.join("|")}>`,
   choices,
-  summary: "How to print the result; text by default"
+  summary: "Output format; text by default"
 })
 
 /** The flags for the zone of a list's times, and of dates in its arguments. */
@@ -37,17 +37,17 @@ export const timezone: Flag = {
 export const demo: Flag = {
   name: "demo",
   value: "<dir>",
-  summary: "Ask the demo in this directory, running or kept"
+  summary: "Use the demo in this directory, running or kept"
 }
 
 /** The flags that select an organisation and integrations. */
 export const scopeFlags: ReadonlyArray<Flag> = [
-  { name: "org", value: "<org>", summary: "Only this organisation: name, id, or its beginning" },
+  { name: "org", value: "<org>", summary: "Only this organisation: name or id, or part of either" },
   {
     name: "integration",
     value: "<integration>",
     repeatable: true,
-    summary: "Only this one: type, id, or its beginning; may be repeated"
+    summary: "Only this integration: type or id; may be repeated"
   }
 ]
 
@@ -55,14 +55,14 @@ export const scopeFlags: ReadonlyArray<Flag> = [
 export const wait: Flag = {
   name: "wait",
   short: "w",
-  summary: "Start it now and wait until it ends; exit 3 unless it completes"
+  summary: "Start the run now and wait until it ends; exit 3 unless it completes"
 }
 
 /** The flags of commands that change something: actor, reason, and confirmation. */
 export const acting: ReadonlyArray<Flag> = [
-  { name: "reason", value: "<text>", summary: "Why, for the record; given, nothing is asked" },
-  { name: "as", value: "<who>", summary: "Who, for the record; user@host by default" },
-  { name: "yes", short: "y", summary: "Ask nothing; the reason is optional then" }
+  { name: "reason", value: "<text>", summary: "Reason to record; also confirms the action" },
+  { name: "as", value: "<who>", summary: "Actor to record; user@host by default" },
+  { name: "yes", short: "y", summary: "Do not ask for confirmation; the reason is then optional" }
 ]
 
 /** Selects the functions of a project. */
@@ -70,12 +70,12 @@ export const functionChoice: ReadonlyArray<Flag> = [
   {
     name: "function",
     value: "<name>",
-    summary: "The function that syncs; integration-sync, the example, by default"
+    summary: "Name of the sync function; by default the example, integration-sync"
   },
   {
     name: "engine",
     value: "<program|edge>",
     choices: ["program", "edge"],
-    summary: "Who ticks: this program (default), or an Edge Function and pg_cron"
+    summary: "What runs the ticks: this program (default), or an Edge Function and pg_cron"
   }
 ]

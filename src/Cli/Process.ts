@@ -118,7 +118,7 @@ const makeStop = (): Stop => {
 }
 
 /**
- * Interrupts the command at a signal. Returns the signal's exit code; undefined when there was none, or the command waits for
+ * Interrupts the command at a signal. Returns the signal's exit code, or undefined if there was none or the command waits for
  * `stopping`.
  */
 const stopOnSignal = async (

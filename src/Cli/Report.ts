@@ -30,18 +30,18 @@ const STATUS: Record<RunReport["status"], Cell> = {
 /** The reasons why a due slot was not run, in words. */
 const REASONS: ReadonlyMap<string, string> = new Map([
   ["locked", "another engine is claiming it"],
-  ["already_running", "its last run is not over"],
-  ["already_recorded", "it has been run already"],
-  ["lost_race", "another engine was first"],
+  ["already_running", "its last run is still in progress"],
+  ["already_recorded", "its slot already has a run"],
+  ["lost_race", "another engine claimed it first"],
   ["disabled", "the integration is disabled"],
   ["gone", "the integration no longer exists"],
   ["not_before", "its next attempt is not due yet"],
-  ["claimed_by_another", "another engine has it"],
+  ["claimed_by_another", "another engine has claimed it"],
   ["schedule_error", "its schedule is invalid"],
   ["claim_unconfirmed", "the database did not confirm the claim"],
   ["start_unconfirmed", "the database did not confirm the start"],
-  ["api_throttled", "its accounting API asked to slow down; it waits"],
-  ["api_limit", "its accounting API is spared: one at a time; it waits"],
+  ["api_throttled", "its accounting API asked to slow down; the run waits"],
+  ["api_limit", "its accounting API currently allows only one run at a time; the run waits"],
   ["function_unavailable", "the function cannot be reached"]
 ])
 
@@ -191,7 +191,7 @@ export const reportLines = (
   return [
     ...(rows.length === 0 ? [] : [...rows, ""]),
     ...(summary.runs_truncated
-      ? ["More runs than are listed here; -o jsonl shows them all.", ""]
+      ? ["Not all runs are listed here; -o jsonl shows all of them.", ""]
       : []),
     totals(summary, terminal.style)
   ]
@@ -212,7 +212,7 @@ const totals = (summary: Summary, style: Style): string => {
     ...(isOpen ? [style.yellow(`${summary.unresolved} unresolved`)] : []),
     ...(summary.skipped > 0 ? [`${summary.skipped} skipped`] : []),
     ...(summary.missed > 0
-      ? [`${summary.missed} older ${summary.missed === 1 ? "run" : "runs"} skipped on record`]
+      ? [`${summary.missed} older ${summary.missed === 1 ? "run" : "runs"} skipped`]
       : []),
     ...(summary.rescued > 0 ? [`${summary.rescued} taken over`] : []),
     ...(summary.cold_starts > 0 ? [`${summary.cold_starts} cold starts`] : []),

@@ -19,7 +19,7 @@ export const signalMeanings: ReadonlyArray<SignalMeaning> = [
   },
   {
     signals: ["SIGHUP", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGXCPU"],
-    from: "a terminal or ssh that goes away; a timer; `LimitCPU=`",
+    from: "a closed terminal or ssh session; a timer; `LimitCPU=`",
     does: "stop, once"
   },
   {
@@ -29,17 +29,17 @@ export const signalMeanings: ReadonlyArray<SignalMeaning> = [
   },
   {
     signals: ["SIGPIPE"],
-    from: "a reader of the output that goes away (`| head`)",
+    from: "a closed output pipe (`| head`)",
     does: "nothing"
   },
   {
     signals: ["SIGPWR", "SIGXFSZ"],
-    from: "LXC, unless `lxc.signal.halt = SIGTERM` is set; `LimitFSIZE=`. The runtime needs both itself",
+    from: "LXC, unless `lxc.signal.halt = SIGTERM` is set; `LimitFSIZE=`. The runtime itself uses both signals",
     does: "nothing"
   },
   {
     signals: ["SIGKILL", "SIGABRT"],
-    from: "`kill -9`, the kernel short of memory, systemd's watchdog",
+    from: "`kill -9`, the kernel's out-of-memory killer, systemd's watchdog",
     does: "end"
   }
 ]
@@ -75,18 +75,18 @@ export const onStopSignal = async (
     listen(signal, () => {
       if (wasAsked) process.exit(exitCodeOf(signal))
       wasAsked = true
-      note(`${signal}: no new runs; runs in progress are recorded first. Again: exit now.`)
+      note(`${signal}: stopping after the runs in progress. Send it again to exit now.`)
       begin(signal)
     })
   }
   for (const signal of signalsThat("stop, once")) {
     listen(signal, () => {
-      if (!isStopping) note(`${signal}: no new runs; runs in progress are recorded first.`)
+      if (!isStopping) note(`${signal}: stopping after the runs in progress.`)
       begin(signal)
     })
   }
   for (const signal of ["SIGUSR1", "SIGUSR2"] as const) {
-    listen(signal, () => note(`${signal} is ignored. To stop: SIGTERM.`))
+    listen(signal, () => note(`${signal} is ignored. To stop, send SIGTERM.`))
   }
 }
 

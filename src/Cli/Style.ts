@@ -39,7 +39,7 @@ export const styleFor = (
 
 // Matches escape sequences first (colours, titles, hyperlinks), then the remaining control characters.
 const ESCAPES =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what this takes out
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the pattern matches them on purpose
   /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|.)?/g
 
 /**

@@ -49,10 +49,10 @@ export const runNamed = (given: string) =>
     return Effect.fail(
       candidates.length > 1
         ? usageError(
-            `"${given}" could be ${candidates.length} runs`,
-            `Write more of it: ${candidates.join(", ")}`
+            `"${given}" matches ${candidates.length} runs`,
+            `Write more of the id: ${candidates.join(", ")}`
           )
-        : usageError(`there is no run "${given}"`, "See what there is: sync-scheduler runs list")
+        : usageError(`there is no run "${given}"`, "See all runs: sync-scheduler runs list")
     )
   })
 

@@ -68,7 +68,10 @@ export const momentFlag = (
   return day !== undefined
     ? Effect.succeed(day)
     : Effect.fail(
-        usageError(`--${flag} is "${text}": there is no such date`, "Write year-month-day.")
+        usageError(
+          `--${flag} is "${text}": there is no such date`,
+          "Write the date as year-month-day."
+        )
       )
 }
 
@@ -137,7 +140,7 @@ export const windowOn = (
     if (day !== undefined) return dayOf(clock, day)
     return yield* Effect.fail(
       usageError(
-        `--on is "${given.value("on")}": it is no day`,
+        `--on is "${given.value("on")}": it is not a day`,
         'Write yesterday, today, "last night", or a date such as 2026-11-19.'
       )
     )

@@ -38,7 +38,7 @@ export const uuidFlags = (
       : Effect.fail(
           usageError(
             `--${flag} is "${text}": it must be a UUID`,
-            "The ids are those of organization_integrations."
+            "Use an id from the table organization_integrations."
           )
         )
   )

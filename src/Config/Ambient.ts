@@ -15,10 +15,10 @@ export const hostileVariables: ReadonlyArray<AmbientVariable> = [
   { name: "BUN_BE_BUN", effect: "turns the binary into an interpreter of other programs" },
   { name: "BUN_OPTIONS", effect: "runs other code first, or opens a debugger" },
   { name: "BUN_INSPECT", effect: "opens a debugger port" },
-  { name: "BUN_INSPECT_CONNECT_TO", effect: "hands the program over to a debugger elsewhere" },
-  { name: "BUN_INSPECT_NOTIFY", effect: "tells a debugger that the program has started" },
-  { name: "BUN_INSPECT_PRELOAD", effect: "loads the code of a debugger first" },
-  { name: "BUN_CONFIG_VERBOSE_FETCH", effect: "prints every request, with the key in it" },
+  { name: "BUN_INSPECT_CONNECT_TO", effect: "connects the program to a remote debugger" },
+  { name: "BUN_INSPECT_NOTIFY", effect: "notifies a debugger that the program has started" },
+  { name: "BUN_INSPECT_PRELOAD", effect: "loads a debugger's code first" },
+  { name: "BUN_CONFIG_VERBOSE_FETCH", effect: "prints every request, including the key" },
   {
     name: "BUN_FEATURE_FLAG_EXPERIMENTAL_HTTP2_CLIENT",
     effect: "sends requests with another HTTP client"
@@ -27,7 +27,7 @@ export const hostileVariables: ReadonlyArray<AmbientVariable> = [
     name: "BUN_FEATURE_FLAG_EXPERIMENTAL_HTTP3_CLIENT",
     effect: "sends requests with another HTTP client"
   },
-  { name: "NODE_TLS_REJECT_UNAUTHORIZED", effect: "can switch off the check of certificates" }
+  { name: "NODE_TLS_REJECT_UNAUTHORIZED", effect: "can disable certificate checks" }
 ]
 
 /** Variables that take effect, because they configure the network or the machine. `env` and `doctor` show them. */
@@ -35,12 +35,15 @@ export const obeyedVariables: ReadonlyArray<AmbientVariable> = [
   ...["HTTPS_PROXY", "https_proxy"].map((name) => ({ name, effect: "proxy for https addresses" })),
   ...["HTTP_PROXY", "http_proxy"].map((name) => ({ name, effect: "proxy for http addresses" })),
   ...["ALL_PROXY", "all_proxy"].map((name) => ({ name, effect: "proxy for all addresses" })),
-  ...["NO_PROXY", "no_proxy"].map((name) => ({ name, effect: "reached without a proxy" })),
-  { name: "NODE_EXTRA_CA_CERTS", effect: "authorities that are trusted as well" },
-  { name: "SSL_CERT_FILE", effect: "authorities that are trusted as well" },
-  { name: "SSL_CERT_DIR", effect: "authorities that are trusted as well" },
-  { name: "NODE_USE_SYSTEM_CA", effect: "trusts the system's authorities as well" },
-  { name: "BUN_CONFIG_MAX_HTTP_REQUESTS", effect: "requests on their way at the same time" }
+  ...["NO_PROXY", "no_proxy"].map((name) => ({
+    name,
+    effect: "hosts that are reached without a proxy"
+  })),
+  { name: "NODE_EXTRA_CA_CERTS", effect: "additional trusted certificate authorities" },
+  { name: "SSL_CERT_FILE", effect: "additional trusted certificate authorities" },
+  { name: "SSL_CERT_DIR", effect: "additional trusted certificate authorities" },
+  { name: "NODE_USE_SYSTEM_CA", effect: "also trusts the system's certificate authorities" },
+  { name: "BUN_CONFIG_MAX_HTTP_REQUESTS", effect: "maximum number of concurrent requests" }
 ]
 
 type Environment = Readonly<Record<string, string | undefined>>

@@ -180,13 +180,13 @@ const noUrl = missing(
 )
 const noFunctionUrl = missing(
   table.supabaseUrl,
-  "the function's address is made from it",
+  "the function's address is derived from it",
   "Set SUPABASE_URL=https://<project-ref>.supabase.co, or SYNC_SCHEDULER_FUNCTION_URL."
 )
 const noKey = missing(
   table.secretKey,
   "the engine reads schedules, writes runs and invokes functions with it",
-  "Set SUPABASE_SECRET_KEY=sb_secret_... (Dashboard: Project Settings, API Keys), or give it as a file."
+  "Set SUPABASE_SECRET_KEY=sb_secret_... (Dashboard: Project Settings, API Keys), or provide it as a file."
 )
 
 /** Returns the settings that a tick lacks. A malformed setting does not also count as missing. */

@@ -95,7 +95,10 @@ export const duration =
     return Either.flatMap(parseDuration(text), (ms) =>
       ms >= least && ms <= most
         ? Either.right(ms)
-        : refuse(`${format(ms)} is outside ${min} to ${max}`, `Write a span from ${min} to ${max}.`)
+        : refuse(
+            `${format(ms)} is outside ${min} to ${max}`,
+            `Write a duration from ${min} to ${max}.`
+          )
     )
   }
 
@@ -132,7 +135,7 @@ export const httpUrl: Parser<string> = (text) => {
     return refuse("it is not an http or https URL", "Write the whole URL, with https:// before it.")
   }
   if (url.username !== "" || url.password !== "") {
-    return refuse("it has a user name or password in it", "Leave out everything before the @.")
+    return refuse("it contains a user name or password", "Remove everything up to the @.")
   }
   return Either.right(text.replace(/\/+$/, ""))
 }
@@ -159,7 +162,7 @@ export const projectUrl: Parser<string> = (text) => {
     const url = new URL(text)
     return /^\/*$/.test(url.pathname) && url.search === "" && url.hash === ""
       ? Either.right(url.origin)
-      : refuse("it has something after the host", `Write ${url.origin}.`)
+      : refuse("it contains more than the scheme and the host", `Write ${url.origin}.`)
   })
 }
 
@@ -168,8 +171,8 @@ export const databaseUrl = (text: string): Either.Either<string, DurationProblem
   const form = "postgresql://<user>:<password>@<host>:5432/postgres"
   if (/\[YOUR-PASSWORD\]/i.test(text)) {
     return refuse(
-      "it still has [YOUR-PASSWORD] in it",
-      "Put the database's password there, percent-encoded."
+      "it still contains [YOUR-PASSWORD]",
+      "Replace it with the database's password, percent-encoded."
     )
   }
   if (!/^postgres(ql)?:\/\//.test(text)) {
@@ -189,28 +192,31 @@ export const serviceKey = (text: string): Either.Either<string, DurationProblem>
   const fix =
     "Use a secret key (sb_secret_..., Dashboard: Project Settings, API Keys), or the legacy service_role key."
   if (!/^[\u0021-\u007e]+$/.test(text)) {
-    return refuse("it has spaces, line breaks or other characters that no key has", fix)
+    return refuse(
+      "it contains spaces, line breaks or other characters that a key cannot contain",
+      fix
+    )
   }
   const kind = keyKind(text)
   if (kind === "publishable") {
-    return refuse("it is a publishable key, which may not call the scheduler's functions", fix)
+    return refuse("it is a publishable key, which cannot call the scheduler's functions", fix)
   }
   return kind === "anon"
-    ? refuse("it is the anon key, which may not call the scheduler's functions", fix)
+    ? refuse("it is the anon key, which cannot call the scheduler's functions", fix)
     : Either.right(text)
 }
 
 /** Parses a key that signs webhooks: base64 after `whsec_`, or any text that is long enough. */
 export const signingSecret = (text: string): Either.Either<string, DurationProblem> => {
-  const fix = 'Make one with: echo "whsec_$(openssl rand -base64 32)"'
+  const fix = 'Create one with: echo "whsec_$(openssl rand -base64 32)"'
   const base64 = /^whsec_(.*)$/.exec(text)?.[1]
   if (base64 === undefined) {
     return /^\S{16,}$/.test(text)
       ? Either.right(text)
-      : refuse("it has spaces in it, or is shorter than 16 characters", fix)
+      : refuse("it contains spaces, or is shorter than 16 characters", fix)
   }
   return /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(base64) &&
     base64.length >= 32
     ? Either.right(text)
-    : refuse("what follows whsec_ is not the base64 of at least 24 bytes", fix)
+    : refuse("the text after whsec_ is not base64 of at least 24 bytes", fix)
 }

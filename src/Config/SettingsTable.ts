@@ -20,25 +20,25 @@ import { telemetryTable } from "./Telemetry.ts"
 const projectTable = {
   supabaseUrl: optional(
     "SUPABASE_URL",
-    "Where the Supabase project answers; its API and its Edge Functions are under it.",
+    "The base URL of the Supabase project, with its API and its Edge Functions.",
     "https://<project-ref>.supabase.co",
     projectUrl
   ),
   secretKey: secret(
     "SUPABASE_SECRET_KEY",
-    "The project's secret key: reads what is due, writes runs, invokes the functions.",
+    "The project's secret key, used to read due integrations, write runs and invoke functions.",
     "sb_secret_...",
     serviceKey
   ),
   serviceRoleKey: secret(
     "SUPABASE_SERVICE_ROLE_KEY",
-    "The older service_role key; used when there is no SUPABASE_SECRET_KEY.",
+    "The legacy service_role key, used when SUPABASE_SECRET_KEY is not set.",
     "eyJ...",
     serviceKey
   ),
   databaseUrl: secret(
     "SUPABASE_DB_URL",
-    "Direct connection to the database, used instead of the API when set; sslmode is honoured.",
+    "The connection string of the database, used instead of the API when set; sslmode is respected.",
     "postgresql://postgres:<password>@<host>:5432/postgres?sslmode=require",
     databaseUrl
   )
@@ -48,18 +48,18 @@ const functionTable = {
   functionName: withDefault(
     "SYNC_SCHEDULER_FUNCTION",
     "integration-sync",
-    "Name of the Edge Function that does the syncs.",
+    "The name of the Edge Function that runs the syncs.",
     functionName
   ),
   functions: optional(
     "SYNC_SCHEDULER_FUNCTIONS",
-    "Further functions that an integration's function_name may hold; others are not invoked.",
+    "Additional functions that an integration may name in function_name; others are not invoked.",
     "payroll-sync,bank-sync",
     functionNames
   ),
   functionUrl: optional(
     "SYNC_SCHEDULER_FUNCTION_URL",
-    "Whole URL of the function, when it is not under SUPABASE_URL/functions/v1.",
+    "The full URL of the function, when it is not under SUPABASE_URL/functions/v1.",
     "https://<project-ref>.supabase.co/functions/v1/integration-sync",
     httpUrl
   )
@@ -69,7 +69,7 @@ const tickTable = {
   interval: withDefault(
     "SYNC_SCHEDULER_INTERVAL",
     "60s",
-    "How often ticks run. A tick that finds the database away waits for it for three quarters of this, at most 90 s.",
+    "How often ticks run. If the database is unavailable, a tick waits for up to three quarters of this time, at most 90 s.",
     duration("1s", "1d")
   ),
   concurrency: withDefault(
@@ -81,7 +81,7 @@ const tickTable = {
   adoptAfter: withDefault(
     "SYNC_SCHEDULER_ADOPT_AFTER",
     "10s",
-    "After how long other engines start a claim that its engine did not start.",
+    "How long a claimed run may wait for its engine before another engine starts it.",
     duration("0s", "1h")
   ),
   catchUpWindow: withDefault(
@@ -102,37 +102,37 @@ const runTable = {
   invokeTimeout: withDefault(
     "SYNC_SCHEDULER_INVOKE_TIMEOUT",
     "155s",
-    "How long to wait for a function's whole answer.",
+    "How long to wait for a function's complete answer.",
     duration("100ms", "1h")
   ),
   leaseMargin: withDefault(
     "SYNC_SCHEDULER_LEASE_MARGIN",
     "60s",
-    "How much longer than the invocation a run belongs to its engine.",
+    "How much longer a run's lease is than the timeout of its invocation.",
     duration("1s", "1h")
   ),
   runningGuard: withDefault(
     "SYNC_SCHEDULER_RUNNING_GUARD",
     "30m",
-    "How long a run that works in the background blocks its integration.",
+    "How long a run in the background (202) may block its integration.",
     duration("1s", "7d")
   ),
   quiescence: withDefault(
     "SYNC_SCHEDULER_QUIESCENCE",
     "430s",
-    "How long after its last sign of life a lost run may still be working.",
+    "How long a lost run may still be working after its last sign of life.",
     duration("0s", "1d")
   ),
   retryBase: withDefault(
     "SYNC_SCHEDULER_RETRY_BASE",
     "5s",
-    "The first retry waits up to this long; each next one up to twice as long.",
+    "The longest wait before the first retry; it doubles for each further retry.",
     duration("1ms", "1h")
   ),
   retryCap: withDefault(
     "SYNC_SCHEDULER_RETRY_CAP",
     "15m",
-    "No retry waits longer than this.",
+    "The longest wait before any retry.",
     duration("1ms", "1d")
   )
 } as const
@@ -141,30 +141,30 @@ const alertTable = {
   driftAlert: withDefault(
     "SYNC_SCHEDULER_DRIFT_ALERT",
     "5m",
-    "A run that starts later than this after its slot raises an incident.",
+    "A run that starts later than this after its slot opens an incident.",
     duration("1s", "7d")
   ),
   alertWebhookUrl: secret(
     "SYNC_SCHEDULER_ALERT_WEBHOOK_URL",
-    "Where incidents are posted.",
+    "The webhook that receives incidents.",
     "https://hooks.example.com/sync",
     httpUrl
   ),
   alertWebhookSecret: secret(
     "SYNC_SCHEDULER_ALERT_WEBHOOK_SECRET",
-    "Signs what is posted there (Standard Webhooks, HMAC-SHA256).",
+    "The secret that signs webhook requests (Standard Webhooks, HMAC-SHA256).",
     "whsec_<base64 of 24 to 64 random bytes>",
     signingSecret
   ),
   alertFormat: withDefault(
     "SYNC_SCHEDULER_ALERT_FORMAT",
     "auto",
-    "What is posted: cloudevents or slack; auto is slack for hooks.slack.com.",
+    "The format of alerts: cloudevents or slack; auto means slack for hooks.slack.com.",
     oneOf(["auto", "cloudevents", "slack"])
   ),
   pingUrl: secret(
     "SYNC_SCHEDULER_PING_URL",
-    "Dead man's switch: pinged after every tick.",
+    "The URL of a dead man's switch, which is pinged after every tick.",
     "https://hc-ping.com/<uuid>",
     httpUrl
   )
@@ -174,7 +174,7 @@ const serveTable = {
   listen: withDefault(
     "SYNC_SCHEDULER_LISTEN",
     "127.0.0.1:8787",
-    "Where serve listens: host:port.",
+    "The address that serve listens on: host:port.",
     pattern(
       /^(?:\[[0-9a-fA-F:]+\]|[^\s:/]+):(?:6553[0-5]|655[0-2]\d|65[0-4]\d\d|6[0-4]\d{3}|[1-5]?\d{1,4})$/,
       "it is not host:port",
@@ -183,7 +183,7 @@ const serveTable = {
   ),
   allowedHosts: optional(
     "SYNC_SCHEDULER_ALLOWED_HOSTS",
-    "Names, separated by commas, under which a reverse proxy shows serve's page.",
+    "Host names, separated by commas, under which a reverse proxy serves the page.",
     "sync.example.com",
     hostNames
   ),
@@ -195,14 +195,18 @@ const serveTable = {
   ),
   adminToken: secret(
     "SYNC_SCHEDULER_ADMIN_TOKEN",
-    "Token for serve's actions, and for listening beyond this machine.",
+    "The token for serve's actions; also required to listen beyond this machine.",
     "<32 random characters>",
-    pattern(/^\S{16,}$/, "it is shorter than 16 characters", "Make one with: openssl rand -hex 32")
+    pattern(
+      /^\S{16,}$/,
+      "it is shorter than 16 characters",
+      "Create one with: openssl rand -hex 32"
+    )
   ),
   drain: withDefault(
     "SYNC_SCHEDULER_DRAIN",
     "160s",
-    "How long serve, when it is stopped, waits for what is in flight.",
+    "How long serve waits for the runs in flight when it is stopped.",
     duration("0s", "1h")
   )
 } as const
@@ -217,7 +221,7 @@ const edgeTable = {
   edgeLimit: withDefault(
     "SYNC_SCHEDULER_EDGE_LIMIT",
     "500",
-    "The most runs that one tick in an Edge Function starts; the next tick continues.",
+    "The maximum number of runs that one tick in an Edge Function starts; the next tick continues.",
     integer(1, 4000)
   )
 } as const
@@ -226,13 +230,13 @@ const logTable = {
   logLevel: withDefault(
     "SYNC_SCHEDULER_LOG_LEVEL",
     "info",
-    "The least important line to log: debug, info, warning, error or none.",
+    "The minimum level of log lines: debug, info, warning, error or none.",
     oneOf(["debug", "info", "warning", "error", "none"])
   ),
   logFormat: withDefault(
     "SYNC_SCHEDULER_LOG_FORMAT",
     "auto",
-    "text for people, json for machines; auto is text, in colour on a terminal.",
+    "The log format: text or json; auto means text, in colour on a terminal.",
     oneOf(["auto", "text", "json"])
   )
 } as const

@@ -58,7 +58,7 @@ export const find = (key: string, sources: Sources): Either.Either<Found, Proble
       return yield* Either.left({
         key,
         what: `${key}_FILE names a file that is missing or empty: ${file}`,
-        why: `${key} is to be read from it`,
+        why: `the value of ${key} is read from this file`,
         fix: `Write the value into ${file}, or unset ${key}_FILE.`
       })
     }
@@ -71,8 +71,8 @@ const read = (key: string, path: string, sources: Sources): Either.Either<string
   Either.mapLeft(sources.readFile(path), (reason) => ({
     key,
     what: `${path} cannot be read: ${reason}`,
-    why: `${key} is to be read from it`,
-    fix: "Make the file readable for the user that the scheduler runs as."
+    why: `the value of ${key} is read from this file`,
+    fix: "Make the file readable by the user that the scheduler runs as."
   }))
 
 /** Reads one setting. Returns its default when it is not set, a Problem when its text cannot be used. */
@@ -88,8 +88,8 @@ export const resolveSetting = <A>(
     const from = found.origin === "environment" ? "" : ` (from ${found.origin})`
     const parsed = /^(["']).*\1$/.test(text)
       ? Either.left({
-          why: "it has quotation marks around it",
-          fix: "Take the quotation marks off."
+          why: "the value is in quotation marks",
+          fix: "Remove the quotation marks."
         })
       : setting.parse(text)
     return Either.mapBoth(parsed, {

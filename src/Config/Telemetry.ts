@@ -15,7 +15,7 @@ export const parsePairs = (text: string): ReadonlyArray<readonly [string, string
   return pairs.includes(null) ? null : pairs.filter((pair) => pair !== null)
 }
 
-const FORM = "Write key=value, several with commas between; percent-encode what is special."
+const FORM = "Write key=value pairs, separated by commas, with special characters percent-encoded."
 
 const pairs: Parser<string> = (text) =>
   parsePairs(text) === null
@@ -29,31 +29,35 @@ const pairs: Parser<string> = (text) =>
 export const telemetryTable = {
   otelEndpoint: optional(
     "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "Where traces, metrics and logs are sent (OTLP over HTTP); nowhere when not set.",
+    "The endpoint for traces, metrics and logs (OTLP over HTTP); nothing is sent when it is not set.",
     "http://127.0.0.1:4318",
     httpUrl
   ),
   otelProtocol: withDefault(
     "OTEL_EXPORTER_OTLP_PROTOCOL",
     "http/protobuf",
-    "How they are written: http/protobuf or http/json.",
+    "The encoding of telemetry: http/protobuf or http/json.",
     oneOf(["http/protobuf", "http/json"])
   ),
   otelHeaders: secret(
     "OTEL_EXPORTER_OTLP_HEADERS",
-    "Headers that are sent along.",
+    "Headers to send with telemetry.",
     "authorization=Bearer%20<token>",
     pairs
   ),
   otelServiceName: optional(
     "OTEL_SERVICE_NAME",
-    "What this service is called there; sync-scheduler when not set.",
+    "The name of this service in telemetry; sync-scheduler when not set.",
     "sync-scheduler",
-    pattern(/^[^\p{Cc}]{1,200}$/u, "it has control characters, or is too long", "Write a name.")
+    pattern(
+      /^[^\p{Cc}]{1,200}$/u,
+      "it contains control characters, or is too long",
+      "Write a name."
+    )
   ),
   otelResourceAttributes: optional(
     "OTEL_RESOURCE_ATTRIBUTES",
-    "What else is said of this service there.",
+    "Additional attributes of this service in telemetry.",
     "deployment.environment.name=production",
     pairs
   ),

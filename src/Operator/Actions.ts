@@ -32,7 +32,7 @@ const Text = Schema.NullOr(Schema.String)
 
 /**
  * The result of an action: the response of `POST /api/...`, and the output of the commands with `-o json`. `refused`: nothing
- * was changed. `undo`: the command that reverts the action; null: no command does, and `changed` says so.
+ * was changed. `undo` is the command that reverts the action, or null if there is none; `changed` then says so.
  */
 export const ActionReport = Schema.Union(
   Schema.Struct({
@@ -125,7 +125,7 @@ const CONSEQUENCES: Readonly<
     undo: null
   }),
   release: (id) => ({
-    changed: `Its outcome stays unknown, and later runs of its integration start again. It can still be retried: sync-scheduler runs retry ${id}`,
+    changed: `Its outcome stays unknown, and later runs of its integration can start. To retry it nevertheless: sync-scheduler runs retry ${id}`,
     undo: null
   }),
   trigger: (id) => ({
@@ -139,7 +139,7 @@ const CONSEQUENCES: Readonly<
   }),
   resume: (id) => ({
     changed:
-      "It runs again from its next slot on, and its breaker is closed. Runs skipped in the meantime stay skipped; backfill runs them.",
+      "It runs again from its next slot, and its breaker is closed. Skipped runs stay skipped; to run them, use backfill.",
     undo: `sync-scheduler schedules pause ${id}`
   })
 }
@@ -163,9 +163,12 @@ const refusal = ({ action, id }: Action, reason: string): ActionReport => {
 const REFUSALS: ReadonlyMap<string, readonly [why: string, fix: string]> = new Map([
   [
     "not_found",
-    ["there is none with this id", "Look it up: sync-scheduler runs list, or schedules list."]
+    [
+      "no run or integration has this id",
+      "Find the id: sync-scheduler runs list, or sync-scheduler schedules list."
+    ]
   ],
-  ["gone", ["its integration was deleted", "Nothing can run for it any more."]],
+  ["gone", ["its integration was deleted", "It can no longer run."]],
   [
     "disabled",
     ["the integration is paused", "Resume it first: sync-scheduler schedules resume <integration>"]
@@ -184,14 +187,14 @@ const REFUSALS: ReadonlyMap<string, readonly [why: string, fix: string]> = new M
       "Start a new run: sync-scheduler trigger <org> <integration>"
     ]
   ],
-  ["already_recorded", ["a run of this very instant is on record", "Try again in a moment."]],
+  ["already_recorded", ["a run for this instant already exists", "Try again in a moment."]],
   [
     "already_released",
-    ["it was released already", "Run it again with: sync-scheduler runs retry <id>"]
+    ["it was already released", "Run it again with: sync-scheduler runs retry <id>"]
   ],
   [
     "already_paused",
-    ["the integration is paused already", "See who paused it and why: sync-scheduler explain <id>"]
+    ["the integration is already paused", "See who paused it and why: sync-scheduler explain <id>"]
   ],
   [
     "not_paused",
@@ -206,7 +209,7 @@ const REFUSALS: ReadonlyMap<string, readonly [why: string, fix: string]> = new M
 const statusRefusal = (action: ActionName, reason: string): readonly [string, string] => {
   const status = reason.replace(/^status_is_/, "")
   if (status === reason)
-    return [`the database refused it: ${reason}`, "See the run or integration."]
+    return [`the database rejected the action: ${reason}`, "Check the run or the integration."]
   const allowed = action === "retry" ? "failed, skipped or unknown" : "unknown"
   return [
     `the run is ${status}, and only a run that is ${allowed} can be ${action === "retry" ? "retried" : "released"}`,

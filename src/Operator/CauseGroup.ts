@@ -14,7 +14,7 @@ export const CauseGroup = Schema.Struct({
   word: Schema.String,
   symbol: Schema.String,
   severity: Severity,
-  /** The error code that all of these integrations share; null: the state alone is the cause. */
+  /** The error code that all of these integrations share; null if the state alone is the cause. */
   code: Schema.NullOr(Schema.String),
   /** The reason, in the wording that most of these integrations have. */
   message: Schema.NullOr(Schema.String),

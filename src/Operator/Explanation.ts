@@ -23,7 +23,7 @@ export const Explanation = Schema.Struct({
   /** The end of the period, exclusive. */
   to: Instant,
   integration_id: Schema.String,
-  /** The integration; null: it was deleted. */
+  /** The integration, or null if it was deleted. */
   integration: Schema.NullOr(IntegrationState),
   answer: Schema.Literal("yes", "partly", "unknown", "no", "not_yet", "nothing_due"),
   /** The answer in sentences: yes or no, which run, why. */
@@ -38,7 +38,7 @@ export const Explanation = Schema.Struct({
   notes: Schema.Array(Schema.String),
   /** Suggested commands, most useful first. */
   actions: Schema.Array(NextAction),
-  /** The next slot; null: there is none, and `next` says why. */
+  /** The next slot, or null if there is none; `next` then gives the reason. */
   next_run_at: Schema.NullOr(Instant),
   next: Schema.String
 })
@@ -104,7 +104,7 @@ const notesOf = (story: Story, isSaid: boolean): ReadonlyArray<string> => {
   if (integration.schedule_error !== null && !isSaid)
     notes.push(neverRuns(integration.schedule_error))
   if (integration.timezone_is_set === false) {
-    notes.push("Its row names no time zone: its schedule is read in UTC.")
+    notes.push("It has no time zone, so its schedule is read in UTC.")
   }
   const until = integration.breaker_until
   if (until !== null && until > now) {
@@ -151,7 +151,7 @@ const nextOf = (story: Story, driftAlertMs: number): string => {
   return Option.match(Option.fromNullable(integration.next_run_at), {
     onNone: () =>
       waited > driftAlertMs
-        ? `not computed for ${Duration.rough(waited)}, although it is due to be: see sync-scheduler doctor`
+        ? `not computed yet, ${Duration.rough(waited)} after it was due to be: see sync-scheduler doctor`
         : "the next tick computes it",
     onSome: (next) =>
       next <= now

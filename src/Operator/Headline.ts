@@ -18,7 +18,7 @@ const MAX_MESSAGE = 120
 /** Formats a number: `1,204`. */
 const count = (value: number): string => value.toLocaleString("en-US")
 
-/** Returns `0 of 1,000 have completed a run yet`, judged by the retained runs; null: at least one integration has. */
+/** Returns `0 of 1,000 have completed a run yet`, judged by the retained runs; null if at least one integration has. */
 export const noneCompleted = (
   integrations: ReadonlyArray<Pick<IntegrationState, "last_completed_slot">>
 ): string | null => {

@@ -86,8 +86,8 @@ const organisationOf = (
     const shortId = shortIds([...orgs.keys()])
     if (orgs.size === 1) return Either.right(found)
     return Either.left({
-      why: `"${given}" could be ${orgs.size} organisations`,
-      fix: `Write more of it, or the id: ${some([...orgs.values()].map((one) => `${shortId(one.org_id)} (${one.org_name ?? "no name"})`))}`
+      why: `"${given}" matches ${orgs.size} organisations`,
+      fix: `Write more of the name, or the id: ${some([...orgs.values()].map((one) => `${shortId(one.org_id)} (${one.org_name ?? "no name"})`))}`
     })
   }
   const known = [...new Set(names.flatMap(({ org_name }) => (org_name === null ? [] : [org_name])))]
@@ -97,8 +97,8 @@ const organisationOf = (
     why: `there is no organisation or integration "${given}"`,
     fix:
       name === undefined
-        ? "See what there is: sync-scheduler schedules list"
-        : `Did you mean "${name}"? See what there is: sync-scheduler schedules list`
+        ? "See all integrations: sync-scheduler schedules list"
+        : `Did you mean "${name}"? See all integrations: sync-scheduler schedules list`
   })
 }
 
@@ -140,8 +140,8 @@ export const single = (found: ReadonlyArray<Named>): Either.Either<Named, Unreso
   const shortId = shortIds(found.map(({ integration_id }) => integration_id))
   if (one !== undefined && more.length === 0) return Either.right(one)
   return Either.left({
-    why: `that could be ${found.length} integrations`,
-    fix: `Write which, by type or id: ${some(found.map((each) => `${each.integration_type} (${shortId(each.integration_id)})`))}`
+    why: `${found.length} integrations match`,
+    fix: `Choose one by type or id: ${some(found.map((each) => `${each.integration_type} (${shortId(each.integration_id)})`))}`
   })
 }
 

@@ -36,13 +36,13 @@ export const actionsOf = (
     return [{ what: "check a schedule before you set it", command }]
   }
   if ((integration.rejection ?? null) !== null)
-    return [{ what: "what rejects it", command: "sync-scheduler doctor" }]
+    return [{ what: "find the cause", command: "sync-scheduler doctor" }]
   const run = last?.run ?? null
   if (live !== null)
     return [{ what: "see it", command: `sync-scheduler runs show ${shortId(live.run_id)}` }]
   if (last?.outcome === "skipped_range" || last?.outcome === "missing") {
     const command = `sync-scheduler backfill ${id} --from ${format(last.slot)}`
-    return [{ what: "run what was skipped", command }]
+    return [{ what: "run the skipped slots", command }]
   }
   if (last === undefined || run === null) {
     return last?.outcome === "due" || scheduler.verdict !== "ticking"

@@ -28,7 +28,7 @@ export interface RunFilter {
 }
 
 /**
- * A page of runs: the output of `runs list -o json` and the response of `GET /api/runs`. `cursor` null: this is the last
+ * A page of runs: the output of `runs list -o json` and the response of `GET /api/runs`. `cursor` is null on the last
  * page.
  */
 export const RunsPage = Schema.Struct({
@@ -83,7 +83,7 @@ const argumentsOf = (filter: RunFilter): typeof readRuns.args.Type => ({
   ...(filter.cursor === undefined ? {} : { p_cursor: filter.cursor })
 })
 
-/** Reads one run by its id or an id prefix. `run` null: no run matches, or several do (`candidates`). */
+/** Reads one run by its id or an id prefix. `run` is null if no run matches or several do (`candidates`). */
 export const showRun = (id: string): Effect.Effect<RunDetail, SupabaseError, Supabase> =>
   Effect.flatMap(Supabase, (supabase) =>
     supabase.call(readRun, { p_run: id }).pipe(retryFor(READ_WITHIN_MS))

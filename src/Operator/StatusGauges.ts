@@ -39,7 +39,7 @@ const forget = (cause: Cause.Cause<SupabaseError | Cause.TimeoutException>) =>
   })
 
 /**
- * Returns for how long an integration is overdue, or for how long its next slot has waited for a start, in milliseconds; 0
+ * Returns how long an integration has been overdue, or how long its next slot has waited for a start, in milliseconds; 0
  * while the slot cannot start.
  */
 const waitedMs = (one: IntegrationState, now: number): number => {

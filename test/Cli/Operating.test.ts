@@ -128,7 +128,7 @@ test("commands that change data ask for confirmation on a terminal, record actor
       args: ["schedules", "pause", "acme", "02c0"],
       width: 80,
       typed: [
-        { after: "Why, for the record (optional): ", text: "new ERP\r" },
+        { after: "Reason, to be recorded (optional): ", text: "new ERP\r" },
         { after: "[y/N] ", text: "n\r" }
       ]
     },
@@ -187,7 +187,7 @@ test("runs tail follows new runs until it is interrupted", async () => {
 })
 
 test("Ctrl-C at a prompt ends the command without a message about runs", async () => {
-  const typed = [{ after: "Why, for the record", text: "\u0003" }]
+  const typed = [{ after: "Reason to record", text: "\u0003" }]
   for (const args of [
     ["schedules", "pause", "globex"],
     ["trigger", "globex", "--wait"]

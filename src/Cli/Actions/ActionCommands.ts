@@ -40,7 +40,7 @@ const run: Find = ({ arguments: given }) =>
 /** The confirmation question before each action. */
 const QUESTIONS: Readonly<Record<ActionName, (label: string) => string>> = {
   retry: (label) =>
-    `Run ${label} again? If it did take effect, only its idempotency key prevents a second time.`,
+    `Run ${label} again? If it already took effect, only its idempotency key prevents a duplicate.`,
   release: (label) =>
     `Release ${label} so that later runs can start? Its outcome will remain unknown.`,
   trigger: (label) => `Run ${label} now, outside its schedule?`,
@@ -104,11 +104,11 @@ const requireConsent = (action: ActionName, cli: Cli): Effect.Effect<void, Comma
     : Effect.fail(
         usageError(
           `${action} needs confirmation, but this is not a terminal`,
-          "Add --yes, or say why: --reason '<why>'. Who and why are recorded."
+          "Add --yes, or give a reason: --reason '<why>'. Your name and the reason are recorded."
         )
       )
 
-/** Asks for confirmation. Returns the reason to record; null: the person declined. */
+/** Asks for confirmation. Returns the reason to record, or null if the person declined. */
 const consentTo = (
   action: ActionName,
   { label }: Subject,
@@ -118,20 +118,20 @@ const consentTo = (
     const { ask } = cli.terminal
     const given = reasonOf(cli)
     if (isGiven(cli) || ask === null) return given === "" ? NO_REASON : given
-    const reason = yield* ask("Why, for the record (optional): ")
+    const reason = yield* ask("Reason, to be recorded (optional): ")
     const answer = yield* ask(`${QUESTIONS[action](safe(label))} [y/N] `)
     return /^y(es)?$/i.test(answer ?? "") ? reason || NO_REASON : null
   })
 
 /**
- * Maps a database error. When the response was lost, the action may have been done, so the hint is to check first, then to
- * retry.
+ * Maps a database error. When the response was lost, the action may have been done, so the hint says to check first, and then
+ * to retry.
  */
 const actionError = (action: ActionName, error: SupabaseError): CommandError => {
   const failed = databaseError(error)
   if (error.reason !== "Ambiguous") return failed
   const [first, ...rest] = failed.errors
-  const hint = `It may have been done: look first, with sync-scheduler ${action === "pause" || action === "resume" ? "schedules list" : "runs list --live"}.`
+  const hint = `The action may have been done. Check first: sync-scheduler ${action === "pause" || action === "resume" ? "schedules list" : "runs list --live"}.`
   return new CommandError({ exit: failed.exit, errors: [{ ...first, hint }, ...rest] })
 }
 

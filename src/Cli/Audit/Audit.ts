@@ -33,7 +33,7 @@ export const main: Main = (cli) =>
     yield* print(report, terminal)
     if (report.from > from) {
       terminal.note(
-        `note: runs of slots before ${showInstant(report.kept_from)} may have been deleted; the audit begins there`
+        `note: the audit begins at ${showInstant(report.kept_from)}, because older runs may have been deleted`
       )
     }
     return report.missing === 0 ? 0 : 3
@@ -54,7 +54,7 @@ export const windowOf = ({
     return yield* Effect.fail(
       usageError(
         `--from is ${showInstant(from)}, which is not before ${from < now && to !== undefined ? `--to, ${showInstant(to)}` : "now"}`,
-        "Slots from --from on, before --to, are looked at, and only those of the past."
+        "The audit checks past slots, from --from up to but not including --to."
       )
     )
   })
@@ -165,10 +165,10 @@ const lines = (report: AuditReport, terminal: Terminal): ReadonlyArray<string> =
       ? `${style.red("✗")} ${missing.toLocaleString("en-US")} of ${counted(slots, "slot")} ${missing === 1 ? "has" : "have"} no run and no record, ${span}.`
       : slots === 0
         ? `${style.green("✓")} No holes: no slot was due, ${span} (${counted(integrations, "integration")}).`
-        : `${style.green("✓")} No holes: each of ${counted(slots, "slot")} of ${counted(integrations, "integration")} has one run or is on record as skipped${open === 0 ? "" : ", or waits for the next tick"}, ${span}.`
+        : `${style.green("✓")} No holes: each of ${counted(slots, "slot")} of ${counted(integrations, "integration")} has one run or is recorded as skipped${open === 0 ? "" : ", or waits for the next tick"}, ${span}.`
   return [
     ...(rows.length === 0 ? [] : [...rows, ""]),
-    ...(report.holes_truncated ? ["There are more holes than are listed here.", ""] : []),
+    ...(report.holes_truncated ? ["Not all holes are listed here.", ""] : []),
     verdict,
     `  ${counted(recorded, "run")}, ${counted(skipped_slots, "slot")} skipped on record${
       open === 0 ? "" : `, ${counted(open, "slot")} due and not triggered yet`
@@ -176,7 +176,7 @@ const lines = (report: AuditReport, terminal: Terminal): ReadonlyArray<string> =
     ...(missing === 0 ? [] : ["→ run them: sync-scheduler backfill <integration> --from <when>"]),
     ...unreadable.map(
       ({ from, integration_id, schedule, timezone, to, why }) =>
-        `${style.yellow("!")} Integration ${integration_id} had a schedule that cannot be computed, from ${showInstant(from)} to ${showInstant(to)}: ${safe(`"${schedule}" (${timezone}): ${why}`)}`
+        `${style.yellow("!")} The schedule of integration ${integration_id} could not be computed from ${showInstant(from)} to ${showInstant(to)}: ${safe(`"${schedule}" (${timezone}): ${why}`)}`
     )
   ]
 }

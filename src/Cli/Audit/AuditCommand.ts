@@ -3,15 +3,19 @@ import { demo, output, scopeFlags } from "../Parameters.ts"
 
 export const auditCommand: Command = {
   name: "audit",
-  summary: "Prove that no slot is missing: each has its run or is on record as skipped",
+  summary: "Check that every slot has a run or is recorded as skipped",
   details:
-    "Recomputes every schedule from its history, as it was in force at the time, and looks each slot\n" +
-    "up in the log. Reads only. Exit code 3 means that there are holes; they are listed.\n" +
-    "<when> is a date (UTC), an instant with its zone, yesterday, today, now, or how long ago: 36h, 7d.",
+    "Recomputes the slots of the schedules that were in force at the time, and checks the run log for\n" +
+    "each of them. Changes nothing. Exit code 3 means that slots are missing; they are listed.\n" +
+    "<when> is a date (UTC), an instant with its zone, yesterday, today, now, or an age such as 7d.",
   positionals: [],
   flags: [
-    { name: "from", value: "<when>", summary: "From then on; a day before --to by default" },
-    { name: "to", value: "<when>", summary: "Before then; now by default" },
+    {
+      name: "from",
+      value: "<when>",
+      summary: "Start of the period; by default one day before --to"
+    },
+    { name: "to", value: "<when>", summary: "End of the period, exclusive; now by default" },
     ...scopeFlags,
     demo,
     output("text", "tsv", "json", "jsonl")

@@ -51,7 +51,7 @@ export const json = Schema.Union(
   })
 )
 
-/** `backfill`: shows the past slots without a run; with `--yes`, ticks run them. `--cancel` cancels such a request. */
+/** `backfill`: shows the past slots without a run; `--yes` requests their runs. `--cancel` cancels such a request. */
 export const main: Main = (cli) =>
   Effect.gen(function* () {
     const { arguments: given } = cli
@@ -68,7 +68,10 @@ export const main: Main = (cli) =>
     }
     if (!given.has("from")) {
       return yield* Effect.fail(
-        usageError("--from is missing", "Write from when on: --from 2026-11-01 or --from 7d.")
+        usageError(
+          "--from is missing",
+          "Give the start of the period: --from 2026-11-01 or --from 7d."
+        )
       )
     }
     const { from, to } = yield* windowOf(cli)
@@ -83,7 +86,7 @@ export const main: Main = (cli) =>
     if (from < plan.kept_from) {
       return yield* Effect.fail(
         usageError(
-          `--from is before ${showInstant(plan.kept_from)}: runs from then may have been deleted, and would run again`,
+          `--from is before ${showInstant(plan.kept_from)}: runs may have been deleted, and would run again`,
           `Write a later --from, such as ${format(plan.kept_from + 3_600_000)}`
         )
       )
@@ -91,7 +94,7 @@ export const main: Main = (cli) =>
     if (!plan.found) {
       return yield* Effect.fail(
         usageError(
-          `no integration ${id} was there at that time`,
+          `there was no integration ${id} in that period`,
           "Check the id and the dates: sync-scheduler audit --integration <id> --from <date>"
         )
       )
@@ -146,7 +149,7 @@ const planOf = (integration_id: string, from: number, to: number | undefined) =>
               segment?.enabled === false
                 ? "it was paused"
                 : isSkipped
-                  ? "skipped on record"
+                  ? "recorded as skipped"
                   : "no run and no record"
           })
         }
@@ -193,7 +196,7 @@ const show = (plan: Plan, isWanted: boolean, { arguments: given, terminal }: Cli
     }
     if (count === 0) {
       yield* terminal.print(
-        `Nothing to run: every slot from ${showInstant(plan.from)} to ${showInstant(plan.to)} has its run.`
+        `Nothing to run: every slot from ${showInstant(plan.from)} to ${showInstant(plan.to)} has a run.`
       )
       return 0 as const
     }
@@ -243,7 +246,7 @@ const request = (cli: Cli, plan: Plan) =>
         ...(answer.enabled
           ? []
           : [
-              `${terminal.style.yellow("!")} The integration is paused: they run when you resume it.`
+              `${terminal.style.yellow("!")} The integration is paused: the slots run when you resume it.`
             ]),
         `→ cancel: ${cancel}`
       ].join("\n")
@@ -256,7 +259,10 @@ const cancel = (cli: Cli, text: string) =>
     const { terminal } = cli
     if (!isUuid(text)) {
       return yield* Effect.fail(
-        usageError(`--cancel is "${text}": it must be a UUID`, "It was printed with the request.")
+        usageError(
+          `--cancel is "${text}": it must be a UUID`,
+          "Give the id that backfill printed with --yes."
+        )
       )
     }
     const database = yield* connect(cli)
@@ -275,7 +281,7 @@ const cancel = (cli: Cli, text: string) =>
           `backfill ${text} was not cancelled: it is ${REFUSALS.get(answer.reason) ?? answer.reason}`,
           answer.reason === "not_found"
             ? "Give the id that backfill printed with --yes."
-            : "Nothing is left to do; the runs it made stay as they are."
+            : "Nothing remains to cancel; runs that it started are not changed."
         )
       )
     }
@@ -290,7 +296,7 @@ const cancel = (cli: Cli, text: string) =>
   })
 
 const REFUSALS: ReadonlyMap<string, string> = new Map([
-  ["not_found", "not known"],
-  ["already_done", "done already"],
-  ["already_cancelled", "cancelled already"]
+  ["not_found", "unknown"],
+  ["already_done", "already done"],
+  ["already_cancelled", "already cancelled"]
 ])

@@ -3,21 +3,21 @@ import { demo, output } from "../Parameters.ts"
 
 export const backfillCommand: Command = {
   name: "backfill",
-  summary: "Run slots of the past that have no run; shows them unless --yes is given",
+  summary: "Run past slots that have no run; without --yes, only list them",
   details:
-    "The slots are those of the schedule as it was at the time, also while it was paused. With --yes the\n" +
-    "next ticks run them: oldest first, one at a time, after what is due by the schedule, which stays as\n" +
-    "it is. <when> is written as for audit.",
+    "Covers the slots of the schedule that was in force at the time, including slots while it was\n" +
+    "paused. With --yes, the next ticks run them, oldest first and one at a time, after the runs that\n" +
+    "are due. The schedule itself does not change. <when> has the same forms as for audit.",
   positionals: [
     { name: "org", summary: "organisation or integration, by name or id", optional: true },
     { name: "integration", summary: "integration, by type or id", optional: true }
   ],
   flags: [
-    { name: "from", value: "<when>", summary: "From then on" },
-    { name: "to", value: "<when>", summary: "Before then; now by default" },
-    { name: "yes", short: "y", summary: "Request it; without, nothing is changed" },
-    { name: "reason", value: "<text>", summary: "Why, for the record" },
-    { name: "as", value: "<who>", summary: "Who, for the record; user@host by default" },
+    { name: "from", value: "<when>", summary: "Start of the period" },
+    { name: "to", value: "<when>", summary: "End of the period, exclusive; now by default" },
+    { name: "yes", short: "y", summary: "Request the runs; without --yes, nothing is changed" },
+    { name: "reason", value: "<text>", summary: "Reason to record" },
+    { name: "as", value: "<who>", summary: "Actor to record; user@host by default" },
     { name: "cancel", value: "<backfill>", summary: "Cancel this request" },
     demo,
     output("text", "tsv", "json", "jsonl")

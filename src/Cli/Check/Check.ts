@@ -87,8 +87,8 @@ interface Thresholds {
 }
 
 /**
- * Derives the verdict from an overview. Unknown outcomes and misconfigured rows count as failing. With the default thresholds
- * the verdict is OK only when nothing needs attention, as in `status`: every newest attempted run completed. An unreadable
+ * Derives the verdict from an overview. Unknown outcomes and misconfigured rows count as failing. With the default thresholds,
+ * the verdict is OK only when nothing needs attention: the newest attempted run of every integration completed. An unreadable
  * overview is UNKNOWN.
  */
 export const judgeStatus = (overview: Overview, thresholds: Thresholds): CheckReport => {

@@ -3,32 +3,32 @@ import { demo, output } from "../Parameters.ts"
 
 export const checkCommand: Command = {
   name: "check",
-  summary: "One line for Nagios and its heirs: whether syncs run, with figures",
+  summary: "Print a one-line status with performance data, for Nagios-compatible monitors",
   details:
-    "Exit codes follow Nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN, also when something cannot be\n" +
-    "read. OK when nothing needs attention, unless a threshold below allows it.\n" +
+    "Exit codes follow Nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. The status is UNKNOWN when\n" +
+    "something cannot be read. It is OK when everything is below the thresholds.\n" +
     "A threshold is <critical>, or <warning>,<critical>; either may be left empty.",
   positionals: [],
   flags: [
     {
       name: "overdue",
       value: "<spans>",
-      summary: "For how long a sync may be due and not started; 5m,10m by default"
+      summary: "How long a due sync may wait for its start; 5m,10m by default"
     },
     {
       name: "tick-age",
       value: "<spans>",
-      summary: "How long ago the last sign of life may be; 3m,5m by default"
+      summary: "Maximum age of the last sign of life; 3m,5m by default"
     },
     {
       name: "failing",
       value: "<counts>",
-      summary: "How many may fail or not be known; 1, by default: a warning"
+      summary: "Number of failing or unknown integrations; '1,' by default"
     },
     {
       name: "retrying",
       value: "<counts>",
-      summary: "How many of one cause may await a retry; 1, by default: a warning"
+      summary: "Number of pending retries with one cause; '1,' by default"
     },
     demo,
     output("text", "json", "jsonl")

@@ -2,7 +2,7 @@ import type { Command } from "../Command.ts"
 
 export const completionsCommand: Command = {
   name: "completions",
-  summary: "A completion script for your shell",
+  summary: "Print a completion script for your shell",
   positionals: [{ name: "shell", choices: ["bash", "zsh", "fish"], summary: "bash, zsh or fish" }],
   flags: [],
   examples: [

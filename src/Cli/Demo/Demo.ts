@@ -77,7 +77,7 @@ export const main: Main = ({ arguments: given, terminal, layers }) =>
       if (terminal.format === "text") {
         terminal.progress(null)
         yield* terminal.print(
-          "A whole tick on an embedded PostgreSQL: three integrations are due, one fails on purpose.\n"
+          "One tick on an embedded PostgreSQL: three integrations are due, and one fails on purpose.\n"
         )
       }
       yield* printSummary(summary, { zone, names }, terminal)
@@ -102,12 +102,12 @@ const nextSteps = (directory: string | undefined): string =>
       ? []
       : [
           "",
-          `The database is kept in ${directory}. Look around in it:`,
+          `The database is kept in ${directory}. Explore it:`,
           `  sync-scheduler status --all --demo ${quoted(directory)}`,
           `  sync-scheduler explain acme --demo ${quoted(directory)}`
         ]),
     "",
-    "Next: a page with a history, and commands that ask it:",
+    "Next: a status page with history, and commands that read it:",
     ...(COMMIT === "source" ? BUILD : []).map((line) => `  ${line}`),
     "  sync-scheduler serve --demo ./demo-data",
     "",

@@ -3,10 +3,10 @@ import { output, shownZone } from "../Parameters.ts"
 
 export const demoCommand: Command = {
   name: "demo",
-  summary: "A whole tick on an embedded database; needs nothing",
+  summary: "Run one tick on an embedded database; needs no project",
   details:
     "Starts an embedded PostgreSQL with the real schema and a small function server on this machine,\n" +
-    "makes three integrations due, and runs one tick. One of the three fails, to show how that looks.",
+    "makes three integrations due, and runs one tick. One of the three fails, as an example.",
   positionals: [],
   flags: [
     { name: "keep", value: "<dir>", summary: "Keep the database in this directory" },

@@ -27,7 +27,7 @@ const decodeServing = Schema.decodeOption(Serving)
 /** Returns the path of the file that contains the address of a running `serve --demo`. */
 export const servingFile = (directory: string): string => join(directory, SERVING)
 
-/** Returns the `serve --demo` that runs on this directory; null when none responds. */
+/** Returns the `serve --demo` that runs on this directory, or null if none responds. */
 export const runningDemo = async (directory: string): Promise<typeof Serving.Type | null> => {
   const path = servingFile(directory)
   if (!existsSync(path)) return null
@@ -43,8 +43,7 @@ export const runningDemo = async (directory: string): Promise<typeof Serving.Typ
 const namesIn = (directory: string): Effect.Effect<ReadonlyArray<string>, CommandError> =>
   Effect.try({
     try: () => (existsSync(directory) ? readdirSync(directory) : []),
-    catch: () =>
-      usageError(`${directory} is not a directory that can be read`, "Name a new directory.")
+    catch: () => usageError(`${directory} is not a readable directory`, "Name a new directory.")
   })
 
 /** Returns the directory for a demo's data: a new or empty one, or one of an earlier demo of the same kind. */
@@ -67,16 +66,16 @@ export const keptDirectory = (
     if (kind === "tick" && isStory(directory)) {
       return yield* Effect.fail(
         usageError(
-          `${directory} has the made-up organisations of serve --demo`,
-          `Look at them: sync-scheduler status --demo ${quoted(wanted)}. Or name another directory.`
+          `${directory} contains the made-up organisations of serve --demo`,
+          `See their status: sync-scheduler status --demo ${quoted(wanted)}. Or name another directory.`
         )
       )
     }
     if ((yield* Effect.promise(() => runningDemo(directory))) !== null) {
       return yield* Effect.fail(
         usageError(
-          `A serve --demo is running on ${directory} already`,
-          `Ask it: sync-scheduler status --demo ${quoted(wanted)}. Or name another directory.`
+          `serve --demo is already running on ${directory}`,
+          `See its status: sync-scheduler status --demo ${quoted(wanted)}. Or name another directory.`
         )
       )
     }
@@ -96,8 +95,8 @@ export const demoDirectory = (given: string): Effect.Effect<string, CommandError
       (names) => names.includes(MARKER),
       () =>
         usageError(
-          `--demo is "${given}": no demo has left its database there`,
-          "Make one first: sync-scheduler demo --keep <dir>"
+          `--demo is "${given}": this directory contains no demo database`,
+          "Create one first: sync-scheduler demo --keep <dir>"
         )
     ),
     Effect.as(directory)

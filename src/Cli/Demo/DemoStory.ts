@@ -13,7 +13,7 @@ interface Character {
   /** The number of days with recorded runs. */
   readonly days: number
   readonly takesMs: number
-  /** One of every this many runs fails; 0: none. */
+  /** One in this many runs fails; 0 means that none fails. */
   readonly failsEvery: number
   readonly now: "fine" | "failing" | "paused" | "unknown" | "late" | "new" | "invalid"
 }

@@ -4,7 +4,7 @@ import { type CheckResult, warning } from "./CheckResult.ts"
 type Risk = NonNullable<Diagnosis["adoption_risks"]>[number]
 
 /**
- * Finds properties of an adopted table that lose runs: triggers without a search_path, and foreign keys that delete the log.
+ * Finds properties of an adopted table that cause lost runs: triggers without a search_path, and foreign keys that delete runs.
  */
 export const adoptionFindings = ({
   adoption_risks: risks
@@ -16,14 +16,14 @@ const describe = ({ kind, name }: Risk) => {
     case "trigger":
       return {
         code: "TRIGGER_SEARCH_PATH",
-        what: `${name}: the function has no search_path of its own`,
-        why: "the scheduler's functions fire it under theirs, where a name without its schema is not found: the row is rejected"
+        what: `${name}: the trigger's function sets no search_path`,
+        why: "the scheduler's functions fire it with a search_path without public; if it uses unqualified names, the row is rejected"
       } as const
     case "cascade_from":
       return {
         code: "LOG_CASCADE",
         what: `${name}: deleting the referenced row deletes its runs`,
-        why: "a run in progress then loses a known outcome, and audit shows a hole"
+        why: "the outcome of a run in progress is then lost, and audit reports a hole"
       } as const
     case "cascade_onto":
       return {

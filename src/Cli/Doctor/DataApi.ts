@@ -9,8 +9,8 @@ const { DATABASE_READ_ONLY, SCHEMA_CACHE_STALE } = commandCodes
 /** The finding for a Data API that has not reloaded its schema since the migrations. */
 export const staleCache = error("schema", {
   code: "SCHEMA_CACHE_STALE",
-  what: "the Data API does not know functions that the database has",
-  why: "it has not read the schema since the migrations were applied, so calls of them fail",
+  what: "the Data API does not know all of the database's functions",
+  why: "it has not reloaded the schema since the migrations were applied, so calls to these functions fail",
   fix: SCHEMA_CACHE_STALE.fix
 })
 
@@ -18,7 +18,7 @@ const NO_RUN = "00000000-0000-4000-8000-000000000000"
 
 /**
  * Checks whether the Data API knows the functions that integrations report with, when the engine itself uses a direct
- * connection. Reports only that failure: all others show when functions are called.
+ * connection. Reports only this failure, because every other one shows when functions are called.
  */
 export const reportingFindings: Effect.Effect<
   ReadonlyArray<CheckResult>,
@@ -33,8 +33,8 @@ export const reportingFindings: Effect.Effect<
   return [
     warning("schema", {
       code: "SCHEMA_CACHE_STALE",
-      what: "the Data API does not know the functions with which integrations report",
-      why: "it has not read the schema since the migrations were applied; fenced functions do nothing",
+      what: "the Data API does not know the functions that integrations report with",
+      why: "it has not reloaded the schema since the migrations were applied; fenced functions do no work",
       fix: SCHEMA_CACHE_STALE.fix
     })
   ]
@@ -63,7 +63,7 @@ export const writeFindings = (
     warning("database", {
       code: "DATABASE_READ_ONLY",
       what: "the database is read-only by default: its disk may be full",
-      why: "runs are still recorded over the Data API, until there is no room at all; direct connections cannot write",
+      why: "runs are still recorded over the Data API until the disk is full; direct connections cannot write",
       fix: DATABASE_READ_ONLY.fix
     })
   ]

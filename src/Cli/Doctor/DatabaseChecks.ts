@@ -17,17 +17,17 @@ import { writeFindings } from "./DataApi.ts"
 /** The objects that the migrations create, as this binary expects them. */
 export const expectedItems = Schema.decodeUnknownSync(Schema.Array(ExpectedItem))(catalogJson)
 
-/** The facts about a database. `diagnosis` null: the database has no doctor function, or did not respond. */
+/** The facts about a database. `diagnosis` is null if the database has no doctor function or did not respond. */
 export interface Examined {
   readonly findings: ReadonlyArray<CheckResult>
   readonly diagnosis: Diagnosis | null
   readonly catalog: SchemaCatalog | null
-  /** The newest applied migration; null: none is applied; undefined: unknown. */
+  /** The newest applied migration; null if none is applied, undefined if unknown. */
   readonly version: string | null | undefined
   /** The oldest engines that a newer schema declares to support, see Database/SchemaVersion; otherwise null. */
   readonly enginesFrom: string | null
   readonly skew: ClockSkew | null
-  /** The database has a function, according to its version, that the Data API does not know. */
+  /** Whether the Data API does not know a function that the database has according to its version. */
   readonly isStale: boolean
 }
 

@@ -51,7 +51,7 @@ const diagnoseProject = (cli: Cli): Effect.Effect<ReadonlyArray<CheckResult>> =>
     const database = databaseOf(inspection)
     const functions = functionSettings(settings)
     const now = yield* Clock.currentTimeMillis
-    terminal.progress("asking the database ...")
+    terminal.progress("checking the database ...")
     const examined =
       database === null
         ? nothing
@@ -69,7 +69,7 @@ const diagnoseProject = (cli: Cli): Effect.Effect<ReadonlyArray<CheckResult>> =>
             Effect.provide(Layer.unwrapEffect(Effect.promise(() => layers.database(api)))),
             Effect.orElseSucceed(() => [])
           )
-    terminal.progress("asking the functions ...")
+    terminal.progress("checking the functions ...")
     const { diagnosis } = examined
     const reached =
       functions === null || database === null
@@ -149,7 +149,7 @@ const nothing: Examined = {
 const unusable = (failure: SupabaseError): Examined => {
   const { hint, message } = tickError(failure)
   const code = failure.reason === "Rejected" ? "CONFIGURATION" : tickError(failure).code
-  const why = "the database cannot be tried with it"
+  const why = "the database cannot be checked with these settings"
   return { ...nothing, findings: [error("database", { code, what: message, why, fix: hint })] }
 }
 

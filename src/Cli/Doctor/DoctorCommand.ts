@@ -3,12 +3,11 @@ import { demo, output } from "../Parameters.ts"
 
 export const doctorCommand: Command = {
   name: "doctor",
-  summary: "What is wrong with a set-up, and what puts it right",
+  summary: "Check the installation, and show how to fix each problem",
   details:
-    "Looks at the settings, the key, the database's schema, grants and clock, the schedules, whether\n" +
-    "ticks continue, and whether the functions answer (with OPTIONS: nothing is exported). Changes\n" +
-    "nothing. " +
-    "Exit code 3 means that something is wrong; 2, 4 and 5 as everywhere.",
+    "Checks the settings, the key, the database's schema, grants and clock, the schedules, whether ticks\n" +
+    "continue, and whether the functions respond (to OPTIONS, so nothing is exported). Changes nothing.\n" +
+    "Exit code 3 means that something is wrong; 2, 4 and 5 have their usual meanings.",
   positionals: [],
   flags: [demo, output("text", "json", "jsonl")],
   examples: ["sync-scheduler doctor", "sync-scheduler doctor -o json"],

@@ -29,5 +29,5 @@ export const environmentFindings = (
   ]
   return findings.length > 0
     ? findings
-    : [ok("environment", "no proxy, and no authorities are trusted but the built-in ones")]
+    : [ok("environment", "no proxy; only the built-in certificate authorities are trusted")]
 }

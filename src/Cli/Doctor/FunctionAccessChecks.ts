@@ -3,7 +3,7 @@ import type { Diagnosis } from "../../Database/DiagnosisRpc.ts"
 import { functionAt, refusalOf } from "../../Domain/FunctionAccess.ts"
 import { type CheckResult, error } from "./CheckResult.ts"
 
-/** Whether the settings allow this `function_name` to be invoked; null: the configured function. */
+/** Whether the settings allow this `function_name` to be invoked; null means the configured function. */
 export const isAllowed =
   ({ allowed = [], url }: FunctionSettings) =>
   (name: string | null): boolean =>
@@ -24,8 +24,8 @@ export const functionAccessFindings = (
     const [, fix = refusal] = /(?:invoked\. )(.+)$/.exec(refusal) ?? []
     return error("function", {
       code: "FUNCTION_NOT_ALLOWED",
-      what: `${count === 1 ? "1 integration names" : `${count} integrations name`} the function ${JSON.stringify(name ?? functionAt(url))}, which is not invoked`,
-      why: "it is neither the configured function nor in SYNC_SCHEDULER_FUNCTIONS: every run of it fails",
+      what: `${count === 1 ? "1 integration names" : `${count} integrations name`} the function ${JSON.stringify(name ?? functionAt(url))}, which the settings do not allow`,
+      why: "it is neither the configured function nor in SYNC_SCHEDULER_FUNCTIONS, so its runs fail",
       fix
     })
   })

@@ -46,7 +46,7 @@ export const functionFindings = (
 const defaultName = (url: string): string => URL.parse(url)?.pathname.split("/").at(-1) ?? url
 
 const HOW: Partial<Record<ReturnType<typeof keyKind>, string>> = {
-  secret: "the key goes in apikey, so it needs verify_jwt = false and its own check"
+  secret: "the key is sent in apikey, so the function needs verify_jwt = false and its own check"
 }
 
 const contactFinding = (
@@ -54,13 +54,13 @@ const contactFinding = (
   { answer, detail, latencyMs }: WarmUp,
   kind: ReturnType<typeof keyKind>
 ): CheckResult => {
-  const how = HOW[kind] ?? "the key goes in Authorization: Bearer, which the platform checks"
+  const how = HOW[kind] ?? "the key is sent in Authorization: Bearer, which the platform checks"
   if (answer === undefined) {
     return error("function", {
       code: "FUNCTION_UNREACHABLE",
       what: `${name} cannot be reached: ${detail ?? "no answer"}`,
-      why: "every run of it would wait and be retried",
-      fix: "Check SUPABASE_URL or SYNC_SCHEDULER_FUNCTION_URL, and that this machine may connect there."
+      why: "its runs would wait and be retried",
+      fix: "Check SUPABASE_URL or SYNC_SCHEDULER_FUNCTION_URL, and whether this machine can connect to it."
     })
   }
   const { platformCode, status } = answer
@@ -69,7 +69,7 @@ const contactFinding = (
     return error("function", {
       code: "FUNCTION_NOT_FOUND",
       what: said,
-      why: "there is no function of that name: every run of it fails",
+      why: "no function has that name, so its runs fail",
       fix: `supabase functions deploy ${name}, or correct SYNC_SCHEDULER_FUNCTION or the integration's function_name.`
     })
   }
@@ -85,8 +85,8 @@ const contactFinding = (
     return error("function", {
       code: "FUNCTION_REDIRECTS",
       what: said,
-      why: "redirects are refused: they would carry the key to another place",
-      fix: "Set SYNC_SCHEDULER_FUNCTION_URL to the address that it leads to."
+      why: "redirects are not followed, because they would send the key to another address",
+      fix: "Set SYNC_SCHEDULER_FUNCTION_URL to the target of the redirect."
     })
   }
   if (status >= 500) {
@@ -110,8 +110,8 @@ const refusedFindings = (
     .map(({ count }) =>
       warning("function", {
         code: "FUNCTION_KEY_REFUSED",
-        what: `${count} runs of the last day were refused for their key (FUNCTION_KEY_REFUSED)`,
-        why: `the function does not accept ${kind === "secret" ? "sb_secret_ keys: its verify_jwt asks for a JWT" : "this key"}`,
+        what: `${count} runs of the last day failed because their key was rejected (FUNCTION_KEY_REFUSED)`,
+        why: `the function does not accept ${kind === "secret" ? "sb_secret_ keys: its verify_jwt requires a JWT" : "this key"}`,
         fix: "In supabase/config.toml: [functions.<name>] verify_jwt = false, deploy it again, and let it check the apikey header."
       })
     )

@@ -33,7 +33,7 @@ export const keyFindings = (
       error("key", {
         code: "KEY_REFUSED",
         what: `the key expired at ${describeInstant(exp * 1000, "UTC")}`,
-        why: "the project refuses it, for every call",
+        why: "the project rejects every call with it",
         fix: NEW_KEY
       }),
     project !== undefined &&
@@ -41,27 +41,28 @@ export const keyFindings = (
       ref !== project &&
       error("key", {
         code: "KEY_REFUSED",
-        what: `the key belongs to project ${ref}, SUPABASE_URL to ${project}`,
-        why: "a project refuses the keys of others",
-        fix: `Set SUPABASE_URL=https://${ref}.supabase.co, or take the key of ${project}.`
+        what: `the key belongs to project ${ref}, but SUPABASE_URL to ${project}`,
+        why: "a project rejects the keys of other projects",
+        fix: `Set SUPABASE_URL=https://${ref}.supabase.co, or use a key of ${project}.`
       }),
     kind === "jwt" &&
       warning("key", {
         code: "KEY_ROLE",
         what: `the key is a JWT of the role ${role ?? "(none)"}`,
-        why: "the scheduler's functions are open to service_role only",
+        why: "only service_role can call the scheduler's functions",
         fix: NEW_KEY
       }),
     kind === "unknown" &&
       warning("key", {
         code: "KEY_UNKNOWN",
-        what: "the key has the form of no Supabase key",
-        why: "it may be something else that was copied by mistake",
+        what: "the key does not look like a Supabase key",
+        why: "another text may have been copied by mistake",
         fix: NEW_KEY
       })
   ]
   const findings = found.filter((one) => one !== false)
   if (findings.length > 0) return findings
-  const legacy = kind === "service_role" ? "; Supabase gives these keys up for sb_secret_ ones" : ""
+  const legacy =
+    kind === "service_role" ? "; Supabase is replacing these keys with sb_secret_ keys" : ""
   return [ok("key", `${KINDS[kind]}${legacy}`)]
 }

@@ -38,8 +38,8 @@ export const scheduleFindings = (diagnosis: Diagnosis): ReadonlyArray<CheckResul
     .map(({ id, schedule, why }) =>
       error("schedules", {
         code: "SCHEDULE_REFUSED",
-        what: `integration ${id} was refused by an engine ("${schedule ?? ""}"): ${why}`,
-        why: "it does not run until its schedule or zone is edited; this version can compute it",
+        what: `an engine rejected the schedule "${schedule ?? ""}" of integration ${id}: ${why}`,
+        why: "this version can compute the schedule, but the integration does not run until its row is edited",
         fix: `update public.organization_integrations set schedule_error = null where id = '${id}';`
       })
     )
@@ -91,7 +91,7 @@ export const scheduleFindings = (diagnosis: Diagnosis): ReadonlyArray<CheckResul
     : [
         ok(
           "schedules",
-          `${integrations.enabled} enabled integrations, all of their schedules can be computed`
+          `${integrations.enabled} enabled integrations; all of their schedules can be computed`
         )
       ]
 }
@@ -130,7 +130,7 @@ export const timeoutFindings = (
         error("timeouts", {
           code: "TIMEOUT_OVER_QUIESCENCE",
           what: `${who}: invoke_timeout is ${show(timeout)}, longer than SYNC_SCHEDULER_QUIESCENCE (${show(settings.quiescence)})`,
-          why: "a run that times out is retried immediately, while the function may still be running: it could export twice",
+          why: "a run that times out is retried immediately, while the function may still be running, so data could be exported twice",
           fix: `Raise SYNC_SCHEDULER_QUIESCENCE above ${show(timeout)}, or update public.organization_integrations set on_unknown = 'hold' where id = '${ids[0] ?? ""}';`
         })
       ]
@@ -139,8 +139,8 @@ export const timeoutFindings = (
       ? [
           error("timeouts", {
             code: "LEASE_OVER_GUARD",
-            what: `${who}: its lease (invoke_timeout and SYNC_SCHEDULER_LEASE_MARGIN: ${show(lease)}) is longer than SYNC_SCHEDULER_RUNNING_GUARD (${show(settings.runningGuard)})`,
-            why: "a run whose function answers 202 would be given up sooner than one whose function answers at the end",
+            what: `${who}: its lease (invoke_timeout plus SYNC_SCHEDULER_LEASE_MARGIN: ${show(lease)}) is longer than SYNC_SCHEDULER_RUNNING_GUARD (${show(settings.runningGuard)})`,
+            why: "a run whose function answers 202 would be abandoned sooner than a run whose function answers at the end",
             fix: `Raise SYNC_SCHEDULER_RUNNING_GUARD above ${show(lease)}, or shorten invoke_timeout.`
           })
         ]

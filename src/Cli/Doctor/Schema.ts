@@ -32,35 +32,35 @@ export const schemaFindings = (
   if (findings.length > 0) return findings
   return catalog === null
     ? [unknownSchema]
-    : [ok("schema", `as this version makes it (${version}), nothing missing or changed`)]
+    : [ok("schema", `as this version creates it (${version}); nothing is missing or changed`)]
 }
 
 const noMigrations = error("schema", {
   code: "MIGRATIONS_MISSING",
   what: "Sync Scheduler is not installed in this database",
-  why: "its tables and functions are not there, so nothing can be scheduled",
+  why: "its tables and functions do not exist, so nothing can be scheduled",
   fix: [
     'sync-scheduler schema print | psql -v ON_ERROR_STOP=1 "$SUPABASE_DB_URL", or supabase db push',
-    `if they are applied, the Data API has not read them: ${commandCodes.SCHEMA_CACHE_STALE.fix}`
+    `if the migrations are applied, the Data API has not reloaded the schema: ${commandCodes.SCHEMA_CACHE_STALE.fix}`
   ].join("\n")
 })
 
 const unknownSchema = warning("schema", {
   code: "SCHEMA_UNKNOWN",
-  what: "the database has all migrations but does not answer the doctor",
+  what: "the database has all migrations, but doctor cannot query it",
   why: "the function read_sync_diagnosis is missing, or the API has not reloaded its schema",
   fix: `${printed(["read_sync_diagnosis"])}; then notify pgrst, 'reload schema';`
 })
 
 const ageFindings = (version: string, enginesFrom: string | null): ReadonlyArray<CheckResult> => {
   if (version > SCHEMA_VERSION) {
-    const what = `the database is at ${version}, this binary knows ${SCHEMA_VERSION}`
+    const what = `the database is at ${version}, but this binary knows ${SCHEMA_VERSION}`
     if (enginesFrom !== null && SCHEMA_VERSION < enginesFrom) {
       return [
         error("schema", {
           code: "ENGINE_TOO_OLD",
           what,
-          why: "its migrations say that binaries this old do not work any more: ticks claim nothing",
+          why: "the database no longer supports a binary this old, so its ticks claim nothing",
           fix: "Update sync-scheduler on this machine."
         })
       ]
@@ -69,7 +69,7 @@ const ageFindings = (version: string, enginesFrom: string | null): ReadonlyArray
       warning("schema", {
         code: "BINARY_OLD",
         what,
-        why: "it continues to work, but does not know the newer parts",
+        why: "the binary continues to work, but without the newer features",
         fix: "Update sync-scheduler on this machine."
       })
     ]
@@ -83,8 +83,8 @@ const ageFindings = (version: string, enginesFrom: string | null): ReadonlyArray
       code: isTooOld ? "SCHEMA_TOO_OLD" : "SCHEMA_OLDER",
       what: `the database is at ${version}: ${missing.length === 1 ? "1 migration is" : `${missing.length} migrations are`} missing, from ${next.version}_${next.name} on`,
       why: isTooOld
-        ? "ticks of this version call what is not there"
-        : "ticks of this version work in it, newer commands may not",
+        ? "ticks of this version call functions that do not exist"
+        : "ticks of this version work, but newer commands may not",
       fix: `sync-scheduler schema print --after ${version} | psql -v ON_ERROR_STOP=1 "$SUPABASE_DB_URL", or supabase db push`
     })
   ]
@@ -121,7 +121,7 @@ const driftFinding = ({ expected, found }: Drift): CheckResult => {
   if (kind === "index") {
     return error("schema", {
       code: "SCHEMA_CHANGED",
-      what: `index ${short} is ${found.print ?? "another one"}, not ${expected.print ?? "that"}`,
+      what: `index ${short} is ${found.print ?? "a different index"}, not ${expected.print ?? "the expected one"}`,
       why: WHY_MISSING.index,
       fix: `drop index ${short}; then ${printed([short])}`
     })
@@ -129,7 +129,7 @@ const driftFinding = ({ expected, found }: Drift): CheckResult => {
   return warning("schema", {
     code: "SCHEMA_CHANGED",
     what: `${kind} ${name} differs from the one that the migrations create`,
-    why: "it was changed by hand: what it does now is not known here",
+    why: "it was changed by hand, so its behaviour is unknown",
     fix:
       kind === "function"
         ? printed([short])
@@ -147,12 +147,12 @@ const ORDER: Record<Drift["expected"]["kind"], number> = {
 }
 
 const WHY_MISSING: Record<Drift["expected"]["kind"], string> = {
-  function: "every call of it fails",
-  table: "what is recorded there is lost, and calls that write it fail",
-  view: "readers of it, such as a monitor of ticks, get an error",
+  function: "every call to it fails",
+  table: "its records are lost, and calls that write to it fail",
+  view: "queries of this view fail, for example those of a tick monitor",
   column: "functions that read or write it fail",
-  index: "what makes a claim safe, or keeps a tick fast, is not there",
-  trigger: "edits and runs are no longer followed by what must follow them"
+  index: "without it, claims may be unsafe or ticks slow",
+  trigger: "edits and runs no longer update the data that depends on them"
 }
 
 const listed = (findings: ReadonlyArray<CheckResult>): ReadonlyArray<CheckResult> => {
@@ -197,10 +197,10 @@ const rlsFinding = ({ name, open_to }: SchemaCatalog["tables"][number]): CheckRe
   const isOpen = open_to.length > 0
   return (isOpen ? error : warning)("access", {
     code: "RLS_OFF",
-    what: `row level security of ${name} is off`,
+    what: `row level security is off for ${name}`,
     why: isOpen
-      ? `every holder of the project's anon key may use it (${open_to.join(", ")})`
-      : "a grant to anon or authenticated would open all of it",
+      ? `every holder of the project's anon key can use it (${open_to.join(", ")})`
+      : "a grant to anon or authenticated would expose every row",
     fix: `alter table ${name} enable row level security;`
   })
 }
@@ -219,8 +219,8 @@ const openTable = ({
   return [
     error("access", {
       code: "OPEN_TO_OTHERS",
-      what: `${name} is granted to others than service_role: ${open_to.join(", ")}`,
-      why: "the anon key is public: anybody could read it or change what runs",
+      what: `${name} is granted to roles other than service_role: ${open_to.join(", ")}`,
+      why: "the anon key is public, so anyone could read the data or change what runs",
       fix: `revoke all on ${name} from public, anon, authenticated;`
     })
   ]
@@ -229,8 +229,8 @@ const openTable = ({
 const openFunction = ({ args, name, open_to }: SchemaCatalog["functions"][number]): CheckResult =>
   error("access", {
     code: "OPEN_TO_OTHERS",
-    what: `${name} may be called by ${open_to.join(", ")}`,
-    why: "the anon key is public: anybody could start or stop syncs",
+    what: `${name} can be called by ${open_to.join(", ")}`,
+    why: "the anon key is public, so anyone could start or stop syncs",
     fix: `revoke all on function ${name}(${args}) from public, anon, authenticated;`
   })
 
@@ -240,8 +240,8 @@ const closedFinding = (
   const object = "args" in one ? `function ${one.name}(${one.args})` : one.name
   return error("access", {
     code: "CLOSED_TO_SERVICE",
-    what: `service_role may not use ${one.name}`,
-    why: "calls with the secret key are refused",
+    what: `service_role cannot use ${one.name}`,
+    why: "calls with the secret key are rejected",
     fix: `grant ${"args" in one ? "execute" : "all"} on ${object} to service_role;`
   })
 }

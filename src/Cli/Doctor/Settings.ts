@@ -22,12 +22,12 @@ export const settingFindings = (
     warning("settings", {
       code: "SETTING_ODD",
       what,
-      why: "it stops nothing, and is hardly what was meant",
-      fix: "See every setting and where it comes from: sync-scheduler env"
+      why: "nothing fails because of it, but it is probably a mistake",
+      fix: "See every setting and its source: sync-scheduler env"
     })
   )
   const all = [...wrong, ...odd]
-  return all.length > 0 ? all : [ok("settings", "complete, and all of them can be read")]
+  return all.length > 0 ? all : [ok("settings", "complete and valid")]
 }
 
 /** Finds settings that are allowed individually, but conflict with each other. */
@@ -40,36 +40,36 @@ export const contradictionsOf = (settings: Settings): ReadonlyArray<CheckResult>
       error("timeouts", {
         code: "TIMEOUT_OVER_QUIESCENCE",
         what: `${table.invokeTimeout.key} (${show(invokeTimeout)}) is longer than ${table.quiescence.key} (${show(quiescence)})`,
-        why: "a run that times out is retried immediately, while the function may still be running: it could export twice",
-        fix: `Set ${table.quiescence.key} to the longest time that a function may work, and more than ${show(invokeTimeout)}.`
+        why: "a run that times out is retried immediately, while the function may still be running, so data could be exported twice",
+        fix: `Set ${table.quiescence.key} to more than ${show(invokeTimeout)}, and at least to the longest time that a function may run.`
       }),
     quiescence < PLATFORM_WORK_MS &&
       invokeTimeout <= quiescence &&
       warning("timeouts", {
         code: "QUIESCENCE_SHORT",
-        what: `${table.quiescence.key} is ${show(quiescence)}, shorter than an Edge Function may work (${show(PLATFORM_WORK_MS)} on paid plans)`,
+        what: `${table.quiescence.key} is ${show(quiescence)}, shorter than the time that an Edge Function may run (${show(PLATFORM_WORK_MS)} on paid plans)`,
         why: "a run whose outcome is unknown may be repeated while the first attempt is still running",
-        fix: `Set ${table.quiescence.key}=430s, unless no function works that long.`
+        fix: `Set ${table.quiescence.key}=430s, unless no function runs that long.`
       }),
     lease > runningGuard &&
       error("timeouts", {
         code: "LEASE_OVER_GUARD",
-        what: `the lease of a run (${table.invokeTimeout.key} and ${table.leaseMargin.key}: ${show(lease)}) is longer than ${table.runningGuard.key} (${show(runningGuard)})`,
-        why: "a run whose function answers 202 would be given up sooner than one whose function answers at the end",
+        what: `the lease of a run (${table.invokeTimeout.key} plus ${table.leaseMargin.key}: ${show(lease)}) is longer than ${table.runningGuard.key} (${show(runningGuard)})`,
+        why: "a run whose function answers 202 would be abandoned sooner than a run whose function answers at the end",
         fix: `Set ${table.runningGuard.key} to more than ${show(lease)}.`
       }),
     invokeTimeout < PLATFORM_ANSWER_MS &&
       warning("timeouts", {
         code: "TIMEOUT_SHORT",
-        what: `${table.invokeTimeout.key} is ${show(invokeTimeout)}: the platform lets a function answer within ${show(PLATFORM_ANSWER_MS)}`,
-        why: "a sync that takes longer ends unknown although it may have worked",
+        what: `${table.invokeTimeout.key} is ${show(invokeTimeout)}, shorter than the platform's own limit of ${show(PLATFORM_ANSWER_MS)}`,
+        why: "a sync that takes longer ends as unknown, although it may succeed",
         fix: `Set ${table.invokeTimeout.key}=155s, or let long syncs answer 202.`
       }),
     interval > driftAlert &&
       warning("timeouts", {
         code: "INTERVAL_OVER_DRIFT",
         what: `${table.interval.key} (${show(interval)}) is longer than ${table.driftAlert.key} (${show(driftAlert)})`,
-        why: "runs that wait for the next tick count as late, and are alerted on",
+        why: "runs that wait for the next tick count as late and raise alerts",
         fix: `Set ${table.interval.key}=60s, or raise ${table.driftAlert.key}.`
       })
   ]
@@ -110,24 +110,24 @@ export const alertFindings = (
       warning("alerts", {
         code: "ALERTS_UNSIGNED",
         what: `${table.alertWebhookSecret.key} is not set`,
-        why: "the receiver cannot tell our alerts from anybody else's",
-        fix: 'Make one with: echo "whsec_$(openssl rand -base64 32)"'
+        why: "the receiver cannot verify who sent an alert",
+        fix: 'Create one with: echo "whsec_$(openssl rand -base64 32)"'
       }),
     pingUrl === null &&
       warning("alerts", {
         code: "PING_OFF",
         what: `${table.pingUrl.key} is not set`,
         why: "if the scheduler stops, it cannot report that itself",
-        fix: "Set it to a check of Healthchecks or the like, or let a monitor run: sync-scheduler check"
+        fix: "Set it to the ping URL of Healthchecks or a similar service, or let a monitor run: sync-scheduler check"
       }),
     state !== null &&
       alertWebhookUrl !== null &&
       state.unsent + state.gave_up > 0 &&
       warning("alerts", {
         code: "ALERTS_UNSENT",
-        what: `${state.unsent} alerts wait for over 10 minutes, ${state.gave_up} were given up in the last day`,
-        why: `the receiver does not take them${state.last_error === null ? "" : `: ${state.last_error}`}`,
-        fix: "Try the receiver: sync-scheduler notify test"
+        what: `${state.unsent} alerts have waited for over 10 minutes, and ${state.gave_up} were abandoned in the last day`,
+        why: `the receiver does not accept them${state.last_error === null ? "" : `: ${state.last_error}`}`,
+        fix: "Test the receiver: sync-scheduler notify test"
       })
   ]
   const findings = found.filter((one) => one !== false)

@@ -15,7 +15,7 @@ export const clockFindings = (skew: Examined["skew"]): ReadonlyArray<CheckResult
         error("clock", {
           code: "CLOCK_SKEW",
           what: `this machine's clock is ${apart} ${ms > 0 ? "ahead of" : "behind"} the database's (${unsure})`,
-          why: "what is due goes by the database's clock, but logs, alerts and deadlines here go by this one",
+          why: "due times follow the database's clock, but logs, alerts and deadlines follow this machine's clock",
           fix: "timedatectl set-ntp true (systemd), or set this machine's clock by NTP in another way."
         })
       ]
@@ -28,7 +28,7 @@ export const roleFindings = ({ role }: Diagnosis, isApi: boolean): ReadonlyArray
     ? warning("key", {
         code: "KEY_ROLE",
         what: `the database knows the key as ${role}`,
-        why: "everything is open to service_role, to others only what was granted by hand",
+        why: "service_role can use everything; other roles can use only what was granted by hand",
         fix: "Set SUPABASE_SECRET_KEY to a secret key (Dashboard: Project Settings, API Keys)."
       })
     : ok("key", `the database knows the caller as ${role}`)
@@ -39,14 +39,14 @@ export const tickFindings = ({ engines, status }: Diagnosis): ReadonlyArray<Chec
   if (status === null) return []
   const ago = Duration.format((status.seconds_since_last_tick ?? 0) * 1000)
   const start =
-    "Look at what starts them: systemctl status sync-scheduler.timer, the container or CronJob, or select * from cron.job; by hand: sync-scheduler run"
+    "Check what starts ticks: systemctl status sync-scheduler.timer, the container or CronJob, or select * from cron.job. To run one tick: sync-scheduler run"
   if (status.verdict === "never") {
     return [
       warning("ticks", {
         code: "TICKS_NEVER",
         what: "no tick has run yet",
         why: "syncs run only while something starts ticks",
-        fix: "sync-scheduler run, then let it be started every minute: sync-scheduler install systemd --print"
+        fix: "Run one tick: sync-scheduler run. Then start one every minute: sync-scheduler install systemd --print"
       })
     ]
   }
@@ -67,9 +67,9 @@ export const tickFindings = ({ engines, status }: Diagnosis): ReadonlyArray<Chec
     findings.push(
       error("ticks", {
         code: "TICKS_LATE",
-        what: `ticks run, the last one ${ago} ago, but syncs are due for over 5 minutes (${status.overdue ?? "some"})`,
-        why: "the engines do not keep up, or cannot claim or reach what is due",
-        fix: "sync-scheduler run --dry-run shows what is due; sync-scheduler run says why it does not start."
+        what: `ticks run, the last one ${ago} ago, but syncs have been due for over 5 minutes (${status.overdue ?? "some"})`,
+        why: "the engines do not keep up, cannot claim runs, or cannot reach the functions",
+        fix: "To see what is due: sync-scheduler run --dry-run. To see why it does not start: sync-scheduler run"
       })
     )
   }
@@ -78,7 +78,7 @@ export const tickFindings = ({ engines, status }: Diagnosis): ReadonlyArray<Chec
       warning("ticks", {
         code: "ENGINES_DIFFER",
         what: `engines of ${versions.length} versions ticked within a day: ${versions.join(", ")}`,
-        why: "that is right while a new version is rolled out, and an engine that was forgotten afterwards",
+        why: "this is normal during a rollout; at any other time, an old engine was probably forgotten",
         fix: `Update or stop the older ones: ${(engines ?? []).map(({ host, version }) => `${host} (${version ?? "unknown"})`).join(", ")}`
       })
     )
@@ -104,7 +104,7 @@ export const historyFindings = ({ history }: Diagnosis): ReadonlyArray<CheckResu
           code: "RETENTION_BEHIND",
           what: `the oldest finished run is ${runs ?? 0} days old, the oldest tick ${ticks ?? 0}`,
           why: `runs are kept ${KEEP_RUNS_DAYS} days and ticks ${KEEP_TICKS_DAYS}: deletion does not keep up, or one of your foreign keys prevents it`,
-          fix: "select public.prune_sync_history(p_limit => 10000); repeat until it deletes nothing, and see the error it raises."
+          fix: "select public.prune_sync_history(p_limit => 10000); repeat it until it deletes nothing, and check for an error."
         })
       ]
     : [ok("history", `runs of ${runs ?? 0} days, ticks of ${ticks ?? 0} days are kept`)]
@@ -117,8 +117,8 @@ const MANY_DETAILS = 1_000_000
 
 /** Checks the pg_cron jobs that start the scheduler: there should be one, or none when another mechanism starts it. */
 export const cronFindings = ({ cron }: Diagnosis): ReadonlyArray<CheckResult> => {
-  if (cron === null) return [ok("pg_cron", "not installed; ticks are started by something else")]
-  if (cron.jobs === null) return [ok("pg_cron", "installed; its jobs are not shown to this role")]
+  if (cron === null) return [ok("pg_cron", "not installed; another program starts the ticks")]
+  if (cron.jobs === null) return [ok("pg_cron", "installed; this role cannot see its jobs")]
   // The other job of deploy/pg_cron.sql deletes old rows of pg_cron itself.
   const jobs = cron.jobs.filter(({ name }) => name !== "sync-scheduler-prune")
   const names = jobs.map(({ id, name }) => `${name ?? "a job"} (${id})`).join(", ")
@@ -128,14 +128,14 @@ export const cronFindings = ({ cron }: Diagnosis): ReadonlyArray<CheckResult> =>
       warning("pg_cron", {
         code: "CRON_DUPLICATE",
         what: `${active.length} jobs start Sync Scheduler: ${names}`,
-        why: "nothing runs twice by that, but every tick is paid for twice",
+        why: "no sync runs twice, but every tick costs twice as much",
         fix: `select cron.unschedule(${active.at(-1)?.id ?? 0});`
       }),
     jobs.length > 0 &&
       active.length === 0 &&
       error("pg_cron", {
         code: "CRON_INACTIVE",
-        what: `the job is there and not active: ${names}`,
+        what: `the job exists but is not active: ${names}`,
         why: "it starts no tick",
         fix: `select cron.alter_job(${jobs[0]?.id ?? 0}, active => true);`
       }),

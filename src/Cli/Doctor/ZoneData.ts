@@ -34,7 +34,7 @@ export const zoneFindings = (
       code: "ZONE_DATA_DIFFER",
       what: `${zone.timezone} (${zone.count === 1 ? "1 integration" : `${zone.count} integrations`}) is ${describe(difference)}`,
       why: `one of the two has older rules; slots are computed by this program (${data})`,
-      fix: "Compare with https://www.iana.org/time-zones. This program is older: update it, then see docs/how-to/upgrade.md, Time zones."
+      fix: "Compare both with https://www.iana.org/time-zones. If this program is older, update it, and see docs/how-to/upgrade.md, Time zones."
     })
   })
   return findings.length > 0
@@ -54,7 +54,7 @@ const offset = (seconds: number): string => {
 }
 
 /**
- * Returns the first sampled instant at which the two offsets differ; null: they agree, or one side does not know the zone.
+ * Returns the first sampled instant at which the two offsets differ; null if they agree or if one side does not know the zone.
  */
 const firstDifference = ({ offsets, timezone }: Zone, now: number): Difference | null => {
   const clock = wallClock(timezone)

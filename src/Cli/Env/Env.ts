@@ -52,20 +52,15 @@ export const main: Main = ({ arguments: given, sources, terminal }) =>
     } else {
       const lines =
         rows.length === 0
-          ? ["No setting is set; all of them: sync-scheduler env"]
+          ? ["No setting is set. To see all settings: sync-scheduler env"]
           : renderTable(
-              [
-                { title: "SETTING" },
-                { title: "VALUE" },
-                { title: "FROM" },
-                { title: "WHAT IT IS FOR" }
-              ],
+              [{ title: "SETTING" }, { title: "VALUE" }, { title: "FROM" }, { title: "PURPOSE" }],
               bySubject(rows),
               style,
               terminal.width
             )
       const ambient = renderTable(
-        [{ title: "ENVIRONMENT" }, { title: "VALUE" }, { title: "WHAT IT SETS" }],
+        [{ title: "ENVIRONMENT" }, { title: "VALUE" }, { title: "EFFECT" }],
         environment.map(
           ({ effect, name, value }): ReadonlyArray<Cell> => [
             { text: name },

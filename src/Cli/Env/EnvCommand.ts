@@ -3,10 +3,10 @@ import { output } from "../Parameters.ts"
 
 export const envCommand: Command = {
   name: "env",
-  summary: "Every setting, its value and where it comes from; secrets are masked",
+  summary: "Show every setting with its value and source; secrets are masked",
   positionals: [],
   flags: [
-    { name: "changed", summary: "Only those that are set, not those with their default" },
+    { name: "changed", summary: "Only settings that are set, without defaults" },
     output("text", "json", "jsonl")
   ],
   examples: ["sync-scheduler env", "sync-scheduler env --changed", "sync-scheduler env -o json"],

@@ -156,9 +156,7 @@ const block = (
     ...(shown.length === 0 ? [] : ["", style.dim(`Due from ${begin} to ${end} (${clock.zone}):`)]),
     ...listing(slotFields(clock), shown, terminal),
     ...(more > 0 ? [`... and ${more} more lines; --all shows them.`] : []),
-    ...(explanation.truncated
-      ? ["There are more runs than are looked at; ask for a shorter time."]
-      : [])
+    ...(explanation.truncated ? ["Not all runs were read; choose a shorter period."] : [])
   ]
 }
 

@@ -3,16 +3,16 @@ import { demo, integration, org, output, shownZone } from "../Parameters.ts"
 
 export const explainCommand: Command = {
   name: "explain",
-  summary: "Did it run? And why, or why not",
+  summary: "Show whether a sync ran, and why or why not",
   details:
-    "Answers yes or no, which run, why, what is next, and the command that helps. Days and times are\n" +
-    "those of the integration's own time zone. Without a time it is about the last 24 hours.",
+    "Answers yes or no, and shows the run, the reason, the next run, and the command that helps. Days\n" +
+    "and times are in the integration's own time zone. The default period is the last 24 hours.",
   positionals: [org, integration],
   flags: [
     { name: "on", value: "<day>", summary: 'yesterday, today, "last night", or a date' },
-    { name: "from", value: "<when>", summary: "From then on: a date, an instant, 36h" },
-    { name: "to", value: "<when>", summary: "Before then; now by default" },
-    { name: "all", short: "a", summary: "Every slot, not only the newest twelve lines" },
+    { name: "from", value: "<when>", summary: "Start of the period: a date, an instant, 36h" },
+    { name: "to", value: "<when>", summary: "End of the period, exclusive; now by default" },
+    { name: "all", short: "a", summary: "Every slot, not only the twelve most relevant lines" },
     ...shownZone,
     demo,
     output("text", "tsv", "json", "jsonl")

@@ -15,7 +15,7 @@ export const json = Schema.Struct({
   directory: Schema.String,
   dry_run: Schema.Boolean,
   files: Schema.Array(WrittenFile),
-  /** The changes of supabase/config.toml that have to be made by hand; null: none. */
+  /** The changes of supabase/config.toml that have to be made by hand, or null if there are none. */
   config_toml: Schema.NullOr(Schema.String),
   /** The project's migrations that are newer than the scheduler's. */
   later_migrations: Schema.Array(Schema.String)
@@ -53,7 +53,7 @@ export const choiceOf = (
     ? Effect.succeed({ syncFunction, edge: given.value("engine") === "edge" || isThere })
     : Effect.fail(
         usageError(
-          `--function is "${safe(syncFunction)}": this is not the name of a function that syncs`,
+          `--function is "${safe(syncFunction)}": this is not a valid name of a sync function`,
           "Use letters, digits, - and _, as in: --function integration-sync"
         )
       )
@@ -90,7 +90,7 @@ export const write = (directory: string, planned: ReadonlyArray<PlannedFile>) =>
           {
             code: "CANNOT_WRITE",
             message: `Not all files could be written: ${safe(error instanceof Error ? error.message : String(error))}`,
-            hint: "Make the directory writable, or make room, and run it again: what is there already is left as it is."
+            hint: "Make the directory writable or free some space, then run init again. It leaves existing files unchanged."
           }
         ]
       })
@@ -128,7 +128,7 @@ const lines = (report: Report, choice: Choice, { style }: Terminal): ReadonlyArr
       ? []
       : [`${count("changed")} ${report.dry_run ? "to be changed" : "changed"}`]),
     `${count("unchanged")} unchanged`,
-    ...(count("kept") === 0 ? [] : [`${count("kept")} of the example kept as they are`]),
+    ...(count("kept") === 0 ? [] : [`${count("kept")} changed example files kept`]),
     ...(count("left_out") === 0 ? [] : [`${count("left_out")} left out`]),
     ...(differ === 0 ? [] : [style.red(`${differ} different`)])
   ]
@@ -146,9 +146,9 @@ const lines = (report: Report, choice: Choice, { style }: Terminal): ReadonlyArr
 }
 
 const DIFFERENT = [
-  "  What differs was left as it is, and what belongs with it was not written. To compare:",
+  "  Files that differ were not changed, and files that belong with them were not written. To compare:",
   "    sync-scheduler init new && diff -ru supabase new/supabase",
-  "  Take over what you want and run init again. A migration that was applied must have its old text back."
+  "  Adopt the changes that you want, and run init again. Restore the old text of an applied migration."
 ]
 
 const nextSteps = (
@@ -160,7 +160,7 @@ const nextSteps = (
   ...(config_toml === null
     ? []
     : [
-        "  Add to supabase/config.toml (supabase init makes one):",
+        "  Add to supabase/config.toml (supabase init creates it):",
         "",
         ...config_toml
           .trimEnd()
@@ -172,5 +172,5 @@ const nextSteps = (
   ...chosenFunctions(choice).map((name) => `  supabase functions deploy ${name}`),
   "  sync-scheduler run --dry-run",
   "",
-  "All of it in one command: sync-scheduler setup"
+  "To do all of this in one command: sync-scheduler setup"
 ]

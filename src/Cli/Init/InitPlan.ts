@@ -90,7 +90,7 @@ export const plan = async (
       const isSame = withoutReturns(text) === withoutReturns(file.text)
       return isSame
         ? { ...file, status: "unchanged", why: null }
-        : { ...file, status: "different", why: "its text is another" }
+        : { ...file, status: "different", why: "its text differs" }
     })
   )
   return seen.map((file) => {

@@ -10,7 +10,7 @@ const SEED = "supabase/seed.sql"
 /** The files to write into a project. */
 export interface ProjectPlan {
   readonly files: ReadonlyArray<PlannedFile>
-  /** The changes of supabase/config.toml that have to be made by hand, and why; null: none. */
+  /** The changes of supabase/config.toml that have to be made by hand, with the reason; null if there are none. */
   readonly config: {
     readonly text: string
     readonly why: string
@@ -33,7 +33,7 @@ export const planProject = async (
   const { text: before, why } = await look(join(directory, CONFIG))
   const byHand = {
     text: names.map(sectionOf).join("\n"),
-    why: why ?? "there is none: supabase init makes one",
+    why: why ?? "it does not exist; supabase init creates it",
     isMissing: why === undefined
   }
   // A config.toml that `supabase init` creates includes seed.sql.

@@ -11,7 +11,7 @@ import { readDeployFiles } from "./DeployFiles.ts" with { type: "macro" }
 
 const deployFiles: Record<string, string> = readDeployFiles()
 
-/** A file to install: its name, and its path on the machine; null: any path. */
+/** A file to install: its name, and its path on the machine; a null path means any path. */
 const InstallFile = Schema.Struct({
   path: Schema.String,
   place: Schema.NullOr(Schema.String),
@@ -47,7 +47,7 @@ export const main: Main = ({ arguments: given, terminal }) =>
     if (!given.has("print")) {
       return yield* Effect.fail(
         usageError(
-          "install changes nothing by itself",
+          "install needs --print or --write <dir>",
           `Show the files: sync-scheduler install ${target} --print, or write them: --write <dir>`
         )
       )
@@ -66,12 +66,12 @@ export const main: Main = ({ arguments: given, terminal }) =>
 
 const NEXT: Record<string, string> = {
   systemd:
-    "note: write them with --write <dir>, copy the units to /etc/systemd/system, then: systemctl enable --now sync-scheduler.timer",
+    "note: write the files with --write <dir>, copy the units to /etc/systemd/system, then: systemctl enable --now sync-scheduler.timer",
   docker:
-    "note: write them with --write <dir>, put the binary next to Dockerfile.binary, then: docker build -f Dockerfile.binary -t sync-scheduler .",
-  k8s: "note: cronjob.yaml, deployment.yaml and sidecar.yaml are three ways of doing it: take one of them. service.yaml, podmonitor.yaml and ingress.example.yaml go with deployment.yaml",
+    "note: write the files with --write <dir>, put the binary next to Dockerfile.binary, then: docker build -f Dockerfile.binary -t sync-scheduler .",
+  k8s: "note: cronjob.yaml, deployment.yaml and sidecar.yaml are alternatives: use only one of them. service.yaml, podmonitor.yaml and ingress.example.yaml go with deployment.yaml",
   pg_cron:
-    "note: write them with --write <dir>, put the project's address into Vault as pg_cron.sql says, then run pg_cron.sql as postgres"
+    "note: write the files with --write <dir>, store the project's address in Vault as described in pg_cron.sql, then run pg_cron.sql as postgres"
 }
 
 const writeFiles = (directory: string, files: ReadonlyArray<InstallFile>, terminal: Terminal) =>

@@ -5,8 +5,8 @@ export const installCommand: Command = {
   name: "install",
   summary: "Print or write the files for systemd, Docker, Kubernetes or pg_cron",
   details:
-    "The files are those that this version is tested with. --print shows them, each with the place\n" +
-    "where it belongs; --write puts them into a directory and never overwrites one.",
+    "This version is tested with these files. --print shows each file with its destination; --write\n" +
+    "writes the files into a directory and never overwrites a file.",
   positionals: [
     {
       name: "target",

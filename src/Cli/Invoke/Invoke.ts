@@ -116,8 +116,8 @@ const localUrl = (given: string | undefined): Effect.Effect<string, CommandError
   if (given === undefined || !isHttp) {
     return Effect.fail(
       usageError(
-        given === undefined ? "invoke needs --local <url>" : "--local is not an http address",
-        "Give the served function: --local http://127.0.0.1:54321/functions/v1/integration-sync"
+        given === undefined ? "invoke needs --local <url>" : "--local is not an http URL",
+        "Give the URL of the served function: --local http://127.0.0.1:54321/functions/v1/integration-sync"
       )
     )
   }
@@ -125,8 +125,8 @@ const localUrl = (given: string | undefined): Effect.Effect<string, CommandError
     ? Effect.succeed(url.href)
     : Effect.fail(
         usageError(
-          `--local is on ${safe(url.hostname)}, which is another machine`,
-          "A trial may export for real. For a hosted function use: sync-scheduler trigger <org> --wait"
+          `--local is not on this machine: ${safe(url.hostname)}`,
+          "A trial may really export data. For a hosted function use: sync-scheduler trigger <org> --wait"
         )
       )
 }

@@ -3,19 +3,19 @@ import { output } from "../Parameters.ts"
 
 export const invokeCommand: Command = {
   name: "invoke",
-  summary: "Try your function once, as a run would, and see how its answer is judged",
+  summary: "Call your function once, as a run would, and show how its answer is interpreted",
   details:
-    "Sends a function that is served on this machine the body that a run of this integration would have,\n" +
-    'marked as a trial (trigger "trial"). The fence lets it work and records nothing; a function without\n' +
-    "the fence may export for real. Exit code 3: a run would not be completed.",
+    "Calls a function that is served on this machine with the body of a run of this integration, marked\n" +
+    'as a trial (trigger "trial"). The fence lets the function work and records nothing; a function\n' +
+    "without the fence may really export data. Exit code 3: such a run would not have completed.",
   positionals: [
     {
       name: "org",
-      summary: "organisation: its name, its id, or the beginning of it; or an integration's id"
+      summary: "organisation (name or id, or part of either), or an integration's id"
     },
     {
       name: "integration",
-      summary: "integration: its type, its id, or the beginning of it",
+      summary: "integration: type or id, or the start of the id",
       optional: true
     }
   ],

@@ -5,8 +5,8 @@ export const notifyTestCommand: Command = {
   name: "notify test",
   summary: "Send a test alert and a test ping, and show the results",
   details:
-    "Sends one opening and one recovery to SYNC_SCHEDULER_ALERT_WEBHOOK_URL, and one tick's pings to\n" +
-    "SYNC_SCHEDULER_PING_URL, whichever are set. Exit code 3 means that one was not taken.",
+    "Sends an opening and a recovery alert to SYNC_SCHEDULER_ALERT_WEBHOOK_URL, and the pings of one tick\n" +
+    "to SYNC_SCHEDULER_PING_URL, if they are set. Exit code 3 means that a message was not accepted.",
   positionals: [],
   flags: [output("text", "json", "jsonl")],
   examples: ["sync-scheduler notify test"],

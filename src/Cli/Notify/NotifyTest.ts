@@ -53,7 +53,7 @@ const OURS: ReadonlySet<string> = new Set(
 
 const nobody = usageError(
   "no alert destination and no dead man's ping are configured",
-  `Set ${settings.alertWebhookUrl.key} to a webhook (CloudEvents, signed with ${settings.alertWebhookSecret.key}) or to a Slack incoming webhook, and ${settings.pingUrl.key} to a check of Healthchecks or the like.`
+  `Set ${settings.alertWebhookUrl.key} to a webhook (CloudEvents, signed with ${settings.alertWebhookSecret.key}) or to a Slack incoming webhook, and ${settings.pingUrl.key} to the ping URL of Healthchecks or a similar service.`
 )
 
 const sendAll = Effect.gen(function* () {
@@ -118,7 +118,7 @@ const printResults = (results: ReadonlyArray<Result>, terminal: Terminal): Effec
       ...(results.some(({ channel }) => channel !== "ping") ? [] : [settings.alertWebhookUrl.key]),
       ...(results.some(({ channel }) => channel === "ping") ? [] : [settings.pingUrl.key])
     ]
-    for (const key of missing) terminal.note(`note: ${key} is not set, so nothing is sent there`)
+    for (const key of missing) terminal.note(`note: ${key} is not set, so nothing is sent to it`)
   })
 
 const CHANNELS: Record<Result["channel"], string> = {

@@ -28,15 +28,15 @@ export const main: Main = (cli) =>
 
 /** The reasons why an API is not probed now, in words. */
 const REASONS: ReadonlyMap<string, string> = new Map([
-  ["throttled", "it asked us to slow down"],
-  ["passive", "it asked us to slow down not long ago, and is known from syncs alone"],
+  ["throttled", "it asked the scheduler to slow down"],
+  ["passive", "it recently asked the scheduler to slow down, so only syncs check it"],
   ["too_soon", "it was probed less than 15 minutes ago"],
   ["interval", "its next probe is not due yet"],
-  ["backoff", "it did not answer, and is given time"],
+  ["backoff", "it did not answer, so the next probe is delayed"],
   ["known_from_syncs", "a sync reached it less than 15 minutes ago"],
-  ["sync_running", "a sync of it is running"],
-  ["sync_is_near", "a sync of it is due within the minute"],
-  ["locked", "another engine is at it"]
+  ["sync_running", "one of its syncs is running"],
+  ["sync_is_near", "one of its syncs is due within a minute"],
+  ["locked", "another engine is probing it"]
 ])
 
 const ProbedJson = Schema.Struct({

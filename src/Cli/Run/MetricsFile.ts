@@ -38,7 +38,7 @@ export const writeMetricsFile = (path: string): Effect.Effect<void> =>
     Effect.catchAll((why) =>
       Effect.logWarning(
         `The metrics could not be written to ${path}: ${why}. The tick is not affected. ` +
-          "Give --metrics-file a path in a directory that exists and may be written to."
+          "Give --metrics-file a path in an existing, writable directory."
       )
     )
   )

@@ -3,11 +3,11 @@ import { output, shownZone } from "../Parameters.ts"
 
 export const runCommand: Command = {
   name: "run",
-  summary: "One tick: trigger every sync that is due, record the outcomes, exit",
+  summary: "Run one tick: trigger every due sync, record the outcomes, exit",
   details:
-    "Reads what is due, claims it, invokes the function of each, and records the outcome. Any number of\n" +
-    "engines may run at the same time; the database decides who runs what. Exit code 3 means that the\n" +
-    "tick ran and a run did not complete; the summary says which and why.",
+    "Claims every due slot, invokes its function, and records the outcome. Any number of engines may run\n" +
+    "at the same time; the database decides which engine runs which slot. Exit code 3 means that a run\n" +
+    "did not complete; the summary shows which run and why.",
   positionals: [],
   flags: [
     { name: "dry-run", short: "n", summary: "Show what is due; write and invoke nothing" },

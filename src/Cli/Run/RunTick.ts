@@ -139,8 +139,8 @@ const printPlan = (plan: DryRun, context: ReportContext, terminal: Terminal): Ef
 const reasons: Record<DryRun["due"][number]["trigger"], string> = {
   schedule: "on schedule",
   catch_up: "missed, catching up",
-  manual: "asked for",
-  backfill: "slot of the past"
+  manual: "triggered manually",
+  backfill: "backfill"
 }
 
 /**
@@ -164,7 +164,7 @@ const planLines = (
         one.attempt === null
           ? reasons[one.trigger]
           : one.attempt === 0
-            ? "waits to be started"
+            ? "waiting to start"
             : `retry after attempt ${one.attempt}`
     },
     { text: String(one.skipped_range?.count ?? 0) },

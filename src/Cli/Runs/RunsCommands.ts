@@ -3,27 +3,38 @@ import { demo, output, run, scopeFlags, shownZone } from "../Parameters.ts"
 
 export const runsListCommand: Command = {
   name: "runs list",
-  summary: "Runs, the newest slot first",
+  summary: "List runs, newest slot first",
   details:
     '<when> is a date (in the zone shown), an instant with its zone (2026-11-20T02:00:00Z, "2026-11-20\n' +
-    '02:00 Europe/Oslo"), yesterday, today, now, or how long ago: 36h, 7d. It is when runs are due.',
+    '02:00 Europe/Oslo"), yesterday, today, now, or an age such as 7d. It selects by when runs are due.',
   positionals: [],
   flags: [
-    { name: "since", value: "<when>", summary: "Due from then on" },
-    { name: "until", value: "<when>", summary: "Due before then" },
-    { name: "failed", summary: "Only those that failed or are unknown" },
-    { name: "live", summary: "Only those that are not over" },
+    { name: "since", value: "<when>", summary: "Only runs due at or after this time" },
+    { name: "until", value: "<when>", summary: "Only runs due before this time" },
+    { name: "failed", summary: "Only runs that failed or are unknown" },
+    { name: "live", summary: "Only live runs: pending, running, or unknown and not released" },
     {
       name: "status",
       value: "<status>",
       repeatable: true,
-      summary: "Only in this status; may be repeated"
+      summary: "Only runs with this status; may be repeated"
     },
-    { name: "late", summary: "Only those that started later than SYNC_SCHEDULER_DRIFT_ALERT" },
-    { name: "later-than", value: "<span>", summary: "Only those that started later than this" },
+    {
+      name: "late",
+      summary: "Only runs that started later than SYNC_SCHEDULER_DRIFT_ALERT allows"
+    },
+    {
+      name: "later-than",
+      value: "<span>",
+      summary: "Only runs that started more than this after their slot"
+    },
     ...scopeFlags,
-    { name: "limit", value: "<n>", summary: "At most this many, up to 1000; 50 by default" },
-    { name: "cursor", value: "<cursor>", summary: "Continue after the page that printed this" },
+    { name: "limit", value: "<n>", summary: "Maximum number of runs, up to 1000; 50 by default" },
+    {
+      name: "cursor",
+      value: "<cursor>",
+      summary: "Continue after the page that printed this cursor"
+    },
     ...shownZone,
     demo,
     output("text", "tsv", "json", "jsonl")
@@ -37,7 +48,7 @@ export const runsListCommand: Command = {
 
 export const runsShowCommand: Command = {
   name: "runs show",
-  summary: "One run, with all that happened to it",
+  summary: "Show one run with all its events",
   positionals: [run],
   flags: [demo, output("text", "json", "jsonl")],
   examples: ["sync-scheduler runs show 01c85f7d"],
@@ -46,13 +57,14 @@ export const runsShowCommand: Command = {
 
 export const runsTailCommand: Command = {
   name: "runs tail",
-  summary: "Follow runs as they begin and end",
-  details: "A line for every change, of runs whose slots are at most two hours old. ^C ends it.",
+  summary: "Follow runs as they start and end",
+  details:
+    "Prints a line for every change of a run whose slot is at most two hours old. Ctrl-C ends it.",
   positionals: [],
   flags: [
     ...scopeFlags,
-    { name: "from-now", summary: "Only what changes from now on" },
-    { name: "interval", value: "<span>", summary: "How often to look; 2s by default" },
+    { name: "from-now", summary: "Only changes from now on" },
+    { name: "interval", value: "<span>", summary: "Polling interval; 2s by default" },
     ...shownZone,
     demo,
     output("text", "tsv", "jsonl")

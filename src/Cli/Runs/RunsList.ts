@@ -63,7 +63,7 @@ export const statusesOf = ({
     if (!isStatus(text)) {
       return Effect.fail(
         usageError(
-          `--status is "${text}": it is no status of a run`,
+          `--status is "${text}": it is not a status of a run`,
           `Write one of ${Object.keys(RUN_APPEARANCE).join(", ")}.`
         )
       )

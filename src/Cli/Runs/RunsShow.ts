@@ -86,7 +86,7 @@ const lines = (
     ...listing(eventFields({ zone, now }), events, terminal),
     ...incidents.map(
       ({ kind, opened_at, resolved_at }) =>
-        `${style.yellow("!")} incident ${kind}, since ${at(opened_at)}${resolved_at === null ? "" : `, over since ${at(resolved_at)}`}`
+        `${style.yellow("!")} incident ${kind}, opened ${at(opened_at)}${resolved_at === null ? "" : `, closed ${at(resolved_at)}`}`
     ),
     ...nextSteps(run.status, run.run_id, run.released_at !== null)
   ]

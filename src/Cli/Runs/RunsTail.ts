@@ -36,12 +36,12 @@ export const main: Main = (cli) =>
         return { ...page, runs: changed.toReversed() }
       })
       const first = yield* Effect.mapError(look, databaseError)
-      if (given.has("from-now")) terminal.note("Waiting for runs; ^C ends it.")
+      if (given.has("from-now")) terminal.note("Waiting for runs; press Ctrl-C to stop.")
       else yield* show(first, { zone, now: first.now }, terminal)
       yield* look.pipe(
         Effect.tap((page) => show(page, { zone, now: page.now }, terminal)),
         Effect.catchAll((error) =>
-          Effect.sync(() => terminal.note(`note: ${databaseError(error).message}; reading again`))
+          Effect.sync(() => terminal.note(`note: ${databaseError(error).message}; retrying`))
         ),
         Effect.delay(Math.max(interval, LEAST_INTERVAL_MS)),
         Effect.repeat({ until: () => terminal.isGone() })

@@ -3,7 +3,7 @@ import { demo, integration, org, output, scopeFlags, shownZone, timezone } from 
 
 export const schedulesListCommand: Command = {
   name: "schedules list",
-  summary: "Every integration with its schedule, the soonest first",
+  summary: "List every integration with its schedule, soonest first",
   positionals: [],
   flags: [
     ...scopeFlags,
@@ -12,7 +12,7 @@ export const schedulesListCommand: Command = {
       name: "state",
       value: "<state>",
       repeatable: true,
-      summary: "Only in this state, such as failing or paused; may be repeated"
+      summary: "Only integrations in this state, such as paused; may be repeated"
     },
     ...shownZone,
     demo,
@@ -27,7 +27,7 @@ export const schedulesListCommand: Command = {
 
 export const schedulesShowCommand: Command = {
   name: "schedules show",
-  summary: "One integration: its schedule, policy and status",
+  summary: "Show one integration: its schedule, policy and status",
   positionals: [org, integration],
   flags: [demo, output("text", "json", "jsonl")],
   examples: ["sync-scheduler schedules show 'Acme AS' xledger"],
@@ -36,7 +36,7 @@ export const schedulesShowCommand: Command = {
 
 export const schedulesNextCommand: Command = {
   name: "schedules next",
-  summary: "When a schedule runs next",
+  summary: "Show when a schedule runs next",
   positionals: [{ name: "cron", summary: 'the expression, in quotes: "0 2 * * 1-5"' }],
   flags: [
     timezone,
@@ -45,7 +45,7 @@ export const schedulesNextCommand: Command = {
       value: "<instant>",
       summary: "After this instant: 2026-11-24T00:00:00Z; now by default"
     },
-    { name: "count", value: "<n>", summary: "How many, at most 1000; 10 by default" },
+    { name: "count", value: "<n>", summary: "Number of slots, at most 1000; 10 by default" },
     output("text", "tsv", "json", "jsonl")
   ],
   examples: [
@@ -57,7 +57,7 @@ export const schedulesNextCommand: Command = {
 
 export const schedulesValidateCommand: Command = {
   name: "schedules validate",
-  summary: "Whether a schedule is valid, and what clock changes do to it",
+  summary: "Check a schedule, and show how clock changes affect it",
   positionals: [{ name: "cron", summary: 'the expression, in quotes: "0 2 * * 1-5"' }],
   flags: [timezone, output("text", "json", "jsonl")],
   examples: ['sync-scheduler schedules validate "30 2 * * *" --tz Europe/Oslo'],

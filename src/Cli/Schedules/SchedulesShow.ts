@@ -33,8 +33,8 @@ export const main: Main = (cli) =>
         const [why] = overview.unreadable
         return yield* Effect.fail(
           usageError(
-            `integration ${integration_id} cannot be read: ${why?.why ?? "it does not exist any more"}`,
-            "Look at its row."
+            `integration ${integration_id} cannot be read: ${why?.why ?? "it no longer exists"}`,
+            "Check its row in organization_integrations."
           )
         )
       }
@@ -58,7 +58,7 @@ const lines = (one: IntegrationState, now: number, terminal: Terminal): Readonly
     ["integration", one.integration_id],
     ["organisation", `${one.org_name ?? "no name"} (${one.org_id})`],
     ["schedule", `${one.schedule ?? "none"}, in force since ${at(one.schedule_since)}`],
-    ["time zone", `${zone}; times here are of that zone`],
+    ["time zone", `${zone}; times here are in that zone`],
     [
       "next",
       one.enabled
@@ -82,7 +82,7 @@ const lines = (one: IntegrationState, now: number, terminal: Terminal): Readonly
       "policy",
       `catch_up ${one.catch_up}, on_unknown ${one.on_unknown}, ${one.fenced ? "fenced" : "not fenced"}, up to ${one.max_attempts} ${one.max_attempts === 1 ? "attempt" : "attempts"}`
     ],
-    ["function", one.function_name ?? "the default one"],
+    ["function", one.function_name ?? "the default function"],
     ...(one.health === null ? [] : [["provider", providerText(one.health, now)] as const])
   ]
   return [

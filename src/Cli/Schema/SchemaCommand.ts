@@ -3,7 +3,7 @@ import { output } from "../Parameters.ts"
 
 export const schemaPrintCommand: Command = {
   name: "schema print",
-  summary: "The database migrations as SQL, in order",
+  summary: "Print the database migrations as SQL, in order",
   positionals: [],
   flags: [
     { name: "after", value: "<version>", summary: "Only the migrations after this one" },
@@ -11,7 +11,7 @@ export const schemaPrintCommand: Command = {
       name: "only",
       value: "<name>",
       repeatable: true,
-      summary: "The present definition of this function, table, index, ..."
+      summary: "Only the current definition of this function, table, index, ..."
     },
     output("text", "json", "jsonl")
   ],

@@ -50,7 +50,7 @@ export const main: Main = ({ arguments: given, terminal }) =>
 const unknownObject = (name: string) => {
   const meant = closestMatch(name.replace(/^public\./, ""), namesIn(definitions))
   return usageError(
-    `nothing in the schema is called "${name}"`,
+    `the schema has no object "${name}"`,
     meant === undefined
       ? "Write the name of a table, index, trigger, column (table.column) or function."
       : `Did you mean ${meant}?`
@@ -60,5 +60,5 @@ const unknownObject = (name: string) => {
 const unknownVersion = (version: string) =>
   usageError(
     `there is no migration ${version}`,
-    `Write a version that this binary has, such as ${migrations[0]?.version ?? ""}; doctor says which one the database is at.`
+    `Write a version that this binary has, such as ${migrations[0]?.version ?? ""}; doctor shows the database's version.`
   )

@@ -16,7 +16,7 @@ export const light: FastCommand = async (given) => {
   const base = given.value("url") ?? `http://${reachable(process.env.SYNC_SCHEDULER_LISTEN)}`
   const url = URL.parse("/readyz", base)
   if (url === null || !/^https?:$/.test(url.protocol)) {
-    return say(`"${base}" is no http URL`, false)
+    return say(`"${base}" is not an http URL`, false)
   }
   try {
     const signal = AbortSignal.timeout(seconds * 1000)
@@ -26,7 +26,7 @@ export const light: FastCommand = async (given) => {
   } catch (error) {
     const isLate = error instanceof Error && error.name === "TimeoutError"
     const why = isLate
-      ? `gives no answer within ${seconds} s`
+      ? `does not answer within ${seconds} s`
       : "does not answer: is serve running?"
     return say(`${url.href} ${why}`, false)
   }

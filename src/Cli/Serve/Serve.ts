@@ -80,21 +80,21 @@ const accessOf = (given: Settings): Effect.Effect<Access, CommandError> =>
     if (access === null) {
       return yield* Effect.fail(
         usageError(
-          `serve would listen on ${given.listen}, which others than this machine reach, and there is no ${table.adminToken.key}: anybody there could see which organisations sync what`,
+          `serve would listen on ${given.listen}, which other machines can reach, but ${table.adminToken.key} is not set: anyone could see the organisations and their syncs`,
           `Set ${table.adminToken.key} (openssl rand -hex 32), or listen on 127.0.0.1.`
         )
       )
     }
     if (access.allowActions && access.sessions === null) {
       yield* Effect.logWarning(
-        `Actions are allowed, but impossible without ${table.adminToken.key}, which is not set.`
+        `Actions are allowed, but cannot be used because ${table.adminToken.key} is not set.`
       )
     }
     return access
   })
 
 const WHY: Readonly<Record<string, string>> = {
-  EADDRINUSE: "something else listens there already",
+  EADDRINUSE: "another program already listens there",
   EACCES: "this user may not listen on that port",
   EADDRNOTAVAIL: "this machine does not have that address"
 }
@@ -103,6 +103,6 @@ const listenError = ({ address, code }: ListenError): Effect.Effect<never, Comma
   Effect.fail(
     usageError(
       `serve cannot listen on ${address.hostname}:${address.port}: ${WHY[code] ?? code}`,
-      `Choose another with --listen or ${table.listen.key}, for example 127.0.0.1:8788.`
+      `Choose another address with --listen or ${table.listen.key}, for example 127.0.0.1:8788.`
     )
   )

@@ -3,19 +3,19 @@ import { output } from "../Parameters.ts"
 
 export const serveCommand: Command = {
   name: "serve",
-  summary: "Tick at intervals, and answer HTTP: page, API, metrics",
+  summary: "Tick at intervals, and serve the status page, API and metrics",
   details:
     "Ticks immediately, then once per interval, never two at a time; warms up functions 30 s\n" +
-    "before their slots. Any number of replicas may run side by side. SIGTERM: nothing new is started,\n" +
-    "what is in flight is recorded, exit 0; 3 when SYNC_SCHEDULER_DRAIN was not enough. A second\n" +
-    "SIGTERM or Ctrl-C ends it immediately. SIGHUP does what the first SIGTERM does, unless it was\n" +
-    "ignored at the start (nohup).",
+    "before their slots. Any number of replicas may run side by side. On SIGTERM, serve starts no new\n" +
+    "runs, records the runs in flight, and exits with 0, or with 3 if SYNC_SCHEDULER_DRAIN was too short.\n" +
+    "A second SIGTERM or Ctrl-C ends serve immediately. SIGHUP acts like the first SIGTERM, unless it was\n" +
+    "ignored when serve started (nohup).",
   positionals: [],
   flags: [
     {
       name: "listen",
       value: "<host:port>",
-      summary: "Where to answer HTTP; 127.0.0.1:8787 by default, port 0 for any"
+      summary: "Address to listen on; 127.0.0.1:8787 by default, port 0 for any port"
     },
     { name: "interval", value: "<span>", summary: "How often to tick; 60s by default" },
     {
@@ -44,15 +44,14 @@ export const serveCommand: Command = {
 
 export const readyCommand: Command = {
   name: "ready",
-  summary: "Whether a serve on this machine is ready; for health checks of containers",
-  details:
-    "Asks /readyz of serve. Exit code 0 when it is ready, 1 when it is not or does not answer.",
+  summary: "Check whether serve is ready on this machine; for health checks of containers",
+  details: "Calls /readyz of serve. Exits with 0 when serve is ready, and with 1 when it is not.",
   positionals: [],
   flags: [
     {
       name: "url",
       value: "<url>",
-      summary: "Where serve answers; by default as SYNC_SCHEDULER_LISTEN says"
+      summary: "URL of serve; by default the address in SYNC_SCHEDULER_LISTEN"
     },
     { name: "timeout", value: "<seconds>", summary: "How long to wait; 5 by default" }
   ],

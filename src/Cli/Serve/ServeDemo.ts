@@ -45,7 +45,7 @@ export const demoProject = (
   })
 
 /** The hint on how to query the demo. `--demo <directory>` is added where the line is shown. */
-const HINT = "Ask it from another terminal: sync-scheduler explain initech"
+const HINT = "Try this in another terminal: sync-scheduler explain initech"
 
 const fill = (directory: string | undefined) =>
   Effect.gen(function* () {
@@ -62,6 +62,6 @@ const fill = (directory: string | undefined) =>
       discard: true
     })
     yield* Effect.logInfo(
-      `Made ${integrations.length} made-up organisations, with ${runs.length} runs of the last weeks`
+      `Created ${integrations.length} made-up organisations with ${runs.length} runs of the last weeks`
     )
   })

@@ -3,16 +3,16 @@ import { functionChoice, output } from "../Parameters.ts"
 
 export const setupCommand: Command = {
   name: "setup",
-  summary: "From a directory to the first scheduled run, on your machine or hosted",
+  summary: "Set up a project up to its first scheduled run, locally or hosted",
   details:
     "Finds the project (the local stack of supabase start, else the linked project), shows what it will\n" +
     "do, asks at most three questions, and does it: migrations and functions, config.toml, db push, the\n" +
-    "function, an example integration, and its first run. Repeating it changes nothing. A step that\n" +
-    "cannot be done prints the command to do by hand, exit code 3.",
+    "function, an example integration, and its first run. Repeating setup changes nothing. If a step\n" +
+    "cannot be done, setup prints the command to run by hand and exits with code 3.",
   positionals: [{ name: "dir", summary: "root of the project", optional: true }],
   flags: [
-    { name: "local", summary: "The local stack; started if it is not running" },
-    { name: "linked", summary: "The project that supabase link chose" },
+    { name: "local", summary: "Use the local stack, and start it if it is not running" },
+    { name: "linked", summary: "Use the project that supabase link selected" },
     { name: "project-ref", value: "<ref>", summary: "Link this hosted project first" },
     ...functionChoice,
     {
@@ -25,10 +25,10 @@ export const setupCommand: Command = {
     {
       name: "listen",
       value: "<host:port>",
-      summary: "With --serve: where to answer HTTP; 127.0.0.1:8787 by default"
+      summary: "With --serve: address to listen on; 127.0.0.1:8787 by default"
     },
     { name: "dry-run", short: "n", summary: "Show what would be done" },
-    { name: "yes", short: "y", summary: "Do not ask; needed where there is no terminal" },
+    { name: "yes", short: "y", summary: "Do not ask questions; required without a terminal" },
     output("text", "json", "jsonl")
   ],
   examples: [

@@ -30,7 +30,7 @@ export const filesTask = (
 })
 
 const differs = ({ path, why }: PlannedFile): Obstacle => ({
-  why: `${path} was left as it is: ${why}. What belongs with it was not written. Compare, and take over what you want:`,
+  why: `${path} was not changed: ${why}. Files that belong with it were not written. Compare, and adopt the changes that you want:`,
   command: "sync-scheduler init new && diff -ru supabase new/supabase"
 })
 
@@ -44,13 +44,13 @@ const resultOf = (
   const changed = count("changed")
   if (config !== null && !config.isMissing) {
     return Effect.fail({
-      why: `${created} created. supabase/config.toml was left as it is: ${config.why}. Add to it:`,
+      why: `${created} created. supabase/config.toml was not changed: ${config.why}. Add to it:`,
       command: config.text.trimEnd()
     })
   }
   return Effect.succeed(
     created + changed === 0
-      ? { status: "unchanged", detail: `${files.length} files are there` }
+      ? { status: "unchanged", detail: `all ${files.length} files exist` }
       : { status: "done", detail: `${created} created, ${changed} changed` }
   )
 }

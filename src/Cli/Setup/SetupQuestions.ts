@@ -31,7 +31,7 @@ export const completeTarget = (target: Target, cli: Cli): Effect.Effect<Target> 
   if (target._tag !== "None" || ask === null) return Effect.succeed(target)
   const question = [
     "Which project? Enter starts the local stack (supabase start, with Docker).",
-    "For a hosted one type its reference, the 20 letters in the dashboard's address.",
+    "For a hosted project, type its reference: the 20 letters in the dashboard's address.",
     "[local]: "
   ].join("\n")
   return ask(question).pipe(
@@ -60,7 +60,7 @@ export const completeChoice = (
     const functions = [EXAMPLE, ...own]
     const isOpen = given.value("function") === undefined && own.length > 0
     const index = isOpen
-      ? yield* pick(ask, "Which function does the syncs?", [
+      ? yield* pick(ask, "Which function runs the syncs?", [
           `${EXAMPLE}, an example to start from`,
           ...own
         ])

@@ -3,8 +3,8 @@ import { safe } from "../Style.ts"
 import type { Terminal } from "../Terminal.ts"
 
 /**
- * The result of a step. `by_hand`: setup did not try it, or cannot do it. `failed`: setup tried it. `command`: the equivalent
- * command for a person.
+ * The result of a step. `by_hand`: setup cannot do the step, or did not try it. `failed`: setup tried it without success.
+ * `command` is the equivalent command for a person.
  */
 export const StepReport = Schema.Struct({
   step: Schema.String,
@@ -20,7 +20,7 @@ export interface Done {
   readonly detail: string
 }
 
-/** Why a step could not be done. `command`: replaces the step's own command when setup has learned a better one. */
+/** Why a step could not be done. `command` replaces the step's own command when setup has found a better one. */
 export interface Obstacle {
   readonly why: string
   readonly command?: string
@@ -32,7 +32,7 @@ export interface Task {
   /** The step's description in the plan. */
   readonly plan: string
   readonly command: string
-  /** The step's action; undefined: only a person can do the step. */
+  /** The step's action, or undefined if only a person can do the step. */
   readonly run: Effect.Effect<Done, Obstacle, Scope.Scope> | undefined
 }
 

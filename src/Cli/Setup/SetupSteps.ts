@@ -59,7 +59,7 @@ const YES = ["--yes"]
 
 /** The task that runs `supabase init` where the directory is not a project yet. */
 export const initTask = (cli: SupabaseCli): Task =>
-  simple(cli, "project", "Make supabase/config.toml", ["init"], "supabase/config.toml made")
+  simple(cli, "project", "Create supabase/config.toml", ["init"], "supabase/config.toml created")
 
 /** Returns the tasks that make the project reachable: they start the local stack, or link the directory. */
 export const reachTasks = ({ cli, target }: Surroundings): ReadonlyArray<Task> => {
@@ -114,7 +114,7 @@ const JSON_OUTPUT = ["--output-format", "json"]
 /** Returns the obstacle for a project whose tables have the scheduler's names but other types of ids. Nothing was changed. */
 const adoption = (why: string, command: string): Obstacle =>
   obstacle(
-    `${why}. Nothing was changed. Your table keeps its rows under another name, and its ids are mapped: docs/how-to/adopt-tables.md`,
+    `${why}. Nothing was changed. Rename your table, which keeps its rows, and map its ids: docs/how-to/adopt-tables.md`,
     `alter table public.organization_integrations rename to my_integrations;   -- in psql or the SQL editor\n${command}`
   )
 
@@ -218,7 +218,8 @@ export const exampleTask = (around: Surroundings, found: (example: Example) => v
     run: Effect.gen(function* () {
       const said = yield* must(cli, args, ["-o", "json", ...YES])
       const [example] = decodeOutput(Example, said) ?? []
-      if (example === undefined) return yield* Effect.fail(obstacle(`it answered: ${said.stdout}`))
+      if (example === undefined)
+        return yield* Effect.fail(obstacle(`the output is not as expected: ${said.stdout}`))
       found(example)
       if (example.added > 0) return done("Example / example, every minute (UTC)")
       return example.present
@@ -235,7 +236,7 @@ export const connecting = ({ cli, environment, target }: Surroundings) =>
       ? Effect.mapError(hostedProject(cli, target.ref, environment), (why) => obstacle(why))
       : Effect.flatMap(localStack(cli), (stack) =>
           stack === undefined
-            ? Effect.fail(obstacle("the local stack does not run", typed(cli, ["start"])))
+            ? Effect.fail(obstacle("the local stack is not running", typed(cli, ["start"])))
             : Effect.succeed(stack)
         )
   )

@@ -90,7 +90,7 @@ const target = (_tag: "Linked", ref: string, isLinked: boolean): Target => ({ _t
 
 const notLinked = usageError(
   "This directory is not linked to a hosted project",
-  "Name it: sync-scheduler setup --project-ref <ref>"
+  "Name the project: sync-scheduler setup --project-ref <ref>"
 )
 
 const Keys = Schema.Array(
@@ -120,7 +120,7 @@ export const hostedProject = (
     if (keys === undefined) return yield* Effect.fail(failureReason(said))
     const found =
       keys.find(({ type }) => type === "secret") ?? keys.find(({ name }) => name === "service_role")
-    if (found?.api_key == null) return yield* Effect.fail("The project shows no secret key")
+    if (found?.api_key == null) return yield* Effect.fail("The project lists no secret key")
     return { url: `https://${ref}.supabase.co`, key: Redacted.make(found.api_key) }
   })
 

@@ -22,7 +22,7 @@ import type { SupabaseCli } from "./SupabaseCli.ts"
 export interface Setup {
   readonly cli: Cli
   readonly directory: string
-  /** The Supabase CLI; null: it is not installed. */
+  /** The Supabase CLI, or null if it is not installed. */
   readonly supabase: SupabaseCli | null
   readonly target: Target
   readonly choice: Choice
@@ -101,7 +101,7 @@ const choose = (given: Arguments): Task => {
   const line = given.lineWithout(...ONCE)
   return {
     step: "project",
-    plan: "No local stack runs, and no project is linked. Choose one:",
+    plan: "No local stack is running, and no project is linked. Choose one:",
     command: `${line} --local\nsupabase login && ${line} --project-ref <ref>`,
     run: undefined
   }

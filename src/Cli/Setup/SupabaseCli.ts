@@ -86,7 +86,7 @@ export const failureReason = ({ stderr, stdout }: Said): string => {
     return suggestion === undefined ? why : `${why}. ${suggestion}`
   }
   const lines = stderr.split("\n").filter((line) => line.trim() !== "" && !NOISE.test(line))
-  return lines.slice(-6).join(" ") || "it did not say why"
+  return lines.slice(-6).join(" ") || "it gave no reason"
 }
 
 const NOISE = /^(Target: |Try rerunning the command with --debug|Applying migration )/

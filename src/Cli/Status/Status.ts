@@ -83,7 +83,7 @@ const SYMBOLS = {
   waiting: ["○", "yellow"],
   attention: ["✗", "red"],
   stopped: ["✗ Ticks have stopped:", "red"],
-  never: ["✗ Nothing has ticked yet:", "red"]
+  never: ["✗ No engine has ticked yet:", "red"]
 } as const
 
 const headOf = (
@@ -104,7 +104,7 @@ const headOf = (
         `${style.yellow("!")} ${integration_id} cannot be read: ${safe(why)}`
     ),
     ...(overview.truncated
-      ? [`${style.yellow("!")} Only the first ${MAX_INTEGRATIONS} integrations were looked at.`]
+      ? [`${style.yellow("!")} Only the first ${MAX_INTEGRATIONS} integrations were read.`]
       : []),
     ...causeLines(overview, clock, terminal),
     ""
@@ -146,7 +146,7 @@ const footOf = (
     ...(hidden > 0
       ? [`${hidden.toLocaleString("en-US")} more: ${all}`]
       : left.length > 0
-        ? [`Each of them: ${all}`]
+        ? [`List all: ${all}`]
         : []),
     ...(worst !== undefined && needsAttention(worst.state)
       ? [`Why: sync-scheduler explain ${shortId(worst.integration_id)}`]

@@ -3,14 +3,14 @@ import { demo, output, scopeFlags, shownZone } from "../Parameters.ts"
 
 export const statusCommand: Command = {
   name: "status",
-  summary: "How everything is, on one screen, the worst first",
+  summary: "Show the state of all integrations on one screen, worst first",
   details:
     "Shows what needs attention and what is running; --all shows the rest. -o tsv is for programs:\n" +
     "columns with a header, separated by tabs.\n" +
-    "With --exit-status, exit code 3 means that something needs attention, or that nothing ticks.",
+    "With --exit-status, exit code 3 means that something needs attention, or that no engine ticks.",
   positionals: [],
   flags: [
-    { name: "all", short: "a", summary: "Also what is fine or paused" },
+    { name: "all", short: "a", summary: "Also integrations that are on time or paused" },
     ...scopeFlags,
     { name: "exit-status", summary: "Exit 3 when something needs attention" },
     ...shownZone,

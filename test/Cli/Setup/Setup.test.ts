@@ -109,7 +109,7 @@ describe("setup in an empty directory, on the local stack", () => {
   test("shows the plan on a terminal, asks at most three questions, and prints the next commands", async () => {
     await fixture.write({ "functions/send-mail/index.ts": "Deno.serve(() => new Response())\n" })
     const typed = [
-      { after: "Which function does the syncs?", text: "\n" },
+      { after: "Which function runs the syncs?", text: "\n" },
       { after: "What starts a tick every minute?", text: "1\n" },
       { after: "Do this? [Y/n]", text: "y\n" }
     ]

@@ -288,7 +288,7 @@ describe("actions over HTTP", () => {
     const html = { ...own, accept: "text/html" }
     const again = await ask(pause(), form(fields, html))
     expect(again.status).toBe(409)
-    expect(await again.text()).toContain("Nothing was changed: the integration is paused already")
+    expect(await again.text()).toContain("Nothing was changed: the integration is already paused")
     const resume = `/api/integrations/${integration}/resume`
     for (const [refused, status] of [
       [form({ ...because, next: "/" }, own), 403],
