@@ -65,7 +65,7 @@ export const onStopSignal = async (
     if (!ignored.has(constants.signals[signal])) process.on(signal, act)
   }
   let isStopping = false
-  let wasAsked = false
+  let stopRequested = false
   const begin = (signal: Signal) => {
     if (isStopping) return
     isStopping = true
@@ -73,8 +73,8 @@ export const onStopSignal = async (
   }
   for (const signal of signalsThat("stop")) {
     listen(signal, () => {
-      if (wasAsked) process.exit(exitCodeOf(signal))
-      wasAsked = true
+      if (stopRequested) process.exit(exitCodeOf(signal))
+      stopRequested = true
       note(`${signal}: stopping after the runs in progress. Send it again to exit now.`)
       begin(signal)
     })

@@ -229,7 +229,7 @@ export const readRun = make({
 })
 
 /** Reads everything that explains one integration's slots in [p_from, p_to). */
-export const readStory = make({
+export const readTimeline = make({
   name: "read_sync_story",
   readOnly: true,
   types: {
@@ -297,4 +297,4 @@ export const readStory = make({
       silences: Schema.Array(Schema.Struct({ from: Instant, to: Schema.NullOr(Instant) }))
     })
 })
-export type Story = typeof readStory.result.Type
+export type TimelineData = typeof readTimeline.result.Type

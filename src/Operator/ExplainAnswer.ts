@@ -1,4 +1,4 @@
-import type { Story } from "../Database/OperatorRpc.ts"
+import type { TimelineData } from "../Database/OperatorRpc.ts"
 import { NO_REASON } from "./Actions.ts"
 import { type ExplainedSlot, isOfSchedule, type SlotOutcome, timeIn } from "./SlotTimeline.ts"
 
@@ -40,7 +40,7 @@ const OPEN: ReadonlySet<SlotOutcome> = new Set(["running", "pending"])
 /** Answers "did it run?". The answer is never "no" when a run completed, in the schedule or outside it. */
 export const explainVerdictOf = (
   slots: ReadonlyArray<ExplainedSlot>,
-  story: Story
+  timeline: TimelineData
 ): ExplainVerdict => {
   const expected = slots.filter((slot) => slot.expected)
   const counted = expected.length > 0 ? expected : slots.filter(({ run }) => run !== null)
@@ -58,7 +58,7 @@ export const explainVerdictOf = (
     return last?.outcome === "unknown" ? "unknown" : "no"
   }
   const isAttempted = last !== undefined && isOver(last) && last.run !== null
-  const since = isAttempted ? after(last, slots, story) : undefined
+  const since = isAttempted ? after(last, slots, timeline) : undefined
   return { answer: answer(), counted, completed, last, since }
 }
 
@@ -66,7 +66,7 @@ export const explainVerdictOf = (
 const after = (
   { slot }: ExplainedSlot,
   slots: ReadonlyArray<ExplainedSlot>,
-  { integration }: Story
+  { integration }: TimelineData
 ): CompletedRun | undefined => {
   const last = integration?.last_run ?? null
   const runs: ReadonlyArray<CompletedRun> = [
@@ -83,25 +83,25 @@ const after = (
 export const sentenceOf = (
   { answer, completed, counted, last, since }: ExplainVerdict,
   slots: ReadonlyArray<ExplainedSlot>,
-  story: Story
+  timeline: TimelineData
 ): string => {
   const total = counted.length
   const outside = counted[0]?.expected === false ? ", outside the schedule" : ""
   const of = `${completed} of ${total} ${total === 1 ? "run" : "runs"} completed${outside}`
-  const then = since === undefined ? "" : ` ${laterOf(since, story)}`
-  const why = last === undefined ? "" : `${phraseOf(last, story, since)}${then}`
+  const then = since === undefined ? "" : ` ${laterOf(since, timeline)}`
+  const why = last === undefined ? "" : `${phraseOf(last, timeline, since)}${then}`
   switch (answer) {
     case "yes": {
       const [only] = counted
       return total === 1 && only !== undefined
-        ? `Yes. The ${timeIn(story, only.slot)} run completed${outside}.`
+        ? `Yes. The ${timeIn(timeline, only.slot)} run completed${outside}.`
         : `Yes. All ${total} runs completed${outside}.`
     }
     case "not_yet":
       return completed > 0 && isFresh(last) ? `Yes, so far. ${of}. ${why}` : `Not yet. ${why}`
     case "partly":
       return completed === 0
-        ? `Partly. ${why}${since === undefined ? ` ${besides(slots, story)}` : ""}`
+        ? `Partly. ${why}${since === undefined ? ` ${besides(slots, timeline)}` : ""}`
         : `Partly. ${of}; ${tally(counted)}. ${why}`
     case "unknown":
     case "no": {
@@ -109,7 +109,7 @@ export const sentenceOf = (
       return total === 1 ? `${word}. ${why}` : `${word}. ${of}; ${tally(counted)}. ${why}`
     }
     case "nothing_due":
-      return `No. ${nothingDue(slots, story)}`
+      return `No. ${nothingDue(slots, timeline)}`
   }
 }
 
@@ -140,10 +140,10 @@ const tally = (slots: ReadonlyArray<ExplainedSlot>): string =>
 /** Describes the slot's run in a sentence, with the reason. */
 const phraseOf = (
   { outcome, run, slot, why }: ExplainedSlot,
-  story: Story,
+  timeline: TimelineData,
   since: CompletedRun | undefined
 ): string => {
-  const the = `The ${timeIn(story, slot)} run`
+  const the = `The ${timeIn(timeline, slot)} run`
   const because = why === "" ? "." : `: ${ended(why)}`
   switch (outcome) {
     case "failed":
@@ -169,10 +169,10 @@ const phraseOf = (
   }
 }
 
-const laterOf = ({ expected, slot }: CompletedRun, story: Story): string =>
+const laterOf = ({ expected, slot }: CompletedRun, timeline: TimelineData): string =>
   expected
-    ? `The ${timeIn(story, slot)} run completed.`
-    : `A run outside the schedule completed at ${timeIn(story, slot)}.`
+    ? `The ${timeIn(timeline, slot)} run completed.`
+    : `A run outside the schedule completed at ${timeIn(timeline, slot)}.`
 
 /** Ends a text with exactly one full stop. */
 const ended = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
@@ -186,27 +186,27 @@ const finality = (run: ExplainedSlot["run"]): string => {
 }
 
 /** Names the runs outside the schedule that completed. */
-const besides = (slots: ReadonlyArray<ExplainedSlot>, story: Story): string => {
+const besides = (slots: ReadonlyArray<ExplainedSlot>, timeline: TimelineData): string => {
   const others = slots.filter(({ expected, outcome }) => !expected && outcome === "completed")
   const [first] = others
   return others.length === 1 && first !== undefined
-    ? laterOf(first, story)
+    ? laterOf(first, timeline)
     : `${others.length} runs outside the schedule completed.`
 }
 
-const nothingDue = (slots: ReadonlyArray<ExplainedSlot>, story: Story): string => {
-  const { integration } = story
+const nothingDue = (slots: ReadonlyArray<ExplainedSlot>, timeline: TimelineData): string => {
+  const { integration } = timeline
   if (integration === null) return "The integration was deleted."
   const wasPaused = slots.some(({ outcome }) => outcome === "paused")
-  if (!integration.enabled) return `${pausedSince(story)}.`
+  if (!integration.enabled) return `${pausedSince(timeline)}.`
   if (integration.schedule_error !== null) {
     return neverRuns(integration.schedule_error)
   }
   if (integration.schedule === null) return "It has no schedule; it runs only when triggered."
-  if (wasPaused) return `${pausedSince(story)}.`
-  const since = integration.schedule_since ?? story.from
-  return since >= story.to
-    ? `Its schedule has been in force only since ${timeIn(story, since)}.`
+  if (wasPaused) return `${pausedSince(timeline)}.`
+  const since = integration.schedule_since ?? timeline.from
+  return since >= timeline.to
+    ? `Its schedule has been in force only since ${timeIn(timeline, since)}.`
     : "Nothing was scheduled in this period."
 }
 
@@ -224,13 +224,13 @@ export const neverRuns = (fault: string): string => {
 }
 
 /** Formats the pause, as far as recorded: `Paused since 11-18 09:12 by ada@ops: "moving to a new ERP"`. */
-export const pausedSince = (story: Story): string => {
-  const { actions, history, integration } = story
-  const pause = actions.findLast(({ at, kind }) => kind === "paused" && at < story.to)
-  const disabled = history.findLast(({ enabled, from }) => !enabled && from < story.to)
+export const pausedSince = (timeline: TimelineData): string => {
+  const { actions, history, integration } = timeline
+  const pause = actions.findLast(({ at, kind }) => kind === "paused" && at < timeline.to)
+  const disabled = history.findLast(({ enabled, from }) => !enabled && from < timeline.to)
   const since = pause?.at ?? disabled?.from
   const by = pause === undefined ? "" : ` by ${pause.actor ?? "an unnamed person"}`
   const reason = pause?.reason ?? integration?.paused_reason ?? ""
   const why = reason === "" || reason === NO_REASON ? ` (${NO_REASON})` : `: "${reason}"`
-  return `Paused${since === undefined ? "" : ` since ${timeIn(story, since)}`}${by}${why}`
+  return `Paused${since === undefined ? "" : ` since ${timeIn(timeline, since)}`}${by}${why}`
 }

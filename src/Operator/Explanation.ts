@@ -1,5 +1,5 @@
 import { Effect, Option, Schema } from "effect"
-import { readStory, type Story } from "../Database/OperatorRpc.ts"
+import { readTimeline, type TimelineData } from "../Database/OperatorRpc.ts"
 import { retryFor } from "../Database/RetryPolicy.ts"
 import * as Duration from "../Domain/Duration.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
@@ -53,7 +53,7 @@ export const explain = (options: {
 }): Effect.Effect<Explanation, SupabaseError, Supabase> =>
   Effect.flatMap(Supabase, (supabase) =>
     supabase
-      .call(readStory, {
+      .call(readTimeline, {
         p_integration_id: options.integrationId,
         p_from: options.from,
         p_to: options.to,
@@ -61,46 +61,48 @@ export const explain = (options: {
       })
       .pipe(retryFor(READ_WITHIN_MS))
   ).pipe(
-    Effect.map((story) => explainStory(options.integrationId, story, options.driftAlertMs)),
+    Effect.map((timeline) =>
+      explainTimeline(options.integrationId, timeline, options.driftAlertMs)
+    ),
     Effect.withSpan("Operator.explain")
   )
 
 /** Explains a timeline. Pure: the same facts give the same explanation. */
-export const explainStory = (
+export const explainTimeline = (
   integrationId: string,
-  story: Story,
+  timeline: TimelineData,
   driftAlertMs: number
 ): Explanation => {
-  const { slots, truncated } = explainSlots(story)
-  const frame = { now: story.now, driftAlertMs, scheduler: story.scheduler }
-  const integration = story.integration === null ? null : withState(story.integration, frame)
+  const { slots, truncated } = explainSlots(timeline)
+  const frame = { now: timeline.now, driftAlertMs, scheduler: timeline.scheduler }
+  const integration = timeline.integration === null ? null : withState(timeline.integration, frame)
   const expected = slots.filter((slot) => slot.expected)
-  const verdict = explainVerdictOf(slots, story)
+  const verdict = explainVerdictOf(slots, timeline)
   return {
-    now: story.now,
-    from: story.from,
-    to: story.to,
+    now: timeline.now,
+    from: timeline.from,
+    to: timeline.to,
     integration_id: integrationId,
     integration,
     answer: verdict.answer,
-    sentence: sentenceOf(verdict, slots, story),
+    sentence: sentenceOf(verdict, slots, timeline),
     expected: expected.length,
     completed: expected.filter(({ outcome }) => outcome === "completed").length,
     slots,
     truncated,
-    notes: notesOf(story, verdict.answer === "nothing_due"),
-    actions: actionsOf(verdict, story),
+    notes: notesOf(timeline, verdict.answer === "nothing_due"),
+    actions: actionsOf(verdict, timeline),
     next_run_at: integration?.enabled === true ? integration.next_run_at : null,
-    next: nextOf(story, driftAlertMs)
+    next: nextOf(timeline, driftAlertMs)
   }
 }
 
-const notesOf = (story: Story, isSaid: boolean): ReadonlyArray<string> => {
-  const { integration, now } = story
+const notesOf = (timeline: TimelineData, isSaid: boolean): ReadonlyArray<string> => {
+  const { integration, now } = timeline
   const notes: Array<string> = []
   if (integration === null) return notes
-  const at = (ms: number): string => timeIn(story, ms)
-  if (!integration.enabled && !isSaid) notes.push(`${pausedSince(story)}.`)
+  const at = (ms: number): string => timeIn(timeline, ms)
+  if (!integration.enabled && !isSaid) notes.push(`${pausedSince(timeline)}.`)
   if (integration.schedule_error !== null && !isSaid)
     notes.push(neverRuns(integration.schedule_error))
   if (integration.timezone_is_set === false) {
@@ -122,13 +124,13 @@ const notesOf = (story: Story, isSaid: boolean): ReadonlyArray<string> => {
     const end = health.throttled_until === null ? "" : ` until ${at(health.throttled_until)}`
     notes.push(`Its provider ${health.provider} (${health.host}) is ${health.status}${end}.`)
   }
-  const versions = story.history.filter(({ schedule }) => schedule !== null)
+  const versions = timeline.history.filter(({ schedule }) => schedule !== null)
   for (const { schedule, timezone, to } of versions) {
-    if (to === null || to < story.from || to > story.to) continue
+    if (to === null || to < timeline.from || to > timeline.to) continue
     if (schedule === integration.schedule && timezone === integration.timezone) continue
     notes.push(`Until ${at(to)} its schedule was "${schedule}" (${timezone}).`)
   }
-  for (const { from, requested_by, to } of story.backfills) {
+  for (const { from, requested_by, to } of timeline.backfills) {
     notes.push(
       `${requested_by} requested a backfill from ${at(from)} to ${at(to)}; it is in progress.`
     )
@@ -136,13 +138,13 @@ const notesOf = (story: Story, isSaid: boolean): ReadonlyArray<string> => {
   return notes
 }
 
-const nextOf = (story: Story, driftAlertMs: number): string => {
-  const { integration, now, scheduler } = story
+const nextOf = (timeline: TimelineData, driftAlertMs: number): string => {
+  const { integration, now, scheduler } = timeline
   if (integration === null) return "none: it was deleted"
   if (!integration.enabled) return "none until you resume it"
   if (integration.schedule_error !== null) return "none until that is fixed"
   if (integration.schedule === null) return "only when it is triggered"
-  const at = (ms: number): string => timeIn(story, ms)
+  const at = (ms: number): string => timeIn(timeline, ms)
   const until = integration.breaker_until ?? 0
   if (until > now)
     return `none until its breaker closes at ${at(until)} (in ${Duration.rough(until - now)})`

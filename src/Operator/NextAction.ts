@@ -1,5 +1,5 @@
 import { Either, Schema } from "effect"
-import type { Story } from "../Database/OperatorRpc.ts"
+import type { TimelineData } from "../Database/OperatorRpc.ts"
 import { format } from "../Domain/Instant.ts"
 import * as Schedule from "../Domain/Schedule/Schedule.ts"
 import type { ExplainVerdict } from "./ExplainAnswer.ts"
@@ -14,7 +14,7 @@ const shortId = (id: string): string => id.slice(0, 8)
 /** Returns the commands that a person can use after an answer, most useful first; none when nothing needs attention. */
 export const actionsOf = (
   { answer, last, since }: ExplainVerdict,
-  { integration, scheduler }: Story
+  { integration, scheduler }: TimelineData
 ): ReadonlyArray<NextAction> => {
   if (integration === null) return []
   const id = integration.integration_id

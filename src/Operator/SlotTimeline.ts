@@ -1,5 +1,5 @@
 import { Either, Schema } from "effect"
-import type { Story } from "../Database/OperatorRpc.ts"
+import type { TimelineData } from "../Database/OperatorRpc.ts"
 import * as Duration from "../Domain/Duration.ts"
 import { firstIn, type Segment, sequenceOf } from "../Domain/History.ts"
 import { Instant } from "../Domain/Instant.ts"
@@ -44,21 +44,21 @@ export type ExplainedSlot = typeof ExplainedSlot.Type
 /** The maximum number of slots that are explained individually; if there are more, the newest ones are. */
 export const MAX_SLOTS = 500
 
-type StoryRun = Story["runs"][number]
+type TimelineRun = TimelineData["runs"][number]
 
 /**
  * Returns every slot of a timeline's window, oldest first: the slots of the schedules that were in force, and those of runs
  * outside the schedules. `truncated`: older slots were left out.
  */
 export const explainSlots = (
-  story: Story
+  timeline: TimelineData
 ): { readonly slots: ReadonlyArray<ExplainedSlot>; readonly truncated: boolean } => {
-  const runs = new Map(story.runs.map((run) => [run.scheduled_for, run]))
+  const runs = new Map(timeline.runs.map((run) => [run.scheduled_for, run]))
   const expected = new Map<number, Segment>()
-  let truncated = story.runs_truncated
-  const oldestRun = truncated ? (story.runs[0]?.scheduled_for ?? 0) : Number.NEGATIVE_INFINITY
-  for (const segment of story.history) {
-    const slots = slotsOf(segment, Math.max(story.from, oldestRun), story.to)
+  let truncated = timeline.runs_truncated
+  const oldestRun = truncated ? (timeline.runs[0]?.scheduled_for ?? 0) : Number.NEGATIVE_INFINITY
+  for (const segment of timeline.history) {
+    const slots = slotsOf(segment, Math.max(timeline.from, oldestRun), timeline.to)
     for (const slot of slots) expected.set(slot, segment)
   }
   const all = [...new Set([...expected.keys(), ...runs.keys()])].toSorted((a, b) => a - b)
@@ -67,7 +67,8 @@ export const explainSlots = (
     slots: all.slice(-MAX_SLOTS).flatMap((slot) => {
       const segment = expected.get(slot)
       const run = runs.get(slot)
-      const explained = run === undefined ? withoutRun(slot, segment, story) : withRun(run, story)
+      const explained =
+        run === undefined ? withoutRun(slot, segment, timeline) : withRun(run, timeline)
       return explained === null
         ? []
         : [
@@ -87,10 +88,10 @@ export const explainSlots = (
  * Whether the schedule made the run due. The run records this itself, because its slot may be off the grid, or older than the
  * recorded schedules.
  */
-export const isOfSchedule = (run: Pick<StoryRun, "trigger"> | undefined): boolean =>
+export const isOfSchedule = (run: Pick<TimelineRun, "trigger"> | undefined): boolean =>
   run?.trigger === "schedule" || run?.trigger === "catch_up"
 
-const partsOf = (run: StoryRun | undefined): Pick<ExplainedSlot, "run" | "events"> => {
+const partsOf = (run: TimelineRun | undefined): Pick<ExplainedSlot, "run" | "events"> => {
   if (run === undefined) return { run: null, events: [] }
   const { events, ...rest } = run
   return { run: rest, events }
@@ -118,17 +119,17 @@ interface Outcome {
   readonly why: string
 }
 
-const withRun = (run: StoryRun, story: Story): Outcome => {
+const withRun = (run: TimelineRun, timeline: TimelineData): Outcome => {
   const because = reasonOf(run)
   switch (run.status) {
     case "completed":
-      return { outcome: "completed", why: joined([lateness(run, story), earlier(run)]) }
+      return { outcome: "completed", why: joined([lateness(run, timeline), earlier(run)]) }
     case "failed":
       return { outcome: "failed", why: joined([because, earlier(run)]) }
     case "unknown":
       return {
         outcome: "unknown",
-        why: joined([because, afterwards(run, story)])
+        why: joined([because, afterwards(run, timeline)])
       }
     case "skipped":
       return {
@@ -138,45 +139,52 @@ const withRun = (run: StoryRun, story: Story): Outcome => {
     case "running":
       return {
         outcome: "running",
-        why: `attempt ${run.attempt}, started ${ago(story, run.attempt_started_at ?? run.started_at)}`
+        why: `attempt ${run.attempt}, started ${ago(timeline, run.attempt_started_at ?? run.started_at)}`
       }
     case "pending":
-      return { outcome: "pending", why: joined([because, waiting(run, story)]) }
+      return { outcome: "pending", why: joined([because, waiting(run, timeline)]) }
   }
 }
 
-const withoutRun = (slot: number, segment: Segment | undefined, story: Story): Outcome | null => {
-  const range = story.ranges.find(({ from, to }) => from <= slot && slot <= to)
+const withoutRun = (
+  slot: number,
+  segment: Segment | undefined,
+  timeline: TimelineData
+): Outcome | null => {
+  const range = timeline.ranges.find(({ from, to }) => from <= slot && slot <= to)
   if (range !== undefined && segment?.enabled !== false) {
     const why = RANGES.get(range.reason) ?? range.reason
-    return { outcome: "skipped_range", why: joined([why, silence(slot, range.recorded_at, story)]) }
+    return {
+      outcome: "skipped_range",
+      why: joined([why, silence(slot, range.recorded_at, timeline)])
+    }
   }
   if (segment?.enabled === false) return { outcome: "paused", why: "" }
-  const { integration } = story
+  const { integration } = timeline
   if (integration === null) return { outcome: "missing", why: "the integration was deleted" }
-  const open = integration.next_run_at ?? (integration.schedule_since ?? story.to) + 1
+  const open = integration.next_run_at ?? (integration.schedule_since ?? timeline.to) + 1
   return slot < open
     ? { outcome: "missing", why: "it has no run and no record; please report this" }
-    : { outcome: "due", why: blockedBy(slot, story) }
+    : { outcome: "due", why: blockedBy(slot, timeline) }
 }
 
 /** Explains why a due slot has not been claimed. */
-const blockedBy = (slot: number, story: Story): string => {
-  const { integration, now, scheduler } = story
+const blockedBy = (slot: number, timeline: TimelineData): string => {
+  const { integration, now, scheduler } = timeline
   const fault = integration?.schedule_error ?? null
   if (fault !== null) return fault
   const rejection = integration?.rejection ?? null
   if (rejection !== null) return rejectedBy(rejection)
   const live = integration?.live_run ?? null
   if (live !== null) {
-    const run = `the ${timeIn(story, live.scheduled_for)} run`
+    const run = `the ${timeIn(timeline, live.scheduled_for)} run`
     return live.status === "unknown" && integration?.on_unknown === "hold"
       ? `it waits for ${run}, which is on hold until someone decides`
       : `it waits for ${run} to finish`
   }
   const until = integration?.breaker_until ?? 0
   if (until > now) {
-    return `its breaker is open until ${timeIn(story, until)}, after ${integration?.consecutive_failures} failures in a row`
+    return `its breaker is open until ${timeIn(timeline, until)}, after ${integration?.consecutive_failures} failures in a row`
   }
   if (scheduler.verdict === "never") return "no engine has ticked yet"
   if (scheduler.verdict === "stopped") {
@@ -207,7 +215,7 @@ const Detail = Schema.Struct({
 const decodeDetail = Schema.decodeUnknownEither(Detail)
 
 /** Lists how the earlier attempts ended: `attempt 1: HTTP 503 BOOT_ERROR`. */
-const earlier = (run: StoryRun): string =>
+const earlier = (run: TimelineRun): string =>
   run.events
     .filter(({ attempt, kind }) => kind === "settled" && attempt !== null && attempt < run.attempt)
     .map(({ attempt, detail, reason }) => {
@@ -224,36 +232,36 @@ const earlier = (run: StoryRun): string =>
     .join("; ")
 
 /** Explains why a run started late: no engine ticked, or the run is a catch-up. */
-const lateness = (run: StoryRun, story: Story): string => {
+const lateness = (run: TimelineRun, timeline: TimelineData): string => {
   const drift = run.drift_ms ?? 0
   if (drift < 60_000 || run.started_at === null) return ""
   const late = `started ${Duration.rough(drift)} late`
-  return joined([late, silence(run.scheduled_for, run.started_at, story)])
+  return joined([late, silence(run.scheduled_for, run.started_at, timeline)])
 }
 
 /** Returns `no engine ticked from ... to ...` when a gap between ticks overlaps this period. */
-const silence = (from: number, to: number, story: Story): string => {
-  const quiet = story.silences.find((one) => one.from < to && (one.to ?? story.now) > from)
+const silence = (from: number, to: number, timeline: TimelineData): string => {
+  const quiet = timeline.silences.find((one) => one.from < to && (one.to ?? timeline.now) > from)
   if (quiet === undefined) return ""
-  const end = quiet.to === null ? "" : ` to ${timeIn(story, quiet.to)}`
-  return `no engine ticked from ${timeIn(story, quiet.from)}${end}`
+  const end = quiet.to === null ? "" : ` to ${timeIn(timeline, quiet.to)}`
+  return `no engine ticked from ${timeIn(timeline, quiet.from)}${end}`
 }
 
 /** Says what happens after an unknown outcome. */
-const afterwards = (run: StoryRun, story: Story): string => {
+const afterwards = (run: TimelineRun, timeline: TimelineData): string => {
   if (run.released_at !== null) return "released: later runs start"
-  const { now } = story
-  if (story.integration?.on_unknown === "hold") return "on hold until someone decides"
+  const { now } = timeline
+  if (timeline.integration?.on_unknown === "hold") return "on hold until someone decides"
   return run.not_before !== null && run.not_before > now
     ? `retries in ${Duration.rough(run.not_before - now)}`
     : ""
 }
 
-const waiting = (run: StoryRun, story: Story): string => {
-  const rejection = story.integration?.rejection ?? null
+const waiting = (run: TimelineRun, timeline: TimelineData): string => {
+  const rejection = timeline.integration?.rejection ?? null
   if (rejection !== null) return rejectedBy(rejection)
-  if (run.not_before !== null && run.not_before > story.now) {
-    const next = `attempt ${run.attempt + 1} of ${run.max_attempts} in ${Duration.rough(run.not_before - story.now)}`
+  if (run.not_before !== null && run.not_before > timeline.now) {
+    const next = `attempt ${run.attempt + 1} of ${run.max_attempts} in ${Duration.rough(run.not_before - timeline.now)}`
     const delay = delayOf(run)
     return delay === "" ? next : `${delay}; ${next}`
   }
@@ -262,11 +270,11 @@ const waiting = (run: StoryRun, story: Story): string => {
     : `attempt ${run.attempt + 1} of ${run.max_attempts} starts with the next tick`
 }
 
-const ago = (story: Story, at: number | null): string =>
-  at === null ? "" : `${Duration.rough(story.now - at)} ago`
+const ago = (timeline: TimelineData, at: number | null): string =>
+  at === null ? "" : `${Duration.rough(timeline.now - at)} ago`
 
 /** Formats an instant in the integration's own zone: `09:00`, or `11-19 02:00` on another day. */
-export const timeIn = ({ integration, now }: Story, at: number): string =>
+export const timeIn = ({ integration, now }: TimelineData, at: number): string =>
   shortInstant(at, integration?.timezone ?? "UTC", now)
 
 const joined = (parts: ReadonlyArray<string>): string =>

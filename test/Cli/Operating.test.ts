@@ -128,7 +128,7 @@ test("commands that change data ask for confirmation on a terminal, record actor
       args: ["schedules", "pause", "acme", "02c0"],
       width: 80,
       typed: [
-        { after: "Reason, to be recorded (optional): ", text: "new ERP\r" },
+        { after: "Reason to record (optional): ", text: "new ERP\r" },
         { after: "[y/N] ", text: "n\r" }
       ]
     },
@@ -225,7 +225,7 @@ test("status counts the rows that it hides, and shows integrations with a common
   const text = await show()
   expect(text).toContain("xero: 16 ×")
   expect(text).not.toContain("more:")
-  expect(text).toContain("Each of them: sync-scheduler status --all")
+  expect(text).toContain("List all: sync-scheduler status --all")
   expect(await show("--all")).not.toContain("Each of them")
   await own.close()
 })

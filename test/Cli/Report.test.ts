@@ -90,7 +90,7 @@ describe("the table of a tick", () => {
     expect(text[6]).toContain("another engine is claiming it")
     expect(text[7]).toContain("something_new")
     expect(text.at(-1)).toBe(
-      "✗ 7 due: 1 completed, 1 failed, 3 unresolved, 2 skipped, 4 older runs skipped on record, 1 taken over, 1 cold starts, 1 started late, in 1.9 s"
+      "✗ 7 due: 1 completed, 1 failed, 3 unresolved, 2 skipped, 4 older runs skipped, 1 taken over, 1 cold starts, 1 started late, in 1.9 s"
     )
   })
 

@@ -57,7 +57,7 @@ test.each<[string, number, Explanation["answer"], string]>([
     "skipped range",
     15,
     "partly",
-    "284 of 288 runs completed; 4 skipped. The 04:15 run was skipped: a newer run was due as well"
+    "284 of 288 runs completed; 4 skipped. The 04:15 run was skipped: a newer run was also due"
   ],
   [
     "between two attempts",

@@ -45,7 +45,7 @@ describe("the names of an organisation and of an integration find the right inte
     [
       "acme",
       undefined,
-      '"acme" could be 2 organisations: Write more of it, or the id: 5a5e0000 (Acme AS), 6a5e0000 (Acme Holding)'
+      '"acme" matches 2 organisations: Write more of the name, or the id: 5a5e0000 (Acme AS), 6a5e0000 (Acme Holding)'
     ],
     ["hodling", undefined, 'Did you mean "Acme Holding"?'],
     ["olbrucke", undefined, 'Did you mean "Ölbrücke €"?'],
@@ -61,7 +61,7 @@ describe("the names of an organisation and of an integration find the right inte
   test("several matches are an error, and none is chosen", () => {
     const several = Either.flatMap(resolveName(names, "Acme AS", "dynamics"), single)
     expect(Either.isLeft(several) && several.left.fix).toBe(
-      "Write which, by type or id: dynamics (2c0ffee0), dynamics (3c0ffee0)"
+      "Choose one by type or id: dynamics (2c0ffee0), dynamics (3c0ffee0)"
     )
   })
 })

@@ -125,7 +125,7 @@ test("files that differ, and the files that belong with them, are reported and l
   const before = await treeOf(directory)
   const { code, stdout } = await init(directory)
   expect(code).toBe(3)
-  expect(stdout).toContain(`different  ${first}  (its text is another)`)
+  expect(stdout).toContain(`different  ${first}  (its text differs)`)
   expect(stdout).toContain(`different  ${fence}`)
   expect(stdout).toContain("diff -ru supabase new/supabase")
   const after = Object.entries(await treeOf(directory))

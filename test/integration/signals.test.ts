@@ -58,7 +58,7 @@ describe.each(["run", "serve"] as const)("%s, with a function running", (command
     "%s stops the command as SIGTERM does, and the outcome is recorded",
     async (signal, code) => {
       const engine = await startBusy(start[command]())
-      const logged = engine.awaitOutput(`${signal}: no new runs`)
+      const logged = engine.awaitOutput(`${signal}: stopping`)
       engine.kill(signal)
       expect(await logged).not.toBeNull()
       expect((await endOf(engine)).code).toBe(command === "run" ? code : 0)

@@ -118,7 +118,7 @@ const consentTo = (
     const { ask } = cli.terminal
     const given = reasonOf(cli)
     if (isGiven(cli) || ask === null) return given === "" ? NO_REASON : given
-    const reason = yield* ask("Reason, to be recorded (optional): ")
+    const reason = yield* ask("Reason to record (optional): ")
     const answer = yield* ask(`${QUESTIONS[action](safe(label))} [y/N] `)
     return /^y(es)?$/i.test(answer ?? "") ? reason || NO_REASON : null
   })

@@ -170,7 +170,7 @@ const lines = (report: AuditReport, terminal: Terminal): ReadonlyArray<string> =
     ...(rows.length === 0 ? [] : [...rows, ""]),
     ...(report.holes_truncated ? ["Not all holes are listed here.", ""] : []),
     verdict,
-    `  ${counted(recorded, "run")}, ${counted(skipped_slots, "slot")} skipped on record${
+    `  ${counted(recorded, "run")}, ${counted(skipped_slots, "slot")} recorded as skipped${
       open === 0 ? "" : `, ${counted(open, "slot")} due and not triggered yet`
     }.`,
     ...(missing === 0 ? [] : ["→ run them: sync-scheduler backfill <integration> --from <when>"]),

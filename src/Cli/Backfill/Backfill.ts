@@ -68,10 +68,7 @@ export const main: Main = (cli) =>
     }
     if (!given.has("from")) {
       return yield* Effect.fail(
-        usageError(
-          "--from is missing",
-          "Give the start of the period: --from 2026-11-01 or --from 7d."
-        )
+        usageError("--from is missing", "Give the start: --from 2026-11-01 or --from 7d.")
       )
     }
     const { from, to } = yield* windowOf(cli)
@@ -86,7 +83,7 @@ export const main: Main = (cli) =>
     if (from < plan.kept_from) {
       return yield* Effect.fail(
         usageError(
-          `--from is before ${showInstant(plan.kept_from)}: runs may have been deleted, and would run again`,
+          `--from is before ${showInstant(plan.kept_from)}: older runs may have been deleted and would run again`,
           `Write a later --from, such as ${format(plan.kept_from + 3_600_000)}`
         )
       )

@@ -40,13 +40,16 @@ const ASK_WITHIN_MS = 3000
  * The database to examine. `place`: its name for people. `isApi`: it is reached through the Data API, which shows no catalog
  * before the scheduler is installed.
  */
-export interface Patient {
+export interface ExaminedDatabase {
   readonly place: string
   readonly isApi: boolean
 }
 
 /** Reads the version and the objects of the database. Never fails: an error becomes a finding. */
-export const examine = ({ isApi, place }: Patient): Effect.Effect<Examined, never, Supabase> =>
+export const examine = ({
+  isApi,
+  place
+}: ExaminedDatabase): Effect.Effect<Examined, never, Supabase> =>
   Effect.gen(function* () {
     const supabase = yield* Supabase
     const names = { p_names: namesOf(expectedItems) }
@@ -87,11 +90,11 @@ export const examine = ({ isApi, place }: Patient): Effect.Effect<Examined, neve
       return { ...nothing, findings: [reached], catalog, version: catalog.schema_version }
     }
     // The first migration already contains the function that returns the version.
-    const said = yield* Effect.either(supabase.call(readSchema, {}))
-    if (Either.isLeft(said) && !isOld(said.left)) {
-      return { ...nothing, findings: [failureOf(said.left)] }
+    const response = yield* Effect.either(supabase.call(readSchema, {}))
+    if (Either.isLeft(response) && !isOld(response.left)) {
+      return { ...nothing, findings: [failureOf(response.left)] }
     }
-    const version = Either.isRight(said) ? said.right.schema_version : null
+    const version = Either.isRight(response) ? response.right.schema_version : null
     const isStale = failure.code === "PGRST202" && version !== null && version >= DOCTOR_SINCE
     return { ...nothing, findings: [reached], version, isStale }
   })

@@ -19,7 +19,7 @@ import type { Terminal } from "../Terminal.ts"
 import { adoptionFindings } from "./Adoption.ts"
 import { CHECKS, type CheckResult, DoctorReport, error } from "./CheckResult.ts"
 import { reportingFindings, staleCache } from "./DataApi.ts"
-import { type Examined, examine, type Patient } from "./DatabaseChecks.ts"
+import { type Examined, type ExaminedDatabase, examine } from "./DatabaseChecks.ts"
 import { environmentFindings } from "./Environment.ts"
 import { functionFindings } from "./Functions.ts"
 import { keyFindings } from "./Key.ts"
@@ -99,16 +99,16 @@ const diagnoseProject = (cli: Cli): Effect.Effect<ReadonlyArray<CheckResult>> =>
 /** Checks the database of a demo, which has no project, key or function to check. */
 const diagnoseDemo = (cli: Cli): Effect.Effect<ReadonlyArray<CheckResult>, CommandError> =>
   Effect.gen(function* () {
-    const patient = { place: "the demo's database", isApi: false }
-    const examined = yield* ask(patient, yield* connect(cli))
+    const target = { place: "the demo's database", isApi: false }
+    const examined = yield* ask(target, yield* connect(cli))
     return databaseFindings(examined, inspect(cli.sources()).settings)
   })
 
 const ask = (
-  patient: Patient,
+  target: ExaminedDatabase,
   database: Layer.Layer<Supabase, SupabaseError>
 ): Effect.Effect<Examined> =>
-  examine(patient).pipe(
+  examine(target).pipe(
     Effect.provide(database),
     Effect.catchAll((failure) => Effect.succeed(unusable(failure)))
   )

@@ -64,11 +64,11 @@ const contactFinding = (
     })
   }
   const { platformCode, status } = answer
-  const said = `${name} answers OPTIONS with ${status}${platformCode === null ? "" : ` ${platformCode}`}`
+  const summary = `${name} answers OPTIONS with ${status}${platformCode === null ? "" : ` ${platformCode}`}`
   if (status === 404) {
     return error("function", {
       code: "FUNCTION_NOT_FOUND",
-      what: said,
+      what: summary,
       why: "no function has that name, so its runs fail",
       fix: `supabase functions deploy ${name}, or correct SYNC_SCHEDULER_FUNCTION or the integration's function_name.`
     })
@@ -76,7 +76,7 @@ const contactFinding = (
   if (status === 401 || status === 403) {
     return error("function", {
       code: "FUNCTION_KEY_REFUSED",
-      what: said,
+      what: summary,
       why: `it does not accept the key (${how})`,
       fix: `In supabase/config.toml: [functions.${name}] verify_jwt = false, deploy it again, and let it check the apikey header; or use the service_role JWT.`
     })
@@ -84,7 +84,7 @@ const contactFinding = (
   if (status >= 300 && status < 400) {
     return error("function", {
       code: "FUNCTION_REDIRECTS",
-      what: said,
+      what: summary,
       why: "redirects are not followed, because they would send the key to another address",
       fix: "Set SYNC_SCHEDULER_FUNCTION_URL to the target of the redirect."
     })
@@ -92,7 +92,7 @@ const contactFinding = (
   if (status >= 500) {
     return error("function", {
       code: platformCode === "BOOT_ERROR" ? "FUNCTION_BOOT_ERROR" : "FUNCTION_FAILS",
-      what: said,
+      what: summary,
       why: "it does not start, or fails before it does any work",
       fix: `See its log (Dashboard: Edge Functions, ${name}, Logs), and deploy it again.`
     })

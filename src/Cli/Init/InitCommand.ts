@@ -3,7 +3,7 @@ import { functionChoice, output } from "../Parameters.ts"
 
 export const initCommand: Command = {
   name: "init",
-  summary: "Write the migrations and functions into a Supabase project; never overwrite a file",
+  summary: "Write the migrations and functions into a project; never overwrite a file",
   details:
     "Does the part of setup that needs no Supabase CLI. Writes supabase/migrations and supabase/functions\n" +
     "(the fence in _shared, and the example integration-sync) into the project in <dir> (by default the\n" +

@@ -3,7 +3,7 @@ import { output } from "../Parameters.ts"
 
 export const invokeCommand: Command = {
   name: "invoke",
-  summary: "Call your function once, as a run would, and show how its answer is interpreted",
+  summary: "Call your function once, as a run would, and interpret its answer",
   details:
     "Calls a function that is served on this machine with the body of a run of this integration, marked\n" +
     'as a trial (trigger "trial"). The fence lets the function work and records nothing; a function\n' +

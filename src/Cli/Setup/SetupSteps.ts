@@ -7,7 +7,7 @@ import { hostedProject, localStack, type Target, type TargetConnection } from ".
 import { decodeOutput, failureReason, type SupabaseCli } from "./SupabaseCli.ts"
 
 /** The context of tasks that need the Supabase CLI. */
-export interface Surroundings {
+export interface SetupContext {
   readonly cli: SupabaseCli
   readonly target: Exclude<Target, { readonly _tag: "None" }>
   readonly choice: Choice
@@ -24,7 +24,7 @@ const obstacle = (why: string, command?: string): Obstacle =>
   command === undefined ? { why } : { why, command }
 
 /** Returns the flag that selects a CLI command's database. */
-const remote = ({ target }: Surroundings): ReadonlyArray<string> =>
+const remote = ({ target }: SetupContext): ReadonlyArray<string> =>
   target._tag === "Linked" ? ["--remote"] : []
 
 /** Returns the command as a person types it. */
@@ -32,10 +32,14 @@ const typed = (cli: SupabaseCli, args: ReadonlyArray<string>): string =>
   [cli.name, ...args.map((arg) => (/^[\w./=-]+$/.test(arg) ? arg : `"${arg}"`))].join(" ")
 
 /** Runs a CLI command. *Fails with* the CLI's own error; when the CLI is not logged in, the hint is to log in first. */
-const must = (cli: SupabaseCli, args: ReadonlyArray<string>, also: ReadonlyArray<string> = []) =>
-  Effect.flatMap(cli.run([...args, ...also]), (said) => {
-    if (said.code === 0) return Effect.succeed(said)
-    const why = failureReason(said)
+const runOrFail = (
+  cli: SupabaseCli,
+  args: ReadonlyArray<string>,
+  also: ReadonlyArray<string> = []
+) =>
+  Effect.flatMap(cli.run([...args, ...also]), (output) => {
+    if (output.code === 0) return Effect.succeed(output)
+    const why = failureReason(output)
     const isUnknown = /access token not provided/i.test(why)
     return Effect.fail(obstacle(why, isUnknown ? typed(cli, ["login"]) : undefined))
   })
@@ -51,7 +55,7 @@ const simple = (
   step,
   plan,
   command: typed(cli, args),
-  run: Effect.as(must(cli, args, also), done(after))
+  run: Effect.as(runOrFail(cli, args, also), done(after))
 })
 
 /** The flag that confirms changes of a hosted project. */
@@ -62,7 +66,7 @@ export const initTask = (cli: SupabaseCli): Task =>
   simple(cli, "project", "Create supabase/config.toml", ["init"], "supabase/config.toml created")
 
 /** Returns the tasks that make the project reachable: they start the local stack, or link the directory. */
-export const reachTasks = ({ cli, target }: Surroundings): ReadonlyArray<Task> => {
+export const reachTasks = ({ cli, target }: SetupContext): ReadonlyArray<Task> => {
   if (target._tag === "Local") {
     const plan = "Start the local stack (the first time takes minutes)"
     return target.isRunning ? [] : [simple(cli, "stack", plan, ["start"], "started")]
@@ -78,10 +82,10 @@ const Migrations = Schema.Struct({
 })
 
 /** The task that applies missing migrations, with `--include-all` when a missing one is older than an applied one. */
-export const databaseTask = (around: Surroundings): Task => {
-  const { cli, includeAll } = around
+export const databaseTask = (context: SetupContext): Task => {
+  const { cli, includeAll } = context
   const push = (isAll: boolean) => [
-    ...["db", "push", ...remote(around)],
+    ...["db", "push", ...remote(context)],
     ...(isAll ? ["--include-all"] : [])
   ]
   return {
@@ -89,8 +93,8 @@ export const databaseTask = (around: Surroundings): Task => {
     plan: "Apply the migrations",
     command: typed(cli, push(includeAll)),
     run: Effect.gen(function* () {
-      const said = yield* must(cli, ["migration", "list", ...remote(around)], JSON_OUTPUT)
-      const known = decodeOutput(Migrations, said)?.migrations
+      const output = yield* runOrFail(cli, ["migration", "list", ...remote(context)], JSON_OUTPUT)
+      const known = decodeOutput(Migrations, output)?.migrations
       const open = known?.filter(({ remote: there }) => there === "").map(({ local }) => local)
       if (open?.length === 0) return unchanged("every migration is applied")
       const newest =
@@ -99,7 +103,7 @@ export const databaseTask = (around: Surroundings): Task => {
           .toSorted()
           .at(-1) ?? ""
       const args = push(open === undefined ? includeAll : open.some((version) => version < newest))
-      yield* Effect.mapError(must(cli, [...args, ...YES], JSON_OUTPUT), ({ why }) =>
+      yield* Effect.mapError(runOrFail(cli, [...args, ...YES], JSON_OUTPUT), ({ why }) =>
         /cannot adopt/i.test(why)
           ? adoption(why, typed(cli, args))
           : obstacle(why, typed(cli, args))
@@ -123,10 +127,10 @@ const adoption = (why: string, command: string): Obstacle =>
  * own functions are not changed.
  */
 export const functionTasks = (
-  around: Surroundings,
+  context: SetupContext,
   connect: Effect.Effect<TargetConnection, Obstacle>
 ): ReadonlyArray<Task> => {
-  const { choice, cli, envFile, target } = around
+  const { choice, cli, envFile, target } = context
   if (target._tag === "Local") return [serveTask(cli, choice.syncFunction, connect)]
   const names = chosenFunctions(choice)
   const deploy = ["functions", "deploy", ...names, "--use-api"]
@@ -191,7 +195,7 @@ const secretsTask = (cli: SupabaseCli, file: string): Task => {
         try: () => readFile(file, "utf8"),
         catch: () => obstacle(`${file} cannot be read`)
       })
-      yield* must(cli, args, YES)
+      yield* runOrFail(cli, args, YES)
       return done(`${text.match(/^\s*(?:export\s+)?[A-Za-z_]\w*=/gm)?.length ?? 0} secrets set`)
     })
   }
@@ -208,18 +212,18 @@ const Example = Schema.Tuple(
 type Example = (typeof Example.Type)[0]
 
 /** The task that adds the example to a project without integrations; `found` receives the result. */
-export const exampleTask = (around: Surroundings, found: (example: Example) => void): Task => {
-  const { cli } = around
-  const args = ["db", "query", ...remote(around), ADD_AND_LOOK]
+export const exampleTask = (context: SetupContext, found: (example: Example) => void): Task => {
+  const { cli } = context
+  const args = ["db", "query", ...remote(context), ADD_AND_LOOK]
   return {
     step: "example",
     plan: "Add an example integration that runs every minute",
-    command: typed(cli, ["db", "query", ...remote(around), ADD_EXAMPLE.replaceAll(/\s+/g, " ")]),
+    command: typed(cli, ["db", "query", ...remote(context), ADD_EXAMPLE.replaceAll(/\s+/g, " ")]),
     run: Effect.gen(function* () {
-      const said = yield* must(cli, args, ["-o", "json", ...YES])
-      const [example] = decodeOutput(Example, said) ?? []
+      const output = yield* runOrFail(cli, args, ["-o", "json", ...YES])
+      const [example] = decodeOutput(Example, output) ?? []
       if (example === undefined)
-        return yield* Effect.fail(obstacle(`the output is not as expected: ${said.stdout}`))
+        return yield* Effect.fail(obstacle(`the output is not as expected: ${output.stdout}`))
       found(example)
       if (example.added > 0) return done("Example / example, every minute (UTC)")
       return example.present
@@ -230,7 +234,7 @@ export const exampleTask = (around: Surroundings, found: (example: Example) => v
 }
 
 /** Returns the connection once the project is reachable. It is determined once. */
-export const connecting = ({ cli, environment, target }: Surroundings) =>
+export const connecting = ({ cli, environment, target }: SetupContext) =>
   Effect.cached(
     target._tag === "Linked"
       ? Effect.mapError(hostedProject(cli, target.ref, environment), (why) => obstacle(why))

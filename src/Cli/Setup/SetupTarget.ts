@@ -25,8 +25,8 @@ const Status = Schema.Struct({
 
 /** Reads the connection of the local stack; undefined when it does not run, or there is no container engine. */
 export const localStack = (cli: SupabaseCli): Effect.Effect<TargetConnection | undefined> =>
-  Effect.map(cli.run(["status", "-o", "json"]), (said) => {
-    const status = decodeOutput(Status, said)
+  Effect.map(cli.run(["status", "-o", "json"]), (output) => {
+    const status = decodeOutput(Status, output)
     const key = status?.SECRET_KEY ?? status?.SERVICE_ROLE_KEY
     return status === undefined || key === undefined
       ? undefined
@@ -115,9 +115,9 @@ export const hostedProject = (
     if (url !== undefined && key !== undefined && isOf(url, ref)) {
       return { url: url.replace(/\/+$/, ""), key: Redacted.make(key) }
     }
-    const said = yield* cli.run(["projects", "api-keys", "--reveal", "-o", "json"])
-    const keys = decodeOutput(Keys, said)
-    if (keys === undefined) return yield* Effect.fail(failureReason(said))
+    const output = yield* cli.run(["projects", "api-keys", "--reveal", "-o", "json"])
+    const keys = decodeOutput(Keys, output)
+    if (keys === undefined) return yield* Effect.fail(failureReason(output))
     const found =
       keys.find(({ type }) => type === "secret") ?? keys.find(({ name }) => name === "service_role")
     if (found?.api_key == null) return yield* Effect.fail("The project lists no secret key")

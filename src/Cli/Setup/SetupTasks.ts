@@ -45,7 +45,7 @@ export const tasksFor = (
     const { environment } = cli.sources()
     const isAlone = supabase === null || cli.arguments.has("offline")
     const program = supabase ?? NOT_INSTALLED
-    const around = {
+    const context = {
       cli: program,
       target: target._tag === "None" ? ({ _tag: "Local", isRunning: false } as const) : target,
       choice,
@@ -53,18 +53,18 @@ export const tasksFor = (
       envFile: cli.arguments.value("env-file"),
       includeAll: setup.includeAll
     }
-    const connect = yield* connecting(around)
+    const connect = yield* connecting(context)
     const settings = Effect.map(connect, (found) => settingsOf(found, choice, environment))
     let isRunWanted = false
     const init = isProject ? [] : [initTask(program)]
     const files = filesTask(directory, choice, options, written)
     const rest = [
-      ...reachTasks(around),
-      databaseTask(around),
-      ...functionTasks(around, connect),
+      ...reachTasks(context),
+      databaseTask(context),
+      ...functionTasks(context, connect),
       ...(choice.syncFunction === EXAMPLE
         ? [
-            exampleTask(around, ({ completed, present, added }) => {
+            exampleTask(context, ({ completed, present, added }) => {
               isRunWanted = (present || added > 0) && !completed
             }),
             runTask(cli, settings, () => isRunWanted)

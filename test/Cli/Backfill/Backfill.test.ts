@@ -45,7 +45,7 @@ test("backfill is a dry run by default: it lists the slots in local time and cha
   const shown = await cli("backfill", id, "--from", "8h")
   expect(shown).toMatchObject({ code: 0, stderr: "" })
   expect(shown.stdout).toContain("Europe/Oslo")
-  expect(shown.stdout.match(/skipped on record/g)?.length).toBe(6)
+  expect(shown.stdout.match(/recorded as skipped/g)?.length).toBe(6)
   expect(shown.stdout).toContain(
     "Would run 6 slots, oldest first, one at a time. Nothing was changed."
   )
@@ -69,7 +69,7 @@ test("with --yes, the next tick runs exactly the listed slots, and a second requ
   const after = await cli("backfill", id, "--from", "8h", "--yes")
   expect(after.stdout).toStartWith("Nothing to run")
   const cancelled = await cli("backfill", "--cancel", asked.answer.backfill_id)
-  expect(cancelled.stderr).toContain("done already")
+  expect(cancelled.stderr).toContain("already done")
   expect(cancelled.code).toBe(2)
   expect((await cli("audit", "--from", "1d")).code).toBe(0)
 })
@@ -127,7 +127,7 @@ test("every usage error says how to fix it", async () => {
     [[id, "--from", "2020-01-01"], "may have been deleted"],
     [["00000000-0000-4000-8000-000000000009", "--from", "1d"], "no integration"],
     [["--cancel", "x"], "must be a UUID"],
-    [["--cancel", "00000000-0000-4000-8000-000000000009"], "not known"]
+    [["--cancel", "00000000-0000-4000-8000-000000000009"], "it is unknown"]
   ] as const) {
     const { code, stderr } = await cli("backfill", ...args)
     expect(stderr).toContain(words)
@@ -136,6 +136,6 @@ test("every usage error says how to fix it", async () => {
   }
   await project.sql`update organization_integrations set enabled = false`
   expect((await cli("backfill", id, "--from", "8h", "--yes")).stdout).toContain(
-    "is paused: they run when you resume it"
+    "is paused: the slots run when you resume it"
   )
 })

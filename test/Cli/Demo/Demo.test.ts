@@ -102,7 +102,7 @@ describe("the demo command with --keep", () => {
     expect(acme.stdout).toStartWith("✓ Completed on attempt 1 in ")
     expect(acme.code).toBe(0)
     const none = await runBinary(["status", "--demo", directory])
-    expect(none.stderr).toContain("no demo has left its database there")
+    expect(none.stderr).toContain("this directory contains no demo database")
     expect(none.code).toBe(2)
   })
 
@@ -114,7 +114,7 @@ describe("the demo command with --keep", () => {
     expect({ stdout, code }).toEqual({ stdout: "", code: 2 })
     expect(await readdir(foreign)).toEqual(["accounts.xlsx"])
     const file = await runBinary(["demo", "--keep", join(foreign, "accounts.xlsx")])
-    expect(file.stderr).toContain("is not a directory that can be read")
+    expect(file.stderr).toContain("is not a readable directory")
     expect(file.code).toBe(2)
   })
 })

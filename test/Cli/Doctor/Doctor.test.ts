@@ -297,13 +297,13 @@ test("doctor finds grants to anon and disabled row level security, and the SQL t
   const findings: ReadonlyArray<{ check: string; what: string; fix: string; level: string }> =
     JSON.parse(seen.text).findings.filter((one: { check: string }) => one.check === "access")
   const all = findings.map(({ what }) => what).join("\n")
-  expect(all).toContain("public.trigger_sync_run may be called by anon")
+  expect(all).toContain("public.trigger_sync_run can be called by anon")
   expect(all).toContain(
-    "public.sync_run_event is granted to others than service_role: authenticated: select"
+    "public.sync_run_event is granted to roles other than service_role: authenticated: select"
   )
-  expect(all).toContain("row level security of public.organization_integrations is off")
-  expect(all).toContain("row level security of public.sync_tick is off")
-  expect(all).toContain("service_role may not use public.retry_sync_run")
+  expect(all).toContain("row level security is off for public.organization_integrations")
+  expect(all).toContain("row level security is off for public.sync_tick")
+  expect(all).toContain("service_role cannot use public.retry_sync_run")
   for (const { fix } of findings) await project.sql.unsafe(fix).simple()
   const after = await doctor()
   expect(after.level("access")).toBe("ok")
@@ -352,7 +352,7 @@ test("doctor detects a function that is missing, refuses the key, fails to boot 
   const asked = project.functions.calls.length
   const unlisted = await doctor({ SYNC_SCHEDULER_FUNCTIONS: "" })
   expect(unlisted.find("FUNCTION_NOT_ALLOWED")).toMatchObject({
-    what: '1 integration names the function "other-sync", which is not invoked',
+    what: '1 integration names the function "other-sync", which the settings do not allow',
     fix: "To allow it: SYNC_SCHEDULER_FUNCTIONS=integration-sync,other-sync"
   })
   expect(project.functions.calls.length).toBe(asked + 1)

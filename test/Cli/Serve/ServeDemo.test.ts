@@ -61,7 +61,7 @@ test("serve --demo creates its data and serves a live page", async () => {
   // The demo's organisations are fictitious, so no API is probed for them.
   expect(await ask("probe")).toMatch(/would be probed[\s\S]* Nothing was sent or written\.$/m)
   const again = await runBinary(["demo", "--keep", directory], { env: {} })
-  expect(again.stderr).toContain("has the made-up organisations of serve --demo")
+  expect(again.stderr).toContain("contains the made-up organisations of serve --demo")
   expect(again.code).toBe(2)
   expect(await ask("backfill", "lind", "--from", "2d")).toContain(
     "Would run 48 slots, oldest first"
