@@ -86,8 +86,8 @@ test("a hosted function refuses a trial, and no other host is called", async () 
   ])
   expect(booked).toHaveLength(count)
   for (const [url, said] of [
-    ["https://example.com/f", "another machine"],
-    ["nonsense", "not an http address"]
+    ["https://example.com/f", "not on this machine"],
+    ["nonsense", "not an http URL"]
   ] as const) {
     const wrong = await invoke("Org 201", "--local", url)
     expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining(said)])

@@ -33,7 +33,7 @@ test("the demo history is reproducible, contains nothing from the future, and in
 
 test("serve --demo creates its data and serves a live page", async () => {
   const sidecar = await startSidecar({}, ["--demo", directory])
-  expect(await sidecar.awaitOutput("Made 12 made-up organisations")).not.toBeNull()
+  expect(await sidecar.awaitOutput("Created 12 made-up organisations")).not.toBeNull()
   let status = JSON.parse((await sidecar.get("/api/status")).body)
   while (status.counts.invalid_schedule === 0) {
     status = JSON.parse((await sidecar.get("/api/status")).body)
