@@ -55,7 +55,7 @@ export const scopeFlags: ReadonlyArray<Flag> = [
 export const wait: Flag = {
   name: "wait",
   short: "w",
-  summary: "Start the run now and wait until it ends; exit 3 unless it completes"
+  summary: "Start the run now and wait for its end; exit 3 unless it completes"
 }
 
 /** The flags of commands that change something: actor, reason, and confirmation. */

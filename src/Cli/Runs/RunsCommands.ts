@@ -21,7 +21,7 @@ export const runsListCommand: Command = {
     },
     {
       name: "late",
-      summary: "Only runs that started later than SYNC_SCHEDULER_DRIFT_ALERT allows"
+      summary: "Only runs that started later than SYNC_SCHEDULER_DRIFT_ALERT"
     },
     {
       name: "later-than",

@@ -12,7 +12,7 @@ export const schedulesListCommand: Command = {
       name: "state",
       value: "<state>",
       repeatable: true,
-      summary: "Only integrations in this state, such as paused; repeatable"
+      summary: "Integrations in this state, such as paused; may be repeated"
     },
     ...shownZone,
     demo,

@@ -67,7 +67,7 @@ test("serve --demo creates its data and serves a live page", async () => {
     "Would run 48 slots, oldest first"
   )
   const twice = await runBinary(["serve", "--demo", directory, "--listen", "127.0.0.1:0"])
-  expect([twice.code, twice.stderr]).toEqual([2, expect.stringContaining("is running on")])
+  expect([twice.code, twice.stderr]).toEqual([2, expect.stringContaining("is already running on")])
 
   // One integration keeps failing until a person runs it again; after that it succeeds.
   const act = ["trigger", "initech", "--wait", "--yes", "--reason", "token renewed"]
