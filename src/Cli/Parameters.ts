@@ -70,12 +70,12 @@ export const functionChoice: ReadonlyArray<Flag> = [
   {
     name: "function",
     value: "<name>",
-    summary: "Name of the sync function; by default the example, integration-sync"
+    summary: "Name of the sync function; the example integration-sync by default"
   },
   {
     name: "engine",
     value: "<program|edge>",
     choices: ["program", "edge"],
-    summary: "What runs the ticks: this program (default), or an Edge Function and pg_cron"
+    summary: "What ticks: this program (default), or an Edge Function and pg_cron"
   }
 ]
