@@ -76,6 +76,6 @@ export const functionChoice: ReadonlyArray<Flag> = [
     name: "engine",
     value: "<program|edge>",
     choices: ["program", "edge"],
-    summary: "What ticks: this program (default), or an Edge Function and pg_cron"
+    summary: "What runs ticks: this program (default) or a project Edge Function"
   }
 ]
