@@ -3965,6 +3965,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.left_out(p_starts jsonb)
  SET search_path TO 'pg_catalog', 'pg_temp'
  SET enable_hashjoin TO 'off'
  SET enable_mergejoin TO 'off'
+ SET plan_cache_mode TO 'force_generic_plan'
 AS $function$
 declare
   v_unchecked constant boolean := sync_scheduler.has_unchecked_rows();

@@ -198,7 +198,8 @@ $$;
 -- In the second case, the caller requests the start again.
 -- Returns [{run_id, reason, status, detail? | retry_at?}].
 create function sync_scheduler.left_out(p_starts jsonb) returns jsonb
-  language plpgsql stable set search_path = pg_catalog, pg_temp set enable_hashjoin = off set enable_mergejoin = off as $$
+  language plpgsql stable set search_path = pg_catalog, pg_temp set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
+  as $$
 declare
   v_unchecked constant boolean := sync_scheduler.has_unchecked_rows();
 begin
