@@ -45,7 +45,7 @@ const readResults = (): Results =>
     ? JSON.parse(readFileSync(file, "utf8"))
     : { measured: {}, rows: [], ticks: [], fleet: [] }
 
-/** Measures the contenders alternately in each repetition, so that other load on the machine affects all of them alike. */
+/** Measures the contenders alternately in each repetition, so that other load on the machine affects all contenders equally. */
 const compare = async (
   servers: Servers,
   scenario: Scenario,

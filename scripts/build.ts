@@ -93,9 +93,9 @@ if (options["if-stale"] && (await isFresh(outfile))) process.exit(0)
 // concurrent builds leave one complete binary. Its modification time is the start of the build, so that a source that is
 // edited during the build is newer than the binary.
 const startedAt = new Date()
-const workshop = join(dirname(outfile), `.build-${process.pid}`)
-const part = join(workshop, basename(outfile))
-await mkdir(workshop, { recursive: true })
+const buildDirectory = join(dirname(outfile), `.build-${process.pid}`)
+const part = join(buildDirectory, basename(outfile))
+await mkdir(buildDirectory, { recursive: true })
 try {
   const result = await Bun.build({
     entrypoints: [join(root, "src", "main.ts")],
@@ -124,5 +124,5 @@ try {
   }
 } finally {
   // The source maps are also inside the binary; Bun leaves a copy of each next to it.
-  await rm(workshop, { recursive: true, force: true })
+  await rm(buildDirectory, { recursive: true, force: true })
 }

@@ -209,7 +209,7 @@ export const jsonPage = async (): Promise<string> => {
     commands.filter(printsJson).map(async (command) => {
       const loaded = await command.load()
       if (!("json" in loaded) || loaded.json === undefined) {
-        throw new Error(`${command.name} prints JSON and exports no schema of it ("json")`)
+        throw new Error(`${command.name} prints JSON but does not export its schema ("json")`)
       }
       return [`## ${command.name}`, block(shapeOf(loaded.json), "jsonc")].join("\n\n")
     })

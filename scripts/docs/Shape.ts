@@ -16,7 +16,7 @@ interface Node {
   readonly patternProperties?: Readonly<Record<string, Node>>
 }
 
-/** Names of types that say more than their structure, and are the same in all schemas. */
+/** Names of types that are clearer than their structure and the same in all schemas. */
 const NAMED: Readonly<Record<string, string>> = {
   Instant: "instant",
   Int: "integer",

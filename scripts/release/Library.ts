@@ -90,7 +90,8 @@ export const emitTypes = async (outDir: string): Promise<void> => {
   )
   try {
     const tsc = Bun.spawnSync([join(root, "node_modules/.bin/tsc"), "-p", config], { cwd: root })
-    if (!tsc.success) throw new Error(`The types are not emitted:\n${tsc.stdout.toString()}`)
+    if (!tsc.success)
+      throw new Error(`TypeScript did not emit the types:\n${tsc.stdout.toString()}`)
   } finally {
     await rm(config)
   }

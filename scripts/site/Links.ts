@@ -27,7 +27,7 @@ interface Markdown {
   }
 }
 
-/** The source file of each page of the site; null: the build itself generated it. */
+/** The source file of each page of the site, or null if the build generated the page. */
 export type Sources = ReadonlyMap<string, string>
 
 const isExternal = (link: string): boolean => /^[a-z]+:/i.test(link)

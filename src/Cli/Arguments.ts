@@ -96,7 +96,7 @@ const SYNONYMS: ReadonlyMap<string, string> = new Map([
   ["why", "explain"]
 ])
 
-/** Finds the commands whose name ends in the word (`retry` finds `runs retry`), else the one with this synonym. */
+/** Finds the commands whose name ends in the word (`retry` finds `runs retry`), otherwise the command with this synonym. */
 const namedBy = (typed: string, commands: ReadonlyArray<Command>): string | undefined => {
   const found = commands.filter(({ name }) => name.endsWith(` ${typed}`)).map(({ name }) => name)
   return found.length > 0 ? found.join('" or "') : SYNONYMS.get(typed)

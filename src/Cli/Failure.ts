@@ -57,14 +57,14 @@ const OPENING: ReadonlyMap<string, readonly [message: string | null, hint: strin
   [
     "migrate",
     [
-      "This demo directory was made by another version of sync-scheduler",
+      "Another version of sync-scheduler created this demo directory",
       "Delete the directory and create a new one: sync-scheduler demo --keep <dir>"
     ]
   ]
 ])
 
 /**
- * Returns the error for a database that cannot be opened: exit 2 when its address or directory is unusable, else as after a
+ * Returns the error for a database that cannot be opened: exit 2 when its address or directory is unusable, otherwise as after a
  * tick.
  */
 export const connectionError = (error: SupabaseError): CommandError => {
@@ -100,9 +100,9 @@ export interface TickCounts {
 }
 
 /**
- * Returns the exit code of a tick: that of the error that stopped the whole tick; else 3 when a run failed, ended unknown or
- * will be retried, or part of the tick failed; else 0, also for runs that a function accepted (202). A malformed response
- * before anything was triggered means a wrong URL.
+ * Returns the exit code of a tick. An error that stopped the whole tick decides. Otherwise the code is 3 when a run failed,
+ * ended unknown or will be retried, or when part of the tick failed. Otherwise it is 0, also for runs that a function accepted
+ * (202). A malformed response before anything was triggered means a wrong URL.
  */
 export const exitOf = (errors: ReadonlyArray<TickError>, counts: TickCounts): ExitCode => {
   const codes = new Set(errors.map(({ code }) => code))

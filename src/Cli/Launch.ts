@@ -2,8 +2,8 @@ import { cleanEnvironment, hostileVariables } from "../Config/Ambient.ts"
 
 /**
  * Replaces this process by one with a clean environment when a variable would change Bun's behaviour. The process keeps its
- * id, open files and arguments; the replacement costs 10 ms. Returns an exit code where a process cannot be replaced
- * (Windows), else null.
+ * id, open files and arguments; the replacement costs 10 ms. Returns an exit code if the process cannot be replaced
+ * (on Windows), otherwise null.
  */
 export const launch = (argv: ReadonlyArray<string>): number | null => {
   if (!Bun.isStandaloneExecutable) return null

@@ -5,7 +5,7 @@ import { safe } from "./Style.ts"
 import { type Cell, renderTable, wrap } from "./Table.ts"
 import type { Terminal } from "./Terminal.ts"
 
-/** A column of a list. `show` gives the cell for people, `plain` the value in `-o tsv`; null: the column is absent there. */
+/** A column of a list. `show` gives the cell for people, and `plain` the value in `-o tsv`, or null if TSV omits the column. */
 export interface Field<A> {
   readonly title: string
   /** The column's name in `-o tsv`; the default is the title in lower case. */
@@ -105,7 +105,7 @@ export const PAINT: Readonly<Record<Severity, NonNullable<Cell["paint"]>>> = {
   ok: "green"
 }
 
-/** Formats an instant for programs; empty when there is none. */
+/** Formats an instant for programs. Returns an empty text for null. */
 export const plainInstant = (at: number | null): string => (at === null ? "" : format(at))
 
 /** The clock of a list. All times of the list are in one zone, which the column's title names. */
@@ -114,7 +114,7 @@ export interface ListClock {
   readonly now: number
 }
 
-/** Formats a time in a list, `09:00` or `11-19 02:00`; `-` when there is none. */
+/** Formats a time in a list: `09:00` or `11-19 02:00`, or `-` for null. */
 export const shortTime = (at: number | null, { now, zone }: ListClock): string =>
   at === null ? "-" : shortInstant(at, zone, now)
 

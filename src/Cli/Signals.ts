@@ -91,8 +91,8 @@ export const onStopSignal = async (
 }
 
 /**
- * Returns the numbers of the signals that the parent process made this process ignore; empty where the system does not report
- * them.
+ * Returns the numbers of the signals that the parent process made this process ignore. The set is empty if the system does not
+ * report them.
  */
 export const ignoredSignals = async (): Promise<ReadonlySet<number>> => {
   try {

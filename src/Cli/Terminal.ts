@@ -2,7 +2,7 @@ import { createInterface } from "node:readline"
 import { Effect } from "effect"
 import { escapeJson, type Style, styleFor } from "./Style.ts"
 
-/** The output of a command: data on stdout, everything else on stderr. */
+/** The output of a command. Data goes to stdout, and all other text to stderr. */
 export interface Terminal {
   /** The format of `-o`. */
   readonly format: "text" | "tsv" | "json" | "jsonl"
@@ -17,7 +17,7 @@ export interface Terminal {
    * dropped and the command continues.
    */
   readonly print: (line: string) => Effect.Effect<void>
-  /** Prints a value as JSON: indented for people on a terminal, else on one line. */
+  /** Prints a value as JSON: indented on a terminal, otherwise on one line. */
   readonly printJson: (value: unknown) => Effect.Effect<void>
   /** Writes a line on stderr immediately. */
   readonly note: (line: string) => void

@@ -6,8 +6,8 @@ import { type CommandError, usageError } from "./Failure.ts"
 import { instantFlag } from "./Values.ts"
 
 /**
- * Returns the zone of a list's times: `--utc` or `--tz`, else that of TZ or of the machine. *Fails with* a usage error for an
- * unknown zone.
+ * Returns the zone of a list's times: `--utc` or `--tz`, otherwise the zone of TZ or of the machine. *Fails with* a usage
+ * error for an unknown zone.
  */
 export const zoneFlag = (
   given: Pick<Arguments, "value" | "has">

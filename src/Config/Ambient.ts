@@ -48,7 +48,7 @@ export const obeyedVariables: ReadonlyArray<AmbientVariable> = [
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** The variable that tells the restarted process the names of the dropped variables. */
+/** The variable that passes the names of the dropped variables to the restarted process. */
 export const IGNORED = "SYNC_SCHEDULER_IGNORED"
 
 /** Returns warnings about the variables that were dropped at start-up. */
@@ -100,7 +100,7 @@ export const cleanEnvironment = (
 
 const isSet = (text: string | undefined): text is string => text !== undefined && text !== ""
 
-/** Returns the concurrency before the settings are read: from the flag, else from the environment. */
+/** Returns the concurrency before the settings are read: from the flag, otherwise from the environment. */
 const concurrencyOf = (environment: Environment, argv: ReadonlyArray<string>): number => {
   const [, text = environment.SYNC_SCHEDULER_CONCURRENCY] =
     /(?:^| )--concurrency[= ](\d+)/.exec(argv.join(" ")) ?? []

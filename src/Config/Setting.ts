@@ -6,7 +6,7 @@ import { parseUrl } from "../Domain/Url.ts"
 
 /**
  * One setting: its environment variable, its purpose, and the parser of its text. `initial` is the default as a user would write
- * it, null when there is none; `fallback` is that default after parsing. The value of a secret is Redacted, and no message ever
+ * it, or null if there is none; `fallback` is that default after parsing. The value of a secret is Redacted, and no message ever
  * repeats it.
  */
 export interface Setting<A> {

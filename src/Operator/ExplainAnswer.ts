@@ -5,10 +5,10 @@ import { type ExplainedSlot, isOfSchedule, type SlotOutcome, timeIn } from "./Sl
 /**
  * The answer to "did it run?".
  *
- * - `yes`: every run that was due completed.
- * - `partly`: some of them did.
- * - `unknown`: none did, but the last one may have run.
- * - `no`: none did.
+ * - `yes`: every due run completed.
+ * - `partly`: some due runs completed.
+ * - `unknown`: no due run completed, but the last one may have run.
+ * - `no`: no due run completed.
  * - `not_yet`: the runs that did not complete are in progress or will be retried.
  * - `nothing_due`: no run was due.
  */
@@ -62,7 +62,7 @@ export const explainVerdictOf = (
   return { answer: answer(), counted, completed, last, since }
 }
 
-/** Finds the newest run that completed after a slot: in the timeline's window, or else the integration's last run. */
+/** Finds the newest run that completed after a slot: in the timeline's window, otherwise the integration's last run. */
 const after = (
   { slot }: ExplainedSlot,
   slots: ReadonlyArray<ExplainedSlot>,

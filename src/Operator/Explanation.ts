@@ -13,7 +13,7 @@ import { ExplainedSlot, explainSlots, timeIn } from "./SlotTimeline.ts"
 const READ_WITHIN_MS = 5_000
 
 /**
- * Whether an integration ran, and why (not): the output of `explain -o json` and the response of `GET /api/explain/...`.
+ * Whether an integration ran, and the reason: the output of `explain -o json` and the response of `GET /api/explain/...`.
  * `answer`: every run that was due completed (yes), some completed (partly), none completed (no; unknown when the last one
  * may have run), the incomplete ones are in progress or will be retried (not_yet), or no run was due (nothing_due).
  */

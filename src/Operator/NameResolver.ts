@@ -50,8 +50,8 @@ export const shortIds = (ids: ReadonlyArray<string>): ((id: string) => string) =
 
 /**
  * Resolves words to integrations. The first word is an organisation (id, id prefix, name or part of the name) or an
- * integration (id or id prefix). The second word selects an integration of that organisation (id, id prefix or type); without
- * it, all of them match. Ignores case.
+ * integration (id or id prefix). The second word selects an integration of that organisation (id, id prefix or type). Without
+ * a second word, all of its integrations match. Ignores case.
  */
 export const resolveName = (
   names: ReadonlyArray<Named>,

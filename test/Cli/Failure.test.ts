@@ -111,7 +111,7 @@ test("the message of a failed call is a plain sentence; its name, class and code
   })
   expect(failed("Rejected", "P0001", "x".repeat(9_000), "migrate")).toMatchObject({
     exit: 2,
-    message: "This demo directory was made by another version of sync-scheduler"
+    message: "Another version of sync-scheduler created this demo directory"
   })
 })
 

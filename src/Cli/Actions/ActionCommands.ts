@@ -135,7 +135,7 @@ const actionError = (action: ActionName, error: SupabaseError): CommandError => 
   return new CommandError({ exit: failed.exit, errors: [{ ...first, hint }, ...rest] })
 }
 
-/** The report of the action; with `--wait`, the finished run as well. */
+/** The report of the action and, with `--wait`, the finished run. */
 export const json = Schema.Union(ActionReport, WaitedReport)
 const encode = Schema.encodeSync(ActionReport)
 

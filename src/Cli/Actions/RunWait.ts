@@ -52,7 +52,7 @@ export const engine = ({
     return Layer.mapError(made, connectionError)
   })
 
-/** Ticks until the run ends, and shows the result. Exit 0 when the run completed, else 3. */
+/** Ticks until the run ends, and shows the result. Exits with 0 if the run completed, otherwise with 3. */
 export const waitForRun = (
   report: DoneAction,
   subject: Subject,

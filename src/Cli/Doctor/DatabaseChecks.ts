@@ -27,7 +27,7 @@ export interface Examined {
   /** The oldest engines that a newer schema declares to support, see Database/SchemaVersion; otherwise null. */
   readonly enginesFrom: string | null
   readonly skew: ClockSkew | null
-  /** Whether the Data API does not know a function that the database has according to its version. */
+  /** Whether the Data API lacks a function that the database's version includes. */
   readonly isStale: boolean
 }
 

@@ -12,7 +12,7 @@ const MOST = 20
 
 /**
  * Checks whether the functions respond to OPTIONS, which exports nothing, and whether they accept the key. The platform does
- * not check the key on OPTIONS, so the runs of the last day are examined as well.
+ * not check the key on OPTIONS, so the runs of the last day are also examined.
  */
 export const functionFindings = (
   functions: FunctionSettings,

@@ -16,7 +16,8 @@ const MOST = 10
 
 /**
  * Checks whether the database has the schema that this binary expects: reports a missing or older schema, and missing or
- * changed objects. `version` undefined: unknown. `enginesFrom`: declared by a newer schema, see Database/SchemaVersion.
+ * changed objects. `version` is undefined if it is unknown. `enginesFrom` is declared by a newer schema, see
+ * Database/SchemaVersion.
  */
 export const schemaFindings = (
   version: string | null | undefined,

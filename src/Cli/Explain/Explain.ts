@@ -39,7 +39,7 @@ export const json = Schema.Struct({
   more: Schema.Int
 })
 
-/** `explain`: shows whether an organisation's syncs ran, and why (not). Always exits with 0, whatever the answer. */
+/** `explain`: shows whether an organisation's syncs ran, and the reason. Always exits with 0, whatever the answer. */
 export const main: Main = (cli) =>
   withDatabase(cli, ({ settings }) =>
     Effect.gen(function* () {

@@ -59,7 +59,7 @@ export const choiceOf = (
       )
 }
 
-/** Checks the target directory: a missing directory is created later; anything else at the path is an error. */
+/** Checks the target directory. A missing directory is created later; a path that is not a directory is an error. */
 export const checkDirectory = (directory: string): Effect.Effect<void, CommandError> =>
   Effect.promise(() =>
     stat(directory).then(

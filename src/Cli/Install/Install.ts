@@ -69,7 +69,7 @@ const NEXT: Record<string, string> = {
     "note: write the files with --write <dir>, copy the units to /etc/systemd/system, then: systemctl enable --now sync-scheduler.timer",
   docker:
     "note: write the files with --write <dir>, put the binary next to Dockerfile.binary, then: docker build -f Dockerfile.binary -t sync-scheduler .",
-  k8s: "note: cronjob.yaml, deployment.yaml and sidecar.yaml are alternatives: use only one of them. service.yaml, podmonitor.yaml and ingress.example.yaml go with deployment.yaml",
+  k8s: "note: cronjob.yaml, deployment.yaml and sidecar.yaml are alternatives: use only one of them. service.yaml, podmonitor.yaml and ingress.example.yaml belong to deployment.yaml",
   pg_cron:
     "note: write the files with --write <dir>, store the project's address in Vault as described in pg_cron.sql, then run pg_cron.sql as postgres"
 }

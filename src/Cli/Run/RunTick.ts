@@ -83,7 +83,7 @@ const probe = ({ layers }: Cli) =>
     ([{ probeQuietly }, prober]) => Effect.provide(probeQuietly, prober)
   )
 
-/** Whether the tick covers the whole project. A tick over a part of it makes no other checks. */
+/** Whether the tick covers the whole project. A tick that covers only a part makes no other checks. */
 const isWhole = ({ limit, scope }: Effect.Effect.Success<ReturnType<typeof readOptions>>) =>
   limit === undefined && scope.orgId === undefined && scope.integrationIds === undefined
 

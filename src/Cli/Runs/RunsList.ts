@@ -52,7 +52,7 @@ export const main: Main = (cli) =>
     })
   )
 
-/** Returns the statuses that the flags select; undefined: all. */
+/** Returns the statuses that the flags select, or undefined for all. */
 export const statusesOf = ({
   arguments: given
 }: Pick<Cli, "arguments">): Effect.Effect<ReadonlyArray<RunStatus> | undefined, CommandError> => {

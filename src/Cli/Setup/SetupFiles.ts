@@ -87,7 +87,7 @@ export const fileLines = (
   return lines.length + byHand.length === 0 ? ["  no file changes"] : [...lines, ...byHand]
 }
 
-/** The maximum number of new files of a folder that are listed; more of them become one line for the folder. */
+/** The maximum number of new files that are listed for a folder. More files than this become one line. */
 const MAX_NAMED = 3
 const dirOf = ({ path }: Pick<PlannedFile, "path">): string => path.replace(/\/[^/]*$/, "")
 

@@ -23,7 +23,7 @@ const Status = Schema.Struct({
   SERVICE_ROLE_KEY: Schema.optional(Schema.String)
 })
 
-/** Reads the connection of the local stack; undefined when it does not run, or there is no container engine. */
+/** Reads the connection of the local stack, or undefined if the stack is not running or no container engine exists. */
 export const localStack = (cli: SupabaseCli): Effect.Effect<TargetConnection | undefined> =>
   Effect.map(cli.run(["status", "-o", "json"]), (output) => {
     const status = decodeOutput(Status, output)
@@ -52,7 +52,7 @@ export const answeredTarget = (answer: string): Target | undefined => {
   return isReference(answer) ? target("Linked", answer, false) : undefined
 }
 
-/** Finds the target: as given by the flags, else the local stack if it runs, else the linked project. */
+/** Finds the target: the one that the flags name, otherwise a running local stack, otherwise the linked project. */
 export const findTarget = (
   directory: string,
   given: Pick<Arguments, "has" | "value">,

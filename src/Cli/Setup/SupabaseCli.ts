@@ -20,7 +20,7 @@ export interface SupabaseCli {
 /** The longest time for a command to end, including its containers, before it is killed. */
 const STOP_WITHIN = "15 seconds"
 
-/** Finds the CLI: on the PATH, else as a package of the project. */
+/** Finds the CLI on the PATH, otherwise as a package of the project. */
 export const findSupabaseCli = (
   directory: string,
   environment: Readonly<Record<string, string | undefined>>
