@@ -46,7 +46,8 @@ export const functionFindings = (
 const defaultName = (url: string): string => URL.parse(url)?.pathname.split("/").at(-1) ?? url
 
 const HOW: Partial<Record<ReturnType<typeof keyKind>, string>> = {
-  secret: "the key is sent in the apikey header, so the function needs verify_jwt = false and its own check"
+  secret:
+    "the key is sent in the apikey header, so the function needs verify_jwt = false and its own check"
 }
 
 const contactFinding = (
