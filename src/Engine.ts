@@ -21,20 +21,20 @@ import { Ledger, type OpenedTick } from "./Services/Ledger.ts"
 export { dryRun as preview } from "./Engine/DryRun.ts"
 export type { TickEvent, TickOptions } from "./Engine/TickFrame.ts"
 
-/** How long a tick claims, in milliseconds. After that, the tick only finishes the runs in progress. */
+/** How long a tick claims runs, in milliseconds. After that, the tick only finishes the runs in progress. */
 const CLAIM_FOR_MS = 300_000
 /** A run whose accounting API is throttled stays in this tick if it can start within this time, in milliseconds. */
 const DEFER_MS = 45_000
 
 /**
- * One tick: sweeps the runs of dead engines, then runs four loops concurrently, joined by the run queue: fetch and claim due
- * slots under the advisory lock, start the runs, invoke them (at most `concurrency` concurrently), record the outcomes. Returns
- * the summary.
+ * Runs one tick and returns its summary. Sweeps the runs of dead engines, then runs four concurrent loops that the run queue
+ * connects: one claims due slots under the advisory lock, one starts the runs, one invokes them (at most `concurrency` at a time),
+ * and one records the outcomes.
  *
  * *Guarantees*: never fails; an error that stops part of the tick is in the summary. No run is invoked before its start is
- * committed. Bounded in time: the tick claims for 5 minutes, sends for one invocation timeout more, and ends with its last
- * outcome. An interrupted tick stops claiming, records the outcomes of the runs in progress, releases the runs that were not sent,
- * records the tick, and then ends.
+ * committed. The tick claims for at most 5 minutes, sends for at most one more invocation timeout, and ends with its last outcome.
+ * An interrupted tick stops claiming, records the outcomes of the runs in progress, releases the runs that were not sent, and
+ * records the tick before it ends.
  */
 export const tick = Effect.fnUntraced(function* (options: TickOptions = {}) {
   const ledger = yield* Ledger
@@ -49,7 +49,7 @@ export const tick = Effect.fnUntraced(function* (options: TickOptions = {}) {
   )
 
   const waitMs = Math.min(databaseWaitMs, options.budgetMs ?? Number.POSITIVE_INFINITY)
-  // Fetches one round of starts and another in reserve, so that the workers do not wait for the next claim.
+  // Fetches one round of runs to start and another in reserve, so that the workers do not wait for the next claim.
   const first = { scope, limit: Math.max(Math.min(2 * concurrency, limit, MAX_BATCH), 1) }
   const opened = yield* ledger.openTick(tickId, first, waitMs, options.wakeWithinMs).pipe(
     Effect.tap(({ schemaVersion }) => checkSchema(schemaVersion)),
@@ -138,7 +138,7 @@ const guarded = <R>(loop: Effect.Effect<void, never, R>) =>
       yield* error({
         code: "ENGINE_DEFECT",
         message: `A loop of the tick died: ${Cause.pretty(cause)}`,
-        hint: "The leases of its runs decide about them. Report this as a bug."
+        hint: "Its runs are handled when their leases end. Report this as a bug."
       })
       yield* (yield* RunQueue).stop
     })
@@ -146,4 +146,4 @@ const guarded = <R>(loop: Effect.Effect<void, never, R>) =>
 
 const skewWarning = ({ ms, plusMinusMs }: ClockSkew): string =>
   `This machine's clock is ${Math.abs(Math.round(ms))} ms (± ${Math.round(plusMinusMs)}) ${ms > 0 ? "ahead of" : "behind"} the database's. ` +
-  "What is due goes by the database's clock; set this one with NTP."
+  "Syncs run by the database's clock. Synchronise this machine's clock with NTP."

@@ -3,8 +3,8 @@ import { counter, gauge, histogram, type Label } from "./Metrics/Instrument.ts"
 import { COMMIT, VERSION } from "./Version.ts"
 
 /**
- * Every metric of Sync Scheduler. No label ever holds an organisation, an integration or a run: their number is unbounded, and
- * metrics are visible to more people than that data may be.
+ * Every metric of Sync Scheduler. No label ever contains an organisation, an integration or a run, because their number is
+ * unbounded and more people may see metrics than may see such data.
  */
 
 const integrationType: Label = { name: "integration_type" }
@@ -14,23 +14,23 @@ const integrationType: Label = { name: "integration_type" }
  */
 const result: Label = { name: "result", values: ["ok", "partial", "error", "interrupted"] }
 
-/** Buckets of the time that a run waited, in seconds; the alerts begin at one minute. */
+/** Histogram buckets for the time that a run waited, in seconds; alerts begin at one minute. */
 const LAG_BUCKETS = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600] as const
-/** Buckets of the duration of work, in seconds; 150 is the platform's limit for an answer. */
+/** Histogram buckets for the duration of work, in seconds; 150 is the platform's limit for an answer. */
 const WORK_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 150, 300, 600] as const
 
 export const runs = counter("runs_total", {
-  help: "Attempts at runs, by the run's status afterwards: pending is retried, running reports later.",
+  help: "Attempts at runs, by the run's status after the attempt. A pending run is retried; a running run reports its result later.",
   labels: [integrationType, { name: "status" }, { name: "trigger" }]
 })
 
 export const retries = counter("retries_total", {
-  help: "Attempts at runs after their first.",
+  help: "Attempts at runs after the first attempt.",
   labels: []
 })
 
 export const rescued = counter("rescued_total", {
-  help: "Runs that were claimed by an engine that never started them, and started by this one.",
+  help: "Runs that this engine started after another engine claimed but never started them.",
   labels: []
 })
 
@@ -40,12 +40,12 @@ export const skips = counter("skips_total", {
 })
 
 export const claimConflicts = counter("claim_conflicts_total", {
-  help: "Due slots and waiting runs that another engine was quicker to take.",
+  help: "Due slots and waiting runs that another engine claimed first.",
   labels: []
 })
 
 export const missed = counter("missed_total", {
-  help: "Due slots that were skipped because catch_up says so. They are in sync_skipped_range.",
+  help: "Due slots that were skipped because of catch_up. They are recorded in sync_skipped_range.",
   labels: []
 })
 
@@ -55,25 +55,25 @@ export const coldStarts = counter("cold_starts_total", {
 })
 
 export const startLag = histogram("start_lag_seconds", {
-  help: "From a slot to the first start of its run.",
+  help: "Time from a slot to the first start of its run.",
   labels: [integrationType],
   buckets: LAG_BUCKETS
 })
 
 export const completionLag = histogram("completion_lag_seconds", {
-  help: "From a slot to the end of its completed run: how late the data is.",
+  help: "Time from a slot to the end of its completed run, which is the age of the data.",
   labels: [integrationType],
   buckets: [...LAG_BUCKETS, 7_200]
 })
 
 export const runDuration = histogram("run_duration_seconds", {
-  help: "How long an attempt at a run took, by the run's status afterwards.",
+  help: "Duration of an attempt at a run, by the run's status after the attempt.",
   labels: [integrationType, { name: "status" }],
   buckets: WORK_BUCKETS
 })
 
 export const invokeDuration = histogram("invoke_duration_seconds", {
-  help: "How long a function took to answer, by what the answer means.",
+  help: "Time that a function took to answer, by outcome.",
   labels: [
     { name: "function" },
     {
@@ -85,18 +85,18 @@ export const invokeDuration = histogram("invoke_duration_seconds", {
 })
 
 export const inFlight = gauge("invocations_in_flight", {
-  help: "Functions that are being invoked by this engine now.",
+  help: "Invocations that are in progress on this engine.",
   labels: [],
   startsAtZero: true
 })
 
 export const ticks = counter("ticks_total", {
-  help: "Ticks of this engine: partial when a run failed, error when the tick could not do its work.",
+  help: "Ticks of this engine, by result: partial if a run failed, error if the tick could not do its work.",
   labels: [result]
 })
 
 export const tickErrors = counter("tick_errors_total", {
-  help: "What stopped part of a tick, by the code of the error.",
+  help: "Errors that stopped part of a tick, by code.",
   labels: [
     {
       name: "code",
@@ -122,13 +122,13 @@ export const missedIntervals = counter("missed_intervals_total", {
 })
 
 export const tickDuration = histogram("tick_duration_seconds", {
-  help: "How long a tick took, from its first call to its last run.",
+  help: "Duration of a tick, from its first call to its last run.",
   labels: [],
   buckets: WORK_BUCKETS
 })
 
 export const lastTick = gauge("last_tick_timestamp_seconds", {
-  help: "When the last tick ended that did its work, in seconds since 1970.",
+  help: "When the last successful tick ended, in seconds since 1970.",
   labels: [],
   kept: true
 })
@@ -139,7 +139,7 @@ export const clockSkew = gauge("clock_skew_seconds", {
 })
 
 export const notifications = counter("notifications_total", {
-  help: "Alerts and pings that were sent: failed ones were not taken.",
+  help: "Alerts and pings that were sent. Failed ones were not accepted by the receiver.",
   labels: [
     { name: "channel", values: ["cloudevents", "slack", "ping"] },
     { name: "result", values: ["sent", "failed"] }
@@ -147,33 +147,33 @@ export const notifications = counter("notifications_total", {
 })
 
 export const overdue = gauge("overdue_seconds_max", {
-  help: "How long the oldest due slot has been waiting for its run, by the database's clock; 0 when none is.",
+  help: "How long the oldest due slot has been waiting for its run, by the database's clock; 0 if no slot is waiting.",
   labels: []
 })
 
 export const schedules = gauge("schedules", {
-  help: "Integrations by the state of their schedule, by the database.",
+  help: "Integrations by state, as the database reports them.",
   labels: [{ name: "state", values: StateName.literals }]
 })
 
 export const statusFailures = counter("status_read_failures_total", {
-  help: "How often the database's status could not be read for these metrics.",
+  help: "Failed reads of the database's status for these metrics.",
   labels: []
 })
 
 export const buildInfo = gauge("build_info", {
-  help: "Which Sync Scheduler this is; always 1.",
+  help: "Always 1; the labels identify this version of Sync Scheduler.",
   labels: [{ name: "version" }, { name: "commit" }]
 })
 buildInfo.set(1, VERSION, COMMIT)
 
 export const apis = gauge("accounting_apis", {
-  help: "Accounting APIs by what is known of their health, from syncs and probes.",
+  help: "Accounting APIs by health, as syncs and probes showed it.",
   labels: [{ name: "provider" }, { name: "status" }]
 })
 
 export const probes = counter("probes_total", {
-  help: "Probes of accounting APIs by what they found.",
+  help: "Probes of accounting APIs, by result.",
   labels: [{ name: "provider" }, { name: "result" }]
 })
 

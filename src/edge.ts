@@ -15,7 +15,7 @@ import * as SupabaseLive from "./Layers/SupabaseLive.ts"
 import { Supabase } from "./Services/Supabase.ts"
 import { VERSION } from "./Version.ts"
 
-/** The result of a tick. `ok`: the tick could do its work. The outcome of each run is in the summary. */
+/** The result of a tick. `ok` means that the tick could do its work. The outcome of each run is in the summary. */
 export interface EdgeTick {
   readonly ok: boolean
   readonly summary: SummaryJson
@@ -33,9 +33,9 @@ export interface EdgeEngine {
 }
 
 /**
- * Makes the engine for one project, from the settings in a function's environment. SUPABASE_DB_URL, which the platform also sets
- * there, is not used: one connection for each isolate would exhaust the database's connections. *Throws* ConfigError, which names
- * all problems of the settings.
+ * Makes the engine for one project, from the settings in a function's environment. Ignores SUPABASE_DB_URL, which the platform also
+ * sets, because one connection per isolate would exhaust the database's connections. *Throws* ConfigError, which names all problems
+ * with the settings.
  */
 export const makeEdgeEngine = (
   environment: Readonly<Record<string, string | undefined>>
@@ -50,7 +50,7 @@ export const makeEdgeEngine = (
     tick: async (signal) => {
       const ticking = Effect.provide(tickWithin(project), engineOf(project, supabase))
       const exit = await Effect.runPromiseExit(ticking, signal === undefined ? {} : { signal })
-      if (Exit.isFailure(exit)) throw new Error(`The tick was cut short: ${exit.cause}`)
+      if (Exit.isFailure(exit)) throw new Error(`The tick was interrupted: ${exit.cause}`)
       return { ok: exit.value.ok, summary: Schema.encodeSync(Summary)(exit.value) }
     },
     redeem: (ticket) =>
@@ -70,8 +70,8 @@ const supabaseOf = ({ functions, settings }: Project) =>
   })
 
 /**
- * Runs a tick within the function's wall clock limit. `edgeLimit` bounds the runs that the tick starts, because of the function's
- * CPU time and the platform's limit on fan-out.
+ * Runs a tick within the function's wall clock limit. `edgeLimit` limits the number of runs that the tick starts, because of the
+ * function's CPU time and the platform's fan-out limit.
  */
 const tickWithin = ({ settings }: Project) => {
   const { budgetMs } = EdgeBudget.divide(settings.edgeWallClock, settings.invokeTimeout)

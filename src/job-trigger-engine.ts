@@ -16,7 +16,7 @@ export { ConfigError } from "./Config/Load.ts"
 export { type SummaryJson, TickFailed } from "./Domain/Summary.ts"
 
 /**
- * How long a tick waits for a database that does not answer, in milliseconds: the time is short, because the caller decides when to
+ * How long a tick waits for a database that does not answer, in milliseconds. The wait is short, because the caller decides when to
  * call again.
  */
 const DATABASE_WAIT_MS = 10_000
@@ -25,14 +25,14 @@ const DATABASE_WAIT_MS = 10_000
 export interface RunScheduledJobsOptions {
   /** Authorises the invocations: a secret key, or the legacy service_role key. Default: the environment's. */
   readonly functionKey?: string
-  /** Further functions that an integration's `function_name` may hold; others are not invoked. Default: none. */
+  /** Further functions that an integration's `function_name` may name; other functions are not invoked. Default: none. */
   readonly functions?: ReadonlyArray<string>
-  /** Only this organisation, or only these integrations. */
+  /** Restricts the tick to this organisation, or to these integrations. */
   readonly orgId?: string
   readonly integrationIds?: ReadonlyArray<string>
-  /** The most runs to start. */
+  /** The maximum number of runs to start. */
   readonly limit?: number
-  /** How long to claim and send, in milliseconds; the next tick processes the rest. */
+  /** How long to claim and send runs, in milliseconds; the next tick processes the rest. */
   readonly budgetMs?: number
   /** The concurrency (default 5) and the durations of the engine, in milliseconds. */
   readonly settings?: Partial<EngineSettings>
@@ -45,10 +45,10 @@ export interface RunScheduledJobsOptions {
  * and returns the structured summary. When nothing is due, the summary contains only zeros and no error.
  *
  * `supabaseClient` is a client of `@supabase/supabase-js` with a secret key; only its `rpc` is used. `integrationEdgeFunctionUrl`
- * is the whole URL of the function. *Fails with* (rejects): ConfigError, when the URL, the key or an option is invalid; TickFailed,
- * with `throwOnError`, when the tick could not work. Without `throwOnError`, the summary reports that: `ok` is false, and `errors`
- * says why. At its start the tick waits up to 10 s for a database that does not answer (`settings.databaseWaitMs`). A call that
- * hangs ends after 30 s. During the tick, outcomes are retried as long as their leases last.
+ * is the complete URL of the function. Rejects with ConfigError if the URL, the key or an option is invalid, and with TickFailed if
+ * the tick could not work and `throwOnError` is set. Without `throwOnError`, the summary reports the failure: `ok` is false, and
+ * `errors` has the reasons. At its start the tick waits up to 10 s for a database that does not answer (`settings.databaseWaitMs`).
+ * A call that hangs ends after 30 s. During the tick, outcomes are retried as long as their leases last.
  */
 export async function runScheduledJobs(
   supabaseClient: SupabaseLive.RpcClient,
@@ -107,7 +107,7 @@ const OPTIONS = [
 ]
 const SETTINGS = ["engineId", ...Object.keys(defaultEngineSettings)]
 
-/** Without this check, a misspelt option would be ignored silently. */
+/** Without this check, a misspelt option would be silently ignored. */
 const problemsOfNames = (place: string, given: object, known: ReadonlyArray<string>) =>
   Object.keys(given)
     .filter((name) => !known.includes(name))
@@ -117,9 +117,10 @@ const problemsOfNames = (place: string, given: object, known: ReadonlyArray<stri
         closestMatch(name, known) ?? (setting === undefined ? undefined : `settings.${setting}`)
       return {
         key: name,
-        what: `${place}.${name} is not usable`,
-        why: "there is no such option",
-        fix: meant === undefined ? `There are: ${known.join(", ")}.` : `Did you mean ${meant}?`
+        what: `${place}.${name} is invalid`,
+        why: "this option does not exist",
+        fix:
+          meant === undefined ? `The options are: ${known.join(", ")}.` : `Did you mean ${meant}?`
       }
     })
 
@@ -141,7 +142,7 @@ const problemsOfNumbers = ({ budgetMs, limit, settings = {} }: RunScheduledJobsO
       : [
           {
             key,
-            what: `${key} is not usable`,
+            what: `${key} is invalid`,
             why: `it is ${value}`,
             fix: `Pass ${wanted}.`
           }
@@ -166,15 +167,15 @@ const problemsOfUrl = (url: string) => {
     : [
         {
           key: "integrationEdgeFunctionUrl",
-          what: "integrationEdgeFunctionUrl is not usable",
+          what: "integrationEdgeFunctionUrl is invalid",
           why: "it is not an http(s) URL",
-          fix: "Pass the function's whole URL: https://<project-ref>.supabase.co/functions/v1/integration-sync"
+          fix: "Pass the function's complete URL: https://<project-ref>.supabase.co/functions/v1/integration-sync"
         }
       ]
 }
 
 const problemsOfKey = (key: string | undefined) => {
-  const what = "options.functionKey is not usable"
+  const what = "options.functionKey is invalid"
   if (key === undefined) {
     return [
       {

@@ -16,7 +16,7 @@ import { VERSION } from "./Version.ts"
 const client = { version: VERSION, proxyOf: proxyOf(process.env) } as const
 
 /**
- * Makes the database's layer. This file is the binary's entry point, and the only file that chooses the implementations of the
+ * Makes the layer of the database. This file is the binary's entry point, and the only file that chooses the implementations of the
  * engine's services. Each implementation is loaded when a command needs it, so that help and version start as fast as the runtime.
  */
 const database = async (settings: Database): Promise<Layer.Layer<Supabase, SupabaseError>> => {
@@ -28,7 +28,7 @@ const database = async (settings: Database): Promise<Layer.Layer<Supabase, Supab
   return SupabaseLive.layer({ url: settings.url, key: settings.key, ...client })
 }
 
-/** `<host>-<pid>-<4 random hex digits>`: unique, and it shows the machine and process. */
+/** Makes an engine id, `<host>-<pid>-<4 random hex digits>`, which is unique and shows the machine and process. */
 const engineIdOf = async (): Promise<string> => {
   const { hostname } = await import("node:os")
   const random = crypto.getRandomValues(new Uint16Array(1))[0] ?? 0
@@ -36,8 +36,8 @@ const engineIdOf = async (): Promise<string> => {
 }
 
 /**
- * Makes the engine over any database; the database's other services are passed on. Here and below, layers are built one after the
- * other: merged layers are built in a fiber each, which adds 8 ms to the start of a process.
+ * Makes the engine over any database, and passes on the database's other services. All layers in this file are built one after the
+ * other, because each of several merged layers is built in its own fiber, which adds 8 ms to the start of a process.
  */
 const engine = async <R>(
   { functions, settings }: Pick<Project, "settings" | "functions">,
@@ -66,7 +66,7 @@ const engine = async <R>(
   )
 }
 
-/** Makes the notifications of a tick, and the dead man's switch. A layer that is not configured does nothing. */
+/** Makes the layers for a tick's notifications and the dead man's switch. A layer that is not configured does nothing. */
 const notifications = async (settings: Settings): Promise<Layer.Layer<Notifier | Ping>> => {
   const [{ Layer }, NotifierLive, PingLive] = await Promise.all([
     import("effect"),
@@ -84,7 +84,10 @@ const notifications = async (settings: Settings): Promise<Layer.Layer<Notifier |
   return Layer.provideMerge(notifier, ping)
 }
 
-/** Opens the embedded database of a directory: through a running `serve --demo`, which alone may open it, else in this process. */
+/**
+ * Opens the embedded database of a directory, through a running `serve --demo` if there is one, because only that process may open
+ * the directory; otherwise in this process.
+ */
 const embedded = async (directory: string | undefined) => {
   const running =
     directory === undefined
@@ -154,7 +157,7 @@ ended.then(
   (code) => process.exit(code),
   (error: unknown) => {
     process.stderr.write(
-      `error: a bug in sync-scheduler: ${error instanceof Error ? error.stack : error}\n`
+      `error: sync-scheduler failed because of a bug: ${error instanceof Error ? error.stack : error}\n`
     )
     process.exit(1)
   }

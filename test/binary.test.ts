@@ -285,7 +285,7 @@ describe("run, over an unusable project", () => {
     const { stdout, stderr, code } = await runBinary(["run", "-o", "json"], { env })
     await server.close()
     expect(decodeSummary(stdout)).toMatchObject({ triggered: 0 })
-    expect(stderr).toContain("the answer is not the API's: HTTP 200 Hello")
+    expect(stderr).toContain("the answer did not come from the API: HTTP 200 Hello")
     expect(code).toBe(5)
   })
 

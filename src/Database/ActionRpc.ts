@@ -15,7 +15,8 @@ const integrationArgs = Schema.Struct({ p_integration_id: Schema.UUID, ...acting
 
 /**
  * Retries a failed, skipped or unknown run: sets it to pending and allows one more attempt. No tick starts the run before
- * `not_before`, because the function of the previous attempt may still be running; null: the run may start immediately.
+ * `not_before`, because the function of the previous attempt may still be running. If `not_before` is null, the run may start
+ * immediately.
  */
 export const retryRun = make({
   name: "retry_sync_run",

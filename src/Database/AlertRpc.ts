@@ -11,7 +11,7 @@ export const takeAlerts = make({
   result: () => AlertBatch
 })
 
-/** Records the results of sending: sent, to be retried after the database's backoff, or abandoned. */
+/** Records the result of each delivery: sent, to be retried after the database's backoff, or abandoned. */
 export const markAlerts = make({
   name: "mark_sync_alerts",
   readOnly: false,

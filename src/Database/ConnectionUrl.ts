@@ -22,18 +22,18 @@ export interface PostgresUrl {
   readonly password: string
   readonly database: string
   readonly sslMode: SslMode
-  /** The path of the certificates that verify the server's certificate; null: the system's certificates. */
+  /** The file of root certificates that verify the server's certificate; null for the system's certificates. */
   readonly rootCertificate: string | null
-  /** How long to wait for a connection, in milliseconds; null: not set. */
+  /** How long to wait for a connection, in milliseconds; null if not set. */
   readonly connectTimeoutMs: number | null
 }
 
 /**
  * Reads `postgres[ql]://user:password@host:port/database`, as Supabase's dashboard shows it, with libpq's parameters `sslmode`,
  * `sslrootcert`, `connect_timeout`, `host` and `port`. Other parameters, such as `pgbouncer=true`, are meant for other clients and
- * are ignored. Without sslmode, a connection that leaves the machine uses `require`, any other uses `prefer`. A `%` without two hex
- * digits after it is literal. Returns Left with the error and the offending character, if there is one. The error never contains
- * the URL, because the URL contains a password.
+ * are ignored. Without sslmode, a connection that leaves the machine uses `require`, and a local connection uses `prefer`. A `%`
+ * without two hex digits after it is literal. Returns Left with the error and the offending character, if there is one. The error
+ * never contains the URL, because the URL contains a password.
  */
 export const parsePostgresUrl = (text: string): Either.Either<PostgresUrl, string> => {
   const url = parseUrl(text)
@@ -41,7 +41,7 @@ export const parsePostgresUrl = (text: string): Either.Either<PostgresUrl, strin
   const delimiter = isPostgres && (url?.username ?? "") === "" ? bareDelimiter(text) : undefined
   if (delimiter !== undefined) {
     return Either.left(
-      `its password has a ${delimiter} in it, which ends the password there; write it as ${encodeURIComponent(delimiter)}`
+      `its password contains an unescaped ${delimiter}, which ends the password early; write ${delimiter} as ${encodeURIComponent(delimiter)}`
     )
   }
   if (url === null || !isPostgres) {
@@ -56,7 +56,8 @@ export const parsePostgresUrl = (text: string): Either.Either<PostgresUrl, strin
   const sslMode = sslModes.find((known) => known === mode)
   if (sslMode === undefined) return Either.left(`its sslmode is not one of ${sslModes.join(", ")}`)
   const port = Number(url.port || (query.get("port") ?? "5432"))
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) return Either.left("its port is wrong")
+  if (!Number.isInteger(port) || port < 1 || port > 65_535)
+    return Either.left("its port is not a number from 1 to 65535")
   const rootCertificate = query.get("sslrootcert")
   const seconds = Number(query.get("connect_timeout") ?? Number.NaN)
   return Either.gen(function* () {
@@ -75,7 +76,10 @@ export const parsePostgresUrl = (text: string): Either.Either<PostgresUrl, strin
   })
 }
 
-/** Returns the unescaped `/`, `?` or `#` that cuts a password short: one followed by an `@` outside a parameter's value. */
+/**
+ * Returns the unescaped `/`, `?` or `#` that cuts a password short. Such a character has an `@` after it that is not in a
+ * parameter's value.
+ */
 const bareDelimiter = (text: string): string | undefined =>
   /^[a-z]+:\/\/[^/?#@]*:[^/?#@]*([/?#])(?:(?![?&]\w+=).)*@/.exec(text)?.[1]
 
@@ -85,6 +89,6 @@ const decode = (what: string, text: string): Either.Either<string, string> =>
     try: () => text.replaceAll(/(?:%[0-9a-f]{2})+/gi, (run) => decodeURIComponent(run)),
     catch: () => {
       const byte = /%[89a-f][0-9a-f]/i.exec(text)?.[0] ?? "a % "
-      return `its ${what} has ${byte} in it, which is not valid UTF-8; write a % as %25`
+      return `its ${what} contains ${byte}, which is not valid UTF-8; write % as %25`
     }
   })

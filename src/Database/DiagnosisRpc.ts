@@ -5,7 +5,7 @@ import { SchemaCatalog } from "./SchemaCatalog.ts"
 
 const Ids = Schema.Array(Schema.String)
 
-/** Everything that `doctor` reads from a database, in one call. An unreadable part is null; the catalog shows the cause. */
+/** Everything that `doctor` reads from a database, in one call. A part that cannot be read is null; the catalog shows the cause. */
 export const Diagnosis = Schema.Struct({
   now: Instant,
   role: Schema.String,
@@ -13,8 +13,8 @@ export const Diagnosis = Schema.Struct({
   /** The database is a replica, which accepts no writes. */
   in_recovery: Schema.Boolean,
   /**
-   * New transactions are read-only by default. The Data API's transactions override this default, those of a direct connection do
-   * not.
+   * New transactions are read-only by default. Transactions of the Data API override this default; transactions of a direct
+   * connection do not.
    */
   read_only: Schema.Boolean,
   catalog: SchemaCatalog,
@@ -129,7 +129,7 @@ export const Diagnosis = Schema.Struct({
     }),
     { nullable: true }
   ),
-  /** Null: pg_cron is not installed. `jobs` is null when the caller is not allowed to see them. */
+  /** Null if pg_cron is not installed. `jobs` is null when the caller is not allowed to see them. */
   cron: Schema.NullOr(
     Schema.Struct({
       jobs: Schema.NullOr(
@@ -160,8 +160,8 @@ export const readDiagnosis = make({
 })
 
 /**
- * Reads the catalog of a database without the catalog function, in which `doctor` must not install it. Sends the function's body
- * instead of a call, which only a direct connection supports.
+ * Reads the catalog of a database that lacks the catalog function; `doctor` must not install the function. Sends the function's
+ * body instead of a call, which only a direct connection supports.
  */
 export const readCatalog = (body: string) =>
   make({

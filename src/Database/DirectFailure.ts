@@ -1,18 +1,18 @@
 import type { PostgresUrl } from "./ConnectionUrl.ts"
 import { type CodeVerdict, GRANT, judgeCode } from "./SqlState.ts"
 
-/** The failure of a statement that was run over a direct connection. */
+/** The failure of a statement on a direct connection. */
 export interface DirectFailure {
   /** SQLSTATE, or the driver's code. */
   readonly code: string
   readonly message: string
-  /** False: the connection was never made, so the statement was not sent. */
+  /** False if the connection was never made, so that the statement was not sent. */
   readonly sent: boolean
   /** The addresses of the host, if the connection was never made and they could be looked up; else null. */
   readonly addresses: ReadonlyArray<string> | null
 }
 
-/** The verdict on a failure. `hint` says what to change in SUPABASE_DB_URL; null when the setting is not the cause. */
+/** The verdict on a failure. `hint` says what to change in SUPABASE_DB_URL, and is null when the setting is not the cause. */
 export interface DirectVerdict extends CodeVerdict {
   readonly hint: string | null
   /** The address, its port or the certificate is wrong, so that waiting does not help. */
@@ -32,7 +32,7 @@ interface Cause {
 }
 
 const POOLER_USER =
-  "Behind Supabase's pooler the user of SUPABASE_DB_URL is postgres.<project-ref>: copy it whole (Dashboard: Connect, Session pooler)."
+  "For Supabase's pooler, the user in SUPABASE_DB_URL must be postgres.<project-ref>: copy the whole URL (Dashboard: Connect, Session pooler)."
 
 const passwordCause = {
   why: "the password is wrong",
@@ -48,7 +48,7 @@ const refusals: ReadonlyArray<Cause> = [
   {
     code: /^(XX000|08P01|28000)$/,
     message: /tenant|no such user|external_id/i,
-    why: "the pooler knows no such project or user",
+    why: "the pooler does not know this project or user",
     hint: () => POOLER_USER
   },
   { code: /^28P01$/, ...passwordCause },
@@ -56,10 +56,10 @@ const refusals: ReadonlyArray<Cause> = [
   {
     code: /^28000$/,
     message: /pg_hba|encryption|SSL/i,
-    why: "the server does not accept this user from here",
+    why: "the server does not accept this user from this machine",
     hint: ({ sslMode }) =>
       sslMode === "disable"
-        ? "Take sslmode=disable out of SUPABASE_DB_URL, or allow this machine's address (Dashboard: Database, Settings, Network restrictions)."
+        ? "Remove sslmode=disable from SUPABASE_DB_URL, or allow this machine's address (Dashboard: Database, Settings, Network restrictions)."
         : "Allow this machine's address (Dashboard: Database, Settings, Network restrictions), or correct the user in SUPABASE_DB_URL."
   },
   {
@@ -82,9 +82,9 @@ const refusals: ReadonlyArray<Cause> = [
   },
   {
     code: /^42501$/,
-    why: "the user of SUPABASE_DB_URL lacks a grant",
+    why: "the user in SUPABASE_DB_URL lacks a grant",
     hint: ({ username }) =>
-      `Use postgres in SUPABASE_DB_URL, or as postgres: grant service_role to "${roleOf(username)}"; If it has that role: ${GRANT}`
+      `Use postgres in SUPABASE_DB_URL, or run as postgres: grant service_role to "${roleOf(username)}"; If the user already has that role, run: ${GRANT}`
   }
 ]
 
@@ -93,7 +93,7 @@ const obstacles: ReadonlyArray<Cause> = [
   {
     code: /^(XX000|53300)$/,
     message: /max.?clients|pool_size|too many (clients|connections)/i,
-    why: "no free connection",
+    why: "the server has no free connection",
     hint: ({ port }) =>
       port === 6543
         ? "Enlarge the pool (Dashboard: Database, Settings, Connection pooling)."
@@ -102,9 +102,9 @@ const obstacles: ReadonlyArray<Cause> = [
   {
     code: /TLS_NOT_AVAILABLE/,
     isPermanent: true,
-    why: "the server does not speak TLS",
+    why: "the server does not support TLS",
     hint: () =>
-      "Check the host and port of SUPABASE_DB_URL. sslmode=disable sends the password unencrypted, for a network that you trust."
+      "Check the host and port in SUPABASE_DB_URL. Use sslmode=disable only in a network that you trust: it sends the password unencrypted."
   },
   {
     code: /CERT|^UNABLE_TO_|^INVALID_|^PATH_LENGTH|TLS_UPGRADE|HOSTNAME_MISMATCH/,
@@ -133,7 +133,8 @@ export const judgeDirect = (failure: DirectFailure, place: Place): DirectVerdict
   return {
     reason,
     why: known.why,
-    hint: reason === "NotExecuted" ? "Check that the database of SUPABASE_DB_URL runs." : null,
+    hint:
+      reason === "NotExecuted" ? "Check that the database in SUPABASE_DB_URL is running." : null,
     isPermanent: false
   }
 }
@@ -155,8 +156,8 @@ const unreached = ({ addresses, sent }: DirectFailure, place: Place) => {
   }
   if (addresses?.length === 0) {
     return {
-      why: `${place.hostname} has no address`,
-      hint: `Correct the host of SUPABASE_DB_URL (Dashboard: Connect), or this machine's DNS; a paused project has no address either.`,
+      why: `the host name ${place.hostname} has no address`,
+      hint: `Correct the host in SUPABASE_DB_URL (Dashboard: Connect), or this machine's DNS. A paused project has no address either.`,
       isPermanent: true
     }
   }
@@ -170,11 +171,11 @@ const unreached = ({ addresses, sent }: DirectFailure, place: Place) => {
   }
   return {
     why: `could not connect to ${server}`,
-    hint: "Check the host and port of SUPABASE_DB_URL and that the database runs.",
+    hint: "Check the host and port in SUPABASE_DB_URL, and that the database is running.",
     isPermanent: false
   }
 }
 
 /** Supabase's direct host has no IPv4 address without the add-on; its poolers do. */
 const IPV4 =
-  "Without IPv6 here, use the session pooler in SUPABASE_DB_URL (Dashboard: Connect, Session pooler; the user is postgres.<project-ref>), or enable the IPv4 add-on."
+  "If this machine has no IPv6, use the session pooler in SUPABASE_DB_URL (Dashboard: Connect, Session pooler; the user is postgres.<project-ref>), or enable the IPv4 add-on."

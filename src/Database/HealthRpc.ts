@@ -10,7 +10,7 @@ export const ApiHealth = Schema.Struct({
   provider: Schema.String,
   host: Schema.String,
   status: Schema.Literal("unknown", "healthy", "unhealthy", "throttled"),
-  /** passive: the API is not probed until `passive_until`. */
+  /** In mode `passive`, the API is not probed until `passive_until`. */
   mode: Schema.Literal("active", "passive"),
   since: Time,
   last_sync_at: Time,
@@ -18,9 +18,7 @@ export const ApiHealth = Schema.Struct({
   next_probe_at: Time,
   throttled_until: Time,
   passive_until: Time,
-  /**
-   * The number of organisations whose runs wait or run one at a time, because the vendor asked those organisations to slow down.
-   */
+  /** The number of organisations that the vendor asked to slow down. Their runs wait, or run one at a time. */
   held_organisations: Schema.Int,
   consecutive_failures: Schema.Int,
   latency_ms: Schema.NullOr(Schema.Number),
@@ -54,7 +52,7 @@ export const readApis = make({
     })
 })
 
-/** Claims the APIs that this engine may probe now. `types` and `urls`: the integrations that use an API. */
+/** Claims the APIs that this engine may probe now. `types` and `urls` identify the integrations that use an API. */
 export const claimProbes = make({
   name: "claim_sync_probes",
   readOnly: false,
@@ -87,7 +85,7 @@ export const claimProbes = make({
     })
 })
 
-/** Records the result of a probe; `accepted` false: the result came too late, or twice. */
+/** Records the result of a probe. `accepted` is false if the result came too late, or a second time. */
 export const recordProbe = make({
   name: "record_sync_probe",
   readOnly: false,
@@ -107,7 +105,7 @@ export const recordProbe = make({
       p_host: Schema.String,
       p_result: Schema.Struct({
         ...HealthSignal.fields,
-        /** The time until the answer's headers arrived, in milliseconds; null: there was no answer. */
+        /** The time until the answer's headers arrived, in milliseconds; null if there was no answer. */
         latency_ms: Schema.NullOr(Schema.Number),
         /**
          * The time until the next probe while the API is healthy, in milliseconds; the database raises it to at least 15 minutes.

@@ -25,7 +25,7 @@ export const readAudit = make({
   result: () =>
     Schema.Struct({
       now: Instant,
-      /** The start of the kept history: retention may have deleted rows of older slots. The window never begins earlier. */
+      /** The start of the retained history. Retention may have deleted rows of older slots, so the window never begins earlier. */
       kept_from: Instant,
       from: Instant,
       /** Exclusive. */

@@ -12,7 +12,7 @@ export const jsonbSafe = (value: unknown): unknown => {
   return clean === json ? value : JSON.parse(clean)
 }
 
-/** Replaces these characters in text, and cuts it to at most `maxBytes` of UTF-8 at a character boundary. */
+/** Replaces these characters in a text, and cuts the text to at most `maxBytes` of UTF-8 at a character boundary. */
 export const jsonbSafeText = (text: string, maxBytes: number): string => {
   const clean = text.toWellFormed().replaceAll("\u0000", "\ufffd")
   const bytes = new TextEncoder().encode(clean)

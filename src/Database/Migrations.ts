@@ -10,7 +10,7 @@ import views from "../../supabase/migrations/20261129000900_views.sql" with { ty
 import doctor from "../../supabase/migrations/20261129001000_doctor.sql" with { type: "text" }
 import schema from "../../supabase/schema.sql" with { type: "text" }
 
-/** One file of supabase/migrations: `<version>_<name>.sql`. `version` is 14 digits of UTC. */
+/** One file of supabase/migrations: `<version>_<name>.sql`. `version` is a UTC timestamp of 14 digits. */
 export interface Migration {
   readonly version: string
   readonly name: string
@@ -34,5 +34,5 @@ export const migrations: ReadonlyArray<Migration> = [
   { version: "20261129001000", name: "doctor", sql: doctor }
 ]
 
-/** The complete schema after all migrations, object by object. The definition of a missing object is taken from it. */
+/** The complete schema after all migrations, object by object. Supplies the definition of a missing object. */
 export const definitions: string = schema

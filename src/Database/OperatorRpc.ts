@@ -141,7 +141,7 @@ export const readFigures = make({
   result: () =>
     Schema.Struct({
       now: Instant,
-      /** The start delays of scheduled runs, including catch-up. `sampled`: computed from the newest 100,000 runs only. */
+      /** The start delays of scheduled runs, including catch-up. `sampled` is true if only the newest 100,000 runs were counted. */
       lag: Schema.Struct({
         runs: Schema.Int,
         p50_ms: Span,
@@ -149,7 +149,7 @@ export const readFigures = make({
         max_ms: Span,
         sampled: Schema.Boolean
       }),
-      /** Counts per UTC day of the slots, oldest day first. `capped`: a count exceeded 10,000. */
+      /** Counts per UTC day of the slots, oldest day first. `capped` is true if a count exceeded 10,000. */
       days: Schema.Array(
         Schema.Struct({
           day: Schema.String,
@@ -190,7 +190,7 @@ export const readRuns = make({
       p_since: optional(Instant),
       p_until: optional(Instant),
       p_statuses: optional(Schema.Array(Schema.String)),
-      /** Only runs that started more than this late, in milliseconds, or have been due for longer without starting. */
+      /** Only runs that started more than this many milliseconds late, or that have been due for longer and have not started. */
       p_late_ms: optional(Schema.Int),
       /** At most 1,000. */
       p_limit: Schema.Int,
@@ -209,7 +209,7 @@ export const readRun = make({
   result: () =>
     Schema.Struct({
       now: Instant,
-      /** Null: no run matches, or several do (`candidates`, at most ten ids). */
+      /** Null if no run matches, or if several do; `candidates` then has at most ten ids. */
       run: Schema.NullOr(
         Schema.Struct({
           ...RunView.fields,
@@ -223,7 +223,7 @@ export const readRun = make({
       candidates: Schema.Array(Schema.String),
       events: Schema.Array(RunEvent),
       incidents: Schema.Array(IncidentView),
-      /** Null: the integration was deleted. */
+      /** Null if the integration was deleted. */
       integration: Schema.NullOr(IntegrationStatus)
     })
 })
@@ -256,7 +256,7 @@ export const readTimeline = make({
       history: Schema.Array(Segment),
       /** Oldest first. */
       runs: Schema.Array(Schema.Struct({ ...RunView.fields, events: Schema.Array(RunEvent) })),
-      /** The window has older runs. */
+      /** True if the window has older runs that are not returned. */
       runs_truncated: Schema.Boolean,
       ranges: Schema.Array(
         Schema.Struct({

@@ -14,7 +14,7 @@ const decodeId = Schema.decodeUnknownOption(Schema.Struct({ integration_id: Sche
 /** Describes the first unreadable column: `catch_up: expected "latest" | "all" | "skip", actual "daily"`. */
 export const whyUnreadable = (error: ParseResult.ParseError): string => {
   const [first] = ParseResult.ArrayFormatter.formatErrorSync(error)
-  if (first === undefined) return "a column holds what no version of the schema allows"
+  if (first === undefined) return "a column has a value that no version of the schema allows"
   const { message, path } = first
   return `${path.join(".") || "the row"}: ${message.slice(0, 1).toLowerCase()}${message.slice(1, 300)}`
 }

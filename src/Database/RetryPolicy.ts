@@ -16,7 +16,7 @@ export const isAway = (error: SupabaseError): boolean =>
   error.isPermanent !== true
 
 /**
- * Retries a call that is safe to repeat, with jittered backoff from 100 ms to 5 s, for at most `withinMs`.
+ * Retries a call that is safe to repeat, for at most `withinMs`, with a jittered backoff from 100 ms to 5 s.
  * *Fails with* the last error.
  */
 export const retryFor =

@@ -5,7 +5,7 @@ import { Slot } from "../Domain/Integration.ts"
 import type { Outcome } from "../Domain/Outcome.ts"
 import { RunStatus } from "../Domain/Run.ts"
 
-/** The SQL type of an argument. Every mechanism sends exactly this type. */
+/** The SQL type of an argument. Every transport sends exactly this type. */
 export type ArgumentType =
   | "uuid"
   | "uuid[]"
@@ -28,9 +28,9 @@ export interface Rpc<A, AI, R, RI> {
   readonly types: { readonly [K in keyof AI]-?: ArgumentType }
   readonly args: Schema.Schema<A, AI>
   readonly result: Schema.Schema<R, RI>
-  /** The function only reads, so that repeating it is harmless. */
+  /** True if the function only reads, so that repeating the call is harmless. */
   readonly readOnly: boolean
-  /** One SQL expression over the arguments, which a direct connection sends instead of the call. */
+  /** A SQL expression over the arguments, which a direct connection sends instead of the call. */
   readonly body?: string
 }
 
@@ -197,16 +197,16 @@ export const Settlement = Schema.Struct({
   error_code: Schema.NullOr(Schema.String),
   error_message: Schema.NullOr(Schema.String),
   response: Schema.Unknown,
-  /** For not_executed: the wait before the next attempt, in milliseconds. */
+  /** With `not_executed`: the wait before the next attempt, in milliseconds. */
   retry_in_ms: Schema.NullOr(Schema.Number),
-  /** For accepted: how long the function may work, in seconds since the start of the attempt. */
+  /** With `accepted`: how long the function may work, in seconds since the start of the attempt. */
   lease_seconds: Schema.NullOr(Schema.Number),
   /** The effect of the vendor's answer on the health of its API, if any. */
   health: Schema.optionalWith(HealthSignal, { exact: true })
 })
 export type Settlement = typeof Settlement.Type
 
-/** The ledger's name of each outcome. */
+/** The ledger's name for each outcome. */
 export const outcomeName: Record<Outcome["_tag"], Settlement["outcome"]> = {
   Completed: "completed",
   Accepted: "accepted",
@@ -215,7 +215,7 @@ export const outcomeName: Record<Outcome["_tag"], Settlement["outcome"]> = {
   Unknown: "unknown"
 }
 
-/** A run after its settlement; `accepted` false: the run no longer had this token, or the settlement came too late. */
+/** A run after its settlement. `accepted` is false if the run no longer had this token, or if the settlement came too late. */
 export const Settled = Schema.Struct({
   run_id: Schema.UUID,
   accepted: Schema.Boolean,
@@ -251,7 +251,7 @@ export const releaseClaims = make({
 })
 
 /**
- * Reverts starts for which nothing was sent (running -> pending); the attempt does not count. Rejects a run whose function has
+ * Reverts starts whose invocation was not sent (running -> pending); the attempt does not count. Rejects a run whose function has
  * begun. A repeat with the same lease token returns the same answer.
  */
 export const revertStarts = make({

@@ -10,7 +10,7 @@ export type RpcArguments = Readonly<Record<string, unknown>>
 /** The longest answer that is read, in bytes. A hundred claimed runs take about 100 KB. */
 export const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
-/** The time limit of a call up to the last byte of its answer, in milliseconds, unless the mechanism sets another limit. */
+/** The time limit of a call up to the last byte of its answer, in milliseconds, unless the transport sets another limit. */
 export const DEFAULT_CALL_TIMEOUT_MS = 30_000
 
 /** Makes the error of a call. Shortens the detail to one line without keys. */
@@ -23,7 +23,7 @@ export const callError = (
 ): SupabaseError =>
   new SupabaseError({
     operation: rpc.name,
-    // Repeating a read is harmless, so it does not matter whether it took place.
+    // Repeating a read is harmless, so it does not matter whether the read took place.
     reason: rpc.readOnly && reason === "Ambiguous" ? "NotExecuted" : reason,
     code,
     detail: tidyMessage(detail),
@@ -31,8 +31,8 @@ export const callError = (
   })
 
 /**
- * Encodes the arguments as every mechanism sends them: JSON without undefined, and without the characters that
- * PostgreSQL cannot store. *Fails with* SupabaseError (`Rejected`, `invalid_argument`): nothing was sent.
+ * Encodes the arguments as every transport sends them: JSON without undefined, and without the characters that PostgreSQL cannot
+ * store. *Fails with* SupabaseError (`Rejected`, `invalid_argument`): nothing was sent.
  */
 export const encodeArguments = <A, AI, R, RI>(
   rpc: Rpc<A, AI, R, RI>,
@@ -46,7 +46,7 @@ export const encodeArguments = <A, AI, R, RI>(
   const json: unknown = jsonbSafe(encoded.right)
   return Predicate.isRecord(json)
     ? Effect.succeed(json)
-    : Effect.fail(callError(rpc, "Rejected", "invalid_argument", "arguments are no object"))
+    : Effect.fail(callError(rpc, "Rejected", "invalid_argument", "the arguments are not an object"))
 }
 
 /**
@@ -62,7 +62,7 @@ export const decodeAnswer = <A, AI, R, RI>(
   }
   const decoded = Schema.decodeUnknownEither(rpc.result)(answer)
   if (Either.isRight(decoded)) return Effect.succeed(decoded.right)
-  const detail = `the answer is not what this version expects, ${explain(decoded.left)}`
+  const detail = `this version cannot read the answer: ${explain(decoded.left)}`
   return Effect.fail(callError(rpc, "Malformed", "unexpected_answer", detail))
 }
 

@@ -3,16 +3,16 @@ import type { SupabaseError } from "../Domain/Errors.ts"
 import type { ArgumentType, Rpc } from "./Rpc.ts"
 import { callError, decodeAnswer, MAX_ANSWER_BYTES, type RpcArguments } from "./RpcCall.ts"
 
-/** One SQL statement with its parameters, all of them text. */
+/** A SQL statement and its parameters, which are all text. */
 export interface RpcStatement {
   readonly text: string
   readonly parameters: ReadonlyArray<string | null>
 }
 
 /**
- * Writes the call of a SQL function as one statement, for mechanisms that connect to PostgreSQL directly. Arguments are sent as
+ * Writes the call of a SQL function as one statement, for transports that connect to PostgreSQL directly. Arguments are sent as
  * text, and the server casts them to the type that the SQL function declares, so that no driver's type mapping applies. An answer
- * longer than the bound is not sent (`answer` is null, `length` is not).
+ * longer than the limit is not sent: `answer` is null, and `length` is set.
  */
 export const statementOf = (
   rpc: {
@@ -47,7 +47,7 @@ const literal = (type: ArgumentType, value: unknown): string | null => {
 const element = (value: unknown): string =>
   value === null ? "NULL" : `"${String(value).replaceAll(/[\\"]/g, "\\$&")}"`
 
-/** The result of such a statement: one row, with the answer as JSON text and its length in bytes. */
+/** The result of the statement: one row, with the answer as JSON text and its length in bytes. */
 const Rows = Schema.Tuple(
   Schema.Struct({ answer: Schema.NullOr(Schema.String), length: Schema.NullOr(Schema.Number) })
 )
@@ -62,12 +62,13 @@ export const decodeRowsOf = <A, AI, R, RI>(
   const malformed = (code: string, detail: string) =>
     Effect.fail(callError(rpc, "Malformed", code, detail))
   const decoded = decodeRows(rows)
-  if (Option.isNone(decoded)) return malformed("unexpected_answer", "not one row came back")
+  if (Option.isNone(decoded))
+    return malformed("unexpected_answer", "the statement did not return exactly one row")
   const [{ answer, length }] = decoded.value
   if (answer === null) {
     return length === null
       ? decodeAnswer(rpc, null)
-      : malformed("too_large", `the answer has ${length} bytes, over ${MAX_ANSWER_BYTES}`)
+      : malformed("too_large", `the answer has ${length} bytes; the limit is ${MAX_ANSWER_BYTES}`)
   }
   return Option.match(decodeJson(answer), {
     onNone: () => malformed("no_json", "the answer is not JSON"),

@@ -2,7 +2,7 @@ import { Schema } from "effect"
 
 /** The scheduler's objects in a database, as `sync_scheduler.catalog` returns them. */
 export const SchemaCatalog = Schema.Struct({
-  /** 14 digits; null when the scheduler is not installed. */
+  /** A version of 14 digits; null when the scheduler is not installed. */
   schema_version: Schema.NullOr(Schema.String),
   functions: Schema.Array(
     Schema.Struct({
@@ -32,7 +32,7 @@ export const SchemaCatalog = Schema.Struct({
 })
 export type SchemaCatalog = typeof SchemaCatalog.Type
 
-/** One object of the schema. `print` is its fingerprint, which differs between definitions; null: unknown. */
+/** One object of the schema. `print` is the fingerprint of its definition; null if unknown. */
 export interface Item {
   readonly kind: "function" | "table" | "view" | "column" | "index" | "trigger"
   /** `public.sync_tick`, `public.sync_tick.engine_id`, `public.begin_sync_run(p_run_id uuid, ...)`. */
@@ -103,7 +103,7 @@ export const itemsOf = ({ functions, tables }: SchemaCatalog): ReadonlyArray<Ite
   })
 ]
 
-/** An object that differs from the migrations. `found` null: it does not exist. */
+/** An object that differs from the migrations. `found` is null if the object does not exist. */
 export interface Drift {
   readonly expected: ExpectedItem
   readonly found: Item | null
@@ -111,7 +111,7 @@ export interface Drift {
 
 /**
  * Returns the objects that a database lacks for its schema version, and the objects that were changed by hand. An object that a
- * later migration creates or changes is not drift in an older database. Additional objects belong to the owner and are not
+ * later migration creates or changes is not drift in an older database. Additional objects belong to the project and are not
  * reported.
  */
 export const driftOf = (
@@ -133,7 +133,7 @@ export const driftOf = (
   })
 }
 
-/** Returns the names of the tables, views and functions in schema public that the database is queried for. */
+/** Returns the names of the tables, views and functions of schema public to look up in the database. */
 export const namesOf = (expected: ReadonlyArray<ExpectedItem>): ReadonlyArray<string> => [
   ...new Set(
     expected.flatMap(({ kind, name }) => {

@@ -6,11 +6,11 @@ import { make } from "./Rpc.ts"
 export interface DatabaseSchema {
   /** The newest migration that was applied. */
   readonly version: string
-  /** Engines must know at least this version; null: the database does not say. */
+  /** The oldest version that engines must know; null if the database does not state one. */
   readonly enginesFrom: string | null
 }
 
-/** The schemas that an engine was made for. */
+/** The schemas that an engine works with. */
 export interface EngineSchema {
   /** The newest migration that the engine knows. */
   readonly version: string

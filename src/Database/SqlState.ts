@@ -2,13 +2,13 @@ import type { SupabaseError } from "../Domain/Errors.ts"
 
 type Reason = SupabaseError["reason"]
 
-/** The verdict on a failure, and the reason for it in words for the operator. */
+/** The verdict on a failure, and its cause in words for the operator. */
 export interface CodeVerdict {
   readonly reason: Reason
   readonly why: string
 }
 
-/** The grant that the migrations make, for a project that has revoked it. */
+/** Restores the grant that the migrations make, for a project that has revoked it. */
 export const GRANT = "grant execute on all functions in schema public to service_role;"
 
 const readOnly = [
@@ -25,19 +25,22 @@ const readOnly = [
 const codes: Readonly<Record<string, readonly [Reason, string]>> = {
   PGRST000: ["NotExecuted", "the API could not connect to the database"],
   PGRST001: ["Ambiguous", "the API lost its connection to the database"],
-  PGRST002: ["NotExecuted", "the API could not read the schema, the database is down or starting"],
+  PGRST002: [
+    "NotExecuted",
+    "the API could not read the schema because the database is down or starting"
+  ],
   PGRST003: ["NotExecuted", "the API had no free connection to the database"],
   PGRST106: ["Missing", "schema public is not among the exposed schemas of the Data API"],
-  PGRST202: ["Missing", "the Data API knows no such function"],
-  PGRST204: ["Missing", "the Data API knows no such column"],
-  PGRST205: ["Missing", "the Data API knows no such table"],
-  PGRST300: ["Refused", "the API has no secret to verify keys with"],
+  PGRST202: ["Missing", "the Data API does not know this function"],
+  PGRST204: ["Missing", "the Data API does not know this column"],
+  PGRST205: ["Missing", "the Data API does not know this table"],
+  PGRST300: ["Refused", "the API has no secret for verifying keys"],
   PGRST301: ["Refused", "the key is not valid for this project"],
-  PGRST302: ["Refused", "the API accepts no anonymous calls, and got no key"],
-  PGRST303: ["Refused", "the key's claims are not valid, it may have expired"],
+  PGRST302: ["Refused", "the API requires a key, and received none"],
+  PGRST303: ["Refused", "the key's claims are not valid; the key may have expired"],
   PGRSTX00: ["Ambiguous", "the API failed"],
-  "08001": ["NotExecuted", "the connection could not be made"],
-  "08004": ["NotExecuted", "the server turned the connection away"],
+  "08001": ["NotExecuted", "the connection could not be established"],
+  "08004": ["NotExecuted", "the server rejected the connection"],
   "25006": readOnly,
   "25P03": ["Ambiguous", "the session was ended by idle_in_transaction_session_timeout"],
   "25P04": ["Ambiguous", "the transaction was ended by transaction_timeout"],
@@ -45,22 +48,22 @@ const codes: Readonly<Record<string, readonly [Reason, string]>> = {
   "28000": ["Refused", "the database does not accept this user"],
   "28P01": ["Refused", "the password is wrong"],
   "3D000": ["Missing", "the database named at the end of SUPABASE_DB_URL does not exist"],
-  "3F000": ["Missing", "a schema is not there"],
+  "3F000": ["Missing", "a schema does not exist"],
   "40001": ["NotExecuted", "rolled back in favour of a concurrent transaction"],
   "40003": ["Ambiguous", "the database does not know whether it completed"],
   "40P01": ["NotExecuted", "rolled back to resolve a deadlock"],
   "42501": ["Refused", "the role of the key lacks a grant"],
-  "42883": ["Missing", "a function is not there, or takes other arguments"],
-  "42P01": ["Missing", "a table is not there"],
-  "55000": ["NotExecuted", "the database accepts no connections for now"],
+  "42883": ["Missing", "a function does not exist, or takes other arguments"],
+  "42P01": ["Missing", "a table does not exist"],
+  "55000": ["NotExecuted", "the database currently accepts no connections"],
   "55P03": ["NotExecuted", "a lock was not available in time"],
-  "57014": ["NotExecuted", "cancelled, or stopped by statement_timeout, and rolled back"],
+  "57014": ["NotExecuted", "cancelled or stopped by statement_timeout, then rolled back"],
   "57P03": ["NotExecuted", "the database is starting or stopping"]
 }
 
 /**
  * Returns whether a replica rejected PostgREST, which opens the transaction of a volatile function with BEGIN ... READ WRITE. Any
- * other 0A000 is a bug in the call, such as a write in a function declared stable.
+ * other 0A000 is a bug in the call, such as a write in a function that is declared stable.
  */
 const isReplica = (code: string, message: string): boolean =>
   code === "0A000" && message.startsWith("cannot set transaction read-write mode")
@@ -75,35 +78,37 @@ const classes: Readonly<Record<string, readonly [Reason, string]>> = {
 }
 
 /**
- * HTTP statuses that have a meaning without a code of PostgREST or PostgreSQL. Any other status came from a gateway, which may have
- * forwarded the call.
+ * HTTP statuses that have a meaning even without a PostgREST or PostgreSQL code. Any other status came from a gateway, which may
+ * have forwarded the call.
  *
  * *Source*: Supabase's list of HTTP status codes of a project.
  */
 const statuses: Readonly<Record<number, readonly [Reason, string]>> = {
   401: ["Refused", "the key is not valid for this project"],
-  402: ["Refused", "the project is restricted, for instance beyond its quota"],
+  402: ["Refused", "the project is restricted, for example because it exceeded its quota"],
   403: ["Refused", "the gateway forbids this call"],
-  404: ["Malformed", "nothing is served at this address, check SUPABASE_URL"],
+  404: ["Malformed", "this address serves nothing; check SUPABASE_URL"],
   413: ["Rejected", "the request is too large for the gateway"],
-  425: ["NotExecuted", "the gateway asks to send it again"],
-  429: ["NotExecuted", "the gateway has had too many requests"],
+  425: ["NotExecuted", "the gateway asks for the request to be sent again"],
+  429: ["NotExecuted", "the gateway received too many requests"],
   540: ["NotExecuted", "the project is paused"]
 }
 
-/** Returns whether the code is PostgREST's PTxyz, which a function raises to choose the HTTP status xyz: it proves nothing. */
+/**
+ * Returns whether the code is PostgREST's PTxyz, which a function raises to choose the HTTP status xyz. Such a code proves nothing.
+ */
 const isChosen = (code: string): boolean => /^PT\d{3}$/.test(code)
 
-/** A digit is required, because EPIPE has five letters too. */
+/** Requires a digit, because EPIPE also has five letters. */
 const isSqlState = (code: string): boolean => /^(?=.*\d)[0-9A-Z]{5}$/.test(code)
 
-/** Returns whether this is a code of PostgreSQL or PostgREST, not of a gateway. */
+/** Returns whether a code comes from PostgreSQL or PostgREST rather than from a gateway. */
 export const isKnownKind = (code: string): boolean => isSqlState(code) || code.startsWith("PGRST")
 
 /**
- * Judges what an answer's code, else its HTTP status, proves about the call. `status` 0: there was no HTTP status. Anything that is
- * not known to be harmless is Ambiguous. This includes 400 with an empty code and an empty message: PostgREST sends this answer
- * when the server process died during the call, possibly after its commit.
+ * Judges a failed call by the answer's code, else by its HTTP status. `status` is 0 if there was no HTTP status. A failure that is
+ * not known to be harmless is Ambiguous. So is a 400 with an empty code and an empty message: PostgREST sends this answer when the
+ * server process died during the call, possibly after its commit.
  *
  * A 401 rejects the key regardless of the code: PostgREST returns 22023 for a JWT whose role does not exist.
  */
@@ -114,7 +119,8 @@ export const judgeCode = (code: string, status: number, message = ""): CodeVerdi
 
 const verdictOf = (code: string, status: number, message: string) => {
   const byStatus = statuses[status]
-  if (!isKnownKind(code)) return byStatus ?? (["Ambiguous", "the answer is not the API's"] as const)
+  if (!isKnownKind(code))
+    return byStatus ?? (["Ambiguous", "the answer did not come from the API"] as const)
   const byCode = codes[code] ?? (isSqlState(code) ? classes[code.slice(0, 2)] : undefined)
   if (status === 401 && byStatus && byCode?.[0] !== "Refused" && !isChosen(code)) return byStatus
   if (isReplica(code, message)) return readOnly

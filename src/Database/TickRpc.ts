@@ -50,7 +50,7 @@ export const openTick = make({
       several_organisations: Schema.optionalWith(Schema.Boolean, { default: () => true }),
       /** Whether a backfill can continue. */
       backfills: Schema.optionalWith(Schema.Boolean, { default: () => false }),
-      /** An incident says that this machine's clock is wrong. */
+      /** Whether an incident about this machine's clock is open. */
       clock_skew_open: Schema.optionalWith(Schema.Boolean, { default: () => false }),
       /** Functions to warm up for slots of the next minute; null is the default function. */
       warm_ups: Schema.optionalWith(
@@ -80,7 +80,7 @@ export const fetchWork = make({
         drift_alert_seconds: Schema.Number,
         org_id: Schema.optional(Schema.UUID),
         integration_ids: Schema.optional(Schema.Array(Schema.UUID)),
-        /** Organisations that have enough work in this tick. */
+        /** Organisations that already have enough work in this tick. */
         exclude_org_ids: Schema.optional(Schema.Array(Schema.UUID)),
         /** Integrations that this tick could not claim. */
         exclude_ids: Schema.optional(Schema.Array(Schema.UUID))

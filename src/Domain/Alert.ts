@@ -2,8 +2,8 @@ import { Schema } from "effect"
 import { Instant } from "./Instant.ts"
 
 /**
- * One transition of an incident to notify about: the incident opened or closed. `announced`: its opening was sent. `kind` accepts
- * any text, so that incidents of a newer database are sent too. *Source*: `sync_scheduler.alert_json`.
+ * One transition of an incident to notify about: the incident opened or closed. `announced` is true if its opening was sent. `kind`
+ * accepts any text, so that incidents of a newer database are sent too. *Source*: `sync_scheduler.alert_json`.
  */
 export const Alert = Schema.Struct({
   incident_id: Schema.Int,
@@ -62,10 +62,10 @@ export type AlertMessage =
       readonly incidentIds: ReadonlyArray<number>
     }
 
-/** Up to this many alerts are sent as single messages; more become one summary. */
+/** The largest number of alerts that are sent as single messages; more alerts become one summary. */
 export const MAX_SINGLE = 5
 
-/** The result of sending a message. `error` null: the receiver accepted it. */
+/** The result of sending a message. `error` is null if the receiver accepted the message. */
 export interface Delivery {
   readonly incidentIds: ReadonlyArray<number>
   readonly error: string | null

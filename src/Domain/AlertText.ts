@@ -5,20 +5,18 @@ import { tidyMessage } from "./Message.ts"
 
 /** The text of an alert. Unknown facts are omitted. */
 export interface AlertText {
-  /** One line: what happened, to which integration. */
+  /** One line: the event, and the integration that it affects. */
   readonly title: string
   readonly facts: ReadonlyArray<readonly [name: string, value: string]>
   readonly why: string
-  /** The next step, most often a command. */
+  /** The next step, usually a command. */
   readonly next: string
 }
 
-/** The most lines in a summary of incidents. */
+/** The maximum number of lines in a summary of incidents. */
 const MAX_LINES = 10
 
-/**
- * Writes the text of one alert: what happened, to which integration, when it was due, how late it was, why, and what to do next.
- */
+/** Writes the text of one alert: the event, the integration, the due time and the delay, the cause, and the next step. */
 export const textOf = (alert: Alert): AlertText => {
   const { integration, run, transition } = alert
   const words = (kinds[alert.kind] ?? unheardOf)(alert)
@@ -41,7 +39,7 @@ export const textOf = (alert: Alert): AlertText => {
     ],
     why: tidyMessage(
       isOver && !alert.announced
-        ? `${words.why} It ended before its opening could be sent.`
+        ? `${words.why} The incident closed before its opening could be sent.`
         : words.why
     ),
     next: isOver ? "Nothing to do." : tidyMessage(words.next)
@@ -56,7 +54,7 @@ export const summaryOf = (batch: AlertBatch): AlertText => {
   const lines = batch.alerts.slice(0, MAX_LINES).map((alert) => textOf(alert).title)
   const more = batch.total - lines.length
   return {
-    title: `${batch.total} incidents: ${batch.opened} opened, ${batch.resolved} over`,
+    title: `${batch.total} incidents: ${batch.opened} opened, ${batch.resolved} closed`,
     facts: [["Kinds", counts.join(", ")]],
     why: [...lines, ...(more > 0 ? [`... and ${more} more`] : [])].join("\n"),
     next: "sync-scheduler status"
@@ -89,26 +87,26 @@ const kinds: Readonly<Record<string, (alert: Alert) => Words>> = {
   }),
   missed: (alert) => ({
     title: "Slots were skipped",
-    over: "the latest slot was run, none was skipped",
+    over: "the latest slot was run, and no slot was skipped",
     why: `${text(alert, "count") ?? "Some"} slots from ${text(alert, "from") ?? "?"} to ${text(alert, "to") ?? "?"} were not run: ${skipReasons[text(alert, "reason") ?? ""] ?? text(alert, "reason") ?? "no reason is recorded"}.`,
     next: explain(alert)
   }),
   unknown: (alert) => ({
     title: "It is not known whether a sync took effect",
-    over: "the outcome of the sync is known, or it is run again",
+    over: "the outcome of the sync is known, or the sync runs again",
     why: failure(alert) ?? "No outcome was reported.",
-    next: `See in the accounting system whether it took effect, then: sync-scheduler runs show ${alert.run?.id ?? alert.subject}`
+    next: `Check in the accounting system whether the sync took effect, then: sync-scheduler runs show ${alert.run?.id ?? alert.subject}`
   }),
   schedule_error: (alert) => ({
     title: "A schedule cannot be computed, so nothing runs",
     over: "the schedule was edited",
     why: `${text(alert, "error") ?? "The schedule is invalid"} (schedule ${text(alert, "schedule") ?? "none"}, zone ${text(alert, "timezone") ?? "UTC"}).`,
-    next: `Put sync_schedule or timezone right: sync-scheduler schedules show ${alert.subject}`
+    next: `Correct sync_schedule or timezone: sync-scheduler schedules show ${alert.subject}`
   }),
   breaker: (alert) => ({
-    title: "A sync fails again and again, and is paused",
+    title: "A sync failed repeatedly and is paused",
     over: "the sync works again",
-    why: `${text(alert, "consecutive_failures") ?? "Several"} failures in a row, the last: ${failure(alert) ?? "no reason recorded"}. It is not tried before ${text(alert, "until") ?? "later"}.`,
+    why: `${text(alert, "consecutive_failures") ?? "Several"} failures in a row; the last one: ${failure(alert) ?? "no reason recorded"}. The sync is not retried before ${text(alert, "until") ?? "later"}.`,
     next: `When the cause is fixed: sync-scheduler schedules resume ${alert.subject}`
   }),
   failing: (alert) => ({
@@ -118,34 +116,34 @@ const kinds: Readonly<Record<string, (alert: Alert) => Words>> = {
     next: `When the cause is fixed: sync-scheduler runs retry ${alert.run?.id.slice(0, 8) ?? alert.subject}`
   }),
   retrying: (alert) => ({
-    title: "A sync was refused more than once, and is being retried",
-    over: "the sync is not being retried any more",
+    title: "A sync was rejected several times and is being retried",
+    over: "the sync is no longer being retried",
     why: failure(alert) ?? "No reason was recorded.",
     next: explain(alert)
   }),
   clock_skew: (alert) => ({
-    title: `An engine's clock is ${spanOf(number(alert, "clock_skew_ms"))} off the database's`,
+    title: `An engine's clock differs from the database's by ${spanOf(number(alert, "clock_skew_ms"))}`,
     over: "the engine's clock agrees with the database's again",
-    why: "The database's clock decides what is due, so syncs are on time; deadlines and logs of this engine are not.",
-    next: `Check time synchronisation on the machine of ${alert.subject}.`
+    why: "The database's clock decides when syncs are due, so they start on time; this engine's deadlines and log times are wrong.",
+    next: `Check the time synchronisation of the machine that runs ${alert.subject}.`
   }),
   rescued: (alert) => ({
-    title: "An engine died before it started what it had claimed",
-    over: "no other claim of that engine had to be taken over",
-    why: `${alert.subject} claimed the run at ${text(alert, "claimed_at") ?? "?"} and never started it; ${text(alert, "adopted_by") ?? "another engine"} did. Nothing was lost.`,
-    next: `See in the log of ${alert.subject} why it stopped.`
+    title: "An engine died before it started a run that it had claimed",
+    over: "no other run of that engine had to be taken over",
+    why: `${alert.subject} claimed the run at ${text(alert, "claimed_at") ?? "?"} but never started it; ${text(alert, "adopted_by") ?? "another engine"} started it instead. Nothing was lost.`,
+    next: `Check the log of ${alert.subject} to see why it stopped.`
   }),
   cold_start: (alert) => ({
     title: "A function was cold when it was first called",
     over: "the function was warm when it was first called",
-    why: `Its first contact took ${spanOf(number(alert, "warm_up_ms"))}${text(alert, "detail") === null ? "" : `: ${text(alert, "detail")}`}.`,
+    why: `Its first call took ${spanOf(number(alert, "warm_up_ms"))}${text(alert, "detail") === null ? "" : `: ${text(alert, "detail")}`}.`,
     next: "If this persists, reduce the function's dependencies or tick more often."
   }),
   rejected: (alert) => ({
     title: "The database rejects a row, so its sync does not run",
-    over: "the database takes the row again",
+    over: "the database accepts the row again",
     why: text(alert, "error") ?? "No reason is recorded.",
-    next: "Correct the row, the constraint or the trigger that the error names: sync-scheduler doctor"
+    next: "Correct the row, constraint or trigger that the error names, then: sync-scheduler doctor"
   }),
   stuck: (alert) => ({
     title: "A slot is skipped in every tick and does not run",
@@ -158,21 +156,21 @@ const kinds: Readonly<Record<string, (alert: Alert) => Words>> = {
       ? {
           title:
             text(alert, "org_id") === null
-              ? "An accounting API asks to slow down"
-              : "An accounting API asks an organisation to slow down",
-          over: "the accounting API takes syncs again",
-          why: `${failure(alert) ?? "It throttles."} Its syncs wait until ${text(alert, "until") ?? "later"}, then go one at a time.${text(alert, "org_id") === null ? ` It is not probed before ${text(alert, "probes_again") ?? "then"}.` : " Other organisations are not affected."}`,
-          next: "Nothing, if it passes. If it keeps happening: spread the schedules of its integrations."
+              ? "An accounting API asked the scheduler to slow down"
+              : "An accounting API asked one organisation to slow down",
+          over: "the accounting API accepts syncs again",
+          why: `${failure(alert) ?? "The API is throttling."} Its syncs wait until ${text(alert, "until") ?? "later"}, then run one at a time.${text(alert, "org_id") === null ? ` The API is not probed before ${text(alert, "probes_again") ?? "then"}.` : " Other organisations are not affected."}`,
+          next: "Nothing to do at first. If this persists, spread the schedules of its integrations."
         }
       : {
-          title: "An accounting API does not answer as it should",
-          over: "the accounting API answers again",
+          title: "An accounting API is not answering correctly",
+          over: "the accounting API answers correctly again",
           why: failure(alert) ?? "Its health check failed.",
           next: "sync-scheduler probe"
         },
   test: () => ({
-    title: "A test of the alerts: nothing is wrong",
-    over: "a test of the alerts, nothing was wrong",
+    title: "Test alert: nothing is wrong",
+    over: "test alert, nothing was wrong",
     why: "An operator ran sync-scheduler notify test.",
     next: "Nothing to do."
   })
@@ -181,14 +179,14 @@ const kinds: Readonly<Record<string, (alert: Alert) => Words>> = {
 const unheardOf = (alert: Alert): Words => ({
   title: `Incident: ${alert.kind}`,
   over: alert.kind,
-  why: failure(alert) ?? "See its detail in sync_incident.",
+  why: failure(alert) ?? "See the incident's detail in sync_incident.",
   next: explain(alert)
 })
 
 const stuckBecause: Readonly<Record<string, string>> = {
   locked: "another session holds its lock (locked)",
-  lost_race: "each time it had changed since it was read (lost_race)",
-  already_recorded: "it has a run already, and the schedule does not continue (already_recorded)",
+  lost_race: "it had changed each time since it was read (lost_race)",
+  already_recorded: "it already has a run, but the schedule does not advance (already_recorded)",
   claim_unconfirmed: "the database did not confirm the claim (claim_unconfirmed)",
   start_unconfirmed: "the database did not confirm the start (start_unconfirmed)",
   function_unavailable: "its function cannot be reached (function_unavailable)"
@@ -202,11 +200,11 @@ const skipReasons: Readonly<Record<string, string>> = {
 
 const whyLate = ({ run }: Alert): string => {
   const { first_tick_at: ticked, scheduled_for: due, started_at: started } = run ?? {}
-  if (due == null || started == null) return "Nothing more is known."
+  if (due == null || started == null) return "No cause is recorded."
   if (ticked == null) return "No tick is on record between the slot and the start."
   return ticked - due > (started - due) / 2
     ? `No engine ticked between ${showInstant(due)} and ${showInstant(ticked)}.`
-    : "Engines ticked in time, but it waited: for its last run, for a free place, or for the database."
+    : "Engines ticked in time, but the run waited for the previous run, for a free place, or for the database."
 }
 
 const nameOf = ({ integration, subject }: Alert): string =>

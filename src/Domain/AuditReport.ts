@@ -23,7 +23,7 @@ export const Audited = Schema.Struct({
 })
 export type Audited = typeof Audited.Type
 
-/** Consecutive slots, `from` to `to`, with neither a row nor a range. */
+/** Consecutive slots, `from` to `to`, that have neither a row nor a skipped range. */
 export interface Hole {
   readonly integration_id: string
   readonly org_id: string | null
@@ -46,7 +46,9 @@ export interface UnreadableHistory {
   readonly why: string
 }
 
-/** `slots` = `recorded` + `skipped_slots` + `open` + the slots in the holes. `open`: due or upcoming, not processed yet. */
+/**
+ * `slots` = `recorded` + `skipped_slots` + `open` + the slots in the holes. `open` slots are due or upcoming and not processed yet.
+ */
 export interface AuditVerdict {
   readonly slots: number
   readonly recorded: number

@@ -3,8 +3,8 @@ import { firstIn, Segment, type Sequence, sequenceOf } from "./History.ts"
 import type { Slot } from "./Integration.ts"
 
 /**
- * An open backfill that can proceed: the backfill runs the past slots after `after` and before `to` that have no row. `history` and
- * `slots` (those with a row) are known up to `known_until`, exclusive. Instants are epoch milliseconds.
+ * An open backfill that can proceed. It runs the past slots between `after` and `to` (both exclusive) that have no row. `history`
+ * and `slots` (those with a row) are known up to `known_until`, exclusive. Instants are epoch milliseconds.
  * *Source*: `read_sync_backfills`.
  */
 export const Backfill = Schema.Struct({
@@ -61,8 +61,8 @@ export function* slotsWithoutRow(
 }
 
 /**
- * Plans the next step of a backfill: to claim its oldest slot without a row; only to advance if all known slots have a row; to
- * finish if no slot is left. *Guarantees*: bounded in time by the data that was read.
+ * Plans the next step of a backfill: claims its oldest slot without a row, only advances if all known slots have a row, and
+ * finishes if no slot is left. *Guarantees*: the time is bounded by the data that was read.
  */
 export const nextStep = (backfill: Backfill): Slot => {
   const { after, backfill_id, cursor, history, known_until, slots, to } = backfill

@@ -8,8 +8,8 @@ const CONTENDED: ReadonlySet<string> = new Set(["55P03", "40P01"])
 export const isContended = ({ code }: SupabaseError): boolean => CONTENDED.has(code)
 
 /**
- * Returns whether the database rejects one row because of bad data, a constraint, or a trigger of the project. Such a trigger may
- * also name a table outside its search path.
+ * Returns whether the database rejects one row because of bad data, a constraint, or a trigger of the project. The cause may also
+ * be a trigger that names a table outside its search path.
  */
 export const isRejected = ({ reason }: SupabaseError): boolean =>
   reason === "Rejected" || reason === "Missing"

@@ -9,7 +9,7 @@ export interface CatchUpPolicy {
   readonly catchUpWindowMs: number
 }
 
-/** The slot to run (null: only advance), the next slot, and the skipped slots. */
+/** The slot to run (null to advance without a run), the next slot, and the skipped slots. */
 interface Choice {
   readonly scheduled_for: number | null
   readonly next_run_at: number | null
@@ -111,7 +111,7 @@ const choose = (
  * Decides about one due integration at `now` (the database clock, epoch milliseconds): which due slot is claimed, which slots are
  * skipped, and which slot follows. A slot is missed when a newer one is due too, or when it is later than the drift alert; running
  * it then is a catch-up. A schedule that cannot be computed becomes a `schedule_error`, never a failure of the tick. *Guarantees*:
- * bounded in time, regardless of the length of the outage.
+ * takes a bounded time, however long the outage was.
  */
 export const decideCatchUp = (
   integration: DueIntegration,

@@ -9,7 +9,7 @@ const ALERT_MS = 5_000
 
 /**
  * Measures the skew with one successful call. The database read its clock between the two instants, so half of their distance
- * bounds the error. Retries in between would count as round trip and hide any skew below them.
+ * bounds the error. Retries in between would lengthen the measured round trip and hide any shorter skew.
  *
  * *Source*: RFC 5905, section 4: the offset is known to within half of the delay.
  */
@@ -22,7 +22,7 @@ export const measureSkew = (
   return { ms: askedAt + plusMinusMs - databaseNow, plusMinusMs }
 }
 
-/** Judges whether the clocks agree. `apart` and `together` are proven; `unknown`: the call was too slow to tell. */
+/** Judges whether the clocks agree. `apart` and `together` are proven; `unknown` means that the call was too slow to tell. */
 export const judgeSkew = ({ ms, plusMinusMs }: ClockSkew): "apart" | "together" | "unknown" => {
   if (Math.abs(ms) - plusMinusMs > ALERT_MS) return "apart"
   return Math.abs(ms) + plusMinusMs <= ALERT_MS ? "together" : "unknown"

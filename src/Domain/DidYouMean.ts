@@ -27,8 +27,8 @@ export const distance = (from: string, to: string): number => {
 }
 
 /**
- * Returns the known word closest to the typed word: at most a third of the letters differ, or the typed word is its prefix. Words
- * longer than 64 letters never match.
+ * Returns the known word closest to the typed word. At most a third of the letters may differ, or the typed word must be its
+ * prefix. Words longer than 64 letters never match.
  */
 export const closestMatch = (typed: string, known: ReadonlyArray<string>): string | undefined => {
   if (typed.length === 0 || typed.length > 64) return undefined

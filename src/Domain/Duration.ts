@@ -17,7 +17,7 @@ const UNITS: ReadonlyMap<string, number> = new Map([
 const WHOLE = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/
 const PART = /(\d+(?:\.\d+)?)(ms|s|m|h|d)/g
 
-/** The longest duration of a setting: ten years keeps every sum an exact integer. */
+/** The longest duration of a setting: ten years, so that every sum remains an exact integer. */
 const LONGEST = 3_650 * 86_400_000
 
 /**
@@ -30,11 +30,11 @@ export const parse = (text: string): Either.Either<number, DurationProblem> => {
     return Either.left(
       /^\d+(\.\d+)?$/.test(value)
         ? {
-            why: "a span of time needs its unit",
+            why: "a duration needs a unit",
             fix: `Write ${value}s for seconds or ${value}m for minutes (units: ms s m h d).`
           }
         : {
-            why: "it is not a span of time",
+            why: "it is not a duration",
             fix: "Write a number with its unit: 250ms, 90s, 15m, 36h, 7d."
           }
     )
@@ -45,7 +45,7 @@ export const parse = (text: string): Either.Either<number, DurationProblem> => {
   }
   return total <= LONGEST
     ? Either.right(Math.round(total))
-    : Either.left({ why: "it is longer than ten years", fix: "Write a shorter span." })
+    : Either.left({ why: "it is longer than ten years", fix: "Write a shorter duration." })
 }
 
 /**

@@ -4,13 +4,13 @@
  * *Source*: https://supabase.com/docs/guides/functions/limits.
  */
 export interface EdgeBudget {
-  /** How long the tick claims and sends, in milliseconds. */
+  /** How long the tick may claim and send runs, in milliseconds. */
   readonly budgetMs: number
   /** The time limit of one invocation, in milliseconds: the setting, or the remaining wall clock time. */
   readonly invokeTimeoutMs: number
 }
 
-/** Reserved for the isolate's boot, for recording the last outcomes and for their notifications. */
+/** The time reserved for the isolate's boot, for recording the last outcomes and for sending their notifications. */
 const RESERVE_MS = 15_000
 /** The minimum time for sending, even with a long invocation timeout. */
 const LEAST_BUDGET_MS = 25_000

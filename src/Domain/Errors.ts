@@ -5,14 +5,14 @@ import { Schema } from "effect"
  *
  * - `NotExecuted`: proven to have had no effect (never connected, rolled back). Safe to repeat.
  * - `Ambiguous`: the call may have been committed (connection lost, deadline, gateway error). Repeat only with the same token.
- * - `Refused`: the key or role is not allowed. Stop and page; repeating cannot help.
+ * - `Refused`: the key or role is not allowed. Stop and alert the operator; repeating cannot help.
  * - `Missing`: the function or a table does not exist. The migrations were not applied, or are older than the engine.
  * - `Rejected`: the database rejected this call (constraint, bad argument, raised error). A bug or bad data.
  * - `Malformed`: the answer violates the contract. Treated as ambiguous for writes.
  *
- * `code` is the SQLSTATE, the PostgREST code or the HTTP status, whichever is the most precise. `hint`: what to change, if the
- * mechanism knows the setting. `system`: the runtime's own words, when `detail` replaces them. `isPermanent`: the address or the
- * certificate is wrong, so that waiting does not help.
+ * `code` is the SQLSTATE, the PostgREST code or the HTTP status, whichever is the most precise. `hint` says what to change, if the
+ * transport knows the setting. `system` is the runtime's own message, when `detail` replaces it. `isPermanent` means that the
+ * address or the certificate is wrong, so that waiting does not help.
  */
 export class SupabaseError extends Schema.TaggedError<SupabaseError>()("SupabaseError", {
   operation: Schema.String,
@@ -81,16 +81,17 @@ export class SchemaMismatch extends Schema.TaggedError<SchemaMismatch>()("Schema
 }) {
   override get message(): string {
     return this.reason === "DatabaseTooOld"
-      ? `The database's schema (${this.database}) is too old for this version, which brings ${this.engine}`
+      ? `The database's schema (${this.database}) is too old for this version, which needs ${this.engine}`
       : `This version (schema ${this.engine}) is too old for the database, whose schema is ${this.database}`
   }
 }
 
 /**
- * A message (alert or ping) that the receiver did not accept. It may be sent again later; nothing else depends on it.
+ * A message (alert or ping) that the receiver did not accept. The message may be sent again later; nothing else depends on it.
  *
- * - `NotSent`: no connection. `TimedOut`: no complete answer in time; the receiver may have accepted it. `Refused`: any answer but
- *   2xx.
+ * - `NotSent`: no connection was made.
+ * - `TimedOut`: no complete answer arrived in time; the receiver may have accepted the message.
+ * - `Refused`: the receiver answered with a status other than 2xx.
  */
 export class NotifyError extends Schema.TaggedError<NotifyError>()("NotifyError", {
   reason: Schema.Literal("NotSent", "TimedOut", "Refused"),
@@ -107,8 +108,10 @@ export class NotifyError extends Schema.TaggedError<NotifyError>()("NotifyError"
  * A probe of an accounting API that received no answer.
  *
  * - `Refused`: not sent, because the address must not be probed: it is not https, contains a user or a port, or is not public.
- *   `NotResolved`: the name has no address. `NotReached`: no connection, or no valid certificate.
- * - `TimedOut`: no answer in time. `Disconnected`: the connection broke before the answer.
+ * - `NotResolved`: the name has no address.
+ * - `NotReached`: no connection, or no valid certificate.
+ * - `TimedOut`: no answer arrived in time.
+ * - `Disconnected`: the connection broke before the answer.
  */
 export class ProbeError extends Schema.TaggedError<ProbeError>()("ProbeError", {
   reason: Schema.Literal("Refused", "NotResolved", "NotReached", "TimedOut", "Disconnected"),

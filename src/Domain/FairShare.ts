@@ -1,9 +1,9 @@
-/** Priority within one organisation: 0 slots due now, 1 catch-up, 2 backfill. */
+/** The priority within one organisation: 0 for slots that are due now, 1 for catch-up, 2 for backfill. */
 export type Lane = 0 | 1 | 2
 
 interface Organisation<A> {
   readonly lanes: readonly [ReadonlyArray<A>, ReadonlyArray<A>, ReadonlyArray<A>]
-  /** Places that the organisation holds. */
+  /** The number of places that the organisation holds. */
   readonly open: number
   /** When the organisation last received a place, as a count of all places assigned so far. */
   readonly servedAt: number
@@ -46,8 +46,8 @@ export const offer = <A>(
 
 /**
  * Assigns up to `count` places to waiting items and returns those items. Each place goes to the organisation that holds the fewest
- * places; among equals, to the organisation whose first item is in the lower lane, then to the organisation that was served longest
- * ago. No organisation holds more than `most` places.
+ * places. Ties go to the organisation whose first item is in the lower lane, then to the organisation that was served longest ago.
+ * No organisation holds more than `most` places.
  */
 export const take = <A>(
   share: FairShare<A>,

@@ -2,13 +2,13 @@ import { Either } from "effect"
 import type { DurationProblem } from "./Duration.ts"
 import type { Outcome } from "./Outcome.ts"
 
-/** The Edge Function that ticks. Invoking it for a run would start a tick inside a tick, recursively. */
+/** The name of the Edge Function that ticks. A run that invoked this function would start another tick, recursively. */
 const SCHEDULER = "sync-scheduler"
 const NAME = /^[A-Za-z][A-Za-z0-9_-]*$/
 
 /**
  * The functions that runs may invoke. A row of organization_integrations names its function, and the invocation carries the service
- * key: without a list, anyone who may edit a row could cause any function of the project to be invoked with that key.
+ * key: without a list, a user who may edit a row could have any function of the project invoked with that key.
  */
 export interface FunctionAccess {
   /** The default function, for integrations without a `function_name`. */
@@ -24,7 +24,8 @@ export const functionAt = (url: string): string =>
     .findLast((part) => part !== "") ?? ""
 
 /**
- * Explains why this function must not be invoked, and what to change; null if it may be invoked. `name` null: the default function.
+ * Explains why this function must not be invoked, and what to change. Returns null if it may be invoked. A null `name` means the
+ * default function.
  */
 export const refusalOf = (
   name: string | null,
@@ -39,8 +40,8 @@ export const refusalOf = (
   const shown = JSON.stringify(wanted.slice(0, 100))
   const said = `The integration's function_name ${shown} is not on the list of functions, so it was not invoked.`
   return NAME.test(wanted)
-    ? `${said} To allow it: SYNC_SCHEDULER_FUNCTIONS=${[...known, wanted].join(",")}`
-    : `${said} It is not a function's name (letters, digits, - and _). Correct it; allowed: ${known.join(", ")}.`
+    ? `${said} To allow it, set SYNC_SCHEDULER_FUNCTIONS=${[...known, wanted].join(",")}`
+    : `${said} It is not a valid function name (letters, digits, - and _). Correct it; allowed functions: ${known.join(", ")}.`
 }
 
 /** Makes the outcome of a run whose function must not be invoked: nothing was sent, and a retry would be rejected again. */
@@ -57,13 +58,13 @@ export const functionName = (text: string): Either.Either<string, DurationProble
   text === SCHEDULER
     ? Either.left({
         why: `"${SCHEDULER}" is the scheduler itself`,
-        fix: "Name the function that does the syncs."
+        fix: "Give the name of the function that does the syncs."
       })
     : NAME.test(text)
       ? Either.right(text)
       : Either.left({
-          why: "a function's name is letters, digits, - and _, a letter first",
-          fix: "Write the function's name only; a whole URL goes in SYNC_SCHEDULER_FUNCTION_URL."
+          why: "a function name consists of letters, digits, - and _, and starts with a letter",
+          fix: "Write only the function's name; set SYNC_SCHEDULER_FUNCTION_URL for a complete URL."
         })
 
 /** Parses names of functions, separated by commas. */

@@ -3,15 +3,15 @@ import type { ScheduleError } from "./Errors.ts"
 import * as Schedule from "./Schedule/Schedule.ts"
 
 /**
- * A segment of an integration's history: the schedule in force in (from, to]; `to` null for the current one. Instants are epoch
- * milliseconds. *Source*: `sync_schedule_history`, as `sync_scheduler.history_json` returns it.
+ * A segment of an integration's history: the schedule that applied in (from, to]; `to` is null for the current segment. Instants
+ * are epoch milliseconds. *Source*: `sync_schedule_history`, as `sync_scheduler.history_json` returns it.
  */
 export const Segment = Schema.Struct({
   from: Schema.Int,
   to: Schema.NullOr(Schema.Int),
-  /** The next slot that was known when the segment began; it counts as a slot even if the cron expression does not match it. */
+  /** The next slot known when the segment began. It counts as a slot even if the cron expression does not match it. */
   first_slot: Schema.NullOr(Schema.Int),
-  /** Without a known next slot, the slots are those after this instant. */
+  /** If no next slot is known, the segment's slots are those after this instant. */
   since: Schema.NullOr(Schema.Int),
   schedule: Schema.NullOr(Schema.String),
   timezone: Schema.String,

@@ -36,8 +36,8 @@ export const SkippedRange = Schema.Struct({
 export type SkippedRange = typeof SkippedRange.Type
 
 /**
- * The backfill that a slot is claimed for, instead of the schedule: its cursor as it was read, the instant up to which every slot
- * is processed once this slot is claimed, and whether the backfill is then done. `next_run_at` is unchanged.
+ * The backfill that a slot is claimed for, instead of the schedule: its cursor as it was read, the instant up to which all slots
+ * are processed after this claim, and whether the claim completes the backfill. `next_run_at` is unchanged.
  */
 export const BackfillStep = Schema.Struct({
   id: Schema.UUID,
@@ -48,9 +48,9 @@ export const BackfillStep = Schema.Struct({
 export type BackfillStep = typeof BackfillStep.Type
 
 /**
- * The decision about one due integration: claim `scheduled_for`, or only advance to `next_run_at` (null slot), or stop with a
- * `schedule_error`. `expected_next_run_at` and `schedule_version` are as they were read: if either has changed, the claim loses the
- * race and has no effect.
+ * The decision about one due integration: claim `scheduled_for`, only advance to `next_run_at` (`scheduled_for` is null), or stop
+ * with a `schedule_error`. `expected_next_run_at` and `schedule_version` are as they were read: if either has changed, the claim
+ * loses the race and has no effect.
  */
 export const Slot = Schema.Struct({
   integration_id: Schema.UUID,

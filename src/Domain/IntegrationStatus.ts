@@ -5,7 +5,7 @@ import { RunView } from "./RunView.ts"
 const Time = Schema.NullOr(Instant)
 const Text = Schema.NullOr(Schema.String)
 
-/** The health of an integration's provider: judged from syncs, and from probes after a period without syncs. */
+/** The health of an integration's provider, judged from syncs, or from probes after a period without syncs. */
 export const ProviderHealth = Schema.Struct({
   provider: Schema.String,
   host: Schema.String,
@@ -17,12 +17,12 @@ export const ProviderHealth = Schema.Struct({
   /** When one of the API's syncs last completed, and when the API was last probed. */
   synced_at: Time,
   probed_at: Time,
-  /** passive: the API throttled, and is judged from syncs alone until `passive_until`. */
+  /** In mode `passive`, the API has throttled, and only syncs judge its health until `passive_until`. */
   mode: Schema.optionalWith(Schema.Literal("active", "passive"), { exact: true }),
   passive_until: Schema.optionalWith(Time, { exact: true }),
-  /** The vendor asked this organisation to slow down: its syncs wait until then. */
+  /** The vendor asked this organisation to slow down; its syncs wait until this instant. */
   hold_until: Schema.optionalWith(Time, { exact: true }),
-  /** How many of the organisation's syncs may run concurrently; null: only the engine's limit. */
+  /** How many of the organisation's syncs may run concurrently; null if only the engine's limit applies. */
   start_limit: Schema.optionalWith(Schema.NullOr(Schema.Int), { exact: true }),
   message: Schema.optionalWith(Text, { exact: true })
 })
@@ -44,7 +44,7 @@ export const IntegrationStatus = Schema.Struct({
   integration_type: Schema.String,
   schedule: Text,
   timezone: Schema.String,
-  /** False: the row names no zone, and UTC is used. */
+  /** False if the row has no time zone, so that UTC is used. */
   timezone_is_set: Schema.optionalWith(Schema.Boolean, { exact: true }),
   enabled: Schema.Boolean,
   paused_reason: Text,

@@ -2,8 +2,8 @@
 export const MAX_MESSAGE_BYTES = 2048
 
 /**
- * Sanitises external text for recording: one line, well-formed, at most 2 KiB, without NUL (which jsonb rejects), keys,
- * tokens, or the user, query and fragment of a URL. Masks recognisable secrets; it cannot know every secret.
+ * Sanitises external text for recording: one line, well-formed, at most 2 KiB, without NUL (which jsonb rejects), keys, tokens, or
+ * the user, query and fragment of a URL. Masks only secrets with a recognisable format.
  */
 export const tidyMessage = (text: string): string => {
   const masked = masks.reduce(

@@ -41,7 +41,7 @@ type Judgement =
       readonly response?: unknown
     }
 
-/** The part of an HTTP answer that is read: at most 64 KiB of the body (`truncated`: there was more). */
+/** The part of an HTTP answer that is read: at most 64 KiB of the body. `truncated` is true if the body was longer. */
 export interface Answer {
   readonly status: number
   /** Header value by lower-case name. */

@@ -13,8 +13,8 @@ export interface RetryTiming {
 /**
  * Returns the wait before the next attempt, in whole milliseconds from 0 to `capMs`.
  *
- * Full jitter: uniform between 0 and `baseMs` doubled per attempt, so that runs that failed together are not retried together. A
- * Retry-After (from 1 s to the cap) is waited out first, and the jitter is added to it for the same reason.
+ * Full jitter: uniform between 0 and `baseMs` doubled per attempt, so that runs that failed together are not retried together. If
+ * the answer sent Retry-After, the jitter is added to that wait (from 1 s to the cap), for the same reason.
  * *Source*: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  */
 export const retryDelay = ({
@@ -32,7 +32,7 @@ export const retryDelay = ({
 
 /**
  * Parses a Retry-After header as milliseconds from now; null when it is absent or invalid. Accepts seconds, or an HTTP-date in any
- * of its three forms. A date is measured from the answer's own `Date` header if present, because both instants are then from the
+ * of its three forms. A date is compared with the answer's own `Date` header if present, because both instants then come from the
  * same clock.
  * *Source*: RFC 9110 sections 5.6.7 and 10.2.3.
  */

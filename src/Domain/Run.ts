@@ -37,9 +37,9 @@ export const Run = Schema.Struct({
   function_name: Schema.NullOr(Schema.String),
   invoke_timeout_ms: Schema.NullOr(Schema.Number),
   warm_up: Schema.Boolean,
-  /** The health check URL of its accounting API, when the integration sets one. */
+  /** The health check URL of the accounting API, if the integration sets one. */
   health_url: Schema.optionalWith(Schema.NullOr(Schema.String), { exact: true }),
-  /** The integration's configuration for its function; only on a started run. */
+  /** The integration's configuration for its function; present only on a started run. */
   config: Schema.optionalWith(Schema.Unknown, { exact: true })
 })
 export type Run = typeof Run.Type
@@ -55,12 +55,12 @@ export interface StartedRun extends Run {
 /** The JSON body of the invocation. */
 export interface Invocation {
   readonly run: StartedRun
-  /** The function's name, when the integration names its own. */
+  /** The function's name, if the integration names one; null for the default function. */
   readonly functionName: string | null
-  /** When the engine stops waiting, epoch milliseconds by the database's clock. */
+  /** When the engine stops waiting: epoch milliseconds on the database's clock. */
   readonly deadline: number
   /** How long to wait for the whole answer, in milliseconds. */
   readonly timeoutMs: number
-  /** A developer's trial of the function: the database has no run for it, and the body says so. */
+  /** True for a developer's trial of the function: the database has no run for it, and the body says so. */
   readonly isTrial?: boolean
 }

@@ -3,14 +3,14 @@ import type { RunView } from "./RunView.ts"
 /** The fields that a run records about its last attempt. */
 export type Told = Pick<RunView, "http_status" | "error_code" | "error_message">
 
-/** The codes of the engine or the platform; any other code and its message are the function's own. */
+/** The codes of the engine and the platform. Any other code, with its message, comes from the function. */
 const NOT_OF_THE_FUNCTION =
   /^(?:HTTP_\d+|FUNCTION_REFUSED|FUNCTION_KEY_REFUSED|FUNCTION_NOT_FOUND|UNREADABLE_ANSWER|REDIRECT_REFUSED|CONNECTION_FAILED|CONNECTION_LOST|TIMED_OUT|ENGINE_FROZEN|LEASE_ENDED|IDLE_TIMEOUT|BOOT_ERROR|LOAD_FUNCTION_\w+|WORKER_\w+|EDGE_FUNCTION_ERROR|UNAUTHORIZED_\w+|RATE_LIMIT_EXCEEDED|NOT_FOUND|PLATFORM_ERROR)$/
 
 /**
  * Explains why a run did not complete, with the function's own words in quotes: `TOKEN_EXPIRED, "Xledger answered 401: token
- * expired"`; else the engine's or the platform's words: `HTTP 503 BOOT_ERROR, the function did not start`. Omits advice for the
- * function's author. Returns empty text when nothing is known.
+ * expired"`; or else the engine's or the platform's words: `HTTP 503 BOOT_ERROR, the function did not start`. Omits advice for the
+ * function's author. Returns an empty string when nothing is known.
  */
 export const reasonOf = ({
   error_code: code,
@@ -37,12 +37,12 @@ export const reasonOf = ({
   return together([together([http, codeOf(code)], " "), what], ", ")
 }
 
-/** Explanations of the fence's answers, where the word alone is not enough for people. */
+/** Explanations of those answers of the fence that need more than one word. */
 const REFUSED: ReadonlyMap<string, string> = new Map([
-  ["not_found", "its project does not know this run: is its SUPABASE_URL the same?"]
+  ["not_found", "its project does not know this run; check that its SUPABASE_URL is the same"]
 ])
 
-/** Returns the code; empty text for a code like `HTTP_504`, which only repeats the status. */
+/** Returns the code, or an empty string for a code like `HTTP_504`, which only repeats the status. */
 const codeOf = (code: string | null): string =>
   code === null || /^HTTP_\d+$/.test(code) ? "" : code
 

@@ -1,11 +1,11 @@
 import type { Outcome } from "./Outcome.ts"
 import type { RunStatus } from "./Run.ts"
 
-/** The facts in addition to the answer that decide a run's status. */
+/** The facts that, together with the answer, decide a run's status. */
 export interface RunFacts {
-  /** Whether the function was allowed to begin; if so, an outcome of "not executed" is not accepted. */
+  /** Whether the fence allowed the function to begin; if so, the outcome cannot be "not executed". */
   readonly began: boolean
-  /** The result that the function reported with its lease token; null: no report. */
+  /** The result that the function reported with its lease token; null if it reported none. */
   readonly reported: "completed" | "failed" | null
   readonly onUnknown: "retry" | "hold"
   readonly attempt: number
@@ -34,20 +34,28 @@ export const runVerdictOf = (outcome: Outcome, facts: RunFacts): RunVerdict => {
       return verdict(
         status,
         false,
-        "The run is in progress until the function reports, or its lease ends."
+        "The run is in progress until the function reports its result or the lease ends."
       )
     case "pending":
       return isLeft
-        ? verdict(status, true, "Nothing was executed: the run is retried after a backoff.")
+        ? verdict(status, true, "The function did nothing, so the run is retried after a backoff.")
         : verdict(
             "failed",
             false,
-            "Nothing was executed, and no attempts are left: the run has failed."
+            "The function did nothing and no attempts are left, so the run has failed."
           )
     case "unknown":
       return facts.onUnknown === "retry" && isLeft
-        ? verdict(status, true, `${MAY_HAVE} It is retried with the same key after the quiescence.`)
-        : verdict(status, false, `${MAY_HAVE} A person decides: runs retry, or runs release.`)
+        ? verdict(
+            status,
+            true,
+            `${MAY_HAVE} The run is retried with the same idempotency key after the quiescence period.`
+          )
+        : verdict(
+            status,
+            false,
+            `${MAY_HAVE} An operator must decide: runs retry, or runs release.`
+          )
   }
 }
 

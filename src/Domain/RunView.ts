@@ -6,7 +6,7 @@ const Time = Schema.NullOr(Instant)
 const Text = Schema.NullOr(Schema.String)
 const Count = Schema.NullOr(Schema.Number)
 
-/** A run as users see it. `drift_ms`: how late the run started. *Source*: `sync_scheduler.run_view`. */
+/** A run as users see it. `drift_ms` is how late the run started. *Source*: `sync_scheduler.run_view`. */
 export const RunView = Schema.Struct({
   run_id: Schema.String,
   org_id: Schema.String,
@@ -48,7 +48,7 @@ export const delayOf = ({ delay_reason }: Pick<RunView, "delay_reason">): string
     case "api_throttled":
       return "its accounting API asked to slow down"
     case "api_limit":
-      return "its accounting API is spared, one sync at a time"
+      return "its accounting API is limited to one sync at a time"
     default:
       return delay_reason
   }
@@ -76,7 +76,7 @@ export const RunEvent = Schema.Struct({
 })
 export type RunEvent = typeof RunEvent.Type
 
-/** A condition to alert on; `resolved_at` null: it is still open. */
+/** A condition that raises an alert; `resolved_at` is null while it is open. */
 export const IncidentView = Schema.Struct({
   kind: Schema.String,
   subject: Schema.String,
@@ -89,7 +89,7 @@ export const IncidentView = Schema.Struct({
 })
 export type IncidentView = typeof IncidentView.Type
 
-/** Formats the current attempt of a run: `2 of 3` while further attempts may follow, else the number alone. */
+/** Formats the current attempt of a run: `2 of 3` while further attempts may follow, otherwise only the number. */
 export const attemptOf = ({
   attempt,
   max_attempts,

@@ -10,7 +10,7 @@ export const TickView = Schema.Struct({
   engine_id: Schema.String,
   engine_version: Text,
   started_at: Instant,
-  /** Null: the tick is in progress, or its engine died. */
+  /** Null while the tick is in progress, or if its engine died. */
   finished_at: Time,
   clock_skew_ms: Schema.NullOr(Schema.Number),
   due: Schema.Int,
@@ -27,8 +27,8 @@ export const TickView = Schema.Struct({
 export type TickView = typeof TickView.Type
 
 /**
- * Whether any engine ticks. `stopped`: no heartbeat for `stopped_after_ms` (five minutes, or three times the usual gap
- * between ticks); the status shown is then out of date. *Source*: `sync_scheduler.scheduler_health`.
+ * Whether any engine ticks. `stopped` means no heartbeat for `stopped_after_ms` (five minutes, or three times the usual interval
+ * between ticks). The status shown is then out of date. *Source*: `sync_scheduler.scheduler_health`.
  */
 export const SchedulerHealth = Schema.Struct({
   verdict: Schema.Literal("never", "stopped", "ticking"),

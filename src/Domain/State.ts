@@ -5,7 +5,7 @@ import { reasonOf } from "./RunReason.ts"
 import { delayOf, type RunView } from "./RunView.ts"
 import type { SchedulerHealth } from "./SchedulerHealth.ts"
 
-/** The states of an integration, worst first: the order of lists. */
+/** The states of an integration, worst first, which is also the order of lists. */
 export const StateName = Schema.Literal(
   "overdue",
   "invalid_schedule",
@@ -21,7 +21,7 @@ export const StateName = Schema.Literal(
 )
 export type StateName = typeof StateName.Type
 
-/** `critical` and `warning` need attention, `active` and `idle` do not; only `ok` may be shown green. */
+/** `critical` and `warning` need attention; `active` and `idle` do not. Only `ok` may be shown in green. */
 export const Severity = Schema.Literal("critical", "warning", "active", "idle", "ok")
 export type Severity = typeof Severity.Type
 
@@ -30,7 +30,7 @@ export const APPEARANCE: Readonly<
   Record<StateName, { readonly word: string; readonly symbol: string; readonly severity: Severity }>
 > = {
   overdue: { word: "overdue", symbol: "✗", severity: "critical" },
-  // Covers more than the schedule: the row of an adopted table may lack its organisation, its type or `enabled`.
+  // Not only for invalid schedules: a row of an adopted table may lack its organisation, its type or `enabled`.
   invalid_schedule: { word: "misconfigured", symbol: "!", severity: "critical" },
   unknown: { word: "unknown", symbol: "?", severity: "critical" },
   failing: { word: "failing", symbol: "✗", severity: "critical" },
@@ -43,34 +43,31 @@ export const APPEARANCE: Readonly<
   on_time: { word: "on time", symbol: "✓", severity: "ok" }
 }
 
-/**
- * The facts, in addition to the integration, that decide its state: the database's clock, the drift alert, and whether any engine
- * ticks.
- */
+/** The other facts that decide an integration's state: the database's clock, the drift alert, and whether any engine ticks. */
 export interface StateContext {
   readonly now: number
   readonly driftAlertMs: number
   readonly scheduler: Pick<SchedulerHealth, "verdict" | "last_activity_at">
 }
 
-/** An integration's state, its start (a slot or an instant; null: unknown), and the reason in one line. */
+/** An integration's state, the time since it applies (a slot or an instant; null if unknown), and the reason in one line. */
 export interface State {
   readonly state: StateName
   readonly since: number | null
   readonly why: string
 }
 
-/** The assumed lease of a run that has none because no engine started it; the sweeper assumes the same. */
+/** The assumed lease of a run that has no lease because no engine started it. The sweeper assumes the same lease. */
 const FOREIGN_LEASE_MS = 30 * 60_000
-/** The sweeper checks leases once per tick: a lease that ended longer ago than this is overdue. */
+/** The sweeper checks leases once per tick, so a lease that ended longer ago than this is overdue. */
 const SWEEP_MS = 60_000
 
 /**
  * Decides the state of an integration: the worst of the states that its next slot, its run in progress and its last run imply. The
  * page, `status`, `check`, `/api` and metrics all show this state and derive nothing else from the facts.
  *
- * *Guarantees*: pure. `on_time` only when an engine ticks, nothing is overdue, no run is in progress, and the newest attempted run
- * completed. A run that waits for its next attempt is `retrying`, never `running`.
+ * *Guarantees*: pure. Returns `on_time` only when an engine ticks, nothing is overdue, no run is in progress, and the newest
+ * attempted run completed. A run that waits for its next attempt is `retrying`, never `running`.
  */
 export const decideState = (status: IntegrationStatus, frame: StateContext): State => {
   const state = worst(candidates(status, frame))
@@ -79,7 +76,7 @@ export const decideState = (status: IntegrationStatus, frame: StateContext): Sta
   if (isAlive || severity === "critical" || state.state === "paused") return state
   const last = frame.scheduler.last_activity_at
   const silence =
-    last === null ? "no engine has ticked yet" : `nothing has ticked for ${ago(frame, last)}`
+    last === null ? "no engine has ticked yet" : `no engine has ticked for ${ago(frame, last)}`
   return {
     state: "stale",
     since: last,
@@ -99,7 +96,7 @@ export const compareStates = (a: State, b: State): number =>
 
 const rank = (state: StateName): number => StateName.literals.indexOf(state)
 
-/** Returns the worst candidate; the first one among equals. */
+/** Returns the worst candidate, or the first of several equally bad ones. */
 const worst = ([first, ...others]: Candidates): State =>
   others.reduce<State>((most, one) => (rank(one.state) < rank(most.state) ? one : most), first)
 
@@ -134,7 +131,7 @@ const otherCandidates = (status: IntegrationStatus, frame: StateContext): Candid
   return past === null ? [now] : [{ ...past, why: `${past.why}; ${now.why}` }, now]
 }
 
-/** Returns the state of a due slot or a pending run that the database rejects; null if it rejects neither. */
+/** Returns the state of a due slot or pending run that the database rejects; null if the database rejects neither. */
 const rejectedState = (status: IntegrationStatus, { now }: StateContext): State | null => {
   const { live_run: live, next_run_at: due, rejection, schedule_since } = status
   const isWaiting = live === null ? due === null || due <= now : live.status === "pending"
@@ -146,14 +143,12 @@ const rejectedState = (status: IntegrationStatus, { now }: StateContext): State 
 /** Formats a rejection: `the database rejects it: 42P01: relation "x" does not exist`. */
 export const rejectedBy = (rejection: string): string => `the database rejects it: ${rejection}`
 
-/**
- * Returns the state of a due slot that no engine has claimed; null: there is none, it is not overdue yet, or the breaker delays it.
- */
+/** Returns the state of an overdue slot that no engine has claimed and that the breaker does not delay; null if there is none. */
 const nextState = (status: IntegrationStatus, frame: StateContext): State | null => {
   const { breaker_until, next_run_at: due, schedule, schedule_since: since } = status
   if (schedule === null || (breaker_until !== null && breaker_until > frame.now)) return null
   if (due !== null && frame.now - due > frame.driftAlertMs) {
-    return { state: "overdue", since: due, why: `due ${ago(frame, due)} ago, not started` }
+    return { state: "overdue", since: due, why: `due ${ago(frame, due)} ago and not started` }
   }
   if (due === null && since !== null && frame.now - since > frame.driftAlertMs) {
     const why = `its next run has not been computed for ${ago(frame, since)}`
@@ -177,7 +172,7 @@ const liveState = (run: RunView, status: IntegrationStatus, frame: StateContext)
 const openState = (run: RunView, status: IntegrationStatus, { now }: StateContext): State => {
   const then =
     status.on_unknown === "hold"
-      ? "later slots wait until it is retried or released"
+      ? "later slots wait until the run is retried or released"
       : run.not_before !== null && run.not_before > now
         ? `retries in ${Duration.rough(run.not_before - now)}`
         : "the next tick decides"
@@ -193,11 +188,15 @@ const runningState = (run: RunView, frame: StateContext): State => {
   const end = run.lease_until ?? started + FOREIGN_LEASE_MS
   const what = `attempt ${run.attempt} has run for ${ago(frame, started)}`
   if (frame.now - end > SWEEP_MS) {
-    const why = `${what}, ${ago(frame, end)} past its time`
+    const why = `${what}, ${ago(frame, end)} past its time limit`
     return { state: "overdue", since: run.scheduled_for, why }
   }
   return run.attempt > 1
-    ? { state: "retrying", since: run.scheduled_for, why: `${what}; those before did not complete` }
+    ? {
+        state: "retrying",
+        since: run.scheduled_for,
+        why: `${what}; earlier attempts did not complete`
+      }
     : { state: "running", since: started, why: what }
 }
 
@@ -208,7 +207,7 @@ const waitingState = (run: RunView, frame: StateContext): State => {
   const ready = Math.max(run.not_before ?? 0, claimed)
   if (now - ready > driftAlertMs) {
     const by = run.claimed_by === null ? "waits" : `claimed by ${run.claimed_by}`
-    const why = `${by} for ${ago(frame, ready)}, not started`
+    const why = `${by} for ${ago(frame, ready)} and not started`
     return { state: "overdue", since: run.scheduled_for, why }
   }
   const when = ready > now ? `in ${Duration.rough(ready - now)}` : "with the next tick"
@@ -256,7 +255,7 @@ const pastState = (status: IntegrationStatus, frame: StateContext): State => {
   const { breaker_until, last_completed_slot, last_run: last } = status
   const trouble = troubleOf(status)
   if (breaker_until !== null && breaker_until > frame.now) {
-    const held = `its breaker is open, retries in ${Duration.rough(breaker_until - frame.now)}`
+    const held = `its breaker is open; next attempt in ${Duration.rough(breaker_until - frame.now)}`
     return trouble === null
       ? { state: "failing", since: status.failing_since, why: held }
       : { ...trouble, why: `${trouble.why}; ${held}` }
@@ -289,7 +288,7 @@ const nextOf = (
 
 const ago = ({ now }: StateContext, at: number): string => Duration.rough(now - at)
 
-/** Formats the reason of a run, as far as it is known: `: TOKEN_EXPIRED, "Xledger answered 401"`. */
+/** Formats the reason why a run did not complete, if known: `: TOKEN_EXPIRED, "Xledger answered 401"`. */
 const because = (run: RunView | null): string => {
   if (run === null) return ""
   const text = reasonOf(run)

@@ -10,7 +10,7 @@ export type Troubled = Pick<
   readonly state: StateName
 }
 
-/** Returns the run that put the integration into its state; null: none. */
+/** Returns the run that caused the integration's state; null if no run did. */
 export const causingRun = ({ last_run, live_run, state }: Troubled): RunView | null => {
   if (state === "retrying" || (state === "unknown" && live_run?.status === "unknown")) {
     return live_run
@@ -18,11 +18,14 @@ export const causingRun = ({ last_run, live_run, state }: Troubled): RunView | n
   return state === "failing" || state === "unknown" ? last_run : null
 }
 
-/** Returns the failed run that an operator may retry; null: there is none. */
+/** Returns the failed run that an operator may retry; null if there is none. */
 export const retryableRun = ({ last_run, live_run, state }: Troubled): RunView | null =>
   state === "failing" && live_run === null && last_run?.status === "failed" ? last_run : null
 
-/** Returns the error code, such as `TOKEN_EXPIRED`, else the HTTP status as `HTTP_502`; null: the state alone is the cause. */
+/**
+ * Returns the error code, such as `TOKEN_EXPIRED`, else the HTTP status as `HTTP_502`. Returns null if the state alone is the
+ * cause.
+ */
 export const causeCode = (one: Troubled): string | null => {
   const run = causingRun(one)
   if (run === null) return null
@@ -31,8 +34,8 @@ export const causeCode = (one: Troubled): string | null => {
 
 /**
  * Returns a key of the cause of an integration's state, equal for all integrations with the same cause:
- * `failing/xledger/TOKEN_EXPIRED`; for a misconfigured integration, the key contains the fault of its row. Null: the state needs no
- * attention.
+ * `failing/xledger/TOKEN_EXPIRED`; for a misconfigured integration, the key contains the fault of its row. Returns null if the
+ * state needs no attention.
  */
 export const causeKey = (one: Troubled): string | null =>
   needsAttention(one.state)

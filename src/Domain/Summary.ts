@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import { Instant } from "./Instant.ts"
 import { RunStatus, Trigger } from "./Run.ts"
 
-/** The most runs and skips in a summary; further ones are only counted, and `runs_truncated` is set. */
+/** The maximum number of runs and of skips in a summary. Further ones are only counted, and `runs_truncated` is set. */
 export const MAX_LISTED = 1000
 
 /** One run of a tick, in the form of the summary and of `-o jsonl`. */
@@ -42,8 +42,8 @@ export const SkipReport = Schema.Struct({
 export type SkipReport = typeof SkipReport.Type
 
 /**
- * An error that stopped part of a tick: what failed and why in a sentence (`message`), and how to fix it (`hint`). `detail`:
- * the call, its error class and code, for diagnosis.
+ * An error that stopped part of a tick: `message` says what failed and why, and `hint` how to fix it. `detail` has the call, its
+ * error class and its code, for diagnosis.
  */
 export const TickError = Schema.Struct({
   code: Schema.String,
@@ -54,11 +54,11 @@ export const TickError = Schema.Struct({
 export type TickError = typeof TickError.Type
 
 /**
- * The result of one tick: stdout of `run -o json`, the value of `runScheduledJobs`, the row in `sync_tick`. Always `due =
- * triggered + skipped` and `triggered = completed + failed + unresolved`. `ok` is independent of how the runs ended.
+ * The result of one tick: the output of `run -o json`, the value of `runScheduledJobs`, and the row in `sync_tick`. Always `due =
+ * triggered + skipped` and `triggered = completed + failed + unresolved`. `ok` does not depend on the outcomes of the runs.
  */
 export const Summary = Schema.Struct({
-  /** False: the tick could not do its work (key refused, database unreachable, schema missing), or an outcome was not recorded. */
+  /** False if the tick could not do its work (key refused, database unreachable, schema missing) or could not record an outcome. */
   ok: Schema.Boolean,
   tick_id: Schema.String,
   engine_id: Schema.String,
@@ -85,8 +85,8 @@ export type Summary = typeof Summary.Type
 export type SummaryJson = typeof Summary.Encoded
 
 /**
- * The error of a tick that is not `ok`, with which `runScheduledJobs(..., { throwOnError: true })` rejects. `code`: the code of the
- * tick's first error.
+ * `runScheduledJobs(..., { throwOnError: true })` rejects with this error when a tick is not `ok`. `code` is the code of the tick's
+ * first error.
  */
 export class TickFailed extends Schema.TaggedError<TickFailed>()("TickFailed", {
   code: Schema.String,

@@ -6,7 +6,7 @@ import { Either, Schema } from "effect"
  * - `secret` (`sb_secret_`): bypasses row level security. Sent in `apikey` only.
  * - `publishable` (`sb_publishable_`): for browsers; may not call the scheduler's functions.
  * - `service_role`, `anon`, `jwt` (any other role): a legacy JWT key. Sent in `apikey` and as Bearer.
- * - `unknown`: none of these. Sent as a JWT would be; the server decides.
+ * - `unknown`: none of these. Sent like a JWT; the server decides.
  */
 export type SupabaseKeyKind = "secret" | "publishable" | "service_role" | "anon" | "jwt" | "unknown"
 
@@ -59,7 +59,7 @@ export const isBearer = (key: string): boolean => !["secret", "publishable"].inc
 export const mayBeService = (key: string): boolean =>
   !["publishable", "anon"].includes(keyKind(key))
 
-/** Returns the key, unless its format rules it out; else the reason and the fix, which never repeat the key. */
+/** Returns the key if its format may be valid; otherwise the reason and the fix, which never repeat the key. */
 export const requireSecretKey = (
   key: string
 ): Either.Either<string, { readonly why: string; readonly fix: string }> => {
@@ -69,13 +69,13 @@ export const requireSecretKey = (
       fix: "Copy a secret key (sb_secret_..., or service_role) from the project's settings, API Keys."
     })
   if (key === "") return refuse("it is empty")
-  // A header cannot carry this text, and the runtime's own error would repeat it.
+  // A header cannot contain this text, and the runtime's own error would repeat it.
   if (!/^[\x21-\x7e]+$/.test(key))
-    return refuse("it has spaces, line breaks or other foreign characters in it")
+    return refuse("it contains spaces, line breaks or other invalid characters")
   return mayBeService(key)
     ? Either.right(key)
     : refuse(
-        `it is ${keyKind(key) === "anon" ? "the anon" : "a publishable"} key, which may not do this`
+        `it is ${keyKind(key) === "anon" ? "the anon" : "a publishable"} key, which lacks the permission`
       )
 }
 

@@ -1,7 +1,7 @@
 import { Either } from "effect"
 import { type DurationProblem, parse as parseDuration } from "./Duration.ts"
 
-/** The values at which a warning and a critical state begin; null: never. */
+/** The values at which a warning and a critical state begin; null if never. */
 export interface Threshold {
   readonly warning: number | null
   readonly critical: number | null
@@ -11,7 +11,7 @@ export interface Threshold {
 export const LEVELS = ["OK", "WARNING", "UNKNOWN", "CRITICAL"] as const
 export type Level = (typeof LEVELS)[number]
 
-/** Parses `<critical>`, or `<warning>,<critical>`; a part may be empty. The caller supplies the parser of a part. */
+/** Parses `<critical>` or `<warning>,<critical>`; a part may be empty. The caller supplies the parser for one part. */
 const parse =
   (read: (text: string) => Either.Either<number, DurationProblem>) =>
   (text: string): Either.Either<Threshold, DurationProblem> =>
@@ -20,8 +20,8 @@ const parse =
       const [first = "", second] = parts
       if (parts.length > 2 || parts.every((part) => part === "")) {
         return yield* Either.left({
-          why: "it is not one threshold or two",
-          fix: "Write the critical one, or <warning>,<critical>."
+          why: "it is not one or two thresholds",
+          fix: "Write <critical>, or <warning>,<critical>."
         })
       }
       const of = (part: string) => (part === "" ? Either.right(null) : read(part))
@@ -29,8 +29,8 @@ const parse =
       const critical = yield* of(second ?? first)
       return warning !== null && critical !== null && warning > critical
         ? yield* Either.left({
-            why: "the warning comes after the critical one",
-            fix: "Write the smaller one first."
+            why: "the warning threshold is above the critical one",
+            fix: "Write the smaller threshold first."
           })
         : { warning, critical }
     })
@@ -43,7 +43,10 @@ export const spans: (text: string) => Either.Either<Threshold, DurationProblem> 
 export const counts: (text: string) => Either.Either<Threshold, DurationProblem> = parse((text) =>
   /^\d{1,9}$/.test(text)
     ? Either.right(Number(text))
-    : Either.left({ why: `"${text}" is not a whole number`, fix: "Write for example 1,5." })
+    : Either.left({
+        why: `"${text}" is not a whole number`,
+        fix: "Write a number such as 5, or two such as 1,5."
+      })
 )
 
 /** Returns the level of a value; a value equal to a threshold has reached it. */

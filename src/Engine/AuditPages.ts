@@ -16,7 +16,7 @@ import { Supabase } from "../Services/Supabase.ts"
 const PAGE = 20_000
 /** How long a page is retried before the audit fails, in milliseconds. */
 const READ_WITHIN_MS = 10_000
-/** The most holes that a report lists; further ones are only counted. */
+/** The maximum number of holes that a report lists; further holes are only counted. */
 const MAX_HOLES = 10_000
 
 /** The window of an audit, `to` exclusive, now by default; instants are epoch milliseconds. */
@@ -28,7 +28,9 @@ export interface AuditOptions {
   readonly observe?: (integrations: number) => void
 }
 
-/** The result of an audit of [from, to). Rows of slots before `kept_from` may have been deleted; the window never begins earlier. */
+/**
+ * The result of an audit of [from, to). Rows of slots before `kept_from` may have been deleted, so the window never begins earlier.
+ */
 export interface AuditReport extends AuditVerdict {
   readonly now: number
   readonly kept_from: number
@@ -72,7 +74,7 @@ export const readRecord = (
         onPart(yield* Effect.mapError(decodeAudited(row), (error) => malformed(error.message)))
       }
       if (page.cursor !== null && page.cursor === at) {
-        return yield* Effect.fail(malformed("the cursor does not move on"))
+        return yield* Effect.fail(malformed("the cursor does not advance"))
       }
       cursor = page.cursor
     } while (cursor !== null)
@@ -88,8 +90,8 @@ const malformed = (detail: string) =>
   })
 
 /**
- * Recomputes every schedule of a window from its history, deleted integrations included, and reports the slots that have neither
- * a row nor a range. Writes nothing. *Fails with* SupabaseError when the record could not be read to its end.
+ * Recomputes every schedule of a window from its history, deleted integrations included, and reports the slots that have neither a
+ * row nor a range. Writes nothing. *Fails with* SupabaseError when the record cannot be read completely.
  */
 export const auditRecord = (
   options: AuditOptions

@@ -16,7 +16,8 @@ const cursorKey = ({ backfill_id, cursor }: Backfill): string => `${backfill_id}
 
 /**
  * Claims the oldest slot of each backfill, or moves its cursor past slots that have a row. A backfill waits while its integration
- * is due, disabled, or has a live run. `seen`: cursors that this tick has tried already; another engine may be advancing them.
+ * is due, disabled, or has a live run. `seen` holds the cursors that this tick has already tried; another engine may be advancing
+ * them.
  *
  * *Guarantees*: at most one claimed slot for each integration. The cursor moves in the transaction of the claim, so that the death
  * of an engine neither loses nor duplicates a slot.
@@ -36,7 +37,7 @@ export const claimBackfills = (
       yield* report.error({
         code: "ROW_UNREADABLE",
         message: `The backfill of integration ${id} cannot be read: ${detail}`,
-        hint: "Cancel it with: sync-scheduler backfill --cancel <id>. The others are not affected."
+        hint: "Other backfills are not affected. To cancel it: sync-scheduler backfill --cancel <id>"
       })
     }
     const fresh = page.backfills.filter((one) => !HashSet.has(seen, cursorKey(one)))
@@ -44,7 +45,7 @@ export const claimBackfills = (
     const result = yield* claimSlots(steps, page.now, 0)
     const step: BackfillProgress = {
       result: { ...result, seen: fresh.map(cursorKey) },
-      // A step that only skips slots with a row has no run to wait for.
+      // A step that only advances past slots with a row has no run to wait for.
       unfinished: steps.flatMap(({ backfill, integration_id, scheduled_for }) =>
         scheduled_for === null && backfill?.done === false ? [integration_id] : []
       )
@@ -52,7 +53,7 @@ export const claimBackfills = (
     return step
   }).pipe(traced("Engine.claimBackfills"))
 
-/** Plans one backfill. A defect becomes an error of the tick and does not affect the other backfills. */
+/** Plans one backfill. A defect becomes an error of the tick and does not affect other backfills. */
 const plan = (backfill: Backfill) =>
   Effect.sync(() => [nextStep(backfill)]).pipe(
     Effect.catchAllDefect((defect) =>
@@ -61,7 +62,7 @@ const plan = (backfill: Backfill) =>
         yield* report.error({
           code: "ENGINE_DEFECT",
           message: `The slots of backfill ${backfill.backfill_id} could not be computed (${defect})`,
-          hint: "Cancel it with: sync-scheduler backfill --cancel <id>, and report this as a bug."
+          hint: "Report this as a bug. To cancel the backfill: sync-scheduler backfill --cancel <id>"
         })
         return []
       })

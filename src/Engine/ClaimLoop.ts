@@ -11,14 +11,17 @@ import { RunQueue } from "./RunQueue.ts"
 import { releaseUnused, revertStale } from "./Starts.ts"
 import { TickFrame } from "./TickFrame.ts"
 
-/** How often a tick checks for newly due slots and for organisations without waiting runs (a look), in milliseconds. */
+/**
+ * How often a tick looks for newly due slots and for organisations without waiting runs, in milliseconds. Such a check is called a
+ * look.
+ */
 const LOOK_EVERY_MS = 5_000
-/** The claim loop is signalled again if it has not begun a due look this long after the last signal, in milliseconds. */
+/** How long after a signal the claim loop is signalled again if it has not begun the due look, in milliseconds. */
 const LOOK_AGAIN_MS = 1_000
-/** How long a tick claims slots of backfills, in milliseconds; the next tick serves the schedules first. */
+/** How long a tick claims slots of backfills, in milliseconds. The next tick serves the schedules first. */
 const BACKFILL_FOR_MS = 60_000
 
-/** The most rejected integrations that a tick excludes from its fetches. */
+/** The maximum number of rejected integrations that a tick excludes from its fetches. */
 const MAX_REJECTED = 1_000
 
 /** The state of the claim loop. */
@@ -32,17 +35,17 @@ interface Progress {
   readonly followed: HashSet.HashSet<string>
   readonly followedBackfills: HashSet.HashSet<string>
   readonly claimed: number
-  /** The database may have more work. */
+  /** Whether the database may have more work. */
   readonly hasMore: boolean
-  /** The last look did not fetch all work of organisations without waiting runs. */
+  /** Whether the last look left work of organisations without waiting runs. */
   readonly hasOthers: boolean
   /** When to check again for work of organisations with few waiting runs. */
   readonly othersAt: number
   /** Integrations whose backfills can continue. */
   readonly backfills: "all" | ReadonlyArray<string>
-  /** Organisations with a run in progress when claiming ended; none: it has not ended. */
+  /** The organisations with a run in progress when claiming ended; none while claiming continues. */
   readonly late: Option.Option<ReadonlyArray<string>>
-  /** The loop claims nothing more. */
+  /** Whether the loop has stopped claiming. */
   readonly isOver: boolean
 }
 
@@ -84,8 +87,8 @@ export const runClaimLoop = (opened: OpenedTick) =>
   )
 
 /**
- * Signals the claim loop when a look is due. Uses one timer for each look, because a timeout on every wait would cost a race of
- * fibers.
+ * Signals the claim loop when a look is due. Uses one timer for each look, because a timeout on every wait would need a race
+ * between fibers.
  */
 const alarm = (lookAt: Ref.Ref<number>) =>
   Effect.gen(function* () {
@@ -220,7 +223,7 @@ const look = (demand: Demand, now: number, progress: Progress, lookAt: Ref.Ref<n
     return yield* claim(work, { ...progress, hasMore, hasOthers: work.more })
   })
 
-/** Releases waiting runs, and notes the organisations with runs in progress, whose further work waits for the next tick. */
+/** Releases waiting runs, and notes the organisations with runs in progress: their further work waits for the next tick. */
 const endClaims = (demand: Demand, progress: Progress) =>
   Option.isSome(progress.late)
     ? Effect.succeed(progress)

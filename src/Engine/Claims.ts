@@ -23,11 +23,11 @@ const LOCKED_RETRY_MS = 100
 /** The result of a claim. */
 export interface ClaimResult {
   readonly claimed: ReadonlyArray<ClaimedRun>
-  /** Keys that this tick must not claim again: integrations that were skipped, runs that wait in its queue. */
+  /** Keys that this tick must not claim again: skipped integrations, and runs that wait in its queue. */
   readonly seen: ReadonlyArray<string>
 }
 
-/** The database did not answer. The tick has recorded the error already and claims nothing more. */
+/** The database did not answer. The tick has already recorded the error and claims nothing more. */
 export class ClaimUnanswered extends Data.TaggedError("ClaimUnanswered") {}
 
 /** Reports the error of a call as an error of the tick. */
@@ -39,7 +39,7 @@ export const reported = <A>(call: Effect.Effect<A, SupabaseError>) =>
     })
   )
 
-/** Makes a claimed run before its start. */
+/** Makes the queue entry of a claimed run. */
 export const claimedRun = (run: Run, rescued: boolean, more: boolean): ClaimedRun => ({
   run,
   rescued,
@@ -85,7 +85,7 @@ export const claimSlots = (slots: ReadonlyArray<Slot>, now: number, followed: nu
     return result
   }).pipe(Effect.uninterruptible)
 
-/** Claims slots, and retries once those that another session had locked, because another engine's fetch locks a row briefly. */
+/** Claims slots. Retries slots that another session had locked, once, because another engine's fetch locks a row only briefly. */
 const claim = (slots: ReadonlyArray<Slot>) =>
   Effect.gen(function* () {
     const first = yield* claimOnce(slots)
@@ -95,7 +95,7 @@ const claim = (slots: ReadonlyArray<Slot>) =>
     )
     if (locked.size === 0) return first
     yield* Effect.sleep(LOCKED_RETRY_MS)
-    // The tick may have been stopped meanwhile, and then claims nothing more.
+    // If the tick was stopped in the meantime, it claims nothing more.
     if (yield* (yield* RunQueue).isStopped) return first
     const second = yield* claimOnce(slots.filter((slot) => locked.has(slot.integration_id)))
     return {
@@ -149,7 +149,7 @@ const claimOnce = (
     )
   })
 
-/** Decides about each due integration. A defect becomes an error of the tick and does not affect the other integrations. */
+/** Decides about each due integration. A defect becomes an error of the tick and does not affect other integrations. */
 const decideAll = (due: ReadonlyArray<DueIntegration>, now: number) =>
   Effect.gen(function* () {
     const settings = yield* EngineConfig
@@ -174,7 +174,7 @@ const decideAll = (due: ReadonlyArray<DueIntegration>, now: number) =>
 const attemptKey = ({ attempt, run_id }: Run): string => `${run_id} ${attempt}`
 
 /**
- * Claims fetched work, except for integrations and runs that this tick has seen. `followed`: the number of integrations that have
+ * Claims fetched work, except for integrations and runs that this tick has seen. `followed` is the number of integrations that have
  * more slots.
  */
 export const claimWork = (work: Work, seen: HashSet.HashSet<string>, followed: number) =>
@@ -234,5 +234,5 @@ const dueOf = (slot: Slot) => ({
 const scheduleError = (slot: Slot | undefined) => ({
   code: "SCHEDULE_INVALID",
   message: `Integration ${slot?.integration_id ?? "?"}: ${slot?.schedule_error ?? "its schedule is invalid"}`,
-  hint: "Correct sync_schedule or timezone of this row; it is not due until then. Test it first: sync-scheduler schedules validate '<cron>' --tz <zone>"
+  hint: "Correct sync_schedule or timezone of this row; until then it is not due. To test a schedule: sync-scheduler schedules validate '<cron>' --tz <zone>"
 })

@@ -1,8 +1,8 @@
 import { type Clock, Effect } from "effect"
 
 /**
- * One instant on both clocks, in milliseconds. Either clock may miss a pause (a frozen process, a suspended machine) that the other
- * shows.
+ * The same instant on the wall clock and the monotonic clock, in milliseconds. Either clock may miss a pause (a frozen process, a
+ * suspended machine) that the other one counts.
  */
 export interface Instants {
   readonly wall: number

@@ -16,7 +16,7 @@ export interface PlannedRun {
   readonly scheduled_for: number
   readonly trigger: Trigger
   readonly skipped_range: SkippedRange | null
-  /** Attempts of a waiting run so far; null for a slot without a run. */
+  /** The number of attempts of a waiting run so far; null for a slot without a run. */
   readonly attempt: number | null
 }
 
@@ -27,7 +27,7 @@ export interface DryRun {
   readonly errors: ReadonlyArray<TickError>
 }
 
-/** Computes the result of `run --dry-run`: a tick's decisions, without executing them. Writes nothing, never fails. */
+/** Computes the result of `run --dry-run`: a tick's decisions without their execution. Writes nothing and never fails. */
 export const dryRun = (options: {
   readonly scope?: Scope
   readonly limit?: number | undefined

@@ -9,9 +9,9 @@ import { Ledger } from "../Services/Ledger.ts"
 import { annotateRun, annotateTick, remembering, type Schedules } from "./RunSpans.ts"
 import type { TickEvent, TickOptions } from "./TickFrame.ts"
 
-/** The skip reasons which mean that another engine took the slot or the run first. */
+/** The skip reasons for a slot or run that another engine claimed first. */
 const CONFLICTS: ReadonlySet<string> = new Set(["locked", "lost_race", "claimed_by_another"])
-/** Triggers whose runs are late only if the scheduler is late. */
+/** Triggers whose runs are late only when the scheduler is late. */
 const ON_SCHEDULE: ReadonlySet<string> = new Set(["schedule", "catch_up"])
 
 /**
@@ -40,7 +40,7 @@ export const measuredTick = (options: TickOptions) => {
   )
 }
 
-/** Counts a message that is sent over a channel. `channel` null: there is no channel, and nothing is sent. */
+/** Counts a message that is sent over a channel. A null `channel` means that nothing is sent. */
 export const withCallMetrics =
   (channel: string | null) =>
   <A, E, R>(sending: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>

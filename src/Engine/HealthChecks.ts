@@ -12,17 +12,17 @@ import * as Metrics from "../Metrics.ts"
 import { type ProbeAnswer, Prober } from "../Services/Prober.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** The most concurrent probes; each is one small request to a different host. */
+/** The maximum number of concurrent probes. Each probe is one small request to a different host. */
 const PROBE_CONCURRENCY = 5
 const MAX_APIS = 1_000
-/** Time limit of a round next to a tick, in milliseconds. */
+/** The time limit of a round that runs alongside a tick, in milliseconds. */
 const ROUND_MS = 10_000
 const QUIET_MS = 15 * 60_000
 
 export interface ProbeOptions {
-  /** An operator requested the round, so idle times and backoffs are ignored. */
+  /** True if an operator requested the round, so that idle times and backoffs are ignored. */
   readonly asked?: boolean
-  /** Only lists the APIs that would be probed. */
+  /** True to only list the APIs that would be probed. */
   readonly dryRun?: boolean
 }
 
@@ -53,9 +53,10 @@ export interface ProbeRound {
 
 /**
  * Runs one round of probes: one request to each accounting API that was idle for 15 minutes, regardless of how many tenants use it,
- * and only to APIs that the database lets this engine probe. A round in which no probe can be due costs one read.
+ * and only to APIs that the database assigns to this engine. A round in which no probe can be due costs one read.
  *
- * *Fails with* SupabaseError when the database does not answer. An API's missing answer is a result about its health, not an error.
+ * *Fails with* SupabaseError when the database does not answer. An API that does not answer is a result about its health, not an
+ * error.
  */
 export const probeRound = Effect.fn("Engine.probeRound")(function* (options: ProbeOptions = {}) {
   const { asked = false, dryRun = false } = options
@@ -96,8 +97,8 @@ export const probeRound = Effect.fn("Engine.probeRound")(function* (options: Pro
 })
 
 /**
- * Runs a round alongside a tick, for at most 10 s. Never fails: logs an error, and the next round follows. Probes nothing without a
- * Prober.
+ * Runs a round alongside a tick, for at most 10 s. Never fails: errors are logged, and the next round continues. Probes nothing
+ * without a Prober.
  */
 export const probeQuietly: Effect.Effect<void, never, Supabase> = Effect.gen(function* () {
   const prober = yield* Effect.serviceOption(Prober)
@@ -115,7 +116,7 @@ export const probeQuietly: Effect.Effect<void, never, Supabase> = Effect.gen(fun
   Effect.flatMap((ended) =>
     ended._tag === "Some"
       ? Effect.void
-      : Effect.logDebug(`Probes took longer than ${ROUND_MS / 1_000} s.`)
+      : Effect.logDebug(`The probes were stopped after ${ROUND_MS / 1_000} s.`)
   ),
   Effect.catchAllCause((cause) =>
     Cause.isInterruptedOnly(cause)
@@ -125,7 +126,7 @@ export const probeQuietly: Effect.Effect<void, never, Supabase> = Effect.gen(fun
   Effect.catchAll(() => Effect.void)
 )
 
-/** The engine's id, or `probe` for an operator's round, which runs without an engine. */
+/** The engine's id, or `probe` for an operator's round without an engine. */
 const engineName = Effect.map(Effect.serviceOption(EngineConfig), (config) =>
   config._tag === "Some" ? config.value.engineId : "probe"
 )
@@ -212,7 +213,7 @@ const judge = (target: ProbeTarget, answer: ProbeAnswer, now: number): HealthSig
   return toHealthSign(provider, null, answer.status, judgeVendor(provider, answer, now))
 }
 
-/** Makes the signal of a probe without an answer. It has no status; the database judges what that means. */
+/** Makes the signal of a probe without an answer. The signal has no status; the database judges its meaning. */
 const unreached = ({ provider }: ProbeTarget, { detail, reason }: ProbeError): HealthSignal => ({
   provider,
   host: null,

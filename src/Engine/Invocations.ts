@@ -10,7 +10,7 @@ import { runSpan } from "./RunSpans.ts"
 import { TickFrame } from "./TickFrame.ts"
 import { Functions } from "./WarmUp.ts"
 
-/** The greatest age of a start that is still sent, in milliseconds; an engine that was frozen for longer releases the run. */
+/** How old a start may be when its invocation is sent, in milliseconds. An engine that was frozen for longer releases the run. */
 const SEND_WITHIN_MS = 20_000
 
 /** The outcome of a start that is too old to be sent: nothing happened, and the run is started again immediately. */
@@ -48,7 +48,7 @@ const invoke = (ready: ReadyRun) =>
     return { ...ready, outcome, sent, answered: yield* now, span } satisfies AnsweredRun
   })
 
-/** Makes the result of a run that was started and not sent. */
+/** Makes the result of a run that was started but not sent. */
 export const notSent = (ready: ReadyRun) =>
   Effect.gen(function* () {
     const at = yield* now
@@ -62,8 +62,7 @@ const invokeOnce = (run: StartedRun, sent: Instants) =>
     const invoker = yield* Invoker
     const { skewMs } = yield* TickFrame
     const timeoutMs = timeoutOf(run, (yield* EngineConfig).invokeTimeoutMs)
-    // The function compares the deadline with its own clock, so the deadline is given by the database's clock, not by this
-    // machine's clock.
+    // The deadline uses the database's clock instead of this machine's, because the function compares it with its own clock.
     const deadline = Math.round(sent.wall - skewMs + timeoutMs)
     return yield* invoker.invoke({ run, functionName: run.function_name, deadline, timeoutMs })
   }).pipe(
@@ -75,7 +74,7 @@ const invokeOnce = (run: StartedRun, sent: Instants) =>
             _tag: "Unknown",
             httpStatus: null,
             code: "ENGINE_DEFECT",
-            message: `The invocation died in the engine: ${defect}`
+            message: `The invocation failed with a bug in the engine: ${defect}`
           })
         })
       )

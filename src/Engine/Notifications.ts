@@ -10,14 +10,14 @@ import { Ping, type PingSignal } from "../Services/Ping.ts"
 import { measuredTick, withCallMetrics } from "./EngineMetrics.ts"
 import type { TickOptions } from "./TickFrame.ts"
 
-/** Time limit of all notifications after a tick together, in milliseconds. */
+/** The time limit of all notifications after a tick, in milliseconds. */
 const TELL_WITHIN_MS = 10_000
-/** Time limit of sending alone, in milliseconds, so that time is left to record the results. */
+/** The time limit for sending them, in milliseconds, which leaves time to record the results. */
 const SEND_WITHIN_MS = 7_000
 
 /**
  * Runs a tick and sends its notifications: pings the dead man's switch (start, then ok, or fail when the tick could not do its
- * work), and sends each opened or ended incident once, together with incidents that earlier ticks could not send.
+ * work), and sends each opened or closed incident once, together with incidents that earlier ticks could not send.
  *
  * *Guarantees*: never fails, like a tick. Notifications take at most 10 s after the tick's work and do not change its result. Their
  * errors are logged; a failed alert also has a row, from which a later tick retries it. An interrupted tick sends no notification.
@@ -54,7 +54,7 @@ const within = <A, R>(telling: Effect.Effect<A, never, R>): Effect.Effect<void, 
     Effect.flatMap((result) =>
       result._tag === "Some"
         ? Effect.void
-        : Effect.logWarning(`Alerts and pings took longer than ${TELL_WITHIN_MS / 1_000} s.`)
+        : Effect.logWarning(`Alerts and pings were stopped after ${TELL_WITHIN_MS / 1_000} s.`)
     )
   )
 
@@ -71,11 +71,11 @@ export const sendAlerts: Effect.Effect<void, never, AlertQueue | Notifier> = Eff
     })
     const marked = yield* queue.mark(deliveries)
     yield* Effect.forEach(new Set(deliveries.flatMap(({ error }) => error ?? [])), (error) =>
-      Effect.logWarning(`An alert could not be sent, and is retried later: ${error}`)
+      Effect.logWarning(`An alert could not be sent; it is retried later: ${error}`)
     )
     if (marked.gave_up > 0) {
       yield* Effect.logError(
-        `${marked.gave_up} alerts were given up after many attempts; they stay in sync_incident.`
+        `${marked.gave_up} alerts were abandoned after many attempts; they remain in sync_incident.`
       )
     }
   }
@@ -84,7 +84,7 @@ export const sendAlerts: Effect.Effect<void, never, AlertQueue | Notifier> = Eff
     Cause.isInterruptedOnly(cause)
       ? Effect.void
       : Effect.logWarning(
-          `Alerts could not be read or recorded, the next tick continues: ${Cause.squash(cause)}`
+          `Alerts could not be read or recorded; the next tick retries: ${Cause.squash(cause)}`
         )
   )
 )
@@ -109,7 +109,7 @@ const deliver = (message: AlertMessage): Effect.Effect<Delivery, never, Notifier
 
 const tooSlow = new NotifyError({
   reason: "TimedOut",
-  detail: `no whole answer within ${SEND_WITHIN_MS} ms`,
+  detail: `no complete answer within ${SEND_WITHIN_MS} ms`,
   retryAfterMs: null
 })
 
@@ -120,7 +120,7 @@ const ping = (signal: PingSignal, tickId: string, body: string): Effect.Effect<v
     Effect.catchAllCause((cause) =>
       Cause.isInterruptedOnly(cause)
         ? Effect.void
-        : Effect.logWarning(`The ping "${signal}" was not taken: ${textOf(Cause.squash(cause))}`)
+        : Effect.logWarning(`The ping "${signal}" was not accepted: ${textOf(Cause.squash(cause))}`)
     )
   )
 

@@ -15,7 +15,7 @@ import { RunQueue } from "./RunQueue.ts"
 import { unrecordedError } from "./SummaryBuilder.ts"
 import { TickReport } from "./TickReport.ts"
 
-/** Pauses before rejected outcomes are sent again, in milliseconds: doubled from the first to the longest. */
+/** The pauses before rejected outcomes are sent again, in milliseconds. Each pause is twice the previous one, up to the longest. */
 const FIRST_RETRY_MS = 100
 const LONGEST_RETRY_MS = 5_000
 
@@ -168,7 +168,7 @@ const errorOf = (outcome: Outcome, settled: Option.Option<Settled>) => {
   if (Option.isNone(settled)) {
     return {
       code: "OUTCOME_NOT_RECORDED",
-      message: `The function's outcome (${outcome._tag}) could not be recorded; the lease decides.`
+      message: `The function's outcome (${outcome._tag}) could not be recorded; the run is handled when its lease ends.`
     }
   }
   const { detail, reason } = settled.value

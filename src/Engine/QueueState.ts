@@ -6,38 +6,38 @@ import type { FirstContact } from "../Services/Ledger.ts"
 import type { Instants } from "./ClockReading.ts"
 import type { RunSpan } from "./RunSpans.ts"
 
-/** The most runs in one database call, and the most outcomes that wait to be recorded. */
+/** The maximum number of runs in one database call, and of outcomes that wait to be recorded. */
 export const MAX_BATCH = 100
-/** A call costs the database as much as about ten runs, so a larger batch does not wait for more runs. */
+/** A batch of at least this many runs does not wait for more runs, because a call costs the database as much as about ten runs. */
 const WORTH_A_CALL = 20
 /** The longest time for which a batch collects runs, in milliseconds. */
 const MAX_COLLECT_MS = 20
-/** The most runs that are started ahead of the workers. */
+/** The maximum number of runs that are started ahead of the workers. */
 const MAX_AHEAD = 50
 /** Runs started ahead keep the workers busy for this time, in milliseconds. */
 const AHEAD_MS = 40
 /**
- * The longest average invocation at which runs are still started ahead, in milliseconds; for longer invocations, the saving is
- * negligible.
+ * Runs are started ahead only while the average invocation is shorter than this, in milliseconds. For longer invocations the saving
+ * is negligible.
  */
 const AHEAD_BELOW_MS = 500
-/** How long before a worker becomes free its next run is claimed, in milliseconds. */
+/** The next run is claimed this long before a worker becomes free, in milliseconds. */
 const CLAIM_AHEAD_MS = 1_000
-/** Weight of the newest measurement in a moving average. */
+/** The weight of the newest measurement in a moving average. */
 const NEWEST = 0.1
 
 /** A claimed run before its start. */
 export interface ClaimedRun {
   readonly run: Run
-  /** Another engine claimed the run and never started it. */
+  /** True if another engine claimed the run but never started it. */
   readonly rescued: boolean
-  /** The integration has more due slots; the next one is claimed when this run has ended. */
+  /** True if the integration has more due slots; the next one is claimed when this run has ended. */
   readonly more: boolean
-  /** The result of the function's first contact; null while the function still has to be warmed up. */
+  /** The result of the function's first contact; null until the function is warmed up. */
   readonly contact: FirstContact | null
 }
 
-/** A started run, committed, before a worker takes it. */
+/** A run whose start is committed and that no worker has taken yet. */
 export interface ReadyRun {
   readonly claimed: ClaimedRun
   readonly run: StartedRun
@@ -45,7 +45,7 @@ export interface ReadyRun {
   readonly requested: Instants
 }
 
-/** A run whose invocation has ended and whose outcome is not recorded. */
+/** A run whose invocation has ended and whose outcome is not recorded yet. */
 export interface AnsweredRun extends ReadyRun {
   readonly outcome: Outcome
   readonly sent: Instants
@@ -55,26 +55,26 @@ export interface AnsweredRun extends ReadyRun {
 
 /** The runs of one tick and the places that they hold. Immutable; each function here returns the next state. */
 export interface QueueState {
-  /** A run holds a place here from its start until its answer. */
+  /** Claimed runs. A run holds one of these places from its start until its answer. */
   readonly claimed: FairShare.FairShare<ClaimedRun>
-  /** A run holds a place here while its function is invoked. */
+  /** Started runs. A run holds one of these places while its function is invoked. */
   readonly started: FairShare.FairShare<ReadyRun>
   readonly answered: ReadonlyArray<AnsweredRun>
   /** Ended runs whose integration has more due slots. */
   readonly followed: ReadonlyArray<Run>
-  /** Claimed runs that this tick does not start. */
+  /** The ids of claimed runs that this tick does not start. */
   readonly unused: ReadonlyArray<string>
   /** The number of runs that return later in this tick: their function is being warmed up, or their accounting API is throttled. */
   readonly deferred: number
-  /** The number of outcomes that are not recorded. */
+  /** The number of outcomes that are not recorded yet. */
   readonly unrecorded: number
   /** The number of runs that may be started ahead of the workers. */
   readonly ahead: number
-  /** The duration of an invocation, a moving average in milliseconds. */
+  /** The moving average of an invocation's duration, in milliseconds. */
   readonly runMs: number
-  /** The database rejects outcomes, so no run is started. */
+  /** True while the database rejects outcomes; no run is started then. */
   readonly isBlocked: boolean
-  /** No run is started any more: the tick was interrupted, or its time has passed. */
+  /** True once the tick starts no more runs, because it was interrupted or its time is over. */
   readonly isStopped: boolean
   /** Whether each loop has ended. */
   readonly isClaimingOver: boolean
@@ -87,9 +87,9 @@ export interface Demand {
   readonly waiting: number
   /** The target number of waiting claimed runs: as many as the workers need in a second. */
   readonly wanted: number
-  /** No run of this tick is in progress any more. */
+  /** True when no run of this tick is in progress. */
   readonly isIdle: boolean
-  /** Organisations with so many waiting runs that more of them would only queue. */
+  /** Organisations with so many waiting runs that more runs would only queue. */
   readonly busyOrgs: () => ReadonlyArray<string>
   /** Organisations with a waiting run. */
   readonly waitingOrgs: () => ReadonlyArray<string>
@@ -137,7 +137,10 @@ export const freed = (now: QueueState, { run }: ClaimedRun): QueueState => ({
 export const followedBy = (runs: ReadonlyArray<ClaimedRun>): ReadonlyArray<Run> =>
   runs.flatMap(({ more, run }) => (more ? [run] : []))
 
-/** The items that a loop takes, and the state without them. None: no item is available yet. Empty: no more items can arrive. */
+/**
+ * The items that a loop takes, and the state without them. `None` means that no item is available yet; an empty array means that no
+ * more items can arrive.
+ */
 type Picked<A> = readonly [Option.Option<ReadonlyArray<A>>, QueueState]
 
 const someOf = <A>(items: ReadonlyArray<A>): Option.Option<ReadonlyArray<A>> =>

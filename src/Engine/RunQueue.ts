@@ -25,8 +25,8 @@ import {
 /**
  * The runs of one tick between its loops (claim, start, invoke, record), and the places that limit the number of runs in progress.
  *
- * *Guarantees*: organisations get places by the rule of Domain/FairShare. At most `concurrency` runs are invoked concurrently;
- * while the project has several organisations, each of them has at most `concurrency - 1`. At most 50 runs are started ahead of the
+ * *Guarantees*: organisations get places by the rule of Domain/FairShare. At most `concurrency` runs are invoked concurrently; if
+ * the project has several organisations, each one has at most `concurrency - 1` of them. At most 50 runs are started ahead of the
  * workers (40 ms of their work), and none while invocations take longer than 500 ms. At most 100 outcomes wait to be recorded.
  */
 export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
@@ -36,12 +36,12 @@ export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
     readonly offer: (runs: ReadonlyArray<ClaimedRun>) => Effect.Effect<void>
     /** Waits until a run can be started, and returns how long more runs may be collected for the same call, in milliseconds. */
     readonly startable: Effect.Effect<number>
-    /** Takes the next runs to start, each with its place; waits until there is at least one. Empty: no more runs are started. */
+    /** Waits for at least one run to start, and takes the next runs, each with its place. Empty when no more runs are started. */
     readonly takeStartable: Effect.Effect<ReadonlyArray<ClaimedRun>>
     /** Frees the place of a run that returns later in this tick, through `offerDeferred`. */
     readonly defer: (claimed: ClaimedRun) => Effect.Effect<void>
     readonly offerDeferred: (claimed: ClaimedRun) => Effect.Effect<void>
-    /** Frees the place of a run that this tick does not invoke. `unused`: the run is to be released. */
+    /** Frees the place of a run that this tick does not invoke. With `unused`, the run is released later. */
     readonly leave: (claimed: ClaimedRun, unused: boolean) => Effect.Effect<void>
     /** Frees the place of a run whose start was reverted, and puts the run behind the others. */
     readonly startReverted: (claimed: ClaimedRun) => Effect.Effect<void>
@@ -51,13 +51,13 @@ export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
     readonly takeUninvoked: (
       isOut: (run: ReadyRun) => boolean
     ) => Effect.Effect<ReadonlyArray<ReadyRun>>
-    /** Takes the next run to invoke; waits until there is one. Empty: no more runs are invoked. */
+    /** Waits for a run to invoke, and takes it. Empty when no more runs are invoked. */
     readonly takeInvocable: Effect.Effect<ReadonlyArray<ReadyRun>>
     /** Frees the places of a run whose invocation has ended, and queues its outcome to be recorded. */
     readonly answer: (run: AnsweredRun) => Effect.Effect<void>
     /** Waits for an outcome, and returns how long more outcomes may be collected for the same call, in milliseconds. */
     readonly answered: Effect.Effect<number>
-    /** Takes the outcomes to record; waits until there is at least one. Empty: no more outcomes can arrive. */
+    /** Waits for at least one outcome to record, and takes all of them. Empty when no more outcomes can arrive. */
     readonly takeAnswered: Effect.Effect<ReadonlyArray<AnsweredRun>>
     /** Takes the outcomes that have arrived since the last take, without waiting. */
     readonly takeMoreAnswered: Effect.Effect<ReadonlyArray<AnsweredRun>>
@@ -87,7 +87,7 @@ export const make = (hasSeveralOrganisations: boolean) =>
     const { concurrency } = yield* EngineConfig
     const mostOfOne = hasSeveralOrganisations ? Math.max(concurrency - 1, 1) : concurrency
     const state = yield* Ref.make(initial)
-    // One token is enough, because each loop reads the whole state again.
+    // One token is enough, because each loop re-reads the whole state.
     const claimSignal = yield* Queue.sliding<void>(1)
     const startSignal = yield* Queue.sliding<void>(1)
     const workSignal = yield* Queue.sliding<void>(1)

@@ -5,7 +5,7 @@ import type { RunReport, Summary } from "../Domain/Summary.ts"
 import { annotateTraced, underSpan, whileTraced } from "../Domain/Tracing.ts"
 import type { Ledger, Work } from "../Services/Ledger.ts"
 
-/** The most schedules that a tick remembers; the spans of further runs have no schedule. */
+/** The maximum number of schedules that a tick remembers. The spans of further runs have no schedule. */
 const MAX_SCHEDULES = 10_000
 
 export interface RunSpan {

@@ -9,8 +9,9 @@ import { mismatchError, staleError, tickError } from "./SummaryBuilder.ts"
 const engine = { version: SCHEMA_VERSION, oldest: OLDEST_SCHEMA }
 
 /**
- * Checks whether this engine may work in the database, whose newest migration is `version`. Only a newer schema costs a call, in
- * which the database states whether it works with engines as old as this one. *Fails with* SchemaMismatch if the engine may not.
+ * Checks whether this engine may work in the database, whose newest migration is `version`. A newer schema costs one call, in which
+ * the database states whether it works with engines as old as this one. *Fails with* SchemaMismatch if this engine may not work in
+ * the database.
  */
 export const checkSchema = (
   version: string
@@ -27,13 +28,13 @@ export const checkSchema = (
         ? ["older", "apply the migrations of this version"]
         : ["newer", "update sync-scheduler"]
     yield* Effect.logInfo(
-      `The database's schema (${version}) is ${what} than this version's (${SCHEMA_VERSION}). They work together; ${fix} when it suits.`
+      `The database's schema (${version}) is ${what} than this version's (${SCHEMA_VERSION}). They are compatible; ${fix} when convenient.`
     )
   })
 
 /**
- * Makes the error that stops a tick, for its summary. A function that is unknown to the Data API may still exist in the database;
- * in that case the database reports that it has the migrations.
+ * Makes the error that stops a tick, for its summary. A function that the Data API does not know may still exist in the database.
+ * The database then reports that its migrations are applied.
  */
 export const openError = (
   error: SchemaMismatch | SupabaseError

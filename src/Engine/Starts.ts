@@ -16,7 +16,7 @@ import { Functions } from "./WarmUp.ts"
 /** How long a start may wait for a worker before it is reverted, in milliseconds. */
 const STALE_AFTER_MS = 10_000
 
-/** Reasons for which a run waits for its accounting API; the wait may outlast the tick. */
+/** The reasons that make a run wait for its accounting API. This wait may outlast the tick. */
 const OF_THE_API: ReadonlySet<string> = new Set(["api_throttled", "api_limit"])
 
 /** A claimed run whose function has had its first contact. */
@@ -49,7 +49,7 @@ export const runStartLoop = Effect.gen(function* () {
   }
 }).pipe(Effect.scoped, Effect.ensuring(Effect.flatMap(RunQueue, (queue) => queue.endStarting)))
 
-/** Makes the function's first contact of the tick, then returns the run to the queue. */
+/** Makes the tick's first contact with the function, then returns the run to the queue. */
 const warmUp = (claimed: ClaimedRun) =>
   Effect.gen(function* () {
     const queue = yield* RunQueue
@@ -86,7 +86,7 @@ const startBatch = (runs: ReadonlyArray<WarmRun>, deferred: FiberSet.FiberSet<vo
     if (ready.length > 0) yield* queue.offerStarted(ready)
   })
 
-/** Defers a run that may be retried within this tick; skips any other. */
+/** Defers a run if its start may be retried within this tick; otherwise skips the run. */
 const notStarted = (
   claimed: ClaimedRun,
   answer: Exclude<Start, { readonly _tag: "Started" }>,
@@ -106,7 +106,7 @@ const notStarted = (
     const { reason, retryInMs } = answer
     const isInTime = !OF_THE_API.has(reason) || wall + (retryInMs ?? 0) <= deferUntil
     if (retryInMs === null || !isInTime) return yield* skip(claimed, answer, false)
-    // The run waits in the ledger, free for every engine, so that the death of this engine does not lose it.
+    // The run waits in the ledger, where any engine may start it, so the death of this engine does not lose the run.
     yield* Effect.logDebug(`Run ${claimed.run.run_id} is deferred for ${retryInMs} ms (${reason})`)
     yield* queue.defer(claimed)
     yield* FiberSet.run(deferred, Effect.delay(queue.offerDeferred(claimed), retryInMs))
@@ -136,7 +136,7 @@ const skip = (
     yield* queue.leave(claimed, isUnused)
   })
 
-/** Reverts starts that no worker has used. A start that cannot be reverted gets the outcome `not sent`. */
+/** Reverts starts that no worker has used. A run whose start cannot be reverted gets the outcome `not sent`. */
 const revertUninvoked = (isOut: (ready: ReadyRun) => boolean) =>
   Effect.gen(function* () {
     const queue = yield* RunQueue
@@ -154,7 +154,7 @@ const revertUninvoked = (isOut: (ready: ReadyRun) => boolean) =>
     }
   })
 
-/** Reverts starts that have waited too long for a worker: nothing is sent long after its start. */
+/** Reverts starts that have waited too long for a worker, because no invocation is sent long after its start. */
 export const revertStale = Effect.flatMap(now, (at) =>
   revertUninvoked(({ requested }) => elapsedMs(requested, at) > STALE_AFTER_MS)
 )
@@ -165,7 +165,7 @@ export const revertAll = Effect.gen(function* () {
   yield* releaseUnused(true)
 }).pipe(Effect.uninterruptible)
 
-/** Releases claimed runs that this tick does not start; with `all`, every waiting one. */
+/** Releases claimed runs that this tick does not start; with `all`, every waiting run. */
 export const releaseUnused = (all: boolean) => release(all).pipe(Effect.uninterruptible)
 
 const release = Effect.fnUntraced(function* (all: boolean) {

@@ -17,7 +17,7 @@ const OF_ONE_INTEGRATION: ReadonlySet<string> = new Set([
   "ROW_UNREADABLE",
   "SCHEDULE_INVALID"
 ])
-/** The most errors that a summary lists; further ones are omitted. */
+/** The maximum number of errors that a summary lists; further errors are omitted. */
 const MAX_ERRORS = 100
 
 /** A countable event of a tick. */
@@ -41,7 +41,7 @@ export interface TickFacts {
  */
 export interface SummaryBuilder {
   readonly driftAlertMs: number
-  /** Whether the tick itself could work, judged by all errors, including those that are not listed. */
+  /** Whether the tick itself could work, judged by all errors, including errors that are not listed. */
   readonly isOk: boolean
   readonly triggered: number
   readonly completed: number
@@ -151,7 +151,7 @@ export const toSummary = (builder: SummaryBuilder, frame: TickFacts): Summary =>
   }
 }
 
-/** Converts a failed database call to an error of the summary: a plain sentence, a fix, and the call itself as `detail`. */
+/** Converts a failed database call to an error of the summary: a plain sentence, a fix, and `detail` with the call itself. */
 export const tickError = (error: SupabaseError): TickError & { readonly code: CommandCode } => {
   if (isReadOnly(error)) return knownError("DATABASE_READ_ONLY", error)
   const [code, hint] = advice[error.reason]
@@ -164,7 +164,7 @@ export const tickError = (error: SupabaseError): TickError & { readonly code: Co
   }
 }
 
-/** Says what failed, and why if the reason helps an operator. The signature of a missing function does not help. */
+/** States what failed, and the reason if it helps an operator. The signature of a missing function does not help. */
 const sentenceOf = (
   { code: own, detail, hint, reason }: SupabaseError,
   code: CommandCode
@@ -178,8 +178,8 @@ const sentenceOf = (
 }
 
 const DIRECT: ReadonlyMap<CommandCode, string> = new Map([
-  ["KEY_REFUSED", "The database refused the connection"],
-  ["MIGRATIONS_MISSING", "The database refused the connection"],
+  ["KEY_REFUSED", "The database rejected the connection"],
+  ["MIGRATIONS_MISSING", "The database rejected the connection"],
   ["SUPABASE_UNREACHABLE", "The database does not answer"]
 ])
 
@@ -209,23 +209,23 @@ const knownError = (code: CommandCode, error: SupabaseError) => ({
 const adviceByCode: ReadonlyMap<string, string> = new Map([
   [
     "Refused 42501",
-    `Set SUPABASE_SECRET_KEY to a secret key of this project. If it is one: ${GRANT}`
+    `Set SUPABASE_SECRET_KEY to a secret key of this project. If it already is one, run: ${GRANT}`
   ],
   [
     "Missing PGRST202",
-    `${commandCodes.MIGRATIONS_MISSING.fix}; if they are applied, the Data API has not read them: ${commandCodes.SCHEMA_CACHE_STALE.fix}`
+    `${commandCodes.MIGRATIONS_MISSING.fix}; if they are applied, make the Data API reload the schema: ${commandCodes.SCHEMA_CACHE_STALE.fix}`
   ],
   [
     "Rejected 22023",
-    "What is between the engine and the database changed the arguments (Supabase lite over PostgreSQL sends JSON as text): use the project's own API, or SUPABASE_DB_URL."
+    "A server between the engine and the database changed the arguments (Supabase lite over PostgreSQL sends JSON as text). Use the project's own API, or SUPABASE_DB_URL."
   ],
   ["Missing PGRST106", "Expose schema public again (Dashboard: Project Settings, Data API)."]
 ])
 
-/** The most runs that one error names. */
+/** The maximum number of runs that one error names. */
 const MAX_NAMED = 20
 
-/** Makes the error of outcomes that the database did not accept within their leases. */
+/** Makes the error for outcomes that the database did not accept before the leases ended. */
 export const unrecordedError = (
   lost: ReadonlyArray<{ readonly run: Run; readonly error: SupabaseError }>
 ): TickError => {
@@ -258,12 +258,12 @@ export const unreadableError = (row: {
   hint: commandCodes.ROW_UNREADABLE.fix
 })
 
-/** The code of a failed call, and a fix if it is more precise than the code's own. */
+/** The code of a failed call, and a fix if it is more precise than the code's own fix. */
 const advice: Record<SupabaseError["reason"], readonly [code: CommandCode, hint?: string]> = {
   NotExecuted: ["SUPABASE_UNREACHABLE"],
   Ambiguous: [
     "SUPABASE_UNREACHABLE",
-    "The call may have been executed; repeating it is safe. Check the connection, and that SUPABASE_URL is the project's own address."
+    "The call may have been executed; it is safe to repeat. Check the connection, and check that SUPABASE_URL is the project's own address."
   ],
   Refused: ["KEY_REFUSED"],
   Missing: ["MIGRATIONS_MISSING"],

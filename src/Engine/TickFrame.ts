@@ -2,30 +2,30 @@ import { Context, type Effect } from "effect"
 import type { RunReport, SkipReport } from "../Domain/Summary.ts"
 import type { Scope } from "../Services/Ledger.ts"
 
-/** An event that a caller can observe during a tick; `-o jsonl` and the progress line show them. */
+/** An event that a caller can observe during a tick. `-o jsonl` and the progress line show these events. */
 export type TickEvent =
   | { readonly _tag: "Run"; readonly run: RunReport }
   | { readonly _tag: "Skip"; readonly skip: SkipReport }
 
 export interface TickOptions {
-  /** The tick's id, a UUID; a new one when absent. */
+  /** The tick's id, a UUID; generated if absent. */
   readonly tickId?: string | undefined
   readonly scope?: Scope
-  /** The most runs to start. Unlimited when absent. */
+  /** The maximum number of runs to start; unlimited if absent. */
   readonly limit?: number | undefined
   /** How long the tick claims and sends, in milliseconds; the next tick processes the rest. */
   readonly budgetMs?: number | undefined
-  /** How far ahead the tick warms up functions for future slots, in milliseconds; a minute when absent. */
+  /** How far ahead the tick warms up functions for future slots, in milliseconds; one minute if absent. */
   readonly wakeWithinMs?: number
   readonly observe?: (event: TickEvent) => Effect.Effect<void>
 }
 
-/** The bounds of one tick. Instants are epoch milliseconds by the engine's clock. */
+/** The bounds of one tick. Instants are epoch milliseconds on the engine's clock. */
 export class TickFrame extends Context.Tag("@sync-scheduler/TickFrame")<
   TickFrame,
   {
     readonly scope: Scope
-    /** The most runs to start. */
+    /** The maximum number of runs to start. */
     readonly limit: number
     /** How far this machine's clock is ahead of the database's, in milliseconds. */
     readonly skewMs: number
@@ -36,7 +36,7 @@ export class TickFrame extends Context.Tag("@sync-scheduler/TickFrame")<
     readonly claimUntil: number
     /** When sending ends. */
     readonly sendUntil: number
-    /** A deferred run stays in this tick if it is due again by then. */
+    /** A deferred run stays in this tick if it can start before this instant. */
     readonly deferUntil: number
   }
 >() {}

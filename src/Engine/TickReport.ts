@@ -4,11 +4,11 @@ import type { RunReport, SkipReport, Summary, TickError } from "../Domain/Summar
 import * as SummaryBuilder from "./SummaryBuilder.ts"
 import type { TickOptions } from "./TickFrame.ts"
 
-/** The events of a tick, folded into its summary as they happen. */
+/** Collects the events of a tick in its summary as they happen. */
 export class TickReport extends Context.Tag("@sync-scheduler/TickReport")<
   TickReport,
   {
-    /** Reports a started run. `rescued`: it was taken over from another engine or an earlier tick. */
+    /** Reports a started run. `rescued` is true if it was taken over from another engine or an earlier tick. */
     readonly run: (report: RunReport, rescued: boolean) => Effect.Effect<void>
     readonly skip: (report: SkipReport) => Effect.Effect<void>
     /** Reports slots that were skipped and recorded as a range. */

@@ -6,28 +6,28 @@ import { Invoker, type WarmUp } from "../Services/Invoker.ts"
 import type { FirstContact } from "../Services/Ledger.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** After this many consecutive attempts that did not reach a function, the rest of its runs wait for the next tick. */
+/** After this many consecutive failures to reach a function, its remaining runs wait for the next tick. */
 const MAX_UNREACHED = 10
-/** A first contact slower than this, in milliseconds, is a cold start, unless the function itself reports whether it was. */
+/** A first contact slower than this, in milliseconds, counts as a cold start, unless the function itself reports otherwise. */
 const COLD_AFTER_MS = 1_000
-/** The most functions that are warmed up concurrently for future slots. */
+/** The maximum number of functions that are warmed up concurrently for future slots. */
 const WARM_UP_CONCURRENCY = 5
 
 /** The record of a run that made no first contact. */
 export const NO_CONTACT: FirstContact = { cold_start: false, warm_up_ms: null }
 
-/** Returns whether a first contact was a cold start: by the function's own statement, else by its duration or failure. */
+/** Returns whether a first contact was a cold start, judged by the function's own report, or else by its duration or failure. */
 export const isCold = (warm: WarmUp): boolean =>
   !warm.ok || (warm.cold ?? warm.latencyMs > COLD_AFTER_MS)
 
-/** The tick's knowledge of its functions: which are warmed up, and which do not answer. By name; null is the default function. */
+/** Tracks which functions are warmed up in this tick and which do not answer, by name. Null is the default function. */
 export class Functions extends Context.Tag("@sync-scheduler/Functions")<
   Functions,
   {
     readonly isAvailable: (name: string | null) => boolean
-    /** Learns from an outcome whether the function was reached. */
+    /** Records whether the function was reached, judged by an outcome. */
     readonly observe: (name: string | null, outcome: Outcome) => void
-    /** Warms the function up before its first invocation of the tick. The run that caused the warm-up carries the result. */
+    /** Warms the function up before its first invocation in the tick. Returns the result for the run that caused the warm-up. */
     readonly firstContact: (name: string | null) => Effect.Effect<FirstContact>
     /** Warms the function up for future slots. */
     readonly prewarm: (name: string | null) => Effect.Effect<void>
@@ -68,8 +68,8 @@ export const make = Effect.gen(function* () {
 })
 
 /**
- * Records each first contact, from which the database learns the cost of a cold start and whether warm-ups are worthwhile. If they
- * are not, the recorder logs that and stops warming up the function until the next measurement.
+ * Records each first contact; the database uses these records to judge whether warm-ups are worthwhile. If they are not, the
+ * recorder logs the verdict, and the function is not warmed up until the next measurement.
  */
 const makeRecorder = Effect.gen(function* () {
   const supabase = yield* Supabase
@@ -90,7 +90,7 @@ const makeRecorder = Effect.gen(function* () {
           pays
             ? Effect.void
             : Effect.logInfo(
-                `Warming ${name ?? "the function"} does not pay (${verdict}); it is not warmed for a day`
+                `Warming up ${name ?? "the function"} has no benefit (${verdict}); warm-ups stop for a day`
               )
         ),
         Effect.catchAll((error) =>
@@ -99,7 +99,7 @@ const makeRecorder = Effect.gen(function* () {
       )
 })
 
-/** Warms up the functions of future slots, each once in a tick. Runs no export, and never fails. */
+/** Warms up the functions of future slots, each once per tick. Starts no sync, and never fails. */
 export const prewarm = (names: ReadonlyArray<string | null>) =>
   Effect.flatMap(Functions, (functions) =>
     Effect.forEach(names, functions.prewarm, { concurrency: WARM_UP_CONCURRENCY, discard: true })

@@ -7,17 +7,17 @@ export { FetchFailure } from "./FetchFailure.ts"
 
 /** The limits of one request. */
 export interface Bounds {
-  /** The most bytes of the answer's body that are read. */
+  /** The maximum number of bytes of the answer's body that are read. */
   readonly maxBytes: number
-  /** The time limit from the call to the last byte of the answer, in milliseconds. Absent: the caller sets its own deadline. */
+  /** The time limit from the call to the last byte of the answer, in milliseconds. If absent, the caller sets its own deadline. */
   readonly timeoutMs?: number
   /** `sync-scheduler/<version>`. Supabase rejects a secret key that is sent with a browser-like User-Agent. */
   readonly userAgent?: string
-  /** Names the proxy that the runtime uses, for messages. Absent: messages name no proxy. */
+  /** Returns the proxy that the runtime uses, for messages. If absent, messages name no proxy. */
   readonly proxyOf?: ProxyOf
 }
 
-/** An HTTP answer whose body was read completely, or up to its bound (`truncated`: it was longer). */
+/** An HTTP answer whose body was read completely, or up to the byte limit if `truncated` is true. */
 export interface BoundedAnswer {
   readonly status: number
   readonly statusText: string
@@ -27,10 +27,10 @@ export interface BoundedAnswer {
 }
 
 /**
- * Sends one request and reads its answer within bounds. Redirects are returned, not followed.
+ * Sends one request and reads its answer within the limits. Returns redirects without following them.
  *
- * *Fails with* FetchFailure (`NotSent`, `TimedOut`, `Disconnected`). *Guarantees*: sent at most once; the deadline
- * covers the body; interruption, the deadline and the byte bound close the connection.
+ * *Fails with* FetchFailure (`NotSent`, `TimedOut`, `Disconnected`). *Guarantees*: the request is sent at most once. The deadline
+ * covers the body. Interruption, the deadline and the byte limit close the connection.
  */
 export const boundedFetch = (
   input: string | URL,
@@ -51,7 +51,7 @@ export const boundedFetch = (
       Effect.fail(
         new FetchFailure({
           reason: "TimedOut",
-          detail: `no whole answer within ${timeoutMs} ms${throughProxy(proxyFor(input, bounds))}`
+          detail: `no complete answer within ${timeoutMs} ms${throughProxy(proxyFor(input, bounds))}`
         })
       )
   })
@@ -84,8 +84,8 @@ const begin = (
 }
 
 /**
- * Makes a replacement of `fetch` with these bounds, for supabase-js (`global.fetch`). The answer is buffered; a redirect, or an
- * answer beyond the bound, is a rejection. *Rejects with* FetchFailure, or like `fetch` when `init.signal` aborts.
+ * Makes a replacement for `fetch` with these limits, for supabase-js (`global.fetch`). Buffers the answer. Rejects a redirect, and
+ * an answer over the byte limit. *Rejects with* FetchFailure, or like `fetch` when `init.signal` aborts.
  */
 export const fetchWithin = (bounds: Bounds): typeof fetch =>
   Object.assign(
@@ -120,7 +120,7 @@ const send = async (
   const response = await fetch(input, request)
   if (isOfProxy(response, input, bounds)) {
     end.abort()
-    const detail = "the proxy wants a user and a password (407)"
+    const detail = "the proxy requires a user name and a password (407)"
     throw new FetchFailure({ reason: "NotSent", detail })
   }
   const { body, truncated } = isShort(response.headers, bounds.maxBytes)
@@ -133,8 +133,8 @@ const send = async (
 }
 
 /**
- * Returns whether the answer is a proxy's 407. Only a proxy answers 407, and then it has forwarded nothing. Over TLS the runtime
- * itself reports the 407.
+ * Returns whether the answer is a proxy's 407. Only a proxy answers 407, without forwarding the request. For https requests, the
+ * runtime itself reports the 407.
  */
 const isOfProxy = ({ status }: Response, input: string | URL, bounds: Bounds): boolean =>
   status === 407 && new URL(input).protocol === "http:" && proxyFor(input, bounds) !== null
@@ -151,14 +151,14 @@ const prepare = async (
   if (hasOwnConnection(init)) return request
   const blob = await toBlob(init.body)
   if (blob.type !== "" && !headers.has("content-type")) headers.set("content-type", blob.type)
-  // A stream can be sent only once. Deno resends a repeatable body, also of a POST, when a reused connection breaks
-  // after the server has read the request (denoland/deno#32566): an export would run twice.
+  // A stream can be sent only once. Deno resends a repeatable body, even of a POST, if a reused connection breaks after the server
+  // has read the request (denoland/deno#32566), and an export would run twice.
   return { ...request, body: blob.stream() }
 }
 
 /**
- * Returns whether the request gets its own connection. Bun opens a new one for a request without keepalive, so no reused connection
- * can break and cause a resend.
+ * Returns whether the request gets its own connection. Bun opens a new connection for a request without keepalive, so no reused
+ * connection can break and cause a resend.
  */
 const hasOwnConnection = ({ body, keepalive }: RequestInit): boolean =>
   "Bun" in globalThis && keepalive === false && typeof body === "string"
@@ -170,8 +170,8 @@ const toBlob = (body: NonNullable<RequestInit["body"]>): Blob | Promise<Blob> =>
 }
 
 /**
- * The standard requires `duplex` with a streamed body. The other two options are Bun's: without them
- * `NODE_TLS_REJECT_UNAUTHORIZED=0` would send the key to anyone, and `BUN_CONFIG_VERBOSE_FETCH` would print it.
+ * The standard requires `duplex` with a streamed body. The other two options are Bun's: without them,
+ * `NODE_TLS_REJECT_UNAUTHORIZED=0` would send the key to any server, and `BUN_CONFIG_VERBOSE_FETCH` would print the key.
  */
 const fixedOptions = {
   redirect: "manual",
@@ -184,12 +184,15 @@ const checkHeaders = (given: RequestInit["headers"]): Headers => {
   try {
     return new Headers(given)
   } catch {
-    // The runtimes' own texts quote the value, which may be the key.
-    throw new FetchFailure({ reason: "NotSent", detail: "a header's name or value is not valid" })
+    // The runtime's own message quotes the value, which may be the key.
+    throw new FetchFailure({
+      reason: "NotSent",
+      detail: "the name or value of a header is not valid"
+    })
   }
 }
 
-/** Returns whether the answer declares a length within the bound; the runtime enforces the declared length. */
+/** Returns whether the answer declares a length within the limit; the runtime enforces the declared length. */
 const isShort = (headers: Headers, maxBytes: number): boolean => {
   const length = headers.get("content-length")
   return length !== null && Number(length) <= maxBytes && !headers.has("content-encoding")
@@ -225,7 +228,7 @@ const concat = (chunks: ReadonlyArray<Uint8Array>, length: number): Uint8Array<A
 const toResponse = (answer: BoundedAnswer): Effect.Effect<Response, FetchFailure> => {
   const { status, statusText, body, truncated } = answer
   if (status >= 300 && status < 400 && status !== 304) {
-    const detail = `answered ${status}, a redirect, which is not followed`
+    const detail = `the server answered ${status}, a redirect, which is not followed`
     return Effect.fail(new FetchFailure({ reason: "Redirected", detail }))
   }
   if (truncated) {

@@ -5,12 +5,12 @@ export interface Connection {
   /** The options for `fetch`, which decide whether a kept connection may be used. */
   readonly init: RequestInit
   readonly answered: () => void
-  /** No answer came, although the request may have been sent. */
+  /** Called when no answer arrived although the request may have been sent. */
   readonly lost: () => void
 }
 
 /**
- * How long a kept connection may be idle before it is not used again, in milliseconds. NATs and load balancers forget a connection
+ * The idle time after which a kept connection is no longer used, in milliseconds. NATs and load balancers drop an idle connection
  * after a minute or more.
  */
 const TRUSTED_MS = 15_000
@@ -18,11 +18,11 @@ const TRUSTED_MS = 15_000
 const KEPT_MS = 310_000
 
 /**
- * Decides which requests of one client may use a connection that the runtime keeps. A connection that a NAT forgot, or whose server
- * has disappeared, looks open but loses the request, and each such connection costs a whole deadline. Kept connections are
- * therefore not used after a request without an answer, nor after an idle period.
+ * Decides which requests of one client may use a connection that the runtime keeps. A connection that a NAT has dropped, or whose
+ * server has disappeared, looks open but loses the request, which then waits for its whole deadline. Kept connections are therefore
+ * not used after a request without an answer or after an idle period.
  *
- * `now` in epoch milliseconds: the wall clock also counts the time that a machine slept.
+ * `now` is in epoch milliseconds, because the wall clock also counts the time that a machine was suspended.
  */
 export class Connections {
   private answeredAt = Number.POSITIVE_INFINITY
@@ -70,8 +70,8 @@ const makeClient: unknown = Predicate.hasProperty(deno, "createHttpClient")
 const canRenew = Predicate.isFunction(makeClient)
 
 /**
- * Makes a new Deno client, because Deno keeps connections per client. An older Edge Runtime cannot make clients; there the
- * runtime's default client is used.
+ * Makes a new Deno client, because Deno keeps connections per client. An older Edge Runtime cannot make clients, so its default
+ * client is used.
  */
 const newGeneration = (): RequestInit => {
   const init: object = Predicate.isFunction(makeClient)

@@ -3,7 +3,7 @@ import { type Clock, Effect, type Fiber, FiberId } from "effect"
 /**
  * Runs an asynchronous operation with a deadline. Avoids a timer and a race for each operation, because every invocation and every
  * database call uses this function. `begin` resumes once with the result and returns a function that ends the operation;
- * `onTimeout` is the result when `ms` milliseconds have passed. Interruption and the deadline end the operation.
+ * `onTimeout` supplies the result after `ms` milliseconds. Interruption and the deadline end the operation.
  */
 export const asyncWithDeadline = <A, E>(options: {
   readonly ms: number
@@ -35,8 +35,8 @@ interface Deadline {
 }
 
 /**
- * The pending deadlines of one clock. Among deadlines of one length, the deadline that was set first expires first. One fiber
- * sleeps until the earliest deadline; only an earlier deadline reschedules the fiber, not each deadline that is set or cleared.
+ * The pending deadlines of one clock. Deadlines of the same length expire in the order in which they were set. One fiber sleeps
+ * until the earliest deadline. Only an earlier deadline reschedules this fiber; setting or clearing other deadlines does not.
  */
 class Deadlines {
   private readonly lengths = new Map<number, Set<Deadline>>()

@@ -7,10 +7,10 @@ import { tidyMessage } from "../Domain/Message.ts"
  * - `NotSent`: proven that nothing was sent (bad URL or header, DNS, refused or unreachable, proxy, TLS handshake).
  * - `TimedOut`: the deadline passed before the last byte of the answer. The server may have acted on the request.
  * - `Disconnected`: the connection broke after the request may have been sent, or failed in a way that proves nothing.
- * - `Redirected`: answered with a redirect, which is never followed, because it would carry the key to another server.
- * - `TooLarge`: the answer is longer than its bound. The server has acted on the request.
+ * - `Redirected`: the server answered with a redirect, which is never followed, because it would send the key to another server.
+ * - `TooLarge`: the answer is longer than the limit. The server has acted on the request.
  *
- * `detail` is a plain sentence; `system` is the runtime's own text if the sentence replaces one, else empty. `code` repeats the
+ * `detail` is a plain sentence. `system` is the runtime's own text if the sentence replaces it, otherwise empty. `code` repeats the
  * reason, because supabase-js keeps an error's `code` and `message` and drops its class.
  */
 export class FetchFailure extends Schema.TaggedError<FetchFailure>()("FetchFailure", {
@@ -28,8 +28,8 @@ export class FetchFailure extends Schema.TaggedError<FetchFailure>()("FetchFailu
 }
 
 /**
- * Judges what a rejected `fetch` proves. Returns `NotSent` only for errors that are known to occur before the first byte of a
- * request, and `Disconnected` for every other error.
+ * Judges whether a rejected `fetch` sent anything. Returns `NotSent` only for errors that are known to occur before the first byte
+ * of a request, and `Disconnected` for every other error.
  *
  * `server`: the request's destination as `host:port`, if no proxy was in between.
  *
@@ -64,21 +64,24 @@ const sentences: ReadonlyArray<readonly [sign: RegExp, sentence: (server: string
     /ECONNREFUSED|ConnectionRefused|Connection refused/,
     (server) => `the connection to ${server} was refused`
   ],
-  [/EAI_AGAIN/, (server) => `no name server answers for ${server}`],
-  [/ENOTFOUND|EAI_FAIL|dns error|failed to lookup/, (server) => `${server} has no address`],
+  [/EAI_AGAIN/, (server) => `no name server answered for ${server}`],
+  [
+    /ENOTFOUND|EAI_FAIL|dns error|failed to lookup/,
+    (server) => `no address was found for ${server}`
+  ],
   [/EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL/, (server) => `this machine has no route to ${server}`],
   [/FailedToOpenSocket/, (server) => `could not connect to ${server}`],
-  [/The TLS handshake failed/, (server) => `${server} does not speak TLS at this port`],
+  [/The TLS handshake failed/, (server) => `${server} does not support TLS on this port`],
   [
     /ECONNRESET|EPIPE|ConnectionClosed|socket connection was closed|Connection reset/,
     (server) => `${server} closed the connection before it answered`
   ]
 ]
 
-/** Matches a code such as `ECONNRESET: ` in front of Bun's own text. */
+/** Matches a code such as `ECONNRESET: ` before Bun's own text. */
 const OWN_CODE = /^[A-Z_]{4,}: /
 
-/** Bun's codes for requests that were not sent. A proxy's tunnel is requested before anything is written into it. */
+/** Bun's codes for requests that were not sent. Nothing is sent through a proxy's tunnel before the tunnel is open. */
 const notSentCodes: ReadonlySet<string> = new Set([
   "ECONNREFUSED",
   "ConnectionRefused",
@@ -95,9 +98,7 @@ const notSentCodes: ReadonlySet<string> = new Set([
   "UnsupportedProxyProtocol"
 ])
 
-/**
- * Codes for certificates that were not accepted. A certificate is checked after the handshake and before the request is written.
- */
+/** Codes for certificates that were not accepted. A certificate is checked after the handshake and before the request is sent. */
 const certificateCodes: ReadonlySet<string> = new Set([
   "DEPTH_ZERO_SELF_SIGNED_CERT",
   "SELF_SIGNED_CERT_IN_CHAIN",
@@ -121,7 +122,7 @@ const certificateCodes: ReadonlySet<string> = new Set([
 ])
 
 /** The advice for a private certificate authority. No setting disables the check of certificates. */
-const TRUST = " (NODE_EXTRA_CA_CERTS=<file.pem> trusts your own authority)"
+const TRUST = " (to trust your own authority, set NODE_EXTRA_CA_CERTS=<file.pem>)"
 
 /** Bun's advice for programmers, which does not help operators. */
 const BUNS_ADVICE =

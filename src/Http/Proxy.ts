@@ -2,24 +2,24 @@
 export interface HttpProxy {
   /** The variable that sets the proxy. */
   readonly variable: string
-  /** Scheme, host and port. A user and a password are left out. */
+  /** Scheme, host and port, without the user and password. */
   readonly address: string
 }
 
-/** Returns the proxy of a request to this address, null when the request goes directly to the server. */
+/** Returns the proxy of a request to this address; null when the request goes directly to the server. */
 export type ProxyOf = (url: URL) => HttpProxy | null
 
-/** Ignores the environment. */
+/** Never uses a proxy, regardless of the environment. */
 export const noProxy: ProxyOf = () => null
 
-/** Variables that set a proxy, in order of precedence, with those of the scheme first. */
+/** The variables that set a proxy, in order of precedence: the variables of the URL's scheme come first. */
 const VARIABLES: Readonly<Record<string, ReadonlyArray<string>>> = {
   "https:": ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
   "http:": ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
 }
 
 /**
- * Finds the proxy of a request by the rule of Bun's fetch, to name the proxy in messages. The runtime itself makes the choice.
+ * Finds the proxy of a request by the same rule as Bun's fetch, so that messages can name it. The runtime itself chooses the proxy.
  *
  * *Source*: observed in Bun 1.4.5 (test/Http/Proxy.test.ts compares both).
  */
@@ -34,7 +34,7 @@ export const proxyOf =
       : { variable, address: addressOf(environment[variable] ?? "") }
   }
 
-/** Returns the end of a failure's sentence, which names the proxy. */
+/** Returns the end of a failure's sentence that names the proxy. */
 export const throughProxy = (proxy: HttpProxy | null): string =>
   proxy === null ? "" : `, through the proxy ${proxy.address} (${proxy.variable})`
 
@@ -47,7 +47,10 @@ const addressOf = (text: string): string => {
     : "that cannot be read"
 }
 
-/** Returns whether an entry of NO_PROXY matches this host: `*`, a name and its subdomains, an IPv4 range; a port narrows it. */
+/**
+ * Returns whether an entry of NO_PROXY matches this host. An entry is `*`, a name with its subdomains, or an IPv4 range, and may be
+ * limited to a port.
+ */
 const isExcepted = (entry: string, url: URL): boolean => {
   const host = bare(url.hostname)
   if (entry === "*") return true

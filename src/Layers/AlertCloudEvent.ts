@@ -36,16 +36,16 @@ const dataOf = (alert: Alert) => {
 const instant = (ms: number | null | undefined): string | null => (ms == null ? null : format(ms))
 
 /**
- * Returns the id of a transition, the same in every attempt. The id has no full stop, because a full stop separates the signed
- * parts.
+ * Returns the id of a transition, the same in every attempt. The id contains no full stop, because a full stop separates the parts
+ * that are signed.
  */
 const idOf = ({ incident_id, kind, subject, transition }: Alert): string =>
   kind === "test" ? `test_${subject}_${transition}` : `incident_${incident_id}_${transition}`
 
 /**
  * Formats a message as one CloudEvents 1.0 event in structured mode. Types: `dev.sync-scheduler.incident.opened.v1`,
- * `.incident.resolved.v1`, and `dev.sync-scheduler.incidents.v1` for a summary of many, whose id is a digest of the incidents and
- * of how many of them opened and ended. `source` names the project.
+ * `.incident.resolved.v1`, and `dev.sync-scheduler.incidents.v1` for a summary. A summary's id is a digest of its incidents and of
+ * the numbers of opened and closed incidents. `source` names the project.
  *
  * *Source*: CloudEvents 1.0.2, https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md.
  */

@@ -4,7 +4,7 @@ import * as Rpc from "../Database/AlertRpc.ts"
 import { AlertQueue } from "../Services/AlertQueue.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** The most incidents that one tick sends; the next tick sends the rest. */
+/** The maximum number of incidents that one tick sends; the next tick sends the rest. */
 const TAKE_AT_MOST = 5_000
 
 /** The queue over `take_sync_alerts` and `mark_sync_alerts`. Neither call is retried: the next tick is the retry. */

@@ -3,7 +3,7 @@ import { summaryOf, textOf } from "../Domain/AlertText.ts"
 
 /**
  * Formats a message for Slack's incoming webhooks: a headline, the facts, the reason, and the next step. Slack shows `text` in
- * notifications. Nothing in the message can mention a user or become a link.
+ * notifications. The message cannot mention a user or contain a link.
  *
  * *Source*: https://docs.slack.dev/reference/block-kit/blocks (limits: header 150, section 3000, field 2000 characters, 10 fields).
  */
@@ -27,7 +27,10 @@ export const slackMessageOf = (message: AlertMessage) => {
 const markdown = (label: string, value: string, most: number) =>
   ({ type: "mrkdwn", text: `${label}${escaped(value, most)}`, verbatim: true }) as const
 
-/** Escapes Slack's three control characters; `<!channel>` would notify the whole channel. Never cuts an escape in two. */
+/**
+ * Escapes Slack's three control characters, because `<!channel>` would notify the whole channel. Never cuts an escape sequence in
+ * two.
+ */
 const escaped = (text: string, most: number): string => {
   const whole = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")
   return whole.length <= most ? whole : `${whole.slice(0, most - 1).replace(/&\w*$/, "")}…`

@@ -5,11 +5,11 @@ import { Effect, type Scope } from "effect"
 import { SupabaseError } from "../Domain/Errors.ts"
 
 /**
- * Reserves a data directory for this process while the scope lives: PGlite has no lock of its own, and two processes in one
- * directory lose rows silently.
+ * Reserves a data directory for this process until the scope closes. PGlite has no lock of its own, and two processes in one
+ * directory silently lose rows.
  *
- * The lock is SQLite's reserved lock on `<directory>.lock`. The operating system releases it when its holder dies, however it dies,
- * so there are no stale locks and no guesses by process id, and containers that share a volume see each other's lock. *Fails with*
+ * The lock is SQLite's reserved lock on `<directory>.lock`. The operating system releases it whenever its holder dies, so there are
+ * no stale locks and no guesses based on process ids. Containers that share a volume see each other's lock. *Fails with*
  * SupabaseError (`Rejected`, `locked`), which names the holder.
  */
 export const lockDirectory = (directory: string): Effect.Effect<void, SupabaseError, Scope.Scope> =>
@@ -29,7 +29,7 @@ const take = (directory: string): Database => {
     lock.run("delete from holder")
     lock.run("insert into holder values (?)", [process.pid])
     lock.run("commit")
-    // The lock is held from here on. A rejected process can still read the holder from the file.
+    // The lock is held from this statement on. A rejected process can still read the holder's id from the file.
     lock.run("begin immediate")
     return lock
   } catch (error) {
@@ -51,5 +51,5 @@ const refusal = (directory: string, error: unknown): SupabaseError =>
     detail:
       error instanceof Held
         ? `Another sync-scheduler (process ${error.message}) is using this demo directory: ${directory}`
-        : `${directory} cannot be locked: ${error instanceof Error ? error.message : String(error)}`
+        : `The demo directory ${directory} could not be locked: ${error instanceof Error ? error.message : String(error)}`
   })

@@ -9,7 +9,7 @@ const SEED_NAME = "embedded-seed"
 
 /**
  * Returns the path of the seed when the engine runs from source: a PGlite data directory right after initdb, as a gzipped tar. The
- * seed fits only the installed version of PGlite, and reduces the start-up time to a fifth.
+ * seed works only with the installed version of PGlite, and reduces the start-up time to a fifth.
  */
 export const seedPath = async (): Promise<string> => {
   const version = Bun.hash(await Bun.file(postgres).arrayBuffer()).toString(16)
@@ -20,8 +20,8 @@ export const seedPath = async (): Promise<string> => {
 }
 
 /**
- * Starts PGlite from the files in the binary, or from node_modules. A new database begins with the seed if
- * there is one, else with initdb, which takes about 4 s.
+ * Starts PGlite from the files in the binary, or from node_modules. Creates a new database from the seed if there is one, else with
+ * initdb, which takes about 4 s.
  */
 export const startPglite = async (dataDir: string | undefined, isNew: boolean): Promise<PGlite> => {
   const [pgliteWasmModule, initdbWasmModule, data, seed] = await Promise.all([

@@ -6,12 +6,12 @@ import { traced } from "../Domain/Tracing.ts"
 import { EmbeddedDatabase } from "../Services/EmbeddedDatabase.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** Why a statement failed, in the words of SupabaseError. */
+/** The failure of a statement, with the fields of SupabaseError. */
 export type EmbeddedFailure = Pick<SupabaseError, "reason" | "code" | "detail">
 
 export const ResultRows = Schema.Array(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
 
-/** Runs one statement of the embedded database, in this process or another. */
+/** Runs one statement in the embedded database, which may belong to another process. */
 export type RunStatement = (
   sql: string,
   parameters: ReadonlyArray<unknown>

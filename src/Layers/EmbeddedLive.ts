@@ -17,11 +17,11 @@ export interface EmbeddedSettings {
 }
 
 /**
- * A PostgreSQL inside this process (PGlite), set up with the roles of a Supabase project. Missing migrations are applied, and
- * recorded where the supabase CLI records them. Needs no installation; for `demo` and for experiments.
+ * A PostgreSQL inside this process (PGlite), with the roles of a Supabase project. Applies missing migrations and records them
+ * where the supabase CLI does. Needs no installation; intended for `demo` and experiments.
  *
  * *Fails with* SupabaseError (`Rejected`): the directory is in use (`locked`), is not usable (`configuration`), or a migration
- * failed (its SQLSTATE). *Guarantees*: one statement at a time, and timers and HTTP run between statements.
+ * failed (its SQLSTATE). *Guarantees*: runs one statement at a time; timers and HTTP requests are served between statements.
  */
 export const layer = (
   settings: EmbeddedSettings = {}
@@ -32,7 +32,7 @@ export const layer = (
       yield* migrate(pglite)
       const oneAtATime = yield* Effect.makeSemaphore(1)
       const run = (sql: string, parameters: ReadonlyArray<unknown>) =>
-        // PGlite computes without yielding to the event loop. A sleep yields to it, Effect.yieldNow does not.
+        // PGlite computes without yielding to the event loop. Effect.sleep yields to the event loop; Effect.yieldNow does not.
         Effect.sleep(0).pipe(
           Effect.zipRight(
             Effect.tryPromise({ try: () => pglite.query(sql, [...parameters]), catch: read })
@@ -60,14 +60,14 @@ const open = (dataDir: string | undefined) =>
           failedAt("open")({
             reason: "Rejected",
             code: "configuration",
-            detail: `${directory ?? "the database in memory"} cannot be opened: ${read(error).detail}. If it never was whole, remove it`
+            detail: `${directory ?? "the database in memory"} cannot be opened: ${read(error).detail}. If its creation was interrupted, delete it`
           })
       }),
       (pglite) => Effect.ignore(Effect.tryPromise(() => pglite.close()))
     )
   })
 
-/** The objects of every Supabase project that the migrations rely on. */
+/** The objects that every Supabase project has and that the migrations rely on. */
 const project = `
 do $$
 declare v_role record;

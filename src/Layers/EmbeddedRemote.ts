@@ -18,8 +18,8 @@ const Answer = Schema.Union(
 const decode = Schema.decodeUnknown(Answer)
 
 /**
- * The embedded database of a running `serve --demo`, the only process that may open the directory. Statements are sent to that
- * process over loopback, and run one at a time, between its own statements.
+ * The embedded database of a running `serve --demo`, the only process that may open the directory. Sends statements to that process
+ * over loopback; they run one at a time, between its own statements.
  */
 export const layer = (demo: RunningDemo): Layer.Layer<Supabase | EmbeddedDatabase> =>
   Layer.succeedContext(servicesOver(runAt(demo)))
@@ -37,7 +37,7 @@ const runAt =
       catch: (error) => ({
         reason: "Ambiguous" as const,
         code: "demo",
-        detail: `serve --demo does not answer any more: ${error instanceof Error ? error.message : String(error)}`
+        detail: `serve --demo no longer answers: ${error instanceof Error ? error.message : String(error)}`
       })
     }).pipe(
       Effect.flatMap((answer) => Effect.orDie(decode(answer))),

@@ -11,15 +11,15 @@ import { type BoundedAnswer, boundedFetch, type FetchFailure } from "../Http/Bou
 import type { ProxyOf } from "../Http/Proxy.ts"
 import { Invoker, type WarmUp } from "../Services/Invoker.ts"
 
-/** The most bytes of an answer that are read. */
+/** The maximum number of bytes of an answer that are read. */
 const MAX_ANSWER_BYTES = 64 * 1024
 const WARM_UP_TIMEOUT_MS = 10_000
-/** The most functions whose URLs are cached. */
+/** The maximum number of functions whose URLs are cached. */
 const MAX_URLS = 1_000
 
 /** The functions' address, and the engine's credentials. */
 export interface InvokerOptions {
-  /** The whole URL of the default function: `https://<ref>.supabase.co/functions/v1/integration-sync`. */
+  /** The complete URL of the default function: `https://<ref>.supabase.co/functions/v1/integration-sync`. */
   readonly functionUrl: string
   /** Further functions that runs may name, in addition to the one at `functionUrl`; none by default. */
   readonly allowed?: ReadonlyArray<string> | undefined
@@ -27,13 +27,13 @@ export interface InvokerOptions {
   readonly key: Redacted.Redacted
   /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
-  /** Names the proxy in messages, if there is one. */
+  /** Returns the proxy to name in messages, if there is one. */
   readonly proxyOf?: ProxyOf
 }
 
 /**
- * Invokes the Integration Edge Functions with `fetch`, in both Bun and Deno. One invocation is one POST, sent once, over its own
- * connection where the runtime allows that (Bun): a kept connection that breaks would leave the outcome unknown.
+ * Invokes the Integration Edge Functions with `fetch`, in both Bun and Deno. One invocation is one POST that is sent once. In Bun
+ * it uses its own connection, because a kept connection that breaks would leave the outcome unknown.
  */
 export const layer = (options: InvokerOptions): Layer.Layer<Invoker> => {
   const request = makeRequest(options)
@@ -115,7 +115,7 @@ const makeRequest = ({ functionUrl, key, proxyOf, version }: InvokerOptions) => 
     if (urls.size < MAX_URLS) urls.set(name, url)
     return url
   }
-  // Answers are uncompressed, so that the byte bound also bounds memory.
+  // Requests uncompressed answers, so that the byte limit also limits memory.
   const always = { ...keyHeaders(Redacted.value(key)), "Accept-Encoding": "identity" }
   return (
     functionName: string | null,
@@ -135,7 +135,7 @@ const makeRequest = ({ functionUrl, key, proxyOf, version }: InvokerOptions) => 
 
 /**
  * Returns the URL of a function: the default function's URL or, for a name, that URL with its last path segment replaced.
- * *Fails with* InvokeError `NotSent` when the URL or the name is invalid; a name cannot lead to another host or path.
+ * *Fails with* InvokeError `NotSent` when the URL or the name is invalid; a name cannot change the host or the rest of the path.
  */
 export const urlOf = (
   functionUrl: string,
@@ -149,7 +149,7 @@ export const urlOf = (
   if (functionName === null) return Effect.succeed(url)
   if (!/^[A-Za-z0-9_-]+$/.test(functionName)) {
     const detail =
-      "The integration's function_name is not a function's name (letters, digits, - and _)."
+      "The integration's function_name is not a valid function name (letters, digits, - and _)."
     return Effect.fail(new InvokeError({ reason: "NotSent", detail }))
   }
   url.pathname = url.pathname.replace(/[^/]*\/*$/, functionName)
@@ -158,7 +158,7 @@ export const urlOf = (
 
 /**
  * Returns the headers of a key. A legacy JWT is also sent as the Bearer token. A secret key is not, because the platform would
- * reject it there as not being a JWT.
+ * reject a Bearer token that is not a JWT.
  */
 const keyHeaders = (key: string): Record<string, string> =>
   key.startsWith("eyJ") ? { apikey: key, Authorization: `Bearer ${key}` } : { apikey: key }
@@ -210,7 +210,7 @@ const toWarmUp = (latencyMs: number, contact: Either.Either<BoundedAnswer, Invok
   })
 
 /**
- * Returns the current span in W3C form, or a new trace when no tracer is configured, because the platform throttles by trace.
+ * Returns the current span in W3C format. Without a tracer, returns a new trace, because the platform throttles by trace.
  * *Source*: W3C Trace Context, section 3.2.
  */
 const traceparent: Effect.Effect<string> = Effect.flatMap(tracedSpan, (span) => {

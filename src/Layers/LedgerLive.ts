@@ -26,16 +26,16 @@ import {
 import { Supabase } from "../Services/Supabase.ts"
 import { VERSION } from "../Version.ts"
 
-/** The most rows in a page or a batch; the SQL functions enforce the same limit. */
+/** The maximum number of rows in a page or a batch; the SQL functions enforce the same limit. */
 const PAGE = 100
 /** How long a read is retried before the tick continues without it, in milliseconds. */
 const READ_WITHIN_MS = 10_000
 /**
- * How long a start is retried, in milliseconds. A later confirmation is useless, because nothing is sent more than 20 s after a
- * start was requested.
+ * How long a start is retried, in milliseconds. A later confirmation is useless, because no invocation is sent more than 20 s after
+ * its start was requested.
  */
 const START_WITHIN_MS = 15_000
-/** When to retry a run whose row another session has locked, in milliseconds. */
+/** The wait before a run is retried whose row another session has locked, in milliseconds. */
 const LOCKED_RETRY_MS = 1_000
 
 const decodeDue = Schema.decodeUnknownEither(DueIntegration)
@@ -82,7 +82,7 @@ const apiArguments = (run: Run) => {
   return api === null ? {} : { api_provider: api.provider, api_host: api.host }
 }
 
-/** The ledger over the SQL functions, with any mechanism for the calls. */
+/** Implements the ledger with the SQL functions, over any transport. */
 export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.effect(
   Ledger,
   Effect.gen(function* () {
@@ -111,7 +111,8 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
           const refused = new Map(answer.skipped.map((skip) => [skip.run_id, skip]))
           return requests.map(({ run: { run_id } }): Start | undefined => {
             const run = started.get(run_id)
-            // An answer contains the run but not the token, so of two starts of one run only the first may use the answer.
+            // An answer contains the run but not the token. If a batch has two starts of one run, only the first may use the
+            // answer.
             if (started.delete(run_id) && run !== undefined) return { _tag: "Started", run }
             const refusal = refused.get(run_id)
             if (refusal === undefined) return undefined
@@ -152,7 +153,7 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
             warm_up_within_seconds: wakeWithinMs === undefined ? undefined : wakeWithinMs / 1000
           }
         })
-        // The skew is measured within one attempt, because time during which the database is unavailable is not skew.
+        // Measures the skew within one attempt, so that time during which the database is unavailable does not count as skew.
         const attempt = Effect.gen(function* () {
           const askedAt = yield* Clock.currentTimeMillis
           const answer = yield* open
@@ -165,7 +166,9 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
             const leftMs = beganAt + waitMs - (yield* Clock.currentTimeMillis)
             if (leftMs <= 0) return yield* error
             const seconds = Math.round(leftMs / 1000)
-            yield* Effect.logWarning(`Waiting ${seconds} s more for the database: ${error.detail}`)
+            yield* Effect.logWarning(
+              `Waiting another ${seconds} s for the database: ${error.detail}`
+            )
             return yield* attempt.pipe(retryFor(leftMs))
           })
         const { answer, skew } = yield* attempt.pipe(

@@ -8,7 +8,7 @@ import { traced } from "../Domain/Tracing.ts"
 import { Lock, type Skip } from "../Services/Lock.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** How long an unconfirmed claim is retried with its token, in milliseconds; after that, its slots are left to the next tick. */
+/** How long an unconfirmed claim is retried with its token, in milliseconds. After that, the next tick claims its slots. */
 const CLAIM_WITHIN_MS = 20_000
 
 const decodeRun = Schema.decodeUnknownEither(Run)
@@ -19,7 +19,7 @@ const identify = (row: unknown, orgOf: ReadonlyMap<string, string>) => {
   return { integration_id: id, org_id: orgOf.get(id) ?? "", scheduled_for: null }
 }
 
-/** Claims through `claim_sync_runs`, where pg_try_advisory_xact_lock, the insert and the advance share a transaction. */
+/** Claims with `claim_sync_runs`, which takes the advisory lock, inserts the run and advances the schedule in one transaction. */
 export const layer: Layer.Layer<Lock, never, Supabase | EngineConfig> = Layer.effect(
   Lock,
   Effect.gen(function* () {
@@ -35,7 +35,7 @@ export const layer: Layer.Layer<Lock, never, Supabase | EngineConfig> = Layer.ef
         const claimed: Array<Run> = []
         const unreadable: Array<Skip> = []
         for (const row of answer.claimed) {
-          // An unreadable row does not affect other runs; its own run stays pending until the row can be read.
+          // A row that cannot be decoded does not affect other runs; its own run stays pending until the row can be read.
           Either.match(decodeRun(row), {
             onLeft: () => unreadable.push({ ...identify(row, orgOf), reason: "unreadable" }),
             onRight: (run) => claimed.push(run)

@@ -17,18 +17,18 @@ const TIMEOUT_MS = 10_000
 
 /** The receiver of alerts, and its format. */
 export interface NotifierOptions {
-  /** Null: no receiver. */
+  /** Null if there is no receiver. */
   readonly url: Redacted.Redacted<string> | null
-  /** Null: messages are not signed. Slack does not support signatures. */
+  /** Null if messages are not signed. Slack does not support signatures. */
   readonly secret: Redacted.Redacted<string> | null
   readonly format: Settings["alertFormat"]
-  /** Names the project in a CloudEvent: its URL. */
+  /** The project's URL, which identifies the project in a CloudEvent. */
   readonly source: string
   /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
   /** The time limit of a message, in milliseconds; 10 s by default. */
   readonly timeoutMs?: number
-  /** Names the proxy in messages, if there is one. */
+  /** Returns the proxy to name in messages, if there is one. */
   readonly proxyOf?: ProxyOf
 }
 
@@ -97,7 +97,7 @@ const encodeCloudEvent = (
     return { body, headers: { ...headers, "webhook-signature": signature } }
   })
 
-/** Converts a failure before any answer. Does not repeat its text about the URL, because the URL may contain a key. */
+/** Converts a failure without an answer. Omits the text about the URL, because the URL may contain a key. */
 const toNotifyError = ({ detail, reason }: FetchFailure): NotifyError =>
   new NotifyError({
     reason: reason === "NotSent" || reason === "TimedOut" ? reason : "Refused",

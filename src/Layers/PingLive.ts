@@ -5,23 +5,24 @@ import type { ProxyOf } from "../Http/Proxy.ts"
 import { Ping, type PingSignal } from "../Services/Ping.ts"
 
 const MAX_ANSWER_BYTES = 16 * 1024
-/** The time limit of a ping. A ping reports the current moment, so a slower ping is useless. */
+/** The time limit of a ping, in milliseconds. A ping reports the current moment, so a slower ping is useless. */
 const TIMEOUT_MS = 5_000
-/** The longest body of a ping. Healthchecks keeps the first 100 kB; the scheduler's body is one line. */
+/** The longest body of a ping, in characters. Healthchecks keeps the first 100 kB; the scheduler's body is one line. */
 const MAX_BODY_CHARACTERS = 10_000
 
-/** The URL to ping; null: none. */
+/** The URL to ping; null if there is none. */
 export interface PingOptions {
   readonly url: Redacted.Redacted<string> | null
   /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
   readonly timeoutMs?: number
-  /** Names the proxy in messages, if there is one. */
+  /** Returns the proxy to name in messages, if there is one. */
   readonly proxyOf?: ProxyOf
 }
 
 /**
- * Pings with the protocol of Healthchecks: POST to the URL for success, to `/start` and `/fail` under it, with the run id in `rid`.
+ * Pings with the protocol of Healthchecks: POST to the URL for success, or to `/start` or `/fail` below the URL, with the run id in
+ * `rid`.
  * *Source*: https://healthchecks.io/docs/http_api/.
  */
 export const layer = ({ proxyOf, timeoutMs, url, version }: PingOptions): Layer.Layer<Ping> =>

@@ -5,7 +5,7 @@ import type { RpcStatement } from "../Database/RpcStatement.ts"
 import { asyncWithDeadline } from "../Http/Deadline.ts"
 import { type ConnectionState, makeSender } from "./PostgresStatement.ts"
 
-/** One connection, opened by the first statement and reopened after it was lost. Runs one statement at a time. */
+/** One connection, opened by the first statement and reopened after a loss. Runs one statement at a time. */
 export interface PostgresConnection {
   readonly run: (
     statement: RpcStatement,
@@ -16,11 +16,11 @@ export interface PostgresConnection {
 /** A statement that returned no rows. */
 export interface StatementFailure {
   readonly error: unknown
-  /** False: the connection was never made, so the statement was not sent. */
+  /** False if the connection was never made, so that the statement was not sent. */
   readonly sent: boolean
-  /** The deadline passed; `error` is the result of the cancellation, undefined when there was none. */
+  /** True if the deadline passed; `error` is then the result of the cancellation, or undefined if there was none. */
   readonly timedOut: boolean
-  /** The server no longer answers, so the connection is unusable. */
+  /** True if the server no longer answers, so that the connection is unusable. */
   readonly hung: boolean
 }
 
@@ -32,8 +32,8 @@ const CANCEL_GRACE_MS = 2_000
 /**
  * Makes a connection that is closed with its scope, which also ends a running statement.
  *
- * Every option is set explicitly, because Bun fills gaps from `PGDATABASE`, `NODE_TLS_REJECT_UNAUTHORIZED` and other variables of
- * the environment. PgBouncer rejects startup parameters other than application_name; named statements fail behind it.
+ * Sets every option explicitly, because Bun takes missing options from `PGDATABASE`, `NODE_TLS_REJECT_UNAUTHORIZED` and other
+ * environment variables. PgBouncer rejects startup parameters other than application_name and does not support named statements.
  */
 export const openConnection = (
   url: PostgresUrl,
@@ -107,7 +107,7 @@ export const openConnection = (
     return connection
   })
 
-/** Returns the TLS options. Like libpq, `prefer` and `require` check no certificate. */
+/** Returns the TLS options. As in libpq, `prefer` and `require` do not verify the certificate. */
 const tlsOf = ({ rootCertificate, sslMode }: PostgresUrl) =>
   sslMode === "verify-ca" || sslMode === "verify-full"
     ? {

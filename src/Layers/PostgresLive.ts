@@ -18,16 +18,16 @@ const LOOK_UP_MS = 2_000
 
 /** A direct connection to the database, or one through a pooler in transaction or session mode. */
 export interface PostgresSettings {
-  /** `SUPABASE_DB_URL`; for its format see Database/ConnectionUrl. */
+  /** The value of `SUPABASE_DB_URL`; Database/ConnectionUrl describes its format. */
   readonly url: Redacted.Redacted<string>
   /**
-   * The time limit from acquiring a connection to the complete answer, in milliseconds; 30 s by default. Acquiring a connection may
-   * take as long again.
+   * The time limit from the acquired connection to the complete answer, in milliseconds; 30 s by default. The wait for a connection
+   * has the same limit.
    */
   readonly timeoutMs?: number
   /**
-   * The most connections; 4 by default, because a tick overlaps starts and settlements. A connection is opened when needed, and
-   * closed after 20 s of idle time.
+   * The maximum number of connections; 4 by default, because a tick overlaps starts and settlements. A connection is opened when
+   * needed, and closed after 20 s of idle time.
    */
   readonly connections?: number
 }
@@ -36,7 +36,7 @@ export interface PostgresSettings {
  * Calls SQL functions over PostgreSQL's own protocol, with Bun's client. The first call makes the first connection.
  *
  * *Fails with* SupabaseError (`Rejected`, `configuration`) when the URL cannot be used. *Guarantees*: a call is one statement in
- * one message, which a transaction pooler can carry; at the deadline and on interruption the server is asked to cancel it; a
+ * one message, which works with a transaction pooler. The deadline and an interruption ask the server to cancel the statement. A
  * connection whose server no longer answers is replaced.
  */
 export const layer = (settings: PostgresSettings): Layer.Layer<Supabase, SupabaseError> =>
@@ -84,14 +84,14 @@ const explain = (
 ): Effect.Effect<SupabaseError> =>
   Effect.gen(function* () {
     if (error === undefined) {
-      const detail = `${url.hostname}:${url.port} gave no answer in time`
+      const detail = `${url.hostname}:${url.port} did not answer in time`
       return callError(rpc, "Ambiguous", "timeout", detail)
     }
     const words = error instanceof Error ? error : { message: String(error) }
     const code = codeOf(error)
     const addresses = sent ? null : yield* addressesOf(url.hostname)
     const verdict = judgeDirect({ code, message: words.message, sent, addresses }, url)
-    // The server's message states the cause; the driver's message says less than the verdict.
+    // A server's message states the cause; a driver's message says less than the verdict.
     const isOfDriver = /^ERR_POSTGRES|^unknown$/.test(code)
     const detail = isOfDriver
       ? verdict.why
@@ -99,7 +99,7 @@ const explain = (
           message: words.message,
           ...(error instanceof SQL.PostgresError ? { detail: error.detail, hint: error.hint } : {})
         })
-    const whole = timedOut ? `no answer in time; ${detail}` : detail
+    const whole = timedOut ? `the server did not answer in time; ${detail}` : detail
     return callError(rpc, verdict.reason, code, whole, {
       ...(verdict.hint === null ? {} : { hint: verdict.hint }),
       ...(isOfDriver ? { system: words.message } : {}),

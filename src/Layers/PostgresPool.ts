@@ -8,7 +8,7 @@ interface Member {
   isDiscarded: boolean
 }
 
-/** Connections, each for one call at a time, opened when needed. */
+/** A pool of connections. Each connection is opened when needed and serves one call at a time. */
 export interface PostgresPool {
   /** Runs `call` with a connection. Waits for a connection for at most `withinMs`, then fails with `onTimeout`. */
   readonly use: <A, E>(options: {
@@ -34,7 +34,7 @@ export const makePool = (
     let opening = 0
     let waiting: Array<() => void> = []
 
-    // An event that ended this connection silently (a NAT, a failover) has most likely ended the idle connections too.
+    // An event that silently ended this connection (a NAT, a failover) has probably also ended the idle connections.
     const discard = (connection: PostgresConnection) =>
       Effect.suspend(() => {
         const hung = Array.from(members).filter((one) => one.connection === connection)

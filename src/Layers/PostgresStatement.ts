@@ -9,7 +9,7 @@ export interface Sending {
   readonly settled: Promise<Exit.Exit<Rows, unknown>>
   /** Asks the server to cancel the statement. */
   readonly cancel: () => void
-  /** Whether the statement itself may have been sent; its preparation does not count. */
+  /** Whether the statement itself may have been sent; sending only its preparation does not count. */
   readonly isSent: () => boolean
 }
 
@@ -20,9 +20,8 @@ export interface ConnectionState {
 }
 
 /**
- * Returns whether statements get a suitable transaction by default. A project may have changed the defaults of a database or a
- * role: a stricter isolation level makes concurrent engines' transactions fail, and a time limit below the scheduler's limit ends
- * calls early.
+ * Reads whether the default transaction is suitable. A project may have changed the defaults of a database or a role: a stricter
+ * isolation level makes concurrent engines' transactions fail, and a time limit below the scheduler's limit ends calls early.
  */
 const FITS = `
   select bool_and(case name when 'default_transaction_isolation' then setting = 'read committed'
@@ -39,9 +38,9 @@ const BEGIN = `
    where name in ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')`
 
 /**
- * Sends one statement at a time over `sql`, which has one connection, in its own transaction: read committed, without a
- * server-side time limit. The settings cannot be sent at the start of a connection, because poolers reject that, nor set for a
- * session, because transaction poolers share sessions. They are therefore read once per connection.
+ * Sends one statement at a time over `sql`, which has one connection, in its own transaction: read committed, without a server-side
+ * time limit. Poolers reject these settings at the start of a connection, and transaction poolers share sessions, so the settings
+ * cannot be set for a session. The defaults are therefore read once per connection.
  */
 export const makeSender = (sql: SQL, state: ConnectionState) => {
   let known = { opened: 0, fits: false }

@@ -12,7 +12,7 @@ import { type ProbeAnswer, Prober } from "../Services/Prober.ts"
 import { isPublicAddress } from "./PublicAddress.ts"
 
 const TIMEOUT_MS = 5_000
-/** The most bytes of an answer's body that are read: enough for an error code. */
+/** The maximum number of bytes of an answer's body that are read: enough for an error code. */
 const MAX_BYTES = 16 * 1024
 
 /** The addresses that probes may reach. */
@@ -21,7 +21,7 @@ export interface AddressPolicy {
   readonly allowsPort: (port: number) => boolean
 }
 
-/** Allows public addresses only, on the port of https. */
+/** Allows only public addresses, and only the https port. */
 export const publicOnly: AddressPolicy = {
   allowsAddress: isPublicAddress,
   allowsPort: (port) => port === 443
@@ -40,9 +40,9 @@ export interface ProberOptions {
 }
 
 /**
- * Probes over node:https, for three reasons: the name is looked up once, the connection goes to the very address that was checked
- * (a second look-up could answer differently), and the environment's proxy is not used, because a proxy would look the name up
- * itself. The first probe loads node:https, because most ticks send no probe.
+ * Probes over node:https, which looks up the name once, connects to the address that was checked (a second look-up could return
+ * another address), and ignores the environment's proxy (a proxy would look up the name itself). The first probe loads node:https,
+ * because most ticks send no probe.
  */
 export const layer = (options: ProberOptions): Layer.Layer<Prober> => {
   const { policy = publicOnly, resolve = resolveBySystem, timeoutMs = TIMEOUT_MS } = options
@@ -67,16 +67,16 @@ const tooSlow = (timeoutMs: number): ProbeError =>
 
 const refused = (detail: string): ProbeError => new ProbeError({ reason: "Refused", detail })
 
-/** Checks the URL before any request. The parser has already converted 0x7f.1 and 2130706433 to 127.0.0.1. */
+/** Checks the URL before any request. The URL parser has already converted 0x7f.1 and 2130706433 to 127.0.0.1. */
 const checkUrl = (text: string, policy: AddressPolicy): Effect.Effect<URL, ProbeError> => {
   const url = URL.parse(text)
   if (url === null) return Effect.fail(refused("the health_url is not a URL"))
-  if (url.protocol !== "https:") return Effect.fail(refused("only https is probed"))
+  if (url.protocol !== "https:") return Effect.fail(refused("a health_url must use https"))
   if (url.username !== "" || url.password !== "") {
-    return Effect.fail(refused("a health_url must not hold a user or a password"))
+    return Effect.fail(refused("a health_url must not contain a user or a password"))
   }
   if (!policy.allowsPort(url.port === "" ? 443 : Number(url.port))) {
-    return Effect.fail(refused(`port ${url.port} is not the one of https, 443`))
+    return Effect.fail(refused(`a health_url must use port 443, not ${url.port}`))
   }
   return Effect.succeed(url)
 }
@@ -92,7 +92,10 @@ const findAddress = (
     const addresses = isIP(host) === 0 ? yield* lookUp(host, resolve) : [host]
     const [first] = addresses
     if (first === undefined) {
-      return yield* new ProbeError({ reason: "NotResolved", detail: `${host} has no address` })
+      return yield* new ProbeError({
+        reason: "NotResolved",
+        detail: `the host name ${host} has no address`
+      })
     }
     const bad = addresses.find((address) => !policy.allowsAddress(address))
     if (bad !== undefined) {
@@ -126,7 +129,7 @@ interface RawAnswer {
   readonly body: Uint8Array
 }
 
-/** Sends one request to one address. The connection is closed however the request ends. */
+/** Sends one request to one address. Always closes the connection, whatever the result. */
 const send = (
   { method }: ProbeTarget,
   url: URL,
@@ -160,7 +163,7 @@ const send = (
         socket.on("secureConnect", () => {
           isSecured = true
           if (socket.remoteAddress === address) return
-          fail("Refused", `the connection goes to ${socket.remoteAddress}, not to ${address}`)
+          fail("Refused", `the connection went to ${socket.remoteAddress} instead of ${address}`)
           sent.destroy()
         })
       })
@@ -180,7 +183,7 @@ const send = (
   })
 
 /**
- * Reads the body up to the bound. If the body breaks off, the part that arrived is used, because the headers already prove that the
+ * Reads the body up to the limit. If the connection breaks, uses the part that arrived, because the headers already prove that the
  * API answers.
  */
 const readAtMost = (message: IncomingMessage, done: (body: Uint8Array) => void): void => {

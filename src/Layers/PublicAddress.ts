@@ -24,8 +24,8 @@ const SPECIAL_V4: ReadonlyArray<readonly [network: string, prefix: number]> = [
 ]
 
 /**
- * The IPv6 range of global unicast: no other IPv6 address is public. IPv4-mapped, unique local, link-local and NAT64 addresses lie
- * outside.
+ * The IPv6 range of global unicast addresses, the only public ones. IPv4-mapped, unique local, link-local and NAT64 addresses are
+ * outside this range.
  */
 const GLOBAL_V6 = ["2000::", 3] as const
 

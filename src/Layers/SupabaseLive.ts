@@ -20,7 +20,7 @@ import { explainRejection, FetchFailure, isPermanent } from "../Http/FetchFailur
 import type { ProxyOf } from "../Http/Proxy.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** A Supabase project, over its Data API. */
+/** The Supabase project to call over its Data API. */
 export interface SupabaseSettings {
   /** `https://<project>.supabase.co`, without a path. */
   readonly url: string
@@ -30,13 +30,13 @@ export interface SupabaseSettings {
   readonly version: string
   /** The time limit from the call to the last byte of the answer, in milliseconds; 30 s by default. */
   readonly timeoutMs?: number
-  /** Names the proxy in messages, if there is one. */
+  /** Returns the proxy to name in messages, if there is one. */
   readonly proxyOf?: ProxyOf
 }
 
 /**
- * The part of a supabase-js client that is used: `rpc`, whose answer is awaited, and `abortSignal` if it exists. The arguments are
- * `never`, so that this type also accepts a client whose types contain only its owner's functions (`supabase gen types`).
+ * The part of a supabase-js client that this layer uses: `rpc`, and `abortSignal` if it exists. The arguments are `never`, so that
+ * this type also accepts a client whose types contain only its owner's functions (`supabase gen types`).
  */
 export interface RpcClient {
   rpc(name: string, args: never): PromiseLike<unknown>
@@ -45,9 +45,9 @@ export interface RpcClient {
 /**
  * Calls SQL functions with supabase-js. Runs in Bun and in Deno.
  *
- * *Fails with* SupabaseError (`Rejected`, `configuration`) when the URL or the key cannot be used. *Guarantees*: no
- * retry and no redirect; interruption and the deadline close the connection, though a call that was sent may still commit;
- * success is a decoded answer, because supabase-js reports an empty 404 and an empty 200 without an error.
+ * *Fails with* SupabaseError (`Rejected`, `configuration`) when the URL or the key cannot be used. *Guarantees*: never retries and
+ * never follows a redirect. Interruption and the deadline close the connection, although a call that was sent may still commit.
+ * Success requires a decoded answer, because supabase-js reports an empty 404 and an empty 200 without an error.
  */
 export const layer = (settings: SupabaseSettings): Layer.Layer<Supabase, SupabaseError> =>
   Layer.effect(
@@ -69,15 +69,15 @@ export const layer = (settings: SupabaseSettings): Layer.Layer<Supabase, Supabas
             operation: "connect",
             reason: "Rejected",
             code: "configuration",
-            detail: `the Supabase client cannot be made: ${messageOf(error)}`
+            detail: `the Supabase client could not be created: ${messageOf(error)}`
           })
       })
     )
   )
 
 /**
- * Calls SQL functions with the caller's own client, as it is configured: the caller is responsible for its retries, redirects and
- * limits. A call is still bounded in time (30 s by default).
+ * Calls SQL functions with the caller's own client. The caller is responsible for that client's retries, redirects and limits. A
+ * call is still bounded in time (30 s by default).
  */
 export const fromClient = (
   client: RpcClient,
@@ -104,7 +104,7 @@ const serve = (
         },
         onTimeout: () =>
           Effect.fail(
-            callError(rpc, "Ambiguous", "timeout", `no whole answer within ${timeoutMs} ms`)
+            callError(rpc, "Ambiguous", "timeout", `no complete answer within ${timeoutMs} ms`)
           )
       })
     ).pipe(
@@ -152,7 +152,7 @@ interface Failed {
   readonly system?: string
 }
 
-/** Judges an answer by its code if that is PostgREST's or PostgreSQL's, else by its status. */
+/** Judges an answer by its code if PostgREST or PostgreSQL sent it, otherwise by its status. */
 const judgeAnswer = (words: Words, status: number): Failed => {
   const verdict = judgeCode(words.code, status, words.message)
   if (isKnownKind(words.code)) {
@@ -202,7 +202,7 @@ const judgeTransport = (words: Words): Failed => {
   }
 }
 
-/** Judges a runtime's own rejection, whose text is reassembled from the parts that supabase-js keeps. */
+/** Judges a rejection by the runtime. Reassembles its text from the parts that supabase-js keeps. */
 const explainForeign = ({ code: own, message, detail }: Words) => {
   const text = message.replace(/^\w*(?:Error|Exception): /, "")
   const cause = /^Caused by: \w+: (.*)$/m.exec(detail)?.[1] ?? ""
@@ -266,8 +266,8 @@ const apiFetch = (
 }
 
 /**
- * Returns whether the error does not prove that the server still answers. The deadline and an interruption abort the request, so
- * they count as no proof.
+ * Returns whether the error does not prove that the server still answers. An error after the deadline or an interruption proves
+ * nothing, because both abort the request.
  */
 const isUnanswered = (error: unknown): boolean =>
   !(error instanceof FetchFailure) || error.reason === "Disconnected" || error.reason === "TimedOut"

@@ -5,20 +5,20 @@ import { Effect, Layer } from "effect"
 import { fetchWithin } from "../Http/BoundedFetch.ts"
 import type { ProxyOf } from "../Http/Proxy.ts"
 
-/** Time limit of one request to the collector, in milliseconds. */
+/** The time limit of one request to the collector, in milliseconds. */
 const SEND_WITHIN_MS = 5_000
 const MAX_ANSWER_BYTES = 64 * 1024
-/** The most concurrent requests; each holds up to a thousand spans in memory. Further requests are dropped. */
+/** The maximum number of concurrent requests, each with up to a thousand spans in memory. Further requests are dropped. */
 const MAX_CONCURRENT = 8
 
 /**
- * The HTTP client of a collector. *Guarantees*: bounded in time and memory; redirects are not followed, because the headers may
- * be secret; only the first failure is logged.
+ * The HTTP client of a collector. *Guarantees*: bounded in time and memory. Does not follow redirects, because the headers may be
+ * secret. Logs only the first failure.
  */
 export const layer = (collector: {
   readonly endpoint: string
   readonly version: string
-  /** Names the proxy in messages, if there is one. */
+  /** Returns the proxy to name in messages, if there is one. */
   readonly proxyOf?: ProxyOf
 }): Layer.Layer<HttpClient.HttpClient> => {
   const { proxyOf } = collector
@@ -45,7 +45,7 @@ const guard =
         if (isTold) return Effect.void
         isTold = true
         return Effect.logWarning(
-          `Telemetry could not be sent to ${endpoint}: ${why}. Ticks are not affected; it is retried, without further messages.`
+          `Telemetry could not be sent to ${endpoint}: ${why}. Ticks are not affected. Sending is retried without further messages.`
         )
       })
     return HttpClient.transform(client, (sending, request) =>

@@ -6,14 +6,14 @@ import type { ProxyOf } from "../Http/Proxy.ts"
 import * as TelemetryClient from "./TelemetryClient.ts"
 import { byRun } from "./TelemetryTracer.ts"
 
-/** Time limit of the final flush of each of the three signals, which run concurrently, in milliseconds. */
+/** The time limit of the final flush, in milliseconds. Traces, metrics and logs are flushed concurrently. */
 const FLUSH_WITHIN_MS = 2_000
-/** The interval of metrics, in milliseconds; OpenTelemetry's own default. */
+/** The interval between exports of metrics, in milliseconds; OpenTelemetry's default. */
 const METRICS_EVERY_MS = 60_000
 
 /** The destination of telemetry, from the OTEL settings. */
 export interface TelemetryOptions {
-  /** Base of `/v1/traces`, `/v1/metrics` and `/v1/logs`. */
+  /** The base URL of `/v1/traces`, `/v1/metrics` and `/v1/logs`. */
   readonly endpoint: string
   readonly protocol: "http/protobuf" | "http/json"
   /** `key=value,...`, percent-encoded. */
@@ -23,15 +23,15 @@ export interface TelemetryOptions {
   readonly resourceAttributes: string | null
   readonly hostname: string
   readonly version: string
-  /** Names the proxy in messages, if there is one. */
+  /** Returns the proxy to name in messages, if there is one. */
   readonly proxyOf?: ProxyOf
 }
 
 /**
  * Exports traces, metrics and logs over OTLP/HTTP.
  *
- * *Guarantees*: no failure of telemetry affects a tick; an unreachable collector causes one warning. The remaining data is sent
- * when the scope closes, for at most two seconds.
+ * *Guarantees*: a telemetry failure never affects a tick, and an unreachable collector causes only one warning. When the scope
+ * closes, the remaining data is sent within two seconds or dropped.
  */
 export const layer = (options: TelemetryOptions): Layer.Layer<never> => {
   const { "service.name": named, ...attributes } = Object.fromEntries(
@@ -56,7 +56,7 @@ export const layer = (options: TelemetryOptions): Layer.Layer<never> => {
     Layer.merge(Layer.scopedDiscard(Effect.locallyScoped(isTraced, true))),
     Layer.provideMerge(exporting),
     Layer.provide(TelemetryClient.layer(options)),
-    // All settings come from the sources of src/Config, so the exporter must not read the environment.
+    // All settings come from src/Config, so the exporter must not read the environment.
     Layer.provide(Layer.setConfigProvider(ConfigProvider.fromMap(new Map())))
   )
 }

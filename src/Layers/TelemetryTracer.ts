@@ -1,12 +1,12 @@
 import { Exit, Option, Tracer } from "effect"
 import { settleRuns, startRuns } from "../Database/Rpc.ts"
 
-/** Calls that carry many runs together, made by a fiber without a parent span. */
+/** The calls with a batch of many runs, made by a fiber without a parent span. */
 const BATCHED: ReadonlySet<string> = new Set([startRuns.name, settleRuns.name])
 
 /**
- * A tracer with the engine's rules: a batch of starts or outcomes belongs to the tick in progress (a process never has more than
- * one); a span with an `error.type` counts as failed, whether or not the effect failed.
+ * A tracer with the engine's rules. A batch of starts or outcomes belongs to the tick in progress (a process has at most one). A
+ * span with an `error.type` counts as failed, even if its effect succeeded.
  */
 export const byRun = (inner: Tracer.Tracer): Tracer.Tracer => {
   let tick: Tracer.Span | undefined
@@ -30,7 +30,7 @@ const exitOf = ({ attributes }: Tracer.Span): Exit.Exit<void, Failure> => {
   return typeof type === "string" ? Exit.fail(new Failure(type)) : Exit.void
 }
 
-/** An error named by its code, without a stack: the failure occurred elsewhere. */
+/** An error named by its code. It has no stack, because the failure occurred elsewhere. */
 class Failure extends Error {
   override readonly name: string
   constructor(code: string) {

@@ -4,12 +4,14 @@ import { Metric, MetricBoundaries, MetricLabel } from "effect"
 export const PREFIX = "sync_scheduler_"
 /** The label value that replaces further values once a metric has too many series. */
 export const OTHER = "other"
-/** The most combinations of label values that one metric keeps. The number is bounded because names come from users' rows. */
+/**
+ * The maximum number of label combinations that one metric keeps. The number must be bounded, because names come from users' rows.
+ */
 const MAX_SERIES = 1_000
 /** The longest value of a label, in characters. */
 const MAX_VALUE = 100
 
-/** A label; with `values`, its series exist from the beginning, at zero. */
+/** A label. If `values` is set, its series exist from the beginning, at zero. */
 export interface Label {
   readonly name: string
   readonly values?: ReadonlyArray<string>
@@ -21,26 +23,26 @@ export interface Definition {
   readonly help: string
   readonly type: "counter" | "gauge" | "histogram"
   readonly labels: ReadonlyArray<Label>
-  /** Upper bounds of a histogram's buckets, in the unit that the name ends with. */
+  /** The upper bounds of a histogram's buckets, in the unit that ends the metric's name. */
   readonly buckets?: ReadonlyArray<number>
-  /** A metrics file keeps the gauge after its process has ended. */
+  /** Whether a metrics file keeps the gauge after its process has ended. */
   readonly kept?: boolean
 }
 
 type Options = Pick<Definition, "help" | "labels">
 interface GaugeOptions extends Options, Pick<Definition, "kept"> {
-  /** The metric has a value before anything is measured. */
+  /** Whether the metric starts at zero instead of having no value. */
   readonly startsAtZero?: boolean
 }
 type Values = ReadonlyArray<string>
 
-/** A value that only rises. */
+/** A value that only increases. */
 export interface Counter extends Definition {
   /** Label values in the order of `labels`. */
   readonly add: (amount: number, ...values: Values) => void
 }
 
-/** A value that rises and falls. */
+/** A value that can increase and decrease. */
 export interface Gauge extends Definition {
   readonly set: (value: number, ...values: Values) => void
   readonly add: (amount: number, ...values: Values) => void

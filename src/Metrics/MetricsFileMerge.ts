@@ -16,8 +16,8 @@ export const parse = (text: string): Previous =>
   )
 
 /**
- * Adds a process's counters to those of the processes before it. Each process lives for one tick, and a counter that restarts at
- * zero every time would be useless. Gauges have their current values, except gauges that outlive a process.
+ * Adds a process's counters to the counters of earlier processes, because each process runs only one tick and would otherwise
+ * restart its counters at zero. Gauges have their current values, except gauges that outlive a process.
  */
 export const accumulate = (
   families: ReadonlyArray<Family>,
@@ -58,7 +58,7 @@ const sumOf = (
     .map((series) => series.slice(name.length + 1, -1))
   return [...new Set(labels)].sort().flatMap((text) => {
     const series = seriesOf(definition, text)
-    // After an upgrade with other buckets, the old and new counts cannot be added.
+    // If an upgrade changed the buckets, the old and new counts cannot be added.
     const before = series.every((one) => previous.has(one)) ? previous : new Map<string, number>()
     return series.map((one) => ({
       series: one,

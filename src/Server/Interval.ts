@@ -4,15 +4,16 @@ export interface Iteration {
   readonly waitMs: number
   /** The start of the interval that the next iteration belongs to, in epoch milliseconds. */
   readonly scheduledAt: number
-  /** The number of intervals that began during the iteration, without the one that the next iteration belongs to. */
+  /** The number of intervals that began during the iteration, except the one that the next iteration belongs to. */
   readonly skipped: number
 }
 
 /**
- * Returns the next iteration. Intervals begin at whole multiples of their length since 1970 UTC, so that they are the same on
- * every replica, and 60 s are whole minutes. A job that overruns one or more intervals runs again immediately, once.
+ * Returns the next iteration. Intervals begin at whole multiples of their length since 1970 UTC. They are therefore the same on
+ * every replica, and an interval of 60 s begins on the minute. A job that overruns one or more intervals runs again immediately,
+ * once.
  *
- * `scheduledAt`: the start of the last iteration's interval, or of the iteration itself if that is later (a timer may fire
+ * `scheduledAt` is the start of the last iteration's interval, or of the iteration itself if that is later (a timer may fire
  * early).
  */
 export const nextIteration = (scheduledAt: number, now: number, everyMs: number): Iteration => {

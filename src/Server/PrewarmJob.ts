@@ -8,7 +8,7 @@ import type { RecurringJob } from "./RecurringJob.ts"
 const LEAD_MS = 30_000
 /** The interval at which the job reads upcoming slots, in milliseconds. */
 const LOOK_EVERY_MS = 30_000
-/** Slots that begin up to this many milliseconds after the range of one read are included, so that none is found too late. */
+/** Each read also includes slots that begin up to this many milliseconds after its range, so that no slot is found too late. */
 const MARGIN_MS = 5_000
 
 interface Upcoming {
@@ -17,8 +17,8 @@ interface Upcoming {
 }
 
 /**
- * Warms up functions 30 s before their upcoming slots, whatever the tick interval. Each function is warmed up once for its
- * next slot; after that slot, its runs keep it warm. A slot that is found less than 30 s before its start is warmed up for
+ * Warms up functions 30 s before their upcoming slots, whatever the tick interval. Each function is warmed up once for its next
+ * slot; after that slot, its runs keep it warm. If a slot is found less than 30 s before its start, its function is warmed up
  * immediately.
  */
 export const prewarmJob = () => {
@@ -39,13 +39,13 @@ export const prewarmJob = () => {
       }
       const upcoming = seen.filter(isNew)
       for (const { function_name, next_run_at } of upcoming) planned.set(function_name, next_run_at)
-      // The warm-ups are child fibers of the job: they continue between its iterations, and end with the job.
+      // The warm-ups are child fibers of the job. They continue between its iterations and end with the job.
       yield* Effect.forEach(bySlot(upcoming), ([slot, names]) =>
         Effect.fork(Effect.delay(wake(names), Math.max(0, slot - LEAD_MS - now)))
       )
     }).pipe(
       Effect.catchAll((error) =>
-        Effect.logDebug(`Slots to come could not be read: ${error.message}`)
+        Effect.logDebug(`Upcoming slots could not be read: ${error.message}`)
       )
     )
   } satisfies RecurringJob<unknown>

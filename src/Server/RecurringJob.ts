@@ -1,12 +1,12 @@
 import { Cause, Clock, Effect } from "effect"
 import { nextIteration } from "./Interval.ts"
 
-/** A job that `serve` repeats, concurrently with all others. */
+/** A job that `serve` repeats, concurrently with all other jobs. */
 export interface RecurringJob<R> {
   /** The name in logs and in `/readyz?verbose`. */
   readonly name: string
   readonly everyMs: number
-  /** One iteration. A failure or a defect is logged, and the next iteration follows. */
+  /** One iteration. A defect is logged, and the next iteration follows. */
   readonly iterate: Effect.Effect<void, never, R>
   /** Receives the number of intervals that were missed during an iteration. */
   readonly onSkipped?: (count: number) => Effect.Effect<void>
@@ -16,7 +16,7 @@ export interface RecurringJob<R> {
  * Runs the job immediately and then at every interval. Iterations never overlap: after an iteration that overruns one or more
  * intervals, one iteration follows immediately for all of them.
  *
- * *Guarantees*: ends only by interruption, which also interrupts the iteration in progress and waits for it.
+ * *Guarantees*: ends only by interruption, which interrupts the iteration in progress and waits for its end.
  */
 export const runForever = <R>(job: RecurringJob<R>): Effect.Effect<never, never, R> =>
   Effect.gen(function* () {
@@ -34,7 +34,7 @@ const logDefect = (name: string, cause: Cause.Cause<never>): Effect.Effect<void>
   Cause.isInterruptedOnly(cause)
     ? Effect.failCause(cause)
     : Effect.logError(
-        `A bug in ${name}; it continues at its next iteration: ${Cause.pretty(cause)}`
+        `The job "${name}" failed because of a bug; it continues with its next iteration: ${Cause.pretty(cause)}`
       )
 
 /** Runs all jobs concurrently. */

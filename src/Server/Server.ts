@@ -13,7 +13,7 @@ import { runAllForever } from "./RecurringJob.ts"
 import { tickJob, watchdogJob } from "./TickJob.ts"
 import { monotonicMs, Watchdog } from "./Watchdog.ts"
 
-/** Options of `serve`. */
+/** The options of `serve`. */
 export interface Options {
   readonly settings: Pick<
     Settings,
@@ -29,11 +29,11 @@ export interface Options {
 }
 
 /**
- * Ticks, warms up functions and serves HTTP until `stopping` completes. Then it starts nothing new and waits for the runs in
+ * Ticks, warms up functions and serves HTTP until `stopping` completes. Then starts no more runs and waits for the runs in
  * progress, as long as the settings allow. Returns whether all of them ended in time.
  *
- * *Fails with* ListenError, before the first tick. *Guarantees*: an unreachable database, a failed tick and a failed request
- * do not affect anything else.
+ * *Fails with* ListenError, before the first tick. *Guarantees*: an unreachable database, a failed tick and a failed request do not
+ * affect anything else.
  */
 export const serve = ({ access, observe, onSummary, pasteable, settings, stopping }: Options) =>
   Effect.scoped(
@@ -69,16 +69,17 @@ const answering = (
     return url
   })
 
-/** Returns what to do after the start: the URL of the page, and how to sign in and act there. */
+/** Returns the message after the start: the URL of the page, and how to sign in and perform actions there. */
 const howToOpen = (url: string, { allowActions, isPublic, sessions }: Access): string => {
   const token = table.adminToken.key
   const signIn = `${url}/sign-in with the value of ${token}`
-  if (sessions !== null && allowActions) return `Open ${url}; to act there, sign in at ${signIn}`
+  if (sessions !== null && allowActions)
+    return `Open ${url}. To perform actions, sign in at ${signIn}`
   const missing = [
     ...(allowActions ? [] : ["--allow-actions"]),
     ...(sessions === null ? [`${token}=$(openssl rand -hex 32)`] : [])
   ]
-  return `${isPublic ? `Sign in at ${signIn}` : `Open ${url}`}; to act there, start serve with ${missing.join(" and ")}`
+  return `${isPublic ? `Sign in at ${signIn}` : `Open ${url}`}. To perform actions, start serve with ${missing.join(" and ")}`
 }
 
 /** Stops the jobs and waits for the runs in progress. Returns whether all of them ended. */
@@ -92,8 +93,8 @@ const drain = (
     const ended = yield* Effect.timeoutOption(Fiber.await(working), withinMs)
     if (ended._tag === "Some") return true
     yield* Effect.logWarning(
-      `${watchdog.inFlight} runs were still in flight when the time to stop had passed. ` +
-        "Their leases end by themselves, and another engine then decides about them; none is lost."
+      `${watchdog.inFlight} runs were still in progress when the shutdown timeout passed. ` +
+        "No run is lost: when their leases end, another engine handles them."
     )
     return false
   })

@@ -44,7 +44,7 @@ export const tickJob = ({ intervalMs, observe, onSummary, watchdog }: TickJobOpt
       missedIntervals.add(count)
       return Effect.logWarning(
         `A tick took longer than the interval: ${count === 1 ? "1 interval was" : `${count} intervals were`} missed. ` +
-          "What was due meanwhile is due in the next tick, which begins now."
+          "The next tick begins now and runs the slots that came due in the meantime."
       )
     }
   }) satisfies RecurringJob<unknown>
@@ -52,9 +52,7 @@ export const tickJob = ({ intervalMs, observe, onSummary, watchdog }: TickJobOpt
 const recordProgress = (watchdog: Watchdog): Effect.Effect<void> =>
   Effect.map(monotonicMs, (now) => watchdog.recordProgress(now))
 
-/**
- * Reports invocations to the watchdog: a tick has not stalled while it waits for a function that may still respond in time.
- */
+/** Reports invocations to the watchdog. A tick has not stalled while it waits for a function that may still respond in time. */
 const watchedInvoker = (watchdog: Watchdog) =>
   Effect.map(Invoker, ({ invoke, warmUp }) =>
     Invoker.of({
@@ -88,13 +86,13 @@ const log = (summary: Summary): Effect.Effect<void> =>
 export const watchdogJob = (watchdog: Watchdog): RecurringJob<never> => {
   let isStuck = false
   return {
-    name: "the watch over ticks",
+    name: "tick watchdog",
     everyMs: 10_000,
     iterate: Effect.gen(function* () {
       const stalledForMs = watchdog.stalledForMs(yield* monotonicMs)
       if (stalledForMs > 0 && !isStuck) {
         yield* Effect.logError(
-          "Ticks are stuck: nothing has moved for longer than anything may take. /livez says so; restart this process."
+          "Ticks have stalled: they made no progress for longer than any step may take. /livez reports this; restart this process."
         )
       }
       if (stalledForMs === 0 && isStuck) yield* Effect.logInfo("Ticks continue.")

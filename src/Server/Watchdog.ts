@@ -2,8 +2,8 @@ import { Clock, Effect } from "effect"
 import type { Summary } from "../Domain/Summary.ts"
 
 /**
- * The longest time without progress while no function runs, in addition to the lease margin for recording outcomes. After it,
- * a tick has stalled. Database calls and notifications time out much sooner.
+ * A tick without a running function has stalled if it makes no progress for this long plus the lease margin for recording outcomes,
+ * in milliseconds. Database calls and notifications time out much sooner.
  */
 const STALL_AFTER_MS = 120_000
 
@@ -19,11 +19,11 @@ export interface LastTick {
 }
 
 /**
- * The liveness of a running `serve`, known without any call: whether it ticks, the last tick's result, and for how long there
- * has been no progress. All instants are monotonic milliseconds.
+ * The liveness of a running `serve`, known without a call: whether it ticks, the result of its last tick, and how long it has made
+ * no progress. All instants are monotonic milliseconds.
  */
 export class Watchdog {
-  /** The number of ticks that ended since the start of the process. */
+  /** The number of ticks that have ended since the start of the process. */
   ticks = 0
   /** The number of intervals that were missed during a tick. */
   missedIntervals = 0

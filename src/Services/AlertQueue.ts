@@ -2,11 +2,11 @@ import { Context, type Effect } from "effect"
 import type { AlertBatch, Delivery } from "../Domain/Alert.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
 
-/** Incidents whose opening or end still has to be sent. The database holds them and the state of their sending. */
+/** The incidents whose opening or closing has not been sent yet. The database stores them and the status of their delivery. */
 export class AlertQueue extends Context.Tag("@sync-scheduler/AlertQueue")<
   AlertQueue,
   {
-    /** Claims pending alerts for 60 s. *Guarantees*: no other engine gets them in that time. */
+    /** Claims pending alerts for 60 s. *Guarantees*: no other engine receives them during this time. */
     readonly take: Effect.Effect<AlertBatch, SupabaseError>
     /** Records the results. A failed alert is retried after growing delays, until it is abandoned. */
     readonly mark: (

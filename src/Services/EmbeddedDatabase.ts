@@ -7,7 +7,7 @@ export class EmbeddedDatabase extends Context.Tag("@sync-scheduler/EmbeddedDatab
   {
     /**
      * Runs one statement as the superuser; `$1`, ... are its parameters, as PGlite encodes them.
-     * *Fails with* SupabaseError, as a call of a SQL function would.
+     * *Fails with* SupabaseError, like a call of a SQL function.
      */
     readonly query: (
       sql: string,

@@ -3,13 +3,13 @@ import type { InvokeError } from "../Domain/Errors.ts"
 import type { Outcome } from "../Domain/Outcome.ts"
 import type { Invocation } from "../Domain/Run.ts"
 
-/** The result of a function's first contact in a tick. `cold` is the function's own statement, null without one. */
+/** The result of a function's first contact in a tick. `cold` is the function's own report; null if it did not report one. */
 export interface WarmUp {
   readonly latencyMs: number
   readonly ok: boolean
   readonly cold: boolean | null
   readonly detail: string | null
-  /** The function must not be invoked (Domain/FunctionAccess): nothing was sent, and `detail` states the reason. */
+  /** True if the function must not be invoked (Domain/FunctionAccess). Nothing was sent, and `detail` states the reason. */
   readonly isRefused?: boolean
   /** The answer, if there was one; `platformCode` is its header `sb-error-code`. */
   readonly answer?: { readonly status: number; readonly platformCode: string | null }
@@ -21,7 +21,7 @@ export class Invoker extends Context.Tag("@sync-scheduler/Invoker")<
   {
     /**
      * Calls the function once for this run and judges its answer. Never retries: Domain/Retry decides about retries.
-     * *Fails with* InvokeError when no answer came; its reason says whether the function may have run.
+     * *Fails with* InvokeError if no answer arrived; its reason says whether the function may have run.
      */
     readonly invoke: (invocation: Invocation) => Effect.Effect<Outcome, InvokeError>
     /** Warms the function up with OPTIONS, which cannot run an export. Never fails; `ok` is the result. */

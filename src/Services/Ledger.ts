@@ -7,7 +7,7 @@ import type { SupabaseError } from "../Domain/Errors.ts"
 import type { DueIntegration } from "../Domain/Integration.ts"
 import type { Run } from "../Domain/Run.ts"
 
-/** The part of the project that a tick serves; everything when empty. */
+/** The part of the project that a tick serves; the whole project if empty. */
 export interface Scope {
   readonly orgId?: string | undefined
   readonly integrationIds?: ReadonlyArray<string> | undefined
@@ -21,7 +21,7 @@ export interface UnreadableIntegration {
 
 /** A page of due integrations, oldest slot first. A null `cursor` marks the last page. */
 export interface DuePage {
-  /** The database clock, epoch milliseconds: the only clock that decides what is due. */
+  /** The database clock, in epoch milliseconds. Only this clock decides what is due. */
   readonly now: number
   readonly due: ReadonlyArray<DueIntegration>
   readonly unreadable: ReadonlyArray<UnreadableIntegration>
@@ -30,7 +30,7 @@ export interface DuePage {
 
 /** The work that was reserved for an engine. Other engines do not see it for 15 s. */
 export interface Work {
-  /** The database clock, epoch milliseconds: the only clock that decides what is due. */
+  /** The database clock, in epoch milliseconds. Only this clock decides what is due. */
   readonly now: number
   readonly pending: ReadonlyArray<Run>
   readonly due: ReadonlyArray<DueIntegration>
@@ -39,12 +39,12 @@ export interface Work {
   readonly more: boolean
 }
 
-/** The bounds of a fetch. */
+/** The limits of a fetch. */
 export interface WorkRequest {
   readonly scope: Scope
-  /** 1 to 100 runs and integrations together. */
+  /** The maximum number of runs and integrations together, 1 to 100. */
   readonly limit: number
-  /** Organisations that have enough work in this tick. */
+  /** Organisations that already have enough work in this tick. */
   readonly excludedOrgs?: ReadonlyArray<string>
   /** Integrations that could not be claimed. */
   readonly excludedIds?: ReadonlyArray<string>
@@ -53,23 +53,23 @@ export interface WorkRequest {
 /** The result of opening a tick, after the sweep, with the first work. */
 export interface OpenedTick extends Work {
   readonly schemaVersion: string
-  /** Measured on the attempt that succeeded, not across retries. */
+  /** The clock skew, measured during the attempt that succeeded. */
   readonly skew: ClockSkew
-  /** An incident says that this machine's clock is wrong; a recorded tick closes it once the clock is right. */
+  /** Whether an incident about this machine's clock is open. A recorded tick closes the incident once the clock is right. */
   readonly isSkewOpen: boolean
-  /** No run waits and no slot is due: the tick is already recorded as finished. */
+  /** Whether no run waits and no slot is due. The tick is then already recorded as finished. */
   readonly idle: boolean
   readonly hasSeveralOrganisations: boolean
-  /** A backfill was requested, and it may have a slot to run. */
+  /** Whether a requested backfill may have a slot to run. */
   readonly backfills: boolean
   /** Functions to warm up for slots of the next minute; null is the default function. */
   readonly warmUps: ReadonlyArray<string | null>
 }
 
-/** The result of the function's first contact of the tick, recorded with the run that made it. */
+/** The result of a function's first contact in the tick, recorded with the run that made the contact. */
 export interface FirstContact {
   readonly cold_start: boolean
-  /** Milliseconds; null: this run made no first contact. */
+  /** The duration in milliseconds; null if this run made no first contact. */
   readonly warm_up_ms: number | null
 }
 
@@ -82,9 +82,12 @@ export interface StartRequest {
 }
 
 /**
- * The result of starting a pending run. Started: the start is committed and this engine owns the lease. NotStarted, by `reason`:
- * lost_race, disabled, not_before, claimed_by_another, gone, rejected (`detail` says why); api_throttled, api_limit: its accounting
- * API must not be called yet, and `retryInMs` is how long to wait before the next request. Unconfirmed: nothing may be sent.
+ * The result of starting a pending run.
+ *
+ * - `Started`: the start is committed, and this engine owns the lease.
+ * - `NotStarted`: `reason` is lost_race, disabled, not_before, claimed_by_another, gone, or rejected (`detail` says why). With
+ *   api_throttled and api_limit, the accounting API must not be called yet, and `retryInMs` is the wait before the next request.
+ * - `Unconfirmed`: nothing may be sent.
  */
 export type Start =
   | { readonly _tag: "Started"; readonly run: Run }
@@ -97,16 +100,16 @@ export type Start =
   | { readonly _tag: "Unconfirmed"; readonly error: SupabaseError }
 
 /**
- * The run log and the schedule, as the engine uses them. Every call is safe to repeat. LedgerLive retries it with the
- * same token for as long as the answer can still be used.
+ * The run log and the schedule, as the engine uses them. Every call is safe to repeat. LedgerLive retries a call with the same
+ * token as long as the answer is still useful.
  */
 export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
   Ledger,
   {
     /**
-     * Sweeps the runs of dead engines, records the tick, and fetches its first work, at most `limit`. `wakeWithinMs`: how far
-     * ahead it names functions to warm up for future slots; a minute by default. `waitMs`: how long it waits for a
-     * database that does not answer.
+     * Sweeps the runs of dead engines, records the tick, and fetches at most `limit` first runs and integrations. Also returns
+     * functions to warm up for slots within `wakeWithinMs`, one minute by default. Waits up to `waitMs` for a database that does
+     * not answer.
      */
     readonly openTick: (
       tickId: string,
@@ -118,7 +121,7 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
     readonly fetch: (request: WorkRequest) => Effect.Effect<Work, SupabaseError>
     /** Reads the database's statement about its schema. */
     readonly readSchema: Effect.Effect<DatabaseSchema, SupabaseError>
-    /** Reads the page after `cursor` (null: the first page), of at most `limit` (1 to 100) integrations. */
+    /** Reads the page after `cursor` (null for the first page), with at most `limit` (1 to 100) integrations. */
     readonly readDue: (
       cursor: string | null,
       scope: Scope,
@@ -138,8 +141,8 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
     /** Starts at most 100 runs (pending -> running), before anything is sent. Returns one result per request, in order. */
     readonly start: (requests: ReadonlyArray<StartRequest>) => Effect.Effect<ReadonlyArray<Start>>
     /**
-     * Reverts starts for which nothing was sent: the runs are pending again, and the attempts do not count. Returns the ids of the
-     * reverted runs; a run whose function has begun is not reverted.
+     * Reverts starts whose invocation was not sent. The runs are pending again, and the attempts do not count. Does not revert a
+     * run whose function has begun. Returns the ids of the reverted runs.
      */
     readonly revertStarts: (
       starts: ReadonlyArray<{ readonly runId: string; readonly leaseToken: string }>
@@ -150,7 +153,7 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
     ) => Effect.Effect<ReadonlyArray<Either.Either<Settled, SupabaseError>>>
     /** Releases claimed runs that were not started, so that any engine may start them. */
     readonly release: (runIds: ReadonlyArray<string>) => Effect.Effect<void, SupabaseError>
-    /** Records the summary (JSON) of a tick that found work. `clockSkewMs` null: unknown. */
+    /** Records the summary (JSON) of a tick that found work. `clockSkewMs` is null if unknown. */
     readonly finishTick: (
       tickId: string,
       summary: unknown,

@@ -3,32 +3,34 @@ import type { SupabaseError } from "../Domain/Errors.ts"
 import type { Slot } from "../Domain/Integration.ts"
 import type { Run } from "../Domain/Run.ts"
 
-/** A slot that was not claimed, and why: locked, already_running, already_recorded, lost_race, disabled, ... */
+/** A slot that was not claimed, and the reason: locked, already_running, already_recorded, lost_race, disabled, ... */
 export interface Skip {
   readonly org_id: string
   readonly integration_id: string
   readonly scheduled_for: number | null
   readonly reason: string
-  /** rejected: the database's reason. */
+  /** With `rejected`: the database's reason. */
   readonly detail?: string
 }
 
-/** The result of a batch of claims. Every slot is in exactly one of the lists, unless only its integration's next slot moved. */
+/**
+ * The result of a batch of claims. Every slot is in exactly one of the lists, unless only its integration's next slot was advanced.
+ */
 export interface Claims {
   readonly claimed: ReadonlyArray<Run>
   readonly skipped: ReadonlyArray<Skip>
 }
 
 /**
- * The claim: the one call in which the advisory lock, the insert of the pending row and the advance of the schedule
- * share a transaction. No lock can be held across calls of supabase-js, so the lock lives only here.
+ * Claims slots in one call, in which the advisory lock, the insert of the pending row and the advance of the schedule share a
+ * transaction. No lock can be held across calls of supabase-js, so the lock exists only within this call.
  */
 export class Lock extends Context.Tag("@sync-scheduler/Lock")<
   Lock,
   {
     /**
-     * Claims at most 100 slots. *Fails with* SupabaseError when the claim could not be confirmed, even by retrying with
-     * the same claim token. *Guarantees*: a slot is claimed by at most one engine, ever.
+     * Claims at most 100 slots. *Fails with* SupabaseError if the claim could not be confirmed, even after retries with the same
+     * claim token. *Guarantees*: at most one engine ever claims a slot.
      */
     readonly claim: (slots: ReadonlyArray<Slot>) => Effect.Effect<Claims, SupabaseError>
   }

@@ -11,7 +11,7 @@ export class Ping extends Context.Tag("@sync-scheduler/Ping")<
     /** Whether a switch is configured; if not, `send` does nothing. */
     readonly isConfigured: boolean
     /**
-     * Pings once, in at most 5 s. `tickId` (a UUID) ties start and end together; the service shows `body` with the ping.
+     * Pings once, within 5 s. `tickId` (a UUID) connects start and end; the service shows `body` with the ping.
      * *Fails with* NotifyError.
      */
     readonly send: (

@@ -15,8 +15,8 @@ export class Prober extends Context.Tag("@sync-scheduler/Prober")<
   {
     /**
      * Sends one request, without credentials, and reads a small part of its answer. *Fails with* ProbeError; its reason says
-     * whether the address was refused here or no answer came. *Guarantees*: https only; sent at most once, only to a public
-     * address; redirects are not followed; bounded in time and bytes.
+     * whether the address was rejected or no answer arrived. *Guarantees*: sends the request at most once, over https, to a public
+     * address. Does not follow redirects. Bounded in time and bytes.
      */
     readonly probe: (target: ProbeTarget) => Effect.Effect<ProbeAnswer, ProbeError>
   }

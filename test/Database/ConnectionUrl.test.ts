@@ -82,10 +82,10 @@ describe("parsePostgresUrl", () => {
   })
 
   test.each([
-    ["postgres://me:100%ab@db/d", "password has %ab"],
-    ["postgres://me:%40%E9t%E9@db/d", "password has %E9"],
-    ["postgres://m%FF:x@db/d", "user name has %FF"],
-    ["postgres://me:x@db/%C3%28", "database name has %C3"]
+    ["postgres://me:100%ab@db/d", "password contains %ab"],
+    ["postgres://me:%40%E9t%E9@db/d", "password contains %E9"],
+    ["postgres://m%FF:x@db/d", "user name contains %FF"],
+    ["postgres://me:x@db/%C3%28", "database name contains %C3"]
   ])("rejects invalid UTF-8 and names the bytes: %s", (text, words) => {
     const why = Either.getOrThrow(Either.flip(parsePostgresUrl(text)))
     expect(why).toContain(words)
@@ -99,7 +99,7 @@ describe("parsePostgresUrl", () => {
     ["postgres://me:12?34@db:5432/d", "?", "%3F"]
   ])("rejects a password with a delimiter and names the delimiter: %s", (text, found, encoded) => {
     const why = Either.getOrThrow(Either.flip(parsePostgresUrl(text)))
-    expect(why).toContain(`has a ${found} in it`)
+    expect(why).toContain(`contains an unescaped ${found}`)
     expect(why).toContain(encoded)
     expect(why).not.toContain("hush")
   })

@@ -29,11 +29,11 @@ Next: sync-scheduler explain 0a000000-0000-4000-8000-000000000001`
     if (run === null) throw new Error("no run")
     const why = (first_tick_at: number | null) =>
       opened("drift", { run: { ...run, first_tick_at } }).why
-    expect(why(slot + 1_000)).toStartWith("Engines ticked in time, but it waited")
+    expect(why(slot + 1_000)).toStartWith("Engines ticked in time, but the run waited")
     expect(why(null)).toBe("No tick is on record between the slot and the start.")
     expect(opened("drift", { run: null, detail: { drift_ms: 432_000 } })).toMatchObject({
       title: expect.stringContaining("7 m 12 s late"),
-      why: "Nothing more is known."
+      why: "No cause is recorded."
     })
   })
 
@@ -44,7 +44,7 @@ Next: sync-scheduler explain 0a000000-0000-4000-8000-000000000001`
     expect(text.facts).toContainEqual(["Until", "2026-11-24 03:00 UTC, 52 m 48 s"])
     expect(text.next).toBe("Nothing to do.")
     expect(textOf({ ...over, announced: false }).why).toEndWith(
-      "It ended before its opening could be sent."
+      "The incident closed before its opening could be sent."
     )
   })
 
@@ -68,17 +68,17 @@ Next: sync-scheduler explain 0a000000-0000-4000-8000-000000000001`
     [
       "breaker",
       { consecutive_failures: 5, until: "T", error_code: "TOKEN" },
-      "5 failures in a row, the last: TOKEN. It is not tried before T."
+      "5 failures in a row; the last one: TOKEN. The sync is not retried before T."
     ],
     [
       "clock_skew",
       { clock_skew_ms: -7_500 },
-      "The database's clock decides what is due, so syncs are on time; deadlines and logs of this engine are not."
+      "The database's clock decides when syncs are due, so they start on time; this engine's deadlines and log times are wrong."
     ],
     [
       "rescued",
       { claimed_at: "T", adopted_by: "e2" },
-      "subject claimed the run at T and never started it; e2 did. Nothing was lost."
+      "subject claimed the run at T but never started it; e2 started it instead. Nothing was lost."
     ],
     ["rejected", { error: "23514: too long" }, "23514: too long"],
     [
@@ -86,10 +86,10 @@ Next: sync-scheduler explain 0a000000-0000-4000-8000-000000000001`
       { ticks: 3, since: "T", reason: "locked" },
       "3 ticks since T skipped it: another session holds its lock (locked)."
     ],
-    ["cold_start", { warm_up_ms: 2_400 }, "Its first contact took 2.4 s."],
+    ["cold_start", { warm_up_ms: 2_400 }, "Its first call took 2.4 s."],
     ["health", {}, "Its health check failed."],
     ["test", {}, "An operator ran sync-scheduler notify test."],
-    ["flood", {}, "See its detail in sync_incident."]
+    ["flood", {}, "See the incident's detail in sync_incident."]
   ])("the reason of %s is %p", (kind, detail, why) => {
     expect(opened(kind, { detail, run: null, subject: "subject" }).why).toBe(why)
   })
@@ -130,7 +130,7 @@ describe("messages", () => {
 
   test("a summary counts alerts by kind, and lists ten", () => {
     const text = summaryOf({ ...batchOf(12), kinds: { drift: 4, clock_skew: 8 } })
-    expect(text.title).toBe("12 incidents: 12 opened, 0 over")
+    expect(text.title).toBe("12 incidents: 12 opened, 0 closed")
     expect(text.facts).toEqual([["Kinds", "8 clock skew, 4 drift"]])
     expect(text.why.split("\n").length).toBe(11)
     expect(text.why).toEndWith("... and 2 more")

@@ -202,7 +202,7 @@ describe("an outcome", () => {
   it("describes the event, the reason and the fix if the function sends no message", () => {
     expect(judge(platform(404, "NOT_FOUND"), now)).toMatchObject({
       message: expect.stringMatching(
-        /no such function: it was never deployed.*\(HTTP 404\)\. Deploy it/
+        /does not have this function: it was never deployed.*\(HTTP 404\)\. Deploy it/
       )
     })
     expect(judge(answer(200, "<html>"), now)).toMatchObject({
@@ -210,11 +210,11 @@ describe("an outcome", () => {
     })
     expect(judge(answer(200, '{"success":true,"error":"no period"}'), now)).toMatchObject({
       message: expect.stringMatching(
-        /leaves open whether the sync is done \("success" says done, "error" says failed\).*said: no period$/
+        /does not say clearly whether the sync is done \("success" says done, "error" says failed\).*said: no period$/
       )
     })
     expect(judge(answer(409, '{"executed":false,"reason":"finished"}'), now)).toMatchObject({
-      message: "The function did nothing and says so: finished"
+      message: "The function says that it did nothing: finished"
     })
   })
 

@@ -33,18 +33,18 @@ test("the function's own message comes first, without advice for its author", ()
   )
   const silent = readAs(500, "<html>")
   expect(silent).toStartWith("HTTP 500, ")
-  expect(silent).not.toContain("Let the function answer")
+  expect(silent).not.toContain("Make the function")
 })
 
 test("a refusal of the fence is explained", () => {
   expect(readAs(409, { executed: false, reason: "not_found" })).toBe(
-    "function refused, not_found (its project does not know this run: is its SUPABASE_URL the same?)"
+    "function refused, not_found (its project does not know this run; check that its SUPABASE_URL is the same)"
   )
   expect(readAs(409, { executed: false, reason: "lease_ended" })).toBe(
     "function refused, lease_ended"
   )
   expect(readAs(409, { executed: false })).toBe(
-    "function refused, the fence was not granted, or the function could not begin"
+    "function refused, the fence denied the run, or the function could not begin"
   )
 })
 

@@ -95,7 +95,7 @@ describe("the state of an integration", () => {
       "overdue when its slot has been due for longer than the drift alert",
       { next_run_at: NOW - 12 * MINUTE },
       "overdue",
-      "due 12 m ago, not started"
+      "due 12 m ago and not started"
     ],
     [
       "overdue as soon as the database rejects the due slot, with the reason",
@@ -143,7 +143,7 @@ describe("the state of an integration", () => {
       "overdue when it was claimed and not started",
       live({ status: "pending", attempt: 0 }),
       "overdue",
-      "claimed by e-1 for 10 m, not started"
+      "claimed by e-1 for 10 m and not started"
     ],
     [
       "running when it was claimed just now",
@@ -161,13 +161,13 @@ describe("the state of an integration", () => {
       "retrying while its second attempt runs",
       live({ attempt: 2, attempt_started_at: NOW - 4_000 }),
       "retrying",
-      "attempt 2 has run for 4 s; those before did not complete"
+      "attempt 2 has run for 4 s; earlier attempts did not complete"
     ],
     [
       "overdue when no engine retries it",
       live({ status: "pending", not_before: NOW - 6 * MINUTE }),
       "overdue",
-      "claimed by e-1 for 6 m, not started"
+      "claimed by e-1 for 6 m and not started"
     ],
     [
       "failing rather than retrying when the run before failed",
@@ -231,7 +231,7 @@ describe("the state of an integration", () => {
         next_run_at: NOW - 90 * MINUTE
       },
       "failing",
-      "6 times in a row: HTTP 401 REVOKED; its breaker is open, retries in 3 h"
+      "6 times in a row: HTTP 401 REVOKED; its breaker is open; next attempt in 3 h"
     ],
     [
       "failing while its breaker is open, whatever its last run",
@@ -299,7 +299,7 @@ test("without ticks no state is green: healthy states become unknown, and bad st
     expect(stateOf({ last_run: failed }, scheduler).state).toBe("failing")
     expect(stateOf({ enabled: false }, scheduler).state).toBe("paused")
   }
-  expect(stateOf({}, stopped).why).toBe("nothing has ticked for 20 m; last known: on time")
+  expect(stateOf({}, stopped).why).toBe("no engine has ticked for 20 m; last known: on time")
 })
 
 test("states are sorted by severity, and only healthy states are green", () => {

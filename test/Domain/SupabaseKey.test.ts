@@ -50,7 +50,7 @@ describe("requireSecretKey", () => {
     [publishable, "publishable"],
     [anon, "anon"],
     [`${secret}\n`, "line breaks"],
-    ["sb_secret_clé", "foreign"]
+    ["sb_secret_clé", "invalid characters"]
   ])("rejects other keys without printing them: %j", (key, word) => {
     const fault = Either.getOrThrow(Either.flip(requireSecretKey(key)))
     expect(fault.why).toContain(word)

@@ -13,12 +13,12 @@ describe("thresholds", () => {
   })
 
   test.each([
-    ["", "one threshold or two"],
-    [",", "one threshold or two"],
-    ["1m,2m,3m", "one threshold or two"],
-    ["10m,5m", "after the critical"],
+    ["", "one or two thresholds"],
+    [",", "one or two thresholds"],
+    ["1m,2m,3m", "one or two thresholds"],
+    ["10m,5m", "above the critical"],
     ["5", "unit"],
-    ["soon,5m", "not a span"]
+    ["soon,5m", "not a duration"]
   ])("%j is rejected", (text, why) => {
     expect(Either.flip(spans(text)).pipe(Either.getOrThrow).why).toContain(why)
   })

@@ -114,8 +114,8 @@ describe("after a tick", () => {
       const { summary } = yield* run(world, receivers)
       expect(summary).toMatchObject({ completed: 1, errors: [] })
       expect(receivers.log).toEqual([
-        'The ping "start" was not taken: answered 500',
-        'The ping "ok" was not taken: answered 500'
+        'The ping "start" was not accepted: answered 500',
+        'The ping "ok" was not accepted: answered 500'
       ])
     }))
 
@@ -133,7 +133,7 @@ describe("after a tick", () => {
         { incidentIds: [3], error: null, retryAfterMs: null }
       ])
       expect(receivers.log.join("\n")).toContain("retried later: answered 500")
-      expect(receivers.log.join("\n")).toContain("1 alerts were given up")
+      expect(receivers.log.join("\n")).toContain("1 alerts were abandoned")
     }))
 
   it("more than five alerts are sent in one message", () =>
@@ -167,7 +167,7 @@ describe("after a tick", () => {
       expect(summary).toMatchObject({ completed: 1, errors: [] })
       expect(receivers.sent.length).toBe(5)
       expect(receivers.marked.map(({ error }) => error)).toEqual(
-        Array.from({ length: 5 }, () => "no whole answer within 7000 ms")
+        Array.from({ length: 5 }, () => "no complete answer within 7000 ms")
       )
       expect(tookMs).toBe(7_100)
     }))
@@ -181,7 +181,7 @@ describe("after a tick", () => {
       const { summary, tookMs } = yield* run(world, receivers)
       expect(summary.errors).toEqual([])
       expect(tookMs).toBe(10_000)
-      expect(receivers.log).toContain("Alerts and pings took longer than 10 s.")
+      expect(receivers.log).toContain("Alerts and pings were stopped after 10 s.")
     }))
 
   it("a database failure is logged, and a defect in the notifier is recorded", () =>
@@ -189,7 +189,7 @@ describe("after a tick", () => {
       const { receivers, world } = yield* prepare
       receivers.database = Effect.fail(unreachable)
       expect((yield* run(world, receivers)).summary.errors).toEqual([])
-      expect(receivers.log.join()).toContain("the next tick continues: SupabaseError")
+      expect(receivers.log.join()).toContain("the next tick retries: SupabaseError")
       receivers.database = Effect.void
       receivers.batch = batchOf(1)
       receivers.receive = () => Effect.die(new Error("boom"))

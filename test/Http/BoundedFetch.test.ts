@@ -170,13 +170,13 @@ describe("a rejection", () => {
       withCode("ECONNREFUSED", "Unable to connect. Is the computer able to access the url?"),
       "the connection to h:9 was refused"
     ],
-    [withCode("ENOTFOUND", "getaddrinfo ENOTFOUND h"), "h:9 has no address"],
+    [withCode("ENOTFOUND", "getaddrinfo ENOTFOUND h"), "no address was found for h:9"],
     [
       withCode(
         "EPROTO",
         "EPROTO: The TLS handshake failed. Does the server speak TLS on this port?"
       ),
-      "h:9 does not speak TLS at this port"
+      "h:9 does not support TLS on this port"
     ],
     [
       withCode("ECONNRESET", "The socket connection was closed unexpectedly."),
@@ -184,7 +184,7 @@ describe("a rejection", () => {
     ],
     [
       withCode("DEPTH_ZERO_SELF_SIGNED_CERT", "self signed certificate"),
-      "the certificate of h:9 is not trusted: self signed certificate (NODE_EXTRA_CA_CERTS=<file.pem> trusts your own authority)"
+      "the certificate of h:9 is not trusted: self signed certificate (to trust your own authority, set NODE_EXTRA_CA_CERTS=<file.pem>)"
     ],
     [
       new TypeError("fetch failed", { cause: new Error("connect ECONNREFUSED 127.0.0.1:9") }),
@@ -194,7 +194,7 @@ describe("a rejection", () => {
       new TypeError(
         "error sending request for url (https://h/): client error (Connect): dns error: no record"
       ),
-      "h:9 has no address"
+      "no address was found for h:9"
     ]
   ])("is a plain sentence followed by the runtime's own message: %#", (error, detail) => {
     const failure = explainRejection(error, "h:9")

@@ -321,8 +321,8 @@ describe("the function receives", () => {
   it.each([
     ["xledger_sync-2", "SYNC_SCHEDULER_FUNCTIONS=integration-sync,bank-sync,xledger_sync-2"],
     ["sync-scheduler", "is the scheduler itself"],
-    ["../../auth/v1/admin/users", "is not a function's name"],
-    ["", "is not a function's name"]
+    ["../../auth/v1/admin/users", "is not a valid function name"],
+    ["", "is not a valid function name"]
   ])(
     "nothing under the unlisted function_name %p, and the run fails definitely",
     async (functionName, said) => {

@@ -171,7 +171,7 @@ describe("PostgresLive", () => {
       const id = randomUUID()
       const error = await caller.fail(wait, { p_id: id, p_gate: key })
       expect(error).toMatchObject({ reason: "NotExecuted", code: "57014" })
-      expect(error.detail).toContain("no answer in time")
+      expect(error.detail).toContain("the server did not answer in time")
       await open()
       expect(await notes(id)).toBe(0)
     }))

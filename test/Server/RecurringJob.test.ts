@@ -66,6 +66,6 @@ it("a defect in an iteration is logged, and the next iteration follows", () =>
     yield* Fiber.interrupt(fiber)
     expect(iterations).toBe(6)
     expect(log).toHaveLength(1)
-    expect(log[0]).toContain("A bug in test")
+    expect(log[0]).toContain('The job "test" failed because of a bug')
     expect(log[0]).toContain("broken")
   }))

@@ -97,7 +97,7 @@ describe("the tick job", () => {
       expect(summaries).toEqual([2, 0, 0, 0])
       expect(watchdog.missedIntervals).toBe(1)
       expect(log.filter((line) => line.startsWith("WARN"))).toEqual([
-        "WARN A tick took longer than the interval: 1 interval was missed. What was due meanwhile is due in the next tick, which begins now."
+        "WARN A tick took longer than the interval: 1 interval was missed. The next tick begins now and runs the slots that came due in the meantime."
       ])
     }))
 
@@ -119,7 +119,7 @@ describe("the tick job", () => {
       expect(watchdog.stalledForMs(yield* monotonicMs)).toBe(0)
       const said = log.filter((line) => !/^DEBUG|interval|clock/.test(line))
       expect(said).toEqual([
-        expect.stringContaining("ERROR Ticks are stuck"),
+        expect.stringContaining("ERROR Ticks have stalled"),
         "INFO Ticks continue."
       ])
     }))

@@ -27,7 +27,7 @@ export const startServeFixture = async (): Promise<ServeFixture> => {
     ["--allow-actions"]
   )
   for (let hasTicked = false; !hasTicked; await Bun.sleep(20)) {
-    hasTicked = (await sidecar.get("/readyz?verbose")).body.includes("ticks: the last one ended")
+    hasTicked = (await sidecar.get("/readyz?verbose")).body.includes("ticks: the last tick ended")
   }
   await seedFixture(project.sql)
   // Deletes today's ticks, which are in the fixture's future.

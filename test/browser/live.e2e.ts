@@ -105,7 +105,7 @@ test("when the database goes away, the page says so and shows nothing green, and
     )
     const reload = await page.request.get(sidecar.url, { headers: { accept: "text/html" } })
     expect(reload.status()).toBe(503)
-    expect(await reload.text()).toContain("the database does not answer. This page keeps trying.")
+    expect(await reload.text()).toContain("the database does not answer. This page keeps retrying.")
     expect((await sidecar.get("/livez")).status).toBe(200)
   } finally {
     await admin.unsafe(`alter database "${name}" with allow_connections true`)

@@ -164,7 +164,7 @@ test("the page of a run shows its outcome, the next step, its key, and every att
   await page.locator(`#i-${fixtureId(1)} td:nth-child(3) a`).click()
   await page.waitForURL(/\/run\//)
   expect(await page.locator(".answer").textContent()).toMatch(
-    /Completed in 41\.0 s\.\s*Nothing more happens to it\. The next run of this integration is due Mon 02:00 CET\./
+    /Completed in 41\.0 s\.\s*The run is finished\. The next run of this integration is due Mon 02:00 CET\./
   )
   expect(await page.locator(".facts").textContent()).toContain(
     `${fixtureId(1)}:2026-11-20T01:00:00.000Z`
@@ -178,7 +178,7 @@ test("the page of a run shows its outcome, the next step, its key, and every att
   ])
   await page.goto(`${fixture.sidecar.url}/run/${await runWhere("status = 'unknown'")}`)
   expect(await page.locator(".answer").textContent()).toContain(
-    "It may have happened: look in the target system. Later slots wait"
+    "The sync may have taken effect: check the target system. Later slots wait"
   )
   expect(problems).toEqual([])
 })

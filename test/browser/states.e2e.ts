@@ -150,7 +150,7 @@ describe("200 failures with one cause", () => {
         await page.keyboard.press("Enter")
       }
       await page
-        .locator(".notice", { hasText: "one more attempt of 200 of 200 failed runs" })
+        .locator(".notice", { hasText: "one more attempt for 200 of 200 failed runs" })
         .waitFor()
       await page.locator("h1", { hasText: "40 never ran, 200 on time" }).waitFor()
       const [{ n }] = await project.sql`
@@ -209,7 +209,7 @@ test("when the database goes away, the last known page appears within a second, 
       expect(answer?.status()).toBe(503)
       expect(await page.locator("tbody[data-rows] > tr").count()).toBe(3)
       expect(await page.locator("#alarm").textContent()).toMatch(
-        /^As of \d\d:\d\d(:\d\d)? \w+: the database does not answer\. This page keeps trying\.$/
+        /^Data as of \d\d:\d\d(:\d\d)? \w+: the database does not answer\. This page keeps retrying\.$/
       )
     }
     console.log(`the database is away: answered in ${times.join(", ")} ms`)
@@ -227,7 +227,7 @@ test("when the database goes away, the last known page appears within a second, 
     for (const path of ["/org/nobody", `/run/${crypto.randomUUID()}`]) {
       expect([path, (await page.goto(`${sidecar.url}${path}`))?.status()]).toEqual([path, 503])
       expect(await page.locator(".dead").textContent()).toBe(
-        "The database does not answer, and nothing of this page is known from before."
+        "The database does not answer, and no earlier data of this page is available."
       )
     }
     // The API returns the failure instead of old data.

@@ -187,7 +187,7 @@ export const supabaseContract = (
     test.each([
       ["null", "empty"],
       ["wrong", "at written: Expected string"],
-      ["scalar", "not what this version expects"],
+      ["scalar", "this version cannot read the answer"],
       ["big", "16777216"]
     ])("a response that is %s is Malformed", async (kind, text) => {
       const error = await caller.fail(answer, { p_kind: kind })

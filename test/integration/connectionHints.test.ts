@@ -101,7 +101,7 @@ describe("over a direct connection to a server with passwords", () => {
       "a role that is kept out by its address",
       () => as("barred"),
       ["KEY_REFUSED", 4],
-      "from here",
+      "from this machine",
       "Allow this machine's address"
     ],
     [
@@ -115,7 +115,7 @@ describe("over a direct connection to a server with passwords", () => {
       "missing grants",
       () => as("reader"),
       ["KEY_REFUSED", 4],
-      "The user of SUPABASE_DB_URL lacks a grant: permission denied for function",
+      "The user in SUPABASE_DB_URL lacks a grant: permission denied for function",
       'grant service_role to "reader";'
     ]
   ] as const)("the hint is right for %s", async (_, to, [code, exit], why, hint) => {
@@ -166,7 +166,7 @@ describe("behind a pooler", () => {
     const seen = await connectionErrorOf({ SUPABASE_DB_URL })
     pooler.close()
     expect(seen).toMatchObject({ code: "KEY_REFUSED", exit: 4 })
-    expect(seen.message).toContain("the pooler knows no such project or user")
+    expect(seen.message).toContain("the pooler does not know this project or user")
     expect(seen.hint).toContain("postgres.<project-ref>")
     expect(seen.hint).not.toContain("that the project is running")
   })
@@ -203,17 +203,17 @@ describe("an unreachable host", () => {
       SUPABASE_DB_URL: "postgres://postgres:x@db.nowhere.invalid/postgres"
     })
     expect(seen.message).toContain("db.nowhere.invalid has no address")
-    expect(seen.hint).toContain("host of SUPABASE_DB_URL")
+    expect(seen.hint).toContain("host in SUPABASE_DB_URL")
   })
 
   test.concurrent("without a server or without TLS gets a hint", async () => {
     const refused = await connectionErrorOf({
       SUPABASE_DB_URL: "postgres://postgres:x@127.0.0.1:1/postgres"
     })
-    expect(refused.hint).toContain("host and port of SUPABASE_DB_URL")
+    expect(refused.hint).toContain("host and port in SUPABASE_DB_URL")
     const { url } = await createDatabase({ migrations: false })
     const plain = await connectionErrorOf({ SUPABASE_DB_URL: `${url}?sslmode=require` })
-    expect(plain.message).toContain("does not speak TLS")
+    expect(plain.message).toContain("does not support TLS")
     expect(plain.hint).not.toContain("that the project is running")
   })
 })

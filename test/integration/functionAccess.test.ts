@@ -19,9 +19,9 @@ const run = async (env: Readonly<Record<string, string>> = {}) => {
 }
 
 test.each([
-  ["payroll-sync", "To allow it: SYNC_SCHEDULER_FUNCTIONS=integration-sync,payroll-sync"],
+  ["payroll-sync", "To allow it, set SYNC_SCHEDULER_FUNCTIONS=integration-sync,payroll-sync"],
   ["sync-scheduler", "is the scheduler itself"],
-  ["../admin", "is not a function's name"]
+  ["../admin", "is not a valid function name"]
 ])(
   "with the unlisted function_name %p nothing is sent, not even a warm-up, and the run says what to change",
   async (name, hint) => {

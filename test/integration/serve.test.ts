@@ -45,23 +45,23 @@ const DIRECT = () => ({ SUPABASE_DB_URL: project.database.url })
 
 test.each<[string, Readonly<Record<string, string>>, ReadonlyArray<string>]>([
   [
-    "to act there, start serve with --allow-actions and SYNC_SCHEDULER_ADMIN_TOKEN=$(openssl rand -hex 32)",
+    "To perform actions, start serve with --allow-actions and SYNC_SCHEDULER_ADMIN_TOKEN=$(openssl rand -hex 32)",
     {},
     []
   ],
   [
-    "to act there, start serve with --allow-actions",
+    "To perform actions, start serve with --allow-actions",
     { SYNC_SCHEDULER_ADMIN_TOKEN: "t".repeat(32) },
     []
   ],
   [
-    "to act there, sign in at <url>/sign-in with the value of SYNC_SCHEDULER_ADMIN_TOKEN",
+    "To perform actions, sign in at <url>/sign-in with the value of SYNC_SCHEDULER_ADMIN_TOKEN",
     { SYNC_SCHEDULER_ADMIN_TOKEN: "t".repeat(32) },
     ["--allow-actions"]
   ]
 ])("one line has the page's URL, and says how to act: %s", async (how, environment, args) => {
   const sidecar = await serve(environment, ...args)
-  const line = `Open ${sidecar.url}; ${how.replace("<url>", sidecar.url)}`
+  const line = `Open ${sidecar.url}. ${how.replace("<url>", sidecar.url)}`
   expect(await sidecar.awaitOutput(line)).not.toBeNull()
 })
 
@@ -86,7 +86,7 @@ describe.each(["the API", "a direct connection"])("over %s", (over) => {
     await sidecar.awaitOutput("SIGTERM")
     let draining = await sidecar.get("/readyz?verbose")
     while (draining.status === 200) draining = await sidecar.get("/readyz?verbose")
-    expect(draining.body).toContain("[-] running: stopping: nothing new is started, 5 in flight")
+    expect(draining.body).toContain("[-] running: stopping: no new runs start, 5 in progress")
     expect((await sidecar.get("/livez")).status).toBe(200)
     mayAnswer.resolve()
     expect((await sidecar.exited).code).toBe(0)
@@ -184,7 +184,7 @@ test("a run that does not end in time is left to its lease (exit 3); a second si
   patient.kill("SIGTERM")
   const left = await patient.exited
   expect(left.code).toBe(3)
-  expect(left.stderr).toContain("2 runs were still in flight when the time to stop had passed")
+  expect(left.stderr).toContain("2 runs were still in progress when the shutdown timeout passed")
   expect(await project.statuses()).toEqual({ running: 2 })
 
   await project.seedDue(2)

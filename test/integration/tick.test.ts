@@ -217,8 +217,8 @@ describe("runScheduledJobs(supabaseClient, integrationEdgeFunctionUrl)", () => {
         {
           code: "SUPABASE_UNREACHABLE",
           message:
-            "Supabase, or the database, does not answer: the connection to the server was refused",
-          hint: "Check SUPABASE_URL (or SUPABASE_DB_URL), and that the project is running."
+            "Supabase or the database does not answer: the connection to the server was refused",
+          hint: "Check SUPABASE_URL (or SUPABASE_DB_URL), and check that the project is running."
         }
       ]
     })
@@ -229,7 +229,7 @@ describe("runScheduledJobs(supabaseClient, integrationEdgeFunctionUrl)", () => {
     const failure = await runScheduledJobs(client(), url(), misspelt).catch((error) => error)
     expect(failure).toBeInstanceOf(ConfigError)
     expect(failure.message).toBe(
-      "options.concurency is not usable: there is no such option. Did you mean settings.concurrency?"
+      "options.concurency is invalid: this option does not exist. Did you mean settings.concurrency?"
     )
     const settings = {
       functionKey: project.gateway.secretKey,
@@ -237,7 +237,7 @@ describe("runScheduledJobs(supabaseClient, integrationEdgeFunctionUrl)", () => {
     }
     expect(
       (await runScheduledJobs(client(), url(), settings).catch((error) => error)).message
-    ).toContain("options.settings.retryBaseMS is not usable")
+    ).toContain("options.settings.retryBaseMS is invalid")
   })
 
   test.each([
@@ -252,7 +252,7 @@ describe("runScheduledJobs(supabaseClient, integrationEdgeFunctionUrl)", () => {
     const options = { functionKey: project.gateway.secretKey, ...given }
     const failure = await runScheduledJobs(client(), url(), options).catch((error) => error)
     expect(failure).toBeInstanceOf(ConfigError)
-    expect(failure.message).toMatch(/^options\..+ is not usable: it is .+\. Pass .+ from [01]\.$/)
+    expect(failure.message).toMatch(/^options\..+ is invalid: it is .+\. Pass .+ from [01]\.$/)
   })
 
   test.each([

@@ -130,7 +130,7 @@ test("metrics and logs are sent with the configured headers, and contain no secr
         "sync_scheduler_build_info"
       ])
     )
-    expect(collector.logs().join("\n")).toContain('The ping "ok" was not taken')
+    expect(collector.logs().join("\n")).toContain('The ping "ok" was not accepted')
     expect(collector.requests.length).toBeGreaterThanOrEqual(3)
     for (const { headers, text } of collector.requests) {
       expect(headers.get("authorization")).toBe("Bearer collector-token")

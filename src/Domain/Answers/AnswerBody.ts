@@ -1,24 +1,21 @@
 import { tidyMessage } from "../Message.ts"
 import { type AnswerWords, readWords } from "./AnswerWords.ts"
 
-/** The parsed body of an answer. `value` is the unchanged JSON, `words` is its statement about the sync. */
+/** The parsed body of an answer. `value` is the unchanged JSON; `words` is what the JSON says about the sync. */
 export type AnswerBody =
   | { readonly _tag: "Empty" }
   | { readonly _tag: "Json"; readonly value: unknown; readonly words: AnswerWords }
   | { readonly _tag: "Unreadable"; readonly why: string }
 
-/**
- * The deepest JSON that is accepted. Deeper JSON is unreadable for people, and could overflow any recursion, including
- * PostgreSQL's.
- */
+/** The deepest JSON that is accepted. Deeper JSON is unreadable for people and could overflow the stack, including PostgreSQL's. */
 const MAX_DEPTH = 100
 
 /**
- * Parses a body as JSON regardless of its content type, because hosted functions rewrite some content types. A body of whitespace
- * alone counts as empty.
+ * Parses a body as JSON regardless of its content type, because hosted functions rewrite some content types. A body of only
+ * whitespace counts as empty.
  */
 export const readBody = (text: string, isTruncated: boolean): AnswerBody => {
-  if (isTruncated) return { _tag: "Unreadable", why: "it is longer than the 64 KiB that are read" }
+  if (isTruncated) return { _tag: "Unreadable", why: "it is longer than 64 KiB" }
   const trimmed = text.trim()
   if (trimmed === "") return { _tag: "Empty" }
   if (trimmed.startsWith("<")) return { _tag: "Unreadable", why: "it is HTML or XML, not JSON" }
@@ -33,7 +30,7 @@ export const readBody = (text: string, isTruncated: boolean): AnswerBody => {
   }
 }
 
-/** Returns the body's statement about the sync; `nothing` for a body that is not JSON. */
+/** Returns what the body says about the sync; `nothing` for a body that is not JSON. */
 export const saysOf = (body: AnswerBody): AnswerWords["says"] =>
   body._tag === "Json" ? body.words.says : "nothing"
 

@@ -1,6 +1,9 @@
 import { type AnswerBody, fieldOf, saysOf } from "./AnswerBody.ts"
 
-/** The facts that a rule examines. `platformCode` is the `sb-error-code` header, which only Supabase's platform sets. */
+/**
+ * The facts about an answer that a rule examines. `platformCode` is the `sb-error-code` header, which only Supabase's platform
+ * sets.
+ */
 export interface AnswerFacts {
   readonly status: number
   readonly platformCode: string | null
@@ -38,9 +41,9 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
       status >= 300 && status < 500 && body._tag === "Json" && body.words.claimsSuccess,
     outcome: "Unknown",
     code: "UNCLEAR_ANSWER",
-    what: "The function refused the request and says that the sync is done",
+    what: "The function refused the request but says that the sync is done",
     why: "only one of the two can be true",
-    fix: "Let the function answer 2xx for a sync that is done.",
+    fix: "Make the function answer 2xx for a sync that is done.",
     speaks: "engine"
   },
   {
@@ -50,8 +53,8 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
     outcome: "Failed",
     code: "REDIRECT_REFUSED",
     what: "The function's URL answered with a redirect, which was not followed",
-    why: "the key would have gone with it, and the target does not know this run",
-    fix: "Set SYNC_SCHEDULER_FUNCTION_URL, or SUPABASE_URL, to the address that answers itself.",
+    why: "following it would have sent the key to an address that does not know this run",
+    fix: "Set SYNC_SCHEDULER_FUNCTION_URL, or SUPABASE_URL, to the address that answers without a redirect.",
     speaks: "engine"
   },
   {
@@ -61,8 +64,8 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
     outcome: "Failed",
     code: "<error.code>|FUNCTION_FAILED",
     what: "The function says that the sync failed",
-    why: "its own word is definite",
-    fix: "See the function's logs, then retry the run.",
+    why: "the function's own answer is definite",
+    fix: "Check the function's logs, then retry the run.",
     speaks: "function"
   },
   {
@@ -71,8 +74,8 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
     matches: ({ status }) => status === 202,
     outcome: "Accepted",
     code: "",
-    what: "The function took the run and reports later",
-    why: "202 promises work, not its result",
+    what: "The function accepted the run and reports its result later",
+    why: "202 promises work, but not its result",
     fix: "",
     speaks: "engine"
   },
@@ -83,8 +86,8 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
     outcome: "Unknown",
     code: "UNREADABLE_ANSWER",
     what: "The function answered with success, but the body cannot be read",
-    why: "it may say that the sync failed, or come from a proxy",
-    fix: "Let the function answer JSON of at most 64 KiB, or nothing.",
+    why: "the body may say that the sync failed, or may come from a proxy",
+    fix: "Make the function answer JSON of at most 64 KiB, or an empty body.",
     speaks: "engine"
   },
   {
@@ -93,9 +96,9 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
     matches: (facts) => is2xx(facts) && saysOf(facts.body) === "unclear",
     outcome: "Unknown",
     code: "UNCLEAR_ANSWER",
-    what: "The function's answer leaves open whether the sync is done",
-    why: "its fields say different things, or tell of a part",
-    fix: 'Let the function say one thing: {"success": true}, or {"success": false, "error": {"code", "message"}}, or 202 for work that continues.',
+    what: "The function's answer does not say clearly whether the sync is done",
+    why: "its fields contradict each other, or describe only a part",
+    fix: 'Make the function give one clear answer: {"success": true}, or {"success": false, "error": {"code", "message"}}, or 202 for work that continues.',
     speaks: "engine"
   },
   {
@@ -105,7 +108,7 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
     outcome: "Completed",
     code: "",
     what: "The sync is done",
-    why: "a success that names no failure is taken at its word; nothing to tell is an empty body",
+    why: "a 2xx answer without a failure counts as success; an empty body is allowed",
     fix: "",
     speaks: "engine"
   },
@@ -115,8 +118,8 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
     matches: ({ status, body }) => status === 409 && fieldOf(body, "executed") === false,
     outcome: "NotExecuted",
     code: "FUNCTION_REFUSED",
-    what: "The function did nothing and says so",
-    why: "the fence was not granted, or the function could not begin",
+    what: "The function says that it did nothing",
+    why: "the fence denied the run, or the function could not begin",
     fix: "",
     speaks: "function"
   },
@@ -126,9 +129,9 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
     matches: ({ status }) => status === 408 || status === 425 || status === 429,
     outcome: "NotExecuted",
     code: "HTTP_<status>",
-    what: "The request was rejected for now",
+    what: "The request was temporarily rejected",
     why: "these statuses say that it was not processed",
-    fix: "It is retried automatically; if it keeps happening, lower the concurrency.",
+    fix: "The run is retried automatically; if this persists, lower the concurrency.",
     speaks: "function"
   },
   {
@@ -139,7 +142,7 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
     code: "<error.code>|HTTP_<status>",
     what: "The request was refused",
     why: "the same request would be refused again",
-    fix: "See the function's logs, and its URL and key, then retry the run.",
+    fix: "Check the function's logs, URL and key, then retry the run.",
     speaks: "function"
   },
   {
@@ -150,8 +153,8 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
     outcome: "Failed",
     code: "<error.code>|FUNCTION_FAILED",
     what: "The function says that the sync failed",
-    why: "its own word is definite",
-    fix: "See the function's logs, then retry the run.",
+    why: "the function's own answer is definite",
+    fix: "Check the function's logs, then retry the run.",
     speaks: "function"
   },
   {
@@ -160,9 +163,9 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
     matches: is5xx,
     outcome: "Unknown",
     code: "HTTP_<status>",
-    what: "The server answered with an error that does not give the outcome of the sync",
-    why: "the function may have done its work before",
-    fix: 'Let the function answer its own failures with JSON: {"error": {"code", "message"}}.',
+    what: "The server answered with an error that does not state the outcome of the sync",
+    why: "the function may have done its work before the error",
+    fix: 'Make the function report its own failures as JSON: {"error": {"code", "message"}}.',
     speaks: "engine"
   }
 ]
@@ -174,8 +177,8 @@ export const lastRule: AnswerRule = {
   matches: () => true,
   outcome: "Unknown",
   code: "HTTP_<status>",
-  what: "The answer has a status that HTTP does not know",
-  why: "nothing can be concluded from it",
+  what: "The answer has an unknown HTTP status",
+  why: "the status says nothing about the sync",
   fix: "Look for a proxy between the scheduler and the function.",
   speaks: "engine"
 }

@@ -6,10 +6,10 @@ const says =
   (facts: AnswerFacts): boolean =>
     facts.status === status && facts.platformCode !== null && code.test(facts.platformCode)
 
-const retried = "It is retried automatically."
+const retried = "The run is retried automatically."
 
 /**
- * Rules for Supabase's own errors: those with the `sb-error-code` header. They precede the rules for the function's answers.
+ * Rules for Supabase's own errors: those with the `sb-error-code` header. They come before the rules for the function's answers.
  * *Source*: FACTS.md "Edge Functions"; https://supabase.com/docs/guides/functions/error-codes
  */
 export const platformRules: ReadonlyArray<AnswerRule> = [
@@ -20,7 +20,7 @@ export const platformRules: ReadonlyArray<AnswerRule> = [
     outcome: "Failed",
     code: "FUNCTION_KEY_REFUSED",
     what: "The platform refused the key",
-    why: "the function's verify_jwt setting asks for a JWT that is valid, and an sb_secret_ key is none",
+    why: "the function's verify_jwt setting requires a valid JWT, and an sb_secret_ key is not a JWT",
     fix: "Set verify_jwt = false for a function that checks the apikey header itself, or use the project's service role JWT.",
     speaks: "engine"
   },
@@ -30,7 +30,7 @@ export const platformRules: ReadonlyArray<AnswerRule> = [
     matches: says(404, /^NOT_FOUND$/),
     outcome: "Failed",
     code: "FUNCTION_NOT_FOUND",
-    what: "The project has no such function",
+    what: "The project does not have this function",
     why: "it was never deployed, was deleted, or has another name",
     fix: "Deploy it (supabase functions deploy <name>), or correct SYNC_SCHEDULER_FUNCTION or the integration's function_name.",
     speaks: "engine"
@@ -42,8 +42,8 @@ export const platformRules: ReadonlyArray<AnswerRule> = [
     outcome: "NotExecuted",
     code: "<sb-error-code>",
     what: "The function did not start",
-    why: "its code failed before it could take a request",
-    fix: `See the function's boot log. ${retried}`,
+    why: "its code failed before it could accept a request",
+    fix: `Check the function's boot log. ${retried}`,
     speaks: "engine"
   },
   {
@@ -53,8 +53,8 @@ export const platformRules: ReadonlyArray<AnswerRule> = [
     outcome: "NotExecuted",
     code: "<sb-error-code>",
     what: "The platform could not load the function",
-    why: "it never took the request",
-    fix: `If it stays, deploy the function again. ${retried}`,
+    why: "the function never received the request",
+    fix: `If this persists, deploy the function again. ${retried}`,
     speaks: "engine"
   },
   {
@@ -65,7 +65,7 @@ export const platformRules: ReadonlyArray<AnswerRule> = [
     code: "<sb-error-code>",
     what: "The platform limits how often functions are invoked",
     why: "the request was rejected before it reached the function",
-    fix: `If it stays, lower SYNC_SCHEDULER_CONCURRENCY, or run the binary in place of the Edge Function. ${retried}`,
+    fix: `If this persists, lower SYNC_SCHEDULER_CONCURRENCY, or run the binary instead of the Edge Function. ${retried}`,
     speaks: "engine"
   },
   {
@@ -75,8 +75,8 @@ export const platformRules: ReadonlyArray<AnswerRule> = [
     outcome: "Unknown",
     code: "<sb-error-code>",
     what: "The function did not answer within 150 s",
-    why: "its work may continue, or be done",
-    fix: "Let a long sync answer 202 and report later (defer in the fence).",
+    why: "its work may still be in progress, or may be done",
+    fix: "Make a long sync answer 202 and report later (defer in the fence).",
     speaks: "engine"
   },
   {
@@ -85,7 +85,7 @@ export const platformRules: ReadonlyArray<AnswerRule> = [
     matches: says(546, /^WORKER_(RESOURCE_)?LIMIT$/),
     outcome: "Unknown",
     code: "<sb-error-code>",
-    what: "The platform stopped the function for its CPU time, memory or wall clock",
+    what: "The platform stopped the function because of its CPU time, memory or wall clock limit",
     why: "it was running, and its progress is unknown",
     fix: "Export in smaller parts, or move heavy work out of the function.",
     speaks: "engine"
@@ -96,8 +96,8 @@ export const platformRules: ReadonlyArray<AnswerRule> = [
     matches: says(500, /^(WORKER|EDGE_FUNCTION)_ERROR$/),
     outcome: "Unknown",
     code: "<sb-error-code>",
-    what: "The function threw and did not catch it",
-    why: "it may have done its work before",
+    what: "The function threw an error and did not catch it",
+    why: "it may have done its work before the error",
     fix: 'Catch errors in the function and answer {"error": {"code", "message"}}; the fence does.',
     speaks: "engine"
   },

@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import { codesIn, type VendorAnswer } from "../Health/Provider.ts"
 import { type AnswerBody, fieldOf } from "./AnswerBody.ts"
 
-/** The most headers that are read. */
+/** The maximum number of headers that are read. */
 const MAX_HEADERS = 50
 
 const Report = Schema.Struct({
@@ -14,14 +14,14 @@ const Report = Schema.Struct({
 })
 const decode = Schema.decodeUnknownOption(Report)
 
-/** The accounting API's response, as the function reports it. `host` null: the function did not report it. */
+/** The accounting API's response, as the function reports it. `host` is null if the function did not report it. */
 export interface ProviderResponse extends VendorAnswer {
   readonly host: string | null
 }
 
 /**
- * Reads the `vendor` field of a function's answer: `{host?, status, headers?, code?, body?}`. Null when it is absent or
- * unreadable: the field is optional, and a malformed one never affects the judgement of the answer.
+ * Reads the `vendor` field of a function's answer: `{host?, status, headers?, code?, body?}`. Null when the field is absent or
+ * unreadable: `vendor` is optional, and a malformed value never affects the judgement of the answer.
  * *Source*: supabase/functions/README.md, "What the accounting API said".
  */
 export const readProviderResponse = (answer: AnswerBody): ProviderResponse | null => {

@@ -4,7 +4,7 @@ import { providerNamed, providerOf } from "./ProviderTable.ts"
 
 /**
  * The accounting API of an integration: one row of `integration_health`. `host` is a host name, or `host/path` if only the
- * integration's `health_url` shows its health; the result then applies only to the integrations with that URL.
+ * integration's `health_url` shows the API's health; the result then applies only to the integrations with that URL.
  */
 export interface ApiHost {
   readonly provider: string
@@ -23,7 +23,7 @@ export interface ApiSource {
   readonly health_url?: string | null
 }
 
-/** The most APIs in the cache; an installation has a few dozen. */
+/** The maximum number of APIs in the cache; an installation has a few dozen. */
 const MAX_KNOWN = 1_000
 const known = new Map<string, ApiHost | null>()
 

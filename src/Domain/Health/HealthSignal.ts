@@ -4,7 +4,10 @@ import { type ApiSource, apiOf } from "./ApiHost.ts"
 import { codesIn, isLow, judgeVendor, type Provider, type Sign } from "./Provider.ts"
 import { providerNamed, providerOf } from "./ProviderTable.ts"
 
-/** The signal of a provider's response about its API, as sent to the database, which decides the consequences. */
+/**
+ * A provider's response as a signal about the health of its API, in the form that is sent to the database. The database decides the
+ * consequences.
+ */
 export const HealthSignal = Schema.Struct({
   provider: Schema.String,
   /** The host that the function reports; used where the integration does not identify its API. */
@@ -13,11 +16,11 @@ export const HealthSignal = Schema.Struct({
   code: Schema.NullOr(Schema.String),
   message: Schema.NullOr(Schema.String),
   http_status: Schema.NullOr(Schema.Int),
-  /** throttled: how long to wait; low quota: the time until it is refilled. */
+  /** For a throttled API, how long to wait; for a low quota, the time until it is refilled. In milliseconds. */
   wait_ms: Schema.NullOr(Schema.Number),
   /** The number of concurrent runs at which a throttled API no longer needs a limit. */
   ceiling: Schema.NullOr(Schema.Int),
-  /** The quota is nearly used up. */
+  /** Whether the quota is nearly used up. */
   low: Schema.Boolean,
   quota: Schema.NullOr(
     Schema.Struct({
@@ -30,7 +33,7 @@ export const HealthSignal = Schema.Struct({
 })
 export type HealthSignal = typeof HealthSignal.Type
 
-/** Converts a judgement to the database's form. `status` null: unknown. */
+/** Converts a judgement to the database's form. A null `status` means unknown. */
 export const toHealthSign = (
   provider: Provider,
   host: string | null,
@@ -69,9 +72,9 @@ const names = {
 } as const
 
 /**
- * Returns the signal of a run's outcome about its accounting API; null if it shows nothing beyond the run's result. The function
- * may report the vendor's response; otherwise the function's 429, or a failure with one of the vendor's codes, counts as the
- * vendor's. `now`: epoch milliseconds.
+ * Returns what a run's outcome shows about the health of its accounting API; null if it shows nothing beyond the run's result. Uses
+ * the vendor's response if the function reports it; otherwise the function's 429, or a failure with one of the vendor's codes,
+ * counts as the vendor's. `now`: epoch milliseconds.
  */
 export const signalOf = (source: ApiSource, outcome: Outcome, now: number): HealthSignal | null => {
   const { vendor } = outcome

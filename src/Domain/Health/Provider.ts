@@ -14,7 +14,10 @@ export interface Provider {
   readonly types: ReadonlyArray<string>
   /** Its hosts; `.example.com` matches every subdomain. The first one without a leading dot is probed. */
   readonly hosts: ReadonlyArray<string>
-  /** The probe: one request without credentials or body. Null: the hosts differ by tenant, so only a `health_url` can be probed. */
+  /**
+   * The probe: one request without credentials or body. Null if the hosts differ by tenant, so that only a `health_url` can be
+   * probed.
+   */
   readonly probe: { readonly method: ProbeMethod; readonly path: string } | null
   /**
    * How long the API must be idle before it is probed, and the interval between two probes; in milliseconds, at least 15 minutes.
@@ -28,13 +31,13 @@ export interface Provider {
   readonly quotas: ReadonlyArray<QuotaHeaders>
   /** Matches the wait in the text of the answer: the first group is a number of seconds. */
   readonly waitText: RegExp | null
-  /** The documented number of concurrent requests, up to which a throttled API's limit rises step by step. */
+  /** The documented number of concurrent requests. A throttled API's limit rises step by step up to this number. */
   readonly concurrency: number | null
 }
 
 export type ProbeMethod = "HEAD" | "GET" | "OPTIONS"
 
-/** A throttle by status and code, or by code alone (`status` null), including inside HTTP 200. */
+/** Recognises a throttle by status and code, or by code alone if `status` is null, even in an HTTP 200 response. */
 export interface ThrottleRule {
   readonly status: number | null
   readonly codes: ReadonlyArray<string>
@@ -62,7 +65,7 @@ export interface VendorAnswer {
   readonly text: string
 }
 
-/** The remaining part of a quota. `resetMs` null: the vendor does not say when it is refilled. */
+/** The remaining part of a quota. `resetMs` is null if the vendor does not say when the quota is refilled. */
 export interface Quota {
   readonly name: string
   readonly remaining: number
@@ -78,14 +81,14 @@ export type Sign =
       readonly _tag: "Throttled"
       readonly code: string
       readonly message: string
-      /** How long to wait; from the response, else from the provider's row in the table. */
+      /** How long to wait: from the response, or else from the provider's row in the table. */
       readonly waitMs: number
       readonly quota: Quota | null
     }
 
-/** The longest wait, in milliseconds, that a vendor can impose on syncs; after it, one sync is retried. */
+/** The longest wait, in milliseconds, that a vendor can impose on syncs. After this wait, one sync is retried. */
 export const MAX_WAIT_MS = 3_600_000
-/** Below this share of a quota the syncs of a host run one at a time, so that the quota lasts. */
+/** When less than this share of a quota is left, the syncs of a host run one at a time, so that the quota lasts. */
 const LOW_SHARE = 0.1
 
 /** Judges a vendor's response. Pure and total; `now` (epoch milliseconds) is used only for dates in Retry-After. */
@@ -169,7 +172,7 @@ const CODE_KEY = /^(?:\w+:)?(?:error_?)?code$/i
 const MAX_CODES = 20
 const MAX_DEPTH = 6
 
-/** Error codes anywhere in a JSON body: vendors put them in very different places. */
+/** Finds error codes anywhere in a JSON body, because vendors put them in different places. */
 export const codesIn = (body: unknown): ReadonlyArray<string> => {
   const codes: Array<string> = []
   let level: ReadonlyArray<unknown> = [body]

@@ -54,7 +54,7 @@ const xledger: Provider = {
 }
 
 /**
- * Answers 429 when a user's requests (6,000 in 5 minutes), queue or connections are used up. No Retry-After is documented: clients
+ * Answers 429 when a user's requests (6,000 in 5 minutes), queue or connections are used up. Retry-After is not documented: clients
  * choose their own wait. Processes 5 requests of a user concurrently.
  * *Source*: Microsoft Learn, business-central/dev-itpro/api-reference/v2.0/dynamics-rate-limits and
  * business-central/dev-itpro/administration/operational-limits-online.
@@ -79,8 +79,8 @@ const businessCentral: Provider = {
 }
 
 /**
- * Has one host for each environment. Answers 429 by resource-based limits. Retry-After is documented for the sister app (Human
- * Resources), with a wait of 30 s if it is absent.
+ * Has one host for each environment. Answers 429 when resource-based limits are exceeded. Retry-After is documented for the sister
+ * app (Human Resources), with a wait of 30 s if it is absent.
  * *Source*: Microsoft Learn, fin-ops-core/dev-itpro/data-entities/service-protection-api-limits and
  * human-resources/dev-itpro/hr-admin-integration-throttling-faq.
  */
@@ -128,7 +128,7 @@ const vismaEaccounting: Provider = {
 }
 
 /**
- * Limits each company and client by the hour; only the headers of an answer state the limit. Answers 429 with Retry-After.
+ * Limits the hourly calls of each company and client; only the headers of an answer state the limit. Answers 429 with Retry-After.
  * `X-RateLimit-Reset` counts seconds. The old host, integration.visma.net, allows 500 calls an hour until it is shut down.
  * *Source*: docs.vismasoftware.no/vismanetapi/how-tos/ratelimits and .../end-of-life-notices/change-base-url.
  */
@@ -203,7 +203,7 @@ const netsuite: Provider = {
 /**
  * Allows a company 500 requests a minute and 10 concurrent requests, then answers 429 with code 003001 (ThrottleExceeded); clients
  * should wait 60 s.
- * *Source*: blogs.intuit.com/2016/08/08/idg-concurrent-api-use-changes-coming-soon; the code as integrators report it.
+ * *Source*: blogs.intuit.com/2016/08/08/idg-concurrent-api-use-changes-coming-soon; the code is known from integrators' reports.
  */
 const quickbooks: Provider = {
   ...generic,

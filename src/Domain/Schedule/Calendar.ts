@@ -1,7 +1,7 @@
 /**
- * The sets of a cron expression, one flag per value (`day` and `nearestWeekdays` start at the 1st, `month` at January,
- * `dayOfWeek` at Sunday). A weekday's flags are bits: 1 to 16 for its first to fifth occurrence in the month, 32 for the
- * last. The names are croner's.
+ * The sets of a cron expression, one flag per value (`day` and `nearestWeekdays` start at the 1st, `month` at January, `dayOfWeek`
+ * at Sunday). A weekday's flags are bits: 1 to 16 for its first to fifth occurrence in the month, 32 for the last. The field names
+ * are croner's.
  */
 export interface CronSets {
   readonly second: ReadonlyArray<number>
@@ -18,8 +18,8 @@ export interface CronSets {
 }
 
 /**
- * The local times that a cron expression names, without any time zone: certain days, and on each of
- * them the same times. Times are *readings*: epoch milliseconds of the same digits in UTC.
+ * The local times that a cron expression matches, without a time zone: certain days, with the same times on each of them. Times are
+ * *readings*: the epoch milliseconds that the same digits would have in UTC.
  */
 export interface Calendar {
   readonly seconds: ReadonlyArray<number>

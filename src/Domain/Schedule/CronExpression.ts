@@ -1,6 +1,6 @@
 import { Either } from "effect"
 
-/** A problem of an expression: what is wrong and why (`detail`), and how to correct it (`hint`). */
+/** A problem with an expression: the error and its reason (`detail`), and how to correct it (`hint`). */
 export interface ExpressionProblem {
   readonly detail: string
   readonly hint: string
@@ -44,22 +44,22 @@ const fault = (detail: string, hint: string): Either.Either<never, ExpressionPro
 /** Characters that other parsers accept, each with its replacement here. */
 const REPLACEMENTS: ReadonlyMap<string, string> = new Map([
   ["?", "Write * instead. Note that weekdays count from 0 = Sunday here; Quartz counts from 1."],
-  ["+", "Give either the day of month or the weekday; when both are given, either matches."],
-  [":", "A schedule repeats; for a single run use a manual trigger instead of a date and time."],
+  ["+", "Write either the day of month or the weekday; if both are set, either matches."],
+  [":", "A schedule repeats. For a single run, use a manual trigger instead of a date and time."],
   ["=", "The time zone is a separate setting, not part of the expression."]
 ])
 
 /**
- * Splits an expression into its six fields, seconds first: `0 2 * * MON` and `@daily` get a `0` there. Checks everything that
- * is independent of a field's meaning: length, characters, number of fields, known nicknames.
+ * Splits an expression into its six fields, seconds first: `0 2 * * MON` and `@daily` get a `0` there. Checks what does not depend
+ * on a field's meaning: length, characters, number of fields, known nicknames.
  */
 export const splitFields = (
   expression: string
 ): Either.Either<ReadonlyArray<string>, ExpressionProblem> => {
   if (expression.length > MAX_LENGTH) {
     return fault(
-      `the expression has ${expression.length} characters, ${MAX_LENGTH} are allowed`,
-      "Use ranges and steps instead of long lists, or split it over two integrations."
+      `the expression has ${expression.length} characters; at most ${MAX_LENGTH} are allowed`,
+      "Use ranges and steps instead of long lists, or split the schedule between two integrations."
     )
   }
   const text = expression.trim()
@@ -83,13 +83,13 @@ export const splitFields = (
       ? "Leave out the year: schedules repeat every year."
       : `Write ${ORDER}. For example 0 2 * * * is every day at 02:00.`
   const count = fields.length === 1 ? "1 field" : `${fields.length} fields`
-  return fault(`the expression has ${count}, five or six are needed`, hint)
+  return fault(`the expression has ${count}; five or six are needed`, hint)
 }
 
 /**
  * Returns whether a schedule follows intervals rather than fixed times of day: a wildcard or a step in the minute or hour field,
- * decided by how it is written. `0 * * * *` and `0-59/20 2 * * *` are interval-like; `0 0-23 * * *` and `0,30 2 * * *` are fixed
- * times.
+ * judged by the text of the expression. `0 * * * *` and `0-59/20 2 * * *` are interval-like; `0 0-23 * * *` and `0,30 2 * * *` are
+ * fixed times.
  */
 export const isIntervalLike = ([, minute = "", hour = ""]: ReadonlyArray<string>): boolean =>
   /[*/]/.test(minute) || /[*/]/.test(hour)
@@ -113,7 +113,7 @@ const rangeFault = (field: Field, from: number, to: number): ExpressionProblem |
   }
   if (from <= to) return undefined
   return {
-    detail: "the range runs backwards",
+    detail: "the range is reversed",
     hint: `Write ${span(from, max)},${span(min, to)} to span the end of the field.`
   }
 }
@@ -126,15 +126,15 @@ const itemFault = (field: Field, item: string): ExpressionProblem | undefined =>
   if (step !== undefined && range !== "*" && !range.includes("-")) {
     const from = range === "" || Number.isNaN(numberOf(field, range)) ? "*" : `${range}-${max}`
     return {
-      detail: "a step needs a range in front of it",
+      detail: "a step needs a range before it",
       hint: `Write ${from}/${/^\d+$/.test(step) ? step : 2}.`
     }
   }
   const steps = max - min + 1
   if (step !== undefined && !(Number(step) >= 1 && Number(step) <= steps)) {
     return {
-      detail: `the step has to be a number from 1 to ${steps}`,
-      hint: `A step counts inside the ${name} field and starts again with it.`
+      detail: `the step must be a number from 1 to ${steps}`,
+      hint: `A step counts within the ${name} field and restarts at the field's first value.`
     }
   }
   const [from = "", to = from] = range.replace(/(#.*|L)$/i, "").split("-")
@@ -146,13 +146,15 @@ const itemFault = (field: Field, item: string): ExpressionProblem | undefined =>
   const word = item.match(/[A-Z]{3,}/i)?.[0]
   if (word === undefined || names.includes(word.toUpperCase())) return undefined
   return {
-    detail: `the name "${word}" is not known there`,
+    detail: `the name "${word}" is not valid in this field`,
     hint:
       names.length > 0 ? `Use ${names.join(" ")}.` : "Names belong in the month and weekday fields."
   }
 }
 
-/** Explains a parser error: names the field and the item, and what to write instead. Falls back on the parser's own words. */
+/**
+ * Explains a parser error: names the field and the item, and states what to write instead. Falls back to the parser's own message.
+ */
 export const explainExpression = (
   fields: ReadonlyArray<string>,
   refusal: string
@@ -166,6 +168,6 @@ export const explainExpression = (
   }
   return {
     detail: refusal.replace(/^CronPattern: (Syntax error, )?/, ""),
-    hint: "L is the last day of a month (L) or a last weekday (5L), W the nearest weekday (15W), # the n-th weekday, 1 to 5 (MON#2)."
+    hint: "Use L for the last day of a month (L) or the last such weekday (5L), W for the nearest weekday (15W), and # for the n-th weekday, 1 to 5 (MON#2)."
   }
 }

@@ -5,8 +5,8 @@ import type { WallClock } from "./WallClock.ts"
 import { maxLocalTime, readingAt, showDate, showOffset, showTime } from "./WallClock.ts"
 
 /**
- * An instant at which a zone's clock was put forward over local times of a schedule (`gap`) or back over them (`overlap`),
- * and its effect: `at` in epoch milliseconds, `effect` one sentence.
+ * An instant at which a zone's clock skips local times of a schedule (`gap`) or repeats them (`overlap`). `at` is in epoch
+ * milliseconds; `effect` describes the consequence in one sentence.
  */
 export interface DstTransition {
   readonly at: number
@@ -18,7 +18,7 @@ const MAX_LISTED = 3
 /** How far ahead the search for an interval-like schedule's next slot extends, in milliseconds. */
 const LOOKAHEAD = 400 * 86_400_000
 
-/** Lists the schedule's local times in (after, upTo] in words: `02:00 and 02:30`. Assumes that there is at least one. */
+/** Lists the schedule's local times in (after, upTo] in words: `02:00 and 02:30`. Requires at least one. */
 const listTimes = ({ calendar }: Timetable, after: number, upTo: number): string => {
   const count = countTimes(calendar, after, upTo)
   const times: Array<string> = []

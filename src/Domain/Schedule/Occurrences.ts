@@ -4,10 +4,10 @@ import type { OffsetPeriod, WallClock } from "./WallClock.ts"
 import { firstInstant, MAX_OFFSET_SHIFT, maxLocalTime } from "./WallClock.ts"
 
 /**
- * The local times of a calendar on the wall clock of a zone, and the daylight-saving rule that maps them to instants (defined at
- * Domain/Schedule/Schedule). This file implements the rule.
+ * The local times of a calendar on the wall clock of a zone, and the daylight-saving rule that maps them to instants (defined in
+ * Domain/Schedule/Schedule and implemented here).
  *
- * - Fixed times: a time's slot is its `firstInstant`. This function implements both halves of the rule, and since its result never
+ * - Fixed times: a time's slot is its `firstInstant`, which implements both halves of the rule. Because `firstInstant` never
  *   decreases, the slots of a period are the times in one range of readings.
  * - Interval-like: within a period of constant offset the slots are the times shifted by the offset.
  */
@@ -18,7 +18,8 @@ export interface Timetable {
 }
 
 /**
- * Returns the range of readings that an offset period shows in (after, upTo], also exclusive at the start and inclusive at the end.
+ * Returns the range of readings that an offset period shows in (after, upTo]. The range also excludes its start and includes its
+ * end.
  */
 const shownIn = (period: OffsetPeriod, after: number, upTo: number): readonly [number, number] => [
   Math.max(after, period.from - 1) + period.offset,

@@ -19,30 +19,30 @@ import { isRepeated, readingAt, showDate, showOffset, showTime, wallClock } from
  * - A fixed time that does not exist because the clock was put forward runs at the first valid instant after the gap. A fixed time
  *   that occurs twice because the clock was put back runs once, the first time.
  * - An interval-like schedule (a wildcard `*` or a step `/` in the minute or hour field, so also `@hourly`) matches the local clock
- *   literally at every real instant: in both passes of a repeated hour, and nothing extra for a gap.
+ *   literally at every real instant: in both passes of a repeated hour, and without extra slots for a gap.
  * - Slots that coincide count once. Slots strictly increase in UTC.
  *
  * **Days.** When day of month and weekday are both given, either matches. A field is given unless it is a bare `*`: `0 0 *\/2 *
  * MON` is every odd day and every Monday. `L` is the last day of the month, `LW` its last Monday to Friday, `15W` the one nearest
  * to the 15th within the month, `MON#2` the second Monday, `5L` the last Friday. Weekdays count from 0 (or 7) = Sunday.
  *
- * *Source*: croner 11 defines the meaning of an expression; the zone data are the runtime's.
+ * *Source*: croner 11 defines the meaning of an expression; the zone data come from the runtime.
  */
 export interface Schedule extends Timetable {
   readonly expression: string
   readonly timezone: string
 }
 
-/** The number of slots inside a period, and the first and the latest of them (none if there are no slots). */
+/** The number of slots in a period, with the first and the latest slot (none if there are no slots). */
 export interface SlotSummary {
   readonly count: number
   readonly first: Option.Option<number>
   readonly latest: Option.Option<number>
 }
 
-/** A period, in milliseconds, in which every weekday falls on every date, including 29 February, even around 2100. */
+/** A period, in milliseconds, long enough for every date, including 29 February, to fall on every weekday, even around 2100. */
 const HORIZON = 41 * 366 * 86_400_000
-/** The start of the search for any matching date. */
+/** The instant at which the search for any matching date starts. */
 const REFERENCE = Date.UTC(2024, 0, 1)
 const EARLIEST = Date.UTC(1900, 0, 1)
 const LATEST = Date.UTC(9000, 0, 1)
@@ -74,7 +74,7 @@ const compile = (expression: string, timezone: string): Either.Either<Schedule, 
     const clock = yield* Either.fromOption(wallClock(timezone), () =>
       refuse("Timezone")({
         detail: `"${timezone.slice(0, 64)}" is not an IANA time zone`,
-        hint: "Use a name such as Europe/Oslo, America/New_York or UTC; an offset has no summer time."
+        hint: "Use a name such as Europe/Oslo, America/New_York or UTC; an offset has no daylight-saving time."
       })
     )
     const intervalLike = isIntervalLike(fields)
@@ -82,8 +82,8 @@ const compile = (expression: string, timezone: string): Either.Either<Schedule, 
     if (Option.isSome(next(schedule, REFERENCE))) return schedule
     return yield* Either.left(
       refuse("Impossible")({
-        detail: `"${expression}" parses, but no time ever matches it`,
-        hint: "Check the day against the month (February has 29 days at most); L is a month's last day."
+        detail: `"${expression}" is valid, but it matches no time`,
+        hint: "Check that the month has this day (February has at most 29 days), or use L for the last day of a month."
       })
     )
   })
@@ -93,8 +93,8 @@ const compile = (expression: string, timezone: string): Either.Either<Schedule, 
  * Parses a schedule: five fields (minute hour day-of-month month day-of-week), six with seconds first, or `@yearly @annually
  * @monthly @weekly @daily @midnight @hourly`; and an IANA time zone.
  *
- * *Fails with* ScheduleError: `Expression` (also for a year field, a date, `?`, `+`, or more than 256 characters),
- * `Timezone`, or `Impossible` when nothing ever matches (`0 0 30 2 *`). Never throws. Results are cached, in bounded number.
+ * *Fails with* ScheduleError: `Expression` (also for a year field, a date, `?`, `+`, or more than 256 characters), `Timezone`, or
+ * `Impossible` when nothing ever matches (`0 0 30 2 *`). Never throws. Caches a bounded number of results.
  */
 export const parse = (
   expression: string,
@@ -116,7 +116,7 @@ const clamp = (instant: number): number => Math.min(Math.max(instant, EARLIEST),
 /**
  * Returns the first slot strictly after an instant, or none if no slot lies in the following 41 years.
  *
- * *Guarantees*: a whole second, greater than `after`; so repeated calls strictly increase.
+ * *Guarantees*: the slot is a whole second after `after`, so repeated calls strictly increase.
  */
 export const next = (schedule: Schedule, after: number): Option.Option<number> =>
   Option.fromNullable(firstSlot(schedule, clamp(after), clamp(clamp(after) + HORIZON)))
@@ -173,8 +173,8 @@ export const describeInstant = (ms: number, timezone: string): string => {
 }
 
 /**
- * Formats an instant without its zone, as short as possible: `09:00` on the day of `now`, `11-19 02:00` in its year, else with the
- * year.
+ * Formats an instant without its zone, as short as possible: `09:00` on the day of `now`, `11-19 02:00` in the year of `now`,
+ * otherwise with the year.
  */
 export const shortInstant = (ms: number, timezone: string, now: number): string => {
   const [local, today] = [localTime(ms, timezone), localTime(now, timezone)]

@@ -2,7 +2,7 @@ import { DateTime, Option } from "effect"
 
 /**
  * A period, `from` inclusive and `to` exclusive, in which a zone's offset from UTC does not change: local reading = instant +
- * `offset`. All three in milliseconds.
+ * `offset`. All values are in milliseconds.
  */
 export interface OffsetPeriod {
   readonly from: number
@@ -26,11 +26,11 @@ export interface WallClock {
 
 const SECOND = 1000
 const DAY = 86_400_000
-/** Offset periods are found and cached in blocks of this size; a year of one zone costs about 0.1 ms. */
+/** The block size in which offset periods are computed and cached; a year of one zone takes about 0.1 ms. */
 const BLOCK = 400 * DAY
 /** The step of the search for offset changes: two changes of one zone since 1970 are at least 6 days and 23 hours apart. */
 const PROBE = 4 * DAY
-/** A bound, in milliseconds, above every change of a clock (at most a day) and every offset from UTC. */
+/** An upper bound, in milliseconds, of every clock change (at most a day) and every offset from UTC. */
 export const MAX_OFFSET_SHIFT = 2 * DAY
 const MAX_CLOCKS = 1000
 const MAX_BLOCKS = 100
@@ -115,7 +115,7 @@ const clocks = new Map<string, WallClock>()
 
 /**
  * Returns the wall clock of an IANA time zone (`Europe/Oslo`, `UTC`), ignoring spaces around the name; none for any other name,
- * including bare offsets such as `+01:00`. A bounded number of clocks is cached.
+ * including bare offsets such as `+01:00`. Caches a bounded number of clocks.
  */
 export const wallClock = (name: string): Option.Option<WallClock> => {
   const timezone = name.trim()
@@ -151,9 +151,9 @@ export const maxLocalTime = (clock: WallClock, instant: number): number => {
 
 /**
  * Returns the first instant at which the clock shows this reading or a later one: the only instant of an ordinary time, the first
- * instant of a repeated time, the end of the gap for a time that does not exist.
+ * instant of a repeated time, or the end of the gap for a time that does not exist.
  *
- * *Guarantees*: never decreases as the reading grows; and `firstInstant(r) > t` exactly when `r > maxLocalTime(t)`.
+ * *Guarantees*: the result never decreases as the reading grows, and `firstInstant(r) > t` exactly when `r > maxLocalTime(t)`.
  */
 export const firstInstant = (clock: WallClock, reading: number): number => {
   let period = clock.offsetPeriodAt(reading - MAX_OFFSET_SHIFT)

@@ -7,8 +7,8 @@ import type { Forbidden, HttpError } from "./HttpError.ts"
 import { isFormOf, makeSessions, type Session, type Sessions } from "./Session.ts"
 
 /**
- * The authenticated caller. An operator has shown the admin token, either with this request or at the sign-in; a sign-in has
- * a session.
+ * The authenticated caller. An operator has presented the admin token, either with this request or at sign-in; a sign-in has a
+ * session.
  */
 export type Principal =
   | { readonly _tag: "Reader" }
@@ -22,12 +22,12 @@ export class CurrentPrincipal extends Context.Reference<CurrentPrincipal>()(
 
 /** The permissions that the settings grant. */
 export interface Access {
-  /** The sign-in sessions; null: there is no admin token, so sign-in is impossible. */
+  /** The sign-in sessions; null without an admin token, because sign-in is then impossible. */
   readonly sessions: Sessions | null
   readonly allowActions: boolean
   /** Whether other machines can reach this server. All addresses except the probes then need the token. */
   readonly isPublic: boolean
-  /** The accepted host names; null: any. */
+  /** The accepted host names; null to accept any. */
   readonly hosts: ReadonlySet<string> | null
 }
 
@@ -36,7 +36,7 @@ export const COOKIE = "sync_scheduler_session"
 type AccessSettings = Pick<Settings, "adminToken" | "allowActions" | "allowedHosts" | "listen">
 
 /**
- * Derives the permissions from the settings; null when the settings would expose the page to other machines without a token.
+ * Derives the permissions from the settings. Returns null if the settings would expose the page to other machines without a token.
  */
 export const makeAccess = (settings: AccessSettings): Access | null => {
   const isPublic = !isLoopback(parseAddress(settings.listen).hostname)
@@ -52,8 +52,8 @@ export const makeAccess = (settings: AccessSettings): Access | null => {
 type Request = HttpServerRequest.HttpServerRequest
 
 /**
- * Rejects a request for a foreign host name. This guards against DNS rebinding: a page of another site could point its own
- * host name at this machine and read these pages through a browser that is allowed to.
+ * Rejects a request for a foreign host name. This guards against DNS rebinding: a page of another site could point its own host
+ * name at this machine and read these pages through the user's browser.
  */
 export const requireAllowedHost = (
   { headers }: Request,
@@ -65,7 +65,7 @@ export const requireAllowedHost = (
     : Effect.fail({
         status: 421,
         code: "HOST_NOT_ALLOWED",
-        message: "The host name of this request is not allowed",
+        message: "This host name is not allowed",
         hint: "Use localhost, or set SYNC_SCHEDULER_ALLOWED_HOSTS to the host name that a proxy forwards."
       })
 }
@@ -92,8 +92,8 @@ export const principalOf = (
 const wrongToken: HttpError = {
   status: 401,
   code: "TOKEN_REFUSED",
-  message: "The request has a token, and it is not the admin token",
-  hint: "Send Authorization: Bearer <SYNC_SCHEDULER_ADMIN_TOKEN>, or no such header at all.",
+  message: "The token of this request is not the admin token",
+  hint: "Send Authorization: Bearer <SYNC_SCHEDULER_ADMIN_TOKEN>, or omit the header.",
   headers: { "www-authenticate": "Bearer" }
 }
 
@@ -122,7 +122,7 @@ const actionsOff = (missing: ReadonlyArray<string>): Forbidden => ({
 const noToken: Forbidden = {
   status: 403,
   code: "TOKEN_REQUIRED",
-  message: "Only who has the admin token may act, and this request does not have it",
+  message: "This action requires the admin token",
   hint: "Sign in at /sign-in, or send the header Authorization: Bearer <SYNC_SCHEDULER_ADMIN_TOKEN>."
 }
 
@@ -144,12 +144,12 @@ export const requireOwnOrigin: Guard = Effect.flatMap(
 const otherSite: Forbidden = {
   status: 403,
   code: "OTHER_SITE",
-  message: "The request was not made by a page of this server",
-  hint: "Open the page here and act there; programs send the admin token as Authorization: Bearer."
+  message: "The request did not come from a page of this server",
+  hint: "Open this server's page and repeat the action there. Programs send the admin token as Authorization: Bearer."
 }
 
 /**
- * Rejects a session's request without its CSRF token, which is a form field or else a header. A request with the admin token
+ * Rejects a session's request without its CSRF token, which is sent in a form field or a header. A request with the admin token
  * needs no CSRF token.
  */
 export const requireOwnForm: Guard = Effect.gen(function* () {
@@ -165,5 +165,5 @@ const formExpired: Forbidden = {
   status: 403,
   code: "FORM_EXPIRED",
   message: "The form does not belong to this sign-in",
-  hint: "Load the page again and repeat what you wanted to do."
+  hint: "Reload the page and repeat the action."
 }

@@ -12,12 +12,12 @@ import type { QueryCache } from "./QueryCache.ts"
 import { orUnavailable } from "./QueryHandlers.ts"
 import { localPath, redirectResponse } from "./Responses.ts"
 
-/** A requested action. `actor`: the name that a program with the token gives for itself. */
+/** A requested action. `actor` is the name that a program gives for itself. */
 interface Requested extends Pick<Action, "action" | "id" | "reason"> {
   readonly actor?: string | undefined
 }
 
-/** Performs an action and records the reason and the actor: the name given at the sign-in, or by the program. */
+/** Performs an action and records its reason and its actor, which is the name given at sign-in or by the program. */
 const performAction = (views: QueryCache, { actor: given, ...requested }: Requested) =>
   Effect.gen(function* () {
     const principal = yield* CurrentPrincipal
@@ -102,6 +102,6 @@ const decodeReason = Schema.decode(Act.pick("reason"))
 const noneRetried: HttpError = {
   status: 409,
   code: "NOT_POSSIBLE",
-  message: "Nothing was changed: no failed run of this cause can be retried now",
-  hint: "Look at the overview: they may have been retried already."
+  message: "No failed run of this cause can be retried now",
+  hint: "Check the overview: the runs may already have been retried."
 }

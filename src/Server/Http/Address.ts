@@ -1,8 +1,8 @@
 /** The address on which `serve` listens. */
 export interface Address {
-  /** A host name or an IP address, with IPv6 not in brackets. */
+  /** A host name or an IP address; an IPv6 address without brackets. */
   readonly hostname: string
-  /** The port; 0: any free port. */
+  /** The port; 0 for any free port. */
   readonly port: number
 }
 

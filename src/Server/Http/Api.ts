@@ -45,27 +45,26 @@ const scope = {
 const filter = {
   ...scope,
   type: Schema.optional(text("A type of integration", 200)),
-  search: Schema.optional(
-    text("Part of an organisation's name or of a type, or the beginning of an id", 200)
-  )
+  search: Schema.optional(text("Part of an organisation's name or of a type, or an id prefix", 200))
 }
 
 const reading = HttpApiGroup.make("reading")
   .add(
     HttpApiEndpoint.get("status", "/api/status")
-      .annotate(OpenApi.Summary, "How everything is, the worst first")
+      .annotate(OpenApi.Summary, "Status of the scheduler and its integrations, worst first")
       .setUrlParams(Schema.Struct(filter))
       .addSuccess(Overview)
   )
   .add(
     HttpApiEndpoint.get("explain", "/api/explain")
-      .annotate(OpenApi.Summary, "Whether integrations ran, and why (not); at most 20 of them")
+      .annotate(OpenApi.Summary, "Whether integrations ran and why; at most 20 integrations")
       .setUrlParams(
         Schema.Struct({
           ...scope,
           on: Schema.optional(
             Schema.String.pipe(Schema.pattern(/^\d{4}-\d{2}-\d{2}$/)).annotations({
-              description: "A day in the integration's own zone; since yesterday began by default"
+              description:
+                "A day in the integration's own time zone; by default the period since the start of yesterday"
             })
           )
         })
@@ -81,7 +80,7 @@ const reading = HttpApiGroup.make("reading")
   )
   .add(
     HttpApiEndpoint.get("schedules", "/api/schedules")
-      .annotate(OpenApi.Summary, "Every integration with its schedule and status")
+      .annotate(OpenApi.Summary, "All integrations with their schedules and statuses")
       .setUrlParams(Schema.Struct(filter))
       .addSuccess(Overview.pick("now", "total", "integrations", "unreadable", "truncated"))
   )
@@ -94,7 +93,7 @@ const reading = HttpApiGroup.make("reading")
   )
   .add(
     HttpApiEndpoint.get("runs", "/api/runs")
-      .annotate(OpenApi.Summary, "Runs, the newest slots first, page by page")
+      .annotate(OpenApi.Summary, "Runs, newest slot first, in pages")
       .setUrlParams(
         Schema.Struct({
           ...scope,
@@ -102,37 +101,43 @@ const reading = HttpApiGroup.make("reading")
           until: Schema.optional(Instant),
           status: Schema.optional(Statuses),
           late_ms: Schema.optional(
-            integer(0, 86_400_000, "Only runs that started later than that after their slot")
+            integer(0, 86_400_000, "Only runs that started more than this many milliseconds late")
           ),
-          limit: Schema.optional(integer(1, 1_000, "How many; 100 by default")),
-          cursor: Schema.optional(text("Of the page before", 500))
+          limit: Schema.optional(integer(1, 1_000, "Maximum number of runs; 100 by default")),
+          cursor: Schema.optional(text("Cursor from the previous page", 500))
         })
       )
       .addSuccess(RunsPage)
   )
   .add(
     HttpApiEndpoint.get("run", "/api/runs/:id")
-      .annotate(OpenApi.Summary, "One run, with all that happened to it")
+      .annotate(OpenApi.Summary, "One run with all its events")
       .setPath(Schema.Struct({ id: Schema.UUID }))
       .addSuccess(RunResponse)
       .addError(NotFound)
   )
   .add(
     HttpApiEndpoint.get("activity", "/api/activity")
-      .annotate(OpenApi.Summary, "What some integrations did, in short")
+      .annotate(OpenApi.Summary, "Recent runs of several integrations, in short form")
       .setUrlParams(
         Schema.Struct({
           integration: Ids,
           from: Schema.optional(Instant),
           to: Schema.optional(Instant),
-          runs_each: Schema.optional(integer(1, 2_000, "The newest of each; 100 by default"))
+          runs_each: Schema.optional(
+            integer(
+              1,
+              2_000,
+              "Maximum number of runs per integration, newest first; 100 by default"
+            )
+          )
         })
       )
       .addSuccess(DailyStats)
   )
   .add(
     HttpApiEndpoint.get("figures", "/api/figures")
-      .annotate(OpenApi.Summary, "How late runs of the last day started, and the days before")
+      .annotate(OpenApi.Summary, "Start lag of the last day, and statistics of earlier days")
       .setUrlParams(
         Schema.Struct({
           integration: Schema.optional(Schema.UUID),
@@ -144,9 +149,9 @@ const reading = HttpApiGroup.make("reading")
   .addError(Unauthorized)
   .addError(Unavailable)
 
-const REASON = "it is empty, or longer than 500 characters"
+const REASON = "it is empty or longer than 500 characters"
 
-/** The reason of an action and its actor, which are both recorded. A form of the page has the same fields. */
+/** The reason for an action and its actor, which are both recorded. The page's forms have the same fields. */
 export const Act = Schema.Struct({
   reason: Schema.Trim.pipe(
     Schema.minLength(1, { message: () => REASON }),
@@ -187,17 +192,23 @@ const action = <const Name extends ActionName>(
     .addError(Refused)
 
 const acting = HttpApiGroup.make("acting")
-  .add(action("trigger", "integrations", "A run now, outside the schedule"))
-  .add(action("pause", "integrations", "Pass its slots over, on record, until it is resumed"))
-  .add(action("resume", "integrations", "Run it again from its next slot on"))
-  .add(action("retry", "runs", "One more attempt at a run that is over, or unknown"))
-  .add(action("release", "runs", "Let later slots run although this run is unknown"))
+  .add(action("trigger", "integrations", "Request a run outside the schedule"))
+  .add(
+    action(
+      "pause",
+      "integrations",
+      "Pause an integration; its slots are skipped and recorded until it is resumed"
+    )
+  )
+  .add(action("resume", "integrations", "Resume an integration from its next slot"))
+  .add(action("retry", "runs", "Retry a finished or unknown run once"))
+  .add(action("release", "runs", "Release an unknown run so that later slots can run"))
   .middleware(OperatorOnly)
   .addError(Unauthorized)
   .addError(Unavailable)
   .annotate(
     OpenApi.Description,
-    "Only where serve was started with --allow-actions and an admin token, and only with that token."
+    "Actions require that serve was started with --allow-actions and an admin token, and that the request sends this token."
   )
 
 /** All endpoints under `/api`. */
@@ -210,6 +221,6 @@ export const Api = HttpApi.make("sync-scheduler")
       title: "Sync Scheduler",
       version: VERSION,
       description:
-        "The same shapes as the command line prints with -o json. Instants are ISO 8601 in UTC. Fields are added, never taken away."
+        "The schemas are the same as those of the command line's -o json. Instants are ISO 8601 in UTC. New versions may add fields but never remove them."
     })
   )

@@ -31,14 +31,14 @@ export const answerErrors = <R>(
   Effect.catchAllCause(app, (cause) => {
     const error = errorOf(Cause.squash(cause))
     if (error !== null) return errorResponse(error)
-    const log = Effect.logError(`A bug in answering a request: ${Cause.pretty(cause)}`)
+    const log = Effect.logError(`A request failed because of a bug: ${Cause.pretty(cause)}`)
     return Effect.zipRight(log, errorResponse(bug))
   })
 
 const isHttpError = Schema.is(HttpError)
 const isRefusal = Schema.is(ActionReport.members[1])
 
-/** Returns the HttpError of a failure; null: the failure is a bug. */
+/** Returns the HttpError of a failure; null if the failure is a bug. */
 const errorOf = (failure: unknown): HttpError | null => {
   if (isHttpError(failure)) return failure
   if (isRefusal(failure)) {
@@ -49,7 +49,7 @@ const errorOf = (failure: unknown): HttpError | null => {
   }
   if (failure instanceof HttpServerError.RouteNotFound) return notFound
   if (failure instanceof HttpServerError.RequestError) {
-    return badRequest("the body cannot be read as JSON or as a form")
+    return badRequest("the body is neither JSON nor a form")
   }
   if (!(failure instanceof HttpApiError.HttpApiDecodeError)) return null
   const faults = failure.issues
@@ -76,7 +76,7 @@ const errorResponse = (error: HttpError) =>
 const pageOf = ({ hint, message, status }: HttpError): Effect.Effect<string, never, Site> =>
   Effect.zipWith(Site, Clock.currentTimeMillis, (site, now) =>
     faultPage(frameOf({ site, principal: { _tag: "Reader" } }, now, "UTC"), {
-      title: TITLES[status] ?? "That did not work",
+      title: TITLES[status] ?? "The request failed",
       message: `${message}.`,
       hint,
       isPassing: status === 503
@@ -94,6 +94,6 @@ const TITLES: Readonly<Record<number, string>> = {
 const bug: HttpError = {
   status: 500,
   code: "BUG",
-  message: "A bug in sync-scheduler",
-  hint: "The log has its details."
+  message: "The request failed because of a bug in sync-scheduler",
+  hint: "The log of serve has the details."
 }

@@ -25,6 +25,6 @@ export const formField = (
 const notAForm: HttpError = {
   status: 415,
   code: "USAGE",
-  message: "The request has no form in it",
+  message: "The request does not contain a form",
   hint: `Send ${FORM}.`
 }

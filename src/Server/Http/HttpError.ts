@@ -1,14 +1,14 @@
 import { HttpApiSchema } from "@effect/platform"
 import { Schema } from "effect"
 
-/** Why a request is rejected: what happened and why (`message`), how to fix it (`hint`), and a stable code. */
+/** The reason why a request is rejected: `message` says what happened and why, `hint` how to fix it, and `code` is stable. */
 export const HttpError = Schema.Struct({
   status: Schema.Literal(400, 401, 403, 404, 405, 409, 414, 415, 421, 500, 503),
   code: Schema.String,
   message: Schema.String,
   hint: Schema.String,
   headers: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.String })),
-  /** The JSON for programs in place of the error itself: the report of an action. */
+  /** The report of an action, which programs receive as JSON instead of the error. */
   report: Schema.optional(Schema.Unknown)
 })
 export type HttpError = typeof HttpError.Type
@@ -50,7 +50,7 @@ const declare = <
 export const BadRequest = declare(400, "BadRequest", "USAGE")
 /** The request lacks the admin token. */
 export const Unauthorized = declare(401, "Unauthorized", "TOKEN_REQUIRED", "TOKEN_REFUSED")
-/** The settings or the principal's permissions do not allow it. */
+/** The settings or the principal's permissions do not allow the request. */
 export const Forbidden = declare(
   403,
   "Forbidden",
@@ -78,14 +78,14 @@ export const Unavailable = declare(
 export const notFound: typeof NotFound.Type = {
   status: 404,
   code: "NOT_FOUND",
-  message: "There is nothing at this address",
-  hint: "The page is at /, and what programs may ask is described in /api/openapi.json."
+  message: "Nothing was found at this address",
+  hint: "The status page is at /; the API is described in /api/openapi.json."
 }
 
-/** Returns the error for a request with the wrong form for its address. */
+/** Returns the error for a request that its address does not accept. */
 export const badRequest = (why: string): typeof BadRequest.Type => ({
   status: 400,
   code: "USAGE",
-  message: `The request cannot be used: ${why}`,
-  hint: "What it has to look like is described in /api/openapi.json."
+  message: `The request is invalid: ${why}`,
+  hint: "The correct format is described in /api/openapi.json."
 })

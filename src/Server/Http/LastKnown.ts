@@ -2,18 +2,18 @@ import { Deferred, Effect, Exit, Option, type Scope } from "effect"
 import { SupabaseError } from "../../Domain/Errors.ts"
 import { monotonicMs } from "../Watchdog.ts"
 
-/** The value of the last successful read. `isOutdated`: the value is old, because the database has not responded since. */
+/** The value of the last successful read. `isOutdated` is true if the value is old because the database has not responded since. */
 export interface Known<A> {
   readonly value: A
   readonly isOutdated: boolean
 }
 
-/** The reads of one kind, by key, with the last value of each. */
+/** The reads of one kind by key, each with its last value. */
 export interface LastKnown<A> {
   /**
-   * Returns the current value, or the last known one after at most a second. With `isAway`, returns the last known one
-   * immediately, because another read has just found that the database is unavailable. *Fails with* SupabaseError when there
-   * is no value.
+   * Returns the current value, or the last known value after at most a second. With `isAway`, returns the last known value
+   * immediately, because another read has just found that the database is unavailable. *Fails with* SupabaseError when there is no
+   * value.
    */
   readonly get: (
     key: string,
@@ -27,13 +27,13 @@ export interface LastKnown<A> {
 /** The effect that reads the value of a key. */
 export type Read<A> = Effect.Effect<A, SupabaseError>
 
-/** The longest wait for a read when there is an older value. */
+/** The longest wait for a read when there is an older value, in milliseconds. */
 const WAIT_MS = 700
-/** The longest wait after a failed read, which is short because the next read is likely to fail too. */
+/** The longest wait after a failed read, in milliseconds; short, because the next read is likely to fail too. */
 const WAIT_AFTER_FAILURE_MS = 200
-/** The longest wait for the first value. */
+/** The longest wait for the first value, in milliseconds. */
 const FIRST_WAIT_MS = 3_000
-/** The age from which a value is outdated when a new read does not finish in time. */
+/** The age from which a value counts as outdated when a new read does not finish in time, in milliseconds. */
 const OUTDATED_AFTER_MS = 10_000
 
 interface Entry<A> {
@@ -43,15 +43,15 @@ interface Entry<A> {
 }
 
 export interface LastKnownOptions {
-  /** The maximum number of keys. The least recently used ones are dropped. */
+  /** The maximum number of keys. The least recently used keys are dropped. */
   readonly capacity: number
-  /** The time within which a value is not read again, in milliseconds. */
+  /** How long a value is considered current and not read again, in milliseconds. */
   readonly freshMs: number
 }
 
 /**
- * Caches reads. Concurrent callers share one read, which continues after they stop waiting: a slow database gets one query,
- * and its result serves the next request.
+ * Caches reads. Concurrent callers share one read, which continues after they stop waiting. A slow database therefore gets only one
+ * query, whose result serves the next request.
  */
 export const makeLastKnown = <A>({
   capacity,

@@ -8,17 +8,17 @@ export class ListenError extends Data.TaggedError("ListenError")<{
   readonly code: string
 }> {}
 
-/** The largest accepted request body. */
+/** The largest accepted request body, in bytes. */
 const MAX_BODY_BYTES = 16_384
 /** The time after which an idle connection is closed, in seconds. */
 const IDLE_SECONDS = 30
-/** The longest time that responses in progress may take when the server stops. */
+/** The longest time that responses in progress may take when the server stops, in milliseconds. */
 const LINGER_MS = 1_000
 
 /**
  * Serves HTTP while the scope is open. Returns the URL of the listener.
- * *Fails with* ListenError. *Guarantees*: bodies, headers (16 KiB, enforced by the runtime) and idle time are limited. When
- * the scope closes, responses in progress get one second, then their connections are closed.
+ * *Fails with* ListenError. *Guarantees*: bodies, headers (16 KiB, enforced by the runtime) and idle time are limited. When the
+ * scope closes, responses in progress get one second before their connections are closed.
  */
 export const listen = (
   address: Address,

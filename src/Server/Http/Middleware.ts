@@ -20,7 +20,7 @@ const ANSWER_WITHIN_MS = 20_000
 /** The maximum length of a URL. */
 const MAX_URL = 2_048
 
-/** Runs the app, and for addresses that the app does not have, another app. */
+/** Runs the app, or another app for addresses that the first one does not have. */
 export const orElse =
   <R2>(next: App<R2>) =>
   <R>(app: App<R>): App<R | R2> =>
@@ -64,8 +64,8 @@ export const identify = <R>(app: App<R>): App<R | Site> =>
   })
 
 /**
- * Allows only requests with the token when other machines can reach the server: browsers are redirected to the sign-in,
- * programs get an error.
+ * Allows only requests with the token when other machines can reach the server. Without it, browsers are redirected to the sign-in
+ * page and programs get an error.
  */
 export const requireToken = <R>(app: App<R>): App<R | Site> =>
   Effect.gen(function* () {
@@ -82,13 +82,15 @@ export const requireToken = <R>(app: App<R>): App<R | Site> =>
   })
 
 /**
- * Returns a page that redirects. After a link from another site, the browser withholds the session cookie (SameSite) until a
- * page of this server navigates.
+ * Returns a page that redirects. After a link from another site, the browser withholds the session cookie (SameSite) until a page
+ * of this server starts the navigation.
  */
 const redirectPage = (path: string): string =>
   `<!doctype html><html lang="en"><title>Sync Scheduler</title><meta http-equiv="refresh" content="0;url=${path}"><p><a href="${path}">Continue</a></p></html>\n`
 
-/** The security headers of every response: only this server's files, no framing, and no referrer for other sites. */
+/**
+ * The security headers of every response: they allow only this server's files, forbid framing, and send no referrer to other sites.
+ */
 const SECURITY: Readonly<Record<string, string>> = {
   "content-security-policy":
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; " +
@@ -123,7 +125,7 @@ export const finish = <E, R>(app: HttpApp.Default<E, R>): HttpApp.Default<E, R> 
 const badMethod: HttpError = {
   status: 405,
   code: "USAGE",
-  message: "Only GET, HEAD and POST are answered",
+  message: "This method is not supported; use GET, HEAD or POST",
   hint: "See /api/openapi.json.",
   headers: { allow: "GET, HEAD, POST" }
 }
@@ -131,14 +133,14 @@ const badMethod: HttpError = {
 const longUrl: HttpError = {
   status: 414,
   code: "USAGE",
-  message: `The address is longer than ${MAX_URL} characters`,
-  hint: "Ask for less at a time."
+  message: `The URL is longer than ${MAX_URL} characters`,
+  hint: "Shorten the query, for example with fewer ids."
 }
 
 const noToken: HttpError = {
   status: 401,
   code: "TOKEN_REQUIRED",
-  message: "This server is open to a network, and is shown only to who has the admin token",
+  message: "This server requires the admin token",
   hint: "Send Authorization: Bearer <SYNC_SCHEDULER_ADMIN_TOKEN>, or sign in at /sign-in.",
   headers: { "www-authenticate": "Bearer" }
 }
@@ -146,7 +148,7 @@ const noToken: HttpError = {
 const busy = (most: number): HttpError => ({
   status: 503,
   code: "BUSY",
-  message: `More than ${most} concurrent requests`,
+  message: `The server already has ${most} concurrent requests`,
   hint: "Try again in a moment.",
   headers: { "retry-after": "1" }
 })
@@ -154,6 +156,6 @@ const busy = (most: number): HttpError => ({
 const slow: HttpError = {
   status: 503,
   code: "TOO_SLOW",
-  message: `There was no answer within ${ANSWER_WITHIN_MS / 1_000} s`,
-  hint: "The database may be slow or away: see /readyz?verbose."
+  message: `The response took longer than ${ANSWER_WITHIN_MS / 1_000} s`,
+  hint: "The database may be slow or unreachable: check /readyz?verbose."
 }

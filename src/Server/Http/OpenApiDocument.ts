@@ -2,11 +2,11 @@ import { OpenApi } from "@effect/platform"
 import { Predicate } from "effect"
 import { Api } from "./Api.ts"
 
-/** The schemas of the library's own response to a bad request, which `serve` replaces by its own response. */
+/** The schemas of the library's own response to a bad request, which `serve` replaces with its own response. */
 const FOREIGN: ReadonlySet<string> = new Set(["HttpApiDecodeError", "Issue", "PropertyKey"])
 const refOf = (name: string): string => `#/components/schemas/${name}`
 
-/** Returns the API as OpenAPI 3.1, generated from Api so that the two cannot differ. */
+/** Returns the OpenAPI 3.1 document, generated from Api so that the two cannot differ. */
 export const makeOpenApiDocument = (): string => {
   const { components, paths, ...rest } = OpenApi.fromApi(Api)
   const schemas = Object.fromEntries(
@@ -19,7 +19,7 @@ export const makeOpenApiDocument = (): string => {
       type: "http",
       scheme: "bearer",
       description:
-        "SYNC_SCHEDULER_ADMIN_TOKEN. Actions want it, and everything where serve is open to a network."
+        "SYNC_SCHEDULER_ADMIN_TOKEN. Actions require it; if other machines can reach serve, every request requires it."
     }
   }
   return JSON.stringify({

@@ -11,9 +11,7 @@ export interface OrgMatch {
   readonly integrations: ReadonlyArray<IntegrationState>
 }
 
-/**
- * Finds the organisations that match a text: by their id or an integration's id, else by name, else by a part of the name.
- */
+/** Finds the organisations that match a text by their id or an integration's id, else by name, else by a part of the name. */
 export const findOrgs = (
   integrations: ReadonlyArray<IntegrationState>,
   wanted: string

@@ -30,7 +30,7 @@ const ORGS_KEPT = 32
 /** Matches a run's id or an id prefix. */
 const RUN = /^[0-9a-f][0-9a-f-]{5,35}$/
 
-/** A rendered page. `isOutdated`: it shows the last known data, and says so. */
+/** A rendered page. `isOutdated` is true if it shows the last known data and says so. */
 interface Rendered {
   readonly html: string
   readonly isOutdated: boolean
@@ -41,10 +41,7 @@ interface Parts {
   readonly orgs: LastKnown<OrgModel>
 }
 
-/**
- * The routes of all pages over one query cache. A page *fails with* HttpError when it does not exist, or its data are
- * unavailable.
- */
+/** The routes of all pages over one query cache. A page *fails with* HttpError if it does not exist or its data are unavailable. */
 export const makePageRoutes = (views: QueryCache) =>
   Effect.map(makeLastKnown<OrgModel>({ capacity: ORGS_KEPT, freshMs: 0 }), (orgs) =>
     HttpRouter.empty.pipe(
@@ -81,7 +78,7 @@ const dated = (frame: PageFrame, isOutdated: boolean): PageFrame => {
   const asOf = `${time} ${zoneName(clock, frame.now)}`
   return {
     ...frame,
-    outdated: `As of ${asOf}: the database does not answer. This page keeps trying.`
+    outdated: `Data as of ${asOf}: the database does not answer. This page keeps retrying.`
   }
 }
 
@@ -112,7 +109,7 @@ const overview = (
         ...(type === null ? [] : [["type", type] as const])
       ]
     }
-    // A page never mixes current and outdated data: all of its data are from the same state.
+    // A page never mixes current and outdated data.
     const shown = <A>(one: Option.Option<Known<A>>): A | null =>
       Option.isSome(one) && (isAway || !one.value.isOutdated) ? one.value.value : null
     const html = overviewPage(dated(frame, seen.isOutdated), {
@@ -221,14 +218,14 @@ export const assetRoutes = HttpRouter.fromIterable(
   )
 )
 
-const UNAVAILABLE = "The database does not answer, and nothing of this page is known from before"
+const UNAVAILABLE = "The database does not answer, and no earlier data of this page is available"
 
 /** The error when the database is unavailable and the last known data do not contain the requested item. */
 const unknownNow: HttpError = {
   status: 503,
   code: "SUPABASE_UNREACHABLE",
   message: UNAVAILABLE,
-  hint: "This page keeps trying."
+  hint: "This page keeps retrying."
 }
 
 /** Returns the error for a page whose data the database did not return. */
@@ -238,20 +235,20 @@ export const unavailable = (error: SupabaseError): HttpError => {
     status: 503,
     code,
     message: UNAVAILABLE,
-    hint: `This page keeps trying. ${message}. ${hint}`
+    hint: `This page keeps retrying. ${message}. ${hint}`
   }
 }
 
 const noOrg = (wanted: string): HttpError => ({
   status: 404,
   code: "NOT_FOUND",
-  message: `No organisation is called ${JSON.stringify(wanted.slice(0, 80))}, nor has that id`,
+  message: `No organisation has the name or id ${JSON.stringify(wanted.slice(0, 80))}`,
   hint: "Search for a part of its name on the overview."
 })
 
 const noRun: HttpError = {
   status: 404,
   code: "NOT_FOUND",
-  message: "There is no run with this id",
-  hint: "Old runs are deleted by retention."
+  message: "No run has this id",
+  hint: "Retention deletes old runs."
 }

@@ -12,9 +12,9 @@ export class Site extends Context.Tag("@sync-scheduler/Site")<
   Site,
   {
     readonly access: Access
-    /** Returns the URL of a function's logs for people; null when unknown. */
+    /** Returns the URL of the web page with a function's logs; null when unknown. */
     readonly logs: (functionName: string | null) => string | null
-    /** Makes the commands in a text pasteable: adds the `--demo` of a demo. */
+    /** Makes the commands in a text pasteable by adding `--demo` in a demo. */
     readonly pasteable: (text: string) => string
   }
 >() {}
@@ -77,7 +77,7 @@ const mayAct = (access: Access, principal: Principal): PageFrame["access"] => {
 const ZONE_COOKIE = "sync_scheduler_zone"
 const MAX_ZONE = 64
 
-/** Returns the zone of a list: that of the URL, else the viewer's own, else the zone that most integrations have. */
+/** Returns the zone of a list: the URL's, else the viewer's own, else the zone of most integrations. */
 export const zoneOf = (
   { request, url }: Pick<RequestContext, "request" | "url">,
   integrations: ReadonlyArray<Pick<IntegrationState, "timezone">>

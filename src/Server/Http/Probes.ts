@@ -14,7 +14,7 @@ export interface Check {
   readonly detail: string
 }
 
-/** The time limit for the database's response, in milliseconds. After it, the database counts as unreachable. */
+/** The time limit for the database's response, in milliseconds. A slower database counts as unreachable. */
 const DATABASE_WITHIN_MS = 3_000
 /** The minimum time between two checks of the database, whatever the number of requests, in milliseconds. */
 const REMEMBER_MS = 1_000
@@ -26,8 +26,8 @@ const text = (isOk: boolean, body: string): HttpServerResponse.HttpServerRespons
   })
 
 /**
- * Creates the probes. `/livez`: whether this process ticks; it makes no calls, because an unreachable database is not a
- * reason to restart the process. `/readyz`: whether ticks can currently do their work; with `?verbose`, one line for each
+ * Creates the probes. `/livez` reports whether this process ticks. It makes no calls, because an unreachable database is no reason
+ * to restart the process. `/readyz` reports whether ticks can currently do their work; with `?verbose`, it has one line for each
  * check.
  */
 export const makeProbeRoutes = (watchdog: Watchdog) =>
@@ -54,7 +54,10 @@ export const makeProbeRoutes = (watchdog: Watchdog) =>
 const livez = (stalledForMs: number) =>
   stalledForMs === 0
     ? text(true, "ok")
-    : text(false, `stuck: a tick should have gone on ${Duration.format(stalledForMs)} ago`)
+    : text(
+        false,
+        `stalled: ticks have made no progress for ${Duration.format(stalledForMs)} longer than allowed`
+      )
 
 const askDatabase = (supabase: typeof Supabase.Service): Effect.Effect<Check> =>
   Effect.gen(function* () {
@@ -89,22 +92,22 @@ const ownChecks = (watchdog: Watchdog, now: number): ReadonlyArray<Check> => {
   const { lastTick, tickStartedMs } = watchdog
   const last =
     lastTick === null
-      ? "none has ended yet"
-      : `the last one ended ${Duration.format(now - lastTick.endedMs)} ago, after ${Duration.format(lastTick.summary.duration_ms)}` +
+      ? "no tick has ended yet"
+      : `the last tick ended ${Duration.format(now - lastTick.endedMs)} ago, after ${Duration.format(lastTick.summary.duration_ms)}` +
         errorsOf(lastTick.summary.errors)
   const under =
-    tickStartedMs === null ? "" : `; one began ${Duration.format(now - tickStartedMs)} ago`
+    tickStartedMs === null ? "" : `; a tick began ${Duration.format(now - tickStartedMs)} ago`
   return [
     {
       name: "ticks",
       ok: stalledForMs === 0,
-      detail: `${last}${under}; ${watchdog.missedIntervals} intervals missed${stalledForMs === 0 ? "" : `; stuck for ${Duration.format(stalledForMs)}`}`
+      detail: `${last}${under}; ${watchdog.missedIntervals} intervals missed${stalledForMs === 0 ? "" : `; stalled for ${Duration.format(stalledForMs)}`}`
     },
     {
       name: "running",
       ok: !watchdog.isDraining,
       detail: watchdog.isDraining
-        ? `stopping: nothing new is started, ${watchdog.inFlight} in flight`
+        ? `stopping: no new runs start, ${watchdog.inFlight} in progress`
         : `${watchdog.inFlight} in flight`
     }
   ]

@@ -13,7 +13,7 @@ import { type RunDetail, showRun } from "../../Operator/Runs.ts"
 import { Supabase } from "../../Services/Supabase.ts"
 import { type Known, makeLastKnown } from "./LastKnown.ts"
 
-/** The maximum number of concurrent database reads; further ones wait. */
+/** The maximum number of concurrent database reads; further reads wait. */
 const READ_CONCURRENCY = 4
 /** The minimum time between two reads of the same page data, whatever the number of viewers, in milliseconds. */
 const FRESH_MS = 1_000
@@ -39,7 +39,7 @@ export interface QueryCache {
     ids: ReadonlyArray<string>,
     from: number
   ) => Effect.Effect<DailyStats, SupabaseError>
-  /** The data for pages. While the database is unavailable (`isAway`), they are the last known data. */
+  /** The data for pages: the last known data while the database is unavailable (`isAway`). */
   readonly known: {
     readonly overview: Effect.Effect<Known<Overview>, SupabaseError>
     readonly figures: (isAway: boolean) => Effect.Effect<Known<Figures>, SupabaseError>

@@ -102,8 +102,8 @@ const optionsOf = (params: Filter) => ({
 })
 
 /**
- * Maps a database error to an API error, in the words of a tick's errors. A call that the database rejects is caused by the
- * request itself.
+ * Maps a database error to an API error, in the words of a tick's errors. If the database rejects the call, the request itself is
+ * at fault.
  */
 export const orUnavailable = <A, R>(
   effect: Effect.Effect<A, SupabaseError, R>
@@ -118,13 +118,13 @@ export const orUnavailable = <A, R>(
 const noRun: typeof NotFound.Type = {
   status: 404,
   code: "NOT_FOUND",
-  message: "There is no run with this id",
-  hint: "GET /api/runs lists them; old ones are deleted by retention."
+  message: "No run has this id",
+  hint: "List runs with GET /api/runs. Retention deletes old runs."
 }
 
 const noIntegration: typeof NotFound.Type = {
   status: 404,
   code: "NOT_FOUND",
-  message: "There is no integration with this id",
-  hint: "GET /api/schedules lists them."
+  message: "No integration has this id",
+  hint: "List integrations with GET /api/schedules."
 }

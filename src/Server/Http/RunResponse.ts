@@ -4,8 +4,8 @@ import { IntegrationStatus } from "../../Domain/IntegrationStatus.ts"
 import { IncidentView, RunEvent, RunView } from "../../Domain/RunView.ts"
 
 /**
- * One existing run: Operator's RunDetail without the function's response, which is the project's own data and does not affect
- * the outcome shown. The command line shows it.
+ * An existing run: Operator's RunDetail without the function's response, which is the project's own data and does not affect the
+ * outcome. The command line shows that response.
  */
 export const RunResponse = Schema.Struct({
   now: Instant,
@@ -18,6 +18,6 @@ export const RunResponse = Schema.Struct({
   }),
   events: Schema.Array(RunEvent),
   incidents: Schema.Array(IncidentView),
-  /** The integration; null: it was deleted. */
+  /** The integration; null if it was deleted. */
   integration: Schema.NullOr(IntegrationStatus)
 })

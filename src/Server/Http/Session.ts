@@ -1,14 +1,14 @@
 import { createHmac, timingSafeEqual } from "node:crypto"
 import { Redacted } from "effect"
 
-/** Lifetime of a session, in milliseconds. */
+/** The lifetime of a session, in milliseconds. */
 const SESSION_MS = 12 * 3_600_000
 /** The maximum length of a recorded name. */
 const MAX_NAME = 80
 
 /** The session of an operator who signed in with the admin token. */
 export interface Session {
-  /** The name given at the sign-in, which is the recorded actor of every action. */
+  /** The name given at sign-in, which is recorded as the actor of every action. */
   readonly actor: string
   /** The CSRF token of every form of this session. */
   readonly csrf: string
@@ -18,7 +18,7 @@ export interface Session {
 export interface Sessions {
   /** Whether a text is the admin token. Compares in constant time. */
   readonly isToken: (text: string) => boolean
-  /** Returns the cookie's value for a new session. `now` in epoch milliseconds. */
+  /** Returns the cookie's value for a new session. `now` is in epoch milliseconds. */
   readonly issue: (
     actor: string,
     now: number

@@ -12,7 +12,7 @@ import type { Sessions } from "./Session.ts"
 type Request = HttpServerRequest.HttpServerRequest
 type Answer = Effect.Effect<HttpServerResponse.HttpServerResponse, HttpError, Request>
 
-/** Provides the sessions to a handler. *Fails with* HttpError when there is no admin token. */
+/** Provides the sessions to a handler. *Fails with* HttpError if no admin token is set. */
 const withSessions = (answer: (asked: RequestContext, sessions: Sessions) => Answer) =>
   Effect.flatMap(requestContext, (asked) => {
     const { sessions } = asked.site.access
@@ -37,7 +37,7 @@ const signIn = (sessions: Sessions): Answer =>
     yield* requireForm
     const name = (yield* formField("name")).trim()
     if (!sessions.isToken((yield* formField("token")).trim())) {
-      yield* Effect.logWarning("A sign-in with a wrong token was refused.")
+      yield* Effect.logWarning("A sign-in with a wrong token was rejected.")
       return yield* Effect.fail(wrongToken)
     }
     if (name === "") return yield* Effect.fail(noName)
@@ -86,20 +86,20 @@ const setCookie = (value: string, seconds: number) =>
 const noSignIn: HttpError = {
   status: 404,
   code: "NO_SIGN_IN",
-  message: "There is no sign-in here, because there is no admin token",
+  message: "Sign-in is disabled, because no admin token is set",
   hint: "Start serve with SYNC_SCHEDULER_ADMIN_TOKEN and --allow-actions."
 }
 
 const wrongToken: HttpError = {
   status: 403,
   code: "TOKEN_REFUSED",
-  message: "That is not the admin token",
-  hint: "It is what serve was started with as SYNC_SCHEDULER_ADMIN_TOKEN."
+  message: "The token is not the admin token",
+  hint: "Use the value of SYNC_SCHEDULER_ADMIN_TOKEN that serve was started with."
 }
 
 const noName: HttpError = {
   status: 400,
   code: "USAGE",
-  message: "There is no name",
-  hint: "Say who you are: it is recorded with what you do."
+  message: "The name is missing",
+  hint: "Enter your name. It is recorded with your actions."
 }

@@ -11,7 +11,7 @@ import { bareMoment } from "./TimeFormat.ts"
 /** The maximum number of causes that are shown. The table below contains all integrations. */
 const MOST = 12
 
-/** Renders everything that needs attention, one line per cause, worst first; empty when nothing does. */
+/** Renders everything that needs attention, one line per cause, worst first; empty if nothing needs attention. */
 export const attention = (frame: PageFrame, { causes, integrations, now }: Overview): Html => {
   const shown = causes.filter(({ state }) => state !== "stale")
   if (shown.length === 0) return empty
@@ -40,12 +40,12 @@ const shared = (frame: PageFrame, cause: CauseGroup, now: number): Html => {
   return html`<li id="c-${key}"><div>${stateMark(state, word)}</div><div><a class="who" href="${href}">${times}</a>${message !== null && html`<p class="soft"><bdi>${clip(message, 300)}</bdi></p>`}${causeForm(cause, frame)}</div>${since(cause.since, frame.timezone, now)}</li>`
 }
 
-/** The incidents that no integration's state shows. Any other incident closes together with the state that it is about. */
+/** The incidents that no integration's state shows. Any other incident closes together with the state that it concerns. */
 const INCIDENTS: Readonly<Record<string, readonly [one: string, many: string]>> = {
   cold_start: ["cold start", "cold starts"],
-  missed: ["time slots were skipped", "times slots were skipped"],
+  missed: ["incident of skipped slots", "incidents of skipped slots"],
   rescued: ["run taken over from another engine", "runs taken over from other engines"],
-  clock_skew: ["engine whose clock is off", "engines whose clock is off"]
+  clock_skew: ["engine with a wrong clock", "engines with a wrong clock"]
 }
 
 /** Renders the open incidents that the page shows nowhere else; empty when there are none. */
@@ -55,5 +55,5 @@ export const incidents = ({ scheduler }: Overview): Html => {
     return words === undefined ? [] : [[count, words[count === 1 ? 0 : 1]] as const]
   })
   if (open.length === 0) return empty
-  return html`<section id="incidents" aria-labelledby="h-incidents"><div class="head"><h2 id="h-incidents">Also open</h2></div><ul class="sheet lines">${open.map(([count, words]) => html`<li><b>${count}</b> <span>${words}</span></li>`)}</ul></section>`
+  return html`<section id="incidents" aria-labelledby="h-incidents"><div class="head"><h2 id="h-incidents">Other open incidents</h2></div><ul class="sheet lines">${open.map(([count, words]) => html`<li><b>${count}</b> <span>${words}</span></li>`)}</ul></section>`
 }

@@ -11,7 +11,9 @@ export type MarkKind =
   | "overdue"
   | "unseen"
 
-/** One slot on the time axis, in epoch milliseconds: from its due time until its end; null while it is in progress. */
+/**
+ * One slot on the time axis, in epoch milliseconds, from its due time until its end. The end is null while the run is in progress.
+ */
 export interface Mark {
   readonly kind: MarkKind
   readonly from: number
@@ -34,11 +36,10 @@ const THINNEST = 5
 const HEIGHT = 20
 
 /**
- * The height and position of every kind, which distinguish it in addition to its colour: the y of each line, in drawing
- * order.
+ * The y positions of the lines of every kind, in drawing order. Height and position distinguish the kinds in addition to colour.
  */
 const LINES: ReadonlyArray<readonly [kind: MarkKind, word: string, ys: ReadonlyArray<number>]> = [
-  ["unseen", "stretch not shown", [10]],
+  ["unseen", "period not shown", [10]],
   ["done", "completed", [10]],
   ["running", "running", [10]],
   ["retrying", "retrying", [10]],
@@ -92,8 +93,8 @@ const pathOf = (
 }
 
 /**
- * Draws an axis with its marks, as a strip of full width. There is one path per kind, so that thousands of marks stay small.
- * Marks outside the axis are omitted; marks across its ends are clipped.
+ * Draws an axis with its marks as a strip of full width. Uses one path per kind, so that thousands of marks stay small. Marks
+ * outside the axis are omitted; marks across its ends are clipped.
  */
 export const dayStrip = (axis: Axis, marks: ReadonlyArray<Mark>, isInList = false): Html => {
   const width = Math.round((axis.to - axis.from) / MINUTE)

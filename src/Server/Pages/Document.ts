@@ -6,11 +6,11 @@ import { clockOf, zoneName } from "./TimeFormat.ts"
 
 /** The request data that every page receives. */
 export interface PageFrame {
-  /** The time at which the page was generated, in epoch milliseconds, by the clock on which all its times are based. */
+  /** The time at which the page was generated, in epoch milliseconds, on the clock that all its times use. */
   readonly now: number
   /** The zone of times that belong to no integration. */
   readonly timezone: string
-  /** The interval at which an open page reloads itself, in seconds; 0: never. */
+  /** The interval at which an open page reloads itself, in seconds; 0 if it never does. */
   readonly refreshSeconds: number
   readonly version: string
   /** The path of the page, to return to after signing in. */
@@ -18,18 +18,15 @@ export interface PageFrame {
   /** The search text, and the other parts of the filter, which a search keeps. */
   readonly query: string
   readonly kept: ReadonlyArray<readonly [name: string, value: string]>
-  /** Why the page is outdated; null: it is current. */
+  /** The reason why the page is outdated; null if it is current. */
   readonly outdated: string | null
-  /** Whether actions are disabled, sign-in is possible, or the reader is signed in, with the CSRF token for forms. */
+  /** Whether actions are disabled, whether sign-in is possible, or whether the reader is signed in. */
   readonly access: PageAccess
-  /**
-   * Whether the responses of functions are shown. Readers who have not shown the admin token can sign in, or use the command
-   * line.
-   */
+  /** Whether the responses of functions are shown. Readers without the admin token can sign in or use the command line. */
   readonly answers: "shown" | "sign-in" | "command"
   /** Makes the commands in a text pasteable. */
   readonly pasteable: (text: string) => string
-  /** The action that was just performed, in words; null: none was. */
+  /** A sentence about the action that was just performed; null if none was. */
   readonly notice: string | null
 }
 
@@ -49,7 +46,7 @@ export interface PageContent {
 
 const assetsKey = [stylesheet, behaviour].map(({ path }: Asset) => path).join(" ")
 
-/** Renders a whole page. `main` contains everything that changes while the page is open. */
+/** Renders a complete page. `main` contains everything that changes while the page is open. */
 export const page = (frame: PageFrame, { isStopped, main, title, tone }: PageContent): string => {
   const clock = clockOf(frame.timezone)
   const seconds = Math.floor(frame.now / 1000) * 1000
@@ -75,7 +72,7 @@ ${sprite}
 <header class="top"><div>
 <a class="brand" href="/"><svg viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="8"/><path d="M16 8v8.5l5.5 4"/></svg><span>Sync Scheduler</span></a>
 <form class="search" role="search" action="/"><label class="sr" for="q">Search by organisation, integration or id</label>${shape("find")}<input id="q" name="q" type="search" maxlength="200" autocomplete="off" spellcheck="false" placeholder="Organisation, integration or id" value="${frame.query}">${frame.kept.map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}</form>
-<div class="fresh"><span><span id="fresh">As of</span> <span id="stamp">${stamp}</span></span><button id="pause" type="button" aria-pressed="false" title="Of this page. Syncs continue." hidden>Stop updates</button>${session(frame)}</div>
+<div class="fresh"><span><span id="fresh">As of</span> <span id="stamp">${stamp}</span></span><button id="pause" type="button" aria-pressed="false" title="Stops updating this page. Syncs continue." hidden>Stop updates</button>${session(frame)}</div>
 </div><div id="alarm" class="alarm" role="alert"${frame.outdated === null && html` hidden`}><p>${frame.outdated}</p></div></header>
 <main id="main" tabindex="-1">${frame.notice !== null && html`<p class="notice" role="status">${frame.notice}</p>`}
 ${main}

@@ -10,17 +10,17 @@ values
 const STEPS: ReadonlyArray<readonly [title: string, text: string, code: string]> = [
   [
     "Deploy the function that does the work",
-    "It gets the organisation, the slot and an idempotency key, and answers how the sync ended.",
+    "The function receives the organisation, the slot and an idempotency key, and answers with the outcome of the sync.",
     "supabase functions deploy integration-sync"
   ],
   [
     "Insert an integration",
-    "In the SQL editor, or with psql: whose it is, what kind, when it runs, and by which clock.",
+    "Run this in the SQL editor or with psql. It sets the organisation, the type, the schedule and the time zone.",
     FIRST_SQL
   ],
   [
-    "Run it now, and see what happens",
-    "It shows up here by itself. Its schedule continues from the next slot.",
+    "Run it now and watch the result",
+    "The integration appears on this page automatically. Its schedule continues with the next slot.",
     "sync-scheduler trigger 'Acme AS' --wait --reason 'first run'"
   ]
 ]
@@ -29,7 +29,7 @@ const STEPS: ReadonlyArray<readonly [title: string, text: string, code: string]>
 export const firstSteps = (frame: PageFrame): Html =>
   html`<ol class="steps">${STEPS.map(([title, text, code]) => html`<li class="sheet"><h2>${title}</h2><p class="soft">${text}</p>${copyable(frame, code)}</li>`)}</ol>`
 
-/** Renders text to copy. The button works only with the script. */
+/** Renders text with a copy button. The button works only with the script. */
 export function copyable({ pasteable }: Pick<PageFrame, "pasteable">, text: string): Html {
   return html`<div class="copy"><pre tabindex="0"><code>${pasteable(text)}</code></pre><button type="button">Copy</button></div>`
 }

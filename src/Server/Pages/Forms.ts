@@ -7,7 +7,7 @@ import type { PageAccess, PageFrame } from "./Document.ts"
 import { copyable } from "./FirstSteps.ts"
 import { empty, type Html, html } from "./Html.ts"
 
-/** A form: its address, its button, its warning, and the page it redirects to. */
+/** An action's form: its address, its button, its warning, and the page to redirect to. */
 interface Question {
   /** The name that distinguishes this form from the others on the page. */
   readonly name: string
@@ -19,8 +19,8 @@ interface Question {
 }
 
 /**
- * Renders a button that opens a form, which asks for the reason to record with the action. The form is sent to the address
- * that programs use, with the session's token, and redirects to `next`, which then shows the result.
+ * Renders a button that opens a form, which asks for a reason to record with the action. The form is sent with the session's CSRF
+ * token to the same address that programs use. The response redirects to `next`, which shows the result.
  */
 const ask = ({ fields = [], name, next, note, path, word }: Question, csrf: string): Html => {
   const hidden = [...fields, ["csrf", csrf], ["next", next]] as const
@@ -47,7 +47,7 @@ const actionOn = (
 /** The address that retries all failed runs of a cause. */
 export const RETRY_CAUSE = "/retry-cause"
 
-/** Renders the form that retries every failed run of a cause; empty when no run may be retried, or the reader may not act. */
+/** Renders the form that retries every failed run of a cause; empty if no run can be retried or the reader may not act. */
 export const causeForm = ({ key, retryable }: CauseGroup, { access }: PageFrame): Html => {
   if (access._tag !== "SignedIn" || retryable === 0) return empty
   const word = retryable === 1 ? "Retry" : `Retry all ${retryable.toLocaleString("en-US")}`
@@ -68,29 +68,29 @@ export const integrationForms = (integration: IntegrationState, access: PageAcce
   const trigger = act(
     "trigger",
     "Run now",
-    "A run outside the schedule, whose slot is now. The next tick starts it; it cannot be called back."
+    "Requests a run outside the schedule, due now. The next tick starts it; a started run cannot be cancelled."
   )
   const pause = act(
     "pause",
     "Pause",
-    "No slot runs until you resume it. Slots that pass meanwhile are skipped and recorded. A run in progress finishes."
+    "No slot runs until you resume it. Slots in the meantime are skipped and recorded. A run in progress finishes."
   )
   const resume = act(
     "resume",
     "Resume",
-    "Slots run again from now on. None that passed while it was paused is run."
+    "Slots run again from now on. Slots that passed during the pause are not run."
   )
   const isHeld = integration.breaker_until !== null && integration.state === "failing"
   return enabled ? html`${trigger}${isHeld && resume}${pause}` : resume
 }
 
-const AGAIN = "One more attempt, with the same idempotency key."
+const AGAIN = "Requests one more attempt with the same idempotency key."
 const NEXT = `${AGAIN} The next tick starts it.`
-const MAYBE = `It may have happened already: look in the target system first. ${AGAIN} It waits until its function must have ended.`
+const MAYBE = `The sync may have taken effect: check the target system first. ${AGAIN} The attempt waits until the previous one must have ended.`
 
 /**
- * Renders the forms that retry a finished run, or release it so that later slots run; empty when neither applies or the
- * reader may not act. `next`: the page to redirect to.
+ * Renders the forms that retry a finished run, or release it so that later slots run; empty if neither applies or the reader may
+ * not act. `next` is the page to redirect to.
  */
 export const runForms = (run: RunView | null, access: PageAccess, next: string): Html => {
   if (access._tag !== "SignedIn" || run === null) return empty
@@ -102,36 +102,36 @@ export const runForms = (run: RunView | null, access: PageAccess, next: string):
   const release = on(
     "release",
     "Release",
-    "It stays unknown, and later slots run again: for when you know how it ended."
+    "Later slots run again, and this run stays unknown. Use this if you know how it ended."
   )
   return html`${retry}${isUnknown && run.released_at === null && release}`
 }
 
-/** Renders the equivalent commands for readers who may not act on the page; empty when no action applies. */
+/** Renders the equivalent commands for readers who may not act on the page; empty if no action applies. */
 export const runCommands = (run: RunView, frame: PageFrame): Html => {
   const isOver = run.status === "failed" || run.status === "skipped"
   if (frame.access._tag === "SignedIn" || !(isOver || run.status === "unknown")) return empty
   const id = run.run_id.slice(0, 8)
   const retry = `sync-scheduler runs retry ${id} --wait`
   const release = `sync-scheduler runs release ${id}`
-  return html`<section aria-labelledby="h-commands"><div class="head"><h2 id="h-commands">${isOver ? "Run it again" : "Decide"}</h2></div><div class="sheet block commands">${!isOver && html`<p class="soft">It did not run? Retry it. It did? Release it, so that later slots run.</p>`}${copyable(frame, retry)}${!isOver && run.released_at === null && copyable(frame, release)}</div></section>`
+  return html`<section aria-labelledby="h-commands"><div class="head"><h2 id="h-commands">${isOver ? "Run it again" : "Decide"}</h2></div><div class="sheet block commands">${!isOver && html`<p class="soft">If it did not run, retry it. If it did, release it so that later slots can run.</p>`}${copyable(frame, retry)}${!isOver && run.released_at === null && copyable(frame, release)}</div></section>`
 }
 
 const DONE: Readonly<Record<ActionName, string>> = {
-  trigger: "Asked for a run outside the schedule. The next tick starts it.",
-  retry: "Asked for one more attempt.",
+  trigger: "Requested a run outside the schedule. The next tick starts it.",
+  retry: "Requested one more attempt.",
   release: "Released: later slots run again.",
   pause: "Paused: no slot runs until you resume it.",
-  resume: "Resumed: it runs from its next slot on."
+  resume: "Resumed: it runs again from its next slot."
 }
 
 /**
- * Describes the performed action on the page after the redirect; null when there is none. `retried-198-of-200` is the retry
- * of a cause.
+ * Returns the sentence about the performed action for the page after the redirect; null if there was none. `retried-198-of-200`
+ * stands for the retry of a cause.
  */
 export const doneNotice = (action: string | null): string | null => {
   const [, done, of] = /^retried-(\d{1,5})-of-(\d{1,5})$/.exec(action ?? "") ?? []
   return done === undefined || of === undefined
     ? (Object.entries(DONE).find(([name]) => name === action)?.[1] ?? null)
-    : `Asked for one more attempt of ${done} of ${of} failed runs. The next ticks start them.`
+    : `Requested one more attempt for ${done} of ${of} failed runs. The next ticks start them.`
 }

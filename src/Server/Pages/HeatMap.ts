@@ -1,6 +1,6 @@
 import { type Html, html } from "./Html.ts"
 
-/** The worst outcome of a day. `none`: nothing ran and nothing was due. */
+/** The worst outcome of a day. `none` means that nothing ran and nothing was due. */
 export type DayKind = "failed" | "unknown" | "missed" | "ok" | "none"
 
 /** One day of the map, `2026-11-24`. */
@@ -18,7 +18,7 @@ const LEFT = 26
 const SCALE = 1.25
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ")
 
-/** Draws one day. Each kind has its own shape, so that the map can be read without colours. */
+/** Draws one day. Each kind has its own shape, so that the map is readable without colours. */
 const drawn = (kind: DayKind, x: number, y: number): string => {
   if (kind === "none") return `M${x + 5} ${y + 5}h3v3h-3z`
   if (kind === "missed") return `M${x + 1} ${y + 1}h10v10h-10z`

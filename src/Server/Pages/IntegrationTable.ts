@@ -30,7 +30,7 @@ export const hours = (axis: Axis, timezone: string): Html => {
   return html`<span class="ticks" aria-hidden="true">${marks.map((at) => html`<span>${showTime(readingAt(clock, at))}</span>`)}</span><span class="sr">Last 24 hours</span>`
 }
 
-/** Returns the mark of a slot that no engine has started, from its due time until now; none otherwise. */
+/** Returns the mark of an overdue slot that no engine has started, from its due time until now; none if there is no such slot. */
 const overdue = ({ next_run_at, state }: IntegrationState): ReadonlyArray<Mark> =>
   state === "overdue" && next_run_at !== null
     ? [{ kind: "overdue", from: next_run_at, to: null }]
@@ -71,7 +71,7 @@ export const integrationTable = (
     const own = marks.get(integration_id)
     return own === undefined ? empty : dayStrip(axis, own, true)
   }
-  return html`<div class="sheet"><table class="all"><caption class="sr">Integrations, the worst first</caption><thead><tr><th scope="col">State</th><th scope="col">Integration</th><th scope="col">Newest run<span class="wide"> (${zone})</span></th><th scope="col">Next run<span class="wide"> (${zone})</span></th>${hasStrips && html`<th scope="col" class="wide" title="Last 24 hours, ${zone}">${hours(axis, timezone)}</th>`}</tr></thead><tbody data-rows>
+  return html`<div class="sheet"><table class="all"><caption class="sr">Integrations, worst first</caption><thead><tr><th scope="col">State</th><th scope="col">Integration</th><th scope="col">Newest run<span class="wide"> (${zone})</span></th><th scope="col">Next run<span class="wide"> (${zone})</span></th>${hasStrips && html`<th scope="col" class="wide" title="Last 24 hours, ${zone}">${hours(axis, timezone)}</th>`}</tr></thead><tbody data-rows>
 ${integrations.map((one) =>
   integrationRow(one, axis.now, timezone, strip(one))
 )}</tbody></table></div>`

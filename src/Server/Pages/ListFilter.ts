@@ -3,7 +3,7 @@ import { causeKey } from "../../Domain/StateCause.ts"
 import type { IntegrationState } from "../../Operator/IntegrationState.ts"
 
 /**
- * The filter of the list of integrations. It is part of the URL; every link of the list keeps the parts that it does not
+ * The filter of the list of integrations, from the URL. Every link of the list keeps the parts of the filter that it does not
  * change.
  */
 export interface ListFilter {
@@ -37,7 +37,7 @@ export const readFilter = (params: URLSearchParams): ListFilter => {
   }
 }
 
-/** Returns the path of a filter with some changes, at the first page unless the changes name another one. */
+/** Returns the path of a filter with some changes, at the first page unless the changes name another page. */
 export const filterPath = (filter: ListFilter, changes: Partial<ListFilter>): string => {
   const { cause, page, query, state, type } = { ...filter, page: 1, ...changes }
   const params = new URLSearchParams(

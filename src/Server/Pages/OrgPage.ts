@@ -17,7 +17,7 @@ import { daysFigure } from "./StatsPanel.ts"
 import { clockOf, showDateTime, showDayAndTime } from "./TimeFormat.ts"
 import { timelineMarks } from "./TimelineMarks.ts"
 
-/** The data of an organisation's page: whether each of its integrations ran in a period, and why (not). */
+/** The data of an organisation's page: whether each of its integrations ran in a period, and the reason. */
 export interface OrgModel {
   readonly org_id: string
   readonly org_name: string | null
@@ -25,14 +25,14 @@ export interface OrgModel {
   readonly now: number
   readonly from: number
   readonly to: number
-  /** The requested day, `2026-11-24`; null: since yesterday. */
+  /** The requested day, `2026-11-24`; null for the period since yesterday. */
   readonly day: string | null
   readonly explanations: ReadonlyArray<Explanation>
   /** The number of integrations that are omitted because there are too many. */
   readonly left: number
   /** The activity of all integrations on the page. */
   readonly activity: DailyStats
-  /** The figures, by the integration's id. */
+  /** The statistics, by the integration's id. */
   readonly figures: ReadonlyMap<string, Figures>
 }
 
@@ -50,8 +50,8 @@ const TONES: Readonly<Record<Explanation["answer"], string>> = {
 const BAD: ReadonlyArray<Explanation["answer"]> = ["no", "unknown", "partly"]
 
 /**
- * Returns the tone of the page: green only when each answer is yes and each integration is on time or running, otherwise the
- * worst of the answers and states.
+ * Returns the tone of the page: green only if every answer is yes and every integration is on time or running; otherwise the tone
+ * of the worst answer or state.
  */
 const toneOf = (explanations: ReadonlyArray<Explanation>): "good" | "bad" | "warn" | "idle" => {
   const severities = explanations.map(({ integration }) => integration?.severity ?? "idle")
@@ -63,18 +63,18 @@ const toneOf = (explanations: ReadonlyArray<Explanation>): "good" | "bad" | "war
   return isGood ? "good" : "idle"
 }
 
-/** Whether due runs did not run, or the integration cannot run, so that nothing is ever due. */
+/** Whether due runs did not run, or the integration cannot run at all. */
 const isBad = ({ answer, integration }: Explanation): boolean =>
   BAD.includes(answer) || (answer === "nothing_due" && integration?.severity === "critical")
 
-/** Returns the appearance of an answer; while there is no result, that of the state. */
+/** Returns the appearance of an answer, or of the state while there is no result. */
 const lookOf = (explanation: Explanation): string => {
   const { answer, integration } = explanation
   if (answer === "nothing_due" && isBad(explanation)) return "failed"
   return answer === "not_yet" && integration?.state === "retrying" ? "retrying" : TONES[answer]
 }
 
-/** Renders the page of an organisation: whether it ran, in a sentence, with all details below. */
+/** Renders the page of an organisation: a sentence that says whether it ran, and all details below. */
 export const orgPage = (frame: PageFrame, matter: OrgModel): string => {
   const { explanations, left, now } = matter
   const marks = timelineMarks(matter.activity)
@@ -98,11 +98,11 @@ const together = (explanations: ReadonlyArray<Explanation>): string => {
   const bad = explanations.filter(isBad).length
   const [open, none] = [count("not_yet"), count("nothing_due")]
   const all = countOf(explanations.length, "integration")
-  if (bad === 0 && none === explanations.length) return `None of ${all} had anything to run.`
-  if (bad > 0) return `${bad} of ${all} did not run everything that was due.`
+  if (bad === 0 && none === explanations.length) return `None of ${all} had a due slot.`
+  if (bad > 0) return `${bad} of ${all} missed or failed due runs.`
   return open > 0
     ? `${open} of ${all} ${open === 1 ? "is" : "are"} still in progress; nothing failed.`
-    : `All of ${all} ran everything that was due.`
+    : `All ${all} completed every due run.`
 }
 
 /** Renders the requested period and links to other days. */

@@ -14,10 +14,10 @@ import { daysFigure, type HourLoad, loadFigure, outcomeFigure } from "./StatsPan
 import type { Activity } from "./TimelineMarks.ts"
 import { vendors } from "./Vendors.ts"
 
-/** The data of the overview: all states, and the results of the last days. `activity` covers the rows of this page. */
+/** The data of the overview: all states, and the results of recent days. `activity` covers the rows of this page. */
 export interface OverviewModel {
   readonly overview: Overview
-  /** The activity; null: unknown. */
+  /** The activity; null if unknown. */
   readonly activity: Activity | null
   readonly figures: typeof readFigures.result.Type | null
   /** The number of upcoming slots per hour, starting with the current hour. */
@@ -85,7 +85,8 @@ const titleOf = (overview: Overview): string => {
 }
 
 /**
- * Returns the tone of the page: green only when every enabled integration has completed its newest run, and at least one has.
+ * Returns the tone of the page: green only if at least one integration is enabled and every enabled one has completed its newest
+ * run.
  */
 const toneOf = ({ causes, total, verdict }: Overview): "good" | "bad" | "warn" | "idle" => {
   if (verdict === "ok") return "good"
@@ -102,7 +103,7 @@ const heartbeat = (frame: PageFrame, overview: Overview, title: string): Html =>
 <p class="sr" role="status">${overview.headline}</p>
 <p${isStopped && html` class="dead"`}>${capital(overview.heartbeat)}${tick !== null && tick.engine_version !== null && `, version ${tick.engine_version}`}. Times are in ${frame.timezone}.</p>${
     isStopped &&
-    html`<p>What is below is how things were when it last ticked. Nothing is started until an engine ticks again: look at the service that runs it, then at its log.</p>`
+    html`<p>This page shows the state at the last tick. No run starts until an engine ticks again. Check the service that runs the engine, then its log.</p>`
   }${
     overview.unreadable.length > 0 &&
     html`<p class="notice bad">${countOf(overview.unreadable.length, "integration")} cannot be read by this version: ${overview.unreadable

@@ -8,7 +8,7 @@ const MAX_CHOICES = 100
 /** Returns the frame of a page that does not reload itself. */
 const still = (frame: PageFrame): PageFrame => ({ ...frame, refreshSeconds: 0 })
 
-/** Why a request failed, and what to do next. */
+/** The reason why a request failed, and the next step. */
 export interface PageProblem {
   readonly title: string
   readonly message: string
@@ -26,7 +26,7 @@ export const faultPage = (
     title: `${title} · Sync Scheduler`,
     tone: "bad",
     isStopped: true,
-    main: html`<section class="page-head"><h1>${title}</h1><p class="dead">${frame.pasteable(message)}</p><p>${frame.pasteable(hint)}</p><p class="text"><a href="/">To the overview</a></p></section>`
+    main: html`<section class="page-head"><h1>${title}</h1><p class="dead">${frame.pasteable(message)}</p><p>${frame.pasteable(hint)}</p><p class="text"><a href="/">Back to the overview</a></p></section>`
   })
 
 /** Renders a choice between several matching organisations. */
@@ -39,7 +39,7 @@ export const choicePage = (
     title: "Which organisation? · Sync Scheduler",
     tone: "idle",
     isStopped: false,
-    main: html`<section class="page-head"><h1>Which organisation?</h1><p>${countOf(orgs.length, "organisation")} may be meant by “<bdi>${clip(wanted, 80)}</bdi>”.</p></section><ul class="sheet choices">${orgs.slice(0, MAX_CHOICES).map((org) => html`<li><a href="${orgPath(org.org_id)}">${orgName(org)}</a> <span class="soft code">${org.org_id}</span></li>`)}</ul>`
+    main: html`<section class="page-head"><h1>Which organisation?</h1><p>${countOf(orgs.length, "organisation")} match “<bdi>${clip(wanted, 80)}</bdi>”.</p></section><ul class="sheet choices">${orgs.slice(0, MAX_CHOICES).map((org) => html`<li><a href="${orgPath(org.org_id)}">${orgName(org)}</a> <span class="soft code">${org.org_id}</span></li>`)}</ul>`
   })
 
 /** Renders the form for the admin token and the name to record with actions. `next`: a path of this server to redirect to. */
@@ -48,6 +48,6 @@ export const signInPage = (frame: PageFrame, next: string, refused: string | nul
     title: "Sign in · Sync Scheduler",
     tone: "idle",
     isStopped: false,
-    main: html`<section class="sheet narrow"><h1>Sign in</h1><p class="soft">With the admin token that the scheduler was started with. Your name is recorded with what you do.</p>${refused !== null && html`<p class="notice bad" role="alert">${refused}</p>`}
+    main: html`<section class="sheet narrow"><h1>Sign in</h1><p class="soft">Use the admin token that the scheduler was started with. Your name is recorded with your actions.</p>${refused !== null && html`<p class="notice bad" role="alert">${refused}</p>`}
 <form method="post" action="/sign-in?next=${encodeURIComponent(next)}"><label for="name">Your name</label><input id="name" name="name" required maxlength="80" autocomplete="username"><label for="token">Admin token</label><input id="token" name="token" type="password" required autocomplete="current-password"><input type="hidden" name="next" value="${next}"><button class="main">Sign in</button></form></section>`
   })

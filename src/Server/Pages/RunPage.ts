@@ -20,7 +20,7 @@ type WholeRun = NonNullable<Answer["run"]>
 /** The data of a run page: the run, its events, and the integration unless it was deleted. */
 export interface RunModel extends Pick<Answer, "now" | "events" | "integration"> {
   readonly run: WholeRun
-  /** The URL of the function's logs; null: unknown. */
+  /** The URL of the function's logs; null if unknown. */
   readonly logsUrl?: string | null
 }
 
@@ -38,7 +38,7 @@ export const runPage = (
     tone: run.status === "completed" ? "good" : run.status === "failed" ? "bad" : "warn",
     isStopped: false,
     main: html`<section class="page-head"><p class="crumbs"><a href="/">Overview</a> / <a href="${orgPath(run.org_id)}">${orgName(org)}</a> / Run <span class="code">${run.run_id.slice(0, 8)}</span></p>
-<h1>${typeName(run.integration_type)}, due ${due}</h1><p class="text"><a href="${orgPath(run.org_id)}?on=${dayOf(run.scheduled_for, timezone)}">All runs of that day</a>${logsUrl != null && html` · <a href="${logsUrl}" rel="noreferrer">Logs of its function, in the Supabase dashboard</a>`}</p></section>
+<h1>${typeName(run.integration_type)}, due ${due}</h1><p class="text"><a href="${orgPath(run.org_id)}?on=${dayOf(run.scheduled_for, timezone)}">All runs of that day</a>${logsUrl != null && html` · <a href="${logsUrl}" rel="noreferrer">Logs of the function in the Supabase dashboard</a>`}</p></section>
 <section class="sheet answer ${lookOf(run)}" aria-label="Outcome"><p>${mark(lookOf(run), capital(lookOf(run)))} ${cause(run)}</p><p>${whatNext(run, integration, timezone, now)}</p></section>
 ${acts(runForms(run, frame.access, runPath(run.run_id)))}
 ${runCommands(run, frame)}
@@ -70,18 +70,18 @@ const MAX_ANSWER = 4_000
 const UNSEEN = /[\p{Cf}\p{Cc}\u2028\u2029]/gu
 
 const HOW =
-  "This command shows it; the page does so to operators who sign in, which takes SYNC_SCHEDULER_ADMIN_TOKEN."
+  "This command shows it. The page shows it only to signed-in operators, which requires SYNC_SCHEDULER_ADMIN_TOKEN."
 
 /**
- * Renders the function's response as JSON for readers who have shown the admin token, because it may contain the
- * organisation's data. Other readers get the command that shows it. Empty when no response is recorded.
+ * Renders the function's response as JSON, only for readers with the admin token, because it may contain the organisation's data.
+ * Other readers get the command that shows it. Empty if no response is recorded.
  */
 const answered = ({ response, run_id }: WholeRun, frame: PageFrame): Html => {
   if (response === null || response === undefined) return empty
   if (frame.answers !== "shown") {
     const signIn = html`<a href="/sign-in?next=${encodeURIComponent(frame.path)}">Sign in</a> with the admin token to see it here, or use this command.`
     const how = frame.answers === "sign-in" ? signIn : HOW
-    return html`<section aria-labelledby="h-answer"><div class="head"><h2 id="h-answer">The function's answer</h2></div><div class="sheet block commands"><p class="soft text">It may hold the organisation's own data. ${how}</p>${copyable(frame, `sync-scheduler runs show ${run_id.slice(0, 8)} -o json`)}</div></section>`
+    return html`<section aria-labelledby="h-answer"><div class="head"><h2 id="h-answer">The function's answer</h2></div><div class="sheet block commands"><p class="soft text">The answer may contain the organisation's own data. ${how}</p>${copyable(frame, `sync-scheduler runs show ${run_id.slice(0, 8)} -o json`)}</div></section>`
   }
   const text = JSON.stringify(response, null, 2).replaceAll(UNSEEN, (character) =>
     character === "\n"
@@ -93,7 +93,7 @@ const answered = ({ response, run_id }: WholeRun, frame: PageFrame): Html => {
 
 const dayOf = (at: number, timezone: string): string => showDate(readingAt(clockOf(timezone), at))
 
-/** Says what happens to the run next. */
+/** Describes what happens to the run next. */
 const whatNext = (
   run: WholeRun,
   integration: IntegrationStatus | null,
@@ -103,19 +103,19 @@ const whatNext = (
   const at = (instant: number): Html => moment(instant, timezone, now)
   switch (run.status) {
     case "completed":
-      return html`Nothing more happens to it.${following(integration, timezone, now)}`
+      return html`The run is finished.${following(integration, timezone, now)}`
     case "failed":
       return html`Failed on attempt ${run.attempt}; failures are not retried automatically.${following(integration, timezone, now)}`
     case "skipped":
-      return html`It is not run.${following(integration, timezone, now)}`
+      return html`The slot is not run.${following(integration, timezone, now)}`
     case "pending":
       return run.not_before !== null && run.not_before > now
-        ? html`Attempt ${run.attempt + 1} of ${run.max_attempts} starts from ${at(run.not_before)}, with the same idempotency key.`
+        ? html`Attempt ${run.attempt + 1} of ${run.max_attempts} starts at ${at(run.not_before)} or later, with the same idempotency key.`
         : html`The next tick starts it.`
     case "running":
       return run.lease_until === null
-        ? html`Without a report, a tick decides.`
-        : html`If it has not reported by ${at(run.lease_until)}, the next tick decides.`
+        ? html`If the function does not report, a tick decides.`
+        : html`If the function has not reported by ${at(run.lease_until)}, the next tick decides.`
     case "unknown":
       return unknownNext(run, integration, at)
   }
@@ -127,17 +127,17 @@ const unknownNext = (
   at: (instant: number) => Html
 ): Html => {
   if (run.released_at !== null) {
-    return html`It may have happened: look in the target system. It stays as it is, and later slots run.`
+    return html`The sync may have taken effect: check the target system. The run stays unknown, and later slots run.`
   }
   if (integration?.on_unknown === "hold") {
-    return html`It may have happened: look in the target system. Later slots wait until its function reports, or you retry or release it.`
+    return html`The sync may have taken effect: check the target system. Later slots wait until the function reports, or until you retry or release the run.`
   }
   if (run.attempt >= run.max_attempts) {
-    return html`It may have happened, and no attempts are left: the next tick releases it, and later slots run.`
+    return html`The sync may have taken effect, and no attempts are left. The next tick releases the run, so that later slots run.`
   }
   return run.not_before === null
-    ? html`It may have happened. The next tick retries it, with the same idempotency key.`
-    : html`It may have happened. It is retried from ${at(run.not_before)}, with the same idempotency key.`
+    ? html`The sync may have taken effect. The next tick retries the run with the same idempotency key.`
+    : html`The sync may have taken effect. The run is retried from ${at(run.not_before)} with the same idempotency key.`
 }
 
 const following = (integration: IntegrationStatus | null, timezone: string, now: number): Html => {

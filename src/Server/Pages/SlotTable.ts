@@ -33,17 +33,17 @@ export const slotTable = (
   slots: ReadonlyArray<ExplainedSlot>,
   { isTruncated, now, timezone }: SlotTableOptions
 ): Html => {
-  if (slots.length === 0) return html`<p class="nothing">No slot in this time.</p>`
+  if (slots.length === 0) return html`<p class="nothing">No slot in this period.</p>`
   const groups = alike(slots)
   const shown = groups.slice(-MOST).toReversed()
   const more = groups.slice(0, -MOST).reduce((sum, group) => sum + group.length, 0)
-  return html`<table class="slots"><caption class="sr">Slots, the newest first</caption><thead><tr><th scope="col">Due</th><th scope="col">Outcome</th><th scope="col" class="num wide">Late by</th><th scope="col" class="num wide">Took</th><th scope="col" class="num wide">Attempt</th><th scope="col">Why</th></tr></thead><tbody>${shown.map((group) => slotRow(group, timezone, now))}</tbody></table>${(more > 0 || isTruncated) && html`<p class="nothing">${more > 0 ? `${countOf(more, "older slot")} not shown here` : "Older slots are not shown here"}: ask about a single day.</p>`}`
+  return html`<table class="slots"><caption class="sr">Slots, newest first</caption><thead><tr><th scope="col">Due</th><th scope="col">Outcome</th><th scope="col" class="num wide">Late by</th><th scope="col" class="num wide">Took</th><th scope="col" class="num wide">Attempt</th><th scope="col">Why</th></tr></thead><tbody>${shown.map((group) => slotRow(group, timezone, now))}</tbody></table>${(more > 0 || isTruncated) && html`<p class="nothing">${more > 0 ? `${countOf(more, "older slot")} not shown here` : "Older slots are not shown here"}. Choose a single day to see them.</p>`}`
 }
 
 /** Consecutive slots with the same outcome. The first element is the newest and represents the group. */
 type Group = readonly [ExplainedSlot, ...ReadonlyArray<ExplainedSlot>]
 
-/** Combines consecutive slots without a run and with the same reason into one row. The input is oldest first. */
+/** Combines consecutive slots that have no run and the same reason into one row. The input is oldest first. */
 const alike = (slots: ReadonlyArray<ExplainedSlot>): ReadonlyArray<Group> => {
   const groups: Array<Group> = []
   for (const slot of slots) {
@@ -64,7 +64,7 @@ const slotRow = (group: Group, timezone: string, now: number): Html => {
   const first = group.at(-1)?.slot ?? slot
   const many =
     group.length > 1 &&
-    html`<span class="sub">and ${countOf(group.length - 1, "slot")} before, from ${moment(first, timezone, now)}</span>`
+    html`<span class="sub">and ${countOf(group.length - 1, "earlier slot")} from ${moment(first, timezone, now)}</span>`
   const span = (ms: number | null | undefined): string =>
     ms === null || ms === undefined ? "–" : Duration.format(ms)
   const due = moment(slot, timezone, now)

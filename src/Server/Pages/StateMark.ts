@@ -17,7 +17,7 @@ const SHAPES: Readonly<Record<string, Html>> = {
   find: html`<circle class="line" cx="7" cy="7" r="4.8"/><path class="line" d="m10.6 10.6 3.6 3.6"/>`
 }
 
-/** The state whose shape a run status or a provider's health has. */
+/** Maps a run's status or a provider's health to the state with the same shape. */
 const SAME: Readonly<Record<string, string>> = {
   completed: "on_time",
   failed: "failing",
@@ -27,12 +27,12 @@ const SAME: Readonly<Record<string, string>> = {
   throttled: "late"
 }
 
-/** The definitions of all shapes, which a page references by name; it belongs at the top of the page. */
+/** The definitions of all shapes, which a page references by name. Must be at the top of the page. */
 export const sprite: Html = html`<svg class="sprite" aria-hidden="true">${Object.entries(
   SHAPES
 ).map(([name, shape]) => html`<symbol id="s-${name}" viewBox="0 0 16 16">${shape}</symbol>`)}</svg>`
 
-/** Renders the shape of a state or of a run's status, without its word. */
+/** Renders the shape of a state or of a run's status, without the word. */
 export const shape = (name: string): Html =>
   html`<svg class="i" aria-hidden="true"><use href="#s-${SAME[name] ?? (name in SHAPES ? name : "no_data")}"/></svg>`
 

@@ -38,8 +38,8 @@ const count = (value: number): string => value.toLocaleString("en-US")
 const span = (ms: number | null): string => (ms === null ? "–" : Duration.format(ms))
 
 /**
- * Renders the completed and expected runs of yesterday and today, and the start lag of the last 24 hours; empty when nothing
- * was due. `overdue`: the number of due slots without a finished run.
+ * Renders the completed and expected runs of yesterday and today, and the start lag of the last 24 hours; empty if nothing was due.
+ * `overdue` is the number of due slots without a finished run.
  */
 export const outcomeFigure = (days: ReadonlyArray<DayFigures>, lag: Lag, overdue: number): Html => {
   const outcome = outcomeOf(days.slice(-2), overdue)
@@ -70,8 +70,8 @@ const lagsOf = ({
 }
 
 /**
- * Returns the share of completed slots, or the number of faults when a count is capped; null: nothing was due. A run in its
- * first attempt is not counted yet.
+ * Returns the share of completed slots, or the number of faults if a count is capped; null if nothing was due. A run in its first
+ * attempt is not counted yet.
  */
 const outcomeOf = (
   days: ReadonlyArray<DayFigures>,
@@ -103,8 +103,8 @@ const outcomeOf = (
 }
 
 /**
- * Renders the upcoming load: the total number of slots, the busiest hour, and a bar per hour; empty for a single slot, which
- * its row shows.
+ * Renders the upcoming load: the total number of slots, the busiest hour, and a bar per hour; empty for a single slot, because its
+ * row already shows it.
  */
 export const loadFigure = (load: ReadonlyArray<HourLoad>, timezone: string): Html => {
   const clock = clockOf(timezone)
@@ -118,7 +118,7 @@ export const loadFigure = (load: ReadonlyArray<HourLoad>, timezone: string): Htm
   if (peak === undefined || total === 1) return empty
   const isShared = load.some((one) => one !== peak && one.slots === peak.slots)
   const words = isShared
-    ? `At most ${count(peak.slots)} in an hour`
+    ? `At most ${count(peak.slots)} per hour`
     : `Busiest hour: ${timeOf(peak)} ${zone} (${count(peak.slots)})`
   // Each label is placed at the left edge of its hour's bar.
   const marks = load.filter((_, index) => index % 6 === 0)
@@ -154,7 +154,7 @@ const toDay = (figures: DayFigures): Day => {
   return { date: day, kind: kindOf(figures), words: words.join(", ") }
 }
 
-/** Returns the days from the week in which a run was first due; empty when none was. */
+/** Returns the days from the week in which a run was first due; empty if none was due. */
 const sinceFirst = (days: ReadonlyArray<Day>): ReadonlyArray<Day> => {
   const first = days.findIndex(({ kind }) => kind !== "none")
   return first === -1 ? [] : days.slice(Math.max(0, Math.min(first, days.length - 14)))
@@ -176,5 +176,5 @@ export const daysFigure = (figures: ReadonlyArray<DayFigures>, owner?: DaysOf): 
   const bad = days.filter(({ kind }) => kind !== "ok" && kind !== "none").length
   return html`<section class="sheet figure" aria-labelledby="${of === undefined ? id : `${of} ${id}`}"><h2 id="${id}">Last ${days.length} days, by worst run (UTC)</h2>
 ${heatMap(days, owner?.href)}
-<p class="note">${bad === 0 ? "No day with a fault." : `${bad} ${bad === 1 ? "day" : "days"} with failed, unknown, retrying or skipped runs.`}</p></section>`
+<p class="note">${bad === 0 ? "No days with failed, unknown, retrying or skipped runs." : `${bad} ${bad === 1 ? "day" : "days"} with failed, unknown, retrying or skipped runs.`}</p></section>`
 }

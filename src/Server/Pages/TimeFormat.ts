@@ -49,8 +49,8 @@ export const showDay = (reading: number, today: number): string => {
 }
 
 /**
- * Formats an instant in local time, as briefly as is unambiguous relative to `now`: `02:00 CET`, `yesterday 02:00 CET`, `Mon
- * 02:00 CET`, `3 Nov 02:00 CET`.
+ * Formats an instant in local time, as short as possible without ambiguity at `now`: `02:00 CET`, `yesterday 02:00 CET`, `Mon 02:00
+ * CET`, `3 Nov 02:00 CET`.
  */
 export const showDateTime = (at: number, timezone: string, now: number): string =>
   besideNow(at, timezone, now, ` ${zoneName(clockOf(timezone), at)}`)
@@ -78,7 +78,7 @@ export const showDayAndTime = (at: number, timezone: string, now: number): strin
 export const moment = (at: number, timezone: string, now: number): Html =>
   html`<time datetime="${format(at).slice(0, 19)}Z">${showDateTime(at, timezone, now)}</time>`
 
-/** Renders an instant without its zone, for lists whose times share one zone that is named once. */
+/** Renders an instant without its zone, for lists that name their common zone once. */
 export const bareMoment = (at: number, timezone: string, now: number): Html =>
   html`<time datetime="${format(at).slice(0, 19)}Z">${besideNow(at, timezone, now, "")}</time>`
 

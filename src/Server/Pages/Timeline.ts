@@ -5,7 +5,7 @@ import { capital } from "./DisplayNames.ts"
 import { clip, type Html, html } from "./Html.ts"
 import { moment } from "./TimeFormat.ts"
 
-/** The details of an event that people see. They never include a function's request or response. */
+/** The details of an event that the page shows. They never include a function's request or response. */
 const Detail = Schema.Struct({
   http_status: Schema.optional(Schema.NullOr(Schema.Int)),
   error_code: Schema.optional(Schema.NullOr(Schema.String)),
@@ -22,7 +22,7 @@ const WORDS: Readonly<Record<string, string>> = {
   swept: "Swept",
   released: "Released: later slots may run",
   retried: "Retry requested",
-  returned: "Released, not started",
+  returned: "Released without a start",
   delayed: "Kept waiting",
   not_counted: "Not counted"
 }
@@ -33,22 +33,22 @@ const OUTCOMES: Readonly<Record<string, string>> = {
   failed: "Failed",
   unknown: "Outcome unknown",
   pending: "Not executed, will be retried",
-  running: "Accepted: it works in the background"
+  running: "Accepted: the function works in the background"
 }
 
 const REASONS: Readonly<Record<string, string>> = {
-  lease_ended: "its time ended without an answer",
+  lease_ended: "the lease ended without an answer",
   never_began: "the function never began, so nothing happened",
-  on_unknown_retry: "retried, as its integration is set to",
+  on_unknown_retry: "retried, because the integration has on_unknown = retry",
   no_attempts_left: "no attempts left",
-  foreign: "a row that no engine wrote",
+  foreign: "the row was not written by an engine",
   not_executed: "not executed",
   lock_timeout: "the integration was locked",
   api_throttled: "its accounting API asked to slow down",
-  api_limit: "its accounting API is spared, one sync at a time"
+  api_limit: "its accounting API is limited to one sync at a time"
 }
 
-/** Returns the tone of an event, which is that of the resulting status. */
+/** Returns the tone of an event, which is the tone of the resulting status. */
 export const toneOf = ({ kind, to_status }: RunEvent): string => {
   if (kind === "began" || kind === "heartbeat") return "running"
   if (kind === "settled" && to_status === "pending") return "retrying"

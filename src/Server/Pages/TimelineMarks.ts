@@ -17,7 +17,7 @@ const KINDS: Readonly<Record<string, MarkKind>> = {
 const MOST = 48
 
 /**
- * Returns approximate slots of a range. Only their number and the two ends are known, so the slots between are spread evenly.
+ * Returns approximate slots of a range. Only their number and the two ends are known, so the slots in between are spread evenly.
  */
 const spread = (from: number, to: number, count: number): ReadonlyArray<number> => {
   const shown = Math.min(Math.max(count, 1), MOST)
@@ -25,7 +25,7 @@ const spread = (from: number, to: number, count: number): ReadonlyArray<number> 
   return Array.from({ length: shown }, (_, index) => from + ((to - from) * index) / (shown - 1))
 }
 
-/** Returns the mark of a period whose older runs were not read, and are therefore neither good nor bad. */
+/** Returns the mark of a period whose runs were not read, and which is therefore neither good nor bad. */
 const unseen = (from: number, to: number): Mark => ({ kind: "unseen", from, to })
 
 /** Returns the marks of every integration, by its id. */

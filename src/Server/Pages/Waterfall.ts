@@ -5,12 +5,12 @@ import { empty, type Html, html } from "./Html.ts"
 import { clockOf, showDay } from "./TimeFormat.ts"
 import { outcomeOf, reasonIn, toneOf } from "./Timeline.ts"
 
-/** One attempt on the time axis, in epoch milliseconds. `to` null: the attempt is in progress. */
+/** One attempt on the time axis, in epoch milliseconds. `to` is null while the attempt is in progress. */
 export interface Attempt {
   readonly number: number
   readonly from: number
   readonly to: number | null
-  /** The event that ended the attempt; null: it is in progress. */
+  /** The event that ended the attempt; null while it is in progress. */
   readonly end: RunEvent | null
 }
 
@@ -38,8 +38,7 @@ const SHORT = 20_000
 const DAY = 86_400_000
 
 /**
- * Draws the attempts of a run on one time axis that begins at its slot; empty without attempts, or for a single completed
- * one.
+ * Draws the attempts of a run on one time axis that begins at its slot; empty without attempts, or for a single completed attempt.
  */
 export const waterfall = (
   events: ReadonlyArray<RunEvent>,
@@ -57,7 +56,7 @@ export const waterfall = (
   if (attempts.length === 1 && run.status === "completed") return empty
   const next = run.status === "pending" && run.not_before !== null ? run.not_before : 0
   const end = Math.max(next, ...attempts.map(({ from, to }) => to ?? Math.max(from, now)))
-  // An axis that began at a slot long ago (a late run, a retry) would make the attempts too small to see.
+  // If the slot was long ago (a late run, a retry), an axis from the slot would make the attempts too small to see.
   const isNear = first.from - run.scheduled_for <= Math.max(MINUTE, 3 * (end - first.from))
   const start = isNear ? Math.min(run.scheduled_for, first.from) : first.from
   const span = Math.max(1, end - start)

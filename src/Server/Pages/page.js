@@ -29,14 +29,14 @@
     for (const { name, value } of want.attributes) {
       if (have.getAttribute(name) !== value && !isKept(name)) have.setAttribute(name, value)
     }
-    // Elements to remove are removed first, so that the remaining ones are not moved and keep their scroll position.
+    // Removes elements first, so that the remaining ones are not moved and keep their scroll position.
     const wanted = new Set([...want.children].map(({ id }) => id))
     for (const one of [...have.children]) if (one.id && !wanted.has(one.id)) one.remove()
     const named = new Map([...have.children].filter(({ id }) => id).map((one) => [one.id, one]))
     let at = have.firstChild
     for (const child of [...want.childNodes]) {
       const twin = child.id ? named.get(child.id) : at
-      // When one row moved down, only that row is moved, instead of all the rows that moved up.
+      // If one row moved down, moves only that row instead of all the rows that moved up.
       if (child.id && twin && twin !== at && at?.nextElementSibling === twin) {
         have.append(at)
         at = twin
@@ -59,7 +59,7 @@
   const put = (text) => {
     const next = new DOMParser().parseFromString(text, "text/html")
     const { dataset } = next.documentElement
-    if (!dataset.now) throw new Error("that was not this page")
+    if (!dataset.now) throw new Error("the response is not this page")
     if (dataset.assets !== page.dataset.assets) return location.reload()
     const focused = document.activeElement
     document.title = next.title
@@ -90,7 +90,7 @@
     if (url.href !== location.href) history.replaceState(null, "", url)
   }
 
-  const fail = (why) => warn(`As of ${stamp.textContent}: ${why}. This page keeps trying.`)
+  const fail = (why) => warn(`Data as of ${stamp.textContent}: ${why}. This page keeps retrying.`)
 
   /** Returns the warning of an outdated page; empty when there is none. */
   const alarmIn = (text) =>
@@ -107,7 +107,7 @@
       const text = await answer.text()
       if (!answer.ok) {
         const words = alarmIn(text)
-        return words === "" ? fail(`the scheduler answers with ${answer.status}`) : warn(words)
+        return words === "" ? fail(`the scheduler answered ${answer.status}`) : warn(words)
       }
       put(text)
       warn("")
@@ -125,7 +125,7 @@
     if (every > 0 && !isStopped && !document.hidden) timer = setTimeout(refresh, every)
   }
 
-  /** Hides rows that do not match immediately; the server's response a moment later replaces the result. */
+  /** Immediately hides rows that do not match, until the server's response replaces the result. */
   const filter = () => {
     const words = search.value.trim().toLowerCase()
     for (const row of document.querySelectorAll("[data-rows] > *")) {
@@ -179,9 +179,9 @@
       target.title = `${target.dateTime.replace("T", " ").replace("Z", "")} UTC`
   })
   page.classList.add("js")
-  // Lists show times in the viewer's own zone, which this cookie sends to the server.
+  // Lists show times in the viewer's own zone. This cookie sends the zone to the server.
   if (zone) {
-    // biome-ignore lint/suspicious/noDocumentCookie: the API for cookies is not in every browser, nor without TLS
+    // biome-ignore lint/suspicious/noDocumentCookie: the Cookie Store API is missing in some browsers and without TLS
     document.cookie = `sync_scheduler_zone=${zone}; path=/; max-age=31536000; samesite=strict`
     const isList = location.pathname === "/" && !new URLSearchParams(location.search).has("tz")
     if (isList && every > 0 && page.dataset.zone !== zone) refresh()

@@ -1,4 +1,4 @@
-/** The statement of an answer's JSON about the sync, and the fields that make it. */
+/** What an answer's JSON says about the sync, and the fields that say it. */
 export interface AnswerWords {
   readonly says: "nothing" | "success" | "failure" | "unclear"
   /** Whether a top-level field says success, regardless of the other fields. */
@@ -11,9 +11,9 @@ export interface AnswerWords {
  * Interprets the fields that functions, frameworks and vendors write, case-insensitively: `success`, `ok`, `executed`, `error`,
  * `errors` (GraphQL), `status` as a word (JSend) or as a number (problem+json, RFC 9457), `statusCode`.
  *
- * A failure is definite only if no field says success. Contradictory fields, `errors` together with `data`, a partial failure and
- * work in progress are unclear. A failure inside `result`, `data`, `response` or a list is also unclear, because it may concern
- * something else.
+ * A failure is definite only if no field says success. The answer is unclear if fields contradict each other, if it has both
+ * `errors` and `data`, or if it reports a partial failure or work in progress. A failure inside `result`, `data`, `response` or a
+ * list is also unclear, because it may concern something else.
  *
  * Has no imports: supabase/functions/_shared/answerWords.ts is a copy (`bun run docs`), so that the fence judges a handler's result
  * by the same rules as an answer.
@@ -99,7 +99,7 @@ const statusWords: Readonly<Record<Sign, ReadonlySet<string>>> = {
   ])
 }
 
-/** Returns the statements in the fields of a JSON object, or in a text that is the whole answer. */
+/** Returns what the fields of a JSON object say, or what a text says that is the whole answer. */
 const statementsOf = (value: unknown): ReadonlyArray<Statement> => {
   if (typeof value === "string") return statement("answer", wordSign(value))
   if (!isObject(value)) return []
@@ -122,7 +122,7 @@ const signOf = (field: string, value: unknown, record: object): Sign | undefined
       return isEmpty(value) ? undefined : "failure"
     case "errors":
       if (isEmpty(value)) return undefined
-      // GraphQL: with `data`, even null, execution began, and parts may have taken effect.
+      // In GraphQL, `data` (even null) means that execution began, so parts may have taken effect.
       return Object.hasOwn(record, "data") ? "unclear" : "failure"
     case "status":
     case "outcome":
@@ -197,7 +197,7 @@ const httpSign = (value: unknown): Sign | undefined => {
 
 const lettersOf = (text: string): string => text.toLowerCase().replaceAll(/[^a-z]/g, "")
 
-/** Returns whether a value is empty in any common spelling, including the result of `String(undefined)`. */
+/** Returns whether a value means "empty" in a common spelling, such as the result of `String(undefined)`. */
 const isEmpty = (value: unknown): boolean => {
   if (typeof value === "string") return /^\s*(false|null|none|undefined)?\s*$/i.test(value)
   if (typeof value === "object" && value !== null) return Object.keys(value).length === 0

@@ -76,7 +76,7 @@ test("missing settings, a refused key, an unreachable server and an invalid flag
   const gone = await check([], { SUPABASE_DB_URL: "postgresql://x:y@127.0.0.1:1/z" })
   expect(gone.stdout).toStartWith("SYNC UNKNOWN - ")
   const wrong = await check(["--overdue", "5"])
-  expect(wrong.stdout).toContain("a span of time needs its unit")
+  expect(wrong.stdout).toContain("a duration needs a unit")
   const flag = await check(["--overdeu", "5m"])
   expect(flag.stderr).toContain("Did you mean --overdue?")
   expect([none, refused, gone, wrong, flag].map(({ code }) => code)).toEqual([3, 3, 3, 3, 3])

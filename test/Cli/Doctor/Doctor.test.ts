@@ -353,7 +353,7 @@ test("doctor detects a function that is missing, refuses the key, fails to boot 
   const unlisted = await doctor({ SYNC_SCHEDULER_FUNCTIONS: "" })
   expect(unlisted.find("FUNCTION_NOT_ALLOWED")).toMatchObject({
     what: '1 integration names the function "other-sync", which the settings do not allow',
-    fix: "To allow it: SYNC_SCHEDULER_FUNCTIONS=integration-sync,other-sync"
+    fix: "To allow it, set SYNC_SCHEDULER_FUNCTIONS=integration-sync,other-sync"
   })
   expect(project.functions.calls.length).toBe(asked + 1)
   expect(project.functions.invocations).toEqual([])

@@ -68,7 +68,7 @@ test("invoke explains how other responses would be judged", async () => {
   await seed(503)
   const unknown = await invoke("Org 503", "--local", example.url)
   expect(unknown.stdout).toContain("? unknown  HTTP 504")
-  expect(unknown.stdout).toContain("A person decides: runs retry, or runs release.")
+  expect(unknown.stdout).toContain("An operator must decide: runs retry, or runs release.")
 })
 
 test("a hosted function refuses a trial, and no other host is called", async () => {

@@ -48,7 +48,7 @@ describe("schedules next", () => {
 
   test.each([
     [["61 * * * *"], "minute"],
-    [["0 0 30 2 *"], "no time ever matches"],
+    [["0 0 30 2 *"], "it matches no time"],
     [["@daily", "--tz", "Europe/Atlantis"], "not an IANA time zone"],
     [["@daily", "--count", "0"], "from 1 to 1000"],
     [["@daily", "--count", "1001"], "from 1 to 1000"],

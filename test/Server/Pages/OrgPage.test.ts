@@ -105,11 +105,11 @@ test("an integration that cannot run is counted among those that did not run", (
     /<\/h1><p>([^<]+)<\/p>/.exec(page(explanations))?.[1]
   const failed = explanationOf(integrationOf(5, { last_run: runOf({ status: "failed" }) }), "no")
   const nothing = explanationOf(invalid, "nothing_due")
-  expect(said(failed, nothing)).toBe("2 of 2 integrations did not run everything that was due.")
-  expect(said(nothing, nothing)).toBe("2 of 2 integrations did not run everything that was due.")
+  expect(said(failed, nothing)).toBe("2 of 2 integrations missed or failed due runs.")
+  expect(said(nothing, nothing)).toBe("2 of 2 integrations missed or failed due runs.")
   const fresh = integrationOf(4, { last_run: null, last_completed_slot: null })
   const quiet = explanationOf(fresh, "nothing_due")
-  expect(said(quiet, quiet)).toBe("None of 2 integrations had anything to run.")
+  expect(said(quiet, quiet)).toBe("None of 2 integrations had a due slot.")
 })
 
 test("a user who may act can retry a failed run from the page, which then confirms the retry", () => {
@@ -161,7 +161,7 @@ describe("the page does not repeat", () => {
     ]
     const text = page([explanationOf(integrationOf(1), "no", { slots })])
     expect(text.match(/<tr><th scope="row">/g)?.length).toBe(3)
-    expect(text.match(/and 2 slots before/g)?.length).toBe(1)
+    expect(text.match(/and 2 earlier slots/g)?.length).toBe(1)
   })
 })
 

@@ -233,7 +233,7 @@ describe("the overview", () => {
       [
         "two days",
         shown(2, daysBack(0, 1), hours(1, 1)),
-        ["At most 1 in an hour"],
+        ["At most 1 per hour"],
         ["calendar", "p95"]
       ],
       [

@@ -44,7 +44,7 @@ describe("the page explains the next step of a run", () => {
       "completed",
       {},
       undefined,
-      "Nothing more happens to it. The next run of this integration is due 10:12:04 CET"
+      "The run is finished. The next run of this integration is due 10:12:04 CET"
     ],
     [
       "failed",
@@ -58,7 +58,7 @@ describe("the page explains the next step of a run", () => {
       "retried",
       { status: "pending", not_before: NOW + HOUR },
       undefined,
-      "Attempt 2 of 3 starts from 10:12:04 CET"
+      "Attempt 2 of 3 starts at 10:12:04 CET or later"
     ],
     [
       "running",
@@ -70,11 +70,16 @@ describe("the page explains the next step of a run", () => {
       "unknown",
       unknown,
       undefined,
-      "It is retried from 10:12:04 CET , with the same idempotency key."
+      "The run is retried from 10:12:04 CET with the same idempotency key."
     ],
-    ["unknown, held", unknown, held, "Later slots wait until its function reports"],
+    ["unknown, held", unknown, held, "Later slots wait until the function reports"],
     ["unknown, no attempts left", { ...unknown, attempt: 3 }, undefined, "no attempts are left"],
-    ["released", { ...unknown, released_at: NOW }, held, "It stays as it is, and later slots run."]
+    [
+      "released",
+      { ...unknown, released_at: NOW },
+      held,
+      "The run stays unknown, and later slots run."
+    ]
   ] as const)("%s", (_, changes, integration, words) => {
     const given = integration === undefined ? {} : { integration }
     expect(answerIn(page(changes, given))).toContain(words)
@@ -131,7 +136,7 @@ describe("the commands on the page", () => {
 
 describe("the page shows the response, a sign-in link or a command", () => {
   test.each([
-    ["command", "which takes SYNC_SCHEDULER_ADMIN_TOKEN", false],
+    ["command", "which requires SYNC_SCHEDULER_ADMIN_TOKEN", false],
     ["sign-in", `<a href="/sign-in?next=%2Frun%2F${uuid(900)}">Sign in</a>`, false],
     ["shown", RESPONSE, true]
   ] as const)("%s", (answers, words, isShown) => {
