@@ -31,6 +31,13 @@ afterAll(() => fixture.close())
 
 /** Returns how often the program called each of these functions, by name. */
 const countCalls = async (): Promise<Readonly<Record<string, number>>> => {
+  // PostgreSQL adds a session's counts when the session ends, which is shortly after the program has ended.
+  const isConnected = async () => {
+    const sessions = await fixture.sql`
+      select from pg_stat_activity where datname = current_database() and application_name = 'sync-scheduler'`
+    return sessions.length > 0
+  }
+  while (await isConnected()) await Bun.sleep(5)
   const rows: ReadonlyArray<{ name: string; calls: number }> = await fixture.sql`
     select funcname as name, calls::int from pg_stat_user_functions
      where funcname in ('read_sync_status', 'read_sync_story')`
