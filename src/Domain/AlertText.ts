@@ -19,7 +19,7 @@ const MAX_LINES = 10
 /** Writes the text of one alert: the event, the integration, the due time and the delay, the cause, and the next step. */
 export const textOf = (alert: Alert): AlertText => {
   const { integration, run, transition } = alert
-  const words = (kinds[alert.kind] ?? unheardOf)(alert)
+  const words = (kinds[alert.kind] ?? unknownKind)(alert)
   const isOver = transition === "resolved"
   const lasted = (alert.resolved_at ?? alert.opened_at) - alert.opened_at
   const due = run?.scheduled_for ?? instantIn(alert, "scheduled_for")
@@ -176,7 +176,7 @@ const kinds: Readonly<Record<string, (alert: Alert) => Words>> = {
   })
 }
 
-const unheardOf = (alert: Alert): Words => ({
+const unknownKind = (alert: Alert): Words => ({
   title: `Incident: ${alert.kind}`,
   over: alert.kind,
   why: failure(alert) ?? "See the incident's detail in sync_incident.",

@@ -1,10 +1,10 @@
 import type { RunView } from "./RunView.ts"
 
 /** The fields that a run records about its last attempt. */
-export type Told = Pick<RunView, "http_status" | "error_code" | "error_message">
+export type RecordedFailure = Pick<RunView, "http_status" | "error_code" | "error_message">
 
 /** The codes of the engine and the platform. Any other code, with its message, comes from the function. */
-const NOT_OF_THE_FUNCTION =
+const ENGINE_OR_PLATFORM =
   /^(?:HTTP_\d+|FUNCTION_REFUSED|FUNCTION_KEY_REFUSED|FUNCTION_NOT_FOUND|UNREADABLE_ANSWER|REDIRECT_REFUSED|CONNECTION_FAILED|CONNECTION_LOST|TIMED_OUT|ENGINE_FROZEN|LEASE_ENDED|IDLE_TIMEOUT|BOOT_ERROR|LOAD_FUNCTION_\w+|WORKER_\w+|EDGE_FUNCTION_ERROR|UNAUTHORIZED_\w+|RATE_LIMIT_EXCEEDED|NOT_FOUND|PLATFORM_ERROR)$/
 
 /**
@@ -16,17 +16,17 @@ export const reasonOf = ({
   error_code: code,
   error_message: message,
   http_status
-}: Told): string => {
+}: RecordedFailure): string => {
   const http = http_status === null ? "" : `HTTP ${http_status}`
-  if (message === null || message === "") return together([http, codeOf(code)], " ")
+  if (message === null || message === "") return joined([http, codeOf(code)], " ")
   const [, quoted] = /(?:^|\s)It said: ([\s\S]+)$/.exec(message) ?? []
   if (quoted !== undefined) {
     return codeOf(code) === ""
-      ? together([`"${quoted}"`, http], ", ")
-      : together([codeOf(code), `"${quoted}"`], ", ")
+      ? joined([`"${quoted}"`, http], ", ")
+      : joined([codeOf(code), `"${quoted}"`], ", ")
   }
-  if (code !== null && !NOT_OF_THE_FUNCTION.test(code)) {
-    return together([code === "FUNCTION_FAILED" ? "" : code, `"${message}"`], ", ")
+  if (code !== null && !ENGINE_OR_PLATFORM.test(code)) {
+    return joined([code === "FUNCTION_FAILED" ? "" : code, `"${message}"`], ", ")
   }
   if (code === "FUNCTION_REFUSED") {
     const word = message.replace(/^The function [^:]+: /, "").replace(/ \(HTTP \d{3}\)\.$/, "")
@@ -34,7 +34,7 @@ export const reasonOf = ({
     return `function refused, ${word}${means === undefined ? "" : ` (${means})`}`
   }
   const [, what = message] = /^([\s\S]+?) \(HTTP \d{3}\)\.(?: |$)/.exec(message) ?? []
-  return together([together([http, codeOf(code)], " "), what], ", ")
+  return joined([joined([http, codeOf(code)], " "), what], ", ")
 }
 
 /** Explanations of those answers of the fence that need more than one word. */
@@ -46,5 +46,5 @@ const REFUSED: ReadonlyMap<string, string> = new Map([
 const codeOf = (code: string | null): string =>
   code === null || /^HTTP_\d+$/.test(code) ? "" : code
 
-const together = (parts: ReadonlyArray<string>, by: string): string =>
+const joined = (parts: ReadonlyArray<string>, by: string): string =>
   parts.filter((part) => part !== "").join(by)

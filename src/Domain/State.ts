@@ -127,7 +127,7 @@ const otherCandidates = (status: IntegrationStatus, frame: StateContext): Candid
     return [pastState(status, frame), ...(next === null ? [] : [next])]
   }
   const now = liveState(live, status, frame)
-  const past = troubleOf(status)
+  const past = problemOf(status)
   return past === null ? [now] : [{ ...past, why: `${past.why}; ${now.why}` }, now]
 }
 
@@ -223,7 +223,7 @@ const waitingState = (run: RunView, frame: StateContext): State => {
 }
 
 /** Returns the problem that the last attempted run leaves unresolved; null if there is none. */
-const troubleOf = (status: IntegrationStatus): State | null => {
+const problemOf = (status: IntegrationStatus): State | null => {
   const { consecutive_failures: failures, failing_since, last_run: last } = status
   switch (last?.status) {
     case "failed": {
@@ -253,7 +253,7 @@ const troubleOf = (status: IntegrationStatus): State | null => {
 /** Returns the state that the last run implies while no run is in progress. */
 const pastState = (status: IntegrationStatus, frame: StateContext): State => {
   const { breaker_until, last_completed_slot, last_run: last } = status
-  const trouble = troubleOf(status)
+  const trouble = problemOf(status)
   if (breaker_until !== null && breaker_until > frame.now) {
     const held = `its breaker is open; next attempt in ${Duration.rough(breaker_until - frame.now)}`
     return trouble === null

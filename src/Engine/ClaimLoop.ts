@@ -134,14 +134,14 @@ const claim = (work: Work, progress: Progress) =>
     const room = MAX_REJECTED - HashSet.size(rejected)
     const result = yield* claimWork(work, seen, HashSet.size(followed))
     return {
-      ...noted(result, progress),
+      ...afterClaim(result, progress),
       rejected: withAll(rejected, unreadable.slice(0, room)),
       followed: withAll(followed, idsWithMore(result))
     }
   })
 
 /** Returns the progress after a claim. An integration with more due slots is not claimed again before its run has ended. */
-const noted = (result: ClaimResult, progress: Progress): Progress => ({
+const afterClaim = (result: ClaimResult, progress: Progress): Progress => ({
   ...progress,
   claimed: progress.claimed + result.claimed.length,
   seen: withAll(progress.seen, [...result.seen, ...idsWithMore(result)])
@@ -238,5 +238,5 @@ const backfill = (progress: Progress) =>
   Effect.gen(function* () {
     const { result, unfinished } = yield* claimBackfills(progress.backfills, progress.seen)
     const followedBackfills = withAll(progress.followedBackfills, idsWithMore(result))
-    return { ...noted(result, progress), followedBackfills, backfills: unfinished }
+    return { ...afterClaim(result, progress), followedBackfills, backfills: unfinished }
   })

@@ -24,8 +24,10 @@ export const measuredTick = (options: TickOptions) => {
     ...options,
     observe: (event) => {
       count(event)
-      const noted = event._tag === "Run" ? annotateRun(event.run, schedules) : Effect.void
-      return options.observe === undefined ? noted : Effect.zipRight(noted, options.observe(event))
+      const recorded = event._tag === "Run" ? annotateRun(event.run, schedules) : Effect.void
+      return options.observe === undefined
+        ? recorded
+        : Effect.zipRight(recorded, options.observe(event))
     }
   }).pipe(
     Effect.updateService(Invoker, measured),

@@ -11,7 +11,7 @@ import { measuredTick, withCallMetrics } from "./EngineMetrics.ts"
 import type { TickOptions } from "./TickFrame.ts"
 
 /** The time limit of all notifications after a tick, in milliseconds. */
-const TELL_WITHIN_MS = 10_000
+const NOTIFY_WITHIN_MS = 10_000
 /** The time limit for sending them, in milliseconds, which leaves time to record the results. */
 const SEND_WITHIN_MS = 7_000
 
@@ -47,14 +47,14 @@ export const tickAndNotify = Effect.fn("Engine.tickAndNotify")(function* (
 })
 
 /** Bounds an effect in time, even one that does not respond to interruption. */
-const within = <A, R>(telling: Effect.Effect<A, never, R>): Effect.Effect<void, never, R> =>
-  telling.pipe(
+const within = <A, R>(notifying: Effect.Effect<A, never, R>): Effect.Effect<void, never, R> =>
+  notifying.pipe(
     Effect.disconnect,
-    Effect.timeoutOption(TELL_WITHIN_MS),
+    Effect.timeoutOption(NOTIFY_WITHIN_MS),
     Effect.flatMap((result) =>
       result._tag === "Some"
         ? Effect.void
-        : Effect.logWarning(`Alerts and pings were stopped after ${TELL_WITHIN_MS / 1_000} s.`)
+        : Effect.logWarning(`Alerts and pings were stopped after ${NOTIFY_WITHIN_MS / 1_000} s.`)
     )
   )
 

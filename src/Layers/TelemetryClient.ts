@@ -38,12 +38,12 @@ export const layer = (collector: {
 const guard =
   (endpoint: string) =>
   (client: HttpClient.HttpClient): HttpClient.HttpClient => {
-    let isTold = false
+    let isReported = false
     let inFlight = 0
     const tell = (why: string) =>
       Effect.suspend(() => {
-        if (isTold) return Effect.void
-        isTold = true
+        if (isReported) return Effect.void
+        isReported = true
         return Effect.logWarning(
           `Telemetry could not be sent to ${endpoint}: ${why}. Ticks are not affected. Sending is retried without further messages.`
         )

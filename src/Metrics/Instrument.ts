@@ -57,7 +57,7 @@ export const counter = (name: string, options: Options): Counter => {
   const definition = { ...options, name: `${PREFIX}${name}`, type: "counter" as const }
   const metric = Metric.counter(definition.name, { description: options.help, incremental: true })
   const series = makeSeries(definition)
-  for (const values of foreseen(options.labels)) metric.unsafeUpdate(0, series(values))
+  for (const values of knownSeries(options.labels)) metric.unsafeUpdate(0, series(values))
   return { ...definition, add: (amount, ...values) => metric.unsafeUpdate(amount, series(values)) }
 }
 
@@ -97,9 +97,9 @@ const makeSeries = ({ labels }: Definition) => {
     const found = known.get(values.length === 1 ? (values[0] ?? "") : values.join("\u0000"))
     if (found !== undefined) return found
     const isFull = known.size >= MAX_SERIES
-    const bounded = labels.map(({ name, values: foreseen }, index) => {
+    const bounded = labels.map(({ name, values: known }, index) => {
       const value = (values[index] ?? "").slice(0, MAX_VALUE)
-      return MetricLabel.make(name, isFull && foreseen === undefined ? OTHER : value)
+      return MetricLabel.make(name, isFull && known === undefined ? OTHER : value)
     })
     const key = isFull ? bounded.map(({ value }) => value).join("\u0000") : values.join("\u0000")
     const series = known.get(key) ?? bounded
@@ -109,7 +109,7 @@ const makeSeries = ({ labels }: Definition) => {
 }
 
 /** Returns every combination of values that is known in advance; none if the values of any label are unknown. */
-const foreseen = (labels: ReadonlyArray<Label>): ReadonlyArray<Values> =>
+const knownSeries = (labels: ReadonlyArray<Label>): ReadonlyArray<Values> =>
   labels.reduce<ReadonlyArray<Values>>(
     (combinations, { values = [] }) =>
       combinations.flatMap((before) => values.map((value) => [...before, value])),

@@ -43,7 +43,7 @@ export const serve = ({ access, observe, onSummary, pasteable, settings, stoppin
         settings.listen,
         yield* makeHttpApp({ watchdog, access, logs: functionLogs(settings), pasteable })
       )
-      yield* Effect.logInfo(howToOpen(url, access))
+      yield* Effect.logInfo(startMessage(url, access))
       const jobs = runAllForever([
         tickJob({ watchdog, intervalMs: settings.interval, observe, onSummary }),
         prewarmJob(),
@@ -70,7 +70,7 @@ const answering = (
   })
 
 /** Returns the message after the start: the URL of the page, and how to sign in and perform actions there. */
-const howToOpen = (url: string, { allowActions, isPublic, sessions }: Access): string => {
+const startMessage = (url: string, { allowActions, isPublic, sessions }: Access): string => {
   const token = table.adminToken.key
   const signIn = `${url}/sign-in with the value of ${token}`
   if (sessions !== null && allowActions)

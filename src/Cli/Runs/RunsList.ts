@@ -1,7 +1,7 @@
 import { Effect, Schema } from "effect"
 import * as Duration from "../../Domain/Duration.ts"
 import type { RunStatus } from "../../Domain/Run.ts"
-import { reasonOf, type Told } from "../../Domain/RunReason.ts"
+import { type RecordedFailure, reasonOf } from "../../Domain/RunReason.ts"
 import type { ListedRun } from "../../Domain/RunView.ts"
 import { attemptOf } from "../../Domain/RunView.ts"
 import { shortIds } from "../../Operator/NameResolver.ts"
@@ -161,7 +161,7 @@ export const runFields = (
 
 /** Returns why a run failed: `UNAUTHORIZED, "the token was revoked"`; empty for a run without a fault. */
 export const whyOf = (
-  run: Told & Pick<ListedRun, "status" | "skip_reason" | "trigger">
+  run: RecordedFailure & Pick<ListedRun, "status" | "skip_reason" | "trigger">
 ): string => {
   if (run.status === "skipped") return run.skip_reason ?? ""
   if (run.status === "completed") return run.trigger === "schedule" ? "" : run.trigger

@@ -97,16 +97,16 @@ export const judgeVendor = (provider: Provider, answer: VendorAnswer, now: numbe
   const code = throttleCode(provider, answer)
   const isEmpty = quota !== null && quota.remaining <= 0
   if (code !== null || isEmpty) {
-    const told = readWait(provider, answer, now)
+    const statedMs = readWait(provider, answer, now)
     const waitMs = Math.min(
-      told ?? (isEmpty ? quota.resetMs : null) ?? provider.waitMs,
+      statedMs ?? (isEmpty ? quota.resetMs : null) ?? provider.waitMs,
       MAX_WAIT_MS
     )
-    const by = told === null ? "it does not say for how long" : "for as long as it says"
+    const by = statedMs === null ? "does not say for how long" : "says for how long"
     return {
       _tag: "Throttled",
       code: code ?? "QUOTA_USED_UP",
-      message: `${provider.title} throttles (HTTP ${answer.status}), ${by}.`,
+      message: `${provider.title} is throttling (HTTP ${answer.status}) and ${by}.`,
       waitMs: Math.max(waitMs, 1_000),
       quota
     }

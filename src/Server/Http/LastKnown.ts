@@ -102,7 +102,10 @@ export const makeLastKnown = <A>({
           const { last } = entry
           if (last === null) {
             const value = yield* Deferred.await(result).pipe(
-              Effect.timeoutFail({ duration: isAway ? 0 : FIRST_WAIT_MS, onTimeout: () => silent })
+              Effect.timeoutFail({
+                duration: isAway ? 0 : FIRST_WAIT_MS,
+                onTimeout: () => timedOut
+              })
             )
             return { value, isOutdated: false }
           }
@@ -128,7 +131,7 @@ export const makeLastKnown = <A>({
   })
 
 /** The error when there is no older value and the first read has not finished in time. The read continues. */
-const silent = new SupabaseError({
+const timedOut = new SupabaseError({
   operation: "read",
   reason: "NotExecuted",
   code: "TOO_SLOW",

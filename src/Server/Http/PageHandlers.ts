@@ -47,15 +47,15 @@ export const makePageRoutes = (views: QueryCache) =>
     HttpRouter.empty.pipe(
       HttpRouter.get(
         "/",
-        page((asked) => Effect.mapError(overview(asked, views), unavailable))
+        page((context) => Effect.mapError(overview(context, views), unavailable))
       ),
       HttpRouter.get(
         "/org/*",
-        page((asked, params) => org(params["*"] ?? "", asked, { views, orgs }))
+        page((context, params) => org(params["*"] ?? "", context, { views, orgs }))
       ),
       HttpRouter.get(
         "/run/:id",
-        page((asked, params) => run(params.id ?? "", asked, views))
+        page((context, params) => run(params.id ?? "", context, views))
       )
     )
   )
@@ -63,10 +63,10 @@ export const makePageRoutes = (views: QueryCache) =>
 type Params = Readonly<Record<string, string | undefined>>
 
 const page = (
-  render: (asked: RequestContext, params: Params) => Effect.Effect<Rendered, HttpError>
+  render: (context: RequestContext, params: Params) => Effect.Effect<Rendered, HttpError>
 ) =>
   Effect.zip(requestContext, HttpRouter.params).pipe(
-    Effect.flatMap(([asked, params]) => render(asked, params)),
+    Effect.flatMap(([context, params]) => render(context, params)),
     Effect.map(({ html, isOutdated }) => htmlResponse(html, isOutdated ? 503 : 200))
   )
 
@@ -83,11 +83,11 @@ const dated = (frame: PageFrame, isOutdated: boolean): PageFrame => {
 }
 
 const overview = (
-  asked: RequestContext,
+  context: RequestContext,
   views: QueryCache
 ): Effect.Effect<Rendered, SupabaseError> =>
   Effect.gen(function* () {
-    const filter = readFilter(asked.url.searchParams)
+    const filter = readFilter(context.url.searchParams)
     const seen = yield* views.known.overview
     const { integrations, now } = seen.value
     const ids = pageOf(seen.value, filter).shown.map(({ integration_id }) => integration_id)
@@ -102,7 +102,7 @@ const overview = (
     )
     const { state, type } = filter
     const frame: PageFrame = {
-      ...frameOf(asked, now, zoneOf(asked, integrations)),
+      ...frameOf(context, now, zoneOf(context, integrations)),
       query: filter.query,
       kept: [
         ...(state === null ? [] : [["state", state] as const]),
@@ -124,7 +124,7 @@ const overview = (
 
 const org = (
   name: string,
-  asked: RequestContext,
+  context: RequestContext,
   { orgs, views }: Parts
 ): Effect.Effect<Rendered, HttpError> =>
   Effect.gen(function* () {
@@ -135,13 +135,13 @@ const org = (
     if (found === undefined) {
       return yield* Effect.fail(seen.isOutdated ? unknownNow : noOrg(wanted))
     }
-    const zone = found.integrations[0]?.timezone ?? zoneOf(asked, integrations)
-    const frame = frameOf(asked, now, zone)
+    const zone = found.integrations[0]?.timezone ?? zoneOf(context, integrations)
+    const frame = frameOf(context, now, zone)
     if (others.length > 0) {
       const html = choicePage(dated(frame, seen.isOutdated), wanted, [found, ...others])
       return { html, isOutdated: seen.isOutdated }
     }
-    const window = dayWindow(asked.url.searchParams.get("on"), zone, now)
+    const window = dayWindow(context.url.searchParams.get("on"), zone, now)
     const key = `${found.org_id} ${window.day}`
     const known = yield* Effect.mapError(
       orgs.get(key, explainOrg(found, window, now, views), seen.isOutdated),
@@ -191,7 +191,7 @@ const explainOrg = (
 
 const run = (
   id: string,
-  asked: RequestContext,
+  context: RequestContext,
   views: QueryCache
 ): Effect.Effect<Rendered, HttpError> =>
   Effect.gen(function* () {
@@ -199,8 +199,8 @@ const run = (
     const { isOutdated, value } = yield* Effect.mapError(views.known.run(id), unavailable)
     const { events, integration, now, run } = value
     if (run === null) return yield* Effect.fail(isOutdated ? unknownNow : noRun)
-    const frame = dated(frameOf(asked, now, integration?.timezone ?? "UTC"), isOutdated)
-    const logsUrl = asked.site.logs(integration?.function_name ?? null)
+    const frame = dated(frameOf(context, now, integration?.timezone ?? "UTC"), isOutdated)
+    const logsUrl = context.site.logs(integration?.function_name ?? null)
     return { html: runPage(frame, { now, events, integration, run, logsUrl }), isOutdated }
   })
 

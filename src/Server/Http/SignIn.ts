@@ -13,18 +13,18 @@ type Request = HttpServerRequest.HttpServerRequest
 type Answer = Effect.Effect<HttpServerResponse.HttpServerResponse, HttpError, Request>
 
 /** Provides the sessions to a handler. *Fails with* HttpError if no admin token is set. */
-const withSessions = (answer: (asked: RequestContext, sessions: Sessions) => Answer) =>
-  Effect.flatMap(requestContext, (asked) => {
-    const { sessions } = asked.site.access
-    return sessions === null ? Effect.fail(noSignIn) : answer(asked, sessions)
+const withSessions = (answer: (context: RequestContext, sessions: Sessions) => Answer) =>
+  Effect.flatMap(requestContext, (context) => {
+    const { sessions } = context.site.access
+    return sessions === null ? Effect.fail(noSignIn) : answer(context, sessions)
   })
 
 /** Shows the form for the admin token and the name to record with actions. */
-const showForm = (asked: RequestContext, refused: HttpError | null = null) =>
+const showForm = (context: RequestContext, refused: HttpError | null = null) =>
   Effect.map(Clock.currentTimeMillis, (now) => {
     const why = refused === null ? null : `${refused.message}. ${refused.hint}`
-    const { principal, site } = asked
-    const html = signInPage(frameOf({ principal, site }, now, "UTC"), nextOf(asked), why)
+    const { principal, site } = context
+    const html = signInPage(frameOf({ principal, site }, now, "UTC"), nextOf(context), why)
     return htmlResponse(html, refused?.status)
   })
 
@@ -51,17 +51,17 @@ const signIn = (sessions: Sessions): Answer =>
 export const signInRoutes = HttpRouter.empty.pipe(
   HttpRouter.get(
     "/sign-in",
-    withSessions((asked) =>
-      asked.principal._tag === "Operator"
-        ? Effect.succeed(redirectResponse(nextOf(asked)))
-        : showForm(asked)
+    withSessions((context) =>
+      context.principal._tag === "Operator"
+        ? Effect.succeed(redirectResponse(nextOf(context)))
+        : showForm(context)
     )
   ),
   HttpRouter.post(
     "/sign-in",
-    withSessions((asked, sessions) =>
-      negotiate(asked.request) === "html"
-        ? Effect.catchAll(signIn(sessions), (refused) => showForm(asked, refused))
+    withSessions((context, sessions) =>
+      negotiate(context.request) === "html"
+        ? Effect.catchAll(signIn(sessions), (refused) => showForm(context, refused))
         : signIn(sessions)
     )
   )

@@ -8,7 +8,7 @@ import { copyable } from "./FirstSteps.ts"
 import { empty, type Html, html } from "./Html.ts"
 
 /** An action's form: its address, its button, its warning, and the page to redirect to. */
-interface Question {
+interface ActionForm {
   /** The name that distinguishes this form from the others on the page. */
   readonly name: string
   readonly path: string
@@ -22,7 +22,10 @@ interface Question {
  * Renders a button that opens a form, which asks for a reason to record with the action. The form is sent with the session's CSRF
  * token to the same address that programs use. The response redirects to `next`, which shows the result.
  */
-const ask = ({ fields = [], name, next, note, path, word }: Question, csrf: string): Html => {
+const actionForm = (
+  { fields = [], name, next, note, path, word }: ActionForm,
+  csrf: string
+): Html => {
   const hidden = [...fields, ["csrf", csrf], ["next", next]] as const
   return html`<details class="ask" id="${name}"><summary class="button">${word}</summary><form method="post" action="${path}"><p class="soft">${note}</p><label for="${name}-reason">Reason</label><input id="${name}-reason" name="reason" required maxlength="500" autocomplete="off" placeholder="Recorded with your name">${hidden.map(([key, value]) => html`<input type="hidden" name="${key}" value="${value}">`)}<button class="main">${word}</button></form></details>`
 }
@@ -36,8 +39,8 @@ const actionOn = (
   kind: "integrations" | "runs",
   id: string,
   action: ActionName,
-  words: Pick<Question, "word" | "note" | "next">
-): Question => ({
+  words: Pick<ActionForm, "word" | "note" | "next">
+): ActionForm => ({
   ...words,
   name: `${action}-${id}`,
   path: `/api/${kind}/${encodeURIComponent(id)}/${action}`,
@@ -54,7 +57,10 @@ export const causeForm = ({ key, retryable }: CauseGroup, { access }: PageFrame)
   const note = `${AGAIN} The next ticks start ${retryable === 1 ? "it" : "them"}.`
   const fields = [["cause", key]] as const
   return acts(
-    ask({ name: `retry-${key}`, path: RETRY_CAUSE, fields, word, note, next: "/" }, access.csrf)
+    actionForm(
+      { name: `retry-${key}`, path: RETRY_CAUSE, fields, word, note, next: "/" },
+      access.csrf
+    )
   )
 }
 
@@ -64,7 +70,7 @@ export const integrationForms = (integration: IntegrationState, access: PageAcce
   const { enabled, integration_id: id, org_id } = integration
   const next = orgPath(org_id)
   const act = (action: ActionName, word: string, note: string): Html =>
-    ask(actionOn("integrations", id, action, { word, note, next }), access.csrf)
+    actionForm(actionOn("integrations", id, action, { word, note, next }), access.csrf)
   const trigger = act(
     "trigger",
     "Run now",
@@ -97,7 +103,7 @@ export const runForms = (run: RunView | null, access: PageAccess, next: string):
   const isUnknown = run.status === "unknown"
   if (!isUnknown && run.status !== "failed" && run.status !== "skipped") return empty
   const on = (action: ActionName, word: string, note: string): Html =>
-    ask(actionOn("runs", run.run_id, action, { word, note, next }), access.csrf)
+    actionForm(actionOn("runs", run.run_id, action, { word, note, next }), access.csrf)
   const retry = on("retry", "Retry", isUnknown ? MAYBE : NEXT)
   const release = on(
     "release",

@@ -75,19 +75,19 @@ const lookOf = (explanation: Explanation): string => {
 }
 
 /** Renders the page of an organisation: a sentence that says whether it ran, and all details below. */
-export const orgPage = (frame: PageFrame, matter: OrgModel): string => {
-  const { explanations, left, now } = matter
-  const marks = timelineMarks(matter.activity)
+export const orgPage = (frame: PageFrame, model: OrgModel): string => {
+  const { explanations, left, now } = model
+  const marks = timelineMarks(model.activity)
   const axis = lastDay(now)
   return page(frame, {
-    title: `${orgText(matter)} · Sync Scheduler`,
+    title: `${orgText(model)} · Sync Scheduler`,
     tone: toneOf(explanations),
     isStopped: false,
-    main: html`<section class="page-head"><p class="crumbs"><a href="/">Overview</a> / <span class="code">${matter.org_id}</span></p>
-<h1>${orgName(matter)}</h1>${explanations.length > 1 && html`<p>${together(explanations)}</p>`}</section>
-${question(matter, frame.timezone)}
-${explanations.map((one) => integrationSection(frame, one, matter, axis, marks))}
-${left > 0 && html`<p class="nothing">${countOf(left, "more integration")} of this organisation: <a href="/?q=${matter.org_id}">all of them</a>.</p>`}`
+    main: html`<section class="page-head"><p class="crumbs"><a href="/">Overview</a> / <span class="code">${model.org_id}</span></p>
+<h1>${orgName(model)}</h1>${explanations.length > 1 && html`<p>${together(explanations)}</p>`}</section>
+${dayForm(model, frame.timezone)}
+${explanations.map((one) => integrationSection(frame, one, model, axis, marks))}
+${left > 0 && html`<p class="nothing">${countOf(left, "more integration")} of this organisation: <a href="/?q=${model.org_id}">all of them</a>.</p>`}`
   })
 }
 
@@ -106,7 +106,7 @@ const together = (explanations: ReadonlyArray<Explanation>): string => {
 }
 
 /** Renders the requested period and links to other days. */
-const question = ({ day, from, now, org_id, to }: OrgModel, timezone: string): Html => {
+const dayForm = ({ day, from, now, org_id, to }: OrgModel, timezone: string): Html => {
   const since = showDayAndTime(from, timezone, now)
   const asked =
     day === null ? `since ${since}` : `from ${since} to ${showDateTime(to, timezone, now)}`
@@ -137,11 +137,11 @@ const openRun = (integration: IntegrationState): RunView | null =>
 const integrationSection = (
   frame: PageFrame,
   explanation: Explanation,
-  matter: OrgModel,
+  model: OrgModel,
   axis: Axis,
   marks: ReadonlyMap<string, ReadonlyArray<Mark>>
 ): Html => {
-  const { activity, explanations, figures } = matter
+  const { activity, explanations, figures } = model
   const { integration, integration_id: id, notes, now, sentence, slots } = explanation
   const timezone = integration?.timezone ?? frame.timezone
   const known = figures.get(id)
@@ -149,7 +149,7 @@ const integrationSection = (
     explanations.filter(
       (one) => one.integration?.integration_type === integration?.integration_type
     ).length > 1
-  const drawn = activity.integrations.some(({ integration_id }) => integration_id === id)
+  const marked = activity.integrations.some(({ integration_id }) => integration_id === id)
     ? (marks.get(id) ?? [])
     : []
   return html`<section class="integration" id="i-${id}" aria-labelledby="h-${id}">
@@ -157,7 +157,7 @@ const integrationSection = (
 <div class="sheet"><div class="verdict"><div class="answer ${lookOf(explanation)}"><p>${clip(sentence, 700)}</p><p>Next: ${frame.pasteable(explanation.next)}.${integration !== null && html` Now: ${stateMark(integration.state, integration.word)}${whyNow(integration, sentence)}.`}</p>
 ${notes.length > 0 && html`<ul class="notes">${notes.map((note) => html`<li>${frame.pasteable(clip(note, 500))}</li>`)}</ul>`}
 ${frame.access._tag !== "SignedIn" && explanation.actions.length > 0 && html`<ul class="helps">${explanation.actions.map(({ command, what }) => html`<li><span class="soft">${capital(what)}</span>${copyable(frame, command)}</li>`)}</ul>`}
-${integration !== null && acts(runForms(openRun(integration), frame.access, orgPath(matter.org_id)), integrationForms(integration, frame.access))}</div>${known !== undefined && daysFigure(known.days, { heading: `h-${id}`, href: (day) => `${orgPath(matter.org_id)}?on=${day}` })}</div>
-${drawn.length > 1 && html`<div class="day"><div class="head">${hours(axis, timezone)}${legend}</div>${dayStrip(axis, drawn)}</div>`}
+${integration !== null && acts(runForms(openRun(integration), frame.access, orgPath(model.org_id)), integrationForms(integration, frame.access))}</div>${known !== undefined && daysFigure(known.days, { heading: `h-${id}`, href: (day) => `${orgPath(model.org_id)}?on=${day}` })}</div>
+${marked.length > 1 && html`<div class="day"><div class="head">${hours(axis, timezone)}${legend}</div>${dayStrip(axis, marked)}</div>`}
 ${slotTable(slots, { timezone, now, isTruncated: explanation.truncated })}</div></section>`
 }

@@ -41,8 +41,8 @@ export const pageOf = (overview: Pick<Overview, "integrations">, filter: ListFil
  * Renders the overview, worst first. With a filter, the page shows only the list; without integrations, it shows the first
  * steps.
  */
-export const overviewPage = (frame: PageFrame, matter: OverviewModel): string => {
-  const { filter, overview } = matter
+export const overviewPage = (frame: PageFrame, model: OverviewModel): string => {
+  const { filter, overview } = model
   const isStopped = overview.verdict === "stopped" || overview.verdict === "never"
   const title = titleOf(overview)
   const head = heartbeat(frame, overview, title)
@@ -55,8 +55,8 @@ export const overviewPage = (frame: PageFrame, matter: OverviewModel): string =>
         ? html`${head}${firstSteps(frame)}`
         : html`${head}
 ${overview.total > 1 && filterBar(overview, filter)}
-${!isFiltered(filter) && summary(frame, matter)}
-${list(frame, matter)}`
+${!isFiltered(filter) && summary(frame, model)}
+${list(frame, model)}`
   })
 }
 

@@ -6,7 +6,7 @@ import { clip, html } from "./Html.ts"
 const MAX_CHOICES = 100
 
 /** Returns the frame of a page that does not reload itself. */
-const still = (frame: PageFrame): PageFrame => ({ ...frame, refreshSeconds: 0 })
+const withoutReload = (frame: PageFrame): PageFrame => ({ ...frame, refreshSeconds: 0 })
 
 /** The reason why a request failed, and the next step. */
 export interface PageProblem {
@@ -22,7 +22,7 @@ export const faultPage = (
   frame: PageFrame,
   { hint, isPassing, message, title }: PageProblem
 ): string =>
-  page(isPassing ? frame : still(frame), {
+  page(isPassing ? frame : withoutReload(frame), {
     title: `${title} · Sync Scheduler`,
     tone: "bad",
     isStopped: true,
@@ -35,7 +35,7 @@ export const choicePage = (
   wanted: string,
   orgs: ReadonlyArray<{ readonly org_id: string; readonly org_name: string | null }>
 ): string =>
-  page(still(frame), {
+  page(withoutReload(frame), {
     title: "Which organisation? · Sync Scheduler",
     tone: "idle",
     isStopped: false,
@@ -44,7 +44,7 @@ export const choicePage = (
 
 /** Renders the form for the admin token and the name to record with actions. `next`: a path of this server to redirect to. */
 export const signInPage = (frame: PageFrame, next: string, refused: string | null): string =>
-  page(still(frame), {
+  page(withoutReload(frame), {
     title: "Sign in · Sync Scheduler",
     tone: "idle",
     isStopped: false,

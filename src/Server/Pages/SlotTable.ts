@@ -34,7 +34,7 @@ export const slotTable = (
   { isTruncated, now, timezone }: SlotTableOptions
 ): Html => {
   if (slots.length === 0) return html`<p class="nothing">No slot in this period.</p>`
-  const groups = alike(slots)
+  const groups = grouped(slots)
   const shown = groups.slice(-MOST).toReversed()
   const more = groups.slice(0, -MOST).reduce((sum, group) => sum + group.length, 0)
   return html`<table class="slots"><caption class="sr">Slots, newest first</caption><thead><tr><th scope="col">Due</th><th scope="col">Outcome</th><th scope="col" class="num wide">Late by</th><th scope="col" class="num wide">Took</th><th scope="col" class="num wide">Attempt</th><th scope="col">Why</th></tr></thead><tbody>${shown.map((group) => slotRow(group, timezone, now))}</tbody></table>${(more > 0 || isTruncated) && html`<p class="nothing">${more > 0 ? `${countOf(more, "older slot")} not shown here` : "Older slots are not shown here"}. Choose a single day to see them.</p>`}`
@@ -44,7 +44,7 @@ export const slotTable = (
 type Group = readonly [ExplainedSlot, ...ReadonlyArray<ExplainedSlot>]
 
 /** Combines consecutive slots that have no run and the same reason into one row. The input is oldest first. */
-const alike = (slots: ReadonlyArray<ExplainedSlot>): ReadonlyArray<Group> => {
+const grouped = (slots: ReadonlyArray<ExplainedSlot>): ReadonlyArray<Group> => {
   const groups: Array<Group> = []
   for (const slot of slots) {
     const [last] = groups.at(-1) ?? []

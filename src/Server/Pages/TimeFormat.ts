@@ -53,9 +53,9 @@ export const showDay = (reading: number, today: number): string => {
  * CET`, `3 Nov 02:00 CET`.
  */
 export const showDateTime = (at: number, timezone: string, now: number): string =>
-  besideNow(at, timezone, now, ` ${zoneName(clockOf(timezone), at)}`)
+  relativeTo(at, timezone, now, ` ${zoneName(clockOf(timezone), at)}`)
 
-const besideNow = (at: number, timezone: string, now: number, zone: string): string => {
+const relativeTo = (at: number, timezone: string, now: number, zone: string): string => {
   const clock = clockOf(timezone)
   const [reading, today] = [readingAt(clock, at), readingAt(clock, now)]
   const days = Math.floor(reading / DAY) - Math.floor(today / DAY)
@@ -80,7 +80,7 @@ export const moment = (at: number, timezone: string, now: number): Html =>
 
 /** Renders an instant without its zone, for lists that name their common zone once. */
 export const bareMoment = (at: number, timezone: string, now: number): Html =>
-  html`<time datetime="${format(at).slice(0, 19)}Z">${besideNow(at, timezone, now, "")}</time>`
+  html`<time datetime="${format(at).slice(0, 19)}Z">${relativeTo(at, timezone, now, "")}</time>`
 
 /** Formats a duration in one unit, or in two from an hour on: `4 s`, `12 m`, `3 h 20 m`, `2 d 4 h`. */
 export const showSpan = (ms: number): string => {

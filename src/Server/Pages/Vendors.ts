@@ -33,7 +33,7 @@ export const vendors = (
   if (providers.length === 0) return empty
   return html`<section id="vendors" aria-labelledby="h-vendors"><div class="head"><h2 id="h-vendors">Providers</h2></div><ul class="sheet providers">${providers.map(
     (one) => {
-      const [name, word] = heardOf(one)
+      const [name, word] = appearanceOf(one)
       return html`<li><b><bdi>${clip(one.provider, 60)}</bdi></b>${mark(name, word)}<span class="sub">${detail(one, timezone, now)}</span></li>`
     }
   )}</ul></section>`
@@ -42,7 +42,7 @@ export const vendors = (
 /**
  * Returns the shape and the word for a provider. Only a probe can prove that an API is healthy; a completed sync does not.
  */
-const heardOf = (one: ProviderHealth): readonly [name: string, word: string] => {
+const appearanceOf = (one: ProviderHealth): readonly [name: string, word: string] => {
   const { status } = one
   if (status === "unknown") return ["never_ran", "Not known"]
   if (status !== "healthy") return [status, capital(status)]
