@@ -14,7 +14,7 @@ const WORTH_A_CALL = 20
 const MAX_COLLECT_MS = 20
 /** The maximum number of runs that are started ahead of the workers. */
 const MAX_AHEAD = 50
-/** Runs started ahead keep the workers busy for this time, in milliseconds. */
+/** Enough runs are started ahead to keep the workers busy for this time, in milliseconds. */
 const AHEAD_MS = 40
 /**
  * Runs are started ahead only while the average invocation is shorter than this, in milliseconds. For longer invocations the saving
@@ -148,7 +148,7 @@ const someOf = <A>(items: ReadonlyArray<A>): Option.Option<ReadonlyArray<A>> =>
 
 /**
  * Returns how long the start loop may collect runs before its next call, in milliseconds: half of the time for which started runs
- * keep the workers busy. None: no run can be started yet.
+ * keep the workers busy. None if no run can be started yet.
  */
 export const startDelay = (now: QueueState, concurrency: number): Option.Option<number> => {
   const { claimed, runMs, started } = now
@@ -160,8 +160,8 @@ export const startDelay = (now: QueueState, concurrency: number): Option.Option<
 }
 
 /**
- * Returns how long the record loop may collect outcomes before its next call, in milliseconds; the last outcomes are recorded
- * immediately. None: there is no outcome yet.
+ * Returns how long the record loop may collect outcomes before its next call, in milliseconds. The last outcomes are recorded
+ * immediately. None if there is no outcome yet.
  */
 export const recordDelay = (now: QueueState): Option.Option<number> => {
   const { answered, claimed, isInvokingOver, started } = now
