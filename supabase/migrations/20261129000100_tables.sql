@@ -1,12 +1,12 @@
 -- Creates the tables of Sync Scheduler.
--- Two of them, organization_integrations and sync_run_log, may already exist in a project.
--- The migration first checks the shared columns of these tables, adds missing columns, and changes nothing else.
--- If a column conflicts, the migration names it and stops before its first change.
+-- Two tables, organization_integrations and sync_run_log, may already exist in a project.
+-- The migration checks their existing columns, adds the missing columns, and changes nothing else in these two tables.
+-- If a column conflicts, the migration stops before its first change and names the column.
 
 do $migration$
 declare
-  -- One line per column: table, column, type, rest of the definition,
-  -- NOT NULL (only in a table that this migration creates), comment.
+  -- One entry per column: table, column, type, rest of the definition, whether the column
+  -- is NOT NULL (only in a table that this migration creates), comment.
   v_columns constant jsonb := $columns$[
     ["organization_integrations", "id",                   "uuid",        "default gen_random_uuid()", true],
     ["organization_integrations", "org_id",               "uuid",        "", true,
@@ -78,7 +78,7 @@ declare
     ["sync_run_log", "idempotency_key",      "text",        "", true,
       "<integration_id>:<slot>; every attempt has the same key."],
     ["sync_run_log", "trigger",              "text",        "default 'schedule' check (trigger in ('schedule', 'catch_up', 'manual', 'backfill'))", true,
-      "The reason why the run was created: schedule, catch_up, manual, backfill."],
+      "The reason why the run was created: schedule, catch_up, manual or backfill."],
     ["sync_run_log", "status",               "text",        "default 'pending' check (status in ('pending', 'running', 'completed', 'failed', 'unknown', 'skipped'))", true,
       "pending, running, completed, failed, unknown (the run may have taken effect), skipped. Completed rows never change."],
     ["sync_run_log", "skip_reason",          "text",        "", false,
@@ -145,13 +145,13 @@ declare
     ["sync_run_log", "delay_reason",         "text",        "", false,
       "The reason why a pending run waits until not_before: api_throttled or api_limit. Null: no API delays the run."]
   ]$columns$;
-  -- Types that the functions read and write without loss. This migration creates columns of the first type in each list.
+  -- The types that the functions read and write without loss. A column that this migration creates has the first type of its list.
   v_compatible constant jsonb := $types${
     "uuid": ["uuid"], "text": ["text", "character varying"], "boolean": ["boolean"],
     "timestamptz": ["timestamp with time zone"], "interval": ["interval"], "jsonb": ["jsonb"],
     "integer": ["integer", "bigint"], "bigint": ["bigint", "integer"]
   }$types$;
-  -- The minimum length of an adopted varchar column; errors and reasons are truncated to the length of the column.
+  -- The minimum lengths of adopted varchar columns. Errors and reasons are truncated to the length of their column.
   v_lengths constant jsonb := $lengths${
     "sync_run_log.idempotency_key": 61, "sync_run_log.status": 9, "sync_run_log.trigger": 8,
     "sync_run_log.skip_reason": 20, "sync_run_log.claimed_by": 200, "sync_run_log.error_code": 32,
@@ -159,10 +159,10 @@ declare
     "organization_integrations.paused_reason": 64, "sync_run_log.api_provider": 64, "sync_run_log.api_host": 253,
     "sync_run_log.delay_reason": 13
   }$lengths$;
-  -- Columns that a claim sets. Only these may be NOT NULL without a default.
+  -- The columns that a claim sets. Only these columns may be NOT NULL without a default.
   v_given constant text[] := array['id', 'integration_id', 'org_id', 'integration_type', 'scheduled_for', 'idempotency_key',
                                    'trigger', 'status', 'attempt', 'max_attempts', 'created_at'];
-  -- Columns that a run or an edit sets to null. They must be nullable.
+  -- The columns that a run or an edit sets to null. These columns must be nullable.
   v_nulled constant jsonb := $nulled${
     "organization_integrations": ["next_run_at", "schedule_error", "breaker_until", "paused_reason", "reserved_by", "reserved_until",
       "fetch_token"],
@@ -171,13 +171,13 @@ declare
       "duration_ms", "warm_up_ms", "http_status", "error_code", "error_message", "response", "api_provider", "api_host",
       "delay_reason"]
   }$nulled$;
-  -- Values that the project's own check constraints on these columns must allow.
+  -- The values that the project's own check constraints must allow, by column of sync_run_log.
   v_values constant jsonb := $values${
     "status": ["pending", "running", "completed", "failed", "unknown", "skipped"],
     "trigger": ["schedule", "catch_up", "manual", "backfill"],
     "attempt": ["0", "1", "100"], "max_attempts": ["1", "101"]
   }$values$;
-  -- Relations that this migration creates in addition to the two tables. They must not exist yet.
+  -- The relations that this migration creates even if both adoptable tables exist. None of these relations may exist yet.
   v_relations constant text[] := array[
     'integration_health', 'sync_backfill', 'sync_function_warmth', 'sync_incident', 'sync_run_event',
     'sync_schedule_history', 'sync_scheduler_status', 'sync_skipped_range', 'sync_tick', 'integration_health_throttled',
@@ -283,7 +283,7 @@ begin
   end if;
 
   if 'sync_run_log' = any (v_adopted) then
-    -- A claim fails if a column that it does not set requires a value.
+    -- A claim fails if a column that the claim does not set is NOT NULL without a default.
     select string_agg('sync_run_log.' || i.c, ', ') into v_conflict
       from jsonb_to_recordset(v_theirs) as i(t text, c text, not_null boolean, has_default boolean)
      where i.t = 'sync_run_log' and i.not_null and not i.has_default and not i.c = any (v_given);
@@ -292,7 +292,8 @@ begin
         using hint = 'Nothing was changed. Give the column a default or allow null, then apply the migration again.';
     end if;
     -- The project's check constraints must allow every state that the scheduler records.
-    -- A constraint on one column is tested with every value. A constraint on several columns must contain every value.
+    -- A constraint on one column is tested with every value.
+    -- The expression of a constraint on several columns must mention every value.
     for v_column in
       select a.attname as c, format_type(a.atttypid, a.atttypmod) as type, k.conname, cardinality(k.conkey) as width,
              pg_get_expr(k.conbin, k.conrelid) as expression, v.value #>> '{}' as value
@@ -374,7 +375,7 @@ $migration$;
 
 -- Limits the size of rows, so that an oversized row cannot slow down other runs.
 -- Existing rows of adopted tables keep their values.
--- A tick rejects such a row when it is due (sync_scheduler.row_fault has the same bounds).
+-- A tick rejects an oversized row when the row is due. The function sync_scheduler.row_fault checks the same limits.
 do $bounds$
 declare
   v_table text;
@@ -399,14 +400,14 @@ begin
 end
 $bounds$;
 
--- Indexes of the due rows, and of the rows whose first slot is not computed yet.
+-- Indexes of the due integrations, and of the integrations whose first slot is not computed yet.
 create index organization_integrations_due
   on public.organization_integrations (next_run_at, id) where enabled;
 create index organization_integrations_uncomputed
   on public.organization_integrations (id)
   where enabled and next_run_at is null and schedule_error is null and sync_schedule is not null;
 
--- An index for the integrations of an organisation. The index also shows whether there is more than one organisation.
+-- An index for the search for an organisation's integrations, and for the check whether more than one organisation exists.
 create index organization_integrations_org on public.organization_integrations (org_id) where enabled;
 
 -- Indexes of the functions to warm up soon, and of the distinct APIs in use.
@@ -421,7 +422,7 @@ create unique index sync_run_log_key on public.sync_run_log (idempotency_key);
 create unique index sync_run_log_one_live on public.sync_run_log (integration_id)
   where status in ('pending', 'running') or (status = 'unknown' and released_at is null);
 
--- Indexes of the rows that a sweep and a tick search for.
+-- Indexes of the runs that a sweep or a tick searches for.
 create index sync_run_log_pending on public.sync_run_log (created_at, id) where status = 'pending';
 create index sync_run_log_running on public.sync_run_log (lease_until) where status = 'running';
 create index sync_run_log_unknown on public.sync_run_log (not_before)
@@ -451,7 +452,8 @@ create index sync_run_event_run on public.sync_run_event (run_id, id);
 create index sync_run_event_integration on public.sync_run_event (integration_id, id) where run_id is null;
 create index sync_run_event_at on public.sync_run_event (at);
 
--- The schedules of each integration with the periods in which they applied. The audit recomputes slots from this table.
+-- One row per schedule of an integration, with the period in which the schedule applied.
+-- The audit recomputes slots from this table.
 create table public.sync_schedule_history (
   id bigint generated always as identity primary key,
   integration_id uuid not null,
@@ -461,8 +463,9 @@ create table public.sync_schedule_history (
   enabled boolean not null,
   "from" timestamptz not null,
   "to" timestamptz,                                   -- null: the current schedule
-  -- The next slot that was known when this segment began; null: the first slot is the first one after `since`.
-  -- The segment begins with first_slot even if the cron expression does not produce it.
+  -- The next slot that was known when the period began.
+  -- Null: the first slot is the first match of the cron expression after `since`.
+  -- The first slot of the period is first_slot even if the cron expression does not produce that instant.
   first_slot timestamptz,
   since timestamptz
 );
@@ -475,9 +478,9 @@ create table public.sync_skipped_range (
   integration_id uuid not null,
   "from" timestamptz not null,
   "to" timestamptz not null,
-  -- The exact number of slots, except for the reasons schedule_changed, disabled and gone.
-  -- The database records these ranges, but cannot evaluate cron expressions.
-  -- For these reasons, 1 means at least one slot, and 0 means an unknown number, because no next slot was computed yet.
+  -- The exact number of slots, except in a range with the reason schedule_changed, disabled or gone.
+  -- The database records the ranges with these three reasons itself, but cannot evaluate cron expressions.
+  -- In such a range, 1 means at least one slot, and 0 means an unknown number, because no next slot was computed yet.
   count bigint not null check (count >= 0),
   reason text not null,                               -- superseded, outside_window, catch_up_skip, schedule_changed, disabled, gone
   recorded_at timestamptz not null default now(),
@@ -524,7 +527,8 @@ create table public.sync_incident (
   notified_at timestamptz,
   resolve_notified_at timestamptz,
   detail jsonb not null default '{}',
-  -- The state of the incident's messages. The receiver accepted them at notified_at and resolve_notified_at.
+  -- The state of the incident's messages. The receiver accepted the opening message at notified_at,
+  -- and the recovery message at resolve_notified_at.
   alert_transition text check (alert_transition in ('opened', 'resolved')), -- the last claimed transition
   alert_claimed_by text,                              -- the engine that is sending the message
   alert_claimed_until timestamptz,                    -- any engine may send the message after this instant
@@ -540,7 +544,7 @@ create unique index sync_incident_open on public.sync_incident (kind, subject) w
 create index sync_incident_resolved on public.sync_incident (resolved_at) where resolved_at is not null;
 create index sync_incident_integration on public.sync_incident (integration_id, id);
 create index sync_incident_run on public.sync_incident (run_id) where run_id is not null;
--- An index of the incidents with unsent messages.
+-- An index of the incidents with an unsent message.
 create index sync_incident_unsent on public.sync_incident (id)
   where (resolved_at is null and notified_at is null and alert_gave_up is null)
      or (resolved_at is not null and resolve_notified_at is null and alert_gave_up is distinct from 'resolved');
@@ -597,7 +601,7 @@ comment on table public.integration_health is
   'The health of each accounting API (provider and host). Syncs determine it; probes determine it only if no sync has run for a while. throttled: the API asked several organisations, or the probe, to slow down. Its runs then wait for at most a minute, and it is not probed until passive_until. A host with a path (host/path) is the health_url of an integration.';
 create index integration_health_throttled on public.integration_health (throttled_until) where throttled_until is not null;
 
--- Organisations that the vendor asked to slow down at a host. Only the runs of that organisation wait.
+-- One row per host and organisation that the vendor asked to slow down there. Only this organisation's runs at the host wait.
 create table public.sync_api_hold (
   provider text not null,
   host text not null,
@@ -611,7 +615,7 @@ create table public.sync_api_hold (
   primary key (provider, host, org_id)
 );
 comment on table public.sync_api_hold is
-  'Organisations that the vendor asked to slow down at a host: the end of the wait of their runs, and the number of concurrent runs after that.';
+  'Organisations that the vendor asked to slow down at a host, with the end of the wait of their runs and the number of concurrent runs after the wait.';
 create index sync_api_hold_expires on public.sync_api_hold (expires_at);
 
 -- The duration of the first request to each function, cold and warm. The table shows whether a warm-up saves time.
@@ -623,7 +627,7 @@ create table public.sync_function_warmth (
   cold_ms double precision,                           -- moving averages of the requests that got a response
   warm_ms double precision,
   measured_since timestamptz not null default now(),
-  paused_until timestamptz,                           -- no warm-ups before this instant; measurement then restarts
+  paused_until timestamptz,                           -- no warm-ups before this instant; the measurement restarts at this instant
   verdict text,                                       -- the reason why warm-up is paused
   updated_at timestamptz not null default now()
 );
@@ -662,7 +666,7 @@ create function sync_scheduler.schema_version() returns text language sql stable
 
 -- Returns the schema version of the oldest engine that this schema supports.
 -- A migration that is incompatible with older engines returns its own version here.
--- An engine whose newest migration is older claims nothing and reports the incompatibility.
+-- An engine whose newest migration is older than this version claims nothing and reports the incompatibility.
 create function sync_scheduler.engines_from() returns text language sql immutable return '20261129001000';
 
 -- Returns {schema_version, engines_from}: the newest migration, and the oldest schema version that an engine must know.
@@ -670,7 +674,7 @@ create function public.read_sync_schema() returns jsonb
   language sql stable security definer set search_path = pg_catalog, pg_temp
   return jsonb_build_object('schema_version', sync_scheduler.schema_version(), 'engines_from', sync_scheduler.engines_from());
 
--- The unused tickets. The table stores only digests, so that its readers cannot redeem a ticket.
+-- The unused tickets. The table stores only the digest of each ticket, so that a reader of the table cannot redeem a ticket.
 create table sync_scheduler.ticket (
   digest bytea primary key,
   expires_at timestamptz not null

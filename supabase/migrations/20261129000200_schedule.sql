@@ -1,10 +1,10 @@
 -- Contains shared helpers, and the triggers that run when an application edits a schedule.
 
--- Every function sets search_path = pg_catalog, pg_temp.
+-- Every other function sets search_path = pg_catalog, pg_temp.
 -- With an empty search_path, PostgreSQL looks up types in pg_temp first: a caller's
--- domain named timestamptz in pg_temp would run the caller's code as the owner.
--- Single-expression functions have no settings, so that the planner can inline them.
--- PostgreSQL parses their bodies at creation ("return"), so no search_path affects them.
+-- domain named timestamptz in pg_temp would run the caller's code with the privileges of the function's owner.
+-- Functions with a single "return" expression have no settings, so that the planner can inline them.
+-- PostgreSQL parses the expression when it creates the function, so no later search_path affects these functions.
 
 -- Returns the current time, truncated to milliseconds. The functions compare slots, leases and due times only with this clock.
 create function sync_scheduler.clock() returns timestamptz
@@ -14,8 +14,8 @@ create function sync_scheduler.clock() returns timestamptz
 create function sync_scheduler.iso(p_at timestamptz) returns text
   language sql stable return to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
 
--- Converts an instant to milliseconds since 1970, the format of long lists of instants.
--- Clamps infinite values to the range in which schedules can be computed.
+-- Converts an instant to milliseconds since 1970. Long lists of instants have this format.
+-- Clamps an infinite value to the range in which schedules can be computed.
 create function sync_scheduler.epoch_ms(p_at timestamptz) returns bigint
   language sql stable return case when p_at is not null then
     floor(extract(epoch from least(greatest(p_at, '1900-01-01 00:00:00Z'::timestamptz), '9000-01-01 00:00:00Z'::timestamptz)) * 1000)::bigint end;
@@ -30,8 +30,8 @@ create function sync_scheduler.idempotency_key(p_integration_id uuid, p_slot tim
   language sql stable return p_integration_id::text || ':' || sync_scheduler.iso(p_slot);
 
 -- Returns the key of an integration's advisory lock.
--- The key has 64 bits and a separator. hashtext(org_id || integration_id)
--- would collide: it has 32 bits, and 'org1'||'12' = 'org11'||'2'.
+-- The key has 64 bits and is computed from text with a separator. Keys of hashtext(org_id || integration_id)
+-- would collide: hashtext returns 32 bits, and 'org1' || '12' equals 'org11' || '2'.
 create function sync_scheduler.lock_key(p_org_id uuid, p_integration_id uuid) returns bigint
   language sql immutable
   return hashtextextended(coalesce(p_org_id::text, '') || ':' || p_integration_id::text, 0);
@@ -47,7 +47,7 @@ create function sync_scheduler.kept_from() returns timestamptz
   language sql stable return sync_scheduler.clock() - interval '400 days';
 
 -- Creates a function that returns the maximum number of characters in a text column, because an adopted column may be short.
--- Null means no limit.
+-- The function returns null if the column has no limit.
 do $room$
 declare
   v_cases text;
@@ -63,7 +63,7 @@ begin
 end
 $room$;
 
--- Truncates a text to p_bytes of UTF-8, at a character boundary, and to the length of its column.
+-- Truncates a text to p_bytes of UTF-8, at a character boundary, and to the length of the column p_column.
 create function sync_scheduler.clip(p_text text, p_column text, p_bytes integer default 2048) returns text
   language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -76,37 +76,39 @@ begin
 end
 $$;
 
--- Returns a function's response for storage. A note of the size replaces a response above 64 KiB, and null replaces JSON null.
+-- Returns an Edge Function's response in the form in which the run log stores it.
+-- A response above 64 KiB is replaced by a note of its size, and JSON null by null.
 create function sync_scheduler.clip_json(p_json jsonb) returns jsonb
   language sql immutable return case
     when p_json = 'null' then null
     when octet_length(p_json::text) > 65536 then jsonb_build_object('truncated', true, 'bytes', octet_length(p_json::text))
     else p_json end;
 
--- Returns the elapsed milliseconds, capped to the range of the column's type. An adopted integer column overflows after 24.8 days.
+-- Returns the milliseconds from p_from to p_to, capped to the range of the type p_type.
+-- Without the cap, an adopted integer column would overflow after 24.8 days.
 create function sync_scheduler.elapsed_ms(p_from timestamptz, p_to timestamptz, p_type regtype) returns bigint
   language sql immutable
   return least((extract(epoch from p_to - p_from) * 1000)::bigint,
                case when p_type = 'integer'::regtype then 2147483647 end);
 
--- PostgREST before version 16 endlessly retries a call that fails with 40001,
+-- PostgREST before version 16 endlessly retries a call that fails with SQLSTATE 40001,
 -- thousands of times a second, even after the client has disconnected.
--- No function here raises 40001 in a read committed transaction, but a project's own trigger on an adopted table may.
--- Every function that may write therefore raises 40P01 (deadlock_detected) instead.
+-- No function here raises 40001 in a read committed transaction, but a project's own trigger on an adopted table may raise 40001.
+-- Every function that may write therefore replaces 40001 by 40P01 (deadlock_detected).
 -- Both codes mean that nothing was done and that the caller may retry.
 
 -- Returns whether the row being processed caused the error (bad data, a constraint, an exception in the project's own trigger).
--- Any other error affects the whole call, which must fail (the database is read-only, full, out of memory, or shutting down).
+-- After any other error, the whole call must fail: the database is read-only, full, out of memory, or shutting down.
 create function sync_scheduler.is_row_fault(p_sqlstate text) returns boolean
   language sql immutable return left(p_sqlstate, 2) in ('22', '23') or p_sqlstate = 'P0001';
 
--- Returns whether the project's own code may have caused the error for this row, such as a trigger of its table.
--- In addition to row faults, this includes undefined names and missing privileges.
+-- Returns whether the project's own code, such as a trigger of the table, may have caused the error for the row being processed.
+-- In addition to row faults, the function returns true for undefined names and missing privileges.
 -- If such an error would stop a whole tick, the caller reports the row and leaves it unchanged.
 create function sync_scheduler.may_be_row_fault(p_sqlstate text) returns boolean
   language sql immutable return left(p_sqlstate, 2) not in ('08', '25', '40', '53', '54', '55', '57', '58', 'F0', 'XX');
 
--- Returns whether rows may have a fault (sync_scheduler.row_fault), so that each row must be checked.
+-- Returns whether each row must be checked for a fault (sync_scheduler.row_fault).
 -- Only an adopted table can lack a constraint that excludes faults.
 create function sync_scheduler.has_unchecked_rows() returns boolean
   language sql stable return (
@@ -130,7 +132,7 @@ create function sync_scheduler.row_fault(i public.organization_integrations) ret
     when octet_length(i.integration_type) > 200 then sync_scheduler.too_long('integration_type', octet_length(i.integration_type), 200)
     when octet_length(i.function_name) > 200 then sync_scheduler.too_long('function_name', octet_length(i.function_name), 200)
     when octet_length(i.health_url) > 2000 then sync_scheduler.too_long('health_url', octet_length(i.health_url), 2000)
-    -- Compression shrinks a value at most by a factor of a few hundred, so only a value that is large on disk is read.
+    -- Compression shrinks a value by at most a factor of a few hundred, so only a value that is large on disk needs to be read.
     when pg_column_size(i.config) > 1000 and octet_length(i.config::text) > 262144
       then sync_scheduler.too_long('config', octet_length(i.config::text), 262144)
     when i.next_run_at not between '1900-01-01Z' and '9000-01-01Z'
@@ -182,9 +184,9 @@ end
 $$;
 
 -- Records the slots that an edit, a pause or a deletion skips: from the
--- due slot until now, or from p_since if no next slot was computed yet.
--- Without a next slot, nothing is recorded unless a new minute has
--- begun since p_since (a new second if the schedule has six fields).
+-- due slot until now, or from p_since until now if no next slot was computed yet.
+-- If no next slot was computed yet, the function records nothing until a new minute has
+-- begun since p_since, or a new second if the schedule has six fields.
 -- Returns whether a skipped range was recorded.
 create function sync_scheduler.record_skipped_range(
   p_integration_id uuid, p_slot timestamptz, p_since timestamptz, p_schedule text, p_reason text, p_by text
@@ -205,8 +207,8 @@ $$;
 
 -- Keeps next_run_at, schedule_version and schedule_since consistent with an edit.
 -- The version increases whenever schedule_since changes.
--- Without a new version, a tick could claim slots that are recorded as skipped, if an integration
--- without a computed slot is disabled and enabled between the tick's read and its claim.
+-- If an integration without a computed slot is disabled and enabled between a tick's read and the tick's claim,
+-- the tick could otherwise claim slots that are recorded as skipped.
 create function sync_scheduler.before_integration_change() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -224,14 +226,14 @@ begin
   v_enabled := coalesce(new.enabled, false) and not coalesce(old.enabled, false);
   v_disabled := coalesce(old.enabled, false) and not coalesce(new.enabled, false);
   if v_edited or v_enabled or v_disabled then
-    -- Editing or enabling an integration never runs a past slot. Slots that are due now, or were never computed, are skipped.
+    -- Editing or enabling an integration never runs a past slot. Past slots are skipped, even if they were never computed.
     v_now := sync_scheduler.clock();
     v_slot := date_trunc('milliseconds', case when v_enabled then least(old.next_run_at, new.next_run_at) else old.next_run_at end);
     if sync_scheduler.record_skipped_range(old.id, v_slot, case when old.schedule_error is null then old.schedule_since end,
          old.sync_schedule, case when v_edited and old.enabled then 'schedule_changed' else 'disabled' end,
          case when v_edited then 'edit' when v_enabled then 'enable' else 'disable' end)
        or v_slot is null then
-      -- The new version prevents a tick that read the row earlier from claiming skipped slots.
+      -- The new version prevents a tick that read the row before this change from claiming skipped slots.
       new.schedule_version := coalesce(old.schedule_version, 1) + 1;
       new.schedule_since := v_now;
       if new.next_run_at is not distinct from old.next_run_at or new.next_run_at <= v_now then
@@ -259,8 +261,8 @@ begin
 end
 $$;
 
--- Handles next_run_at = -infinity, which is not a slot but means "compute the next slot".
--- Keeps a slot that is already due, so that the slot is not lost.
+-- Handles next_run_at = -infinity: the value is not a slot but a request to compute the next slot.
+-- Keeps a slot that is already due, so that the due slot is not lost.
 create function sync_scheduler.before_endless_slot() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -274,7 +276,7 @@ begin
 end
 $$;
 
--- Maintains sync_schedule_history, the periods in which each schedule applied.
+-- Maintains sync_schedule_history, the table of the periods in which each schedule applied.
 create function sync_scheduler.after_integration_change() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare
@@ -310,7 +312,7 @@ create trigger sync_scheduler_after_edit after update on public.organization_int
   execute function sync_scheduler.after_integration_change();
 
 -- Creates the history of the integrations in an adopted table.
--- The history starts at the creation of the integration, and the slots start with the oldest recorded slot.
+-- An integration's history starts when the integration was created, and its first slot is the oldest recorded slot.
 insert into public.sync_schedule_history (integration_id, schedule_version, schedule, timezone, enabled, "from", since, first_slot)
 select i.id, coalesce(i.schedule_version, 1), i.sync_schedule, coalesce(i.timezone, 'UTC'), coalesce(i.enabled, false), b.began_at,
        i.schedule_since,
@@ -319,7 +321,7 @@ select i.id, coalesce(i.schedule_version, 1), i.sync_schedule, coalesce(i.timezo
   from public.organization_integrations i
  cross join lateral (select least(i.created_at, i.next_run_at, now()) as began_at) b;
 
--- Copies the first slot of a new history segment from the integration's row.
+-- Copies the first slot of a new row of the schedule history from the integration's row.
 create function sync_scheduler.before_history() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -366,10 +368,10 @@ create trigger sync_scheduler_before_finished_change before update on public.syn
   execute function sync_scheduler.before_finished_run_change();
 
 -- Ensures that a change of the run log is on disk before an engine acts on the change.
--- With synchronous_commit = off, a server crash within the next second could
--- lose a start or a function's begin, so that the run takes effect twice.
--- PostgreSQL uses the setting at the commit, so a SET clause of the function has no effect.
--- A stricter setting of the project is kept.
+-- With synchronous_commit = off, a server crash could lose a start or a function's begin
+-- of the last second, and the run would take effect twice.
+-- PostgreSQL uses the value of the setting at the commit, so a SET clause of the function would have no effect.
+-- The trigger keeps a stricter value that the project has set.
 create function sync_scheduler.commit_to_disk() returns trigger
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -382,7 +384,8 @@ create trigger sync_scheduler_before_write before insert or update on public.syn
   for each statement when (current_setting('synchronous_commit') = 'off')
   execute function sync_scheduler.commit_to_disk();
 
--- Returns the history of one integration between two instants, oldest first. Domain/History computes slots from this history.
+-- Returns the schedule history of one integration between p_from and p_to, oldest first.
+-- Domain/History computes slots from this history.
 create function sync_scheduler.history_json(p_integration_id uuid, p_from timestamptz, p_to timestamptz, p_limit integer)
 returns jsonb language sql stable set search_path = pg_catalog, pg_temp as $$
   select coalesce(jsonb_agg(jsonb_build_object(

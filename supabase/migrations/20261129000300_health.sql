@@ -1,19 +1,19 @@
 -- Determines the health of the accounting APIs, primarily from syncs, and delays the runs of a throttled API.
 --
 -- A row of integration_health is one API: a provider and a host, regardless of the number of tenants.
--- A health_url on a host without a standard probe is a separate API (`host/path`) of the integrations with that URL.
+-- A health_url on a host without a standard probe is a separate API (`host/path`), used only by the integrations with that URL.
 -- The engine determines the API of a run (Domain/Health/ApiHost) and interprets the vendor's response.
--- The functions here determine the consequences.
+-- The functions in this file determine what follows from the response.
 --
 -- Signals from an organisation's syncs apply only to that organisation.
 -- A throttle or a low quota creates a row of sync_api_hold.
 -- The runs of all organisations at a host wait only if the vendor throttles
 -- three organisations within a minute, for at most 30 s per response.
--- A host becomes unhealthy when its probes fail, or when syncs of three organisations fail with no successful sync in between.
+-- A host becomes unhealthy when its probes fail, or when syncs of three organisations fail without a successful sync in between.
 --
 -- Lock order: a run's row is locked before the row of a hold or an API.
--- The learn functions never wait for an API's row, because the session that holds the lock records the same health.
--- A start may wait, but only after it has locked all its runs, so two sessions cannot wait for each other.
+-- The learn functions never wait for an API's row, because the session that holds the lock on the row records the same health.
+-- A call that starts runs may wait, but only after it has locked all these runs, so two sessions cannot wait for each other.
 
 create function sync_scheduler.api_name(p_provider text, p_host text) returns text
   language sql immutable return p_provider || '/' || p_host;
@@ -22,7 +22,7 @@ create function sync_scheduler.api_name(p_provider text, p_host text) returns te
 create function sync_scheduler.host_of(p_api_host text) returns text
   language sql immutable return split_part(p_api_host, '/', 1);
 
--- Returns whether an API is an integration's health_url. Only the syncs of integrations with that URL determine its health.
+-- Returns whether an API is an integration's health_url. Only the syncs of integrations with that URL determine the API's health.
 create function sync_scheduler.is_own(p_api_host text) returns boolean
   language sql immutable return strpos(p_api_host, '/') > 0;
 
@@ -34,7 +34,7 @@ create function sync_scheduler.health_detail(h public.integration_health) return
     'failures', h.consecutive_failures));
 
 -- Relaxes the holds of organisations after completed syncs.
--- After the throttle has ended, each completed sync allows one more concurrent run, until the hold ends.
+-- After the organisation's throttle has ended, each completed sync allows one more concurrent run until the hold ends.
 create function sync_scheduler.ease_holds(p_provider text, p_host text, p_orgs uuid[]) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -45,7 +45,7 @@ begin
   for k in
     select * from public.sync_api_hold
      where provider = p_provider and host = sync_scheduler.host_of(p_host) and org_id = any (p_orgs)
-       and (throttled_until is null or throttled_until <= v_now)          -- a sync that started before the throttle proves nothing
+       and (throttled_until is null or throttled_until <= v_now)          -- a sync from before the throttle proves nothing
      order by org_id for update skip locked
   loop
     v_limit := k.start_limit + cardinality(array_positions(p_orgs, k.org_id));
@@ -64,7 +64,7 @@ begin
 end
 $$;
 
--- Records that syncs of these organisations reached the API. Writes at most once per minute if the API is already healthy.
+-- Records that syncs of the organisations p_orgs reached the API. If the API is already healthy, writes at most once per minute.
 create function sync_scheduler.learn_reached(p_provider text, p_host text, p_orgs uuid[]) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -136,15 +136,15 @@ begin
 end
 $$;
 
--- Returns the wait that a vendor's response demands, limited to between a second and an hour.
+-- Returns the wait that a vendor's response demands, at least a second and at most an hour.
 create function sync_scheduler.vendor_wait(p_sign jsonb) returns interval
   language sql immutable
   return sync_scheduler.seconds(least(greatest(coalesce((p_sign ->> 'wait_ms')::numeric, 60000), 1000), 3600000) / 1000);
 
--- Records that a host throttles, as reported by its probe or by several organisations.
+-- Records that a host throttles, as reported by the host's probe or by several organisations.
 -- One response delays the runs of all organisations for at most 30 s, and hold_back spreads the runs over the following 30 s.
--- The host is then not probed for an hour. Each further throttle within a day doubles this time, up to a day.
--- The pause of probes applies to all hosts of a known vendor.
+-- After the throttle, the host is not probed for an hour. Each further throttle within a day doubles this pause, up to a day.
+-- If the vendor is known, the pause applies to the probes of all its hosts.
 create function sync_scheduler.learn_throttled(h public.integration_health, p_sign jsonb, p_run_id uuid) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -175,8 +175,8 @@ end
 $$;
 
 -- Records that the vendor asked an organisation to slow down.
--- Its runs at that host wait as long as the vendor demands, then run one at a time.
--- The hold ends at most an hour after that wait.
+-- The organisation's runs at the host wait as long as the vendor demands, and then run one at a time.
+-- The hold ends at most an hour after this wait.
 -- p_sign: {sign, code, message, http_status, wait_ms, ceiling, quota}
 create function sync_scheduler.hold_organisation(p_provider text, p_host text, p_sign jsonb, r public.sync_run_log) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -208,8 +208,8 @@ $$;
 
 -- Records that an API could not be reached or returned a server error.
 -- The second consecutive failure of a probe, or of a sync with a health_url, makes the API unhealthy.
--- If a health_url is not probed, the first failed sync is enough.
--- Syncs make a shared host unhealthy when three organisations report a failure.
+-- If a health_url is not probed, the first failed sync makes the API unhealthy.
+-- Syncs make a shared host unhealthy when three organisations have reported a failure.
 create function sync_scheduler.learn_unreachable(h public.integration_health, p_sign jsonb, p_run_id uuid, p_org_id uuid) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -234,7 +234,7 @@ begin
 end
 $$;
 
--- Records that an organisation's quota is low. Its syncs then run one at a time until the quota recovers.
+-- Records that an organisation's quota is low. The organisation's syncs run one at a time until the quota recovers.
 create function sync_scheduler.learn_quota(p_provider text, p_host text, p_sign jsonb, p_org_id uuid) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -253,7 +253,7 @@ $$;
 
 -- Records the health signals that the engine derived from vendors' responses.
 -- An unreadable signal causes only a warning, so that the outcomes are still recorded.
--- p_settlements: [{run_id, lease_token, health: sign}]; `health` is optional.
+-- p_settlements: [{run_id, lease_token, health: the signal}]; `health` is optional.
 create function sync_scheduler.learn_signs(p_settlements jsonb) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -311,8 +311,9 @@ $$;
 
 -- Delays the runs that must not start now: first the runs of an organisation
 -- with a hold, then the runs of a host that throttles all organisations.
--- Delayed runs become due at intervals of 3 s. A run that is delayed for the first time waits behind the delayed runs.
--- A run that was delayed before gets the next interval. Runs of a throttled host become due within 30 s after the throttle.
+-- The delayed runs become due one by one, every 3 s. A run that is delayed for the first time becomes due after the runs that
+-- are already delayed. A run that was delayed before becomes due 3 s after the wait.
+-- The runs of a throttled host become due within 30 s after the throttle.
 -- Returns [{run_id, reason: api_throttled | api_limit, status, retry_at}].
 create function sync_scheduler.hold_back(p_engine_id text, p_starts jsonb, p_adopt_after interval) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -397,7 +398,7 @@ $$;
 -- An API gets at most one probe every 15 minutes, regardless of the number of tenants and engines.
 -- An API is not probed while it throttles, or while one of its syncs runs or is about to run.
 
--- Returns a row of integration_health as JSON, for display and for probes.
+-- Returns a row of integration_health as JSON for the status displays and the probes.
 create function sync_scheduler.health_json(h public.integration_health) returns jsonb language sql stable return
   jsonb_build_object('provider', h.provider, 'host', h.host, 'status', h.status, 'mode', h.mode, 'since', sync_scheduler.iso(h.since),
     'last_sync_at', sync_scheduler.iso(h.last_sync_at), 'last_probe_at', sync_scheduler.iso(h.last_probe_at),
@@ -408,8 +409,8 @@ create function sync_scheduler.health_json(h public.integration_health) returns 
     'consecutive_failures', h.consecutive_failures, 'latency_ms', h.latency_ms, 'http_status', h.http_status,
     'error_code', h.error_code, 'message', h.detail ->> 'message', 'quota', h.detail -> 'quota', 'probes', h.probes);
 
--- Returns the probe candidates (at most 1,000 distinct kinds of
--- enabled integrations, read from the index) and the current health.
+-- Returns the candidates for probes and the current health. A candidate is a distinct combination of
+-- integration_type, health_url and health_method among the enabled integrations; at most 1,000 are read from the index.
 -- Returns {now, sources: [{integration_type, health_url, health_method}], health: [row of integration_health]}.
 create function public.read_sync_apis() returns jsonb
   language sql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
@@ -434,10 +435,10 @@ create function public.read_sync_apis() returns jsonb
 $$;
 
 -- Returns the reason why an API must not be probed now; null: the probe is allowed.
--- The interval and recent syncs are checked here, so that the limits apply to all engines together.
+-- The database checks the interval and recent syncs, so that the limits apply to all engines together.
 -- p_types, p_urls: the types and health_urls of the API's integrations, to find a sync that is due within a minute.
--- p_asked: an operator requests the probe. This skips the regular interval, the backoff and recent syncs.
--- The minimum of 15 minutes, a throttle, and a sync that runs or is about to run still prevent the probe.
+-- p_asked: an operator requests the probe, so the checks of the regular interval, the backoff and recent syncs are skipped.
+-- A probe in the last 15 minutes, a throttle, and a sync that runs or is about to run still prevent the probe.
 create function sync_scheduler.probe_refusal(h public.integration_health, p_types text[], p_urls text[], p_asked boolean) returns text
   language sql stable set search_path = pg_catalog, pg_temp as $$
   select case
@@ -463,13 +464,13 @@ create function sync_scheduler.probe_refusal(h public.integration_health, p_type
     from (select sync_scheduler.clock() as now) c
 $$;
 
--- Claims the probes that this engine sends now.
--- Other engines get no probe of these APIs for 15 minutes, regardless of the result.
--- A new API is first probed after 15 to 18 minutes, because its syncs may show its health earlier.
--- The delay varies so that probes do not coincide.
+-- Claims the probes that engine p_engine_id sends now.
+-- Other engines get no probe of the claimed APIs for 15 minutes, regardless of the result.
+-- A new API is first probed after 15 to 18 minutes, because the API's syncs may show its health earlier.
+-- This first delay varies, so that the probes of several APIs do not coincide.
 -- p_apis: [{provider, host, types: [text], urls: [text]}], at most 1,000.
 -- p_asked: an operator requests the probes.
--- p_dry_run: returns the result without claiming a probe.
+-- p_dry_run: the call returns the result without claiming a probe.
 -- Returns {now, probes: [{provider, host}], waiting: [{provider, host, reason, until}]}.
 create function public.claim_sync_probes(
   p_engine_id text, p_token uuid, p_apis jsonb, p_asked boolean default false, p_dry_run boolean default false
@@ -537,11 +538,11 @@ create function sync_scheduler.probe_wait(p_failures integer) returns interval
 
 -- Records the result of a probe, identified by the token of its claim.
 -- Ignores a repeated result, and a result that arrives after more than a minute.
--- p_result: a sign as in a settlement ({sign: reachable | unreachable | throttled, code, message, http_status, wait_ms,
--- ceiling, low, quota}), latency_ms, and every_ms, the interval of probes of a healthy API (at least 15 minutes).
--- p_jitter: from 0 to 1; delays the next probe by up to a fifth of
--- the interval, so that the probes of APIs do not stay synchronised.
--- Returns {accepted, health: row}.
+-- p_result: the fields of a settlement's health signal ({sign: reachable | unreachable | throttled, code, message, http_status,
+-- wait_ms, ceiling, low, quota}), latency_ms, and every_ms, the interval of probes of a healthy API (at least 15 minutes).
+-- p_jitter: a number from 0 to 1 that delays the next probe by up to a fifth of
+-- the interval, so that the probes of several APIs do not stay synchronised.
+-- Returns {accepted, health: row of integration_health}.
 create function public.record_sync_probe(
   p_engine_id text, p_token uuid, p_provider text, p_host text, p_result jsonb, p_jitter numeric default 0
 ) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' as $$
@@ -569,7 +570,7 @@ begin
   if v_sign = 'throttled' then
     perform sync_scheduler.learn_throttled(h, p_result, null);
   elsif v_sign = 'unreachable' and h.latency_ms is null and p_result ->> 'http_status' is null then
-    -- No probe has got a response yet, so the cause is more likely the engine's network than the API.
+    -- No probe of the API has got a response yet, so the cause is more likely the engine's network than the API.
     update public.integration_health set error_code = p_result ->> 'code',
       next_probe_at = v_now + sync_scheduler.probe_wait(least(probes, 10)::integer) * v_spread,
       detail = detail || jsonb_strip_nulls(jsonb_build_object('message', p_result ->> 'message')), updated_at = v_now
@@ -596,8 +597,8 @@ end
 $$;
 
 -- The following functions measure cold starts.
--- They compare the first request to a cold and to a warm function, decide whether
--- a warm-up saves time, and select the functions to warm up before their slots.
+-- These functions compare the first request to a cold Edge Function with the first request to a warm one,
+-- decide whether a warm-up saves time, and select the Edge Functions to warm up before their slots.
 
 create function sync_scheduler.warming_is_paused(p_function_name text) returns boolean
   language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -623,9 +624,9 @@ create function public.read_upcoming_warm_ups(p_within_seconds numeric default 6
 $$;
 
 -- Records the first request to a function and returns whether a warm-up of this function saves time.
--- After 20 measured requests, warm-ups are paused for a day if no request was
--- cold, or if cold requests take less than 100 ms longer than warm requests.
--- p_cold: null if the function did not report whether it was cold; a request of more than a second then counts as cold.
+-- Once 20 requests have been measured, warm-ups of the function are paused for a day if no request
+-- was cold, or if cold requests take less than 100 ms longer than warm requests.
+-- p_cold: whether the function was cold. Null if the function did not report this; a request of more than a second counts as cold.
 -- p_in_run: the request belongs to a run, and the settlement of that run opens the incident.
 create function public.record_function_contact(
   p_engine_id text, p_function_name text, p_latency_ms numeric, p_ok boolean, p_cold boolean default null,
@@ -681,7 +682,7 @@ $$;
 
 -- Opens the cold-start incident of a function if the first request of
 -- a run was cold, and resolves the incident if the request was warm.
--- Never delays the run: changes nothing if another session holds the incident's lock.
+-- If another session holds the incident's lock, the trigger changes nothing, so that it never delays the run.
 create function sync_scheduler.after_first_contact() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

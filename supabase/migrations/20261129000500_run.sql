@@ -1,14 +1,14 @@
 -- Contains the transitions of a run after its claim: start, begin (the fence), heartbeat, settle.
 -- Every transition checks the lease token and the database clock.
--- A repeated call with the same token changes nothing and returns the current state.
+-- If a call is repeated with the same token, the repeated call changes nothing and returns the current state.
 
 -- Returns the last instant at which the function is known to have been alive.
 create function sync_scheduler.last_sign_of_life(r public.sync_run_log) returns timestamptz
   language sql immutable
   return coalesce(greatest(r.started_at, r.attempt_started_at, r.began_at, r.heartbeat_at), r.created_at);
 
--- Returns whether another program wrote the row without a slot or a key.
--- Such a run is never invoked, because its repeats could not be detected.
+-- Returns whether another program wrote the row without a slot or an idempotency key.
+-- The function is never invoked for such a run, because a second invocation could not be detected.
 create function sync_scheduler.is_foreign(r public.sync_run_log) returns boolean
   language sql immutable return r.scheduled_for is null or r.idempotency_key is null;
 
@@ -25,13 +25,13 @@ create function sync_scheduler.start_refusal(
          and coalesce(r.claimed_at, r.created_at) + p_adopt_after > sync_scheduler.clock() then 'claimed_by_another'
   end;
 
--- One statement starts or settles a batch of ordinary runs (start_runs, settle_runs).
--- The condition of that statement defines an ordinary run.
+-- start_runs and settle_runs handle a batch of ordinary runs in one statement.
+-- The condition in this statement defines which runs are ordinary.
 -- start_each and settle_each handle all other runs one by one, with the same result.
--- Both paths lock rows in the order of their ids and check the rows again under the lock.
--- A batch of 100 runs starts in 7 ms instead of 16 and is settled in 5 ms instead of 17.
+-- All four functions lock rows in the order of the rows' ids and check the rows again under the lock.
+-- With one statement, a batch of 100 runs starts in 7 ms instead of 16 ms and is settled in 5 ms instead of 17 ms.
 
--- Returns a started run with the config for its function.
+-- Returns a started run with the integration's config, which is sent to the function.
 create function sync_scheduler.started_json(r public.sync_run_log, i public.organization_integrations) returns jsonb
   language sql stable return sync_scheduler.run_json(r, i) || jsonb_build_object('config', coalesce(i.config, '{}'));
 
@@ -110,8 +110,8 @@ begin
 end
 $$;
 
--- Starts the given runs, except runs that a throttled API delays.
--- If no API throttles, this check costs one look-up in an empty index. A failure starts none of the runs.
+-- Starts the runs of p_starts, except the runs that a throttled API delays. If the call fails, no run is started.
+-- If no API throttles, the check for delays costs one look-up in an empty index.
 -- An ordinary run is pending, enabled and due, and is unclaimed or claimed by this engine.
 -- Returns {started: [run], skipped: [{run_id, reason, status}]}.
 create function sync_scheduler.start_runs(
@@ -122,7 +122,7 @@ declare
   v_ids constant uuid[] := array(select (s ->> 'run_id')::uuid from jsonb_array_elements(p_starts) s);
   v_starts jsonb := p_starts;
   v_held jsonb := '[]';
-  v_made text[];                                -- run and token of the starts that this statement performed
+  v_made text[];                                -- run id and token of each run that the update statement started
   v_started jsonb;
   v_on_time text[];
   v_late public.sync_run_log[];
@@ -193,9 +193,10 @@ begin
 end
 $$;
 
--- Returns the starts that this call omits.
--- A start is omitted if the row of its integration exceeds a bound, or if the config does not fit into the response (4 MiB in total).
--- In the second case, the caller requests the start again.
+-- Returns the entries of p_starts that the call does not start.
+-- A run is not started if the row of its integration exceeds a limit,
+-- or if the integration's config does not fit into the response (4 MiB in total).
+-- If the config does not fit, the caller requests the start again.
 -- Returns [{run_id, reason, status, detail? | retry_at?}].
 create function sync_scheduler.left_out(p_starts jsonb) returns jsonb
   language plpgsql stable set search_path = pg_catalog, pg_temp set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
@@ -252,11 +253,11 @@ begin
       'skipped', (v_one -> 'skipped') || v_left_out);
   exception
     when others then
-      -- Nothing was started; the caller repeats the call with the same tokens.
+      -- After any other error, nothing was started, and the caller repeats the call with the same tokens.
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
-      -- One run failed and rolled back the batch. Each run is now started separately, so that only the faulty run fails.
+      -- A faulty run rolled back the batch. Each run is now started separately, so that only the faulty run fails.
       for v_start in select s from jsonb_array_elements(v_starts) s order by s ->> 'run_id' loop
         begin
           v_one := sync_scheduler.start_runs(p_engine_id, jsonb_build_array(v_start), v_adopt_after, v_drift_alert_ms);
@@ -280,11 +281,11 @@ end
 $$;
 
 -- Reverts starts whose function was not invoked: running -> pending.
--- An engine starts runs slightly before a worker is free to invoke them.
--- It reverts a start if the workers are busy for longer than expected or the engine stops.
--- The attempt then does not count, and the engine keeps its claim.
--- A start is reverted only with its own token, and never after the function began.
--- The row keeps the token, so that a repeated call is recognised; this token cannot start another attempt.
+-- An engine starts a run slightly before a worker is free to invoke the run's function.
+-- The engine reverts the start if the workers are busy for longer than expected, or if the engine stops.
+-- A reverted attempt does not count, and the engine keeps its claim on the run.
+-- A start can be reverted only with its own lease token, and never after the function began.
+-- The row keeps the token, so that a repeated call is recognised. The token cannot start another attempt.
 -- p_starts: [{run_id, lease_token}], at most 100. Returns {now, returned: [run_id]}.
 create function public.revert_sync_starts(p_engine_id text, p_starts jsonb) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '250ms' set enable_seqscan = off set enable_bitmapscan = off
@@ -325,9 +326,9 @@ end
 $$;
 
 -- Updates the integration's circuit breaker after an outcome.
--- Five consecutive definite failures open the breaker for 15 minutes. Each further failure doubles this time, up to a day.
+-- Five consecutive definite failures open the breaker for 15 minutes. Each further failure doubles this period, up to a day.
 -- A success closes the breaker.
--- If another session holds the integration's row, the outcome is recorded but does not count for the breaker.
+-- If another session has locked the integration's row, the outcome is recorded but does not change the breaker.
 create function sync_scheduler.move_breaker(r public.sync_run_log) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -363,7 +364,7 @@ begin
 end
 $$;
 
--- Applies the final outcome of a run to its integration and its API. settle_runs handles ordinary outcomes itself.
+-- Applies the final outcome of a run to the run's integration and API. settle_runs applies ordinary outcomes itself.
 create function sync_scheduler.count_outcome(r public.sync_run_log) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -378,7 +379,7 @@ begin
 end
 $$;
 
--- Returns the status after an outcome; null: the current status does not accept the outcome.
+-- Returns the status of the run after the outcome p_outcome; null: a run in its current status does not accept the outcome.
 create function sync_scheduler.next_status(r public.sync_run_log, p_outcome text) returns text
   language sql immutable return case
     when r.status not in ('pending', 'running', 'unknown') then null
@@ -428,7 +429,7 @@ begin
      or (v_to = v_from and v_to = 'unknown' and r.error_code is not distinct from v_error_code
          and r.error_message is not distinct from v_error_message)
      or (v_outcome = 'accepted' and r.lease_until = v_lease_until and r.lease_seconds >= v_accepted_seconds) then
-    -- A repeat of the recorded outcome is accepted. Any other outcome is too late.
+    -- A repeat of the recorded outcome is accepted. Any other outcome comes too late and is not accepted.
     v_repeated := v_to is not null or r.status = v_outcome
       or (v_outcome = 'not_executed' and r.status in ('pending', 'unknown', 'failed') and r.error_code is not distinct from v_error_code);
     return jsonb_build_object('run_id', r.id, 'status', r.status, 'attempt', r.attempt,
@@ -498,16 +499,16 @@ begin
 end
 $$;
 
--- Settles attempts, all or none. Ordinary outcomes update the health of their API, with one look-up per API.
--- An ordinary outcome is completed and has the token of a running attempt.
--- Its run is not ambiguous, and its integration has no failures.
+-- Settles attempts, all or none. Ordinary outcomes update the health of their APIs with one look-up per API.
+-- An outcome is ordinary if it is `completed` and has the token of a running attempt,
+-- the run is not ambiguous, and the integration has no consecutive failures.
 -- Returns [{run_id, accepted, status, attempt, retry_at, reason}].
 create function sync_scheduler.settle_runs(p_engine_id text, p_settlements jsonb, p_quiescence interval) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp set enable_hashjoin = off set enable_mergejoin = off as $$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_ids constant uuid[] := array(select (s ->> 'run_id')::uuid from jsonb_array_elements(p_settlements) s);
-  v_done text[];                                -- run and token of the attempts that this statement settled
+  v_done text[];                                -- run id and token of each attempt that the update statement settled
   v_settled jsonb;
   v_rest jsonb;
   v_providers text[];
@@ -567,7 +568,8 @@ begin
 end
 $$;
 
--- Settles a batch of at most 100 attempts, each by its lease token. p_settlements: [{run_id, lease_token, ...result}].
+-- Settles a batch of at most 100 attempts, each identified by its lease token.
+-- p_settlements: [{run_id, lease_token, ...p_result of settle_run}].
 -- Returns {now, settled: [{run_id, accepted, status, attempt, retry_at, reason, detail?}]}.
 create function public.settle_sync_runs(p_engine_id text, p_settlements jsonb, p_quiescence_seconds numeric default 430)
 returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '250ms' set enable_seqscan = off set enable_bitmapscan = off
@@ -584,11 +586,11 @@ begin
     v_settled := sync_scheduler.settle_runs(p_engine_id, p_settlements, v_quiescence);
   exception
     when others then
-      -- Nothing was settled; the caller repeats the call with the same tokens.
+      -- After any other error, nothing was settled, and the caller repeats the call with the same tokens.
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
-      -- One settlement failed and rolled back the batch.
+      -- A faulty settlement rolled back the batch.
       -- Each attempt is now settled separately, so that only the faulty attempt fails.
       for v_one in select s from jsonb_array_elements(p_settlements) s order by s ->> 'run_id' loop
         begin
@@ -609,8 +611,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Decides whether the function may begin its work; this is the function's first call.
--- Without the grant the function must do nothing.
+-- Decides whether the function may begin its work. The function calls this first, and must do no work unless `granted` is true.
 create function public.begin_sync_run(p_run_id uuid, p_lease_token uuid, p_nonce uuid default null) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -643,7 +644,7 @@ end
 $$;
 
 -- Records a heartbeat of the function and returns whether the function still owns the run.
--- Extends the lease, and sets an unknown run back to running.
+-- If it does, the call extends the lease, and sets an unknown run back to running.
 create function public.heartbeat_sync_run(p_run_id uuid, p_lease_token uuid) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -678,7 +679,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Records the outcome that the function reports; this is the function's last call.
+-- Records the outcome that the function reports. The function calls this last.
 -- p_status: completed | failed.
 create function public.complete_sync_run(
   p_run_id uuid, p_lease_token uuid, p_status text, p_error jsonb default null, p_response jsonb default null

@@ -1,4 +1,4 @@
--- Sweeps the runs of dead engines and silent functions. Also contains the first and the last call of a tick.
+-- Contains the sweep of the runs of dead engines and silent functions, and the first and the last call of a tick.
 
 -- Sweeps a running run whose lease has expired: running -> unknown.
 -- A row that another program wrote without a lease is swept after p_running_guard_seconds.
@@ -7,7 +7,7 @@ create function sync_scheduler.sweep_expired(p_engine_id text, r public.sync_run
 begin
   update public.sync_run_log set status = 'unknown', ambiguous = true,
     lease_until = coalesce(lease_until, sync_scheduler.clock()),
-    -- The start time in an adopted row may be out of range.
+    -- The start time in a row of an adopted table may be out of range.
     not_before = least(greatest(sync_scheduler.last_sign_of_life(r), '1970-01-01Z'), sync_scheduler.clock()) + p_quiescence,
     error_code = coalesce(error_code, 'LEASE_ENDED'),
     error_message = coalesce(error_message, sync_scheduler.clip('No outcome was reported before the lease ended.', 'error_message'))
@@ -19,15 +19,15 @@ end
 $$;
 
 -- Returns whether the fence proves that the last attempt of an unknown run did
--- nothing: the function never began, and cannot begin after its lease has expired.
--- Returns false if no attempts are left and an earlier attempt is ambiguous, because the run stays unknown.
+-- nothing: the function never began, and cannot begin after the lease has expired.
+-- If no attempts are left and an earlier attempt is ambiguous, returns false, because the run stays unknown.
 create function sync_scheduler.is_proven(r public.sync_run_log) returns boolean
   language sql stable
   return coalesce(r.fenced, false) and r.began_at is null and r.lease_until <= sync_scheduler.clock()
          and (coalesce(r.attempt, 0) < coalesce(r.max_attempts, 3) or not coalesce(r.ambiguous_before, false));
 
 -- Sweeps an unknown run. If attempts are left, the run becomes pending.
--- If no attempts are left, the run becomes failed if its last attempt provably did nothing, and is released otherwise.
+-- If no attempts are left, the run becomes failed if its last attempt provably did nothing. Otherwise the run is released.
 -- Returns the action taken: proven, requeued or released.
 create function sync_scheduler.sweep_unknown(p_engine_id text, r public.sync_run_log) returns text
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -60,8 +60,9 @@ begin
 end
 $$;
 
--- Sweeps a pending run that cannot start: pending -> skipped, or unknown if an earlier attempt may have happened.
--- An unknown run is also released, unless on_unknown is hold.
+-- Sweeps a pending run that cannot start.
+-- The run becomes unknown if an earlier attempt may have taken effect, and skipped otherwise.
+-- Unless on_unknown is hold, a run that becomes unknown is also released.
 create function sync_scheduler.sweep_pending(p_engine_id text, r public.sync_run_log, p_reason text, p_on_unknown text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -82,7 +83,7 @@ end
 $$;
 
 -- Handles a run that cannot be swept because the project's own constraint or trigger rejects the change.
--- Reports the run and leaves it unchanged, so that the tick continues. Re-raises any other error.
+-- Reports the run and leaves the run unchanged, so that the tick continues. Re-raises any other error.
 create function sync_scheduler.sweep_rejected(p_done jsonb, r public.sync_run_log, p_sqlstate text, p_error text) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -97,9 +98,9 @@ begin
 end
 $$;
 
--- Sweeps at most p_limit overdue runs of each kind, the longest waiting first.
--- Skips rows that another session holds, so that many engines may sweep concurrently.
--- Also skips a row that cannot be swept, and reports it, so that the tick continues.
+-- Sweeps at most p_limit runs of each kind (expired, unknown and pending runs), longest overdue first.
+-- Skips rows that another session has locked, so that several engines may sweep concurrently.
+-- Also skips and reports each row that cannot be swept, so that the tick continues.
 -- Returns {expired, proven, requeued, released, skipped}.
 create function public.sweep_sync_runs(
   p_engine_id text, p_quiescence_seconds numeric default 430, p_running_guard_seconds numeric default 1800, p_limit integer default 100
@@ -201,9 +202,9 @@ begin
 end
 $$;
 
--- Deletes history that is older than the retention period, one batch of each kind:
+-- Deletes records that are older than the retention period, one batch of each kind:
 -- finished runs, events of deleted runs, skipped ranges, ticks, resolved incidents.
--- Never waits for a lock: the next tick deletes rows that another session holds.
+-- Never waits for a lock: rows that another session has locked are deleted by a later tick.
 create function public.prune_sync_history(
   p_keep_runs_days integer default 400, p_keep_ticks_days integer default 30, p_limit integer default 1000
 ) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '250ms' set enable_seqscan = off set enable_bitmapscan = off
@@ -255,8 +256,8 @@ exception when serialization_failure then
 end
 $$;
 
--- Deletes old history at the end of a tick, so that no run is delayed.
--- An error becomes a warning and does not fail the tick, because a foreign key of the project may prevent a deletion.
+-- Deletes old records at the end of a tick, so that the deletion delays no run.
+-- Because a foreign key of the project may prevent a deletion, an error becomes a warning and does not fail the tick.
 create function sync_scheduler.prune() returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   perform public.prune_sync_history();
@@ -266,7 +267,7 @@ end
 $$;
 
 -- Opens an incident for each of the 20 oldest due integrations whose row has a fault.
--- Resets a next_run_at that no schedule can produce (before 1970 or after 9000), so that it is computed again.
+-- Sets a next_run_at that no schedule can produce (before 1970 or after 9000) to null, so that the next slot is computed again.
 -- Returns [{integration_id, detail}].
 create function sync_scheduler.check_due(p_org_id uuid, p_ids uuid[]) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -323,19 +324,19 @@ create function sync_scheduler.has_several_organisations() returns boolean
       <> (select i.org_id from public.organization_integrations i where i.enabled order by i.org_id desc limit 1)
 $$;
 
--- Returns the machine of an engine, from an engine id <host>-<pid>-<4 hex digits>. All processes of a machine share its clock.
+-- Returns the machine of an engine, taken from the engine id <host>-<pid>-<4 hex digits>.
+-- All engines on a machine share the machine's clock.
 create function sync_scheduler.machine_of(p_engine_id text) returns text
   language sql immutable return regexp_replace(p_engine_id, '-[0-9]+-[0-9a-f]{4}$', '');
 
--- Opens a tick.
--- This call sweeps, fetches pending runs and the first page of due integrations, checks
+-- Opens a tick: sweeps, fetches pending runs and the first page of due integrations, checks
 -- whether a backfill can continue, lists the functions to warm up, and writes the tick's row.
--- The tick's id is the token of its first fetch. If the tick has nothing to do, this call also finishes the tick.
+-- The tick's id is also the token of the tick's first fetch. If the tick has nothing to do, the call also finishes the tick.
 -- p_options: {engine_version, adopt_after_seconds, quiescence_seconds,
 -- running_guard_seconds, warm_up_within_seconds, limit, org_id, integration_ids}
 -- Returns {now, schema_version, idle, swept, pending: [run], integrations: [due], more, rejected: [{integration_id,
 -- detail}], several_organisations, backfills: boolean, warm_ups: [{function_name, next_run_at}], clock_skew_open}.
--- clock_skew_open: an incident about this machine's clock is open; an idle tick can close the incident.
+-- clock_skew_open: an incident about the clock of the engine's machine is open; even an idle tick can close this incident.
 create function public.open_sync_tick(p_tick_id uuid, p_engine_id text, p_options jsonb default '{}') returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -382,7 +383,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Finishes a tick that is not idle: records its counts and its summary.
+-- Finishes a tick that was not idle, and records the tick's counts and summary.
 create function public.finish_sync_tick(p_tick_id uuid, p_engine_id text, p_summary jsonb, p_clock_skew_ms bigint default null)
 returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -402,7 +403,7 @@ begin
     due = excluded.due, triggered = excluded.triggered, completed = excluded.completed, failed = excluded.failed,
     skipped = excluded.skipped, unresolved = excluded.unresolved, rescued = excluded.rescued, missed = excluded.missed,
     cold_starts = excluded.cold_starts, summary = excluded.summary;
-  -- The schedule of a rejected row does not run, so an incident stays open until a claim of the row succeeds.
+  -- The slots of a rejected row do not run, so the row's incident stays open until a claim of the row succeeds.
   begin
     perform sync_scheduler.raise_incident('rejected', r.integration_id::text, r.integration_id, null, jsonb_build_object('error', left(r.detail, 1000)))
       from jsonb_to_recordset(case when jsonb_typeof(p_summary -> 'skips') = 'array' then p_summary -> 'skips' else '[]' end)
@@ -424,7 +425,7 @@ end
 $$;
 
 -- A ticket allows a pg_cron job to start one tick in an Edge Function.
--- Every role that may use pg_net can read its queue of requests, so a request must not contain a key.
+-- Every role that may use pg_net can read the request queue of pg_net, so a request must not contain a key.
 -- A ticket is valid once, for two minutes, and only for a tick.
 
 -- Returns a new ticket: 64 hexadecimal digits with 244 random bits. Only the owner may call this function.
@@ -441,7 +442,7 @@ begin
 end
 $$;
 
--- Redeems a ticket. If several callers redeem the same ticket, only one call succeeds. Returns {granted}.
+-- Redeems a ticket and returns {granted}. If several callers redeem the same ticket, only one call is granted.
 create function public.redeem_sync_ticket(p_ticket text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

@@ -11,7 +11,7 @@ end
 $$;
 
 -- Retries a run with one more attempt: failed, skipped or unknown -> pending. Only this function changes a finished run.
--- An unknown run starts only when its function must have ended. An earlier start could let both attempts take effect.
+-- An unknown run starts only after its function must have ended, because after an earlier start both attempts could take effect.
 create function public.retry_sync_run(p_run_id uuid, p_actor text, p_reason text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -42,9 +42,9 @@ begin
     return jsonb_build_object('done', false, 'reason', v_reason, 'status', r.status);
   end if;
   v_from := r.status;
-  -- The token of a finished attempt is cleared.
-  -- The token of an unknown attempt stays valid until the next attempt starts, because its function may run until not_before.
-  -- For other runs, not_before is now, so that they do not count as overdue.
+  -- The lease token of a finished attempt is cleared. The lease token of an unknown attempt stays valid until
+  -- the next attempt starts, because the function of the unknown attempt may run until not_before.
+  -- For failed and skipped runs, not_before is the current time, so that these runs do not count as overdue.
   update public.sync_run_log set status = 'pending', max_attempts = coalesce(greatest(max_attempts, attempt), 3) + 1,
     claimed_by = null, not_before = greatest(case when v_from = 'unknown' then not_before end, v_now), released_at = null, finished_at = null, duration_ms = null, skip_reason = null,
     lease_token = case when v_from = 'unknown' then lease_token end
@@ -59,7 +59,7 @@ end
 $$;
 
 -- Releases an unknown run, so that later slots may run. The run stays unknown.
--- Resolves its incident, because an operator has decided.
+-- Because an operator has decided about the run, the run's incident is resolved.
 create function public.release_sync_run(p_run_id uuid, p_actor text, p_reason text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -81,7 +81,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Creates a run outside the schedule. Its slot is the current time.
+-- Creates a run outside the schedule. The run's slot is the current time.
 create function public.trigger_sync_run(p_integration_id uuid, p_actor text, p_reason text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -141,7 +141,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Resumes an integration and closes its breaker. Slots that became due during the pause do not run.
+-- Resumes an integration and closes its circuit breaker. Slots that became due during the pause do not run.
 create function public.resume_integration(p_integration_id uuid, p_actor text, p_reason text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -165,7 +165,7 @@ end
 $$;
 
 -- Requests a backfill of the slots in [p_from, p_to) that have no row. Ticks run these slots.
--- While a request is open, an identical request is not created.
+-- If an identical request is open, no second request is created.
 -- Returns {done, backfill_id, from, to, enabled} or {done: false, reason}.
 create function public.request_sync_backfill(
   p_integration_id uuid, p_from timestamptz, p_to timestamptz, p_actor text, p_reason text
@@ -206,7 +206,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Cancels a backfill request. A run in progress continues, but no further slot is claimed.
+-- Cancels a backfill request. A run of the backfill that is in progress continues, but no further slot is claimed.
 create function public.cancel_sync_backfill(p_backfill_id uuid, p_actor text, p_reason text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
 declare
@@ -228,7 +228,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Cancels the backfill requests of a deleted integration, because they cannot run.
+-- Cancels the backfill requests of a deleted integration, because their slots cannot run.
 create function sync_scheduler.after_integration_gone() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -1,4 +1,4 @@
--- Converts incidents to messages, one message per transition.
+-- Converts incidents to messages: one message when an incident opens, and one message when the incident ends.
 
 -- Returns an incident for a message, with its integration, its run, and the first tick after the slot.
 create function sync_scheduler.alert_json(i public.sync_incident) returns jsonb language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -20,8 +20,8 @@ create function sync_scheduler.alert_json(i public.sync_incident) returns jsonb 
     left join public.sync_run_log r on r.id = i.run_id
 $$;
 
--- Claims incidents with unsent messages for 60 s. If the engine dies, another engine takes over after that.
--- An incident that ended before its opening message was sent gets only a recovery message, which says so.
+-- Claims incidents with unsent messages for an engine for 60 s. If the engine dies, another engine takes over after the 60 s.
+-- If an incident ended before its opening message was sent, only a recovery message is sent, with a note about the missing message.
 -- If the incident ended more than a day ago, no message is sent.
 -- Returns {now, total, opened, resolved, kinds: {kind: n}, incident_ids, alerts: [the first 50, openings first]}.
 create function public.take_sync_alerts(p_engine_id text, p_limit integer default 1000) returns jsonb
@@ -78,7 +78,7 @@ $$;
 -- Records the results of messages. A failed message is retried after 30 s.
 -- Each further failure doubles the wait, up to an hour.
 -- After p_max_attempts (24: about 17 hours) the message is abandoned and recorded.
--- Ignores results from an engine whose claim another engine has taken over.
+-- Ignores the results of an engine if another engine has taken over its claim.
 -- p_deliveries: [{incident_ids: [...], error: null (sent) | text, retry_after_seconds: null | n}].
 -- Returns {sent, failed, gave_up}.
 create function public.mark_sync_alerts(p_engine_id text, p_deliveries jsonb, p_max_attempts integer default 24) returns jsonb
@@ -128,7 +128,7 @@ $$;
 
 -- Opens an incident when an engine takes over a run that another engine claimed but did not start.
 -- The subject is the engine that claimed the run.
--- Never delays the run: changes nothing if another session holds the incident's lock.
+-- If another session holds the incident's lock, the trigger changes nothing, so that it never delays the run.
 create function sync_scheduler.after_run_adopted() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -145,10 +145,10 @@ create trigger sync_scheduler_after_adoption after update on public.sync_run_log
         and new.claimed_by is not null and new.claimed_by is distinct from old.claimed_by)
   execute function sync_scheduler.after_run_adopted();
 
--- Opens an incident for the states failing and retrying of Domain/State:
+-- Opens an incident for the states `failing` and `retrying` of Domain/State:
 -- a run has failed, or is pending after its second or a later attempt.
--- The subject is the integration, so that a sync that fails every night is one incident.
--- Never delays an outcome: changes nothing if another session holds the incident's lock.
+-- The subject is the integration, so that a sync that fails every night causes one incident.
+-- If another session holds the incident's lock, the trigger changes nothing, so that it never delays an outcome.
 create function sync_scheduler.after_run_troubled() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -165,8 +165,8 @@ create trigger sync_scheduler_after_trouble after update on public.sync_run_log 
         or (new.status = 'pending' and new.attempt >= 2 and old.status in ('running', 'unknown')))
   execute function sync_scheduler.after_run_troubled();
 
--- Opens an incident for a slot that ticks skip repeatedly for the same reason: in three
--- ticks over at least two minutes, among the last twenty ticks that skipped a slot.
+-- Opens an incident for a slot that ticks skip repeatedly: in three ticks, over at least two minutes, with one reason.
+-- Only the last twenty ticks that skipped any slot are considered.
 -- Skips with a recorded cause (a live run, a retry, a throttled API, an invalid schedule, a rejected row) do not count.
 -- The subject is the integration. An unreadable summary opens no incident.
 create function sync_scheduler.after_tick_skipped() returns trigger
@@ -211,9 +211,9 @@ create trigger sync_scheduler_after_tick_skipped after insert or update of summa
 -- Resolves incidents at the start of a tick.
 -- An engine's incident ends after a period without a recurrence, because no event would close the incident of a dead engine.
 -- A stuck slot's incident ends when the slot is neither due nor pending.
--- An integration's failing incident ends when its newest attempted run did not fail.
--- Its retrying incident ends when no live run has had two attempts.
--- Both incidents end when the integration is paused or deleted.
+-- An integration's `failing` incident ends when the newest attempted run of the integration did not fail.
+-- An integration's `retrying` incident ends when no live run of the integration has had two attempts.
+-- Both kinds of incidents also end when the integration is paused or deleted.
 create function sync_scheduler.after_tick_opened() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

@@ -1,13 +1,13 @@
--- Contains the queries for display: whether ticks have stopped, the status of every integration, the
--- results of its runs and their reasons, and the audit data that proves that no slot is missing.
--- All queries only read, in bounded pages, by index.
+-- Contains the queries for the status displays: whether ticks have stopped, the status of every integration,
+-- its runs with their outcomes and reasons, and the audit data that proves that no slot is missing.
+-- The queries only read, find rows by an index, and return bounded pages.
 
--- Shows whether ticks have stopped, in one row. Reads only the ends of indexes; counts stop at 10,000.
+-- One row that shows whether ticks have stopped. The view reads only the ends of indexes, and its counts stop at 10,000.
 create view public.sync_scheduler_status with (security_invoker = true) as
 with recent as (
   select t.started_at, t.finished_at from public.sync_tick t order by t.started_at desc limit 20
 ), pace as (
-  -- A long tick claims runs until its end, so these claims count as activity. A manual run is not evidence of a tick.
+  -- A long tick claims runs until it ends, so claims count as activity. A manual run is not evidence of a tick.
   select max(r.started_at) as last_tick_at,
          greatest(max(r.started_at), max(r.finished_at), (
            select l.created_at from public.sync_run_log l
@@ -51,7 +51,7 @@ revoke all on public.sync_scheduler_status from public, anon, authenticated;
 grant select on public.sync_scheduler_status to service_role;
 
 -- Returns a run for display, without its tokens and with the reason for a delay. A row of an adopted table may lack values.
--- An unrecognised status becomes unknown; the start time replaces a missing slot; an empty text replaces a missing id.
+-- An unrecognised status is shown as unknown, a missing slot as the start time, and a missing id as an empty text.
 create function sync_scheduler.run_view(l public.sync_run_log) returns jsonb language sql stable return
   jsonb_build_object('run_id', l.id, 'org_id', coalesce(l.org_id::text, ''), 'integration_id', coalesce(l.integration_id::text, ''),
     'integration_type', l.integration_type,
@@ -69,11 +69,11 @@ create function sync_scheduler.run_view(l public.sync_run_log) returns jsonb lan
     'http_status', l.http_status, 'error_code', l.error_code, 'error_message', left(l.error_message, 500),
     'delay_reason', case when l.status = 'pending' then l.delay_reason end);
 
--- Returns the status of at most p_limit integrations after p_after,
--- in the order of their ids, in one statement for up to a thousand.
--- `last_run` is the newest run that was attempted and has ended.
--- Slots that were skipped before any attempt do not count, nor do rows of an adopted table with an unrecognised status.
--- Rows without a slot are omitted. Sweeps end such rows if they are live.
+-- Returns the status of at most p_limit integrations whose ids follow p_after, in the order of the ids.
+-- One statement reads up to a thousand integrations.
+-- `last_run` is the newest run that was attempted and has ended. Slots that were skipped
+-- before any attempt, and rows of an adopted table with an unrecognised status, do not count.
+-- Runs without a slot are omitted. If such a run is live, a sweep ends the run.
 -- `health` is the health of the API that the last run used, or of the integration's type if no run has used an API yet.
 create function sync_scheduler.integration_statuses(
   p_after uuid, p_limit integer, p_ids uuid[], p_org_id uuid default null, p_integration_type text default null, p_search text default null
@@ -169,8 +169,9 @@ begin
 end
 $$;
 
--- Returns one page of the status of all integrations, in the order of their ids, and the scheduler's heartbeat.
--- The cursor is opaque; null: last page. p_search: part of an organisation's name or type, or the beginning of an id.
+-- Returns the scheduler's heartbeat and one page of the statuses of all integrations, in the order of the integrations' ids.
+-- A null cursor marks the last page; callers must not interpret the cursor.
+-- p_search: part of an organisation's name or of an integration's type, or the beginning of an id.
 -- Returns {now, schema_version, scheduler, total, integrations: [...],
 -- cursor}; `total` counts all integrations, regardless of the filter.
 create function public.read_sync_status(
@@ -190,7 +191,7 @@ end
 $$;
 
 -- Returns the names of at most p_limit integrations: [{integration_id, org_id, org_name, integration_type, timezone}].
--- The time zone defines the day: "yesterday" means yesterday in the integration's time zone.
+-- The time zone defines the days of the integration: "yesterday" means yesterday in this time zone.
 create function public.read_sync_names(p_limit integer default 20000) returns jsonb
   language sql stable security definer set search_path = pg_catalog, pg_temp set jit = off as $$
   select jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'integrations', coalesce(jsonb_agg(jsonb_build_object(
@@ -201,8 +202,8 @@ create function public.read_sync_names(p_limit integer default 20000) returns js
 $$;
 
 -- Returns the payload that a run of an integration would get now, for a trial of its function: {now, on_unknown, fenced, run}.
--- `run` has the fields that the engine needs; null: the integration does not exist.
--- Records nothing, and the ids belong to no run.
+-- `run` has the fields that the engine needs, with ids that belong to no recorded run; null: the integration does not exist.
+-- Records nothing.
 create function public.read_sync_invocation(p_integration_id uuid) returns jsonb
   language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'on_unknown', coalesce(i.on_unknown, 'retry'),
@@ -215,10 +216,10 @@ create function public.read_sync_invocation(p_integration_id uuid) returns jsonb
     from (select) one left join public.organization_integrations i on i.id = p_integration_id
 $$;
 
--- Returns a short form of the runs in a period, per integration, for a timeline of the last day.
+-- Returns a short form of the runs in a period, by integration. The pages draw the timeline of the last day from this form.
 -- Returns {now, from, to, integrations: [{integration_id, truncated,
 --   runs: [[slot, status, started, finished, attempt, run_id]], ranges: [[from, to, count, reason]]}]}, oldest first; instants are
--- epoch milliseconds. Each integration has at most its newest p_runs_each runs.
+-- epoch milliseconds. For each integration, at most the newest p_runs_each runs are returned.
 create function public.read_sync_activity(
   p_integration_ids uuid[], p_from timestamptz default null, p_to timestamptz default null, p_runs_each integer default 100
 ) returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
@@ -253,10 +254,10 @@ begin
 end
 $$;
 
--- Returns the start lag of the last day and daily counts of the days before, for one integration or for all.
+-- Returns the start lag of the last day and the counts of each day in p_days, for one integration or for all integrations.
 -- Returns {now, lag: {runs, p50_ms, p95_ms, max_ms, sampled}, days: [{day, runs, completed, failed, unknown,
 -- skipped, retrying, in_progress, skipped_slots, capped}]}: days are UTC, oldest first; `retrying`: live runs after
--- a failed attempt; `in_progress`: live runs in or before their first attempt; `skipped_slots`: without the slots of
+-- a failed attempt; `in_progress`: live runs in or before their first attempt; `skipped_slots` does not count the slots of
 -- paused integrations; `sampled`: only the newest 100,000 runs were counted; `capped`: some count exceeded 10,000.
 create function public.read_sync_figures(p_days integer default 90, p_integration_id uuid default null)
 returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
@@ -285,7 +286,7 @@ begin
      where l.integration_id = p_integration_id and l.scheduled_for > v_now - interval '1 day' and l.drift_ms is not null
        and l.trigger in ('schedule', 'catch_up');
   end if;
-  -- Counts the few runs that have not ended, with their own index.
+  -- Counts the runs that have not ended. These runs are few and have their own index.
   select coalesce(jsonb_object_agg(c.day, jsonb_build_array(c.retrying, c.in_progress)), '{}') into v_live
     from (select to_char(l.scheduled_for at time zone 'UTC', 'YYYY-MM-DD') as day,
                  count(*) filter (where coalesce(l.attempt, 0) > case l.status when 'running' then 1 else 0 end) as retrying,
@@ -328,7 +329,8 @@ $$;
 -- Returns one page of runs, newest slot first. p_since and p_until limit the slots; p_until is exclusive.
 -- p_statuses: an array of texts.
 -- p_late_ms: returns only runs that started more than p_late_ms after their slot, or that are overdue by more than p_late_ms.
--- Returns {now, runs: [run_view with org_name, timezone], cursor}; the cursor is opaque; null: last page.
+-- Returns {now, runs: [run_view with org_name, timezone], cursor}.
+-- A null cursor marks the last page; callers must not interpret the cursor.
 create function public.read_sync_runs(
   p_since timestamptz default null, p_until timestamptz default null, p_statuses jsonb default null, p_late_ms bigint default null,
   p_org_id uuid default null, p_integration_ids uuid[] default null, p_limit integer default 100, p_cursor text default null
@@ -406,8 +408,8 @@ create function sync_scheduler.incident_view(c public.sync_incident) returns jso
     'occurrences', c.occurrences, 'detail', c.detail);
 
 -- Returns one run with its events. p_run: the run's id or its beginning (at least 4 digits).
--- If several runs match, none is returned, and `candidates` lists up to ten.
--- Returns {now, run, events, incidents, integration, candidates}; run null: not found.
+-- If several runs match, `run` is null, and `candidates` lists up to ten of the matching runs.
+-- Returns {now, run, events, incidents, integration, candidates}. If no run matches, `run` is null and `candidates` is empty.
 create function public.read_sync_run(p_run text) returns jsonb
   language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
@@ -433,8 +435,8 @@ begin
 end
 $$;
 
--- Returns the data that explains one integration's slots in [p_from, p_to): its schedule's history, the runs with their events,
--- skipped ranges, incidents, operator actions (also earlier actions), backfill requests, and the periods without ticks.
+-- Returns the data that explains one integration's slots in [p_from, p_to): the schedule history, the runs with their events,
+-- skipped ranges, incidents, operator actions (also from before p_from), backfill requests, and the periods without ticks.
 -- Returns at most the newest p_limit runs. Instants in the history are epoch milliseconds.
 create function public.read_sync_story(p_integration_id uuid, p_from timestamptz, p_to timestamptz, p_limit integer default 200)
 returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
@@ -481,7 +483,7 @@ $$;
 
 -- Returns the records of one integration in [p_from, p_to): the slots
 -- that have a row, and the skipped ranges, at most p_limit of each kind.
--- Both lists are complete up to the instant "to". Adjoining ranges are merged.
+-- Both lists are complete up to the returned instant "to". Adjoining ranges are merged.
 create function sync_scheduler.record_json(p_integration_id uuid, p_from timestamptz, p_to timestamptz, p_limit integer)
 returns jsonb language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare
@@ -512,10 +514,10 @@ end
 $$;
 
 -- Returns one page of the data for an audit of [p_from, p_to).
--- The page contains integrations of the history, including deleted integrations.
--- Each integration has its history, the slots that have a row, the skipped ranges, and its next slot.
+-- The page contains every integration with a schedule history, including deleted integrations.
+-- Each integration has its schedule history, the slots that have a run, the skipped ranges, and its next slot.
 -- A page contains about p_limit slots and ranges. An integration with more slots continues on the next page.
--- Each page is one snapshot. The cursor is opaque.
+-- The data of one page are one snapshot. Callers must not interpret the cursor.
 -- Returns {now, kept_from, from, to, integrations: [{integration_id, org_id, integration_type, deleted, next_run_at,
 --          schedule_since, from, to, history, slots, ranges}], cursor}; instants inside integrations are epoch milliseconds.
 create function public.read_sync_audit(

@@ -1,13 +1,13 @@
--- Contains the functions for `doctor`, which inspects a database: its objects, their grants, and anomalies in its runs.
--- They only read.
+-- Contains the functions for the command `doctor`, which inspects a database: its objects, their grants, and anomalies in its runs.
+-- These functions only read.
 
 -- Returns the existing tables, views and functions named in p_names, and all functions of
 -- sync_scheduler, with columns and types, indexes, triggers, row level security and grants.
--- The query reads only the catalog and is one expression, so that it can also
--- run over a direct connection against a database without this function.
+-- The function is one query on the catalog, so that `doctor` can also run the query
+-- over a direct connection to a database that does not have the function.
 -- Returns {schema_version, functions: [{name, args, definer, source, open_to, service}],
 -- tables: [{name, kind, rls, columns, indexes, triggers, open_to, service}]}.
--- `source` is a fingerprint of body and settings; null: PostgreSQL stores the body in parsed form.
+-- `source` is a fingerprint of a function's body and settings. Null: PostgreSQL stores the body in parsed form.
 create function sync_scheduler.catalog(p_names text[]) returns jsonb language sql stable set search_path = pg_catalog, pg_temp as $catalog$
 select jsonb_build_object(
   'schema_version', (
@@ -55,9 +55,9 @@ select jsonb_build_object(
      where c.relkind in ('r', 'p', 'v', 'f', 'm') and n.nspname = 'public' and c.relname = any (p_names)))
 $catalog$;
 
--- Returns a zone's offsets from UTC for a year, from the database's time
--- zone data: [[instant in ms, seconds], ...], one entry per change.
--- The offset is read every six hours. Null means that the database does not know the zone.
+-- Returns the offsets of a time zone from UTC for a year, according to the database's time
+-- zone data: [[instant in ms, offset in seconds], ...], one entry per change of the offset.
+-- The offset is sampled every six hours. Returns null if the database does not know the time zone.
 create function sync_scheduler.zone_offsets(p_timezone text, p_from timestamptz) returns jsonb
   language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
@@ -73,8 +73,8 @@ end
 $$;
 
 -- Returns the triggers and foreign keys of an adopted table that can lose runs or rows.
--- trigger: runs under the search_path of the scheduler's functions.
--- A name without a schema is then not found, and every claim is rejected.
+-- trigger: the trigger runs with the search_path of the scheduler's functions, so a name without
+-- a schema in the trigger's function is not found, and every claim is rejected.
 -- cascade_from: deleting a referenced row deletes runs and their recorded outcomes.
 -- cascade_onto: deleting old runs deletes the project's rows.
 -- Returns [{kind, name, fix}]; fix is the SQL that removes the risk.
@@ -101,9 +101,9 @@ create function sync_scheduler.adoption_risks() returns jsonb language sql stabl
 $$;
 
 -- Returns all data for `doctor` in one call.
--- One id represents the integrations of a group, because sorting many
+-- Each group of integrations is represented by one id, because sorting many
 -- integrations takes seconds and the API limits the duration of a call.
--- A part is null if its table or function is missing; the catalog shows the missing object.
+-- If the table or function for a part of the data is missing, the part is null, and `catalog` shows the missing object.
 -- The command of a pg_cron job is omitted, because it may contain a key.
 -- Returns {now, role, server_version, in_recovery, read_only, catalog, status, integrations, schedules: [{schedule,
 -- timezone, count, ids}], zones: [{timezone, count, offsets}], policies: [{function_name, invoke_timeout_ms,
@@ -233,11 +233,12 @@ grant execute on function public.read_sync_diagnosis(text[]) to service_role;
 
 revoke all on all functions in schema sync_scheduler from public, anon, authenticated;
 
--- Fixes the settings of every public function, so that a project's
--- settings for the database or a role do not change its behaviour.
+-- Fixes the settings of every public function of the scheduler, so that a project's
+-- settings for the database or for a role do not change the function's behaviour.
 -- PostgREST applies the isolation level and the statement timeout of the called function to the call's transaction.
--- With a stricter isolation level, concurrent engines would make each other's calls fail. In UTC, every day has 24 hours.
--- A direct connection sets up its own transactions.
+-- With a stricter isolation level, concurrent engines would make each other's calls fail.
+-- The time zone is UTC, because every day in UTC has 24 hours.
+-- On a direct connection, the client sets the isolation level and the timeouts of each transaction.
 -- A migration that creates or replaces a function in public must call this function again.
 create function sync_scheduler.set_call_settings() returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
