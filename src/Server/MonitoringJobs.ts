@@ -7,11 +7,11 @@ import type { RecurringJob } from "./RecurringJob.ts"
 
 const EVERY_MS = 60_000
 
-/** Probes idle accounting APIs, if there is a Prober. Each check for due probes costs one database read. */
+/** Probes idle accounting APIs, if a Prober is provided. Each check for due probes costs one database read. */
 export const healthCheckJob = () =>
   ({ name: "probing", everyMs: EVERY_MS, iterate: probeQuietly }) satisfies RecurringJob<unknown>
 
-/** Reads the status for metrics that are pushed to a collector. With `/metrics`, each scrape reads the status instead. */
+/** Reads the status for metrics that are pushed to a collector. For `/metrics`, each scrape reads the status itself. */
 export const metricsJob = {
   name: "measuring",
   everyMs: EVERY_MS,

@@ -4,11 +4,11 @@ import { Functions, make as makeFunctions, prewarm } from "../Engine/WarmUp.ts"
 import { Supabase } from "../Services/Supabase.ts"
 import type { RecurringJob } from "./RecurringJob.ts"
 
-/** The time before a slot at which its function is warmed up, in milliseconds. */
+/** The time between the warm-up of a function and its slot, in milliseconds. */
 const LEAD_MS = 30_000
-/** The interval at which the job reads upcoming slots, in milliseconds. */
+/** The interval between two reads of the upcoming slots, in milliseconds. */
 const LOOK_EVERY_MS = 30_000
-/** Each read also includes slots that begin up to this many milliseconds after its range, so that no slot is found too late. */
+/** The extra time, in milliseconds, by which each read looks further ahead, so that no slot is found too late. */
 const MARGIN_MS = 5_000
 
 interface Upcoming {
@@ -17,12 +17,12 @@ interface Upcoming {
 }
 
 /**
- * Warms up functions 30 s before their upcoming slots, whatever the tick interval. Each function is warmed up once for its next
- * slot; after that slot, its runs keep it warm. If a slot is found less than 30 s before its start, its function is warmed up
- * immediately.
+ * Warms up functions 30 s before their upcoming slots, regardless of the tick interval. Each function is warmed up once for its
+ * next slot; after this slot, the runs keep the function warm. If the job finds a slot less than 30 s before the slot is due,
+ * the function is warmed up immediately.
  */
 export const prewarmJob = () => {
-  /** The last slot for which each function was warmed up or will be. */
+  /** For each function, the last slot for which a warm-up was planned. */
   const planned = new Map<string | null, number>()
   const isNew = ({ function_name, next_run_at }: Upcoming): boolean =>
     (planned.get(function_name) ?? 0) < next_run_at
@@ -39,7 +39,7 @@ export const prewarmJob = () => {
       }
       const upcoming = seen.filter(isNew)
       for (const { function_name, next_run_at } of upcoming) planned.set(function_name, next_run_at)
-      // The warm-ups are child fibers of the job. They continue between its iterations and end with the job.
+      // The warm-ups are child fibers of the job. These fibers continue between iterations and end with the job.
       yield* Effect.forEach(bySlot(upcoming), ([slot, names]) =>
         Effect.fork(Effect.delay(wake(names), Math.max(0, slot - LEAD_MS - now)))
       )

@@ -1,22 +1,22 @@
 import { Cause, Clock, Effect } from "effect"
 import { nextIteration } from "./Interval.ts"
 
-/** A job that `serve` repeats, concurrently with all other jobs. */
+/** A job that `serve` repeats while all other jobs also run. */
 export interface RecurringJob<R> {
-  /** The name in logs and in `/readyz?verbose`. */
+  /** The name of the job in logs and in `/readyz?verbose`. */
   readonly name: string
   readonly everyMs: number
-  /** One iteration. A defect is logged, and the next iteration follows. */
+  /** Performs one iteration. If an iteration fails because of a bug, the defect is logged and the next iteration follows. */
   readonly iterate: Effect.Effect<void, never, R>
   /** Receives the number of intervals that were missed during an iteration. */
   readonly onSkipped?: (count: number) => Effect.Effect<void>
 }
 
 /**
- * Runs the job immediately and then at every interval. Iterations never overlap: after an iteration that overruns one or more
- * intervals, one iteration follows immediately for all of them.
+ * Runs the job immediately and then at every interval. Iterations never overlap: if an iteration overruns one or more
+ * intervals, one iteration follows immediately.
  *
- * *Guarantees*: ends only by interruption, which interrupts the iteration in progress and waits for its end.
+ * *Guarantees*: ends only by interruption. An interruption interrupts the iteration in progress and waits for its end.
  */
 export const runForever = <R>(job: RecurringJob<R>): Effect.Effect<never, never, R> =>
   Effect.gen(function* () {

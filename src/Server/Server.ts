@@ -24,16 +24,16 @@ export interface Options {
   readonly onSummary: (summary: Summary) => Effect.Effect<void>
   /** Makes the commands in a text pasteable. */
   readonly pasteable: (text: string) => string
-  /** Completes when the server should stop. */
+  /** An effect that completes when the server should stop. */
   readonly stopping: Effect.Effect<void>
 }
 
 /**
- * Ticks, warms up functions and serves HTTP until `stopping` completes. Then starts no more runs and waits for the runs in
- * progress, as long as the settings allow. Returns whether all of them ended in time.
+ * Ticks, warms up functions and serves HTTP until `stopping` completes. After that, starts no more runs, and waits for the runs
+ * in progress for at most the shutdown timeout. Returns whether all runs ended in time.
  *
- * *Fails with* ListenError, before the first tick. *Guarantees*: an unreachable database, a failed tick and a failed request do not
- * affect anything else.
+ * *Fails with* ListenError before the first tick. *Guarantees*: an unreachable database, a failed tick or a failed request does
+ * not stop the server.
  */
 export const serve = ({ access, observe, onSummary, pasteable, settings, stopping }: Options) =>
   Effect.scoped(
@@ -69,7 +69,7 @@ const answering = (
     return url
   })
 
-/** Returns the message after the start: the URL of the page, and how to sign in and perform actions there. */
+/** Returns the message that is shown after the start: the URL of the page, and how to sign in and perform actions on the page. */
 const startMessage = (url: string, { allowActions, isPublic, sessions }: Access): string => {
   const token = table.adminToken.key
   const signIn = `${url}/sign-in with the value of ${token}`
@@ -82,7 +82,7 @@ const startMessage = (url: string, { allowActions, isPublic, sessions }: Access)
   return `${isPublic ? `Sign in at ${signIn}` : `Open ${url}`}. To perform actions, start serve with ${missing.join(" and ")}`
 }
 
-/** Stops the jobs and waits for the runs in progress. Returns whether all of them ended. */
+/** Stops the jobs and waits for the runs in progress. Returns whether all runs ended in time. */
 const drain = (
   working: Fiber.RuntimeFiber<void>,
   watchdog: Watchdog,

@@ -16,7 +16,10 @@ export interface TickJobOptions {
   readonly onSummary: (summary: Summary) => Effect.Effect<void>
 }
 
-/** Ticks at every interval and sends the notifications of each tick. The pre-warming job warms up functions. */
+/**
+ * Ticks at every interval and sends the notifications of each tick. Ticks do not warm up functions, because the pre-warming job
+ * does.
+ */
 export const tickJob = ({ intervalMs, observe, onSummary, watchdog }: TickJobOptions) =>
   ({
     name: "ticks",
@@ -52,7 +55,7 @@ export const tickJob = ({ intervalMs, observe, onSummary, watchdog }: TickJobOpt
 const recordProgress = (watchdog: Watchdog): Effect.Effect<void> =>
   Effect.map(monotonicMs, (now) => watchdog.recordProgress(now))
 
-/** Reports invocations to the watchdog. A tick has not stalled while it waits for a function that may still respond in time. */
+/** Reports invocations to the watchdog, because a tick that waits for a function has not stalled before the function times out. */
 const watchedInvoker = (watchdog: Watchdog) =>
   Effect.map(Invoker, ({ invoke, warmUp }) =>
     Invoker.of({
@@ -82,7 +85,7 @@ const log = (summary: Summary): Effect.Effect<void> =>
     yield* line
   })
 
-/** Logs once when ticks stall, and once when they make progress again. */
+/** Logs one message when ticks stall, and one message when ticks make progress again. */
 export const watchdogJob = (watchdog: Watchdog): RecurringJob<never> => {
   let isStuck = false
   return {

@@ -2,8 +2,8 @@ import { Clock, Effect } from "effect"
 import type { Summary } from "../Domain/Summary.ts"
 
 /**
- * A tick without a running function has stalled if it makes no progress for this long plus the lease margin for recording outcomes,
- * in milliseconds. Database calls and notifications time out much sooner.
+ * The time without progress after which a tick has stalled, in milliseconds. The lease margin for recording outcomes is added to
+ * this time, and waiting for a function does not count. Database calls and notifications time out much sooner.
  */
 const STALL_AFTER_MS = 120_000
 
@@ -12,15 +12,15 @@ export const monotonicMs: Effect.Effect<number> = Effect.map(Clock.currentTimeNa
   Number(nanos / 1_000_000n)
 )
 
-/** The last tick that ended. `endedMs` is monotonic. */
+/** The last tick that ended, and the monotonic time of its end. */
 export interface LastTick {
   readonly summary: Summary
   readonly endedMs: number
 }
 
 /**
- * The liveness of a running `serve`, known without a call: whether it ticks, the result of its last tick, and how long it has made
- * no progress. All instants are monotonic milliseconds.
+ * The liveness of a running `serve`, which is known without a call to the database: whether the process ticks, the result of
+ * the last tick, and how long ticks have made no progress. All instants are monotonic milliseconds.
  */
 export class Watchdog {
   /** The number of ticks that have ended since the start of the process. */
@@ -41,7 +41,7 @@ export class Watchdog {
     this.stallAfterMs = STALL_AFTER_MS + leaseMarginMs
   }
 
-  /** When the current tick began; null between ticks. */
+  /** The start of the current tick; null between ticks. */
   get tickStartedMs(): number | null {
     return this.began
   }
@@ -72,7 +72,7 @@ export class Watchdog {
     this.movedMs = nowMs
   }
 
-  /** Records an invocation that may take until `untilMs`. */
+  /** Records an invocation that times out at `untilMs`. */
   invoked(runId: string, untilMs: number): void {
     this.until.set(runId, untilMs)
   }

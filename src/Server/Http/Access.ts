@@ -7,8 +7,8 @@ import type { Forbidden, HttpError } from "./HttpError.ts"
 import { isFormOf, makeSessions, type Session, type Sessions } from "./Session.ts"
 
 /**
- * The authenticated caller. An operator has presented the admin token, either with this request or at sign-in; a sign-in has a
- * session.
+ * The authenticated caller of a request. An operator has presented the admin token, either with the request (`session` is null) or
+ * at sign-in. Every other caller is a reader.
  */
 export type Principal =
   | { readonly _tag: "Reader" }
@@ -22,12 +22,12 @@ export class CurrentPrincipal extends Context.Reference<CurrentPrincipal>()(
 
 /** The permissions that the settings grant. */
 export interface Access {
-  /** The sign-in sessions; null without an admin token, because sign-in is then impossible. */
+  /** The sign-in sessions; null if no admin token is set, because nobody can sign in without a token. */
   readonly sessions: Sessions | null
   readonly allowActions: boolean
-  /** Whether other machines can reach this server. All addresses except the probes then need the token. */
+  /** Whether other machines can reach this server. If so, all addresses except the probes require the token. */
   readonly isPublic: boolean
-  /** The accepted host names; null to accept any. */
+  /** The accepted host names; null if every host name is accepted. */
   readonly hosts: ReadonlySet<string> | null
 }
 
@@ -36,7 +36,7 @@ export const COOKIE = "sync_scheduler_session"
 type AccessSettings = Pick<Settings, "adminToken" | "allowActions" | "allowedHosts" | "listen">
 
 /**
- * Derives the permissions from the settings. Returns null if the settings would expose the page to other machines without a token.
+ * Derives the permissions from the settings. Returns null if the settings would let other machines open the page without a token.
  */
 export const makeAccess = (settings: AccessSettings): Access | null => {
   const isPublic = !isLoopback(parseAddress(settings.listen).hostname)
@@ -52,8 +52,8 @@ export const makeAccess = (settings: AccessSettings): Access | null => {
 type Request = HttpServerRequest.HttpServerRequest
 
 /**
- * Rejects a request for a foreign host name. This guards against DNS rebinding: a page of another site could point its own host
- * name at this machine and read these pages through the user's browser.
+ * Rejects a request for a foreign host name, to prevent DNS rebinding: another site could point its own host name at this
+ * machine and read the pages of `serve` through the user's browser.
  */
 export const requireAllowedHost = (
   { headers }: Request,
@@ -70,13 +70,13 @@ export const requireAllowedHost = (
       })
 }
 
-/** Returns the principal of a request. *Fails with* HttpError when the request carries an invalid token. */
+/** Returns the principal of a request. *Fails with* HttpError if the request carries a wrong token. */
 export const principalOf = (
   { cookies, headers }: Request,
   { sessions }: Access
 ): Effect.Effect<Principal, HttpError> => {
   const authorization = headers.authorization ?? ""
-  // Other schemes belong to a reverse proxy, which may forward them.
+  // Credentials with another scheme belong to a reverse proxy, which may forward them.
   if (/^Bearer\b/i.test(authorization)) {
     const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1]
     return token !== undefined && sessions?.isToken(token) === true
@@ -127,8 +127,8 @@ const noToken: Forbidden = {
 }
 
 /**
- * Rejects cross-site requests. Browsers send the origin in `Sec-Fetch-Site`, older browsers in `Origin`. A request with
- * neither header does not come from a page and carries no session cookie.
+ * Rejects cross-site requests. Browsers describe the origin of a request in `Sec-Fetch-Site`, and older browsers in `Origin`. A
+ * request without both headers does not come from a page and carries no session cookie.
  */
 export const requireOwnOrigin: Guard = Effect.flatMap(
   HttpServerRequest.HttpServerRequest,
@@ -149,8 +149,8 @@ const otherSite: Forbidden = {
 }
 
 /**
- * Rejects a session's request without its CSRF token, which is sent in a form field or a header. A request with the admin token
- * needs no CSRF token.
+ * Rejects a request of a session if the session's CSRF token is missing. A form field or a header contains this token. A request
+ * with the admin token needs no CSRF token.
  */
 export const requireOwnForm: Guard = Effect.gen(function* () {
   const request = yield* HttpServerRequest.HttpServerRequest

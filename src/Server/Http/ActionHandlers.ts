@@ -12,12 +12,12 @@ import type { QueryCache } from "./QueryCache.ts"
 import { orUnavailable } from "./QueryHandlers.ts"
 import { localPath, redirectResponse } from "./Responses.ts"
 
-/** A requested action. `actor` is the name that a program gives for itself. */
+/** A requested action. `actor` is the name by which a program identifies itself. */
 interface Requested extends Pick<Action, "action" | "id" | "reason"> {
   readonly actor?: string | undefined
 }
 
-/** Performs an action and records its reason and its actor, which is the name given at sign-in or by the program. */
+/** Performs an action and records its reason and its actor: the name given at sign-in, or the name given by the program. */
 const performAction = (views: QueryCache, { actor: given, ...requested }: Requested) =>
   Effect.gen(function* () {
     const principal = yield* CurrentPrincipal
@@ -35,8 +35,8 @@ const performAction = (views: QueryCache, { actor: given, ...requested }: Reques
   })
 
 /**
- * Handles every action, requested by a program or by a form of the page. After a form, the browser is redirected to the page
- * that contains the form.
+ * Handles every action that a program or a form of a page requests. If a form requested the action, the response redirects the
+ * browser to the page that contains the form.
  */
 export const actionHandlers = (views: QueryCache, access: Access) => {
   const handle =
@@ -68,12 +68,12 @@ interface ActionRequest {
   readonly request: HttpServerRequest.HttpServerRequest
 }
 
-/** The maximum number of failed runs of one cause that one form retries. */
+/** The maximum number of failed runs that one form retries. */
 const MAX_RETRIED = 1_000
 
 /**
- * Retries every failed run of a cause, according to the current states. Redirects to the overview, which shows how many
- * retries were requested. *Fails with* HttpError when no retry was requested.
+ * Retries the failed runs of all integrations that currently have one cause. Redirects to the overview, which shows how many
+ * retries were requested. *Fails with* HttpError if no run could be retried.
  */
 export const retryCause = (views: QueryCache) =>
   Effect.gen(function* () {

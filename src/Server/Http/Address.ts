@@ -2,11 +2,11 @@
 export interface Address {
   /** A host name or an IP address; an IPv6 address without brackets. */
   readonly hostname: string
-  /** The port; 0 for any free port. */
+  /** The port; 0 means any free port. */
   readonly port: number
 }
 
-/** Parses `host:port` and `[::1]:port`. The setting has already been validated. */
+/** Parses a validated setting: `host:port` or `[::1]:port`. */
 export const parseAddress = (listen: string): Address => {
   const at = listen.lastIndexOf(":")
   return { hostname: withoutBrackets(listen.slice(0, at)), port: Number(listen.slice(at + 1)) }
@@ -16,7 +16,7 @@ export const parseAddress = (listen: string): Address => {
 export const isLoopback = (hostname: string): boolean =>
   /^(?:localhost|127(?:\.\d{1,3}){3}|::1)$/i.test(withoutBrackets(hostname))
 
-/** Returns the name in a Host header, in lower case and without the port. */
+/** Returns the host name in a Host header, in lower case and without the port. */
 export const hostOf = (header: string): string =>
   withoutBrackets(header.toLowerCase().replace(/:\d*$/, ""))
 

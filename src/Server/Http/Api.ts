@@ -73,7 +73,7 @@ const reading = HttpApiGroup.make("reading")
         Schema.Struct({
           now: Instant,
           explanations: Schema.Array(Explanation),
-          /** The number of integrations that are not explained. */
+          /** The number of matching integrations that are not explained. */
           more: Schema.Int
         })
       )
@@ -151,7 +151,7 @@ const reading = HttpApiGroup.make("reading")
 
 const REASON = "it is empty or longer than 500 characters"
 
-/** The reason for an action and its actor, which are both recorded. The page's forms have the same fields. */
+/** The reason for an action and the action's actor. Both are recorded, and the forms of the pages have fields for both. */
 export const Act = Schema.Struct({
   reason: Schema.Trim.pipe(
     Schema.minLength(1, { message: () => REASON }),

@@ -12,8 +12,8 @@ import { badRequest, errorsOf, HttpError, notFound } from "./HttpError.ts"
 import { frameOf, Site } from "./PageRequest.ts"
 
 /**
- * Returns the best format that a client accepts: JSON for requests that ask for it or under `/api`, HTML for browsers, text
- * for others.
+ * Returns the format for the response to a client: HTML if the client accepts HTML, as browsers do; JSON for all other requests
+ * under `/api` and all other clients that accept JSON; and text for everything else.
  */
 export const negotiate = ({
   headers,
@@ -24,7 +24,7 @@ export const negotiate = ({
   return url.startsWith("/api/") || /\bapplication\/json\b/.test(accepted) ? "json" : "text"
 }
 
-/** Responds to every failure of an app in the client's format, and logs failures that are bugs. */
+/** Responds to every failure of an app in the client's format, and logs each failure that is a bug. */
 export const answerErrors = <R>(
   app: HttpApp.Default<unknown, R>
 ): HttpApp.Default<never, R | Site> =>

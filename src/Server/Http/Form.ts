@@ -14,7 +14,7 @@ export const requireForm: Effect.Effect<void, HttpError, HttpServerRequest.HttpS
     isForm(request) ? Effect.void : Effect.fail(notAForm)
   )
 
-/** Returns a field of the submitted form; empty when it is missing. *Dies with* RequestError when the body cannot be read. */
+/** Returns a field of the submitted form; empty if the field is missing. *Dies with* RequestError if the body cannot be read. */
 export const formField = (
   name: string
 ): Effect.Effect<string, never, HttpServerRequest.HttpServerRequest> =>

@@ -31,7 +31,7 @@ import { makeQueryCache } from "./QueryCache.ts"
 import { queryHandlers } from "./QueryHandlers.ts"
 import { signInRoutes, signOut } from "./SignIn.ts"
 
-/** The maximum number of concurrent requests. Probes are exempt. */
+/** The maximum number of concurrent requests. Probes do not count. */
 const MAX_CONCURRENT = 64
 
 /** Responds to one request. Never fails, and takes at most 20 s. */
@@ -64,7 +64,7 @@ export const makeHttpApp = ({
       Effect.provideService(Site, site),
       Effect.provide(yield* Layer.build(HttpServer.layerContext))
     )
-    // Does not use the library's own web handler, because it creates a span for every request.
+    // The web handler of the library is not used, because it creates a span for every request.
     const answer: HttpApp = (request) =>
       app.pipe(
         Effect.provideService(
@@ -79,7 +79,7 @@ export const makeHttpApp = ({
     return answer
   })
 
-/** Creates every route that needs the token when other machines can reach the server. */
+/** Creates the routes that require the token if other machines can reach the server. */
 const makeRoutes = (site: typeof Site.Service) =>
   Effect.gen(function* () {
     const views = yield* makeQueryCache
@@ -101,7 +101,7 @@ const makeRoutes = (site: typeof Site.Service) =>
       HttpRouter.get("/api/openapi.json", Effect.sync(openApi)),
       HttpRouter.post(RETRY_CAUSE, retryCause(views)),
       HttpRouter.post("/sign-out", signOut),
-      // A forbidden action gets a 403 response, even if its address does not exist.
+      // A forbidden action gets a 403 response, even if the address of the action does not exist.
       HttpRouter.post(
         "/api/*",
         Effect.zipRight(requireOperator(site.access), Effect.fail(notFound))

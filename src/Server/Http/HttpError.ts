@@ -1,7 +1,7 @@
 import { HttpApiSchema } from "@effect/platform"
 import { Schema } from "effect"
 
-/** The reason why a request is rejected: `message` says what happened and why, `hint` how to fix it, and `code` is stable. */
+/** The reason why a request is rejected: `message` says what happened and why, `hint` says how to fix it, and `code` is stable. */
 export const HttpError = Schema.Struct({
   status: Schema.Literal(400, 401, 403, 404, 405, 409, 414, 415, 421, 500, 503),
   code: Schema.String,
@@ -13,7 +13,7 @@ export const HttpError = Schema.Struct({
 })
 export type HttpError = typeof HttpError.Type
 
-/** Converts an error to JSON, in the shape of the command line's errors. */
+/** Converts an error to JSON with the fields of a command line error. */
 export const errorsOf = <Code extends string>({
   code,
   hint,
@@ -82,7 +82,7 @@ export const notFound: typeof NotFound.Type = {
   hint: "The status page is at /; the API is described in /api/openapi.json."
 }
 
-/** Returns the error for a request that its address does not accept. */
+/** Returns the error for a request with a malformed URL or body. */
 export const badRequest = (why: string): typeof BadRequest.Type => ({
   status: 400,
   code: "USAGE",

@@ -2,38 +2,38 @@ import { Deferred, Effect, Exit, Option, type Scope } from "effect"
 import { SupabaseError } from "../../Domain/Errors.ts"
 import { monotonicMs } from "../Watchdog.ts"
 
-/** The value of the last successful read. `isOutdated` is true if the value is old because the database has not responded since. */
+/** The value of the last successful read. `isOutdated` is true if the database has not responded since and the value is old. */
 export interface Known<A> {
   readonly value: A
   readonly isOutdated: boolean
 }
 
-/** The reads of one kind by key, each with its last value. */
+/** Values of one kind by key, each with the last value that was read. */
 export interface LastKnown<A> {
   /**
-   * Returns the current value, or the last known value after at most a second. With `isAway`, returns the last known value
-   * immediately, because another read has just found that the database is unavailable. *Fails with* SupabaseError when there is no
-   * value.
+   * Returns the current value, or the last known value if the read takes longer than a second. If `isAway`, returns the last
+   * known value immediately, because another read has just found that the database is unavailable. *Fails with* SupabaseError
+   * if no value is known.
    */
   readonly get: (
     key: string,
     read: Read<A>,
     isAway?: boolean
   ) => Effect.Effect<Known<A>, SupabaseError>
-  /** Returns the current value, however long the read takes. *Fails with* SupabaseError. */
+  /** Returns the current value, no matter how long the read takes. *Fails with* SupabaseError. */
   readonly live: (key: string, read: Read<A>) => Effect.Effect<A, SupabaseError>
 }
 
 /** The effect that reads the value of a key. */
 export type Read<A> = Effect.Effect<A, SupabaseError>
 
-/** The longest wait for a read when there is an older value, in milliseconds. */
+/** The longest wait for a read if an older value is known, in milliseconds. */
 const WAIT_MS = 700
-/** The longest wait after a failed read, in milliseconds; short, because the next read is likely to fail too. */
+/** The longest wait for a read that follows a failed read, in milliseconds; short, because the read is likely to fail too. */
 const WAIT_AFTER_FAILURE_MS = 200
 /** The longest wait for the first value, in milliseconds. */
 const FIRST_WAIT_MS = 3_000
-/** The age from which a value counts as outdated when a new read does not finish in time, in milliseconds. */
+/** The age from which a value counts as outdated if a new read does not finish in time, in milliseconds. */
 const OUTDATED_AFTER_MS = 10_000
 
 interface Entry<A> {
@@ -43,15 +43,15 @@ interface Entry<A> {
 }
 
 export interface LastKnownOptions {
-  /** The maximum number of keys. The least recently used keys are dropped. */
+  /** The maximum number of keys. If there are more keys, the least recently used ones are dropped. */
   readonly capacity: number
-  /** How long a value is considered current and not read again, in milliseconds. */
+  /** The period for which a value counts as current and is not read again, in milliseconds. */
   readonly freshMs: number
 }
 
 /**
- * Caches reads. Concurrent callers share one read, which continues after they stop waiting. A slow database therefore gets only one
- * query, whose result serves the next request.
+ * Caches reads. Concurrent callers share one read, which continues even if all callers have stopped waiting. A slow database
+ * therefore gets only one query at a time for each key, and the result of the query serves the next request.
  */
 export const makeLastKnown = <A>({
   capacity,
@@ -69,7 +69,7 @@ export const makeLastKnown = <A>({
       }
       return entry
     }
-    /** Returns the read in progress, or starts a new one. */
+    /** Returns the read in progress, or starts a new read. */
     const reading = (entry: Entry<A>, read: Read<A>) =>
       Effect.gen(function* () {
         if (entry.reading !== null) return entry.reading
@@ -130,7 +130,7 @@ export const makeLastKnown = <A>({
     }
   })
 
-/** The error when there is no older value and the first read has not finished in time. The read continues. */
+/** The error if no older value is known and the first read has not finished in time. The read continues. */
 const timedOut = new SupabaseError({
   operation: "read",
   reason: "NotExecuted",

@@ -12,13 +12,13 @@ export class ListenError extends Data.TaggedError("ListenError")<{
 const MAX_BODY_BYTES = 16_384
 /** The time after which an idle connection is closed, in seconds. */
 const IDLE_SECONDS = 30
-/** The longest time that responses in progress may take when the server stops, in milliseconds. */
+/** The time that responses in progress may still take after the server was told to stop, in milliseconds. */
 const LINGER_MS = 1_000
 
 /**
  * Serves HTTP while the scope is open. Returns the URL of the listener.
- * *Fails with* ListenError. *Guarantees*: bodies, headers (16 KiB, enforced by the runtime) and idle time are limited. When the
- * scope closes, responses in progress get one second before their connections are closed.
+ * *Fails with* ListenError. *Guarantees*: the sizes of bodies and headers (16 KiB, enforced by the runtime) and the idle time of
+ * connections are limited. When the scope closes, responses in progress get one second before their connections are closed.
  */
 export const listen = (
   address: Address,
@@ -30,7 +30,7 @@ export const listen = (
         Bun.serve({
           ...address,
           development: false,
-          // By default, Bun lets several processes share a port outside development mode.
+          // Outside development mode, Bun would by default let several processes share a port.
           reusePort: false,
           maxRequestBodySize: MAX_BODY_BYTES,
           idleTimeout: IDLE_SECONDS,

@@ -12,7 +12,7 @@ import { type HttpError, notFound } from "./HttpError.ts"
 import { Site } from "./PageRequest.ts"
 import { htmlResponse, redirectResponse } from "./Responses.ts"
 
-/** An effect that responds to a request. *Fails with* HttpError, or with an error that `answerErrors` converts to one. */
+/** An effect that responds to a request. *Fails with* HttpError, or with an error that `answerErrors` converts to an HttpError. */
 type App<R> = HttpApp.Default<unknown, R>
 
 /** The longest time that a response may take, in milliseconds. */
@@ -20,7 +20,7 @@ const ANSWER_WITHIN_MS = 20_000
 /** The maximum length of a URL. */
 const MAX_URL = 2_048
 
-/** Runs the app, or another app for addresses that the first one does not have. */
+/** Runs an app, or the app `next` for an address that the first app does not have. */
 export const orElse =
   <R2>(next: App<R2>) =>
   <R>(app: App<R>): App<R | R2> =>
@@ -30,7 +30,7 @@ export const orElse =
       () => next
     )
 
-/** Rejects long URLs, and methods that no route has. */
+/** Rejects requests with a long URL, or with a method that no route has. */
 export const limitRequest = <R>(app: App<R>): App<R> =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ method, originalUrl }) => {
     if (originalUrl.length > MAX_URL) return Effect.fail(longUrl)
@@ -53,7 +53,7 @@ export const limitConcurrency = (most: number) =>
         )
   )
 
-/** Checks the host name and the token or the session, and provides the principal. */
+/** Checks the host name and the token or session of a request, and provides the principal. */
 export const identify = <R>(app: App<R>): App<R | Site> =>
   Effect.gen(function* () {
     const request = yield* HttpServerRequest.HttpServerRequest
@@ -64,8 +64,8 @@ export const identify = <R>(app: App<R>): App<R | Site> =>
   })
 
 /**
- * Allows only requests with the token when other machines can reach the server. Without it, browsers are redirected to the sign-in
- * page and programs get an error.
+ * If other machines can reach the server, allows only requests with the token or a session. Browsers without a session are
+ * redirected to the sign-in page, and programs without the token get an error.
  */
 export const requireToken = <R>(app: App<R>): App<R | Site> =>
   Effect.gen(function* () {
@@ -82,14 +82,15 @@ export const requireToken = <R>(app: App<R>): App<R | Site> =>
   })
 
 /**
- * Returns a page that redirects. After a link from another site, the browser withholds the session cookie (SameSite) until a page
- * of this server starts the navigation.
+ * Returns a page that redirects to a path of this server. If the user follows a link from another site, the browser withholds the
+ * session cookie (SameSite) until a page of this server starts the navigation.
  */
 const redirectPage = (path: string): string =>
   `<!doctype html><html lang="en"><title>Sync Scheduler</title><meta http-equiv="refresh" content="0;url=${path}"><p><a href="${path}">Continue</a></p></html>\n`
 
 /**
- * The security headers of every response: they allow only this server's files, forbid framing, and send no referrer to other sites.
+ * The security headers of every response. The headers allow only this server's files, forbid framing, and prevent the browser from
+ * sending a referrer to other sites.
  */
 const SECURITY: Readonly<Record<string, string>> = {
   "content-security-policy":
@@ -104,10 +105,10 @@ const SECURITY: Readonly<Record<string, string>> = {
   vary: "accept-encoding, cookie, authorization"
 }
 
-/** The minimum size of a compressed body, in bytes. */
+/** The minimum size of a body that is compressed, in bytes. */
 const MIN_BYTES = 1_024
 
-/** Adds the headers of every response, and compresses the body where this saves bytes. */
+/** Adds the headers of every response, and compresses the body if the compressed body is smaller. */
 export const finish = <E, R>(app: HttpApp.Default<E, R>): HttpApp.Default<E, R> =>
   Effect.zipWith(HttpServerRequest.HttpServerRequest, app, ({ headers, method }, answer) => {
     const common = { "cache-control": "no-store", ...answer.headers, ...SECURITY }

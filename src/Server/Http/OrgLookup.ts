@@ -11,7 +11,11 @@ export interface OrgMatch {
   readonly integrations: ReadonlyArray<IntegrationState>
 }
 
-/** Finds the organisations that match a text by their id or an integration's id, else by name, else by a part of the name. */
+/**
+ * Finds the organisations that match a text. Compares the text with the ids of organisations, the ids of integrations, the
+ * names of organisations, and then the beginnings of ids and parts of names, and stops at the first of these comparisons that
+ * finds any.
+ */
 export const findOrgs = (
   integrations: ReadonlyArray<IntegrationState>,
   wanted: string
@@ -39,7 +43,8 @@ const orgOf = (all: ReadonlyArray<IntegrationState>, org_id: string): OrgMatch =
 }
 
 /**
- * The period of a query: a day (`2026-11-24`), or if none is given, the time since the start of yesterday. `to` is exclusive.
+ * The period of a query: the day `day` (`2026-11-24`), or the time since the start of yesterday if `day` is null. `to` is
+ * exclusive.
  */
 export interface DayWindow {
   readonly day: string | null
@@ -47,7 +52,7 @@ export interface DayWindow {
   readonly to: number
 }
 
-/** Returns the window of a local day; for an invalid or future day, the time since the start of yesterday. */
+/** Returns the window of a local day. The window of an invalid or future day is the time since the start of yesterday. */
 export const dayWindow = (day: string | null, timezone: string, now: number): DayWindow => {
   const clock = Option.getOrThrow(Option.orElse(wallClock(timezone), () => wallClock("UTC")))
   const reading = /^\d{4}-\d{2}-\d{2}$/.test(day ?? "")

@@ -21,16 +21,17 @@ import type { QueryCache } from "./QueryCache.ts"
 import { htmlResponse } from "./Responses.ts"
 
 /**
- * The maximum number of integrations on an organisation's page, and the maximum number of those that have their own figures.
+ * `MAX_EXPLAINED` is the maximum number of integrations on an organisation's page, and `MAX_FIGURES` is the maximum number of
+ * integrations that are shown with their own figures.
  */
 const MAX_EXPLAINED = 20
 const MAX_FIGURES = 4
-/** The number of organisation pages that are cached for times when the database is unavailable. */
+/** The maximum number of organisation pages that are cached, in case the database becomes unavailable. */
 const ORGS_KEPT = 32
 /** Matches a run's id or an id prefix. */
 const RUN = /^[0-9a-f][0-9a-f-]{5,35}$/
 
-/** A rendered page. `isOutdated` is true if it shows the last known data and says so. */
+/** A rendered page. `isOutdated` is true if the page shows the last known data, with a note that the data are outdated. */
 interface Rendered {
   readonly html: string
   readonly isOutdated: boolean
@@ -41,7 +42,7 @@ interface Parts {
   readonly orgs: LastKnown<OrgModel>
 }
 
-/** The routes of all pages over one query cache. A page *fails with* HttpError if it does not exist or its data are unavailable. */
+/** The routes of all pages. A page *fails with* HttpError if the page does not exist or its data are unavailable. */
 export const makePageRoutes = (views: QueryCache) =>
   Effect.map(makeLastKnown<OrgModel>({ capacity: ORGS_KEPT, freshMs: 0 }), (orgs) =>
     HttpRouter.empty.pipe(
@@ -70,7 +71,7 @@ const page = (
     Effect.map(({ html, isOutdated }) => htmlResponse(html, isOutdated ? 503 : 200))
   )
 
-/** Adds the reason why the page is outdated, if it is. */
+/** If the page is outdated, adds the reason to the frame. */
 const dated = (frame: PageFrame, isOutdated: boolean): PageFrame => {
   if (!isOutdated) return frame
   const clock = clockOf(frame.timezone)
@@ -109,7 +110,7 @@ const overview = (
         ...(type === null ? [] : [["type", type] as const])
       ]
     }
-    // A page never mixes current and outdated data.
+    // Outdated figures are not shown next to a current overview.
     const shown = <A>(one: Option.Option<Known<A>>): A | null =>
       Option.isSome(one) && (isAway || !one.value.isOutdated) ? one.value.value : null
     const html = overviewPage(dated(frame, seen.isOutdated), {
@@ -220,7 +221,7 @@ export const assetRoutes = HttpRouter.fromIterable(
 
 const UNAVAILABLE = "The database does not answer, and no earlier data of this page is available"
 
-/** The error when the database is unavailable and the last known data do not contain the requested item. */
+/** The error if the database is unavailable and the last known data do not contain the requested item. */
 const unknownNow: HttpError = {
   status: 503,
   code: "SUPABASE_UNREACHABLE",

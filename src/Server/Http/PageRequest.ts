@@ -12,14 +12,14 @@ export class Site extends Context.Tag("@sync-scheduler/Site")<
   Site,
   {
     readonly access: Access
-    /** Returns the URL of the web page with a function's logs; null when unknown. */
+    /** Returns the URL of the web page with a function's logs; null if the URL is unknown. */
     readonly logs: (functionName: string | null) => string | null
-    /** Makes the commands in a text pasteable by adding `--demo` in a demo. */
+    /** Makes the commands in a text pasteable: in a demo, adds `--demo` to each command. */
     readonly pasteable: (text: string) => string
   }
 >() {}
 
-/** One request for a page, with its principal. */
+/** One request for a page, with the principal of the request. */
 export interface RequestContext {
   readonly request: HttpServerRequest.HttpServerRequest
   readonly url: URL
@@ -73,11 +73,11 @@ const mayAct = (access: Access, principal: Principal): PageFrame["access"] => {
     : { _tag: "SignedOut" }
 }
 
-/** The cookie in which the page's script stores the browser's zone. */
+/** The name of the cookie in which the page's script stores the browser's time zone. */
 const ZONE_COOKIE = "sync_scheduler_zone"
 const MAX_ZONE = 64
 
-/** Returns the zone of a list: the URL's, else the viewer's own, else the zone of most integrations. */
+/** Returns the time zone of a list: the zone in the URL, or else the viewer's zone, or else the zone of most integrations. */
 export const zoneOf = (
   { request, url }: Pick<RequestContext, "request" | "url">,
   integrations: ReadonlyArray<Pick<IntegrationState, "timezone">>

@@ -16,7 +16,7 @@ export interface Check {
 
 /** The time limit for the database's response, in milliseconds. A slower database counts as unreachable. */
 const DATABASE_WITHIN_MS = 3_000
-/** The minimum time between two checks of the database, whatever the number of requests, in milliseconds. */
+/** The minimum time between two checks of the database, regardless of the number of requests, in milliseconds. */
 const REMEMBER_MS = 1_000
 
 const text = (isOk: boolean, body: string): HttpServerResponse.HttpServerResponse =>
@@ -26,9 +26,9 @@ const text = (isOk: boolean, body: string): HttpServerResponse.HttpServerRespons
   })
 
 /**
- * Creates the probes. `/livez` reports whether this process ticks. It makes no calls, because an unreachable database is no reason
- * to restart the process. `/readyz` reports whether ticks can currently do their work; with `?verbose`, it has one line for each
- * check.
+ * Creates the probes. `/livez` reports whether this process ticks, without a call to the database, because an unreachable
+ * database is no reason to restart the process. `/readyz` reports whether ticks can currently do their work. With `?verbose`,
+ * the response of `/readyz` has one line for each check.
  */
 export const makeProbeRoutes = (watchdog: Watchdog) =>
   Effect.gen(function* () {

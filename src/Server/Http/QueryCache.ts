@@ -15,17 +15,17 @@ import { type Known, makeLastKnown } from "./LastKnown.ts"
 
 /** The maximum number of concurrent database reads; further reads wait. */
 const READ_CONCURRENCY = 4
-/** The minimum time between two reads of the same page data, whatever the number of viewers, in milliseconds. */
+/** The minimum time between two reads of the same page data, regardless of the number of viewers, in milliseconds. */
 const FRESH_MS = 1_000
 const FIGURES_FOR_MS = 5_000
 /** The minimum time between two computations of the upcoming load, in milliseconds. */
 const LOAD_FOR_MS = 60_000
-/** The maximum number of runs in one strip: one every five minutes of a day. */
+/** The maximum number of runs in one strip: about one run for every five minutes of a day. */
 const RUNS_EACH = 300
 
 type Load = ReturnType<typeof upcomingLoad>
 
-/** The data of pages and of `/api`, read from the database with limits on frequency and concurrency. */
+/** The data of the pages and of `/api`. The frequency and the concurrency of database reads are limited. */
 export interface QueryCache {
   /** The overview for programs. *Fails with* SupabaseError when the database is unavailable. */
   readonly overview: (
@@ -39,7 +39,7 @@ export interface QueryCache {
     ids: ReadonlyArray<string>,
     from: number
   ) => Effect.Effect<DailyStats, SupabaseError>
-  /** The data for pages: the last known data while the database is unavailable (`isAway`). */
+  /** The data for pages. While the database is unavailable (`isAway`), these are the last known data. */
   readonly known: {
     readonly overview: Effect.Effect<Known<Overview>, SupabaseError>
     readonly figures: (isAway: boolean) => Effect.Effect<Known<Figures>, SupabaseError>
@@ -54,7 +54,7 @@ export interface QueryCache {
   }
   /** The start lag from which a run counts as late, in milliseconds. */
   readonly driftAlertMs: number
-  /** Runs any other read under the same limit on concurrency. */
+  /** Performs any other read, which counts towards the limit on concurrent reads. */
   readonly read: <A, E>(effect: Effect.Effect<A, E, Supabase>) => Effect.Effect<A, E>
 }
 
@@ -73,7 +73,7 @@ export const makeQueryCache: Effect.Effect<
   const filtered = yield* makeLastKnown<Overview>({ capacity: 4, freshMs: FRESH_MS })
   const figures = yield* makeLastKnown<Figures>({ capacity: 64, freshMs: FIGURES_FOR_MS })
   const activities = yield* makeLastKnown<DailyStats>({ capacity: 32, freshMs: FRESH_MS })
-  // A run is never cached, so that the page shows the result of a retry.
+  // A run is read for every request, so that the page shows the result of a retry.
   const runs = yield* makeLastKnown<RunDetail>({ capacity: 64, freshMs: 0 })
   const loads = yield* makeLastKnown<Load>({ capacity: 1, freshMs: LOAD_FOR_MS })
   const overviewOf = (options: Omit<OverviewOptions, "driftAlertMs">) =>

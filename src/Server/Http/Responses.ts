@@ -11,6 +11,6 @@ export const redirectResponse = (
 ): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.redirect(path, { status: 303, headers })
 
-/** Returns a path of this server that is safe in a `location` header; any other text becomes the front page. */
+/** Returns `wanted` if it is a path of this server that is safe in a `location` header, and the front page otherwise. */
 export const localPath = (wanted: string): string =>
   /^\/(?![/\\])[\w\-./?=&%+:,@]{0,1000}$/.test(wanted) ? wanted : "/"

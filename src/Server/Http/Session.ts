@@ -8,7 +8,7 @@ const MAX_NAME = 80
 
 /** The session of an operator who signed in with the admin token. */
 export interface Session {
-  /** The name given at sign-in, which is recorded as the actor of every action. */
+  /** The name given at sign-in. This name is recorded as the actor of every action. */
   readonly actor: string
   /** The CSRF token of every form of this session. */
   readonly csrf: string
@@ -24,14 +24,14 @@ export interface Sessions {
     now: number
   ) => { readonly value: string; readonly seconds: number }
   /**
-   * Returns the session of a cookie; null when this token did not issue the cookie, or the cookie was altered or has expired.
+   * Returns the session of a cookie; null if the cookie was issued with another admin token, was altered, or has expired.
    */
   readonly read: (value: string, now: number) => Session | null
 }
 
 /**
  * Creates stateless sessions: a cookie is `<end>.<name>.<signature>`, signed with a key derived from the admin token. Every
- * replica can verify it, and changing the token ends all sessions.
+ * replica can verify the cookie, and changing the token ends all sessions.
  */
 export const makeSessions = (adminToken: Redacted.Redacted<string>): Sessions => {
   const token = Redacted.value(adminToken)
@@ -58,7 +58,7 @@ export const makeSessions = (adminToken: Redacted.Redacted<string>): Sessions =>
   }
 }
 
-/** Whether a form belongs to this session. */
+/** Whether the CSRF token of a form belongs to a session. */
 export const isFormOf = (session: Session, csrf: string): boolean => {
   const given = Buffer.from(csrf)
   const expected = Buffer.from(session.csrf)

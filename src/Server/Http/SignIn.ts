@@ -47,7 +47,7 @@ const signIn = (sessions: Sessions): Answer =>
     return redirectResponse(path, yield* setCookie(value, seconds))
   })
 
-/** The routes of `/sign-in`, which need no token. */
+/** The routes of `/sign-in`. These routes require no token. */
 export const signInRoutes = HttpRouter.empty.pipe(
   HttpRouter.get(
     "/sign-in",
@@ -67,7 +67,7 @@ export const signInRoutes = HttpRouter.empty.pipe(
   )
 )
 
-/** `POST /sign-out`: removes the cookie. */
+/** Responds to `POST /sign-out` and removes the session cookie. */
 export const signOut: Answer = Effect.gen(function* () {
   yield* requireForm
   yield* requireOwnForm

@@ -8,10 +8,10 @@ import { clip, empty, type Html, html } from "./Html.ts"
 import { filterPath, NO_FILTER } from "./ListFilter.ts"
 import { bareMoment } from "./TimeFormat.ts"
 
-/** The maximum number of causes that are shown. The table below contains all integrations. */
+/** The maximum number of causes that are shown. The table of integrations on the same page shows all of them. */
 const MOST = 12
 
-/** Renders everything that needs attention, one line per cause, worst first; empty if nothing needs attention. */
+/** Renders what needs attention, one line per cause, worst cause first. Returns no markup if nothing needs attention. */
 export const attention = (frame: PageFrame, { causes, integrations, now }: Overview): Html => {
   const shown = causes.filter(({ state }) => state !== "stale")
   if (shown.length === 0) return empty
@@ -32,7 +32,7 @@ const since = (at: number | null, zone: string, now: number): Html =>
 const single = (frame: PageFrame, cause: CauseGroup, one: IntegrationState, now: number): Html =>
   html`<li id="a-${one.integration_id}"><div>${stateMark(one.state, one.word)}</div><div><a class="who" href="${orgPath(one.org_id)}">${orgName(one)}</a> <span class="soft">${typeName(one.integration_type)}</span><p class="soft">${capital(clip(one.why, 300))}</p>${causeForm(cause, frame)}</div>${since(one.since, frame.timezone, now)}</li>`
 
-/** Renders several integrations with one cause: their number, the cause, its start, and a link to them. */
+/** Renders several integrations with one cause: their number, the cause, the time since when it exists, and a link to the list. */
 const shared = (frame: PageFrame, cause: CauseGroup, now: number): Html => {
   const { code, count, integration_type, key, message, state, word } = cause
   const href = filterPath(NO_FILTER, { cause: key })
@@ -40,7 +40,7 @@ const shared = (frame: PageFrame, cause: CauseGroup, now: number): Html => {
   return html`<li id="c-${key}"><div>${stateMark(state, word)}</div><div><a class="who" href="${href}">${times}</a>${message !== null && html`<p class="soft"><bdi>${clip(message, 300)}</bdi></p>`}${causeForm(cause, frame)}</div>${since(cause.since, frame.timezone, now)}</li>`
 }
 
-/** The incidents that no integration's state shows. Any other incident closes together with the state that it concerns. */
+/** The kinds of incidents that no integration's state shows. An incident of any other kind closes together with its state. */
 const INCIDENTS: Readonly<Record<string, readonly [one: string, many: string]>> = {
   cold_start: ["cold start", "cold starts"],
   missed: ["incident of skipped slots", "incidents of skipped slots"],
@@ -48,7 +48,7 @@ const INCIDENTS: Readonly<Record<string, readonly [one: string, many: string]>> 
   clock_skew: ["engine with a wrong clock", "engines with a wrong clock"]
 }
 
-/** Renders the open incidents that the page shows nowhere else; empty when there are none. */
+/** Renders the open incidents that the page shows nowhere else. Returns no markup if there are no such incidents. */
 export const incidents = ({ scheduler }: Overview): Html => {
   const open = Object.entries(scheduler.open_incidents).flatMap(([kind, count]) => {
     const words = INCIDENTS[kind]

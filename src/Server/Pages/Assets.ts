@@ -2,7 +2,7 @@ import { Hash } from "effect"
 import styles from "./page.css" with { type: "text" }
 import script from "./page.js" with { type: "text" }
 
-/** A static file. Its name changes with its content, so it may be cached forever. */
+/** A static file. The name of the file changes with its content, so that browsers may cache the file forever. */
 export interface Asset {
   readonly path: `/${string}`
   readonly type: string
@@ -36,7 +36,7 @@ export const icons = {
   idle: icon("idle", face("#646973", "M9 16h.1M16 16h.1M23 16h.1"))
 } as const
 
-/** All files, by path. */
+/** All static files, by path. */
 export const assets: ReadonlyMap<string, Asset> = new Map(
   [stylesheet, behaviour, ...Object.values(icons)].map((one) => [one.path, one])
 )

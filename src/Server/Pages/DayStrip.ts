@@ -12,7 +12,8 @@ export type MarkKind =
   | "unseen"
 
 /**
- * One slot on the time axis, in epoch milliseconds, from its due time until its end. The end is null while the run is in progress.
+ * One slot on the time axis, from its due time until the end of its run, in epoch milliseconds. `to` is null while the run is in
+ * progress.
  */
 export interface Mark {
   readonly kind: MarkKind
@@ -20,7 +21,7 @@ export interface Mark {
   readonly to: number | null
 }
 
-/** A period of the time axis, in epoch milliseconds, and the position of the current time. */
+/** The period that a time axis shows, and the current time, in epoch milliseconds. */
 export interface Axis {
   readonly from: number
   readonly to: number
@@ -36,7 +37,8 @@ const THINNEST = 5
 const HEIGHT = 20
 
 /**
- * The y positions of the lines of every kind, in drawing order. Height and position distinguish the kinds in addition to colour.
+ * The y positions of the lines of each kind of mark, in drawing order. The kinds differ in height and position as well as in
+ * colour.
  */
 const LINES: ReadonlyArray<readonly [kind: MarkKind, word: string, ys: ReadonlyArray<number>]> = [
   ["unseen", "period not shown", [10]],
@@ -49,22 +51,22 @@ const LINES: ReadonlyArray<readonly [kind: MarkKind, word: string, ys: ReadonlyA
   ["failed", "failed", [10]]
 ]
 
-/** Returns the 24 hours that end with the current hour. */
+/** Returns the axis of the 24 hours that end with the current hour. */
 export const lastDay = (now: number): Axis => {
   const to = Math.floor(now / HOUR) * HOUR + HOUR
   return { from: to - DAY, to, now }
 }
 
 /**
- * The maximum number of bars in a list before adjacent ones are merged: more bars are unreadable and cost most of the page's
- * bytes.
+ * The maximum number of bars of completed runs in one strip of a list. If there are more bars, adjacent bars are merged,
+ * because they would be unreadable and would make up most of the page's size.
  */
 const MANY_BARS = 48
 const CLOSE_MINUTES = 10
 
 /**
- * Returns the path of the bars of one kind: `M x y h w`, then relative steps. Bars that are no further apart than `gap` are
- * merged.
+ * Returns the SVG path of the bars of one kind, with relative coordinates after the first bar. Bars that are at most `gap`
+ * apart are merged.
  */
 const pathOf = (
   bars: ReadonlyArray<readonly [x: number, end: number]>,
@@ -93,8 +95,8 @@ const pathOf = (
 }
 
 /**
- * Draws an axis with its marks as a strip of full width. Uses one path per kind, so that thousands of marks stay small. Marks
- * outside the axis are omitted; marks across its ends are clipped.
+ * Draws an axis with its marks as a strip of full width. One path contains all marks of a kind, so that the markup of thousands of
+ * marks stays small. Marks outside the axis are omitted, and marks across an end of the axis are clipped.
  */
 export const dayStrip = (axis: Axis, marks: ReadonlyArray<Mark>, isInList = false): Html => {
   const width = Math.round((axis.to - axis.from) / MINUTE)

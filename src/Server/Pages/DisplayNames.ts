@@ -3,10 +3,10 @@ import type { StateName } from "../../Domain/State.ts"
 import { clip, type Html, html } from "./Html.ts"
 import { mark } from "./StateMark.ts"
 
-/** The maximum number of characters of a name, which is the project's free text; longer names are clipped. */
+/** The maximum number of characters of a name. Names are free text of the project, and longer names are clipped. */
 const MAX_NAME = 72
 
-/** Returns an organisation's name, or an id prefix when it has none. */
+/** Returns an organisation's name as markup, or the beginning of the id if the organisation has no name. */
 export const orgName = ({
   org_id,
   org_name
@@ -37,6 +37,6 @@ export const capital = (text: string): string => text.slice(0, 1).toUpperCase() 
 
 export const stateMark = (state: StateName, word: string): Html => mark(state, capital(word))
 
-/** Formats a number of things: `1 run`, `1,204 runs`. */
+/** Formats a number with its noun: `1 run`, `1,204 runs`. */
 export const countOf = (count: number, one: string, many = `${one}s`): string =>
   `${count.toLocaleString("en-US")} ${count === 1 ? one : many}`

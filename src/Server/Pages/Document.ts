@@ -6,19 +6,19 @@ import { clockOf, zoneName } from "./TimeFormat.ts"
 
 /** The request data that every page receives. */
 export interface PageFrame {
-  /** The time at which the page was generated, in epoch milliseconds, on the clock that all its times use. */
+  /** The time at which the page was generated, in epoch milliseconds, according to the clock of all times on the page. */
   readonly now: number
-  /** The zone of times that belong to no integration. */
+  /** The time zone for times that belong to no integration. */
   readonly timezone: string
-  /** The interval at which an open page reloads itself, in seconds; 0 if it never does. */
+  /** The interval at which an open page reloads itself, in seconds; 0 if the page does not reload itself. */
   readonly refreshSeconds: number
   readonly version: string
-  /** The path of the page, to return to after signing in. */
+  /** The path of the page, to which sign-in returns. */
   readonly path: string
-  /** The search text, and the other parts of the filter, which a search keeps. */
+  /** The search text (`query`), and the other parts of the filter, which a new search keeps (`kept`). */
   readonly query: string
   readonly kept: ReadonlyArray<readonly [name: string, value: string]>
-  /** The reason why the page is outdated; null if it is current. */
+  /** The reason why the page is outdated; null if the page is current. */
   readonly outdated: string | null
   /** Whether actions are disabled, whether sign-in is possible, or whether the reader is signed in. */
   readonly access: PageAccess
@@ -26,11 +26,11 @@ export interface PageFrame {
   readonly answers: "shown" | "sign-in" | "command"
   /** Makes the commands in a text pasteable. */
   readonly pasteable: (text: string) => string
-  /** A sentence about the action that was just performed; null if none was. */
+  /** A sentence about the action that was just performed; null if no action was performed. */
   readonly notice: string | null
 }
 
-/** Whether this reader may act. `SignedIn` contains the CSRF token that each form must send. */
+/** Whether the reader of a page may act. `SignedIn` contains the CSRF token that each form must send. */
 export type PageAccess =
   | { readonly _tag: "ReadOnly" }
   | { readonly _tag: "SignedOut" }
@@ -39,7 +39,7 @@ export type PageAccess =
 export interface PageContent {
   readonly title: string
   readonly tone: keyof typeof icons
-  /** Whether no engine ticks, so that the page shows a past state. */
+  /** Whether ticks have stopped, so that the page shows a past state. */
   readonly isStopped: boolean
   readonly main: Html
 }

@@ -5,12 +5,12 @@ import { clip, empty, type Html, html } from "./Html.ts"
 import { filterPath, type ListFilter } from "./ListFilter.ts"
 import { shape } from "./StateMark.ts"
 
-/** The maximum number of types to choose from. Further types can be found with the search. */
+/** The maximum number of types that are offered. Other types can be found with the search. */
 const MOST_TYPES = 12
 
 /**
- * Renders the filters of the list: by state, and by type when there are several types. Each link keeps the other parts of the
- * filter.
+ * Renders the filters of the list of integrations: a filter by state, and a filter by type if there are several types. The
+ * links of one filter keep the other filter.
  */
 export const filterBar = (overview: Overview, filter: ListFilter): Html =>
   html`<div class="filters" id="filters">${states(overview, filter)}${types(overview, filter)}</div>`

@@ -9,7 +9,7 @@ import { empty, type Html, html } from "./Html.ts"
 
 /** An action's form: its address, its button, its warning, and the page to redirect to. */
 interface ActionForm {
-  /** The name that distinguishes this form from the others on the page. */
+  /** The name of the form, unique on the page. */
   readonly name: string
   readonly path: string
   readonly fields?: ReadonlyArray<readonly [name: string, value: string]>
@@ -19,8 +19,8 @@ interface ActionForm {
 }
 
 /**
- * Renders a button that opens a form, which asks for a reason to record with the action. The form is sent with the session's CSRF
- * token to the same address that programs use. The response redirects to `next`, which shows the result.
+ * Renders a button that opens a form. The form asks for a reason, which is recorded with the action. The form and the session's
+ * CSRF token are sent to the address that programs also use. The response redirects to the page `next`, which shows the result.
  */
 const actionForm = (
   { fields = [], name, next, note, path, word }: ActionForm,
@@ -30,7 +30,7 @@ const actionForm = (
   return html`<details class="ask" id="${name}"><summary class="button">${word}</summary><form method="post" action="${path}"><p class="soft">${note}</p><label for="${name}-reason">Reason</label><input id="${name}-reason" name="reason" required maxlength="500" autocomplete="off" placeholder="Recorded with your name">${hidden.map(([key, value]) => html`<input type="hidden" name="${key}" value="${value}">`)}<button class="main">${word}</button></form></details>`
 }
 
-/** Renders forms side by side; empty when there are none. */
+/** Renders forms side by side. Returns no markup if all forms are empty. */
 export const acts = (...forms: ReadonlyArray<Html>): Html =>
   forms.every(({ markup }) => markup === "") ? empty : html`<div class="acts">${forms}</div>`
 
@@ -47,10 +47,13 @@ const actionOn = (
   next: `${words.next}?did=${action}`
 })
 
-/** The address that retries all failed runs of a cause. */
+/** The path that retries all failed runs of a cause. */
 export const RETRY_CAUSE = "/retry-cause"
 
-/** Renders the form that retries every failed run of a cause; empty if no run can be retried or the reader may not act. */
+/**
+ * Renders the form that retries all failed runs of a cause. Returns no markup if no run can be retried or the reader may not
+ * act.
+ */
 export const causeForm = ({ key, retryable }: CauseGroup, { access }: PageFrame): Html => {
   if (access._tag !== "SignedIn" || retryable === 0) return empty
   const word = retryable === 1 ? "Retry" : `Retry all ${retryable.toLocaleString("en-US")}`
@@ -64,7 +67,7 @@ export const causeForm = ({ key, retryable }: CauseGroup, { access }: PageFrame)
   )
 }
 
-/** Renders the actions on an integration; empty when the reader may not act. */
+/** Renders the forms of the actions on an integration. Returns no markup if the reader may not act. */
 export const integrationForms = (integration: IntegrationState, access: PageAccess): Html => {
   if (access._tag !== "SignedIn") return empty
   const { enabled, integration_id: id, org_id } = integration
@@ -95,8 +98,8 @@ const NEXT = `${AGAIN} The next tick starts it.`
 const MAYBE = `The sync may have taken effect: check the target system first. ${AGAIN} The attempt waits until the previous one must have ended.`
 
 /**
- * Renders the forms that retry a finished run, or release it so that later slots run; empty if neither applies or the reader may
- * not act. `next` is the page to redirect to.
+ * Renders the forms that retry a run or release it so that later slots can run. Returns no markup if neither action is possible or
+ * the reader may not act. `next` is the page to redirect to.
  */
 export const runForms = (run: RunView | null, access: PageAccess, next: string): Html => {
   if (access._tag !== "SignedIn" || run === null) return empty
@@ -113,7 +116,10 @@ export const runForms = (run: RunView | null, access: PageAccess, next: string):
   return html`${retry}${isUnknown && run.released_at === null && release}`
 }
 
-/** Renders the equivalent commands for readers who may not act on the page; empty if no action applies. */
+/**
+ * Renders the commands that retry or release a run, for readers who may not act. Returns no markup if neither action is
+ * possible.
+ */
 export const runCommands = (run: RunView, frame: PageFrame): Html => {
   const isOver = run.status === "failed" || run.status === "skipped"
   if (frame.access._tag === "SignedIn" || !(isOver || run.status === "unknown")) return empty
@@ -132,8 +138,8 @@ const DONE: Readonly<Record<ActionName, string>> = {
 }
 
 /**
- * Returns the sentence about the performed action for the page after the redirect; null if there was none. `retried-198-of-200`
- * stands for the retry of a cause.
+ * Returns the sentence about an action for the page to which the action redirects; null if no action was performed. The action
+ * `retried-198-of-200` is the retry of a cause with 200 failed runs.
  */
 export const doneNotice = (action: string | null): string | null => {
   const [, done, of] = /^retried-(\d{1,5})-of-(\d{1,5})$/.exec(action ?? "") ?? []

@@ -6,7 +6,7 @@ export class Html {
   }
 }
 
-/** The values of a template: text is escaped, markup is inserted unchanged, and anything else is omitted. */
+/** The values of a template. Text is escaped, markup is inserted unchanged, and all other values are omitted. */
 export type Content = string | number | Html | ReadonlyArray<Html> | null | undefined | false
 
 const ENTITIES: Readonly<Record<string, string>> = {
@@ -51,7 +51,7 @@ export const empty = new Html("")
 export const join = (parts: ReadonlyArray<Html>, between: Html): Html =>
   new Html(parts.map(({ markup }) => markup).join(between.markup))
 
-/** Truncates text to this many characters, with an ellipsis. */
+/** Truncates text to `most` characters, including an ellipsis. */
 export const clip = (text: string, most: number): string => {
   if (text.length <= most) return text
   const characters = [...text]

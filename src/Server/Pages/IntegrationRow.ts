@@ -6,7 +6,7 @@ import { clip, type Html, html } from "./Html.ts"
 import { shape } from "./StateMark.ts"
 import { bareMoment, showDistance } from "./TimeFormat.ts"
 
-/** Renders the newest run in any state: its due time, its start lag, and its duration or current attempt. */
+/** Renders the newest run of an integration in any state: the due time, the start lag, and the duration or the current attempt. */
 export const newestRun = (
   { last_run, live_run }: Pick<IntegrationState, "last_run" | "live_run">,
   timezone: string,
@@ -27,7 +27,7 @@ export const newestRun = (
 const wordOf = ({ attempt, status }: RunView): string =>
   status === "pending" && attempt > 0 ? "retrying" : status
 
-/** Renders the due time of the next run, and the time until then. A past slot is never shown as upcoming. */
+/** Renders the due time of the next run, and the time until the run is due. A past slot is never shown as upcoming. */
 export const nextRun = (integration: IntegrationState, timezone: string, now: number): Html => {
   const { enabled, next_run_at: at, schedule } = integration
   if (!enabled || at === null) {
@@ -37,7 +37,7 @@ export const nextRun = (integration: IntegrationState, timezone: string, now: nu
   return html`${bareMoment(at, timezone, now)}<span class="sub">${at <= now ? `was due ${distance}` : distance}</span>`
 }
 
-/** Renders a row of the list of integrations. `strip` null: the list has no such column. */
+/** Renders a row of the list of integrations. If `strip` is null, the list has no column of strips. */
 export const integrationRow = (
   integration: IntegrationState,
   now: number,

@@ -8,7 +8,7 @@ import { type Activity, timelineMarks } from "./TimelineMarks.ts"
 
 const THREE_HOURS = 10_800_000
 
-/** The legend of a strip's marks. */
+/** The legend of the marks on strips. */
 export const legend: Html = html`<p class="legend" aria-hidden="true">${(
   [
     ["done", "completed", "M0 8h8"],
@@ -23,20 +23,23 @@ export const legend: Html = html`<p class="legend" aria-hidden="true">${(
     html`<span><svg class="strip key" viewBox="0 0 8 16"><path class="${kind}" d="${path}"/></svg>${word}</span>`
 )}</p>`
 
-/** Renders the hour labels of an axis, in one zone for all strips. */
+/** Renders the hour labels of an axis, in one time zone for all strips. */
 export const hours = (axis: Axis, timezone: string): Html => {
   const clock = clockOf(timezone)
   const marks = Array.from({ length: 8 }, (_, index) => axis.from + index * THREE_HOURS)
   return html`<span class="ticks" aria-hidden="true">${marks.map((at) => html`<span>${showTime(readingAt(clock, at))}</span>`)}</span><span class="sr">Last 24 hours</span>`
 }
 
-/** Returns the mark of an overdue slot that no engine has started, from its due time until now; none if there is no such slot. */
+/**
+ * Returns the mark of an overdue slot that no engine has started, from its due time until now. The list is empty if none
+ * exists.
+ */
 const overdue = ({ next_run_at, state }: IntegrationState): ReadonlyArray<Mark> =>
   state === "overdue" && next_run_at !== null
     ? [{ kind: "overdue", from: next_run_at, to: null }]
     : []
 
-/** Returns the marks of each integration with known activity; an empty map when no integration has any. */
+/** Returns the marks of each integration with known activity. Returns an empty map if no integration has any marks. */
 export const rowMarks = (
   integrations: ReadonlyArray<IntegrationState>,
   activity: Activity | null
@@ -49,13 +52,13 @@ export const rowMarks = (
   return new Map(marks.some(([, own]) => own.length > 0) ? marks : [])
 }
 
-/** The marks, by the integration's id. */
+/** The marks of each integration, by integration id. */
 type RowMarks = ReadonlyMap<string, ReadonlyArray<Mark>>
 
 export interface TableOptions {
   readonly axis: Axis
   readonly timezone: string
-  /** The marks of the rows; when the map is empty, no strips are shown. */
+  /** The marks of the rows. If the map is empty, no strips are shown. */
   readonly marks: RowMarks
 }
 

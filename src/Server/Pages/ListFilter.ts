@@ -3,24 +3,24 @@ import { causeKey } from "../../Domain/StateCause.ts"
 import type { IntegrationState } from "../../Operator/IntegrationState.ts"
 
 /**
- * The filter of the list of integrations, from the URL. Every link of the list keeps the parts of the filter that it does not
- * change.
+ * The filter of the list of integrations, taken from the URL. Every link of the list keeps the parts of the filter that the link
+ * does not change.
  */
 export interface ListFilter {
-  /** A part of a name or type, or an id prefix. */
+  /** A part of a name or type, or the beginning of an id. */
   readonly query: string
   readonly state: StateName | null
   /** An integration's type. */
   readonly type: string | null
   /** The key of a cause. */
   readonly cause: string | null
-  /** The number of the page, from 1. */
+  /** The number of the page; the first page is 1. */
   readonly page: number
 }
 
 export const NO_FILTER: ListFilter = { query: "", state: null, type: null, cause: null, page: 1 }
 
-/** The maximum number of characters in one part of a filter. */
+/** The maximum length of one part of a filter, in characters. */
 const MOST = 200
 
 /** Parses the filter of a URL. Invalid values are ignored. */
@@ -37,7 +37,7 @@ export const readFilter = (params: URLSearchParams): ListFilter => {
   }
 }
 
-/** Returns the path of a filter with some changes, at the first page unless the changes name another page. */
+/** Returns the path of the list with a changed filter. The path leads to the first page unless `changes` has another page. */
 export const filterPath = (filter: ListFilter, changes: Partial<ListFilter>): string => {
   const { cause, page, query, state, type } = { ...filter, page: 1, ...changes }
   const params = new URLSearchParams(
@@ -62,7 +62,7 @@ const isNamed = (one: IntegrationState, words: string): boolean =>
   one.integration_id.startsWith(words) ||
   one.org_id.startsWith(words)
 
-/** Returns all integrations that match a filter, in the given order. */
+/** Returns the integrations that match a filter, in the given order. */
 export const listed = (
   integrations: ReadonlyArray<IntegrationState>,
   { cause, query, state, type }: ListFilter

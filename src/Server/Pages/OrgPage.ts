@@ -17,22 +17,22 @@ import { daysFigure } from "./StatsPanel.ts"
 import { clockOf, showDateTime, showDayAndTime } from "./TimeFormat.ts"
 import { timelineMarks } from "./TimelineMarks.ts"
 
-/** The data of an organisation's page: whether each of its integrations ran in a period, and the reason. */
+/** The data of an organisation's page: whether each integration of the organisation ran in a period, and the reason. */
 export interface OrgModel {
   readonly org_id: string
   readonly org_name: string | null
-  /** The current time and the requested period; `to` exclusive. Epoch milliseconds. */
+  /** The current time (`now`) and the requested period (`from` inclusive, `to` exclusive), in epoch milliseconds. */
   readonly now: number
   readonly from: number
   readonly to: number
   /** The requested day, `2026-11-24`; null for the period since yesterday. */
   readonly day: string | null
   readonly explanations: ReadonlyArray<Explanation>
-  /** The number of integrations that are omitted because there are too many. */
+  /** The number of the organisation's integrations that the page omits, because there are too many. */
   readonly left: number
   /** The activity of all integrations on the page. */
   readonly activity: DailyStats
-  /** The statistics, by the integration's id. */
+  /** The statistics of each integration, by integration id. */
   readonly figures: ReadonlyMap<string, Figures>
 }
 
@@ -50,8 +50,8 @@ const TONES: Readonly<Record<Explanation["answer"], string>> = {
 const BAD: ReadonlyArray<Explanation["answer"]> = ["no", "unknown", "partly"]
 
 /**
- * Returns the tone of the page: green only if every answer is yes and every integration is on time or running; otherwise the tone
- * of the worst answer or state.
+ * Returns the tone of the page: `bad` or `warn` if an answer or a state is bad or a warning, `good` if every answer is yes, and
+ * `idle` in all other cases.
  */
 const toneOf = (explanations: ReadonlyArray<Explanation>): "good" | "bad" | "warn" | "idle" => {
   const severities = explanations.map(({ integration }) => integration?.severity ?? "idle")
@@ -67,14 +67,14 @@ const toneOf = (explanations: ReadonlyArray<Explanation>): "good" | "bad" | "war
 const isBad = ({ answer, integration }: Explanation): boolean =>
   BAD.includes(answer) || (answer === "nothing_due" && integration?.severity === "critical")
 
-/** Returns the appearance of an answer, or of the state while there is no result. */
+/** Returns the name of the shape and colour for an answer, or for the integration's state while the answer has no result. */
 const lookOf = (explanation: Explanation): string => {
   const { answer, integration } = explanation
   if (answer === "nothing_due" && isBad(explanation)) return "failed"
   return answer === "not_yet" && integration?.state === "retrying" ? "retrying" : TONES[answer]
 }
 
-/** Renders the page of an organisation: a sentence that says whether it ran, and all details below. */
+/** Renders the page of an organisation: a sentence that says whether the organisation's syncs ran, followed by the details. */
 export const orgPage = (frame: PageFrame, model: OrgModel): string => {
   const { explanations, left, now } = model
   const marks = timelineMarks(model.activity)
@@ -118,7 +118,7 @@ const dayForm = ({ day, from, now, org_id, to }: OrgModel, timezone: string): Ht
   return html`<form class="ask-day" action="${orgPath(org_id)}"><h2>Did it run ${asked}?</h2>${link(shown - DAY, day === null ? "Yesterday" : "Day before")}${day === null ? link(today, "Today") : isPast && link(shown + DAY, "Day after")}<label class="sr" for="on">Another day</label><input id="on" name="on" type="date" value="${day}"><button>Show day</button>${day !== null && html`<a class="button" href="${orgPath(org_id)}">Since yesterday</a>`}</form>`
 }
 
-/** Returns the reason for the integration's state, without the parts that the sentence above already contains. */
+/** Returns the reason for the integration's state, without the parts that `sentence` already contains. */
 const whyNow = (integration: IntegrationState, sentence: string): string => {
   const { paused_reason, schedule_error, why } = integration
   const run = causingRun(integration)

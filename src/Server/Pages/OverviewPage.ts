@@ -14,10 +14,10 @@ import { daysFigure, type HourLoad, loadFigure, outcomeFigure } from "./StatsPan
 import type { Activity } from "./TimelineMarks.ts"
 import { vendors } from "./Vendors.ts"
 
-/** The data of the overview: all states, and the results of recent days. `activity` covers the rows of this page. */
+/** The data of the overview: the states of all integrations, and the statistics of recent days. */
 export interface OverviewModel {
   readonly overview: Overview
-  /** The activity; null if unknown. */
+  /** The activity of the integrations on the current page of the list; null if unknown. */
   readonly activity: Activity | null
   readonly figures: typeof readFigures.result.Type | null
   /** The number of upcoming slots per hour, starting with the current hour. */
@@ -28,7 +28,7 @@ export interface OverviewModel {
 /** The number of rows per page. */
 export const PAGE_ROWS = 100
 
-/** Returns one page of the rows that match a filter. */
+/** Returns one page of the integrations that match a filter. */
 export const pageOf = (overview: Pick<Overview, "integrations">, filter: ListFilter) => {
   const found = listed(overview.integrations, filter)
   const pages = Math.max(1, Math.ceil(found.length / PAGE_ROWS))
@@ -38,8 +38,8 @@ export const pageOf = (overview: Pick<Overview, "integrations">, filter: ListFil
 }
 
 /**
- * Renders the overview, worst first. With a filter, the page shows only the list; without integrations, it shows the first
- * steps.
+ * Renders the overview, with the worst integrations first. If a filter is set, the page shows only the list of integrations. If no
+ * integrations exist, the page shows the first steps.
  */
 export const overviewPage = (frame: PageFrame, model: OverviewModel): string => {
   const { filter, overview } = model
@@ -71,7 +71,7 @@ ${cards.length > 0 && html`<div class="figures" id="figures">${cards}</div>`}
 <div class="pair" id="pair">${incidents(overview)}${vendors(overview.integrations, frame.timezone, overview.now)}</div>`
 }
 
-/** Returns the text of the heading and of the tab's title, which state only facts. */
+/** Returns the text of the heading and of the tab's title. */
 const titleOf = (overview: Overview): string => {
   const { causes, headline, integrations, total, unreadable, verdict } = overview
   if (verdict === "never") return "No engine has ticked yet"
@@ -85,8 +85,8 @@ const titleOf = (overview: Overview): string => {
 }
 
 /**
- * Returns the tone of the page: green only if at least one integration is enabled and every enabled one has completed its newest
- * run.
+ * Returns the tone of the page. The tone is green only if at least one integration is enabled and every enabled integration has
+ * completed its newest run.
  */
 const toneOf = ({ causes, total, verdict }: Overview): "good" | "bad" | "warn" | "idle" => {
   if (verdict === "ok") return "good"

@@ -2,7 +2,7 @@ import { countOf, orgName, orgPath } from "./DisplayNames.ts"
 import { type PageFrame, page } from "./Document.ts"
 import { clip, html } from "./Html.ts"
 
-/** The maximum number of organisations to choose from on one page. */
+/** The maximum number of organisations that a page offers as choices. */
 const MAX_CHOICES = 100
 
 /** Returns the frame of a page that does not reload itself. */
@@ -17,7 +17,7 @@ export interface PageProblem {
   readonly isPassing: boolean
 }
 
-/** Renders an error page. Its tab icon shows the severity. */
+/** Renders an error page. */
 export const faultPage = (
   frame: PageFrame,
   { hint, isPassing, message, title }: PageProblem
@@ -42,7 +42,7 @@ export const choicePage = (
     main: html`<section class="page-head"><h1>Which organisation?</h1><p>${countOf(orgs.length, "organisation")} match “<bdi>${clip(wanted, 80)}</bdi>”.</p></section><ul class="sheet choices">${orgs.slice(0, MAX_CHOICES).map((org) => html`<li><a href="${orgPath(org.org_id)}">${orgName(org)}</a> <span class="soft code">${org.org_id}</span></li>`)}</ul>`
   })
 
-/** Renders the form for the admin token and the name to record with actions. `next`: a path of this server to redirect to. */
+/** Renders the sign-in form, which asks for the admin token and a name. `next` is the path of this server to redirect to. */
 export const signInPage = (frame: PageFrame, next: string, refused: string | null): string =>
   page(withoutReload(frame), {
     title: "Sign in · Sync Scheduler",

@@ -17,14 +17,14 @@ import { waterfall } from "./Waterfall.ts"
 type Answer = typeof readRun.result.Type
 type WholeRun = NonNullable<Answer["run"]>
 
-/** The data of a run page: the run, its events, and the integration unless it was deleted. */
+/** The data of a run page: the run, the events of the run, and the integration (null if the integration was deleted). */
 export interface RunModel extends Pick<Answer, "now" | "events" | "integration"> {
   readonly run: WholeRun
   /** The URL of the function's logs; null if unknown. */
   readonly logsUrl?: string | null
 }
 
-/** Renders one run: its outcome, what happens next, and all its events. */
+/** Renders one run: the outcome, what happens next, and all events. */
 export const runPage = (
   frame: PageFrame,
   { events, integration, logsUrl, now, run }: RunModel
@@ -50,7 +50,8 @@ ${events.length > 0 && html`<section aria-labelledby="h-timeline"><div class="he
 }
 
 /**
- * Returns the appearance of the run. A run that waits for its next attempt looks like an integration that is being retried.
+ * Returns the name of the run's shape and colour. A run that waits for its next attempt looks like an integration that is
+ * retrying.
  */
 const lookOf = ({ attempt, status }: WholeRun): string =>
   status === "pending" && attempt > 0 ? "retrying" : status
@@ -73,8 +74,8 @@ const HOW =
   "This command shows it. The page shows it only to signed-in operators, which requires SYNC_SCHEDULER_ADMIN_TOKEN."
 
 /**
- * Renders the function's response as JSON, only for readers with the admin token, because it may contain the organisation's data.
- * Other readers get the command that shows it. Empty if no response is recorded.
+ * Renders the function's response as JSON. Because the response may contain the organisation's data, only readers with the
+ * admin token see it. Other readers see the command that shows the response. Returns no markup if no response is recorded.
  */
 const answered = ({ response, run_id }: WholeRun, frame: PageFrame): Html => {
   if (response === null || response === undefined) return empty

@@ -9,7 +9,7 @@ import { moment } from "./TimeFormat.ts"
 /** The maximum number of slots of one integration on a page. */
 const MOST = 24
 
-/** The status whose shape and colour represent an outcome that is not itself a run's status. */
+/** For each outcome that is not a run's status, the status whose shape and colour represent the outcome. */
 const SHAPES: Partial<Readonly<Record<SlotOutcome, string>>> = {
   skipped_range: "skipped",
   due: "late",
@@ -24,11 +24,11 @@ const WORDS: Partial<Readonly<Record<SlotOutcome, string>>> = {
 export interface SlotTableOptions {
   readonly timezone: string
   readonly now: number
-  /** Whether older slots exist that are not explained. */
+  /** Whether the period has older slots that are not explained. */
   readonly isTruncated: boolean
 }
 
-/** Renders slots and their outcomes, newest first. */
+/** Renders slots and their outcomes, newest slot first. */
 export const slotTable = (
   slots: ReadonlyArray<ExplainedSlot>,
   { isTruncated, now, timezone }: SlotTableOptions
@@ -40,10 +40,10 @@ export const slotTable = (
   return html`<table class="slots"><caption class="sr">Slots, newest first</caption><thead><tr><th scope="col">Due</th><th scope="col">Outcome</th><th scope="col" class="num wide">Late by</th><th scope="col" class="num wide">Took</th><th scope="col" class="num wide">Attempt</th><th scope="col">Why</th></tr></thead><tbody>${shown.map((group) => slotRow(group, timezone, now))}</tbody></table>${(more > 0 || isTruncated) && html`<p class="nothing">${more > 0 ? `${countOf(more, "older slot")} not shown here` : "Older slots are not shown here"}. Choose a single day to see them.</p>`}`
 }
 
-/** Consecutive slots with the same outcome. The first element is the newest and represents the group. */
+/** Consecutive slots with the same outcome. The first element is the newest slot, which represents the group. */
 type Group = readonly [ExplainedSlot, ...ReadonlyArray<ExplainedSlot>]
 
-/** Combines consecutive slots that have no run and the same reason into one row. The input is oldest first. */
+/** Groups consecutive slots that have no run and share one reason. `slots` is sorted oldest first. */
 const grouped = (slots: ReadonlyArray<ExplainedSlot>): ReadonlyArray<Group> => {
   const groups: Array<Group> = []
   for (const slot of slots) {

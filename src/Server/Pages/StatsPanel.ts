@@ -5,7 +5,7 @@ import { type Day, type DayKind, heatMap } from "./HeatMap.ts"
 import { empty, type Html, html } from "./Html.ts"
 import { clockOf, zoneName } from "./TimeFormat.ts"
 
-/** The start lag of runs, in milliseconds. The values are null when no run started. */
+/** The start lag of runs, in milliseconds, and the number of runs. If no run started, the lag values are null. */
 export interface Lag {
   readonly runs: number
   readonly p50_ms: number | null
@@ -38,7 +38,7 @@ const count = (value: number): string => value.toLocaleString("en-US")
 const span = (ms: number | null): string => (ms === null ? "–" : Duration.format(ms))
 
 /**
- * Renders the completed and expected runs of yesterday and today, and the start lag of the last 24 hours; empty if nothing was due.
+ * Renders the success rate of yesterday and today, and the start lag of the last 24 hours. Returns no markup if no run was due.
  * `overdue` is the number of due slots without a finished run.
  */
 export const outcomeFigure = (days: ReadonlyArray<DayFigures>, lag: Lag, overdue: number): Html => {
@@ -55,7 +55,7 @@ export const outcomeFigure = (days: ReadonlyArray<DayFigures>, lag: Lag, overdue
   }</section>`
 }
 
-/** The minimum number of runs for which the 95th percentile is shown. With fewer runs it equals the maximum. */
+/** The minimum number of runs for which the 95th percentile is shown. With fewer runs, the percentile equals the maximum. */
 const RUNS_FOR_P95 = 20
 
 const lagsOf = ({
@@ -70,8 +70,8 @@ const lagsOf = ({
 }
 
 /**
- * Returns the share of completed slots, or the number of faults if a count is capped; null if nothing was due. A run in its first
- * attempt is not counted yet.
+ * Returns the share of completed slots, or the number of slots with a fault if a count is capped. Returns null if no slot was
+ * due. A run in its first attempt is not counted yet.
  */
 const outcomeOf = (
   days: ReadonlyArray<DayFigures>,
@@ -96,15 +96,15 @@ const outcomeOf = (
   const slots = completed + faults
   if (slots === 0) return null
   const percent = (completed / slots) * 100
-  // The percentage is never rounded up, because 100 % must mean every run.
+  // The percentage is never rounded up, so that 100 % always means that every run completed.
   const shown = percent === 100 ? "100" : (Math.floor(percent * 10) / 10).toFixed(1)
   const note = `${count(completed)} of ${count(slots)} slots completed${words.length > 0 ? `: ${words.join(", ")}` : ""}`
   return { big: html`${shown}<small> %</small>`, note }
 }
 
 /**
- * Renders the upcoming load: the total number of slots, the busiest hour, and a bar per hour; empty for a single slot, because its
- * row already shows it.
+ * Renders the upcoming load: the total number of slots, the busiest hour, and a bar for each hour. Returns no markup for a single
+ * slot, because the row of its integration already shows the slot.
  */
 export const loadFigure = (load: ReadonlyArray<HourLoad>, timezone: string): Html => {
   const clock = clockOf(timezone)
@@ -120,7 +120,7 @@ export const loadFigure = (load: ReadonlyArray<HourLoad>, timezone: string): Htm
   const words = isShared
     ? `At most ${count(peak.slots)} per hour`
     : `Busiest hour: ${timeOf(peak)} ${zone} (${count(peak.slots)})`
-  // Each label is placed at the left edge of its hour's bar.
+  // Every sixth hour has a label.
   const marks = load.filter((_, index) => index % 6 === 0)
   const drawn = load.map((one) => ({
     value: one.slots,
@@ -154,19 +154,19 @@ const toDay = (figures: DayFigures): Day => {
   return { date: day, kind: kindOf(figures), words: words.join(", ") }
 }
 
-/** Returns the days from the week in which a run was first due; empty if none was due. */
+/** Returns the days since the first run was due, at least the last 14 days. Returns an empty list if no run was due. */
 const sinceFirst = (days: ReadonlyArray<Day>): ReadonlyArray<Day> => {
   const first = days.findIndex(({ kind }) => kind !== "none")
   return first === -1 ? [] : days.slice(Math.max(0, Math.min(first, days.length - 14)))
 }
 
-/** The subject of the calendar: the id of its heading, and the link of a day. */
+/** The subject of the calendar: the id of the subject's heading, and the link for each day. */
 export interface DaysOf {
   readonly heading: string
   readonly href: (day: string) => string
 }
 
-/** Renders the calendar of the last days; empty until there is a day before yesterday to show. */
+/** Renders the calendar of the last days. Returns no markup until a run was due before yesterday. */
 export const daysFigure = (figures: ReadonlyArray<DayFigures>, owner?: DaysOf): Html => {
   const of = owner?.heading
   const days = sinceFirst(figures.map(toDay))

@@ -17,7 +17,7 @@ const MAX_NAMES = 1000
 
 const names = new Map<string, string>()
 
-/** Returns the common name of a zone at an instant: `CET`, `EST`, `GMT+9`, `UTC`. */
+/** Returns the usual abbreviation of a time zone at an instant: `CET`, `EST`, `GMT+9`, `UTC`. */
 export const zoneName = (clock: WallClock, at: number): string => {
   const { from, offset } = clock.offsetPeriodAt(at)
   const key = `${clock.timezone} ${offset} ${from}`
@@ -34,14 +34,14 @@ export const zoneName = (clock: WallClock, at: number): string => {
   return name
 }
 
-/** Returns the clock of a zone, or of UTC for an unknown zone. */
+/** Returns the clock of a time zone. An unknown time zone has the clock of UTC. */
 export const clockOf = (timezone: string): WallClock =>
   Option.getOrThrow(Option.orElse(wallClock(timezone), () => wallClock("UTC")))
 
 const weekday = (reading: number): string =>
   DAYS[(((Math.floor(reading / DAY) + 4) % 7) + 7) % 7] ?? ""
 
-/** Formats a day: `1 Nov`, with the year when it is not the current one. */
+/** Formats a day: `1 Nov`, or `1 Nov 2025` if the day is in another year. */
 export const showDay = (reading: number, today: number): string => {
   const [year = "", month = "", day = ""] = showDate(reading).split("-")
   const words = `${Number(day)} ${MONTHS[Number(month) - 1] ?? month}`
@@ -49,8 +49,8 @@ export const showDay = (reading: number, today: number): string => {
 }
 
 /**
- * Formats an instant in local time, as short as possible without ambiguity at `now`: `02:00 CET`, `yesterday 02:00 CET`, `Mon 02:00
- * CET`, `3 Nov 02:00 CET`.
+ * Formats an instant in local time, as short as possible without ambiguity at `now`: `02:00 CET`, `yesterday 02:00 CET`, `Mon
+ * 02:00 CET`, `3 Nov 02:00 CET`.
  */
 export const showDateTime = (at: number, timezone: string, now: number): string =>
   relativeTo(at, timezone, now, ` ${zoneName(clockOf(timezone), at)}`)
@@ -74,15 +74,19 @@ export const showDayAndTime = (at: number, timezone: string, now: number): strin
   return `${weekday(reading)} ${day} ${showTime(reading)} ${zoneName(clock, at)}`
 }
 
-/** Renders an instant as a `<time>` element with the UTC instant, which the page's script shows in a tooltip. */
+/**
+ * Renders an instant as a `<time>` element. The element also contains the UTC time, which the page's script shows in a tooltip.
+ */
 export const moment = (at: number, timezone: string, now: number): Html =>
   html`<time datetime="${format(at).slice(0, 19)}Z">${showDateTime(at, timezone, now)}</time>`
 
-/** Renders an instant without its zone, for lists that name their common zone once. */
+/** Renders an instant without its time zone, for lists that name the time zone once. */
 export const bareMoment = (at: number, timezone: string, now: number): Html =>
   html`<time datetime="${format(at).slice(0, 19)}Z">${relativeTo(at, timezone, now, "")}</time>`
 
-/** Formats a duration in one unit, or in two from an hour on: `4 s`, `12 m`, `3 h 20 m`, `2 d 4 h`. */
+/**
+ * Formats a duration of less than an hour in one unit and a longer duration in two units: `4 s`, `12 m`, `3 h 20 m`, `2 d 4 h`.
+ */
 export const showSpan = (ms: number): string => {
   if (ms < 0) return `-${showSpan(-ms)}`
   if (ms < 60_000) return `${Math.floor(ms / 1000)} s`

@@ -5,7 +5,7 @@ import { capital } from "./DisplayNames.ts"
 import { clip, type Html, html } from "./Html.ts"
 import { moment } from "./TimeFormat.ts"
 
-/** The details of an event that the page shows. They never include a function's request or response. */
+/** The details of an event that the page shows. The details never include a function's request or response. */
 const Detail = Schema.Struct({
   http_status: Schema.optional(Schema.NullOr(Schema.Int)),
   error_code: Schema.optional(Schema.NullOr(Schema.String)),
@@ -27,7 +27,7 @@ const WORDS: Readonly<Record<string, string>> = {
   not_counted: "Not counted"
 }
 
-/** The words for each outcome. */
+/** The description of each status after an attempt. */
 const OUTCOMES: Readonly<Record<string, string>> = {
   completed: "Completed",
   failed: "Failed",
@@ -48,14 +48,14 @@ const REASONS: Readonly<Record<string, string>> = {
   api_limit: "its accounting API is limited to one sync at a time"
 }
 
-/** Returns the tone of an event, which is the tone of the resulting status. */
+/** Returns the tone of an event: the tone of the status after the event. */
 export const toneOf = ({ kind, to_status }: RunEvent): string => {
   if (kind === "began" || kind === "heartbeat") return "running"
   if (kind === "settled" && to_status === "pending") return "retrying"
   return to_status ?? "never_ran"
 }
 
-/** Returns the outcome of an attempt in words, from its event. */
+/** Returns the description of an attempt's outcome, derived from the event that ended the attempt. */
 export const outcomeOf = ({ kind, to_status }: RunEvent): string =>
   ((kind === "settled" ? OUTCOMES[to_status ?? ""] : WORDS[kind]) ?? kind).toLowerCase()
 
@@ -86,7 +86,7 @@ const details = ({ detail }: RunEvent): Html | false => {
   return parts.length > 0 && html`<p class="soft"><bdi>${clip(parts.join(", "), 600)}</bdi></p>`
 }
 
-/** Returns the reason that an event records for the end of an attempt; empty when it records none. */
+/** Returns the reason that an event records for the end of an attempt; empty if the event records no reason. */
 export const reasonIn = ({ detail }: RunEvent): string => {
   const read = readDetail(detail)
   if (Either.isLeft(read)) return ""

@@ -1,7 +1,7 @@
 import type { readActivity } from "../../Database/OperatorRpc.ts"
 import type { Mark, MarkKind } from "./DayStrip.ts"
 
-/** The activity of every integration on a page's axis. */
+/** The activity of all integrations on a page, in the period of the page's time axis. */
 export type Activity = typeof readActivity.result.Type
 
 const KINDS: Readonly<Record<string, MarkKind>> = {
@@ -17,7 +17,8 @@ const KINDS: Readonly<Record<string, MarkKind>> = {
 const MOST = 48
 
 /**
- * Returns approximate slots of a range. Only their number and the two ends are known, so the slots in between are spread evenly.
+ * Returns approximate slots of a skipped range. Only the number of slots, the first slot and the last slot are known, so the other
+ * slots are spread evenly.
  */
 const spread = (from: number, to: number, count: number): ReadonlyArray<number> => {
   const shown = Math.min(Math.max(count, 1), MOST)
@@ -25,10 +26,10 @@ const spread = (from: number, to: number, count: number): ReadonlyArray<number> 
   return Array.from({ length: shown }, (_, index) => from + ((to - from) * index) / (shown - 1))
 }
 
-/** Returns the mark of a period whose runs were not read, and which is therefore neither good nor bad. */
+/** Returns the mark of a period whose runs were not read. */
 const unseen = (from: number, to: number): Mark => ({ kind: "unseen", from, to })
 
-/** Returns the marks of every integration, by its id. */
+/** Returns the marks of every integration, by integration id. */
 export const timelineMarks = (activity: Activity): ReadonlyMap<string, ReadonlyArray<Mark>> =>
   new Map(
     activity.integrations.map(({ integration_id, ranges, runs, truncated }) => [

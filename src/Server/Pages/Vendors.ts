@@ -8,7 +8,7 @@ import { moment, showDistance } from "./TimeFormat.ts"
 
 const WORST = ["unhealthy", "throttled", "unknown", "healthy"]
 
-/** Returns every known provider once, worst first. */
+/** Returns every known provider once, with the worst health first. */
 const providersOf = (
   integrations: ReadonlyArray<IntegrationState>
 ): ReadonlyArray<ProviderHealth> => {
@@ -23,7 +23,7 @@ const providersOf = (
   )
 }
 
-/** Renders the accounting APIs, each as reachable, throttled or down; empty when nothing is known. */
+/** Renders the accounting APIs, each as reachable, throttled or down. Returns no markup if no API is known. */
 export const vendors = (
   integrations: ReadonlyArray<IntegrationState>,
   timezone: string,
@@ -40,7 +40,7 @@ export const vendors = (
 }
 
 /**
- * Returns the shape and the word for a provider. Only a probe can prove that an API is healthy; a completed sync does not.
+ * Returns the shape and the word for a provider. Only a probe can prove that an API is healthy; a completed sync cannot.
  */
 const appearanceOf = (one: ProviderHealth): readonly [name: string, word: string] => {
   const { status } = one
@@ -62,7 +62,7 @@ const detail = (one: ProviderHealth, timezone: string, now: number): Html => {
       : [`probed ${showDistance(one.probed_at, now)}, ${Duration.format(one.latency_ms)}`]),
     ...(isPassive ? ["not probed for now"] : [])
   ]
-  // Without a probe, the host is only inferred from the integration's type, so it is not shown.
+  // If no probe was sent, the host is only inferred from the type of the integrations, so the host is not shown.
   const host = isHeard(one) ? [clip(one.host, 80)] : []
   return html`<bdi>${[...host, ...facts].join(", ")}</bdi>${until !== null && until > now && html`, until ${moment(until, timezone, now)}`}`
 }

@@ -10,7 +10,7 @@ export interface Attempt {
   readonly number: number
   readonly from: number
   readonly to: number | null
-  /** The event that ended the attempt; null while it is in progress. */
+  /** The event that ended the attempt; null while the attempt is in progress. */
   readonly end: RunEvent | null
 }
 
@@ -38,7 +38,8 @@ const SHORT = 20_000
 const DAY = 86_400_000
 
 /**
- * Draws the attempts of a run on one time axis that begins at its slot; empty without attempts, or for a single completed attempt.
+ * Draws the attempts of a run on one time axis that begins at the run's slot. Returns no markup for a run without attempts, or
+ * with a single completed attempt.
  */
 export const waterfall = (
   events: ReadonlyArray<RunEvent>,
@@ -56,7 +57,7 @@ export const waterfall = (
   if (attempts.length === 1 && run.status === "completed") return empty
   const next = run.status === "pending" && run.not_before !== null ? run.not_before : 0
   const end = Math.max(next, ...attempts.map(({ from, to }) => to ?? Math.max(from, now)))
-  // If the slot was long ago (a late run, a retry), an axis from the slot would make the attempts too small to see.
+  // If the slot was long before the first attempt, an axis from the slot would make the attempts too small to see.
   const isNear = first.from - run.scheduled_for <= Math.max(MINUTE, 3 * (end - first.from))
   const start = isNear ? Math.min(run.scheduled_for, first.from) : first.from
   const span = Math.max(1, end - start)
@@ -86,8 +87,8 @@ const row = (attempt: Attempt, since: number, from: number, to: number, now: num
 }
 
 /**
- * Returns the times at which the quarters of the axis begin, each at its left edge. A short axis shows the time since its
- * start.
+ * Renders one label for each quarter of the axis, with the time at which the quarter begins. On a short axis, the labels show the
+ * time since the start of the axis.
  */
 const labels = (start: number, span: number, timezone: string): ReadonlyArray<Html> => {
   const clock = clockOf(timezone)

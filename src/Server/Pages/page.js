@@ -1,5 +1,5 @@
-// Keeps an open page up to date: fetches it again and applies only the changes, so that focus, scroll position, selection and
-// open forms are preserved. Without this script the page has the same content and reloads itself.
+// Keeps an open page up to date: fetches the page again and applies only the changes, so that focus, scroll position, selection and
+// open forms are preserved. If this script does not run, the page has the same content and reloads itself.
 ;(() => {
   const page = document.documentElement
   const find = (id) => document.getElementById(id)
@@ -13,7 +13,7 @@
   const isTwin = (node, child) =>
     node?.nodeName === child.nodeName && (node.id ?? "") === (child.id ?? "")
 
-  /** Changes `have` into `want` with as few changes as possible, to keep the reader's position. */
+  /** Changes the element `have` into the element `want` with as few changes as possible, so that the reader's position is kept. */
   const morph = (have, want) => {
     if (have.isEqualNode(want)) return
     if (have.nodeType !== Node.ELEMENT_NODE) {
@@ -29,14 +29,14 @@
     for (const { name, value } of want.attributes) {
       if (have.getAttribute(name) !== value && !isKept(name)) have.setAttribute(name, value)
     }
-    // Removes elements first, so that the remaining ones are not moved and keep their scroll position.
+    // Removes elements first, so that the remaining elements are not moved and keep their scroll positions.
     const wanted = new Set([...want.children].map(({ id }) => id))
     for (const one of [...have.children]) if (one.id && !wanted.has(one.id)) one.remove()
     const named = new Map([...have.children].filter(({ id }) => id).map((one) => [one.id, one]))
     let at = have.firstChild
     for (const child of [...want.childNodes]) {
       const twin = child.id ? named.get(child.id) : at
-      // If one row moved down, moves only that row instead of all the rows that moved up.
+      // If one row moved down, only that row is moved, and not all the rows that moved up.
       if (child.id && twin && twin !== at && at?.nextElementSibling === twin) {
         have.append(at)
         at = twin
@@ -92,7 +92,7 @@
 
   const fail = (why) => warn(`Data as of ${stamp.textContent}: ${why}. This page keeps retrying.`)
 
-  /** Returns the warning of an outdated page; empty when there is none. */
+  /** Returns the warning on an outdated page; empty if the page has no warning. */
   const alarmIn = (text) =>
     new DOMParser().parseFromString(text, "text/html").querySelector("#alarm p")?.textContent ?? ""
 
@@ -125,7 +125,7 @@
     if (every > 0 && !isStopped && !document.hidden) timer = setTimeout(refresh, every)
   }
 
-  /** Immediately hides rows that do not match, until the server's response replaces the result. */
+  /** Hides the rows that do not match immediately, until the server's response replaces the list. */
   const filter = () => {
     const words = search.value.trim().toLowerCase()
     for (const row of document.querySelectorAll("[data-rows] > *")) {
@@ -179,7 +179,7 @@
       target.title = `${target.dateTime.replace("T", " ").replace("Z", "")} UTC`
   })
   page.classList.add("js")
-  // Lists show times in the viewer's own zone. This cookie sends the zone to the server.
+  // Lists show times in the viewer's own time zone. This cookie sends the time zone to the server.
   if (zone) {
     // biome-ignore lint/suspicious/noDocumentCookie: the Cookie Store API is missing in some browsers and without TLS
     document.cookie = `sync_scheduler_zone=${zone}; path=/; max-age=31536000; samesite=strict`
