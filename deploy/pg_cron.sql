@@ -1,12 +1,12 @@
--- Starts the Edge Function `sync-scheduler` every minute, with pg_cron and pg_net. Run it as postgres (SQL editor or psql),
--- after the migrations and the deployment of the function; you may run it again at any time. If the project does not have
--- these extensions and this secret yet, create them first:
+-- Starts the Edge Function `sync-scheduler` every minute, with pg_cron and pg_net. Run this file as postgres (SQL editor or psql),
+-- after the migrations and the deployment of the function. You may run the file again at any time. If the project does not have
+-- the two extensions and the secret project_url yet, create them first:
 --
 --   create extension if not exists pg_cron;
 --   create extension if not exists pg_net;
 --   select vault.create_secret('https://<project-ref>.supabase.co', 'project_url');
 --
--- deploy/pg_cron_uninstall.sql removes it. Other engines (a timer, a sidecar) may tick at the same time.
+-- deploy/pg_cron_uninstall.sql removes what this file creates. Other engines (a timer, a sidecar) may tick at the same time.
 
 begin;
 
@@ -27,8 +27,9 @@ begin
 end
 $$;
 
--- Requests one tick without waiting for it. pg_net stores its requests unencrypted in net.http_request_queue, so the request contains
--- a ticket (valid once, for two minutes) instead of a key. A lost request does no harm, because the job sends another request every minute.
+-- Requests one tick without waiting for the tick to end. pg_net stores requests unencrypted in net.http_request_queue, so the request
+-- contains a ticket (valid once, for two minutes) instead of a key. A lost request does no harm, because the job sends a request every
+-- minute.
 create or replace function sync_scheduler.nudge_edge() returns bigint
   language sql volatile set search_path = pg_catalog, pg_temp as $$
   select net.http_post(
@@ -41,7 +42,7 @@ create or replace function sync_scheduler.nudge_edge() returns bigint
 $$;
 revoke all on function sync_scheduler.nudge_edge() from public, anon, authenticated, service_role;
 
--- Deletes the run details of these jobs after a week, because pg_cron would keep them forever.
+-- Deletes the run details of the scheduler's jobs after a week, because pg_cron would keep the run details forever.
 create or replace function sync_scheduler.prune_cron() returns void
   language sql volatile set search_path = pg_catalog, pg_temp as $$
   delete from cron.job_run_details where runid in (
@@ -51,7 +52,7 @@ create or replace function sync_scheduler.prune_cron() returns void
 $$;
 revoke all on function sync_scheduler.prune_cron() from public, anon, authenticated, service_role;
 
--- cron.schedule replaces a job of the same name.
+-- cron.schedule replaces an existing job with the same name.
 select cron.schedule('sync-scheduler', '* * * * *', 'select sync_scheduler.nudge_edge()');
 select cron.schedule('sync-scheduler-prune', '23 3 * * *', 'select sync_scheduler.prune_cron()');
 

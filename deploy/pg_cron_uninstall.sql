@@ -1,4 +1,5 @@
--- Removes everything that deploy/pg_cron.sql creates; does nothing if it was not run. Keeps runs, schedules and the Edge Function.
+-- Removes everything that deploy/pg_cron.sql creates. If deploy/pg_cron.sql was not run, does nothing.
+-- Keeps runs, schedules and the Edge Function.
 begin;
 
 do $$

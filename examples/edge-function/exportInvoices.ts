@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert"
 import { SyncFailed, type SyncHandler } from "sync-scheduler/fence"
 import { testSyncRun } from "sync-scheduler/testing"
 
-/** Your handler. In an Edge Function: Deno.serve(withSyncRun(exportInvoices)). */
+/** Your handler. The Edge Function calls Deno.serve(withSyncRun(exportInvoices)). */
 const exportInvoices: SyncHandler = async ({ config, idempotencyKey, signal }) => {
   const headers = { "idempotency-key": idempotencyKey }
   const response = await fetch(String(config.endpoint), { method: "POST", headers, signal })

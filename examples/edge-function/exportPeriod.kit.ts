@@ -1,6 +1,6 @@
 /**
- * Tests the example as a user would. `node`, `bun` and `deno` run this file (test/release/npm.test.ts, with the published
- * package). The file needs no test runner; an error ends the test.
+ * Tests the example exportPeriod.ts as a user of the published package would. The file needs no test runner: `node`, `bun` and
+ * `deno` run it directly, and an error ends the test. test/release/npm.test.ts runs this file.
  */
 import { strict as assert } from "node:assert"
 import { testSyncRun } from "sync-scheduler/testing"
@@ -9,7 +9,7 @@ import { exportPeriod } from "../../supabase/functions/integration-sync/exportPe
 const config = { endpoint: "https://api.example.com/exports" }
 const sent: Array<{ readonly key: string | null; readonly body: string }> = []
 
-/** The accounting API: answers what the test says. */
+/** Replaces the accounting API. `answer` returns the API's answer to the next requests. */
 const answering = (answer: () => Response | Promise<Response>) => {
   globalThis.fetch = Object.assign(
     async (_: string | URL | Request, init?: RequestInit) => {
@@ -32,7 +32,7 @@ status(422)
 const refused = await testSyncRun(exportPeriod, { config })
 assert.deepEqual([refused.status, refused.error?.code], ["failed", "HTTP_422"])
 
-// After a server error, the export may be booked, so the outcome is unknown.
+// After a server error, the export may have been booked, so the outcome is unknown.
 status(503)
 const unknown = await testSyncRun(exportPeriod, { config, onUnknown: "hold" })
 assert.deepEqual([unknown.status, unknown.isRetried, unknown.error], ["unknown", false, null])

@@ -6,13 +6,17 @@ import type { Runtime } from "./runtime.ts"
 /** The function's access to the run's row: three SQL functions, guarded by the lease token. */
 export interface Ledger {
   /**
-   * Asks the database for permission to begin. The database grants a lease token only once. If the response is lost, the call is
-   * repeated with the same nonce; any other repeated or late request is refused. `unconfirmed`: no response came within `withinMs`.
+   * Asks the database for permission to begin. The database grants permission only once per lease token. If the response is lost,
+   * the call is repeated with the same nonce; any other repeated or late call is refused. `unconfirmed`: no response came within
+   * `withinMs`.
    */
   readonly begin: (withinMs: number) => Promise<Begin>
   /** Sends one heartbeat. */
   readonly heartbeat: () => Promise<Heartbeat>
-  /** Records the outcome; repeats the call while its response is lost. True if the database confirmed the outcome. */
+  /**
+   * Records the outcome, and repeats the call while the response is lost. Resolves to true if the database confirmed the
+   * outcome.
+   */
   readonly complete: (report: Report, withinMs: number) => Promise<boolean>
 }
 
@@ -31,7 +35,7 @@ export type Report =
       readonly error: { readonly code: string; readonly message: string }
     }
 
-/** The response to one call. A `lost` call may have been executed; a `rejected` call was not. */
+/** The response to one call. A `lost` call may have been executed; a `rejected` call was not executed. */
 type Answer =
   | { readonly kind: "answered"; readonly value: Record<string, unknown> }
   | { readonly kind: "rejected"; readonly detail: string }
@@ -40,8 +44,8 @@ type Answer =
 const maxAnswerBytes = 64 * 1024
 
 /**
- * Opens the ledger of one run over PostgREST. Every call has a time limit and follows no redirect (a redirect would
- * carry the secret key elsewhere).
+ * Opens the ledger of one run over PostgREST. Every call has a time limit. Redirects are not followed, because a redirect would
+ * send the secret key elsewhere.
  */
 export const openLedger = (
   project: Project,
@@ -89,7 +93,7 @@ const expecting = (answer: Answer, field: string): Answer =>
     ? { kind: "lost", detail: `the answer has no ${field}` }
     : answer
 
-/** Repeats an idempotent call, with growing pauses, until it gets a response or the time is up. */
+/** Repeats an idempotent call, with increasing pauses, until the call gets a response or the time is up. */
 const repeatWhileLost = async (
   runtime: Runtime,
   withinMs: number,
@@ -144,8 +148,8 @@ const callRpc = async (
 const mayPass = (status: number): boolean => status >= 500 || [408, 425, 429].includes(status)
 
 /**
- * Returns the headers for a key. A secret key is sent only in `apikey`; a legacy JWT key is also the bearer token that names the
- * role.
+ * Returns the headers for a key. A secret key is sent only in `apikey`. A legacy JWT key is also sent as the bearer token,
+ * which names the database role.
  */
 const headersFor = (key: string): Record<string, string> => ({
   "content-type": "application/json",

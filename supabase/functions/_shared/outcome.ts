@@ -9,13 +9,13 @@ export type Json =
   | readonly Json[]
   | { readonly [key: string]: Json | undefined }
 
-/** True for a plain JSON object (not null, not an array). */
+/** Returns whether a value is a plain JSON object (not null, not an array). */
 export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
 /**
  * The sync definitely failed: no effect can follow, and an automatic retry would not help. The run is recorded as `failed` with
- * this code and message.
+ * the code and message of the error.
  */
 export class SyncFailed extends Error {
   override readonly name = "SyncFailed"
@@ -28,9 +28,10 @@ export class SyncFailed extends Error {
 }
 
 /**
- * The sync definitely did nothing (the API throttled the first call, or could not be reached). The scheduler retries the run, after
- * `retryAfterSeconds` if the API named a wait, otherwise after its own backoff. Throw this only while no call with an effect has
- * been made. In the background, no answer can report this outcome, so the run is recorded as `failed`.
+ * The sync definitely did nothing: the API throttled the first call, or could not be reached. The scheduler retries the run
+ * after `retryAfterSeconds` if the API named a wait, and after the scheduler's own backoff otherwise. Throw this error only
+ * while no call with an effect has been made. In the background, no answer can report this outcome, so the run is recorded as
+ * `failed`.
  */
 export class SyncNotExecuted extends Error {
   override readonly name = "SyncNotExecuted"
@@ -43,14 +44,15 @@ export class SyncNotExecuted extends Error {
 }
 
 /**
- * The sync may or may not have taken effect (an export was sent and its answer never came). No outcome is reported: the run becomes
- * `unknown`, and the integration's `on_unknown` decides whether it is repeated with the same key or held for an operator.
+ * The sync may or may not have taken effect: for example, an export was sent, but no answer came. No outcome is reported, and
+ * the run becomes `unknown`. The integration's `on_unknown` decides whether the run is repeated with the same key or waits for
+ * an operator.
  */
 export class SyncOutcomeUnknown extends Error {
   override readonly name = "SyncOutcomeUnknown"
 }
 
-/** The judgement of a handler that ended. */
+/** The outcome of a handler that has ended. */
 export type Verdict =
   | { readonly kind: "completed"; readonly result: Json }
   | { readonly kind: "failed"; readonly error: { readonly code: string; readonly message: string } }
@@ -58,14 +60,16 @@ export type Verdict =
   | { readonly kind: "unknown"; readonly reason: string }
 
 /**
- * The maximum size of a result; a note of the size replaces a larger one. The engine reads an answer up to 64 KiB and stores it.
+ * The maximum size of a result. A larger result is replaced by a note of its size. The engine reads and stores answers of up to
+ * 64 KiB.
  */
 const maxResultBytes = 32 * 1024
 const maxMessageChars = 2_000
 
 /**
- * Judges the return value of a handler by the rule that the scheduler applies to answers: a value that reports a failure
- * (`success: false`, `status: "failed"`, an `error`) is a failure; a value that contradicts itself is unknown.
+ * Judges the return value of a handler by the rule that the scheduler applies to answers. The outcome of a value that reports a
+ * failure (`success: false`, `status: "failed"`, an `error`) is a failure, and the outcome of a value that contradicts itself is
+ * unknown.
  */
 export const judgeValue = (value: unknown): Verdict => {
   if (value instanceof Response) {
@@ -87,7 +91,7 @@ export const judgeValue = (value: unknown): Verdict => {
   }
 }
 
-/** Whether an error has this class, even if another copy of this file created it: the test kit contains its own copy. */
+/** Whether an error is an instance of `kind` or of another copy of the class: the test kit contains its own copy of this file. */
 const isOf = <E extends Error>(
   error: unknown,
   kind: new (...given: never[]) => E,
@@ -95,9 +99,9 @@ const isOf = <E extends Error>(
 ): error is E => error instanceof kind || (error instanceof Error && error.name === name)
 
 /**
- * Judges an error that a handler threw. The classes above name their outcome. A call that was cut off (timeout, abort, connection
- * lost after it was made), or any error after the run's signal aborted, leaves the outcome unknown. Every other error is a definite
- * failure.
+ * Judges an error that a handler threw. `SyncFailed`, `SyncNotExecuted` and `SyncOutcomeUnknown` state the outcome. If a call
+ * was cut off (timeout, abort, lost connection), or if the run's signal aborted before the error, the outcome is unknown. Every
+ * other error is a definite failure.
  */
 export const judgeError = (error: unknown, wasStopped: boolean): Verdict => {
   if (isOf(error, SyncFailed, "SyncFailed")) {
@@ -118,8 +122,9 @@ export const judgeError = (error: unknown, wasStopped: boolean): Verdict => {
 }
 
 /**
- * Classifies a rejected `fetch` (or body read): `notConnected` if the request cannot have been sent, `lost` if it may have been,
- * undefined for other errors. Deno's messages contain `(Connect)` for name resolution, TCP and TLS.
+ * Classifies the error of a rejected `fetch` or body read: `notConnected` if the request cannot have been sent, `lost` if the
+ * request may have been sent, and undefined for other errors. Deno's messages about name resolution, TCP and TLS contain
+ * `(Connect)`.
  */
 export const transportFailure = (error: unknown): "notConnected" | "lost" | undefined => {
   if (!(error instanceof Error)) return undefined
@@ -130,11 +135,11 @@ export const transportFailure = (error: unknown): "notConnected" | "lost" | unde
   return /^fetch failed|error sending request|body from connection/.test(text) ? "lost" : undefined
 }
 
-/** Returns the message of any thrown value (supabase-js throws plain objects with a message). */
+/** Returns the message of any thrown value. (supabase-js throws plain objects with a message.) */
 export const messageOf = (error: unknown): string =>
   isRecord(error) && typeof error.message === "string" ? error.message : String(error)
 
-/** Returns the code and the message of a failure: from `error` or the first of `errors`, otherwise from the value itself. */
+/** Returns the code and the message of a failure, taken from `error`, from the first of `errors`, or from the value itself. */
 const describeFailure = (value: Json): { code: string; message: string } => {
   const { error, errors } = isRecord(value) ? value : {}
   const told = error || (Array.isArray(errors) ? errors[0] : errors) || value
@@ -168,7 +173,7 @@ const clip = (text: string): string =>
     .replaceAll("\0", "\ufffd")
 
 /**
- * Matches escapes that JSON allows and jsonb refuses: NUL and lone surrogates (not an escaped backslash followed by the same
- * letters).
+ * Matches the escapes that JSON allows and jsonb refuses: NUL and lone surrogates. An escaped backslash followed by `u0000`
+ * does not match.
  */
 const unstorable = /(?<!\\)((?:\\\\)*)\\u(?:0000|d[89a-f][0-9a-f]{2})/gi

@@ -4,30 +4,30 @@ import type { Runtime } from "./runtime.ts"
 
 /** The ownership of a run by this attempt. */
 export interface Ownership {
-  /** Aborts, with a `SyncOutcomeUnknown` as reason, when the work must stop. */
+  /** A signal that aborts when the work must stop. The reason is a `SyncOutcomeUnknown`. */
   readonly signal: AbortSignal
   /** Sends a heartbeat now, and resolves to whether this attempt still owns the run. */
   readonly heartbeat: () => Promise<Heartbeat>
   /** Changes the instant (milliseconds since 1970) at which the signal aborts. */
   readonly stopAt: (instantMs: number) => void
-  /** Ends the heartbeats; resolves when none is in flight. */
+  /** Ends the heartbeats, and resolves when no heartbeat is in flight. */
   readonly end: () => Promise<void>
 }
 
 /**
- * The longest time without an accepted heartbeat, in ms. After it, the run may soon belong to another attempt: an `unknown` run is
- * repeated 430 s after its last sign of life.
+ * The longest time without an accepted heartbeat, in ms. After this time, the run may soon belong to another attempt, because an
+ * `unknown` run is repeated 430 s after its last sign of life.
  */
 const maxSilenceMs = 300_000
 
-/** The time for which a handler that ignores its signal is kept alive, in ms. After that, the scheduler sweeps the run. */
+/** The time for which a handler that ignores its signal is kept alive, in ms. After this time, the scheduler sweeps the run. */
 const maxOverrunMs = 300_000
 
 /**
  * Holds a granted run: sends heartbeats while the handler works, and provides a signal. The signal aborts at `stopAtMs`, when a
  * heartbeat reports that this attempt no longer owns the run, when no heartbeat succeeded for 300 s, or when the platform shuts
  * down the isolate.
- * `grantedAtMs` is an instant before the grant; it counts as the first sign of life.
+ * `grantedAtMs` is an instant shortly before the grant, and counts as the first sign of life.
  */
 export const holdRun = (
   ledger: Ledger,

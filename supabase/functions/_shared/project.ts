@@ -13,18 +13,20 @@ export interface Project {
 
 /** Options of `withSyncRun` that replace the environment. */
 export interface ProjectOptions {
-  /** The keys that callers may send, instead of the project's secret keys. */
+  /** The keys that callers may send. These keys replace the project's secret keys. */
   readonly keys?: ReadonlyArray<string>
-  /** The project's URL and secret key, instead of the environment's. */
+  /** The project's URL and secret key. These values replace the values in the environment. */
   readonly supabase?: { readonly url: string; readonly key: string }
 }
 
 /**
- * Reads the project from the options, otherwise from the environment that Supabase provides: `SUPABASE_URL`, and
+ * Reads the project from the options, or else from the environment that Supabase provides: `SUPABASE_URL`, and
  * `SUPABASE_SECRET_KEYS` (a JSON object of named keys), `SUPABASE_SECRET_KEY` or the legacy `SUPABASE_SERVICE_ROLE_KEY`.
- * Callers may use any of these keys; the function itself uses the first. Publishable keys are never accepted as secret keys.
+ * Callers may use any of these keys; the function itself uses the first key. Publishable keys are never accepted as secret
+ * keys.
  *
- * Returns a text that names the missing setting if there is no URL or no key: a function without a key is never open.
+ * If the URL or the key is missing, returns a text that names the missing setting, because a function without a key must not be
+ * open.
  */
 export const readProject = (options: ProjectOptions): Project | string => {
   const secrets = [
@@ -47,7 +49,7 @@ export const readProject = (options: ProjectOptions): Project | string => {
 const isSecret = (key: string | undefined): key is string =>
   key !== undefined && key.length > 0 && !key.startsWith("sb_publishable_")
 
-/** Returns the values of `{"default": "sb_secret_...", ...}`, the default key first. */
+/** Returns the values of `{"default": "sb_secret_...", ...}`, with the default key first. */
 const namedKeys = (text: string | undefined): ReadonlyArray<string> => {
   const named = text === undefined ? undefined : parseJson(text)
   if (!isRecord(named)) return []

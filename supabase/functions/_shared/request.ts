@@ -18,7 +18,7 @@ export interface Invocation {
   readonly config: Readonly<Record<string, unknown>>
 }
 
-/** The refusal of a request, before any work was done. */
+/** The refusal of a request. No work has been done for the request. */
 export interface Refusal {
   readonly status: number
   readonly code: string
@@ -28,8 +28,8 @@ export interface Refusal {
 const maxBodyBytes = 256 * 1024
 
 /**
- * Returns whether the request contains one of these keys, in `apikey` or as `Authorization: Bearer`. Always compares the digests
- * of all keys, so that the duration reveals nothing about a key.
+ * Returns whether the request contains one of `keys`, in `apikey` or as `Authorization: Bearer`. Always compares the digests of
+ * all keys, so that the duration of the comparison reveals nothing about a key.
  */
 export const carriesKey = async (
   request: Request,
@@ -49,7 +49,7 @@ export const carriesKey = async (
 const digest = async (text: string): Promise<Uint8Array> =>
   new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)))
 
-/** Returns 1 if the digests are equal, otherwise 0, in constant time. */
+/** Returns 1 if two digests are equal, and 0 otherwise, in constant time. */
 const equalDigests = (left: Uint8Array, right: Uint8Array): number => {
   let difference = left.length ^ right.length
   left.forEach((byte, index) => {
@@ -58,7 +58,7 @@ const equalDigests = (left: Uint8Array, right: Uint8Array): number => {
   return difference === 0 ? 1 : 0
 }
 
-/** Reads and checks the body. Reports all problems together. */
+/** Reads and checks the body. If the body has several problems, the refusal names all of them. */
 export const readInvocation = async (request: Request): Promise<Invocation | Refusal> => {
   const text = await readText(request.body, maxBodyBytes)
   if (text === undefined) {
@@ -70,7 +70,7 @@ export const readInvocation = async (request: Request): Promise<Invocation | Ref
   return decode(body)
 }
 
-/** Reads at most `maxBytes`; undefined if the body is longer. */
+/** Returns the text of a body, or undefined if the body is longer than `maxBytes`. */
 export const readText = async (
   body: ReadableStream<Uint8Array> | null,
   maxBytes: number
@@ -87,7 +87,7 @@ export const readText = async (
   return text + decoder.decode()
 }
 
-/** Parses JSON; undefined if the text is not JSON. */
+/** Returns the value of a JSON text, or undefined if the text is not JSON. */
 export const parseJson = (text: string): unknown => {
   try {
     return JSON.parse(text)

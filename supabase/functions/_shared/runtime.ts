@@ -1,8 +1,11 @@
 import { isRecord } from "./outcome.ts"
 
-/** The clock and the services of the platform. The test kit has its own, with a clock that the test controls. */
+/**
+ * The clock and the services of the platform. The test kit replaces the runtime by its own, with a clock that the test
+ * controls.
+ */
 export interface Runtime {
-  /** Milliseconds since 1970. */
+  /** Returns the current time, in milliseconds since 1970. */
   readonly now: () => number
   /** Calls a function after `ms` milliseconds. The returned function cancels the call. */
   readonly after: (ms: number, callback: () => void) => () => void
@@ -17,7 +20,7 @@ export interface Runtime {
 /** The longest delay that a timer accepts, in ms (24.8 days). A timer with a longer delay would fire immediately. */
 const maxDelayMs = 2 ** 31 - 1
 
-/** The platform itself: an Edge Function, Deno, Node.js or Bun. */
+/** The runtime of the platform: an Edge Function, Deno, Node.js or Bun. */
 export const platform: Runtime = {
   now: () => Date.now(),
   after: (ms, callback) => {
@@ -30,13 +33,13 @@ export const platform: Runtime = {
     if (isRecord(edge) && typeof edge.waitUntil === "function") edge.waitUntil(work)
   },
   onShutdown: (callback) => {
-    // Node.js does not have this event.
+    // Node.js does not send this event.
     globalThis.addEventListener?.("beforeunload", callback)
     return () => globalThis.removeEventListener?.("beforeunload", callback)
   }
 }
 
-/** Reads a variable of the environment; an empty value counts as not set. */
+/** Returns an environment variable, or undefined if the variable is empty or not set. */
 export const readVariable = (name: string): string | undefined => {
   const deno: unknown = Reflect.get(globalThis, "Deno")
   const node: unknown = Reflect.get(globalThis, "process")

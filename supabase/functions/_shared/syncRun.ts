@@ -20,56 +20,60 @@ export { carriesKey } from "./request.ts"
 export { type Runtime, readVariable } from "./runtime.ts"
 export type { VendorReport } from "./vendor.ts"
 
-/** The argument of a handler: one attempt at one slot, which the database has granted exclusively to it. */
+/** The argument of a handler: one attempt at one slot, which the database has granted to this call of the handler only. */
 export interface SyncContext {
   readonly run: {
     readonly id: string
     readonly orgId: string
     readonly integrationId: string
     readonly integrationType: string
-    /** 1 for the first attempt. From 2 on, an earlier attempt may have done the work; look up the key to find out. */
+    /** 1 for the first attempt. Before a later attempt, an earlier attempt may have done the work: look up the key to find out. */
     readonly attempt: number
     readonly trigger: string
   }
-  /** The key that every attempt at this slot shares: pass it to the API that you write to, or look it up there first. */
+  /** The key that all attempts at this slot share. Pass the key to the API that you write to, or look the key up there first. */
   readonly idempotencyKey: string
   /** The slot: the instant for which the sync runs, regardless of a late start. */
   readonly scheduledFor: Date
-  /** The time at which the caller stops waiting for an answer. After `defer`, the time limit of the background. */
+  /**
+   * The time at which the caller stops waiting for an answer. After `defer`, the time at which work in the background must end.
+   */
   readonly deadline: Date
   /** The integration's own settings. */
   readonly config: Readonly<Record<string, unknown>>
-  /** Aborts when the work must stop: shortly before the deadline, or when this attempt no longer owns the run. */
+  /** A signal that aborts when the work must stop: shortly before the deadline, or when this attempt no longer owns the run. */
   readonly signal: AbortSignal
-  /** Asks the database now whether this attempt still owns the run. Call it right before an irreversible step. */
+  /** Asks the database whether this attempt still owns the run. Call `heartbeat` immediately before an irreversible step. */
   readonly heartbeat: () => Promise<Heartbeat>
-  /** Answers 202 now; the handler continues in the background, and its outcome is reported when it ends. */
+  /** Answers 202 now. The handler continues in the background, and its outcome is reported when the handler ends. */
   readonly defer: () => void
   /**
-   * Reports the accounting API's answer to the scheduler: whether the API throttles, for how long, and its remaining quota. The
-   * last report counts. A `Response` is not consumed; pass the part of its body that you have read. Optional.
+   * Reports the accounting API's answer to the scheduler: whether the API throttles, for how long, and its remaining quota. If
+   * you send several reports, the last report counts. The body of a `Response` is not read: pass the part of the body that you
+   * have read as `body`.
    */
   readonly vendor: (answer: Response | VendorReport, body?: Json) => void
 }
 
 /**
- * Does the sync. Its return value (JSON, up to 32 KiB) is recorded as the result; an error that it throws determines the outcome.
+ * Does the sync. The return value (JSON, up to 32 KiB) is recorded as the result. If the handler throws an error, the error
+ * determines the outcome.
  */
 export type SyncHandler = (context: SyncContext) => Promise<Json | undefined> | Promise<void>
 
 export interface SyncRunOptions extends ProjectOptions {
-  /** Always answer 202 immediately, as `defer` does. Default false. */
+  /** Whether to answer every request immediately with 202, as `defer` does. Default false. */
   readonly background?: boolean
   /** The interval of heartbeats. Default 20 s. */
   readonly heartbeatEveryMs?: number
-  /** The longest time until the answer, counted from the request. Default 145 s: the platform ends a request at 150 s. */
+  /** The longest time from the request to the answer. Default 145 s, because the platform ends a request after 150 s. */
   readonly answerWithinMs?: number
   /**
-   * The longest duration of a deferred run, counted from the request. Default 380 s: hosted functions live 400 s (150 s on the free
-   * plan).
+   * The longest time from the request to the end of a deferred run. Default 380 s, because hosted functions live 400 s (150 s
+   * on the free plan).
    */
   readonly backgroundForMs?: number
-  /** The time limit of one database call. Default 8 s, the statement timeout of the API. */
+  /** The time limit of one database call. Default 8 s, which is also the statement timeout of the API. */
   readonly rpcTimeoutMs?: number
 }
 
@@ -88,14 +92,15 @@ const reportWithinMs = 10_000
 const reportLateWithinMs = 120_000
 
 /**
- * The fence: wraps a handler so that it runs at most once per granted attempt, regardless of the caller and the number of calls.
+ * The fence: wraps a handler so that the handler runs at most once per attempt, regardless of the caller and the number of
+ * calls.
  *
- * Checks the caller's key and the body, asks the database whether this attempt may begin (otherwise answers
- * 409 `{"executed": false}`, and the handler never runs), keeps the run alive with heartbeats, reports the outcome with the lease
- * token, and answers the scheduler. `OPTIONS` is the scheduler's warm-up and has no effect.
+ * The wrapper checks the caller's key and the body, and asks the database whether this attempt may begin. If the attempt may
+ * not begin, the wrapper answers 409 `{"executed": false}`, and the handler never runs. If the attempt may begin, the wrapper
+ * keeps the run alive with heartbeats, reports the outcome with the lease token, and answers the scheduler. `OPTIONS` is the
+ * scheduler's warm-up and has no effect.
  *
- * Use: `Deno.serve(withSyncRun(async ({ idempotencyKey, signal }) => { ... }))`.
- * Answers: see `supabase/functions/README.md`.
+ * Use: `Deno.serve(withSyncRun(async ({ idempotencyKey, signal }) => { ... }))`. Answers: see `supabase/functions/README.md`.
  */
 export const withSyncRun = (
   handler: SyncHandler,
@@ -118,14 +123,17 @@ export const withSyncRun = (
 const bootedAtMs = performance.now()
 let firstContactMs: number | undefined
 
-/** Records a request. Returns whether it is the isolate's first request, and the time from the isolate's start to that request. */
+/**
+ * Records a request. Returns whether the request is the isolate's first, and the time from the isolate's start to its first
+ * request.
+ */
 const noteContact = () => {
   const cold = firstContactMs === undefined
   firstContactMs ??= Math.round(performance.now() - bootedAtMs)
   return { cold, boot_ms: firstContactMs }
 }
 
-/** Runs all checks before the handler. If a check refuses the request, no work has been done. */
+/** Performs all checks that precede the handler. If a check refuses the request, no work has been done. */
 const admit = async (
   request: Request,
   handler: SyncHandler,
@@ -156,7 +164,7 @@ const admit = async (
   const begin = await ledger.begin(Math.min(beginWithinMs, leftMs))
   if (begin.kind === "unconfirmed") return notExecuted(`begin_unconfirmed: ${begin.reason}`)
   if (begin.kind === "refused") return notExecuted(begin.reason)
-  // A late grant is not used. Nothing was executed, so the answer "not executed" is true.
+  // If the permission comes too late, the handler does not run, so the answer "not executed" is true.
   if (runtime.now() >= answerAtMs) return notExecuted("deadline_passed")
 
   const owner = holdRun(ledger, runtime, {
@@ -171,7 +179,10 @@ const admit = async (
   })
 }
 
-/** Runs the handler and reports its outcome. Answers when the handler ends, when it is deferred, or when the time is up. */
+/**
+ * Runs the handler and reports its outcome. Answers when the handler ends, when the handler calls `defer`, or when the time is
+ * up.
+ */
 const work = (
   handler: SyncHandler,
   invocation: Invocation,
@@ -225,7 +236,7 @@ const work = (
   return answered.promise
 }
 
-/** Does the same as `Promise.withResolvers`, which Node.js has only since version 22. */
+/** Replaces `Promise.withResolvers`, which Node.js before version 22 does not have. */
 const deferred = <A>() => {
   let resolve: (value: A) => void = () => undefined
   const promise = new Promise<A>((done) => {
@@ -263,7 +274,7 @@ const execute = async (handler: SyncHandler, context: SyncContext): Promise<Verd
   }
 }
 
-/** Converts "not executed" to a definite failure, because it cannot be reported after the caller has its answer. */
+/** Converts "not executed" to a definite failure, because "not executed" cannot be reported after the caller has its answer. */
 const withoutAnswer = (verdict: Verdict): Verdict =>
   verdict.kind === "notExecuted"
     ? { kind: "failed", error: { code: "NOT_EXECUTED", message: verdict.reason } }
@@ -281,7 +292,7 @@ const report = async (ledger: Ledger, verdict: Verdict, withinMs: number): Promi
   }
 }
 
-/** Builds the answer, in the words that the scheduler judges. */
+/** Builds the answer from the words by which the scheduler judges an answer. */
 const toResponse = (
   invocation: Invocation,
   verdict: Verdict,
@@ -306,7 +317,7 @@ const toResponse = (
     case "notExecuted":
       return notExecuted(verdict.reason, verdict.retryAfterSeconds, told)
     case "unknown":
-      // Contains neither `success`, `status` nor `error`: each of these would make the answer a definite failure.
+      // The answer contains neither `success`, `status` nor `error`, because each of these fields could make it a definite failure.
       return Response.json({ outcome: "unknown", ...ids, reason: verdict.reason }, { status: 504 })
   }
 }
@@ -333,7 +344,7 @@ const refuse = (
   headers: Record<string, string> = {}
 ): Response => Response.json({ executed: false, error: { code, message } }, { status, headers })
 
-/** Logs an outcome that is not reported elsewhere: the handler ended after its answer, and the database has no outcome. */
+/** Logs an outcome that is reported nowhere else, because the handler ended after the answer and no outcome was recorded. */
 const logUnreported = (invocation: Invocation, verdict: Verdict): void =>
   console.error(
     JSON.stringify({

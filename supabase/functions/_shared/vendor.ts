@@ -8,16 +8,19 @@ export interface VendorReport {
   readonly headers?: Readonly<Record<string, string>>
   /** The API's own error code, such as `BAD_REQUEST.BURST_RATE_LIMIT_REACHED`. */
   readonly code?: string
-  /** The body, or its part with codes and waits; up to 2,000 characters are forwarded. */
+  /** The body, or the part of the body with codes and waits. Up to 2,000 characters are forwarded. */
   readonly body?: Json
 }
 
-/** Matches headers about quotas and waits; no other header leaves the function. */
+/** Matches the headers about quotas and waits. No other header is forwarded. */
 const telling = /^(date|retry-after)$|rate-?limit|limit-remaining|quota/i
 const maxHeaders = 20
 const maxBodyChars = 2_000
 
-/** Converts a `fetch` response or a manual report to the field of the function's answer: small, and without secrets. */
+/**
+ * Converts a `fetch` response or a manual report to the field `vendor` of the function's answer, which is small and without
+ * secrets.
+ */
 export const toVendorField = (answer: Response | VendorReport, body?: Json): Json => {
   const report: VendorReport =
     answer instanceof Response

@@ -1,12 +1,14 @@
-/** The types of engine.js, which is `src/edge.ts` of Sync Scheduler, bundled. A test compares the two. */
+/**
+ * The types of engine.js, which is the bundled `src/edge.ts` of Sync Scheduler. A test compares these types with `src/edge.ts`.
+ */
 export interface EdgeEngine {
-  /** One tick, within the function's wall clock. Rejects when `signal` aborts, after the runs in flight are recorded. */
+  /** Runs one tick within the function's time limit. If `signal` aborts, rejects after the runs in flight are recorded. */
   readonly tick: (signal?: AbortSignal) => Promise<{
     /** Whether the tick itself succeeded. */
     readonly ok: boolean
     readonly summary: Readonly<Record<string, unknown>>
   }>
-  /** Redeems a ticket. Resolves to whether the database issued it and it was unused. */
+  /** Redeems a ticket. Resolves to true if the database had issued the ticket and the ticket was unused. */
   readonly redeem: (ticket: string) => Promise<boolean>
 }
 

@@ -1,21 +1,26 @@
 import { carriesKey, isRecord, readProject } from "../_shared/syncRun.ts"
-// The engine of the binary, bundled into one file without dependencies.
+// The engine of the binary, bundled into one file without dependencies:
 // @ts-types="./engine.d.ts"
 import { type EdgeEngine, makeEdgeEngine } from "./engine.js"
 
-/** The time until the answer, in ms. The platform ends an unanswered request after 150 s, though the function may continue. */
+/**
+ * The longest time until the answer, in ms. The platform ends an unanswered request after 150 s, but the function may continue.
+ */
 const ANSWER_WITHIN_MS = 140_000
 
 const ticketForm = /^[0-9a-f]{64}$/
 
-/** Ends ticks early when the platform is about to end the isolate. Runs in flight are recorded, and all other runs are released. */
+/**
+ * Ends ticks early when the platform is about to end the isolate. Runs in flight are recorded, and all other runs are released.
+ */
 const ending = new AbortController()
 addEventListener("beforeunload", () => ending.abort())
 
 /**
- * Runs one tick. The caller sends one of the project's secret keys in `apikey`, or a ticket from the database in `x-sync-ticket`,
- * as deploy/pg_cron.sql does. Answers with the summary: 200, or 500 if the tick itself failed. With `Prefer: respond-async`, or if
- * the tick takes longer than a request may, answers 202; the summary is then in `sync_tick`.
+ * Runs one tick. The caller sends one of the project's secret keys in `apikey`, or a ticket from the database in
+ * `x-sync-ticket`, as deploy/pg_cron.sql does. Answers with the summary: 200, or 500 if the tick itself failed. If the request
+ * has the header `Prefer: respond-async`, or if the tick takes longer than `ANSWER_WITHIN_MS`, answers 202 without the summary,
+ * which the tick then records in `sync_tick`.
  */
 const handle = async (request: Request): Promise<Response> => {
   if (request.method !== "POST") return refuse(405, "METHOD_NOT_ALLOWED", "Use POST")
@@ -40,7 +45,7 @@ const handle = async (request: Request): Promise<Response> => {
 
 const answer = async (engine: EdgeEngine, isAsync: boolean): Promise<Response> => {
   const ticking = engine.tick(ending.signal)
-  // The tick continues after the answer, and after the caller disconnects.
+  // The tick continues after the answer, and also if the caller disconnects.
   background(ticking.catch((error) => console.error(error)))
   const waiting = isAsync ? undefined : await patiently(ticking)
   return waiting === undefined
@@ -48,7 +53,7 @@ const answer = async (engine: EdgeEngine, isAsync: boolean): Promise<Response> =
     : Response.json(waiting.summary, { status: waiting.ok ? 200 : 500 })
 }
 
-/** Returns the result of the work, or undefined if it takes longer than a request may. */
+/** Returns the result of the work, or undefined if the work takes longer than `ANSWER_WITHIN_MS`. */
 const patiently = async <A>(work: Promise<A>): Promise<A | undefined> => {
   const late = Promise.withResolvers<undefined>()
   const timer = setTimeout(() => late.resolve(undefined), ANSWER_WITHIN_MS)
