@@ -12,11 +12,11 @@ export interface AnswerWords {
  * `errors` (GraphQL), `status` as a word (JSend) or as a number (problem+json, RFC 9457), `statusCode`.
  *
  * A failure is definite only if no field says success. The answer is unclear if fields contradict each other, if it has both
- * `errors` and `data`, or if it reports a partial failure or work in progress. A failure inside `result`, `data`, `response` or
- * a list is also unclear, because it may concern something else.
+ * `errors` and `data`, or if it reports a partial failure or work in progress. A failure inside `result`, `data`, `response` or a
+ * list is also unclear, because it may concern something else.
  *
- * Has no imports: supabase/functions/_shared/answerWords.ts is a copy (`bun run docs`), so that the fence judges a handler's
- * result by the same rules as an answer.
+ * Has no imports: supabase/functions/_shared/answerWords.ts is a copy (`bun run docs`), so that the fence judges a handler's result
+ * by the same rules as an answer.
  */
 export const readWords = (value: unknown): AnswerWords => {
   const own = statementsOf(value)
