@@ -18,7 +18,7 @@ export interface TickJobOptions {
 
 /**
  * Ticks at every interval and sends the notifications of each tick. Ticks do not warm up functions, because the pre-warming job
- * does.
+ * warms up functions.
  */
 export const tickJob = ({ intervalMs, observe, onSummary, watchdog }: TickJobOptions) =>
   ({

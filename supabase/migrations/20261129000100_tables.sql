@@ -1,7 +1,7 @@
 -- Creates the tables of Sync Scheduler.
 -- Two tables, organization_integrations and sync_run_log, may already exist in a project.
 -- The migration checks their existing columns, adds the missing columns, and changes nothing else in these two tables.
--- If a column conflicts, the migration stops before its first change and names the column.
+-- If an existing column conflicts with the required definition, the migration names the column and stops before its first change.
 
 do $migration$
 declare
@@ -572,7 +572,7 @@ create table public.sync_tick (
 );
 create index sync_tick_started on public.sync_tick (started_at desc);
 
--- The health of each provider's host. Syncs determine the health; probes determine it only if no sync has run for a while.
+-- The health of each provider's host. Syncs determine the health. Probes determine the health only if no sync has run for a while.
 create table public.integration_health (
   provider text not null,
   host text not null,
@@ -601,7 +601,8 @@ comment on table public.integration_health is
   'The health of each accounting API (provider and host). Syncs determine it; probes determine it only if no sync has run for a while. throttled: the API asked several organisations, or the probe, to slow down. Its runs then wait for at most a minute, and it is not probed until passive_until. A host with a path (host/path) is the health_url of an integration.';
 create index integration_health_throttled on public.integration_health (throttled_until) where throttled_until is not null;
 
--- One row per host and organisation that the vendor asked to slow down there. Only this organisation's runs at the host wait.
+-- One row for each pair of host and organisation: the vendor asked the organisation to slow down at the host.
+-- Only the organisation's runs at this host wait.
 create table public.sync_api_hold (
   provider text not null,
   host text not null,
@@ -618,7 +619,8 @@ comment on table public.sync_api_hold is
   'Organisations that the vendor asked to slow down at a host, with the end of the wait of their runs and the number of concurrent runs after the wait.';
 create index sync_api_hold_expires on public.sync_api_hold (expires_at);
 
--- The duration of the first request to each function, cold and warm. The table shows whether a warm-up saves time.
+-- The average durations of the first requests to each function, for cold and for warm functions.
+-- The table shows whether a warm-up saves time.
 create table public.sync_function_warmth (
   function_name text primary key,                     -- '(default)': the engine's configured function
   cold_count bigint not null default 0,

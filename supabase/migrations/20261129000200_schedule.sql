@@ -1,9 +1,9 @@
 -- Contains shared helpers, and the triggers that run when an application edits a schedule.
 
--- Every other function sets search_path = pg_catalog, pg_temp.
+-- Every function with a body in dollar quotes sets search_path = pg_catalog, pg_temp.
 -- With an empty search_path, PostgreSQL looks up types in pg_temp first: a caller's
 -- domain named timestamptz in pg_temp would run the caller's code with the privileges of the function's owner.
--- Functions with a single "return" expression have no settings, so that the planner can inline them.
+-- Functions that consist of one "return" expression have no settings, so that the planner can inline them.
 -- PostgreSQL parses the expression when it creates the function, so no later search_path affects these functions.
 
 -- Returns the current time, truncated to milliseconds. The functions compare slots, leases and due times only with this clock.

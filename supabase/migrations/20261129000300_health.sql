@@ -144,7 +144,7 @@ create function sync_scheduler.vendor_wait(p_sign jsonb) returns interval
 -- Records that a host throttles, as reported by the host's probe or by several organisations.
 -- One response delays the runs of all organisations for at most 30 s, and hold_back spreads the runs over the following 30 s.
 -- After the throttle, the host is not probed for an hour. Each further throttle within a day doubles this pause, up to a day.
--- If the vendor is known, the pause applies to the probes of all its hosts.
+-- If the vendor is known, the pause applies to the probes of all hosts of the vendor.
 create function sync_scheduler.learn_throttled(h public.integration_health, p_sign jsonb, p_run_id uuid) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -597,7 +597,7 @@ end
 $$;
 
 -- The following functions measure cold starts.
--- These functions compare the first request to a cold Edge Function with the first request to a warm one,
+-- These functions compare the first requests to cold and to warm Edge Functions,
 -- decide whether a warm-up saves time, and select the Edge Functions to warm up before their slots.
 
 create function sync_scheduler.warming_is_paused(p_function_name text) returns boolean
@@ -626,7 +626,7 @@ $$;
 -- Records the first request to a function and returns whether a warm-up of this function saves time.
 -- Once 20 requests have been measured, warm-ups of the function are paused for a day if no request
 -- was cold, or if cold requests take less than 100 ms longer than warm requests.
--- p_cold: whether the function was cold. Null if the function did not report this; a request of more than a second counts as cold.
+-- p_cold: whether the function reported that it was cold. If p_cold is null, a request of more than a second counts as cold.
 -- p_in_run: the request belongs to a run, and the settlement of that run opens the incident.
 create function public.record_function_contact(
   p_engine_id text, p_function_name text, p_latency_ms numeric, p_ok boolean, p_cold boolean default null,

@@ -611,7 +611,8 @@ exception when serialization_failure then
 end
 $$;
 
--- Decides whether the function may begin its work. The function calls this first, and must do no work unless `granted` is true.
+-- Decides whether the function may begin its work. The function calls begin_sync_run first, and must not start its work
+-- unless `granted` is true.
 create function public.begin_sync_run(p_run_id uuid, p_lease_token uuid, p_nonce uuid default null) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -679,7 +680,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Records the outcome that the function reports. The function calls this last.
+-- Records the outcome that the function reports. The function calls complete_sync_run last.
 -- p_status: completed | failed.
 create function public.complete_sync_run(
   p_run_id uuid, p_lease_token uuid, p_status text, p_error jsonb default null, p_response jsonb default null

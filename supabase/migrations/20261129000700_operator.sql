@@ -1,5 +1,5 @@
 -- Contains the operator actions.
--- Each action is recorded with its actor and reason, and returns {"done": true, ...} or {"done": false, "reason"}.
+-- Each action is recorded with its actor and reason. Each function returns {"done": true, ...} or {"done": false, "reason"}.
 
 create function sync_scheduler.require_actor(p_actor text, p_reason text) returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin

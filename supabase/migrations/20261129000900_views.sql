@@ -254,7 +254,7 @@ begin
 end
 $$;
 
--- Returns the start lag of the last day and the counts of each day in p_days, for one integration or for all integrations.
+-- Returns the start lag of the last day and the counts of each of the last p_days days, for one integration or for all integrations.
 -- Returns {now, lag: {runs, p50_ms, p95_ms, max_ms, sampled}, days: [{day, runs, completed, failed, unknown,
 -- skipped, retrying, in_progress, skipped_slots, capped}]}: days are UTC, oldest first; `retrying`: live runs after
 -- a failed attempt; `in_progress`: live runs in or before their first attempt; `skipped_slots` does not count the slots of
@@ -517,7 +517,7 @@ $$;
 -- The page contains every integration with a schedule history, including deleted integrations.
 -- Each integration has its schedule history, the slots that have a run, the skipped ranges, and its next slot.
 -- A page contains about p_limit slots and ranges. An integration with more slots continues on the next page.
--- The data of one page are one snapshot. Callers must not interpret the cursor.
+-- All data of a page come from one snapshot. Callers must not interpret the cursor.
 -- Returns {now, kept_from, from, to, integrations: [{integration_id, org_id, integration_type, deleted, next_run_at,
 --          schedule_since, from, to, history, slots, ranges}], cursor}; instants inside integrations are epoch milliseconds.
 create function public.read_sync_audit(

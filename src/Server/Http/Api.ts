@@ -172,7 +172,7 @@ const refused = <A extends string>(status: number, title: string, reason: Schema
 const RefusedUnknown = refused(404, "RefusedNotFound", Schema.Literal("not_found"))
 const Refused = refused(409, "Refused", Schema.String)
 
-/** Allows only operators to act, and only through this server's own forms. */
+/** Allows only operators to act, with the admin token or through this server's own forms. */
 export class OperatorOnly extends HttpApiMiddleware.Tag<OperatorOnly>()(
   "@sync-scheduler/OperatorOnly",
   { failure: Forbidden }

@@ -13,8 +13,8 @@ export interface OrgMatch {
 
 /**
  * Finds the organisations that match a text. Compares the text with the ids of organisations, the ids of integrations, the
- * names of organisations, and then the beginnings of ids and parts of names, and stops at the first of these comparisons that
- * finds any.
+ * names of organisations, and finally the beginnings of ids and the parts of names. Stops at the first comparison that finds an
+ * organisation.
  */
 export const findOrgs = (
   integrations: ReadonlyArray<IntegrationState>,

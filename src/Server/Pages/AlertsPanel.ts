@@ -8,7 +8,7 @@ import { clip, empty, type Html, html } from "./Html.ts"
 import { filterPath, NO_FILTER } from "./ListFilter.ts"
 import { bareMoment } from "./TimeFormat.ts"
 
-/** The maximum number of causes that are shown. The table of integrations on the same page shows all of them. */
+/** The maximum number of causes that are shown. The table on the same page contains the integrations with all other causes. */
 const MOST = 12
 
 /** Renders what needs attention, one line per cause, worst cause first. Returns no markup if nothing needs attention. */
@@ -32,7 +32,7 @@ const since = (at: number | null, zone: string, now: number): Html =>
 const single = (frame: PageFrame, cause: CauseGroup, one: IntegrationState, now: number): Html =>
   html`<li id="a-${one.integration_id}"><div>${stateMark(one.state, one.word)}</div><div><a class="who" href="${orgPath(one.org_id)}">${orgName(one)}</a> <span class="soft">${typeName(one.integration_type)}</span><p class="soft">${capital(clip(one.why, 300))}</p>${causeForm(cause, frame)}</div>${since(one.since, frame.timezone, now)}</li>`
 
-/** Renders several integrations with one cause: their number, the cause, the time since when it exists, and a link to the list. */
+/** Renders several integrations with one cause: the number of integrations, the cause, its start, and a link to the list. */
 const shared = (frame: PageFrame, cause: CauseGroup, now: number): Html => {
   const { code, count, integration_type, key, message, state, word } = cause
   const href = filterPath(NO_FILTER, { cause: key })

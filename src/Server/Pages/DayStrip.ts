@@ -59,7 +59,7 @@ export const lastDay = (now: number): Axis => {
 
 /**
  * The maximum number of bars of completed runs in one strip of a list. If there are more bars, adjacent bars are merged,
- * because they would be unreadable and would make up most of the page's size.
+ * because so many bars would be unreadable and would make up most of the page's size.
  */
 const MANY_BARS = 48
 const CLOSE_MINUTES = 10

@@ -7,12 +7,12 @@ import type { IntegrationState } from "../../Operator/IntegrationState.ts"
  * does not change.
  */
 export interface ListFilter {
-  /** A part of a name or type, or the beginning of an id. */
+  /** The search text: a part of a name or type, or the beginning of an id. */
   readonly query: string
   readonly state: StateName | null
-  /** An integration's type. */
+  /** The integration type to show; null for all types. */
   readonly type: string | null
-  /** The key of a cause. */
+  /** The key of the cause to show; null for all causes. */
   readonly cause: string | null
   /** The number of the page; the first page is 1. */
   readonly page: number

@@ -166,7 +166,7 @@ export interface DaysOf {
   readonly href: (day: string) => string
 }
 
-/** Renders the calendar of the last days. Returns no markup until a run was due before yesterday. */
+/** Renders the calendar of the last days. Returns no markup if no run was due before yesterday. */
 export const daysFigure = (figures: ReadonlyArray<DayFigures>, owner?: DaysOf): Html => {
   const of = owner?.heading
   const days = sinceFirst(figures.map(toDay))

@@ -87,7 +87,7 @@ export const openLedger = (
   }
 }
 
-/** Treats a response without the boolean that the contract promises as lost. */
+/** Treats a response as lost if the boolean that the contract promises is missing. */
 const expecting = (answer: Answer, field: string): Answer =>
   answer.kind === "answered" && typeof answer.value[field] !== "boolean"
     ? { kind: "lost", detail: `the answer has no ${field}` }

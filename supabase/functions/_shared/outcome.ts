@@ -153,7 +153,7 @@ const describeFailure = (value: Json): { code: string; message: string } => {
   }
 }
 
-/** Converts a result to JSON. Never throws, because a result that JSON cannot represent does not undo the work. */
+/** Converts a result to JSON. Never throws, because the work is done even if JSON cannot represent the result. */
 const toJson = (value: unknown): Json => {
   try {
     const text = JSON.stringify(value)?.replace(unstorable, "$1\\ufffd")

@@ -7,9 +7,9 @@ export interface Invocation {
   readonly integrationId: string
   readonly integrationType: string
   readonly scheduledFor: Date
-  /** 1 for the first attempt. */
+  /** The number of the attempt; the first attempt is 1. */
   readonly attempt: number
-  /** The key of the slot, which every attempt shares. */
+  /** The idempotency key of the slot, which is the same for every attempt. */
   readonly idempotencyKey: string
   readonly trigger: string
   readonly leaseToken: string

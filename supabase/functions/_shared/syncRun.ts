@@ -27,7 +27,10 @@ export interface SyncContext {
     readonly orgId: string
     readonly integrationId: string
     readonly integrationType: string
-    /** 1 for the first attempt. Before a later attempt, an earlier attempt may have done the work: look up the key to find out. */
+    /**
+     * The number of the attempt, from 1. If the number is higher than 1, look up the key, because an earlier attempt may have done the
+     * work.
+     */
     readonly attempt: number
     readonly trigger: string
   }
