@@ -45,7 +45,7 @@ begin
   for k in
     select * from public.sync_api_hold
      where provider = p_provider and host = sync_scheduler.host_of(p_host) and org_id = any (p_orgs)
-       and (throttled_until is null or throttled_until <= v_now)          -- a sync from before the throttle proves nothing
+       and (throttled_until is null or throttled_until <= v_now)          -- a sync that started before the throttle proves nothing
      order by org_id for update skip locked
   loop
     v_limit := k.start_limit + cardinality(array_positions(p_orgs, k.org_id));
