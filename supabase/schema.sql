@@ -305,7 +305,7 @@ comment on column public.sync_run_log.org_id is 'The organisation of the integra
 comment on column public.sync_run_log.integration_type is 'The integration''s type when the run was claimed.';
 comment on column public.sync_run_log.scheduled_for is 'The slot: one instant of the integration''s schedule, in UTC, to the millisecond.';
 comment on column public.sync_run_log.idempotency_key is '<integration_id>:<slot>; every attempt has the same key.';
-comment on column public.sync_run_log.trigger is 'The reason why the run was created: schedule, catch_up, manual, backfill.';
+comment on column public.sync_run_log.trigger is 'The reason why the run was created: schedule, catch_up, manual or backfill.';
 comment on column public.sync_run_log.status is 'pending, running, completed, failed, unknown (the run may have taken effect), skipped. Completed rows never change.';
 comment on column public.sync_run_log.skip_reason is 'The reason why the run was skipped.';
 comment on column public.sync_run_log.attempt is 'The number of attempts so far.';
@@ -664,7 +664,7 @@ begin
     if not sync_scheduler.is_row_fault(sqlstate) and sqlstate not in ('55P03', '40P01', '40001') then
       raise;
     end if;
-    -- One slot failed and rolled back the batch. Each slot is now claimed separately, so that only the faulty slot fails.
+    -- A faulty slot rolled back the batch. Each slot is now claimed separately, so that only the faulty slot fails.
     for v_slot in select s from jsonb_array_elements(p_slots) s order by s ->> 'integration_id' loop
       begin
         v_one := sync_scheduler.claim_slots(p_engine_id, p_claim_token, jsonb_build_array(v_slot));
@@ -862,7 +862,7 @@ begin
     due = excluded.due, triggered = excluded.triggered, completed = excluded.completed, failed = excluded.failed,
     skipped = excluded.skipped, unresolved = excluded.unresolved, rescued = excluded.rescued, missed = excluded.missed,
     cold_starts = excluded.cold_starts, summary = excluded.summary;
-  -- The schedule of a rejected row does not run, so an incident stays open until a claim of the row succeeds.
+  -- The slots of a rejected row do not run, so the row's incident stays open until a claim of the row succeeds.
   begin
     perform sync_scheduler.raise_incident('rejected', r.integration_id::text, r.integration_id, null, jsonb_build_object('error', left(r.detail, 1000)))
       from jsonb_to_recordset(case when jsonb_typeof(p_summary -> 'skips') = 'array' then p_summary -> 'skips' else '[]' end)
@@ -1148,7 +1148,7 @@ declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_limit constant integer := least(greatest(coalesce(p_limit, 100), 1), 100);
   -- The end of the previous page: its last slot ('' if that slot was not computed yet) and its last integration.
-  -- Both are plain bounds, so that a generic plan also starts reading at the cursor.
+  -- Both values are plain bounds in the query, so that even a generic plan starts reading at the cursor.
   v_last_at constant timestamptz := timestamptz 'epoch' + nullif(split_part(p_cursor, '|', 1), '')::bigint * interval '1 microsecond';
   v_last_id constant uuid := split_part(p_cursor, '|', 2)::uuid;
   v_after_id constant uuid := case when v_last_at is null then v_last_id end;
@@ -1576,7 +1576,7 @@ begin
      where l.integration_id = p_integration_id and l.scheduled_for > v_now - interval '1 day' and l.drift_ms is not null
        and l.trigger in ('schedule', 'catch_up');
   end if;
-  -- Counts the few runs that have not ended, with their own index.
+  -- Counts the runs that have not ended. These runs are few and have their own index.
   select coalesce(jsonb_object_agg(c.day, jsonb_build_array(c.retrying, c.in_progress)), '{}') into v_live
     from (select to_char(l.scheduled_for at time zone 'UTC', 'YYYY-MM-DD') as day,
                  count(*) filter (where coalesce(l.attempt, 0) > case l.status when 'running' then 1 else 0 end) as retrying,
@@ -1966,7 +1966,7 @@ begin
   if v_sign = 'throttled' then
     perform sync_scheduler.learn_throttled(h, p_result, null);
   elsif v_sign = 'unreachable' and h.latency_ms is null and p_result ->> 'http_status' is null then
-    -- No probe has got a response yet, so the cause is more likely the engine's network than the API.
+    -- No probe of the API has got a response yet, so the cause is more likely the engine's network than the API.
     update public.integration_health set error_code = p_result ->> 'code',
       next_probe_at = v_now + sync_scheduler.probe_wait(least(probes, 10)::integer) * v_spread,
       detail = detail || jsonb_strip_nulls(jsonb_build_object('message', p_result ->> 'message')), updated_at = v_now
@@ -2195,9 +2195,9 @@ begin
     return jsonb_build_object('done', false, 'reason', v_reason, 'status', r.status);
   end if;
   v_from := r.status;
-  -- The token of a finished attempt is cleared.
-  -- The token of an unknown attempt stays valid until the next attempt starts, because its function may run until not_before.
-  -- For other runs, not_before is now, so that they do not count as overdue.
+  -- The lease token of a finished attempt is cleared. The lease token of an unknown attempt stays valid until
+  -- the next attempt starts, because the function of the unknown attempt may run until not_before.
+  -- For failed and skipped runs, not_before is the current time, so that these runs do not count as overdue.
   update public.sync_run_log set status = 'pending', max_attempts = coalesce(greatest(max_attempts, attempt), 3) + 1,
     claimed_by = null, not_before = greatest(case when v_from = 'unknown' then not_before end, v_now), released_at = null, finished_at = null, duration_ms = null, skip_reason = null,
     lease_token = case when v_from = 'unknown' then lease_token end
@@ -2286,11 +2286,11 @@ begin
     v_settled := sync_scheduler.settle_runs(p_engine_id, p_settlements, v_quiescence);
   exception
     when others then
-      -- Nothing was settled; the caller repeats the call with the same tokens.
+      -- After any other error, nothing was settled, and the caller repeats the call with the same tokens.
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
-      -- One settlement failed and rolled back the batch.
+      -- A faulty settlement rolled back the batch.
       -- Each attempt is now settled separately, so that only the faulty attempt fails.
       for v_one in select s from jsonb_array_elements(p_settlements) s order by s ->> 'run_id' loop
         begin
@@ -2351,11 +2351,11 @@ begin
       'skipped', (v_one -> 'skipped') || v_left_out);
   exception
     when others then
-      -- Nothing was started; the caller repeats the call with the same tokens.
+      -- After any other error, nothing was started, and the caller repeats the call with the same tokens.
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
-      -- One run failed and rolled back the batch. Each run is now started separately, so that only the faulty run fails.
+      -- A faulty run rolled back the batch. Each run is now started separately, so that only the faulty run fails.
       for v_start in select s from jsonb_array_elements(v_starts) s order by s ->> 'run_id' loop
         begin
           v_one := sync_scheduler.start_runs(p_engine_id, jsonb_build_array(v_start), v_adopt_after, v_drift_alert_ms);
@@ -2910,14 +2910,14 @@ begin
   v_enabled := coalesce(new.enabled, false) and not coalesce(old.enabled, false);
   v_disabled := coalesce(old.enabled, false) and not coalesce(new.enabled, false);
   if v_edited or v_enabled or v_disabled then
-    -- Editing or enabling an integration never runs a past slot. Slots that are due now, or were never computed, are skipped.
+    -- Editing or enabling an integration never runs a past slot. Past slots are skipped, even if they were never computed.
     v_now := sync_scheduler.clock();
     v_slot := date_trunc('milliseconds', case when v_enabled then least(old.next_run_at, new.next_run_at) else old.next_run_at end);
     if sync_scheduler.record_skipped_range(old.id, v_slot, case when old.schedule_error is null then old.schedule_since end,
          old.sync_schedule, case when v_edited and old.enabled then 'schedule_changed' else 'disabled' end,
          case when v_edited then 'edit' when v_enabled then 'enable' else 'disable' end)
        or v_slot is null then
-      -- The new version prevents a tick that read the row earlier from claiming skipped slots.
+      -- The new version prevents a tick that read the row before this change from claiming skipped slots.
       new.schedule_version := coalesce(old.schedule_version, 1) + 1;
       new.schedule_since := v_now;
       if new.next_run_at is not distinct from old.next_run_at or new.next_run_at <= v_now then
@@ -3109,7 +3109,7 @@ declare
   v_last uuid;
   v_go sync_scheduler.slot[] := '{}';           -- slots to claim, or to advance past
   v_skipped jsonb[] := '{}';
-  v_repeated uuid[] := '{}';                    -- runs that an earlier call with this token claimed
+  v_repeated uuid[] := '{}';                    -- runs that an earlier call with p_claim_token claimed
   v_claimed uuid[];                             -- the inserted runs
   v_claimed_of uuid[];
   v_stays uuid[] := '{}';                       -- integrations that must not be advanced
@@ -3159,7 +3159,8 @@ begin
     end if;
   end loop;
 
-  -- If the next slot is already due, the integration stays reserved for this engine, because its run must finish first.
+  -- If the next slot is already due, the integration stays reserved for this engine,
+  -- because the claimed run must finish before the next slot can run.
   update public.organization_integrations i set next_run_at = g.next_run_at,
       reserved_by = case when g.next_run_at <= v_now then p_engine_id end,
       reserved_until = case when g.next_run_at <= v_now then v_now + interval '15 seconds' end
@@ -3688,7 +3689,7 @@ begin
               where l.integration_id = v_integration_id and l.scheduled_for = p_at and l.claim_token = p_claim_token) then
     return 'claimed';     -- a repeated call, after the response was lost
   elsif p_at is null and b.cursor = v_next then
-    return 'moved_on';    -- also a repeated call
+    return 'moved_on';    -- a repeated call that only advances the cursor
   elsif b.id is null or b.integration_id <> v_integration_id or b.status <> 'open' then
     return 'backfill_over';
   elsif b.cursor is distinct from v_expected then
@@ -3713,7 +3714,8 @@ declare
   v_now constant timestamptz := sync_scheduler.clock();
   i public.organization_integrations;
 begin
-  -- With the lock, the other engines return immediately. The unique constraint guarantees correctness.
+  -- While one engine holds the advisory lock, calls of other engines return immediately.
+  -- Correctness depends only on the unique index.
   if not pg_try_advisory_xact_lock(sync_scheduler.lock_key(s.org_id, s.integration_id)) then
     return 'locked';
   end if;
@@ -4411,7 +4413,7 @@ begin
      or (v_to = v_from and v_to = 'unknown' and r.error_code is not distinct from v_error_code
          and r.error_message is not distinct from v_error_message)
      or (v_outcome = 'accepted' and r.lease_until = v_lease_until and r.lease_seconds >= v_accepted_seconds) then
-    -- A repeat of the recorded outcome is accepted. Any other outcome is too late.
+    -- A repeat of the recorded outcome is accepted. Any other outcome comes too late and is not accepted.
     v_repeated := v_to is not null or r.status = v_outcome
       or (v_outcome = 'not_executed' and r.status in ('pending', 'unknown', 'failed') and r.error_code is not distinct from v_error_code);
     return jsonb_build_object('run_id', r.id, 'status', r.status, 'attempt', r.attempt,
@@ -4471,7 +4473,7 @@ AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_ids constant uuid[] := array(select (s ->> 'run_id')::uuid from jsonb_array_elements(p_settlements) s);
-  v_done text[];                                -- run and token of the attempts that this statement settled
+  v_done text[];                                -- run id and token of each attempt that the update statement settled
   v_settled jsonb;
   v_rest jsonb;
   v_providers text[];
@@ -4625,7 +4627,7 @@ declare
   v_ids constant uuid[] := array(select (s ->> 'run_id')::uuid from jsonb_array_elements(p_starts) s);
   v_starts jsonb := p_starts;
   v_held jsonb := '[]';
-  v_made text[];                                -- run and token of the starts that this statement performed
+  v_made text[];                                -- run id and token of each run that the update statement started
   v_started jsonb;
   v_on_time text[];
   v_late public.sync_run_log[];
@@ -4710,7 +4712,7 @@ AS $function$
 begin
   update public.sync_run_log set status = 'unknown', ambiguous = true,
     lease_until = coalesce(lease_until, sync_scheduler.clock()),
-    -- The start time in an adopted row may be out of range.
+    -- The start time in a row of an adopted table may be out of range.
     not_before = least(greatest(sync_scheduler.last_sign_of_life(r), '1970-01-01Z'), sync_scheduler.clock()) + p_quiescence,
     error_code = coalesce(error_code, 'LEASE_ENDED'),
     error_message = coalesce(error_message, sync_scheduler.clip('No outcome was reported before the lease ended.', 'error_message'))

@@ -22,7 +22,7 @@ export class CurrentPrincipal extends Context.Reference<CurrentPrincipal>()(
 
 /** The permissions that the settings grant. */
 export interface Access {
-  /** The sign-in sessions; null if no admin token is set, because nobody can sign in without a token. */
+  /** The sign-in sessions; null if no admin token is set, because sign-in requires a token. */
   readonly sessions: Sessions | null
   readonly allowActions: boolean
   /** Whether other machines can reach this server. If so, all addresses except the probes require the token. */
