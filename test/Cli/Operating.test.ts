@@ -9,7 +9,7 @@ import { expectTranscript, type TranscriptOptions, transcriptOf } from "../suppo
 
 setDefaultTimeout(120_000)
 
-// Read-only commands share a fixture; every command that changes something gets its own.
+// Read-only commands share this fixture. Every command that changes something gets a separate fixture.
 let fixture: FixtureDatabase
 let env: Readonly<Record<string, string>>
 const environmentOf = ({ database }: FixtureDatabase) => ({
@@ -25,7 +25,7 @@ afterAll(() => fixture.close())
 
 interface Step extends Pick<TranscriptOptions, "typed"> {
   readonly args: ReadonlyArray<string>
-  /** The width of the terminal in columns. If it is omitted, stdout is a pipe. */
+  /** The width of the terminal in columns. Without a width, stdout is a pipe. */
   readonly width?: number
 }
 

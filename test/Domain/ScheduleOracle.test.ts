@@ -9,7 +9,10 @@ const DAY = 86_400_000
 const FROM = Date.UTC(2024, 0, 1)
 const TO = Date.UTC(2031, 0, 1)
 
-/** Compares all expressions over a period. Returns the number of slots compared; throws at the first difference. */
+/**
+ * Compares the slots of all expressions over a period with the oracle's. Returns the number of slots compared, and throws at the
+ * first difference.
+ */
 const compare = (timezone: string, after: number, upTo: number): number => {
   const clock = Oracle.readClock(timezone, after, upTo)
   let compared = 0
@@ -45,7 +48,7 @@ describe("the schedule and an oracle that steps through real minutes agree", () 
     expect(zones.length).toBeGreaterThan(100)
     let compared = 0
     for (const [index, { days, timezone }] of zones.entries()) {
-      // Compares two consecutive transitions where the zone has two: one forward and one back. The year varies by zone.
+      // Compares around two consecutive clock changes of the zone, usually one forward and one back. The year varies by zone.
       const chosen = (index * 2) % days.length
       for (const day of days.slice(chosen, chosen + 2)) {
         compared += compare(timezone, day, day + 1.5 * DAY)

@@ -134,7 +134,7 @@ const anyScheduler: fc.Arbitrary<SchedulerHealth> = fc
     open_incidents: {}
   }))
 
-/** Returns whether an attempt of the newest run has ended without completing it. */
+/** Returns whether an attempt of the newest run has ended without completing the run. */
 const isUnfinished = ({ last_run: last, live_run: live }: IntegrationStatus): boolean => {
   if (
     live !== null &&
@@ -213,7 +213,8 @@ test("no integration is on time, OK or green if its newest attempted run did not
         }
         if (report.level === "OK") {
           good.checks += 1
-          // `status` and `check` agree: if an integration needs attention, even after one refusal, the level is never OK.
+          // `status` and `check` agree: if an integration needs attention, even after one refusal, the level of `check` is never
+          // OK.
           expect([overview.verdict, enabled.some(isUnfinished)]).toEqual(["ok", false])
           expect([neverCompleted, unreadable, scheduler.verdict]).toEqual([false, 0, "ticking"])
         }

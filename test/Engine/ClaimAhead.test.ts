@@ -6,7 +6,10 @@ import { completed, makeWorld, type World } from "../support/World.ts"
 
 type Calls = ReadonlyArray<readonly [name: string, count: number]>
 
-/** Seeds `due` runs whose functions take `takesMs` ms. Records each database call that carries runs, with their number. */
+/**
+ * Seeds `due` runs whose functions take `takesMs` ms. Records each database call that carries runs, with the number of those
+ * runs.
+ */
 const makeDue = (due: number, takesMs: number) =>
   Effect.map(makeWorld, (world): { readonly world: World; readonly calls: Calls } => {
     world.seedDue(due, 1_000, { sync_schedule: "0 4 29 2 *" })

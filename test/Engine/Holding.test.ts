@@ -27,7 +27,7 @@ const workOff = (world: World) =>
     return world.runs.map(({ status }) => status)
   })
 
-/** A yearly schedule, so that no further slot comes due. All integrations belong to one organisation. */
+/** The schedule is yearly, so that no further slot comes due. All integrations belong to one organisation. */
 const once = { sync_schedule: "0 0 1 1 *", org_id: "00000000-0000-4000-8000-0000000000aa" }
 
 const slowDown = (retryAfterMs: number): Outcome => ({
@@ -181,7 +181,7 @@ describe("a function that rejects run after run", () => {
   const tickOf = (rejection: Outcome) =>
     Effect.gen(function* () {
       const world = yield* prepare
-      // The type has no known API, so no hold keeps the runs back.
+      // The integration type has no known API, so no hold delays the runs.
       world.seedDue(20, 2_000, { ...once, integration_type: "in-house" })
       for (const id of ["77", "78", "79"]) {
         const row = { sync_schedule: "0 0 1 1 *", integration_type: "in-house" }

@@ -16,7 +16,7 @@ const refusals = [
   ["Refused", "PGRST301", "the key was changed"]
 ] as const
 
-/** Makes the world's database refuse outcomes for `forMs`, counted from the first one. */
+/** Makes the world's database refuse outcomes for `forMs`, counted from the first refusal. */
 const refusing = (world: World, error: SupabaseError, forMs: number) =>
   Effect.sync(() => {
     let until: number | null = null

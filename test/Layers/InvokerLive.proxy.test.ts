@@ -103,7 +103,8 @@ describe.each(["Bun", "Deno"] as const)("an invocation through a proxy, in %s", 
     expect(await invoke(runtime, { ALL_PROXY: await proxy() }, [nobody])).toEqual([NOT_SENT])
   })
 
-  // Bun reports every broken connection with one code, whether or not the request was already written. Deno distinguishes the two.
+  // Bun reports every broken connection with one code, whether or not the request was already written. Deno distinguishes the two
+  // cases.
   test("has an uncertain outcome if the proxy breaks the connection or is not a proxy", async () => {
     const proxy = await startScriptedProxy()
     const urls = ["close", "reset", "garbage"].map((wish) => `https://${wish}.invalid/f`)
@@ -132,7 +133,7 @@ describe.each(["Bun", "Deno"] as const)("an invocation through a proxy, in %s", 
   })
 })
 
-// A trusted authority issued this certificate, but not for servers, so the failure has none of the well-known codes.
+// A trusted authority issued this certificate, but not for servers, so the TLS error has none of the well-known codes.
 test("an invocation is not sent to a server whose certificate is not for servers", async () => {
   const certificates = join(root, "test/support/certificates")
   const server = await serveRaw((socket) => socket.end(http("204 No Content")), {

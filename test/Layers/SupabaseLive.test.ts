@@ -38,7 +38,7 @@ const startProject = async () => {
   return { database, gateway, admin }
 }
 
-/** Types in the format of `supabase gen types`: a typed client must be accepted too. */
+/** Types in the format of `supabase gen types`. The layer must accept a client with these types too. */
 interface Database {
   readonly public: {
     Tables: Record<never, never>

@@ -121,11 +121,11 @@ test("a later completed run is mentioned, and no retry of the failed run is sugg
   expect(after.sentence).toEndWith(
     'The 08:00 run failed: UNAUTHORIZED, "the token was revoked". A run outside the schedule completed at 08:01.'
   )
-  // The period of this query ends before that run.
+  // This query's period ends before the manual run.
   const earlier = await ask(FIXTURE_NOW - DAY, FIXTURE_NOW - 12 * 60_000)
   expect(earlier.actions).toEqual([])
   expect(earlier.sentence).toEndWith("A run outside the schedule completed at 08:01.")
-  // When every slot counts, a later scheduled run does not replace a failed one; a manual run does.
+  // With catch_up = 'all' every slot counts, so a later scheduled run does not replace a failed one, but a manual run does.
   await own.sql.unsafe(`
     alter table sync_run_log disable trigger user;
     update sync_run_log set trigger = 'schedule' where trigger = 'manual';
@@ -221,7 +221,7 @@ test("a completed run never leads to the answer no", async () => {
       attempt, started_at, finished_at)
     select ${id}::uuid, i.id, i.org_id, i.integration_type, ${new Date(at)}, ${id}, ${trigger}, ${status}, 1, ${new Date(at)}, ${new Date(at)}
       from organization_integrations i where i.id = ${fixtureId(n)}`
-  // A user set this run's due time, and it is off the grid of a schedule that has had no slot yet.
+  // A user set this run's due time. The time is not a slot of the schedule, which has had no slot yet.
   await insert(
     "aaaaaaaa-0000-4000-8000-000000000001",
     12,

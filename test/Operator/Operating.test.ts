@@ -157,7 +157,7 @@ test("actions are recorded with actor and reason, and a repetition is refused wi
 test("a failed run that an operator retries is overdue from the retry on, not from its slot", async () => {
   const [failed] = (await acting.run(listRuns({ statuses: ["failed"] }))).runs
   const integrationIds = [failed?.integration_id ?? ""]
-  // The slot is 12 minutes old, which exceeds the allowed delay of a run.
+  // The slot is 12 minutes old, and a run may be at most 5 minutes late.
   const stateNow = async () =>
     (await acting.run(readOverview({ driftAlertMs: 300_000, integrationIds }))).integrations[0]
   expect(await stateNow()).toMatchObject({ state: "failing" })
@@ -165,7 +165,7 @@ test("a failed run that an operator retries is overdue from the retry on, not fr
     act({ action: "retry", id: failed?.run_id ?? "", actor: "bob@ops", reason: "ERP is back" })
   )
   expect(done).toMatchObject({ done: true, changed: expect.stringContaining("with the next tick") })
-  // The run before it failed too.
+  // The integration's previous run failed too.
   expect(await stateNow()).toMatchObject({
     state: "failing",
     why: expect.stringContaining("retries with the next tick")

@@ -13,8 +13,8 @@ let fixture: FixtureDatabase
 beforeAll(async () => {
   await binaryPath()
   fixture = await openFixtureDatabase()
-  // The integrations were created in the fixture's past, so each has a slot to explain.
-  // One failed last night and one within the last hour.
+  // The integrations were created in the fixture's past, so each integration has a slot to explain. One integration failed last
+  // night and one within the last hour.
   await fixture.sql`
     insert into organization_integrations (id, org_id, org_name, integration_type, sync_schedule, timezone, next_run_at, created_at)
     select ('b1000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, ${ORG}, 'Massive Dynamic', 'xledger', '0 2 * * *',
@@ -29,7 +29,7 @@ beforeAll(async () => {
 }, 180_000)
 afterAll(() => fixture.close())
 
-/** Returns how often the program called each of these functions, by name. */
+/** Returns how often the program called read_sync_status and read_sync_story. */
 const countCalls = async (): Promise<Readonly<Record<string, number>>> => {
   // PostgreSQL adds a session's counts when the session ends, which is shortly after the program has ended.
   const isConnected = async () => {

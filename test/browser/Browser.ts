@@ -71,7 +71,7 @@ export const violations = async (page: Page): Promise<ReadonlyArray<string>> => 
 
 /**
  * Returns the problems of a page (findings of axe-core, and overflow) on a desktop with the light theme and on a phone with the
- * dark theme. Saves a screenshot of each into the directory `SHOTS`, if that is set.
+ * dark theme. If the environment variable `SHOTS` names a directory, saves a screenshot of each there.
  */
 export const pageProblems = async (page: Page, name: string): Promise<ReadonlyArray<string>> => {
   const found: Array<string> = []

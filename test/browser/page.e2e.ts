@@ -51,7 +51,8 @@ describe("the overview", () => {
     expect(await page.locator(".attention li").count()).toBe(7)
     expect(await page.locator("#heartbeat").textContent()).toMatch(/Last tick .* ago/)
     const globex = page.locator(`#i-${fixtureId(4)}`)
-    // The first page uses the time zone of most integrations, the next one the browser's.
+    // The first response uses the zone of most integrations. The page's script then stores the browser's zone, which later
+    // responses use.
     await globex
       .filter({ hasText: /Overdue.*Globex.*yesterday 09:00.*was due 12 m ago/s })
       .waitFor()

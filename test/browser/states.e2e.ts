@@ -223,7 +223,7 @@ test("when the database goes away, the last known page appears within a second, 
     expect(await page.locator("#alarm").isVisible()).toBe(true)
     await page.goto(`${sidecar.url}/?q=organisation%202`)
     expect(await page.locator("tbody[data-rows] > tr").count()).toBe(1)
-    // The last known data may lack a page that exists, so the response is 503 rather than 404.
+    // The last known data may lack an organisation or a run that exists, so the response is 503 rather than 404.
     for (const path of ["/org/nobody", `/run/${crypto.randomUUID()}`]) {
       expect([path, (await page.goto(`${sidecar.url}${path}`))?.status()]).toEqual([path, 503])
       expect(await page.locator(".dead").textContent()).toBe(

@@ -10,14 +10,17 @@ export interface Findings {
   readonly effects: number
   /** The number of runs with more than one attempt. */
   readonly repeatedRuns: number
-  /** Repeated effects of a key that `on_unknown` = 'retry' allows, because the database recorded the ambiguity. */
+  /**
+   * The number of repeated effects that `on_unknown` = 'retry' allows, because the database had recorded the outcome as
+   * ambiguous.
+   */
   readonly allowedRepeats: number
-  /** Repeated effects of a key whose function has the fence, allowed or not. */
+  /** The number of repeated effects of functions with the fence, whether allowed or not. */
   readonly fencedRepeats: number
   readonly invocations: number
-  /** Repeated effects of a key that are not allowed. */
+  /** The number of repeated effects that are not allowed. */
   readonly doubled: number
-  /** Slots without a row that no range covers, plus completed runs without an effect. */
+  /** The number of slots that have neither a row nor a range, plus the number of completed runs without an effect. */
   readonly lost: number
   /** One line for each broken rule, including doubled and lost; empty if all rules hold. */
   readonly violations: ReadonlyArray<string>
@@ -95,7 +98,7 @@ export const audit = async (site: Site, exits: ReadonlyArray<EngineExit>): Promi
   const expectNone = (rule: string, broken: ReadonlyArray<string>) => {
     if (broken.length > 0) violations.push(`${rule}: ${broken.length}, such as ${broken[0]}`)
   }
-  // With settable clocks, timestamps cannot be compared with each other.
+  // If the test sets the clocks, timestamps cannot be compared with each other.
   const isSet = site.clocks !== undefined
   for (const [rule, query] of Object.entries(isSet ? RULES : { ...RULES, ...RULES_OF_TIME })) {
     expectNone(
@@ -133,7 +136,9 @@ export const audit = async (site: Site, exits: ReadonlyArray<EngineExit>): Promi
   const eventsOf = (run: Run) => events.get(run.id) ?? []
   const booked = (run: Run): ReadonlyArray<Effect> => effects.get(run.idempotency_key) ?? []
   const repeats = (run: Run) => Math.max(0, booked(run).length - 1)
-  /** Returns how many repeated effects are allowed: one for each retry after a recorded ambiguity. */
+  /**
+   * Returns how many repeated effects of a run are allowed: one for each retry after the database recorded an ambiguous outcome.
+   */
   const allowed = (run: Run) =>
     run.on_unknown === "hold"
       ? 0
@@ -190,7 +195,7 @@ export const audit = async (site: Site, exits: ReadonlyArray<EngineExit>): Promi
 const nameOf = (run: Run): string => `run ${run.id} (${run.kind}, ${run.status})`
 
 /**
- * Returns the defect in a run's events, if any. The events must form a chain from nothing to its status and include every
+ * Returns the defect in a run's events, if any. The events must form a chain from nothing to the run's status and include every
  * attempt.
  */
 const brokenHistory = (run: Run, events: ReadonlyArray<Event>): string | undefined => {

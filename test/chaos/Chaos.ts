@@ -7,17 +7,17 @@ import { type Site, startSite } from "./Site.ts"
 
 /** The faults and the number of engines of a campaign. */
 export interface ChaosOptions {
-  /** The number of engines to kill. Three of every four die at a named kill point, the fourth at a random moment. */
+  /** The number of engines to kill. Three of every four are killed at a named kill point, and the fourth at a random moment. */
   readonly kills?: number
-  /** The number of engines to freeze, some of them for longer than their leases. */
+  /** The number of engines to freeze, some of them for longer than a lease. */
   readonly freezes?: number
   /** The number of times that each server fault happens, by name. Server faults happen one at a time. */
   readonly servers?: Readonly<Record<string, number>>
   /** The number of concurrent binaries. */
   readonly engines: number
-  /** The connection of the engines; by default every third engine has a direct connection. */
+  /** Whether the engines use the API or a direct connection. By default every third engine has a direct connection. */
   readonly over?: "api" | "direct"
-  /** Restricts the campaign to integrations with this policy. */
+  /** Restricts the campaign to integrations with this policy for unknown outcomes. */
   readonly onUnknown?: Kind["onUnknown"]
   /** Receives progress, line by line. */
   readonly say?: (line: string) => void
@@ -37,13 +37,15 @@ export interface ChaosReport extends Findings {
 export const RANDOM = "at a random moment" as const
 export const FREEZE = "engine frozen" as const
 
-/** The number of concurrent ambushes. More would only wait for each other. */
+/** The number of concurrent ambushes. Further ambushes would only wait for each other. */
 const LANES = 3
-/** The time until an ambush that no engine has reached is abandoned and set again, in ms. */
+/** The time after which an ambush that no engine has reached is abandoned and set again, in ms. */
 const AMBUSH_MS = 4_000
-/** The longest that a call or a function hangs after its engine died, or that an engine is frozen, in ms. Leases last 3 s. */
+/**
+ * The longest that an engine is frozen, or that a call or a function hangs after its engine was killed, in ms. Leases last 3 s.
+ */
 const LINGER_MS = 6_000
-/** The number of minutes that a new integration is behind, and so the number of its waiting slots. */
+/** The number of minutes by which a new integration is late, which is also the number of its waiting slots. */
 const BEHIND = 8
 
 /** Runs the faults of a campaign, waits until everything has settled, and audits the result. */
@@ -139,7 +141,9 @@ const killAll = async (
   return kills
 }
 
-/** Returns the moment of the n-th kill: kill points in rotation for three of every four kills, a random moment for the fourth. */
+/**
+ * Returns the moment of the n-th kill: three of every four kills use the kill points in rotation, and the fourth a random moment.
+ */
 const pointOf = (n: number): KillPoint | typeof RANDOM =>
   n % 4 === 3 ? RANDOM : (killPoints[(n - Math.floor(n / 4)) % killPoints.length] ?? RANDOM)
 
@@ -162,7 +166,10 @@ const killAt = async (
   return isKilled
 }
 
-/** Freezes an engine when the response to its start request arrives, and resumes it before or after its lease has ended. */
+/**
+ * Freezes an engine when the response to its start request arrives, and resumes the engine before or after the run's lease has
+ * ended.
+ */
 const freeze = async (site: Site, fleet: Fleet): Promise<boolean> => {
   const { reached, stop } = site.arm(freezePoint)
   const pid = await Promise.race([reached, Bun.sleep(AMBUSH_MS).then(() => undefined)])
@@ -188,7 +195,7 @@ const play = async (name: string, site: Site): Promise<void> => {
   await fault(site)
 }
 
-/** Sets the clock of the database past every time that it has shown, so that no row has a future timestamp. */
+/** Sets the database's clock to a time later than any that it has shown, so that no row has a future timestamp. */
 const endFaults = ({ clocks }: Site): void => {
   clocks?.database.set(LAST_JUMP)
   clocks?.api.set(0)

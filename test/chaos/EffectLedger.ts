@@ -24,7 +24,7 @@ export interface EffectLedger {
   readonly close: () => Promise<void>
 }
 
-/** Starts the ledger. `hold` returns a promise that delays a function at a gate, or undefined to let it continue. */
+/** Starts the ledger. `hold` returns a promise that delays a function at a gate, or undefined to let the function continue. */
 export const startEffectLedger = async (
   hold: (gate: Gate) => Promise<unknown> | undefined
 ): Promise<EffectLedger> => {

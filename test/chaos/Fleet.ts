@@ -1,12 +1,12 @@
 import { type EngineExit, type EngineProcess, startEngine } from "../support/EngineProcess.ts"
 
-/** Binaries that tick repeatedly. Each one that exits or is killed is replaced. */
+/** Binaries that tick repeatedly. Each binary that exits or is killed is replaced. */
 export interface Fleet {
   /** Returns the ids of the running processes. */
   readonly alive: () => ReadonlyArray<number>
   /** The exits of all processes so far. */
   readonly exits: ReadonlyArray<EngineExit>
-  /** Sends SIGKILL and resolves when the process has ended; to false if it had already exited. */
+  /** Sends SIGKILL and waits until the process has ended. Resolves to false if the process had already exited. */
   readonly kill: (pid: number) => Promise<boolean>
   /** Sends SIGSTOP, and SIGCONT after `ms`. Resolves to false if the process had already exited. */
   readonly freeze: (pid: number, ms: number) => Promise<boolean>

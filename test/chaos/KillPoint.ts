@@ -7,7 +7,7 @@ export interface KillPoint {
   readonly name: string
   /** SQL functions whose call marks the moment. */
   readonly calls?: ReadonlyArray<string>
-  /** Gates of the function, as it reports them to the ledger, that mark the moment. */
+  /** Gates that mark the moment when the function reports them to the ledger. */
   readonly gates?: ReadonlyArray<string>
   /**
    * The result of the held call whose engine dies. lost: the call never reaches the database · committed: the call is committed
@@ -36,14 +36,17 @@ export const killPoints: ReadonlyArray<KillPoint> = [
   { name: "finish", calls: ["finish_sync_tick"], call: "lost or committed" }
 ]
 
-/** The moment at which an engine is frozen: its start is confirmed, and its lease may have ended when it resumes. */
+/**
+ * The moment at which an engine is frozen: the start of a run is confirmed, and the run's lease may have ended when the engine
+ * resumes.
+ */
 export const freezePoint: KillPoint = {
   name: "frozen with a confirmed start",
   calls: ["start_sync_runs"],
   call: "answered"
 }
 
-/** A kill point that waits for an engine to reach it. */
+/** A wait for an engine to reach a kill point. */
 export interface Ambush {
   /** Resolves with the id of the process that reached the point. */
   readonly reached: Promise<number>

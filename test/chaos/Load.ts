@@ -19,7 +19,8 @@ export const kinds: ReadonlyArray<Kind> = [
 ]
 
 /**
- * Creates integrations that are due every minute and some minutes behind. Each of these minutes is a slot that the audit checks.
+ * Creates integrations that are due every minute and `behindMinutes` late. Each of the missed minutes is a slot that the audit
+ * checks.
  */
 export const seed = async (
   site: Site,
@@ -61,8 +62,8 @@ export const countReady = async (site: Site): Promise<number> => {
 }
 
 /**
- * Waits until no slot is due and no run is live, except runs on hold. Fails, and lists the remaining ones, if nothing changes for
- * `withinMs`.
+ * Waits until no slot is due and no run is live, except runs on hold. If nothing changes for `withinMs`, fails and lists the
+ * remaining slots and runs.
  */
 export const untilQuiet = async (site: Site, withinMs: number): Promise<void> => {
   let deadline = Date.now() + withinMs
@@ -94,7 +95,7 @@ export const untilQuiet = async (site: Site, withinMs: number): Promise<void> =>
 
 /**
  * Decides held runs as an operator would: releases a run that the ledger contains and retries any other. Returns the number of
- * runs.
+ * decided runs.
  */
 export const decideHeld = async (site: Site): Promise<number> => {
   const held = await site.query<{ id: string; idempotency_key: string }>(

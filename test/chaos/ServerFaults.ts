@@ -1,7 +1,7 @@
 import { setReadOnly } from "../support/ReadOnly.ts"
 import type { Site } from "./Site.ts"
 
-/** A fault of the database, the functions or a clock. Resolves when the fault is over. */
+/** Causes a fault of the database, the functions or a clock. Resolves when the fault is over. */
 export type ServerFault = (site: Site) => Promise<void>
 
 /** Clock jumps in seconds: within a lease, beyond a lease, and over many slots. */
@@ -13,7 +13,7 @@ const upTo = (ms: number) => Bun.sleep(Math.random() * ms)
 const pick = (all: ReadonlyArray<number>): number =>
   all[Math.floor(Math.random() * all.length)] ?? 0
 
-/** Begins a fault while a function is held at one of these gates, and releases the function during the fault. */
+/** Begins a fault while a function is held at one of `gates`, and releases the function during the fault. */
 const meanwhile = async (
   site: Site,
   gates: ReadonlyArray<string>,
@@ -26,8 +26,8 @@ const meanwhile = async (
 }
 
 /**
- * Begins a fault, releases the function up to 2.5 s later (before or after its lease has ended), and ends the fault up to 5 s
- * after that.
+ * Begins a fault, releases the function up to 2.5 s later (before or after the run's lease has ended), and ends the fault up to 5
+ * s after that.
  */
 const forSeconds = (
   site: Site,
@@ -59,7 +59,7 @@ export const serverFaults: Readonly<Record<string, ServerFault>> = {
     await upTo(1_500)
     await postgres.restart()
   },
-  // Half of the kills hit a run that has booked its effect and not reported it, so that only the ledger contains it.
+  // Half of the kills hit a run that has booked its effect and not reported it, so that only the ledger records the effect.
   "functions killed": (site) =>
     meanwhile(site, [Math.random() < 0.5 ? "worked" : "begun"], site.restartFunctions),
   "database read-only": (site) =>

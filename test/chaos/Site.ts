@@ -53,7 +53,7 @@ export interface Site {
   }
   /** Runs a query as the owner. Retries for half a minute while the database is down. */
   readonly query: <A>(statement: string, args?: ReadonlyArray<unknown>) => Promise<ReadonlyArray<A>>
-  /** Waits at a kill point; `stop` releases the calls that it holds. */
+  /** Waits at a kill point. `stop` releases the held calls. */
   readonly arm: (point: KillPoint) => {
     readonly reached: Promise<number>
     readonly stop: () => void
@@ -117,7 +117,7 @@ export const startSite = async (options: SiteOptions = {}): Promise<Site> => {
   }
   await startFunctions()
 
-  /** Returns the process that made a call, from its engine id or from the run that it started. */
+  /** Returns the process that made a call. The call names its engine, or a run that the engine has started. */
   const callerOf = ({ fn, args }: GatewayCall): number | undefined => {
     const pid = pidOf(args.p_engine_id)
     if (fn === "start_sync_runs" && Array.isArray(args.p_starts) && pid !== undefined) {

@@ -1,6 +1,6 @@
 /**
- * Measures the cost of one organisation to the others, with `serve` and its defaults, a real PostgreSQL and real functions.
- * `bun test/chaos/tenants.ts [--minutes 2] [--direct] [part of a name...]` prints a table.
+ * Measures how much one organisation delays the others, with `serve` and its defaults, a real PostgreSQL and real functions. `bun
+ * test/chaos/tenants.ts [--minutes 2] [--direct] [part of a name...]` prints a table.
  */
 import { randomUUID } from "node:crypto"
 import { parseArgs } from "node:util"
@@ -27,7 +27,7 @@ const rows =
   (project, org) =>
     project.seedDue(count, { next_run_at: LONG_AGO, ...columns, org_id: `'${org}'` })
 
-/** Drops the constraint on sizes and times, as in a table that was adopted with such rows. */
+/** Drops the constraint on sizes and times before it seeds the rows, as if a table with oversized rows had been adopted. */
 const unbounded =
   (...all: ReadonlyArray<Misbehaviour["rows"]>): Misbehaviour["rows"] =>
   async (project, org) => {
@@ -106,9 +106,12 @@ const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
 ]
 
 interface Delays {
-  /** The start delays of the others' runs in ms, ascending. For a run that did not start, the delay at the end counts. */
+  /**
+   * The start delays of the other organisations' runs in ms, ascending. For a run that did not start, the delay at the end
+   * counts.
+   */
   readonly delays: ReadonlyArray<number>
-  /** The number of the others' slots that were skipped. */
+  /** The number of the other organisations' slots that were skipped. */
   readonly skipped: number
 }
 

@@ -4,8 +4,8 @@ import { connect, createDatabase, type TestDatabase } from "../support/Postgres.
 import { type Outcome, PARITY_SQL, Parity, type Step } from "./Parity.ts"
 import { ParitySteps } from "./ParitySteps.ts"
 
-// The simulation runs over an in-memory mirror of the SQL functions. This test makes its results valid for the SQL: it runs
-// random sequences of calls, edits and clock jumps on both, and compares every response and every row after each step.
+// The simulation runs over an in-memory mirror of the SQL functions. This test shows that the mirror behaves like the SQL: it
+// runs random sequences of calls, edits and clock jumps on both, and compares every response and every row after each step.
 
 const SEQUENCES = 240
 const STEPS = 80
@@ -36,7 +36,7 @@ const describeStep = (step: Step, { raw }: Outcome): ReadonlyArray<string> => {
   return [step.call, ...all.map((word) => `${step.call}: ${word}`)]
 }
 
-/** The responses that every run of this test must contain, by function. */
+/** The responses that must occur in every run of this test, by SQL function. */
 const ANSWERS: Readonly<Record<string, ReadonlyArray<string>>> = {
   begin_sync_run: [
     ...["true", "already_begun", "lease_ended", "not_found", "not_running", "token_mismatch"]

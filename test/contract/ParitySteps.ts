@@ -22,8 +22,8 @@ const encodeSlot = Schema.encodeSync(Slot)
 const decodeDue = Schema.decodeUnknownEither(DueIntegration)
 
 /**
- * Generates random steps from the current state of the database, so that most steps have an effect. Some are deliberately
- * invalid: an outdated token, an outdated version, or a slot that is not due.
+ * Generates random steps from the current state of the database, so that most steps have an effect. Some steps are deliberately
+ * invalid: they use an outdated token, an outdated version, or a slot that is not due.
  */
 export class ParitySteps {
   readonly random: RandomSource
@@ -315,7 +315,7 @@ export class ParitySteps {
   private complete(): Step {
     const { random } = this
     const error = random.pick([null, { code: "X", message: "said so" }, {}])
-    // Late reports: the run waits for another attempt, and the previous attempt has not reported.
+    // Candidates for a late report: runs that wait for another attempt and whose previous attempt has not reported.
     const late = this.runs.filter((run) => run.status === "pending" && run.ambiguous_before)
     return {
       call: "complete_sync_run",

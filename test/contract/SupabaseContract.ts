@@ -65,12 +65,13 @@ const reasons: ReadonlyArray<readonly [code: string, reason: SupabaseError["reas
 
 /**
  * Serialization failures, for implementations that return them. PostgREST before 16 repeats the call forever instead, so no
- * function of the project may raise one.
+ * function of the project may raise a serialization failure.
  */
 export const serialization: typeof reasons = [["40001", "NotExecuted"]]
 
 /**
- * Tests the contract of every implementation of the Supabase service. `more` lists errors that only this implementation returns.
+ * Declares the contract tests for one implementation of the Supabase service. `more` lists errors that only this implementation
+ * returns.
  */
 export const supabaseContract = (
   name: string,

@@ -121,7 +121,7 @@ const composes = async () => {
   const [{ HostConfig }] = JSON.parse(await containers.must(`docker inspect ${name}`))
   expect(HostConfig.ReadonlyRootfs).toBe(true)
 
-  // The container is stopped while five runs are in flight: it finishes and records them, and exits with 0.
+  // The container is stopped while five runs are in flight: it waits for those runs, records them, and exits with 0.
   project.functions.behave(() => delay(3_000))
   await project.seedDue(5)
   const sent = project.functions.invocations.length

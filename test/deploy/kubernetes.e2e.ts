@@ -25,7 +25,7 @@ afterAll(async () => {
 
 const completed = async (): Promise<number> => (await project.statuses()).completed ?? 0
 
-/** Fills in the placeholders that the page asks the user to fill in. */
+/** Fills in the placeholders that the how-to page asks the user to fill in. */
 const fillIn = (name: string, values: Readonly<Record<string, string>>): void => {
   const path = join(containers.directory, name)
   let text = readFileSync(path, "utf8")
@@ -46,7 +46,7 @@ test("deployment.yaml runs in podman", async () => {
   writeFileSync(join(credentials, "supabase-secret-key"), project.gateway.secretKey)
   fillIn("deployment.yaml", {
     "https://<project-ref>.supabase.co": project.gateway.url,
-    // The pod shares this machine's network: it listens on a free port, and no kubelet probes its address.
+    // The pod shares this machine's network, so it listens on a free port. No kubelet probes its address.
     '"0.0.0.0:8787"': `"127.0.0.1:${await freePort()}"`,
     "          ports:\n            - { name: http, containerPort: 8787 }\n": "",
     "httpGet: { path: /livez, port: http }":

@@ -1,4 +1,7 @@
-/** Checks that the names of the port, probes and scrape configuration match, and that the binary serves them as deployed. */
+/**
+ * Checks that the manifests agree on the names of ports and secrets, and that the binary, deployed like the container, serves the
+ * probes and the metrics.
+ */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"

@@ -45,7 +45,7 @@ const faultsOf = async (manifest: { readonly kind: string }): Promise<string> =>
   }
 }
 
-/** Type-checks the manifests as object literals and returns the errors: unknown fields, which the schema check allows. */
+/** Type-checks the manifests as object literals, to find the unknown fields that the schema check allows. Returns the errors. */
 const unknownFieldsIn = (files: Readonly<Record<string, { readonly kind: string }>>): string => {
   const folder = join(root, "node_modules/.cache/sync-scheduler-manifests")
   mkdirSync(folder, { recursive: true })

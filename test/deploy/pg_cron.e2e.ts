@@ -137,7 +137,7 @@ const uninstalls = async () => {
   expect(await jobs()).toEqual(["another", "sync-scheduler", "sync-scheduler-prune"])
 }
 
-/** Checks a manual tick, started with the command of the page. */
+/** Checks a manual tick, started with the command of the how-to page. */
 const ticksManually = async () => {
   await seedDue(2)
   const [, byHand = ""] = blocksOf("pg-cron-edge.md", "sh", {
@@ -145,7 +145,7 @@ const ticksManually = async () => {
     "sb_secret_...": project.environment.SUPABASE_SECRET_KEY ?? ""
   })
   const child = Bun.spawn(["/bin/bash", "-ec", byHand], { stdout: "pipe", stderr: "ignore" })
-  // Either this tick or a job's tick may claim the runs first.
+  // Either the manual tick or a tick of the pg_cron job may claim the runs first.
   expect(await new Response(child.stdout).json()).toMatchObject({ failed: 0, errors: [] })
   await until("both", async () => (await completed()) === 242)
 }

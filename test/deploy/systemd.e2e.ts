@@ -59,7 +59,7 @@ const dropIn = async (unit: string, text: string): Promise<void> => {
   await machine.must("systemctl daemon-reload")
 }
 
-/** Runs one tick with the unit. Returns its exit status and how many alerts it raised. */
+/** Runs one tick with the systemd unit. Returns the tick's exit status and the number of alerts that the tick raised. */
 const tickOnce = async () => {
   await machine.must(`systemctl reset-failed '${ALERT}' ${UNIT} 2>/dev/null; true`)
   const before = await alerts()

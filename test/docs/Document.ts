@@ -38,7 +38,7 @@ const blocksOf = (text: string): ReadonlyArray<Block> =>
 
 export const readDocument = (path: string): Document => {
   const text = readFileSync(join(root, path), "utf8")
-  // A page that cannot run here at all names the test that runs it, once: <!-- test: shown-by=... -->
+  // If no command of a page can run here, the page names the test that runs its commands: <!-- test: shown-by=... -->
   const all = [...text.matchAll(/^<!-- test: (shown-by=\S+) -->$/gm)].map((match) => match[1] ?? "")
   const blocks = blocksOf(text).map((block) => ({ ...block, notes: [...block.notes, ...all] }))
   return { path, text, blocks }

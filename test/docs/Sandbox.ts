@@ -16,16 +16,16 @@ export interface SandboxResult {
 }
 
 /**
- * A sandbox in which the commands of a page run unchanged. It has a project's database and API, the binary, Bun, psql and the
- * Supabase CLI. For an empty project, a stand-in replaces the Supabase CLI.
+ * A sandbox in which the commands of a page run unchanged. The sandbox has a project's database and API, the binary, Bun, psql
+ * and the Supabase CLI. For an empty project, a stand-in replaces the Supabase CLI.
  */
 export interface Sandbox {
-  /** Runs the page's blocks in order in one shell, up to the first that fails. */
+  /** Runs the page's blocks in order in one shell, and stops at the first block that fails. */
   readonly run: (document: Document) => Promise<SandboxResult>
   readonly close: () => Promise<void>
 }
 
-/** Returns whether a block is run. A block that needs something unavailable here names the test that runs it instead. */
+/** Returns whether a block is run. A block that needs something unavailable here names the test that runs the block instead. */
 export const isRun = ({ language, notes }: Block): boolean =>
   ["sh", "sql", "ts"].includes(language) && !notes.some((note) => note.startsWith("shown-by="))
 
@@ -51,7 +51,9 @@ const shellOf = (block: Block, file: string): string => {
 
 const TYPES = 'echo "@@ 0"\n"$PAGE/node_modules/.bin/tsc" --noEmit -p "$PAGE"'
 
-/** Programs that change the machine or use the network. A page that needs one must name the test that runs it. */
+/**
+ * Programs that change the machine or use the network. A page that needs such a program must name the test that runs the page.
+ */
 const UNAVAILABLE_PROGRAMS =
   "systemctl docker podman kubectl helm apt-get install npm npx gh curl".split(" ")
 /** Programs replaced by no-ops in runbooks, because their output depends on the machine. Only our own commands run. */

@@ -1,7 +1,7 @@
 /**
- * Times a new user's path from an empty directory to the first completed scheduled run, typed on a terminal, and counts the
- * steps and decisions. `bun run e2e ./test/docs/firstSync.e2e.ts`. The Supabase CLI is the stand-in of test/support: it calls the
- * real one where that needs no Docker, on a real PostgreSQL; `supabase start` takes no time here.
+ * Times a new user's path from an empty directory to the first completed scheduled run, typed on a terminal, and counts the steps
+ * and decisions. `bun run e2e ./test/docs/firstSync.e2e.ts`. The Supabase CLI is the stand-in of test/support over a real
+ * PostgreSQL. For commands that need no Docker, the stand-in calls the real CLI; `supabase start` takes no time here.
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { binaryPath } from "../support/binary.ts"

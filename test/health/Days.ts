@@ -15,7 +15,7 @@ import { authority } from "../support/VendorServer.ts"
 export const MINUTE = 60_000
 export const HOUR = 60 * MINUTE
 
-/** An integration with a vendor's API that is due every `everyMs`. */
+/** An integration that is due every `everyMs` and uses the API of `vendor`. */
 interface Tenant {
   readonly id: string
   readonly vendor: Vendor
@@ -25,14 +25,14 @@ interface Tenant {
 /** The observed states of an API, minute by minute. */
 export interface Watched {
   readonly modes: Array<readonly [at: number, mode: string, status: string]>
-  /** The most runs of the API that started together while the API was throttled. `peak` is the same figure for all other times. */
+  /** The most runs of the API that started together while the API was throttled. `peak` is the same figure at all other times. */
   peakAfterThrottle: number
   peak: number
 }
 
 /**
- * Simulates days with the real SQL functions, outcome rules and probes, against vendors that listen on this machine. The
- * database's clock advances a minute at a time, without waiting.
+ * Simulates days with the real SQL functions, outcome rules and probes, against vendors' servers on this machine. The database's
+ * clock advances a minute at a time, without waiting.
  */
 export class Days {
   now = Date.parse(BEGIN)
@@ -127,7 +127,7 @@ export class Days {
     return [...list(rows)]
   }
 
-  /** Executes these runs as one batch, as an engine does: starts all, invokes all, and then settles all. */
+  /** Executes `runs` as one batch, as an engine does: starts all runs, invokes all of them, and then settles all of them. */
   private async runTogether(runs: ReadonlyArray<Row>): Promise<void> {
     const starts = runs.map((run) => {
       const api = apiOf(this.sourceOf(run))

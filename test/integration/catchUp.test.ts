@@ -46,7 +46,7 @@ const ranges = async (): Promise<ReadonlyArray<{ reason: string; count: number }
   ...(await project.sql`select reason, count::int as count from sync_skipped_range order by id`)
 ]
 
-/** Seeds 19 slots, ten minutes apart, none of which ran. The newest is seven minutes old. */
+/** Seeds 19 slots, ten minutes apart, none of which ran. The newest slot is seven minutes old. */
 const seedOutage = (columns: Readonly<Record<string, string>>) =>
   project.seedDue(1, {
     sync_schedule:
@@ -174,7 +174,7 @@ describe("an edit of a schedule", () => {
     const slots = await rows()
     expect(slots).toEqual([])
     const { summary } = await tick()
-    // A slot that became due after the last edit may have run, but no earlier slot.
+    // Of the slots, only those that became due after the last edit may have run.
     const since = await project.sql`select min(schedule_since) as at from organization_integrations`
     for (const row of await rows()) {
       expect(row.scheduled_for.getTime()).toBeGreaterThan(since[0].at.getTime())

@@ -46,7 +46,7 @@ test("3 means that a run failed, an audit found holes or doctor found a problem"
   await project.seedDue(1)
   project.functions.behave(() => Behaviour.status(400, { error: "no" }))
   expect(await exitOf(["run"])).toBe(3)
-  // No run failed permanently, but none exported anything either.
+  // No run failed permanently, but no run exported anything either.
   await project.sql`delete from sync_run_event`
   await project.sql`delete from sync_run_log`
   await project.seedDue(1)

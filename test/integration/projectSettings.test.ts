@@ -7,7 +7,7 @@ import { runBinary } from "../support/runBinary.ts"
 
 setDefaultTimeout(60_000)
 
-/** Database settings that projects change, grouped so that none hides the effect of another. */
+/** Database settings that projects change, grouped so that no setting hides the effect of another. */
 const scenarios: ReadonlyArray<readonly [string, Readonly<Record<string, string>>]> = [
   ["serializable", { default_transaction_isolation: "'serializable'" }],
   ["repeatable read", { default_transaction_isolation: "'repeatable read'" }],
@@ -76,7 +76,7 @@ describe.each(["direct", "supabase-js"] as const)(
         })
         await set(project, admin, values)
         const both = await Promise.all([project.tick(mechanism), project.tick(mechanism)])
-        // A third tick claims any slot that one engine still reserved at the last fetch of the other.
+        // A third tick claims any slot that one engine had still reserved when the other engine last fetched.
         const all = [...both, await project.tick(mechanism)]
         expect(all.flatMap(({ errors }) => errors)).toEqual([])
         const reasons = all.flatMap(({ skips }) => skips.map(({ reason }) => reason))

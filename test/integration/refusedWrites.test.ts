@@ -24,15 +24,15 @@ interface Scenario {
   readonly over: "the API" | "a direct connection"
   readonly due: number
   readonly server: OwnPostgresServer
-  /** The disk for the database's tablespace. Without it, the server's default is used. */
+  /** The disk for the database's tablespace; by default the server's tablespace. */
   readonly disk?: SmallDisk
   /** Makes the database refuse or accept writes. */
   readonly refuse: (isRefusing: boolean) => Promise<void> | void
 }
 
 /**
- * Runs a tick during which the database refuses the outcomes for three seconds. Returns the number of invocations sent before it
- * accepts writes again.
+ * Runs a tick during which the database refuses the outcomes for three seconds. Returns the number of invocations sent before the
+ * database accepts writes again.
  */
 const playRefusal = async ({ disk, due, over, refuse, server }: Scenario): Promise<number> => {
   const database = await createDatabase({ server })
@@ -77,7 +77,7 @@ test("if the database is read-only for 3 s while functions respond, every outcom
       server,
       refuse: (isRefusing) => setReadOnly(server, isRefusing)
     })
-    // The engine starts no run while outcomes cannot be recorded, but may still send those that it started ahead.
+    // The engine starts no run while outcomes cannot be recorded, but may still send runs that it started earlier.
     expect(sent).toBeLessThanOrEqual(2 * IN_FLIGHT)
   } finally {
     await server.stop()

@@ -33,7 +33,7 @@ test("of several connections that a NAT dropped silently, serve loses one call, 
   const silentSince = Date.now()
   await project.seedDue(5)
   await untilCompleted(35)
-  // One call waits for its 30 s deadline; the margin covers the heartbeat before or after it.
+  // One call waits for its 30 s deadline. The margin covers the heartbeat before or after that call.
   expect(Date.now() - silentSince).toBeLessThan(45_000)
   const [late] = await project.sql`
     select count(*)::int as n from sync_run_log where attempt > 1 or status <> 'completed'`

@@ -68,7 +68,7 @@ describe.each([...mechanisms])("over %s", (mechanism) => {
     await project.seedDue(1, { sync_schedule: "'0 0 30 2 *'" })
     const unbounded = { next_run_at: "null", schedule_since: "'-infinity'" }
     await expect(project.seedDue(1, unbounded)).rejects.toThrow("organization_integrations_bounds")
-    // Simulates an adopted table that already contains such a row.
+    // Drops the constraint, because an adopted table may already contain a row with this schedule_since.
     await project.sql`alter table organization_integrations drop constraint organization_integrations_bounds`
     await project.seedDue(1, unbounded)
     const summary = await project.tick(mechanism)

@@ -8,7 +8,10 @@ beforeEach(async () => {
 })
 afterEach(() => project.close())
 
-/** Simulates a function whose first request takes `bootMs` to boot its isolate, and reports it in the fence's header. */
+/**
+ * Simulates a function whose first request takes `bootMs`, because its isolate has to boot. Each response says in the fence's
+ * header whether the function was cold.
+ */
 const bootsSlowly = (bootMs: number) => {
   let isWarm = false
   const answer = (): Behaviour.Behaviour => {

@@ -89,7 +89,7 @@ export const complete = (answer: Answered): Answered => {
   return { ...answer, headers: Object.fromEntries(headers) }
 }
 
-/** Reads a response in the form of `like`. */
+/** Reads a response, with its body in the form in which `like` has it. */
 export const read = async (asked: Promise<Response>, like: Answered): Promise<Answered> => {
   let response: Response
   try {

@@ -216,7 +216,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
       const down = await read(ask(late, { path: "/rpc/t_text", body: "{}" }), {})
       await late.close()
       await server.restart()
-      // The database is available, and PostgREST has not polled it again yet.
+      // The database is available again, but PostgREST has not polled it yet.
       const recovering = await call("t_text")
       await untilSchemaRead(stage)
       must(gateway.faults.calls("t_text") > 3, "PGRST002 continued after the database was back")

@@ -24,7 +24,7 @@ export interface Stage {
   readonly written: (i: number) => Promise<number>
 }
 
-/** The environment of a scenario: its own server, a proxy on this port, or another pool. */
+/** The environment of a scenario: a separate server, a proxy on `port`, or another pool. */
 interface Setting {
   readonly server?: PostgresServer
   readonly port?: number
@@ -60,7 +60,7 @@ export const onStage = async (
   }
 }
 
-/** Runs a scenario on its own server, which it may stop. */
+/** Runs a scenario on a separate server, which the scenario may stop. */
 export const onOwnServer = async (
   play: (stage: Stage, server: OwnPostgresServer) => Promise<Seen>
 ): Promise<Seen> => {

@@ -292,7 +292,7 @@ describe("the package, installed with npm", () => {
         moduleResolution
       ]
       const tsc = [join(root, "node_modules/.bin/tsc"), ...flags]
-      // Only the stricter module setting checks the declarations themselves.
+      // Only the stricter module setting checks the package's declarations.
       const once = module === "NodeNext" ? [] : ["--skipLibCheck"]
       const checked = await run([...tsc, ...once, ...programs], app)
       // Ignores errors in the declarations of other packages.

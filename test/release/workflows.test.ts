@@ -103,8 +103,8 @@ interface Played {
 }
 
 /**
- * Runs a step in its own directory. Its `docker` and `gh` are scripts that append their arguments to `calls` and then run the
- * shell code in `docker`.
+ * Runs a step in a separate directory. The step's `docker` and `gh` are scripts that append their arguments to the file `calls`
+ * and then run the shell code in the parameter `docker`.
  */
 const play = (
   job: string,

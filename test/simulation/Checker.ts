@@ -6,10 +6,10 @@ import { TRANSITIONS } from "./Invariants.ts"
 import type { EffectSeen, Oracle } from "./Oracle.ts"
 import type { Universe } from "./Universe.ts"
 
-/** The longest time between the request for a start and the sending of its invocation, in ms. */
+/** The longest time from the request to start a run until its invocation is sent, in ms. */
 const SEND_WITHIN_MS = 20_000
 
-/** The checker's record of a run, in addition to its row. */
+/** The facts about a run that the checker records in addition to the run's row. */
 interface Shadow {
   status: string
   notBefore: number | null
@@ -214,7 +214,7 @@ export class Checker {
     if (inFlight > concurrency) this.violate(7, `${inFlight} invocations in flight`)
   }
 
-  /** Records that a response with a Retry-After reached its engine. */
+  /** Records that a response with a Retry-After reached the engine. */
   noteRetryAfter(token: string, ms: number): void {
     this.retryAfterMs.set(token, ms)
   }

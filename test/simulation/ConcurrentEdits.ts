@@ -5,7 +5,7 @@ import type { Disturbance } from "./Faults.ts"
 import { SCHEDULES } from "./Slots.ts"
 import type { Universe } from "./Universe.ts"
 
-/** The writers other than engines: the application and the operators. */
+/** The writers other than engines: the application and its operators. */
 export class ConcurrentEdits {
   private readonly universe: Universe
   private readonly checker: Checker
@@ -33,7 +33,7 @@ export class ConcurrentEdits {
         this.edit(id, this.drawSchedule(id))
         break
       case "editTwice": {
-        // The edit falls around the full minute, when ticks read and claim.
+        // The time of the edit is close to the full minute, when ticks read and claim.
         const minute = Math.ceil(now / 60_000) * 60_000
         for (let times = 0; times < 4; times++) {
           time.at(minute + random.between(0, 20_000), () => this.edit(id, this.drawSchedule(id)))

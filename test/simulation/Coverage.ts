@@ -13,7 +13,7 @@ interface Regime {
 
 interface History {
   readonly regimes: Array<Regime>
-  /** Slots that the application set explicitly. */
+  /** The slots that the application set explicitly. */
   readonly explicit: Set<number>
   /** Whether next_run_at was set back to a past slot, after which slots may be in several ranges. */
   isRewound: boolean

@@ -122,8 +122,8 @@ export class EngineHost {
   }
 
   /**
-   * Sets the wall clock's offset in ms; 0 corrects it. On machines where only the wall clock advances during freezes, the
-   * offset never decreases.
+   * Sets the wall clock's offset in ms; an offset of 0 corrects the clock. On machines where only the wall clock advances during
+   * freezes, the offset never decreases.
    */
   setClock(offsetMs: number): void {
     if (this.seenBy === "wall" && offsetMs < this.skewMs) return

@@ -36,7 +36,7 @@ export class EngineProcess {
   private readonly built: Fiber.RuntimeFiber<Context.Context<Services>>
   private readonly ticks = new Set<Fiber.RuntimeFiber<Summary>>()
   private readonly claimTokens = new Set<string>()
-  /** Runs that this engine has claimed and neither started nor released. */
+  /** Runs that this engine has claimed, but has neither started nor released. */
   private readonly held = new Set<string>()
   private stoppedAt: number | null = null
   private inFlight = 0
@@ -123,7 +123,7 @@ export class EngineProcess {
     })
   }
 
-  /** Sends SIGTERM: the fibers are interrupted, and the process ends when they have ended. */
+  /** Sends SIGTERM, which interrupts the fibers. The process ends when its last fiber has ended. */
   stop(): void {
     if (!this.process.isAlive || this.stoppedAt !== null) return
     const { universe, settings } = this.options

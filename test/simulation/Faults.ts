@@ -118,8 +118,8 @@ export interface FaultMix {
 const STRENGTH = { none: 0, light: 0.1, some: 0.5, heavy: 1 } as const
 
 /**
- * Draws the fault mix of a seed (swarm testing): each seed enables its own kinds of faults at its own rates; some have few or
- * none.
+ * Draws the fault mix of a seed (swarm testing). Each seed has its own kinds of faults at its own rates, and some seeds have few
+ * faults or none.
  */
 export const drawFaults = (random: RandomSource): FaultMix => {
   const level = random.pick([

@@ -22,7 +22,7 @@ export interface Request {
   readonly invocation: Invocation
   /** Whether the network delivers the request twice. */
   readonly isDoubled: boolean
-  /** The time from arrival until the platform kills the isolate, in ms; null: it is not killed. */
+  /** The time from arrival until the platform kills the isolate, in ms; null if the platform does not kill the isolate. */
   readonly diesAfterMs: number | null
 }
 
@@ -35,7 +35,7 @@ export interface FunctionStyle {
   readonly mostMs: number
 }
 
-/** The count of effects, independent of the tested code. */
+/** Counts effects independently of the tested code. */
 export interface Witness {
   readonly granted: (request: Request) => void
   readonly effect: (request: Request) => void
@@ -69,7 +69,9 @@ export class FunctionHost {
     readonly universe: Universe
     readonly styleOf: (integrationId: string) => FunctionStyle
     readonly witness: Witness
-    /** The wall-clock limit of a worker in ms. Every worker ends by then, which is before the quiescence period ends. */
+    /**
+     * The wall-clock limit of a worker in ms, by which every worker has ended. The limit is shorter than the quiescence period.
+     */
     readonly workerMs: number
     readonly isCut: () => boolean
     readonly call: FunctionHost["call"]
@@ -82,7 +84,7 @@ export class FunctionHost {
     this.call = options.call
   }
 
-  /** Handles a request. `answer` is called at most once; without a call, the connection stays open with no response. */
+  /** Handles a request. `answer` is called at most once. If it is not called, the connection stays open with no response. */
   serve(request: Request, answer: (reply: Reply) => void): void {
     const { random, time } = this.universe
     const style = this.styleOf(request.invocation.run.integration_id)

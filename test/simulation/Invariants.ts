@@ -23,7 +23,10 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
   20: "no other fetch returns a reserved slot for 15 s; a repeated fetch with the same token returns it again"
 }
 
-/** All transitions that an engine may make. The last part of each is the function in the mirror and its reason. */
+/**
+ * All transitions that an engine may make, as `from>to:function`, where the function is that of the mirror. An outcome or a
+ * reason may follow.
+ */
 export const TRANSITIONS: ReadonlySet<string> = new Set([
   "null>pending:insert",
   "pending>running:start",

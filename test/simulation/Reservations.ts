@@ -57,7 +57,8 @@ export class Reservations {
   }
 
   /**
-   * Checks that a repeated fetch returns the slots that earlier calls with its token reserved, unless a later call reserved them.
+   * Checks that a repeated fetch returns the slots that earlier calls with its token reserved, unless a later call has reserved
+   * those slots.
    */
   private checkRepeat(token: string, { integrations, pending }: Work): void {
     const { db, locked, time } = this.universe

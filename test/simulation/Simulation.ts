@@ -30,7 +30,7 @@ const QUICK = {
   runningGuardMs: 120_000,
   quiescenceMs: 100_000
 }
-/** The length of the final period in ms; slots that become due in it need not be settled at the end. */
+/** The length of the final period in ms. Slots that become due in the final period need not be settled at the end. */
 const RECENT_MS = 3 * MINUTE
 /** The limit on events of a world, which only an endless loop reaches. */
 const MAX_EVENTS = 1_500_000
@@ -267,7 +267,10 @@ class Simulation {
     }
   }
 
-  /** Ends the faults. First everything that is not on hold must settle without intervention; then operators resolve the rest. */
+  /**
+   * Ends the faults. First every run that is not on hold must settle without intervention; then operators resolve the runs on
+   * hold.
+   */
   private recover(): void {
     const { universe } = this
     universe.isFaulty = false

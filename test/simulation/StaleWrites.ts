@@ -13,8 +13,8 @@ interface Write {
 const isDone = /"(granted|accepted)":true|"(started|claimed)":\[\{|"released":[1-9]/
 
 /**
- * Writes with an outdated token, version or slot. Outcomes alone do not reveal the loss of some of these safeguards, so this
- * class asserts directly that no row changes and that no response reports a change.
+ * Makes writes with an outdated token, version or slot. For some of these writes, the outcomes of runs would not show that a
+ * safeguard is missing, so this class asserts directly that no row changes and that no response reports a change.
  */
 export class StaleWrites {
   private readonly universe: Universe
@@ -79,7 +79,10 @@ export class StaleWrites {
     }
   }
 
-  /** Returns a write with the current token after the end of the run, which must neither begin an attempt nor revive a function. */
+  /**
+   * Returns a write with the current token of a run that has ended. The write must neither begin an attempt nor revive a
+   * function.
+   */
   private tooLate(run: RunRow): Write {
     const { random } = this.universe
     const owner = { p_run_id: run.id, p_lease_token: run.lease_token }
@@ -88,7 +91,10 @@ export class StaleWrites {
       : { name: "heartbeat_sync_run", args: owner }
   }
 
-  /** Returns a stale start, or null while another engine may start the run: it is pending, and the adoption time has passed. */
+  /**
+   * Returns a stale start. Returns null if the run is pending and its adoption time has passed, because any engine may then start
+   * it.
+   */
   private start(run: RunRow): Write | null {
     const { random, time } = this.universe
     const isAdoptable = run.claimed_by === null || run.created_at + this.adoptAfterMs <= time.now

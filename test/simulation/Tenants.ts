@@ -17,12 +17,12 @@ import { RandomSource } from "./RandomSource.ts"
 const MINUTE = 60_000
 const MINUTES = 20
 const MAX_EVENTS = 20_000_000
-/** The number of integrations of the other organisations, and the duration of their runs including calls, in ms. */
+/** The number of integrations of the other organisations, and the duration of a run of theirs including calls, in ms. */
 const OTHERS = 20
 const OTHERS_RUN_MS = 300
 /**
- * The longest delay that one organisation may cause another, in milliseconds: 5 s until the tick polls again, plus the runs of
- * the others in sequence through the one place that the organisation never gets.
+ * The longest delay that one organisation may cause another, in milliseconds: 5 s until the tick polls again, plus the other
+ * organisations' runs in sequence through the one place that the misbehaving organisation never gets.
  */
 export const BOUND_MS = 5_000 + OTHERS * OTHERS_RUN_MS
 /** The duration of a database call, in milliseconds. */
@@ -34,7 +34,7 @@ export interface Misbehaviour {
   /** The integrations of the organisation; `now` is the first instant of the world. */
   readonly rows: (now: number) => ReadonlyArray<Partial<IntegrationRow>>
   readonly behave: Effect.Effect<Outcome, InvokeError>
-  /** The duration of the functions of the others, in milliseconds; 200 by default. */
+  /** The duration of the other organisations' functions, in milliseconds; 200 by default. */
   readonly othersMs?: number
   /** The longest that another organisation may wait, in milliseconds; BOUND_MS by default. */
   readonly boundMs?: number
@@ -66,7 +66,7 @@ export const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
     behave: after(1_000)
   },
   {
-    // All places but one are free for the others after the first second.
+    // After the first second, the other organisations can use all places but one.
     name: "six integrations every minute, catch_up = all, and all runs take 1 s",
     rows: (now) =>
       times(6, { sync_schedule: "* * * * *", catch_up: "all", next_run_at: now - 2 * 60 * MINUTE }),
@@ -90,7 +90,7 @@ export const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
     behave: throttled
   },
   {
-    // Ten of their answers arrive before the first answer of another organisation.
+    // Ten of the answers with 429 arrive before the first answer to another organisation.
     name: "100 integrations every 5 minutes that answer 429, while the runs of the others take 1 s",
     rows: (now) => times(100, { sync_schedule: "*/5 * * * *", next_run_at: now }),
     behave: throttled,
@@ -115,12 +115,12 @@ export const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
   }
 ]
 
-/** The most claimed runs that may wait for a place: a batch, plus one for each worker and each of the OTHERS. */
+/** The most claimed runs that may wait for a place: a batch, plus one for each worker and one for each of the OTHERS. */
 export const WAITING_BOUND = MAX_BATCH + defaultEngineSettings.concurrency + OTHERS
 
-/** The cost of one organisation's misbehaviour to the others. */
+/** The cost of one organisation's misbehaviour to the other organisations. */
 export interface TenantCosts {
-  /** The start delays of the others' runs, in milliseconds, ascending. */
+  /** The start delays of the other organisations' runs, in milliseconds, ascending. */
   readonly delays: ReadonlyArray<number>
   /** The most claimed runs that waited for a place at the same time. */
   readonly mostWaiting: number

@@ -33,7 +33,7 @@ const COPIED = [
 
 export interface Verdict {
   readonly mutant: Mutant
-  /** The invariant and the seed that detected the mutant; null: it survived. */
+  /** The invariant and the seed that detected the mutant; null if the mutant survived. */
   readonly killedBy: { readonly invariant: string; readonly seed: number } | null
   readonly seconds: number
 }

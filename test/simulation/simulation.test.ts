@@ -6,7 +6,7 @@ import { type Result, simulate } from "./Simulation.ts"
 const ROOT = join(import.meta.dir, "../..")
 /** The number of simulated seeds. `bun run simulate --seeds 100000` is the long form. */
 const SEEDS = 200
-/** The number of these seeds that run in this process. The tests inspect their results and repeat some of them. */
+/** The number of seeds that run in this process, so that the tests can inspect the results and repeat some of the seeds. */
 const HERE = 40
 
 const describeViolation = ({ seed, violation }: Result): string =>

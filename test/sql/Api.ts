@@ -22,7 +22,7 @@ export const throttled = (waitSeconds: number, more: Row = {}): Row => ({
 /** Claimed runs of one accounting API, driven through the SQL functions. */
 export interface Api {
   readonly runIds: ReadonlyArray<string>
-  /** Requests the starts of these runs. Returns for each run id `running`, or the reason and the retry time. */
+  /** Requests the starts of these runs. Returns for each run id `running`, or the reason of the refusal and the retry time. */
   readonly start: (runIds: ReadonlyArray<string>) => Promise<Readonly<Record<string, string>>>
   readonly settle: (runId: string, outcome: string, more?: Row) => Promise<void>
   /** Returns the API's row of integration_health. */
@@ -32,8 +32,8 @@ export interface Api {
 }
 
 /**
- * Empties the database and creates `count` due integrations, whose runs engine e1 has just claimed. All belong to one
- * organisation, or each to its own.
+ * Empties the database and creates `count` due integrations, whose runs engine e1 has just claimed. All integrations belong to
+ * one organisation, or each integration to its own.
  */
 export const openApi = async (
   ledger: Ledger,

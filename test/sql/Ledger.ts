@@ -44,7 +44,7 @@ const IN_UTC = `do $$ begin
 /** Converts an instant of whole seconds to the form that Postgres writes in JSON. */
 export const json = (iso: string): string => iso.replace(/\.000Z$/, "+00:00")
 
-/** The two shared tables as another tool might have created them: varchar and bigint, and nullable columns. */
+/** The two shared tables as another tool might have created them, with varchar, bigint and nullable columns. */
 const ADOPTED = `
   create table public.organization_integrations (
     id uuid primary key default gen_random_uuid(), org_id uuid, integration_type varchar(40), sync_schedule varchar(100),

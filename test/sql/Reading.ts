@@ -6,8 +6,8 @@ export const DUE = 120
 
 /**
  * Inserts many integrations of which few are due, and a long history. Triggers are disabled, because only reads are measured. The
- * tables are truncated although they are empty: autovacuum may have recorded them as having no rows, and until its next pass, a
- * minute later, the planner would rate all indexes as equally good. Autovacuum cannot run between the truncation and the commit.
+ * empty tables are truncated first, because autovacuum may have recorded that they have no rows. Until its next pass, a minute
+ * later, the planner would then rate all indexes as equally good. Autovacuum cannot run between the truncation and the commit.
  */
 export const fill = (ledger: Ledger) =>
   ledger.execute(`

@@ -129,7 +129,10 @@ const by = (runId: string): Row => ({
 /** Returns a JSON array of objects, or an empty array for any other value. */
 export const list = (value: unknown): ReadonlyArray<Row> => (Array.isArray(value) ? value : [])
 
-/** For each initial state, a function that brings a run into it and leaves the clock at the instant that the state requires. */
+/**
+ * For each initial state, a function that brings a run into that state and leaves the clock at the instant that the state
+ * requires.
+ */
 export const states: Readonly<Record<string, (ledger: Ledger) => Promise<RunFixture>>> = {
   pending: (ledger) => openRunFixture(ledger),
   running: async (ledger) => {
@@ -150,7 +153,7 @@ export const states: Readonly<Record<string, (ledger: Ledger) => Promise<RunFixt
     await fixture.after(LEASE)
     return fixture
   },
-  // The function's host refused the attempt, and the run waits for the next one.
+  // The function's host refused the attempt, and the run waits for its next attempt.
   backoff: async (ledger) => {
     const fixture = await openRunFixture(ledger)
     await fixture.start()
@@ -187,7 +190,7 @@ export const states: Readonly<Record<string, (ledger: Ledger) => Promise<RunFixt
     await fixture.after(LEASE)
     return fixture
   },
-  // The first attempt is unknown, and the run waits for its second.
+  // The outcome of the first attempt is unknown, and the run waits for its second attempt.
   requeued: async (ledger) => {
     const fixture = await openRunFixture(ledger)
     await fixture.start()

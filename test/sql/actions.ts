@@ -1,7 +1,7 @@
 import type { Row } from "./Ledger.ts"
 import type { RunFixture } from "./RunFixture.ts"
 
-/** One call about a run, with the lease token of its last attempt unless a test overrides it. */
+/** One call for a run, with the lease token of the run's last attempt unless a test overrides the token. */
 export type Action = (fixture: RunFixture, token: string) => Promise<Row>
 
 /** Calls that require the last attempt's token. */

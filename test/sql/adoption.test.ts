@@ -7,7 +7,7 @@ import { list } from "./RunFixture.ts"
 
 const id = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
 
-/** Tables as a project might have had them: varchar and bigint, its own columns, RLS and rows. */
+/** Tables as a project might have had them, with varchar and bigint, columns of its own, RLS and rows. */
 const integrations = `
   create table public.organizations (id uuid primary key);
   insert into public.organizations values ('${id(9)}');
@@ -60,7 +60,7 @@ for (const { title, open } of servers) {
       server = await open()
     }, SLOW)
 
-    /** Creates a project with these tables before the migrations. */
+    /** Creates a project that had these tables before the migrations. */
     const project = async (tables: string) => {
       const database = await createDatabase({ migrations: false, sql: tables, server })
       const sql = connect(database.url, { max: 2 })
@@ -200,7 +200,7 @@ for (const { title, open } of servers) {
           select * from sync_run_log where created_at < now() - interval '390 days'`)
         await sql.unsafe("select prune_sync_history()")
         const ids = (table: string) => rows(`select id from public.${table} order by id`)
-        // A run with an unknown creation day stays.
+        // Retention does not delete the run whose creation time is unknown.
         expect(await ids("sync_run_log")).toEqual([{ id: id(11) }, { id: id(13) }])
         expect(await ids("sync_run_log_archive")).toEqual([{ id: id(12) }])
       },

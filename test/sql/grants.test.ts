@@ -60,7 +60,7 @@ onEachServer(
         const call = `select public.${proname}(${nulls ?? ""})`
         const answers = [await as("anon", call), await as("authenticated", call)]
         expect([signature, ...answers]).toEqual([signature, "42501", "42501"])
-        // The call may fail for its arguments, but not for lack of permission.
+        // The call may fail because of its arguments, but not for lack of permission.
         expect([signature, await as("service_role", call)]).not.toContain("42501")
       }
     })
@@ -76,7 +76,7 @@ onEachServer(
       const inside = await ledger().rows(`
       select p.oid::regprocedure::text as signature from pg_proc p
        where p.pronamespace = 'sync_scheduler'::regnamespace and p.proname <> 'clock'
-         -- Either this search path, or none and a body that was parsed when it was made.
+         -- A function has either this search path or, with a body that was parsed at its creation, none.
          and case when exists (select from unnest(p.proconfig) c where c like 'search_path=%')
                then not '${SEARCH_PATH}' = any (p.proconfig) else p.prosqlbody is null end`)
       expect(inside).toEqual([])

@@ -4,7 +4,7 @@ import { connect } from "../support/Postgres.ts"
 import { at, json, onEachServer, org, slot, slotOf } from "./Ledger.ts"
 import { LEASE, list, openRunFixture, QUIESCENCE, states } from "./RunFixture.ts"
 
-/** The sweep counts in the response of a tick's first call; the rejected rows are listed next to them. */
+/** The counts of a sweep in the response of a tick's first call, which lists the rejected rows next to the counts. */
 const swept = { expired: 0, proven: 0, requeued: 0, released: 0, skipped: 0 }
 const nothing = { ...swept, rejected: [] }
 
@@ -125,7 +125,7 @@ onEachServer("a sweep", (ledger) => {
       const { row } = await foreign({ [since]: `'${at(-1799)}'` })
       expect(await sweep()).toEqual(nothing)
       await ledger().after(1)
-      // The quiescence period has ended by then as well.
+      // The quiescence period has also ended at this point, so the run is requeued as well.
       expect(await sweep()).toEqual({ ...nothing, expired: 1, requeued: 1 })
       expect(await row()).toMatchObject({ status: "pending", ambiguous: true })
     }

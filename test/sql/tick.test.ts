@@ -124,7 +124,7 @@ onEachServer("rows that another application wrote", (ledger) => {
     ])
     expect(list((await claim()).claimed)).toHaveLength(1)
 
-    // A run in progress becomes unknown when its time ends, and is then released. Without a key it cannot be retried.
+    // A run in progress becomes unknown when its time ends, and is then released. A run without a key cannot be retried.
     await ledger().reset()
     const other = await ledger().integration()
     await ledger().execute(`

@@ -55,7 +55,7 @@ onEachServer("transitions", (ledger) => {
         const second = await outcomeOf(fixture, action)
         expect(await fixture.row(), `${cells[n]}, repeated`).toEqual(after)
         expect(await fixture.events()).toEqual(events)
-        // An operator's action is not a report: its repetition returns that nothing is left to do.
+        // An operator's action is not a report: when repeated, it returns that nothing is left to do.
         if (!first.refused && !/retry|release/.test(Object.keys(actions)[n] ?? "")) {
           expect(second.refused).toBe(false)
         }

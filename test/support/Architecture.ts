@@ -11,7 +11,7 @@ interface Room {
   readonly packages: ReadonlyArray<string>
 }
 
-/** The rooms. Every file of src is in exactly one of them. */
+/** The rooms. Every file of src is in exactly one room. */
 const ROOMS: Readonly<Record<string, Room>> = {
   Domain: { files: /^src\/Domain\//, rooms: [], packages: ["effect", "croner"] },
   Version: { files: /^src\/Version\.ts$/, rooms: [], packages: [] },
@@ -139,7 +139,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   }
 }
 
-/** Packages that only one file may import, although its room allows more. */
+/** Packages that only some files of a room may import, although the rules of the room allow the import. */
 const OWNERS: Readonly<Record<string, RegExp>> = {
   "@decimalturn/toml-patch": /^src\/Cli\/Setup\/ConfigToml\.ts$/,
   croner: /^src\/Domain\/Schedule\/\w+\.ts$/,

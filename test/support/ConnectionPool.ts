@@ -1,22 +1,25 @@
 import { SQL } from "bun"
 
-/** One of the pool's connections, until it is returned. */
+/** A connection of the pool that is in use until it is returned. */
 export interface Borrowed {
   readonly sql: SQL
   readonly release: () => void
-  /** The server's message if it closed this idle connection, which becomes the result of the next call. */
+  /**
+   * The message with which the server closed this connection while it was idle, if it did. The message becomes the result of the
+   * next call.
+   */
   readonly ended: unknown
 }
 
-/** One connection, which is never reopened: Bun would reopen it silently and hide the loss. */
+/** One connection, which is never reopened: Bun would reopen the connection silently and hide the loss. */
 interface Connection {
   readonly sql: SQL
   ended: unknown
 }
 
 /**
- * A connection pool with the behaviour of PostgREST's: it opens a connection when all others are in use, up to a bound; callers
- * wait in order of arrival, and time out. Bun's own pool opens all connections and queues without limit. *Source*:
+ * A connection pool that behaves like PostgREST's: it opens a connection when all others are in use, up to a bound; callers wait
+ * in order of arrival, and time out. Bun's own pool opens all connections and queues without limit. *Source*:
  * https://docs.postgrest.org/en/v12/references/connection_pool.html
  */
 export class ConnectionPool {

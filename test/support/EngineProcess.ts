@@ -10,18 +10,18 @@ export interface EngineExit {
   readonly summary: Readonly<Record<string, unknown>> | undefined
 }
 
-/** A running `sync-scheduler`: the binary that ships, in its own process. */
+/** A running `sync-scheduler`: the binary as it is released, in its own process. */
 export interface EngineProcess {
   readonly pid: number
   readonly kill: (signal: NodeJS.Signals) => void
-  /** Resolves with the match once stderr contains this text; with null if the process exits without it. */
+  /** Resolves with the match once stderr contains `text`, or with null if the process exits first. */
   readonly awaitOutput: (text: string | RegExp) => Promise<RegExpMatchArray | null>
   readonly exited: Promise<EngineExit>
 }
 
 /**
  * Starts the binary with these arguments (default `run -o json`) and exactly this environment. The binary must have been built:
- * see binaryPath. A `launcher` such as `nohup` starts the binary when given.
+ * see binaryPath. A `launcher` such as `nohup`, if given, starts the binary.
  */
 export const startEngine = async (
   environment: Readonly<Record<string, string>>,

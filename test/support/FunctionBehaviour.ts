@@ -22,7 +22,7 @@ export const withoutEffect = (behaviour: Behaviour): Behaviour => ({
 export const ok = (body: unknown = { success: true }): Behaviour =>
   executed(() => Response.json(body))
 
-/** Waits before responding (default ok). The effect happens immediately, even if the caller disconnects. */
+/** Waits, and then responds as `then` does (default ok). The effect happens immediately, even if the caller disconnects. */
 export const delay = (ms: number, then: Behaviour = ok()): Behaviour => ({
   ...then,
   answer: async (gone) => {

@@ -33,7 +33,7 @@ export interface FunctionServer {
   /** The highest number of concurrent invocations so far, and the number currently in flight. */
   readonly peakInFlight: number
   readonly inFlight: number
-  /** The number of effects by idempotency key. A function that honours its key has 1. */
+  /** The number of effects by idempotency key: 1 for every key that the function honours. */
   readonly effects: ReadonlyMap<string, number>
   /** Sets the behaviour for all further invocations. */
   readonly behave: (behave: Behave) => void
@@ -45,8 +45,8 @@ export interface FunctionServer {
 }
 
 /**
- * Starts a server whose responses a test chooses. Effects are counted when the request has arrived, and do not depend on
- * the response. HEAD is refused (405), as on the platform. `GET /__calls` returns all of this as JSON.
+ * Starts a server whose responses a test chooses. Effects are counted when the request has arrived, and do not depend on the
+ * response. HEAD is refused (405), as on the platform. `GET /__calls` returns the calls, the peak and the effects as JSON.
  */
 export const startFunctionServer = async (
   options: FunctionServerOptions = {}

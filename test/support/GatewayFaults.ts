@@ -72,7 +72,7 @@ export class GatewayFaults {
 export const dropBefore: Fault = { instead: RESET }
 /** Executes and commits the call, and loses the response. */
 export const lostAnswer: Fault = { instead: RESET, execute: true }
-/** Responds with PostgREST's 503 after it lost its database; the call is not executed. */
+/** Responds with 503 as PostgREST does after it has lost its database; the call is not executed. */
 export const schemaCacheMissing: Fault = { instead: schemaCacheAway }
 /** Responds as after the death of the server process during the call, which may have been committed. */
 export const died: Fault = { instead: diedSilently }

@@ -18,7 +18,7 @@ export interface HistoryWorld {
   readonly sql: SQL
   readonly now: () => number
   readonly setClock: (ms: number) => Promise<void>
-  /** Inserts an enabled integration created now; `columns` in SQL. */
+  /** Inserts an enabled integration created now; `columns` are SQL expressions by column name. */
   readonly insert: (columns?: Readonly<Record<string, string>>) => Promise<string>
   /** Runs one tick of a separate engine. */
   readonly tick: (options?: Engine.TickOptions) => Promise<Summary>

@@ -2,11 +2,11 @@
 export interface ManualClock {
   readonly now: () => number
   readonly after: (ms: number, callback: () => void) => () => void
-  /** Advances the time, and runs the callbacks that come due on the way, in order. */
+  /** Advances the time, and runs the callbacks that become due meanwhile, in order. */
   readonly advance: (ms: number) => Promise<void>
 }
 
-/** Runs the pending promises. */
+/** Waits until the callbacks of settled promises have run. */
 const settle = async (): Promise<void> => {
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve, 0))
 }

@@ -185,7 +185,7 @@ export const members = (now: number): ReadonlyArray<Member> => {
       sync_schedule: "45 5 * * *",
       timezone: "Asia/Kathmandu"
     },
-    // No tick ran from 03:59 to 04:22 UTC, so four of its slots were skipped.
+    // No tick ran from 03:59 to 04:22 UTC, so four slots of this integration were skipped.
     {
       id: fixtureId(15),
       ...org(12, "Cyberdyne Systems"),
@@ -333,7 +333,8 @@ export const seedFixture = async (sql: SQL, now = FIXTURE_NOW): Promise<Readonly
       }
     })
   )
-  // The update follows the insert, so that the history of schedules begins with these integrations and not with their next slot.
+  // The update follows the insert, so that the schedule history begins when these integrations were created and not at their next
+  // slot.
   for (const { id, pausedFor = 0, row, sync_schedule, timezone } of all) {
     const schedule = Schedule.parse(sync_schedule, timezone)
     const next = Either.isLeft(schedule)
@@ -378,7 +379,7 @@ export const seedFixture = async (sql: SQL, now = FIXTURE_NOW): Promise<Readonly
       updated_at: time(now - HOUR)
     }
   ])
-  // Inserts one tick a minute for half a day, without ticks during the outage.
+  // Inserts one tick a minute for half a day, except during the outage.
   await sql.unsafe(`
     insert into sync_tick (id, engine_id, engine_version, started_at, finished_at, due, triggered, completed)
     select gen_random_uuid(), '${ENGINE}', '0.1.0', t, t + interval '1.9 s', 2, 2, 2

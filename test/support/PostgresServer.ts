@@ -9,7 +9,7 @@ export interface PostgresServer {
   readonly source: "environment" | PostgresVersion
   /** The major version: 15, 18, ... */
   readonly major: number
-  /** The URL of its database `postgres` for a superuser. */
+  /** The superuser's URL of the database `postgres` on this server. */
   readonly adminUrl: string
   /** The owner of databases, who runs migrations: `postgres`, or the user in `TEST_DATABASE_URL`. */
   readonly owner: string

@@ -51,14 +51,14 @@ export class PostgrestCache {
     if (!(await this.attempt())) void this.enqueue(() => this.recover())
   }
 
-  /** Reads the cache again after a call lost its connection. If that fails, there is no cache. */
+  /** Reads the cache again after a call lost its connection. If the read fails, there is no cache. */
   suspect(): void {
     if (this.known !== undefined) this.reload()
   }
 
   /**
-   * Resolves when every earlier notification has been processed. Only the stand-in can wait for this; it keeps tests that migrate
-   * and then call independent of timing.
+   * Resolves when every earlier notification has been processed. PostgREST offers no such wait; with it, tests that migrate and
+   * then call do not depend on timing.
    */
   async caughtUp(): Promise<void> {
     const { session } = this
@@ -92,7 +92,7 @@ export class PostgrestCache {
   }
 
   /**
-   * Handles the end of the listening session or of the connection next to it, which may or may not mean that the database is
+   * Handles the end of the listening session or of the cache's other connection, which may or may not mean that the database is
    * unavailable.
    */
   private lost(session: SQL): void {
@@ -105,7 +105,7 @@ export class PostgrestCache {
   }
 
   private async recover(): Promise<void> {
-    // A reload that had begun before the loss may have set it again.
+    // A reload that had begun before the loss may have set the cache again.
     this.known = undefined
     for (let pauseMs = this.options.pauseMs; !this.isClosed; pauseMs *= 2) {
       await this.dispose()
@@ -136,7 +136,7 @@ export class PostgrestCache {
       )
       if (!canListen(session)) throw new Error("this Bun cannot listen")
       const [{ standby }] = await session`select pg_is_in_recovery() as standby`
-      // A standby refuses LISTEN. PostgREST works on it nevertheless, without notifications.
+      // A standby refuses LISTEN. PostgREST nevertheless works on a standby, without notifications.
       if (!standby) await session.listen(CHANNEL, (payload) => this.notified(payload))
       this.known = await read(session)
       this.session = session

@@ -129,7 +129,7 @@ const execute = async (
           !isCalling && error instanceof SQL.PostgresError && error.errno === undefined
         return isSilent ? diedSilently() : connectionLost()
       }
-      // The repetition is unbounded and ignores whether the caller has left, as in every PostgREST before 16.
+      // The repetition is unbounded and continues even if the caller has disconnected, as in every PostgREST before 16.
       const isRepeated = error instanceof SQL.PostgresError && error.errno === "40001"
       if (!isRepeated || project.isClosing()) throw error
       project.onRepeat()
@@ -138,7 +138,8 @@ const execute = async (
 }
 
 /**
- * Returns the settings of the call's transaction. The role comes last, because it lacks the permission to set some of the others.
+ * Returns the settings of the call's transaction. The role is set last, because it lacks the permission to change some of the
+ * other settings.
  */
 const settingsOf = (
   target: RpcFunction,

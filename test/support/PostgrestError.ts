@@ -1,6 +1,6 @@
 import { SQL } from "bun"
 
-/** PostgREST's version, as it reports it in `Server` and to PostgreSQL. */
+/** The version that PostgREST reports in the `Server` header and to PostgreSQL. */
 export const POSTGREST = "14.9"
 export const JSON_TYPE = "application/json; charset=utf-8"
 
@@ -11,7 +11,7 @@ export interface ErrorDetails {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** Returns an error response in PostgREST's format: the order of the keys, and the headers that every error has. */
+/** Returns an error response in PostgREST's format, with its order of the keys and with the headers that every error has. */
 export const errorAnswer = (
   status: number,
   code: string,
@@ -99,7 +99,7 @@ const chosenAnswer = (message: string, detail: string): Response => {
   return errorAnswer(status, body.code, body.message, { ...body, headers })
 }
 
-/** Returns whether the connection was lost with the statement, which may have been executed. */
+/** Returns whether the connection was lost during the statement, which may have been executed. */
 export const isLost = (error: unknown): boolean =>
   error instanceof SQL.PostgresError &&
   (error.errno === undefined || ("severity" in error && error.severity === "FATAL"))

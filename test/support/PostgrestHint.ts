@@ -2,8 +2,9 @@ import { errorAnswer } from "./PostgrestError.ts"
 import type { RpcFunction } from "./RpcFunction.ts"
 
 /**
- * Returns the error for a function name without a matching overload. The hint is a guess: a similar argument list of that name,
- * or a similar name if the name does not exist. PostgREST's own guess is fuzzier; see the replay test.
+ * Returns the error for a function name without a matching overload. The hint is a guess: an overload of the function with
+ * similar arguments or, if no function has the name, a function with a similar name. PostgREST's own guess is fuzzier; see the
+ * replay test.
  */
 export const functionMissing = (
   fn: string,

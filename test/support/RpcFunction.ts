@@ -70,7 +70,7 @@ export interface Called {
   /** The body as PostgREST encodes it; undefined for void. */
   readonly body: string | undefined
   readonly rows: number
-  /** The HTTP status and the headers (a JSON array of objects) that the function set; null if it did not. */
+  /** The HTTP status and the headers (a JSON array of objects) that the function set; null if the function set none. */
   readonly response_status: string | null
   readonly response_headers: string | null
 }
@@ -103,7 +103,7 @@ export const callFunction = async (
   return { ...answer, body: target.result === "void" ? undefined : (answer.body ?? "null") }
 }
 
-// The enclosing query reads the values that the function sets, after the call.
+// After the call, the enclosing query reads the values that the function set.
 const SET = `nullif(current_setting('response.status', true), '') as response_status,
   nullif(current_setting('response.headers', true), '') as response_headers`
 

@@ -51,7 +51,7 @@ export const readClock = (timezone: string, from: number, to: number): ClockRead
 
 /**
  * Returns the days (24 hours each, counted from `from`) with a clock change in a zone. Checks whole weeks first, since no zone
- * changes its clock and back within one week.
+ * changes its clock twice within one week.
  */
 export const daysWithChange = (timezone: string, from: number, to: number): Array<number> => {
   const read = localMinutes(timezone)
@@ -180,7 +180,10 @@ export const oracleSlots = (
   return slots
 }
 
-/** Expressions on both sides of the daylight-saving rule, around the hours of DST transitions. */
+/**
+ * Expressions whose slots the daylight-saving rule moves and expressions whose slots it does not move, around the hours of DST
+ * transitions.
+ */
 export const EXPRESSIONS: ReadonlyArray<string> = [
   ...["30 2 * * *", "0 0 * * *", "0 1 * * *", "30 0 * * *", "0 3 * * *", "59 23 * * *"],
   ...["0,30 2 * * *", "15,45 0-3 * * *", "0 0-23 * * *", "0 2,3 * * *", "0-59 1,2 * * *"],

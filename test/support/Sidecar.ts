@@ -1,12 +1,12 @@
 import { type EngineProcess, startEngine } from "./EngineProcess.ts"
 
-/** A running `sync-scheduler serve`, started from the binary that ships. */
+/** A running `sync-scheduler serve`, started from the binary as it is released. */
 export interface Sidecar extends EngineProcess {
   readonly url: string
   readonly get: (path: string) => Promise<{ readonly status: number; readonly body: string }>
 }
 
-/** Starts `serve` on a free port and waits until it responds; rejects with its output if it does not. */
+/** Starts `serve` on a free port and waits until it responds. If `serve` does not respond, rejects with its output. */
 export const startSidecar = async (
   environment: Readonly<Record<string, string>>,
   args: ReadonlyArray<string> = [],

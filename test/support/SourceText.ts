@@ -94,7 +94,7 @@ const FROM = /^[ \t]*(?:import|export)\s+(type\s+)?[\w\s{},*$]*?\bfrom\s*"([^"]+
 const BARE = /^[ \t]*import\s*"([^"]+)"/gm
 const DYNAMIC = /\bimport\(\s*(?:"([^"]+)")?/g
 
-/** Returns the matches that are code, not quoted code. */
+/** Returns the matches that are code rather than quoted text. */
 const statements = (source: string, pattern: RegExp): ReadonlyArray<RegExpMatchArray> => {
   const code = codeOf(source)
   return [...codeOf(source, "keep").matchAll(pattern)].filter((match) =>

@@ -1,6 +1,6 @@
 import { serveVendor, type VendorServer } from "./VendorServer.ts"
 
-/** A vendor's way of throttling, and the quota that it reports otherwise. */
+/** A vendor's way of throttling, and the quota that its other responses report. */
 interface ThrottlingStyle {
   readonly type: string
   readonly throttle: () => Response
@@ -52,7 +52,7 @@ export const THROTTLING_STYLES: ReadonlyArray<ThrottlingStyle> = [
   { type: "payroll", throttle: () => status(429, {}, { "retry-after": "15" }) }
 ]
 
-/** A vendor's server, which allows a number of syncs per minute of simulated time and throttles the rest. */
+/** A vendor's server, which allows a number of syncs per minute of simulated time and throttles all further syncs. */
 export interface Vendor {
   readonly type: string
   readonly host: string

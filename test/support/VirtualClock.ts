@@ -20,9 +20,9 @@ interface Event {
 }
 
 /**
- * The true clock of a simulated world. Everything that happens is an event on it; when no event is left at an instant, the clock
- * jumps to the next one. No timer, promise or iteration of the event loop is involved, so the order of events depends on the
- * program alone, and the cost of an hour on its events.
+ * The true clock of a simulated world. Everything that happens is an event on this clock; when no event is left at an instant,
+ * the clock jumps to the next event. No timer, promise or event loop is involved, so the order of events depends on the program
+ * alone, and simulating an hour takes as long as its events take.
  */
 export class VirtualClock {
   /** The current time, in epoch milliseconds. */
@@ -93,8 +93,8 @@ const silent = Runtime.defaultRuntime.pipe(
 export type FreezeSeenBy = "both" | "wall" | "monotonic"
 
 /**
- * A process of the simulated world, with fibers that see its clocks (which may be wrong) and freeze or die with it. Death is like
- * SIGKILL: nothing runs any more, not even a finalizer.
+ * A process of the simulated world. The process's fibers see its clocks (which may be wrong), and freeze or die with the process.
+ * Death is like SIGKILL: nothing runs any more, not even a finalizer.
  */
 export class VirtualProcess {
   isAlive = true

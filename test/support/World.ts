@@ -15,7 +15,7 @@ import { type Carrier, memorySupabase } from "./MemorySupabase.ts"
 
 export const completed: Outcome = { _tag: "Completed", httpStatus: 200, response: { ok: true } }
 
-/** Returns a readable UUID that ends in the number. */
+/** Returns a readable UUID that ends in the number `n`. */
 export const uuid = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
 
 /**

@@ -39,7 +39,7 @@ export const runBinary = async (
   options: RunOptions = {}
 ): Promise<Ended> => endOf(await startBinary(args, options))
 
-/** Starts a given program, passes on its output and exit code, and writes its peak memory in bytes to file descriptor 3. */
+/** Starts a program, passes on its output and exit code, and writes its peak memory in bytes to file descriptor 3. */
 const MEASURE = `
 const child = Bun.spawn(process.argv.slice(1), { stdio: ["ignore", "inherit", "inherit"] })
 process.exitCode = await child.exited

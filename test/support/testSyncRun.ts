@@ -24,7 +24,9 @@ export interface SyncRunTest {
   /** How long the scheduler waits for the response, in ms; 155 s by default. */
   readonly deadlineMs?: number
   readonly onUnknown?: "retry" | "hold"
-  /** The reason with which the database refuses to begin the run, such as `already_begun`. The handler must then not run. */
+  /**
+   * The reason with which the database refuses to begin the run, such as `already_begun`. In that case the handler must not run.
+   */
   readonly refused?: string
   /** Options of `withSyncRun`: `background` and its intervals. */
   readonly options?: Omit<SyncRunOptions, "keys" | "supabase">
@@ -36,7 +38,7 @@ export interface SyncRunTest {
 export interface RunningSyncRun {
   /** Moves the clock: heartbeats are sent, and the deadline approaches. */
   readonly advance: (ms: number) => Promise<void>
-  /** Lets another attempt take over the run: the next heartbeat reports that it is lost. */
+  /** Lets another attempt take over the run: the next heartbeat reports that the run is lost. */
   readonly loseRun: () => void
   /** Makes the database unavailable or available again. */
   readonly setDatabase: (state: "up" | "down") => void
@@ -135,7 +137,7 @@ export const testSyncRun = async (
   })
   return {
     ...verdict,
-    // A deferred run whose work has ended without a report becomes unknown when its lease ends.
+    // If the work of a deferred run has ended without a report, the run becomes unknown when its lease ends.
     ...(verdict.status === "running" ? { status: "unknown" as const } : {}),
     answer: { status: response.status, body: JSON.parse(body) },
     judged: {

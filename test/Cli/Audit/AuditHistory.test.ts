@@ -27,7 +27,7 @@ afterAll(() => world.close())
 
 const readings = new Map(zones.map((zone) => [zone, readClock(zone, start, end)]))
 
-/** Generates an event of one of three integrations, or of the whole project. */
+/** Generates an event that affects one of three integrations or the whole project. */
 const historyEvent = fc.tuple(
   fc.integer({ min: 0, max: 2 }),
   fc.oneof(
@@ -200,7 +200,7 @@ const missingIn = (
 
 const auditNow = async () => world.audit({ from: start - DAY })
 
-/** Asserts that the audit reports exactly these slots as missing. */
+/** Asserts that the audit reports exactly the slots in `missing` as missing. */
 const expectHoles = async (missing: ReadonlyArray<string>) => {
   const report = await auditNow()
   const named = missing.filter((key) => {

@@ -13,7 +13,8 @@ let id = ""
 beforeAll(() => binaryPath(), 120_000)
 beforeEach(async () => {
   project = await startProject()
-  // The hourly integration in Oslo missed its last six hours: the newest slot runs, and six slots are recorded as skipped.
+  // The hourly integration was due six hours ago and in every hour since: the newest slot runs, and six slots are recorded as
+  // skipped.
   const seeded = await project.seedDue(1, {
     sync_schedule: "'0 * * * *'",
     timezone: "'Europe/Oslo'",

@@ -44,7 +44,8 @@ test("serve --demo creates its data and serves a live page", async () => {
   expect(page.status).toBe(200)
   expect(page.body).toContain("O&#39;Neill &lt;Retail&gt; Ltd")
 
-  // The demo's history is stored like a real one: explain, audit and backfill work on it, even while the demo runs.
+  // The demo's history is stored like the history of a real project, so explain, audit and backfill work on it even while the
+  // demo runs.
   const ask = async (...args: ReadonlyArray<string>) =>
     (await runBinary([...args, "--demo", directory], { env: {} })).stdout
   expect(await ask("audit", "--from", "30d")).toMatch(
@@ -69,7 +70,7 @@ test("serve --demo creates its data and serves a live page", async () => {
   const twice = await runBinary(["serve", "--demo", directory, "--listen", "127.0.0.1:0"])
   expect([twice.code, twice.stderr]).toEqual([2, expect.stringContaining("is already running on")])
 
-  // One integration keeps failing until a person runs it again; after that it succeeds.
+  // One integration of the demo fails until a person triggers it. From then on, its runs succeed.
   const act = ["trigger", "initech", "--wait", "--yes", "--reason", "token renewed"]
   expect(await ask(...act)).toContain("✓ Completed")
   expect(JSON.parse((await sidecar.get("/api/status")).body).counts.failing).toBe(0)

@@ -84,7 +84,7 @@ describe("setup in an empty directory, on the local stack", () => {
 
     const again = await fixture.setup(["--local", "--yes", "-o", "json"])
     expect(again.code).toBe(0)
-    // Only the function is served again, because it stopped when the first setup ended.
+    // The second setup only serves the function again, because the function stopped when the first setup ended.
     expect(statusesOf(again.stdout)).toEqual({
       files: "unchanged",
       database: "unchanged",
@@ -379,7 +379,7 @@ test("a setup that was killed and repeated has the same result", async () => {
   expect((await fixture.setup(["--local", "--yes"])).code).toBe(0)
   const whole = await fixture.tree()
   const calls = await fixture.standIn.calls()
-  // This test kills two of the calls. setupInterrupted.e2e.ts covers every call.
+  // This test kills setup during two of its Supabase CLI calls; setupInterrupted.e2e.ts kills setup during every call.
   for (const name of ["init", "db push"]) {
     const kill = calls.findIndex((call) => call.startsWith(name)) + 1
     await fixture.reset()

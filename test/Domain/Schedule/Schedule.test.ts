@@ -63,7 +63,7 @@ describe("a fixed time", () => {
   })
 
   it("at a midnight that does not exist runs when the day begins", () => {
-    // Cairo, 2026-04-24: the clock jumps from 00:00 to 01:00. Havana, 2026-11-01: it goes back from 01:00 to 00:00.
+    // On 2026-04-24, clocks in Cairo jump from 00:00 to 01:00. On 2026-11-01, clocks in Havana go back from 01:00 to 00:00.
     expect(slots("@daily", "2026-04-23T12:00Z", "2026-04-24T12:00Z", "Africa/Cairo")).toEqual([
       "2026-04-23T22:00Z"
     ])
@@ -333,7 +333,7 @@ describe("describeInstant", () => {
       "2026-10-25 01:59:59 Europe/Oslo"
     )
     expect(describeAt("2026-03-29T01:00Z", "Europe/Oslo")).toBe("2026-03-29 03:00 Europe/Oslo")
-    // Lord Howe sets its clock back by only half an hour.
+    // Lord Howe Island sets its clocks back by only half an hour.
     expect(describeAt("2026-04-04T14:29Z", "Australia/Lord_Howe")).toBe(
       "2026-04-05 01:29 Australia/Lord_Howe"
     )
@@ -386,7 +386,7 @@ describe("every schedule", () => {
     )
     .map((fields) => fields.join(" "))
   const instant = fc.integer({ min: ms("1985-01-01"), max: ms("2040-01-01") })
-  /** Picks any instant, or one a few days before an offset change. */
+  /** Picks a random instant, or an instant a few days before an offset change. */
   const start = fc.oneof(instant, fc.constantFrom(...["2011-12-28", "1993-08-19"].map(ms)))
   const possible = (expression: string, timezone: string): Schedule.Schedule => {
     const parsed = Schedule.parse(expression, timezone)

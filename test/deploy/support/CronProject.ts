@@ -96,8 +96,8 @@ export const startCronProject = async (): Promise<CronProject> => {
 }
 
 /**
- * Creates a user's project folder and runs the commands of the page in it: `init`, `install`, and `supabase db push` with the
- * real Supabase CLI. Deno serves the function files locally, because they cannot be deployed here.
+ * Creates a user's project folder and runs the commands of the how-to page in it: `init`, `install`, and `supabase db push` with
+ * the real Supabase CLI. Deno serves the function files locally, because they cannot be deployed here.
  */
 const setUp = async (databaseUrl: string): Promise<string> => {
   const folder = mkdtempSync(join(tmpdir(), "sync-scheduler-user-"))

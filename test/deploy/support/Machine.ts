@@ -10,7 +10,9 @@ export interface ScriptResult {
   readonly stderr: string
 }
 
-/** A Debian in systemd-nspawn with systemd as its first process. It shares only the network with this machine. */
+/**
+ * A Debian container in systemd-nspawn whose first process is systemd. The container shares only the network with this machine.
+ */
 export interface Machine {
   /** The path of the machine's root directory on the host. */
   readonly root: string
@@ -25,7 +27,10 @@ export interface Machine {
 const PACKAGES = "systemd,systemd-sysv,dbus,ca-certificates"
 const base = join(tmpdir(), "sync-scheduler-e2e", "bookworm")
 
-/** Returns the path of a fresh Debian. It is installed once, which takes about a minute, and then copied for each machine. */
+/**
+ * Returns the path of a fresh Debian installation. The installation is made once, which takes about a minute, and then copied for
+ * each machine.
+ */
 export const debianBase = (): string => {
   for (const tool of ["debootstrap", "systemd-nspawn", "nsenter"]) {
     if (Bun.which(tool) === null) {
@@ -43,7 +48,7 @@ export const debianBase = (): string => {
   return base
 }
 
-/** Boots a machine and resolves once it is up. `prepare` adds files to it before the boot. */
+/** Boots a machine and resolves once the machine is up. Before the boot, `prepare` adds files to the machine's root directory. */
 export const bootMachine = async (prepare: (root: string) => void): Promise<Machine> => {
   const from = debianBase()
   const root = mkdtempSync(join(tmpdir(), "sync-scheduler-machine-"))
@@ -76,7 +81,7 @@ export const bootMachine = async (prepare: (root: string) => void): Promise<Mach
     return stdout
   }
   const close = async () => {
-    // systemd powers off on this signal.
+    // systemd powers the machine off when it receives this signal.
     spawnSync("kill", ["-s", "RTMIN+4", leader])
     await Promise.race([nspawn.exited, Bun.sleep(60_000)])
     nspawn.kill("SIGKILL")

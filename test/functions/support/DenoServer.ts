@@ -4,7 +4,7 @@ import { join } from "node:path"
 export const root = join(import.meta.dir, "../../..")
 const program = join(root, "node_modules/deno", process.platform === "win32" ? "deno.exe" : "deno")
 /**
- * The path of the Deno executable. The npm package's launcher runs Deno as a child process, and a SIGKILL would end only the
+ * The path of the Deno executable. The npm package's launcher runs Deno as a child process, so a SIGKILL would end only the
  * launcher.
  */
 export const deno = existsSync(program) ? program : join(root, "node_modules/.bin/deno")
