@@ -46,7 +46,7 @@ const readTree = async (): Promise<Tree> => {
   return new Map(files.flat())
 }
 
-/** Returns the breaches of one file in a tree that has another file in every room. */
+/** Returns the breaches of one file in a tree that also contains a file of every room. */
 const faultsIn = (path: string, content: string, others: Record<string, string> = {}) =>
   faultsOf(
     new Map([

@@ -25,7 +25,7 @@ const makeDue = (due: number, takesMs: number) =>
 
 const tick = (world: World) => Effect.provide(Engine.tick(), world.engine())
 
-/** Returns how many slots each call claims when the tick runs on the test clock. */
+/** Returns how many slots each claim call takes when the tick runs on the test clock. */
 const claimsOf = (due: number, takesMs: number) =>
   Effect.gen(function* () {
     const { calls, world } = yield* makeDue(due, takesMs)

@@ -103,7 +103,7 @@ describe("EmbeddedLive", () => {
       await holder.exited
       rmSync(script)
     }
-    // A killed process cannot release its lock; the operating system does.
+    // A killed process cannot release its lock, so the operating system releases the lock.
     expect(await inDirectory("held", Effect.asVoid(versions))).toEqual(Exit.void)
   }, 60_000)
 

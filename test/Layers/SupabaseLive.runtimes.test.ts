@@ -16,7 +16,9 @@ const key = "sb_secret_not_a_real_one"
 const json = { "content-type": "application/json" }
 const begun = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n`
 
-/** Server faults, each with the proven outcome of the call: with our client (`ours`) and with plain supabase-js (`theirs`). */
+/**
+ * Server faults, each with the outcome that the call can prove with our client (`ours`) and with plain supabase-js (`theirs`).
+ */
 const scenarios: ReadonlyArray<{
   readonly name: string
   readonly behaviour: Behaviour

@@ -52,7 +52,7 @@ test("of 12,000 integrations the failed ones are explained first, and the rest a
     env: { SUPABASE_DB_URL: fixture.database.url }
   })
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" })
-  // The program makes one call per page of 500 and one per explained integration, never one per integration.
+  // The program makes one call per page of 500 integrations and one call per explained integration, not one call per integration.
   const calls = await countCalls()
   expect(calls.read_sync_status).toBeLessThanOrEqual(MANY / 500 + 1)
   expect(calls.read_sync_story).toBe(20)

@@ -71,7 +71,7 @@ export const violations = async (page: Page): Promise<ReadonlyArray<string>> => 
 
 /**
  * Returns the problems of a page (findings of axe-core, and overflow) on a desktop with the light theme and on a phone with the
- * dark theme. If the environment variable `SHOTS` names a directory, saves a screenshot of each there.
+ * dark theme. If SHOTS is set, saves a screenshot of the page in each theme.
  */
 export const pageProblems = async (page: Page, name: string): Promise<ReadonlyArray<string>> => {
   const found: Array<string> = []
@@ -93,5 +93,5 @@ export const pageProblems = async (page: Page, name: string): Promise<ReadonlyAr
   return found
 }
 
-/** The directory for screenshots. None are taken by default. */
+/** The directory for screenshots. By default no screenshots are taken. */
 const SHOTS = process.env.SHOTS ?? ""

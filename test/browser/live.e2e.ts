@@ -6,7 +6,7 @@ import { type Project, startProject } from "../support/Project.ts"
 import { type Sidecar, startSidecar } from "../support/Sidecar.ts"
 import { open, startBrowser } from "./Browser.ts"
 
-// An open page over time, in a real Chromium: ticks continue, the database fails and recovers, the scheduler dies.
+// An open page over time, in a real Chromium: ticks continue, the database fails and recovers, and the scheduler dies.
 
 setDefaultTimeout(90_000)
 

@@ -212,7 +212,7 @@ const brokenHistory = (run: Run, events: ReadonlyArray<Event>): string | undefin
     : `${starts} starts recorded, ${run.attempt} attempts made`
 }
 
-/** Returns the runs that a summary reports as completed and the database does not, and the engines that ended with a defect. */
+/** Returns the runs that a summary but not the database reports as completed, and the engines that ended with a defect. */
 const contradictedReports = (
   exits: ReadonlyArray<EngineExit>,
   statuses: ReadonlyMap<string, string>

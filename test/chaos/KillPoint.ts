@@ -5,9 +5,9 @@ import type { Gate } from "./EffectLedger.ts"
 /** A moment in a run's life at which an engine is killed, recognised from outside by an SQL call or by a gate of the function. */
 export interface KillPoint {
   readonly name: string
-  /** SQL functions whose call marks the moment. */
+  /** The SQL functions whose call is the moment. */
   readonly calls?: ReadonlyArray<string>
-  /** Gates that mark the moment when the function reports them to the ledger. */
+  /** The gates of the function whose report to the ledger is the moment. */
   readonly gates?: ReadonlyArray<string>
   /**
    * The result of the held call whose engine dies. lost: the call never reaches the database · committed: the call is committed

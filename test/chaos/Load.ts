@@ -50,7 +50,7 @@ export const seed = async (
   }
 }
 
-/** Counts the integrations with a due slot and no run in progress, which the engines could claim immediately. */
+/** Counts the integrations that the engines could claim immediately: those with a due slot and no run in progress. */
 export const countReady = async (site: Site): Promise<number> => {
   const [row] = await site.query<{ n: number }>(
     `select count(*)::int as n from organization_integrations i
@@ -94,8 +94,8 @@ export const untilQuiet = async (site: Site, withinMs: number): Promise<void> =>
 }
 
 /**
- * Decides held runs as an operator would: releases a run that the ledger contains and retries any other. Returns the number of
- * decided runs.
+ * Decides held runs as an operator would: releases each run whose effect is in the ledger, and retries every other run. Returns
+ * the number of decided runs.
  */
 export const decideHeld = async (site: Site): Promise<number> => {
   const held = await site.query<{ id: string; idempotency_key: string }>(

@@ -4,8 +4,8 @@ import { startPostgres } from "../support/Postgres.ts"
 import { serveVendors, type Vendor } from "../support/VendorFleet.ts"
 import { Days, HOUR, MINUTE } from "./Days.ts"
 
-// Simulates eleven accounting APIs for two days: each provider in the provider table, plus one unknown provider. Run it with
-// bun run e2e ./test/health/vendors.e2e.ts. It prints the figures and asserts the rules that they must meet.
+// Simulates eleven accounting APIs for two days: each provider in the provider table, plus one unknown provider. Prints the
+// figures and asserts the rules that they must meet. Runs with `bun run e2e ./test/health/vendors.e2e.ts`.
 
 setDefaultTimeout(600_000)
 

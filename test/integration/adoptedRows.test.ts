@@ -30,7 +30,10 @@ const integrations = `
   insert into public.organization_integrations (id, org_id, integration_type, sync_schedule, enabled, catch_up) values
     ('${id(NO_CATCH_UP)}', '${ORG}', 'xledger', '0 4 29 2 *', true, 'weekly');`
 
-/** Returns rows with each status word, a null status, no integration, an unrelated integration, and a deleted one. */
+/**
+ * Returns rows with each status word and with a null status, rows without an integration, and rows of an unrelated and of a
+ * deleted integration.
+ */
 const rowsOf = (columns: string, values: (n: number) => string): string =>
   [...WORDS.map((word) => `'${word}'`), "null"]
     .flatMap((word, n) => [

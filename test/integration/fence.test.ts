@@ -79,7 +79,7 @@ const untilRun = async (condition: string) => {
   }
 }
 
-/** Repeats the request of the run, as a proxy or an engine that resumed from a freeze would. */
+/** Repeats the request of the run, as a proxy might, or an engine that resumed from a freeze. */
 const deliverAgain = async (name: string) => {
   const row = await readRun()
   const answer = await fetch(`${api.url}/functions/v1/${name}`, {

@@ -17,7 +17,7 @@ const NO_STATUS =
 const error = (code: string, message: string) =>
   JSON.stringify({ code, details: null, hint: null, message })
 
-/** The intentional differences, by scenario. The test asserts that each of them still exists. */
+/** The intentional differences, by scenario. The test asserts that each difference still exists. */
 export const differences: Readonly<Record<string, Difference>> = {
   "get-volatile": { why: NOT_SERVED, answer: { status: 405 } },
   "get-stable": { why: NOT_SERVED, answer: { status: 405 } },

@@ -16,8 +16,8 @@ export interface RecordedRequest {
 }
 
 /**
- * The parts of a response that clients can distinguish. The file omits headers that follow from the status and body; `complete`
- * adds them. `cut` means that there was no response.
+ * The parts of a response that clients can distinguish. recorded.jsonl omits headers that follow from the status and body;
+ * `complete` adds those headers. `cut` means that there was no response.
  */
 export interface Answered {
   readonly cut?: true

@@ -53,10 +53,10 @@ import { Schedule } from "sync-scheduler/layers"
 console.log(Schedule.parse("0 2 * * *", "Europe/Oslo")._tag)
 `
 
-/** supabase-js requires a WebSocket, which Node.js provides only since version 22. Nothing here uses it. */
+/** supabase-js requires a WebSocket, which Node.js provides only since version 22. These tests never open a WebSocket. */
 const WEB_SOCKET = "globalThis.WebSocket ??= class {}\n"
 
-/** A plugin that resolves the package to the installed one rather than to the sources that tsconfig.json names. */
+/** A plugin that resolves imports of the package to the installed package rather than to the sources that tsconfig.json names. */
 const PUBLISHED: Bun.BunPlugin = {
   name: "published",
   setup: (build) => {

@@ -194,7 +194,10 @@ export class Checker {
     }
   }
 
-  /** Checks that an invocation is sent only with a committed start, a live lease and within SEND_WITHIN_MS of the start request. */
+  /**
+   * Checks that an invocation is sent only with a committed start and a live lease, and within SEND_WITHIN_MS of the start
+   * request.
+   */
   atSend({ run }: Invocation, inFlight: number, concurrency: number): void {
     const { now } = this.universe.time
     const key = run.idempotency_key

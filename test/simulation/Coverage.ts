@@ -15,14 +15,14 @@ interface History {
   readonly regimes: Array<Regime>
   /** The slots that the application set explicitly. */
   readonly explicit: Set<number>
-  /** Whether next_run_at was set back to a past slot, after which slots may be in several ranges. */
+  /** Whether next_run_at was set back to a past slot, so that slots may be in several ranges. */
   isRewound: boolean
   isRemoved: boolean
 }
 
 /**
- * Computes the expected slots from the application's edits and an independent oracle, and checks that each slot ended in exactly
- * one row or inside one recorded range.
+ * Computes the expected slots from the application's edits and an independent oracle, and checks that each slot has exactly one
+ * row or is inside exactly one recorded range.
  */
 export class Coverage {
   private readonly universe: Universe
@@ -81,7 +81,7 @@ export class Coverage {
     history.regimes.push({ schedule, timezone, from, to: null })
   }
 
-  /** Returns whether this instant is a slot of a schedule that was in force at that time. */
+  /** Returns whether an instant is a slot of a schedule that was in force at that instant. */
   isSlot(id: string, instant: number): boolean {
     const history = this.histories.get(id)
     if (history === undefined) return false
@@ -107,8 +107,8 @@ export class Coverage {
   }
 
   /**
-   * Checks that every slot has a row or is inside a range, that every row is a slot, and that ranges count correctly. Returns the
-   * number of slots.
+   * Checks that every slot has a row or is inside a range, that every row is for a slot, and that every range has the right
+   * count. Returns the number of slots.
    */
   check(upTo: number): number {
     const { db } = this.universe

@@ -70,7 +70,7 @@ export class FunctionHost {
     readonly styleOf: (integrationId: string) => FunctionStyle
     readonly witness: Witness
     /**
-     * The wall-clock limit of a worker in ms, by which every worker has ended. The limit is shorter than the quiescence period.
+     * The wall-clock limit of a worker, in ms. Every worker ends within this limit, which is shorter than the quiescence period.
      */
     readonly workerMs: number
     readonly isCut: () => boolean

@@ -24,7 +24,7 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
 }
 
 /**
- * All transitions that an engine may make, as `from>to:function`, where the function is that of the mirror. An outcome or a
+ * All transitions that an engine may make, as `from>to:function`, where `function` is the mirror's function. An outcome or a
  * reason may follow.
  */
 export const TRANSITIONS: ReadonlySet<string> = new Set([

@@ -69,7 +69,7 @@ export class Isolate {
     this.send(reply)
   }
 
-  /** Repeats an idempotent call until it gets a response. Returns null when the time is up; a rejection is final. */
+  /** Repeats an idempotent call until a response arrives. Returns null when the time is up. Does not repeat a rejected call. */
   private repeatWhileLost(
     withinMs: number,
     name: string,
@@ -205,7 +205,10 @@ export class Isolate {
     })
   })
 
-  /** Converts "not executed", which cannot be reported once the caller has its response, to a definite failure. */
+  /**
+   * Converts the verdict "not executed" to a definite failure if the caller already has its response, because "not executed" can
+   * then no longer be reported.
+   */
   private withoutAnswer(verdict: Verdict): Verdict {
     return verdict.kind === "declined" && this.isAnswered ? { kind: "failed" } : verdict
   }

@@ -26,7 +26,7 @@ export interface Peer {
   isCut: () => boolean
 }
 
-/** An engine on the network. Faults can kill it, and its calls and invocations are observed. */
+/** An engine on the network. Faults can kill the engine, and the checker observes its calls and invocations. */
 export interface EnginePeer extends Peer {
   readonly die: (why: string) => void
   readonly onCall: (name: string, args: Arguments) => void
@@ -48,7 +48,7 @@ export class Network {
     this.deliver = deliver
   }
 
-  /** Makes one database call. `receive` is called once, or never if the process has died by then. */
+  /** Makes one database call. `receive` is called once, or never if the process dies first. */
   call(
     peer: Peer,
     name: string,
@@ -134,7 +134,9 @@ export class Network {
       })
   }
 
-  /** Makes one invocation as InvokerLive does: judged by the production rules, and abandoned after its timeout. */
+  /**
+   * Makes one invocation as InvokerLive does: the production rules judge the response, and the timeout abandons the invocation.
+   */
   invoke(engine: EnginePeer, invocation: Invocation): Effect.Effect<Outcome, InvokeError> {
     const { random, faults, time } = this.universe
     return Effect.async<Outcome, InvokeError>((resume) => {

@@ -18,7 +18,7 @@ import { Universe, type Violation } from "./Universe.ts"
 const MINUTE = 60_000
 /**
  * How long faults occur, in minutes. Most worlds are short, since short worlds have more faults per unit of cost; every twentieth
- * is long.
+ * world is long.
  */
 const SHORT = [4, 5, 6, 8, 10] as const
 const LONG = [45, 60, 90] as const
@@ -51,7 +51,7 @@ export interface Result {
   readonly transitions: ReadonlyMap<string, number>
 }
 
-/** Options of a simulation. `minutes` overrides how long faults occur, which the seed otherwise decides. */
+/** Options of a simulation. `minutes` sets how long faults occur; by default the seed decides. */
 export interface Options {
   readonly trace?: boolean
   readonly minutes?: number | undefined
@@ -303,8 +303,8 @@ class Simulation {
   }
 
   /**
-   * Returns whether the integration is held by an ambiguous run or by its breaker, and so needs a person or more time than the
-   * simulation has.
+   * Returns whether an ambiguous run or the breaker holds the integration, so that the integration needs a person or more time
+   * than the simulation has.
    */
   private isBlocked(row: IntegrationRow): boolean {
     const live = this.universe.db.liveRun(row.id)

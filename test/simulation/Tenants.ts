@@ -17,7 +17,9 @@ import { RandomSource } from "./RandomSource.ts"
 const MINUTE = 60_000
 const MINUTES = 20
 const MAX_EVENTS = 20_000_000
-/** The number of integrations of the other organisations, and the duration of a run of theirs including calls, in ms. */
+/**
+ * The number of integrations of the other organisations, and the duration of each of their runs including database calls, in ms.
+ */
 const OTHERS = 20
 const OTHERS_RUN_MS = 300
 /**
@@ -115,7 +117,10 @@ export const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
   }
 ]
 
-/** The most claimed runs that may wait for a place: a batch, plus one for each worker and one for each of the OTHERS. */
+/**
+ * The most claimed runs that may wait for a place: a batch, plus one for each worker and one for each integration of the other
+ * organisations.
+ */
 export const WAITING_BOUND = MAX_BATCH + defaultEngineSettings.concurrency + OTHERS
 
 /** The cost of one organisation's misbehaviour to the other organisations. */

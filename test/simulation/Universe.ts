@@ -19,7 +19,7 @@ export class Universe {
   readonly faults: FaultMix
   readonly db: MemoryDatabase
   private readonly functions: MemoryFunctions
-  /** Whether faults happen; false in the recovery at the end. */
+  /** Whether faults happen; false during the recovery at the end. */
   isFaulty = true
   violation: Violation | null = null
   /** Called after every call that the database executed. */

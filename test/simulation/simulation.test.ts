@@ -4,7 +4,7 @@ import { INVARIANTS } from "./Invariants.ts"
 import { type Result, simulate } from "./Simulation.ts"
 
 const ROOT = join(import.meta.dir, "../..")
-/** The number of simulated seeds. `bun run simulate --seeds 100000` is the long form. */
+/** The number of simulated seeds. The long run is `bun run simulate --seeds 100000`. */
 const SEEDS = 200
 /** The number of seeds that run in this process, so that the tests can inspect the results and repeat some of the seeds. */
 const HERE = 40

@@ -34,7 +34,7 @@ export const slot = "2026-03-02T09:59:00.000Z"
 export const next = "2026-03-02T10:04:00.000Z"
 export const org = "00000000-0000-4000-8000-0000000000aa"
 
-/** Returns the instant a number of seconds after `start`. */
+/** Returns the instant that is this number of seconds after `start`. */
 export const at = (seconds: number): string =>
   new Date(Date.parse(start) + seconds * 1000).toISOString()
 
@@ -155,7 +155,7 @@ export const slotOf = (integrationId: string, changes: Row = {}): Row => ({
   ...changes
 })
 
-/** The servers to test on: the shared one (18, or TEST_DATABASE_URL), and the system's PostgreSQL if installed. */
+/** The servers to test on: the shared server (PostgreSQL 18, or TEST_DATABASE_URL), and the system's PostgreSQL if installed. */
 export const servers: ReadonlyArray<{
   readonly title: string
   readonly open: () => Promise<PostgresServer>
@@ -206,7 +206,7 @@ declare global {
   var syncSchedulerSystemPostgres: Promise<PostgresServer> | undefined
 }
 
-// One server for all files of a test process; it ends with the process.
+// One server for all files of a test process. The server ends with the process.
 function startSystem(): Promise<PostgresServer> {
   globalThis.syncSchedulerSystemPostgres ??= startPostgres({ fresh: true, version: "system" })
   return globalThis.syncSchedulerSystemPostgres

@@ -8,7 +8,7 @@ export interface RunFixture {
   readonly runId: string
   readonly token: string
   readonly row: () => Promise<Row>
-  /** Starts the pending run with its own token; fails the test if the start is refused. */
+  /** Starts the pending run with `token`. Fails the test if the start is refused. */
   readonly start: (engine?: string) => Promise<Row>
   readonly startWith: (token: string, engine?: string, adoptAfter?: number) => Promise<Row>
   readonly settle: (outcome: string, more?: Row, token?: string) => Promise<Row>

@@ -25,7 +25,7 @@ onEachServer("ambiguous runs", (ledger) => {
     expect(await stateOf(fixture)).toMatchObject({ status: "pending", ambiguous: true })
     await fixture.start()
     await fixture.settle("not_executed", { retry_in_ms: 0 })
-    // No attempts are left. The last one was refused, but the first may have taken effect, so the run must not be failed.
+    // No attempts are left. The last attempt was refused, but the first may have taken effect, so the run must not become failed.
     expect(await stateOf(fixture)).toMatchObject({ status: "unknown", attempt: 3, ambiguous: true })
   })
 

@@ -6,7 +6,10 @@ import { type Ledger, next, onEachServer, type Row, slot, slotOf } from "./Ledge
 import { DUE, fill, ROWS, reading } from "./Reading.ts"
 import { list } from "./RunFixture.ts"
 
-/** Makes all the calls of a tick in one session: open, page, claim, start, settle, finish. */
+/**
+ * Makes all the calls of a tick in one session: opens the tick, reads pages, claims, starts and settles runs, and finishes the
+ * tick.
+ */
 const work = async (ledger: Ledger, session: SQL) => {
   const call = (name: string, args: Row) => ledger.call(name, args, session)
   const tick = { p_tick_id: randomUUID(), p_engine_id: "e1" }

@@ -69,7 +69,7 @@ onEachServer("a tick", (ledger) => {
       [{ org_id: null, integration_ids: null }, false]
     ] as const) {
       expect([options, (await open(options)).idle]).toEqual([options, idle])
-      // A row reserved for one tick is hidden from others until its reservation ends.
+      // A row reserved for one tick is hidden from other ticks until its reservation ends.
       await ledger().after(15)
     }
   })

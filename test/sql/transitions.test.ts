@@ -3,9 +3,9 @@ import { type Action, otherActions, outcomeOf, tokenActions } from "./actions.ts
 import { onEachServer } from "./Ledger.ts"
 import { states } from "./RunFixture.ts"
 
-// Every transition of a run. Rows: the state of a run (test/sql/RunFixture.ts brings it there). Columns: the request, with the
-// token of the run's last attempt. The cell is the state afterwards; "-" is a refusal that changes nothing, "=" an acceptance
-// that leaves the state unchanged.
+// Every transition of a run. A row is a state of a run, in which test/sql/RunFixture.ts creates one. A column is a request, with
+// the token of the run's last attempt. The cell is the state after the request; "-" is a refusal that changes nothing, and "=" an
+// acceptance that leaves the state unchanged.
 const table = `
           | begin heartbeat | report completed, failed | completed failed    | not executed | unknown | accepted | start   | sweep   | retry   | release
 pending   | -     -         | -         -              | -         -         | -            | -       | -        | running | =       | -       | -
@@ -55,7 +55,7 @@ onEachServer("transitions", (ledger) => {
         const second = await outcomeOf(fixture, action)
         expect(await fixture.row(), `${cells[n]}, repeated`).toEqual(after)
         expect(await fixture.events()).toEqual(events)
-        // An operator's action is not a report: when repeated, it returns that nothing is left to do.
+        // An operator's action is not a report: the response to a repeated action is that nothing is left to do.
         if (!first.refused && !/retry|release/.test(Object.keys(actions)[n] ?? "")) {
           expect(second.refused).toBe(false)
         }

@@ -250,7 +250,7 @@ const graphOf = (tree: Tree, lazily: boolean): ReadonlyMap<string, ReadonlyArray
       ])
   )
 
-/** Returns every cycle once. */
+/** Returns every import cycle once. */
 const cyclesOf = (graph: ReadonlyMap<string, ReadonlyArray<string>>): ReadonlyArray<string> => {
   const finished = new Set<string>()
   const cycles: Array<string> = []

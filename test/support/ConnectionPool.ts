@@ -25,7 +25,10 @@ interface Connection {
 export class ConnectionPool {
   private idle: Array<Connection> = []
   private readonly opened = new Set<Connection>()
-  /** The waiting callers. Each receives the connection that became free, or undefined if there is room for a new one. */
+  /**
+   * The waiting callers. Each caller receives the connection that became free, or undefined if there is room for a new
+   * connection.
+   */
   private readonly waiting: Array<(connection: Connection | undefined) => void> = []
   private readonly options: {
     readonly databaseUrl: string

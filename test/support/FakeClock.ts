@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
-/** The wall clock of processes started with these environment variables. Their monotonic clock stays correct. */
+/** The wall clock of processes started with these environment variables. The monotonic clock of these processes stays correct. */
 export interface FakeClock {
   readonly variables: Readonly<Record<string, string>>
   /** Immediately sets the clock to the true time plus a number of seconds. */

@@ -77,7 +77,7 @@ export const drip = (everyMs = 20): Behaviour =>
     })
   )
 
-/** Responds with 200 and a valid JSON body of that many megabytes. Takes effect. */
+/** Responds with 200 and a valid JSON body of `count` megabytes. Takes effect. */
 export const megabytes = (count: number): Behaviour =>
   executed(() =>
     stream(async (send, end) => {

@@ -7,7 +7,7 @@ export interface FunctionCall {
   readonly method: string
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
-  /** The JSON object sent; empty if the body was not a JSON object. */
+  /** The JSON object in the request body; empty if the body was not a JSON object. */
   readonly body: Readonly<Record<string, unknown>>
   readonly startedAt: number
   /** The time of the response or of the caller's disconnection; undefined while in flight. A streamed body may continue longer. */
@@ -39,7 +39,7 @@ export interface FunctionServer {
   readonly behave: (behave: Behave) => void
   /** Sets the behaviour for all further OPTIONS requests (default 200 "ok" immediately). */
   readonly behaveWarmUp: (behave: Behave) => void
-  /** Resolves when that many invocations have arrived in total. */
+  /** Resolves when `count` invocations have arrived in total. */
   readonly arrived: (count: number) => Promise<void>
   readonly close: () => Promise<void>
 }

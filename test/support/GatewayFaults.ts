@@ -24,7 +24,7 @@ export interface GatewayCall {
   readonly number: number
 }
 
-/** Chooses the fault of a call; undefined: no fault. */
+/** Chooses the fault of a call, or returns undefined for no fault. */
 export type FaultHook = (call: GatewayCall) => Fault | undefined
 
 /** Faults by SQL function; an Edge Function has the name `functions/<name>`. The name `*` matches every SQL function. */

@@ -26,7 +26,7 @@ export const serveHttp = async (
   const server = createServer((incoming, outgoing) => {
     void respond(handler, incoming, outgoing)
   })
-  // A long idle timeout, so that a client never reuses a connection that is just being closed as idle.
+  // The idle timeout is long, so that a client never reuses a connection that is just being closed as idle.
   server.keepAliveTimeout = 600_000
   server.requestTimeout = 0
   server.timeout = 0
@@ -61,7 +61,7 @@ const respond = async (
     if (answer === RESET) incoming.socket.destroy()
     else await send(answer, outgoing, gone.signal)
   } catch (error) {
-    // A defect of the stand-in itself is logged, and looks to the client like a crashed server.
+    // An error of the stand-in itself is logged. To the client it looks like a crashed server.
     if (!gone.signal.aborted) console.error("test server:", error)
     incoming.socket.destroy()
   }

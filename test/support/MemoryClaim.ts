@@ -167,7 +167,7 @@ export const fetchWork = (
   }
 }
 
-/** Returns whether a pending run has no claimer, or its claimer has not started it in time. */
+/** Returns whether a pending run has no claimer, or has a claimer that has not started it in time. */
 export const isFree = (run: RunRow, now: number, adoptAfterSeconds: number): boolean =>
   run.claimed_by === null || (run.claimed_at ?? run.created_at) + adoptAfterSeconds * 1000 <= now
 

@@ -159,7 +159,8 @@ const newestAttempted = (runs: ReadonlyArray<RunRow>): RunRow | undefined =>
 
 /**
  * The state of the database in memory, with its elementary reads and writes. MemoryFunctions mirrors the SQL functions on top of
- * it; test/contract/MemoryParity.test.ts verifies that both behave identically in random sequences of calls.
+ * this state, and test/contract/MemoryParity.test.ts verifies that the mirror and the SQL behave identically in random sequences
+ * of calls.
  */
 export class MemoryDatabase {
   readonly integrations = new Map<string, IntegrationRow>()
@@ -223,7 +224,7 @@ export class MemoryDatabase {
     return full
   }
 
-  /** Inserts a run. Returns null if its slot already has a run or its integration already has a live one. */
+  /** Inserts a run. Returns null if the slot already has a run or the integration already has a live run. */
   insertRun(
     row: Partial<RunRow> & { integration_id: string; scheduled_for: number }
   ): RunRow | null {
@@ -330,7 +331,7 @@ export class MemoryDatabase {
     this.events.push({ ...event, at: this.now(), from, to, attempt, reason })
   }
 
-  /** Opens an incident, or adds an occurrence to the open one. */
+  /** Opens an incident, or adds an occurrence to an incident that is already open. */
   raise(kind: string, subject: string): void {
     const open = this.openIncidents.get(`${kind}|${subject}`)
     const now = this.now()

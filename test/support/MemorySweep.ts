@@ -22,8 +22,8 @@ export interface OpenOptionsJson extends FetchOptionsJson {
 }
 
 /**
- * Mirrors sync_scheduler.is_proven: whether the fence proves that the last attempt did nothing, and the proof changes the run's
- * status.
+ * Mirrors sync_scheduler.is_proven: whether the fence proves that the last attempt did nothing, and whether the proof changes the
+ * run's status.
  */
 const isProven = (run: RunRow, now: number): boolean =>
   run.fenced &&

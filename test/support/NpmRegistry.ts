@@ -37,8 +37,8 @@ const packInstalled = async (name: string): Promise<Uint8Array<ArrayBuffer>> => 
 }
 
 /**
- * Serves these packages, the ones in node_modules, and the manifests of platform packages that were not built. No request reaches
- * another registry, and `fetched` reveals a client that downloads more than it needs.
+ * Serves the packages at `paths`, the packages in node_modules, and the manifests of platform packages that were not built. No
+ * request reaches another registry, and `fetched` reveals a client that downloads more than it needs.
  */
 export const startNpmRegistry = async (paths: ReadonlyArray<string>): Promise<NpmRegistry> => {
   const archives = new Map<string, Uint8Array<ArrayBuffer>>()

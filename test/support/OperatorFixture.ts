@@ -25,7 +25,7 @@ interface Member {
   readonly timezone: string
   /** Columns that differ from those of a healthy integration. */
   readonly row?: Readonly<Record<string, unknown>>
-  /** Columns of the newest slot's run that differ from those of a completed run; null: the integration has no runs. */
+  /** Columns of the newest slot's run that differ from those of a completed run; null if the integration has no runs. */
   readonly last?: Readonly<Record<string, unknown>> | null
   /** The time since a person paused the integration, in milliseconds. */
   readonly pausedFor?: number
@@ -40,7 +40,10 @@ export const fixtureId = (n: number) =>
 const acme = org(1, "Acme AS")
 const initech = org(2, "Initech")
 
-/** Returns integrations in every possible state, in several zones. Their ids are fixed, so that tests can refer to them. */
+/**
+ * Returns integrations in every possible state, in several zones. The integrations' ids are fixed, so that tests can refer to
+ * them.
+ */
 export const members = (now: number): ReadonlyArray<Member> => {
   const at = (ms: number) => new Date(now + ms).toISOString()
   const slotOf = (schedule: string, timezone: string) => {
@@ -215,8 +218,8 @@ export const members = (now: number): ReadonlyArray<Member> => {
 const OUTAGE = { from: -(4 * HOUR + 13 * MINUTE + 4_000), to: -(3 * HOUR + 50 * MINUTE + 4_000) }
 
 /**
- * Returns the runs of the last eight days, at most 300 per integration: all completed, except the newest ones that `last`
- * describes.
+ * Returns the runs of the last eight days, at most 300 per integration. All runs are completed, except the newest runs that
+ * `last` describes.
  */
 const runsOf = (member: Member, now: number): ReadonlyArray<Readonly<Record<string, unknown>>> => {
   const schedule = Schedule.parse(member.sync_schedule, member.timezone)

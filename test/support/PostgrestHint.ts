@@ -58,14 +58,14 @@ export const functionAmbiguous = (fn: string, fitting: ReadonlyArray<RpcFunction
   )
 }
 
-/** The minimum similarity (0 to 1) at which another name is suggested. */
+/** The minimum similarity (0 to 1) at which PostgREST suggests another name. */
 const NEAR_NAME = 0.75
 
 const listOf = (names: ReadonlyArray<string>): string => `(${names.toSorted().join(", ")})`
 
 /**
- * Returns the candidate most similar to `text` that shares a pair of characters with it and has a similarity of at least `least`
- * (0 to 1).
+ * Returns the candidate most similar to `text` that shares a pair of characters with `text` and has a similarity of at least
+ * `least` (0 to 1).
  */
 const nearest = (
   text: string,

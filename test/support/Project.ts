@@ -24,8 +24,8 @@ export interface Project {
   /** The environment of a binary that uses this project over the API. */
   readonly environment: Readonly<Record<string, string>>
   /**
-   * Inserts integrations that have been due for a minute, unless `columns` (SQL by column name) sets another time. Returns their
-   * ids. Their schedule is so rare that no newer slot becomes due during a test.
+   * Inserts integrations that have been due for a minute, unless `columns` (SQL by column name) sets another time. Returns the
+   * integrations' ids. The schedule is so rare that no newer slot becomes due during a test.
    */
   readonly seedDue: (
     count: number,

@@ -93,7 +93,7 @@ export const freePort = async (): Promise<number> => {
   return server.port
 }
 
-/** A self-signed certificate for another host name. It protects nothing. */
+/** A self-signed certificate for another host name. The certificate protects nothing. */
 export const wrongCertificate = {
   key: `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg83EMuKD2i7TlX6oj

@@ -1,6 +1,9 @@
 import { connect, type PostgresServer } from "./PostgresServer.ts"
 
-/** Makes every database of a server read-only by default, as Supabase does when a disk is full, or restores writes. */
+/**
+ * Makes every database of a server read-only by default, as Supabase does when a disk is full, or makes the databases writable
+ * again.
+ */
 export const setReadOnly = async (
   { adminUrl }: PostgresServer,
   isReadOnly: boolean

@@ -15,8 +15,8 @@ export interface GatewayOptions {
   readonly secretKey?: string
   readonly anonKey?: string
   /**
-   * The base URL of the functions, on any origin: `/functions/v1/<name>` leads to `<functionsUrl>/<name>`. Without it there are
-   * no functions.
+   * The base URL of the functions, on any origin: `/functions/v1/<name>` leads to `<functionsUrl>/<name>`. Without a base URL
+   * there are no functions.
    */
   readonly functionsUrl?: string
   /** The maximum number of rows of a set; longer sets are truncated (default 1000, as on Supabase). */
@@ -25,9 +25,12 @@ export interface GatewayOptions {
   readonly poolSize?: number
   /** The maximum wait for a connection before PGRST003, in ms (default 10 s). */
   readonly poolTimeoutMs?: number
-  /** The API's statement_timeout in ms (default: authenticator's, 8 s on Supabase). A function's own setting takes precedence. */
+  /**
+   * The API's statement_timeout in ms (default: the timeout of `authenticator`, 8 s on Supabase). A function's own setting takes
+   * precedence.
+   */
   readonly statementTimeoutMs?: number
-  /** The first pause before the schema is read again after an outage, in ms (default 1 s). It doubles up to 32 s. */
+  /** The first pause before the schema is read again after an outage, in ms (default 1 s). The pause doubles up to 32 s. */
   readonly reloadPauseMs?: number
   readonly port?: number
 }

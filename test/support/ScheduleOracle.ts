@@ -1,7 +1,7 @@
 /**
- * An oracle for Domain/Schedule/Schedule that shares no code with it or with croner. It reads the local time of every real minute
- * from Intl, matches it with its own cron matcher, and applies the documented daylight-saving rule minute by minute. It favours
- * simplicity over speed.
+ * An oracle for Domain/Schedule/Schedule that shares no code with that module or with croner. The oracle reads the local time of
+ * every real minute from Intl, matches it with its own cron matcher, and applies the documented daylight-saving rule minute by
+ * minute. The oracle favours simplicity over speed.
  */
 
 const MINUTE = 60_000

@@ -19,7 +19,7 @@ export interface SmallDisk {
 
 const MEGABYTES = 96
 
-/** Mounts a tmpfs. Returns undefined where that is impossible: only root on Linux can mount, and not in every container. */
+/** Mounts a tmpfs. Returns undefined where mounting is impossible: only root on Linux can mount, and not in every container. */
 export const mountSmallDisk = (): SmallDisk | undefined => {
   if (process.platform !== "linux" || process.getuid?.() !== 0) return undefined
   const place = mkdtempSync(join(tmpdir(), "sync-scheduler-disk-"))

@@ -2,7 +2,7 @@ import type { IntegrationStatus } from "../../src/Domain/IntegrationStatus.ts"
 import type { RunView } from "../../src/Domain/RunView.ts"
 import type { StateContext } from "../../src/Domain/State.ts"
 
-/** The current time for the facts below, and the drift alert threshold that they refer to. */
+/** The current time in these tests, and the drift alert threshold that the facts refer to. */
 export const NOW = Date.UTC(2026, 10, 20, 8, 0)
 export const MINUTE = 60_000
 export const DRIFT_ALERT = 5 * MINUTE

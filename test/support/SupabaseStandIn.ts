@@ -12,7 +12,7 @@ export interface StandInProject {
   readonly databaseUrl: string
   /** The port of `functions serve`, to which the API forwards `/functions/v1/<name>`. */
   readonly functionsPort: number
-  /** Whether the local stack is already running. By default it runs only after `supabase start`. */
+  /** Whether the local stack is already running. By default the stack runs only after `supabase start`. */
   readonly isRunning?: boolean
 }
 

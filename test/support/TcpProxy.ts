@@ -12,7 +12,9 @@ export interface TcpProxy {
   /** Blocks the existing connections only, as after a NAT timeout or a failover; new connections work. */
   readonly freezeExisting: () => void
   readonly thaw: () => void
-  /** Closes the connection in place of the next response to a query that contains this text. The query is still committed. */
+  /**
+   * Closes the connection in place of the next response to a query that contains the text `query`. The query is still committed.
+   */
   readonly loseAnswer: (query: string) => void
   /** Refuses new connections; existing ones continue. */
   readonly refuse: () => void

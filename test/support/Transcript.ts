@@ -36,7 +36,7 @@ const piped = async (args: ReadonlyArray<string>, options: RunOptions) => {
   return { code, shown: `${stdout}${stderr}` }
 }
 
-/** Runs the command on a terminal without colours. A progress line disappears when the next one is printed. */
+/** Runs the command on a terminal without colours. A progress line disappears when the next progress line is printed. */
 const onTerminal = async (
   args: ReadonlyArray<string>,
   columns: number,

@@ -66,7 +66,10 @@ export interface Vendor {
   readonly close: () => Promise<void>
 }
 
-/** Serves every vendor on its own port. A probe has the scheduler's User-Agent, a sync the function's. */
+/**
+ * Serves every vendor on its own port. A probe has the User-Agent of the scheduler, and a sync has the User-Agent of the
+ * function.
+ */
 export const serveVendors = (now: () => number, perMinute: number): ReadonlyArray<Vendor> =>
   THROTTLING_STYLES.map(({ quota, throttle, type }) => {
     const server: VendorServer = serveVendor()

@@ -19,8 +19,8 @@ export const completed: Outcome = { _tag: "Completed", httpStatus: 200, response
 export const uuid = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
 
 /**
- * Everything outside the engine, in memory: a database, the Integration Edge Functions, and the calls that they received. Tests
- * set it up, run the engine, and inspect its state.
+ * Everything outside the engine, in memory: a database, the Integration Edge Functions, and the calls that the functions
+ * received. Tests set up the world, run the engine, and inspect the world's state.
  */
 export class World {
   readonly db: MemoryDatabase

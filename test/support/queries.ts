@@ -3,7 +3,7 @@ import { metricDefinitions } from "../../src/Metrics.ts"
 /** The labels that Prometheus adds to every series. */
 const ADDED = ["job", "instance"]
 
-/** The labels of each metric, by the name that a query uses: a histogram has three names. */
+/** The labels of each metric, by each name that a query can use: a histogram has three names. */
 const labelsByName = new Map<string, ReadonlyArray<string>>(
   metricDefinitions.flatMap((definition) => {
     const labels = [...ADDED, ...definition.labels.map(({ name }) => name)]

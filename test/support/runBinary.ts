@@ -46,8 +46,8 @@ process.exitCode = await child.exited
 await Bun.write(Bun.file(3), String(child.resourceUsage()?.maxRSS))`
 
 /**
- * Runs the binary to its exit and returns its peak memory, in bytes. A small process starts it, because Linux passes the peak of
- * the spawning process on to its child, and the peak of a test run is large.
+ * Runs the binary to its exit and returns its peak memory, in bytes. A small process starts the binary, because Linux passes the
+ * peak of the spawning process on to its child, and the peak of a test run is large.
  */
 export const runMeasured = async (
   args: ReadonlyArray<string>,

@@ -13,11 +13,11 @@ export interface SyncRunTest {
   /** The integration's own settings. */
   readonly config?: Readonly<Record<string, unknown>>
   readonly integrationType?: string
-  /** The number of the attempt; 1 by default. From 2 on, an earlier attempt may have done the work. */
+  /** The number of the attempt; 1 by default. From attempt 2 on, an earlier attempt may have done the work. */
   readonly attempt?: number
   readonly maxAttempts?: number
   readonly trigger?: string
-  /** The slot; by default a minute before now. */
+  /** The time of the slot; by default a minute before now. */
   readonly scheduledFor?: Date
   /** The initial time; by default the real time. Only `advance` moves the clock. */
   readonly now?: Date
@@ -114,7 +114,7 @@ export const testSyncRun = async (
       for (const callback of shutdown) callback()
     }
   })
-  // While the database is unavailable, the clock has to move: the report is repeated until its time is up.
+  // While the database is unavailable, the clock has to move: the fence repeats its report until the time for the report is up.
   let isAnswered = false
   const answered = answering.finally(() => {
     isAnswered = true

@@ -68,7 +68,10 @@ describe("the OpenAPI document", () => {
     document = await answer.json()
   })
 
-  /** Returns the differences between a response and the API document for this path, method and status; empty if there are none. */
+  /**
+   * Returns the differences between a response and the API document for this path, method and status; empty if there are no
+   * differences.
+   */
   const faults = async (path: string, method: string, answer: Response): Promise<string> => {
     const schema =
       document.paths[path]?.[method]?.responses[String(answer.status)]?.content?.[

@@ -34,8 +34,8 @@ const DOCKER = `docker() {
 `
 
 /**
- * STAND-IN for the bridge network of a compose project, which this machine cannot create: its services use the host network.
- * All other podman-compose calls reach podman unchanged.
+ * STAND-IN for the bridge network of a compose project, which this machine cannot create: the services of the project use the
+ * host network. All other podman-compose calls reach podman unchanged.
  */
 const HOST_NETWORK = `#!/bin/bash
 [ "$1" = network ] && exit 0

@@ -100,7 +100,9 @@ export const bootMachine = async (prepare: (root: string) => void): Promise<Mach
   return { root, run, must, close }
 }
 
-/** Returns the process ID of the machine's first process. systemd-nspawn starts other, short-lived children before it. */
+/**
+ * Returns the process ID of the machine's first process. systemd-nspawn starts other, short-lived children before that process.
+ */
 const leaderOf = async (pid: number): Promise<string> => {
   for (let tries = 0; tries < 600; tries++) {
     for (const child of read(`/proc/${pid}/task/${pid}/children`).split(" ")) {

@@ -1,4 +1,6 @@
-/** Handlers under test, one per path, served by real Deno. They report their progress to the test and wait for its gates. */
+/**
+ * Handlers under test, one per path, served by real Deno. The handlers report their progress to the test and wait for its gates.
+ */
 import {
   fetchWithTimeout,
   type Json,
@@ -106,7 +108,7 @@ const end = async (context: SyncContext): Promise<Json | undefined> => {
   }
 }
 
-/** Waits until its signal aborts, then throws, like a handler whose API call was interrupted. */
+/** Waits until the signal of the run aborts and then throws, like a handler whose API call was interrupted. */
 const untilAborted = async ({ run, signal }: SyncContext) => {
   await tell(`working ${run.id}`)
   await aborted(signal)
