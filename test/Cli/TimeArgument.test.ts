@@ -48,7 +48,7 @@ test("an invalid time is rejected; a local time inside a DST gap becomes the fir
   expect(iso(localInstant("2026-03-29 02:30 Europe/Oslo"))).toBe("2026-03-29T01:00:00Z")
 })
 
-test("a day is one of the integration's time zone, even on a day with a DST transition", () => {
+test("a day is a day in the integration's time zone, even with a DST transition", () => {
   expect(window({ on: "yesterday" })).toEqual(["2026-11-18T23:00:00Z", "2026-11-19T23:00:00Z"])
   expect(window({ on: "today" }, "Pacific/Auckland")).toEqual([
     "2026-11-19T11:00:00Z",

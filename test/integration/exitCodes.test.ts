@@ -17,7 +17,7 @@ const exitOf = async (args: ReadonlyArray<string>, env: Readonly<Record<string, 
   (await runBinary(args, { env: { ...project.environment, ...env } })).code
 
 /** Tests every exit code of the contract (docs/reference/exit-codes.md) with the compiled binary. */
-test("0 means success, even when nothing was due, and help", async () => {
+test("0 means success, even when nothing was due; help exits with 0", async () => {
   expect(await exitOf(["run"])).toBe(0)
   expect(await exitOf(["help"])).toBe(0)
   expect(await exitOf(["schedules", "validate", "0 2 * * *"])).toBe(0)

@@ -20,7 +20,7 @@ const untilCompleted = async (count: number) => {
   while ((await project.statuses()).completed !== count) await Bun.sleep(100)
 }
 
-test("of several connections that a NAT dropped silently, serve loses one call, not one per connection", async () => {
+test("when a NAT silently drops several connections, serve loses one call, not one per connection", async () => {
   await project.seedDue(30)
   const sidecar = await startSidecar({
     ...project.environment,

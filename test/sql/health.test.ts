@@ -166,7 +166,7 @@ onEachServer("health learned from syncs", (ledger) => {
     expect(await api.health()).toMatchObject({ status: "healthy" })
   })
 
-  test("failed syncs of one organisation prove nothing about a passive API, except about its own health_url", async () => {
+  test("failed syncs of one organisation prove nothing about a passive API, unless it has a separate health_url", async () => {
     const api = await openApi(ledger(), 4)
     await ledger().execute(`insert into public.integration_health (provider, host, status, mode)
       values ('xledger', 'www.xledger.net', 'healthy', 'passive')`)
@@ -192,7 +192,7 @@ onEachServer("health learned from syncs", (ledger) => {
     expect(await api.health()).toMatchObject({ status: "healthy", next_probe_at: json(at(0)) })
   })
 
-  test("an API is unhealthy if functions report its fault for three organisations in a row, or twice for an own health_url", async () => {
+  test("an API is unhealthy if functions report its fault for three organisations in a row, or twice for an API with a separate health_url", async () => {
     const api = await openApi(ledger(), 4, { orgs: "each" })
     const [a = "", b = "", c = "", d = ""] = api.runIds
     await api.start(api.runIds)
