@@ -55,7 +55,7 @@ const claim = (caller: Caller, due: ReadonlyArray<DueIntegration>, p_claim_token
     }))
   })
 
-/** Runs one integration that is due once through the real functions: read, claim, start, complete and summarise. */
+/** Runs an integration with one due slot through the real functions: read, claim, start, complete and summarise. */
 export const tickOnce = async (subject: Subject, caller: Caller): Promise<void> => {
   await subject.execute(insertDue(1, 1))
   const tick = randomUUID()

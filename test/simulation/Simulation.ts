@@ -65,7 +65,7 @@ export const simulate = (seed: number, options: Options = {}): Result => {
     : result
 }
 
-/** The number of seeds between two worlds in which one organisation misbehaves and the delays of the others are measured. */
+/** Of this many seeds, one also simulates a misbehaving organisation and checks the delays of the other organisations. */
 const TENANTS_EVERY = 100
 const TENANTS_AT = 7
 

@@ -22,7 +22,10 @@ export interface Ledger {
   readonly reset: () => Promise<void>
   /** Moves the clock forward. */
   readonly after: (seconds: number) => Promise<void>
-  /** Inserts an integration that has been due for a minute, with `columns` in SQL. Returns its id. */
+  /**
+   * Inserts an integration that has been due for a minute; `columns` are SQL expressions by column name. Returns the
+   * integration's id.
+   */
   readonly integration: (columns?: Readonly<Record<string, string>>) => Promise<string>
   readonly close: () => Promise<void>
 }

@@ -9,7 +9,10 @@ const INTEGRATIONS = 12
 const SESSIONS = 6
 const STEPS = 120
 
-/** Returns a small seeded random generator: every run takes the same steps, though not with the same interleaving. */
+/**
+ * Returns a small seeded random generator, so that every run of the test takes the same steps, though not in the same
+ * interleaving.
+ */
 const random = (seed: number) => {
   let state = seed
   return (sides: number): number => {

@@ -3,9 +3,9 @@ import { type Action, otherActions, outcomeOf, tokenActions } from "./actions.ts
 import { onEachServer } from "./Ledger.ts"
 import { states } from "./RunFixture.ts"
 
-// Every transition of a run. A row is a state of a run, in which test/sql/RunFixture.ts creates one. A column is a request, with
-// the token of the run's last attempt. The cell is the state after the request; "-" is a refusal that changes nothing, and "=" an
-// acceptance that leaves the state unchanged.
+// Every transition of a run. Each row is a state, into which test/sql/RunFixture.ts brings a run. Each column is a request with
+// the token of the run's last attempt. Each cell is the state after the request; "-" is a refusal that changes nothing, and "="
+// an acceptance that leaves the state unchanged.
 const table = `
           | begin heartbeat | report completed, failed | completed failed    | not executed | unknown | accepted | start   | sweep   | retry   | release
 pending   | -     -         | -         -              | -         -         | -            | -       | -        | running | =       | -       | -

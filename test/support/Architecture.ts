@@ -236,7 +236,7 @@ const importFaults = (path: string, source: string): ReadonlyArray<string> => {
   })
 }
 
-/** Returns the imports of each file, including types, and dynamic imports if `lazily` is set. */
+/** Returns the imports of each file, including type imports, and dynamic imports if `lazily` is set. */
 const graphOf = (tree: Tree, lazily: boolean): ReadonlyMap<string, ReadonlyArray<string>> =>
   new Map(
     [...tree]
@@ -331,7 +331,7 @@ const duplicateNamesOf = (tree: Tree): ReadonlyArray<string> => {
   )
 }
 
-/** Returns the rooms that each room imports, including types, excluding itself. */
+/** Returns the other rooms that each room imports, including type imports. */
 export const roomGraphOf = (tree: Tree): ReadonlyMap<string, ReadonlyArray<string>> => {
   const graph = new Map<string, Set<string>>()
   for (const [path, targets] of graphOf(tree, true)) {

@@ -1,6 +1,8 @@
 import type { SQL } from "bun"
 
-/** Replaces the database's clock (`sync_scheduler.clock`, which all decisions use) with one that is set to an instant. */
+/**
+ * Replaces the database's clock (`sync_scheduler.clock`, which all decisions use) with a clock that is set to the instant `ms`.
+ */
 export const installClock = async (sql: SQL, ms: number): Promise<void> => {
   await sql
     .unsafe(`

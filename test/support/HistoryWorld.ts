@@ -80,7 +80,7 @@ export const openHistoryWorld = async (start: number): Promise<HistoryWorld> => 
       return Effect.runPromise(
         Engine.tick(options).pipe(
           Effect.provide(engine),
-          // The database's clock differs far from this machine's, which the engine would warn about.
+          // The engine would warn that the database's clock differs from this machine's clock.
           Logger.withMinimumLogLevel(LogLevel.None),
           Effect.orDie
         )

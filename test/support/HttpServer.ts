@@ -61,7 +61,7 @@ const respond = async (
     if (answer === RESET) incoming.socket.destroy()
     else await send(answer, outgoing, gone.signal)
   } catch (error) {
-    // An error of the stand-in itself is logged. To the client it looks like a crashed server.
+    // An error of the stand-in itself is logged. To the client, the error looks like a crash of the server.
     if (!gone.signal.aborted) console.error("test server:", error)
     incoming.socket.destroy()
   }

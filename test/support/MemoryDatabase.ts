@@ -140,7 +140,7 @@ export interface HoldRow {
   expires_at: number
 }
 
-/** A recorded transition. The invariants are checked for the sequence of transitions. */
+/** A recorded transition. The invariants are checked against the sequence of transitions. */
 export interface Transition {
   run_id: string
   from: string | null

@@ -273,7 +273,7 @@ const runsOf = (member: Member, now: number): ReadonlyArray<Readonly<Record<stri
   })
 }
 
-/** Inserts the events that the columns of each run imply; in a run with a second attempt, the first attempt did not start. */
+/** Inserts the events that the columns of each run imply. In a run with a second attempt, the first attempt did not start. */
 const EVENTS = `
   insert into sync_run_event (run_id, integration_id, at, kind, from_status, to_status, attempt, actor, reason, detail)
   select l.id, l.integration_id, e.at, e.kind, e.f, e.t, e.attempt, l.claimed_by, e.reason, e.detail from sync_run_log l,
@@ -302,7 +302,10 @@ const insert = async (
   )
 }
 
-/** Fills an empty, migrated database with the fixture and stops its clock at `now`; FIXTURE_NOW gives reproducible transcripts. */
+/**
+ * Fills an empty, migrated database with the fixture and stops the database's clock at `now`. The default, FIXTURE_NOW, gives
+ * reproducible transcripts.
+ */
 export const seedFixture = async (sql: SQL, now = FIXTURE_NOW): Promise<ReadonlyArray<Member>> => {
   const all = members(now)
   const time = (ms: number) => new Date(ms).toISOString()
@@ -336,7 +339,7 @@ export const seedFixture = async (sql: SQL, now = FIXTURE_NOW): Promise<Readonly
       }
     })
   )
-  // The update follows the insert, so that the schedule history begins when these integrations were created and not at their next
+  // The update follows the insert, so that the schedule history begins when the integrations were created, not at their next
   // slot.
   for (const { id, pausedFor = 0, row, sync_schedule, timezone } of all) {
     const schedule = Schedule.parse(sync_schedule, timezone)

@@ -12,8 +12,8 @@ import { databaseUrls, findTemplate, runScripts } from "./PostgresTemplate.ts"
 export { connect, type OwnPostgresServer, type PostgresServer }
 
 /**
- * Options of a server. If `fresh` is true, a new server is started instead of using the shared one: `version` selects its
- * PostgreSQL (embedded by default), and `variables` are added to its environment.
+ * Options of a server. If `fresh` is true, a new server is started, with the PostgreSQL `version` (embedded by default) and with
+ * `variables` added to its environment. Otherwise the shared server is used.
  */
 export interface PostgresOptions {
   readonly fresh?: boolean

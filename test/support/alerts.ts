@@ -1,6 +1,6 @@
 import type { Alert, AlertBatch } from "../../src/Domain/Alert.ts"
 
-/** The slot of `alertOf`. */
+/** The slot of the alert that `alertOf` returns. */
 export const slot = Date.UTC(2026, 10, 24, 2, 0, 0)
 
 /** Returns an alert for a sync that started 7 minutes late because no engine ticked, with fields replaced by `more`. */

@@ -28,9 +28,9 @@ export interface SyncRunTest {
    * The reason with which the database refuses to begin the run, such as `already_begun`. In that case the handler must not run.
    */
   readonly refused?: string
-  /** Options of `withSyncRun`: `background` and its intervals. */
+  /** Options of `withSyncRun`: `background` and the intervals. */
   readonly options?: Omit<SyncRunOptions, "keys" | "supabase">
-  /** Runs while the handler is running, and can cause events. */
+  /** Called while the handler is running. Can cause events. */
   readonly during?: (run: RunningSyncRun) => Promise<void> | void
 }
 

@@ -57,7 +57,7 @@ export const runOf = (changes: Partial<RunView> = {}): RunView => ({
   ...changes
 })
 
-/** Returns an integration that is on time, with the changes applied. */
+/** Returns an integration that is on time, with `changes` applied. */
 export const integrationOf = (
   n: number,
   changes: Partial<IntegrationState> = {},
@@ -116,7 +116,7 @@ export const overviewOf = (
   }
 }
 
-/** Returns a day on which nothing was due, with the changes applied. */
+/** Returns a day on which nothing was due, with `changes` applied. */
 export const dayOf = (changes: Partial<DayFigures> & Pick<DayFigures, "day">): DayFigures => ({
   runs: 0,
   completed: 0,
