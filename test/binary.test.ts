@@ -249,7 +249,7 @@ describe("run, over an unusable project", () => {
     expect(JSON.parse(json.stdout).errors).toHaveLength(2)
   })
 
-  // Each of these commands retries for several seconds, so they run concurrently.
+  // Each of the following commands retries for several seconds, so the tests run concurrently.
   test.concurrent("exits with 5 if no server listens", async () => {
     const server = await serveHttp(() => new Response())
     await server.close()

@@ -78,7 +78,7 @@ describe("a known outcome that the database refuses", () => {
         for (const id of sent) expect(named).toContain(id)
         expect(named).toContain(why)
         expect(new Set(sent).size).toBe(sent.length)
-        // A run that was not sent has either not been started, or its start has been reverted.
+        // If a run was not sent, it was never started or its start was reverted.
         const running = world.runs.filter(({ status }) => status === "running")
         expect(running.map(({ id }) => id).toSorted()).toEqual(sent.toSorted())
       }))

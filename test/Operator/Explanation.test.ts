@@ -235,7 +235,7 @@ test("a completed run never leads to the answer no", async () => {
   await own.sql`update sync_schedule_history set "from" = ${new Date(FIXTURE_NOW - 60_000)}, first_slot = null, since = ${new Date(FIXTURE_NOW - 60_000)}
     where integration_id = ${fixtureId(2)}`
   expect(await ask(2)).toMatchObject({ answer: "yes", expected: 48, completed: 48 })
-  // Manual runs: one when nothing was scheduled, and one after a failure.
+  // Two manual runs: one when nothing was scheduled, and one after a failure.
   await insert(
     "aaaaaaaa-0000-4000-8000-000000000002",
     6,

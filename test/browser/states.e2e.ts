@@ -99,7 +99,7 @@ test("with 200 of 1,000 integrations refused, the page reports the facts, and no
   )
   expect(await green(page)).toEqual([])
   expect(await pageProblems(page, "retrying")).toEqual([])
-  // The link leads to the affected integrations, 100 per page, and paging keeps the filter.
+  // The link leads to the affected integrations, 100 per page. Paging keeps the filter.
   await causes.locator("a").first().click()
   await page
     .locator("#h-all", { hasText: "200 of 1,000 integrations: xledger: 200 × FUNCTION_REFUSED" })

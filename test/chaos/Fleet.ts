@@ -10,7 +10,7 @@ export interface Fleet {
   readonly kill: (pid: number) => Promise<boolean>
   /** Sends SIGSTOP, and SIGCONT after `ms`. Resolves to false if the process had already exited. */
   readonly freeze: (pid: number, ms: number) => Promise<boolean>
-  /** Starts no more processes, and resolves when the last one has exited. */
+  /** Starts no more processes. Resolves when the last process has exited. */
   readonly stop: () => Promise<void>
 }
 

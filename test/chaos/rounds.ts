@@ -28,11 +28,11 @@ const playRound = async (due: number, engines: number, isDirect: boolean) => {
   const project = await startProject()
   try {
     await project.seedDue(due)
-    // No function responds before all engines have begun, so that no engine does all the work alone.
+    // No function responds until all engines have begun, so that no engine does all the work alone.
     const allBegun = Promise.withResolvers<void>()
     project.functions.behave(() => until(allBegun.promise, ok()))
     const direct = isDirect ? { SUPABASE_DB_URL: project.database.url } : {}
-    // The adoption time is long, so that engines do not adopt claims merely because others start slowly.
+    // The adoption time is long, so that engines do not adopt claims merely because another engine starts slowly.
     const settings = { SYNC_SCHEDULER_CONCURRENCY: "20", SYNC_SCHEDULER_ADOPT_AFTER: "60s" }
     const environment = { ...project.environment, ...direct, ...settings }
     const started = await Promise.all(

@@ -64,7 +64,7 @@ const reasons: ReadonlyArray<readonly [code: string, reason: SupabaseError["reas
 ]
 
 /**
- * Serialization failures, for implementations that return them. PostgREST before 16 repeats the call forever instead, so no
+ * Serialization failures, for implementations that return them. PostgREST before 16 repeats the failed call forever, so no
  * function of the project may raise a serialization failure.
  */
 export const serialization: typeof reasons = [["40001", "NotExecuted"]]

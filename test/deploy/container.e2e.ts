@@ -137,7 +137,7 @@ const composes = async () => {
   console.log(`    healthcheck right after a start: exit ${healthcheck.code}`)
 }
 
-// All steps share one test, because each continues from the previous one.
+// All steps share one test, because each step continues from the previous step.
 test("the images and the compose file of deploy/docker can be built and run as documented", async () => {
   for (const step of [buildsAroundTheBinary, ticksOnce, composes, buildsFromSource]) {
     await step()

@@ -105,7 +105,7 @@ const isClosed = async () => {
   }
 }
 
-/** Checks that pruning deletes only the scheduler's own job records, and only those older than a week. */
+/** Checks that pruning deletes only the scheduler's own job records, and only records older than a week. */
 const prunes = async () => {
   await project.sql`select cron.schedule('another', '0 0 1 1 *', 'select 1')`
   await project.sql`insert into cron.job_run_details (jobid, runid, job_pid, database, username, command, status, start_time)
@@ -126,7 +126,7 @@ const prunes = async () => {
   ])
 }
 
-/** Checks that the script can be uninstalled, even twice, and then installed again. */
+/** Checks that the script can be uninstalled, even twice, and installed again afterwards. */
 const uninstalls = async () => {
   await run(uninstall)
   await run(uninstall)
@@ -150,7 +150,7 @@ const ticksManually = async () => {
   await until("both", async () => (await completed()) === 242)
 }
 
-// All steps share one test, because each continues from the previous one.
+// All steps share one test, because each step continues from the previous step.
 test("deploy/pg_cron.sql can be installed, runs ticks securely, and can be uninstalled", async () => {
   for (const step of [installs, ticks, keepsKeys, isClosed, prunes, ticksManually, uninstalls]) {
     await step()

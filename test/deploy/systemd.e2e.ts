@@ -240,7 +240,7 @@ const ignoresHostileEnvironment = async () => {
   expect(await journal()).not.toContain("from-dotenv")
 }
 
-// All steps share one test, because each continues from the previous one.
+// All steps share one test, because each step continues from the previous step.
 test("the systemd units work in a booted Debian, from installation to alerts", async () => {
   const [version = ""] = (await machine.must("systemctl --version")).split("\n")
   console.log(

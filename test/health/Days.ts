@@ -127,7 +127,7 @@ export class Days {
     return [...list(rows)]
   }
 
-  /** Executes `runs` as one batch, as an engine does: starts all runs, invokes all of them, and then settles all of them. */
+  /** Executes `runs` as one batch, as an engine does: starts all runs, then invokes all of them, and then settles all of them. */
   private async runTogether(runs: ReadonlyArray<Row>): Promise<void> {
     const starts = runs.map((run) => {
       const api = apiOf(this.sourceOf(run))

@@ -21,7 +21,7 @@ const countTicks = async (): Promise<number> => {
 
 test("eight concurrent binaries claim and invoke each of 200 due slots once", async () => {
   await project.seedDue(DUE)
-  // No function responds until all engines have started, so that no engine can finish before the others begin.
+  // No function responds until all engines have started, so that no engine can finish before another engine begins.
   const everyoneIsThere = Promise.withResolvers<void>()
   project.functions.behave(() => until(everyoneIsThere.promise, ok()))
   // Half of the engines use the API, and the other half use a direct connection.

@@ -82,7 +82,7 @@ test("the API returns the same JSON as the command line", async () => {
       expect([words[0], code, answer.status]).toEqual([words[0], 0, 200])
       return { said: shapeOf(JSON.parse(stdout)), answered: shapeOf(await answer.json()) }
     }
-    // The API may show data up to a second old, and a tick may be recorded in that second, so the comparison is repeated.
+    // The API may show data up to a second old, and a tick may be recorded within that second. Therefore the comparison is repeated.
     let both = await ask()
     for (let again = 0; again < 5 && !Bun.deepEquals(both.answered, both.said); again++) {
       await Bun.sleep(1_000)

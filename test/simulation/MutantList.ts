@@ -38,7 +38,8 @@ const together = (name: string, ...mutants: ReadonlyArray<Mutant>): Mutant => ({
 })
 
 /**
- * The tested safeguards. Safeguards whose removal alone does no harm are not listed: the advisory lock, the jitter, the batches.
+ * The tested safeguards. Safeguards whose removal alone does no harm are not listed: the advisory lock, the jitter and the
+ * batches.
  */
 export const MUTANTS: ReadonlyArray<Mutant> = [
   invocations("a run is sent within 20 s of the request for its start", [

@@ -268,8 +268,8 @@ class Simulation {
   }
 
   /**
-   * Ends the faults. First every run that is not on hold must settle without intervention; then operators resolve the runs on
-   * hold.
+   * Ends the faults. First every run that is not on hold must settle without intervention. After that, operators resolve the runs
+   * on hold.
    */
   private recover(): void {
     const { universe } = this

@@ -92,8 +92,7 @@ export class StaleWrites {
   }
 
   /**
-   * Returns a stale start. Returns null if the run is pending and its adoption time has passed, because any engine may then start
-   * it.
+   * Returns a stale start, or null if any engine may start the run because the run is pending and its adoption time has passed.
    */
   private start(run: RunRow): Write | null {
     const { random, time } = this.universe

@@ -22,7 +22,7 @@ export const throttled = (waitSeconds: number, more: Row = {}): Row => ({
 /** Claimed runs of one accounting API, driven through the SQL functions. */
 export interface Api {
   readonly runIds: ReadonlyArray<string>
-  /** Requests the starts of these runs. Returns for each run id `running`, or the reason of the refusal and the retry time. */
+  /** Requests the starts of these runs. For each run id, returns `running`, or the reason of the refusal and the retry time. */
   readonly start: (runIds: ReadonlyArray<string>) => Promise<Readonly<Record<string, string>>>
   readonly settle: (runId: string, outcome: string, more?: Row) => Promise<void>
   /** Returns the API's row of integration_health. */

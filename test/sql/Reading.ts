@@ -6,8 +6,8 @@ export const DUE = 120
 
 /**
  * Inserts many integrations of which few are due, and a long history. Triggers are disabled, because only reads are measured. The
- * empty tables are truncated first, because autovacuum may have recorded that they have no rows. Until its next pass, a minute
- * later, the planner would then rate all indexes as equally good. Autovacuum cannot run between the truncation and the commit.
+ * empty tables are truncated first: autovacuum may have recorded that they have no rows, and the planner would rate all indexes
+ * as equally good until the next autovacuum, a minute later. Autovacuum cannot run between the truncation and the commit.
  */
 export const fill = (ledger: Ledger) =>
   ledger.execute(`

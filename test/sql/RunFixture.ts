@@ -146,7 +146,7 @@ export const states: Readonly<Record<string, (ledger: Ledger) => Promise<RunFixt
     await fixture.begin()
     return fixture
   },
-  // The lease has ended, and no sweep has run yet.
+  // The lease has ended, but no sweep has run yet.
   over: async (ledger) => {
     const fixture = await openRunFixture(ledger)
     await fixture.start()

@@ -5,8 +5,8 @@ export interface Borrowed {
   readonly sql: SQL
   readonly release: () => void
   /**
-   * The message with which the server closed this connection while it was idle, if it did. The message becomes the result of the
-   * next call.
+   * The server's message, if the server closed this connection while it was idle. The message becomes the result of the next
+   * call.
    */
   readonly ended: unknown
 }

@@ -20,8 +20,8 @@ export interface EngineProcess {
 }
 
 /**
- * Starts the binary with these arguments (default `run -o json`) and exactly this environment. The binary must have been built:
- * see binaryPath. A `launcher` such as `nohup`, if given, starts the binary.
+ * Starts the binary with `args` (default `run -o json`) and exactly this environment. The binary must have been built: see
+ * binaryPath. A `launcher` such as `nohup`, if given, starts the binary.
  */
 export const startEngine = async (
   environment: Readonly<Record<string, string>>,

@@ -151,7 +151,7 @@ export interface Transition {
 
 const isWaiting = (status: string): boolean => status === "pending" || status === "running"
 
-/** Returns the finished run with the newest slot among those that were attempted. */
+/** Returns the finished run with the newest slot among the attempted runs. */
 const newestAttempted = (runs: ReadonlyArray<RunRow>): RunRow | undefined =>
   runs
     .filter(({ attempt, status }) => !isWaiting(status) && !(status === "skipped" && attempt === 0))

@@ -21,7 +21,7 @@ export interface PostgresOptions {
   readonly variables?: Readonly<Record<string, string>>
 }
 
-// The server is kept on globalThis, so that a test runner that loads this module once per file still starts one server.
+// The server is kept on globalThis, so that only one server starts even if the test runner loads this module once per file.
 declare global {
   var syncSchedulerTestPostgres: Promise<PostgresServer> | undefined
 }

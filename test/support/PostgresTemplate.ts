@@ -52,7 +52,7 @@ const buildTemplate = async (
 ): Promise<string> => {
   const session = await server.admin.reserve()
   try {
-    // Several test processes may share a server. One of them builds the template while the others wait for it.
+    // Several test processes may share a server. One process builds the template while the other processes wait for it.
     await session`select pg_advisory_lock(hashtext(${name}))`
     const built = await session`select from pg_database where datname = ${name} and datistemplate`
     if (built.length > 0) return name

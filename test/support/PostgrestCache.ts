@@ -129,8 +129,8 @@ export class PostgrestCache {
     })
     try {
       await session.connect()
-      // A project's limits are meant for its calls, but PostgREST applies them to the reading of its cache as well. With a limit
-      // below 20 ms, the cache could never be read.
+      // A project's limits are meant for its calls, but PostgREST also applies them when it reads its cache. With a limit below
+      // 20 ms, the cache could never be read.
       await session.unsafe(
         "set statement_timeout = 0; set lock_timeout = 0; set idle_session_timeout = 0"
       )

@@ -11,7 +11,7 @@ export interface ErrorDetails {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** Returns an error response in PostgREST's format: the keys in the same order, and the headers that every error has. */
+/** Returns an error response in PostgREST's format, with the keys in PostgREST's order and the headers that every error has. */
 export const errorAnswer = (
   status: number,
   code: string,

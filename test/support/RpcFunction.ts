@@ -56,7 +56,7 @@ export const readFunctions = async (
   )
 }
 
-/** Returns whether the function takes exactly these arguments, considering defaults. */
+/** Returns whether the function can be called with exactly the arguments in `given`, considering defaults. */
 export const accepts = (candidate: RpcFunction, given: ReadonlySet<string>): boolean =>
   candidate.args.every(({ name, optional }) => optional || given.has(name)) &&
   [...given].every((name) => candidate.args.some((arg) => arg.name === name))

@@ -13,7 +13,7 @@ const LEAD = DAY_MINUTES
 export interface ClockReadings {
   readonly start: number
   readonly shown: Int32Array
-  /** 1 for each minute whose local time has occurred before, else 0. */
+  /** 1 for each minute whose local time has occurred before, and 0 for every other minute. */
   readonly repeated: Uint8Array
 }
 

@@ -6,7 +6,10 @@ export interface Sidecar extends EngineProcess {
   readonly get: (path: string) => Promise<{ readonly status: number; readonly body: string }>
 }
 
-/** Starts `serve` on a free port and waits until it responds. If `serve` does not respond, rejects with its output. */
+/**
+ * Starts `serve` on a free port and waits until the server responds. If the server does not respond, rejects with the output of
+ * `serve`.
+ */
 export const startSidecar = async (
   environment: Readonly<Record<string, string>>,
   args: ReadonlyArray<string> = [],

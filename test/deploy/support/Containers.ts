@@ -120,7 +120,7 @@ image_default_transport = "containers-storage:"
   }
 }
 
-/** Returns whether overlay mounts work here. Without them every layer is a full copy, which takes minutes. */
+/** Returns whether overlay mounts work here. Without overlay mounts every layer is a full copy, which takes minutes to make. */
 const hasOverlay = (home: string): boolean => {
   const script = `mkdir l u w m && mount -t overlay overlay -o lowerdir=l,upperdir=u,workdir=w m && umount m`
   const scratch = join(home, "overlay")

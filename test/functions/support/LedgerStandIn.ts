@@ -156,7 +156,7 @@ export const startLedger = () => {
       rows.set(runId, row)
       return row
     },
-    /** Makes the next calls of this function for this run fail with these faults, in order. */
+    /** Makes the next calls of `rpc` for this run fail with the faults in `kinds`, in order. */
     injectFaults: (rpc: Rpc, runId: string, ...kinds: Fault[]) => {
       faults.set(`${rpc} ${runId}`, kinds)
     },

@@ -50,7 +50,7 @@ const echo: SyncHandler = async (context) => {
 /** Hides a value from the type checker, so that a handler can return anything, as a handler written in JavaScript can. */
 const untyped = (value: unknown) => Object(value)
 
-/** Ends the handler in the way that the integration's config asks for. */
+/** Ends the handler in the way that the integration's `config` asks for. */
 const end = async (context: SyncContext): Promise<Json | undefined> => {
   const { config } = context
   switch (config.end) {
