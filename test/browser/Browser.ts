@@ -2,7 +2,7 @@ import { access } from "node:fs/promises"
 import axe from "axe-core"
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core"
 
-/** The path of Debian's Chromium, unless the environment variable `CHROMIUM` is set. */
+/** The path of Chromium: the environment variable `CHROMIUM` or, by default, the path of Debian's package. */
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium"
 
 /** Flags for Chromium running as root in the tests' sandbox, without internet access. */

@@ -45,7 +45,7 @@ begin
 end
 $$;`
 
-/** The SQL types of the functions' arguments; text if not listed. */
+/** The SQL types of the functions' arguments. An argument that is not listed has the type text. */
 const TYPES: Readonly<Record<string, string>> = {
   p_tick_id: "uuid",
   p_options: "jsonb",

@@ -126,7 +126,7 @@ test("text from others is never printed unescaped, to a terminal, a pipe or the 
   for (const text of [lines.stdout, lines.stderr, whole.stdout, shown.shown]) {
     expect(text).not.toMatch(unseen)
   }
-  // Puts the text into a JSON log line, as the name of an unknown setting.
+  // Puts `risky` into a JSON log line, as part of the name of an unknown setting.
   const odd = await runBinary(["run", "-o", "jsonl", ...scope], {
     env: { ...env, [`SYNC_SCHEDULER_X${risky}`]: "1" }
   })

@@ -32,7 +32,7 @@ const QUICK = {
 }
 /** The length of the final period in ms. Slots that become due in the final period need not be settled at the end. */
 const RECENT_MS = 3 * MINUTE
-/** The limit on events of a world, which only an endless loop reaches. */
+/** The limit on the number of events in a world, which only an endless loop reaches. */
 const MAX_EVENTS = 1_500_000
 
 /** The result of one seed. */

@@ -273,7 +273,10 @@ const runsOf = (member: Member, now: number): ReadonlyArray<Readonly<Record<stri
   })
 }
 
-/** Inserts the events that the columns of each run imply. In a run with a second attempt, the first attempt did not start. */
+/**
+ * Inserts the events that the columns of each run imply. If a run has a second attempt, its function did not start in the first
+ * attempt.
+ */
 const EVENTS = `
   insert into sync_run_event (run_id, integration_id, at, kind, from_status, to_status, attempt, actor, reason, detail)
   select l.id, l.integration_id, e.at, e.kind, e.f, e.t, e.attempt, l.claimed_by, e.reason, e.detail from sync_run_log l,

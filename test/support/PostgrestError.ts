@@ -24,7 +24,7 @@ export const errorAnswer = (
       "Content-Type": JSON_TYPE,
       "Proxy-Status": `PostgREST; error=${code}`,
       Server: `postgrest/${POSTGREST}`,
-      // PostgREST always sends 0.
+      // PostgREST always sends a Retry-After of 0 with a 503.
       ...(status === 503 ? { "Retry-After": "0" } : {}),
       ...(status === 401 ? { "WWW-Authenticate": challenge(code, message) } : {}),
       ...headers

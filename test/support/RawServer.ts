@@ -72,7 +72,7 @@ const isWhole = (text: string): boolean => {
 export const jsonOf = (request: string): unknown =>
   JSON.parse(request.slice(request.indexOf("{"), request.lastIndexOf("}") + 1))
 
-/** Returns the value of a header in a recorded request; undefined if it was not sent. */
+/** Returns the value of a header in a recorded request; undefined if the header was not sent. */
 export const headerOf = (request: string, name: string): string | undefined =>
   new RegExp(`^${name}: *(.*?)\\r$`, "im").exec(`${request.split("\r\n\r\n")[0]}\r`)?.[1]
 
