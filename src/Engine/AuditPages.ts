@@ -12,14 +12,14 @@ import { SupabaseError } from "../Domain/Errors.ts"
 import type { Scope } from "../Services/Ledger.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** The number of slots and ranges in one page: about 300 KB, read in about 50 ms. */
+/** The number of slots and ranges in one page. A page is about 300 KB and is read in about 50 ms. */
 const PAGE = 20_000
-/** How long a page is retried before the audit fails, in milliseconds. */
+/** How long the read of a page is retried before the audit fails, in milliseconds. */
 const READ_WITHIN_MS = 10_000
-/** The maximum number of holes that a report lists; further holes are only counted. */
+/** The maximum number of holes in a report. If there are more, `holes_truncated` is true. */
 const MAX_HOLES = 10_000
 
-/** The window of an audit, `to` exclusive, now by default; instants are epoch milliseconds. */
+/** The window of an audit in epoch milliseconds. `to` is exclusive; its default is the current time. */
 export interface AuditOptions {
   readonly from: number
   readonly to?: number | undefined
@@ -29,7 +29,8 @@ export interface AuditOptions {
 }
 
 /**
- * The result of an audit of [from, to). Rows of slots before `kept_from` may have been deleted, so the window never begins earlier.
+ * The result of an audit of [from, to). Rows of slots before `kept_from` may have been deleted, so `from` is never earlier than
+ * `kept_from`.
  */
 export interface AuditReport extends AuditVerdict {
   readonly now: number
@@ -46,8 +47,8 @@ export type AuditFrame = Pick<AuditReport, "now" | "kept_from" | "from" | "to">
 const decodeAudited = Schema.decodeUnknown(Audited)
 
 /**
- * Reads every record of the slots of a window and passes it to `onPart`, one integration at a time, in bounded memory. An
- * integration with very many records is split into several parts. Writes nothing.
+ * Reads all records of the slots in a window and passes them to `onPart`, one integration at a time. Splits an integration with
+ * very many records into several parts, so that memory is bounded. Writes nothing.
  */
 export const readRecord = (
   { from, scope = {}, to }: AuditOptions,
@@ -90,8 +91,9 @@ const malformed = (detail: string) =>
   })
 
 /**
- * Recomputes every schedule of a window from its history, deleted integrations included, and reports the slots that have neither a
- * row nor a range. Writes nothing. *Fails with* SupabaseError when the record cannot be read completely.
+ * Recomputes the slots of a window from the history of every schedule, including the schedules of deleted integrations, and reports
+ * the slots that have neither a row nor a skipped range. Writes nothing. *Fails with* SupabaseError when the record cannot be read
+ * completely.
  */
 export const auditRecord = (
   options: AuditOptions
@@ -131,7 +133,7 @@ export const auditRecord = (
     }
   }).pipe(Effect.withSpan("Engine.audit"))
 
-/** Merges adjacent parts of one integration. */
+/** Adds a period to the list. Merges the period with the previous one if they are adjacent and belong to the same integration. */
 const join = (list: Array<UnreadableHistory>, one: UnreadableHistory): void => {
   const before = list.at(-1)
   if (before?.integration_id === one.integration_id && before.to === one.from) {

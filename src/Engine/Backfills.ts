@@ -6,7 +6,7 @@ import { type ClaimResult, claimSlots, reported } from "./Claims.ts"
 import { TickFrame } from "./TickFrame.ts"
 import { TickReport } from "./TickReport.ts"
 
-/** The result of one step over the open backfills. */
+/** The result of one step of every open backfill. */
 export interface BackfillProgress {
   readonly result: ClaimResult
   readonly unfinished: ReadonlyArray<string>
@@ -15,12 +15,12 @@ export interface BackfillProgress {
 const cursorKey = ({ backfill_id, cursor }: Backfill): string => `${backfill_id} ${cursor}`
 
 /**
- * Claims the oldest slot of each backfill, or moves its cursor past slots that have a row. A backfill waits while its integration
- * is due, disabled, or has a live run. `seen` holds the cursors that this tick has already tried; another engine may be advancing
- * them.
+ * Claims the oldest slot of each backfill, or moves the backfill's cursor past slots that have a row. A backfill waits while its
+ * integration is due, is disabled, or has a live run. `seen` holds the cursors that this tick has already tried. A cursor in `seen`
+ * is not tried again, because another engine may be advancing it.
  *
- * *Guarantees*: at most one claimed slot for each integration. The cursor moves in the transaction of the claim, so that the death
- * of an engine neither loses nor duplicates a slot.
+ * *Guarantees*: at most one claimed slot for each integration. The claim and the move of the cursor share a transaction, so that
+ * the death of an engine neither loses nor duplicates a slot.
  */
 export const claimBackfills = (
   integrationIds: "all" | ReadonlyArray<string>,

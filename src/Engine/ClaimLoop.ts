@@ -11,14 +11,11 @@ import { RunQueue } from "./RunQueue.ts"
 import { releaseUnused, revertStale } from "./Starts.ts"
 import { TickFrame } from "./TickFrame.ts"
 
-/**
- * How often a tick looks for newly due slots and for organisations without waiting runs, in milliseconds. Such a check is called a
- * look.
- */
+/** The interval between two looks, in milliseconds. A look is a check for newly due slots of organisations without waiting runs. */
 const LOOK_EVERY_MS = 5_000
-/** How long after a signal the claim loop is signalled again if it has not begun the due look, in milliseconds. */
+/** If the claim loop does not begin a due look after a signal, the signal is repeated after this time, in milliseconds. */
 const LOOK_AGAIN_MS = 1_000
-/** How long a tick claims slots of backfills, in milliseconds. The next tick serves the schedules first. */
+/** The time after which a tick claims no more slots of backfills, in milliseconds. The next tick serves the schedules first. */
 const BACKFILL_FOR_MS = 60_000
 
 /** The maximum number of rejected integrations that a tick excludes from its fetches. */
@@ -37,13 +34,13 @@ interface Progress {
   readonly claimed: number
   /** Whether the database may have more work. */
   readonly hasMore: boolean
-  /** Whether the last look left work of organisations without waiting runs. */
+  /** Whether the last look left unfetched work of organisations without waiting runs. */
   readonly hasOthers: boolean
-  /** When to check again for work of organisations with few waiting runs. */
+  /** The next time at which the loop checks for work of organisations with few waiting runs. */
   readonly othersAt: number
   /** Integrations whose backfills can continue. */
   readonly backfills: "all" | ReadonlyArray<string>
-  /** The organisations with a run in progress when claiming ended; none while claiming continues. */
+  /** The organisations that had a run in progress when claiming ended; none while claiming continues. */
   readonly late: Option.Option<ReadonlyArray<string>>
   /** Whether the loop has stopped claiming. */
   readonly isOver: boolean
@@ -65,10 +62,10 @@ const initial = (opened: OpenedTick, startedAt: number): Progress => ({
 })
 
 /**
- * The claim loop: fetches and claims slightly ahead of the starts, until nothing is due and no run is in progress. When a run ends,
- * the loop claims the next due slot of its integration. Every 5 s the loop looks for newly due slots and for organisations without
- * waiting runs, so that a backlog delays another organisation by at most 5 s plus the wait for a place. Backfills continue when the
- * schedules leave nothing to claim. The loop ends early when the database does not answer.
+ * The claim loop: fetches and claims runs shortly before they can start, until nothing is due and no run is in progress. When a run
+ * ends, the loop claims the next due slot of its integration. Every 5 s the loop looks for newly due slots of organisations without
+ * waiting runs, so that the backlog of one organisation delays another organisation by at most 5 s plus the wait for a place.
+ * Backfills continue when the schedules leave nothing to claim. The loop ends early when the database does not answer.
  */
 export const runClaimLoop = (opened: OpenedTick) =>
   Effect.gen(function* () {
@@ -87,8 +84,8 @@ export const runClaimLoop = (opened: OpenedTick) =>
   )
 
 /**
- * Signals the claim loop when a look is due. Uses one timer for each look, because a timeout on every wait would need a race
- * between fibers.
+ * Signals the claim loop when a look is due. One timer serves all waits until the look, because a timeout for every wait would need
+ * a race between fibers.
  */
 const alarm = (lookAt: Ref.Ref<number>) =>
   Effect.gen(function* () {
@@ -140,7 +137,10 @@ const claim = (work: Work, progress: Progress) =>
     }
   })
 
-/** Returns the progress after a claim. An integration with more due slots is not claimed again before its run has ended. */
+/**
+ * Returns the progress after a claim. Adds integrations with more due slots to `seen`, because their next slot is claimed only when
+ * their run has ended.
+ */
 const afterClaim = (result: ClaimResult, progress: Progress): Progress => ({
   ...progress,
   claimed: progress.claimed + result.claimed.length,
@@ -159,7 +159,7 @@ const withAll = (
 const idsWithMore = ({ claimed }: ClaimResult): ReadonlyArray<string> =>
   claimed.flatMap(({ more, run }) => (more ? [run.integration_id] : []))
 
-/** Claims the next due slot of integrations whose run has ended. */
+/** Claims the next due slot of each integration whose run has ended. */
 const claimFollowing = (ended: ReadonlyArray<Run>, progress: Progress) =>
   Effect.gen(function* () {
     const { backfills, followed, followedBackfills, seen } = progress
@@ -181,7 +181,7 @@ const claimFollowing = (ended: ReadonlyArray<Run>, progress: Progress) =>
     return next
   })
 
-/** Fetches more work: first of organisations with few waiting runs, then by due time. */
+/** Fetches more work: first the work of organisations with few waiting runs, then all work by due time. */
 const refill = (demand: Demand, now: number, progress: Progress) =>
   Effect.gen(function* () {
     const { limit: most } = yield* TickFrame
@@ -198,7 +198,10 @@ const refill = (demand: Demand, now: number, progress: Progress) =>
     return yield* claim(work, { ...progress, hasMore: work.more })
   })
 
-/** Returns whether a look is due: every 5 s, and when few organisations have waiting runs while others have work. */
+/**
+ * Returns whether a look is due: 5 s after the previous look, or earlier when few organisations have waiting runs and the previous
+ * look left work of other organisations.
+ */
 const judgeLook = (demand: Demand, now: number, progress: Progress, lookAt: Ref.Ref<number>) =>
   Effect.zipWith(
     lookAt,
@@ -223,7 +226,10 @@ const look = (demand: Demand, now: number, progress: Progress, lookAt: Ref.Ref<n
     return yield* claim(work, { ...progress, hasMore, hasOthers: work.more })
   })
 
-/** Releases waiting runs, and notes the organisations with runs in progress: their further work waits for the next tick. */
+/**
+ * Releases waiting runs, and notes the organisations with runs in progress. Further work of these organisations waits for the next
+ * tick.
+ */
 const endClaims = (demand: Demand, progress: Progress) =>
   Option.isSome(progress.late)
     ? Effect.succeed(progress)

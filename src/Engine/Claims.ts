@@ -14,7 +14,10 @@ import { TickFrame } from "./TickFrame.ts"
 import { TickReport } from "./TickReport.ts"
 import { NO_CONTACT } from "./WarmUp.ts"
 
-/** The maximum number of integrations with several due slots that one tick serves slot by slot. The rest wait for the next tick. */
+/**
+ * The maximum number of integrations with several due slots that one tick serves slot by slot. Further slots of other integrations
+ * wait for the next tick.
+ */
 const MAX_FOLLOWED = 1_000
 
 /** How long to wait before a locked slot is claimed again, in milliseconds. */
@@ -23,14 +26,14 @@ const LOCKED_RETRY_MS = 100
 /** The result of a claim. */
 export interface ClaimResult {
   readonly claimed: ReadonlyArray<ClaimedRun>
-  /** Keys that this tick must not claim again: skipped integrations, and runs that wait in its queue. */
+  /** Keys that this tick must not claim again: skipped integrations, and runs that wait in the tick's queue. */
   readonly seen: ReadonlyArray<string>
 }
 
 /** The database did not answer. The tick has already recorded the error and claims nothing more. */
 export class ClaimUnanswered extends Data.TaggedError("ClaimUnanswered") {}
 
-/** Reports the error of a call as an error of the tick. */
+/** Reports the error of a call as an error of the tick, and fails with ClaimUnanswered. */
 export const reported = <A>(call: Effect.Effect<A, SupabaseError>) =>
   Effect.catchAll(call, (error) =>
     Effect.gen(function* () {
@@ -48,8 +51,8 @@ export const claimedRun = (run: Run, rescued: boolean, more: boolean): ClaimedRu
 })
 
 /**
- * Claims slots (uninterruptibly), puts the runs into the queue, and counts the skips. Two slots of one integration must not be
- * claimed together.
+ * Claims slots (uninterruptibly), puts the claimed runs into the queue, and counts the skipped slots. `slots` must not contain two
+ * slots of one integration.
  */
 export const claimSlots = (slots: ReadonlyArray<Slot>, now: number, followed: number) =>
   Effect.gen(function* () {
@@ -85,7 +88,7 @@ export const claimSlots = (slots: ReadonlyArray<Slot>, now: number, followed: nu
     return result
   }).pipe(Effect.uninterruptible)
 
-/** Claims slots. Retries slots that another session had locked, once, because another engine's fetch locks a row only briefly. */
+/** Claims slots. Retries locked slots once, because a fetch by another engine locks a row only briefly. */
 const claim = (slots: ReadonlyArray<Slot>) =>
   Effect.gen(function* () {
     const first = yield* claimOnce(slots)
@@ -95,7 +98,7 @@ const claim = (slots: ReadonlyArray<Slot>) =>
     )
     if (locked.size === 0) return first
     yield* Effect.sleep(LOCKED_RETRY_MS)
-    // If the tick was stopped in the meantime, it claims nothing more.
+    // A tick that was stopped in the meantime claims nothing more.
     if (yield* (yield* RunQueue).isStopped) return first
     const second = yield* claimOnce(slots.filter((slot) => locked.has(slot.integration_id)))
     return {
@@ -110,7 +113,9 @@ const claim = (slots: ReadonlyArray<Slot>) =>
     }
   })
 
-/** Claims slots together. If the database rejects the batch, claims them one by one, because one slot may be the cause. */
+/**
+ * Claims slots in one call. If the database rejects the call, claims the slots one by one, because a single slot may be the cause.
+ */
 const claimOnce = (
   slots: ReadonlyArray<Slot>
 ): Effect.Effect<
@@ -149,7 +154,10 @@ const claimOnce = (
     )
   })
 
-/** Decides about each due integration. A defect becomes an error of the tick and does not affect other integrations. */
+/**
+ * Decides which slot of each due integration is claimed. A defect becomes an error of the tick and does not affect other
+ * integrations.
+ */
 const decideAll = (due: ReadonlyArray<DueIntegration>, now: number) =>
   Effect.gen(function* () {
     const settings = yield* EngineConfig
@@ -174,8 +182,8 @@ const decideAll = (due: ReadonlyArray<DueIntegration>, now: number) =>
 const attemptKey = ({ attempt, run_id }: Run): string => `${run_id} ${attempt}`
 
 /**
- * Claims fetched work, except for integrations and runs that this tick has seen. `followed` is the number of integrations that have
- * more slots.
+ * Claims fetched work, except for integrations and runs that this tick has seen. `followed` is the number of integrations whose
+ * next slot is claimed later in this tick.
  */
 export const claimWork = (work: Work, seen: HashSet.HashSet<string>, followed: number) =>
   Effect.gen(function* () {
@@ -197,7 +205,7 @@ export const claimWork = (work: Work, seen: HashSet.HashSet<string>, followed: n
     return { ...result, claimed, seen: [...result.seen, ...waiting, ...unreadable] }
   })
 
-/** Fetches work of these integrations, or of the tick's scope. */
+/** Fetches work of the integrations in `integrationIds`, by default of the tick's whole scope. */
 export const fetch = (
   request: Omit<WorkRequest, "scope">,
   integrationIds?: ReadonlyArray<string>
@@ -210,7 +218,7 @@ export const fetch = (
     return yield* reported(ledger.fetch({ ...request, scope, limit }))
   })
 
-/** Returns whether another slot of the same integration can follow immediately. */
+/** Returns whether the integration has another slot that can be claimed when the run of this slot has ended. */
 const hasMore = (slot: Slot | undefined, now: number): boolean =>
   slot?.backfill !== undefined
     ? !slot.backfill.done

@@ -2,7 +2,7 @@ import { type Clock, Effect } from "effect"
 
 /**
  * The same instant on the wall clock and the monotonic clock, in milliseconds. Either clock may miss a pause (a frozen process, a
- * suspended machine) that the other one counts.
+ * suspended machine) that the other clock counts.
  */
 export interface Instants {
   readonly wall: number
@@ -14,6 +14,6 @@ export const now: Effect.Effect<Instants> = Effect.map(Effect.clock, (clock: Clo
   monotonic: Number(clock.unsafeCurrentTimeNanos()) / 1_000_000
 }))
 
-/** Returns the milliseconds between two instants, by the clock that advanced further. */
+/** Returns the milliseconds from `from` to `to`, by the clock that advanced further. */
 export const elapsedMs = (from: Instants, to: Instants): number =>
   Math.max(to.wall - from.wall, to.monotonic - from.monotonic)

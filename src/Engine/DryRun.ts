@@ -8,7 +8,7 @@ import { type DuePage, Ledger, type Scope } from "../Services/Ledger.ts"
 import { checkSchema, openError } from "./SchemaCheck.ts"
 import { unreadableError } from "./SummaryBuilder.ts"
 
-/** A slot that a tick would claim now, or a waiting run that it would start. */
+/** A slot that a tick would claim now, or a waiting run that the tick would start. */
 export interface PlannedRun {
   readonly org_id: string
   readonly integration_id: string
@@ -20,14 +20,14 @@ export interface PlannedRun {
   readonly attempt: number | null
 }
 
-/** The plan of a tick that would begin now, by the database clock; at most `limit` slots. */
+/** The plan of a tick that begins at `now`, the time of the database clock; at most `limit` slots. */
 export interface DryRun {
   readonly now: number
   readonly due: ReadonlyArray<PlannedRun>
   readonly errors: ReadonlyArray<TickError>
 }
 
-/** Computes the result of `run --dry-run`: a tick's decisions without their execution. Writes nothing and never fails. */
+/** Computes the result of `run --dry-run`: decides as a tick does, but executes no decision. Writes nothing and never fails. */
 export const dryRun = (options: {
   readonly scope?: Scope
   readonly limit?: number | undefined

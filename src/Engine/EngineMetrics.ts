@@ -15,8 +15,8 @@ const CONFLICTS: ReadonlySet<string> = new Set(["locked", "lost_race", "claimed_
 const ON_SCHEDULE: ReadonlySet<string> = new Set(["schedule", "catch_up"])
 
 /**
- * Runs a tick with metrics (src/Metrics.ts): counts events as they happen, and takes the other values from the summary. Also
- * records the outcomes on the spans of the runs. The tick itself does not depend on metrics.
+ * Runs a tick with metrics (src/Metrics.ts): counts events as they happen, and takes the remaining values from the summary. Also
+ * records the outcome of each run on the run's span. The tick itself does not depend on metrics.
  */
 export const measuredTick = (options: TickOptions) => {
   const schedules: Schedules = new Map()
@@ -111,7 +111,7 @@ const countTick = (summary: Summary): void => {
   if (summary.ok) Metrics.lastTick.set(finished_at / 1_000)
 }
 
-/** Classifies a tick by the same rule as the exit code of `run`: an accepted or retried run is not a failure. */
+/** Classifies a tick by the rule that also decides the exit code of `run`: an accepted or retried run is not a failure. */
 const resultOf = (summary: Summary): "ok" | "partial" | "error" => {
   if (!summary.ok) return "error"
   const isUnknown = summary.runs.some(({ status }) => status === "unknown")

@@ -26,7 +26,7 @@ export interface ProbeOptions {
   readonly dryRun?: boolean
 }
 
-/** One API of a round: the probe's result, null in a dry run, and the API's health now. */
+/** One API of a round, with the result of the probe and the API's health after the probe; both are null in a dry run. */
 export interface Probed {
   readonly target: ProbeTarget
   readonly sign: HealthSignal | null
@@ -52,11 +52,12 @@ export interface ProbeRound {
 }
 
 /**
- * Runs one round of probes: one request to each accounting API that was idle for 15 minutes, regardless of how many tenants use it,
- * and only to APIs that the database assigns to this engine. A round in which no probe can be due costs one read.
+ * Runs one round of probes: sends one request to each accounting API that was idle for at least 15 minutes and that the database
+ * assigns to this engine. The number of tenants that use an API does not matter. A round in which no probe can be due costs one
+ * read.
  *
- * *Fails with* SupabaseError when the database does not answer. An API that does not answer is a result about its health, not an
- * error.
+ * *Fails with* SupabaseError when the database does not answer. An API that does not answer is not an error but a result about the
+ * API's health.
  */
 export const probeRound = Effect.fn("Engine.probeRound")(function* (options: ProbeOptions = {}) {
   const { asked = false, dryRun = false } = options
@@ -140,7 +141,7 @@ interface Api {
 const keyOf = ({ host, provider }: { readonly provider: string; readonly host: string }): string =>
   `${provider}/${host}`
 
-/** Groups integrations by API: all integrations of one vendor, or all with the same health_url. */
+/** Groups integrations by API. One group holds all integrations of one vendor, or all integrations with the same health_url. */
 const gather = (sources: ReadonlyArray<Parameters<typeof probeOf>[0]>): Map<string, Api> => {
   const apis = new Map<string, Api>()
   for (const source of sources) {
@@ -164,7 +165,10 @@ const gaugeApis = (health: ReadonlyArray<ApiHealth>): void => {
   }
 }
 
-/** Returns whether a probe may be due, which avoids a claim that the database would reject. The database decides. */
+/**
+ * Returns whether a probe may be due, so that no claim is sent that the database would certainly reject. The database makes the
+ * final decision.
+ */
 const mayBeDue = (health: ApiHealth | undefined, now: number): boolean => {
   if (health === undefined) return true
   const isLater = (at: number | null) => at !== null && at > now
@@ -213,7 +217,7 @@ const judge = (target: ProbeTarget, answer: ProbeAnswer, now: number): HealthSig
   return toHealthSign(provider, null, answer.status, judgeVendor(provider, answer, now))
 }
 
-/** Makes the signal of a probe without an answer. The signal has no status; the database judges its meaning. */
+/** Makes the signal of a probe without an answer. The signal has no HTTP status; the database decides what it means. */
 const unreached = ({ provider }: ProbeTarget, { detail, reason }: ProbeError): HealthSignal => ({
   provider,
   host: null,

@@ -10,10 +10,16 @@ import { runSpan } from "./RunSpans.ts"
 import { TickFrame } from "./TickFrame.ts"
 import { Functions } from "./WarmUp.ts"
 
-/** How old a start may be when its invocation is sent, in milliseconds. An engine that was frozen for longer releases the run. */
+/**
+ * The maximum age of a start when its invocation is sent, in milliseconds. An engine that was frozen for longer than this releases
+ * the run.
+ */
 const SEND_WITHIN_MS = 20_000
 
-/** The outcome of a start that is too old to be sent: nothing happened, and the run is started again immediately. */
+/**
+ * The outcome of a run whose start is too old for its invocation to be sent: nothing happened, and the run is started again
+ * immediately.
+ */
 export const staleStart: Outcome = {
   _tag: "NotExecuted",
   httpStatus: null,
@@ -62,7 +68,8 @@ const invokeOnce = (run: StartedRun, sent: Instants) =>
     const invoker = yield* Invoker
     const { skewMs } = yield* TickFrame
     const timeoutMs = timeoutOf(run, (yield* EngineConfig).invokeTimeoutMs)
-    // The deadline uses the database's clock instead of this machine's, because the function compares it with its own clock.
+    // The function compares the deadline with its own clock, so the deadline uses the database's clock instead of this machine's
+    // clock.
     const deadline = Math.round(sent.wall - skewMs + timeoutMs)
     return yield* invoker.invoke({ run, functionName: run.function_name, deadline, timeoutMs })
   }).pipe(

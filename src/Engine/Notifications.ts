@@ -12,21 +12,26 @@ import type { TickOptions } from "./TickFrame.ts"
 
 /** The time limit of all notifications after a tick, in milliseconds. */
 const NOTIFY_WITHIN_MS = 10_000
-/** The time limit for sending them, in milliseconds, which leaves time to record the results. */
+/**
+ * The time limit for sending notifications, in milliseconds. It is shorter than NOTIFY_WITHIN_MS, so that time remains to record
+ * the results.
+ */
 const SEND_WITHIN_MS = 7_000
 
 /**
- * Runs a tick and sends its notifications: pings the dead man's switch (start, then ok, or fail when the tick could not do its
- * work), and sends each opened or closed incident once, together with incidents that earlier ticks could not send.
+ * Runs a tick and sends its notifications: pings the dead man's switch (`start` before the tick; after the tick `ok`, or `fail` if
+ * the tick could not do its work), and sends each alert about an opened or closed incident once, including alerts that earlier
+ * ticks could not send.
  *
- * *Guarantees*: never fails, like a tick. Notifications take at most 10 s after the tick's work and do not change its result. Their
- * errors are logged; a failed alert also has a row, from which a later tick retries it. An interrupted tick sends no notification.
+ * *Guarantees*: never fails, like a tick. Notifications take at most 10 s after the tick's work and do not change the tick's
+ * result. Errors of notifications are logged. The database keeps a failed alert, and a later tick retries it. An interrupted tick
+ * sends no notification.
  */
 export const tickAndNotify = Effect.fn("Engine.tickAndNotify")(function* (
   options: TickOptions = {}
 ) {
   const tickId = options.tickId ?? (yield* IdGenerator).next()
-  // The ping runs in its own fiber, so that a slow ping delays neither the tick nor the caller.
+  // A slow ping must delay neither the tick nor the caller, so the ping runs in its own fiber.
   const started = yield* Effect.forkDaemon(ping("start", tickId, ""))
   const told = Effect.gen(function* () {
     const summary = yield* measuredTick({ ...options, tickId }).pipe(
@@ -46,7 +51,7 @@ export const tickAndNotify = Effect.fn("Engine.tickAndNotify")(function* (
   return yield* Effect.ensuring(told, Fiber.interruptFork(started))
 })
 
-/** Bounds an effect in time, even one that does not respond to interruption. */
+/** Limits the time of an effect, even if the effect does not respond to interruption. */
 const within = <A, R>(notifying: Effect.Effect<A, never, R>): Effect.Effect<void, never, R> =>
   notifying.pipe(
     Effect.disconnect,
@@ -126,7 +131,7 @@ const ping = (signal: PingSignal, tickId: string, body: string): Effect.Effect<v
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-/** Summarises the tick in one line, for the body of its ping and the log of `serve`. */
+/** Summarises the tick in one line, for the body of the tick's ping and for the log of `serve`. */
 export const lineOf = (summary: Summary): string => {
   const { completed, drift, due, duration_ms, errors, failed, missed, skipped, unresolved } =
     summary

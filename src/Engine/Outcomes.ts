@@ -26,9 +26,9 @@ interface Unrecorded {
 }
 
 /**
- * The record loop: writes outcomes to the ledger, one batch per call, until no more outcomes can arrive. An outcome that the
- * database does not accept is sent again with its token until the lease of its run ends; no run is started in the meantime. After
- * that, the outcome becomes an error of the tick that names the run.
+ * The record loop: writes outcomes to the ledger, one batch per call, until no more outcomes can arrive. An outcome that could not
+ * be recorded is sent again with the same token until the lease of its run ends; no run is started in the meantime. When the lease
+ * has ended, the outcome is dropped, and the tick gets an error that names the run.
  */
 export const runRecordLoop = Effect.gen(function* () {
   const queue = yield* RunQueue
@@ -61,7 +61,7 @@ const recordAll = (first: ReadonlyArray<Unrecorded>) =>
 const jittered = (ms: number) =>
   Effect.map(Random.nextRange(0.8, 1.2), (factor) => Math.round(ms * factor))
 
-/** Sends outcomes once, reports the recorded ones, and returns the other outcomes while their leases last. */
+/** Sends outcomes once and reports the recorded outcomes. Returns the unrecorded outcomes whose leases have not ended. */
 const record = (batch: ReadonlyArray<Unrecorded>) =>
   Effect.gen(function* () {
     const ledger = yield* Ledger
@@ -126,7 +126,7 @@ const unrecorded = (answer: AnsweredRun) =>
     return { answer, settlement }
   })
 
-/** Computes the wait before the next attempt, in milliseconds; null unless the outcome is `not_executed`. */
+/** Returns the wait before the next attempt, in milliseconds; null unless the outcome is `not_executed`. */
 const retryInMs = (attempt: number, outcome: Outcome) =>
   Effect.gen(function* () {
     if (outcome._tag !== "NotExecuted") return null

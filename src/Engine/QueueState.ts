@@ -8,20 +8,20 @@ import type { RunSpan } from "./RunSpans.ts"
 
 /** The maximum number of runs in one database call, and of outcomes that wait to be recorded. */
 export const MAX_BATCH = 100
-/** A batch of at least this many runs does not wait for more runs, because a call costs the database as much as about ten runs. */
+/**
+ * A batch of at least this many runs does not wait for more runs, because the fixed cost of a database call equals the cost of
+ * about ten runs.
+ */
 const WORTH_A_CALL = 20
 /** The longest time for which a batch collects runs, in milliseconds. */
 const MAX_COLLECT_MS = 20
 /** The maximum number of runs that are started ahead of the workers. */
 const MAX_AHEAD = 50
-/** Enough runs are started ahead to keep the workers busy for this time, in milliseconds. */
+/** How long the runs that are started ahead keep the workers busy, in milliseconds. */
 const AHEAD_MS = 40
-/**
- * Runs are started ahead only while the average invocation is shorter than this, in milliseconds. For longer invocations the saving
- * is negligible.
- */
+/** If an invocation takes longer than this, in milliseconds, fewer runs are started ahead, because the time saved is negligible. */
 const AHEAD_BELOW_MS = 500
-/** The next run is claimed this long before a worker becomes free, in milliseconds. */
+/** How long before a worker becomes free the next run is claimed, in milliseconds. */
 const CLAIM_AHEAD_MS = 1_000
 /** The weight of the newest measurement in a moving average. */
 const NEWEST = 0.1
@@ -31,7 +31,7 @@ export interface ClaimedRun {
   readonly run: Run
   /** True if another engine claimed the run but never started it. */
   readonly rescued: boolean
-  /** True if the integration has more due slots; the next one is claimed when this run has ended. */
+  /** True if the integration has more due slots; the next slot is claimed when this run has ended. */
   readonly more: boolean
   /** The result of the function's first contact; null until the function is warmed up. */
   readonly contact: FirstContact | null
@@ -41,7 +41,7 @@ export interface ClaimedRun {
 export interface ReadyRun {
   readonly claimed: ClaimedRun
   readonly run: StartedRun
-  /** When its start was requested. */
+  /** When the start of the run was requested. */
   readonly requested: Instants
 }
 
@@ -53,18 +53,21 @@ export interface AnsweredRun extends ReadyRun {
   readonly span: RunSpan
 }
 
-/** The runs of one tick and the places that they hold. Immutable; each function here returns the next state. */
+/** The runs of one tick, and the places that the runs hold. Immutable: functions such as `withClaimed` return a new state. */
 export interface QueueState {
-  /** Claimed runs. A run holds one of these places from its start until its answer. */
+  /** The claimed runs. Each run holds a place here from its start until its answer. */
   readonly claimed: FairShare.FairShare<ClaimedRun>
-  /** Started runs. A run holds one of these places while its function is invoked. */
+  /** The started runs. Each run holds a place here while its function is invoked. */
   readonly started: FairShare.FairShare<ReadyRun>
   readonly answered: ReadonlyArray<AnsweredRun>
   /** Ended runs whose integration has more due slots. */
   readonly followed: ReadonlyArray<Run>
   /** The ids of claimed runs that this tick does not start. */
   readonly unused: ReadonlyArray<string>
-  /** The number of runs that return later in this tick: their function is being warmed up, or their accounting API is throttled. */
+  /**
+   * The number of runs that return to the queue later in this tick, because their function is being warmed up or their start is
+   * retried.
+   */
   readonly deferred: number
   /** The number of outcomes that are not recorded yet. */
   readonly unrecorded: number
@@ -85,11 +88,11 @@ export interface QueueState {
 /** The input of the claim loop. */
 export interface Demand {
   readonly waiting: number
-  /** The target number of waiting claimed runs: as many as the workers need in a second. */
+  /** The target number of claimed runs that wait: as many as the workers need in one second. */
   readonly wanted: number
   /** True when no run of this tick is in progress. */
   readonly isIdle: boolean
-  /** Organisations with so many waiting runs that more runs would only queue. */
+  /** Organisations that already have enough waiting runs to keep all workers busy. */
   readonly busyOrgs: () => ReadonlyArray<string>
   /** Organisations with a waiting run. */
   readonly waitingOrgs: () => ReadonlyArray<string>
@@ -138,8 +141,8 @@ export const followedBy = (runs: ReadonlyArray<ClaimedRun>): ReadonlyArray<Run> 
   runs.flatMap(({ more, run }) => (more ? [run] : []))
 
 /**
- * The items that a loop takes, and the state without them. `None` means that no item is available yet; an empty array means that no
- * more items can arrive.
+ * The items that a loop takes, and the state without these items. `None` means that no item is available yet; an empty array means
+ * that no more items can arrive.
  */
 type Picked<A> = readonly [Option.Option<ReadonlyArray<A>>, QueueState]
 
@@ -160,8 +163,8 @@ export const startDelay = (now: QueueState, concurrency: number): Option.Option<
 }
 
 /**
- * Returns how long the record loop may collect outcomes before its next call, in milliseconds. The last outcomes are recorded
- * immediately. None if there is no outcome yet.
+ * Returns how long the record loop may collect outcomes before its next call, in milliseconds; 0 for the last outcomes. None if
+ * there is no outcome yet.
  */
 export const recordDelay = (now: QueueState): Option.Option<number> => {
   const { answered, claimed, isInvokingOver, started } = now

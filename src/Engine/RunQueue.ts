@@ -25,9 +25,10 @@ import {
 /**
  * The runs of one tick between its loops (claim, start, invoke, record), and the places that limit the number of runs in progress.
  *
- * *Guarantees*: organisations get places by the rule of Domain/FairShare. At most `concurrency` runs are invoked concurrently; if
- * the project has several organisations, each one has at most `concurrency - 1` of them. At most 50 runs are started ahead of the
- * workers (40 ms of their work), and none while invocations take longer than 500 ms. At most 100 outcomes wait to be recorded.
+ * *Guarantees*: organisations get places by the rule of Domain/FairShare. At most `concurrency` runs are invoked concurrently. If
+ * the project has several organisations, at most `concurrency - 1` of these runs belong to the same organisation. At most 50 runs
+ * are started ahead of the workers (normally enough for 40 ms of work), and no runs while invocations take longer than 500 ms. At
+ * most 100 outcomes wait to be recorded.
  */
 export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
   RunQueue,
@@ -36,36 +37,39 @@ export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
     readonly offer: (runs: ReadonlyArray<ClaimedRun>) => Effect.Effect<void>
     /** Waits until a run can be started, and returns how long more runs may be collected for the same call, in milliseconds. */
     readonly startable: Effect.Effect<number>
-    /** Waits for at least one run to start, and takes the next runs, each with its place. Empty when no more runs are started. */
+    /**
+     * Waits until at least one run can be started, and takes the next runs, each with its place. Empty when this tick starts no
+     * more runs.
+     */
     readonly takeStartable: Effect.Effect<ReadonlyArray<ClaimedRun>>
     /** Frees the place of a run that returns later in this tick, through `offerDeferred`. */
     readonly defer: (claimed: ClaimedRun) => Effect.Effect<void>
     readonly offerDeferred: (claimed: ClaimedRun) => Effect.Effect<void>
     /** Frees the place of a run that this tick does not invoke. With `unused`, the run is released later. */
     readonly leave: (claimed: ClaimedRun, unused: boolean) => Effect.Effect<void>
-    /** Frees the place of a run whose start was reverted, and puts the run behind the others. */
+    /** Frees the place of a run whose start was reverted, and puts the run behind the waiting runs of its organisation. */
     readonly startReverted: (claimed: ClaimedRun) => Effect.Effect<void>
     /** Offers started runs to the workers. */
     readonly offerStarted: (runs: ReadonlyArray<ReadyRun>) => Effect.Effect<void>
-    /** Removes and returns started runs that no worker has taken and that `isOut` selects. */
+    /** Removes and returns the started runs that `isOut` selects among those that no worker has taken. */
     readonly takeUninvoked: (
       isOut: (run: ReadyRun) => boolean
     ) => Effect.Effect<ReadonlyArray<ReadyRun>>
-    /** Waits for a run to invoke, and takes it. Empty when no more runs are invoked. */
+    /** Waits until a run can be invoked, and takes that run. Empty when this tick invokes no more runs. */
     readonly takeInvocable: Effect.Effect<ReadonlyArray<ReadyRun>>
-    /** Frees the places of a run whose invocation has ended, and queues its outcome to be recorded. */
+    /** Frees the places of a run whose invocation has ended, and queues the run's outcome to be recorded. */
     readonly answer: (run: AnsweredRun) => Effect.Effect<void>
     /** Waits for an outcome, and returns how long more outcomes may be collected for the same call, in milliseconds. */
     readonly answered: Effect.Effect<number>
-    /** Waits for at least one outcome to record, and takes all of them. Empty when no more outcomes can arrive. */
+    /** Waits for at least one outcome, and takes all outcomes that have arrived. Empty when no more outcomes can arrive. */
     readonly takeAnswered: Effect.Effect<ReadonlyArray<AnsweredRun>>
     /** Takes the outcomes that have arrived since the last take, without waiting. */
     readonly takeMoreAnswered: Effect.Effect<ReadonlyArray<AnsweredRun>>
     /** Marks the outcomes of these runs as no longer waiting to be recorded. */
     readonly recorded: (runs: ReadonlyArray<ClaimedRun>) => Effect.Effect<void>
-    /** Stops starting runs while outcomes cannot be recorded. */
+    /** With `true`, no more runs are started until a call with `false`. Used while outcomes cannot be recorded. */
     readonly setBlocked: (isBlocked: boolean) => Effect.Effect<void>
-    /** Takes the runs that have ended since the last call and whose integration has more due slots. */
+    /** Takes the runs that have ended since the last take and whose integration has more due slots. */
     readonly takeFollowed: Effect.Effect<ReadonlyArray<Run>>
     readonly demand: Effect.Effect<Demand>
     /** Waits for a change of `demand`, or for `wakeClaiming`. Only for the claim loop. */
@@ -74,7 +78,7 @@ export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
     readonly endClaiming: Effect.Effect<void>
     readonly endStarting: Effect.Effect<void>
     readonly endInvoking: Effect.Effect<void>
-    /** Stops starting runs. */
+    /** Stops the tick from starting more runs. */
     readonly stop: Effect.Effect<void>
     readonly isStopped: Effect.Effect<boolean>
     /** Removes claimed runs that this tick will not start (with `all`, every waiting run) and returns their ids. */
@@ -92,7 +96,7 @@ export const make = (hasSeveralOrganisations: boolean) =>
     const startSignal = yield* Queue.sliding<void>(1)
     const workSignal = yield* Queue.sliding<void>(1)
     const recordSignal = yield* Queue.sliding<void>(1)
-    /** Changes the state and signals the loops that may have work because of it. */
+    /** Changes the state and signals the loops that may have work because of the change. */
     const update = (
       change: (state: QueueState) => QueueState,
       wakes: ReadonlyArray<Queue.Enqueue<void>>
@@ -100,7 +104,7 @@ export const make = (hasSeveralOrganisations: boolean) =>
       Effect.map(Ref.update(state, change), () => {
         for (const one of wakes) one.unsafeOffer(undefined)
       })
-    /** Waits for the first result of `pick` and takes it. */
+    /** Waits until `pick` returns a result, and takes this result. */
     const take = <A>(
       wakeUp: Queue.Dequeue<void>,
       pick: (state: QueueState) => readonly [Option.Option<A>, QueueState]
@@ -152,7 +156,7 @@ export const make = (hasSeveralOrganisations: boolean) =>
           const [out, started] = FairShare.remove(now.started, isOut)
           return [out, { ...now, started }]
         }),
-      // A signal wakes one worker, which wakes the next.
+      // A signal wakes one worker, and that worker wakes the next worker.
       takeInvocable: Effect.tap(
         take(workSignal, (now) => pickInvocable(now, concurrency, mostOfOne)),
         () => workSignal.offer(undefined)

@@ -5,7 +5,7 @@ import type { RunReport, Summary } from "../Domain/Summary.ts"
 import { annotateTraced, underSpan, whileTraced } from "../Domain/Tracing.ts"
 import type { Ledger, Work } from "../Services/Ledger.ts"
 
-/** The maximum number of schedules that a tick remembers. The spans of further runs have no schedule. */
+/** The maximum number of schedules that a tick remembers. The spans of runs whose schedule is not remembered omit the schedule. */
 const MAX_SCHEDULES = 10_000
 
 export interface RunSpan {
@@ -17,8 +17,8 @@ export interface RunSpan {
 const untraced: RunSpan = { inside: (effect) => effect, end: Effect.void }
 
 /**
- * Begins the span of a run. The span is the root of its own trace, linked to the tick: a tick with thousands of runs would
- * be one huge trace, and the platform throttles functions by trace.
+ * Begins the span of a run. The span is the root of its own trace and is linked to the tick. If all runs of a tick shared one
+ * trace, the trace could be huge, and the platform throttles functions by trace.
  * *Source*: https://opentelemetry.io/docs/specs/semconv/faas/faas-spans/
  */
 export const runSpan = (run: Run): Effect.Effect<RunSpan> =>
@@ -50,10 +50,10 @@ const attributesOf = (run: Run) => ({
   "sync.trigger": run.trigger
 })
 
-/** The schedules of due integrations, by integration. */
+/** The schedules of due integrations, by integration id. */
 export type Schedules = Map<string, string>
 
-/** Wraps a ledger so that it also remembers the schedules that it reads. */
+/** Wraps a ledger so that the schedules that it reads are also stored in `schedules`. */
 export const remembering =
   (schedules: Schedules) =>
   (ledger: Ledger["Type"]): Ledger["Type"] => {
@@ -70,7 +70,7 @@ export const remembering =
     }
   }
 
-/** Records the outcome of a run on its span: only codes, never a function's own text, which may quote secrets. */
+/** Records the outcome of a run on its span: only codes, because a function's own text may quote secrets. */
 export const annotateRun = (run: RunReport, schedules: Schedules): Effect.Effect<void> => {
   const schedule = schedules.get(run.integration_id)
   return annotateTraced(() => ({

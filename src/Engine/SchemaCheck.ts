@@ -9,9 +9,9 @@ import { mismatchError, staleError, tickError } from "./SummaryBuilder.ts"
 const engine = { version: SCHEMA_VERSION, oldest: OLDEST_SCHEMA }
 
 /**
- * Checks whether this engine may work in the database, whose newest migration is `version`. A newer schema costs one call, in which
- * the database states whether it works with engines as old as this one. *Fails with* SchemaMismatch if this engine may not work in
- * the database.
+ * Checks whether this engine may work with a database whose newest migration is `version`. If the schema is newer than this
+ * engine's, asks the database in one more call whether it still supports this engine. *Fails with* SchemaMismatch if the engine may
+ * not work with the database.
  */
 export const checkSchema = (
   version: string
@@ -33,8 +33,8 @@ export const checkSchema = (
   })
 
 /**
- * Makes the error that stops a tick, for its summary. A function that the Data API does not know may still exist in the database.
- * The database then reports that its migrations are applied.
+ * Makes the summary's error for a tick that could not be opened. If the Data API does not know a function, asks the database for
+ * its schema version, because the function may exist although the Data API has not reloaded the schema.
  */
 export const openError = (
   error: SchemaMismatch | SupabaseError

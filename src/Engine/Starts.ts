@@ -16,16 +16,17 @@ import { Functions } from "./WarmUp.ts"
 /** How long a start may wait for a worker before it is reverted, in milliseconds. */
 const STALE_AFTER_MS = 10_000
 
-/** The reasons that make a run wait for its accounting API. This wait may outlast the tick. */
+/** The reasons for which a run waits for its accounting API. The wait may be longer than the tick. */
 const OF_THE_API: ReadonlySet<string> = new Set(["api_throttled", "api_limit"])
 
-/** A claimed run whose function has had its first contact. */
+/** A claimed run whose function has already been contacted in this tick. */
 interface WarmRun extends ClaimedRun {
   readonly contact: FirstContact
 }
 
 /**
- * The start loop: moves every run that has a place from pending to running, one batch per call. Ends when no more runs can arrive.
+ * The start loop: gives places to claimed runs and starts these runs (pending -> running), one batch per call. Ends when no more
+ * runs can arrive.
  */
 export const runStartLoop = Effect.gen(function* () {
   const queue = yield* RunQueue
@@ -136,7 +137,7 @@ const skip = (
     yield* queue.leave(claimed, isUnused)
   })
 
-/** Reverts starts that no worker has used. A run whose start cannot be reverted gets the outcome `not sent`. */
+/** Reverts the starts of runs that no worker has taken. A run whose start cannot be reverted gets the outcome `staleStart`. */
 const revertUninvoked = (isOut: (ready: ReadyRun) => boolean) =>
   Effect.gen(function* () {
     const queue = yield* RunQueue
@@ -154,12 +155,12 @@ const revertUninvoked = (isOut: (ready: ReadyRun) => boolean) =>
     }
   })
 
-/** Reverts starts that have waited too long for a worker, because no invocation is sent long after its start. */
+/** Reverts starts that have waited too long for a worker, because an invocation is sent only shortly after its start. */
 export const revertStale = Effect.flatMap(now, (at) =>
   revertUninvoked(({ requested }) => elapsedMs(requested, at) > STALE_AFTER_MS)
 )
 
-/** Reverts unused starts and releases every claimed run that was not sent, so that any engine may start them immediately. */
+/** Reverts the starts of uninvoked runs and releases all waiting runs, so that any engine may start the runs immediately. */
 export const revertAll = Effect.gen(function* () {
   yield* revertUninvoked(() => true)
   yield* releaseUnused(true)

@@ -11,7 +11,7 @@ import {
   type TickError
 } from "../Domain/Summary.ts"
 
-/** The codes of errors that concern a single integration: the tick still did its work. */
+/** The codes of errors that concern a single integration. A tick with only such errors still did its work. */
 const OF_ONE_INTEGRATION: ReadonlySet<string> = new Set([
   "ROW_REJECTED",
   "ROW_UNREADABLE",
@@ -27,7 +27,7 @@ export type Event =
   | { readonly _tag: "SkippedSlots"; readonly count: number }
   | { readonly _tag: "Error"; readonly error: TickError }
 
-/** The identity of a summary's tick, and its time bounds. Instants are epoch milliseconds. */
+/** The id of a summary's tick, and the tick's time bounds. Instants are epoch milliseconds. */
 export interface TickFacts {
   readonly tickId: string
   readonly engineId: string
@@ -41,7 +41,7 @@ export interface TickFacts {
  */
 export interface SummaryBuilder {
   readonly driftAlertMs: number
-  /** Whether the tick itself could work, judged by all errors, including errors that are not listed. */
+  /** Whether the tick itself could do its work, judged by all errors, including errors that are not listed. */
   readonly isOk: boolean
   readonly triggered: number
   readonly completed: number
@@ -106,7 +106,7 @@ export const add = (builder: SummaryBuilder, event: Event): SummaryBuilder => {
 }
 
 const addRun = (builder: SummaryBuilder, run: RunReport, rescued: boolean): SummaryBuilder => {
-  // A past slot that an operator requested is not late.
+  // A backfill runs past slots on request, so its runs are not late.
   const driftMs = run.trigger === "backfill" ? 0 : (run.drift_ms ?? 0)
   return {
     ...builder,
@@ -164,7 +164,10 @@ export const tickError = (error: SupabaseError): TickError & { readonly code: Co
   }
 }
 
-/** States what failed, and the reason if it helps an operator. The signature of a missing function does not help. */
+/**
+ * Writes a sentence that says what failed, with the reason if the reason helps an operator. For a missing function, omits the
+ * reason, because it is only the function's signature.
+ */
 const sentenceOf = (
   { code: own, detail, hint, reason }: SupabaseError,
   code: CommandCode
@@ -183,7 +186,7 @@ const DIRECT: ReadonlyMap<CommandCode, string> = new Map([
   ["SUPABASE_UNREACHABLE", "The database does not answer"]
 ])
 
-/** Converts a mismatch of binary and database to an error of the summary. */
+/** Converts a mismatch between the binary and the database to an error of the summary. */
 export const mismatchError = (error: SchemaMismatch): TickError => {
   const code = error.reason === "DatabaseTooOld" ? "SCHEMA_TOO_OLD" : "ENGINE_TOO_OLD"
   return {
@@ -197,7 +200,7 @@ export const mismatchError = (error: SchemaMismatch): TickError => {
 export const staleError = (error: SupabaseError): TickError =>
   knownError("SCHEMA_CACHE_STALE", error)
 
-/** Makes an error that its code describes completely. */
+/** Makes an error whose message and hint depend only on its code. */
 const knownError = (code: CommandCode, error: SupabaseError) => ({
   code,
   message: commandCodes[code].what,
@@ -205,7 +208,7 @@ const knownError = (code: CommandCode, error: SupabaseError) => ({
   detail: error.message
 })
 
-/** Fixes for codes that are more precise than their reason. */
+/** Fixes for errors whose own code (SQLSTATE or PostgREST) says more than their reason. */
 const adviceByCode: ReadonlyMap<string, string> = new Map([
   [
     "Refused 42501",
@@ -238,7 +241,7 @@ export const unrecordedError = (
   }
 }
 
-/** Makes the error of a run that the database rejects, with the database's reason; other runs are not affected. */
+/** Makes the error of a run that the database rejects. The error quotes the database's reason. Other runs are not affected. */
 export const rejectedError = (integrationId: string, detail: string | undefined): TickError => ({
   code: "ROW_REJECTED",
   message: `The database rejects the run of integration ${integrationId}: ${detail ?? "no reason given"}`,
@@ -258,7 +261,7 @@ export const unreadableError = (row: {
   hint: commandCodes.ROW_UNREADABLE.fix
 })
 
-/** The code of a failed call, and a fix if it is more precise than the code's own fix. */
+/** The command code for each reason of a failed call, and a fix where it is more precise than the code's own fix. */
 const advice: Record<SupabaseError["reason"], readonly [code: CommandCode, hint?: string]> = {
   NotExecuted: ["SUPABASE_UNREACHABLE"],
   Ambiguous: [

@@ -2,7 +2,7 @@ import { Context, type Effect } from "effect"
 import type { RunReport, SkipReport } from "../Domain/Summary.ts"
 import type { Scope } from "../Services/Ledger.ts"
 
-/** An event that a caller can observe during a tick. `-o jsonl` and the progress line show these events. */
+/** An event that a caller can observe during a tick. `-o jsonl` and the progress line show the events. */
 export type TickEvent =
   | { readonly _tag: "Run"; readonly run: RunReport }
   | { readonly _tag: "Skip"; readonly skip: SkipReport }
@@ -13,7 +13,7 @@ export interface TickOptions {
   readonly scope?: Scope
   /** The maximum number of runs to start; unlimited if absent. */
   readonly limit?: number | undefined
-  /** How long the tick claims and sends, in milliseconds; the next tick processes the rest. */
+  /** How long the tick claims and sends runs, in milliseconds; the next tick processes the remaining work. */
   readonly budgetMs?: number | undefined
   /** How far ahead the tick warms up functions for future slots, in milliseconds; one minute if absent. */
   readonly wakeWithinMs?: number
@@ -30,8 +30,8 @@ export class TickFrame extends Context.Tag("@sync-scheduler/TickFrame")<
     /** How far this machine's clock is ahead of the database's, in milliseconds. */
     readonly skewMs: number
     /**
-     * When claiming ends. While earlier runs are in progress, the tick claims only for organisations without such runs, so that a
-     * slow organisation does not delay the others.
+     * When claiming ends. If runs are in progress at that time, the tick waits for them and meanwhile claims only for organisations
+     * without a run in progress, so that a slow organisation does not delay other organisations.
      */
     readonly claimUntil: number
     /** When sending ends. */

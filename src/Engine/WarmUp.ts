@@ -13,21 +13,30 @@ const COLD_AFTER_MS = 1_000
 /** The maximum number of functions that are warmed up concurrently for future slots. */
 const WARM_UP_CONCURRENCY = 5
 
-/** The record of a run that made no first contact. */
+/** The recorded contact of a run that made no first contact. */
 export const NO_CONTACT: FirstContact = { cold_start: false, warm_up_ms: null }
 
-/** Returns whether a first contact was a cold start, judged by the function's own report, or else by its duration or failure. */
+/**
+ * Returns whether a first contact was a cold start, judged by the function's own report or, without a report, by the contact's
+ * duration or failure.
+ */
 export const isCold = (warm: WarmUp): boolean =>
   !warm.ok || (warm.cold ?? warm.latencyMs > COLD_AFTER_MS)
 
-/** Tracks which functions are warmed up in this tick and which do not answer, by name. Null is the default function. */
+/**
+ * Tracks, by name, which functions are warmed up in this tick and which functions do not answer. The name null means the default
+ * function.
+ */
 export class Functions extends Context.Tag("@sync-scheduler/Functions")<
   Functions,
   {
     readonly isAvailable: (name: string | null) => boolean
-    /** Records whether the function was reached, judged by an outcome. */
+    /** Records whether an invocation reached the function, judged by the outcome. */
     readonly observe: (name: string | null, outcome: Outcome) => void
-    /** Warms the function up before its first invocation in the tick. Returns the result for the run that caused the warm-up. */
+    /**
+     * Warms the function up before its first invocation in the tick. Returns the contact to record with the run that caused the
+     * warm-up.
+     */
     readonly firstContact: (name: string | null) => Effect.Effect<FirstContact>
     /** Warms the function up for future slots. */
     readonly prewarm: (name: string | null) => Effect.Effect<void>
@@ -68,8 +77,9 @@ export const make = Effect.gen(function* () {
 })
 
 /**
- * Records each first contact; the database uses these records to judge whether warm-ups are worthwhile. If they are not, the
- * recorder logs the verdict, and the function is not warmed up until the next measurement.
+ * Records each first contact. The database judges by the recorded contacts whether warm-ups of a function are worthwhile. If
+ * warm-ups are not worthwhile, the recorder logs the database's verdict, and the function is not warmed up until the next
+ * measurement.
  */
 const makeRecorder = Effect.gen(function* () {
   const supabase = yield* Supabase
