@@ -2,8 +2,9 @@ import { Schema } from "effect"
 import { Instant } from "./Instant.ts"
 
 /**
- * One transition of an incident to notify about: the incident opened or closed. `announced` is true if its opening was sent. `kind`
- * accepts any text, so that incidents of a newer database are sent too. *Source*: `sync_scheduler.alert_json`.
+ * A transition to notify about: an incident was opened or closed. `announced` is true if the opening of the incident was sent.
+ * `kind` accepts any text, so that kinds of incidents that only a newer database knows are also sent. *Source*:
+ * `sync_scheduler.alert_json`.
  */
 export const Alert = Schema.Struct({
   incident_id: Schema.Int,
@@ -30,7 +31,7 @@ export const Alert = Schema.Struct({
       id: Schema.String,
       scheduled_for: Schema.NullOr(Instant),
       started_at: Schema.NullOr(Instant),
-      /** When an engine first ticked after the slot; null when no engine did, or when that time is no longer known. */
+      /** The time of the first tick after the slot; null if there was no tick or if its time is no longer known. */
       first_tick_at: Schema.NullOr(Instant),
       status: Schema.String,
       drift_ms: Schema.NullOr(Schema.Number),
@@ -41,7 +42,10 @@ export const Alert = Schema.Struct({
 })
 export type Alert = typeof Alert.Type
 
-/** The alerts claimed for sending. `alerts` holds at most 50 of `total`, openings first; `incident_ids` holds all. */
+/**
+ * The alerts that are claimed for sending. `alerts` contains at most 50 of the `total` alerts, openings first. `incident_ids`
+ * contains the ids of all incidents.
+ */
 export const AlertBatch = Schema.Struct({
   now: Instant,
   total: Schema.Int,
@@ -53,7 +57,7 @@ export const AlertBatch = Schema.Struct({
 })
 export type AlertBatch = typeof AlertBatch.Type
 
-/** One message: a single alert, or a summary of many. `incidentIds` are the incidents that it covers. */
+/** One message: a single alert, or a summary of several alerts. `incidentIds` are the ids of the incidents in the message. */
 export type AlertMessage =
   | { readonly _tag: "One"; readonly alert: Alert; readonly incidentIds: ReadonlyArray<number> }
   | {
@@ -62,7 +66,7 @@ export type AlertMessage =
       readonly incidentIds: ReadonlyArray<number>
     }
 
-/** The largest number of alerts that are sent as single messages; more alerts become one summary. */
+/** The maximum number of alerts that are sent as single messages. If there are more, one summary is sent. */
 export const MAX_SINGLE = 5
 
 /** The result of sending a message. `error` is null if the receiver accepted the message. */
@@ -72,7 +76,7 @@ export interface Delivery {
   readonly retryAfterMs: number | null
 }
 
-/** Splits a batch into messages; every incident is in exactly one message. */
+/** Converts a batch to messages. Every incident is in exactly one message. */
 export const messagesOf = (batch: AlertBatch): ReadonlyArray<AlertMessage> =>
   batch.total > MAX_SINGLE
     ? [{ _tag: "Many", batch, incidentIds: batch.incident_ids }]

@@ -5,7 +5,7 @@ import { tidyMessage } from "./Message.ts"
 
 /** The text of an alert. Unknown facts are omitted. */
 export interface AlertText {
-  /** One line: the event, and the integration that it affects. */
+  /** One line that names the event and the affected integration. */
   readonly title: string
   readonly facts: ReadonlyArray<readonly [name: string, value: string]>
   readonly why: string
@@ -46,7 +46,7 @@ export const textOf = (alert: Alert): AlertText => {
   }
 }
 
-/** Writes the text of a summary: counts by kind, and the first ten incidents. */
+/** Writes the text of a summary: the number of incidents of each kind, and the first ten incidents. */
 export const summaryOf = (batch: AlertBatch): AlertText => {
   const counts = Object.entries(batch.kinds)
     .toSorted(([a, n], [b, m]) => m - n || (a < b ? -1 : 1))

@@ -5,8 +5,8 @@ const Instants = Schema.Array(Schema.Int)
 
 /**
  * One integration in [from, to), with all records of its slots: the slots that have a row, the skipped ranges (disjoint, both ends
- * inclusive), and the current cursor. Records are ordered oldest first; instants are epoch milliseconds. *Source*:
- * `read_sync_audit`, which reads everything in one snapshot.
+ * inclusive), and the next slot of its schedule. The oldest record comes first. Instants are epoch milliseconds. *Source*:
+ * `read_sync_audit`, which reads all records in one snapshot.
  */
 export const Audited = Schema.Struct({
   integration_id: Schema.String,
@@ -23,7 +23,7 @@ export const Audited = Schema.Struct({
 })
 export type Audited = typeof Audited.Type
 
-/** Consecutive slots, `from` to `to`, that have neither a row nor a skipped range. */
+/** Consecutive slots, from `from` to `to`, that have neither a row nor a skipped range. */
 export interface Hole {
   readonly integration_id: string
   readonly org_id: string | null
@@ -35,7 +35,7 @@ export interface Hole {
   readonly timezone: string
 }
 
-/** A part of the history whose schedule cannot be computed: its slots are unknown. */
+/** A period of an integration's history in which the schedule cannot be computed, so that its slots are unknown. */
 export interface UnreadableHistory {
   readonly integration_id: string
   readonly org_id: string | null
@@ -47,7 +47,8 @@ export interface UnreadableHistory {
 }
 
 /**
- * `slots` = `recorded` + `skipped_slots` + `open` + the slots in the holes. `open` slots are due or upcoming and not processed yet.
+ * `slots` = `recorded` + `skipped_slots` + `open` + the number of slots in the holes. `open` counts slots that are due or upcoming
+ * and have not been processed yet.
  */
 export interface AuditVerdict {
   readonly slots: number
@@ -59,18 +60,17 @@ export interface AuditVerdict {
   readonly unreadable: ReadonlyArray<UnreadableHistory>
 }
 
-/**
- * Returns the instant at which upcoming slots begin: the next run, or the instant at which the current schedule came into force.
- */
+/** Returns the instant at which the open slots begin: the next run or, if it is not computed, the start of the current schedule. */
 const openFrom = (audited: Audited): number => {
   if (audited.deleted) return Number.POSITIVE_INFINITY
   return audited.next_run_at ?? (audited.schedule_since ?? audited.from) + 1
 }
 
 /**
- * Recomputes the slots of an integration from its history and checks each one against the record. A row inside a range takes
- * precedence. Slots are expected while the integration was enabled, in (from, to] of each segment: a slot due at the moment of an
- * edit belongs to the schedule before it. *Guarantees*: a long period without a row costs no more than a short one.
+ * Recomputes the slots of an integration from its history and checks whether each slot is recorded. A slot that has a row and also
+ * lies inside a skipped range counts as recorded. Slots are expected in (from, to] of each segment in which the integration was
+ * enabled. A slot that is due at the moment of an edit therefore belongs to the schedule before the edit. *Guarantees*: a long
+ * period without a row takes no more time than a short period.
  */
 export const audit = (audited: Audited): AuditVerdict => {
   const tally = { slots: 0, recorded: 0, skipped_slots: 0, open: 0, missing: 0 }
@@ -121,7 +121,10 @@ interface UniformPeriod {
   readonly count: number
 }
 
-/** Yields the slots of a sequence inside the window, grouped into uniform periods, oldest first. */
+/**
+ * Yields the slots of a sequence inside the window, oldest first, grouped into periods whose slots are all recorded in the same
+ * way.
+ */
 function* walk(sequence: Sequence, audited: Audited, open: number): Generator<UniformPeriod> {
   const { ranges, slots } = audited
   const end = audited.to - 1
@@ -138,7 +141,8 @@ function* walk(sequence: Sequence, audited: Audited, open: number): Generator<Un
       yield { kind: "recorded", from: slot, to: slot, count: 1 }
       at = slot
     } else {
-      // No row exists before `nextRow`, so all slots up to the next boundary (of a range, or of the open part) are of one kind.
+      // There is no row before `nextRow`, so all slots up to the next boundary (of a skipped range, or of the open slots) are of
+      // the same kind.
       const isSkipped = rangeFrom <= slot
       const isOpen = !isSkipped && slot >= open
       const alike = isSkipped

@@ -3,8 +3,9 @@ import { firstIn, Segment, type Sequence, sequenceOf } from "./History.ts"
 import type { Slot } from "./Integration.ts"
 
 /**
- * An open backfill that can proceed. It runs the past slots between `after` and `to` (both exclusive) that have no row. `history`
- * and `slots` (those with a row) are known up to `known_until`, exclusive. Instants are epoch milliseconds.
+ * An open backfill that can continue. A backfill runs the past slots between `after` and `to` (both exclusive) that have no row.
+ * `slots` are the slots that have a row. `history` and `slots` are complete up to `known_until`, exclusive. Instants are epoch
+ * milliseconds.
  * *Source*: `read_sync_backfills`.
  */
 export const Backfill = Schema.Struct({
@@ -21,7 +22,7 @@ export const Backfill = Schema.Struct({
 })
 export type Backfill = typeof Backfill.Type
 
-/** Returns the sequences of a history, oldest first; a schedule that cannot be computed has no slots. */
+/** Returns the sequences of a history, oldest first. Omits segments whose schedule cannot be computed. */
 const sequencesOf = (history: ReadonlyArray<Segment>): ReadonlyArray<Sequence> =>
   history.flatMap((segment) => {
     const sequence = Either.getOrElse(sequenceOf(segment), () => null)
@@ -42,8 +43,8 @@ const firstOf = (
 }
 
 /**
- * Yields the slots in (after, upTo] without a row, oldest first: the slots that a backfill runs. Includes slots of periods in which
- * the integration was disabled and slots recorded as skipped, because the operator requests them explicitly.
+ * Yields the slots in (after, upTo] that have no row, oldest first. A backfill runs these slots. They include slots that were
+ * recorded as skipped and slots of periods in which the integration was disabled, because the operator requests them explicitly.
  */
 export function* slotsWithoutRow(
   history: ReadonlyArray<Segment>,
@@ -61,8 +62,9 @@ export function* slotsWithoutRow(
 }
 
 /**
- * Plans the next step of a backfill: claims its oldest slot without a row, only advances if all known slots have a row, and
- * finishes if no slot is left. *Guarantees*: the time is bounded by the data that was read.
+ * Plans the next step of a backfill. If a known slot has no row, the step claims the oldest such slot; otherwise the step only
+ * advances the cursor. If no slot is left, the step finishes the backfill. *Guarantees*: the computing time is bounded by the
+ * amount of data that was read.
  */
 export const nextStep = (backfill: Backfill): Slot => {
   const { after, backfill_id, cursor, history, known_until, slots, to } = backfill

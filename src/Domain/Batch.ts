@@ -4,12 +4,12 @@ import { SupabaseError } from "./Errors.ts"
 /** The SQLSTATEs of a lock timeout and of a deadlock. */
 const CONTENDED: ReadonlySet<string> = new Set(["55P03", "40P01"])
 
-/** Returns whether a row was locked, so that nothing was changed. */
+/** Returns whether the call failed because another session had locked a row. Such a call has changed nothing. */
 export const isContended = ({ code }: SupabaseError): boolean => CONTENDED.has(code)
 
 /**
- * Returns whether the database rejects one row because of bad data, a constraint, or a trigger of the project. The cause may also
- * be a trigger that names a table outside its search path.
+ * Returns whether the database rejects a row because of bad data, or because of one of the project's constraints or triggers.
+ * `Missing` counts too, because a trigger may name a table outside its search path.
  */
 export const isRejected = ({ reason }: SupabaseError): boolean =>
   reason === "Rejected" || reason === "Missing"
@@ -23,8 +23,8 @@ const missing = (operation: string): SupabaseError =>
   })
 
 /**
- * Sends items in one call and returns one result per item, in order. When the database rejects the call, or a row is locked, sends
- * the items one by one, because a single item may be the cause and the others must not wait for it.
+ * Sends items in one call and returns one result per item, in order. If the database rejects the call, or if a row is locked, sends
+ * the items one by one, because a single item may be the cause and must not delay the other items.
  */
 export const sendTogether =
   <In, Out>(

@@ -5,11 +5,11 @@ import * as Schedule from "./Schedule/Schedule.ts"
 /** The settings for missed slots, in milliseconds. */
 export interface CatchUpPolicy {
   readonly driftAlertMs: number
-  /** How far back `all` reaches, unless the integration sets its own window. */
+  /** How far back catch-up `all` reaches if the integration does not set its own window. */
   readonly catchUpWindowMs: number
 }
 
-/** The slot to run (null to advance without a run), the next slot, and the skipped slots. */
+/** The slot to run (null if the schedule only advances), the next slot, and the range of skipped slots. */
 interface Choice {
   readonly scheduled_for: number | null
   readonly next_run_at: number | null
@@ -17,8 +17,8 @@ interface Choice {
 }
 
 /**
- * Returns the range of skipped slots from `first` to `upTo`, both inclusive; `first` counts even if the cron expression does not
- * match it.
+ * Returns the range of skipped slots from `first` to `upTo`, both inclusive. `first` counts as a slot even if the cron expression
+ * does not match it.
  */
 const skippedRange = (
   schedule: Schedule.Schedule,
@@ -39,7 +39,7 @@ const skippedRange = (
 const nextOrNull = (schedule: Schedule.Schedule, after: number) =>
   Option.getOrNull(Schedule.next(schedule, after))
 
-/** Runs the newest slot, however old, and skips older slots. */
+/** Runs the newest due slot, regardless of its age, and skips older slots. */
 const latest = (schedule: Schedule.Schedule, first: number, now: number): Choice => {
   const target = Option.getOrElse(Schedule.summarise(schedule, first, now).latest, () => first)
   return {
@@ -49,7 +49,7 @@ const latest = (schedule: Schedule.Schedule, first: number, now: number): Choice
   }
 }
 
-/** Runs each slot inside the window, oldest first, and skips older slots. */
+/** Runs each due slot inside the window, oldest first, and skips the slots before the window. */
 const all = (schedule: Schedule.Schedule, first: number, now: number, windowMs: number): Choice => {
   const horizon = now - windowMs
   if (first >= horizon) {
@@ -68,7 +68,7 @@ const all = (schedule: Schedule.Schedule, first: number, now: number, windowMs: 
   }
 }
 
-/** Runs a slot only if it is not missed. */
+/** Runs the newest due slot if it is not missed, and skips all other due slots. */
 const skip = (
   schedule: Schedule.Schedule,
   first: number,
@@ -108,10 +108,10 @@ const choose = (
 }
 
 /**
- * Decides about one due integration at `now` (the database clock, epoch milliseconds): which due slot is claimed, which slots are
- * skipped, and which slot follows. A slot is missed when a newer one is due too, or when it is later than the drift alert; running
- * it then is a catch-up. A schedule that cannot be computed becomes a `schedule_error`, never a failure of the tick. *Guarantees*:
- * takes a bounded time, however long the outage was.
+ * Decides, for one due integration at `now` (the time of the database clock in epoch milliseconds), which due slot is claimed,
+ * which slots are skipped, and which slot is next. A slot is missed if a newer slot is also due, or if the slot has been due for
+ * longer than the drift alert. A run of a missed slot is a catch-up. A schedule that cannot be computed becomes a `schedule_error`
+ * and never makes the tick fail. *Guarantees*: the computing time is bounded, regardless of the length of an outage.
  */
 export const decideCatchUp = (
   integration: DueIntegration,

@@ -4,14 +4,15 @@ export interface ClockSkew {
   readonly plusMinusMs: number
 }
 
-/** The largest skew that is not an incident. With a larger skew, deadlines and the timestamps of logs and alerts are wrong. */
+/** The largest skew that does not open an incident. A larger skew makes deadlines and the timestamps of logs and alerts wrong. */
 const ALERT_MS = 5_000
 
 /**
- * Measures the skew with one successful call. The database read its clock between the two instants, so half of their distance
- * bounds the error. Retries in between would lengthen the measured round trip and hide any shorter skew.
+ * Measures the skew with one successful call. The database read its clock between `askedAt` and `answeredAt`, so the error is at
+ * most half the time between them. Retries within this time would lengthen the measured round trip and hide a skew that is shorter
+ * than the round trip.
  *
- * *Source*: RFC 5905, section 4: the offset is known to within half of the delay.
+ * *Source*: RFC 5905, section 4: the error of the offset is at most half the round-trip delay.
  */
 export const measureSkew = (
   askedAt: number,
@@ -22,12 +23,18 @@ export const measureSkew = (
   return { ms: askedAt + plusMinusMs - databaseNow, plusMinusMs }
 }
 
-/** Judges whether the clocks agree. `apart` and `together` are proven; `unknown` means that the call was too slow to tell. */
+/**
+ * Judges whether the clocks agree. The answers `apart` and `together` are proven. `unknown` means that the call took too long to
+ * prove either.
+ */
 export const judgeSkew = ({ ms, plusMinusMs }: ClockSkew): "apart" | "together" | "unknown" => {
   if (Math.abs(ms) - plusMinusMs > ALERT_MS) return "apart"
   return Math.abs(ms) + plusMinusMs <= ALERT_MS ? "together" : "unknown"
 }
 
-/** Returns the correction from this machine's clock to the database's clock; 0 while the clocks may agree. */
+/**
+ * Returns the milliseconds by which this machine's clock must be corrected to agree with the database's clock; 0 while the clocks
+ * may already agree.
+ */
 export const correctionOf = ({ ms, plusMinusMs }: ClockSkew): number =>
   Math.abs(ms) > plusMinusMs ? ms : 0

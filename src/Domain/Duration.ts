@@ -1,6 +1,6 @@
 import { Either } from "effect"
 
-/** The reason why a duration is rejected, and how to correct it; the caller names the setting. */
+/** The reason why a duration is rejected, and how to correct the duration. The caller adds the name of the setting. */
 export interface DurationProblem {
   readonly why: string
   readonly fix: string
@@ -17,7 +17,7 @@ const UNITS: ReadonlyMap<string, number> = new Map([
 const WHOLE = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/
 const PART = /(\d+(?:\.\d+)?)(ms|s|m|h|d)/g
 
-/** The longest duration of a setting: ten years, so that every sum remains an exact integer. */
+/** The longest duration of a setting: ten years. With this limit, sums of durations and instants remain exact integers. */
 const LONGEST = 3_650 * 86_400_000
 
 /**
@@ -49,8 +49,8 @@ export const parse = (text: string): Either.Either<number, DurationProblem> => {
 }
 
 /**
- * Formats a duration for people, in at most two units: `340 ms`, `1.2 s`, `2 m 05 s`, `3 h 20 m`, `2 d 4 h`. Negative durations
- * keep their sign.
+ * Formats a duration for people, in at most two units: `340 ms`, `1.2 s`, `2 m 05 s`, `3 h 20 m`, `2 d 4 h`. A negative duration
+ * keeps its sign.
  */
 export const format = (ms: number): string => {
   if (ms < 0) return `-${format(-ms)}`
@@ -70,7 +70,10 @@ export const format = (ms: number): string => {
   return pair(86_400_000, 3_600_000, "d h", 1)
 }
 
-/** Formats a rounded duration for people, in its leading units: `45 s`, `12 m`, `3 h 20 m`, `2 d 4 h`. Never negative. */
+/**
+ * Formats a duration for people, rounded to its largest units: `45 s`, `12 m`, `3 h 20 m`, `2 d 4 h`. A negative duration counts as
+ * zero.
+ */
 export const rough = (ms: number): string => {
   if (ms < 59_500) return `${Math.max(Math.round(ms / 1_000), 0)} s`
   return format(Math.round(ms / 60_000) * 60_000)

@@ -1,4 +1,4 @@
-/** The meaning of a code: what failed, why, and how to fix it, without the details of a particular case. */
+/** The meaning of a code: what failed, why it failed, and how to fix it, without the details of a particular case. */
 export interface Meaning {
   readonly what: string
   readonly why: string
@@ -12,7 +12,7 @@ export interface CommandMeaning extends Meaning {
 
 /**
  * Every code in the `errors` of a summary or of a failed command. When a tick has several codes, the first one in this list decides
- * the exit code. The messages contain more detail; `fix` is their hint where that hint is always the same.
+ * the exit code. A message contains more detail. `fix` is the hint of the message if every message with the code has the same hint.
  */
 export const commandCodes = {
   ENGINE_DEFECT: {
@@ -153,7 +153,7 @@ export const runCodes = {
   }
 } as const satisfies Readonly<Record<string, Meaning>>
 
-/** Codes in the answers of `serve`, with their HTTP status. */
+/** The codes in the answers of `serve`. The HTTP status of a code is at the end of `what`. */
 export const serveCodes = {
   NOT_FOUND: {
     what: "Nothing was found at this address (404)",

@@ -10,9 +10,9 @@ import { Schema } from "effect"
  * - `Rejected`: the database rejected this call (constraint, bad argument, raised error). A bug or bad data.
  * - `Malformed`: the answer violates the contract. Treated as ambiguous for writes.
  *
- * `code` is the SQLSTATE, the PostgREST code or the HTTP status, whichever is the most precise. `hint` says what to change, if the
- * transport knows the setting. `system` is the runtime's own message, when `detail` replaces it. `isPermanent` means that the
- * address or the certificate is wrong, so that waiting does not help.
+ * `code` is the SQLSTATE, the PostgREST code or the HTTP status, whichever is the most precise. `hint` says which setting to
+ * change, if the transport knows the setting. `system` is the runtime's own message if `detail` replaces this message.
+ * `isPermanent` is true if the address or the certificate is wrong, so that waiting does not help.
  */
 export class SupabaseError extends Schema.TaggedError<SupabaseError>()("SupabaseError", {
   operation: Schema.String,
@@ -34,7 +34,7 @@ export class SupabaseError extends Schema.TaggedError<SupabaseError>()("Supabase
  *
  * - `NotSent`: the connection was never made (refused, DNS, TLS), so the function cannot have run.
  * - `TimedOut`: no complete answer before the deadline. The function may still be working.
- * - `Disconnected`: the connection broke after the request may have left.
+ * - `Disconnected`: the connection broke, possibly after the request was sent.
  */
 export class InvokeError extends Schema.TaggedError<InvokeError>()("InvokeError", {
   reason: Schema.Literal("NotSent", "TimedOut", "Disconnected"),
@@ -50,7 +50,7 @@ export class InvokeError extends Schema.TaggedError<InvokeError>()("InvokeError"
  *
  * - `Expression`: the cron expression does not parse.
  * - `Timezone`: the zone is not an IANA time zone.
- * - `Impossible`: it parses, but no date ever matches (`0 0 30 2 *`).
+ * - `Impossible`: the cron expression parses, but never matches a date (`0 0 30 2 *`).
  *
  * `detail` states the problem and its reason; `hint` states the fix.
  */
@@ -72,7 +72,7 @@ export class ScheduleError extends Schema.TaggedError<ScheduleError>()("Schedule
  * - `DatabaseTooOld`: the database lacks functions that this engine calls. Apply the migrations.
  * - `EngineTooOld`: a migration declares that engines as old as this one no longer work. Update the binary.
  *
- * `database` and `engine` are the newest migrations that each knows.
+ * `database` is the newest migration of the database, and `engine` is the newest migration that the engine knows.
  */
 export class SchemaMismatch extends Schema.TaggedError<SchemaMismatch>()("SchemaMismatch", {
   reason: Schema.Literal("DatabaseTooOld", "EngineTooOld"),
@@ -87,7 +87,7 @@ export class SchemaMismatch extends Schema.TaggedError<SchemaMismatch>()("Schema
 }
 
 /**
- * A message (alert or ping) that the receiver did not accept. The message may be sent again later; nothing else depends on it.
+ * A message (alert or ping) that the receiver did not accept. The message may be sent again later. No run depends on a message.
  *
  * - `NotSent`: no connection was made.
  * - `TimedOut`: no complete answer arrived in time; the receiver may have accepted the message.
@@ -96,7 +96,7 @@ export class SchemaMismatch extends Schema.TaggedError<SchemaMismatch>()("Schema
 export class NotifyError extends Schema.TaggedError<NotifyError>()("NotifyError", {
   reason: Schema.Literal("NotSent", "TimedOut", "Refused"),
   detail: Schema.String,
-  /** How long the receiver asked to wait, in milliseconds; null when it did not ask. */
+  /** The wait that the receiver asked for, in milliseconds; null if it asked for none. */
   retryAfterMs: Schema.NullOr(Schema.Number)
 }) {
   override get message(): string {
@@ -107,11 +107,12 @@ export class NotifyError extends Schema.TaggedError<NotifyError>()("NotifyError"
 /**
  * A probe of an accounting API that received no answer.
  *
- * - `Refused`: not sent, because the address must not be probed: it is not https, contains a user or a port, or is not public.
+ * - `Refused`: not sent, because the address must not be probed. The address does not use https, contains a user or a port, or is
+ * not public.
  * - `NotResolved`: the name has no address.
- * - `NotReached`: no connection, or no valid certificate.
+ * - `NotReached`: no connection was made, or the certificate was not valid.
  * - `TimedOut`: no answer arrived in time.
- * - `Disconnected`: the connection broke before the answer.
+ * - `Disconnected`: the connection broke before the answer arrived.
  */
 export class ProbeError extends Schema.TaggedError<ProbeError>()("ProbeError", {
   reason: Schema.Literal("Refused", "NotResolved", "NotReached", "TimedOut", "Disconnected"),

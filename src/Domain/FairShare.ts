@@ -5,7 +5,7 @@ interface Organisation<A> {
   readonly lanes: readonly [ReadonlyArray<A>, ReadonlyArray<A>, ReadonlyArray<A>]
   /** The number of places that the organisation holds. */
   readonly open: number
-  /** When the organisation last received a place, as a count of all places assigned so far. */
+  /** The number of places that had been assigned to all organisations when this organisation last received a place. */
   readonly servedAt: number
 }
 
@@ -46,8 +46,9 @@ export const offer = <A>(
 
 /**
  * Assigns up to `count` places to waiting items and returns those items. Each place goes to the organisation that holds the fewest
- * places. Ties go to the organisation whose first item is in the lower lane, then to the organisation that was served longest ago.
- * No organisation holds more than `most` places.
+ * places. If several organisations hold the fewest places, the place goes to the organisation whose first item has the lowest lane
+ * or, if the lanes are equal, to the organisation that has waited longest since its last place. No organisation holds more than
+ * `most` places.
  */
 export const take = <A>(
   share: FairShare<A>,
@@ -127,7 +128,7 @@ export const free = <A>(share: FairShare<A>, orgId: string): FairShare<A> => {
   return { ...share, organisations, open: share.open - 1 }
 }
 
-/** Removes the waiting items that match `isOut` and returns them. */
+/** Removes and returns the waiting items that match `isOut`. */
 export const remove = <A>(
   share: FairShare<A>,
   isOut: (item: A) => boolean

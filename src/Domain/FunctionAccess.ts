@@ -7,8 +7,9 @@ const SCHEDULER = "sync-scheduler"
 const NAME = /^[A-Za-z][A-Za-z0-9_-]*$/
 
 /**
- * The functions that runs may invoke. A row of organization_integrations names its function, and the invocation carries the service
- * key: without a list, a user who may edit a row could have any function of the project invoked with that key.
+ * The functions that runs may invoke. A row of organization_integrations names its function, and an invocation sends the service
+ * key. Without this list, a user who may edit a row could make the scheduler invoke any of the project's functions with the service
+ * key.
  */
 export interface FunctionAccess {
   /** The default function, for integrations without a `function_name`. */
@@ -24,8 +25,8 @@ export const functionAt = (url: string): string =>
     .findLast((part) => part !== "") ?? ""
 
 /**
- * Explains why this function must not be invoked, and what to change. Returns null if it may be invoked. A null `name` means the
- * default function.
+ * Explains why the function must not be invoked, and what to change. Returns null if the function may be invoked. A null `name`
+ * means the default function.
  */
 export const refusalOf = (
   name: string | null,
@@ -44,7 +45,7 @@ export const refusalOf = (
     : `${said} It is not a valid function name (letters, digits, - and _). Correct it; allowed functions: ${known.join(", ")}.`
 }
 
-/** Makes the outcome of a run whose function must not be invoked: nothing was sent, and a retry would be rejected again. */
+/** Makes the outcome of a run whose function must not be invoked. Nothing was sent, and a retry would be rejected too. */
 export const refused = (message: string): Outcome => ({
   _tag: "Failed",
   httpStatus: null,
@@ -67,7 +68,7 @@ export const functionName = (text: string): Either.Either<string, DurationProble
           fix: "Write only the function's name; set SYNC_SCHEDULER_FUNCTION_URL for a complete URL."
         })
 
-/** Parses names of functions, separated by commas. */
+/** Parses function names that are separated by commas. */
 export const functionNames = (
   text: string
 ): Either.Either<ReadonlyArray<string>, DurationProblem> =>

@@ -9,9 +9,9 @@ import * as Schedule from "./Schedule/Schedule.ts"
 export const Segment = Schema.Struct({
   from: Schema.Int,
   to: Schema.NullOr(Schema.Int),
-  /** The next slot known when the segment began. It counts as a slot even if the cron expression does not match it. */
+  /** The slot that was next when the segment began. `first_slot` counts as a slot even if the cron expression does not match it. */
   first_slot: Schema.NullOr(Schema.Int),
-  /** If no next slot is known, the segment's slots are those after this instant. */
+  /** If `first_slot` is null, the segment contains the schedule's slots after this instant. */
   since: Schema.NullOr(Schema.Int),
   schedule: Schema.NullOr(Schema.String),
   timezone: Schema.String,
@@ -20,7 +20,7 @@ export const Segment = Schema.Struct({
 })
 export type Segment = typeof Segment.Type
 
-/** The slots of one segment: the schedule's slots in (after, upTo], and `first`, which is the earliest slot. */
+/** The slots of one segment: `first` (the earliest slot), and the schedule's slots in (after, upTo]. */
 export interface Sequence {
   readonly segment: Segment
   readonly schedule: Schedule.Schedule
@@ -29,7 +29,7 @@ export interface Sequence {
   readonly upTo: number
 }
 
-/** Returns the slots of a segment, whether it was enabled or not; null when it has no schedule. */
+/** Returns the slots of a segment, regardless of whether the integration was enabled; null if the segment has no schedule. */
 export const sequenceOf = (segment: Segment): Either.Either<Sequence | null, ScheduleError> =>
   segment.schedule === null
     ? Either.right(null)
@@ -49,7 +49,7 @@ export const firstIn = (sequence: Sequence, after: number, upTo: number): number
   return Schedule.between(sequence.schedule, Math.max(after, sequence.after), end, 1)[0]
 }
 
-/** Counts the slots of a sequence in (after, upTo] and returns the latest, without enumerating them. */
+/** Counts the slots of a sequence in (after, upTo] without enumerating them, and returns the count and the latest slot. */
 export const countIn = (
   sequence: Sequence,
   after: number,

@@ -1,6 +1,6 @@
 import { DateTime, Option, ParseResult, Schema } from "effect"
 
-/** The format of the scheduler's SQL functions; other formats are parsed on the slow path. */
+/** The format in which the scheduler's SQL functions return instants. Other formats take a slower path. */
 const CANONICAL = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
 const parse = (text: string): number =>
@@ -12,8 +12,8 @@ const parse = (text: string): number =>
       })
 
 /**
- * An instant in JSON (`2026-11-24T02:00:00.000Z`), held as epoch milliseconds. Instants are numbers instead of dates, because slots
- * are constantly compared and subtracted, and a number is immutable.
+ * An instant in JSON (`2026-11-24T02:00:00.000Z`), held as epoch milliseconds. Instants are numbers instead of Date objects,
+ * because a number is immutable and slots are often compared and subtracted.
  */
 export const Instant = Schema.transformOrFail(Schema.String, Schema.Int, {
   strict: true,

@@ -2,15 +2,15 @@ import { Schema } from "effect"
 import { Instant } from "./Instant.ts"
 
 /**
- * The handling of missed slots: `latest` runs the newest slot, however old; `all` runs each slot inside the window, oldest first;
- * `skip` runs only a slot that is not missed.
+ * The handling of missed slots: `latest` runs the newest slot, regardless of its age; `all` runs each slot inside the window,
+ * oldest first; `skip` runs no missed slot.
  */
 export const CatchUp = Schema.Literal("latest", "all", "skip")
 export type CatchUp = typeof CatchUp.Type
 
 /**
- * An integration that is due, or whose first slot is not computed yet (`next_run_at` null), as `read_due_integrations`
- * returns it. Instants are epoch milliseconds, durations milliseconds.
+ * An integration that is due, or whose first slot is not computed yet (`next_run_at` is null), as `read_due_integrations` returns
+ * it. Instants are in epoch milliseconds, durations in milliseconds.
  */
 export const DueIntegration = Schema.Struct({
   integration_id: Schema.UUID,
@@ -26,7 +26,7 @@ export const DueIntegration = Schema.Struct({
 })
 export type DueIntegration = typeof DueIntegration.Type
 
-/** Skipped slots, both ends inclusive; stored as a row of `sync_skipped_range`. */
+/** A range of skipped slots, both ends inclusive, which is stored as a row of `sync_skipped_range`. */
 export const SkippedRange = Schema.Struct({
   from: Instant,
   to: Instant,
@@ -36,8 +36,9 @@ export const SkippedRange = Schema.Struct({
 export type SkippedRange = typeof SkippedRange.Type
 
 /**
- * The backfill that a slot is claimed for, instead of the schedule: its cursor as it was read, the instant up to which all slots
- * are processed after this claim, and whether the claim completes the backfill. `next_run_at` is unchanged.
+ * The backfill for which a slot is claimed. `cursor` is the backfill's cursor as it was read. `next_cursor` is the instant up to
+ * which all slots are processed after the claim. `done` is true if the claim completes the backfill. The claim does not change the
+ * integration's `next_run_at`.
  */
 export const BackfillStep = Schema.Struct({
   id: Schema.UUID,
@@ -49,8 +50,8 @@ export type BackfillStep = typeof BackfillStep.Type
 
 /**
  * The decision about one due integration: claim `scheduled_for`, only advance to `next_run_at` (`scheduled_for` is null), or stop
- * with a `schedule_error`. `expected_next_run_at` and `schedule_version` are as they were read: if either has changed, the claim
- * loses the race and has no effect.
+ * with a `schedule_error`. `expected_next_run_at` and `schedule_version` are the values that were read. If either value has changed
+ * since then, the claim has no effect (`lost_race`).
  */
 export const Slot = Schema.Struct({
   integration_id: Schema.UUID,

@@ -5,7 +5,7 @@ import { RunView } from "./RunView.ts"
 const Time = Schema.NullOr(Instant)
 const Text = Schema.NullOr(Schema.String)
 
-/** The health of an integration's provider, judged from syncs, or from probes after a period without syncs. */
+/** The health of an integration's provider. Syncs decide the health; after a period without syncs, probes do. */
 export const ProviderHealth = Schema.Struct({
   provider: Schema.String,
   host: Schema.String,
@@ -14,10 +14,10 @@ export const ProviderHealth = Schema.Struct({
   http_status: Schema.NullOr(Schema.Int),
   error_code: Text,
   latency_ms: Schema.NullOr(Schema.Number),
-  /** When one of the API's syncs last completed, and when the API was last probed. */
+  /** The times of the API's last completed sync and of its last probe. */
   synced_at: Time,
   probed_at: Time,
-  /** In mode `passive`, the API has throttled, and only syncs judge its health until `passive_until`. */
+  /** `passive` means that the API has throttled, so that only syncs decide its health until `passive_until`. */
   mode: Schema.optionalWith(Schema.Literal("active", "passive"), { exact: true }),
   passive_until: Schema.optionalWith(Time, { exact: true }),
   /** The vendor asked this organisation to slow down; its syncs wait until this instant. */
@@ -33,8 +33,8 @@ export const isHeard = ({ http_status, status }: Pick<ProviderHealth, "http_stat
   status !== "unknown" && (status !== "healthy" || http_status !== null)
 
 /**
- * The status of one integration in the database; Domain/State interprets it. `last_run` is the attempted run with the newest slot
- * that has ended, `live_run` is the run that has not ended. `org_name` is free text of the project: every view escapes it.
+ * The status of one integration in the database; Domain/State interprets it. `last_run` is the newest attempted run that has ended,
+ * by slot. `live_run` is the run that has not ended. `org_name` is free text from the project, so every view escapes it.
  * *Source*: `sync_scheduler.integration_statuses`.
  */
 export const IntegrationStatus = Schema.Struct({
@@ -63,7 +63,7 @@ export const IntegrationStatus = Schema.Struct({
   last_run: Schema.NullOr(RunView),
   live_run: Schema.NullOr(RunView),
   last_completed_slot: Time,
-  /** The first slot after the last completed slot, while the last run failed or is unknown. */
+  /** The first slot after the last completed slot; set only while the last run is failed or unknown. */
   failing_since: Time,
   health: Schema.NullOr(ProviderHealth)
 })

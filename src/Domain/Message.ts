@@ -21,7 +21,7 @@ const masks: ReadonlyArray<readonly [RegExp, string]> = [
   [/(\w:\/\/[^\s?#"'<>()]+)[?#][^\s"'<>()]*/g, "$1"]
 ]
 
-/** Cuts between characters and marks the cut with `…`. */
+/** Cuts the text between two characters, and marks the cut with `…`. */
 const clip = (text: string, maxBytes: number): string => {
   const encoder = new TextEncoder()
   if (encoder.encode(text).length <= maxBytes) return text

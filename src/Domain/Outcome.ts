@@ -7,12 +7,12 @@ import { tidyMessage } from "./Message.ts"
 import { readRetryAfter } from "./Retry.ts"
 
 /**
- * The result of an invocation: definite (completed, failed), proven not executed, or unknown. `accepted` is a promise to
- * report later (202).
+ * The result of an invocation: definite (completed, failed), proven not executed, or unknown. `accepted` means that the function
+ * has promised to report its result later (202).
  *
- * `code` is stable and machine-readable, `message` at most 2 KiB for people. `retryAfterMs` is the wait that the answer
- * requested; Domain/Retry caps it. `response` is the JSON of the function's answer, or null. `vendor` is the accounting API's
- * response as the function reports it, if it does.
+ * `code` is stable and machine-readable, `message` at most 2 KiB for people. `retryAfterMs` is the wait that the answer requested;
+ * Domain/Retry caps it. `response` is the JSON of the function's answer, or null. `vendor` is the accounting API's response, if the
+ * function reports one.
  */
 export type Outcome = Judgement & { readonly vendor?: ProviderResponse }
 
@@ -51,13 +51,13 @@ export interface Answer {
 }
 
 /**
- * Every rule for judging an answer, in order: the first match decides. The rules for the platform's errors come first, because a
- * header distinguishes these errors from a function's answers. The last rule matches everything.
+ * All rules for judging an answer. The first rule that matches decides. The rules for the platform's errors come first, because a
+ * header distinguishes the platform's errors from a function's answers. The last rule matches every answer.
  */
 export const rules: ReadonlyArray<AnswerRule> = [...platformRules, ...functionRules, lastRule]
 
 /**
- * Judges an answer. Pure and total. If a run may have been executed and its answer does not say how it ended, its outcome is
+ * Judges an answer. Pure and total. If a run may have been executed and the answer does not say how the run ended, the outcome is
  * Unknown. `now` (epoch milliseconds) is used only for a Retry-After date in an answer without a `Date` header.
  */
 export const judge = (answer: Answer, now: number): Outcome => {
@@ -78,7 +78,7 @@ export const isFromFunction = (outcome: Outcome): boolean =>
   outcome._tag !== "NotExecuted" || /^(HTTP_\d+|FUNCTION_REFUSED)$/.test(outcome.code)
 
 /**
- * The outcome of an invocation without an answer. A connection that was never made proves that nothing happened; a deadline
+ * Returns the outcome of an invocation without an answer. A connection that was never made proves that nothing happened; a deadline
  * or a broken connection proves nothing.
  */
 export const ofError = (error: InvokeError): Outcome => {

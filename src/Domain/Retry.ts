@@ -1,6 +1,6 @@
-/** The inputs of the wait before the next attempt, with durations in milliseconds. */
+/** The values that determine the wait before the next attempt. Durations are in milliseconds. */
 export interface RetryTiming {
-  /** Attempts made so far, from 1. */
+  /** The number of attempts made so far, at least 1. */
   readonly attempt: number
   /** The wait that the answer requested (`Outcome.retryAfterMs`), or null. */
   readonly retryAfterMs: number | null
@@ -13,8 +13,9 @@ export interface RetryTiming {
 /**
  * Returns the wait before the next attempt, in whole milliseconds from 0 to `capMs`.
  *
- * Full jitter: uniform between 0 and `baseMs` doubled per attempt, so that runs that failed together are not retried together. If
- * the answer sent Retry-After, the jitter is added to that wait (from 1 s to the cap), for the same reason.
+ * Full jitter: the wait is a random value between 0 and a limit, so that runs that failed together are not retried together. The
+ * limit is `baseMs` and doubles with each attempt. If the answer has a Retry-After header, the jitter is added to the requested
+ * wait (limited to between 1 s and the cap).
  * *Source*: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  */
 export const retryDelay = ({
@@ -32,8 +33,8 @@ export const retryDelay = ({
 
 /**
  * Parses a Retry-After header as milliseconds from now; null when it is absent or invalid. Accepts seconds, or an HTTP-date in any
- * of its three forms. A date is compared with the answer's own `Date` header if present, because both instants then come from the
- * same clock.
+ * of its three forms. A date is compared with the answer's own `Date` header if the answer has one, because both instants then come
+ * from the same clock.
  * *Source*: RFC 9110 sections 5.6.7 and 10.2.3.
  */
 export const readRetryAfter = (
@@ -50,7 +51,10 @@ export const readRetryAfter = (
   return Math.max(0, until - (from ?? now))
 }
 
-/** `Date.parse` alone accepts almost anything, and reads an asctime date as local time. */
+/**
+ * Checks the format first, because `Date.parse` accepts almost any text. Reads an asctime date as UTC, because `Date.parse` would
+ * read it as local time.
+ */
 const readHttpDate = (text: string): number | null => {
   if (!/^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? /.test(text)) return null
   const ms = Date.parse(text.endsWith(" GMT") ? text : `${text} GMT`)

@@ -17,9 +17,9 @@ export const Trigger = Schema.Literal("schedule", "catch_up", "manual", "backfil
 export type Trigger = typeof Trigger.Type
 
 /**
- * A slot's row in `sync_run_log`, with the fields of its integration that an invocation needs. Instants are epoch
- * milliseconds. `attempt` counts the starts so far; `function_name` and `invoke_timeout_ms` are null where the engine's
- * settings apply. *Source*: `sync_scheduler.run_json`.
+ * A slot's row in `sync_run_log`, with the fields of its integration that an invocation needs. Instants are epoch milliseconds.
+ * `attempt` counts the starts so far; If `function_name` or `invoke_timeout_ms` is null, the engine's setting applies. *Source*:
+ * `sync_scheduler.run_json`.
  */
 export const Run = Schema.Struct({
   run_id: Schema.UUID,
@@ -44,23 +44,23 @@ export const Run = Schema.Struct({
 })
 export type Run = typeof Run.Type
 
-/** The timeout of a run's invocation, in milliseconds: the integration's, else the setting. */
+/** Returns the timeout of a run's invocation, in milliseconds: the integration's own timeout or, if it has none, the default. */
 export const timeoutOf = (run: Run, defaultMs: number): number => run.invoke_timeout_ms ?? defaultMs
 
-/** A run that this engine started, with the only token that can settle it and the end of its lease. */
+/** A run that this engine started, with the end of its lease and the only token with which the run can be settled. */
 export interface StartedRun extends Run {
   readonly lease_token: string
 }
 
-/** The JSON body of the invocation. */
+/** The input of an invocation. */
 export interface Invocation {
   readonly run: StartedRun
   /** The function's name, if the integration names one; null for the default function. */
   readonly functionName: string | null
-  /** When the engine stops waiting: epoch milliseconds on the database's clock. */
+  /** The time at which the engine stops waiting, in epoch milliseconds of the database's clock. */
   readonly deadline: number
   /** How long to wait for the whole answer, in milliseconds. */
   readonly timeoutMs: number
-  /** True for a developer's trial of the function: the database has no run for it, and the body says so. */
+  /** True for a developer's trial of the function. The database has no run for a trial, and the body marks the run as a trial. */
   readonly isTrial?: boolean
 }

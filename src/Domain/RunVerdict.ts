@@ -1,9 +1,9 @@
 import type { Outcome } from "./Outcome.ts"
 import type { RunStatus } from "./Run.ts"
 
-/** The facts that, together with the answer, decide a run's status. */
+/** The facts that decide a run's status together with the answer. */
 export interface RunFacts {
-  /** Whether the fence allowed the function to begin; if so, the outcome cannot be "not executed". */
+  /** Whether the fence allowed the function to begin. If it did, the outcome cannot be "not executed". */
   readonly began: boolean
   /** The result that the function reported with its lease token; null if it reported none. */
   readonly reported: "completed" | "failed" | null
@@ -17,11 +17,11 @@ export interface RunVerdict {
   readonly status: Extract<RunStatus, "completed" | "failed" | "unknown" | "pending" | "running">
   /** Whether the run is retried automatically. */
   readonly isRetried: boolean
-  /** The status and the next step in a sentence. */
+  /** A sentence about the status and the next step. */
   readonly sentence: string
 }
 
-/** Judges one attempt as the database and the engine do together. Pure and total. */
+/** Judges one attempt by the same rules as the engine and the database together. Pure and total. */
 export const runVerdictOf = (outcome: Outcome, facts: RunFacts): RunVerdict => {
   const status = facts.reported ?? statusOf(outcome, facts)
   const isLeft = facts.attempt < facts.maxAttempts

@@ -34,12 +34,12 @@ export const RunView = Schema.Struct({
   http_status: Schema.NullOr(Schema.Int),
   error_code: Text,
   error_message: Text,
-  /** The reason why a pending run is delayed: api_throttled, api_limit. */
+  /** The reason why a pending run is delayed: `api_throttled` or `api_limit`. */
   delay_reason: Schema.optionalWith(Schema.String, { exact: true, nullable: true })
 })
 export type RunView = typeof RunView.Type
 
-/** Describes why a run is delayed; empty when it is not delayed. */
+/** Describes why a run is delayed. Returns an empty string if the run is not delayed. */
 export const delayOf = ({ delay_reason }: Pick<RunView, "delay_reason">): string => {
   switch (delay_reason) {
     case undefined:
@@ -54,7 +54,7 @@ export const delayOf = ({ delay_reason }: Pick<RunView, "delay_reason">): string
   }
 }
 
-/** A run in a list, with its organisation's name and the zone of its slots. */
+/** A run in a list, with the name of its organisation and the time zone of its integration. */
 export const ListedRun = Schema.Struct({
   ...RunView.fields,
   org_name: Text,
@@ -76,7 +76,7 @@ export const RunEvent = Schema.Struct({
 })
 export type RunEvent = typeof RunEvent.Type
 
-/** A condition that raises an alert; `resolved_at` is null while it is open. */
+/** A condition that raises an alert. `resolved_at` is null while the incident is open. */
 export const IncidentView = Schema.Struct({
   kind: Schema.String,
   subject: Schema.String,
@@ -89,7 +89,7 @@ export const IncidentView = Schema.Struct({
 })
 export type IncidentView = typeof IncidentView.Type
 
-/** Formats the current attempt of a run: `2 of 3` while further attempts may follow, otherwise only the number. */
+/** Formats the current attempt of a run: `2 of 3` while another attempt may follow, otherwise only the attempt's number. */
 export const attemptOf = ({
   attempt,
   max_attempts,

@@ -4,7 +4,7 @@ import { Instant } from "./Instant.ts"
 const Time = Schema.NullOr(Instant)
 const Text = Schema.NullOr(Schema.String)
 
-/** The result of a tick, by any engine; `errors` holds the first ten. */
+/** The result of a tick of any engine. `errors` contains the first ten errors. */
 export const TickView = Schema.Struct({
   tick_id: Schema.String,
   engine_id: Schema.String,
@@ -27,15 +27,15 @@ export const TickView = Schema.Struct({
 export type TickView = typeof TickView.Type
 
 /**
- * Whether any engine ticks. `stopped` means no heartbeat for `stopped_after_ms` (five minutes, or three times the usual interval
- * between ticks). The status shown is then out of date. *Source*: `sync_scheduler.scheduler_health`.
+ * Whether any engine ticks. `stopped` means that there was no heartbeat for `stopped_after_ms` (five minutes, or three times the
+ * usual interval between ticks), so that the status of integrations is out of date. *Source*: `sync_scheduler.scheduler_health`.
  */
 export const SchedulerHealth = Schema.Struct({
   verdict: Schema.Literal("never", "stopped", "ticking"),
   last_activity_at: Time,
   stopped_after_ms: Schema.NullOr(Schema.Number),
   last_tick: Schema.NullOr(TickView),
-  /** Engines of the last hour, newest first, at most 20. */
+  /** The engines that ticked in the last hour, newest tick first, at most 20. */
   engines: Schema.Array(
     Schema.Struct({
       engine_id: Schema.String,
@@ -44,7 +44,7 @@ export const SchedulerHealth = Schema.Struct({
       last_tick_at: Instant
     })
   ),
-  /** How many incidents are open, by kind. */
+  /** The number of open incidents of each kind. */
   open_incidents: Schema.Record({ key: Schema.String, value: Schema.Int })
 })
 export type SchedulerHealth = typeof SchedulerHealth.Type

@@ -5,7 +5,7 @@ import { reasonOf } from "./RunReason.ts"
 import { delayOf, type RunView } from "./RunView.ts"
 import type { SchedulerHealth } from "./SchedulerHealth.ts"
 
-/** The states of an integration, worst first, which is also the order of lists. */
+/** The states of an integration, worst first. Lists of integrations have the same order. */
 export const StateName = Schema.Literal(
   "overdue",
   "invalid_schedule",
@@ -21,7 +21,7 @@ export const StateName = Schema.Literal(
 )
 export type StateName = typeof StateName.Type
 
-/** `critical` and `warning` need attention; `active` and `idle` do not. Only `ok` may be shown in green. */
+/** `critical` and `warning` need attention; `active` and `idle` do not. Only the severity `ok` may be shown in green. */
 export const Severity = Schema.Literal("critical", "warning", "active", "idle", "ok")
 export type Severity = typeof Severity.Type
 
@@ -30,7 +30,7 @@ export const APPEARANCE: Readonly<
   Record<StateName, { readonly word: string; readonly symbol: string; readonly severity: Severity }>
 > = {
   overdue: { word: "overdue", symbol: "✗", severity: "critical" },
-  // Not only for invalid schedules: a row of an adopted table may lack its organisation, its type or `enabled`.
+  // Says more than "invalid schedule", because a row of an adopted table may lack its organisation, its type or `enabled`.
   invalid_schedule: { word: "misconfigured", symbol: "!", severity: "critical" },
   unknown: { word: "unknown", symbol: "?", severity: "critical" },
   failing: { word: "failing", symbol: "✗", severity: "critical" },
@@ -43,14 +43,20 @@ export const APPEARANCE: Readonly<
   on_time: { word: "on time", symbol: "✓", severity: "ok" }
 }
 
-/** The other facts that decide an integration's state: the database's clock, the drift alert, and whether any engine ticks. */
+/**
+ * The facts, in addition to an integration's status, that decide its state: the database's clock, the drift alert, and whether any
+ * engine ticks.
+ */
 export interface StateContext {
   readonly now: number
   readonly driftAlertMs: number
   readonly scheduler: Pick<SchedulerHealth, "verdict" | "last_activity_at">
 }
 
-/** An integration's state, the time since it applies (a slot or an instant; null if unknown), and the reason in one line. */
+/**
+ * An integration's state, the time at which the state began (a slot or another instant; null if unknown), and the reason in one
+ * line.
+ */
 export interface State {
   readonly state: StateName
   readonly since: number | null
@@ -59,14 +65,14 @@ export interface State {
 
 /** The assumed lease of a run that has no lease because no engine started it. The sweeper assumes the same lease. */
 const FOREIGN_LEASE_MS = 30 * 60_000
-/** The sweeper checks leases once per tick, so a lease that ended longer ago than this is overdue. */
+/** The sweeper checks leases once per tick. A run whose lease ended longer ago than this is overdue. */
 const SWEEP_MS = 60_000
 
 /**
- * Decides the state of an integration: the worst of the states that its next slot, its run in progress and its last run imply. The
- * page, `status`, `check`, `/api` and metrics all show this state and derive nothing else from the facts.
+ * Decides the state of an integration: the worst of the states that the integration's next slot, run in progress and last run
+ * imply. The page, `status`, `check`, `/api` and the metrics all show this state; none of them derives its own.
  *
- * *Guarantees*: pure. Returns `on_time` only when an engine ticks, nothing is overdue, no run is in progress, and the newest
+ * *Guarantees*: pure. Returns `on_time` only if an engine ticks, no slot is overdue, no run is in progress, and the newest
  * attempted run completed. A run that waits for its next attempt is `retrying`, never `running`.
  */
 export const decideState = (status: IntegrationStatus, frame: StateContext): State => {
@@ -90,19 +96,19 @@ export const needsAttention = (state: StateName): boolean => {
   return severity === "critical" || severity === "warning"
 }
 
-/** Orders states: the worst first; within one state, the longest-lasting first. */
+/** Orders states for a sort: the worst state first. Among equal states, the one that has lasted longest comes first. */
 export const compareStates = (a: State, b: State): number =>
   rank(a.state) - rank(b.state) || (a.since ?? 0) - (b.since ?? 0)
 
 const rank = (state: StateName): number => StateName.literals.indexOf(state)
 
-/** Returns the worst candidate, or the first of several equally bad ones. */
+/** Returns the worst candidate. If several candidates have the same state, returns the first of them. */
 const worst = ([first, ...others]: Candidates): State =>
   others.reduce<State>((most, one) => (rank(one.state) < rank(most.state) ? one : most), first)
 
 type Candidates = readonly [State, ...ReadonlyArray<State>]
 
-/** Returns the state that each fact alone implies. */
+/** Returns the states that the facts imply, one for each fact. */
 const candidates = (status: IntegrationStatus, frame: StateContext): Candidates => {
   const { enabled, live_run: live, schedule_error } = status
   if (!enabled) {
@@ -115,7 +121,7 @@ const candidates = (status: IntegrationStatus, frame: StateContext): Candidates 
     return [{ state: "invalid_schedule", since: status.schedule_since, why: schedule_error }]
   }
   const rejected = rejectedState(status, frame)
-  // The rejection comes first, because it is the cause of equally bad states.
+  // The rejection comes first, because it is the cause of any other `overdue` state.
   if (rejected !== null) return [rejected, ...otherCandidates(status, frame)]
   return otherCandidates(status, frame)
 }
@@ -143,7 +149,10 @@ const rejectedState = (status: IntegrationStatus, { now }: StateContext): State 
 /** Formats a rejection: `the database rejects it: 42P01: relation "x" does not exist`. */
 export const rejectedBy = (rejection: string): string => `the database rejects it: ${rejection}`
 
-/** Returns the state of an overdue slot that no engine has claimed and that the breaker does not delay; null if there is none. */
+/**
+ * Returns the state of a slot that is overdue because no engine has claimed it; null if there is no such slot, or if the breaker
+ * delays the slot.
+ */
 const nextState = (status: IntegrationStatus, frame: StateContext): State | null => {
   const { breaker_until, next_run_at: due, schedule, schedule_since: since } = status
   if (schedule === null || (breaker_until !== null && breaker_until > frame.now)) return null
@@ -200,7 +209,7 @@ const runningState = (run: RunView, frame: StateContext): State => {
     : { state: "running", since: started, why: what }
 }
 
-/** Returns the state of a claimed run before its first attempt, or between two attempts. */
+/** Returns the state of a pending run: a claimed run before its first attempt, or a run between two attempts. */
 const waitingState = (run: RunView, frame: StateContext): State => {
   const { driftAlertMs, now } = frame
   const claimed = run.created_at ?? run.scheduled_for

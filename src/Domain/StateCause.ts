@@ -2,7 +2,7 @@ import type { IntegrationStatus } from "./IntegrationStatus.ts"
 import type { RunView } from "./RunView.ts"
 import { needsAttention, type StateName } from "./State.ts"
 
-/** The fields of an integration and its state that determine the cause. */
+/** An integration's state, and the fields that determine the cause of the state. */
 export type Troubled = Pick<
   IntegrationStatus,
   "integration_type" | "last_run" | "live_run" | "schedule_error"
@@ -18,13 +18,13 @@ export const causingRun = ({ last_run, live_run, state }: Troubled): RunView | n
   return state === "failing" || state === "unknown" ? last_run : null
 }
 
-/** Returns the failed run that an operator may retry; null if there is none. */
+/** Returns the failed run that an operator may retry; null if there is no such run. */
 export const retryableRun = ({ last_run, live_run, state }: Troubled): RunView | null =>
   state === "failing" && live_run === null && last_run?.status === "failed" ? last_run : null
 
 /**
- * Returns the error code, such as `TOKEN_EXPIRED`, else the HTTP status as `HTTP_502`. Returns null if the state alone is the
- * cause.
+ * Returns the error code of the run that caused the state, such as `TOKEN_EXPIRED`. If the run has no error code, returns its HTTP
+ * status as `HTTP_502`. Returns null if no run caused the state, or if the run has neither.
  */
 export const causeCode = (one: Troubled): string | null => {
   const run = causingRun(one)
@@ -33,9 +33,8 @@ export const causeCode = (one: Troubled): string | null => {
 }
 
 /**
- * Returns a key of the cause of an integration's state, equal for all integrations with the same cause:
- * `failing/xledger/TOKEN_EXPIRED`; for a misconfigured integration, the key contains the fault of its row. Returns null if the
- * state needs no attention.
+ * Returns a key for the cause of an integration's state: `failing/xledger/TOKEN_EXPIRED`. Integrations with the same cause have the
+ * same key. For a misconfigured integration, the key contains the fault of its row. Returns null if the state needs no attention.
  */
 export const causeKey = (one: Troubled): string | null =>
   needsAttention(one.state)

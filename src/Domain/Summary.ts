@@ -2,10 +2,12 @@ import { Schema } from "effect"
 import { Instant } from "./Instant.ts"
 import { RunStatus, Trigger } from "./Run.ts"
 
-/** The maximum number of runs and of skips in a summary. Further ones are only counted, and `runs_truncated` is set. */
+/**
+ * The maximum number of runs, and of skips, in a summary. Further runs and skips are only counted, and `runs_truncated` is true.
+ */
 export const MAX_LISTED = 1000
 
-/** One run of a tick, in the form of the summary and of `-o jsonl`. */
+/** One run of a tick, as the summary and `-o jsonl` show it. */
 export const RunReport = Schema.Struct({
   run_id: Schema.String,
   org_id: Schema.String,
@@ -30,7 +32,7 @@ export const RunReport = Schema.Struct({
 })
 export type RunReport = typeof RunReport.Type
 
-/** A due slot that this tick did not run, and why. */
+/** A due slot that the tick did not run, with the reason. */
 export const SkipReport = Schema.Struct({
   org_id: Schema.String,
   integration_id: Schema.String,
@@ -42,8 +44,8 @@ export const SkipReport = Schema.Struct({
 export type SkipReport = typeof SkipReport.Type
 
 /**
- * An error that stopped part of a tick: `message` says what failed and why, and `hint` how to fix it. `detail` has the call, its
- * error class and its code, for diagnosis.
+ * An error that stopped part of a tick: `message` says what failed and why, and `hint` says how to fix it. `detail` contains the
+ * failed call, its error class and its code for diagnosis.
  */
 export const TickError = Schema.Struct({
   code: Schema.String,
@@ -54,8 +56,9 @@ export const TickError = Schema.Struct({
 export type TickError = typeof TickError.Type
 
 /**
- * The result of one tick: the output of `run -o json`, the value of `runScheduledJobs`, and the row in `sync_tick`. Always `due =
- * triggered + skipped` and `triggered = completed + failed + unresolved`. `ok` does not depend on the outcomes of the runs.
+ * The result of one tick: the output of `run -o json`, the value of `runScheduledJobs`, and the row in `sync_tick`. `due =
+ * triggered + skipped` and `triggered = completed + failed + unresolved` always hold. `ok` does not depend on the outcomes of the
+ * runs.
  */
 export const Summary = Schema.Struct({
   /** False if the tick could not do its work (key refused, database unreachable, schema missing) or could not record an outcome. */
@@ -81,7 +84,7 @@ export const Summary = Schema.Struct({
   errors: Schema.Array(TickError)
 })
 export type Summary = typeof Summary.Type
-/** The summary as JSON: instants are ISO 8601 text. */
+/** The summary as JSON. Instants are ISO 8601 text. */
 export type SummaryJson = typeof Summary.Encoded
 
 /**

@@ -6,7 +6,7 @@ import { Either, Schema } from "effect"
  * - `secret` (`sb_secret_`): bypasses row level security. Sent in `apikey` only.
  * - `publishable` (`sb_publishable_`): for browsers; may not call the scheduler's functions.
  * - `service_role`, `anon`, `jwt` (any other role): a legacy JWT key. Sent in `apikey` and as Bearer.
- * - `unknown`: none of these. Sent like a JWT; the server decides.
+ * - `unknown`: any other format. Sent like a JWT key; the server decides whether the key is valid.
  */
 export type SupabaseKeyKind = "secret" | "publishable" | "service_role" | "anon" | "jwt" | "unknown"
 
@@ -35,7 +35,7 @@ export const keyKind = (key: string): SupabaseKeyKind => {
   return role === "service_role" || role === "anon" ? role : "jwt"
 }
 
-/** Returns the claims of a JWT key, without verifying its signature; none for any other key. */
+/** Returns the claims of a JWT key without verifying its signature. Any other key has no claims. */
 export const keyClaims = (key: string): KeyClaims => {
   const { exp, ref, role } = claimsOf(key) ?? {}
   return {
@@ -52,14 +52,16 @@ const claimsOf = (key: string): typeof Claims.Type | null => {
   return Either.isRight(claims) ? claims.right : null
 }
 
-/** Returns whether the key is also sent in `Authorization: Bearer`. The platform rejects the new keys there. */
+/**
+ * Returns whether the key is also sent in `Authorization: Bearer`. The platform rejects secret and publishable keys in that header.
+ */
 export const isBearer = (key: string): boolean => !["secret", "publishable"].includes(keyKind(key))
 
-/** Returns whether the scheduler's functions may accept the key; false only if its format rules that out. */
+/** Returns whether the scheduler's functions may accept the key; false only if the key's format proves that they do not. */
 export const mayBeService = (key: string): boolean =>
   !["publishable", "anon"].includes(keyKind(key))
 
-/** Returns the key if its format may be valid; otherwise the reason and the fix, which never repeat the key. */
+/** Returns the key if its format may be valid. Otherwise returns the reason and the fix, neither of which contains the key. */
 export const requireSecretKey = (
   key: string
 ): Either.Either<string, { readonly why: string; readonly fix: string }> => {
@@ -69,7 +71,7 @@ export const requireSecretKey = (
       fix: "Copy a secret key (sb_secret_..., or service_role) from the project's settings, API Keys."
     })
   if (key === "") return refuse("it is empty")
-  // A header cannot contain this text, and the runtime's own error would repeat it.
+  // A header cannot contain such a key, and the runtime's own error would repeat the key.
   if (!/^[\x21-\x7e]+$/.test(key))
     return refuse("it contains spaces, line breaks or other invalid characters")
   return mayBeService(key)

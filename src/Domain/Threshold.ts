@@ -1,17 +1,17 @@
 import { Either } from "effect"
 import { type DurationProblem, parse as parseDuration } from "./Duration.ts"
 
-/** The values at which a warning and a critical state begin; null if never. */
+/** The values at which the levels WARNING and CRITICAL begin; null if the level is never reached. */
 export interface Threshold {
   readonly warning: number | null
   readonly critical: number | null
 }
 
-/** Nagios' levels, worst last: an unknown state may be critical, so it is worse than a warning. */
+/** Nagios' levels, worst last. UNKNOWN is worse than WARNING, because an unknown state may be critical. */
 export const LEVELS = ["OK", "WARNING", "UNKNOWN", "CRITICAL"] as const
 export type Level = (typeof LEVELS)[number]
 
-/** Parses `<critical>` or `<warning>,<critical>`; a part may be empty. The caller supplies the parser for one part. */
+/** Parses `<critical>` or `<warning>,<critical>`; a part may be empty. `read` parses one part. */
 const parse =
   (read: (text: string) => Either.Either<number, DurationProblem>) =>
   (text: string): Either.Either<Threshold, DurationProblem> =>
@@ -49,7 +49,7 @@ export const counts: (text: string) => Either.Either<Threshold, DurationProblem>
       })
 )
 
-/** Returns the level of a value; a value equal to a threshold has reached it. */
+/** Returns the level of a value. A value that is equal to a threshold has reached the threshold's level. */
 export const levelOf = (value: number, { critical, warning }: Threshold): Level => {
   if (critical !== null && value >= critical) return "CRITICAL"
   return warning !== null && value >= warning ? "WARNING" : "OK"

@@ -1,19 +1,19 @@
 import { Context, Effect, FiberRef, Tracer } from "effect"
 
 /**
- * Whether spans are exported. A span costs as much as the rest of the engine's work for a run, so spans on hot paths (thousands a
- * second) are created only while this is true. The exporter sets this to true.
+ * Whether spans are exported. A span costs as much as the engine's other work for a run, so spans on hot paths (thousands a second)
+ * are created only while `isTraced` is true. The exporter sets `isTraced` to true.
  */
 export const isTraced: FiberRef.FiberRef<boolean> = FiberRef.unsafeMake(false)
 
-/** Runs `effect` while spans are exported, else `instead`. */
+/** Runs `effect` if spans are exported, and `instead` if they are not. */
 export const whileTraced = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   instead: () => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>
   Effect.withFiberRuntime((fiber) => (fiber.getFiberRef(isTraced) ? instead() : effect))
 
-/** Applies `Effect.withSpan` while spans are exported. */
+/** Applies `Effect.withSpan` if spans are exported. */
 export const traced =
   (name: string, options: () => Tracer.SpanOptions = () => ({})) =>
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -21,7 +21,7 @@ export const traced =
       Effect.withSpan(effect, name, { captureStackTrace: false, ...options() })
     )
 
-/** Applies `Effect.annotateCurrentSpan` while spans are exported. */
+/** Applies `Effect.annotateCurrentSpan` if spans are exported. */
 export const annotateTraced = (attributes: () => Record<string, unknown>): Effect.Effect<void> =>
   whileTraced(Effect.void, () => Effect.annotateCurrentSpan(attributes()))
 
@@ -38,7 +38,7 @@ export const underSpan = <A, E, R>(
     )
   )
 
-/** The current span while spans are exported; else null. */
+/** The current span if spans are exported; otherwise null. */
 export const tracedSpan: Effect.Effect<Tracer.Span | null> = whileTraced<
   Tracer.Span | null,
   never,

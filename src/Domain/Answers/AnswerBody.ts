@@ -1,18 +1,21 @@
 import { tidyMessage } from "../Message.ts"
 import { type AnswerWords, readWords } from "./AnswerWords.ts"
 
-/** The parsed body of an answer. `value` is the unchanged JSON; `words` is what the JSON says about the sync. */
+/** The parsed body of an answer. `value` is the unchanged JSON. `words` describes what the JSON says about the sync. */
 export type AnswerBody =
   | { readonly _tag: "Empty" }
   | { readonly _tag: "Json"; readonly value: unknown; readonly words: AnswerWords }
   | { readonly _tag: "Unreadable"; readonly why: string }
 
-/** The deepest JSON that is accepted. Deeper JSON is unreadable for people and could overflow the stack, including PostgreSQL's. */
+/**
+ * The maximum depth of JSON that is accepted. People cannot read deeper JSON, and it could overflow this program's or PostgreSQL's
+ * stack.
+ */
 const MAX_DEPTH = 100
 
 /**
- * Parses a body as JSON regardless of its content type, because hosted functions rewrite some content types. A body of only
- * whitespace counts as empty.
+ * Parses a body as JSON regardless of its content type, because hosted functions rewrite some content types. A body that contains
+ * only whitespace counts as empty.
  */
 export const readBody = (text: string, isTruncated: boolean): AnswerBody => {
   if (isTruncated) return { _tag: "Unreadable", why: "it is longer than 64 KiB" }
@@ -34,15 +37,15 @@ export const readBody = (text: string, isTruncated: boolean): AnswerBody => {
 export const saysOf = (body: AnswerBody): AnswerWords["says"] =>
   body._tag === "Json" ? body.words.says : "nothing"
 
-/** Returns an own field of a JSON object; undefined for any other body. */
+/** Returns an own field of the body's JSON object; undefined if the body is not a JSON object. */
 export const fieldOf = (body: AnswerBody, name: string): unknown =>
   body._tag === "Json" && isRecord(body.value) && Object.hasOwn(body.value, name)
     ? body.value[name]
     : undefined
 
 /**
- * Returns the code and message of the error in the body: from `error` or the first of `errors` (text or `{code, message}`), else
- * from the top level, where problem+json has `title` and `detail`.
+ * Returns the code and message of the error in the body. Takes both from `error` or from the first element of `errors` (text or
+ * `{code, message}`). If there is neither field, takes both from the top level, where problem+json has `title` and `detail`.
  */
 export const wordsOf = (
   body: AnswerBody
@@ -62,7 +65,7 @@ const firstOf = (errors: unknown): unknown => (Array.isArray(errors) ? errors[0]
 
 const isText = (value: unknown): value is string => typeof value === "string" && value.trim() !== ""
 
-/** Returns an error code, which must be one short word; null for any other value. */
+/** Returns the value as an error code if it is one short word; null for any other value. */
 const codeFrom = (value: unknown): string | null => {
   const text = typeof value === "number" ? String(value) : value
   return typeof text === "string" && /^[\w.:-]{1,100}$/.test(text) ? tidyMessage(text) : null

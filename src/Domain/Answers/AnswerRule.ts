@@ -11,10 +11,12 @@ export interface AnswerFacts {
 }
 
 /**
- * One rule for judging an answer. Rules are data, so that the reference page is generated from them; the first match decides.
+ * One rule for judging an answer. Rules are data, so that the reference page can be generated from the rules. The first rule that
+ * matches an answer decides.
  *
- * `code` may contain `<status>`, `<sb-error-code>`, or `<error.code>` (the function's own, else the text after the bar). `what`,
- * `why` and `fix` form the message for people; with `speaks: "function"` the function's own message comes first.
+ * `code` may contain `<status>`, `<sb-error-code>`, or `<error.code>` (the function's own code or, if it sent none, the text after
+ * the bar). `what`, `why` and `fix` form the message for people; with `speaks: "function"`, the message begins with the function's
+ * own message.
  */
 export interface AnswerRule {
   readonly name: string
@@ -32,7 +34,7 @@ const is2xx = ({ status }: AnswerFacts): boolean => status >= 200 && status < 30
 const is4xx = ({ status }: AnswerFacts): boolean => status >= 400 && status < 500
 const is5xx = ({ status }: AnswerFacts): boolean => status >= 500 && status < 600
 
-/** Rules for the function's own answer. The table is in docs/reference/errors.md. */
+/** Rules for the function's own answer. docs/reference/errors.md lists all rules in a table. */
 export const functionRules: ReadonlyArray<AnswerRule> = [
   {
     name: "refusal_that_says_success",

@@ -1,6 +1,6 @@
 import type { AnswerFacts, AnswerRule } from "./AnswerRule.ts"
 
-/** Matches the status and the code together, because a function may pass on another function's headers. */
+/** Requires both the status and the code to match, because a function may pass on another function's headers. */
 const says =
   (status: number, code: RegExp) =>
   (facts: AnswerFacts): boolean =>
@@ -9,7 +9,8 @@ const says =
 const retried = "The run is retried automatically."
 
 /**
- * Rules for Supabase's own errors: those with the `sb-error-code` header. They come before the rules for the function's answers.
+ * Rules for Supabase's own errors, which have the header `sb-error-code`. These rules come before the rules for the function's
+ * answers.
  * *Source*: FACTS.md "Edge Functions"; https://supabase.com/docs/guides/functions/error-codes
  */
 export const platformRules: ReadonlyArray<AnswerRule> = [

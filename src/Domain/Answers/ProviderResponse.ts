@@ -14,14 +14,14 @@ const Report = Schema.Struct({
 })
 const decode = Schema.decodeUnknownOption(Report)
 
-/** The accounting API's response, as the function reports it. `host` is null if the function did not report it. */
+/** The accounting API's response, as the function reports it. `host` is null if the function did not report the host. */
 export interface ProviderResponse extends VendorAnswer {
   readonly host: string | null
 }
 
 /**
- * Reads the `vendor` field of a function's answer: `{host?, status, headers?, code?, body?}`. Null when the field is absent or
- * unreadable: `vendor` is optional, and a malformed value never affects the judgement of the answer.
+ * Reads the `vendor` field of a function's answer: `{host?, status, headers?, code?, body?}`. Returns null if the field is absent
+ * or unreadable, because `vendor` is optional and a malformed value must not affect the judgement of the answer.
  * *Source*: supabase/functions/README.md, "What the accounting API said".
  */
 export const readProviderResponse = (answer: AnswerBody): ProviderResponse | null => {

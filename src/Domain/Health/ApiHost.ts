@@ -4,14 +4,15 @@ import { providerNamed, providerOf } from "./ProviderTable.ts"
 
 /**
  * The accounting API of an integration: one row of `integration_health`. `host` is a host name, or `host/path` if only the
- * integration's `health_url` shows the API's health; the result then applies only to the integrations with that URL.
+ * integration's `health_url` shows the API's health. In the second case, the health applies only to integrations with the same
+ * `health_url`.
  */
 export interface ApiHost {
   readonly provider: string
   readonly host: string
 }
 
-/** The request that probes an API, without credentials. */
+/** The request that probes an API. The request contains no credentials. */
 export interface ProbeTarget extends ApiHost {
   readonly method: ProbeMethod
   readonly url: string
@@ -23,14 +24,14 @@ export interface ApiSource {
   readonly health_url?: string | null
 }
 
-/** The maximum number of APIs in the cache; an installation has a few dozen. */
+/** The maximum number of APIs in the cache. An installation normally uses a few dozen APIs. */
 const MAX_KNOWN = 1_000
 const known = new Map<string, ApiHost | null>()
 
 /**
- * Returns the API of an integration: its provider's API, or its `health_url` if the provider has no probe for that host. Returns
- * null if the provider is unknown or has one host per tenant, and there is no usable `health_url`; the API's health is then
- * unknown.
+ * Returns the API of an integration: the provider's API, or the integration's `health_url` if the provider has no probe for the
+ * host of that URL. Returns null if the provider is unknown or has one host per tenant and the integration has no usable
+ * `health_url`. The health of such an integration's API is unknown.
  */
 export const apiOf = ({ integration_type, health_url = null }: ApiSource): ApiHost | null => {
   const key = `${integration_type}\n${health_url ?? ""}`
@@ -51,7 +52,7 @@ export const apiOf = ({ integration_type, health_url = null }: ApiSource): ApiHo
 }
 
 /**
- * Returns the probe of an integration's API; null when the API cannot be probed. `health_method` applies to a `health_url` only.
+ * Returns the probe of an integration's API; null if the API cannot be probed. `health_method` is used only with a `health_url`.
  */
 export const probeOf = (
   source: ApiSource & { readonly health_method: ProbeMethod }
@@ -66,14 +67,20 @@ export const probeOf = (
     : { ...api, method: probe.method, url: `https://${api.host}${probe.path}` }
 }
 
-/** Returns the single address of a provider; null when every tenant has its own address. */
+/** Returns the host that all tenants of a provider share; null if every tenant has its own host. */
 const addressOf = ({ hosts }: Provider): string | null =>
   hosts.find((host) => !host.startsWith(".")) ?? null
 
-/** Returns whether a `health_url` identifies the API, which then applies only to the integrations with that URL. */
+/**
+ * Returns whether a `health_url` identifies the API. The health of such an API applies only to integrations with the same
+ * `health_url`.
+ */
 export const isOwn = ({ host }: ApiHost): boolean => host.includes("/")
 
-/** Returns `host/path`, cut to the column's length. A query may hold a secret, so only its hash is used. */
+/**
+ * Returns `host/path`, cut to the column's length. A URL with a query is identified by a hash, because the query may contain a
+ * secret.
+ */
 const ownName = (host: string, url: string): string => {
   const { pathname = "/", search = "" } = URL.parse(url) ?? {}
   const name = host + pathname
@@ -83,7 +90,9 @@ const ownName = (host: string, url: string): string => {
 }
 const MAX_NAME = 200
 
-/** Returns the host of a URL in lower case, without the trailing dot; a non-default port is part of the host. */
+/**
+ * Returns the host of an https URL in lower case, without a trailing dot. A port other than the default port is part of the host.
+ */
 const hostIn = (url: string): string | null => {
   const parsed = URL.parse(url)
   if (parsed === null || parsed.protocol !== "https:" || parsed.hostname === "") return null

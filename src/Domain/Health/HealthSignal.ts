@@ -5,20 +5,20 @@ import { codesIn, isLow, judgeVendor, type Provider, type Sign } from "./Provide
 import { providerNamed, providerOf } from "./ProviderTable.ts"
 
 /**
- * A provider's response as a signal about the health of its API, in the form that is sent to the database. The database decides the
- * consequences.
+ * A signal about the health of an accounting API, derived from the API's response, in the form that is sent to the database. The
+ * database decides the consequences.
  */
 export const HealthSignal = Schema.Struct({
   provider: Schema.String,
-  /** The host that the function reports; used where the integration does not identify its API. */
+  /** The host that the function reports, which is used if the integration does not identify its API. */
   host: Schema.NullOr(Schema.String),
   sign: Schema.Literal("throttled", "unreachable", "reachable"),
   code: Schema.NullOr(Schema.String),
   message: Schema.NullOr(Schema.String),
   http_status: Schema.NullOr(Schema.Int),
-  /** For a throttled API, how long to wait; for a low quota, the time until it is refilled. In milliseconds. */
+  /** How long a throttled API asks to wait, or the time until a low quota is refilled, in milliseconds. */
   wait_ms: Schema.NullOr(Schema.Number),
-  /** The number of concurrent runs at which a throttled API no longer needs a limit. */
+  /** The number of concurrent runs up to which the limit of a throttled API rises before the limit is removed. */
   ceiling: Schema.NullOr(Schema.Int),
   /** Whether the quota is nearly used up. */
   low: Schema.Boolean,
@@ -72,9 +72,9 @@ const names = {
 } as const
 
 /**
- * Returns what a run's outcome shows about the health of its accounting API; null if it shows nothing beyond the run's result. Uses
- * the vendor's response if the function reports it; otherwise the function's 429, or a failure with one of the vendor's codes,
- * counts as the vendor's. `now`: epoch milliseconds.
+ * Returns what a run's outcome shows about the health of its accounting API; null if the outcome shows nothing that the run's
+ * result does not already show. Uses the vendor's response if the function reports it. Otherwise, a 429 from the function or a
+ * failure with one of the vendor's codes counts as the vendor's response. `now` is in epoch milliseconds.
  */
 export const signalOf = (source: ApiSource, outcome: Outcome, now: number): HealthSignal | null => {
   const { vendor } = outcome

@@ -1,9 +1,9 @@
 import { readRetryAfter } from "../Retry.ts"
 
 /**
- * One accounting API as data: how to check that it is reachable without spending its quota, and how it throttles.
- * Undocumented facts are left out, and the generic rule applies: 429 is a throttle, Retry-After gives its duration, any other
- * answer below 500 means that the API is reachable. Each vendor's facts and their sources are in ProviderTable.
+ * One accounting API as data: how to check that the API is reachable without using up its quota, and how the API throttles. If a
+ * fact is not documented, it is omitted, and the generic rule applies: 429 is a throttle, Retry-After states how long to wait, and
+ * any other answer below 500 means that the API is reachable. ProviderTable contains the facts about each vendor and their sources.
  */
 export interface Provider {
   /** The value of `integration_health.provider`. */
@@ -12,26 +12,26 @@ export interface Provider {
   readonly title: string
   /** The values of `integration_type` for this provider, in lower case, letters and digits only. */
   readonly types: ReadonlyArray<string>
-  /** Its hosts; `.example.com` matches every subdomain. The first one without a leading dot is probed. */
+  /** The hosts of the API. `.example.com` matches every subdomain. The first host without a leading dot is probed. */
   readonly hosts: ReadonlyArray<string>
   /**
-   * The probe: one request without credentials or body. Null if the hosts differ by tenant, so that only a `health_url` can be
+   * The probe: one request without credentials or body. Null if each tenant has its own host, so that only a `health_url` can be
    * probed.
    */
   readonly probe: { readonly method: ProbeMethod; readonly path: string } | null
   /**
-   * How long the API must be idle before it is probed, and the interval between two probes; in milliseconds, at least 15 minutes.
+   * How long the API must be idle before it is probed, in milliseconds, at least 15 minutes. Also the interval between two probes.
    */
   readonly probeEveryMs: number
   /** How the API signals a throttle, in addition to 429. */
   readonly throttles: ReadonlyArray<ThrottleRule>
-  /** How long to wait when the response does not state the wait, in milliseconds. */
+  /** How long to wait if the response does not state a wait, in milliseconds. */
   readonly waitMs: number
-  /** The quota headers of its answers. */
+  /** The quota headers in the API's answers. */
   readonly quotas: ReadonlyArray<QuotaHeaders>
-  /** Matches the wait in the text of the answer: the first group is a number of seconds. */
+  /** Matches the wait in the text of an answer. The first group is the number of seconds. */
   readonly waitText: RegExp | null
-  /** The documented number of concurrent requests. A throttled API's limit rises step by step up to this number. */
+  /** The documented maximum number of concurrent requests. After a throttle, the limit rises step by step up to this number. */
   readonly concurrency: number | null
 }
 
@@ -54,14 +54,14 @@ export interface QuotaHeaders {
   readonly reset: string | null
 }
 
-/** A response of the vendor, from a probe or as a function reports it. */
+/** A response of the vendor: the answer to a probe, or a response that a function reports. */
 export interface VendorAnswer {
   readonly status: number
   /** Header value by lower-case name. */
   readonly headers: { readonly get: (name: string) => string | null }
-  /** Error codes anywhere in the body. */
+  /** The error codes found anywhere in the body. */
   readonly codes: ReadonlyArray<string>
-  /** The body's text, for waits that are given in words. */
+  /** The body's text, which may state the wait in words. */
   readonly text: string
 }
 
@@ -81,14 +81,14 @@ export type Sign =
       readonly _tag: "Throttled"
       readonly code: string
       readonly message: string
-      /** How long to wait: from the response, or else from the provider's row in the table. */
+      /** How long to wait, as the response states it or, if it does not, as ProviderTable states it. */
       readonly waitMs: number
       readonly quota: Quota | null
     }
 
-/** The longest wait, in milliseconds, that a vendor can impose on syncs. After this wait, one sync is retried. */
+/** The longest wait, in milliseconds, that a vendor can impose on syncs. After this wait, one sync runs as a test. */
 export const MAX_WAIT_MS = 3_600_000
-/** When less than this share of a quota is left, the syncs of a host run one at a time, so that the quota lasts. */
+/** If less than this share of a quota is left, the syncs of the host run one at a time, so that the quota lasts longer. */
 const LOW_SHARE = 0.1
 
 /** Judges a vendor's response. Pure and total; `now` (epoch milliseconds) is used only for dates in Retry-After. */
@@ -149,7 +149,10 @@ const readWait = (
   return reset === undefined || reset === null ? null : reset * 1_000
 }
 
-/** Returns the quota with the smallest share left or, without a known limit, with the smallest number left. */
+/**
+ * Returns the quota of which the smallest share is left. For a quota without a known limit, compares the remaining number instead
+ * of the share.
+ */
 const tightest = ({ quotas }: Provider, { headers }: VendorAnswer): Quota | null => {
   const known = quotas.flatMap((one): ReadonlyArray<Quota> => {
     const remaining = numberIn(headers, one.remaining)
@@ -167,12 +170,12 @@ const numberIn = (headers: VendorAnswer["headers"], name: string | null): number
   return text !== null && /^\d{1,15}(\.\d+)?$/.test(text.trim()) ? Number(text) : null
 }
 
-/** Keys under which vendors put a code: `code`, `errorCode`, `ErrorCode`, `o:errorCode`, ... */
+/** Keys that vendors use for an error code: `code`, `errorCode`, `ErrorCode`, `o:errorCode`, ... */
 const CODE_KEY = /^(?:\w+:)?(?:error_?)?code$/i
 const MAX_CODES = 20
 const MAX_DEPTH = 6
 
-/** Finds error codes anywhere in a JSON body, because vendors put them in different places. */
+/** Finds error codes anywhere in a JSON body, because vendors use different fields for error codes. */
 export const codesIn = (body: unknown): ReadonlyArray<string> => {
   const codes: Array<string> = []
   let level: ReadonlyArray<unknown> = [body]

@@ -15,7 +15,7 @@ export const generic: Provider = {
       name: "requests",
       remaining: "x-ratelimit-remaining",
       limit: "x-ratelimit-limit",
-      // Some APIs send seconds, others an instant, so the header is unreliable for an unknown vendor.
+      // Some APIs send a number of seconds in this header and others send an instant, so an unknown vendor's header is not used.
       reset: null
     }
   ],
@@ -24,9 +24,9 @@ export const generic: Provider = {
 }
 
 /**
- * GraphQL at one address. Throttles with HTTP 200 and `errors[].code`. Bills requests (5,000 a month are included). The probe
- * carries no token. Whether a request without a token is billed is not documented, so the probe is sent only once an hour, about
- * 700 times a month. The wait is not documented.
+ * GraphQL at one address. Throttles with HTTP 200 and `errors[].code`. Bills each request above 5,000 a month. The probe contains
+ * no token. It is not documented whether a request without a token is billed, so a probe is sent at most once an hour, which is
+ * about 700 times a month. The wait after a throttle is not documented.
  * *Source*: Xledger UK help centre, article 33393587744786 (quota); Xledger's public webhook sample, GraphQLClient.cs (codes).
  */
 const xledger: Provider = {
@@ -54,8 +54,8 @@ const xledger: Provider = {
 }
 
 /**
- * Answers 429 when a user's requests (6,000 in 5 minutes), queue or connections are used up. Retry-After is not documented: clients
- * choose their own wait. Processes 5 requests of a user concurrently.
+ * Answers 429 when a user exceeds 6,000 requests in 5 minutes, the queue limit, or the connection limit. Retry-After is not
+ * documented; clients choose their own wait. Processes 5 requests of a user concurrently.
  * *Source*: Microsoft Learn, business-central/dev-itpro/api-reference/v2.0/dynamics-rate-limits and
  * business-central/dev-itpro/administration/operational-limits-online.
  */
@@ -95,8 +95,8 @@ const dynamicsFinance: Provider = {
 }
 
 /**
- * Allows 25 requests in a sliding window of 5 s for a client and tenant, then answers 429. Neither Retry-After nor quota headers
- * are documented.
+ * Allows 25 requests per client and tenant in a sliding window of 5 s, then answers 429. Neither Retry-After nor quota headers are
+ * documented.
  * *Source*: fortnox.se/developer/guides-and-good-to-know/rate-limits-for-fortnox-api.
  */
 const fortnox: Provider = {
@@ -111,8 +111,8 @@ const fortnox: Provider = {
 }
 
 /**
- * Allows 600 requests a minute for a client and endpoint, then answers 429 with `ErrorCode` 4010 and the wait in the text: "... Try
- * again in 55 seconds."
+ * Allows 600 requests a minute per client and endpoint, then answers 429 with `ErrorCode` 4010 and states the wait in the text:
+ * "... Try again in 55 seconds."
  * *Source*: developer.vismaonline.com/docs/rate-limits.
  */
 const vismaEaccounting: Provider = {
@@ -128,8 +128,9 @@ const vismaEaccounting: Provider = {
 }
 
 /**
- * Limits the hourly calls of each company and client; only the headers of an answer state the limit. Answers 429 with Retry-After.
- * `X-RateLimit-Reset` counts seconds. The old host, integration.visma.net, allows 500 calls an hour until it is shut down.
+ * Limits the number of calls per hour for each company and client. Only the headers of an answer state the limit. Answers 429 with
+ * Retry-After. `X-RateLimit-Reset` counts seconds. The old host, integration.visma.net, allows 500 calls an hour until it is shut
+ * down.
  * *Source*: docs.vismasoftware.no/vismanetapi/how-tos/ratelimits and .../end-of-life-notices/change-base-url.
  */
 const vismaNet: Provider = {
@@ -150,9 +151,9 @@ const vismaNet: Provider = {
 }
 
 /**
- * No public page documents its limits. Its headers `X-Rate-Limit-*`, with the reset in seconds, are known only from client
- * libraries. The generic rule applies in addition.
- * *Source*: the address is from its generated clients (tripletex.no/v2); the other facts are not documented.
+ * No public page documents Tripletex's limits. The headers `X-Rate-Limit-*`, which state the reset in seconds, are known only from
+ * client libraries. The generic rule also applies.
+ * *Source*: the address comes from Tripletex's generated clients (tripletex.no/v2). The other facts are not documented.
  */
 const tripletex: Provider = {
   ...generic,
@@ -174,7 +175,7 @@ const tripletex: Provider = {
 /**
  * Has one host for each account. Limits the concurrent requests of the whole account (5 on a shared service, more by tier). Beyond
  * the limit, RESTlets answer 400 with SSS_REQUEST_LIMIT_EXCEEDED, REST answers 429, and SOAP answers with faults. A probe would
- * count towards this limit. The wait is not documented.
+ * count towards the limit. The wait after a throttle is not documented.
  * *Source*: docs.jitterbit.com, "NetSuite concurrency governance", which quotes NetSuite's 2017.2 release notes.
  */
 const netsuite: Provider = {
@@ -237,7 +238,7 @@ const xero: Provider = {
   concurrency: 5
 }
 
-/** Every known vendor. A new vendor needs a row here and a case in its test. */
+/** All known vendors. A new vendor needs an entry here and a test case. */
 export const providers: ReadonlyArray<Provider> = [
   xledger,
   businessCentral,
@@ -254,10 +255,13 @@ export const providers: ReadonlyArray<Provider> = [
 const byType = new Map(providers.flatMap((one) => one.types.map((type) => [type, one] as const)))
 const byName = new Map([generic, ...providers].map((one) => [one.name, one] as const))
 
-/** Returns the provider of that name, or the generic provider for an unknown name. */
+/** Returns the provider with this name, or the generic provider for an unknown name. */
 export const providerNamed = (name: string): Provider => byName.get(name) ?? generic
 
-/** Returns the provider for an integration's type, else for a host, else the generic provider. */
+/**
+ * Returns the provider for an integration's type. If the type is unknown, returns the provider for the host. If both are unknown,
+ * returns the generic provider.
+ */
 export const providerOf = (integrationType: string, host: string | null): Provider =>
   byType.get(integrationType.toLowerCase().replaceAll(/[^a-z0-9]/g, "")) ??
   providers.find((one) => host !== null && owns(one, host)) ??

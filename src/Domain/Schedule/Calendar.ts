@@ -1,7 +1,7 @@
 /**
- * The sets of a cron expression, one flag per value (`day` and `nearestWeekdays` start at the 1st, `month` at January, `dayOfWeek`
- * at Sunday). A weekday's flags are bits: 1 to 16 for its first to fifth occurrence in the month, 32 for the last. The field names
- * are croner's.
+ * The sets of a cron expression, with one flag for each value of a field. `day` and `nearestWeekdays` start at the 1st, `month` at
+ * January, `dayOfWeek` at Sunday. The flag of a weekday is a sum: 1, 2, 4, 8 and 16 stand for the weekday's first to fifth
+ * occurrence in the month, and 32 stands for its last occurrence. The field names are croner's.
  */
 export interface CronSets {
   readonly second: ReadonlyArray<number>
@@ -18,8 +18,8 @@ export interface CronSets {
 }
 
 /**
- * The local times that a cron expression matches, without a time zone: certain days, with the same times on each of them. Times are
- * *readings*: the epoch milliseconds that the same digits would have in UTC.
+ * The local times that a cron expression matches, without a time zone: a set of days, and the same times of day on each of these
+ * days. Local times are *readings*: the epoch milliseconds that the same digits would have in UTC.
  */
 export interface Calendar {
   readonly seconds: ReadonlyArray<number>
@@ -67,7 +67,7 @@ export const fromSets = ({
   }
 })
 
-// Months are counted from January of year 0, days from 1970-01-01; 0 is Sunday.
+// Months are counted from January of year 0, and days from 1970-01-01. Weekdays are counted from 0 (Sunday).
 const firstDayOf = (month: number): number => Date.UTC(Math.floor(month / 12), month % 12, 1) / DAY
 const weekdayOf = (day: number): number => (((day + 4) % 7) + 7) % 7
 const monthOf = (day: number): number => {
@@ -77,7 +77,7 @@ const monthOf = (day: number): number => {
   return month
 }
 
-/** Returns the day from Monday to Friday that is nearest to a date, within its month. */
+/** Returns the day of the month that is nearest to `date` among the days from Monday to Friday of the same month. */
 const nearestWeekday = (first: number, date: number, length: number): number => {
   const weekday = weekdayOf(first + date - 1)
   if (weekday === 6) return date === 1 ? 3 : date - 1
@@ -100,7 +100,7 @@ const isDayOfWeek = (sets: CronSets, first: number, date: number, length: number
   return (flags & (date + 7 > length ? occurrence | 32 : occurrence)) !== 0
 }
 
-/** Returns the matching days of a month as a bit mask, bit 0 for the 1st. */
+/** Returns the matching days of a month as a bit mask. Bit 0 stands for the 1st. */
 const daysIn = (sets: CronSets, month: number): number => {
   if (sets.month[month % 12] === 0) return 0
   const first = firstDayOf(month)
@@ -159,7 +159,7 @@ const countDays = (sets: CronSets, from: number, to: number): number => {
   return count
 }
 
-/** Counts the times of a day at or before this second of the day. */
+/** Counts the matching times of a day at or before a second of the day. */
 const timesUpTo = (calendar: Calendar, second: number): number => {
   const { hours, minutes, seconds } = calendar
   const below = (values: ReadonlyArray<number>, limit: number): number => {
@@ -175,7 +175,7 @@ const timesUpTo = (calendar: Calendar, second: number): number => {
   return below(hours, hour) * minutes.length * seconds.length + inHour
 }
 
-/** Returns the n-th time of a day (from 0) as a second of the day. */
+/** Returns the n-th matching time of a day as a second of the day. `n` starts at 0. */
 const timeNumber = (calendar: Calendar, n: number): number => {
   const { hours, minutes, seconds } = calendar
   const hour = hours[Math.floor(n / (minutes.length * seconds.length))] ?? 0
@@ -217,7 +217,7 @@ export const lastTime = (calendar: Calendar, after: number, upTo: number): numbe
   return reading > after ? reading : undefined
 }
 
-/** Counts the matching readings in (after, upTo]; the cost grows with the number of months, not with the number of readings. */
+/** Counts the matching readings in (after, upTo]. The cost depends on the number of months, not on the number of readings. */
 export const countTimes = (calendar: Calendar, after: number, upTo: number): number => {
   if (upTo <= after) return 0
   const [fromDay, fromSecond] = split(after)

@@ -1,6 +1,6 @@
 import { Either } from "effect"
 
-/** A problem with an expression: the error and its reason (`detail`), and how to correct it (`hint`). */
+/** A problem with an expression. `detail` states the error and its reason; `hint` states how to correct the expression. */
 export interface ExpressionProblem {
   readonly detail: string
   readonly hint: string
@@ -41,7 +41,7 @@ const ORDER = "minute hour day-of-month month day-of-week, with seconds first wh
 const fault = (detail: string, hint: string): Either.Either<never, ExpressionProblem> =>
   Either.left({ detail, hint })
 
-/** Characters that other parsers accept, each with its replacement here. */
+/** Characters that other parsers accept, each with advice on what to write instead. */
 const REPLACEMENTS: ReadonlyMap<string, string> = new Map([
   ["?", "Write * instead. Note that weekdays count from 0 = Sunday here; Quartz counts from 1."],
   ["+", "Write either the day of month or the weekday; if both are set, either matches."],
@@ -50,8 +50,9 @@ const REPLACEMENTS: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * Splits an expression into its six fields, seconds first: `0 2 * * MON` and `@daily` get a `0` there. Checks what does not depend
- * on a field's meaning: length, characters, number of fields, known nicknames.
+ * Splits an expression into its six fields, seconds first. The field for seconds is `0` if the expression has only five fields (`0
+ * 2 * * MON`) or is a nickname (`@daily`). Checks everything that does not depend on the meaning of a field: the length, the
+ * characters, the number of fields, and the nickname.
  */
 export const splitFields = (
   expression: string
@@ -87,9 +88,9 @@ export const splitFields = (
 }
 
 /**
- * Returns whether a schedule follows intervals rather than fixed times of day: a wildcard or a step in the minute or hour field,
- * judged by the text of the expression. `0 * * * *` and `0-59/20 2 * * *` are interval-like; `0 0-23 * * *` and `0,30 2 * * *` are
- * fixed times.
+ * Returns whether a schedule is interval-like, which means that the text of its minute or hour field contains a wildcard or a step.
+ * Other schedules have fixed times of day. `0 * * * *` and `0-59/20 2 * * *` are interval-like; `0 0-23 * * *` and `0,30 2 * * *`
+ * have fixed times.
  */
 export const isIntervalLike = ([, minute = "", hour = ""]: ReadonlyArray<string>): boolean =>
   /[*/]/.test(minute) || /[*/]/.test(hour)
@@ -153,7 +154,8 @@ const itemFault = (field: Field, item: string): ExpressionProblem | undefined =>
 }
 
 /**
- * Explains a parser error: names the field and the item, and states what to write instead. Falls back to the parser's own message.
+ * Explains a parser error: names the field and the item, and states what to write instead. If the mistake is not a known one, uses
+ * the parser's own message.
  */
 export const explainExpression = (
   fields: ReadonlyArray<string>,

@@ -15,10 +15,10 @@ export interface DstTransition {
 }
 
 const MAX_LISTED = 3
-/** How far ahead the search for an interval-like schedule's next slot extends, in milliseconds. */
+/** How far ahead the next slot of an interval-like schedule is searched for, in milliseconds. */
 const LOOKAHEAD = 400 * 86_400_000
 
-/** Lists the schedule's local times in (after, upTo] in words: `02:00 and 02:30`. Requires at least one. */
+/** Lists the schedule's local times in (after, upTo] in words: `02:00 and 02:30`. There must be at least one such time. */
 const listTimes = ({ calendar }: Timetable, after: number, upTo: number): string => {
   const count = countTimes(calendar, after, upTo)
   const times: Array<string> = []
@@ -32,7 +32,7 @@ const listTimes = ({ calendar }: Timetable, after: number, upTo: number): string
   return `${times[0]} to ${showTime(lastTime(calendar, after, upTo) ?? upTo)} (${count} times)`
 }
 
-/** Formats an instant in local time, with its date only if it differs from `date`. */
+/** Formats an instant in local time. Includes the local date only if it differs from `date`. */
 const showSlot = (clock: WallClock, slot: number, date: string): string => {
   const reading = readingAt(clock, slot)
   const day = showDate(reading) === date ? "" : `${showDate(reading)} `
@@ -62,7 +62,7 @@ const overlapEffect = (timetable: Timetable, at: number, after: number, upTo: nu
   return `${subject}; ${one ? "runs" : "each runs"} once, the first time, at ${first}`
 }
 
-/** Returns the clock changes in (from, to] that affect a schedule, in order. See Schedule.clockChanges. */
+/** Returns the clock changes in (from, to] that affect a schedule, earliest first. Implements Schedule.clockChanges. */
 export const changesOf = (
   timetable: Timetable,
   from: number,

@@ -7,9 +7,9 @@ import { firstInstant, MAX_OFFSET_SHIFT, maxLocalTime } from "./WallClock.ts"
  * The local times of a calendar on the wall clock of a zone, and the daylight-saving rule that maps them to instants (defined in
  * Domain/Schedule/Schedule and implemented here).
  *
- * - Fixed times: a time's slot is its `firstInstant`, which implements both halves of the rule. Because `firstInstant` never
- *   decreases, the slots of a period are the times in one range of readings.
- * - Interval-like: within a period of constant offset the slots are the times shifted by the offset.
+ * - Fixed times: the slot of a local time is its `firstInstant`, which implements the rule for both kinds of clock change. Because
+ * `firstInstant` never decreases, the slots of a period are the times in one range of readings.
+ * - Interval-like: within a period of constant offset, the slots are the local times minus the offset.
  */
 export interface Timetable {
   readonly intervalLike: boolean
@@ -18,8 +18,8 @@ export interface Timetable {
 }
 
 /**
- * Returns the range of readings that an offset period shows in (after, upTo]. The range also excludes its start and includes its
- * end.
+ * Returns the range of readings that the clock shows in the part of an offset period that lies in (after, upTo]. The range excludes
+ * its start and includes its end.
  */
 const shownIn = (period: OffsetPeriod, after: number, upTo: number): readonly [number, number] => [
   Math.max(after, period.from - 1) + period.offset,
@@ -76,7 +76,7 @@ export const countSlots = (
   for (let at = clock.offsetPeriodAt(after); at.from <= upTo; at = clock.offsetPeriodAt(at.to)) {
     if (intervalLike) count += countTimes(calendar, ...shownIn(at, after, upTo))
     else if (at.from > after) {
-      // All times inside a gap map to its end, and so does a time that exists at that instant.
+      // All times inside a gap have the end of the gap as their slot, and so does a time that exists at the end of the gap.
       const swallowed = countTimes(calendar, maxLocalTime(clock, at.from - 1), at.from + at.offset)
       count -= Math.max(0, swallowed - 1)
     }

@@ -17,30 +17,31 @@ import { isRepeated, readingAt, showDate, showOffset, showTime, wallClock } from
  *
  * **The daylight-saving rule.**
  * - A fixed time that does not exist because the clock was put forward runs at the first valid instant after the gap. A fixed time
- *   that occurs twice because the clock was put back runs once, the first time.
- * - An interval-like schedule (a wildcard `*` or a step `/` in the minute or hour field, so also `@hourly`) matches the local clock
- *   literally at every real instant: in both passes of a repeated hour, and without extra slots for a gap.
- * - Slots that coincide count once. Slots strictly increase in UTC.
+ * that occurs twice because the clock was put back runs once, the first time.
+ * - An interval-like schedule (a wildcard `*` or a step `/` in the minute or hour field, so also `@hourly`) runs whenever the local
+ * clock shows a matching time: in both passes of a repeated hour, and without extra slots for a gap.
+ * - Slots at the same instant count once. Slots strictly increase in UTC.
  *
  * **Days.** When day of month and weekday are both given, either matches. A field is given unless it is a bare `*`: `0 0 *\/2 *
- * MON` is every odd day and every Monday. `L` is the last day of the month, `LW` its last Monday to Friday, `15W` the one nearest
- * to the 15th within the month, `MON#2` the second Monday, `5L` the last Friday. Weekdays count from 0 (or 7) = Sunday.
+ * MON` is every odd day and every Monday. `L` is the last day of the month, `LW` the last weekday (Monday to Friday) of the month,
+ * `15W` the weekday nearest to the 15th within the month, `MON#2` the second Monday, and `5L` the last Friday. Weekdays count from
+ * 0 (or 7) = Sunday.
  *
- * *Source*: croner 11 defines the meaning of an expression; the zone data come from the runtime.
+ * *Source*: croner 11 defines the meaning of an expression. The time zone data come from the runtime.
  */
 export interface Schedule extends Timetable {
   readonly expression: string
   readonly timezone: string
 }
 
-/** The number of slots in a period, with the first and the latest slot (none if there are no slots). */
+/** The number of slots in a period, with the first and the latest slot (both are None if there are no slots). */
 export interface SlotSummary {
   readonly count: number
   readonly first: Option.Option<number>
   readonly latest: Option.Option<number>
 }
 
-/** A period, in milliseconds, long enough for every date, including 29 February, to fall on every weekday, even around 2100. */
+/** A period in which every date, including 29 February, falls on every weekday at least once, even around 2100; in milliseconds. */
 const HORIZON = 41 * 366 * 86_400_000
 /** The instant at which the search for any matching date starts. */
 const REFERENCE = Date.UTC(2024, 0, 1)
@@ -94,7 +95,7 @@ const compile = (expression: string, timezone: string): Either.Either<Schedule, 
  * @monthly @weekly @daily @midnight @hourly`; and an IANA time zone.
  *
  * *Fails with* ScheduleError: `Expression` (also for a year field, a date, `?`, `+`, or more than 256 characters), `Timezone`, or
- * `Impossible` when nothing ever matches (`0 0 30 2 *`). Never throws. Caches a bounded number of results.
+ * `Impossible` if the expression never matches a date (`0 0 30 2 *`). Never throws. Caches a bounded number of results.
  */
 export const parse = (
   expression: string,
@@ -110,13 +111,16 @@ export const parse = (
   })
 }
 
-/** Moves an instant outside the years 1900 to 9000 to the nearest bound; a period bounded by NaN is empty. */
+/**
+ * Moves an instant outside the years 1900 to 9000 to the nearer end of this range. NaN stays NaN, so a period with NaN as a bound
+ * is empty.
+ */
 const clamp = (instant: number): number => Math.min(Math.max(instant, EARLIEST), LATEST)
 
 /**
- * Returns the first slot strictly after an instant, or none if no slot lies in the following 41 years.
+ * Returns the first slot strictly after an instant, or None if there is no slot within 41 years.
  *
- * *Guarantees*: the slot is a whole second after `after`, so repeated calls strictly increase.
+ * *Guarantees*: the slot is on a whole second and later than `after`, so the results of repeated calls strictly increase.
  */
 export const next = (schedule: Schedule, after: number): Option.Option<number> =>
   Option.fromNullable(firstSlot(schedule, clamp(after), clamp(clamp(after) + HORIZON)))
@@ -139,8 +143,8 @@ export const between = (
 }
 
 /**
- * Counts the slots in (after, upTo] without enumerating them, and returns the first and the latest. The cost grows with the number
- * of months and clock changes in the period, not with the number of slots.
+ * Counts the slots in (after, upTo] without enumerating them, and returns the count, the first slot and the latest slot. The cost
+ * depends on the number of months and clock changes in the period, not on the number of slots.
  */
 export const summarise = (schedule: Schedule, after: number, upTo: number): SlotSummary => {
   const [from, to] = [clamp(after), clamp(upTo)]
@@ -152,8 +156,8 @@ export const summarise = (schedule: Schedule, after: number, upTo: number): Slot
 }
 
 /**
- * Returns the clock changes in (from, to] that affect the schedule, because one of its local times does not exist or occurs twice.
- * Each has one English sentence about its effect.
+ * Returns the clock changes in (from, to] that affect the schedule because one of its local times does not exist or occurs twice.
+ * Each clock change has an English sentence about its effect.
  */
 export const clockChanges = (
   schedule: Schedule,
@@ -163,7 +167,7 @@ export const clockChanges = (
 
 /**
  * Formats an instant as local time with its zone: `2026-11-20 02:00 Europe/Oslo`. Shows seconds only if they are not zero, and the
- * numeric offset (`02:30 +01:00`) only if the clock shows this time twice. Uses UTC if the zone is unknown.
+ * numeric offset (`02:30 +01:00`) only if the clock shows the time twice. Uses UTC if the zone is unknown.
  */
 export const describeInstant = (ms: number, timezone: string): string => {
   const local = localTime(ms, timezone)
@@ -173,8 +177,8 @@ export const describeInstant = (ms: number, timezone: string): string => {
 }
 
 /**
- * Formats an instant without its zone, as short as possible: `09:00` on the day of `now`, `11-19 02:00` in the year of `now`,
- * otherwise with the year.
+ * Formats an instant without its zone, as short as possible: `09:00` on the day of `now`, `11-19 02:00` on another day in the year
+ * of `now`, and with the year in any other case.
  */
 export const shortInstant = (ms: number, timezone: string, now: number): string => {
   const [local, today] = [localTime(ms, timezone), localTime(now, timezone)]

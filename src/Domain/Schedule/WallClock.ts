@@ -11,11 +11,11 @@ export interface OffsetPeriod {
 }
 
 /**
- * The clock on a wall in one IANA time zone.
+ * The local clock of one IANA time zone.
  *
- * A *reading* is the local time on that clock, as the epoch milliseconds that the same digits would have in UTC; arithmetic
- * on readings is therefore arithmetic on local times. `offsetPeriodAt` returns the offset period of an instant; neighbouring
- * periods may have the same offset.
+ * A *reading* is the local time on that clock, as the epoch milliseconds that the same digits would have in UTC; arithmetic on
+ * readings is therefore arithmetic on local times. `offsetPeriodAt` returns the offset period of an instant; neighbouring periods
+ * may have the same offset.
  *
  * *Source*: the zone data of the runtime, through `Intl.DateTimeFormat`.
  */
@@ -26,18 +26,24 @@ export interface WallClock {
 
 const SECOND = 1000
 const DAY = 86_400_000
-/** The block size in which offset periods are computed and cached; a year of one zone takes about 0.1 ms. */
+/**
+ * The length of the blocks in which offset periods are computed and cached, in milliseconds. To compute a year of one zone takes
+ * about 0.1 ms.
+ */
 const BLOCK = 400 * DAY
-/** The step of the search for offset changes: two changes of one zone since 1970 are at least 6 days and 23 hours apart. */
+/**
+ * The step of the search for offset changes, in milliseconds. Since 1970, two changes of the same zone have been at least 6 days
+ * and 23 hours apart.
+ */
 const PROBE = 4 * DAY
-/** An upper bound, in milliseconds, of every clock change (at most a day) and every offset from UTC. */
+/** An upper bound on the size of clock changes (at most a day) and of offsets from UTC, in milliseconds. */
 export const MAX_OFFSET_SHIFT = 2 * DAY
 const MAX_CLOCKS = 1000
 const MAX_BLOCKS = 100
 
 /**
- * Makes a function that returns how far a zone's clock is ahead of UTC, in milliseconds. UTC does not use `Intl`, whose first
- * format in a process takes 14 ms.
+ * Makes a function that returns how far a zone's clock is ahead of UTC, in milliseconds. Does not use `Intl` for UTC, because the
+ * first call of an `Intl` formatter in a process takes 14 ms.
  */
 const offsetReader = (timezone: string): ((instant: number) => number) => {
   if (timezone === "UTC") return () => 0
@@ -114,8 +120,8 @@ const make = (timezone: string): WallClock => {
 const clocks = new Map<string, WallClock>()
 
 /**
- * Returns the wall clock of an IANA time zone (`Europe/Oslo`, `UTC`), ignoring spaces around the name; none for any other name,
- * including bare offsets such as `+01:00`. Caches a bounded number of clocks.
+ * Returns the wall clock of an IANA time zone (`Europe/Oslo`, `UTC`). Ignores spaces around the name. Returns None for any other
+ * name, including offsets such as `+01:00`. Caches a bounded number of clocks.
  */
 export const wallClock = (name: string): Option.Option<WallClock> => {
   const timezone = name.trim()
@@ -136,8 +142,8 @@ export const readingAt = (clock: WallClock, instant: number): number =>
   instant + clock.offsetPeriodAt(instant).offset
 
 /**
- * Returns the latest reading that the clock has shown up to and including an instant. Differs from `readingAt` only during the
- * second pass of a repeated hour.
+ * Returns the latest reading that the clock has shown up to and including an instant. The result differs from that of `readingAt`
+ * only during the second pass of a repeated hour.
  */
 export const maxLocalTime = (clock: WallClock, instant: number): number => {
   let period = clock.offsetPeriodAt(instant)
@@ -150,10 +156,10 @@ export const maxLocalTime = (clock: WallClock, instant: number): number => {
 }
 
 /**
- * Returns the first instant at which the clock shows this reading or a later one: the only instant of an ordinary time, the first
+ * Returns the first instant at which the clock shows `reading` or a later reading: the only instant of an ordinary time, the first
  * instant of a repeated time, or the end of the gap for a time that does not exist.
  *
- * *Guarantees*: the result never decreases as the reading grows, and `firstInstant(r) > t` exactly when `r > maxLocalTime(t)`.
+ * *Guarantees*: a later reading never has an earlier result, and `firstInstant(r) > t` if and only if `r > maxLocalTime(t)`.
  */
 export const firstInstant = (clock: WallClock, reading: number): number => {
   let period = clock.offsetPeriodAt(reading - MAX_OFFSET_SHIFT)
@@ -161,7 +167,7 @@ export const firstInstant = (clock: WallClock, reading: number): number => {
   return Math.max(period.from, reading - period.offset)
 }
 
-/** Returns whether the clock shows the reading of this instant at another instant as well, because the clock is put back. */
+/** Returns whether the clock shows the same reading at `instant` and at another instant, because the clock is put back. */
 export const isRepeated = (clock: WallClock, instant: number): boolean => {
   const reading = readingAt(clock, instant)
   if (firstInstant(clock, reading) !== instant) return true
@@ -196,7 +202,7 @@ export const showDate = (reading: number): string => show(reading).slice(0, 10)
 export const showTime = (reading: number): string =>
   show(reading).slice(11, Math.floor(reading / SECOND) % 60 === 0 ? 16 : 19)
 
-/** Formats the offset from UTC in force at an instant: `+01:00`. */
+/** Formats the offset from UTC that applies at an instant: `+01:00`. */
 export const showOffset = (clock: WallClock, instant: number): string => {
   const { offset } = clock.offsetPeriodAt(instant)
   return `${offset < 0 ? "-" : "+"}${showTime(Math.abs(offset))}`
