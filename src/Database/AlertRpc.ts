@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import { AlertBatch } from "../Domain/Alert.ts"
 import { make } from "./Rpc.ts"
 
-/** Claims unsent alerts for 60 s; each transition of an incident goes to one engine. */
+/** Claims unsent alerts for 60 s. During this time, no other engine receives the same alerts. */
 export const takeAlerts = make({
   name: "take_sync_alerts",
   readOnly: false,
@@ -11,7 +11,7 @@ export const takeAlerts = make({
   result: () => AlertBatch
 })
 
-/** Records the result of each delivery: sent, to be retried after the database's backoff, or abandoned. */
+/** Records the result of each delivery. A failed alert is retried after the database's backoff, until it is abandoned. */
 export const markAlerts = make({
   name: "mark_sync_alerts",
   readOnly: false,

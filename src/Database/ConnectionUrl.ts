@@ -15,25 +15,25 @@ const sslModes: ReadonlyArray<SslMode> = [
 
 /** The address of a database, and the credentials to connect with. */
 export interface PostgresUrl {
-  /** A host name or address; the directory of a unix socket when it begins with `/`. */
+  /** A host name or an address. A value that begins with `/` is the directory of a unix socket. */
   readonly hostname: string
   readonly port: number
   readonly username: string
   readonly password: string
   readonly database: string
   readonly sslMode: SslMode
-  /** The file of root certificates that verify the server's certificate; null for the system's certificates. */
+  /** The file with the root certificates for verifying the server's certificate; null for the system's root certificates. */
   readonly rootCertificate: string | null
   /** How long to wait for a connection, in milliseconds; null if not set. */
   readonly connectTimeoutMs: number | null
 }
 
 /**
- * Reads `postgres[ql]://user:password@host:port/database`, as Supabase's dashboard shows it, with libpq's parameters `sslmode`,
- * `sslrootcert`, `connect_timeout`, `host` and `port`. Other parameters, such as `pgbouncer=true`, are meant for other clients and
- * are ignored. Without sslmode, a connection that leaves the machine uses `require`, and a local connection uses `prefer`. A `%`
- * without two hex digits after it is literal. Returns Left with the error and the offending character, if there is one. The error
- * never contains the URL, because the URL contains a password.
+ * Parses a URL in the form in which Supabase's dashboard shows it (`postgres[ql]://user:password@host:port/database`), with libpq's
+ * parameters `sslmode`, `sslrootcert`, `connect_timeout`, `host` and `port`. Other parameters, such as `pgbouncer=true`, are meant
+ * for other clients and are ignored. If `sslmode` is missing, a connection to another machine uses `require`, and a local
+ * connection uses `prefer`. A `%` without two hex digits after it is literal. Returns Left with the error, which names the invalid
+ * character if a single character is the cause. The error never contains the URL, because the URL contains a password.
  */
 export const parsePostgresUrl = (text: string): Either.Either<PostgresUrl, string> => {
   const url = parseUrl(text)
@@ -68,7 +68,7 @@ export const parsePostgresUrl = (text: string): Either.Either<PostgresUrl, strin
       username,
       password: yield* decode("password", url.password),
       database: (yield* decode("database name", url.pathname.slice(1))) || username,
-      // Like libpq, verifies the server's certificate when a root certificate is set.
+      // If a root certificate is set, `require` also verifies the server's certificate, as in libpq.
       sslMode: rootCertificate !== null && sslMode === "require" ? "verify-ca" : sslMode,
       rootCertificate: rootCertificate === "system" ? null : rootCertificate,
       connectTimeoutMs: seconds > 0 ? seconds * 1000 : null
@@ -77,8 +77,8 @@ export const parsePostgresUrl = (text: string): Either.Either<PostgresUrl, strin
 }
 
 /**
- * Returns the unescaped `/`, `?` or `#` that cuts a password short. Such a character has an `@` after it that is not in a
- * parameter's value.
+ * Returns the unescaped `/`, `?` or `#` that ends a password early. Such a character is recognised by an `@` that follows it and is
+ * not part of a parameter's value.
  */
 const bareDelimiter = (text: string): string | undefined =>
   /^[a-z]+:\/\/[^/?#@]*:[^/?#@]*([/?#])(?:(?![?&]\w+=).)*@/.exec(text)?.[1]

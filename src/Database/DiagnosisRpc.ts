@@ -5,15 +5,18 @@ import { SchemaCatalog } from "./SchemaCatalog.ts"
 
 const Ids = Schema.Array(Schema.String)
 
-/** Everything that `doctor` reads from a database, in one call. A part that cannot be read is null; the catalog shows the cause. */
+/**
+ * Everything that `doctor` reads from a database, in one call. If a part cannot be read, it is null, and the catalog shows the
+ * cause.
+ */
 export const Diagnosis = Schema.Struct({
   now: Instant,
   role: Schema.String,
   server_version: Schema.String,
-  /** The database is a replica, which accepts no writes. */
+  /** True if the database is a replica, which accepts no writes. */
   in_recovery: Schema.Boolean,
   /**
-   * New transactions are read-only by default. Transactions of the Data API override this default; transactions of a direct
+   * True if new transactions are read-only by default. Transactions of the Data API override this default; transactions of a direct
    * connection do not.
    */
   read_only: Schema.Boolean,
@@ -49,7 +52,7 @@ export const Diagnosis = Schema.Struct({
     ),
     { nullable: true }
   ),
-  /** Properties of an adopted table that cause lost runs, each with the SQL that fixes it. */
+  /** Properties of an adopted table that can cause the loss of runs, each with the SQL that corrects the property. */
   adoption_risks: Schema.optionalWith(
     Schema.Array(
       Schema.Struct({
@@ -61,8 +64,8 @@ export const Diagnosis = Schema.Struct({
     { nullable: true }
   ),
   /**
-   * The time zones in use, each with its changes of UTC offset in the database's time zone data: [instant in ms, offset in
-   * seconds].
+   * The time zones in use. Each time zone has the changes of its UTC offset in the database's time zone data: [instant in
+   * milliseconds, offset in seconds].
    */
   zones: Schema.optionalWith(
     Schema.Array(
@@ -99,7 +102,7 @@ export const Diagnosis = Schema.Struct({
     ),
     { nullable: true }
   ),
-  /** The error codes of the last day's runs, counted over at most the newest 1,000 runs. */
+  /** The error codes of the last day's runs, and how often each code occurred in at most the newest 1,000 of these runs. */
   errors: Schema.optionalWith(
     Schema.Array(Schema.Struct({ code: Schema.String, count: Schema.Int, last_at: Instant })),
     { nullable: true }
@@ -129,7 +132,7 @@ export const Diagnosis = Schema.Struct({
     }),
     { nullable: true }
   ),
-  /** Null if pg_cron is not installed. `jobs` is null when the caller is not allowed to see them. */
+  /** The jobs of pg_cron. `cron` is null if pg_cron is not installed; `jobs` is null if the caller may not see the jobs. */
   cron: Schema.NullOr(
     Schema.Struct({
       jobs: Schema.NullOr(
@@ -160,8 +163,8 @@ export const readDiagnosis = make({
 })
 
 /**
- * Reads the catalog of a database that lacks the catalog function; `doctor` must not install the function. Sends the function's
- * body instead of a call, which only a direct connection supports.
+ * Reads the catalog of a database that lacks the catalog function. `doctor` must not install the function, so the function's body
+ * is sent instead of a call. Only a direct connection supports this.
  */
 export const readCatalog = (body: string) =>
   make({
@@ -174,8 +177,8 @@ export const readCatalog = (body: string) =>
   })
 
 /**
- * Calls `begin_sync_run`, the first call of every fenced function, for a run that does not exist. The answer shows whether the Data
- * API knows `begin_sync_run`; the call changes nothing.
+ * Calls `begin_sync_run`, the first call of every fenced function, for a run that does not exist. The call changes nothing, but the
+ * answer shows whether the Data API knows `begin_sync_run`.
  */
 export const askFence = make({
   name: "begin_sync_run",

@@ -6,22 +6,25 @@ export interface DirectFailure {
   /** SQLSTATE, or the driver's code. */
   readonly code: string
   readonly message: string
-  /** False if the connection was never made, so that the statement was not sent. */
+  /** False if no connection was made, so that the statement was not sent. */
   readonly sent: boolean
-  /** The addresses of the host, if the connection was never made and they could be looked up; else null. */
+  /** The addresses of the host; null if a connection was made or the addresses could not be looked up. */
   readonly addresses: ReadonlyArray<string> | null
 }
 
-/** The verdict on a failure. `hint` says what to change in SUPABASE_DB_URL, and is null when the setting is not the cause. */
+/** The verdict on a failure. `hint` says what to change in SUPABASE_DB_URL or what to check; null if there is no advice. */
 export interface DirectVerdict extends CodeVerdict {
   readonly hint: string | null
-  /** The address, its port or the certificate is wrong, so that waiting does not help. */
+  /** True if the address, the port, the user or the certificate is wrong, so that waiting does not help. */
   readonly isPermanent: boolean
 }
 
 type Place = Pick<PostgresUrl, "hostname" | "port" | "username" | "sslMode">
 
-/** A known cause of failures, recognised by the code and message of the server or the driver. The first match decides. */
+/**
+ * A known cause of failures, which is recognised by the code and the message of the server or the driver. The first cause that
+ * matches decides.
+ */
 interface Cause {
   readonly code: RegExp
   readonly message?: RegExp
@@ -41,8 +44,8 @@ const passwordCause = {
 }
 
 /**
- * Causes that only an operator can remove. *Source*: the messages of PostgreSQL and Supavisor. Supavisor uses XX000 for all its own
- * errors.
+ * Causes of a rejection that only an operator can remove. *Source*: the messages of PostgreSQL and Supavisor. Supavisor uses XX000
+ * for all its own errors.
  */
 const refusals: ReadonlyArray<Cause> = [
   {
@@ -115,7 +118,7 @@ const obstacles: ReadonlyArray<Cause> = [
   }
 ]
 
-/** Judges a failure. If the connection was never made, the statement was not sent, regardless of the code. */
+/** Judges a failure. If no connection was made, the statement was not sent, regardless of the code. */
 export const judgeDirect = (failure: DirectFailure, place: Place): DirectVerdict => {
   const refusal = refusals.find((cause) => fits(cause, failure))
   if (refusal !== undefined) {
@@ -165,7 +168,7 @@ const unreached = ({ addresses, sent }: DirectFailure, place: Place) => {
     return {
       why: `could not connect to ${server}, which has IPv6 addresses only`,
       hint: IPV4,
-      // A machine with IPv6 gets the same failure while the server restarts.
+      // Waiting may help, because a machine with IPv6 gets the same failure while the server restarts.
       isPermanent: false
     }
   }
@@ -176,6 +179,6 @@ const unreached = ({ addresses, sent }: DirectFailure, place: Place) => {
   }
 }
 
-/** Supabase's direct host has no IPv4 address without the add-on; its poolers do. */
+/** The host for direct connections to Supabase has no IPv4 address without the add-on. Supabase's poolers have IPv4 addresses. */
 const IPV4 =
   "If this machine has no IPv6, use the session pooler in SUPABASE_DB_URL (Dashboard: Connect, Session pooler; the user is postgres.<project-ref>), or enable the IPv4 add-on."

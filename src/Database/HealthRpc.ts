@@ -10,7 +10,7 @@ export const ApiHealth = Schema.Struct({
   provider: Schema.String,
   host: Schema.String,
   status: Schema.Literal("unknown", "healthy", "unhealthy", "throttled"),
-  /** In mode `passive`, the API is not probed until `passive_until`. */
+  /** `passive` means that the API is not probed until `passive_until`. */
   mode: Schema.Literal("active", "passive"),
   since: Time,
   last_sync_at: Time,
@@ -18,7 +18,7 @@ export const ApiHealth = Schema.Struct({
   next_probe_at: Time,
   throttled_until: Time,
   passive_until: Time,
-  /** The number of organisations that the vendor asked to slow down. Their runs wait, or run one at a time. */
+  /** The number of organisations that the vendor asked to slow down. The runs of these organisations wait, or run one at a time. */
   held_organisations: Schema.Int,
   consecutive_failures: Schema.Int,
   latency_ms: Schema.NullOr(Schema.Number),
@@ -32,7 +32,7 @@ export type ApiHealth = typeof ApiHealth.Type
 
 const Api = { provider: Schema.String, host: Schema.String }
 
-/** Reads every type of enabled integration, and the health of the APIs. */
+/** Reads all types of enabled integrations, and the health of the APIs. */
 export const readApis = make({
   name: "read_sync_apis",
   readOnly: true,
@@ -85,7 +85,7 @@ export const claimProbes = make({
     })
 })
 
-/** Records the result of a probe. `accepted` is false if the result came too late, or a second time. */
+/** Records the result of a probe. `accepted` is false if the result arrived too late or was already recorded. */
 export const recordProbe = make({
   name: "record_sync_probe",
   readOnly: false,
@@ -108,7 +108,7 @@ export const recordProbe = make({
         /** The time until the answer's headers arrived, in milliseconds; null if there was no answer. */
         latency_ms: Schema.NullOr(Schema.Number),
         /**
-         * The time until the next probe while the API is healthy, in milliseconds; the database raises it to at least 15 minutes.
+         * The interval between two probes of a healthy API, in milliseconds. The database raises a shorter interval to 15 minutes.
          */
         every_ms: Schema.Number
       }),

@@ -2,7 +2,10 @@ import { Schema } from "effect"
 import { Instant } from "../Domain/Instant.ts"
 import { make, Rows, scopeArgument } from "./Rpc.ts"
 
-/** Reads a page of an audit's input (rows: Domain/AuditReport's Audited). A null `cursor` in the answer marks the last page. */
+/**
+ * Reads a page of an audit's input. The rows are of type Audited (Domain/AuditReport). A null `cursor` in the answer marks the last
+ * page.
+ */
 export const readAudit = make({
   name: "read_sync_audit",
   readOnly: true,
@@ -25,17 +28,23 @@ export const readAudit = make({
   result: () =>
     Schema.Struct({
       now: Instant,
-      /** The start of the retained history. Retention may have deleted rows of older slots, so the window never begins earlier. */
+      /**
+       * The start of the retained history. Retention may have deleted rows of older slots, so `from` is never earlier than
+       * `kept_from`.
+       */
       kept_from: Instant,
       from: Instant,
-      /** Exclusive. */
+      /** The exclusive end of the window. */
       to: Instant,
       integrations: Rows,
       cursor: Schema.NullOr(Schema.String)
     })
 })
 
-/** Reads the open backfills that can continue now, oldest first, one per integration (rows: Domain/BackfillPlan's Backfill). */
+/**
+ * Reads the open backfills that can continue now, oldest first, at most one per integration. The rows are of type Backfill
+ * (Domain/BackfillPlan).
+ */
 export const readBackfills = make({
   name: "read_sync_backfills",
   readOnly: true,
@@ -45,7 +54,8 @@ export const readBackfills = make({
 })
 
 /**
- * Requests a backfill: runs for the slots in [p_from, p_to) that have no row. A repeat while it is open creates no second backfill.
+ * Requests a backfill: runs for the slots in [p_from, p_to) that have no row. Repeating the request while the backfill is open does
+ * not create a second backfill.
  */
 export const requestBackfill = make({
   name: "request_sync_backfill",
@@ -78,7 +88,7 @@ export const requestBackfill = make({
     )
 })
 
-/** Ends a backfill; its run in progress finishes. */
+/** Ends a backfill. A run of the backfill that is in progress finishes. */
 export const cancelBackfill = make({
   name: "cancel_sync_backfill",
   readOnly: false,

@@ -1,9 +1,9 @@
-/** Escapes that JSON allows and PostgreSQL's jsonb cannot store: NUL, and unpaired surrogates. */
+/** Escape sequences that JSON allows but PostgreSQL's jsonb cannot store: NUL and unpaired surrogates. */
 const unstorable = /(\\\\)|\\u(?:0000|d[89a-f][0-9a-f]{2})/gi
 
 /**
- * Replaces the characters of a JSON value that PostgreSQL cannot store with U+FFFD, so that no answer of a function can prevent its
- * outcome from being recorded. Undefined and values that are not JSON become null.
+ * In a JSON value, replaces each character that PostgreSQL cannot store with U+FFFD, so that no answer of a function can prevent
+ * the run's outcome from being recorded. Undefined and values that are not JSON become null.
  */
 export const jsonbSafe = (value: unknown): unknown => {
   const json = JSON.stringify(value)
@@ -12,7 +12,10 @@ export const jsonbSafe = (value: unknown): unknown => {
   return clean === json ? value : JSON.parse(clean)
 }
 
-/** Replaces these characters in a text, and cuts the text to at most `maxBytes` of UTF-8 at a character boundary. */
+/**
+ * Replaces the characters of a text that PostgreSQL cannot store, and cuts the text to at most `maxBytes` bytes of UTF-8 at a
+ * character boundary.
+ */
 export const jsonbSafeText = (text: string, maxBytes: number): string => {
   const clean = text.toWellFormed().replaceAll("\u0000", "\ufffd")
   const bytes = new TextEncoder().encode(clean)

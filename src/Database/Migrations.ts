@@ -18,8 +18,8 @@ export interface Migration {
 }
 
 /**
- * All migrations, in the order in which they are applied. The binary contains them; a test fails when a file of
- * supabase/migrations is missing here. `Bun.build` inlines their text, so nothing is read at run time.
+ * All migrations, in the order in which they are applied. `Bun.build` inlines the text of the migrations, so that no file is read
+ * at run time. A test fails if a file of supabase/migrations is missing here.
  */
 export const migrations: ReadonlyArray<Migration> = [
   { version: "20261129000100", name: "tables", sql: tables },
@@ -34,5 +34,8 @@ export const migrations: ReadonlyArray<Migration> = [
   { version: "20261129001000", name: "doctor", sql: doctor }
 ]
 
-/** The complete schema after all migrations, object by object. Supplies the definition of a missing object. */
+/**
+ * The definitions of all objects in the schema after all migrations. If an object is missing in a database, its definition is taken
+ * from this text.
+ */
 export const definitions: string = schema

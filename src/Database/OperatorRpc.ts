@@ -10,7 +10,10 @@ import { make, Rows, scopeArgument } from "./Rpc.ts"
 const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
 const Text = Schema.NullOr(Schema.String)
 
-/** Reads one page of integrations in the order of their ids (rows: Domain/IntegrationStatus), and the scheduler's health. */
+/**
+ * Reads the scheduler's health, and one page of integrations in the order of their ids. The rows are of type IntegrationStatus
+ * (Domain).
+ */
 export const readStatus = make({
   name: "read_sync_status",
   readOnly: true,
@@ -27,7 +30,7 @@ export const readStatus = make({
       p_limit: Schema.Int,
       p_cursor: optional(Schema.String),
       p_integration_type: optional(Schema.String),
-      /** A part of an organisation's name or of a type, or the beginning of an id. */
+      /** The text to search for: a part of an organisation's name or of an integration's type, or the beginning of an id. */
       p_search: optional(Schema.String),
       ...scopeArgument
     }),
@@ -79,7 +82,7 @@ export const readNames = make({
     })
 })
 
-/** Reads the runs of a period in short form, and the skipped ranges, grouped by integration. Instants are epoch milliseconds. */
+/** Reads the runs (in short form) and the skipped ranges of a period, grouped by integration. Instants are epoch milliseconds. */
 export const readActivity = make({
   name: "read_sync_activity",
   readOnly: true,
@@ -93,11 +96,11 @@ export const readActivity = make({
     Schema.Struct({
       /** At most 1,000. */
       p_integration_ids: Schema.Array(Schema.UUID),
-      /** Default: a day before p_to. */
+      /** The start of the period. The default is a day before p_to. */
       p_from: optional(Instant),
-      /** Exclusive; now by default. */
+      /** The exclusive end of the period. The default is the current time. */
       p_to: optional(Instant),
-      /** How many of the newest runs of each integration are returned, at most 2,000; 100 by default. */
+      /** The maximum number of runs that are returned for each integration, newest runs first: at most 2,000; 100 by default. */
       p_runs_each: optional(Schema.Int)
     }),
   result: () =>
@@ -109,7 +112,7 @@ export const readActivity = make({
         Schema.Struct({
           integration_id: Schema.String,
           truncated: Schema.Boolean,
-          /** [slot, status, started, finished, attempt, run id], oldest first. */
+          /** The runs as [slot, status, started, finished, attempt, run id], oldest first. */
           runs: Schema.Array(
             Schema.Tuple(
               Schema.Int,
@@ -120,7 +123,7 @@ export const readActivity = make({
               Schema.String
             )
           ),
-          /** [from, to, count, reason], both ends inclusive. */
+          /** The skipped ranges as [from, to, count, reason], both ends inclusive. */
           ranges: Schema.Array(Schema.Tuple(Schema.Int, Schema.Int, Schema.Number, Schema.String))
         })
       )
@@ -130,7 +133,8 @@ export const readActivity = make({
 const Span = Schema.NullOr(Schema.Number)
 
 /**
- * Reads how late the last day's runs started, and statistics of `p_days` (90 by default, at most 400), of one integration or all.
+ * Reads how late the runs of the last day started, and statistics for each of the last `p_days` days (90 by default, at most 400).
+ * Covers one integration, or all integrations.
  */
 export const readFigures = make({
   name: "read_sync_figures",
@@ -149,7 +153,10 @@ export const readFigures = make({
         max_ms: Span,
         sampled: Schema.Boolean
       }),
-      /** Counts per UTC day of the slots, oldest day first. `capped` is true if a count exceeded 10,000. */
+      /**
+       * The counts for each UTC day, oldest day first. The slot of a run decides its day. `capped` is true if a count exceeded
+       * 10,000.
+       */
       days: Schema.Array(
         Schema.Struct({
           day: Schema.String,
@@ -158,9 +165,9 @@ export const readFigures = make({
           failed: Schema.Int,
           unknown: Schema.Int,
           skipped: Schema.Int,
-          /** Runs with an attempt that did not complete and another attempt to follow. */
+          /** Runs of which an attempt did not complete and another attempt follows. */
           retrying: Schema.Int,
-          /** Runs in their first attempt, or before it. */
+          /** Runs whose first attempt is in progress or has not started. */
           in_progress: Schema.Int,
           /** Slots without a run, except those of a paused integration. */
           skipped_slots: Schema.Int,
@@ -170,7 +177,7 @@ export const readFigures = make({
     })
 })
 
-/** Reads one page of runs, newest slot first (rows: Domain/RunView's ListedRun). */
+/** Reads one page of runs, newest slot first. The rows are of type ListedRun (Domain/RunView). */
 export const readRuns = make({
   name: "read_sync_runs",
   readOnly: true,
@@ -186,11 +193,14 @@ export const readRuns = make({
   },
   args: () =>
     Schema.Struct({
-      /** Bounds of the slots, p_until exclusive. */
+      /** The bounds of the slots. p_until is exclusive. */
       p_since: optional(Instant),
       p_until: optional(Instant),
       p_statuses: optional(Schema.Array(Schema.String)),
-      /** Only runs that started more than this many milliseconds late, or that have been due for longer and have not started. */
+      /**
+       * Returns only runs that started later than this many milliseconds after they were due, or that have been due for longer than
+       * this and have not started.
+       */
       p_late_ms: optional(Schema.Int),
       /** At most 1,000. */
       p_limit: Schema.Int,
@@ -209,7 +219,9 @@ export const readRun = make({
   result: () =>
     Schema.Struct({
       now: Instant,
-      /** Null if no run matches, or if several do; `candidates` then has at most ten ids. */
+      /**
+       * Null if no run or more than one run matches. If more than one run matches, `candidates` contains at most ten of their ids.
+       */
       run: Schema.NullOr(
         Schema.Struct({
           ...RunView.fields,
@@ -228,7 +240,7 @@ export const readRun = make({
     })
 })
 
-/** Reads everything that explains one integration's slots in [p_from, p_to). */
+/** Reads all records that explain one integration's slots in [p_from, p_to). */
 export const readTimeline = make({
   name: "read_sync_story",
   readOnly: true,
@@ -269,7 +281,7 @@ export const readTimeline = make({
         })
       ),
       incidents: Schema.Array(IncidentView),
-      /** Operators' actions on the integration as a whole, the newest 50, regardless of the window. */
+      /** The newest 50 operator actions on the integration as a whole, regardless of the window. */
       actions: Schema.Array(
         Schema.Struct({
           at: Instant,
@@ -279,7 +291,7 @@ export const readTimeline = make({
           detail: Schema.Unknown
         })
       ),
-      /** Open backfills. */
+      /** The integration's open backfills. */
       backfills: Schema.Array(
         Schema.Struct({
           backfill_id: Schema.String,
@@ -293,7 +305,7 @@ export const readTimeline = make({
           created_at: Instant
         })
       ),
-      /** Periods of more than five minutes without a tick by any engine, from a day before the window to a day after it. */
+      /** Periods of more than five minutes in which no engine ticked, from a day before the window to a day after the window. */
       silences: Schema.Array(Schema.Struct({ from: Instant, to: Schema.NullOr(Instant) }))
     })
 })

@@ -1,6 +1,6 @@
 import { Either, Option, ParseResult, Schema } from "effect"
 
-/** Placeholder for the id of a row that does not contain its integration's id. */
+/** The placeholder for the id of a row that does not contain its integration's id. */
 export const UNNAMED = "?"
 
 /** A row that could not be decoded: its integration, and the reason. */
@@ -19,7 +19,7 @@ export const whyUnreadable = (error: ParseResult.ParseError): string => {
   return `${path.join(".") || "the row"}: ${message.slice(0, 1).toLowerCase()}${message.slice(1, 300)}`
 }
 
-/** Decodes rows one by one, so that an unreadable row is reported and the other rows are used. */
+/** Decodes rows one by one, so that the readable rows can be used even if other rows are unreadable. */
 export const readRows = <A>(
   rows: ReadonlyArray<unknown>,
   decode: (row: unknown) => Either.Either<A, ParseResult.ParseError>

@@ -3,13 +3,17 @@ import type { SupabaseError } from "../Domain/Errors.ts"
 import { isReadOnly } from "./SqlState.ts"
 
 /**
- * Returns whether a call that carries a token may be retried with the same token: the call had no effect, or the database
- * recognises the repeat. Retrying a Refused, Missing or Rejected call returns the same answer.
+ * Returns whether a failed call with a token may be retried with the same token. Either the call had no effect, or the database
+ * recognises the repeated call by its token. A Refused, Missing or Rejected call is not retried, because it would fail again in the
+ * same way.
  */
 export const isRetryable = (error: SupabaseError): boolean =>
   error.reason === "NotExecuted" || error.reason === "Ambiguous" || error.reason === "Malformed"
 
-/** Returns whether the database may answer soon: it is not read-only, and its address and certificate are right. */
+/**
+ * Returns whether the error may be temporary: the database is not read-only, and its address and certificate are not known to be
+ * wrong.
+ */
 export const isAway = (error: SupabaseError): boolean =>
   (error.reason === "NotExecuted" || error.reason === "Ambiguous") &&
   !isReadOnly(error) &&
@@ -23,7 +27,7 @@ export const retryFor =
   (withinMs: number) =>
   <A, R>(call: Effect.Effect<A, SupabaseError, R>): Effect.Effect<A, SupabaseError, R> =>
     Effect.catchIf(call, isRetryable, (first) => {
-      // Only a failed call pays for the retry schedule, because nearly all calls succeed the first time.
+      // The retry schedule is created only after a failure, because nearly all calls succeed at the first attempt.
       let isKnown = true
       const again = Effect.suspend(() => {
         if (!isKnown) return call

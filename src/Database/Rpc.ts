@@ -19,9 +19,9 @@ export type ArgumentType =
   | "timestamptz"
 
 /**
- * One SQL function of schema `public`: its arguments (`p_...`) and the one jsonb value it returns. An argument that is left
- * out takes the default of the SQL function. Only this file and its siblings (HistoryRpc, DiagnosisRpc, ...) name SQL
- * functions.
+ * One SQL function of schema `public`, with its arguments (`p_...`) and the jsonb value that it returns. An omitted argument has
+ * the default value that the SQL function declares. SQL functions are named only in this file and in the other files
+ * `src/Database/*Rpc.ts`.
  */
 export interface Rpc<A, AI, R, RI> {
   readonly name: string
@@ -30,13 +30,13 @@ export interface Rpc<A, AI, R, RI> {
   readonly result: Schema.Schema<R, RI>
   /** True if the function only reads, so that repeating the call is harmless. */
   readonly readOnly: boolean
-  /** A SQL expression over the arguments, which a direct connection sends instead of the call. */
+  /** A SQL expression that uses the arguments. A direct connection sends the expression instead of the call. */
   readonly body?: string
 }
 
 /**
- * Makes an Rpc whose schemas are built at its first call, because a tick calls few functions and spends most of its time on
- * start-up.
+ * Makes an Rpc whose schemas are built at its first call. A tick calls only a few functions and spends most of its time on
+ * start-up, so the other functions' schemas are never built.
  */
 export const make = <A, AI, R, RI>(
   rpc: Omit<Rpc<A, AI, R, RI>, "args" | "result"> & {
@@ -59,16 +59,16 @@ export const make = <A, AI, R, RI>(
   }
 }
 
-/** Rows that the caller decodes one by one, so that one unreadable row never hides the others. */
+/** Rows that the caller decodes one by one, so that an unreadable row does not prevent the use of other rows. */
 export const Rows = Schema.Array(Schema.Unknown)
 
-/** Due integrations that cannot run, and why. */
+/** Due integrations that cannot run, with the reason. */
 export const RejectedRows = Schema.optionalWith(
   Schema.Array(Schema.Struct({ integration_id: Schema.UUID, detail: Schema.String })),
   { default: () => [] }
 )
 
-/** The arguments that restrict a call to a part of the project; the whole project by default. */
+/** The arguments that restrict a call to a part of the project. Without these arguments, the call covers the whole project. */
 export const scopeArgument = {
   p_org_id: Schema.optionalWith(Schema.UUID, { exact: true }),
   p_integration_ids: Schema.optionalWith(Schema.Array(Schema.UUID), { exact: true })
@@ -115,7 +115,7 @@ export const readPending = make({
   result: () => Rows
 })
 
-/** Claims at most 100 slots under the advisory lock. A repeat with the same claim token returns the same claims. */
+/** Claims at most 100 slots under the advisory lock. A repeated call with the same claim token returns the same claims. */
 export const claimRuns = make({
   name: "claim_sync_runs",
   readOnly: false,
@@ -142,7 +142,7 @@ export const claimRuns = make({
     })
 })
 
-/** Starts at most 100 runs (pending -> running). A repeat with the same lease token returns the same answer. */
+/** Starts at most 100 runs (pending -> running). A repeated call with the same lease token returns the same answer. */
 export const startRuns = make({
   name: "start_sync_runs",
   readOnly: false,
@@ -160,7 +160,7 @@ export const startRuns = make({
           run_id: Schema.UUID,
           lease_token: Schema.UUID,
           lease_seconds: Schema.Number,
-          /** The result of the function's first contact, if that contact preceded this run's start. */
+          /** The result of the function's first contact, if the contact was made for this run. */
           cold_start: Schema.Boolean,
           warm_up_ms: Schema.NullOr(Schema.Int),
           /** The accounting API that the run uses, if it is known. */
@@ -181,7 +181,7 @@ export const startRuns = make({
           reason: Schema.String,
           detail: Schema.optionalWith(Schema.String, { exact: true }),
           status: Schema.NullOr(RunStatus),
-          /** When to retry the start, if that is known. */
+          /** The time at which the start can be retried, if it is known. */
           retry_at: Schema.optionalWith(Instant, { exact: true })
         })
       )
@@ -197,11 +197,11 @@ export const Settlement = Schema.Struct({
   error_code: Schema.NullOr(Schema.String),
   error_message: Schema.NullOr(Schema.String),
   response: Schema.Unknown,
-  /** With `not_executed`: the wait before the next attempt, in milliseconds. */
+  /** The wait before the next attempt, in milliseconds, if the outcome is `not_executed`. */
   retry_in_ms: Schema.NullOr(Schema.Number),
-  /** With `accepted`: how long the function may work, in seconds since the start of the attempt. */
+  /** How long the function may work, in seconds since the start of the attempt, if the outcome is `accepted`. */
   lease_seconds: Schema.NullOr(Schema.Number),
-  /** The effect of the vendor's answer on the health of its API, if any. */
+  /** The signal about the health of the accounting API, if the outcome contains one. */
   health: Schema.optionalWith(HealthSignal, { exact: true })
 })
 export type Settlement = typeof Settlement.Type
@@ -215,7 +215,7 @@ export const outcomeName: Record<Outcome["_tag"], Settlement["outcome"]> = {
   Unknown: "unknown"
 }
 
-/** A run after its settlement. `accepted` is false if the run no longer had this token, or if the settlement came too late. */
+/** A run after its settlement. `accepted` is false if the run's lease token had changed, or if the settlement came too late. */
 export const Settled = Schema.Struct({
   run_id: Schema.UUID,
   accepted: Schema.Boolean,
@@ -227,7 +227,10 @@ export const Settled = Schema.Struct({
 })
 export type Settled = typeof Settled.Type
 
-/** Records the outcomes of at most 100 attempts, by lease token. A repeat is accepted and changes nothing. */
+/**
+ * Records the outcomes of at most 100 attempts, which are identified by their lease tokens. A repeated settlement is accepted and
+ * changes nothing.
+ */
 export const settleRuns = make({
   name: "settle_sync_runs",
   readOnly: false,
@@ -241,7 +244,7 @@ export const settleRuns = make({
   result: () => Schema.Struct({ now: Instant, settled: Schema.Array(Settled) })
 })
 
-/** Releases runs that were claimed and not started, so that any engine may start them immediately. */
+/** Releases runs that were claimed but not started, so that any engine may start these runs immediately. */
 export const releaseClaims = make({
   name: "release_sync_claims",
   readOnly: false,
@@ -251,8 +254,8 @@ export const releaseClaims = make({
 })
 
 /**
- * Reverts starts whose invocation was not sent (running -> pending); the attempt does not count. Rejects a run whose function has
- * begun. A repeat with the same lease token returns the same answer.
+ * Reverts starts whose invocation was not sent (running -> pending). A reverted attempt does not count. Does not revert the start
+ * of a run whose function has begun. A repeated call with the same lease token returns the same answer.
  */
 export const revertStarts = make({
   name: "revert_sync_starts",

@@ -4,16 +4,16 @@ import { tidyMessage } from "../Domain/Message.ts"
 import { jsonbSafe } from "./JsonbSafe.ts"
 import type { Rpc } from "./Rpc.ts"
 
-/** The arguments of one call as JSON; an argument that is left out takes the SQL function's default. */
+/** The arguments of one call as JSON. An omitted argument has the default value that the SQL function declares. */
 export type RpcArguments = Readonly<Record<string, unknown>>
 
-/** The longest answer that is read, in bytes. A hundred claimed runs take about 100 KB. */
+/** The maximum length of an answer that is read, in bytes. An answer with a hundred claimed runs has about 100 KB. */
 export const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
-/** The time limit of a call up to the last byte of its answer, in milliseconds, unless the transport sets another limit. */
+/** The default time limit of a call up to the last byte of its answer, in milliseconds. A transport may set another limit. */
 export const DEFAULT_CALL_TIMEOUT_MS = 30_000
 
-/** Makes the error of a call. Shortens the detail to one line without keys. */
+/** Makes the error of a call. Reduces the detail to one line and removes keys from it. */
 export const callError = (
   rpc: Pick<Rpc<never, never, never, never>, "name" | "readOnly">,
   reason: SupabaseError["reason"],
@@ -23,7 +23,7 @@ export const callError = (
 ): SupabaseError =>
   new SupabaseError({
     operation: rpc.name,
-    // Repeating a read is harmless, so it does not matter whether the read took place.
+    // A read can always be repeated, so it does not matter whether the database executed it.
     reason: rpc.readOnly && reason === "Ambiguous" ? "NotExecuted" : reason,
     code,
     detail: tidyMessage(detail),
@@ -31,8 +31,8 @@ export const callError = (
   })
 
 /**
- * Encodes the arguments as every transport sends them: JSON without undefined, and without the characters that PostgreSQL cannot
- * store. *Fails with* SupabaseError (`Rejected`, `invalid_argument`): nothing was sent.
+ * Encodes the arguments in the form that every transport sends: JSON without undefined values and without characters that
+ * PostgreSQL cannot store. *Fails with* SupabaseError (`Rejected`, `invalid_argument`) before anything is sent.
  */
 export const encodeArguments = <A, AI, R, RI>(
   rpc: Rpc<A, AI, R, RI>,
@@ -50,8 +50,8 @@ export const encodeArguments = <A, AI, R, RI>(
 }
 
 /**
- * Decodes the answer. *Fails with* SupabaseError (`Malformed`), which names the path but never repeats the value:
- * an integration's config may hold secrets.
+ * Decodes the answer. *Fails with* SupabaseError (`Malformed`). The error names the path of the unexpected value but never contains
+ * the value itself, because an integration's config may hold secrets.
  */
 export const decodeAnswer = <A, AI, R, RI>(
   rpc: Rpc<A, AI, R, RI>,

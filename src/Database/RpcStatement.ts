@@ -3,7 +3,7 @@ import type { SupabaseError } from "../Domain/Errors.ts"
 import type { ArgumentType, Rpc } from "./Rpc.ts"
 import { callError, decodeAnswer, MAX_ANSWER_BYTES, type RpcArguments } from "./RpcCall.ts"
 
-/** A SQL statement and its parameters, which are all text. */
+/** A SQL statement and its parameters. All parameters are text. */
 export interface RpcStatement {
   readonly text: string
   readonly parameters: ReadonlyArray<string | null>
@@ -11,8 +11,8 @@ export interface RpcStatement {
 
 /**
  * Writes the call of a SQL function as one statement, for transports that connect to PostgreSQL directly. Arguments are sent as
- * text, and the server casts them to the type that the SQL function declares, so that no driver's type mapping applies. An answer
- * longer than the limit is not sent: `answer` is null, and `length` is set.
+ * text. The server casts each argument to the type that the SQL function declares, so that no driver's type mapping applies. If the
+ * answer is longer than the limit, the server does not send it: `answer` is null, and `length` is its length.
  */
 export const statementOf = (
   rpc: {
@@ -47,7 +47,7 @@ const literal = (type: ArgumentType, value: unknown): string | null => {
 const element = (value: unknown): string =>
   value === null ? "NULL" : `"${String(value).replaceAll(/[\\"]/g, "\\$&")}"`
 
-/** The result of the statement: one row, with the answer as JSON text and its length in bytes. */
+/** The result of the statement: one row with the answer as JSON text and the length of this text in bytes. */
 const Rows = Schema.Tuple(
   Schema.Struct({ answer: Schema.NullOr(Schema.String), length: Schema.NullOr(Schema.Number) })
 )

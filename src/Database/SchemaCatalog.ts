@@ -32,17 +32,20 @@ export const SchemaCatalog = Schema.Struct({
 })
 export type SchemaCatalog = typeof SchemaCatalog.Type
 
-/** One object of the schema. `print` is the fingerprint of its definition; null if unknown. */
+/** One object of the schema. `print` is the fingerprint of the object's definition; null if unknown. */
 export interface Item {
   readonly kind: "function" | "table" | "view" | "column" | "index" | "trigger"
-  /** `public.sync_tick`, `public.sync_tick.engine_id`, `public.begin_sync_run(p_run_id uuid, ...)`. */
+  /** The qualified name: `public.sync_tick`, `public.sync_tick.engine_id`, `public.begin_sync_run(p_run_id uuid, ...)`. */
   readonly name: string
   /** The table that the object belongs to; null for functions and for tables themselves. */
   readonly table: string | null
   readonly print: string | null
 }
 
-/** An object that the migrations create, with the version that creates it and the version that changed it last. */
+/**
+ * An object that the migrations create, with the versions of the migration that creates the object and of the last migration that
+ * changes the object.
+ */
 export const ExpectedItem = Schema.Struct({
   kind: Schema.Literal("function", "table", "view", "column", "index", "trigger"),
   name: Schema.String,
@@ -53,17 +56,20 @@ export const ExpectedItem = Schema.Struct({
 })
 export type ExpectedItem = typeof ExpectedItem.Type
 
-/** Tables that a project may have had before the scheduler: their types and constraints may be the project's own. */
+/**
+ * Tables that a project may have had before the scheduler was installed. The types and constraints of such a table may be the
+ * project's own.
+ */
 const ADOPTABLE: ReadonlySet<string> = new Set([
   "public.organization_integrations",
   "public.sync_run_log"
 ])
 
-/** Converts the catalog to a list of objects, each of which can be missing separately. */
+/** Converts the catalog to a list of objects. Each object in the list can be missing independently of the others. */
 export const itemsOf = ({ functions, tables }: SchemaCatalog): ReadonlyArray<Item> => [
   ...functions.map(({ args, definer, name, source }): Item => {
     const print = source === null ? null : `${source}${definer ? " definer" : ""}`
-    // Whether a type's schema is shown depends on the session's search path.
+    // The schema `public` is removed, because the session's search path decides whether the schema of a type is shown.
     const signature = `${name}(${args.replaceAll("public.", "")})`
     return { kind: "function", name: signature, table: null, print }
   }),
@@ -80,7 +86,7 @@ export const itemsOf = ({ functions, tables }: SchemaCatalog): ReadonlyArray<Ite
           print: isOurs ? type : null
         })
       ),
-      // An adopted table keeps its primary key, under any name.
+      // An adopted table keeps its own primary key, whose name may be different, so the index of the primary key is not compared.
       ...Object.entries(indexes)
         .filter(([index]) => isOurs || !index.endsWith("_pkey"))
         .map(
@@ -110,9 +116,9 @@ export interface Drift {
 }
 
 /**
- * Returns the objects that a database lacks for its schema version, and the objects that were changed by hand. An object that a
- * later migration creates or changes is not drift in an older database. Additional objects belong to the project and are not
- * reported.
+ * Returns the objects that the database lacks although its schema version has them, and the objects that were changed by hand. Does
+ * not report an object that only a later migration creates or changes. Does not report additional objects, because they belong to
+ * the project.
  */
 export const driftOf = (
   expected: ReadonlyArray<ExpectedItem>,
@@ -125,7 +131,7 @@ export const driftOf = (
     if (item.since > version) return []
     const found = there.get(`${item.kind} ${item.name}`)
     if (found === undefined) {
-      // When a table is missing, its columns and indexes are not reported separately.
+      // If a table is missing, its columns, indexes and triggers are not reported separately.
       return item.table === null || isThere(item.table) ? [{ expected: item, found: null }] : []
     }
     const isSame = item.print === null || found.print === null || item.print === found.print
@@ -133,7 +139,7 @@ export const driftOf = (
   })
 }
 
-/** Returns the names of the tables, views and functions of schema public to look up in the database. */
+/** Returns the names of the tables, views and functions in schema public that must be looked up in the database. */
 export const namesOf = (expected: ReadonlyArray<ExpectedItem>): ReadonlyArray<string> => [
   ...new Set(
     expected.flatMap(({ kind, name }) => {

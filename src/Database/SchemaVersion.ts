@@ -2,11 +2,11 @@ import { Either, Schema } from "effect"
 import { SchemaMismatch } from "../Domain/Errors.ts"
 import { make } from "./Rpc.ts"
 
-/** The schema of a database, as it describes itself. Versions are 14 digits and sort as text. */
+/** The schema of a database, as the database describes it. A version has 14 digits, so that versions can be sorted as text. */
 export interface DatabaseSchema {
-  /** The newest migration that was applied. */
+  /** The version of the newest migration that was applied. */
   readonly version: string
-  /** The oldest version that engines must know; null if the database does not state one. */
+  /** The newest migration that an engine knows must be at least this version; null if the database states no requirement. */
   readonly enginesFrom: string | null
 }
 
@@ -14,13 +14,13 @@ export interface DatabaseSchema {
 export interface EngineSchema {
   /** The newest migration that the engine knows. */
   readonly version: string
-  /** The oldest schema that has every function that the engine's ticks call. */
+  /** The oldest schema version that has all functions that the engine's ticks call. */
   readonly oldest: string
 }
 
 /**
- * Decides whether an engine may work with this schema. Accepts older schemas down to `oldest`. Accepts newer schemas unless they
- * declare that they do not work with engines as old as this one.
+ * Decides whether an engine may work with a database's schema. Accepts a schema that is older than the engine's, down to `oldest`.
+ * Accepts a newer schema unless it declares (`enginesFrom`) that engines as old as this one no longer work.
  */
 export const compareSchema = (
   database: DatabaseSchema,
@@ -37,7 +37,7 @@ export const compareSchema = (
   return Either.right("database_newer")
 }
 
-/** Reads the database's schema version. The first migration creates this function. */
+/** Reads the database's schema version. The first migration creates the SQL function, so every version of the schema has it. */
 export const readSchema = make({
   name: "read_sync_schema",
   readOnly: true,

@@ -17,10 +17,11 @@ const readOnly = [
 ] as const
 
 /**
- * One row per SQLSTATE or PostgREST code. Any other code means that the database rejected this particular call.
+ * The verdict for each SQLSTATE or PostgREST code. A code that is missing here and in `classes` means that the database rejected
+ * this particular call.
  *
- * *Source*: PostgreSQL appendix A, PostgREST `references/errors`, and both servers' behaviour. A statement that ended with an error
- * was rolled back; a session that died may have committed.
+ * *Source*: PostgreSQL appendix A, PostgREST `references/errors`, and the behaviour of both servers. A statement that ended with an
+ * error was rolled back. A session that died may have committed.
  */
 const codes: Readonly<Record<string, readonly [Reason, string]>> = {
   PGRST000: ["NotExecuted", "the API could not connect to the database"],
@@ -62,8 +63,9 @@ const codes: Readonly<Record<string, readonly [Reason, string]>> = {
 }
 
 /**
- * Returns whether a replica rejected PostgREST, which opens the transaction of a volatile function with BEGIN ... READ WRITE. Any
- * other 0A000 is a bug in the call, such as a write in a function that is declared stable.
+ * Returns whether the error comes from a replica. PostgREST opens the transaction of a volatile function with BEGIN ... READ WRITE,
+ * and a replica rejects this statement with 0A000. Any other 0A000 is a bug in the call, such as a write in a function that is
+ * declared stable.
  */
 const isReplica = (code: string, message: string): boolean =>
   code === "0A000" && message.startsWith("cannot set transaction read-write mode")
@@ -78,8 +80,8 @@ const classes: Readonly<Record<string, readonly [Reason, string]>> = {
 }
 
 /**
- * HTTP statuses that have a meaning even without a PostgREST or PostgreSQL code. Any other status came from a gateway, which may
- * have forwarded the call.
+ * HTTP statuses that have a meaning even without a PostgREST or PostgreSQL code. Any other status without such a code came from a
+ * gateway, which may have forwarded the call.
  *
  * *Source*: Supabase's list of HTTP status codes of a project.
  */
@@ -99,18 +101,21 @@ const statuses: Readonly<Record<number, readonly [Reason, string]>> = {
  */
 const isChosen = (code: string): boolean => /^PT\d{3}$/.test(code)
 
-/** Requires a digit, because EPIPE also has five letters. */
+/**
+ * Returns whether the code has the format of a SQLSTATE. Requires a digit, because the error code EPIPE also has five characters.
+ */
 const isSqlState = (code: string): boolean => /^(?=.*\d)[0-9A-Z]{5}$/.test(code)
 
 /** Returns whether a code comes from PostgreSQL or PostgREST rather than from a gateway. */
 export const isKnownKind = (code: string): boolean => isSqlState(code) || code.startsWith("PGRST")
 
 /**
- * Judges a failed call by the answer's code, else by its HTTP status. `status` is 0 if there was no HTTP status. A failure that is
- * not known to be harmless is Ambiguous. So is a 400 with an empty code and an empty message: PostgREST sends this answer when the
- * server process died during the call, possibly after its commit.
+ * Judges a failed call by the answer's code or, if the code is unknown, by the HTTP status. `status` is 0 if there was no HTTP
+ * status. A failure that is not known to be harmless is Ambiguous. A 400 with an empty code and an empty message is also Ambiguous,
+ * because PostgREST sends this answer if the server process died during the call, possibly after the commit.
  *
- * A 401 rejects the key regardless of the code: PostgREST returns 22023 for a JWT whose role does not exist.
+ * A 401 means that the key was rejected, regardless of the code: PostgREST returns the code 22023 for a JWT whose role does not
+ * exist.
  */
 export const judgeCode = (code: string, status: number, message = ""): CodeVerdict => {
   const [reason, why] = verdictOf(code, status, message)
@@ -138,7 +143,10 @@ export interface ServerWords {
   readonly hint?: string | null | undefined
 }
 
-/** Combines the reason and the server's own words. Omits a row's values, because an integration's config may hold secrets. */
+/**
+ * Combines the verdict's cause and the server's own words. Omits the values of a row, because an integration's config may hold
+ * secrets.
+ */
 export const explainVerdict = (verdict: CodeVerdict, words: ServerWords): string =>
   [
     `${verdict.why}: ${words.message.trim() || "no text"}`,

@@ -12,7 +12,7 @@ const work = {
   more: Schema.Boolean
 }
 
-/** Opens a tick: sweeps, and fetches the first work. An idle tick needs no other call. */
+/** Opens a tick: sweeps the runs of dead engines, and fetches the first work. An idle tick needs no other call. */
 export const openTick = make({
   name: "open_sync_tick",
   readOnly: false,
@@ -63,8 +63,9 @@ export const openTick = make({
 })
 
 /**
- * Reserves up to `p_limit` pending runs and due integrations for an engine; no other engine sees them for 15 s. A repeat with the
- * same token returns the same work. With `integration_ids`, also returns the work that the engine itself has reserved.
+ * Reserves up to `p_limit` pending runs and due integrations for an engine. No other engine gets the reserved work for 15 s. A
+ * repeated call with the same token returns the same work. With `integration_ids`, the answer also contains work that the engine
+ * itself has already reserved.
  */
 export const fetchWork = make({
   name: "fetch_sync_work",
@@ -89,7 +90,7 @@ export const fetchWork = make({
   result: () => Schema.Struct(work)
 })
 
-/** Finishes a tick that found work: stores its summary in the tick's row in `sync_tick`. */
+/** Finishes a tick that found work: stores the summary in the tick's row in `sync_tick`. */
 export const finishTick = make({
   name: "finish_sync_tick",
   readOnly: false,

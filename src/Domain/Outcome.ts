@@ -71,8 +71,8 @@ export const judge = (answer: Answer, now: number): Outcome => {
 }
 
 /**
- * Returns whether the function itself answered. Returns false if the connection failed or the platform answered instead, because
- * the function's next run would probably end the same way.
+ * Returns whether the function itself answered. Returns false if the connection failed or the platform answered instead of the
+ * function. In both cases, the function's next run would probably end the same way.
  */
 export const isFromFunction = (outcome: Outcome): boolean =>
   outcome._tag !== "NotExecuted" || /^(HTTP_\d+|FUNCTION_REFUSED)$/.test(outcome.code)

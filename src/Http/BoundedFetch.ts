@@ -9,11 +9,14 @@ export { FetchFailure } from "./FetchFailure.ts"
 export interface Bounds {
   /** The maximum number of bytes of the answer's body that are read. */
   readonly maxBytes: number
-  /** The time limit from the call to the last byte of the answer, in milliseconds. If absent, the caller sets its own deadline. */
+  /**
+   * The time limit from the call to the last byte of the answer, in milliseconds. If this is absent, the caller sets its own
+   * deadline.
+   */
   readonly timeoutMs?: number
   /** `sync-scheduler/<version>`. Supabase rejects a secret key that is sent with a browser-like User-Agent. */
   readonly userAgent?: string
-  /** Returns the proxy that the runtime uses, for messages. If absent, messages name no proxy. */
+  /** Returns the proxy that the runtime uses, so that messages can name it. If this is absent, messages name no proxy. */
   readonly proxyOf?: ProxyOf
 }
 
@@ -30,7 +33,7 @@ export interface BoundedAnswer {
  * Sends one request and reads its answer within the limits. Returns redirects without following them.
  *
  * *Fails with* FetchFailure (`NotSent`, `TimedOut`, `Disconnected`). *Guarantees*: the request is sent at most once. The deadline
- * covers the body. Interruption, the deadline and the byte limit close the connection.
+ * covers the body. The connection is closed when the call is interrupted, the deadline passes or the byte limit is exceeded.
  */
 export const boundedFetch = (
   input: string | URL,
@@ -60,7 +63,7 @@ export const boundedFetch = (
 const proxyFor = (input: string | URL, { proxyOf }: Bounds): HttpProxy | null =>
   proxyOf !== undefined && URL.canParse(input) ? proxyOf(new URL(input)) : null
 
-/** Sends the request and resumes once with its result. Returns a function that closes the connection. */
+/** Sends the request, and calls `resume` once with the result. Returns a function that closes the connection. */
 const begin = (
   input: string | URL,
   init: RequestInit,
@@ -72,7 +75,7 @@ const begin = (
     (answer) => resume(Effect.succeed(answer)),
     (error) => {
       const proxy = proxyFor(input, bounds)
-      // With a proxy in between, the unreachable host may be the proxy itself.
+      // If the request goes through a proxy, the unreachable host may be the proxy itself, so the message names no host.
       const server = proxy === null ? URL.parse(input)?.host : undefined
       const { detail, reason, system } =
         error instanceof FetchFailure ? error : explainRejection(error, server)
@@ -84,8 +87,8 @@ const begin = (
 }
 
 /**
- * Makes a replacement for `fetch` with these limits, for supabase-js (`global.fetch`). Buffers the answer. Rejects a redirect, and
- * an answer over the byte limit. *Rejects with* FetchFailure, or like `fetch` when `init.signal` aborts.
+ * Makes a replacement for `fetch` with the limits in `bounds`, for supabase-js (`global.fetch`). Buffers the answer. Rejects a
+ * redirect, and an answer that exceeds the byte limit. *Rejects with* FetchFailure, or like `fetch` when `init.signal` aborts.
  */
 export const fetchWithin = (bounds: Bounds): typeof fetch =>
   Object.assign(
@@ -133,7 +136,7 @@ const send = async (
 }
 
 /**
- * Returns whether the answer is a proxy's 407. Only a proxy answers 407, without forwarding the request. For https requests, the
+ * Returns whether the answer is a 407 from a proxy. A proxy that answers 407 has not forwarded the request. For https requests, the
  * runtime itself reports the 407.
  */
 const isOfProxy = ({ status }: Response, input: string | URL, bounds: Bounds): boolean =>
@@ -151,14 +154,14 @@ const prepare = async (
   if (hasOwnConnection(init)) return request
   const blob = await toBlob(init.body)
   if (blob.type !== "" && !headers.has("content-type")) headers.set("content-type", blob.type)
-  // A stream can be sent only once. Deno resends a repeatable body, even of a POST, if a reused connection breaks after the server
-  // has read the request (denoland/deno#32566), and an export would run twice.
+  // The body is a stream, because a stream can be sent only once. If a reused connection breaks after the server has read the
+  // request, Deno resends a repeatable body, even in a POST (denoland/deno#32566), and an export would run twice.
   return { ...request, body: blob.stream() }
 }
 
 /**
- * Returns whether the request gets its own connection. Bun opens a new connection for a request without keepalive, so no reused
- * connection can break and cause a resend.
+ * Returns whether the request gets its own connection. Bun opens a new connection for a request without keepalive. Bun resends a
+ * request only when a reused connection breaks, so a request with its own connection is never resent.
  */
 const hasOwnConnection = ({ body, keepalive }: RequestInit): boolean =>
   "Bun" in globalThis && keepalive === false && typeof body === "string"
@@ -170,8 +173,9 @@ const toBlob = (body: NonNullable<RequestInit["body"]>): Blob | Promise<Blob> =>
 }
 
 /**
- * The standard requires `duplex` with a streamed body. The other two options are Bun's: without them,
- * `NODE_TLS_REJECT_UNAUTHORIZED=0` would send the key to any server, and `BUN_CONFIG_VERBOSE_FETCH` would print the key.
+ * The fetch standard requires `duplex` with a streamed body. `tls` and `verbose` are options of Bun. Without `tls`, the key would
+ * be sent to any server if `NODE_TLS_REJECT_UNAUTHORIZED=0` is set. Without `verbose`, the key would be printed if
+ * `BUN_CONFIG_VERBOSE_FETCH` is set.
  */
 const fixedOptions = {
   redirect: "manual",
@@ -184,7 +188,7 @@ const checkHeaders = (given: RequestInit["headers"]): Headers => {
   try {
     return new Headers(given)
   } catch {
-    // The runtime's own message quotes the value, which may be the key.
+    // The runtime's own message is not used, because it quotes the header's value, which may be the key.
     throw new FetchFailure({
       reason: "NotSent",
       detail: "the name or value of a header is not valid"
@@ -192,7 +196,7 @@ const checkHeaders = (given: RequestInit["headers"]): Headers => {
   }
 }
 
-/** Returns whether the answer declares a length within the limit; the runtime enforces the declared length. */
+/** Returns whether the answer declares a length within the limit. The runtime enforces the declared length. */
 const isShort = (headers: Headers, maxBytes: number): boolean => {
   const length = headers.get("content-length")
   return length !== null && Number(length) <= maxBytes && !headers.has("content-encoding")

@@ -5,22 +5,25 @@ export interface Connection {
   /** The options for `fetch`, which decide whether a kept connection may be used. */
   readonly init: RequestInit
   readonly answered: () => void
-  /** Called when no answer arrived although the request may have been sent. */
+  /** Must be called if no answer arrived although the request may have been sent. */
   readonly lost: () => void
 }
 
 /**
- * The idle time after which a kept connection is no longer used, in milliseconds. NATs and load balancers drop an idle connection
- * after a minute or more.
+ * The idle time after which a kept connection is no longer used, in milliseconds. NATs and load balancers drop a connection that
+ * has been idle for a minute or more.
  */
 const TRUSTED_MS = 15_000
-/** The time after which the runtime has closed its kept connections (Bun 1.4: 300 s), in milliseconds. */
+/**
+ * The idle time after which the runtime has closed all connections that it keeps, in milliseconds. Bun 1.4 closes a connection
+ * after 300 s.
+ */
 const KEPT_MS = 310_000
 
 /**
- * Decides which requests of one client may use a connection that the runtime keeps. A connection that a NAT has dropped, or whose
- * server has disappeared, looks open but loses the request, which then waits for its whole deadline. Kept connections are therefore
- * not used after a request without an answer or after an idle period.
+ * Decides which requests of one client may use a connection that the runtime keeps. If a NAT has dropped a connection, or if its
+ * server has disappeared, the connection looks open. A request over such a connection is lost and waits until its deadline. Kept
+ * connections are therefore not used after a request without an answer or after an idle period.
  *
  * `now` is in epoch milliseconds, because the wall clock also counts the time that a machine was suspended.
  */
@@ -50,8 +53,8 @@ export class Connections {
   }
 
   /**
-   * Stops using the kept connections. Deno switches to a new set of connections. Bun has only one set, so each request uses its own
-   * connection until that set is empty.
+   * Stops using the kept connections. In Deno, requests use a new set of connections. Bun has only one set, so in Bun each request
+   * uses its own connection until the runtime has closed all kept connections.
    */
   private distrust(): void {
     this.answeredAt = Number.POSITIVE_INFINITY
@@ -60,7 +63,7 @@ export class Connections {
   }
 }
 
-/** Makes Bun open a connection for the request, and close it afterwards. */
+/** The options with which Bun opens a connection for the request and closes the connection afterwards. */
 const OWN: RequestInit = { keepalive: false }
 
 const deno: unknown = Reflect.get(globalThis, "Deno")
@@ -70,8 +73,8 @@ const makeClient: unknown = Predicate.hasProperty(deno, "createHttpClient")
 const canRenew = Predicate.isFunction(makeClient)
 
 /**
- * Makes a new Deno client, because Deno keeps connections per client. An older Edge Runtime cannot make clients, so its default
- * client is used.
+ * Makes a new Deno client, because Deno keeps separate connections for each client. An older Edge Runtime cannot make clients, so
+ * requests use its default client.
  */
 const newGeneration = (): RequestInit => {
   const init: object = Predicate.isFunction(makeClient)

@@ -1,9 +1,9 @@
 import { type Clock, Effect, type Fiber, FiberId } from "effect"
 
 /**
- * Runs an asynchronous operation with a deadline. Avoids a timer and a race for each operation, because every invocation and every
- * database call uses this function. `begin` resumes once with the result and returns a function that ends the operation;
- * `onTimeout` supplies the result after `ms` milliseconds. Interruption and the deadline end the operation.
+ * Runs an asynchronous operation with a deadline. Every invocation and every database call uses this function, so it does without a
+ * timer and a race for each operation. `begin` calls `resume` once with the result, and returns a function that ends the operation.
+ * After `ms` milliseconds, the operation is ended, and `onTimeout` supplies the result. An interruption also ends the operation.
  */
 export const asyncWithDeadline = <A, E>(options: {
   readonly ms: number
@@ -36,7 +36,8 @@ interface Deadline {
 
 /**
  * The pending deadlines of one clock. Deadlines of the same length expire in the order in which they were set. One fiber sleeps
- * until the earliest deadline. Only an earlier deadline reschedules this fiber; setting or clearing other deadlines does not.
+ * until the earliest deadline. A new deadline interrupts the fiber's sleep only if it is earlier than all other deadlines. A
+ * cleared deadline does not interrupt the sleep unless it was the last one.
  */
 class Deadlines {
   private readonly lengths = new Map<number, Set<Deadline>>()
@@ -49,7 +50,7 @@ class Deadlines {
     this.clock = clock
   }
 
-  /** Returns a function that clears the deadline; calling it again has no effect. */
+  /** Sets a deadline. Returns a function that clears the deadline; a second call of this function has no effect. */
   set(ms: number, expire: () => void): () => void {
     const at = this.clock.unsafeCurrentTimeNanos() + BigInt(Math.ceil(ms * 1e6))
     const deadline = { at, expire }
@@ -68,7 +69,7 @@ class Deadlines {
     this.watcher = Effect.runFork(Effect.withClock(this.watch, this.clock))
   }
 
-  /** Ends the watch with the last deadline, so that the watch does not keep the process alive. */
+  /** Interrupts the sleeping fiber when the last deadline is cleared, so that the fiber does not keep the process alive. */
   private lifted(): void {
     this.pending -= 1
     if (this.pending > 0) return

@@ -4,14 +4,16 @@ import { tidyMessage } from "../Domain/Message.ts"
 /**
  * A request that received no complete answer.
  *
- * - `NotSent`: proven that nothing was sent (bad URL or header, DNS, refused or unreachable, proxy, TLS handshake).
+ * - `NotSent`: it is proven that nothing was sent. The cause is a bad URL or header, DNS, a refused or impossible connection, the
+ * proxy, or the TLS handshake.
  * - `TimedOut`: the deadline passed before the last byte of the answer. The server may have acted on the request.
- * - `Disconnected`: the connection broke after the request may have been sent, or failed in a way that proves nothing.
- * - `Redirected`: the server answered with a redirect, which is never followed, because it would send the key to another server.
+ * - `Disconnected`: the connection broke, and the request may have been sent.
+ * - `Redirected`: the server answered with a redirect. Redirects are never followed, because the key would be sent to another
+ * server.
  * - `TooLarge`: the answer is longer than the limit. The server has acted on the request.
  *
- * `detail` is a plain sentence. `system` is the runtime's own text if the sentence replaces it, otherwise empty. `code` repeats the
- * reason, because supabase-js keeps an error's `code` and `message` and drops its class.
+ * `detail` is a plain sentence. `system` is the runtime's own text if `detail` replaces it, and otherwise empty. `code` repeats the
+ * reason, because supabase-js keeps the `code` and the `message` of an error but not its class.
  */
 export class FetchFailure extends Schema.TaggedError<FetchFailure>()("FetchFailure", {
   reason: Schema.Literal("NotSent", "TimedOut", "Disconnected", "Redirected", "TooLarge"),
@@ -29,9 +31,9 @@ export class FetchFailure extends Schema.TaggedError<FetchFailure>()("FetchFailu
 
 /**
  * Judges whether a rejected `fetch` sent anything. Returns `NotSent` only for errors that are known to occur before the first byte
- * of a request, and `Disconnected` for every other error.
+ * of the request is sent, and `Disconnected` for every other error.
  *
- * `server`: the request's destination as `host:port`, if no proxy was in between.
+ * `server` is the request's destination as `host:port`, if the request did not go through a proxy.
  *
  * *Source*: every case was provoked in Bun 1.4.5 and Deno 2.9.6 (test/Layers/InvokerLive.test.ts).
  */
@@ -52,13 +54,19 @@ export const explainRejection = (error: unknown, server = "the server"): FetchFa
   })
 }
 
-/** Returns whether a failure's `system` says that the address does not exist or that its certificate is not trusted. */
+/**
+ * Returns whether the `system` text of a failure says that the address does not exist or that the server's certificate is not
+ * trusted.
+ */
 export const isPermanent = (system: string): boolean => {
   const [code = ""] = system.split(":")
   return code === "ENOTFOUND" || certificateCodes.has(code)
 }
 
-/** Plain sentences for the runtimes' error texts, each with the pattern that it replaces. The first match decides. */
+/**
+ * Patterns of the runtimes' error texts, each with the plain sentence that replaces the text. The first pattern that matches
+ * decides.
+ */
 const sentences: ReadonlyArray<readonly [sign: RegExp, sentence: (server: string) => string]> = [
   [
     /ECONNREFUSED|ConnectionRefused|Connection refused/,
@@ -78,10 +86,13 @@ const sentences: ReadonlyArray<readonly [sign: RegExp, sentence: (server: string
   ]
 ]
 
-/** Matches a code such as `ECONNRESET: ` before Bun's own text. */
+/** Matches a code, such as `ECONNRESET: `, at the beginning of Bun's own text. */
 const OWN_CODE = /^[A-Z_]{4,}: /
 
-/** Bun's codes for requests that were not sent. Nothing is sent through a proxy's tunnel before the tunnel is open. */
+/**
+ * Bun's codes for requests that were not sent. Codes about a proxy's tunnel are included, because nothing is sent before the tunnel
+ * is open.
+ */
 const notSentCodes: ReadonlySet<string> = new Set([
   "ECONNREFUSED",
   "ConnectionRefused",
@@ -129,8 +140,8 @@ const BUNS_ADVICE =
   / For more information, pass `verbose: true` in the second argument to fetch\(\)/
 
 /**
- * Error texts for requests that were not sent: Deno's (`(Connect)` covers DNS, TCP and TLS), and Bun's where the code alone is
- * ambiguous.
+ * Error texts for requests that were not sent: Deno's texts (`(Connect)` covers DNS, TCP and TLS), and those texts of Bun whose
+ * code alone is ambiguous.
  */
 const notSentTexts: ReadonlyArray<RegExp> = [
   /client error \(Connect\)/,

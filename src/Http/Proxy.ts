@@ -1,27 +1,28 @@
 /** A proxy that the environment sets for requests. */
 export interface HttpProxy {
-  /** The variable that sets the proxy. */
+  /** The environment variable that sets the proxy. */
   readonly variable: string
-  /** Scheme, host and port, without the user and password. */
+  /** The scheme, host and port of the proxy, without the user name and password. */
   readonly address: string
 }
 
-/** Returns the proxy of a request to this address; null when the request goes directly to the server. */
+/** Returns the proxy for a request to `url`; null if the request goes directly to the server. */
 export type ProxyOf = (url: URL) => HttpProxy | null
 
 /** Never uses a proxy, regardless of the environment. */
 export const noProxy: ProxyOf = () => null
 
-/** The variables that set a proxy, in order of precedence: the variables of the URL's scheme come first. */
+/** The environment variables that set a proxy for each scheme of a URL, in order of precedence. */
 const VARIABLES: Readonly<Record<string, ReadonlyArray<string>>> = {
   "https:": ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
   "http:": ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
 }
 
 /**
- * Finds the proxy of a request by the same rule as Bun's fetch, so that messages can name it. The runtime itself chooses the proxy.
+ * Finds the proxy of a request by the same rule as Bun's fetch, so that messages can name the proxy. The result is used only in
+ * messages; the runtime itself chooses the proxy.
  *
- * *Source*: observed in Bun 1.4.5 (test/Http/Proxy.test.ts compares both).
+ * *Source*: observed in Bun 1.4.5. test/Http/Proxy.test.ts compares this rule with Bun's fetch.
  */
 export const proxyOf =
   (environment: Readonly<Record<string, string | undefined>>): ProxyOf =>
@@ -34,7 +35,7 @@ export const proxyOf =
       : { variable, address: addressOf(environment[variable] ?? "") }
   }
 
-/** Returns the end of a failure's sentence that names the proxy. */
+/** Returns the end of an error message, which names the proxy. */
 export const throughProxy = (proxy: HttpProxy | null): string =>
   proxy === null ? "" : `, through the proxy ${proxy.address} (${proxy.variable})`
 
@@ -48,8 +49,8 @@ const addressOf = (text: string): string => {
 }
 
 /**
- * Returns whether an entry of NO_PROXY matches this host. An entry is `*`, a name with its subdomains, or an IPv4 range, and may be
- * limited to a port.
+ * Returns whether an entry of NO_PROXY matches the host of `url`. An entry is `*`, a name (which includes the subdomains), or an
+ * IPv4 range. A name may be limited to a port.
  */
 const isExcepted = (entry: string, url: URL): boolean => {
   const host = bare(url.hostname)

@@ -4,10 +4,12 @@ import * as Rpc from "../Database/AlertRpc.ts"
 import { AlertQueue } from "../Services/AlertQueue.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** The maximum number of incidents that one tick sends; the next tick sends the rest. */
+/** The maximum number of incidents that one tick sends. The next tick sends the remaining incidents. */
 const TAKE_AT_MOST = 5_000
 
-/** The queue over `take_sync_alerts` and `mark_sync_alerts`. Neither call is retried: the next tick is the retry. */
+/**
+ * The queue over `take_sync_alerts` and `mark_sync_alerts`. Neither call is retried, because the next tick makes the same calls.
+ */
 export const layer: Layer.Layer<AlertQueue, never, Supabase | EngineConfig> = Layer.effect(
   AlertQueue,
   Effect.gen(function* () {

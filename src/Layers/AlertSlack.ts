@@ -3,9 +3,10 @@ import { summaryOf, textOf } from "../Domain/AlertText.ts"
 
 /**
  * Formats a message for Slack's incoming webhooks: a headline, the facts, the reason, and the next step. Slack shows `text` in
- * notifications. The message cannot mention a user or contain a link.
+ * notifications. Text from an alert cannot mention a user or become a link.
  *
- * *Source*: https://docs.slack.dev/reference/block-kit/blocks (limits: header 150, section 3000, field 2000 characters, 10 fields).
+ * *Source*: https://docs.slack.dev/reference/block-kit/blocks (limits: 150 characters in a header, 3,000 in a section, 2,000 in a
+ * field; 10 fields).
  */
 export const slackMessageOf = (message: AlertMessage) => {
   const { facts, next, title, why } =
@@ -28,8 +29,8 @@ const markdown = (label: string, value: string, most: number) =>
   ({ type: "mrkdwn", text: `${label}${escaped(value, most)}`, verbatim: true }) as const
 
 /**
- * Escapes Slack's three control characters, because `<!channel>` would notify the whole channel. Never cuts an escape sequence in
- * two.
+ * Escapes Slack's three control characters, because `<!channel>` would notify the whole channel. Cuts a long text, but never in the
+ * middle of an escape sequence.
  */
 const escaped = (text: string, most: number): string => {
   const whole = text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;")

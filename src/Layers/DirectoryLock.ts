@@ -5,12 +5,12 @@ import { Effect, type Scope } from "effect"
 import { SupabaseError } from "../Domain/Errors.ts"
 
 /**
- * Reserves a data directory for this process until the scope closes. PGlite has no lock of its own, and two processes in one
- * directory silently lose rows.
+ * Reserves a data directory for this process until the scope closes. PGlite has no lock of its own. Two processes that use the same
+ * directory would lose rows without an error.
  *
- * The lock is SQLite's reserved lock on `<directory>.lock`. The operating system releases it whenever its holder dies, so there are
- * no stale locks and no guesses based on process ids. Containers that share a volume see each other's lock. *Fails with*
- * SupabaseError (`Rejected`, `locked`), which names the holder.
+ * The lock is SQLite's reserved lock on `<directory>.lock`. The operating system releases the lock when its holder dies. There are
+ * therefore no stale locks, and no process id is needed to recognise them. Containers that share a volume see each other's lock.
+ * *Fails with* SupabaseError (`Rejected`, `locked`) if another process holds the lock; the error names that process.
  */
 export const lockDirectory = (directory: string): Effect.Effect<void, SupabaseError, Scope.Scope> =>
   Effect.acquireRelease(
@@ -29,7 +29,8 @@ const take = (directory: string): Database => {
     lock.run("delete from holder")
     lock.run("insert into holder values (?)", [process.pid])
     lock.run("commit")
-    // The lock is held from this statement on. A rejected process can still read the holder's id from the file.
+    // From this statement on, the lock is held. A process that does not get the lock can still read the holder's process id from
+    // the file.
     lock.run("begin immediate")
     return lock
   } catch (error) {

@@ -8,8 +8,8 @@ import postgres from "@electric-sql/pglite/pglite.wasm" with { type: "file" }
 const SEED_NAME = "embedded-seed"
 
 /**
- * Returns the path of the seed when the engine runs from source: a PGlite data directory right after initdb, as a gzipped tar. The
- * seed works only with the installed version of PGlite, and reduces the start-up time to a fifth.
+ * Returns the path of the seed for an engine that runs from source. The seed is a gzipped tar of a PGlite data directory
+ * immediately after initdb. It works only with the installed version of PGlite, and reduces the start-up time to a fifth.
  */
 export const seedPath = async (): Promise<string> => {
   const version = Bun.hash(await Bun.file(postgres).arrayBuffer()).toString(16)
@@ -20,8 +20,8 @@ export const seedPath = async (): Promise<string> => {
 }
 
 /**
- * Starts PGlite from the files in the binary, or from node_modules. Creates a new database from the seed if there is one, else with
- * initdb, which takes about 4 s.
+ * Starts PGlite from the files in the binary, or from node_modules. Creates a new database from the seed. If there is no seed,
+ * creates the database with initdb, which takes about 4 s.
  */
 export const startPglite = async (dataDir: string | undefined, isNew: boolean): Promise<PGlite> => {
   const [pgliteWasmModule, initdbWasmModule, data, seed] = await Promise.all([
@@ -42,7 +42,7 @@ export const startPglite = async (dataDir: string | undefined, isNew: boolean): 
 const compile = async (path: string): Promise<WebAssembly.Module> =>
   WebAssembly.compile(await Bun.file(path).arrayBuffer())
 
-/** Finds the seed; in the binary, it is one of the embedded files. */
+/** Finds the seed. In the binary, the seed is one of the embedded files. */
 const findSeed = async (): Promise<Blob | undefined> => {
   if (!Bun.isStandaloneExecutable) {
     const path = await seedPath()

@@ -6,7 +6,7 @@ import { traced } from "../Domain/Tracing.ts"
 import { EmbeddedDatabase } from "../Services/EmbeddedDatabase.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** The failure of a statement, with the fields of SupabaseError. */
+/** The failure of a statement, with the same fields as in SupabaseError. */
 export type EmbeddedFailure = Pick<SupabaseError, "reason" | "code" | "detail">
 
 export const ResultRows = Schema.Array(Schema.Record({ key: Schema.String, value: Schema.Unknown }))
@@ -17,7 +17,7 @@ export type RunStatement = (
   parameters: ReadonlyArray<unknown>
 ) => Effect.Effect<typeof ResultRows.Type, EmbeddedFailure>
 
-/** Makes both services from one function that runs statements. */
+/** Makes the services Supabase and EmbeddedDatabase from a function that runs statements. */
 export const servicesOver = (run: RunStatement): Context.Context<Supabase | EmbeddedDatabase> => {
   const supabase = Supabase.of({
     call: (rpc, args) =>

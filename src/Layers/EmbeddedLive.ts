@@ -11,17 +11,21 @@ import { lockDirectory } from "./DirectoryLock.ts"
 import { startPglite } from "./EmbeddedAssets.ts"
 import { type EmbeddedFailure, failedAt, ResultRows, servicesOver } from "./EmbeddedCalls.ts"
 
-/** The location of the embedded database: a directory, which one process at a time may use, or memory. */
+/**
+ * The location of the embedded database: a directory, or memory if `dataDir` is undefined. Only one process at a time may use a
+ * directory.
+ */
 export interface EmbeddedSettings {
   readonly dataDir?: string | undefined
 }
 
 /**
- * A PostgreSQL inside this process (PGlite), with the roles of a Supabase project. Applies missing migrations and records them
- * where the supabase CLI does. Needs no installation; intended for `demo` and experiments.
+ * A PostgreSQL server inside this process (PGlite), with the roles of a Supabase project. Applies missing migrations and records
+ * them in the same table as the supabase CLI. Needs no installation. Intended for `demo` and for experiments.
  *
- * *Fails with* SupabaseError (`Rejected`): the directory is in use (`locked`), is not usable (`configuration`), or a migration
- * failed (its SQLSTATE). *Guarantees*: runs one statement at a time; timers and HTTP requests are served between statements.
+ * *Fails with* SupabaseError (`Rejected`). The code is `locked` if the directory is in use, `configuration` if the directory is not
+ * usable, or the SQLSTATE of a migration that failed. *Guarantees*: runs one statement at a time; timers and HTTP requests are
+ * served between statements.
  */
 export const layer = (
   settings: EmbeddedSettings = {}
@@ -32,7 +36,8 @@ export const layer = (
       yield* migrate(pglite)
       const oneAtATime = yield* Effect.makeSemaphore(1)
       const run = (sql: string, parameters: ReadonlyArray<unknown>) =>
-        // PGlite computes without yielding to the event loop. Effect.sleep yields to the event loop; Effect.yieldNow does not.
+        // PGlite does not yield to the event loop while it computes. Effect.sleep yields to the event loop; Effect.yieldNow does
+        // not.
         Effect.sleep(0).pipe(
           Effect.zipRight(
             Effect.tryPromise({ try: () => pglite.query(sql, [...parameters]), catch: read })
@@ -109,7 +114,10 @@ const migrate = (pglite: PGlite) =>
     catch: (error) => failedAt("migrate")({ ...read(error), reason: "Rejected" })
   })
 
-/** PGlite's errors also contain the statement and its parameters; only PostgreSQL's own message is used. */
+/**
+ * Converts an error of PGlite. Uses only PostgreSQL's own message, because the error also contains the statement and its
+ * parameters.
+ */
 const read = (error: unknown): EmbeddedFailure => {
   const text = (name: string) =>
     error instanceof Error && name in error ? String(Reflect.get(error, name) ?? "") : ""

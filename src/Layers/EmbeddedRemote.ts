@@ -4,7 +4,7 @@ import type { EmbeddedDatabase } from "../Services/EmbeddedDatabase.ts"
 import type { Supabase } from "../Services/Supabase.ts"
 import { ResultRows, type RunStatement, servicesOver } from "./EmbeddedCalls.ts"
 
-/** The address of a running `serve --demo`, and the key that authenticates its own commands. */
+/** The address of a running `serve --demo`, and the key that it requires from commands on the same machine. */
 export interface RunningDemo {
   readonly url: string
   readonly key: string
@@ -19,7 +19,7 @@ const decode = Schema.decodeUnknown(Answer)
 
 /**
  * The embedded database of a running `serve --demo`, the only process that may open the directory. Sends statements to that process
- * over loopback; they run one at a time, between its own statements.
+ * over the loopback interface. The statements run one at a time, between the process's own statements.
  */
 export const layer = (demo: RunningDemo): Layer.Layer<Supabase | EmbeddedDatabase> =>
   Layer.succeedContext(servicesOver(runAt(demo)))

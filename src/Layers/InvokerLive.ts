@@ -17,23 +17,23 @@ const WARM_UP_TIMEOUT_MS = 10_000
 /** The maximum number of functions whose URLs are cached. */
 const MAX_URLS = 1_000
 
-/** The functions' address, and the engine's credentials. */
+/** The address of the functions, and the engine's credentials. */
 export interface InvokerOptions {
   /** The complete URL of the default function: `https://<ref>.supabase.co/functions/v1/integration-sync`. */
   readonly functionUrl: string
-  /** Further functions that runs may name, in addition to the one at `functionUrl`; none by default. */
+  /** The names of further functions that runs may invoke, in addition to the function at `functionUrl`; none by default. */
   readonly allowed?: ReadonlyArray<string> | undefined
   /** A secret key (`sb_secret_...`), or a legacy JWT. */
   readonly key: Redacted.Redacted
   /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
-  /** Returns the proxy to name in messages, if there is one. */
+  /** Returns the proxy that the runtime uses, if any, so that messages can name it. */
   readonly proxyOf?: ProxyOf
 }
 
 /**
- * Invokes the Integration Edge Functions with `fetch`, in both Bun and Deno. One invocation is one POST that is sent once. In Bun
- * it uses its own connection, because a kept connection that breaks would leave the outcome unknown.
+ * Invokes the Integration Edge Functions with `fetch`, in both Bun and Deno. An invocation is one POST request, which is sent once.
+ * In Bun, each invocation uses its own connection. If a kept connection broke, the outcome would be unknown.
  */
 export const layer = (options: InvokerOptions): Layer.Layer<Invoker> => {
   const request = makeRequest(options)
@@ -115,7 +115,7 @@ const makeRequest = ({ functionUrl, key, proxyOf, version }: InvokerOptions) => 
     if (urls.size < MAX_URLS) urls.set(name, url)
     return url
   }
-  // Requests uncompressed answers, so that the byte limit also limits memory.
+  // The requested answers are uncompressed, so that the byte limit also limits memory.
   const always = { ...keyHeaders(Redacted.value(key)), "Accept-Encoding": "identity" }
   return (
     functionName: string | null,
@@ -134,8 +134,10 @@ const makeRequest = ({ functionUrl, key, proxyOf, version }: InvokerOptions) => 
 }
 
 /**
- * Returns the URL of a function: the default function's URL or, for a name, that URL with its last path segment replaced.
- * *Fails with* InvokeError `NotSent` when the URL or the name is invalid; a name cannot change the host or the rest of the path.
+ * Returns the URL of a function. The default function has `functionUrl`. For any other function, the function's name replaces the
+ * last path segment of `functionUrl`.
+ * *Fails with* InvokeError `NotSent` if the URL or the name is invalid. A valid name cannot change the host or the other path
+ * segments.
  */
 export const urlOf = (
   functionUrl: string,
@@ -157,8 +159,8 @@ export const urlOf = (
 }
 
 /**
- * Returns the headers of a key. A legacy JWT is also sent as the Bearer token. A secret key is not, because the platform would
- * reject a Bearer token that is not a JWT.
+ * Returns the headers of a key. A legacy JWT is also sent as the Bearer token. A secret key is not sent as the Bearer token,
+ * because the platform would reject a Bearer token that is not a JWT.
  */
 const keyHeaders = (key: string): Record<string, string> =>
   key.startsWith("eyJ") ? { apikey: key, Authorization: `Bearer ${key}` } : { apikey: key }
@@ -210,7 +212,8 @@ const toWarmUp = (latencyMs: number, contact: Either.Either<BoundedAnswer, Invok
   })
 
 /**
- * Returns the current span in W3C format. Without a tracer, returns a new trace, because the platform throttles by trace.
+ * Returns the current span in W3C format. If there is no tracer, returns a new trace for each request, because the platform
+ * throttles requests by trace.
  * *Source*: W3C Trace Context, section 3.2.
  */
 const traceparent: Effect.Effect<string> = Effect.flatMap(tracedSpan, (span) => {

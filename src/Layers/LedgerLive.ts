@@ -26,23 +26,23 @@ import {
 import { Supabase } from "../Services/Supabase.ts"
 import { VERSION } from "../Version.ts"
 
-/** The maximum number of rows in a page or a batch; the SQL functions enforce the same limit. */
+/** The maximum number of rows in a page or a batch. The SQL functions enforce the same limit. */
 const PAGE = 100
-/** How long a read is retried before the tick continues without it, in milliseconds. */
+/** How long a read is retried before the tick continues without its result, in milliseconds. */
 const READ_WITHIN_MS = 10_000
 /**
- * How long a start is retried, in milliseconds. A later confirmation is useless, because no invocation is sent more than 20 s after
- * its start was requested.
+ * How long a start is retried, in milliseconds. If the database confirms the start later, the confirmation is useless, because no
+ * invocation is sent more than 20 s after its start was requested.
  */
 const START_WITHIN_MS = 15_000
-/** The wait before a run is retried whose row another session has locked, in milliseconds. */
+/** If another session has locked the row of a run, the start of the run is retried after this wait, in milliseconds. */
 const LOCKED_RETRY_MS = 1_000
 
 const decodeDue = Schema.decodeUnknownEither(DueIntegration)
 const decodeBackfill = Schema.decodeUnknownEither(Backfill)
 const decodeRun = Schema.decodeUnknownEither(Run)
 
-/** Decodes due integrations; integrations that the database rejects count as unreadable too. */
+/** Decodes due integrations. Integrations that the database rejects also count as unreadable. */
 const readDueRows = (answer: {
   readonly now: number
   readonly integrations: ReadonlyArray<unknown>
@@ -111,8 +111,8 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
           const refused = new Map(answer.skipped.map((skip) => [skip.run_id, skip]))
           return requests.map(({ run: { run_id } }): Start | undefined => {
             const run = started.get(run_id)
-            // An answer contains the run but not the token. If a batch has two starts of one run, only the first may use the
-            // answer.
+            // An answer contains the run but not the lease token. If a batch contains two starts of the same run, only the first
+            // start may use the answer.
             if (started.delete(run_id) && run !== undefined) return { _tag: "Started", run }
             const refusal = refused.get(run_id)
             if (refusal === undefined) return undefined
@@ -153,7 +153,7 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
             warm_up_within_seconds: wakeWithinMs === undefined ? undefined : wakeWithinMs / 1000
           }
         })
-        // Measures the skew within one attempt, so that time during which the database is unavailable does not count as skew.
+        // The skew is measured within one attempt, so that the time for which the database is unavailable does not count as skew.
         const attempt = Effect.gen(function* () {
           const askedAt = yield* Clock.currentTimeMillis
           const answer = yield* open

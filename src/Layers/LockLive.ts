@@ -8,7 +8,10 @@ import { traced } from "../Domain/Tracing.ts"
 import { Lock, type Skip } from "../Services/Lock.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** How long an unconfirmed claim is retried with its token, in milliseconds. After that, the next tick claims its slots. */
+/**
+ * How long an unconfirmed claim is retried with the same token, in milliseconds. After this time, the slots are left to the next
+ * tick.
+ */
 const CLAIM_WITHIN_MS = 20_000
 
 const decodeRun = Schema.decodeUnknownEither(Run)
@@ -35,7 +38,7 @@ export const layer: Layer.Layer<Lock, never, Supabase | EngineConfig> = Layer.ef
         const claimed: Array<Run> = []
         const unreadable: Array<Skip> = []
         for (const row of answer.claimed) {
-          // A row that cannot be decoded does not affect other runs; its own run stays pending until the row can be read.
+          // A row that cannot be decoded does not affect other runs. The run of such a row stays pending until the row can be read.
           Either.match(decodeRun(row), {
             onLeft: () => unreadable.push({ ...identify(row, orgOf), reason: "unreadable" }),
             onRight: (run) => claimed.push(run)

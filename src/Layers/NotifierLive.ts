@@ -15,11 +15,11 @@ import { signatureOf } from "./WebhookSignature.ts"
 const MAX_ANSWER_BYTES = 16 * 1024
 const TIMEOUT_MS = 10_000
 
-/** The receiver of alerts, and its format. */
+/** The receiver of alerts, and the format of messages. */
 export interface NotifierOptions {
-  /** Null if there is no receiver. */
+  /** The receiver's URL; null if there is no receiver. */
   readonly url: Redacted.Redacted<string> | null
-  /** Null if messages are not signed. Slack does not support signatures. */
+  /** The secret that signs messages; null if messages are not signed. Slack does not support signatures. */
   readonly secret: Redacted.Redacted<string> | null
   readonly format: Settings["alertFormat"]
   /** The project's URL, which identifies the project in a CloudEvent. */
@@ -28,11 +28,11 @@ export interface NotifierOptions {
   readonly version: string
   /** The time limit of a message, in milliseconds; 10 s by default. */
   readonly timeoutMs?: number
-  /** Returns the proxy to name in messages, if there is one. */
+  /** Returns the proxy that the runtime uses, if any, so that messages can name it. */
   readonly proxyOf?: ProxyOf
 }
 
-/** Sends alerts by POST. Rejects redirects, because they would send the alert to another server, and a Slack URL is a secret. */
+/** Sends alerts by POST. Does not follow redirects, because the alert would go to another server. */
 export const layer = (options: NotifierOptions): Layer.Layer<Notifier> => {
   const { proxyOf, url } = options
   if (url === null) {
@@ -97,7 +97,7 @@ const encodeCloudEvent = (
     return { body, headers: { ...headers, "webhook-signature": signature } }
   })
 
-/** Converts a failure without an answer. Omits the text about the URL, because the URL may contain a key. */
+/** Converts a failure without an answer to a NotifyError. Omits the URL from the text, because the URL may contain a key. */
 const toNotifyError = ({ detail, reason }: FetchFailure): NotifyError =>
   new NotifyError({
     reason: reason === "NotSent" || reason === "TimedOut" ? reason : "Refused",

@@ -7,22 +7,22 @@ import { Ping, type PingSignal } from "../Services/Ping.ts"
 const MAX_ANSWER_BYTES = 16 * 1024
 /** The time limit of a ping, in milliseconds. A ping reports the current moment, so a slower ping is useless. */
 const TIMEOUT_MS = 5_000
-/** The longest body of a ping, in characters. Healthchecks keeps the first 100 kB; the scheduler's body is one line. */
+/** The maximum length of a ping's body, in characters. Healthchecks keeps the first 100 kB. The scheduler sends one line. */
 const MAX_BODY_CHARACTERS = 10_000
 
-/** The URL to ping; null if there is none. */
+/** The settings of the dead man's switch. `url` is null if there is no URL to ping. */
 export interface PingOptions {
   readonly url: Redacted.Redacted<string> | null
   /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
   readonly timeoutMs?: number
-  /** Returns the proxy to name in messages, if there is one. */
+  /** Returns the proxy that the runtime uses, if any, so that messages can name it. */
   readonly proxyOf?: ProxyOf
 }
 
 /**
- * Pings with the protocol of Healthchecks: POST to the URL for success, or to `/start` or `/fail` below the URL, with the run id in
- * `rid`.
+ * Pings with the protocol of Healthchecks: sends POST to the URL for `ok`, and to `/start` or `/fail` below the URL for `start` or
+ * `fail`. The parameter `rid` contains the tick's id.
  * *Source*: https://healthchecks.io/docs/http_api/.
  */
 export const layer = ({ proxyOf, timeoutMs, url, version }: PingOptions): Layer.Layer<Ping> =>

@@ -5,7 +5,10 @@ import type { RpcStatement } from "../Database/RpcStatement.ts"
 import { asyncWithDeadline } from "../Http/Deadline.ts"
 import { type ConnectionState, makeSender } from "./PostgresStatement.ts"
 
-/** One connection, opened by the first statement and reopened after a loss. Runs one statement at a time. */
+/**
+ * One connection, which the first statement opens. If the connection is lost, the next statement opens it again. Runs one statement
+ * at a time.
+ */
 export interface PostgresConnection {
   readonly run: (
     statement: RpcStatement,
@@ -16,9 +19,12 @@ export interface PostgresConnection {
 /** A statement that returned no rows. */
 export interface StatementFailure {
   readonly error: unknown
-  /** False if the connection was never made, so that the statement was not sent. */
+  /** False if no connection was made, so that the statement was not sent. */
   readonly sent: boolean
-  /** True if the deadline passed; `error` is then the result of the cancellation, or undefined if there was none. */
+  /**
+   * True if the deadline passed. In that case, `error` is the result of the cancellation, or undefined if the server did not answer
+   * the cancellation.
+   */
   readonly timedOut: boolean
   /** True if the server no longer answers, so that the connection is unusable. */
   readonly hung: boolean
@@ -30,9 +36,9 @@ const IDLE_TIMEOUT_S = 20
 const CANCEL_GRACE_MS = 2_000
 
 /**
- * Makes a connection that is closed with its scope, which also ends a running statement.
+ * Makes a connection. When the scope closes, the connection is closed and a running statement is ended.
  *
- * Sets every option explicitly, because Bun takes missing options from `PGDATABASE`, `NODE_TLS_REJECT_UNAUTHORIZED` and other
+ * Sets every option explicitly, because Bun reads missing options from `PGDATABASE`, `NODE_TLS_REJECT_UNAUTHORIZED` and other
  * environment variables. PgBouncer rejects startup parameters other than application_name and does not support named statements.
  */
 export const openConnection = (

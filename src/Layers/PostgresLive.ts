@@ -13,21 +13,21 @@ import { Supabase } from "../Services/Supabase.ts"
 import { openConnection, type StatementFailure } from "./PostgresConnection.ts"
 import { makePool } from "./PostgresPool.ts"
 
-/** The time limit for looking up a host's addresses for a message, in milliseconds. */
+/** The time limit for looking up the addresses of a host that an error message describes, in milliseconds. */
 const LOOK_UP_MS = 2_000
 
-/** A direct connection to the database, or one through a pooler in transaction or session mode. */
+/** A direct connection to the database, or a connection through a pooler in transaction or session mode. */
 export interface PostgresSettings {
   /** The value of `SUPABASE_DB_URL`; Database/ConnectionUrl describes its format. */
   readonly url: Redacted.Redacted<string>
   /**
-   * The time limit from the acquired connection to the complete answer, in milliseconds; 30 s by default. The wait for a connection
-   * has the same limit.
+   * The time limit of a call from the moment it has a connection to the complete answer, in milliseconds; 30 s by default. The wait
+   * for a connection has the same limit.
    */
   readonly timeoutMs?: number
   /**
-   * The maximum number of connections; 4 by default, because a tick overlaps starts and settlements. A connection is opened when
-   * needed, and closed after 20 s of idle time.
+   * The maximum number of connections; 4 by default, because a tick starts runs and records outcomes at the same time. A connection
+   * is opened when it is needed and closed after 20 s without use.
    */
   readonly connections?: number
 }
@@ -35,9 +35,9 @@ export interface PostgresSettings {
 /**
  * Calls SQL functions over PostgreSQL's own protocol, with Bun's client. The first call makes the first connection.
  *
- * *Fails with* SupabaseError (`Rejected`, `configuration`) when the URL cannot be used. *Guarantees*: a call is one statement in
- * one message, which works with a transaction pooler. The deadline and an interruption ask the server to cancel the statement. A
- * connection whose server no longer answers is replaced.
+ * *Fails with* SupabaseError (`Rejected`, `configuration`) if the URL cannot be used. *Guarantees*: a call is one statement in one
+ * message, so that it works with a transaction pooler. When the deadline passes or the call is interrupted, the server is asked to
+ * cancel the statement. A connection whose server no longer answers is replaced.
  */
 export const layer = (settings: PostgresSettings): Layer.Layer<Supabase, SupabaseError> =>
   Layer.scoped(
@@ -91,7 +91,7 @@ const explain = (
     const code = codeOf(error)
     const addresses = sent ? null : yield* addressesOf(url.hostname)
     const verdict = judgeDirect({ code, message: words.message, sent, addresses }, url)
-    // A server's message states the cause; a driver's message says less than the verdict.
+    // A message from the server states the cause, but a message from the driver says less than the verdict.
     const isOfDriver = /^ERR_POSTGRES|^unknown$/.test(code)
     const detail = isOfDriver
       ? verdict.why
@@ -107,7 +107,7 @@ const explain = (
     })
   })
 
-/** Returns the addresses of an unreachable host; empty if it has none, null if they cannot be looked up in time. */
+/** Returns the addresses of an unreachable host. Empty if the host has no address; null if the look-up fails or takes too long. */
 const addressesOf = (hostname: string): Effect.Effect<ReadonlyArray<string> | null> =>
   hostname.startsWith("/")
     ? Effect.succeed(null)
@@ -120,7 +120,7 @@ const addressesOf = (hostname: string): Effect.Effect<ReadonlyArray<string> | nu
 const isUnknownHost = (error: unknown): boolean =>
   error instanceof Error && "code" in error && error.code === "ENOTFOUND"
 
-/** Returns the code of an error of Bun's client: the SQLSTATE in `errno` if there is one. */
+/** Returns the code of an error of Bun's client: the SQLSTATE in `errno` or, if there is none, the client's own code. */
 const codeOf = (error: unknown): string => {
   if (error instanceof SQL.PostgresError) return error.errno ?? error.code
   return error instanceof Error && "code" in error && typeof error.code === "string"

@@ -10,7 +10,7 @@ interface Member {
 
 /** A pool of connections. Each connection is opened when needed and serves one call at a time. */
 export interface PostgresPool {
-  /** Runs `call` with a connection. Waits for a connection for at most `withinMs`, then fails with `onTimeout`. */
+  /** Runs `call` with a connection. If no connection is free within `withinMs`, fails with the result of `onTimeout`. */
   readonly use: <A, E>(options: {
     readonly withinMs: number
     readonly onTimeout: () => E
@@ -19,8 +19,8 @@ export interface PostgresPool {
 }
 
 /**
- * Makes a pool of at most `size` connections, which are closed with the scope. A hung connection is closed together with the idle
- * connections.
+ * Makes a pool of at most `size` connections. When the scope closes, all connections are closed. When a connection hangs, it and
+ * the idle connections are closed.
  */
 export const makePool = (
   size: number,
@@ -34,7 +34,7 @@ export const makePool = (
     let opening = 0
     let waiting: Array<() => void> = []
 
-    // An event that silently ended this connection (a NAT, a failover) has probably also ended the idle connections.
+    // The event that made this connection hang (a dropped NAT entry, a failover) has probably also broken the idle connections.
     const discard = (connection: PostgresConnection) =>
       Effect.suspend(() => {
         const hung = Array.from(members).filter((one) => one.connection === connection)

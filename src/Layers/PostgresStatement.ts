@@ -13,15 +13,16 @@ export interface Sending {
   readonly isSent: () => boolean
 }
 
-/** The state of a connection: whether it is open, and how often it was opened. */
+/** The state of a connection: whether the connection is open, and how often it was opened. */
 export interface ConnectionState {
   isOpen: boolean
   opened: number
 }
 
 /**
- * Reads whether the default transaction is suitable. A project may have changed the defaults of a database or a role: a stricter
- * isolation level makes concurrent engines' transactions fail, and a time limit below the scheduler's limit ends calls early.
+ * Reads whether the default settings of a transaction are suitable. A project may have changed the defaults of a database or a
+ * role. A stricter isolation level makes the transactions of concurrent engines fail, and a time limit below the scheduler's limit
+ * ends calls early.
  */
 const FITS = `
   select bool_and(case name when 'default_transaction_isolation' then setting = 'read committed'
@@ -29,8 +30,8 @@ const FITS = `
     from pg_settings where name in ('default_transaction_isolation', 'statement_timeout', 'transaction_timeout')`
 
 /**
- * If the defaults are unsuitable, each statement begins with these settings, which costs two more round trips. A pooler keeps a
- * transaction on one connection.
+ * If the defaults are unsuitable, each statement runs in a transaction that begins with these settings, which costs two more round
+ * trips. A pooler keeps a transaction on one connection, so the settings apply to the statement.
  */
 const BEGIN = `
   begin isolation level read committed;
@@ -38,9 +39,9 @@ const BEGIN = `
    where name in ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')`
 
 /**
- * Sends one statement at a time over `sql`, which has one connection, in its own transaction: read committed, without a server-side
- * time limit. Poolers reject these settings at the start of a connection, and transaction poolers share sessions, so the settings
- * cannot be set for a session. The defaults are therefore read once per connection.
+ * Sends one statement at a time over the single connection of `sql`. Each statement has its own transaction, which is read
+ * committed and has no time limit on the server. These settings cannot be made for a session, because poolers reject them at the
+ * start of a connection and transaction poolers share sessions. The default settings are therefore read once per connection.
  */
 export const makeSender = (sql: SQL, state: ConnectionState) => {
   let known = { opened: 0, fits: false }

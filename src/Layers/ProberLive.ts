@@ -12,7 +12,7 @@ import { type ProbeAnswer, Prober } from "../Services/Prober.ts"
 import { isPublicAddress } from "./PublicAddress.ts"
 
 const TIMEOUT_MS = 5_000
-/** The maximum number of bytes of an answer's body that are read: enough for an error code. */
+/** The maximum number of bytes of an answer's body that are read. This many bytes are enough to contain an error code. */
 const MAX_BYTES = 16 * 1024
 
 /** The addresses that probes may reach. */
@@ -21,7 +21,7 @@ export interface AddressPolicy {
   readonly allowsPort: (port: number) => boolean
 }
 
-/** Allows only public addresses, and only the https port. */
+/** Allows only public addresses and the https port. */
 export const publicOnly: AddressPolicy = {
   allowsAddress: isPublicAddress,
   allowsPort: (port) => port === 443
@@ -31,18 +31,18 @@ export interface ProberOptions {
   /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
   readonly policy?: AddressPolicy
-  /** Returns all addresses of a name; the system's resolver by default. */
+  /** Returns all addresses of a host name. The default is the system's resolver. */
   readonly resolve?: (host: string) => Promise<ReadonlyArray<string>>
-  /** A certificate authority (PEM) to trust instead of the system's. */
+  /** A certificate authority (PEM) to trust instead of the system's authorities. */
   readonly authority?: string
-  /** The time limit from the look-up of the name to the last byte read, in milliseconds; 5 s by default. */
+  /** The time limit from the look-up of the host name to the last byte that is read, in milliseconds; 5 s by default. */
   readonly timeoutMs?: number
 }
 
 /**
- * Probes over node:https, which looks up the name once, connects to the address that was checked (a second look-up could return
- * another address), and ignores the environment's proxy (a proxy would look up the name itself). The first probe loads node:https,
- * because most ticks send no probe.
+ * Probes over node:https. Looks up the host name once and connects to the address that was checked, because a second look-up could
+ * return another address. Ignores the environment's proxy, because a proxy would look up the name itself. node:https is loaded by
+ * the first probe, because most ticks send no probe.
  */
 export const layer = (options: ProberOptions): Layer.Layer<Prober> => {
   const { policy = publicOnly, resolve = resolveBySystem, timeoutMs = TIMEOUT_MS } = options
@@ -67,7 +67,7 @@ const tooSlow = (timeoutMs: number): ProbeError =>
 
 const refused = (detail: string): ProbeError => new ProbeError({ reason: "Refused", detail })
 
-/** Checks the URL before any request. The URL parser has already converted 0x7f.1 and 2130706433 to 127.0.0.1. */
+/** Checks the URL before any request. The URL parser has already converted spellings such as 0x7f.1 and 2130706433 to 127.0.0.1. */
 const checkUrl = (text: string, policy: AddressPolicy): Effect.Effect<URL, ProbeError> => {
   const url = URL.parse(text)
   if (url === null) return Effect.fail(refused("the health_url is not a URL"))
@@ -81,7 +81,10 @@ const checkUrl = (text: string, policy: AddressPolicy): Effect.Effect<URL, Probe
   return Effect.succeed(url)
 }
 
-/** Finds the address to connect to. All addresses of the name must be allowed, so that their order does not matter. */
+/**
+ * Finds the address to connect to. All addresses of the host name must be allowed, so that the order of the addresses does not
+ * matter.
+ */
 const findAddress = (
   hostname: string,
   policy: AddressPolicy,
@@ -129,7 +132,7 @@ interface RawAnswer {
   readonly body: Uint8Array
 }
 
-/** Sends one request to one address. Always closes the connection, whatever the result. */
+/** Sends one request to one address. Always closes the connection, regardless of the result. */
 const send = (
   { method }: ProbeTarget,
   url: URL,
@@ -183,8 +186,8 @@ const send = (
   })
 
 /**
- * Reads the body up to the limit. If the connection breaks, uses the part that arrived, because the headers already prove that the
- * API answers.
+ * Reads the body up to the byte limit. If the connection breaks, uses the part that has arrived, because the headers already prove
+ * that the API answers.
  */
 const readAtMost = (message: IncomingMessage, done: (body: Uint8Array) => void): void => {
   const body = new Uint8Array(MAX_BYTES)

@@ -24,8 +24,8 @@ const SPECIAL_V4: ReadonlyArray<readonly [network: string, prefix: number]> = [
 ]
 
 /**
- * The IPv6 range of global unicast addresses, the only public ones. IPv4-mapped, unique local, link-local and NAT64 addresses are
- * outside this range.
+ * The IPv6 range of global unicast addresses. Only addresses in this range are public. IPv4-mapped, unique local, link-local and
+ * NAT64 addresses are outside this range.
  */
 const GLOBAL_V6 = ["2000::", 3] as const
 
@@ -50,7 +50,7 @@ const specialV4 = listOf(SPECIAL_V4, "ipv4")
 const specialV6 = listOf(SPECIAL_V6, "ipv6")
 const globalV6 = listOf([GLOBAL_V6], "ipv6")
 
-/** Returns whether this is the address of a host on the public internet; false for an unreadable address. */
+/** Returns whether `address` is the address of a host on the public internet. Returns false if the address cannot be parsed. */
 export const isPublicAddress = (address: string): boolean => {
   switch (isIP(address)) {
     case 4:

@@ -30,13 +30,13 @@ export interface SupabaseSettings {
   readonly version: string
   /** The time limit from the call to the last byte of the answer, in milliseconds; 30 s by default. */
   readonly timeoutMs?: number
-  /** Returns the proxy to name in messages, if there is one. */
+  /** Returns the proxy that the runtime uses, if any, so that messages can name it. */
   readonly proxyOf?: ProxyOf
 }
 
 /**
- * The part of a supabase-js client that this layer uses: `rpc`, and `abortSignal` if it exists. The arguments are `never`, so that
- * this type also accepts a client whose types contain only its owner's functions (`supabase gen types`).
+ * The part of a supabase-js client that this layer uses: `rpc`, and `abortSignal` if it exists. The type of `args` is `never`, so
+ * that RpcClient also accepts a client whose generated types (`supabase gen types`) contain only the project's own functions.
  */
 export interface RpcClient {
   rpc(name: string, args: never): PromiseLike<unknown>
@@ -45,8 +45,8 @@ export interface RpcClient {
 /**
  * Calls SQL functions with supabase-js. Runs in Bun and in Deno.
  *
- * *Fails with* SupabaseError (`Rejected`, `configuration`) when the URL or the key cannot be used. *Guarantees*: never retries and
- * never follows a redirect. Interruption and the deadline close the connection, although a call that was sent may still commit.
+ * *Fails with* SupabaseError (`Rejected`, `configuration`) if the URL or the key cannot be used. *Guarantees*: never retries and
+ * never follows a redirect. Interruption and the deadline close the connection, but a call that was already sent may still commit.
  * Success requires a decoded answer, because supabase-js reports an empty 404 and an empty 200 without an error.
  */
 export const layer = (settings: SupabaseSettings): Layer.Layer<Supabase, SupabaseError> =>
@@ -76,8 +76,8 @@ export const layer = (settings: SupabaseSettings): Layer.Layer<Supabase, Supabas
   )
 
 /**
- * Calls SQL functions with the caller's own client. The caller is responsible for that client's retries, redirects and limits. A
- * call is still bounded in time (30 s by default).
+ * Calls SQL functions with the caller's own client. The caller is responsible for the client's retries, redirects and limits. Each
+ * call has a time limit (30 s by default).
  */
 export const fromClient = (
   client: RpcClient,
@@ -97,7 +97,7 @@ const serve = (
           const end = new AbortController()
           send(client, rpc.name, encoded, end.signal).then(
             (answer) => resume(Effect.succeed(answer)),
-            // A client with throwOnError throws the error that other clients return.
+            // If the client uses throwOnError, it throws an error that it would otherwise return.
             (thrown) => resume(Effect.succeed({ data: null, error: thrown, status: 0 }))
           )
           return () => end.abort()
@@ -152,7 +152,7 @@ interface Failed {
   readonly system?: string
 }
 
-/** Judges an answer by its code if PostgREST or PostgreSQL sent it, otherwise by its status. */
+/** Judges an answer by its error code if the code comes from PostgREST or PostgreSQL, and otherwise by its HTTP status. */
 const judgeAnswer = (words: Words, status: number): Failed => {
   const verdict = judgeCode(words.code, status, words.message)
   if (isKnownKind(words.code)) {
@@ -169,7 +169,10 @@ const judgeAnswer = (words: Words, status: number): Failed => {
   return { reason: verdict.reason, code: String(status), detail }
 }
 
-/** Judges a missing answer. `fetchWithin` reports it as a FetchFailure; supabase-js keeps only its name and message. */
+/**
+ * Judges a call that received no answer. `fetchWithin` reports such a call with a FetchFailure, of which supabase-js keeps only the
+ * name and the message.
+ */
 const judgeTransport = (words: Words): Failed => {
   const ours = /^FetchFailure: (\w+): ([\s\S]*?)(?: \[([^\]]*)\])?$/.exec(words.message)
   const failure = ours
@@ -202,7 +205,7 @@ const judgeTransport = (words: Words): Failed => {
   }
 }
 
-/** Judges a rejection by the runtime. Reassembles its text from the parts that supabase-js keeps. */
+/** Judges an error of the runtime. Reassembles the text of the error from the parts that supabase-js keeps. */
 const explainForeign = ({ code: own, message, detail }: Words) => {
   const text = message.replace(/^\w*(?:Error|Exception): /, "")
   const cause = /^Caused by: \w+: (.*)$/m.exec(detail)?.[1] ?? ""
@@ -238,7 +241,10 @@ const adviceFor = (key: string): string =>
     ? ""
     : `. SUPABASE_SECRET_KEY is ${keyKind(key) === "anon" ? "the anon" : "a publishable"} key`
 
-/** Keeps the new kinds of keys out of `Authorization`, and makes supabase-js recognise every failure. */
+/**
+ * Returns the `fetch` for supabase-js. Removes secret and publishable keys from `Authorization`, and makes supabase-js recognise
+ * every failure.
+ */
 const apiFetch = (
   key: string,
   { proxyOf, version }: SupabaseSettings,
@@ -266,8 +272,8 @@ const apiFetch = (
 }
 
 /**
- * Returns whether the error does not prove that the server still answers. An error after the deadline or an interruption proves
- * nothing, because both abort the request.
+ * Returns whether the server may no longer answer: true unless the error proves that it does. An error after the deadline or an
+ * interruption proves nothing, because the deadline and the interruption abort the request.
  */
 const isUnanswered = (error: unknown): boolean =>
   !(error instanceof FetchFailure) || error.reason === "Disconnected" || error.reason === "TimedOut"

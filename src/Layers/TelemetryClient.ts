@@ -12,13 +12,13 @@ const MAX_ANSWER_BYTES = 64 * 1024
 const MAX_CONCURRENT = 8
 
 /**
- * The HTTP client of a collector. *Guarantees*: bounded in time and memory. Does not follow redirects, because the headers may be
- * secret. Logs only the first failure.
+ * The HTTP client that sends telemetry to a collector. *Guarantees*: limits the time and memory of requests. Does not follow
+ * redirects, because the headers may contain a secret. Logs only the first failure.
  */
 export const layer = (collector: {
   readonly endpoint: string
   readonly version: string
-  /** Returns the proxy to name in messages, if there is one. */
+  /** Returns the proxy that the runtime uses, if any, so that messages can name it. */
   readonly proxyOf?: ProxyOf
 }): Layer.Layer<HttpClient.HttpClient> => {
   const { proxyOf } = collector
@@ -50,7 +50,7 @@ const guard =
       })
     return HttpClient.transform(client, (sending, request) =>
       Effect.suspend(() => {
-        // The exporter does not retry an error with this reason.
+        // The exporter does not retry after an error with this reason.
         const full = new RequestError({
           request,
           reason: "Encode",

@@ -1,12 +1,12 @@
 import { Exit, Option, Tracer } from "effect"
 import { settleRuns, startRuns } from "../Database/Rpc.ts"
 
-/** The calls with a batch of many runs, made by a fiber without a parent span. */
+/** The names of the calls that send a batch of runs. A fiber without a parent span makes these calls. */
 const BATCHED: ReadonlySet<string> = new Set([startRuns.name, settleRuns.name])
 
 /**
- * A tracer with the engine's rules. A batch of starts or outcomes belongs to the tick in progress (a process has at most one). A
- * span with an `error.type` counts as failed, even if its effect succeeded.
+ * Adds the engine's rules to a tracer. The span of a batch of starts or outcomes becomes a child of the tick in progress (a process
+ * has at most one tick in progress). A span with an `error.type` counts as failed, even if its effect succeeded.
  */
 export const byRun = (inner: Tracer.Tracer): Tracer.Tracer => {
   let tick: Tracer.Span | undefined
@@ -24,13 +24,15 @@ export const byRun = (inner: Tracer.Tracer): Tracer.Tracer => {
   })
 }
 
-/** Exports only the code of a failure. */
+/**
+ * Returns how a successful effect's span ends: as a failure that contains only its `error.type`, or as a success if there is none.
+ */
 const exitOf = ({ attributes }: Tracer.Span): Exit.Exit<void, Failure> => {
   const type = attributes.get("error.type")
   return typeof type === "string" ? Exit.fail(new Failure(type)) : Exit.void
 }
 
-/** An error named by its code. It has no stack, because the failure occurred elsewhere. */
+/** An error whose name is the code of the failure. The error has no stack, because the failure occurred elsewhere. */
 class Failure extends Error {
   override readonly name: string
   constructor(code: string) {

@@ -2,13 +2,15 @@ import { Context, type Effect } from "effect"
 import type { AlertBatch, Delivery } from "../Domain/Alert.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
 
-/** The incidents whose opening or closing has not been sent yet. The database stores them and the status of their delivery. */
+/**
+ * The incidents whose opening or closing has not been sent yet. The database stores the incidents and the status of their delivery.
+ */
 export class AlertQueue extends Context.Tag("@sync-scheduler/AlertQueue")<
   AlertQueue,
   {
     /** Claims pending alerts for 60 s. *Guarantees*: no other engine receives them during this time. */
     readonly take: Effect.Effect<AlertBatch, SupabaseError>
-    /** Records the results. A failed alert is retried after growing delays, until it is abandoned. */
+    /** Records the results of sending. A failed alert is retried after increasing delays, until it is abandoned. */
     readonly mark: (
       deliveries: ReadonlyArray<Delivery>
     ) => Effect.Effect<

@@ -6,7 +6,7 @@ export class EmbeddedDatabase extends Context.Tag("@sync-scheduler/EmbeddedDatab
   EmbeddedDatabase,
   {
     /**
-     * Runs one statement as the superuser; `$1`, ... are its parameters, as PGlite encodes them.
+     * Runs one statement as the superuser. PGlite encodes the values for the parameters `$1`, `$2`, ... of the statement.
      * *Fails with* SupabaseError, like a call of a SQL function.
      */
     readonly query: (

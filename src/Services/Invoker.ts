@@ -3,7 +3,10 @@ import type { InvokeError } from "../Domain/Errors.ts"
 import type { Outcome } from "../Domain/Outcome.ts"
 import type { Invocation } from "../Domain/Run.ts"
 
-/** The result of a function's first contact in a tick. `cold` is the function's own report; null if it did not report one. */
+/**
+ * The result of a function's first contact in a tick. `cold` is the function's own report of a cold start; null if the function did
+ * not report it.
+ */
 export interface WarmUp {
   readonly latencyMs: number
   readonly ok: boolean
@@ -11,7 +14,7 @@ export interface WarmUp {
   readonly detail: string | null
   /** True if the function must not be invoked (Domain/FunctionAccess). Nothing was sent, and `detail` states the reason. */
   readonly isRefused?: boolean
-  /** The answer, if there was one; `platformCode` is its header `sb-error-code`. */
+  /** The answer, if one arrived. `platformCode` is the value of the answer's header `sb-error-code`. */
   readonly answer?: { readonly status: number; readonly platformCode: string | null }
 }
 
@@ -20,11 +23,14 @@ export class Invoker extends Context.Tag("@sync-scheduler/Invoker")<
   Invoker,
   {
     /**
-     * Calls the function once for this run and judges its answer. Never retries: Domain/Retry decides about retries.
-     * *Fails with* InvokeError if no answer arrived; its reason says whether the function may have run.
+     * Calls the function once for a run and judges the answer. Never retries, because Domain/Retry decides about retries.
+     * *Fails with* InvokeError if no answer arrived. The error's reason says whether the function may have run.
      */
     readonly invoke: (invocation: Invocation) => Effect.Effect<Outcome, InvokeError>
-    /** Warms the function up with OPTIONS, which cannot run an export. Never fails; `ok` is the result. */
+    /**
+     * Warms the function up with an OPTIONS request, which cannot run an export. Never fails; `ok` says whether the warm-up
+     * succeeded.
+     */
     readonly warmUp: (functionName: string | null) => Effect.Effect<WarmUp>
   }
 >() {}

@@ -13,7 +13,7 @@ export interface Scope {
   readonly integrationIds?: ReadonlyArray<string> | undefined
 }
 
-/** A row that could not be read. The row is reported and otherwise ignored; other rows are not affected. */
+/** A row that could not be read. Such a row is only reported; other rows are not affected. */
 export interface UnreadableIntegration {
   readonly id: string
   readonly detail: string
@@ -39,7 +39,7 @@ export interface Work {
   readonly more: boolean
 }
 
-/** The limits of a fetch. */
+/** The limits of one fetch. */
 export interface WorkRequest {
   readonly scope: Scope
   /** The maximum number of runs and integrations together, 1 to 100. */
@@ -50,17 +50,17 @@ export interface WorkRequest {
   readonly excludedIds?: ReadonlyArray<string>
 }
 
-/** The result of opening a tick, after the sweep, with the first work. */
+/** The result of opening a tick. Contains the first work, which is fetched after the sweep. */
 export interface OpenedTick extends Work {
   readonly schemaVersion: string
   /** The clock skew, measured during the attempt that succeeded. */
   readonly skew: ClockSkew
   /** Whether an incident about this machine's clock is open. A recorded tick closes the incident once the clock is right. */
   readonly isSkewOpen: boolean
-  /** Whether no run waits and no slot is due. The tick is then already recorded as finished. */
+  /** True if no run waits and no slot is due. An idle tick is recorded as finished when it is opened. */
   readonly idle: boolean
   readonly hasSeveralOrganisations: boolean
-  /** Whether a requested backfill may have a slot to run. */
+  /** Whether an open backfill may have a slot to run. */
   readonly backfills: boolean
   /** Functions to warm up for slots of the next minute; null is the default function. */
   readonly warmUps: ReadonlyArray<string | null>
@@ -85,9 +85,10 @@ export interface StartRequest {
  * The result of starting a pending run.
  *
  * - `Started`: the start is committed, and this engine owns the lease.
- * - `NotStarted`: `reason` is lost_race, disabled, not_before, claimed_by_another, gone, or rejected (`detail` says why). With
- *   api_throttled and api_limit, the accounting API must not be called yet, and `retryInMs` is the wait before the next request.
- * - `Unconfirmed`: nothing may be sent.
+ * - `NotStarted`: `reason` is lost_race, disabled, not_before, claimed_by_another, gone, rejected (`detail` says why),
+ * api_throttled or api_limit. The last two mean that the accounting API must not be called yet, and `retryInMs` is the wait before
+ * the start is retried.
+ * - `Unconfirmed`: it is not known whether the start is committed, so nothing may be sent.
  */
 export type Start =
   | { readonly _tag: "Started"; readonly run: Run }
@@ -100,8 +101,8 @@ export type Start =
   | { readonly _tag: "Unconfirmed"; readonly error: SupabaseError }
 
 /**
- * The run log and the schedule, as the engine uses them. Every call is safe to repeat. LedgerLive retries a call with the same
- * token as long as the answer is still useful.
+ * The run log and the schedules, with the operations that the engine needs. Every call is safe to repeat. LedgerLive retries a call
+ * with the same token for as long as an answer would still be useful.
  */
 export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
   Ledger,
@@ -119,7 +120,7 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
     ) => Effect.Effect<OpenedTick, SupabaseError>
     /** Reserves pending runs and due integrations, each organisation's oldest first. */
     readonly fetch: (request: WorkRequest) => Effect.Effect<Work, SupabaseError>
-    /** Reads the database's statement about its schema. */
+    /** Reads which schema the database has and which engines it supports. */
     readonly readSchema: Effect.Effect<DatabaseSchema, SupabaseError>
     /** Reads the page after `cursor` (null for the first page), with at most `limit` (1 to 100) integrations. */
     readonly readDue: (
@@ -138,7 +139,9 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
     >
     /** Reads up to 100 runs that any engine may start now. */
     readonly readPending: (scope: Scope) => Effect.Effect<ReadonlyArray<Run>, SupabaseError>
-    /** Starts at most 100 runs (pending -> running), before anything is sent. Returns one result per request, in order. */
+    /**
+     * Starts at most 100 runs (pending -> running). Called before any invocation is sent. Returns one result per request, in order.
+     */
     readonly start: (requests: ReadonlyArray<StartRequest>) => Effect.Effect<ReadonlyArray<Start>>
     /**
      * Reverts starts whose invocation was not sent. The runs are pending again, and the attempts do not count. Does not revert a
@@ -147,7 +150,10 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
     readonly revertStarts: (
       starts: ReadonlyArray<{ readonly runId: string; readonly leaseToken: string }>
     ) => Effect.Effect<ReadonlySet<string>, SupabaseError>
-    /** Records the outcomes of at most 100 attempts, once. Returns one result per settlement, in order. */
+    /**
+     * Records the outcomes of at most 100 attempts. Each outcome is recorded once, even if the call is repeated. Returns one result
+     * per settlement, in order.
+     */
     readonly settle: (
       settlements: ReadonlyArray<Settlement>
     ) => Effect.Effect<ReadonlyArray<Either.Either<Settled, SupabaseError>>>

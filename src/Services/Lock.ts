@@ -9,12 +9,13 @@ export interface Skip {
   readonly integration_id: string
   readonly scheduled_for: number | null
   readonly reason: string
-  /** With `rejected`: the database's reason. */
+  /** The database's reason, if `reason` is `rejected`. */
   readonly detail?: string
 }
 
 /**
- * The result of a batch of claims. Every slot is in exactly one of the lists, unless only its integration's next slot was advanced.
+ * The result of a batch of claims. Every slot is in exactly one of the lists, except a slot whose integration only advanced to its
+ * next slot. Such a slot is in neither list.
  */
 export interface Claims {
   readonly claimed: ReadonlyArray<Run>
@@ -22,8 +23,8 @@ export interface Claims {
 }
 
 /**
- * Claims slots in one call, in which the advisory lock, the insert of the pending row and the advance of the schedule share a
- * transaction. No lock can be held across calls of supabase-js, so the lock exists only within this call.
+ * Claims slots in one call. The advisory lock, the insert of the pending row and the advance of the schedule share one transaction.
+ * supabase-js cannot hold a lock across calls, so the lock exists only within this call.
  */
 export class Lock extends Context.Tag("@sync-scheduler/Lock")<
   Lock,

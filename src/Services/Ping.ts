@@ -8,10 +8,11 @@ export type PingSignal = "start" | "ok" | "fail"
 export class Ping extends Context.Tag("@sync-scheduler/Ping")<
   Ping,
   {
-    /** Whether a switch is configured; if not, `send` does nothing. */
+    /** Whether a dead man's switch is configured. If not, `send` does nothing. */
     readonly isConfigured: boolean
     /**
-     * Pings once, within 5 s. `tickId` (a UUID) connects start and end; the service shows `body` with the ping.
+     * Pings once, within 5 s. `tickId` (a UUID) connects the ping at the start of a tick with the ping at its end. The service
+     * shows `body` with the ping.
      * *Fails with* NotifyError.
      */
     readonly send: (

@@ -91,8 +91,8 @@ const compile = (expression: string, timezone: string): Either.Either<Schedule, 
 }
 
 /**
- * Parses a schedule: five fields (minute hour day-of-month month day-of-week), six with seconds first, or `@yearly @annually
- * @monthly @weekly @daily @midnight @hourly`; and an IANA time zone.
+ * Parses a cron expression and an IANA time zone. The expression has five fields (minute hour day-of-month month day-of-week) or
+ * six (with seconds first), or is one of `@yearly`, `@annually`, `@monthly`, `@weekly`, `@daily`, `@midnight` and `@hourly`.
  *
  * *Fails with* ScheduleError: `Expression` (also for a year field, a date, `?`, `+`, or more than 256 characters), `Timezone`, or
  * `Impossible` if the expression never matches a date (`0 0 30 2 *`). Never throws. Caches a bounded number of results.
