@@ -34,7 +34,7 @@ export const Diagnosis = Schema.Struct({
       enabled: Schema.Int,
       disabled: Schema.Int,
       unscheduled: Schema.Int,
-      /** The number of integrations whose `enabled` is null, which an adopted table allows; 0 when absent. */
+      /** The number of integrations whose `enabled` is null, which only an adopted table allows. The default is 0. */
       undecided: Schema.optionalWith(Schema.Int, { default: () => 0 }),
       /** The number of enabled integrations whose `timezone` is null. */
       zoneless: Schema.optionalWith(Schema.Int, { default: () => 0 })

@@ -3,7 +3,7 @@ import { type CodeVerdict, GRANT, judgeCode } from "./SqlState.ts"
 
 /** The failure of a statement on a direct connection. */
 export interface DirectFailure {
-  /** SQLSTATE, or the driver's code. */
+  /** The SQLSTATE, or the driver's own code. */
   readonly code: string
   readonly message: string
   /** False if no connection was made, so that the statement was not sent. */

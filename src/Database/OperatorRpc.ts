@@ -94,7 +94,7 @@ export const readActivity = make({
   },
   args: () =>
     Schema.Struct({
-      /** At most 1,000. */
+      /** The integrations to read, at most 1,000. */
       p_integration_ids: Schema.Array(Schema.UUID),
       /** The start of the period. The default is a day before p_to. */
       p_from: optional(Instant),
@@ -165,7 +165,7 @@ export const readFigures = make({
           failed: Schema.Int,
           unknown: Schema.Int,
           skipped: Schema.Int,
-          /** Runs of which an attempt did not complete and another attempt follows. */
+          /** Runs that are retried after an attempt that did not complete. */
           retrying: Schema.Int,
           /** Runs whose first attempt is in progress or has not started. */
           in_progress: Schema.Int,
@@ -202,7 +202,7 @@ export const readRuns = make({
        * this and have not started.
        */
       p_late_ms: optional(Schema.Int),
-      /** At most 1,000. */
+      /** The maximum number of runs to return, at most 1,000. */
       p_limit: Schema.Int,
       p_cursor: optional(Schema.String),
       ...scopeArgument
@@ -266,7 +266,7 @@ export const readTimeline = make({
       scheduler: SchedulerHealth,
       integration: Schema.NullOr(IntegrationStatus),
       history: Schema.Array(Segment),
-      /** Oldest first. */
+      /** The runs of the window, oldest first. */
       runs: Schema.Array(Schema.Struct({ ...RunView.fields, events: Schema.Array(RunEvent) })),
       /** True if the window has older runs that are not returned. */
       runs_truncated: Schema.Boolean,

@@ -20,8 +20,8 @@ export type ArgumentType =
 
 /**
  * One SQL function of schema `public`, with its arguments (`p_...`) and the jsonb value that it returns. An omitted argument has
- * the default value that the SQL function declares. SQL functions are named only in this file and in the other files
- * `src/Database/*Rpc.ts`.
+ * the default value that the SQL function declares. SQL functions are named only in the Rpc files of src/Database (this file,
+ * HistoryRpc, DiagnosisRpc, ...).
  */
 export interface Rpc<A, AI, R, RI> {
   readonly name: string

@@ -6,7 +6,7 @@ import { make } from "./Rpc.ts"
 export interface DatabaseSchema {
   /** The version of the newest migration that was applied. */
   readonly version: string
-  /** The newest migration that an engine knows must be at least this version; null if the database states no requirement. */
+  /** Only engines that know this version or a newer version work with the schema; null if the database states no such limit. */
   readonly enginesFrom: string | null
 }
 

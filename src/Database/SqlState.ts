@@ -70,7 +70,7 @@ const codes: Readonly<Record<string, readonly [Reason, string]>> = {
 const isReplica = (code: string, message: string): boolean =>
   code === "0A000" && message.startsWith("cannot set transaction read-write mode")
 
-/** The verdicts by class: the first two characters of a SQLSTATE. */
+/** The verdict for each class of SQLSTATEs. The class is the first two characters of a SQLSTATE. */
 const classes: Readonly<Record<string, readonly [Reason, string]>> = {
   "08": ["Ambiguous", "the connection to the database failed"],
   "53": ["NotExecuted", "the database is out of connections, memory or disk"],
@@ -132,7 +132,10 @@ const verdictOf = (code: string, status: number, message: string) => {
   return byCode ?? (["Rejected", "the database refused this call"] as const)
 }
 
-/** Returns whether a call failed because the database accepts no writes: a direct connection reports 25006, the Data API 0A000. */
+/**
+ * Returns whether a call failed because the database accepts no writes: a direct connection reports 25006, and the Data API reports
+ * 0A000.
+ */
 export const isReadOnly = ({ code, reason }: Pick<SupabaseError, "code" | "reason">): boolean =>
   reason === "NotExecuted" && (code === "25006" || code === "0A000")
 

@@ -43,7 +43,7 @@ const firstOf = (
 }
 
 /**
- * Yields the slots in (after, upTo] that have no row, oldest first. A backfill runs these slots. They include slots that were
+ * Yields the slots in (after, upTo] that have no row, oldest first. A backfill runs these slots. The slots include slots that were
  * recorded as skipped and slots of periods in which the integration was disabled, because the operator requests them explicitly.
  */
 export function* slotsWithoutRow(

@@ -21,8 +21,8 @@ const PART = /(\d+(?:\.\d+)?)(ms|s|m|h|d)/g
 const LONGEST = 3_650 * 86_400_000
 
 /**
- * Parses a duration as whole milliseconds: `250ms`, `90s`, `15m`, `36h`, `7d`, also `1h30m`. A bare number is rejected,
- * because it could be seconds or milliseconds.
+ * Parses a duration as whole milliseconds: `250ms`, `90s`, `15m`, `36h`, `7d` or `1h30m`. A bare number is rejected, because it
+ * could be seconds or milliseconds.
  */
 export const parse = (text: string): Either.Either<number, DurationProblem> => {
   const value = text.trim().toLowerCase()

@@ -119,7 +119,7 @@ export const commandCodes = {
   }
 } as const satisfies Readonly<Record<string, CommandMeaning>>
 
-/** Codes of a run that do not come from its function's answer; the codes of answers are in AnswerRule and PlatformError. */
+/** The codes of a run that do not come from the function's answer. AnswerRule and PlatformError define the codes of answers. */
 export const runCodes = {
   CONNECTION_FAILED: {
     what: "The connection to the function was never made",

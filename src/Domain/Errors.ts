@@ -3,12 +3,13 @@ import { Schema } from "effect"
 /**
  * A call of a SQL function that returned no decoded answer. The reason decides the policy:
  *
- * - `NotExecuted`: proven to have had no effect (never connected, rolled back). Safe to repeat.
+ * - `NotExecuted`: the call is proven to have had no effect (never connected, rolled back). Safe to repeat.
  * - `Ambiguous`: the call may have been committed (connection lost, deadline, gateway error). Repeat only with the same token.
  * - `Refused`: the key or role is not allowed. Stop and alert the operator; repeating cannot help.
- * - `Missing`: the function or a table does not exist. The migrations were not applied, or are older than the engine.
- * - `Rejected`: the database rejected this call (constraint, bad argument, raised error). A bug or bad data.
- * - `Malformed`: the answer violates the contract. Treated as ambiguous for writes.
+ * - `Missing`: the function or a table does not exist. The migrations were not applied, or the applied migrations are older than
+ * the engine.
+ * - `Rejected`: the database rejected this call (constraint, bad argument, raised error). The cause is a bug or bad data.
+ * - `Malformed`: the answer violates the contract. For a write, treated as ambiguous.
  *
  * `code` is the SQLSTATE, the PostgREST code or the HTTP status, whichever is the most precise. `hint` says which setting to
  * change, if the transport knows the setting. `system` is the runtime's own message if `detail` replaces this message.
@@ -33,7 +34,7 @@ export class SupabaseError extends Schema.TaggedError<SupabaseError>()("Supabase
  * An invocation that received no HTTP answer.
  *
  * - `NotSent`: the connection was never made (refused, DNS, TLS), so the function cannot have run.
- * - `TimedOut`: no complete answer before the deadline. The function may still be working.
+ * - `TimedOut`: no complete answer arrived before the deadline. The function may still be working.
  * - `Disconnected`: the connection broke, possibly after the request was sent.
  */
 export class InvokeError extends Schema.TaggedError<InvokeError>()("InvokeError", {

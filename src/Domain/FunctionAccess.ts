@@ -14,7 +14,7 @@ const NAME = /^[A-Za-z][A-Za-z0-9_-]*$/
 export interface FunctionAccess {
   /** The default function, for integrations without a `function_name`. */
   readonly configured: string
-  /** Additional functions: SYNC_SCHEDULER_FUNCTIONS. */
+  /** The names of additional functions, from SYNC_SCHEDULER_FUNCTIONS. */
   readonly allowed: ReadonlyArray<string>
 }
 

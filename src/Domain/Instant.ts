@@ -12,8 +12,8 @@ const parse = (text: string): number =>
       })
 
 /**
- * An instant in JSON (`2026-11-24T02:00:00.000Z`), held as epoch milliseconds. Instants are numbers instead of Date objects,
- * because a number is immutable and slots are often compared and subtracted.
+ * An instant, which is a text in JSON (`2026-11-24T02:00:00.000Z`) and a number of epoch milliseconds in memory. Instants are
+ * numbers instead of Date objects, because a number is immutable and slots are often compared and subtracted.
  */
 export const Instant = Schema.transformOrFail(Schema.String, Schema.Int, {
   strict: true,
@@ -26,5 +26,8 @@ export const Instant = Schema.transformOrFail(Schema.String, Schema.Int, {
   encode: (ms) => ParseResult.succeed(format(ms))
 }).annotations({ identifier: "Instant" })
 
-/** `2026-11-24T02:00:00.000Z`: UTC, always with three digits of milliseconds. `ms` must be a valid instant. */
+/**
+ * Formats an instant as `2026-11-24T02:00:00.000Z`, in UTC and always with three digits of milliseconds. `ms` must be a valid
+ * instant.
+ */
 export const format = (ms: number): string => new Date(ms).toISOString()

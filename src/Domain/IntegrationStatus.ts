@@ -20,7 +20,7 @@ export const ProviderHealth = Schema.Struct({
   /** `passive` means that the API has throttled, so that only syncs decide its health until `passive_until`. */
   mode: Schema.optionalWith(Schema.Literal("active", "passive"), { exact: true }),
   passive_until: Schema.optionalWith(Time, { exact: true }),
-  /** The vendor asked this organisation to slow down; its syncs wait until this instant. */
+  /** The instant until which the organisation's syncs wait, because the vendor asked the organisation to slow down. */
   hold_until: Schema.optionalWith(Time, { exact: true }),
   /** How many of the organisation's syncs may run concurrently; null if only the engine's limit applies. */
   start_limit: Schema.optionalWith(Schema.NullOr(Schema.Int), { exact: true }),

@@ -44,7 +44,7 @@ type Judgement =
 /** The part of an HTTP answer that is read: at most 64 KiB of the body. `truncated` is true if the body was longer. */
 export interface Answer {
   readonly status: number
-  /** Header value by lower-case name. */
+  /** Returns the value of a header by its lower-case name. */
   readonly headers: { readonly get: (name: string) => string | null }
   readonly body: string
   readonly truncated: boolean

@@ -15,7 +15,7 @@ export interface RetryTiming {
  *
  * Full jitter: the wait is a random value between 0 and a limit, so that runs that failed together are not retried together. The
  * limit is `baseMs` and doubles with each attempt. If the answer has a Retry-After header, the jitter is added to the requested
- * wait (limited to between 1 s and the cap).
+ * wait, which counts as at least 1 s.
  * *Source*: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  */
 export const retryDelay = ({
@@ -32,9 +32,9 @@ export const retryDelay = ({
 }
 
 /**
- * Parses a Retry-After header as milliseconds from now; null when it is absent or invalid. Accepts seconds, or an HTTP-date in any
- * of its three forms. A date is compared with the answer's own `Date` header if the answer has one, because both instants then come
- * from the same clock.
+ * Parses a Retry-After header as milliseconds from now. Returns null if the header is absent or invalid. Accepts seconds, or an
+ * HTTP-date in any of its three forms. A date is compared with the answer's own `Date` header if the answer has one, because both
+ * instants then come from the same clock.
  * *Source*: RFC 9110 sections 5.6.7 and 10.2.3.
  */
 export const readRetryAfter = (

@@ -1,7 +1,10 @@
 import { Schema } from "effect"
 import { Instant } from "./Instant.ts"
 
-/** A run's state. Live: pending, running, or unknown and not released. Finished: completed, failed, skipped. */
+/**
+ * The status of a run. A run is live if it is pending, running, or unknown and not released. A run is finished if it is completed,
+ * failed or skipped.
+ */
 export const RunStatus = Schema.Literal(
   "pending",
   "running",
@@ -18,7 +21,7 @@ export type Trigger = typeof Trigger.Type
 
 /**
  * A slot's row in `sync_run_log`, with the fields of its integration that an invocation needs. Instants are epoch milliseconds.
- * `attempt` counts the starts so far; If `function_name` or `invoke_timeout_ms` is null, the engine's setting applies. *Source*:
+ * `attempt` counts the starts so far. If `function_name` or `invoke_timeout_ms` is null, the engine's setting applies. *Source*:
  * `sync_scheduler.run_json`.
  */
 export const Run = Schema.Struct({

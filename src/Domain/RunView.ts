@@ -69,7 +69,7 @@ export const RunEvent = Schema.Struct({
   from_status: Text,
   to_status: Text,
   attempt: Schema.NullOr(Schema.Int),
-  /** An engine's id, `function`, `database`, or a person. */
+  /** What caused the event: an engine's id, `function`, `database`, or a person's name. */
   actor: Text,
   reason: Text,
   detail: Schema.Unknown

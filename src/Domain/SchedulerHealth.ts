@@ -10,7 +10,7 @@ export const TickView = Schema.Struct({
   engine_id: Schema.String,
   engine_version: Text,
   started_at: Instant,
-  /** Null while the tick is in progress, or if its engine died. */
+  /** Null while the tick is in progress, or if the tick's engine died. */
   finished_at: Time,
   clock_skew_ms: Schema.NullOr(Schema.Number),
   due: Schema.Int,

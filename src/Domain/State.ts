@@ -70,7 +70,7 @@ const SWEEP_MS = 60_000
 
 /**
  * Decides the state of an integration: the worst of the states that the integration's next slot, run in progress and last run
- * imply. The page, `status`, `check`, `/api` and the metrics all show this state; none of them derives its own.
+ * imply. The page, `status`, `check`, `/api` and the metrics all show this state. None of these views derives a state of its own.
  *
  * *Guarantees*: pure. Returns `on_time` only if an engine ticks, no slot is overdue, no run is in progress, and the newest
  * attempted run completed. A run that waits for its next attempt is `retrying`, never `running`.
@@ -90,7 +90,7 @@ export const decideState = (status: IntegrationStatus, frame: StateContext): Sta
   }
 }
 
-/** Returns whether the state needs attention, which `status --exit-status` reports. */
+/** Returns whether the state needs attention. `status --exit-status` reports the result. */
 export const needsAttention = (state: StateName): boolean => {
   const { severity } = APPEARANCE[state]
   return severity === "critical" || severity === "warning"
@@ -231,7 +231,7 @@ const waitingState = (run: RunView, frame: StateContext): State => {
     : { state: "running", since: run.created_at, why }
 }
 
-/** Returns the problem that the last attempted run leaves unresolved; null if there is none. */
+/** Returns the state for a problem that the last attempted run left unresolved; null if there is no such problem. */
 const problemOf = (status: IntegrationStatus): State | null => {
   const { consecutive_failures: failures, failing_since, last_run: last } = status
   switch (last?.status) {

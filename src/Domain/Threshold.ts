@@ -1,7 +1,7 @@
 import { Either } from "effect"
 import { type DurationProblem, parse as parseDuration } from "./Duration.ts"
 
-/** The values at which the levels WARNING and CRITICAL begin; null if the level is never reached. */
+/** The values at which the levels WARNING and CRITICAL begin. A value is null if its level is never reached. */
 export interface Threshold {
   readonly warning: number | null
   readonly critical: number | null

@@ -28,7 +28,7 @@ interface Progress {
   readonly seen: HashSet.HashSet<string>
   /** Integrations that the database rejected; at most MAX_REJECTED. */
   readonly rejected: HashSet.HashSet<string>
-  /** Integrations whose next slot is claimed when their run has ended. */
+  /** Integrations whose next slot is claimed when their current run has ended. */
   readonly followed: HashSet.HashSet<string>
   readonly followedBackfills: HashSet.HashSet<string>
   readonly claimed: number

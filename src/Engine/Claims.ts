@@ -15,8 +15,8 @@ import { TickReport } from "./TickReport.ts"
 import { NO_CONTACT } from "./WarmUp.ts"
 
 /**
- * The maximum number of integrations with several due slots that one tick serves slot by slot. Further slots of other integrations
- * wait for the next tick.
+ * The maximum number of integrations with several due slots that one tick serves slot by slot. If more integrations have several
+ * due slots, their further slots wait for the next tick.
  */
 const MAX_FOLLOWED = 1_000
 

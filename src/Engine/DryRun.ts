@@ -27,7 +27,7 @@ export interface DryRun {
   readonly errors: ReadonlyArray<TickError>
 }
 
-/** Computes the result of `run --dry-run`: decides as a tick does, but executes no decision. Writes nothing and never fails. */
+/** Computes the result of `run --dry-run`: makes the decisions of a tick without executing them. Writes nothing and never fails. */
 export const dryRun = (options: {
   readonly scope?: Scope
   readonly limit?: number | undefined

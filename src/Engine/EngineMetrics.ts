@@ -11,7 +11,7 @@ import type { TickEvent, TickOptions } from "./TickFrame.ts"
 
 /** The skip reasons for a slot or run that another engine claimed first. */
 const CONFLICTS: ReadonlySet<string> = new Set(["locked", "lost_race", "claimed_by_another"])
-/** Triggers whose runs are late only when the scheduler is late. */
+/** Triggers whose runs start late only if the scheduler is late. */
 const ON_SCHEDULE: ReadonlySet<string> = new Set(["schedule", "catch_up"])
 
 /**

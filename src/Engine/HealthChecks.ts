@@ -22,7 +22,7 @@ const QUIET_MS = 15 * 60_000
 export interface ProbeOptions {
   /** True if an operator requested the round, so that idle times and backoffs are ignored. */
   readonly asked?: boolean
-  /** True to only list the APIs that would be probed. */
+  /** True if the APIs that would be probed are only listed. */
   readonly dryRun?: boolean
 }
 
@@ -44,7 +44,7 @@ export interface ProbeRound {
     readonly reason: string
     readonly until: number | null
   }>
-  /** Types of integrations without a known API address, and unusable health_urls. */
+  /** The types of integrations whose API address is not known, and each `health_url` that cannot be used. */
   readonly unknown: ReadonlyArray<{
     readonly integration_type: string
     readonly health_url: string | null
@@ -98,8 +98,8 @@ export const probeRound = Effect.fn("Engine.probeRound")(function* (options: Pro
 })
 
 /**
- * Runs a round alongside a tick, for at most 10 s. Never fails: errors are logged, and the next round continues. Probes nothing
- * without a Prober.
+ * Runs a round alongside a tick, for at most 10 s. Never fails: errors are logged, and the next round continues. If there is no
+ * Prober, nothing is probed.
  */
 export const probeQuietly: Effect.Effect<void, never, Supabase> = Effect.gen(function* () {
   const prober = yield* Effect.serviceOption(Prober)
@@ -217,7 +217,7 @@ const judge = (target: ProbeTarget, answer: ProbeAnswer, now: number): HealthSig
   return toHealthSign(provider, null, answer.status, judgeVendor(provider, answer, now))
 }
 
-/** Makes the signal of a probe without an answer. The signal has no HTTP status; the database decides what it means. */
+/** Makes the signal of a probe without an answer. The signal has no HTTP status. The database decides what the signal means. */
 const unreached = ({ provider }: ProbeTarget, { detail, reason }: ProbeError): HealthSignal => ({
   provider,
   host: null,

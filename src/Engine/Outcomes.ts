@@ -15,7 +15,10 @@ import { RunQueue } from "./RunQueue.ts"
 import { unrecordedError } from "./SummaryBuilder.ts"
 import { TickReport } from "./TickReport.ts"
 
-/** The pauses before rejected outcomes are sent again, in milliseconds. Each pause is twice the previous one, up to the longest. */
+/**
+ * The first and the longest pause before rejected outcomes are sent again, in milliseconds. Each pause is twice as long as the
+ * previous pause.
+ */
 const FIRST_RETRY_MS = 100
 const LONGEST_RETRY_MS = 5_000
 

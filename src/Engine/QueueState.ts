@@ -21,7 +21,7 @@ const MAX_AHEAD = 50
 const AHEAD_MS = 40
 /** If an invocation takes longer than this, in milliseconds, fewer runs are started ahead, because the time saved is negligible. */
 const AHEAD_BELOW_MS = 500
-/** How long before a worker becomes free the next run is claimed, in milliseconds. */
+/** The next run is claimed this many milliseconds before a worker becomes free. */
 const CLAIM_AHEAD_MS = 1_000
 /** The weight of the newest measurement in a moving average. */
 const NEWEST = 0.1
@@ -75,11 +75,11 @@ export interface QueueState {
   readonly ahead: number
   /** The moving average of an invocation's duration, in milliseconds. */
   readonly runMs: number
-  /** True while the database rejects outcomes; no run is started then. */
+  /** True while the database rejects outcomes. During this time, no run is started. */
   readonly isBlocked: boolean
   /** True once the tick starts no more runs, because it was interrupted or its time is over. */
   readonly isStopped: boolean
-  /** Whether each loop has ended. */
+  /** Whether the claim loop, the start loop and the invoke loop have ended. */
   readonly isClaimingOver: boolean
   readonly isStartingOver: boolean
   readonly isInvokingOver: boolean

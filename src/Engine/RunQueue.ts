@@ -72,7 +72,7 @@ export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
     /** Takes the runs that have ended since the last take and whose integration has more due slots. */
     readonly takeFollowed: Effect.Effect<ReadonlyArray<Run>>
     readonly demand: Effect.Effect<Demand>
-    /** Waits for a change of `demand`, or for `wakeClaiming`. Only for the claim loop. */
+    /** Waits for a change of `demand`, or for `wakeClaiming`. Used only by the claim loop. */
     readonly changed: Effect.Effect<void>
     readonly wakeClaiming: Effect.Effect<unknown>
     readonly endClaiming: Effect.Effect<void>
@@ -91,7 +91,7 @@ export const make = (hasSeveralOrganisations: boolean) =>
     const { concurrency } = yield* EngineConfig
     const mostOfOne = hasSeveralOrganisations ? Math.max(concurrency - 1, 1) : concurrency
     const state = yield* Ref.make(initial)
-    // One token is enough, because each loop re-reads the whole state.
+    // Each queue holds at most one signal, because a loop that wakes up re-reads the whole state.
     const claimSignal = yield* Queue.sliding<void>(1)
     const startSignal = yield* Queue.sliding<void>(1)
     const workSignal = yield* Queue.sliding<void>(1)

@@ -9,7 +9,7 @@ import type { Ledger, Work } from "../Services/Ledger.ts"
 const MAX_SCHEDULES = 10_000
 
 export interface RunSpan {
-  /** Makes the span the parent of the spans inside the effect. */
+  /** Runs the effect with this span as the parent of the effect's spans. */
   readonly inside: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   readonly end: Effect.Effect<void>
 }

@@ -6,7 +6,7 @@ import { Invoker, type WarmUp } from "../Services/Invoker.ts"
 import type { FirstContact } from "../Services/Ledger.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** After this many consecutive failures to reach a function, its remaining runs wait for the next tick. */
+/** After this many consecutive failures to reach a function, the remaining runs of the function wait for the next tick. */
 const MAX_UNREACHED = 10
 /** A first contact slower than this, in milliseconds, counts as a cold start, unless the function itself reports otherwise. */
 const COLD_AFTER_MS = 1_000

@@ -14,7 +14,9 @@ export interface Bounds {
    * deadline.
    */
   readonly timeoutMs?: number
-  /** `sync-scheduler/<version>`. Supabase rejects a secret key that is sent with a browser-like User-Agent. */
+  /**
+   * The User-Agent header: `sync-scheduler/<version>`. Supabase rejects a secret key that is sent with a browser-like User-Agent.
+   */
   readonly userAgent?: string
   /** Returns the proxy that the runtime uses, so that messages can name it. If this is absent, messages name no proxy. */
   readonly proxyOf?: ProxyOf
@@ -174,8 +176,8 @@ const toBlob = (body: NonNullable<RequestInit["body"]>): Blob | Promise<Blob> =>
 
 /**
  * The fetch standard requires `duplex` with a streamed body. `tls` and `verbose` are options of Bun. Without `tls`, the key would
- * be sent to any server if `NODE_TLS_REJECT_UNAUTHORIZED=0` is set. Without `verbose`, the key would be printed if
- * `BUN_CONFIG_VERBOSE_FETCH` is set.
+ * be sent to any server if `NODE_TLS_REJECT_UNAUTHORIZED=0` were set. Without `verbose`, the key would be printed if
+ * `BUN_CONFIG_VERBOSE_FETCH` were set.
  */
 const fixedOptions = {
   redirect: "manual",

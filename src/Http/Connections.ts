@@ -25,7 +25,7 @@ const KEPT_MS = 310_000
  * server has disappeared, the connection looks open. A request over such a connection is lost and waits until its deadline. Kept
  * connections are therefore not used after a request without an answer or after an idle period.
  *
- * `now` is in epoch milliseconds, because the wall clock also counts the time that a machine was suspended.
+ * `now` returns epoch milliseconds, because the wall clock also counts the time for which a machine was suspended.
  */
 export class Connections {
   private answeredAt = Number.POSITIVE_INFINITY

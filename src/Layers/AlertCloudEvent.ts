@@ -43,9 +43,9 @@ const idOf = ({ incident_id, kind, subject, transition }: Alert): string =>
   kind === "test" ? `test_${subject}_${transition}` : `incident_${incident_id}_${transition}`
 
 /**
- * Formats a message as one CloudEvents 1.0 event in structured mode. Types: `dev.sync-scheduler.incident.opened.v1`,
- * `.incident.resolved.v1`, and `dev.sync-scheduler.incidents.v1` for a summary. The id of a summary is a digest of the summary's
- * incidents and of the numbers of opened and closed incidents. `source` names the project.
+ * Formats a message as one CloudEvents 1.0 event in structured mode. The type is `dev.sync-scheduler.incident.opened.v1`,
+ * `dev.sync-scheduler.incident.resolved.v1`, or `dev.sync-scheduler.incidents.v1` for a summary. The id of a summary is a digest of
+ * the summary's incidents and of the numbers of opened and closed incidents. `source` names the project.
  *
  * *Source*: CloudEvents 1.0.2, https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md.
  */

@@ -134,8 +134,8 @@ const makeRequest = ({ functionUrl, key, proxyOf, version }: InvokerOptions) => 
 }
 
 /**
- * Returns the URL of a function. The default function has `functionUrl`. For any other function, the function's name replaces the
- * last path segment of `functionUrl`.
+ * Returns the URL of a function. The URL of the default function is `functionUrl`. For any other function, the function's name
+ * replaces the last path segment of `functionUrl`.
  * *Fails with* InvokeError `NotSent` if the URL or the name is invalid. A valid name cannot change the host or the other path
  * segments.
  */

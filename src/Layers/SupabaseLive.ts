@@ -272,8 +272,8 @@ const apiFetch = (
 }
 
 /**
- * Returns whether the server may no longer answer: true unless the error proves that it does. An error after the deadline or an
- * interruption proves nothing, because the deadline and the interruption abort the request.
+ * Returns true unless the error proves that the server still answers. An error after the deadline or an interruption proves
+ * nothing, because the deadline and the interruption abort the request.
  */
 const isUnanswered = (error: unknown): boolean =>
   !(error instanceof FetchFailure) || error.reason === "Disconnected" || error.reason === "TimedOut"

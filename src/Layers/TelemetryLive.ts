@@ -16,10 +16,10 @@ export interface TelemetryOptions {
   /** The base URL of `/v1/traces`, `/v1/metrics` and `/v1/logs`. */
   readonly endpoint: string
   readonly protocol: "http/protobuf" | "http/json"
-  /** `key=value,...`, percent-encoded. */
+  /** The headers of a request as `key=value,...`, percent-encoded. */
   readonly headers: Redacted.Redacted<string> | null
   readonly serviceName: string | null
-  /** `key=value,...`, percent-encoded. */
+  /** The resource attributes as `key=value,...`, percent-encoded. */
   readonly resourceAttributes: string | null
   readonly hostname: string
   readonly version: string

@@ -25,7 +25,8 @@ export const byRun = (inner: Tracer.Tracer): Tracer.Tracer => {
 }
 
 /**
- * Returns how a successful effect's span ends: as a failure that contains only its `error.type`, or as a success if there is none.
+ * Returns the exit for the span of a successful effect: a failure that contains only the span's `error.type`, or a success if the
+ * span has no `error.type`.
  */
 const exitOf = ({ attributes }: Tracer.Span): Exit.Exit<void, Failure> => {
   const type = attributes.get("error.type")

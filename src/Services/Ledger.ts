@@ -21,16 +21,16 @@ export interface UnreadableIntegration {
 
 /** A page of due integrations, oldest slot first. A null `cursor` marks the last page. */
 export interface DuePage {
-  /** The database clock, in epoch milliseconds. Only this clock decides what is due. */
+  /** The time of the database clock, in epoch milliseconds. Only the database clock decides what is due. */
   readonly now: number
   readonly due: ReadonlyArray<DueIntegration>
   readonly unreadable: ReadonlyArray<UnreadableIntegration>
   readonly cursor: string | null
 }
 
-/** The work that was reserved for an engine. Other engines do not see it for 15 s. */
+/** Work that is reserved for an engine. Other engines do not get the same work for 15 s. */
 export interface Work {
-  /** The database clock, in epoch milliseconds. Only this clock decides what is due. */
+  /** The time of the database clock, in epoch milliseconds. Only the database clock decides what is due. */
   readonly now: number
   readonly pending: ReadonlyArray<Run>
   readonly due: ReadonlyArray<DueIntegration>
@@ -108,9 +108,9 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
   Ledger,
   {
     /**
-     * Sweeps the runs of dead engines, records the tick, and fetches at most `limit` first runs and integrations. Also returns
-     * functions to warm up for slots within `wakeWithinMs`, one minute by default. Waits up to `waitMs` for a database that does
-     * not answer.
+     * Sweeps the runs of dead engines, records the tick, and fetches the first runs and integrations, at most `limit` in total.
+     * Also returns functions to warm up for slots within `wakeWithinMs`, one minute by default. Waits up to `waitMs` for a database
+     * that does not answer.
      */
     readonly openTick: (
       tickId: string,
@@ -118,7 +118,7 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
       waitMs: number,
       wakeWithinMs?: number
     ) => Effect.Effect<OpenedTick, SupabaseError>
-    /** Reserves pending runs and due integrations, each organisation's oldest first. */
+    /** Reserves pending runs and due integrations. The oldest work of each organisation comes first. */
     readonly fetch: (request: WorkRequest) => Effect.Effect<Work, SupabaseError>
     /** Reads which schema the database has and which engines it supports. */
     readonly readSchema: Effect.Effect<DatabaseSchema, SupabaseError>

@@ -8,8 +8,8 @@ export type AnswerBody =
   | { readonly _tag: "Unreadable"; readonly why: string }
 
 /**
- * The maximum depth of JSON that is accepted. People cannot read deeper JSON, and it could overflow this program's or PostgreSQL's
- * stack.
+ * The maximum depth of JSON that is accepted. Deeper JSON is unreadable for people, and could overflow the stack of this program or
+ * of PostgreSQL.
  */
 const MAX_DEPTH = 100
 
@@ -45,7 +45,7 @@ export const fieldOf = (body: AnswerBody, name: string): unknown =>
 
 /**
  * Returns the code and message of the error in the body. Takes both from `error` or from the first element of `errors` (text or
- * `{code, message}`). If there is neither field, takes both from the top level, where problem+json has `title` and `detail`.
+ * `{code, message}`). If the body has neither field, takes both from the top level, where problem+json has `title` and `detail`.
  */
 export const wordsOf = (
   body: AnswerBody

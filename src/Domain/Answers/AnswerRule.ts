@@ -14,9 +14,9 @@ export interface AnswerFacts {
  * One rule for judging an answer. Rules are data, so that the reference page can be generated from the rules. The first rule that
  * matches an answer decides.
  *
- * `code` may contain `<status>`, `<sb-error-code>`, or `<error.code>` (the function's own code or, if it sent none, the text after
- * the bar). `what`, `why` and `fix` form the message for people; with `speaks: "function"`, the message begins with the function's
- * own message.
+ * `code` may contain `<status>`, `<sb-error-code>`, or `<error.code>` (the function's own code or, if the answer has none, the text
+ * after the bar). `what`, `why` and `fix` form the message for people; with `speaks: "function"`, the message begins with the
+ * function's own message.
  */
 export interface AnswerRule {
   readonly name: string
@@ -172,7 +172,7 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
   }
 ]
 
-/** Applies when no other rule matches. */
+/** The rule that applies if no other rule matches. */
 export const lastRule: AnswerRule = {
   name: "anything_else",
   when: "any other status",

@@ -8,8 +8,8 @@ export interface AnswerWords {
 }
 
 /**
- * Interprets the fields that functions, frameworks and vendors write, case-insensitively: `success`, `ok`, `executed`, `error`,
- * `errors` (GraphQL), `status` as a word (JSend) or as a number (problem+json, RFC 9457), `statusCode`.
+ * Interprets the fields that functions, frameworks and vendors write, regardless of upper and lower case: `success`, `ok`,
+ * `executed`, `error`, `errors` (GraphQL), `status` as a word (JSend) or as a number (problem+json, RFC 9457), `statusCode`.
  *
  * A failure is definite only if no field says success. The answer is unclear if fields contradict each other, if there are both
  * `errors` and `data`, or if a field reports a partial failure or work in progress. A failure inside `result`, `data`, `response`

@@ -57,7 +57,7 @@ export interface QuotaHeaders {
 /** A response of the vendor: the answer to a probe, or a response that a function reports. */
 export interface VendorAnswer {
   readonly status: number
-  /** Header value by lower-case name. */
+  /** Returns the value of a header by its lower-case name. */
   readonly headers: { readonly get: (name: string) => string | null }
   /** The error codes found anywhere in the body. */
   readonly codes: ReadonlyArray<string>
@@ -86,7 +86,9 @@ export type Sign =
       readonly quota: Quota | null
     }
 
-/** The longest wait, in milliseconds, that a vendor can impose on syncs. After this wait, one sync runs as a test. */
+/**
+ * The longest wait, in milliseconds, that a vendor can impose on syncs. After this wait, the syncs are tried again, one at a time.
+ */
 export const MAX_WAIT_MS = 3_600_000
 /** If less than this share of a quota is left, the syncs of the host run one at a time, so that the quota lasts longer. */
 const LOW_SHARE = 0.1

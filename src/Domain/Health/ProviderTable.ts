@@ -24,9 +24,9 @@ export const generic: Provider = {
 }
 
 /**
- * GraphQL at one address. Throttles with HTTP 200 and `errors[].code`. Bills each request above 5,000 a month. The probe contains
- * no token. It is not documented whether a request without a token is billed, so a probe is sent at most once an hour, which is
- * about 700 times a month. The wait after a throttle is not documented.
+ * A GraphQL API at one address. Throttles with HTTP 200 and `errors[].code`. Bills each request above 5,000 a month. The probe
+ * contains no token. It is not documented whether a request without a token is billed, so a probe is sent at most once an hour,
+ * which is about 700 times a month. The wait after a throttle is not documented.
  * *Source*: Xledger UK help centre, article 33393587744786 (quota); Xledger's public webhook sample, GraphQLClient.cs (codes).
  */
 const xledger: Provider = {
@@ -80,7 +80,7 @@ const businessCentral: Provider = {
 
 /**
  * Has one host for each environment. Answers 429 when resource-based limits are exceeded. Retry-After is documented for the sister
- * app (Human Resources), with a wait of 30 s if it is absent.
+ * app (Human Resources), with a wait of 30 s if the header is absent.
  * *Source*: Microsoft Learn, fin-ops-core/dev-itpro/data-entities/service-protection-api-limits and
  * human-resources/dev-itpro/hr-admin-integration-throttling-faq.
  */
@@ -129,8 +129,8 @@ const vismaEaccounting: Provider = {
 
 /**
  * Limits the number of calls per hour for each company and client. Only the headers of an answer state the limit. Answers 429 with
- * Retry-After. `X-RateLimit-Reset` counts seconds. The old host, integration.visma.net, allows 500 calls an hour until it is shut
- * down.
+ * Retry-After. `X-RateLimit-Reset` contains a number of seconds. The old host, integration.visma.net, allows 500 calls an hour
+ * until it is shut down.
  * *Source*: docs.vismasoftware.no/vismanetapi/how-tos/ratelimits and .../end-of-life-notices/change-base-url.
  */
 const vismaNet: Provider = {
@@ -219,8 +219,8 @@ const quickbooks: Provider = {
 }
 
 /**
- * Allows an organisation 60 calls a minute, 5,000 a day and 5 concurrent calls, and an app 10,000 a minute. Every answer states the
- * remaining quota; 429 comes with Retry-After.
+ * Allows 60 calls a minute, 5,000 calls a day and 5 concurrent calls per organisation, and 10,000 calls a minute per app. Every
+ * answer states the remaining quota. A 429 has a Retry-After header.
  * *Source*: developer.xero.com/faq/limits and developer.xero.com/documentation/guides/oauth2/limits.
  */
 const xero: Provider = {

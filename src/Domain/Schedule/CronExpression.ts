@@ -6,7 +6,7 @@ export interface ExpressionProblem {
   readonly hint: string
 }
 
-/** Longer expressions are rejected without parsing. */
+/** The maximum length of an expression. Longer expressions are rejected without parsing. */
 export const MAX_LENGTH = 256
 
 interface Field {

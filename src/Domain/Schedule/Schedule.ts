@@ -22,10 +22,10 @@ import { isRepeated, readingAt, showDate, showOffset, showTime, wallClock } from
  * clock shows a matching time: in both passes of a repeated hour, and without extra slots for a gap.
  * - Slots at the same instant count once. Slots strictly increase in UTC.
  *
- * **Days.** When day of month and weekday are both given, either matches. A field is given unless it is a bare `*`: `0 0 *\/2 *
- * MON` is every odd day and every Monday. `L` is the last day of the month, `LW` the last weekday (Monday to Friday) of the month,
- * `15W` the weekday nearest to the 15th within the month, `MON#2` the second Monday, and `5L` the last Friday. Weekdays count from
- * 0 (or 7) = Sunday.
+ * **Days.** If both the day of month and the weekday are given, a date matches if either field matches. A field is given unless it
+ * is a bare `*`: `0 0 *\/2 * MON` is every odd day and every Monday. `L` is the last day of the month, `LW` the last weekday
+ * (Monday to Friday) of the month, `15W` the weekday nearest to the 15th within the month, `MON#2` the second Monday, and `5L` the
+ * last Friday. Weekdays count from Sunday, which is 0 (or 7).
  *
  * *Source*: croner 11 defines the meaning of an expression. The time zone data come from the runtime.
  */

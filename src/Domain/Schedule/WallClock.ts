@@ -27,7 +27,7 @@ export interface WallClock {
 const SECOND = 1000
 const DAY = 86_400_000
 /**
- * The length of the blocks in which offset periods are computed and cached, in milliseconds. To compute a year of one zone takes
+ * The length of the blocks in which offset periods are computed and cached, in milliseconds. Computing a year of one zone takes
  * about 0.1 ms.
  */
 const BLOCK = 400 * DAY
