@@ -136,7 +136,7 @@ const kinds: Readonly<Record<string, (alert: Alert) => Words>> = {
   cold_start: (alert) => ({
     title: "A function was cold when it was first called",
     over: "the function was warm when it was first called",
-    why: `Its first call took ${spanOf(number(alert, "warm_up_ms"))}${text(alert, "detail") === null ? "" : `: ${text(alert, "detail")}`}.`,
+    why: `The first call took ${spanOf(number(alert, "warm_up_ms"))}${text(alert, "detail") === null ? "" : `: ${text(alert, "detail")}`}.`,
     next: "If this persists, reduce the function's dependencies or tick more often."
   }),
   rejected: (alert) => ({
@@ -148,7 +148,7 @@ const kinds: Readonly<Record<string, (alert: Alert) => Words>> = {
   stuck: (alert) => ({
     title: "A slot is skipped in every tick and does not run",
     over: "the slot is no longer skipped",
-    why: `${text(alert, "ticks") ?? "Several"} ticks since ${text(alert, "since") ?? "then"} skipped it: ${stuckBecause[text(alert, "reason") ?? ""] ?? text(alert, "reason") ?? "no reason is recorded"}${text(alert, "detail") === null ? "" : `: ${text(alert, "detail")}`}.`,
+    why: `${text(alert, "ticks") ?? "Several"} ticks since ${text(alert, "since") ?? "then"} skipped the slot: ${stuckBecause[text(alert, "reason") ?? ""] ?? text(alert, "reason") ?? "no reason is recorded"}${text(alert, "detail") === null ? "" : `: ${text(alert, "detail")}`}.`,
     next: explain(alert)
   }),
   health: (alert) =>

@@ -18,7 +18,7 @@ export const commandCodes = {
   ENGINE_DEFECT: {
     what: "A bug in Sync Scheduler",
     why: "An unexpected error occurred. Other runs are not affected; an affected run is handled when its lease ends.",
-    fix: "Report it with the message.",
+    fix: "Report the bug with this message.",
     exit: 1
   },
   KEY_REFUSED: {
@@ -59,7 +59,7 @@ export const commandCodes = {
   },
   DATABASE_READ_ONLY: {
     what: "The database is read-only",
-    why: "It is a replica, or Supabase made it read-only because its disk is full. Nothing was changed, and no sync runs.",
+    why: "The database is a replica, or Supabase made it read-only because its disk is full. Nothing was changed, and no sync runs.",
     fix: "Use the primary's address; if the disk is full, enlarge it (Dashboard: Settings, Compute and Disk).",
     exit: 5
   },
@@ -213,7 +213,7 @@ export const serveCodes = {
   BUG: {
     what: "A bug in Sync Scheduler (500)",
     why: "An unexpected error occurred.",
-    fix: "Report it with the log of serve."
+    fix: "Report the bug with the log of serve."
   }
 } as const satisfies Readonly<Record<string, Meaning>>
 

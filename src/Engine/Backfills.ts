@@ -37,7 +37,7 @@ export const claimBackfills = (
       yield* report.error({
         code: "ROW_UNREADABLE",
         message: `The backfill of integration ${id} cannot be read: ${detail}`,
-        hint: "Other backfills are not affected. To cancel it: sync-scheduler backfill --cancel <id>"
+        hint: "Other backfills are not affected. To cancel this backfill: sync-scheduler backfill --cancel <id>"
       })
     }
     const fresh = page.backfills.filter((one) => !HashSet.has(seen, cursorKey(one)))

@@ -242,5 +242,5 @@ const dueOf = (slot: Slot) => ({
 const scheduleError = (slot: Slot | undefined) => ({
   code: "SCHEDULE_INVALID",
   message: `Integration ${slot?.integration_id ?? "?"}: ${slot?.schedule_error ?? "its schedule is invalid"}`,
-  hint: "Correct sync_schedule or timezone of this row; until then it is not due. To test a schedule: sync-scheduler schedules validate '<cron>' --tz <zone>"
+  hint: "Correct sync_schedule or timezone of this row; until then, the integration is not due. To test a schedule: sync-scheduler schedules validate '<cron>' --tz <zone>"
 })

@@ -28,7 +28,7 @@ export const checkSchema = (
         ? ["older", "apply the migrations of this version"]
         : ["newer", "update sync-scheduler"]
     yield* Effect.logInfo(
-      `The database's schema (${version}) is ${what} than this version's (${SCHEMA_VERSION}). They are compatible; ${fix} when convenient.`
+      `The database's schema (${version}) is ${what} than this version's (${SCHEMA_VERSION}). The two schemas are compatible; ${fix} when convenient.`
     )
   })
 

@@ -84,9 +84,9 @@ Next: sync-scheduler explain 0a000000-0000-4000-8000-000000000001`
     [
       "stuck",
       { ticks: 3, since: "T", reason: "locked" },
-      "3 ticks since T skipped it: another session holds its lock (locked)."
+      "3 ticks since T skipped the slot: another session holds its lock (locked)."
     ],
-    ["cold_start", { warm_up_ms: 2_400 }, "Its first call took 2.4 s."],
+    ["cold_start", { warm_up_ms: 2_400 }, "The first call took 2.4 s."],
     ["health", {}, "Its health check failed."],
     ["test", {}, "An operator ran sync-scheduler notify test."],
     ["flood", {}, "See the incident's detail in sync_incident."]

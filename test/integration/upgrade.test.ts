@@ -63,7 +63,7 @@ test("a tick works in every schema since the oldest supported one, and reports a
     expect([version, summary.errors, summary.completed, runs, invoked, code]).toEqual([
       ...[version, [], 1, 1, 1, 0]
     ])
-    expect(stderr.includes("They are compatible")).toBe(version !== SCHEMA_VERSION)
+    expect(stderr.includes("The two schemas are compatible")).toBe(version !== SCHEMA_VERSION)
   }
 })
 

@@ -132,7 +132,7 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
     outcome: "NotExecuted",
     code: "HTTP_<status>",
     what: "The request was temporarily rejected",
-    why: "these statuses say that it was not processed",
+    why: "the status says that the request was not processed",
     fix: "The run is retried automatically; if this persists, lower the concurrency.",
     speaks: "function"
   },
