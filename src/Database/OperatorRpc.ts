@@ -10,10 +10,7 @@ import { make, Rows, scopeArgument } from "./Rpc.ts"
 const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
 const Text = Schema.NullOr(Schema.String)
 
-/**
- * Reads the scheduler's health, and one page of integrations in the order of their ids. The rows are of type IntegrationStatus
- * (Domain).
- */
+/** Reads the scheduler's health, and one page of integrations (Domain/IntegrationStatus) in the order of their ids. */
 export const readStatus = make({
   name: "read_sync_status",
   readOnly: true,
@@ -133,8 +130,8 @@ export const readActivity = make({
 const Span = Schema.NullOr(Schema.Number)
 
 /**
- * Reads how late the runs of the last day started, and statistics for each of the last `p_days` days (90 by default, at most 400).
- * Covers one integration, or all integrations.
+ * Reads the start delays of the last day, and statistics of `p_days` days (90 by default, at most 400), for one or all
+ * integrations.
  */
 export const readFigures = make({
   name: "read_sync_figures",
@@ -153,10 +150,7 @@ export const readFigures = make({
         max_ms: Span,
         sampled: Schema.Boolean
       }),
-      /**
-       * The counts for each UTC day, oldest day first. The slot of a run decides its day. `capped` is true if a count exceeded
-       * 10,000.
-       */
+      /** The counts for each UTC day of the slots, oldest day first. `capped` is true if a count exceeded 10,000. */
       days: Schema.Array(
         Schema.Struct({
           day: Schema.String,
@@ -197,10 +191,7 @@ export const readRuns = make({
       p_since: optional(Instant),
       p_until: optional(Instant),
       p_statuses: optional(Schema.Array(Schema.String)),
-      /**
-       * Returns only runs that started later than this many milliseconds after they were due, or that have been due for longer than
-       * this and have not started.
-       */
+      /** Returns only runs that started, or still wait to start, more than this many milliseconds after they were due. */
       p_late_ms: optional(Schema.Int),
       /** The maximum number of runs to return, at most 1,000. */
       p_limit: Schema.Int,
@@ -219,9 +210,7 @@ export const readRun = make({
   result: () =>
     Schema.Struct({
       now: Instant,
-      /**
-       * Null if no run or more than one run matches. If more than one run matches, `candidates` contains at most ten of their ids.
-       */
+      /** Null unless exactly one run matches. If several runs match, `candidates` contains at most ten of their ids. */
       run: Schema.NullOr(
         Schema.Struct({
           ...RunView.fields,

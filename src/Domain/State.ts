@@ -43,20 +43,14 @@ export const APPEARANCE: Readonly<
   on_time: { word: "on time", symbol: "✓", severity: "ok" }
 }
 
-/**
- * The facts, in addition to an integration's status, that decide its state: the database's clock, the drift alert, and whether any
- * engine ticks.
- */
+/** The other facts on which an integration's state depends: the database's clock, the drift alert, and whether any engine ticks. */
 export interface StateContext {
   readonly now: number
   readonly driftAlertMs: number
   readonly scheduler: Pick<SchedulerHealth, "verdict" | "last_activity_at">
 }
 
-/**
- * An integration's state, the time at which the state began (a slot or another instant; null if unknown), and the reason in one
- * line.
- */
+/** An integration's state, the slot or instant at which the state began (null if unknown), and the reason in one line. */
 export interface State {
   readonly state: StateName
   readonly since: number | null
