@@ -130,8 +130,7 @@ export const readActivity = make({
 const Span = Schema.NullOr(Schema.Number)
 
 /**
- * Reads the start delays of the last day, and statistics of `p_days` days (90 by default, at most 400), for one or all
- * integrations.
+ * Reads the start delays of the last day, and statistics of `p_days` days (default 90, at most 400), of one or all integrations.
  */
 export const readFigures = make({
   name: "read_sync_figures",
@@ -163,7 +162,7 @@ export const readFigures = make({
           retrying: Schema.Int,
           /** Runs whose first attempt is in progress or has not started. */
           in_progress: Schema.Int,
-          /** Slots without a run, except those of a paused integration. */
+          /** Skipped slots, except the slots of paused integrations. */
           skipped_slots: Schema.Int,
           capped: Schema.Boolean
         })

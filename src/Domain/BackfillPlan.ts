@@ -43,8 +43,9 @@ const firstOf = (
 }
 
 /**
- * Yields the slots in (after, upTo] that have no row, oldest first. A backfill runs these slots. The slots include slots that were
- * recorded as skipped and slots of periods in which the integration was disabled, because the operator requests them explicitly.
+ * Yields the slots in (after, upTo] that have no row, oldest first: the slots that a backfill runs. Includes slots that were
+ * recorded as skipped and slots of periods in which the integration was disabled, because an operator requests a backfill
+ * explicitly.
  */
 export function* slotsWithoutRow(
   history: ReadonlyArray<Segment>,

@@ -133,7 +133,9 @@ export const auditRecord = (
     }
   }).pipe(Effect.withSpan("Engine.audit"))
 
-/** Adds a period to the list. Merges the period with the previous one if they are adjacent and belong to the same integration. */
+/**
+ * Adds a period to the list. Merges it with the previous period if the two periods are adjacent and belong to the same integration.
+ */
 const join = (list: Array<UnreadableHistory>, one: UnreadableHistory): void => {
   const before = list.at(-1)
   if (before?.integration_id === one.integration_id && before.to === one.from) {

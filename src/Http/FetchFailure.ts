@@ -140,8 +140,8 @@ const BUNS_ADVICE =
   / For more information, pass `verbose: true` in the second argument to fetch\(\)/
 
 /**
- * Error texts for requests that were not sent: Deno's texts (`(Connect)` covers DNS, TCP and TLS), and those texts of Bun whose
- * code alone is ambiguous.
+ * Error texts for requests that were not sent: Deno's texts (`(Connect)` covers DNS, TCP and TLS), and the texts of errors for
+ * which Bun's code alone is ambiguous.
  */
 const notSentTexts: ReadonlyArray<RegExp> = [
   /client error \(Connect\)/,

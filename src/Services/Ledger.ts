@@ -157,7 +157,7 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
     readonly settle: (
       settlements: ReadonlyArray<Settlement>
     ) => Effect.Effect<ReadonlyArray<Either.Either<Settled, SupabaseError>>>
-    /** Releases claimed runs that were not started, so that any engine may start them. */
+    /** Releases claimed runs that were not started, so that any engine may start these runs. */
     readonly release: (runIds: ReadonlyArray<string>) => Effect.Effect<void, SupabaseError>
     /** Records the summary (JSON) of a tick that found work. `clockSkewMs` is null if unknown. */
     readonly finishTick: (
