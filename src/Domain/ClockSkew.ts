@@ -33,8 +33,8 @@ export const judgeSkew = ({ ms, plusMinusMs }: ClockSkew): "apart" | "together" 
 }
 
 /**
- * Returns the milliseconds by which this machine's clock must be corrected to agree with the database's clock; 0 while the clocks
- * may already agree.
+ * Returns the milliseconds to subtract from this machine's clock to get the time of the database's clock; 0 while the clocks may
+ * agree.
  */
 export const correctionOf = ({ ms, plusMinusMs }: ClockSkew): number =>
   Math.abs(ms) > plusMinusMs ? ms : 0

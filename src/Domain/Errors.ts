@@ -97,7 +97,7 @@ export class SchemaMismatch extends Schema.TaggedError<SchemaMismatch>()("Schema
 export class NotifyError extends Schema.TaggedError<NotifyError>()("NotifyError", {
   reason: Schema.Literal("NotSent", "TimedOut", "Refused"),
   detail: Schema.String,
-  /** The wait that the receiver asked for, in milliseconds; null if it asked for none. */
+  /** The wait that the receiver asked for, in milliseconds; null if the receiver asked for no wait. */
   retryAfterMs: Schema.NullOr(Schema.Number)
 }) {
   override get message(): string {

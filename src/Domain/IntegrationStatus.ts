@@ -51,7 +51,7 @@ export const IntegrationStatus = Schema.Struct({
   next_run_at: Time,
   schedule_since: Time,
   schedule_error: Text,
-  /** The error with which the database last rejected the row, kept until a claim of the row succeeds. */
+  /** The error with which the database last rejected the row. The error is kept until a claim of the row succeeds. */
   rejection: Schema.optionalWith(Text, { exact: true }),
   breaker_until: Time,
   consecutive_failures: Schema.Int,

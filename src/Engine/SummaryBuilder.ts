@@ -174,7 +174,7 @@ const sentenceOf = (
 ): string => {
   const { what } = commandCodes[code]
   if (own === "42501") return `${detail.slice(0, 1).toUpperCase()}${detail.slice(1)}`
-  // A direct connection uses neither a key nor an API, so its sentences mention only the database.
+  // A direct connection uses neither a key nor an API, so the sentence mentions only the database.
   const isDirect = hint !== undefined
   if (reason === "Missing" && !isDirect) return what
   return `${isDirect ? (DIRECT.get(code) ?? what) : what}: ${detail}`

@@ -1,7 +1,7 @@
 import { Context, type Effect } from "effect"
 import type { SupabaseError } from "../Domain/Errors.ts"
 
-/** Direct access to the embedded database, for the demo's seed and for users' queries. The engine never uses it. */
+/** Direct access to the embedded database, for the demo's seed and for users' queries. The engine never uses this service. */
 export class EmbeddedDatabase extends Context.Tag("@sync-scheduler/EmbeddedDatabase")<
   EmbeddedDatabase,
   {
