@@ -1,4 +1,4 @@
-/** What an answer's JSON says about the sync, and the fields that say it. */
+/** What an answer's JSON says about the sync, and in which fields. */
 export interface AnswerWords {
   readonly says: "nothing" | "success" | "failure" | "unclear"
   /** Whether a top-level field says success, regardless of the other fields. */
@@ -8,15 +8,15 @@ export interface AnswerWords {
 }
 
 /**
- * Interprets the fields that functions, frameworks and vendors write, case-insensitively: `success`, `ok`, `executed`, `error`,
- * `errors` (GraphQL), `status` as a word (JSend) or as a number (problem+json, RFC 9457), `statusCode`.
+ * Interprets the fields that functions, frameworks and vendors write, regardless of upper and lower case: `success`, `ok`,
+ * `executed`, `error`, `errors` (GraphQL), `status` as a word (JSend) or as a number (problem+json, RFC 9457), `statusCode`.
  *
- * A failure is definite only if no field says success. The answer is unclear if fields contradict each other, if it has both
- * `errors` and `data`, or if it reports a partial failure or work in progress. A failure inside `result`, `data`, `response` or a
- * list is also unclear, because it may concern something else.
+ * A failure is definite only if no field says success. The answer is unclear if fields contradict each other, if there are both
+ * `errors` and `data`, or if a field reports a partial failure or work in progress. A failure inside `result`, `data`, `response`
+ * or a list also makes the answer unclear, because the failure may not be the failure of the sync.
  *
- * Has no imports: supabase/functions/_shared/answerWords.ts is a copy (`bun run docs`), so that the fence judges a handler's result
- * by the same rules as an answer.
+ * This file has no imports, because `bun run docs` copies it to supabase/functions/_shared/answerWords.ts. With the copy, the fence
+ * judges a handler's result by the same rules as the engine judges an answer.
  */
 export const readWords = (value: unknown): AnswerWords => {
   const own = statementsOf(value)
@@ -59,8 +59,8 @@ const MAX_ITEMS = 1_000
 const WRAPPERS = new Set(["result", "results", "data", "response", "body"])
 
 /**
- * Known values of `status`, in lower case, letters only. Other values, such as `skipped` or a vendor's own state, have no meaning
- * here.
+ * Known values of `status`, in lower case, letters only. Other values, such as `skipped` or a vendor's own state, say nothing about
+ * the sync.
  */
 const statusWords: Readonly<Record<Sign, ReadonlySet<string>>> = {
   success: new Set([
@@ -99,7 +99,7 @@ const statusWords: Readonly<Record<Sign, ReadonlySet<string>>> = {
   ])
 }
 
-/** Returns what the fields of a JSON object say, or what a text says that is the whole answer. */
+/** Returns what each field of a JSON object says about the sync. If the whole answer is a text, returns what the text says. */
 const statementsOf = (value: unknown): ReadonlyArray<Statement> => {
   if (typeof value === "string") return statement("answer", wordSign(value))
   if (!isObject(value)) return []
@@ -134,7 +134,7 @@ const signOf = (field: string, value: unknown, record: object): Sign | undefined
   }
 }
 
-/** Returns the failures below the wrappers and in lists that leave the outcome unclear. */
+/** Returns the failures inside wrapper fields and lists. Each of these failures makes the answer unclear. */
 const nestedIn = (
   value: unknown,
   path: string,
@@ -143,7 +143,7 @@ const nestedIn = (
 ): ReadonlyArray<Statement> => {
   if (depth > MAX_DEPTH) return []
   if (Array.isArray(value)) {
-    // A function that reports success has already judged its rows.
+    // A function that reports success has already taken the items of its list into account.
     return claimsSuccess
       ? []
       : value.slice(0, MAX_ITEMS).flatMap((item) => openIn(item, `${path}[].`, false, depth))
@@ -188,7 +188,7 @@ const wordSign = (value: unknown): Sign | undefined => {
   return statusWords.unclear.has(word) ? "unclear" : undefined
 }
 
-/** Judges an HTTP status inside the JSON like the status of an answer. */
+/** Judges an HTTP status inside the JSON by the rules for the status of an answer. */
 const httpSign = (value: unknown): Sign | undefined => {
   if (!/^[245]\d\d$/.test(String(value))) return undefined
   const status = Number(value)
@@ -197,7 +197,7 @@ const httpSign = (value: unknown): Sign | undefined => {
 
 const lettersOf = (text: string): string => text.toLowerCase().replaceAll(/[^a-z]/g, "")
 
-/** Returns whether a value means "empty" in a common spelling, such as the result of `String(undefined)`. */
+/** Returns whether a value means "empty", including texts such as "undefined", which is the result of `String(undefined)`. */
 const isEmpty = (value: unknown): boolean => {
   if (typeof value === "string") return /^\s*(false|null|none|undefined)?\s*$/i.test(value)
   if (typeof value === "object" && value !== null) return Object.keys(value).length === 0
