@@ -64,7 +64,7 @@ const SWEEP_MS = 60_000
 
 /**
  * Decides the state of an integration: the worst of the states that the integration's next slot, run in progress and last run
- * imply. The page, `status`, `check`, `/api` and the metrics all show this state. None of these views derives a state of its own.
+ * imply. The page, `status`, `check`, `/api` and the metrics all show this state. No view derives its own state.
  *
  * *Guarantees*: pure. Returns `on_time` only if an engine ticks, no slot is overdue, no run is in progress, and the newest
  * attempted run completed. A run that waits for its next attempt is `retrying`, never `running`.

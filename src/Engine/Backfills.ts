@@ -16,8 +16,8 @@ const cursorKey = ({ backfill_id, cursor }: Backfill): string => `${backfill_id}
 
 /**
  * Claims the oldest slot of each backfill, or moves the backfill's cursor past slots that have a row. A backfill waits while its
- * integration is due, is disabled, or has a live run. `seen` holds the cursors that this tick has already tried. A cursor in `seen`
- * is not tried again, because another engine may be advancing it.
+ * integration is due, is disabled, or has a live run. `seen` holds the cursors that this tick has already tried. A backfill with
+ * such a cursor is ignored, because another engine may be advancing the cursor.
  *
  * *Guarantees*: at most one claimed slot for each integration. The claim and the move of the cursor share a transaction, so that
  * the death of an engine neither loses nor duplicates a slot.

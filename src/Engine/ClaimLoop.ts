@@ -13,7 +13,7 @@ import { TickFrame } from "./TickFrame.ts"
 
 /** The interval between two looks, in milliseconds. A look is a check for newly due slots of organisations without waiting runs. */
 const LOOK_EVERY_MS = 5_000
-/** If the claim loop does not begin a due look after a signal, the signal is repeated after this time, in milliseconds. */
+/** If a signal does not make the claim loop begin the due look, the signal is repeated after this time, in milliseconds. */
 const LOOK_AGAIN_MS = 1_000
 /** The time after which a tick claims no more slots of backfills, in milliseconds. The next tick serves the schedules first. */
 const BACKFILL_FOR_MS = 60_000

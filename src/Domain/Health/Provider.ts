@@ -86,9 +86,7 @@ export type Sign =
       readonly quota: Quota | null
     }
 
-/**
- * The longest wait, in milliseconds, that a vendor can impose on syncs. After this wait, the syncs are tried again, one at a time.
- */
+/** The longest wait, in milliseconds, that a vendor can impose on syncs. After this wait, the syncs run again, one at a time. */
 export const MAX_WAIT_MS = 3_600_000
 /** If less than this share of a quota is left, the syncs of the host run one at a time, so that the quota lasts longer. */
 const LOW_SHARE = 0.1
