@@ -34,7 +34,7 @@ interface Progress {
   readonly claimed: number
   /** Whether the database may have more work. */
   readonly hasMore: boolean
-  /** Whether the last look left unfetched work of organisations without waiting runs. */
+  /** Whether organisations without waiting runs have work that the last look did not fetch. */
   readonly hasOthers: boolean
   /** The next time at which the loop checks for work of organisations with few waiting runs. */
   readonly othersAt: number
