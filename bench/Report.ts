@@ -37,7 +37,7 @@ export const fixed = (number: number, digits: number): string => number.toFixed(
 export const jobsPerSecond = (row: Row): number =>
   (1000 * row.scenario.jobs) / of(row, (t) => t.wallMs)
 
-/** Returns the score of a row: wall time divided by the ideal, or jobs per second when the jobs take no time. */
+/** Returns the score of a row: wall time divided by the ideal wall time, or jobs per second when the jobs take no time. */
 export const scoreOf = (row: Row): { readonly value: number; readonly shown: string } => {
   const ideal = idealMs(row.scenario)
   const value = ideal > 0 ? of(row, (t) => t.wallMs) / ideal : jobsPerSecond(row)

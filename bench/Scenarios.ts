@@ -24,7 +24,7 @@ export const contenders: Readonly<Record<string, string>> = {
   script: "supabase-js + p-limit"
 }
 
-/** The contenders of the published table, without those that only measure the cost of one part. */
+/** The contenders of the published table, without contenders that only measure the cost of one part. */
 export const published: ReadonlyArray<string> = [
   "http-own",
   "ours-direct",
@@ -58,6 +58,6 @@ export const scenarios = (isQuick: boolean): ReadonlyArray<Scenario> => {
   ]
 }
 
-/** Returns the ideal wall time in ms: that of the invocations alone. */
+/** Returns the ideal wall time in ms: the time that the invocations alone take. */
 export const idealMs = ({ jobs, latencyMs, concurrency }: Load): number =>
   Math.ceil(jobs / concurrency) * latencyMs

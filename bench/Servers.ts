@@ -21,7 +21,7 @@ import { databaseSql, rolesSql } from "../test/support/supabaseProject.ts"
 const SETTINGS = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200"]
 const OWNER = "postgres"
 
-/** The plain tables and functions in which the other contenders record their runs. */
+/** The plain tables and functions with which the contenders other than Sync Scheduler record their runs. */
 const BENCH_SQL = `
 create schema bench;
 create table bench.run (
@@ -60,7 +60,7 @@ export interface Servers {
   readonly close: () => Promise<void>
 }
 
-/** Starts a process that prints `{"url": ...}`, and kills it when this process exits. */
+/** Starts a child process that prints `{"url": ...}`, and kills the child when this process exits. */
 const startProcess = async (file: string, environment: Readonly<Record<string, string>> = {}) => {
   const child = Bun.spawn([process.execPath, join(import.meta.dir, file)], {
     env: { ...process.env, ...environment },
@@ -195,7 +195,7 @@ const cpuMsOf = (postmaster: number): number => {
       if (isOurs || fields[1] === postmaster) ticks += (fields[11] ?? 0) + (fields[12] ?? 0)
       if (isOurs) ticks += (fields[13] ?? 0) + (fields[14] ?? 0)
     } catch {
-      // The process has just ended; its CPU time is included in that of its parent.
+      // The process has just ended; its CPU time is included in its parent's CPU time.
     }
   }
   return ticks * 10

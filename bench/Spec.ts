@@ -16,7 +16,9 @@ export interface Spec {
 
 /** The measurements of a contender, printed as one line of JSON on stdout. */
 export interface Measured {
-  /** The time from the start of the tick to the last recorded outcome, in ms, without connecting and the first requests. */
+  /**
+   * The time from the start of the tick to the last recorded outcome, in ms, excluding connection set-up and the first requests.
+   */
   readonly wallMs: number
   /** The user and system CPU time of the contender's own process during `wallMs`. */
   readonly cpuMs: number
@@ -26,7 +28,7 @@ export interface Measured {
   readonly done: Done
 }
 
-/** The number of completed jobs, and of claims that another engine won. */
+/** The number of completed jobs, and the number of claims that another engine won. */
 export interface Done {
   readonly completed: number
   readonly lost: number

@@ -81,7 +81,10 @@ export const specOf = (servers: Servers, site: Site, contender: string, load: Lo
   isShared: (load.processes ?? 1) > 1
 })
 
-/** Returns the command of a contender: the compiled engine or reference, or a package that the same Bun runs. */
+/**
+ * Returns the command of a contender: a compiled program for Sync Scheduler and the references, and worker.ts for packages, which
+ * the same Bun runs.
+ */
 const programOf = async (contender: string): Promise<Array<string>> =>
   engines.has(contender)
     ? [

@@ -92,7 +92,7 @@ const measureTicks = (servers: Servers) =>
         ]
   )
 
-// One engine with jobs of 0 ms uses the whole machine; with longer jobs, further engines increase the throughput.
+// With jobs of 0 ms, one engine uses the whole machine. With longer jobs, further engines increase the throughput.
 const measureFleet = (servers: Servers) =>
   several(
     servers,

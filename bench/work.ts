@@ -2,7 +2,7 @@ import { heapStats } from "bun:jsc"
 import { readFileSync } from "node:fs"
 import type { Contender, Measured, Spec } from "./Spec.ts"
 
-/** Returns the peak memory of this process, in MB. getrusage would start from the parent's peak. */
+/** Returns the peak memory of this process, in MB. getrusage would report at least the parent's peak. */
 const peakRssMb = (): number => {
   const status = readFileSync("/proc/self/status", "utf8")
   return Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024

@@ -9,7 +9,10 @@ export interface Platform {
   readonly libc?: "glibc" | "musl"
 }
 
-/** The x64 builds run on every x64 processor, not only on those since 2013. They start as fast, and users need not choose. */
+/**
+ * The platforms of a release. The x64 builds also run on x64 processors from before 2013. These builds start as fast as builds
+ * for newer processors, and users need not choose between the two.
+ */
 export const PLATFORMS: ReadonlyArray<Platform> = [
   { name: "linux-x64", target: "bun-linux-x64-baseline", os: "linux", cpu: "x64", libc: "glibc" },
   {

@@ -1,9 +1,9 @@
 /**
  * Builds the binary: `bun run build [--target bun-linux-arm64] [--outfile path] [--commit sha] [--if-stale]`.
  *
- * The binary has bytecode (for a fast start), a source map (for readable stack traces), and its version and commit compiled
- * in. It loads neither `.env` nor `bunfig.toml` from its working directory, because Bun would execute the files that
- * bunfig.toml names. It contains an initial database directory for the embedded database. `--target` is one of Platforms.ts;
+ * The binary has bytecode (for a fast start), a source map (for readable stack traces), and its version and commit compiled in.
+ * It loads neither `.env` nor `bunfig.toml` from its working directory, because Bun would execute the files that bunfig.toml
+ * names. It contains an initial database directory for the embedded database. `--target` is one of the targets in Platforms.ts;
  * the default is this machine. `--commit` is for builds without a git checkout. `--if-stale` builds only when the binary is
  * missing, or older than its sources.
  */
@@ -85,12 +85,12 @@ if (options.target !== undefined && target === undefined) {
 const wanted = resolve(options.outfile)
 const outfile = target?.includes("windows") && !wanted.endsWith(".exe") ? `${wanted}.exe` : wanted
 
-// The binary may embed this file, so it is built first.
+// The binary may embed the edge bundle, so the bundle is built first.
 await buildEdge(!options["if-stale"])
 if (options["if-stale"] && (await isFresh(outfile))) process.exit(0)
 
 // The binary is built in a temporary directory and then renamed: processes that run the old binary are not disturbed, and two
-// concurrent builds leave one complete binary. Its modification time is the start of the build, so that a source that is
+// concurrent builds leave one complete binary. The binary's modification time is the start of the build, so that a source that is
 // edited during the build is newer than the binary.
 const startedAt = new Date()
 const buildDirectory = join(dirname(outfile), `.build-${process.pid}`)
@@ -123,6 +123,6 @@ try {
     process.exitCode = 1
   }
 } finally {
-  // The source maps are also inside the binary; Bun leaves a copy of each next to it.
+  // The source maps are also inside the binary; Bun also leaves a copy of each source map next to the binary.
   await rm(buildDirectory, { recursive: true, force: true })
 }

@@ -1,10 +1,10 @@
 /**
- * Compares Domain/Schedule/Schedule with the oracle in test/support over every zone whose clock changes from 2024 to 2030:
- * `bun scripts/compare-schedules.ts [zone ...]`. Takes some minutes; prints figures, and exits with 1 when anything differs.
+ * Compares Domain/Schedule/Schedule with the oracle in test/support over every zone whose clock changes from 2024 to 2030: `bun
+ * scripts/compare-schedules.ts [zone ...]`. Takes some minutes; prints figures, and exits with 1 when anything differs.
  *
  * 1. Zones are grouped by their local times at every quarter of an hour of the seven years.
- * 2. For one zone of each group, the oracle reads all 3.7 million real minutes. Every zone of the group is compared with its
- *    slots; expressions with very many slots are compared in that one zone only.
+ * 2. For one zone of each group, the oracle reads all 3.7 million real minutes. Every zone of the group is compared with the
+ *    oracle's slots. Expressions with very many slots are compared only in the zone that the oracle read.
  * 3. For each zone separately, the oracle reads every minute within three days of each clock change.
  */
 import { Either } from "effect"
@@ -36,7 +36,7 @@ const compare = (
   }
   const parsed = Schedule.parse(expression, zone)
   if (Either.isLeft(parsed)) {
-    // The expression was rejected because it never matches: the oracle must not find a slot either.
+    // If an expression was rejected because it never matches, the oracle must not find a slot either.
     if (parsed.left.reason !== "Impossible" || expected.length > 0) report(parsed.left.detail)
     return
   }

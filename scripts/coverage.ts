@@ -3,7 +3,8 @@
  * cannot hide behind the others. Bun's own threshold does not report the reason for a failure, and counts every generated
  * constructor as a function; this script counts lines.
  *
- * Files that only the binary runs, such as the commands, are tested from outside. They are not measured here, but listed.
+ * Files that only the binary runs, such as the commands, are tested from outside. This script lists these files, but does not
+ * measure them.
  */
 import { mkdtemp, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"

@@ -17,7 +17,7 @@ const targets = {
   catalog: join(root, "supabase/catalog.json")
 } as const
 
-/** Runs a query and returns one row per line of text, in order. */
+/** Runs a query and returns each row as one line of text, in order. */
 export type Lines = (query: string) => Promise<ReadonlyArray<string>>
 
 // The parts of a Supabase project that grants and revocations refer to.
@@ -118,7 +118,9 @@ const catalogQuery = async (): Promise<string> => {
 
 const decodeCatalog = Schema.decodeUnknownSync(SchemaCatalog)
 
-/** Updates the catalog after a migration: new and changed objects get its version, deleted ones are removed. */
+/**
+ * Updates the catalog after a migration: new and changed objects get the migration's version, and deleted objects are removed.
+ */
 const dated = (
   known: ReadonlyMap<string, ExpectedItem>,
   catalog: unknown,

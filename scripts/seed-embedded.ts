@@ -1,12 +1,13 @@
 /**
  * Writes the seed of the embedded database: a PGlite data directory right after initdb, as a gzipped tar of about 5 MB. `bun
- * scripts/seed-embedded.ts` writes it for running from source; `scripts/build.ts` embeds it in the binary.
+ * scripts/seed-embedded.ts` writes the seed for an engine that runs from source; `scripts/build.ts` embeds the seed in the
+ * binary.
  */
 import { mkdir, rename } from "node:fs/promises"
 import { dirname } from "node:path"
 import { seedPath, startPglite } from "../src/Layers/EmbeddedAssets.ts"
 
-/** Creates the seed for the installed PGlite unless it exists. Returns its path. Takes about 5 s, once. */
+/** Returns the path of the seed for the installed PGlite. If the seed does not exist yet, creates it, which takes about 5 s. */
 export const makeSeed = async (): Promise<string> => {
   const path = await seedPath()
   if (await Bun.file(path).exists()) return path

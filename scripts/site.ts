@@ -1,7 +1,7 @@
 /**
- * Builds the documentation site into dist/site: `bun run site`. `SITE_BASE` is the path under which it is served, such as
- * `/sync-scheduler/`; the default is `/`. The pages are the same Markdown files as on GitHub; the API pages are generated
- * from the published types.
+ * Builds the documentation site into dist/site: `bun run site`. `SITE_BASE` is the path under which the site is served, such as
+ * `/sync-scheduler/`; the default is `/`. The pages are the same Markdown files as on GitHub; the API pages are generated from
+ * the published types.
  */
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"

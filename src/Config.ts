@@ -27,7 +27,7 @@ export class EngineConfig extends Context.Tag("@sync-scheduler/EngineConfig")<
   EngineSettings
 >() {}
 
-/** The longest wait for a database, in milliseconds: after a longer one, serve would consider the tick stalled. */
+/** The longest wait for a database, in milliseconds. After a longer wait, serve would consider the tick stalled. */
 const MAX_DATABASE_WAIT_MS = 90_000
 
 /**
@@ -53,7 +53,7 @@ export const defaultEngineSettings: Omit<EngineSettings, "engineId"> = {
   databaseWaitMs: databaseWait(settingsTable.interval.fallback)
 }
 
-/** The value of every setting, by its name in the table. */
+/** The value of every setting, by the setting's name in the settings table. */
 export type Settings = {
   readonly [K in keyof typeof settingsTable]: (typeof settingsTable)[K]["fallback"]
 }

@@ -21,20 +21,20 @@ import { Ledger, type OpenedTick } from "./Services/Ledger.ts"
 export { dryRun as preview } from "./Engine/DryRun.ts"
 export type { TickEvent, TickOptions } from "./Engine/TickFrame.ts"
 
-/** How long a tick claims runs, in milliseconds. After that, the tick only finishes the runs in progress. */
+/** How long a tick claims runs, in milliseconds. After this time, the tick only finishes the runs in progress. */
 const CLAIM_FOR_MS = 300_000
 /** A run whose accounting API is throttled stays in this tick if it can start within this time, in milliseconds. */
 const DEFER_MS = 45_000
 
 /**
  * Runs one tick and returns its summary. Sweeps the runs of dead engines, then runs four concurrent loops that the run queue
- * connects: one claims due slots under the advisory lock, one starts the runs, one invokes them (at most `concurrency` at a time),
- * and one records the outcomes.
+ * connects: one claims due slots under the advisory lock, one starts the runs, one invokes them (at most `concurrency` at a
+ * time), and one records the outcomes.
  *
  * *Guarantees*: never fails; an error that stops part of the tick is in the summary. No run is invoked before its start is
- * committed. The tick claims for at most 5 minutes, sends for at most one more invocation timeout, and ends with its last outcome.
- * An interrupted tick stops claiming, records the outcomes of the runs in progress, releases the runs that were not sent, and
- * records the tick before it ends.
+ * committed. The tick claims runs for at most 5 minutes, sends runs for at most one more invocation timeout, and ends when the
+ * last outcome is recorded. An interrupted tick stops claiming, records the outcomes of the runs in progress, releases the runs
+ * that were not sent, and records the tick before it ends.
  */
 export const tick = Effect.fnUntraced(function* (options: TickOptions = {}) {
   const ledger = yield* Ledger
@@ -113,7 +113,7 @@ const runAll = (opened: OpenedTick) =>
         yield* fork(runRecordLoop)
       ]
       const ended = Effect.forEach(running, Fiber.await, { discard: true })
-      // A claim in progress ends first; the runs that it claims are not started.
+      // Waits for a claim in progress to end. The runs of this claim are not started.
       const stop = queue.stop.pipe(
         Effect.zipRight(Fiber.interrupt(claiming)),
         Effect.zipRight(revertAll)

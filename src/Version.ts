@@ -1,6 +1,6 @@
 import manifest from "../package.json" with { type: "json" }
 
-/** `scripts/build.ts` writes the version into the binary; undefined when the engine runs from source. */
+/** The version that `scripts/build.ts` writes into the binary; undefined when the engine runs from source. */
 declare const SYNC_SCHEDULER_VERSION: string | undefined
 declare const SYNC_SCHEDULER_COMMIT: string | undefined
 

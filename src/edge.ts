@@ -24,8 +24,8 @@ export interface EdgeTick {
 /** The engine inside a Supabase Edge Function. */
 export interface EdgeEngine {
   /**
-   * Runs one tick within the function's wall clock limit; the next tick processes the rest. When `signal` aborts, the tick finishes
-   * and records the runs in progress, and the promise rejects.
+   * Runs one tick within the function's wall clock limit; the next tick processes the remaining runs. When `signal` aborts, the
+   * tick finishes and records the runs in progress, and the promise rejects.
    */
   readonly tick: (signal?: AbortSignal) => Promise<EdgeTick>
   /** Redeems a one-time ticket. Resolves to false if it is unknown or already used; rejects if the database cannot be reached. */
@@ -70,8 +70,8 @@ const supabaseOf = ({ functions, settings }: Project) =>
   })
 
 /**
- * Runs a tick within the function's wall clock limit. `edgeLimit` limits the number of runs that the tick starts, because of the
- * function's CPU time and the platform's fan-out limit.
+ * Runs a tick within the function's wall clock limit. `edgeLimit` limits the number of runs that the tick starts, because the
+ * platform limits the function's CPU time and its fan-out.
  */
 const tickWithin = ({ settings }: Project) => {
   const { budgetMs } = EdgeBudget.divide(settings.edgeWallClock, settings.invokeTimeout)

@@ -23,7 +23,7 @@ const DATABASE_WAIT_MS = 10_000
 
 /** Options of `runScheduledJobs`. The default of an option is the default of the setting with the same name. */
 export interface RunScheduledJobsOptions {
-  /** Authorises the invocations: a secret key, or the legacy service_role key. Default: the environment's. */
+  /** Authorises the invocations: a secret key, or the legacy service_role key. Default: the key in the environment. */
   readonly functionKey?: string
   /** Further functions that an integration's `function_name` may name; other functions are not invoked. Default: none. */
   readonly functions?: ReadonlyArray<string>
@@ -32,7 +32,7 @@ export interface RunScheduledJobsOptions {
   readonly integrationIds?: ReadonlyArray<string>
   /** The maximum number of runs to start. */
   readonly limit?: number
-  /** How long to claim and send runs, in milliseconds; the next tick processes the rest. */
+  /** How long to claim and send runs, in milliseconds; the next tick processes the remaining runs. */
   readonly budgetMs?: number
   /** The concurrency (default 5) and the durations of the engine, in milliseconds. */
   readonly settings?: Partial<EngineSettings>

@@ -36,8 +36,8 @@ const engineIdOf = async (): Promise<string> => {
 }
 
 /**
- * Makes the engine over any database, and passes on the database's other services. All layers in this file are built one after the
- * other, because each of several merged layers is built in its own fiber, which adds 8 ms to the start of a process.
+ * Makes the engine over any database, and passes on the database's other services. All layers in this file are built one after
+ * the other, because merged layers are built in separate fibers, which adds 8 ms to the start of a process.
  */
 const engine = async <R>(
   { functions, settings }: Pick<Project, "settings" | "functions">,
@@ -85,8 +85,8 @@ const notifications = async (settings: Settings): Promise<Layer.Layer<Notifier |
 }
 
 /**
- * Opens the embedded database of a directory, through a running `serve --demo` if there is one, because only that process may open
- * the directory; otherwise in this process.
+ * Opens the embedded database of a directory. If `serve --demo` is running on the directory, connects through it, because only
+ * one process may open the directory. Otherwise opens the database in this process.
  */
 const embedded = async (directory: string | undefined) => {
   const running =
@@ -98,7 +98,7 @@ const embedded = async (directory: string | undefined) => {
     : (await import("./Layers/EmbeddedRemote.ts")).layer(running)
 }
 
-/** Exports traces, metrics and logs, if the settings configure that; otherwise no spans are made. */
+/** Makes the layer that exports traces, metrics and logs. If the settings configure no export, the layer disables tracing. */
 const telemetry = async (settings: Settings): Promise<Layer.Layer<never>> => {
   const { otelDisabled, otelEndpoint: endpoint } = settings
   if (endpoint === null || otelDisabled === "true") {

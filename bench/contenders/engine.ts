@@ -41,7 +41,8 @@ export const engineOver =
         if (isWrong || errors.length > 0) {
           throw new Error(`${completed} of ${spec.jobs} completed: ${JSON.stringify(errors)}`)
         }
-        // At most 1,000 skips are listed. The rest are assumed to have the same distribution of reasons.
+        // A summary lists at most 1,000 skips. The skips that are not listed are assumed to have the same distribution of
+        // reasons.
         const lost = skips.filter(({ reason }) => LOST.has(reason)).length
         return { completed, lost: skips.length === 0 ? 0 : (lost * skipped) / skips.length }
       },

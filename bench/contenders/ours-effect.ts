@@ -3,7 +3,7 @@ import type { Contender } from "../Spec.ts"
 import { openBareLedger, PAGE } from "./BareLedger.ts"
 import { invoke } from "./Job.ts"
 
-/** The pauses between calls, like the engine's: a call costs the database about as much as ten runs in it. */
+/** The pauses between calls, as in the engine. For the database, a call itself costs about as much as ten runs within a call. */
 const START_PAUSE_MS = 4
 const SETTLE_PAUSE_MS = 10
 

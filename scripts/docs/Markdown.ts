@@ -9,7 +9,7 @@ export const cell = (text: string): string =>
 /** Formats code for a table cell. */
 export const code = (text: string): string => `\`${text.replaceAll("|", "\\|")}\``
 
-/** Returns a table. The cells are Markdown already. */
+/** Returns a table. The cells must already be Markdown. */
 export const table = (
   titles: ReadonlyArray<string>,
   rows: ReadonlyArray<ReadonlyArray<string>>
@@ -19,5 +19,5 @@ export const table = (
 /** Returns text in a fenced block. */
 export const block = (text: string, language = ""): string => `\`\`\`${language}\n${text}\n\`\`\``
 
-/** Joins the parts of a page with an empty line between them, and ends it with a line break. */
+/** Joins the parts of a page with an empty line between them, and ends the page with a line break. */
 export const page = (parts: ReadonlyArray<string>): string => `${parts.join("\n\n")}\n`

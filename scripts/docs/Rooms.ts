@@ -19,7 +19,7 @@ export const architecturePage = async (root: string): Promise<string> => {
   return page.slice(0, page.indexOf(BEGIN)) + picture + page.slice(page.indexOf(END) + END.length)
 }
 
-/** Rooms that every other room imports; their arrows would hide the others. */
+/** Rooms that every other room imports. Arrows to these rooms would hide the other arrows. */
 const EVERYWHERE: ReadonlySet<string> = new Set(["Domain", "Version"])
 
 type Graph = ReadonlyMap<string, ReadonlyArray<string>>

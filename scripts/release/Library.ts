@@ -3,7 +3,7 @@ import { join, resolve } from "node:path"
 
 const root = resolve(import.meta.dir, "../..")
 
-/** The subpaths that the package exports, with their sources. `jsr.json` lists the same ones. */
+/** The subpaths that the package exports, with their sources. `jsr.json` lists the same subpaths. */
 export const ENTRIES = {
   ".": "src/job-trigger-engine.ts",
   "./layers": "src/Library/Layers.ts",
@@ -12,7 +12,7 @@ export const ENTRIES = {
   "./testing": "test/support/Testing.ts"
 } as const
 
-/** The library's runtime dependencies. Only the binary uses the others of package.json. */
+/** The library's runtime dependencies. Only the binary uses the other dependencies in package.json. */
 export const LIBRARY_NEEDS = ["@supabase/supabase-js", "croner"] as const
 
 const moduleOf = (source: string): string => source.replace(/\.ts$/, "")

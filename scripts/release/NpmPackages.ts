@@ -9,7 +9,10 @@ const root = resolve(import.meta.dir, "../..")
 
 const { description, license, name, version } = manifest
 
-/** The repository of the release workflow (`owner/name`). npm compares it with the place of the build. */
+/**
+ * The repository of the release workflow (`owner/name`). npm compares this name with the repository in which the package was
+ * built.
+ */
 const repository = process.env.GITHUB_REPOSITORY
 
 /** The metadata of every package in a release. */
@@ -45,8 +48,8 @@ const pack = (directory: string, into: string): string => {
 }
 
 /**
- * Builds the package with the binary of one platform; npm installs it where `os`, `cpu` and `libc` match. Returns the path of
- * the archive. `level`: the level of compression, because the binary is large.
+ * Builds the package with the binary of one platform; npm installs it where `os`, `cpu` and `libc` match. Returns the path of the
+ * archive. `level`: the level of compression; compressing the binary at a high level takes long.
  */
 export const packPlatform = async (
   platform: Platform,

@@ -13,7 +13,9 @@ export const notesOf = (changelog: string, version: string, source = ""): string
   return `${notes.replace(/\]\((?![a-z]+:|#)/gi, `](${source}`)}\n`
 }
 
-/** Makes the links to runbooks in the alert rules absolute; `source` as above. */
+/**
+ * Makes the links to runbooks in the alert rules absolute. `source`: the address of the released source, with a slash at its end.
+ */
 export const rulesOf = (rules: string, source: string): string => {
   const link = /^( *runbook_url: )(?=docs\/)/gm
   if (rules.search(link) < 0) throw new Error("the rules name no runbook")

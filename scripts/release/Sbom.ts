@@ -37,13 +37,13 @@ export interface SbomOptions {
 const closureOf = ({ packages, workspaces }: Lockfile): ReadonlyMap<string, Locked> => {
   const found = new Map<string, Locked>()
   const visit = (name: string, parent: string): void => {
-    // A version that only the parent uses has a key below the parent. An optional package may be missing: it is for another
-    // platform.
+    // A version that only the parent uses has a key below the parent. An optional package may be missing, because it is for
+    // another platform.
     const key = `${parent}/${name}` in packages ? `${parent}/${name}` : name
     const locked = packages[key]
     if (locked === undefined || found.has(key)) return
     found.set(key, locked)
-    // Peer dependencies that are used are also in our dependencies; the others are not installed (bunfig.toml).
+    // Peer dependencies that are used are also in our dependencies. Unused peer dependencies are not installed (bunfig.toml).
     const { dependencies, optionalDependencies } = locked[2]
     const needs = { ...dependencies, ...optionalDependencies }
     for (const need of Object.keys(needs)) visit(need, key)

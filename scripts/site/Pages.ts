@@ -22,7 +22,10 @@ export const pageOf = (path: string): string | undefined => {
   return path.slice("docs/".length).replace(/README\.md$/, "index.md")
 }
 
-/** Returns the address of a file that is not a page. Adds an extension that browsers show as text, unless it has one. */
+/**
+ * Returns the address of a file that is not a page. Adds `.txt` to the name of a text file that browsers would otherwise
+ * download.
+ */
 export const fileOf = (path: string): string =>
   `files/${/\.(json|yaml|svg|png)$/.test(path) ? path : `${path}.txt`}`
 
@@ -38,7 +41,7 @@ export const targetOf = (
   }
 }
 
-/** Returns GitHub's anchor for a heading. The site uses the same anchors, so that a link works in both. */
+/** Returns GitHub's anchor for a heading. The site uses the same anchors, so that a link works on GitHub and on the site. */
 export const anchorOf = (heading: string): string =>
   heading
     .trim()

@@ -29,8 +29,7 @@ const entriesOf = (
 }
 
 /**
- * Returns the navigation of the tasks: the list of docs/README.md without the decision records; its bold lines are the
- * groups.
+ * Returns the navigation of the tasks: the list of docs/README.md without the decision records; its bold lines become the groups.
  */
 export const tasks = (index: string): ReadonlyArray<Entry> => {
   const [list = ""] = index.split(/^## /m)

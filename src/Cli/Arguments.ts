@@ -49,7 +49,7 @@ export const read = (argv: ReadonlyArray<string>, commands: ReadonlyArray<Comman
   return unknownCommand(members.length > 0 ? lead.slice(0, 2) : [first], commands)
 }
 
-/** Parses `version`, and `help` with its topic. Neither has flags of its own. */
+/** Parses `version`, and `help` with its topic. Neither command has flags of its own. */
 const readAbout = (name: "version" | "help", rest: ReadonlyArray<string>): Request => {
   const words = rest.filter((word) => word !== "--help" && word !== "-h")
   if (name === "help" && words.every((word) => !word.startsWith("-"))) {
@@ -96,7 +96,10 @@ const SYNONYMS: ReadonlyMap<string, string> = new Map([
   ["why", "explain"]
 ])
 
-/** Finds the commands whose name ends in the word (`retry` finds `runs retry`), otherwise the command with this synonym. */
+/**
+ * Finds the commands whose name ends in the word (`retry` finds `runs retry`), otherwise the command for which the word is a
+ * synonym.
+ */
 const namedBy = (typed: string, commands: ReadonlyArray<Command>): string | undefined => {
   const found = commands.filter(({ name }) => name.endsWith(` ${typed}`)).map(({ name }) => name)
   return found.length > 0 ? found.join('" or "') : SYNONYMS.get(typed)
@@ -181,7 +184,7 @@ const lineOf = (
     const takesValue = flags.some((one) => one.name === flag && one.value !== undefined)
     return takesValue ? values.flatMap((value) => [`--${flag}`, quoted(value)]) : [`--${flag}`]
   }
-  // `--demo` is placed where Hints would add it, so that Hints does not add a second one.
+  // `--demo` is placed where Hints would add the flag, so that Hints does not add the flag again.
   const demo = [...given].filter(([flag]) => flag === "demo").flatMap(wordsOf)
   const words = [...given].filter(([flag]) => flag !== "demo").flatMap(wordsOf)
   return ["sync-scheduler", name, ...demo, ...positionals.map(quoted), ...words].join(" ")

@@ -34,8 +34,9 @@ export interface Positional {
 }
 
 /**
- * The declaration of a command, available before its code is loaded: parsing, help and completions are generated from it. To
- * add a command, write its implementation and its declaration in two files, and list the declaration in Commands.ts.
+ * The declaration of a command, which is available before the command's code is loaded. Parsing, help and completions use the
+ * declaration. To add a command, write its implementation and its declaration in two files, and list the declaration in
+ * Commands.ts.
  */
 export interface Command {
   /** The name, in one or two words: `run`, `schedules next`. */
@@ -49,8 +50,8 @@ export interface Command {
 }
 
 /**
- * A command's code. `json` is the schema of `-o json`: the reference is generated from it, and a test checks the output
- * against it.
+ * A command's code. `json` is the schema of the `-o json` output. The reference is generated from this schema, and a test checks
+ * the output against the schema.
  */
 export interface Loaded {
   readonly main: Main
@@ -95,7 +96,7 @@ export interface LayerFactories {
   readonly database: (database: Database) => Promise<Layer.Layer<Supabase, SupabaseError>>
   /** The database of a demo's directory, without the engine. */
   readonly embedded: (directory: string) => Promise<Layer.Layer<Supabase, SupabaseError>>
-  /** The alert and ping services of the settings; they need no project. */
+  /** The alert and ping services of the settings. These services need no project. */
   readonly notifications: (settings: Settings) => Promise<Layer.Layer<Notifier | Ping>>
   /** The prober of accounting APIs. */
   readonly healthChecks: () => Promise<Layer.Layer<Prober>>
@@ -112,8 +113,8 @@ export interface Cli {
   readonly sources: (flags?: Sources["flags"]) => Sources
   readonly layers: LayerFactories
   /**
-   * Completes at the first SIGINT or SIGTERM. A command that waits for it is not interrupted: it stops in its own way, with
-   * its own exit code.
+   * Completes at the first SIGINT or SIGTERM. A command that waits for `stopping` is not interrupted, but stops in its own way,
+   * with its own exit code.
    */
   readonly stopping: Effect.Effect<void>
 }

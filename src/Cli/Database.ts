@@ -9,7 +9,7 @@ import { demoDirectory } from "./Demo/DemoDirectory.ts"
 import { CommandError, configError, connectionError } from "./Failure.ts"
 
 /**
- * Connects to the database of the settings or of `--demo`, for a command that invokes nothing. *Fails with* the problems in
+ * Connects to the database that the settings or `--demo` name, for a command that invokes nothing. *Fails with* the problems in
  * the settings.
  */
 export const connect = ({
@@ -39,7 +39,10 @@ export const withDatabase = <A>(
     )
   )
 
-/** The operations that precede the first call. If one of them is rejected, the settings or a directory are wrong. */
+/**
+ * The operations that precede the first call. If the database rejects one of these operations, a setting or the directory is
+ * wrong.
+ */
 const OPENING: ReadonlySet<string> = new Set(["connect", "open", "migrate"])
 
 /** Maps a failed connection or call to an exit code: 2, 4 or 5, as for a tick. A call that the database rejects is a bug. */

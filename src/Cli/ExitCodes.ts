@@ -5,13 +5,13 @@ export interface ExitMeaning {
   readonly meaning: string
 }
 
-/** The exit codes of all commands except `check`, which uses those of Nagios plugins. */
+/** The exit codes of all commands except `check`, which uses the exit codes of Nagios plugins. */
 export const exitCodes: ReadonlyArray<ExitMeaning> = [
   {
     code: "0",
     short: "success, even if nothing was due",
     meaning:
-      "Success. This includes a tick with nothing due, and a run that a function accepted (202): the function works in the background and reports the outcome itself. `serve` exits with 0 when it was stopped and all runs in flight were recorded, `demo` although one of its runs fails on purpose, and `doctor` even with warnings."
+      "Success. This includes a tick with nothing due, and a run that a function accepted (202): the function works in the background and reports the outcome itself. `serve` exits with 0 when it was stopped and all runs in flight were recorded. `demo` exits with 0 although one of its runs fails on purpose. `doctor` exits with 0 even if it has warnings."
   },
   {
     code: "1",

@@ -7,8 +7,8 @@ import { TickError } from "../Domain/Summary.ts"
 import { tickError } from "../Engine/SummaryBuilder.ts"
 
 /**
- * Exit codes: 0 success · 1 a bug · 2 usage, expression or configuration · 3 a run did not complete · 4 key rejected · 5
- * Supabase unreachable. Process returns 130 and 143 (interrupted).
+ * Exit codes: 0 success · 1 a bug · 2 usage, expression or configuration · 3 a run did not complete · 4 key rejected · 5 Supabase
+ * unreachable. If a signal interrupts the command, Process returns 128 plus the signal's number, such as 130 or 143.
  */
 export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5
 
@@ -64,8 +64,8 @@ const OPENING: ReadonlyMap<string, readonly [message: string | null, hint: strin
 ])
 
 /**
- * Returns the error for a database that cannot be opened: exit 2 when its address or directory is unusable, otherwise as after a
- * tick.
+ * Returns the error for a database that cannot be opened: exit 2 when its address or directory is unusable, otherwise the exit
+ * code of a tick with this error.
  */
 export const connectionError = (error: SupabaseError): CommandError => {
   const [message, hint] = OPENING.get(error.code) ?? OPENING.get(error.operation) ?? [null, ""]
@@ -88,21 +88,21 @@ const FATAL: ReadonlyArray<readonly [code: string, exit: ExitCode]> = Object.ent
   .filter(([, { exit }]) => exit !== 3)
   .map(([code, { exit }]) => [code, exit])
 
-/** The facts that decide a tick's exit code in addition to its errors. A Summary has them. */
+/** The facts that decide a tick's exit code in addition to its errors. A Summary contains these facts. */
 export interface TickCounts {
   readonly triggered: number
   readonly failed: number
   /**
-   * The runs, failed ones first, then unknown ones, then runs to be retried, so that a truncated list still contains one of
-   * them if any exists.
+   * The runs: failed runs first, then unknown runs, then runs to be retried. With this order, a truncated list still contains
+   * such a run if there is one.
    */
   readonly runs: ReadonlyArray<{ readonly status: RunStatus }>
 }
 
 /**
- * Returns the exit code of a tick. An error that stopped the whole tick decides. Otherwise the code is 3 when a run failed,
- * ended unknown or will be retried, or when part of the tick failed. Otherwise it is 0, also for runs that a function accepted
- * (202). A malformed response before anything was triggered means a wrong URL.
+ * Returns the exit code of a tick. An error that stopped the whole tick decides the code. Otherwise the code is 3 when a run
+ * failed, ended unknown or will be retried, or when part of the tick failed. Otherwise it is 0, also for runs that a function
+ * accepted (202). A malformed response before anything was triggered means a wrong URL.
  */
 export const exitOf = (errors: ReadonlyArray<TickError>, counts: TickCounts): ExitCode => {
   const codes = new Set(errors.map(({ code }) => code))

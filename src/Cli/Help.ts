@@ -55,7 +55,10 @@ const rootHelp = (commands: ReadonlyArray<Command>, version: string): string =>
     `Exit codes:\n${list(exitCodes.map(({ code, short }) => [code, short] as const))}`
   ].join("\n\n")
 
-/** Returns the help for a topic: nothing, a command, or a group such as `schedules`; undefined for an unknown topic. */
+/**
+ * Returns the help for a topic: a command, a group such as `schedules`, or all commands for an empty topic. Returns undefined for
+ * an unknown topic.
+ */
 export const helpFor = (
   topic: ReadonlyArray<string>,
   commands: ReadonlyArray<Command>,

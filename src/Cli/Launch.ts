@@ -1,9 +1,9 @@
 import { cleanEnvironment, hostileVariables } from "../Config/Ambient.ts"
 
 /**
- * Replaces this process by one with a clean environment when a variable would change Bun's behaviour. The process keeps its
- * id, open files and arguments; the replacement costs 10 ms. Returns an exit code if the process cannot be replaced
- * (on Windows), otherwise null.
+ * If a variable would change Bun's behaviour, replaces this process by a process with a clean environment. The new process has
+ * the same id, open files and arguments. The replacement takes 10 ms. Returns an exit code if the process cannot be replaced (on
+ * Windows), otherwise null.
  */
 export const launch = (argv: ReadonlyArray<string>): number | null => {
   if (!Bun.isStandaloneExecutable) return null
@@ -12,7 +12,7 @@ export const launch = (argv: ReadonlyArray<string>): number | null => {
   try {
     process.execve?.(process.execPath, [process.argv0, ...argv], environment)
   } catch {
-    // The failure is reported below.
+    // The error message after this block reports the failure.
   }
   const names = hostileVariables.filter(({ name }) => process.env[name] && !environment[name])
   if (names.length === 0) return null

@@ -13,8 +13,8 @@ export interface Field<A> {
   readonly align?: "left" | "right"
   readonly show: ((row: A) => Cell) | null
   /**
-   * The treatment on a narrow terminal: columns with `leave out` are omitted first, starting with the last one; then the
-   * column with `cut` is shortened.
+   * How to make the rows fit a narrow terminal. First, columns with `leave out` are omitted, starting with the last of these
+   * columns. If that is not enough, the column with `cut` is shortened.
    */
   readonly narrow?: "leave out" | "cut"
   readonly plain: ((row: A) => string | number | null) | null
@@ -38,8 +38,8 @@ export const tsv = <A>(
 }
 
 /**
- * Formats rows for people: on a terminal a table that fits its width, elsewhere one line per row. Returns nothing without
- * rows.
+ * Formats rows for people: on a terminal a table that fits its width, elsewhere one line per row. Returns no lines if there are
+ * no rows.
  */
 export const listing = <A>(
   fields: ReadonlyArray<Field<A>>,
@@ -76,7 +76,7 @@ const widthOf = ({ cells, title }: Filled): number =>
 const excess = (columns: ReadonlyArray<Filled>, width: number): number =>
   columns.slice(0, -1).reduce((sum, column) => sum + widthOf(column) + GAP, -GAP) - width
 
-/** Returns the columns that fit: some are omitted, and one is cut as far as necessary. */
+/** Returns the columns that fit the width: omits columns, and cuts one column, as far as necessary. */
 const fitted = (columns: ReadonlyArray<Filled>, width: number | null): ReadonlyArray<Filled> => {
   if (width === null) return columns
   const over = excess(columns, width)

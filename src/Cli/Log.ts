@@ -67,8 +67,8 @@ const jsonLogger = Logger.make<unknown, string>(
 )
 
 /**
- * Adds the logger of the settings. `write` receives one line at a time; the lines go to stderr, never to stdout. Uses no
- * layer: it would be the first of the process and add 4 ms to its start.
+ * Adds the logger of the settings. `write` receives one line at a time; the lines go to stderr, never to stdout. Uses no layer,
+ * because the first layer of a process adds 4 ms to the start.
  */
 export const withLogging = (
   { logFormat, logLevel }: Pick<Settings, "logFormat" | "logLevel">,

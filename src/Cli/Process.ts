@@ -96,7 +96,7 @@ const watched = (
   }
 }
 
-/** The stop request for a command that waits for `stopping`. `requestStop` returns whether the command does so. */
+/** The stop request for a command that waits for `stopping`. `requestStop` returns whether the command waits for `stopping`. */
 interface Stop {
   readonly stopping: Effect.Effect<void>
   readonly requestStop: () => boolean

@@ -17,7 +17,7 @@ import { type Style, safe } from "./Style.ts"
 import type { Cell } from "./Table.ts"
 import type { Terminal } from "./Terminal.ts"
 
-/** The appearance of each status, never by colour alone. */
+/** The appearance of each status. Statuses never differ in colour alone. */
 const STATUS: Record<RunReport["status"], Cell> = {
   completed: { text: "✓ completed", paint: "green" },
   failed: { text: "✗ failed", paint: "red" },
@@ -40,14 +40,14 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ["schedule_error", "its schedule is invalid"],
   ["claim_unconfirmed", "the database did not confirm the claim"],
   ["start_unconfirmed", "the database did not confirm the start"],
-  ["api_throttled", "its accounting API asked to slow down; the run waits"],
+  ["api_throttled", "its accounting API asked the scheduler to slow down; the run waits"],
   ["api_limit", "its accounting API currently allows only one run at a time; the run waits"],
   ["function_unavailable", "the function cannot be reached"]
 ])
 
 /**
- * Formats an instant: `2026-11-24 02:00 UTC`. Shows seconds only when they are not zero, and the date only when it is not
- * that of `today`.
+ * Formats an instant: `2026-11-24 02:00 UTC`. Shows seconds only when they are not zero, and the date only when it is not the
+ * date of `today`.
  */
 export const showInstant = (ms: number, today?: number): string => {
   const text = format(ms)
@@ -58,7 +58,7 @@ export const showInstant = (ms: number, today?: number): string => {
     : `${date} ${time} UTC`
 }
 
-/** Shortens ids to their first eight characters, unless two of them would then look the same. */
+/** Shortens ids to their first eight characters, unless two ids have the same first eight characters. */
 export const shortener = (ids: ReadonlyArray<string>): ((id: string) => string) => {
   const whole = new Set(ids)
   const isDistinct = new Set([...whole].map((id) => id.slice(0, 8))).size === whole.size

@@ -52,7 +52,8 @@ const exitCodeOf = (signal: Signal): number => 128 + constants.signals[signal]
 
 /**
  * Calls `stop` with the exit code on the first stop signal. A second SIGTERM, SIGINT or SIGQUIT ends the process immediately.
- * Other repeated signals do not: a closing terminal sends SIGHUP several times, and systemd sends SIGHUP right after SIGTERM.
+ * Other repeated signals do not end the process: a closing terminal sends SIGHUP several times, and systemd sends SIGHUP right
+ * after SIGTERM.
  *
  * A signal that was ignored when the process started (`nohup`, `trap ''`, SIGINT of a background job) stays ignored.
  */
@@ -100,7 +101,7 @@ export const ignoredSignals = async (): Promise<ReadonlySet<number>> => {
       return ignoredInStatus(readFileSync("/proc/self/status", "utf8"))
     if (process.platform === "darwin") return await ignoredByLibrary("libSystem.B.dylib")
   } catch {
-    // A sandbox may lack /proc or the loading of libraries; then no signal counts as ignored.
+    // A sandbox may lack /proc or the loading of libraries; in that case, no signal counts as ignored.
   }
   return new Set()
 }
@@ -113,8 +114,8 @@ const ignoredInStatus = (status: string): ReadonlySet<number> => {
 const SIG_IGN = 1n
 
 /**
- * Reads ignored signals from the C library where there is no /proc: `sigaction(number, NULL, &old)`. On macOS, the handler is
- * the first word of the struct, as with glibc, on which a test runs this function.
+ * Reads ignored signals from the C library where there is no /proc: `sigaction(number, NULL, &old)`. On macOS, the handler is the
+ * first word of the struct, as with glibc. A test runs this function with glibc.
  */
 export const ignoredByLibrary = async (library: string): Promise<ReadonlySet<number>> => {
   const { dlopen, ptr } = await import("bun:ffi")

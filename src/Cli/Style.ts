@@ -43,8 +43,8 @@ const ESCAPES =
   /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|.)?/g
 
 /**
- * Matches characters that move the cursor, change the text direction, or are invisible, except those that scripts and emoji
- * need.
+ * Matches characters that move the cursor, change the text direction, or are invisible, except characters that some writing
+ * systems and emoji need.
  */
 const CONTROLS =
   /[[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]--[\u200c\u200d\p{Variation_Selector}]]+/gv
@@ -54,10 +54,13 @@ const CONTROLS =
  */
 export const safe = (text: string): string => text.replace(ESCAPES, "").replace(CONTROLS, " ")
 
-/** Matches all such characters except the line breaks of JSON itself. */
+/** Matches the control characters and invisible characters of a JSON text, except the line breaks between its lines. */
 const UNSEEN = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gv
 
-/** Makes JSON safe to show on a terminal without changing its value: every such character becomes `\uXXXX`. */
+/**
+ * Makes JSON safe to show on a terminal without changing its value: every control character and invisible character becomes
+ * `\uXXXX`.
+ */
 export const escapeJson = (json: string): string =>
   json.replace(UNSEEN, (character) =>
     character

@@ -5,11 +5,12 @@ interface AmbientVariable {
 }
 
 /**
- * Variables that must not reach the engine by accident. The binary, the npm command, the systemd units and the images drop them; a
- * test compares each of these with this list. Only the caller can drop BUN_BE_BUN, before the binary starts.
+ * Variables that must not reach the engine by accident. The binary, the npm command, the systemd units and the images drop these
+ * variables. A test checks that each of them drops every variable in this list. Only the caller can drop BUN_BE_BUN, before the
+ * binary starts.
  *
- * *Source*: tested on a binary of Bun 1.4.5 (test/environment.test.ts), where `BUN_INSPECT_PRELOAD` and HTTP3 had no effect on
- * their own, and `NODE_OPTIONS` none at all.
+ * *Source*: tested with a binary that contains Bun 1.4.5 (test/environment.test.ts). In this test, `BUN_INSPECT_PRELOAD` and the
+ * HTTP3 flag had no effect on their own, and `NODE_OPTIONS` had no effect at all.
  */
 export const hostileVariables: ReadonlyArray<AmbientVariable> = [
   { name: "BUN_BE_BUN", effect: "turns the binary into an interpreter of other programs" },
@@ -30,7 +31,7 @@ export const hostileVariables: ReadonlyArray<AmbientVariable> = [
   { name: "NODE_TLS_REJECT_UNAUTHORIZED", effect: "can disable certificate checks" }
 ]
 
-/** Variables that take effect, because they configure the network or the machine. `env` and `doctor` show them. */
+/** Variables that take effect, because they configure the network or the machine. `env` and `doctor` show these variables. */
 export const obeyedVariables: ReadonlyArray<AmbientVariable> = [
   ...["HTTPS_PROXY", "https_proxy"].map((name) => ({ name, effect: "proxy for https addresses" })),
   ...["HTTP_PROXY", "http_proxy"].map((name) => ({ name, effect: "proxy for http addresses" })),
@@ -73,9 +74,9 @@ const BUNS_REQUESTS = 256
 const OTHER_REQUESTS = 56
 
 /**
- * Returns the environment that this program must be restarted with, or null if the given one is suitable: it has no hostile
- * variables, and its request limit covers the concurrency. Bun does not send a request above its limit, but the request's deadline
- * still expires.
+ * Returns the environment that this program must be restarted with, or null if `environment` is suitable. A suitable environment
+ * has no hostile variables, and its request limit covers the concurrency. Bun holds back requests above the limit, while the
+ * deadlines of these requests keep running.
  */
 export const cleanEnvironment = (
   environment: Environment,

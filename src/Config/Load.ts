@@ -154,7 +154,7 @@ export type Database =
 export interface FunctionSettings {
   readonly url: string
   readonly key: Redacted.Redacted<string>
-  /** Further functions that runs may invoke: Domain/FunctionAccess. */
+  /** Further functions that runs may invoke; see Domain/FunctionAccess. */
   readonly allowed?: ReadonlyArray<string>
 }
 
@@ -216,7 +216,7 @@ export const apiSettings = ({ settings }: Inspection): Database | null => {
   return url === null || key === null ? null : { _tag: "Api", url, key }
 }
 
-/** Reads the settings of a command that only reads the database. *Fails with* ConfigError, like loadProject. */
+/** Reads the settings for a command that only reads the database. *Fails with* ConfigError, like loadProject. */
 export const loadDatabase = (
   sources: Sources
 ): Either.Either<Pick<Project, "settings" | "database" | "warnings">, ConfigError> => {

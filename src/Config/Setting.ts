@@ -6,8 +6,8 @@ import { parseUrl } from "../Domain/Url.ts"
 
 /**
  * One setting: its environment variable, its purpose, and the parser of its text. `initial` is the default as a user would write
- * it, or null if there is none; `fallback` is that default after parsing. The value of a secret is Redacted, and no message ever
- * repeats it.
+ * it, or null if there is none; `fallback` is that default after parsing. The value of a secret is Redacted and never appears in
+ * a message.
  */
 export interface Setting<A> {
   readonly key: string
@@ -25,7 +25,7 @@ export type Parser<A> = (text: string) => Either.Either<A, DurationProblem>
 const refuse = (why: string, fix: string): Either.Either<never, DurationProblem> =>
   Either.left({ why, fix })
 
-/** Makes an optional setting, which is null when it is not set. */
+/** Makes an optional setting. Its value is null when the setting is not set. */
 export const optional = <A>(
   key: string,
   description: string,
@@ -102,7 +102,7 @@ export const duration =
     )
   }
 
-/** Parses one of these words, ignoring case. */
+/** Parses one of the given words, ignoring case. */
 export const oneOf =
   <const W extends string>(words: ReadonlyArray<W>): Parser<W> =>
   (text) => {
@@ -187,7 +187,10 @@ export const databaseUrl = (text: string): Either.Either<string, DurationProblem
   })
 }
 
-/** Parses a key with the engine's privileges. Rejects a key whose format shows that it lacks them, before it is sent anywhere. */
+/**
+ * Parses a key with the engine's privileges. Rejects a key whose format shows that the key lacks these privileges, before the key
+ * is sent anywhere.
+ */
 export const serviceKey = (text: string): Either.Either<string, DurationProblem> => {
   const fix =
     "Use a secret key (sb_secret_..., Dashboard: Project Settings, API Keys), or the legacy service_role key."

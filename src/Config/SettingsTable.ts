@@ -141,7 +141,7 @@ const alertTable = {
   driftAlert: withDefault(
     "SYNC_SCHEDULER_DRIFT_ALERT",
     "5m",
-    "A run that starts later than this after its slot opens an incident.",
+    "How long after its slot a run may start before an incident is opened.",
     duration("1s", "7d")
   ),
   alertWebhookUrl: secret(
@@ -215,7 +215,7 @@ const edgeTable = {
   edgeWallClock: withDefault(
     "SYNC_SCHEDULER_EDGE_WALL_CLOCK",
     "150s",
-    "How long an Edge Function of the project lives: 150s on the free plan, 400s on paid ones.",
+    "How long one of the project's Edge Functions may run: 150s on the free plan, 400s on paid plans.",
     duration("30s", "1h")
   ),
   edgeLimit: withDefault(

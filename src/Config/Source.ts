@@ -21,7 +21,7 @@ export interface Problem {
   readonly fix: string
 }
 
-/** A setting's text as found, null when no source has it. Empty text counts as not set. */
+/** The text of a setting, as found; null when no source has the setting. Empty text counts as not set. */
 export interface Found {
   readonly text: string | null
   readonly origin: Origin
@@ -38,8 +38,8 @@ const present = (text: string | null | undefined): string | null => {
 }
 
 /**
- * Finds the text of a setting: flag, then credential file (`$CREDENTIALS_DIRECTORY/<name>`, then the file that `<KEY>_FILE` names),
- * then environment. *Fails with* a Problem when a named file cannot be read.
+ * Finds the text of a setting. Looks at these sources, in this order: the flag, `$CREDENTIALS_DIRECTORY/<name>`, the file that
+ * `<KEY>_FILE` names, and the environment. *Fails with* a Problem when a named file cannot be read.
  */
 export const find = (key: string, sources: Sources): Either.Either<Found, Problem> => {
   const flag = present(sources.flags[key])
@@ -75,7 +75,7 @@ const read = (key: string, path: string, sources: Sources): Either.Either<string
     fix: "Make the file readable by the user that the scheduler runs as."
   }))
 
-/** Reads one setting. Returns its default when it is not set, a Problem when its text cannot be used. */
+/** Reads one setting. Returns the setting's default when it is not set, and a Problem when its text cannot be used. */
 export const resolveSetting = <A>(
   setting: Setting<A>,
   sources: Sources

@@ -5,13 +5,14 @@ export const PREFIX = "sync_scheduler_"
 /** The label value that replaces further values once a metric has too many series. */
 export const OTHER = "other"
 /**
- * The maximum number of label combinations that one metric keeps. The number must be bounded, because names come from users' rows.
+ * The maximum number of label combinations that one metric keeps. The number must be bounded, because some label values come from
+ * users' rows.
  */
 const MAX_SERIES = 1_000
 /** The longest value of a label, in characters. */
 const MAX_VALUE = 100
 
-/** A label. If `values` is set, its series exist from the beginning, at zero. */
+/** A label of a metric. If `values` is set, a series for each value exists from the beginning, at zero. */
 export interface Label {
   readonly name: string
   readonly values?: ReadonlyArray<string>
@@ -89,7 +90,9 @@ export const histogram = (
 
 const NONE: ReadonlyArray<MetricLabel.MetricLabel> = []
 
-/** Returns the labels of a series as the same object every time, so that Effect finds the series in one step. */
+/**
+ * Makes a function that always returns the same object for the labels of a series, so that Effect finds the series in one step.
+ */
 const makeSeries = ({ labels }: Definition) => {
   const known = new Map<string, ReadonlyArray<MetricLabel.MetricLabel>>()
   return (values: Values): ReadonlyArray<MetricLabel.MetricLabel> => {
@@ -108,7 +111,7 @@ const makeSeries = ({ labels }: Definition) => {
   }
 }
 
-/** Returns every combination of values that is known in advance; none if the values of any label are unknown. */
+/** Returns every combination of label values, or none if the values of any label are not known in advance. */
 const knownSeries = (labels: ReadonlyArray<Label>): ReadonlyArray<Values> =>
   labels.reduce<ReadonlyArray<Values>>(
     (combinations, { values = [] }) =>

@@ -31,8 +31,8 @@ export const NO_REASON = "no reason given"
 const Text = Schema.NullOr(Schema.String)
 
 /**
- * The result of an action: the response of `POST /api/...`, and the output of the commands with `-o json`. `refused`: nothing
- * was changed. `undo` is the command that reverts the action, or null if there is none; `changed` then says so.
+ * The result of an action: the response of `POST /api/...`, and the output of the commands with `-o json`. `refused`: nothing was
+ * changed. `undo` is the command that reverts the action, or null if no command does.
  */
 export const ActionReport = Schema.Union(
   Schema.Struct({
@@ -47,8 +47,8 @@ export const ActionReport = Schema.Union(
     done: Schema.Literal(false),
     action: ActionName,
     /**
-     * The reason as a code: not_found, already_running, disabled, foreign, gone, status_is_completed, already_paused,
-     * not_paused ...
+     * The reason for the refusal, as a code: not_found, already_running, disabled, foreign, gone, status_is_completed,
+     * already_paused, not_paused ...
      */
     reason: Schema.String,
     why: Schema.String,
@@ -59,8 +59,8 @@ export type ActionReport = typeof ActionReport.Type
 export type DoneAction = Extract<ActionReport, { readonly done: true }>
 
 /**
- * Performs one action, once. *Fails with* SupabaseError. After `Ambiguous` the action may have taken effect. Repeating it is
- * harmless, but may be refused because the first attempt took effect.
+ * Performs one action, without retries. *Fails with* SupabaseError. If the error is `Ambiguous`, the action may have taken
+ * effect. Repeating the action is harmless, but may be refused because the first attempt took effect.
  */
 export const act = (action: Action): Effect.Effect<ActionReport, SupabaseError, Supabase> =>
   Effect.flatMap(perform(action), (answer) =>

@@ -19,7 +19,7 @@ export const CauseGroup = Schema.Struct({
   /** The reason, in the wording that most of these integrations have. */
   message: Schema.NullOr(Schema.String),
   count: Schema.Int,
-  /** When the first integration entered this state; a slot or an instant. */
+  /** When the first of these integrations entered the state: a slot or an instant. */
   since: Schema.NullOr(Instant),
   /** For `retrying`: the number of attempts that did not complete, summed over all integrations. */
   attempts: Schema.Int,
@@ -83,7 +83,7 @@ const causeOf = (
   ]
 }
 
-/** Returns the number of attempts before the one that is running or pending. */
+/** Returns the number of attempts before the running or pending attempt. */
 const refusedAttempts = ({ live_run, state }: IntegrationState): number => {
   if (state !== "retrying" || live_run === null) return 0
   return live_run.status === "running" ? live_run.attempt - 1 : live_run.attempt

@@ -13,7 +13,7 @@ const HOUR_MS = 3_600_000
 export const DailyStats = readActivity.result
 export type DailyStats = typeof DailyStats.Type
 
-/** The start lag of the last day, and the results of the days before: `GET /api/figures`. */
+/** The start lag of the last day, and the results of the previous days: `GET /api/figures`. */
 export const Figures = readFigures.result
 export type Figures = typeof Figures.Type
 
@@ -34,8 +34,9 @@ export const activityOf = (
   ).pipe(Effect.withSpan("Operator.activityOf"))
 
 /**
- * Reads the figures of all integrations, or of one. For all integrations, the query reads every run of the last day: with
- * hundreds of thousands of runs it takes a tenth of a second, so frequent callers should cache the result for a minute.
+ * Reads the figures of all integrations, or of one integration. For all integrations, the query reads every run of the last day:
+ * with hundreds of thousands of runs the query takes a tenth of a second, so frequent callers should cache the result for a
+ * minute.
  */
 export const readFiguresOf = (
   integrationId?: string,
@@ -51,7 +52,7 @@ export const readFiguresOf = (
   ).pipe(Effect.withSpan("Operator.readFigures"))
 
 /**
- * Returns the number of slots that come due in each hour, oldest first, from the start of the current hour. Paused
+ * Returns the number of slots that come due in each hour, earliest hour first, from the start of the current hour. Paused
  * integrations, and schedules that cannot be computed, have no slots.
  */
 export const upcomingLoad = (
@@ -61,7 +62,7 @@ export const upcomingLoad = (
 ): ReadonlyArray<{ readonly hour: number; readonly slots: number }> => {
   const start = now - (now % HOUR_MS)
   const load = Array.from({ length: hours }, (_, n) => ({ hour: start + n * HOUR_MS, slots: 0 }))
-  // Many integrations have the same schedule; each schedule is computed once.
+  // Many integrations share a schedule, so each schedule is computed only once.
   const kinds = new Map<
     string,
     { readonly schedule: string; readonly timezone: string; count: number }

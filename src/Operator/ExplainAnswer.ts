@@ -14,17 +14,17 @@ import { type ExplainedSlot, isOfSchedule, type SlotOutcome, timeIn } from "./Sl
  */
 export type ExplainAnswer = "yes" | "partly" | "unknown" | "no" | "not_yet" | "nothing_due"
 
-/** The basis of an answer: the slots that count, and the number of completed ones. */
+/** The basis of an answer: the slots that the answer is about, and the number of completed slots. */
 export interface ExplainVerdict {
   readonly answer: ExplainAnswer
   /** The slots of the schedule; if there are none, the runs outside the schedule. */
   readonly counted: ReadonlyArray<ExplainedSlot>
   readonly completed: number
-  /** The newest slot that did not complete; slots with a final outcome take precedence. Undefined when all completed. */
+  /** The newest slot that did not complete; slots with a final outcome take precedence. Undefined when all slots completed. */
   readonly last: ExplainedSlot | undefined
   /**
-   * The newest run that completed after `last` and makes up for it. Undefined: no run did, or every slot must run (catch_up =
-   * all).
+   * The newest run that completed after `last` and makes up for it. Undefined if no run makes up for `last`, for example because
+   * every slot must run (catch_up = all).
    */
   readonly since: CompletedRun | undefined
 }
@@ -37,7 +37,7 @@ export interface CompletedRun {
 
 const OPEN: ReadonlySet<SlotOutcome> = new Set(["running", "pending"])
 
-/** Answers "did it run?". The answer is never "no" when a run completed, in the schedule or outside it. */
+/** Answers "did it run?". The answer is never "no" when a run completed, whether or not the schedule triggered the run. */
 export const explainVerdictOf = (
   slots: ReadonlyArray<ExplainedSlot>,
   timeline: TimelineData
@@ -62,7 +62,7 @@ export const explainVerdictOf = (
   return { answer: answer(), counted, completed, last, since }
 }
 
-/** Finds the newest run that completed after a slot: in the timeline's window, otherwise the integration's last run. */
+/** Finds the newest run that completed after a slot, among the runs in the timeline's window and the integration's last run. */
 const after = (
   { slot }: ExplainedSlot,
   slots: ReadonlyArray<ExplainedSlot>,
@@ -147,7 +147,7 @@ const phraseOf = (
   const because = why === "" ? "." : `: ${ended(why)}`
   switch (outcome) {
     case "failed":
-      // Once another run has completed, the sentence does not say whether this one will be retried, because it no longer
+      // If another run has completed since, the sentence does not say whether this run will be retried, because a retry no longer
       // matters.
       return `${the} failed${because}${since === undefined ? ` ${finality(run)}` : ""}`
     case "unknown":

@@ -28,17 +28,17 @@ export const Explanation = Schema.Struct({
   answer: Schema.Literal("yes", "partly", "unknown", "no", "not_yet", "nothing_due"),
   /** The answer in sentences: yes or no, which run, why. */
   sentence: Schema.String,
-  /** The number of slots that were due, and the number of completed ones. */
+  /** The number of slots that were due, and the number of completed slots. */
   expected: Schema.Int,
   completed: Schema.Int,
-  /** The slots, oldest first. If there are more than the limit, only the newest ones. */
+  /** The slots, oldest first. If there are more slots than the limit, the older ones are left out. */
   slots: Schema.Array(ExplainedSlot),
   truncated: Schema.Boolean,
   /** Other relevant facts: pause, breaker, provider, backfill requests, and schedules that were in force. */
   notes: Schema.Array(Schema.String),
   /** Suggested commands, most useful first. */
   actions: Schema.Array(NextAction),
-  /** The next slot, or null if there is none; `next` then gives the reason. */
+  /** The next slot, or null if there is none. If it is null, `next` gives the reason. */
   next_run_at: Schema.NullOr(Instant),
   next: Schema.String
 })

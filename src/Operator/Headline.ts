@@ -4,7 +4,7 @@ import { APPEARANCE, StateName } from "../Domain/State.ts"
 import type { CauseGroup } from "./CauseGroup.ts"
 import type { IntegrationState } from "./IntegrationState.ts"
 
-/** The facts that a headline is made of. */
+/** The facts from which a headline is composed. */
 interface Seen {
   readonly counts: Counts
   readonly causes: ReadonlyArray<CauseGroup>
@@ -18,7 +18,10 @@ const MAX_MESSAGE = 120
 /** Formats a number: `1,204`. */
 const count = (value: number): string => value.toLocaleString("en-US")
 
-/** Returns `0 of 1,000 have completed a run yet`, judged by the retained runs; null if at least one integration has. */
+/**
+ * Returns `0 of 1,000 have completed a run yet`, judged by the retained runs; null if at least one integration has completed a
+ * run.
+ */
 export const noneCompleted = (
   integrations: ReadonlyArray<Pick<IntegrationState, "last_completed_slot">>
 ): string | null => {
@@ -65,7 +68,10 @@ const causeSentence = (
   return `${count(n)}${of} ${being}${why === "" ? "" : `: ${why}`}`
 }
 
-/** Describes the last tick: `last tick 4 s ago, took 1.9 s, by web-1-77-0c1f`. If ticks have stopped, the line begins with that. */
+/**
+ * Describes the last tick: `last tick 4 s ago, took 1.9 s, by web-1-77-0c1f`. If ticks have stopped, the line begins with this
+ * fact.
+ */
 export const heartbeatLine = (
   { last_activity_at, last_tick, verdict }: SchedulerHealth,
   now: number

@@ -8,14 +8,14 @@ import { Supabase } from "../Services/Supabase.ts"
 /** An integration with the names that people use for it. */
 export type Named = (typeof readNames.result.Type)["integrations"][number]
 
-/** Why a name matches no integration or several, and what to write instead. */
+/** Why a name matches no integration or several integrations, and what to write instead. */
 export interface UnresolvedName {
   readonly why: string
   readonly fix: string
 }
 
 const READ_WITHIN_MS = 5_000
-/** The minimum number of digits of an id prefix: a shorter text is more likely a name. */
+/** The minimum number of digits of an id prefix: a shorter text is more likely to be a name. */
 const LEAST_DIGITS = 4
 const LISTED = 6
 
@@ -34,11 +34,11 @@ export const readClock: Effect.Effect<number, SupabaseError, Supabase> = Effect.
   (supabase) => supabase.call(readNames, { p_limit: 1 }).pipe(retryFor(READ_WITHIN_MS))
 ).pipe(Effect.map(({ now }) => now))
 
-/** Returns `Acme AS / xledger`, or the id where the organisation has no name. The caller must escape the text. */
+/** Returns `Acme AS / xledger`, with the organisation's id if it has no name. The caller must escape the text. */
 export const displayName = (one: Pick<Named, "org_name" | "org_id" | "integration_type">): string =>
   `${one.org_name ?? one.org_id.slice(0, 8)} / ${one.integration_type}`
 
-/** Returns a function that shortens an id to its shortest unique prefix among these ids, at least eight digits. */
+/** Returns a function that shortens an id to its shortest unique prefix among `ids`, with at least eight digits. */
 export const shortIds = (ids: ReadonlyArray<string>): ((id: string) => string) => {
   const counts = new Map<string, number>()
   for (const id of new Set(ids)) {
@@ -49,9 +49,9 @@ export const shortIds = (ids: ReadonlyArray<string>): ((id: string) => string) =
 }
 
 /**
- * Resolves words to integrations. The first word is an organisation (id, id prefix, name or part of the name) or an
- * integration (id or id prefix). The second word selects an integration of that organisation (id, id prefix or type). Without
- * a second word, all of its integrations match. Ignores case.
+ * Resolves words to integrations. The first word is an organisation (id, id prefix, name or part of the name) or an integration
+ * (id or id prefix). The second word selects an integration of that organisation (id, id prefix or type). Without a second word,
+ * all integrations of the organisation match. Ignores case.
  */
 export const resolveName = (
   names: ReadonlyArray<Named>,
@@ -134,7 +134,7 @@ const integrationOf = (
   })
 }
 
-/** Returns the only match, or what to write to select one. */
+/** Returns the only match. If there are several, fails with what to write to select one of them. */
 export const single = (found: ReadonlyArray<Named>): Either.Either<Named, UnresolvedName> => {
   const [one, ...more] = found
   const shortId = shortIds(found.map(({ integration_id }) => integration_id))

@@ -12,7 +12,7 @@ const READ_WITHIN_MS = 5_000
 
 /**
  * Selects runs, newest slots first. `since` and `until` (exclusive) bound the slots. `lateMs` selects runs whose start lag is
- * larger.
+ * larger than `lateMs`.
  */
 export interface RunFilter {
   readonly since?: number | undefined
@@ -83,7 +83,7 @@ const argumentsOf = (filter: RunFilter): typeof readRuns.args.Type => ({
   ...(filter.cursor === undefined ? {} : { p_cursor: filter.cursor })
 })
 
-/** Reads one run by its id or an id prefix. `run` is null if no run matches or several do (`candidates`). */
+/** Reads one run by its id or an id prefix. `run` is null if no run or several runs match. `candidates` lists several matches. */
 export const showRun = (id: string): Effect.Effect<RunDetail, SupabaseError, Supabase> =>
   Effect.flatMap(Supabase, (supabase) =>
     supabase.call(readRun, { p_run: id }).pipe(retryFor(READ_WITHIN_MS))

@@ -5,15 +5,15 @@ import type { Named } from "./NameResolver.ts"
 import { readOverview } from "./Overview.ts"
 import { listRuns } from "./Runs.ts"
 
-/** The maximum number of integrations that one response explains, because each of them costs a database call. */
+/** The maximum number of integrations that one response explains, because each explanation costs a database call. */
 export const MAX_EXPLAINED = 20
 /** The maximum number of failed or unknown runs that are read, newest first. */
 const MAX_RUNS = 1000
 
 /**
- * Selects the integrations of an organisation to explain: first those with a failed or unknown run in [from, to), then those
- * in the worst states. Costs one call, plus one for each 500 integrations when fewer than `MAX_EXPLAINED` integrations have
- * such a run.
+ * Selects the integrations of an organisation to explain: first those with a failed or unknown run in [from, to), then those in
+ * the worst states. Costs one call. If fewer than `MAX_EXPLAINED` integrations have such a run, costs one more call for each 500
+ * integrations.
  */
 export const selectToExplain = (
   found: ReadonlyArray<Named>,

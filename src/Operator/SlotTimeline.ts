@@ -30,8 +30,8 @@ export type SlotOutcome = typeof SlotOutcome.Type
 export const ExplainedSlot = Schema.Struct({
   slot: Instant,
   /**
-   * Whether the slot was due by the schedule, or by a `next_run_at` that was set by hand off the schedule's grid. False for a
-   * manual run or a backfill.
+   * Whether the slot was due by the schedule, or by a `next_run_at` that was set by hand and is not a slot of the schedule. False
+   * for a manual run or a backfill.
    */
   expected: Schema.Boolean,
   outcome: SlotOutcome,
@@ -41,13 +41,13 @@ export const ExplainedSlot = Schema.Struct({
 })
 export type ExplainedSlot = typeof ExplainedSlot.Type
 
-/** The maximum number of slots that are explained individually; if there are more, the newest ones are. */
+/** The maximum number of slots that are explained individually. If there are more slots, only the newest ones are explained. */
 export const MAX_SLOTS = 500
 
 type TimelineRun = TimelineData["runs"][number]
 
 /**
- * Returns every slot of a timeline's window, oldest first: the slots of the schedules that were in force, and those of runs
+ * Returns every slot of a timeline's window, oldest first: the slots of the schedules that were in force, and the slots of runs
  * outside the schedules. `truncated`: older slots were left out.
  */
 export const explainSlots = (
@@ -85,8 +85,8 @@ export const explainSlots = (
 }
 
 /**
- * Whether the schedule made the run due. The run records this itself, because its slot may be off the grid, or older than the
- * recorded schedules.
+ * Whether the schedule made the run due. The run's `trigger` decides, because the run's slot may not match the schedule, or may
+ * be older than the recorded schedules.
  */
 export const isOfSchedule = (run: Pick<TimelineRun, "trigger"> | undefined): boolean =>
   run?.trigger === "schedule" || run?.trigger === "catch_up"
@@ -97,7 +97,10 @@ const partsOf = (run: TimelineRun | undefined): Pick<ExplainedSlot, "run" | "eve
   return { run: rest, events }
 }
 
-/** The maximum number of computed slots. It is far above the number shown, so that the newest slots are among them. */
+/**
+ * The maximum number of computed slots. This maximum is far above `MAX_SLOTS`, so that the newest slots are among the computed
+ * ones.
+ */
 const MAX_COMPUTED = 20_000
 
 const slotsOf = (segment: Segment, from: number, to: number): ReadonlyArray<number> => {
@@ -239,7 +242,7 @@ const lateness = (run: TimelineRun, timeline: TimelineData): string => {
   return joined([late, silence(run.scheduled_for, run.started_at, timeline)])
 }
 
-/** Returns `no engine ticked from ... to ...` when a gap between ticks overlaps this period. */
+/** Returns `no engine ticked from ... to ...` when a gap between ticks overlaps the period from `from` to `to`. */
 const silence = (from: number, to: number, timeline: TimelineData): string => {
   const quiet = timeline.silences.find((one) => one.from < to && (one.to ?? timeline.now) > from)
   if (quiet === undefined) return ""

@@ -10,9 +10,9 @@ import { type Overview, readOverview } from "./Overview.ts"
 const READ_WITHIN_MS = 20_000
 
 /**
- * Reads the status of all integrations and sets the gauges that come from the database: overdue integrations, and
- * integrations per state. *Guarantees*: never fails, and ends within a time limit. When the read fails the gauges are NaN,
- * because an outdated value would look healthy.
+ * Reads the status of all integrations and sets the gauges that come from the database: overdue integrations, and integrations
+ * per state. *Guarantees*: never fails, and ends within a time limit. When the read fails, the gauges are NaN, because an
+ * outdated value would look healthy.
  */
 export const measureStatus = (driftAlertMs: number): Effect.Effect<void, never, Supabase> =>
   readOverview({ driftAlertMs }).pipe(

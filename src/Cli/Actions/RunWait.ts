@@ -28,7 +28,7 @@ const LOOK_EVERY_MS = 500
 /** The minimum time between two ticks of the command while the run cannot start yet. */
 const TICK_EVERY_MS = 2_000
 
-/** Provides an engine on the project of the settings, or of `--demo`. *Fails with* the problems in the settings. */
+/** Provides an engine for the project that the settings or `--demo` name. *Fails with* the problems in the settings. */
 export const engine = ({
   arguments: given,
   sources,
@@ -88,7 +88,7 @@ export const waitForRun = (
     return run.status === "completed" ? 0 : 3
   })
 
-/** Ticks for this integration alone until the run ends. A tick that fails without progress on the run ends the command. */
+/** Ticks for this integration alone until the run ends. A tick that fails without advancing the run ends the command. */
 const follow = (runId: string, integrationId: string, progress: (line: string | null) => void) =>
   Effect.gen(function* () {
     let tickedAt = Number.NEGATIVE_INFINITY
@@ -114,7 +114,7 @@ const follow = (runId: string, integrationId: string, progress: (line: string | 
 
 const isOver = ({ status }: RunView): boolean => status !== "pending" && status !== "running"
 
-/** Whether a tick can advance the run: it may start, or its lease has ended. */
+/** Whether a tick can advance the run, because the run may start or its lease has ended. */
 const canTick = ({ lease_until, not_before, status }: RunView, now: number): boolean =>
   status === "pending" ? (not_before ?? 0) <= now : lease_until !== null && lease_until < now
 

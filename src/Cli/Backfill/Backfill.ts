@@ -100,7 +100,7 @@ export const main: Main = (cli) =>
     return yield* request(cli, plan).pipe(Effect.provide(Layer.mapError(database, databaseError)))
   })
 
-/** Resolves the integration's id. A complete id is not looked up, because it may be that of a deleted integration. */
+/** Resolves the integration's id. A complete id is not looked up, because it may belong to a deleted integration. */
 const integrationId = (first: string, second: string | undefined) =>
   second === undefined && isUuid(first)
     ? Effect.succeed(first.toLowerCase())
@@ -122,7 +122,7 @@ interface Plan {
   readonly slots: ReadonlyArray<PlannedSlot>
 }
 
-/** Returns the slots that a request would run: those without a row, up to the schedule's next slot. */
+/** Returns the slots that a request would run: slots without a row, up to the schedule's next slot. */
 const planOf = (integration_id: string, from: number, to: number | undefined) =>
   Effect.gen(function* () {
     const slots: Array<PlannedSlot> = []

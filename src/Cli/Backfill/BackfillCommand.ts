@@ -5,9 +5,10 @@ export const backfillCommand: Command = {
   name: "backfill",
   summary: "Run past slots that have no run; without --yes, only list them",
   details:
-    "Covers the slots of the schedule that was in force at the time, including slots while it was\n" +
-    "paused. With --yes, the next ticks run them, oldest first and one at a time, after the runs that\n" +
-    "are due. The schedule itself does not change. <when> has the same forms as for audit.",
+    "Covers the slots of the schedule that was in force at the time, including slots that came due while\n" +
+    "the integration was paused. With --yes, the next ticks run the slots, oldest first and one at a\n" +
+    "time, after the runs that are due. The schedule itself does not change. <when> has the same forms\n" +
+    "as for audit.",
   positionals: [
     { name: "org", summary: "organisation or integration, by name or id", optional: true },
     { name: "integration", summary: "integration, by type or id", optional: true }

@@ -33,8 +33,8 @@ const namesOf = ({ name, short }: Flag): ReadonlyArray<string> => [
 ]
 
 /**
- * Returns the candidates for a command's next word. After a flag with choices, these are the choices. After any other flag with a
- * value, there are none. Otherwise, these are the flags and the choices of arguments.
+ * Returns the candidates for a command's next word. After a flag with choices, the candidates are the choices. After any other
+ * flag with a value, there are no candidates. In all other places, the candidates are the flags and the choices of arguments.
  */
 const bashCase = (command: Command): string => {
   const flags = flagsOf(command)

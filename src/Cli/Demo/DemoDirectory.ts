@@ -27,7 +27,7 @@ const decodeServing = Schema.decodeOption(Serving)
 /** Returns the path of the file that contains the address of a running `serve --demo`. */
 export const servingFile = (directory: string): string => join(directory, SERVING)
 
-/** Returns the `serve --demo` that runs on this directory, or null if none responds. */
+/** Returns the `serve --demo` that runs on this directory, or null if no `serve --demo` responds. */
 export const runningDemo = async (directory: string): Promise<typeof Serving.Type | null> => {
   const path = servingFile(directory)
   if (!existsSync(path)) return null
@@ -46,7 +46,7 @@ const namesIn = (directory: string): Effect.Effect<ReadonlyArray<string>, Comman
     catch: () => usageError(`${directory} is not a readable directory`, "Name a new directory.")
   })
 
-/** Returns the directory for a demo's data: a new or empty one, or one of an earlier demo of the same kind. */
+/** Returns the directory for a demo's data. The directory must be new, empty, or from an earlier demo of the same kind. */
 export const keptDirectory = (
   wanted: string | undefined,
   kind: DemoKind
@@ -87,7 +87,10 @@ const isStory = (directory: string): boolean => {
   return existsSync(path) && readFileSync(path, "utf8").includes(COMMANDS.story)
 }
 
-/** Returns the directory that contains a demo's database, or from which the database is served. */
+/**
+ * Returns the full path of the directory that `--demo` names. *Fails with* a usage error if the directory contains no demo
+ * database.
+ */
 export const demoDirectory = (given: string): Effect.Effect<string, CommandError> => {
   const directory = resolve(given)
   return namesIn(directory).pipe(

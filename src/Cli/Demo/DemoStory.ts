@@ -54,13 +54,16 @@ const CHARACTERS: ReadonlyArray<Character> = [
   character("Vega Media", "tripletex", "61 * * * *", "Europe/Oslo", 0, 0, 0, "invalid")
 ]
 
-/** The rows of organization_integrations and of sync_run_log, as the statements below read them; instants are in epoch ms. */
+/**
+ * The rows of organization_integrations and of sync_run_log, as INSERT_INTEGRATIONS and INSERT_RUNS read the rows; instants are
+ * in epoch ms.
+ */
 interface StoryRow {
   readonly n: number
   readonly [column: string]: string | number | boolean | null
 }
 
-/** Returns all rows of the story at an instant. Deterministic. */
+/** Returns all rows of the story at an instant. The same instant always gives the same rows. */
 export const storyAt = (
   now: number
 ): { readonly integrations: ReadonlyArray<StoryRow>; readonly runs: ReadonlyArray<StoryRow> } => {
@@ -87,7 +90,7 @@ export const storyAt = (
       on_unknown: one.now === "unknown" ? "hold" : "retry",
       failures: one.now === "failing" ? FAILING_RUNS : 0,
       created_at: now - one.days * DAY,
-      // Slots of the last minute have no run yet: the first tick starts them.
+      // Slots of the last minute have no run yet: the first tick starts their runs.
       next_run_at: Option.getOrNull(
         Option.flatMap(schedule, (known) =>
           Schedule.next(known, isPaused ? now : Math.max(endOf(one, now), now - one.days * DAY) - 1)

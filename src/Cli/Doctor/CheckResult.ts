@@ -55,7 +55,7 @@ export const findingCodes = {
   INTERVAL_OVER_DRIFT: "serve ticks so rarely that runs count as late.",
   FUNCTION_NOT_ALLOWED: "Integrations name a function that the settings do not allow.",
   FUNCTION_UNREACHABLE: "A function cannot be reached.",
-  FUNCTION_NOT_FOUND: "No function has that name.",
+  FUNCTION_NOT_FOUND: "A function that should be invoked does not exist.",
   FUNCTION_KEY_REFUSED: "A function, or the platform in front of it, rejects the key.",
   FUNCTION_REDIRECTS: "A function's address redirects to another address.",
   FUNCTION_BOOT_ERROR: "A function does not start.",
@@ -71,9 +71,9 @@ export const findingCodes = {
 } as const
 
 /**
- * One result of the doctor: the finding (`what`) and, for a problem, why it matters and how to fix it. `fix` is a command or
- * SQL; an explanation, if any, is on a separate line before it. `code` is stable. `code`, `why` and `fix` are null when the
- * result is `ok`.
+ * One result of the doctor: the finding (`what`) and, for a problem, why it matters and how to fix it. `fix` is a command or SQL.
+ * If `fix` contains an explanation, the explanation is on a separate line before the command. `code` is stable. `code`, `why` and
+ * `fix` are null when the result is `ok`.
  */
 export const CheckResult = Schema.Struct({
   check: Schema.Literal(...CHECKS),

@@ -17,8 +17,8 @@ export const staleCache = error("schema", {
 const NO_RUN = "00000000-0000-4000-8000-000000000000"
 
 /**
- * Checks whether the Data API knows the functions that integrations report with, when the engine itself uses a direct
- * connection. Reports only this failure, because every other one shows when functions are called.
+ * Checks whether the Data API knows the functions that integrations report with, when the engine itself uses a direct connection.
+ * Reports only this failure, because every other failure becomes visible when functions are called.
  */
 export const reportingFindings: Effect.Effect<
   ReadonlyArray<CheckResult>,

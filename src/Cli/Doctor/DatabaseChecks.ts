@@ -24,7 +24,9 @@ export interface Examined {
   readonly catalog: SchemaCatalog | null
   /** The newest applied migration; null if none is applied, undefined if unknown. */
   readonly version: string | null | undefined
-  /** The oldest engines that a newer schema declares to support, see Database/SchemaVersion; otherwise null. */
+  /**
+   * The version of the oldest engines that a newer schema supports, see Database/SchemaVersion. Null if the schema is not newer.
+   */
   readonly enginesFrom: string | null
   readonly skew: ClockSkew | null
   /** Whether the Data API lacks a function that the database's version includes. */
@@ -37,8 +39,8 @@ export interface Examined {
 const ASK_WITHIN_MS = 3000
 
 /**
- * The database to examine. `place`: its name for people. `isApi`: it is reached through the Data API, which shows no catalog
- * before the scheduler is installed.
+ * The database to examine. `place`: its name for people. `isApi`: whether the database is reached through the Data API, which
+ * shows no catalog before the scheduler is installed.
  */
 export interface ExaminedDatabase {
   readonly place: string
@@ -99,7 +101,10 @@ export const examine = ({
     return { ...nothing, findings: [reached], version, isStale }
   })
 
-/** Reads the oldest engines that a newer schema supports; null when the schema is not newer, or does not declare it. */
+/**
+ * Reads the version of the oldest engines that a newer schema supports. Returns null if the schema is not newer or does not
+ * declare this version.
+ */
 const readEnginesFrom = (version: string | null): Effect.Effect<string | null, never, Supabase> =>
   version === null || version <= SCHEMA_VERSION
     ? Effect.succeed(null)
@@ -112,7 +117,7 @@ const readEnginesFrom = (version: string | null): Effect.Effect<string | null, n
 const isOld = ({ code, reason }: SupabaseError): boolean =>
   reason === "Missing" && code !== "3D000" && code !== "PGRST106"
 
-/** Returns the finding for a database that did not respond, with the words and code of a tick's error. */
+/** Returns the finding for a database that did not respond, with the message and code that a tick would report. */
 const failureOf = (failure: SupabaseError): CheckResult => {
   const { code, hint, message } = tickError(failure)
   return error("database", {

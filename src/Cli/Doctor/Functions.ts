@@ -7,7 +7,7 @@ import { Invoker, type WarmUp } from "../../Services/Invoker.ts"
 import { type CheckResult, error, ok, warning } from "./CheckResult.ts"
 import { functionAccessFindings, isAllowed } from "./FunctionAccessChecks.ts"
 
-/** The maximum number of functions that are checked, of those that integrations name. */
+/** The maximum number of functions that are checked, among the functions that integrations name. */
 const MOST = 20
 
 /**
@@ -101,7 +101,7 @@ const contactFinding = (
   return ok("function", `${name} answers in ${Duration.format(latencyMs)}; ${how}`)
 }
 
-/** Finds runs of the last day that were rejected for their key, or whose function was not found. */
+/** Finds runs of the last day that failed because the key was rejected or the function was not found. */
 const refusedFindings = (
   diagnosis: Diagnosis | null,
   kind: ReturnType<typeof keyKind>

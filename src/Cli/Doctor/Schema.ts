@@ -11,7 +11,7 @@ import { OLDEST_SCHEMA, SCHEMA_VERSION } from "../../Version.ts"
 import { type CheckResult, error, ok, warning } from "./CheckResult.ts"
 import { expectedItems } from "./DatabaseChecks.ts"
 
-/** The maximum number of listed findings of one kind. Further ones are counted. */
+/** The maximum number of listed findings of one kind. Further findings are only counted. */
 const MOST = 10
 
 /**
@@ -33,7 +33,7 @@ export const schemaFindings = (
   if (findings.length > 0) return findings
   return catalog === null
     ? [unknownSchema]
-    : [ok("schema", `as this version creates it (${version}); nothing is missing or changed`)]
+    : [ok("schema", `matches this version (${version}); nothing is missing or changed`)]
 }
 
 const noMigrations = error("schema", {
@@ -207,8 +207,8 @@ const rlsFinding = ({ name, open_to }: SchemaCatalog["tables"][number]): CheckRe
 }
 
 /**
- * Reports a table that is open to browsers. With the project's own policies, a table may be visible to its users on purpose;
- * without row level security, every row is.
+ * Reports a table that is open to browsers. If the project has its own policies, its users may see the table on purpose. Without
+ * row level security, users can see every row of the table.
  */
 const openTable = ({
   name,

@@ -93,7 +93,7 @@ export const tickFindings = ({ engines, status }: Diagnosis): ReadonlyArray<Chec
       ]
 }
 
-/** Checks whether old rows are deleted, which every tick does in batches. */
+/** Checks whether old rows are deleted. Every tick deletes a batch of old rows. */
 export const historyFindings = ({ history }: Diagnosis): ReadonlyArray<CheckResult> => {
   if (history === null || history === undefined) return []
   const { oldest_run_days: runs, oldest_tick_days: ticks } = history

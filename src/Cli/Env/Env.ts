@@ -14,8 +14,8 @@ const Problem = Schema.Struct({
 })
 
 /**
- * Every setting, by subject; with `--changed`, only the settings that have a value. `value` is masked where it is secret;
- * `source` is its origin. `environment`: variables of other programs that take effect, such as a proxy.
+ * Every setting, by subject; with `--changed`, only the settings that have a value. `value` is masked if it is secret; `source`
+ * is the origin of the value. `environment`: variables of other programs that take effect, such as a proxy.
  */
 export const json = Schema.Struct({
   settings: Schema.Array(
@@ -103,7 +103,7 @@ const rowsOf = ({ found, problems }: ReturnType<typeof inspect>): ReadonlyArray<
 
 const isUnset = ({ source }: Row): boolean => source === "default" || source === "not set"
 
-/** Returns the rows of the table, each subject under a title line. */
+/** Returns the rows of the table, with a title line above the settings of each subject. */
 const bySubject = (rows: ReadonlyArray<Row>): ReadonlyArray<ReadonlyArray<Cell>> =>
   [...Map.groupBy(rows, ({ subject }) => subject)].flatMap(([subject, those]) => [
     [],

@@ -31,7 +31,8 @@ import { windowOn, zoneFlag } from "../TimeArgument.ts"
 const SHOWN = 12
 
 /**
- * An explanation for each integration. When there are too many, the failed ones come first and `more` is the number omitted.
+ * An explanation for each integration. If there are too many integrations, the failed ones come first, and `more` is the number
+ * of omitted integrations.
  */
 export const json = Schema.Struct({
   now: Instant,
@@ -183,7 +184,10 @@ const rowsOf = (slots: ReadonlyArray<ExplainedSlot>): ReadonlyArray<Row> => {
   return rows
 }
 
-/** Returns the most relevant rows, in order: slots that did not simply complete take precedence, then the newest ones. */
+/**
+ * Returns the most relevant rows, in order: slots with a problem or a remark take precedence over slots that just completed, and
+ * newer slots over older ones.
+ */
 const relevantRows = (rows: ReadonlyArray<Row>): ReadonlyArray<Row> => {
   const odd = rows.filter(({ first }) => first.outcome !== "completed" || first.why !== "")
   const plain = rows.filter((row) => !odd.includes(row))

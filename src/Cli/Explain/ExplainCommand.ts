@@ -5,8 +5,9 @@ export const explainCommand: Command = {
   name: "explain",
   summary: "Show whether a sync ran, and why or why not",
   details:
-    "Answers yes or no, and shows the run, the reason, the next run, and the command that helps. Days\n" +
-    "and times are in the integration's own time zone. The default period is the last 24 hours.",
+    "Answers yes or no, and shows the run, the reason, the next run, and the command to use if something\n" +
+    "is wrong. Days and times are in the integration's own time zone. The default period is the last\n" +
+    "24 hours.",
   positionals: [org, integration],
   flags: [
     { name: "on", value: "<day>", summary: 'yesterday, today, "last night", or a date' },

@@ -25,7 +25,7 @@ const FRAGMENT = `${MARK}: an example that runs every minute. Remove it when you
 ${ADD_EXAMPLE};
 `
 
-/** Adds this part to supabase/seed.sql, once. */
+/** Adds FRAGMENT to the text of supabase/seed.sql, unless it is already there. */
 export const withExample = (seed: string): string => {
   if (seed.includes(MARK)) return seed
   const end = seed === "" ? "" : seed.endsWith("\n") ? "\n" : "\n\n"

@@ -15,11 +15,12 @@ import { Schema } from "effect"
 /**
  * The result for a file.
  *
- * - `created`: it did not exist. `unchanged`: it exists with the same text.
+ * - `created`: the file did not exist. `unchanged`: the file exists with the same text.
  * - `changed`: a file of the project to which the scheduler's part was added, such as a section of config.toml.
- * - `different`: it exists with another text. It was not changed, and needs attention.
+ * - `different`: the file exists with another text. The file was not changed, and needs attention.
  * - `kept`: the example, which the project has modified.
- * - `left_out`: it does not exist, but a file in its folder is `different`; a mixture of two versions would not work.
+ * - `left_out`: the file does not exist, and was not written because another file in its folder is `different`. A mixture of two
+ *   versions would not work.
  */
 const Status = Schema.Literal("created", "changed", "unchanged", "different", "kept", "left_out")
 export type Status = typeof Status.Type
@@ -82,7 +83,7 @@ const create = async (path: string, text: string): Promise<Status> => {
   const part = await prepare(path, text)
   try {
     await link(part, path).catch((error: unknown) =>
-      // This file system has no hard links.
+      // The file system does not support hard links.
       UNSUPPORTED.has(codeOf(error))
         ? copyFile(part, path, constants.COPYFILE_EXCL)
         : Promise.reject(error)

@@ -17,7 +17,7 @@ export const json = Schema.Struct({
   files: Schema.Array(WrittenFile),
   /** The changes of supabase/config.toml that have to be made by hand, or null if there are none. */
   config_toml: Schema.NullOr(Schema.String),
-  /** The project's migrations that are newer than the scheduler's. */
+  /** The project's migrations that are newer than the scheduler's newest migration. */
   later_migrations: Schema.Array(Schema.String)
 })
 type Report = typeof json.Type
@@ -42,7 +42,10 @@ export const main: Main = ({ arguments: given, terminal }) =>
     return report.files.some(({ status }) => status === "different") ? 3 : 0
   })
 
-/** Derives the choice from the flags. An existing Edge Function is kept up to date. */
+/**
+ * Derives the choice from the flags. If the project already has the scheduler's Edge Function, the choice includes the function,
+ * so that it is kept up to date.
+ */
 export const choiceOf = (
   directory: string,
   given: Pick<Arguments, "value">

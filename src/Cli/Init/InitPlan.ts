@@ -62,8 +62,8 @@ const ownMigrations = async (directory: string): Promise<ReadonlyMap<string, str
 }
 
 /**
- * Returns the project's own migrations that are newer than one of the scheduler's. `supabase db push` then needs
- * `--include-all`.
+ * Returns the project's own migrations that are newer than the scheduler's newest migration. If there are any, `supabase db push`
+ * needs `--include-all`.
  */
 export const laterMigrations = async (directory: string): Promise<ReadonlyArray<string>> => {
   const last = migrations.at(-1)?.version ?? ""

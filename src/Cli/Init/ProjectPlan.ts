@@ -14,7 +14,7 @@ export interface ProjectPlan {
   readonly config: {
     readonly text: string
     readonly why: string
-    /** The file does not exist yet: `supabase init` creates it, and the next plan includes the changes. */
+    /** Whether config.toml does not exist yet. `supabase init` creates it, and the next plan includes the changes. */
     readonly isMissing: boolean
   } | null
 }
@@ -64,7 +64,7 @@ const planSeed = async (directory: string): Promise<PlannedFile> => {
     : edit(SEED, text, withExample(text))
 }
 
-/** Returns the removed and added lines of a change, with the number of the first line. The scheduler's part is contiguous. */
+/** Returns the removed and added lines of a change, with the number of the first line. Expects a change of contiguous lines. */
 export const hunkOf = (before: string, after: string): ReadonlyArray<string> => {
   const [old, now] = [before.split(/\r?\n/), after.split(/\r?\n/)]
   const shorter = Math.min(old.length, now.length)

@@ -60,7 +60,7 @@ export const json = Schema.Struct({
   dry_run: Schema.Boolean,
   now: Instant,
   probed: Schema.Array(ProbedJson),
-  /** APIs that are not probed now, with the reason; `until` is present where it is known. */
+  /** APIs that are not probed now, with the reason; `until` is when the next probe is allowed, if that is known. */
   waiting: Schema.Array(
     Schema.Struct({
       provider: Schema.String,

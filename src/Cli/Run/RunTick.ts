@@ -83,7 +83,7 @@ const probe = ({ layers }: Cli) =>
     ([{ probeQuietly }, prober]) => Effect.provide(probeQuietly, prober)
   )
 
-/** Whether the tick covers the whole project. A tick that covers only a part makes no other checks. */
+/** Whether the tick covers the whole project. A tick that covers only a part of the project sends no probes. */
 const isWhole = ({ limit, scope }: Effect.Effect.Success<ReturnType<typeof readOptions>>) =>
   limit === undefined && scope.orgId === undefined && scope.integrationIds === undefined
 
@@ -144,7 +144,7 @@ const reasons: Record<DryRun["due"][number]["trigger"], string> = {
 }
 
 /**
- * Formats the plan. The integration's id is complete, so that it can be copied; it wraps below the row where it does not fit.
+ * Formats the plan. The integration's id is complete, so that it can be copied; if the id does not fit, it wraps below the row.
  */
 const planLines = (
   { due, errors, now }: DryRun,

@@ -26,7 +26,10 @@ export const watch = (terminal: Terminal): ((event: TickEvent) => Effect.Effect<
   }
 }
 
-/** The maximum number of integrations whose names are read. With more of them, the table shows the organisation's id. */
+/**
+ * The maximum number of integrations whose names are read. If a tick has more integrations, the table shows ids of organisations
+ * instead of names.
+ */
 const MOST_NAMED = 100
 
 /** Reads the names of these integrations' organisations. Never fails, because names are optional. */
@@ -50,7 +53,7 @@ export const orgNames = (
   )
 }
 
-/** Returns the names for a tick's report; none when a program reads the output. */
+/** Returns the names for a tick's report; no names when a program reads the output. */
 export const namesFor = ({ runs, skips }: Summary, { format }: Terminal) =>
   orgNames(
     format === "text" || format === "tsv"

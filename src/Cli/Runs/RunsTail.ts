@@ -50,7 +50,7 @@ export const main: Main = (cli) =>
     })
   )
 
-/** Identifies a run's progress: a line is printed whenever it changes. */
+/** Identifies a run's progress: a line is printed whenever this text changes. */
 const stampOf = ({ attempt, released_at, status }: ListedRun): string =>
   `${status} ${attempt} ${released_at ?? ""}`
 

@@ -119,7 +119,7 @@ const providerText = (health: ProviderHealth, now: number): string => {
   return `${provider} at ${host}: ${said}${message == null ? "" : `, ${message}`}`
 }
 
-/** Returns the next slots: the one in the database, and those that the schedule gives after it. */
+/** Returns the next slots: the database's `next_run_at`, and the slots of the schedule after `next_run_at`. */
 const nextOf = (
   { next_run_at, schedule, timezone }: IntegrationState,
   now: number

@@ -60,8 +60,8 @@ export const main: Main = ({ arguments: given, terminal }) =>
     yield* print(`Next:\n${times.map((time) => `  ${time}`).join("\n")}`)
     yield* print(
       changes.length === 0
-        ? "No clock change affects it in the next two years."
-        : `Clock changes that touch it in the next two years:\n${changes
+        ? "No clock change affects this schedule in the next two years."
+        : `Clock changes that affect this schedule in the next two years:\n${changes
             .map(({ effect }) => `  ${effect}`)
             .join("\n")}`
     )

@@ -5,8 +5,8 @@ const LISTEN = "127.0.0.1:8787"
 const TIMEOUT_S = 5
 
 /**
- * `ready`: calls /readyz of serve and prints the response in one line. Exits only with 0 or 1. A health check calls it every
- * few seconds, so it loads nothing else.
+ * `ready`: calls /readyz of serve and prints the response in one line. Exits only with 0 or 1. A health check calls it every few
+ * seconds, so `ready` loads no other code.
  */
 export const light: FastCommand = async (given) => {
   const seconds = Number(given.value("timeout") ?? TIMEOUT_S)

@@ -44,7 +44,7 @@ export const serveCommand: Command = {
 
 export const readyCommand: Command = {
   name: "ready",
-  summary: "Check whether serve is ready on this machine; for health checks of containers",
+  summary: "Check whether serve is ready on this machine; for container health checks",
   details: "Calls /readyz of serve. Exits with 0 when serve is ready, and with 1 when it is not.",
   positionals: [],
   flags: [

@@ -44,7 +44,7 @@ export const demoProject = (
     return Layer.provideMerge(world, demo)
   })
 
-/** The hint on how to query the demo. `--demo <directory>` is added where the line is shown. */
+/** The hint on how to query the demo. `--demo <directory>` is added when the line is shown. */
 const HINT = "Try this in another terminal: sync-scheduler explain initech"
 
 const fill = (directory: string | undefined) =>

@@ -1,4 +1,4 @@
-/** The result of a patch: the new text, the same text, or the reason why the file has to be edited by hand. */
+/** The result of a patch: the new text, the unchanged text, or the reason why the file has to be edited by hand. */
 export type Patched =
   | { readonly _tag: "Patched"; readonly text: string }
   | { readonly _tag: "ByHand"; readonly why: string }
@@ -15,8 +15,8 @@ export const sectionOf = (name: string): string => `[functions.${name}]\nverify_
 
 /**
  * Adds `verify_jwt = false` for these functions to supabase/config.toml: they authenticate their callers themselves, and the
- * platform's own check rejects secret keys (sb_secret_...). Comments, order and everything else are preserved. A new section
- * goes to the end, as with `supabase functions new`; an existing section is changed in place.
+ * platform's own check rejects secret keys (sb_secret_...). Comments, order and everything else are preserved. A new section is
+ * appended, as with `supabase functions new`; an existing section is changed in place.
  *
  * *Guarantees*: the new text parses to the same values as the old one, plus this setting.
  */
@@ -67,7 +67,8 @@ const append = (text: string, name: string): string => {
 }
 
 /**
- * Inserts the setting as the first line of the existing section; a patch would put it below the comments of the next section.
+ * Inserts the setting as the first line of the existing section. At the end of the section, the setting could follow comments
+ * that belong to the next section.
  */
 const insert = (text: string, name: string): string =>
   text.replace(

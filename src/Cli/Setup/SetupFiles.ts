@@ -55,7 +55,7 @@ const resultOf = (
   )
 }
 
-/** Formats the planned files as a diff: new files by name, changed ones line by line. */
+/** Formats the planned files as a diff: new files by name, changed files line by line. */
 export const fileLines = (
   { config, files }: ProjectPlan,
   { style }: Pick<Terminal, "style">
@@ -87,7 +87,9 @@ export const fileLines = (
   return lines.length + byHand.length === 0 ? ["  no file changes"] : [...lines, ...byHand]
 }
 
-/** The maximum number of new files that are listed for a folder. More files than this become one line. */
+/**
+ * The maximum number of new files that are listed for a folder. If a folder has more new files, one line stands for all of them.
+ */
 const MAX_NAMED = 3
 const dirOf = ({ path }: Pick<PlannedFile, "path">): string => path.replace(/\/[^/]*$/, "")
 

@@ -8,7 +8,7 @@ import { answeredTarget, type Target } from "./SetupTarget.ts"
 /** Whether an answer means yes. Enter means yes; the end of the input does not. */
 const isYes = (answer: string | null): boolean => answer !== null && /^(y|yes|)$/i.test(answer)
 
-/** Asks for one of several choices; Enter selects the first. */
+/** Asks for one of several choices; Enter selects the first choice. */
 const pick = (
   ask: NonNullable<Terminal["ask"]>,
   question: string,
@@ -41,8 +41,8 @@ export const completeTarget = (target: Target, cli: Cli): Effect.Effect<Target> 
 }
 
 /**
- * Asks for choices that the flags left open, with at most two questions. Without a terminal, or with `--yes`, the defaults
- * apply. `isBrief`: an earlier question was asked, so the one about the engine is omitted.
+ * Asks for choices that the flags left open, with at most two questions. Without a terminal, or with `--yes`, the defaults apply.
+ * `isBrief`: an earlier question was asked, so the question about the engine is omitted.
  */
 export const completeChoice = (
   directory: string,

@@ -8,7 +8,7 @@ import type { Cli } from "../Command.ts"
 import { EXAMPLE_ID } from "../Init/ExampleRow.ts"
 import type { Done, Obstacle, Task } from "./SetupStep.ts"
 
-/** Returns the settings of the new project in place of the environment's. */
+/** Returns the sources of settings, with the new project's `environment` in place of the process's environment. */
 export const sourcesOf =
   ({ sources }: Cli, environment: Sources["environment"]) =>
   (flags?: Sources["flags"]): Sources => ({ ...sources(flags), environment })

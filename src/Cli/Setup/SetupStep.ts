@@ -3,7 +3,7 @@ import { safe } from "../Style.ts"
 import type { Terminal } from "../Terminal.ts"
 
 /**
- * The result of a step. `by_hand`: setup cannot do the step, or did not try it. `failed`: setup tried it without success.
+ * The result of a step. `by_hand`: setup cannot do the step, or did not try it. `failed`: setup tried the step without success.
  * `command` is the equivalent command for a person.
  */
 export const StepReport = Schema.Struct({
@@ -88,7 +88,7 @@ export const planned = (tasks: ReadonlyArray<Task>): ReadonlyArray<StepReport> =
 const MARKS = { done: "✓", unchanged: "✓", planned: "·", by_hand: "→", failed: "✗" } as const
 const WIDTH = 9
 
-/** Formats a step in one line, plus its command where something remains to be done. */
+/** Formats a step in one line, plus the step's command if something remains to be done. */
 export const stepLines = (
   { command, detail, status, step }: StepReport,
   { style }: Pick<Terminal, "style">

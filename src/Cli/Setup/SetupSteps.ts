@@ -61,7 +61,7 @@ const simple = (
 /** The flag that confirms changes of a hosted project. */
 const YES = ["--yes"]
 
-/** The task that runs `supabase init` where the directory is not a project yet. */
+/** The task that runs `supabase init` if the directory is not a project yet. */
 export const initTask = (cli: SupabaseCli): Task =>
   simple(cli, "project", "Create supabase/config.toml", ["init"], "supabase/config.toml created")
 
@@ -81,7 +81,7 @@ const Migrations = Schema.Struct({
   migrations: Schema.Array(Schema.Struct({ local: Schema.String, remote: Schema.String }))
 })
 
-/** The task that applies missing migrations, with `--include-all` when a missing one is older than an applied one. */
+/** The task that applies missing migrations, with `--include-all` when a missing migration is older than an applied migration. */
 export const databaseTask = (context: SetupContext): Task => {
   const { cli, includeAll } = context
   const push = (isAll: boolean) => [
@@ -115,7 +115,10 @@ export const databaseTask = (context: SetupContext): Task => {
 
 const JSON_OUTPUT = ["--output-format", "json"]
 
-/** Returns the obstacle for a project whose tables have the scheduler's names but other types of ids. Nothing was changed. */
+/**
+ * Returns the obstacle for a project whose tables have the scheduler's names but other types of ids. Setup does not change such a
+ * project.
+ */
 const adoption = (why: string, command: string): Obstacle =>
   obstacle(
     `${why}. Nothing was changed. Rename your table, which keeps its rows, and map its ids: docs/how-to/adopt-tables.md`,
@@ -123,8 +126,8 @@ const adoption = (why: string, command: string): Obstacle =>
   )
 
 /**
- * Returns the tasks for the functions: in a local project they must respond, in a hosted one they are deployed. The project's
- * own functions are not changed.
+ * Returns the tasks for the functions: in a local project the functions must respond, and in a hosted project the tasks deploy
+ * them. The project's own functions are not changed.
  */
 export const functionTasks = (
   context: SetupContext,
@@ -233,7 +236,7 @@ export const exampleTask = (context: SetupContext, found: (example: Example) => 
   }
 }
 
-/** Returns the connection once the project is reachable. It is determined once. */
+/** Returns the connection once the project is reachable. The connection is determined only once. */
 export const connecting = ({ cli, environment, target }: SetupContext) =>
   Effect.cached(
     target._tag === "Linked"
@@ -246,8 +249,8 @@ export const connecting = ({ cli, environment, target }: SetupContext) =>
   )
 
 /**
- * Returns the settings with which the engine and `serve` use this project. No other variable of the environment selects a
- * project.
+ * Returns the settings with which the engine and `serve` use this project. No other variable of the environment can select
+ * another project.
  */
 export const settingsOf = (
   { key, url }: TargetConnection,

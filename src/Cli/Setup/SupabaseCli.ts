@@ -81,7 +81,7 @@ export const failureReason = ({ stderr, stdout }: Said): string => {
   const failure = Option.getOrUndefined(decodeFailure(jsonOf(stdout)))
   if (failure !== undefined) {
     const { message, suggestion } = failure.error
-    // The text after this mark is the statement itself.
+    // The text after `At statement:` is the failed SQL statement, which is not part of the reason.
     const [why = ""] = message.split(/\s*At statement: /)
     return suggestion === undefined ? why : `${why}. ${suggestion}`
   }

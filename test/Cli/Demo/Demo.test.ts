@@ -123,7 +123,7 @@ test("doctor and check work on the database that the demo left", async () => {
   const kept = join(directory, "kept")
   await runBinary(["demo", "--keep", kept])
   const doctor = await runBinary(["doctor", "--demo", kept])
-  expect(doctor.stdout).toContain("✓ schema     as this version creates it")
+  expect(doctor.stdout).toContain("✓ schema     matches this version")
   expect(doctor.stdout).toContain("✓ access     row level security is on")
   expect({ stderr: doctor.stderr, code: doctor.code }).toEqual({ stderr: "", code: 0 })
   const check = await runBinary(["check", "--demo", kept])

@@ -78,7 +78,7 @@ describe("schedules validate", () => {
       clock_changes: [{ at: expect.stringMatching(/T01:00:00.000Z$/) }, {}, {}, {}]
     })
     const utc = await validate("30 2 * * *")
-    expect(utc.stdout).toContain("No clock change affects it")
+    expect(utc.stdout).toContain("No clock change affects this schedule")
     expect([text.code, json.code, utc.code]).toEqual([0, 0, 0])
   })
 
