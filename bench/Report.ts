@@ -31,7 +31,7 @@ export const median = (numbers: ReadonlyArray<number>): number => {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2
 }
 
-/** Returns the median over a row's repetitions. */
+/** Returns the median of a figure over a row's repetitions. */
 export const of = (row: Row, pick: (trial: Trial) => number): number => median(row.trials.map(pick))
 export const fixed = (number: number, digits: number): string => number.toFixed(digits)
 export const jobsPerSecond = (row: Row): number =>
@@ -83,7 +83,7 @@ const comparison = (title: string, rows: ReadonlyArray<Row>): string =>
 const spread = (numbers: ReadonlyArray<number>): string =>
   `${fixed(median(numbers), 1)} ms (${fixed(Math.min(...numbers), 1)}-${fixed(Math.max(...numbers), 1)})`
 
-/** Formats all results as text, in the order of the targets. */
+/** Formats all results as text: circumstances, scenarios, start-up, ticks and the fleet. */
 export const textOf = ({ fleet, measured, rows, startup, ticks }: Results): string => {
   const names = [...new Set(rows.map(({ scenario }) => scenario.name))]
   const circumstances = Object.entries(measured).map(

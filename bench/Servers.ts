@@ -55,7 +55,7 @@ export interface Servers {
   readonly functionsUrl: string
   /** The CPU time that PostgreSQL has used so far, in milliseconds. */
   readonly postgresCpuMs: () => number
-  /** Creates a database with Sync Scheduler's migrations and the tables of the other contenders. */
+  /** Creates a database with Sync Scheduler's migrations and the tables for the other contenders. */
   readonly createSite: (options?: { readonly gateway: boolean }) => Promise<Site>
   readonly close: () => Promise<void>
 }
@@ -180,7 +180,10 @@ const freePort = async (): Promise<number> => {
   return typeof address === "object" && address !== null ? address.port : 0
 }
 
-/** Returns the CPU time of the PostgreSQL server and its child processes, including ended ones, in ms. Linux only. */
+/**
+ * Returns the CPU time of the PostgreSQL server and its child processes, including child processes that have ended, in ms. Works
+ * only on Linux.
+ */
 const cpuMsOf = (postmaster: number): number => {
   let ticks = 0
   for (const name of readdirSync("/proc")) {
@@ -195,7 +198,7 @@ const cpuMsOf = (postmaster: number): number => {
       if (isOurs || fields[1] === postmaster) ticks += (fields[11] ?? 0) + (fields[12] ?? 0)
       if (isOurs) ticks += (fields[13] ?? 0) + (fields[14] ?? 0)
     } catch {
-      // The process has just ended; its CPU time is included in its parent's CPU time.
+      // The process has just ended. The parent's CPU time now includes the time of the process.
     }
   }
   return ticks * 10

@@ -1,16 +1,16 @@
 /** The input of a contender, as JSON in BENCH_SPEC. */
 export interface Spec {
   readonly contender: string
-  /** The benchmark's database, with Sync Scheduler's schema and the plain tables of the other contenders. */
+  /** The benchmark's database, with Sync Scheduler's schema and the plain tables for the other contenders. */
   readonly databaseUrl: string
-  /** The stand-in for PostgREST: a separate process in front of the same database. */
+  /** The stand-in for PostgREST: a separate process in front of the database at `databaseUrl`. */
   readonly gatewayUrl: string
   readonly secretKey: string
   /** The URL of the function. A POST is answered after the scenario's latency. */
   readonly functionUrl: string
   readonly jobs: number
   readonly concurrency: number
-  /** Whether several engines share the jobs, so that each one completes only some of them. */
+  /** Whether several engines share the jobs, so that each engine completes only some of the jobs. */
   readonly isShared: boolean
 }
 

@@ -21,7 +21,7 @@ export interface Trial {
   readonly liveHeapMb: number
   readonly postgresCpuMs: number
   readonly peakInFlight: number
-  /** Claims that another engine won. */
+  /** The number of claims that another engine won. */
   readonly lost: number
 }
 

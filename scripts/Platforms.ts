@@ -11,7 +11,7 @@ export interface Platform {
 
 /**
  * The platforms of a release. The x64 builds also run on x64 processors from before 2013. These builds start as fast as builds
- * for newer processors, and users need not choose between the two.
+ * for newer processors, and users need not choose a build by processor.
  */
 export const PLATFORMS: ReadonlyArray<Platform> = [
   { name: "linux-x64", target: "bun-linux-x64-baseline", os: "linux", cpu: "x64", libc: "glibc" },

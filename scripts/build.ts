@@ -2,10 +2,10 @@
  * Builds the binary: `bun run build [--target bun-linux-arm64] [--outfile path] [--commit sha] [--if-stale]`.
  *
  * The binary has bytecode (for a fast start), a source map (for readable stack traces), and its version and commit compiled in.
- * It loads neither `.env` nor `bunfig.toml` from its working directory, because Bun would execute the files that bunfig.toml
- * names. It contains an initial database directory for the embedded database. `--target` is one of the targets in Platforms.ts;
- * the default is this machine. `--commit` is for builds without a git checkout. `--if-stale` builds only when the binary is
- * missing, or older than its sources.
+ * The binary loads neither `.env` nor `bunfig.toml` from its working directory, because Bun would execute the files that
+ * bunfig.toml names. The binary contains an initial database directory for the embedded database. `--target` is one of the
+ * targets in Platforms.ts; the default is this machine. `--commit` is for builds without a git checkout. `--if-stale` builds only
+ * when the binary is missing, or older than its sources.
  */
 import { mkdir, rename, rm, stat, utimes } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
@@ -18,7 +18,7 @@ import { makeSeed } from "./seed-embedded.ts"
 
 const root = resolve(import.meta.dir, "..")
 
-/** Returns the commit of this checkout, or `unknown` outside of one, such as in a source tarball. */
+/** Returns the commit of this checkout, or `unknown` outside of a checkout, such as in a source tarball. */
 const commitOfCheckout = (): string => {
   const git = Bun.which("git")
   if (git === null) return "unknown"
@@ -123,6 +123,6 @@ try {
     process.exitCode = 1
   }
 } finally {
-  // The source maps are also inside the binary; Bun also leaves a copy of each source map next to the binary.
+  // The source maps are already inside the binary; Bun also leaves a copy of each source map next to the binary.
   await rm(buildDirectory, { recursive: true, force: true })
 }

@@ -1,8 +1,8 @@
 /**
  * Compares Domain/Schedule/Schedule with the oracle in test/support over every zone whose clock changes from 2024 to 2030: `bun
- * scripts/compare-schedules.ts [zone ...]`. Takes some minutes; prints figures, and exits with 1 when anything differs.
+ * scripts/compare-schedules.ts [zone ...]`. Takes a few minutes; prints figures, and exits with 1 when anything differs.
  *
- * 1. Zones are grouped by their local times at every quarter of an hour of the seven years.
+ * 1. Zones are grouped by their local times at every quarter of an hour of these seven years.
  * 2. For one zone of each group, the oracle reads all 3.7 million real minutes. Every zone of the group is compared with the
  *    oracle's slots. Expressions with very many slots are compared only in the zone that the oracle read.
  * 3. For each zone separately, the oracle reads every minute within three days of each clock change.

@@ -1,6 +1,6 @@
 /**
  * Runs the tests and checks the line coverage of src against a minimum, in total and for every file, so that an untested file
- * cannot hide behind the others. Bun's own threshold does not report the reason for a failure, and counts every generated
+ * cannot hide behind well-tested files. Bun's own threshold does not report the reason for a failure, and counts every generated
  * constructor as a function; this script counts lines.
  *
  * Files that only the binary runs, such as the commands, are tested from outside. This script lists these files, but does not

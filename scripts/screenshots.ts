@@ -1,6 +1,6 @@
 /**
- * Takes the screenshots of the page in docs/: `bun scripts/screenshots.ts`. They show the tests' fixture in a real Chromium,
- * served by the binary over a real PostgreSQL. Needs Debian's chromium; install fonts-inter for the best result.
+ * Takes the screenshots of the page in docs/: `bun scripts/screenshots.ts`. The screenshots show the tests' fixture in a real
+ * Chromium, served by the binary over a real PostgreSQL. Needs Debian's chromium; install fonts-inter for the best result.
  */
 import { join, resolve } from "node:path"
 import { open, startBrowser } from "../test/browser/Browser.ts"

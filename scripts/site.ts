@@ -46,7 +46,7 @@ const stage = async (): Promise<void> => {
   await writeFile(join(content, "public/icon.svg"), icons.good.body)
 }
 
-/** Writes an API page for each entry point of the package, named after its import. */
+/** Writes an API page for each entry point of the package, named after the import path. */
 const writeApi = async (): Promise<void> => {
   await emitTypes(types)
   const names = Object.entries(ENTRIES).map(async ([subpath, source]) => {

@@ -49,7 +49,7 @@ export const tick = Effect.fnUntraced(function* (options: TickOptions = {}) {
   )
 
   const waitMs = Math.min(databaseWaitMs, options.budgetMs ?? Number.POSITIVE_INFINITY)
-  // Fetches one round of runs to start and another in reserve, so that the workers do not wait for the next claim.
+  // Fetches one round of runs to start and another round in reserve, so that the workers do not wait for the next claim.
   const first = { scope, limit: Math.max(Math.min(2 * concurrency, limit, MAX_BATCH), 1) }
   const opened = yield* ledger.openTick(tickId, first, waitMs, options.wakeWithinMs).pipe(
     Effect.tap(({ schemaVersion }) => checkSchema(schemaVersion)),

@@ -3,14 +3,14 @@ import { counter, gauge, histogram, type Label } from "./Metrics/Instrument.ts"
 import { COMMIT, VERSION } from "./Version.ts"
 
 /**
- * Every metric of Sync Scheduler. No label ever contains an organisation, an integration or a run, because their number is
- * unbounded and more people may see metrics than may see such data.
+ * Every metric of Sync Scheduler. No label ever contains an organisation, an integration or a run, because the number of these
+ * values is unbounded, and because more people may see metrics than may see such data.
  */
 
 const integrationType: Label = { name: "integration_type" }
 /**
- * The result of a tick. `error`: part of its work was not done. `partial`: all of its work was done, but a run failed or is
- * unresolved.
+ * The result of a tick. `error`: part of the tick's work was not done. `partial`: all of the work was done, but a run failed or
+ * is unresolved.
  */
 const result: Label = { name: "result", values: ["ok", "partial", "error", "interrupted"] }
 

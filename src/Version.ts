@@ -23,6 +23,6 @@ export const SCHEMA_VERSION = "20261129001000"
 
 /**
  * The oldest schema in which a tick of this version works. Raise this version when ticks begin to need an object of a newer
- * migration. A test runs ticks in this schema and in every later one.
+ * migration. A test runs ticks in this schema and in every later schema.
  */
 export const OLDEST_SCHEMA = "20261129001000"

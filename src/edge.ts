@@ -28,7 +28,10 @@ export interface EdgeEngine {
    * tick finishes and records the runs in progress, and the promise rejects.
    */
   readonly tick: (signal?: AbortSignal) => Promise<EdgeTick>
-  /** Redeems a one-time ticket. Resolves to false if it is unknown or already used; rejects if the database cannot be reached. */
+  /**
+   * Redeems a one-time ticket. Resolves to false if the ticket is unknown or already used; rejects if the database cannot be
+   * reached.
+   */
   readonly redeem: (ticket: string) => Promise<boolean>
 }
 

@@ -36,19 +36,20 @@ export interface RunScheduledJobsOptions {
   readonly budgetMs?: number
   /** The concurrency (default 5) and the durations of the engine, in milliseconds. */
   readonly settings?: Partial<EngineSettings>
-  /** Rejects with TickFailed when the summary is not `ok`. Default: false; the caller checks `ok`. */
+  /** Rejects with TickFailed when the summary is not `ok`. Default: false, so that the caller must check `ok`. */
   readonly throwOnError?: boolean
 }
 
 /**
- * Runs one tick: claims every due integration, invokes the Integration Edge Function for each (5 at a time), records the outcomes
- * and returns the structured summary. When nothing is due, the summary contains only zeros and no error.
+ * Runs one tick: claims every due integration, invokes the Integration Edge Function for each integration (5 at a time), records
+ * the outcomes and returns the structured summary. When nothing is due, the summary contains only zeros and no error.
  *
  * `supabaseClient` is a client of `@supabase/supabase-js` with a secret key; only its `rpc` is used. `integrationEdgeFunctionUrl`
- * is the complete URL of the function. Rejects with ConfigError if the URL, the key or an option is invalid, and with TickFailed if
- * the tick could not work and `throwOnError` is set. Without `throwOnError`, the summary reports the failure: `ok` is false, and
- * `errors` has the reasons. At its start the tick waits up to 10 s for a database that does not answer (`settings.databaseWaitMs`).
- * A call that hangs ends after 30 s. During the tick, outcomes are retried as long as their leases last.
+ * is the complete URL of the function. Rejects with ConfigError if the URL, the key or an option is invalid, and with TickFailed
+ * if the tick could not do its work and `throwOnError` is set. Without `throwOnError`, the summary reports the failure: `ok` is
+ * false, and `errors` has the reasons. At its start the tick waits up to 10 s for a database that does not answer
+ * (`settings.databaseWaitMs`). A call that hangs ends after 30 s. During the tick, outcomes are retried as long as their leases
+ * last.
  */
 export async function runScheduledJobs(
   supabaseClient: SupabaseLive.RpcClient,

@@ -9,7 +9,7 @@ process.noDeprecation = true
 
 /**
  * DBOS Transact in its fastest configuration: one bulk insert, then a queued workflow with one step for each job. DBOS starts
- * workflows only when it polls, so it polls every millisecond.
+ * workflows only when it polls, so this contender polls every millisecond.
  */
 export const contender: Contender = async ({ concurrency, databaseUrl, functionUrl, jobs }) => {
   let left = jobs

@@ -16,7 +16,7 @@ interface Node {
   readonly patternProperties?: Readonly<Record<string, Node>>
 }
 
-/** Names of types that are clearer than their structure and the same in all schemas. */
+/** Types that are shown by name, because the name is clearer than the structure. Each name means the same type in all schemas. */
 const NAMED: Readonly<Record<string, string>> = {
   Instant: "instant",
   Int: "integer",

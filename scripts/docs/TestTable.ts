@@ -24,7 +24,7 @@ const shown = (titles: ReadonlyArray<string>): string => {
   return cell(more > 0 ? `${first}; ${more} more` : first)
 }
 
-/** Returns test/README.md with a table of test files and what each one proves, by folder. `root`: the project's directory. */
+/** Returns test/README.md with a table of test files and what each file proves, by folder. `root`: the project's directory. */
 export const testPage = async (root: string): Promise<string> => {
   const paths = [...new Glob("**/*.{test,e2e}.ts").scanSync({ cwd: join(root, "test") })]
   const folders = Map.groupBy(paths.toSorted(), (path) => path.split("/").slice(0, -1).join("/"))

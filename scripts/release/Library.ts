@@ -32,8 +32,8 @@ export const exportsOf = () => ({
 })
 
 /**
- * Writes the library's JavaScript and types into `<directory>/lib`. The library uses web standards only: Node, Bun and Deno
- * can load it.
+ * Writes the library's JavaScript and types into `<directory>/lib`. The library uses only web standards, so that Node, Bun and
+ * Deno can load it.
  */
 export const buildLibrary = async (
   directory: string,
@@ -61,7 +61,7 @@ export const buildLibrary = async (
 /** Matches the prefix of `src/...` in a source map: Bun's relative path, and the project's path on this machine. */
 const fromHere = new RegExp(`^(\\.\\./)*(.*${RegExp.escape(root.slice(1))}/)?`)
 
-/** Rewrites the source maps so that they name sources by path from the project's root. */
+/** Rewrites the source maps so that the maps name sources by path from the project's root. */
 const nameSources = async (directory: string): Promise<void> => {
   for (const entry of await readdir(directory, { recursive: true })) {
     if (!entry.endsWith(".map")) continue
@@ -99,8 +99,8 @@ export const emitTypes = async (outDir: string): Promise<void> => {
 }
 
 /**
- * Rewrites the imports of type declarations: they end in `.ts`, as in the sources, but a published declaration must name the
- * module.
+ * Rewrites the imports in type declarations. As in the sources, these imports end in `.ts`, but a published declaration must name
+ * the `.js` module.
  */
 const nameModules = async (directory: string): Promise<void> => {
   for (const entry of await readdir(directory, { recursive: true })) {

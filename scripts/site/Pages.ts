@@ -14,7 +14,7 @@ const OUTSIDE: Readonly<Record<string, string>> = {
 /** The files outside docs/ that become pages. */
 export const outsidePages: ReadonlyArray<string> = Object.keys(OUTSIDE)
 
-/** Returns the page of the site for a Markdown file, such as `how-to/alerts.md`, or undefined if there is none. */
+/** Returns the page of the site for a Markdown file, such as `how-to/alerts.md`, or undefined if the file has no page. */
 export const pageOf = (path: string): string | undefined => {
   const named = OUTSIDE[path]
   if (named !== undefined) return named
@@ -29,7 +29,7 @@ export const pageOf = (path: string): string | undefined => {
 export const fileOf = (path: string): string =>
   `files/${/\.(json|yaml|svg|png)$/.test(path) ? path : `${path}.txt`}`
 
-/** Returns the path of a link's target from the root, and the rest of the link. */
+/** Returns the path of a link's target from the root, and the link's anchor. */
 export const targetOf = (
   from: string,
   link: string

@@ -69,7 +69,7 @@ export const findCommand = (
 ): Command | undefined =>
   commands.find(({ name }) => name.split(" ").every((word, index) => words[index] === word))
 
-/** Returns the error for an unknown command, and suggests the closest known one. */
+/** Returns the error for an unknown command, and suggests the closest known command. */
 export const unknownCommand = (
   words: ReadonlyArray<string>,
   commands: ReadonlyArray<Command>

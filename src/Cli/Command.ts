@@ -59,7 +59,8 @@ export interface Loaded {
 }
 
 /**
- * The implementation of a command that is called every few seconds: it does not load Effect, and returns its own exit code.
+ * The implementation of a command that is called every few seconds. Such a command does not load Effect, and returns its own exit
+ * code.
  */
 export type FastCommand = (given: Arguments) => Promise<number>
 
@@ -87,7 +88,7 @@ export interface DemoOptions extends Pick<Project, "settings" | "functions"> {
   readonly directory: string | undefined
 }
 
-/** The factories of layers, which load a layer only when a command needs it. main.ts assembles them. */
+/** The factories of layers, which load a layer only when a command needs it. main.ts assembles the factories. */
 export interface LayerFactories {
   readonly engine: (
     project: Project

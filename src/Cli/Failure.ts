@@ -101,8 +101,8 @@ export interface TickCounts {
 
 /**
  * Returns the exit code of a tick. An error that stopped the whole tick decides the code. Otherwise the code is 3 when a run
- * failed, ended unknown or will be retried, or when part of the tick failed. Otherwise it is 0, also for runs that a function
- * accepted (202). A malformed response before anything was triggered means a wrong URL.
+ * failed, ended unknown or will be retried, or when part of the tick failed. In all other cases the code is 0, also for runs that
+ * a function accepted (202). A malformed response before anything was triggered means a wrong URL.
  */
 export const exitOf = (errors: ReadonlyArray<TickError>, counts: TickCounts): ExitCode => {
   const codes = new Set(errors.map(({ code }) => code))

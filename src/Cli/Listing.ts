@@ -139,7 +139,7 @@ const cut = (text: string, room: number): string => {
   return `${short}…`
 }
 
-/** Wraps and indents a sentence to fit the terminal; elsewhere it is one line. */
+/** Wraps and indents a sentence to fit the terminal. Without a terminal, the sentence is one line. */
 export const prose = (text: string, { width }: Pick<Terminal, "width">): ReadonlyArray<string> => {
   if (width === null || Bun.stringWidth(text) <= width) return [text]
   const indent = " ".repeat(text.search(/\S|$/))

@@ -118,8 +118,8 @@ const makeStop = (): Stop => {
 }
 
 /**
- * Interrupts the command at a signal. Returns the signal's exit code, or undefined if there was none or the command waits for
- * `stopping`.
+ * Interrupts the command at a signal. Returns the signal's exit code, or undefined if there was no signal or the command waits
+ * for `stopping`.
  */
 const stopOnSignal = async (
   fiber: Fiber.RuntimeFiber<unknown, unknown>,

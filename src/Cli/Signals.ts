@@ -93,7 +93,7 @@ export const onStopSignal = async (
 
 /**
  * Returns the numbers of the signals that the parent process made this process ignore. The set is empty if the system does not
- * report them.
+ * report ignored signals.
  */
 export const ignoredSignals = async (): Promise<ReadonlySet<number>> => {
   try {

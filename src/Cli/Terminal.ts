@@ -21,7 +21,7 @@ export interface Terminal {
   readonly printJson: (value: unknown) => Effect.Effect<void>
   /** Writes a line on stderr immediately. */
   readonly note: (line: string) => void
-  /** Shows progress, on a terminal only. The next line replaces the previous one, and null removes it. */
+  /** Shows progress, on a terminal only. The next line replaces the previous line, and null removes the line. */
   readonly progress: (line: string | null) => void
   /**
    * Asks a person and waits for a line; the line is null when the input ends (Ctrl-D). The function itself is null when stdin

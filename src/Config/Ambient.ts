@@ -6,8 +6,8 @@ interface AmbientVariable {
 
 /**
  * Variables that must not reach the engine by accident. The binary, the npm command, the systemd units and the images drop these
- * variables. A test checks that each of them drops every variable in this list. Only the caller can drop BUN_BE_BUN, before the
- * binary starts.
+ * variables. A test checks that all four drop every variable in this list. Only the caller can drop BUN_BE_BUN, before the binary
+ * starts.
  *
  * *Source*: tested with a binary that contains Bun 1.4.5 (test/environment.test.ts). In this test, `BUN_INSPECT_PRELOAD` and the
  * HTTP3 flag had no effect on their own, and `NODE_OPTIONS` had no effect at all.

@@ -229,10 +229,7 @@ export const loadDatabase = (
     : Either.right({ settings, database, warnings })
 }
 
-/**
- * Reads the settings that a tick needs. *Fails with* ConfigError, which names all missing and malformed settings
- * together.
- */
+/** Reads the settings that a tick needs. *Fails with* ConfigError, which names all missing and malformed settings. */
 export const loadProject = (sources: Sources): Either.Either<Project, ConfigError> => {
   const inspection = inspect(sources)
   const { settings, warnings } = inspection

@@ -25,7 +25,7 @@ export type Parser<A> = (text: string) => Either.Either<A, DurationProblem>
 const refuse = (why: string, fix: string): Either.Either<never, DurationProblem> =>
   Either.left({ why, fix })
 
-/** Makes an optional setting. Its value is null when the setting is not set. */
+/** Makes an optional setting. The value is null when the setting is not set. */
 export const optional = <A>(
   key: string,
   description: string,
@@ -166,7 +166,7 @@ export const projectUrl: Parser<string> = (text) => {
   })
 }
 
-/** Parses a PostgreSQL connection string. No message repeats it, because it contains a password. */
+/** Parses a PostgreSQL connection string. No message repeats the string, because it contains a password. */
 export const databaseUrl = (text: string): Either.Either<string, DurationProblem> => {
   const form = "postgresql://<user>:<password>@<host>:5432/postgres"
   if (/\[YOUR-PASSWORD\]/i.test(text)) {

@@ -1,9 +1,9 @@
 import { Either } from "effect"
 import type { Setting } from "./Setting.ts"
 
-/** The sources of settings. The caller supplies them from the process, so that this file stays pure. */
+/** The sources of settings. The caller supplies the sources from the process, so that this file stays pure. */
 export interface Sources {
-  /** Command-line options by setting key. They take precedence over every other source. */
+  /** Command-line options by setting key. Options take precedence over every other source. */
   readonly flags: Readonly<Record<string, string | undefined>>
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Returns a file's text, null if the file does not exist, or Left with the reason why it cannot be read. */

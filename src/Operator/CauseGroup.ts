@@ -25,7 +25,7 @@ export const CauseGroup = Schema.Struct({
   attempts: Schema.Int,
   /** The number of integrations with a failed run that an operator may retry. */
   retryable: Schema.Int,
-  /** The integration's id when the group has exactly one; otherwise null. */
+  /** The integration's id when the group has exactly one integration; otherwise null. */
   integration_id: Schema.NullOr(Schema.String),
   /** The name of the cause: `xledger: 200 × TOKEN_EXPIRED`. */
   label: Schema.String

@@ -7,7 +7,7 @@ import { type ExplainedSlot, isOfSchedule, type SlotOutcome, timeIn } from "./Sl
  *
  * - `yes`: every due run completed.
  * - `partly`: some due runs completed.
- * - `unknown`: no due run completed, but the last one may have run.
+ * - `unknown`: no due run completed, but the last due run may have taken effect.
  * - `no`: no due run completed.
  * - `not_yet`: the runs that did not complete are in progress or will be retried.
  * - `nothing_due`: no run was due.

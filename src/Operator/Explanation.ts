@@ -14,8 +14,9 @@ const READ_WITHIN_MS = 5_000
 
 /**
  * Whether an integration ran, and the reason: the output of `explain -o json` and the response of `GET /api/explain/...`.
- * `answer`: every run that was due completed (yes), some completed (partly), none completed (no; unknown when the last one
- * may have run), the incomplete ones are in progress or will be retried (not_yet), or no run was due (nothing_due).
+ * `answer`: every due run completed (yes), some due runs completed (partly), no due run completed (no), no due run completed but
+ * the last due run may have taken effect (unknown), the incomplete runs are in progress or will be retried (not_yet), or no run
+ * was due (nothing_due).
  */
 export const Explanation = Schema.Struct({
   now: Instant,
@@ -31,7 +32,7 @@ export const Explanation = Schema.Struct({
   /** The number of slots that were due, and the number of completed slots. */
   expected: Schema.Int,
   completed: Schema.Int,
-  /** The slots, oldest first. If there are more slots than the limit, the older ones are left out. */
+  /** The slots, oldest first. If there are more slots than the limit, the oldest slots are left out. */
   slots: Schema.Array(ExplainedSlot),
   truncated: Schema.Boolean,
   /** Other relevant facts: pause, breaker, provider, backfill requests, and schedules that were in force. */

@@ -29,7 +29,7 @@ export const withState = (status: IntegrationStatus, frame: StateContext): Integ
   return { ...status, ...state, ...APPEARANCE[state.state] }
 }
 
-/** Orders integrations: worst state first, and within one state the longest-lasting first. */
+/** Orders integrations: worst state first, and within one state, the integration that entered the state first. */
 export const worstFirst: Order.Order<IntegrationState> = Order.combine(
   Order.make((a, b) => {
     const order = compareStates(a, b)

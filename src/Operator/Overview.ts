@@ -58,7 +58,7 @@ export const Overview = Schema.Struct({
   causes: Schema.Array(CauseGroup),
   /** The integrations, worst first. */
   integrations: Schema.Array(IntegrationState),
-  /** Rows that this version cannot decode. `integrations` does not contain them. */
+  /** Rows that this version cannot decode. `integrations` does not contain these rows. */
   unreadable: Schema.Array(Schema.Struct({ integration_id: Schema.String, why: Schema.String })),
   /** Whether some integrations were not read. */
   truncated: Schema.Boolean

@@ -11,9 +11,9 @@ export const MAX_EXPLAINED = 20
 const MAX_RUNS = 1000
 
 /**
- * Selects the integrations of an organisation to explain: first those with a failed or unknown run in [from, to), then those in
- * the worst states. Costs one call. If fewer than `MAX_EXPLAINED` integrations have such a run, costs one more call for each 500
- * integrations.
+ * Selects the integrations of an organisation to explain: first integrations with a failed or unknown run in [from, to), then
+ * integrations in the worst states. Costs one call. If fewer than `MAX_EXPLAINED` integrations have such a run, costs one more
+ * call for each 500 integrations.
  */
 export const selectToExplain = (
   found: ReadonlyArray<Named>,

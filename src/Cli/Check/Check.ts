@@ -184,7 +184,7 @@ const nameOf = ([first]: Overview["integrations"]): string =>
     ? ""
     : `${first.org_name ?? first.org_id.slice(0, 8)} ${first.integration_type}`
 
-/** Removes `|` and line breaks, which would end the plugin's line; names are free text. */
+/** Removes `|` and line breaks, because names are free text and these characters would end the plugin's line. */
 const plain = (text: string): string => safe(text).replaceAll("|", "/").slice(0, 500)
 
 const print = ({ figures, level, summary }: CheckReport, { terminal }: Cli) => {

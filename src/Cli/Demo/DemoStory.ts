@@ -29,7 +29,7 @@ const character = (
   now: Character["now"] = "fine"
 ): Character => ({ org, type, schedule, timezone, days, takesMs, failsEvery, now })
 
-/** Made-up organisations, each with its own pattern of runs; one has a name that a page must escape. */
+/** Made-up organisations, each with its own pattern of runs. One organisation has a name that a page must escape. */
 const CHARACTERS: ReadonlyArray<Character> = [
   character("Acme AS", "dynamics", "0 2 * * 1-5", "Europe/Oslo", 90, 41_000, 45),
   character("Globex AB", "fortnox", "0 3 * * *", "Europe/Stockholm", 90, 12_000, 0),

@@ -39,8 +39,8 @@ export interface Examined {
 const ASK_WITHIN_MS = 3000
 
 /**
- * The database to examine. `place`: its name for people. `isApi`: whether the database is reached through the Data API, which
- * shows no catalog before the scheduler is installed.
+ * The database to examine. `place`: the name of the database for people. `isApi`: whether the database is reached through the
+ * Data API, which shows no catalog before the scheduler is installed.
  */
 export interface ExaminedDatabase {
   readonly place: string

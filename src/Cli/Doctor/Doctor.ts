@@ -153,7 +153,7 @@ const unusable = (failure: SupabaseError): Examined => {
   return { ...nothing, findings: [error("database", { code, what: message, why, fix: hint })] }
 }
 
-/** Returns the exit code, as for a tick with these errors. */
+/** Returns the exit code that a tick with these errors would have. */
 const exitFor = (findings: ReadonlyArray<CheckResult>): ExitCode => {
   const errors = findings.filter(({ level }) => level === "error")
   return exitOf(

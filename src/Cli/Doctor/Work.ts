@@ -115,7 +115,9 @@ const KEEP_TICKS_DAYS = 30
 /** The number of rows from which cron.job_run_details slows pg_cron down. */
 const MANY_DETAILS = 1_000_000
 
-/** Checks the pg_cron jobs that start the scheduler: there should be one, or none when another mechanism starts it. */
+/**
+ * Checks the pg_cron jobs that start the scheduler: there should be one job, or no job if another mechanism starts the scheduler.
+ */
 export const cronFindings = ({ cron }: Diagnosis): ReadonlyArray<CheckResult> => {
   if (cron === null) return [ok("pg_cron", "not installed; another program starts the ticks")]
   if (cron.jobs === null) return [ok("pg_cron", "installed; this role cannot see its jobs")]

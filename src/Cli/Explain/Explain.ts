@@ -31,8 +31,8 @@ import { windowOn, zoneFlag } from "../TimeArgument.ts"
 const SHOWN = 12
 
 /**
- * An explanation for each integration. If there are too many integrations, the failed ones come first, and `more` is the number
- * of omitted integrations.
+ * An explanation for each integration. If there are too many integrations, the failed integrations come first, and `more` is the
+ * number of omitted integrations.
  */
 export const json = Schema.Struct({
   now: Instant,

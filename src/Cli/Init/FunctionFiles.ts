@@ -30,7 +30,7 @@ const REEXPORT = /^export (?:type )?\{([^}]*)\} from "\.\/(\w+)\.ts"\n/gm
 
 /**
  * Returns the modules of _shared as one file: each module without its imports, and only the exports of syncRun.ts. A test
- * compares the file's behaviour with that of the modules.
+ * compares the file's behaviour with the modules' behaviour.
  */
 export const readFence = (): string => {
   const parts: Array<string> = []

@@ -16,7 +16,7 @@ export const namesIn = (dump: string): ReadonlyArray<string> => [
 
 /**
  * Returns the statements that recreate one object of the schema: a function, table or index by name, a column or trigger as
- * `table.name`. Grants to other roles are revoked first. Undefined for an unknown name.
+ * `table.name`. The statements revoke grants to other roles first. Returns undefined for an unknown name.
  */
 export const definitionOf = (dump: string, name: string): string | undefined => {
   const plain = name.replace(/^public\./, "").replace(/\(.*$/, "")

@@ -1,12 +1,12 @@
 import type { FastCommand } from "../Command.ts"
 
-/** The default address of serve. It duplicates the default in Config, which is too large to load here. */
+/** The default address of serve. This constant duplicates the default in Config, which is too large to load here. */
 const LISTEN = "127.0.0.1:8787"
 const TIMEOUT_S = 5
 
 /**
- * `ready`: calls /readyz of serve and prints the response in one line. Exits only with 0 or 1. A health check calls it every few
- * seconds, so `ready` loads no other code.
+ * `ready`: calls /readyz of serve and prints the response in one line. Exits only with 0 or 1. A health check calls `ready` every
+ * few seconds, so this file loads no other code.
  */
 export const light: FastCommand = async (given) => {
   const seconds = Number(given.value("timeout") ?? TIMEOUT_S)

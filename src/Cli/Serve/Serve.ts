@@ -44,7 +44,7 @@ export const main: Main = (cli) =>
     })
   )
 
-/** Returns the project to serve: the configured one, or a demo that needs no configuration. */
+/** Returns the project to serve: the configured project, or a demo that needs no configuration. */
 const projectOf = ({ arguments: given, sources, layers }: Cli) =>
   Effect.gen(function* () {
     const demo = given.value("demo")

@@ -14,11 +14,11 @@ const tableOf = (value: unknown): Table => (isTable(value) ? value : {})
 export const sectionOf = (name: string): string => `[functions.${name}]\nverify_jwt = false\n`
 
 /**
- * Adds `verify_jwt = false` for these functions to supabase/config.toml: they authenticate their callers themselves, and the
- * platform's own check rejects secret keys (sb_secret_...). Comments, order and everything else are preserved. A new section is
- * appended, as with `supabase functions new`; an existing section is changed in place.
+ * Adds `verify_jwt = false` for these functions to supabase/config.toml: the functions authenticate their callers themselves, and
+ * the platform's own check rejects secret keys (sb_secret_...). Comments, order and everything else are preserved. A new section
+ * is appended, as with `supabase functions new`; an existing section is changed in place.
  *
- * *Guarantees*: the new text parses to the same values as the old one, plus this setting.
+ * *Guarantees*: the new text parses to the same values as the old text, plus this setting.
  */
 export const patchConfig = async (
   text: string,

@@ -5,7 +5,7 @@ import { type Choice, EDGE, EXAMPLE, ownFunctions } from "../Init/InitPlan.ts"
 import type { Terminal } from "../Terminal.ts"
 import { answeredTarget, type Target } from "./SetupTarget.ts"
 
-/** Whether an answer means yes. Enter means yes; the end of the input does not. */
+/** Whether an answer means yes. Enter means yes; the end of the input means no. */
 const isYes = (answer: string | null): boolean => answer !== null && /^(y|yes|)$/i.test(answer)
 
 /** Asks for one of several choices; Enter selects the first choice. */
@@ -25,7 +25,7 @@ const pick = (
 const askOf = ({ arguments: given, terminal }: Cli): Terminal["ask"] =>
   given.has("yes") || given.has("dry-run") ? null : terminal.ask
 
-/** Asks which project to use when none is known. One question covers local and hosted projects. */
+/** If no project is known, asks which project to use. One question covers local and hosted projects. */
 export const completeTarget = (target: Target, cli: Cli): Effect.Effect<Target> => {
   const ask = cli.arguments.has("offline") ? null : askOf(cli)
   if (target._tag !== "None" || ask === null) return Effect.succeed(target)

@@ -5,7 +5,7 @@ import { usageError } from "../Failure.ts"
 import { look } from "../Init/FileWriting.ts"
 import { decodeOutput, failureReason, type SupabaseCli } from "./SupabaseCli.ts"
 
-/** The project to set up: the local stack, a hosted one, or none yet. */
+/** The project to set up: the local stack, a hosted project, or no project yet. */
 export type Target =
   | { readonly _tag: "Local"; readonly isRunning: boolean }
   | { readonly _tag: "Linked"; readonly ref: string; readonly isLinked: boolean }

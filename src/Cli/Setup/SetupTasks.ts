@@ -33,7 +33,7 @@ export interface Setup {
   readonly written: (files: ReadonlyArray<PlannedFile>) => void
 }
 
-/** Returns the tasks, in order, and the settings of the project, which are available once it is reachable. */
+/** Returns the tasks, in order, and the settings of the project, which are available once the project is reachable. */
 export const tasksFor = (
   setup: Setup
 ): Effect.Effect<{
