@@ -168,7 +168,7 @@ export const buildInfo = gauge("build_info", {
 buildInfo.set(1, VERSION, COMMIT)
 
 export const apis = gauge("accounting_apis", {
-  help: "Accounting APIs by health, as syncs and probes showed it.",
+  help: "Accounting APIs by health, as observed by syncs and probes.",
   labels: [{ name: "provider" }, { name: "status" }]
 })
 

@@ -53,7 +53,7 @@ const functionTable = {
   ),
   functions: optional(
     "SYNC_SCHEDULER_FUNCTIONS",
-    "Additional functions that an integration may name in function_name; others are not invoked.",
+    "Additional functions that an integration may name in function_name; other functions are not invoked.",
     "payroll-sync,bank-sync",
     functionNames
   ),
@@ -93,7 +93,7 @@ const tickTable = {
   probes: withDefault(
     "SYNC_SCHEDULER_PROBES",
     "true",
-    "Whether serve and run probe accounting APIs that no sync reached for 15 minutes.",
+    "Whether serve and run probe accounting APIs that no sync has reached for 15 minutes.",
     oneOf(["true", "false"])
   )
 } as const

@@ -13,8 +13,8 @@ export const triggerCommand: Command = {
   name: "trigger",
   summary: "Run one integration now, outside its schedule",
   details:
-    "The run starts with the next tick, or immediately with --wait. Rejected while another run of the\n" +
-    "integration is in progress, or while the integration is paused.",
+    "The run starts with the next tick, or immediately with --wait. trigger is rejected while another\n" +
+    "run of the integration is in progress, or while the integration is paused.",
   positionals: [org, integration],
   flags: [wait, ...shared],
   examples: [
@@ -38,7 +38,7 @@ export const schedulesResumeCommand: Command = {
   name: "schedules resume",
   summary: "Let a paused integration run again, and close its breaker",
   details:
-    "It runs again from its next slot. Skipped runs stay skipped; to run them, use backfill.",
+    "The integration runs again from its next slot. Skipped runs stay skipped; to run them, use backfill.",
   positionals: [org, integration],
   flags: shared,
   examples: ["sync-scheduler schedules resume 'Acme AS' dynamics --reason 'migrated' --yes"],
@@ -49,9 +49,9 @@ export const runsRetryCommand: Command = {
   name: "runs retry",
   summary: "Retry a run that failed, was skipped, or is unknown",
   details:
-    "Gives the run one more attempt, with the same idempotency key; immediately with --wait. An unknown\n" +
-    "run may have taken effect: check the accounting system first. Its retry waits until the function\n" +
-    "must have ended.",
+    "Gives the run one more attempt, with the same idempotency key. With --wait, the attempt starts\n" +
+    "immediately. An unknown run may have taken effect: check the accounting system first. The retry of\n" +
+    "an unknown run waits until its function must have ended.",
   positionals: [run],
   flags: [wait, ...shared],
   examples: ["sync-scheduler runs retry 07c886dd --wait --reason 'the ERP is back'"],
@@ -62,7 +62,8 @@ export const runsReleaseCommand: Command = {
   name: "runs release",
   summary: "Let later runs start after an unknown run that blocks them",
   details:
-    "For integrations with on_unknown = hold, once you know that the run took effect. The run stays\nunknown.",
+    "If on_unknown = hold, an unknown run blocks its integration. Release the run once you know that it\n" +
+    "took effect. The run stays unknown.",
   positionals: [run],
   flags: shared,
   examples: ["sync-scheduler runs release 07c886dd --reason 'voucher 4711 is booked'"],

@@ -278,7 +278,7 @@ const cancel = (cli: Cli, text: string) =>
           `backfill ${text} was not cancelled: it is ${REFUSALS.get(answer.reason) ?? answer.reason}`,
           answer.reason === "not_found"
             ? "Give the id that backfill printed with --yes."
-            : "Nothing remains to cancel; runs that it started are not changed."
+            : "Nothing remains to cancel; runs that the backfill started are not changed."
         )
       )
     }

@@ -17,7 +17,7 @@ const describe = ({ kind, name }: Risk) => {
       return {
         code: "TRIGGER_SEARCH_PATH",
         what: `${name}: the trigger's function sets no search_path`,
-        why: "the scheduler's functions fire it with a search_path without public; if it uses unqualified names, the row is rejected"
+        why: "the scheduler's functions fire the trigger with a search_path that lacks public; if the trigger's function uses unqualified names, the row is rejected"
       } as const
     case "cascade_from":
       return {
@@ -28,7 +28,7 @@ const describe = ({ kind, name }: Risk) => {
     case "cascade_onto":
       return {
         code: "LOG_CASCADE",
-        what: `${name}: deleting old runs deletes rows of that table`,
+        what: `${name}: deleting old runs also deletes rows of this table`,
         why: "the scheduler deletes runs after 400 days"
       } as const
   }

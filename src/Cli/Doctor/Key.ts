@@ -41,7 +41,7 @@ export const keyFindings = (
       ref !== project &&
       error("key", {
         code: "KEY_REFUSED",
-        what: `the key belongs to project ${ref}, but SUPABASE_URL to ${project}`,
+        what: `the key belongs to project ${ref}, but SUPABASE_URL names project ${project}`,
         why: "a project rejects the keys of other projects",
         fix: `Set SUPABASE_URL=https://${ref}.supabase.co, or use a key of ${project}.`
       }),

@@ -55,7 +55,7 @@ export const tickFindings = ({ engines, status }: Diagnosis): ReadonlyArray<Chec
       error("ticks", {
         code: "TICKS_STOPPED",
         what: `ticks have stopped: the last one was ${ago} ago`,
-        why: "no due run starts until they continue",
+        why: "no due run starts until ticks continue",
         fix: start
       })
     ]
@@ -145,7 +145,7 @@ export const cronFindings = ({ cron }: Diagnosis): ReadonlyArray<CheckResult> =>
       warning("pg_cron", {
         code: "CRON_DETAILS",
         what: `cron.job_run_details holds about ${(cron.kept_details ?? 0).toLocaleString("en-US")} rows`,
-        why: "pg_cron never deletes them",
+        why: "pg_cron never deletes these rows",
         fix: "delete from cron.job_run_details where end_time < now() - interval '7 days';"
       })
   ].filter((one) => one !== false)

@@ -16,7 +16,7 @@ export const installCommand: Command = {
   ],
   flags: [
     { name: "print", summary: "Print the files" },
-    { name: "write", value: "<dir>", summary: "Write them into this directory instead" },
+    { name: "write", value: "<dir>", summary: "Write the files into this directory instead" },
     output("text", "json", "jsonl")
   ],
   examples: [

@@ -5,8 +5,8 @@ export const statusCommand: Command = {
   name: "status",
   summary: "Show the state of all integrations on one screen, worst first",
   details:
-    "Shows what needs attention and what is running; --all shows the rest. -o tsv is for programs:\n" +
-    "columns with a header, separated by tabs.\n" +
+    "Shows what needs attention and what is running; --all shows all integrations. -o tsv prints a\n" +
+    "header and tab-separated columns, for programs.\n" +
     "With --exit-status, exit code 3 means that something needs attention, or that no engine ticks.",
   positionals: [],
   flags: [
