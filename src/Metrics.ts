@@ -45,7 +45,7 @@ export const claimConflicts = counter("claim_conflicts_total", {
 })
 
 export const missed = counter("missed_total", {
-  help: "Due slots that were skipped because of catch_up. They are recorded in sync_skipped_range.",
+  help: "Due slots that were skipped because of catch_up, and recorded in sync_skipped_range.",
   labels: []
 })
 
@@ -139,7 +139,7 @@ export const clockSkew = gauge("clock_skew_seconds", {
 })
 
 export const notifications = counter("notifications_total", {
-  help: "Alerts and pings that were sent. Failed ones were not accepted by the receiver.",
+  help: "Alerts and pings, by result; failed means that the receiver did not accept the message.",
   labels: [
     { name: "channel", values: ["cloudevents", "slack", "ping"] },
     { name: "result", values: ["sent", "failed"] }

@@ -148,7 +148,7 @@ export const projectUrl: Parser<string> = (text) => {
   if (/^postgres(ql)?:/.test(text)) {
     return refuse(
       "it is a connection string of the database",
-      `Set it as SUPABASE_DB_URL, and SUPABASE_URL to ${form}.`
+      `Set SUPABASE_DB_URL to this text, and SUPABASE_URL to ${form}.`
     )
   }
   const dashboard = DASHBOARD.exec(text)

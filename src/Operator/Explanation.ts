@@ -154,7 +154,7 @@ const nextOf = (timeline: TimelineData, driftAlertMs: number): string => {
   return Option.match(Option.fromNullable(integration.next_run_at), {
     onNone: () =>
       waited > driftAlertMs
-        ? `not computed yet, ${Duration.rough(waited)} after it was due to be: see sync-scheduler doctor`
+        ? `not computed yet, although an engine should have computed it ${Duration.rough(waited)} ago: see sync-scheduler doctor`
         : "the next tick computes it",
     onSome: (next) =>
       next <= now

@@ -24,8 +24,8 @@ export const scheduleFindings = (diagnosis: Diagnosis): ReadonlyArray<CheckResul
           what: `${named(ids, count)}: ${detail}`,
           why:
             count === 1
-              ? "it never runs until it is edited"
-              : "they never run until they are edited",
+              ? "the integration never runs until its row is edited"
+              : "the integrations never run until their rows are edited",
           fix: fixOf(reason, hint, ids[0] ?? "")
         })
       ]

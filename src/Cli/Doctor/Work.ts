@@ -16,7 +16,7 @@ export const clockFindings = (skew: Examined["skew"]): ReadonlyArray<CheckResult
           code: "CLOCK_SKEW",
           what: `this machine's clock is ${apart} ${ms > 0 ? "ahead of" : "behind"} the database's (${unsure})`,
           why: "due times follow the database's clock, but logs, alerts and deadlines follow this machine's clock",
-          fix: "timedatectl set-ntp true (systemd), or set this machine's clock by NTP in another way."
+          fix: "timedatectl set-ntp true (systemd), or synchronise this machine's clock with NTP in another way."
         })
       ]
     : [ok("clock", `within ${apart} of the database's (${unsure})`)]

@@ -93,7 +93,7 @@ export const write = (directory: string, planned: ReadonlyArray<PlannedFile>) =>
           {
             code: "CANNOT_WRITE",
             message: `Not all files could be written: ${safe(error instanceof Error ? error.message : String(error))}`,
-            hint: "Make the directory writable or free some space, then run init again. It leaves existing files unchanged."
+            hint: "Make the directory writable or free some space, then run init again. init leaves existing files unchanged."
           }
         ]
       })

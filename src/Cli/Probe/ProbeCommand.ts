@@ -7,7 +7,7 @@ export const probeCommand: Command = {
   details:
     "Sends one small request to each API, whatever the number of tenants. The database does not allow a\n" +
     "probe within 15 minutes of the last one, while a sync of the API is running, or after the API asked\n" +
-    "to slow down. serve and run also probe an API after 15 minutes without a sync\n" +
+    "the scheduler to slow down. serve and run also probe an API after 15 minutes without a sync\n" +
     "(SYNC_SCHEDULER_PROBES). Exit code 3 means that an API throttles or cannot be reached.",
   positionals: [],
   flags: [
