@@ -3,8 +3,8 @@ import { compile } from "./Compile.ts"
 import type { Servers } from "./Servers.ts"
 
 /**
- * Programs compiled like the binary. `query` loads Effect and sends one query, which is the least that any engine built on Bun
- * and Effect has to do.
+ * Programs compiled like the binary. `query` loads Effect and sends one query, which is the least that an engine built on Bun and
+ * Effect has to do.
  */
 const PROGRAMS = {
   hello: 'console.log("hello")',

@@ -82,8 +82,8 @@ export const specOf = (servers: Servers, site: Site, contender: string, load: Lo
 })
 
 /**
- * Returns the command of a contender: a compiled program for Sync Scheduler and the references, and worker.ts for packages, which
- * the same Bun runs.
+ * Returns the command of a contender. Sync Scheduler and the references are compiled programs; packages run in worker.ts with the
+ * same Bun.
  */
 const programOf = async (contender: string): Promise<Array<string>> =>
   engines.has(contender)

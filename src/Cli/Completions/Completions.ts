@@ -78,7 +78,7 @@ complete -o default -F _sync_scheduler sync-scheduler`
 
 const zsh = (known: ReadonlyArray<Command>): string =>
   `#compdef sync-scheduler
-# Completions of sync-scheduler for zsh, by way of those for bash.
+# Completions of sync-scheduler for zsh, based on the completions for bash.
 autoload -U +X bashcompinit && bashcompinit
 ${bash(known)}`
 
