@@ -6,7 +6,7 @@ export const setupCommand: Command = {
   summary: "Set up a project up to its first scheduled run, locally or hosted",
   details:
     "Finds the project (the local stack of supabase start, else the linked project), shows the plan,\n" +
-    "asks at most three questions, and carries out the plan: migrations and functions, config.toml,\n" +
+    "asks at most three questions, and executes the plan: migrations and functions, config.toml,\n" +
     "db push, the function, an example integration, and its first run. Repeating setup changes nothing.\n" +
     "If a step cannot be done, setup prints the command to run by hand and exits with code 3.",
   positionals: [{ name: "dir", summary: "root of the project", optional: true }],
