@@ -34,8 +34,7 @@ const isExternal = (link: string): boolean => /^[a-z]+:/i.test(link)
 
 /**
  * Turns pages that are written for GitHub into pages of the site: links between pages lead to pages, links to other files
- * lead to a copy (`linked` receives the file's path), and annotations for the tests of the pages are removed. Throws for a
- * broken link.
+ * lead to a copy (`linked` receives the file's path), and the annotations for page tests are removed. Throws on a broken link.
  */
 export const siteLinks =
   (root: string, sources: Sources, linked: Set<string>) =>

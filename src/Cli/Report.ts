@@ -84,7 +84,7 @@ const lineOfRun = (run: RunReport, zone: string): Line => {
     error?.retry_at === undefined ? "" : `; retries at ${describeInstant(error.retry_at, zone)}`
   const fine =
     status === "running"
-      ? "works in the background and reports later"
+      ? "the function is still working and reports later"
       : http_status === null
         ? ""
         : `HTTP ${http_status}`

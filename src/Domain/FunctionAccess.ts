@@ -7,7 +7,7 @@ const SCHEDULER = "sync-scheduler"
 const NAME = /^[A-Za-z][A-Za-z0-9_-]*$/
 
 /**
- * The functions that runs may invoke. A row of organization_integrations names its function, and an invocation sends the service
+ * The functions that a run may invoke. A row of organization_integrations names its function, and an invocation sends the service
  * key. Without this list, a user who may edit a row could make the scheduler invoke any of the project's functions with the service
  * key.
  */

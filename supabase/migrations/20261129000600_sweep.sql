@@ -20,7 +20,7 @@ $$;
 
 -- Returns whether the fence proves that the last attempt of an unknown run did
 -- nothing: the function never began, and cannot begin after the lease has expired.
--- If no attempts are left and an earlier attempt is ambiguous, returns false, because the run stays unknown.
+-- If no attempts are left and an earlier attempt is ambiguous, returns false, so that the run stays unknown.
 create function sync_scheduler.is_proven(r public.sync_run_log) returns boolean
   language sql stable
   return coalesce(r.fenced, false) and r.began_at is null and r.lease_until <= sync_scheduler.clock()

@@ -48,7 +48,7 @@ const invoke = async (
     env: {
       PATH: process.env.PATH ?? "",
       HOME: process.env.HOME ?? "",
-      // Keeps Deno from checking for its newest version through the proxy.
+      // Keeps Deno from checking for updates through the proxy.
       DENO_NO_UPDATE_CHECK: "1",
       ...env
     },

@@ -1,6 +1,6 @@
 /**
  * The functions of the chaos test, served by real Deno: `integration-sync` behind the fence, `plain-sync` without it. Each
- * function books one entry in the ledger and reports its gates, at which the ledger may hold the function.
+ * function records one effect in the ledger. At certain points, the gates, it asks the ledger, which may make it wait.
  */
 import { withSyncRun } from "../../supabase/functions/_shared/syncRun.ts"
 

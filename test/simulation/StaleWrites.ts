@@ -108,7 +108,7 @@ export class StaleWrites {
     return { name: "start_sync_runs", args }
   }
 
-  /** Returns a claim with the previous version or an outdated slot. */
+  /** Returns a claim with the previous schedule version, or with an outdated slot. */
   private claim(run: RunRow): Write | null {
     const { random, time, db } = this.universe
     const row = db.integrations.get(run.integration_id)

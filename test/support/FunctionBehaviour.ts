@@ -126,8 +126,8 @@ const PLATFORM_ERRORS = {
 export type PlatformError = keyof typeof PLATFORM_ERRORS
 
 /**
- * Responds as the platform in place of the function, with `sb-error-code`. Takes effect only for errors that occur during
- * execution.
+ * Responds with an error of the platform, with `sb-error-code`. The function has done its work only if the error is one that
+ * occurs during execution.
  */
 export const platformError = (
   code: PlatformError,

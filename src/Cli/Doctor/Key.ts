@@ -33,7 +33,7 @@ export const keyFindings = (
       error("key", {
         code: "KEY_REFUSED",
         what: `the key expired at ${describeInstant(exp * 1000, "UTC")}`,
-        why: "the project rejects every call with it",
+        why: "the project rejects every call that uses this key",
         fix: NEW_KEY
       }),
     project !== undefined &&

@@ -42,7 +42,7 @@ const noMigrations = error("schema", {
   why: "its tables and functions do not exist, so nothing can be scheduled",
   fix: [
     'sync-scheduler schema print | psql -v ON_ERROR_STOP=1 "$SUPABASE_DB_URL", or supabase db push',
-    `if the migrations are applied, the Data API has not reloaded the schema: ${commandCodes.SCHEMA_CACHE_STALE.fix}`
+    `if the migrations have been applied, the Data API has not reloaded its schema yet: ${commandCodes.SCHEMA_CACHE_STALE.fix}`
   ].join("\n")
 })
 

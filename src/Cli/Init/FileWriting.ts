@@ -16,7 +16,7 @@ import { Schema } from "effect"
  * The result for a file.
  *
  * - `created`: the file did not exist. `unchanged`: the file exists with the same text.
- * - `changed`: a file of the project to which the scheduler's part was added, such as a section of config.toml.
+ * - `changed`: an existing project file that received the scheduler's part, for example a section of config.toml.
  * - `different`: the file exists with another text. The file was not changed, and needs attention.
  * - `kept`: the example, which the project has modified.
  * - `left_out`: the file does not exist, and was not written because another file in its folder is `different`. A mixture of two

@@ -29,7 +29,7 @@ const IMPORT = /^import (?:type )?\{[^}]*\} from "\.\/(\w+)\.ts"\n/gm
 const REEXPORT = /^export (?:type )?\{([^}]*)\} from "\.\/(\w+)\.ts"\n/gm
 
 /**
- * Returns the modules of _shared as one file: each module without its imports, and only the exports of syncRun.ts. A test
+ * Returns the modules of _shared as one file: all imports are removed, and the file exports only what syncRun.ts exports. A test
  * compares the file's behaviour with the modules' behaviour.
  */
 export const readFence = (): string => {

@@ -25,7 +25,7 @@ export const chosenFunctions = ({ edge, syncFunction }: Choice): ReadonlyArray<s
   ...(edge ? [EDGE] : [])
 ]
 
-/** Returns all files that a project needs, in the order of writing. */
+/** Returns all files that a project needs, in the order in which they are written. */
 export const projectFiles = (choice: Choice): ReadonlyArray<ProjectFile> => {
   const folders = ["_shared", ...chosenFunctions(choice)]
   return [

@@ -73,7 +73,7 @@ export interface Quota {
   readonly resetMs: number | null
 }
 
-/** The judgement of a response about the health of the API. */
+/** What a response says about the health of its API. */
 export type Sign =
   | { readonly _tag: "Reachable"; readonly quota: Quota | null }
   | { readonly _tag: "Unreachable"; readonly code: string; readonly message: string }

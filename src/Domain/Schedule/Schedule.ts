@@ -43,7 +43,7 @@ export interface SlotSummary {
 
 /** A period in which every date, including 29 February, falls on every weekday at least once, even around 2100; in milliseconds. */
 const HORIZON = 41 * 366 * 86_400_000
-/** The instant at which the search for any matching date starts. */
+/** Where the search starts that checks whether a schedule ever has a slot. */
 const REFERENCE = Date.UTC(2024, 0, 1)
 const EARLIEST = Date.UTC(1900, 0, 1)
 const LATEST = Date.UTC(9000, 0, 1)
