@@ -99,7 +99,9 @@ test("when the database goes away, the page says so and shows nothing green, and
     await admin.unsafe(
       `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`
     )
-    await alarm.filter({ hasText: /^Data as of [\d:]+ \w+: the database does not answer/ }).waitFor()
+    await alarm
+      .filter({ hasText: /^Data as of [\d:]+ \w+: the database does not answer/ })
+      .waitFor()
     expect(await page.evaluate(() => document.documentElement.classList.contains("stale"))).toBe(
       true
     )
