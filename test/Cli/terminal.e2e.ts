@@ -39,9 +39,8 @@ const screen = async (width: number, command: string): Promise<ReadonlyArray<str
   const line = `exec 2>&1; SUPABASE_DB_URL='${fixture.database.url}' '${await binaryPath()}' ${command}; tmux -L ${socket} wait-for -S ${done}; sleep 60`
   await tmux("new-session", "-d", "-s", done, "-x", String(width), "-y", "80", "sh", "-c", line)
   await tmux("wait-for", done)
-  const text = await tmux("capture-pane", "-p", "-t", done)
-  // -J joins lines that the terminal wrapped, so a difference means that a line was too wide.
-  expect(await tmux("capture-pane", "-p", "-J", "-t", done).then(bare)).toBe(bare(text))
+  // -J joins the lines that the terminal wrapped.
+  const text = await tmux("capture-pane", "-p", "-J", "-t", done).then(bare)
   await tmux("kill-session", "-t", done)
   return text.trimEnd().split("\n")
 }
@@ -54,15 +53,19 @@ for (const width of [80, 140]) {
     "runs list",
     "runs show 07c886dd"
   ]) {
-    test(`${command} at ${width} columns fits the screen, and no line wraps`, async () => {
+    test(`${command} at ${width} columns fits the screen, and only a command to paste may wrap`, async () => {
       const lines = await screen(width, command)
       expect(lines.length).toBeGreaterThan(5)
       for (const line of lines) {
-        expect(Bun.stringWidth(line)).toBeLessThanOrEqual(width)
+        if (!line.includes("sync-scheduler ")) {
+          expect(Bun.stringWidth(line)).toBeLessThanOrEqual(width)
+        }
         expect(line).not.toContain("\u202e")
       }
       // Each column is aligned with its title, even after wide characters and symbols.
-      const titles = lines.findIndex((line) => /^(STATE|NEXT|RESULT|SLOT|WHEN) {2,}/.test(line))
+      const titles = lines.findIndex((line) =>
+        /^(STATE|NEXT|RESULT|DUE|WHEN)( \([^)]+\))? {2,}/.test(line)
+      )
       const column = lines[titles]?.search(/(?<= {2})\S/) ?? -1
       for (const row of lines
         .slice(titles + 1)
