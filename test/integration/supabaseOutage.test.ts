@@ -8,6 +8,7 @@ import { RESET } from "../support/HttpServer.ts"
 import { playOutage } from "../support/OutageFixture.ts"
 import { connect, createDatabase, startPostgres } from "../support/Postgres.ts"
 import { startProject } from "../support/Project.ts"
+import { freePort } from "../support/RawServer.ts"
 import { startGateway } from "../support/RpcGateway.ts"
 
 /** Tests lasting outages. An engine waits 10 to 20 s before it abandons a call, so these tests run concurrently. */
@@ -57,7 +58,10 @@ test.concurrent("if the API does not respond, the error names it, the exit code 
   project.gateway.faults.set("*", { waitBefore: 300, instead: RESET })
   // A tick waits three quarters of its interval for the database.
   const soon = { SYNC_SCHEDULER_INTERVAL: "5s" }
-  const exits = await Promise.all([tick(soon), tick({ ...soon, SUPABASE_URL: await closedUrl() })])
+  const exits = await Promise.all([
+    tick(soon),
+    tick({ ...soon, SUPABASE_URL: `http://127.0.0.1:${await freePort()}` })
+  ])
   for (const { code, summary } of exits) {
     expect(code).toBe(5)
     expect(summary).toMatchObject({ due: 0, errors: [{ code: "SUPABASE_UNREACHABLE" }] })
@@ -120,14 +124,6 @@ test.concurrent("when PostgreSQL dies with runs in flight and stays down, the ex
   await functions.close()
   await postgres.stop()
 }, 120_000)
-
-/** Returns a URL on which nothing listens any more. */
-const closedUrl = async (): Promise<string> => {
-  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() })
-  const { origin } = server.url
-  await server.stop(true)
-  return origin
-}
 
 test.concurrent("a tick waits for a database that is unavailable for longer than the retries of a call, and then works", async () => {
   const { tick } = await playOutage({ when: "before", awayMs: 14_000, due: 3 })

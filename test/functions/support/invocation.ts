@@ -1,3 +1,4 @@
+import { freePort } from "../../support/RawServer.ts"
 import { secretKey } from "./LedgerStandIn.ts"
 
 /** Returns the request body that the scheduler sends for a new run. */
@@ -38,10 +39,5 @@ export const send = async (
   }
 }
 
-/** Returns a URL on which nothing listens any more. */
-export const closedUrl = async (): Promise<string> => {
-  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() })
-  const { href } = server.url
-  await server.stop(true)
-  return href
-}
+/** Returns a URL on which nothing listens. */
+export const closedUrl = async (): Promise<string> => `http://127.0.0.1:${await freePort()}/`
