@@ -225,7 +225,7 @@ describe("the package, installed with npm", () => {
     "passes %s on: serve finishes and exits with 0",
     async (signal) => {
       const { PATH = "" } = process.env
-      // In a project of its own, because a call of the stopped server may still reserve due integrations.
+      // Uses a separate project, because a call of the stopped server may still reserve due integrations.
       const own = await startProject()
       const shim = Bun.spawn(
         [join(app, "node_modules/.bin/sync-scheduler"), "serve", "--listen", "127.0.0.1:0"],
