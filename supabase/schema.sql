@@ -101,22 +101,22 @@ comment on column public.organization_integrations.integration_type is 'The kind
 comment on column public.organization_integrations.sync_schedule is 'Cron expression of five or six fields, or a macro such as @daily. Null: the integration runs only when triggered manually.';
 comment on column public.organization_integrations.timezone is 'IANA time zone of the schedule, such as Europe/Oslo.';
 comment on column public.organization_integrations.enabled is 'False: the integration does not run, and its slots are recorded as skipped. Enabling an integration never runs a past slot.';
-comment on column public.organization_integrations.next_run_at is 'The next slot, UTC, truncated to milliseconds. Null: the next tick computes it. A due value is a slot even if the cron expression does not produce it.';
+comment on column public.organization_integrations.next_run_at is 'The next slot, UTC, truncated to milliseconds. Null: the next tick computes the slot. Once due, the instant is a slot even if the cron expression does not produce it.';
 comment on column public.organization_integrations.schedule_version is 'Increases whenever schedule_since changes: after an edit of the schedule or time zone, and when disabling or enabling the integration skips slots. A claim must contain the current version.';
-comment on column public.organization_integrations.schedule_since is 'The instant from which this schedule applies. Its first slot is later than this instant.';
+comment on column public.organization_integrations.schedule_since is 'The instant from which the current schedule applies. The first slot is later than this instant.';
 comment on column public.organization_integrations.schedule_error is 'The reason why the schedule cannot be computed. The integration is not due until its schedule is edited.';
-comment on column public.organization_integrations.catch_up is 'The handling of missed slots: latest runs the newest, all runs every slot inside the window, skip runs none.';
-comment on column public.organization_integrations.catch_up_window is 'The maximum age of the slots that catch_up = all runs; null: SYNC_SCHEDULER_CATCH_UP_WINDOW.';
+comment on column public.organization_integrations.catch_up is 'Which missed slots run. latest: only the newest; all: every slot inside the window; skip: none.';
+comment on column public.organization_integrations.catch_up_window is 'With catch_up = all, the maximum age of a missed slot that still runs; null: SYNC_SCHEDULER_CATCH_UP_WINDOW.';
 comment on column public.organization_integrations.max_attempts is 'The maximum number of attempts of a run.';
 comment on column public.organization_integrations.invoke_timeout is 'How long the engine waits for the function; null: SYNC_SCHEDULER_INVOKE_TIMEOUT.';
 comment on column public.organization_integrations.function_name is 'The Edge Function to invoke, one of SYNC_SCHEDULER_FUNCTIONS; null: SYNC_SCHEDULER_FUNCTION.';
-comment on column public.organization_integrations.on_unknown is 'The handling of a run with an unknown outcome: retry repeats the run with the same key, hold waits for an operator.';
-comment on column public.organization_integrations.fenced is 'Whether the function calls begin_sync_run before it starts work. If it does, the scheduler can prove that a run did not happen.';
+comment on column public.organization_integrations.on_unknown is 'The handling of a run with an unknown outcome. retry: the run is repeated with the same key; hold: an operator decides.';
+comment on column public.organization_integrations.fenced is 'Whether the function calls begin_sync_run before its work. If so, the scheduler can prove that a run did not happen.';
 comment on column public.organization_integrations.warm_up is 'Whether the engine warms up the function with an OPTIONS request before its runs.';
 comment on column public.organization_integrations.consecutive_failures is 'Consecutive failed runs since the last completed run.';
 comment on column public.organization_integrations.breaker_until is 'The circuit breaker is open until this instant: too many runs failed in a row, and no run starts.';
 comment on column public.organization_integrations.paused_reason is 'The operator''s reason for pausing the integration.';
-comment on column public.organization_integrations.health_url is 'The URL that is probed when no sync has run for a while; null: the default of its integration type.';
+comment on column public.organization_integrations.health_url is 'The URL to probe when no sync has run for a while; null: the default of the integration''s type.';
 comment on column public.organization_integrations.health_method is 'The HTTP method of the probe.';
 comment on column public.organization_integrations.reserved_by is 'The engine that has fetched the integration but not claimed its slot yet.';
 comment on column public.organization_integrations.reserved_until is 'No other engine fetches the integration before this instant.';
@@ -315,7 +315,7 @@ comment on column public.sync_run_log.claimed_at is 'The time at which claimed_b
 comment on column public.sync_run_log.claim_token is 'The token of the claim, or of the fetch that took over the run. A repeated call with this token returns the same response.';
 comment on column public.sync_run_log.lease_token is 'The token of the attempt. Only a call with this token may settle the run.';
 comment on column public.sync_run_log.lease_seconds is 'The length of the lease at the start of the attempt, in seconds.';
-comment on column public.sync_run_log.lease_until is 'The end of the lease. After this instant a sweep decides about the run.';
+comment on column public.sync_run_log.lease_until is 'The end of the lease. A run that is still running after this instant is swept.';
 comment on column public.sync_run_log.not_before is 'The earliest start of a retry.';
 comment on column public.sync_run_log.created_at is 'The time of the claim.';
 comment on column public.sync_run_log.started_at is 'The start of the first attempt, by the database clock; drift_ms = started_at - scheduled_for.';
@@ -327,15 +327,15 @@ comment on column public.sync_run_log.finished_at is 'The time at which the outc
 comment on column public.sync_run_log.released_at is 'The time at which an unknown run was released. A released run does not block later slots.';
 comment on column public.sync_run_log.drift_ms is 'Milliseconds from the slot to the first start.';
 comment on column public.sync_run_log.duration_ms is 'The duration of the last attempt, in milliseconds.';
-comment on column public.sync_run_log.cold_start is 'Whether the first request to the function in the tick found it cold.';
-comment on column public.sync_run_log.warm_up_ms is 'The duration of the first request to the function in the tick, in milliseconds.';
+comment on column public.sync_run_log.cold_start is 'Whether the tick''s first request to the function met a cold start.';
+comment on column public.sync_run_log.warm_up_ms is 'The duration of the tick''s first request to the function, in milliseconds.';
 comment on column public.sync_run_log.http_status is 'The HTTP status of the last response.';
 comment on column public.sync_run_log.error_code is 'The stable error code; docs/reference/errors.md lists all of them.';
 comment on column public.sync_run_log.error_message is 'The error and how to fix it; at most 2 KiB.';
-comment on column public.sync_run_log.response is 'The JSON that the function returned; above 64 KiB, a note of its size.';
-comment on column public.sync_run_log.fenced is 'Whether the function was fenced when the attempt started. If so, a null began_at after the end of the lease proves that nothing happened.';
+comment on column public.sync_run_log.response is 'The function''s JSON response, or a note of its size if it exceeds 64 KiB.';
+comment on column public.sync_run_log.fenced is 'Whether the function was fenced when the attempt started. If so, a null began_at after the end of the lease proves that the function did nothing.';
 comment on column public.sync_run_log.ambiguous is 'Whether some attempt may have taken effect without a recorded outcome. Such a run never becomes failed.';
-comment on column public.sync_run_log.ambiguous_before is 'The value of ambiguous when the current attempt started. Proof that this attempt did nothing restores this value.';
+comment on column public.sync_run_log.ambiguous_before is 'The value of ambiguous when the current attempt started, restored if the attempt provably did nothing.';
 comment on column public.sync_run_log.api_host is 'The host of the accounting API that the run uses, if known. api_provider and api_host identify a row of integration_health.';
 comment on column public.sync_run_log.delay_reason is 'The reason why a pending run waits until not_before: api_throttled or api_limit. Null: no API delays the run.';
 
@@ -1147,8 +1147,8 @@ AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_limit constant integer := least(greatest(coalesce(p_limit, 100), 1), 100);
-  -- The end of the previous page: its last slot ('' if that slot was not computed yet) and its last integration.
-  -- Both values are plain bounds in the query, so that even a generic plan starts reading at the cursor.
+  -- The cursor is the last entry of the previous page: a slot ('' if not computed yet) and an integration.
+  -- The query compares rows with plain bounds, so that even a generic plan starts reading at the cursor.
   v_last_at constant timestamptz := timestamptz 'epoch' + nullif(split_part(p_cursor, '|', 1), '')::bigint * interval '1 microsecond';
   v_last_id constant uuid := split_part(p_cursor, '|', 2)::uuid;
   v_after_id constant uuid := case when v_last_at is null then v_last_id end;
@@ -2286,7 +2286,7 @@ begin
     v_settled := sync_scheduler.settle_runs(p_engine_id, p_settlements, v_quiescence);
   exception
     when others then
-      -- After any other error, nothing was settled, and the caller repeats the call with the same tokens.
+      -- An error that no row caused: nothing was settled, and the caller repeats the call with the same tokens.
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
@@ -2351,7 +2351,7 @@ begin
       'skipped', (v_one -> 'skipped') || v_left_out);
   exception
     when others then
-      -- After any other error, nothing was started, and the caller repeats the call with the same tokens.
+      -- An error that no row caused: nothing was started, and the caller repeats the call with the same tokens.
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
@@ -3697,7 +3697,7 @@ begin
   elsif sync_scheduler.backfill_waits(i) is not null then
     return sync_scheduler.backfill_waits(i);
   elsif v_next is null or v_next < v_expected or p_at > v_next then
-    raise exception 'claim_sync_runs: the cursor of backfill % must advance to its slot or beyond', b.id using errcode = '22023';
+    raise exception 'claim_sync_runs: the cursor of backfill % must advance at least to the claimed slot', b.id using errcode = '22023';
   elsif p_at < b."from" or p_at >= b."to" or p_at <= v_expected or p_at >= i.next_run_at or p_at > sync_scheduler.clock() then
     raise exception 'claim_sync_runs: slot % does not belong to backfill %', p_at, b.id using errcode = '22023';
   end if;
@@ -4105,7 +4105,7 @@ AS $function$
 begin
   perform public.prune_sync_history();
 exception when others then
-  raise warning 'prune_sync_history: old history is not deleted: %', sqlerrm;
+  raise warning 'prune_sync_history: old history could not be deleted: %', sqlerrm;
 end
 $function$;
 

@@ -20,17 +20,17 @@ declare
     ["organization_integrations", "enabled",              "boolean",     "default true", true,
       "False: the integration does not run, and its slots are recorded as skipped. Enabling an integration never runs a past slot."],
     ["organization_integrations", "next_run_at",          "timestamptz", "", false,
-      "The next slot, UTC, truncated to milliseconds. Null: the next tick computes it. A due value is a slot even if the cron expression does not produce it."],
+      "The next slot, UTC, truncated to milliseconds. Null: the next tick computes the slot. Once due, the instant is a slot even if the cron expression does not produce it."],
     ["organization_integrations", "schedule_version",     "integer",     "default 1", true,
       "Increases whenever schedule_since changes: after an edit of the schedule or time zone, and when disabling or enabling the integration skips slots. A claim must contain the current version."],
     ["organization_integrations", "schedule_since",       "timestamptz", "default now()", true,
-      "The instant from which this schedule applies. Its first slot is later than this instant."],
+      "The instant from which the current schedule applies. The first slot is later than this instant."],
     ["organization_integrations", "schedule_error",       "text",        "", false,
       "The reason why the schedule cannot be computed. The integration is not due until its schedule is edited."],
     ["organization_integrations", "catch_up",             "text",        "default 'latest' check (catch_up in ('latest', 'all', 'skip'))", true,
-      "The handling of missed slots: latest runs the newest, all runs every slot inside the window, skip runs none."],
+      "Which missed slots run. latest: only the newest; all: every slot inside the window; skip: none."],
     ["organization_integrations", "catch_up_window",      "interval",    "check (catch_up_window > interval '0')", false,
-      "The maximum age of the slots that catch_up = all runs; null: SYNC_SCHEDULER_CATCH_UP_WINDOW."],
+      "With catch_up = all, the maximum age of a missed slot that still runs; null: SYNC_SCHEDULER_CATCH_UP_WINDOW."],
     ["organization_integrations", "max_attempts",         "integer",     "default 3 check (max_attempts between 1 and 100)", true,
       "The maximum number of attempts of a run."],
     ["organization_integrations", "invoke_timeout",       "interval",    "check (invoke_timeout between interval '1 second' and interval '1 hour')", false,
@@ -38,9 +38,9 @@ declare
     ["organization_integrations", "function_name",        "text",        "", false,
       "The Edge Function to invoke, one of SYNC_SCHEDULER_FUNCTIONS; null: SYNC_SCHEDULER_FUNCTION."],
     ["organization_integrations", "on_unknown",           "text",        "default 'retry' check (on_unknown in ('retry', 'hold'))", true,
-      "The handling of a run with an unknown outcome: retry repeats the run with the same key, hold waits for an operator."],
+      "The handling of a run with an unknown outcome. retry: the run is repeated with the same key; hold: an operator decides."],
     ["organization_integrations", "fenced",               "boolean",     "default false", true,
-      "Whether the function calls begin_sync_run before it starts work. If it does, the scheduler can prove that a run did not happen."],
+      "Whether the function calls begin_sync_run before its work. If so, the scheduler can prove that a run did not happen."],
     ["organization_integrations", "warm_up",              "boolean",     "default false", true,
       "Whether the engine warms up the function with an OPTIONS request before its runs."],
     ["organization_integrations", "consecutive_failures", "integer",     "default 0", true,
@@ -50,7 +50,7 @@ declare
     ["organization_integrations", "paused_reason",        "text",        "", false,
       "The operator's reason for pausing the integration."],
     ["organization_integrations", "health_url",           "text",        "", false,
-      "The URL that is probed when no sync has run for a while; null: the default of its integration type."],
+      "The URL to probe when no sync has run for a while; null: the default of the integration's type."],
     ["organization_integrations", "health_method",        "text",        "default 'HEAD' check (health_method in ('HEAD', 'GET', 'OPTIONS'))", true,
       "The HTTP method of the probe."],
     ["organization_integrations", "reserved_by",          "text",        "", false,
@@ -98,7 +98,7 @@ declare
     ["sync_run_log", "lease_seconds",        "integer",     "", false,
       "The length of the lease at the start of the attempt, in seconds."],
     ["sync_run_log", "lease_until",          "timestamptz", "", false,
-      "The end of the lease. After this instant a sweep decides about the run."],
+      "The end of the lease. A run that is still running after this instant is swept."],
     ["sync_run_log", "not_before",           "timestamptz", "", false,
       "The earliest start of a retry."],
     ["sync_run_log", "created_at",           "timestamptz", "default now()", true,
@@ -122,9 +122,9 @@ declare
     ["sync_run_log", "duration_ms",          "bigint",      "", false,
       "The duration of the last attempt, in milliseconds."],
     ["sync_run_log", "cold_start",           "boolean",     "default false", true,
-      "Whether the first request to the function in the tick found it cold."],
+      "Whether the tick's first request to the function met a cold start."],
     ["sync_run_log", "warm_up_ms",           "integer",     "", false,
-      "The duration of the first request to the function in the tick, in milliseconds."],
+      "The duration of the tick's first request to the function, in milliseconds."],
     ["sync_run_log", "http_status",          "integer",     "", false,
       "The HTTP status of the last response."],
     ["sync_run_log", "error_code",           "text",        "", false,
@@ -132,13 +132,13 @@ declare
     ["sync_run_log", "error_message",        "text",        "check (octet_length(error_message) <= 2048)", false,
       "The error and how to fix it; at most 2 KiB."],
     ["sync_run_log", "response",             "jsonb",       "", false,
-      "The JSON that the function returned; above 64 KiB, a note of its size."],
+      "The function's JSON response, or a note of its size if it exceeds 64 KiB."],
     ["sync_run_log", "fenced",               "boolean",     "default false", true,
-      "Whether the function was fenced when the attempt started. If so, a null began_at after the end of the lease proves that nothing happened."],
+      "Whether the function was fenced when the attempt started. If so, a null began_at after the end of the lease proves that the function did nothing."],
     ["sync_run_log", "ambiguous",            "boolean",     "default false", true,
       "Whether some attempt may have taken effect without a recorded outcome. Such a run never becomes failed."],
     ["sync_run_log", "ambiguous_before",     "boolean",     "default false", true,
-      "The value of ambiguous when the current attempt started. Proof that this attempt did nothing restores this value."],
+      "The value of ambiguous when the current attempt started, restored if the attempt provably did nothing."],
     ["sync_run_log", "api_provider",         "text",        "", false],
     ["sync_run_log", "api_host",             "text",        "", false,
       "The host of the accounting API that the run uses, if known. api_provider and api_host identify a row of integration_health."],
@@ -222,7 +222,7 @@ begin
   ) d;
   if v_conflict is not null then
     raise exception 'Sync Scheduler cannot be installed because these objects already exist: %', v_conflict
-      using hint = 'Nothing was changed. If only some migrations have been applied, sync-scheduler doctor prints the command for the others. If all have been applied but the Data API does not know them, run: notify pgrst, ''reload schema'';';
+      using hint = 'Nothing was changed. If only some migrations have been applied, sync-scheduler doctor prints the command that applies the rest. If all migrations have been applied but the Data API does not find their functions, run: notify pgrst, ''reload schema'';';
   end if;
 
   foreach v_table in array v_adopted loop
@@ -463,9 +463,9 @@ create table public.sync_schedule_history (
   enabled boolean not null,
   "from" timestamptz not null,
   "to" timestamptz,                                   -- null: the current schedule
-  -- The next slot that was known when the period began.
-  -- Null: the first slot is the first match of the cron expression after `since`.
-  -- The first slot of the period is first_slot even if the cron expression does not produce that instant.
+  -- The next slot as known when the period began. This instant is the period's
+  -- first slot even if the cron expression does not produce it.
+  -- Null: the first slot is the cron expression's first match after `since`.
   first_slot timestamptz,
   since timestamptz
 );
@@ -479,7 +479,7 @@ create table public.sync_skipped_range (
   "from" timestamptz not null,
   "to" timestamptz not null,
   -- The exact number of slots, except in a range with the reason schedule_changed, disabled or gone.
-  -- The database records the ranges with these three reasons itself, but cannot evaluate cron expressions.
+  -- The database, which cannot evaluate cron expressions, records the ranges with these three reasons.
   -- In such a range, 1 means at least one slot, and 0 means an unknown number, because no next slot was computed yet.
   count bigint not null check (count >= 0),
   reason text not null,                               -- superseded, outside_window, catch_up_skip, schedule_changed, disabled, gone
@@ -572,7 +572,7 @@ create table public.sync_tick (
 );
 create index sync_tick_started on public.sync_tick (started_at desc);
 
--- The health of each provider's host. Syncs determine the health. Probes determine the health only if no sync has run for a while.
+-- The health of each provider's host. Syncs determine the health, or probes if no sync has run for a while.
 create table public.integration_health (
   provider text not null,
   host text not null,
@@ -598,11 +598,10 @@ create table public.integration_health (
   primary key (provider, host)
 );
 comment on table public.integration_health is
-  'The health of each accounting API (provider and host). Syncs determine it; probes determine it only if no sync has run for a while. throttled: the API asked several organisations, or the probe, to slow down. Its runs then wait for at most a minute, and it is not probed until passive_until. A host with a path (host/path) is the health_url of an integration.';
+  'The health of each accounting API (provider and host). Syncs determine the health, or probes if no sync has run for a while. throttled: the API throttles several organisations or the probe. All runs that use the API then wait for at most a minute, and no probe is sent until passive_until. A host with a path (host/path) is the health_url of an integration.';
 create index integration_health_throttled on public.integration_health (throttled_until) where throttled_until is not null;
 
--- One row for each pair of host and organisation: the vendor asked the organisation to slow down at the host.
--- Only the organisation's runs at this host wait.
+-- One row for each organisation that a vendor throttles at a host. Only the organisation's runs at this host wait.
 create table public.sync_api_hold (
   provider text not null,
   host text not null,
@@ -611,16 +610,15 @@ create table public.sync_api_hold (
   start_limit integer not null default 1 check (start_limit > 0), -- the number of concurrent runs after throttled_until
   limit_ceiling integer not null default 5,           -- the hold ends when start_limit reaches this value
   limited_until timestamptz,                          -- the organisation's quota is low until this instant
-  told_at timestamptz not null,                       -- the vendor's last request to slow down
+  told_at timestamptz not null,                       -- the vendor's last throttling response
   expires_at timestamptz not null,                    -- the latest end of the hold
   primary key (provider, host, org_id)
 );
 comment on table public.sync_api_hold is
-  'Organisations that the vendor asked to slow down at a host, with the end of the wait of their runs and the number of concurrent runs after the wait.';
+  'Organisations that a vendor throttles at a host, with the instant until which their runs wait and the number of concurrent runs after that instant.';
 create index sync_api_hold_expires on public.sync_api_hold (expires_at);
 
--- The average durations of the first requests to each function, for cold and for warm functions.
--- The table shows whether a warm-up saves time.
+-- The average durations of the first requests to each function, cold and warm. The averages show whether a warm-up saves time.
 create table public.sync_function_warmth (
   function_name text primary key,                     -- '(default)': the engine's configured function
   cold_count bigint not null default 0,
@@ -629,7 +627,7 @@ create table public.sync_function_warmth (
   cold_ms double precision,                           -- moving averages of the requests that got a response
   warm_ms double precision,
   measured_since timestamptz not null default now(),
-  paused_until timestamptz,                           -- no warm-ups before this instant; the measurement restarts at this instant
+  paused_until timestamptz,                           -- no warm-ups before this instant, when the measurement restarts
   verdict text,                                       -- the reason why warm-up is paused
   updated_at timestamptz not null default now()
 );

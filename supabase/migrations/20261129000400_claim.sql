@@ -18,7 +18,7 @@ create function sync_scheduler.due_json(i public.organization_integrations) retu
     'catch_up', coalesce(i.catch_up, 'latest'),
     'catch_up_window_ms', sync_scheduler.milliseconds(i.catch_up_window));
 
--- Returns a page of the integrations that are due or whose first slot is not computed yet, for a dry run. Reserves nothing.
+-- Returns one page of the integrations that are due or have no computed slot yet. A dry run calls this function: it reserves nothing.
 -- Returns {now, integrations: [due], rejected: [{integration_id, detail}], cursor}; callers must not interpret the cursor.
 create function public.read_due_integrations(
   p_limit integer default 100, p_cursor text default null, p_org_id uuid default null, p_integration_ids uuid[] default null
@@ -27,8 +27,8 @@ create function public.read_due_integrations(
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_limit constant integer := least(greatest(coalesce(p_limit, 100), 1), 100);
-  -- The end of the previous page: its last slot ('' if that slot was not computed yet) and its last integration.
-  -- Both values are plain bounds in the query, so that even a generic plan starts reading at the cursor.
+  -- The cursor is the last entry of the previous page: a slot ('' if not computed yet) and an integration.
+  -- The query compares rows with plain bounds, so that even a generic plan starts reading at the cursor.
   v_last_at constant timestamptz := timestamptz 'epoch' + nullif(split_part(p_cursor, '|', 1), '')::bigint * interval '1 microsecond';
   v_last_id constant uuid := split_part(p_cursor, '|', 2)::uuid;
   v_after_id constant uuid := case when v_last_at is null then v_last_id end;
@@ -96,8 +96,8 @@ create function sync_scheduler.may_fetch(
   and (p_org_id is null or i.org_id = p_org_id) and (p_ids is null or i.id = any (p_ids)) and i.org_id <> all (p_excluded)
   and (not p_unchecked or sync_scheduler.row_fault(i) is null);
 
--- Assigns pending runs to an engine, so that no other engine starts these runs for a while.
--- Returns [run]; `claimed_by` is the engine that had the run before this fetch.
+-- Assigns pending runs to an engine. Other engines may start these runs only after adopt_after_seconds.
+-- Returns [run]; `claimed_by` is the engine that held the run before this fetch.
 create function sync_scheduler.adopt_pending(p_engine_id text, p_fetch_token uuid, p_ids uuid[]) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -266,11 +266,11 @@ create type sync_scheduler.slot as (
   trigger text, next_run_at timestamptz, skipped_range jsonb, schedule_error text
 );
 
--- Returns the reason why a slot must not be claimed or its integration must not be advanced; null: both are allowed.
--- Takes the locks without waiting. A run that the same claim has already created is found by its idempotency key,
+-- Returns the reason why a slot must not be claimed or its integration must not be advanced; null: the slot is accepted.
+-- Takes the locks without waiting. Finds a run that the same claim has already created by its idempotency key,
 -- because a search by integration and slot could use either of two indexes.
--- If the statistics were outdated (as in a new project in which all integrations are
--- due at 02:00), PostgreSQL could use the wrong index, and every claim would read all runs due at 02:00.
+-- With outdated statistics (for example in a new project whose integrations are all due at 02:00),
+-- PostgreSQL could choose the wrong index, and every claim would read all runs due at 02:00.
 create function sync_scheduler.judge_slot(p_claim_token uuid, s sync_scheduler.slot) returns text
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -325,7 +325,7 @@ begin
 end
 $$;
 
--- Claims slots of schedules, all or none. Returns {claimed: [run], skipped: [{integration_id, scheduled_for, reason}], advanced}.
+-- Claims scheduled slots, all or none. Returns {claimed: [run], skipped: [{integration_id, scheduled_for, reason}], advanced}.
 create function sync_scheduler.claim_scheduled_slots(p_engine_id text, p_claim_token uuid, p_slots jsonb) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -420,9 +420,9 @@ create function sync_scheduler.skipped_slot(s sync_scheduler.slot, p_reason text
   language sql stable return jsonb_build_object('integration_id', s.integration_id,
     'scheduled_for', sync_scheduler.iso(s.scheduled_for), 'reason', p_reason);
 
--- A backfill's slots are claimed in the same call and under the same lock as
--- the slots of a schedule, but the claim advances the backfill's cursor instead of next_run_at.
--- Such a slot has a backfill object: {id, cursor: the value that the engine read, next_cursor: the last handled slot, done}.
+-- Backfill slots are claimed in the same call and under the same lock as
+-- scheduled slots, but the claim advances the backfill's cursor instead of next_run_at.
+-- A backfill slot has a `backfill` object: {id, cursor: as the engine read it, next_cursor: the last handled slot, done}.
 
 -- Returns the reason why a backfill request must wait; null: the request may continue. Scheduled slots come first.
 create function sync_scheduler.backfill_waits(i public.organization_integrations) returns text
@@ -466,7 +466,7 @@ begin
   elsif sync_scheduler.backfill_waits(i) is not null then
     return sync_scheduler.backfill_waits(i);
   elsif v_next is null or v_next < v_expected or p_at > v_next then
-    raise exception 'claim_sync_runs: the cursor of backfill % must advance to its slot or beyond', b.id using errcode = '22023';
+    raise exception 'claim_sync_runs: the cursor of backfill % must advance at least to the claimed slot', b.id using errcode = '22023';
   elsif p_at < b."from" or p_at >= b."to" or p_at <= v_expected or p_at >= i.next_run_at or p_at > sync_scheduler.clock() then
     raise exception 'claim_sync_runs: slot % does not belong to backfill %', p_at, b.id using errcode = '22023';
   end if;
@@ -524,7 +524,7 @@ $$;
 -- Returns the open backfill requests that can continue now, oldest first, at most one per integration.
 -- Each request has the schedule history from its cursor onwards (at most 50 periods)
 -- and the slots that already have a run (at most 500).
--- Both lists are complete up to "known_until" (exclusive).
+-- The history and the list of slots are complete up to "known_until" (exclusive).
 -- Returns {now, backfills: [{backfill_id, integration_id, org_id,
 -- schedule_version, cursor, after, to, known_until, history, slots}]}.
 -- All instants except "now" are epoch milliseconds.
@@ -560,7 +560,7 @@ begin
 end
 $$;
 
--- Claims slots of schedules and backfills, all or none.
+-- Claims scheduled slots and backfill slots, all or none.
 create function sync_scheduler.claim_slots(p_engine_id text, p_claim_token uuid, p_slots jsonb) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare

@@ -1,4 +1,4 @@
--- Contains the sweep of the runs of dead engines and silent functions, and the first and the last call of a tick.
+-- Sweeps the runs of dead engines and silent functions, and contains the first and the last call of a tick.
 
 -- Sweeps a running run whose lease has expired: running -> unknown.
 -- A row that another program wrote without a lease is swept after p_running_guard_seconds.
@@ -175,7 +175,7 @@ $$;
 create function sync_scheduler.count_one(p_counts jsonb, p_key text) returns jsonb
   language sql immutable return p_counts || jsonb_build_object(p_key, (p_counts ->> p_key)::integer + 1);
 
--- Returns the pending runs that any engine may start: due retries, and runs that their engine claimed but did not start.
+-- Returns the pending runs that any engine may start: due retries, and runs that an engine claimed but did not start in time.
 create function public.read_pending_runs(
   p_engine_id text, p_limit integer default 100, p_adopt_after_seconds numeric default 10,
   p_org_id uuid default null, p_integration_ids uuid[] default null
@@ -257,17 +257,17 @@ end
 $$;
 
 -- Deletes old records at the end of a tick, so that the deletion delays no run.
--- Because a foreign key of the project may prevent a deletion, an error becomes a warning and does not fail the tick.
+-- A foreign key of the project may prevent a deletion, so an error only raises a warning and does not fail the tick.
 create function sync_scheduler.prune() returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   perform public.prune_sync_history();
 exception when others then
-  raise warning 'prune_sync_history: old history is not deleted: %', sqlerrm;
+  raise warning 'prune_sync_history: old history could not be deleted: %', sqlerrm;
 end
 $$;
 
 -- Opens an incident for each of the 20 oldest due integrations whose row has a fault.
--- Sets a next_run_at that no schedule can produce (before 1970 or after 9000) to null, so that the next slot is computed again.
+-- Resets to null each next_run_at that no schedule can produce (before 1970 or after 9000), so that the tick computes the slot again.
 -- Returns [{integration_id, detail}].
 create function sync_scheduler.check_due(p_org_id uuid, p_ids uuid[]) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$

@@ -1,5 +1,5 @@
 -- Contains the queries for the status displays: whether ticks have stopped, the status of every integration,
--- its runs with their outcomes and reasons, and the audit data that proves that no slot is missing.
+-- runs with their outcomes and reasons, and the audit data that proves that no slot is missing.
 -- The queries only read, find rows by an index, and return bounded pages.
 
 -- One row that shows whether ticks have stopped. The view reads only the ends of indexes, and its counts stop at 10,000.
@@ -46,12 +46,12 @@ select case when p.last_tick_at is null then 'never'
            group by l.status) s) as live_runs
   from pace p, hour h, overdue o;
 comment on view public.sync_scheduler_status is
-  'Whether Sync Scheduler ticks. verdict: ticking (regardless of the outcomes of runs), late (an integration has been due for 5 minutes), stopped (no activity for 5 minutes, or for three times the usual interval between ticks if that is longer) or never. Only service_role may read this view. To show it to other roles, wrap it in your own function: create function public.scheduler_status() returns setof public.sync_scheduler_status language sql stable security definer set search_path = pg_catalog, pg_temp as $f$ select * from public.sync_scheduler_status $f$; then revoke execute from public and anon, and grant it to the roles of your choice.';
+  'Whether Sync Scheduler is ticking. verdict: ticking (regardless of the outcomes of runs), late (an integration has been due for 5 minutes), stopped (no activity for 5 minutes, or for three times the usual interval between ticks if that is longer) or never. Only service_role may read this view. To show it to other roles, wrap it in your own function: create function public.scheduler_status() returns setof public.sync_scheduler_status language sql stable security definer set search_path = pg_catalog, pg_temp as $f$ select * from public.sync_scheduler_status $f$; then revoke execute from public and anon, and grant it to the roles of your choice.';
 revoke all on public.sync_scheduler_status from public, anon, authenticated;
 grant select on public.sync_scheduler_status to service_role;
 
--- Returns a run for display, without its tokens and with the reason for a delay. A row of an adopted table may lack values.
--- An unrecognised status is shown as unknown, a missing slot as the start time, and a missing id as an empty text.
+-- Returns a run for display, without its tokens and with the reason for a delay. Rows of an adopted table may be incomplete:
+-- an unrecognised status is shown as unknown, a missing slot as the start time, and a missing id as an empty string.
 create function sync_scheduler.run_view(l public.sync_run_log) returns jsonb language sql stable return
   jsonb_build_object('run_id', l.id, 'org_id', coalesce(l.org_id::text, ''), 'integration_id', coalesce(l.integration_id::text, ''),
     'integration_type', l.integration_type,
@@ -69,12 +69,12 @@ create function sync_scheduler.run_view(l public.sync_run_log) returns jsonb lan
     'http_status', l.http_status, 'error_code', l.error_code, 'error_message', left(l.error_message, 500),
     'delay_reason', case when l.status = 'pending' then l.delay_reason end);
 
--- Returns the status of at most p_limit integrations whose ids follow p_after, in the order of the ids.
+-- Returns the status of at most p_limit integrations whose ids are greater than p_after, in id order.
 -- One statement reads up to a thousand integrations.
 -- `last_run` is the newest run that was attempted and has ended. Slots that were skipped
--- before any attempt, and rows of an adopted table with an unrecognised status, do not count.
+-- before any attempt, and rows of an adopted table with an unrecognised status, are ignored.
 -- Runs without a slot are omitted. If such a run is live, a sweep ends the run.
--- `health` is the health of the API that the last run used, or of the integration's type if no run has used an API yet.
+-- `health` describes the API that the newest run used. If neither run used an API, it describes an API of the integration's type.
 create function sync_scheduler.integration_statuses(
   p_after uuid, p_limit integer, p_ids uuid[], p_org_id uuid default null, p_integration_type text default null, p_search text default null
 ) returns jsonb[] language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -133,7 +133,7 @@ create function sync_scheduler.integration_status(p_integration_id uuid) returns
   language sql stable return (sync_scheduler.integration_statuses('00000000-0000-0000-0000-000000000000', 1, array[p_integration_id]))[1];
 
 -- Returns the scheduler's heartbeat: the last tick of any engine, and the time without activity
--- after which ticks count as stopped (the same time as in the view sync_scheduler_status).
+-- after which the verdict is `stopped` (as in the view sync_scheduler_status).
 create function sync_scheduler.scheduler_health() returns jsonb language plpgsql stable set search_path = pg_catalog, pg_temp set jit = off as $$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
@@ -169,11 +169,10 @@ begin
 end
 $$;
 
--- Returns the scheduler's heartbeat and one page of the statuses of all integrations, in the order of the integrations' ids.
+-- Returns the scheduler's heartbeat and one page of integration statuses, in id order.
 -- A null cursor marks the last page; callers must not interpret the cursor.
 -- p_search: part of an organisation's name or of an integration's type, or the beginning of an id.
--- Returns {now, schema_version, scheduler, total, integrations: [...],
--- cursor}; `total` counts all integrations, regardless of the filter.
+-- Returns {now, schema_version, scheduler, total, integrations: [...], cursor}; `total` counts all integrations, regardless of the filter.
 create function public.read_sync_status(
   p_limit integer default 500, p_cursor text default null, p_org_id uuid default null, p_integration_ids uuid[] default null,
   p_integration_type text default null, p_search text default null
@@ -201,7 +200,7 @@ create function public.read_sync_names(p_limit integer default 20000) returns js
             from public.organization_integrations i order by i.id limit least(greatest(coalesce(p_limit, 20000), 1), 20000)) n
 $$;
 
--- Returns the payload that a run of an integration would get now, for a trial of its function: {now, on_unknown, fenced, run}.
+-- Returns the payload that a run of the integration would send to its function now, for a trial: {now, on_unknown, fenced, run}.
 -- `run` has the fields that the engine needs, with ids that belong to no recorded run; null: the integration does not exist.
 -- Records nothing.
 create function public.read_sync_invocation(p_integration_id uuid) returns jsonb
@@ -216,7 +215,7 @@ create function public.read_sync_invocation(p_integration_id uuid) returns jsonb
     from (select) one left join public.organization_integrations i on i.id = p_integration_id
 $$;
 
--- Returns a short form of the runs in a period, by integration. The pages draw the timeline of the last day from this form.
+-- Returns the runs in a period in a compact form, by integration, for the pages' timeline of the last day.
 -- Returns {now, from, to, integrations: [{integration_id, truncated,
 --   runs: [[slot, status, started, finished, attempt, run_id]], ranges: [[from, to, count, reason]]}]}, oldest first; instants are
 -- epoch milliseconds. For each integration, at most the newest p_runs_each runs are returned.
@@ -254,11 +253,11 @@ begin
 end
 $$;
 
--- Returns the start lag of the last day and the counts of each of the last p_days days, for one integration or for all integrations.
+-- Returns the start lag over the last day and the run counts for each of the last p_days days, for one integration or for all.
 -- Returns {now, lag: {runs, p50_ms, p95_ms, max_ms, sampled}, days: [{day, runs, completed, failed, unknown,
 -- skipped, retrying, in_progress, skipped_slots, capped}]}: days are UTC, oldest first; `retrying`: live runs after
 -- a failed attempt; `in_progress`: live runs in or before their first attempt; `skipped_slots` does not count the slots of
--- paused integrations; `sampled`: only the newest 100,000 runs were counted; `capped`: some count exceeded 10,000.
+-- paused integrations; `sampled`: the lag covers only the newest 100,000 runs; `capped`: a count exceeded 10,000.
 create function public.read_sync_figures(p_days integer default 90, p_integration_id uuid default null)
 returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -326,7 +325,7 @@ begin
 end
 $$;
 
--- Returns one page of runs, newest slot first. p_since and p_until limit the slots; p_until is exclusive.
+-- Returns one page of runs with slots in [p_since, p_until), newest slot first.
 -- p_statuses: an array of texts.
 -- p_late_ms: returns only runs that started more than p_late_ms after their slot, or that are overdue by more than p_late_ms.
 -- Returns {now, runs: [run_view with org_name, timezone], cursor}.
@@ -407,7 +406,7 @@ create function sync_scheduler.incident_view(c public.sync_incident) returns jso
     'last_seen_at', sync_scheduler.iso(c.last_seen_at), 'resolved_at', sync_scheduler.iso(c.resolved_at),
     'occurrences', c.occurrences, 'detail', c.detail);
 
--- Returns one run with its events. p_run: the run's id or its beginning (at least 4 digits).
+-- Returns one run with its events. p_run: the run's id or the first digits of the id (at least 4).
 -- If several runs match, `run` is null, and `candidates` lists up to ten of the matching runs.
 -- Returns {now, run, events, incidents, integration, candidates}. If no run matches, `run` is null and `candidates` is empty.
 create function public.read_sync_run(p_run text) returns jsonb
@@ -481,9 +480,9 @@ begin
 end
 $$;
 
--- Returns the records of one integration in [p_from, p_to): the slots
--- that have a row, and the skipped ranges, at most p_limit of each kind.
--- Both lists are complete up to the returned instant "to". Adjoining ranges are merged.
+-- Returns one integration's slots that have a run and its skipped ranges
+-- in [p_from, p_to), at most p_limit of each. Adjoining ranges are merged.
+-- The slots and the ranges are complete up to the returned instant "to".
 create function sync_scheduler.record_json(p_integration_id uuid, p_from timestamptz, p_to timestamptz, p_limit integer)
 returns jsonb language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare
@@ -514,10 +513,10 @@ end
 $$;
 
 -- Returns one page of the data for an audit of [p_from, p_to).
--- The page contains every integration with a schedule history, including deleted integrations.
+-- The audit covers every integration with a schedule history, including deleted integrations.
 -- Each integration has its schedule history, the slots that have a run, the skipped ranges, and its next slot.
 -- A page contains about p_limit slots and ranges. An integration with more slots continues on the next page.
--- All data of a page come from one snapshot. Callers must not interpret the cursor.
+-- Each page comes from one snapshot. Callers must not interpret the cursor.
 -- Returns {now, kept_from, from, to, integrations: [{integration_id, org_id, integration_type, deleted, next_run_at,
 --          schedule_since, from, to, history, slots, ranges}], cursor}; instants inside integrations are epoch milliseconds.
 create function public.read_sync_audit(
