@@ -1966,7 +1966,7 @@ begin
   if v_sign = 'throttled' then
     perform sync_scheduler.learn_throttled(h, p_result, null);
   elsif v_sign = 'unreachable' and h.latency_ms is null and p_result ->> 'http_status' is null then
-    -- No probe of the API has got a response yet, so the cause is more likely the engine's network than the API.
+    -- No probe of the API has received a response yet, so the cause is more likely the engine's network than the API.
     update public.integration_health set error_code = p_result ->> 'code',
       next_probe_at = v_now + sync_scheduler.probe_wait(least(probes, 10)::integer) * v_spread,
       detail = detail || jsonb_strip_nulls(jsonb_build_object('message', p_result ->> 'message')), updated_at = v_now
@@ -2197,7 +2197,7 @@ begin
   v_from := r.status;
   -- The lease token of a finished attempt is cleared. The lease token of an unknown attempt stays valid until
   -- the next attempt starts, because the function of the unknown attempt may run until not_before.
-  -- For failed and skipped runs, not_before is the current time, so that these runs do not count as overdue.
+  -- For failed and skipped runs, not_before is the current time, so that a retry of an old slot is not reported as overdue.
   update public.sync_run_log set status = 'pending', max_attempts = coalesce(greatest(max_attempts, attempt), 3) + 1,
     claimed_by = null, not_before = greatest(case when v_from = 'unknown' then not_before end, v_now), released_at = null, finished_at = null, duration_ms = null, skip_reason = null,
     lease_token = case when v_from = 'unknown' then lease_token end
@@ -3897,7 +3897,7 @@ exception
     if not sync_scheduler.is_row_fault(sqlstate) then
       raise;
     end if;
-    raise warning 'settle_sync_runs: the health signals of vendors are not recorded: %', sqlerrm;
+    raise warning 'settle_sync_runs: the vendors'' health signals could not be recorded: %', sqlerrm;
 end
 $function$;
 
@@ -4214,7 +4214,7 @@ AS $function$
 begin
   if coalesce(btrim(p_actor), '') = '' or coalesce(btrim(p_reason), '') = '' then
     raise exception 'who (p_actor) and why (p_reason) are required' using errcode = '22023',
-      hint = 'sync_run_event records both with the action.';
+      hint = 'sync_run_event records each action with its actor and reason.';
   end if;
 end
 $function$;
@@ -4272,7 +4272,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.row_fault(i public.organization_integr
  RETURNS text
  LANGUAGE sql
  STABLE
-RETURN CASE WHEN ((i).enabled IS NULL) THEN 'enabled is null: set it to true or false'::text WHEN ((i).org_id IS NULL) THEN 'org_id is null: set it to the id of its organisation'::text WHEN ((i).integration_type IS NULL) THEN 'integration_type is null: set it, such as xledger'::text WHEN (octet_length((i).sync_schedule) > 1000) THEN sync_scheduler.too_long('sync_schedule'::text, octet_length((i).sync_schedule), 1000) WHEN (octet_length((i).timezone) > 100) THEN sync_scheduler.too_long('timezone'::text, octet_length((i).timezone), 100) WHEN (octet_length((i).integration_type) > 200) THEN sync_scheduler.too_long('integration_type'::text, octet_length((i).integration_type), 200) WHEN (octet_length((i).function_name) > 200) THEN sync_scheduler.too_long('function_name'::text, octet_length((i).function_name), 200) WHEN (octet_length((i).health_url) > 2000) THEN sync_scheduler.too_long('health_url'::text, octet_length((i).health_url), 2000) WHEN ((pg_column_size((i).config) > 1000) AND (octet_length(((i).config)::text) > 262144)) THEN sync_scheduler.too_long('config'::text, octet_length(((i).config)::text), 262144) WHEN (((i).next_run_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR ((i).next_run_at > '9000-01-01 00:00:00+00'::timestamp with time zone)) THEN 'next_run_at is not between the years 1900 and 9000: set it to null, and the next tick computes it'::text WHEN (((i).schedule_since < '1900-01-01 00:00:00+00'::timestamp with time zone) OR ((i).schedule_since > '9000-01-01 00:00:00+00'::timestamp with time zone)) THEN 'schedule_since is not between the years 1900 and 9000'::text WHEN ((i).catch_up <> ALL (ARRAY['latest'::text, 'all'::text, 'skip'::text])) THEN 'catch_up is not latest, all or skip: set it to one of them'::text WHEN ((i).catch_up_window > '10 years'::interval) THEN 'catch_up_window is longer than ten years'::text ELSE NULL::text END;
+RETURN CASE WHEN ((i).enabled IS NULL) THEN 'enabled is null: set it to true or false'::text WHEN ((i).org_id IS NULL) THEN 'org_id is null: set it to the id of the organisation'::text WHEN ((i).integration_type IS NULL) THEN 'integration_type is null: set it, for example to xledger'::text WHEN (octet_length((i).sync_schedule) > 1000) THEN sync_scheduler.too_long('sync_schedule'::text, octet_length((i).sync_schedule), 1000) WHEN (octet_length((i).timezone) > 100) THEN sync_scheduler.too_long('timezone'::text, octet_length((i).timezone), 100) WHEN (octet_length((i).integration_type) > 200) THEN sync_scheduler.too_long('integration_type'::text, octet_length((i).integration_type), 200) WHEN (octet_length((i).function_name) > 200) THEN sync_scheduler.too_long('function_name'::text, octet_length((i).function_name), 200) WHEN (octet_length((i).health_url) > 2000) THEN sync_scheduler.too_long('health_url'::text, octet_length((i).health_url), 2000) WHEN ((pg_column_size((i).config) > 1000) AND (octet_length(((i).config)::text) > 262144)) THEN sync_scheduler.too_long('config'::text, octet_length(((i).config)::text), 262144) WHEN (((i).next_run_at < '1900-01-01 00:00:00+00'::timestamp with time zone) OR ((i).next_run_at > '9000-01-01 00:00:00+00'::timestamp with time zone)) THEN 'next_run_at is not between the years 1900 and 9000: set it to null, and the next tick computes it'::text WHEN (((i).schedule_since < '1900-01-01 00:00:00+00'::timestamp with time zone) OR ((i).schedule_since > '9000-01-01 00:00:00+00'::timestamp with time zone)) THEN 'schedule_since is not between the years 1900 and 9000'::text WHEN ((i).catch_up <> ALL (ARRAY['latest'::text, 'all'::text, 'skip'::text])) THEN 'catch_up must be latest, all or skip'::text WHEN ((i).catch_up_window > '10 years'::interval) THEN 'catch_up_window is longer than ten years'::text ELSE NULL::text END;
 
 CREATE OR REPLACE FUNCTION sync_scheduler.run_json(r public.sync_run_log, i public.organization_integrations)
  RETURNS jsonb

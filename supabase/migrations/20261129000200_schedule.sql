@@ -77,7 +77,7 @@ end
 $$;
 
 -- Returns an Edge Function's response in the form in which the run log stores it.
--- A response above 64 KiB is replaced by a note of its size, and JSON null by null.
+-- A response above 64 KiB becomes a note of its size, and JSON null becomes SQL null.
 create function sync_scheduler.clip_json(p_json jsonb) returns jsonb
   language sql immutable return case
     when p_json = 'null' then null
@@ -94,7 +94,7 @@ create function sync_scheduler.elapsed_ms(p_from timestamptz, p_to timestamptz, 
 -- PostgREST before version 16 endlessly retries a call that fails with SQLSTATE 40001,
 -- thousands of times a second, even after the client has disconnected.
 -- No function here raises 40001 in a read committed transaction, but a project's own trigger on an adopted table may raise 40001.
--- Every function that may write therefore replaces 40001 by 40P01 (deadlock_detected).
+-- Every function that may write therefore replaces 40001 with 40P01 (deadlock_detected).
 -- Both codes mean that nothing was done and that the caller may retry.
 
 -- Returns whether the row being processed caused the error (bad data, a constraint, an exception in the project's own trigger).
@@ -121,12 +121,12 @@ create function sync_scheduler.has_unchecked_rows() returns boolean
 create function sync_scheduler.too_long(p_column text, p_bytes integer, p_most integer) returns text
   language sql immutable return format('%s has %s bytes; at most %s are allowed', p_column, p_bytes, p_most);
 
--- Returns the reason why an integration cannot run, apart from its schedule: a value is missing, too large or out of range.
--- Only a row of an adopted table can have such a fault. Null means that the row has no fault.
+-- Returns the fault that prevents an integration's runs: a column is null, too large or out of range; null: no fault.
+-- Does not check the schedule. Only a row of an adopted table can have a fault.
 create function sync_scheduler.row_fault(i public.organization_integrations) returns text language sql stable return case
     when i.enabled is null then 'enabled is null: set it to true or false'
-    when i.org_id is null then 'org_id is null: set it to the id of its organisation'
-    when i.integration_type is null then 'integration_type is null: set it, such as xledger'
+    when i.org_id is null then 'org_id is null: set it to the id of the organisation'
+    when i.integration_type is null then 'integration_type is null: set it, for example to xledger'
     when octet_length(i.sync_schedule) > 1000 then sync_scheduler.too_long('sync_schedule', octet_length(i.sync_schedule), 1000)
     when octet_length(i.timezone) > 100 then sync_scheduler.too_long('timezone', octet_length(i.timezone), 100)
     when octet_length(i.integration_type) > 200 then sync_scheduler.too_long('integration_type', octet_length(i.integration_type), 200)
@@ -138,7 +138,7 @@ create function sync_scheduler.row_fault(i public.organization_integrations) ret
     when i.next_run_at not between '1900-01-01Z' and '9000-01-01Z'
       then 'next_run_at is not between the years 1900 and 9000: set it to null, and the next tick computes it'
     when i.schedule_since not between '1900-01-01Z' and '9000-01-01Z' then 'schedule_since is not between the years 1900 and 9000'
-    when i.catch_up not in ('latest', 'all', 'skip') then 'catch_up is not latest, all or skip: set it to one of them'
+    when i.catch_up not in ('latest', 'all', 'skip') then 'catch_up must be latest, all or skip'
     when i.catch_up_window > interval '10 years' then 'catch_up_window is longer than ten years'
   end;
 
@@ -185,8 +185,8 @@ $$;
 
 -- Records the slots that an edit, a pause or a deletion skips: from the
 -- due slot until now, or from p_since until now if no next slot was computed yet.
--- If no next slot was computed yet, the function records nothing until a new minute has
--- begun since p_since, or a new second if the schedule has six fields.
+-- A range from p_since is recorded only once a new minute has begun since p_since,
+-- or a new second if the schedule has six fields.
 -- Returns whether a skipped range was recorded.
 create function sync_scheduler.record_skipped_range(
   p_integration_id uuid, p_slot timestamptz, p_since timestamptz, p_schedule text, p_reason text, p_by text
@@ -206,9 +206,8 @@ end
 $$;
 
 -- Keeps next_run_at, schedule_version and schedule_since consistent with an edit.
--- The version increases whenever schedule_since changes.
--- If an integration without a computed slot is disabled and enabled between a tick's read and the tick's claim,
--- the tick could otherwise claim slots that are recorded as skipped.
+-- The version increases whenever schedule_since changes. Otherwise, if an integration without a computed slot
+-- were disabled and enabled between a tick's read and claim, the tick could claim slots that are recorded as skipped.
 create function sync_scheduler.before_integration_change() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -276,7 +275,7 @@ begin
 end
 $$;
 
--- Maintains sync_schedule_history, the table of the periods in which each schedule applied.
+-- Maintains sync_schedule_history, which records the period of each schedule.
 create function sync_scheduler.after_integration_change() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare
@@ -312,7 +311,7 @@ create trigger sync_scheduler_after_edit after update on public.organization_int
   execute function sync_scheduler.after_integration_change();
 
 -- Creates the history of the integrations in an adopted table.
--- An integration's history starts when the integration was created, and its first slot is the oldest recorded slot.
+-- An integration's history starts when the integration was created. The first slot of the history is the oldest recorded slot.
 insert into public.sync_schedule_history (integration_id, schedule_version, schedule, timezone, enabled, "from", since, first_slot)
 select i.id, coalesce(i.schedule_version, 1), i.sync_schedule, coalesce(i.timezone, 'UTC'), coalesce(i.enabled, false), b.began_at,
        i.schedule_since,
@@ -321,7 +320,7 @@ select i.id, coalesce(i.schedule_version, 1), i.sync_schedule, coalesce(i.timezo
   from public.organization_integrations i
  cross join lateral (select least(i.created_at, i.next_run_at, now()) as began_at) b;
 
--- Copies the first slot of a new row of the schedule history from the integration's row.
+-- Sets first_slot and since of a new history row from the integration's row.
 create function sync_scheduler.before_history() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -333,8 +332,8 @@ $$;
 create trigger sync_scheduler_before_history before insert on public.sync_schedule_history
   for each row execute function sync_scheduler.before_history();
 
--- Keeps finished runs unchanged, including their accounting API. A completed run never changes.
--- A failed or skipped run changes only by an operator's retry, the only action that increases max_attempts.
+-- Rejects changes to finished runs, including their accounting API. A completed run never changes.
+-- Only an operator's retry changes a failed or skipped run. No other action increases max_attempts.
 -- Columns that a project added to the table may change.
 create function sync_scheduler.before_finished_run_change() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -368,9 +367,9 @@ create trigger sync_scheduler_before_finished_change before update on public.syn
   execute function sync_scheduler.before_finished_run_change();
 
 -- Ensures that a change of the run log is on disk before an engine acts on the change.
--- With synchronous_commit = off, a server crash could lose a start or a function's begin
--- of the last second, and the run would take effect twice.
--- PostgreSQL uses the value of the setting at the commit, so a SET clause of the function would have no effect.
+-- With synchronous_commit = off, a server crash could lose the last second's starts
+-- and begins, and the runs would take effect twice.
+-- PostgreSQL reads the setting at the commit, so a SET clause on the function would have no effect.
 -- The trigger keeps a stricter value that the project has set.
 create function sync_scheduler.commit_to_disk() returns trigger
   language plpgsql set search_path = pg_catalog, pg_temp as $$

@@ -1,9 +1,9 @@
 -- Determines the health of the accounting APIs, primarily from syncs, and delays the runs of a throttled API.
 --
--- A row of integration_health is one API: a provider and a host, regardless of the number of tenants.
+-- A row of integration_health represents one API: a provider and a host, regardless of the number of tenants.
 -- A health_url on a host without a standard probe is a separate API (`host/path`), used only by the integrations with that URL.
 -- The engine determines the API of a run (Domain/Health/ApiHost) and interprets the vendor's response.
--- The functions in this file determine what follows from the response.
+-- The functions in this file update the health and the holds accordingly.
 --
 -- Signals from an organisation's syncs apply only to that organisation.
 -- A throttle or a low quota creates a row of sync_api_hold.
@@ -136,7 +136,7 @@ begin
 end
 $$;
 
--- Returns the wait that a vendor's response demands, at least a second and at most an hour.
+-- Returns the wait that a vendor's response demands, limited to between a second and an hour.
 create function sync_scheduler.vendor_wait(p_sign jsonb) returns interval
   language sql immutable
   return sync_scheduler.seconds(least(greatest(coalesce((p_sign ->> 'wait_ms')::numeric, 60000), 1000), 3600000) / 1000);
@@ -174,9 +174,9 @@ begin
 end
 $$;
 
--- Records that the vendor asked an organisation to slow down.
+-- Records that the vendor throttles an organisation.
 -- The organisation's runs at the host wait as long as the vendor demands, and then run one at a time.
--- The hold ends at most an hour after this wait.
+-- The hold ends at most an hour after the wait.
 -- p_sign: {sign, code, message, http_status, wait_ms, ceiling, quota}
 create function sync_scheduler.hold_organisation(p_provider text, p_host text, p_sign jsonb, r public.sync_run_log) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -288,7 +288,7 @@ exception
     if not sync_scheduler.is_row_fault(sqlstate) then
       raise;
     end if;
-    raise warning 'settle_sync_runs: the health signals of vendors are not recorded: %', sqlerrm;
+    raise warning 'settle_sync_runs: the vendors'' health signals could not be recorded: %', sqlerrm;
 end
 $$;
 
@@ -311,8 +311,8 @@ $$;
 
 -- Delays the runs that must not start now: first the runs of an organisation
 -- with a hold, then the runs of a host that throttles all organisations.
--- The delayed runs become due one by one, every 3 s. A run that is delayed for the first time becomes due after the runs that
--- are already delayed. A run that was delayed before becomes due 3 s after the wait.
+-- The delayed runs become due one by one, every 3 s. A run that is delayed for the first time becomes due after the already
+-- delayed runs. A run that was delayed before becomes due 3 s after the wait.
 -- The runs of a throttled host become due within 30 s after the throttle.
 -- Returns [{run_id, reason: api_throttled | api_limit, status, retry_at}].
 create function sync_scheduler.hold_back(p_engine_id text, p_starts jsonb, p_adopt_after interval) returns jsonb
@@ -570,7 +570,7 @@ begin
   if v_sign = 'throttled' then
     perform sync_scheduler.learn_throttled(h, p_result, null);
   elsif v_sign = 'unreachable' and h.latency_ms is null and p_result ->> 'http_status' is null then
-    -- No probe of the API has got a response yet, so the cause is more likely the engine's network than the API.
+    -- No probe of the API has received a response yet, so the cause is more likely the engine's network than the API.
     update public.integration_health set error_code = p_result ->> 'code',
       next_probe_at = v_now + sync_scheduler.probe_wait(least(probes, 10)::integer) * v_spread,
       detail = detail || jsonb_strip_nulls(jsonb_build_object('message', p_result ->> 'message')), updated_at = v_now
@@ -596,8 +596,7 @@ exception when serialization_failure then
 end
 $$;
 
--- The following functions measure cold starts.
--- These functions compare the first requests to cold and to warm Edge Functions,
+-- The following functions compare the first requests to cold and to warm Edge Functions,
 -- decide whether a warm-up saves time, and select the Edge Functions to warm up before their slots.
 
 create function sync_scheduler.warming_is_paused(p_function_name text) returns boolean
@@ -626,7 +625,7 @@ $$;
 -- Records the first request to a function and returns whether a warm-up of this function saves time.
 -- Once 20 requests have been measured, warm-ups of the function are paused for a day if no request
 -- was cold, or if cold requests take less than 100 ms longer than warm requests.
--- p_cold: whether the function reported that it was cold. If p_cold is null, a request of more than a second counts as cold.
+-- p_cold: whether the function reported that it was cold. If p_cold is null, a request that takes more than a second is treated as cold.
 -- p_in_run: the request belongs to a run, and the settlement of that run opens the incident.
 create function public.record_function_contact(
   p_engine_id text, p_function_name text, p_latency_ms numeric, p_ok boolean, p_cold boolean default null,

@@ -5,13 +5,13 @@ create function sync_scheduler.require_actor(p_actor text, p_reason text) return
 begin
   if coalesce(btrim(p_actor), '') = '' or coalesce(btrim(p_reason), '') = '' then
     raise exception 'who (p_actor) and why (p_reason) are required' using errcode = '22023',
-      hint = 'sync_run_event records both with the action.';
+      hint = 'sync_run_event records each action with its actor and reason.';
   end if;
 end
 $$;
 
 -- Retries a run with one more attempt: failed, skipped or unknown -> pending. Only this function changes a finished run.
--- An unknown run starts only after its function must have ended, because after an earlier start both attempts could take effect.
+-- An unknown run is not started again until its function must have ended. Otherwise, both attempts could take effect.
 create function public.retry_sync_run(p_run_id uuid, p_actor text, p_reason text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -44,7 +44,7 @@ begin
   v_from := r.status;
   -- The lease token of a finished attempt is cleared. The lease token of an unknown attempt stays valid until
   -- the next attempt starts, because the function of the unknown attempt may run until not_before.
-  -- For failed and skipped runs, not_before is the current time, so that these runs do not count as overdue.
+  -- For failed and skipped runs, not_before is the current time, so that a retry of an old slot is not reported as overdue.
   update public.sync_run_log set status = 'pending', max_attempts = coalesce(greatest(max_attempts, attempt), 3) + 1,
     claimed_by = null, not_before = greatest(case when v_from = 'unknown' then not_before end, v_now), released_at = null, finished_at = null, duration_ms = null, skip_reason = null,
     lease_token = case when v_from = 'unknown' then lease_token end
@@ -58,8 +58,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Releases an unknown run, so that later slots may run. The run stays unknown.
--- Because an operator has decided about the run, the run's incident is resolved.
+-- Releases an unknown run, so that later slots may run. The run stays unknown, but its incident is resolved.
 create function public.release_sync_run(p_run_id uuid, p_actor text, p_reason text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -164,7 +163,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Requests a backfill of the slots in [p_from, p_to) that have no row. Ticks run these slots.
+-- Requests a backfill of the slots in [p_from, p_to) that have no run. Ticks run these slots.
 -- If an identical request is open, no second request is created.
 -- Returns {done, backfill_id, from, to, enabled} or {done: false, reason}.
 create function public.request_sync_backfill(

@@ -1,6 +1,6 @@
 -- Converts incidents to messages: one message when an incident opens, and one message when the incident ends.
 
--- Returns an incident for a message, with its integration, its run, and the first tick after the slot.
+-- Returns the content of an incident's message, with the integration, the run, and the first tick after the slot.
 create function sync_scheduler.alert_json(i public.sync_incident) returns jsonb language sql stable set search_path = pg_catalog, pg_temp as $$
   select jsonb_build_object(
     'incident_id', i.id, 'transition', i.alert_transition, 'kind', i.kind, 'subject', i.subject,
@@ -20,7 +20,7 @@ create function sync_scheduler.alert_json(i public.sync_incident) returns jsonb 
     left join public.sync_run_log r on r.id = i.run_id
 $$;
 
--- Claims incidents with unsent messages for an engine for 60 s. If the engine dies, another engine takes over after the 60 s.
+-- Claims incidents with unsent messages. For 60 s, only the claiming engine sends these messages; then any engine may take over.
 -- If an incident ended before its opening message was sent, only a recovery message is sent, with a note about the missing message.
 -- If the incident ended more than a day ago, no message is sent.
 -- Returns {now, total, opened, resolved, kinds: {kind: n}, incident_ids, alerts: [the first 50, openings first]}.
@@ -75,10 +75,10 @@ exception when serialization_failure then
 end
 $$;
 
--- Records the results of messages. A failed message is retried after 30 s.
+-- Records whether messages were sent. A failed message is retried after 30 s.
 -- Each further failure doubles the wait, up to an hour.
--- After p_max_attempts (24: about 17 hours) the message is abandoned and recorded.
--- Ignores the results of an engine if another engine has taken over its claim.
+-- After p_max_attempts (24: about 17 hours) the message is recorded as abandoned.
+-- Ignores an engine's results if another engine has taken over the claim.
 -- p_deliveries: [{incident_ids: [...], error: null (sent) | text, retry_after_seconds: null | n}].
 -- Returns {sent, failed, gave_up}.
 create function public.mark_sync_alerts(p_engine_id text, p_deliveries jsonb, p_max_attempts integer default 24) returns jsonb
@@ -213,7 +213,7 @@ create trigger sync_scheduler_after_tick_skipped after insert or update of summa
 -- A stuck slot's incident ends when the slot is neither due nor pending.
 -- An integration's `failing` incident ends when the newest attempted run of the integration did not fail.
 -- An integration's `retrying` incident ends when no live run of the integration has had two attempts.
--- Both kinds of incidents also end when the integration is paused or deleted.
+-- A `failing` or `retrying` incident also ends when the integration is paused or deleted.
 create function sync_scheduler.after_tick_opened() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

@@ -55,7 +55,7 @@ select jsonb_build_object(
      where c.relkind in ('r', 'p', 'v', 'f', 'm') and n.nspname = 'public' and c.relname = any (p_names)))
 $catalog$;
 
--- Returns the offsets of a time zone from UTC for a year, according to the database's time
+-- Returns the UTC offsets of a time zone during the year after p_from, according to the database's time
 -- zone data: [[instant in ms, offset in seconds], ...], one entry per change of the offset.
 -- The offset is sampled every six hours. Returns null if the database does not know the time zone.
 create function sync_scheduler.zone_offsets(p_timezone text, p_from timestamptz) returns jsonb
@@ -103,7 +103,7 @@ $$;
 -- Returns all data for `doctor` in one call.
 -- Each group of integrations is represented by one id, because sorting many
 -- integrations takes seconds and the API limits the duration of a call.
--- If the table or function for a part of the data is missing, the part is null, and `catalog` shows the missing object.
+-- If a table or function is missing, the field that requires it is null, and `catalog` shows that the object is missing.
 -- The command of a pg_cron job is omitted, because it may contain a key.
 -- Returns {now, role, server_version, in_recovery, read_only, catalog, status, integrations, schedules: [{schedule,
 -- timezone, count, ids}], zones: [{timezone, count, offsets}], policies: [{function_name, invoke_timeout_ms,
@@ -233,7 +233,7 @@ grant execute on function public.read_sync_diagnosis(text[]) to service_role;
 
 revoke all on all functions in schema sync_scheduler from public, anon, authenticated;
 
--- Fixes the settings of every public function of the scheduler, so that a project's
+-- Pins the settings of every public function of the scheduler, so that a project's
 -- settings for the database or for a role do not change the function's behaviour.
 -- PostgREST applies the isolation level and the statement timeout of the called function to the call's transaction.
 -- With a stricter isolation level, concurrent engines would make each other's calls fail.
@@ -264,7 +264,7 @@ declare
 begin
   for v_risk in select r from jsonb_array_elements(sync_scheduler.adoption_risks()) r loop
     raise warning 'Sync Scheduler: %: %', v_risk ->> 'name', case v_risk ->> 'kind'
-        when 'trigger' then 'its function sets no search_path, so it fails in the scheduler''s calls if it uses a name without a schema'
+        when 'trigger' then 'the trigger''s function sets no search_path, so every call of the scheduler that fires the trigger fails if the function uses a name without a schema'
         when 'cascade_from' then 'deleting the referenced row deletes runs and their outcomes'
         else 'deleting old runs also deletes rows of the referencing table' end
       using hint = v_risk ->> 'fix';

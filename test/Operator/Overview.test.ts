@@ -97,7 +97,7 @@ test("a row without a type is listed, with the column to set", async () => {
   expect(overview.unreadable).toEqual([])
   expect(overview.integrations.find(({ org_name }) => org_name === "Globex")).toMatchObject({
     state: "invalid_schedule",
-    why: "integration_type is null: set it, such as xledger"
+    why: "integration_type is null: set it, for example to xledger"
   })
 })
 

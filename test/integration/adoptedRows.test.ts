@@ -147,9 +147,9 @@ describe.each(projects)("an adopted table: %s", (_, tables) => {
     expect(summary).toMatchObject({ ok: true, completed: 1 })
     // Only the three rows that cannot run are reported. Odd histories of other rows cause no errors.
     const faults = [
-      `Integration ${id(NO_ORG)} cannot run: org_id is null: set it to the id of its organisation`,
-      `Integration ${id(NO_TYPE)} cannot run: integration_type is null: set it, such as xledger`,
-      `Integration ${id(NO_CATCH_UP)} cannot run: catch_up is not latest, all or skip: set it to one of them`
+      `Integration ${id(NO_ORG)} cannot run: org_id is null: set it to the id of the organisation`,
+      `Integration ${id(NO_TYPE)} cannot run: integration_type is null: set it, for example to xledger`,
+      `Integration ${id(NO_CATCH_UP)} cannot run: catch_up must be latest, all or skip`
     ]
     expect(summary.errors.map(({ message }) => message).toSorted()).toEqual(faults)
     const planned = JSON.parse((await read(["run", "--dry-run", "-o", "json"])).stdout)
