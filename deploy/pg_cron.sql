@@ -21,7 +21,7 @@ begin
   end if;
   if (select count(*) from vault.decrypted_secrets
        where name = 'project_url' and decrypted_secret ~ '^https?://[^/]+/?$') <> 1 then
-    raise exception 'Vault has no secret project_url that is the address of the project'
+    raise exception 'Vault has no secret project_url that contains the project''s address'
       using hint = 'select vault.create_secret(''https://<project-ref>.supabase.co'', ''project_url'')';
   end if;
 end
@@ -42,7 +42,7 @@ create or replace function sync_scheduler.nudge_edge() returns bigint
 $$;
 revoke all on function sync_scheduler.nudge_edge() from public, anon, authenticated, service_role;
 
--- Deletes the run details of the scheduler's jobs after a week, because pg_cron would keep the run details forever.
+-- Deletes the run details of the scheduler's jobs after a week, because pg_cron keeps run details forever.
 create or replace function sync_scheduler.prune_cron() returns void
   language sql volatile set search_path = pg_catalog, pg_temp as $$
   delete from cron.job_run_details where runid in (

@@ -67,8 +67,8 @@ const maxResultBytes = 32 * 1024
 const maxMessageChars = 2_000
 
 /**
- * Judges the return value of a handler by the rule that the scheduler applies to answers. The outcome of a value that reports a
- * failure (`success: false`, `status: "failed"`, an `error`) is a failure, and the outcome of a value that contradicts itself is
+ * Judges the return value of a handler by the rule that the scheduler applies to answers. A value that reports a failure
+ * (`success: false`, `status: "failed"`, an `error`) means a failure. After a value that contradicts itself, the outcome is
  * unknown.
  */
 export const judgeValue = (value: unknown): Verdict => {

@@ -2,7 +2,7 @@ import type { Heartbeat, Ledger } from "./ledger.ts"
 import { SyncOutcomeUnknown } from "./outcome.ts"
 import type { Runtime } from "./runtime.ts"
 
-/** The ownership of a run by this attempt. */
+/** This attempt's ownership of a run. */
 export interface Ownership {
   /** A signal that aborts when the work must stop. The reason is a `SyncOutcomeUnknown`. */
   readonly signal: AbortSignal
@@ -27,7 +27,7 @@ const maxOverrunMs = 300_000
  * Holds a granted run: sends heartbeats while the handler works, and provides a signal. The signal aborts at `stopAtMs`, when a
  * heartbeat reports that this attempt no longer owns the run, when no heartbeat succeeded for 300 s, or when the platform shuts
  * down the isolate.
- * `grantedAtMs` is an instant shortly before the grant, and counts as the first sign of life.
+ * `grantedAtMs` is an instant shortly before the grant, and is treated as the first sign of life.
  */
 export const holdRun = (
   ledger: Ledger,

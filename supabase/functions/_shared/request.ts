@@ -18,7 +18,7 @@ export interface Invocation {
   readonly config: Readonly<Record<string, unknown>>
 }
 
-/** The refusal of a request. No work has been done for the request. */
+/** The reason why a request was refused before any work was done. */
 export interface Refusal {
   readonly status: number
   readonly code: string

@@ -1,7 +1,7 @@
 import { isRecord } from "./outcome.ts"
 
 /**
- * The clock and the services of the platform. The test kit replaces the runtime by its own, with a clock that the test
+ * The clock and the services of the platform. The test kit provides its own runtime, with a clock that the test
  * controls.
  */
 export interface Runtime {

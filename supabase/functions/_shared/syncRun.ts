@@ -20,7 +20,7 @@ export { carriesKey } from "./request.ts"
 export { type Runtime, readVariable } from "./runtime.ts"
 export type { VendorReport } from "./vendor.ts"
 
-/** The argument of a handler: one attempt at one slot, which the database has granted to this call of the handler only. */
+/** The argument of a handler: one attempt at one slot, which the database has granted to this call only. */
 export interface SyncContext {
   readonly run: {
     readonly id: string
@@ -36,10 +36,10 @@ export interface SyncContext {
   }
   /** The key that all attempts at this slot share. Pass the key to the API that you write to, or look the key up there first. */
   readonly idempotencyKey: string
-  /** The slot: the instant for which the sync runs, regardless of a late start. */
+  /** The slot: the instant for which the sync runs, even if the run starts late. */
   readonly scheduledFor: Date
   /**
-   * The time at which the caller stops waiting for an answer. After `defer`, the time at which work in the background must end.
+   * The time at which the caller stops waiting for an answer. After `defer`, the time at which background work must end.
    */
   readonly deadline: Date
   /** The integration's own settings. */
@@ -52,7 +52,7 @@ export interface SyncContext {
   readonly defer: () => void
   /**
    * Reports the accounting API's answer to the scheduler: whether the API throttles, for how long, and its remaining quota. If
-   * you send several reports, the last report counts. The body of a `Response` is not read: pass the part of the body that you
+   * you send several reports, the scheduler uses the last. The body of a `Response` is not read: pass the part of the body that you
    * have read as `body`.
    */
   readonly vendor: (answer: Response | VendorReport, body?: Json) => void
@@ -295,7 +295,7 @@ const report = async (ledger: Ledger, verdict: Verdict, withinMs: number): Promi
   }
 }
 
-/** Builds the answer from the words by which the scheduler judges an answer. */
+/** Builds the answer with the fields by which the scheduler judges an answer. */
 const toResponse = (
   invocation: Invocation,
   verdict: Verdict,
@@ -320,7 +320,7 @@ const toResponse = (
     case "notExecuted":
       return notExecuted(verdict.reason, verdict.retryAfterSeconds, told)
     case "unknown":
-      // The answer contains neither `success`, `status` nor `error`, because each of these fields could make it a definite failure.
+      // The answer has no field `success`, `status` or `error`, because the scheduler could read such a field as a definite failure.
       return Response.json({ outcome: "unknown", ...ids, reason: verdict.reason }, { status: 504 })
   }
 }

@@ -18,8 +18,8 @@ const maxHeaders = 20
 const maxBodyChars = 2_000
 
 /**
- * Converts a `fetch` response or a manual report to the field `vendor` of the function's answer, which is small and without
- * secrets.
+ * Converts a `fetch` response or a manual report to the field `vendor` of the function's answer. The field is small and
+ * contains no secrets.
  */
 export const toVendorField = (answer: Response | VendorReport, body?: Json): Json => {
   const report: VendorReport =
