@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { binaryPath } from "../support/binary.ts"
 import { type FixtureDatabase, openFixtureDatabase } from "../support/FixtureDatabase.ts"
 
-// Checks the screen of a real terminal, not only the bytes written to the terminal. The test needs tmux, so it runs only when its
-// path is given.
+// Checks the screen of a real terminal, not only the bytes written to the terminal. The test needs tmux, so the test runs only
+// when its file is named.
 setDefaultTimeout(120_000)
 
 let fixture: FixtureDatabase

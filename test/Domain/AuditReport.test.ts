@@ -196,7 +196,7 @@ test("for any records, the holes are exactly the expected slots without a row or
       { minLength: 4, maxLength: 4 }
     ),
     next: fc.option(instant),
-    /** `rows`: which expected slots have a row; `ranges`: the recorded ranges; `odd`: rows off the grid. */
+    /** `rows`: which expected slots have a row; `ranges`: the recorded ranges; `odd`: rows that are not at a slot. */
     rows: fc.infiniteStream(fc.boolean()),
     ranges: fc.array(fc.tuple(instant, fc.integer({ min: 0, max: 2 * DAY })), { maxLength: 4 }),
     odd: fc.array(instant, { maxLength: 5 })

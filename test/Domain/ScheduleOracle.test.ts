@@ -48,7 +48,8 @@ describe("the schedule and an oracle that steps through real minutes agree", () 
     expect(zones.length).toBeGreaterThan(100)
     let compared = 0
     for (const [index, { days, timezone }] of zones.entries()) {
-      // Compares around two consecutive clock changes of the zone, usually one forward and one back. The year varies by zone.
+      // Compares the days around two consecutive clock changes of the zone, usually one forward and one back. The year varies
+      // by zone.
       const chosen = (index * 2) % days.length
       for (const day of days.slice(chosen, chosen + 2)) {
         compared += compare(timezone, day, day + 1.5 * DAY)

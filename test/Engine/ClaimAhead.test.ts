@@ -7,8 +7,7 @@ import { completed, makeWorld, type World } from "../support/World.ts"
 type Calls = ReadonlyArray<readonly [name: string, count: number]>
 
 /**
- * Seeds `due` runs whose functions take `takesMs` ms. Records each database call that carries runs, with the number of those
- * runs.
+ * Seeds `due` runs whose functions take `takesMs` ms. Records the number of runs in each database call that carries runs.
  */
 const makeDue = (due: number, takesMs: number) =>
   Effect.map(makeWorld, (world): { readonly world: World; readonly calls: Calls } => {

@@ -103,7 +103,7 @@ describe("EmbeddedLive", () => {
       await holder.exited
       rmSync(script)
     }
-    // A killed process cannot release its lock, so the operating system releases the lock.
+    // A killed process cannot release its lock, so the operating system must.
     expect(await inDirectory("held", Effect.asVoid(versions))).toEqual(Exit.void)
   }, 60_000)
 

@@ -32,7 +32,7 @@ afterAll(() => {
   for (const server of servers) server.stop()
 })
 
-/** Returns the outcomes of invocations, in order, made in a separate process with these environment variables. */
+/** Makes invocations in a separate process with these environment variables. Returns the outcomes in order. */
 const invoke = async (
   runtime: keyof typeof runtimes,
   env: Readonly<Record<string, string>>,

@@ -110,7 +110,7 @@ describe("PostgresLive", () => {
     change(url)
     return url.href
   }
-  /** Holds the lock that `contract_wait` blocks on until the test releases the lock. `waiting` resolves once a call is blocked. */
+  /** Holds the lock on which `contract_wait` blocks. The test releases the lock. `waiting` resolves once a call is blocked. */
   const gate = async () => {
     const key = Math.trunc(Math.random() * 1e9)
     await admin`select pg_advisory_lock(${key})`

@@ -125,7 +125,7 @@ test("a later completed run is mentioned, and no retry of the failed run is sugg
   const earlier = await ask(FIXTURE_NOW - DAY, FIXTURE_NOW - 12 * 60_000)
   expect(earlier.actions).toEqual([])
   expect(earlier.sentence).toEndWith("A run outside the schedule completed at 08:01.")
-  // With catch_up = 'all' every slot counts, so a later scheduled run does not replace a failed one, but a manual run does.
+  // With catch_up = 'all' every slot matters, so a later scheduled run does not replace a failed one, but a manual run does.
   await own.sql.unsafe(`
     alter table sync_run_log disable trigger user;
     update sync_run_log set trigger = 'schedule' where trigger = 'manual';

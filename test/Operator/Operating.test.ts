@@ -9,7 +9,7 @@ import { FIXTURE_NOW, fixtureId } from "../support/OperatorFixture.ts"
 
 setDefaultTimeout(60_000)
 
-// Tests run in any order, so the tests that read and those that act use separate fixtures.
+// Tests run in any order, so reading tests and changing tests use separate fixtures.
 let fixture: FixtureDatabase
 let acting: FixtureDatabase
 beforeAll(async () => {

@@ -93,7 +93,7 @@ describe("the tick job", () => {
       world.behave = () => Effect.succeed(completed)
       yield* live(2)
       // The long tick claims the runs that became due while it ran. At 150 s the job has missed two intervals: it counts the
-      // interval at 60 s as missed, makes up for the interval at 120 s immediately, and continues at 180 s and 240 s.
+      // interval at 60 s as missed, runs the interval of 120 s immediately, and continues at 180 s and 240 s.
       expect(summaries).toEqual([2, 0, 0, 0])
       expect(watchdog.missedIntervals).toBe(1)
       expect(log.filter((line) => line.startsWith("WARN"))).toEqual([

@@ -196,7 +196,7 @@ test("when the database goes away, the last known page appears within a second, 
     await admin.unsafe(
       `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`
     )
-    // While its data is only a moment old, the page shows no alarm.
+    // The page shows no alarm while its data is only a moment old.
     for (let status = 200; status === 200; await Bun.sleep(500)) {
       status = (await page.goto(sidecar.url))?.status() ?? 0
     }

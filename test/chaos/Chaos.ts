@@ -5,7 +5,7 @@ import { countReady, decideHeld, type Kind, kinds, seed, untilQuiet } from "./Lo
 import { LAST_JUMP, serverFaults } from "./ServerFaults.ts"
 import { type Site, startSite } from "./Site.ts"
 
-/** The faults and the number of engines of a campaign. */
+/** A campaign's faults and number of engines. */
 export interface ChaosOptions {
   /** The number of engines to kill. Three of every four are killed at a named kill point, and the fourth at a random moment. */
   readonly kills?: number
@@ -48,7 +48,7 @@ const LINGER_MS = 6_000
 /** The number of minutes by which a new integration is late, which is also the number of its waiting slots. */
 const BEHIND = 8
 
-/** Runs the faults of a campaign, waits until everything has settled, and audits the result. */
+/** Runs a campaign's faults, waits until every run has settled, and audits the result. */
 export const runChaos = async (options: ChaosOptions): Promise<ChaosReport> => {
   const startedAt = Date.now()
   const say = options.say ?? (() => undefined)

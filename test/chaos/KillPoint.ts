@@ -5,9 +5,9 @@ import type { Gate } from "./EffectLedger.ts"
 /** A moment in a run's life at which an engine is killed, recognised from outside by an SQL call or by a gate of the function. */
 export interface KillPoint {
   readonly name: string
-  /** The SQL functions whose call is the moment. */
+  /** The SQL functions whose calls mark the moment. */
   readonly calls?: ReadonlyArray<string>
-  /** The gates of the function whose report to the ledger is the moment. */
+  /** The function's gates whose reports to the ledger mark the moment. */
   readonly gates?: ReadonlyArray<string>
   /**
    * The result of the held call whose engine dies. lost: the call never reaches the database · committed: the call is committed

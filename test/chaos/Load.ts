@@ -94,8 +94,8 @@ export const untilQuiet = async (site: Site, withinMs: number): Promise<void> =>
 }
 
 /**
- * Decides held runs as an operator would: releases each run whose effect is in the ledger, and retries every other run. Returns
- * the number of decided runs.
+ * Resolves runs on hold as an operator would: releases each run whose effect is in the ledger, and retries every other run.
+ * Returns the number of resolved runs.
  */
 export const decideHeld = async (site: Site): Promise<number> => {
   const held = await site.query<{ id: string; idempotency_key: string }>(

@@ -26,8 +26,8 @@ const meanwhile = async (
 }
 
 /**
- * Begins a fault, releases the function up to 2.5 s later (before or after the run's lease has ended), and ends the fault up to 5
- * s after that.
+ * Begins a fault, releases the function up to 2.5 s later (before or after the run's lease has ended), and ends the fault up to
+ * 5 s after the release.
  */
 const forSeconds = (
   site: Site,
@@ -59,7 +59,7 @@ export const serverFaults: Readonly<Record<string, ServerFault>> = {
     await upTo(1_500)
     await postgres.restart()
   },
-  // Half of the kills hit a run that has booked its effect and not reported it, so that only the ledger records the effect.
+  // Half of the kills hit a run whose effect is booked but not reported, so that only the ledger records the effect.
   "functions killed": (site) =>
     meanwhile(site, [Math.random() < 0.5 ? "worked" : "begun"], site.restartFunctions),
   "database read-only": (site) =>

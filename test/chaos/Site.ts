@@ -63,7 +63,7 @@ export interface Site {
   readonly close: () => Promise<void>
 }
 
-/** Short settings, so that the runs of a killed engine are decided within seconds. */
+/** Short settings, so that a killed engine's runs are resolved within seconds. */
 const SETTINGS = {
   SYNC_SCHEDULER_INVOKE_TIMEOUT: "2s",
   SYNC_SCHEDULER_LEASE_MARGIN: "1s",
@@ -215,8 +215,8 @@ const firstOf = <A, B>(all: Iterable<A>, find: (one: A) => B | undefined): B | u
 }
 
 /**
- * Returns whether the error is due to an injected fault: it has no SQLSTATE, or one for a dying, starting, full or read-only
- * server.
+ * Returns whether the error is due to an injected fault: it has no SQLSTATE, or the SQLSTATE of a dying, starting, full or
+ * read-only server.
  */
 const isDown = (error: unknown): boolean => {
   const { errno } = Object(error)

@@ -1,6 +1,6 @@
 /**
- * Measures how much one organisation delays the others, with `serve` and its defaults, a real PostgreSQL and real functions. `bun
- * test/chaos/tenants.ts [--minutes 2] [--direct] [part of a name...]` prints a table.
+ * Measures how much one organisation delays other organisations, with `serve` and its defaults, a real PostgreSQL and real
+ * functions. `bun test/chaos/tenants.ts [--minutes 2] [--direct] [part of a name...]` prints a table.
  */
 import { randomUUID } from "node:crypto"
 import { parseArgs } from "node:util"
@@ -107,8 +107,8 @@ const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
 
 interface Delays {
   /**
-   * The start delays of the other organisations' runs in ms, ascending. For a run that did not start, the delay at the end
-   * counts.
+   * The start delays of the other organisations' runs in ms, ascending. For a run that did not start, the delay is measured at
+   * the end.
    */
   readonly delays: ReadonlyArray<number>
   /** The number of the other organisations' slots that were skipped. */

@@ -40,7 +40,7 @@ test("deployment.yaml runs in podman", async () => {
   await containers.must(`set -e; export PATH="$PWD:$PATH"
     sync-scheduler install docker --write .; sync-scheduler install k8s --write .
     docker build -f Dockerfile.binary -t sync-scheduler:0.1.0 .; rm sync-scheduler`)
-  // podman 4.3 mounts the values of a Secret still encoded, so a host directory replaces the Secret.
+  // podman 4.3 mounts a Secret's values without decoding them, so a host directory replaces the Secret.
   const credentials = join(containers.directory, "credentials")
   mkdirSync(credentials)
   writeFileSync(join(credentials, "supabase-secret-key"), project.gateway.secretKey)

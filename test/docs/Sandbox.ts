@@ -66,7 +66,7 @@ const RUN_ID = "01000000-0000-4000-8000-000000000001"
 const ORG_ID = "0a000000-0000-4000-8000-000000000001"
 const INTEGRATION_ID = "1a000000-0000-4000-8000-000000000001"
 
-/** The data with which the database starts for most documentation pages: an integration with a run from last night. */
+/** The initial data of the database for most documentation pages: an integration with a run from last night. */
 const PROJECT = `
   insert into organization_integrations (id, org_id, org_name, integration_type, sync_schedule, timezone, created_at)
   values ('${INTEGRATION_ID}', '${ORG_ID}', 'Acme AS', 'xledger', '0 2 * * *', 'Europe/Oslo', now() - interval '9 days');

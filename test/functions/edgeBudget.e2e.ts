@@ -8,7 +8,7 @@ import { root, serveWithDeno } from "./support/DenoServer.ts"
 
 const WALL_CLOCK_MS = 30_000
 
-test("a tick in Deno ends within its wall-clock limit, and the next ticks do the rest", async () => {
+test("a tick in Deno ends within its wall-clock limit, and later ticks complete the remaining runs", async () => {
   await buildEdge()
   const project = await startProject()
   const edge = await serveWithDeno(join(root, "supabase/functions/sync-scheduler/index.ts"), {

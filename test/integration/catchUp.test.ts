@@ -174,7 +174,7 @@ describe("an edit of a schedule", () => {
     const slots = await rows()
     expect(slots).toEqual([])
     const { summary } = await tick()
-    // Of the slots, only those that became due after the last edit may have run.
+    // Only slots that became due after the last edit may have run.
     const since = await project.sql`select min(schedule_since) as at from organization_integrations`
     for (const row of await rows()) {
       expect(row.scheduled_for.getTime()).toBeGreaterThan(since[0].at.getTime())

@@ -79,7 +79,7 @@ const untilRun = async (condition: string) => {
   }
 }
 
-/** Repeats the request of the run, as a proxy might, or an engine that resumed from a freeze. */
+/** Repeats the run's request, as a proxy or an engine that resumed from a freeze might. */
 const deliverAgain = async (name: string) => {
   const row = await readRun()
   const answer = await fetch(`${api.url}/functions/v1/${name}`, {
@@ -134,7 +134,7 @@ test("a second delivery during the work is refused, and the first delivery conti
 }, 30_000)
 
 test.each(["begin_sync_run", "complete_sync_run"])(
-  "if the response to %s is lost, the call is repeated and counts once",
+  "if the response to %s is lost, the call is repeated and takes effect once",
   async (fn) => {
     await seed("echo")
     project.gateway.faults.once(fn, lostAnswer)

@@ -104,7 +104,7 @@ test("the JSON of every command matches the reference", async () => {
   expect([...seen].toSorted()).toEqual(all.toSorted())
 })
 
-test("a command that cannot do its work prints errors with codes of the table", async () => {
+test("a command that fails prints errors with documented codes", async () => {
   const { code, stdout } = await runBinary(["audit", "-o", "json"], { env: {} })
   expect(JSON.parse(stdout).errors[0]).toMatchObject({ code: "CONFIGURATION" })
   expect(code).toBe(2)

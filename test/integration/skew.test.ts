@@ -22,7 +22,7 @@ test("clock skew is measured and recorded, even by an idle tick", async () => {
   expect(incident.detail.clock_skew_ms).toBe(tick.skew)
 })
 
-test("the database's clock decides what is due, whatever the engine's clock", async () => {
+test("the database's clock decides what is due, regardless of the engine's clock", async () => {
   await moveDatabaseClock("20 seconds")
   await project.seedDue(1, { next_run_at: "now() + interval '15 seconds'" })
   await project.seedDue(1, { next_run_at: "now() + interval '1 hour'" })
@@ -31,7 +31,7 @@ test("the database's clock decides what is due, whatever the engine's clock", as
   expect(Math.abs(deadline - Date.now() - 20_000 - 155_000)).toBeLessThan(10_000)
 })
 
-test("an idle tick resolves its own incident once the clocks agree, and not the incident of another host", async () => {
+test("an idle tick resolves its own incident once the clocks agree, but not the incident of another host", async () => {
   await moveDatabaseClock("20 seconds")
   await project.tick("direct", { engineId: "host-1-00ab" })
   await project.sql`

@@ -96,7 +96,7 @@ test.each(["supabase-js", "direct"] as const)(
   60_000
 )
 
-test("an outcome is sent by its token until it is recorded, whatever fails and however often", async () => {
+test("an outcome is sent with its token until it is recorded, after any number of failures", async () => {
   await project.seedDue(1)
   const wrong = [Faults.dropBefore, Faults.badGateway, statementTimeout, Faults.lostAnswer]
   project.gateway.faults.set("settle_sync_runs", ({ number }) => wrong[number - 1])

@@ -11,10 +11,10 @@ import { startProject } from "../support/Project.ts"
 import { freePort } from "../support/RawServer.ts"
 import { startGateway } from "../support/RpcGateway.ts"
 
-/** Tests lasting outages. An engine waits 10 to 20 s before it abandons a call, so these tests run concurrently. */
+/** Tests long outages. An engine waits 10 to 20 s before it abandons a call, so these tests run concurrently. */
 beforeAll(binaryPath, 60_000)
 
-/** Settings with which the next engine decides abandoned runs immediately. */
+/** Settings with which the next engine resolves abandoned runs immediately. */
 const SHORT = {
   SYNC_SCHEDULER_INVOKE_TIMEOUT: "1s",
   SYNC_SCHEDULER_LEASE_MARGIN: "1s",

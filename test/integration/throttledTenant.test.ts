@@ -39,7 +39,7 @@ const delays = async (): Promise<ReadonlyArray<number>> => {
 }
 
 test.each(["the API", "a direct connection"])(
-  "a 429 for one tenant for an hour, over %s, delays none of the other 20 tenants of the vendor",
+  "an hour-long 429 for one tenant, over %s, delays none of the other 20 tenants of the vendor",
   async (over) => {
     const direct = over === "the API" ? {} : { SUPABASE_DB_URL: project.database.url }
     const [bad = ""] = await seedTenants(1)
@@ -48,7 +48,7 @@ test.each(["the API", "a direct connection"])(
     await seedTenants(10)
     expect(await run(direct)).toMatchObject({ triggered: 10, completed: 10, skipped: 0 })
 
-    // The throttled integration does not delay the others even when all integrations are due in the same tick.
+    // The throttled integration does not delay other integrations, even when all are due in the same tick.
     const [worse = ""] = await seedTenants(1)
     throttle([bad, worse])
     await seedTenants(10)
@@ -59,7 +59,7 @@ test.each(["the API", "a direct connection"])(
   }
 )
 
-test("a throttled tenant waits as long as the vendor asked, with all its integrations", async () => {
+test("all integrations of a throttled tenant wait as long as the vendor asked", async () => {
   const [bad = ""] = await seedTenants(1)
   throttle([bad])
   await run()
@@ -70,7 +70,7 @@ test("a throttled tenant waits as long as the vendor asked, with all its integra
   expect(Math.min(...waits)).toBeGreaterThan(3_500)
 })
 
-test("when several tenants are throttled within a minute, all tenants of the vendor wait, for a minute at most", async () => {
+test("when several tenants are throttled within a minute, all tenants of the vendor wait for at most a minute", async () => {
   const bad = await seedTenants(3)
   throttle(bad)
   await run()

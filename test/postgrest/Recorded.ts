@@ -89,7 +89,7 @@ export const complete = (answer: Answered): Answered => {
   return { ...answer, headers: Object.fromEntries(headers) }
 }
 
-/** Reads a response, with its body in the form in which `like` has it. */
+/** Reads a response, with its body in the same form as in `like`. */
 export const read = async (asked: Promise<Response>, like: Answered): Promise<Answered> => {
   let response: Response
   try {

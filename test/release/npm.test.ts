@@ -53,7 +53,7 @@ import { Schedule } from "sync-scheduler/layers"
 console.log(Schedule.parse("0 2 * * *", "Europe/Oslo")._tag)
 `
 
-/** supabase-js requires a WebSocket, which Node.js provides only since version 22. These tests never open a WebSocket. */
+/** supabase-js requires a WebSocket, which Node.js provides only from version 22 on. These tests never open a WebSocket. */
 const WEB_SOCKET = "globalThis.WebSocket ??= class {}\n"
 
 /** A plugin that resolves imports of the package to the installed package rather than to the sources that tsconfig.json names. */

@@ -21,9 +21,9 @@ export interface AttemptSeen {
 }
 
 /**
- * Counts the effects of the functions per idempotency key and attempt, as observed in the functions themselves. The effects
- * include those whose response was lost, those of a second delivery, those after a timeout, and those of an isolate that died
- * immediately afterwards. The oracle uses no state of the scheduler.
+ * Counts the effects of the functions per idempotency key and attempt, as observed in the functions themselves. The counts
+ * include effects whose response was lost, effects of a second delivery, effects after a timeout, and effects of an isolate
+ * that died immediately afterwards. The oracle uses no state of the scheduler.
  */
 export class Oracle implements Witness {
   readonly effects = new Map<string, Array<EffectSeen>>()

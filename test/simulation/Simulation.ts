@@ -65,7 +65,7 @@ export const simulate = (seed: number, options: Options = {}): Result => {
     : result
 }
 
-/** Of this many seeds, one also simulates a misbehaving organisation and checks the delays of the other organisations. */
+/** One in this many seeds also simulates a misbehaving organisation and checks the delays of the other organisations. */
 const TENANTS_EVERY = 100
 const TENANTS_AT = 7
 

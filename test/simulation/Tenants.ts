@@ -92,7 +92,7 @@ export const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
     behave: throttled
   },
   {
-    // Ten of the answers with 429 arrive before the first answer to another organisation.
+    // Ten 429 answers arrive before the first answer to another organisation.
     name: "100 integrations every 5 minutes that answer 429, while the runs of the others take 1 s",
     rows: (now) => times(100, { sync_schedule: "*/5 * * * *", next_run_at: now }),
     behave: throttled,

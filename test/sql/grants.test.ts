@@ -76,7 +76,7 @@ onEachServer(
       const inside = await ledger().rows(`
       select p.oid::regprocedure::text as signature from pg_proc p
        where p.pronamespace = 'sync_scheduler'::regnamespace and p.proname <> 'clock'
-         -- A function has either this search path or, with a body that was parsed at its creation, none.
+         -- A function has this search path, or none if its body was parsed at its creation.
          and case when exists (select from unnest(p.proconfig) c where c like 'search_path=%')
                then not '${SEARCH_PATH}' = any (p.proconfig) else p.prosqlbody is null end`)
       expect(inside).toEqual([])

@@ -374,7 +374,7 @@ onEachServer("runs of a throttled API", (ledger) => {
     )
     expect(Math.min(...waits)).toBe(33_000)
     expect(Math.max(...waits)).toBe(60_000)
-    // If the API does not throttle again, all the other runs start.
+    // If the API does not throttle again, all remaining runs start.
     await ledger().after(60)
     expect(new Set(Object.values(await api.start(others)))).toEqual(new Set(["running"]))
   })

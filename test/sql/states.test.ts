@@ -58,7 +58,7 @@ onEachServer("the states failing and retrying", (ledger) => {
     expect(await incidents()).toEqual(["failing over 2"])
   })
 
-  test("end with a pause, because a paused integration runs nothing on purpose", async () => {
+  test("end with a pause, because a paused integration is meant to run nothing", async () => {
     const fixture = await openRunFixture(ledger())
     await fixture.start()
     await fixture.settle("failed")

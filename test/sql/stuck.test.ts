@@ -75,7 +75,7 @@ onEachServer("a repeatedly skipped slot", (ledger) => {
     expect(await incidents(ledger())).toMatchObject([{ open: false }])
   })
 
-  test("is no incident for many engines in one minute, other slots, other reasons or recorded waits", async () => {
+  test("opens no incident for many engines in one minute, other slots, other reasons or recorded waits", async () => {
     const id = await fresh()
     for (let n = 0; n < 10; n++) await finish([skipOf(id, "locked")], `e${n}`)
     await ledger().after(120)

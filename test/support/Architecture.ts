@@ -139,7 +139,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   }
 }
 
-/** Packages that only some files of a room may import, although the rules of the room allow the import. */
+/** Packages that only some files of a room may import, although the room's rules allow them. */
 const OWNERS: Readonly<Record<string, RegExp>> = {
   "@decimalturn/toml-patch": /^src\/Cli\/Setup\/ConfigToml\.ts$/,
   croner: /^src\/Domain\/Schedule\/\w+\.ts$/,

@@ -74,7 +74,7 @@ export const dropBefore: Fault = { instead: RESET }
 export const lostAnswer: Fault = { instead: RESET, execute: true }
 /** Responds with 503 as PostgREST does after it has lost its database; the call is not executed. */
 export const schemaCacheMissing: Fault = { instead: schemaCacheAway }
-/** Responds as after the death of the server process during the call, which may have been committed. */
+/** Responds as if the server process had died during the call, which may have been committed. */
 export const died: Fault = { instead: diedSilently }
 /** Responds with a proxy's HTML page. */
 export const badGateway: Fault = {

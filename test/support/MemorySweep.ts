@@ -12,7 +12,7 @@ import { lastSignOfLife, type MemoryDatabase, type RunRow } from "./MemoryDataba
 import { pruneHolds } from "./MemoryHealth.ts"
 import { recordMove } from "./MemoryRun.ts"
 
-// Mirrors supabase/migrations/*_sweep.sql, without retention and without requests for past slots.
+// Mirrors supabase/migrations/*_sweep.sql, without retention and without backfill requests.
 
 export interface OpenOptionsJson extends FetchOptionsJson {
   readonly quiescence_seconds: number

@@ -103,7 +103,9 @@ const embeddedHome = (scratch: string, account: Account): string | undefined => 
   return copy
 }
 
-/** Returns the links of the package's libraries, which are missing if its install script was not allowed to run. */
+/**
+ * Returns the links to the package's libraries. The links are missing if the package's install script was not allowed to run.
+ */
 const readLinks = (native: string): ReadonlyArray<{ source: string; target: string }> => {
   const list = join(native, "pg-symlinks.json")
   return existsSync(list) ? JSON.parse(readFileSync(list, "utf8")) : []

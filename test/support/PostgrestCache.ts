@@ -2,7 +2,7 @@ import { SQL } from "bun"
 import { type RoleSettings, readRoleSettings } from "./RoleSettings.ts"
 import { type RpcFunction, readFunctions } from "./RpcFunction.ts"
 
-/** The contents of PostgREST's schema cache, on which PostgREST relies even if the database has changed since. */
+/** The contents of PostgREST's schema cache, which PostgREST uses even after the database has changed. */
 export interface Known {
   readonly functions: ReadonlyMap<string, ReadonlyArray<RpcFunction>>
   readonly roles: RoleSettings

@@ -17,7 +17,7 @@ export interface ClockReadings {
   readonly repeated: Uint8Array
 }
 
-/** Reads local time as the number of minutes since 1970 that the same digits would be in UTC. */
+/** Reads local time as minutes since 1970, as if the local date and time were UTC. */
 export const localMinutes = (timezone: string): ((instant: number) => number) => {
   const format = new Intl.DateTimeFormat("sv-SE", {
     timeZone: timezone,

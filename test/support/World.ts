@@ -33,7 +33,7 @@ export class World {
     Effect.as(Effect.sleep("100 millis"), completed)
   warm: (functionName: string | null) => Effect.Effect<WarmUp> = () =>
     Effect.succeed({ latencyMs: 5, ok: true, cold: false, detail: null })
-  /** Hooks around database calls. */
+  /** Wraps every database call. */
   carry: Carrier = (_name, execute) => execute
   private ids = 0
 

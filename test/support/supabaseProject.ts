@@ -1,7 +1,7 @@
 /**
- * Returns the SQL for what a Supabase project has before the first migration, to the extent that migrations and RPC need it.
- * Roles belong to the whole server, and everything else to one database. `owner` is the role that runs migrations: `postgres`,
- * which is not a superuser on Supabase.
+ * Returns the SQL that creates the parts of a Supabase project that migrations and RPC need before the first migration. Roles
+ * belong to the whole server, and everything else to one database. `owner` is the role that runs migrations: `postgres`, which
+ * is not a superuser on Supabase.
  */
 export const rolesSql = (owner: string | undefined): string => `
 do $roles$

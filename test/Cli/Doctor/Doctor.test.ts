@@ -130,7 +130,7 @@ test("an unknown key exits with 4, and doctor says when a key is expired or belo
   expect(role.code).toBe(4)
 })
 
-test("a wrong address names the setting: an unreachable server and a foreign website both exit with 5", async () => {
+test("the error for a wrong address names the setting: an unreachable server and a foreign website both exit with 5", async () => {
   const server = await serveHttp(
     () => new Response("<html>Hello</html>", { headers: { "Content-Type": "text/html" } })
   )

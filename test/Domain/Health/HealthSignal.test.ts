@@ -12,7 +12,7 @@ const answer = (status: number, body: unknown, headers: Record<string, string> =
 const sign = (type: string, given: Answer) =>
   signalOf({ integration_type: type, health_url: null }, judge(given, NOW), NOW)
 
-test("the function's own 429 counts as the vendor's, with the requested wait", () => {
+test("the function's own 429 is treated as the vendor's, with the requested wait", () => {
   const withWait = sign("xledger", answer(429, { executed: false }, { "retry-after": "90" }))
   expect(withWait).toMatchObject({
     provider: "xledger",

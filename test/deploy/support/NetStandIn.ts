@@ -1,10 +1,10 @@
 import type { SQL } from "bun"
 
 /**
- * STAND-INS for pg_net and Vault, which neither Debian nor npm packages. The stand-ins use the real names and types and cover
- * only what deploy/pg_cron.sql uses: `net.http_post` adds a request to `net.http_request_queue`; `forwardQueue` takes it from
- * there and sends it (in place of pg_net's background worker); `vault` stores secrets in plain text. *Source*: supabase/pg_net,
- * sql/pg_net.sql; https://supabase.com/docs/guides/database/vault.
+ * STAND-INS for pg_net and Vault, which are available from neither Debian nor npm. The stand-ins use the real names and types
+ * and cover only what deploy/pg_cron.sql uses: `net.http_post` adds a request to `net.http_request_queue`; `forwardQueue` takes
+ * it from there and sends it (in place of pg_net's background worker); `vault` stores secrets in plain text. *Source*:
+ * supabase/pg_net, sql/pg_net.sql; https://supabase.com/docs/guides/database/vault.
  */
 export const NET_AND_VAULT = `
 create schema net;
