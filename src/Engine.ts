@@ -23,18 +23,18 @@ export type { TickEvent, TickOptions } from "./Engine/TickFrame.ts"
 
 /** How long a tick claims runs, in milliseconds. After this time, the tick only finishes the runs in progress. */
 const CLAIM_FOR_MS = 300_000
-/** A run whose accounting API is throttled stays in this tick if it can start within this time, in milliseconds. */
+/** A run that waits for a throttled accounting API stays in this tick if the run can start within this many milliseconds. */
 const DEFER_MS = 45_000
 
 /**
- * Runs one tick and returns its summary. Sweeps the runs of dead engines, then runs four concurrent loops that the run queue
- * connects: one claims due slots under the advisory lock, one starts the runs, one invokes them (at most `concurrency` at a
- * time), and one records the outcomes.
+ * Runs one tick and returns its summary. Sweeps the runs of dead engines, then runs four concurrent loops, connected by the run
+ * queue: one claims due slots under the advisory lock, one starts the runs, one invokes them (at most `concurrency` at a time), and
+ * one records the outcomes.
  *
- * *Guarantees*: never fails; an error that stops part of the tick is in the summary. No run is invoked before its start is
- * committed. The tick claims runs for at most 5 minutes, sends runs for at most one more invocation timeout, and ends when the
- * last outcome is recorded. An interrupted tick stops claiming, records the outcomes of the runs in progress, releases the runs
- * that were not sent, and records the tick before it ends.
+ * *Guarantees*: never fails; the summary lists the errors. No run is invoked before its start is committed. The tick claims runs
+ * for at most 5 minutes, sends runs for at most one more invocation timeout, and ends when the last outcome is recorded. An
+ * interrupted tick stops claiming, records the outcomes of the runs in progress, releases the runs that were not sent, and records
+ * the tick before it ends.
  */
 export const tick = Effect.fnUntraced(function* (options: TickOptions = {}) {
   const ledger = yield* Ledger
@@ -113,7 +113,7 @@ const runAll = (opened: OpenedTick) =>
         yield* fork(runRecordLoop)
       ]
       const ended = Effect.forEach(running, Fiber.await, { discard: true })
-      // Waits for a claim in progress to end. The runs of this claim are not started.
+      // Waits for a claim in progress to end. The claimed runs are not started.
       const stop = queue.stop.pipe(
         Effect.zipRight(Fiber.interrupt(claiming)),
         Effect.zipRight(revertAll)
@@ -129,7 +129,7 @@ const runAll = (opened: OpenedTick) =>
     })
   )
 
-/** Turns a loop's defect into an error of the tick and stops starting runs. */
+/** Converts a loop's defect to a tick error and stops starting runs. */
 const guarded = <R>(loop: Effect.Effect<void, never, R>) =>
   Effect.catchAllCause(loop, (cause) =>
     Effect.gen(function* () {
@@ -137,7 +137,7 @@ const guarded = <R>(loop: Effect.Effect<void, never, R>) =>
       const { error } = yield* TickReport
       yield* error({
         code: "ENGINE_DEFECT",
-        message: `A loop of the tick died: ${Cause.pretty(cause)}`,
+        message: `A loop of the engine died: ${Cause.pretty(cause)}`,
         hint: "Its runs are handled when their leases end. Report this as a bug."
       })
       yield* (yield* RunQueue).stop

@@ -77,8 +77,8 @@ export const parsePostgresUrl = (text: string): Either.Either<PostgresUrl, strin
 }
 
 /**
- * Returns the unescaped `/`, `?` or `#` that ends a password early. Such a character is recognised by an `@` that follows it and is
- * not part of a parameter's value.
+ * Returns the unescaped `/`, `?` or `#` that ends a password early. An `@` after the character, outside a parameter's value,
+ * reveals it.
  */
 const bareDelimiter = (text: string): string | undefined =>
   /^[a-z]+:\/\/[^/?#@]*:[^/?#@]*([/?#])(?:(?![?&]\w+=).)*@/.exec(text)?.[1]

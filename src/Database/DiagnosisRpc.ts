@@ -6,7 +6,7 @@ import { SchemaCatalog } from "./SchemaCatalog.ts"
 const Ids = Schema.Array(Schema.String)
 
 /**
- * Everything that `doctor` reads from a database, in one call. If a part cannot be read, it is null, and the catalog shows the
+ * Everything that `doctor` reads from a database, in one call. A field that cannot be read is null, and the catalog shows the
  * cause.
  */
 export const Diagnosis = Schema.Struct({
@@ -52,7 +52,7 @@ export const Diagnosis = Schema.Struct({
     ),
     { nullable: true }
   ),
-  /** Properties of an adopted table that can cause the loss of runs, each with the SQL that corrects the property. */
+  /** Properties of an adopted table that can cause the loss of runs, each with the SQL that corrects it. */
   adoption_risks: Schema.optionalWith(
     Schema.Array(
       Schema.Struct({
@@ -64,8 +64,8 @@ export const Diagnosis = Schema.Struct({
     { nullable: true }
   ),
   /**
-   * The time zones in use. Each time zone has the changes of its UTC offset in the database's time zone data: [instant in
-   * milliseconds, offset in seconds].
+   * The time zones in use, each with its UTC offset changes in the database's time zone data: [instant in milliseconds, offset in
+   * seconds].
    */
   zones: Schema.optionalWith(
     Schema.Array(
@@ -102,7 +102,7 @@ export const Diagnosis = Schema.Struct({
     ),
     { nullable: true }
   ),
-  /** The error codes of the last day's runs, and how often each code occurred in at most the newest 1,000 of these runs. */
+  /** The error codes of the last day's runs (at most the newest 1,000), and how often each code occurred. */
   errors: Schema.optionalWith(
     Schema.Array(Schema.Struct({ code: Schema.String, count: Schema.Int, last_at: Instant })),
     { nullable: true }
@@ -132,7 +132,7 @@ export const Diagnosis = Schema.Struct({
     }),
     { nullable: true }
   ),
-  /** The jobs of pg_cron. `cron` is null if pg_cron is not installed; `jobs` is null if the caller may not see the jobs. */
+  /** The jobs of pg_cron. `cron` is null if pg_cron is not installed; `jobs` is null if the caller may not read them. */
   cron: Schema.NullOr(
     Schema.Struct({
       jobs: Schema.NullOr(
@@ -164,7 +164,7 @@ export const readDiagnosis = make({
 
 /**
  * Reads the catalog of a database that lacks the catalog function. `doctor` must not install the function, so the function's body
- * is sent instead of a call. Only a direct connection supports this.
+ * is sent instead of a call. Requires a direct connection.
  */
 export const readCatalog = (body: string) =>
   make({

@@ -6,7 +6,7 @@ export interface DirectFailure {
   /** The SQLSTATE, or the driver's own code. */
   readonly code: string
   readonly message: string
-  /** False if no connection was made, so that the statement was not sent. */
+  /** False if no connection was made and the statement was therefore not sent. */
   readonly sent: boolean
   /** The addresses of the host; null if a connection was made or the addresses could not be looked up. */
   readonly addresses: ReadonlyArray<string> | null
@@ -15,16 +15,13 @@ export interface DirectFailure {
 /** The verdict on a failure. `hint` says what to change in SUPABASE_DB_URL or what to check; null if there is no advice. */
 export interface DirectVerdict extends CodeVerdict {
   readonly hint: string | null
-  /** True if the address, the port, the user or the certificate is wrong, so that waiting does not help. */
+  /** True if waiting does not help, because the address, the port, the user or the certificate is wrong. */
   readonly isPermanent: boolean
 }
 
 type Place = Pick<PostgresUrl, "hostname" | "port" | "username" | "sslMode">
 
-/**
- * A known cause of failures, which is recognised by the code and the message of the server or the driver. The first cause that
- * matches decides.
- */
+/** A known cause of failures, recognised by the code and the message of the server or the driver. The first match decides. */
 interface Cause {
   readonly code: RegExp
   readonly message?: RegExp
@@ -44,8 +41,8 @@ const passwordCause = {
 }
 
 /**
- * Causes of a rejection that only an operator can remove. *Source*: the messages of PostgreSQL and Supavisor. Supavisor uses XX000
- * for all its own errors.
+ * Causes of a rejection that only an operator can fix. *Source*: the messages of PostgreSQL and Supavisor. Supavisor uses XX000 for
+ * all its own errors.
  */
 const refusals: ReadonlyArray<Cause> = [
   {

@@ -18,7 +18,7 @@ export const ApiHealth = Schema.Struct({
   next_probe_at: Time,
   throttled_until: Time,
   passive_until: Time,
-  /** The number of organisations that the vendor asked to slow down. The runs of these organisations wait, or run one at a time. */
+  /** The number of organisations that the vendor throttles. Their runs wait, or run one at a time. */
   held_organisations: Schema.Int,
   consecutive_failures: Schema.Int,
   latency_ms: Schema.NullOr(Schema.Number),
@@ -32,7 +32,7 @@ export type ApiHealth = typeof ApiHealth.Type
 
 const Api = { provider: Schema.String, host: Schema.String }
 
-/** Reads all types of enabled integrations, and the health of the APIs. */
+/** Reads the types of all enabled integrations, and the health of the APIs. */
 export const readApis = make({
   name: "read_sync_apis",
   readOnly: true,

@@ -88,7 +88,7 @@ export const requestBackfill = make({
     )
 })
 
-/** Ends a backfill. A run of the backfill that is in progress finishes. */
+/** Ends a backfill. A run in progress still finishes. */
 export const cancelBackfill = make({
   name: "cancel_sync_backfill",
   readOnly: false,

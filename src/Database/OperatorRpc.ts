@@ -10,7 +10,7 @@ import { make, Rows, scopeArgument } from "./Rpc.ts"
 const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
 const Text = Schema.NullOr(Schema.String)
 
-/** Reads the scheduler's health, and one page of integrations (Domain/IntegrationStatus) in the order of their ids. */
+/** Reads the scheduler's health, and one page of integrations (Domain/IntegrationStatus), ordered by id. */
 export const readStatus = make({
   name: "read_sync_status",
   readOnly: true,
@@ -43,7 +43,7 @@ export const readStatus = make({
     })
 })
 
-/** Reads the invocation that a run of an integration would cause now; `run` is null if the integration does not exist. */
+/** Reads the invocation that a run of an integration would make now; `run` is null if the integration does not exist. */
 export const readInvocation = make({
   name: "read_sync_invocation",
   readOnly: true,
@@ -97,7 +97,7 @@ export const readActivity = make({
       p_from: optional(Instant),
       /** The exclusive end of the period. The default is the current time. */
       p_to: optional(Instant),
-      /** The maximum number of runs that are returned for each integration, newest runs first: at most 2,000; 100 by default. */
+      /** The maximum number of runs to return for each integration, newest first; at most 2,000, and 100 by default. */
       p_runs_each: optional(Schema.Int)
     }),
   result: () =>
@@ -130,7 +130,7 @@ export const readActivity = make({
 const Span = Schema.NullOr(Schema.Number)
 
 /**
- * Reads the start delays of the last day, and statistics of `p_days` days (default 90, at most 400), of one or all integrations.
+ * Reads the last day's start delays and the statistics of `p_days` days (default 90, at most 400) for one integration or for all.
  */
 export const readFigures = make({
   name: "read_sync_figures",
@@ -149,7 +149,10 @@ export const readFigures = make({
         max_ms: Span,
         sampled: Schema.Boolean
       }),
-      /** The counts for each UTC day of the slots, oldest day first. `capped` is true if a count exceeded 10,000. */
+      /**
+       * The counts of each UTC day, oldest day first. A run belongs to the day of its slot. `capped` is true if a count exceeded
+       * 10,000.
+       */
       days: Schema.Array(
         Schema.Struct({
           day: Schema.String,
@@ -200,7 +203,7 @@ export const readRuns = make({
   result: () => Schema.Struct({ now: Instant, runs: Rows, cursor: Text })
 })
 
-/** Reads one run with its whole history, by its id or the beginning of its id. */
+/** Reads one run with its whole history, by its id or a prefix of its id. */
 export const readRun = make({
   name: "read_sync_run",
   readOnly: true,
@@ -293,7 +296,7 @@ export const readTimeline = make({
           created_at: Instant
         })
       ),
-      /** Periods of more than five minutes in which no engine ticked, from a day before the window to a day after the window. */
+      /** Periods of more than five minutes in which no engine ticked, from a day before the window to a day after it. */
       silences: Schema.Array(Schema.Struct({ from: Instant, to: Schema.NullOr(Instant) }))
     })
 })

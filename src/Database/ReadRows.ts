@@ -1,6 +1,6 @@
 import { Either, Option, ParseResult, Schema } from "effect"
 
-/** The placeholder for the id of a row that does not contain its integration's id. */
+/** The placeholder id of a row without an integration id. */
 export const UNNAMED = "?"
 
 /** A row that could not be decoded: its integration, and the reason. */

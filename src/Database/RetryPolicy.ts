@@ -3,9 +3,9 @@ import type { SupabaseError } from "../Domain/Errors.ts"
 import { isReadOnly } from "./SqlState.ts"
 
 /**
- * Returns whether a failed call with a token may be retried with the same token. Either the call had no effect, or the database
- * recognises the repeated call by its token. A Refused, Missing or Rejected call is not retried, because it would fail again in the
- * same way.
+ * Returns whether a failed call with a token may be retried with the same token. A retry is safe if the failed call had no effect
+ * or if the database recognises the token. A Refused, Missing or Rejected call is not retried, because it would fail in the same
+ * way.
  */
 export const isRetryable = (error: SupabaseError): boolean =>
   error.reason === "NotExecuted" || error.reason === "Ambiguous" || error.reason === "Malformed"

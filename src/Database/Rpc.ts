@@ -30,7 +30,7 @@ export interface Rpc<A, AI, R, RI> {
   readonly result: Schema.Schema<R, RI>
   /** True if the function only reads, so that repeating the call is harmless. */
   readonly readOnly: boolean
-  /** A SQL expression that uses the arguments. A direct connection sends the expression instead of the call. */
+  /** A SQL expression over the arguments. A direct connection sends it instead of the call. */
   readonly body?: string
 }
 
@@ -68,7 +68,7 @@ export const RejectedRows = Schema.optionalWith(
   { default: () => [] }
 )
 
-/** The arguments that restrict a call to a part of the project. Without these arguments, the call covers the whole project. */
+/** The arguments that restrict a call to a part of the project. Without them, the call covers the whole project. */
 export const scopeArgument = {
   p_org_id: Schema.optionalWith(Schema.UUID, { exact: true }),
   p_integration_ids: Schema.optionalWith(Schema.Array(Schema.UUID), { exact: true })
@@ -244,7 +244,7 @@ export const settleRuns = make({
   result: () => Schema.Struct({ now: Instant, settled: Schema.Array(Settled) })
 })
 
-/** Releases runs that were claimed but not started, so that any engine may start these runs immediately. */
+/** Releases runs that were claimed but not started, so that any engine may start them immediately. */
 export const releaseClaims = make({
   name: "release_sync_claims",
   readOnly: false,

@@ -43,8 +43,8 @@ export interface Item {
 }
 
 /**
- * An object that the migrations create, with the versions of the migration that creates the object and of the last migration that
- * changes the object.
+ * An object that the migrations create, with the version of the migration that creates it and the version of the migration that
+ * last changes it.
  */
 export const ExpectedItem = Schema.Struct({
   kind: Schema.Literal("function", "table", "view", "column", "index", "trigger"),
@@ -65,7 +65,7 @@ const ADOPTABLE: ReadonlySet<string> = new Set([
   "public.sync_run_log"
 ])
 
-/** Converts the catalog to a list of objects. Each object in the list can be missing independently of the others. */
+/** Converts the catalog to a list of objects that can be missing independently of each other. */
 export const itemsOf = ({ functions, tables }: SchemaCatalog): ReadonlyArray<Item> => [
   ...functions.map(({ args, definer, name, source }): Item => {
     const print = source === null ? null : `${source}${definer ? " definer" : ""}`
@@ -131,7 +131,7 @@ export const driftOf = (
     if (item.since > version) return []
     const found = there.get(`${item.kind} ${item.name}`)
     if (found === undefined) {
-      // If a table is missing, its columns, indexes and triggers are not reported separately.
+      // The columns, indexes and triggers of a missing table are not reported separately.
       return item.table === null || isThere(item.table) ? [{ expected: item, found: null }] : []
     }
     const isSame = item.print === null || found.print === null || item.print === found.print

@@ -6,7 +6,10 @@ import { make } from "./Rpc.ts"
 export interface DatabaseSchema {
   /** The version of the newest migration that was applied. */
   readonly version: string
-  /** Only engines that know this version or a newer version work with the schema; null if the database states no such limit. */
+  /**
+   * The oldest engine version (the newest migration that the engine knows) that works with the schema; null if the database sets no
+   * limit.
+   */
   readonly enginesFrom: string | null
 }
 

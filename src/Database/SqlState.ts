@@ -2,7 +2,7 @@ import type { SupabaseError } from "../Domain/Errors.ts"
 
 type Reason = SupabaseError["reason"]
 
-/** The verdict on a failure, and its cause in words for the operator. */
+/** The verdict on a failure, and the cause as text for the operator. */
 export interface CodeVerdict {
   readonly reason: Reason
   readonly why: string

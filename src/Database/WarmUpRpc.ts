@@ -3,8 +3,8 @@ import { Instant } from "../Domain/Instant.ts"
 import { make } from "./Rpc.ts"
 
 /**
- * Reads the functions to warm up for slots within the given number of seconds, each with its next slot. The name null is the
- * default function.
+ * Reads the functions to warm up for slots within the given number of seconds, each with its next slot. A null name is the default
+ * function.
  */
 export const readUpcomingWarmUps = make({
   name: "read_upcoming_warm_ups",
@@ -18,8 +18,8 @@ export const readUpcomingWarmUps = make({
 })
 
 /**
- * Records the result of a function's first contact, and returns whether it is still worthwhile to warm up the function. `p_in_run`
- * is true if the contact was made for a run. In that case, the settlement of the run opens the incident about a cold start.
+ * Records the result of a function's first contact, and returns whether the function is still worth warming up. `p_in_run` is true
+ * if the contact was made for a run. In that case, the settlement of the run opens the incident about a cold start.
  */
 export const recordContact = make({
   name: "record_function_contact",

@@ -14,7 +14,7 @@ import { Supabase } from "../Services/Supabase.ts"
 
 /** The number of slots and ranges in one page. A page is about 300 KB and is read in about 50 ms. */
 const PAGE = 20_000
-/** How long the read of a page is retried before the audit fails, in milliseconds. */
+/** How long a failed page read is retried before the audit fails, in milliseconds. */
 const READ_WITHIN_MS = 10_000
 /** The maximum number of holes in a report. If there are more, `holes_truncated` is true. */
 const MAX_HOLES = 10_000
@@ -41,14 +41,14 @@ export interface AuditReport extends AuditVerdict {
   readonly holes_truncated: boolean
 }
 
-/** The part of an audit that every page repeats. */
+/** The fields of an audit that every page repeats. */
 export type AuditFrame = Pick<AuditReport, "now" | "kept_from" | "from" | "to">
 
 const decodeAudited = Schema.decodeUnknown(Audited)
 
 /**
- * Reads all records of the slots in a window and passes them to `onPart`, one integration at a time. Splits an integration with
- * very many records into several parts, so that memory is bounded. Writes nothing.
+ * Reads the records of all slots in a window and passes them to `onPart`, one integration at a time. Splits an integration with
+ * very many records into several parts to bound memory. Writes nothing.
  */
 export const readRecord = (
   { from, scope = {}, to }: AuditOptions,
@@ -133,9 +133,7 @@ export const auditRecord = (
     }
   }).pipe(Effect.withSpan("Engine.audit"))
 
-/**
- * Adds a period to the list. Merges it with the previous period if the two periods are adjacent and belong to the same integration.
- */
+/** Appends a period to the list, or extends the last period if the two are adjacent and belong to the same integration. */
 const join = (list: Array<UnreadableHistory>, one: UnreadableHistory): void => {
   const before = list.at(-1)
   if (before?.integration_id === one.integration_id && before.to === one.from) {

@@ -16,11 +16,11 @@ const cursorKey = ({ backfill_id, cursor }: Backfill): string => `${backfill_id}
 
 /**
  * Claims the oldest slot of each backfill, or moves the backfill's cursor past slots that have a row. A backfill waits while its
- * integration is due, is disabled, or has a live run. `seen` holds the cursors that this tick has already tried. A backfill with
- * such a cursor is ignored, because another engine may be advancing the cursor.
+ * integration is due, is disabled, or has a live run. Ignores a backfill whose cursor is in `seen` (the cursors that this tick has
+ * tried), because another engine may be advancing the cursor.
  *
- * *Guarantees*: at most one claimed slot for each integration. The claim and the move of the cursor share a transaction, so that
- * the death of an engine neither loses nor duplicates a slot.
+ * *Guarantees*: claims at most one slot per integration. A slot is claimed and the cursor is moved in one transaction, so no slot
+ * is lost or duplicated if the engine dies.
  */
 export const claimBackfills = (
   integrationIds: "all" | ReadonlyArray<string>,
@@ -45,7 +45,7 @@ export const claimBackfills = (
     const result = yield* claimSlots(steps, page.now, 0)
     const step: BackfillProgress = {
       result: { ...result, seen: fresh.map(cursorKey) },
-      // A step that only advances past slots with a row has no run to wait for.
+      // A step that only moves the cursor has no run to wait for.
       unfinished: steps.flatMap(({ backfill, integration_id, scheduled_for }) =>
         scheduled_for === null && backfill?.done === false ? [integration_id] : []
       )
@@ -53,7 +53,7 @@ export const claimBackfills = (
     return step
   }).pipe(traced("Engine.claimBackfills"))
 
-/** Plans one backfill. A defect becomes an error of the tick and does not affect other backfills. */
+/** Plans one backfill. A defect becomes a tick error and does not affect other backfills. */
 const plan = (backfill: Backfill) =>
   Effect.sync(() => [nextStep(backfill)]).pipe(
     Effect.catchAllDefect((defect) =>

@@ -11,11 +11,11 @@ import { RunQueue } from "./RunQueue.ts"
 import { releaseUnused, revertStale } from "./Starts.ts"
 import { TickFrame } from "./TickFrame.ts"
 
-/** The interval between two looks, in milliseconds. A look is a check for newly due slots of organisations without waiting runs. */
+/** The interval between looks, in milliseconds. A look checks for newly due slots of organisations without waiting runs. */
 const LOOK_EVERY_MS = 5_000
-/** If a signal does not make the claim loop begin the due look, the signal is repeated after this time, in milliseconds. */
+/** How long to wait before the claim loop is signalled again, in milliseconds, if the loop has not begun a look that is due. */
 const LOOK_AGAIN_MS = 1_000
-/** The time after which a tick claims no more slots of backfills, in milliseconds. The next tick serves the schedules first. */
+/** How long a tick claims backfill slots, in milliseconds. The next tick serves the schedules first. */
 const BACKFILL_FOR_MS = 60_000
 
 /** The maximum number of rejected integrations that a tick excludes from its fetches. */
@@ -64,8 +64,8 @@ const initial = (opened: OpenedTick, startedAt: number): Progress => ({
 /**
  * The claim loop: fetches and claims runs shortly before they can start, until nothing is due and no run is in progress. When a run
  * ends, the loop claims the next due slot of its integration. Every 5 s the loop looks for newly due slots of organisations without
- * waiting runs, so that the backlog of one organisation delays another organisation by at most 5 s plus the wait for a place.
- * Backfills continue when the schedules leave nothing to claim. The loop ends early when the database does not answer.
+ * waiting runs, so that one organisation's backlog delays another organisation by at most 5 s plus the wait for a place. Backfills
+ * continue when no scheduled slot is left to claim. The loop ends early when the database does not answer.
  */
 export const runClaimLoop = (opened: OpenedTick) =>
   Effect.gen(function* () {
@@ -123,7 +123,6 @@ const step = (progress: Progress, lookAt: Ref.Ref<number>) =>
     return demand.isIdle ? over : yield* Effect.as(queue.changed, progress)
   })
 
-/** Claims fetched work. */
 const claim = (work: Work, progress: Progress) =>
   Effect.gen(function* () {
     const { followed, rejected, seen } = progress
@@ -138,8 +137,8 @@ const claim = (work: Work, progress: Progress) =>
   })
 
 /**
- * Returns the progress after a claim. Adds integrations with more due slots to `seen`, because their next slot is claimed only when
- * their run has ended.
+ * Returns the progress after a claim. Adds integrations with more due slots to `seen`, because the next slot is claimed only after
+ * the current run has ended.
  */
 const afterClaim = (result: ClaimResult, progress: Progress): Progress => ({
   ...progress,
@@ -200,7 +199,7 @@ const refill = (demand: Demand, now: number, progress: Progress) =>
 
 /**
  * Returns whether a look is due: 5 s after the previous look, or earlier when few organisations have waiting runs and the previous
- * look left work of other organisations.
+ * look did not fetch all work of other organisations.
  */
 const judgeLook = (demand: Demand, now: number, progress: Progress, lookAt: Ref.Ref<number>) =>
   Effect.zipWith(

@@ -15,15 +15,14 @@ import { TickReport } from "./TickReport.ts"
 import { NO_CONTACT } from "./WarmUp.ts"
 
 /**
- * The maximum number of integrations with several due slots that one tick serves slot by slot. If more integrations have several
- * due slots, their further slots wait for the next tick.
+ * The maximum number of integrations with several due slots that one tick serves slot by slot. Beyond this number, an integration's
+ * further slots wait for the next tick.
  */
 const MAX_FOLLOWED = 1_000
 
 /** How long to wait before a locked slot is claimed again, in milliseconds. */
 const LOCKED_RETRY_MS = 100
 
-/** The result of a claim. */
 export interface ClaimResult {
   readonly claimed: ReadonlyArray<ClaimedRun>
   /** Keys that this tick must not claim again: skipped integrations, and runs that wait in the tick's queue. */
@@ -33,7 +32,7 @@ export interface ClaimResult {
 /** The database did not answer. The tick has already recorded the error and claims nothing more. */
 export class ClaimUnanswered extends Data.TaggedError("ClaimUnanswered") {}
 
-/** Reports the error of a call as an error of the tick, and fails with ClaimUnanswered. */
+/** Reports a failed call as a tick error, and fails with ClaimUnanswered. */
 export const reported = <A>(call: Effect.Effect<A, SupabaseError>) =>
   Effect.catchAll(call, (error) =>
     Effect.gen(function* () {
@@ -42,7 +41,7 @@ export const reported = <A>(call: Effect.Effect<A, SupabaseError>) =>
     })
   )
 
-/** Makes the queue entry of a claimed run. */
+/** Makes the queue entry for a claimed run. */
 export const claimedRun = (run: Run, rescued: boolean, more: boolean): ClaimedRun => ({
   run,
   rescued,
@@ -51,8 +50,8 @@ export const claimedRun = (run: Run, rescued: boolean, more: boolean): ClaimedRu
 })
 
 /**
- * Claims slots (uninterruptibly), puts the claimed runs into the queue, and counts the skipped slots. `slots` must not contain two
- * slots of one integration.
+ * Claims slots (uninterruptibly), puts the claimed runs into the queue, and counts the skipped slots. `slots` must contain at most
+ * one slot per integration.
  */
 export const claimSlots = (slots: ReadonlyArray<Slot>, now: number, followed: number) =>
   Effect.gen(function* () {
@@ -98,7 +97,7 @@ const claim = (slots: ReadonlyArray<Slot>) =>
     )
     if (locked.size === 0) return first
     yield* Effect.sleep(LOCKED_RETRY_MS)
-    // A tick that was stopped in the meantime claims nothing more.
+    // A tick that was stopped during the wait claims nothing more.
     if (yield* (yield* RunQueue).isStopped) return first
     const second = yield* claimOnce(slots.filter((slot) => locked.has(slot.integration_id)))
     return {
@@ -154,10 +153,7 @@ const claimOnce = (
     )
   })
 
-/**
- * Decides which slot of each due integration is claimed. A defect becomes an error of the tick and does not affect other
- * integrations.
- */
+/** Decides which slot of each due integration is claimed. A defect becomes a tick error and does not affect other integrations. */
 const decideAll = (due: ReadonlyArray<DueIntegration>, now: number) =>
   Effect.gen(function* () {
     const settings = yield* EngineConfig
@@ -199,13 +195,13 @@ export const claimWork = (work: Work, seen: HashSet.HashSet<string>, followed: n
     const due = work.due.filter(({ integration_id }) => !HashSet.has(seen, integration_id))
     const result = yield* claimSlots(yield* decideAll(due, work.now), work.now, followed)
     const claimed = [...pending, ...result.claimed]
-    // These runs count as seen, because a run that waits in the queue for longer than its reservation is fetched again.
+    // Waiting runs are added to `seen`, because a run that waits in the queue for longer than its reservation is fetched again.
     const waiting = claimed.map(({ run }) => attemptKey(run))
     const unreadable = work.unreadable.map(({ id }) => id)
     return { ...result, claimed, seen: [...result.seen, ...waiting, ...unreadable] }
   })
 
-/** Fetches work of the integrations in `integrationIds`, by default of the tick's whole scope. */
+/** Fetches work for the integrations in `integrationIds`, or by default for the tick's whole scope. */
 export const fetch = (
   request: Omit<WorkRequest, "scope">,
   integrationIds?: ReadonlyArray<string>

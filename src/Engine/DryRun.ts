@@ -20,14 +20,14 @@ export interface PlannedRun {
   readonly attempt: number | null
 }
 
-/** The plan of a tick that begins at `now`, the time of the database clock; at most `limit` slots. */
+/** The plan of a tick that would begin at `now`, the time of the database clock. Contains at most `limit` runs. */
 export interface DryRun {
   readonly now: number
   readonly due: ReadonlyArray<PlannedRun>
   readonly errors: ReadonlyArray<TickError>
 }
 
-/** Computes the result of `run --dry-run`: makes the decisions of a tick without executing them. Writes nothing and never fails. */
+/** Computes the result of `run --dry-run`: makes a tick's decisions without acting on them. Writes nothing and never fails. */
 export const dryRun = (options: {
   readonly scope?: Scope
   readonly limit?: number | undefined

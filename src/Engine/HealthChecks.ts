@@ -22,11 +22,11 @@ const QUIET_MS = 15 * 60_000
 export interface ProbeOptions {
   /** True if an operator requested the round, so that idle times and backoffs are ignored. */
   readonly asked?: boolean
-  /** True if the APIs that would be probed are only listed. */
+  /** True to list the APIs that are due for a probe, without probing them. */
   readonly dryRun?: boolean
 }
 
-/** One API of a round, with the result of the probe and the API's health after the probe; both are null in a dry run. */
+/** One API of a round. In a dry run, every field except `target` is null. */
 export interface Probed {
   readonly target: ProbeTarget
   readonly sign: HealthSignal | null
@@ -53,11 +53,10 @@ export interface ProbeRound {
 
 /**
  * Runs one round of probes: sends one request to each accounting API that was idle for at least 15 minutes and that the database
- * assigns to this engine. The number of tenants that use an API does not matter. A round in which no probe can be due costs one
+ * assigns to this engine. An API gets one request, regardless of how many tenants use it. A round without a due probe costs one
  * read.
  *
- * *Fails with* SupabaseError when the database does not answer. An API that does not answer is not an error but a result about the
- * API's health.
+ * *Fails with* SupabaseError when the database does not answer. An API that does not answer is a probe result, not an error.
  */
 export const probeRound = Effect.fn("Engine.probeRound")(function* (options: ProbeOptions = {}) {
   const { asked = false, dryRun = false } = options
@@ -97,10 +96,7 @@ export const probeRound = Effect.fn("Engine.probeRound")(function* (options: Pro
   return { now: claims.now, probed, waiting: claims.waiting, unknown } satisfies ProbeRound
 })
 
-/**
- * Runs a round alongside a tick, for at most 10 s. Never fails: errors are logged, and the next round continues. If there is no
- * Prober, nothing is probed.
- */
+/** Runs a round alongside a tick, for at most 10 s. Logs errors and never fails. Does nothing without a Prober. */
 export const probeQuietly: Effect.Effect<void, never, Supabase> = Effect.gen(function* () {
   const prober = yield* Effect.serviceOption(Prober)
   if (prober._tag === "None") return
@@ -166,8 +162,8 @@ const gaugeApis = (health: ReadonlyArray<ApiHealth>): void => {
 }
 
 /**
- * Returns whether a probe may be due, so that no claim is sent that the database would certainly reject. The database makes the
- * final decision.
+ * Returns whether a probe may be due, to avoid claims that the database would certainly reject. The database makes the final
+ * decision.
  */
 const mayBeDue = (health: ApiHealth | undefined, now: number): boolean => {
   if (health === undefined) return true
@@ -217,7 +213,7 @@ const judge = (target: ProbeTarget, answer: ProbeAnswer, now: number): HealthSig
   return toHealthSign(provider, null, answer.status, judgeVendor(provider, answer, now))
 }
 
-/** Makes the signal of a probe without an answer. The signal has no HTTP status. The database decides what the signal means. */
+/** Makes the signal for a probe without an answer. It has no HTTP status, and the database decides what it means. */
 const unreached = ({ provider }: ProbeTarget, { detail, reason }: ProbeError): HealthSignal => ({
   provider,
   host: null,

@@ -16,10 +16,7 @@ import { Functions } from "./WarmUp.ts"
  */
 const SEND_WITHIN_MS = 20_000
 
-/**
- * The outcome of a run whose start is too old for its invocation to be sent: nothing happened, and the run is started again
- * immediately.
- */
+/** The outcome of a run whose start is too old for an invocation: nothing was sent, and the run is started again immediately. */
 export const staleStart: Outcome = {
   _tag: "NotExecuted",
   httpStatus: null,
@@ -54,7 +51,7 @@ const invoke = (ready: ReadyRun) =>
     return { ...ready, outcome, sent, answered: yield* now, span } satisfies AnsweredRun
   })
 
-/** Makes the result of a run that was started but not sent. */
+/** Makes the result for a run that was started but not sent. */
 export const notSent = (ready: ReadyRun) =>
   Effect.gen(function* () {
     const at = yield* now
@@ -62,14 +59,13 @@ export const notSent = (ready: ReadyRun) =>
     return { ...ready, outcome: staleStart, sent: at, answered: at, span } satisfies AnsweredRun
   })
 
-/** Invokes the function of a run once. Errors and defects become outcomes. */
+/** Invokes a run's function once. Errors and defects become outcomes. */
 const invokeOnce = (run: StartedRun, sent: Instants) =>
   Effect.gen(function* () {
     const invoker = yield* Invoker
     const { skewMs } = yield* TickFrame
     const timeoutMs = timeoutOf(run, (yield* EngineConfig).invokeTimeoutMs)
-    // The function compares the deadline with its own clock, so the deadline uses the database's clock instead of this machine's
-    // clock.
+    // The function compares the deadline with its own clock, so the deadline uses the database's clock, not this machine's.
     const deadline = Math.round(sent.wall - skewMs + timeoutMs)
     return yield* invoker.invoke({ run, functionName: run.function_name, deadline, timeoutMs })
   }).pipe(
@@ -81,7 +77,7 @@ const invokeOnce = (run: StartedRun, sent: Instants) =>
             _tag: "Unknown",
             httpStatus: null,
             code: "ENGINE_DEFECT",
-            message: `The invocation failed with a bug in the engine: ${defect}`
+            message: `The invocation failed because of a bug in the engine: ${defect}`
           })
         })
       )

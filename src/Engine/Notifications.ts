@@ -19,13 +19,12 @@ const NOTIFY_WITHIN_MS = 10_000
 const SEND_WITHIN_MS = 7_000
 
 /**
- * Runs a tick and sends its notifications: pings the dead man's switch (`start` before the tick; after the tick `ok`, or `fail` if
- * the tick could not do its work), and sends each alert about an opened or closed incident once, including alerts that earlier
- * ticks could not send.
+ * Runs a tick and sends its notifications: pings the dead man's switch (`start` before the tick; `ok` or `fail` after it), and
+ * sends one alert for each opened or closed incident, including alerts that earlier ticks could not send.
  *
  * *Guarantees*: never fails, like a tick. Notifications take at most 10 s after the tick's work and do not change the tick's
- * result. Errors of notifications are logged. The database keeps a failed alert, and a later tick retries it. An interrupted tick
- * sends no notification.
+ * result. Notification errors are logged. The database keeps a failed alert, and a later tick retries it. An interrupted tick sends
+ * no notification.
  */
 export const tickAndNotify = Effect.fn("Engine.tickAndNotify")(function* (
   options: TickOptions = {}
@@ -51,7 +50,7 @@ export const tickAndNotify = Effect.fn("Engine.tickAndNotify")(function* (
   return yield* Effect.ensuring(told, Fiber.interruptFork(started))
 })
 
-/** Limits the time of an effect, even if the effect does not respond to interruption. */
+/** Limits an effect's duration, even if the effect does not respond to interruption. */
 const within = <A, R>(notifying: Effect.Effect<A, never, R>): Effect.Effect<void, never, R> =>
   notifying.pipe(
     Effect.disconnect,
@@ -131,7 +130,7 @@ const ping = (signal: PingSignal, tickId: string, body: string): Effect.Effect<v
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-/** Summarises the tick in one line, for the body of the tick's ping and for the log of `serve`. */
+/** Summarises the tick in one line, for the body of the ping and the log of `serve`. */
 export const lineOf = (summary: Summary): string => {
   const { completed, drift, due, duration_ms, errors, failed, missed, skipped, unresolved } =
     summary

@@ -15,10 +15,7 @@ import { RunQueue } from "./RunQueue.ts"
 import { unrecordedError } from "./SummaryBuilder.ts"
 import { TickReport } from "./TickReport.ts"
 
-/**
- * The first and the longest pause before rejected outcomes are sent again, in milliseconds. Each pause is twice as long as the
- * previous pause.
- */
+/** The first and the longest pause before rejected outcomes are sent again, in milliseconds. The pause doubles each time. */
 const FIRST_RETRY_MS = 100
 const LONGEST_RETRY_MS = 5_000
 
@@ -30,8 +27,8 @@ interface Unrecorded {
 
 /**
  * The record loop: writes outcomes to the ledger, one batch per call, until no more outcomes can arrive. An outcome that could not
- * be recorded is sent again with the same token until the lease of its run ends; no run is started in the meantime. When the lease
- * has ended, the outcome is dropped, and the tick gets an error that names the run.
+ * be recorded is sent again with the same token until the run's lease ends. Meanwhile, no run is started. After the lease, the
+ * outcome is dropped and the tick reports an error that names the run.
  */
 export const runRecordLoop = Effect.gen(function* () {
   const queue = yield* RunQueue
@@ -108,7 +105,7 @@ const reportRun = (answer: AnsweredRun, settled: Option.Option<Settled>) =>
     yield* span.end
   })
 
-/** Converts an outcome to the settlement that the database stores, including its signal about the accounting API. */
+/** Converts an outcome to the settlement that the database stores, including the accounting API's health signal. */
 const unrecorded = (answer: AnsweredRun) =>
   Effect.gen(function* () {
     const { outcome, run } = answer

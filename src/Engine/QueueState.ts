@@ -17,7 +17,7 @@ const WORTH_A_CALL = 20
 const MAX_COLLECT_MS = 20
 /** The maximum number of runs that are started ahead of the workers. */
 const MAX_AHEAD = 50
-/** How long the runs that are started ahead keep the workers busy, in milliseconds. */
+/** How long the runs started ahead should keep the workers busy, in milliseconds. */
 const AHEAD_MS = 40
 /** If an invocation takes longer than this, in milliseconds, fewer runs are started ahead, because the time saved is negligible. */
 const AHEAD_BELOW_MS = 500

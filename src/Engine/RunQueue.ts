@@ -23,19 +23,19 @@ import {
 } from "./QueueState.ts"
 
 /**
- * The runs of one tick between its loops (claim, start, invoke, record), and the places that limit the number of runs in progress.
+ * Holds one tick's runs between its loops (claim, start, invoke, record), and the places that limit the number of runs in progress.
  *
  * *Guarantees*: organisations get places by the rule of Domain/FairShare. At most `concurrency` runs are invoked concurrently. If
- * the project has several organisations, at most `concurrency - 1` of these runs belong to the same organisation. At most 50 runs
- * are started ahead of the workers (normally enough for 40 ms of work), and no runs while invocations take longer than 500 ms. At
- * most 100 outcomes wait to be recorded.
+ * the project has several organisations, at most `concurrency - 1` of the invoked runs belong to one organisation. At most 50 runs
+ * are started ahead of the workers (normally enough to keep the workers busy for 40 ms), and none while invocations take longer
+ * than 500 ms. At most 100 outcomes wait to be recorded.
  */
 export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
   RunQueue,
   {
     /** Puts claimed runs behind the waiting runs of the same organisation. */
     readonly offer: (runs: ReadonlyArray<ClaimedRun>) => Effect.Effect<void>
-    /** Waits until a run can be started, and returns how long more runs may be collected for the same call, in milliseconds. */
+    /** Waits until a run can be started, and returns how long to collect more runs for the same call, in milliseconds. */
     readonly startable: Effect.Effect<number>
     /**
      * Waits until at least one run can be started, and takes the next runs, each with its place. Empty when this tick starts no
@@ -51,15 +51,15 @@ export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
     readonly startReverted: (claimed: ClaimedRun) => Effect.Effect<void>
     /** Offers started runs to the workers. */
     readonly offerStarted: (runs: ReadonlyArray<ReadyRun>) => Effect.Effect<void>
-    /** Removes and returns the started runs that `isOut` selects among those that no worker has taken. */
+    /** Removes and returns the started runs that no worker has taken and that `isOut` selects. */
     readonly takeUninvoked: (
       isOut: (run: ReadyRun) => boolean
     ) => Effect.Effect<ReadonlyArray<ReadyRun>>
     /** Waits until a run can be invoked, and takes that run. Empty when this tick invokes no more runs. */
     readonly takeInvocable: Effect.Effect<ReadonlyArray<ReadyRun>>
-    /** Frees the places of a run whose invocation has ended, and queues the run's outcome to be recorded. */
+    /** Frees the places of a run whose invocation has ended, and queues the outcome for recording. */
     readonly answer: (run: AnsweredRun) => Effect.Effect<void>
-    /** Waits for an outcome, and returns how long more outcomes may be collected for the same call, in milliseconds. */
+    /** Waits for an outcome, and returns how long to collect more outcomes for the same call, in milliseconds. */
     readonly answered: Effect.Effect<number>
     /** Waits for at least one outcome, and takes all outcomes that have arrived. Empty when no more outcomes can arrive. */
     readonly takeAnswered: Effect.Effect<ReadonlyArray<AnsweredRun>>
@@ -67,7 +67,7 @@ export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
     readonly takeMoreAnswered: Effect.Effect<ReadonlyArray<AnsweredRun>>
     /** Marks the outcomes of these runs as no longer waiting to be recorded. */
     readonly recorded: (runs: ReadonlyArray<ClaimedRun>) => Effect.Effect<void>
-    /** With `true`, no more runs are started until a call with `false`. Used while outcomes cannot be recorded. */
+    /** `true` stops the start of runs until a call with `false`. Used while outcomes cannot be recorded. */
     readonly setBlocked: (isBlocked: boolean) => Effect.Effect<void>
     /** Takes the runs that have ended since the last take and whose integration has more due slots. */
     readonly takeFollowed: Effect.Effect<ReadonlyArray<Run>>
@@ -104,7 +104,7 @@ export const make = (hasSeveralOrganisations: boolean) =>
       Effect.map(Ref.update(state, change), () => {
         for (const one of wakes) one.unsafeOffer(undefined)
       })
-    /** Waits until `pick` returns a result, and takes this result. */
+    /** Waits until `pick` returns a result, and takes it. */
     const take = <A>(
       wakeUp: Queue.Dequeue<void>,
       pick: (state: QueueState) => readonly [Option.Option<A>, QueueState]

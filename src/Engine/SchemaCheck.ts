@@ -33,8 +33,8 @@ export const checkSchema = (
   })
 
 /**
- * Makes the summary's error for a tick that could not be opened. If the Data API does not know a function, asks the database for
- * its schema version, because the function may exist although the Data API has not reloaded the schema.
+ * Makes the error for a tick that could not be opened. If the Data API does not know a function, asks the database for its schema
+ * version, because the function may exist although the Data API has not reloaded the schema.
  */
 export const openError = (
   error: SchemaMismatch | SupabaseError

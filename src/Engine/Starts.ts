@@ -16,7 +16,7 @@ import { Functions } from "./WarmUp.ts"
 /** How long a start may wait for a worker before it is reverted, in milliseconds. */
 const STALE_AFTER_MS = 10_000
 
-/** The reasons for which a run waits for its accounting API. The wait may be longer than the tick. */
+/** The reasons why a run waits for its accounting API. The wait may be longer than the tick. */
 const OF_THE_API: ReadonlySet<string> = new Set(["api_throttled", "api_limit"])
 
 /** A claimed run whose function has already been contacted in this tick. */
@@ -25,8 +25,8 @@ interface WarmRun extends ClaimedRun {
 }
 
 /**
- * The start loop: gives places to claimed runs and starts these runs (pending -> running), one batch per call. Ends when no more
- * runs can arrive.
+ * The start loop: gives places to claimed runs and starts them (pending -> running), one batch per call. Ends when no more runs can
+ * arrive.
  */
 export const runStartLoop = Effect.gen(function* () {
   const queue = yield* RunQueue
@@ -160,7 +160,7 @@ export const revertStale = Effect.flatMap(now, (at) =>
   revertUninvoked(({ requested }) => elapsedMs(requested, at) > STALE_AFTER_MS)
 )
 
-/** Reverts the starts of uninvoked runs and releases all waiting runs, so that any engine may start the runs immediately. */
+/** Reverts the starts of uninvoked runs and releases all waiting runs, so that any engine may start them immediately. */
 export const revertAll = Effect.gen(function* () {
   yield* revertUninvoked(() => true)
   yield* releaseUnused(true)

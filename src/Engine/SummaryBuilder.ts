@@ -11,7 +11,7 @@ import {
   type TickError
 } from "../Domain/Summary.ts"
 
-/** The codes of errors that concern a single integration. A tick with only such errors still did its work. */
+/** The codes of errors that concern a single integration. A tick whose errors all have these codes is still ok. */
 const OF_ONE_INTEGRATION: ReadonlySet<string> = new Set([
   "ROW_REJECTED",
   "ROW_UNREADABLE",
@@ -27,7 +27,7 @@ export type Event =
   | { readonly _tag: "SkippedSlots"; readonly count: number }
   | { readonly _tag: "Error"; readonly error: TickError }
 
-/** The id of a summary's tick, and the tick's time bounds. Instants are epoch milliseconds. */
+/** Instants are epoch milliseconds. */
 export interface TickFacts {
   readonly tickId: string
   readonly engineId: string
@@ -41,7 +41,7 @@ export interface TickFacts {
  */
 export interface SummaryBuilder {
   readonly driftAlertMs: number
-  /** Whether the tick itself could do its work, judged by all errors, including errors that are not listed. */
+  /** Whether the tick itself succeeded, judged by all errors, including unlisted errors. */
   readonly isOk: boolean
   readonly triggered: number
   readonly completed: number
@@ -151,7 +151,7 @@ export const toSummary = (builder: SummaryBuilder, frame: TickFacts): Summary =>
   }
 }
 
-/** Converts a failed database call to an error of the summary: a plain sentence, a fix, and `detail` with the call itself. */
+/** Converts a failed database call to a tick error: a plain sentence, a fix, and the call itself in `detail`. */
 export const tickError = (error: SupabaseError): TickError & { readonly code: CommandCode } => {
   if (isReadOnly(error)) return knownError("DATABASE_READ_ONLY", error)
   const [code, hint] = advice[error.reason]
@@ -186,7 +186,7 @@ const DIRECT: ReadonlyMap<CommandCode, string> = new Map([
   ["SUPABASE_UNREACHABLE", "The database does not answer"]
 ])
 
-/** Converts a mismatch between the binary and the database to an error of the summary. */
+/** Converts a mismatch between the binary and the database to a tick error. */
 export const mismatchError = (error: SchemaMismatch): TickError => {
   const code = error.reason === "DatabaseTooOld" ? "SCHEMA_TOO_OLD" : "ENGINE_TOO_OLD"
   return {
@@ -196,7 +196,7 @@ export const mismatchError = (error: SchemaMismatch): TickError => {
   }
 }
 
-/** Makes the error of a function that exists in the database but is unknown to the Data API. */
+/** Makes the error for a function that exists in the database but is unknown to the Data API. */
 export const staleError = (error: SupabaseError): TickError =>
   knownError("SCHEMA_CACHE_STALE", error)
 
@@ -212,7 +212,7 @@ const knownError = (code: CommandCode, error: SupabaseError) => ({
 const adviceByCode: ReadonlyMap<string, string> = new Map([
   [
     "Refused 42501",
-    `Set SUPABASE_SECRET_KEY to a secret key of this project. If it already is one, run: ${GRANT}`
+    `Set SUPABASE_SECRET_KEY to a secret key of this project. If the key is already correct, run: ${GRANT}`
   ],
   [
     "Missing PGRST202",
@@ -236,12 +236,12 @@ export const unrecordedError = (
   const rest = lost.length > names.length ? ` and ${lost.length - names.length} more` : ""
   return {
     code: "OUTCOME_NOT_RECORDED",
-    message: `The outcomes of ${lost.length} runs were not recorded before their leases ended: ${names.join(", ")}${rest}. ${lost[0]?.error.message ?? ""}`,
+    message: `The outcomes of ${lost.length} runs were not recorded before the leases ended: ${names.join(", ")}${rest}. ${lost[0]?.error.message ?? ""}`,
     hint: commandCodes.OUTCOME_NOT_RECORDED.fix
   }
 }
 
-/** Makes the error of a run that the database rejects. The error quotes the database's reason. Other runs are not affected. */
+/** Makes the error for a run that the database rejects, with the database's reason. Other runs are not affected. */
 export const rejectedError = (integrationId: string, detail: string | undefined): TickError => ({
   code: "ROW_REJECTED",
   message: `The database rejects the run of integration ${integrationId}: ${detail ?? "no reason given"}`,
@@ -249,7 +249,7 @@ export const rejectedError = (integrationId: string, detail: string | undefined)
 })
 
 /**
- * Makes the error of an integration whose row has a fault (sync_scheduler.row_fault) or cannot be decoded; other integrations are
+ * Makes the error for an integration whose row has a fault (sync_scheduler.row_fault) or cannot be decoded. Other integrations are
  * not affected.
  */
 export const unreadableError = (row: {

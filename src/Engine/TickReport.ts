@@ -4,7 +4,7 @@ import type { RunReport, SkipReport, Summary, TickError } from "../Domain/Summar
 import * as SummaryBuilder from "./SummaryBuilder.ts"
 import type { TickOptions } from "./TickFrame.ts"
 
-/** Collects the events of a tick in the tick's summary as the events happen. */
+/** Adds a tick's events to its summary as they happen. */
 export class TickReport extends Context.Tag("@sync-scheduler/TickReport")<
   TickReport,
   {

@@ -6,9 +6,9 @@ import { Invoker, type WarmUp } from "../Services/Invoker.ts"
 import type { FirstContact } from "../Services/Ledger.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** After this many consecutive failures to reach a function, the remaining runs of the function wait for the next tick. */
+/** After this many consecutive failures to reach a function, its remaining runs wait for the next tick. */
 const MAX_UNREACHED = 10
-/** A first contact slower than this, in milliseconds, counts as a cold start, unless the function itself reports otherwise. */
+/** A first contact slower than this, in milliseconds, is treated as a cold start, unless the function itself reports otherwise. */
 const COLD_AFTER_MS = 1_000
 /** The maximum number of functions that are warmed up concurrently for future slots. */
 const WARM_UP_CONCURRENCY = 5
@@ -17,16 +17,12 @@ const WARM_UP_CONCURRENCY = 5
 export const NO_CONTACT: FirstContact = { cold_start: false, warm_up_ms: null }
 
 /**
- * Returns whether a first contact was a cold start, judged by the function's own report or, without a report, by the contact's
- * duration or failure.
+ * Returns whether a first contact was a cold start. Uses the function's own report; without one, the contact's duration or failure.
  */
 export const isCold = (warm: WarmUp): boolean =>
   !warm.ok || (warm.cold ?? warm.latencyMs > COLD_AFTER_MS)
 
-/**
- * Tracks, by name, which functions are warmed up in this tick and which functions do not answer. The name null means the default
- * function.
- */
+/** Tracks, by name, which functions are warmed up in this tick and which do not answer. A null name is the default function. */
 export class Functions extends Context.Tag("@sync-scheduler/Functions")<
   Functions,
   {
@@ -77,9 +73,8 @@ export const make = Effect.gen(function* () {
 })
 
 /**
- * Records each first contact. The database judges by the recorded contacts whether warm-ups of a function are worthwhile. If
- * warm-ups are not worthwhile, the recorder logs the database's verdict, and the function is not warmed up until the next
- * measurement.
+ * Records each first contact. From these records, the database judges whether a function is worth warming up. If not, the recorder
+ * logs the verdict, and the function is not warmed up until the next measurement.
  */
 const makeRecorder = Effect.gen(function* () {
   const supabase = yield* Supabase

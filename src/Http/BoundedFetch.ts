@@ -18,7 +18,7 @@ export interface Bounds {
    * The User-Agent header: `sync-scheduler/<version>`. Supabase rejects a secret key that is sent with a browser-like User-Agent.
    */
   readonly userAgent?: string
-  /** Returns the proxy that the runtime uses, so that messages can name it. If this is absent, messages name no proxy. */
+  /** Finds the runtime's proxy for a URL, so that messages can name the proxy. By default, messages name no proxy. */
   readonly proxyOf?: ProxyOf
 }
 

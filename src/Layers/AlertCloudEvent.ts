@@ -3,7 +3,7 @@ import { linesOf, summaryOf, textOf } from "../Domain/AlertText.ts"
 import { format } from "../Domain/Instant.ts"
 import { tidyMessage } from "../Domain/Message.ts"
 
-/** Makes the `data` of the event for an incident. Instants are ISO 8601 texts in UTC, and durations are in milliseconds. */
+/** Makes the `data` of the event for an incident. Instants are ISO 8601 strings in UTC, and durations are in milliseconds. */
 const dataOf = (alert: Alert) => {
   const { integration, run } = alert
   const { facts: _, ...words } = textOf(alert)
@@ -44,8 +44,8 @@ const idOf = ({ incident_id, kind, subject, transition }: Alert): string =>
 
 /**
  * Formats a message as one CloudEvents 1.0 event in structured mode. The type is `dev.sync-scheduler.incident.opened.v1`,
- * `dev.sync-scheduler.incident.resolved.v1`, or `dev.sync-scheduler.incidents.v1` for a summary. The id of a summary is a digest of
- * the summary's incidents and of the numbers of opened and closed incidents. `source` names the project.
+ * `dev.sync-scheduler.incident.resolved.v1`, or `dev.sync-scheduler.incidents.v1` for a summary. A summary's id is a digest of its
+ * incidents and of the numbers of opened and closed incidents. `source` names the project.
  *
  * *Source*: CloudEvents 1.0.2, https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md.
  */
@@ -83,9 +83,7 @@ export const cloudEventOf = async (message: AlertMessage, source: string) => {
   }
 }
 
-/**
- * Returns the first half of a SHA-256 hash in hexadecimal digits. Half of the hash is enough to distinguish two sets of incidents.
- */
+/** Returns the first half of a SHA-256 hash in hexadecimal. Half a hash is enough to distinguish two sets of incidents. */
 const digest = async (text: string): Promise<string> => {
   const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))
   return Array.from(new Uint8Array(bytes, 0, 16), (byte) =>

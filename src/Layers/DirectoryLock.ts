@@ -5,12 +5,12 @@ import { Effect, type Scope } from "effect"
 import { SupabaseError } from "../Domain/Errors.ts"
 
 /**
- * Reserves a data directory for this process until the scope closes. PGlite has no lock of its own. Two processes that use the same
- * directory would lose rows without an error.
+ * Reserves a data directory for this process until the scope closes. PGlite has no lock of its own, and two processes that use the
+ * same directory would silently lose rows.
  *
- * The lock is SQLite's reserved lock on `<directory>.lock`. The operating system releases the lock when its holder dies. There are
- * therefore no stale locks, and no process id is needed to recognise them. Containers that share a volume see each other's lock.
- * *Fails with* SupabaseError (`Rejected`, `locked`) if another process holds the lock; the error names that process.
+ * The lock is SQLite's reserved lock on `<directory>.lock`. The operating system releases the lock when its holder dies, so the
+ * lock cannot become stale. Containers that share a volume see each other's lock. *Fails with* SupabaseError (`Rejected`, `locked`)
+ * if another process holds the lock; the error names that process.
  */
 export const lockDirectory = (directory: string): Effect.Effect<void, SupabaseError, Scope.Scope> =>
   Effect.acquireRelease(

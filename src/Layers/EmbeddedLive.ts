@@ -65,7 +65,7 @@ const open = (dataDir: string | undefined) =>
           failedAt("open")({
             reason: "Rejected",
             code: "configuration",
-            detail: `${directory ?? "the database in memory"} cannot be opened: ${read(error).detail}. If its creation was interrupted, delete it`
+            detail: `${directory ?? "the in-memory database"} cannot be opened: ${read(error).detail}. If its creation was interrupted, delete it`
           })
       }),
       (pglite) => Effect.ignore(Effect.tryPromise(() => pglite.close()))

@@ -11,7 +11,7 @@ import { type BoundedAnswer, boundedFetch, type FetchFailure } from "../Http/Bou
 import type { ProxyOf } from "../Http/Proxy.ts"
 import { Invoker, type WarmUp } from "../Services/Invoker.ts"
 
-/** The maximum number of bytes of an answer that are read. */
+/** The maximum number of bytes that are read of an answer. */
 const MAX_ANSWER_BYTES = 64 * 1024
 const WARM_UP_TIMEOUT_MS = 10_000
 /** The maximum number of functions whose URLs are cached. */
@@ -27,13 +27,13 @@ export interface InvokerOptions {
   readonly key: Redacted.Redacted
   /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
-  /** Returns the proxy that the runtime uses, if any, so that messages can name it. */
+  /** Finds the runtime's proxy for a URL, so that messages can name the proxy. */
   readonly proxyOf?: ProxyOf
 }
 
 /**
  * Invokes the Integration Edge Functions with `fetch`, in both Bun and Deno. An invocation is one POST request, which is sent once.
- * In Bun, each invocation uses its own connection. If a kept connection broke, the outcome would be unknown.
+ * In Bun, each invocation uses its own connection, because a broken keep-alive connection would leave the outcome unknown.
  */
 export const layer = (options: InvokerOptions): Layer.Layer<Invoker> => {
   const request = makeRequest(options)
@@ -115,7 +115,7 @@ const makeRequest = ({ functionUrl, key, proxyOf, version }: InvokerOptions) => 
     if (urls.size < MAX_URLS) urls.set(name, url)
     return url
   }
-  // The requested answers are uncompressed, so that the byte limit also limits memory.
+  // Answers are requested uncompressed, so that the byte limit also limits memory.
   const always = { ...keyHeaders(Redacted.value(key)), "Accept-Encoding": "identity" }
   return (
     functionName: string | null,
@@ -134,10 +134,9 @@ const makeRequest = ({ functionUrl, key, proxyOf, version }: InvokerOptions) => 
 }
 
 /**
- * Returns the URL of a function. The URL of the default function is `functionUrl`. For any other function, the function's name
- * replaces the last path segment of `functionUrl`.
- * *Fails with* InvokeError `NotSent` if the URL or the name is invalid. A valid name cannot change the host or the other path
- * segments.
+ * Returns a function's URL. The default function has `functionUrl`. For any other function, the name replaces the last path segment
+ * of `functionUrl`. *Fails with* InvokeError `NotSent` if the URL or the name is invalid. A valid name cannot change the host or
+ * the other path segments.
  */
 export const urlOf = (
   functionUrl: string,
@@ -159,13 +158,12 @@ export const urlOf = (
 }
 
 /**
- * Returns the headers of a key. A legacy JWT is also sent as the Bearer token. A secret key is not sent as the Bearer token,
- * because the platform would reject a Bearer token that is not a JWT.
+ * Returns the headers of a key. A legacy JWT is also sent as the Bearer token. A secret key is not, because the platform rejects a
+ * Bearer token that is not a JWT.
  */
 const keyHeaders = (key: string): Record<string, string> =>
   key.startsWith("eyJ") ? { apikey: key, Authorization: `Bearer ${key}` } : { apikey: key }
 
-/** Builds the JSON body of an invocation. */
 const toBody = ({ deadline, isTrial, run }: Invocation) => ({
   run_id: run.run_id,
   org_id: run.org_id,
@@ -212,9 +210,8 @@ const toWarmUp = (latencyMs: number, contact: Either.Either<BoundedAnswer, Invok
   })
 
 /**
- * Returns the current span in W3C format. If there is no tracer, returns a new trace for each request, because the platform
- * throttles requests by trace.
- * *Source*: W3C Trace Context, section 3.2.
+ * Returns the current span in W3C format. Without a tracer, returns a new trace for each request, because the platform throttles
+ * requests by trace. *Source*: W3C Trace Context, section 3.2.
  */
 const traceparent: Effect.Effect<string> = Effect.flatMap(tracedSpan, (span) => {
   if (span !== null) {

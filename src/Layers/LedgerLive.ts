@@ -31,18 +31,18 @@ const PAGE = 100
 /** How long a read is retried before the tick continues without its result, in milliseconds. */
 const READ_WITHIN_MS = 10_000
 /**
- * How long a start is retried, in milliseconds. If the database confirms the start later, the confirmation is useless, because no
- * invocation is sent more than 20 s after its start was requested.
+ * How long a start is retried, in milliseconds. A later confirmation would be useless, because no invocation is sent more than 20 s
+ * after its start was requested.
  */
 const START_WITHIN_MS = 15_000
-/** If another session has locked the row of a run, the start of the run is retried after this wait, in milliseconds. */
+/** How long to wait before a run is started again after another session had locked its row, in milliseconds. */
 const LOCKED_RETRY_MS = 1_000
 
 const decodeDue = Schema.decodeUnknownEither(DueIntegration)
 const decodeBackfill = Schema.decodeUnknownEither(Backfill)
 const decodeRun = Schema.decodeUnknownEither(Run)
 
-/** Decodes due integrations. Integrations that the database rejects also count as unreadable. */
+/** Decodes due integrations. Integrations that the database rejects are also treated as unreadable. */
 const readDueRows = (answer: {
   readonly now: number
   readonly integrations: ReadonlyArray<unknown>
@@ -153,7 +153,7 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
             warm_up_within_seconds: wakeWithinMs === undefined ? undefined : wakeWithinMs / 1000
           }
         })
-        // The skew is measured within one attempt, so that the time for which the database is unavailable does not count as skew.
+        // The skew is measured within one attempt, so that database downtime is not measured as skew.
         const attempt = Effect.gen(function* () {
           const askedAt = yield* Clock.currentTimeMillis
           const answer = yield* open

@@ -38,7 +38,7 @@ export const layer: Layer.Layer<Lock, never, Supabase | EngineConfig> = Layer.ef
         const claimed: Array<Run> = []
         const unreadable: Array<Skip> = []
         for (const row of answer.claimed) {
-          // A row that cannot be decoded does not affect other runs. The run of such a row stays pending until the row can be read.
+          // A row that cannot be decoded does not affect other runs. Its run stays pending until the row can be read.
           Either.match(decodeRun(row), {
             onLeft: () => unreadable.push({ ...identify(row, orgOf), reason: "unreadable" }),
             onRight: (run) => claimed.push(run)

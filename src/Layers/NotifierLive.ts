@@ -28,7 +28,7 @@ export interface NotifierOptions {
   readonly version: string
   /** The time limit of a message, in milliseconds; 10 s by default. */
   readonly timeoutMs?: number
-  /** Returns the proxy that the runtime uses, if any, so that messages can name it. */
+  /** Finds the runtime's proxy for a URL, so that messages can name the proxy. */
   readonly proxyOf?: ProxyOf
 }
 

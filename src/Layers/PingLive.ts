@@ -16,7 +16,7 @@ export interface PingOptions {
   /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
   readonly timeoutMs?: number
-  /** Returns the proxy that the runtime uses, if any, so that messages can name it. */
+  /** Finds the runtime's proxy for a URL, so that messages can name the proxy. */
   readonly proxyOf?: ProxyOf
 }
 

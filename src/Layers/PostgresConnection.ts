@@ -6,8 +6,8 @@ import { asyncWithDeadline } from "../Http/Deadline.ts"
 import { type ConnectionState, makeSender } from "./PostgresStatement.ts"
 
 /**
- * One connection, which the first statement opens. If the connection is lost, the next statement opens it again. Runs one statement
- * at a time.
+ * One connection, which the first statement opens. If the connection is lost, the next statement reopens it. Runs one statement at
+ * a time.
  */
 export interface PostgresConnection {
   readonly run: (
@@ -16,17 +16,16 @@ export interface PostgresConnection {
   ) => Effect.Effect<ReadonlyArray<unknown>, StatementFailure>
 }
 
-/** A statement that returned no rows. */
 export interface StatementFailure {
   readonly error: unknown
-  /** False if no connection was made, so that the statement was not sent. */
+  /** False if no connection was made and the statement was therefore not sent. */
   readonly sent: boolean
   /**
    * True if the deadline passed. In that case, `error` is the result of the cancellation, or undefined if the server did not answer
-   * the cancellation.
+   * it.
    */
   readonly timedOut: boolean
-  /** True if the server no longer answers, so that the connection is unusable. */
+  /** True if the server no longer answers and the connection is unusable. */
   readonly hung: boolean
 }
 

@@ -13,7 +13,7 @@ import { Supabase } from "../Services/Supabase.ts"
 import { openConnection, type StatementFailure } from "./PostgresConnection.ts"
 import { makePool } from "./PostgresPool.ts"
 
-/** The time limit for looking up the addresses of a host that an error message describes, in milliseconds. */
+/** The time limit for looking up a host's addresses for an error message, in milliseconds. */
 const LOOK_UP_MS = 2_000
 
 /** A direct connection to the database, or a connection through a pooler in transaction or session mode. */
@@ -21,8 +21,8 @@ export interface PostgresSettings {
   /** The value of `SUPABASE_DB_URL`; Database/ConnectionUrl describes its format. */
   readonly url: Redacted.Redacted<string>
   /**
-   * The time limit of a call from the moment it has a connection to the complete answer, in milliseconds; 30 s by default. The wait
-   * for a connection has the same limit.
+   * The time limit of a call, in milliseconds, from the assignment of a connection to the complete answer; 30 s by default. The
+   * wait for a connection has the same limit.
    */
   readonly timeoutMs?: number
   /**

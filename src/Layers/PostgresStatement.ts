@@ -9,20 +9,20 @@ export interface Sending {
   readonly settled: Promise<Exit.Exit<Rows, unknown>>
   /** Asks the server to cancel the statement. */
   readonly cancel: () => void
-  /** Whether the statement itself may have been sent; sending only its preparation does not count. */
+  /** Whether the statement itself, and not only its preparation, may have been sent. */
   readonly isSent: () => boolean
 }
 
-/** The state of a connection: whether the connection is open, and how often it was opened. */
+/** Whether a connection is open, and how often it was opened. */
 export interface ConnectionState {
   isOpen: boolean
   opened: number
 }
 
 /**
- * Reads whether the default settings of a transaction are suitable. A project may have changed the defaults of a database or a
- * role. A stricter isolation level makes the transactions of concurrent engines fail, and a time limit below the scheduler's limit
- * ends calls early.
+ * Reads whether the default transaction settings are suitable. A project may have changed the defaults of a database or a role. A
+ * stricter isolation level makes the transactions of concurrent engines fail, and a time limit below the scheduler's limit ends
+ * calls early.
  */
 const FITS = `
   select bool_and(case name when 'default_transaction_isolation' then setting = 'read committed'
@@ -40,8 +40,8 @@ const BEGIN = `
 
 /**
  * Sends one statement at a time over the single connection of `sql`. Each statement has its own transaction, which is read
- * committed and has no time limit on the server. These settings cannot be made for a session, because poolers reject them at the
- * start of a connection and transaction poolers share sessions. The default settings are therefore read once per connection.
+ * committed and has no time limit on the server. Session settings cannot be used, because poolers reject them at the start of a
+ * connection and transaction poolers share sessions. The default settings are therefore read once per connection.
  */
 export const makeSender = (sql: SQL, state: ConnectionState) => {
   let known = { opened: 0, fits: false }

@@ -12,7 +12,7 @@ import { type ProbeAnswer, Prober } from "../Services/Prober.ts"
 import { isPublicAddress } from "./PublicAddress.ts"
 
 const TIMEOUT_MS = 5_000
-/** The maximum number of bytes of an answer's body that are read. This many bytes are enough to contain an error code. */
+/** The maximum number of bytes that are read of an answer's body. An error code is within this limit. */
 const MAX_BYTES = 16 * 1024
 
 /** The addresses that probes may reach. */
@@ -35,14 +35,14 @@ export interface ProberOptions {
   readonly resolve?: (host: string) => Promise<ReadonlyArray<string>>
   /** A certificate authority (PEM) to trust instead of the system's authorities. */
   readonly authority?: string
-  /** The time limit from the look-up of the host name to the last byte that is read, in milliseconds; 5 s by default. */
+  /** The time limit from the name look-up to the last byte that is read, in milliseconds; 5 s by default. */
   readonly timeoutMs?: number
 }
 
 /**
- * Probes over node:https. Looks up the host name once and connects to the address that was checked, because a second look-up could
- * return another address. Ignores the environment's proxy, because a proxy would look up the name itself. node:https is loaded by
- * the first probe, because most ticks send no probe.
+ * Probes over node:https. Looks up the host name once and connects to the checked address, because a second look-up could return
+ * another address. Ignores the environment's proxy, because a proxy would look up the name itself. node:https is loaded by the
+ * first probe, because most ticks send no probe.
  */
 export const layer = (options: ProberOptions): Layer.Layer<Prober> => {
   const { policy = publicOnly, resolve = resolveBySystem, timeoutMs = TIMEOUT_MS } = options
@@ -81,10 +81,7 @@ const checkUrl = (text: string, policy: AddressPolicy): Effect.Effect<URL, Probe
   return Effect.succeed(url)
 }
 
-/**
- * Finds the address to connect to. All addresses of the host name must be allowed, so that the order of the addresses does not
- * matter.
- */
+/** Finds the address to connect to. All addresses of the host name must be allowed, so their order does not matter. */
 const findAddress = (
   hostname: string,
   policy: AddressPolicy,
@@ -186,8 +183,8 @@ const send = (
   })
 
 /**
- * Reads the body up to the byte limit. If the connection breaks, uses the part that has arrived, because the headers already prove
- * that the API answers.
+ * Reads the body up to the byte limit. If the connection breaks, uses the bytes that have arrived, because the headers already
+ * prove that the API answers.
  */
 const readAtMost = (message: IncomingMessage, done: (body: Uint8Array) => void): void => {
   const body = new Uint8Array(MAX_BYTES)

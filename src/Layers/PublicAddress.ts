@@ -20,7 +20,7 @@ const SPECIAL_V4: ReadonlyArray<readonly [network: string, prefix: number]> = [
   ["203.0.113.0", 24], // documentation
   ["224.0.0.0", 4], // multicast
   ["240.0.0.0", 4], // reserved, broadcast
-  ["168.63.129.16", 32] // Azure's host, public by its number only
+  ["168.63.129.16", 32] // Azure's host, although its number is in a public range
 ]
 
 /**
@@ -29,7 +29,7 @@ const SPECIAL_V4: ReadonlyArray<readonly [network: string, prefix: number]> = [
  */
 const GLOBAL_V6 = ["2000::", 3] as const
 
-/** The parts of GLOBAL_V6 that are not public. *Source*: IANA IPv6 Special-Purpose Address Registry. */
+/** The ranges within GLOBAL_V6 that are not public. *Source*: IANA IPv6 Special-Purpose Address Registry. */
 const SPECIAL_V6: ReadonlyArray<readonly [network: string, prefix: number]> = [
   ["2001::", 23], // protocol assignments: Teredo (an IPv4 address inside), ORCHID, benchmarks
   ["2001:db8::", 32], // documentation

@@ -30,7 +30,7 @@ export interface SupabaseSettings {
   readonly version: string
   /** The time limit from the call to the last byte of the answer, in milliseconds; 30 s by default. */
   readonly timeoutMs?: number
-  /** Returns the proxy that the runtime uses, if any, so that messages can name it. */
+  /** Finds the runtime's proxy for a URL, so that messages can name the proxy. */
   readonly proxyOf?: ProxyOf
 }
 
@@ -47,7 +47,7 @@ export interface RpcClient {
  *
  * *Fails with* SupabaseError (`Rejected`, `configuration`) if the URL or the key cannot be used. *Guarantees*: never retries and
  * never follows a redirect. Interruption and the deadline close the connection, but a call that was already sent may still commit.
- * Success requires a decoded answer, because supabase-js reports an empty 404 and an empty 200 without an error.
+ * Succeeds only with a decoded answer, because supabase-js reports an empty 404 and an empty 200 without an error.
  */
 export const layer = (settings: SupabaseSettings): Layer.Layer<Supabase, SupabaseError> =>
   Layer.effect(
@@ -76,8 +76,8 @@ export const layer = (settings: SupabaseSettings): Layer.Layer<Supabase, Supabas
   )
 
 /**
- * Calls SQL functions with the caller's own client. The caller is responsible for the client's retries, redirects and limits. Each
- * call has a time limit (30 s by default).
+ * Calls SQL functions with the caller's own client. The caller is responsible for the client's retries, redirects and limits. Only
+ * the time of a call is limited here (30 s by default).
  */
 export const fromClient = (
   client: RpcClient,
@@ -170,8 +170,8 @@ const judgeAnswer = (words: Words, status: number): Failed => {
 }
 
 /**
- * Judges a call that received no answer. `fetchWithin` reports such a call with a FetchFailure, of which supabase-js keeps only the
- * name and the message.
+ * Judges a call that received no answer. `fetchWithin` reports such a call with a FetchFailure. supabase-js keeps only the name and
+ * the message of this error.
  */
 const judgeTransport = (words: Words): Failed => {
   const ours = /^FetchFailure: (\w+): ([\s\S]*?)(?: \[([^\]]*)\])?$/.exec(words.message)
@@ -205,7 +205,7 @@ const judgeTransport = (words: Words): Failed => {
   }
 }
 
-/** Judges an error of the runtime. Reassembles the text of the error from the parts that supabase-js keeps. */
+/** Judges a runtime error. Reassembles its text from the fields that supabase-js keeps. */
 const explainForeign = ({ code: own, message, detail }: Words) => {
   const text = message.replace(/^\w*(?:Error|Exception): /, "")
   const cause = /^Caused by: \w+: (.*)$/m.exec(detail)?.[1] ?? ""
@@ -273,7 +273,7 @@ const apiFetch = (
 
 /**
  * Returns true unless the error proves that the server still answers. An error after the deadline or an interruption proves
- * nothing, because the deadline and the interruption abort the request.
+ * nothing, because either aborts the request.
  */
 const isUnanswered = (error: unknown): boolean =>
   !(error instanceof FetchFailure) || error.reason === "Disconnected" || error.reason === "TimedOut"

@@ -18,7 +18,7 @@ const MAX_CONCURRENT = 8
 export const layer = (collector: {
   readonly endpoint: string
   readonly version: string
-  /** Returns the proxy that the runtime uses, if any, so that messages can name it. */
+  /** Finds the runtime's proxy for a URL, so that messages can name the proxy. */
   readonly proxyOf?: ProxyOf
 }): Layer.Layer<HttpClient.HttpClient> => {
   const { proxyOf } = collector

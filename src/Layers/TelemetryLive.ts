@@ -8,7 +8,7 @@ import { byRun } from "./TelemetryTracer.ts"
 
 /** The time limit of the final flush, in milliseconds. Traces, metrics and logs are flushed concurrently. */
 const FLUSH_WITHIN_MS = 2_000
-/** The interval between two exports of metrics, in milliseconds. The value is OpenTelemetry's default. */
+/** The interval between metric exports, in milliseconds: OpenTelemetry's default. */
 const METRICS_EVERY_MS = 60_000
 
 /** The destination of telemetry, from the OTEL settings. */
@@ -23,7 +23,7 @@ export interface TelemetryOptions {
   readonly resourceAttributes: string | null
   readonly hostname: string
   readonly version: string
-  /** Returns the proxy that the runtime uses, if any, so that messages can name it. */
+  /** Finds the runtime's proxy for a URL, so that messages can name the proxy. */
   readonly proxyOf?: ProxyOf
 }
 
@@ -31,7 +31,7 @@ export interface TelemetryOptions {
  * Exports traces, metrics and logs over OTLP/HTTP.
  *
  * *Guarantees*: a telemetry failure never affects a tick, and an unreachable collector causes only one warning. When the scope
- * closes, the remaining data are sent within two seconds or dropped.
+ * closes, the remaining telemetry is sent within two seconds or dropped.
  */
 export const layer = (options: TelemetryOptions): Layer.Layer<never> => {
   const { "service.name": named, ...attributes } = Object.fromEntries(

@@ -2,9 +2,7 @@ import { Context, type Effect } from "effect"
 import type { AlertBatch, Delivery } from "../Domain/Alert.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
 
-/**
- * The incidents whose opening or closing has not been sent yet. The database stores the incidents and the status of their delivery.
- */
+/** The incidents whose opening or closing has not been sent yet. The database stores the incidents and their delivery status. */
 export class AlertQueue extends Context.Tag("@sync-scheduler/AlertQueue")<
   AlertQueue,
   {

@@ -6,8 +6,8 @@ export class EmbeddedDatabase extends Context.Tag("@sync-scheduler/EmbeddedDatab
   EmbeddedDatabase,
   {
     /**
-     * Runs one statement as the superuser. PGlite encodes the values for the parameters `$1`, `$2`, ... of the statement.
-     * *Fails with* SupabaseError, like a call of a SQL function.
+     * Runs one statement as the superuser. PGlite encodes the values of the parameters `$1`, `$2`, ... *Fails with* SupabaseError,
+     * like a call of a SQL function.
      */
     readonly query: (
       sql: string,

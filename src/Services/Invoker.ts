@@ -4,8 +4,7 @@ import type { Outcome } from "../Domain/Outcome.ts"
 import type { Invocation } from "../Domain/Run.ts"
 
 /**
- * The result of a function's first contact in a tick. `cold` is the function's own report of a cold start; null if the function did
- * not report it.
+ * The result of a function's first contact in a tick. `cold` is the function's own report of a cold start; null without a report.
  */
 export interface WarmUp {
   readonly latencyMs: number
@@ -23,12 +22,12 @@ export class Invoker extends Context.Tag("@sync-scheduler/Invoker")<
   Invoker,
   {
     /**
-     * Calls the function once for a run and judges the answer. Never retries, because Domain/Retry decides about retries.
-     * *Fails with* InvokeError if no answer arrived. The error's reason says whether the function may have run.
+     * Calls the function once for a run and judges the answer. Never retries, because Domain/Retry decides on retries. *Fails with*
+     * InvokeError if no answer arrived. The error's reason says whether the function may have run.
      */
     readonly invoke: (invocation: Invocation) => Effect.Effect<Outcome, InvokeError>
     /**
-     * Warms the function up with an OPTIONS request, which cannot run an export. Never fails; `ok` says whether the warm-up
+     * Warms the function up with an OPTIONS request, which cannot start a sync. Never fails; `ok` says whether the warm-up
      * succeeded.
      */
     readonly warmUp: (functionName: string | null) => Effect.Effect<WarmUp>

@@ -13,7 +13,7 @@ export interface Scope {
   readonly integrationIds?: ReadonlyArray<string> | undefined
 }
 
-/** A row that could not be read. Such a row is only reported; other rows are not affected. */
+/** An integration whose row could not be read. It is only reported; other rows are not affected. */
 export interface UnreadableIntegration {
   readonly id: string
   readonly detail: string
@@ -28,7 +28,7 @@ export interface DuePage {
   readonly cursor: string | null
 }
 
-/** Work that is reserved for an engine. Other engines do not get the same work for 15 s. */
+/** Work that is reserved for one engine for 15 s. */
 export interface Work {
   /** The time of the database clock, in epoch milliseconds. Only the database clock decides what is due. */
   readonly now: number
@@ -86,8 +86,8 @@ export interface StartRequest {
  *
  * - `Started`: the start is committed, and this engine owns the lease.
  * - `NotStarted`: `reason` is lost_race, disabled, not_before, claimed_by_another, gone, rejected (`detail` says why),
- * api_throttled or api_limit. The last two mean that the accounting API must not be called yet, and `retryInMs` is the wait before
- * the start is retried.
+ * api_throttled or api_limit. With api_throttled and api_limit, the accounting API must not be called yet, and `retryInMs` is the
+ * wait before the start is retried.
  * - `Unconfirmed`: it is not known whether the start is committed, so nothing may be sent.
  */
 export type Start =
@@ -157,7 +157,7 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
     readonly settle: (
       settlements: ReadonlyArray<Settlement>
     ) => Effect.Effect<ReadonlyArray<Either.Either<Settled, SupabaseError>>>
-    /** Releases claimed runs that were not started, so that any engine may start these runs. */
+    /** Releases claimed runs that were not started, so that any engine may start them. */
     readonly release: (runIds: ReadonlyArray<string>) => Effect.Effect<void, SupabaseError>
     /** Records the summary (JSON) of a tick that found work. `clockSkewMs` is null if unknown. */
     readonly finishTick: (

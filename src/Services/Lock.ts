@@ -14,8 +14,8 @@ export interface Skip {
 }
 
 /**
- * The result of a batch of claims. Every slot is in exactly one of the lists, except a slot whose integration only advanced to its
- * next slot. Such a slot is in neither list.
+ * The result of a batch of claims. Each slot is in one of the lists, except that a slot whose integration only advanced to its next
+ * slot is in neither.
  */
 export interface Claims {
   readonly claimed: ReadonlyArray<Run>
@@ -24,7 +24,7 @@ export interface Claims {
 
 /**
  * Claims slots in one call. The advisory lock, the insert of the pending row and the advance of the schedule share one transaction.
- * supabase-js cannot hold a lock across calls, so the lock exists only within this call.
+ * supabase-js cannot hold a lock across calls, so the lock lasts only for this call.
  */
 export class Lock extends Context.Tag("@sync-scheduler/Lock")<
   Lock,

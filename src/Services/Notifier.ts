@@ -6,7 +6,7 @@ import type { NotifyError } from "../Domain/Errors.ts"
 export class Notifier extends Context.Tag("@sync-scheduler/Notifier")<
   Notifier,
   {
-    /** The format that the receiver expects. Null if no receiver is configured; nothing is sent in that case. */
+    /** The format that the receiver expects; null if no receiver is configured and nothing is sent. */
     readonly channel: "cloudevents" | "slack" | null
     /**
      * Sends one message once, within 10 s. *Fails with* NotifyError. *Guarantees*: the same transitions always have the same id, so
