@@ -149,10 +149,7 @@ export const readFigures = make({
         max_ms: Span,
         sampled: Schema.Boolean
       }),
-      /**
-       * The counts of each UTC day, oldest day first. A run belongs to the day of its slot. `capped` is true if a count exceeded
-       * 10,000.
-       */
+      /** The counts by the UTC day of the slot, oldest day first. `capped` is true if a count exceeded 10,000. */
       days: Schema.Array(
         Schema.Struct({
           day: Schema.String,
