@@ -407,7 +407,7 @@ create index organization_integrations_uncomputed
   on public.organization_integrations (id)
   where enabled and next_run_at is null and schedule_error is null and sync_schedule is not null;
 
--- An index for the search for an organisation's integrations, and for the check whether more than one organisation exists.
+-- An index to find an organisation's integrations, and to check whether more than one organisation exists.
 create index organization_integrations_org on public.organization_integrations (org_id) where enabled;
 
 -- Indexes of the functions to warm up soon, and of the distinct APIs in use.

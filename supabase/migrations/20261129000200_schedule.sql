@@ -10,7 +10,7 @@
 create function sync_scheduler.clock() returns timestamptz
   language sql stable return date_trunc('milliseconds', now());
 
--- Formats an instant for JSON responses, such as 2026-11-24T02:00:00.000Z.
+-- Formats an instant as text like 2026-11-24T02:00:00.000Z, for JSON responses.
 create function sync_scheduler.iso(p_at timestamptz) returns text
   language sql stable return to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
 
@@ -366,7 +366,7 @@ create trigger sync_scheduler_before_finished_change before update on public.syn
   for each row when (old.status in ('completed', 'failed', 'skipped'))
   execute function sync_scheduler.before_finished_run_change();
 
--- Ensures that a change of the run log is on disk before an engine acts on the change.
+-- Ensures that a change to the run log is on disk before an engine acts on it.
 -- With synchronous_commit = off, a server crash could lose the last second's starts
 -- and begins, and the runs would take effect twice.
 -- PostgreSQL reads the setting at the commit, so a SET clause on the function would have no effect.

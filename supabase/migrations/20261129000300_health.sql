@@ -7,8 +7,8 @@
 --
 -- Signals from an organisation's syncs apply only to that organisation.
 -- A throttle or a low quota creates a row of sync_api_hold.
--- The runs of all organisations at a host wait only if the vendor throttles
--- three organisations within a minute, for at most 30 s per response.
+-- If the vendor throttles three organisations within a minute,
+-- the runs of all organisations at the host wait, for at most 30 s per response.
 -- A host becomes unhealthy when its probes fail, or when syncs of three organisations fail without a successful sync in between.
 --
 -- Lock order: a run's row is locked before the row of a hold or an API.
@@ -26,7 +26,6 @@ create function sync_scheduler.host_of(p_api_host text) returns text
 create function sync_scheduler.is_own(p_api_host text) returns boolean
   language sql immutable return strpos(p_api_host, '/') > 0;
 
--- Returns the details of a health incident.
 create function sync_scheduler.health_detail(h public.integration_health) returns jsonb language sql stable return
   jsonb_strip_nulls(jsonb_build_object('provider', h.provider, 'host', h.host, 'status', h.status, 'mode', h.mode,
     'error_code', h.error_code, 'error_message', h.detail ->> 'message', 'http_status', h.http_status,
@@ -141,10 +140,10 @@ create function sync_scheduler.vendor_wait(p_sign jsonb) returns interval
   language sql immutable
   return sync_scheduler.seconds(least(greatest(coalesce((p_sign ->> 'wait_ms')::numeric, 60000), 1000), 3600000) / 1000);
 
--- Records that a host throttles, as reported by the host's probe or by several organisations.
+-- Records that a host throttles requests, as reported by the host's probe or by several organisations.
 -- One response delays the runs of all organisations for at most 30 s, and hold_back spreads the runs over the following 30 s.
 -- After the throttle, the host is not probed for an hour. Each further throttle within a day doubles this pause, up to a day.
--- If the vendor is known, the pause applies to the probes of all hosts of the vendor.
+-- If the vendor is known, the pause applies to all the vendor's hosts.
 create function sync_scheduler.learn_throttled(h public.integration_health, p_sign jsonb, p_run_id uuid) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare

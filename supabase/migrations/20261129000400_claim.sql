@@ -1,6 +1,6 @@
 -- Reads due integrations and claims their slots. A claim turns a slot into a run.
 --
--- Every function in this file and in the later migrations finds its rows by an index, one row or up to a hundred rows at a time.
+-- Every function in this file and in the later migrations finds its rows by an index, up to a hundred rows at a time.
 -- PostgreSQL caches query plans for each session.
 -- A plan made when the table was nearly empty, or when statistics about due slots were
 -- outdated, would scan the whole table or sort all due rows for one page.

@@ -7,7 +7,7 @@ create function sync_scheduler.last_sign_of_life(r public.sync_run_log) returns 
   language sql immutable
   return coalesce(greatest(r.started_at, r.attempt_started_at, r.began_at, r.heartbeat_at), r.created_at);
 
--- Returns whether another program wrote the row: it then lacks a slot or an idempotency key.
+-- Returns whether another program wrote the row, recognised by a missing slot or idempotency key.
 -- The engine never invokes the function for such a row, because a second invocation could not be detected.
 create function sync_scheduler.is_foreign(r public.sync_run_log) returns boolean
   language sql immutable return r.scheduled_for is null or r.idempotency_key is null;

@@ -1,6 +1,6 @@
 -- Sweeps the runs of dead engines and silent functions, and contains the first and the last call of a tick.
 
--- Sweeps a running run whose lease has expired: running -> unknown.
+-- Sweeps a run whose lease has expired: running -> unknown.
 -- A row that another program wrote without a lease is swept after p_running_guard_seconds.
 create function sync_scheduler.sweep_expired(p_engine_id text, r public.sync_run_log, p_quiescence interval) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -26,8 +26,8 @@ create function sync_scheduler.is_proven(r public.sync_run_log) returns boolean
   return coalesce(r.fenced, false) and r.began_at is null and r.lease_until <= sync_scheduler.clock()
          and (coalesce(r.attempt, 0) < coalesce(r.max_attempts, 3) or not coalesce(r.ambiguous_before, false));
 
--- Sweeps an unknown run. If attempts are left, the run becomes pending.
--- If no attempts are left, the run becomes failed if its last attempt provably did nothing. Otherwise the run is released.
+-- Sweeps an unknown run. If attempts are left, the run becomes pending. If none are left,
+-- the run becomes failed if its last attempt provably did nothing, and is released otherwise.
 -- Returns the action taken: proven, requeued or released.
 create function sync_scheduler.sweep_unknown(p_engine_id text, r public.sync_run_log) returns text
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -83,7 +83,7 @@ end
 $$;
 
 -- Handles a run that cannot be swept because the project's own constraint or trigger rejects the change.
--- Reports the run and leaves the run unchanged, so that the tick continues. Re-raises any other error.
+-- Reports the run and leaves it unchanged, so that the tick continues. Re-raises any other error.
 create function sync_scheduler.sweep_rejected(p_done jsonb, r public.sync_run_log, p_sqlstate text, p_error text) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -317,7 +317,6 @@ begin
 end
 $$;
 
--- Returns whether the integrations belong to more than one organisation.
 create function sync_scheduler.has_several_organisations() returns boolean
   language sql stable set search_path = pg_catalog, pg_temp as $$
   select (select i.org_id from public.organization_integrations i where i.enabled order by i.org_id limit 1)
@@ -336,7 +335,7 @@ create function sync_scheduler.machine_of(p_engine_id text) returns text
 -- running_guard_seconds, warm_up_within_seconds, limit, org_id, integration_ids}
 -- Returns {now, schema_version, idle, swept, pending: [run], integrations: [due], more, rejected: [{integration_id,
 -- detail}], several_organisations, backfills: boolean, warm_ups: [{function_name, next_run_at}], clock_skew_open}.
--- clock_skew_open: an incident about the clock of the engine's machine is open; even an idle tick can close this incident.
+-- clock_skew_open: the engine's machine has an open clock-skew incident, which even an idle tick can close.
 create function public.open_sync_tick(p_tick_id uuid, p_engine_id text, p_options jsonb default '{}') returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$

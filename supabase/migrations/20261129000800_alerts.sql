@@ -1,4 +1,4 @@
--- Converts incidents to messages: one message when an incident opens, and one message when the incident ends.
+-- Converts incidents to messages: one message when an incident opens, and one when it ends.
 
 -- Returns the content of an incident's message, with the integration, the run, and the first tick after the slot.
 create function sync_scheduler.alert_json(i public.sync_incident) returns jsonb language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -165,7 +165,7 @@ create trigger sync_scheduler_after_trouble after update on public.sync_run_log 
         or (new.status = 'pending' and new.attempt >= 2 and old.status in ('running', 'unknown')))
   execute function sync_scheduler.after_run_troubled();
 
--- Opens an incident for a slot that ticks skip repeatedly: in three ticks, over at least two minutes, with one reason.
+-- Opens an incident for a slot that ticks skip repeatedly: in three ticks, over at least two minutes, for the same reason.
 -- Only the last twenty ticks that skipped any slot are considered.
 -- Skips with a recorded cause (a live run, a retry, a throttled API, an invalid schedule, a rejected row) do not count.
 -- The subject is the integration. An unreadable summary opens no incident.

@@ -480,7 +480,7 @@ begin
 end
 $$;
 
--- Returns one integration's slots that have a run and its skipped ranges
+-- Returns the slots with a run and the skipped ranges of one integration
 -- in [p_from, p_to), at most p_limit of each. Adjoining ranges are merged.
 -- The slots and the ranges are complete up to the returned instant "to".
 create function sync_scheduler.record_json(p_integration_id uuid, p_from timestamptz, p_to timestamptz, p_limit integer)

@@ -72,7 +72,7 @@ exception when invalid_parameter_value then
 end
 $$;
 
--- Returns the triggers and foreign keys of an adopted table that can lose runs or rows.
+-- Returns the triggers and foreign keys of an adopted table that can block claims or delete rows.
 -- trigger: the trigger runs with the search_path of the scheduler's functions, so a name without
 -- a schema in the trigger's function is not found, and every claim is rejected.
 -- cascade_from: deleting a referenced row deletes runs and their recorded outcomes.
