@@ -195,8 +195,8 @@ export const audit = async (site: Site, exits: ReadonlyArray<EngineExit>): Promi
 const nameOf = (run: Run): string => `run ${run.id} (${run.kind}, ${run.status})`
 
 /**
- * Returns the defect in a run's events, if any. The events must form a chain from nothing to the run's status and include every
- * attempt.
+ * Returns the defect in a run's events, or undefined. The events must form a chain from nothing to the run's status and include
+ * every attempt.
  */
 const brokenHistory = (run: Run, events: ReadonlyArray<Event>): string | undefined => {
   let status: string | null = null

@@ -10,9 +10,9 @@ export interface KillPoint {
   /** The function's gates whose reports to the ledger mark the moment. */
   readonly gates?: ReadonlyArray<string>
   /**
-   * The result of the held call whose engine dies. lost: the call never reaches the database · committed: the call is committed
-   * and its response is lost · lost or committed: one of these at random · continues: the call continues normally after a random
-   * delay · answered: the call gets its response as usual.
+   * What happens to the held call when its engine dies. lost: the call never reaches the database · committed: the call is
+   * committed and its response is lost · lost or committed: one of these at random · continues: the call continues normally
+   * after a random delay · answered: the call gets its response as usual.
    */
   readonly call: "lost" | "committed" | "lost or committed" | "continues" | "answered"
 }

@@ -25,7 +25,9 @@ interface Tenant {
 /** The observed states of an API, minute by minute. */
 export interface Watched {
   readonly modes: Array<readonly [at: number, mode: string, status: string]>
-  /** The most runs of the API that started together while the API was throttled. `peak` is the same figure at all other times. */
+  /**
+   * The most runs of the API that started together while the API was throttled. `peak` is the same number at all other times.
+   */
   peakAfterThrottle: number
   peak: number
 }

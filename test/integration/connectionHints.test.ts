@@ -43,7 +43,7 @@ const connectionErrorOf = async (
   )
   expect(finding.code).toBe(error.code)
   expect(finding.fix).toBe(error.hint)
-  // The hint promises no retry, because its reader may be a person, a script or a tick.
+  // The hint promises no retry, because a script or a person may have run the command, not only a tick.
   expect(error.hint).not.toContain("next tick")
   return { ...error, exit: status.code }
 }

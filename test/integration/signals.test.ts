@@ -37,7 +37,10 @@ const startBusy = async <E extends EngineProcess>(starting: Promise<E>): Promise
   return engine
 }
 
-/** Lets the function respond. Asserts that the run's outcome is recorded once the process has exited, and returns the exit. */
+/**
+ * Lets the function respond. Asserts that the run's outcome is recorded once the process has exited. Returns how the process
+ * exited.
+ */
 const endOf = async (engine: EngineProcess) => {
   mayAnswer.resolve()
   const exit = await engine.exited

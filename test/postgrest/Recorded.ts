@@ -54,7 +54,7 @@ export const situations: ReadonlyMap<string, Answered> = new Map(
   )
 )
 
-/** The headers that clients read. */
+/** The compared headers, which clients read. */
 const COMPARED_HEADERS = [
   "server",
   "content-type",

@@ -69,7 +69,7 @@ export class Isolate {
     this.send(reply)
   }
 
-  /** Repeats an idempotent call until a response arrives. Returns null when the time is up. Does not repeat a rejected call. */
+  /** Repeats an idempotent call until a response arrives. Returns null at the time limit. Does not repeat a rejected call. */
   private repeatWhileLost(
     withinMs: number,
     name: string,
@@ -182,7 +182,7 @@ export class Isolate {
     )
   )
 
-  /** Runs the handler, which works, takes effect at one instant, and then works on until its end. */
+  /** Runs the handler, which works, takes effect at one instant, and then works until its end. */
   private readonly handler: Effect.Effect<Verdict> = Effect.suspend(() => {
     const { plan, request, universe } = this
     const isObedient = plan.fault !== "stubborn"

@@ -12,7 +12,7 @@ import type { Universe } from "./Universe.ts"
 /** The client's timeout of a database call, in ms. */
 export const CALL_TIMEOUT_MS = 30_000
 
-/** The result of a database call for its caller. A `Lost` call may have been executed. */
+/** The result of a database call, as its caller sees it. A `Lost` call may have been executed. */
 export type CallEnd =
   | { readonly _tag: "Answered"; readonly text: string }
   | { readonly _tag: "Rejected" }

@@ -27,7 +27,6 @@ export const otherActions: Readonly<Record<string, Action>> = {
   release: (fixture) => fixture.release()
 }
 
-/** The outcome of an action. */
 export interface Outcome {
   readonly refused: boolean
   readonly reason: unknown

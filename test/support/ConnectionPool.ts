@@ -11,7 +11,7 @@ export interface Borrowed {
   readonly ended: unknown
 }
 
-/** One connection, which is never reopened: Bun would reopen the connection silently and hide the loss. */
+/** One connection that is never reopened. Bun would silently reopen a lost connection and hide the loss. */
 interface Connection {
   readonly sql: SQL
   ended: unknown

@@ -15,7 +15,6 @@ export interface FixtureDatabase {
   readonly close: () => Promise<void>
 }
 
-/** Opens a fixture database. */
 export const openFixtureDatabase = async (): Promise<FixtureDatabase> => {
   const database = await createDatabase()
   const sql = connect(database.url, { max: 1 })

@@ -10,7 +10,7 @@ export interface Behaviour {
 const executed = (answer: Behaviour["answer"]): Behaviour => ({ executes: true, answer })
 const refused = (answer: Behaviour["answer"]): Behaviour => ({ executes: false, answer })
 
-/** Adds the effect to a behaviour, for failures that happen after the work was done. */
+/** Adds the effect to a behaviour, for failures after the function has done its work. */
 export const withEffect = (behaviour: Behaviour): Behaviour => ({ ...behaviour, executes: true })
 /** Removes the effect from a behaviour. */
 export const withoutEffect = (behaviour: Behaviour): Behaviour => ({

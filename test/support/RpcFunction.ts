@@ -65,7 +65,6 @@ export const accepts = (candidate: RpcFunction, given: ReadonlySet<string>): boo
 export const takesBody = ({ args }: RpcFunction, types: ReadonlyArray<string>): boolean =>
   args.length === 1 && args[0]?.name === "" && types.includes(args[0].type)
 
-/** The result of a call. */
 export interface Called {
   /** The body as PostgREST encodes it; undefined for void. */
   readonly body: string | undefined

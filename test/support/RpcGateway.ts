@@ -8,7 +8,6 @@ import { answerCall } from "./PostgrestCall.ts"
 import { errorAnswer } from "./PostgrestError.ts"
 import { readBody, refuse } from "./PostgrestRequest.ts"
 
-/** Options of a gateway. */
 export interface GatewayOptions {
   readonly databaseUrl: string
   /** The secret key; by default a new one. */

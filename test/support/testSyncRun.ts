@@ -114,7 +114,7 @@ export const testSyncRun = async (
       for (const callback of shutdown) callback()
     }
   })
-  // While the database is unavailable, the clock has to move: the fence repeats its report until the time for the report is up.
+  // While the database is unavailable, the clock has to move: the fence repeats its report until its time limit.
   let isAnswered = false
   const answered = answering.finally(() => {
     isAnswered = true

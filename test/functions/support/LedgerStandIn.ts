@@ -1,7 +1,7 @@
 /**
  * A stand-in for the database's three functions behind PostgREST (`begin_sync_run`, `heartbeat_sync_run`, `complete_sync_run`),
- * in memory and with the guards of the contract, so that tests can lose responses deliberately. The stand-in also has gates and
- * events with which test handlers and tests wait for each other.
+ * in memory and with the same guards, so that tests can lose responses deliberately. The stand-in also has gates and events
+ * with which test handlers and tests wait for each other.
  */
 export const secretKey = "sb_secret_test_0123456789"
 export const legacyKey = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJl"
