@@ -9,7 +9,7 @@ export interface Row {
   readonly trials: ReadonlyArray<Trial>
 }
 
-/** The machine, commit and versions of a measurement, and the load average before it. */
+/** The machine, commit and versions of a measurement, and the load average before the measurement. */
 export interface Circumstances {
   readonly how: string
   readonly load: number

@@ -24,7 +24,7 @@ export const contenders: Readonly<Record<string, string>> = {
   script: "supabase-js + p-limit"
 }
 
-/** The contenders of the published table, without contenders that only measure the cost of one part. */
+/** The contenders in the published table, which omits contenders that only measure the cost of one part. */
 export const published: ReadonlyArray<string> = [
   "http-own",
   "ours-direct",

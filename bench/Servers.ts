@@ -21,7 +21,7 @@ import { databaseSql, rolesSql } from "../test/support/supabaseProject.ts"
 const SETTINGS = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200"]
 const OWNER = "postgres"
 
-/** The plain tables and functions with which the contenders other than Sync Scheduler record their runs. */
+/** The plain tables and functions in which the contenders other than Sync Scheduler record their runs. */
 const BENCH_SQL = `
 create schema bench;
 create table bench.run (

@@ -1,7 +1,7 @@
 /**
- * Measures how long the page of a thousand integrations takes to render, and how large it is: `bun bench/page.ts`. Measures the
- * rendering alone, without the database, in milliseconds of CPU time: the median of 50 renderings, after ten renderings to warm
- * up.
+ * Measures how long a page with a thousand integrations takes to render, and how large the page is: `bun bench/page.ts`. Measures
+ * the rendering alone, without the database, in milliseconds of CPU time: the median of 50 renderings, after ten renderings to
+ * warm up.
  */
 import { overviewPage } from "../src/Server/Pages/OverviewPage.ts"
 import {

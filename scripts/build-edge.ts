@@ -1,7 +1,7 @@
 /**
  * Bundles the engine for the Edge Function: `bun scripts/build-edge.ts [--if-stale]` writes
  * supabase/functions/sync-scheduler/engine.js, one file without imports, from src/edge.ts. The file is not committed, because
- * every change of the source would change it. `bun run build` writes the file; npm packages and `sync-scheduler init` include it.
+ * every source change would change the file. `bun run build` writes the file; npm packages and `sync-scheduler init` include it.
  */
 import { mkdir, rename, stat, writeFile } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"

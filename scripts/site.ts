@@ -17,7 +17,7 @@ const types = join(content, ".types")
 
 const read = (path: string): Promise<string> => readFile(join(root, path), "utf8")
 
-/** Runs a program and returns its stdout; its stderr is shown. Throws when it fails. */
+/** Runs a program and returns its stdout; its stderr is shown. Throws when the program fails. */
 const run = async (command: ReadonlyArray<string>, cwd: string): Promise<string> => {
   const child = Bun.spawn([...command], { cwd, stdin: "ignore", stdout: "pipe", stderr: "inherit" })
   const stdout = await new Response(child.stdout).text()

@@ -29,7 +29,8 @@ const entriesOf = (
 }
 
 /**
- * Returns the navigation of the tasks: the list of docs/README.md without the decision records; its bold lines become the groups.
+ * Returns the navigation of the tasks: the list in docs/README.md without the decision records. The list's bold lines become
+ * groups.
  */
 export const tasks = (index: string): ReadonlyArray<Entry> => {
   const [list = ""] = index.split(/^## /m)

@@ -62,7 +62,7 @@ const readAbout = (name: "version" | "help", rest: ReadonlyArray<string>): Reque
   return rest.length === 0 ? { _tag: "Version" } : { _tag: "Help", topic: [] }
 }
 
-/** Finds the command whose name the words begin with. */
+/** Finds the command that the first one or two words name. */
 export const findCommand = (
   words: ReadonlyArray<string>,
   commands: ReadonlyArray<Command>
@@ -85,7 +85,7 @@ export const unknownCommand = (
   )
 }
 
-/** Synonyms from other programs, with the commands that they stand for. */
+/** Command names from other programs, with the equivalent commands. */
 const SYNONYMS: ReadonlyMap<string, string> = new Map([
   ["logs", 'runs show <run>" or "runs tail'],
   ["log", 'runs show <run>" or "runs tail'],
@@ -97,8 +97,8 @@ const SYNONYMS: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * Finds the commands whose name ends in the word (`retry` finds `runs retry`), otherwise the command for which the word is a
- * synonym.
+ * Finds the commands whose names end in the word (`retry` finds `runs retry`). If there are none, finds the command for which the
+ * word is a synonym.
  */
 const namedBy = (typed: string, commands: ReadonlyArray<Command>): string | undefined => {
   const found = commands.filter(({ name }) => name.endsWith(` ${typed}`)).map(({ name }) => name)

@@ -88,18 +88,17 @@ export interface DemoOptions extends Pick<Project, "settings" | "functions"> {
   readonly directory: string | undefined
 }
 
-/** The factories of layers, which load a layer only when a command needs it. main.ts assembles the factories. */
+/** Layer factories, which load each layer only when a command needs it. Assembled in main.ts. */
 export interface LayerFactories {
   readonly engine: (
     project: Project
   ) => Promise<Layer.Layer<EngineServices | NotificationServices, SupabaseError>>
   /** The database without the engine, for commands that invoke nothing. */
   readonly database: (database: Database) => Promise<Layer.Layer<Supabase, SupabaseError>>
-  /** The database of a demo's directory, without the engine. */
+  /** The database in a demo's directory, without the engine. */
   readonly embedded: (directory: string) => Promise<Layer.Layer<Supabase, SupabaseError>>
-  /** The alert and ping services of the settings. These services need no project. */
+  /** The alert and ping services that the settings configure. These services need no project. */
   readonly notifications: (settings: Settings) => Promise<Layer.Layer<Notifier | Ping>>
-  /** The prober of accounting APIs. */
   readonly healthChecks: () => Promise<Layer.Layer<Prober>>
   readonly demo: (
     options: DemoOptions

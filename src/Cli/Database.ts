@@ -9,7 +9,7 @@ import { demoDirectory } from "./Demo/DemoDirectory.ts"
 import { CommandError, configError, connectionError } from "./Failure.ts"
 
 /**
- * Connects to the database that the settings or `--demo` name, for a command that invokes nothing. *Fails with* the problems in
+ * Connects to the database that the settings or `--demo` select, for a command that invokes nothing. *Fails with* the problems in
  * the settings.
  */
 export const connect = ({

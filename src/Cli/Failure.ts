@@ -93,16 +93,15 @@ export interface TickCounts {
   readonly triggered: number
   readonly failed: number
   /**
-   * The runs: failed runs first, then unknown runs, then runs to be retried. With this order, a truncated list still contains
-   * such a run if there is one.
+   * The runs: failed runs first, then unknown runs, then runs to be retried. In this order, truncation drops completed runs first.
    */
   readonly runs: ReadonlyArray<{ readonly status: RunStatus }>
 }
 
 /**
  * Returns the exit code of a tick. An error that stopped the whole tick decides the code. Otherwise the code is 3 when a run
- * failed, ended unknown or will be retried, or when part of the tick failed. In all other cases the code is 0, also for runs that
- * a function accepted (202). A malformed response before anything was triggered means a wrong URL.
+ * failed, ended unknown or will be retried, or when part of the tick failed. In all other cases the code is 0, including for runs
+ * that a function accepted (202). A malformed response before anything was triggered means a wrong URL.
  */
 export const exitOf = (errors: ReadonlyArray<TickError>, counts: TickCounts): ExitCode => {
   const codes = new Set(errors.map(({ code }) => code))

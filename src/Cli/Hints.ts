@@ -9,7 +9,7 @@ const withDemo = commands
 
 const COMMAND = new RegExp(`sync-scheduler (?:${withDemo.join("|")})(?![\\w-])(?! --demo)`, "g")
 
-/** Makes the commands in a line pasteable: adds the given `--demo`, so that the commands use the same database. */
+/** Makes the commands in a line pasteable: adds the given `--demo`, so that the commands use the demo's database. */
 export const pasteable = (demo: string | undefined): ((line: string) => string) =>
   demo === undefined
     ? (line) => line

@@ -72,7 +72,7 @@ const LEAST = 6
 const widthOf = ({ cells, title }: Filled): number =>
   cells.reduce((most, { text }) => Math.max(most, Bun.stringWidth(safe(text))), title.length)
 
-/** Returns the number of columns of text that exceed the terminal; the last column may wrap below its row. */
+/** Returns by how many characters the columns exceed the terminal's width; the last column may wrap below its row. */
 const excess = (columns: ReadonlyArray<Filled>, width: number): number =>
   columns.slice(0, -1).reduce((sum, column) => sum + widthOf(column) + GAP, -GAP) - width
 

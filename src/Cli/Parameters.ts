@@ -20,7 +20,7 @@ export const output = (...choices: ReadonlyArray<string>): Flag => ({
   summary: "Output format; text by default"
 })
 
-/** The flags for the zone of a list's times and of the dates in the command's arguments. */
+/** The flags that select the zone of a list's times, and of dates in the command's arguments. */
 export const shownZone: ReadonlyArray<Flag> = [
   { name: "tz", value: "<zone>", summary: "Show times in this zone; your machine's by default" },
   { name: "utc", summary: "Show times in UTC" }
@@ -33,9 +33,7 @@ export const timezone: Flag = {
   summary: "Time zone of the schedule, such as Europe/Oslo; UTC by default"
 }
 
-/**
- * The flag for the database of a kept demo instead of a project's database, so that every command can be tried without a project.
- */
+/** The flag that selects a kept demo's database instead of a project's, so that every command can be tried without a project. */
 export const demo: Flag = {
   name: "demo",
   value: "<dir>",
@@ -67,7 +65,7 @@ export const acting: ReadonlyArray<Flag> = [
   { name: "yes", short: "y", summary: "Do not ask for confirmation; the reason is then optional" }
 ]
 
-/** Selects the functions of a project. */
+/** The flags that select a project's functions. */
 export const functionChoice: ReadonlyArray<Flag> = [
   {
     name: "function",

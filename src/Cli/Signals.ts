@@ -101,7 +101,7 @@ export const ignoredSignals = async (): Promise<ReadonlySet<number>> => {
       return ignoredInStatus(readFileSync("/proc/self/status", "utf8"))
     if (process.platform === "darwin") return await ignoredByLibrary("libSystem.B.dylib")
   } catch {
-    // A sandbox may lack /proc or the loading of libraries; in that case, no signal counts as ignored.
+    // A sandbox may lack /proc or forbid loading libraries. No signal is then treated as ignored.
   }
   return new Set()
 }

@@ -76,8 +76,7 @@ export const momentFlag = (
 }
 
 /**
- * Converts a local time to an instant; within a gap of the clock, the first instant after the gap. Undefined for any other
- * text.
+ * Converts a local time to an instant; within a clock-change gap, the first instant after the gap. Undefined for any other text.
  */
 export const localInstant = (text: string): number | undefined => {
   const [, date = "", time = "00:00", zone = ""] = LOCAL.exec(text) ?? []

@@ -59,8 +59,8 @@ export type ActionReport = typeof ActionReport.Type
 export type DoneAction = Extract<ActionReport, { readonly done: true }>
 
 /**
- * Performs one action, without retries. *Fails with* SupabaseError. If the error is `Ambiguous`, the action may have taken
- * effect. Repeating the action is harmless, but may be refused because the first attempt took effect.
+ * Performs one action, without retries. *Fails with* SupabaseError. If the error is `Ambiguous`, the action may have taken effect.
+ * Repeating the action is harmless, but is refused if the first attempt took effect.
  */
 export const act = (action: Action): Effect.Effect<ActionReport, SupabaseError, Supabase> =>
   Effect.flatMap(perform(action), (answer) =>

@@ -16,7 +16,7 @@ export const CauseGroup = Schema.Struct({
   severity: Severity,
   /** The error code that all of these integrations share; null if the state alone is the cause. */
   code: Schema.NullOr(Schema.String),
-  /** The reason, in the wording that most of these integrations have. */
+  /** The reason, in its most frequent wording. */
   message: Schema.NullOr(Schema.String),
   count: Schema.Int,
   /** When the first of these integrations entered the state: a slot or an instant. */

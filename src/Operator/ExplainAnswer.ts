@@ -23,8 +23,8 @@ export interface ExplainVerdict {
   /** The newest slot that did not complete; slots with a final outcome take precedence. Undefined when all slots completed. */
   readonly last: ExplainedSlot | undefined
   /**
-   * The newest run that completed after `last` and makes up for it. Undefined if no run makes up for `last`, for example because
-   * every slot must run (catch_up = all).
+   * The newest completed run after `last` that compensates for `last`. Undefined if there is none, for example because every slot
+   * must run (catch_up = all).
    */
   readonly since: CompletedRun | undefined
 }

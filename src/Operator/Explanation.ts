@@ -39,7 +39,7 @@ export const Explanation = Schema.Struct({
   notes: Schema.Array(Schema.String),
   /** Suggested commands, most useful first. */
   actions: Schema.Array(NextAction),
-  /** The next slot, or null if there is none. If it is null, `next` gives the reason. */
+  /** The next slot. Null if there is none; `next` then gives the reason. */
   next_run_at: Schema.NullOr(Instant),
   next: Schema.String
 })

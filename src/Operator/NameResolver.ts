@@ -134,7 +134,7 @@ const integrationOf = (
   })
 }
 
-/** Returns the only match. If there are several matches, fails with what to write to select one of them. */
+/** Returns the only match. If there are several matches, fails with a hint on how to select one. */
 export const single = (found: ReadonlyArray<Named>): Either.Either<Named, UnresolvedName> => {
   const [one, ...more] = found
   const shortId = shortIds(found.map(({ integration_id }) => integration_id))

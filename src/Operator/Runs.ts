@@ -83,7 +83,10 @@ const argumentsOf = (filter: RunFilter): typeof readRuns.args.Type => ({
   ...(filter.cursor === undefined ? {} : { p_cursor: filter.cursor })
 })
 
-/** Reads one run by its id or an id prefix. `run` is null if no run or several runs match. `candidates` lists several matches. */
+/**
+ * Reads one run by its id or an id prefix. `run` is null if no run or several runs match. If several match, `candidates` lists
+ * them.
+ */
 export const showRun = (id: string): Effect.Effect<RunDetail, SupabaseError, Supabase> =>
   Effect.flatMap(Supabase, (supabase) =>
     supabase.call(readRun, { p_run: id }).pipe(retryFor(READ_WITHIN_MS))

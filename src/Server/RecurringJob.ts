@@ -1,7 +1,7 @@
 import { Cause, Clock, Effect } from "effect"
 import { nextIteration } from "./Interval.ts"
 
-/** A job that `serve` repeats while all other jobs also run. */
+/** A job that `serve` repeats, concurrently with all other jobs. */
 export interface RecurringJob<R> {
   /** The name of the job in logs and in `/readyz?verbose`. */
   readonly name: string

@@ -95,7 +95,10 @@ export const release: Main = command("release", run)
 
 const reasonOf = ({ arguments: given }: Cli): string => given.value("reason")?.trim() ?? ""
 
-/** Whether the action is confirmed by `--yes` or `--reason`. Without either flag, only a person on a terminal can confirm it. */
+/**
+ * Whether the action is confirmed by `--yes` or `--reason`. Without either flag, only a person on a terminal can confirm the
+ * action.
+ */
 const isGiven = (cli: Cli): boolean => cli.arguments.has("yes") || reasonOf(cli) !== ""
 
 const requireConsent = (action: ActionName, cli: Cli): Effect.Effect<void, CommandError> =>
@@ -124,8 +127,7 @@ const consentTo = (
   })
 
 /**
- * Maps a database error. When the response was lost, the action may have been done, so the hint says to check first, and then
- * to retry.
+ * Maps a database error. If the response was lost, the action may have taken effect, so the hint says to check before retrying.
  */
 const actionError = (action: ActionName, error: SupabaseError): CommandError => {
   const failed = databaseError(error)

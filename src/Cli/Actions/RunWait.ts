@@ -28,7 +28,7 @@ const LOOK_EVERY_MS = 500
 /** The minimum time between two ticks of the command while the run cannot start yet. */
 const TICK_EVERY_MS = 2_000
 
-/** Provides an engine for the project that the settings or `--demo` name. *Fails with* the problems in the settings. */
+/** Provides an engine for the project that the settings or `--demo` select. *Fails with* the problems in the settings. */
 export const engine = ({
   arguments: given,
   sources,

@@ -51,7 +51,7 @@ export const json = Schema.Union(
   })
 )
 
-/** `backfill`: shows the past slots without a run; `--yes` requests their runs. `--cancel` cancels such a request. */
+/** `backfill`: shows the past slots without a run; `--yes` requests their runs. `--cancel` cancels a request. */
 export const main: Main = (cli) =>
   Effect.gen(function* () {
     const { arguments: given } = cli

@@ -11,7 +11,7 @@ import { connect, databaseError } from "../Database.ts"
 import { type CommandError, usageError } from "../Failure.ts"
 import { safe } from "../Style.ts"
 
-/** One performance figure of a Nagios plugin: `overdue=1;1;1;0`. Durations are in seconds. */
+/** One item of Nagios performance data: `overdue=1;1;1;0`. Durations are in seconds. */
 const Figure = Schema.Struct({
   name: Schema.String,
   value: Schema.NullOr(Schema.Number),
@@ -31,8 +31,8 @@ type CheckReport = typeof CheckReport.Type
 export const json = CheckReport
 
 /**
- * `check`: one line in the format of Nagios plugins, with their exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. Every
- * error that prevents a verdict is UNKNOWN.
+ * `check`: one line in the format of Nagios plugins, with their exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. An error that
+ * prevents a verdict results in UNKNOWN.
  */
 export const main: Main = (cli) =>
   look(cli).pipe(
@@ -87,9 +87,9 @@ interface Thresholds {
 }
 
 /**
- * Derives the verdict from an overview. Unknown outcomes and misconfigured rows count as failing. With the default thresholds,
- * the verdict is OK only when nothing needs attention: the newest attempted run of every integration completed. An unreadable
- * overview is UNKNOWN.
+ * Derives the verdict from an overview. Unknown outcomes and misconfigured rows are treated as failing. With the default
+ * thresholds, the verdict is OK only when nothing needs attention: the newest attempted run of every integration completed. An
+ * unreadable overview is UNKNOWN.
  */
 export const judgeStatus = (overview: Overview, thresholds: Thresholds): CheckReport => {
   const { causes, counts, integrations, now, scheduler, verdict } = overview

@@ -37,7 +37,7 @@ const INTEGRATIONS = [
   ]
 ] as const
 
-/** Makes the integrations due in the current second, even if a kept database is used again. */
+/** Makes the integrations due in the current second, even if a kept database is reused. */
 const MAKE_DUE = `
 insert into public.organization_integrations (id, org_id, integration_type, org_name, sync_schedule, timezone, next_run_at)
 values ($1, $2, $3, $4, '0 2 * * 1-5', 'Europe/Oslo', date_trunc('second', now()))

@@ -55,8 +55,8 @@ const CHARACTERS: ReadonlyArray<Character> = [
 ]
 
 /**
- * The rows of organization_integrations and of sync_run_log, as INSERT_INTEGRATIONS and INSERT_RUNS read the rows; instants are
- * in epoch ms.
+ * A row of organization_integrations or sync_run_log, in the shape that INSERT_INTEGRATIONS or INSERT_RUNS reads. Instants are in
+ * epoch ms.
  */
 interface StoryRow {
   readonly n: number
@@ -104,7 +104,7 @@ export const storyAt = (
 const FAILING_RUNS = 5
 const PAUSED_MS = 3 * DAY
 
-/** The age of the last slot of a late or unknown run, in ms, so that the run has ended by now. */
+/** The age, in ms, of the last slot of a late or unknown integration: long enough for a run to have ended. */
 const LONG_MS = 20 * MINUTE
 
 const endOf = ({ now: state }: Character, now: number): number => {

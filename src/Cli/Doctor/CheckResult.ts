@@ -111,7 +111,7 @@ export const ok = (check: Check, what: string): CheckResult => ({
   fix: null
 })
 
-/** Returns the result for degraded or endangered operation. */
+/** Returns the result for operation that is degraded or at risk. */
 export const warning = (check: Check, trouble: Trouble): CheckResult => ({
   check,
   level: "warning",

@@ -24,23 +24,19 @@ export interface Examined {
   readonly catalog: SchemaCatalog | null
   /** The newest applied migration; null if none is applied, undefined if unknown. */
   readonly version: string | null | undefined
-  /**
-   * The version of the oldest engines that a newer schema supports, see Database/SchemaVersion. Null if the schema is not newer.
-   */
+  /** The oldest engine version that a newer schema supports, see Database/SchemaVersion. Null if the schema is not newer. */
   readonly enginesFrom: string | null
   readonly skew: ClockSkew | null
   /** Whether the Data API lacks a function that the database's version includes. */
   readonly isStale: boolean
 }
 
-/**
- * The longest time to retry, in ms: PostgREST responds with PGRST002 for one or two seconds after it lost its connections.
- */
+/** The maximum time to retry, in ms: PostgREST responds with PGRST002 for one or two seconds after it loses its connections. */
 const ASK_WITHIN_MS = 3000
 
 /**
- * The database to examine. `place`: the name of the database for people. `isApi`: whether the database is reached through the
- * Data API, which shows no catalog before the scheduler is installed.
+ * The database to examine. `place`: the database's display name. `isApi`: whether the database is reached through the Data API,
+ * which shows no catalog before the scheduler is installed.
  */
 export interface ExaminedDatabase {
   readonly place: string
@@ -55,7 +51,7 @@ export const examine = ({
   Effect.gen(function* () {
     const supabase = yield* Supabase
     const names = { p_names: namesOf(expectedItems) }
-    // The clocks are compared over the successful call only; the time of retries would look like clock skew.
+    // Clock skew is measured over the successful call only, because retries would add to it.
     const ask = Effect.gen(function* () {
       const askedAt = yield* Clock.currentTimeMillis
       const diagnosis = yield* supabase.call(readDiagnosis, names)
@@ -102,8 +98,8 @@ export const examine = ({
   })
 
 /**
- * Reads the version of the oldest engines that a newer schema supports. Returns null if the schema is not newer or does not
- * declare this version.
+ * Reads the oldest engine version that a newer schema supports. Returns null if the schema is not newer or does not declare this
+ * version.
  */
 const readEnginesFrom = (version: string | null): Effect.Effect<string | null, never, Supabase> =>
   version === null || version <= SCHEMA_VERSION

@@ -7,7 +7,7 @@ import { Invoker, type WarmUp } from "../../Services/Invoker.ts"
 import { type CheckResult, error, ok, warning } from "./CheckResult.ts"
 import { functionAccessFindings, isAllowed } from "./FunctionAccessChecks.ts"
 
-/** The maximum number of functions that are checked, among the functions that integrations name. */
+/** The maximum number of functions named by integrations that are checked. */
 const MOST = 20
 
 /**

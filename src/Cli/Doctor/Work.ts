@@ -112,16 +112,16 @@ export const historyFindings = ({ history }: Diagnosis): ReadonlyArray<CheckResu
 
 const KEEP_RUNS_DAYS = 400
 const KEEP_TICKS_DAYS = 30
-/** The number of rows from which cron.job_run_details slows pg_cron down. */
+/** The number of rows above which cron.job_run_details slows down pg_cron. */
 const MANY_DETAILS = 1_000_000
 
 /**
- * Checks the pg_cron jobs that start the scheduler: there should be one job, or no job if another mechanism starts the scheduler.
+ * Checks the pg_cron jobs that start the scheduler: there should be one job, or none if another mechanism starts the scheduler.
  */
 export const cronFindings = ({ cron }: Diagnosis): ReadonlyArray<CheckResult> => {
   if (cron === null) return [ok("pg_cron", "not installed; another program starts the ticks")]
   if (cron.jobs === null) return [ok("pg_cron", "installed; this role cannot see its jobs")]
-  // The other job of deploy/pg_cron.sql deletes old rows of pg_cron itself.
+  // The other job in deploy/pg_cron.sql deletes pg_cron's own old rows.
   const jobs = cron.jobs.filter(({ name }) => name !== "sync-scheduler-prune")
   const names = jobs.map(({ id, name }) => `${name ?? "a job"} (${id})`).join(", ")
   const active = jobs.filter((job) => job.active)

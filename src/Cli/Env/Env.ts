@@ -14,8 +14,8 @@ const Problem = Schema.Struct({
 })
 
 /**
- * Every setting, by subject; with `--changed`, only the settings that have a value. `value` is masked if it is secret; `source`
- * is the origin of the value. `environment`: variables of other programs that take effect, such as a proxy.
+ * Every setting, by subject; with `--changed`, only the settings that have a value. Secret values are masked. `source`: where the
+ * value comes from. `environment`: variables that are not settings but affect the program, such as a proxy.
  */
 export const json = Schema.Struct({
   settings: Schema.Array(

@@ -185,8 +185,8 @@ const rowsOf = (slots: ReadonlyArray<ExplainedSlot>): ReadonlyArray<Row> => {
 }
 
 /**
- * Returns the most relevant rows, in order: slots with a problem or a remark take precedence over slots that just completed, and
- * newer slots over older ones.
+ * Returns the most relevant rows, in order. Slots with a problem or a remark take precedence over slots that completed normally,
+ * and newer slots over older ones.
  */
 const relevantRows = (rows: ReadonlyArray<Row>): ReadonlyArray<Row> => {
   const odd = rows.filter(({ first }) => first.outcome !== "completed" || first.why !== "")

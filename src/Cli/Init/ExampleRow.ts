@@ -3,15 +3,15 @@ export const EXAMPLE_ID = "5a3b1e00-0000-4000-8000-000000000001"
 const EXAMPLE_ORG = "5a3b1e00-0000-4000-8000-00000000000a"
 
 /**
- * Adds the example to a project without integrations. Its first slot is the current minute, so that the first run is a
- * scheduled one that starts without a wait.
+ * Adds the example to a project without integrations. Its first slot is the current minute, so that its first scheduled run starts
+ * immediately.
  */
 export const ADD_EXAMPLE = `insert into public.organization_integrations
   (id, org_id, org_name, integration_type, sync_schedule, timezone, fenced, next_run_at)
 select '${EXAMPLE_ID}', '${EXAMPLE_ORG}', 'Example', 'example', '* * * * *', 'UTC', true, date_trunc('minute', now())
  where not exists (select from public.organization_integrations)`
 
-/** Adds the row and returns the result in one statement, because `supabase db query` accepts only one. */
+/** Adds the row and returns the result in a single statement, because `supabase db query` accepts only one statement. */
 export const ADD_AND_LOOK = `with added as (${ADD_EXAMPLE} returning id)
 select (select count(*)::int from added) as added,
        (select count(*)::int from public.organization_integrations) as integrations,
@@ -25,7 +25,7 @@ const FRAGMENT = `${MARK}: an example that runs every minute. Remove it when you
 ${ADD_EXAMPLE};
 `
 
-/** Adds FRAGMENT to the text of supabase/seed.sql, unless it is already there. */
+/** Adds FRAGMENT to the text of supabase/seed.sql, unless the text already contains FRAGMENT. */
 export const withExample = (seed: string): string => {
   if (seed.includes(MARK)) return seed
   const end = seed === "" ? "" : seed.endsWith("\n") ? "\n" : "\n\n"

@@ -16,11 +16,11 @@ import { Schema } from "effect"
  * The result for a file.
  *
  * - `created`: the file did not exist. `unchanged`: the file exists with the same text.
- * - `changed`: an existing project file that received the scheduler's part, for example a section of config.toml.
+ * - `changed`: an existing project file to which setup added lines, for example a section of config.toml.
  * - `different`: the file exists with another text. The file was not changed, and needs attention.
  * - `kept`: the example, which the project has modified.
  * - `left_out`: the file does not exist, and was not written because another file in its folder is `different`. A mixture of two
- *   versions would not work.
+ * versions would not work.
  */
 const Status = Schema.Literal("created", "changed", "unchanged", "different", "kept", "left_out")
 export type Status = typeof Status.Type
@@ -32,7 +32,7 @@ export const WrittenFile = Schema.Struct({
   why: Schema.NullOr(Schema.String)
 })
 
-/** A file of the user's project; `path` is from the project's root, with slashes. */
+/** A file of the user's project; `path` is relative to the project's root, with forward slashes. */
 export interface ProjectFile {
   readonly path: string
   readonly text: string
@@ -55,7 +55,7 @@ export const look = async (path: string): Promise<{ text?: string; why?: string 
     return { text: await readFile(path, "utf8") }
   } catch (error) {
     const code = codeOf(error)
-    // A dangling link also counts as an existing file.
+    // A dangling link is treated as an existing file.
     const isThere = await lstat(path).then(
       () => true,
       () => false
@@ -78,7 +78,7 @@ const prepare = async (path: string, text: string): Promise<string> => {
 
 const UNSUPPORTED = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"])
 
-/** Writes a file that does not exist. *Guarantees*: never overwrites an existing file; leaves no partial file. */
+/** Creates a file. *Guarantees*: never overwrites an existing file; leaves no partial file. */
 const create = async (path: string, text: string): Promise<Status> => {
   const part = await prepare(path, text)
   try {
@@ -97,7 +97,7 @@ const create = async (path: string, text: string): Promise<Status> => {
   }
 }
 
-/** Replaces a file, provided that it still has the text that it had when the change was planned. */
+/** Replaces a file, provided that its text has not changed since the change was planned. */
 const change = async (path: string, before: string, text: string): Promise<Status> => {
   if ((await look(path)).text !== before) return "different"
   await rename(await prepare(path, text), path)

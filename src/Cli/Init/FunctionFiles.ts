@@ -10,8 +10,8 @@ const FOLDERS = ["integration-sync", "sync-scheduler"]
 const FENCE = "_shared/syncRun.ts"
 
 /**
- * Reads the files of the scheduler's Edge Functions, by path from supabase/functions. Imported as a macro (`with { type:
- * "macro" }`): Bun calls it during the build, so that the binary contains the files' text.
+ * Reads the files of the scheduler's Edge Functions, keyed by path relative to supabase/functions. Imported as a macro (`with {
+ * type: "macro" }`): Bun calls it during the build, so that the binary contains the files' text.
  */
 export const readFunctionFiles = (): Record<string, string> => {
   const paths = readdirSync(root, { recursive: true, encoding: "utf8" })

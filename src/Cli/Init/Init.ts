@@ -15,7 +15,7 @@ export const json = Schema.Struct({
   directory: Schema.String,
   dry_run: Schema.Boolean,
   files: Schema.Array(WrittenFile),
-  /** The changes of supabase/config.toml that have to be made by hand, or null if there are none. */
+  /** The changes to supabase/config.toml that have to be made by hand, or null if there are none. */
   config_toml: Schema.NullOr(Schema.String),
   /** The project's migrations that are newer than the scheduler's newest migration. */
   later_migrations: Schema.Array(Schema.String)

@@ -10,7 +10,7 @@ const SEED = "supabase/seed.sql"
 /** The files to write into a project. */
 export interface ProjectPlan {
   readonly files: ReadonlyArray<PlannedFile>
-  /** The changes of supabase/config.toml that have to be made by hand, with the reason; null if there are none. */
+  /** The changes to supabase/config.toml that have to be made by hand, with the reason; null if there are none. */
   readonly config: {
     readonly text: string
     readonly why: string
@@ -20,8 +20,7 @@ export interface ProjectPlan {
 }
 
 /**
- * Plans every file of the choice, and the changes of config.toml and seed.sql. `seed`: whether the example belongs in
- * seed.sql.
+ * Plans every file of the choice, and the changes to config.toml and seed.sql. `seed`: whether the example belongs in seed.sql.
  */
 export const planProject = async (
   directory: string,

@@ -5,8 +5,8 @@ import { join } from "node:path"
 const FROM_SOURCE = ["docker/Dockerfile", "docker/Dockerfile.dockerignore"]
 
 /**
- * Reads the files of deploy/ that belong to an installation, by path from deploy/. Imported as a macro (`with { type: "macro"
- * }`): Bun calls it during the build, so that the binary contains the files' text.
+ * Reads the files of deploy/ that belong to an installation, keyed by path relative to deploy/. Imported as a macro (`with { type:
+ * "macro" }`): Bun calls it during the build, so that the binary contains the files' text.
  */
 export const readDeployFiles = (): Record<string, string> => {
   const root = join(import.meta.dir, "../../../deploy")

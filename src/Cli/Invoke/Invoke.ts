@@ -28,7 +28,7 @@ export const json = Schema.Struct({
   outcome: Schema.Literal("Completed", "Accepted", "Failed", "NotExecuted", "Unknown"),
   code: Schema.NullOr(Schema.String),
   message: Schema.NullOr(Schema.String),
-  /** The JSON of the function's response; null when it does not decide the outcome. */
+  /** The function's response as JSON; null when the response does not decide the outcome. */
   response: Schema.Unknown,
   status: Schema.Literal("completed", "failed", "unknown", "pending", "running"),
   retried: Schema.Boolean,

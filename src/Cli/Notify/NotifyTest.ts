@@ -25,7 +25,7 @@ type Result = typeof Result.Type
 export const json = Schema.Array(Result)
 
 /**
- * `notify test`: sends an opening and a recovery alert to the webhook and the pings of one tick, and shows the result of each
+ * `notify test`: sends an opening and a recovery alert to the webhook, sends the pings of one tick, and shows the result of each
  * message.
  */
 export const main: Main = ({ sources, terminal, layers }) =>

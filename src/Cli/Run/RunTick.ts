@@ -19,7 +19,7 @@ import { zoneFlag } from "../TimeArgument.ts"
 import { integerFlag, uuidFlags } from "../Values.ts"
 import { namesFor, orgNames, printSummary, watch } from "./TickOutput.ts"
 
-/** `run`: runs one tick over the configured project; with `--dry-run`, shows what the tick would do. */
+/** `run`: runs one tick for the configured project; with `--dry-run`, shows what the tick would do. */
 export const main: Main = (cli) =>
   Effect.gen(function* () {
     const { arguments: given, sources, terminal, layers } = cli
@@ -144,7 +144,7 @@ const reasons: Record<DryRun["due"][number]["trigger"], string> = {
 }
 
 /**
- * Formats the plan. The integration's id is complete, so that it can be copied; if the id does not fit, it wraps below the row.
+ * Formats the plan. Integration ids are shown in full, so that they can be copied; an id that does not fit wraps below its row.
  */
 const planLines = (
   { due, errors, now }: DryRun,

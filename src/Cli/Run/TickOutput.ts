@@ -27,7 +27,7 @@ export const watch = (terminal: Terminal): ((event: TickEvent) => Effect.Effect<
 }
 
 /**
- * The maximum number of integrations whose names are read. If a tick has more integrations, the table shows ids of organisations
+ * The maximum number of integrations whose names are read. If a tick has more integrations, the table shows organisation ids
  * instead of names.
  */
 const MOST_NAMED = 100

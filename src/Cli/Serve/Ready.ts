@@ -5,7 +5,7 @@ const LISTEN = "127.0.0.1:8787"
 const TIMEOUT_S = 5
 
 /**
- * `ready`: calls /readyz of serve and prints the response in one line. Exits only with 0 or 1. A health check calls `ready` every
+ * `ready`: calls /readyz of serve and prints the response on one line. Exits only with 0 or 1. A health check calls `ready` every
  * few seconds, so this file loads no other code.
  */
 export const light: FastCommand = async (given) => {
@@ -32,7 +32,7 @@ export const light: FastCommand = async (given) => {
   }
 }
 
-/** Replaces a wildcard address by this machine's loopback address. */
+/** Replaces a wildcard address with this machine's loopback address. */
 const reachable = (listen: string | undefined): string =>
   (listen?.trim() || LISTEN).replace(/^0\.0\.0\.0:/, "127.0.0.1:").replace(/^\[::\]:/, "[::1]:")
 

@@ -51,7 +51,7 @@ const projectOf = ({ arguments: given, sources, layers }: Cli) =>
     const isPatient = sources().environment[table.interval.key] !== undefined
     const flags = {
       [table.listen.key]: given.value("listen"),
-      // A demo ticks often, so that a person's actions start within seconds.
+      // A demo ticks often, so that a person's actions take effect within seconds.
       [table.interval.key]:
         given.value("interval") ?? (demo === undefined || isPatient ? undefined : DEMO_INTERVAL),
       [table.concurrency.key]: given.value("concurrency"),

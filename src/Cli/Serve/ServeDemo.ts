@@ -10,9 +10,9 @@ import { BACKDATE_HISTORY, INSERT_INTEGRATIONS, INSERT_RUNS, storyAt } from "../
 import type { CommandError } from "../Failure.ts"
 
 /**
- * Creates a project that needs no configuration, for `serve --demo`: an embedded database in a directory, and a function on
- * this machine. A new database is filled with made-up organisations and their runs of the last weeks. Commands with `--demo`
- * use this database while `serve --demo` runs.
+ * Creates a project that needs no configuration, for `serve --demo`: an embedded database in a directory, and a function on this
+ * machine. A new database is filled with made-up organisations and their runs from the last few weeks. Commands with `--demo` use
+ * this database while `serve --demo` runs.
  */
 export const demoProject = (
   given: string,

@@ -88,7 +88,7 @@ export const fileLines = (
 }
 
 /**
- * The maximum number of new files that are listed for a folder. If a folder has more new files, one line stands for all of them.
+ * The maximum number of new files that are listed for a folder. If a folder has more new files, one line shows only their number.
  */
 const MAX_NAMED = 3
 const dirOf = ({ path }: Pick<PlannedFile, "path">): string => path.replace(/\/[^/]*$/, "")

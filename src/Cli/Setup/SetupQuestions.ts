@@ -75,7 +75,7 @@ export const completeChoice = (
     return { syncFunction: functions[index] ?? choice.syncFunction, edge: isEdge }
   })
 
-/** Asks for confirmation of the plan shown before. *Fails* without a terminal. */
+/** Asks for confirmation of the plan that was shown. *Fails* without a terminal. */
 export const confirm = ({
   arguments: given,
   terminal

@@ -46,7 +46,7 @@ export const runTask = (
 
 const unchanged = (detail: string): Done => ({ status: "unchanged", detail })
 
-/** The longest time, in seconds, until the Data API knows the objects that the migrations have just created. */
+/** The maximum time, in seconds, that the Data API needs to load the objects that the migrations created. */
 const CACHE_SECONDS = 15
 
 const isTooEarly = ({ errors }: Summary): boolean =>

@@ -4,7 +4,7 @@ import type { Terminal } from "../Terminal.ts"
 
 /**
  * The result of a step. `by_hand`: setup cannot do the step, or did not try it. `failed`: setup tried the step without success.
- * `command` is the equivalent command for a person.
+ * `command` is the command that does the step by hand.
  */
 export const StepReport = Schema.Struct({
   step: Schema.String,
@@ -36,7 +36,7 @@ export interface Task {
   readonly run: Effect.Effect<Done, Obstacle, Scope.Scope> | undefined
 }
 
-/** Performs the tasks in order. After the first failure, the commands of the remaining tasks are left for a person. */
+/** Performs the tasks in order. After the first failure, the remaining tasks are left to be done by hand. */
 export const perform = (
   tasks: ReadonlyArray<Task>,
   terminal: Terminal

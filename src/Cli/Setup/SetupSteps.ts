@@ -27,7 +27,7 @@ const obstacle = (why: string, command?: string): Obstacle =>
 const remote = ({ target }: SetupContext): ReadonlyArray<string> =>
   target._tag === "Linked" ? ["--remote"] : []
 
-/** Returns the command as a person types it. */
+/** Returns the command as a person would type it. */
 const typed = (cli: SupabaseCli, args: ReadonlyArray<string>): string =>
   [cli.name, ...args.map((arg) => (/^[\w./=-]+$/.test(arg) ? arg : `"${arg}"`))].join(" ")
 
@@ -58,7 +58,7 @@ const simple = (
   run: Effect.as(runOrFail(cli, args, also), done(after))
 })
 
-/** The flag that confirms changes of a hosted project. */
+/** The flag that confirms changes to a hosted project. */
 const YES = ["--yes"]
 
 /** The task that runs `supabase init` if the directory is not a project yet. */
@@ -116,7 +116,7 @@ export const databaseTask = (context: SetupContext): Task => {
 const JSON_OUTPUT = ["--output-format", "json"]
 
 /**
- * Returns the obstacle for a project whose tables have the scheduler's names but other types of ids. Setup does not change such a
+ * Returns the obstacle for a project whose tables have the scheduler's names but different id types. Setup does not change the
  * project.
  */
 const adoption = (why: string, command: string): Obstacle =>
@@ -126,8 +126,8 @@ const adoption = (why: string, command: string): Obstacle =>
   )
 
 /**
- * Returns the tasks for the functions: in a local project the functions must respond, and in a hosted project the tasks deploy
- * them. The project's own functions are not changed.
+ * Returns the tasks for the functions: serve the functions of a local project, or deploy the functions to a hosted project. The
+ * project's own functions are not changed.
  */
 export const functionTasks = (
   context: SetupContext,
@@ -249,8 +249,8 @@ export const connecting = ({ cli, environment, target }: SetupContext) =>
   )
 
 /**
- * Returns the settings with which the engine and `serve` use this project. No other variable of the environment can select
- * another project.
+ * Returns the settings with which the engine and `serve` use this project. No other environment variable can select a different
+ * project.
  */
 export const settingsOf = (
   { key, url }: TargetConnection,

@@ -128,7 +128,7 @@ const noToken: Forbidden = {
 
 /**
  * Rejects cross-site requests. Browsers describe the origin of a request in `Sec-Fetch-Site`, and older browsers in `Origin`. A
- * request without both headers does not come from a page and carries no session cookie.
+ * request with neither header does not come from a page and carries no session cookie.
  */
 export const requireOwnOrigin: Guard = Effect.flatMap(
   HttpServerRequest.HttpServerRequest,
@@ -149,8 +149,8 @@ const otherSite: Forbidden = {
 }
 
 /**
- * Rejects a request of a session if the session's CSRF token is missing. A form field or a header contains this token. A request
- * with the admin token needs no CSRF token.
+ * Rejects a session's request without the session's CSRF token, which is in a form field or a header. A request with the admin
+ * token needs no CSRF token.
  */
 export const requireOwnForm: Guard = Effect.gen(function* () {
   const request = yield* HttpServerRequest.HttpServerRequest

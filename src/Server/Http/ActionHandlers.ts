@@ -72,7 +72,7 @@ interface ActionRequest {
 const MAX_RETRIED = 1_000
 
 /**
- * Retries the failed runs of all integrations that currently have one cause. Redirects to the overview, which shows how many
+ * Retries the failed runs of all integrations that currently share a cause. Redirects to the overview, which shows how many
  * retries were requested. *Fails with* HttpError if no run could be retried.
  */
 export const retryCause = (views: QueryCache) =>

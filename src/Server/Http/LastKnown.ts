@@ -33,7 +33,7 @@ const WAIT_MS = 700
 const WAIT_AFTER_FAILURE_MS = 200
 /** The longest wait for the first value, in milliseconds. */
 const FIRST_WAIT_MS = 3_000
-/** The age from which a value counts as outdated if a new read does not finish in time, in milliseconds. */
+/** The age, in milliseconds, at which a value is outdated if a new read does not finish in time. */
 const OUTDATED_AFTER_MS = 10_000
 
 interface Entry<A> {
@@ -45,7 +45,7 @@ interface Entry<A> {
 export interface LastKnownOptions {
   /** The maximum number of keys. If there are more keys, the least recently used ones are dropped. */
   readonly capacity: number
-  /** The period for which a value counts as current and is not read again, in milliseconds. */
+  /** The period for which a value is current and is not read again, in milliseconds. */
   readonly freshMs: number
 }
 

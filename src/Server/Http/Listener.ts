@@ -12,7 +12,7 @@ export class ListenError extends Data.TaggedError("ListenError")<{
 const MAX_BODY_BYTES = 16_384
 /** The time after which an idle connection is closed, in seconds. */
 const IDLE_SECONDS = 30
-/** The time that responses in progress still get when the server stops, in milliseconds. */
+/** The time limit for responses in progress when the server stops, in milliseconds. */
 const LINGER_MS = 1_000
 
 /**

@@ -20,7 +20,7 @@ const ANSWER_WITHIN_MS = 20_000
 /** The maximum length of a URL. */
 const MAX_URL = 2_048
 
-/** Runs an app, or the app `next` for an address that the first app does not have. */
+/** Runs an app, or the app `next` for an address that the first app does not serve. */
 export const orElse =
   <R2>(next: App<R2>) =>
   <R>(app: App<R>): App<R | R2> =>

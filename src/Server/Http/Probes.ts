@@ -14,7 +14,7 @@ export interface Check {
   readonly detail: string
 }
 
-/** The time limit for the database's response, in milliseconds. A slower database counts as unreachable. */
+/** The time limit for the database's response, in milliseconds. A slower database is reported as unreachable. */
 const DATABASE_WITHIN_MS = 3_000
 /** The minimum time between two checks of the database, regardless of the number of requests, in milliseconds. */
 const REMEMBER_MS = 1_000

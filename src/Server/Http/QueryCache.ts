@@ -52,7 +52,7 @@ export interface QueryCache {
     /** The number of slots that come due in each of the next hours. */
     readonly load: (isAway: boolean) => Effect.Effect<Known<Load>, SupabaseError>
   }
-  /** The start lag from which a run counts as late, in milliseconds. */
+  /** The start lag that makes a run late, in milliseconds. */
   readonly driftAlertMs: number
   /** Performs any other read, which counts towards the limit on concurrent reads. */
   readonly read: <A, E>(effect: Effect.Effect<A, E, Supabase>) => Effect.Effect<A, E>

@@ -48,7 +48,7 @@ const INCIDENTS: Readonly<Record<string, readonly [one: string, many: string]>> 
   clock_skew: ["engine with a wrong clock", "engines with a wrong clock"]
 }
 
-/** Renders the open incidents that the page shows nowhere else. Returns no markup if there are no such incidents. */
+/** Renders the open incidents that the page shows nowhere else. Returns no markup if there are none. */
 export const incidents = ({ scheduler }: Overview): Html => {
   const open = Object.entries(scheduler.open_incidents).flatMap(([kind, count]) => {
     const words = INCIDENTS[kind]

@@ -6,7 +6,7 @@ import { clockOf, zoneName } from "./TimeFormat.ts"
 
 /** The request data that every page receives. */
 export interface PageFrame {
-  /** The time at which the page was generated, in epoch milliseconds, according to the clock of all times on the page. */
+  /** The time at which the page was generated, in epoch milliseconds, by the clock that all times on the page use. */
   readonly now: number
   /** The time zone for times that belong to no integration. */
   readonly timezone: string

@@ -1,4 +1,4 @@
-/** Markup that is safe to insert into a page. Only `html` creates it, so that every value is escaped. */
+/** Markup that is safe to insert into a page. Only `html` creates markup, so that every value is escaped. */
 export class Html {
   readonly markup: string
   constructor(markup: string) {
