@@ -97,32 +97,34 @@ export const textOf = ({ fleet, measured, rows, startup, ticks }: Results): stri
     startup === undefined
       ? ""
       : `Start to exit, nothing due\n${columns([
-          ["a compiled hello", spread(startup.hello)],
+          ["a compiled hello world", spread(startup.hello)],
           ["a compiled program that loads Effect and sends one query", spread(startup.query)],
           ["help", spread(startup.help)],
           ["ready, no server", spread(startup.ready)],
           ["the binary, direct", spread(startup.idleDirect)],
           ["the binary, supabase-js", spread(startup.idleApi)]
         ])}`
-  const tickText = `A tick's cost by what is not due (direct, empty jobs)\n${columns([
-    ["integrations not due", "due", "wall ms", "RSS MB", "live heap MB"],
-    ...ticks.map((row) => [
-      (row.scenario.idle ?? 0).toLocaleString("en"),
-      row.scenario.jobs.toLocaleString("en"),
-      fixed(
-        of(row, (t) => t.wallMs),
-        1
-      ),
-      fixed(
-        of(row, (t) => t.peakRssMb),
-        0
-      ),
-      fixed(
-        of(row, (t) => t.liveHeapMb),
-        0
-      )
-    ])
-  ])}`
+  const tickText = `A tick's cost by the number of integrations not due (direct, empty jobs)\n${columns(
+    [
+      ["integrations not due", "due", "wall ms", "RSS MB", "live heap MB"],
+      ...ticks.map((row) => [
+        (row.scenario.idle ?? 0).toLocaleString("en"),
+        row.scenario.jobs.toLocaleString("en"),
+        fixed(
+          of(row, (t) => t.wallMs),
+          1
+        ),
+        fixed(
+          of(row, (t) => t.peakRssMb),
+          0
+        ),
+        fixed(
+          of(row, (t) => t.liveHeapMb),
+          0
+        )
+      ])
+    ]
+  )}`
   const fleetText = `Engines that share one project (direct, concurrency 5 each)\n${columns([
     ["processes", "jobs", "each", "jobs/s", "lost claims", "CPU ms/job", "PostgreSQL ms/job"],
     ...fleet.map((row) => [

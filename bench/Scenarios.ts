@@ -9,10 +9,10 @@ export interface Scenario extends Load {
 /** The contenders, in display order. */
 export const contenders: Readonly<Record<string, string>> = {
   http: "the invocations alone",
-  "http-own": "the same, one connection each",
+  "http-own": "invocations, one connection each",
   "raw-sql-bulk": "raw SQL in bulk",
   "ours-sql": "Sync Scheduler's SQL, bare",
-  "ours-effect": "the same from bare Effect",
+  "ours-effect": "Sync Scheduler's SQL, bare Effect",
   "ours-direct": "Sync Scheduler, direct",
   "pg-boss-seq": "pg-boss, 10 per worker",
   "pg-boss-wave": "pg-boss, in waves",

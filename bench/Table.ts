@@ -41,11 +41,11 @@ export const tableOf = ({ fleet, measured, rows, startup, ticks }: Results): str
     line("250 x 100 ms at 5, wall / ideal", cold, ideal),
     line("1,000 x 100 ms at 5, wall / ideal", slow, ideal),
     line("2,000 x 10 ms at 5, wall / ideal", fast, ideal),
-    line("the same, processor ms a run, own / PostgreSQL's", fast, processor),
-    line("5,000 empty at 5, runs a second", five, aSecond),
-    line("5,000 empty at 50, runs a second", fifty, aSecond),
-    line("the same, processor ms a run, own / PostgreSQL's", fifty, processor),
-    line("the same, peak memory, MB", fifty, (row) => fixed(of(row, memory), 0))
+    line("2,000 x 10 ms at 5, CPU ms per run, own / PostgreSQL", fast, processor),
+    line("5,000 empty at 5, runs per second", five, aSecond),
+    line("5,000 empty at 50, runs per second", fifty, aSecond),
+    line("5,000 empty at 50, CPU ms per run, own / PostgreSQL", fifty, processor),
+    line("5,000 empty at 50, peak memory, MB", fifty, (row) => fixed(of(row, memory), 0))
   ]
   const tick = (jobs: number, idle: number, pick: (trial: Trial) => number): string => {
     const row = ticks.find(({ scenario }) => scenario.jobs === jobs && scenario.idle === idle)
@@ -64,7 +64,7 @@ export const tableOf = ({ fleet, measured, rows, startup, ticks }: Results): str
     `- **Start to exit with nothing due**: ${start("idleDirect")} ms direct, ${start("idleApi")} ms over supabase-js. A program that loads Effect and sends one query takes ${start("query")} ms.`,
     `- **A tick with nothing due**, among 1,000 / 1,000,000 integrations: ${tick(0, 1_000, wall)} / ${tick(0, 1_000_000, wall)} ms. With 1,000 due: ${tick(1_000, 1_000, wall)} / ${tick(1_000, 1_000_000, wall)} ms.`,
     `- **Peak memory** with 100 / 10,000 due: ${tick(100, 0, memory)} / ${tick(10_000, 0, memory)} MB.`,
-    `- **1 / 2 / 4 engines that share 10,000 due**, runs a second and claims lost to another engine: ${engines(10)} at 10 ms; ${engines(0)} empty.`
+    `- **1 / 2 / 4 engines that share 10,000 due**, runs per second and claims lost to another engine: ${engines(10)} at 10 ms; ${engines(0)} empty.`
   ]
   const dates = Array.from(
     Map.groupBy(Object.entries(measured), ([, { how }]) => how),

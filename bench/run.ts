@@ -9,7 +9,7 @@ import { measureStartup } from "./Startup.ts"
 import { tableOf } from "./Table.ts"
 import { runTrial, type Trial } from "./Trial.ts"
 
-const USAGE = `bun run bench [options]: measures Sync Scheduler and its alternatives with the same work
+const USAGE = `bun run bench [options]: measures Sync Scheduler and its alternatives on the same workloads
 
   --parts <names>        Only these parts, separated by commas: ${scenarios(false)
     .map(({ name }) => name)

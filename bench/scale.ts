@@ -81,7 +81,7 @@ const medianMs = async (sql: SQL, query: string): Promise<number> => {
 
 const QUERIES: Readonly<Record<string, string>> = {
   "Page: one screen of integrations": "select public.read_sync_status(100)",
-  "Page: their last 24 hours": `select public.read_sync_activity(
+  "Page: last 24 hours of these integrations": `select public.read_sync_activity(
      array(select id from public.organization_integrations limit 100), now() - interval '1 day', now())`,
   "Page: figures of 90 days": "select public.read_sync_figures(90)",
   "Page: the newest 100 runs": "select public.read_sync_runs(p_limit => 100)",
@@ -135,16 +135,16 @@ for (const count of values.integrations.split(",").map(Number)) {
     const { done, peakRssMb, wallMs } = await runWorker(specOf(servers, site, "ours-direct", load))
     if (done.completed !== due) throw new Error(`${done.completed} of ${due} runs completed`)
     add("All due runs, empty functions", ms(wallMs))
-    add("Runs a second", (due / (wallMs / 1_000)).toFixed(0))
-    add("PostgreSQL's processor time a run", ms((servers.postgresCpuMs() - before) / due))
+    add("Runs per second", (due / (wallMs / 1_000)).toFixed(0))
+    add("PostgreSQL's CPU time per run", ms((servers.postgresCpuMs() - before) / due))
     add("The engine's peak memory", `${peakRssMb.toFixed(0)} MB`)
     add(
-      "A tick that finds nothing due, with its batch of retention",
+      "A tick with nothing due, including its retention batch",
       ms(await medianMs(site.sql, OPEN_TICK))
     )
     for (const table of ["organization_integrations", "sync_run_log"]) {
       add(
-        `\`vacuum\` of ${table} after that`,
+        `\`vacuum\` of ${table} after the runs`,
         ms(await timed(() => site.sql.unsafe(`vacuum public.${table}`)))
       )
       add(`Size of ${table}`, await sizeOf(site.sql, table))

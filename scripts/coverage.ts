@@ -3,8 +3,7 @@
  * cannot hide behind well-tested files. Bun's own threshold does not report the reason for a failure, and counts every generated
  * constructor as a function; this script counts lines.
  *
- * Files that only the binary runs, such as the commands, are tested from outside. This script lists these files, but does not
- * measure them.
+ * Files that only the binary runs, such as the commands, are tested from outside. These files are listed, but not measured.
  */
 import { mkdtemp, readFile, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"

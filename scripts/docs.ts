@@ -24,7 +24,7 @@ import { testPage } from "./docs/TestTable.ts"
 export const reference: string = resolve(import.meta.dir, "../docs/reference")
 
 const root = resolve(import.meta.dir, "..")
-/** A source file, and its copy in the fence. The fence contains a copy because it must not import other code. */
+/** A source file, and its copy in the fence. The fence contains a copy because the fence must not import other code. */
 export const fenceCopy = {
   source: join(root, "src/Domain/Answers/AnswerWords.ts"),
   copy: join(root, "supabase/functions/_shared/answerWords.ts")

@@ -105,7 +105,7 @@ export const exitCodesPage = (): string =>
     "Treat any other code as a failure.",
     exitTable(exitCodes),
     "## check",
-    "`check` speaks to monitors and has their codes:",
+    "`check` is for monitors and uses the exit codes of Nagios plugins:",
     exitTable(checkCodes),
     "## Signals",
     table(
@@ -116,12 +116,12 @@ export const exitCodesPage = (): string =>
         cell(signalEffects[does])
       ])
     ),
-    "A signal that is ignored when the process starts stays ignored. Examples are `nohup`, `trap '' HUP`, and SIGINT and SIGQUIT for a script's background job. The npm package's command cannot preserve this, because Node.js resets ignored signals. Ctrl-Z suspends the process: other engines take over its claimed runs, and its runs in progress when their leases end."
+    "A signal that is ignored when the process starts stays ignored. Examples are `nohup`, `trap '' HUP`, and SIGINT and SIGQUIT for a script's background job. The npm package's command cannot keep signals ignored, because Node.js resets ignored signals. Ctrl-Z suspends the process: other engines take over its claimed runs, and its runs in progress when their leases end."
   ])
 
 const signalEffects: Readonly<Record<SignalMeaning["does"], string>> = {
-  stop: "Stops: no new runs start, runs in progress are recorded, and the exit code is 128 plus the signal's number (`serve`: 0). A second such signal ends the process immediately; other engines take over its runs when their leases end.",
-  "stop, once": "Stops in the same way. Repeating it changes nothing.",
+  stop: "Stops: no new runs start, runs in progress are recorded, and the exit code is 128 plus the signal's number (`serve`: 0). A second signal from this row ends the process immediately; other engines take over its runs when their leases end.",
+  "stop, once": "Stops in the same way as SIGTERM. Repeated signals have no further effect.",
   nothing: "Nothing.",
   end: "Ends the process immediately; other engines take over its runs when their leases end."
 }
@@ -145,7 +145,7 @@ export const errorsPage = (): string =>
       "Errors",
       "src/Domain/ErrorCode.ts, AnswerRule.ts, PlatformError.ts and src/Cli/Doctor/CheckResult.ts"
     ),
-    "Every error has a stable code, a `message` that says what failed and why, and a `hint` that says how to fix it. A terminal shows them after `error:` and `fix:`; JSON contains them in `errors`.",
+    "Every error has a stable code, a `message` that says what failed and why, and a `hint` that says how to fix it. A terminal shows the message after `error:` and the hint after `fix:`. JSON contains both in `errors`.",
     "## Commands and ticks",
     table(
       ["Code", "What", "Why", "Fix", "Exit"],
@@ -172,7 +172,7 @@ export const errorsPage = (): string =>
     "## Answers of serve",
     table(["Code", "What", "Why", "Fix"], meaningRows(serveCodes)),
     "## Findings of doctor",
-    "Each finding has a description, a reason, and the command or SQL that fixes it. Its code is one of these or one of those above.",
+    "Each finding has a description, a reason, and the command or SQL that fixes it. Its code is in this table or in the tables above.",
     table(
       ["Code", "Meaning"],
       Object.entries(findingCodes).map(([name, meaning]) => [code(name), cell(meaning)])

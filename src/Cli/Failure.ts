@@ -88,7 +88,7 @@ const FATAL: ReadonlyArray<readonly [code: string, exit: ExitCode]> = Object.ent
   .filter(([, { exit }]) => exit !== 3)
   .map(([code, { exit }]) => [code, exit])
 
-/** The facts that decide a tick's exit code in addition to its errors. A Summary contains these facts. */
+/** The fields of a Summary that, together with its errors, decide a tick's exit code. */
 export interface TickCounts {
   readonly triggered: number
   readonly failed: number

@@ -1,7 +1,7 @@
 import type { IntegrationState } from "../Operator/IntegrationState.ts"
 import { type Field, nameOf, PAINT } from "./Listing.ts"
 
-/** The columns for the organisation: its name for people if it has one, and its id for programs. */
+/** The organisation's columns: its name, if it has one, for people, and its id for programs. */
 export const orgFields: ReadonlyArray<
   Field<{ readonly org_id: string; readonly org_name: string | null }>
 > = [

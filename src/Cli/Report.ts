@@ -40,15 +40,12 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ["schedule_error", "its schedule is invalid"],
   ["claim_unconfirmed", "the database did not confirm the claim"],
   ["start_unconfirmed", "the database did not confirm the start"],
-  ["api_throttled", "its accounting API asked the scheduler to slow down; the run waits"],
+  ["api_throttled", "its accounting API is throttling requests; the run waits"],
   ["api_limit", "its accounting API currently allows only one run at a time; the run waits"],
   ["function_unavailable", "the function cannot be reached"]
 ])
 
-/**
- * Formats an instant: `2026-11-24 02:00 UTC`. Shows seconds only when they are not zero, and the date only when it is not the
- * date of `today`.
- */
+/** Formats an instant: `2026-11-24 02:00 UTC`. Omits seconds that are zero, and omits the date if it is the date of `today`. */
 export const showInstant = (ms: number, today?: number): string => {
   const text = format(ms)
   const time = text.slice(11, 19).replace(/:00$/, "")

@@ -46,7 +46,7 @@ export const delayOf = ({ delay_reason }: Pick<RunView, "delay_reason">): string
     case null:
       return ""
     case "api_throttled":
-      return "its accounting API asked to slow down"
+      return "its accounting API is throttling requests"
     case "api_limit":
       return "its accounting API is limited to one sync at a time"
     default:

@@ -125,7 +125,7 @@ const CONSEQUENCES: Readonly<
     undo: null
   }),
   release: (id) => ({
-    changed: `Its outcome stays unknown, and later runs of its integration can start. To retry it nevertheless: sync-scheduler runs retry ${id}`,
+    changed: `Its outcome stays unknown, and later runs of its integration can start. To retry it anyway: sync-scheduler runs retry ${id}`,
     undo: null
   }),
   trigger: (id) => ({

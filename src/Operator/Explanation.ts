@@ -119,7 +119,7 @@ const notesOf = (timeline: TimelineData, isSaid: boolean): ReadonlyArray<string>
   const holdUntil = health?.hold_until ?? null
   if (health !== null && holdUntil !== null) {
     notes.push(
-      `Its provider ${health.provider} (${health.host}) asked this organisation to slow down: its syncs wait until ${at(holdUntil)}.`
+      `Its provider ${health.provider} (${health.host}) is throttling this organisation: syncs wait until ${at(holdUntil)}.`
     )
   } else if (health !== null && (health.status === "unhealthy" || health.status === "throttled")) {
     const end = health.throttled_until === null ? "" : ` until ${at(health.throttled_until)}`
@@ -141,9 +141,9 @@ const notesOf = (timeline: TimelineData, isSaid: boolean): ReadonlyArray<string>
 
 const nextOf = (timeline: TimelineData, driftAlertMs: number): string => {
   const { integration, now, scheduler } = timeline
-  if (integration === null) return "none: it was deleted"
+  if (integration === null) return "none: the integration was deleted"
   if (!integration.enabled) return "none until you resume it"
-  if (integration.schedule_error !== null) return "none until that is fixed"
+  if (integration.schedule_error !== null) return "none until the error is fixed"
   if (integration.schedule === null) return "only when it is triggered"
   const at = (ms: number): string => timeIn(timeline, ms)
   const until = integration.breaker_until ?? 0

@@ -200,7 +200,7 @@ const RANGES: ReadonlyMap<string, string> = new Map([
   ["superseded", "a newer run was also due, and catch_up = latest runs only the newest"],
   ["outside_window", "older than the catch-up window"],
   ["catch_up_skip", "it was missed, and catch_up = skip never runs missed slots"],
-  ["schedule_changed", "the schedule was changed while it was due"],
+  ["schedule_changed", "the schedule was changed while the slot was due"],
   ["disabled", "the integration was paused"],
   ["gone", "the integration was deleted"]
 ])

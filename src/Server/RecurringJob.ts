@@ -37,7 +37,6 @@ const logDefect = (name: string, cause: Cause.Cause<never>): Effect.Effect<void>
         `The job "${name}" failed because of a bug; it continues with its next iteration: ${Cause.pretty(cause)}`
       )
 
-/** Runs all jobs concurrently. */
 export const runAllForever = <R>(
   jobs: ReadonlyArray<RecurringJob<R>>
 ): Effect.Effect<void, never, R> =>

@@ -94,7 +94,7 @@ const drain = (
     if (ended._tag === "Some") return true
     yield* Effect.logWarning(
       `${watchdog.inFlight} runs were still in progress when the shutdown timeout passed. ` +
-        "No run is lost: when their leases end, another engine handles them."
+        "No run is lost: another engine takes over the runs when their leases end."
     )
     return false
   })

@@ -184,7 +184,7 @@ describe("the state of an integration", () => {
         delay_reason: "api_throttled"
       }),
       "late",
-      "due 10 m ago; starts in 1 m: its accounting API asked to slow down"
+      "due 10 m ago; starts in 1 m: its accounting API is throttling requests"
     ],
     [
       "overdue when its next slot has not been computed for a long time",

@@ -163,7 +163,11 @@ test("a slot is judged by the schedule that was in force at the time", async () 
       driftAlertMs: 300_000
     })
   )
-  expect(gone).toMatchObject({ answer: "yes", integration: null, next: "none: it was deleted" })
+  expect(gone).toMatchObject({
+    answer: "yes",
+    integration: null,
+    next: "none: the integration was deleted"
+  })
   await own.close()
 })
 
@@ -189,7 +193,7 @@ test("an invalid row of an adopted table is explained, with a fix", async () => 
     answer: "nothing_due",
     sentence:
       "No. It never runs: next_run_at is not between the years 1900 and 9000: set it to null, and the next tick computes it.",
-    next: "none until that is fixed",
+    next: "none until the error is fixed",
     actions: [],
     integration: { state: "invalid_schedule" }
   })

@@ -175,7 +175,7 @@ describe("notify test", () => {
     expect(lines()).toEqual(["test opened", "test resolved"])
     expect(events.every(({ isSigned }) => isSigned)).toBe(true)
     expect(pings).toEqual(["/ping/start a test of the ping", "/ping a test of the ping"])
-    expect(stdout.match(/✓ taken/g)).toHaveLength(4)
+    expect(stdout.match(/✓ accepted/g)).toHaveLength(4)
   })
 
   test("exits with 3 if a webhook refuses, and names the webhook", async () => {

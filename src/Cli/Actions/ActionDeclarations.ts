@@ -50,8 +50,8 @@ export const runsRetryCommand: Command = {
   summary: "Retry a run that failed, was skipped, or is unknown",
   details:
     "Gives the run one more attempt, with the same idempotency key. With --wait, the attempt starts\n" +
-    "immediately. An unknown run may have taken effect: check the accounting system first. The retry of\n" +
-    "an unknown run waits until its function must have ended.",
+    "immediately. An unknown run may have taken effect: check the accounting system first. Its retry\n" +
+    "waits until the first attempt can no longer be running.",
   positionals: [run],
   flags: [wait, ...shared],
   examples: ["sync-scheduler runs retry 07c886dd --wait --reason 'the ERP is back'"],

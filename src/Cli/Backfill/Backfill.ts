@@ -258,7 +258,7 @@ const cancel = (cli: Cli, text: string) =>
       return yield* Effect.fail(
         usageError(
           `--cancel is "${text}": it must be a UUID`,
-          "Give the id that backfill printed with --yes."
+          "Give the id that backfill --yes printed."
         )
       )
     }
@@ -277,7 +277,7 @@ const cancel = (cli: Cli, text: string) =>
         usageError(
           `backfill ${text} was not cancelled: it is ${REFUSALS.get(answer.reason) ?? answer.reason}`,
           answer.reason === "not_found"
-            ? "Give the id that backfill printed with --yes."
+            ? "Give the id that backfill --yes printed."
             : "Nothing remains to cancel; runs that the backfill started are not changed."
         )
       )

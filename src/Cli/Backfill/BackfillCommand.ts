@@ -7,8 +7,8 @@ export const backfillCommand: Command = {
   details:
     "Covers the slots of the schedule that was in force at the time, including slots that came due while\n" +
     "the integration was paused. With --yes, the next ticks run the slots, oldest first and one at a\n" +
-    "time, after the runs that are due. The schedule itself does not change. <when> has the same forms\n" +
-    "as for audit.",
+    "time, after the runs that are due. The schedule itself does not change. <when> takes the same forms\n" +
+    "as in audit.",
   positionals: [
     { name: "org", summary: "organisation or integration, by name or id", optional: true },
     { name: "integration", summary: "integration, by type or id", optional: true }

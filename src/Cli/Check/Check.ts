@@ -82,7 +82,7 @@ interface Thresholds {
   readonly overdue: Threshold.Threshold
   readonly tickAge: Threshold.Threshold
   readonly failing: Threshold.Threshold
-  /** Attempts of one cause that did not complete and will be retried. */
+  /** The number of attempts with one cause that did not complete and will be retried. */
   readonly retrying: Threshold.Threshold
 }
 

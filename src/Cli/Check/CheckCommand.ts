@@ -6,19 +6,19 @@ export const checkCommand: Command = {
   summary: "Print a one-line status with performance data, for Nagios-compatible monitors",
   details:
     "Exit codes follow Nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN. The status is UNKNOWN when\n" +
-    "something cannot be read. It is OK when everything is below the thresholds.\n" +
+    "something cannot be read, and OK when every figure is below its thresholds.\n" +
     "A threshold is <critical>, or <warning>,<critical>; either may be left empty.",
   positionals: [],
   flags: [
     {
       name: "overdue",
       value: "<spans>",
-      summary: "How long a due sync may wait for its start; 5m,10m by default"
+      summary: "How long a due sync may wait to start; 5m,10m by default"
     },
     {
       name: "tick-age",
       value: "<spans>",
-      summary: "Maximum age of the last sign of life; 3m,5m by default"
+      summary: "Maximum time since the last activity of an engine; 3m,5m by default"
     },
     {
       name: "failing",

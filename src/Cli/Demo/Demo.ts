@@ -12,10 +12,7 @@ import { zoneFlag } from "../TimeArgument.ts"
 import { keptDirectory, markDirectory } from "./DemoDirectory.ts"
 import { serveDemoFunction } from "./DemoFunction.ts"
 
-/**
- * Three integrations of three organisations. The ids are fixed, so that the documentation and support questions can refer to
- * them.
- */
+/** Three integrations of three organisations. The ids are fixed, so that documentation and support questions can quote the ids. */
 const INTEGRATIONS = [
   [
     "1a000000-0000-4000-8000-000000000001",

@@ -34,10 +34,7 @@ const BEHAVIOURS: ReadonlyMap<string, Behaviour> = new Map([
 
 const RENEWED = exported(480, 12)
 
-/**
- * Whether the failing integration's token was renewed. This fact is stored in the directory, so that all processes of a demo
- * share it.
- */
+/** Whether the failing integration's token was renewed. Stored in the directory, so that all processes of a demo agree. */
 interface Token {
   readonly isRenewed: () => boolean
   readonly renew: () => void

@@ -111,7 +111,7 @@ const refusedFindings = (
     .map(({ count }) =>
       warning("function", {
         code: "FUNCTION_KEY_REFUSED",
-        what: `${count} runs of the last day failed because their key was rejected (FUNCTION_KEY_REFUSED)`,
+        what: `${count} runs failed in the last day because their key was rejected (FUNCTION_KEY_REFUSED)`,
         why: `the function does not accept ${kind === "secret" ? "sb_secret_ keys: its verify_jwt requires a JWT" : "this key"}`,
         fix: "In supabase/config.toml: [functions.<name>] verify_jwt = false, deploy it again, and let it check the apikey header."
       })

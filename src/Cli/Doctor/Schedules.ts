@@ -24,8 +24,8 @@ export const scheduleFindings = (diagnosis: Diagnosis): ReadonlyArray<CheckResul
           what: `${named(ids, count)}: ${detail}`,
           why:
             count === 1
-              ? "the integration never runs until its row is edited"
-              : "the integrations never run until their rows are edited",
+              ? "the integration does not run until its row is edited"
+              : "the integrations do not run until their rows are edited",
           fix: fixOf(reason, hint, ids[0] ?? "")
         })
       ]
@@ -130,7 +130,7 @@ export const timeoutFindings = (
         error("timeouts", {
           code: "TIMEOUT_OVER_QUIESCENCE",
           what: `${who}: invoke_timeout is ${show(timeout)}, longer than SYNC_SCHEDULER_QUIESCENCE (${show(settings.quiescence)})`,
-          why: "a run that times out is retried immediately, while the function may still be running, so data could be exported twice",
+          why: "a run that times out is retried immediately, while the function may still be running, so data may be exported twice",
           fix: `Raise SYNC_SCHEDULER_QUIESCENCE above ${show(timeout)}, or update public.organization_integrations set on_unknown = 'hold' where id = '${ids[0] ?? ""}';`
         })
       ]
@@ -140,7 +140,7 @@ export const timeoutFindings = (
           error("timeouts", {
             code: "LEASE_OVER_GUARD",
             what: `${who}: its lease (invoke_timeout plus SYNC_SCHEDULER_LEASE_MARGIN: ${show(lease)}) is longer than SYNC_SCHEDULER_RUNNING_GUARD (${show(settings.runningGuard)})`,
-            why: "a run whose function answers 202 would be abandoned sooner than a run whose function answers at the end",
+            why: "a run whose function answers 202 would be abandoned sooner than a run whose function answers when it finishes",
             fix: `Raise SYNC_SCHEDULER_RUNNING_GUARD above ${show(lease)}, or shorten invoke_timeout.`
           })
         ]

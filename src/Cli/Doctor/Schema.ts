@@ -164,7 +164,7 @@ const listed = (findings: ReadonlyArray<CheckResult>): ReadonlyArray<CheckResult
         ...findings.slice(0, MOST),
         {
           ...first,
-          what: `${findings.length - MOST} more are missing or changed, such as: ${first.what}`
+          what: `${findings.length - MOST} more objects are missing or changed, such as: ${first.what}`
         }
       ]
 }

@@ -22,7 +22,7 @@ export const settingFindings = (
     warning("settings", {
       code: "SETTING_ODD",
       what,
-      why: "nothing fails because of it, but it is probably a mistake",
+      why: "this causes no failure, but is probably a mistake",
       fix: "See every setting and its source: sync-scheduler env"
     })
   )
@@ -40,7 +40,7 @@ export const contradictionsOf = (settings: Settings): ReadonlyArray<CheckResult>
       error("timeouts", {
         code: "TIMEOUT_OVER_QUIESCENCE",
         what: `${table.invokeTimeout.key} (${show(invokeTimeout)}) is longer than ${table.quiescence.key} (${show(quiescence)})`,
-        why: "a run that times out is retried immediately, while the function may still be running, so data could be exported twice",
+        why: "a run that times out is retried immediately, while the function may still be running, so data may be exported twice",
         fix: `Set ${table.quiescence.key} to more than ${show(invokeTimeout)}, and at least to the longest time that a function may run.`
       }),
     quiescence < PLATFORM_WORK_MS &&
@@ -48,14 +48,14 @@ export const contradictionsOf = (settings: Settings): ReadonlyArray<CheckResult>
       warning("timeouts", {
         code: "QUIESCENCE_SHORT",
         what: `${table.quiescence.key} is ${show(quiescence)}, shorter than the time that an Edge Function may run (${show(PLATFORM_WORK_MS)} on paid plans)`,
-        why: "a run whose outcome is unknown may be repeated while the first attempt is still running",
+        why: "a run whose outcome is unknown may be retried while the first attempt is still running",
         fix: `Set ${table.quiescence.key}=430s, unless no function runs that long.`
       }),
     lease > runningGuard &&
       error("timeouts", {
         code: "LEASE_OVER_GUARD",
         what: `the lease of a run (${table.invokeTimeout.key} plus ${table.leaseMargin.key}: ${show(lease)}) is longer than ${table.runningGuard.key} (${show(runningGuard)})`,
-        why: "a run whose function answers 202 would be abandoned sooner than a run whose function answers at the end",
+        why: "a run whose function answers 202 would be abandoned sooner than a run whose function answers when it finishes",
         fix: `Set ${table.runningGuard.key} to more than ${show(lease)}.`
       }),
     invokeTimeout < PLATFORM_ANSWER_MS &&
@@ -69,7 +69,7 @@ export const contradictionsOf = (settings: Settings): ReadonlyArray<CheckResult>
       warning("timeouts", {
         code: "INTERVAL_OVER_DRIFT",
         what: `${table.interval.key} (${show(interval)}) is longer than ${table.driftAlert.key} (${show(driftAlert)})`,
-        why: "runs that wait for the next tick count as late and raise alerts",
+        why: "runs that wait for the next tick are late and raise alerts",
         fix: `Set ${table.interval.key}=60s, or raise ${table.driftAlert.key}.`
       })
   ]

@@ -107,7 +107,12 @@ export const historyFindings = ({ history }: Diagnosis): ReadonlyArray<CheckResu
           fix: "select public.prune_sync_history(p_limit => 10000); repeat it until it deletes nothing, and check for an error."
         })
       ]
-    : [ok("history", `runs of ${runs ?? 0} days, ticks of ${ticks ?? 0} days are kept`)]
+    : [
+        ok(
+          "history",
+          `the oldest run is ${runs ?? 0} days old, the oldest tick ${ticks ?? 0} days old`
+        )
+      ]
 }
 
 const KEEP_RUNS_DAYS = 400

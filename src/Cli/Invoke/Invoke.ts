@@ -126,7 +126,7 @@ const localUrl = (given: string | undefined): Effect.Effect<string, CommandError
     : Effect.fail(
         usageError(
           `--local is not on this machine: ${safe(url.hostname)}`,
-          "A trial may really export data. For a hosted function use: sync-scheduler trigger <org> --wait"
+          "A trial can export real data. For a hosted function, use: sync-scheduler trigger <org> --wait"
         )
       )
 }

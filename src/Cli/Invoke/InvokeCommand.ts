@@ -7,7 +7,7 @@ export const invokeCommand: Command = {
   details:
     "Calls a function that is served on this machine with the body of a run of this integration, marked\n" +
     'as a trial (trigger "trial"). The fence lets the function work and records nothing; a function\n' +
-    "without the fence may really export data. Exit code 3: such a run would not have completed.",
+    "without the fence can export real data. Exit code 3: such a run would not have completed.",
   positionals: [
     {
       name: "org",

@@ -109,7 +109,7 @@ const printResults = (results: ReadonlyArray<Result>, terminal: Terminal): Effec
       { text: CHANNELS[channel] },
       { text: message },
       ok
-        ? ({ text: "✓ taken", paint: "green" } as const)
+        ? ({ text: "✓ accepted", paint: "green" } as const)
         : ({ text: `✗ ${safe(detail)}`, paint: "red" } as const)
     ])
     const columns = [{ title: "CHANNEL" }, { title: "MESSAGE" }, { title: "RESULT" }]
@@ -118,7 +118,7 @@ const printResults = (results: ReadonlyArray<Result>, terminal: Terminal): Effec
       ...(results.some(({ channel }) => channel !== "ping") ? [] : [settings.alertWebhookUrl.key]),
       ...(results.some(({ channel }) => channel === "ping") ? [] : [settings.pingUrl.key])
     ]
-    for (const key of missing) terminal.note(`note: ${key} is not set, so nothing is sent to it`)
+    for (const key of missing) terminal.note(`note: ${key} is not set, so nothing was sent there`)
   })
 
 const CHANNELS: Record<Result["channel"], string> = {

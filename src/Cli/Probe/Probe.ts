@@ -28,8 +28,8 @@ export const main: Main = (cli) =>
 
 /** The reasons why an API is not probed now, in words. */
 const REASONS: ReadonlyMap<string, string> = new Map([
-  ["throttled", "it asked the scheduler to slow down"],
-  ["passive", "it recently asked the scheduler to slow down, so only syncs check it"],
+  ["throttled", "it is throttling the scheduler"],
+  ["passive", "it recently throttled the scheduler, so only syncs check it"],
   ["too_soon", "it was probed less than 15 minutes ago"],
   ["interval", "its next probe is not due yet"],
   ["backoff", "it did not answer, so the next probe is delayed"],

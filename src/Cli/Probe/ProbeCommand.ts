@@ -6,8 +6,8 @@ export const probeCommand: Command = {
   summary: "Run one round of health checks of the accounting APIs, without credentials",
   details:
     "Sends one small request to each API, whatever the number of tenants. The database does not allow a\n" +
-    "probe within 15 minutes of the last one, while a sync of the API is running, or after the API asked\n" +
-    "the scheduler to slow down. serve and run also probe an API after 15 minutes without a sync\n" +
+    "probe within 15 minutes of the last one, while a sync of the API is running, or while the API\n" +
+    "throttles the scheduler. serve and run also probe an API after 15 minutes without a sync\n" +
     "(SYNC_SCHEDULER_PROBES). Exit code 3 means that an API throttles or cannot be reached.",
   positionals: [],
   flags: [

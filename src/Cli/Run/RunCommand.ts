@@ -15,7 +15,7 @@ export const runCommand: Command = {
     {
       name: "concurrency",
       value: "<n>",
-      summary: "Invoke at most this many concurrently; 5 by default"
+      summary: "Maximum number of concurrent invocations; 5 by default"
     },
     { name: "org", value: "<uuid>", summary: "Only this organisation" },
     {

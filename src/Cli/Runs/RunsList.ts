@@ -63,7 +63,7 @@ export const statusesOf = ({
     if (!isStatus(text)) {
       return Effect.fail(
         usageError(
-          `--status is "${text}": it is not a status of a run`,
+          `--status is "${text}": it is not a run status`,
           `Write one of ${Object.keys(RUN_APPEARANCE).join(", ")}.`
         )
       )
@@ -75,7 +75,6 @@ export const statusesOf = ({
 
 const isStatus = (text: string): text is RunStatus => Object.hasOwn(RUN_APPEARANCE, text)
 
-/** A page of runs. */
 export const json = RunsPage
 const encode = Schema.encodeSync(json)
 

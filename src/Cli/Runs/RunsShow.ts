@@ -34,7 +34,6 @@ export const main: Main = (cli) =>
     })
   )
 
-/** The run. */
 export const json = RunDetail
 const encode = Schema.encodeSync(json)
 

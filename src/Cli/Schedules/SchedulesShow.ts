@@ -45,7 +45,6 @@ export const main: Main = (cli) =>
     })
   )
 
-/** The integration. */
 export const json = IntegrationState
 const encode = Schema.encodeSync(json)
 
@@ -58,7 +57,7 @@ const lines = (one: IntegrationState, now: number, terminal: Terminal): Readonly
     ["integration", one.integration_id],
     ["organisation", `${one.org_name ?? "no name"} (${one.org_id})`],
     ["schedule", `${one.schedule ?? "none"}, in force since ${at(one.schedule_since)}`],
-    ["time zone", `${zone}; times here are in that zone`],
+    ["time zone", `${zone}; all times shown are in this zone`],
     [
       "next",
       one.enabled

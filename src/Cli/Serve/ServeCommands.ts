@@ -21,11 +21,11 @@ export const serveCommand: Command = {
     {
       name: "concurrency",
       value: "<n>",
-      summary: "Invoke at most this many concurrently; 5 by default"
+      summary: "Maximum number of concurrent invocations; 5 by default"
     },
     {
       name: "allow-actions",
-      summary: "Holders of SYNC_SCHEDULER_ADMIN_TOKEN may run, retry, pause and resume"
+      summary: "Let holders of SYNC_SCHEDULER_ADMIN_TOKEN run, retry, pause and resume"
     },
     {
       name: "demo",

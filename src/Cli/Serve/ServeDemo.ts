@@ -62,6 +62,6 @@ const fill = (directory: string | undefined) =>
       discard: true
     })
     yield* Effect.logInfo(
-      `Created ${integrations.length} made-up organisations with ${runs.length} runs of the last weeks`
+      `Created ${integrations.length} made-up organisations with ${runs.length} runs from the last few weeks`
     )
   })

@@ -18,9 +18,9 @@ export const setupCommand: Command = {
     {
       name: "env-file",
       value: "<path>",
-      summary: "Set the secrets in this file (hosted project)"
+      summary: "Set the secrets from this file (hosted project)"
     },
-    { name: "offline", summary: "Only write files; print the commands for the rest" },
+    { name: "offline", summary: "Only write files; print the commands for the other steps" },
     { name: "serve", summary: "Then tick every minute and serve the page, as serve does" },
     {
       name: "listen",

@@ -68,7 +68,7 @@ export const initTask = (cli: SupabaseCli): Task =>
 /** Returns the tasks that make the project reachable: the tasks start the local stack, or link the directory. */
 export const reachTasks = ({ cli, target }: SetupContext): ReadonlyArray<Task> => {
   if (target._tag === "Local") {
-    const plan = "Start the local stack (the first time takes minutes)"
+    const plan = "Start the local stack (the first start takes minutes)"
     return target.isRunning ? [] : [simple(cli, "stack", plan, ["start"], "started")]
   }
   const args = ["link", "--project-ref", target.ref]
@@ -226,7 +226,7 @@ export const exampleTask = (context: SetupContext, found: (example: Example) => 
       const output = yield* runOrFail(cli, args, ["-o", "json", ...YES])
       const [example] = decodeOutput(Example, output) ?? []
       if (example === undefined)
-        return yield* Effect.fail(obstacle(`the output is not as expected: ${output.stdout}`))
+        return yield* Effect.fail(obstacle(`unexpected output: ${output.stdout}`))
       found(example)
       if (example.added > 0) return done("Example / example, every minute (UTC)")
       return example.present

@@ -46,7 +46,10 @@ const linkedRef = async (directory: string): Promise<string | undefined> => {
 
 const isReference = (text: string): boolean => /^[a-z]{20}$/.test(text)
 
-/** Parses a person's answer: no project, or a hosted project's reference; undefined for any other word. */
+/**
+ * Parses the answer to the question about the project: the local stack, or a hosted project's reference. Undefined for any other
+ * text.
+ */
 export const answeredTarget = (answer: string): Target | undefined => {
   if (answer === "" || answer === "local") return local(false)
   return isReference(answer) ? target("Linked", answer, false) : undefined

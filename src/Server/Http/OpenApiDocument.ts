@@ -19,7 +19,7 @@ export const makeOpenApiDocument = (): string => {
       type: "http",
       scheme: "bearer",
       description:
-        "SYNC_SCHEDULER_ADMIN_TOKEN. Actions require it; if other machines can reach serve, every request requires it."
+        "SYNC_SCHEDULER_ADMIN_TOKEN. Required for actions and, if other machines can reach serve, for every request."
     }
   }
   return JSON.stringify({

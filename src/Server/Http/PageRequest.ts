@@ -27,7 +27,6 @@ export interface RequestContext {
   readonly site: typeof Site.Service
 }
 
-/** The context of the current request. */
 export const requestContext: Effect.Effect<
   RequestContext,
   never,

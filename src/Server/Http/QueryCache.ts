@@ -58,7 +58,6 @@ export interface QueryCache {
   readonly read: <A, E>(effect: Effect.Effect<A, E, Supabase>) => Effect.Effect<A, E>
 }
 
-/** Creates a query cache over one database. */
 export const makeQueryCache: Effect.Effect<
   QueryCache,
   never,

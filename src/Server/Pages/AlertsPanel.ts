@@ -43,7 +43,7 @@ const shared = (frame: PageFrame, cause: CauseGroup, now: number): Html => {
 /** The kinds of incidents that no integration's state shows. An incident of any other kind closes together with its state. */
 const INCIDENTS: Readonly<Record<string, readonly [one: string, many: string]>> = {
   cold_start: ["cold start", "cold starts"],
-  missed: ["incident of skipped slots", "incidents of skipped slots"],
+  missed: ["skipped-slots incident", "skipped-slots incidents"],
   rescued: ["run taken over from another engine", "runs taken over from other engines"],
   clock_skew: ["engine with a wrong clock", "engines with a wrong clock"]
 }

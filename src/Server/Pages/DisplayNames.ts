@@ -32,7 +32,6 @@ export const typeName = (type: string | null): Html =>
 export const orgPath = (orgId: string): string => `/org/${encodeURIComponent(orgId)}`
 export const runPath = (runId: string): string => `/run/${encodeURIComponent(runId)}`
 
-/** Capitalises the first letter. */
 export const capital = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1)
 
 export const stateMark = (state: StateName, word: string): Html => mark(state, capital(word))

@@ -82,7 +82,7 @@ export const integrationForms = (integration: IntegrationState, access: PageAcce
   const pause = act(
     "pause",
     "Pause",
-    "No slot runs until you resume it. Slots in the meantime are skipped and recorded. A run in progress finishes."
+    "No slot runs until you resume it. Slots that come due in the meantime are skipped and recorded. A run in progress finishes."
   )
   const resume = act(
     "resume",
@@ -95,7 +95,7 @@ export const integrationForms = (integration: IntegrationState, access: PageAcce
 
 const AGAIN = "Requests one more attempt with the same idempotency key."
 const NEXT = `${AGAIN} The next tick starts it.`
-const MAYBE = `The sync may have taken effect: check the target system first. ${AGAIN} The attempt waits until the previous one must have ended.`
+const MAYBE = `The sync may have taken effect: check the target system first. ${AGAIN} The attempt waits until the previous one can no longer be running.`
 
 /**
  * Renders the forms that retry a run or release it so that later slots can run. Returns no markup if neither action is possible or

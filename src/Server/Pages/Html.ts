@@ -47,7 +47,6 @@ export const html = (strings: TemplateStringsArray, ...values: ReadonlyArray<Con
 
 export const empty = new Html("")
 
-/** Joins fragments with a separator. */
 export const join = (parts: ReadonlyArray<Html>, between: Html): Html =>
   new Html(parts.map(({ markup }) => markup).join(between.markup))
 

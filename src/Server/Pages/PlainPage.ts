@@ -17,7 +17,6 @@ export interface PageProblem {
   readonly isPassing: boolean
 }
 
-/** Renders an error page. */
 export const faultPage = (
   frame: PageFrame,
   { hint, isPassing, message, title }: PageProblem

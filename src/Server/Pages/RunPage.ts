@@ -71,7 +71,7 @@ const MAX_ANSWER = 4_000
 const UNSEEN = /[\p{Cf}\p{Cc}\u2028\u2029]/gu
 
 const HOW =
-  "This command shows it. The page shows it only to signed-in operators, which requires SYNC_SCHEDULER_ADMIN_TOKEN."
+  "This command shows the answer. The page shows it only to signed-in operators, which requires SYNC_SCHEDULER_ADMIN_TOKEN."
 
 /**
  * Renders the function's response as JSON. Because the response may contain the organisation's data, only readers with the
@@ -108,15 +108,15 @@ const whatNext = (
     case "failed":
       return html`Failed on attempt ${run.attempt}; failures are not retried automatically.${following(integration, timezone, now)}`
     case "skipped":
-      return html`The slot is not run.${following(integration, timezone, now)}`
+      return html`This slot will not run.${following(integration, timezone, now)}`
     case "pending":
       return run.not_before !== null && run.not_before > now
         ? html`Attempt ${run.attempt + 1} of ${run.max_attempts} starts at ${at(run.not_before)} or later, with the same idempotency key.`
         : html`The next tick starts it.`
     case "running":
       return run.lease_until === null
-        ? html`If the function does not report, a tick decides.`
-        : html`If the function has not reported by ${at(run.lease_until)}, the next tick decides.`
+        ? html`If the function does not report, a tick retries the run or marks it unknown.`
+        : html`If the function has not reported by ${at(run.lease_until)}, the next tick retries the run or marks it unknown.`
     case "unknown":
       return unknownNext(run, integration, at)
   }

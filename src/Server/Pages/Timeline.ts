@@ -44,7 +44,7 @@ const REASONS: Readonly<Record<string, string>> = {
   foreign: "the row was not written by an engine",
   not_executed: "not executed",
   lock_timeout: "the integration was locked",
-  api_throttled: "its accounting API asked to slow down",
+  api_throttled: "its accounting API is throttling requests",
   api_limit: "its accounting API is limited to one sync at a time"
 }
 
