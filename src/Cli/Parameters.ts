@@ -55,7 +55,7 @@ export const scopeFlags: ReadonlyArray<Flag> = [
 export const wait: Flag = {
   name: "wait",
   short: "w",
-  summary: "Start the run now and wait until it ends; exit 3 unless it completes"
+  summary: "Start now and wait until the run ends; exit 3 unless it completes"
 }
 
 /** The flags of commands that change something: actor, reason, and confirmation. */
@@ -76,6 +76,6 @@ export const functionChoice: ReadonlyArray<Flag> = [
     name: "engine",
     value: "<program|edge>",
     choices: ["program", "edge"],
-    summary: "What runs ticks: this program (default) or an Edge Function of the project"
+    summary: "What runs ticks: this program (default) or an Edge Function"
   }
 ]

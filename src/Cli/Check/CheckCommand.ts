@@ -18,7 +18,7 @@ export const checkCommand: Command = {
     {
       name: "tick-age",
       value: "<spans>",
-      summary: "Maximum time since the last activity of an engine; 3m,5m by default"
+      summary: "Maximum age of the last engine activity; 3m,5m by default"
     },
     {
       name: "failing",

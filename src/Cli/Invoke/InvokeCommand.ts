@@ -6,8 +6,8 @@ export const invokeCommand: Command = {
   summary: "Call your function once, as a run would, and interpret its answer",
   details:
     "Calls a function that is served on this machine with the body of a run of this integration, marked\n" +
-    'as a trial (trigger "trial"). The fence lets the function work and records nothing; a function\n' +
-    "without the fence can export real data. Exit code 3: such a run would not have completed.",
+    'as a trial (trigger "trial"). The fence lets the function run and records nothing; a function\n' +
+    "without the fence can export real data. Exit code 3: a real run would not have completed.",
   positionals: [
     {
       name: "org",

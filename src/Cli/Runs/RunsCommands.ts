@@ -6,7 +6,7 @@ export const runsListCommand: Command = {
   summary: "List runs, newest slot first",
   details:
     '<when> is a date (in the zone shown), an instant with its zone (2026-11-20T02:00:00Z, "2026-11-20\n' +
-    '02:00 Europe/Oslo"), yesterday, today, now, or an age such as 7d. It selects by when runs are due.',
+    '02:00 Europe/Oslo"), yesterday, today, now, or an age such as 7d. The filter uses the due time.',
   positionals: [],
   flags: [
     { name: "since", value: "<when>", summary: "Only runs due at or after this time" },
@@ -59,7 +59,7 @@ export const runsTailCommand: Command = {
   name: "runs tail",
   summary: "Follow runs as they start and end",
   details:
-    "Prints a line for every change of a run whose slot is at most two hours old. Press Ctrl-C to stop.",
+    "Prints a line for every change to a run whose slot is at most two hours old. Press Ctrl-C to stop.",
   positionals: [],
   flags: [
     ...scopeFlags,

@@ -64,7 +64,7 @@ describe("the page explains the next step of a run", () => {
       "running",
       { status: "running", lease_until: NOW + HOUR },
       undefined,
-      "by 10:12:04 CET , the next tick decides"
+      "by 10:12:04 CET , the next tick retries the run or marks it unknown"
     ],
     [
       "unknown",
