@@ -81,9 +81,9 @@ const medianMs = async (sql: SQL, query: string): Promise<number> => {
 
 const QUERIES: Readonly<Record<string, string>> = {
   "Page: one screen of integrations": "select public.read_sync_status(100)",
-  "Page: last 24 hours of these integrations": `select public.read_sync_activity(
+  "Page: the last 24 hours of that screen": `select public.read_sync_activity(
      array(select id from public.organization_integrations limit 100), now() - interval '1 day', now())`,
-  "Page: figures of 90 days": "select public.read_sync_figures(90)",
+  "Page: the statistics of 90 days": "select public.read_sync_figures(90)",
   "Page: the newest 100 runs": "select public.read_sync_runs(p_limit => 100)",
   "Page: the newest 100 failed runs": `select public.read_sync_runs(p_statuses => '["failed"]', p_limit => 100)`,
   "`explain`: one integration, a year": `select public.read_sync_story(
@@ -126,7 +126,7 @@ for (const count of values.integrations.split(",").map(Number)) {
     await seed(loader, { jobs: due, idle: count - due })
     await fillLog(loader)
     await loader.close()
-    add("Retention: a batch of 1,000 runs", ms(await medianMs(site.sql, PRUNE)))
+    add("Retention: one batch of 1,000 runs", ms(await medianMs(site.sql, PRUNE)))
     for (const [title, query] of Object.entries(QUERIES)) {
       add(title, ms(await medianMs(site.sql, query)))
     }
@@ -136,10 +136,10 @@ for (const count of values.integrations.split(",").map(Number)) {
     if (done.completed !== due) throw new Error(`${done.completed} of ${due} runs completed`)
     add("All due runs, empty functions", ms(wallMs))
     add("Runs per second", (due / (wallMs / 1_000)).toFixed(0))
-    add("PostgreSQL's CPU time per run", ms((servers.postgresCpuMs() - before) / due))
+    add("PostgreSQL's processor time per run", ms((servers.postgresCpuMs() - before) / due))
     add("The engine's peak memory", `${peakRssMb.toFixed(0)} MB`)
     add(
-      "A tick with nothing due, including its retention batch",
+      "A tick that finds nothing due, including one retention batch",
       ms(await medianMs(site.sql, OPEN_TICK))
     )
     for (const table of ["organization_integrations", "sync_run_log"]) {
