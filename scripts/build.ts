@@ -13,6 +13,7 @@ import { parseArgs } from "node:util"
 import manifest from "../package.json" with { type: "json" }
 import { buildEdge } from "./build-edge.ts"
 import { CLOSED, COMPILED } from "./Compiled.ts"
+import { directImports } from "./DirectImports.ts"
 import { PLATFORMS } from "./Platforms.ts"
 import { makeSeed } from "./seed-embedded.ts"
 
@@ -100,6 +101,7 @@ try {
   const result = await Bun.build({
     entrypoints: [join(root, "src", "main.ts")],
     ...COMPILED,
+    plugins: [directImports],
     sourcemap: "inline",
     define: {
       SYNC_SCHEDULER_VERSION: JSON.stringify(manifest.version),

@@ -5,9 +5,9 @@ import { IdGenerator } from "./Domain/IdGenerator.ts"
 import { Summary } from "./Domain/Summary.ts"
 import { traced } from "./Domain/Tracing.ts"
 import { runClaimLoop } from "./Engine/ClaimLoop.ts"
+import { firstFetch } from "./Engine/IdleTick.ts"
 import { runInvokeLoop } from "./Engine/Invocations.ts"
 import { runRecordLoop } from "./Engine/Outcomes.ts"
-import { MAX_BATCH } from "./Engine/QueueState.ts"
 import { make as makeQueue, RunQueue } from "./Engine/RunQueue.ts"
 import { checkSchema, openError } from "./Engine/SchemaCheck.ts"
 import { releaseUnused, revertAll, runStartLoop } from "./Engine/Starts.ts"
@@ -42,16 +42,16 @@ export const tick = Effect.fnUntraced(function* (options: TickOptions = {}) {
   const scope = options.scope ?? {}
   const limit = options.limit ?? Number.POSITIVE_INFINITY
   const tickId = options.tickId ?? (yield* IdGenerator).next()
-  const startedAt = yield* Clock.currentTimeMillis
+  const { firstAttempt, wakeWithinMs } = options
+  const startedAt = firstAttempt?.askedAt ?? (yield* Clock.currentTimeMillis)
   const report = yield* makeReport(options.observe ?? (() => Effect.void))
   const summarise = Effect.flatMap(Clock.currentTimeMillis, (finishedAt) =>
     report.summary({ tickId, engineId, startedAt, finishedAt })
   )
 
   const waitMs = Math.min(databaseWaitMs, options.budgetMs ?? Number.POSITIVE_INFINITY)
-  // Fetches one round of runs to start and another round in reserve, so that the workers do not wait for the next claim.
-  const first = { scope, limit: Math.max(Math.min(2 * concurrency, limit, MAX_BATCH), 1) }
-  const opened = yield* ledger.openTick(tickId, first, waitMs, options.wakeWithinMs).pipe(
+  const first = { scope, limit: firstFetch(concurrency, limit) }
+  const opened = yield* ledger.openTick(tickId, first, { waitMs, wakeWithinMs, firstAttempt }).pipe(
     Effect.tap(({ schemaVersion }) => checkSchema(schemaVersion)),
     Effect.tapError((error) => Effect.flatMap(openError(error), report.error)),
     Effect.option

@@ -1,6 +1,6 @@
 #!/usr/bin/env bun
 import type { Layer } from "effect"
-import type { EngineServices, LayerFactories } from "./Cli/Command.ts"
+import type { ConnectionServices, EngineServices, LayerFactories } from "./Cli/Command.ts"
 import { start } from "./Cli/Entry.ts"
 import { launch } from "./Cli/Launch.ts"
 import type { Database, Project } from "./Config/Load.ts"
@@ -36,22 +36,35 @@ const engineIdOf = async (): Promise<string> => {
 }
 
 /**
- * Makes the engine over any database, and passes on the database's other services. All layers in this file are built one after
- * the other, because merged layers are built in separate fibers, which adds 8 ms to the start of a process.
+ * Adds the engine's settings to a database. All layers in this file are built one after the other, because merged layers are built
+ * in separate fibers, which adds 8 ms to the start of a process.
  */
-const engine = async <R>(
-  { functions, settings }: Pick<Project, "settings" | "functions">,
+const withConfig = async <R>(
+  settings: Settings,
   supabase: Layer.Layer<Supabase | R, SupabaseError>
-): Promise<Layer.Layer<EngineServices | Supabase | R, SupabaseError>> => {
-  const [{ Layer }, { EngineConfig, engineSettings }, LockLive, LedgerLive, InvokerLive] =
-    await Promise.all([
-      import("effect"),
-      import("./Config.ts"),
-      import("./Layers/LockLive.ts"),
-      import("./Layers/LedgerLive.ts"),
-      import("./Layers/InvokerLive.ts")
-    ])
+): Promise<Layer.Layer<ConnectionServices | R, SupabaseError>> => {
+  const [Layer, { EngineConfig, engineSettings }] = await Promise.all([
+    import("effect/Layer"),
+    import("./Config.ts")
+  ])
   const config = Layer.succeed(EngineConfig, engineSettings(settings, await engineIdOf()))
+  return Layer.provideMerge(supabase, config)
+}
+
+const connection = async ({ database: of, settings }: Project) =>
+  withConfig(settings, await database(of))
+
+/** Makes the engine over a connection, and passes on the connection's other services. */
+const engine = async <R>(
+  functions: Project["functions"],
+  base: Layer.Layer<ConnectionServices | R, SupabaseError>
+): Promise<Layer.Layer<EngineServices | R, SupabaseError>> => {
+  const [Layer, LockLive, LedgerLive, InvokerLive] = await Promise.all([
+    import("effect/Layer"),
+    import("./Layers/LockLive.ts"),
+    import("./Layers/LedgerLive.ts"),
+    import("./Layers/InvokerLive.ts")
+  ])
   const invoker = InvokerLive.layer({
     functionUrl: functions.url,
     allowed: functions.allowed,
@@ -61,15 +74,14 @@ const engine = async <R>(
   return LockLive.layer.pipe(
     Layer.provideMerge(LedgerLive.layer),
     Layer.provideMerge(invoker),
-    Layer.provideMerge(supabase),
-    Layer.provideMerge(config)
+    Layer.provideMerge(base)
   )
 }
 
 /** Makes the layers for a tick's notifications and the dead man's switch. A layer that is not configured does nothing. */
 const notifications = async (settings: Settings): Promise<Layer.Layer<Notifier | Ping>> => {
-  const [{ Layer }, NotifierLive, PingLive] = await Promise.all([
-    import("effect"),
+  const [Layer, NotifierLive, PingLive] = await Promise.all([
+    import("effect/Layer"),
     import("./Layers/NotifierLive.ts"),
     import("./Layers/PingLive.ts")
   ])
@@ -102,7 +114,7 @@ const embedded = async (directory: string | undefined) => {
 const telemetry = async (settings: Settings): Promise<Layer.Layer<never>> => {
   const { otelDisabled, otelEndpoint: endpoint } = settings
   if (endpoint === null || otelDisabled === "true") {
-    return (await import("effect")).Layer.setTracerEnabled(false)
+    return (await import("effect/Layer")).setTracerEnabled(false)
   }
   const [TelemetryLive, { hostname }] = await Promise.all([
     import("./Layers/TelemetryLive.ts"),
@@ -120,11 +132,14 @@ const telemetry = async (settings: Settings): Promise<Layer.Layer<never>> => {
 }
 
 const layers: LayerFactories = {
-  engine: async (project) => {
-    const [{ Layer }, AlertQueueLive, base, notifier, exporter] = await Promise.all([
-      import("effect"),
+  connection,
+  engine: async (project, opened) => {
+    const [Layer, AlertQueueLive, base, notifier, exporter] = await Promise.all([
+      import("effect/Layer"),
       import("./Layers/AlertQueueLive.ts"),
-      database(project.database).then((supabase) => engine(project, supabase)),
+      Promise.resolve(opened ?? connection(project)).then((base) =>
+        engine(project.functions, base)
+      ),
       notifications(project.settings),
       telemetry(project.settings)
     ])
@@ -139,13 +154,13 @@ const layers: LayerFactories = {
   notifications,
   healthChecks: async () => (await import("./Layers/ProberLive.ts")).layer({ version: VERSION }),
   demo: async (options) => {
-    const [{ Layer }, AlertQueueLive, notifier, demo] = await Promise.all([
-      import("effect"),
+    const [Layer, AlertQueueLive, notifier, demo] = await Promise.all([
+      import("effect/Layer"),
       import("./Layers/AlertQueueLive.ts"),
       notifications(options.settings),
       embedded(options.directory)
     ])
-    const base = await engine(options, demo)
+    const base = await engine(options.functions, await withConfig(options.settings, demo))
     return AlertQueueLive.layer.pipe(Layer.provideMerge(notifier), Layer.provideMerge(base))
   }
 }

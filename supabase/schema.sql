@@ -1032,7 +1032,13 @@ begin
     'several_organisations', not v_idle and coalesce(sync_scheduler.has_several_organisations(), false),
     'warm_ups', public.read_upcoming_warm_ups(coalesce((p_options ->> 'warm_up_within_seconds')::numeric, 60)),
     'clock_skew_open', exists (select 1 from public.sync_incident c
-      where c.kind = 'clock_skew' and c.subject = sync_scheduler.machine_of(p_engine_id) and c.resolved_at is null));
+      where c.kind = 'clock_skew' and c.subject = sync_scheduler.machine_of(p_engine_id) and c.resolved_at is null),
+    'alerts', exists (select 1 from public.sync_incident a
+      where ((a.resolved_at is null and a.notified_at is null and a.alert_gave_up is null)
+             or (a.resolved_at is not null and a.resolve_notified_at is null and a.alert_gave_up is distinct from 'resolved'))
+        and (a.alert_claimed_until is null or a.alert_claimed_until <= v_now)
+        and (a.alert_not_before is null or a.alert_not_before <= v_now or a.resolved_at < v_now - interval '1 day')),
+    'apis', case when v_idle and (p_options ->> 'with_apis')::boolean then public.read_sync_apis() end);
 exception when serialization_failure then
   raise deadlock_detected using message = sqlerrm;
 end

@@ -47,6 +47,8 @@ export interface Command {
   readonly flags: ReadonlyArray<Flag>
   readonly examples: ReadonlyArray<string>
   readonly load: () => Promise<Loaded | { readonly light: FastCommand }>
+  /** Loads the part of the command that runs first and that is often sufficient. This part loads the rest when necessary. */
+  readonly loadFirst?: () => Promise<Pick<Loaded, "main">>
 }
 
 /**
@@ -88,10 +90,17 @@ export interface DemoOptions extends Pick<Project, "settings" | "functions"> {
   readonly directory: string | undefined
 }
 
+/** The services that the first call of a tick needs. */
+export type ConnectionServices = Supabase | EngineConfig
+
 /** Layer factories, which load each layer only when a command needs it. Assembled in main.ts. */
 export interface LayerFactories {
+  /** The database and the settings of a tick, which are sufficient for a tick that finds nothing due. */
+  readonly connection: (project: Project) => Promise<Layer.Layer<ConnectionServices, SupabaseError>>
+  /** The whole engine, over a connection that exists already or over a new one. */
   readonly engine: (
-    project: Project
+    project: Project,
+    connection?: Layer.Layer<ConnectionServices, SupabaseError>
   ) => Promise<Layer.Layer<EngineServices | NotificationServices, SupabaseError>>
   /** The database without the engine, for commands that invoke nothing. */
   readonly database: (database: Database) => Promise<Layer.Layer<Supabase, SupabaseError>>

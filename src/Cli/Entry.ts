@@ -18,7 +18,8 @@ export const start = async (
     const code = await answer(request, commands)
     return code === 0 ? 0 : (MISUSE.get(argv[0] ?? "") ?? code)
   }
-  const loaded = await request.command.load()
+  const { load, loadFirst = load } = request.command
+  const loaded = await loadFirst()
   if ("light" in loaded) return loaded.light(request.arguments)
   const { execute } = await import("./Process.ts")
   return execute({ main: loaded.main, arguments: request.arguments }, layers)

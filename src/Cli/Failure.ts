@@ -1,9 +1,9 @@
-import { Schema } from "effect"
+import { Data } from "effect"
 import type { ConfigError } from "../Config/Load.ts"
 import { commandCodes } from "../Domain/ErrorCode.ts"
 import type { ScheduleError, SupabaseError } from "../Domain/Errors.ts"
 import type { RunStatus } from "../Domain/Run.ts"
-import { TickError } from "../Domain/Summary.ts"
+import type { TickError } from "../Domain/Summary.ts"
 import { tickError } from "../Engine/SummaryBuilder.ts"
 
 /**
@@ -16,10 +16,10 @@ export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5
  * Why a command failed, with one entry per problem: what failed and why, in a sentence (`message`), how to fix it (`hint`),
  * and a stable `code`. `detail` is for `--verbose` and JSON. The shape is the same as in a summary's `errors`.
  */
-export class CommandError extends Schema.TaggedError<CommandError>()("CommandError", {
-  exit: Schema.Literal(1, 2, 3, 4, 5),
-  errors: Schema.NonEmptyArray(TickError)
-}) {
+export class CommandError extends Data.TaggedError("CommandError")<{
+  readonly exit: Exclude<ExitCode, 0>
+  readonly errors: readonly [TickError, ...ReadonlyArray<TickError>]
+}> {
   override get message(): string {
     return this.errors.map(({ message }) => message).join("; ")
   }

@@ -83,9 +83,13 @@ const watched = (
   return {
     layers: {
       ...layers,
-      engine: (project) => {
+      connection: (project) => {
         hasEngine = true
-        return layers.engine(project)
+        return layers.connection(project)
+      },
+      engine: (project, connection) => {
+        hasEngine = true
+        return layers.engine(project, connection)
       },
       demo: (options) => {
         hasEngine = true

@@ -1,4 +1,4 @@
-import { Either, type Redacted, Schema } from "effect"
+import { Data, Either, type Redacted } from "effect"
 import { type Settings, table } from "../Config.ts"
 import { closestMatch } from "../Domain/DidYouMean.ts"
 import { parseUrl } from "../Domain/Url.ts"
@@ -8,16 +8,9 @@ import { type Found, type Problem, resolveSetting, type Sources } from "./Source
 import { telemetryTable } from "./Telemetry.ts"
 
 /** The error that lists every missing or malformed setting, so that the user can fix all of them in one pass. */
-export class ConfigError extends Schema.TaggedError<ConfigError>()("ConfigError", {
-  problems: Schema.Array(
-    Schema.Struct({
-      key: Schema.String,
-      what: Schema.String,
-      why: Schema.String,
-      fix: Schema.String
-    })
-  )
-}) {
+export class ConfigError extends Data.TaggedError("ConfigError")<{
+  readonly problems: ReadonlyArray<Problem>
+}> {
   override get message(): string {
     return this.problems.map(({ fix, what, why }) => `${what}: ${why}. ${fix}`).join(" ")
   }

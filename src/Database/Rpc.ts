@@ -1,4 +1,4 @@
-import { Schema } from "effect"
+import { Either, ParseResult, Schema } from "effect"
 import { HealthSignal } from "../Domain/Health/HealthSignal.ts"
 import { Instant } from "../Domain/Instant.ts"
 import { Slot } from "../Domain/Integration.ts"
@@ -23,15 +23,27 @@ export type ArgumentType =
  * the default value that the SQL function declares. SQL functions are named only in the Rpc files of src/Database (this file,
  * HistoryRpc, DiagnosisRpc, ...).
  */
-export interface Rpc<A, AI, R, RI> {
+export interface Rpc<A, R> {
   readonly name: string
-  readonly types: { readonly [K in keyof AI]-?: ArgumentType }
-  readonly args: Schema.Schema<A, AI>
-  readonly result: Schema.Schema<R, RI>
+  readonly types: Readonly<Record<string, ArgumentType>>
+  /** Encodes the arguments as JSON, or says which argument is invalid. */
+  readonly encode: (args: A) => Either.Either<unknown, string>
+  /**
+   * Decodes the answer, or says where the answer has an unexpected value. The text never contains the value itself, because an
+   * integration's config may hold secrets.
+   */
+  readonly decode: (answer: unknown) => Either.Either<R, string>
   /** True if the function only reads, so that repeating the call is harmless. */
   readonly readOnly: boolean
   /** A SQL expression over the arguments. A direct connection sends it instead of the call. */
   readonly body?: string
+}
+
+/** An Rpc whose arguments and answer are described by schemas. */
+export interface SchemaRpc<A, AI, R, RI> extends Rpc<A, R> {
+  readonly types: { readonly [K in keyof AI]-?: ArgumentType }
+  readonly args: Schema.Schema<A, AI>
+  readonly result: Schema.Schema<R, RI>
 }
 
 /**
@@ -39,14 +51,14 @@ export interface Rpc<A, AI, R, RI> {
  * start-up, so the other functions' schemas are never built.
  */
 export const make = <A, AI, R, RI>(
-  rpc: Omit<Rpc<A, AI, R, RI>, "args" | "result"> & {
+  rpc: Omit<SchemaRpc<A, AI, R, RI>, "args" | "result" | "encode" | "decode"> & {
     readonly args: () => Schema.Schema<A, AI>
     readonly result: () => Schema.Schema<R, RI>
   }
-): Rpc<A, AI, R, RI> => {
+): SchemaRpc<A, AI, R, RI> => {
   let args: Schema.Schema<A, AI> | undefined
   let result: Schema.Schema<R, RI> | undefined
-  return {
+  const made: SchemaRpc<A, AI, R, RI> = {
     ...rpc,
     get args() {
       args ??= rpc.args()
@@ -55,9 +67,20 @@ export const make = <A, AI, R, RI>(
     get result() {
       result ??= rpc.result()
       return result
-    }
+    },
+    encode: (given) => Either.mapLeft(Schema.encodeEither(made.args)(given), explain),
+    decode: (answer) => Either.mapLeft(Schema.decodeUnknownEither(made.result)(answer), explain)
   }
+  return made
 }
+
+const explain = (error: ParseResult.ParseError): string =>
+  ParseResult.ArrayFormatter.formatErrorSync(error)
+    .slice(0, 3)
+    .map(({ path, message }) => `at ${path.join(".") || "the top"}: ${message.replace(actual, "")}`)
+    .join("; ")
+
+const actual = /,? (?:but )?(?:actual|got|received) [\s\S]*$/
 
 /** Rows that the caller decodes one by one, so that an unreadable row does not prevent the use of other rows. */
 export const Rows = Schema.Array(Schema.Unknown)

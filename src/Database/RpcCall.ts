@@ -1,4 +1,4 @@
-import { Effect, Either, ParseResult, Predicate, Schema } from "effect"
+import { Effect, Either, Predicate } from "effect"
 import { SupabaseError } from "../Domain/Errors.ts"
 import { tidyMessage } from "../Domain/Message.ts"
 import { jsonbSafe } from "./JsonbSafe.ts"
@@ -15,7 +15,7 @@ export const DEFAULT_CALL_TIMEOUT_MS = 30_000
 
 /** Makes the error of a call. Reduces the detail to one line and removes keys from it. */
 export const callError = (
-  rpc: Pick<Rpc<never, never, never, never>, "name" | "readOnly">,
+  rpc: Pick<Rpc<never, never>, "name" | "readOnly">,
   reason: SupabaseError["reason"],
   code: string,
   detail: string,
@@ -34,13 +34,13 @@ export const callError = (
  * Encodes the arguments in the form that every transport sends: JSON without undefined values and without characters that
  * PostgreSQL cannot store. *Fails with* SupabaseError (`Rejected`, `invalid_argument`) before anything is sent.
  */
-export const encodeArguments = <A, AI, R, RI>(
-  rpc: Rpc<A, AI, R, RI>,
+export const encodeArguments = <A, R>(
+  rpc: Rpc<A, R>,
   args: A
 ): Effect.Effect<RpcArguments, SupabaseError> => {
-  const encoded = Schema.encodeEither(rpc.args)(args)
+  const encoded = rpc.encode(args)
   if (Either.isLeft(encoded)) {
-    const detail = `not sent, ${explain(encoded.left)}`
+    const detail = `not sent, ${encoded.left}`
     return Effect.fail(callError(rpc, "Rejected", "invalid_argument", detail))
   }
   const json: unknown = jsonbSafe(encoded.right)
@@ -49,27 +49,16 @@ export const encodeArguments = <A, AI, R, RI>(
     : Effect.fail(callError(rpc, "Rejected", "invalid_argument", "the arguments are not an object"))
 }
 
-/**
- * Decodes the answer. *Fails with* SupabaseError (`Malformed`). The error names the path of the unexpected value but never contains
- * the value itself, because an integration's config may hold secrets.
- */
-export const decodeAnswer = <A, AI, R, RI>(
-  rpc: Rpc<A, AI, R, RI>,
+/** Decodes the answer. *Fails with* SupabaseError (`Malformed`), which names the path of the unexpected value. */
+export const decodeAnswer = <A, R>(
+  rpc: Rpc<A, R>,
   answer: unknown
 ): Effect.Effect<R, SupabaseError> => {
   if (answer === null || answer === undefined) {
     return Effect.fail(callError(rpc, "Malformed", "no_answer", "the answer is empty"))
   }
-  const decoded = Schema.decodeUnknownEither(rpc.result)(answer)
+  const decoded = rpc.decode(answer)
   if (Either.isRight(decoded)) return Effect.succeed(decoded.right)
-  const detail = `this version cannot read the answer: ${explain(decoded.left)}`
+  const detail = `this version cannot read the answer: ${decoded.left}`
   return Effect.fail(callError(rpc, "Malformed", "unexpected_answer", detail))
 }
-
-const explain = (error: ParseResult.ParseError): string =>
-  ParseResult.ArrayFormatter.formatErrorSync(error)
-    .slice(0, 3)
-    .map(({ path, message }) => `at ${path.join(".") || "the top"}: ${message.replace(actual, "")}`)
-    .join("; ")
-
-const actual = /,? (?:but )?(?:actual|got|received) [\s\S]*$/

@@ -1,4 +1,4 @@
-import { Effect, Option, Schema } from "effect"
+import { Effect, Either, Predicate } from "effect"
 import type { SupabaseError } from "../Domain/Errors.ts"
 import type { ArgumentType, Rpc } from "./Rpc.ts"
 import { callError, decodeAnswer, MAX_ANSWER_BYTES, type RpcArguments } from "./RpcCall.ts"
@@ -47,31 +47,40 @@ const literal = (type: ArgumentType, value: unknown): string | null => {
 const element = (value: unknown): string =>
   value === null ? "NULL" : `"${String(value).replaceAll(/[\\"]/g, "\\$&")}"`
 
-/** The result of the statement: one row with the answer as JSON text and the length of this text in bytes. */
-const Rows = Schema.Tuple(
-  Schema.Struct({ answer: Schema.NullOr(Schema.String), length: Schema.NullOr(Schema.Number) })
-)
-const decodeRows = Schema.decodeUnknownOption(Rows)
-const decodeJson = Schema.decodeOption(Schema.parseJson())
+/** Returns the only row: the answer as JSON text, and the length of this text in bytes. Returns null for any other result. */
+const readRow = (
+  rows: unknown
+): { readonly answer: string | null; readonly length: number | null } | null => {
+  const row: unknown = Array.isArray(rows) && rows.length === 1 ? rows[0] : null
+  if (!Predicate.isRecord(row)) return null
+  const { answer, length } = row
+  return (answer === null || typeof answer === "string") &&
+    (length === null || typeof length === "number")
+    ? { answer, length }
+    : null
+}
 
 /** Decodes the answer from the rows. *Fails with* SupabaseError (`Malformed`). */
-export const decodeRowsOf = <A, AI, R, RI>(
-  rpc: Rpc<A, AI, R, RI>,
+export const decodeRowsOf = <A, R>(
+  rpc: Rpc<A, R>,
   rows: unknown
 ): Effect.Effect<R, SupabaseError> => {
   const malformed = (code: string, detail: string) =>
     Effect.fail(callError(rpc, "Malformed", code, detail))
-  const decoded = decodeRows(rows)
-  if (Option.isNone(decoded))
+  const row = readRow(rows)
+  if (row === null)
     return malformed("unexpected_answer", "the statement did not return exactly one row")
-  const [{ answer, length }] = decoded.value
+  const { answer, length } = row
   if (answer === null) {
     return length === null
       ? decodeAnswer(rpc, null)
       : malformed("too_large", `the answer has ${length} bytes; the limit is ${MAX_ANSWER_BYTES}`)
   }
-  return Option.match(decodeJson(answer), {
-    onNone: () => malformed("no_json", "the answer is not JSON"),
-    onSome: (json) => decodeAnswer(rpc, json)
-  })
+  return Either.match(
+    Either.try((): unknown => JSON.parse(answer)),
+    {
+      onLeft: () => malformed("no_json", "the answer is not JSON"),
+      onRight: (json) => decodeAnswer(rpc, json)
+    }
+  )
 }

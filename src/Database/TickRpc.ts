@@ -1,5 +1,6 @@
 import { Schema } from "effect"
 import { Instant } from "../Domain/Instant.ts"
+import { openTickFunction } from "./OpenTick.ts"
 import { make, RejectedRows, Rows } from "./Rpc.ts"
 
 /** Work to start now, reserved for the calling engine: pending runs and due integrations. */
@@ -14,9 +15,7 @@ const work = {
 
 /** Opens a tick: sweeps the runs of dead engines, and fetches the first work. An idle tick needs no other call. */
 export const openTick = make({
-  name: "open_sync_tick",
-  readOnly: false,
-  types: { p_tick_id: "uuid", p_engine_id: "text", p_options: "jsonb" },
+  ...openTickFunction,
   args: () =>
     Schema.Struct({
       p_tick_id: Schema.UUID,
@@ -30,8 +29,8 @@ export const openTick = make({
         limit: Schema.Int,
         org_id: Schema.optional(Schema.UUID),
         integration_ids: Schema.optional(Schema.Array(Schema.UUID)),
-        /** How far ahead functions are warmed up for future slots, in seconds; 60 by default. */
-        warm_up_within_seconds: Schema.optional(Schema.Number)
+        warm_up_within_seconds: Schema.optional(Schema.Number),
+        with_apis: Schema.optional(Schema.Boolean)
       })
     }),
   result: () =>

@@ -1,4 +1,4 @@
-import { Schema } from "effect"
+import { Data } from "effect"
 
 /**
  * A call of a SQL function that returned no decoded answer. The reason decides the policy:
@@ -15,15 +15,15 @@ import { Schema } from "effect"
  * change, if the transport knows the setting. `system` is the runtime's own message if `detail` replaces this message.
  * `isPermanent` is true if the address or the certificate is wrong, so that waiting does not help.
  */
-export class SupabaseError extends Schema.TaggedError<SupabaseError>()("SupabaseError", {
-  operation: Schema.String,
-  reason: Schema.Literal("NotExecuted", "Ambiguous", "Refused", "Missing", "Rejected", "Malformed"),
-  code: Schema.String,
-  detail: Schema.String,
-  hint: Schema.optional(Schema.String),
-  system: Schema.optional(Schema.String),
-  isPermanent: Schema.optional(Schema.Boolean)
-}) {
+export class SupabaseError extends Data.TaggedError("SupabaseError")<{
+  readonly operation: string
+  readonly reason: "NotExecuted" | "Ambiguous" | "Refused" | "Missing" | "Rejected" | "Malformed"
+  readonly code: string
+  readonly detail: string
+  readonly hint?: string | undefined
+  readonly system?: string | undefined
+  readonly isPermanent?: boolean | undefined
+}> {
   override get message(): string {
     const kind = [this.reason, this.code, this.system].filter((part) => part !== undefined)
     return `${this.operation}: ${this.detail} (${kind.join(", ")})`
@@ -37,10 +37,10 @@ export class SupabaseError extends Schema.TaggedError<SupabaseError>()("Supabase
  * - `TimedOut`: no complete answer arrived before the deadline. The function may still be working.
  * - `Disconnected`: the connection broke, possibly after the request was sent.
  */
-export class InvokeError extends Schema.TaggedError<InvokeError>()("InvokeError", {
-  reason: Schema.Literal("NotSent", "TimedOut", "Disconnected"),
-  detail: Schema.String
-}) {
+export class InvokeError extends Data.TaggedError("InvokeError")<{
+  readonly reason: "NotSent" | "TimedOut" | "Disconnected"
+  readonly detail: string
+}> {
   override get message(): string {
     return `${this.reason}: ${this.detail}`
   }
@@ -55,13 +55,13 @@ export class InvokeError extends Schema.TaggedError<InvokeError>()("InvokeError"
  *
  * `detail` states the problem and its reason; `hint` states the fix.
  */
-export class ScheduleError extends Schema.TaggedError<ScheduleError>()("ScheduleError", {
-  reason: Schema.Literal("Expression", "Timezone", "Impossible"),
-  expression: Schema.String,
-  timezone: Schema.String,
-  detail: Schema.String,
-  hint: Schema.String
-}) {
+export class ScheduleError extends Data.TaggedError("ScheduleError")<{
+  readonly reason: "Expression" | "Timezone" | "Impossible"
+  readonly expression: string
+  readonly timezone: string
+  readonly detail: string
+  readonly hint: string
+}> {
   override get message(): string {
     return this.detail
   }
@@ -75,11 +75,11 @@ export class ScheduleError extends Schema.TaggedError<ScheduleError>()("Schedule
  *
  * `database` is the newest migration of the database, and `engine` is the newest migration that the engine knows.
  */
-export class SchemaMismatch extends Schema.TaggedError<SchemaMismatch>()("SchemaMismatch", {
-  reason: Schema.Literal("DatabaseTooOld", "EngineTooOld"),
-  database: Schema.String,
-  engine: Schema.String
-}) {
+export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<{
+  readonly reason: "DatabaseTooOld" | "EngineTooOld"
+  readonly database: string
+  readonly engine: string
+}> {
   override get message(): string {
     return this.reason === "DatabaseTooOld"
       ? `The database's schema (${this.database}) is too old for this version, which needs ${this.engine}`
@@ -94,12 +94,12 @@ export class SchemaMismatch extends Schema.TaggedError<SchemaMismatch>()("Schema
  * - `TimedOut`: no complete answer arrived in time; the receiver may have accepted the message.
  * - `Refused`: the receiver answered with a status other than 2xx.
  */
-export class NotifyError extends Schema.TaggedError<NotifyError>()("NotifyError", {
-  reason: Schema.Literal("NotSent", "TimedOut", "Refused"),
-  detail: Schema.String,
+export class NotifyError extends Data.TaggedError("NotifyError")<{
+  readonly reason: "NotSent" | "TimedOut" | "Refused"
+  readonly detail: string
   /** The wait that the receiver asked for, in milliseconds; null if the receiver asked for no wait. */
-  retryAfterMs: Schema.NullOr(Schema.Number)
-}) {
+  readonly retryAfterMs: number | null
+}> {
   override get message(): string {
     return this.detail
   }
@@ -115,10 +115,10 @@ export class NotifyError extends Schema.TaggedError<NotifyError>()("NotifyError"
  * - `TimedOut`: no answer arrived in time.
  * - `Disconnected`: the connection broke before the answer arrived.
  */
-export class ProbeError extends Schema.TaggedError<ProbeError>()("ProbeError", {
-  reason: Schema.Literal("Refused", "NotResolved", "NotReached", "TimedOut", "Disconnected"),
-  detail: Schema.String
-}) {
+export class ProbeError extends Data.TaggedError("ProbeError")<{
+  readonly reason: "Refused" | "NotResolved" | "NotReached" | "TimedOut" | "Disconnected"
+  readonly detail: string
+}> {
   override get message(): string {
     return `${this.reason}: ${this.detail}`
   }

@@ -2,11 +2,6 @@ import { Schema } from "effect"
 import { Instant } from "./Instant.ts"
 import { RunStatus, Trigger } from "./Run.ts"
 
-/**
- * The maximum number of runs, and of skips, in a summary. Further runs and skips are only counted, and `runs_truncated` is true.
- */
-export const MAX_LISTED = 1000
-
 /** One run of a tick, as the summary and `-o jsonl` show it. */
 export const RunReport = Schema.Struct({
   run_id: Schema.String,

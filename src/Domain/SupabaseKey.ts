@@ -1,4 +1,4 @@
-import { Either, Schema } from "effect"
+import { Either, Predicate } from "effect"
 
 /**
  * The kind of a Supabase key.
@@ -9,14 +9,6 @@ import { Either, Schema } from "effect"
  * - `unknown`: any other format. Sent like a JWT key; the server decides whether the key is valid.
  */
 export type SupabaseKeyKind = "secret" | "publishable" | "service_role" | "anon" | "jwt" | "unknown"
-
-const Claims = Schema.parseJson(
-  Schema.Struct({
-    role: Schema.optional(Schema.Unknown),
-    ref: Schema.optional(Schema.Unknown),
-    exp: Schema.optional(Schema.Unknown)
-  })
-)
 
 /** The claims of a legacy key: its role, its project, and its expiry in seconds since 1970. */
 export interface KeyClaims {
@@ -45,11 +37,13 @@ export const keyClaims = (key: string): KeyClaims => {
   }
 }
 
-const claimsOf = (key: string): typeof Claims.Type | null => {
+const claimsOf = (key: string): Readonly<Record<string, unknown>> | null => {
   const [, payload, signature] = key.split(".")
   if (!key.startsWith("eyJ") || payload === undefined || signature === undefined) return null
-  const claims = Either.flatMap(decodeBase64Url(payload), Schema.decodeEither(Claims))
-  return Either.isRight(claims) ? claims.right : null
+  const claims: unknown = Either.getOrNull(
+    Either.flatMap(decodeBase64Url(payload), (text) => Either.try(() => JSON.parse(text)))
+  )
+  return Predicate.isRecord(claims) ? claims : null
 }
 
 /**

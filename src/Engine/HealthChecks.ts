@@ -3,7 +3,7 @@ import { EngineConfig } from "../Config.ts"
 import { ApiHealth, claimProbes, readApis, recordProbe } from "../Database/HealthRpc.ts"
 import { jsonbSafeText } from "../Database/JsonbSafe.ts"
 import type { ProbeError, SupabaseError } from "../Domain/Errors.ts"
-import { apiOf, type ProbeTarget, probeOf } from "../Domain/Health/ApiHost.ts"
+import { apiOf, type ProbeTarget } from "../Domain/Health/ApiHost.ts"
 import { type HealthSignal, toHealthSign } from "../Domain/Health/HealthSignal.ts"
 import { judgeVendor } from "../Domain/Health/Provider.ts"
 import { providerNamed } from "../Domain/Health/ProviderTable.ts"
@@ -11,13 +11,12 @@ import { IdGenerator } from "../Domain/IdGenerator.ts"
 import * as Metrics from "../Metrics.ts"
 import { type ProbeAnswer, Prober } from "../Services/Prober.ts"
 import { Supabase } from "../Services/Supabase.ts"
+import { candidatesOf, gather, keyOf } from "./ProbeCandidates.ts"
 
 /** The maximum number of concurrent probes. Each probe is one small request to a different host. */
 const PROBE_CONCURRENCY = 5
-const MAX_APIS = 1_000
 /** The time limit of a round that runs alongside a tick, in milliseconds. */
 const ROUND_MS = 10_000
-const QUIET_MS = 15 * 60_000
 
 export interface ProbeOptions {
   /** True if an operator requested the round, so that idle times and backoffs are ignored. */
@@ -67,11 +66,8 @@ export const probeRound = Effect.fn("Engine.probeRound")(function* (options: Pro
   const unknown = sources
     .filter((source) => apiOf(source) === null)
     .map(({ health_url, integration_type }) => ({ integration_type, health_url }))
-  const known = new Map(health.map((one) => [keyOf(one), one]))
   gaugeApis(health)
-  const candidates = [...apis.values()]
-    .filter(({ target }) => asked || mayBeDue(known.get(keyOf(target)), now))
-    .slice(0, MAX_APIS)
+  const candidates = candidatesOf(sources, health, now, asked)
   if (candidates.length === 0) {
     return { now, probed: [], waiting: [], unknown } satisfies ProbeRound
   }
@@ -128,29 +124,6 @@ const engineName = Effect.map(Effect.serviceOption(EngineConfig), (config) =>
   config._tag === "Some" ? config.value.engineId : "probe"
 )
 
-interface Api {
-  readonly target: ProbeTarget
-  readonly types: Set<string>
-  readonly urls: Set<string>
-}
-
-const keyOf = ({ host, provider }: { readonly provider: string; readonly host: string }): string =>
-  `${provider}/${host}`
-
-/** Groups integrations by API. One group holds all integrations of one vendor, or all integrations with the same health_url. */
-const gather = (sources: ReadonlyArray<Parameters<typeof probeOf>[0]>): Map<string, Api> => {
-  const apis = new Map<string, Api>()
-  for (const source of sources) {
-    const target = probeOf(source)
-    if (target === null) continue
-    const api = apis.get(keyOf(target)) ?? { target, types: new Set(), urls: new Set() }
-    if (source.health_url == null) api.types.add(source.integration_type)
-    else api.urls.add(source.health_url)
-    apis.set(keyOf(target), api)
-  }
-  return apis
-}
-
 /** Counts the APIs of each provider by status, for /metrics. Omits hosts, because they may identify tenants. */
 const gaugeApis = (health: ReadonlyArray<ApiHealth>): void => {
   for (const provider of new Set(health.map((one) => one.provider))) {
@@ -159,23 +132,6 @@ const gaugeApis = (health: ReadonlyArray<ApiHealth>): void => {
       Metrics.apis.set(those.length, provider, status)
     }
   }
-}
-
-/**
- * Returns whether a probe may be due, to avoid claims that the database would certainly reject. The database makes the final
- * decision.
- */
-const mayBeDue = (health: ApiHealth | undefined, now: number): boolean => {
-  if (health === undefined) return true
-  const isLater = (at: number | null) => at !== null && at > now
-  const isQuiet = (at: number | null, ms = QUIET_MS) => at === null || at <= now - ms
-  return (
-    !isLater(health.next_probe_at) &&
-    !isLater(health.passive_until) &&
-    isQuiet(health.last_probe_at) &&
-    (isQuiet(health.last_sync_at, providerNamed(health.provider).probeEveryMs) ||
-      health.consecutive_failures > 0)
-  )
 }
 
 const probeOne = (

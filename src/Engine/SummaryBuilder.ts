@@ -3,13 +3,12 @@ import { GRANT, isReadOnly } from "../Database/SqlState.ts"
 import { type CommandCode, commandCodes } from "../Domain/ErrorCode.ts"
 import type { SchemaMismatch, SupabaseError } from "../Domain/Errors.ts"
 import type { Run, RunStatus } from "../Domain/Run.ts"
-import {
-  MAX_LISTED,
-  type RunReport,
-  type SkipReport,
-  type Summary,
-  type TickError
-} from "../Domain/Summary.ts"
+import type { RunReport, SkipReport, Summary, TickError } from "../Domain/Summary.ts"
+
+/**
+ * The maximum number of runs, and of skips, in a summary. Further runs and skips are only counted, and `runs_truncated` is true.
+ */
+const MAX_LISTED = 1000
 
 /** The codes of errors that concern a single integration. A tick whose errors all have these codes is still ok. */
 const OF_ONE_INTEGRATION: ReadonlySet<string> = new Set([

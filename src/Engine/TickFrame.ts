@@ -1,6 +1,6 @@
 import { Context, type Effect } from "effect"
 import type { RunReport, SkipReport } from "../Domain/Summary.ts"
-import type { Scope } from "../Services/Ledger.ts"
+import type { FirstAttempt, Scope } from "../Services/Ledger.ts"
 
 /** An event that a caller can observe during a tick. `-o jsonl` and the progress line show the events. */
 export type TickEvent =
@@ -17,6 +17,8 @@ export interface TickOptions {
   readonly budgetMs?: number | undefined
   /** How far ahead the tick warms up functions for future slots, in milliseconds; one minute if absent. */
   readonly wakeWithinMs?: number
+  /** The attempt to open this tick that was made before the engine was loaded (./IdleTick.ts). */
+  readonly firstAttempt?: FirstAttempt
   readonly observe?: (event: TickEvent) => Effect.Effect<void>
 }
 

@@ -1,4 +1,4 @@
-import { Schema } from "effect"
+import { Data } from "effect"
 import { tidyMessage } from "../Domain/Message.ts"
 
 /**
@@ -15,11 +15,19 @@ import { tidyMessage } from "../Domain/Message.ts"
  * `detail` is a plain sentence. `system` is the runtime's own text if `detail` replaces it, and otherwise empty. `code` repeats the
  * reason, because supabase-js keeps the `code` and the `message` of an error but not its class.
  */
-export class FetchFailure extends Schema.TaggedError<FetchFailure>()("FetchFailure", {
-  reason: Schema.Literal("NotSent", "TimedOut", "Disconnected", "Redirected", "TooLarge"),
-  detail: Schema.String,
-  system: Schema.optionalWith(Schema.String, { default: () => "" })
-}) {
+export class FetchFailure extends Data.TaggedError("FetchFailure")<{
+  readonly reason: "NotSent" | "TimedOut" | "Disconnected" | "Redirected" | "TooLarge"
+  readonly detail: string
+  readonly system: string
+}> {
+  constructor({
+    detail,
+    reason,
+    system = ""
+  }: Pick<FetchFailure, "reason" | "detail"> & { readonly system?: string | undefined }) {
+    super({ reason, detail, system })
+  }
+
   override get message(): string {
     return `${this.reason}: ${this.detail}${this.system === "" ? "" : ` [${this.system}]`}`
   }

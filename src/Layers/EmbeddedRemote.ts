@@ -1,5 +1,4 @@
 import { Effect, Layer, Schema } from "effect"
-import { SupabaseError } from "../Domain/Errors.ts"
 import type { EmbeddedDatabase } from "../Services/EmbeddedDatabase.ts"
 import type { Supabase } from "../Services/Supabase.ts"
 import { ResultRows, type RunStatement, servicesOver } from "./EmbeddedCalls.ts"
@@ -10,10 +9,22 @@ export interface RunningDemo {
   readonly key: string
 }
 
-const { code, detail, reason } = SupabaseError.fields
 const Answer = Schema.Union(
   Schema.Struct({ rows: ResultRows }),
-  Schema.Struct({ failure: Schema.Struct({ reason, code, detail }) })
+  Schema.Struct({
+    failure: Schema.Struct({
+      reason: Schema.Literal(
+        "NotExecuted",
+        "Ambiguous",
+        "Refused",
+        "Missing",
+        "Rejected",
+        "Malformed"
+      ),
+      code: Schema.String,
+      detail: Schema.String
+    })
+  })
 )
 const decode = Schema.decodeUnknown(Answer)
 

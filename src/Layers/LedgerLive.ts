@@ -1,9 +1,11 @@
 import { Clock, Effect, Either, Layer, Schema } from "effect"
 import { EngineConfig } from "../Config.ts"
 import { readBackfills } from "../Database/HistoryRpc.ts"
+import { openTickArguments } from "../Database/OpenTick.ts"
 import { readRows } from "../Database/ReadRows.ts"
 import { isAway, retryFor } from "../Database/RetryPolicy.ts"
 import * as Rpc from "../Database/Rpc.ts"
+import { decodeAnswer } from "../Database/RpcCall.ts"
 import { readSchema } from "../Database/SchemaVersion.ts"
 import * as TickRpc from "../Database/TickRpc.ts"
 import { Backfill } from "../Domain/BackfillPlan.ts"
@@ -24,7 +26,6 @@ import {
   type Work
 } from "../Services/Ledger.ts"
 import { Supabase } from "../Services/Supabase.ts"
-import { VERSION } from "../Version.ts"
 
 /** The maximum number of rows in a page or a batch. The SQL functions enforce the same limit. */
 const PAGE = 100
@@ -137,29 +138,28 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
       )
 
     return Ledger.of({
-      openTick: Effect.fnUntraced(function* (tickId, { limit, scope }, waitMs, wakeWithinMs) {
-        const open = supabase.call(TickRpc.openTick, {
-          p_tick_id: tickId,
-          p_engine_id: settings.engineId,
-          p_options: {
-            engine_version: VERSION,
-            adopt_after_seconds: adoptAfter,
-            quiescence_seconds: quiescence,
-            running_guard_seconds: settings.runningGuardMs / 1000,
-            drift_alert_seconds: driftAlert,
-            limit,
-            org_id: scope.orgId,
-            integration_ids: scope.integrationIds,
-            warm_up_within_seconds: wakeWithinMs === undefined ? undefined : wakeWithinMs / 1000
-          }
-        })
+      openTick: Effect.fnUntraced(function* (tickId, { limit, scope }, options) {
+        const { firstAttempt, waitMs, wakeWithinMs } = options
+        const args = openTickArguments({ ...settings, ...scope, tickId, limit, wakeWithinMs })
         // The skew is measured within one attempt, so that database downtime is not measured as skew.
-        const attempt = Effect.gen(function* () {
+        const ask = Effect.gen(function* () {
           const askedAt = yield* Clock.currentTimeMillis
-          const answer = yield* open
+          const answer = yield* supabase.call(TickRpc.openTick, args)
           return { answer, skew: measureSkew(askedAt, yield* Clock.currentTimeMillis, answer.now) }
         })
-        const beganAt = yield* Clock.currentTimeMillis
+        let earlier = firstAttempt
+        const attempt = Effect.suspend(() => {
+          if (earlier === undefined) return ask
+          const { answer, answeredAt, askedAt } = earlier
+          earlier = undefined
+          return Effect.flatMap(answer, (raw) => decodeAnswer(TickRpc.openTick, raw)).pipe(
+            Effect.map((read) => ({
+              answer: read,
+              skew: measureSkew(askedAt, answeredAt, read.now)
+            }))
+          )
+        })
+        const beganAt = firstAttempt?.askedAt ?? (yield* Clock.currentTimeMillis)
         // PostgREST answers PGRST002 for up to 32 s after the database is available again.
         const waitOn = (error: SupabaseError) =>
           Effect.gen(function* () {

@@ -78,7 +78,7 @@ const unusable = (why: string): SupabaseError =>
   })
 
 const explain = (
-  rpc: Pick<Rpc<never, never, never, never>, "name" | "readOnly">,
+  rpc: Pick<Rpc<never, never>, "name" | "readOnly">,
   { error, sent, timedOut }: StatementFailure,
   url: PostgresUrl
 ): Effect.Effect<SupabaseError> =>

@@ -126,8 +126,8 @@ const send = async (
   return await builder
 }
 
-const judge = <A, AI, R, RI>(
-  rpc: Rpc<A, AI, R, RI>,
+const judge = <A, R>(
+  rpc: Rpc<A, R>,
   answer: unknown,
   advice: string
 ): Effect.Effect<R, SupabaseError> => {

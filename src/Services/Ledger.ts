@@ -66,6 +66,25 @@ export interface OpenedTick extends Work {
   readonly warmUps: ReadonlyArray<string | null>
 }
 
+/**
+ * An attempt to open a tick that was made before the engine was loaded, with its answer or its error. The engine continues with this
+ * attempt, as if it had made the attempt itself. The instants are epoch milliseconds.
+ */
+export interface FirstAttempt {
+  readonly askedAt: number
+  readonly answeredAt: number
+  readonly answer: Either.Either<unknown, SupabaseError>
+}
+
+/** How a tick is opened. */
+export interface OpenOptions {
+  /** How long to wait for a database that does not answer, in milliseconds. */
+  readonly waitMs: number
+  /** How far ahead functions are warmed up for future slots, in milliseconds; one minute if absent. */
+  readonly wakeWithinMs?: number | undefined
+  readonly firstAttempt?: FirstAttempt | undefined
+}
+
 /** The result of a function's first contact in the tick, recorded with the run that made the contact. */
 export interface FirstContact {
   readonly cold_start: boolean
@@ -109,14 +128,12 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
   {
     /**
      * Sweeps the runs of dead engines, records the tick, and fetches the first runs and integrations, at most `limit` in total.
-     * Also returns functions to warm up for slots within `wakeWithinMs`, one minute by default. Waits up to `waitMs` for a database
-     * that does not answer.
+     * Also returns functions to warm up.
      */
     readonly openTick: (
       tickId: string,
       request: WorkRequest,
-      waitMs: number,
-      wakeWithinMs?: number
+      options: OpenOptions
     ) => Effect.Effect<OpenedTick, SupabaseError>
     /** Reserves pending runs and due integrations. The oldest work of each organisation comes first. */
     readonly fetch: (request: WorkRequest) => Effect.Effect<Work, SupabaseError>

@@ -15,9 +15,6 @@ export class Supabase extends Context.Tag("@sync-scheduler/Supabase")<
      * decoded answer, never merely because there was no error. Makes one attempt without hidden retries. Limits the time and the
      * number of bytes.
      */
-    readonly call: <A, AI, R, RI>(
-      rpc: Rpc<A, AI, R, RI>,
-      args: A
-    ) => Effect.Effect<R, SupabaseError>
+    readonly call: <A, R>(rpc: Rpc<A, R>, args: A) => Effect.Effect<R, SupabaseError>
   }
 >() {}

@@ -332,10 +332,11 @@ create function sync_scheduler.machine_of(p_engine_id text) returns text
 -- whether a backfill can continue, lists the functions to warm up, and writes the tick's row.
 -- The tick's id is also the token of the tick's first fetch. If the tick has nothing to do, the call also finishes the tick.
 -- p_options: {engine_version, adopt_after_seconds, quiescence_seconds,
--- running_guard_seconds, warm_up_within_seconds, limit, org_id, integration_ids}
+-- running_guard_seconds, warm_up_within_seconds, limit, org_id, integration_ids, with_apis}
 -- Returns {now, schema_version, idle, swept, pending: [run], integrations: [due], more, rejected: [{integration_id,
--- detail}], several_organisations, backfills: boolean, warm_ups: [{function_name, next_run_at}], clock_skew_open}.
+-- detail}], several_organisations, backfills: boolean, warm_ups: [{function_name, next_run_at}], clock_skew_open, alerts, apis}.
 -- clock_skew_open: the engine's machine has an open clock-skew incident, which even an idle tick can close.
+-- alerts: take_sync_alerts may have work. apis: the result of read_sync_apis, if the tick is idle and with_apis is true.
 create function public.open_sync_tick(p_tick_id uuid, p_engine_id text, p_options jsonb default '{}') returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -376,7 +377,13 @@ begin
     'several_organisations', not v_idle and coalesce(sync_scheduler.has_several_organisations(), false),
     'warm_ups', public.read_upcoming_warm_ups(coalesce((p_options ->> 'warm_up_within_seconds')::numeric, 60)),
     'clock_skew_open', exists (select 1 from public.sync_incident c
-      where c.kind = 'clock_skew' and c.subject = sync_scheduler.machine_of(p_engine_id) and c.resolved_at is null));
+      where c.kind = 'clock_skew' and c.subject = sync_scheduler.machine_of(p_engine_id) and c.resolved_at is null),
+    'alerts', exists (select 1 from public.sync_incident a
+      where ((a.resolved_at is null and a.notified_at is null and a.alert_gave_up is null)
+             or (a.resolved_at is not null and a.resolve_notified_at is null and a.alert_gave_up is distinct from 'resolved'))
+        and (a.alert_claimed_until is null or a.alert_claimed_until <= v_now)
+        and (a.alert_not_before is null or a.alert_not_before <= v_now or a.resolved_at < v_now - interval '1 day')),
+    'apis', case when v_idle and (p_options ->> 'with_apis')::boolean then public.read_sync_apis() end);
 exception when serialization_failure then
   raise deadlock_detected using message = sqlerrm;
 end

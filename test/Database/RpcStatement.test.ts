@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import { Effect, Schema } from "effect"
-import type { ArgumentType, Rpc } from "../../src/Database/Rpc.ts"
+import { type ArgumentType, make } from "../../src/Database/Rpc.ts"
 import { decodeRowsOf, statementOf } from "../../src/Database/RpcStatement.ts"
 
 const types: Readonly<Record<string, ArgumentType>> = { p_a: "jsonb", p_b: "uuid[]", p_c: "text" }
@@ -29,13 +29,13 @@ test("arrays are quoted, and null is SQL null", () => {
 })
 
 test("unexpected rows are Malformed", () => {
-  const rpc: Rpc<object, object, string, string> = {
+  const rpc = make({
     name: "f",
     readOnly: true,
     types: {},
-    args: Schema.Struct({}),
-    result: Schema.String
-  }
+    args: () => Schema.Struct({}),
+    result: () => Schema.String
+  })
   const code = (rows: unknown) => Effect.runSync(Effect.flip(decodeRowsOf(rpc, rows))).code
   expect(code([])).toBe("unexpected_answer")
   expect(code([{ answer: 1, length: 1 }])).toBe("unexpected_answer")

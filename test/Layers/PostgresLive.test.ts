@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto"
 import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect, Fiber, Layer, Redacted, Schema } from "effect"
+import { make } from "../../src/Database/Rpc.ts"
 import * as PostgresLive from "../../src/Layers/PostgresLive.ts"
 import { Supabase } from "../../src/Services/Supabase.ts"
 import { contractSql, echo, nothing, write } from "../contract/contractFunctions.ts"
@@ -63,20 +64,21 @@ create function public.contract_whoami() returns jsonb language sql as $$
     'named', (select count(*) from pg_prepared_statements))
 $$;`
 
-const wait = {
+const wait = make({
   ...write,
   name: "contract_wait",
   types: { p_id: "uuid", p_gate: "bigint" },
-  args: Schema.Struct({ p_id: Schema.UUID, p_gate: Schema.Int })
-} as const
+  args: () => Schema.Struct({ p_id: Schema.UUID, p_gate: Schema.Int }),
+  result: () => write.result
+})
 
-const whoami = {
+const whoami = make({
   name: "contract_whoami",
   readOnly: true,
   types: {},
-  args: Schema.Struct({}),
-  result: Schema.Struct({ name: Schema.String, pid: Schema.Number, named: Schema.Number })
-} as const
+  args: () => Schema.Struct({}),
+  result: () => Schema.Struct({ name: Schema.String, pid: Schema.Number, named: Schema.Number })
+})
 
 describe("PostgresLive", () => {
   let database: TestDatabase

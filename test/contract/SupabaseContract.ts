@@ -18,15 +18,15 @@ export interface Subject {
 
 /** Makes calls through the port and returns promises. */
 export interface Caller {
-  readonly call: <A, AI, R, RI>(rpc: Rpc<A, AI, R, RI>, args: A) => Promise<R>
-  readonly fail: <A, AI, R, RI>(rpc: Rpc<A, AI, R, RI>, args: A) => Promise<SupabaseError>
+  readonly call: <A, R>(rpc: Rpc<A, R>, args: A) => Promise<R>
+  readonly fail: <A, R>(rpc: Rpc<A, R>, args: A) => Promise<SupabaseError>
   readonly dispose: () => Promise<void>
 }
 
 /** Builds the layer once and returns a caller that uses it. */
 export const callerOf = (layer: Layer.Layer<Supabase, SupabaseError>): Caller => {
   const runtime = ManagedRuntime.make(layer)
-  const effectOf = <A, AI, R, RI>(rpc: Rpc<A, AI, R, RI>, args: A) =>
+  const effectOf = <A, R>(rpc: Rpc<A, R>, args: A) =>
     Effect.flatMap(Supabase, (supabase) => supabase.call(rpc, args))
   return {
     call: (rpc, args) => runtime.runPromise(effectOf(rpc, args)),

@@ -1,5 +1,5 @@
 import { Schema } from "effect"
-import type { Rpc } from "../../src/Database/Rpc.ts"
+import { make } from "../../src/Database/Rpc.ts"
 
 /** SQL functions that only the contract tests need, for a migrated database. */
 export const contractSql = `
@@ -24,9 +24,7 @@ create function public.contract_answer(p_kind text) returns jsonb language sql a
                      when 'scalar' then '"text"'::jsonb when 'big' then to_jsonb(repeat('x', 17 * 1024 * 1024)) end
 $$;`
 
-const define = <A, AI, R, RI>(rpc: Rpc<A, AI, R, RI>): Rpc<A, AI, R, RI> => rpc
-
-export const echo = define({
+export const echo = make({
   name: "contract_echo",
   readOnly: false,
   types: {
@@ -38,25 +36,27 @@ export const echo = define({
     p_big: "bigint",
     p_num: "numeric"
   },
-  args: Schema.Struct({
-    p_uuid: Schema.NullOr(Schema.UUID),
-    p_ids: Schema.NullOr(Schema.Array(Schema.UUID)),
-    p_text: Schema.NullOr(Schema.String),
-    p_json: Schema.Unknown,
-    p_int: Schema.NullOr(Schema.Int),
-    p_big: Schema.NullOr(Schema.Number),
-    p_num: Schema.optional(Schema.NullOr(Schema.Number))
-  }),
-  result: Schema.Struct({
-    uuid: Schema.NullOr(Schema.String),
-    ids: Schema.NullOr(Schema.Array(Schema.String)),
-    text: Schema.NullOr(Schema.String),
-    json: Schema.Unknown,
-    json_type: Schema.NullOr(Schema.String),
-    int: Schema.NullOr(Schema.Number),
-    big: Schema.NullOr(Schema.String),
-    num: Schema.NullOr(Schema.String)
-  })
+  args: () =>
+    Schema.Struct({
+      p_uuid: Schema.NullOr(Schema.UUID),
+      p_ids: Schema.NullOr(Schema.Array(Schema.UUID)),
+      p_text: Schema.NullOr(Schema.String),
+      p_json: Schema.Unknown,
+      p_int: Schema.NullOr(Schema.Int),
+      p_big: Schema.NullOr(Schema.Number),
+      p_num: Schema.optional(Schema.NullOr(Schema.Number))
+    }),
+  result: () =>
+    Schema.Struct({
+      uuid: Schema.NullOr(Schema.String),
+      ids: Schema.NullOr(Schema.Array(Schema.String)),
+      text: Schema.NullOr(Schema.String),
+      json: Schema.Unknown,
+      json_type: Schema.NullOr(Schema.String),
+      int: Schema.NullOr(Schema.Number),
+      big: Schema.NullOr(Schema.String),
+      num: Schema.NullOr(Schema.String)
+    })
 })
 
 /** The arguments of `echo`, all null. */
@@ -71,30 +71,31 @@ export const nothing = {
 
 const Written = Schema.Struct({ written: Schema.String })
 
-export const write = define({
+export const write = make({
   name: "contract_write",
   readOnly: false,
   types: { p_id: "uuid", p_note: "text", p_raise: "text" },
-  args: Schema.Struct({
-    p_id: Schema.UUID,
-    p_note: Schema.String,
-    p_raise: Schema.optional(Schema.String)
-  }),
-  result: Written
+  args: () =>
+    Schema.Struct({
+      p_id: Schema.UUID,
+      p_note: Schema.String,
+      p_raise: Schema.optional(Schema.String)
+    }),
+  result: () => Written
 })
 
-export const answer = define({
+export const answer = make({
   name: "contract_answer",
   readOnly: false,
   types: { p_kind: "text" },
-  args: Schema.Struct({ p_kind: Schema.String }),
-  result: Written
+  args: () => Schema.Struct({ p_kind: Schema.String }),
+  result: () => Written
 })
 
-export const missing = define({
+export const missing = make({
   name: "contract_missing",
   readOnly: false,
   types: { p_kind: "text" },
-  args: Schema.Struct({ p_kind: Schema.String }),
-  result: Written
+  args: () => Schema.Struct({ p_kind: Schema.String }),
+  result: () => Written
 })

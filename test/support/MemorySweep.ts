@@ -12,7 +12,7 @@ import { lastSignOfLife, type MemoryDatabase, type RunRow } from "./MemoryDataba
 import { pruneHolds } from "./MemoryHealth.ts"
 import { recordMove } from "./MemoryRun.ts"
 
-// Mirrors supabase/migrations/*_sweep.sql, without retention and without backfill requests.
+// Mirrors supabase/migrations/*_sweep.sql, without retention, backfill requests and the answer's field apis.
 
 export interface OpenOptionsJson extends FetchOptionsJson {
   readonly quiescence_seconds: number
@@ -178,7 +178,10 @@ export const openTick = (
       new Set([...db.integrations.values()].filter((i) => i.enabled).map((i) => i.org_id)).size > 1,
     backfills: false,
     warm_ups,
-    clock_skew_open: db.isOpen("clock_skew", hostOf(engineId))
+    clock_skew_open: db.isOpen("clock_skew", hostOf(engineId)),
+    // The mirror has no messages, so the message of every incident is unsent.
+    alerts: db.incidents.length > 0,
+    apis: null
   }
 }
 

@@ -1,5 +1,5 @@
 import { Effect, Redacted, Schema } from "effect"
-import type { Rpc } from "../../src/Database/Rpc.ts"
+import { make } from "../../src/Database/Rpc.ts"
 import * as SupabaseLive from "../../src/Layers/SupabaseLive.ts"
 import { Supabase } from "../../src/Services/Supabase.ts"
 
@@ -11,13 +11,13 @@ export interface Silenced {
   readonly timeoutMs: number
 }
 
-const whoami: Rpc<Record<never, never>, Record<never, never>, string, string> = {
+const whoami = make({
   name: "whoami",
   readOnly: false,
   types: {},
-  args: Schema.Struct({}),
-  result: Schema.String
-}
+  args: () => Schema.Struct({}),
+  result: () => Schema.String
+})
 
 /**
  * Opens six connections, makes the proxy silence them, and makes further calls. Returns the outcome of each call. Runs in Bun

@@ -1,6 +1,6 @@
 import { createClient } from "@supabase/supabase-js"
 import { Effect, Redacted, Schema } from "effect"
-import type { Rpc } from "../../src/Database/Rpc.ts"
+import { make } from "../../src/Database/Rpc.ts"
 import * as SupabaseLive from "../../src/Layers/SupabaseLive.ts"
 import { Supabase } from "../../src/Services/Supabase.ts"
 
@@ -16,13 +16,13 @@ export interface CallTarget {
 /** The outcome of each call by project name: `ok`, or `Ambiguous no_answer`, ... */
 export type Verdicts = Record<string, string>
 
-const rpc: Rpc<{ readonly p_n: number }, { readonly p_n: number }, number, number> = {
+const rpc = make({
   name: "double",
   readOnly: false,
   types: { p_n: "integer" },
-  args: Schema.Struct({ p_n: Schema.Int }),
-  result: Schema.Number
-}
+  args: () => Schema.Struct({ p_n: Schema.Int }),
+  result: () => Schema.Number
+})
 
 const layerFor = ({ url, key, client, timeoutMs }: CallTarget) =>
   client === "theirs"

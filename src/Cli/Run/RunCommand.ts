@@ -33,5 +33,6 @@ export const runCommand: Command = {
     output("text", "tsv", "json", "jsonl")
   ],
   examples: ["sync-scheduler run", "sync-scheduler run --dry-run", "sync-scheduler run -o json"],
-  load: () => import("./RunTick.ts")
+  load: () => import("./RunTick.ts"),
+  loadFirst: () => import("./IdleRun.ts")
 }

@@ -1,6 +1,4 @@
 import { Effect, Layer, Schema } from "effect"
-import { loadProject } from "../../Config/Load.ts"
-import { table as settings } from "../../Config.ts"
 import { Instant } from "../../Domain/Instant.ts"
 import { SkippedRange } from "../../Domain/Integration.ts"
 import { Trigger } from "../../Domain/Run.ts"
@@ -8,29 +6,38 @@ import { describeInstant } from "../../Domain/Schedule/Schedule.ts"
 import { Summary, TickError } from "../../Domain/Summary.ts"
 import type { DryRun } from "../../Engine/DryRun.ts"
 import { tickAndNotify } from "../../Engine/Notifications.ts"
+import type { TickOptions } from "../../Engine/TickFrame.ts"
 import { preview } from "../../Engine.ts"
-import type { Cli, Main } from "../Command.ts"
-import { configError, connectionError, exitOf, usageError } from "../Failure.ts"
+import type { Cli, ConnectionServices, Main } from "../Command.ts"
+import { type CommandError, connectionError, type ExitCode, exitOf } from "../Failure.ts"
 import { nameOf, shortTime, timeTitle } from "../Listing.ts"
 import { errorLines, type ReportContext, shortener } from "../Report.ts"
 import { renderTable } from "../Table.ts"
 import { isJson, type Terminal } from "../Terminal.ts"
 import { zoneFlag } from "../TimeArgument.ts"
-import { integerFlag, uuidFlags } from "../Values.ts"
+import { probe } from "./IdleRun.ts"
 import { namesFor, orgNames, printSummary, watch } from "./TickOutput.ts"
+import { readSetup, type TickSetup } from "./TickSetup.ts"
 
 /** `run`: runs one tick for the configured project; with `--dry-run`, shows what the tick would do. */
-export const main: Main = (cli) =>
+export const main: Main = (cli) => Effect.flatMap(readSetup(cli), (setup) => runTick(cli, setup))
+
+/** A tick that ./IdleRun.ts opened and that is not idle. */
+export interface OpenedRun extends Required<Pick<TickOptions, "tickId" | "firstAttempt">> {
+  readonly connection: Layer.Layer<ConnectionServices>
+}
+
+/** Runs the tick with the engine, or shows what the tick would do. Continues with `opened` if the tick is already open. */
+export const runTick = (
+  cli: Cli,
+  { isWhole, options, project }: TickSetup,
+  opened?: OpenedRun
+): Effect.Effect<ExitCode, CommandError> =>
   Effect.gen(function* () {
-    const { arguments: given, sources, terminal, layers } = cli
-    const options = yield* readOptions(cli)
-    if (given.value("tz") !== undefined) yield* zoneFlag(given)
-    const flags = { [settings.concurrency.key]: given.value("concurrency") }
-    const project = yield* Effect.mapError(loadProject(sources(flags)), configError)
-    yield* Effect.forEach(project.warnings, (warning) => Effect.logWarning(warning))
-    const engine = Layer.unwrapEffect(Effect.promise(() => layers.engine(project))).pipe(
-      Layer.mapError(connectionError)
-    )
+    const { arguments: given, terminal, layers } = cli
+    const engine = Layer.unwrapEffect(
+      Effect.promise(() => layers.engine(project, opened?.connection))
+    ).pipe(Layer.mapError(connectionError))
     if (given.has("dry-run")) {
       const [plan, names] = yield* preview(options).pipe(
         Effect.flatMap((plan) =>
@@ -45,10 +52,14 @@ export const main: Main = (cli) =>
       return exitOf(plan.errors, { triggered: 0, failed: 0, runs: [] })
     }
     const file = given.value("metrics-file")
-    const ticking = tickAndNotify({ ...options, observe: watch(terminal) }).pipe(
-      Effect.zipLeft(
-        isWhole(options) && project.settings.probes === "true" ? probe(cli) : Effect.void
-      ),
+    const { firstAttempt, tickId } = opened ?? {}
+    const ticking = tickAndNotify({
+      ...options,
+      ...(firstAttempt === undefined ? {} : { firstAttempt }),
+      tickId,
+      observe: watch(terminal)
+    }).pipe(
+      Effect.zipLeft(isWhole && project.settings.probes === "true" ? probe(cli) : Effect.void),
       Effect.flatMap((summary) =>
         Effect.map(namesFor(summary, terminal), (names) => ({ summary, names }))
       )
@@ -74,32 +85,6 @@ const loadMetrics = async () => ({
   ...(await import("../../Operator/StatusGauges.ts")),
   ...(await import("./MetricsFile.ts"))
 })
-
-const probe = ({ layers }: Cli) =>
-  Effect.flatMap(
-    Effect.promise(() =>
-      Promise.all([import("../../Engine/HealthChecks.ts"), layers.healthChecks()])
-    ),
-    ([{ probeQuietly }, prober]) => Effect.provide(probeQuietly, prober)
-  )
-
-/** Whether the tick covers the whole project. A tick that covers only a part of the project sends no probes. */
-const isWhole = ({ limit, scope }: Effect.Effect.Success<ReturnType<typeof readOptions>>) =>
-  limit === undefined && scope.orgId === undefined && scope.integrationIds === undefined
-
-const readOptions = ({ arguments: given }: Cli) =>
-  Effect.gen(function* () {
-    const limit = yield* integerFlag(given, "limit", 1, 1_000_000)
-    yield* integerFlag(given, "concurrency", 1, 1000)
-    const [orgId] = yield* uuidFlags(given, "org")
-    const ids = yield* uuidFlags(given, "integration")
-    if (ids.length > 100) {
-      return yield* Effect.fail(
-        usageError("--integration is given more than 100 times", "Use --org, or leave it out.")
-      )
-    }
-    return { limit, scope: { orgId, integrationIds: ids.length === 0 ? undefined : ids } }
-  })
 
 const PlanJson = Schema.Struct({
   dry_run: Schema.Literal(true),

@@ -1,0 +1,150 @@
+import { Clock, Effect, Either, Predicate } from "effect"
+import { EngineConfig } from "../Config.ts"
+import { openTickArguments, openTickUndecoded } from "../Database/OpenTick.ts"
+import { judgeSkew, measureSkew } from "../Domain/ClockSkew.ts"
+import type { Summary } from "../Domain/Summary.ts"
+import type { FirstAttempt, Scope } from "../Services/Ledger.ts"
+import { Supabase } from "../Services/Supabase.ts"
+import { SCHEMA_VERSION } from "../Version.ts"
+import { candidatesOf, type HealthFacts } from "./ProbeCandidates.ts"
+import { empty, toSummary } from "./SummaryBuilder.ts"
+
+/** The maximum number of runs and integrations in one call. */
+const MAX_BATCH = 100
+
+/**
+ * Returns how much work the first call of a tick fetches: one round of runs to start and another round in reserve, so that the
+ * workers do not wait for the next claim.
+ */
+export const firstFetch = (concurrency: number, limit: number): number =>
+  Math.max(Math.min(2 * concurrency, limit, MAX_BATCH), 1)
+
+export interface IdleOptions {
+  readonly tickId: string
+  readonly scope: Scope
+  readonly limit?: number | undefined
+  /** Whether the process sends alerts. */
+  readonly alerts: boolean
+  /** Whether the process probes accounting APIs. */
+  readonly probes: boolean
+}
+
+/**
+ * The result of opening a tick. An idle tick is complete, and `areProbesDue` says whether a round of probes may send a request. Any
+ * other tick continues with `attempt`.
+ */
+export type FirstOpening =
+  | { readonly _tag: "Idle"; readonly summary: Summary; readonly areProbesDue: boolean }
+  | { readonly _tag: "Busy"; readonly attempt: FirstAttempt }
+
+/**
+ * Opens a tick without the engine. A timer starts many processes, and most of them find nothing due, so this file and its imports
+ * evaluate no schema and load no module that an idle tick does not need (ADR 26; a test checks the imports).
+ *
+ * *Guarantees*: makes one attempt and never fails. Returns `Idle` only if the engine would do nothing either: nothing is due, the
+ * schema is this version's, the clocks agree, and there is no function to warm up and no alert to send.
+ */
+export const openFirst = (
+  options: IdleOptions
+): Effect.Effect<FirstOpening, never, Supabase | EngineConfig> =>
+  Effect.gen(function* () {
+    const supabase = yield* Supabase
+    const settings = yield* EngineConfig
+    const { alerts, limit = Number.POSITIVE_INFINITY, probes, scope, tickId } = options
+    const askedAt = yield* Clock.currentTimeMillis
+    const answer = yield* Effect.either(
+      supabase.call(
+        openTickUndecoded,
+        openTickArguments({
+          ...settings,
+          ...scope,
+          tickId,
+          limit: firstFetch(settings.concurrency, limit),
+          withApis: probes
+        })
+      )
+    )
+    const answeredAt = yield* Clock.currentTimeMillis
+    const attempt: FirstAttempt = { askedAt, answeredAt, answer }
+    if (Either.isLeft(answer) || !isIdle(answer.right, attempt, alerts)) {
+      return { _tag: "Busy", attempt } as const
+    }
+    const facts = {
+      tickId,
+      engineId: settings.engineId,
+      startedAt: askedAt,
+      finishedAt: answeredAt
+    }
+    return {
+      _tag: "Idle",
+      summary: toSummary(empty(settings.driftAlertMs), facts),
+      areProbesDue: probes && mayProbe(answer.right)
+    } as const
+  })
+
+/** Returns whether the engine would do nothing with this answer. Any unexpected value is left to the engine. */
+const isIdle = (
+  answer: unknown,
+  { answeredAt, askedAt }: FirstAttempt,
+  alerts: boolean
+): boolean => {
+  if (!Predicate.isRecord(answer)) return false
+  const now = Date.parse(String(answer.now))
+  return (
+    answer.idle === true &&
+    answer.schema_version === SCHEMA_VERSION &&
+    answer.clock_skew_open === false &&
+    judgeSkew(measureSkew(askedAt, answeredAt, now)) === "together" &&
+    isEmpty(answer.warm_ups) &&
+    (!alerts || answer.alerts === false)
+  )
+}
+
+const isEmpty = (value: unknown): boolean => Array.isArray(value) && value.length === 0
+
+/** Returns whether a round of probes may send a request. If the answer cannot be read, the round decides. */
+const mayProbe = (answer: unknown): boolean => {
+  const apis = Predicate.isRecord(answer) ? answer.apis : null
+  if (!Predicate.isRecord(apis) || !Array.isArray(apis.sources) || !Array.isArray(apis.health)) {
+    return true
+  }
+  const sources = apis.sources.filter(isSource)
+  const health = apis.health.flatMap((one) => healthOf(one) ?? [])
+  return (
+    sources.length < apis.sources.length ||
+    health.length < apis.health.length ||
+    candidatesOf(sources, health, Date.parse(String(apis.now)), false).length > 0
+  )
+}
+
+const isSource = (value: unknown): value is Parameters<typeof candidatesOf>[0][number] =>
+  Predicate.isRecord(value) &&
+  typeof value.integration_type === "string" &&
+  (value.health_url === null || typeof value.health_url === "string") &&
+  (value.health_method === "HEAD" ||
+    value.health_method === "GET" ||
+    value.health_method === "OPTIONS")
+
+const healthOf = (value: unknown): HealthFacts | null => {
+  if (!Predicate.isRecord(value)) return null
+  const { consecutive_failures, host, provider } = value
+  if (
+    typeof provider !== "string" ||
+    typeof host !== "string" ||
+    typeof consecutive_failures !== "number"
+  ) {
+    return null
+  }
+  return {
+    provider,
+    host,
+    consecutive_failures,
+    next_probe_at: instantOf(value.next_probe_at),
+    passive_until: instantOf(value.passive_until),
+    last_probe_at: instantOf(value.last_probe_at),
+    last_sync_at: instantOf(value.last_sync_at)
+  }
+}
+
+const instantOf = (value: unknown): number | null =>
+  value === null ? null : Date.parse(String(value))
