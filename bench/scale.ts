@@ -1,6 +1,6 @@
 /**
  * Measures a large project on this machine: `bun bench/scale.ts`. Fills a database with integrations and a year of runs, and
- * prints a Markdown table: the duration of a tick, the due runs, the page's queries, retention and vacuum, and the sizes of the
+ * prints a Markdown table: the durations of a tick, all due runs, the page's queries, retention and vacuum, and the sizes of the
  * tables.
  */
 import { parseArgs } from "node:util"

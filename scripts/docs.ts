@@ -30,7 +30,7 @@ export const fenceCopy = {
   copy: join(root, "supabase/functions/_shared/answerWords.ts")
 } as const
 
-/** The pages that contain examples, by path from the root. */
+/** The pages that contain examples, as paths relative to the root. */
 export const examplePages = [
   "README.md",
   "docs/how-to/test-with-layers.md",

@@ -4,11 +4,11 @@
  * Writes to `files`, for every platform of Platforms.ts (or only for the given platforms): a binary, its archive and its npm
  * package; then the npm package that people install, an SPDX bill of materials, and `checksums.txt` (`sha256sum --check`). Writes
  * `notes.md`, the version's section of the changelog, next to `files`. `--source url`, the address of the released source, adds
- * the alert rules, with absolute links to their runbooks, and makes the links of the notes absolute. Publishes nothing. A build
- * of all platforms takes one to two minutes and about 2 GB of disk.
+ * the alert rules, with absolute links to their runbooks, and makes the links of the notes absolute. Publishes nothing. A build of
+ * all platforms takes one to two minutes and about 2 GB of disk.
  *
- * For tests: `--binary path` uses an existing binary for the one given platform; `--npm-only` builds no archives and compresses
- * fast; `--unfrozen` accepts migrations and a changelog that may still change.
+ * For tests: `--binary path` uses an existing binary for the one given platform; `--npm-only` builds no archives and uses fast
+ * compression; `--unfrozen` accepts migrations and a changelog that may still change.
  */
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { basename, join, resolve } from "node:path"

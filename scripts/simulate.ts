@@ -68,7 +68,7 @@ const add = (sum: Figures, more: Figures): Figures => ({
 
 const none: Figures = { seeds: 0, slots: 0, runs: 0, effects: 0, ticks: 0, violations: 0 }
 
-/** Runs the seeds from `from` on sequentially, in this process. */
+/** Runs `count` seeds sequentially in this process, starting with `from`. */
 const runSeeds = (from: number, count: number): Figures => {
   let figures = none
   for (let seed = from; seed < from + count; seed++) {

@@ -8,8 +8,8 @@ const START_PAUSE_MS = 4
 const SETTLE_PAUSE_MS = 10
 
 /**
- * Calls Sync Scheduler's SQL functions from a bare loop in Effect, which starts no more runs ahead than one round trip needs.
- * Measures the cost of Effect and of that limit; checks nothing.
+ * Calls Sync Scheduler's SQL functions from a bare loop in Effect that starts only as many runs in advance as one round trip
+ * needs. Measures the cost of Effect and of that limit; checks nothing.
  */
 export const contender: Contender = async ({ concurrency, databaseUrl, functionUrl, jobs }) => {
   const ledger = await openBareLedger(databaseUrl)

@@ -5,7 +5,7 @@ const root = resolve(import.meta.dir, "../..")
 
 const INCLUDED = /^(```\w+[^\n`]* from=(\S+)[^\n`]*\n)[\s\S]*?^```$/gm
 
-/** Returns the examples that a page contains, by path from the root. */
+/** Returns the paths of the examples that a page contains, relative to the root. */
 export const examplesOf = (page: string): ReadonlyArray<string> =>
   [...page.matchAll(INCLUDED)].map(([, , path = ""]) => path)
 

@@ -216,7 +216,7 @@ export const jsonPage = async (): Promise<string> => {
   )
   return page([
     generated("JSON", "the schemas of the commands' output"),
-    'The output of `-o json`. Later versions may add fields, so ignore unknown fields. `"field"?` may be missing. `instant` is an ISO 8601 instant in UTC, to the millisecond (`"2026-11-24T02:00:00.000Z"`). A command that fails prints `{ "errors": [{ "code", "message", "hint" }] }` ([codes](errors.md)) and ends with an [exit code](exit-codes.md) other than 0. `-o jsonl` prints each event as a line with a `type`.',
+    'This page describes the output of `-o json`. Later versions may add fields, so ignore unknown fields. `"field"?` may be missing. `instant` is an ISO 8601 instant in UTC, to the millisecond (`"2026-11-24T02:00:00.000Z"`). A command that fails prints `{ "errors": [{ "code", "message", "hint" }] }` ([codes](errors.md)) and ends with an [exit code](exit-codes.md) other than 0. `-o jsonl` prints each event as a line with a `type`.',
     ...sections
   ])
 }

@@ -83,7 +83,7 @@ export const sqlPage = (dump: string): string => {
   const functions = blocks.filter((text) => text.startsWith("CREATE OR REPLACE FUNCTION public."))
   return page([
     generated("SQL", "supabase/migrations and supabase/schema.sql"),
-    "All objects of Sync Scheduler in schema `public`. Functions are called by RPC with the secret key and return one `jsonb` value; `anon` and `authenticated` cannot call them. Objects in schema `sync_scheduler` are private. To print an object's current definition: `sync-scheduler schema print --only <name>`.",
+    "This page lists Sync Scheduler's objects in schema `public`. Functions are called by RPC with the secret key and return one `jsonb` value; `anon` and `authenticated` cannot call them. Objects in schema `sync_scheduler` are private. To print an object's current definition: `sync-scheduler schema print --only <name>`.",
     "## Functions",
     ...functions.map(functionSection),
     "## Views",

@@ -61,7 +61,7 @@ export const buildLibrary = async (
 /** Matches the prefix of `src/...` in a source map: Bun's relative path, and the project's path on this machine. */
 const fromHere = new RegExp(`^(\\.\\./)*(.*${RegExp.escape(root.slice(1))}/)?`)
 
-/** Rewrites the source maps so that the maps name sources by path from the project's root. */
+/** Rewrites the source maps so that their paths are relative to the project's root. */
 const nameSources = async (directory: string): Promise<void> => {
   for (const entry of await readdir(directory, { recursive: true })) {
     if (!entry.endsWith(".map")) continue

@@ -1,6 +1,6 @@
 import { posix } from "node:path"
 
-/** Pages outside docs/, by path from the root, with their names in the site. */
+/** Pages outside docs/: the path relative to the root, and the name in the site. */
 const OUTSIDE: Readonly<Record<string, string>> = {
   "README.md": "overview.md",
   "docs/README.md": "documentation.md",

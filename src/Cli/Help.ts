@@ -4,7 +4,7 @@ import { exitCodes } from "./ExitCodes.ts"
 
 const PROGRAM = "sync-scheduler"
 
-/** Formats lines of a name and its meaning, with the meanings aligned. */
+/** Formats names with their meanings, one pair per line, with the meanings aligned. */
 const list = (rows: ReadonlyArray<readonly [name: string, meaning: string]>): string => {
   const width = Math.max(...rows.map(([name]) => name.length))
   return rows.map(([name, meaning]) => `  ${name.padEnd(width)}  ${meaning}`).join("\n")

@@ -23,7 +23,10 @@ export const zoneFlag = (
   return Option.match(wallClock(wanted), {
     onNone: () =>
       Effect.fail(
-        usageError(`--tz is "${wanted}": there is no such zone`, "Write for example Europe/Oslo.")
+        usageError(
+          `--tz is "${wanted}": there is no such zone`,
+          "Write a zone such as Europe/Oslo."
+        )
       ),
     onSome: ({ timezone }) => Effect.succeed(timezone)
   })

@@ -57,7 +57,7 @@ export const instantFlag = (
       Effect.fail(
         usageError(
           `--${flag} is "${text}": it is not an instant with its time zone`,
-          `Write for example --${flag} 2026-11-24T00:00:00Z or 2026-11-24T01:00:00+01:00`
+          `For example: --${flag} 2026-11-24T00:00:00Z or 2026-11-24T01:00:00+01:00`
         )
       ),
     onSome: (instant) => Effect.succeed(DateTime.toEpochMillis(instant))

@@ -223,7 +223,7 @@ export const neverRuns = (fault: string): string => {
   return `${isOfRow ? "It never runs" : "The schedule is invalid, so it never runs"}: ${ended(fault)}`
 }
 
-/** Formats the pause, as far as recorded: `Paused since 11-18 09:12 by ada@ops: "moving to a new ERP"`. */
+/** Formats what is recorded about the pause: `Paused since 11-18 09:12 by ada@ops: "moving to a new ERP"`. */
 export const pausedSince = (timeline: TimelineData): string => {
   const { actions, history, integration } = timeline
   const pause = actions.findLast(({ at, kind }) => kind === "paused" && at < timeline.to)

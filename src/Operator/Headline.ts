@@ -68,10 +68,7 @@ const causeSentence = (
   return `${count(n)}${of} ${being}${why === "" ? "" : `: ${why}`}`
 }
 
-/**
- * Describes the last tick: `last tick 4 s ago, took 1.9 s, by web-1-77-0c1f`. If ticks have stopped, the line begins with this
- * fact.
- */
+/** Describes the last tick: `last tick 4 s ago, took 1.9 s, by web-1-77-0c1f`. If ticks have stopped, the line says so first. */
 export const heartbeatLine = (
   { last_activity_at, last_tick, verdict }: SchedulerHealth,
   now: number

@@ -51,7 +51,7 @@ export const Overview = Schema.Struct({
   /** The scheduler's last tick, in one line. */
   heartbeat: Schema.String,
   scheduler: SchedulerHealth,
-  /** The number of all integrations of the project, whatever the filter. */
+  /** The number of integrations in the project, regardless of the filter. */
   total: Schema.Int,
   counts: Counts,
   /** The reasons why integrations need attention, one entry per cause, worst first. */

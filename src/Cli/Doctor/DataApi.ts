@@ -17,7 +17,7 @@ export const staleCache = error("schema", {
 const NO_RUN = "00000000-0000-4000-8000-000000000000"
 
 /**
- * Checks whether the Data API knows the functions that integrations report with, when the engine itself uses a direct connection.
+ * If the engine uses a direct connection, checks whether the Data API knows the functions through which integrations report.
  * Reports only this failure, because every other failure becomes visible when functions are called.
  */
 export const reportingFindings: Effect.Effect<

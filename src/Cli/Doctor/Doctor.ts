@@ -193,7 +193,7 @@ const print = (findings: ReadonlyArray<CheckResult>, terminal: Terminal): Effect
     ...(why === null ? [] : hanging(why, 9, terminal.width)).map((line, index) =>
       style.dim(`${index === 0 ? "    why: " : " ".repeat(9)}${line}`)
     ),
-    // Commands and SQL are not wrapped here but only by the terminal, so that they can be copied.
+    // Commands and SQL are left for the terminal to wrap, so that they can be copied.
     ...(fix?.split("\n") ?? []).map(
       (line, index) => `${index === 0 ? "    fix: " : " ".repeat(9)}${safe(line)}`
     )

@@ -7,7 +7,7 @@ import { Invoker, type WarmUp } from "../../Services/Invoker.ts"
 import { type CheckResult, error, ok, warning } from "./CheckResult.ts"
 import { functionAccessFindings, isAllowed } from "./FunctionAccessChecks.ts"
 
-/** The maximum number of functions named by integrations that are checked. */
+/** At most this many of the functions that integrations name are checked. */
 const MOST = 20
 
 /**

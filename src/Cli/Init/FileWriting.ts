@@ -16,7 +16,7 @@ import { Schema } from "effect"
  * The result for a file.
  *
  * - `created`: the file did not exist. `unchanged`: the file exists with the same text.
- * - `changed`: an existing project file to which setup added lines, for example a section of config.toml.
+ * - `changed`: an existing project file to which lines were added, for example a section of config.toml.
  * - `different`: the file exists with another text. The file was not changed, and needs attention.
  * - `kept`: the example, which the project has modified.
  * - `left_out`: the file does not exist, and was not written because another file in its folder is `different`. A mixture of two

@@ -84,7 +84,7 @@ const resultOf =
     detail: Either.isLeft(sent) ? sent.left.message : ""
   })
 
-/** Returns a made-up incident. The incident's text says that it is a test, and the incident's ids are new in every call. */
+/** Returns a made-up incident. The incident's text says that it is a test, and every call uses new ids. */
 const testAlert = (transition: Alert["transition"], subject: string, now: number): Alert => ({
   incident_id: 0,
   transition,

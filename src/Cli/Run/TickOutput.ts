@@ -32,7 +32,7 @@ export const watch = (terminal: Terminal): ((event: TickEvent) => Effect.Effect<
  */
 const MOST_NAMED = 100
 
-/** Reads the names of these integrations' organisations. Never fails, because names are optional. */
+/** Reads the names of the integrations' organisations. Never fails, because names are optional. */
 export const orgNames = (
   integrationIds: ReadonlyArray<string>
 ): Effect.Effect<ReadonlyMap<string, string>, never, Supabase> => {

@@ -158,7 +158,10 @@ export const runFields = (
   ]
 }
 
-/** Returns why a run failed: `UNAUTHORIZED, "the token was revoked"`; empty for a run without a fault. */
+/**
+ * Returns the remark on a run: the reason for a failure (`UNAUTHORIZED, "the token was revoked"`) or a skip, or the trigger of a
+ * completed run outside the schedule. Empty if there is nothing to remark.
+ */
 export const whyOf = (
   run: RecordedFailure & Pick<ListedRun, "status" | "skip_reason" | "trigger">
 ): string => {

@@ -65,7 +65,7 @@ const YES = ["--yes"]
 export const initTask = (cli: SupabaseCli): Task =>
   simple(cli, "project", "Create supabase/config.toml", ["init"], "supabase/config.toml created")
 
-/** Returns the tasks that make the project reachable: the tasks start the local stack, or link the directory. */
+/** Returns the tasks that start the local stack, or link the directory, so that the project is reachable. */
 export const reachTasks = ({ cli, target }: SetupContext): ReadonlyArray<Task> => {
   if (target._tag === "Local") {
     const plan = "Start the local stack (the first start takes minutes)"

@@ -31,7 +31,7 @@ import { makeQueryCache } from "./QueryCache.ts"
 import { queryHandlers } from "./QueryHandlers.ts"
 import { signInRoutes, signOut } from "./SignIn.ts"
 
-/** The maximum number of concurrent requests. Probes do not count. */
+/** The maximum number of concurrent requests. Probes are not counted. */
 const MAX_CONCURRENT = 64
 
 /** Responds to one request. Never fails, and takes at most 20 s. */

@@ -30,7 +30,7 @@ export const orElse =
       () => next
     )
 
-/** Rejects requests with a long URL, or with a method that no route has. */
+/** Rejects requests with a long URL, or with a method that no route accepts. */
 export const limitRequest = <R>(app: App<R>): App<R> =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ method, originalUrl }) => {
     if (originalUrl.length > MAX_URL) return Effect.fail(longUrl)

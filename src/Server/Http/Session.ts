@@ -10,7 +10,7 @@ const MAX_NAME = 80
 export interface Session {
   /** The name given at sign-in. This name is recorded as the actor of every action. */
   readonly actor: string
-  /** The CSRF token of every form of this session. */
+  /** The CSRF token in every form of this session. */
   readonly csrf: string
 }
 

@@ -95,7 +95,7 @@ const pathOf = (
 }
 
 /**
- * Draws an axis with its marks as a strip of full width. One path contains all marks of a kind, so that the markup of thousands of
+ * Draws an axis with its marks as a full-width strip. One path contains all marks of a kind, so that the markup of thousands of
  * marks stays small. Marks outside the axis are omitted, and marks across an end of the axis are clipped.
  */
 export const dayStrip = (axis: Axis, marks: ReadonlyArray<Mark>, isInList = false): Html => {

@@ -51,8 +51,8 @@ const actionOn = (
 export const RETRY_CAUSE = "/retry-cause"
 
 /**
- * Renders the form that retries all failed runs of a cause. Returns no markup if no run can be retried or the reader may not
- * act.
+ * Renders the form that retries all failed runs of a cause. Returns no markup if no run can be retried or the reader is not
+ * allowed to act.
  */
 export const causeForm = ({ key, retryable }: CauseGroup, { access }: PageFrame): Html => {
   if (access._tag !== "SignedIn" || retryable === 0) return empty
@@ -67,7 +67,7 @@ export const causeForm = ({ key, retryable }: CauseGroup, { access }: PageFrame)
   )
 }
 
-/** Renders the forms of the actions on an integration. Returns no markup if the reader may not act. */
+/** Renders the forms of the actions on an integration. Returns no markup if the reader is not allowed to act. */
 export const integrationForms = (integration: IntegrationState, access: PageAccess): Html => {
   if (access._tag !== "SignedIn") return empty
   const { enabled, integration_id: id, org_id } = integration
@@ -99,7 +99,7 @@ const MAYBE = `The sync may have taken effect: check the target system first. ${
 
 /**
  * Renders the forms that retry a run or release it so that later slots can run. Returns no markup if neither action is possible or
- * the reader may not act. `next` is the page to redirect to.
+ * the reader is not allowed to act. `next` is the page to redirect to.
  */
 export const runForms = (run: RunView | null, access: PageAccess, next: string): Html => {
   if (access._tag !== "SignedIn" || run === null) return empty
@@ -117,7 +117,7 @@ export const runForms = (run: RunView | null, access: PageAccess, next: string):
 }
 
 /**
- * Renders the commands that retry or release a run, for readers who may not act. Returns no markup if neither action is
+ * Renders the commands that retry or release a run, for readers who are not allowed to act. Returns no markup if neither action is
  * possible.
  */
 export const runCommands = (run: RunView, frame: PageFrame): Html => {

@@ -37,7 +37,7 @@ export const nextRun = (integration: IntegrationState, timezone: string, now: nu
   return html`${bareMoment(at, timezone, now)}<span class="sub">${at <= now ? `was due ${distance}` : distance}</span>`
 }
 
-/** Renders a row of the list of integrations. If `strip` is null, the list has no column of strips. */
+/** Renders a row of the integration list. If `strip` is null, the list has no strip column. */
 export const integrationRow = (
   integration: IntegrationState,
   now: number,

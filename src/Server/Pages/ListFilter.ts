@@ -3,8 +3,8 @@ import { causeKey } from "../../Domain/StateCause.ts"
 import type { IntegrationState } from "../../Operator/IntegrationState.ts"
 
 /**
- * The filter of the list of integrations, taken from the URL. Every link of the list keeps the parts of the filter that the link
- * does not change.
+ * The filter of the integration list, taken from the URL. Every link of the list keeps the parts of the filter that the link does
+ * not change.
  */
 export interface ListFilter {
   /** The search text: a part of a name or type, or the beginning of an id. */
