@@ -5,9 +5,9 @@ const sources = join(resolve(import.meta.dir, ".."), "src")
 const BARREL = /^import \{([^}]*)\} from "effect"$/gm
 
 /**
- * Replaces `import { Effect } from "effect"` by the import of the module itself, `import * as Effect from "effect/Effect"`. With
- * the common entry `effect`, the bundler puts all modules of Effect that any command uses into one chunk, so that every command
- * evaluates all of them.
+ * Replaces `import { Effect } from "effect"` with an import of the module itself, `import * as Effect from "effect/Effect"`. If
+ * files import from the common entry `effect`, the bundler puts every Effect module that any command uses into one chunk, and
+ * every command evaluates the whole chunk.
  */
 export const directImports: BunPlugin = {
   name: "direct imports of effect",

@@ -47,7 +47,7 @@ export interface Command {
   readonly flags: ReadonlyArray<Flag>
   readonly examples: ReadonlyArray<string>
   readonly load: () => Promise<Loaded | { readonly light: FastCommand }>
-  /** Loads the part of the command that runs first and that is often sufficient. This part loads the rest when necessary. */
+  /** Loads the code that runs first, which is often sufficient. This code loads the command's other code when necessary. */
   readonly loadFirst?: () => Promise<Pick<Loaded, "main">>
 }
 
@@ -97,7 +97,7 @@ export type ConnectionServices = Supabase | EngineConfig
 export interface LayerFactories {
   /** The database and the settings of a tick, which are sufficient for a tick that finds nothing due. */
   readonly connection: (project: Project) => Promise<Layer.Layer<ConnectionServices, SupabaseError>>
-  /** The whole engine, over a connection that exists already or over a new one. */
+  /** The whole engine, over an existing connection or a new one. */
   readonly engine: (
     project: Project,
     connection?: Layer.Layer<ConnectionServices, SupabaseError>

@@ -8,8 +8,8 @@ import type { Terminal } from "../Terminal.ts"
 import { readSetup, type TickSetup } from "./TickSetup.ts"
 
 /**
- * `run` in a process that may find nothing due: opens the tick, and loads the engine only if there is something to do. Most
- * processes of a timer end here, after one call (ADR 26).
+ * `run` in a process that may find nothing due: opens the tick, and loads the engine only if the tick is not idle. Most processes
+ * that a timer starts end here, after one database call (ADR 26).
  */
 export const main: Main = (cli) =>
   Effect.gen(function* () {
@@ -48,7 +48,9 @@ export const main: Main = (cli) =>
     )
   })
 
-/** Whether the tick can end without the engine: nothing measures the tick, and no ping accompanies it. */
+/**
+ * Whether an idle tick can end without the engine: the tick is no dry run, exports no metrics, sends no ping and prints no TSV.
+ */
 const mayEndEarly = ({ arguments: given, terminal }: Cli, { project }: TickSetup): boolean => {
   const { otelEndpoint, pingUrl } = project.settings
   return (

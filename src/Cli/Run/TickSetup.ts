@@ -6,7 +6,7 @@ import type { Cli } from "../Command.ts"
 import { type CommandError, configError, usageError } from "../Failure.ts"
 import { integerFlag, uuidFlags } from "../Values.ts"
 
-/** What the command line and the settings say about a tick. */
+/** The options and the settings of a tick. */
 export interface TickSetup {
   readonly project: Project
   readonly options: { readonly limit: number | undefined; readonly scope: Scope }
