@@ -3,29 +3,29 @@ import { counter, gauge, histogram, type Label } from "./Metrics/Instrument.ts"
 import { COMMIT, VERSION } from "./Version.ts"
 
 /**
- * Every metric of Sync Scheduler. No label ever contains an organisation, an integration or a run, because the number of these
- * values is unbounded, and because more people may see metrics than may see such data.
+ * Every metric of Sync Scheduler. No label ever contains an organisation, an integration or a run, because the number of series
+ * would be unbounded, and because metrics often have a wider audience than customer data.
  */
 
 const integrationType: Label = { name: "integration_type" }
 /**
- * The result of a tick. `error`: part of the tick's work was not done. `partial`: all of the work was done, but a run failed or
- * is unresolved.
+ * The result of a tick. `error`: the tick could not do all of its work. `partial`: the tick did its work, but a run failed or is
+ * unresolved.
  */
 const result: Label = { name: "result", values: ["ok", "partial", "error", "interrupted"] }
 
 /** Histogram buckets for the time that a run waited, in seconds; alerts begin at one minute. */
 const LAG_BUCKETS = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600] as const
-/** Histogram buckets for the duration of work, in seconds; 150 is the platform's limit for an answer. */
+/** Histogram buckets for durations, in seconds; 150 is the platform's limit for an answer. */
 const WORK_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 150, 300, 600] as const
 
 export const runs = counter("runs_total", {
-  help: "Attempts at runs, by the run's status after the attempt. A pending run is retried; a running run reports its result later.",
+  help: "Run attempts, by the run's status after the attempt. A pending run is retried; a running run reports its result later.",
   labels: [integrationType, { name: "status" }, { name: "trigger" }]
 })
 
 export const retries = counter("retries_total", {
-  help: "Attempts at runs after the first attempt.",
+  help: "Run attempts after the first one.",
   labels: []
 })
 
@@ -67,7 +67,7 @@ export const completionLag = histogram("completion_lag_seconds", {
 })
 
 export const runDuration = histogram("run_duration_seconds", {
-  help: "Duration of an attempt at a run, by the run's status after the attempt.",
+  help: "Duration of a run attempt, by the run's status after the attempt.",
   labels: [integrationType, { name: "status" }],
   buckets: WORK_BUCKETS
 })

@@ -21,7 +21,7 @@ export { type SummaryJson, TickFailed } from "./Domain/Summary.ts"
  */
 const DATABASE_WAIT_MS = 10_000
 
-/** Options of `runScheduledJobs`. The default of an option is the default of the setting with the same name. */
+/** Options of `runScheduledJobs`. An option has the same default as the setting of that name. */
 export interface RunScheduledJobsOptions {
   /** Authorises the invocations: a secret key, or the legacy service_role key. Default: the key in the environment. */
   readonly functionKey?: string
@@ -45,11 +45,11 @@ export interface RunScheduledJobsOptions {
  * the outcomes and returns the structured summary. When nothing is due, the summary contains only zeros and no error.
  *
  * `supabaseClient` is a client of `@supabase/supabase-js` with a secret key; only its `rpc` is used. `integrationEdgeFunctionUrl`
- * is the complete URL of the function. Rejects with ConfigError if the URL, the key or an option is invalid, and with TickFailed
- * if the tick could not do its work and `throwOnError` is set. Without `throwOnError`, the summary reports the failure: `ok` is
- * false, and `errors` has the reasons. At its start the tick waits up to 10 s for a database that does not answer
- * (`settings.databaseWaitMs`). A call that hangs ends after 30 s. During the tick, outcomes are retried as long as their leases
- * last.
+ * is the complete URL of the function. Rejects with ConfigError if the URL, the key or an option is invalid, and with TickFailed if
+ * the tick could not do its work and `throwOnError` is set. Without `throwOnError`, the summary reports the failure: `ok` is false,
+ * and `errors` has the reasons. At its start the tick waits up to 10 s for a database that does not answer
+ * (`settings.databaseWaitMs`). A call that hangs ends after 30 s. An outcome that cannot be recorded is sent again until its run's
+ * lease ends.
  */
 export async function runScheduledJobs(
   supabaseClient: SupabaseLive.RpcClient,

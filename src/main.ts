@@ -16,7 +16,7 @@ import { VERSION } from "./Version.ts"
 const client = { version: VERSION, proxyOf: proxyOf(process.env) } as const
 
 /**
- * Makes the layer of the database. This file is the binary's entry point, and the only file that chooses the implementations of the
+ * Makes the database layer. This file is the binary's entry point, and the only file that chooses the implementations of the
  * engine's services. Each implementation is loaded when a command needs it, so that help and version start as fast as the runtime.
  */
 const database = async (settings: Database): Promise<Layer.Layer<Supabase, SupabaseError>> => {
@@ -54,7 +54,7 @@ const withConfig = async <R>(
 const connection = async ({ database: of, settings }: Project) =>
   withConfig(settings, await database(of))
 
-/** Makes the engine over a connection, and passes on the connection's other services. */
+/** Makes the engine over a connection, and also provides the connection's other services. */
 const engine = async <R>(
   functions: Project["functions"],
   base: Layer.Layer<ConnectionServices | R, SupabaseError>
@@ -97,7 +97,7 @@ const notifications = async (settings: Settings): Promise<Layer.Layer<Notifier |
 }
 
 /**
- * Opens the embedded database of a directory. If `serve --demo` is running on the directory, connects through it, because only
+ * Opens the embedded database of a directory. If `serve --demo` is using the directory, connects through that process, because only
  * one process may open the directory. Otherwise opens the database in this process.
  */
 const embedded = async (directory: string | undefined) => {

@@ -182,7 +182,7 @@ const noKey = missing(
   "Set SUPABASE_SECRET_KEY=sb_secret_... (Dashboard: Project Settings, API Keys), or provide it as a file."
 )
 
-/** Returns the settings that a tick lacks. A malformed setting does not also count as missing. */
+/** Returns the settings that a tick lacks. A malformed setting is not also reported as missing. */
 export const missingFor = ({ settings, problems }: Inspection): ReadonlyArray<Problem> => {
   const malformed = new Set(problems.map(({ key }) => key))
   const isDirect = settings.databaseUrl !== null || malformed.has(table.databaseUrl.key)

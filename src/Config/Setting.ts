@@ -6,8 +6,7 @@ import { parseUrl } from "../Domain/Url.ts"
 
 /**
  * One setting: its environment variable, its purpose, and the parser of its text. `initial` is the default as a user would write
- * it, or null if there is none; `fallback` is that default after parsing. The value of a secret is Redacted and never appears in
- * a message.
+ * it, or null if there is none; `fallback` is the parsed default. The value of a secret is Redacted and never appears in a message.
  */
 export interface Setting<A> {
   readonly key: string
@@ -25,7 +24,7 @@ export type Parser<A> = (text: string) => Either.Either<A, DurationProblem>
 const refuse = (why: string, fix: string): Either.Either<never, DurationProblem> =>
   Either.left({ why, fix })
 
-/** Makes an optional setting. The value is null when the setting is not set. */
+/** Makes an optional setting. The value of an unset setting is null. */
 export const optional = <A>(
   key: string,
   description: string,
@@ -209,7 +208,7 @@ export const serviceKey = (text: string): Either.Either<string, DurationProblem>
     : Either.right(text)
 }
 
-/** Parses a key that signs webhooks: base64 after `whsec_`, or any text that is long enough. */
+/** Parses a key that signs webhooks: base64 after `whsec_`, or any text of at least 16 characters. */
 export const signingSecret = (text: string): Either.Either<string, DurationProblem> => {
   const fix = 'Create one with: echo "whsec_$(openssl rand -base64 32)"'
   const base64 = /^whsec_(.*)$/.exec(text)?.[1]

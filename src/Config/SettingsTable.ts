@@ -20,7 +20,7 @@ import { telemetryTable } from "./Telemetry.ts"
 const projectTable = {
   supabaseUrl: optional(
     "SUPABASE_URL",
-    "The base URL of the Supabase project, with its API and its Edge Functions.",
+    "The base URL of the Supabase project's API and Edge Functions.",
     "https://<project-ref>.supabase.co",
     projectUrl
   ),
@@ -38,7 +38,7 @@ const projectTable = {
   ),
   databaseUrl: secret(
     "SUPABASE_DB_URL",
-    "The connection string of the database, used instead of the API when set; sslmode is respected.",
+    "The database's connection string, with optional sslmode; used instead of the API when set.",
     "postgresql://postgres:<password>@<host>:5432/postgres?sslmode=require",
     databaseUrl
   )
@@ -108,7 +108,7 @@ const runTable = {
   leaseMargin: withDefault(
     "SYNC_SCHEDULER_LEASE_MARGIN",
     "60s",
-    "How much longer a run's lease is than the timeout of its invocation.",
+    "How much longer a run's lease is than its invocation timeout.",
     duration("1s", "1h")
   ),
   runningGuard: withDefault(
@@ -141,7 +141,7 @@ const alertTable = {
   driftAlert: withDefault(
     "SYNC_SCHEDULER_DRIFT_ALERT",
     "5m",
-    "How long after its slot a run may start before an incident is opened.",
+    "How late a run may start before an incident is opened.",
     duration("1s", "7d")
   ),
   alertWebhookUrl: secret(
@@ -190,7 +190,7 @@ const serveTable = {
   allowActions: withDefault(
     "SYNC_SCHEDULER_ALLOW_ACTIONS",
     "false",
-    "Whether serve lets holders of the admin token run, retry, pause and resume.",
+    "Whether holders of the admin token may run, retry, pause and resume syncs in serve.",
     oneOf(["false", "true"])
   ),
   adminToken: secret(
@@ -206,7 +206,7 @@ const serveTable = {
   drain: withDefault(
     "SYNC_SCHEDULER_DRAIN",
     "160s",
-    "How long serve waits for the runs in flight when it is stopped.",
+    "How long serve waits for the runs in progress when it is stopped.",
     duration("0s", "1h")
   )
 } as const

@@ -21,7 +21,7 @@ export interface Problem {
   readonly fix: string
 }
 
-/** The text of a setting, as found; null when no source has the setting. Empty text counts as not set. */
+/** The text of a setting, as found; null when no source has the setting. Empty text is treated as not set. */
 export interface Found {
   readonly text: string | null
   readonly origin: Origin

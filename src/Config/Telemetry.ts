@@ -64,7 +64,7 @@ export const telemetryTable = {
   otelDisabled: withDefault(
     "OTEL_SDK_DISABLED",
     "false",
-    "true: nothing is sent, regardless of the other settings.",
+    "If true, nothing is sent, regardless of the other settings.",
     oneOf(["false", "true"])
   )
 } as const

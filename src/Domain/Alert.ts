@@ -2,8 +2,8 @@ import { Schema } from "effect"
 import { Instant } from "./Instant.ts"
 
 /**
- * A transition to notify about: an incident was opened or closed. `announced` is true if the opening of the incident was sent.
- * `kind` accepts any text, so that kinds of incidents that only a newer database knows are also sent. *Source*:
+ * A transition to notify about: an incident was opened or closed. `announced` is true if the incident's opening was sent. `kind`
+ * accepts any text, so that incidents of a kind that only a newer database knows are also sent. *Source*:
  * `sync_scheduler.alert_json`.
  */
 export const Alert = Schema.Struct({

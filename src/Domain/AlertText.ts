@@ -26,7 +26,7 @@ export const textOf = (alert: Alert): AlertText => {
   const drift = run?.drift_ms ?? null
   const name = nameOf(alert)
   return {
-    title: tidyMessage(isOver ? `Over: ${words.over} (${name})` : `${words.title} (${name})`),
+    title: tidyMessage(isOver ? `Resolved: ${words.over} (${name})` : `${words.title} (${name})`),
     facts: [
       ...(integration === null ? [] : factsOf(integration)),
       ...(due === null ? [] : ([["Due", showInstant(due)]] as const)),
@@ -156,8 +156,8 @@ const kinds: Readonly<Record<string, (alert: Alert) => Words>> = {
       ? {
           title:
             text(alert, "org_id") === null
-              ? "An accounting API asked the scheduler to slow down"
-              : "An accounting API asked one organisation to slow down",
+              ? "An accounting API is throttling the scheduler"
+              : "An accounting API is throttling one organisation",
           over: "the accounting API accepts syncs again",
           why: `${failure(alert) ?? "The API is throttling."} Its syncs wait until ${text(alert, "until") ?? "later"}, then run one at a time.${text(alert, "org_id") === null ? ` The API is not probed before ${text(alert, "probes_again") ?? "then"}.` : " Other organisations are not affected."}`,
           next: "Nothing to do at first. If this persists, spread the schedules of its integrations."
@@ -185,7 +185,7 @@ const unknownKind = (alert: Alert): Words => ({
 
 const stuckBecause: Readonly<Record<string, string>> = {
   locked: "another session holds its lock (locked)",
-  lost_race: "it had changed each time since it was read (lost_race)",
+  lost_race: "it changed each time before it could be claimed (lost_race)",
   already_recorded: "it already has a run, but the schedule does not advance (already_recorded)",
   claim_unconfirmed: "the database did not confirm the claim (claim_unconfirmed)",
   start_unconfirmed: "the database did not confirm the start (start_unconfirmed)",

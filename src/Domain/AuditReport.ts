@@ -35,7 +35,7 @@ export interface Hole {
   readonly timezone: string
 }
 
-/** A period of an integration's history in which the schedule cannot be computed, so that its slots are unknown. */
+/** A period of an integration's history in which the schedule cannot be computed and the slots are therefore unknown. */
 export interface UnreadableHistory {
   readonly integration_id: string
   readonly org_id: string | null
@@ -68,9 +68,9 @@ const openFrom = (audited: Audited): number => {
 
 /**
  * Recomputes the slots of an integration from its history and checks whether each slot is recorded. A slot that has a row and also
- * lies inside a skipped range counts as recorded. Slots are expected in (from, to] of each segment in which the integration was
+ * lies inside a skipped range is treated as recorded. Slots are expected in (from, to] of each segment in which the integration was
  * enabled. A slot that is due at the moment of an edit therefore belongs to the schedule before the edit. *Guarantees*: a long
- * period without a row takes no more time than a short period.
+ * period without a row takes no more time than a short one.
  */
 export const audit = (audited: Audited): AuditVerdict => {
   const tally = { slots: 0, recorded: 0, skipped_slots: 0, open: 0, missing: 0 }

@@ -64,8 +64,8 @@ export function* slotsWithoutRow(
 
 /**
  * Plans the next step of a backfill. If a known slot has no row, the step claims the oldest such slot; otherwise the step only
- * advances the cursor. If no slot is left, the step finishes the backfill. *Guarantees*: the computing time is bounded by the
- * amount of data that was read.
+ * advances the cursor. If no slot is left, the step finishes the backfill. *Guarantees*: the computing time is bounded by the size
+ * of the backfill that was read.
  */
 export const nextStep = (backfill: Backfill): Slot => {
   const { after, backfill_id, cursor, history, known_until, slots, to } = backfill

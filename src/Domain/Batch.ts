@@ -9,7 +9,7 @@ export const isContended = ({ code }: SupabaseError): boolean => CONTENDED.has(c
 
 /**
  * Returns whether the database rejects a row because of bad data, or because of one of the project's constraints or triggers.
- * `Missing` counts too, because a trigger may name a table outside its search path.
+ * Includes `Missing`, because a trigger may name a table outside its search path.
  */
 export const isRejected = ({ reason }: SupabaseError): boolean =>
   reason === "Rejected" || reason === "Missing"

@@ -17,8 +17,8 @@ interface Choice {
 }
 
 /**
- * Returns the range of skipped slots from `first` to `upTo`, both inclusive. `first` counts as a slot even if the cron expression
- * does not match it.
+ * Returns the range of skipped slots from `first` to `upTo`, both inclusive. `first` is a slot even if the cron expression does not
+ * match it.
  */
 const skippedRange = (
   schedule: Schedule.Schedule,

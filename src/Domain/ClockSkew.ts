@@ -9,8 +9,8 @@ const ALERT_MS = 5_000
 
 /**
  * Measures the skew with one successful call. The database read its clock between `askedAt` and `answeredAt`, so the error is at
- * most half the time between these two instants. Retries within this time would lengthen the measured round trip and hide a skew
- * that is shorter than the round trip.
+ * most half the time between these two instants. Retries would lengthen the measured round trip and hide a skew that is shorter
+ * than the round trip.
  *
  * *Source*: RFC 5905, section 4: the error of the offset is at most half the round-trip delay.
  */

@@ -1,6 +1,6 @@
 import { Either } from "effect"
 
-/** The reason why a duration is rejected, and how to correct the duration. The caller adds the name of the setting. */
+/** The reason why a duration is rejected, and how to correct it. The caller adds the name of the setting. */
 export interface DurationProblem {
   readonly why: string
   readonly fix: string
@@ -71,8 +71,8 @@ export const format = (ms: number): string => {
 }
 
 /**
- * Formats a duration for people, rounded to its largest units: `45 s`, `12 m`, `3 h 20 m`, `2 d 4 h`. A negative duration counts as
- * zero.
+ * Formats a duration for people, rounded to its largest units: `45 s`, `12 m`, `3 h 20 m`, `2 d 4 h`. A negative duration is shown
+ * as zero.
  */
 export const rough = (ms: number): string => {
   if (ms < 59_500) return `${Math.max(Math.round(ms / 1_000), 0)} s`

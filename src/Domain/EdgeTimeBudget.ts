@@ -6,7 +6,7 @@
 export interface EdgeBudget {
   /** How long the tick may claim and send runs, in milliseconds. */
   readonly budgetMs: number
-  /** The time limit of one invocation, in milliseconds: the setting, or the wall clock time that is left if that is shorter. */
+  /** The time limit of one invocation, in milliseconds: the setting or, if shorter, the wall clock time that is left. */
   readonly invokeTimeoutMs: number
 }
 

@@ -35,7 +35,7 @@ export const commandCodes = {
   },
   SCHEMA_CACHE_STALE: {
     what: "The Data API has not reloaded the schema since the migrations",
-    why: "PostgREST uses its schema cache, and the notification to reload the schema was lost. Nothing was claimed.",
+    why: "PostgREST still uses its old schema cache, because the notification to reload it was lost. Nothing was claimed.",
     fix: `psql "$SUPABASE_DB_URL" -c "notify pgrst, 'reload schema'"`,
     exit: 2
   },
@@ -72,13 +72,13 @@ export const commandCodes = {
   DATABASE_REFUSED_CALL: {
     what: "The database rejected a call",
     why: "One of the project's own constraints or triggers raised an error, or the data is invalid. The message names the cause.",
-    fix: "Correct what the message names; other integrations are not affected.",
+    fix: "Fix the cause that the message names; other integrations are not affected.",
     exit: 3
   },
   ROW_REJECTED: {
     what: "The database rejects the run of one integration",
     why: "One of the project's own constraints or triggers raises an error. The message quotes the error; other integrations are not affected.",
-    fix: "Correct what the message names: the row, the constraint, or the trigger (its function needs its own search_path).",
+    fix: "Correct the row, the constraint or the trigger that the message names (a trigger's function needs its own search_path).",
     exit: 3
   },
   ROW_UNREADABLE: {
@@ -172,7 +172,7 @@ export const serveCodes = {
   },
   TOKEN_REFUSED: {
     what: "The token is not the admin token (401, 403)",
-    why: "The token is a different one, or has an extra character.",
+    why: "The token is a different one or contains an extra character.",
     fix: "Use the value of SYNC_SCHEDULER_ADMIN_TOKEN that serve was started with."
   },
   ACTIONS_OFF: {

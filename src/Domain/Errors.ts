@@ -1,7 +1,7 @@
 import { Data } from "effect"
 
 /**
- * A call of a SQL function that returned no decoded answer. The reason decides the policy:
+ * A call to a SQL function that returned no decoded answer. The reason decides the policy:
  *
  * - `NotExecuted`: the call is proven to have had no effect (never connected, rolled back). Safe to repeat.
  * - `Ambiguous`: the call may have been committed (connection lost, deadline, gateway error). Repeat only with the same token.
@@ -12,8 +12,8 @@ import { Data } from "effect"
  * - `Malformed`: the answer violates the contract. For a write, treated as ambiguous.
  *
  * `code` is the SQLSTATE, the PostgREST code or the HTTP status, whichever is the most precise. `hint` says which setting to
- * change, if the transport knows the setting. `system` is the runtime's own message if `detail` replaces this message.
- * `isPermanent` is true if the address or the certificate is wrong, so that waiting does not help.
+ * change, if the transport knows the setting. `system` is the runtime's own message if `detail` replaces it. `isPermanent` is true
+ * if waiting does not help, because the address or the certificate is wrong.
  */
 export class SupabaseError extends Data.TaggedError("SupabaseError")<{
   readonly operation: string
@@ -88,7 +88,7 @@ export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<{
 }
 
 /**
- * A message (alert or ping) that the receiver did not accept. The message may be sent again later. No run depends on a message.
+ * A message (alert or ping) that the receiver did not accept. The message may be sent again later, and no run depends on it.
  *
  * - `NotSent`: no connection was made.
  * - `TimedOut`: no complete answer arrived in time; the receiver may have accepted the message.
@@ -97,7 +97,7 @@ export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<{
 export class NotifyError extends Data.TaggedError("NotifyError")<{
   readonly reason: "NotSent" | "TimedOut" | "Refused"
   readonly detail: string
-  /** The wait that the receiver asked for, in milliseconds; null if the receiver asked for no wait. */
+  /** The wait that the receiver requested, in milliseconds; null if it requested none. */
   readonly retryAfterMs: number | null
 }> {
   override get message(): string {
@@ -108,8 +108,8 @@ export class NotifyError extends Data.TaggedError("NotifyError")<{
 /**
  * A probe of an accounting API that received no answer.
  *
- * - `Refused`: not sent, because the address must not be probed. The address does not use https, contains a user or a port, or is
- * not public.
+ * - `Refused`: not sent, because the address must not be probed: it does not use https, contains a user or a port, or is not
+ * public.
  * - `NotResolved`: the name has no address.
  * - `NotReached`: no connection was made, or the certificate was not valid.
  * - `TimedOut`: no answer arrived in time.

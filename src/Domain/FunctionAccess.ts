@@ -59,7 +59,7 @@ export const functionName = (text: string): Either.Either<string, DurationProble
   text === SCHEDULER
     ? Either.left({
         why: `"${SCHEDULER}" is the scheduler itself`,
-        fix: "Give the name of the function that does the syncs."
+        fix: "Give the name of the function that runs the syncs."
       })
     : NAME.test(text)
       ? Either.right(text)

@@ -12,8 +12,8 @@ const parse = (text: string): number =>
       })
 
 /**
- * An instant, which is a text in JSON (`2026-11-24T02:00:00.000Z`) and a number of epoch milliseconds in memory. Instants are
- * numbers instead of Date objects, because a number is immutable and slots are often compared and subtracted.
+ * An instant: text in JSON (`2026-11-24T02:00:00.000Z`), epoch milliseconds in memory. Instants are not Date objects, because a
+ * number is immutable and slots are often compared and subtracted.
  */
 export const Instant = Schema.transformOrFail(Schema.String, Schema.Int, {
   strict: true,
@@ -26,8 +26,5 @@ export const Instant = Schema.transformOrFail(Schema.String, Schema.Int, {
   encode: (ms) => ParseResult.succeed(format(ms))
 }).annotations({ identifier: "Instant" })
 
-/**
- * Formats an instant as `2026-11-24T02:00:00.000Z`, in UTC and always with three digits of milliseconds. `ms` must be a valid
- * instant.
- */
+/** Formats an instant as `2026-11-24T02:00:00.000Z`, in UTC and always with milliseconds. `ms` must be a valid instant. */
 export const format = (ms: number): string => new Date(ms).toISOString()

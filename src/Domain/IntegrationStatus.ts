@@ -17,10 +17,10 @@ export const ProviderHealth = Schema.Struct({
   /** The times of the API's last completed sync and of its last probe. */
   synced_at: Time,
   probed_at: Time,
-  /** `passive` means that the API has throttled, so that only syncs decide its health until `passive_until`. */
+  /** `passive` means that the API has throttled and that only syncs decide its health until `passive_until`. */
   mode: Schema.optionalWith(Schema.Literal("active", "passive"), { exact: true }),
   passive_until: Schema.optionalWith(Time, { exact: true }),
-  /** The instant until which the organisation's syncs wait, because the vendor asked the organisation to slow down. */
+  /** The instant until which the organisation's syncs wait, because the vendor throttles the organisation. */
   hold_until: Schema.optionalWith(Time, { exact: true }),
   /** How many of the organisation's syncs may run concurrently; null if only the engine's limit applies. */
   start_limit: Schema.optionalWith(Schema.NullOr(Schema.Int), { exact: true }),
@@ -44,14 +44,14 @@ export const IntegrationStatus = Schema.Struct({
   integration_type: Schema.String,
   schedule: Text,
   timezone: Schema.String,
-  /** False if the row has no time zone, so that UTC is used. */
+  /** False if the row has no time zone and UTC is used. */
   timezone_is_set: Schema.optionalWith(Schema.Boolean, { exact: true }),
   enabled: Schema.Boolean,
   paused_reason: Text,
   next_run_at: Time,
   schedule_since: Time,
   schedule_error: Text,
-  /** The error with which the database last rejected the row. The error is kept until a claim of the row succeeds. */
+  /** The error with which the database last rejected the row. Kept until a claim succeeds. */
   rejection: Schema.optionalWith(Text, { exact: true }),
   breaker_until: Time,
   consecutive_failures: Schema.Int,

@@ -10,9 +10,9 @@ import { readRetryAfter } from "./Retry.ts"
  * The result of an invocation: definite (completed, failed), proven not executed, or unknown. `accepted` means that the function
  * has promised to report its result later (202).
  *
- * `code` is stable and machine-readable, `message` at most 2 KiB for people. `retryAfterMs` is the wait that the answer requested;
- * Domain/Retry caps it. `response` is the JSON of the function's answer, or null. `vendor` is the accounting API's response, if the
- * function reports one.
+ * `code` is stable and machine-readable. `message` is text for people, at most 2 KiB. `retryAfterMs` is the wait that the answer
+ * requested; Domain/Retry caps it. `response` is the JSON of the function's answer, or null. `vendor` is the accounting API's
+ * response, if the function reports one.
  */
 export type Outcome = Judgement & { readonly vendor?: ProviderResponse }
 
@@ -72,7 +72,7 @@ export const judge = (answer: Answer, now: number): Outcome => {
 
 /**
  * Returns whether the function itself answered. Returns false if the connection failed or the platform answered instead of the
- * function. In both cases, the function's next run would probably end the same way.
+ * function. In either case, the function's next run would probably end the same way.
  */
 export const isFromFunction = (outcome: Outcome): boolean =>
   outcome._tag !== "NotExecuted" || /^(HTTP_\d+|FUNCTION_REFUSED)$/.test(outcome.code)

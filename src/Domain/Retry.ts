@@ -15,7 +15,7 @@ export interface RetryTiming {
  *
  * Full jitter: the wait is a random value between 0 and a limit, so that runs that failed together are not retried together. The
  * limit is `baseMs` and doubles with each attempt. If the answer has a Retry-After header, the jitter is added to the requested
- * wait, which counts as at least 1 s.
+ * wait (at least 1 s).
  * *Source*: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  */
 export const retryDelay = ({
@@ -33,8 +33,8 @@ export const retryDelay = ({
 
 /**
  * Parses a Retry-After header as milliseconds from now. Returns null if the header is absent or invalid. Accepts seconds, or an
- * HTTP-date in any of its three forms. A date is compared with the answer's own `Date` header if the answer has one, because both
- * instants then come from the same clock.
+ * HTTP-date in any of its three forms. If the answer has a `Date` header, a date is compared with that header, because both
+ * instants come from the server's clock.
  * *Source*: RFC 9110 sections 5.6.7 and 10.2.3.
  */
 export const readRetryAfter = (

@@ -50,7 +50,7 @@ export type Run = typeof Run.Type
 /** Returns the timeout of a run's invocation, in milliseconds: the integration's own timeout or, if it has none, the default. */
 export const timeoutOf = (run: Run, defaultMs: number): number => run.invoke_timeout_ms ?? defaultMs
 
-/** A run that this engine started, with the end of its lease and the only token with which the run can be settled. */
+/** A run that this engine started, with the end of its lease and the only token that can settle the run. */
 export interface StartedRun extends Run {
   readonly lease_token: string
 }

@@ -28,7 +28,7 @@ export type TickView = typeof TickView.Type
 
 /**
  * Whether any engine ticks. `stopped` means that there was no heartbeat for `stopped_after_ms` (five minutes, or three times the
- * usual interval between ticks), so that the status of integrations is out of date. *Source*: `sync_scheduler.scheduler_health`.
+ * usual interval between ticks) and that the status of integrations is out of date. *Source*: `sync_scheduler.scheduler_health`.
  */
 export const SchedulerHealth = Schema.Struct({
   verdict: Schema.Literal("never", "stopped", "ticking"),

@@ -5,7 +5,7 @@ import { reasonOf } from "./RunReason.ts"
 import { delayOf, type RunView } from "./RunView.ts"
 import type { SchedulerHealth } from "./SchedulerHealth.ts"
 
-/** The states of an integration, worst first. Lists of integrations have the same order. */
+/** The states of an integration, worst first. Lists of integrations use this order. */
 export const StateName = Schema.Literal(
   "overdue",
   "invalid_schedule",
@@ -30,7 +30,7 @@ export const APPEARANCE: Readonly<
   Record<StateName, { readonly word: string; readonly symbol: string; readonly severity: Severity }>
 > = {
   overdue: { word: "overdue", symbol: "✗", severity: "critical" },
-  // Says more than "invalid schedule", because a row of an adopted table may lack its organisation, its type or `enabled`.
+  // Not "invalid schedule", because a row of an adopted table may lack its organisation, its type or `enabled`.
   invalid_schedule: { word: "misconfigured", symbol: "!", severity: "critical" },
   unknown: { word: "unknown", symbol: "?", severity: "critical" },
   failing: { word: "failing", symbol: "✗", severity: "critical" },
@@ -96,7 +96,7 @@ export const compareStates = (a: State, b: State): number =>
 
 const rank = (state: StateName): number => StateName.literals.indexOf(state)
 
-/** Returns the worst candidate. If several candidates have the same state, returns the first of them. */
+/** Returns the worst candidate. If several candidates have this state, returns the first one. */
 const worst = ([first, ...others]: Candidates): State =>
   others.reduce<State>((most, one) => (rank(one.state) < rank(most.state) ? one : most), first)
 
@@ -209,8 +209,8 @@ const waitingState = (run: RunView, frame: StateContext): State => {
   const claimed = run.created_at ?? run.scheduled_for
   const ready = Math.max(run.not_before ?? 0, claimed)
   if (now - ready > driftAlertMs) {
-    const by = run.claimed_by === null ? "waits" : `claimed by ${run.claimed_by}`
-    const why = `${by} for ${ago(frame, ready)} and not started`
+    const by = run.claimed_by === null ? "waiting" : `claimed by ${run.claimed_by}`
+    const why = `${by}, not started for ${ago(frame, ready)}`
     return { state: "overdue", since: run.scheduled_for, why }
   }
   const when = ready > now ? `in ${Duration.rough(ready - now)}` : "with the next tick"

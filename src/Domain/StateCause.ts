@@ -2,7 +2,7 @@ import type { IntegrationStatus } from "./IntegrationStatus.ts"
 import type { RunView } from "./RunView.ts"
 import { needsAttention, type StateName } from "./State.ts"
 
-/** An integration's state, and the fields that determine the cause of the state. */
+/** An integration's state, and the fields that determine its cause. */
 export type Troubled = Pick<
   IntegrationStatus,
   "integration_type" | "last_run" | "live_run" | "schedule_error"

@@ -52,8 +52,7 @@ export type TickError = typeof TickError.Type
 
 /**
  * The result of one tick: the output of `run -o json`, the value of `runScheduledJobs`, and the row in `sync_tick`. `due =
- * triggered + skipped` and `triggered = completed + failed + unresolved` always hold. `ok` does not depend on the outcomes of the
- * runs.
+ * triggered + skipped` and `triggered = completed + failed + unresolved` always hold. `ok` does not depend on the runs' outcomes.
  */
 export const Summary = Schema.Struct({
   /** False if the tick could not do its work (key refused, database unreachable, schema missing) or could not record an outcome. */

@@ -9,10 +9,7 @@ export { FetchFailure } from "./FetchFailure.ts"
 export interface Bounds {
   /** The maximum number of bytes of the answer's body that are read. */
   readonly maxBytes: number
-  /**
-   * The time limit from the call to the last byte of the answer, in milliseconds. If this is absent, the caller sets its own
-   * deadline.
-   */
+  /** The time limit from the call to the last byte of the answer, in milliseconds. By default, the caller sets its own deadline. */
   readonly timeoutMs?: number
   /**
    * The User-Agent header: `sync-scheduler/<version>`. Supabase rejects a secret key that is sent with a browser-like User-Agent.
@@ -157,7 +154,7 @@ const prepare = async (
   const blob = await toBlob(init.body)
   if (blob.type !== "" && !headers.has("content-type")) headers.set("content-type", blob.type)
   // The body is a stream, because a stream can be sent only once. If a reused connection breaks after the server has read the
-  // request, Deno resends a repeatable body, even in a POST (denoland/deno#32566), and an export would run twice.
+  // request, Deno resends a repeatable body, even in a POST (denoland/deno#32566), and a sync would run twice.
   return { ...request, body: blob.stream() }
 }
 

@@ -21,11 +21,11 @@ const TRUSTED_MS = 15_000
 const KEPT_MS = 310_000
 
 /**
- * Decides which requests of one client may use a connection that the runtime keeps. If a NAT has dropped a connection, or if its
- * server has disappeared, the connection looks open. A request over such a connection is lost and waits until its deadline. Kept
- * connections are therefore not used after a request without an answer or after an idle period.
+ * Decides which requests of one client may use a connection that the runtime keeps. If a NAT has dropped a connection, or if the
+ * server has disappeared, the connection still looks open. A request over such a connection is lost and waits until its deadline.
+ * Kept connections are therefore not used after a request without an answer or after an idle period.
  *
- * `now` returns epoch milliseconds, because the wall clock also counts the time for which a machine was suspended.
+ * `now` returns epoch milliseconds, because the wall clock also counts the time while a machine is suspended.
  */
 export class Connections {
   private answeredAt = Number.POSITIVE_INFINITY
@@ -53,8 +53,8 @@ export class Connections {
   }
 
   /**
-   * Stops using the kept connections. In Deno, requests use a new set of connections. Bun has only one set, so in Bun each request
-   * uses its own connection until the runtime has closed all kept connections.
+   * Stops using the kept connections. In Deno, requests use a new set of connections. Bun has only one set, so each request uses
+   * its own connection until the runtime has closed all kept connections.
    */
   private distrust(): void {
     this.answeredAt = Number.POSITIVE_INFINITY
@@ -63,7 +63,7 @@ export class Connections {
   }
 }
 
-/** The options with which Bun opens a connection for the request and closes the connection afterwards. */
+/** With these options, Bun opens a new connection for the request and closes it afterwards. */
 const OWN: RequestInit = { keepalive: false }
 
 const deno: unknown = Reflect.get(globalThis, "Deno")

@@ -50,7 +50,7 @@ class Deadlines {
     this.clock = clock
   }
 
-  /** Sets a deadline. Returns a function that clears the deadline; a second call of this function has no effect. */
+  /** Sets a deadline. Returns a function that clears the deadline; calling it again has no effect. */
   set(ms: number, expire: () => void): () => void {
     const at = this.clock.unsafeCurrentTimeNanos() + BigInt(Math.ceil(ms * 1e6))
     const deadline = { at, expire }

@@ -140,7 +140,7 @@ const certificateCodes: ReadonlySet<string> = new Set([
   "UNABLE_TO_DECRYPT_CERT_SIGNATURE"
 ])
 
-/** The advice for a private certificate authority. No setting disables the check of certificates. */
+/** The advice for a private certificate authority. No setting disables certificate checks. */
 const TRUST = " (to trust your own authority, set NODE_EXTRA_CA_CERTS=<file.pem>)"
 
 /** Bun's advice for programmers, which does not help operators. */

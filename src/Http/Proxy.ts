@@ -20,7 +20,7 @@ const VARIABLES: Readonly<Record<string, ReadonlyArray<string>>> = {
 
 /**
  * Finds the proxy of a request by the same rule as Bun's fetch, so that messages can name the proxy. The result is used only in
- * messages; the runtime itself chooses the proxy.
+ * messages, because the runtime itself chooses the proxy.
  *
  * *Source*: observed in Bun 1.4.5. test/Http/Proxy.test.ts compares this rule with Bun's fetch.
  */

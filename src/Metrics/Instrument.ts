@@ -1,13 +1,9 @@
 import { Metric, MetricBoundaries, MetricLabel } from "effect"
 
-/** The prefix of every metric. */
 export const PREFIX = "sync_scheduler_"
 /** The label value that replaces further values once a metric has too many series. */
 export const OTHER = "other"
-/**
- * The maximum number of label combinations that one metric keeps. The number must be bounded, because some label values come from
- * users' rows.
- */
+/** The maximum number of label combinations that one metric keeps. Bounded, because some label values come from users' rows. */
 const MAX_SERIES = 1_000
 /** The longest value of a label, in characters. */
 const MAX_VALUE = 100

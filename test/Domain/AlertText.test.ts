@@ -40,7 +40,7 @@ Next: sync-scheduler explain 0a000000-0000-4000-8000-000000000001`
   test("a resolved alert says when it ended and how long it lasted", () => {
     const over = alertOf({ transition: "resolved", resolved_at: slot + 3_600_000 })
     const text = textOf(over)
-    expect(text.title).toStartWith("Over: the syncs start on time again (xledger")
+    expect(text.title).toStartWith("Resolved: the syncs start on time again (xledger")
     expect(text.facts).toContainEqual(["Until", "2026-11-24 03:00 UTC, 52 m 48 s"])
     expect(text.next).toBe("Nothing to do.")
     expect(textOf({ ...over, announced: false }).why).toEndWith(

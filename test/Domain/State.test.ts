@@ -143,7 +143,7 @@ describe("the state of an integration", () => {
       "overdue when it was claimed and not started",
       live({ status: "pending", attempt: 0 }),
       "overdue",
-      "claimed by e-1 for 10 m and not started"
+      "claimed by e-1, not started for 10 m"
     ],
     [
       "running when it was claimed just now",
@@ -167,7 +167,7 @@ describe("the state of an integration", () => {
       "overdue when no engine retries it",
       live({ status: "pending", not_before: NOW - 6 * MINUTE }),
       "overdue",
-      "claimed by e-1 for 6 m and not started"
+      "claimed by e-1, not started for 6 m"
     ],
     [
       "failing rather than retrying when the run before failed",

@@ -15,7 +15,7 @@ const MAX_DEPTH = 100
 
 /**
  * Parses a body as JSON regardless of its content type, because hosted functions rewrite some content types. A body that contains
- * only whitespace counts as empty.
+ * only whitespace is treated as empty.
  */
 export const readBody = (text: string, isTruncated: boolean): AnswerBody => {
   if (isTruncated) return { _tag: "Unreadable", why: "it is longer than 64 KiB" }
@@ -44,8 +44,8 @@ export const fieldOf = (body: AnswerBody, name: string): unknown =>
     : undefined
 
 /**
- * Returns the code and message of the error in the body. Takes both from `error` or from the first element of `errors` (text or
- * `{code, message}`). If the body has neither field, takes both from the top level, where problem+json has `title` and `detail`.
+ * Returns the code and message of the error in the body. Reads `error` or the first element of `errors` (text or `{code,
+ * message}`). If the body has neither field, reads the top level, where problem+json has `title` and `detail`.
  */
 export const wordsOf = (
   body: AnswerBody

@@ -11,7 +11,7 @@ export interface AnswerFacts {
 }
 
 /**
- * One rule for judging an answer. Rules are data, so that the reference page can be generated from the rules. The first rule that
+ * One rule for judging an answer. Rules are data, so that the reference page can be generated from them. The first rule that
  * matches an answer decides.
  *
  * `code` may contain `<status>`, `<sb-error-code>`, or `<error.code>` (the function's own code or, if the answer has none, the text
@@ -77,7 +77,7 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
     outcome: "Accepted",
     code: "",
     what: "The function accepted the run and reports its result later",
-    why: "202 promises work, but not its result",
+    why: "202 confirms that the work was accepted, not that it succeeded",
     fix: "",
     speaks: "engine"
   },
@@ -110,7 +110,7 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
     outcome: "Completed",
     code: "",
     what: "The sync is done",
-    why: "a 2xx answer without a failure counts as success; an empty body is allowed",
+    why: "a 2xx answer that reports no failure is treated as success; an empty body is allowed",
     fix: "",
     speaks: "engine"
   },

@@ -8,15 +8,15 @@ export interface AnswerWords {
 }
 
 /**
- * Interprets the fields that functions, frameworks and vendors write, regardless of upper and lower case: `success`, `ok`,
- * `executed`, `error`, `errors` (GraphQL), `status` as a word (JSend) or as a number (problem+json, RFC 9457), `statusCode`.
+ * Interprets the fields that functions, frameworks and vendors write, ignoring case: `success`, `ok`, `executed`, `error`, `errors`
+ * (GraphQL), `status` as a word (JSend) or as a number (problem+json, RFC 9457), `statusCode`.
  *
  * A failure is definite only if no field says success. The answer is unclear if fields contradict each other, if there are both
  * `errors` and `data`, or if a field reports a partial failure or work in progress. A failure inside `result`, `data`, `response`
  * or a list also makes the answer unclear, because the failure may not be the failure of the sync.
  *
- * This file has no imports, because `bun run docs` copies it to supabase/functions/_shared/answerWords.ts. With the copy, the fence
- * judges a handler's result by the same rules as the engine judges an answer.
+ * This file has no imports, because `bun run docs` copies it to supabase/functions/_shared/answerWords.ts. The fence therefore
+ * judges a handler's result by the same rules as the engine.
  */
 export const readWords = (value: unknown): AnswerWords => {
   const own = statementsOf(value)
@@ -99,7 +99,7 @@ const statusWords: Readonly<Record<Sign, ReadonlySet<string>>> = {
   ])
 }
 
-/** Returns what each field of a JSON object says about the sync. If the whole answer is a text, returns what the text says. */
+/** Returns what each field of a JSON object says about the sync. If the whole answer is a string, returns what the string says. */
 const statementsOf = (value: unknown): ReadonlyArray<Statement> => {
   if (typeof value === "string") return statement("answer", wordSign(value))
   if (!isObject(value)) return []
@@ -134,7 +134,7 @@ const signOf = (field: string, value: unknown, record: object): Sign | undefined
   }
 }
 
-/** Returns the failures inside wrapper fields and lists. Each of these failures makes the answer unclear. */
+/** Returns the failures inside wrapper fields and lists. Such a failure makes the answer unclear. */
 const nestedIn = (
   value: unknown,
   path: string,

@@ -1,6 +1,6 @@
 import type { AnswerFacts, AnswerRule } from "./AnswerRule.ts"
 
-/** Requires both the status and the code to match, because a function may pass on another function's headers. */
+/** Requires both the status and the code to match, because a function may forward another function's headers. */
 const says =
   (status: number, code: RegExp) =>
   (facts: AnswerFacts): boolean =>
@@ -88,7 +88,7 @@ export const platformRules: ReadonlyArray<AnswerRule> = [
     code: "<sb-error-code>",
     what: "The platform stopped the function because of its CPU time, memory or wall clock limit",
     why: "it was running, and its progress is unknown",
-    fix: "Export in smaller parts, or move heavy work out of the function.",
+    fix: "Sync in smaller batches, or move heavy work out of the function.",
     speaks: "engine"
   },
   {

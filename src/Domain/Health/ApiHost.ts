@@ -12,7 +12,7 @@ export interface ApiHost {
   readonly host: string
 }
 
-/** The request that probes an API. The request contains no credentials. */
+/** The request that probes an API, without credentials. */
 export interface ProbeTarget extends ApiHost {
   readonly method: ProbeMethod
   readonly url: string
@@ -72,7 +72,7 @@ const addressOf = ({ hosts }: Provider): string | null =>
   hosts.find((host) => !host.startsWith(".")) ?? null
 
 /**
- * Returns whether a `health_url` identifies the API. The health of such an API applies only to integrations with the same
+ * Returns whether a `health_url` identifies the API. If so, the API's health applies only to integrations with the same
  * `health_url`.
  */
 export const isOwn = ({ host }: ApiHost): boolean => host.includes("/")

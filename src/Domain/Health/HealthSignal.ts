@@ -16,9 +16,9 @@ export const HealthSignal = Schema.Struct({
   code: Schema.NullOr(Schema.String),
   message: Schema.NullOr(Schema.String),
   http_status: Schema.NullOr(Schema.Int),
-  /** How long a throttled API asks to wait, or the time until a low quota is refilled, in milliseconds. */
+  /** The wait that a throttling API demands, or the time until a low quota is refilled, in milliseconds. */
   wait_ms: Schema.NullOr(Schema.Number),
-  /** The number of concurrent runs up to which the limit of a throttled API rises before the limit is removed. */
+  /** After a throttle, the limit on concurrent runs rises to this number and is then removed. */
   ceiling: Schema.NullOr(Schema.Int),
   /** Whether the quota is nearly used up. */
   low: Schema.Boolean,
@@ -72,9 +72,9 @@ const names = {
 } as const
 
 /**
- * Returns what a run's outcome shows about the health of its accounting API; null if the outcome shows nothing that the run's
- * result does not already show. Uses the vendor's response if the function reports it. Otherwise, a 429 from the function or a
- * failure with one of the vendor's codes counts as the vendor's response. `now` is in epoch milliseconds.
+ * Returns what a run's outcome shows about the health of its accounting API; null if the outcome adds nothing to the run's result.
+ * Uses the vendor's response if the function reports it. Otherwise, a 429 from the function or a failure with one of the vendor's
+ * codes is treated as the vendor's response. `now` is in epoch milliseconds.
  */
 export const signalOf = (source: ApiSource, outcome: Outcome, now: number): HealthSignal | null => {
   const { vendor } = outcome

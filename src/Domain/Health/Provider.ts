@@ -15,8 +15,7 @@ export interface Provider {
   /** The hosts of the API. `.example.com` matches every subdomain. The first host without a leading dot is probed. */
   readonly hosts: ReadonlyArray<string>
   /**
-   * The probe: one request without credentials or body. Null if each tenant has its own host, so that only a `health_url` can be
-   * probed.
+   * The probe: one request without credentials or body. Null if each tenant has its own host and only a `health_url` can be probed.
    */
   readonly probe: { readonly method: ProbeMethod; readonly path: string } | null
   /**
@@ -65,7 +64,7 @@ export interface VendorAnswer {
   readonly text: string
 }
 
-/** The remaining part of a quota. `resetMs` is null if the vendor does not say when the quota is refilled. */
+/** The remainder of a quota. `resetMs` is null if the vendor does not say when the quota is refilled. */
 export interface Quota {
   readonly name: string
   readonly remaining: number
@@ -81,14 +80,14 @@ export type Sign =
       readonly _tag: "Throttled"
       readonly code: string
       readonly message: string
-      /** How long to wait, as the response states it or, if it does not, as ProviderTable states it. */
+      /** The wait that the response states or, if it states none, the wait from ProviderTable. */
       readonly waitMs: number
       readonly quota: Quota | null
     }
 
 /** The longest wait, in milliseconds, that a vendor can impose on syncs. After this wait, the syncs run again, one at a time. */
 export const MAX_WAIT_MS = 3_600_000
-/** If less than this share of a quota is left, the syncs of the host run one at a time, so that the quota lasts longer. */
+/** If less than this share of a quota is left, the host's syncs run one at a time, so that the quota lasts longer. */
 const LOW_SHARE = 0.1
 
 /** Judges a vendor's response. Pure and total; `now` (epoch milliseconds) is used only for dates in Retry-After. */

@@ -154,8 +154,8 @@ const itemFault = (field: Field, item: string): ExpressionProblem | undefined =>
 }
 
 /**
- * Explains a parser error: names the field and the item, and states what to write instead. If the mistake is not a known one, uses
- * the parser's own message.
+ * Explains a parser error: names the field and the item, and states what to write instead. For an unknown mistake, uses the
+ * parser's own message.
  */
 export const explainExpression = (
   fields: ReadonlyArray<string>,

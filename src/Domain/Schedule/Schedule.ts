@@ -18,9 +18,9 @@ import { isRepeated, readingAt, showDate, showOffset, showTime, wallClock } from
  * **The daylight-saving rule.**
  * - A fixed time that does not exist because the clock was put forward runs at the first valid instant after the gap. A fixed time
  * that occurs twice because the clock was put back runs once, the first time.
- * - An interval-like schedule (a wildcard `*` or a step `/` in the minute or hour field, so also `@hourly`) runs whenever the local
- * clock shows a matching time: in both passes of a repeated hour, and without extra slots for a gap.
- * - Slots at the same instant count once. Slots strictly increase in UTC.
+ * - An interval-like schedule (a wildcard `*` or a step `/` in the minute or hour field, including `@hourly`) runs whenever the
+ * local clock shows a matching time: in both passes of a repeated hour, and without extra slots for a gap.
+ * - Slots at the same instant are one slot. Slots strictly increase in UTC.
  *
  * **Days.** If both the day of month and the weekday are given, a date matches if either field matches. A field is given unless it
  * is a bare `*`: `0 0 *\/2 * MON` is every odd day and every Monday. `L` is the last day of the month, `LW` the last weekday
@@ -43,7 +43,7 @@ export interface SlotSummary {
 
 /** A period in which every date, including 29 February, falls on every weekday at least once, even around 2100; in milliseconds. */
 const HORIZON = 41 * 366 * 86_400_000
-/** Where the search starts that checks whether a schedule ever has a slot. */
+/** The instant from which a schedule is searched for a slot, to reject a schedule without slots. */
 const REFERENCE = Date.UTC(2024, 0, 1)
 const EARLIEST = Date.UTC(1900, 0, 1)
 const LATEST = Date.UTC(9000, 0, 1)
