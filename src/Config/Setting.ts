@@ -18,7 +18,6 @@ export interface Setting<A> {
   readonly parse: (text: string) => Either.Either<A, DurationProblem>
 }
 
-/** Parses the text of a setting. */
 export type Parser<A> = (text: string) => Either.Either<A, DurationProblem>
 
 const refuse = (why: string, fix: string): Either.Either<never, DurationProblem> =>

@@ -1,7 +1,6 @@
 import type { PostgresUrl } from "./ConnectionUrl.ts"
 import { type CodeVerdict, GRANT, judgeCode } from "./SqlState.ts"
 
-/** The failure of a statement on a direct connection. */
 export interface DirectFailure {
   /** The SQLSTATE, or the driver's own code. */
   readonly code: string

@@ -2,7 +2,6 @@ import { Either } from "effect"
 import { VERSION } from "../Version.ts"
 import type { Rpc } from "./Rpc.ts"
 
-/** The facts of a tick that the database needs to open it. */
 export interface OpenTickRequest {
   readonly tickId: string
   readonly engineId: string
@@ -19,7 +18,6 @@ export interface OpenTickRequest {
   readonly withApis?: boolean
 }
 
-/** The arguments of the call that opens a tick. */
 export interface OpenTickArguments {
   readonly p_tick_id: string
   readonly p_engine_id: string
@@ -64,8 +62,8 @@ export const openTickFunction = {
 } as const
 
 /**
- * Opens a tick and returns the answer as it is. A process that finds nothing due needs only a few fields of the answer, so it does
- * not load the schemas (ADR 26). TickRpc decodes the answer completely.
+ * Opens a tick and returns the raw answer. A process that finds nothing due needs only a few fields of the answer and does not load
+ * the schemas (ADR 26). TickRpc decodes the whole answer.
  */
 export const openTickUndecoded: Rpc<OpenTickArguments, unknown> = {
   ...openTickFunction,

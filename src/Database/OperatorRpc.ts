@@ -279,7 +279,6 @@ export const readTimeline = make({
           detail: Schema.Unknown
         })
       ),
-      /** The integration's open backfills. */
       backfills: Schema.Array(
         Schema.Struct({
           backfill_id: Schema.String,

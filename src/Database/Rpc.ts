@@ -33,7 +33,7 @@ export interface Rpc<A, R> {
    * integration's config may hold secrets.
    */
   readonly decode: (answer: unknown) => Either.Either<R, string>
-  /** True if the function only reads, so that repeating the call is harmless. */
+  /** True if the function only reads and the call can therefore be repeated safely. */
   readonly readOnly: boolean
   /** A SQL expression over the arguments. A direct connection sends it instead of the call. */
   readonly body?: string
@@ -229,7 +229,6 @@ export const Settlement = Schema.Struct({
 })
 export type Settlement = typeof Settlement.Type
 
-/** The ledger's name for each outcome. */
 export const outcomeName: Record<Outcome["_tag"], Settlement["outcome"]> = {
   Completed: "completed",
   Accepted: "accepted",

@@ -13,7 +13,7 @@ export const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 /** The default time limit of a call up to the last byte of its answer, in milliseconds. A transport may set another limit. */
 export const DEFAULT_CALL_TIMEOUT_MS = 30_000
 
-/** Makes the error of a call. Reduces the detail to one line and removes keys from it. */
+/** Makes the error for a failed call. Reduces the detail to one line without keys. */
 export const callError = (
   rpc: Pick<Rpc<never, never>, "name" | "readOnly">,
   reason: SupabaseError["reason"],

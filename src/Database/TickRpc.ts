@@ -45,7 +45,6 @@ export const openTick = make({
         skipped: Schema.Int
       }),
       ...work,
-      /** Whether the project has more than one organisation. */
       several_organisations: Schema.optionalWith(Schema.Boolean, { default: () => true }),
       /** Whether a backfill can continue. */
       backfills: Schema.optionalWith(Schema.Boolean, { default: () => false }),

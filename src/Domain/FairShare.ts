@@ -117,7 +117,7 @@ const isBefore = (a: Candidate<unknown>, b: Candidate<unknown>): boolean => {
   return a.lane === b.lane ? a.organisation.servedAt < b.organisation.servedAt : a.lane < b.lane
 }
 
-/** Releases a place of an organisation. */
+/** Releases one of the organisation's places. */
 export const free = <A>(share: FairShare<A>, orgId: string): FairShare<A> => {
   const organisation = share.organisations.get(orgId)
   if (organisation === undefined || organisation.open === 0) return share
@@ -128,7 +128,7 @@ export const free = <A>(share: FairShare<A>, orgId: string): FairShare<A> => {
   return { ...share, organisations, open: share.open - 1 }
 }
 
-/** Removes and returns the waiting items that match `isOut`. */
+/** Removes and returns the waiting items for which `isOut` is true. */
 export const remove = <A>(
   share: FairShare<A>,
   isOut: (item: A) => boolean

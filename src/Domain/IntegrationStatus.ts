@@ -14,7 +14,7 @@ export const ProviderHealth = Schema.Struct({
   http_status: Schema.NullOr(Schema.Int),
   error_code: Text,
   latency_ms: Schema.NullOr(Schema.Number),
-  /** The times of the API's last completed sync and of its last probe. */
+  /** When a sync with the API last completed, and when the API was last probed. */
   synced_at: Time,
   probed_at: Time,
   /** `passive` means that the API has throttled and that only syncs decide its health until `passive_until`. */

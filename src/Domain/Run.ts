@@ -15,7 +15,6 @@ export const RunStatus = Schema.Literal(
 )
 export type RunStatus = typeof RunStatus.Type
 
-/** Why a run exists. */
 export const Trigger = Schema.Literal("schedule", "catch_up", "manual", "backfill")
 export type Trigger = typeof Trigger.Type
 
@@ -55,7 +54,6 @@ export interface StartedRun extends Run {
   readonly lease_token: string
 }
 
-/** The input of an invocation. */
 export interface Invocation {
   readonly run: StartedRun
   /** The function's name, if the integration names one; null for the default function. */

@@ -15,7 +15,6 @@ export interface RunFacts {
 /** The run's status after an answer, and what the scheduler does next. */
 export interface RunVerdict {
   readonly status: Extract<RunStatus, "completed" | "failed" | "unknown" | "pending" | "running">
-  /** Whether the run is retried automatically. */
   readonly isRetried: boolean
   /** A sentence about the status and the next step. */
   readonly sentence: string

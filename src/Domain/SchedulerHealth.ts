@@ -4,7 +4,7 @@ import { Instant } from "./Instant.ts"
 const Time = Schema.NullOr(Instant)
 const Text = Schema.NullOr(Schema.String)
 
-/** The result of a tick of any engine. `errors` contains the first ten errors. */
+/** A tick of any engine. `errors` contains the first ten errors. */
 export const TickView = Schema.Struct({
   tick_id: Schema.String,
   engine_id: Schema.String,

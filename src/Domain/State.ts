@@ -160,7 +160,6 @@ const nextState = (status: IntegrationStatus, frame: StateContext): State | null
   return null
 }
 
-/** Returns the state of the live run. */
 const liveState = (run: RunView, status: IntegrationStatus, frame: StateContext): State => {
   switch (run.status) {
     case "unknown":

@@ -38,7 +38,7 @@ export const underSpan = <A, E, R>(
     )
   )
 
-/** The current span if spans are exported; otherwise null. */
+/** The current span, or null if spans are not exported. */
 export const tracedSpan: Effect.Effect<Tracer.Span | null> = whileTraced<
   Tracer.Span | null,
   never,

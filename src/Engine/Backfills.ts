@@ -6,7 +6,7 @@ import { type ClaimResult, claimSlots, reported } from "./Claims.ts"
 import { TickFrame } from "./TickFrame.ts"
 import { TickReport } from "./TickReport.ts"
 
-/** The result of one step of every open backfill. */
+/** The result of advancing every open backfill by one step. */
 export interface BackfillProgress {
   readonly result: ClaimResult
   readonly unfinished: ReadonlyArray<string>

@@ -21,7 +21,6 @@ const BACKFILL_FOR_MS = 60_000
 /** The maximum number of rejected integrations that a tick excludes from its fetches. */
 const MAX_REJECTED = 1_000
 
-/** The state of the claim loop. */
 interface Progress {
   readonly startedAt: number
   /** Slots, runs and cursors that this tick must not claim again. */
@@ -42,7 +41,6 @@ interface Progress {
   readonly backfills: "all" | ReadonlyArray<string>
   /** The organisations that had a run in progress when claiming ended; none while claiming continues. */
   readonly late: Option.Option<ReadonlyArray<string>>
-  /** Whether the loop has stopped claiming. */
   readonly isOver: boolean
 }
 

@@ -16,7 +16,7 @@ export interface PlannedRun {
   readonly scheduled_for: number
   readonly trigger: Trigger
   readonly skipped_range: SkippedRange | null
-  /** The number of attempts of a waiting run so far; null for a slot without a run. */
+  /** The number of attempts that a waiting run has made; null for a slot without a run. */
   readonly attempt: number | null
 }
 

@@ -39,7 +39,7 @@ export type FirstOpening =
 
 /**
  * Opens a tick without the engine. A timer starts many processes, and most of them find nothing due, so this file and its imports
- * evaluate no schema and load no module that an idle tick does not need (ADR 26; a test checks the imports).
+ * evaluate no schemas and load only modules that an idle tick needs (ADR 26; a test checks the imports).
  *
  * *Guarantees*: makes one attempt and never fails. Returns `Idle` only if the engine would do nothing either: nothing is due, the
  * schema is this version's, the clocks agree, and there is no function to warm up and no alert to send.
@@ -82,7 +82,7 @@ export const openFirst = (
     } as const
   })
 
-/** Returns whether the engine would do nothing with this answer. Any unexpected value is left to the engine. */
+/** Returns whether the engine would do nothing with this answer. The engine handles any unexpected value. */
 const isIdle = (
   answer: unknown,
   { answeredAt, askedAt }: FirstAttempt,

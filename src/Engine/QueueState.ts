@@ -41,7 +41,7 @@ export interface ClaimedRun {
 export interface ReadyRun {
   readonly claimed: ClaimedRun
   readonly run: StartedRun
-  /** When the start of the run was requested. */
+  /** When the run's start was requested. */
   readonly requested: Instants
 }
 
@@ -71,7 +71,7 @@ export interface QueueState {
   readonly deferred: number
   /** The number of outcomes that are not recorded yet. */
   readonly unrecorded: number
-  /** The number of runs that may be started ahead of the workers. */
+  /** The current limit on runs started ahead of the workers; at most MAX_AHEAD. */
   readonly ahead: number
   /** The moving average of an invocation's duration, in milliseconds. */
   readonly runMs: number
@@ -79,7 +79,7 @@ export interface QueueState {
   readonly isBlocked: boolean
   /** True once the tick starts no more runs, because it was interrupted or its time is over. */
   readonly isStopped: boolean
-  /** Whether the claim loop, the start loop and the invoke loop have ended. */
+  /** Each of the next three fields is true once its loop has ended. */
   readonly isClaimingOver: boolean
   readonly isStartingOver: boolean
   readonly isInvokingOver: boolean

@@ -49,7 +49,6 @@ export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
     readonly leave: (claimed: ClaimedRun, unused: boolean) => Effect.Effect<void>
     /** Frees the place of a run whose start was reverted, and puts the run behind the waiting runs of its organisation. */
     readonly startReverted: (claimed: ClaimedRun) => Effect.Effect<void>
-    /** Offers started runs to the workers. */
     readonly offerStarted: (runs: ReadonlyArray<ReadyRun>) => Effect.Effect<void>
     /** Removes and returns the started runs that no worker has taken and that `isOut` selects. */
     readonly takeUninvoked: (
@@ -78,7 +77,6 @@ export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
     readonly endClaiming: Effect.Effect<void>
     readonly endStarting: Effect.Effect<void>
     readonly endInvoking: Effect.Effect<void>
-    /** Stops the tick from starting more runs. */
     readonly stop: Effect.Effect<void>
     readonly isStopped: Effect.Effect<boolean>
     /** Removes claimed runs that this tick will not start (with `all`, every waiting run) and returns their ids. */

@@ -16,7 +16,7 @@ const OF_ONE_INTEGRATION: ReadonlySet<string> = new Set([
   "ROW_UNREADABLE",
   "SCHEDULE_INVALID"
 ])
-/** The maximum number of errors that a summary lists; further errors are omitted. */
+/** The maximum number of errors in a summary; further errors are omitted. */
 const MAX_ERRORS = 100
 
 /** A countable event of a tick. */

@@ -32,11 +32,11 @@ export class TickFrame extends Context.Tag("@sync-scheduler/TickFrame")<
     /** How far this machine's clock is ahead of the database's, in milliseconds. */
     readonly skewMs: number
     /**
-     * When claiming ends. If runs are in progress at that time, the tick waits for them and meanwhile claims only for organisations
-     * without a run in progress, so that a slow organisation does not delay other organisations.
+     * When the tick stops claiming runs. If runs are in progress at that time, the tick waits for them and meanwhile claims only
+     * for organisations without a run in progress, so that a slow organisation does not delay other organisations.
      */
     readonly claimUntil: number
-    /** When sending ends. */
+    /** When the tick stops sending runs. */
     readonly sendUntil: number
     /** A deferred run stays in this tick if it can start before this instant. */
     readonly deferUntil: number

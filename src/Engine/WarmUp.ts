@@ -34,7 +34,6 @@ export class Functions extends Context.Tag("@sync-scheduler/Functions")<
      * warm-up.
      */
     readonly firstContact: (name: string | null) => Effect.Effect<FirstContact>
-    /** Warms the function up for future slots. */
     readonly prewarm: (name: string | null) => Effect.Effect<void>
   }
 >() {}

@@ -11,7 +11,6 @@ import { type BoundedAnswer, boundedFetch, type FetchFailure } from "../Http/Bou
 import type { ProxyOf } from "../Http/Proxy.ts"
 import { Invoker, type WarmUp } from "../Services/Invoker.ts"
 
-/** The maximum number of bytes that are read of an answer. */
 const MAX_ANSWER_BYTES = 64 * 1024
 const WARM_UP_TIMEOUT_MS = 10_000
 /** The maximum number of functions whose URLs are cached. */

@@ -12,7 +12,7 @@ import { type ProbeAnswer, Prober } from "../Services/Prober.ts"
 import { isPublicAddress } from "./PublicAddress.ts"
 
 const TIMEOUT_MS = 5_000
-/** The maximum number of bytes that are read of an answer's body. An error code is within this limit. */
+/** The maximum number of body bytes that are read: enough for an error code. */
 const MAX_BYTES = 16 * 1024
 
 /** The addresses that probes may reach. */

@@ -76,7 +76,6 @@ export interface FirstAttempt {
   readonly answer: Either.Either<unknown, SupabaseError>
 }
 
-/** How a tick is opened. */
 export interface OpenOptions {
   /** How long to wait for a database that does not answer, in milliseconds. */
   readonly waitMs: number
@@ -92,7 +91,6 @@ export interface FirstContact {
   readonly warm_up_ms: number | null
 }
 
-/** A run to start. */
 export interface StartRequest {
   readonly run: Run
   readonly leaseToken: string

@@ -3,7 +3,6 @@ import type { ProbeError } from "../Domain/Errors.ts"
 import type { ProbeTarget } from "../Domain/Health/ApiHost.ts"
 import type { VendorAnswer } from "../Domain/Health/Provider.ts"
 
-/** The answer of an API to a probe. */
 export interface ProbeAnswer extends VendorAnswer {
   /** The time until the answer's headers arrived, including name resolution, in milliseconds. */
   readonly latencyMs: number

@@ -6,7 +6,7 @@ import { readRetryAfter } from "../Retry.ts"
  * any other answer below 500 means that the API is reachable. ProviderTable contains the facts about each vendor and their sources.
  */
 export interface Provider {
-  /** The value of `integration_health.provider`. */
+  /** Stored in `integration_health.provider`. */
   readonly name: string
   /** The display name. */
   readonly title: string
@@ -26,7 +26,6 @@ export interface Provider {
   readonly throttles: ReadonlyArray<ThrottleRule>
   /** How long to wait if the response does not state a wait, in milliseconds. */
   readonly waitMs: number
-  /** The quota headers in the API's answers. */
   readonly quotas: ReadonlyArray<QuotaHeaders>
   /** Matches the wait in the text of an answer. The first group is the number of seconds. */
   readonly waitText: RegExp | null
@@ -72,7 +71,7 @@ export interface Quota {
   readonly resetMs: number | null
 }
 
-/** What a response says about the health of its API. */
+/** What a response reveals about the API's health. */
 export type Sign =
   | { readonly _tag: "Reachable"; readonly quota: Quota | null }
   | { readonly _tag: "Unreachable"; readonly code: string; readonly message: string }

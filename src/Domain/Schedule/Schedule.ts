@@ -43,7 +43,7 @@ export interface SlotSummary {
 
 /** A period in which every date, including 29 February, falls on every weekday at least once, even around 2100; in milliseconds. */
 const HORIZON = 41 * 366 * 86_400_000
-/** The instant from which a schedule is searched for a slot, to reject a schedule without slots. */
+/** `parse` rejects a schedule that has no slot after this instant. */
 const REFERENCE = Date.UTC(2024, 0, 1)
 const EARLIEST = Date.UTC(1900, 0, 1)
 const LATEST = Date.UTC(9000, 0, 1)
