@@ -75,8 +75,8 @@ const OTHER_REQUESTS = 56
 
 /**
  * Returns the environment that this program must be restarted with, or null if `environment` is suitable. A suitable environment
- * has no hostile variables, and its request limit covers the concurrency. Bun holds back requests above the limit, while the
- * deadlines of these requests keep running.
+ * has no hostile variables, and its request limit covers the concurrency. Bun holds back requests above the limit, while their
+ * deadlines keep running.
  */
 export const cleanEnvironment = (
   environment: Environment,

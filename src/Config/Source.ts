@@ -1,7 +1,7 @@
 import { Either } from "effect"
 import type { Setting } from "./Setting.ts"
 
-/** The sources of settings. The caller supplies the sources from the process, so that this file stays pure. */
+/** The sources of settings. The caller reads them from the process, so that this file stays pure. */
 export interface Sources {
   /** Command-line options by setting key. Options take precedence over every other source. */
   readonly flags: Readonly<Record<string, string | undefined>>

@@ -56,10 +56,7 @@ export const ExpectedItem = Schema.Struct({
 })
 export type ExpectedItem = typeof ExpectedItem.Type
 
-/**
- * Tables that a project may have had before the scheduler was installed. The types and constraints of such a table may be the
- * project's own.
- */
+/** Tables that a project may have had before the scheduler was installed. Their types and constraints may be the project's own. */
 const ADOPTABLE: ReadonlySet<string> = new Set([
   "public.organization_integrations",
   "public.sync_run_log"

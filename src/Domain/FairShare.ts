@@ -45,10 +45,9 @@ export const offer = <A>(
 }
 
 /**
- * Assigns up to `count` places to waiting items and returns those items. Each place goes to the organisation that holds the fewest
- * places. If several organisations hold the fewest places, the place goes to the organisation whose first item has the lowest lane
- * or, if the lanes are equal, to the organisation that has waited longest since its last place. No organisation holds more than
- * `most` places.
+ * Assigns up to `count` places to waiting items and returns these items. Each place goes to the organisation that holds the fewest
+ * places. A tie goes to the organisation whose first item has the lowest lane, then to the organisation that has waited longest
+ * since its last place. No organisation holds more than `most` places.
  */
 export const take = <A>(
   share: FairShare<A>,

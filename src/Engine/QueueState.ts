@@ -150,8 +150,8 @@ const someOf = <A>(items: ReadonlyArray<A>): Option.Option<ReadonlyArray<A>> =>
   items.length === 0 ? Option.none() : Option.some(items)
 
 /**
- * Returns how long the start loop may collect runs before its next call, in milliseconds: half of the time for which started runs
- * keep the workers busy. None if no run can be started yet.
+ * Returns how long the start loop may collect runs before its next call, in milliseconds: half the time that the started runs keep
+ * the workers busy. None if no run can be started yet.
  */
 export const startDelay = (now: QueueState, concurrency: number): Option.Option<number> => {
   const { claimed, runMs, started } = now

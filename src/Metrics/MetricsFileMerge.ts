@@ -17,8 +17,8 @@ export const parse = (text: string): Previous =>
 
 /**
  * Adds a process's counters to the counters of earlier processes, because each process runs only one tick and would otherwise
- * restart its counters at zero. Gauges are not added: a gauge has this process's value. If this process has no value for a `kept`
- * gauge, the gauge keeps its previous value.
+ * restart its counters at zero. Gauges are not added: they have this process's value. A `kept` gauge without a value in this
+ * process keeps its previous value.
  */
 export const accumulate = (
   families: ReadonlyArray<Family>,

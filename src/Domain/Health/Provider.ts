@@ -147,10 +147,7 @@ const readWait = (
   return reset === undefined || reset === null ? null : reset * 1_000
 }
 
-/**
- * Returns the quota of which the smallest share is left. For a quota without a known limit, compares the remaining number instead
- * of the share.
- */
+/** Returns the quota with the smallest share left. A quota without a known limit is compared by its remaining number instead. */
 const tightest = ({ quotas }: Provider, { headers }: VendorAnswer): Quota | null => {
   const known = quotas.flatMap((one): ReadonlyArray<Quota> => {
     const remaining = numberIn(headers, one.remaining)
