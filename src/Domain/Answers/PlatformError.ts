@@ -11,7 +11,7 @@ const retried = "The run is retried automatically."
 /**
  * Rules for Supabase's own errors, which have the header `sb-error-code`. These rules come before the rules for the function's
  * answers.
- * *Source*: FACTS.md "Edge Functions"; https://supabase.com/docs/guides/functions/error-codes
+ * *Source*: https://supabase.com/docs/guides/functions/error-codes
  */
 export const platformRules: ReadonlyArray<AnswerRule> = [
   {
