@@ -6,10 +6,10 @@ import { traced } from "../Domain/Tracing.ts"
 import type { OpenedTick, Work } from "../Services/Ledger.ts"
 import { claimBackfills } from "./Backfills.ts"
 import { type ClaimResult, claimWork, fetch } from "./Claims.ts"
-import { type Demand, MAX_BATCH } from "./QueueState.ts"
+import type { Demand } from "./QueueState.ts"
 import { RunQueue } from "./RunQueue.ts"
 import { releaseUnused, revertStale } from "./Starts.ts"
-import { TickFrame } from "./TickFrame.ts"
+import { MAX_BATCH, TickFrame } from "./TickFrame.ts"
 
 /** The interval between looks, in milliseconds. A look checks for newly due slots of organisations without waiting runs. */
 const LOOK_EVERY_MS = 5_000

@@ -8,9 +8,7 @@ import { Supabase } from "../Services/Supabase.ts"
 import { SCHEMA_VERSION } from "../Version.ts"
 import { candidatesOf, type HealthFacts } from "./ProbeCandidates.ts"
 import { empty, toSummary } from "./SummaryBuilder.ts"
-
-/** The maximum number of runs and integrations in one call. */
-const MAX_BATCH = 100
+import { MAX_BATCH } from "./TickFrame.ts"
 
 /**
  * Returns how much work the first call of a tick fetches: one round of runs to start and another round in reserve, so that the

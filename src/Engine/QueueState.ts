@@ -5,9 +5,8 @@ import type { Run, StartedRun } from "../Domain/Run.ts"
 import type { FirstContact } from "../Services/Ledger.ts"
 import type { Instants } from "./ClockReading.ts"
 import type { RunSpan } from "./RunSpans.ts"
+import { MAX_BATCH } from "./TickFrame.ts"
 
-/** The maximum number of runs in one database call, and of outcomes that wait to be recorded. */
-export const MAX_BATCH = 100
 /**
  * A batch of at least this many runs does not wait for more runs, because the fixed cost of a database call equals the cost of
  * about ten runs.

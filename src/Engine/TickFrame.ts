@@ -7,6 +7,9 @@ export type TickEvent =
   | { readonly _tag: "Run"; readonly run: RunReport }
   | { readonly _tag: "Skip"; readonly skip: SkipReport }
 
+/** The maximum number of runs in one database call, and of outcomes that wait to be recorded. */
+export const MAX_BATCH = 100
+
 export interface TickOptions {
   /** The tick's id, a UUID; generated if absent. */
   readonly tickId?: string | undefined
