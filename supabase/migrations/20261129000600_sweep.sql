@@ -328,6 +328,29 @@ $$;
 create function sync_scheduler.machine_of(p_engine_id text) returns text
   language sql immutable return regexp_replace(p_engine_id, '-[0-9]+-[0-9a-f]{4}$', '');
 
+-- Returns whether a tick has nothing to do, for any scope. Most ticks have nothing to do, and a process that opens one tick plans
+-- every statement anew, so this function has one cheap statement. If it returns false, the tick may still be idle.
+-- True only if no run can be swept or started, no slot is due or not computed yet, no backfill is open, no function has a slot
+-- within p_within to warm up for, no hold has expired, and another tick has deleted old records in this hour.
+create function sync_scheduler.is_quiet(p_now timestamptz, p_within interval) returns boolean
+  language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+  return not exists (select 1 from public.organization_integrations i where i.enabled and i.next_run_at <= p_now)
+    and not exists (select 1 from public.organization_integrations i where i.enabled and i.next_run_at > '9000-01-01Z')
+    and not exists (select 1 from public.organization_integrations i
+                     where i.enabled and i.next_run_at is null and i.schedule_error is null and i.sync_schedule is not null)
+    and not exists (select 1 from public.organization_integrations i
+                     where i.enabled and i.warm_up and i.next_run_at <= p_now + p_within)
+    and not exists (select 1 from public.sync_run_log l where l.status = 'pending')
+    and not exists (select 1 from public.sync_run_log l where l.status = 'running' and l.lease_until <= p_now)
+    and not exists (select 1 from public.sync_run_log l where l.status = 'running' and l.lease_until is null)
+    and not exists (select 1 from public.sync_run_log l where l.status = 'unknown' and l.released_at is null)
+    and not exists (select 1 from public.sync_backfill b where b.status = 'open')
+    and not exists (select 1 from public.sync_api_hold k where k.expires_at <= p_now)
+    and exists (select 1 from public.sync_tick t where t.started_at >= date_trunc('hour', p_now));
+end
+$$;
+
 -- Opens a tick: sweeps, fetches pending runs and the first page of due integrations, checks
 -- whether a backfill can continue, lists the functions to warm up, and writes the tick's row.
 -- The tick's id is also the token of the tick's first fetch. If the tick has nothing to do, the call also finishes the tick.
@@ -346,36 +369,40 @@ declare
   v_org_id constant uuid := (p_options ->> 'org_id')::uuid;
   v_ids constant uuid[] := case when jsonb_typeof(p_options -> 'integration_ids') = 'array'
     then array(select e::uuid from jsonb_array_elements_text(p_options -> 'integration_ids') e) end;
-  v_swept jsonb;
-  v_rejected jsonb;
-  v_work jsonb;
-  v_nothing_due boolean;
-  v_backfills boolean;
-  v_idle boolean;
+  v_within constant numeric := coalesce((p_options ->> 'warm_up_within_seconds')::numeric, 60);
+  v_quiet constant boolean := sync_scheduler.is_quiet(v_now, sync_scheduler.seconds(v_within));
+  v_swept jsonb := '{"expired": 0, "proven": 0, "requeued": 0, "released": 0, "skipped": 0, "rejected": []}';
+  v_rejected jsonb := '[]';
+  v_work jsonb := jsonb_build_object('now', sync_scheduler.iso(v_now), 'pending', '[]'::jsonb, 'integrations', '[]'::jsonb, 'more', false);
+  v_nothing_due boolean := true;
+  v_backfills boolean := false;
+  v_idle boolean := true;
 begin
-  v_swept := public.sweep_sync_runs(p_engine_id, (p_options ->> 'quiescence_seconds')::numeric,
-    (p_options ->> 'running_guard_seconds')::numeric);
-  v_rejected := (v_swept -> 'rejected') || sync_scheduler.check_due(v_org_id, v_ids);
-  v_work := public.fetch_sync_work(p_engine_id, p_tick_id, v_limit, p_options);
-  v_rejected := v_rejected || (v_work -> 'rejected');
-  v_nothing_due := jsonb_array_length(v_work -> 'pending') = 0 and jsonb_array_length(v_work -> 'integrations') = 0
-    and v_rejected = '[]';
-  select exists (
-    select 1 from public.sync_backfill b join public.organization_integrations i on i.id = b.integration_id
-     where b.status = 'open' and i.enabled and (v_org_id is null or i.org_id = v_org_id) and (v_ids is null or i.id = any (v_ids))
-       and (not v_nothing_due or sync_scheduler.backfill_waits(i) is null)
-  ) into v_backfills;
-  v_idle := v_nothing_due and not v_backfills;
+  if not v_quiet then
+    v_swept := public.sweep_sync_runs(p_engine_id, (p_options ->> 'quiescence_seconds')::numeric,
+      (p_options ->> 'running_guard_seconds')::numeric);
+    v_rejected := (v_swept -> 'rejected') || sync_scheduler.check_due(v_org_id, v_ids);
+    v_work := public.fetch_sync_work(p_engine_id, p_tick_id, v_limit, p_options);
+    v_rejected := v_rejected || (v_work -> 'rejected');
+    v_nothing_due := jsonb_array_length(v_work -> 'pending') = 0 and jsonb_array_length(v_work -> 'integrations') = 0
+      and v_rejected = '[]';
+    select exists (
+      select 1 from public.sync_backfill b join public.organization_integrations i on i.id = b.integration_id
+       where b.status = 'open' and i.enabled and (v_org_id is null or i.org_id = v_org_id) and (v_ids is null or i.id = any (v_ids))
+         and (not v_nothing_due or sync_scheduler.backfill_waits(i) is null)
+    ) into v_backfills;
+    v_idle := v_nothing_due and not v_backfills;
+  end if;
   insert into public.sync_tick (id, engine_id, engine_version, started_at, finished_at)
   values (p_tick_id, p_engine_id, p_options ->> 'engine_version', v_now, case when v_idle then v_now end)
   on conflict (id) do nothing;
-  if v_idle then
+  if v_idle and not v_quiet then
     perform sync_scheduler.prune();
   end if;
   return v_work || jsonb_build_object('schema_version', sync_scheduler.schema_version(), 'idle', v_idle,
     'swept', v_swept - 'rejected', 'rejected', v_rejected, 'backfills', v_backfills,
     'several_organisations', not v_idle and coalesce(sync_scheduler.has_several_organisations(), false),
-    'warm_ups', public.read_upcoming_warm_ups(coalesce((p_options ->> 'warm_up_within_seconds')::numeric, 60)),
+    'warm_ups', case when v_quiet then '[]' else public.read_upcoming_warm_ups(v_within) end,
     'clock_skew_open', exists (select 1 from public.sync_incident c
       where c.kind = 'clock_skew' and c.subject = sync_scheduler.machine_of(p_engine_id) and c.resolved_at is null),
     'alerts', exists (select 1 from public.sync_incident a
