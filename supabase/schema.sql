@@ -3652,19 +3652,23 @@ CREATE OR REPLACE FUNCTION sync_scheduler.is_quiet(p_now timestamp with time zon
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  return not exists (select 1 from public.organization_integrations i where i.enabled and i.next_run_at <= p_now)
-    and not exists (select 1 from public.organization_integrations i where i.enabled and i.next_run_at > '9000-01-01Z')
+  -- min and max read one entry of an index, whatever the planner knows about the table.
+  return coalesce((select min(i.next_run_at) > p_now and max(i.next_run_at) <= '9000-01-01Z'
+                     from public.organization_integrations i where i.enabled), true)
+    and coalesce((select min(i.next_run_at) > p_now + p_within from public.organization_integrations i where i.enabled and i.warm_up), true)
     and not exists (select 1 from public.organization_integrations i
                      where i.enabled and i.next_run_at is null and i.schedule_error is null and i.sync_schedule is not null)
-    and not exists (select 1 from public.organization_integrations i
-                     where i.enabled and i.warm_up and i.next_run_at <= p_now + p_within)
     and not exists (select 1 from public.sync_run_log l where l.status = 'pending')
     and not exists (select 1 from public.sync_run_log l where l.status = 'running' and l.lease_until <= p_now)
     and not exists (select 1 from public.sync_run_log l where l.status = 'running' and l.lease_until is null)
     and not exists (select 1 from public.sync_run_log l where l.status = 'unknown' and l.released_at is null)
     and not exists (select 1 from public.sync_backfill b where b.status = 'open')
-    and not exists (select 1 from public.sync_api_hold k where k.expires_at <= p_now)
-    and exists (select 1 from public.sync_tick t where t.started_at >= date_trunc('hour', p_now));
+    and not exists (select 1 from public.sync_run_log l where l.created_at < p_now - interval '400 days' and l.status <> 'unknown')
+    and not exists (select 1 from public.sync_run_event e where e.at < p_now - interval '400 days')
+    and not exists (select 1 from public.sync_skipped_range r where r."to" < p_now - interval '400 days')
+    and not exists (select 1 from public.sync_tick t where t.started_at < p_now - interval '30 days')
+    and not exists (select 1 from public.sync_incident c where c.resolved_at < p_now - interval '400 days')
+    and not exists (select 1 from public.sync_api_hold k where k.expires_at <= p_now);
 end
 $function$;
 

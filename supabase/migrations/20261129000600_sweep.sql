@@ -331,23 +331,27 @@ create function sync_scheduler.machine_of(p_engine_id text) returns text
 -- Returns whether a tick has nothing to do, for any scope. Most ticks have nothing to do, and a process that opens one tick plans
 -- every statement anew, so this function has one cheap statement. If it returns false, the tick may still be idle.
 -- True only if no run can be swept or started, no slot is due or not computed yet, no backfill is open, no function has a slot
--- within p_within to warm up for, no hold has expired, and another tick has deleted old records in this hour.
+-- within p_within to warm up for, and prune_sync_history would delete nothing.
 create function sync_scheduler.is_quiet(p_now timestamptz, p_within interval) returns boolean
   language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
-  return not exists (select 1 from public.organization_integrations i where i.enabled and i.next_run_at <= p_now)
-    and not exists (select 1 from public.organization_integrations i where i.enabled and i.next_run_at > '9000-01-01Z')
+  -- min and max read one entry of an index, whatever the planner knows about the table.
+  return coalesce((select min(i.next_run_at) > p_now and max(i.next_run_at) <= '9000-01-01Z'
+                     from public.organization_integrations i where i.enabled), true)
+    and coalesce((select min(i.next_run_at) > p_now + p_within from public.organization_integrations i where i.enabled and i.warm_up), true)
     and not exists (select 1 from public.organization_integrations i
                      where i.enabled and i.next_run_at is null and i.schedule_error is null and i.sync_schedule is not null)
-    and not exists (select 1 from public.organization_integrations i
-                     where i.enabled and i.warm_up and i.next_run_at <= p_now + p_within)
     and not exists (select 1 from public.sync_run_log l where l.status = 'pending')
     and not exists (select 1 from public.sync_run_log l where l.status = 'running' and l.lease_until <= p_now)
     and not exists (select 1 from public.sync_run_log l where l.status = 'running' and l.lease_until is null)
     and not exists (select 1 from public.sync_run_log l where l.status = 'unknown' and l.released_at is null)
     and not exists (select 1 from public.sync_backfill b where b.status = 'open')
-    and not exists (select 1 from public.sync_api_hold k where k.expires_at <= p_now)
-    and exists (select 1 from public.sync_tick t where t.started_at >= date_trunc('hour', p_now));
+    and not exists (select 1 from public.sync_run_log l where l.created_at < p_now - interval '400 days' and l.status <> 'unknown')
+    and not exists (select 1 from public.sync_run_event e where e.at < p_now - interval '400 days')
+    and not exists (select 1 from public.sync_skipped_range r where r."to" < p_now - interval '400 days')
+    and not exists (select 1 from public.sync_tick t where t.started_at < p_now - interval '30 days')
+    and not exists (select 1 from public.sync_incident c where c.resolved_at < p_now - interval '400 days')
+    and not exists (select 1 from public.sync_api_hold k where k.expires_at <= p_now);
 end
 $$;
 
