@@ -41,7 +41,12 @@ export const execute = async (
 ): Promise<number> => {
   const environment = process.env
   const terminal = makeTerminal(
-    { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr, environment },
+    {
+      stdin: () => process.stdin,
+      stdout: process.stdout,
+      stderr: process.stderr,
+      environment
+    },
     {
       format: formatOf(given),
       verbose: given.has("verbose"),

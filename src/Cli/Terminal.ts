@@ -1,4 +1,3 @@
-import { createInterface } from "node:readline"
 import { Effect } from "effect"
 import { escapeJson, type Style, styleFor } from "./Style.ts"
 
@@ -49,7 +48,8 @@ export interface Looks {
 
 /** The process's streams, to which a Terminal writes. */
 export interface Streams {
-  readonly stdin: NodeJS.ReadStream
+  /** Returns the stream of the input. Making it takes 2 ms, so only a terminal that can ask makes it. */
+  readonly stdin: () => NodeJS.ReadStream
   readonly stdout: NodeJS.WriteStream
   readonly stderr: NodeJS.WriteStream
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -111,12 +111,12 @@ export const makeTerminal = (
       shown = true
     },
     ask:
-      stdin.isTTY === true && stdout.isTTY === true && format === "text"
+      stdout.isTTY === true && format === "text" && stdin().isTTY === true
         ? (question) =>
             Effect.suspend(() => {
               clear()
               isAsking = true
-              return askOn(stdin, stderr, question)
+              return askOn(stdin(), stderr, question)
             }).pipe(
               Effect.ensuring(
                 Effect.sync(() => {
@@ -137,17 +137,22 @@ const askOn = (
   output: NodeJS.WriteStream,
   question: string
 ): Effect.Effect<string | null> =>
-  Effect.async((resume) => {
-    const lines = createInterface({ input, output, terminal: false })
-    let answer: string | null = null
-    lines.once("line", (line) => {
-      answer = line.trim()
-      lines.close()
-    })
-    lines.once("close", () => resume(Effect.succeed(answer)))
-    output.write(question)
-    return Effect.sync(() => lines.close())
-  })
+  // The module is loaded only for a question, because loading it takes 2 ms.
+  Effect.flatMap(
+    Effect.promise(() => import("node:readline")),
+    ({ createInterface }) =>
+      Effect.async((resume) => {
+        const lines = createInterface({ input, output, terminal: false })
+        let answer: string | null = null
+        lines.once("line", (line) => {
+          answer = line.trim()
+          lines.close()
+        })
+        lines.once("close", () => resume(Effect.succeed(answer)))
+        output.write(question)
+        return Effect.sync(() => lines.close())
+      })
+  )
 
 /** Whether an error means a closed pipe or a disconnected terminal. EIO of a file means a broken disk. */
 const isReaderGone = (error: Error, isTerminal: boolean): boolean =>

@@ -1,4 +1,3 @@
-import { lookup } from "node:dns/promises"
 import { SQL } from "bun"
 import { Effect, Either, Layer, Redacted } from "effect"
 import { type PostgresUrl, parsePostgresUrl } from "../Database/ConnectionUrl.ts"
@@ -111,7 +110,10 @@ const explain = (
 const addressesOf = (hostname: string): Effect.Effect<ReadonlyArray<string> | null> =>
   hostname.startsWith("/")
     ? Effect.succeed(null)
-    : Effect.tryPromise(() => lookup(hostname, { all: true })).pipe(
+    : Effect.tryPromise(async () => {
+        const { lookup } = await import("node:dns/promises")
+        return lookup(hostname, { all: true })
+      }).pipe(
         Effect.map((found) => found.map(({ address }) => address)),
         Effect.catchAll(({ error }) => Effect.succeed(isUnknownHost(error) ? [] : null)),
         Effect.timeoutTo({ duration: LOOK_UP_MS, onSuccess: (all) => all, onTimeout: () => null })
