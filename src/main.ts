@@ -78,12 +78,18 @@ const engine = async <R>(
   )
 }
 
+/** Makes the layer of the dead man's switch, which does nothing if it is not configured. */
+const ping = async (settings: Settings): Promise<Layer.Layer<Ping>> => {
+  const PingLive = await import("./Layers/PingLive.ts")
+  return PingLive.layer({ url: settings.pingUrl, ...client })
+}
+
 /** Makes the layers for a tick's notifications and the dead man's switch. A layer that is not configured does nothing. */
 const notifications = async (settings: Settings): Promise<Layer.Layer<Notifier | Ping>> => {
-  const [Layer, NotifierLive, PingLive] = await Promise.all([
+  const [Layer, NotifierLive, deadMansSwitch] = await Promise.all([
     import("effect/Layer"),
     import("./Layers/NotifierLive.ts"),
-    import("./Layers/PingLive.ts")
+    ping(settings)
   ])
   const notifier = NotifierLive.layer({
     url: settings.alertWebhookUrl,
@@ -92,8 +98,7 @@ const notifications = async (settings: Settings): Promise<Layer.Layer<Notifier |
     source: settings.supabaseUrl ?? settings.functionUrl ?? "urn:sync-scheduler",
     ...client
   })
-  const ping = PingLive.layer({ url: settings.pingUrl, ...client })
-  return Layer.provideMerge(notifier, ping)
+  return Layer.provideMerge(notifier, deadMansSwitch)
 }
 
 /**
@@ -152,6 +157,7 @@ const layers: LayerFactories = {
   database,
   embedded,
   notifications,
+  ping,
   healthChecks: async () => (await import("./Layers/ProberLive.ts")).layer({ version: VERSION }),
   demo: async (options) => {
     const [Layer, AlertQueueLive, notifier, demo] = await Promise.all([

@@ -108,6 +108,8 @@ export interface LayerFactories {
   readonly embedded: (directory: string) => Promise<Layer.Layer<Supabase, SupabaseError>>
   /** The alert and ping services that the settings configure. These services need no project. */
   readonly notifications: (settings: Settings) => Promise<Layer.Layer<Notifier | Ping>>
+  /** The dead man's switch alone. */
+  readonly ping: (settings: Settings) => Promise<Layer.Layer<Ping>>
   readonly healthChecks: () => Promise<Layer.Layer<Prober>>
   readonly demo: (
     options: DemoOptions

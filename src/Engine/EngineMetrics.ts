@@ -6,6 +6,7 @@ import { tick } from "../Engine.ts"
 import * as Metrics from "../Metrics.ts"
 import { Invoker } from "../Services/Invoker.ts"
 import { Ledger } from "../Services/Ledger.ts"
+import type { Ping } from "../Services/Ping.ts"
 import { annotateRun, annotateTick, remembering, type Schedules } from "./RunSpans.ts"
 import type { TickEvent, TickOptions } from "./TickFrame.ts"
 
@@ -53,6 +54,12 @@ export const withCallMetrics =
             Metrics.notifications.add(1, channel, Exit.isSuccess(exit) ? "sent" : "failed")
           )
         )
+
+/** Counts the pings of a service. */
+export const measuredPing = (service: Ping["Type"]): Ping["Type"] => ({
+  ...service,
+  send: (...ping) => withCallMetrics(service.isConfigured ? "ping" : null)(service.send(...ping))
+})
 
 const measured = (invoker: Invoker["Type"]): Invoker["Type"] => ({
   ...invoker,

@@ -1,6 +1,7 @@
 import { Context, type Effect } from "effect"
 import type { RunReport, SkipReport } from "../Domain/Summary.ts"
 import type { FirstAttempt, Scope } from "../Services/Ledger.ts"
+import type { StartedPing } from "./Pings.ts"
 
 /** An event that a caller can observe during a tick. `-o jsonl` and the progress line show the events. */
 export type TickEvent =
@@ -22,6 +23,8 @@ export interface TickOptions {
   readonly wakeWithinMs?: number
   /** The attempt to open this tick that was made before the engine was loaded (./IdleTick.ts). */
   readonly firstAttempt?: FirstAttempt
+  /** The ping at the start of this tick, if it is already being sent. */
+  readonly startedPing?: StartedPing
   readonly observe?: (event: TickEvent) => Effect.Effect<void>
 }
 

@@ -1,6 +1,7 @@
 import { Effect, Exit } from "effect"
 import type { Summary } from "../Domain/Summary.ts"
-import { lineOf, tickAndNotify } from "../Engine/Notifications.ts"
+import { tickAndNotify } from "../Engine/Notifications.ts"
+import { lineOf } from "../Engine/Pings.ts"
 import type { TickEvent } from "../Engine/TickFrame.ts"
 import { missedIntervals } from "../Metrics.ts"
 import { Invoker } from "../Services/Invoker.ts"

@@ -1,9 +1,10 @@
-import { Effect, Layer } from "effect"
+import { type Context, Effect, Fiber, Layer } from "effect"
+import type { Settings } from "../../Config.ts"
 import { IdGenerator } from "../../Domain/IdGenerator.ts"
 import type { Summary } from "../../Domain/Summary.ts"
 import { openFirst } from "../../Engine/IdleTick.ts"
-import type { Cli, Main } from "../Command.ts"
-import { connectionError } from "../Failure.ts"
+import type { Cli, ConnectionServices, Main } from "../Command.ts"
+import { type CommandError, connectionError, type ExitCode } from "../Failure.ts"
 import type { Terminal } from "../Terminal.ts"
 import { readSetup, type TickSetup } from "./TickSetup.ts"
 
@@ -14,50 +15,75 @@ import { readSetup, type TickSetup } from "./TickSetup.ts"
 export const main: Main = (cli) =>
   Effect.gen(function* () {
     const setup = yield* readSetup(cli)
-    const { isWhole, options, project } = setup
-    const whole = Effect.promise(() => import("./RunTick.ts"))
     if (!mayEndEarly(cli, setup)) {
-      return yield* Effect.flatMap(whole, ({ runTick }) => runTick(cli, setup))
+      const { runTick } = yield* Effect.promise(() => import("./RunTick.ts"))
+      return yield* runTick(cli, setup)
     }
-    const connecting = Effect.promise(() => cli.layers.connection(project)).pipe(
+    const { project } = setup
+    return yield* Effect.promise(() => cli.layers.connection(project)).pipe(
       Effect.flatMap(Layer.build),
-      Effect.mapError(connectionError)
-    )
-    return yield* Effect.scoped(
-      Effect.gen(function* () {
-        const connection = yield* connecting
-        const tickId = (yield* IdGenerator).next()
-        const opening = yield* openFirst({
-          ...options,
-          tickId,
-          alerts: project.settings.alertWebhookUrl !== null,
-          probes: isWhole && project.settings.probes === "true"
-        }).pipe(Effect.provide(connection))
-        if (opening._tag === "Busy") {
-          const { runTick } = yield* whole
-          const opened = { tickId, firstAttempt: opening.attempt }
-          return yield* runTick(cli, setup, {
-            ...opened,
-            connection: Layer.succeedContext(connection)
-          })
-        }
-        if (opening.areProbesDue) yield* Effect.provide(probe(cli), connection)
-        yield* printIdle(opening.summary, cli.terminal)
-        return 0
-      })
+      Effect.mapError(connectionError),
+      Effect.flatMap((connection) => openRun(cli, setup, connection)),
+      Effect.scoped
     )
   })
 
-/**
- * Whether an idle tick can end without the engine: the tick is no dry run, exports no metrics, sends no ping and prints no TSV.
- */
+/** Opens the tick over a connection. Ends an idle tick, and continues any other tick with the engine. */
+const openRun = (
+  cli: Cli,
+  setup: TickSetup,
+  connection: Context.Context<ConnectionServices>
+): Effect.Effect<ExitCode, CommandError> =>
+  Effect.gen(function* () {
+    const { isWhole, options, project } = setup
+    const tickId = (yield* IdGenerator).next()
+    const pings = yield* startPings(cli, project.settings, tickId)
+    const running = Effect.gen(function* () {
+      const opening = yield* openFirst({
+        ...options,
+        tickId,
+        alerts: project.settings.alertWebhookUrl !== null,
+        probes: isWhole && project.settings.probes === "true"
+      }).pipe(Effect.provide(connection))
+      if (opening._tag === "Busy") {
+        const { runTick } = yield* Effect.promise(() => import("./RunTick.ts"))
+        return yield* runTick(cli, setup, {
+          tickId,
+          firstAttempt: opening.attempt,
+          connection: Layer.succeedContext(connection),
+          ...(pings === null ? {} : { startedPing: pings.started })
+        })
+      }
+      if (pings !== null) yield* pings.end(opening.summary)
+      if (opening.areProbesDue) yield* Effect.provide(probe(cli), connection)
+      yield* printIdle(opening.summary, cli.terminal)
+      return 0 as const
+    })
+    return yield* pings === null
+      ? running
+      : Effect.ensuring(running, Fiber.interruptFork(pings.started))
+  })
+
+/** Pings that the tick begins, if there is a dead man's switch. `end` pings that the tick did its work. */
+const startPings = ({ layers }: Cli, settings: Settings, tickId: string) =>
+  Effect.gen(function* () {
+    if (settings.pingUrl === null) return null
+    const [{ pingEnd, pingStart, withinLimit }, ping] = yield* Effect.promise(() =>
+      Promise.all([import("../../Engine/Pings.ts"), layers.ping(settings)])
+    )
+    const started = yield* Effect.provide(pingStart(tickId), ping)
+    return {
+      started,
+      end: (summary: Summary) => Effect.provide(withinLimit(pingEnd(started, summary)), ping)
+    }
+  })
+
+/** Whether an idle tick can end without the engine: the tick is no dry run, exports no metrics and prints no TSV. */
 const mayEndEarly = ({ arguments: given, terminal }: Cli, { project }: TickSetup): boolean => {
-  const { otelEndpoint, pingUrl } = project.settings
   return (
     !given.has("dry-run") &&
     given.value("metrics-file") === undefined &&
-    otelEndpoint === null &&
-    pingUrl === null &&
+    project.settings.otelEndpoint === null &&
     terminal.format !== "tsv"
   )
 }

@@ -23,7 +23,7 @@ import { readSetup, type TickSetup } from "./TickSetup.ts"
 export const main: Main = (cli) => Effect.flatMap(readSetup(cli), (setup) => runTick(cli, setup))
 
 /** A tick that ./IdleRun.ts opened and that is not idle. */
-export interface OpenedRun extends Required<Pick<TickOptions, "tickId" | "firstAttempt">> {
+export interface OpenedRun extends Pick<TickOptions, "tickId" | "firstAttempt" | "startedPing"> {
   readonly connection: Layer.Layer<ConnectionServices>
 }
 
@@ -35,8 +35,9 @@ export const runTick = (
 ): Effect.Effect<ExitCode, CommandError> =>
   Effect.gen(function* () {
     const { arguments: given, terminal, layers } = cli
+    const { connection, ...early } = opened ?? {}
     const engine = Layer.unwrapEffect(
-      Effect.promise(() => layers.engine(project, opened?.connection))
+      Effect.promise(() => layers.engine(project, connection))
     ).pipe(Layer.mapError(connectionError))
     if (given.has("dry-run")) {
       const [plan, names] = yield* preview(options).pipe(
@@ -52,13 +53,7 @@ export const runTick = (
       return exitOf(plan.errors, { triggered: 0, failed: 0, runs: [] })
     }
     const file = given.value("metrics-file")
-    const { firstAttempt, tickId } = opened ?? {}
-    const ticking = tickAndNotify({
-      ...options,
-      ...(firstAttempt === undefined ? {} : { firstAttempt }),
-      tickId,
-      observe: watch(terminal)
-    }).pipe(
+    const ticking = tickAndNotify({ ...options, ...early, observe: watch(terminal) }).pipe(
       Effect.zipLeft(isWhole && project.settings.probes === "true" ? probe(cli) : Effect.void),
       Effect.flatMap((summary) =>
         Effect.map(namesFor(summary, terminal), (names) => ({ summary, names }))
