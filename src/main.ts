@@ -86,7 +86,7 @@ const ping = async (settings: Settings): Promise<Layer.Layer<Ping>> => {
 
 /** Makes the layers for a tick's notifications and the dead man's switch. A layer that is not configured does nothing. */
 const notifications = async (settings: Settings): Promise<Layer.Layer<Notifier | Ping>> => {
-  const [Layer, NotifierLive, deadMansSwitch] = await Promise.all([
+  const [Layer, NotifierLive, pings] = await Promise.all([
     import("effect/Layer"),
     import("./Layers/NotifierLive.ts"),
     ping(settings)
@@ -98,7 +98,7 @@ const notifications = async (settings: Settings): Promise<Layer.Layer<Notifier |
     source: settings.supabaseUrl ?? settings.functionUrl ?? "urn:sync-scheduler",
     ...client
   })
-  return Layer.provideMerge(notifier, deadMansSwitch)
+  return Layer.provideMerge(notifier, pings)
 }
 
 /**

@@ -100,30 +100,34 @@ onEachServer(
     test.each([
       ["in a new session", false],
       ["in a session whose plans were made while the tables were empty", true]
-    ] as const)("an idle tick reads almost nothing, %s", async (_, warmUp) => {
-      await ledger().reset()
-      const session = connect(ledger().url, { max: 1 })
-      for (let n = 0; warmUp && n < 6; n++) {
-        const tick = { p_tick_id: randomUUID(), p_engine_id: "e1" }
-        await ledger().call("open_sync_tick", tick, session)
-      }
-      await fill(ledger())
-      await ledger().execute(
-        `update public.organization_integrations set next_run_at = '${next}' where next_run_at = '${slot}'`
-      )
-      const read = await reading(session, async (transaction) => {
-        const tick = { p_tick_id: randomUUID(), p_engine_id: "e1" }
-        expect(await ledger().call("open_sync_tick", tick, transaction)).toMatchObject({
-          idle: true
+    ] as const)(
+      "an idle tick reads almost nothing, %s",
+      async (_, warmUp) => {
+        await ledger().reset()
+        const session = connect(ledger().url, { max: 1 })
+        for (let n = 0; warmUp && n < 6; n++) {
+          const tick = { p_tick_id: randomUUID(), p_engine_id: "e1" }
+          await ledger().call("open_sync_tick", tick, session)
+        }
+        await fill(ledger())
+        await ledger().execute(
+          `update public.organization_integrations set next_run_at = '${next}' where next_run_at = '${slot}'`
+        )
+        const read = await reading(session, async (transaction) => {
+          const tick = { p_tick_id: randomUUID(), p_engine_id: "e1" }
+          expect(await ledger().call("open_sync_tick", tick, transaction)).toMatchObject({
+            idle: true
+          })
         })
-      })
-      for (const { name, scans, fetched } of read) {
-        expect([name, scans]).toEqual([name, 0])
-        // Index entries of slots that have just moved remain until the next vacuum.
-        expect(`${name} ${fetched < 3 * DUE} ${fetched}`).toContain("true")
-      }
-      await session.close()
-    }, 60_000)
+        for (const { name, scans, fetched } of read) {
+          expect([name, scans]).toEqual([name, 0])
+          // Index entries of slots that have just moved remain until the next vacuum.
+          expect(`${name} ${fetched < 3 * DUE} ${fetched}`).toContain("true")
+        }
+        await session.close()
+      },
+      60_000
+    )
   },
   { adopted: false }
 )
