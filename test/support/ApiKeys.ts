@@ -19,7 +19,6 @@ export interface Caller {
   readonly claims: Readonly<Record<string, unknown>>
 }
 
-/** Issues a project's keys and authenticates requests with them. */
 export const issueKeys = (given: { readonly secretKey?: string; readonly anonKey?: string }) => {
   const secret = randomBytes(32)
   const sign = (claims: Readonly<Record<string, unknown>>): string => {
@@ -48,8 +47,8 @@ export const issueKeys = (given: { readonly secretKey?: string; readonly anonKey
   }
 
   /**
-   * Returns the caller, or the 401 that Supabase responds with: a key unknown to its gateway has no error code, a JWT that
-   * PostgREST cannot verify has PGRST301 (expired: PGRST303). A bearer token takes precedence over the `apikey`.
+   * Returns the caller, or Supabase's 401. The 401 has no error code if the gateway does not know the key, and PGRST301
+   * (PGRST303 if expired) if PostgREST cannot verify the JWT. A bearer token takes precedence over `apikey`.
    */
   const authenticate = (headers: Headers): Caller | Response => {
     const key = headers.get("apikey")

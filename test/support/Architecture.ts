@@ -1,9 +1,9 @@
 import { codeWithoutImports, type Import, importsOf } from "./SourceText.ts"
 
-/** A file tree: path from the project's root (`src/Engine.ts`) to content. */
+/** File contents by path from the project's root (`src/Engine.ts`). */
 export type Tree = ReadonlyMap<string, string>
 
-/** The imports that a room allows besides its own files: other rooms (all of them, or types only) and packages. */
+/** What a room's files may import besides each other: other rooms (in full, or types only) and packages. */
 interface Room {
   readonly files: RegExp
   readonly rooms: ReadonlyArray<string>
@@ -11,7 +11,7 @@ interface Room {
   readonly packages: ReadonlyArray<string>
 }
 
-/** The rooms. Every file of src is in exactly one room. */
+/** Every file in src belongs to exactly one room. */
 const ROOMS: Readonly<Record<string, Room>> = {
   Domain: { files: /^src\/Domain\//, rooms: [], packages: ["effect", "croner"] },
   Version: { files: /^src\/Version\.ts$/, rooms: [], packages: [] },
@@ -139,7 +139,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   }
 }
 
-/** Packages that only some files of a room may import, although the room's rules allow them. */
+/** Packages that only these files may import, within rooms that allow the package. */
 const OWNERS: Readonly<Record<string, RegExp>> = {
   "@decimalturn/toml-patch": /^src\/Cli\/Setup\/ConfigToml\.ts$/,
   croner: /^src\/Domain\/Schedule\/\w+\.ts$/,
@@ -148,7 +148,7 @@ const OWNERS: Readonly<Record<string, RegExp>> = {
   "@electric-sql/pglite": /^src\/Layers\/Embedded\w*\.ts$/
 }
 
-/** Files that Deno and browsers load as well as Bun, together with everything that they import. */
+/** Files that Deno and browsers load too, along with everything that these files import. */
 const PORTABLE =
   /^src\/(Domain|Services|Config|Metrics|Http|Engine|Library|Version|job-trigger-engine|edge|Layers\/(Supabase|Lock|Ledger|Invoker|AlertQueue|Notifier|Ping)Live)(\.ts$|\/)/
 
@@ -197,7 +197,6 @@ const packageOf = (specifier: string): string => {
   return parts.slice(0, specifier.startsWith("@") ? 2 : 1).join("/")
 }
 
-/** Returns the path that a relative specifier in the file `from` refers to. */
 const resolve = (from: string, specifier: string): string =>
   new URL(specifier, `file:///${from}`).pathname.slice(1)
 
@@ -236,7 +235,7 @@ const importFaults = (path: string, source: string): ReadonlyArray<string> => {
   })
 }
 
-/** Returns the imports of each file, including type imports, and dynamic imports if `lazily` is set. */
+/** Maps each file to the files that it imports, type imports included. `lazily` adds dynamic imports. */
 const graphOf = (tree: Tree, lazily: boolean): ReadonlyMap<string, ReadonlyArray<string>> =>
   new Map(
     [...tree]
@@ -315,7 +314,7 @@ const SHARED_NAMES: ReadonlySet<string> = new Set([
 ])
 const EXPORTED = /^export (?:async )?(?:const|interface|class|type|function) (\w+)/gm
 
-/** Returns file names and exported names with more than one meaning, as `name: path, path`. */
+/** Lists file names and exported names that are used more than once, as `name: path, path`. */
 const duplicateNamesOf = (tree: Tree): ReadonlyArray<string> => {
   const owners = new Map<string, Set<string>>()
   for (const [path, source] of tree) {
@@ -331,7 +330,7 @@ const duplicateNamesOf = (tree: Tree): ReadonlyArray<string> => {
   )
 }
 
-/** Returns the other rooms that each room imports, including type imports. */
+/** Maps each room to the other rooms that it imports, type imports included. */
 export const roomGraphOf = (tree: Tree): ReadonlyMap<string, ReadonlyArray<string>> => {
   const graph = new Map<string, Set<string>>()
   for (const [path, targets] of graphOf(tree, true)) {
@@ -347,7 +346,7 @@ export const roomGraphOf = (tree: Tree): ReadonlyMap<string, ReadonlyArray<strin
   return new Map([...graph].map(([from, to]) => [from, [...to].toSorted()]))
 }
 
-/** Returns every breach of the rules in a tree, as `path: problem`; empty if there is none. */
+/** Lists every breach of the rules, as `path: problem`. */
 export const faultsOf = (tree: Tree): ReadonlyArray<string> => {
   const everything = graphOf(tree, true)
   const portable = reachableFrom(

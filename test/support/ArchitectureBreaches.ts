@@ -1,7 +1,4 @@
-/**
- * One deliberately invalid file for every architecture rule: the rule, the path and the content of the file, and the expected
- * report.
- */
+/** For each architecture rule, a file that breaks the rule and the expected report. */
 export const breaches: ReadonlyArray<
   readonly [rule: string, path: string, content: string, fault: RegExp]
 > = [

@@ -1,17 +1,14 @@
 import { SQL } from "bun"
 
-/** A connection of the pool that is in use until it is returned. */
+/** A connection that is in use until it is released. */
 export interface Borrowed {
   readonly sql: SQL
   readonly release: () => void
-  /**
-   * The server's message, if the server closed this connection while it was idle. The message becomes the result of the next
-   * call.
-   */
+  /** The error with which the server closed this connection while it was idle, if it did. The next call returns this error. */
   readonly ended: unknown
 }
 
-/** One connection that is never reopened. Bun would silently reopen a lost connection and hide the loss. */
+/** A connection that is never reopened: Bun would silently reopen a lost connection and hide the loss. */
 interface Connection {
   readonly sql: SQL
   ended: unknown
@@ -25,10 +22,7 @@ interface Connection {
 export class ConnectionPool {
   private idle: Array<Connection> = []
   private readonly opened = new Set<Connection>()
-  /**
-   * The waiting callers. Each caller receives the connection that became free, or undefined if there is room for a new
-   * connection.
-   */
+  /** Waiting callers. Each receives a connection that became free, or undefined if it may open a new one. */
   private readonly waiting: Array<(connection: Connection | undefined) => void> = []
   private readonly options: {
     readonly databaseUrl: string

@@ -1,8 +1,6 @@
 import type { SQL } from "bun"
 
-/**
- * Replaces the database's clock (`sync_scheduler.clock`, which all decisions use) with a clock that is set to the instant `ms`.
- */
+/** Replaces `sync_scheduler.clock`, on which the database bases every decision, with a clock stopped at `ms`. */
 export const installClock = async (sql: SQL, ms: number): Promise<void> => {
   await sql
     .unsafe(`
@@ -13,7 +11,6 @@ export const installClock = async (sql: SQL, ms: number): Promise<void> => {
     .simple()
 }
 
-/** Moves an installed clock to another instant. */
 export const setClock = async (sql: SQL, ms: number): Promise<void> => {
   await sql.unsafe(`update sync_scheduler.test_clock set at = to_timestamp(${ms / 1000})`)
 }

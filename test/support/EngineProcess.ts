@@ -10,7 +10,7 @@ export interface EngineExit {
   readonly summary: Readonly<Record<string, unknown>> | undefined
 }
 
-/** A running `sync-scheduler`: the binary as it is released, in its own process. */
+/** A process of the release binary `sync-scheduler`. */
 export interface EngineProcess {
   readonly pid: number
   readonly kill: (signal: NodeJS.Signals) => void
@@ -20,8 +20,8 @@ export interface EngineProcess {
 }
 
 /**
- * Starts the binary with `args` (default `run -o json`) and exactly this environment. The binary must have been built: see
- * binaryPath. A `launcher` such as `nohup`, if given, starts the binary.
+ * Starts the binary with `args` (default `run -o json`) and exactly this environment, through `launcher` (such as `nohup`) if
+ * given. Builds the binary if necessary: see binaryPath.
  */
 export const startEngine = async (
   environment: Readonly<Record<string, string>>,
@@ -69,7 +69,7 @@ export const startEngine = async (
   }
 }
 
-/** Returns the process id of a call's engine: an engine id has the form `<host>-<pid>-<4 hex digits>`. */
+/** Returns the process id from an engine id of the form `<host>-<pid>-<4 hex digits>`. */
 export const pidOf = (engineId: unknown): number | undefined => {
   const pid = /-(\d+)-[0-9a-f]{4}$/.exec(String(engineId))?.[1]
   return pid === undefined ? undefined : Number(pid)

@@ -2,10 +2,10 @@ import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
-/** The wall clock of processes started with these environment variables. The monotonic clock of these processes stays correct. */
+/** A wall clock for processes that are started with these environment variables. Their monotonic clock stays correct. */
 export interface FakeClock {
   readonly variables: Readonly<Record<string, string>>
-  /** Immediately sets the clock to the true time plus a number of seconds. */
+  /** Sets the clock to the true time plus this many seconds, for running processes too. */
   readonly set: (seconds: number) => void
   readonly remove: () => void
 }
@@ -15,7 +15,7 @@ const LIBRARY = ["x86_64", "aarch64"]
   .map((machine) => `/usr/lib/${machine}-linux-gnu/faketime/libfaketimeMT.so.1`)
   .find(existsSync)
 
-/** Creates a clock that is initially correct; returns undefined if `faketime` is not installed. */
+/** Creates a clock that shows the true time until it is set, or returns undefined if `faketime` is not installed. */
 export const makeFakeClock = (): FakeClock | undefined => {
   if (LIBRARY === undefined) return undefined
   const place = mkdtempSync(join(tmpdir(), "sync-scheduler-clock-"))

@@ -3,16 +3,15 @@ import { type Answer, RESET } from "./HttpServer.ts"
 /** The response of a stand-in function to one call, and whether the call takes effect (is counted in the ledger). */
 export interface Behaviour {
   readonly executes: boolean
-  /** Returns the response. `gone` aborts when the caller disconnects. */
+  /** `gone` aborts when the caller disconnects. */
   readonly answer: (gone: AbortSignal) => Promise<Answer> | Answer
 }
 
 const executed = (answer: Behaviour["answer"]): Behaviour => ({ executes: true, answer })
 const refused = (answer: Behaviour["answer"]): Behaviour => ({ executes: false, answer })
 
-/** Adds the effect to a behaviour, for failures after the function has done its work. */
+/** Makes a behaviour take effect, for failures after the function has done its work. */
 export const withEffect = (behaviour: Behaviour): Behaviour => ({ ...behaviour, executes: true })
-/** Removes the effect from a behaviour. */
 export const withoutEffect = (behaviour: Behaviour): Behaviour => ({
   ...behaviour,
   executes: false
@@ -31,7 +30,7 @@ export const delay = (ms: number, then: Behaviour = ok()): Behaviour => ({
   }
 })
 
-/** Responds when the promise settles, so that a test controls the moment without sleeping. */
+/** Responds when the promise settles, so that a test needs no sleep. */
 export const until = (promise: Promise<unknown>, then: Behaviour = ok()): Behaviour => ({
   ...then,
   answer: async (gone) => {
@@ -40,7 +39,7 @@ export const until = (promise: Promise<unknown>, then: Behaviour = ok()): Behavi
   }
 })
 
-/** Responds with any status and JSON, with text if `body` is a string, or with no body. No effect. */
+/** Responds with JSON, with text if `body` is a string, or with no body. No effect. */
 export const status = (
   code: number,
   body?: unknown,
@@ -125,10 +124,7 @@ const PLATFORM_ERRORS = {
 
 export type PlatformError = keyof typeof PLATFORM_ERRORS
 
-/**
- * Responds with an error of the platform, with `sb-error-code`. The function has done its work only if the error is one that
- * occurs during execution.
- */
+/** Responds with a platform error and its `sb-error-code`. Takes effect only if the error occurs during execution. */
 export const platformError = (
   code: PlatformError,
   headers: Readonly<Record<string, string>> = {}
@@ -154,11 +150,11 @@ export const resetHalfway = (): Behaviour =>
     })
   )
 
-/** Responds with 202: the function continues to work and reports its outcome later. Takes effect. */
+/** Responds with 202, as a function that continues in the background and reports its outcome later. Takes effect. */
 export const accepted = (body: unknown = { accepted: true }): Behaviour =>
   executed(() => Response.json(body, { status: 202 }))
 
-/** Responds with 409 `{ "executed": false }`, as a fence that refuses the run. No effect. */
+/** Responds with 409 `{ "executed": false }`, as a fence does when it refuses the run. No effect. */
 export const notExecuted = (): Behaviour => status(409, { executed: false })
 
 const aborted = (signal: AbortSignal): Promise<void> =>

@@ -3,7 +3,7 @@ import { type Answer, RESET } from "./HttpServer.ts"
 // Headers that belong to one connection, not to the message.
 const HOP_BY_HOP = ["connection", "keep-alive", "transfer-encoding", "content-length", "host"]
 
-/** Forwards the request and returns the response, both unmodified. Redirects are returned, not followed. */
+/** Forwards the request and returns the response, both unmodified. Does not follow redirects. */
 export const passOn = async (
   functionsUrl: string | undefined,
   request: Request,
@@ -32,7 +32,7 @@ export const passOn = async (
     for (const name of HOP_BY_HOP) back.delete(name)
     return new Response(answer.body, { status: answer.status, headers: back })
   } catch {
-    // The function's server closed the connection or the caller disconnected, so the caller's connection is closed as well.
+    // The function's server closed the connection, or the caller disconnected.
     return RESET
   }
 }

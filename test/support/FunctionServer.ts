@@ -10,14 +10,13 @@ export interface FunctionCall {
   /** The JSON object in the request body; empty if the body was not a JSON object. */
   readonly body: Readonly<Record<string, unknown>>
   readonly startedAt: number
-  /** The time of the response or of the caller's disconnection; undefined while in flight. A streamed body may continue longer. */
+  /** When the response was sent or the caller disconnected; undefined while in flight. A streamed body may end later. */
   endedAt?: number
 }
 
-/** Chooses the behaviour for a call. */
 export type Behave = (body: FunctionCall["body"], call: FunctionCall) => Behaviour
 
-/** Options of the server. `behave`: default `ok()` for all calls. `port`: default a free port. */
+/** `behave` defaults to `ok()` for every call, and `port` to a free port. */
 export interface FunctionServerOptions {
   readonly behave?: Behave
   readonly port?: number
@@ -28,25 +27,24 @@ export interface FunctionServer {
   readonly url: string
   /** All requests except `/__calls` in order of arrival, including warm-ups (OPTIONS). */
   readonly calls: ReadonlyArray<FunctionCall>
-  /** The requests that were invocations (POST). */
+  /** The POST requests among `calls`. */
   readonly invocations: ReadonlyArray<FunctionCall>
-  /** The highest number of concurrent invocations so far, and the number currently in flight. */
   readonly peakInFlight: number
   readonly inFlight: number
-  /** The number of effects by idempotency key: 1 for every key that the function honours. */
+  /** The number of effects by idempotency key: 1 for a key that the function honours. */
   readonly effects: ReadonlyMap<string, number>
-  /** Sets the behaviour for all further invocations. */
+  /** Sets the behaviour for all later invocations. */
   readonly behave: (behave: Behave) => void
-  /** Sets the behaviour for all further OPTIONS requests (default 200 "ok" immediately). */
+  /** Sets the behaviour for all later OPTIONS requests; by default an immediate 200 "ok". */
   readonly behaveWarmUp: (behave: Behave) => void
-  /** Resolves when `count` invocations have arrived in total. */
+  /** Resolves once `count` invocations have arrived in total. */
   readonly arrived: (count: number) => Promise<void>
   readonly close: () => Promise<void>
 }
 
 /**
- * Starts a server whose responses a test chooses. Effects are counted when the request has arrived, and do not depend on the
- * response. HEAD is refused (405), as on the platform. `GET /__calls` returns the calls, the peak and the effects as JSON.
+ * Starts a server whose responses the test chooses. An effect is counted when its request arrives, whatever the response. HEAD
+ * is refused (405), as on the platform. `GET /__calls` returns the calls, the peak and the effects as JSON.
  */
 export const startFunctionServer = async (
   options: FunctionServerOptions = {}
@@ -139,7 +137,7 @@ const parseObject = (json: string): FunctionCall["body"] => {
   }
 }
 
-// Runs as a separate process for tests of the binary: prints {"url": ...} and serves until it is killed.
+// Runs as a separate process for tests of the binary: prints {"url": ...} and serves until killed.
 if (import.meta.main) {
   const { values } = parseArgs({
     options: { port: { type: "string", default: "0" }, delay: { type: "string", default: "0" } }

@@ -1,10 +1,9 @@
 import { RESET } from "./HttpServer.ts"
 import { diedSilently, schemaCacheAway } from "./PostgrestError.ts"
 
-/** Milliseconds, or a promise to wait for, so that a test needs no sleep. */
+/** Milliseconds, or a promise to await so that a test needs no sleep. */
 export type Wait = number | Promise<unknown>
 
-/** The fault of one call. */
 export interface Fault {
   /** The wait before the call is executed (or skipped). */
   readonly waitBefore?: Wait
@@ -24,14 +23,13 @@ export interface GatewayCall {
   readonly number: number
 }
 
-/** Chooses the fault of a call, or returns undefined for no fault. */
 export type FaultHook = (call: GatewayCall) => Fault | undefined
 
 /** Faults by SQL function; an Edge Function has the name `functions/<name>`. The name `*` matches every SQL function. */
 export class GatewayFaults {
   /** The offset of the `Date` header in ms, to simulate a skewed clock. */
   dateOffsetMs = 0
-  /** The number of repetitions of calls that failed with 40001; PostgREST before 16 repeats such calls forever. */
+  /** How often calls were repeated because of 40001. PostgREST before 16 repeats such a call forever. */
   repeated = 0
   private readonly hooks = new Map<string, FaultHook>()
   private readonly counts = new Map<string, number>()
@@ -41,7 +39,7 @@ export class GatewayFaults {
     this.hooks.set(fn, typeof fault === "function" ? fault : () => fault)
   }
 
-  /** Sets a fault for the next `times` calls of this function (default 1). */
+  /** Sets a fault for the function's next `times` calls. */
   once(fn: string, fault: Fault, times = 1): void {
     let left = times
     this.hooks.set(fn, () => (left-- > 0 ? fault : undefined))
@@ -53,7 +51,7 @@ export class GatewayFaults {
     else this.hooks.delete(fn)
   }
 
-  /** Returns the number of calls of the function, including those with faults. */
+  /** Returns how often the function was called, faulty calls included. */
   calls(fn: string): number {
     return this.counts.get(fn) ?? 0
   }
@@ -99,6 +97,5 @@ export const redirectTo = (url: string): Fault => ({
 export const answerWith = (status: number, body: unknown): Fault => ({
   instead: () => Response.json(body, { status })
 })
-/** Waits, then executes the call as usual. */
 export const waitBefore = (wait: Wait): Fault => ({ waitBefore: wait })
 export const waitAfter = (wait: Wait): Fault => ({ waitAfter: wait })

@@ -20,19 +20,19 @@ export interface HistoryWorld {
   readonly setClock: (ms: number) => Promise<void>
   /** Inserts an enabled integration created now; `columns` are SQL expressions by column name. */
   readonly insert: (columns?: Readonly<Record<string, string>>) => Promise<string>
-  /** Runs one tick of a separate engine. */
+  /** Runs one tick of a new engine. */
   readonly tick: (options?: Engine.TickOptions) => Promise<Summary>
   readonly audit: (options: AuditOptions) => Promise<AuditReport>
-  /** The outcome of the functions; by default completed. */
+  /** The outcome of every invocation; completed by default. */
   answer: () => Outcome
-  /** Deletes everything including history, sets the clock, and resets the outcome to completed. */
+  /** Deletes all rows and history, sets the clock, and makes the outcome `completed` again. */
   readonly reset: (ms: number) => Promise<void>
   readonly close: () => Promise<void>
 }
 
 export const completed: Outcome = { _tag: "Completed", httpStatus: 200, response: { ok: true } }
 
-/** Opens a world at an instant. The caller closes it. */
+/** The caller closes the world. */
 export const openHistoryWorld = async (start: number): Promise<HistoryWorld> => {
   const database = await createDatabase()
   const sql = connect(database.url, { max: 2 })
@@ -80,7 +80,7 @@ export const openHistoryWorld = async (start: number): Promise<HistoryWorld> => 
       return Effect.runPromise(
         Engine.tick(options).pipe(
           Effect.provide(engine),
-          // The engine would warn that the database's clock differs from this machine's clock.
+          // The engine would warn that the database's clock and this machine's clock differ.
           Logger.withMinimumLogLevel(LogLevel.None),
           Effect.orDie
         )

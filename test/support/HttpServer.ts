@@ -1,7 +1,7 @@
 import { once } from "node:events"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 
-/** A handler's result that closes the TCP connection, so that the client never learns the outcome of its request. */
+/** A handler's result that closes the TCP connection, so that the client never learns the outcome. */
 export const RESET = Symbol.for("sync-scheduler.test.reset")
 
 /** A handler's result. If a body stream fails, the connection is closed at that point. */
@@ -26,7 +26,7 @@ export const serveHttp = async (
   const server = createServer((incoming, outgoing) => {
     void respond(handler, incoming, outgoing)
   })
-  // The idle timeout is long, so that a client never reuses a connection that is just being closed as idle.
+  // Keeps a client from reusing a connection that the server is about to close as idle.
   server.keepAliveTimeout = 600_000
   server.requestTimeout = 0
   server.timeout = 0
@@ -61,7 +61,7 @@ const respond = async (
     if (answer === RESET) incoming.socket.destroy()
     else await send(answer, outgoing, gone.signal)
   } catch (error) {
-    // An error of the stand-in itself is logged. To the client, the error looks like a crash of the server.
+    // A bug in the stand-in is logged, because a client cannot tell it from a server crash.
     if (!gone.signal.aborted) console.error("test server:", error)
     incoming.socket.destroy()
   }

@@ -2,7 +2,7 @@
 export interface ManualClock {
   readonly now: () => number
   readonly after: (ms: number, callback: () => void) => () => void
-  /** Advances the time, and runs the callbacks that become due meanwhile, in order. */
+  /** Advances the time and runs the callbacks that become due, in order. */
   readonly advance: (ms: number) => Promise<void>
 }
 
@@ -11,7 +11,7 @@ const settle = async (): Promise<void> => {
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve, 0))
 }
 
-/** Creates a stopped clock at this instant (milliseconds since 1970). */
+/** Creates a stopped clock that shows `startMs` (epoch milliseconds). */
 export const makeManualClock = (startMs: number): ManualClock => {
   let nowMs = startMs
   const timers = new Map<object, { readonly atMs: number; readonly callback: () => void }>()

@@ -92,7 +92,7 @@ export const readDue = (
   }
 }
 
-/** The duration of a reservation of fetched work, in ms. */
+/** How long fetched rows stay reserved. */
 const RESERVED_MS = 15_000
 
 export interface FetchOptionsJson extends ScopeJson {
@@ -167,7 +167,7 @@ export const fetchWork = (
   }
 }
 
-/** Returns whether a pending run has no claimer, or has a claimer that has not started it in time. */
+/** Returns whether any engine may start a pending run: the run has no claimer, or its claimer has not started it in time. */
 export const isFree = (run: RunRow, now: number, adoptAfterSeconds: number): boolean =>
   run.claimed_by === null || (run.claimed_at ?? run.created_at) + adoptAfterSeconds * 1000 <= now
 
@@ -181,7 +181,10 @@ const split = (cursor: string): [number | null, string] => {
   return [at === undefined || at === "" ? null : Date.parse(at), id ?? ""]
 }
 
-/** Mirrors sync_scheduler.judge_slot. Returns null if the slot may be claimed or its integration has only moved to another slot. */
+/**
+ * Mirrors sync_scheduler.judge_slot. Returns null if the slot may be claimed, or if its integration has merely moved to another
+ * slot.
+ */
 const judgeSlot = (db: MemoryDatabase, claimToken: string, slot: SlotJson): string | null => {
   const now = db.now()
   const i = db.integrations.get(slot.integration_id)

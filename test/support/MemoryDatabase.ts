@@ -151,16 +151,15 @@ export interface Transition {
 
 const isWaiting = (status: string): boolean => status === "pending" || status === "running"
 
-/** Returns the finished run with the newest slot among the attempted runs. */
 const newestAttempted = (runs: ReadonlyArray<RunRow>): RunRow | undefined =>
   runs
     .filter(({ attempt, status }) => !isWaiting(status) && !(status === "skipped" && attempt === 0))
     .toSorted((a, b) => b.scheduled_for - a.scheduled_for)[0]
 
 /**
- * The state of the database in memory, with its elementary reads and writes. MemoryFunctions mirrors the SQL functions on top of
- * this state, and test/contract/MemoryParity.test.ts verifies that the mirror and the SQL behave identically in random sequences
- * of calls.
+ * The state of the in-memory database, with basic reads and writes. MemoryFunctions mirrors the SQL functions on top of this
+ * state, and test/contract/MemoryParity.test.ts verifies that the mirror and the SQL behave identically in random sequences of
+ * calls.
  */
 export class MemoryDatabase {
   readonly integrations = new Map<string, IntegrationRow>()
@@ -179,11 +178,11 @@ export class MemoryDatabase {
   private readonly openIncidents = new Map<string, IncidentRow>()
   private readonly slots = new Map<string, RunRow>()
   private readonly ofIntegration = new Map<string, Array<RunRow>>()
-  /** Returns the database clock, in ms. */
+  /** The database clock, in ms. */
   now: () => number
   /** Whether another session currently holds the integration's lock. */
   isLocked: (integrationId: string) => boolean = () => false
-  /** The maximum number of rows of a page. PostgreSQL's functions use 100; a smaller limit is reached more often. */
+  /** Rows per page. The SQL functions use 100; a smaller page makes a test reach the limit more often. */
   pageLimit = 100
   private readonly nextId: (integrationId: string, scheduledFor: number) => string
 

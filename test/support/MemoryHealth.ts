@@ -2,8 +2,7 @@ import { byText, iso } from "./MemoryClaim.ts"
 import type { HealthRow, HoldRow, MemoryDatabase, RunRow } from "./MemoryDatabase.ts"
 import { recordMove, type StartJson, startRefusal } from "./MemoryRun.ts"
 
-// Mirrors the recording of API health and the delaying of starts in supabase/migrations/*_health.sql, without probes and detail
-// texts.
+// Mirrors how supabase/migrations/*_health.sql records API health and delays starts, without probes and detail texts.
 
 /** The engine's report of a vendor's response. */
 export interface SignJson {
@@ -268,7 +267,7 @@ interface Held {
   readonly run_id: string
 }
 
-/** Mirrors sync_scheduler.hold_back. Returns the refusals of the runs that must not start now. */
+/** Mirrors sync_scheduler.hold_back. Returns a refusal for each run that must not start now. */
 export const holdBack = (
   db: MemoryDatabase,
   engineId: string,
@@ -279,7 +278,7 @@ export const holdBack = (
   const held: Array<Held> = []
   const byName = (a: HoldRow | HealthRow, b: HoldRow | HealthRow) =>
     byText(a.provider, b.provider) || byText(a.host, b.host)
-  /** Returns the runs of this API that request a start and are able to start. */
+  /** The starts requested for this API that nothing else refuses. */
   const asking = (provider: string, host: string, orgId: string | null) =>
     starts
       .flatMap(({ api_host, api_provider, lease_token, run_id }) => {

@@ -161,7 +161,7 @@ const countOutcome = (db: MemoryDatabase, run: RunRow): void => {
   }
 }
 
-/** Returns whether sync_scheduler.settle_runs settles this outcome in one statement with others. */
+/** Returns whether sync_scheduler.settle_runs settles this outcome in the same statement as other outcomes. */
 const isOrdinary = (db: MemoryDatabase, one: SettlementJson): boolean => {
   const run = db.runs.get(one.run_id)
   const i = run === undefined ? undefined : db.integrations.get(run.integration_id)
@@ -177,7 +177,7 @@ const isOrdinary = (db: MemoryDatabase, one: SettlementJson): boolean => {
   )
 }
 
-/** Applies the effect of ordinary outcomes to their APIs, once for each API. */
+/** Applies ordinary outcomes to their APIs, once per API. */
 const learnTogether = (db: MemoryDatabase, ordinary: ReadonlyArray<SettlementJson>): void => {
   const apis = new Map<string, readonly [provider: string, host: string, orgs: Array<string>]>()
   for (const { run_id } of ordinary) {

@@ -4,14 +4,15 @@ import { SupabaseError } from "../../src/Domain/Errors.ts"
 import { Supabase } from "../../src/Services/Supabase.ts"
 import { type MemoryFunctions, Raised } from "./MemoryFunctions.ts"
 
-/** Transports one call and decides what happens around its execution. The response is JSON text, as over a real network. */
+/**
+ * Carries one call, and may inject a fault before or after its execution. The response is JSON text, as over a real network.
+ */
 export type Carrier = (
   name: string,
   execute: Effect.Effect<string, SupabaseError>,
   args: RpcArguments
 ) => Effect.Effect<string, SupabaseError>
 
-/** Executes the call in the memory database. */
 export const executeMemory = (
   functions: MemoryFunctions,
   name: string,
@@ -28,7 +29,7 @@ export const executeMemory = (
 export const rejected = (operation: string, detail: string): SupabaseError =>
   new SupabaseError({ operation, reason: "Rejected", code: "P0001", detail })
 
-/** The Supabase port over MemoryDatabase. Arguments and responses are encoded and decoded as in every implementation. */
+/** The Supabase port over MemoryDatabase. Arguments and responses are encoded and decoded as in the real implementations. */
 export const memorySupabase = (
   functions: MemoryFunctions,
   carry: Carrier = (_name, execute) => execute

@@ -12,7 +12,7 @@ import { lastSignOfLife, type MemoryDatabase, type RunRow } from "./MemoryDataba
 import { pruneHolds } from "./MemoryHealth.ts"
 import { recordMove } from "./MemoryRun.ts"
 
-// Mirrors supabase/migrations/*_sweep.sql, without retention, backfill requests and the answer's field apis.
+// Mirrors supabase/migrations/*_sweep.sql, without retention, backfill requests and the response's field `apis`.
 
 export interface OpenOptionsJson extends FetchOptionsJson {
   readonly quiescence_seconds: number
@@ -22,8 +22,8 @@ export interface OpenOptionsJson extends FetchOptionsJson {
 }
 
 /**
- * Mirrors sync_scheduler.is_proven: whether the fence proves that the last attempt did nothing, and whether the proof changes the
- * run's status.
+ * Mirrors sync_scheduler.is_proven: whether the fence proves that the last attempt did nothing, and whether that proof changes
+ * the run's status.
  */
 const isProven = (run: RunRow, now: number): boolean =>
   run.fenced &&
@@ -179,7 +179,7 @@ export const openTick = (
     backfills: false,
     warm_ups,
     clock_skew_open: db.isOpen("clock_skew", hostOf(engineId)),
-    // The mirror has no messages, so the message of every incident is unsent.
+    // The mirror sends no messages, so every incident still needs one.
     alerts: db.incidents.length > 0,
     apis: null
   }

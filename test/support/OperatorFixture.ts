@@ -27,23 +27,20 @@ interface Member {
   readonly row?: Readonly<Record<string, unknown>>
   /** Columns of the newest slot's run that differ from those of a completed run; null if the integration has no runs. */
   readonly last?: Readonly<Record<string, unknown>> | null
-  /** The time since a person paused the integration, in milliseconds. */
+  /** How long ago a person paused the integration, in milliseconds. */
   readonly pausedFor?: number
-  /** The number of newest runs that `last` applies to. */
+  /** How many of the newest runs `last` applies to. */
   readonly lasting?: number
 }
 
 const org = (n: number, name: string | null) => ({ org_id: `a${uuid(n).slice(1)}`, org_name: name })
-/** Returns the id of the n-th integration of the fixture; n is the id's first two digits. */
+/** Returns the id of the n-th integration of the fixture. Its first two digits are n. */
 export const fixtureId = (n: number) =>
   `${n.toString(16).padStart(2, "0")}c0ffee-0000-4000-8000-${String(n).padStart(12, "0")}`
 const acme = org(1, "Acme AS")
 const initech = org(2, "Initech")
 
-/**
- * Returns integrations in every possible state, in several zones. The integrations' ids are fixed, so that tests can refer to
- * them.
- */
+/** Returns integrations in every state and in several time zones. Their ids are fixed, so that tests can refer to them. */
 export const members = (now: number): ReadonlyArray<Member> => {
   const at = (ms: number) => new Date(now + ms).toISOString()
   const slotOf = (schedule: string, timezone: string) => {
@@ -273,10 +270,7 @@ const runsOf = (member: Member, now: number): ReadonlyArray<Readonly<Record<stri
   })
 }
 
-/**
- * Inserts the events that the columns of each run imply. If a run has a second attempt, its function did not start in the first
- * attempt.
- */
+/** Derives each run's events from its columns. If a run has a second attempt, the first attempt did not start the function. */
 const EVENTS = `
   insert into sync_run_event (run_id, integration_id, at, kind, from_status, to_status, attempt, actor, reason, detail)
   select l.id, l.integration_id, e.at, e.kind, e.f, e.t, e.attempt, l.claimed_by, e.reason, e.detail from sync_run_log l,
@@ -342,8 +336,7 @@ export const seedFixture = async (sql: SQL, now = FIXTURE_NOW): Promise<Readonly
       }
     })
   )
-  // The update follows the insert, so that the schedule history begins when the integrations were created, not at their next
-  // slot.
+  // Updated after the insert, so that the schedule history begins when the integrations were created, not at their next slot.
   for (const { id, pausedFor = 0, row, sync_schedule, timezone } of all) {
     const schedule = Schedule.parse(sync_schedule, timezone)
     const next = Either.isLeft(schedule)
@@ -403,7 +396,7 @@ export const seedFixture = async (sql: SQL, now = FIXTURE_NOW): Promise<Readonly
   return all
 }
 
-/** Returns the slots skipped during the outage, as the next tick recorded them. */
+/** Returns the ranges of slots skipped during the outage, as the next tick recorded them. */
 const outageOf = (all: ReadonlyArray<Member>, now: number) =>
   all.flatMap(({ id, sync_schedule, timezone }) => {
     const schedule = Schedule.parse(sync_schedule, timezone)

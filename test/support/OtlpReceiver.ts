@@ -21,16 +21,14 @@ export interface Span {
   readonly events: ReadonlyArray<unknown>
 }
 
-/** A collector on loopback that stores the requests that it receives. */
+/** A collector on loopback that keeps every request. */
 export interface OtlpReceiver extends HttpServer {
   readonly requests: ReadonlyArray<{
     readonly path: string
     readonly headers: Headers
     readonly text: string
   }>
-  /** Returns the spans of all OTLP/JSON requests. */
   readonly spans: () => ReadonlyArray<Span>
-  /** Returns the names of metrics, the texts of logs, and the attributes of resources. */
   readonly metrics: () => ReadonlyArray<string>
   readonly logs: () => ReadonlyArray<string>
   readonly resources: () => ReadonlyArray<Readonly<Record<string, unknown>>>

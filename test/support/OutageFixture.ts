@@ -5,17 +5,17 @@ import { startFunctionServer } from "./FunctionServer.ts"
 import { connect, createDatabase, startPostgres } from "./Postgres.ts"
 import { startGateway } from "./RpcGateway.ts"
 
-/** The effects of a database outage on a tick over the Data API. */
+/** How a database outage affects ticks over the Data API. */
 export interface Outage {
   /** The tick that ran into the outage. */
   readonly tick: EngineExit
-  /** The first tick that began after the database was back. */
+  /** The first tick after the outage. */
   readonly next: EngineExit
 }
 
 /**
- * Makes PostgreSQL unavailable for `awayMs`, either `before` or `during` a tick. As in reality, PostgREST continues to respond
- * with PGRST002 for some time after the outage. Asserts that every run was invoked once and completed once.
+ * Makes PostgreSQL unavailable for `awayMs`, either `before` or `during` a tick. As in reality, PostgREST responds with
+ * PGRST002 for some time after the outage. Asserts that every run was invoked once and completed once.
  */
 export const playOutage = async (options: {
   readonly when: "before" | "during"
@@ -65,8 +65,7 @@ export const playOutage = async (options: {
     await server.restart()
     const tick = await engine.exited
     const next = await (await start()).exited
-    // A start that was committed but not confirmed was never sent. Its run waits for the end of the lease, which the test sets to
-    // now.
+    // A run whose start was committed but not confirmed is not sent until its lease has ended. The test ends the lease.
     for (let ticks = 0; ticks < 3 && (await statuses()).completed !== due; ticks++) {
       await query("update sync_run_log set lease_until = now() where status = 'running'")
       await (await start()).exited

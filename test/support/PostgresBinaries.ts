@@ -30,7 +30,6 @@ export interface Account {
   readonly gid?: number
 }
 
-/** Returns the account for servers started by this process. */
 export const findAccount = (): Account => {
   if (process.getuid?.() !== 0) return {}
   for (const name of ["postgres", "nobody"]) {
@@ -103,9 +102,7 @@ const embeddedHome = (scratch: string, account: Account): string | undefined => 
   return copy
 }
 
-/**
- * Returns the links to the package's libraries. The links are missing if the package's install script was not allowed to run.
- */
+/** Returns the package's library links, which are missing if the package's install script was not allowed to run. */
 const readLinks = (native: string): ReadonlyArray<{ source: string; target: string }> => {
   const list = join(native, "pg-symlinks.json")
   return existsSync(list) ? JSON.parse(readFileSync(list, "utf8")) : []

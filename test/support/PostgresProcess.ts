@@ -19,7 +19,7 @@ import { join } from "node:path"
 import { SQL } from "bun"
 import { findAccount, findBinaries, type PostgresVersion } from "./PostgresBinaries.ts"
 
-/** Supabase's superuser. `postgres` owns the databases but is not a superuser, on Supabase and in this server. */
+/** Supabase's superuser. On Supabase and here, `postgres` owns the databases but is not a superuser. */
 export const SUPERUSER = "supabase_admin"
 
 /** A real PostgreSQL on 127.0.0.1 without passwords. The server and its files are removed when this process ends. */
@@ -28,15 +28,13 @@ export interface PostgresProcess {
   readonly port: number
   readonly dataDirectory: string
   /**
-   * Ends the server with a signal and waits until the server and all its sessions have ended. The data remain. SIGKILL, the
-   * default, is a crash in which no session sends anything more. SIGINT disconnects the sessions, and SIGTERM waits for them.
+   * Ends the server with a signal, and waits until the server and all its sessions have ended. Keeps the data. SIGKILL, the
+   * default, is a crash: no session sends anything more. SIGINT disconnects the sessions, and SIGTERM waits for them.
    */
   readonly kill: (signal?: NodeJS.Signals) => Promise<void>
-  /** Sends SIGSTOP to the server and all its sessions, and SIGCONT after `ms`. Connections stay open, without responses. */
+  /** Sends SIGSTOP to the server and all its sessions, and SIGCONT after `ms`. Connections stay open but get no response. */
   readonly freeze: (ms: number) => Promise<void>
-  /**
-   * Restarts the server with the same data and port, after killing it if it is still running. Resolves when the server is ready.
-   */
+  /** Restarts the server with the same data and port, killing it first if it is running. Resolves when the server is ready. */
   readonly restart: () => Promise<void>
   /** Ends the server and removes its data. */
   readonly stop: () => Promise<void>
@@ -57,8 +55,8 @@ if read -r pid < "$1/pid"; then
 fi 2>/dev/null
 rm -rf "$1"`
 
-// With fsync off, the data survive every crash except a crash of the machine. Synchronous commit stays on: a killed server must
-// keep the commits that it acknowledged, or crash tests would prove nothing.
+// With fsync off, the data survive any crash except one of the machine. Synchronous commit stays on: a killed server must keep
+// the commits that it acknowledged, or crash tests would prove nothing.
 const SETTINGS = {
   listen_addresses: "127.0.0.1",
   unix_socket_directories: "",
@@ -72,8 +70,8 @@ const SETTINGS = {
 const environment = { PATH: process.env.PATH ?? "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" }
 
 /**
- * Creates a cluster in a temporary directory and starts it with additional variables. Fails if no PostgreSQL runs on this
- * machine.
+ * Creates a cluster in a temporary directory and starts it with these environment variables. Fails if no PostgreSQL runs on
+ * this machine.
  */
 export const startPostgresProcess = async (
   wanted?: PostgresVersion,
@@ -157,7 +155,7 @@ interface Cluster {
   readonly variables: Readonly<Record<string, string>>
 }
 
-/** Starts the server, and retries while backends of a killed server still hold its shared memory. */
+/** Starts the server, retrying while backends of a killed server still hold its shared memory. */
 const launch = async (cluster: Cluster, port: number): Promise<ChildProcess> => {
   const log = join(cluster.scratch, "server.log")
   for (let attempt = 1; ; attempt++) {
@@ -213,7 +211,7 @@ const waitUntilReady = async (child: ChildProcess, read: () => string): Promise<
   return `not ready within a minute: ${read()}`
 }
 
-/** Verifies that the server on the port uses this cluster's data directory and is not another server. */
+/** Verifies that the server on the port uses this cluster's data directory. */
 const verifyDataDirectory = async (cluster: Cluster, port: number): Promise<void> => {
   const sql = new SQL(`postgres://${SUPERUSER}@127.0.0.1:${port}/postgres`, { max: 1 })
   try {
@@ -226,8 +224,8 @@ const verifyDataDirectory = async (cluster: Cluster, port: number): Promise<void
 }
 
 /**
- * Returns the child processes of a server. The sessions of a killed server would continue to respond for a moment, so the caller
- * kills these sessions too.
+ * Lists a server's child processes. When a server is killed, its sessions respond for a moment longer, so the caller kills them
+ * too.
  */
 const listChildren = (parent: number | undefined): ReadonlyArray<number> => {
   const table = spawnSync("ps", ["-A", "-o", "pid=,ppid="])
@@ -235,7 +233,7 @@ const listChildren = (parent: number | undefined): ReadonlyArray<number> => {
   return pairs.flatMap(([pid, ppid]) => (pid !== undefined && ppid === parent ? [pid] : []))
 }
 
-/** Reads the process table on Linux machines without `ps`, from /proc/<pid>/stat: "pid (name) state ppid ...". */
+/** Reads the process table from /proc, for Linux machines without `ps`: "pid (name) state ppid ...". */
 const readProc = (): ReadonlyArray<ReadonlyArray<number>> =>
   readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -262,8 +260,7 @@ const signal = (pid: number, name: NodeJS.Signals): void => {
 const killAndWait = async (pid: number): Promise<void> => {
   try {
     process.kill(pid, "SIGKILL")
-    // The process that inherits orphans may reap them slowly. A wait of one second is enough, since dead processes send no
-    // responses.
+    // Init may take a while to reap the orphans. Waiting a second is enough, because dead processes send no responses.
     for (let tries = 0; tries < 100; tries++) {
       process.kill(pid, 0)
       await Bun.sleep(10)

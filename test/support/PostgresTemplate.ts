@@ -6,14 +6,13 @@ import { databaseSql } from "./supabaseProject.ts"
 
 const MIGRATIONS = join(import.meta.dir, "../../supabase/migrations")
 
-/** Reads the files of supabase/migrations in the order in which they are applied. */
+/** Reads supabase/migrations in the order of application. */
 export const readMigrations = (): ReadonlyArray<{ name: string; text: string }> =>
   readdirSync(MIGRATIONS)
     .filter((name) => name.endsWith(".sql"))
     .toSorted()
     .map((name) => ({ name, text: readFileSync(join(MIGRATIONS, name), "utf8") }))
 
-/** Returns the URLs of a database for its owner and for the superuser. */
 export const databaseUrls = (server: PostgresServer, name: string) => {
   const adminUrl = new URL(server.adminUrl)
   adminUrl.pathname = `/${name}`
@@ -25,8 +24,8 @@ export const databaseUrls = (server: PostgresServer, name: string) => {
 const templates = new WeakMap<PostgresServer, Map<string, Promise<string>>>()
 
 /**
- * Returns the name of a template database: a Supabase project, optionally with the migrations. The first call builds the template
- * from the current files; other processes on the same server reuse it.
+ * Returns the name of a template database: a Supabase project, with the migrations if `migrated`. The first call builds the
+ * template from the current files; other processes on the same server reuse it.
  */
 export const findTemplate = (server: PostgresServer, migrated: boolean): Promise<string> => {
   const scripts = migrated ? readMigrations() : []
@@ -39,7 +38,7 @@ export const findTemplate = (server: PostgresServer, migrated: boolean): Promise
   templates.set(server, known)
   const template = known.get(name) ?? buildTemplate(server, name, project, scripts)
   known.set(name, template)
-  // A failed build is not cached, so that every test that needs the template reports the error.
+  // A failed build is not cached, so every test that needs the template reports the error.
   template.catch(() => known.delete(name))
   return template
 }
@@ -52,7 +51,7 @@ const buildTemplate = async (
 ): Promise<string> => {
   const session = await server.admin.reserve()
   try {
-    // Several test processes may share a server. One process builds the template while the other processes wait for it.
+    // Test processes may share a server. One of them builds the template while the others wait.
     await session`select pg_advisory_lock(hashtext(${name}))`
     const built = await session`select from pg_database where datname = ${name} and datistemplate`
     if (built.length > 0) return name

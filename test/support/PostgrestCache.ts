@@ -2,7 +2,7 @@ import { SQL } from "bun"
 import { type RoleSettings, readRoleSettings } from "./RoleSettings.ts"
 import { type RpcFunction, readFunctions } from "./RpcFunction.ts"
 
-/** The contents of PostgREST's schema cache, which PostgREST uses even after the database has changed. */
+/** What PostgREST's schema cache holds, even after the database has changed. */
 export interface Known {
   readonly functions: ReadonlyMap<string, ReadonlyArray<RpcFunction>>
   readonly roles: RoleSettings
@@ -33,7 +33,7 @@ export class PostgrestCache {
     readonly databaseUrl: string
     /** The first pause before a retry, in ms. PostgREST itself pauses for 1 s. */
     readonly pauseMs: number
-    /** Called when the database is available again; connections opened before the outage are unusable. */
+    /** Called when the database is available again. Connections opened before the outage are unusable. */
     readonly onRecovered: () => void
   }
 
@@ -46,7 +46,7 @@ export class PostgrestCache {
     return this.known
   }
 
-  /** Resolves after the first attempt, even if the database is unavailable. */
+  /** Resolves after the first attempt, whether or not the database is available. */
   async start(): Promise<void> {
     if (!(await this.attempt())) void this.enqueue(() => this.recover())
   }
@@ -91,10 +91,7 @@ export class PostgrestCache {
     })
   }
 
-  /**
-   * Handles the end of the listening session or of the cache's other connection, which may or may not mean that the database is
-   * unavailable.
-   */
+  /** Called when the listening session or the cache's other connection ends. The database may still be available. */
   private lost(session: SQL): void {
     if (this.session !== session || this.isClosed) return
     this.known = undefined
@@ -105,7 +102,7 @@ export class PostgrestCache {
   }
 
   private async recover(): Promise<void> {
-    // A reload that had begun before the loss may have set the cache again.
+    // A reload that began before the loss may have set the cache again.
     this.known = undefined
     for (let pauseMs = this.options.pauseMs; !this.isClosed; pauseMs *= 2) {
       await this.dispose()
@@ -129,14 +126,14 @@ export class PostgrestCache {
     })
     try {
       await session.connect()
-      // A project's limits are meant for its calls, but PostgREST also applies them when it reads its cache. With a limit below
-      // 20 ms, the cache could never be read.
+      // PostgREST itself applies the project's timeouts when it reads its cache. This session does not: with a timeout below 20
+      // ms, the cache could never be read.
       await session.unsafe(
         "set statement_timeout = 0; set lock_timeout = 0; set idle_session_timeout = 0"
       )
       if (!canListen(session)) throw new Error("this Bun cannot listen")
       const [{ standby }] = await session`select pg_is_in_recovery() as standby`
-      // A standby refuses LISTEN. PostgREST nevertheless works on a standby, without notifications.
+      // A standby refuses LISTEN. PostgREST works on a standby nevertheless, without notifications.
       if (!standby) await session.listen(CHANNEL, (payload) => this.notified(payload))
       this.known = await read(session)
       this.session = session

@@ -25,7 +25,6 @@ export interface Call {
   readonly headers: Headers
 }
 
-/** The dependencies of a call. */
 export interface Project {
   readonly databaseUrl: string
   readonly pool: ConnectionPool
@@ -61,7 +60,7 @@ export const answerCall = async (project: Project, call: Call): Promise<Response
   }
 }
 
-/** Returns the response to a call whose idle connection had been closed by the server. The call was not executed. */
+/** Returns the response to a call on a connection that the server had closed while idle. The call was not executed. */
 const answerEnded = (error: unknown, { caller }: Call): Response =>
   error instanceof SQL.PostgresError && error.errno !== undefined
     ? sqlErrorAnswer(error, caller.role)
@@ -129,7 +128,7 @@ const execute = async (
           !isCalling && error instanceof SQL.PostgresError && error.errno === undefined
         return isSilent ? diedSilently() : connectionLost()
       }
-      // The repetition is unbounded and continues even if the caller has disconnected, as in every PostgREST before 16.
+      // The repetition is unlimited, and continues even after the caller has disconnected, as in every PostgREST before 16.
       const isRepeated = error instanceof SQL.PostgresError && error.errno === "40001"
       if (!isRepeated || project.isClosing()) throw error
       project.onRepeat()

@@ -4,7 +4,6 @@ import { SQL } from "bun"
 export const POSTGREST = "14.9"
 export const JSON_TYPE = "application/json; charset=utf-8"
 
-/** The optional fields of an error. */
 export interface ErrorDetails {
   readonly details?: string | null
   readonly hint?: string | null
@@ -79,7 +78,6 @@ export const statusOf = (sqlstate: string, message: string, role: string): numbe
   return STATUSES.find(([prefix]) => sqlstate.startsWith(prefix))?.[1] ?? 400
 }
 
-/** Returns the response to a statement that PostgreSQL refused. */
 export const sqlErrorAnswer = (error: SQL.PostgresError, role: string): Response => {
   const { detail, errno = "", hint, message } = error
   if (errno === "PGRST") return chosenAnswer(message, detail ?? "")
@@ -90,8 +88,8 @@ export const sqlErrorAnswer = (error: SQL.PostgresError, role: string): Response
 }
 
 /**
- * Returns the response that `raise sqlstate 'PGRST'` chooses: the message is the body, and the detail has status and headers,
- * both as JSON.
+ * Returns the response that `raise sqlstate 'PGRST'` asks for. The message is the body, and the detail contains status and
+ * headers, both as JSON.
  */
 const chosenAnswer = (message: string, detail: string): Response => {
   const body = JSON.parse(message)
@@ -104,16 +102,15 @@ export const isLost = (error: unknown): boolean =>
   error instanceof SQL.PostgresError &&
   (error.errno === undefined || ("severity" in error && error.severity === "FATAL"))
 
-/** Returns the response to a call whose connection broke. */
 export const connectionLost = (): Response =>
   errorAnswer(503, "PGRST001", "Database client error. Retrying the connection.", {
     details: "no connection to the server\n"
   })
 
-/** Returns the response after the server process died between two statements of the call without sending an error. */
+/** Returns PostgREST's response if the server process died without sending an error, between two statements of the call. */
 export const diedSilently = (): Response => errorAnswer(400, "", "")
 
-/** Returns the response when no connection could be opened, for any reason. */
+/** Returns PostgREST's response if a connection could not be opened, whatever the reason. */
 export const notConnected = (databaseUrl: string, error: unknown): Response => {
   const { hostname, port } = new URL(databaseUrl)
   const why =
@@ -129,6 +126,5 @@ export const notConnected = (databaseUrl: string, error: unknown): Response => {
 export const schemaCacheAway = (): Response =>
   errorAnswer(503, "PGRST002", "Could not query the database for the schema cache. Retrying.")
 
-/** Returns the response when all connections are in use. */
 export const poolExhausted = (): Response =>
   errorAnswer(504, "PGRST003", "Timed out acquiring connection from connection pool.")

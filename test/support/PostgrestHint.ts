@@ -37,7 +37,7 @@ export const functionMissing = (
   )
 }
 
-/** Returns the error for a text body, which only matches a function with one unnamed text parameter. */
+/** Returns the error for a text body, which matches only a function with one unnamed text parameter. */
 export const textFunctionMissing = (fn: string): Response =>
   errorAnswer(404, "PGRST202", `Could not find the function public.${fn} in the schema cache`, {
     details: `Searched for the function public.${fn} with a single unnamed text parameter, but no matches were found in the schema cache.`
@@ -64,8 +64,8 @@ const NEAR_NAME = 0.75
 const listOf = (names: ReadonlyArray<string>): string => `(${names.toSorted().join(", ")})`
 
 /**
- * Returns the candidate most similar to `text` that shares a pair of characters with `text` and has a similarity of at least
- * `least` (0 to 1).
+ * Returns the candidate most similar to `text`, if they share a pair of characters and have a similarity of at least `least` (0
+ * to 1).
  */
 const nearest = (
   text: string,

@@ -1,6 +1,6 @@
 import { errorAnswer } from "./PostgrestError.ts"
 
-/** The body of a call, as PostgREST reads it before it knows the function. */
+/** A call's body, as PostgREST reads it before looking up the function. */
 export interface RpcBody {
   readonly text: string
   /** The names of the arguments; `text` for a body that is not JSON, which is passed unmodified as one unnamed text argument. */
@@ -9,7 +9,7 @@ export interface RpcBody {
   readonly args: Readonly<Record<string, unknown>>
 }
 
-/** Returns the response to a request that this server cannot process as a call, or undefined for a valid call. */
+/** Returns the error response if this server cannot process the request as a call, and undefined for a valid call. */
 export const refuse = (request: Request): Response | undefined => {
   const { headers, method } = request
   if (method !== "POST")
@@ -26,7 +26,7 @@ export const refuse = (request: Request): Response | undefined => {
     : errorAnswer(406, "PGRST107", `None of these media types are available: ${accept}`)
 }
 
-/** Reads the body as PostgREST does: JSON other than an object is a call without arguments. */
+/** Reads the body as PostgREST does: JSON that is not an object is a call without arguments. */
 export const readBody = async (request: Request): Promise<RpcBody | Response> => {
   const text = await request.text()
   if (request.headers.get("content-type")?.startsWith("text/plain")) {

@@ -15,23 +15,23 @@ import { type RpcGateway, startGateway } from "./RpcGateway.ts"
 /** The engine's connection to the database. */
 export type Mechanism = "supabase-js" | "direct"
 
-/** A complete Supabase project for one test: a real database, a gateway over it, and a server for its functions. */
+/** A complete Supabase project for one test: a real database, a gateway in front of it, and a server for its functions. */
 export interface Project {
   readonly database: TestDatabase
   readonly sql: SQL
   readonly gateway: RpcGateway
   readonly functions: FunctionServer
-  /** The environment of a binary that uses this project over the API. */
+  /** Environment variables with which a binary uses this project over the API. */
   readonly environment: Readonly<Record<string, string>>
   /**
-   * Inserts integrations that have been due for a minute, unless `columns` (SQL by column name) sets another time. Returns the
-   * integrations' ids. The schedule has so few slots that no newer slot becomes due during a test.
+   * Inserts integrations that have been due for a minute, unless `columns` (SQL expressions by column name) sets another time,
+   * and returns their ids. The schedule has so few slots that no later slot becomes due during a test.
    */
   readonly seedDue: (
     count: number,
     columns?: Readonly<Record<string, string>>
   ) => Promise<ReadonlyArray<string>>
-  /** Runs one tick of a separate engine. */
+  /** Runs one tick of a new engine. */
   readonly tick: (
     mechanism: Mechanism,
     settings?: Partial<EngineSettings>,

@@ -56,12 +56,12 @@ export const readFunctions = async (
   )
 }
 
-/** Returns whether the function can be called with exactly the arguments in `given`, considering defaults. */
+/** Returns whether the call names only existing arguments, and every argument that has no default. */
 export const accepts = (candidate: RpcFunction, given: ReadonlySet<string>): boolean =>
   candidate.args.every(({ name, optional }) => optional || given.has(name)) &&
   [...given].every((name) => candidate.args.some((arg) => arg.name === name))
 
-/** Returns whether the function takes the whole body as its single, unnamed argument. */
+/** Returns whether the function takes the whole body as its only, unnamed argument. */
 export const takesBody = ({ args }: RpcFunction, types: ReadonlyArray<string>): boolean =>
   args.length === 1 && args[0]?.name === "" && types.includes(args[0].type)
 
@@ -106,13 +106,12 @@ export const callFunction = async (
 const SET = `nullif(current_setting('response.status', true), '') as response_status,
   nullif(current_setting('response.headers', true), '') as response_headers`
 
-// The aliases are PostgREST's, because a column with the name of an alias would hide the row.
+// The aliases are PostgREST's own, because a column named like an alias would hide the row.
 const QUERIES: Record<
   RpcFunction["result"],
   (source: string, call: string, max: number) => string
 > = {
-  // The query reads even the value of a void function, because PostgreSQL skips the call of a stable function whose result is
-  // unused.
+  // PostgreSQL does not call a stable function whose result is unused, so the query reads even the value of a void function.
   void: (source, call) =>
     `select pgrst_t.pgrst_v::text as body, 1 as rows, ${SET} from ${source}(select ${call} as pgrst_v offset 0) as pgrst_t`,
   scalar: (source, call) =>

@@ -208,7 +208,7 @@ describe("the gateway and the database's settings and sessions", () => {
 
   test("after the listening session is lost there is no schema until it is read again", async () => {
     expect((await whoami()).status).toBe(200)
-    // The gateway cannot read the schema as long as no connection succeeds.
+    // As long as no connection succeeds, the gateway cannot read the schema.
     await setConnectable(false)
     // A read that began on another connection before the loss does not bring the schema back.
     await admin`notify pgrst`

@@ -14,18 +14,17 @@ export interface GatewayOptions {
   readonly secretKey?: string
   readonly anonKey?: string
   /**
-   * The base URL of the functions, on any origin: `/functions/v1/<name>` leads to `<functionsUrl>/<name>`. Without a base URL
-   * there are no functions.
+   * The functions' base URL: `/functions/v1/<name>` is forwarded to `<functionsUrl>/<name>`. Without it there are no functions.
    */
   readonly functionsUrl?: string
-  /** The maximum number of rows of a set; longer sets are truncated (default 1000, as on Supabase). */
+  /** The number of rows to which a set is truncated (default 1000, as on Supabase). */
   readonly maxRows?: number
-  /** The maximum number of connections to the database (default 10). */
+  /** The maximum number of database connections (default 10). */
   readonly poolSize?: number
-  /** The maximum wait for a connection before PGRST003, in ms (default 10 s). */
+  /** How long a call waits for a connection before it gets PGRST003, in ms (default 10 s). */
   readonly poolTimeoutMs?: number
   /**
-   * The API's statement_timeout in ms (default: the timeout of `authenticator`, 8 s on Supabase). A function's own setting takes
+   * The API's statement_timeout in ms (by default `authenticator`'s, which is 8 s on Supabase). A function's own setting takes
    * precedence.
    */
   readonly statementTimeoutMs?: number
@@ -37,18 +36,18 @@ export interface GatewayOptions {
 /** A running gateway. `url` is the project's `SUPABASE_URL`. */
 export interface RpcGateway extends ApiKeys {
   readonly url: string
-  /** The injected faults, and the number of calls of each function. */
+  /** Injects faults and counts the calls of each function. */
   readonly faults: GatewayFaults
-  /** Signs a JWT of this project with the given claims, such as `{ role: "authenticated" }`. */
+  /** Signs a JWT with these claims, such as `{ role: "authenticated" }`. */
   readonly sign: (claims: Readonly<Record<string, unknown>>) => string
   readonly close: () => Promise<void>
 }
 
 /**
- * Serves a database's functions as Supabase does: handles `POST /rest/v1/rpc/<fn>` with PostgREST's roles, transactions, encoding
- * and errors, and forwards `/functions/v1/<name>` unmodified. Only RPC with named arguments matches PostgREST; tables, GET,
- * filters and `Prefer` are missing. Each request is one transaction, committed before the response even if the caller has
- * disconnected.
+ * Serves a database's functions as Supabase does: handles `POST /rest/v1/rpc/<fn>` with PostgREST's roles, transactions,
+ * encoding and errors, and forwards `/functions/v1/<name>` unmodified. Only RPC with named arguments matches PostgREST; tables,
+ * GET, filters and `Prefer` are missing. Each request is one transaction, which is committed before the response even if the
+ * caller has disconnected.
  */
 export const startGateway = async (options: GatewayOptions): Promise<RpcGateway> => {
   const { keys, sign, authenticate } = issueKeys(options)
@@ -119,7 +118,7 @@ export const startGateway = async (options: GatewayOptions): Promise<RpcGateway>
     }
     return answer
   }, options.port)
-  // Calls in flight are aborted and rolled back without draining, as by PostgREST at SIGTERM.
+  // Aborts and rolls back calls in flight, as PostgREST does on SIGTERM.
   const close = async () => {
     isClosing = true
     await server.close()

@@ -1,19 +1,19 @@
 /**
- * An oracle for Domain/Schedule/Schedule that shares no code with that module or with croner. The oracle reads the local time of
- * every real minute from Intl, matches it with its own cron matcher, and applies the documented daylight-saving rule minute by
- * minute. The oracle favours simplicity over speed.
+ * An oracle for Domain/Schedule/Schedule that shares no code with that module or with croner. The oracle reads the local time
+ * of every real minute from Intl, matches that time with its own cron matcher, and applies the documented daylight-saving rule
+ * minute by minute. It favours simplicity over speed.
  */
 
 const MINUTE = 60_000
 const DAY_MINUTES = 1440
-/** The number of minutes read before a period, which show whether the period's first minutes are repeated. */
+/** Minutes to read before a period, which show whether the period's first minutes repeat earlier local times. */
 const LEAD = DAY_MINUTES
 
 /** The local time of a zone in minutes, at each real minute from `start` on. */
 export interface ClockReadings {
   readonly start: number
   readonly shown: Int32Array
-  /** 1 for each minute whose local time has occurred before, and 0 for every other minute. */
+  /** 1 for each minute whose local time has occurred before, otherwise 0. */
   readonly repeated: Uint8Array
 }
 
@@ -32,7 +32,7 @@ export const localMinutes = (timezone: string): ((instant: number) => number) =>
   }
 }
 
-/** Reads the clock of a zone at every real minute of [from, to], and for a day before. */
+/** Reads a zone's clock at every real minute of [from, to] and of the day before. */
 export const readClock = (timezone: string, from: number, to: number): ClockReadings => {
   const read = localMinutes(timezone)
   const start = Math.floor(from / MINUTE) * MINUTE - LEAD * MINUTE
@@ -50,8 +50,8 @@ export const readClock = (timezone: string, from: number, to: number): ClockRead
 }
 
 /**
- * Returns the days (24 hours each, counted from `from`) with a clock change in a zone. Checks whole weeks first, since no zone
- * changes its clock twice within one week.
+ * Returns the days (24 hours each, counted from `from`) with a clock change in a zone. Checks whole weeks first, because no
+ * zone changes its clock twice within a week.
  */
 export const daysWithChange = (timezone: string, from: number, to: number): Array<number> => {
   const read = localMinutes(timezone)
@@ -180,10 +180,7 @@ export const oracleSlots = (
   return slots
 }
 
-/**
- * Expressions whose slots the daylight-saving rule moves and expressions whose slots it does not move, around the hours of DST
- * transitions.
- */
+/** Expressions with slots around the hours of DST transitions, some of which the daylight-saving rule moves. */
 export const EXPRESSIONS: ReadonlyArray<string> = [
   ...["30 2 * * *", "0 0 * * *", "0 1 * * *", "30 0 * * *", "0 3 * * *", "59 23 * * *"],
   ...["0,30 2 * * *", "15,45 0-3 * * *", "0 0-23 * * *", "0 2,3 * * *", "0-59 1,2 * * *"],

@@ -11,8 +11,8 @@ import { makeStandIn, type SupabaseStandIn } from "./SupabaseStandIn.ts"
 type Environment = Readonly<Record<string, string>>
 
 /**
- * An empty directory with the environment that `setup` needs: the Supabase CLI (the stand-in), a real database, the API, and a
- * server for functions.
+ * An empty directory and everything that `setup` needs: a stand-in for the Supabase CLI, a real database, the API, and a server
+ * for functions.
  */
 export interface SetupFixture {
   /** The user's directory. */

@@ -1,15 +1,12 @@
 import { type EngineProcess, startEngine } from "./EngineProcess.ts"
 
-/** A running `sync-scheduler serve`, started from the binary as it is released. */
+/** A running `sync-scheduler serve`, started from the release binary. */
 export interface Sidecar extends EngineProcess {
   readonly url: string
   readonly get: (path: string) => Promise<{ readonly status: number; readonly body: string }>
 }
 
-/**
- * Starts `serve` on a free port and waits until the server responds. If the server does not respond, rejects with the output of
- * `serve`.
- */
+/** Starts `serve` on a free port and waits for its first response. Rejects with its output if none arrives. */
 export const startSidecar = async (
   environment: Readonly<Record<string, string>>,
   args: ReadonlyArray<string> = [],

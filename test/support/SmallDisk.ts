@@ -5,13 +5,15 @@ import { join } from "node:path"
 import { findAccount } from "./PostgresBinaries.ts"
 import type { PostgresServer } from "./PostgresServer.ts"
 
-/** A separate file system for a database, which can be filled. */
+/** A separate file system for a database, small enough to fill. */
 export interface SmallDisk {
-  /** Moves a database with all its tables to the disk; no session may be connected. The server's write-ahead log stays in place. */
+  /**
+   * Moves a database with all its tables to the disk, while no session is connected. The server's write-ahead log stays where
+   * it is.
+   */
   readonly take: (server: PostgresServer, database: string) => Promise<void>
   /** Fills the disk completely, so that PostgreSQL raises 53100 when a table has to grow. */
   readonly fill: () => void
-  /** Undoes `fill`. */
   readonly free: () => void
   /** Unmounts the disk and deletes its contents. */
   readonly remove: () => void

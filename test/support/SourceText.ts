@@ -1,4 +1,3 @@
-/** One import, re-export or dynamic import of a file. */
 export interface Import {
   readonly specifier: string
   readonly typeOnly: boolean
@@ -7,7 +6,7 @@ export interface Import {
 
 const REGEX_MAY_FOLLOW = /(?:[(,=:[!&|?{};+\-*%<>~^]|\b(?:return|typeof|case|in|of|yield|await))$/
 
-/** Returns the end of the string or regular expression that starts at `from`; `source.length` if it is unterminated. */
+/** Returns where the string or regular expression that starts at `from` ends; `source.length` if it is unterminated. */
 const endOfQuoted = (source: string, from: number): number => {
   const quote = source[from]
   let inClass = false
@@ -21,7 +20,7 @@ const endOfQuoted = (source: string, from: number): number => {
   return source.length
 }
 
-/** Returns the end of the comment that starts at `from`, or undefined if there is none. */
+/** Returns where the comment that starts at `from` ends, or undefined if no comment starts there. */
 const endOfComment = (source: string, from: number): number | undefined => {
   const opening = source.slice(from, from + 2)
   if (opening !== "//" && opening !== "/*") return undefined
@@ -39,7 +38,7 @@ const blank = (text: string): string => text.replace(/[^\n]/g, " ")
  */
 export const codeOf = (source: string, strings: "blank" | "keep" = "blank"): string => {
   let code = ""
-  /** The number of open braces inside the `${` of each open template. */
+  /** How many braces are open inside the `${` of each open template. */
   const templates: Array<number> = []
   const copyTemplateText = (from: number): number => {
     let at = from

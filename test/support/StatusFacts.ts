@@ -72,7 +72,7 @@ const pending = (columns: Partial<RunView>) =>
 const running = (columns: Partial<RunView>) =>
   runOf({ status: "running", finished_at: null, lease_until: NOW + MINUTE, ...columns })
 
-/** The facts that determine a state, with all values of each fact. */
+/** The facts that determine a state, with every value that each fact can have. */
 export const FACTS = {
   switch: { on: { enabled: true }, off: { enabled: false, paused_reason: "new ERP" } },
   schedule: {

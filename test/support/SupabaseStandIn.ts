@@ -12,14 +12,13 @@ export interface StandInProject {
   readonly databaseUrl: string
   /** The port of `functions serve`, to which the API forwards `/functions/v1/<name>`. */
   readonly functionsPort: number
-  /** Whether the local stack is already running. By default the stack runs only after `supabase start`. */
+  /** Whether the local stack is already running. By default it runs only after `supabase start`. */
   readonly isRunning?: boolean
 }
 
 /** A stand-in for the Supabase CLI: a program `supabase` in a directory for the PATH. */
 export interface SupabaseStandIn {
   readonly directory: string
-  /** Returns every call so far, as it was typed. */
   readonly calls: () => Promise<ReadonlyArray<string>>
   readonly forget: () => Promise<void>
   /** Ends the function servers that are still running. */

@@ -9,11 +9,11 @@ export interface TcpProxy {
   readonly connections: () => number
   /** Blocks all data in both directions without an error. New connections are still accepted. */
   readonly freeze: () => void
-  /** Blocks the existing connections only, as after a NAT timeout or a failover; new connections work. */
+  /** Blocks existing connections only, as after a NAT timeout or a failover. New connections work. */
   readonly freezeExisting: () => void
   readonly thaw: () => void
   /**
-   * Closes the connection in place of the next response to a query that contains the text `query`. The query is still committed.
+   * Lets the next query that contains the text `query` commit, but resets the connection instead of delivering the response.
    */
   readonly loseAnswer: (query: string) => void
   /** Refuses new connections; existing ones continue. */
@@ -48,7 +48,7 @@ export const startProxy = async (
       from
         .on("data", (data) => {
           if (lost !== null && from === client && data.includes(lost)) isAsked = true
-          // The value of a row arrives after the statement has been executed.
+          // A row arrives only after its statement has been executed.
           if (isAsked && from === upstream && data.includes("{")) {
             isAsked = false
             lost = null

@@ -11,7 +11,6 @@ export const URL_HERE = "http://localhost:8787"
 /** The browser headers of a request from one of the site's own pages. */
 export const OWN_PAGE = { "sec-fetch-site": "same-origin", origin: URL_HERE }
 
-/** Options of `serve`. */
 export interface SiteOptions {
   readonly listen?: string
   readonly token?: boolean
@@ -49,7 +48,7 @@ export const makeTestSite = async (
   }
 }
 
-/** Creates a form request as a browser sends it. */
+/** Builds a form request as a browser sends it. */
 export const form = (
   fields: Readonly<Record<string, string>>,
   headers: Readonly<Record<string, string>> = OWN_PAGE
@@ -59,7 +58,7 @@ export const form = (
   body: new URLSearchParams(fields).toString()
 })
 
-/** Creates a JSON request as a program with the token sends it. */
+/** Builds a JSON request as a program with the token sends it. */
 export const json = (
   body: unknown,
   headers: Readonly<Record<string, string>> = { authorization: `Bearer ${ADMIN_TOKEN}` }
@@ -76,7 +75,7 @@ export const signIn = async (ask: Ask, name = "Kari"): Promise<string> => {
   return answer.headers.get("set-cookie")?.split(";")[0] ?? ""
 }
 
-/** Returns the code of a refusal, and asserts that its message and hint are long enough to help. */
+/** Returns the code of an error response, and asserts that its message and hint are long enough to be useful. */
 export const codeOf = async (answer: Response): Promise<string> => {
   const { errors } = await answer.json()
   const { code, hint, message } = errors[0]

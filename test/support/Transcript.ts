@@ -7,7 +7,7 @@ const FOLDER = join(import.meta.dir, "../transcripts")
 /** Text that differs between runs, and its placeholders. */
 export type Replacements = ReadonlyArray<readonly [what: RegExp | string, by: string]>
 
-/** Options of a transcript: output to a pipe, or to a terminal with `columns` columns. */
+/** The output goes to a pipe, or to a terminal of `columns` columns. */
 export interface TranscriptOptions extends RunOptions {
   readonly columns?: number
   /** The input typed on the terminal. */
@@ -15,7 +15,7 @@ export interface TranscriptOptions extends RunOptions {
   readonly replacements?: Replacements
 }
 
-/** Returns the transcript of a command as a user sees it: the command line, its output, and its exit code. */
+/** Returns what a user sees: the command line, its output and its exit code. */
 export const transcriptOf = async (
   args: ReadonlyArray<string>,
   { columns, replacements = [], ...options }: TranscriptOptions
@@ -36,7 +36,7 @@ const piped = async (args: ReadonlyArray<string>, options: RunOptions) => {
   return { code, shown: `${stdout}${stderr}` }
 }
 
-/** Runs the command on a terminal without colours. A progress line disappears when the next progress line is printed. */
+/** Runs the command on a terminal without colours. Each progress line replaces the one before. */
 const onTerminal = async (
   args: ReadonlyArray<string>,
   columns: number,

@@ -1,10 +1,10 @@
 import { serveVendor, type VendorServer } from "./VendorServer.ts"
 
-/** A vendor's way of throttling, and the quota that its other responses report. */
+/** How a vendor throttles, and which quota its other responses report. */
 interface ThrottlingStyle {
   readonly type: string
   readonly throttle: () => Response
-  /** Returns the quota headers of a response, given the number of calls left in the window. */
+  /** Returns the quota headers of a response, given the calls left in the window. */
   readonly quota?: (left: number) => Record<string, string>
 }
 
@@ -12,7 +12,7 @@ const graphql = (code: string) => Response.json({ errors: [{ code, message: "slo
 const status = (code: number, body: unknown, headers: Record<string, string> = {}) =>
   Response.json(body, { status: code, headers })
 
-/** One entry for every row of the table in src/Domain/Health/ProviderTable.ts. */
+/** One entry for each row of the table in src/Domain/Health/ProviderTable.ts. */
 export const THROTTLING_STYLES: ReadonlyArray<ThrottlingStyle> = [
   { type: "xledger", throttle: () => graphql("BAD_REQUEST.BURST_RATE_LIMIT_REACHED") },
   { type: "businesscentral", throttle: () => status(429, { error: { code: "429" } }) },
@@ -52,7 +52,7 @@ export const THROTTLING_STYLES: ReadonlyArray<ThrottlingStyle> = [
   { type: "payroll", throttle: () => status(429, {}, { "retry-after": "15" }) }
 ]
 
-/** A vendor's server, which allows a number of syncs per minute of simulated time and throttles all further syncs. */
+/** A vendor's server. It allows a number of syncs per minute of simulated time and throttles the rest. */
 export interface Vendor {
   readonly type: string
   readonly host: string
@@ -66,10 +66,7 @@ export interface Vendor {
   readonly close: () => Promise<void>
 }
 
-/**
- * Serves every vendor on its own port. A probe has the User-Agent of the scheduler, and a sync has the User-Agent of the
- * function.
- */
+/** Serves every vendor on its own port. The User-Agent distinguishes the scheduler's probes from the functions' syncs. */
 export const serveVendors = (now: () => number, perMinute: number): ReadonlyArray<Vendor> =>
   THROTTLING_STYLES.map(({ quota, throttle, type }) => {
     const server: VendorServer = serveVendor()

@@ -20,9 +20,9 @@ interface Event {
 }
 
 /**
- * The true clock of a simulated world. Everything that happens is an event on this clock; when no event is left at an instant,
+ * The true clock of a simulated world. Everything that happens is an event on this clock. When no event is left at an instant,
  * the clock jumps to the next event. No timer, promise or event loop is involved, so the order of events depends on the program
- * alone, and simulating an hour takes as long as its events take.
+ * alone, and a simulated hour takes only as long as its events.
  */
 export class VirtualClock {
   /** The current time, in epoch milliseconds. */
@@ -58,7 +58,7 @@ export class VirtualClock {
     this.stopped = true
   }
 
-  /** Advances time up to and including an instant. *Fails* with a thrown error after `maxEvents` events, which indicate a loop. */
+  /** Advances time up to and including an instant. *Throws* after `maxEvents` events, a sign of a loop. */
   runUntil(instant: number, maxEvents: number): void {
     while (!this.stopped) {
       const batch = this.ready
@@ -89,12 +89,12 @@ const silent = Runtime.defaultRuntime.pipe(
   Runtime.setFiberRef(FiberRef.currentTracerEnabled, false)
 )
 
-/** The clocks of a process that advance during a freeze. */
+/** Which clocks of a process advance while it is frozen. */
 export type FreezeSeenBy = "both" | "wall" | "monotonic"
 
 /**
- * A process of the simulated world. The process's fibers see its clocks (which may be wrong), and freeze or die with the process.
- * Death is like SIGKILL: nothing runs any more, not even a finalizer.
+ * A process of the simulated world. Its fibers see its own clocks, which may be wrong, and they freeze or die with the process.
+ * A process dies as with SIGKILL: nothing runs any more, not even a finalizer.
  */
 export class VirtualProcess {
   isAlive = true
@@ -133,7 +133,7 @@ export class VirtualProcess {
     return Runtime.runFork(this.runtime)(effect, { scheduler: this.scheduler })
   }
 
-  /** Delivers an event to the process: immediately, after the freeze if it is frozen, or never if it is dead. */
+  /** Delivers an event to the process: immediately, after the freeze if the process is frozen, or never if it is dead. */
   enter(task: () => void): void {
     if (!this.isAlive) return
     if (this.isFrozen) this.time.at(this.frozenUntil, () => this.enter(task))
@@ -148,7 +148,7 @@ export class VirtualProcess {
     return this.time.now < this.frozenUntil
   }
 
-  /** Freezes the process for a time in ms. A clock that does not advance during the freeze continues where it was. */
+  /** Freezes the process for this many ms. A clock that stands still during the freeze continues from where it stopped. */
   freeze(ms: number, seenBy: FreezeSeenBy): void {
     if (this.isFrozen) return
     this.frozenUntil = this.time.now + ms
@@ -158,7 +158,7 @@ export class VirtualProcess {
     })
   }
 
-  /** Sets the offset of the wall clock from true time in ms, which simulates a wrong or corrected clock. */
+  /** Sets the wall clock's offset from true time in ms, which simulates a wrong or a corrected clock. */
   setWall(offsetMs: number): void {
     this.wallOffsetMs = offsetMs
   }

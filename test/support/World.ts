@@ -15,12 +15,11 @@ import { type Carrier, memorySupabase } from "./MemorySupabase.ts"
 
 export const completed: Outcome = { _tag: "Completed", httpStatus: 200, response: { ok: true } }
 
-/** Returns a readable UUID that ends in the number `n`. */
 export const uuid = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
 
 /**
- * Everything outside the engine, in memory: a database, the Integration Edge Functions, and the calls that the functions
- * received. Tests set up the world, run the engine, and inspect the world's state.
+ * Everything outside the engine, in memory: a database, the Integration Edge Functions, and the calls that they received. Tests
+ * set up the world, run the engine, and inspect the world's state.
  */
 export class World {
   readonly db: MemoryDatabase
@@ -28,7 +27,7 @@ export class World {
   readonly invocations: Array<Invocation> = []
   inFlight = 0
   peakInFlight = 0
-  /** The behaviour of the functions; by default a run takes 100 ms and succeeds. */
+  /** How the functions respond. By default a run takes 100 ms and succeeds. */
   behave: (invocation: Invocation) => Effect.Effect<Outcome, InvokeError> = () =>
     Effect.as(Effect.sleep("100 millis"), completed)
   warm: (functionName: string | null) => Effect.Effect<WarmUp> = () =>
@@ -73,7 +72,7 @@ export class World {
     })
   }
 
-  /** Returns the layers of one engine over this world: real Lock and Ledger, with everything behind them in memory. */
+  /** Returns the layers of an engine over this world: the real Lock and Ledger, and everything behind them in memory. */
   engine(
     settings: Partial<EngineSettings> = {}
   ): Layer.Layer<Lock | Ledger | Invoker | EngineConfig | Supabase> {

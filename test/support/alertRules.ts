@@ -12,7 +12,6 @@ export interface Rule {
 
 const path = join(import.meta.dir, "../../deploy/prometheus/rules.yaml")
 
-/** Returns the alert rules that ship with the scheduler. */
 export const alertRules = (): ReadonlyArray<Rule> =>
   (
     Bun.YAML.parse(readFileSync(path, "utf8")) as {

@@ -3,7 +3,6 @@ import { make } from "../../src/Database/Rpc.ts"
 import * as SupabaseLive from "../../src/Layers/SupabaseLive.ts"
 import { Supabase } from "../../src/Services/Supabase.ts"
 
-/** A project behind a proxy, and the URL that makes the proxy silence its connections. */
 export interface Silenced {
   readonly url: string
   readonly key: string
@@ -20,8 +19,8 @@ const whoami = make({
 })
 
 /**
- * Opens six connections, makes the proxy silence them, and makes further calls. Returns the outcome of each call. Runs in Bun
- * and, as a separate program, in Deno.
+ * Opens six connections, makes the proxy silence them, and makes more calls. Returns each call's outcome. Runs in Bun and, as a
+ * separate program, in Deno.
  */
 export const callAfterSilence = (project: Silenced): Promise<ReadonlyArray<string>> =>
   Effect.gen(function* () {

@@ -4,7 +4,6 @@ import { make } from "../../src/Database/Rpc.ts"
 import * as SupabaseLive from "../../src/Layers/SupabaseLive.ts"
 import { Supabase } from "../../src/Services/Supabase.ts"
 
-/** A project to call, through the scheduler's client or a plain one. */
 export interface CallTarget {
   readonly name: string
   readonly url: string

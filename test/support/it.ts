@@ -2,7 +2,7 @@ import { test } from "bun:test"
 import { Cause, Effect, Exit, type Scope, TestContext } from "effect"
 
 /**
- * Declares a test whose body is an Effect, on a clock that only the test moves. Failures are rethrown unmodified, so that the
+ * Declares a test whose body is an Effect, on a clock that only the test moves. Rethrows failures unmodified, so that the
  * runner points at the failing line.
  */
 export const it = (

@@ -1,12 +1,11 @@
 import { read } from "../../src/Metrics/PrometheusText.ts"
 
-/** Returns the value of every series of this process. */
 export const readSeries = (): ReadonlyMap<string, number> =>
   new Map(
     read().flatMap(({ samples }) => samples.map(({ series, value }) => [series, value] as const))
   )
 
-/** Returns the increase of every series since `before`. Metrics are shared by all tests of a process. */
+/** Returns by how much each series has increased since `before`. All tests of a process share their metrics. */
 export const addedSince = (before: ReadonlyMap<string, number>): Record<string, number> =>
   Object.fromEntries(
     [...readSeries()]

@@ -50,6 +50,6 @@ const fetchPackage = async (): Promise<void> => {
   for (const name of ["promtool", "prometheus"]) {
     await rename(join(directory, "package/usr/bin", name), join(directory, "bin", name))
   }
-  // Another run may have created the directory first.
+  // Another process may have created the directory first.
   await rename(join(directory, "bin"), kept).catch(() => undefined)
 }

@@ -18,7 +18,7 @@ const boundsByName = new Map<string, ReadonlyArray<number>>(
   metricDefinitions.map(({ buckets = [], name }) => [`${name}_bucket`, buckets])
 )
 
-/** Returns the unknown parts of a PromQL query: metrics, labels, buckets, and labels to group by. */
+/** Returns whatever a PromQL query names that does not exist: metrics, labels, buckets, or labels to group by. */
 export const faultsOfQuery = (query: string): ReadonlyArray<string> => {
   const selected = [...query.matchAll(/\b(sync_scheduler_\w+)(?:\{([^}]*)\})?/g)]
   const known = new Set(selected.flatMap(([, name = ""]) => labelsByName.get(name) ?? []))
@@ -45,7 +45,7 @@ const faultsOfSelector = (name: string, matchers: string): ReadonlyArray<string>
   )
 }
 
-/** Returns every `expr` anywhere in a document. */
+/** Returns every `expr` in a document, at any depth. */
 export const queriesIn = (document: unknown): ReadonlyArray<string> => {
   if (typeof document !== "object" || document === null) return []
   return Object.entries(document).flatMap(([key, value]) =>

@@ -1,12 +1,11 @@
 import { binaryPath } from "./binary.ts"
 
-/** Options of the binary's process, which inherits nothing from this process's environment. */
+/** The process inherits nothing from this process's environment. */
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
 }
 
-/** The result of a process of the binary. */
 export interface Ended {
   readonly stdout: string
   readonly stderr: string
@@ -23,7 +22,6 @@ export const startBinary = async (args: ReadonlyArray<string>, options: RunOptio
     stderr: "pipe"
   })
 
-/** Waits for a process of the binary to exit. */
 export const endOf = async (child: Awaited<ReturnType<typeof startBinary>>): Promise<Ended> => {
   const [stdout, stderr, code] = await Promise.all([
     new Response(child.stdout).text(),
@@ -33,21 +31,20 @@ export const endOf = async (child: Awaited<ReturnType<typeof startBinary>>): Pro
   return { stdout, stderr, code }
 }
 
-/** Runs the binary to its exit. */
 export const runBinary = async (
   args: ReadonlyArray<string>,
   options: RunOptions = {}
 ): Promise<Ended> => endOf(await startBinary(args, options))
 
-/** Starts a program, passes on its output and exit code, and writes its peak memory in bytes to file descriptor 3. */
+/** Starts a program, forwards its output and exit code, and writes its peak memory in bytes to file descriptor 3. */
 const MEASURE = `
 const child = Bun.spawn(process.argv.slice(1), { stdio: ["ignore", "inherit", "inherit"] })
 process.exitCode = await child.exited
 await Bun.write(Bun.file(3), String(child.resourceUsage()?.maxRSS))`
 
 /**
- * Runs the binary to its exit and returns its peak memory, in bytes. A small process starts the binary, because Linux passes the
- * peak of the spawning process on to its child, and the peak of a test run is large.
+ * Runs the binary and returns its peak memory, in bytes. A small process starts the binary, because on Linux a child's peak
+ * includes that of the process that spawned it, and a test run's peak is large.
  */
 export const runMeasured = async (
   args: ReadonlyArray<string>,
@@ -68,13 +65,13 @@ export const runMeasured = async (
   return { stdout, stderr, code, peakBytes: Number.parseInt(measured, 10) }
 }
 
-/** The input to type on a terminal, and the text to wait for before typing it. */
+/** Input to type on a terminal, and the text to wait for before typing. */
 export interface Typed {
   readonly after: string
   readonly text: string
 }
 
-/** Runs the binary on a terminal of this width and returns its output, stdout and stderr combined. */
+/** Runs the binary on a terminal of this width. Returns stdout and stderr combined. */
 export const runOnTerminal = async (
   args: ReadonlyArray<string>,
   cols: number,

@@ -1,7 +1,6 @@
 /**
- * Returns the SQL that creates the parts of a Supabase project that migrations and RPC need before the first migration. Roles
- * belong to the whole server, and everything else to one database. `owner` is the role that runs migrations: `postgres`, which
- * is not a superuser on Supabase.
+ * Returns SQL that creates what migrations and RPC need of a Supabase project. Roles belong to the whole server, and everything
+ * else to one database. `owner` is the role that runs migrations: `postgres`, which is not a superuser on Supabase.
  */
 export const rolesSql = (owner: string | undefined): string => `
 do $roles$
@@ -35,8 +34,8 @@ grant pg_monitor, pg_read_all_data, pg_signal_backend to ${owner};
 alter role ${owner} set search_path = "$user", public, extensions;`
 
 /**
- * Returns the SQL that sets up one database. `creators` are the roles whose later tables, functions and sequences in `public` are
- * accessible to the API's roles.
+ * Returns the SQL that sets up one database. The API's roles can access the tables, functions and sequences that `creators`
+ * will create in `public`.
  */
 export const databaseSql = (owner: string, creators: ReadonlyArray<string>): string => `
 create schema extensions;
@@ -54,7 +53,7 @@ grant all on schema public to ${owner};
 grant usage on schema public to anon, authenticated, service_role;
 ${creators.map((creator) => DEFAULT_PRIVILEGES.replaceAll("<creator>", creator).replaceAll("<owner>", owner)).join("")}`
 
-/** The SQL that notifies PostgREST of every schema change. */
+/** Notifies PostgREST of every schema change. */
 const SCHEMA_WATCH = `
 create function extensions.pgrst_watch() returns event_trigger language plpgsql as $watch$
 begin

@@ -10,7 +10,6 @@ import { makeManualClock } from "./ManualClock.ts"
 
 /** A test's description of the run; every field has a default. */
 export interface SyncRunTest {
-  /** The integration's own settings. */
   readonly config?: Readonly<Record<string, unknown>>
   readonly integrationType?: string
   /** The number of the attempt; 1 by default. From attempt 2 on, an earlier attempt may have done the work. */
@@ -28,9 +27,9 @@ export interface SyncRunTest {
    * The reason with which the database refuses to begin the run, such as `already_begun`. In that case the handler must not run.
    */
   readonly refused?: string
-  /** Options of `withSyncRun`: `background` and the intervals. */
+  /** `background` and the intervals of `withSyncRun`. */
   readonly options?: Omit<SyncRunOptions, "keys" | "supabase">
-  /** Called while the handler is running. Can cause events. */
+  /** Called while the handler is running, and may cause events through `run`. */
   readonly during?: (run: RunningSyncRun) => Promise<void> | void
 }
 
@@ -52,11 +51,11 @@ export interface SyncRunResult {
   readonly status: "completed" | "failed" | "unknown" | "pending" | "running"
   /** Whether the scheduler retries the run automatically. */
   readonly isRetried: boolean
-  /** The status and the retry in one sentence. */
+  /** Says in one sentence what the status is and whether the run is retried. */
   readonly sentence: string
-  /** The response of the function. */
+  /** The function's response. */
   readonly answer: { readonly status: number; readonly body: unknown }
-  /** The engine's judgement of that response alone. */
+  /** The engine's verdict on the response alone. */
   readonly judged: {
     readonly outcome: string
     readonly code: string | null
@@ -114,7 +113,7 @@ export const testSyncRun = async (
       for (const callback of shutdown) callback()
     }
   })
-  // While the database is unavailable, the clock has to move: the fence repeats its report until its time limit.
+  // The clock has to move while the database is unavailable, because the fence repeats its report until its time limit.
   let isAnswered = false
   const answered = answering.finally(() => {
     isAnswered = true
@@ -137,7 +136,7 @@ export const testSyncRun = async (
   })
   return {
     ...verdict,
-    // If the work of a deferred run has ended without a report, the run becomes unknown when its lease ends.
+    // If the background work of a run has ended without a report, the run becomes unknown when its lease ends.
     ...(verdict.status === "running" ? { status: "unknown" as const } : {}),
     answer: { status: response.status, body: JSON.parse(body) },
     judged: {
