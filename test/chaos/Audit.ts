@@ -2,27 +2,24 @@ import type { EngineExit } from "../support/EngineProcess.ts"
 import type { Effect } from "./EffectLedger.ts"
 import type { Site } from "./Site.ts"
 
-/** The result of comparing the ledger of effects with the database. */
+/** How the ledger of effects compares with the database. */
 export interface Findings {
   readonly slots: number
   readonly rows: number
   readonly skippedSlots: number
   readonly effects: number
-  /** The number of runs with more than one attempt. */
+  /** Runs with more than one attempt. */
   readonly repeatedRuns: number
-  /**
-   * The number of repeated effects that `on_unknown` = 'retry' allows, because the database had recorded the outcome as
-   * ambiguous.
-   */
+  /** Repeated effects that `on_unknown` = 'retry' allows, because the database had recorded the outcome as ambiguous. */
   readonly allowedRepeats: number
-  /** The number of repeated effects of functions with the fence, whether allowed or not. */
+  /** Repeated effects of functions with the fence, allowed or not. */
   readonly fencedRepeats: number
   readonly invocations: number
-  /** The number of repeated effects that are not allowed. */
+  /** Repeated effects that are not allowed. */
   readonly doubled: number
-  /** The number of slots that have neither a row nor a range, plus the number of completed runs without an effect. */
+  /** Slots without a row or a range, plus completed runs without an effect. */
   readonly lost: number
-  /** One line for each broken rule, including doubled and lost; empty if all rules hold. */
+  /** One line for each broken rule, including doubled and lost. */
   readonly violations: ReadonlyArray<string>
 }
 
@@ -98,7 +95,7 @@ export const audit = async (site: Site, exits: ReadonlyArray<EngineExit>): Promi
   const expectNone = (rule: string, broken: ReadonlyArray<string>) => {
     if (broken.length > 0) violations.push(`${rule}: ${broken.length}, such as ${broken[0]}`)
   }
-  // If the test sets the clocks, timestamps cannot be compared with each other.
+  // If the test sets the clocks, timestamps from different clocks cannot be compared.
   const isSet = site.clocks !== undefined
   for (const [rule, query] of Object.entries(isSet ? RULES : { ...RULES, ...RULES_OF_TIME })) {
     expectNone(
@@ -136,9 +133,7 @@ export const audit = async (site: Site, exits: ReadonlyArray<EngineExit>): Promi
   const eventsOf = (run: Run) => events.get(run.id) ?? []
   const booked = (run: Run): ReadonlyArray<Effect> => effects.get(run.idempotency_key) ?? []
   const repeats = (run: Run) => Math.max(0, booked(run).length - 1)
-  /**
-   * Returns how many repeated effects of a run are allowed: one for each retry after the database recorded an ambiguous outcome.
-   */
+  /** Returns how often a run's effect may be repeated: once for each retry after the database recorded an ambiguous outcome. */
   const allowed = (run: Run) =>
     run.on_unknown === "hold"
       ? 0
@@ -195,8 +190,8 @@ export const audit = async (site: Site, exits: ReadonlyArray<EngineExit>): Promi
 const nameOf = (run: Run): string => `run ${run.id} (${run.kind}, ${run.status})`
 
 /**
- * Returns the defect in a run's events, or undefined. The events must form a chain from nothing to the run's status and include
- * every attempt.
+ * Returns what is wrong with a run's events, if anything. The events must lead without a gap from nothing to the run's status,
+ * and include every attempt.
  */
 const brokenHistory = (run: Run, events: ReadonlyArray<Event>): string | undefined => {
   let status: string | null = null
@@ -212,7 +207,7 @@ const brokenHistory = (run: Run, events: ReadonlyArray<Event>): string | undefin
     : `${starts} starts recorded, ${run.attempt} attempts made`
 }
 
-/** Returns the runs that a summary but not the database reports as completed, and the engines that ended with a defect. */
+/** Returns the runs that a summary reports as completed and the database does not, and the engines that ended with a defect. */
 const contradictedReports = (
   exits: ReadonlyArray<EngineExit>,
   statuses: ReadonlyMap<string, string>

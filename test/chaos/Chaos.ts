@@ -5,17 +5,16 @@ import { countReady, decideHeld, type Kind, kinds, seed, untilQuiet } from "./Lo
 import { LAST_JUMP, serverFaults } from "./ServerFaults.ts"
 import { type Site, startSite } from "./Site.ts"
 
-/** A campaign's faults and number of engines. */
 export interface ChaosOptions {
-  /** The number of engines to kill. Three of every four are killed at a named kill point, and the fourth at a random moment. */
+  /** How many engines to kill: three of every four at a named kill point, and the fourth at a random moment. */
   readonly kills?: number
-  /** The number of engines to freeze, some of them for longer than a lease. */
+  /** How many engines to freeze, some of them for longer than a lease. */
   readonly freezes?: number
-  /** The number of times that each server fault happens, by name. Server faults happen one at a time. */
+  /** How often each server fault happens, by name. Server faults happen one at a time. */
   readonly servers?: Readonly<Record<string, number>>
-  /** The number of concurrent binaries. */
+  /** How many binaries run concurrently. */
   readonly engines: number
-  /** Whether the engines use the API or a direct connection. By default every third engine has a direct connection. */
+  /** Whether engines use the API or a direct connection. By default every third engine has a direct connection. */
   readonly over?: "api" | "direct"
   /** Restricts the campaign to integrations with this policy for unknown outcomes. */
   readonly onUnknown?: Kind["onUnknown"]
@@ -24,12 +23,12 @@ export interface ChaosOptions {
 }
 
 export interface ChaosReport extends Findings {
-  /** The number of occurrences of each fault: kills by kill point and at random, freezes, and server faults. */
+  /** How often each fault happened, by the name of the fault or kill point. */
   readonly kills: Readonly<Record<string, number>>
   readonly ticks: number
-  /** The number of binaries that ended without being killed, by exit code. */
+  /** How many binaries exited without being killed, by exit code. */
   readonly exitCodes: Readonly<Record<string, number>>
-  /** The number of runs on hold that an operator had to release or retry. */
+  /** How many runs on hold an operator had to release or retry. */
   readonly held: number
   readonly seconds: number
 }
@@ -37,15 +36,16 @@ export interface ChaosReport extends Findings {
 export const RANDOM = "at a random moment" as const
 export const FREEZE = "engine frozen" as const
 
-/** The number of concurrent ambushes. Further ambushes would only wait for each other. */
+/** How many ambushes are set at once. More would only wait for each other. */
 const LANES = 3
-/** The time after which an ambush that no engine has reached is abandoned and set again, in ms. */
+/** How long an ambush waits for an engine before it is set again, in ms. */
 const AMBUSH_MS = 4_000
 /**
- * The longest that an engine is frozen, or that a call or a function hangs after its engine was killed, in ms. Leases last 3 s.
+ * The longest that an engine stays frozen, or that a call or a function hangs after its engine was killed, in ms. Leases last 3
+ * s.
  */
 const LINGER_MS = 6_000
-/** The number of minutes by which a new integration is late, which is also the number of its waiting slots. */
+/** How many minutes late a new integration is, and so how many of its slots are waiting. */
 const BEHIND = 8
 
 /** Runs a campaign's faults, waits until every run has settled, and audits the result. */
@@ -98,7 +98,7 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosReport> => {
   }
 }
 
-/** Executes all faults in random order, some of them concurrently. Server faults happen one at a time. */
+/** Causes all faults in random order, several at a time, but server faults one at a time. */
 const killAll = async (
   site: Site,
   fleet: Fleet,
@@ -141,9 +141,7 @@ const killAll = async (
   return kills
 }
 
-/**
- * Returns the moment of the n-th kill: three of every four kills use the kill points in rotation, and the fourth a random moment.
- */
+/** Of every four kills, three use the kill points in rotation and the fourth a random moment. */
 const pointOf = (n: number): KillPoint | typeof RANDOM =>
   n % 4 === 3 ? RANDOM : (killPoints[(n - Math.floor(n / 4)) % killPoints.length] ?? RANDOM)
 
@@ -151,7 +149,7 @@ const repeat = async (attempt: () => Promise<boolean>): Promise<void> => {
   while (!(await attempt()));
 }
 
-/** Kills the first engine that reaches the point. Its pending call or function may continue up to LINGER_MS later. */
+/** Kills the first engine that reaches the point. The engine's pending call or function may continue for up to LINGER_MS. */
 const killAt = async (
   point: KillPoint,
   site: Site,
@@ -166,10 +164,7 @@ const killAt = async (
   return isKilled
 }
 
-/**
- * Freezes an engine when the response to its start request arrives, and resumes the engine before or after the run's lease has
- * ended.
- */
+/** Freezes an engine when the response to its start request arrives. The run's lease may end before the engine resumes. */
 const freeze = async (site: Site, fleet: Fleet): Promise<boolean> => {
   const { reached, stop } = site.arm(freezePoint)
   const pid = await Promise.race([reached, Bun.sleep(AMBUSH_MS).then(() => undefined)])
@@ -195,14 +190,14 @@ const play = async (name: string, site: Site): Promise<void> => {
   await fault(site)
 }
 
-/** Sets the database's clock to a time later than any that it has shown, so that no row has a future timestamp. */
+/** Sets the database's clock later than it has ever been, so that no row has a future timestamp. */
 const endFaults = ({ clocks }: Site): void => {
   clocks?.database.set(LAST_JUMP)
   clocks?.api.set(0)
   clocks?.direct.set(0)
 }
 
-/** Adds integrations before the engines run out of work, because an idle engine never reaches an ambush. */
+/** Adds integrations before the engines run out of work, because an idle engine reaches no ambush. */
 const keepSupplied = async (
   site: Site,
   feed: () => Promise<void>,

@@ -3,28 +3,28 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { serveHttp } from "../support/HttpServer.ts"
 
-/** One entry that a function booked. The ledger does not deduplicate by key, so a repeated effect has two entries. */
+/** One entry that a function booked. The ledger does not deduplicate by key: a repeated effect is a second entry. */
 export interface Effect {
   readonly key: string
   readonly run_id: string
   readonly attempt: number
 }
 
-/** A stage that a function reports to the ledger: `called`, `begun` or `worked`. */
+/** A stage of a function's work, as the function reports it to the ledger: `called`, `begun` or `worked`. */
 export interface Gate {
   readonly name: string
   readonly runId: string
 }
 
-/** The ledger in which the functions book their effects: an append-only file behind HTTP, independent of the scheduler. */
+/** The ledger in which functions book their effects: an append-only file behind HTTP, independent of the scheduler. */
 export interface EffectLedger {
   readonly url: string
-  /** Returns all booked entries, read from the file. */
+  /** Reads all booked entries from the file. */
   readonly read: () => ReadonlyArray<Effect>
   readonly close: () => Promise<void>
 }
 
-/** Starts the ledger. `hold` returns a promise that delays a function at a gate, or undefined to let the function continue. */
+/** Starts the ledger. `hold` may return a promise that delays a function at a gate. */
 export const startEffectLedger = async (
   hold: (gate: Gate) => Promise<unknown> | undefined
 ): Promise<EffectLedger> => {

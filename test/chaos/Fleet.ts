@@ -1,16 +1,14 @@
 import { type EngineExit, type EngineProcess, startEngine } from "../support/EngineProcess.ts"
 
-/** Binaries that tick repeatedly. Each binary that exits or is killed is replaced. */
+/** Binaries that tick repeatedly, each replaced when it exits or is killed. */
 export interface Fleet {
-  /** Returns the ids of the running processes. */
   readonly alive: () => ReadonlyArray<number>
-  /** The exits of all processes so far. */
   readonly exits: ReadonlyArray<EngineExit>
-  /** Sends SIGKILL and waits until the process has ended. Resolves to false if the process had already exited. */
+  /** Sends SIGKILL and waits until the process has ended. Resolves to false if it had already exited. */
   readonly kill: (pid: number) => Promise<boolean>
   /** Sends SIGSTOP, and SIGCONT after `ms`. Resolves to false if the process had already exited. */
   readonly freeze: (pid: number, ms: number) => Promise<boolean>
-  /** Starts no more processes. Resolves when the last process has exited. */
+  /** Starts no more processes, and resolves when the last one has exited. */
   readonly stop: () => Promise<void>
 }
 

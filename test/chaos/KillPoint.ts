@@ -2,22 +2,20 @@ import type { Fault, GatewayCall } from "../support/GatewayFaults.ts"
 import { RESET } from "../support/HttpServer.ts"
 import type { Gate } from "./EffectLedger.ts"
 
-/** A moment in a run's life at which an engine is killed, recognised from outside by an SQL call or by a gate of the function. */
+/** A moment at which an engine is killed, recognised from outside by an SQL call or by a gate of the function. */
 export interface KillPoint {
   readonly name: string
-  /** The SQL functions whose calls mark the moment. */
   readonly calls?: ReadonlyArray<string>
-  /** The function's gates whose reports to the ledger mark the moment. */
   readonly gates?: ReadonlyArray<string>
   /**
-   * What happens to the held call when its engine dies. lost: the call never reaches the database · committed: the call is
-   * committed and its response is lost · lost or committed: one of these at random · continues: the call continues normally
-   * after a random delay · answered: the call gets its response as usual.
+   * What becomes of the held call when its engine dies. lost: it never reaches the database · committed: it is committed and
+   * its response is lost · lost or committed: one of these at random · continues: it continues normally after a random delay ·
+   * answered: it gets its response as usual.
    */
   readonly call: "lost" | "committed" | "lost or committed" | "continues" | "answered"
 }
 
-/** The ten moments at which a killed engine could lose or double a run. */
+/** The moments at which killing an engine could lose or double a run. */
 export const killPoints: ReadonlyArray<KillPoint> = [
   { name: "claim, before its commit", calls: ["claim_sync_runs"], call: "lost" },
   { name: "claim, after its commit", calls: ["claim_sync_runs"], call: "committed" },
@@ -36,10 +34,7 @@ export const killPoints: ReadonlyArray<KillPoint> = [
   { name: "finish", calls: ["finish_sync_tick"], call: "lost or committed" }
 ]
 
-/**
- * The moment at which an engine is frozen: the start of a run is confirmed, and the run's lease may have ended when the engine
- * resumes.
- */
+/** Where an engine is frozen: a run's start is confirmed, and the run's lease may have ended when the engine resumes. */
 export const freezePoint: KillPoint = {
   name: "frozen with a confirmed start",
   calls: ["start_sync_runs"],
@@ -48,7 +43,7 @@ export const freezePoint: KillPoint = {
 
 /** A wait for an engine to reach a kill point. */
 export interface Ambush {
-  /** Resolves with the id of the process that reached the point. */
+  /** Resolves with the process id of the engine that reached the point. */
   readonly reached: Promise<number>
   /** Releases the held calls and stops holding calls. */
   readonly end: () => void
@@ -56,7 +51,7 @@ export interface Ambush {
   readonly onGate: (gate: Gate, pid: number | undefined) => Promise<unknown> | undefined
 }
 
-/** Waits at a kill point for the first process that reaches it. */
+/** Waits for the first process that reaches a kill point. */
 export const ambush = (point: KillPoint): Ambush => {
   const reached = Promise.withResolvers<number>()
   const ended = Promise.withResolvers<void>()
@@ -83,7 +78,7 @@ export const ambush = (point: KillPoint): Ambush => {
       return {
         execute: true,
         ...(point.call === "answered" ? {} : { instead: RESET }),
-        // The gateway reads this property when the call is committed, which is the moment to report.
+        // The gateway reads this property as soon as the call is committed, which is the moment to report.
         get waitAfter() {
           reached.resolve(pid)
           return ended.promise

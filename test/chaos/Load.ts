@@ -19,8 +19,8 @@ export const kinds: ReadonlyArray<Kind> = [
 ]
 
 /**
- * Creates integrations that are due every minute and `behindMinutes` late. Each of the missed minutes is a slot that the audit
- * checks.
+ * Creates integrations that are due every minute and are `behindMinutes` late. The audit checks the slot of every missed
+ * minute.
  */
 export const seed = async (
   site: Site,
@@ -50,7 +50,7 @@ export const seed = async (
   }
 }
 
-/** Counts the integrations that the engines could claim immediately: those with a due slot and no run in progress. */
+/** Counts the integrations that engines could claim immediately: a slot is due and no run is live. */
 export const countReady = async (site: Site): Promise<number> => {
   const [row] = await site.query<{ n: number }>(
     `select count(*)::int as n from organization_integrations i
@@ -62,8 +62,8 @@ export const countReady = async (site: Site): Promise<number> => {
 }
 
 /**
- * Waits until no slot is due and no run is live, except runs on hold. If nothing changes for `withinMs`, fails and lists the
- * remaining slots and runs.
+ * Waits until no slot is due and no run is live, except runs on hold. If nothing changes for `withinMs`, fails with a list of
+ * what remains.
  */
 export const untilQuiet = async (site: Site, withinMs: number): Promise<void> => {
   let deadline = Date.now() + withinMs
@@ -94,8 +94,8 @@ export const untilQuiet = async (site: Site, withinMs: number): Promise<void> =>
 }
 
 /**
- * Resolves runs on hold as an operator would: releases each run whose effect is in the ledger, and retries every other run.
- * Returns the number of resolved runs.
+ * Resolves runs on hold as an operator would: releases a run if its effect is in the ledger, and retries it otherwise. Returns
+ * the number of resolved runs.
  */
 export const decideHeld = async (site: Site): Promise<number> => {
   const held = await site.query<{ id: string; idempotency_key: string }>(

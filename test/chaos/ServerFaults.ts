@@ -6,14 +6,14 @@ export type ServerFault = (site: Site) => Promise<void>
 
 /** Clock jumps in seconds: within a lease, beyond a lease, and over many slots. */
 const JUMPS = [-600, -90, -2, 2, 90, 600]
-/** A stop that is longer than an engine's timeout for a database call, in ms. */
+/** Longer than an engine's timeout for a database call, in ms. */
 const LONG_STOP_MS = 33_000
 
 const upTo = (ms: number) => Bun.sleep(Math.random() * ms)
 const pick = (all: ReadonlyArray<number>): number =>
   all[Math.floor(Math.random() * all.length)] ?? 0
 
-/** Begins a fault while a function is held at one of `gates`, and releases the function during the fault. */
+/** Begins a fault while a function is held at one of `gates`. The function is released during the fault. */
 const meanwhile = async (
   site: Site,
   gates: ReadonlyArray<string>,
@@ -26,8 +26,8 @@ const meanwhile = async (
 }
 
 /**
- * Begins a fault, releases the function up to 2.5 s later (before or after the run's lease has ended), and ends the fault up to
- * 5 s after the release.
+ * Begins a fault, releases the function up to 2.5 s later (before or after the run's lease ends), and ends the fault up to 5 s
+ * after that.
  */
 const forSeconds = (
   site: Site,
@@ -42,7 +42,7 @@ const forSeconds = (
     await end(site)
   })
 
-/** Stops PostgreSQL with SIGSTOP: connections stay open, without responses. */
+/** Stops PostgreSQL with SIGSTOP: connections stay open but get no response. */
 const stopPostgres = (site: Site, ms: number): Promise<void> =>
   meanwhile(site, ["worked"], async (answer) => {
     const over = site.postgres.freeze(ms)
@@ -59,7 +59,7 @@ export const serverFaults: Readonly<Record<string, ServerFault>> = {
     await upTo(1_500)
     await postgres.restart()
   },
-  // Half of the kills hit a run whose effect is booked but not reported, so that only the ledger records the effect.
+  // Half of these kills hit a run whose effect is booked but not reported, so that only the ledger knows about the effect.
   "functions killed": (site) =>
     meanwhile(site, [Math.random() < 0.5 ? "worked" : "begun"], site.restartFunctions),
   "database read-only": (site) =>
@@ -86,5 +86,5 @@ export const serverFaults: Readonly<Record<string, ServerFault>> = {
     )
 }
 
-/** The final offset of the database's clock, in seconds, which leaves no row with a future timestamp. */
+/** The last offset of the database's clock, in seconds: late enough that no row has a future timestamp. */
 export const LAST_JUMP = Math.max(...JUMPS)

@@ -24,11 +24,11 @@ export interface Arrival {
   readonly at: number
 }
 
-/** Optional parts of a site that not every machine supports. */
+/** Parts of a site that not every machine supports. */
 export interface SiteOptions {
   /** Puts the database on a file system that can be filled. Needs root. */
   readonly disk?: boolean
-  /** Makes the clocks of PostgreSQL and of the engines settable. Needs Debian's package `faketime`. */
+  /** Makes the clocks of PostgreSQL and of the engines settable, with Debian's package `faketime`. */
   readonly clocks?: boolean
 }
 
@@ -39,26 +39,29 @@ export interface Clocks {
   readonly direct: FakeClock
 }
 
-/** A complete project for fault injection: its own PostgreSQL, the API over it, functions in Deno, and their ledger. */
+/**
+ * A complete project for fault injection: a PostgreSQL of its own, the API in front of it, functions in Deno, and the ledger
+ * that they write.
+ */
 export interface Site {
   readonly disk: SmallDisk | undefined
   readonly clocks: Clocks | undefined
   readonly postgres: OwnPostgresServer
   readonly ledger: EffectLedger
   readonly arrivals: ReadonlyArray<Arrival>
-  /** The environments of the binaries: over the API and over a direct connection. */
+  /** The binaries' environments, for the API and for a direct connection. */
   readonly environments: {
     readonly api: Readonly<Record<string, string>>
     readonly direct: Readonly<Record<string, string>>
   }
-  /** Runs a query as the owner. Retries for half a minute while the database is down. */
+  /** Runs a query as the owner, retrying for half a minute while the database is down. */
   readonly query: <A>(statement: string, args?: ReadonlyArray<unknown>) => Promise<ReadonlyArray<A>>
-  /** Waits at a kill point. `stop` releases the held calls. */
+  /** Sets an ambush at a kill point. `stop` releases the held calls. */
   readonly arm: (point: KillPoint) => {
     readonly reached: Promise<number>
     readonly stop: () => void
   }
-  /** Kills the process of the functions and starts another. */
+  /** Kills the functions' process and starts another. */
   readonly restartFunctions: () => Promise<void>
   readonly close: () => Promise<void>
 }
@@ -75,7 +78,7 @@ const SETTINGS = {
   SYNC_SCHEDULER_LOG_LEVEL: "none"
 }
 
-/** Starts a site. Fails and names the missing part if this machine does not support a requested option. */
+/** Starts a site. Fails if this machine does not support a requested option, and names what is missing. */
 export const startSite = async (options: SiteOptions = {}): Promise<Site> => {
   const clocks = options.clocks === true ? makeClocks() : undefined
   const postgres = await startPostgres({
@@ -117,7 +120,7 @@ export const startSite = async (options: SiteOptions = {}): Promise<Site> => {
   }
   await startFunctions()
 
-  /** Returns the process that made a call. The call names its engine, or a run that the engine has started. */
+  /** Returns the process id of a call's engine. The call names the engine, or a run that the engine has started. */
   const callerOf = ({ fn, args }: GatewayCall): number | undefined => {
     const pid = pidOf(args.p_engine_id)
     if (fn === "start_sync_runs" && Array.isArray(args.p_starts) && pid !== undefined) {
@@ -215,8 +218,8 @@ const firstOf = <A, B>(all: Iterable<A>, find: (one: A) => B | undefined): B | u
 }
 
 /**
- * Returns whether the error is due to an injected fault: it has no SQLSTATE, or the SQLSTATE of a dying, starting, full or
- * read-only server.
+ * Returns whether an injected fault caused the error: it has no SQLSTATE, or that of a dying, starting, full or read-only
+ * server.
  */
 const isDown = (error: unknown): boolean => {
   const { errno } = Object(error)

@@ -23,16 +23,16 @@ const { values } = parseArgs({
   }
 })
 
-/** Runs one round in its own project. Returns the number of claims that engines lost to each other, and the defects. */
+/** Runs one round in a new project. Returns how many claims engines lost to each other, and the defects. */
 const playRound = async (due: number, engines: number, isDirect: boolean) => {
   const project = await startProject()
   try {
     await project.seedDue(due)
-    // No function responds until all engines have begun, so that no engine does all the work alone.
+    // No function responds until all engines have begun, so that no engine can do everything alone.
     const allBegun = Promise.withResolvers<void>()
     project.functions.behave(() => until(allBegun.promise, ok()))
     const direct = isDirect ? { SUPABASE_DB_URL: project.database.url } : {}
-    // The adoption time is long, so that engines do not adopt claims merely because another engine starts slowly.
+    // Adoption takes long, so that no engine adopts claims merely because another engine starts slowly.
     const settings = { SYNC_SCHEDULER_CONCURRENCY: "20", SYNC_SCHEDULER_ADOPT_AFTER: "60s" }
     const environment = { ...project.environment, ...direct, ...settings }
     const started = await Promise.all(

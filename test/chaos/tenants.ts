@@ -12,7 +12,7 @@ const MINUTE = 60_000
 const ORGANISATIONS = 10
 const RUN_MS = 200
 
-/** The misbehaviour of one organisation: its rows before the first tick, and its function's responses. */
+/** How one organisation misbehaves: the rows it has before the first tick, and how its function responds. */
 interface Misbehaviour {
   readonly name: string
   readonly rows: (project: Project, org: string) => Promise<unknown>
@@ -27,7 +27,7 @@ const rows =
   (project, org) =>
     project.seedDue(count, { next_run_at: LONG_AGO, ...columns, org_id: `'${org}'` })
 
-/** Drops the constraint on sizes and times before it seeds the rows, as if a table with oversized rows had been adopted. */
+/** Drops the constraint on sizes and times first, as if a table with oversized rows had been adopted. */
 const unbounded =
   (...all: ReadonlyArray<Misbehaviour["rows"]>): Misbehaviour["rows"] =>
   async (project, org) => {
@@ -107,15 +107,15 @@ const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
 
 interface Delays {
   /**
-   * The start delays of the other organisations' runs in ms, ascending. For a run that did not start, the delay is measured at
+   * How late the other organisations' runs started, in ms, ascending. For a run that did not start, the delay is measured at
    * the end.
    */
   readonly delays: ReadonlyArray<number>
-  /** The number of the other organisations' slots that were skipped. */
+  /** How many slots of the other organisations were skipped. */
   readonly skipped: number
 }
 
-/** Measures one misbehaviour. Each of the other organisations has two integrations, due at every full minute. */
+/** Measures one misbehaviour. The other organisations have two integrations each, due every full minute. */
 const play = async (
   { behave, rows }: Misbehaviour,
   minutes: number,

@@ -2,10 +2,7 @@ import { createHmac } from "node:crypto"
 import type { RpcGateway } from "../support/RpcGateway.ts"
 import type { RecordedRequest } from "./Recorded.ts"
 
-/**
- * Returns the URL of the same database for the login role of PostgREST, which can switch to all other roles and has no rights of
- * its own.
- */
+/** Returns the database's URL for PostgREST's login role, which can switch to all other roles and has no rights of its own. */
 export const asAuthenticator = (databaseUrl: string): string => {
   const url = new URL(databaseUrl)
   url.username = "authenticator"
@@ -18,7 +15,7 @@ export const ask = (gateway: RpcGateway, request: RecordedRequest): Promise<Resp
   return fetch(`${gateway.url}/rest/v1${path}`, {
     method,
     headers: {
-      // PostgREST itself sees only the bearer token; the gateway in front of PostgREST checks the apikey.
+      // PostgREST itself reads only the bearer token; the gateway in front of it checks the apikey.
       apikey: gateway.publishableKey,
       authorization: `Bearer ${tokenOf(gateway, request)}`,
       ...(body === undefined ? {} : { "content-type": "application/json" }),

@@ -17,7 +17,7 @@ const NO_STATUS =
 const error = (code: string, message: string) =>
   JSON.stringify({ code, details: null, hint: null, message })
 
-/** The intentional differences, by scenario. The test asserts that each difference still exists. */
+/** Intentional differences by scenario. The test asserts that each of them still exists. */
 export const differences: Readonly<Record<string, Difference>> = {
   "get-volatile": { why: NOT_SERVED, answer: { status: 405 } },
   "get-stable": { why: NOT_SERVED, answer: { status: 405 } },
@@ -44,7 +44,7 @@ export const differences: Readonly<Record<string, Difference>> = {
   "sqlstate-PT099": { why: NO_STATUS, answer: { status: 500 } }
 }
 
-/** Further differences, which no recorded scenario shows. */
+/** Differences that no recorded scenario shows. */
 export const unrecordedDifferences: ReadonlyArray<string> = [
   "The hint of PGRST202 is a simpler guess (PostgrestHint.ts); all recorded ones are equal.",
   "A notification is acted on before a call that misses its function is answered, so that tests do not depend on time.",

@@ -9,22 +9,22 @@ export interface RecordedRequest {
   readonly headers?: Readonly<Record<string, string>>
   /** The role of the key; service_role by default. */
   readonly key?: "anon"
-  /** The claims of a JWT that replaces the key; numbers are seconds from now. */
+  /** The claims of a JWT to send in place of the key; numbers are seconds from now. */
   readonly claims?: Readonly<Record<string, unknown>>
-  /** A bearer token that replaces the key; `forged` stands for a JWT signed with another secret. */
+  /** A bearer token to send in place of the key; `forged` stands for a JWT signed with another secret. */
   readonly token?: string
 }
 
 /**
- * The parts of a response that clients can distinguish. recorded.jsonl omits headers that follow from the status and body;
- * `complete` adds those headers. `cut` means that there was no response.
+ * What clients can distinguish in a response. recorded.jsonl omits headers that follow from the status and body; `complete`
+ * adds them. `cut` means that there was no response.
  */
 export interface Answered {
   readonly cut?: true
   readonly status?: number
   readonly headers?: Readonly<Record<string, string | null>>
   readonly body?: string
-  /** The beginning of a long body, in place of `body`. */
+  /** How a long body begins, in place of `body`. */
   readonly begins?: string
   readonly bytes?: number
 }
@@ -47,14 +47,14 @@ export const calls: ReadonlyArray<
   Answered & { readonly call: string; readonly request: RecordedRequest }
 > = lines.flatMap((line) => ("call" in line ? [Object(line)] : []))
 
-/** The responses in situations that the test has to create. */
+/** Responses in situations that the test has to create first. */
 export const situations: ReadonlyMap<string, Answered> = new Map(
   lines.flatMap(({ situation, ...answer }) =>
     situation === undefined ? [] : [[situation, answer]]
   )
 )
 
-/** The compared headers, which clients read. */
+/** The headers that clients read. */
 const COMPARED_HEADERS = [
   "server",
   "content-type",
@@ -71,7 +71,6 @@ const COMPARED_HEADERS = [
 
 const JSON_TYPE = "application/json; charset=utf-8"
 
-/** Adds the headers that every response of this kind has. */
 export const complete = (answer: Answered): Answered => {
   if (answer.cut) return { cut: true }
   const { body = answer.begins ?? "", status = 0 } = answer
@@ -89,7 +88,7 @@ export const complete = (answer: Answered): Answered => {
   return { ...answer, headers: Object.fromEntries(headers) }
 }
 
-/** Reads a response, with its body in the same form as in `like`. */
+/** Reads a response for comparison with `like`. */
 export const read = async (asked: Promise<Response>, like: Answered): Promise<Answered> => {
   let response: Response
   try {

@@ -9,7 +9,7 @@ import { ask } from "./Asking.ts"
 import { read } from "./Recorded.ts"
 import { onOwnServer, onStage, type Seen, type Stage, untilSchemaRead } from "./Stage.ts"
 
-/** A situation to create, and the names of the responses recorded in that situation. */
+/** A situation to create, and the names of the responses recorded in it. */
 export interface Scenario {
   readonly names: ReadonlyArray<string>
   readonly play: () => Promise<Seen>
@@ -26,7 +26,7 @@ const scenario = (names: ReadonlyArray<string>, play: () => Promise<Seen>): Scen
 const sleepers = (admin: SQL) => admin`
   select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`
 
-/** Terminates the API's sessions except the listening session. */
+/** Terminates the API's sessions, except the session that listens. */
 const terminatePool = (admin: SQL) => admin`
   select pg_terminate_backend(pid) from pg_stat_activity
    where datname = current_database() and application_name = 'PostgREST 14.9'`
@@ -216,7 +216,7 @@ export const scenarios: ReadonlyArray<Scenario> = [
       const down = await read(ask(late, { path: "/rpc/t_text", body: "{}" }), {})
       await late.close()
       await server.restart()
-      // The database is available again, but PostgREST has not polled it yet.
+      // The database is available again, but PostgREST has not noticed yet.
       const recovering = await call("t_text")
       await untilSchemaRead(stage)
       must(gateway.faults.calls("t_text") > 3, "PGRST002 continued after the database was back")

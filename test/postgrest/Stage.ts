@@ -20,7 +20,7 @@ export interface Stage {
   readonly admin: SQL
   readonly name: string
   readonly ask: (path: string, args?: unknown) => Promise<Answered>
-  /** Returns the number of rows of t_w with the value `i`, which shows whether a slow write took place. */
+  /** Counts the rows of t_w with the value `i`, which shows whether a slow write was executed. */
   readonly written: (i: number) => Promise<number>
 }
 
@@ -60,7 +60,7 @@ export const onStage = async (
   }
 }
 
-/** Runs a scenario on a separate server, which the scenario may stop. */
+/** Runs a scenario on a server of its own, which the scenario may stop. */
 export const onOwnServer = async (
   play: (stage: Stage, server: OwnPostgresServer) => Promise<Seen>
 ): Promise<Seen> => {

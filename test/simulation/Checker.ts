@@ -6,10 +6,10 @@ import { TRANSITIONS } from "./Invariants.ts"
 import type { EffectSeen, Oracle } from "./Oracle.ts"
 import type { Universe } from "./Universe.ts"
 
-/** The longest time from the request to start a run until its invocation is sent, in ms. */
+/** The longest allowed time from an engine's first request to start a run until it sends the invocation, in ms. */
 const SEND_WITHIN_MS = 20_000
 
-/** The facts about a run that the checker records in addition to the run's row. */
+/** What the checker records about a run in addition to the run's row. */
 interface Shadow {
   status: string
   notBefore: number | null
@@ -25,7 +25,7 @@ export class Checker {
   private readonly shadows = new Map<string, Shadow>()
   private readonly nextRunAt = new Map<string, number | null>()
   private readonly startAskedAt = new Map<string, number>()
-  /** The Retry-After of an attempt's response in ms, by lease token. */
+  /** The Retry-After that an attempt received, in ms, by lease token. */
   private readonly retryAfterMs = new Map<string, number>()
   private transitionsSeen = 0
 
@@ -55,7 +55,7 @@ export class Checker {
     return shadow
   }
 
-  /** Records that the application or an operator set next_run_at, which may only move forward from then on. */
+  /** Records that the application or an operator set next_run_at. From then on, next_run_at may only move forward. */
   noteEdit(): void {
     for (const row of this.universe.db.integrations.values()) {
       this.nextRunAt.set(row.id, row.next_run_at)
@@ -156,7 +156,7 @@ export class Checker {
 
   private checkNoEffect(run: RunRow): void {
     const effects = this.oracle.of(run.idempotency_key)
-    // Without the fence, a request that the network delivered twice may fail once and take effect once.
+    // If the network delivers an unfenced request twice, one delivery may fail and the other take effect.
     const counted = this.isFenced(run) ? effects : effects.filter(({ isDoubled }) => !isDoubled)
     if (counted.length > 0) {
       this.violate(5, `${run.idempotency_key} is ${run.status}, with ${effects.length} effects`)
@@ -184,7 +184,7 @@ export class Checker {
     })
   }
 
-  /** Records the time at which an engine first requests the start of each attempt. */
+  /** Records when an engine first requests the start of each attempt. */
   atCall(name: string, args: Arguments): void {
     if (name !== "start_sync_runs") return
     for (const { lease_token } of args.p_starts as ReadonlyArray<{ lease_token: string }>) {
@@ -195,8 +195,8 @@ export class Checker {
   }
 
   /**
-   * Checks that an invocation is sent only with a committed start and a live lease, and within SEND_WITHIN_MS of the start
-   * request.
+   * Checks that an invocation is sent only after its start is committed, during its lease, and within SEND_WITHIN_MS of the
+   * request for its start.
    */
   atSend({ run }: Invocation, inFlight: number, concurrency: number): void {
     const { now } = this.universe.time
@@ -217,7 +217,6 @@ export class Checker {
     if (inFlight > concurrency) this.violate(7, `${inFlight} invocations in flight`)
   }
 
-  /** Records that a response with a Retry-After reached the engine. */
   noteRetryAfter(token: string, ms: number): void {
     this.retryAfterMs.set(token, ms)
   }
@@ -264,7 +263,7 @@ export class Checker {
     if (row.status === "failed" || row.status === "skipped") this.checkNoEffect(row)
   }
 
-  /** Checks the final state of the world. */
+  /** Checks that the world ends in a consistent state. */
   atEnd(): void {
     const { db } = this.universe
     this.readTransitions()

@@ -33,7 +33,7 @@ export class ConcurrentEdits {
         this.edit(id, this.drawSchedule(id))
         break
       case "editTwice": {
-        // The time of the edit is close to the full minute, when ticks read and claim.
+        // Edits happen close to the full minute, when ticks read and claim.
         const minute = Math.ceil(now / 60_000) * 60_000
         for (let times = 0; times < 4; times++) {
           time.at(minute + random.between(0, 20_000), () => this.edit(id, this.drawSchedule(id)))
@@ -91,8 +91,7 @@ export class ConcurrentEdits {
   }
 
   /**
-   * Draws a schedule. With catch_up = 'all', an integration runs one slot a tick, so an integration with a minutely schedule would
-   * never catch up.
+   * Draws a schedule. With catch_up = 'all' an integration runs one slot a tick, so a minutely schedule would never catch up.
    */
   private drawSchedule(id: string): Edit {
     const { random, db } = this.universe

@@ -15,14 +15,14 @@ interface History {
   readonly regimes: Array<Regime>
   /** The slots that the application set explicitly. */
   readonly explicit: Set<number>
-  /** Whether next_run_at was set back to a past slot, so that a slot may be in several ranges. */
+  /** Whether next_run_at was set back into the past, so that a slot may be in several ranges. */
   isRewound: boolean
   isRemoved: boolean
 }
 
 /**
- * Computes the expected slots from the application's edits and an independent oracle, and checks that each slot has exactly one
- * row or is inside exactly one recorded range.
+ * Derives the expected slots from the application's edits and an independent oracle. Checks that each slot either has exactly
+ * one row or is in exactly one recorded range.
  */
 export class Coverage {
   private readonly universe: Universe
@@ -34,7 +34,7 @@ export class Coverage {
     this.start = start
   }
 
-  /** Adds a new integration. Its schedule has been in force since `schedule_since`, and its next slot may already be set. */
+  /** Adds a new integration, whose schedule has been in force since `schedule_since` and whose next slot may already be set. */
   add(row: IntegrationRow): void {
     const history: History = {
       regimes: [],
@@ -47,7 +47,7 @@ export class Coverage {
     this.open(history, row, row.next_run_at ?? row.schedule_since)
   }
 
-  /** Updates the history of an integration after an edit by the application or an operator. */
+  /** Updates an integration's history after an edit by the application or an operator. */
   noteEdit(id: string): void {
     const history = this.histories.get(id)
     const row = this.universe.db.integrations.get(id)
@@ -107,7 +107,7 @@ export class Coverage {
   }
 
   /**
-   * Checks that every slot has a row or is inside a range, that every row is for a slot, and that every range has the right
+   * Checks that every slot has a row or is in a range, that every row belongs to a slot, and that every range has the right
    * count. Returns the number of slots.
    */
   check(upTo: number): number {
@@ -160,7 +160,7 @@ export class Coverage {
     const covering = ranges.filter((range) => range.from <= slot && slot <= range.to)
     const hasRow = db.runsOf(id).some((run) => run.scheduled_for === slot)
     if (!hasRow && covering.length === 0) {
-      // Slots that pass while an integration is disabled are recorded when it is enabled again.
+      // Slots that are due while an integration is disabled are recorded when it is enabled again.
       const row = db.integrations.get(id)
       const isPending = !isOpen && row !== undefined && (row.next_run_at ?? Infinity) <= slot
       if (!isPending)
@@ -171,7 +171,7 @@ export class Coverage {
     }
   }
 
-  /** Checks the slot count of a range that the engine recorded. The engine cannot count slots that only the database recorded. */
+  /** Checks the slot count of a range if the engine recorded it. */
   private checkRange(id: string, history: History, range: RangeRow): void {
     const isCounted = ["superseded", "outside_window", "catch_up_skip"].includes(range.reason)
     const regime = history.regimes.findLast(({ from }) => from <= range.from)

@@ -45,7 +45,6 @@ export class EngineHost {
     this.skewMs = random.between(-faults.skewMs, faults.skewMs)
   }
 
-  /** Starts ticking every minute. */
   start(): void {
     const { time } = this.universe
     const minute = Math.ceil((time.now + 1) / 60_000) * 60_000
@@ -92,7 +91,7 @@ export class EngineHost {
     for (const engine of [...this.running]) engine.die("killed")
   }
 
-  /** Sends SIGTERM, and sometimes a second signal soon after. */
+  /** Sends SIGTERM, sometimes followed by a second signal. */
   stop(): void {
     const { random, time } = this.universe
     const stopping = [...this.running]
@@ -122,8 +121,8 @@ export class EngineHost {
   }
 
   /**
-   * Sets the wall clock's offset in ms; an offset of 0 corrects the clock. On machines where only the wall clock advances during
-   * freezes, the offset never decreases.
+   * Sets the wall clock's offset in ms; 0 corrects the clock. On a machine whose wall clock alone advances during a freeze, the
+   * offset never decreases.
    */
   setClock(offsetMs: number): void {
     if (this.seenBy === "wall" && offsetMs < this.skewMs) return
@@ -131,7 +130,6 @@ export class EngineHost {
     for (const engine of this.running) engine.process.setWall(offsetMs)
   }
 
-  /** Whether no process on this machine is working. */
   get isIdle(): boolean {
     return [...this.running].every((engine) => !engine.isBusy)
   }

@@ -21,10 +21,7 @@ export const DATABASE_FAULTS = [
 ] as const
 export type DatabaseFault = (typeof DATABASE_FAULTS)[number]
 
-/**
- * Moments of a port call at which an engine dies: before the request is sent, after it is sent, and when the response has
- * arrived.
- */
+/** When an engine dies during a call: before the request is sent, after it is sent, or when the response has arrived. */
 export const CRASH_POINTS = ["before", "sent", "answered"] as const
 export type CrashPoint = (typeof CRASH_POINTS)[number]
 

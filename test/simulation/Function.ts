@@ -17,16 +17,15 @@ export type Reply =
       readonly body: string
     }
 
-/** An invocation as it arrives at a function. */
 export interface Request {
   readonly invocation: Invocation
   /** Whether the network delivers the request twice. */
   readonly isDoubled: boolean
-  /** The time from arrival until the platform kills the isolate, in ms; null if the platform does not kill the isolate. */
+  /** How long after arrival the platform kills the isolate, in ms; null if it does not. */
   readonly diesAfterMs: number | null
 }
 
-/** The implementation style of an integration's function. */
+/** How an integration's function is implemented. */
 export interface FunctionStyle {
   readonly isFenced: boolean
   /** Whether the function responds with 202 and reports its outcome by token. */
@@ -35,13 +34,13 @@ export interface FunctionStyle {
   readonly mostMs: number
 }
 
-/** Counts effects independently of the tested code. */
+/** Counts effects independently of the code under test. */
 export interface Witness {
   readonly granted: (request: Request) => void
   readonly effect: (request: Request) => void
 }
 
-/** The planned behaviour of one request's handler. */
+/** What the handler of one request will do. */
 export interface Plan {
   readonly fault: FunctionFault | "none"
   readonly effectAfterMs: number
@@ -69,9 +68,7 @@ export class FunctionHost {
     readonly universe: Universe
     readonly styleOf: (integrationId: string) => FunctionStyle
     readonly witness: Witness
-    /**
-     * The wall-clock limit of a worker, in ms. Every worker ends within this limit, which is shorter than the quiescence period.
-     */
+    /** The wall-clock limit of a worker, in ms. It is shorter than the quiescence period. */
     readonly workerMs: number
     readonly isCut: () => boolean
     readonly call: FunctionHost["call"]
@@ -84,7 +81,7 @@ export class FunctionHost {
     this.call = options.call
   }
 
-  /** Handles a request. `answer` is called at most once. If it is not called, the connection stays open with no response. */
+  /** Handles a request. `answer` is called at most once; otherwise the connection stays open without a response. */
   serve(request: Request, answer: (reply: Reply) => void): void {
     const { random, time } = this.universe
     const style = this.styleOf(request.invocation.run.integration_id)

@@ -24,8 +24,8 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
 }
 
 /**
- * All transitions that an engine may make, as `from>to:function`, where `function` is the mirror's function. An outcome or a
- * reason may follow.
+ * Every transition that an engine may make, as `from>to:function`, optionally followed by an outcome or a reason. `function`
+ * names a function of the mirror.
  */
 export const TRANSITIONS: ReadonlySet<string> = new Set([
   "null>pending:insert",

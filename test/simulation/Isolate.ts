@@ -132,7 +132,7 @@ export class Isolate {
     })
   }
 
-  /** Runs a function that has no fence and therefore executes every request. */
+  /** Runs a function without the fence, which executes every request. */
   unfenced(style: FunctionStyle): Effect.Effect<void> {
     const self = this
     return Effect.gen(function* () {
@@ -182,7 +182,7 @@ export class Isolate {
     )
   )
 
-  /** Runs the handler, which works, takes effect at one instant, and then works until its end. */
+  /** The handler works, takes effect at one instant, and then works on until it ends. */
   private readonly handler: Effect.Effect<Verdict> = Effect.suspend(() => {
     const { plan, request, universe } = this
     const isObedient = plan.fault !== "stubborn"
@@ -206,8 +206,8 @@ export class Isolate {
   })
 
   /**
-   * Converts the verdict "not executed" to a definite failure if the caller already has its response, because "not executed" can
-   * then no longer be reported.
+   * Turns "not executed" into a definite failure if the response has already been sent, because it is then too late to report
+   * "not executed".
    */
   private withoutAnswer(verdict: Verdict): Verdict {
     return verdict.kind === "declined" && this.isAnswered ? { kind: "failed" } : verdict

@@ -1,4 +1,4 @@
-/** One safeguard and the source text that removes it. Each `find` occurs in its file exactly once. */
+/** A safeguard and the edits that remove it. Each `find` occurs exactly once in its file. */
 export interface Mutant {
   readonly name: string
   readonly where: "engine" | "SQL mirror" | "function"
@@ -38,7 +38,7 @@ const together = (name: string, ...mutants: ReadonlyArray<Mutant>): Mutant => ({
 })
 
 /**
- * The tested safeguards. Safeguards whose removal alone does no harm are not listed: the advisory lock, the jitter and the
+ * The safeguards under test. The list omits safeguards whose removal alone does no harm: the advisory lock, the jitter and the
  * batches.
  */
 export const MUTANTS: ReadonlyArray<Mutant> = [

@@ -26,7 +26,7 @@ export interface Peer {
   isCut: () => boolean
 }
 
-/** An engine on the network. Faults can kill the engine, and the checker observes its calls and invocations. */
+/** An engine on the network, which faults can kill. The checker observes its calls and invocations. */
 export interface EnginePeer extends Peer {
   readonly die: (why: string) => void
   readonly onCall: (name: string, args: Arguments) => void
@@ -35,7 +35,7 @@ export interface EnginePeer extends Peer {
   readonly onReply: (invocation: Invocation, reply: Reply) => void
 }
 
-/** All communication between processes (database calls and invocations), with the faults of this seed. */
+/** Carries all communication between processes (database calls and invocations), with the faults of this seed. */
 export class Network {
   private readonly universe: Universe
   private readonly deliver: (request: Request, reply: (reply: Reply) => void) => void
@@ -48,7 +48,7 @@ export class Network {
     this.deliver = deliver
   }
 
-  /** Makes one database call. `receive` is called once, or never if the process dies first. */
+  /** Makes one database call. Calls `receive` once, or never if the process dies first. */
   call(
     peer: Peer,
     name: string,
@@ -115,7 +115,6 @@ export class Network {
     }
   }
 
-  /** Returns the transport of an engine's Supabase calls. */
   carrier(engine: EnginePeer): Carrier {
     const { random, faults } = this.universe
     return (name, _execute, args) =>
@@ -134,9 +133,7 @@ export class Network {
       })
   }
 
-  /**
-   * Makes one invocation as InvokerLive does: the production rules judge the response, and the timeout abandons the invocation.
-   */
+  /** Invokes a function as InvokerLive does: the production rules judge the response, and a timeout abandons the invocation. */
   invoke(engine: EnginePeer, invocation: Invocation): Effect.Effect<Outcome, InvokeError> {
     const { random, faults, time } = this.universe
     return Effect.async<Outcome, InvokeError>((resume) => {

@@ -1,7 +1,7 @@
 import type { Request, Witness } from "./Function.ts"
 import type { Universe } from "./Universe.ts"
 
-/** One effect on the outside world: a booked export. */
+/** One effect on the outside world, such as a booked export. */
 export interface EffectSeen {
   readonly key: string
   readonly token: string
@@ -10,7 +10,7 @@ export interface EffectSeen {
   readonly isDoubled: boolean
 }
 
-/** The oracle's record of one attempt, identified by its lease token. */
+/** What the oracle knows about one attempt, identified by its lease token. */
 export interface AttemptSeen {
   readonly runId: string
   readonly attempt: number
@@ -21,15 +21,15 @@ export interface AttemptSeen {
 }
 
 /**
- * Counts the effects of the functions per idempotency key and attempt, as observed in the functions themselves. The counts
- * include effects whose response was lost, effects of a second delivery, effects after a timeout, and effects of an isolate
- * that died immediately afterwards. The oracle uses no state of the scheduler.
+ * Counts effects per idempotency key and attempt, as observed inside the functions. Counts even the effects of a second
+ * delivery, of an isolate that dies immediately afterwards, of a response that is lost, and of work after a timeout. Uses no
+ * state of the scheduler.
  */
 export class Oracle implements Witness {
   readonly effects = new Map<string, Array<EffectSeen>>()
   /** Attempts whose start is committed, by lease token. */
   readonly attempts = new Map<string, AttemptSeen>()
-  /** The most recently granted lease token, by idempotency key. */
+  /** The lease token granted last, by idempotency key. */
   readonly lastGranted = new Map<string, string>()
   count = 0
   onGranted: (request: Request) => void = () => {}

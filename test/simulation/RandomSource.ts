@@ -18,7 +18,10 @@ export class RandomSource {
     return least + this.random.integer(most - least + 1)
   }
 
-  /** Returns an integer from `least` to `most` whose logarithm is uniformly distributed, so that small values are more frequent. */
+  /**
+   * Returns an integer from `least` to `most` whose logarithm is uniformly distributed, so that small numbers are more
+   * frequent.
+   */
   span(least: number, most: number): number {
     return Math.round(least * (most / least) ** this.random.number())
   }
@@ -27,7 +30,7 @@ export class RandomSource {
     return items[this.random.integer(items.length)] ?? items[0]
   }
 
-  /** Draws a name. The weight of a name is its probability; the remaining probability belongs to `otherwise`. */
+  /** Draws a name with the probability that `weights` gives it; the remaining probability belongs to `otherwise`. */
   draw<Name extends string>(
     weights: Readonly<Partial<Record<Name, number>>>,
     names: ReadonlyArray<Name>,

@@ -2,13 +2,13 @@ import type { IntegrationRow } from "../support/MemoryDatabase.ts"
 import type { Arguments } from "../support/MemoryFunctions.ts"
 import type { Universe } from "./Universe.ts"
 
-/** The duration of a reservation of fetched rows, in milliseconds. */
+/** How long fetched rows stay reserved, in ms. */
 const RESERVED_MS = 15_000
 
 interface Work {
   readonly integrations: ReadonlyArray<{ readonly integration_id: string }>
   readonly pending: ReadonlyArray<{ readonly run_id: string }>
-  /** Whether more rows may exist than the limit allows. */
+  /** Whether there may be more rows than the limit allowed. */
   readonly more: boolean
 }
 
@@ -56,10 +56,7 @@ export class Reservations {
     }
   }
 
-  /**
-   * Checks that a repeated fetch returns the slots that earlier calls with its token reserved, unless a later call has reserved
-   * those slots.
-   */
+  /** Checks that a repeated fetch returns every slot that its token still has reserved. */
   private checkRepeat(token: string, { integrations, pending }: Work): void {
     const { db, locked, time } = this.universe
     const given = new Set([
@@ -92,7 +89,7 @@ export class Reservations {
     return until > this.universe.time.now && row !== undefined && slotOf(row) === slot
   }
 
-  /** Deletes the reservations of claimed slots, because an application may set the same slot again. */
+  /** Drops the reservations of claimed slots, because an application may set the same slot again. */
   private atClaim(slots: ReadonlyArray<{ readonly integration_id: string }>): void {
     for (const { integration_id: id } of slots) {
       const taken = this.taken.get(id)

@@ -17,22 +17,22 @@ import { Universe, type Violation } from "./Universe.ts"
 
 const MINUTE = 60_000
 /**
- * How long faults occur, in minutes. Most worlds are short, since short worlds have more faults per unit of cost; every twentieth
- * world is long.
+ * How long faults occur, in minutes. Short worlds pack more faults into the same computing time, so only every twentieth world
+ * is long.
  */
 const SHORT = [4, 5, 6, 8, 10] as const
 const LONG = [45, 60, 90] as const
 const LONG_EVERY = 20
-/** Settings of a short world, in which an attempt can be lost, abandoned and retried while faults still occur. */
+/** Settings for a short world: an attempt can be lost, abandoned and retried while faults still occur. */
 const QUICK = {
   invokeTimeoutMs: 30_000,
   leaseMarginMs: 30_000,
   runningGuardMs: 120_000,
   quiescenceMs: 100_000
 }
-/** The length of the final period in ms. Slots that become due in the final period need not be settled at the end. */
+/** The length of the final period, in ms. Slots that become due in it need not be settled at the end. */
 const RECENT_MS = 3 * MINUTE
-/** The limit on the number of events in a world, which only an endless loop reaches. */
+/** Only an endless loop causes this many events. */
 const MAX_EVENTS = 1_500_000
 
 /** The result of one seed. */
@@ -51,7 +51,7 @@ export interface Result {
   readonly transitions: ReadonlyMap<string, number>
 }
 
-/** Options of a simulation. `minutes` sets how long faults occur; by default the seed decides. */
+/** `minutes` sets how long faults occur; by default the seed decides. */
 export interface Options {
   readonly trace?: boolean
   readonly minutes?: number | undefined
@@ -65,7 +65,7 @@ export const simulate = (seed: number, options: Options = {}): Result => {
     : result
 }
 
-/** One in this many seeds also simulates a misbehaving organisation and checks the delays of the other organisations. */
+/** Every n-th seed also simulates a misbehaving organisation and checks how long it delays the others. */
 const TENANTS_EVERY = 100
 const TENANTS_AT = 7
 
@@ -268,8 +268,8 @@ class Simulation {
   }
 
   /**
-   * Ends the faults. First every run that is not on hold must settle without intervention. After that, operators resolve the runs
-   * on hold.
+   * Ends the faults. First, every run that is not on hold must settle without intervention. Then operators resolve the runs on
+   * hold.
    */
   private recover(): void {
     const { universe } = this
@@ -277,7 +277,7 @@ class Simulation {
     universe.note("recovery", "begins")
     for (const host of this.hosts) host.setClock(0)
     if (universe.random.chance(0.75)) {
-      // In most worlds a single engine remains and settles the runs of all engines.
+      // In most worlds only one engine remains, and settles every engine's runs.
       const last = universe.random.between(0, this.hosts.length - 1)
       for (const [index, host] of this.hosts.entries()) if (index !== last) host.retire()
     }
@@ -303,8 +303,8 @@ class Simulation {
   }
 
   /**
-   * Returns whether an ambiguous run or the breaker holds the integration, so that the integration needs a person or more time
-   * than the simulation has.
+   * Returns whether the integration is blocked until a person acts (an unknown run on hold) or for longer than the simulation
+   * lasts (the breaker).
    */
   private isBlocked(row: IntegrationRow): boolean {
     const live = this.universe.db.liveRun(row.id)
@@ -357,7 +357,7 @@ class Simulation {
     return [...late.map((run) => run.integration_id), ...behind.map((row) => row.id)]
   }
 
-  /** Checks that nothing is lost, repeated, ambiguous or failed in a world without faults. */
+  /** Checks that nothing is lost, repeated, ambiguous or failed if the world has no faults. */
   private checkCalm(): void {
     for (const run of this.universe.db.runs.values()) {
       const effects = this.oracle.of(run.idempotency_key).length

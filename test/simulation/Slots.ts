@@ -2,12 +2,12 @@ import { oracleSlots, readClock } from "../support/ScheduleOracle.ts"
 
 const HOUR = 3_600_000
 
-/** Start times of simulated worlds: ordinary days and days with DST transitions. */
+/** When simulated worlds start: on ordinary days and on days with DST transitions. */
 export const STARTS: readonly [number, ...ReadonlyArray<number>] = [
   Date.UTC(2026, 10, 24, 1, 40),
   Date.UTC(2026, 10, 30, 23, 10),
   Date.UTC(2026, 11, 31, 22, 50),
-  // DST transitions: Oslo back at 01:00Z and forward at 01:00Z, New York back at 06:00Z and forward at 07:00Z.
+  // DST transitions. Oslo: back at 01:00Z and forward at 01:00Z. New York: back at 06:00Z and forward at 07:00Z.
   Date.UTC(2026, 9, 24, 23, 50),
   Date.UTC(2026, 9, 25, 0, 20),
   Date.UTC(2027, 2, 28, 0, 25),
@@ -54,7 +54,7 @@ const clocks = new Map<string, ReturnType<typeof readClock>>()
 const isComputable = (expression: string): boolean =>
   SCHEDULES.never.every(([never]) => never !== expression)
 
-/** Returns all slots of a schedule around the start of a world, computed by an oracle that shares no code with Domain/Schedule. */
+/** Returns all slots of a schedule around a world's start, from an oracle that shares no code with Domain/Schedule. */
 const allSlots = (expression: string, timezone: string, start: number): ReadonlyArray<number> => {
   if (!isComputable(expression)) return []
   const key = `${start}|${timezone}|${expression}`
@@ -81,7 +81,7 @@ export const slotsBetween = (
   return slots.slice(indexAfter(slots, after), indexAfter(slots, upTo))
 }
 
-/** Returns the number of slots that are not later than an instant. */
+/** Returns how many slots are not later than an instant. */
 const indexAfter = (slots: ReadonlyArray<number>, instant: number): number => {
   let [low, high] = [0, slots.length]
   while (low < high) {

@@ -13,8 +13,8 @@ interface Write {
 const isDone = /"(granted|accepted)":true|"(started|claimed)":\[\{|"released":[1-9]/
 
 /**
- * Makes writes with an outdated token, version or slot. For some of these writes, the outcomes of runs would not show that a
- * safeguard is missing, so this class asserts directly that no row changes and that no response reports a change.
+ * Makes writes with an outdated token, version or slot. Some of these would leave no trace in the runs' outcomes if a safeguard
+ * were missing, so this class asserts directly that no row changes and that no response reports a change.
  */
 export class StaleWrites {
   private readonly universe: Universe
@@ -27,7 +27,6 @@ export class StaleWrites {
     this.adoptAfterMs = adoptAfterMs
   }
 
-  /** Makes one stale write to one of the newest runs. */
   write(): void {
     const { random, db } = this.universe
     const run = random.pick([undefined, ...[...db.runs.values()].slice(-40)])
@@ -79,10 +78,7 @@ export class StaleWrites {
     }
   }
 
-  /**
-   * Returns a write with the current token of a run that has ended. The write must neither begin an attempt nor revive a
-   * function.
-   */
+  /** Returns a write with the last token of a run that has ended, which must neither begin an attempt nor revive a function. */
   private tooLate(run: RunRow): Write {
     const { random } = this.universe
     const owner = { p_run_id: run.id, p_lease_token: run.lease_token }
@@ -91,9 +87,7 @@ export class StaleWrites {
       : { name: "heartbeat_sync_run", args: owner }
   }
 
-  /**
-   * Returns a stale start, or null if any engine may start the run because the run is pending and its adoption time has passed.
-   */
+  /** Returns a stale start, or null if any engine may start the run: it is pending and may be adopted. */
   private start(run: RunRow): Write | null {
     const { random, time } = this.universe
     const isAdoptable = run.claimed_by === null || run.created_at + this.adoptAfterMs <= time.now
@@ -130,7 +124,7 @@ export class StaleWrites {
     return { name: "claim_sync_runs", args }
   }
 
-  /** Requests to begin just after the lease ends, before any engine has swept the run. */
+  /** Calls begin_sync_run just after the lease ends, before any engine has swept the run. */
   beginTooLate(run: RunRow): void {
     const { time, random } = this.universe
     const { lease_token: token, lease_until: until } = run

@@ -18,27 +18,26 @@ const MINUTE = 60_000
 const MINUTES = 20
 const MAX_EVENTS = 20_000_000
 /**
- * The number of integrations of the other organisations, and the duration of each of their runs including database calls, in ms.
+ * How many integrations the other organisations have, and how long each of their runs takes including database calls, in ms.
  */
 const OTHERS = 20
 const OTHERS_RUN_MS = 300
 /**
- * The longest delay that one organisation may cause another, in milliseconds: 5 s until the tick polls again, plus the other
- * organisations' runs in sequence through the one place that the misbehaving organisation never gets.
+ * The longest delay that one organisation may cause another, in ms: 5 s until the tick polls again, plus all runs of the other
+ * organisations in sequence, through the one place that the misbehaving organisation never gets.
  */
 export const BOUND_MS = 5_000 + OTHERS * OTHERS_RUN_MS
-/** The duration of a database call, in milliseconds. */
+/** How long a database call takes, in ms. */
 const CALL_MS = 5
 
-/** The misbehaviour of one organisation. */
 export interface Misbehaviour {
   readonly name: string
-  /** The integrations of the organisation; `now` is the first instant of the world. */
+  /** The organisation's integrations; `now` is the world's first instant. */
   readonly rows: (now: number) => ReadonlyArray<Partial<IntegrationRow>>
   readonly behave: Effect.Effect<Outcome, InvokeError>
-  /** The duration of the other organisations' functions, in milliseconds; 200 by default. */
+  /** How long the other organisations' functions take, in ms; 200 by default. */
   readonly othersMs?: number
-  /** The longest that another organisation may wait, in milliseconds; BOUND_MS by default. */
+  /** The longest that another organisation may wait, in ms; BOUND_MS by default. */
   readonly boundMs?: number
 }
 
@@ -68,7 +67,7 @@ export const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
     behave: after(1_000)
   },
   {
-    // After the first second, the other organisations can use all places but one.
+    // After the first second, all places but one are available to the other organisations.
     name: "six integrations every minute, catch_up = all, and all runs take 1 s",
     rows: (now) =>
       times(6, { sync_schedule: "* * * * *", catch_up: "all", next_run_at: now - 2 * 60 * MINUTE }),
@@ -92,7 +91,7 @@ export const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
     behave: throttled
   },
   {
-    // Ten 429 answers arrive before the first answer to another organisation.
+    // Ten 429 responses arrive before another organisation's first response.
     name: "100 integrations every 5 minutes that answer 429, while the runs of the others take 1 s",
     rows: (now) => times(100, { sync_schedule: "*/5 * * * *", next_run_at: now }),
     behave: throttled,
@@ -118,16 +117,15 @@ export const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
 ]
 
 /**
- * The most claimed runs that may wait for a place: a batch, plus one for each worker and one for each integration of the other
- * organisations.
+ * How many claimed runs may wait for a place at most: a batch, plus one for each worker and for each of the other integrations.
  */
 export const WAITING_BOUND = MAX_BATCH + defaultEngineSettings.concurrency + OTHERS
 
-/** The cost of one organisation's misbehaviour to the other organisations. */
+/** What one organisation's misbehaviour costs the other organisations. */
 export interface TenantCosts {
-  /** The start delays of the other organisations' runs, in milliseconds, ascending. */
+  /** How late the other organisations' runs started, in ms, ascending. */
   readonly delays: ReadonlyArray<number>
-  /** The most claimed runs that waited for a place at the same time. */
+  /** The most claimed runs that were waiting for a place at once. */
   readonly mostWaiting: number
 }
 

@@ -5,7 +5,7 @@ import { VirtualClock } from "../support/VirtualClock.ts"
 import { drawFaults, type FaultMix } from "./Faults.ts"
 import { RandomSource } from "./RandomSource.ts"
 
-/** A violated invariant: its number (see Invariants.ts), the observation, and the time. */
+/** A violated invariant: its number (see Invariants.ts), what was observed, and when. */
 export interface Violation {
   readonly invariant: number
   readonly message: string
@@ -62,12 +62,12 @@ export class Universe {
     return answer
   }
 
-  /** The secret in an integration's config, which must not appear anywhere else. */
+  /** A secret planted in an integration's config, which must not appear anywhere else. */
   get plantedSecret(): string {
     return this.secret
   }
 
-  /** Records an event: always in the fingerprint, and as a line when tracing. */
+  /** Adds an event to the fingerprint and, when tracing, to the log. */
   note(kind: string, subject: string, detail = ""): void {
     let hash = this.fingerprint ^ this.time.now
     for (const text of [kind, subject, detail]) {
@@ -80,7 +80,6 @@ export class Universe {
     this.lines?.push(`${format(this.time.now).slice(11)} ${kind} ${subject} ${detail}`)
   }
 
-  /** The checksum of all recorded events. */
   get traceHash(): string {
     return (this.fingerprint >>> 0).toString(16).padStart(8, "0")
   }

@@ -6,7 +6,7 @@ import { tryMutants } from "./mutants.ts"
 
 const ROOT = join(import.meta.dir, "../..")
 
-/** The mutants that the first few seeds detect. `bun run mutants` runs all mutants. */
+/** Mutants that the first few seeds detect. `bun run mutants` runs all mutants. */
 const SHORT = [
   "a run is sent within 20 s of the request for its start",
   "at most `concurrency` invocations are in flight",

@@ -33,7 +33,7 @@ const COPIED = [
 
 export interface Verdict {
   readonly mutant: Mutant
-  /** The invariant and the seed that detected the mutant; null if the mutant survived. */
+  /** Which invariant and seed detected the mutant; null if the mutant survived. */
   readonly killedBy: { readonly invariant: string; readonly seed: number } | null
   readonly seconds: number
 }
@@ -58,7 +58,7 @@ const copyWithout = (mutant: Mutant): string => {
   return directory
 }
 
-/** Simulates the mutant from seed 1 on until a seed detects it. */
+/** Simulates the mutant, starting with seed 1, until a seed detects it. */
 export const tryMutant = async (mutant: Mutant, seeds: number): Promise<Verdict> => {
   const directory = copyWithout(mutant)
   const startedAt = performance.now()
@@ -82,7 +82,7 @@ export const tryMutant = async (mutant: Mutant, seeds: number): Promise<Verdict>
   }
 }
 
-/** Runs the mutants, `jobs` at a time, and returns their verdicts in the order of the list. */
+/** Runs the mutants, `jobs` at a time, and returns the verdicts in list order. */
 export const tryMutants = async (
   mutants: ReadonlyArray<Mutant>,
   seeds: number,

@@ -6,7 +6,7 @@ import { type Result, simulate } from "./Simulation.ts"
 const ROOT = join(import.meta.dir, "../..")
 /** The number of simulated seeds. The long run is `bun run simulate --seeds 100000`. */
 const SEEDS = 200
-/** The number of seeds that run in this process, so that the tests can inspect the results and repeat some of the seeds. */
+/** How many seeds run in this process, where the tests can inspect their results and repeat some of them. */
 const HERE = 40
 
 const describeViolation = ({ seed, violation }: Result): string =>

@@ -22,18 +22,16 @@ export const throttled = (waitSeconds: number, more: Row = {}): Row => ({
 /** Claimed runs of one accounting API, driven through the SQL functions. */
 export interface Api {
   readonly runIds: ReadonlyArray<string>
-  /** Requests the starts of these runs. For each run id, returns `running`, or the reason of the refusal and the retry time. */
+  /** Requests starts. Returns by run id `running`, or why the start was refused and when to retry it. */
   readonly start: (runIds: ReadonlyArray<string>) => Promise<Readonly<Record<string, string>>>
   readonly settle: (runId: string, outcome: string, more?: Row) => Promise<void>
-  /** Returns the API's row of integration_health. */
   readonly health: (host?: string) => Promise<Row>
-  /** Returns the holds of organisations. */
   readonly holds: () => Promise<ReadonlyArray<Row>>
 }
 
 /**
- * Empties the database and creates `count` due integrations, whose runs engine e1 has just claimed. All integrations belong to
- * one organisation, or each integration to its own.
+ * Empties the database and creates `count` due integrations, whose runs engine e1 has just claimed. They all belong to one
+ * organisation, or to one each.
  */
 export const openApi = async (
   ledger: Ledger,

@@ -9,35 +9,33 @@ export type Row = Readonly<Record<string, unknown>>
 
 /** A migrated database whose clock only the test moves. */
 export interface Ledger {
-  /** The owner's pool. */
   readonly sql: SQL
   readonly url: string
   readonly adminUrl: string
   /** Calls an SQL function by name with JSON arguments and returns its JSON. */
   readonly call: (name: string, args?: Row, session?: SQL) => Promise<Row>
-  /** Returns the rows of a query, with values as Postgres writes them in JSON (for instants, see `json`). */
+  /** Returns the rows of a query, as JSON (for instants, see `json`). */
   readonly rows: (query: string) => Promise<ReadonlyArray<Row>>
   readonly execute: (statements: string) => Promise<void>
-  /** Deletes all runs, integrations and history, and sets the clock to `start`. */
+  /** Deletes all integrations, runs and history, and sets the clock to `start`. */
   readonly reset: () => Promise<void>
   /** Moves the clock forward. */
   readonly after: (seconds: number) => Promise<void>
   /**
-   * Inserts an integration that has been due for a minute; `columns` are SQL expressions by column name. Returns the
-   * integration's id.
+   * Inserts an integration that has been due for a minute, and returns its id. `columns` are SQL expressions by column name.
    */
   readonly integration: (columns?: Readonly<Record<string, string>>) => Promise<string>
   readonly close: () => Promise<void>
 }
 
-/** The instant at which every test begins. */
+/** When every test begins. */
 export const start = "2026-03-02T10:00:00.000Z"
-/** The due slot of an integration from `Ledger.integration`. */
+/** The slot at which an integration from `Ledger.integration` is due. */
 export const slot = "2026-03-02T09:59:00.000Z"
 export const next = "2026-03-02T10:04:00.000Z"
 export const org = "00000000-0000-4000-8000-0000000000aa"
 
-/** Returns the instant that is this number of seconds after `start`. */
+/** Returns the instant this many seconds after `start`. */
 export const at = (seconds: number): string =>
   new Date(Date.parse(start) + seconds * 1000).toISOString()
 
@@ -47,7 +45,10 @@ const IN_UTC = `do $$ begin
 /** Converts an instant of whole seconds to the form that Postgres writes in JSON. */
 export const json = (iso: string): string => iso.replace(/\.000Z$/, "+00:00")
 
-/** The two shared tables as another tool might have created them, with varchar, bigint and nullable columns. */
+/**
+ * The two shared tables as another tool might have created them, with varchar and bigint columns and without not-null
+ * constraints.
+ */
 const ADOPTED = `
   create table public.organization_integrations (
     id uuid primary key default gen_random_uuid(), org_id uuid, integration_type varchar(40), sync_schedule varchar(100),
@@ -158,7 +159,9 @@ export const slotOf = (integrationId: string, changes: Row = {}): Row => ({
   ...changes
 })
 
-/** The servers to test on: the shared server (PostgreSQL 18, or TEST_DATABASE_URL), and the system's PostgreSQL if installed. */
+/**
+ * The servers to test on: the shared server (PostgreSQL 18, or TEST_DATABASE_URL) and, if installed, the system's PostgreSQL.
+ */
 export const servers: ReadonlyArray<{
   readonly title: string
   readonly open: () => Promise<PostgresServer>
@@ -168,8 +171,8 @@ export const servers: ReadonlyArray<{
 ]
 
 /**
- * Runs a suite of tests on each server and, unless disabled, once over adopted tables. Each suite has its own ledger; `ledger()`
- * is available inside tests.
+ * Runs a suite on each server and, unless disabled, once over adopted tables. Each suite has its own ledger, which `ledger()`
+ * returns inside tests.
  */
 export const onEachServer = (
   subject: string,
@@ -196,7 +199,7 @@ export const onEachServer = (
   }
 }
 
-/** The timeout for setting up a server, in milliseconds. */
+/** The timeout for setting up a server, in ms. */
 export const SLOW = 120_000
 
 function hasSystemPostgres(): boolean {
@@ -209,7 +212,7 @@ declare global {
   var syncSchedulerSystemPostgres: Promise<PostgresServer> | undefined
 }
 
-// One server for all files of a test process. The server ends with the process.
+// Shared by all files of a test process. The server ends with the process.
 function startSystem(): Promise<PostgresServer> {
   globalThis.syncSchedulerSystemPostgres ??= startPostgres({ fresh: true, version: "system" })
   return globalThis.syncSchedulerSystemPostgres

@@ -5,9 +5,9 @@ export const ROWS = 20_000
 export const DUE = 120
 
 /**
- * Inserts many integrations of which few are due, and a long history. Triggers are disabled, because only reads are measured. The
- * empty tables are truncated first: autovacuum may have recorded that they have no rows, and the planner would rate all indexes
- * as equally good until the next autovacuum, a minute later. Autovacuum cannot run between the truncation and the commit.
+ * Inserts many integrations, few of them due, and a long history. Triggers are disabled, because only reads are measured. The
+ * empty tables are truncated first: autovacuum may have recorded that they have no rows, and until it runs again, a minute
+ * later, the planner would rate all indexes as equally good. Autovacuum cannot run between the truncation and the commit.
  */
 export const fill = (ledger: Ledger) =>
   ledger.execute(`
@@ -29,10 +29,10 @@ interface Reading {
   readonly fetched: number
 }
 
-/** Returns the reads of a transaction by table: sequential scans, and rows fetched by index. */
+/** Returns a transaction's reads by table: sequential scans, and rows fetched by index. */
 export const reading = (session: SQL, body: (session: SQL) => Promise<unknown>) =>
   session.begin(async (transaction): Promise<ReadonlyArray<Reading>> => {
-    // Until statistics are flushed, the counters include the session's earlier reads.
+    // The counters include the session's earlier reads until its statistics are flushed.
     const count = (): Promise<ReadonlyArray<Reading>> => transaction`
       select relname as name, seq_scan::int as scans, coalesce(idx_tup_fetch, 0)::int as fetched
         from pg_stat_xact_user_tables

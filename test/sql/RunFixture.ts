@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto"
 import { type Ledger, type Row, slotOf } from "./Ledger.ts"
 
-/** One run of one integration, driven step by step through the SQL functions. `token` is the lease token of its last attempt. */
+/** One run of one integration, driven step by step through the SQL functions. `token` is the last attempt's lease token. */
 export interface RunFixture {
   readonly ledger: Ledger
   readonly integrationId: string
@@ -26,12 +26,12 @@ export interface RunFixture {
   readonly incidents: (kind: string) => Promise<ReadonlyArray<string>>
 }
 
-/** The lease and the quiescence period of all tests, in seconds. */
+/** The lease and the quiescence period in every test, in seconds. */
 export const LEASE = 215
 export const QUIESCENCE = 430
 export const nonce = "00000000-0000-4000-8000-000000000001"
 
-/** Creates an integration with a run that engine e1 has just claimed. */
+/** Creates an integration whose run engine e1 has just claimed. */
 export const openRunFixture = async (
   ledger: Ledger,
   columns: Readonly<Record<string, string>> = {}
@@ -126,13 +126,9 @@ const by = (runId: string): Row => ({
   p_reason: "checked in Xledger"
 })
 
-/** Returns a JSON array of objects, or an empty array for any other value. */
 export const list = (value: unknown): ReadonlyArray<Row> => (Array.isArray(value) ? value : [])
 
-/**
- * For each initial state, a function that brings a run into that state and leaves the clock at the instant that the state
- * requires.
- */
+/** How to bring a run into each initial state. Each function leaves the clock at the instant that its state requires. */
 export const states: Readonly<Record<string, (ledger: Ledger) => Promise<RunFixture>>> = {
   pending: (ledger) => openRunFixture(ledger),
   running: async (ledger) => {
@@ -146,14 +142,14 @@ export const states: Readonly<Record<string, (ledger: Ledger) => Promise<RunFixt
     await fixture.begin()
     return fixture
   },
-  // The lease has ended, but no sweep has run yet.
+  // The lease has ended, and no sweep has run yet.
   over: async (ledger) => {
     const fixture = await openRunFixture(ledger)
     await fixture.start()
     await fixture.after(LEASE)
     return fixture
   },
-  // The function's host refused the attempt, and the run waits for its next attempt.
+  // The function's host refused the attempt, and the run waits for its next one.
   backoff: async (ledger) => {
     const fixture = await openRunFixture(ledger)
     await fixture.start()
@@ -182,7 +178,7 @@ export const states: Readonly<Record<string, (ledger: Ledger) => Promise<RunFixt
     await fixture.after(QUIESCENCE)
     return fixture
   },
-  // The run is unknown and fenced, its function never began, and its lease has ended.
+  // The run is unknown and fenced, its function has never begun, and its lease has ended.
   proven: async (ledger) => {
     const fixture = await openRunFixture(ledger, { fenced: "true", on_unknown: "'hold'" })
     await fixture.start()

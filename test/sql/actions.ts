@@ -1,10 +1,9 @@
 import type { Row } from "./Ledger.ts"
 import type { RunFixture } from "./RunFixture.ts"
 
-/** One call for a run, with the lease token of the run's last attempt unless a test overrides the token. */
+/** One call for a run. By default it carries the last attempt's lease token. */
 export type Action = (fixture: RunFixture, token: string) => Promise<Row>
 
-/** Calls that require the last attempt's token. */
 export const tokenActions: Readonly<Record<string, Action>> = {
   begin: (fixture, token) => fixture.begin(token),
   heartbeat: (fixture, token) => fixture.heartbeat(token),
@@ -19,7 +18,6 @@ export const tokenActions: Readonly<Record<string, Action>> = {
 
 const newToken = "00000000-0000-4000-8000-0000000000f1"
 
-/** Calls that require no token. */
 export const otherActions: Readonly<Record<string, Action>> = {
   start: (fixture) => fixture.startWith(newToken, "e1"),
   sweep: (fixture) => fixture.sweep(),
@@ -31,11 +29,10 @@ export interface Outcome {
   readonly refused: boolean
   readonly reason: unknown
   readonly status: string
-  /** Returns the cell of the transition table: the new status, "-" if refused, "=" if unchanged. */
+  /** Returns a cell of the transition table: the new status, "-" if refused, "=" if unchanged. */
   readonly cell: (wasReleased: boolean) => string
 }
 
-/** Performs the action and returns its outcome. */
 export const outcomeOf = async (fixture: RunFixture, action: Action): Promise<Outcome> => {
   const before = (await fixture.row()).status
   const answer = await action(fixture, fixture.token)

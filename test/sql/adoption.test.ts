@@ -7,7 +7,7 @@ import { list } from "./RunFixture.ts"
 
 const id = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
 
-/** Tables as a project might have had them, with varchar and bigint, columns of its own, RLS and rows. */
+/** Tables that a project might already have: with varchar and bigint, columns of its own, RLS and rows. */
 const integrations = `
   create table public.organizations (id uuid primary key);
   insert into public.organizations values ('${id(9)}');
@@ -60,7 +60,7 @@ for (const { title, open } of servers) {
       server = await open()
     }, SLOW)
 
-    /** Creates a project that had these tables before the migrations. */
+    /** Creates a project that had these tables before the migrations were applied. */
     const project = async (tables: string) => {
       const database = await createDatabase({ migrations: false, sql: tables, server })
       const sql = connect(database.url, { max: 2 })
@@ -123,7 +123,8 @@ for (const { title, open } of servers) {
         ])
         const call = async (text: string): Promise<Row> =>
           (await sql.unsafe(`select public.${text} as answer`))[0]?.answer
-        // The project's running row without a slot or key becomes unknown and released, and the scheduler never runs it.
+        // The project's own running row, which has no slot or key, becomes unknown and released, and the scheduler never runs
+        // it.
         const tick = await call("open_sync_tick(gen_random_uuid(), 'e1')")
         expect(tick.swept).toMatchObject({ expired: 1, released: 1 })
         expect(list(tick.integrations)).toHaveLength(2)
@@ -200,7 +201,7 @@ for (const { title, open } of servers) {
           select * from sync_run_log where created_at < now() - interval '390 days'`)
         await sql.unsafe("select prune_sync_history()")
         const ids = (table: string) => rows(`select id from public.${table} order by id`)
-        // Retention does not delete the run whose creation time is unknown.
+        // Retention keeps the run without a creation time.
         expect(await ids("sync_run_log")).toEqual([{ id: id(11) }, { id: id(13) }])
         expect(await ids("sync_run_log_archive")).toEqual([{ id: id(12) }])
       },

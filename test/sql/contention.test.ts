@@ -9,10 +9,7 @@ const INTEGRATIONS = 12
 const SESSIONS = 6
 const STEPS = 120
 
-/**
- * Returns a small seeded random generator, so that every run of the test takes the same steps, though not in the same
- * interleaving.
- */
+/** Returns a seeded random generator: every run of the test takes the same steps, though interleaved differently. */
 const random = (seed: number) => {
   let state = seed
   return (sides: number): number => {
@@ -121,7 +118,7 @@ onEachServer("concurrent use", (ledger) => {
   test("causes no deadlock, breaks no invariant, and records every change of a run's state", async () => {
     await ledger().reset()
     for (const id of ids) await ledger().integration({ id: `'${id}'` })
-    // Records every committed version of every run; the invariants are checked against these versions.
+    // Records every committed version of every run, for the invariants to be checked against.
     await ledger().execute(`
       create table public.versions (n bigint generated always as identity, id uuid, old text, new text);
       create function public.keep_version() returns trigger language plpgsql security definer as $$ begin
@@ -135,7 +132,7 @@ onEachServer("concurrent use", (ledger) => {
     ).flat()
     for (const session of sessions) await session.close()
 
-    // A lock timeout is a valid response: nothing happened, and the caller retries.
+    // A lock timeout is a valid response: nothing has happened, and the caller retries.
     expect(errors.filter((error) => !error.startsWith("55P03"))).toEqual([])
     const count = async (query: string) =>
       (await ledger().rows(`select count(*) as n from (${query}) q`))[0]?.n
@@ -162,7 +159,7 @@ onEachServer("concurrent use", (ledger) => {
     expect(
       await count("select 1 from public.sync_run_log where status = 'failed' and ambiguous")
     ).toBe(0)
-    // Every change has its event. Some events, such as the adoption of a claim, have no change.
+    // Every change has an event. Some events, such as the adoption of a claim, change nothing.
     expect(
       await count(`select v.id, v.old, v.new from public.versions v where v.old is distinct from v.new
         except select e.run_id, e.from_status, e.to_status from public.sync_run_event e`)

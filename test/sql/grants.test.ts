@@ -4,14 +4,14 @@ import { connect } from "../support/Postgres.ts"
 import { onEachServer } from "./Ledger.ts"
 
 const SEARCH_PATH = "search_path=pg_catalog, pg_temp"
-/** The settings that `sync_scheduler.set_call_settings()` gives every function, regardless of the project's own settings. */
+/** The settings that `sync_scheduler.set_call_settings()` gives every function, whatever the project's own settings. */
 const CALL_SETTINGS = [
   "default_transaction_isolation=read committed",
   "statement_timeout=25s",
   "TimeZone=UTC"
 ]
 
-// The list comes from the catalog, so that no function, table or role is missed.
+// Read from the catalog, so that no function, table or role is missed.
 const ours = `
   select p.oid, p.oid::regprocedure::text as signature, p.prosecdef, p.proconfig, p.proname,
          (select string_agg('null::' || format_type(t, null), ', ' order by n)

@@ -52,7 +52,7 @@ onEachServer("health learned from syncs", (ledger) => {
     const subject = `xledger/www.xledger.net/${org}`
     const opened = { subject, status: "throttled", open: true }
     expect(await incidents(ledger())).toEqual([{ ...opened, occurrences: 1 }])
-    // An attempt that began before the throttling says nothing about the current state.
+    // An attempt that began before the API throttled says nothing about its current state.
     await api.settle(b, "completed")
     expect(await api.holds()).toMatchObject([{ throttled_until: json(at(45)) }])
     expect(await api.health()).toMatchObject({ status: "healthy", mode: "active" })
@@ -374,7 +374,7 @@ onEachServer("runs of a throttled API", (ledger) => {
     )
     expect(Math.min(...waits)).toBe(33_000)
     expect(Math.max(...waits)).toBe(60_000)
-    // If the API does not throttle again, all remaining runs start.
+    // If the API does not throttle again, the remaining runs start.
     await ledger().after(60)
     expect(new Set(Object.values(await api.start(others)))).toEqual(new Set(["running"]))
   })

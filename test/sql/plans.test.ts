@@ -7,7 +7,7 @@ import { DUE, fill, ROWS, reading } from "./Reading.ts"
 import { list } from "./RunFixture.ts"
 
 /**
- * Makes all the calls of a tick in one session: opens the tick, reads pages, claims, starts and settles runs, and finishes the
+ * Makes every call of a tick in one session: opens the tick, reads pages, claims, starts and settles runs, and finishes the
  * tick.
  */
 const work = async (ledger: Ledger, session: SQL) => {
@@ -55,7 +55,7 @@ onEachServer(
       test(`a tick scans no table sequentially, ${title}`, async () => {
         await ledger().reset()
         const session = connect(ledger().url, { max: 1 })
-        // After six executions, PostgreSQL caches a generic plan.
+        // PostgreSQL caches a generic plan after six executions.
         for (let n = 0; warmUp && n < 6; n++) await work(ledger(), session)
         await fill(ledger())
         let claimed = 0
@@ -67,7 +67,7 @@ onEachServer(
           expect([name, scans]).toEqual([name, 0])
           expect(fetched).toBeLessThan(ROWS / 10)
         }
-        // With generic plans, too, every page after the first must start at its cursor.
+        // Under a generic plan, too, every page after the first must start at its cursor.
         for (let n = 0; n < 5; n++) await work(ledger(), session)
         expect(
           await ledger().rows("select count(*) from public.sync_run_log where attempt = 1")
@@ -121,7 +121,7 @@ onEachServer(
         })
         for (const { name, scans, fetched } of read) {
           expect([name, scans]).toEqual([name, 0])
-          // Index entries of slots that have just moved remain until the next vacuum.
+          // The index entries of slots that have just moved remain until the next vacuum.
           expect(`${name} ${fetched < 3 * DUE} ${fetched}`).toContain("true")
         }
         await session.close()

@@ -69,7 +69,7 @@ onEachServer("a tick", (ledger) => {
       [{ org_id: null, integration_ids: null }, false]
     ] as const) {
       expect([options, (await open(options)).idle]).toEqual([options, idle])
-      // A row reserved for one tick is hidden from other ticks until its reservation ends.
+      // A row reserved for one tick is invisible to other ticks until the reservation ends.
       await ledger().after(15)
     }
   })
@@ -124,7 +124,7 @@ onEachServer("rows that another application wrote", (ledger) => {
     ])
     expect(list((await claim()).claimed)).toHaveLength(1)
 
-    // A run in progress becomes unknown when its time ends, and is then released. A run without a key cannot be retried.
+    // A run in progress becomes unknown when its time ends, and is then released: a run without a key cannot be retried.
     await ledger().reset()
     const other = await ledger().integration()
     await ledger().execute(`

@@ -3,9 +3,9 @@ import { type Action, otherActions, outcomeOf, tokenActions } from "./actions.ts
 import { onEachServer } from "./Ledger.ts"
 import { states } from "./RunFixture.ts"
 
-// Every transition of a run. Each row is a state, into which test/sql/RunFixture.ts brings a run. Each column is a request with
-// the token of the run's last attempt. Each cell is the state after the request; "-" is a refusal that changes nothing, and "="
-// an acceptance that leaves the state unchanged.
+// Every transition of a run. Each row is a state, which test/sql/RunFixture.ts creates. Each column is a request with the token
+// of the run's last attempt. Each cell is the state after the request: "-" is a refusal that changes nothing, and "=" an
+// acceptance that changes nothing.
 const table = `
           | begin heartbeat | report completed, failed | completed failed    | not executed | unknown | accepted | start   | sweep   | retry   | release
 pending   | -     -         | -         -              | -         -         | -            | -       | -        | running | =       | -       | -
@@ -55,7 +55,7 @@ onEachServer("transitions", (ledger) => {
         const second = await outcomeOf(fixture, action)
         expect(await fixture.row(), `${cells[n]}, repeated`).toEqual(after)
         expect(await fixture.events()).toEqual(events)
-        // An operator's action is not a report: the response to a repeated action is that nothing is left to do.
+        // A repeated report is accepted again. A repeated action of an operator is not: nothing is left to do.
         if (!first.refused && !/retry|release/.test(Object.keys(actions)[n] ?? "")) {
           expect(second.refused).toBe(false)
         }
