@@ -36,7 +36,7 @@ export interface ChaosReport extends Findings {
 export const RANDOM = "at a random moment" as const
 export const FREEZE = "engine frozen" as const
 
-/** How many ambushes are set at once. More would only wait for each other. */
+/** How many ambushes are set concurrently. More would only wait for each other. */
 const LANES = 3
 /** How long an ambush waits for an engine before it is set again, in ms. */
 const AMBUSH_MS = 4_000

@@ -8,7 +8,7 @@ export interface KillPoint {
   readonly calls?: ReadonlyArray<string>
   readonly gates?: ReadonlyArray<string>
   /**
-   * What becomes of the held call when its engine dies. lost: it never reaches the database · committed: it is committed and
+   * What happens to the held call when its engine dies. lost: it never reaches the database · committed: it is committed and
    * its response is lost · lost or committed: one of these at random · continues: it continues normally after a random delay ·
    * answered: it gets its response as usual.
    */

@@ -40,7 +40,7 @@ export interface Clocks {
 }
 
 /**
- * A complete project for fault injection: a PostgreSQL of its own, the API in front of it, functions in Deno, and the ledger
+ * A complete project for fault injection: its own PostgreSQL, the API in front of it, functions in Deno, and the ledger
  * that they write.
  */
 export interface Site {

@@ -60,7 +60,7 @@ export const onStage = async (
   }
 }
 
-/** Runs a scenario on a server of its own, which the scenario may stop. */
+/** Runs a scenario on its own server, which the scenario may stop. */
 export const onOwnServer = async (
   play: (stage: Stage, server: OwnPostgresServer) => Promise<Seen>
 ): Promise<Seen> => {

@@ -125,7 +125,7 @@ export const WAITING_BOUND = MAX_BATCH + defaultEngineSettings.concurrency + OTH
 export interface TenantCosts {
   /** How late the other organisations' runs started, in ms, ascending. */
   readonly delays: ReadonlyArray<number>
-  /** The most claimed runs that were waiting for a place at once. */
+  /** The most claimed runs that were waiting for a place at the same time. */
   readonly mostWaiting: number
 }
 

@@ -148,7 +148,7 @@ export class VirtualProcess {
     return this.time.now < this.frozenUntil
   }
 
-  /** Freezes the process for this many ms. A clock that stands still during the freeze continues from where it stopped. */
+  /** Freezes the process for this many ms. A clock that stops during the freeze continues from there. */
   freeze(ms: number, seenBy: FreezeSeenBy): void {
     if (this.isFrozen) return
     this.frozenUntil = this.time.now + ms
