@@ -63,8 +63,8 @@ export const tableOf = ({ fleet, measured, rows, startup, ticks }: Results): str
   const figures = [
     `- **Start to exit with nothing due**: ${start("idleDirect")} ms direct, ${start("idleApi")} ms over supabase-js. A program that loads Effect and sends one query takes ${start("query")} ms.`,
     `- **A tick with nothing due**, among 1,000 / 1,000,000 integrations: ${tick(0, 1_000, wall)} / ${tick(0, 1_000_000, wall)} ms. With 1,000 due: ${tick(1_000, 1_000, wall)} / ${tick(1_000, 1_000_000, wall)} ms.`,
-    `- **Peak memory** with 100 / 10,000 due: ${tick(100, 0, memory)} / ${tick(10_000, 0, memory)} MB.`,
-    `- **1 / 2 / 4 engines that share 10,000 due**, runs per second and claims lost to another engine: ${engines(10)} at 10 ms; ${engines(0)} empty.`
+    `- **Peak memory** with 100 / 10,000 integrations due: ${tick(100, 0, memory)} / ${tick(10_000, 0, memory)} MB.`,
+    `- **1 / 2 / 4 engines that share 10,000 due integrations**, runs per second and claims lost to another engine: ${engines(10)} with calls of 10 ms; ${engines(0)} with empty calls.`
   ]
   const dates = Array.from(
     Map.groupBy(Object.entries(measured), ([, { how }]) => how),

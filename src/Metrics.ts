@@ -30,7 +30,7 @@ export const retries = counter("retries_total", {
 })
 
 export const rescued = counter("rescued_total", {
-  help: "Runs that this engine started after another engine claimed but never started them.",
+  help: "Runs that another engine claimed but never started, and that this engine took over.",
   labels: []
 })
 
@@ -50,7 +50,7 @@ export const missed = counter("missed_total", {
 })
 
 export const coldStarts = counter("cold_starts_total", {
-  help: "Runs whose function was cold at its first contact in the tick.",
+  help: "Runs whose function was cold at the tick's first request to it.",
   labels: []
 })
 
@@ -91,7 +91,7 @@ export const inFlight = gauge("invocations_in_flight", {
 })
 
 export const ticks = counter("ticks_total", {
-  help: "Ticks of this engine, by result: partial if a run failed, error if the tick could not do its work.",
+  help: "Ticks of this engine, by result: partial if a run failed, error if the tick itself failed.",
   labels: [result]
 })
 

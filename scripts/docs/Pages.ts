@@ -116,7 +116,7 @@ export const exitCodesPage = (): string =>
         cell(signalEffects[does])
       ])
     ),
-    "A signal that is ignored when the process starts stays ignored. Examples are `nohup`, `trap '' HUP`, and SIGINT and SIGQUIT for a script's background job. The npm package's command cannot keep signals ignored, because Node.js resets ignored signals. Ctrl-Z suspends the process: other engines take over its claimed runs, and its runs in progress when their leases end."
+    "A signal that is ignored when the process starts stays ignored. Examples are `nohup`, `trap '' HUP`, and SIGINT and SIGQUIT for a script's background job. The npm package's command cannot keep signals ignored, because Node.js resets ignored signals. Ctrl-Z suspends the process: other engines take over its claimed runs, and take over its runs in progress when their leases end."
   ])
 
 const signalEffects: Readonly<Record<SignalMeaning["does"], string>> = {

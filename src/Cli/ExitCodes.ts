@@ -47,7 +47,7 @@ export const exitCodes: ReadonlyArray<ExitMeaning> = [
     code: "128+n",
     short: "stopped by signal n: 130 Ctrl-C, 143 SIGTERM",
     meaning:
-      "129, 130, 131, 142, 143, 152, 154 or 155: stopped by SIGHUP, SIGINT, SIGQUIT, SIGALRM, SIGTERM, SIGXCPU, SIGVTALRM or SIGPROF: no new runs were started, and runs in progress were recorded first ([signals](#signals))."
+      "129, 130, 131, 142, 143, 152, 154 or 155: stopped by SIGHUP, SIGINT, SIGQUIT, SIGALRM, SIGTERM, SIGXCPU, SIGVTALRM or SIGPROF. No new runs were started, and runs in progress were recorded first ([signals](#signals))."
   }
 ]
 

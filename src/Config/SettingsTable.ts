@@ -190,7 +190,7 @@ const serveTable = {
   allowActions: withDefault(
     "SYNC_SCHEDULER_ALLOW_ACTIONS",
     "false",
-    "Whether holders of the admin token may run, retry, pause and resume syncs in serve.",
+    "Whether holders of the admin token may run, retry, release, pause and resume syncs in serve.",
     oneOf(["false", "true"])
   ),
   adminToken: secret(

@@ -64,7 +64,7 @@ export const commandCodes = {
     exit: 5
   },
   UNEXPECTED_ANSWER: {
-    what: "This version cannot read an answer of the database",
+    what: "This version cannot read a response from the database",
     why: "Another server answers at this address, or the migrations and the binary are from different versions. The exit code is 2 when nothing was triggered.",
     fix: "Check that SUPABASE_URL is the project's API, and that the migrations and the binary are from the same version.",
     exit: 3
@@ -127,7 +127,7 @@ export const runCodes = {
     fix: "Check the function's address: sync-scheduler doctor"
   },
   TIMED_OUT: {
-    what: "The function did not answer completely in time",
+    what: "The function did not finish its answer in time",
     why: "The function may still be working. The run is unknown, and on_unknown decides what happens next.",
     fix: "Make a long sync answer 202 and report later, or increase SYNC_SCHEDULER_INVOKE_TIMEOUT."
   },

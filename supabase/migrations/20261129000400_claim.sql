@@ -159,7 +159,7 @@ $$;
 -- A repeated call with the same fetch token returns the same rows, in case the first response was lost.
 -- If p_options has integration_ids, the fetch also returns integrations that the same engine has already reserved.
 -- A row that cannot be reserved is listed in `rejected` and does not affect other rows.
--- p_options: {org_id, integration_ids, exclude_org_ids, exclude_ids, adopt_after_seconds, drift_alert_seconds}
+-- p_options: {org_id, integration_ids, exclude_org_ids, exclude_ids, adopt_after_seconds, drift_alert_seconds}.
 -- Returns {now, pending: [run], integrations: [due], rejected: [{integration_id, detail}], more}.
 create function public.fetch_sync_work(p_engine_id text, p_fetch_token uuid, p_limit integer, p_options jsonb default '{}') returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '250ms' set enable_seqscan = off set enable_bitmapscan = off
@@ -588,7 +588,7 @@ $$;
 
 -- Claims a batch of at most 100 slots. A repeated call with the same claim token returns the same claims.
 -- p_slots: [{integration_id, org_id, schedule_version, expected_next_run_at, scheduled_for | null, trigger, next_run_at,
---            skipped_range: {from, to, count, reason} | null, schedule_error | null}]
+--            skipped_range: {from, to, count, reason} | null, schedule_error | null}].
 -- Returns {now, claimed: [run], skipped: [{integration_id, scheduled_for, reason, detail?}], advanced}.
 create function public.claim_sync_runs(p_engine_id text, p_claim_token uuid, p_slots jsonb) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '250ms' set enable_seqscan = off set enable_bitmapscan = off

@@ -221,7 +221,7 @@ end
 $$;
 
 -- Starts at most 100 runs: pending -> running. A repeated call with the same lease token returns the same run.
--- p_starts: [{run_id, lease_token, lease_seconds, cold_start, warm_up_ms}]
+-- p_starts: [{run_id, lease_token, lease_seconds, cold_start, warm_up_ms}].
 -- Returns {now, started: [run], skipped: [{run_id, reason, status, detail?}]}.
 create function public.start_sync_runs(
   p_engine_id text, p_starts jsonb, p_adopt_after_seconds numeric default 10, p_drift_alert_seconds numeric default 300

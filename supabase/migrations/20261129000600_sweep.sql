@@ -359,7 +359,7 @@ $$;
 -- whether a backfill can continue, lists the functions to warm up, and writes the tick's row.
 -- The tick's id is also the token of the tick's first fetch. If the tick has nothing to do, the call also finishes the tick.
 -- p_options: {engine_version, adopt_after_seconds, quiescence_seconds,
--- running_guard_seconds, warm_up_within_seconds, limit, org_id, integration_ids, with_apis}
+-- running_guard_seconds, warm_up_within_seconds, limit, org_id, integration_ids, with_apis}.
 -- Returns {now, schema_version, idle, swept, pending: [run], integrations: [due], more, rejected: [{integration_id,
 -- detail}], several_organisations, backfills: boolean, warm_ups: [{function_name, next_run_at}], clock_skew_open, alerts, apis}.
 -- clock_skew_open: the engine's machine has an open clock-skew incident, which even an idle tick can close.

@@ -25,7 +25,7 @@ export const serveCommand: Command = {
     },
     {
       name: "allow-actions",
-      summary: "Let holders of SYNC_SCHEDULER_ADMIN_TOKEN run, retry, pause and resume"
+      summary: "Let holders of SYNC_SCHEDULER_ADMIN_TOKEN use the actions of serve"
     },
     {
       name: "demo",

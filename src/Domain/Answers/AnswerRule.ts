@@ -61,7 +61,7 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
   },
   {
     name: "success_that_says_failed",
-    when: '2xx whose JSON says that it failed (`success: false`, `status: "failed"`, an `error`) and nothing else',
+    when: '2xx whose JSON says that the sync failed (`success: false`, `status: "failed"`, an `error`) and nothing else',
     matches: (facts) => is2xx(facts) && saysOf(facts.body) === "failure",
     outcome: "Failed",
     code: "<error.code>|FUNCTION_FAILED",
@@ -149,7 +149,7 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
   },
   {
     name: "error_in_own_words",
-    when: "5xx without `sb-error-code` whose JSON says that it failed, and nothing else",
+    when: "5xx without `sb-error-code` whose JSON says that the sync failed, and nothing else",
     matches: (facts) =>
       is5xx(facts) && facts.platformCode === null && saysOf(facts.body) === "failure",
     outcome: "Failed",
