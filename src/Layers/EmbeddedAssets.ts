@@ -4,15 +4,18 @@ import { PGlite } from "@electric-sql/pglite"
 import initdb from "@electric-sql/pglite/initdb.wasm" with { type: "file" }
 import files from "@electric-sql/pglite/pglite.data" with { type: "file" }
 import postgres from "@electric-sql/pglite/pglite.wasm" with { type: "file" }
+import { schemaHash } from "./EmbeddedSchema.ts"
 
 const SEED_NAME = "embedded-seed"
 
 /**
- * Returns the path of the seed for an engine that runs from source. The seed is a gzipped tar of a PGlite data directory
- * immediately after initdb. It works only with the installed version of PGlite, and reduces the start-up time to a fifth.
+ * Returns the path of the seed for an engine that runs from source. The seed is a gzipped tar of a PGlite data directory with all
+ * migrations applied. The seed works only with the installed version of PGlite, and shortens the start of a new database from 6 s
+ * to 1 s.
  */
 export const seedPath = async (): Promise<string> => {
-  const version = Bun.hash(await Bun.file(postgres).arrayBuffer()).toString(16)
+  const program = Bun.hash(await Bun.file(postgres).arrayBuffer()).toString(16)
+  const version = `${program}-${schemaHash()}`
   return join(
     import.meta.dir,
     `../../node_modules/.cache/sync-scheduler/${SEED_NAME}-${version}.tar.gz`
@@ -21,7 +24,7 @@ export const seedPath = async (): Promise<string> => {
 
 /**
  * Starts PGlite from the files in the binary, or from node_modules. Creates a new database from the seed. If there is no seed,
- * creates the database with initdb, which takes about 4 s.
+ * creates an empty database with initdb, which takes about 4 s.
  */
 export const startPglite = async (dataDir: string | undefined, isNew: boolean): Promise<PGlite> => {
   const [pgliteWasmModule, initdbWasmModule, data, seed] = await Promise.all([

@@ -2,7 +2,6 @@ import { existsSync, mkdirSync } from "node:fs"
 import { join, resolve } from "node:path"
 import type { PGlite } from "@electric-sql/pglite"
 import { Effect, Layer, Schema } from "effect"
-import { migrations } from "../Database/Migrations.ts"
 import { explainVerdict, isKnownKind, judgeCode } from "../Database/SqlState.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
 import type { EmbeddedDatabase } from "../Services/EmbeddedDatabase.ts"
@@ -10,6 +9,7 @@ import type { Supabase } from "../Services/Supabase.ts"
 import { lockDirectory } from "./DirectoryLock.ts"
 import { startPglite } from "./EmbeddedAssets.ts"
 import { type EmbeddedFailure, failedAt, ResultRows, servicesOver } from "./EmbeddedCalls.ts"
+import { applyMigrations } from "./EmbeddedSchema.ts"
 
 /**
  * The location of the embedded database: a directory, or memory if `dataDir` is undefined. Only one process at a time may use a
@@ -72,45 +72,9 @@ const open = (dataDir: string | undefined) =>
     )
   })
 
-/** The objects that every Supabase project has and that the migrations rely on. */
-const project = `
-do $$
-declare v_role record;
-begin
-  for v_role in select * from (values
-    ('anon', 'nologin'), ('authenticated', 'nologin'), ('service_role', 'nologin bypassrls')) r(name, attributes)
-  loop
-    if not exists (select from pg_roles where rolname = v_role.name) then
-      execute format('create role %I %s', v_role.name, v_role.attributes);
-    end if;
-  end loop;
-end $$;
-grant usage on schema public to anon, authenticated, service_role;
-alter default privileges in schema public grant all on tables to anon, authenticated, service_role;
-alter default privileges in schema public grant all on functions to anon, authenticated, service_role;
-alter default privileges in schema public grant all on sequences to anon, authenticated, service_role;
-create schema if not exists supabase_migrations;
-create table if not exists supabase_migrations.schema_migrations (
-  version text primary key, statements text[], name text);`
-
 const migrate = (pglite: PGlite) =>
   Effect.tryPromise({
-    try: async () => {
-      await pglite.exec(project)
-      const applied = await pglite.query<{ version: string }>(
-        "select version from supabase_migrations.schema_migrations"
-      )
-      const known = new Set(applied.rows.map((row) => row.version))
-      for (const { version, name, sql } of migrations.filter((one) => !known.has(one.version))) {
-        await pglite.transaction(async (transaction) => {
-          await transaction.exec(sql)
-          await transaction.query(
-            "insert into supabase_migrations.schema_migrations (version, name) values ($1, $2)",
-            [version, name]
-          )
-        })
-      }
-    },
+    try: () => applyMigrations(pglite),
     catch: (error) => failedAt("migrate")({ ...read(error), reason: "Rejected" })
   })
 
