@@ -77,7 +77,7 @@ test("each migration ends by revoking access to its functions, recording its ver
 })
 
 test("the embedded database and the test databases have the same roles", () => {
-  const source = readFileSync(join(import.meta.dir, "../src/Layers/EmbeddedLive.ts"), "utf8")
+  const source = readFileSync(join(import.meta.dir, "../src/Layers/EmbeddedSchema.ts"), "utf8")
   for (const role of ["anon", "authenticated", "service_role"])
     expect(source).toContain(`'${role}'`)
 })

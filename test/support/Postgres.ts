@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto"
 import type { PostgresVersion } from "./PostgresBinaries.ts"
+import { findPreparedCluster } from "./PostgresPrepared.ts"
 import {
   connect,
   type OwnPostgresServer,
@@ -36,11 +37,17 @@ export function startPostgres(
 ): Promise<OwnPostgresServer>
 export function startPostgres(): Promise<PostgresServer>
 export function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
-  if (options.fresh === true) return startOwn(options.version, options.variables)
+  if (options.fresh === true) return startCopy(options)
   const given = process.env.TEST_DATABASE_URL
-  globalThis.syncSchedulerTestPostgres ??= given ? useGiven(given) : startOwn()
+  globalThis.syncSchedulerTestPostgres ??= given ? useGiven(given) : startCopy()
   return globalThis.syncSchedulerTestPostgres
 }
+
+const startCopy = async ({
+  variables,
+  version
+}: PostgresOptions = {}): Promise<OwnPostgresServer> =>
+  startOwn({ version, variables, cluster: await findPreparedCluster(version) })
 
 export interface TestDatabase {
   readonly name: string

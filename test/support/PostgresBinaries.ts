@@ -17,6 +17,8 @@ export type PostgresVersion = "embedded" | "system"
 /** PostgreSQL programs that run on this machine as `account`. */
 export interface PostgresBinaries {
   readonly version: PostgresVersion
+  /** The output of `postgres --version`. */
+  readonly release: string
   readonly initdb: string
   readonly postgres: string
 }
@@ -64,7 +66,7 @@ export const findBinaries = (
       postgres: join(home, "bin/postgres")
     }
     const probe = spawnSync(found.postgres, ["--version"], account)
-    if (probe.status === 0) return found
+    if (probe.status === 0) return { ...found, release: probe.stdout.toString().trim() }
     tried.push(`${version}: ${found.postgres} --version: ${probe.error ?? probe.stderr}`)
   }
   throw new Error(`no PostgreSQL runs here; set TEST_DATABASE_URL. Tried ${tried.join("; ")}`)

@@ -4,6 +4,7 @@ import {
   chmodSync,
   chownSync,
   closeSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -17,7 +18,13 @@ import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { SQL } from "bun"
-import { findAccount, findBinaries, type PostgresVersion } from "./PostgresBinaries.ts"
+import {
+  type Account,
+  findAccount,
+  findBinaries,
+  type PostgresBinaries,
+  type PostgresVersion
+} from "./PostgresBinaries.ts"
 
 /** Supabase's superuser. On Supabase and here, `postgres` owns the databases but is not a superuser. */
 export const SUPERUSER = "supabase_admin"
@@ -67,19 +74,40 @@ const SETTINGS = {
   log_timezone: "UTC"
 } as const
 
+/** The flags with which initdb creates a cluster. */
+export const INITDB_FLAGS = ["-U", SUPERUSER, "-A", "trust", "--no-sync", "-E", "UTF8"] as const
+
 const environment = { PATH: process.env.PATH ?? "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" }
 
-/**
- * Creates a cluster in a temporary directory and starts it with these environment variables. Fails if no PostgreSQL runs on
- * this machine.
- */
-export const startPostgresProcess = async (
-  wanted?: PostgresVersion,
-  variables: Readonly<Record<string, string>> = {}
-): Promise<PostgresProcess> => {
-  const scratch = mkdtempSync(join(tmpdir(), "sync-scheduler-postgres-"))
-  chmodSync(scratch, 0o755)
-  const reaper = spawn("/bin/sh", ["-c", REAPER, "sh", scratch], {
+/** The programs of a PostgreSQL version, and the account that runs them. */
+interface Programs extends PostgresBinaries {
+  readonly account: Account
+}
+
+declare global {
+  var syncSchedulerTestPrograms: Map<PostgresVersion | undefined, Programs> | undefined
+}
+
+/** Finds the programs of a PostgreSQL version once per process. Fails if no PostgreSQL runs on this machine. */
+export const findPrograms = (wanted?: PostgresVersion): Programs => {
+  globalThis.syncSchedulerTestPrograms ??= new Map()
+  const known = globalThis.syncSchedulerTestPrograms
+  const found = known.get(wanted)
+  if (found !== undefined) return found
+  const account = findAccount()
+  const { path, remove } = makeScratch()
+  const programs = { ...findBinaries(path, account, wanted), account }
+  // The directory remains until this process ends if it contains a copy of the programs.
+  if (!programs.postgres.startsWith(path)) void remove()
+  known.set(wanted, programs)
+  return programs
+}
+
+/** Creates a temporary directory, which is removed with the server in it when this process ends. */
+const makeScratch = (): { readonly path: string; readonly remove: () => Promise<void> } => {
+  const path = mkdtempSync(join(tmpdir(), "sync-scheduler-postgres-"))
+  chmodSync(path, 0o755)
+  const reaper = spawn("/bin/sh", ["-c", REAPER, "sh", path], {
     stdio: ["pipe", "ignore", "ignore"],
     detached: true
   })
@@ -89,21 +117,51 @@ export const startPostgresProcess = async (
     reaper.stdin?.end()
     await gone
   }
+  return { path, remove }
+}
+
+/** Copies the data directory of a stopped server, with owners and modes. */
+export const copyCluster = async (from: string, to: string): Promise<void> => {
+  const copy = Bun.spawn(["cp", "-Rp", from, to], { stdout: "ignore", stderr: "pipe" })
+  const [errors, code] = await Promise.all([new Response(copy.stderr).text(), copy.exited])
+  if (code !== 0) throw new Error(`cp: ${errors}`)
+}
+
+const initialize = ({ account, initdb }: Programs, dataDirectory: string): void => {
+  mkdirSync(dataDirectory, { mode: 0o700 })
+  if (account.uid !== undefined && account.gid !== undefined) {
+    chownSync(dataDirectory, account.uid, account.gid)
+  }
+  const made = spawnSync(initdb, ["-D", dataDirectory, ...INITDB_FLAGS], {
+    ...account,
+    env: environment,
+    cwd: dataDirectory
+  })
+  if (made.status !== 0) throw new Error(`initdb: ${made.error ?? made.stderr}`)
+}
+
+/**
+ * Options of a server: the `version` of PostgreSQL, `variables` added to its environment, and the data directory of a stopped
+ * `cluster`, of which the server gets a copy. Without `cluster`, initdb creates an empty one.
+ */
+export interface ProcessOptions {
+  readonly version?: PostgresVersion | undefined
+  readonly variables?: Readonly<Record<string, string>> | undefined
+  readonly cluster?: string | undefined
+}
+
+/** Creates a cluster in a temporary directory and starts it. Fails if no PostgreSQL runs on this machine. */
+export const startPostgresProcess = async (
+  options: ProcessOptions = {}
+): Promise<PostgresProcess> => {
+  const programs = findPrograms(options.version)
+  const { path: scratch, remove } = makeScratch()
   try {
-    const account = findAccount()
-    const binaries = findBinaries(scratch, account, wanted)
+    const { account, postgres: program } = programs
     const dataDirectory = join(scratch, "data")
-    mkdirSync(dataDirectory, { mode: 0o700 })
-    if (account.uid !== undefined && account.gid !== undefined) {
-      chownSync(dataDirectory, account.uid, account.gid)
-    }
-    const made = spawnSync(
-      binaries.initdb,
-      ["-D", dataDirectory, "-U", SUPERUSER, "-A", "trust", "--no-sync", "-E", "UTF8"],
-      { ...account, env: environment, cwd: dataDirectory }
-    )
-    if (made.status !== 0) throw new Error(`initdb: ${made.error ?? made.stderr}`)
-    const cluster = { scratch, dataDirectory, program: binaries.postgres, account, variables }
+    if (options.cluster === undefined) initialize(programs, dataDirectory)
+    else await copyCluster(options.cluster, dataDirectory)
+    const cluster = { scratch, dataDirectory, program, account, variables: options.variables ?? {} }
     let port = await findFreePort()
     let child = await launch(cluster, port).catch(async () => {
       port = await findFreePort()
@@ -119,7 +177,7 @@ export const startPostgresProcess = async (
       rmSync(join(scratch, "pid"), { force: true })
     }
     return {
-      version: binaries.version,
+      version: programs.version,
       port,
       dataDirectory,
       kill,
@@ -151,7 +209,7 @@ interface Cluster {
   readonly scratch: string
   readonly dataDirectory: string
   readonly program: string
-  readonly account: { readonly uid?: number; readonly gid?: number }
+  readonly account: Account
   readonly variables: Readonly<Record<string, string>>
 }
 
@@ -257,17 +315,23 @@ const signal = (pid: number, name: NodeJS.Signals): void => {
   }
 }
 
+/** Kills a process, and waits until it has ended. A process that its parent has not reaped yet sends no responses. */
 const killAndWait = async (pid: number): Promise<void> => {
   try {
     process.kill(pid, "SIGKILL")
-    // Init may take a while to reap the orphans. Waiting a second is enough, because dead processes send no responses.
-    for (let tries = 0; tries < 100; tries++) {
+    for (let tries = 0; tries < 100 && !isZombie(pid); tries++) {
       process.kill(pid, 0)
       await Bun.sleep(10)
     }
   } catch {
     // The process has ended.
   }
+}
+
+/** Returns whether Linux's process table lists the process as ended. */
+const isZombie = (pid: number): boolean => {
+  const path = `/proc/${pid}/stat`
+  return existsSync(path) && / Z \d+ /.test(readFileSync(path, "utf8"))
 }
 
 const findFreePort = async (): Promise<number> => {

@@ -1,6 +1,11 @@
 import { SQL } from "bun"
 import type { PostgresVersion } from "./PostgresBinaries.ts"
-import { type PostgresProcess, SUPERUSER, startPostgresProcess } from "./PostgresProcess.ts"
+import {
+  type PostgresProcess,
+  type ProcessOptions,
+  SUPERUSER,
+  startPostgresProcess
+} from "./PostgresProcess.ts"
 import { rolesSql } from "./supabaseProject.ts"
 
 /** A PostgreSQL server with Supabase's roles. */
@@ -24,16 +29,13 @@ export interface OwnPostgresServer extends PostgresServer, PostgresProcess {}
 export const connect = (url: string, options: { readonly max?: number } = {}): SQL =>
   new SQL(url, { max: options.max ?? 4 })
 
-/** Starts a new server with these environment variables and creates Supabase's roles in it. */
-export const startOwn = async (
-  version?: PostgresVersion,
-  variables?: Readonly<Record<string, string>>
-): Promise<OwnPostgresServer> => {
-  const server = await startPostgresProcess(version, variables)
+/** Starts a new server, and creates Supabase's roles in it unless its `cluster` already has them. */
+export const startOwn = async (options: ProcessOptions = {}): Promise<OwnPostgresServer> => {
+  const server = await startPostgresProcess(options)
   const adminUrl = `postgres://${SUPERUSER}@127.0.0.1:${server.port}/postgres`
   const admin = connect(adminUrl, { max: 2 })
   try {
-    await admin.unsafe(rolesSql("postgres")).simple()
+    if (options.cluster === undefined) await admin.unsafe(rolesSql("postgres")).simple()
     const stop = async () => {
       await admin.close({ timeout: 0 })
       await server.stop()
