@@ -6,7 +6,7 @@ import { startFunctionServer } from "../support/FunctionServer.ts"
 import { createDatabase } from "../support/Postgres.ts"
 import { freePort } from "../support/RawServer.ts"
 import { startGateway } from "../support/RpcGateway.ts"
-import { makeStandIn } from "../support/SupabaseStandIn.ts"
+import { CLI_ENVIRONMENT, makeStandIn } from "../support/SupabaseStandIn.ts"
 import { type Block, type Document, root } from "./Document.ts"
 
 /** The result of a page's commands. `at` is the line of the block that failed, or null. */
@@ -80,7 +80,9 @@ const installPrograms = async (directory: string, isRunbook: boolean): Promise<v
   await mkdir(bin)
   await symlink(await binaryPath(), join(bin, "sync-scheduler"))
   await symlink(process.execPath, join(bin, "bun"))
-  await symlink(join(root, "node_modules/.bin/supabase"), join(bin, "supabase"))
+  const cli = Object.entries(CLI_ENVIRONMENT).map(([name, value]) => `${name}=${value}`)
+  const supabase = `#!/bin/sh\n${cli.join(" ")} exec '${join(root, "node_modules/.bin/supabase")}' "$@"\n`
+  await writeFile(join(bin, "supabase"), supabase, { mode: 0o755 })
   await symlink(join(root, "node_modules"), join(directory, "node_modules"))
   for (const name of isRunbook ? REPLACED_PROGRAMS : UNAVAILABLE_PROGRAMS) {
     const code = isRunbook ? 0 : 97
@@ -144,7 +146,6 @@ export const openSandbox = async ({ path, text }: Document): Promise<Sandbox> =>
     NO_COLOR: "1",
     DO_NOT_TRACK: "1",
     DENO_NO_UPDATE_CHECK: "1",
-    SUPABASE_TELEMETRY_DISABLED: "1",
     READER_DB_URL: database.url,
     ...(isEmpty ? {} : settings)
   }

@@ -7,6 +7,7 @@ import { migrations } from "../../src/Database/Migrations.ts"
 import { binaryPath } from "../support/binary.ts"
 import { connect, createDatabase } from "../support/Postgres.ts"
 import { runBinary } from "../support/runBinary.ts"
+import { CLI_ENVIRONMENT } from "../support/SupabaseStandIn.ts"
 
 setDefaultTimeout(180_000)
 
@@ -177,8 +178,7 @@ test("supabase db push applies the files of init to a real PostgreSQL", async ()
     const env = {
       PATH: process.env.PATH ?? "/usr/bin:/bin",
       HOME: place,
-      SUPABASE_TELEMETRY_DISABLED: "1",
-      DO_NOT_TRACK: "1"
+      ...CLI_ENVIRONMENT
     }
     const push = async () => {
       const child = Bun.spawn(

@@ -11,6 +11,7 @@ import {
   type TestDatabase
 } from "../support/Postgres.ts"
 import { readMigrations, runScripts } from "../support/PostgresTemplate.ts"
+import { CLI_ENVIRONMENT } from "../support/SupabaseStandIn.ts"
 import { SLOW, servers } from "./Ledger.ts"
 
 const root = resolve(import.meta.dir, "../..")
@@ -131,8 +132,7 @@ const run = (args: ReadonlyArray<string>, home: string) =>
       env: {
         PATH: process.env.PATH ?? "/usr/bin:/bin",
         HOME: home,
-        SUPABASE_TELEMETRY_DISABLED: "1",
-        DO_NOT_TRACK: "1",
+        ...CLI_ENVIRONMENT,
         NO_COLOR: "1"
       },
       stdio: ["ignore", "pipe", "pipe"]

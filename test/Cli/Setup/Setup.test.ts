@@ -14,6 +14,7 @@ import { binaryPath } from "../../support/binary.ts"
 import { freePort } from "../../support/RawServer.ts"
 import { runOnTerminal } from "../../support/runBinary.ts"
 import { openSetupFixture, type SetupFixture } from "../../support/SetupFixture.ts"
+import { CLI_ENVIRONMENT } from "../../support/SupabaseStandIn.ts"
 
 setDefaultTimeout(180_000)
 
@@ -302,7 +303,7 @@ describe("setup of a hosted project", () => {
 
   test("prints the CLI's own message and the login command when no user is logged in", async () => {
     const real = join(import.meta.dir, "../../../node_modules/.bin")
-    const env = { PATH: `${real}:${process.env.PATH}`, SUPABASE_TELEMETRY_DISABLED: "1" }
+    const env = { PATH: `${real}:${process.env.PATH}`, ...CLI_ENVIRONMENT }
     const { code, stdout } = await fixture.setup(["--project-ref", ref, "--yes", "-o", "json"], env)
     expect(code).toBe(3)
     const { next, steps }: Report = JSON.parse(stdout)
