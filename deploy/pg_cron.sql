@@ -27,7 +27,7 @@ begin
 end
 $$;
 
--- Requests one tick without waiting for the tick to end. pg_net stores requests unencrypted in net.http_request_queue, so the request
+-- Requests one tick without waiting for it to end. pg_net stores requests unencrypted in net.http_request_queue, so the request
 -- contains a ticket (valid once, for two minutes) instead of a key. A lost request does no harm, because the job sends a request every
 -- minute.
 create or replace function sync_scheduler.nudge_edge() returns bigint

@@ -96,33 +96,33 @@ CREATE TRIGGER sync_scheduler_before_a_change BEFORE INSERT OR UPDATE ON public.
 CREATE TRIGGER sync_scheduler_before_change BEFORE INSERT OR UPDATE ON public.organization_integrations FOR EACH ROW EXECUTE FUNCTION sync_scheduler.before_integration_change();
 alter table public.organization_integrations enable row level security;
 grant delete, insert, maintain, references, select, trigger, truncate, update on public.organization_integrations to service_role;
-comment on column public.organization_integrations.org_id is 'The organisation.';
-comment on column public.organization_integrations.integration_type is 'The kind of integration: xledger, dynamics, ... It is sent to the function and is a metrics label.';
+comment on column public.organization_integrations.org_id is 'The organisation (tenant) that owns the integration.';
+comment on column public.organization_integrations.integration_type is 'The kind of integration: xledger, dynamics, ... Sent to the function, and used as a metrics label.';
 comment on column public.organization_integrations.sync_schedule is 'Cron expression of five or six fields, or a macro such as @daily. Null: the integration runs only when triggered manually.';
 comment on column public.organization_integrations.timezone is 'IANA time zone of the schedule, such as Europe/Oslo.';
-comment on column public.organization_integrations.enabled is 'False: the integration does not run, and its slots are recorded as skipped. Enabling an integration never runs a past slot.';
-comment on column public.organization_integrations.next_run_at is 'The next slot, UTC, truncated to milliseconds. Null: the next tick computes the slot. Once due, the instant is a slot even if the cron expression does not produce it.';
-comment on column public.organization_integrations.schedule_version is 'Increases whenever schedule_since changes: after an edit of the schedule or time zone, and when disabling or enabling the integration skips slots. A claim must contain the current version.';
-comment on column public.organization_integrations.schedule_since is 'The instant from which the current schedule applies. The first slot is later than this instant.';
+comment on column public.organization_integrations.enabled is 'False: the integration does not run, and its slots are recorded as skipped. Enabling an integration does not run past slots.';
+comment on column public.organization_integrations.next_run_at is 'The next slot, in UTC, truncated to milliseconds. Null: the next tick computes it. A due instant is a slot even if the cron expression does not match it.';
+comment on column public.organization_integrations.schedule_version is 'Increases whenever schedule_since changes: when the schedule or time zone is edited, and when disabling or enabling the integration skips slots. A claim must contain the current version.';
+comment on column public.organization_integrations.schedule_since is 'The instant from which the current schedule applies. The first slot is later.';
 comment on column public.organization_integrations.schedule_error is 'The reason why the schedule cannot be computed. The integration is not due until its schedule is edited.';
 comment on column public.organization_integrations.catch_up is 'Which missed slots run. latest: only the newest; all: every slot inside the window; skip: none.';
 comment on column public.organization_integrations.catch_up_window is 'With catch_up = all, the maximum age of a missed slot that still runs; null: SYNC_SCHEDULER_CATCH_UP_WINDOW.';
 comment on column public.organization_integrations.max_attempts is 'The maximum number of attempts of a run.';
 comment on column public.organization_integrations.invoke_timeout is 'How long the engine waits for the function; null: SYNC_SCHEDULER_INVOKE_TIMEOUT.';
 comment on column public.organization_integrations.function_name is 'The Edge Function to invoke, one of SYNC_SCHEDULER_FUNCTIONS; null: SYNC_SCHEDULER_FUNCTION.';
-comment on column public.organization_integrations.on_unknown is 'The handling of a run with an unknown outcome. retry: the run is repeated with the same key; hold: an operator decides.';
-comment on column public.organization_integrations.fenced is 'Whether the function calls begin_sync_run before its work. If so, the scheduler can prove that a run did not happen.';
+comment on column public.organization_integrations.on_unknown is 'What happens to a run with an unknown outcome. retry: it is retried with the same key; hold: an operator decides.';
+comment on column public.organization_integrations.fenced is 'Whether the function calls begin_sync_run before it does anything else. If so, the scheduler can prove that a run did nothing.';
 comment on column public.organization_integrations.warm_up is 'Whether the engine warms up the function with an OPTIONS request before its runs.';
 comment on column public.organization_integrations.consecutive_failures is 'Consecutive failed runs since the last completed run.';
-comment on column public.organization_integrations.breaker_until is 'The circuit breaker is open until this instant: too many runs failed in a row, and no run starts.';
+comment on column public.organization_integrations.breaker_until is 'The circuit breaker is open until this instant, after too many consecutive failures. While it is open, no run starts.';
 comment on column public.organization_integrations.paused_reason is 'The operator''s reason for pausing the integration.';
-comment on column public.organization_integrations.health_url is 'The URL to probe when no sync has run for a while; null: the default of the integration''s type.';
+comment on column public.organization_integrations.health_url is 'The URL to probe when no sync has run for a while; null: the default for the integration''s type.';
 comment on column public.organization_integrations.health_method is 'The HTTP method of the probe.';
 comment on column public.organization_integrations.reserved_by is 'The engine that has fetched the integration but not claimed its slot yet.';
 comment on column public.organization_integrations.reserved_until is 'No other engine fetches the integration before this instant.';
 comment on column public.organization_integrations.fetch_token is 'The token of the fetch that reserved the integration. A repeated call with this token returns the same row.';
 comment on column public.organization_integrations.config is 'Settings for the function, sent with every run. Must not contain secrets.';
-comment on column public.organization_integrations.org_name is 'The name of the organisation, shown in place of its id.';
+comment on column public.organization_integrations.org_name is 'The organisation''s name, shown instead of its id.';
 
 create table public.sync_api_hold (
   provider text not null,
@@ -214,7 +214,7 @@ CREATE INDEX sync_incident_run ON public.sync_incident USING btree (run_id) WHER
 CREATE INDEX sync_incident_unsent ON public.sync_incident USING btree (id) WHERE (((resolved_at IS NULL) AND (notified_at IS NULL) AND (alert_gave_up IS NULL)) OR ((resolved_at IS NOT NULL) AND (resolve_notified_at IS NULL) AND (alert_gave_up IS DISTINCT FROM 'resolved'::text)));
 alter table public.sync_incident enable row level security;
 grant delete, insert, maintain, references, select, trigger, truncate, update on public.sync_incident to service_role;
-comment on column public.sync_incident.alert_gave_up is 'The transition whose message is abandoned: the receiver accepted no attempt, or the incident ended more than a day before its message could be sent.';
+comment on column public.sync_incident.alert_gave_up is 'The transition whose message was abandoned: the receiver rejected every attempt, or the incident ended more than a day before the message could be sent.';
 
 create table public.sync_run_event (
   id bigint generated always as identity not null,
@@ -301,7 +301,7 @@ CREATE TRIGGER sync_scheduler_before_write BEFORE INSERT OR UPDATE ON public.syn
 alter table public.sync_run_log enable row level security;
 grant delete, insert, maintain, references, select, trigger, truncate, update on public.sync_run_log to service_role;
 comment on column public.sync_run_log.integration_id is 'The integration. The run is kept when the integration is deleted.';
-comment on column public.sync_run_log.org_id is 'The organisation of the integration.';
+comment on column public.sync_run_log.org_id is 'The integration''s organisation.';
 comment on column public.sync_run_log.integration_type is 'The integration''s type when the run was claimed.';
 comment on column public.sync_run_log.scheduled_for is 'The slot: one instant of the integration''s schedule, in UTC, to the millisecond.';
 comment on column public.sync_run_log.idempotency_key is '<integration_id>:<slot>; every attempt has the same key.';
@@ -327,12 +327,12 @@ comment on column public.sync_run_log.finished_at is 'The time at which the outc
 comment on column public.sync_run_log.released_at is 'The time at which an unknown run was released. A released run does not block later slots.';
 comment on column public.sync_run_log.drift_ms is 'Milliseconds from the slot to the first start.';
 comment on column public.sync_run_log.duration_ms is 'The duration of the last attempt, in milliseconds.';
-comment on column public.sync_run_log.cold_start is 'Whether the tick''s first request to the function met a cold start.';
+comment on column public.sync_run_log.cold_start is 'Whether the tick''s first request to the function was a cold start.';
 comment on column public.sync_run_log.warm_up_ms is 'The duration of the tick''s first request to the function, in milliseconds.';
 comment on column public.sync_run_log.http_status is 'The HTTP status of the last response.';
 comment on column public.sync_run_log.error_code is 'The stable error code; docs/reference/errors.md lists all of them.';
 comment on column public.sync_run_log.error_message is 'The error and how to fix it; at most 2 KiB.';
-comment on column public.sync_run_log.response is 'The function''s JSON response, or a note of its size if it exceeds 64 KiB.';
+comment on column public.sync_run_log.response is 'The function''s JSON response, or only its size if it exceeds 64 KiB.';
 comment on column public.sync_run_log.fenced is 'Whether the function was fenced when the attempt started. If so, a null began_at after the end of the lease proves that the function did nothing.';
 comment on column public.sync_run_log.ambiguous is 'Whether some attempt may have taken effect without a recorded outcome. Such a run never becomes failed.';
 comment on column public.sync_run_log.ambiguous_before is 'The value of ambiguous when the current attempt started, restored if the attempt provably did nothing.';
@@ -2296,7 +2296,7 @@ begin
     v_settled := sync_scheduler.settle_runs(p_engine_id, p_settlements, v_quiescence);
   exception
     when others then
-      -- An error that no row caused: nothing was settled, and the caller repeats the call with the same tokens.
+      -- No row caused this error. Nothing was settled, and the caller repeats the call with the same tokens.
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
@@ -2361,7 +2361,7 @@ begin
       'skipped', (v_one -> 'skipped') || v_left_out);
   exception
     when others then
-      -- An error that no row caused: nothing was started, and the caller repeats the call with the same tokens.
+      -- No row caused this error. Nothing was started, and the caller repeats the call with the same tokens.
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
@@ -2920,14 +2920,14 @@ begin
   v_enabled := coalesce(new.enabled, false) and not coalesce(old.enabled, false);
   v_disabled := coalesce(old.enabled, false) and not coalesce(new.enabled, false);
   if v_edited or v_enabled or v_disabled then
-    -- Editing or enabling an integration never runs a past slot. Past slots are skipped, even if they were never computed.
+    -- Editing or enabling an integration does not run past slots. They are skipped, even if they were never computed.
     v_now := sync_scheduler.clock();
     v_slot := date_trunc('milliseconds', case when v_enabled then least(old.next_run_at, new.next_run_at) else old.next_run_at end);
     if sync_scheduler.record_skipped_range(old.id, v_slot, case when old.schedule_error is null then old.schedule_since end,
          old.sync_schedule, case when v_edited and old.enabled then 'schedule_changed' else 'disabled' end,
          case when v_edited then 'edit' when v_enabled then 'enable' else 'disable' end)
        or v_slot is null then
-      -- The new version prevents a tick that read the row before this change from claiming skipped slots.
+      -- With the new version, a tick that read the row before this change cannot claim the skipped slots.
       new.schedule_version := coalesce(old.schedule_version, 1) + 1;
       new.schedule_since := v_now;
       if new.next_run_at is not distinct from old.next_run_at or new.next_run_at <= v_now then
@@ -3751,7 +3751,7 @@ declare
   v_now constant timestamptz := sync_scheduler.clock();
   i public.organization_integrations;
 begin
-  -- While one engine holds the advisory lock, calls of other engines return immediately.
+  -- While one engine holds the advisory lock, other engines' calls return immediately.
   -- Correctness depends only on the unique index.
   if not pg_try_advisory_xact_lock(sync_scheduler.lock_key(s.org_id, s.integration_id)) then
     return 'locked';
@@ -4450,7 +4450,7 @@ begin
      or (v_to = v_from and v_to = 'unknown' and r.error_code is not distinct from v_error_code
          and r.error_message is not distinct from v_error_message)
      or (v_outcome = 'accepted' and r.lease_until = v_lease_until and r.lease_seconds >= v_accepted_seconds) then
-    -- A repeat of the recorded outcome is accepted. Any other outcome comes too late and is not accepted.
+    -- A repeat of the recorded outcome is accepted. Any other outcome is too late and is rejected.
     v_repeated := v_to is not null or r.status = v_outcome
       or (v_outcome = 'not_executed' and r.status in ('pending', 'unknown', 'failed') and r.error_code is not distinct from v_error_code);
     return jsonb_build_object('run_id', r.id, 'status', r.status, 'attempt', r.attempt,

@@ -141,7 +141,7 @@ export const judgeDirect = (failure: DirectFailure, place: Place): DirectVerdict
 const fits = ({ code, message }: Cause, failure: DirectFailure): boolean =>
   code.test(failure.code) && (message?.test(failure.message) ?? true)
 
-/** Returns the role of a user name: Supabase's pooler calls the role postgres `postgres.<project-ref>`. */
+/** Returns the role for a user name. For Supabase's pooler, the user name is `<role>.<project-ref>`. */
 const roleOf = (username: string): string => username.split(".")[0] ?? username
 
 const unreached = ({ addresses, sent }: DirectFailure, place: Place) => {

@@ -12,10 +12,7 @@ export const jsonbSafe = (value: unknown): unknown => {
   return clean === json ? value : JSON.parse(clean)
 }
 
-/**
- * Replaces the characters of a text that PostgreSQL cannot store, and cuts the text to at most `maxBytes` bytes of UTF-8 at a
- * character boundary.
- */
+/** Replaces characters that PostgreSQL cannot store, and cuts the text at a character boundary to at most `maxBytes` of UTF-8. */
 export const jsonbSafeText = (text: string, maxBytes: number): string => {
   const clean = text.toWellFormed().replaceAll("\u0000", "\ufffd")
   const bytes = new TextEncoder().encode(clean)

@@ -82,7 +82,7 @@ const explain = (error: ParseResult.ParseError): string =>
 
 const actual = /,? (?:but )?(?:actual|got|received) [\s\S]*$/
 
-/** Rows that the caller decodes one by one, so that an unreadable row does not prevent the use of other rows. */
+/** Rows that the caller decodes one by one, so that an unreadable row does not affect other rows. */
 export const Rows = Schema.Array(Schema.Unknown)
 
 /** Due integrations that cannot run, with the reason. */

@@ -50,7 +50,7 @@ export const openTick = make({
       backfills: Schema.optionalWith(Schema.Boolean, { default: () => false }),
       /** Whether an incident about this machine's clock is open. */
       clock_skew_open: Schema.optionalWith(Schema.Boolean, { default: () => false }),
-      /** Functions to warm up for slots of the next minute; null is the default function. */
+      /** Functions to warm up for slots in the next minute; null is the default function. */
       warm_ups: Schema.optionalWith(
         Schema.Array(
           Schema.Struct({ function_name: Schema.NullOr(Schema.String), next_run_at: Instant })

@@ -47,8 +47,8 @@ export type AuditFrame = Pick<AuditReport, "now" | "kept_from" | "from" | "to">
 const decodeAudited = Schema.decodeUnknown(Audited)
 
 /**
- * Reads the records of all slots in a window and passes them to `onPart`, one integration at a time. Splits an integration with
- * very many records into several parts to bound memory. Writes nothing.
+ * Reads the records of all slots in a window and passes them to `onPart`, one integration at a time. To bound memory, passes an
+ * integration with very many records in several parts. Writes nothing.
  */
 export const readRecord = (
   { from, scope = {}, to }: AuditOptions,

@@ -13,9 +13,9 @@ import { MAX_BATCH, TickFrame } from "./TickFrame.ts"
 
 /** The interval between looks, in milliseconds. A look checks for newly due slots of organisations without waiting runs. */
 const LOOK_EVERY_MS = 5_000
-/** How long to wait before the claim loop is signalled again, in milliseconds, if the loop has not begun a look that is due. */
+/** The wait before the claim loop is signalled again if it has not begun a due look, in milliseconds. */
 const LOOK_AGAIN_MS = 1_000
-/** How long a tick claims backfill slots, in milliseconds. The next tick serves the schedules first. */
+/** How long a tick claims backfill slots, in milliseconds. The next tick first claims the scheduled slots. */
 const BACKFILL_FOR_MS = 60_000
 
 /** The maximum number of rejected integrations that a tick excludes from its fetches. */
@@ -35,7 +35,7 @@ interface Progress {
   readonly hasMore: boolean
   /** Whether organisations without waiting runs have work that the last look did not fetch. */
   readonly hasOthers: boolean
-  /** The next time at which the loop checks for work of organisations with few waiting runs. */
+  /** When the loop next checks for work of organisations with few waiting runs. */
   readonly othersAt: number
   /** Integrations whose backfills can continue. */
   readonly backfills: "all" | ReadonlyArray<string>

@@ -15,8 +15,8 @@ import { TickReport } from "./TickReport.ts"
 import { NO_CONTACT } from "./WarmUp.ts"
 
 /**
- * The maximum number of integrations with several due slots that one tick serves slot by slot. Beyond this number, an integration's
- * further slots wait for the next tick.
+ * The maximum number of integrations whose due slots one tick claims one after another. For any other integration, the tick claims
+ * only one slot.
  */
 const MAX_FOLLOWED = 1_000
 
@@ -41,7 +41,6 @@ export const reported = <A>(call: Effect.Effect<A, SupabaseError>) =>
     })
   )
 
-/** Makes the queue entry for a claimed run. */
 export const claimedRun = (run: Run, rescued: boolean, more: boolean): ClaimedRun => ({
   run,
   rescued,
@@ -238,5 +237,5 @@ const dueOf = (slot: Slot) => ({
 const scheduleError = (slot: Slot | undefined) => ({
   code: "SCHEDULE_INVALID",
   message: `Integration ${slot?.integration_id ?? "?"}: ${slot?.schedule_error ?? "its schedule is invalid"}`,
-  hint: "Correct sync_schedule or timezone of this row; until then, the integration is not due. To test a schedule: sync-scheduler schedules validate '<cron>' --tz <zone>"
+  hint: "Correct the row's sync_schedule or timezone; until then, the integration is not due. To test a schedule: sync-scheduler schedules validate '<cron>' --tz <zone>"
 })

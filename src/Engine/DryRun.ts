@@ -20,7 +20,7 @@ export interface PlannedRun {
   readonly attempt: number | null
 }
 
-/** The plan of a tick that would begin at `now`, the time of the database clock. Contains at most `limit` runs. */
+/** What a tick would do at `now`, by the database clock. Lists at most `limit` runs. */
 export interface DryRun {
   readonly now: number
   readonly due: ReadonlyArray<PlannedRun>
@@ -53,7 +53,7 @@ export const dryRun = (options: {
           errors.push({
             code: "SCHEDULE_INVALID",
             message: `Integration ${slot.integration_id}: ${slot.schedule_error}`,
-            hint: "Correct sync_schedule or timezone of this row."
+            hint: "Correct the row's sync_schedule or timezone."
           })
         } else if (slot.scheduled_for !== null && due.length < limit) {
           due.push({

@@ -16,8 +16,8 @@ const CONFLICTS: ReadonlySet<string> = new Set(["locked", "lost_race", "claimed_
 const ON_SCHEDULE: ReadonlySet<string> = new Set(["schedule", "catch_up"])
 
 /**
- * Runs a tick with metrics (src/Metrics.ts): counts events as they happen, and takes the remaining values from the summary. Also
- * records the outcome of each run on the run's span. The tick itself does not depend on metrics.
+ * Runs a tick with metrics (src/Metrics.ts): counts events as they happen, and takes the other metrics from the summary. Also
+ * records each run's outcome on its span. The tick itself does not depend on metrics.
  */
 export const measuredTick = (options: TickOptions) => {
   const schedules: Schedules = new Map()

@@ -19,7 +19,7 @@ const PROBE_CONCURRENCY = 5
 const ROUND_MS = 10_000
 
 export interface ProbeOptions {
-  /** True if an operator requested the round, so that idle times and backoffs are ignored. */
+  /** True if an operator requested the round. Such a round ignores idle times and backoffs. */
   readonly asked?: boolean
   /** True to list the APIs that are due for a probe, without probing them. */
   readonly dryRun?: boolean
@@ -51,9 +51,9 @@ export interface ProbeRound {
 }
 
 /**
- * Runs one round of probes: sends one request to each accounting API that was idle for at least 15 minutes and that the database
- * assigns to this engine. An API gets one request, regardless of how many tenants use it. A round without a due probe costs one
- * read.
+ * Runs one round of probes: sends one request to each accounting API that has been idle for at least 15 minutes and that the
+ * database assigns to this engine. An API gets one request, regardless of how many tenants use it. A round without a due probe
+ * costs one read.
  *
  * *Fails with* SupabaseError when the database does not answer. An API that does not answer is a probe result, not an error.
  */
@@ -169,7 +169,7 @@ const judge = (target: ProbeTarget, answer: ProbeAnswer, now: number): HealthSig
   return toHealthSign(provider, null, answer.status, judgeVendor(provider, answer, now))
 }
 
-/** Makes the signal for a probe without an answer. It has no HTTP status, and the database decides what it means. */
+/** Makes the signal for a probe without an answer. The signal has no HTTP status, and the database interprets the signal. */
 const unreached = ({ provider }: ProbeTarget, { detail, reason }: ProbeError): HealthSignal => ({
   provider,
   host: null,

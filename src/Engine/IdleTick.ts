@@ -80,7 +80,7 @@ export const openFirst = (
     } as const
   })
 
-/** Returns whether the engine would do nothing with this answer. The engine handles any unexpected value. */
+/** Returns whether the engine would do nothing with this answer. False for an unexpected value, so that the engine handles it. */
 const isIdle = (
   answer: unknown,
   { answeredAt, askedAt }: FirstAttempt,

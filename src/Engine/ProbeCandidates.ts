@@ -11,7 +11,7 @@ export interface ProbedApi {
   readonly urls: Set<string>
 }
 
-/** The facts of an API's health that decide whether a probe is due. Instants are epoch milliseconds. */
+/** The health of an API, as far as it decides whether a probe is due. Instants are epoch milliseconds. */
 export interface HealthFacts {
   readonly provider: string
   readonly host: string

@@ -84,7 +84,6 @@ export interface QueueState {
   readonly isInvokingOver: boolean
 }
 
-/** The input of the claim loop. */
 export interface Demand {
   readonly waiting: number
   /** The target number of claimed runs that wait: as many as the workers need in one second. */

@@ -19,7 +19,6 @@ const OF_ONE_INTEGRATION: ReadonlySet<string> = new Set([
 /** The maximum number of errors in a summary; further errors are omitted. */
 const MAX_ERRORS = 100
 
-/** A countable event of a tick. */
 export type Event =
   | { readonly _tag: "Run"; readonly run: RunReport; readonly rescued: boolean }
   | { readonly _tag: "Skip"; readonly skip: SkipReport }
@@ -164,8 +163,8 @@ export const tickError = (error: SupabaseError): TickError & { readonly code: Co
 }
 
 /**
- * Writes a sentence that says what failed, with the reason if the reason helps an operator. For a missing function, omits the
- * reason, because it is only the function's signature.
+ * Writes a sentence that says what failed, and why if the reason helps an operator. For a missing function, the reason is only the
+ * function's signature and is omitted.
  */
 const sentenceOf = (
   { code: own, detail, hint, reason }: SupabaseError,

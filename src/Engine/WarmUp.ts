@@ -13,11 +13,12 @@ const COLD_AFTER_MS = 1_000
 /** The maximum number of functions that are warmed up concurrently for future slots. */
 const WARM_UP_CONCURRENCY = 5
 
-/** The recorded contact of a run that made no first contact. */
+/** The contact to record for a run that did not make the first contact. */
 export const NO_CONTACT: FirstContact = { cold_start: false, warm_up_ms: null }
 
 /**
- * Returns whether a first contact was a cold start. Uses the function's own report; without one, the contact's duration or failure.
+ * Returns whether a first contact was a cold start. Uses the function's own report or, if there is none, the contact's duration or
+ * failure.
  */
 export const isCold = (warm: WarmUp): boolean =>
   !warm.ok || (warm.cold ?? warm.latencyMs > COLD_AFTER_MS)

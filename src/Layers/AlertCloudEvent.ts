@@ -3,7 +3,7 @@ import { linesOf, summaryOf, textOf } from "../Domain/AlertText.ts"
 import { format } from "../Domain/Instant.ts"
 import { tidyMessage } from "../Domain/Message.ts"
 
-/** Makes the `data` of the event for an incident. Instants are ISO 8601 strings in UTC, and durations are in milliseconds. */
+/** Makes the `data` of an incident's event. Instants are ISO 8601 strings in UTC, and durations are in milliseconds. */
 const dataOf = (alert: Alert) => {
   const { integration, run } = alert
   const { facts: _, ...words } = textOf(alert)

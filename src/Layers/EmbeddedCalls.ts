@@ -6,7 +6,6 @@ import { traced } from "../Domain/Tracing.ts"
 import { EmbeddedDatabase } from "../Services/EmbeddedDatabase.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** The failure of a statement, with the same fields as in SupabaseError. */
 export type EmbeddedFailure = Pick<SupabaseError, "reason" | "code" | "detail">
 
 export const ResultRows = Schema.Array(Schema.Record({ key: Schema.String, value: Schema.Unknown }))

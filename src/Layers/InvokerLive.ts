@@ -20,7 +20,7 @@ const MAX_URLS = 1_000
 export interface InvokerOptions {
   /** The complete URL of the default function: `https://<ref>.supabase.co/functions/v1/integration-sync`. */
   readonly functionUrl: string
-  /** The names of further functions that runs may invoke, in addition to the function at `functionUrl`; none by default. */
+  /** The names of the functions that runs may invoke in addition to the function at `functionUrl`; none by default. */
   readonly allowed?: ReadonlyArray<string> | undefined
   /** A secret key (`sb_secret_...`), or a legacy JWT. */
   readonly key: Redacted.Redacted
@@ -133,7 +133,7 @@ const makeRequest = ({ functionUrl, key, proxyOf, version }: InvokerOptions) => 
 }
 
 /**
- * Returns a function's URL. The default function has `functionUrl`. For any other function, the name replaces the last path segment
+ * Returns a function's URL: `functionUrl` for the default function. The name of any other function replaces the last path segment
  * of `functionUrl`. *Fails with* InvokeError `NotSent` if the URL or the name is invalid. A valid name cannot change the host or
  * the other path segments.
  */

@@ -76,8 +76,8 @@ export const layer = (settings: SupabaseSettings): Layer.Layer<Supabase, Supabas
   )
 
 /**
- * Calls SQL functions with the caller's own client. The caller is responsible for the client's retries, redirects and limits. Only
- * the time of a call is limited here (30 s by default).
+ * Calls SQL functions with the caller's own client. The caller is responsible for the client's retries, redirects and limits. This
+ * layer limits only the duration of a call (30 s by default).
  */
 export const fromClient = (
   client: RpcClient,

@@ -1,6 +1,6 @@
--- Creates the tables of Sync Scheduler.
+-- Creates Sync Scheduler's tables.
 -- Two tables, organization_integrations and sync_run_log, may already exist in a project.
--- The migration checks their existing columns, adds the missing columns, and changes nothing else in these two tables.
+-- The migration checks their columns and adds the missing ones, but changes nothing else in them.
 -- If an existing column conflicts with the required definition, the migration names the column and stops before its first change.
 
 do $migration$
@@ -10,21 +10,21 @@ declare
   v_columns constant jsonb := $columns$[
     ["organization_integrations", "id",                   "uuid",        "default gen_random_uuid()", true],
     ["organization_integrations", "org_id",               "uuid",        "", true,
-      "The organisation."],
+      "The organisation (tenant) that owns the integration."],
     ["organization_integrations", "integration_type",     "text",        "", true,
-      "The kind of integration: xledger, dynamics, ... It is sent to the function and is a metrics label."],
+      "The kind of integration: xledger, dynamics, ... Sent to the function, and used as a metrics label."],
     ["organization_integrations", "sync_schedule",        "text",        "", false,
       "Cron expression of five or six fields, or a macro such as @daily. Null: the integration runs only when triggered manually."],
     ["organization_integrations", "timezone",             "text",        "default 'UTC'", true,
       "IANA time zone of the schedule, such as Europe/Oslo."],
     ["organization_integrations", "enabled",              "boolean",     "default true", true,
-      "False: the integration does not run, and its slots are recorded as skipped. Enabling an integration never runs a past slot."],
+      "False: the integration does not run, and its slots are recorded as skipped. Enabling an integration does not run past slots."],
     ["organization_integrations", "next_run_at",          "timestamptz", "", false,
-      "The next slot, UTC, truncated to milliseconds. Null: the next tick computes the slot. Once due, the instant is a slot even if the cron expression does not produce it."],
+      "The next slot, in UTC, truncated to milliseconds. Null: the next tick computes it. A due instant is a slot even if the cron expression does not match it."],
     ["organization_integrations", "schedule_version",     "integer",     "default 1", true,
-      "Increases whenever schedule_since changes: after an edit of the schedule or time zone, and when disabling or enabling the integration skips slots. A claim must contain the current version."],
+      "Increases whenever schedule_since changes: when the schedule or time zone is edited, and when disabling or enabling the integration skips slots. A claim must contain the current version."],
     ["organization_integrations", "schedule_since",       "timestamptz", "default now()", true,
-      "The instant from which the current schedule applies. The first slot is later than this instant."],
+      "The instant from which the current schedule applies. The first slot is later."],
     ["organization_integrations", "schedule_error",       "text",        "", false,
       "The reason why the schedule cannot be computed. The integration is not due until its schedule is edited."],
     ["organization_integrations", "catch_up",             "text",        "default 'latest' check (catch_up in ('latest', 'all', 'skip'))", true,
@@ -38,19 +38,19 @@ declare
     ["organization_integrations", "function_name",        "text",        "", false,
       "The Edge Function to invoke, one of SYNC_SCHEDULER_FUNCTIONS; null: SYNC_SCHEDULER_FUNCTION."],
     ["organization_integrations", "on_unknown",           "text",        "default 'retry' check (on_unknown in ('retry', 'hold'))", true,
-      "The handling of a run with an unknown outcome. retry: the run is repeated with the same key; hold: an operator decides."],
+      "What happens to a run with an unknown outcome. retry: it is retried with the same key; hold: an operator decides."],
     ["organization_integrations", "fenced",               "boolean",     "default false", true,
-      "Whether the function calls begin_sync_run before its work. If so, the scheduler can prove that a run did not happen."],
+      "Whether the function calls begin_sync_run before it does anything else. If so, the scheduler can prove that a run did nothing."],
     ["organization_integrations", "warm_up",              "boolean",     "default false", true,
       "Whether the engine warms up the function with an OPTIONS request before its runs."],
     ["organization_integrations", "consecutive_failures", "integer",     "default 0", true,
       "Consecutive failed runs since the last completed run."],
     ["organization_integrations", "breaker_until",        "timestamptz", "", false,
-      "The circuit breaker is open until this instant: too many runs failed in a row, and no run starts."],
+      "The circuit breaker is open until this instant, after too many consecutive failures. While it is open, no run starts."],
     ["organization_integrations", "paused_reason",        "text",        "", false,
       "The operator's reason for pausing the integration."],
     ["organization_integrations", "health_url",           "text",        "", false,
-      "The URL to probe when no sync has run for a while; null: the default of the integration's type."],
+      "The URL to probe when no sync has run for a while; null: the default for the integration's type."],
     ["organization_integrations", "health_method",        "text",        "default 'HEAD' check (health_method in ('HEAD', 'GET', 'OPTIONS'))", true,
       "The HTTP method of the probe."],
     ["organization_integrations", "reserved_by",          "text",        "", false,
@@ -64,13 +64,13 @@ declare
     ["organization_integrations", "created_at",           "timestamptz", "default now()", true],
     ["organization_integrations", "updated_at",           "timestamptz", "default now()", true],
     ["organization_integrations", "org_name",             "text",        "", false,
-      "The name of the organisation, shown in place of its id."],
+      "The organisation's name, shown instead of its id."],
 
     ["sync_run_log", "id",                   "uuid",        "default gen_random_uuid()", true],
     ["sync_run_log", "integration_id",       "uuid",        "", true,
       "The integration. The run is kept when the integration is deleted."],
     ["sync_run_log", "org_id",               "uuid",        "", true,
-      "The organisation of the integration."],
+      "The integration's organisation."],
     ["sync_run_log", "integration_type",     "text",        "", false,
       "The integration's type when the run was claimed."],
     ["sync_run_log", "scheduled_for",        "timestamptz", "", true,
@@ -122,7 +122,7 @@ declare
     ["sync_run_log", "duration_ms",          "bigint",      "", false,
       "The duration of the last attempt, in milliseconds."],
     ["sync_run_log", "cold_start",           "boolean",     "default false", true,
-      "Whether the tick's first request to the function met a cold start."],
+      "Whether the tick's first request to the function was a cold start."],
     ["sync_run_log", "warm_up_ms",           "integer",     "", false,
       "The duration of the tick's first request to the function, in milliseconds."],
     ["sync_run_log", "http_status",          "integer",     "", false,
@@ -132,7 +132,7 @@ declare
     ["sync_run_log", "error_message",        "text",        "check (octet_length(error_message) <= 2048)", false,
       "The error and how to fix it; at most 2 KiB."],
     ["sync_run_log", "response",             "jsonb",       "", false,
-      "The function's JSON response, or a note of its size if it exceeds 64 KiB."],
+      "The function's JSON response, or only its size if it exceeds 64 KiB."],
     ["sync_run_log", "fenced",               "boolean",     "default false", true,
       "Whether the function was fenced when the attempt started. If so, a null began_at after the end of the lease proves that the function did nothing."],
     ["sync_run_log", "ambiguous",            "boolean",     "default false", true,
@@ -145,13 +145,13 @@ declare
     ["sync_run_log", "delay_reason",         "text",        "", false,
       "The reason why a pending run waits until not_before: api_throttled or api_limit. Null: no API delays the run."]
   ]$columns$;
-  -- The types that the functions read and write without loss. A column that this migration creates has the first type of its list.
+  -- For each declared type, the column types that the functions read and write without loss.
   v_compatible constant jsonb := $types${
     "uuid": ["uuid"], "text": ["text", "character varying"], "boolean": ["boolean"],
     "timestamptz": ["timestamp with time zone"], "interval": ["interval"], "jsonb": ["jsonb"],
     "integer": ["integer", "bigint"], "bigint": ["bigint", "integer"]
   }$types$;
-  -- The minimum lengths of adopted varchar columns. Errors and reasons are truncated to the length of their column.
+  -- The minimum lengths of adopted varchar columns. Errors and reasons are truncated to the column length.
   v_lengths constant jsonb := $lengths${
     "sync_run_log.idempotency_key": 61, "sync_run_log.status": 9, "sync_run_log.trigger": 8,
     "sync_run_log.skip_reason": 20, "sync_run_log.claimed_by": 200, "sync_run_log.error_code": 32,
@@ -171,13 +171,13 @@ declare
       "duration_ms", "warm_up_ms", "http_status", "error_code", "error_message", "response", "api_provider", "api_host",
       "delay_reason"]
   }$nulled$;
-  -- The values that the project's own check constraints must allow, by column of sync_run_log.
+  -- For each column of sync_run_log, the values that the project's own check constraints must allow.
   v_values constant jsonb := $values${
     "status": ["pending", "running", "completed", "failed", "unknown", "skipped"],
     "trigger": ["schedule", "catch_up", "manual", "backfill"],
     "attempt": ["0", "1", "100"], "max_attempts": ["1", "101"]
   }$values$;
-  -- The relations that this migration creates even if both adoptable tables exist. None of these relations may exist yet.
+  -- The relations that every installation creates. If one of them already exists, the migration stops.
   v_relations constant text[] := array[
     'integration_health', 'sync_backfill', 'sync_function_warmth', 'sync_incident', 'sync_run_event',
     'sync_schedule_history', 'sync_scheduler_status', 'sync_skipped_range', 'sync_tick', 'integration_health_throttled',
@@ -293,7 +293,7 @@ begin
     end if;
     -- The project's check constraints must allow every state that the scheduler records.
     -- A constraint on one column is tested with every value.
-    -- The expression of a constraint on several columns must mention every value.
+    -- A constraint on several columns cannot be tested, so its expression must mention every value.
     for v_column in
       select a.attname as c, format_type(a.atttypid, a.atttypmod) as type, k.conname, cardinality(k.conkey) as width,
              pg_get_expr(k.conbin, k.conrelid) as expression, v.value #>> '{}' as value
@@ -400,17 +400,17 @@ begin
 end
 $bounds$;
 
--- Indexes of the due integrations, and of the integrations whose first slot is not computed yet.
+-- Indexes for due integrations, and for integrations whose first slot is not computed yet.
 create index organization_integrations_due
   on public.organization_integrations (next_run_at, id) where enabled;
 create index organization_integrations_uncomputed
   on public.organization_integrations (id)
   where enabled and next_run_at is null and schedule_error is null and sync_schedule is not null;
 
--- An index to find an organisation's integrations, and to check whether more than one organisation exists.
+-- An index for an organisation's integrations, and for the check whether there is more than one organisation.
 create index organization_integrations_org on public.organization_integrations (org_id) where enabled;
 
--- Indexes of the functions to warm up soon, and of the distinct APIs in use.
+-- Indexes for the functions to warm up soon, and for the distinct APIs in use.
 create index organization_integrations_warm_up on public.organization_integrations (next_run_at)
   where enabled and warm_up;
 create index organization_integrations_apis on public.organization_integrations
@@ -422,7 +422,7 @@ create unique index sync_run_log_key on public.sync_run_log (idempotency_key);
 create unique index sync_run_log_one_live on public.sync_run_log (integration_id)
   where status in ('pending', 'running') or (status = 'unknown' and released_at is null);
 
--- Indexes of the runs that a sweep or a tick searches for.
+-- Indexes for the runs that sweeps and ticks look for.
 create index sync_run_log_pending on public.sync_run_log (created_at, id) where status = 'pending';
 create index sync_run_log_running on public.sync_run_log (lease_until) where status = 'running';
 create index sync_run_log_unknown on public.sync_run_log (not_before)
@@ -463,8 +463,7 @@ create table public.sync_schedule_history (
   enabled boolean not null,
   "from" timestamptz not null,
   "to" timestamptz,                                   -- null: the current schedule
-  -- The next slot as known when the period began. This instant is the period's
-  -- first slot even if the cron expression does not produce it.
+  -- The next slot when the period began. It is the period's first slot even if the cron expression does not match it.
   -- Null: the first slot is the cron expression's first match after `since`.
   first_slot timestamptz,
   since timestamptz
@@ -478,9 +477,9 @@ create table public.sync_skipped_range (
   integration_id uuid not null,
   "from" timestamptz not null,
   "to" timestamptz not null,
-  -- The exact number of slots, except in a range with the reason schedule_changed, disabled or gone.
-  -- The database, which cannot evaluate cron expressions, records the ranges with these three reasons.
-  -- In such a range, 1 means at least one slot, and 0 means an unknown number, because no next slot was computed yet.
+  -- The exact number of slots, unless the reason is schedule_changed, disabled or gone.
+  -- Ranges with these three reasons are recorded by the database, which cannot evaluate cron expressions:
+  -- 1 means at least one slot, and 0 means an unknown number, because no next slot was computed yet.
   count bigint not null check (count >= 0),
   reason text not null,                               -- superseded, outside_window, catch_up_skip, schedule_changed, disabled, gone
   recorded_at timestamptz not null default now(),
@@ -496,7 +495,7 @@ create table public.sync_backfill (
   integration_id uuid not null,
   "from" timestamptz not null,
   "to" timestamptz not null,
-  cursor timestamptz,                                 -- the last slot that was handled; null: none yet
+  cursor timestamptz,                                 -- the last handled slot; null: none yet
   claimed bigint not null default 0,
   status text not null default 'open' check (status in ('open', 'done', 'cancelled')),
   requested_by text not null,
@@ -539,12 +538,12 @@ create table public.sync_incident (
   alert_gave_up_at timestamptz
 );
 comment on column public.sync_incident.alert_gave_up is
-  'The transition whose message is abandoned: the receiver accepted no attempt, or the incident ended more than a day before its message could be sent.';
+  'The transition whose message was abandoned: the receiver rejected every attempt, or the incident ended more than a day before the message could be sent.';
 create unique index sync_incident_open on public.sync_incident (kind, subject) where resolved_at is null;
 create index sync_incident_resolved on public.sync_incident (resolved_at) where resolved_at is not null;
 create index sync_incident_integration on public.sync_incident (integration_id, id);
 create index sync_incident_run on public.sync_incident (run_id) where run_id is not null;
--- An index of the incidents with an unsent message.
+-- An index for incidents with an unsent message.
 create index sync_incident_unsent on public.sync_incident (id)
   where (resolved_at is null and notified_at is null and alert_gave_up is null)
      or (resolved_at is not null and resolve_notified_at is null and alert_gave_up is distinct from 'resolved');
@@ -572,7 +571,7 @@ create table public.sync_tick (
 );
 create index sync_tick_started on public.sync_tick (started_at desc);
 
--- The health of each provider's host. Syncs determine the health, or probes if no sync has run for a while.
+-- The health of each provider's host, as determined by syncs, or by probes if no sync has run for a while.
 create table public.integration_health (
   provider text not null,
   host text not null,
@@ -601,7 +600,7 @@ comment on table public.integration_health is
   'The health of each accounting API (provider and host). Syncs determine the health, or probes if no sync has run for a while. throttled: the API throttles several organisations or the probe. All runs that use the API then wait for at most a minute, and no probe is sent until passive_until. A host with a path (host/path) is the health_url of an integration.';
 create index integration_health_throttled on public.integration_health (throttled_until) where throttled_until is not null;
 
--- One row for each organisation that a vendor throttles at a host. Only the organisation's runs at this host wait.
+-- One row for each organisation that a vendor throttles at a host. Only that organisation's runs at that host wait.
 create table public.sync_api_hold (
   provider text not null,
   host text not null,
@@ -618,7 +617,7 @@ comment on table public.sync_api_hold is
   'Organisations that a vendor throttles at a host, with the instant until which their runs wait and the number of concurrent runs after that instant.';
 create index sync_api_hold_expires on public.sync_api_hold (expires_at);
 
--- The average durations of the first requests to each function, cold and warm. The averages show whether a warm-up saves time.
+-- The average durations of cold and warm first requests to each function. They show whether a warm-up saves time.
 create table public.sync_function_warmth (
   function_name text primary key,                     -- '(default)': the engine's configured function
   cold_count bigint not null default 0,
@@ -628,7 +627,7 @@ create table public.sync_function_warmth (
   warm_ms double precision,
   measured_since timestamptz not null default now(),
   paused_until timestamptz,                           -- no warm-ups before this instant, when the measurement restarts
-  verdict text,                                       -- the reason why warm-up is paused
+  verdict text,                                       -- the reason why warm-ups are paused
   updated_at timestamptz not null default now()
 );
 
@@ -654,9 +653,9 @@ begin
 end
 $grants$;
 
--- The schema of private helpers.
--- Every migration ends with the same three statements: they close the functions of this schema to other
--- roles, write the migration's version into the schema's comment, and make PostgREST reload its schema cache.
+-- The schema for private helpers.
+-- Every migration ends with three statements that revoke other roles' access to this schema's functions,
+-- write the migration's version into the schema's comment, and make PostgREST reload its schema cache.
 create schema sync_scheduler;
 revoke all on schema sync_scheduler from public;
 
@@ -674,7 +673,7 @@ create function public.read_sync_schema() returns jsonb
   language sql stable security definer set search_path = pg_catalog, pg_temp
   return jsonb_build_object('schema_version', sync_scheduler.schema_version(), 'engines_from', sync_scheduler.engines_from());
 
--- The unused tickets. The table stores only the digest of each ticket, so that a reader of the table cannot redeem a ticket.
+-- The unused tickets. Only their digests are stored, so that a reader of the table cannot redeem a ticket.
 create table sync_scheduler.ticket (
   digest bytea primary key,
   expires_at timestamptz not null

@@ -14,8 +14,8 @@ create function sync_scheduler.clock() returns timestamptz
 create function sync_scheduler.iso(p_at timestamptz) returns text
   language sql stable return to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
 
--- Converts an instant to milliseconds since 1970. Long lists of instants have this format.
--- Clamps an infinite value to the range in which schedules can be computed.
+-- Converts an instant to milliseconds since 1970, the format for long lists of instants.
+-- Clamps an infinite instant to the range in which schedules can be computed.
 create function sync_scheduler.epoch_ms(p_at timestamptz) returns bigint
   language sql stable return case when p_at is not null then
     floor(extract(epoch from least(greatest(p_at, '1900-01-01 00:00:00Z'::timestamptz), '9000-01-01 00:00:00Z'::timestamptz)) * 1000)::bigint end;
@@ -36,7 +36,7 @@ create function sync_scheduler.lock_key(p_org_id uuid, p_integration_id uuid) re
   language sql immutable
   return hashtextextended(coalesce(p_org_id::text, '') || ':' || p_integration_id::text, 0);
 
--- Returns whether a run is live, so that it blocks the next run of its integration.
+-- Returns whether a run is live. A live run blocks its integration's next run.
 -- The index sync_run_log_one_live has the same condition.
 create function sync_scheduler.is_live(p_status text, p_released_at timestamptz) returns boolean
   language sql immutable
@@ -46,8 +46,8 @@ create function sync_scheduler.is_live(p_status text, p_released_at timestamptz)
 create function sync_scheduler.kept_from() returns timestamptz
   language sql stable return sync_scheduler.clock() - interval '400 days';
 
--- Creates a function that returns the maximum number of characters in a text column, because an adopted column may be short.
--- The function returns null if the column has no limit.
+-- Creates a function that returns a text column's maximum length in characters, because an adopted column may be short.
+-- Null: the column has no limit.
 do $room$
 declare
   v_cases text;
@@ -77,7 +77,7 @@ end
 $$;
 
 -- Returns an Edge Function's response in the form in which the run log stores it.
--- A response above 64 KiB becomes a note of its size, and JSON null becomes SQL null.
+-- A response above 64 KiB is replaced with its size, and JSON null becomes SQL null.
 create function sync_scheduler.clip_json(p_json jsonb) returns jsonb
   language sql immutable return case
     when p_json = 'null' then null
@@ -93,23 +93,23 @@ create function sync_scheduler.elapsed_ms(p_from timestamptz, p_to timestamptz, 
 
 -- PostgREST before version 16 endlessly retries a call that fails with SQLSTATE 40001,
 -- thousands of times a second, even after the client has disconnected.
--- No function here raises 40001 in a read committed transaction, but a project's own trigger on an adopted table may raise 40001.
+-- No function here raises 40001 in a read committed transaction, but a project's own trigger on an adopted table may raise it.
 -- Every function that may write therefore replaces 40001 with 40P01 (deadlock_detected).
 -- Both codes mean that nothing was done and that the caller may retry.
 
 -- Returns whether the row being processed caused the error (bad data, a constraint, an exception in the project's own trigger).
--- After any other error, the whole call must fail: the database is read-only, full, out of memory, or shutting down.
+-- Any other error must fail the whole call, because the database is read-only, full, out of memory, or shutting down.
 create function sync_scheduler.is_row_fault(p_sqlstate text) returns boolean
   language sql immutable return left(p_sqlstate, 2) in ('22', '23') or p_sqlstate = 'P0001';
 
--- Returns whether the project's own code, such as a trigger of the table, may have caused the error for the row being processed.
--- In addition to row faults, the function returns true for undefined names and missing privileges.
--- If such an error would stop a whole tick, the caller reports the row and leaves it unchanged.
+-- Returns whether the project's own code, such as a trigger on the table, may have caused the error for the row being processed.
+-- Also returns true for every row fault, and for undefined names and missing privileges.
+-- Callers report the row and leave it unchanged, so that the error does not stop a whole tick.
 create function sync_scheduler.may_be_row_fault(p_sqlstate text) returns boolean
   language sql immutable return left(p_sqlstate, 2) not in ('08', '25', '40', '53', '54', '55', '57', '58', 'F0', 'XX');
 
 -- Returns whether each row must be checked for a fault (sync_scheduler.row_fault).
--- Only an adopted table can lack a constraint that excludes faults.
+-- Only an adopted table can lack the constraints that rule out faults.
 create function sync_scheduler.has_unchecked_rows() returns boolean
   language sql stable return (
     select count(*) from pg_constraint c where c.conrelid = 'public.organization_integrations'::regclass and c.convalidated
@@ -225,14 +225,14 @@ begin
   v_enabled := coalesce(new.enabled, false) and not coalesce(old.enabled, false);
   v_disabled := coalesce(old.enabled, false) and not coalesce(new.enabled, false);
   if v_edited or v_enabled or v_disabled then
-    -- Editing or enabling an integration never runs a past slot. Past slots are skipped, even if they were never computed.
+    -- Editing or enabling an integration does not run past slots. They are skipped, even if they were never computed.
     v_now := sync_scheduler.clock();
     v_slot := date_trunc('milliseconds', case when v_enabled then least(old.next_run_at, new.next_run_at) else old.next_run_at end);
     if sync_scheduler.record_skipped_range(old.id, v_slot, case when old.schedule_error is null then old.schedule_since end,
          old.sync_schedule, case when v_edited and old.enabled then 'schedule_changed' else 'disabled' end,
          case when v_edited then 'edit' when v_enabled then 'enable' else 'disable' end)
        or v_slot is null then
-      -- The new version prevents a tick that read the row before this change from claiming skipped slots.
+      -- With the new version, a tick that read the row before this change cannot claim the skipped slots.
       new.schedule_version := coalesce(old.schedule_version, 1) + 1;
       new.schedule_since := v_now;
       if new.next_run_at is not distinct from old.next_run_at or new.next_run_at <= v_now then
@@ -260,8 +260,8 @@ begin
 end
 $$;
 
--- Handles next_run_at = -infinity: the value is not a slot but a request to compute the next slot.
--- Keeps a slot that is already due, so that the due slot is not lost.
+-- Treats next_run_at = -infinity as a request to compute the next slot.
+-- If the current slot is already due, keeps that slot, so that it is not lost.
 create function sync_scheduler.before_endless_slot() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -310,8 +310,8 @@ create trigger sync_scheduler_after_edit after update on public.organization_int
                      or old.enabled is distinct from new.enabled)
   execute function sync_scheduler.after_integration_change();
 
--- Creates the history of the integrations in an adopted table.
--- An integration's history starts when the integration was created. The first slot of the history is the oldest recorded slot.
+-- Creates the schedule history of integrations in an adopted table.
+-- The history starts when the integration was created, and its first slot is the oldest recorded slot.
 insert into public.sync_schedule_history (integration_id, schedule_version, schedule, timezone, enabled, "from", since, first_slot)
 select i.id, coalesce(i.schedule_version, 1), i.sync_schedule, coalesce(i.timezone, 'UTC'), coalesce(i.enabled, false), b.began_at,
        i.schedule_since,
@@ -332,8 +332,8 @@ $$;
 create trigger sync_scheduler_before_history before insert on public.sync_schedule_history
   for each row execute function sync_scheduler.before_history();
 
--- Rejects changes to finished runs, including their accounting API. A completed run never changes.
--- Only an operator's retry changes a failed or skipped run. No other action increases max_attempts.
+-- Rejects changes to finished runs. A completed run never changes.
+-- A failed or skipped run changes only by an operator's retry, which is the only action that increases max_attempts.
 -- Columns that a project added to the table may change.
 create function sync_scheduler.before_finished_run_change() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -367,8 +367,8 @@ create trigger sync_scheduler_before_finished_change before update on public.syn
   execute function sync_scheduler.before_finished_run_change();
 
 -- Ensures that a change to the run log is on disk before an engine acts on it.
--- With synchronous_commit = off, a server crash could lose the last second's starts
--- and begins, and the runs would take effect twice.
+-- With synchronous_commit = off, a server crash could lose the starts and begins
+-- of the last second, and those runs would take effect twice.
 -- PostgreSQL reads the setting at the commit, so a SET clause on the function would have no effect.
 -- The trigger keeps a stricter value that the project has set.
 create function sync_scheduler.commit_to_disk() returns trigger

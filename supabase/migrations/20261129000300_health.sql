@@ -1,4 +1,4 @@
--- Determines the health of the accounting APIs, primarily from syncs, and delays the runs of a throttled API.
+-- Determines the health of the accounting APIs, primarily from syncs, and delays runs that use a throttled API.
 --
 -- A row of integration_health represents one API: a provider and a host, regardless of the number of tenants.
 -- A health_url on a host without a standard probe is a separate API (`host/path`), used only by the integrations with that URL.
@@ -12,8 +12,8 @@
 -- A host becomes unhealthy when its probes fail, or when syncs of three organisations fail without a successful sync in between.
 --
 -- Lock order: a run's row is locked before the row of a hold or an API.
--- The learn functions never wait for an API's row, because the session that holds the lock on the row records the same health.
--- A call that starts runs may wait, but only after it has locked all these runs, so two sessions cannot wait for each other.
+-- The learn_* functions never wait for an API's row, because the session that has locked the row records the same health.
+-- A call that starts runs may wait, but only after it has locked all of those runs, so two sessions cannot deadlock.
 
 create function sync_scheduler.api_name(p_provider text, p_host text) returns text
   language sql immutable return p_provider || '/' || p_host;
@@ -22,7 +22,7 @@ create function sync_scheduler.api_name(p_provider text, p_host text) returns te
 create function sync_scheduler.host_of(p_api_host text) returns text
   language sql immutable return split_part(p_api_host, '/', 1);
 
--- Returns whether an API is an integration's health_url. Only the syncs of integrations with that URL determine the API's health.
+-- Returns whether an API is defined by a health_url. Only syncs of the integrations with that URL determine the API's health.
 create function sync_scheduler.is_own(p_api_host text) returns boolean
   language sql immutable return strpos(p_api_host, '/') > 0;
 
@@ -32,8 +32,8 @@ create function sync_scheduler.health_detail(h public.integration_health) return
     'until', sync_scheduler.iso(h.throttled_until), 'probes_again', sync_scheduler.iso(coalesce(h.passive_until, h.next_probe_at)),
     'failures', h.consecutive_failures));
 
--- Relaxes the holds of organisations after completed syncs.
--- After the organisation's throttle has ended, each completed sync allows one more concurrent run until the hold ends.
+-- Relaxes the organisations' holds after completed syncs.
+-- Once a throttle has ended, each completed sync allows one more concurrent run, until the hold ends.
 create function sync_scheduler.ease_holds(p_provider text, p_host text, p_orgs uuid[]) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -208,7 +208,7 @@ $$;
 -- Records that an API could not be reached or returned a server error.
 -- The second consecutive failure of a probe, or of a sync with a health_url, makes the API unhealthy.
 -- If a health_url is not probed, the first failed sync makes the API unhealthy.
--- Syncs make a shared host unhealthy when three organisations have reported a failure.
+-- A shared host becomes unhealthy when syncs of three organisations have failed.
 create function sync_scheduler.learn_unreachable(h public.integration_health, p_sign jsonb, p_run_id uuid, p_org_id uuid) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -310,9 +310,9 @@ $$;
 
 -- Delays the runs that must not start now: first the runs of an organisation
 -- with a hold, then the runs of a host that throttles all organisations.
--- The delayed runs become due one by one, every 3 s. A run that is delayed for the first time becomes due after the already
--- delayed runs. A run that was delayed before becomes due 3 s after the wait.
--- The runs of a throttled host become due within 30 s after the throttle.
+-- The delayed runs become due one by one, 3 s apart. A run that is delayed for the first time comes after the runs
+-- that are already delayed. A run that was delayed before becomes due 3 s after the wait ends.
+-- The runs at a throttled host become due within 30 s of the end of the throttle.
 -- Returns [{run_id, reason: api_throttled | api_limit, status, retry_at}].
 create function sync_scheduler.hold_back(p_engine_id text, p_starts jsonb, p_adopt_after interval) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -395,7 +395,7 @@ $$;
 
 -- The following functions probe accounting APIs that no sync has used for a while.
 -- An API gets at most one probe every 15 minutes, regardless of the number of tenants and engines.
--- An API is not probed while it throttles, or while one of its syncs runs or is about to run.
+-- An API is not probed while it throttles requests, or while one of its syncs is running or about to run.
 
 -- Returns a row of integration_health as JSON for the status displays and the probes.
 create function sync_scheduler.health_json(h public.integration_health) returns jsonb language sql stable return
@@ -436,8 +436,8 @@ $$;
 -- Returns the reason why an API must not be probed now; null: the probe is allowed.
 -- The database checks the interval and recent syncs, so that the limits apply to all engines together.
 -- p_types, p_urls: the types and health_urls of the API's integrations, to find a sync that is due within a minute.
--- p_asked: an operator requests the probe, so the checks of the regular interval, the backoff and recent syncs are skipped.
--- A probe in the last 15 minutes, a throttle, and a sync that runs or is about to run still prevent the probe.
+-- p_asked: an operator requested the probe, so the regular interval, the backoff and recent syncs do not prevent it.
+-- A probe in the last 15 minutes, a throttle, and a sync that is running or about to run still prevent it.
 create function sync_scheduler.probe_refusal(h public.integration_health, p_types text[], p_urls text[], p_asked boolean) returns text
   language sql stable set search_path = pg_catalog, pg_temp as $$
   select case
@@ -468,7 +468,7 @@ $$;
 -- A new API is first probed after 15 to 18 minutes, because the API's syncs may show its health earlier.
 -- This first delay varies, so that the probes of several APIs do not coincide.
 -- p_apis: [{provider, host, types: [text], urls: [text]}], at most 1,000.
--- p_asked: an operator requests the probes.
+-- p_asked: an operator requested the probes.
 -- p_dry_run: the call returns the result without claiming a probe.
 -- Returns {now, probes: [{provider, host}], waiting: [{provider, host, reason, until}]}.
 create function public.claim_sync_probes(
@@ -538,7 +538,7 @@ create function sync_scheduler.probe_wait(p_failures integer) returns interval
 -- Records the result of a probe, identified by the token of its claim.
 -- Ignores a repeated result, and a result that arrives after more than a minute.
 -- p_result: the fields of a settlement's health signal ({sign: reachable | unreachable | throttled, code, message, http_status,
--- wait_ms, ceiling, low, quota}), latency_ms, and every_ms, the interval of probes of a healthy API (at least 15 minutes).
+-- wait_ms, ceiling, low, quota}), latency_ms, and every_ms, the probe interval of a healthy API (at least 15 minutes).
 -- p_jitter: a number from 0 to 1 that delays the next probe by up to a fifth of
 -- the interval, so that the probes of several APIs do not stay synchronised.
 -- Returns {accepted, health: row of integration_health}.
@@ -595,7 +595,7 @@ exception when serialization_failure then
 end
 $$;
 
--- The following functions compare the first requests to cold and to warm Edge Functions,
+-- The following functions compare first requests to cold and warm Edge Functions,
 -- decide whether a warm-up saves time, and select the Edge Functions to warm up before their slots.
 
 create function sync_scheduler.warming_is_paused(p_function_name text) returns boolean
@@ -625,7 +625,7 @@ $$;
 -- Once 20 requests have been measured, warm-ups of the function are paused for a day if no request
 -- was cold, or if cold requests take less than 100 ms longer than warm requests.
 -- p_cold: whether the function reported that it was cold. If p_cold is null, a request that takes more than a second is treated as cold.
--- p_in_run: the request belongs to a run, and the settlement of that run opens the incident.
+-- p_in_run: the request belongs to a run, whose settlement opens the incident.
 create function public.record_function_contact(
   p_engine_id text, p_function_name text, p_latency_ms numeric, p_ok boolean, p_cold boolean default null,
   p_detail text default null, p_in_run boolean default false

@@ -1,11 +1,11 @@
 -- Reads due integrations and claims their slots. A claim turns a slot into a run.
 --
--- Every function in this file and in the later migrations finds its rows by an index, up to a hundred rows at a time.
+-- Every function in this file and in the later migrations finds its rows through an index, up to a hundred rows at a time.
 -- PostgreSQL caches query plans for each session.
 -- A plan made when the table was nearly empty, or when statistics about due slots were
 -- outdated, would scan the whole table or sort all due rows for one page.
--- The "enable_..." settings prevent such plans: with the settings, a claim of 100 slots takes 8 ms instead of 75 ms (measured).
--- With "jit = off", PostgreSQL does not compile queries: the compilation would cost more time than it saves.
+-- The "enable_..." settings prevent such plans, so that a claim of 100 slots takes 8 ms instead of 75 ms (measured).
+-- "jit = off" prevents the compilation of queries, which would cost more time than it saves.
 
 -- Returns the fields of a due integration that the engine needs.
 create function sync_scheduler.due_json(i public.organization_integrations) returns jsonb
@@ -18,7 +18,7 @@ create function sync_scheduler.due_json(i public.organization_integrations) retu
     'catch_up', coalesce(i.catch_up, 'latest'),
     'catch_up_window_ms', sync_scheduler.milliseconds(i.catch_up_window));
 
--- Returns one page of the integrations that are due or have no computed slot yet. A dry run calls this function: it reserves nothing.
+-- Returns one page of the integrations that are due or have no computed slot yet. Reserves nothing, because dry runs call this function.
 -- Returns {now, integrations: [due], rejected: [{integration_id, detail}], cursor}; callers must not interpret the cursor.
 create function public.read_due_integrations(
   p_limit integer default 100, p_cursor text default null, p_org_id uuid default null, p_integration_ids uuid[] default null
@@ -153,7 +153,7 @@ $$;
 
 -- Reserves up to p_limit rows for an engine: pending runs (at most half of the rows) and due integrations.
 -- Other engines do not see the reserved rows for 15 seconds, so that engines do not compete for the same rows.
--- The engine claims the slots in a later call. If the engine dies before this call, no slot is lost.
+-- The engine claims the slots in a later call. If the engine dies before that call, no slot is lost.
 -- Newly due slots come first, then integrations whose first slot is not computed yet, then missed slots.
 -- Each of these three groups is sorted by age.
 -- A repeated call with the same fetch token returns the same rows, in case the first response was lost.
@@ -260,14 +260,14 @@ exception when serialization_failure then
 end
 $$;
 
--- One entry of p_slots in a call of claim_sync_runs.
+-- An element of p_slots in claim_sync_runs.
 create type sync_scheduler.slot as (
   integration_id uuid, org_id uuid, schedule_version integer, expected_next_run_at timestamptz, scheduled_for timestamptz,
   trigger text, next_run_at timestamptz, skipped_range jsonb, schedule_error text
 );
 
 -- Returns the reason why a slot must not be claimed or its integration must not be advanced; null: the slot is accepted.
--- Takes the locks without waiting. Finds a run that the same claim has already created by its idempotency key,
+-- Takes the locks without waiting. Uses the idempotency key to find a run that the same claim has already created,
 -- because a search by integration and slot could use either of two indexes.
 -- With outdated statistics (for example in a new project whose integrations are all due at 02:00),
 -- PostgreSQL could choose the wrong index, and every claim would read all runs due at 02:00.
@@ -277,7 +277,7 @@ declare
   v_now constant timestamptz := sync_scheduler.clock();
   i public.organization_integrations;
 begin
-  -- While one engine holds the advisory lock, calls of other engines return immediately.
+  -- While one engine holds the advisory lock, other engines' calls return immediately.
   -- Correctness depends only on the unique index.
   if not pg_try_advisory_xact_lock(sync_scheduler.lock_key(s.org_id, s.integration_id)) then
     return 'locked';

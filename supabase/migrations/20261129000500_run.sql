@@ -7,7 +7,7 @@ create function sync_scheduler.last_sign_of_life(r public.sync_run_log) returns 
   language sql immutable
   return coalesce(greatest(r.started_at, r.attempt_started_at, r.began_at, r.heartbeat_at), r.created_at);
 
--- Returns whether another program wrote the row, recognised by a missing slot or idempotency key.
+-- Returns whether another program wrote the row: such a row has no slot or no idempotency key.
 -- The engine never invokes the function for such a row, because a second invocation could not be detected.
 create function sync_scheduler.is_foreign(r public.sync_run_log) returns boolean
   language sql immutable return r.scheduled_for is null or r.idempotency_key is null;
@@ -110,8 +110,8 @@ begin
 end
 $$;
 
--- Starts the runs of p_starts, except the runs that a throttled API delays. If the call fails, no run is started.
--- If no API throttles, the check for delays costs one look-up in an empty index.
+-- Starts the runs in p_starts, except runs that a throttled API delays. If the call fails, no run is started.
+-- If no API throttles requests, the check for delays costs one look-up in an empty index.
 -- An ordinary run is pending, enabled and due, and is unclaimed or claimed by this engine.
 -- Returns {started: [run], skipped: [{run_id, reason, status}]}.
 create function sync_scheduler.start_runs(
@@ -196,7 +196,7 @@ $$;
 -- Returns the runs in p_starts that the call must not start.
 -- A run must not start if the integration's row exceeds a limit,
 -- or if the integration's config does not fit into the response (4 MiB in total).
--- If the config does not fit, the caller requests the start again.
+-- If only the config does not fit, the caller retries the start.
 -- Returns [{run_id, reason, status, detail? | retry_at?}].
 create function sync_scheduler.left_out(p_starts jsonb) returns jsonb
   language plpgsql stable set search_path = pg_catalog, pg_temp set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
@@ -253,7 +253,7 @@ begin
       'skipped', (v_one -> 'skipped') || v_left_out);
   exception
     when others then
-      -- An error that no row caused: nothing was started, and the caller repeats the call with the same tokens.
+      -- No row caused this error. Nothing was started, and the caller repeats the call with the same tokens.
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
@@ -429,7 +429,7 @@ begin
      or (v_to = v_from and v_to = 'unknown' and r.error_code is not distinct from v_error_code
          and r.error_message is not distinct from v_error_message)
      or (v_outcome = 'accepted' and r.lease_until = v_lease_until and r.lease_seconds >= v_accepted_seconds) then
-    -- A repeat of the recorded outcome is accepted. Any other outcome comes too late and is not accepted.
+    -- A repeat of the recorded outcome is accepted. Any other outcome is too late and is rejected.
     v_repeated := v_to is not null or r.status = v_outcome
       or (v_outcome = 'not_executed' and r.status in ('pending', 'unknown', 'failed') and r.error_code is not distinct from v_error_code);
     return jsonb_build_object('run_id', r.id, 'status', r.status, 'attempt', r.attempt,
@@ -586,7 +586,7 @@ begin
     v_settled := sync_scheduler.settle_runs(p_engine_id, p_settlements, v_quiescence);
   exception
     when others then
-      -- An error that no row caused: nothing was settled, and the caller repeats the call with the same tokens.
+      -- No row caused this error. Nothing was settled, and the caller repeats the call with the same tokens.
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
@@ -644,7 +644,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Records a heartbeat of the function and returns whether the function still owns the run.
+-- Records the function's heartbeat and returns whether the function still owns the run.
 -- If the function owns the run, the call extends the lease and sets an unknown run back to running.
 create function public.heartbeat_sync_run(p_run_id uuid, p_lease_token uuid) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off

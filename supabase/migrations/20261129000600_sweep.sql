@@ -257,7 +257,7 @@ end
 $$;
 
 -- Deletes old records at the end of a tick, so that the deletion delays no run.
--- A foreign key of the project may prevent a deletion, so an error only raises a warning and does not fail the tick.
+-- A project's foreign key may prevent a deletion, so an error only raises a warning and does not fail the tick.
 create function sync_scheduler.prune() returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   perform public.prune_sync_history();
@@ -266,8 +266,8 @@ exception when others then
 end
 $$;
 
--- Opens an incident for each of the 20 oldest due integrations whose row has a fault.
--- Resets to null each next_run_at that no schedule can produce (before 1970 or after 9000), so that the tick computes the slot again.
+-- Opens an incident for at most 20 due integrations whose row has a fault.
+-- Sets each next_run_at that no schedule can produce (before 1970 or after 9000) to null, so that the tick recomputes the slot.
 -- Returns [{integration_id, detail}].
 create function sync_scheduler.check_due(p_org_id uuid, p_ids uuid[]) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -323,8 +323,7 @@ create function sync_scheduler.has_several_organisations() returns boolean
       <> (select i.org_id from public.organization_integrations i where i.enabled order by i.org_id desc limit 1)
 $$;
 
--- Returns the machine of an engine, taken from the engine id <host>-<pid>-<4 hex digits>.
--- All engines on a machine share the machine's clock.
+-- Returns the host in an engine id (<host>-<pid>-<4 hex digits>). All engines on a host share its clock.
 create function sync_scheduler.machine_of(p_engine_id text) returns text
   language sql immutable return regexp_replace(p_engine_id, '-[0-9]+-[0-9a-f]{4}$', '');
 
@@ -363,7 +362,7 @@ $$;
 -- Returns {now, schema_version, idle, swept, pending: [run], integrations: [due], more, rejected: [{integration_id,
 -- detail}], several_organisations, backfills: boolean, warm_ups: [{function_name, next_run_at}], clock_skew_open, alerts, apis}.
 -- clock_skew_open: the engine's machine has an open clock-skew incident, which even an idle tick can close.
--- alerts: take_sync_alerts may have work. apis: the result of read_sync_apis, if the tick is idle and with_apis is true.
+-- alerts: take_sync_alerts may return messages. apis: the result of read_sync_apis, if the tick is idle and with_apis is true.
 create function public.open_sync_tick(p_tick_id uuid, p_engine_id text, p_options jsonb default '{}') returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$

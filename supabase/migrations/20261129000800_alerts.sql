@@ -20,8 +20,8 @@ create function sync_scheduler.alert_json(i public.sync_incident) returns jsonb 
     left join public.sync_run_log r on r.id = i.run_id
 $$;
 
--- Claims incidents with unsent messages. For 60 s, only the claiming engine sends these messages; then any engine may take over.
--- If an incident ended before its opening message was sent, only a recovery message is sent, with a note about the missing message.
+-- Claims incidents with unsent messages. For 60 s, only the claiming engine sends these messages. After that, any engine may take over.
+-- If an incident ended before its opening message was sent, only the recovery message is sent, with a note that the opening message is missing.
 -- If the incident ended more than a day ago, no message is sent.
 -- Returns {now, total, opened, resolved, kinds: {kind: n}, incident_ids, alerts: [the first 50, openings first]}.
 create function public.take_sync_alerts(p_engine_id text, p_limit integer default 1000) returns jsonb

@@ -74,7 +74,7 @@ create function sync_scheduler.run_view(l public.sync_run_log) returns jsonb lan
 -- `last_run` is the newest run that was attempted and has ended. Slots that were skipped
 -- before any attempt, and rows of an adopted table with an unrecognised status, are ignored.
 -- Runs without a slot are omitted. If such a run is live, a sweep ends the run.
--- `health` describes the API that the newest run used. If neither run used an API, it describes an API of the integration's type.
+-- `health` describes the API that the newest run used. If no run used an API, `health` describes an API of the integration's type.
 create function sync_scheduler.integration_statuses(
   p_after uuid, p_limit integer, p_ids uuid[], p_org_id uuid default null, p_integration_type text default null, p_search text default null
 ) returns jsonb[] language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -190,7 +190,7 @@ end
 $$;
 
 -- Returns the names of at most p_limit integrations: [{integration_id, org_id, org_name, integration_type, timezone}].
--- The time zone defines the days of the integration: "yesterday" means yesterday in this time zone.
+-- The time zone defines the integration's days: "yesterday" means yesterday in this time zone.
 create function public.read_sync_names(p_limit integer default 20000) returns jsonb
   language sql stable security definer set search_path = pg_catalog, pg_temp set jit = off as $$
   select jsonb_build_object('now', sync_scheduler.iso(sync_scheduler.clock()), 'integrations', coalesce(jsonb_agg(jsonb_build_object(
@@ -200,7 +200,8 @@ create function public.read_sync_names(p_limit integer default 20000) returns js
             from public.organization_integrations i order by i.id limit least(greatest(coalesce(p_limit, 20000), 1), 20000)) n
 $$;
 
--- Returns the payload that a run of the integration would send to its function now, for a trial: {now, on_unknown, fenced, run}.
+-- Returns the payload that a run would send to the integration's function now, so that an operator can try the function:
+-- {now, on_unknown, fenced, run}.
 -- `run` has the fields that the engine needs, with ids that belong to no recorded run; null: the integration does not exist.
 -- Records nothing.
 create function public.read_sync_invocation(p_integration_id uuid) returns jsonb
@@ -326,8 +327,8 @@ end
 $$;
 
 -- Returns one page of runs with slots in [p_since, p_until), newest slot first.
--- p_statuses: an array of texts.
--- p_late_ms: returns only runs that started more than p_late_ms after their slot, or that are overdue by more than p_late_ms.
+-- p_statuses: a JSON array of statuses; null: every status.
+-- p_late_ms: only runs that started more than p_late_ms after their slot, or that are overdue by more than p_late_ms, are returned.
 -- Returns {now, runs: [run_view with org_name, timezone], cursor}.
 -- A null cursor marks the last page; callers must not interpret the cursor.
 create function public.read_sync_runs(
@@ -481,7 +482,7 @@ end
 $$;
 
 -- Returns the slots with a run and the skipped ranges of one integration
--- in [p_from, p_to), at most p_limit of each. Adjoining ranges are merged.
+-- in [p_from, p_to), at most p_limit of each. Adjacent ranges are merged.
 -- The slots and the ranges are complete up to the returned instant "to".
 create function sync_scheduler.record_json(p_integration_id uuid, p_from timestamptz, p_to timestamptz, p_limit integer)
 returns jsonb language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$

@@ -7,7 +7,7 @@
 -- over a direct connection to a database that does not have the function.
 -- Returns {schema_version, functions: [{name, args, definer, source, open_to, service}],
 -- tables: [{name, kind, rls, columns, indexes, triggers, open_to, service}]}.
--- `source` is a fingerprint of a function's body and settings. Null: PostgreSQL stores the body in parsed form.
+-- `source` is a fingerprint of a function's body and settings; null if PostgreSQL stores the body in parsed form.
 create function sync_scheduler.catalog(p_names text[]) returns jsonb language sql stable set search_path = pg_catalog, pg_temp as $catalog$
 select jsonb_build_object(
   'schema_version', (
@@ -264,7 +264,7 @@ declare
 begin
   for v_risk in select r from jsonb_array_elements(sync_scheduler.adoption_risks()) r loop
     raise warning 'Sync Scheduler: %: %', v_risk ->> 'name', case v_risk ->> 'kind'
-        when 'trigger' then 'the trigger''s function sets no search_path, so every call of the scheduler that fires the trigger fails if the function uses a name without a schema'
+        when 'trigger' then 'the trigger''s function sets no search_path, so the scheduler''s calls fail if the function uses a name without a schema'
         when 'cascade_from' then 'deleting the referenced row deletes runs and their outcomes'
         else 'deleting old runs also deletes rows of the referencing table' end
       using hint = v_risk ->> 'fix';
