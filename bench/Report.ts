@@ -2,20 +2,19 @@ import { contenders, idealMs, type Scenario } from "./Scenarios.ts"
 import type { Startup } from "./Startup.ts"
 import type { Trial } from "./Trial.ts"
 
-/** One row of the results: all repetitions of a contender in a scenario. */
+/** All repetitions of a contender in a scenario. */
 export interface Row {
   readonly scenario: Scenario
   readonly contender: string
   readonly trials: ReadonlyArray<Trial>
 }
 
-/** The machine, commit and versions of a measurement, and the load average before the measurement. */
+/** The machine, commit and versions that a part was measured with, and the load average beforehand. */
 export interface Circumstances {
   readonly how: string
   readonly load: number
 }
 
-/** The results of every measured part. */
 export interface Results {
   readonly measured: Readonly<Record<string, Circumstances>>
   readonly rows: ReadonlyArray<Row>

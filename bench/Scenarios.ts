@@ -24,7 +24,7 @@ export const contenders: Readonly<Record<string, string>> = {
   script: "supabase-js + p-limit"
 }
 
-/** The contenders in the published table, which omits contenders that only measure the cost of one part. */
+/** The contenders in the published table: all except those that measure the cost of a single part. */
 export const published: ReadonlyArray<string> = [
   "http-own",
   "ours-direct",

@@ -21,7 +21,7 @@ import { databaseSql, rolesSql } from "../test/support/supabaseProject.ts"
 const SETTINGS = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200"]
 const OWNER = "postgres"
 
-/** The plain tables and functions in which the contenders other than Sync Scheduler record their runs. */
+/** Plain tables and functions for the contenders other than Sync Scheduler. */
 const BENCH_SQL = `
 create schema bench;
 create table bench.run (
@@ -180,10 +180,7 @@ const freePort = async (): Promise<number> => {
   return typeof address === "object" && address !== null ? address.port : 0
 }
 
-/**
- * Returns the CPU time of the PostgreSQL server and its child processes, including child processes that have ended, in ms. Works
- * only on Linux.
- */
+/** Returns the CPU time, in ms, of the PostgreSQL server and its child processes, running and ended. Linux only. */
 const cpuMsOf = (postmaster: number): number => {
   let ticks = 0
   for (const name of readdirSync("/proc")) {
@@ -198,7 +195,7 @@ const cpuMsOf = (postmaster: number): number => {
       if (isOurs || fields[1] === postmaster) ticks += (fields[11] ?? 0) + (fields[12] ?? 0)
       if (isOurs) ticks += (fields[13] ?? 0) + (fields[14] ?? 0)
     } catch {
-      // The process has just ended. The parent's CPU time now includes the time of the process.
+      // The process has just ended. Its parent's CPU time now includes its own.
     }
   }
   return ticks * 10

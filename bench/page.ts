@@ -1,7 +1,6 @@
 /**
- * Measures how long a page with a thousand integrations takes to render, and how large the page is: `bun bench/page.ts`. Measures
- * the rendering alone, without the database, in milliseconds of CPU time: the median of 50 renderings, after ten renderings to
- * warm up.
+ * Measures the rendering time and the size of a page with a thousand integrations: `bun bench/page.ts`. The time is CPU time
+ * without the database: the median of 50 renderings, after ten to warm up.
  */
 import { overviewPage } from "../src/Server/Pages/OverviewPage.ts"
 import {
@@ -53,5 +52,5 @@ const times = Array.from({ length: 50 }, once).toSorted((a, b) => a - b)
 const bytes = Buffer.byteLength(overviewPage(frame, matter))
 console.log(
   `1,000 integrations: ${bytes.toLocaleString("en-US")} bytes, ${Bun.gzipSync(Buffer.from(overviewPage(frame, matter))).length.toLocaleString("en-US")} gzipped; ` +
-    `rendered in ${times[25]?.toFixed(1)} ms (the first time ${cold.toFixed(1)} ms)`
+    `rendered in ${times[25]?.toFixed(1)} ms (first rendering: ${cold.toFixed(1)} ms)`
 )

@@ -65,7 +65,7 @@ const compare = async (
 }
 
 const load = (jobs: number, idle: number, processes = 1, latencyMs = 0): Scenario => ({
-  name: `${jobs} x ${latencyMs} ms due, ${idle} not, ${processes} processes`,
+  name: `${jobs} x ${latencyMs} ms due, ${idle} not due, ${processes} processes`,
   title: "",
   jobs,
   idle,
@@ -92,7 +92,7 @@ const measureTicks = (servers: Servers) =>
         ]
   )
 
-// With jobs of 0 ms, one engine uses the whole machine. With longer jobs, further engines increase the throughput.
+// With 0 ms jobs, one engine saturates the machine. With longer jobs, additional engines increase the throughput.
 const measureFleet = (servers: Servers) =>
   several(
     servers,

@@ -21,7 +21,7 @@ const { values } = parseArgs({
 const dueShare = Number(values.due)
 const runsEach = Number(values.runs)
 
-/** Opens a superuser's session, whose inserts run no trigger. */
+/** Opens a superuser session in which inserts fire no triggers. */
 const openLoader = async ({ databaseUrl }: Site): Promise<SQL> => {
   const url = new URL(databaseUrl)
   url.username = "supabase_admin"
@@ -35,8 +35,8 @@ const openLoader = async ({ databaseUrl }: Site): Promise<SQL> => {
 }
 
 /**
- * Inserts `runsEach` runs for each integration, spread over the past year; one in a hundred failed. The oldest run
- * of every second integration is past retention.
+ * Inserts `runsEach` runs for each integration, spread over the past year; one in a hundred has failed. The oldest run of every
+ * second integration is past retention.
  */
 const fillLog = async (loader: SQL): Promise<void> => {
   const indexes: ReadonlyArray<{ name: string; definition: string }> = await loader`

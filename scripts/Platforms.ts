@@ -1,4 +1,4 @@
-/** A released platform. Bun downloads the runtime of a foreign platform from the npm registry. */
+/** A release platform. Bun downloads another platform's runtime from the npm registry. */
 export interface Platform {
   /** The name in Node's terms: `<process.platform>-<process.arch>`, with `-musl` where the C library is not glibc. */
   readonly name: string
@@ -10,8 +10,8 @@ export interface Platform {
 }
 
 /**
- * The platforms of a release. The x64 builds also run on x64 processors from before 2013. These builds start as fast as builds
- * for newer processors, and users need not choose a build by processor.
+ * The release platforms. The x64 builds also run on processors from before 2013. They start as fast as builds for newer
+ * processors, and spare users the choice.
  */
 export const PLATFORMS: ReadonlyArray<Platform> = [
   { name: "linux-x64", target: "bun-linux-x64-baseline", os: "linux", cpu: "x64", libc: "glibc" },
@@ -35,9 +35,7 @@ export const PLATFORMS: ReadonlyArray<Platform> = [
   { name: "win32-x64", target: "bun-windows-x64-baseline", os: "win32", cpu: "x64" }
 ]
 
-/** Returns the name of the binary's file on a platform. */
 export const binaryName = ({ os }: Pick<Platform, "os">): string =>
   os === "win32" ? "sync-scheduler.exe" : "sync-scheduler"
 
-/** Returns the name of the npm package with a platform's binary. */
 export const packageName = ({ name }: Pick<Platform, "name">): string => `@sync-scheduler/${name}`

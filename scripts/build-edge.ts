@@ -1,7 +1,7 @@
 /**
  * Bundles the engine for the Edge Function: `bun scripts/build-edge.ts [--if-stale]` writes
  * supabase/functions/sync-scheduler/engine.js, one file without imports, from src/edge.ts. The file is not committed, because
- * every source change would change the file. `bun run build` writes the file; npm packages and `sync-scheduler init` include it.
+ * every source change would change it. `bun run build` also writes the file; npm packages and `sync-scheduler init` include it.
  */
 import { mkdir, rename, stat, writeFile } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
@@ -27,9 +27,10 @@ export const bundleEdge = async (): Promise<string> => {
     throw: true
   })
   const [output] = result.outputs
-  if (output === undefined || result.outputs.length !== 1) throw new Error("not one file")
+  if (output === undefined || result.outputs.length !== 1)
+    throw new Error("the bundle is not a single file")
   const text = await output.text()
-  return `// Sync Scheduler ${manifest.version}, ${manifest.license}: src/edge.ts and what it imports, bundled. Do not edit.\n${text}`
+  return `// Sync Scheduler ${manifest.version}, ${manifest.license}: src/edge.ts and its imports, bundled. Do not edit.\n${text}`
 }
 
 /** Writes the bundle when it is missing, or older than its sources. */

@@ -19,7 +19,7 @@ import { makeSeed } from "./seed-embedded.ts"
 
 const root = resolve(import.meta.dir, "..")
 
-/** Returns the commit of this checkout, or `unknown` outside of a checkout, such as in a source tarball. */
+/** Returns the commit of this checkout, or `unknown` outside a checkout, such as in a source tarball. */
 const commitOfCheckout = (): string => {
   const git = Bun.which("git")
   if (git === null) return "unknown"
@@ -91,8 +91,8 @@ await buildEdge(!options["if-stale"])
 if (options["if-stale"] && (await isFresh(outfile))) process.exit(0)
 
 // The binary is built in a temporary directory and then renamed: processes that run the old binary are not disturbed, and two
-// concurrent builds leave one complete binary. The binary's modification time is the start of the build, so that a source that is
-// edited during the build is newer than the binary.
+// concurrent builds leave one complete binary. Its modification time is the start of the build, so that a source edited during
+// the build is newer.
 const startedAt = new Date()
 const buildDirectory = join(dirname(outfile), `.build-${process.pid}`)
 const part = join(buildDirectory, basename(outfile))
@@ -125,6 +125,6 @@ try {
     process.exitCode = 1
   }
 } finally {
-  // The source maps are already inside the binary; Bun also leaves a copy of each source map next to the binary.
+  // The binary already contains the source maps; Bun leaves a copy of each one next to it.
   await rm(buildDirectory, { recursive: true, force: true })
 }

@@ -58,13 +58,13 @@ try {
   )
   const low = files.filter(({ found, hit }) => hit / found < PER_FILE)
 
-  console.log(`\nlines of src covered: ${percent(whole)} (at least ${percent(WHOLE)})`)
+  console.log(`\nline coverage of src: ${percent(whole)} (minimum ${percent(WHOLE)})`)
   if (unseen.length > 0)
     console.log(
       `not loaded by the tests themselves (types, and code that only the binary runs): ${unseen.sort().join(", ")}`
     )
   for (const { file, found, hit } of low) {
-    console.log(`not enough: ${file} ${percent(hit / found)} (at least ${percent(PER_FILE)})`)
+    console.log(`too low: ${file} ${percent(hit / found)} (minimum ${percent(PER_FILE)})`)
   }
   process.exitCode = failed || whole < WHOLE || low.length > 0 ? 1 : 0
 } finally {

@@ -1,5 +1,5 @@
 /**
- * Generates docs/reference from the definitions in the source, the examples in pages, the diagram of rooms in
+ * Generates docs/reference from the definitions in the source, the examples in the pages, the diagram of rooms in
  * ARCHITECTURE.md, and the table of tests in test/README.md: `bun run docs`. `--check` only compares; test/docs.test.ts fails
  * when a page is out of date.
  */
@@ -24,7 +24,7 @@ import { testPage } from "./docs/TestTable.ts"
 export const reference: string = resolve(import.meta.dir, "../docs/reference")
 
 const root = resolve(import.meta.dir, "..")
-/** A source file, and its copy in the fence. The fence contains a copy because the fence must not import other code. */
+/** A source file, and its copy in the fence, which must not import other code. */
 export const fenceCopy = {
   source: join(root, "src/Domain/Answers/AnswerWords.ts"),
   copy: join(root, "supabase/functions/_shared/answerWords.ts")

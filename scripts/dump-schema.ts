@@ -135,10 +135,7 @@ const dated = (
     })
   )
 
-/**
- * Returns the schema and the catalog after the migrations of this checkout, which are applied one by one to an empty embedded
- * database.
- */
+/** Applies this checkout's migrations one by one to an empty embedded database. Returns the schema and the catalog. */
 export const dumpMigrations = async (): Promise<{
   readonly schema: string
   readonly catalog: string

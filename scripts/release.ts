@@ -1,11 +1,11 @@
 /**
  * Builds a release into dist/release: `bun run release:build [--platform linux-x64 ...] [--out dir]`.
  *
- * Writes to `files`, for every platform of Platforms.ts (or only for the given platforms): a binary, its archive and its npm
- * package; then the npm package that people install, an SPDX bill of materials, and `checksums.txt` (`sha256sum --check`). Writes
- * `notes.md`, the version's section of the changelog, next to `files`. `--source url`, the address of the released source, adds
- * the alert rules, with absolute links to their runbooks, and makes the links of the notes absolute. Publishes nothing. A build of
- * all platforms takes one to two minutes and about 2 GB of disk.
+ * Writes to `files`, for every platform in Platforms.ts (or only for the given platforms): a binary, its archive and its npm
+ * package. Then writes the npm package that people install, an SPDX bill of materials, and `checksums.txt` (`sha256sum --check`).
+ * Writes `notes.md`, the version's section of the changelog, next to `files`. `--source url`, the address of the released source,
+ * adds the alert rules, and makes the links in the rules and the notes absolute. Publishes nothing. Building all platforms takes
+ * one to two minutes and about 2 GB of disk space.
  *
  * For tests: `--binary path` uses an existing binary for the one given platform; `--npm-only` builds no archives and uses fast
  * compression; `--unfrozen` accepts migrations and a changelog that may still change.
@@ -95,7 +95,7 @@ const archive = async (platform: Platform, binary: string): Promise<void> => {
   await writeFile(join(files, file), isZip ? await zip(contents) : await tarGz(contents, 9))
 }
 
-/** The licences that the installed packages declare, by name. */
+/** The licences that the installed packages declare, by package name. */
 const licenses = new Map<string, string>()
 const readLicenses = async (lockfile: Lockfile): Promise<void> => {
   for (const [id] of Object.values(lockfile.packages)) {

@@ -1,6 +1,6 @@
 /**
  * Takes the screenshots of the page in docs/: `bun scripts/screenshots.ts`. The screenshots show the tests' fixture in a real
- * Chromium, served by the binary over a real PostgreSQL. Needs Debian's chromium; install fonts-inter for the best result.
+ * Chromium, served by the binary over a real PostgreSQL. Needs Debian's chromium; install fonts-inter for the best results.
  */
 import { join, resolve } from "node:path"
 import { open, startBrowser } from "../test/browser/Browser.ts"
@@ -10,7 +10,7 @@ import { fixtureId } from "../test/support/OperatorFixture.ts"
 const docs = resolve(import.meta.dir, "../docs")
 const [fixture, browser] = await Promise.all([startServeFixture(), startBrowser()])
 
-// The fixture's runs begin eight days ago. This statement adds a quarter of a year of nightly runs, three of which failed.
+// The fixture's runs begin eight days ago. This statement adds 80 days of nightly runs, three of which failed.
 await fixture.project.sql.unsafe(`
   insert into sync_run_log (integration_id, org_id, integration_type, scheduled_for, idempotency_key, status, attempt, trigger)
   select i.id, i.org_id, i.integration_type, d, i.id || ':' || d,

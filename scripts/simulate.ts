@@ -5,7 +5,7 @@
  *   bun run simulate --seed 4711 [--minutes 90] [--trace]   replays one seed exactly
  *
  * Exits with 1 when an invariant is violated, and prints the seed, the commit, the invariant and the command that replays the
- * world. With --json, each process prints one line of figures. The figures of several processes can be added up.
+ * world. With --json, each process prints one line of figures, which can be added up.
  */
 import { availableParallelism } from "node:os"
 import { parseArgs } from "node:util"
@@ -97,7 +97,7 @@ const runStretch = async (from: number, count: number): Promise<Figures> => {
   })
   const text = await new Response(child.stdout).text()
   const code = await child.exited
-  if (text.trim() === "") throw new Error(`a process ended with ${code} and no figures`)
+  if (text.trim() === "") throw new Error(`a process exited with ${code} and printed no figures`)
   return JSON.parse(text)
 }
 

@@ -18,7 +18,7 @@ export const httpApiPage = (): string => {
   )
   return page([
     generated("HTTP API of serve", "src/Server/Http/Api.ts"),
-    'The responses have the same shapes as the output of the commands with `-o json` ([JSON](json.md)), except that a run does not contain its function\'s answer. The OpenAPI 3.1 document at `/api/openapi.json` describes every endpoint and every shape. An error response is `{"errors": [{"code", "message", "hint"}]}` ([errors](errors.md)). The response to a refused action is `{"done": false, "reason", "why", "fix"}`. A browser, which accepts `text/html`, gets these responses as pages.',
+    'The responses have the same shapes as the output of the commands with `-o json` ([JSON](json.md)), except that a run does not contain its function\'s answer. The OpenAPI 3.1 document at `/api/openapi.json` describes every endpoint and every shape. An error response is `{"errors": [{"code", "message", "hint"}]}` ([errors](errors.md)). The response to a refused action is `{"done": false, "reason", "why", "fix"}`. A client that accepts `text/html`, such as a browser, gets these responses as pages.',
     table(["Address", "What", "Query", "Status"], rows),
     'The body of an action is `{"reason": "...", "actor": "..."}`. Both values are recorded; `actor` is optional. Actions require `--allow-actions` and the header `Authorization: Bearer <SYNC_SCHEDULER_ADMIN_TOKEN>`.'
   ])

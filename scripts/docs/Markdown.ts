@@ -19,5 +19,5 @@ export const table = (
 /** Returns text in a fenced block. */
 export const block = (text: string, language = ""): string => `\`\`\`${language}\n${text}\n\`\`\``
 
-/** Joins the parts of a page with an empty line between them, and ends the page with a line break. */
+/** Joins the parts of a page with blank lines between them. */
 export const page = (parts: ReadonlyArray<string>): string => `${parts.join("\n\n")}\n`

@@ -64,7 +64,7 @@ export const cliPage = (): string =>
 export const settingsPage = (): string =>
   page([
     generated("Settings", "src/Config/SettingsTable.ts"),
-    "A flag takes precedence over a credential file, a credential file over the environment, and the environment over the default. A setting's credential file is `$CREDENTIALS_DIRECTORY/<name>` (systemd's `LoadCredential=`, a mounted secret), else the file that `<SETTING>_FILE` names. No `.env` file is read. Durations have a unit: `250ms`, `90s`, `15m`, `36h`, `7d`. `sync-scheduler env` shows every value and its source; `env --changed` shows only the settings that are set. Secrets are never shown.",
+    "A flag takes precedence over a credential file, a credential file over the environment, and the environment over the default. A setting's credential file is `$CREDENTIALS_DIRECTORY/<name>` (systemd's `LoadCredential=`, a mounted secret), otherwise the file that `<SETTING>_FILE` names. No `.env` file is read. Durations have a unit: `250ms`, `90s`, `15m`, `36h`, `7d`. `sync-scheduler env` shows every value and its source; `env --changed` shows only the settings that are set. Secrets are never shown.",
     ...subjects.flatMap(({ settings, title }) => [
       `## ${title}`,
       table(
@@ -79,7 +79,7 @@ export const settingsPage = (): string =>
       )
     ]),
     "On a terminal `NO_COLOR`, `TERM` and `COLUMNS` are honoured.",
-    "## The environment of other programs",
+    "## Environment variables of other programs",
     "These variables take effect, because they configure the machine or the network. For a proxy, the lower-case name takes precedence. `sync-scheduler env` and `doctor` show the variables that are set.",
     table(
       ["Variable", "Effect"],
@@ -116,7 +116,7 @@ export const exitCodesPage = (): string =>
         cell(signalEffects[does])
       ])
     ),
-    "A signal that is ignored when the process starts stays ignored. Examples are `nohup`, `trap '' HUP`, and SIGINT and SIGQUIT for a script's background job. The npm package's command cannot keep signals ignored, because Node.js resets ignored signals. Ctrl-Z suspends the process: other engines take over its claimed runs, and take over its runs in progress when their leases end."
+    "A signal that is ignored when the process starts stays ignored. This applies to `nohup`, `trap '' HUP`, and SIGINT and SIGQUIT in a script's background job. The npm package's command cannot keep signals ignored, because Node.js resets ignored signals. Ctrl-Z suspends the process: other engines take over its claimed runs, and take over its runs in progress when their leases end."
   ])
 
 const signalEffects: Readonly<Record<SignalMeaning["does"], string>> = {
@@ -169,9 +169,9 @@ export const errorsPage = (): string =>
     ),
     "Without an answer:",
     table(["Code", "What", "Why", "Fix"], meaningRows(runCodes)),
-    "## Answers of serve",
+    "## HTTP errors of `serve`",
     table(["Code", "What", "Why", "Fix"], meaningRows(serveCodes)),
-    "## Findings of doctor",
+    "## Findings of `doctor`",
     "Each finding has a description, a reason, and the command or SQL that fixes it. Its code is in this table or in the tables above.",
     table(
       ["Code", "Meaning"],
@@ -183,7 +183,7 @@ export const errorsPage = (): string =>
 export const metricsPage = (): string =>
   page([
     generated("Metrics", "src/Metrics.ts"),
-    "Metrics are available on `/metrics` of `serve` in the text format of Prometheus, in the file of `run --metrics-file` for node_exporter, and over OTLP when an endpoint is set. No label contains an organisation, an integration or a run.",
+    "Metrics are available on `/metrics` of `serve` in the text format of Prometheus, in the file that `run --metrics-file` writes for node_exporter, and over OTLP when an endpoint is set. No label contains an organisation, an integration or a run.",
     table(
       ["Metric", "Type", "Labels", "Meaning"],
       metrics.map((metric) => [

@@ -1,13 +1,13 @@
 import { type Zippable, zipSync } from "fflate"
 
-/** A file of an archive: its name, and the path of its content. The first file of an archive is the program. */
+/** An archive entry: its name, and the path of the file to archive. The first entry is the program. */
 export interface ArchiveFile {
   readonly name: string
   readonly path: string
   readonly executable: boolean
 }
 
-/** The level of compression, from 1 (fast) to 9 (small). */
+/** From 1 (fast) to 9 (small). */
 export type CompressionLevel = 1 | 6 | 9
 
 /** A fixed timestamp, so that two builds give the same bytes. */

@@ -58,7 +58,7 @@ export const buildLibrary = async (
   await emitTypes(join(directory, "lib/types"))
 }
 
-/** Matches the prefix of `src/...` in a source map: Bun's relative path, and the project's path on this machine. */
+/** Matches what precedes `src/...` in a source map: Bun's relative path and the project's path on this machine. */
 const fromHere = new RegExp(`^(\\.\\./)*(.*${RegExp.escape(root.slice(1))}/)?`)
 
 /** Rewrites the source maps so that their paths are relative to the project's root. */

@@ -48,8 +48,8 @@ const pack = (directory: string, into: string): string => {
 }
 
 /**
- * Builds the package with the binary of one platform; npm installs it where `os`, `cpu` and `libc` match. Returns the path of the
- * archive. `level`: the level of compression; compressing the binary at a high level is slow.
+ * Builds the package with the binary of one platform; npm installs it where `os`, `cpu` and `libc` match. Returns the path of
+ * the archive. A high compression `level` is slow.
  */
 export const packPlatform = async (
   platform: Platform,

@@ -1,6 +1,6 @@
 /**
  * Returns the release notes: the version's section of a changelog in the format of Keep a Changelog, with absolute links.
- * `source`: the address of the released source, with a slash at its end. Throws when the section is missing or empty.
+ * `source`: the address of the released source, with a trailing slash. Throws when the section is missing or empty.
  */
 export const notesOf = (changelog: string, version: string, source = ""): string => {
   const sections = changelog.split(/^## /m).slice(1)
@@ -14,7 +14,7 @@ export const notesOf = (changelog: string, version: string, source = ""): string
 }
 
 /**
- * Makes the links to runbooks in the alert rules absolute. `source`: the address of the released source, with a slash at its end.
+ * Makes the links to runbooks in the alert rules absolute. `source`: the address of the released source, with a trailing slash.
  */
 export const rulesOf = (rules: string, source: string): string => {
   const link = /^( *runbook_url: )(?=docs\/)/gm

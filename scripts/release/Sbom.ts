@@ -21,7 +21,7 @@ export const readLockfile = async (path: string): Promise<Lockfile> => {
   return lockfile
 }
 
-/** The subject of the document. `created`: an ISO 8601 instant. `licenseOf`: returns a package's SPDX licence. */
+/** `created`: an ISO 8601 instant. `licenseOf`: returns a package's SPDX licence. */
 export interface SbomOptions {
   readonly name: string
   readonly version: string
@@ -31,14 +31,12 @@ export interface SbomOptions {
   readonly licenseOf: (name: string) => string
 }
 
-/**
- * Returns everything that a release contains, by name: the dependencies of package.json and their transitive dependencies.
- */
+/** Returns the packages in a release, by name: the dependencies of package.json and their transitive dependencies. */
 const closureOf = ({ packages, workspaces }: Lockfile): ReadonlyMap<string, Locked> => {
   const found = new Map<string, Locked>()
   const visit = (name: string, parent: string): void => {
-    // A version that only the parent uses has a key below the parent. An optional package may be missing, because it is for
-    // another platform.
+    // A version that only the parent uses has the parent's name in its key. An optional package may be missing because it is
+    // for another platform.
     const key = `${parent}/${name}` in packages ? `${parent}/${name}` : name
     const locked = packages[key]
     if (locked === undefined || found.has(key)) return

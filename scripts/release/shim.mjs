@@ -17,7 +17,7 @@ const find = () => {
   } catch {
     process.stderr.write(
       `error: the program for ${platform}-${arch}${isMusl ? " (musl)" : ""} is not installed: the package ${name} is missing\n` +
-        "  fix: Install with optional dependencies (npm install --include=optional), on the platform that runs it.\n"
+        "  fix: Install with optional dependencies (npm install --include=optional), on the platform that will run the program.\n"
     )
     process.exit(2)
   }

@@ -44,7 +44,7 @@ export const siteLinks =
       const { path, anchor } = targetOf(from, link)
       const target = pageOf(path)
       if (target !== undefined) return `/${target}${anchor}`
-      if (!existsSync(join(root, path))) throw new Error(`${page}: ${link} leads nowhere`)
+      if (!existsSync(join(root, path))) throw new Error(`${page}: broken link: ${link}`)
       linked.add(path)
       return `/${fileOf(path)}`
     }

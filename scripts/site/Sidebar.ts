@@ -29,8 +29,7 @@ const entriesOf = (
 }
 
 /**
- * Returns the navigation of the tasks: the list in docs/README.md without the decision records. The list's bold lines become
- * groups.
+ * Returns the sidebar of tasks: the list in docs/README.md without the decision records. The list's bold lines become groups.
  */
 export const tasks = (index: string): ReadonlyArray<Entry> => {
   const [list = ""] = index.split(/^## /m)
@@ -41,7 +40,7 @@ export const tasks = (index: string): ReadonlyArray<Entry> => {
   }))
 }
 
-/** Returns the navigation of the runbooks: one for each alert. */
+/** Returns the sidebar of runbooks: one for each alert. */
 export const runbooks = (index: string): ReadonlyArray<Entry> => [
   {
     text: "Runbooks",
@@ -49,7 +48,7 @@ export const runbooks = (index: string): ReadonlyArray<Entry> => [
   }
 ]
 
-/** Returns the navigation of the decisions, by number and title. */
+/** Returns the sidebar of decisions, by number and title. */
 export const decisions = (index: string): ReadonlyArray<Entry> => {
   const titles = new Map(
     [...index.matchAll(/^\| \[(\d+)\]\((\S+)\) \| (.+?) \|/gm)].map(

@@ -184,7 +184,7 @@ const lineOf = (
     const takesValue = flags.some((one) => one.name === flag && one.value !== undefined)
     return takesValue ? values.flatMap((value) => [`--${flag}`, quoted(value)]) : [`--${flag}`]
   }
-  // `--demo` is placed where Hints would add the flag, so that Hints does not add the flag again.
+  // `--demo` is placed where Hints would add the flag, so that Hints does not add it again.
   const demo = [...given].filter(([flag]) => flag === "demo").flatMap(wordsOf)
   const words = [...given].filter(([flag]) => flag !== "demo").flatMap(wordsOf)
   return ["sync-scheduler", name, ...demo, ...positionals.map(quoted), ...words].join(" ")

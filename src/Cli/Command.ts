@@ -47,7 +47,9 @@ export interface Command {
   readonly flags: ReadonlyArray<Flag>
   readonly examples: ReadonlyArray<string>
   readonly load: () => Promise<Loaded | { readonly light: FastCommand }>
-  /** Loads the code that runs first, which is often sufficient. This code loads the command's other code when necessary. */
+  /**
+   * Loads the command's entry module. The entry module often suffices; it loads the command's other code only when necessary.
+   */
   readonly loadFirst?: () => Promise<Pick<Loaded, "main">>
 }
 
@@ -85,7 +87,7 @@ export type EngineServices = Supabase | Lock | Ledger | Invoker | EngineConfig
 /** The services that notify about a tick's results. */
 export type NotificationServices = AlertQueue | Notifier | Ping
 
-/** The options of the demo: the directory of its database. Without a directory, the database is in memory. */
+/** The demo's options. Without a directory, its database is in memory. */
 export interface DemoOptions extends Pick<Project, "settings" | "functions"> {
   readonly directory: string | undefined
 }

@@ -6,8 +6,8 @@ import { helpFor } from "./Help.ts"
 import { runtimeData } from "./RuntimeData.ts"
 
 /**
- * Runs a command line and returns its exit code. Help, version and usage errors are handled here, without loading Effect or
- * any command, so that they take no longer than the start of the runtime.
+ * Runs a command line and returns its exit code. Help, version and usage errors are handled here, without loading Effect or any
+ * command, so that they add nothing to the runtime's start-up time.
  */
 export const start = async (
   argv: ReadonlyArray<string>,

@@ -92,9 +92,7 @@ const FATAL: ReadonlyArray<readonly [code: string, exit: ExitCode]> = Object.ent
 export interface TickCounts {
   readonly triggered: number
   readonly failed: number
-  /**
-   * The runs: failed runs first, then unknown runs, then runs to be retried. In this order, truncation drops completed runs first.
-   */
+  /** Failed runs come first, then unknown runs, then runs to be retried, so that truncation drops completed runs first. */
   readonly runs: ReadonlyArray<{ readonly status: RunStatus }>
 }
 

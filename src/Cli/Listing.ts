@@ -13,8 +13,8 @@ export interface Field<A> {
   readonly align?: "left" | "right"
   readonly show: ((row: A) => Cell) | null
   /**
-   * How to make the rows fit a narrow terminal. First, columns with `leave out` are omitted, starting with the last of these
-   * columns. If that is not enough, the column with `cut` is shortened.
+   * How a narrow terminal shortens the rows. Columns with `leave out` are omitted first, starting from the right. If the rows
+   * still do not fit, the column with `cut` is shortened.
    */
   readonly narrow?: "leave out" | "cut"
   readonly plain: ((row: A) => string | number | null) | null
@@ -76,7 +76,7 @@ const widthOf = ({ cells, title }: Filled): number =>
 const excess = (columns: ReadonlyArray<Filled>, width: number): number =>
   columns.slice(0, -1).reduce((sum, column) => sum + widthOf(column) + GAP, -GAP) - width
 
-/** Returns the columns that fit the width: omits columns, and cuts one column, as far as necessary. */
+/** Returns the columns that fit the width: omits columns and cuts one as necessary. */
 const fitted = (columns: ReadonlyArray<Filled>, width: number | null): ReadonlyArray<Filled> => {
   if (width === null) return columns
   const over = excess(columns, width)
@@ -105,10 +105,10 @@ export const PAINT: Readonly<Record<Severity, NonNullable<Cell["paint"]>>> = {
   ok: "green"
 }
 
-/** Formats an instant for programs. Returns an empty text for null. */
+/** Formats an instant for programs. Returns an empty string for null. */
 export const plainInstant = (at: number | null): string => (at === null ? "" : format(at))
 
-/** The clock of a list. All times of the list are in one zone, which the column's title names. */
+/** The current time, and the zone of all times in a list. The column's title names the zone. */
 export interface ListClock {
   readonly zone: string
   readonly now: number
@@ -127,7 +127,7 @@ const NAME = 32
 /** Cuts a name to the width of a list's column. */
 export const nameOf = (text: string): string => cut(text, NAME)
 
-/** Cuts a text to a number of columns, and removes characters that could move the cursor. Wide characters count as two. */
+/** Cuts text to a number of columns, and removes characters that could move the cursor. Wide characters count as two. */
 const cut = (text: string, room: number): string => {
   const clean = safe(text)
   if (Bun.stringWidth(clean) <= room) return clean

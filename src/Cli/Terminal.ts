@@ -39,7 +39,7 @@ export interface Terminal {
 export const isJson = ({ format }: Pick<Terminal, "format">): boolean =>
   format === "json" || format === "jsonl"
 
-/** The format of `-o`, and the processing of each line of text before people see it. */
+/** The format of `-o`, and how each line of text is processed before it is shown. */
 export interface Looks {
   readonly format: Terminal["format"]
   readonly verbose?: boolean
@@ -154,6 +154,6 @@ const askOn = (
       })
   )
 
-/** Whether an error means a closed pipe or a disconnected terminal. EIO of a file means a broken disk. */
+/** Whether an error means a closed pipe or a disconnected terminal. EIO on a file means a broken disk. */
 const isReaderGone = (error: Error, isTerminal: boolean): boolean =>
   "code" in error && (error.code === "EPIPE" || (isTerminal && error.code === "EIO"))

@@ -10,7 +10,7 @@ import type { SupabaseError } from "../Domain/Errors.ts"
 import { format } from "../Domain/Instant.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** The actions of an operator on a run (retry, release) or on an integration (trigger, pause, resume). */
+/** An operator's actions on a run (retry, release) or on an integration (trigger, pause, resume). */
 export const ActionName = Schema.Literal("retry", "release", "trigger", "pause", "resume")
 export type ActionName = typeof ActionName.Type
 
@@ -110,7 +110,7 @@ const doneReport = ({ action, id }: Action, { not_before, run_id }: Done): Actio
   ...CONSEQUENCES[action](id, not_before ?? null)
 })
 
-/** The effect of each action, and the command that reverts it. A run cannot be recalled once it is sent. */
+/** The effect of each action, and the command that reverts it. A started run cannot be cancelled. */
 const CONSEQUENCES: Readonly<
   Record<
     ActionName,

@@ -19,7 +19,7 @@ export const CauseGroup = Schema.Struct({
   /** The reason, in its most frequent wording. */
   message: Schema.NullOr(Schema.String),
   count: Schema.Int,
-  /** When the first of these integrations entered the state: a slot or an instant. */
+  /** The slot or the instant at which the first of these integrations entered the state. */
   since: Schema.NullOr(Instant),
   /** For `retrying`: the number of attempts that did not complete, summed over all integrations. */
   attempts: Schema.Int,

@@ -23,8 +23,8 @@ export interface ExplainVerdict {
   /** The newest slot that did not complete; slots with a final outcome take precedence. Undefined when all slots completed. */
   readonly last: ExplainedSlot | undefined
   /**
-   * The newest completed run after `last` that compensates for `last`. Undefined if there is none, for example because every slot
-   * must run (catch_up = all).
+   * The newest completed run after `last` that makes a retry of `last` unnecessary. Undefined if there is none, for example
+   * because every slot must run (catch_up = all).
    */
   readonly since: CompletedRun | undefined
 }
@@ -211,8 +211,8 @@ const nothingDue = (slots: ReadonlyArray<ExplainedSlot>, timeline: TimelineData)
 }
 
 /**
- * Matches the prefix of a row fault (`sync_scheduler.row_fault`): the name of a column. The fault of a schedule begins with a
- * field of the expression instead.
+ * Matches the prefix of a row fault (`sync_scheduler.row_fault`): the name of a column. A schedule fault begins with a field of
+ * the expression instead.
  */
 const OF_ROW =
   /^(?:enabled|org_id|integration_type|sync_schedule|timezone|function_name|health_url|config|next_run_at|schedule_since|catch_up|catch_up_window) (?:is|has) /

@@ -17,7 +17,7 @@ export const IntegrationState = Schema.Struct({
   word: Schema.String,
   symbol: Schema.String,
   severity: Severity,
-  /** The start of the state: a slot or an instant. */
+  /** The slot or the instant at which the state began. */
   since: Schema.NullOr(Instant),
   why: Schema.String
 })

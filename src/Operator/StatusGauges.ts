@@ -39,8 +39,8 @@ const forget = (cause: Cause.Cause<SupabaseError | Cause.TimeoutException>) =>
   })
 
 /**
- * Returns how long an integration has been overdue, or how long its next slot has waited for a start, in milliseconds; 0
- * while the slot cannot start.
+ * Returns how long an integration has been overdue, or how long its next slot has waited to start, in milliseconds; 0 while the
+ * slot cannot start.
  */
 const waitedMs = (one: IntegrationState, now: number): number => {
   const { breaker_until, enabled, live_run, next_run_at, schedule_error, since, state } = one

@@ -8,7 +8,7 @@ import type { RecurringJob } from "./RecurringJob.ts"
 const LEAD_MS = 30_000
 /** The interval between two reads of the upcoming slots, in milliseconds. */
 const LOOK_EVERY_MS = 30_000
-/** The extra time, in milliseconds, by which each read looks further ahead, so that no slot is found too late. */
+/** How much further each read looks ahead, in milliseconds, so that no slot is found too late. */
 const MARGIN_MS = 5_000
 
 interface Upcoming {

@@ -69,7 +69,7 @@ const answering = (
     return url
   })
 
-/** Returns the message that is shown after the start: the URL of the page, and how to sign in and perform actions on the page. */
+/** Returns the start-up message: the URL of the page, and how to sign in and perform actions there. */
 const startMessage = (url: string, { allowActions, isPublic, sessions }: Access): string => {
   const token = table.adminToken.key
   const signIn = `${url}/sign-in with the value of ${token}`

@@ -18,8 +18,8 @@ export interface TickJobOptions {
 }
 
 /**
- * Ticks at every interval and sends the notifications of each tick. Ticks do not warm up functions, because the pre-warming job
- * warms up functions.
+ * Ticks at every interval and sends the notifications of each tick. These ticks do not warm up functions, because the pre-warm
+ * job does.
  */
 export const tickJob = ({ intervalMs, observe, onSummary, watchdog }: TickJobOptions) =>
   ({
@@ -56,7 +56,9 @@ export const tickJob = ({ intervalMs, observe, onSummary, watchdog }: TickJobOpt
 const recordProgress = (watchdog: Watchdog): Effect.Effect<void> =>
   Effect.map(monotonicMs, (now) => watchdog.recordProgress(now))
 
-/** Reports invocations to the watchdog, because a tick that waits for a function has not stalled before the function times out. */
+/**
+ * Reports invocations to the watchdog, because a tick that waits for a function is not stalled until the function times out.
+ */
 const watchedInvoker = (watchdog: Watchdog) =>
   Effect.map(Invoker, ({ invoke, warmUp }) =>
     Invoker.of({

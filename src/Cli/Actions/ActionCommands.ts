@@ -96,8 +96,7 @@ export const release: Main = command("release", run)
 const reasonOf = ({ arguments: given }: Cli): string => given.value("reason")?.trim() ?? ""
 
 /**
- * Whether the action is confirmed by `--yes` or `--reason`. Without either flag, only a person on a terminal can confirm the
- * action.
+ * Whether the action is confirmed by `--yes` or `--reason`. Without either flag, only a person at a terminal can confirm it.
  */
 const isGiven = (cli: Cli): boolean => cli.arguments.has("yes") || reasonOf(cli) !== ""
 

@@ -17,7 +17,7 @@ import { target } from "../Target.ts"
 import { isJson } from "../Terminal.ts"
 import { isUuid } from "../Values.ts"
 
-/** The maximum number of slots that are listed, in text and in JSON. The count includes all slots. */
+/** The maximum number of slots listed in text and in JSON; the count covers all slots. */
 const SHOWN = 20
 const SHOWN_JSON = 1000
 const ASK_WITHIN_MS = 10_000

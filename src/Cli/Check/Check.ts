@@ -82,7 +82,7 @@ interface Thresholds {
   readonly overdue: Threshold.Threshold
   readonly tickAge: Threshold.Threshold
   readonly failing: Threshold.Threshold
-  /** The number of attempts with one cause that did not complete and will be retried. */
+  /** The number of pending retries with the same cause. */
   readonly retrying: Threshold.Threshold
 }
 

@@ -28,7 +28,7 @@ export const checkCommand: Command = {
     {
       name: "retrying",
       value: "<counts>",
-      summary: "Number of pending retries with one cause; '1,' by default"
+      summary: "Number of pending retries with the same cause; '1,' by default"
     },
     demo,
     output("text", "json", "jsonl")

@@ -12,7 +12,10 @@ import { zoneFlag } from "../TimeArgument.ts"
 import { keptDirectory, markDirectory } from "./DemoDirectory.ts"
 import { serveDemoFunction } from "./DemoFunction.ts"
 
-/** Three integrations of three organisations. The ids are fixed, so that documentation and support questions can quote the ids. */
+/**
+ * One integration for each of three organisations. The ids are fixed, so that documentation and support questions can quote
+ * them.
+ */
 const INTEGRATIONS = [
   [
     "1a000000-0000-4000-8000-000000000001",

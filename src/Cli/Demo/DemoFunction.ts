@@ -64,7 +64,7 @@ const answer = (request: Request, token: Token): Effect.Effect<Response> =>
     const body = yield* Effect.tryPromise(() => request.json())
     const { attempt, integration_type, trigger } = yield* decode(body)
     const isXledger = integration_type === "xledger"
-    // A retry by a person means that the token was renewed, so later runs also complete.
+    // A manual retry implies that the token was renewed, so later runs also complete.
     if (isXledger && (attempt > 1 || trigger === "manual")) token.renew()
     const behaviour = isXledger && token.isRenewed() ? RENEWED : BEHAVIOURS.get(integration_type)
     const { answer, status, takesMs } = behaviour ?? exported(100, 1)

@@ -71,9 +71,8 @@ export const findingCodes = {
 } as const
 
 /**
- * One result of the doctor: the finding (`what`) and, for a problem, why it matters and how to fix it. `fix` is a command or SQL.
- * If `fix` contains an explanation, the explanation is on a separate line before the command. `code` is stable. `code`, `why` and
- * `fix` are null when the result is `ok`.
+ * One result of the doctor: the finding (`what`) and, for a problem, why it matters and how to fix it. `fix` is a command or
+ * SQL; an explanation is a separate line before it. `code` is stable. `code`, `why` and `fix` are null when the result is `ok`.
  */
 export const CheckResult = Schema.Struct({
   check: Schema.Literal(...CHECKS),
@@ -101,7 +100,6 @@ interface Trouble {
   readonly fix: string
 }
 
-/** Returns the result of a passed check. */
 export const ok = (check: Check, what: string): CheckResult => ({
   check,
   level: "ok",
@@ -111,14 +109,14 @@ export const ok = (check: Check, what: string): CheckResult => ({
   fix: null
 })
 
-/** Returns the result for operation that is degraded or at risk. */
+/** Returns a warning: syncs run, but something is degraded or at risk. */
 export const warning = (check: Check, trouble: Trouble): CheckResult => ({
   check,
   level: "warning",
   ...trouble
 })
 
-/** Returns the result for syncs that do not run, run incorrectly, or are accessible to others. */
+/** Returns an error: syncs do not run, run incorrectly, or are accessible to others. */
 export const error = (check: Check, trouble: Trouble): CheckResult => ({
   check,
   level: "error",

@@ -17,7 +17,7 @@ import { writeFindings } from "./DataApi.ts"
 /** The objects that the migrations create, as this binary expects them. */
 export const expectedItems = Schema.decodeUnknownSync(Schema.Array(ExpectedItem))(catalogJson)
 
-/** The facts about a database. `diagnosis` is null if the database has no doctor function or did not respond. */
+/** What the doctor reads from a database. `diagnosis` is null if the database has no doctor function or did not respond. */
 export interface Examined {
   readonly findings: ReadonlyArray<CheckResult>
   readonly diagnosis: Diagnosis | null

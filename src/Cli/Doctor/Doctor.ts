@@ -145,7 +145,7 @@ const nothing: Examined = {
   isStale: false
 }
 
-/** Returns the facts when the connection settings are unusable. */
+/** Returns the result of an examination without usable connection settings. */
 const unusable = (failure: SupabaseError): Examined => {
   const { hint, message } = tickError(failure)
   const code = failure.reason === "Rejected" ? "CONFIGURATION" : tickError(failure).code

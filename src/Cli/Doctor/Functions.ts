@@ -7,7 +7,7 @@ import { Invoker, type WarmUp } from "../../Services/Invoker.ts"
 import { type CheckResult, error, ok, warning } from "./CheckResult.ts"
 import { functionAccessFindings, isAllowed } from "./FunctionAccessChecks.ts"
 
-/** At most this many of the functions that integrations name are checked. */
+/** The maximum number of functions to check. */
 const MOST = 20
 
 /**

@@ -55,7 +55,7 @@ const unknownSchema = warning("schema", {
 
 const ageFindings = (version: string, enginesFrom: string | null): ReadonlyArray<CheckResult> => {
   if (version > SCHEMA_VERSION) {
-    const what = `the database is at ${version}, but this binary knows ${SCHEMA_VERSION}`
+    const what = `the database is at ${version}, but this binary expects ${SCHEMA_VERSION}`
     if (enginesFrom !== null && SCHEMA_VERSION < enginesFrom) {
       return [
         error("schema", {
@@ -207,8 +207,8 @@ const rlsFinding = ({ name, open_to }: SchemaCatalog["tables"][number]): CheckRe
 }
 
 /**
- * Reports a table that is open to browsers. If the project has its own policies, its users may see the table on purpose. Without
- * row level security, users can see every row of the table.
+ * Reports a table that is open to browsers. A project with its own policies may show the table to its users on purpose. Without
+ * row level security, users can see every row.
  */
 const openTable = ({
   name,

@@ -33,7 +33,7 @@ export const zoneFindings = (
     return warning("schedules", {
       code: "ZONE_DATA_DIFFER",
       what: `${zone.timezone} (${zone.count === 1 ? "1 integration" : `${zone.count} integrations`}) is ${describe(difference)}`,
-      why: `one of them has older rules; this program computes the slots (${data})`,
+      why: `one side has older rules, and this program computes the slots (${data})`,
       fix: "Compare the rules with https://www.iana.org/time-zones. If this program is older, update it, and see docs/how-to/upgrade.md, Time zones."
     })
   })

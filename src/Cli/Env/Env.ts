@@ -37,7 +37,7 @@ export const json = Schema.Struct({
   warnings: Schema.Array(Schema.String)
 })
 
-/** `env`: lists every setting with its value and source. Exit 2 when a setting is malformed. */
+/** `env`: lists every setting with its value and source. Exits with 2 when a setting is malformed. */
 export const main: Main = ({ arguments: given, sources, terminal }) =>
   Effect.gen(function* () {
     const inspected = inspect(sources())

@@ -31,8 +31,8 @@ import { windowOn, zoneFlag } from "../TimeArgument.ts"
 const SHOWN = 12
 
 /**
- * An explanation for each integration. If there are too many integrations, the failed integrations come first, and `more` is the
- * number of omitted integrations.
+ * An explanation for each integration. If there are too many, failed integrations come first, and `more` is the number of
+ * omitted integrations.
  */
 export const json = Schema.Struct({
   now: Instant,
@@ -40,7 +40,7 @@ export const json = Schema.Struct({
   more: Schema.Int
 })
 
-/** `explain`: shows whether an organisation's syncs ran, and the reason. Always exits with 0, whatever the answer. */
+/** `explain`: shows whether an organisation's syncs ran, and the reason. Exits with 0, whatever the answer. */
 export const main: Main = (cli) =>
   withDatabase(cli, ({ settings }) =>
     Effect.gen(function* () {

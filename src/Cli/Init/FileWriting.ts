@@ -17,7 +17,7 @@ import { Schema } from "effect"
  *
  * - `created`: the file did not exist. `unchanged`: the file exists with the same text.
  * - `changed`: an existing project file to which lines were added, for example a section of config.toml.
- * - `different`: the file exists with another text. The file was not changed, and needs attention.
+ * - `different`: the file exists with different text. The file was not changed, and needs attention.
  * - `kept`: the example, which the project has modified.
  * - `left_out`: the file does not exist, and was not written because another file in its folder is `different`. A mixture of two
  * versions would not work.
@@ -49,7 +49,7 @@ export interface PlannedFile extends ProjectFile {
 const codeOf = (error: unknown): string =>
   error instanceof Error && "code" in error ? String(error.code) : String(error)
 
-/** Reads a file; `text` is undefined when the file does not exist. `why`: the reason why the path cannot be read as a file. */
+/** Reads a file; `text` is undefined when the file does not exist. `why` says why the path cannot be read as a file. */
 export const look = async (path: string): Promise<{ text?: string; why?: string }> => {
   try {
     return { text: await readFile(path, "utf8") }

@@ -62,5 +62,5 @@ const hideUnless =
   (all: string, declaration: string, name: string): string =>
     isPublic(name) ? all : declaration
 
-const HEADER = `// The fence of Sync Scheduler (MIT), written by "sync-scheduler init": import withSyncRun from here. It has no
-// dependencies. The same module is "sync-scheduler/fence" of the npm package.`
+const HEADER = `// The fence of Sync Scheduler (MIT), written by "sync-scheduler init". Import withSyncRun from this
+// file, which has no dependencies. The npm package exports the same module as "sync-scheduler/fence".`

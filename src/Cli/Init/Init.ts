@@ -22,7 +22,9 @@ export const json = Schema.Struct({
 })
 type Report = typeof json.Type
 
-/** `init`: writes migrations and functions into a Supabase project, and never overwrites a file. Exit 3: a file differs. */
+/**
+ * `init`: writes migrations and functions into a Supabase project, and never overwrites a file. Exits with 3 if a file differs.
+ */
 export const main: Main = ({ arguments: given, terminal }) =>
   Effect.gen(function* () {
     const directory = resolve(given.positionals[0] ?? ".")
@@ -43,8 +45,8 @@ export const main: Main = ({ arguments: given, terminal }) =>
   })
 
 /**
- * Derives the choice from the flags. If the project already has the scheduler's Edge Function, the choice includes the function,
- * so that it is kept up to date.
+ * Derives the choice from the flags. If the project already has the scheduler's Edge Function, the choice includes it, so that
+ * it stays up to date.
  */
 export const choiceOf = (
   directory: string,

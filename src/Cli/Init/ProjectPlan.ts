@@ -63,7 +63,7 @@ const planSeed = async (directory: string): Promise<PlannedFile> => {
     : edit(SEED, text, withExample(text))
 }
 
-/** Returns the removed and added lines of a change, with the number of the first line. Expects a change of contiguous lines. */
+/** Returns the removed and added lines of a change, with the number of the first line. Expects one contiguous change. */
 export const hunkOf = (before: string, after: string): ReadonlyArray<string> => {
   const [old, now] = [before.split(/\r?\n/), after.split(/\r?\n/)]
   const shorter = Math.min(old.length, now.length)

@@ -11,7 +11,7 @@ import { readDeployFiles } from "./DeployFiles.ts" with { type: "macro" }
 
 const deployFiles: Record<string, string> = readDeployFiles()
 
-/** A file to install: its name, and its path on the machine; a null path means any path. */
+/** A file to install: its name, and its path on the machine, or null if any path works. */
 const InstallFile = Schema.Struct({
   path: Schema.String,
   place: Schema.NullOr(Schema.String),
@@ -37,7 +37,7 @@ const filesOf = (target: string): ReadonlyArray<InstallFile> =>
     .filter(([path]) => path.startsWith(`${target}/`))
     .map(([path, text]) => ({ path: path.slice(target.length + 1), place: placeOf(path), text }))
 
-/** `install`: prints or writes the files that deploy this version. Exit 3: a file already existed. */
+/** `install`: prints or writes the files that deploy this version. Exits with 3 if a file already existed. */
 export const main: Main = ({ arguments: given, terminal }) =>
   Effect.gen(function* () {
     const target = given.positionals[0] ?? ""

@@ -5,7 +5,7 @@ export const installCommand: Command = {
   name: "install",
   summary: "Print or write the files for systemd, Docker, Kubernetes or pg_cron",
   details:
-    "This version is tested with these files. --print shows each file with its destination; --write\n" +
+    "These files are tested with this version. --print shows each file with its destination; --write\n" +
     "writes the files into a directory and never overwrites a file.",
   positionals: [
     {

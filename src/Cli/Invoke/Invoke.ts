@@ -38,7 +38,7 @@ type Report = typeof json.Type
 
 /**
  * `invoke`: calls a locally served function once, as a run would, and shows how the engine interprets the response. Records
- * nothing. Exit 3: the call did not complete.
+ * nothing. Exits with 3 if the call did not complete.
  */
 export const main: Main = (cli) =>
   Effect.gen(function* () {

@@ -5,8 +5,8 @@ export const invokeCommand: Command = {
   name: "invoke",
   summary: "Call your function once, as a run would, and interpret its answer",
   details:
-    "Calls a function that is served on this machine with the body of a run of this integration, marked\n" +
-    'as a trial (trigger "trial"). The fence lets the function run and records nothing; a function\n' +
+    "Sends a function on this machine the request that a run of this integration would send, marked as\n" +
+    'a trial (trigger "trial"). The fence lets the function run and records nothing; a function\n' +
     "without the fence can export real data. Exit code 3: a real run would not have completed.",
   positionals: [
     {

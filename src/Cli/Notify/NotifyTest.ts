@@ -52,7 +52,7 @@ const OURS: ReadonlySet<string> = new Set(
 )
 
 const nobody = usageError(
-  "no alert destination and no dead man's ping are configured",
+  "neither an alert destination nor a dead man's switch is configured",
   `Set ${settings.alertWebhookUrl.key} to a webhook (CloudEvents, signed with ${settings.alertWebhookSecret.key}) or to a Slack incoming webhook, and ${settings.pingUrl.key} to the ping URL of Healthchecks or a similar service.`
 )
 
@@ -84,7 +84,7 @@ const resultOf =
     detail: Either.isLeft(sent) ? sent.left.message : ""
   })
 
-/** Returns a made-up incident. The incident's text says that it is a test, and every call uses new ids. */
+/** Returns a made-up incident whose text says that it is a test. Every call uses new ids. */
 const testAlert = (transition: Alert["transition"], subject: string, now: number): Alert => ({
   incident_id: 0,
   transition,

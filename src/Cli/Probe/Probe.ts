@@ -9,7 +9,7 @@ import { showInstant } from "../Report.ts"
 import { type Cell, renderTable } from "../Table.ts"
 import type { Terminal } from "../Terminal.ts"
 
-/** `probe`: runs one round of health checks and shows the results. Exit 3 when an API throttles or is unreachable. */
+/** `probe`: runs one round of health checks and shows the results. Exits with 3 when an API throttles or is unreachable. */
 export const main: Main = (cli) =>
   Effect.gen(function* () {
     const { arguments: given, terminal, layers } = cli

@@ -64,7 +64,7 @@ const openRun = (
       : Effect.ensuring(running, Fiber.interruptFork(pings.started))
   })
 
-/** Pings that the tick begins, if there is a dead man's switch. `end` pings that the tick did its work. */
+/** Pings the start of the tick if a dead man's switch is configured. `end` pings the tick's result. */
 const startPings = ({ layers }: Cli, settings: Settings, tickId: string) =>
   Effect.gen(function* () {
     if (settings.pingUrl === null) return null
@@ -78,7 +78,7 @@ const startPings = ({ layers }: Cli, settings: Settings, tickId: string) =>
     }
   })
 
-/** Whether an idle tick can end without the engine: the tick is no dry run, exports no metrics and prints no TSV. */
+/** Whether an idle tick can end without the engine: the tick is not a dry run, exports no metrics and prints no TSV. */
 const mayEndEarly = ({ arguments: given, terminal }: Cli, { project }: TickSetup): boolean => {
   return (
     !given.has("dry-run") &&

@@ -21,12 +21,12 @@ export const runsListCommand: Command = {
     },
     {
       name: "late",
-      summary: "Only runs that started later than SYNC_SCHEDULER_DRIFT_ALERT"
+      summary: "Only runs that started late, see SYNC_SCHEDULER_DRIFT_ALERT"
     },
     {
       name: "later-than",
       value: "<span>",
-      summary: "Only runs that started later than this after their slot"
+      summary: "Only runs that started more than this after their slot"
     },
     ...scopeFlags,
     { name: "limit", value: "<n>", summary: "Maximum number of runs, up to 1000; 50 by default" },

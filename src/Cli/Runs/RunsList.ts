@@ -159,8 +159,8 @@ export const runFields = (
 }
 
 /**
- * Returns the remark on a run: the reason for a failure (`UNAUTHORIZED, "the token was revoked"`) or a skip, or the trigger of a
- * completed run outside the schedule. Empty if there is nothing to remark.
+ * Returns the remark on a run: the reason for a failure (`UNAUTHORIZED, "the token was revoked"`) or a skip, or the trigger of
+ * a completed run outside the schedule. Empty if none applies.
  */
 export const whyOf = (
   run: RecordedFailure & Pick<ListedRun, "status" | "skip_reason" | "trigger">

@@ -15,7 +15,7 @@ import { demoProject } from "./ServeDemo.ts"
 const encodeSummary = Schema.encodeSync(Summary)
 
 /**
- * `serve`: ticks at every interval and answers HTTP until a signal stops it. Exit 3 when runs in progress did not end in
+ * `serve`: ticks at every interval and answers HTTP until a signal stops it. Exits with 3 when runs in progress did not end in
  * time.
  */
 export const main: Main = (cli) =>
@@ -95,7 +95,7 @@ const accessOf = (given: Settings): Effect.Effect<Access, CommandError> =>
 
 const WHY: Readonly<Record<string, string>> = {
   EADDRINUSE: "another program already listens there",
-  EACCES: "this user may not listen on that port",
+  EACCES: "this user is not allowed to listen on that port",
   EADDRNOTAVAIL: "this machine does not have that address"
 }
 

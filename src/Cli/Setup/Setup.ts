@@ -29,7 +29,7 @@ export const json = Schema.Struct({
 })
 type Report = typeof json.Type
 
-/** `setup`: sets up a project, including its first scheduled run. Exit 3: a step remains to be done by hand. */
+/** `setup`: sets up a project, including its first scheduled run. Exits with 3 if a step remains to be done by hand. */
 export const main: Main = (cli) =>
   Effect.scoped(
     Effect.gen(function* () {

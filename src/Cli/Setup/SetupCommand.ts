@@ -3,9 +3,9 @@ import { functionChoice, output } from "../Parameters.ts"
 
 export const setupCommand: Command = {
   name: "setup",
-  summary: "Set up a project up to its first scheduled run, locally or hosted",
+  summary: "Set up a local or hosted project, including its first scheduled run",
   details:
-    "Finds the project (the local stack of supabase start, else the linked project), shows the plan,\n" +
+    "Finds the project (the local stack of supabase start, or the linked project), shows the plan,\n" +
     "asks at most three questions, and executes the plan: migrations and functions, config.toml,\n" +
     "db push, the function, an example integration, and its first run. Repeating setup changes nothing.\n" +
     "If a step cannot be done, setup prints the command to run by hand and exits with code 3.",

@@ -55,7 +55,7 @@ export const answeredTarget = (answer: string): Target | undefined => {
   return isReference(answer) ? target("Linked", answer, false) : undefined
 }
 
-/** Finds the target: the target that the flags name, otherwise a running local stack, otherwise the linked project. */
+/** Finds the target: the one that the flags name, otherwise a running local stack, otherwise the linked project. */
 export const findTarget = (
   directory: string,
   given: Pick<Arguments, "has" | "value">,

@@ -35,8 +35,8 @@ const performAction = (views: QueryCache, { actor: given, ...requested }: Reques
   })
 
 /**
- * Handles every action that is requested by a program or by a form on a page. If a form requested the action, the response
- * redirects the browser to the page that contains the form.
+ * Handles every action, whether a program or a form on a page requests it. The response to a form redirects the browser to the
+ * form's page.
  */
 export const actionHandlers = (views: QueryCache, access: Access) => {
   const handle =

@@ -151,7 +151,7 @@ const reading = HttpApiGroup.make("reading")
 
 const REASON = "it is empty or longer than 500 characters"
 
-/** The reason for an action and the action's actor. They are recorded, and the pages' forms have a field for each. */
+/** The reason for an action, and its actor. Both are recorded. The pages' forms have a field for each. */
 export const Act = Schema.Struct({
   reason: Schema.Trim.pipe(
     Schema.minLength(1, { message: () => REASON }),

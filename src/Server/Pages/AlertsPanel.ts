@@ -8,7 +8,7 @@ import { clip, empty, type Html, html } from "./Html.ts"
 import { filterPath, NO_FILTER } from "./ListFilter.ts"
 import { bareMoment } from "./TimeFormat.ts"
 
-/** The maximum number of causes that are shown. The table on the same page contains the integrations with all other causes. */
+/** The maximum number of causes that are shown. The table on the same page lists the integrations with other causes. */
 const MOST = 12
 
 /** Renders what needs attention, one line per cause, worst cause first. Returns no markup if nothing needs attention. */
@@ -40,7 +40,7 @@ const shared = (frame: PageFrame, cause: CauseGroup, now: number): Html => {
   return html`<li id="c-${key}"><div>${stateMark(state, word)}</div><div><a class="who" href="${href}">${times}</a>${message !== null && html`<p class="soft"><bdi>${clip(message, 300)}</bdi></p>`}${causeForm(cause, frame)}</div>${since(cause.since, frame.timezone, now)}</li>`
 }
 
-/** The kinds of incidents that no integration's state shows. An incident of any other kind closes together with its state. */
+/** The kinds of incidents that no integration's state shows. Incidents of other kinds close when their state ends. */
 const INCIDENTS: Readonly<Record<string, readonly [one: string, many: string]>> = {
   cold_start: ["cold start", "cold starts"],
   missed: ["skipped-slots incident", "skipped-slots incidents"],

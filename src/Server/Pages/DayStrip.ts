@@ -96,7 +96,7 @@ const pathOf = (
 
 /**
  * Draws an axis with its marks as a full-width strip. One path contains all marks of a kind, so that the markup of thousands of
- * marks stays small. Marks outside the axis are omitted, and marks across an end of the axis are clipped.
+ * marks stays small. Marks outside the axis are omitted, and marks that cross an end of the axis are clipped.
  */
 export const dayStrip = (axis: Axis, marks: ReadonlyArray<Mark>, isInList = false): Html => {
   const width = Math.round((axis.to - axis.from) / MINUTE)

@@ -138,8 +138,8 @@ const DONE: Readonly<Record<ActionName, string>> = {
 }
 
 /**
- * Returns the sentence about an action for the page to which the action redirects; null if no action was performed. The action
- * `retried-198-of-200` is the retry of a cause with 200 failed runs.
+ * Returns the notice about a performed action; null if there is none. `retried-198-of-200` means that a cause had 200 failed
+ * runs and that 198 retries were requested.
  */
 export const doneNotice = (action: string | null): string | null => {
   const [, done, of] = /^retried-(\d{1,5})-of-(\d{1,5})$/.exec(action ?? "") ?? []

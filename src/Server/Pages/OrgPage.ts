@@ -50,8 +50,8 @@ const TONES: Readonly<Record<Explanation["answer"], string>> = {
 const BAD: ReadonlyArray<Explanation["answer"]> = ["no", "unknown", "partly"]
 
 /**
- * Returns the tone of the page: `bad` or `warn` if an answer or a state is bad or a warning, `good` if every answer is yes, and
- * `idle` in all other cases.
+ * Returns the tone of the page: `bad` if due runs did not complete or a state is critical, `warn` if a state is a warning,
+ * `good` if every answer is yes, and `idle` otherwise.
  */
 const toneOf = (explanations: ReadonlyArray<Explanation>): "good" | "bad" | "warn" | "idle" => {
   const severities = explanations.map(({ integration }) => integration?.severity ?? "idle")
@@ -67,7 +67,7 @@ const toneOf = (explanations: ReadonlyArray<Explanation>): "good" | "bad" | "war
 const isBad = ({ answer, integration }: Explanation): boolean =>
   BAD.includes(answer) || (answer === "nothing_due" && integration?.severity === "critical")
 
-/** Returns the name of the shape and colour for an answer, or for the integration's state while the answer has no result. */
+/** Returns the name of the shape and colour: that of the answer, or of the state while a failed run is being retried. */
 const lookOf = (explanation: Explanation): string => {
   const { answer, integration } = explanation
   if (answer === "nothing_due" && isBad(explanation)) return "failed"

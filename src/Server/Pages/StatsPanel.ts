@@ -160,7 +160,7 @@ const sinceFirst = (days: ReadonlyArray<Day>): ReadonlyArray<Day> => {
   return first === -1 ? [] : days.slice(Math.max(0, Math.min(first, days.length - 14)))
 }
 
-/** The subject of the calendar: the id of the subject's heading, and the link for each day. */
+/** The section that contains a calendar: the id of its heading, and the link for each day. */
 export interface DaysOf {
   readonly heading: string
   readonly href: (day: string) => string

@@ -36,7 +36,7 @@
     let at = have.firstChild
     for (const child of [...want.childNodes]) {
       const twin = child.id ? named.get(child.id) : at
-      // If one row moved down, only that row is moved, and not all the rows that moved up.
+      // If one row moved down, moves only that row instead of all the rows that moved up.
       if (child.id && twin && twin !== at && at?.nextElementSibling === twin) {
         have.append(at)
         at = twin
@@ -125,7 +125,7 @@
     if (every > 0 && !isStopped && !document.hidden) timer = setTimeout(refresh, every)
   }
 
-  /** Hides the rows that do not match immediately, until the server's response replaces the list. */
+  /** Immediately hides the rows that do not match, until the server's response replaces the list. */
   const filter = () => {
     const words = search.value.trim().toLowerCase()
     for (const row of document.querySelectorAll("[data-rows] > *")) {
