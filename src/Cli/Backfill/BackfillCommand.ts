@@ -5,8 +5,8 @@ export const backfillCommand: Command = {
   name: "backfill",
   summary: "Run past slots that have no run; without --yes, only list them",
   details:
-    "Covers the slots of the schedule that was in force at the time, including slots that became due while\n" +
-    "the integration was paused. With --yes, the next ticks run the slots, oldest first and one at a\n" +
+    "Covers the slots of the schedule that was in force at the time, including slots that became due\n" +
+    "while the integration was paused. With --yes, the next ticks run the slots, oldest first and one at a\n" +
     "time, after the runs that are due. The schedule itself does not change. <when> takes the same forms\n" +
     "as in audit.",
   positionals: [
