@@ -28,7 +28,7 @@ test("versions have 14 digits and increase", () => {
 test("a released migration never changes, and none is inserted before it", async () => {
   const folder = join(import.meta.dir, "../supabase")
   const list = join(folder, "migrations.sha256")
-  // The list is written at the first release; until then, no migration is frozen.
+  // The list is written at the first release. Until then, no migration is frozen.
   const released = existsSync(list) ? readFileSync(list, "utf8").trim().split("\n") : []
   const names = released.map((line) => line.slice(66))
   for (const line of released) {
@@ -43,7 +43,7 @@ test("a released migration never changes, and none is inserted before it", async
   expect(upToLast).toEqual(names)
 })
 
-/** Returns the objects that a migration creates at top level: "function public.f", "trigger t", "column c", "grant on f". */
+/** Returns what a migration creates at top level: "function public.f", "trigger t", "column c", "grant on f". */
 const definedIn = (sql: string): ReadonlyArray<string> => [
   ...[
     ...sql.matchAll(

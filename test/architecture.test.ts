@@ -7,7 +7,7 @@ import { codeOf, importsOf } from "./support/SourceText.ts"
 
 const root = resolve(import.meta.dir, "..")
 
-/** Lists the project's files: the files that git sees or, in a tree without git, all files except installed and built files. */
+/** Lists the files that git sees or, in a tree without git, all files except installed and built ones. */
 const listFiles = (): ReadonlyArray<string> => {
   const git = Bun.which("git")
   const listed =
@@ -46,7 +46,7 @@ const readTree = async (): Promise<Tree> => {
   return new Map(files.flat())
 }
 
-/** Returns the rule breaches of one file. The tree also contains a file of every room. */
+/** Returns the breaches in one file. The tree also contains a file of every room. */
 const faultsIn = (path: string, content: string, others: Record<string, string> = {}) =>
   faultsOf(
     new Map([

@@ -27,7 +27,7 @@ const linesOf = (text: string) =>
     .split("\n")
     .map((line) => JSON.parse(line))
 
-// Every test starts processes, which is slow on a busy machine.
+// Every test starts processes, which takes long on a busy machine.
 setDefaultTimeout(60_000)
 
 let directory = ""
@@ -249,7 +249,7 @@ describe("run, over an unusable project", () => {
     expect(JSON.parse(json.stdout).errors).toHaveLength(2)
   })
 
-  // Each of the following commands retries for several seconds, so the tests run concurrently.
+  // Each of these commands retries for several seconds, so the tests run concurrently.
   test.concurrent("exits with 5 if no server listens", async () => {
     const server = await serveHttp(() => new Response())
     await server.close()

@@ -73,7 +73,7 @@ test("the table of errors contains every code of the source", () => {
   expect(spoken.filter(({ code, path }) => !known.has(code) && path !== COMBINED)).toEqual([])
 })
 
-/** A file whose codes are internal. Callers see other names for those codes. */
+/** The codes in this file are internal: callers see them under other names. */
 const COMBINED = "src/Domain/Batch.ts"
 
 test("every link of the pages leads to an existing page", async () => {

@@ -41,7 +41,7 @@ describe("a tick in a hostile environment", () => {
   })
   afterEach(() => project.close())
 
-  /** Runs a tick whose function does not respond until `look` has inspected the process. */
+  /** Runs a tick whose function responds only after `look` has inspected the process. */
   const during = async <A>(env: Readonly<Record<string, string>>, look: () => Promise<A>) => {
     await project.seedDue(1)
     const finish = Promise.withResolvers<void>()

@@ -9,7 +9,7 @@ import { expectTranscript, type TranscriptOptions, transcriptOf } from "../suppo
 
 setDefaultTimeout(120_000)
 
-// Read-only commands share this fixture. Every command that changes something gets a separate fixture.
+// Read-only commands share this fixture. A command that changes something gets its own.
 let fixture: FixtureDatabase
 let env: Readonly<Record<string, string>>
 const environmentOf = ({ database }: FixtureDatabase) => ({
@@ -25,17 +25,17 @@ afterAll(() => fixture.close())
 
 interface Step extends Pick<TranscriptOptions, "typed"> {
   readonly args: ReadonlyArray<string>
-  /** The width of the terminal in columns. Without a width, stdout is a pipe. */
+  /** The terminal's width in columns. Without a width, stdout is a pipe. */
   readonly width?: number
 }
 
-/** Replacements for generated IDs (fixture IDs have the group 0000-4000) and for this machine's hostname. */
+/** Replaces generated IDs (fixture IDs have the group 0000-4000) and this machine's hostname. */
 const replacements = [
   [/[0-9a-f]{8}-(?!0000-4000)[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/g, "<id>"],
   [`@${hostname()}`, "@host"]
 ] as const
 
-/** Runs the commands in order and compares their output with a golden file. */
+/** Runs the commands in order, and compares their output with a golden file. */
 const expectSteps = async (
   name: string,
   environment: Readonly<Record<string, string>>,

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { binaryPath } from "../support/binary.ts"
 import { type FixtureDatabase, openFixtureDatabase } from "../support/FixtureDatabase.ts"
 
-// Checks the screen of a real terminal, not only the bytes written to the terminal. The test needs tmux, so the test runs only
-// when its file is named.
+// Checks what a real terminal shows, not only the bytes written to it. Needs tmux, so these tests run only when their file is
+// named.
 setDefaultTimeout(120_000)
 
 let fixture: FixtureDatabase
@@ -33,7 +33,7 @@ afterAll(async () => {
 
 const bare = (text: string): string => text.replaceAll(/ +$/gm, "").trimEnd()
 
-/** Returns the screen after a command has ended, without the lines that tmux adds. */
+/** Returns the screen after a command has ended, without what tmux adds. */
 const screen = async (width: number, command: string): Promise<ReadonlyArray<string>> => {
   const done = `sync_scheduler_done_${width}_${Bun.hash(command)}`
   const line = `exec 2>&1; SUPABASE_DB_URL='${fixture.database.url}' '${await binaryPath()}' ${command}; tmux -L ${socket} wait-for -S ${done}; sleep 60`
@@ -62,7 +62,7 @@ for (const width of [80, 140]) {
         }
         expect(line).not.toContain("\u202e")
       }
-      // Each column is aligned with its title, even after wide characters and symbols.
+      // Each column is aligned with its heading, even after wide characters and symbols.
       const titles = lines.findIndex((line) =>
         /^(STATE|NEXT|RESULT|DUE|WHEN)( \([^)]+\))? {2,}/.test(line)
       )

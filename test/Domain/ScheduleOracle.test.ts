@@ -3,14 +3,14 @@ import { Either } from "effect"
 import * as Schedule from "../../src/Domain/Schedule/Schedule.ts"
 import * as Oracle from "../support/ScheduleOracle.ts"
 
-// Compares a sample of the cases that scripts/compare-schedules.ts compares in full.
+// A sample of the cases that scripts/compare-schedules.ts compares in full.
 
 const DAY = 86_400_000
 const FROM = Date.UTC(2024, 0, 1)
 const TO = Date.UTC(2031, 0, 1)
 
 /**
- * Compares the slots of all expressions over a period with the oracle's. Returns the number of slots compared, and throws at the
+ * Compares the slots of all expressions in a period with the oracle's. Returns how many slots were compared, and throws at the
  * first difference.
  */
 const compare = (timezone: string, after: number, upTo: number): number => {
@@ -48,8 +48,8 @@ describe("the schedule and an oracle that steps through real minutes agree", () 
     expect(zones.length).toBeGreaterThan(100)
     let compared = 0
     for (const [index, { days, timezone }] of zones.entries()) {
-      // Compares the days around two consecutive clock changes of the zone, usually one forward and one back. The year varies
-      // by zone.
+      // Compares the days around two consecutive clock changes, usually one forward and one back, in a year that varies by
+      // zone.
       const chosen = (index * 2) % days.length
       for (const day of days.slice(chosen, chosen + 2)) {
         compared += compare(timezone, day, day + 1.5 * DAY)

@@ -18,7 +18,7 @@ import {
   statusOf
 } from "../support/StatusFacts.ts"
 
-/** The state rules, in order: the first rule that matches determines the state. */
+/** The state rules in order: the first match determines the state. */
 const RULES: ReadonlyArray<readonly [StateName, (choice: Choice) => boolean]> = [
   ["unknown", (is) => is.switch === "off" && is.live === "unknown"],
   ["paused", (is) => is.switch === "off"],
@@ -103,7 +103,7 @@ const anyStatus: fc.Arbitrary<IntegrationStatus> = fc
   })
   .map(statusOf)
 
-/** Generates an integration that is on time except for its last run or its run in progress. */
+/** Generates an integration that is on time except for its last run or the run in progress. */
 const nearlyFine: fc.Arbitrary<IntegrationStatus> = fc
   .record({
     integration_id: fc.uuid(),
@@ -134,7 +134,7 @@ const anyScheduler: fc.Arbitrary<SchedulerHealth> = fc
     open_incidents: {}
   }))
 
-/** Returns whether an attempt of the newest run has ended without completing the run. */
+/** Returns whether an attempt of the newest run has ended and the run is not completed. */
 const isUnfinished = ({ last_run: last, live_run: live }: IntegrationStatus): boolean => {
   if (
     live !== null &&
@@ -213,8 +213,7 @@ test("no integration is on time, OK or green if its newest attempted run did not
         }
         if (report.level === "OK") {
           good.checks += 1
-          // `status` and `check` agree: if an integration needs attention, even after one refusal, the level of `check` is never
-          // OK.
+          // `status` and `check` agree: while an integration needs attention, even after one refusal, `check` never reports OK.
           expect([overview.verdict, enabled.some(isUnfinished)]).toEqual(["ok", false])
           expect([neverCompleted, unreadable, scheduler.verdict]).toEqual([false, 0, "ticking"])
         }
@@ -279,7 +278,7 @@ test("200 of 1,000 integrations refused on the first attempt are counted by caus
     level: "WARNING",
     summary: "1 retrying (xledger: FUNCTION_REFUSED)"
   })
-  // Even with thresholds that tolerate a first refusal, the summary reports the refusal.
+  // Even if the thresholds tolerate a first refusal, the summary reports it.
   const patient = { ...DEFAULTS, retrying: { warning: 2, critical: null } }
   const one = overviewOf(listOf(1, 1, true), scheduler)
   expect(judgeStatus(one, patient)).toMatchObject({

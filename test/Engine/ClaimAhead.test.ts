@@ -6,9 +6,7 @@ import { completed, makeWorld, type World } from "../support/World.ts"
 
 type Calls = ReadonlyArray<readonly [name: string, count: number]>
 
-/**
- * Seeds `due` runs whose functions take `takesMs` ms. Records the number of runs in each database call that carries runs.
- */
+/** Seeds `due` runs whose functions take `takesMs` ms. Records how many runs each database call carries. */
 const makeDue = (due: number, takesMs: number) =>
   Effect.map(makeWorld, (world): { readonly world: World; readonly calls: Calls } => {
     world.seedDue(due, 1_000, { sync_schedule: "0 4 29 2 *" })
@@ -24,7 +22,7 @@ const makeDue = (due: number, takesMs: number) =>
 
 const tick = (world: World) => Effect.provide(Engine.tick(), world.engine())
 
-/** Returns how many slots each claim call takes when the tick runs on the test clock. */
+/** Returns how many slots each claim call carries on the test clock. */
 const claimsOf = (due: number, takesMs: number) =>
   Effect.gen(function* () {
     const { calls, world } = yield* makeDue(due, takesMs)
@@ -35,7 +33,7 @@ const claimsOf = (due: number, takesMs: number) =>
   })
 
 describe("claims ahead of the starts", () => {
-  // Uses the real clock, because the TestClock never yields to the event loop.
+  // On the real clock, because the TestClock never yields to the event loop.
   test("begin with twice as many runs as may be in flight, and half of them start", async () => {
     const { calls, world } = await Effect.runPromise(makeDue(30, 10))
     expect(await Effect.runPromise(tick(world))).toMatchObject({ completed: 30, errors: [] })

@@ -17,7 +17,7 @@ const prepare = Effect.gen(function* () {
   return yield* makeWorld
 })
 
-/** Runs a tick every minute until no run is live, at most five times. */
+/** Ticks every minute until no run is live, at most five times. */
 const workOff = (world: World) =>
   Effect.gen(function* () {
     for (let n = 0; n < 5 && world.db.live.size > 0; n++) {
@@ -27,7 +27,7 @@ const workOff = (world: World) =>
     return world.runs.map(({ status }) => status)
   })
 
-/** The schedule is yearly, so that no further slot becomes due. All integrations belong to one organisation. */
+/** The schedule is yearly, so no further slot becomes due. All integrations belong to one organisation. */
 const once = { sync_schedule: "0 0 1 1 *", org_id: "00000000-0000-4000-8000-0000000000aa" }
 
 const slowDown = (retryAfterMs: number): Outcome => ({
@@ -47,7 +47,7 @@ describe("an API that throttles", () => {
         world.invocations.length === 1 && invocation.run.attempt === 1
           ? Effect.as(Effect.sleep("10 millis"), slowDown(5_000))
           : Effect.as(Effect.sleep("1 second"), completed)
-      // The first invocation is refused before the other runs are started.
+      // The API refuses the first invocation before the other runs start.
       const first = yield* Effect.fork(
         Engine.tick({ limit: 1 }).pipe(Effect.provide(world.engine()))
       )
@@ -58,7 +58,7 @@ describe("an API that throttles", () => {
       expect(world.peakInFlight).toBeLessThanOrEqual(4)
       // The refused run is retried in the same tick.
       expect(summary).toMatchObject({ due: 8, completed: 8, skipped: 0, errors: [] })
-      // No run starts during the five seconds of the Retry-After.
+      // No run starts during the Retry-After of five seconds.
       const starts = world.runs.map((run) => run.attempt_started_at ?? 0)
       const refused = world.runs.find((run) => run.attempt === 2)?.started_at ?? 0
       expect(starts.filter((at) => at > refused && at < refused + 5_000)).toEqual([])
@@ -82,7 +82,7 @@ describe("an API that throttles", () => {
       })
       const held = world.runs.find((run) => run.delay_reason !== null)
       expect(held).toMatchObject({ status: "pending", attempt: 0, claimed_by: null })
-      // Once the deferral has expired, any engine may start the run.
+      // After the deferral, any engine may start the run.
       world.behave = () => Effect.succeed(completed)
       yield* TestClock.adjust("11 minutes")
       expect(yield* workOff(world)).toEqual(Array.from({ length: 4 }, () => "completed"))
@@ -172,7 +172,7 @@ describe("a slot locked by another session", () => {
       const interrupting = yield* Effect.fork(Fiber.interrupt(fiber))
       yield* TestClock.adjust("1 minute")
       yield* Fiber.join(interrupting)
-      // The lock is checked twice: by the fetch and by one claim.
+      // The fetch checks the lock once, and the only claim checks it once.
       expect(looks).toBe(2)
     }))
 })

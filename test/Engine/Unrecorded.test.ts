@@ -5,7 +5,6 @@ import * as Engine from "../../src/Engine.ts"
 import { it } from "../support/it.ts"
 import { makeWorld, startOfTime, type World } from "../support/World.ts"
 
-/** The errors of a database that cannot record outcomes. */
 const refusals = [
   ["NotExecuted", "25006", "read-only"],
   ["NotExecuted", "53100", "the disk is full"],
@@ -16,7 +15,7 @@ const refusals = [
   ["Refused", "PGRST301", "the key was changed"]
 ] as const
 
-/** Makes the world's database refuse outcomes for `forMs`, counted from the first refusal. */
+/** Makes the world's database refuse outcomes for `forMs` after the first refusal. */
 const refusing = (world: World, error: SupabaseError, forMs: number) =>
   Effect.sync(() => {
     let until: number | null = null
@@ -61,7 +60,7 @@ describe("a known outcome that the database refuses", () => {
         expect(summary).toMatchObject({ ok: true, completed: 30, unresolved: 0, errors: [] })
         expect(new Set(world.invocations.map(({ run }) => run.run_id)).size).toBe(30)
         expect(world.invocations).toHaveLength(30)
-        // Runs that are already started are still sent. No other run is sent until the database records outcomes again.
+        // Runs that have started are still sent. No other run is sent until the database records outcomes again.
         expect(sentAt.filter((at) => at > 1_000 && at < 55_000)).toEqual([])
       }))
 
@@ -78,7 +77,7 @@ describe("a known outcome that the database refuses", () => {
         for (const id of sent) expect(named).toContain(id)
         expect(named).toContain(why)
         expect(new Set(sent).size).toBe(sent.length)
-        // If a run was not sent, it was never started or its start was reverted.
+        // Every run that was not sent either was not started, or its start was reverted.
         const running = world.runs.filter(({ status }) => status === "running")
         expect(running.map(({ id }) => id).toSorted()).toEqual(sent.toSorted())
       }))

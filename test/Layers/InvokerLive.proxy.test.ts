@@ -32,7 +32,7 @@ afterAll(() => {
   for (const server of servers) server.stop()
 })
 
-/** Makes invocations in a separate process with these environment variables. Returns the outcomes in order. */
+/** Makes invocations in a separate process with these environment variables. Returns their outcomes in order. */
 const invoke = async (
   runtime: keyof typeof runtimes,
   env: Readonly<Record<string, string>>,
@@ -48,7 +48,7 @@ const invoke = async (
     env: {
       PATH: process.env.PATH ?? "",
       HOME: process.env.HOME ?? "",
-      // Keeps Deno from checking for updates through the proxy.
+      // Keeps Deno from looking for updates through the proxy.
       DENO_NO_UPDATE_CHECK: "1",
       ...env
     },
@@ -70,8 +70,8 @@ const refusals = [302, 403, 407, 429, 500, 502, 503, 504]
 const nobody = "https://project.invalid/functions/v1/integration-sync"
 
 /**
- * Starts a proxy whose response to a tunnel request depends on the requested hostname: `status-403.invalid`, `close.invalid`,
- * ...
+ * Starts a proxy that decides by the requested hostname how to respond to a tunnel request: `status-403.invalid`,
+ * `close.invalid`, ...
  */
 const startScriptedProxy = async (): Promise<RawServer> => {
   const proxy: RawServer = await serve((socket) => {
@@ -103,8 +103,8 @@ describe.each(["Bun", "Deno"] as const)("an invocation through a proxy, in %s", 
     expect(await invoke(runtime, { ALL_PROXY: await proxy() }, [nobody])).toEqual([NOT_SENT])
   })
 
-  // Bun reports every broken connection with one code, whether or not the request was already written. Deno distinguishes the two
-  // cases.
+  // Bun reports every broken connection with the same code, whether or not the request was already written. Deno distinguishes
+  // the two cases.
   test("has an uncertain outcome if the proxy breaks the connection or is not a proxy", async () => {
     const proxy = await startScriptedProxy()
     const urls = ["close", "reset", "garbage"].map((wish) => `https://${wish}.invalid/f`)
@@ -125,7 +125,7 @@ describe.each(["Bun", "Deno"] as const)("an invocation through a proxy, in %s", 
     expect(functions.requests).toHaveLength(1)
   })
 
-  // Over plain HTTP, a proxy responds in place of the function. Only a 407 is certain to come from the proxy.
+  // Over plain HTTP, a proxy's response replaces the function's. Only a 407 is certain to come from the proxy.
   test("is not sent if a proxy for plain HTTP requires a password", async () => {
     const proxy = await serve((socket) => socket.end(http("407 Proxy Authentication Required")))
     const url = nobody.replace("https:", "http:")
@@ -133,7 +133,7 @@ describe.each(["Bun", "Deno"] as const)("an invocation through a proxy, in %s", 
   })
 })
 
-// A trusted authority issued this certificate, but not for servers, so the TLS error has none of the well-known codes.
+// A trusted authority issued this certificate, but not for servers, so the TLS error has no well-known code.
 test("an invocation is not sent to a server whose certificate is not for servers", async () => {
   const certificates = join(root, "test/support/certificates")
   const server = await serveRaw((socket) => socket.end(http("204 No Content")), {

@@ -60,7 +60,7 @@ const drip: Behaviour = (socket) => {
   socket.on("close", () => clearInterval(timer))
 }
 
-/** Each behaviour of the function, with the expected outcome of its invocation. Each scenario runs once. */
+/** How the function behaves, and the expected outcome of its invocation. */
 const scenarios: ReadonlyArray<{
   readonly name: string
   readonly behaviour: Behaviour

@@ -112,7 +112,7 @@ describe("PostgresLive", () => {
     change(url)
     return url.href
   }
-  /** Holds the lock on which `contract_wait` blocks. The test releases the lock. `waiting` resolves once a call is blocked. */
+  /** Takes the lock on which `contract_wait` blocks, until the test releases it. `waiting` resolves once a call is blocked. */
   const gate = async () => {
     const key = Math.trunc(Math.random() * 1e9)
     await admin`select pg_advisory_lock(${key})`
@@ -167,7 +167,7 @@ describe("PostgresLive", () => {
 
   test("cancels the statement at the deadline, and the server's response decides the outcome", () =>
     using({ connections: 1, timeoutMs: 1000 }, async (caller) => {
-      // Connects first, so that even on a slow machine the deadline expires during the statement.
+      // Connects first, so that the deadline expires during the statement even on a slow machine.
       await caller.call(echo, nothing)
       const { key, open } = await gate()
       const id = randomUUID()

@@ -6,8 +6,8 @@ import * as ProberLive from "../../src/Layers/ProberLive.ts"
 import { type ProbeAnswer, Prober } from "../../src/Services/Prober.ts"
 import { authority, serveVendor, type VendorServer } from "../support/VendorServer.ts"
 
-// 127.0.0.1 represents the public internet, and 127.0.0.2 the machine's own network. The test listens on both addresses, so that
-// it notices a probe of a forbidden address.
+// 127.0.0.1 stands for the public internet, and 127.0.0.2 for the machine's own network. Servers listen on both addresses, so
+// that the test notices a probe of a forbidden address.
 let open: VendorServer
 let secret: VendorServer
 let lookUps: Array<string>
@@ -38,7 +38,7 @@ const run = (url: string, layer: ReturnType<typeof ProberLive.layer>, method: "G
     probe({ provider: "generic", host: "x", method, url })
   ).pipe(Effect.either, Effect.provide(layer), Effect.runPromise)
 
-/** Probes with the production policy, which allows no address of this machine. */
+/** Probes with the production policy, which allows none of this machine's addresses. */
 const strictly = (url: string) => run(url, ProberLive.layer({ version: "1.2.3", authority }), "GET")
 
 /** Probes with a policy that treats 127.0.0.1 as the public internet. */
@@ -128,7 +128,7 @@ describe("a probe", () => {
 })
 
 describe("a probe is refused", () => {
-  /** Asserts that a probe is refused, and that no server receives a request. */
+  /** Asserts that a probe is refused and that no server receives a request. */
   const refuses = async (result: Promise<Either.Either<ProbeAnswer, ProbeError>>, text: string) => {
     const requestCount = open.requests.length + secret.requests.length
     expect(why(await result)).toContain(text)

@@ -17,7 +17,7 @@ const json = { "content-type": "application/json" }
 const begun = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n`
 
 /**
- * Server faults, each with the outcome that the call can prove with our client (`ours`) and with plain supabase-js (`theirs`).
+ * Server faults, with the outcome that the call can prove through our client (`ours`) and through plain supabase-js (`theirs`).
  */
 const scenarios: ReadonlyArray<{
   readonly name: string
@@ -111,7 +111,7 @@ describe.each([
   let verdicts: Verdicts = {}
   beforeAll(async () => {
     const targets: Array<CallTarget> = []
-    // Each call gets its own server, because a call over a reused connection would test a different case.
+    // Each call gets its own server, because reusing a connection would be a different case.
     for (const client of ["ours", "theirs"] as const) {
       const add = (name: string, url: string, timeoutMs = 20_000) =>
         targets.push({ name: `${name}, ${client}`, url, key, client, timeoutMs })
@@ -144,7 +144,7 @@ describe.each([
     "is not sent: %s",
     (name) => {
       expect(verdicts[`${name}, ours`]).toBe("NotExecuted not_sent")
-      // supabase-js keeps only the text of a certificate error. In Bun that text proves nothing.
+      // supabase-js keeps only the text of a certificate error, which proves nothing in Bun.
       const isProven = runtime === "Deno" || name !== "another server's certificate"
       expect(verdicts[`${name}, theirs`]).toBe(
         isProven ? "NotExecuted not_sent" : "Ambiguous no_answer"

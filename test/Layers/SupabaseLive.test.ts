@@ -38,7 +38,7 @@ const startProject = async () => {
   return { database, gateway, admin }
 }
 
-/** Types in the format of `supabase gen types`. The layer must accept a client with these types too. */
+/** Types as `supabase gen types` writes them. The layer must accept a client with such types too. */
 interface Database {
   readonly public: {
     Tables: Record<never, never>

@@ -121,7 +121,7 @@ test("a later completed run is mentioned, and no retry of the failed run is sugg
   expect(after.sentence).toEndWith(
     'The 08:00 run failed: UNAUTHORIZED, "the token was revoked". A run outside the schedule completed at 08:01.'
   )
-  // This query's period ends before the manual run.
+  // This period ends before the manual run.
   const earlier = await ask(FIXTURE_NOW - DAY, FIXTURE_NOW - 12 * 60_000)
   expect(earlier.actions).toEqual([])
   expect(earlier.sentence).toEndWith("A run outside the schedule completed at 08:01.")
@@ -225,7 +225,7 @@ test("a completed run never leads to the answer no", async () => {
       attempt, started_at, finished_at)
     select ${id}::uuid, i.id, i.org_id, i.integration_type, ${new Date(at)}, ${id}, ${trigger}, ${status}, 1, ${new Date(at)}, ${new Date(at)}
       from organization_integrations i where i.id = ${fixtureId(n)}`
-  // A user set this run's due time. The time is not a slot of the schedule, which has had no slot yet.
+  // A user set this run's due time, which is not a slot of the schedule. The schedule has had no slot yet.
   await insert(
     "aaaaaaaa-0000-4000-8000-000000000001",
     12,
@@ -235,11 +235,11 @@ test("a completed run never leads to the answer no", async () => {
   )
   expect(await ask(12)).toMatchObject({ answer: "yes", expected: 1, completed: 1 })
   expect((await ask(12)).sentence).toBe("Yes. The 13:40:33 run completed.")
-  // The runs are older than the schedule's history, as in an adopted table.
+  // The runs are older than the schedule history, as in an adopted table.
   await own.sql`update sync_schedule_history set "from" = ${new Date(FIXTURE_NOW - 60_000)}, first_slot = null, since = ${new Date(FIXTURE_NOW - 60_000)}
     where integration_id = ${fixtureId(2)}`
   expect(await ask(2)).toMatchObject({ answer: "yes", expected: 48, completed: 48 })
-  // Two manual runs: one when nothing was scheduled, and one after a failure.
+  // Two manual runs: one while nothing was scheduled, and one after a failure.
   await insert(
     "aaaaaaaa-0000-4000-8000-000000000002",
     6,

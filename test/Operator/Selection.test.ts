@@ -13,8 +13,8 @@ let fixture: FixtureDatabase
 beforeAll(async () => {
   await binaryPath()
   fixture = await openFixtureDatabase()
-  // The integrations were created in the fixture's past, so each integration has a slot to explain. One integration failed last
-  // night and one within the last hour.
+  // Created in the fixture's past, so that each integration has a slot to explain. One integration failed last night, and one
+  // within the last hour.
   await fixture.sql`
     insert into organization_integrations (id, org_id, org_name, integration_type, sync_schedule, timezone, next_run_at, created_at)
     select ('b1000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, ${ORG}, 'Massive Dynamic', 'xledger', '0 2 * * *',
@@ -31,7 +31,7 @@ afterAll(() => fixture.close())
 
 /** Returns how often the program called read_sync_status and read_sync_story. */
 const countCalls = async (): Promise<Readonly<Record<string, number>>> => {
-  // PostgreSQL adds a session's counts when the session ends, which is shortly after the program has ended.
+  // PostgreSQL adds a session's counts when the session ends, shortly after the program has ended.
   const isConnected = async () => {
     const sessions = await fixture.sql`
       select from pg_stat_activity where datname = current_database() and application_name = 'sync-scheduler'`
@@ -52,7 +52,7 @@ test("of 12,000 integrations the failed ones are explained first, and all others
     env: { SUPABASE_DB_URL: fixture.database.url }
   })
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" })
-  // The program makes one call per page of 500 integrations and one call per explained integration, not one call per integration.
+  // The program makes one call per page of 500 integrations and one per explained integration, not one per integration.
   const calls = await countCalls()
   expect(calls.read_sync_status).toBeLessThanOrEqual(MANY / 500 + 1)
   expect(calls.read_sync_story).toBe(20)

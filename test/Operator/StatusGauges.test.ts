@@ -31,7 +31,7 @@ test("the gauges show the number of integrations by state and the oldest delay, 
   await Effect.runPromise(Effect.provide(measureStatus(300_000), real))
   const counts = ["overdue", "retrying", "running", "on_time", "stale"].map(inState)
   expect(counts).toEqual([1, 1, 1, 6, 0])
-  // Globex was due at 08:00:00; the fixture's clock shows 08:12:04.
+  // Globex was due at 08:00:00, and the fixture's clock shows 08:12:04.
   expect(readSeries().get(overdue)).toBe(724)
 
   const before = readSeries()

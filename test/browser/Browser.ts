@@ -2,10 +2,10 @@ import { access } from "node:fs/promises"
 import axe from "axe-core"
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core"
 
-/** The path of Chromium: the environment variable `CHROMIUM` or, by default, the path of Debian's package. */
+/** Where Chromium is: the environment variable `CHROMIUM` or, by default, the path of Debian's package. */
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium"
 
-/** Flags for Chromium running as root in the tests' sandbox, without internet access. */
+/** Flags for a Chromium that runs as root in a sandbox without internet access. */
 const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
@@ -17,7 +17,7 @@ const FLAGS = [
   "--disable-dev-shm-usage"
 ]
 
-/** Starts Chromium. Rejects with installation instructions if it is missing. The caller closes the browser. */
+/** Starts Chromium, or rejects with installation instructions. The caller closes the browser. */
 export const startBrowser = async (): Promise<Browser> => {
   await access(CHROMIUM).catch(() => {
     throw new Error(`No Chromium at ${CHROMIUM}: apt-get install chromium, or set CHROMIUM.`)
@@ -25,7 +25,6 @@ export const startBrowser = async (): Promise<Browser> => {
   return chromium.launch({ executablePath: CHROMIUM, args: FLAGS })
 }
 
-/** A page open in one reader's browser. */
 export interface Reader {
   readonly page: Page
   /** Everything that the browser reported: console errors, policy violations, script errors and dialog boxes. */
@@ -33,7 +32,6 @@ export interface Reader {
   readonly close: () => Promise<void>
 }
 
-/** Opens a URL in a separate browser profile. */
 export const open = async (
   browser: Browser,
   url: string,
@@ -54,7 +52,7 @@ export const open = async (
   return { page, problems, close: () => context.close() }
 }
 
-/** Returns the findings of axe-core on a page, as `rule: element`. */
+/** Returns what axe-core finds on a page, as `rule: element`. */
 export const violations = async (page: Page): Promise<ReadonlyArray<string>> => {
   await page.evaluate(axe.source)
   const found = await page.evaluate(async () => {
@@ -70,8 +68,8 @@ export const violations = async (page: Page): Promise<ReadonlyArray<string>> => 
 }
 
 /**
- * Returns the problems of a page (findings of axe-core, and overflow) on a desktop with the light theme and on a phone with the
- * dark theme. If SHOTS is set, saves a screenshot of the page in each theme.
+ * Returns a page's problems (findings of axe-core, and overflow) on a desktop with the light theme and on a phone with the dark
+ * theme. If SHOTS is set, saves a screenshot in each theme.
  */
 export const pageProblems = async (page: Page, name: string): Promise<ReadonlyArray<string>> => {
   const found: Array<string> = []
@@ -93,5 +91,5 @@ export const pageProblems = async (page: Page, name: string): Promise<ReadonlyAr
   return found
 }
 
-/** The directory for screenshots. By default no screenshots are taken. */
+/** Where to save screenshots; by default none are taken. */
 const SHOTS = process.env.SHOTS ?? ""

@@ -4,7 +4,7 @@ import { type Sidecar, startSidecar } from "../support/Sidecar.ts"
 
 export const ADMIN_TOKEN = "a-token-of-the-tests-4f1c9a07e2"
 
-/** A project that contains the operator fixture, and a `serve` process that shows the fixture and no longer ticks. */
+/** A project with the operator fixture, and a `serve` process that shows it and no longer ticks. */
 export interface ServeFixture {
   readonly project: Project
   readonly sidecar: Sidecar
@@ -12,8 +12,8 @@ export interface ServeFixture {
 }
 
 /**
- * Starts `serve` on an empty project, waits for its first tick, and then seeds the fixture. The next tick is a day away,
- * so only the test changes anything.
+ * Starts `serve` on an empty project, waits for its first tick, and then seeds the fixture. The next tick is a day away, so
+ * only the test changes anything.
  */
 export const startServeFixture = async (): Promise<ServeFixture> => {
   const project = await startProject()

@@ -6,7 +6,8 @@ import { type Project, startProject } from "../support/Project.ts"
 import { type Sidecar, startSidecar } from "../support/Sidecar.ts"
 import { open, startBrowser } from "./Browser.ts"
 
-// An open page over time, in a real Chromium: ticks continue, the database fails and recovers, and the scheduler dies.
+// How an open page changes over time, in a real Chromium: ticks continue, the database fails and recovers, and the scheduler
+// dies.
 
 setDefaultTimeout(90_000)
 
@@ -64,7 +65,7 @@ test("an open page shows new ticks without moving the focus, the scroll position
   expect(before.on).toStartWith("/org/")
   mayAnswer.resolve()
   await state.filter({ hasText: "On time" }).waitFor()
-  // The visible part does not move, even when the page grows above it.
+  // What the reader sees does not move, even when the page grows above it.
   const after = await place()
   expect(after.on).toBe(before.on)
   expect(Math.abs(after.top - before.top)).toBeLessThan(3)

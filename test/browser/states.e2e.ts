@@ -8,8 +8,8 @@ import { type Sidecar, startSidecar } from "../support/Sidecar.ts"
 import { open, pageProblems, type Reader, startBrowser } from "./Browser.ts"
 import { ADMIN_TOKEN } from "./ServeFixture.ts"
 
-// The page's texts for problems, in a real Chromium over the binary and a real PostgreSQL:
-// refused runs, many failures with one cause, an unavailable database, and a project without integrations.
+// How the page words problems, in a real Chromium over the binary and a real PostgreSQL: refused runs, many failures with one
+// cause, an unavailable database, and a project without integrations.
 
 setDefaultTimeout(90_000)
 
@@ -54,7 +54,7 @@ const read = async (path = "/", options: BrowserContextOptions = {}): Promise<Re
   return reader
 }
 
-/** Seeds integrations that are due in an hour, except the first `due`, which are due now. */
+/** Seeds integrations: the first `due` are due now, and the rest in an hour. */
 const seed = (count: number, due: number) =>
   project.sql.unsafe(`
     insert into organization_integrations (org_id, org_name, integration_type, sync_schedule, timezone, next_run_at, created_at, schedule_since)
@@ -157,7 +157,7 @@ describe("200 failures with one cause", () => {
       select count(*)::int as n from sync_run_event
        where kind = 'retried' and actor = 'Kari Nordmann (page)' and reason = 'the token is valid again'`
       expect(n).toBe(200)
-      // On a busy machine the database may respond later than the page's timeout.
+      // On a busy machine the database may respond after the page's timeout.
       expect(problems.filter((one) => !one.includes("status of 503"))).toEqual([])
     }
   )
@@ -217,20 +217,20 @@ test("when the database goes away, the last known page appears within a second, 
     expect(await green(page)).toEqual([])
     await org.page.goto(sidecar.url)
     expect(await pageProblems(org.page, "database-gone")).toEqual([])
-    // An organisation page and a filter that were viewed before still show their last known data.
+    // Pages of an organisation and of a filter that were viewed before still show their last known data.
     await page.goto(orgUrl)
     expect(await page.locator(".answer").count()).toBe(1)
     expect(await page.locator("#alarm").isVisible()).toBe(true)
     await page.goto(`${sidecar.url}/?q=organisation%202`)
     expect(await page.locator("tbody[data-rows] > tr").count()).toBe(1)
-    // The last known data may lack an organisation or a run that exists, so the response is 503 rather than 404.
+    // The last known data may lack an organisation or run that exists, so the response is 503 and not 404.
     for (const path of ["/org/nobody", `/run/${crypto.randomUUID()}`]) {
       expect([path, (await page.goto(`${sidecar.url}${path}`))?.status()]).toEqual([path, 503])
       expect(await page.locator(".dead").textContent()).toBe(
         "The database does not answer, and no earlier data of this page is available."
       )
     }
-    // The API returns the failure instead of old data.
+    // The API reports the failure rather than old data.
     expect((await sidecar.get("/api/status")).status).toBe(503)
   } finally {
     await admin.unsafe(`alter database "${name}" with allow_connections true`)

@@ -5,7 +5,7 @@ import { type Outcome, PARITY_SQL, Parity, type Step } from "./Parity.ts"
 import { ParitySteps } from "./ParitySteps.ts"
 
 // The simulation runs over an in-memory mirror of the SQL functions. This test shows that the mirror behaves like the SQL: it
-// runs random sequences of calls, edits and clock jumps on both, and compares every response and every row after each step.
+// makes random sequences of calls, edits and clock jumps on both, and compares every response and every row after each step.
 
 const SEQUENCES = 240
 const STEPS = 80
@@ -25,7 +25,7 @@ afterAll(async () => {
   await database.drop()
 })
 
-/** Describes the events of a step as short words; the test asserts that every branch occurred. */
+/** Describes what happened in a step in short words, by which the test asserts that every branch occurred. */
 const describeStep = (step: Step, { raw }: Outcome): ReadonlyArray<string> => {
   if (!("call" in step)) return ["edit" in step ? "edit" : "remove"]
   const text = JSON.stringify(raw.sql)

@@ -4,7 +4,7 @@ import { type Arguments, MemoryFunctions, Raised } from "../support/MemoryFuncti
 import { deleteIntegration, type Edit, editIntegration } from "../support/MemorySchedule.ts"
 
 /**
- * The SQL added to a migrated database: a settable clock, run ids that both sides can compute, a function that executes one step
+ * SQL added to a migrated database: a settable clock, run ids that both sides can compute, a function that executes one step
  * and returns its error instead of raising it, and a function that returns every row that a step may have changed.
  */
 export const PARITY_SQL = `
@@ -45,7 +45,7 @@ begin
 end
 $$;`
 
-/** The SQL types of the functions' arguments. An argument that is not listed has the type text. */
+/** The SQL types of arguments; text if an argument is not listed. */
 const TYPES: Readonly<Record<string, string>> = {
   p_tick_id: "uuid",
   p_options: "jsonb",
@@ -74,7 +74,7 @@ const TYPES: Readonly<Record<string, string>> = {
 type Rows = Readonly<Record<string, unknown>>
 type Tables = Readonly<Record<keyof typeof COLUMNS, ReadonlyArray<Rows>>>
 
-/** The columns of each table that the test compares. */
+/** The columns that the test compares, by table. */
 const COLUMNS = {
   integrations: [
     ...["id", "sync_schedule", "timezone", "enabled", "next_run_at", "schedule_version"],
@@ -107,7 +107,7 @@ const COLUMNS = {
   incidents: ["kind", "subject", "opened_at", "last_seen_at", "occurrences", "resolved_at"]
 } as const
 
-/** Converts PostgreSQL's instants anywhere in a value to milliseconds. */
+/** Converts PostgreSQL's instants to milliseconds, anywhere in a value. */
 const normal = (value: unknown): unknown => {
   if (typeof value === "string" && /^\d{4}-\d\d-\d\dT[\d:.]+(\+00:00|Z)$/.test(value)) {
     return Date.parse(value)
@@ -122,10 +122,7 @@ const pickColumns = (row: Rows, columns: ReadonlyArray<string>): Rows =>
 
 const isRecord = (value: unknown): value is Rows => typeof value === "object" && value !== null
 
-/**
- * Reduces a response to the parts that both sides share: without message texts and versions, and with only the presence of a
- * cursor.
- */
+/** Reduces a response to what both sides have in common: no message texts or versions, and only whether there is a cursor. */
 const comparable = (answer: unknown): unknown => {
   if (Array.isArray(answer)) return answer.map(comparable)
   if (!isRecord(answer)) return normal(answer)
@@ -141,11 +138,11 @@ export type Step =
   | { readonly edit: string; readonly changes: Edit }
   | { readonly remove: string }
 
-/** The results of one step on the two sides. */
+/** What one step returned on each side. */
 export interface Outcome {
   readonly sql: { readonly answer: unknown; readonly rows: unknown }
   readonly memory: { readonly answer: unknown; readonly rows: unknown }
-  /** The unmodified responses. Later steps use parts of them, since the cursors of the two sides differ. */
+  /** The unmodified responses. The two sides have different cursors, so later steps use those of their own side. */
   readonly raw: { readonly sql: unknown; readonly memory: unknown }
 }
 
@@ -163,7 +160,6 @@ export class Parity {
     this.functions = new MemoryFunctions(this.db)
   }
 
-  /** Adds an integration to both sides. */
   async add(row: Parameters<MemoryDatabase["seed"]>[0]): Promise<void> {
     const full = this.db.seed(row)
     const instant = (ms: number | null) => (ms === null ? "null" : `to_timestamp(${ms} / 1000.0)`)
@@ -175,7 +171,7 @@ export class Parity {
         '${full.on_unknown}', ${full.fenced}, ${full.warm_up}, '{}', ${instant(full.schedule_since)})`)
   }
 
-  /** Executes the step on both sides. `sqlArgs` are arguments for PostgreSQL alone. */
+  /** Executes a step on both sides. `sqlArgs` are arguments for PostgreSQL alone. */
   async take(step: Step, sqlArgs: Arguments = {}): Promise<Outcome> {
     const sql = await this.inSql(step, sqlArgs)
     const memory = this.inMemory(step)
@@ -262,7 +258,7 @@ const runId = (integrationId: string, slot: number): string => {
   return hash.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5")
 }
 
-/** Sorts rows, since the effects of one step on several integrations are unordered. */
+/** Sorts rows, because one step affects several integrations in no particular order. */
 const inOrder = (rows: ReadonlyArray<Rows>): ReadonlyArray<Rows> =>
   rows.toSorted(
     (a, b) =>

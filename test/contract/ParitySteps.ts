@@ -22,13 +22,13 @@ const encodeSlot = Schema.encodeSync(Slot)
 const decodeDue = Schema.decodeUnknownEither(DueIntegration)
 
 /**
- * Generates random steps from the current state of the database, so that most steps have an effect. Some steps are deliberately
- * invalid: they use an outdated token, an outdated version, or a slot that is not due.
+ * Generates random steps that suit the current state of the database, so that most of them have an effect. Some are
+ * deliberately invalid: they use an outdated token, an outdated version, or a slot that is not due.
  */
 export class ParitySteps {
   readonly random: RandomSource
   private readonly parity: Parity
-  /** Earlier claims and starts, which later steps repeat. */
+  /** Earlier claims and starts, for later steps to repeat. */
   private readonly made: Array<Step> = []
   private readonly tokens: Array<string> = []
   private readonly nonces: Array<string> = []
@@ -86,7 +86,7 @@ export class ParitySteps {
     return this.random.pick([undefined, ...pool, ...pool])
   }
 
-  /** Picks a run, preferably one that an operator can act on. */
+  /** Picks a run, preferably one on which an operator can act. */
   private finishedRun(): RunRow | undefined {
     const { random } = this
     const over = this.runs.filter(({ status }) => ["failed", "skipped", "unknown"].includes(status))
@@ -339,7 +339,7 @@ export class ParitySteps {
     }
   }
 
-  /** Returns a new token or, as after a lost response, the token of the last fetch. */
+  /** Returns a new token, or the token of the last fetch, as after a lost response. */
   private fetchToken(): string {
     if (this.lastFetch === null || !this.random.chance(0.4)) this.lastFetch = this.random.uuid()
     return this.lastFetch

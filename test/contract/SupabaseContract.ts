@@ -11,19 +11,19 @@ import { claimHundred, tickOnce } from "./enginePath.ts"
 /** One implementation under test, on a database with the migrations and `contractSql`. */
 export interface Subject {
   readonly layer: Layer.Layer<Supabase, SupabaseError>
-  /** Runs SQL as the superuser, bypassing the port. Returns the rows of the last statement. */
+  /** Runs SQL as the superuser, without the port. Returns the last statement's rows. */
   readonly execute: (sql: string) => Promise<ReadonlyArray<Readonly<Record<string, unknown>>>>
   readonly stop: () => Promise<void>
 }
 
-/** Makes calls through the port and returns promises. */
+/** Makes calls through the port, and returns promises. */
 export interface Caller {
   readonly call: <A, R>(rpc: Rpc<A, R>, args: A) => Promise<R>
   readonly fail: <A, R>(rpc: Rpc<A, R>, args: A) => Promise<SupabaseError>
   readonly dispose: () => Promise<void>
 }
 
-/** Builds the layer once and returns a caller that uses it. */
+/** Builds the layer once, for all calls of the returned caller. */
 export const callerOf = (layer: Layer.Layer<Supabase, SupabaseError>): Caller => {
   const runtime = ManagedRuntime.make(layer)
   const effectOf = <A, R>(rpc: Rpc<A, R>, args: A) =>
@@ -65,7 +65,7 @@ const reasons: ReadonlyArray<readonly [code: string, reason: SupabaseError["reas
 
 /**
  * Serialization failures, for implementations that return them. PostgREST before 16 repeats the failed call forever, so no
- * function of the project may raise a serialization failure.
+ * function of the project may cause one.
  */
 export const serialization: typeof reasons = [["40001", "NotExecuted"]]
 

@@ -55,7 +55,7 @@ const claim = (caller: Caller, due: ReadonlyArray<DueIntegration>, p_claim_token
     }))
   })
 
-/** Runs an integration with one due slot through the real functions: read, claim, start, complete and summarise. */
+/** Takes one due slot through the real functions: reads, claims, starts and completes it, and summarises the tick. */
 export const tickOnce = async (subject: Subject, caller: Caller): Promise<void> => {
   await subject.execute(insertDue(1, 1))
   const tick = randomUUID()
@@ -158,7 +158,7 @@ export const tickOnce = async (subject: Subject, caller: Caller): Promise<void> 
   ])
 }
 
-/** Claims a whole page in one transaction, as a busy tick does. */
+/** Claims a full page in one transaction, as a busy tick does. */
 export const claimHundred = async (subject: Subject, caller: Caller): Promise<void> => {
   await subject.execute(insertDue(1000, 100))
   const opened = await open(caller, randomUUID())

@@ -56,7 +56,7 @@ const buildsFromSource = async () => {
 
 const buildsAroundTheBinary = async () => {
   const [binary = ""] = howTo()
-  // The binary is already at the path to which the second line would copy it.
+  // The binary is already where the second line would copy it.
   await containers.must(`set -e; PATH="$PWD:$PATH"; ${binary.replace(/^cp .*$/m, "")}`)
   const shown = await containers.must("docker inspect sync-scheduler")
   const [{ Config, Healthcheck, Size }] = JSON.parse(shown)
@@ -77,12 +77,12 @@ const ticksOnce = async () => {
   await project.seedDue(5)
   expect(await containers.must(`set -e; ${once}`)).toContain("5 due: 5 completed")
   expect(await completed()).toBe(5)
-  // The root file system is read-only, even for a user with write permission.
+  // The root file system is read-only even to a user with write permission.
   const write = "docker run --rm --read-only --user 0 --entrypoint /x sync-scheduler"
   expect((await containers.run(write)).code).not.toBe(0)
 }
 
-/** Adds settings for the test to the compose file, such as a free port and a short interval. */
+/** Adds the test's settings to the compose file, such as a free port and a short interval. */
 const withSettings = (settings: Readonly<Record<string, string>>): void => {
   const path = join(containers.directory, "compose.yaml")
   const format = "      SYNC_SCHEDULER_LOG_FORMAT: json\n"
@@ -96,7 +96,7 @@ const composes = async () => {
     SYNC_SCHEDULER_LISTEN: `127.0.0.1:${await freePort()}`,
     SYNC_SCHEDULER_INTERVAL: "2s"
   })
-  // The user's application may be any process that keeps running.
+  // Any process that keeps running can stand for the user's application.
   await containers.must(
     `printf 'FROM docker.io/oven/bun:1.4.5-debian\\nCMD ["sleep", "infinity"]\\n' > Application
      docker build -q -f Application -t localhost/application:1 .`
@@ -121,7 +121,7 @@ const composes = async () => {
   const [{ HostConfig }] = JSON.parse(await containers.must(`docker inspect ${name}`))
   expect(HostConfig.ReadonlyRootfs).toBe(true)
 
-  // The container is stopped while five runs are in flight: it waits for those runs, records them, and exits with 0.
+  // Stops the container while five runs are in flight. It waits for those runs, records them, and exits with 0.
   project.functions.behave(() => delay(3_000))
   await project.seedDue(5)
   const sent = project.functions.invocations.length
@@ -137,7 +137,7 @@ const composes = async () => {
   console.log(`    healthcheck right after a start: exit ${healthcheck.code}`)
 }
 
-// All steps share one test, because each step continues from the previous step.
+// All steps share one test, because each builds on the previous one.
 test("the images and the compose file of deploy/docker can be built and run as documented", async () => {
   for (const step of [buildsAroundTheBinary, ticksOnce, composes, buildsFromSource]) {
     await step()

@@ -25,7 +25,7 @@ afterAll(async () => {
 
 const completed = async (): Promise<number> => (await project.statuses()).completed ?? 0
 
-/** Fills in the placeholders that the how-to page asks the user to fill in. */
+/** Fills in the placeholders, as the how-to page tells the user to do. */
 const fillIn = (name: string, values: Readonly<Record<string, string>>): void => {
   const path = join(containers.directory, name)
   let text = readFileSync(path, "utf8")
@@ -40,13 +40,13 @@ test("deployment.yaml runs in podman", async () => {
   await containers.must(`set -e; export PATH="$PWD:$PATH"
     sync-scheduler install docker --write .; sync-scheduler install k8s --write .
     docker build -f Dockerfile.binary -t sync-scheduler:0.1.0 .; rm sync-scheduler`)
-  // podman 4.3 mounts a Secret's values without decoding them, so a host directory replaces the Secret.
+  // podman 4.3 does not decode a Secret's values when it mounts them, so a host directory replaces the Secret.
   const credentials = join(containers.directory, "credentials")
   mkdirSync(credentials)
   writeFileSync(join(credentials, "supabase-secret-key"), project.gateway.secretKey)
   fillIn("deployment.yaml", {
     "https://<project-ref>.supabase.co": project.gateway.url,
-    // The pod shares this machine's network, so it listens on a free port. No kubelet probes its address.
+    // The pod shares this machine's network, so it listens on a free port. No kubelet probes it.
     '"0.0.0.0:8787"': `"127.0.0.1:${await freePort()}"`,
     "          ports:\n            - { name: http, containerPort: 8787 }\n": "",
     "httpGet: { path: /livez, port: http }":

@@ -1,6 +1,6 @@
 /**
- * Checks that the manifests agree on the names of ports and secrets, and that the binary, deployed like the container, serves the
- * probes and the metrics.
+ * Checks that the manifests agree on the names of ports and secrets, and that the binary, deployed as in the container, serves
+ * the probes and the metrics.
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
@@ -61,7 +61,7 @@ let credentials: string
 beforeAll(async () => {
   project = await startProject()
   credentials = await mkdtemp(join(tmpdir(), "sync-scheduler-credentials-"))
-  // The keys of the Secret become files, filled with the test's values.
+  // The Secret's keys become files, filled with the test's values.
   const values: Readonly<Record<string, string>> = {
     "supabase-secret-key": project.gateway.secretKey,
     "sync-scheduler-admin-token": TOKEN
@@ -88,7 +88,7 @@ afterAll(async () => {
   await rm(credentials, { recursive: true, force: true })
 })
 
-/** Sends a request as the kubelet and Prometheus do: with the pod's address as the host. */
+/** Sends a request as the kubelet and Prometheus do, with the pod's address as the host. */
 const ask = (path: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> =>
   fetch(`http://127.0.0.1:${/\d+(?=\D*$)/.exec(sidecar.url)?.[0]}${path}`, {
     headers: { host: "10.244.1.7:8787", ...headers }

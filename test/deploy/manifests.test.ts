@@ -11,7 +11,7 @@ setDefaultTimeout(60_000)
 const read = (path: string): string => readFileSync(join(root, "deploy", path), "utf8")
 const manifests = readdirSync(join(root, "deploy/k8s")).filter((name) => name.endsWith(".yaml"))
 
-/** The models of the kinds in use, generated from the OpenAPI schemas of Kubernetes and the Prometheus Operator. */
+/** Models of the kinds in use, generated from the OpenAPI schemas of Kubernetes and the Prometheus Operator. */
 const MODELS: Readonly<Record<string, string>> = {
   CronJob: "kubernetes-models/batch/v1/CronJob",
   Deployment: "kubernetes-models/apps/v1/Deployment",
@@ -45,7 +45,10 @@ const faultsOf = async (manifest: { readonly kind: string }): Promise<string> =>
   }
 }
 
-/** Type-checks the manifests as object literals, to find the unknown fields that the schema check allows. Returns the errors. */
+/**
+ * Type-checks the manifests as object literals and returns the errors. This finds unknown fields, which the schema check
+ * allows.
+ */
 const unknownFieldsIn = (files: Readonly<Record<string, { readonly kind: string }>>): string => {
   const folder = join(root, "node_modules/.cache/sync-scheduler-manifests")
   mkdirSync(folder, { recursive: true })
@@ -70,7 +73,7 @@ test("the Kubernetes manifests match the published schemas and have no unknown f
   }
   expect(unknownFieldsIn(files)).toBe("")
 
-  // Makes sure that the checks themselves detect faults.
+  // Verifies that the checks themselves detect faults.
   const good = parse("cronjob.yaml")
   const corrupt = (from: string, to: string) => JSON.parse(JSON.stringify(good).replace(from, to))
   expect(await faultsOf(corrupt('"restartPolicy":"Never"', '"restartPolicy":7'))).not.toBe("")

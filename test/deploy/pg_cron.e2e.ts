@@ -27,7 +27,7 @@ const jobs = async (): Promise<ReadonlyArray<string>> => {
   return rows.map(({ jobname }) => jobname)
 }
 
-/** Polls every second until `holds` is true, for up to three minutes: pg_cron starts its jobs only once a minute. */
+/** Polls every second until `holds` returns true, for up to three minutes: pg_cron starts jobs only once a minute. */
 const until = async (what: string, holds: () => boolean | Promise<boolean>): Promise<void> => {
   for (let seconds = 0; !(await holds()); seconds++) {
     if (seconds === 180) throw new Error(`not within three minutes: ${what}`)
@@ -45,7 +45,7 @@ const seedDue = async (count: number) =>
   project.sql`insert into organization_integrations (org_id, integration_type, sync_schedule, next_run_at)
     select gen_random_uuid(), 'xledger', '0 4 29 2 *', now() - interval '1 minute' from generate_series(1, ${count})`.execute()
 
-/** Checks that the script names the missing secret, and that it can be run repeatedly. */
+/** Checks that the script names a missing secret, and that it can be run repeatedly. */
 const installs = async () => {
   await expect(run(install)).rejects.toThrow("project_url")
   expect(await jobs()).toEqual([])
@@ -63,7 +63,7 @@ const installs = async () => {
 /** Checks that pg_cron starts a tick in Deno every minute, and that each slot runs once even if the binary ticks as well. */
 const ticks = async () => {
   await seedDue(40)
-  // More integrations become due just before the next job of pg_cron, while the binary keeps ticking.
+  // More integrations become due just before pg_cron's next job, while the binary keeps ticking.
   await until("a first request", () => project.sent.length >= 1)
   await seedDue(200)
   await until("a second request", async () => {
@@ -82,7 +82,7 @@ const ticks = async () => {
   expect(engines.length).toBeGreaterThanOrEqual(1)
 }
 
-/** Checks that the request queue never contains a key, and that a ticket seen in the queue can no longer be used. */
+/** Checks that the request queue never contains a key, and that a ticket found in the queue can no longer be used. */
 const keepsKeys = async () => {
   const all = JSON.stringify(project.sent)
   for (const secret of [project.environment.SUPABASE_SECRET_KEY ?? "?", "apikey", "uthorization"]) {
@@ -126,7 +126,7 @@ const prunes = async () => {
   ])
 }
 
-/** Checks that the script can be uninstalled, even twice, and installed again afterwards. */
+/** Checks that the script can be uninstalled, twice even, and installed again afterwards. */
 const uninstalls = async () => {
   await run(uninstall)
   await run(uninstall)
@@ -145,12 +145,12 @@ const ticksManually = async () => {
     "sb_secret_...": project.environment.SUPABASE_SECRET_KEY ?? ""
   })
   const child = Bun.spawn(["/bin/bash", "-ec", byHand], { stdout: "pipe", stderr: "ignore" })
-  // Either the manual tick or a tick of the pg_cron job may claim the runs first.
+  // The runs may be claimed by the manual tick or by a tick of the pg_cron job.
   expect(await new Response(child.stdout).json()).toMatchObject({ failed: 0, errors: [] })
   await until("both", async () => (await completed()) === 242)
 }
 
-// All steps share one test, because each step continues from the previous step.
+// All steps share one test, because each builds on the previous one.
 test("deploy/pg_cron.sql can be installed, runs ticks securely, and can be uninstalled", async () => {
   for (const step of [installs, ticks, keepsKeys, isClosed, prunes, ticksManually, uninstalls]) {
     await step()

@@ -44,14 +44,13 @@ const journal = (unit = "sync-scheduler*"): Promise<string> =>
 const show = async (unit: string, property: string): Promise<string> =>
   (await machine.must(`systemctl show '${unit}' -p ${property} --value`)).trim()
 
-/** Writes a file in /etc/sync-scheduler, as an administrator does. */
 const configure = (name: string, text: string): void =>
   writeFileSync(join(machine.root, "etc/sync-scheduler", name), text, { mode: 0o600 })
 
-/** A unit setting that logs the exit status, because systemd forgets a unit that exited successfully. */
+/** Makes a unit log its exit status, because systemd forgets a unit that exited successfully. */
 const STATUS = `ExecStopPost=/bin/bash -c 'echo "exit status $$EXIT_STATUS"'`
 
-/** Sets the additional settings of a unit, replacing earlier ones. */
+/** Replaces a unit's additional settings. */
 const dropIn = async (unit: string, text: string): Promise<void> => {
   const directory = join(machine.root, `etc/systemd/system/${unit}.d`)
   mkdirSync(directory, { recursive: true })
@@ -59,7 +58,7 @@ const dropIn = async (unit: string, text: string): Promise<void> => {
   await machine.must("systemctl daemon-reload")
 }
 
-/** Runs one tick with the systemd unit. Returns the tick's exit status and the number of alerts that the tick raised. */
+/** Runs one tick with the systemd unit. Returns the exit status, and how many alerts the tick raised. */
 const tickOnce = async () => {
   await machine.must(`systemctl reset-failed '${ALERT}' ${UNIT} 2>/dev/null; true`)
   const before = await alerts()
@@ -157,7 +156,7 @@ const alertsOnlyWhenBroken = async () => {
   configure("supabase-secret-key", project.gateway.secretKey)
   configure("env", "SUPABASE_URL=http://127.0.0.1:9\n")
   expect(await tickOnce()).toEqual({ started: false, status: 5, alerted: 1 })
-  // A second failure within a quarter of an hour raises no second alert.
+  // A second failure within 15 minutes raises no second alert.
   const before = await alerts()
   await machine.run(`systemctl start ${UNIT}`)
   await machine.must("while ! systemctl list-jobs | grep -q '^No jobs'; do sleep 0.1; done")
@@ -240,7 +239,7 @@ const ignoresHostileEnvironment = async () => {
   expect(await journal()).not.toContain("from-dotenv")
 }
 
-// All steps share one test, because each step continues from the previous step.
+// All steps share one test, because each builds on the previous one.
 test("the systemd units work in a booted Debian, from installation to alerts", async () => {
   const [version = ""] = (await machine.must("systemctl --version")).split("\n")
   console.log(

@@ -4,7 +4,7 @@ import { anchorOf } from "../../scripts/site/Pages.ts"
 
 export const root = join(import.meta.dir, "../..")
 
-/** A fenced block of a page. `notes` holds the words after the language, such as `exit=3` or `no-run`. */
+/** A page's fenced block. `notes` are the words after the language, such as `exit=3` or `no-run`. */
 export interface Block {
   readonly language: string
   readonly notes: ReadonlyArray<string>
@@ -13,8 +13,8 @@ export interface Block {
 }
 
 /**
- * A page of the documentation. The words after a fence's language, and comments that begin with `run`, are instructions for
- * the test and are not shown to readers: `<!-- run` up to `-->` is a hidden block.
+ * A documentation page. Readers see neither the words after a fence's language, which instruct the test, nor a block inside a
+ * comment from `<!-- run` to `-->`.
  */
 export interface Document {
   readonly path: string
@@ -38,13 +38,13 @@ const blocksOf = (text: string): ReadonlyArray<Block> =>
 
 export const readDocument = (path: string): Document => {
   const text = readFileSync(join(root, path), "utf8")
-  // If no command of a page can run here, the page names the test that runs its commands: <!-- test: shown-by=... -->
+  // A page whose commands cannot run here names the test that runs them: <!-- test: shown-by=... -->
   const all = [...text.matchAll(/^<!-- test: (shown-by=\S+) -->$/gm)].map((match) => match[1] ?? "")
   const blocks = blocksOf(text).map((block) => ({ ...block, notes: [...block.notes, ...all] }))
   return { path, text, blocks }
 }
 
-/** Returns every page meant for readers, with paths relative to the project root. */
+/** Returns every page that is meant for readers, with paths relative to the project root. */
 export const readDocuments = (): ReadonlyArray<Document> => {
   const docs = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
   return [
@@ -67,14 +67,14 @@ const withoutCode = (text: string): string =>
     .replace(FENCE, (block) => block.replace(/[^\n]/g, " "))
     .replace(/`[^`\n]*`/g, (code) => "x".repeat(code.length))
 
-/** Returns the targets of the links and images of a page, except those in code. */
+/** Returns the targets of a page's links and images, except those in code. */
 export const linksOf = ({ text }: Document): ReadonlyArray<string> => {
   const markdown = [...withoutCode(text).matchAll(/\]\(([^()\s]+)\)/g)]
   const html = [...withoutCode(text).matchAll(/\b(?:src|srcset|href)="([^"\s]+)"/g)]
   return [...markdown, ...html].map((match) => match[1] ?? "")
 }
 
-/** Returns the anchors that GitHub generates for the headings of a page. */
+/** Returns the anchors that GitHub generates for a page's headings. */
 export const anchorsOf = ({ text }: Document): ReadonlySet<string> => {
   const anchors = new Set<string>()
   const headings = text.replace(FENCE, "").matchAll(/^#{1,6} +(.*)$/gm)

@@ -9,27 +9,30 @@ import { startGateway } from "../support/RpcGateway.ts"
 import { CLI_ENVIRONMENT, makeStandIn } from "../support/SupabaseStandIn.ts"
 import { type Block, type Document, root } from "./Document.ts"
 
-/** The result of a page's commands. `at` is the line of the block that failed, or null. */
+/** The result of running a page. `at` is the line of the block that failed, or null. */
 export interface SandboxResult {
   readonly at: number | null
   readonly output: string
 }
 
 /**
- * A sandbox in which the commands of a page run unchanged. The sandbox has a project's database and API, the binary, Bun, psql
- * and the Supabase CLI. For an empty project, a stand-in replaces the Supabase CLI.
+ * A sandbox in which a page's commands run unchanged, with a project's database and API, the binary, Bun, psql and the Supabase
+ * CLI. For an empty project, a stand-in replaces the Supabase CLI.
  */
 export interface Sandbox {
-  /** Runs the page's blocks in order in one shell, and stops at the first block that fails. */
+  /** Runs the page's blocks in order in one shell, up to the first block that fails. */
   readonly run: (document: Document) => Promise<SandboxResult>
   readonly close: () => Promise<void>
 }
 
-/** Returns whether a block is run. A block that needs something unavailable here names the test that runs the block instead. */
+/** Returns whether a block is run. A block that needs something unavailable here names the test that runs it. */
 export const isRun = ({ language, notes }: Block): boolean =>
   ["sh", "sql", "ts"].includes(language) && !notes.some((note) => note.startsWith("shown-by="))
 
-/** Converts a block to shell code for the session that all blocks of the page share, with the exit code that its notes expect. */
+/**
+ * Converts a block to code for the shell session that the page's blocks share. Expects the exit code that the block's notes
+ * name.
+ */
 const shellOf = (block: Block, file: string): string => {
   const exit = block.notes.find((note) => note.startsWith("exit="))?.slice(5) ?? "0"
   const command = block.notes.includes("deno")
@@ -51,12 +54,10 @@ const shellOf = (block: Block, file: string): string => {
 
 const TYPES = 'echo "@@ 0"\n"$PAGE/node_modules/.bin/tsc" --noEmit -p "$PAGE"'
 
-/**
- * Programs that change the machine or use the network. A page that needs such a program must name the test that runs the page.
- */
+/** Programs that change the machine or use the network. A page that uses one of them must name the test that runs the page. */
 const UNAVAILABLE_PROGRAMS =
   "systemctl docker podman kubectl helm apt-get install npm npx gh curl".split(" ")
-/** Programs replaced by no-ops in runbooks, because their output depends on the machine. Only our own commands run. */
+/** No-ops in runbooks, because their output depends on the machine: only our own commands run. */
 const REPLACED_PROGRAMS = [
   ...UNAVAILABLE_PROGRAMS,
   ..."journalctl timedatectl chronyc promtool ls".split(" ")
@@ -66,7 +67,7 @@ const RUN_ID = "01000000-0000-4000-8000-000000000001"
 const ORG_ID = "0a000000-0000-4000-8000-000000000001"
 const INTEGRATION_ID = "1a000000-0000-4000-8000-000000000001"
 
-/** The initial data of the database for most documentation pages: an integration with a run from last night. */
+/** The initial data for most pages: an integration with a run from last night. */
 const PROJECT = `
   insert into organization_integrations (id, org_id, org_name, integration_type, sync_schedule, timezone, created_at)
   values ('${INTEGRATION_ID}', '${ORG_ID}', 'Acme AS', 'xledger', '0 2 * * *', 'Europe/Oslo', now() - interval '9 days');
@@ -74,7 +75,9 @@ const PROJECT = `
   select '${RUN_ID}', '${INTEGRATION_ID}', '${ORG_ID}', 'xledger', slot, '${INTEGRATION_ID}:' || slot, 'failed', 1, slot, slot
     from (select date_trunc('day', now(), 'Europe/Oslo') - interval '22 hours') as last_night (slot)`
 
-/** Fills the directory with programs and with a TypeScript configuration that maps our published package names to the sources. */
+/**
+ * Fills the directory with programs, and with a TypeScript configuration that maps our published package names to the sources.
+ */
 const installPrograms = async (directory: string, isRunbook: boolean): Promise<void> => {
   const bin = join(directory, ".bin")
   await mkdir(bin)
@@ -98,7 +101,7 @@ const installPrograms = async (directory: string, isRunbook: boolean): Promise<v
     "sync-scheduler/fence": [join(root, "supabase/functions/_shared/syncRun.ts")],
     "sync-scheduler/testing": [join(root, "test/support/Testing.ts")]
   }
-  // A block for Deno runs as a function of the project, because its imports are relative to a folder next to _shared.
+  // A block for Deno runs as one of the project's functions, because its imports are relative to a folder next to _shared.
   await mkdir(join(directory, "functions/page"), { recursive: true })
   await symlink(join(root, "supabase/functions/_shared"), join(directory, "functions/_shared"))
   await symlink(join(root, "node_modules/.bin/deno"), join(bin, "deno"))
@@ -115,11 +118,11 @@ const installPrograms = async (directory: string, isRunbook: boolean): Promise<v
   )
 }
 
-/** Opens the sandbox of a page. A page may ask for an empty project without settings. The caller closes the sandbox. */
+/** Opens a page's sandbox. A page may ask for an empty project without settings. The caller closes the sandbox. */
 export const openSandbox = async ({ path, text }: Document): Promise<Sandbox> => {
   const isEmpty = text.includes("<!-- test: an empty project")
   const functions = await startFunctionServer()
-  // The port on which the page itself serves the function of an empty project.
+  // For an empty project, the page itself serves its function on this port.
   const functionsPort = await freePort()
   const isLocal = text.includes("<!-- test: an empty project, with the local stack -->")
   const functionsUrl = isLocal ? `http://127.0.0.1:${functionsPort}` : functions.url

@@ -1,7 +1,8 @@
 /**
- * Times a new user's path from an empty directory to the first completed scheduled run, typed on a terminal, and counts the steps
- * and decisions. `bun run e2e ./test/docs/firstSync.e2e.ts`. The Supabase CLI is the stand-in of test/support over a real
- * PostgreSQL. For commands that need no Docker, the stand-in calls the real CLI; `supabase start` takes no time here.
+ * Times how long a new user takes from an empty directory to the first completed scheduled run, typing on a terminal, and
+ * counts the steps and decisions. `bun run e2e ./test/docs/firstSync.e2e.ts`. The Supabase CLI is the stand-in of test/support
+ * over a real PostgreSQL. The stand-in calls the real CLI for commands that need no Docker; `supabase start` takes no time
+ * here.
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { binaryPath } from "../support/binary.ts"
@@ -19,7 +20,7 @@ afterAll(() => fixture.close())
 
 test("a new user's first sync takes three steps and less than three minutes", async () => {
   const startedAt = performance.now()
-  // Step 1, installing the program, is done in advance, since it is the same for every project. Step 2 creates the project.
+  // Step 1, the installation, is done in advance, because it is the same for every project. Step 2 creates the project.
   for (const command of ["init", "start"]) {
     const child = Bun.spawn(["supabase", command], {
       cwd: fixture.project,
@@ -27,7 +28,7 @@ test("a new user's first sync takes three steps and less than three minutes", as
     })
     expect(await child.exited).toBe(0)
   }
-  // Step 3 runs setup. The user accepts the defaults by pressing Enter.
+  // Step 3 runs setup, and accepts its defaults by pressing Enter.
   const typed = [
     { after: "What starts a tick every minute?", text: "\n" },
     { after: "Do this? [Y/n]", text: "\n" }

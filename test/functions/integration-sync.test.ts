@@ -14,7 +14,7 @@ setDefaultTimeout(120_000)
 
 const ledger = startLedger()
 
-/** The requests booked by a stand-in accounting API, which chooses its response by the request's path. */
+/** The requests booked by a stand-in for an accounting API, which responds according to the request's path. */
 const booked: string[] = []
 const api = Bun.serve({
   port: 0,
@@ -101,7 +101,7 @@ describe("the warm-up request", () => {
       expect(second.headers.get("x-sync-cold")).toBe("0")
       expect(await second.json()).toEqual({ ready: true, cold: false, boot_ms: bootMs })
 
-      // This instance has no key in its environment, so it rejects every request and says why.
+      // This instance has no key in its environment, so it rejects every request with the reason.
       expect(await send(fresh.url, invocation())).toMatchObject({
         status: 500,
         headers: { "x-sync-cold": "0" },

@@ -33,7 +33,7 @@ afterAll(async () => {
   await ledger.stop()
 })
 
-/** Starts a run in the ledger and returns it with its invocation. */
+/** Returns a run that has started in the ledger, with its invocation. */
 const started = (over: Record<string, unknown> = {}) => {
   const body = invocation(over)
   return { body, id: body.run_id, row: ledger.start(body.run_id, body.lease_token) }
@@ -388,7 +388,8 @@ describe("the deadline", () => {
       status: 504,
       body: { outcome: "unknown", reason: "The handler did not end before the deadline" }
     })
-    // The scheduler records the outcome as unknown, but the handler is alive: its next heartbeat sets the run back to running.
+    // The scheduler has recorded the outcome as unknown, but the handler is alive. Its next heartbeat makes the run `running`
+    // again.
     row.status = "unknown"
     await ledger.until(() => String(row.status) === "running")
     ledger.openGate(id)

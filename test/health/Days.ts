@@ -15,26 +15,24 @@ import { authority } from "../support/VendorServer.ts"
 export const MINUTE = 60_000
 export const HOUR = 60 * MINUTE
 
-/** An integration that is due every `everyMs` and uses the API of `vendor`. */
+/** An integration of `vendor` that is due every `everyMs`. */
 interface Tenant {
   readonly id: string
   readonly vendor: Vendor
   readonly everyMs: number
 }
 
-/** The observed states of an API, minute by minute. */
+/** What was observed of an API, minute by minute. */
 export interface Watched {
   readonly modes: Array<readonly [at: number, mode: string, status: string]>
-  /**
-   * The most runs of the API that started together while the API was throttled. `peak` is the same number at all other times.
-   */
+  /** The most runs of the API that started together while it was throttled. `peak` is the same at all other times. */
   peakAfterThrottle: number
   peak: number
 }
 
 /**
- * Simulates days with the real SQL functions, outcome rules and probes, against vendors' servers on this machine. The database's
- * clock advances a minute at a time, without waiting.
+ * Simulates days with the real SQL functions, outcome rules and probes, against vendors' servers on this machine. The
+ * database's clock advances by minutes, without waiting.
  */
 export class Days {
   now = Date.parse(BEGIN)
@@ -129,7 +127,7 @@ export class Days {
     return [...list(rows)]
   }
 
-  /** Executes `runs` as one batch, as an engine does: starts all runs, then invokes all of them, and then settles all of them. */
+  /** Executes `runs` as one batch, as an engine does: starts all of them, invokes all of them, and then settles all of them. */
   private async runTogether(runs: ReadonlyArray<Row>): Promise<void> {
     const starts = runs.map((run) => {
       const api = apiOf(this.sourceOf(run))
@@ -194,7 +192,9 @@ export class Days {
     ]
   }
 
-  /** Acts as a function that checks only the status of the vendor's response and, like the fence, passes the response on. */
+  /**
+   * Acts as a function that checks only the status of the vendor's response and returns it to the scheduler, as the fence does.
+   */
   private async callFunction(vendor: Vendor) {
     const url = `https://127.0.0.1:${vendor.host.split(":")[1]}/export`
     const response = await fetch(url, { method: "POST", tls: { ca: authority } })

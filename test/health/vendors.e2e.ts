@@ -4,15 +4,15 @@ import { startPostgres } from "../support/Postgres.ts"
 import { serveVendors, type Vendor } from "../support/VendorFleet.ts"
 import { Days, HOUR, MINUTE } from "./Days.ts"
 
-// Simulates eleven accounting APIs for two days: each provider in the provider table, plus one unknown provider. Prints the
-// figures and asserts the rules that they must meet. Runs with `bun run e2e ./test/health/vendors.e2e.ts`.
+// Simulates eleven accounting APIs for two days: one for each provider in the provider table, and one of an unknown provider.
+// Prints the figures, and asserts the rules that they must meet. Run with `bun run e2e ./test/health/vendors.e2e.ts`.
 
 setDefaultTimeout(600_000)
 
 const DAYS = 2
 const TENANTS = 4
 const T0 = Date.parse(BEGIN)
-/** Every tenant of every vendor exports at the same instant each day. */
+/** Once a day, all tenants of all vendors export at the same instant. */
 const NIGHT = T0 + 2 * HOUR
 const OUTAGE = [T0 + 8 * HOUR, T0 + 16 * HOUR] as const
 const LONG_SYNC = [T0 + 20 * HOUR, T0 + 23 * HOUR] as const
@@ -38,7 +38,7 @@ beforeAll(async () => {
   for (const vendor of vendors) {
     for (let n = 0; n < TENANTS; n++) await days.addTenant(vendor, NIGHT, 24 * HOUR)
   }
-  // One tenant syncs every 10 minutes, so its API needs no probes.
+  // One tenant syncs every 10 minutes, so this API needs no probes.
   await days.addTenant(vendorOf("xero"), T0 + 10 * MINUTE, 10 * MINUTE)
   const long = await days.addTenant(vendorOf("tripletex"), LONG_SYNC[0], 1_000 * HOUR)
   for (let n = 0; n < DAYS * 24 * 60; n++) {

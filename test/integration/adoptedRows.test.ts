@@ -8,7 +8,7 @@ const id = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")
 const ORG = id(900)
 const UNRELATED = id(999)
 
-/** Status words found in adopted logs, including our own. */
+/** Status words found in adopted logs, some of which we also use. */
 const WORDS = [
   ...["success", "error", "in_progress", "queued", "SUCCESS", "Running", "done", "", "pending"],
   ...["running", "completed", "failed", "unknown", "skipped"]
@@ -38,7 +38,7 @@ const rowsOf = (columns: string, values: (n: number) => string): string =>
   [...WORDS.map((word) => `'${word}'`), "null"]
     .flatMap((word, n) => [
       [id(100 + n), `'${id(n + 1)}'`, word, values(n)],
-      // Status words other than ours may occur several times per integration.
+      // An integration may have several rows with a status word that is not ours.
       ...(n < 8 ? [[id(200 + n), `'${id(OVERDUE)}'`, word, values(n + 50)]] : [])
     ])
     .concat([
@@ -119,7 +119,7 @@ describe.each(projects)("an adopted table: %s", (_, tables) => {
     return { args: args.join(" "), ...ended }
   }
 
-  /** Returns the reading commands that failed. A nonzero exit code of `doctor` is expected, because it finds errors. */
+  /** Returns which reading commands failed. `doctor` is expected to exit with an error, because it finds problems. */
   const failures = async () => {
     const broken: Array<unknown> = []
     for (const args of READING) {
@@ -145,7 +145,7 @@ describe.each(projects)("an adopted table: %s", (_, tables) => {
 
     const summary = await project.tick("direct")
     expect(summary).toMatchObject({ ok: true, completed: 1 })
-    // Only the three rows that cannot run are reported. Odd histories of other rows cause no errors.
+    // Only the three rows that cannot run are reported. The other rows' odd histories cause no errors.
     const faults = [
       `Integration ${id(NO_ORG)} cannot run: org_id is null: set it to the id of the organisation`,
       `Integration ${id(NO_TYPE)} cannot run: integration_type is null: set it, for example to xledger`,

@@ -8,7 +8,7 @@ beforeAll(async () => {
 })
 afterAll(() => project.close())
 
-/** The behaviours of a function, each with the expected status and error code of its run. */
+/** How a function behaves, with the expected status and error code of its run. */
 const cases: Readonly<
   Record<string, readonly [Behaviour.Behaviour, status: string, code: string | null]>
 > = {

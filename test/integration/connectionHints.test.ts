@@ -27,7 +27,7 @@ const base = {
   SUPABASE_SECRET_KEY: `sb_secret_${"x".repeat(32)}`
 }
 
-/** Returns the error of a command that cannot connect. Asserts that `status` and `doctor` report the same error. */
+/** Returns the error of a command that cannot connect, and asserts that `status` and `doctor` report the same error. */
 const connectionErrorOf = async (
   env: Readonly<Record<string, string>>
 ): Promise<ConnectionErrorText> => {
@@ -43,7 +43,7 @@ const connectionErrorOf = async (
   )
   expect(finding.code).toBe(error.code)
   expect(finding.fix).toBe(error.hint)
-  // The hint promises no retry, because a script or a person may have run the command, not only a tick.
+  // The hint promises no retry by the next tick, because a script or a person may have run the command.
   expect(error.hint).not.toContain("next tick")
   return { ...error, exit: status.code }
 }

@@ -7,10 +7,10 @@ import { dropBefore, lostAnswer } from "../support/GatewayFaults.ts"
 import { type Project, startProject } from "../support/Project.ts"
 import { type RpcGateway, startGateway } from "../support/RpcGateway.ts"
 
-/** Tests the fence against the real SQL, with the compiled binary, the API, and functions in Deno that call the API. */
+/** Tests the fence against the real SQL: the compiled binary, the API, and functions in Deno that call the API. */
 beforeAll(binaryPath, 60_000)
 let project: Project
-/** The gates and events of the functions. The stand-in's ledger is not used, because the database is real. */
+/** Gates and events for the functions. The stand-in's own ledger is not used, because the database is real. */
 let control: LedgerStandIn
 let deno: DenoServer
 let api: RpcGateway
@@ -36,7 +36,7 @@ afterEach(async () => {
   await project.close()
 })
 
-/** The functions of testFunctions.ts that these tests use. */
+/** The functions in testFunctions.ts that these tests use. */
 const FUNCTIONS = "echo,gated,background,until-aborted"
 const startTick = (settings: Readonly<Record<string, string>> = {}) =>
   startEngine({
@@ -79,7 +79,7 @@ const untilRun = async (condition: string) => {
   }
 }
 
-/** Repeats the run's request, as a proxy or an engine that resumed from a freeze might. */
+/** Repeats the run's request, as a proxy might, or an engine that resumes after a freeze. */
 const deliverAgain = async (name: string) => {
   const row = await readRun()
   const answer = await fetch(`${api.url}/functions/v1/${name}`, {
@@ -161,7 +161,7 @@ test("after a 202 the run stays running while heartbeats arrive, and completes w
   const beaten = await untilRun(`heartbeat_at > '${iso}' and status = 'running'`)
   expect(beaten.lease_until >= running.lease_until).toBe(true)
 
-  // A tick in the meantime does not change the run.
+  // A tick meanwhile does not change the run.
   expect(await tick()).toMatchObject({ code: 0, summary: { triggered: 0 } })
   control.openGate(running.id)
   expect(await untilRun("status = 'completed'")).toMatchObject({ attempt: 1, ambiguous: false })

@@ -19,7 +19,7 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => rm(place, { recursive: true, force: true }))
 
-/** Creates a directory with these files, whose paths are relative to supabase/. */
+/** Creates a directory with these files. Paths are relative to supabase/. */
 const project = async (name: string, files: Readonly<Record<string, string>> = {}) => {
   const directory = join(place, name)
   await mkdir(directory, { recursive: true })
@@ -30,7 +30,7 @@ const project = async (name: string, files: Readonly<Record<string, string>> = {
   return directory
 }
 
-/** Returns the text of every file below a directory, by path. */
+/** Returns the text of every file in a directory tree, by path. */
 const treeOf = async (directory: string): Promise<Record<string, string>> => {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true })
   const files = entries.filter((entry) => entry.isFile())
@@ -70,7 +70,7 @@ test("an empty directory gets every migration and function of the repository", a
   for (const [path, text] of Object.entries(tree).filter(([path]) => path !== fence)) {
     expect([path, text]).toEqual([path, await readFile(join(root, path), "utf8")])
   }
-  // init writes the fence as one file, and leaves out the engine's bundle, which is optional.
+  // init writes the fence as one file, and omits the engine's bundle, which is optional.
   expect(
     Object.keys(tree)
       .filter((path) => !path.includes("/migrations/"))
@@ -99,7 +99,7 @@ test("a project keeps its own files, and init requests no setting that its funct
     "functions/integration-sync/index.ts": "// ours\n",
     "functions/_shared/cors.ts": "export {}\n"
   })
-  // Git converts line endings on Windows. `init` treats a file with converted line endings as unchanged.
+  // Git converts line endings on Windows. `init` treats such a file as unchanged.
   const text = await readFile(join(root, first), "utf8")
   await writeFile(join(directory, first), text.replaceAll("\n", "\r\n"))
   const before = await treeOf(directory)

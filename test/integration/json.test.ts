@@ -26,7 +26,10 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-/** Runs a command with `-o json`, and asserts that the output matches the schema in docs/reference/json.md, with no extra field. */
+/**
+ * Runs a command with `-o json`, and asserts that its output matches the schema in docs/reference/json.md and has no extra
+ * field.
+ */
 const holds = async (line: string, env: Readonly<Record<string, string>> = {}) => {
   const words = line.split(" ")
   const command = commands.find(({ name }) => line === name || line.startsWith(`${name} `))

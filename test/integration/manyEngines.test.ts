@@ -21,10 +21,10 @@ const countTicks = async (): Promise<number> => {
 
 test("eight concurrent binaries claim and invoke each of 200 due slots once", async () => {
   await project.seedDue(DUE)
-  // No function responds until all engines have started, so that no engine can finish before another engine begins.
+  // No function responds until all engines have started, so that no engine can finish before another begins.
   const everyoneIsThere = Promise.withResolvers<void>()
   project.functions.behave(() => until(everyoneIsThere.promise, ok()))
-  // Half of the engines use the API, and the other half use a direct connection.
+  // Half of the engines use the API, the others a direct connection.
   const environments = Array.from({ length: ENGINES }, (_, n) => ({
     ...project.environment,
     ...(n % 2 === 0 ? {} : { SUPABASE_DB_URL: project.database.url })

@@ -7,7 +7,7 @@ import { runBinary } from "../support/runBinary.ts"
 
 setDefaultTimeout(60_000)
 
-/** Database settings that projects change, grouped so that no setting hides the effect of another. */
+/** Database settings that projects change, grouped so that none hides the effect of another. */
 const scenarios: ReadonlyArray<readonly [string, Readonly<Record<string, string>>]> = [
   ["serializable", { default_transaction_isolation: "'serializable'" }],
   ["repeatable read", { default_transaction_isolation: "'repeatable read'" }],
@@ -76,7 +76,7 @@ describe.each(["direct", "supabase-js"] as const)(
         })
         await set(project, admin, values)
         const both = await Promise.all([project.tick(mechanism), project.tick(mechanism)])
-        // A third tick claims any slot that one engine had still reserved when the other engine last fetched.
+        // A third tick claims slots that one engine still had reserved when the other last fetched.
         const all = [...both, await project.tick(mechanism)]
         expect(all.flatMap(({ errors }) => errors)).toEqual([])
         const reasons = all.flatMap(({ skips }) => skips.map(({ reason }) => reason))
@@ -111,7 +111,7 @@ test("doctor reports none of these settings as a schema change", async () => {
 test("an acknowledged start is on disk, even with synchronous_commit = off and after a crash", async () => {
   const server = await startPostgres({ fresh: true })
   try {
-    // With these settings only a commit flushes the write-ahead log.
+    // With these settings, only a commit flushes the write-ahead log.
     await server.admin.unsafe("alter system set wal_writer_delay = '10s'")
     await server.admin.unsafe("alter system set synchronous_commit = off")
     await server.admin.unsafe("select pg_reload_conf()")

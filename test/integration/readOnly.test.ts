@@ -31,7 +31,7 @@ const startScene = async (server: PostgresServer) => {
     const { code, stdout } = await runBinary([...args, "-o", "json"], { env })
     return { code, answer: JSON.parse(stdout) }
   }
-  /** Asserts what a tick and `doctor` report for a read-only database. */
+  /** Asserts what a tick and `doctor` report if the database is read-only. */
   const expectReadOnly = async (env: Readonly<Record<string, string>>, sqlState: string) => {
     const { answer, code } = await ask(["run"], env)
     expect(answer.errors).toMatchObject([

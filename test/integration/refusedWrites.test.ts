@@ -24,15 +24,15 @@ interface Scenario {
   readonly over: "the API" | "a direct connection"
   readonly due: number
   readonly server: OwnPostgresServer
-  /** The disk for the database's tablespace; by default the server's tablespace. */
+  /** The disk for the database's files; by default they stay in the server's data directory. */
   readonly disk?: SmallDisk
   /** Makes the database refuse or accept writes. */
   readonly refuse: (isRefusing: boolean) => Promise<void> | void
 }
 
 /**
- * Runs a tick during which the database refuses the outcomes for three seconds. Returns the number of invocations sent before the
- * database accepts writes again.
+ * Runs a tick during which the database refuses outcomes for three seconds. Returns how many invocations were sent before the
+ * database accepted writes again.
  */
 const playRefusal = async ({ disk, due, over, refuse, server }: Scenario): Promise<number> => {
   const database = await createDatabase({ server })
@@ -77,7 +77,7 @@ test("if the database is read-only for 3 s while functions respond, every outcom
       server,
       refuse: (isRefusing) => setReadOnly(server, isRefusing)
     })
-    // The engine starts no run while outcomes cannot be recorded, but may still send runs that it started earlier.
+    // While outcomes cannot be recorded, the engine starts no run, but it may still send runs that have started.
     expect(sent).toBeLessThanOrEqual(2 * IN_FLIGHT)
   } finally {
     await server.stop()
@@ -88,7 +88,7 @@ test.each(["the API", "a direct connection"] as const)(
   "if the disk is full for 3 s while functions respond, over %s, every outcome is recorded and nothing is sent twice",
   async (over) => {
     const disk = mountSmallDisk()
-    // Only root can mount a disk small enough to fill.
+    // Only root can mount the small disk.
     if (disk === undefined) return
     const server = await startPostgres({ fresh: true })
     try {

@@ -20,7 +20,7 @@ beforeEach(async () => {
     .simple()
 })
 
-/** Installs a project's own trigger, which raises an error for rows of the type `bad`, for the duration of `use`. */
+/** Installs a project's own trigger, which raises an error for rows of the type `bad`, and removes it after `use`. */
 const withTrigger = async (
   table: string,
   when: string,
@@ -92,7 +92,7 @@ describe.each(["direct", "supabase-js"] as const)("over %s", (mechanism) => {
         expect(named).toContain(`${column} has 170000`)
       }
       expect(named).toContain("schedule_since")
-      // A due date before Christ is replaced: the next slot is in the future.
+      // A due date before Christ is replaced by the next slot in the future.
       const [row] = await project.sql`
         select count(*)::int as n from organization_integrations where next_run_at < now() - interval '1 day'`
       expect(row.n).toBe(0)

@@ -30,7 +30,7 @@ const start = {
   serve: () => startSidecar(project.environment)
 } as const
 
-/** Starts a command and waits until its function is running. */
+/** Starts a command, and waits until its function is running. */
 const startBusy = async <E extends EngineProcess>(starting: Promise<E>): Promise<E> => {
   const engine = await starting
   await project.functions.arrived(1)
@@ -38,8 +38,7 @@ const startBusy = async <E extends EngineProcess>(starting: Promise<E>): Promise
 }
 
 /**
- * Lets the function respond. Asserts that the run's outcome is recorded once the process has exited. Returns how the process
- * exited.
+ * Lets the function respond, and asserts that the run's outcome is recorded once the process has exited. Returns how it exited.
  */
 const endOf = async (engine: EngineProcess) => {
   mayAnswer.resolve()

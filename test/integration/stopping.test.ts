@@ -54,7 +54,7 @@ describe.each([
   test("the engine claims nothing new, records runs in flight, releases claimed runs and records the tick", async () => {
     const engine = await startBusyEngine(environment())
     engine.kill(signal)
-    // The engine releases its claimed runs immediately, before the functions respond.
+    // The engine releases its claimed runs immediately, before its functions respond.
     while ((await count("status = 'pending' and claimed_by is not null")) > 0) await Bun.sleep(20)
     const claimed = await count("true")
     expect(await project.statuses()).toEqual({ pending: claimed - IN_FLIGHT, running: IN_FLIGHT })
@@ -70,7 +70,7 @@ describe.each([
     expect(tick).toMatchObject({ completed: IN_FLIGHT, triggered: IN_FLIGHT })
     expect(tick.finished_at).not.toBeNull()
 
-    // The next engine may claim the released runs immediately, and completes all remaining runs.
+    // The next engine may claim the released runs immediately. It completes all remaining runs.
     expect(await takeOver()).toMatchObject({ code: 0 })
     expect(await project.statuses()).toEqual({ completed: DUE })
     expect(project.functions.invocations.length).toBe(DUE)
@@ -119,7 +119,7 @@ test("an engine that is stopped while the tick opens claims nothing", async () =
   expect(exit.code).toBe(143)
   expect(await project.statuses()).toEqual({})
   project.gateway.faults.clear()
-  // Rows in a lost response stay reserved for the engine for 15 s.
+  // Rows in a lost response stay reserved for their engine for 15 s.
   expect(await takeOver()).toMatchObject({ code: 0, summary: { due: 0 } })
   await project.sql`update organization_integrations set reserved_until = now()`
   expect(await takeOver()).toMatchObject({ code: 0, summary: { completed: 3 } })

@@ -20,7 +20,7 @@ const seedTenants = async (count: number): Promise<ReadonlyArray<string>> => {
   return rows.map((row: { org_id: string }) => row.org_id)
 }
 
-/** Makes the functions of these organisations report that the vendor asked for an hour's wait. */
+/** Makes these organisations' functions report that the vendor asked them to wait for an hour. */
 const throttle = (orgs: ReadonlyArray<string>) =>
   project.functions.behave((body) =>
     orgs.includes(String(body.org_id))
@@ -48,7 +48,7 @@ test.each(["the API", "a direct connection"])(
     await seedTenants(10)
     expect(await run(direct)).toMatchObject({ triggered: 10, completed: 10, skipped: 0 })
 
-    // The throttled integration does not delay other integrations, even when all are due in the same tick.
+    // The throttled integration does not delay others, even if all are due in the same tick.
     const [worse = ""] = await seedTenants(1)
     throttle([bad, worse])
     await seedTenants(10)

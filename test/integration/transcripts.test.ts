@@ -17,7 +17,7 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => rm(directory, { recursive: true, force: true }))
 
-/** Replaces the parts of the output that differ between runs: the project's URL, timings, and the server's version. */
+/** Replaces what differs between runs: the project's URL, timings, and the server's version. */
 const everywhere = (project: Project): Replacements => [
   [project.gateway.url, "https://abcdefghijklmnopqrst.supabase.co"],
   [directory, "/tmp"],
@@ -29,7 +29,7 @@ const everywhere = (project: Project): Replacements => [
   ]
 ]
 
-/** A replacement that omits most settings, because settings change often. The first and last settings show the format. */
+/** Omits all but the first and last settings, because settings change often. Two are enough to show the format. */
 const THE_REST = [/(SYNC_SCHEDULER_LEASE_MARGIN)[\s\S]*?(?=error:)/, "...\n"] as const
 
 test("doctor matches its transcripts for a faulty set-up, in a pipe and on narrow and wide terminals", async () => {

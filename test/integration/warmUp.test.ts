@@ -9,8 +9,8 @@ beforeEach(async () => {
 afterEach(() => project.close())
 
 /**
- * Simulates a function whose first request takes `bootMs`, because its isolate has to boot. Each response says in the fence's
- * header whether the function was cold.
+ * A function whose first request takes `bootMs`, because its isolate has to boot. Each response says in the fence's header
+ * whether the isolate was cold.
  */
 const bootsSlowly = (bootMs: number) => {
   let isWarm = false

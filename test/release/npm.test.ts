@@ -53,10 +53,10 @@ import { Schedule } from "sync-scheduler/layers"
 console.log(Schedule.parse("0 2 * * *", "Europe/Oslo")._tag)
 `
 
-/** supabase-js requires a WebSocket, which Node.js provides only from version 22 on. These tests never open a WebSocket. */
+/** supabase-js requires a WebSocket, which Node.js has only from version 22 on. These tests never open one. */
 const WEB_SOCKET = "globalThis.WebSocket ??= class {}\n"
 
-/** A plugin that resolves imports of the package to the installed package rather than to the sources that tsconfig.json names. */
+/** Resolves imports of the package to the installed package, not to the sources that tsconfig.json names. */
 const PUBLISHED: Bun.BunPlugin = {
   name: "published",
   setup: (build) => {
@@ -225,7 +225,7 @@ describe("the package, installed with npm", () => {
     "passes %s on: serve finishes and exits with 0",
     async (signal) => {
       const { PATH = "" } = process.env
-      // Uses a separate project, because a call of the stopped server may still reserve due integrations.
+      // A separate project, because a call of the stopped server may still have due integrations reserved.
       const own = await startProject()
       const shim = Bun.spawn(
         [join(app, "node_modules/.bin/sync-scheduler"), "serve", "--listen", "127.0.0.1:0"],
@@ -294,10 +294,10 @@ describe("the package, installed with npm", () => {
         moduleResolution
       ]
       const tsc = [join(root, "node_modules/.bin/tsc"), ...flags]
-      // Only the stricter module setting checks the package's declarations.
+      // Only the stricter module setting also checks the package's declarations.
       const once = module === "NodeNext" ? [] : ["--skipLibCheck"]
       const checked = await run([...tsc, ...once, ...programs], app)
-      // Ignores errors in the declarations of other packages.
+      // Errors in other packages' declarations are ignored.
       const ours = checked.stdout
         .split("\n")
         .filter((line) => !/^node_modules\/(?!sync-scheduler)|^ |^$/.test(line))

@@ -19,7 +19,7 @@ const workflows = readdirSync(folder).map((name) => ({
   text: readFileSync(join(folder, name), "utf8")
 }))
 
-/** Linter errors to ignore, about features that GitHub added after the linter's release. */
+/** Linter errors to ignore: GitHub added these features after the linter's release. */
 const NEWER =
   /permission scope "attestations"|label "(ubuntu-24\.04(-arm)?|macos-15(-intel)?|windows-2025)"/
 
@@ -80,7 +80,7 @@ test("a job with an identity token or write access neither installs nor builds a
       name,
       commands.match(/\b(npx|bunx?|yarn|pnpm|pip|apt(-get)?|curl|wget|install|ci|add)\b/)
     ]).toEqual([name, null])
-    // --ignore-scripts keeps npm from running the package's scripts when it publishes.
+    // With --ignore-scripts, npm does not run the package's scripts when it publishes.
     for (const [publish] of commands.matchAll(/npm publish.*/g)) {
       expect(publish).toContain("--ignore-scripts")
     }
@@ -96,7 +96,7 @@ test("the job that publishes the site runs no project code", () => {
   expect(publish?.steps.map(({ uses }) => uses?.split("@")[0])).toEqual(["actions/deploy-pages"])
 })
 
-/** The result of a step: its exit code, and a reader for files in its directory. */
+/** The result of a step: its exit code, and a reader for the files in its directory. */
 interface Played {
   readonly code: number
   readonly read: (path: string) => string

@@ -1,4 +1,4 @@
-/** Tests the site built by `bun run site`: its links and, in Chromium, its home page, search and appearance. */
+/** Tests the site that `bun run site` builds: its links and, in Chromium, its home page, search and appearance. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -102,7 +102,7 @@ describe("the search", () => {
     expect(found.slice(0, 5).some((href) => href.startsWith(path))).toBe(true)
     await results.nth(found.findIndex((href) => href.startsWith(path))).click()
     await page.waitForURL(`**${path}.html*`)
-    // The URL changes before the page content does.
+    // The URL changes before the page's content does.
     await page.locator("main").getByText(shown).first().waitFor()
     expect([...new Set(asked)]).toEqual([site.url])
     expect(problems).toEqual([])

@@ -53,7 +53,7 @@ describe("every state that needs attention is visible", () => {
     unknown: "SyncOutcomeUnknown",
     failing: "SyncFailing",
     retrying: "SyncRetrying",
-    // An integration is stale when no tick runs, or when the slot of its last run was skipped.
+    // An integration is stale if no tick runs, or if the slot of its last run was skipped.
     stale: "SyncSchedulerDown",
     late: "SyncLagP95"
   }

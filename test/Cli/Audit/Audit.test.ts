@@ -40,7 +40,7 @@ const seedYears = async (count: number, schedule: string, from: string, step: st
      where t > ${from}`)
 }
 
-/** Sets each integration's next run to its first slot in the future, as ticks would have done. */
+/** Moves each integration's next run to its first future slot, as ticks would have done. */
 const settleNext = (step: string) =>
   project.sql.unsafe(`
     update organization_integrations i set next_run_at =
@@ -50,7 +50,7 @@ test("the audit of a thousand daily schedules takes seconds for a year, and find
   const from = "date_trunc('day', now(), 'UTC') - interval '365 days'"
   await seedYears(1000, "(n % 60) || ' ' || (n % 24) || ' * * *'", from, "1 day")
   await settleNext("1 day")
-  // The history begins when the schedule takes effect, so no earlier slot exists.
+  // The history begins when the schedule takes effect, so there is no earlier slot.
   await project.sql.unsafe(`update sync_schedule_history set first_slot = null, since = ${from}`)
   await project.sql`analyze`
   const year = ["--from", new Date(Date.now() - 364 * DAY).toISOString().slice(0, 10)]

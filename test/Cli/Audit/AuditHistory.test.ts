@@ -27,7 +27,7 @@ afterAll(() => world.close())
 
 const readings = new Map(zones.map((zone) => [zone, readClock(zone, start, end)]))
 
-/** Generates an event that affects one of three integrations or the whole project. */
+/** Generates an event of one of three integrations, or of the whole project. */
 const historyEvent = fc.tuple(
   fc.integer({ min: 0, max: 2 }),
   fc.oneof(
@@ -100,7 +100,7 @@ const insert = (off: boolean) =>
     off ? { next_run_at: "sync_scheduler.clock() + interval '47 minutes 11.5 seconds'" } : {}
   )
 
-/** Applies an event. `ids` lists the integrations that exist. */
+/** Applies an event. `ids` lists the existing integrations. */
 const applyEvent = async ([index, what]: HistoryEvent, ids: Array<string>) => {
   const id = ids[index]
   const update = (set: string, where = "true") =>
@@ -155,7 +155,7 @@ const readRows = async (): Promise<Rows> => ({
   )
 })
 
-/** Returns the past slots that the schedule history requires, computed by an oracle that shares no code with the engine. */
+/** Returns the past slots that the schedule history requires, from an oracle that shares no code with the engine. */
 const readExpected = async (): Promise<ReadonlySet<string>> => {
   const parts: ReadonlyArray<{
     readonly integration_id: string
@@ -200,7 +200,7 @@ const missingIn = (
 
 const auditNow = async () => world.audit({ from: start - DAY })
 
-/** Asserts that the audit reports exactly the slots in `missing` as missing. */
+/** Asserts that the audit reports exactly these slots as missing. */
 const expectHoles = async (missing: ReadonlyArray<string>) => {
   const report = await auditNow()
   const named = missing.filter((key) => {

@@ -54,7 +54,6 @@ const ALERT_SETTINGS = {
   SYNC_SCHEDULER_ALERT_WEBHOOK_URL: "https://hooks.slack.com/services/T0/B0/x",
   SYNC_SCHEDULER_PING_URL: "https://hc.example.com/x"
 }
-/** Starts another gateway, over the database with this URL. */
 const startOver = (databaseUrl: string) =>
   startGateway({ databaseUrl, functionsUrl: project.functions.url })
 const direct = () => ({ SUPABASE_DB_URL: project.database.url })
@@ -82,7 +81,7 @@ test("doctor names a time zone whose rules differ from the database's, and the a
   await project.seedDue(2, { timezone: "' Europe/Oslo '" })
   const same = await doctor()
   expect(same.text).toContain("the database has the same time zone rules for a year (Bun")
-  // Simulates a database whose time zone rules keep Oslo on summer time all year.
+  // In this database's time zone rules, Oslo stays on summer time all year.
   await project.sql.unsafe(`alter function sync_scheduler.zone_offsets(text, timestamptz) rename to zone_offsets_of_today;
     create function sync_scheduler.zone_offsets(p_timezone text, p_from timestamptz) returns jsonb language sql stable return
       sync_scheduler.zone_offsets_of_today(case p_timezone when 'Europe/Oslo' then 'Etc/GMT-2' else p_timezone end, p_from)`)
@@ -170,7 +169,7 @@ test("without migrations, doctor prints the command that applies them, and the c
   }
 })
 
-/** Runs the command of a fix in a shell. If the fix names an alternative after ", or", only the first command runs. */
+/** Runs a fix's command in a shell. If the fix names an alternative after ", or", only the first command runs. */
 const runFix = async (fix: string, databaseUrl: string) => {
   const [command = ""] = fix.split(", or ")
   const child = Bun.spawn(["bash", "-eo", "pipefail", "-c", command], {

@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => project?.close())
 
-/** Returns the findings about pg_cron that `doctor` reports over the API. */
+/** Returns what `doctor` reports about pg_cron over the API. */
 const ofCron = async () => {
   const { stdout } = await runBinary(["doctor", "-o", "json"], { env: project.environment })
   const findings: ReadonlyArray<{ check: string; code: string | null; what: string; fix: string }> =
@@ -39,7 +39,7 @@ test("doctor describes a real pg_cron with one job, with two jobs and with an in
   await project.sql.unsafe(twice?.fix ?? "")
   expect(await ofCron()).toMatchObject([{ code: null }])
 
-  // On Supabase, the role `postgres` may call alter_job. In the stand-in, the role may update the table instead.
+  // On Supabase, the role `postgres` may call alter_job. In the stand-in, it may update the table instead.
   await project.sql`update cron.job set active = false where jobname = 'sync-scheduler'`
   const [off] = await ofCron()
   expect(off?.code).toBe("CRON_INACTIVE")

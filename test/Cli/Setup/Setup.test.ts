@@ -85,7 +85,7 @@ describe("setup in an empty directory, on the local stack", () => {
 
     const again = await fixture.setup(["--local", "--yes", "-o", "json"])
     expect(again.code).toBe(0)
-    // The second setup only serves the function again, because the function stopped when the first setup ended.
+    // The second setup has nothing to do but serve the function again, which stopped when the first setup ended.
     expect(statusesOf(again.stdout)).toEqual({
       files: "unchanged",
       database: "unchanged",
@@ -369,7 +369,7 @@ describe("setup without the Supabase CLI, and offline", () => {
     expect(code).toBe(3)
     expect(stdout).toContain("            sync-scheduler setup --local\n")
     expect(stdout).toContain("sync-scheduler setup --project-ref <ref>")
-    // The output asks the user to choose a project, so it suggests no other next step.
+    // The user has to choose a project first, so no other next step is suggested.
     expect(stdout).not.toContain("Next:")
     const silent = await fixture.setup(["--local"])
     expect([silent.code, silent.stderr]).toEqual([2, expect.stringContaining("Add --yes")])
@@ -380,7 +380,7 @@ test("a setup that was killed and repeated has the same result", async () => {
   expect((await fixture.setup(["--local", "--yes"])).code).toBe(0)
   const whole = await fixture.tree()
   const calls = await fixture.standIn.calls()
-  // This test kills setup during two of its Supabase CLI calls; setupInterrupted.e2e.ts kills setup during every call.
+  // Kills setup during two calls of the Supabase CLI; setupInterrupted.e2e.ts kills it during every call.
   for (const name of ["init", "db push"]) {
     const kill = calls.findIndex((call) => call.startsWith(name)) + 1
     await fixture.reset()

@@ -19,7 +19,6 @@ interface Served {
   readonly ask: Ask
 }
 
-/** Serves the HTTP application over a test world, with these options. */
 const serve = async (options: SiteOptions = {}): Promise<Served> => {
   const world = await Effect.runPromise(makeWorld)
   return { world, ask: await makeTestSite(world.engine(), options) }

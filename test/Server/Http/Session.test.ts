@@ -21,7 +21,7 @@ test("a changed cookie is invalid, and no cookie contains the token", () => {
   for (let at = 0; at < value.length; at += 1) {
     const changed = value.slice(0, at) + (value[at] === "a" ? "b" : "a") + value.slice(at + 1)
     const session = sessions.read(changed, NOW)
-    // Decoders ignore some bits of the last base64url character, so the session compares text rather than bytes.
+    // Decoders ignore some bits of the last base64url character, so the session is compared as text, not as bytes.
     expect(session).toBeNull()
   }
   for (const bad of [

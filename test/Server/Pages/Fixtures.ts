@@ -24,7 +24,6 @@ export const frame: PageFrame = {
   notice: null
 }
 
-/** Returns a UUID that ends in the number `n`. */
 export const uuid = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
 
 export const runOf = (changes: Partial<RunView> = {}): RunView => ({

@@ -12,7 +12,7 @@ import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { debianBase, type ScriptResult } from "./Machine.ts"
 
-/** podman and runc with their own image store, available to scripts as `docker`. Containers share this machine's network. */
+/** podman and runc with a separate image store, available to scripts as `docker`. Containers share this machine's network. */
 export interface Containers {
   /** The working directory of the scripts. */
   readonly directory: string
@@ -23,7 +23,7 @@ export interface Containers {
   readonly close: () => Promise<void>
 }
 
-/** Maps `docker` to podman, with the Docker image format (for health checks), and `docker compose` to podman-compose. */
+/** Maps `docker` to podman, with Docker's image format (for health checks), and `docker compose` to podman-compose. */
 const DOCKER = `docker() {
   case "$1" in
     build) shift; podman build --format docker "$@" ;;
@@ -34,8 +34,8 @@ const DOCKER = `docker() {
 `
 
 /**
- * STAND-IN for the bridge network of a compose project, which this machine cannot create: the services of the project use the
- * host network. All other podman-compose calls reach podman unchanged.
+ * STAND-IN for a compose project's bridge network, which this machine cannot create: the project's services use the host
+ * network. All other calls of podman-compose reach podman unchanged.
  */
 const HOST_NETWORK = `#!/bin/bash
 [ "$1" = network ] && exit 0
@@ -49,7 +49,7 @@ done
 exec "$(PATH=\${PATH#*:} command -v podman)" "\${args[@]}"
 `
 
-/** Starts podman with the base images that the Dockerfiles refer to. */
+/** Starts podman with the base images that the Dockerfiles name. */
 export const startContainers = async (): Promise<Containers> => {
   for (const tool of ["podman", "podman-compose", "runc"]) {
     if (Bun.which(tool) === null) throw new Error(`no ${tool}: apt-get install ${tool}`)
@@ -57,7 +57,7 @@ export const startContainers = async (): Promise<Containers> => {
   const home = mkdtempSync(join(tmpdir(), "sync-scheduler-containers-"))
   const directory = join(home, "work")
   mkdirSync(directory)
-  // Uses no registry and no bridge network, and sets no limit above this machine's own.
+  // Uses no registry and no bridge network, and sets no limit higher than this machine's own.
   writeFileSync(
     join(home, "containers.conf"),
     `[containers]
@@ -120,7 +120,7 @@ image_default_transport = "containers-storage:"
   }
 }
 
-/** Returns whether overlay mounts work here. Without overlay mounts every layer is a full copy, which takes minutes to make. */
+/** Returns whether overlay mounts work here. Without them, every layer is a full copy, which takes minutes. */
 const hasOverlay = (home: string): boolean => {
   const script = `mkdir l u w m && mount -t overlay overlay -o lowerdir=l,upperdir=u,workdir=w m && umount m`
   const scratch = join(home, "overlay")

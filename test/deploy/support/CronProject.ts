@@ -10,9 +10,9 @@ import { startGateway } from "../../support/RpcGateway.ts"
 import { blocksOf } from "./HowTo.ts"
 import { forwardQueue, NET_AND_VAULT, type Sent } from "./NetStandIn.ts"
 
-/** A Supabase project that starts its own ticks: real PostgreSQL with real pg_cron, real Deno, and a stand-in for pg_net. */
+/** A Supabase project that starts its own ticks: real PostgreSQL with pg_cron, real Deno, and a stand-in for pg_net. */
 export interface CronProject {
-  /** The connection URL of postgres, the owner of the tables and the jobs. */
+  /** The connection URL for postgres, the owner of the tables and the jobs. */
   readonly databaseUrl: string
   readonly sql: SQL
   readonly functions: FunctionServer
@@ -21,7 +21,7 @@ export interface CronProject {
   readonly url: string
   /** The user's folder, with the files that the commands of docs/how-to/pg-cron-edge.md wrote. */
   readonly folder: string
-  /** Every request passed to pg_net, with its response. */
+  /** Every request passed to pg_net, and its response. */
   readonly sent: ReadonlyArray<Sent>
   readonly close: () => Promise<void>
 }
@@ -41,7 +41,7 @@ export const startCronProject = async (): Promise<CronProject> => {
   )
   await server.restart()
   const admin = connect(database.adminUrl, { max: 1 })
-  // As on Supabase, a superuser owns pg_cron, and postgres may use it.
+  // On Supabase, too, a superuser owns pg_cron and postgres may use it.
   await admin
     .unsafe(`create extension pg_cron; grant usage on schema cron to postgres;
              grant all on all tables in schema cron to postgres; ${NET_AND_VAULT}`)
@@ -96,8 +96,8 @@ export const startCronProject = async (): Promise<CronProject> => {
 }
 
 /**
- * Creates a user's project folder and runs the commands of the how-to page in it: `init`, `install`, and `supabase db push` with
- * the real Supabase CLI. Deno serves the function files locally, because they cannot be deployed here.
+ * Creates a user's project folder and runs the how-to page's commands in it: `init`, `install`, and `supabase db push` with the
+ * real Supabase CLI. The functions cannot be deployed here, so Deno serves their files locally.
  */
 const setUp = async (databaseUrl: string): Promise<string> => {
   const folder = mkdtempSync(join(tmpdir(), "sync-scheduler-user-"))

@@ -3,7 +3,6 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } 
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
-/** The result of a command run in the machine. */
 export interface ScriptResult {
   readonly code: number | null
   readonly stdout: string
@@ -11,10 +10,10 @@ export interface ScriptResult {
 }
 
 /**
- * A Debian container in systemd-nspawn whose first process is systemd. The container shares only the network with this machine.
+ * A Debian container in systemd-nspawn, with systemd as its first process. It shares nothing but the network with this machine.
  */
 export interface Machine {
-  /** The path of the machine's root directory on the host. */
+  /** The machine's root directory, as a path on the host. */
   readonly root: string
   /** Runs a bash script in the machine. */
   readonly run: (script: string) => Promise<ScriptResult>
@@ -27,10 +26,7 @@ export interface Machine {
 const PACKAGES = "systemd,systemd-sysv,dbus,ca-certificates"
 const base = join(tmpdir(), "sync-scheduler-e2e", "bookworm")
 
-/**
- * Returns the path of a fresh Debian installation. The installation is made once, which takes about a minute, and then copied for
- * each machine.
- */
+/** Returns the path of a fresh Debian. It is installed once, which takes about a minute, and copied for each machine. */
 export const debianBase = (): string => {
   for (const tool of ["debootstrap", "systemd-nspawn", "nsenter"]) {
     if (Bun.which(tool) === null) {
@@ -48,7 +44,7 @@ export const debianBase = (): string => {
   return base
 }
 
-/** Boots a machine and resolves once the machine is up. Before the boot, `prepare` adds files to the machine's root directory. */
+/** Boots a machine, and resolves once it is up. `prepare` may first add files to the machine's root directory. */
 export const bootMachine = async (prepare: (root: string) => void): Promise<Machine> => {
   const from = debianBase()
   const root = mkdtempSync(join(tmpdir(), "sync-scheduler-machine-"))
@@ -59,7 +55,7 @@ export const bootMachine = async (prepare: (root: string) => void): Promise<Mach
     { stdin: "ignore", stdout: "ignore", stderr: "ignore" }
   )
   const leader = await leaderOf(nspawn.pid)
-  // This call must be asynchronous, because the servers that the machine talks to run in this process.
+  // Must not block, because the servers that the machine talks to run in this process.
   const run = async (script: string): Promise<ScriptResult> => {
     const inside = ["-t", leader, "-m", "-u", "-i", "-n", "-p", "--", "/bin/bash", "-c", script]
     const child = Bun.spawn(["nsenter", ...inside], {
@@ -81,7 +77,7 @@ export const bootMachine = async (prepare: (root: string) => void): Promise<Mach
     return stdout
   }
   const close = async () => {
-    // systemd powers the machine off when it receives this signal.
+    // systemd powers the machine off on this signal.
     spawnSync("kill", ["-s", "RTMIN+4", leader])
     await Promise.race([nspawn.exited, Bun.sleep(60_000)])
     nspawn.kill("SIGKILL")
@@ -100,9 +96,7 @@ export const bootMachine = async (prepare: (root: string) => void): Promise<Mach
   return { root, run, must, close }
 }
 
-/**
- * Returns the process ID of the machine's first process. systemd-nspawn starts other, short-lived children before that process.
- */
+/** Returns the process ID of the machine's init. systemd-nspawn starts other, short-lived children first. */
 const leaderOf = async (pid: number): Promise<string> => {
   for (let tries = 0; tries < 600; tries++) {
     for (const child of read(`/proc/${pid}/task/${pid}/children`).split(" ")) {

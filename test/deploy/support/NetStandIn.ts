@@ -1,10 +1,10 @@
 import type { SQL } from "bun"
 
 /**
- * STAND-INS for pg_net and Vault, which are available from neither Debian nor npm. The stand-ins use the real names and types
- * and cover only what deploy/pg_cron.sql uses: `net.http_post` adds a request to `net.http_request_queue`; `forwardQueue` takes
- * it from there and sends it (in place of pg_net's background worker); `vault` stores secrets in plain text. *Source*:
- * supabase/pg_net, sql/pg_net.sql; https://supabase.com/docs/guides/database/vault.
+ * STAND-INS for pg_net and Vault, which neither Debian nor npm offers. They use the real names and types, and cover only what
+ * deploy/pg_cron.sql uses. `net.http_post` adds a request to `net.http_request_queue`. `forwardQueue` sends the queued
+ * requests, in place of pg_net's background worker. `vault` stores secrets in plain text. *Source*: supabase/pg_net,
+ * sql/pg_net.sql; https://supabase.com/docs/guides/database/vault.
  */
 export const NET_AND_VAULT = `
 create schema net;
@@ -31,7 +31,7 @@ create function vault.create_secret(new_secret text, new_name text default null)
 grant usage on schema vault to postgres;
 grant all on all tables in schema vault to postgres;`
 
-/** A request as stored in the queue, and the status of its response. */
+/** A request from the queue, and the status of its response. */
 export interface Sent {
   readonly url: string
   readonly headers: Readonly<Record<string, string>>

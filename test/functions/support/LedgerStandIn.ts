@@ -1,7 +1,7 @@
 /**
- * A stand-in for the database's three functions behind PostgREST (`begin_sync_run`, `heartbeat_sync_run`, `complete_sync_run`),
- * in memory and with the same guards, so that tests can lose responses deliberately. The stand-in also has gates and events
- * with which test handlers and tests wait for each other.
+ * An in-memory stand-in for the three database functions behind PostgREST (`begin_sync_run`, `heartbeat_sync_run`,
+ * `complete_sync_run`) with their guards, so that tests can lose responses deliberately. Through its gates and events, handlers
+ * and tests wait for each other.
  */
 export const secretKey = "sb_secret_test_0123456789"
 export const legacyKey = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJl"
@@ -9,8 +9,8 @@ export const legacyKey = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c
 export type Rpc = "begin_sync_run" | "heartbeat_sync_run" | "complete_sync_run"
 
 /**
- * The faults of a call's response. `gateway`: executed, answered with a 502 page · `cut`: executed, truncated response ·
- * `hang`: executed, no response · `busy`: not executed, 503 · `denied`: not executed, 401.
+ * What happens to a call. `gateway`: executed, answered with a 502 page · `cut`: executed, truncated response · `hang`:
+ * executed, no response · `busy`: not executed, 503 · `denied`: not executed, 401.
  */
 export type Fault = "gateway" | "cut" | "hang" | "busy" | "denied"
 
@@ -40,7 +40,7 @@ export const startLedger = () => {
     for (const watcher of [...watchers]) watcher()
   }
 
-  /** Resolves with the first value of `look` that is neither false nor undefined. Calls `look` after every change. */
+  /** Calls `look` after every change, and resolves with its first value that is neither false nor undefined. */
   const until = <A>(look: () => A | false | undefined): Promise<A> =>
     new Promise((resolve) => {
       const watcher = () => {
@@ -156,7 +156,7 @@ export const startLedger = () => {
       rows.set(runId, row)
       return row
     },
-    /** Makes the next calls of `rpc` for this run fail with the faults in `kinds`, in order. */
+    /** Makes the next calls of `rpc` for this run fail, with the faults in `kinds` in order. */
     injectFaults: (rpc: Rpc, runId: string, ...kinds: Fault[]) => {
       faults.set(`${rpc} ${runId}`, kinds)
     },

@@ -27,7 +27,7 @@ const aborted = (signal: AbortSignal): Promise<void> =>
   })
 
 if (Deno.env.get("WITH_EDGE_RUNTIME") === "1") {
-  // Provides the part of the hosted runtime that the fence uses.
+  // What the fence uses of the hosted runtime.
   Reflect.set(globalThis, "EdgeRuntime", {
     waitUntil: (work: Promise<void>) => {
       void tell("waitUntil")
@@ -47,10 +47,10 @@ const echo: SyncHandler = async (context) => {
   }
 }
 
-/** Hides a value from the type checker, so that a handler can return anything, as a handler written in JavaScript can. */
+/** Hides a value from the type checker, so that a handler can return anything, like a handler written in JavaScript. */
 const untyped = (value: unknown) => Object(value)
 
-/** Ends the handler in the way that the integration's `config` asks for. */
+/** Ends the handler as the integration's `config` asks. */
 const end = async (context: SyncContext): Promise<Json | undefined> => {
   const { config } = context
   switch (config.end) {
@@ -108,7 +108,7 @@ const end = async (context: SyncContext): Promise<Json | undefined> => {
   }
 }
 
-/** Waits until the signal of the run aborts and then throws, like a handler whose API call was interrupted. */
+/** Throws when the run's signal aborts, like a handler whose API call is interrupted. */
 const untilAborted = async ({ run, signal }: SyncContext) => {
   await tell(`working ${run.id}`)
   await aborted(signal)
