@@ -17,7 +17,7 @@ export interface EngineSettings {
   readonly retryCapMs: number
   readonly driftAlertMs: number
   readonly catchUpWindowMs: number
-  /** The longest time that a tick waits at its start for an unresponsive database; see databaseWait. */
+  /** How long a tick waits at its start for an unresponsive database, in milliseconds; see databaseWait. */
   readonly databaseWaitMs: number
 }
 
@@ -27,18 +27,18 @@ export class EngineConfig extends Context.Tag("@sync-scheduler/EngineConfig")<
   EngineSettings
 >() {}
 
-/** The longest wait for a database, in milliseconds. After a longer wait, serve would consider the tick stalled. */
+/** The upper limit of the wait, in milliseconds. If a tick waited longer, serve would report it as stalled. */
 const MAX_DATABASE_WAIT_MS = 90_000
 
 /**
  * Computes how long a tick waits for an unresponsive database: three quarters of the interval, so that the wait ends before the
- * next tick begins. With the default interval of 60 s, the wait of 45 s exceeds the 32 s that PostgREST may need to reconnect once
- * the database is available again.
+ * next tick begins. With the default interval of 60 s, the wait is 45 s, more than the 32 s that PostgREST may need to reconnect
+ * once the database is available again.
  */
 const databaseWait = (intervalMs: number): number =>
   Math.min(intervalMs * 0.75, MAX_DATABASE_WAIT_MS)
 
-/** The defaults of the settings table. */
+/** Defaults from the settings table. */
 export const defaultEngineSettings: Omit<EngineSettings, "engineId"> = {
   concurrency: settingsTable.concurrency.fallback,
   invokeTimeoutMs: settingsTable.invokeTimeout.fallback,
@@ -53,7 +53,7 @@ export const defaultEngineSettings: Omit<EngineSettings, "engineId"> = {
   databaseWaitMs: databaseWait(settingsTable.interval.fallback)
 }
 
-/** The value of every setting, by the setting's name in the settings table. */
+/** The value of every setting, keyed by its name in the settings table. */
 export type Settings = {
   readonly [K in keyof typeof settingsTable]: (typeof settingsTable)[K]["fallback"]
 }

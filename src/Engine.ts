@@ -21,20 +21,20 @@ import { Ledger, type OpenedTick } from "./Services/Ledger.ts"
 export { dryRun as preview } from "./Engine/DryRun.ts"
 export type { TickEvent, TickOptions } from "./Engine/TickFrame.ts"
 
-/** How long a tick claims runs, in milliseconds. After this time, the tick only finishes the runs in progress. */
+/** How long a tick keeps claiming runs, in milliseconds. After that, it only finishes the runs in progress. */
 const CLAIM_FOR_MS = 300_000
-/** A run that waits for a throttled accounting API stays in this tick if the run can start within this many milliseconds. */
+/** A run delayed by API throttling stays in the tick only if it can start within this time, in milliseconds. */
 const DEFER_MS = 45_000
 
 /**
- * Runs one tick and returns its summary. Sweeps the runs of dead engines, then runs four concurrent loops, connected by the run
- * queue: one claims due slots under the advisory lock, one starts the runs, one invokes them (at most `concurrency` at a time), and
- * one records the outcomes.
+ * Runs one tick and returns its summary. Sweeps the runs of dead engines, then runs four concurrent loops that share the run queue:
+ * one claims due slots under the advisory lock, one starts runs, one invokes them (at most `concurrency` at a time), and one
+ * records the outcomes.
  *
  * *Guarantees*: never fails; the summary lists the errors. No run is invoked before its start is committed. The tick claims runs
- * for at most 5 minutes, sends runs for at most one more invocation timeout, and ends when the last outcome is recorded. An
+ * for at most 5 minutes, may send runs for one invocation timeout after that, and ends when the last outcome is recorded. An
  * interrupted tick stops claiming, records the outcomes of the runs in progress, releases the runs that were not sent, and records
- * the tick before it ends.
+ * itself before it ends.
  */
 export const tick = Effect.fnUntraced(function* (options: TickOptions = {}) {
   const ledger = yield* Ledger
@@ -113,7 +113,7 @@ const runAll = (opened: OpenedTick) =>
         yield* fork(runRecordLoop)
       ]
       const ended = Effect.forEach(running, Fiber.await, { discard: true })
-      // Waits for a claim in progress to end. The claimed runs are not started.
+      // Waits for a claim in progress, but does not start the claimed runs.
       const stop = queue.stop.pipe(
         Effect.zipRight(Fiber.interrupt(claiming)),
         Effect.zipRight(revertAll)
@@ -129,7 +129,7 @@ const runAll = (opened: OpenedTick) =>
     })
   )
 
-/** Converts a loop's defect to a tick error and stops starting runs. */
+/** Reports a loop's defect as a tick error and stops starting runs. */
 const guarded = <R>(loop: Effect.Effect<void, never, R>) =>
   Effect.catchAllCause(loop, (cause) =>
     Effect.gen(function* () {

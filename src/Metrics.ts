@@ -3,8 +3,8 @@ import { counter, gauge, histogram, type Label } from "./Metrics/Instrument.ts"
 import { COMMIT, VERSION } from "./Version.ts"
 
 /**
- * Every metric of Sync Scheduler. No label ever contains an organisation, an integration or a run, because the number of series
- * would be unbounded, and because metrics often have a wider audience than customer data.
+ * Every metric of Sync Scheduler. Labels never contain an organisation, an integration or a run: the number of series would be
+ * unbounded, and metrics often have a wider audience than customer data.
  */
 
 const integrationType: Label = { name: "integration_type" }
@@ -14,9 +14,9 @@ const integrationType: Label = { name: "integration_type" }
  */
 const result: Label = { name: "result", values: ["ok", "partial", "error", "interrupted"] }
 
-/** Histogram buckets for the time that a run waited, in seconds; alerts begin at one minute. */
+/** Histogram buckets for waiting times, in seconds. Alerts start at one minute. */
 const LAG_BUCKETS = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600] as const
-/** Histogram buckets for durations, in seconds; 150 is the platform's limit for an answer. */
+/** Histogram buckets for durations, in seconds. The platform ends a request after 150 s. */
 const WORK_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 150, 300, 600] as const
 
 export const runs = counter("runs_total", {
@@ -25,7 +25,7 @@ export const runs = counter("runs_total", {
 })
 
 export const retries = counter("retries_total", {
-  help: "Run attempts after the first one.",
+  help: "Run attempts after the first.",
   labels: []
 })
 
@@ -61,7 +61,7 @@ export const startLag = histogram("start_lag_seconds", {
 })
 
 export const completionLag = histogram("completion_lag_seconds", {
-  help: "Time from a slot to the end of its completed run, which is the age of the data.",
+  help: "Time from a slot until its run completed, which is how old the data was.",
   labels: [integrationType],
   buckets: [...LAG_BUCKETS, 7_200]
 })
@@ -117,7 +117,7 @@ export const tickErrors = counter("tick_errors_total", {
 })
 
 export const missedIntervals = counter("missed_intervals_total", {
-  help: "Intervals of serve without a tick, because an earlier tick was still running.",
+  help: "Intervals in which serve started no tick, because an earlier one was still running.",
   labels: []
 })
 
@@ -157,7 +157,7 @@ export const schedules = gauge("schedules", {
 })
 
 export const statusFailures = counter("status_read_failures_total", {
-  help: "Failed reads of the database's status for these metrics.",
+  help: "Failed attempts to read the database's status for these metrics.",
   labels: []
 })
 

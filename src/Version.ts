@@ -4,10 +4,7 @@ import manifest from "../package.json" with { type: "json" }
 declare const SYNC_SCHEDULER_VERSION: string | undefined
 declare const SYNC_SCHEDULER_COMMIT: string | undefined
 
-/**
- * The semantic version of Sync Scheduler: `0.1.0`. The binary contains its version; from source, the version comes from
- * `package.json`.
- */
+/** The semantic version of Sync Scheduler: `0.1.0`. Built into the binary; read from `package.json` when running from source. */
 export const VERSION: string =
   typeof SYNC_SCHEDULER_VERSION === "undefined" ? manifest.version : SYNC_SCHEDULER_VERSION
 
@@ -22,7 +19,7 @@ export const COMMIT: string =
 export const SCHEMA_VERSION = "20261129001000"
 
 /**
- * The oldest schema in which a tick of this version works. Raise this version when ticks begin to need an object of a newer
- * migration. A test runs ticks in this schema and in every later schema.
+ * The oldest schema that this version's ticks support. Raise it when ticks need an object from a newer migration. A test runs ticks
+ * on this schema and on every later one.
  */
 export const OLDEST_SCHEMA = "20261129001000"

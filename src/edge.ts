@@ -37,8 +37,8 @@ export interface EdgeEngine {
 
 /**
  * Makes the engine for one project, from the settings in a function's environment. Ignores SUPABASE_DB_URL, which the platform also
- * sets, because one connection per isolate would exhaust the database's connections. *Throws* ConfigError, which names all problems
- * with the settings.
+ * sets, because one connection per isolate would exhaust the database's connections. *Throws* ConfigError, which lists every
+ * problem with the settings.
  */
 export const makeEdgeEngine = (
   environment: Readonly<Record<string, string | undefined>>
@@ -73,8 +73,8 @@ const supabaseOf = ({ functions, settings }: Project) =>
   })
 
 /**
- * Runs a tick within the function's wall clock limit. `edgeLimit` limits the number of runs that the tick starts, because the
- * platform limits the function's CPU time and its fan-out.
+ * Runs a tick within the function's wall clock limit. The tick starts at most `edgeLimit` runs, because the platform also limits
+ * the function's CPU time and fan-out.
  */
 const tickWithin = ({ settings }: Project) => {
   const { budgetMs } = EdgeBudget.divide(settings.edgeWallClock, settings.invokeTimeout)

@@ -16,40 +16,39 @@ export { ConfigError } from "./Config/Load.ts"
 export { type SummaryJson, TickFailed } from "./Domain/Summary.ts"
 
 /**
- * How long a tick waits for a database that does not answer, in milliseconds. The wait is short, because the caller decides when to
- * call again.
+ * How long a tick waits for an unresponsive database, in milliseconds. The wait is short, because callers can call again when they
+ * choose.
  */
 const DATABASE_WAIT_MS = 10_000
 
-/** Options of `runScheduledJobs`. An option has the same default as the setting of that name. */
+/** Options of `runScheduledJobs`. Their defaults are those of the settings with the same names. */
 export interface RunScheduledJobsOptions {
   /** Authorises the invocations: a secret key, or the legacy service_role key. Default: the key in the environment. */
   readonly functionKey?: string
-  /** Further functions that an integration's `function_name` may name; other functions are not invoked. Default: none. */
+  /** Additional functions that an integration may set as its `function_name`. No other function is invoked. Default: none. */
   readonly functions?: ReadonlyArray<string>
-  /** Restricts the tick to this organisation, or to these integrations. */
+  /** Restricts the tick to one organisation, or to certain integrations. */
   readonly orgId?: string
   readonly integrationIds?: ReadonlyArray<string>
   /** The maximum number of runs to start. */
   readonly limit?: number
   /** How long to claim and send runs, in milliseconds; the next tick processes the remaining runs. */
   readonly budgetMs?: number
-  /** The concurrency (default 5) and the durations of the engine, in milliseconds. */
+  /** Overrides of the engine's settings, with durations in milliseconds. The concurrency defaults to 5. */
   readonly settings?: Partial<EngineSettings>
-  /** Rejects with TickFailed when the summary is not `ok`. Default: false, so that the caller must check `ok`. */
+  /** Rejects with TickFailed when the summary is not `ok`. Default: false, so the caller must check `ok`. */
   readonly throwOnError?: boolean
 }
 
 /**
- * Runs one tick: claims every due integration, invokes the Integration Edge Function for each integration (5 at a time), records
- * the outcomes and returns the structured summary. When nothing is due, the summary contains only zeros and no error.
+ * Runs one tick: claims every due integration, invokes its Integration Edge Function (at most 5 at a time), records the outcomes
+ * and returns the structured summary. When nothing is due, the counts in the summary are zero and there is no error.
  *
  * `supabaseClient` is a client of `@supabase/supabase-js` with a secret key; only its `rpc` is used. `integrationEdgeFunctionUrl`
  * is the complete URL of the function. Rejects with ConfigError if the URL, the key or an option is invalid, and with TickFailed if
- * the tick could not do its work and `throwOnError` is set. Without `throwOnError`, the summary reports the failure: `ok` is false,
- * and `errors` has the reasons. At its start the tick waits up to 10 s for a database that does not answer
- * (`settings.databaseWaitMs`). A call that hangs ends after 30 s. An outcome that cannot be recorded is sent again until its run's
- * lease ends.
+ * the tick could not do its work and `throwOnError` is set. Without `throwOnError`, a failed tick has `ok` false and its reasons in
+ * `errors`. At its start, the tick waits up to 10 s for an unresponsive database (`settings.databaseWaitMs`). A call that hangs
+ * ends after 30 s. The tick keeps trying to record an outcome until the run's lease ends.
  */
 export async function runScheduledJobs(
   supabaseClient: SupabaseLive.RpcClient,
@@ -151,9 +150,7 @@ const problemsOfNumbers = ({ budgetMs, limit, settings = {} }: RunScheduledJobsO
   )
 }
 
-/**
- * Returns the key from the environment, in Bun, Node and Deno; undefined if the process is not permitted to read the environment.
- */
+/** Returns the key from the environment, in Bun, Node and Deno. Also undefined if the process may not read the environment. */
 const environmentKey = (): string | undefined =>
   Either.getOrUndefined(
     Either.try(

@@ -12,12 +12,12 @@ import type { Ping } from "./Services/Ping.ts"
 import type { Supabase } from "./Services/Supabase.ts"
 import { VERSION } from "./Version.ts"
 
-/** The options of every HTTP client. */
+/** Options shared by all HTTP clients. */
 const client = { version: VERSION, proxyOf: proxyOf(process.env) } as const
 
 /**
- * Makes the database layer. This file is the binary's entry point, and the only file that chooses the implementations of the
- * engine's services. Each implementation is loaded when a command needs it, so that help and version start as fast as the runtime.
+ * Makes the database layer. This file is the binary's entry point, and the only file that chooses the engine's implementations.
+ * They are imported only when a command needs them, so that `help` and `version` start as fast as the runtime itself.
  */
 const database = async (settings: Database): Promise<Layer.Layer<Supabase, SupabaseError>> => {
   if (settings._tag === "Direct") {
@@ -36,8 +36,8 @@ const engineIdOf = async (): Promise<string> => {
 }
 
 /**
- * Adds the engine's settings to a database. All layers in this file are built one after the other, because merged layers are built
- * in separate fibers, which adds 8 ms to the start of a process.
+ * Adds the engine's settings to a database layer. The layers in this file are built sequentially, because merged layers are built
+ * in separate fibers, which adds 8 ms to the start-up time.
  */
 const withConfig = async <R>(
   settings: Settings,
@@ -54,7 +54,7 @@ const withConfig = async <R>(
 const connection = async ({ database: of, settings }: Project) =>
   withConfig(settings, await database(of))
 
-/** Makes the engine over a connection, and also provides the connection's other services. */
+/** Builds the engine on top of the connection's layer `base`, and also provides everything that `base` provides. */
 const engine = async <R>(
   functions: Project["functions"],
   base: Layer.Layer<ConnectionServices | R, SupabaseError>

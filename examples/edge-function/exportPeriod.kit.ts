@@ -9,7 +9,7 @@ import { exportPeriod } from "../../supabase/functions/integration-sync/exportPe
 const config = { endpoint: "https://api.example.com/exports" }
 const sent: Array<{ readonly key: string | null; readonly body: string }> = []
 
-/** Replaces the accounting API. `answer` returns the API's answer to the next requests. */
+/** A fake accounting API. `answer` returns its answer to each of the following requests. */
 const answering = (answer: () => Response | Promise<Response>) => {
   globalThis.fetch = Object.assign(
     async (_: string | URL | Request, init?: RequestInit) => {

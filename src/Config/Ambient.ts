@@ -1,13 +1,13 @@
-/** An environment variable that changes the behaviour of the binary's Bun runtime and is not a setting. */
+/** An environment variable that affects the Bun runtime but is not a setting of the scheduler. */
 interface AmbientVariable {
   readonly name: string
   readonly effect: string
 }
 
 /**
- * Variables that must not reach the engine by accident. The binary, the npm command, the systemd units and the images drop these
- * variables. A test checks that all four drop every variable in this list. Only the caller can drop BUN_BE_BUN, before the binary
- * starts.
+ * Variables that must not reach the engine by accident. The binary, the npm command, the systemd units and the images all drop
+ * them, and a test checks that none is forgotten. BUN_BE_BUN takes effect before the binary's own code, so only the caller can drop
+ * it.
  *
  * *Source*: tested with a binary that contains Bun 1.4.5 (test/environment.test.ts). In this test, `BUN_INSPECT_PRELOAD` and the
  * HTTP3 flag had no effect on their own, and `NODE_OPTIONS` had no effect at all.
@@ -31,7 +31,7 @@ export const hostileVariables: ReadonlyArray<AmbientVariable> = [
   { name: "NODE_TLS_REJECT_UNAUTHORIZED", effect: "can disable certificate checks" }
 ]
 
-/** Variables that take effect, because they configure the network or the machine. `env` and `doctor` show these variables. */
+/** Variables that stay in effect, because they configure the network or the machine. `env` and `doctor` show them. */
 export const obeyedVariables: ReadonlyArray<AmbientVariable> = [
   ...["HTTPS_PROXY", "https_proxy"].map((name) => ({ name, effect: "proxy for https addresses" })),
   ...["HTTP_PROXY", "http_proxy"].map((name) => ({ name, effect: "proxy for http addresses" })),
@@ -60,7 +60,7 @@ export const ignoredWarnings = (environment: Environment): ReadonlyArray<string>
     .map(({ effect, name }) => `${name} is ignored: it ${effect}`)
 }
 
-/** Returns the obeyed variables that are set, without a proxy's user and password. */
+/** Returns the obeyed variables that are set, and removes a proxy's user and password. */
 export const ambientOf = (
   environment: Environment
 ): ReadonlyArray<{ readonly name: string; readonly value: string; readonly effect: string }> =>
@@ -69,14 +69,13 @@ export const ambientOf = (
     return value === "" ? [] : [{ name, value: value.replace(/^(.*:\/\/)?.*@/, "$1"), effect }]
   })
 
-/** Bun's default limit on concurrent requests, and the number of requests that a tick sends in addition to its invocations. */
+/** Bun's default limit on concurrent requests, and an allowance for a tick's requests other than invocations. */
 const BUNS_REQUESTS = 256
 const OTHER_REQUESTS = 56
 
 /**
- * Returns the environment that this program must be restarted with, or null if `environment` is suitable. A suitable environment
- * has no hostile variables, and its request limit covers the concurrency. Bun holds back requests above the limit, while their
- * deadlines keep running.
+ * Returns the environment to restart this program with, or null if `environment` is already suitable: it has no hostile variables,
+ * and its request limit covers the concurrency. Bun queues requests above that limit while their deadlines are already running.
  */
 export const cleanEnvironment = (
   environment: Environment,

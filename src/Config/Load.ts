@@ -7,7 +7,7 @@ import type { Setting } from "./Setting.ts"
 import { type Found, type Problem, resolveSetting, type Sources } from "./Source.ts"
 import { telemetryTable } from "./Telemetry.ts"
 
-/** The error that lists every missing or malformed setting, so that the user can fix all of them in one pass. */
+/** Lists every missing or malformed setting, so that the user can fix all of them in one pass. */
 export class ConfigError extends Data.TaggedError("ConfigError")<{
   readonly problems: ReadonlyArray<Problem>
 }> {
@@ -147,7 +147,7 @@ export type Database =
 export interface FunctionSettings {
   readonly url: string
   readonly key: Redacted.Redacted<string>
-  /** Further functions that runs may invoke; see Domain/FunctionAccess. */
+  /** Additional functions that runs may invoke; see Domain/FunctionAccess. */
   readonly allowed?: ReadonlyArray<string>
 }
 
@@ -182,7 +182,7 @@ const noKey = missing(
   "Set SUPABASE_SECRET_KEY=sb_secret_... (Dashboard: Project Settings, API Keys), or provide it as a file."
 )
 
-/** Returns the settings that a tick lacks. A malformed setting is not also reported as missing. */
+/** Returns the required settings that are missing. A malformed setting is not also reported as missing. */
 export const missingFor = ({ settings, problems }: Inspection): ReadonlyArray<Problem> => {
   const malformed = new Set(problems.map(({ key }) => key))
   const isDirect = settings.databaseUrl !== null || malformed.has(table.databaseUrl.key)

@@ -5,7 +5,7 @@ import { keyKind } from "../Domain/SupabaseKey.ts"
 import { parseUrl } from "../Domain/Url.ts"
 
 /**
- * One setting: its environment variable, its purpose, and the parser of its text. `initial` is the default as a user would write
+ * One setting: its environment variable, its purpose, and the parser for its text. `initial` is the default as a user would write
  * it, or null if there is none; `fallback` is the parsed default. The value of a secret is Redacted and never appears in a message.
  */
 export interface Setting<A> {
@@ -23,7 +23,7 @@ export type Parser<A> = (text: string) => Either.Either<A, DurationProblem>
 const refuse = (why: string, fix: string): Either.Either<never, DurationProblem> =>
   Either.left({ why, fix })
 
-/** Makes an optional setting. The value of an unset setting is null. */
+/** Makes an optional setting, which is null when unset. */
 export const optional = <A>(
   key: string,
   description: string,
@@ -186,8 +186,8 @@ export const databaseUrl = (text: string): Either.Either<string, DurationProblem
 }
 
 /**
- * Parses a key with the engine's privileges. Rejects a key whose format shows that the key lacks these privileges, before the key
- * is sent anywhere.
+ * Parses a secret or service_role key. Rejects a key that, judging by its format, lacks the required privileges, so that it is
+ * never sent anywhere.
  */
 export const serviceKey = (text: string): Either.Either<string, DurationProblem> => {
   const fix =

@@ -21,7 +21,7 @@ export interface Problem {
   readonly fix: string
 }
 
-/** The text of a setting, as found; null when no source has the setting. Empty text is treated as not set. */
+/** The text of a setting, as found; null when no source sets it. Empty text is treated as unset. */
 export interface Found {
   readonly text: string | null
   readonly origin: Origin
@@ -75,7 +75,7 @@ const read = (key: string, path: string, sources: Sources): Either.Either<string
     fix: "Make the file readable by the user that the scheduler runs as."
   }))
 
-/** Reads one setting. Returns the setting's default when it is not set, and a Problem when its text cannot be used. */
+/** Reads one setting. Returns its default when it is not set, and a Problem when its text cannot be used. */
 export const resolveSetting = <A>(
   setting: Setting<A>,
   sources: Sources

@@ -2,9 +2,8 @@ import { Schema } from "effect"
 import { Instant } from "./Instant.ts"
 
 /**
- * A transition to notify about: an incident was opened or closed. `announced` is true if the incident's opening was sent. `kind`
- * accepts any text, so that incidents of a kind that only a newer database knows are also sent. *Source*:
- * `sync_scheduler.alert_json`.
+ * The opening or closing of an incident. `announced` is true if the opening was sent. `kind` is any text, so that alerts of kinds
+ * that only a newer database knows are also sent. *Source*: `sync_scheduler.alert_json`.
  */
 export const Alert = Schema.Struct({
   incident_id: Schema.Int,
@@ -31,7 +30,7 @@ export const Alert = Schema.Struct({
       id: Schema.String,
       scheduled_for: Schema.NullOr(Instant),
       started_at: Schema.NullOr(Instant),
-      /** The time of the first tick after the slot; null if there was no tick or if its time is no longer known. */
+      /** The time of the first tick after the slot; null if there was none or its time is no longer known. */
       first_tick_at: Schema.NullOr(Instant),
       status: Schema.String,
       drift_ms: Schema.NullOr(Schema.Number),
@@ -42,10 +41,7 @@ export const Alert = Schema.Struct({
 })
 export type Alert = typeof Alert.Type
 
-/**
- * The alerts that are claimed for sending. `alerts` contains at most 50 of the `total` alerts, openings first. `incident_ids`
- * contains the ids of all incidents.
- */
+/** The alerts claimed for sending: at most 50 of the `total`, openings first. `incident_ids` has the ids of all incidents. */
 export const AlertBatch = Schema.Struct({
   now: Instant,
   total: Schema.Int,
@@ -57,7 +53,7 @@ export const AlertBatch = Schema.Struct({
 })
 export type AlertBatch = typeof AlertBatch.Type
 
-/** One message: a single alert, or a summary of several alerts. `incidentIds` are the ids of the incidents in the message. */
+/** One message: a single alert, or a summary of several. `incidentIds` are the incidents that it covers. */
 export type AlertMessage =
   | { readonly _tag: "One"; readonly alert: Alert; readonly incidentIds: ReadonlyArray<number> }
   | {
@@ -66,7 +62,7 @@ export type AlertMessage =
       readonly incidentIds: ReadonlyArray<number>
     }
 
-/** The maximum number of alerts that are sent as single messages. If there are more, one summary is sent. */
+/** Up to this many alerts are sent separately. More are combined into one summary. */
 export const MAX_SINGLE = 5
 
 /** The result of sending a message. `error` is null if the receiver accepted the message. */

@@ -16,7 +16,7 @@ export interface AlertText {
 /** The maximum number of lines in a summary of incidents. */
 const MAX_LINES = 10
 
-/** Writes the text of one alert: the event, the integration, the due time and the delay, the cause, and the next step. */
+/** Writes the text of one alert: the event, the integration, the due time, the delay, the cause, and the next step. */
 export const textOf = (alert: Alert): AlertText => {
   const { integration, run, transition } = alert
   const words = (kinds[alert.kind] ?? unknownKind)(alert)
@@ -46,7 +46,7 @@ export const textOf = (alert: Alert): AlertText => {
   }
 }
 
-/** Writes the text of a summary: the number of incidents of each kind, and the first ten incidents. */
+/** Writes a summary: the number of incidents of each kind, and the first ten incidents. */
 export const summaryOf = (batch: AlertBatch): AlertText => {
   const counts = Object.entries(batch.kinds)
     .toSorted(([a, n], [b, m]) => m - n || (a < b ? -1 : 1))

@@ -4,9 +4,9 @@ import { countIn, firstIn, Segment, type Sequence, sequenceOf } from "./History.
 const Instants = Schema.Array(Schema.Int)
 
 /**
- * One integration in [from, to), with all records of its slots: the slots that have a row, the skipped ranges (disjoint, both ends
- * inclusive), and the next slot of its schedule. The oldest record comes first. Instants are epoch milliseconds. *Source*:
- * `read_sync_audit`, which reads all records in one snapshot.
+ * The records of one integration's slots in [from, to), oldest first: the slots that have a row, the skipped ranges (disjoint, both
+ * ends inclusive), and the next slot. Instants are epoch milliseconds. *Source*: `read_sync_audit`, which reads all records in one
+ * snapshot.
  */
 export const Audited = Schema.Struct({
   integration_id: Schema.String,
@@ -23,7 +23,7 @@ export const Audited = Schema.Struct({
 })
 export type Audited = typeof Audited.Type
 
-/** Consecutive slots, from `from` to `to`, that have neither a row nor a skipped range. */
+/** Consecutive slots, from `from` to `to`, with neither a row nor a skipped range. */
 export interface Hole {
   readonly integration_id: string
   readonly org_id: string | null
@@ -35,7 +35,7 @@ export interface Hole {
   readonly timezone: string
 }
 
-/** A period of an integration's history in which the schedule cannot be computed and the slots are therefore unknown. */
+/** A period whose slots are unknown, because its schedule cannot be computed. */
 export interface UnreadableHistory {
   readonly integration_id: string
   readonly org_id: string | null
@@ -47,8 +47,8 @@ export interface UnreadableHistory {
 }
 
 /**
- * `slots` = `recorded` + `skipped_slots` + `open` + the number of slots in the holes. `open` counts slots that are due or upcoming
- * and have not been processed yet.
+ * `slots` = `recorded` + `skipped_slots` + `open` + the number of slots in the holes. `open` counts due and upcoming slots that
+ * have not been processed yet.
  */
 export interface AuditVerdict {
   readonly slots: number
@@ -60,17 +60,17 @@ export interface AuditVerdict {
   readonly unreadable: ReadonlyArray<UnreadableHistory>
 }
 
-/** Returns the instant at which the open slots begin: the next run or, if it is not computed, the start of the current schedule. */
+/** Returns the start of the open slots: the next run or, if it is not computed yet, the start of the current schedule. */
 const openFrom = (audited: Audited): number => {
   if (audited.deleted) return Number.POSITIVE_INFINITY
   return audited.next_run_at ?? (audited.schedule_since ?? audited.from) + 1
 }
 
 /**
- * Recomputes the slots of an integration from its history and checks whether each slot is recorded. A slot that has a row and also
- * lies inside a skipped range is treated as recorded. Slots are expected in (from, to] of each segment in which the integration was
- * enabled. A slot that is due at the moment of an edit therefore belongs to the schedule before the edit. *Guarantees*: a long
- * period without a row takes no more time than a short one.
+ * Recomputes an integration's slots from its history and checks whether each one is recorded. A slot that has a row and also lies
+ * inside a skipped range is treated as recorded. Slots are expected in (from, to] of each segment in which the integration was
+ * enabled, so a slot that is due at the moment of an edit belongs to the schedule before the edit. *Guarantees*: a long period
+ * without rows takes no more time than a short one.
  */
 export const audit = (audited: Audited): AuditVerdict => {
   const tally = { slots: 0, recorded: 0, skipped_slots: 0, open: 0, missing: 0 }
@@ -121,10 +121,7 @@ interface UniformPeriod {
   readonly count: number
 }
 
-/**
- * Yields the slots of a sequence inside the window, oldest first, grouped into periods whose slots are all recorded in the same
- * way.
- */
+/** Yields the slots of a sequence inside the window, oldest first, grouped into periods whose slots are all recorded alike. */
 function* walk(sequence: Sequence, audited: Audited, open: number): Generator<UniformPeriod> {
   const { ranges, slots } = audited
   const end = audited.to - 1

@@ -4,7 +4,7 @@ import type { Slot } from "./Integration.ts"
 
 /**
  * An open backfill that can continue. A backfill runs the past slots between `after` and `to` (both exclusive) that have no row.
- * `slots` are the slots that have a row. `history` and `slots` are complete up to `known_until`, exclusive. Instants are epoch
+ * `slots` lists those that do have one. `history` and `slots` are complete up to `known_until`, exclusive. Instants are epoch
  * milliseconds.
  * *Source*: `read_sync_backfills`.
  */
@@ -43,9 +43,8 @@ const firstOf = (
 }
 
 /**
- * Yields the slots in (after, upTo] that have no row, oldest first: the slots that a backfill runs. Includes slots that were
- * recorded as skipped and slots of periods in which the integration was disabled, because an operator requests a backfill
- * explicitly.
+ * Yields the slots in (after, upTo] that have no row, oldest first: the slots that a backfill runs. Operators request backfills
+ * explicitly, so slots that were recorded as skipped, or fell in a period when the integration was disabled, are included.
  */
 export function* slotsWithoutRow(
   history: ReadonlyArray<Segment>,
@@ -63,9 +62,8 @@ export function* slotsWithoutRow(
 }
 
 /**
- * Plans the next step of a backfill. If a known slot has no row, the step claims the oldest such slot; otherwise the step only
- * advances the cursor. If no slot is left, the step finishes the backfill. *Guarantees*: the computing time is bounded by the size
- * of the backfill that was read.
+ * Plans the next step of a backfill: claims the oldest known slot without a row, or only advances the cursor if there is none, and
+ * finishes the backfill if no slot is left after that. *Guarantees*: the computing time is bounded by the size of `backfill`.
  */
 export const nextStep = (backfill: Backfill): Slot => {
   const { after, backfill_id, cursor, history, known_until, slots, to } = backfill

@@ -4,7 +4,7 @@ import { SupabaseError } from "./Errors.ts"
 /** The SQLSTATEs of a lock timeout and of a deadlock. */
 const CONTENDED: ReadonlySet<string> = new Set(["55P03", "40P01"])
 
-/** Returns whether the call failed because another session had locked a row. Such a call has changed nothing. */
+/** Returns whether the call failed because another session had locked a row. Such a call has no effect. */
 export const isContended = ({ code }: SupabaseError): boolean => CONTENDED.has(code)
 
 /**
@@ -24,7 +24,7 @@ const missing = (operation: string): SupabaseError =>
 
 /**
  * Sends items in one call and returns one result per item, in order. If the database rejects the call, or if a row is locked, sends
- * the items one by one, because a single item may be the cause and must not delay the other items.
+ * the items one by one, so that a single bad item does not delay the others.
  */
 export const sendTogether =
   <In, Out>(

@@ -17,8 +17,8 @@ interface Choice {
 }
 
 /**
- * Returns the range of skipped slots from `first` to `upTo`, both inclusive. `first` is a slot even if the cron expression does not
- * match it.
+ * Returns the range of skipped slots from `first` to `upTo`, both inclusive. `first` is treated as a slot even if the cron
+ * expression does not match it.
  */
 const skippedRange = (
   schedule: Schedule.Schedule,
@@ -108,10 +108,10 @@ const choose = (
 }
 
 /**
- * Decides, for one due integration at `now` (the time of the database clock in epoch milliseconds), which due slot is claimed,
- * which slots are skipped, and which slot is next. A slot is missed if a newer slot is also due, or if the slot has been due for
- * longer than the drift alert. A run of a missed slot is a catch-up. A schedule that cannot be computed becomes a `schedule_error`
- * and never makes the tick fail. *Guarantees*: the computing time is bounded, regardless of the length of an outage.
+ * Decides, for one due integration at `now` (the time of the database clock in epoch milliseconds), which due slot to claim, which
+ * slots to skip, and which slot is next. A slot is missed if a newer slot is also due, or if it has been due for longer than the
+ * drift alert. Running a missed slot is a catch-up. A schedule that cannot be computed becomes a `schedule_error` and never makes
+ * the tick fail. *Guarantees*: the computing time is bounded, regardless of the length of an outage.
  */
 export const decideCatchUp = (
   integration: DueIntegration,

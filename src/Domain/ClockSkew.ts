@@ -1,16 +1,18 @@
-/** How far this machine's clock is ahead of the database's, and the maximum error of that measurement, in milliseconds. */
+/** How far this machine's clock is ahead of the database's, and the maximum measurement error, in milliseconds. */
 export interface ClockSkew {
   readonly ms: number
   readonly plusMinusMs: number
 }
 
-/** The largest skew that does not open an incident. A larger skew makes deadlines and the timestamps of logs and alerts wrong. */
+/**
+ * The largest skew that does not open an incident. A larger skew noticeably distorts deadlines and the timestamps of logs and
+ * alerts.
+ */
 const ALERT_MS = 5_000
 
 /**
  * Measures the skew with one successful call. The database read its clock between `askedAt` and `answeredAt`, so the error is at
- * most half the time between these two instants. Retries would lengthen the measured round trip and hide a skew that is shorter
- * than the round trip.
+ * most half the time between these two instants. Retries would lengthen the round trip and hide a small skew.
  *
  * *Source*: RFC 5905, section 4: the error of the offset is at most half the round-trip delay.
  */
@@ -23,18 +25,12 @@ export const measureSkew = (
   return { ms: askedAt + plusMinusMs - databaseNow, plusMinusMs }
 }
 
-/**
- * Judges whether the clocks agree. The answers `apart` and `together` are proven. `unknown` means that the call took too long to
- * prove either.
- */
+/** Judges whether the clocks agree. `apart` and `together` are certain; `unknown` means that the call took too long to tell. */
 export const judgeSkew = ({ ms, plusMinusMs }: ClockSkew): "apart" | "together" | "unknown" => {
   if (Math.abs(ms) - plusMinusMs > ALERT_MS) return "apart"
   return Math.abs(ms) + plusMinusMs <= ALERT_MS ? "together" : "unknown"
 }
 
-/**
- * Returns the milliseconds to subtract from this machine's clock to get the time of the database's clock; 0 while the clocks may
- * agree.
- */
+/** Returns the milliseconds to subtract from this machine's clock to get the database's time; 0 while the clocks may agree. */
 export const correctionOf = ({ ms, plusMinusMs }: ClockSkew): number =>
   Math.abs(ms) > plusMinusMs ? ms : 0

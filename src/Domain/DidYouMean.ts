@@ -27,8 +27,8 @@ export const distance = (from: string, to: string): number => {
 }
 
 /**
- * Returns the known word that is closest to the typed word. A known word matches if the typed word is a prefix of it, or if at most
- * a third of its letters differ. A typed word longer than 64 letters never matches.
+ * Returns the closest known word that starts with `typed`, or whose edit distance from it is at most a third of the known word's
+ * length. Never matches if `typed` is longer than 64 letters.
  */
 export const closestMatch = (typed: string, known: ReadonlyArray<string>): string | undefined => {
   if (typed.length === 0 || typed.length > 64) return undefined

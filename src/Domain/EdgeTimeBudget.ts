@@ -1,6 +1,6 @@
 /**
  * The time limits that keep a tick within the lifetime of an Edge Function. The platform ends an isolate at its wall clock limit
- * (150 s on the free plan, 400 s on paid plans), even while it is working.
+ * (150 s on the free plan, 400 s on paid plans), even in the middle of its work.
  * *Source*: https://supabase.com/docs/guides/functions/limits.
  */
 export interface EdgeBudget {
@@ -10,15 +10,15 @@ export interface EdgeBudget {
   readonly invokeTimeoutMs: number
 }
 
-/** The time that is reserved for booting the isolate, recording the last outcomes, and sending notifications. */
+/** The time reserved for booting the isolate, recording the last outcomes, and sending notifications. */
 const RESERVE_MS = 15_000
 /** The minimum time for claiming and sending runs, even if the invocation timeout is long. */
 const LEAST_BUDGET_MS = 25_000
 
 /**
- * Divides the wall clock limit into parts. *Guarantees*: the sum of the reserve, the budget and the invocation timeout is within
- * the limit, so that an invocation sent at the end of the budget can finish. With the default timeout, a limit of 150 s allows 25 s
- * for sending and 110 s for an invocation; a limit of 400 s allows 230 s and 155 s.
+ * Divides the wall clock limit into a budget, an invocation timeout and the reserve. *Guarantees*: their sum stays within the
+ * limit, so that an invocation sent at the end of the budget can finish. With the default timeout, a limit of 150 s allows 25 s for
+ * sending and 110 s for an invocation; a limit of 400 s allows 230 s and 155 s.
  */
 export const divide = (wallClockMs: number, invokeTimeoutMs: number): EdgeBudget => {
   const usableMs = wallClockMs - RESERVE_MS

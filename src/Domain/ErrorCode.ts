@@ -1,18 +1,18 @@
-/** The meaning of a code: what failed, why it failed, and how to fix it, without the details of a particular case. */
+/** What a code means: what failed, why, and how to fix it, without the details of a particular case. */
 export interface Meaning {
   readonly what: string
   readonly why: string
   readonly fix: string
 }
 
-/** The meaning of a code of a command or a tick. `exit` is the process's exit code; 3 means that part of a tick failed. */
+/** The meaning of a command's or a tick's code. `exit` is the process's exit code; 3 means that part of a tick failed. */
 export interface CommandMeaning extends Meaning {
   readonly exit: 1 | 2 | 3 | 4 | 5
 }
 
 /**
- * Every code in the `errors` of a summary or of a failed command. When a tick has several codes, the first one in this list decides
- * the exit code. A message contains more detail. `fix` is the hint of the message if every message with the code has the same hint.
+ * Every code that a summary or a failed command can report. If a tick has several codes, the first one in this list decides the
+ * exit code. Messages add detail to a code; `fix` is also their hint if they all share one.
  */
 export const commandCodes = {
   ENGINE_DEFECT: {
@@ -119,7 +119,7 @@ export const commandCodes = {
   }
 } as const satisfies Readonly<Record<string, CommandMeaning>>
 
-/** The codes of a run that do not come from the function's answer. AnswerRule and PlatformError define the codes of answers. */
+/** The codes of runs that do not come from an answer. AnswerRule and PlatformError define the codes of answers. */
 export const runCodes = {
   CONNECTION_FAILED: {
     what: "The connection to the function was never made",
@@ -153,7 +153,7 @@ export const runCodes = {
   }
 } as const satisfies Readonly<Record<string, Meaning>>
 
-/** The codes in the answers of `serve`. The HTTP status of a code is at the end of `what`. */
+/** The codes that `serve` answers with. Each `what` ends with the HTTP status. */
 export const serveCodes = {
   NOT_FOUND: {
     what: "Nothing was found at this address (404)",

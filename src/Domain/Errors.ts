@@ -1,19 +1,18 @@
 import { Data } from "effect"
 
 /**
- * A call to a SQL function that returned no decoded answer. The reason decides the policy:
+ * A call to a SQL function that returned no decoded answer. The reason determines what to do next:
  *
  * - `NotExecuted`: the call is proven to have had no effect (never connected, rolled back). Safe to repeat.
  * - `Ambiguous`: the call may have been committed (connection lost, deadline, gateway error). Repeat only with the same token.
  * - `Refused`: the key or role is not allowed. Stop and alert the operator; repeating cannot help.
- * - `Missing`: the function or a table does not exist. The migrations were not applied, or the applied migrations are older than
- * the engine.
+ * - `Missing`: the function or a table does not exist. The migrations were not applied, or are older than the engine.
  * - `Rejected`: the database rejected this call (constraint, bad argument, raised error). The cause is a bug or bad data.
- * - `Malformed`: the answer violates the contract. For a write, treated as ambiguous.
+ * - `Malformed`: the answer violates the contract. For a write, this is as ambiguous as no answer.
  *
- * `code` is the SQLSTATE, the PostgREST code or the HTTP status, whichever is the most precise. `hint` says which setting to
- * change, if the transport knows the setting. `system` is the runtime's own message if `detail` replaces it. `isPermanent` is true
- * if waiting does not help, because the address or the certificate is wrong.
+ * `code` is the SQLSTATE, the PostgREST code or the HTTP status, whichever is most precise. `hint` says which setting to change, if
+ * the transport knows. `system` is the runtime's own message when `detail` replaces it. `isPermanent` means that waiting does not
+ * help, because the address or the certificate is wrong.
  */
 export class SupabaseError extends Data.TaggedError("SupabaseError")<{
   readonly operation: string

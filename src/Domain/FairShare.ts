@@ -5,7 +5,7 @@ interface Organisation<A> {
   readonly lanes: readonly [ReadonlyArray<A>, ReadonlyArray<A>, ReadonlyArray<A>]
   /** The number of places that the organisation holds. */
   readonly open: number
-  /** The number of places that had been assigned to all organisations when this organisation last received a place. */
+  /** How many places had been assigned in total when this organisation last received one. */
   readonly servedAt: number
 }
 
@@ -45,9 +45,9 @@ export const offer = <A>(
 }
 
 /**
- * Assigns up to `count` places to waiting items and returns these items. Each place goes to the organisation that holds the fewest
- * places. A tie goes to the organisation whose first item has the lowest lane, then to the organisation that has waited longest
- * since its last place. No organisation holds more than `most` places.
+ * Assigns up to `count` places to waiting items and returns these items. Each place goes to the organisation with the fewest
+ * places. Ties go to the organisation whose first item has the lowest lane, then to the one that has waited longest since its last
+ * place. No organisation holds more than `most` places.
  */
 export const take = <A>(
   share: FairShare<A>,

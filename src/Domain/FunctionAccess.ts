@@ -2,14 +2,13 @@ import { Either } from "effect"
 import type { DurationProblem } from "./Duration.ts"
 import type { Outcome } from "./Outcome.ts"
 
-/** The name of the Edge Function that ticks. A run that invoked this function would start another tick, recursively. */
+/** The Edge Function that runs ticks. A run that invoked it would start another tick, recursively. */
 const SCHEDULER = "sync-scheduler"
 const NAME = /^[A-Za-z][A-Za-z0-9_-]*$/
 
 /**
- * The functions that a run may invoke. A row of organization_integrations names its function, and an invocation sends the service
- * key. Without this list, a user who may edit a row could make the scheduler invoke any of the project's functions with the service
- * key.
+ * The functions that a run may invoke. Each row of organization_integrations names a function, which is invoked with the service
+ * key. Without this list, a user who may edit a row could have any of the project's functions invoked with that key.
  */
 export interface FunctionAccess {
   /** The default function, for integrations without a `function_name`. */
@@ -25,8 +24,8 @@ export const functionAt = (url: string): string =>
     .findLast((part) => part !== "") ?? ""
 
 /**
- * Explains why the function must not be invoked, and what to change. Returns null if the function may be invoked. A null `name`
- * means the default function.
+ * Explains why the function must not be invoked, and what to change. Returns null if it may be invoked. A null `name` means the
+ * default function.
  */
 export const refusalOf = (
   name: string | null,
@@ -45,7 +44,7 @@ export const refusalOf = (
     : `${said} It is not a valid function name (letters, digits, - and _). Correct it; allowed functions: ${known.join(", ")}.`
 }
 
-/** Makes the outcome of a run whose function must not be invoked. Nothing was sent, and a retry would be rejected too. */
+/** The outcome of a run whose function must not be invoked. Nothing was sent, and a retry would be rejected too. */
 export const refused = (message: string): Outcome => ({
   _tag: "Failed",
   httpStatus: null,

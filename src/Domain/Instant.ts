@@ -12,8 +12,8 @@ const parse = (text: string): number =>
       })
 
 /**
- * An instant: text in JSON (`2026-11-24T02:00:00.000Z`), epoch milliseconds in memory. Instants are not Date objects, because a
- * number is immutable and slots are often compared and subtracted.
+ * An instant: text in JSON (`2026-11-24T02:00:00.000Z`), epoch milliseconds in memory. Not a Date object, because a number is
+ * immutable and slots are often compared and subtracted.
  */
 export const Instant = Schema.transformOrFail(Schema.String, Schema.Int, {
   strict: true,

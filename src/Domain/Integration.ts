@@ -2,8 +2,8 @@ import { Schema } from "effect"
 import { Instant } from "./Instant.ts"
 
 /**
- * The handling of missed slots: `latest` runs the newest slot, regardless of its age; `all` runs each slot inside the window,
- * oldest first; `skip` runs no missed slot.
+ * How missed slots are handled: `latest` runs the newest slot, regardless of its age; `all` runs each slot inside the window,
+ * oldest first; `skip` runs none of them.
  */
 export const CatchUp = Schema.Literal("latest", "all", "skip")
 export type CatchUp = typeof CatchUp.Type
@@ -36,9 +36,9 @@ export const SkippedRange = Schema.Struct({
 export type SkippedRange = typeof SkippedRange.Type
 
 /**
- * The backfill for which a slot is claimed. `cursor` is the backfill's cursor as it was read. `next_cursor` is the instant up to
- * which all slots are processed after the claim. `done` is true if the claim completes the backfill. The claim does not change the
- * integration's `next_run_at`.
+ * The backfill for which a slot is claimed. `cursor` is the backfill's cursor as read. After the claim, all slots up to
+ * `next_cursor` are processed, and `done` says whether that completes the backfill. The claim does not change the integration's
+ * `next_run_at`.
  */
 export const BackfillStep = Schema.Struct({
   id: Schema.UUID,
@@ -50,8 +50,8 @@ export type BackfillStep = typeof BackfillStep.Type
 
 /**
  * The decision about one due integration: claim `scheduled_for`, only advance to `next_run_at` (`scheduled_for` is null), or stop
- * with a `schedule_error`. `expected_next_run_at` and `schedule_version` are the values that were read. If either value has changed
- * since then, the claim has no effect (`lost_race`).
+ * with a `schedule_error`. `expected_next_run_at` and `schedule_version` are the values that were read. If either has changed since
+ * then, the claim has no effect (`lost_race`).
  */
 export const Slot = Schema.Struct({
   integration_id: Schema.UUID,

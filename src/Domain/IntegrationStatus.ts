@@ -5,7 +5,7 @@ import { RunView } from "./RunView.ts"
 const Time = Schema.NullOr(Instant)
 const Text = Schema.NullOr(Schema.String)
 
-/** The health of an integration's provider. Syncs decide the health; after a period without syncs, probes do. */
+/** The health of an integration's provider, determined by syncs and, after a period without syncs, by probes. */
 export const ProviderHealth = Schema.Struct({
   provider: Schema.String,
   host: Schema.String,
@@ -17,7 +17,7 @@ export const ProviderHealth = Schema.Struct({
   /** When a sync with the API last completed, and when the API was last probed. */
   synced_at: Time,
   probed_at: Time,
-  /** `passive` means that the API has throttled and that only syncs decide its health until `passive_until`. */
+  /** `passive`: the API has throttled a sync, so only syncs determine its health until `passive_until`. */
   mode: Schema.optionalWith(Schema.Literal("active", "passive"), { exact: true }),
   passive_until: Schema.optionalWith(Time, { exact: true }),
   /** The instant until which the organisation's syncs wait, because the vendor throttles the organisation. */
@@ -28,13 +28,13 @@ export const ProviderHealth = Schema.Struct({
 })
 export type ProviderHealth = typeof ProviderHealth.Type
 
-/** Returns whether the provider itself answered; a completed sync proves only that the sync completed. */
+/** Returns whether the provider itself answered. A completed sync does not prove that it did. */
 export const isHeard = ({ http_status, status }: Pick<ProviderHealth, "http_status" | "status">) =>
   status !== "unknown" && (status !== "healthy" || http_status !== null)
 
 /**
- * The status of one integration in the database; Domain/State interprets it. `last_run` is the newest attempted run that has ended,
- * by slot. `live_run` is the run that has not ended. `org_name` is free text from the project, so every view escapes it.
+ * The status of one integration in the database; Domain/State interprets it. Of the attempted runs that have ended, `last_run` has
+ * the newest slot. `live_run` has not ended. `org_name` is free text from the project, so every view escapes it.
  * *Source*: `sync_scheduler.integration_statuses`.
  */
 export const IntegrationStatus = Schema.Struct({
@@ -51,7 +51,7 @@ export const IntegrationStatus = Schema.Struct({
   next_run_at: Time,
   schedule_since: Time,
   schedule_error: Text,
-  /** The error with which the database last rejected the row. Kept until a claim succeeds. */
+  /** The error with which the database last rejected the row, kept until a claim succeeds. */
   rejection: Schema.optionalWith(Text, { exact: true }),
   breaker_until: Time,
   consecutive_failures: Schema.Int,

@@ -51,13 +51,13 @@ export interface Answer {
 }
 
 /**
- * All rules for judging an answer. The first rule that matches decides. The rules for the platform's errors come first, because a
- * header distinguishes the platform's errors from a function's answers. The last rule matches every answer.
+ * All rules for judging an answer. The first rule that matches decides. Platform errors come first, because a header distinguishes
+ * them from a function's answers. The last rule matches every answer.
  */
 export const rules: ReadonlyArray<AnswerRule> = [...platformRules, ...functionRules, lastRule]
 
 /**
- * Judges an answer. Pure and total. If a run may have been executed and the answer does not say how the run ended, the outcome is
+ * Judges an answer. Pure and total. If a run may have been executed and the answer does not say how it ended, the outcome is
  * Unknown. `now` (epoch milliseconds) is used only for a Retry-After date in an answer without a `Date` header.
  */
 export const judge = (answer: Answer, now: number): Outcome => {
@@ -71,8 +71,8 @@ export const judge = (answer: Answer, now: number): Outcome => {
 }
 
 /**
- * Returns whether the function itself answered. Returns false if the connection failed or the platform answered instead of the
- * function. In either case, the function's next run would probably end the same way.
+ * Returns whether the function itself answered. If the connection failed or the platform answered instead, the function's next run
+ * would probably end the same way.
  */
 export const isFromFunction = (outcome: Outcome): boolean =>
   outcome._tag !== "NotExecuted" || /^(HTTP_\d+|FUNCTION_REFUSED)$/.test(outcome.code)

@@ -13,8 +13,8 @@ export interface RetryTiming {
 /**
  * Returns the wait before the next attempt, in whole milliseconds from 0 to `capMs`.
  *
- * Full jitter: the wait is a random value between 0 and a limit, so that runs that failed together are not retried together. The
- * limit is `baseMs` and doubles with each attempt. If the answer has a Retry-After header, the jitter is added to the requested
+ * Full jitter: the wait is random between 0 and a limit, so that runs that failed together are not retried together. The limit
+ * starts at `baseMs` and doubles with each attempt. If the answer has a Retry-After header, the jitter is added to the requested
  * wait (at least 1 s).
  * *Source*: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  */
@@ -33,8 +33,8 @@ export const retryDelay = ({
 
 /**
  * Parses a Retry-After header as milliseconds from now. Returns null if the header is absent or invalid. Accepts seconds, or an
- * HTTP-date in any of its three forms. If the answer has a `Date` header, the wait until a date is counted from that header,
- * because both instants come from the server's clock.
+ * HTTP-date in any of its three forms. A date is compared with the answer's own `Date` header if there is one, because both come
+ * from the server's clock.
  * *Source*: RFC 9110 sections 5.6.7 and 10.2.3.
  */
 export const readRetryAfter = (

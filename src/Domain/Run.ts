@@ -49,7 +49,7 @@ export type Run = typeof Run.Type
 /** Returns the timeout of a run's invocation, in milliseconds: the integration's own timeout or, if it has none, the default. */
 export const timeoutOf = (run: Run, defaultMs: number): number => run.invoke_timeout_ms ?? defaultMs
 
-/** A run that this engine started, with the end of its lease and the only token that can settle the run. */
+/** A run that this engine started, with the end of its lease and the only token that can settle it. */
 export interface StartedRun extends Run {
   readonly lease_token: string
 }
@@ -62,6 +62,6 @@ export interface Invocation {
   readonly deadline: number
   /** How long to wait for the whole answer, in milliseconds. */
   readonly timeoutMs: number
-  /** True for a developer's trial of the function. The database has no run for a trial, and the body marks the run as a trial. */
+  /** True for a developer's trial of the function. The database has no run for a trial, and the request body marks it as one. */
   readonly isTrial?: boolean
 }

@@ -1,7 +1,7 @@
 import type { Outcome } from "./Outcome.ts"
 import type { RunStatus } from "./Run.ts"
 
-/** The facts that decide a run's status together with the answer. */
+/** The facts that, together with the answer, decide a run's status. */
 export interface RunFacts {
   /** Whether the fence allowed the function to begin. If it did, the outcome cannot be "not executed". */
   readonly began: boolean

@@ -39,7 +39,7 @@ export const RunView = Schema.Struct({
 })
 export type RunView = typeof RunView.Type
 
-/** Describes why a run is delayed. Returns an empty string if the run is not delayed. */
+/** Describes why a run is delayed. Returns an empty string if it is not. */
 export const delayOf = ({ delay_reason }: Pick<RunView, "delay_reason">): string => {
   switch (delay_reason) {
     case undefined:
@@ -89,7 +89,7 @@ export const IncidentView = Schema.Struct({
 })
 export type IncidentView = typeof IncidentView.Type
 
-/** Formats the current attempt of a run: `2 of 3` while another attempt may follow, otherwise only the attempt's number. */
+/** Formats the number of a run's current attempt: `2 of 3` while another may follow, otherwise `2`. */
 export const attemptOf = ({
   attempt,
   max_attempts,

@@ -10,7 +10,7 @@ export const TickView = Schema.Struct({
   engine_id: Schema.String,
   engine_version: Text,
   started_at: Instant,
-  /** Null while the tick is in progress, or if the tick's engine died. */
+  /** Null while the tick is in progress, or if its engine died. */
   finished_at: Time,
   clock_skew_ms: Schema.NullOr(Schema.Number),
   due: Schema.Int,
@@ -28,7 +28,7 @@ export type TickView = typeof TickView.Type
 
 /**
  * Whether any engine ticks. `stopped` means that there was no heartbeat for `stopped_after_ms` (five minutes, or three times the
- * usual interval between ticks) and that the status of integrations is out of date. *Source*: `sync_scheduler.scheduler_health`.
+ * usual interval between ticks), so the status of integrations is out of date. *Source*: `sync_scheduler.scheduler_health`.
  */
 export const SchedulerHealth = Schema.Struct({
   verdict: Schema.Literal("never", "stopped", "ticking"),

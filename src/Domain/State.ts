@@ -25,7 +25,7 @@ export type StateName = typeof StateName.Type
 export const Severity = Schema.Literal("critical", "warning", "active", "idle", "ok")
 export type Severity = typeof Severity.Type
 
-/** The word, symbol and severity that represent each state. No view distinguishes states by colour alone. */
+/** The word, symbol and severity of each state. No view distinguishes states by colour alone. */
 export const APPEARANCE: Readonly<
   Record<StateName, { readonly word: string; readonly symbol: string; readonly severity: Severity }>
 > = {
@@ -43,7 +43,7 @@ export const APPEARANCE: Readonly<
   on_time: { word: "on time", symbol: "✓", severity: "ok" }
 }
 
-/** The other facts on which an integration's state depends: the database's clock, the drift alert, and whether any engine ticks. */
+/** The context of an integration's state: the database's clock, the drift alert, and whether any engine ticks. */
 export interface StateContext {
   readonly now: number
   readonly driftAlertMs: number
@@ -57,14 +57,14 @@ export interface State {
   readonly why: string
 }
 
-/** The assumed lease of a run that has no lease because no engine started it. The sweeper assumes the same lease. */
+/** The lease assumed for a run that has none, because no engine started it. The sweeper assumes the same. */
 const FOREIGN_LEASE_MS = 30 * 60_000
 /** The sweeper checks leases once per tick. A run whose lease ended longer ago than this is overdue. */
 const SWEEP_MS = 60_000
 
 /**
- * Decides the state of an integration: the worst of the states that the integration's next slot, run in progress and last run
- * imply. The page, `status`, `check`, `/api` and the metrics all show this state. No view derives its own state.
+ * Decides the state of an integration: the worst state implied by its next slot, its run in progress and its last run. The page,
+ * `status`, `check`, `/api` and the metrics all show this state; none derives its own.
  *
  * *Guarantees*: pure. Returns `on_time` only if an engine ticks, no slot is overdue, no run is in progress, and the newest
  * attempted run completed. A run that waits for its next attempt is `retrying`, never `running`.
@@ -84,7 +84,7 @@ export const decideState = (status: IntegrationStatus, frame: StateContext): Sta
   }
 }
 
-/** Returns whether the state needs attention. `status --exit-status` reports the result. */
+/** Returns whether the state needs attention, which decides the exit code of `status --exit-status`. */
 export const needsAttention = (state: StateName): boolean => {
   const { severity } = APPEARANCE[state]
   return severity === "critical" || severity === "warning"
@@ -96,7 +96,7 @@ export const compareStates = (a: State, b: State): number =>
 
 const rank = (state: StateName): number => StateName.literals.indexOf(state)
 
-/** Returns the worst candidate. If several candidates have this state, returns the first one. */
+/** Returns the worst candidate, and the first one in a tie. */
 const worst = ([first, ...others]: Candidates): State =>
   others.reduce<State>((most, one) => (rank(one.state) < rank(most.state) ? one : most), first)
 
@@ -115,7 +115,7 @@ const candidates = (status: IntegrationStatus, frame: StateContext): Candidates 
     return [{ state: "invalid_schedule", since: status.schedule_since, why: schedule_error }]
   }
   const rejected = rejectedState(status, frame)
-  // The rejection comes first, because it is the cause of any other `overdue` state.
+  // A rejection comes first, because it would also explain an `overdue` state.
   if (rejected !== null) return [rejected, ...otherCandidates(status, frame)]
   return otherCandidates(status, frame)
 }
@@ -144,8 +144,7 @@ const rejectedState = (status: IntegrationStatus, { now }: StateContext): State 
 export const rejectedBy = (rejection: string): string => `the database rejects it: ${rejection}`
 
 /**
- * Returns the state of a slot that is overdue because no engine has claimed it; null if there is no such slot, or if the breaker
- * delays the slot.
+ * Returns the state of a slot that is overdue because no engine has claimed it; null if there is none, or if the breaker delays it.
  */
 const nextState = (status: IntegrationStatus, frame: StateContext): State | null => {
   const { breaker_until, next_run_at: due, schedule, schedule_since: since } = status
@@ -224,7 +223,7 @@ const waitingState = (run: RunView, frame: StateContext): State => {
     : { state: "running", since: run.created_at, why }
 }
 
-/** Returns the state for a problem that the last attempted run left unresolved; null if there is no such problem. */
+/** Returns the state for a problem that the last attempted run left unresolved; null if there is none. */
 const problemOf = (status: IntegrationStatus): State | null => {
   const { consecutive_failures: failures, failing_since, last_run: last } = status
   switch (last?.status) {

@@ -18,13 +18,13 @@ export const causingRun = ({ last_run, live_run, state }: Troubled): RunView | n
   return state === "failing" || state === "unknown" ? last_run : null
 }
 
-/** Returns the failed run that an operator may retry; null if there is no such run. */
+/** Returns the failed run that an operator may retry; null if there is none. */
 export const retryableRun = ({ last_run, live_run, state }: Troubled): RunView | null =>
   state === "failing" && live_run === null && last_run?.status === "failed" ? last_run : null
 
 /**
- * Returns the error code of the run that caused the state, such as `TOKEN_EXPIRED`. If the run has no error code, returns its HTTP
- * status as `HTTP_502`. Returns null if no run caused the state, or if the run has neither.
+ * Returns the error code of the run that caused the state, such as `TOKEN_EXPIRED`, or else its HTTP status as `HTTP_502`. Returns
+ * null if the run has neither, or if no run caused the state.
  */
 export const causeCode = (one: Troubled): string | null => {
   const run = causingRun(one)
@@ -33,8 +33,8 @@ export const causeCode = (one: Troubled): string | null => {
 }
 
 /**
- * Returns a key for the cause of an integration's state: `failing/xledger/TOKEN_EXPIRED`. Integrations with the same cause have the
- * same key. For a misconfigured integration, the key contains the fault of its row. Returns null if the state needs no attention.
+ * Returns a key that integrations share if their states have the same cause: `failing/xledger/TOKEN_EXPIRED`. For a misconfigured
+ * integration, the key contains the fault of its row. Returns null if the state needs no attention.
  */
 export const causeKey = (one: Troubled): string | null =>
   needsAttention(one.state)

@@ -27,13 +27,13 @@ export const RunReport = Schema.Struct({
 })
 export type RunReport = typeof RunReport.Type
 
-/** A due slot that the tick did not run, with the reason. */
+/** A due slot that the tick did not run, and why. */
 export const SkipReport = Schema.Struct({
   org_id: Schema.String,
   integration_id: Schema.String,
   scheduled_for: Schema.NullOr(Instant),
   reason: Schema.String,
-  /** The database's error about a row that it rejects. */
+  /** The database's reason for rejecting the row. */
   detail: Schema.optionalWith(Schema.String, { exact: true })
 })
 export type SkipReport = typeof SkipReport.Type
@@ -82,8 +82,8 @@ export type Summary = typeof Summary.Type
 export type SummaryJson = typeof Summary.Encoded
 
 /**
- * `runScheduledJobs(..., { throwOnError: true })` rejects with this error when a tick is not `ok`. `code` is the code of the tick's
- * first error.
+ * The rejection of `runScheduledJobs(..., { throwOnError: true })` when a tick is not `ok`. `code` is the code of the tick's first
+ * error.
  */
 export class TickFailed extends Schema.TaggedError<TickFailed>()("TickFailed", {
   code: Schema.String,

@@ -27,7 +27,7 @@ export const keyKind = (key: string): SupabaseKeyKind => {
   return role === "service_role" || role === "anon" ? role : "jwt"
 }
 
-/** Returns the claims of a JWT key without verifying its signature. Any other key has no claims. */
+/** Returns the claims of a JWT key without verifying its signature; empty for any other key. */
 export const keyClaims = (key: string): KeyClaims => {
   const { exp, ref, role } = claimsOf(key) ?? {}
   return {
@@ -51,11 +51,11 @@ const claimsOf = (key: string): Readonly<Record<string, unknown>> | null => {
  */
 export const isBearer = (key: string): boolean => !["secret", "publishable"].includes(keyKind(key))
 
-/** Returns whether the scheduler's functions may accept the key; false only if the key's format rules it out. */
+/** Returns whether the scheduler's functions might accept the key; false only if its format rules that out. */
 export const mayBeService = (key: string): boolean =>
   !["publishable", "anon"].includes(keyKind(key))
 
-/** Returns the key if its format may be valid. Otherwise returns the reason and the fix, neither of which contains the key. */
+/** Returns the key if its format may be valid, otherwise the reason and the fix, which never quote the key. */
 export const requireSecretKey = (
   key: string
 ): Either.Either<string, { readonly why: string; readonly fix: string }> => {
@@ -65,7 +65,7 @@ export const requireSecretKey = (
       fix: "Copy a secret key (sb_secret_..., or service_role) from the project's settings, API Keys."
     })
   if (key === "") return refuse("it is empty")
-  // A header cannot contain such a key, and the runtime's own error would repeat the key.
+  // A header cannot contain such a key, and the runtime's own error would quote it.
   if (!/^[\x21-\x7e]+$/.test(key))
     return refuse("it contains spaces, line breaks or other invalid characters")
   return mayBeService(key)

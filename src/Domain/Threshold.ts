@@ -1,13 +1,13 @@
 import { Either } from "effect"
 import { type DurationProblem, parse as parseDuration } from "./Duration.ts"
 
-/** The values at which the levels WARNING and CRITICAL begin. A value is null if its level is never reached. */
+/** The values at which WARNING and CRITICAL begin; null if the level is never reached. */
 export interface Threshold {
   readonly warning: number | null
   readonly critical: number | null
 }
 
-/** Nagios' levels, worst last. UNKNOWN is worse than WARNING, because an unknown state may be critical. */
+/** Nagios levels, worst last. UNKNOWN is worse than WARNING, because an unknown state may be critical. */
 export const LEVELS = ["OK", "WARNING", "UNKNOWN", "CRITICAL"] as const
 export type Level = (typeof LEVELS)[number]
 
@@ -49,7 +49,7 @@ export const counts: (text: string) => Either.Either<Threshold, DurationProblem>
       })
 )
 
-/** Returns the level of a value. A value that is equal to a threshold has reached the threshold's level. */
+/** Returns the level of a value. A value equal to a threshold reaches that threshold's level. */
 export const levelOf = (value: number, { critical, warning }: Threshold): Level => {
   if (critical !== null && value >= critical) return "CRITICAL"
   return warning !== null && value >= warning ? "WARNING" : "OK"

@@ -1,8 +1,8 @@
 import { Context, Effect, FiberRef, Tracer } from "effect"
 
 /**
- * Whether spans are exported. A span costs as much as the engine's other work for a run, so spans on hot paths (thousands a second)
- * are created only while `isTraced` is true. The exporter sets `isTraced` to true.
+ * Whether spans are exported; set by the exporter. A span costs as much as the engine's other work for a run, so hot paths
+ * (thousands of spans a second) create spans only while this is true.
  */
 export const isTraced: FiberRef.FiberRef<boolean> = FiberRef.unsafeMake(false)
 

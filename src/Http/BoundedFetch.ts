@@ -7,9 +7,9 @@ export { FetchFailure } from "./FetchFailure.ts"
 
 /** The limits of one request. */
 export interface Bounds {
-  /** The maximum number of bytes of the answer's body that are read. */
+  /** The maximum number of bytes read from the answer's body. */
   readonly maxBytes: number
-  /** The time limit from the call to the last byte of the answer, in milliseconds. By default, the caller sets its own deadline. */
+  /** The time limit from the call to the last byte of the answer, in milliseconds. Absent if the caller sets its own deadline. */
   readonly timeoutMs?: number
   /**
    * The User-Agent header: `sync-scheduler/<version>`. Supabase rejects a secret key that is sent with a browser-like User-Agent.
@@ -74,7 +74,7 @@ const begin = (
     (answer) => resume(Effect.succeed(answer)),
     (error) => {
       const proxy = proxyFor(input, bounds)
-      // If the request goes through a proxy, the unreachable host may be the proxy itself, so the message names no host.
+      // Behind a proxy, the unreachable host may be the proxy itself, so the message names no host.
       const server = proxy === null ? URL.parse(input)?.host : undefined
       const { detail, reason, system } =
         error instanceof FetchFailure ? error : explainRejection(error, server)
@@ -86,8 +86,8 @@ const begin = (
 }
 
 /**
- * Makes a replacement for `fetch` with the limits in `bounds`, for supabase-js (`global.fetch`). Buffers the answer. Rejects a
- * redirect, and an answer that exceeds the byte limit. *Rejects with* FetchFailure, or like `fetch` when `init.signal` aborts.
+ * Makes a replacement for `fetch` with the limits in `bounds`, for supabase-js (`global.fetch`). Buffers the answer. Rejects
+ * redirects and answers that exceed the byte limit. *Rejects with* FetchFailure, or like `fetch` when `init.signal` aborts.
  */
 export const fetchWithin = (bounds: Bounds): typeof fetch =>
   Object.assign(
@@ -135,8 +135,8 @@ const send = async (
 }
 
 /**
- * Returns whether the answer is a 407 from a proxy. A proxy that answers 407 has not forwarded the request. For https requests, the
- * runtime itself reports the 407.
+ * Returns whether the answer is a 407 from a proxy, which has then not forwarded the request. For https requests, the runtime
+ * itself reports the 407.
  */
 const isOfProxy = ({ status }: Response, input: string | URL, bounds: Bounds): boolean =>
   status === 407 && new URL(input).protocol === "http:" && proxyFor(input, bounds) !== null
@@ -160,7 +160,7 @@ const prepare = async (
 
 /**
  * Returns whether the request gets its own connection. Bun opens a new connection for a request without keepalive. Bun resends a
- * request only when a reused connection breaks, so a request with its own connection is never resent.
+ * request only when a reused connection breaks, so such a request is never resent.
  */
 const hasOwnConnection = ({ body, keepalive }: RequestInit): boolean =>
   "Bun" in globalThis && keepalive === false && typeof body === "string"

@@ -5,7 +5,7 @@ export interface Connection {
   /** The options for `fetch`, which decide whether a kept connection may be used. */
   readonly init: RequestInit
   readonly answered: () => void
-  /** Must be called if no answer arrived although the request may have been sent. */
+  /** To be called if the request may have been sent but no answer arrived. */
   readonly lost: () => void
 }
 
@@ -14,16 +14,13 @@ export interface Connection {
  * has been idle for a minute or more.
  */
 const TRUSTED_MS = 15_000
-/**
- * The idle time after which the runtime has closed all connections that it keeps, in milliseconds. Bun 1.4 closes a connection
- * after 300 s.
- */
+/** The idle time after which the runtime has closed all kept connections, in milliseconds. Bun 1.4 closes them after 300 s. */
 const KEPT_MS = 310_000
 
 /**
- * Decides which requests of one client may use a connection that the runtime keeps. If a NAT has dropped a connection, or if the
- * server has disappeared, the connection still looks open. A request over such a connection is lost and waits until its deadline.
- * Kept connections are therefore not used after a request without an answer or after an idle period.
+ * Decides which requests of one client may use a connection that the runtime keeps. If a NAT has dropped a connection, or the
+ * server has disappeared, the connection still looks open, and a request over it gets no answer until its deadline. Kept
+ * connections are therefore not used after a request without an answer or after an idle period.
  *
  * `now` returns epoch milliseconds, because the wall clock also counts the time while a machine is suspended.
  */

@@ -2,8 +2,8 @@ import { type Clock, Effect, type Fiber, FiberId } from "effect"
 
 /**
  * Runs an asynchronous operation with a deadline. Every invocation and every database call uses this function, so it avoids a timer
- * and a race for each operation. `begin` calls `resume` once with the result, and returns a function that ends the operation. After
- * `ms` milliseconds, the operation is ended, and `onTimeout` supplies the result. An interruption also ends the operation.
+ * and a race per operation. `begin` calls `resume` once with the result, and returns a function that ends the operation. After `ms`
+ * milliseconds, the operation is ended, and `onTimeout` supplies the result. An interruption also ends the operation.
  */
 export const asyncWithDeadline = <A, E>(options: {
   readonly ms: number
@@ -36,8 +36,8 @@ interface Deadline {
 
 /**
  * The pending deadlines of one clock. Deadlines of the same length expire in the order in which they were set. One fiber sleeps
- * until the earliest deadline. A new deadline interrupts the fiber's sleep only if it is earlier than all other deadlines. A
- * cleared deadline does not interrupt the sleep unless it was the last one.
+ * until the earliest deadline. Setting a deadline interrupts the sleep only if it is the new earliest, and clearing one only if it
+ * was the last.
  */
 class Deadlines {
   private readonly lengths = new Map<number, Set<Deadline>>()

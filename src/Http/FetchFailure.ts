@@ -4,16 +4,15 @@ import { tidyMessage } from "../Domain/Message.ts"
 /**
  * A request that received no complete answer.
  *
- * - `NotSent`: it is proven that nothing was sent. The cause is a bad URL or header, DNS, a refused or impossible connection, the
+ * - `NotSent`: it is certain that nothing was sent. The cause is a bad URL or header, DNS, a refused or impossible connection, the
  * proxy, or the TLS handshake.
  * - `TimedOut`: the deadline passed before the last byte of the answer. The server may have acted on the request.
  * - `Disconnected`: the connection broke, and the request may have been sent.
- * - `Redirected`: the server answered with a redirect. Redirects are never followed, because the key would be sent to another
- * server.
+ * - `Redirected`: the server answered with a redirect, which is never followed, because the key would be sent to another server.
  * - `TooLarge`: the answer is longer than the limit. The server has acted on the request.
  *
- * `detail` is a plain sentence. `system` is the runtime's own text if `detail` replaces it, and otherwise empty. `code` repeats the
- * reason, because supabase-js keeps the `code` and the `message` of an error but not its class.
+ * `detail` is a plain sentence. `system` is the runtime's own text when `detail` replaces it, and otherwise empty. `code` repeats
+ * the reason, because supabase-js keeps the `code` and `message` of an error but not its class.
  */
 export class FetchFailure extends Data.TaggedError("FetchFailure")<{
   readonly reason: "NotSent" | "TimedOut" | "Disconnected" | "Redirected" | "TooLarge"
@@ -62,19 +61,13 @@ export const explainRejection = (error: unknown, server = "the server"): FetchFa
   })
 }
 
-/**
- * Returns whether the `system` text of a failure says that the address does not exist or that the server's certificate is not
- * trusted.
- */
+/** Returns whether a failure's `system` text says that the address does not exist or the server's certificate is not trusted. */
 export const isPermanent = (system: string): boolean => {
   const [code = ""] = system.split(":")
   return code === "ENOTFOUND" || certificateCodes.has(code)
 }
 
-/**
- * Patterns of the runtimes' error texts, each with the plain sentence that replaces the text. The first pattern that matches
- * decides.
- */
+/** Patterns of the runtimes' error texts, and the plain sentences that replace them. The first match decides. */
 const sentences: ReadonlyArray<readonly [sign: RegExp, sentence: (server: string) => string]> = [
   [
     /ECONNREFUSED|ConnectionRefused|Connection refused/,
@@ -98,8 +91,7 @@ const sentences: ReadonlyArray<readonly [sign: RegExp, sentence: (server: string
 const OWN_CODE = /^[A-Z_]{4,}: /
 
 /**
- * Bun's codes for requests that were not sent. Codes about a proxy's tunnel are included, because nothing is sent before the tunnel
- * is open.
+ * Bun's codes for requests that were not sent. Includes codes for proxy tunnels, because nothing is sent before the tunnel is open.
  */
 const notSentCodes: ReadonlySet<string> = new Set([
   "ECONNREFUSED",
@@ -117,7 +109,7 @@ const notSentCodes: ReadonlySet<string> = new Set([
   "UnsupportedProxyProtocol"
 ])
 
-/** Codes for certificates that were not accepted. A certificate is checked after the handshake and before the request is sent. */
+/** Codes for rejected certificates. A certificate is checked after the handshake and before the request is sent. */
 const certificateCodes: ReadonlySet<string> = new Set([
   "DEPTH_ZERO_SELF_SIGNED_CERT",
   "SELF_SIGNED_CERT_IN_CHAIN",
@@ -148,8 +140,8 @@ const BUNS_ADVICE =
   / For more information, pass `verbose: true` in the second argument to fetch\(\)/
 
 /**
- * Error texts for requests that were not sent: Deno's texts (`(Connect)` covers DNS, TCP and TLS), and the texts of errors for
- * which Bun's code alone is ambiguous.
+ * Error texts for requests that were not sent: Deno's (`(Connect)` covers DNS, TCP and TLS), and Bun's where its code alone is
+ * ambiguous.
  */
 const notSentTexts: ReadonlyArray<RegExp> = [
   /client error \(Connect\)/,

@@ -1,8 +1,7 @@
-/** A proxy that the environment sets for requests. */
+/** A proxy that the environment sets. */
 export interface HttpProxy {
-  /** The environment variable that sets the proxy. */
   readonly variable: string
-  /** The scheme, host and port of the proxy, without the user name and password. */
+  /** Scheme, host and port, without the user name and password. */
   readonly address: string
 }
 
@@ -19,8 +18,8 @@ const VARIABLES: Readonly<Record<string, ReadonlyArray<string>>> = {
 }
 
 /**
- * Finds the proxy of a request by the same rule as Bun's fetch, so that messages can name the proxy. The result is used only in
- * messages, because the runtime itself chooses the proxy.
+ * Finds the proxy of a request by the same rule as Bun's fetch. Used only to name the proxy in messages; the runtime itself chooses
+ * it.
  *
  * *Source*: observed in Bun 1.4.5. test/Http/Proxy.test.ts compares this rule with Bun's fetch.
  */
@@ -35,7 +34,7 @@ export const proxyOf =
       : { variable, address: addressOf(environment[variable] ?? "") }
   }
 
-/** Returns the end of an error message, which names the proxy. */
+/** Names the proxy, at the end of an error message. */
 export const throughProxy = (proxy: HttpProxy | null): string =>
   proxy === null ? "" : `, through the proxy ${proxy.address} (${proxy.variable})`
 
@@ -49,8 +48,8 @@ const addressOf = (text: string): string => {
 }
 
 /**
- * Returns whether an entry of NO_PROXY matches the host of `url`. An entry is `*`, a name (which includes the subdomains), or an
- * IPv4 range. A name may be limited to a port.
+ * Returns whether an entry of NO_PROXY matches the host of `url`. An entry is `*`, a name (which includes its subdomains), or an
+ * IPv4 range. A name may have a port.
  */
 const isExcepted = (entry: string, url: URL): boolean => {
   const host = bare(url.hostname)

@@ -1,14 +1,14 @@
 import { Metric, MetricBoundaries, MetricLabel } from "effect"
 
 export const PREFIX = "sync_scheduler_"
-/** The label value that replaces further values once a metric has too many series. */
+/** Replaces further label values once a metric has too many series. */
 export const OTHER = "other"
-/** The maximum number of label combinations that one metric keeps. Bounded, because some label values come from users' rows. */
+/** The maximum number of label combinations per metric, because some label values come from users' rows. */
 const MAX_SERIES = 1_000
 /** The longest value of a label, in characters. */
 const MAX_VALUE = 100
 
-/** A label of a metric. If `values` is set, a series for each value exists from the beginning, at zero. */
+/** A label of a metric. If `values` is set, a series for each of them exists from the beginning, at zero. */
 export interface Label {
   readonly name: string
   readonly values?: ReadonlyArray<string>
@@ -33,19 +33,16 @@ interface GaugeOptions extends Options, Pick<Definition, "kept"> {
 }
 type Values = ReadonlyArray<string>
 
-/** A value that only increases. */
 export interface Counter extends Definition {
   /** Label values in the order of `labels`. */
   readonly add: (amount: number, ...values: Values) => void
 }
 
-/** A value that can increase and decrease. */
 export interface Gauge extends Definition {
   readonly set: (value: number, ...values: Values) => void
   readonly add: (amount: number, ...values: Values) => void
 }
 
-/** A distribution of a quantity over ranges. */
 export interface Histogram extends Definition {
   readonly record: (value: number, ...values: Values) => void
 }
@@ -86,9 +83,7 @@ export const histogram = (
 
 const NONE: ReadonlyArray<MetricLabel.MetricLabel> = []
 
-/**
- * Makes a function that always returns the same object for the labels of a series, so that Effect finds the series in one step.
- */
+/** Makes a function that returns one cached object for the labels of a series, so that Effect finds the series in one step. */
 const makeSeries = ({ labels }: Definition) => {
   const known = new Map<string, ReadonlyArray<MetricLabel.MetricLabel>>()
   return (values: Values): ReadonlyArray<MetricLabel.MetricLabel> => {
@@ -107,7 +102,7 @@ const makeSeries = ({ labels }: Definition) => {
   }
 }
 
-/** Returns every combination of label values, or none if the values of any label are not known in advance. */
+/** Returns every combination of label values; none if any label's values are not known in advance. */
 const knownSeries = (labels: ReadonlyArray<Label>): ReadonlyArray<Values> =>
   labels.reduce<ReadonlyArray<Values>>(
     (combinations, { values = [] }) =>

@@ -5,7 +5,7 @@ import { type Family, type Sample, seriesOf } from "./PrometheusText.ts"
 /** Values by series, from an earlier metrics file of Sync Scheduler. */
 export type Previous = ReadonlyMap<string, number>
 
-/** Reads the text that `render` wrote; ignores other lines. */
+/** Reads text that `render` wrote. Ignores other lines. */
 export const parse = (text: string): Previous =>
   new Map(
     text.split("\n").flatMap((line): ReadonlyArray<readonly [string, number]> => {
@@ -16,9 +16,8 @@ export const parse = (text: string): Previous =>
   )
 
 /**
- * Adds a process's counters to the counters of earlier processes, because each process runs only one tick and would otherwise
- * restart its counters at zero. Gauges are not added: they have this process's value. A `kept` gauge without a value in this
- * process keeps its previous value.
+ * Adds a process's counters to those of earlier processes, because each process runs only one tick and would otherwise restart its
+ * counters at zero. Gauges keep this process's value. A `kept` gauge without a value in this process keeps the previous one.
  */
 export const accumulate = (
   families: ReadonlyArray<Family>,

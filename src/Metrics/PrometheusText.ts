@@ -40,7 +40,7 @@ export const render = (families: ReadonlyArray<Family>): string =>
     .join("")
 
 /**
- * Returns the series of a metric with these labels (`a="b",c="d"`); a histogram has one series for each bucket, then sum and count.
+ * Returns the series of a metric with these labels (`a="b",c="d"`). A histogram has one series for each bucket, then sum and count.
  */
 export const seriesOf = (
   { buckets, name, type }: Definition,

@@ -2,13 +2,13 @@ import { Context, type Effect } from "effect"
 import type { AlertBatch, Delivery } from "../Domain/Alert.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
 
-/** The incidents whose opening or closing has not been sent yet. The database stores the incidents and their delivery status. */
+/** The incidents whose opening or closing has not been sent yet. The database stores the incidents and whether they were sent. */
 export class AlertQueue extends Context.Tag("@sync-scheduler/AlertQueue")<
   AlertQueue,
   {
-    /** Claims pending alerts for 60 s. *Guarantees*: no other engine receives the claimed alerts during this time. */
+    /** Claims pending alerts for 60 s. *Guarantees*: no other engine receives them during this time. */
     readonly take: Effect.Effect<AlertBatch, SupabaseError>
-    /** Records the results of sending. A failed alert is retried after increasing delays, until it is abandoned. */
+    /** Records the results of sending. A failed alert is retried with increasing delays, and eventually abandoned. */
     readonly mark: (
       deliveries: ReadonlyArray<Delivery>
     ) => Effect.Effect<

@@ -7,7 +7,7 @@ export class EmbeddedDatabase extends Context.Tag("@sync-scheduler/EmbeddedDatab
   {
     /**
      * Runs one statement as the superuser. PGlite encodes the values of the parameters `$1`, `$2`, ... *Fails with* SupabaseError,
-     * like a call of a SQL function.
+     * as Supabase.call does.
      */
     readonly query: (
       sql: string,

@@ -11,9 +11,9 @@ export interface WarmUp {
   readonly ok: boolean
   readonly cold: boolean | null
   readonly detail: string | null
-  /** True if the function must not be invoked (Domain/FunctionAccess). Nothing was sent, and `detail` states the reason. */
+  /** True if the function must not be invoked (Domain/FunctionAccess). Nothing was sent, and `detail` says why. */
   readonly isRefused?: boolean
-  /** The answer, if one arrived. `platformCode` is the value of the answer's header `sb-error-code`. */
+  /** The answer, if one arrived. `platformCode` is its header `sb-error-code`. */
   readonly answer?: { readonly status: number; readonly platformCode: string | null }
 }
 
@@ -22,8 +22,8 @@ export class Invoker extends Context.Tag("@sync-scheduler/Invoker")<
   Invoker,
   {
     /**
-     * Calls the function once for a run and judges the answer. Never retries, because Domain/Retry decides on retries. *Fails with*
-     * InvokeError if no answer arrived. The error's reason says whether the function may have run.
+     * Calls the function once for a run and judges the answer. Never retries, because Domain/Retry decides that. *Fails with*
+     * InvokeError if no answer arrived; its reason says whether the function may have run.
      */
     readonly invoke: (invocation: Invocation) => Effect.Effect<Outcome, InvokeError>
     /**

@@ -7,13 +7,13 @@ import type { SupabaseError } from "../Domain/Errors.ts"
 import type { DueIntegration } from "../Domain/Integration.ts"
 import type { Run } from "../Domain/Run.ts"
 
-/** The part of the project that a tick serves; the whole project if empty. */
+/** Restricts a tick to part of the project. Empty means the whole project. */
 export interface Scope {
   readonly orgId?: string | undefined
   readonly integrationIds?: ReadonlyArray<string> | undefined
 }
 
-/** An integration whose row could not be read. It is only reported; other rows are not affected. */
+/** An integration whose row could not be read. It is reported, and other rows are not affected. */
 export interface UnreadableIntegration {
   readonly id: string
   readonly detail: string
@@ -28,7 +28,7 @@ export interface DuePage {
   readonly cursor: string | null
 }
 
-/** Work that is reserved for one engine for 15 s. */
+/** Work reserved for one engine for 15 s. */
 export interface Work {
   /** The time of the database clock, in epoch milliseconds. Only the database clock decides what is due. */
   readonly now: number
@@ -50,25 +50,25 @@ export interface WorkRequest {
   readonly excludedIds?: ReadonlyArray<string>
 }
 
-/** The result of opening a tick. Contains the first work, which is fetched after the sweep. */
+/** The result of opening a tick. Includes its first work, fetched after the sweep. */
 export interface OpenedTick extends Work {
   readonly schemaVersion: string
   /** The clock skew, measured during the attempt that succeeded. */
   readonly skew: ClockSkew
-  /** Whether an incident about this machine's clock is open. A recorded tick closes the incident once the clock is right. */
+  /** Whether an incident about this machine's clock is open. Recording a tick closes it once the clock is right. */
   readonly isSkewOpen: boolean
-  /** True if no run waits and no slot is due. An idle tick is recorded as finished when it is opened. */
+  /** True if no run waits and no slot is due. An idle tick is recorded as finished as soon as it is opened. */
   readonly idle: boolean
   readonly hasSeveralOrganisations: boolean
   /** Whether an open backfill may have a slot to run. */
   readonly backfills: boolean
-  /** Functions to warm up for slots of the next minute; null is the default function. */
+  /** Functions to warm up for slots due within the next minute; null is the default function. */
   readonly warmUps: ReadonlyArray<string | null>
 }
 
 /**
- * An attempt to open a tick that was made before the engine was loaded, with its answer or its error. The engine continues with this
- * attempt, as if it had made the attempt itself. The instants are epoch milliseconds.
+ * An attempt to open a tick before the engine was loaded, with its answer or its error. The engine continues from it as if it were
+ * its own attempt. The instants are epoch milliseconds.
  */
 export interface FirstAttempt {
   readonly askedAt: number
@@ -77,7 +77,7 @@ export interface FirstAttempt {
 }
 
 export interface OpenOptions {
-  /** How long to wait for a database that does not answer, in milliseconds. */
+  /** How long to wait for an unresponsive database, in milliseconds. */
   readonly waitMs: number
   /** How far ahead functions are warmed up for future slots, in milliseconds; one minute if absent. */
   readonly wakeWithinMs?: number | undefined
@@ -103,9 +103,9 @@ export interface StartRequest {
  *
  * - `Started`: the start is committed, and this engine owns the lease.
  * - `NotStarted`: `reason` is lost_race, disabled, not_before, claimed_by_another, gone, rejected (`detail` says why),
- * api_throttled or api_limit. With api_throttled and api_limit, the accounting API must not be called yet, and `retryInMs` is the
- * wait before the start is retried.
- * - `Unconfirmed`: it is not known whether the start is committed, so nothing may be sent.
+ * api_throttled or api_limit. The last two mean that the accounting API must not be called yet; `retryInMs` is the wait before
+ * trying again.
+ * - `Unconfirmed`: the start may or may not be committed, so nothing may be sent.
  */
 export type Start =
   | { readonly _tag: "Started"; readonly run: Run }
@@ -119,7 +119,7 @@ export type Start =
 
 /**
  * The run log and the schedules, with the operations that the engine needs. Every call is safe to repeat. LedgerLive retries a call
- * with the same token for as long as an answer would still be useful.
+ * with the same token for as long as an answer is still useful.
  */
 export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
   Ledger,
@@ -159,7 +159,7 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
      */
     readonly start: (requests: ReadonlyArray<StartRequest>) => Effect.Effect<ReadonlyArray<Start>>
     /**
-     * Reverts starts whose invocation was not sent. The runs are pending again, and the attempts do not count. Does not revert a
+     * Reverts starts whose invocation was not sent. The runs become pending again, and the attempts do not count. Does not revert a
      * run whose function has begun. Returns the ids of the reverted runs.
      */
     readonly revertStarts: (

@@ -9,14 +9,11 @@ export interface Skip {
   readonly integration_id: string
   readonly scheduled_for: number | null
   readonly reason: string
-  /** The database's reason, if `reason` is `rejected`. */
+  /** The database's reason for rejecting the slot, if `reason` is `rejected`. */
   readonly detail?: string
 }
 
-/**
- * The result of a batch of claims. Each slot is in one of the lists, except that a slot whose integration only advanced to its next
- * slot is in neither.
- */
+/** The result of a batch of claims. Every slot is in one of the lists, unless its integration only advanced to the next slot. */
 export interface Claims {
   readonly claimed: ReadonlyArray<Run>
   readonly skipped: ReadonlyArray<Skip>

@@ -9,8 +9,8 @@ export class Notifier extends Context.Tag("@sync-scheduler/Notifier")<
     /** The format that the receiver expects; null if no receiver is configured and nothing is sent. */
     readonly channel: "cloudevents" | "slack" | null
     /**
-     * Sends one message once, within 10 s. *Fails with* NotifyError. *Guarantees*: the same transitions always have the same id, so
-     * that a receiver can recognise a repeated message.
+     * Sends one message once, within 10 s. *Fails with* NotifyError. *Guarantees*: messages about the same transitions have the
+     * same id, so that a receiver can recognise repeats.
      */
     readonly send: (message: AlertMessage) => Effect.Effect<void, NotifyError>
   }

@@ -11,8 +11,8 @@ export class Ping extends Context.Tag("@sync-scheduler/Ping")<
     /** Whether a dead man's switch is configured. If not, `send` does nothing. */
     readonly isConfigured: boolean
     /**
-     * Pings once, within 5 s. `tickId` (a UUID) connects the ping at the start of a tick with the ping at its end. The service
-     * shows `body` with the ping.
+     * Pings once, within 5 s. `tickId` (a UUID) connects the pings at the start and the end of a tick. The service shows `body`
+     * with the ping.
      * *Fails with* NotifyError.
      */
     readonly send: (

@@ -13,9 +13,9 @@ export class Prober extends Context.Tag("@sync-scheduler/Prober")<
   Prober,
   {
     /**
-     * Sends one request without credentials, and reads a small part of the answer. *Fails with* ProbeError. The error's reason says
-     * whether the address was rejected or why no answer arrived. *Guarantees*: sends the request at most once, over https, to a
-     * public address. Does not follow redirects. Limits the time and the number of bytes.
+     * Sends one request without credentials, and reads a small part of the answer. *Fails with* ProbeError; its reason says whether
+     * the address was rejected or why no answer arrived. *Guarantees*: sends the request at most once, over https, to a public
+     * address. Follows no redirects. Limits the time and the bytes read.
      */
     readonly probe: (target: ProbeTarget) => Effect.Effect<ProbeAnswer, ProbeError>
   }

@@ -3,17 +3,16 @@ import type { Rpc } from "../Database/Rpc.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
 
 /**
- * The database, reduced to one operation: a call to a SQL function, with a decoded answer. The same engine therefore runs over
+ * The database, reduced to one operation: a call to a SQL function, with a decoded answer. The engine therefore runs unchanged over
  * supabase-js (SupabaseLive), a direct connection (PostgresLive) and PGlite (EmbeddedLive).
  */
 export class Supabase extends Context.Tag("@sync-scheduler/Supabase")<
   Supabase,
   {
     /**
-     * Calls the function once, in its own transaction. By the time the answer arrives, the transaction has been committed. *Fails
-     * with* SupabaseError. The error's reason says whether the call may have been committed. *Guarantees*: succeeds only with a
-     * decoded answer, never merely because there was no error. Makes one attempt without hidden retries. Limits the time and the
-     * number of bytes.
+     * Calls the function once, in its own transaction, which is committed by the time the answer arrives. *Fails with*
+     * SupabaseError; its reason says whether the call may have been committed. *Guarantees*: succeeds only with a decoded answer,
+     * never merely because there was no error. Makes one attempt without hidden retries. Limits the time and the bytes read.
      */
     readonly call: <A, R>(rpc: Rpc<A, R>, args: A) => Effect.Effect<R, SupabaseError>
   }

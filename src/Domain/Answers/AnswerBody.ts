@@ -7,10 +7,7 @@ export type AnswerBody =
   | { readonly _tag: "Json"; readonly value: unknown; readonly words: AnswerWords }
   | { readonly _tag: "Unreadable"; readonly why: string }
 
-/**
- * The maximum depth of JSON that is accepted. Deeper JSON is unreadable for people, and could overflow the stack of this program or
- * of PostgreSQL.
- */
+/** The maximum accepted nesting depth. Deeper JSON could overflow this program's or PostgreSQL's stack. */
 const MAX_DEPTH = 100
 
 /**

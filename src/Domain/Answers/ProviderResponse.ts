@@ -2,7 +2,6 @@ import { Schema } from "effect"
 import { codesIn, type VendorAnswer } from "../Health/Provider.ts"
 import { type AnswerBody, fieldOf } from "./AnswerBody.ts"
 
-/** The maximum number of headers that are read. */
 const MAX_HEADERS = 50
 
 const Report = Schema.Struct({
@@ -14,15 +13,15 @@ const Report = Schema.Struct({
 })
 const decode = Schema.decodeUnknownOption(Report)
 
-/** The accounting API's response, as the function reports it. `host` is null if the function did not report the host. */
+/** The accounting API's response, as the function reports it. `host` is null if not reported. */
 export interface ProviderResponse extends VendorAnswer {
   readonly host: string | null
 }
 
 /**
  * Reads the `vendor` field of a function's answer: `{host?, status, headers?, code?, body?}`. Returns null if the field is absent
- * or unreadable, because `vendor` is optional and a malformed value must not affect the judgement of the answer.
- * *Source*: supabase/functions/README.md, "What the accounting API said".
+ * or unreadable, because it is optional and must not affect how the answer is judged.
+ * *Source*: supabase/functions/README.md, "Reports of the accounting API's answer".
  */
 export const readProviderResponse = (answer: AnswerBody): ProviderResponse | null => {
   const field = fieldOf(answer, "vendor")

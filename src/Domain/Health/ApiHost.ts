@@ -4,7 +4,7 @@ import { providerNamed, providerOf } from "./ProviderTable.ts"
 
 /**
  * The accounting API of an integration: one row of `integration_health`. `host` is a host name, or `host/path` if only the
- * integration's `health_url` shows the API's health. In the second case, the health applies only to integrations with the same
+ * integration's `health_url` shows the API's health. In the latter case, the health applies only to integrations with the same
  * `health_url`.
  */
 export interface ApiHost {
@@ -24,14 +24,14 @@ export interface ApiSource {
   readonly health_url?: string | null
 }
 
-/** The maximum number of APIs in the cache. An installation normally uses a few dozen APIs. */
+/** The maximum number of cached APIs. An installation normally uses a few dozen. */
 const MAX_KNOWN = 1_000
 const known = new Map<string, ApiHost | null>()
 
 /**
- * Returns the API of an integration: the provider's API, or the integration's `health_url` if the provider has no probe for the
- * host of that URL. Returns null if the provider is unknown or has one host per tenant and the integration has no usable
- * `health_url`. The health of such an integration's API is unknown.
+ * Returns the API of an integration: the provider's API or, if the provider has no probe for the host of `health_url`, the API at
+ * that URL. Returns null, so that the health is unknown, if the integration has no usable `health_url` and its provider is unknown
+ * or has one host per tenant.
  */
 export const apiOf = ({ integration_type, health_url = null }: ApiSource): ApiHost | null => {
   const key = `${integration_type}\n${health_url ?? ""}`
@@ -72,8 +72,7 @@ const addressOf = ({ hosts }: Provider): string | null =>
   hosts.find((host) => !host.startsWith(".")) ?? null
 
 /**
- * Returns whether a `health_url` identifies the API. If so, the API's health applies only to integrations with the same
- * `health_url`.
+ * Returns whether a `health_url` identifies the API, so that its health applies only to integrations with the same `health_url`.
  */
 export const isOwn = ({ host }: ApiHost): boolean => host.includes("/")
 

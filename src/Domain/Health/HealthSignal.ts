@@ -4,13 +4,10 @@ import { type ApiSource, apiOf } from "./ApiHost.ts"
 import { codesIn, isLow, judgeVendor, type Provider, type Sign } from "./Provider.ts"
 import { providerNamed, providerOf } from "./ProviderTable.ts"
 
-/**
- * A signal about the health of an accounting API, derived from the API's response, in the form that is sent to the database. The
- * database decides the consequences.
- */
+/** A health signal derived from an accounting API's response, as sent to the database. The database decides the consequences. */
 export const HealthSignal = Schema.Struct({
   provider: Schema.String,
-  /** The host that the function reports, which is used if the integration does not identify its API. */
+  /** The host that the function reports; used if the integration does not identify its API. */
   host: Schema.NullOr(Schema.String),
   sign: Schema.Literal("throttled", "unreachable", "reachable"),
   code: Schema.NullOr(Schema.String),
@@ -72,9 +69,9 @@ const names = {
 } as const
 
 /**
- * Returns what a run's outcome shows about the health of its accounting API; null if the outcome adds nothing to the run's result.
- * Uses the vendor's response if the function reports it. Otherwise, a 429 from the function or a failure with one of the vendor's
- * codes is treated as the vendor's response. `now` is in epoch milliseconds.
+ * Returns what a run's outcome shows about the health of its accounting API; null if it shows nothing beyond the run's result. Uses
+ * the vendor's response if the function reports it. Otherwise, treats a 429 from the function, or a failure with one of the
+ * vendor's codes, as the vendor's response. `now` is in epoch milliseconds.
  */
 export const signalOf = (source: ApiSource, outcome: Outcome, now: number): HealthSignal | null => {
   const { vendor } = outcome

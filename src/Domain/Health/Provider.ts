@@ -1,9 +1,9 @@
 import { readRetryAfter } from "../Retry.ts"
 
 /**
- * One accounting API as data: how to check that the API is reachable without using up its quota, and how the API throttles. If a
- * fact is not documented, it is omitted, and the generic rule applies: 429 is a throttle, Retry-After states how long to wait, and
- * any other answer below 500 means that the API is reachable. ProviderTable contains the facts about each vendor and their sources.
+ * One accounting API as data: how to check that it is reachable without using up its quota, and how it throttles. Undocumented
+ * facts are omitted, and the generic rule applies: 429 is a throttle, Retry-After states how long to wait, and any other answer
+ * below 500 means that the API is reachable. ProviderTable lists each vendor's facts and their sources.
  */
 export interface Provider {
   /** Stored in `integration_health.provider`. */
@@ -15,7 +15,8 @@ export interface Provider {
   /** The hosts of the API. `.example.com` matches every subdomain. The first host without a leading dot is probed. */
   readonly hosts: ReadonlyArray<string>
   /**
-   * The probe: one request without credentials or body. Null if each tenant has its own host and only a `health_url` can be probed.
+   * The probe: one request without credentials or body. Null if each tenant has its own host, so that only a `health_url` can be
+   * probed.
    */
   readonly probe: { readonly method: ProbeMethod; readonly path: string } | null
   /**
@@ -79,14 +80,14 @@ export type Sign =
       readonly _tag: "Throttled"
       readonly code: string
       readonly message: string
-      /** The wait that the response states or, if it states none, the wait from ProviderTable. */
+      /** The wait that the response states, or else the wait from ProviderTable. */
       readonly waitMs: number
       readonly quota: Quota | null
     }
 
-/** The longest wait, in milliseconds, that a vendor can impose on syncs. After this wait, the syncs run again, one at a time. */
+/** The longest wait, in milliseconds, that a vendor can impose on syncs. After that, they run again, one at a time. */
 export const MAX_WAIT_MS = 3_600_000
-/** If less than this share of a quota is left, the host's syncs run one at a time, so that the quota lasts longer. */
+/** Below this share of a quota, the host's syncs run one at a time, so that the quota lasts longer. */
 const LOW_SHARE = 0.1
 
 /** Judges a vendor's response. Pure and total; `now` (epoch milliseconds) is used only for dates in Retry-After. */
@@ -119,7 +120,7 @@ export const judgeVendor = (provider: Provider, answer: VendorAnswer, now: numbe
   return { _tag: "Reachable", quota }
 }
 
-/** Returns whether so little of a quota is left that syncs should run one at a time until it is refilled. */
+/** Returns whether the quota is so low that syncs should run one at a time until it is refilled. */
 export const isLow = (quota: Quota): boolean =>
   quota.limit !== null && quota.limit > 0 && quota.remaining / quota.limit < LOW_SHARE
 
@@ -147,7 +148,7 @@ const readWait = (
   return reset === undefined || reset === null ? null : reset * 1_000
 }
 
-/** Returns the quota with the smallest share left. A quota without a known limit is compared by its remaining number instead. */
+/** Returns the quota with the smallest share left. A quota without a known limit is compared by its remaining number. */
 const tightest = ({ quotas }: Provider, { headers }: VendorAnswer): Quota | null => {
   const known = quotas.flatMap((one): ReadonlyArray<Quota> => {
     const remaining = numberIn(headers, one.remaining)
@@ -170,7 +171,7 @@ const CODE_KEY = /^(?:\w+:)?(?:error_?)?code$/i
 const MAX_CODES = 20
 const MAX_DEPTH = 6
 
-/** Finds error codes anywhere in a JSON body, because vendors use different fields for error codes. */
+/** Finds error codes anywhere in a JSON body, because each vendor puts them in a different field. */
 export const codesIn = (body: unknown): ReadonlyArray<string> => {
   const codes: Array<string> = []
   let level: ReadonlyArray<unknown> = [body]

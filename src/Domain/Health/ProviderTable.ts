@@ -15,7 +15,7 @@ export const generic: Provider = {
       name: "requests",
       remaining: "x-ratelimit-remaining",
       limit: "x-ratelimit-limit",
-      // Some APIs send a number of seconds in this header and others send an instant, so an unknown vendor's header is not used.
+      // Some APIs send a number of seconds in this header and others an instant, so the header is ignored for unknown vendors.
       reset: null
     }
   ],
@@ -24,9 +24,9 @@ export const generic: Provider = {
 }
 
 /**
- * A GraphQL API at one address. Throttles with HTTP 200 and `errors[].code`. Bills each request above 5,000 a month. The probe
- * contains no token. It is not documented whether a request without a token is billed, so a probe is sent at most once an hour,
- * which is about 700 times a month. The wait after a throttle is not documented.
+ * A GraphQL API at one address. Throttles with HTTP 200 and `errors[].code`. Bills each request above 5,000 a month. The probe has
+ * no token. Requests without a token may be billed too (this is not documented), so the probe is sent at most once an hour, about
+ * 700 times a month. The wait after a throttle is not documented.
  * *Source*: Xledger UK help centre, article 33393587744786 (quota); Xledger's public webhook sample, GraphQLClient.cs (codes).
  */
 const xledger: Provider = {
@@ -55,7 +55,7 @@ const xledger: Provider = {
 
 /**
  * Answers 429 when a user exceeds 6,000 requests in 5 minutes, the queue limit, or the connection limit. Retry-After is not
- * documented; clients choose their own wait. Processes 5 requests of a user concurrently.
+ * documented; clients choose their own wait. Processes up to 5 requests per user concurrently.
  * *Source*: Microsoft Learn, business-central/dev-itpro/api-reference/v2.0/dynamics-rate-limits and
  * business-central/dev-itpro/administration/operational-limits-online.
  */
@@ -128,9 +128,9 @@ const vismaEaccounting: Provider = {
 }
 
 /**
- * Limits the number of calls per hour for each company and client. Only the headers of an answer state the limit. Answers 429 with
- * Retry-After. `X-RateLimit-Reset` contains a number of seconds. The old host, integration.visma.net, allows 500 calls an hour
- * until it is shut down.
+ * Limits the calls per hour for each company and client; the limit is stated only in the headers of an answer. Answers 429 with
+ * Retry-After. `X-RateLimit-Reset` is a number of seconds. The old host, integration.visma.net, allows 500 calls an hour until it
+ * is shut down.
  * *Source*: docs.vismasoftware.no/vismanetapi/how-tos/ratelimits and .../end-of-life-notices/change-base-url.
  */
 const vismaNet: Provider = {
@@ -173,9 +173,9 @@ const tripletex: Provider = {
 }
 
 /**
- * Has one host for each account. Limits the concurrent requests of the whole account (5 on a shared service, more by tier). Beyond
- * the limit, RESTlets answer 400 with SSS_REQUEST_LIMIT_EXCEEDED, REST answers 429, and SOAP answers with faults. A probe would
- * count towards the limit. The wait after a throttle is not documented.
+ * Has one host for each account. Limits the account's concurrent requests (5 on a shared service, more on higher tiers). Beyond the
+ * limit, RESTlets answer 400 with SSS_REQUEST_LIMIT_EXCEEDED, REST answers 429, and SOAP answers with faults. A probe would count
+ * towards the limit. The wait after a throttle is not documented.
  * *Source*: docs.jitterbit.com, "NetSuite concurrency governance", which quotes NetSuite's 2017.2 release notes.
  */
 const netsuite: Provider = {
@@ -255,13 +255,10 @@ export const providers: ReadonlyArray<Provider> = [
 const byType = new Map(providers.flatMap((one) => one.types.map((type) => [type, one] as const)))
 const byName = new Map([generic, ...providers].map((one) => [one.name, one] as const))
 
-/** Returns the provider with this name, or the generic provider for an unknown name. */
+/** Returns the provider with this name, or else the generic provider. */
 export const providerNamed = (name: string): Provider => byName.get(name) ?? generic
 
-/**
- * Returns the provider for an integration's type. If the type is unknown, returns the provider for the host. If both are unknown,
- * returns the generic provider.
- */
+/** Finds the provider by the integration's type, then by the host. Returns the generic provider if both are unknown. */
 export const providerOf = (integrationType: string, host: string | null): Provider =>
   byType.get(integrationType.toLowerCase().replaceAll(/[^a-z0-9]/g, "")) ??
   providers.find((one) => host !== null && owns(one, host)) ??

@@ -1,7 +1,7 @@
 /**
  * The sets of a cron expression, with one flag for each value of a field. `day` and `nearestWeekdays` start at the 1st, `month` at
- * January, `dayOfWeek` at Sunday. The flag of a weekday is a sum: 1, 2, 4, 8 and 16 stand for the weekday's first to fifth
- * occurrence in the month, and 32 stands for its last occurrence. The field names are croner's.
+ * January, `dayOfWeek` at Sunday. A weekday's flag is a bit mask: 1, 2, 4, 8 and 16 stand for its first to fifth occurrence in the
+ * month, and 32 for its last. The field names are croner's.
  */
 export interface CronSets {
   readonly second: ReadonlyArray<number>
@@ -18,8 +18,8 @@ export interface CronSets {
 }
 
 /**
- * The local times that a cron expression matches, without a time zone: a set of days, and the same times of day on each of these
- * days. Local times are *readings*: the epoch milliseconds that the same digits would have in UTC.
+ * The local times that a cron expression matches, without a time zone: a set of days, and the same times of day on each of them.
+ * Local times are *readings*: the epoch milliseconds that the same digits would have in UTC.
  */
 export interface Calendar {
   readonly seconds: ReadonlyArray<number>
@@ -77,7 +77,7 @@ const monthOf = (day: number): number => {
   return month
 }
 
-/** Returns the day of the month that is nearest to `date` among the days from Monday to Friday of the same month. */
+/** Returns the day from Monday to Friday that is nearest to `date` within the month. */
 const nearestWeekday = (first: number, date: number, length: number): number => {
   const weekday = weekdayOf(first + date - 1)
   if (weekday === 6) return date === 1 ? 3 : date - 1

@@ -50,8 +50,8 @@ const REPLACEMENTS: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * Splits an expression into its six fields, seconds first. The field for seconds is `0` if the expression has only five fields (`0
- * 2 * * MON`) or is a nickname (`@daily`). Checks everything that does not depend on the meaning of a field: the length, the
+ * Splits an expression into its six fields, seconds first. The seconds field is `0` if the expression has only five fields (`0 2 *
+ * * MON`) or is a nickname (`@daily`). Checks everything that does not depend on the meaning of a field: the length, the
  * characters, the number of fields, and the nickname.
  */
 export const splitFields = (
@@ -88,9 +88,8 @@ export const splitFields = (
 }
 
 /**
- * Returns whether a schedule is interval-like, which means that the text of its minute or hour field contains a wildcard or a step.
- * Other schedules have fixed times of day. `0 * * * *` and `0-59/20 2 * * *` are interval-like; `0 0-23 * * *` and `0,30 2 * * *`
- * have fixed times.
+ * Returns whether a schedule is interval-like: its minute or hour field contains a wildcard or a step. Other schedules have fixed
+ * times of day. `0 * * * *` and `0-59/20 2 * * *` are interval-like; `0 0-23 * * *` and `0,30 2 * * *` have fixed times.
  */
 export const isIntervalLike = ([, minute = "", hour = ""]: ReadonlyArray<string>): boolean =>
   /[*/]/.test(minute) || /[*/]/.test(hour)
@@ -154,8 +153,7 @@ const itemFault = (field: Field, item: string): ExpressionProblem | undefined =>
 }
 
 /**
- * Explains a parser error: names the field and the item, and states what to write instead. For an unknown mistake, uses the
- * parser's own message.
+ * Explains a parser error: names the field and the item, and says what to write instead. Falls back to the parser's own message.
  */
 export const explainExpression = (
   fields: ReadonlyArray<string>,

@@ -15,7 +15,7 @@ export interface DstTransition {
 }
 
 const MAX_LISTED = 3
-/** How far ahead the next slot of an interval-like schedule is searched for, in milliseconds. */
+/** How far ahead to search for the next slot of an interval-like schedule, in milliseconds. */
 const LOOKAHEAD = 400 * 86_400_000
 
 /** Lists the schedule's local times in (after, upTo] in words: `02:00 and 02:30`. There must be at least one such time. */

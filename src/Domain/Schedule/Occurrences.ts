@@ -4,8 +4,8 @@ import type { OffsetPeriod, WallClock } from "./WallClock.ts"
 import { firstInstant, MAX_OFFSET_SHIFT, maxLocalTime } from "./WallClock.ts"
 
 /**
- * The local times of a calendar on the wall clock of a zone, and the daylight-saving rule that maps them to instants (defined in
- * Domain/Schedule/Schedule and implemented here).
+ * A calendar's local times in one zone. This file implements the daylight-saving rule of Domain/Schedule/Schedule, which maps local
+ * times to instants:
  *
  * - Fixed times: the slot of a local time is its `firstInstant`, which implements the rule for both kinds of clock change. Because
  * `firstInstant` never decreases, the slots of a period are the times in one range of readings.
@@ -17,10 +17,7 @@ export interface Timetable {
   readonly clock: WallClock
 }
 
-/**
- * Returns the range of readings that the clock shows in the part of an offset period that lies in (after, upTo]. The range excludes
- * its start and includes its end.
- */
+/** Returns the readings that the clock shows where the offset period overlaps (after, upTo], as (start, end]. */
 const shownIn = (period: OffsetPeriod, after: number, upTo: number): readonly [number, number] => [
   Math.max(after, period.from - 1) + period.offset,
   Math.min(upTo, period.to - 1) + period.offset
@@ -76,7 +73,7 @@ export const countSlots = (
   for (let at = clock.offsetPeriodAt(after); at.from <= upTo; at = clock.offsetPeriodAt(at.to)) {
     if (intervalLike) count += countTimes(calendar, ...shownIn(at, after, upTo))
     else if (at.from > after) {
-      // All times inside a gap have the end of the gap as their slot, and so does a time that exists at the end of the gap.
+      // The slot of every time inside a gap is the end of the gap, and so is the slot of a time exactly at the end.
       const swallowed = countTimes(calendar, maxLocalTime(clock, at.from - 1), at.from + at.offset)
       count -= Math.max(0, swallowed - 1)
     }

@@ -41,7 +41,7 @@ export interface SlotSummary {
   readonly latest: Option.Option<number>
 }
 
-/** A period in which every date, including 29 February, falls on every weekday at least once, even around 2100; in milliseconds. */
+/** Long enough for every date, including 29 February, to fall on every weekday, even around 2100; in milliseconds. */
 const HORIZON = 41 * 366 * 86_400_000
 /** `parse` rejects a schedule that has no slot after this instant. */
 const REFERENCE = Date.UTC(2024, 0, 1)
@@ -112,8 +112,8 @@ export const parse = (
 }
 
 /**
- * Moves an instant outside the years 1900 to 9000 to the nearer end of this range. NaN stays NaN, so a period with NaN as a bound
- * is empty.
+ * Moves an instant outside the years 1900 to 9000 to the nearer end of this range. NaN stays NaN, so a period bounded by NaN is
+ * empty.
  */
 const clamp = (instant: number): number => Math.min(Math.max(instant, EARLIEST), LATEST)
 

@@ -1,8 +1,8 @@
 import { DateTime, Option } from "effect"
 
 /**
- * A period, `from` inclusive and `to` exclusive, in which a zone's offset from UTC does not change: local reading = instant +
- * `offset`. All values are in milliseconds.
+ * A period, `from` inclusive and `to` exclusive, with a constant offset from UTC: local reading = instant + `offset`. All values
+ * are in milliseconds.
  */
 export interface OffsetPeriod {
   readonly from: number
@@ -27,8 +27,8 @@ export interface WallClock {
 const SECOND = 1000
 const DAY = 86_400_000
 /**
- * The length of the blocks in which offset periods are computed and cached, in milliseconds. Computing a year of one zone takes
- * about 0.1 ms.
+ * The length of the blocks in which offset periods are computed and cached, in milliseconds. A year of one zone takes about 0.1 ms
+ * to compute.
  */
 const BLOCK = 400 * DAY
 /**
@@ -42,8 +42,8 @@ const MAX_CLOCKS = 1000
 const MAX_BLOCKS = 100
 
 /**
- * Makes a function that returns how far a zone's clock is ahead of UTC, in milliseconds. Does not use `Intl` for UTC, because the
- * first call of an `Intl` formatter in a process takes 14 ms.
+ * Makes a function that returns how far a zone's clock is ahead of UTC, in milliseconds. Avoids `Intl` for UTC, because the first
+ * use of an `Intl` formatter in a process takes 14 ms.
  */
 const offsetReader = (timezone: string): ((instant: number) => number) => {
   if (timezone === "UTC") return () => 0
@@ -142,8 +142,8 @@ export const readingAt = (clock: WallClock, instant: number): number =>
   instant + clock.offsetPeriodAt(instant).offset
 
 /**
- * Returns the latest reading that the clock has shown up to and including an instant. The result differs from that of `readingAt`
- * only during the second pass of a repeated hour.
+ * Returns the latest reading that the clock has shown up to and including an instant. Differs from `readingAt` only during the
+ * second pass of a repeated hour.
  */
 export const maxLocalTime = (clock: WallClock, instant: number): number => {
   let period = clock.offsetPeriodAt(instant)
@@ -167,7 +167,7 @@ export const firstInstant = (clock: WallClock, reading: number): number => {
   return Math.max(period.from, reading - period.offset)
 }
 
-/** Returns whether the clock shows the same reading at `instant` and at another instant, because the clock is put back. */
+/** Returns whether the clock shows the same reading at another instant too, because the clock is put back. */
 export const isRepeated = (clock: WallClock, instant: number): boolean => {
   const reading = readingAt(clock, instant)
   if (firstInstant(clock, reading) !== instant) return true

@@ -1,4 +1,4 @@
-/** What an answer's JSON says about the sync, and in which fields. */
+/** What an answer's JSON says about the sync, and which fields say it. */
 export interface AnswerWords {
   readonly says: "nothing" | "success" | "failure" | "unclear"
   /** Whether a top-level field says success, regardless of the other fields. */
@@ -13,10 +13,10 @@ export interface AnswerWords {
  *
  * A failure is definite only if no field says success. The answer is unclear if fields contradict each other, if there are both
  * `errors` and `data`, or if a field reports a partial failure or work in progress. A failure inside `result`, `data`, `response`
- * or a list also makes the answer unclear, because the failure may not be the failure of the sync.
+ * or a list also makes the answer unclear, because the sync as a whole may not have failed.
  *
- * This file has no imports, because `bun run docs` copies it to supabase/functions/_shared/answerWords.ts. The fence therefore
- * judges a handler's result by the same rules as the engine.
+ * This file has no imports, because `bun run docs` copies it to supabase/functions/_shared/answerWords.ts, so that the fence judges
+ * a handler's result by the same rules as the engine.
  */
 export const readWords = (value: unknown): AnswerWords => {
   const own = statementsOf(value)
@@ -99,7 +99,7 @@ const statusWords: Readonly<Record<Sign, ReadonlySet<string>>> = {
   ])
 }
 
-/** Returns what each field of a JSON object says about the sync. If the whole answer is a string, returns what the string says. */
+/** Returns what each field of a JSON object says about the sync. A plain JSON string is treated as a single statement. */
 const statementsOf = (value: unknown): ReadonlyArray<Statement> => {
   if (typeof value === "string") return statement("answer", wordSign(value))
   if (!isObject(value)) return []
@@ -134,7 +134,7 @@ const signOf = (field: string, value: unknown, record: object): Sign | undefined
   }
 }
 
-/** Returns the failures inside wrapper fields and lists. Such a failure makes the answer unclear. */
+/** Returns the failures inside wrapper fields and lists. They make the answer unclear. */
 const nestedIn = (
   value: unknown,
   path: string,
@@ -143,7 +143,7 @@ const nestedIn = (
 ): ReadonlyArray<Statement> => {
   if (depth > MAX_DEPTH) return []
   if (Array.isArray(value)) {
-    // A function that reports success has already taken the items of its list into account.
+    // A function that reports success has already accounted for the items in its list.
     return claimsSuccess
       ? []
       : value.slice(0, MAX_ITEMS).flatMap((item) => openIn(item, `${path}[].`, false, depth))
@@ -170,7 +170,7 @@ const openIn = (
   ...nestedIn(value, path, claimsSuccess, depth + 1)
 ]
 
-/** Returns whether the field may be the state of a record that the sync read or wrote, rather than the state of the sync. */
+/** Returns whether the field may describe a record that the sync handled rather than the sync itself. */
 const isState = (field: string): boolean => ["status", "outcome"].includes(lettersOf(field))
 
 const flagSign = (value: unknown): Sign | undefined =>
@@ -188,7 +188,7 @@ const wordSign = (value: unknown): Sign | undefined => {
   return statusWords.unclear.has(word) ? "unclear" : undefined
 }
 
-/** Judges an HTTP status inside the JSON by the rules for the status of an answer. */
+/** Judges an HTTP status inside the JSON by the same rules as the answer's own status. */
 const httpSign = (value: unknown): Sign | undefined => {
   if (!/^[245]\d\d$/.test(String(value))) return undefined
   const status = Number(value)
@@ -197,7 +197,7 @@ const httpSign = (value: unknown): Sign | undefined => {
 
 const lettersOf = (text: string): string => text.toLowerCase().replaceAll(/[^a-z]/g, "")
 
-/** Returns whether a value means "empty", including texts such as "undefined", which is the result of `String(undefined)`. */
+/** Treats text such as "undefined" as empty too, because `String(undefined)` produces it. */
 const isEmpty = (value: unknown): boolean => {
   if (typeof value === "string") return /^\s*(false|null|none|undefined)?\s*$/i.test(value)
   if (typeof value === "object" && value !== null) return Object.keys(value).length === 0

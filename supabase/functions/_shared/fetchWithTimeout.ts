@@ -1,19 +1,18 @@
 import { messageOf, SyncFailed, SyncOutcomeUnknown, transportFailure } from "./outcome.ts"
 
 /**
- * The default time limit of a call, in ms. The limit is long, because accounting APIs are slow after idle periods. The whole
- * sync has 145 s.
+ * The default time limit of a call, in ms: long, because accounting APIs are slow after idle periods. A whole sync has 145 s.
  */
 export const defaultTimeoutMs = 120_000
 
 /**
  * `fetch` for calls to the accounting API. The time limit covers headers and body. Redirects are not followed, because a
- * redirected POST becomes a GET or sends the credentials elsewhere. Each error states what is known about the outcome.
+ * redirected POST becomes a GET or sends the credentials elsewhere. Each error says what is known about the outcome.
  *
- * Pass the run's signal as `init.signal`, so that the call also ends when the run must end. If the request was not sent, fails
- * with `SyncFailed` (`NOT_CONNECTED`). If a request that may have an effect got no answer, fails with `SyncOutcomeUnknown`. If
- * a read (GET, HEAD, OPTIONS) got no answer, fails with `SyncFailed` (`NO_ANSWER`). Every HTTP status is an answer,
- * including 3xx, 4xx and 5xx: check `response.status`.
+ * Pass the run's signal as `init.signal`, so that the call also ends when the run must end. Fails with `SyncFailed`
+ * (`NOT_CONNECTED`) if the request was not sent, with `SyncOutcomeUnknown` if a request that may have an effect got no answer,
+ * and with `SyncFailed` (`NO_ANSWER`) if a read (GET, HEAD, OPTIONS) got no answer. Every HTTP status is an answer, including
+ * 3xx, 4xx and 5xx: check `response.status`.
  */
 export const fetchWithTimeout = async (
   url: string | URL,

@@ -6,17 +6,14 @@ import type { Runtime } from "./runtime.ts"
 /** The function's access to the run's row: three SQL functions, guarded by the lease token. */
 export interface Ledger {
   /**
-   * Asks the database for permission to begin. The database grants permission only once per lease token. If the response is lost,
-   * the call is repeated with the same nonce; any other repeated or late call is refused. `unconfirmed`: no response came within
+   * Asks the database for permission to begin, which it grants only once per lease token. If the response is lost, the call is
+   * repeated with the same nonce; any other repeated or late call is refused. `unconfirmed`: no response came within
    * `withinMs`.
    */
   readonly begin: (withinMs: number) => Promise<Begin>
   /** Sends one heartbeat. */
   readonly heartbeat: () => Promise<Heartbeat>
-  /**
-   * Records the outcome, and repeats the call while the response is lost. Resolves to true if the database confirmed the
-   * outcome.
-   */
+  /** Records the outcome, and repeats the call while the response is lost. Resolves to true if the database confirmed it. */
   readonly complete: (report: Report, withinMs: number) => Promise<boolean>
 }
 
@@ -87,13 +84,13 @@ export const openLedger = (
   }
 }
 
-/** Treats a response as lost if the boolean that the contract promises is missing. */
+/** Treats a response without the promised boolean as lost. */
 const expecting = (answer: Answer, field: string): Answer =>
   answer.kind === "answered" && typeof answer.value[field] !== "boolean"
     ? { kind: "lost", detail: `the answer has no ${field}` }
     : answer
 
-/** Repeats an idempotent call, with increasing pauses, until the call gets a response or the time is up. */
+/** Repeats an idempotent call, with increasing pauses, until a response arrives or the time is up. */
 const repeatWhileLost = async (
   runtime: Runtime,
   withinMs: number,

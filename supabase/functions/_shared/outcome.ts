@@ -1,6 +1,5 @@
 import { readWords } from "./answerWords.ts"
 
-/** A JSON value. */
 export type Json =
   | null
   | boolean
@@ -15,7 +14,7 @@ export const isRecord = (value: unknown): value is Record<string, unknown> =>
 
 /**
  * The sync definitely failed: no effect can follow, and an automatic retry would not help. The run is recorded as `failed` with
- * the code and message of the error.
+ * the error's code and message.
  */
 export class SyncFailed extends Error {
   override readonly name = "SyncFailed"
@@ -29,9 +28,8 @@ export class SyncFailed extends Error {
 
 /**
  * The sync definitely did nothing: the API throttled the first call, or could not be reached. The scheduler retries the run
- * after `retryAfterSeconds` if the API named a wait, and after the scheduler's own backoff otherwise. Throw this error only
- * while no call with an effect has been made. In the background, no answer can report this outcome, so the run is recorded as
- * `failed`.
+ * after `retryAfterSeconds` if the API requested a wait, and otherwise after its own backoff. Throw this error only before any
+ * call with an effect. In the background, no answer can report this outcome, so the run is recorded as `failed`.
  */
 export class SyncNotExecuted extends Error {
   override readonly name = "SyncNotExecuted"
@@ -68,8 +66,7 @@ const maxMessageChars = 2_000
 
 /**
  * Judges the return value of a handler by the rule that the scheduler applies to answers. A value that reports a failure
- * (`success: false`, `status: "failed"`, an `error`) means a failure. After a value that contradicts itself, the outcome is
- * unknown.
+ * (`success: false`, `status: "failed"`, an `error`) means a failure. If a value contradicts itself, the outcome is unknown.
  */
 export const judgeValue = (value: unknown): Verdict => {
   if (value instanceof Response) {
@@ -91,7 +88,9 @@ export const judgeValue = (value: unknown): Verdict => {
   }
 }
 
-/** Whether an error is an instance of `kind` or of another copy of the class: the test kit contains its own copy of this file. */
+/**
+ * Returns whether an error is an instance of `kind`, or of the same class in another copy of this file, such as the test kit's.
+ */
 const isOf = <E extends Error>(
   error: unknown,
   kind: new (...given: never[]) => E,
@@ -139,7 +138,7 @@ export const transportFailure = (error: unknown): "notConnected" | "lost" | unde
 export const messageOf = (error: unknown): string =>
   isRecord(error) && typeof error.message === "string" ? error.message : String(error)
 
-/** Returns the code and the message of a failure, taken from `error`, from the first of `errors`, or from the value itself. */
+/** Returns a failure's code and message, taken from `error`, from the first of `errors`, or from the value itself. */
 const describeFailure = (value: Json): { code: string; message: string } => {
   const { error, errors } = isRecord(value) ? value : {}
   const told = error || (Array.isArray(errors) ? errors[0] : errors) || value
@@ -153,7 +152,7 @@ const describeFailure = (value: Json): { code: string; message: string } => {
   }
 }
 
-/** Converts a result to JSON. Never throws, because the work is done even if JSON cannot represent the result. */
+/** Converts a result to JSON. Never throws, because the work is done even if its result cannot be represented. */
 const toJson = (value: unknown): Json => {
   try {
     const text = JSON.stringify(value)?.replace(unstorable, "$1\\ufffd")

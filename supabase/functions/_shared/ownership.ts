@@ -2,7 +2,6 @@ import type { Heartbeat, Ledger } from "./ledger.ts"
 import { SyncOutcomeUnknown } from "./outcome.ts"
 import type { Runtime } from "./runtime.ts"
 
-/** This attempt's ownership of a run. */
 export interface Ownership {
   /** A signal that aborts when the work must stop. The reason is a `SyncOutcomeUnknown`. */
   readonly signal: AbortSignal
@@ -20,7 +19,7 @@ export interface Ownership {
  */
 const maxSilenceMs = 300_000
 
-/** The time for which a handler that ignores its signal is kept alive, in ms. After this time, the scheduler sweeps the run. */
+/** How long to keep a handler alive after it ignores its signal, in ms. After that, the scheduler sweeps the run. */
 const maxOverrunMs = 300_000
 
 /**

@@ -2,7 +2,7 @@ import { isRecord } from "./outcome.ts"
 import { parseJson } from "./request.ts"
 import { readVariable } from "./runtime.ts"
 
-/** The project of the function: its database and the keys of its callers. */
+/** The function's project: its database, and its callers' keys. */
 export interface Project {
   readonly url: string
   /** The secret key that the function itself uses. */
@@ -13,20 +13,19 @@ export interface Project {
 
 /** Options of `withSyncRun` that replace the environment. */
 export interface ProjectOptions {
-  /** The keys that callers may send. These keys replace the project's secret keys. */
+  /** The keys that callers may send, instead of the project's secret keys. */
   readonly keys?: ReadonlyArray<string>
-  /** The project's URL and secret key. These values replace the values in the environment. */
+  /** The project's URL and secret key, instead of those in the environment. */
   readonly supabase?: { readonly url: string; readonly key: string }
 }
 
 /**
  * Reads the project from the options, or else from the environment that Supabase provides: `SUPABASE_URL`, and
  * `SUPABASE_SECRET_KEYS` (a JSON object of named keys), `SUPABASE_SECRET_KEY` or the legacy `SUPABASE_SERVICE_ROLE_KEY`.
- * Callers may use any of these keys; the function itself uses the first key. Publishable keys are never accepted as secret
- * keys.
+ * Callers may use any of these keys; the function itself uses the first. Publishable keys are never accepted as secret keys.
  *
- * If the URL or the key is missing, returns a text that names the missing setting, because a function without a key must not be
- * open.
+ * If the URL or the key is missing, returns a message that names the missing setting, because a function without a key must not
+ * accept requests.
  */
 export const readProject = (options: ProjectOptions): Project | string => {
   const secrets = [

@@ -7,13 +7,13 @@ export interface Invocation {
   readonly integrationId: string
   readonly integrationType: string
   readonly scheduledFor: Date
-  /** The number of the attempt; the first attempt is 1. */
+  /** Starts at 1. */
   readonly attempt: number
-  /** The idempotency key of the slot, which is the same for every attempt. */
+  /** The same for every attempt at the slot. */
   readonly idempotencyKey: string
   readonly trigger: string
   readonly leaseToken: string
-  /** The time at which the scheduler stops waiting for the answer. */
+  /** When the scheduler stops waiting for the answer. */
   readonly deadline: Date
   readonly config: Readonly<Record<string, unknown>>
 }
@@ -28,8 +28,8 @@ export interface Refusal {
 const maxBodyBytes = 256 * 1024
 
 /**
- * Returns whether the request contains one of `keys`, in `apikey` or as `Authorization: Bearer`. Always compares the digests of
- * all keys, so that the duration of the comparison reveals nothing about a key.
+ * Returns whether the request contains one of `keys`, in `apikey` or as `Authorization: Bearer`. Compares the digests of all
+ * keys every time, so that the duration reveals nothing about a key.
  */
 export const carriesKey = async (
   request: Request,
@@ -58,7 +58,7 @@ const equalDigests = (left: Uint8Array, right: Uint8Array): number => {
   return difference === 0 ? 1 : 0
 }
 
-/** Reads and checks the body. If the body has several problems, the refusal names all of them. */
+/** Reads and checks the body. A refusal names all problems of the body. */
 export const readInvocation = async (request: Request): Promise<Invocation | Refusal> => {
   const text = await readText(request.body, maxBodyBytes)
   if (text === undefined) {
@@ -70,7 +70,7 @@ export const readInvocation = async (request: Request): Promise<Invocation | Ref
   return decode(body)
 }
 
-/** Returns the text of a body, or undefined if the body is longer than `maxBytes`. */
+/** Returns the body's text, or undefined if it is longer than `maxBytes`. */
 export const readText = async (
   body: ReadableStream<Uint8Array> | null,
   maxBytes: number
@@ -87,7 +87,7 @@ export const readText = async (
   return text + decoder.decode()
 }
 
-/** Returns the value of a JSON text, or undefined if the text is not JSON. */
+/** Returns the JSON value, or undefined if the text is not JSON. */
 export const parseJson = (text: string): unknown => {
   try {
     return JSON.parse(text)

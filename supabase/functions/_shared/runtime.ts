@@ -1,15 +1,11 @@
 import { isRecord } from "./outcome.ts"
 
-/**
- * The clock and the services of the platform. The test kit provides its own runtime, with a clock that the test
- * controls.
- */
+/** The platform's clock and services. The test kit replaces them with its own, whose clock the test controls. */
 export interface Runtime {
   /** Returns the current time, in milliseconds since 1970. */
   readonly now: () => number
   /** Calls a function after `ms` milliseconds. The returned function cancels the call. */
   readonly after: (ms: number, callback: () => void) => () => void
-  /** Sends requests to the project's database. */
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>
   /** Keeps a hosted isolate alive until the work has ended, even after the caller disconnects. */
   readonly keepAlive: (work: Promise<void>) => void
@@ -17,7 +13,7 @@ export interface Runtime {
   readonly onShutdown: (callback: () => void) => () => void
 }
 
-/** The longest delay that a timer accepts, in ms (24.8 days). A timer with a longer delay would fire immediately. */
+/** The longest delay that a timer accepts, in ms (24.8 days). With a longer one, it would fire immediately. */
 const maxDelayMs = 2 ** 31 - 1
 
 /** The runtime of the platform: an Edge Function, Deno, Node.js or Bun. */
@@ -39,7 +35,7 @@ export const platform: Runtime = {
   }
 }
 
-/** Returns an environment variable, or undefined if the variable is empty or not set. */
+/** Returns an environment variable, or undefined if it is empty or not set. */
 export const readVariable = (name: string): string | undefined => {
   const deno: unknown = Reflect.get(globalThis, "Deno")
   const node: unknown = Reflect.get(globalThis, "process")

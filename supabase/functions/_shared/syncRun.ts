@@ -20,7 +20,7 @@ export { carriesKey } from "./request.ts"
 export { type Runtime, readVariable } from "./runtime.ts"
 export type { VendorReport } from "./vendor.ts"
 
-/** The argument of a handler: one attempt at one slot, which the database has granted to this call only. */
+/** The argument of a handler: one attempt at one slot, granted by the database to this call only. */
 export interface SyncContext {
   readonly run: {
     readonly id: string
@@ -28,40 +28,35 @@ export interface SyncContext {
     readonly integrationId: string
     readonly integrationType: string
     /**
-     * The number of the attempt, from 1. If the number is higher than 1, look up the key, because an earlier attempt may have done the
-     * work.
+     * The number of the attempt, from 1. After the first, look up the idempotency key, because an earlier attempt may have done
+     * the work.
      */
     readonly attempt: number
     readonly trigger: string
   }
-  /** The key that all attempts at this slot share. Pass the key to the API that you write to, or look the key up there first. */
+  /** Shared by all attempts at this slot. Pass it to the API that you write to, or look it up there first. */
   readonly idempotencyKey: string
   /** The slot: the instant for which the sync runs, even if the run starts late. */
   readonly scheduledFor: Date
-  /**
-   * The time at which the caller stops waiting for an answer. After `defer`, the time at which background work must end.
-   */
+  /** When the caller stops waiting for an answer or, after `defer`, when background work must end. */
   readonly deadline: Date
   /** The integration's own settings. */
   readonly config: Readonly<Record<string, unknown>>
   /** A signal that aborts when the work must stop: shortly before the deadline, or when this attempt no longer owns the run. */
   readonly signal: AbortSignal
-  /** Asks the database whether this attempt still owns the run. Call `heartbeat` immediately before an irreversible step. */
+  /** Asks the database whether this attempt still owns the run. Call it immediately before an irreversible step. */
   readonly heartbeat: () => Promise<Heartbeat>
   /** Answers 202 now. The handler continues in the background, and its outcome is reported when the handler ends. */
   readonly defer: () => void
   /**
-   * Reports the accounting API's answer to the scheduler: whether the API throttles, for how long, and its remaining quota. If
-   * you send several reports, the scheduler uses the last. The body of a `Response` is not read: pass the part of the body that you
-   * have read as `body`.
+   * Reports the accounting API's answer to the scheduler: whether it throttles, for how long, and its remaining quota. If you
+   * send several reports, the last one is used. The body of a `Response` is not read: pass the part that you have read as
+   * `body`.
    */
   readonly vendor: (answer: Response | VendorReport, body?: Json) => void
 }
 
-/**
- * Does the sync. The return value (JSON, up to 32 KiB) is recorded as the result. If the handler throws an error, the error
- * determines the outcome.
- */
+/** Does the sync. The return value (JSON, up to 32 KiB) is recorded as the result. A thrown error determines the outcome. */
 export type SyncHandler = (context: SyncContext) => Promise<Json | undefined> | Promise<void>
 
 export interface SyncRunOptions extends ProjectOptions {
@@ -95,13 +90,11 @@ const reportWithinMs = 10_000
 const reportLateWithinMs = 120_000
 
 /**
- * The fence: wraps a handler so that the handler runs at most once per attempt, regardless of the caller and the number of
- * calls.
+ * The fence: wraps a handler so that it runs at most once per attempt, regardless of who calls it and how often.
  *
- * The wrapper checks the caller's key and the body, and asks the database whether this attempt may begin. If the attempt may
- * not begin, the wrapper answers 409 `{"executed": false}`, and the handler never runs. If the attempt may begin, the wrapper
- * keeps the run alive with heartbeats, reports the outcome with the lease token, and answers the scheduler. `OPTIONS` is the
- * scheduler's warm-up and has no effect.
+ * The wrapper checks the caller's key and the body, and asks the database whether this attempt may begin. If not, it answers
+ * 409 `{"executed": false}`, and the handler never runs. Otherwise, it keeps the run alive with heartbeats, reports the outcome
+ * with the lease token, and answers the scheduler. `OPTIONS` is the scheduler's warm-up and has no effect.
  *
  * Use: `Deno.serve(withSyncRun(async ({ idempotencyKey, signal }) => { ... }))`. Answers: see `supabase/functions/README.md`.
  */
@@ -126,17 +119,14 @@ export const withSyncRun = (
 const bootedAtMs = performance.now()
 let firstContactMs: number | undefined
 
-/**
- * Records a request. Returns whether the request is the isolate's first, and the time from the isolate's start to its first
- * request.
- */
+/** Records a request. Returns whether it is the isolate's first, and the time from the isolate's start to its first request. */
 const noteContact = () => {
   const cold = firstContactMs === undefined
   firstContactMs ??= Math.round(performance.now() - bootedAtMs)
   return { cold, boot_ms: firstContactMs }
 }
 
-/** Performs all checks that precede the handler. If a check refuses the request, no work has been done. */
+/** Performs the checks that precede the handler. A refusal means that no work has been done. */
 const admit = async (
   request: Request,
   handler: SyncHandler,
@@ -182,10 +172,7 @@ const admit = async (
   })
 }
 
-/**
- * Runs the handler and reports its outcome. Answers when the handler ends, when the handler calls `defer`, or when the time is
- * up.
- */
+/** Runs the handler and reports its outcome. Answers when the handler ends or calls `defer`, or when the time is up. */
 const work = (
   handler: SyncHandler,
   invocation: Invocation,
@@ -277,7 +264,7 @@ const execute = async (handler: SyncHandler, context: SyncContext): Promise<Verd
   }
 }
 
-/** Converts "not executed" to a definite failure, because "not executed" cannot be reported after the caller has its answer. */
+/** Converts "not executed" to a definite failure, because once the caller has its answer, "not executed" cannot be reported. */
 const withoutAnswer = (verdict: Verdict): Verdict =>
   verdict.kind === "notExecuted"
     ? { kind: "failed", error: { code: "NOT_EXECUTED", message: verdict.reason } }
@@ -295,7 +282,7 @@ const report = async (ledger: Ledger, verdict: Verdict, withinMs: number): Promi
   }
 }
 
-/** Builds the answer with the fields by which the scheduler judges an answer. */
+/** Builds the answer with the fields that the scheduler judges. */
 const toResponse = (
   invocation: Invocation,
   verdict: Verdict,
@@ -320,7 +307,7 @@ const toResponse = (
     case "notExecuted":
       return notExecuted(verdict.reason, verdict.retryAfterSeconds, told)
     case "unknown":
-      // The answer has no field `success`, `status` or `error`, because the scheduler could read such a field as a definite failure.
+      // The answer has no field `success`, `status` or `error`, because the scheduler could read it as a definite failure.
       return Response.json({ outcome: "unknown", ...ids, reason: verdict.reason }, { status: 504 })
   }
 }
@@ -347,7 +334,9 @@ const refuse = (
   headers: Record<string, string> = {}
 ): Response => Response.json({ executed: false, error: { code, message } }, { status, headers })
 
-/** Logs an outcome that is reported nowhere else, because the handler ended after the answer and no outcome was recorded. */
+/**
+ * Logs an outcome that is reported nowhere else, because the handler ended after the answer and the database did not record it.
+ */
 const logUnreported = (invocation: Invocation, verdict: Verdict): void =>
   console.error(
     JSON.stringify({

@@ -8,9 +8,9 @@ import {
 } from "../_shared/syncRun.ts"
 
 /**
- * An example for your own function: posts one export to the accounting API in the integration's `config.endpoint`, with the token
+ * An example for your own function: posts one export to the accounting API at the integration's `config.endpoint`, with the token
  * from the function's secret `SYNC_TOKEN_<TYPE>` (such as `SYNC_TOKEN_XLEDGER`). Adapt the body to your systems, but keep the
- * distinctions between the outcomes.
+ * outcomes distinct.
  */
 export const exportPeriod = async (context: SyncContext) => {
   const { run, scheduledFor, idempotencyKey, signal } = context
@@ -40,7 +40,7 @@ export const exportPeriod = async (context: SyncContext) => {
 const tokenName = (integrationType: string): string =>
   `SYNC_TOKEN_${integrationType.toUpperCase().replace(/[^A-Z0-9]/g, "_")}`
 
-/** Sends the export. If no connection was made, nothing was exported, and the run may be retried. */
+/** Sends the export. Without a connection, nothing was exported, and the run may be retried. */
 const send = async (endpoint: string, init: RequestInit): Promise<Response> => {
   try {
     return await fetchWithTimeout(endpoint, init, 120_000)
@@ -53,8 +53,8 @@ const send = async (endpoint: string, init: RequestInit): Promise<Response> => {
 }
 
 /**
- * Judges the status of the API's answer. If the API throttled the call, the export was not executed. If the API refused the
- * call, the export definitely failed. After a server error, the export may have been booked.
+ * Judges the status of the API's answer. A throttled call did not export anything. A refused call definitely failed. After a server
+ * error, the export may have been booked.
  */
 const judge = (response: Response): number => {
   const { status } = response

@@ -1,6 +1,4 @@
-/**
- * The types of engine.js, which is the bundled `src/edge.ts` of Sync Scheduler. A test compares these types with `src/edge.ts`.
- */
+/** The types of engine.js, the bundled `src/edge.ts` of Sync Scheduler. A test compares them with `src/edge.ts`. */
 export interface EdgeEngine {
   /** Runs one tick within the function's time limit. If `signal` aborts, rejects after the runs in flight are recorded. */
   readonly tick: (signal?: AbortSignal) => Promise<{
@@ -8,11 +6,11 @@ export interface EdgeEngine {
     readonly ok: boolean
     readonly summary: Readonly<Record<string, unknown>>
   }>
-  /** Redeems a ticket. Resolves to true if the database had issued the ticket and the ticket was unused. */
+  /** Redeems a ticket. Resolves to false if the database did not issue the ticket or it was already used. */
   readonly redeem: (ticket: string) => Promise<boolean>
 }
 
-/** Creates the engine. Throws if a setting is missing or malformed; the message lists all such settings. */
+/** Creates the engine. Throws if a setting is missing or malformed; the message lists all of them. */
 export const makeEdgeEngine: (
   environment: Readonly<Record<string, string | undefined>>
 ) => EdgeEngine

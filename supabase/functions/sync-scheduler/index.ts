@@ -10,17 +10,15 @@ const ANSWER_WITHIN_MS = 140_000
 
 const ticketForm = /^[0-9a-f]{64}$/
 
-/**
- * Ends ticks early when the platform is about to end the isolate. Runs in flight are recorded, and all other runs are released.
- */
+/** Ends ticks early when the platform is about to end the isolate. Runs in progress are recorded, and all others are released. */
 const ending = new AbortController()
 addEventListener("beforeunload", () => ending.abort())
 
 /**
- * Runs one tick. The caller sends one of the project's secret keys in `apikey`, or a ticket from the database in
- * `x-sync-ticket`, as deploy/pg_cron.sql does. Answers with the summary: 200, or 500 if the tick itself failed. If the request
- * has the header `Prefer: respond-async`, or if the tick takes longer than `ANSWER_WITHIN_MS`, answers 202 without the summary,
- * which the tick then records in `sync_tick`.
+ * Runs one tick. The caller sends one of the project's secret keys in `apikey`, or a ticket from the database in `x-sync-ticket`,
+ * as deploy/pg_cron.sql does. Answers with the summary: 200, or 500 if the tick itself failed. If the request has the header
+ * `Prefer: respond-async`, or the tick takes longer than `ANSWER_WITHIN_MS`, answers 202 without the summary, which is then
+ * recorded in `sync_tick`.
  */
 const handle = async (request: Request): Promise<Response> => {
   if (request.method !== "POST") return refuse(405, "METHOD_NOT_ALLOWED", "Use POST")
@@ -45,7 +43,7 @@ const handle = async (request: Request): Promise<Response> => {
 
 const answer = async (engine: EdgeEngine, isAsync: boolean): Promise<Response> => {
   const ticking = engine.tick(ending.signal)
-  // The tick continues after the answer, and also if the caller disconnects.
+  // The tick continues after the answer, even if the caller disconnects.
   background(ticking.catch((error) => console.error(error)))
   const waiting = isAsync ? undefined : await patiently(ticking)
   return waiting === undefined
@@ -53,7 +51,7 @@ const answer = async (engine: EdgeEngine, isAsync: boolean): Promise<Response> =
     : Response.json(waiting.summary, { status: waiting.ok ? 200 : 500 })
 }
 
-/** Returns the result of the work, or undefined if the work takes longer than `ANSWER_WITHIN_MS`. */
+/** Returns the result, or undefined if the work takes longer than `ANSWER_WITHIN_MS`. */
 const patiently = async <A>(work: Promise<A>): Promise<A | undefined> => {
   const late = Promise.withResolvers<undefined>()
   const timer = setTimeout(() => late.resolve(undefined), ANSWER_WITHIN_MS)
