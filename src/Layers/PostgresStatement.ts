@@ -25,9 +25,9 @@ export interface ConnectionState {
  * calls early.
  */
 const FITS = `
-  select bool_and(case name when 'default_transaction_isolation' then setting = 'read committed'
-                            else setting::bigint not between 1 and 29999 end) as fits
-    from pg_settings where name in ('default_transaction_isolation', 'statement_timeout', 'transaction_timeout')`
+  select current_setting('default_transaction_isolation') = 'read committed' and not exists (
+    select 1 from unnest(array[current_setting('statement_timeout'), current_setting('transaction_timeout', true)]) as one (setting)
+     where one.setting::interval > interval '0' and one.setting::interval < interval '30 seconds') as fits`
 
 /**
  * If the defaults are unsuitable, each statement runs in a transaction that begins with these settings, which costs two more round
