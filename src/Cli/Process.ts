@@ -72,7 +72,9 @@ export const execute = async (
     if (work.hasEngine() && !terminal.isAsking()) terminal.note(line)
   }
   const signalled = await stopOnSignal(fiber, stop, note)
-  const exit = await Effect.runPromise(Fiber.await(fiber))
+  const exit = await new Promise<Exit.Exit<number>>((resolve) => {
+    fiber.addObserver(resolve)
+  })
   terminal.progress(null)
   if (Exit.isSuccess(exit)) return signalled() ?? (exit.value || (terminal.isLost() ? 1 : 0))
   if (Cause.isInterruptedOnly(exit.cause)) return signalled() ?? 130
