@@ -33,7 +33,7 @@ const claimsOf = (due: number, takesMs: number) =>
   })
 
 describe("claims ahead of the starts", () => {
-  // On the real clock, because the TestClock never yields to the event loop.
+  // Runs on the real clock, because the TestClock never yields to the event loop.
   test("begin with twice as many runs as may be in flight, and half of them start", async () => {
     const { calls, world } = await Effect.runPromise(makeDue(30, 10))
     expect(await Effect.runPromise(tick(world))).toMatchObject({ completed: 30, errors: [] })

@@ -39,7 +39,7 @@ const idle = {
   apis
 }
 
-/** Opens a tick for which the database answers with `answer`. */
+/** Opens a tick. The database responds with `answer`. */
 const open = (answer: unknown, options: Partial<IdleOptions> = {}) =>
   Effect.gen(function* () {
     yield* TestClock.setTime(at)

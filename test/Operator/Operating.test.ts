@@ -9,7 +9,7 @@ import { FIXTURE_NOW, fixtureId } from "../support/OperatorFixture.ts"
 
 setDefaultTimeout(60_000)
 
-// Tests run in any order, so tests that change something use another fixture than tests that only read.
+// Tests run in any order, so tests that change something have a different fixture from tests that only read.
 let fixture: FixtureDatabase
 let acting: FixtureDatabase
 beforeAll(async () => {

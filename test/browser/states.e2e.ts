@@ -217,7 +217,7 @@ test("when the database goes away, the last known page appears within a second, 
     expect(await green(page)).toEqual([])
     await org.page.goto(sidecar.url)
     expect(await pageProblems(org.page, "database-gone")).toEqual([])
-    // Pages of an organisation and of a filter that were viewed before still show their last known data.
+    // An organisation page and a filtered page that were viewed before still show their last known data.
     await page.goto(orgUrl)
     expect(await page.locator(".answer").count()).toBe(1)
     expect(await page.locator("#alarm").isVisible()).toBe(true)

@@ -126,7 +126,7 @@ const prunes = async () => {
   ])
 }
 
-/** Checks that the script can be uninstalled, twice even, and installed again afterwards. */
+/** Checks that the script can be uninstalled, even twice, and installed again afterwards. */
 const uninstalls = async () => {
   await run(uninstall)
   await run(uninstall)

@@ -30,8 +30,7 @@ export const isRun = ({ language, notes }: Block): boolean =>
   ["sh", "sql", "ts"].includes(language) && !notes.some((note) => note.startsWith("shown-by="))
 
 /**
- * Converts a block to code for the shell session that the page's blocks share. Expects the exit code that the block's notes
- * name.
+ * Converts a block to shell code that checks the exit code in the block's notes. All blocks of a page share one shell session.
  */
 const shellOf = (block: Block, file: string): string => {
   const exit = block.notes.find((note) => note.startsWith("exit="))?.slice(5) ?? "0"

@@ -22,7 +22,7 @@ interface Tenant {
   readonly everyMs: number
 }
 
-/** What was observed of an API, minute by minute. */
+/** An API's observed states, minute by minute. */
 export interface Watched {
   readonly modes: Array<readonly [at: number, mode: string, status: string]>
   /** The most runs of the API that started together while it was throttled. `peak` is the same at all other times. */
@@ -32,7 +32,7 @@ export interface Watched {
 
 /**
  * Simulates days with the real SQL functions, outcome rules and probes, against vendors' servers on this machine. The
- * database's clock advances by minutes, without waiting.
+ * database's clock advances in steps of a minute, without waiting.
  */
 export class Days {
   now = Date.parse(BEGIN)

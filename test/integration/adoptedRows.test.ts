@@ -8,7 +8,7 @@ const id = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")
 const ORG = id(900)
 const UNRELATED = id(999)
 
-/** Status words found in adopted logs, some of which we also use. */
+/** Status words found in adopted logs, including the scheduler's own. */
 const WORDS = [
   ...["success", "error", "in_progress", "queued", "SUCCESS", "Running", "done", "", "pending"],
   ...["running", "completed", "failed", "unknown", "skipped"]

@@ -27,7 +27,7 @@ const tick = async () => {
   return { code, summary: JSON.parse(stdout) }
 }
 
-/** Asserts by the binary's audit that every slot has a row or a range. */
+/** Asserts, with the binary's audit, that every slot has a row or a range. */
 const expectNoHoles = async (from = "40d") => {
   const { code, stdout } = await runBinary(["audit", "--from", from], { env: project.environment })
   expect(stdout).toStartWith("✓ No holes")

@@ -161,7 +161,7 @@ test("after a 202 the run stays running while heartbeats arrive, and completes w
   const beaten = await untilRun(`heartbeat_at > '${iso}' and status = 'running'`)
   expect(beaten.lease_until >= running.lease_until).toBe(true)
 
-  // A tick meanwhile does not change the run.
+  // A tick that runs meanwhile does not change the run.
   expect(await tick()).toMatchObject({ code: 0, summary: { triggered: 0 } })
   control.openGate(running.id)
   expect(await untilRun("status = 'completed'")).toMatchObject({ attempt: 1, ambiguous: false })

@@ -24,7 +24,7 @@ export interface Answered {
   readonly status?: number
   readonly headers?: Readonly<Record<string, string | null>>
   readonly body?: string
-  /** How a long body begins, in place of `body`. */
+  /** The start of a long body; replaces `body`. */
   readonly begins?: string
   readonly bytes?: number
 }

@@ -81,7 +81,9 @@ export class FunctionHost {
     this.call = options.call
   }
 
-  /** Handles a request. `answer` is called at most once; otherwise the connection stays open without a response. */
+  /**
+   * Handles a request. Calls `answer` at most once. If `answer` is not called, the connection stays open without a response.
+   */
   serve(request: Request, answer: (reply: Reply) => void): void {
     const { random, time } = this.universe
     const style = this.styleOf(request.invocation.run.integration_id)

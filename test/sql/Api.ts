@@ -22,7 +22,7 @@ export const throttled = (waitSeconds: number, more: Row = {}): Row => ({
 /** Claimed runs of one accounting API, driven through the SQL functions. */
 export interface Api {
   readonly runIds: ReadonlyArray<string>
-  /** Requests starts. Returns by run id `running`, or why the start was refused and when to retry it. */
+  /** Requests starts. For each run id, returns `running`, or why the start was refused and when to retry it. */
   readonly start: (runIds: ReadonlyArray<string>) => Promise<Readonly<Record<string, string>>>
   readonly settle: (runId: string, outcome: string, more?: Row) => Promise<void>
   readonly health: (host?: string) => Promise<Row>
@@ -30,8 +30,8 @@ export interface Api {
 }
 
 /**
- * Empties the database and creates `count` due integrations, whose runs engine e1 has just claimed. They all belong to one
- * organisation, or to one each.
+ * Empties the database and creates `count` due integrations, whose runs engine e1 has just claimed. Either all integrations
+ * belong to one organisation, or each belongs to its own.
  */
 export const openApi = async (
   ledger: Ledger,

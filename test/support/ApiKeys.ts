@@ -47,7 +47,7 @@ export const issueKeys = (given: { readonly secretKey?: string; readonly anonKey
   }
 
   /**
-   * Returns the caller, or Supabase's 401. The 401 has no error code if the gateway does not know the key, and PGRST301
+   * Returns the caller, or Supabase's 401: without an error code if the gateway does not know the key, or with PGRST301
    * (PGRST303 if expired) if PostgREST cannot verify the JWT. A bearer token takes precedence over `apikey`.
    */
   const authenticate = (headers: Headers): Caller | Response => {

@@ -139,7 +139,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   }
 }
 
-/** Packages that only these files may import, within rooms that allow the package. */
+/** Packages that only certain files may import, even in a room that allows the package. */
 const OWNERS: Readonly<Record<string, RegExp>> = {
   "@decimalturn/toml-patch": /^src\/Cli\/Setup\/ConfigToml\.ts$/,
   croner: /^src\/Domain\/Schedule\/\w+\.ts$/,
@@ -148,7 +148,7 @@ const OWNERS: Readonly<Record<string, RegExp>> = {
   "@electric-sql/pglite": /^src\/Layers\/Embedded\w*\.ts$/
 }
 
-/** Files that Deno and browsers load too, along with everything that these files import. */
+/** Files that Deno and browsers load too. The files that they import must be portable as well. */
 const PORTABLE =
   /^src\/(Domain|Services|Config|Metrics|Http|Engine|Library|Version|job-trigger-engine|edge|Layers\/(Supabase|Lock|Ledger|Invoker|AlertQueue|Notifier|Ping)Live)(\.ts$|\/)/
 

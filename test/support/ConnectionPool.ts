@@ -4,7 +4,7 @@ import { SQL } from "bun"
 export interface Borrowed {
   readonly sql: SQL
   readonly release: () => void
-  /** The error with which the server closed this connection while it was idle, if it did. The next call returns this error. */
+  /** The error that the server sent if it closed this connection while idle. The next call returns this error. */
   readonly ended: unknown
 }
 
@@ -15,8 +15,8 @@ interface Connection {
 }
 
 /**
- * A connection pool that behaves like PostgREST's: it opens a connection when all others are in use, up to a bound; callers wait
- * in order of arrival, and time out. Bun's own pool opens all connections and queues without limit. *Source*:
+ * A connection pool that behaves like PostgREST's: it opens a connection when all others are in use, up to a limit. Callers
+ * wait in order of arrival, and time out. Bun's own pool opens all connections and queues without limit. *Source*:
  * https://docs.postgrest.org/en/v12/references/connection_pool.html
  */
 export class ConnectionPool {

@@ -15,9 +15,9 @@ export interface HttpServer {
 }
 
 /**
- * Serves `handler` on 127.0.0.1 with node:http. To simulate a lost response, node:http can close a connection before responding;
- * Bun.serve cannot. The handler gets the complete request, whose `signal` aborts when the client disconnects. Every response has
- * a `Date` header, which the handler may set.
+ * Serves `handler` on 127.0.0.1 with node:http. Unlike Bun.serve, node:http can close a connection before responding, which
+ * simulates a lost response. The handler gets the complete request, whose `signal` aborts when the client disconnects. Every
+ * response has a `Date` header, which the handler may set.
  */
 export const serveHttp = async (
   handler: (request: Request) => Promise<Answer> | Answer,

@@ -78,7 +78,7 @@ export const createDatabase = async (options: DatabaseOptions = {}): Promise<Tes
   const server = options.server ?? (await startPostgres())
   const template = await findTemplate(server, options.migrations ?? true)
   const name = `test_${randomBytes(6).toString("hex")}`
-  // Without fsync, copying files takes half of the time of writing the pages to the WAL.
+  // Without fsync, copying files takes half as long as writing the pages to the WAL.
   await server.admin.unsafe(
     `create database ${name} template ${template} owner ${server.owner} strategy file_copy`
   )

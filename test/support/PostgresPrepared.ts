@@ -78,14 +78,14 @@ const prepare = async (directory: string, wanted?: PostgresVersion): Promise<voi
     await findTemplate(server, true)
     await server.admin.close({ timeout: 0 })
     await server.kill("SIGINT")
-    // Another process may see only a complete copy.
+    // Other processes must never see an incomplete copy.
     const part = `${directory}.${process.pid}`
     await copyCluster(server.dataDirectory, part)
     await rename(part, directory)
   } finally {
     await server.stop()
   }
-  // Each change of a migration leaves an old cluster. A running test may still use one that is less than an hour old.
+  // Every change to a migration leaves an old cluster behind. A running test may still use one that is less than an hour old.
   for (const name of readdirSync(CACHE).filter((each) => each.startsWith("postgres-"))) {
     const path = join(CACHE, name)
     if (path !== directory && Date.now() - statSync(path).mtimeMs > HOUR) {

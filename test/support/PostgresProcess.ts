@@ -48,8 +48,7 @@ export interface PostgresProcess {
   readonly stop: () => Promise<void>
 }
 
-// A program that waits for the end of its standard input, which closes when the test process dies for any reason, and then
-// removes the server.
+// A program that removes the server once its standard input closes, which happens when the test process dies for any reason.
 const REAPER = `
 while read -r _; do :; done
 if read -r pid < "$1/pid"; then
@@ -127,8 +126,8 @@ const makeScratch = (
 const GIGABYTE = 2 ** 30
 
 /**
- * Returns the directory for clusters: in memory if there is plenty, otherwise on disk. The tests create and drop hundreds of
- * databases of 300 files, and ext4 searches for a free inode among all that were deleted during the last minutes.
+ * Returns the directory for clusters: in memory if there is enough, otherwise on disk. The tests create and drop hundreds of
+ * databases of 300 files each, and ext4 looks for a free inode among all those deleted in the last few minutes.
  */
 const clusterParent = (): string => {
   const memory = "/dev/shm"

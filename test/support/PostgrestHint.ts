@@ -64,8 +64,8 @@ const NEAR_NAME = 0.75
 const listOf = (names: ReadonlyArray<string>): string => `(${names.toSorted().join(", ")})`
 
 /**
- * Returns the candidate most similar to `text`, if they share a pair of characters and have a similarity of at least `least` (0
- * to 1).
+ * Returns the candidate most similar to `text`. It must share a pair of characters with `text`, and have a similarity of at
+ * least `least` (0 to 1).
  */
 const nearest = (
   text: string,

@@ -6,8 +6,8 @@ const root = join(import.meta.dir, "../..")
 const real = join(root, "node_modules/.bin/supabase")
 
 /**
- * The environment of the real CLI in tests. Bun's optimizing compiler takes half of the processor time of a command as short as the
- * CLI's, so it is off.
+ * The environment of the real CLI in tests. Bun's optimizing compiler is off, because it would take half of the CPU time of
+ * such short commands.
  */
 export const CLI_ENVIRONMENT = {
   BUN_JSC_useDFGJIT: "0",

@@ -5,7 +5,6 @@ import { TLSSocket } from "node:tls"
 /** A proxy between a client and a PostgreSQL server that simulates network faults. */
 export interface TcpProxy {
   readonly port: number
-  /** Returns the number of connections so far. */
   readonly connections: () => number
   /** Blocks all data in both directions without an error. New connections are still accepted. */
   readonly freeze: () => void

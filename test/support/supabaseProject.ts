@@ -1,6 +1,6 @@
 /**
- * Returns SQL that creates what migrations and RPC need of a Supabase project. Roles belong to the whole server, and everything
- * else to one database. `owner` is the role that runs migrations: `postgres`, which is not a superuser on Supabase.
+ * Returns SQL that creates the parts of a Supabase project that migrations and RPC need. Roles belong to the whole server, and
+ * everything else to one database. `owner` is the role that runs migrations: `postgres`, which is not a superuser on Supabase.
  */
 export const rolesSql = (owner: string | undefined): string => `
 do $roles$

@@ -23,9 +23,7 @@ export interface SyncRunTest {
   /** How long the scheduler waits for the response, in ms; 155 s by default. */
   readonly deadlineMs?: number
   readonly onUnknown?: "retry" | "hold"
-  /**
-   * The reason with which the database refuses to begin the run, such as `already_begun`. In that case the handler must not run.
-   */
+  /** Makes the database refuse to begin the run for this reason, such as `already_begun`. The handler must then not run. */
   readonly refused?: string
   /** `background` and the intervals of `withSyncRun`. */
   readonly options?: Omit<SyncRunOptions, "keys" | "supabase">

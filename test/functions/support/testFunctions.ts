@@ -27,7 +27,7 @@ const aborted = (signal: AbortSignal): Promise<void> =>
   })
 
 if (Deno.env.get("WITH_EDGE_RUNTIME") === "1") {
-  // What the fence uses of the hosted runtime.
+  // The part of the hosted runtime that the fence uses.
   Reflect.set(globalThis, "EdgeRuntime", {
     waitUntil: (work: Promise<void>) => {
       void tell("waitUntil")
