@@ -9,10 +9,10 @@ import {
   readFileSync,
   rmSync
 } from "node:fs"
-import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { SQL } from "bun"
+import { freePort } from "../test/support/freePort.ts"
 import { findAccount, findBinaries } from "../test/support/PostgresBinaries.ts"
 import { readMigrations } from "../test/support/PostgresTemplate.ts"
 import { databaseSql, rolesSql } from "../test/support/supabaseProject.ts"
@@ -169,15 +169,6 @@ const untilReady = async (postgres: ChildProcess): Promise<void> => {
     }
   }
   throw new Error(`PostgreSQL did not start: ${said}`)
-}
-
-const freePort = async (): Promise<number> => {
-  const probe = createServer().listen(0, "127.0.0.1")
-  await once(probe, "listening")
-  const address = probe.address()
-  probe.close()
-  await once(probe, "close")
-  return typeof address === "object" && address !== null ? address.port : 0
 }
 
 /** Returns the CPU time, in ms, of the PostgreSQL server and its child processes, running and ended. Linux only. */

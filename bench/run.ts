@@ -1,7 +1,18 @@
+/**
+ * Measures Sync Scheduler and its alternatives with the same workloads: `bun run bench [options]`.
+ *
+ *   --parts <names>        only these parts, separated by commas: a scenario of Scenarios.ts, startup, ticks, fleet
+ *   --only <contenders>    only these contenders of Scenarios.ts, separated by commas, or "all"
+ *   --repetitions <n>      the number of repetitions (default 3); figures are medians
+ *   --quick                run a twentieth of the jobs, once
+ *   --publish              measure nothing; write the stored results to docs/benchmarks.md
+ *
+ * Each part replaces its figures in bench/results/latest.json, so the parts can be measured separately.
+ */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { cpus, loadavg, totalmem } from "node:os"
 import { join } from "node:path"
-import { parseArgs } from "node:util"
+import { parseOptions } from "../scripts/parseOptions.ts"
 import { type Circumstances, type Results, type Row, textOf } from "./Report.ts"
 import { contenders, published, type Scenario, scenarios } from "./Scenarios.ts"
 import { type Servers, startServers } from "./Servers.ts"
@@ -9,26 +20,13 @@ import { measureStartup } from "./Startup.ts"
 import { tableOf } from "./Table.ts"
 import { runTrial, type Trial } from "./Trial.ts"
 
-const USAGE = `bun run bench [options]: measures Sync Scheduler and its alternatives on the same workloads
-
-  --parts <names>        Only these parts, separated by commas: ${scenarios(false)
-    .map(({ name }) => name)
-    .join(", ")}, startup, ticks, fleet
-  --only <contenders>    Only these contenders, separated by commas, or "all": ${Object.keys(contenders).join(", ")}
-  --repetitions <n>      Number of repetitions (default 3); figures are medians
-  --quick                Run a twentieth of the jobs, once
-  --publish              Measure nothing; write the stored results into docs/benchmarks.md
-
-Each part replaces its figures in bench/results/latest.json, so the parts can be measured separately.`
-
-const { values } = parseArgs({
+const { values } = parseOptions({
   options: {
     parts: { type: "string" },
     only: { type: "string" },
     repetitions: { type: "string", default: "3" },
     quick: { type: "boolean", default: false },
-    publish: { type: "boolean", default: false },
-    help: { type: "boolean", default: false }
+    publish: { type: "boolean", default: false }
   }
 })
 const isQuick = values.quick
@@ -149,8 +147,7 @@ const publish = (): void => {
   console.log(figures)
 }
 
-if (values.help) console.log(USAGE)
-else if (values.publish) publish()
+if (values.publish) publish()
 else {
   await measure()
   console.log(textOf(readResults()))

@@ -3,15 +3,15 @@
  * prints a Markdown table: the durations of a tick, all due runs, the page's queries, retention and vacuum, and the sizes of the
  * tables.
  */
-import { parseArgs } from "node:util"
 import { SQL } from "bun"
+import { parseOptions } from "../scripts/parseOptions.ts"
 import { type Site, startServers } from "./Servers.ts"
 import { runWorker, seed, specOf } from "./Trial.ts"
 
 const CONCURRENCY = 50
 const QUERY_REPETITIONS = 5
 
-const { values } = parseArgs({
+const { values } = parseOptions({
   options: {
     integrations: { type: "string", default: "10000,100000,1000000" },
     due: { type: "string", default: "0.1" },

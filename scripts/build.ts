@@ -9,12 +9,12 @@
  */
 import { mkdir, rename, rm, stat, utimes } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
-import { parseArgs } from "node:util"
 import manifest from "../package.json" with { type: "json" }
 import { buildEdge } from "./build-edge.ts"
 import { CLOSED, COMPILED } from "./Compiled.ts"
 import { directImports } from "./DirectImports.ts"
 import { PLATFORMS } from "./Platforms.ts"
+import { parseOptions } from "./parseOptions.ts"
 import { makeSeed } from "./seed-embedded.ts"
 
 const root = resolve(import.meta.dir, "..")
@@ -61,23 +61,14 @@ const usage = (message: string): never => {
   process.exit(2)
 }
 
-const readOptions = () => {
-  try {
-    return parseArgs({
-      args: Bun.argv.slice(2),
-      options: {
-        target: { type: "string" },
-        outfile: { type: "string", default: join(root, "dist", "sync-scheduler") },
-        commit: { type: "string" },
-        "if-stale": { type: "boolean", default: false }
-      }
-    }).values
-  } catch (error) {
-    return usage(error instanceof Error ? error.message : String(error))
+const options = parseOptions({
+  options: {
+    target: { type: "string" },
+    outfile: { type: "string", default: join(root, "dist", "sync-scheduler") },
+    commit: { type: "string" },
+    "if-stale": { type: "boolean", default: false }
   }
-}
-
-const options = readOptions()
+}).values
 const target = PLATFORMS.find((known) => known.target === options.target)?.target
 if (options.target !== undefined && target === undefined) {
   const known = PLATFORMS.map((platform) => platform.target).join(", ")

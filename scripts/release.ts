@@ -12,9 +12,9 @@
  */
 import { mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises"
 import { basename, join, resolve } from "node:path"
-import { parseArgs } from "node:util"
 import manifest from "../package.json" with { type: "json" }
 import { binaryName, PLATFORMS, type Platform } from "./Platforms.ts"
+import { parseOptions } from "./parseOptions.ts"
 import { tarGz, zip } from "./release/Archive.ts"
 import { packPlatform, packUmbrella } from "./release/NpmPackages.ts"
 import { notesOf, rulesOf } from "./release/Published.ts"
@@ -22,8 +22,7 @@ import { type Lockfile, readLockfile, sbomOf } from "./release/Sbom.ts"
 
 const root = resolve(import.meta.dir, "..")
 
-const { values } = parseArgs({
-  args: Bun.argv.slice(2),
+const { values } = parseOptions({
   options: {
     platform: { type: "string", multiple: true },
     out: { type: "string", default: join(root, "dist", "release") },

@@ -8,9 +8,9 @@
  * world. With --json, each process prints one line of figures, which can be added up.
  */
 import { availableParallelism } from "node:os"
-import { parseArgs } from "node:util"
 import { INVARIANTS } from "../test/simulation/Invariants.ts"
 import { type Result, simulate } from "../test/simulation/Simulation.ts"
+import { parseOptions } from "./parseOptions.ts"
 
 /** The totals for a number of seeds. */
 interface Figures {
@@ -22,7 +22,7 @@ interface Figures {
   violations: number
 }
 
-const { values } = parseArgs({
+const { values } = parseOptions({
   options: {
     seeds: { type: "string", default: "1000" },
     from: { type: "string", default: "1" },

@@ -14,8 +14,9 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { binaryPath } from "./support/binary.ts"
 import * as Behaviour from "./support/FunctionBehaviour.ts"
+import { freePort } from "./support/freePort.ts"
 import { type Project, startProject } from "./support/Project.ts"
-import { freePort, http, serveRaw, wrongCertificate } from "./support/RawServer.ts"
+import { http, serveRaw, wrongCertificate } from "./support/RawServer.ts"
 import { endOf, runBinary, startBinary } from "./support/runBinary.ts"
 
 setDefaultTimeout(60_000)

@@ -2,8 +2,9 @@ import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { readFileSync } from "node:fs"
 import { connect } from "node:net"
 import { join } from "node:path"
+import { freePort } from "../support/freePort.ts"
 import type { Call, Verdicts } from "../support/invokeAll.ts"
-import { type Behaviour, freePort, http, type RawServer, serveRaw } from "../support/RawServer.ts"
+import { type Behaviour, http, type RawServer, serveRaw } from "../support/RawServer.ts"
 
 setDefaultTimeout(60_000)
 

@@ -5,6 +5,7 @@ import type { Invocation } from "../../src/Domain/Run.ts"
 import { isTraced } from "../../src/Domain/Tracing.ts"
 import { type InvokerOptions, urlOf } from "../../src/Layers/InvokerLive.ts"
 import { Invoker, type WarmUp } from "../../src/Services/Invoker.ts"
+import { freePort } from "../support/freePort.ts"
 import {
   type Call,
   invocation,
@@ -15,7 +16,6 @@ import {
 } from "../support/invokeAll.ts"
 import {
   type Behaviour,
-  freePort,
   headerOf,
   http,
   jsonOf,

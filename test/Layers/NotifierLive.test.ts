@@ -5,8 +5,9 @@ import type { AlertMessage } from "../../src/Domain/Alert.ts"
 import * as NotifierLive from "../../src/Layers/NotifierLive.ts"
 import { Notifier } from "../../src/Services/Notifier.ts"
 import { alertOf, batchOf } from "../support/alerts.ts"
+import { freePort } from "../support/freePort.ts"
 import { serveHttp } from "../support/HttpServer.ts"
-import { freePort, serveRaw } from "../support/RawServer.ts"
+import { serveRaw } from "../support/RawServer.ts"
 
 const one: AlertMessage = { _tag: "One", alert: alertOf({}), incidentIds: [42] }
 const secret = `whsec_${Buffer.from("a key of at least 24 bytes").toString("base64")}`

@@ -2,8 +2,9 @@ import { afterEach, expect, test } from "bun:test"
 import { Effect, Either, Redacted } from "effect"
 import * as PingLive from "../../src/Layers/PingLive.ts"
 import { Ping, type PingSignal } from "../../src/Services/Ping.ts"
+import { freePort } from "../support/freePort.ts"
 import { serveHttp } from "../support/HttpServer.ts"
-import { freePort, serveRaw } from "../support/RawServer.ts"
+import { serveRaw } from "../support/RawServer.ts"
 
 const rid = "3a000000-0000-4000-8000-000000000001"
 const cleanups: Array<() => unknown> = []

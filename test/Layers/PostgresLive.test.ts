@@ -13,6 +13,7 @@ import {
   serialization,
   supabaseContract
 } from "../contract/SupabaseContract.ts"
+import { freePort } from "../support/freePort.ts"
 import {
   connect,
   createDatabase,
@@ -20,7 +21,7 @@ import {
   startPostgres,
   type TestDatabase
 } from "../support/Postgres.ts"
-import { freePort, serveRaw, wrongCertificate } from "../support/RawServer.ts"
+import { serveRaw, wrongCertificate } from "../support/RawServer.ts"
 import { startProxy, type TcpProxy } from "../support/TcpProxy.ts"
 
 /** A certificate for localhost and 127.0.0.1, and the authority that issued it. */

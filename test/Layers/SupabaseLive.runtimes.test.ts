@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { join } from "node:path"
 import { type CallTarget, callAll, type Verdicts } from "../support/callAll.ts"
+import { freePort } from "../support/freePort.ts"
 import {
   type Behaviour,
-  freePort,
   headerOf,
   http,
   jsonOf,

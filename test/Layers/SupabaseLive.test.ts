@@ -8,6 +8,7 @@ import * as SupabaseLive from "../../src/Layers/SupabaseLive.ts"
 import { Supabase } from "../../src/Services/Supabase.ts"
 import { contractSql, echo, nothing, write } from "../contract/contractFunctions.ts"
 import { type Caller, callerOf, supabaseContract } from "../contract/SupabaseContract.ts"
+import { freePort } from "../support/freePort.ts"
 import {
   answerWith,
   badGateway,
@@ -21,14 +22,7 @@ import {
   schemaCacheMissing
 } from "../support/GatewayFaults.ts"
 import { connect, createDatabase, type TestDatabase } from "../support/Postgres.ts"
-import {
-  freePort,
-  headerOf,
-  http,
-  jsonOf,
-  serveRaw,
-  wrongCertificate
-} from "../support/RawServer.ts"
+import { headerOf, http, jsonOf, serveRaw, wrongCertificate } from "../support/RawServer.ts"
 import { type RpcGateway, startGateway } from "../support/RpcGateway.ts"
 
 const startProject = async () => {

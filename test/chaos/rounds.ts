@@ -6,8 +6,8 @@
  *
  * Prints a line for each round, with the claims that engines lost to each other. Exits with 1 if a round has a defect.
  */
-import { parseArgs } from "node:util"
 import { Schema } from "effect"
+import { parseOptions } from "../../scripts/parseOptions.ts"
 import { startEngine } from "../support/EngineProcess.ts"
 import { ok, until } from "../support/FunctionBehaviour.ts"
 import { startProject } from "../support/Project.ts"
@@ -16,7 +16,7 @@ const Skips = Schema.Struct({ skips: Schema.Array(Schema.Struct({ reason: Schema
 
 const DUE = [200, 1_000, 3_000] as const
 
-const { values } = parseArgs({
+const { values } = parseOptions({
   options: {
     rounds: { type: "string", default: "60" },
     engines: { type: "string", default: "8" }

@@ -2,7 +2,8 @@
  * Runs the long campaigns: `bun test/chaos/run.ts [campaign...] [--scale 0.1] [--json]`. Exits with 1 if anything is lost or
  * doubled.
  */
-import { parseArgs } from "node:util"
+
+import { parseOptions } from "../../scripts/parseOptions.ts"
 import { type ChaosOptions, type ChaosReport, runChaos } from "./Chaos.ts"
 import { showCampaigns, showReport } from "./Report.ts"
 
@@ -33,7 +34,7 @@ const CAMPAIGNS: Readonly<Record<string, ChaosOptions>> = {
   }
 }
 
-const { positionals, values } = parseArgs({
+const { positionals, values } = parseOptions({
   options: {
     scale: { type: "string", default: "1" },
     json: { type: "boolean", default: false }

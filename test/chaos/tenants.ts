@@ -3,7 +3,7 @@
  * functions. `bun test/chaos/tenants.ts [--minutes 2] [--direct] [part of a name...]` prints a table.
  */
 import { randomUUID } from "node:crypto"
-import { parseArgs } from "node:util"
+import { parseOptions } from "../../scripts/parseOptions.ts"
 import { type Behaviour, delay, hang, ownError, status } from "../support/FunctionBehaviour.ts"
 import { type Project, startProject } from "../support/Project.ts"
 import { startSidecar } from "../support/Sidecar.ts"
@@ -156,7 +156,7 @@ const play = async (
   return { delays: found.map(({ delay }) => delay), skipped: ranges.n }
 }
 
-const { positionals, values } = parseArgs({
+const { positionals, values } = parseOptions({
   options: {
     minutes: { type: "string", default: "2" },
     direct: { type: "boolean", default: false }

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { binaryPath } from "../support/binary.ts"
+import { freePort } from "../support/freePort.ts"
 import { type Project, startProject } from "../support/Project.ts"
-import { freePort } from "../support/RawServer.ts"
 import { type Containers, startContainers } from "./support/Containers.ts"
 
 setDefaultTimeout(900_000)

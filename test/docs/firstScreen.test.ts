@@ -3,7 +3,7 @@ import { mkdtemp, rm, symlink } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { binaryPath } from "../support/binary.ts"
-import { freePort } from "../support/RawServer.ts"
+import { freePort } from "../support/freePort.ts"
 import { readDocument } from "./Document.ts"
 
 setDefaultTimeout(120_000)

@@ -3,12 +3,12 @@ import { binaryPath } from "../support/binary.ts"
 import { startEngine } from "../support/EngineProcess.ts"
 import { ok, until } from "../support/FunctionBehaviour.ts"
 import { startFunctionServer } from "../support/FunctionServer.ts"
+import { freePort } from "../support/freePort.ts"
 import * as Faults from "../support/GatewayFaults.ts"
 import { RESET } from "../support/HttpServer.ts"
 import { playOutage } from "../support/OutageFixture.ts"
 import { connect, createDatabase, startPostgres } from "../support/Postgres.ts"
 import { startProject } from "../support/Project.ts"
-import { freePort } from "../support/RawServer.ts"
 import { startGateway } from "../support/RpcGateway.ts"
 
 /** Tests long outages. The tests run concurrently, because an engine waits 10 to 20 s before it abandons a call. */

@@ -1,7 +1,7 @@
 import { afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test"
 import { binaryPath } from "../support/binary.ts"
 import { startEngine } from "../support/EngineProcess.ts"
-import { ok, status } from "../support/FunctionBehaviour.ts"
+import { delay, ok, status } from "../support/FunctionBehaviour.ts"
 import { type Project, startProject } from "../support/Project.ts"
 
 setDefaultTimeout(60_000)
@@ -89,4 +89,15 @@ test("when several tenants are throttled within a minute, all tenants of the ven
   await project.sql`update integration_health set throttled_until = throttled_until - interval '60 seconds'`
   while (((await project.statuses()).completed ?? 0) < 20) await run()
   expect(Date.now() - began).toBeLessThan(60_000)
+})
+
+test("429 answers to one organisation do not make the shared function unavailable to another", async () => {
+  const throttled = crypto.randomUUID()
+  const slow = crypto.randomUUID()
+  // No accounting API is known for this type, so no hold at an API delays the runs.
+  const unknownApi = { integration_type: "'custom'" }
+  await project.seedDue(20, { ...unknownApi, org_id: `'${throttled}'` })
+  await project.seedDue(3, { ...unknownApi, org_id: `'${slow}'` })
+  project.functions.behave((body) => (body.org_id === throttled ? status(429) : delay(1_500)))
+  expect(await run()).toMatchObject({ triggered: 23, completed: 3, unresolved: 20, skipped: 0 })
 })

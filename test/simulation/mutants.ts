@@ -17,7 +17,7 @@ import {
 } from "node:fs"
 import { availableParallelism, tmpdir } from "node:os"
 import { dirname, join } from "node:path"
-import { parseArgs } from "node:util"
+import { parseOptions } from "../../scripts/parseOptions.ts"
 import { MUTANTS, type Mutant } from "./MutantList.ts"
 
 const ROOT = join(import.meta.dir, "../..")
@@ -108,7 +108,7 @@ const showVerdict = ({ mutant, killedBy, seconds }: Verdict): string => {
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({
+  const { values } = parseOptions({
     options: {
       seeds: { type: "string", default: "600" },
       jobs: { type: "string", default: `${Math.min(availableParallelism(), 8)}` },

@@ -15,10 +15,10 @@ import {
   statSync,
   writeFileSync
 } from "node:fs"
-import { createServer } from "node:net"
 import { freemem, tmpdir } from "node:os"
 import { join } from "node:path"
 import { SQL } from "bun"
+import { freePort } from "./freePort.ts"
 import {
   type Account,
   findAccount,
@@ -178,9 +178,9 @@ export const startPostgresProcess = async (
     if (options.cluster === undefined) initialize(programs, dataDirectory)
     else await copyCluster(options.cluster, dataDirectory)
     const cluster = { scratch, dataDirectory, program, account, variables: options.variables ?? {} }
-    let port = await findFreePort()
+    let port = await freePort()
     let child = await launch(cluster, port).catch(async () => {
-      port = await findFreePort()
+      port = await freePort()
       return launch(cluster, port)
     })
     const kill = async (signal: NodeJS.Signals = "SIGKILL") => {
@@ -348,14 +348,4 @@ const killAndWait = async (pid: number): Promise<void> => {
 const isZombie = (pid: number): boolean => {
   const path = `/proc/${pid}/stat`
   return existsSync(path) && / Z \d+ /.test(readFileSync(path, "utf8"))
-}
-
-const findFreePort = async (): Promise<number> => {
-  const probe = createServer().listen(0, "127.0.0.1")
-  await once(probe, "listening")
-  const address = probe.address()
-  probe.close()
-  await once(probe, "close")
-  if (address === null || typeof address === "string") throw new Error("no free port")
-  return address.port
 }

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { rulesOf } from "../../scripts/release/Published.ts"
+import { freePort } from "../support/freePort.ts"
 import { type Project, startProject } from "../support/Project.ts"
 import { findPrometheus, type Prometheus } from "../support/prometheus.ts"
 import { queriesIn } from "../support/queries.ts"
@@ -143,10 +144,3 @@ test("a real Prometheus scrapes serve, evaluates the rules, and can run every qu
     await server.exited
   }
 })
-
-const freePort = async (): Promise<number> => {
-  const server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() })
-  const { port } = server
-  await server.stop(true)
-  return port ?? 0
-}

@@ -1,4 +1,4 @@
-import { freePort } from "../../support/RawServer.ts"
+import { freePort } from "../../support/freePort.ts"
 import { secretKey } from "./LedgerStandIn.ts"
 
 /** Returns the request body that the scheduler sends for a new run. */

@@ -1,0 +1,15 @@
+import { createServer } from "node:net"
+
+/**
+ * Returns a port on which nothing listens. The port is below the range from which the system assigns ports, so that no server of
+ * another test gets it.
+ */
+export const freePort = async (): Promise<number> => {
+  const port = 10_000 + Math.floor(Math.random() * 20_000)
+  const server = createServer()
+  const isFree = await new Promise<boolean>((resolve) => {
+    server.once("error", () => resolve(false))
+    server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)))
+  })
+  return isFree ? port : freePort()
+}
