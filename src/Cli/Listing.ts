@@ -38,8 +38,8 @@ export const tsv = <A>(
 }
 
 /**
- * Formats rows for people: on a terminal a table that fits its width, elsewhere one line per row. Returns no lines if there are
- * no rows.
+ * Formats rows for people: as a table that fits the terminal's width or, without a terminal, as one line per row. Returns no
+ * lines if there are no rows.
  */
 export const listing = <A>(
   fields: ReadonlyArray<Field<A>>,

@@ -48,7 +48,7 @@ export interface Looks {
 
 /** The process's streams, to which a Terminal writes. */
 export interface Streams {
-  /** Returns the stream of the input. Making it takes 2 ms, so only a terminal that can ask makes it. */
+  /** Returns the input stream. Called only by a terminal that can ask, because creating the stream takes 2 ms. */
   readonly stdin: () => NodeJS.ReadStream
   readonly stdout: NodeJS.WriteStream
   readonly stderr: NodeJS.WriteStream

@@ -35,7 +35,7 @@ export const Explanation = Schema.Struct({
   /** The slots, oldest first. If there are more slots than the limit, the oldest slots are left out. */
   slots: Schema.Array(ExplainedSlot),
   truncated: Schema.Boolean,
-  /** Other relevant facts: pause, breaker, provider, backfill requests, and schedules that were in force. */
+  /** Other relevant facts: pause, breaker, provider, backfill requests, and earlier schedules. */
   notes: Schema.Array(Schema.String),
   /** Suggested commands, most useful first. */
   actions: Schema.Array(NextAction),

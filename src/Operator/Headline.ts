@@ -4,7 +4,6 @@ import { APPEARANCE, StateName } from "../Domain/State.ts"
 import type { CauseGroup } from "./CauseGroup.ts"
 import type { IntegrationState } from "./IntegrationState.ts"
 
-/** The facts from which a headline is composed. */
 interface Seen {
   readonly counts: Counts
   readonly causes: ReadonlyArray<CauseGroup>

@@ -97,10 +97,7 @@ const partsOf = (run: TimelineRun | undefined): Pick<ExplainedSlot, "run" | "eve
   return { run: rest, events }
 }
 
-/**
- * The maximum number of computed slots. This maximum is far above `MAX_SLOTS`, so that the newest slots are among the computed
- * ones.
- */
+/** The maximum number of computed slots, far above `MAX_SLOTS` so that the newest slots are among the computed ones. */
 const MAX_COMPUTED = 20_000
 
 const slotsOf = (segment: Segment, from: number, to: number): ReadonlyArray<number> => {

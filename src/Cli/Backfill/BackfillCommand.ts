@@ -6,9 +6,9 @@ export const backfillCommand: Command = {
   summary: "Run past slots that have no run; without --yes, only list them",
   details:
     "Covers the slots of the schedule that was in force at the time, including slots that became due\n" +
-    "while the integration was paused. With --yes, the next ticks run the slots, oldest first and one at a\n" +
-    "time, after the runs that are due. The schedule itself does not change. <when> takes the same forms\n" +
-    "as in audit.",
+    "while the integration was paused. With --yes, the next ticks run the slots, oldest first and one\n" +
+    "at a time, after the runs that are due. The schedule itself does not change. <when> takes the same\n" +
+    "forms as in audit.",
   positionals: [
     { name: "org", summary: "organisation or integration, by name or id", optional: true },
     { name: "integration", summary: "integration, by type or id", optional: true }

@@ -6,7 +6,7 @@ import { type CheckResult, error, warning } from "./CheckResult.ts"
 
 const { DATABASE_READ_ONLY, SCHEMA_CACHE_STALE } = commandCodes
 
-/** The finding for a Data API that has not reloaded its schema since the migrations. */
+/** The finding for a Data API that has not reloaded its schema since the migrations were applied. */
 export const staleCache = error("schema", {
   code: "SCHEMA_CACHE_STALE",
   what: "the Data API does not know all of the database's functions",

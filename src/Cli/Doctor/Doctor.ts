@@ -173,7 +173,7 @@ const PAINT: Record<CheckResult["level"], keyof Style> = {
   error: "red"
 }
 
-/** Indents text at a column and wraps it to the terminal's width; without a terminal, the text is one line. */
+/** Indents text to a column and wraps it to the terminal's width; without a terminal, the text is one line. */
 const hanging = (text: string, column: number, width: number | null): ReadonlyArray<string> =>
   width === null ? [safe(text)] : wrap(safe(text), Math.max(width - column, 20))
 

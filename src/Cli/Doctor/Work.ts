@@ -120,9 +120,7 @@ const KEEP_TICKS_DAYS = 30
 /** The number of rows above which cron.job_run_details slows down pg_cron. */
 const MANY_DETAILS = 1_000_000
 
-/**
- * Checks the pg_cron jobs that start the scheduler: there should be one job, or none if another mechanism starts the scheduler.
- */
+/** Checks the pg_cron jobs that start the scheduler: there should be exactly one, or none if another mechanism does. */
 export const cronFindings = ({ cron }: Diagnosis): ReadonlyArray<CheckResult> => {
   if (cron === null) return [ok("pg_cron", "not installed; another program starts the ticks")]
   if (cron.jobs === null) return [ok("pg_cron", "installed; this role cannot see its jobs")]

@@ -19,7 +19,7 @@ export interface Choice {
   readonly edge: boolean
 }
 
-/** Returns every Edge Function of the choice. Each function needs a section in config.toml. */
+/** Returns every Edge Function of the choice. Each one needs a section in config.toml. */
 export const chosenFunctions = ({ edge, syncFunction }: Choice): ReadonlyArray<string> => [
   ...(syncFunction === EXAMPLE ? [EXAMPLE] : []),
   ...(edge ? [EDGE] : [])

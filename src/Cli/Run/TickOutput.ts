@@ -5,7 +5,7 @@ import type { Supabase } from "../../Services/Supabase.ts"
 import { errorLines, type ReportContext, reportLines, reportTsv } from "../Report.ts"
 import { isJson, type Terminal } from "../Terminal.ts"
 
-/** Shows a tick in progress: on a terminal a progress line, with `-o jsonl` a line for each event. */
+/** Shows the progress of a tick: one updated line on a terminal, or a line for each event with `-o jsonl`. */
 export const watch = (terminal: Terminal): ((event: TickEvent) => Effect.Effect<void>) => {
   const counts = { completed: 0, failed: 0, other: 0 }
   return (event) => {

@@ -10,7 +10,7 @@ import { integerFlag, uuidFlags } from "../Values.ts"
 export interface TickSetup {
   readonly project: Project
   readonly options: { readonly limit: number | undefined; readonly scope: Scope }
-  /** Whether the tick covers the whole project. A tick that covers only a part of the project sends no probes. */
+  /** Whether the tick covers the whole project. A narrower tick sends no probes. */
   readonly isWhole: boolean
 }
 

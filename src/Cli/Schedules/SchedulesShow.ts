@@ -118,7 +118,7 @@ const providerText = (health: ProviderHealth, now: number): string => {
   return `${provider} at ${host}: ${said}${message == null ? "" : `, ${message}`}`
 }
 
-/** Returns the next slots: the database's `next_run_at`, and the slots of the schedule after `next_run_at`. */
+/** Returns the next slots: the database's `next_run_at`, and the schedule's slots after it. */
 const nextOf = (
   { next_run_at, schedule, timezone }: IntegrationState,
   now: number

@@ -20,7 +20,7 @@ export interface Done {
   readonly detail: string
 }
 
-/** Why a step could not be done. `command` replaces the step's own command when setup has found a better command. */
+/** Why a step could not be done. `command` replaces the step's own command when setup has found a better one. */
 export interface Obstacle {
   readonly why: string
   readonly command?: string

@@ -116,8 +116,8 @@ export const databaseTask = (context: SetupContext): Task => {
 const JSON_OUTPUT = ["--output-format", "json"]
 
 /**
- * Returns the obstacle for a project whose tables have the scheduler's names but different id types. Setup does not change the
- * project.
+ * Returns the obstacle for a project whose tables have the scheduler's names but different id types. Setup leaves such a
+ * project unchanged.
  */
 const adoption = (why: string, command: string): Obstacle =>
   obstacle(
@@ -249,8 +249,7 @@ export const connecting = ({ cli, environment, target }: SetupContext) =>
   )
 
 /**
- * Returns the settings with which the engine and `serve` use this project. No other environment variable can select a different
- * project.
+ * Returns the settings with which the engine and `serve` use this project, so that no environment variable selects another one.
  */
 export const settingsOf = (
   { key, url }: TargetConnection,

@@ -8,7 +8,7 @@ export interface Known<A> {
   readonly isOutdated: boolean
 }
 
-/** Values of one kind by key, each with the last value that was read. */
+/** A cache of values of one kind, by key. */
 export interface LastKnown<A> {
   /**
    * Returns the current value, or the last known value if the read takes longer than a second. If `isAway`, returns the last
@@ -51,7 +51,7 @@ export interface LastKnownOptions {
 
 /**
  * Caches reads. Concurrent callers share one read, which continues even if all callers have stopped waiting. A slow database
- * therefore gets only one query at a time for each key, and the result of the query serves the next request.
+ * therefore gets only one query at a time for each key. The result also serves the next request.
  */
 export const makeLastKnown = <A>({
   capacity,

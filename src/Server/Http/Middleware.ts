@@ -89,7 +89,7 @@ const redirectPage = (path: string): string =>
   `<!doctype html><html lang="en"><title>Sync Scheduler</title><meta http-equiv="refresh" content="0;url=${path}"><p><a href="${path}">Continue</a></p></html>\n`
 
 /**
- * The security headers of every response. The headers allow only this server's files, forbid framing, and prevent the browser from
+ * The security headers of every response: they allow only this server's files, forbid framing, and prevent the browser from
  * sending a referrer to other sites.
  */
 const SECURITY: Readonly<Record<string, string>> = {

@@ -25,7 +25,7 @@ const RUNS_EACH = 300
 
 type Load = ReturnType<typeof upcomingLoad>
 
-/** The data of the pages and of `/api`. The frequency and the concurrency of database reads are limited. */
+/** Cached data for the pages and `/api`. Limits the frequency and the concurrency of database reads. */
 export interface QueryCache {
   /** The overview for programs. *Fails with* SupabaseError when the database is unavailable. */
   readonly overview: (

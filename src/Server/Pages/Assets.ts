@@ -2,7 +2,7 @@ import { Hash } from "effect"
 import styles from "./page.css" with { type: "text" }
 import script from "./page.js" with { type: "text" }
 
-/** A static file. The name of the file changes with its content, so that browsers may cache the file forever. */
+/** A static file. Its name changes with its content, so that browsers may cache the file forever. */
 export interface Asset {
   readonly path: `/${string}`
   readonly type: string

@@ -3,7 +3,7 @@ import type { StateName } from "../../Domain/State.ts"
 import { clip, type Html, html } from "./Html.ts"
 import { mark } from "./StateMark.ts"
 
-/** The maximum number of characters of a name. Names are free text of the project, and longer names are clipped. */
+/** The maximum length of a name, in characters. Names are free text, so longer names are clipped. */
 const MAX_NAME = 72
 
 /** Returns an organisation's name as markup, or the beginning of the id if the organisation has no name. */

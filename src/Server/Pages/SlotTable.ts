@@ -9,7 +9,7 @@ import { moment } from "./TimeFormat.ts"
 /** The maximum number of slots of one integration on a page. */
 const MOST = 24
 
-/** For each outcome that is not a run's status, the status whose shape and colour represent the outcome. */
+/** The run status whose shape and colour represent an outcome that is not itself a run status. */
 const SHAPES: Partial<Readonly<Record<SlotOutcome, string>>> = {
   skipped_range: "skipped",
   due: "late",

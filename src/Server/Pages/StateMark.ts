@@ -27,7 +27,7 @@ const SAME: Readonly<Record<string, string>> = {
   throttled: "late"
 }
 
-/** The definitions of all shapes. A page must contain these definitions before it refers to a shape by name. */
+/** The definitions of all shapes. A page must contain them before it refers to a shape by name. */
 export const sprite: Html = html`<svg class="sprite" aria-hidden="true">${Object.entries(
   SHAPES
 ).map(([name, shape]) => html`<symbol id="s-${name}" viewBox="0 0 16 16">${shape}</symbol>`)}</svg>`

@@ -22,9 +22,9 @@ const WORDS: Readonly<Record<string, string>> = {
   swept: "Swept",
   released: "Released: later slots may run",
   retried: "Retry requested",
-  returned: "Released without a start",
-  delayed: "Kept waiting",
-  not_counted: "Not counted"
+  returned: "Released before it started",
+  delayed: "Delayed",
+  not_counted: "Attempt not counted"
 }
 
 /** The description of each status after an attempt. */
