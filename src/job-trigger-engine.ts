@@ -16,8 +16,7 @@ export { ConfigError } from "./Config/Load.ts"
 export { type SummaryJson, TickFailed } from "./Domain/Summary.ts"
 
 /**
- * How long a tick waits for an unresponsive database, in milliseconds. The wait is short, because callers can call again when they
- * choose.
+ * How long a tick waits for an unresponsive database, in milliseconds. The wait is short, because the caller can simply call again.
  */
 const DATABASE_WAIT_MS = 10_000
 

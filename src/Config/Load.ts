@@ -143,7 +143,6 @@ export type Database =
     }
   | { readonly _tag: "Direct"; readonly url: Redacted.Redacted<string> }
 
-/** The functions' address, and the engine's credentials. */
 export interface FunctionSettings {
   readonly url: string
   readonly key: Redacted.Redacted<string>

@@ -6,7 +6,7 @@ export interface Sources {
   /** Command-line options by setting key. Options take precedence over every other source. */
   readonly flags: Readonly<Record<string, string | undefined>>
   readonly environment: Readonly<Record<string, string | undefined>>
-  /** Returns a file's text, null if the file does not exist, or Left with the reason why it cannot be read. */
+  /** Returns a file's text, null if the file does not exist, or Left with the reason if it cannot be read. */
   readonly readFile: (path: string) => Either.Either<string | null, string>
 }
 

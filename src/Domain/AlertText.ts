@@ -61,7 +61,6 @@ export const summaryOf = (batch: AlertBatch): AlertText => {
   }
 }
 
-/** Formats the text as plain lines. */
 export const linesOf = ({ facts, next, title, why }: AlertText): string =>
   [
     title,

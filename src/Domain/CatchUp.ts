@@ -5,7 +5,7 @@ import * as Schedule from "./Schedule/Schedule.ts"
 /** The settings for missed slots, in milliseconds. */
 export interface CatchUpPolicy {
   readonly driftAlertMs: number
-  /** How far back catch-up `all` reaches if the integration does not set its own window. */
+  /** How far back catch-up `all` reaches if the integration has no window of its own. */
   readonly catchUpWindowMs: number
 }
 

@@ -4,10 +4,7 @@ export interface ClockSkew {
   readonly plusMinusMs: number
 }
 
-/**
- * The largest skew that does not open an incident. A larger skew noticeably distorts deadlines and the timestamps of logs and
- * alerts.
- */
+/** The largest skew that does not open an incident. Beyond it, deadlines and the timestamps of logs and alerts are wrong. */
 const ALERT_MS = 5_000
 
 /**

@@ -17,7 +17,7 @@ const UNITS: ReadonlyMap<string, number> = new Map([
 const WHOLE = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/
 const PART = /(\d+(?:\.\d+)?)(ms|s|m|h|d)/g
 
-/** The longest duration of a setting: ten years. With this limit, sums of durations and instants remain exact integers. */
+/** The longest duration that a setting accepts: ten years, so that sums of durations and instants remain exact integers. */
 const LONGEST = 3_650 * 86_400_000
 
 /**
@@ -49,7 +49,7 @@ export const parse = (text: string): Either.Either<number, DurationProblem> => {
 }
 
 /**
- * Formats a duration for people, in at most two units: `340 ms`, `1.2 s`, `2 m 05 s`, `3 h 20 m`, `2 d 4 h`. A negative duration
+ * Formats a duration for display, in at most two units: `340 ms`, `1.2 s`, `2 m 05 s`, `3 h 20 m`, `2 d 4 h`. A negative duration
  * keeps its sign.
  */
 export const format = (ms: number): string => {
@@ -71,7 +71,7 @@ export const format = (ms: number): string => {
 }
 
 /**
- * Formats a duration for people, rounded to its largest units: `45 s`, `12 m`, `3 h 20 m`, `2 d 4 h`. A negative duration is shown
+ * Formats a duration for display, rounded to its largest units: `45 s`, `12 m`, `3 h 20 m`, `2 d 4 h`. A negative duration is shown
  * as zero.
  */
 export const rough = (ms: number): string => {

@@ -172,7 +172,7 @@ export const serveCodes = {
   },
   TOKEN_REFUSED: {
     what: "The token is not the admin token (401, 403)",
-    why: "The token is a different one or contains an extra character.",
+    why: "The token is wrong, or contains an extra character.",
     fix: "Use the value of SYNC_SCHEDULER_ADMIN_TOKEN that serve was started with."
   },
   ACTIONS_OFF: {

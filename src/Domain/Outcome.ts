@@ -10,7 +10,7 @@ import { readRetryAfter } from "./Retry.ts"
  * The result of an invocation: definite (completed, failed), proven not executed, or unknown. `accepted` means that the function
  * has promised to report its result later (202).
  *
- * `code` is stable and machine-readable. `message` is text for people, at most 2 KiB. `retryAfterMs` is the wait that the answer
+ * `code` is stable and machine-readable. `message` is readable text of at most 2 KiB. `retryAfterMs` is the wait that the answer
  * requested; Domain/Retry caps it. `response` is the JSON of the function's answer, or null. `vendor` is the accounting API's
  * response, if the function reports one.
  */

@@ -33,8 +33,8 @@ export const retryDelay = ({
 
 /**
  * Parses a Retry-After header as milliseconds from now. Returns null if the header is absent or invalid. Accepts seconds, or an
- * HTTP-date in any of its three forms. A date is compared with the answer's own `Date` header if there is one, because both come
- * from the server's clock.
+ * HTTP-date in any of its three forms. If the answer has a `Date` header, the wait until a date is measured from it, because both
+ * instants come from the server's clock.
  * *Source*: RFC 9110 sections 5.6.7 and 10.2.3.
  */
 export const readRetryAfter = (

@@ -46,7 +46,7 @@ export const Run = Schema.Struct({
 })
 export type Run = typeof Run.Type
 
-/** Returns the timeout of a run's invocation, in milliseconds: the integration's own timeout or, if it has none, the default. */
+/** Returns the integration's own invocation timeout, or else the default, in milliseconds. */
 export const timeoutOf = (run: Run, defaultMs: number): number => run.invoke_timeout_ms ?? defaultMs
 
 /** A run that this engine started, with the end of its lease and the only token that can settle it. */

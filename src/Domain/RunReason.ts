@@ -1,6 +1,6 @@
 import type { RunView } from "./RunView.ts"
 
-/** The fields that a run records about its last attempt. */
+/** What a run records about its last attempt. */
 export type RecordedFailure = Pick<RunView, "http_status" | "error_code" | "error_message">
 
 /** The codes of the engine and the platform. Any other code, and its message, come from the function itself. */
@@ -9,8 +9,9 @@ const ENGINE_OR_PLATFORM =
 
 /**
  * Explains why a run did not complete. Quotes the function's own words: `TOKEN_EXPIRED, "Xledger answered 401: token expired"`. If
- * the function gave no explanation, uses the words of the engine or the platform: `HTTP 503 BOOT_ERROR, the function did not
- * start`. Omits advice for the function's author. Returns an empty string if no reason is known.
+ * the function gave no explanation, uses the words of the engine or the platform:
+ * `HTTP 503 BOOT_ERROR, the function did not start`. Omits advice for the function's author. Returns an empty string if no reason
+ * is known.
  */
 export const reasonOf = ({
   error_code: code,

@@ -5,7 +5,7 @@ import type { RunStatus } from "./Run.ts"
 export interface RunFacts {
   /** Whether the fence allowed the function to begin. If it did, the outcome cannot be "not executed". */
   readonly began: boolean
-  /** The result that the function reported with its lease token; null if the function reported no result. */
+  /** The result that the function reported with its lease token; null if it reported none. */
   readonly reported: "completed" | "failed" | null
   readonly onUnknown: "retry" | "hold"
   readonly attempt: number

@@ -50,7 +50,7 @@ export interface StateContext {
   readonly scheduler: Pick<SchedulerHealth, "verdict" | "last_activity_at">
 }
 
-/** An integration's state, the slot or instant at which the state began (null if unknown), and the reason in one line. */
+/** An integration's state, the slot or instant at which it began (null if unknown), and the reason in one line. */
 export interface State {
   readonly state: StateName
   readonly since: number | null
@@ -102,7 +102,7 @@ const worst = ([first, ...others]: Candidates): State =>
 
 type Candidates = readonly [State, ...ReadonlyArray<State>]
 
-/** Returns the states that the facts imply, one for each fact. */
+/** Returns the states that the facts imply, one per fact. */
 const candidates = (status: IntegrationStatus, frame: StateContext): Candidates => {
   const { enabled, live_run: live, schedule_error } = status
   if (!enabled) {
@@ -131,7 +131,7 @@ const otherCandidates = (status: IntegrationStatus, frame: StateContext): Candid
   return past === null ? [now] : [{ ...past, why: `${past.why}; ${now.why}` }, now]
 }
 
-/** Returns the state of a due slot or pending run that the database rejects; null if the database rejects neither. */
+/** Returns the state of a due slot or pending run that the database rejects; null if it rejects neither. */
 const rejectedState = (status: IntegrationStatus, { now }: StateContext): State | null => {
   const { live_run: live, next_run_at: due, rejection, schedule_since } = status
   const isWaiting = live === null ? due === null || due <= now : live.status === "pending"

@@ -51,8 +51,8 @@ export const TickError = Schema.Struct({
 export type TickError = typeof TickError.Type
 
 /**
- * The result of one tick: the output of `run -o json`, the value of `runScheduledJobs`, and the row in `sync_tick`. `due =
- * triggered + skipped` and `triggered = completed + failed + unresolved` always hold. `ok` does not depend on the runs' outcomes.
+ * The result of one tick: the output of `run -o json`, the value of `runScheduledJobs`, and the row in `sync_tick`. Two sums always
+ * hold: `due = triggered + skipped` and `triggered = completed + failed + unresolved`. `ok` does not depend on the runs' outcomes.
  */
 export const Summary = Schema.Struct({
   /** False if the tick could not do its work (key refused, database unreachable, schema missing) or could not record an outcome. */
@@ -82,8 +82,8 @@ export type Summary = typeof Summary.Type
 export type SummaryJson = typeof Summary.Encoded
 
 /**
- * The rejection of `runScheduledJobs(..., { throwOnError: true })` when a tick is not `ok`. `code` is the code of the tick's first
- * error.
+ * The error with which `runScheduledJobs(..., { throwOnError: true })` rejects if a tick is not `ok`. `code` is the code of the
+ * tick's first error.
  */
 export class TickFailed extends Schema.TaggedError<TickFailed>()("TickFailed", {
   code: Schema.String,

@@ -6,7 +6,7 @@ import { Either, Predicate } from "effect"
  * - `secret` (`sb_secret_`): bypasses row level security. Sent in `apikey` only.
  * - `publishable` (`sb_publishable_`): for browsers; may not call the scheduler's functions.
  * - `service_role`, `anon`, `jwt` (any other role): a legacy JWT key. Sent in `apikey` and as Bearer.
- * - `unknown`: any other format. Sent like a JWT key; the server decides whether the key is valid.
+ * - `unknown`: any other format. Sent like a JWT key; the server decides whether it is valid.
  */
 export type SupabaseKeyKind = "secret" | "publishable" | "service_role" | "anon" | "jwt" | "unknown"
 

@@ -135,8 +135,8 @@ const send = async (
 }
 
 /**
- * Returns whether the answer is a 407 from a proxy, which has then not forwarded the request. For https requests, the runtime
- * itself reports the 407.
+ * Returns whether the answer is a proxy's own 407, which means that the proxy did not forward the request. For https requests, the
+ * runtime itself reports the 407.
  */
 const isOfProxy = ({ status }: Response, input: string | URL, bounds: Bounds): boolean =>
   status === 407 && new URL(input).protocol === "http:" && proxyFor(input, bounds) !== null
@@ -159,8 +159,8 @@ const prepare = async (
 }
 
 /**
- * Returns whether the request gets its own connection. Bun opens a new connection for a request without keepalive. Bun resends a
- * request only when a reused connection breaks, so such a request is never resent.
+ * Returns whether the request gets its own connection. Bun opens a new connection for a request without keepalive, and never
+ * resends such a request, because it resends only when a reused connection breaks.
  */
 const hasOwnConnection = ({ body, keepalive }: RequestInit): boolean =>
   "Bun" in globalThis && keepalive === false && typeof body === "string"

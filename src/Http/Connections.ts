@@ -5,7 +5,7 @@ export interface Connection {
   /** The options for `fetch`, which decide whether a kept connection may be used. */
   readonly init: RequestInit
   readonly answered: () => void
-  /** To be called if the request may have been sent but no answer arrived. */
+  /** Call this if the request may have been sent but no answer arrived. */
   readonly lost: () => void
 }
 
@@ -60,7 +60,7 @@ export class Connections {
   }
 }
 
-/** With these options, Bun opens a new connection for the request and closes it afterwards. */
+/** Makes Bun open a new connection for the request and close it afterwards. */
 const OWN: RequestInit = { keepalive: false }
 
 const deno: unknown = Reflect.get(globalThis, "Deno")

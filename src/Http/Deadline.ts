@@ -36,8 +36,8 @@ interface Deadline {
 
 /**
  * The pending deadlines of one clock. Deadlines of the same length expire in the order in which they were set. One fiber sleeps
- * until the earliest deadline. Setting a deadline interrupts the sleep only if it is the new earliest, and clearing one only if it
- * was the last.
+ * until the earliest deadline. Setting a deadline interrupts the sleep only if it becomes the earliest; clearing one does so only
+ * if no other is left.
  */
 class Deadlines {
   private readonly lengths = new Map<number, Set<Deadline>>()

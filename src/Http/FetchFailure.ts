@@ -135,7 +135,7 @@ const certificateCodes: ReadonlySet<string> = new Set([
 /** The advice for a private certificate authority. No setting disables certificate checks. */
 const TRUST = " (to trust your own authority, set NODE_EXTRA_CA_CERTS=<file.pem>)"
 
-/** Bun's advice for programmers, which does not help operators. */
+/** Bun's advice to developers, which does not help operators. */
 const BUNS_ADVICE =
   / For more information, pass `verbose: true` in the second argument to fetch\(\)/
 

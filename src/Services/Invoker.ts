@@ -3,9 +3,7 @@ import type { InvokeError } from "../Domain/Errors.ts"
 import type { Outcome } from "../Domain/Outcome.ts"
 import type { Invocation } from "../Domain/Run.ts"
 
-/**
- * The result of a function's first contact in a tick. `cold` is the function's own report of a cold start; null without a report.
- */
+/** The result of a function's first contact in a tick. `cold` is the function's own report of a cold start, or null without one. */
 export interface WarmUp {
   readonly latencyMs: number
   readonly ok: boolean

@@ -135,7 +135,7 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
     ) => Effect.Effect<OpenedTick, SupabaseError>
     /** Reserves pending runs and due integrations. The oldest work of each organisation comes first. */
     readonly fetch: (request: WorkRequest) => Effect.Effect<Work, SupabaseError>
-    /** Reads which schema the database has and which engines it supports. */
+    /** Reads the database's schema version and the engine versions it supports. */
     readonly readSchema: Effect.Effect<DatabaseSchema, SupabaseError>
     /** Reads the page after `cursor` (null for the first page), with at most `limit` (1 to 100) integrations. */
     readonly readDue: (

@@ -1,7 +1,7 @@
 import { Context, type Effect } from "effect"
 import type { NotifyError } from "../Domain/Errors.ts"
 
-/** The message of a ping: a tick begins, the tick did its work, or the tick could not do its work. */
+/** What a ping says: a tick begins, the tick did its work, or it could not. */
 export type PingSignal = "start" | "ok" | "fail"
 
 /** The dead man's switch: a service that alerts when ticks stop. */

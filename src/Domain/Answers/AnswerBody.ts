@@ -34,15 +34,15 @@ export const readBody = (text: string, isTruncated: boolean): AnswerBody => {
 export const saysOf = (body: AnswerBody): AnswerWords["says"] =>
   body._tag === "Json" ? body.words.says : "nothing"
 
-/** Returns an own field of the body's JSON object; undefined if the body is not a JSON object. */
+/** Returns a field of the body's JSON object, never an inherited one; undefined if the body is not a JSON object. */
 export const fieldOf = (body: AnswerBody, name: string): unknown =>
   body._tag === "Json" && isRecord(body.value) && Object.hasOwn(body.value, name)
     ? body.value[name]
     : undefined
 
 /**
- * Returns the code and message of the error in the body. Reads `error` or the first element of `errors` (text or `{code,
- * message}`). If the body has neither field, reads the top level, where problem+json has `title` and `detail`.
+ * Returns the code and message of the error in the body. Reads `error` or the first element of `errors` (text or
+ * `{code, message}`). If the body has neither field, reads the top level, where problem+json has `title` and `detail`.
  */
 export const wordsOf = (
   body: AnswerBody

@@ -15,8 +15,8 @@ export interface AnswerFacts {
  * matches an answer decides.
  *
  * `code` may contain `<status>`, `<sb-error-code>`, or `<error.code>` (the function's own code or, if the answer has none, the text
- * after the bar). `what`, `why` and `fix` form the message for people; with `speaks: "function"`, the message begins with the
- * function's own message.
+ * after the bar). `what`, `why` and `fix` form the displayed message; with `speaks: "function"`, it begins with the function's own
+ * message.
  */
 export interface AnswerRule {
   readonly name: string

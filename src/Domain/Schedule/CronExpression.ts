@@ -1,6 +1,6 @@
 import { Either } from "effect"
 
-/** A problem with an expression. `detail` states the error and its reason; `hint` states how to correct the expression. */
+/** A problem with an expression. `detail` states the error and its reason; `hint` says how to correct it. */
 export interface ExpressionProblem {
   readonly detail: string
   readonly hint: string
@@ -50,8 +50,8 @@ const REPLACEMENTS: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * Splits an expression into its six fields, seconds first. The seconds field is `0` if the expression has only five fields (`0 2 *
- * * MON`) or is a nickname (`@daily`). Checks everything that does not depend on the meaning of a field: the length, the
+ * Splits an expression into its six fields, seconds first. The seconds field is `0` if the expression has only five fields
+ * (`0 2 * * MON`) or is a nickname (`@daily`). Checks everything that does not depend on the meaning of a field: the length, the
  * characters, the number of fields, and the nickname.
  */
 export const splitFields = (

@@ -34,7 +34,7 @@ export interface Schedule extends Timetable {
   readonly timezone: string
 }
 
-/** The number of slots in a period, with the first and the latest slot (both are None if there are no slots). */
+/** The number of slots in a period, and the first and latest of them (both None if there are no slots). */
 export interface SlotSummary {
   readonly count: number
   readonly first: Option.Option<number>
@@ -156,8 +156,8 @@ export const summarise = (schedule: Schedule, after: number, upTo: number): Slot
 }
 
 /**
- * Returns the clock changes in (from, to] that affect the schedule because one of its local times does not exist or occurs twice.
- * Each clock change has an English sentence about its effect.
+ * Returns the clock changes in (from, to] at which one of the schedule's local times does not exist or occurs twice. Each has an
+ * English sentence about its effect.
  */
 export const clockChanges = (
   schedule: Schedule,

@@ -3,7 +3,7 @@ export interface AnswerWords {
   readonly says: "nothing" | "success" | "failure" | "unclear"
   /** Whether a top-level field says success, regardless of the other fields. */
   readonly claimsSuccess: boolean
-  /** The explanation for people: `"success" says done, "error" says failed`. */
+  /** A readable explanation: `"success" says done, "error" says failed`. */
   readonly because: string
 }
 

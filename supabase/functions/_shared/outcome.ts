@@ -58,8 +58,8 @@ export type Verdict =
   | { readonly kind: "unknown"; readonly reason: string }
 
 /**
- * The maximum size of a result. A larger result is replaced by a note of its size. The engine reads and stores answers of up to
- * 64 KiB.
+ * The maximum size of a result. A larger one is replaced by a note of its size. The engine reads and stores answers of up to 64
+ * KiB.
  */
 const maxResultBytes = 32 * 1024
 const maxMessageChars = 2_000

@@ -14,7 +14,7 @@ export interface Ownership {
 }
 
 /**
- * The longest time without an accepted heartbeat, in ms. After this time, the run may soon belong to another attempt, because an
+ * The longest time without an accepted heartbeat, in ms. Later, the run may soon belong to another attempt, because an
  * `unknown` run is repeated 430 s after its last sign of life.
  */
 const maxSilenceMs = 300_000

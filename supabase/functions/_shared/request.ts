@@ -18,7 +18,7 @@ export interface Invocation {
   readonly config: Readonly<Record<string, unknown>>
 }
 
-/** The reason why a request was refused before any work was done. */
+/** Why a request was refused before any work was done. */
 export interface Refusal {
   readonly status: number
   readonly code: string
@@ -58,7 +58,7 @@ const equalDigests = (left: Uint8Array, right: Uint8Array): number => {
   return difference === 0 ? 1 : 0
 }
 
-/** Reads and checks the body. A refusal names all problems of the body. */
+/** Reads and checks the body. A refusal lists all of its problems. */
 export const readInvocation = async (request: Request): Promise<Invocation | Refusal> => {
   const text = await readText(request.body, maxBodyBytes)
   if (text === undefined) {

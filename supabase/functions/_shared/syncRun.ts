@@ -62,7 +62,7 @@ export type SyncHandler = (context: SyncContext) => Promise<Json | undefined> | 
 export interface SyncRunOptions extends ProjectOptions {
   /** Whether to answer every request immediately with 202, as `defer` does. Default false. */
   readonly background?: boolean
-  /** The interval of heartbeats. Default 20 s. */
+  /** The interval between heartbeats. Default 20 s. */
   readonly heartbeatEveryMs?: number
   /** The longest time from the request to the answer. Default 145 s, because the platform ends a request after 150 s. */
   readonly answerWithinMs?: number
@@ -157,7 +157,7 @@ const admit = async (
   const begin = await ledger.begin(Math.min(beginWithinMs, leftMs))
   if (begin.kind === "unconfirmed") return notExecuted(`begin_unconfirmed: ${begin.reason}`)
   if (begin.kind === "refused") return notExecuted(begin.reason)
-  // If the permission comes too late, the handler does not run, so the answer "not executed" is true.
+  // If the permission comes too late, the handler does not run, so that the answer "not executed" is true.
   if (runtime.now() >= answerAtMs) return notExecuted("deadline_passed")
 
   const owner = holdRun(ledger, runtime, {
