@@ -6,9 +6,10 @@ export const setupCommand: Command = {
   summary: "Set up a local or hosted project, including its first scheduled run",
   details:
     "Finds the project (the local stack of supabase start, or the linked project), shows the plan,\n" +
-    "asks at most three questions, and executes the plan: migrations and functions, config.toml,\n" +
-    "db push, the function, an example integration, and its first run. Repeating setup changes nothing.\n" +
-    "If a step cannot be done, setup prints the command to run by hand and exits with code 3.",
+    "and asks at most three questions. Then writes the migrations, the functions and config.toml, runs\n" +
+    "db push, sets up the function and an example integration, and waits for its first run. Repeating\n" +
+    "setup changes nothing. If a step cannot be done, setup prints the command to run by hand and exits\n" +
+    "with code 3.",
   positionals: [{ name: "dir", summary: "root of the project", optional: true }],
   flags: [
     { name: "local", summary: "Use the local stack, and start it if it is not running" },

@@ -83,7 +83,7 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
   },
   {
     name: "success_unreadable",
-    when: "2xx whose body is not JSON, or longer than 64 KiB",
+    when: "2xx whose body is not JSON or is longer than 64 KiB",
     matches: (facts) => is2xx(facts) && facts.body._tag === "Unreadable",
     outcome: "Unknown",
     code: "UNREADABLE_ANSWER",
