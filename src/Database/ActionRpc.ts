@@ -67,7 +67,7 @@ const changed = Schema.Union(
   Refused
 )
 
-/** Pauses an integration. Until the integration is resumed, its slots are skipped and recorded as skipped. */
+/** Pauses an integration. Until the integration is resumed, its slots are recorded as skipped. */
 export const pauseIntegration = make({
   name: "pause_integration",
   readOnly: false,

@@ -29,7 +29,7 @@ export interface PostgresUrl {
 }
 
 /**
- * Parses a URL in the form in which Supabase's dashboard shows it (`postgres[ql]://user:password@host:port/database`), with libpq's
+ * Parses a URL like the one that Supabase's dashboard shows (`postgres[ql]://user:password@host:port/database`), with libpq's
  * parameters `sslmode`, `sslrootcert`, `connect_timeout`, `host` and `port`. Other parameters, such as `pgbouncer=true`, are meant
  * for other clients and are ignored. If `sslmode` is missing, a connection to another machine uses `require`, and a local
  * connection uses `prefer`. A `%` without two hex digits after it is literal. Returns Left with the error, which names the invalid
@@ -77,8 +77,8 @@ export const parsePostgresUrl = (text: string): Either.Either<PostgresUrl, strin
 }
 
 /**
- * Returns the unescaped `/`, `?` or `#` that ends a password early. An `@` after the character, outside a parameter's value,
- * reveals it.
+ * Returns the unescaped `/`, `?` or `#` that ends a password early. In that case, an `@` follows the character, outside a
+ * parameter's value.
  */
 const bareDelimiter = (text: string): string | undefined =>
   /^[a-z]+:\/\/[^/?#@]*:[^/?#@]*([/?#])(?:(?![?&]\w+=).)*@/.exec(text)?.[1]

@@ -2,7 +2,7 @@
 const unstorable = /(\\\\)|\\u(?:0000|d[89a-f][0-9a-f]{2})/gi
 
 /**
- * In a JSON value, replaces each character that PostgreSQL cannot store with U+FFFD, so that no answer of a function can prevent
+ * In a JSON value, replaces each character that PostgreSQL cannot store with U+FFFD, so that a function's answer cannot prevent
  * the run's outcome from being recorded. Undefined and values that are not JSON become null.
  */
 export const jsonbSafe = (value: unknown): unknown => {

@@ -42,10 +42,7 @@ export interface Item {
   readonly print: string | null
 }
 
-/**
- * An object that the migrations create, with the version of the migration that creates it and the version of the migration that
- * last changes it.
- */
+/** An object that the migrations create, with the versions of the migrations that create it and last change it. */
 export const ExpectedItem = Schema.Struct({
   kind: Schema.Literal("function", "table", "view", "column", "index", "trigger"),
   name: Schema.String,

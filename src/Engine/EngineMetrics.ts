@@ -55,7 +55,7 @@ export const withCallMetrics =
           )
         )
 
-/** Counts the pings of a service. */
+/** Wraps a Ping service to count its pings. */
 export const measuredPing = (service: Ping["Type"]): Ping["Type"] => ({
   ...service,
   send: (...ping) => withCallMetrics(service.isConfigured ? "ping" : null)(service.send(...ping))

@@ -169,7 +169,7 @@ const judge = (target: ProbeTarget, answer: ProbeAnswer, now: number): HealthSig
   return toHealthSign(provider, null, answer.status, judgeVendor(provider, answer, now))
 }
 
-/** Makes the signal for a probe without an answer. The signal has no HTTP status, and the database interprets the signal. */
+/** Makes the health signal for a probe without an answer. The database interprets the signal, which has no HTTP status. */
 const unreached = ({ provider }: ProbeTarget, { detail, reason }: ProbeError): HealthSignal => ({
   provider,
   host: null,

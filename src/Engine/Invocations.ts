@@ -51,7 +51,7 @@ const invoke = (ready: ReadyRun) =>
     return { ...ready, outcome, sent, answered: yield* now, span } satisfies AnsweredRun
   })
 
-/** Makes the result for a run that was started but not sent. */
+/** Makes the result for a started run whose invocation was not sent. */
 export const notSent = (ready: ReadyRun) =>
   Effect.gen(function* () {
     const at = yield* now

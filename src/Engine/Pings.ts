@@ -6,14 +6,14 @@ import { Ping, type PingSignal } from "../Services/Ping.ts"
 /** The time limit of all notifications after a tick, in milliseconds. */
 export const NOTIFY_WITHIN_MS = 10_000
 
-/** A ping in progress. */
+/** The fiber of a ping in progress. */
 export type StartedPing = Fiber.RuntimeFiber<void>
 
-/** Pings that a tick begins. A slow ping must delay neither the tick nor the caller, so the ping runs in its own fiber. */
+/** Sends the `start` ping of a tick in its own fiber, because a slow ping must delay neither the tick nor the caller. */
 export const pingStart = (tickId: string): Effect.Effect<StartedPing, never, Ping> =>
   Effect.forkDaemon(ping("start", tickId, ""))
 
-/** Pings whether the tick did its work, after the ping at its start. */
+/** Sends the `ok` or `fail` ping of a tick, after the `start` ping has been sent. */
 export const pingEnd = (started: StartedPing, summary: Summary): Effect.Effect<void, never, Ping> =>
   Effect.zipRight(
     Fiber.await(started),
@@ -34,7 +34,7 @@ export const withinLimit = <A, R>(
     )
   )
 
-/** Sends a ping and logs an error. */
+/** Sends a ping. Logs an error and never fails. */
 export const ping = (
   signal: PingSignal,
   tickId: string,

@@ -107,7 +107,7 @@ const notStarted = (
     const { reason, retryInMs } = answer
     const isInTime = !OF_THE_API.has(reason) || wall + (retryInMs ?? 0) <= deferUntil
     if (retryInMs === null || !isInTime) return yield* skip(claimed, answer, false)
-    // The run waits in the ledger, where any engine may start it, so the death of this engine does not lose the run.
+    // The run waits in the ledger, where any engine may start it, so the run is not lost if this engine dies.
     yield* Effect.logDebug(`Run ${claimed.run.run_id} is deferred for ${retryInMs} ms (${reason})`)
     yield* queue.defer(claimed)
     yield* FiberSet.run(deferred, Effect.delay(queue.offerDeferred(claimed), retryInMs))

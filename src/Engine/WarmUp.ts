@@ -31,7 +31,7 @@ export class Functions extends Context.Tag("@sync-scheduler/Functions")<
     /** Records whether an invocation reached the function, judged by the outcome. */
     readonly observe: (name: string | null, outcome: Outcome) => void
     /**
-     * Warms the function up before its first invocation in the tick. Returns the contact to record with the run that caused the
+     * Warms up the function before its first invocation in the tick. Returns the contact to record with the run that caused the
      * warm-up.
      */
     readonly firstContact: (name: string | null) => Effect.Effect<FirstContact>

@@ -79,7 +79,7 @@ const migrate = (pglite: PGlite) =>
   })
 
 /**
- * Converts an error of PGlite. Uses only PostgreSQL's own message, because the error also contains the statement and its
+ * Converts a PGlite error. Uses only PostgreSQL's own message, because the error also contains the statement and its
  * parameters.
  */
 const read = (error: unknown): EmbeddedFailure => {

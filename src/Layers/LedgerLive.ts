@@ -36,7 +36,7 @@ const READ_WITHIN_MS = 10_000
  * after its start was requested.
  */
 const START_WITHIN_MS = 15_000
-/** How long to wait before a run is started again after another session had locked its row, in milliseconds. */
+/** How long to wait before a start is retried if another session had locked the run's row, in milliseconds. */
 const LOCKED_RETRY_MS = 1_000
 
 const decodeDue = Schema.decodeUnknownEither(DueIntegration)

@@ -21,7 +21,7 @@ export interface PingOptions {
 }
 
 /**
- * Pings with the protocol of Healthchecks: sends POST to the URL for `ok`, and to `/start` or `/fail` below the URL for `start` or
+ * Uses the Healthchecks protocol: sends a POST to the URL for `ok`, and to `/start` or `/fail` below the URL for `start` or
  * `fail`. The parameter `rid` contains the tick's id.
  * *Source*: https://healthchecks.io/docs/http_api/.
  */

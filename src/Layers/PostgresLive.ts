@@ -122,7 +122,7 @@ const addressesOf = (hostname: string): Effect.Effect<ReadonlyArray<string> | nu
 const isUnknownHost = (error: unknown): boolean =>
   error instanceof Error && "code" in error && error.code === "ENOTFOUND"
 
-/** Returns the code of an error of Bun's client: the SQLSTATE in `errno` or, if there is none, the client's own code. */
+/** Returns the code of an error: the SQLSTATE in `errno` or, if there is none, the code that Bun's client set. */
 const codeOf = (error: unknown): string => {
   if (error instanceof SQL.PostgresError) return error.errno ?? error.code
   return error instanceof Error && "code" in error && typeof error.code === "string"

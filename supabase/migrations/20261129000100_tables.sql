@@ -631,8 +631,8 @@ create table public.sync_function_warmth (
   updated_at timestamptz not null default now()
 );
 
--- Enables row level security without a policy.
--- Only the service key, which bypasses row level security, and the scheduler's functions have access.
+-- Enables row level security without policies, so that only the scheduler's functions
+-- and the service key, which bypasses row level security, have access.
 do $grants$
 declare
   v_table text;

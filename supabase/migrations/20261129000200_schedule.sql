@@ -76,7 +76,7 @@ begin
 end
 $$;
 
--- Returns an Edge Function's response in the form in which the run log stores it.
+-- Prepares an Edge Function's response for the run log.
 -- A response above 64 KiB is replaced with its size, and JSON null becomes SQL null.
 create function sync_scheduler.clip_json(p_json jsonb) returns jsonb
   language sql immutable return case
@@ -261,7 +261,7 @@ end
 $$;
 
 -- Treats next_run_at = -infinity as a request to compute the next slot.
--- If the current slot is already due, keeps that slot, so that it is not lost.
+-- Keeps the current slot if it is already due, so that no slot is lost.
 create function sync_scheduler.before_endless_slot() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
@@ -333,7 +333,7 @@ create trigger sync_scheduler_before_history before insert on public.sync_schedu
   for each row execute function sync_scheduler.before_history();
 
 -- Rejects changes to finished runs. A completed run never changes.
--- A failed or skipped run changes only by an operator's retry, which is the only action that increases max_attempts.
+-- Only an operator's retry, recognised by an increased max_attempts, changes a failed or skipped run.
 -- Columns that a project added to the table may change.
 create function sync_scheduler.before_finished_run_change() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin

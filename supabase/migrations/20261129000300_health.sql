@@ -103,7 +103,7 @@ create function sync_scheduler.told_by(h public.integration_health, p_org_id uui
     else coalesce(h.detail -> 'told_by', '[]') || to_jsonb(p_org_id::text) end;
 
 -- Records that a sync definitely failed. In passive mode (no probes), the failure counts towards the API's health.
--- In active mode, the failure only makes the next probe due now.
+-- In active mode, the failure only makes the next probe due immediately.
 create function sync_scheduler.learn_failed(r public.sync_run_log) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -530,7 +530,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Returns the wait after a failed probe: 15 minutes, doubled at each further failure, up to 2 hours.
+-- Returns the wait after a failed probe: 15 minutes, doubled after each further failure, up to 2 hours.
 create function sync_scheduler.probe_wait(p_failures integer) returns interval
   language sql immutable
   return least(interval '15 minutes' * power(2, least(greatest(p_failures, 1) - 1, 10)), interval '2 hours');

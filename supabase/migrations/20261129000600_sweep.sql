@@ -327,10 +327,10 @@ $$;
 create function sync_scheduler.machine_of(p_engine_id text) returns text
   language sql immutable return regexp_replace(p_engine_id, '-[0-9]+-[0-9a-f]{4}$', '');
 
--- Returns whether a tick has nothing to do, for any scope. Most ticks have nothing to do, and a process that opens one tick plans
--- every statement anew, so this function has one cheap statement. If it returns false, the tick may still be idle.
--- True only if no run can be swept or started, no slot is due or not computed yet, no backfill is open, no function has a slot
--- within p_within to warm up for, and prune_sync_history would delete nothing.
+-- Returns true only if a tick has nothing to do, regardless of its scope: no run can be swept or started, no slot is due or
+-- still to be computed, no backfill is open, no slot within p_within needs a warm-up, and prune_sync_history would delete nothing.
+-- False: the tick may still be idle. Most ticks have nothing to do, and a process that opens only one tick cannot reuse query plans,
+-- so this function consists of one cheap statement.
 create function sync_scheduler.is_quiet(p_now timestamptz, p_within interval) returns boolean
   language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin

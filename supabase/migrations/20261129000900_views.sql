@@ -1,5 +1,5 @@
 -- Contains the queries for the status displays: whether ticks have stopped, the status of every integration,
--- runs with their outcomes and reasons, and the audit data that proves that no slot is missing.
+-- runs with their outcomes and reasons, and the data for audits.
 -- The queries only read, find rows by an index, and return bounded pages.
 
 -- One row that shows whether ticks have stopped. The view reads only the ends of indexes, and its counts stop at 10,000.
@@ -216,7 +216,7 @@ create function public.read_sync_invocation(p_integration_id uuid) returns jsonb
     from (select) one left join public.organization_integrations i on i.id = p_integration_id
 $$;
 
--- Returns the runs in a period in a compact form, by integration, for the pages' timeline of the last day.
+-- Returns the runs in a period in a compact form, grouped by integration, for the timelines on the status pages.
 -- Returns {now, from, to, integrations: [{integration_id, truncated,
 --   runs: [[slot, status, started, finished, attempt, run_id]], ranges: [[from, to, count, reason]]}]}, oldest first; instants are
 -- epoch milliseconds. For each integration, at most the newest p_runs_each runs are returned.

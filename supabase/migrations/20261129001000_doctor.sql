@@ -3,7 +3,7 @@
 
 -- Returns the existing tables, views and functions named in p_names, and all functions of
 -- sync_scheduler, with columns and types, indexes, triggers, row level security and grants.
--- The function is one query on the catalog, so that `doctor` can also run the query
+-- The body is one query on the catalog, so that `doctor` can send the query
 -- over a direct connection to a database that does not have the function.
 -- Returns {schema_version, functions: [{name, args, definer, source, open_to, service}],
 -- tables: [{name, kind, rls, columns, indexes, triggers, open_to, service}]}.
@@ -56,7 +56,7 @@ select jsonb_build_object(
 $catalog$;
 
 -- Returns the UTC offsets of a time zone during the year after p_from, according to the database's time
--- zone data: [[instant in ms, offset in seconds], ...], one entry per change of the offset.
+-- zone data: [[instant in ms, offset in seconds], ...], one entry per offset change.
 -- The offset is sampled every six hours. Returns null if the database does not know the time zone.
 create function sync_scheduler.zone_offsets(p_timezone text, p_from timestamptz) returns jsonb
   language plpgsql stable set search_path = pg_catalog, pg_temp as $$
