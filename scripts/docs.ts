@@ -1,11 +1,12 @@
 /**
- * Generates docs/reference from the definitions in the source, the examples in the pages, the diagram of rooms in
+ * Generates docs/reference from the definitions in the source, the examples in the pages, the diagram of components in
  * ARCHITECTURE.md, and the table of tests in test/README.md: `bun run docs`. `--check` only compares; test/docs.test.ts fails
  * when a page is out of date.
  */
 import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises"
 import { join, relative, resolve } from "node:path"
 import { definitions } from "../src/Database/Migrations.ts"
+import { architecturePage } from "./docs/Components.ts"
 import { withExamples } from "./docs/Examples.ts"
 import { httpApiPage } from "./docs/HttpApi.ts"
 import {
@@ -16,7 +17,6 @@ import {
   metricsPage,
   settingsPage
 } from "./docs/Pages.ts"
-import { architecturePage } from "./docs/Rooms.ts"
 import { sqlPage } from "./docs/Sql.ts"
 import { testPage } from "./docs/TestTable.ts"
 

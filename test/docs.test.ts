@@ -43,7 +43,7 @@ test("the list of examples contains every example", () => {
   }
 })
 
-test("ARCHITECTURE.md shows the imports of each room (else: bun run docs)", async () => {
+test("ARCHITECTURE.md shows the imports of each component (else: bun run docs)", async () => {
   expect(readFileSync(architecture.path, "utf8")).toBe(await architecture.page())
 })
 

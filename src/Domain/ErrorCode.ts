@@ -134,12 +134,12 @@ export const runCodes = {
   CONNECTION_LOST: {
     what: "The connection broke, possibly after the request was sent",
     why: "The function may have done its work, so the run is unknown.",
-    fix: "Nothing to do at first. If this persists, look for a proxy that ends long requests."
+    fix: "No action is needed at first. If this persists, look for a proxy that ends long requests."
   },
   ENGINE_FROZEN: {
     what: "The invocation was not sent",
     why: "Too much time passed after the start, because the machine was suspended or overloaded. The run is started again immediately.",
-    fix: "Nothing to do at first. If this persists, give the machine more CPU or memory."
+    fix: "No action is needed at first. If this persists, give the machine more CPU or memory."
   },
   FUNCTION_NOT_ALLOWED: {
     what: "The integration's function_name is not on the list of functions",

@@ -172,7 +172,7 @@ const phraseOf = (
 const laterOf = ({ expected, slot }: CompletedRun, timeline: TimelineData): string =>
   expected
     ? `The ${timeIn(timeline, slot)} run completed.`
-    : `A run outside the schedule completed at ${timeIn(timeline, slot)}.`
+    : `An unscheduled run completed at ${timeIn(timeline, slot)}.`
 
 /** Ends a text with exactly one full stop. */
 const ended = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)

@@ -119,12 +119,12 @@ test("a later completed run is mentioned, and no retry of the failed run is sugg
   const after = await ask(FIXTURE_NOW - DAY, FIXTURE_NOW + 1)
   expect(after).toMatchObject({ answer: "partly", actions: [] })
   expect(after.sentence).toEndWith(
-    'The 08:00 run failed: UNAUTHORIZED, "the token was revoked". A run outside the schedule completed at 08:01.'
+    'The 08:00 run failed: UNAUTHORIZED, "the token was revoked". An unscheduled run completed at 08:01.'
   )
   // This period ends before the manual run.
   const earlier = await ask(FIXTURE_NOW - DAY, FIXTURE_NOW - 12 * 60_000)
   expect(earlier.actions).toEqual([])
-  expect(earlier.sentence).toEndWith("A run outside the schedule completed at 08:01.")
+  expect(earlier.sentence).toEndWith("An unscheduled run completed at 08:01.")
   // With catch_up = 'all' every slot matters, so a later scheduled run does not replace a failed one, but a manual run does.
   await own.sql.unsafe(`
     alter table sync_run_log disable trigger user;
@@ -263,6 +263,6 @@ test("a completed run never leads to the answer no", async () => {
   expect(after.sentence).toStartWith(
     'Partly. The 03:00 run failed: THROTTLED, "429 from QuickBooks".'
   )
-  expect(after.sentence).toEndWith("A run outside the schedule completed at 03:11:04.")
+  expect(after.sentence).toEndWith("An unscheduled run completed at 03:11:04.")
   await own.close()
 })

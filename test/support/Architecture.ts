@@ -3,52 +3,52 @@ import { codeWithoutImports, type Import, importsOf } from "./SourceText.ts"
 /** File contents by path from the project's root (`src/Engine.ts`). */
 export type Tree = ReadonlyMap<string, string>
 
-/** What a room's files may import besides each other: other rooms (in full, or types only) and packages. */
-interface Room {
+/** What a component's files may import besides each other: other components (in full, or types only) and packages. */
+interface Component {
   readonly files: RegExp
-  readonly rooms: ReadonlyArray<string>
+  readonly components: ReadonlyArray<string>
   readonly types?: ReadonlyArray<string>
   readonly packages: ReadonlyArray<string>
 }
 
-/** Every file in src belongs to exactly one room. */
-const ROOMS: Readonly<Record<string, Room>> = {
-  Domain: { files: /^src\/Domain\//, rooms: [], packages: ["effect", "croner"] },
-  Version: { files: /^src\/Version\.ts$/, rooms: [], packages: [] },
+/** Every file in src belongs to exactly one component. */
+const COMPONENTS: Readonly<Record<string, Component>> = {
+  Domain: { files: /^src\/Domain\//, components: [], packages: ["effect", "croner"] },
+  Version: { files: /^src\/Version\.ts$/, components: [], packages: [] },
   Database: {
     files: /^src\/Database\//,
-    rooms: ["Domain", "Version"],
+    components: ["Domain", "Version"],
     packages: ["effect"]
   },
   Config: {
     files: /^src\/Config(\.ts$|\/)/,
-    rooms: ["Database", "Domain", "Version"],
+    components: ["Database", "Domain", "Version"],
     packages: ["effect"]
   },
   Metrics: {
     files: /^src\/Metrics(\.ts$|\/)/,
-    rooms: ["Domain", "Version"],
+    components: ["Domain", "Version"],
     packages: ["effect"]
   },
   Services: {
     files: /^src\/Services\//,
-    rooms: [],
+    components: [],
     types: ["Domain", "Database"],
     packages: ["effect"]
   },
   Http: {
     files: /^src\/Http\//,
-    rooms: ["Domain", "Version"],
+    components: ["Domain", "Version"],
     packages: ["effect", "@effect/platform"]
   },
   Engine: {
     files: /^src\/Engine(\.ts$|\/)/,
-    rooms: ["Database", "Domain", "Services", "Config", "Metrics", "Version"],
+    components: ["Database", "Domain", "Services", "Config", "Metrics", "Version"],
     packages: ["effect"]
   },
   Layers: {
     files: /^src\/Layers\//,
-    rooms: ["Domain", "Services", "Config", "Metrics", "Version", "Http", "Database"],
+    components: ["Domain", "Services", "Config", "Metrics", "Version", "Http", "Database"],
     packages: [
       "effect",
       "@effect/platform",
@@ -60,7 +60,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   Server: {
     files: /^src\/Server\/(?!Pages\/)/,
-    rooms: [
+    components: [
       "Database",
       "Domain",
       "Services",
@@ -75,18 +75,18 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   Pages: {
     files: /^src\/Server\/Pages\//,
-    rooms: ["Domain"],
+    components: ["Domain"],
     types: ["Operator", "Database"],
     packages: ["effect"]
   },
   Operator: {
     files: /^src\/Operator\//,
-    rooms: ["Database", "Domain", "Services", "Config", "Metrics"],
+    components: ["Database", "Domain", "Services", "Config", "Metrics"],
     packages: ["effect"]
   },
   Cli: {
     files: /^src\/Cli\//,
-    rooms: [
+    components: [
       "Domain",
       "Services",
       "Config",
@@ -102,12 +102,12 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   Library: {
     files: /^src\/Library\//,
-    rooms: ["Domain", "Services", "Config", "Engine", "Layers"],
+    components: ["Domain", "Services", "Config", "Engine", "Layers"],
     packages: []
   },
   facade: {
     files: /^src\/(job-trigger-engine|edge)\.ts$/,
-    rooms: [
+    components: [
       "Database",
       "Domain",
       "Services",
@@ -122,7 +122,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   main: {
     files: /^src\/main\.ts$/,
-    rooms: [
+    components: [
       "Domain",
       "Services",
       "Config",
@@ -139,7 +139,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   }
 }
 
-/** Packages that only certain files may import, even in a room that allows the package. */
+/** Packages that only certain files may import, even in a component that allows the package. */
 const OWNERS: Readonly<Record<string, RegExp>> = {
   "@decimalturn/toml-patch": /^src\/Cli\/Setup\/ConfigToml\.ts$/,
   croner: /^src\/Domain\/Schedule\/\w+\.ts$/,
@@ -188,8 +188,8 @@ const REGISTRY = new RegExp(
 
 const isSource = (path: string): boolean => path.startsWith("src/") && /(?<!\.d)\.ts$/.test(path)
 
-const roomOf = (path: string): string | undefined =>
-  Object.entries(ROOMS).find(([, { files }]) => files.test(path))?.[0]
+const componentOf = (path: string): string | undefined =>
+  Object.entries(COMPONENTS).find(([, { files }]) => files.test(path))?.[0]
 
 const packageOf = (specifier: string): string => {
   if (specifier.startsWith("node:") || specifier.startsWith("bun:")) return "bun"
@@ -203,15 +203,15 @@ const resolve = (from: string, specifier: string): string =>
 const isRelative = ({ specifier }: Import): boolean => specifier.startsWith(".")
 
 const importFaults = (path: string, source: string): ReadonlyArray<string> => {
-  const name = roomOf(path)
-  const room = name === undefined ? undefined : ROOMS[name]
-  if (room === undefined) return ["is in no room"]
+  const name = componentOf(path)
+  const component = name === undefined ? undefined : COMPONENTS[name]
+  if (component === undefined) return ["is in no component"]
   return importsOf(source).flatMap((imported): ReadonlyArray<string> => {
     const { specifier, typeOnly } = imported
     if (specifier === "(computed)") return ["has an import that cannot be read from the source"]
     if (!isRelative(imported)) {
       const wanted = packageOf(specifier)
-      if (!room.packages.includes(wanted)) return [`${name} may not import ${specifier}`]
+      if (!component.packages.includes(wanted)) return [`${name} may not import ${specifier}`]
       return OWNERS[wanted]?.test(path) === false
         ? [`only ${OWNERS[wanted]} imports ${wanted}`]
         : []
@@ -222,14 +222,17 @@ const importFaults = (path: string, source: string): ReadonlyArray<string> => {
         : [`import of ${specifier} does not end in .ts`]
     }
     const target = resolve(path, specifier)
-    const targetRoom = roomOf(target)
+    const targetComponent = componentOf(target)
     if (/^src\/Layers\/\w+Live\.ts$/.test(target) && name === "Layers") {
       return [`one Layer may not import another: ${specifier}`]
     }
-    if (targetRoom === name || (targetRoom !== undefined && room.rooms.includes(targetRoom)))
+    if (
+      targetComponent === name ||
+      (targetComponent !== undefined && component.components.includes(targetComponent))
+    )
       return []
-    if (targetRoom !== undefined && room.types?.includes(targetRoom)) {
-      return typeOnly ? [] : [`${name} may import only types of ${targetRoom}: ${specifier}`]
+    if (targetComponent !== undefined && component.types?.includes(targetComponent)) {
+      return typeOnly ? [] : [`${name} may import only types of ${targetComponent}: ${specifier}`]
     }
     return [`${name} may not import ${specifier}`]
   })
@@ -288,10 +291,10 @@ const sourceFaults = (path: string, source: string, portable: boolean): Readonly
   if (/biome-ignore-all|@ts-(ignore|expect-error|nocheck)/.test(source))
     faults.push("silences a check")
   if (source.split("\n").length - 1 > MAX_LINES) faults.push(`is longer than ${MAX_LINES} lines`)
-  const handMade = HAND_MADE[roomOf(path) ?? ""]?.exec(code)?.[0]
+  const handMade = HAND_MADE[componentOf(path) ?? ""]?.exec(code)?.[0]
   if (handMade !== undefined) faults.push(`the engine is made of Effect's own parts: ${handMade}`)
   if (BAD_NAME.test(path)) faults.push("has a name that says nothing")
-  const globals = roomOf(path) === "facade" ? code.replace(ENVIRONMENT, "") : code
+  const globals = componentOf(path) === "facade" ? code.replace(ENVIRONMENT, "") : code
   if (portable && BUN_GLOBAL.test(globals))
     faults.push("uses Bun's or Node's globals where Deno goes")
   if (portable && importsOf(source).some(({ specifier }) => packageOf(specifier) === "bun")) {
@@ -330,15 +333,15 @@ const duplicateNamesOf = (tree: Tree): ReadonlyArray<string> => {
   )
 }
 
-/** Maps each room to the other rooms that it imports, type imports included. */
-export const roomGraphOf = (tree: Tree): ReadonlyMap<string, ReadonlyArray<string>> => {
+/** Maps each component to the other components that it imports, type imports included. */
+export const componentGraphOf = (tree: Tree): ReadonlyMap<string, ReadonlyArray<string>> => {
   const graph = new Map<string, Set<string>>()
   for (const [path, targets] of graphOf(tree, true)) {
-    const from = roomOf(path)
+    const from = componentOf(path)
     if (from === undefined) continue
     const known = graph.get(from) ?? new Set()
     for (const target of targets) {
-      const to = roomOf(target)
+      const to = componentOf(target)
       if (to !== undefined && to !== from) known.add(to)
     }
     graph.set(from, known)

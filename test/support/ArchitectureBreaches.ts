@@ -110,7 +110,7 @@ export const breaches: ReadonlyArray<
     'import { a } from "./Cli/A.ts"',
     /facade may not import/
   ],
-  ["every file has a room", "src/Shared/A.ts", "export const a = 1", /is in no room/],
+  ["every file has a component", "src/Shared/A.ts", "export const a = 1", /is in no component/],
   [
     "OpenTelemetry stays behind TelemetryLive",
     "src/Layers/InvokerLive.ts",
@@ -130,7 +130,7 @@ export const breaches: ReadonlyArray<
     /only .*Embedded.* imports/
   ],
   [
-    "an unknown package is in no room",
+    "an unknown package is in no component",
     "src/main.ts",
     'import a from "lodash/fp"',
     /main may not import lodash/

@@ -103,7 +103,7 @@ export const historyFindings = ({ history }: Diagnosis): ReadonlyArray<CheckResu
         warning("history", {
           code: "RETENTION_BEHIND",
           what: `the oldest finished run is ${runs ?? 0} days old, the oldest tick ${ticks ?? 0}`,
-          why: `runs are kept ${KEEP_RUNS_DAYS} days and ticks ${KEEP_TICKS_DAYS}: deletion does not keep up, or one of your foreign keys prevents it`,
+          why: `runs are kept for ${KEEP_RUNS_DAYS} days and ticks for ${KEEP_TICKS_DAYS}: deletion is not keeping up, or one of your foreign keys prevents it`,
           fix: "select public.prune_sync_history(p_limit => 10000); repeat it until it deletes nothing, and check for an error."
         })
       ]
