@@ -46,7 +46,7 @@ const readTree = async (): Promise<Tree> => {
   return new Map(files.flat())
 }
 
-/** Returns the breaches in one file. The tree also contains a file of every component. */
+/** Returns the rule violations in one file. The tree also contains one file from every component. */
 const faultsIn = (path: string, content: string, others: Record<string, string> = {}) =>
   faultsOf(
     new Map([

@@ -27,7 +27,7 @@ const linesOf = (text: string) =>
     .split("\n")
     .map((line) => JSON.parse(line))
 
-// Every test starts processes, which takes long on a busy machine.
+// Every test starts processes, which is slow on a busy machine.
 setDefaultTimeout(60_000)
 
 let directory = ""
@@ -230,7 +230,7 @@ describe("run, over a real project", () => {
 })
 
 describe("run, over an unusable project", () => {
-  // A tick waits three quarters of its interval for the database.
+  // A tick waits for the database for up to three quarters of its interval.
   const key = {
     SUPABASE_SECRET_KEY: `sb_secret_${"x".repeat(32)}`,
     SYNC_SCHEDULER_INTERVAL: "4s"

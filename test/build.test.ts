@@ -52,7 +52,7 @@ describe("the binary", () => {
     const help = await start([binary, "--help"])
     expect(help.stdout).toStartWith("Sync Scheduler")
     expect(help.exitCode).toBe(0)
-    // Without settings the tick is refused. With the settings of .env, the binary would try to reach the host.
+    // Without settings, the binary refuses to tick. If it read .env, it would try to reach the host in that file.
     const tick = await start([binary, "run"])
     expect(tick.stdout + tick.stderr).not.toContain("from-dotenv")
     expect(tick.stderr).toContain("SUPABASE_URL")

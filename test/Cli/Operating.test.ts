@@ -9,7 +9,7 @@ import { expectTranscript, type TranscriptOptions, transcriptOf } from "../suppo
 
 setDefaultTimeout(120_000)
 
-// Read-only commands share this fixture. A command that changes something gets its own.
+// Read-only commands share this fixture. Each command that modifies data gets a separate fixture.
 let fixture: FixtureDatabase
 let env: Readonly<Record<string, string>>
 const environmentOf = ({ database }: FixtureDatabase) => ({
@@ -29,7 +29,7 @@ interface Step extends Pick<TranscriptOptions, "typed"> {
   readonly width?: number
 }
 
-/** Replaces generated IDs (fixture IDs have the group 0000-4000) and this machine's hostname. */
+/** Replaces this machine's hostname and all generated IDs. Fixture IDs contain 0000-4000 and are kept. */
 const replacements = [
   [/[0-9a-f]{8}-(?!0000-4000)[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}/g, "<id>"],
   [`@${hostname()}`, "@host"]

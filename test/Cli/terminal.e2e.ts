@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { binaryPath } from "../support/binary.ts"
 import { type FixtureDatabase, openFixtureDatabase } from "../support/FixtureDatabase.ts"
 
-// Checks what a real terminal shows, not only the bytes written to it. Needs tmux, so these tests run only when their file is
-// named.
+// Checks what a real terminal shows, not only the bytes written to it. These tests need tmux, so they run only when this file
+// is named on the command line.
 setDefaultTimeout(120_000)
 
 let fixture: FixtureDatabase
@@ -33,13 +33,13 @@ afterAll(async () => {
 
 const bare = (text: string): string => text.replaceAll(/ +$/gm, "").trimEnd()
 
-/** Returns the screen after a command has ended, without what tmux adds. */
+/** Returns the screen's text after a command exits, without tmux's padding. */
 const screen = async (width: number, command: string): Promise<ReadonlyArray<string>> => {
   const done = `sync_scheduler_done_${width}_${Bun.hash(command)}`
   const line = `exec 2>&1; SUPABASE_DB_URL='${fixture.database.url}' '${await binaryPath()}' ${command}; tmux -L ${socket} wait-for -S ${done}; sleep 60`
   await tmux("new-session", "-d", "-s", done, "-x", String(width), "-y", "80", "sh", "-c", line)
   await tmux("wait-for", done)
-  // -J joins the lines that the terminal wrapped.
+  // -J joins lines that the terminal wrapped.
   const text = await tmux("capture-pane", "-p", "-J", "-t", done).then(bare)
   await tmux("kill-session", "-t", done)
   return text.trimEnd().split("\n")

@@ -64,7 +64,7 @@ describe("parsePostgresUrl", () => {
     ).toBeNull()
   })
 
-  // Each pair is a password as pasted into the URL, and the password that the user meant by it.
+  // Each pair is a password as pasted into the URL, and the password that the user intended.
   test.each([
     ["100%", "100%"],
     ["%", "%"],

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test"
 import { judge } from "../../src/Domain/Outcome.ts"
 import { reasonOf } from "../../src/Domain/RunReason.ts"
 
-/** Returns how a response is explained after the engine has judged and recorded it. */
+/** Returns the explanation of a response that the engine has classified and recorded. */
 const readAs = (status: number, body: unknown, header?: string) => {
   const outcome = judge(
     {

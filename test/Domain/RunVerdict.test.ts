@@ -29,7 +29,7 @@ test.each([
   ["unknown", {}, "unknown", true],
   ["unknown", { attempt: 3 }, "unknown", false],
   ["unknown", { onUnknown: "hold" }, "unknown", false],
-  // What the function itself reports, with its lease token, overrides the response.
+  // The function's own report, sent with its lease token, overrides the response.
   ["unknown", { reported: "completed" }, "completed", false],
   ["accepted", { reported: "failed" }, "failed", false]
 ] as const)("%s, %j: status %s, retried: %s", (answer, given, status, isRetried) => {

@@ -10,8 +10,8 @@ const FROM = Date.UTC(2024, 0, 1)
 const TO = Date.UTC(2031, 0, 1)
 
 /**
- * Compares the slots of all expressions in a period with the oracle's. Returns how many slots were compared, and throws at the
- * first difference.
+ * Compares every expression's slots in a period with the oracle's. Returns the number of slots compared. Throws at the first
+ * difference.
  */
 const compare = (timezone: string, after: number, upTo: number): number => {
   const clock = Oracle.readClock(timezone, after, upTo)

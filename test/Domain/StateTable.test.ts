@@ -134,7 +134,7 @@ const anyScheduler: fc.Arbitrary<SchedulerHealth> = fc
     open_incidents: {}
   }))
 
-/** Returns whether an attempt of the newest run has ended and the run is not completed. */
+/** Returns whether the newest run has ended an attempt without completing. */
 const isUnfinished = ({ last_run: last, live_run: live }: IntegrationStatus): boolean => {
   if (
     live !== null &&

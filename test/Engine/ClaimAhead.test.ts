@@ -22,7 +22,7 @@ const makeDue = (due: number, takesMs: number) =>
 
 const tick = (world: World) => Effect.provide(Engine.tick(), world.engine())
 
-/** Returns how many slots each claim call carries on the test clock. */
+/** Runs a tick on the test clock. Returns how many slots each claim call carries. */
 const claimsOf = (due: number, takesMs: number) =>
   Effect.gen(function* () {
     const { calls, world } = yield* makeDue(due, takesMs)

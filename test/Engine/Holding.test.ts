@@ -58,7 +58,7 @@ describe("an API that throttles", () => {
       expect(world.peakInFlight).toBeLessThanOrEqual(4)
       // The refused run is retried in the same tick.
       expect(summary).toMatchObject({ due: 8, completed: 8, skipped: 0, errors: [] })
-      // No run starts during the Retry-After of five seconds.
+      // No run starts during the five-second Retry-After.
       const starts = world.runs.map((run) => run.attempt_started_at ?? 0)
       const refused = world.runs.find((run) => run.attempt === 2)?.started_at ?? 0
       expect(starts.filter((at) => at > refused && at < refused + 5_000)).toEqual([])
@@ -172,7 +172,7 @@ describe("a slot locked by another session", () => {
       const interrupting = yield* Effect.fork(Fiber.interrupt(fiber))
       yield* TestClock.adjust("1 minute")
       yield* Fiber.join(interrupting)
-      // The fetch checks the lock once, and the only claim checks it once.
+      // The fetch and the only claim each check the lock once.
       expect(looks).toBe(2)
     }))
 })
@@ -181,7 +181,7 @@ describe("a function that rejects run after run", () => {
   const tickOf = (rejection: Outcome) =>
     Effect.gen(function* () {
       const world = yield* prepare
-      // The integration type has no known API, so no hold delays the runs.
+      // The integration type has no known API, so no API throttle delays the runs.
       world.seedDue(20, 2_000, { ...once, integration_type: "in-house" })
       for (const id of ["77", "78", "79"]) {
         const row = { sync_schedule: "0 0 1 1 *", integration_type: "in-house" }

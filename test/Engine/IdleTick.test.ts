@@ -39,7 +39,7 @@ const idle = {
   apis
 }
 
-/** Opens a tick. The database responds with `answer`. */
+/** Opens a tick on a database that responds with `answer`. */
 const open = (answer: unknown, options: Partial<IdleOptions> = {}) =>
   Effect.gen(function* () {
     yield* TestClock.setTime(at)
@@ -133,7 +133,10 @@ describe("the first call of a process", () => {
 })
 
 describe("the engine after the first call of a process", () => {
-  /** Opens a tick without the engine, and continues with the engine. Returns the summary and the number of opening calls. */
+  /**
+   * Opens a tick without the engine, then runs it with the engine. Returns the summary and the number of calls that opened the
+   * tick.
+   */
   const runAfterFirst = (fails: number) =>
     Effect.gen(function* () {
       const world = yield* Effect.zipRight(TestClock.setTime(startOfTime), makeWorld)

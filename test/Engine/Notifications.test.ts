@@ -10,7 +10,7 @@ import { batchOf } from "../support/alerts.ts"
 import { it } from "../support/it.ts"
 import { makeWorld, startOfTime, type World } from "../support/World.ts"
 
-/** In-memory receivers of notifications, which record messages, deliveries and the log. */
+/** In-memory services that record messages, deliveries, pings and log lines. */
 class Receivers {
   batch: AlertBatch = batchOf(0)
   readonly sent: Array<AlertMessage> = []
@@ -64,7 +64,7 @@ const prepare = Effect.gen(function* () {
   return { world: yield* makeWorld, receivers: new Receivers() }
 })
 
-/** Runs a tick and its notifications while the clock advances as needed. Returns the tick's summary and duration. */
+/** Runs a tick and sends its notifications on the test clock. Returns the tick's summary and duration. */
 const run = (world: World, receivers: Receivers) =>
   Effect.gen(function* () {
     const from = yield* Clock.currentTimeMillis

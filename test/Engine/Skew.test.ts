@@ -7,7 +7,7 @@ import { it } from "../support/it.ts"
 import { readSeries } from "../support/metrics.ts"
 import { startOfTime, World } from "../support/World.ts"
 
-/** Creates a world whose database clock is `aheadMs` ahead. `opening` handles a tick's first database call. */
+/** Creates a world whose database clock is `aheadMs` ahead of the engine's. `opening` handles a tick's first database call. */
 const makeWorld = (aheadMs: number, opening: World["carry"] = (_, execute) => execute) =>
   Effect.gen(function* () {
     yield* TestClock.setTime(startOfTime)
@@ -25,7 +25,7 @@ const tick = (world: World) =>
     return yield* Fiber.join(fiber)
   })
 
-/** Returns by how many ms the function's deadline is too late according to the database's clock; 0 is correct. */
+/** Returns how many ms too late the function's deadline is on the database's clock; 0 is correct. */
 const lateMs = (world: World) => {
   const [invocation] = world.invocations
   const started = world.runs[0]?.started_at ?? Number.NaN

@@ -15,7 +15,7 @@ const refusals = [
   ["Refused", "PGRST301", "the key was changed"]
 ] as const
 
-/** Makes the world's database refuse outcomes for `forMs` after the first refusal. */
+/** Makes the world's database refuse to record outcomes for `forMs` after the first refusal. */
 const refusing = (world: World, error: SupabaseError, forMs: number) =>
   Effect.sync(() => {
     let until: number | null = null
@@ -60,7 +60,7 @@ describe("a known outcome that the database refuses", () => {
         expect(summary).toMatchObject({ ok: true, completed: 30, unresolved: 0, errors: [] })
         expect(new Set(world.invocations.map(({ run }) => run.run_id)).size).toBe(30)
         expect(world.invocations).toHaveLength(30)
-        // Runs that have started are still sent. No other run is sent until the database records outcomes again.
+        // The engine still sends runs that have started. It sends no other run until the database records outcomes again.
         expect(sentAt.filter((at) => at > 1_000 && at < 55_000)).toEqual([])
       }))
 
@@ -77,7 +77,7 @@ describe("a known outcome that the database refuses", () => {
         for (const id of sent) expect(named).toContain(id)
         expect(named).toContain(why)
         expect(new Set(sent).size).toBe(sent.length)
-        // Every run that was not sent either was not started, or its start was reverted.
+        // Every run that was not sent was never started or had its start reverted.
         const running = world.runs.filter(({ status }) => status === "running")
         expect(running.map(({ id }) => id).toSorted()).toEqual(sent.toSorted())
       }))

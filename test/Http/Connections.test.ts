@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test"
 import { Connections } from "../../src/Http/Connections.ts"
 
-/** Simulates requests on a clock that the test moves. `send` returns whether the request got its own connection. */
+/** Simulates requests on a clock that the test advances. `send` returns whether the request got its own connection. */
 const onClock = () => {
   let now = 1_000_000
   const connections = new Connections(() => now)

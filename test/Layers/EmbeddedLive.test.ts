@@ -60,7 +60,7 @@ describe("EmbeddedLive", () => {
         expect(yield* versions).toEqual(all)
         const { query } = yield* EmbeddedDatabase
         yield* query("create table public.kept as select 1 as n")
-        // Removes the last migration and its objects, as if it had not been applied to the directory yet.
+        // Removes the last migration and its objects, so that the database looks as if that migration had never been applied.
         yield* query("drop function public.read_sync_diagnosis(text[])")
         yield* query("drop function sync_scheduler.catalog(text[])")
         yield* query("drop function sync_scheduler.zone_offsets(text, timestamptz)")

@@ -71,8 +71,8 @@ const refusals = [302, 403, 407, 429, 500, 502, 503, 504]
 const nobody = "https://project.invalid/functions/v1/integration-sync"
 
 /**
- * Starts a proxy that decides by the requested hostname how to respond to a tunnel request: `status-403.invalid`,
- * `close.invalid`, ...
+ * Starts a proxy whose response to a tunnel request depends on the requested hostname, such as `status-403.invalid` or
+ * `close.invalid`.
  */
 const startScriptedProxy = async (): Promise<RawServer> => {
   const proxy: RawServer = await serve((socket) => {
@@ -104,8 +104,8 @@ describe.each(["Bun", "Deno"] as const)("an invocation through a proxy, in %s", 
     expect(await invoke(runtime, { ALL_PROXY: await proxy() }, [nobody])).toEqual([NOT_SENT])
   })
 
-  // Bun reports every broken connection with the same code, whether or not the request was already written. Deno distinguishes
-  // the two cases.
+  // Bun reports every broken connection with the same code, whether or not the request had already been written. Deno
+  // distinguishes the two cases.
   test("has an uncertain outcome if the proxy breaks the connection or is not a proxy", async () => {
     const proxy = await startScriptedProxy()
     const urls = ["close", "reset", "garbage"].map((wish) => `https://${wish}.invalid/f`)

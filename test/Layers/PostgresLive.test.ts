@@ -52,7 +52,7 @@ supabaseContract(
   serialization
 )
 
-/** The SQL of a function that writes a note, then blocks while a session holds the advisory lock `gate`. */
+/** The SQL for a function that writes a note, then blocks while a session holds the advisory lock `gate`. */
 const waitSql = `${contractSql}
 create function public.contract_wait(p_id uuid, p_gate bigint) returns jsonb language plpgsql as $$
 begin
@@ -113,7 +113,7 @@ describe("PostgresLive", () => {
     change(url)
     return url.href
   }
-  /** Takes the lock on which `contract_wait` blocks, until the test releases it. `waiting` resolves once a call is blocked. */
+  /** Takes the lock that blocks `contract_wait`. `waiting` resolves once a call is blocked. `open` releases the lock. */
   const gate = async () => {
     const key = Math.trunc(Math.random() * 1e9)
     await admin`select pg_advisory_lock(${key})`

@@ -6,8 +6,8 @@ import * as ProberLive from "../../src/Layers/ProberLive.ts"
 import { type ProbeAnswer, Prober } from "../../src/Services/Prober.ts"
 import { authority, serveVendor, type VendorServer } from "../support/VendorServer.ts"
 
-// 127.0.0.1 stands for the public internet, and 127.0.0.2 for the machine's own network. Servers listen on both addresses, so
-// that the test notices a probe of a forbidden address.
+// 127.0.0.1 represents the public internet, and 127.0.0.2 represents the machine's own network. Servers listen on both
+// addresses, so that the test detects a probe of a forbidden address.
 let open: VendorServer
 let secret: VendorServer
 let lookUps: Array<string>

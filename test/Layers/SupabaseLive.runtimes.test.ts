@@ -16,9 +16,7 @@ const key = "sb_secret_not_a_real_one"
 const json = { "content-type": "application/json" }
 const begun = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n`
 
-/**
- * Server faults, with the outcome that the call can prove through our client (`ours`) and through plain supabase-js (`theirs`).
- */
+/** Server faults, with the outcome that each client reports: our client (`ours`) and plain supabase-js (`theirs`). */
 const scenarios: ReadonlyArray<{
   readonly name: string
   readonly behaviour: Behaviour
@@ -144,7 +142,7 @@ describe.each([
     "is not sent: %s",
     (name) => {
       expect(verdicts[`${name}, ours`]).toBe("NotExecuted not_sent")
-      // supabase-js keeps only the text of a certificate error, which proves nothing in Bun.
+      // supabase-js keeps only the text of a certificate error. In Bun, that text does not prove that the request was not sent.
       const isProven = runtime === "Deno" || name !== "another server's certificate"
       expect(verdicts[`${name}, theirs`]).toBe(
         isProven ? "NotExecuted not_sent" : "Ambiguous no_answer"

@@ -32,7 +32,7 @@ const startProject = async () => {
   return { database, gateway, admin }
 }
 
-/** Types as `supabase gen types` writes them. The layer must accept a client with such types too. */
+/** Types in the form that `supabase gen types` generates. The layer must also accept a client with such types. */
 interface Database {
   readonly public: {
     Tables: Record<never, never>

@@ -9,7 +9,7 @@ import { FIXTURE_NOW, fixtureId } from "../support/OperatorFixture.ts"
 
 setDefaultTimeout(60_000)
 
-// Tests run in any order, so tests that change something have a different fixture from tests that only read.
+// Tests run in any order, so read-only tests and tests that modify data use different fixtures.
 let fixture: FixtureDatabase
 let acting: FixtureDatabase
 beforeAll(async () => {

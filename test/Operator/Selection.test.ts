@@ -13,7 +13,7 @@ let fixture: FixtureDatabase
 beforeAll(async () => {
   await binaryPath()
   fixture = await openFixtureDatabase()
-  // Created in the fixture's past, so that each integration has a slot to explain. One integration failed last night, and one
+  // The integrations are created in the fixture's past, so that each has a slot to explain. One failed last night, and one
   // within the last hour.
   await fixture.sql`
     insert into organization_integrations (id, org_id, org_name, integration_type, sync_schedule, timezone, next_run_at, created_at)
@@ -52,7 +52,7 @@ test("of 12,000 integrations the failed ones are explained first, and all others
     env: { SUPABASE_DB_URL: fixture.database.url }
   })
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" })
-  // The program makes one call per page of 500 integrations and one per explained integration, not one per integration.
+  // The program makes one call per page of 500 integrations, and one call per explained integration.
   const calls = await countCalls()
   expect(calls.read_sync_status).toBeLessThanOrEqual(MANY / 500 + 1)
   expect(calls.read_sync_story).toBe(20)

@@ -8,7 +8,9 @@ import { makeWorld, startOfTime, uuid, type World } from "../support/World.ts"
 
 const WARM = { warm_up: true }
 
-/** Runs a sidecar's pre-warm job from second `at` on. Returns which functions it warmed up, and when. */
+/**
+ * Runs a sidecar's pre-warm job for `seconds`, starting at second `at`. Returns which functions the job warmed up, and when.
+ */
 const watch = (world: World, seconds: number, at = 3) =>
   Effect.gen(function* () {
     const warmed: Array<[name: string | null, second: number]> = []

@@ -2,7 +2,7 @@ import { access } from "node:fs/promises"
 import axe from "axe-core"
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core"
 
-/** Where Chromium is: the environment variable `CHROMIUM` or, by default, the path of Debian's package. */
+/** The path of Chromium: the environment variable `CHROMIUM` or, by default, the path in Debian's package. */
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium"
 
 /** Flags for a Chromium that runs as root in a sandbox without internet access. */
@@ -52,7 +52,7 @@ export const open = async (
   return { page, problems, close: () => context.close() }
 }
 
-/** Returns what axe-core finds on a page, as `rule: element`. */
+/** Returns axe-core's findings on a page, as `rule: element`. */
 export const violations = async (page: Page): Promise<ReadonlyArray<string>> => {
   await page.evaluate(axe.source)
   const found = await page.evaluate(async () => {
@@ -68,7 +68,7 @@ export const violations = async (page: Page): Promise<ReadonlyArray<string>> => 
 }
 
 /**
- * Returns a page's problems (findings of axe-core, and overflow) on a desktop with the light theme and on a phone with the dark
+ * Returns a page's problems (axe-core findings and overflow) on a desktop with the light theme and on a phone with the dark
  * theme. If SHOTS is set, saves a screenshot in each theme.
  */
 export const pageProblems = async (page: Page, name: string): Promise<ReadonlyArray<string>> => {

@@ -4,7 +4,7 @@ import { fixtureId } from "../support/OperatorFixture.ts"
 import { open, type Reader, startBrowser, violations } from "./Browser.ts"
 import { ADMIN_TOKEN, type ServeFixture, startServeFixture } from "./ServeFixture.ts"
 
-// What operators do on the page, in a real Chromium. Each action is recorded with its actor and reason.
+// Tests the page's operator actions in a real Chromium. Each action is recorded with its actor and reason.
 
 setDefaultTimeout(60_000)
 

@@ -6,8 +6,8 @@ import { type Project, startProject } from "../support/Project.ts"
 import { type Sidecar, startSidecar } from "../support/Sidecar.ts"
 import { open, startBrowser } from "./Browser.ts"
 
-// How an open page changes over time, in a real Chromium: ticks continue, the database fails and recovers, and the scheduler
-// dies.
+// Tests how an open page changes over time, in a real Chromium: ticks continue, the database fails and recovers, and the
+// scheduler dies.
 
 setDefaultTimeout(90_000)
 
@@ -50,7 +50,7 @@ test("an open page shows new ticks without moving the focus, the scroll position
   const state = page.locator(`#i-${id} td:first-child`)
   await state.filter({ hasText: "Running" }).waitFor()
 
-  // Focuses the link of a row in the middle of the window.
+  // Focuses the link in the row at the middle of the window.
   await page.evaluate(() => {
     scrollTo(0, document.body.scrollHeight / 2)
     const row = document.elementFromPoint(innerWidth / 2, innerHeight / 2)?.closest("tr")
@@ -65,7 +65,7 @@ test("an open page shows new ticks without moving the focus, the scroll position
   expect(before.on).toStartWith("/org/")
   mayAnswer.resolve()
   await state.filter({ hasText: "On time" }).waitFor()
-  // What the reader sees does not move, even when the page grows above it.
+  // The focused row stays in place on the screen, even when the page grows above it.
   const after = await place()
   expect(after.on).toBe(before.on)
   expect(Math.abs(after.top - before.top)).toBeLessThan(3)

@@ -8,8 +8,8 @@ import { type Sidecar, startSidecar } from "../support/Sidecar.ts"
 import { open, pageProblems, type Reader, startBrowser } from "./Browser.ts"
 import { ADMIN_TOKEN } from "./ServeFixture.ts"
 
-// How the page words problems, in a real Chromium over the binary and a real PostgreSQL: refused runs, many failures with one
-// cause, an unavailable database, and a project without integrations.
+// Tests how the page describes problems: refused runs, many failures with one cause, an unavailable database, and a project
+// without integrations. The tests use a real Chromium, the binary and a real PostgreSQL.
 
 setDefaultTimeout(90_000)
 
@@ -196,7 +196,7 @@ test("when the database goes away, the last known page appears within a second, 
     await admin.unsafe(
       `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`
     )
-    // The page shows no alarm while its data is only a moment old.
+    // The page shows no alarm while its data is only seconds old.
     for (let status = 200; status === 200; await Bun.sleep(500)) {
       status = (await page.goto(sidecar.url))?.status() ?? 0
     }
@@ -217,7 +217,7 @@ test("when the database goes away, the last known page appears within a second, 
     expect(await green(page)).toEqual([])
     await org.page.goto(sidecar.url)
     expect(await pageProblems(org.page, "database-gone")).toEqual([])
-    // An organisation page and a filtered page that were viewed before still show their last known data.
+    // An organisation page and a filtered page that were viewed earlier still show their last known data.
     await page.goto(orgUrl)
     expect(await page.locator(".answer").count()).toBe(1)
     expect(await page.locator("#alarm").isVisible()).toBe(true)
@@ -230,7 +230,7 @@ test("when the database goes away, the last known page appears within a second, 
         "The database does not answer, and no earlier data of this page is available."
       )
     }
-    // The API reports the failure rather than old data.
+    // The API reports the failure instead of old data.
     expect((await sidecar.get("/api/status")).status).toBe(503)
   } finally {
     await admin.unsafe(`alter database "${name}" with allow_connections true`)

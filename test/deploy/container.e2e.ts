@@ -56,7 +56,7 @@ const buildsFromSource = async () => {
 
 const buildsAroundTheBinary = async () => {
   const [binary = ""] = howTo()
-  // The binary is already where the second line would copy it.
+  // Skips the second line, because the binary is already at the path to which that line copies it.
   await containers.must(`set -e; PATH="$PWD:$PATH"; ${binary.replace(/^cp .*$/m, "")}`)
   const shown = await containers.must("docker inspect sync-scheduler")
   const [{ Config, Healthcheck, Size }] = JSON.parse(shown)
@@ -96,7 +96,7 @@ const composes = async () => {
     SYNC_SCHEDULER_LISTEN: `127.0.0.1:${await freePort()}`,
     SYNC_SCHEDULER_INTERVAL: "2s"
   })
-  // Any process that keeps running can stand for the user's application.
+  // Any process that keeps running can represent the user's application.
   await containers.must(
     `printf 'FROM docker.io/oven/bun:1.4.5-debian\\nCMD ["sleep", "infinity"]\\n' > Application
      docker build -q -f Application -t localhost/application:1 .`
@@ -121,7 +121,8 @@ const composes = async () => {
   const [{ HostConfig }] = JSON.parse(await containers.must(`docker inspect ${name}`))
   expect(HostConfig.ReadonlyRootfs).toBe(true)
 
-  // Stops the container while five runs are in flight. It waits for those runs, records them, and exits with 0.
+  // Stops the container while five runs are in flight. The scheduler waits for those runs, records their outcomes, and exits
+  // with 0.
   project.functions.behave(() => delay(3_000))
   await project.seedDue(5)
   const sent = project.functions.invocations.length

@@ -25,7 +25,7 @@ afterAll(async () => {
 
 const completed = async (): Promise<number> => (await project.statuses()).completed ?? 0
 
-/** Fills in the placeholders, as the how-to page tells the user to do. */
+/** Fills in the placeholders, as the how-to page instructs. */
 const fillIn = (name: string, values: Readonly<Record<string, string>>): void => {
   const path = join(containers.directory, name)
   let text = readFileSync(path, "utf8")

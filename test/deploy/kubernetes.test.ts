@@ -1,6 +1,6 @@
 /**
- * Checks that the manifests agree on the names of ports and secrets, and that the binary, deployed as in the container, serves
- * the probes and the metrics.
+ * Checks that the manifests agree on port and secret names, and that the binary, with the container's settings, serves the
+ * probes and the metrics.
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises"
@@ -61,7 +61,7 @@ let credentials: string
 beforeAll(async () => {
   project = await startProject()
   credentials = await mkdtemp(join(tmpdir(), "sync-scheduler-credentials-"))
-  // The Secret's keys become files, filled with the test's values.
+  // Each key of the Secret becomes a file with the test's value.
   const values: Readonly<Record<string, string>> = {
     "supabase-secret-key": project.gateway.secretKey,
     "sync-scheduler-admin-token": TOKEN

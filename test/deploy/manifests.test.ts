@@ -11,7 +11,7 @@ setDefaultTimeout(60_000)
 const read = (path: string): string => readFileSync(join(root, "deploy", path), "utf8")
 const manifests = readdirSync(join(root, "deploy/k8s")).filter((name) => name.endsWith(".yaml"))
 
-/** Models of the kinds in use, generated from the OpenAPI schemas of Kubernetes and the Prometheus Operator. */
+/** TypeScript models of the kinds in use, generated from the OpenAPI schemas of Kubernetes and the Prometheus Operator. */
 const MODELS: Readonly<Record<string, string>> = {
   CronJob: "kubernetes-models/batch/v1/CronJob",
   Deployment: "kubernetes-models/apps/v1/Deployment",
@@ -34,7 +34,7 @@ const parse = (name: string): { readonly kind: string } => {
   return { ...parsed, kind: String(parsed.kind) }
 }
 
-/** Returns the schema's errors about a manifest. */
+/** Returns the schema errors in a manifest. */
 const faultsOf = async (manifest: { readonly kind: string }): Promise<string> => {
   const { [manifest.kind]: Model } = await import(modelOf(manifest.kind))
   try {

@@ -137,7 +137,7 @@ const uninstalls = async () => {
   expect(await jobs()).toEqual(["another", "sync-scheduler", "sync-scheduler-prune"])
 }
 
-/** Checks a manual tick, started with the command of the how-to page. */
+/** Checks a manual tick, started with the how-to page's command. */
 const ticksManually = async () => {
   await seedDue(2)
   const [, byHand = ""] = blocksOf("pg-cron-edge.md", "sh", {

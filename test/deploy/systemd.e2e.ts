@@ -50,7 +50,7 @@ const configure = (name: string, text: string): void =>
 /** Makes a unit log its exit status, because systemd forgets a unit that exited successfully. */
 const STATUS = `ExecStopPost=/bin/bash -c 'echo "exit status $$EXIT_STATUS"'`
 
-/** Replaces a unit's additional settings. */
+/** Replaces a unit's drop-in file. */
 const dropIn = async (unit: string, text: string): Promise<void> => {
   const directory = join(machine.root, `etc/systemd/system/${unit}.d`)
   mkdirSync(directory, { recursive: true })

@@ -9,7 +9,7 @@ import { startGateway } from "../support/RpcGateway.ts"
 import { CLI_ENVIRONMENT, makeStandIn } from "../support/SupabaseStandIn.ts"
 import { type Block, type Document, root } from "./Document.ts"
 
-/** The result of running a page. `at` is the line of the block that failed, or null. */
+/** The result of running a page. `at` is the line of the block that failed, or null if none failed. */
 export interface SandboxResult {
   readonly at: number | null
   readonly output: string
@@ -25,7 +25,7 @@ export interface Sandbox {
   readonly close: () => Promise<void>
 }
 
-/** Returns whether a block is run. A block that needs something unavailable here names the test that runs it. */
+/** Returns whether a block runs here. A block that needs something unavailable here names the test that runs it. */
 export const isRun = ({ language, notes }: Block): boolean =>
   ["sh", "sql", "ts"].includes(language) && !notes.some((note) => note.startsWith("shown-by="))
 
@@ -56,7 +56,7 @@ const TYPES = 'echo "@@ 0"\n"$PAGE/node_modules/.bin/tsc" --noEmit -p "$PAGE"'
 /** Programs that change the machine or use the network. A page that uses one of them must name the test that runs the page. */
 const UNAVAILABLE_PROGRAMS =
   "systemctl docker podman kubectl helm apt-get install npm npx gh curl".split(" ")
-/** No-ops in runbooks, because their output depends on the machine: only our own commands run. */
+/** In runbooks, no-ops replace these programs, because their output depends on the machine. Only our own commands run. */
 const REPLACED_PROGRAMS = [
   ...UNAVAILABLE_PROGRAMS,
   ..."journalctl timedatectl chronyc promtool ls".split(" ")
@@ -151,7 +151,7 @@ export const openSandbox = async ({ path, text }: Document): Promise<Sandbox> =>
     READER_DB_URL: database.url,
     ...(isEmpty ? {} : settings)
   }
-  // Maps the placeholders of the pages to the test's values.
+  // Maps the pages' placeholders to the test's values.
   const values: ReadonlyArray<readonly [written: string, here: string]> = [
     ["https://<project-ref>.supabase.co", gateway.url],
     ["<connection string>", database.url],

@@ -1,8 +1,8 @@
 /**
- * Times how long a new user takes from an empty directory to the first completed scheduled run, typing on a terminal, and
- * counts the steps and decisions. `bun run e2e ./test/docs/firstSync.e2e.ts`. The Supabase CLI is the stand-in of test/support
- * over a real PostgreSQL. The stand-in calls the real CLI for commands that need no Docker; `supabase start` takes no time
- * here.
+ * Times how long a new user, typing on a terminal, takes from an empty directory to the first completed scheduled run, and
+ * counts the steps and decisions. Run with `bun run e2e ./test/docs/firstSync.e2e.ts`. A stand-in from test/support replaces
+ * the Supabase CLI and uses a real PostgreSQL. The stand-in calls the real CLI for commands that need no Docker; `supabase
+ * start` takes no time here.
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { binaryPath } from "../support/binary.ts"

@@ -14,7 +14,7 @@ setDefaultTimeout(120_000)
 
 const ledger = startLedger()
 
-/** The requests booked by a stand-in for an accounting API, which responds according to the request's path. */
+/** The requests that a stand-in for an accounting API accepted. The stand-in's response depends on the request's path. */
 const booked: string[] = []
 const api = Bun.serve({
   port: 0,

@@ -33,7 +33,7 @@ afterAll(async () => {
   await ledger.stop()
 })
 
-/** Returns a run that has started in the ledger, with its invocation. */
+/** Creates a run that the ledger has recorded as started. Returns the run and its invocation. */
 const started = (over: Record<string, unknown> = {}) => {
   const body = invocation(over)
   return { body, id: body.run_id, row: ledger.start(body.run_id, body.lease_token) }
@@ -388,8 +388,8 @@ describe("the deadline", () => {
       status: 504,
       body: { outcome: "unknown", reason: "The handler did not end before the deadline" }
     })
-    // The scheduler has recorded the outcome as unknown, but the handler is alive. Its next heartbeat makes the run `running`
-    // again.
+    // The scheduler has recorded the outcome as unknown, but the handler is still running. The next heartbeat makes the run
+    // `running` again.
     row.status = "unknown"
     await ledger.until(() => String(row.status) === "running")
     ledger.openGate(id)

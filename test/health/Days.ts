@@ -25,14 +25,17 @@ interface Tenant {
 /** An API's observed states, minute by minute. */
 export interface Watched {
   readonly modes: Array<readonly [at: number, mode: string, status: string]>
-  /** The most runs of the API that started together while it was throttled. `peak` is the same at all other times. */
+  /**
+   * The maximum number of the API's runs that started together while it was throttled. `peak` is the maximum at all other
+   * times.
+   */
   peakAfterThrottle: number
   peak: number
 }
 
 /**
  * Simulates days with the real SQL functions, outcome rules and probes, against vendors' servers on this machine. The
- * database's clock advances in steps of a minute, without waiting.
+ * database's clock advances in one-minute steps, without waiting.
  */
 export class Days {
   now = Date.parse(BEGIN)
@@ -193,7 +196,7 @@ export class Days {
   }
 
   /**
-   * Acts as a function that checks only the status of the vendor's response and returns it to the scheduler, as the fence does.
+   * Acts as a function that, like the fence, checks only the status of the vendor's response and returns it to the scheduler.
    */
   private async callFunction(vendor: Vendor) {
     const url = `https://127.0.0.1:${vendor.host.split(":")[1]}/export`

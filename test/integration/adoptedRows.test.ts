@@ -31,7 +31,7 @@ const integrations = `
     ('${id(NO_CATCH_UP)}', '${ORG}', 'xledger', '0 4 29 2 *', true, 'weekly');`
 
 /**
- * Returns rows with each status word and with a null status, rows without an integration, and rows of an unrelated and of a
+ * Returns rows with each status word, with a null status, without an integration, for an unrelated integration, and for a
  * deleted integration.
  */
 const rowsOf = (columns: string, values: (n: number) => string): string =>
@@ -91,7 +91,7 @@ const READING: ReadonlyArray<ReadonlyArray<string>> = [
   ["explain", ORG],
   ["explain", id(OVERDUE)],
   ["runs", "list"],
-  // Runs with a foreign status word, with the status pending, without an integration, and with a deleted integration.
+  // In this order, the runs have a foreign status word, the status pending, no integration, and a deleted integration.
   ...[100, 108, 300, 301].map((n) => ["runs", "show", id(n)]),
   ["schedules", "list"],
   ["schedules", "show", id(OVERDUE)],
@@ -119,7 +119,7 @@ describe.each(projects)("an adopted table: %s", (_, tables) => {
     return { args: args.join(" "), ...ended }
   }
 
-  /** Returns which reading commands failed. `doctor` is expected to exit with an error, because it finds problems. */
+  /** Returns which read-only commands failed. `doctor` should exit with an error, because it finds problems. */
   const failures = async () => {
     const broken: Array<unknown> = []
     for (const args of READING) {
@@ -145,7 +145,7 @@ describe.each(projects)("an adopted table: %s", (_, tables) => {
 
     const summary = await project.tick("direct")
     expect(summary).toMatchObject({ ok: true, completed: 1 })
-    // Only the three rows that cannot run are reported. The other rows' odd histories cause no errors.
+    // Only the three rows that cannot run are reported. The other rows' unusual histories cause no errors.
     const faults = [
       `Integration ${id(NO_ORG)} cannot run: org_id is null: set it to the id of the organisation`,
       `Integration ${id(NO_TYPE)} cannot run: integration_type is null: set it, for example to xledger`,

@@ -47,7 +47,7 @@ const request = async (id: string, from: number, to: number) => {
   return rows[0].answer
 }
 
-/** Returns the hours of the backfilled slots, relative to noon and in the order of their claims. */
+/** Returns the hours of the backfilled slots, relative to noon and in claim order. */
 const backfilled = async (id: string): Promise<ReadonlyArray<number>> => {
   const rows: ReadonlyArray<{ readonly scheduled_for: Date }> = await world.sql`
     select l.scheduled_for from sync_run_log l join sync_run_event e on e.run_id = l.id and e.kind = 'claimed'

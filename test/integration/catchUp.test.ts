@@ -27,7 +27,7 @@ const tick = async () => {
   return { code, summary: JSON.parse(stdout) }
 }
 
-/** Asserts, with the binary's audit, that every slot has a row or a range. */
+/** Runs the binary's audit, and asserts that every slot has a row or a range. */
 const expectNoHoles = async (from = "40d") => {
   const { code, stdout } = await runBinary(["audit", "--from", from], { env: project.environment })
   expect(stdout).toStartWith("✓ No holes")
@@ -46,7 +46,7 @@ const ranges = async (): Promise<ReadonlyArray<{ reason: string; count: number }
   ...(await project.sql`select reason, count::int as count from sync_skipped_range order by id`)
 ]
 
-/** Seeds 19 slots, ten minutes apart, of which none ran. The newest is seven minutes old. */
+/** Seeds 19 slots, ten minutes apart, none of which has run. The newest is seven minutes old. */
 const seedOutage = (columns: Readonly<Record<string, string>>) =>
   project.seedDue(1, {
     sync_schedule:

@@ -43,7 +43,7 @@ const connectionErrorOf = async (
   )
   expect(finding.code).toBe(error.code)
   expect(finding.fix).toBe(error.hint)
-  // The hint promises no retry by the next tick, because a script or a person may have run the command.
+  // The hint must not promise a retry by the next tick, because a script or a person may have run the command.
   expect(error.hint).not.toContain("next tick")
   return { ...error, exit: status.code }
 }

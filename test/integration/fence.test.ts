@@ -7,7 +7,9 @@ import { dropBefore, lostAnswer } from "../support/GatewayFaults.ts"
 import { type Project, startProject } from "../support/Project.ts"
 import { type RpcGateway, startGateway } from "../support/RpcGateway.ts"
 
-/** Tests the fence against the real SQL: the compiled binary, the API, and functions in Deno that call the API. */
+/**
+ * Tests the fence end to end, with the compiled binary, the real SQL behind the API, and functions in Deno that call the API.
+ */
 beforeAll(binaryPath, 60_000)
 let project: Project
 /** Gates and events for the functions. The stand-in's own ledger is not used, because the database is real. */
@@ -79,7 +81,7 @@ const untilRun = async (condition: string) => {
   }
 }
 
-/** Repeats the run's request, as a proxy might, or an engine that resumes after a freeze. */
+/** Repeats the run's request, as a proxy or an engine that resumes after a freeze might. */
 const deliverAgain = async (name: string) => {
   const row = await readRun()
   const answer = await fetch(`${api.url}/functions/v1/${name}`, {
@@ -161,7 +163,7 @@ test("after a 202 the run stays running while heartbeats arrive, and completes w
   const beaten = await untilRun(`heartbeat_at > '${iso}' and status = 'running'`)
   expect(beaten.lease_until >= running.lease_until).toBe(true)
 
-  // A tick that runs meanwhile does not change the run.
+  // A tick during this time does not change the run.
   expect(await tick()).toMatchObject({ code: 0, summary: { triggered: 0 } })
   control.openGate(running.id)
   expect(await untilRun("status = 'completed'")).toMatchObject({ attempt: 1, ambiguous: false })

@@ -31,7 +31,7 @@ afterEach(async () => {
   await project.close()
 })
 
-/** Runs the binary, and returns its output and the number of calls of each function. */
+/** Runs the binary, and returns its output and the number of calls to each function. */
 const run = async (...args: ReadonlyArray<string>) => {
   pings = []
   const counts = () => FUNCTIONS.map((name) => project.gateway.faults.calls(name))

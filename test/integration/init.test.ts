@@ -99,7 +99,7 @@ test("a project keeps its own files, and init requests no setting that its funct
     "functions/integration-sync/index.ts": "// ours\n",
     "functions/_shared/cors.ts": "export {}\n"
   })
-  // Git converts line endings on Windows. `init` treats such a file as unchanged.
+  // Git converts line endings on Windows. `init` treats a converted file as unchanged.
   const text = await readFile(join(root, first), "utf8")
   await writeFile(join(directory, first), text.replaceAll("\n", "\r\n"))
   const before = await treeOf(directory)

@@ -24,15 +24,15 @@ interface Scenario {
   readonly over: "the API" | "a direct connection"
   readonly due: number
   readonly server: OwnPostgresServer
-  /** The disk for the database's files; by default they stay in the server's data directory. */
+  /** The disk for the database's files. By default, they are in the server's data directory. */
   readonly disk?: SmallDisk
   /** Makes the database refuse or accept writes. */
   readonly refuse: (isRefusing: boolean) => Promise<void> | void
 }
 
 /**
- * Runs a tick during which the database refuses outcomes for three seconds. Returns how many invocations were sent before the
- * database accepted writes again.
+ * Runs a tick during which the database refuses to record outcomes for three seconds. Returns how many invocations were sent
+ * before the database accepted writes again.
  */
 const playRefusal = async ({ disk, due, over, refuse, server }: Scenario): Promise<number> => {
   const database = await createDatabase({ server })

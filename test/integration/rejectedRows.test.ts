@@ -92,7 +92,7 @@ describe.each(["direct", "supabase-js"] as const)("over %s", (mechanism) => {
         expect(named).toContain(`${column} has 170000`)
       }
       expect(named).toContain("schedule_since")
-      // A due date before Christ is replaced by the next slot in the future.
+      // A due date in the BC era is replaced by the next future slot.
       const [row] = await project.sql`
         select count(*)::int as n from organization_integrations where next_run_at < now() - interval '1 day'`
       expect(row.n).toBe(0)

@@ -7,7 +7,7 @@ import { runBinary } from "../support/runBinary.ts"
 import { type Sidecar, startSidecar } from "../support/Sidecar.ts"
 import { ADMIN_TOKEN, codeOf, json } from "../support/TestSite.ts"
 
-/** Tests the responses of `serve` on a real socket, with the compiled binary. */
+/** Tests `serve`'s responses on a real socket, with the compiled binary. */
 setDefaultTimeout(60_000)
 let project: Project
 let sidecar: Sidecar
@@ -92,7 +92,7 @@ test("the API returns the same JSON as the command line", async () => {
   }
 })
 
-/** Returns the paths of all fields of a value, including fields of list members. */
+/** Returns the paths of all fields of a value, including fields of array elements. */
 const shapeOf = (value: unknown, path = ""): ReadonlyArray<string> => {
   if (typeof value !== "object" || value === null) return []
   const isList = Array.isArray(value)

@@ -38,7 +38,8 @@ const startBusy = async <E extends EngineProcess>(starting: Promise<E>): Promise
 }
 
 /**
- * Lets the function respond, and asserts that the run's outcome is recorded once the process has exited. Returns how it exited.
+ * Lets the function respond, waits for the process to exit, and asserts that the run's outcome is recorded. Returns how the
+ * process exited.
  */
 const endOf = async (engine: EngineProcess) => {
   mayAnswer.resolve()

@@ -56,7 +56,7 @@ test.concurrent("if the API does not respond, the error names it, the exit code 
     (await startEngine({ ...project.environment, ...settings })).exited
   await project.seedDue(2)
   project.gateway.faults.set("*", { waitBefore: 300, instead: RESET })
-  // A tick waits three quarters of its interval for the database.
+  // A tick waits for the database for up to three quarters of its interval.
   const soon = { SYNC_SCHEDULER_INTERVAL: "5s" }
   const exits = await Promise.all([
     tick(soon),
@@ -86,7 +86,7 @@ test.concurrent("when PostgreSQL dies with runs in flight and stays down, the ex
      select gen_random_uuid(), 'xledger', '0 0 1 1 *', now() - interval '1 minute' from generate_series(1, 30)`
   )
   await before.close()
-  // Neither engine may adopt the other's claims, because adopted runs would use up its --limit.
+  // Neither engine may adopt the other's claims, because adopted runs would use up the adopting engine's --limit.
   const patient = { SYNC_SCHEDULER_INVOKE_TIMEOUT: "10s", SYNC_SCHEDULER_ADOPT_AFTER: "1m" }
   const limited = ["run", "-o", "json", "--limit", "5"]
   const engines = await Promise.all([

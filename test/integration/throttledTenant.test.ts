@@ -12,7 +12,7 @@ beforeEach(async () => {
 }, 60_000)
 afterEach(() => project.close())
 
-/** Seeds due integrations of one vendor, each in its own organisation. Returns the organisation IDs. */
+/** Seeds due integrations for one vendor, each in its own organisation. Returns the organisation IDs. */
 const seedTenants = async (count: number): Promise<ReadonlyArray<string>> => {
   const ids = await project.seedDue(count)
   const rows = await project.sql`
@@ -94,7 +94,7 @@ test("when several tenants are throttled within a minute, all tenants of the ven
 test("429 answers to one organisation do not make the shared function unavailable to another", async () => {
   const throttled = crypto.randomUUID()
   const slow = crypto.randomUUID()
-  // No accounting API is known for this type, so no hold at an API delays the runs.
+  // No accounting API is known for this type, so no API throttle delays the runs.
   const unknownApi = { integration_type: "'custom'" }
   await project.seedDue(20, { ...unknownApi, org_id: `'${throttled}'` })
   await project.seedDue(3, { ...unknownApi, org_id: `'${slow}'` })

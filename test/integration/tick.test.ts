@@ -68,7 +68,7 @@ describe.each([...mechanisms])("over %s", (mechanism) => {
     await project.seedDue(1, { sync_schedule: "'0 0 30 2 *'" })
     const unbounded = { next_run_at: "null", schedule_since: "'-infinity'" }
     await expect(project.seedDue(1, unbounded)).rejects.toThrow("organization_integrations_bounds")
-    // An adopted table may already contain such a schedule_since, which the constraint would refuse.
+    // The constraint refuses this schedule_since, but an adopted table may already contain it.
     await project.sql`alter table organization_integrations drop constraint organization_integrations_bounds`
     await project.seedDue(1, unbounded)
     const summary = await project.tick(mechanism)
@@ -190,7 +190,7 @@ describe("runScheduledJobs(supabaseClient, integrationEdgeFunctionUrl)", () => {
       summary: { ok: false }
     })
     expect(failure.message).toContain("Set SUPABASE_SECRET_KEY")
-    // A failed run does not make the tick fail. The tick only counts it.
+    // A failed run does not make the tick fail. The tick only counts the failure.
     project.functions.behave(() => Behaviour.status(400, { error: "no" }))
     expect(
       await runScheduledJobs(client(), url(), { ...options, throwOnError: true })

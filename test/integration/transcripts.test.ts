@@ -17,7 +17,7 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => rm(directory, { recursive: true, force: true }))
 
-/** Replaces what differs between runs: the project's URL, timings, and the server's version. */
+/** Replaces what differs between test runs: the project's URL, timings, and the server's version. */
 const everywhere = (project: Project): Replacements => [
   [project.gateway.url, "https://abcdefghijklmnopqrst.supabase.co"],
   [directory, "/tmp"],

@@ -77,7 +77,7 @@ describe.each(["light", "dark"] as const)("the home page, %s", (colorScheme) => 
       isDark: document.documentElement.classList.contains("dark")
     }))
     expect([height, width, isDark]).toEqual([900, 1440, colorScheme === "dark"])
-    // The theme names its search button by its label only, although the button also shows a keyboard shortcut.
+    // The theme's search button is named by its label only, although it also shows a keyboard shortcut.
     const found = (await violations(page)).filter((one) => !/^label-content.*DocSearch/.test(one))
     expect(found).toEqual([])
     expect(problems).toEqual([])

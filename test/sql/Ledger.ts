@@ -7,7 +7,7 @@ import { readMigrations, runScripts } from "../support/PostgresTemplate.ts"
 
 export type Row = Readonly<Record<string, unknown>>
 
-/** A migrated database whose clock only the test moves. */
+/** A migrated database whose clock only the test advances. */
 export interface Ledger {
   readonly sql: SQL
   readonly url: string
@@ -28,7 +28,7 @@ export interface Ledger {
   readonly close: () => Promise<void>
 }
 
-/** When every test begins. */
+/** The time at which every test begins. */
 export const start = "2026-03-02T10:00:00.000Z"
 /** The slot at which an integration from `Ledger.integration` is due. */
 export const slot = "2026-03-02T09:59:00.000Z"
@@ -42,7 +42,7 @@ export const at = (seconds: number): string =>
 const IN_UTC = `do $$ begin
   execute format('alter database %I set timezone to %L', current_database(), 'UTC'); end $$`
 
-/** Converts an instant of whole seconds to the form that Postgres writes in JSON. */
+/** Converts a whole-second instant to PostgreSQL's JSON format. */
 export const json = (iso: string): string => iso.replace(/\.000Z$/, "+00:00")
 
 /**
@@ -212,7 +212,7 @@ declare global {
   var syncSchedulerSystemPostgres: Promise<PostgresServer> | undefined
 }
 
-// Shared by all files of a test process. The server ends with the process.
+// Shared by all files in a test process. The server ends with the process.
 function startSystem(): Promise<PostgresServer> {
   globalThis.syncSchedulerSystemPostgres ??= startPostgres({ fresh: true, version: "system" })
   return globalThis.syncSchedulerSystemPostgres

@@ -128,7 +128,7 @@ const by = (runId: string): Row => ({
 
 export const list = (value: unknown): ReadonlyArray<Row> => (Array.isArray(value) ? value : [])
 
-/** How to bring a run into each initial state. Each function leaves the clock at the instant that its state requires. */
+/** Each function brings a run into an initial state, and leaves the clock at the instant that the state requires. */
 export const states: Readonly<Record<string, (ledger: Ledger) => Promise<RunFixture>>> = {
   pending: (ledger) => openRunFixture(ledger),
   running: async (ledger) => {
@@ -149,7 +149,7 @@ export const states: Readonly<Record<string, (ledger: Ledger) => Promise<RunFixt
     await fixture.after(LEASE)
     return fixture
   },
-  // The function's host refused the attempt, and the run waits for its next one.
+  // The function's host refused the attempt, and the run is waiting for its next attempt.
   backoff: async (ledger) => {
     const fixture = await openRunFixture(ledger)
     await fixture.start()
@@ -186,7 +186,7 @@ export const states: Readonly<Record<string, (ledger: Ledger) => Promise<RunFixt
     await fixture.after(LEASE)
     return fixture
   },
-  // The outcome of the first attempt is unknown, and the run waits for its second attempt.
+  // The outcome of the first attempt is unknown, and the run is waiting for its second attempt.
   requeued: async (ledger) => {
     const fixture = await openRunFixture(ledger)
     await fixture.start()

@@ -1,7 +1,7 @@
 import type { Row } from "./Ledger.ts"
 import type { RunFixture } from "./RunFixture.ts"
 
-/** One call for a run. By default it carries the last attempt's lease token. */
+/** An SQL call that acts on a run. By default, it carries the last attempt's lease token. */
 export type Action = (fixture: RunFixture, token: string) => Promise<Row>
 
 export const tokenActions: Readonly<Record<string, Action>> = {

@@ -7,7 +7,7 @@ import { list } from "./RunFixture.ts"
 
 const id = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
 
-/** Tables that a project might already have: with varchar and bigint, columns of its own, RLS and rows. */
+/** Tables that a project might already have, with varchar and bigint columns, extra columns, RLS and rows. */
 const integrations = `
   create table public.organizations (id uuid primary key);
   insert into public.organizations values ('${id(9)}');
@@ -201,7 +201,7 @@ for (const { title, open } of servers) {
           select * from sync_run_log where created_at < now() - interval '390 days'`)
         await sql.unsafe("select prune_sync_history()")
         const ids = (table: string) => rows(`select id from public.${table} order by id`)
-        // Retention keeps the run without a creation time.
+        // Retention keeps the run that has no creation time.
         expect(await ids("sync_run_log")).toEqual([{ id: id(11) }, { id: id(13) }])
         expect(await ids("sync_run_log_archive")).toEqual([{ id: id(12) }])
       },

@@ -11,7 +11,7 @@ const CALL_SETTINGS = [
   "TimeZone=UTC"
 ]
 
-// Read from the catalog, so that no function, table or role is missed.
+// Reads the catalog, so that no function, table or role is missed.
 const ours = `
   select p.oid, p.oid::regprocedure::text as signature, p.prosecdef, p.proconfig, p.proname,
          (select string_agg('null::' || format_type(t, null), ', ' order by n)
@@ -76,7 +76,7 @@ onEachServer(
       const inside = await ledger().rows(`
       select p.oid::regprocedure::text as signature from pg_proc p
        where p.pronamespace = 'sync_scheduler'::regnamespace and p.proname <> 'clock'
-         -- A function has this search path, or none if its body was parsed at its creation.
+         -- A function has this search path, or none if its body was parsed when the function was created.
          and case when exists (select from unnest(p.proconfig) c where c like 'search_path=%')
                then not '${SEARCH_PATH}' = any (p.proconfig) else p.prosqlbody is null end`)
       expect(inside).toEqual([])

@@ -272,7 +272,7 @@ onEachServer("runs of a throttled API", (ledger) => {
       reason: "api_throttled",
       host: "www.xledger.net"
     })
-    // The retry time has passed, so any engine reads the run.
+    // The retry time has passed, so any engine can fetch the run.
     await ledger().after(64)
     const pending = await ledger().call("read_pending_runs", { p_engine_id: "e2", p_limit: 100 })
     expect(JSON.stringify(pending)).toContain(b)

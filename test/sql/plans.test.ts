@@ -67,7 +67,7 @@ onEachServer(
           expect([name, scans]).toEqual([name, 0])
           expect(fetched).toBeLessThan(ROWS / 10)
         }
-        // Under a generic plan, too, every page after the first must start at its cursor.
+        // Even under a generic plan, every page after the first must start at its cursor.
         for (let n = 0; n < 5; n++) await work(ledger(), session)
         expect(
           await ledger().rows("select count(*) from public.sync_run_log where attempt = 1")

@@ -20,7 +20,7 @@ test(
   "the migrations produce supabase/schema.sql and catalog.json (else: bun run schema)",
   async () => {
     const committed = (name: string) => readFileSync(join(root, "supabase", name), "utf8")
-    // Applies the migrations to PGlite one file at a time. The dump of 130 KB is compared line by line, for a readable diff.
+    // Applies the migrations to PGlite one file at a time. The 130 KB dump is compared line by line, for a readable diff.
     const { catalog, schema } = await dumpMigrations()
     expect(committed("schema.sql").split("\n")).toEqual(schema.split("\n"))
     expect(committed("catalog.json").split("\n")).toEqual(catalog.split("\n"))

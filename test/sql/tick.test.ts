@@ -124,7 +124,7 @@ onEachServer("rows that another application wrote", (ledger) => {
     ])
     expect(list((await claim()).claimed)).toHaveLength(1)
 
-    // A run in progress becomes unknown when its time ends, and is then released: a run without a key cannot be retried.
+    // When its time ends, a running row becomes unknown and is then released, because a run without a key cannot be retried.
     await ledger().reset()
     const other = await ledger().integration()
     await ledger().execute(`

@@ -55,7 +55,7 @@ onEachServer("transitions", (ledger) => {
         const second = await outcomeOf(fixture, action)
         expect(await fixture.row(), `${cells[n]}, repeated`).toEqual(after)
         expect(await fixture.events()).toEqual(events)
-        // A repeated report is accepted again. A repeated operator action is not, because nothing is left to do.
+        // A repeated report is accepted again. A repeated operator action is refused, because nothing is left to do.
         if (!first.refused && !/retry|release/.test(Object.keys(actions)[n] ?? "")) {
           expect(second.refused).toBe(false)
         }

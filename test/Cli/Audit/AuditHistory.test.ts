@@ -27,7 +27,7 @@ afterAll(() => world.close())
 
 const readings = new Map(zones.map((zone) => [zone, readClock(zone, start, end)]))
 
-/** Generates an event of one of three integrations, or of the whole project. */
+/** Generates an event that affects one of three integrations or the whole project. */
 const historyEvent = fc.tuple(
   fc.integer({ min: 0, max: 2 }),
   fc.oneof(
@@ -155,7 +155,7 @@ const readRows = async (): Promise<Rows> => ({
   )
 })
 
-/** Returns the past slots that the schedule history requires, from an oracle that shares no code with the engine. */
+/** Returns the past slots that the schedule history requires. They come from an oracle that shares no code with the engine. */
 const readExpected = async (): Promise<ReadonlySet<string>> => {
   const parts: ReadonlyArray<{
     readonly integration_id: string

@@ -13,7 +13,8 @@ let id = ""
 beforeAll(() => binaryPath(), 120_000)
 beforeEach(async () => {
   project = await startProject()
-  // The hourly integration has been due for six hours: its newest slot runs, and the six earlier slots are recorded as skipped.
+  // The hourly integration has been due for six hours, so its newest slot runs, and the six earlier slots are recorded as
+  // skipped.
   const seeded = await project.seedDue(1, {
     sync_schedule: "'0 * * * *'",
     timezone: "'Europe/Oslo'",

@@ -81,7 +81,7 @@ test("doctor names a time zone whose rules differ from the database's, and the a
   await project.seedDue(2, { timezone: "' Europe/Oslo '" })
   const same = await doctor()
   expect(same.text).toContain("the database has the same time zone rules for a year (Bun")
-  // In this database's time zone rules, Oslo stays on summer time all year.
+  // This database's time zone rules keep Oslo on summer time all year.
   await project.sql.unsafe(`alter function sync_scheduler.zone_offsets(text, timestamptz) rename to zone_offsets_of_today;
     create function sync_scheduler.zone_offsets(p_timezone text, p_from timestamptz) returns jsonb language sql stable return
       sync_scheduler.zone_offsets_of_today(case p_timezone when 'Europe/Oslo' then 'Etc/GMT-2' else p_timezone end, p_from)`)

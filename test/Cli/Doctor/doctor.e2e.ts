@@ -39,7 +39,7 @@ test("doctor describes a real pg_cron with one job, with two jobs and with an in
   await project.sql.unsafe(twice?.fix ?? "")
   expect(await ofCron()).toMatchObject([{ code: null }])
 
-  // On Supabase, the role `postgres` may call alter_job. In the stand-in, it may update the table instead.
+  // On Supabase, the role `postgres` calls alter_job. The stand-in lets the role update the table instead.
   await project.sql`update cron.job set active = false where jobname = 'sync-scheduler'`
   const [off] = await ofCron()
   expect(off?.code).toBe("CRON_INACTIVE")

@@ -44,7 +44,7 @@ test("serve --demo creates its data and serves a live page", async () => {
   expect(page.status).toBe(200)
   expect(page.body).toContain("O&#39;Neill &lt;Retail&gt; Ltd")
 
-  // The demo stores its history as a real project does, so explain, audit and backfill work on it even while the demo runs.
+  // The demo stores its history as a real project does, so explain, audit and backfill work even while the demo runs.
   const ask = async (...args: ReadonlyArray<string>) =>
     (await runBinary([...args, "--demo", directory], { env: {} })).stdout
   expect(await ask("audit", "--from", "30d")).toMatch(
@@ -69,7 +69,7 @@ test("serve --demo creates its data and serves a live page", async () => {
   const twice = await runBinary(["serve", "--demo", directory, "--listen", "127.0.0.1:0"])
   expect([twice.code, twice.stderr]).toEqual([2, expect.stringContaining("is already running on")])
 
-  // One integration of the demo fails until a person triggers it. After that, its runs succeed.
+  // One demo integration fails until someone triggers it. After that, its runs succeed.
   const act = ["trigger", "initech", "--wait", "--yes", "--reason", "token renewed"]
   expect(await ask(...act)).toContain("✓ Completed")
   expect(JSON.parse((await sidecar.get("/api/status")).body).counts.failing).toBe(0)

@@ -380,7 +380,7 @@ test("a setup that was killed and repeated has the same result", async () => {
   expect((await fixture.setup(["--local", "--yes"])).code).toBe(0)
   const whole = await fixture.tree()
   const calls = await fixture.standIn.calls()
-  // Kills setup during two calls of the Supabase CLI; setupInterrupted.e2e.ts kills it during every call.
+  // Kills setup during two Supabase CLI calls. setupInterrupted.e2e.ts kills it during every call.
   for (const name of ["init", "db push"]) {
     const kill = calls.findIndex((call) => call.startsWith(name)) + 1
     await fixture.reset()

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { binaryPath } from "../../support/binary.ts"
 import { openSetupFixture, type SetupFixture } from "../../support/SetupFixture.ts"
 
-// Takes about 10 s per call of the Supabase CLI. Run with `bun run e2e ./test/Cli/Setup/setupInterrupted.e2e.ts`.
+// Takes about 10 s per Supabase CLI call. Run with `bun run e2e ./test/Cli/Setup/setupInterrupted.e2e.ts`.
 setDefaultTimeout(600_000)
 
 let fixture: SetupFixture

@@ -307,7 +307,8 @@ describe("actions over HTTP", () => {
       const answer = await ask(resume, refused)
       expect([answer.status, await isEnabled()]).toEqual([status, false])
     }
-    // The server accepts a browser that sends Origin in place of Sec-Fetch-Site, and our own script, which sends a CSRF header.
+    // The server accepts requests from a browser that sends Origin in place of Sec-Fetch-Site, and from our own script, which
+    // sends a CSRF header.
     expect((await ask(resume, form(fields, { cookie, origin: OWN_PAGE.origin }))).status).toBe(303)
     expect((await ask(pause(), json(because, { ...own, "x-csrf-token": csrf }))).status).toBe(200)
     expect((await ask(resume, json(because))).status).toBe(200)

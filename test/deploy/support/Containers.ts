@@ -35,7 +35,7 @@ const DOCKER = `docker() {
 
 /**
  * STAND-IN for a compose project's bridge network, which this machine cannot create: the project's services use the host
- * network. All other calls of podman-compose reach podman unchanged.
+ * network. All other podman-compose calls reach podman unchanged.
  */
 const HOST_NETWORK = `#!/bin/bash
 [ "$1" = network ] && exit 0
@@ -129,8 +129,8 @@ const hasOverlay = (home: string): boolean => {
 }
 
 /**
- * STAND-IN for gcr.io/distroless/base-nossl-debian13:nonroot: glibc, the CA certificates and the user, from packages of
- * Debian 12. Like the original, it has no shell.
+ * STAND-IN for gcr.io/distroless/base-nossl-debian13:nonroot: glibc, CA certificates and the user, from Debian 12 packages.
+ * Like the original, it has no shell.
  */
 const distroless = (home: string): string => {
   const context = join(home, "distroless")

@@ -41,7 +41,7 @@ export const startCronProject = async (): Promise<CronProject> => {
   )
   await server.restart()
   const admin = connect(database.adminUrl, { max: 1 })
-  // On Supabase, too, a superuser owns pg_cron and postgres may use it.
+  // As on Supabase, a superuser owns pg_cron, and postgres may use it.
   await admin
     .unsafe(`create extension pg_cron; grant usage on schema cron to postgres;
              grant all on all tables in schema cron to postgres; ${NET_AND_VAULT}`)

@@ -9,9 +9,7 @@ export interface ScriptResult {
   readonly stderr: string
 }
 
-/**
- * A Debian container in systemd-nspawn, with systemd as its first process. It shares nothing but the network with this machine.
- */
+/** A Debian container in systemd-nspawn, with systemd as its first process. It shares only the network with this machine. */
 export interface Machine {
   /** The machine's root directory, as a path on the host. */
   readonly root: string
@@ -26,7 +24,10 @@ export interface Machine {
 const PACKAGES = "systemd,systemd-sysv,dbus,ca-certificates"
 const base = join(tmpdir(), "sync-scheduler-e2e", "bookworm")
 
-/** Returns the path of a fresh Debian. It is installed once, which takes about a minute, and copied for each machine. */
+/**
+ * Returns the path of a fresh Debian installation. Debian is installed once, which takes about a minute, and copied for each
+ * machine.
+ */
 export const debianBase = (): string => {
   for (const tool of ["debootstrap", "systemd-nspawn", "nsenter"]) {
     if (Bun.which(tool) === null) {

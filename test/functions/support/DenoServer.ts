@@ -10,7 +10,7 @@ export const deno = existsSync(program) ? program : join(root, "node_modules/.bi
 export const exampleFunction = join(root, "supabase/functions/integration-sync/index.ts")
 export const testFunctions = join(import.meta.dir, "testFunctions.ts")
 
-/** Serves a function with real Deno on a free port, with minimal permissions and with none of our environment. */
+/** Serves a function with real Deno on a free port, with minimal permissions and without our environment variables. */
 export const serveWithDeno = async (script: string, env: Record<string, string>) => {
   const config = join(root, "supabase/functions/integration-sync/deno.json")
   const flags = ["--no-remote", "--no-npm", "--no-prompt", "--allow-net=127.0.0.1", "--allow-env"]

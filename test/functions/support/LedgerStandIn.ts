@@ -1,7 +1,7 @@
 /**
  * An in-memory stand-in for the three database functions behind PostgREST (`begin_sync_run`, `heartbeat_sync_run`,
- * `complete_sync_run`) with their guards, so that tests can lose responses deliberately. Through its gates and events, handlers
- * and tests wait for each other.
+ * `complete_sync_run`) with their guards, so that tests can lose responses deliberately. Handlers and tests wait for each other
+ * through its gates and events.
  */
 export const secretKey = "sb_secret_test_0123456789"
 export const legacyKey = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJl"
@@ -40,7 +40,7 @@ export const startLedger = () => {
     for (const watcher of [...watchers]) watcher()
   }
 
-  /** Calls `look` after every change, and resolves with its first value that is neither false nor undefined. */
+  /** Calls `look` after every change, and resolves with the first result that is neither false nor undefined. */
   const until = <A>(look: () => A | false | undefined): Promise<A> =>
     new Promise((resolve) => {
       const watcher = () => {
@@ -143,7 +143,7 @@ export const startLedger = () => {
     calls,
     events,
     until,
-    /** Adds a row that is running with this lease token. */
+    /** Adds a running row with this lease token. */
     start: (runId: string, leaseToken: string): Row => {
       const row: Row = {
         leaseToken,

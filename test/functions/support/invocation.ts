@@ -20,7 +20,7 @@ export const invocation = (over: Record<string, unknown> = {}) => {
   }
 }
 
-/** Posts a body with the secret key, or with other headers. Sends a string unchanged. */
+/** Posts a body with the secret key or with the given headers. A string body is sent unchanged. */
 export const send = async (
   url: string,
   body: unknown,

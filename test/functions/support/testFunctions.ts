@@ -50,7 +50,7 @@ const echo: SyncHandler = async (context) => {
 /** Hides a value from the type checker, so that a handler can return anything, like a handler written in JavaScript. */
 const untyped = (value: unknown) => Object(value)
 
-/** Ends the handler as the integration's `config` asks. */
+/** Ends the handler as the integration's `config` specifies. */
 const end = async (context: SyncContext): Promise<Json | undefined> => {
   const { config } = context
   switch (config.end) {
