@@ -190,8 +190,8 @@ export const audit = async (site: Site, exits: ReadonlyArray<EngineExit>): Promi
 const nameOf = (run: Run): string => `run ${run.id} (${run.kind}, ${run.status})`
 
 /**
- * Returns what is wrong with a run's events, if anything. The events must lead without a gap from nothing to the run's status,
- * and include every attempt.
+ * Returns what is wrong with a run's events, if anything. The events must form an unbroken sequence from the run's creation to
+ * its status, and include every attempt.
  */
 const brokenHistory = (run: Run, events: ReadonlyArray<Event>): string | undefined => {
   let status: string | null = null
@@ -207,7 +207,7 @@ const brokenHistory = (run: Run, events: ReadonlyArray<Event>): string | undefin
     : `${starts} starts recorded, ${run.attempt} attempts made`
 }
 
-/** Returns the runs that a summary reports as completed and the database does not, and the engines that ended with a defect. */
+/** Returns the runs that a summary, but not the database, reports as completed, and the engines that ended with a defect. */
 const contradictedReports = (
   exits: ReadonlyArray<EngineExit>,
   statuses: ReadonlyMap<string, string>

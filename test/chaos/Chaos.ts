@@ -36,16 +36,16 @@ export interface ChaosReport extends Findings {
 export const RANDOM = "at a random moment" as const
 export const FREEZE = "engine frozen" as const
 
-/** How many ambushes are set concurrently. More would only wait for each other. */
+/** The number of concurrent ambushes. More would only wait for each other. */
 const LANES = 3
 /** How long an ambush waits for an engine before it is set again, in ms. */
 const AMBUSH_MS = 4_000
 /**
- * The longest that an engine stays frozen, or that a call or a function hangs after its engine was killed, in ms. Leases last 3
- * s.
+ * The maximum time that an engine stays frozen, or that a call or a function continues after its engine was killed, in ms.
+ * Leases last 3 s.
  */
 const LINGER_MS = 6_000
-/** How many minutes late a new integration is, and so how many of its slots are waiting. */
+/** The initial delay of a new integration, in minutes, and so the number of its slots that are due. */
 const BEHIND = 8
 
 /** Runs a campaign's faults, waits until every run has settled, and audits the result. */

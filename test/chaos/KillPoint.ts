@@ -34,7 +34,7 @@ export const killPoints: ReadonlyArray<KillPoint> = [
   { name: "finish", calls: ["finish_sync_tick"], call: "lost or committed" }
 ]
 
-/** Where an engine is frozen: a run's start is confirmed, and the run's lease may have ended when the engine resumes. */
+/** The point at which an engine is frozen: a run's start is confirmed. The run's lease may end before the engine resumes. */
 export const freezePoint: KillPoint = {
   name: "frozen with a confirmed start",
   calls: ["start_sync_runs"],

@@ -40,8 +40,8 @@ export interface Clocks {
 }
 
 /**
- * A complete project for fault injection: its own PostgreSQL, the API in front of it, functions in Deno, and the ledger
- * that they write.
+ * A complete project for fault injection: its own PostgreSQL, the API in front of it, functions in Deno, and the ledger in
+ * which the functions book their effects.
  */
 export interface Site {
   readonly disk: SmallDisk | undefined

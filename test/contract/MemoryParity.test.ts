@@ -25,7 +25,7 @@ afterAll(async () => {
   await database.drop()
 })
 
-/** Lists what happened in a step as keywords. The test asserts that every branch occurred. */
+/** Describes a step's outcome in keywords. The test asserts that every branch occurred. */
 const describeStep = (step: Step, { raw }: Outcome): ReadonlyArray<string> => {
   if (!("call" in step)) return ["edit" in step ? "edit" : "remove"]
   const text = JSON.stringify(raw.sql)

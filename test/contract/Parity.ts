@@ -45,7 +45,7 @@ begin
 end
 $$;`
 
-/** The SQL types of arguments; text if an argument is not listed. */
+/** The SQL types of arguments; text for arguments that are not listed. */
 const TYPES: Readonly<Record<string, string>> = {
   p_tick_id: "uuid",
   p_options: "jsonb",

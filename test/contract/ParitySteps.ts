@@ -339,7 +339,7 @@ export class ParitySteps {
     }
   }
 
-  /** Returns a new token, or the token of the last fetch, as after a lost response. */
+  /** Returns a new token, or the token of the last fetch, as if the response had been lost. */
   private fetchToken(): string {
     if (this.lastFetch === null || !this.random.chance(0.4)) this.lastFetch = this.random.uuid()
     return this.lastFetch

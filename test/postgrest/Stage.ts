@@ -14,7 +14,7 @@ import { type Answered, type RecordedRequest, read } from "./Recorded.ts"
 /** Responses by the name under which they were recorded. */
 export type Seen = Readonly<Record<string, Answered>>
 
-/** A database with the functions of Functions.ts, and the stand-in over it. */
+/** A database with the functions of Functions.ts, and the stand-in that serves it. */
 export interface Stage {
   readonly gateway: RpcGateway
   readonly admin: SQL

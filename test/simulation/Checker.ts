@@ -6,7 +6,7 @@ import { TRANSITIONS } from "./Invariants.ts"
 import type { EffectSeen, Oracle } from "./Oracle.ts"
 import type { Universe } from "./Universe.ts"
 
-/** The longest allowed time from an engine's first request to start a run until it sends the invocation, in ms. */
+/** The maximum time between an engine's first request to start a run and its invocation of the function, in ms. */
 const SEND_WITHIN_MS = 20_000
 
 /** What the checker records about a run in addition to the run's row. */

@@ -5,7 +5,7 @@ import type { Disturbance } from "./Faults.ts"
 import { SCHEDULES } from "./Slots.ts"
 import type { Universe } from "./Universe.ts"
 
-/** The writers other than engines: the application and its operators. */
+/** The writers besides the engines: the application and its operators. */
 export class ConcurrentEdits {
   private readonly universe: Universe
   private readonly checker: Checker
@@ -91,7 +91,7 @@ export class ConcurrentEdits {
   }
 
   /**
-   * Draws a schedule. With catch_up = 'all' an integration runs one slot a tick, so a minutely schedule would never catch up.
+   * Draws a schedule. With catch_up = 'all' an integration runs one slot per tick, so a minutely schedule would never catch up.
    */
   private drawSchedule(id: string): Edit {
     const { random, db } = this.universe

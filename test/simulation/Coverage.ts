@@ -15,7 +15,7 @@ interface History {
   readonly regimes: Array<Regime>
   /** The slots that the application set explicitly. */
   readonly explicit: Set<number>
-  /** Whether next_run_at was set back into the past, so that a slot may be in several ranges. */
+  /** Whether next_run_at was set back into the past, in which case a slot may be in several ranges. */
   isRewound: boolean
   isRemoved: boolean
 }

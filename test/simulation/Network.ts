@@ -9,7 +9,7 @@ import { CRASH_POINTS, DATABASE_FAULTS, type DatabaseFault, HTTP_FAULTS } from "
 import type { Reply, Request } from "./Function.ts"
 import type { Universe } from "./Universe.ts"
 
-/** The client's timeout of a database call, in ms. */
+/** The client's timeout for a database call, in ms. */
 export const CALL_TIMEOUT_MS = 30_000
 
 /** The result of a database call, as its caller sees it. A `Lost` call may have been executed. */
@@ -26,7 +26,7 @@ export interface Peer {
   isCut: () => boolean
 }
 
-/** An engine on the network, which faults can kill. The checker observes its calls and invocations. */
+/** An engine on the network. Faults can kill the engine, and the checker observes its calls and invocations. */
 export interface EnginePeer extends Peer {
   readonly die: (why: string) => void
   readonly onCall: (name: string, args: Arguments) => void
@@ -133,7 +133,9 @@ export class Network {
       })
   }
 
-  /** Invokes a function as InvokerLive does: the production rules judge the response, and a timeout abandons the invocation. */
+  /**
+   * Invokes a function as InvokerLive does: the production rules classify the response, and a timeout abandons the invocation.
+   */
   invoke(engine: EnginePeer, invocation: Invocation): Effect.Effect<Outcome, InvokeError> {
     const { random, faults, time } = this.universe
     return Effect.async<Outcome, InvokeError>((resume) => {

@@ -29,7 +29,7 @@ export class Oracle implements Witness {
   readonly effects = new Map<string, Array<EffectSeen>>()
   /** Attempts whose start is committed, by lease token. */
   readonly attempts = new Map<string, AttemptSeen>()
-  /** The lease token granted last, by idempotency key. */
+  /** The most recently granted lease token, by idempotency key. */
   readonly lastGranted = new Map<string, string>()
   count = 0
   onGranted: (request: Request) => void = () => {}

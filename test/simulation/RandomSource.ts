@@ -30,7 +30,7 @@ export class RandomSource {
     return items[this.random.integer(items.length)] ?? items[0]
   }
 
-  /** Draws a name with the probability that `weights` gives it; the remaining probability belongs to `otherwise`. */
+  /** Picks one of the names in `weights`, each with its probability, or `otherwise` with the remaining probability. */
   draw<Name extends string>(
     weights: Readonly<Partial<Record<Name, number>>>,
     names: ReadonlyArray<Name>,

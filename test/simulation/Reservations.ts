@@ -8,7 +8,7 @@ const RESERVED_MS = 15_000
 interface Work {
   readonly integrations: ReadonlyArray<{ readonly integration_id: string }>
   readonly pending: ReadonlyArray<{ readonly run_id: string }>
-  /** Whether there may be more rows than the limit allowed. */
+  /** Whether there may be more rows beyond the limit. */
   readonly more: boolean
 }
 

@@ -23,7 +23,7 @@ const MAX_EVENTS = 20_000_000
 const OTHERS = 20
 const OTHERS_RUN_MS = 300
 /**
- * The longest delay that one organisation may cause another, in ms: 5 s until the tick polls again, plus all runs of the other
+ * The maximum delay that one organisation may cause another, in ms: 5 s until the tick polls again, plus all runs of the other
  * organisations in sequence, through the one place that the misbehaving organisation never gets.
  */
 export const BOUND_MS = 5_000 + OTHERS * OTHERS_RUN_MS
@@ -37,7 +37,7 @@ export interface Misbehaviour {
   readonly behave: Effect.Effect<Outcome, InvokeError>
   /** How long the other organisations' functions take, in ms; 200 by default. */
   readonly othersMs?: number
-  /** The longest that another organisation may wait, in ms; BOUND_MS by default. */
+  /** The maximum time that another organisation may wait, in ms; BOUND_MS by default. */
   readonly boundMs?: number
 }
 
@@ -117,7 +117,8 @@ export const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
 ]
 
 /**
- * How many claimed runs may wait for a place at most: a batch, plus one for each worker and for each of the other integrations.
+ * The maximum number of claimed runs that may wait for a place: a batch, plus one for each worker and for each of the other
+ * integrations.
  */
 export const WAITING_BOUND = MAX_BATCH + defaultEngineSettings.concurrency + OTHERS
 
@@ -125,7 +126,7 @@ export const WAITING_BOUND = MAX_BATCH + defaultEngineSettings.concurrency + OTH
 export interface TenantCosts {
   /** How late the other organisations' runs started, in ms, ascending. */
   readonly delays: ReadonlyArray<number>
-  /** The most claimed runs that were waiting for a place at the same time. */
+  /** The maximum number of claimed runs that were waiting for a place at the same time. */
   readonly mostWaiting: number
 }
 

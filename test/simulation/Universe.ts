@@ -22,9 +22,9 @@ export class Universe {
   /** Whether faults happen; false during the recovery at the end. */
   isFaulty = true
   violation: Violation | null = null
-  /** Called after every call that the database executed. */
+  /** Called after every executed call, including calls that raised an error. */
   afterCall: (name: string) => void = () => {}
-  /** Called after every call that raised no error. */
+  /** Called after every successful call. */
   onAnswer: (name: string, args: Arguments, answer: unknown) => void = () => {}
   /** Integrations that a call found locked by another session. */
   readonly locked = new Set<string>()

@@ -3,17 +3,20 @@ import { errorAnswer } from "./PostgrestError.ts"
 
 /** The API keys of one stand-in project. */
 export interface ApiKeys {
-  /** The secret key `sb_secret_...` for role service_role. Clients send it in the header `apikey`, never in `Authorization`. */
+  /**
+   * The secret key (`sb_secret_...`) for the role `service_role`. Clients send it in the `apikey` header, never in
+   * `Authorization`.
+   */
   readonly secretKey: string
-  /** The publishable key `sb_publishable_...` for role anon. */
+  /** The publishable key (`sb_publishable_...`) for the role `anon`. */
   readonly publishableKey: string
-  /** The legacy key: a JWT with role service_role, sent in `apikey` and as the bearer token. */
+  /** The legacy service key: a JWT with the role `service_role`, sent both in `apikey` and as the bearer token. */
   readonly legacyServiceKey: string
-  /** A JWT with role anon. */
+  /** A JWT with the role `anon`. */
   readonly anonKey: string
 }
 
-/** The authenticated caller: the database role of the request and its JWT claims. */
+/** The authenticated caller: the request's database role and JWT claims. */
 export interface Caller {
   readonly role: string
   readonly claims: Readonly<Record<string, unknown>>
@@ -47,7 +50,7 @@ export const issueKeys = (given: { readonly secretKey?: string; readonly anonKey
   }
 
   /**
-   * Returns the caller, or Supabase's 401: without an error code if the gateway does not know the key, or with PGRST301
+   * Returns the caller or Supabase's 401 response. The 401 has no error code if the gateway does not know the key, and PGRST301
    * (PGRST303 if expired) if PostgREST cannot verify the JWT. A bearer token takes precedence over `apikey`.
    */
   const authenticate = (headers: Headers): Caller | Response => {

@@ -1,9 +1,12 @@
 import { codeWithoutImports, type Import, importsOf } from "./SourceText.ts"
 
-/** File contents by path from the project's root (`src/Engine.ts`). */
+/** File contents by path relative to the project root (`src/Engine.ts`). */
 export type Tree = ReadonlyMap<string, string>
 
-/** What a component's files may import besides each other: other components (in full, or types only) and packages. */
+/**
+ * A group of source files that may import each other, and the components (in full, or types only) and packages that they may
+ * import.
+ */
 interface Component {
   readonly files: RegExp
   readonly components: ReadonlyArray<string>
@@ -148,7 +151,7 @@ const OWNERS: Readonly<Record<string, RegExp>> = {
   "@electric-sql/pglite": /^src\/Layers\/Embedded\w*\.ts$/
 }
 
-/** Files that Deno and browsers load too. The files that they import must be portable as well. */
+/** Files that Deno and browsers also load. Every file that they import must be portable as well. */
 const PORTABLE =
   /^src\/(Domain|Services|Config|Metrics|Http|Engine|Library|Version|job-trigger-engine|edge|Layers\/(Supabase|Lock|Ledger|Invoker|AlertQueue|Notifier|Ping)Live)(\.ts$|\/)/
 
@@ -303,7 +306,7 @@ const sourceFaults = (path: string, source: string, portable: boolean): Readonly
   return faults
 }
 
-/** Names that every module of a kind exports, or that callers qualify with their module's name, as in `Duration.format`. */
+/** Names that every module of a kind exports, or that callers qualify with the module's name, as in `Duration.format`. */
 const SHARED_NAMES: ReadonlySet<string> = new Set([
   "main",
   "json",

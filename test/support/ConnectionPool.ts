@@ -4,7 +4,7 @@ import { SQL } from "bun"
 export interface Borrowed {
   readonly sql: SQL
   readonly release: () => void
-  /** The error that the server sent if it closed this connection while idle. The next call returns this error. */
+  /** The server's error if it closed the connection while the connection was idle. The next call returns this error. */
   readonly ended: unknown
 }
 
@@ -15,9 +15,9 @@ interface Connection {
 }
 
 /**
- * A connection pool that behaves like PostgREST's: it opens a connection when all others are in use, up to a limit. Callers
- * wait in order of arrival, and time out. Bun's own pool opens all connections and queues without limit. *Source*:
- * https://docs.postgrest.org/en/v12/references/connection_pool.html
+ * A connection pool that behaves like PostgREST's: it opens a connection when all others are in use, up to a limit. Waiting
+ * callers are served in order of arrival, and time out. Bun's own pool opens all connections and queues without limit.
+ * *Source*: https://docs.postgrest.org/en/v12/references/connection_pool.html
  */
 export class ConnectionPool {
   private idle: Array<Connection> = []
@@ -28,7 +28,7 @@ export class ConnectionPool {
     readonly databaseUrl: string
     readonly size: number
     readonly timeoutMs: number
-    /** Statements that begin a session, such as the settings of the login role. */
+    /** Settings to apply to every new session, such as those of the login role. */
     readonly settings?: () => Readonly<Record<string, string>>
   }
 
@@ -37,7 +37,8 @@ export class ConnectionPool {
   }
 
   /**
-   * Returns a connection for one transaction, or undefined if none became free in time. *Rejects* if no connection can be opened.
+   * Returns a connection for one transaction, or undefined if none becomes free in time. *Rejects* if no connection can be
+   * opened.
    */
   async acquire(): Promise<Borrowed | undefined> {
     const free = this.idle.shift()
@@ -48,7 +49,7 @@ export class ConnectionPool {
     return { sql, ended, release: () => this.release(connection) }
   }
 
-  /** Closes idle connections, as PostgREST does when it reads its schema again after losing the database. */
+  /** Closes idle connections, as PostgREST does when it reloads its schema cache after losing the database. */
   flush(): void {
     const flushed = this.idle
     this.idle = []

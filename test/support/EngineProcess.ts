@@ -1,6 +1,6 @@
 import { binaryPath } from "./binary.ts"
 
-/** How a binary exited. `summary` is the JSON object that it printed on stdout, if any. */
+/** How a binary exited. `summary` is the JSON object that the binary printed to stdout, if any. */
 export interface EngineExit {
   /** The exit code; null if a signal ended the process. */
   readonly code: number | null
@@ -10,7 +10,7 @@ export interface EngineExit {
   readonly summary: Readonly<Record<string, unknown>> | undefined
 }
 
-/** A process of the release binary `sync-scheduler`. */
+/** A process that runs the release binary `sync-scheduler`. */
 export interface EngineProcess {
   readonly pid: number
   readonly kill: (signal: NodeJS.Signals) => void
@@ -69,7 +69,7 @@ export const startEngine = async (
   }
 }
 
-/** Returns the process id from an engine id of the form `<host>-<pid>-<4 hex digits>`. */
+/** Extracts the process id from an engine id of the form `<host>-<pid>-<4 hex digits>`. */
 export const pidOf = (engineId: unknown): number | undefined => {
   const pid = /-(\d+)-[0-9a-f]{4}$/.exec(String(engineId))?.[1]
   return pid === undefined ? undefined : Number(pid)

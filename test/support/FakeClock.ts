@@ -5,12 +5,12 @@ import { join } from "node:path"
 /** A wall clock for processes that are started with these environment variables. Their monotonic clock stays correct. */
 export interface FakeClock {
   readonly variables: Readonly<Record<string, string>>
-  /** Sets the clock to the true time plus this many seconds, for running processes too. */
+  /** Sets the clock to the true time plus `seconds`, including in running processes. */
   readonly set: (seconds: number) => void
   readonly remove: () => void
 }
 
-/** The multithreaded library of Debian's package `faketime`. */
+/** The multithreaded library from Debian's package `faketime`. */
 const LIBRARY = ["x86_64", "aarch64"]
   .map((machine) => `/usr/lib/${machine}-linux-gnu/faketime/libfaketimeMT.so.1`)
   .find(existsSync)

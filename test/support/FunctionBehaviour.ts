@@ -1,6 +1,6 @@
 import { type Answer, RESET } from "./HttpServer.ts"
 
-/** The response of a stand-in function to one call, and whether the call takes effect (is counted in the ledger). */
+/** A stand-in function's response to one call, and whether the call takes effect (is counted in the ledger). */
 export interface Behaviour {
   readonly executes: boolean
   /** `gone` aborts when the caller disconnects. */
@@ -10,7 +10,7 @@ export interface Behaviour {
 const executed = (answer: Behaviour["answer"]): Behaviour => ({ executes: true, answer })
 const refused = (answer: Behaviour["answer"]): Behaviour => ({ executes: false, answer })
 
-/** Makes a behaviour take effect, for failures after the function has done its work. */
+/** Makes a behaviour take effect, to simulate failures that follow the effect. */
 export const withEffect = (behaviour: Behaviour): Behaviour => ({ ...behaviour, executes: true })
 export const withoutEffect = (behaviour: Behaviour): Behaviour => ({
   ...behaviour,
@@ -150,7 +150,7 @@ export const resetHalfway = (): Behaviour =>
     })
   )
 
-/** Responds with 202, as a function that continues in the background and reports its outcome later. Takes effect. */
+/** Responds with 202, like a function that continues in the background and reports its outcome later. Takes effect. */
 export const accepted = (body: unknown = { accepted: true }): Behaviour =>
   executed(() => Response.json(body, { status: 202 }))
 

@@ -2,7 +2,7 @@ import { parseArgs } from "node:util"
 import { type Behaviour, delay, ok } from "./FunctionBehaviour.ts"
 import { type Answer, serveHttp } from "./HttpServer.ts"
 
-/** One received request. Times are epoch milliseconds of this process. */
+/** One received request. Times are in epoch milliseconds on this process's clock. */
 export interface FunctionCall {
   readonly method: string
   readonly path: string
@@ -22,20 +22,20 @@ export interface FunctionServerOptions {
   readonly port?: number
 }
 
-/** A stand-in for the project's Integration Edge Functions, on any path. */
+/** A stand-in for the project's Integration Edge Functions. It accepts requests to any path. */
 export interface FunctionServer {
   readonly url: string
-  /** All requests except `/__calls` in order of arrival, including warm-ups (OPTIONS). */
+  /** All requests in order of arrival, including warm-ups (OPTIONS) but not `/__calls`. */
   readonly calls: ReadonlyArray<FunctionCall>
   /** The POST requests among `calls`. */
   readonly invocations: ReadonlyArray<FunctionCall>
   readonly peakInFlight: number
   readonly inFlight: number
-  /** The number of effects by idempotency key: 1 for a key that the function honours. */
+  /** The number of effects per idempotency key; 1 if the function honours the key. */
   readonly effects: ReadonlyMap<string, number>
   /** Sets the behaviour for all later invocations. */
   readonly behave: (behave: Behave) => void
-  /** Sets the behaviour for all later OPTIONS requests; by default an immediate 200 "ok". */
+  /** Sets the behaviour for all later OPTIONS requests. The default is an immediate 200 "ok". */
   readonly behaveWarmUp: (behave: Behave) => void
   /** Resolves once `count` invocations have arrived in total. */
   readonly arrived: (count: number) => Promise<void>
@@ -44,7 +44,7 @@ export interface FunctionServer {
 
 /**
  * Starts a server whose responses the test chooses. An effect is counted when its request arrives, whatever the response. HEAD
- * is refused (405), as on the platform. `GET /__calls` returns the calls, the peak and the effects as JSON.
+ * is rejected (405), as on the platform. `GET /__calls` returns `calls`, `peakInFlight` and `effects` as JSON.
  */
 export const startFunctionServer = async (
   options: FunctionServerOptions = {}

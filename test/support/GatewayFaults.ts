@@ -1,7 +1,7 @@
 import { RESET } from "./HttpServer.ts"
 import { diedSilently, schemaCacheAway } from "./PostgrestError.ts"
 
-/** Milliseconds, or a promise to await so that a test needs no sleep. */
+/** Milliseconds, or a promise to await instead of sleeping. */
 export type Wait = number | Promise<unknown>
 
 export interface Fault {
@@ -11,11 +11,11 @@ export interface Fault {
   readonly waitAfter?: Wait
   /** Replaces the response with another response or a closed connection. Without `execute`, the call is not executed. */
   readonly instead?: (() => Response) | typeof RESET
-  /** Executes and commits the call although its response is replaced. */
+  /** Executes and commits the call even though its response is replaced. */
   readonly execute?: boolean
 }
 
-/** One call as the gateway sees it. `number` counts the calls of that function from 1. */
+/** One call as the gateway sees it. `number` is the call's position among all calls of its function, from 1. */
 export interface GatewayCall {
   readonly fn: string
   readonly args: Readonly<Record<string, unknown>>
@@ -25,27 +25,27 @@ export interface GatewayCall {
 
 export type FaultHook = (call: GatewayCall) => Fault | undefined
 
-/** Faults by SQL function; an Edge Function has the name `functions/<name>`. The name `*` matches every SQL function. */
+/** Faults by SQL function name. Edge Functions are named `functions/<name>`, and `*` matches every SQL function. */
 export class GatewayFaults {
   /** The offset of the `Date` header in ms, to simulate a skewed clock. */
   dateOffsetMs = 0
-  /** How often calls were repeated because of 40001. PostgREST before 16 repeats such a call forever. */
+  /** The number of times that calls were repeated after error 40001. PostgREST before 16 repeats such a call forever. */
   repeated = 0
   private readonly hooks = new Map<string, FaultHook>()
   private readonly counts = new Map<string, number>()
 
-  /** Sets a function's fault until it is cleared. */
+  /** Applies a fault to every call of a function until the fault is cleared. */
   set(fn: string, fault: Fault | FaultHook): void {
     this.hooks.set(fn, typeof fault === "function" ? fault : () => fault)
   }
 
-  /** Sets a fault for the function's next `times` calls. */
+  /** Applies a fault to a function's next `times` calls. */
   once(fn: string, fault: Fault, times = 1): void {
     let left = times
     this.hooks.set(fn, () => (left-- > 0 ? fault : undefined))
   }
 
-  /** Clears the faults of one function, or of all. Call counts remain. */
+  /** Clears the faults of one function, or of all functions. Call counts remain. */
   clear(fn?: string): void {
     if (fn === undefined) this.hooks.clear()
     else this.hooks.delete(fn)
@@ -56,7 +56,7 @@ export class GatewayFaults {
     return this.counts.get(fn) ?? 0
   }
 
-  /** Counts a call and returns its fault, for the gateway. */
+  /** Counts a call and returns its fault. Only the gateway calls this method. */
   next(call: Omit<GatewayCall, "number">): Fault {
     const number = this.calls(call.fn) + 1
     this.counts.set(call.fn, number)
@@ -68,7 +68,7 @@ export class GatewayFaults {
 
 /** Closes the connection before the call is executed. */
 export const dropBefore: Fault = { instead: RESET }
-/** Executes and commits the call, and loses the response. */
+/** Executes and commits the call, but loses the response. */
 export const lostAnswer: Fault = { instead: RESET, execute: true }
 /** Responds with 503 as PostgREST does after it has lost its database; the call is not executed. */
 export const schemaCacheMissing: Fault = { instead: schemaCacheAway }
@@ -89,7 +89,7 @@ export const badGateway: Fault = {
 export const emptyNotFound: Fault = { instead: () => new Response(null, { status: 404 }) }
 /** Responds with an empty 200, which supabase-js reports as success: `{ data: null, error: null }`. */
 export const emptyOk: Fault = { instead: () => new Response(null, { status: 200 }) }
-/** Redirects the caller, with its key, to another origin. */
+/** Redirects the caller to another origin, which must not receive the caller's key. */
 export const redirectTo = (url: string): Fault => ({
   instead: () => new Response(null, { status: 307, headers: { Location: url } })
 })

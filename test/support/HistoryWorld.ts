@@ -13,7 +13,9 @@ import { Invoker } from "../../src/Services/Invoker.ts"
 import { installClock, setClock } from "./DatabaseClock.ts"
 import { connect, createDatabase } from "./Postgres.ts"
 
-/** A real PostgreSQL whose clock only the test moves, the real engine over it, and functions that respond immediately. */
+/**
+ * A real PostgreSQL whose clock only the test moves, the real engine on that database, and functions that respond immediately.
+ */
 export interface HistoryWorld {
   readonly sql: SQL
   readonly now: () => number
@@ -80,7 +82,7 @@ export const openHistoryWorld = async (start: number): Promise<HistoryWorld> => 
       return Effect.runPromise(
         Engine.tick(options).pipe(
           Effect.provide(engine),
-          // The engine would warn that the database's clock and this machine's clock differ.
+          // Otherwise the engine would warn that the database's clock and this machine's clock differ.
           Logger.withMinimumLogLevel(LogLevel.None),
           Effect.orDie
         )

@@ -61,7 +61,7 @@ const respond = async (
     if (answer === RESET) incoming.socket.destroy()
     else await send(answer, outgoing, gone.signal)
   } catch (error) {
-    // A bug in the stand-in is logged, because a client cannot tell it from a server crash.
+    // To a client, a bug in the stand-in looks like a server crash, so log the error.
     if (!gone.signal.aborted) console.error("test server:", error)
     incoming.socket.destroy()
   }

@@ -123,7 +123,7 @@ export interface HealthRow {
   last_throttled_at: number | null
   passive_until: number | null
   throttles: number
-  /** Organisations whose syncs failed since the API was last reached. */
+  /** Organisations whose syncs have failed since the API was last reached. */
   told_by: ReadonlyArray<string>
 }
 
@@ -173,7 +173,7 @@ export class MemoryDatabase {
   /** Holds by `<provider>/<host>/<organisation>`. */
   readonly holds = new Map<string, HoldRow>()
   readonly transitions: Array<Transition> = []
-  /** The live runs, so that a sweep does not read the whole log. */
+  /** The live runs, kept separately so that a sweep does not scan the whole log. */
   readonly live = new Map<string, RunRow>()
   private readonly openIncidents = new Map<string, IncidentRow>()
   private readonly slots = new Map<string, RunRow>()

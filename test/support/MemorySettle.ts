@@ -161,7 +161,7 @@ const countOutcome = (db: MemoryDatabase, run: RunRow): void => {
   }
 }
 
-/** Returns whether sync_scheduler.settle_runs settles this outcome in the same statement as other outcomes. */
+/** Returns whether sync_scheduler.settle_runs settles this outcome together with others in one statement. */
 const isOrdinary = (db: MemoryDatabase, one: SettlementJson): boolean => {
   const run = db.runs.get(one.run_id)
   const i = run === undefined ? undefined : db.integrations.get(run.integration_id)

@@ -5,7 +5,7 @@ import { Supabase } from "../../src/Services/Supabase.ts"
 import { type MemoryFunctions, Raised } from "./MemoryFunctions.ts"
 
 /**
- * Carries one call, and may inject a fault before or after its execution. The response is JSON text, as over a real network.
+ * Transports one call, and may inject a fault before or after its execution. The response is JSON text, as over a real network.
  */
 export type Carrier = (
   name: string,
@@ -29,7 +29,10 @@ export const executeMemory = (
 export const rejected = (operation: string, detail: string): SupabaseError =>
   new SupabaseError({ operation, reason: "Rejected", code: "P0001", detail })
 
-/** The Supabase port over MemoryDatabase. Arguments and responses are encoded and decoded as in the real implementations. */
+/**
+ * The Supabase port, implemented on MemoryDatabase. Arguments and responses are encoded and decoded as in the real
+ * implementations.
+ */
 export const memorySupabase = (
   functions: MemoryFunctions,
   carry: Carrier = (_name, execute) => execute

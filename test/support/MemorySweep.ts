@@ -22,8 +22,8 @@ export interface OpenOptionsJson extends FetchOptionsJson {
 }
 
 /**
- * Mirrors sync_scheduler.is_proven: whether the fence proves that the last attempt did nothing, and whether that proof changes
- * the run's status.
+ * Mirrors sync_scheduler.is_proven. Returns true if the fence proves that the last attempt did nothing and this proof would
+ * change the run's status.
  */
 const isProven = (run: RunRow, now: number): boolean =>
   run.fenced &&
@@ -179,7 +179,7 @@ export const openTick = (
     backfills: false,
     warm_ups,
     clock_skew_open: db.isOpen("clock_skew", hostOf(engineId)),
-    // The mirror sends no messages, so every incident still needs one.
+    // The mirror sends no alerts, so every incident still needs one.
     alerts: db.incidents.length > 0,
     apis: null
   }

@@ -20,7 +20,7 @@ const readManifest = async (archive: Uint8Array<ArrayBuffer>): Promise<Manifest>
   return JSON.parse((await files.get("package/package.json")?.text()) ?? "")
 }
 
-/** Packs a package of node_modules into an archive, as its authors published it. */
+/** Packs a package from node_modules into an archive like the one that its authors published. */
 const packInstalled = async (name: string): Promise<Uint8Array<ArrayBuffer>> => {
   const options = ["--exclude=./node_modules", "--transform=s,^\\.,package,"]
   const tar = Bun.spawn([

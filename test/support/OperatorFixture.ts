@@ -12,7 +12,7 @@ const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 const ENGINE = "web-1-4021-9c3e"
 
-/** A hostile name with markup, a change of text direction, control characters and SQL. */
+/** A hostile name with markup, a text-direction override, control characters and SQL. */
 export const HOSTILE_NAME =
   "<script>alert(1)</script>\u202e\u001b[31m'; drop table sync_run_log; --\t\"&amp;"
 
@@ -76,7 +76,7 @@ export const members = (now: number): ReadonlyArray<Member> => {
       sync_schedule: "15 */6 * * *",
       timezone: "America/Sao_Paulo"
     },
-    // The slot has been due for twelve minutes and is not claimed.
+    // The slot has been due for twelve minutes and has not been claimed.
     {
       id: fixtureId(4),
       ...org(3, "Globex"),
@@ -215,7 +215,7 @@ export const members = (now: number): ReadonlyArray<Member> => {
 const OUTAGE = { from: -(4 * HOUR + 13 * MINUTE + 4_000), to: -(3 * HOUR + 50 * MINUTE + 4_000) }
 
 /**
- * Returns the runs of the last eight days, at most 300 per integration. All runs are completed, except the newest runs that
+ * Returns the runs from the last eight days, at most 300 per integration. All runs are completed, except the newest runs that
  * `last` describes.
  */
 const runsOf = (member: Member, now: number): ReadonlyArray<Readonly<Record<string, unknown>>> => {
@@ -336,7 +336,8 @@ export const seedFixture = async (sql: SQL, now = FIXTURE_NOW): Promise<Readonly
       }
     })
   )
-  // Updated after the insert, so that the schedule history begins when the integrations were created, not at their next slot.
+  // This update follows the insert, so that the schedule history begins when the integrations were created, not at their next
+  // slot.
   for (const { id, pausedFor = 0, row, sync_schedule, timezone } of all) {
     const schedule = Schedule.parse(sync_schedule, timezone)
     const next = Either.isLeft(schedule)
@@ -381,7 +382,7 @@ export const seedFixture = async (sql: SQL, now = FIXTURE_NOW): Promise<Readonly
       updated_at: time(now - HOUR)
     }
   ])
-  // Inserts one tick a minute for half a day, except during the outage.
+  // Inserts one tick per minute for half a day, except during the outage.
   await sql.unsafe(`
     insert into sync_tick (id, engine_id, engine_version, started_at, finished_at, due, triggered, completed)
     select gen_random_uuid(), '${ENGINE}', '0.1.0', t, t + interval '1.9 s', 2, 2, 2

@@ -8,7 +8,7 @@ type Value = {
 }
 type Attributes = ReadonlyArray<{ readonly key: string; readonly value: Value }>
 
-/** A span of OTLP/JSON, with its attributes as a plain object. */
+/** An OTLP/JSON span, with its attributes as a plain object. */
 export interface Span {
   readonly name: string
   readonly traceId: string
@@ -21,7 +21,7 @@ export interface Span {
   readonly events: ReadonlyArray<unknown>
 }
 
-/** A collector on loopback that keeps every request. */
+/** A loopback collector that records every request. */
 export interface OtlpReceiver extends HttpServer {
   readonly requests: ReadonlyArray<{
     readonly path: string

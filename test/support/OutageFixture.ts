@@ -7,14 +7,14 @@ import { startGateway } from "./RpcGateway.ts"
 
 /** How a database outage affects ticks over the Data API. */
 export interface Outage {
-  /** The tick that ran into the outage. */
+  /** The tick that encountered the outage. */
   readonly tick: EngineExit
   /** The first tick after the outage. */
   readonly next: EngineExit
 }
 
 /**
- * Makes PostgreSQL unavailable for `awayMs`, either `before` or `during` a tick. As in reality, PostgREST responds with
+ * Makes PostgreSQL unavailable for `awayMs`, starting `before` or `during` a tick. As in reality, PostgREST responds with
  * PGRST002 for some time after the outage. Asserts that every run was invoked once and completed once.
  */
 export const playOutage = async (options: {

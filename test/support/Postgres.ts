@@ -61,8 +61,8 @@ export interface TestDatabase {
 }
 
 /**
- * Options of a database. `migrations`: whether to apply all of supabase/migrations in the order of their names (default true).
- * `sql`: further SQL, applied as the owner after the migrations. `server`: default the shared server.
+ * Options for a test database. `migrations`: whether to apply all of supabase/migrations in name order (default true). `sql`:
+ * more SQL, which the owner applies after the migrations. `server`: where to create the database (default: the shared server).
  */
 export interface DatabaseOptions {
   readonly migrations?: boolean

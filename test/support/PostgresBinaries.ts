@@ -24,8 +24,8 @@ export interface PostgresBinaries {
 }
 
 /**
- * The account that runs the server: the current account or, if that is root, an ordinary account, since PostgreSQL refuses to run
- * as root.
+ * The account that runs the server: the current account or, if that is root, an unprivileged account, since PostgreSQL refuses
+ * to run as root.
  */
 export interface Account {
   readonly uid?: number

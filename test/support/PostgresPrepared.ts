@@ -16,8 +16,8 @@ declare global {
 }
 
 /**
- * Returns the data directory of a stopped cluster with Supabase's roles and both template databases. Every server that the tests
- * start begins with a copy, because a copy costs a tenth of the processor time of initdb and the migrations. All test processes
+ * Returns the data directory of a stopped cluster with Supabase's roles and both template databases. Every server that the
+ * tests start runs on a copy, because copying takes a tenth of the CPU time of initdb and the migrations. All test processes
  * use the same directory; the first process that needs it creates it.
  */
 export const findPreparedCluster = (wanted?: PostgresVersion): Promise<string> => {
@@ -54,13 +54,13 @@ const find = async (wanted?: PostgresVersion): Promise<string> => {
   return directory
 }
 
-/** Creates the lock file. Returns false if another process holds the lock; removes the lock of a process that has ended. */
+/** Creates the lock file. Returns false if the file exists, and removes it if the process that created it has ended. */
 const takeLock = (lock: string): boolean => {
   try {
     writeFileSync(lock, `${process.pid}`, { flag: "wx" })
     return true
   } catch {
-    // The file exists, or the other process has just removed it.
+    // The file exists, or existed a moment ago.
   }
   try {
     const pid = Number(readFileSync(lock, "utf8"))
@@ -85,7 +85,8 @@ const prepare = async (directory: string, wanted?: PostgresVersion): Promise<voi
   } finally {
     await server.stop()
   }
-  // Every change to a migration leaves an old cluster behind. A running test may still use one that is less than an hour old.
+  // Every change to a migration leaves an old cluster behind. A running test may still use a cluster that is less than an hour
+  // old.
   for (const name of readdirSync(CACHE).filter((each) => each.startsWith("postgres-"))) {
     const path = join(CACHE, name)
     if (path !== directory && Date.now() - statSync(path).mtimeMs > HOUR) {

@@ -37,7 +37,8 @@ export interface PostgresProcess {
   readonly dataDirectory: string
   /**
    * Ends the server with a signal, and waits until the server and all its sessions have ended. Keeps the data. SIGKILL, the
-   * default, is a crash: no session sends anything more. SIGINT disconnects the sessions, and SIGTERM waits for them.
+   * default, simulates a crash: no session sends anything afterwards. SIGINT disconnects the sessions, and SIGTERM waits for
+   * them.
    */
   readonly kill: (signal?: NodeJS.Signals) => Promise<void>
   /** Sends SIGSTOP to the server and all its sessions, and SIGCONT after `ms`. Connections stay open but get no response. */
@@ -62,8 +63,8 @@ if read -r pid < "$1/pid"; then
 fi 2>/dev/null
 rm -rf "$1"`
 
-// With fsync off, the data survive any crash except one of the machine. Synchronous commit stays on: a killed server must keep
-// the commits that it acknowledged, or crash tests would prove nothing.
+// Without fsync, the data survive a crash of the server but not of the machine. Synchronous commit stays on: a killed server
+// must keep the commits that it acknowledged, or crash tests would prove nothing.
 const SETTINGS = {
   listen_addresses: "127.0.0.1",
   unix_socket_directories: "",
@@ -75,7 +76,7 @@ const SETTINGS = {
   log_timezone: "UTC"
 } as const
 
-/** The flags with which initdb creates a cluster. */
+/** The initdb flags for a new cluster. */
 export const INITDB_FLAGS = ["-U", SUPERUSER, "-A", "trust", "--no-sync", "-E", "UTF8"] as const
 
 const environment = { PATH: process.env.PATH ?? "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" }
@@ -98,13 +99,13 @@ export const findPrograms = (wanted?: PostgresVersion): Programs => {
   const account = findAccount()
   const { path, remove } = makeScratch()
   const programs = { ...findBinaries(path, account, wanted), account }
-  // The directory remains until this process ends if it contains a copy of the programs.
+  // A directory that contains a copy of the programs must remain until this process ends.
   if (!programs.postgres.startsWith(path)) void remove()
   known.set(wanted, programs)
   return programs
 }
 
-/** Creates a temporary directory, which is removed with the server in it when this process ends. */
+/** Creates a temporary directory. The directory and any server in it are removed when this process ends. */
 const makeScratch = (
   parent = tmpdir()
 ): { readonly path: string; readonly remove: () => Promise<void> } => {
@@ -126,8 +127,9 @@ const makeScratch = (
 const GIGABYTE = 2 ** 30
 
 /**
- * Returns the directory for clusters: in memory if there is enough, otherwise on disk. The tests create and drop hundreds of
- * databases of 300 files each, and ext4 looks for a free inode among all those deleted in the last few minutes.
+ * Returns the parent directory for clusters: in memory if enough memory is free, otherwise on disk. The tests create and drop
+ * hundreds of databases of 300 files each. To create a file, ext4 has to search past all inodes that were freed in the last few
+ * minutes.
  */
 const clusterParent = (): string => {
   const memory = "/dev/shm"
@@ -136,7 +138,7 @@ const clusterParent = (): string => {
   return bavail * bsize < 4 * GIGABYTE ? tmpdir() : memory
 }
 
-/** Copies the data directory of a stopped server, with owners and modes. */
+/** Copies the data directory of a stopped server, preserving owners and modes. */
 export const copyCluster = async (from: string, to: string): Promise<void> => {
   const copy = Bun.spawn(["cp", "-Rp", from, to], { stdout: "ignore", stderr: "pipe" })
   const [errors, code] = await Promise.all([new Response(copy.stderr).text(), copy.exited])
@@ -157,8 +159,8 @@ const initialize = ({ account, initdb }: Programs, dataDirectory: string): void 
 }
 
 /**
- * Options of a server: the `version` of PostgreSQL, `variables` added to its environment, and the data directory of a stopped
- * `cluster`, of which the server gets a copy. Without `cluster`, initdb creates an empty one.
+ * Options for a server: the PostgreSQL `version`, `variables` to add to its environment, and `cluster`, the data directory of a
+ * stopped server. The new server runs on a copy of `cluster` or, by default, on an empty cluster from initdb.
  */
 export interface ProcessOptions {
   readonly version?: PostgresVersion | undefined
@@ -298,8 +300,8 @@ const verifyDataDirectory = async (cluster: Cluster, port: number): Promise<void
 }
 
 /**
- * Lists a server's child processes. When a server is killed, its sessions respond for a moment longer, so the caller kills them
- * too.
+ * Lists a server's child processes. When a server is killed, its sessions keep responding for a moment, so the caller kills
+ * them too.
  */
 const listChildren = (parent: number | undefined): ReadonlyArray<number> => {
   const table = spawnSync("ps", ["-A", "-o", "pid=,ppid="])
@@ -307,7 +309,7 @@ const listChildren = (parent: number | undefined): ReadonlyArray<number> => {
   return pairs.flatMap(([pid, ppid]) => (pid !== undefined && ppid === parent ? [pid] : []))
 }
 
-/** Reads the process table from /proc, for Linux machines without `ps`: "pid (name) state ppid ...". */
+/** Reads the process table from /proc, for Linux machines without `ps`. Each process has a line "pid (name) state ppid ...". */
 const readProc = (): ReadonlyArray<ReadonlyArray<number>> =>
   readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -331,7 +333,9 @@ const signal = (pid: number, name: NodeJS.Signals): void => {
   }
 }
 
-/** Kills a process, and waits until it has ended. A process that its parent has not reaped yet sends no responses. */
+/**
+ * Kills a process, and waits until it has ended. Does not wait for its parent to reap it, because a zombie sends no responses.
+ */
 const killAndWait = async (pid: number): Promise<void> => {
   try {
     process.kill(pid, "SIGKILL")

@@ -6,7 +6,7 @@ import { databaseSql } from "./supabaseProject.ts"
 
 const MIGRATIONS = join(import.meta.dir, "../../supabase/migrations")
 
-/** Reads supabase/migrations in the order of application. */
+/** Reads the migrations in the order in which they are applied. */
 export const readMigrations = (): ReadonlyArray<{ name: string; text: string }> =>
   readdirSync(MIGRATIONS)
     .filter((name) => name.endsWith(".sql"))

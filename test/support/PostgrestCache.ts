@@ -2,13 +2,13 @@ import { SQL } from "bun"
 import { type RoleSettings, readRoleSettings } from "./RoleSettings.ts"
 import { type RpcFunction, readFunctions } from "./RpcFunction.ts"
 
-/** What PostgREST's schema cache holds, even after the database has changed. */
+/** The contents of PostgREST's schema cache, which may be older than the database's schema. */
 export interface Known {
   readonly functions: ReadonlyMap<string, ReadonlyArray<RpcFunction>>
   readonly roles: RoleSettings
 }
 
-/** Bun's `listen`, which its types lack. */
+/** Bun's `listen` method, which is missing from Bun's types. */
 interface Listening {
   listen(channel: string, onNotify: (payload: string) => void): Promise<unknown>
 }
@@ -17,14 +17,14 @@ const CHANNEL = "pgrst"
 const MAX_PAUSE_MS = 32_000
 
 /**
- * PostgREST's schema cache, which is read at startup, at `notify pgrst` and after the loss of a connection. While the database is
+ * PostgREST's schema cache, which is read at startup, on `notify pgrst`, and after a lost connection. While the database is
  * unavailable, reading is retried with pauses that double from `pauseMs` up to 32 s. Until a retry succeeds there is no cache,
  * and every call gets PGRST002, even if the database has long been available again.
  */
 export class PostgrestCache {
   private known: Known | undefined
   private session: SQL | undefined
-  /** The current read; reads run one at a time. */
+  /** The read in progress; reads run one at a time. */
   private reading: Promise<void> = Promise.resolve()
   private isClosed = false
   private wake: () => void = () => undefined
@@ -57,8 +57,8 @@ export class PostgrestCache {
   }
 
   /**
-   * Resolves when every earlier notification has been processed. PostgREST offers no such wait; the stand-in does, so that tests
-   * that migrate and then call do not depend on timing.
+   * Resolves when every earlier notification has been processed, so that tests that migrate and then make calls do not depend
+   * on timing. PostgREST itself has no equivalent.
    */
   async caughtUp(): Promise<void> {
     const { session } = this

@@ -31,7 +31,7 @@ export interface Project {
   readonly cache: PostgrestCache
   readonly maxRows: number
   readonly isClosing: () => boolean
-  /** Called when a call is repeated because of 40001. */
+  /** Called when a call is repeated after error 40001. */
   readonly onRepeat: () => void
 }
 
@@ -128,7 +128,7 @@ const execute = async (
           !isCalling && error instanceof SQL.PostgresError && error.errno === undefined
         return isSilent ? diedSilently() : connectionLost()
       }
-      // The repetition is unlimited, and continues even after the caller has disconnected, as in every PostgREST before 16.
+      // As in every PostgREST before 16, the call is repeated without limit, even after the caller has disconnected.
       const isRepeated = error instanceof SQL.PostgresError && error.errno === "40001"
       if (!isRepeated || project.isClosing()) throw error
       project.onRepeat()

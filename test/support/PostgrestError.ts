@@ -69,7 +69,7 @@ const STATUSES: ReadonlyArray<readonly [prefix: string, status: number]> = [
   ["42P17", 500]
 ]
 
-/** Returns the HTTP status of an SQLSTATE. `PTxyz` lets the function choose a status, within the limits of a Response. */
+/** Returns the HTTP status for an SQLSTATE. With `PTxyz`, a function can choose any status that Response supports. */
 export const statusOf = (sqlstate: string, message: string, role: string): number => {
   if (sqlstate === "42501") return role === "anon" ? 401 : 403
   if (sqlstate === "22023" && /^role ".*" does not exist$/.test(message)) return 401
@@ -88,8 +88,8 @@ export const sqlErrorAnswer = (error: SQL.PostgresError, role: string): Response
 }
 
 /**
- * Returns the response that `raise sqlstate 'PGRST'` asks for. The message is the body, and the detail contains status and
- * headers, both as JSON.
+ * Builds the response that a function specifies with `raise sqlstate 'PGRST'`: the error's message contains the body, and its
+ * detail contains the status and headers, both as JSON.
  */
 const chosenAnswer = (message: string, detail: string): Response => {
   const body = JSON.parse(message)
@@ -107,10 +107,10 @@ export const connectionLost = (): Response =>
     details: "no connection to the server\n"
   })
 
-/** Returns PostgREST's response if the server process died without sending an error, between two statements of the call. */
+/** PostgREST's response when the server process dies between two statements of the call without sending an error. */
 export const diedSilently = (): Response => errorAnswer(400, "", "")
 
-/** Returns PostgREST's response if a connection could not be opened, whatever the reason. */
+/** PostgREST's response when it cannot open a connection, whatever the reason. */
 export const notConnected = (databaseUrl: string, error: unknown): Response => {
   const { hostname, port } = new URL(databaseUrl)
   const why =
@@ -122,7 +122,7 @@ export const notConnected = (databaseUrl: string, error: unknown): Response => {
   })
 }
 
-/** Returns the response to every call before the schema has been read. */
+/** PostgREST's response to every call before the schema has been read. */
 export const schemaCacheAway = (): Response =>
   errorAnswer(503, "PGRST002", "Could not query the database for the schema cache. Retrying.")
 

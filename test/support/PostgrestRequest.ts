@@ -3,7 +3,7 @@ import { errorAnswer } from "./PostgrestError.ts"
 /** A call's body, as PostgREST reads it before looking up the function. */
 export interface RpcBody {
   readonly text: string
-  /** The names of the arguments; `text` for a body that is not JSON, which is passed unmodified as one unnamed text argument. */
+  /** The argument names, or `text` if the body is not JSON. Such a body is passed unmodified as one unnamed text argument. */
   readonly given: ReadonlySet<string> | "text"
   /** The arguments, for tests that inspect calls. */
   readonly args: Readonly<Record<string, unknown>>

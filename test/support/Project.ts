@@ -12,7 +12,7 @@ import { connect, createDatabase, type TestDatabase } from "./Postgres.ts"
 import { readMigrations, runScripts } from "./PostgresTemplate.ts"
 import { type RpcGateway, startGateway } from "./RpcGateway.ts"
 
-/** The engine's connection to the database. */
+/** How the engine connects to the database. */
 export type Mechanism = "supabase-js" | "direct"
 
 /** A complete Supabase project for one test: a real database, a gateway in front of it, and a server for its functions. */
@@ -21,7 +21,7 @@ export interface Project {
   readonly sql: SQL
   readonly gateway: RpcGateway
   readonly functions: FunctionServer
-  /** Environment variables with which a binary uses this project over the API. */
+  /** The environment variables that make a binary use this project over the API. */
   readonly environment: Readonly<Record<string, string>>
   /**
    * Inserts integrations that have been due for a minute, unless `columns` (SQL expressions by column name) sets another time,
@@ -95,7 +95,8 @@ export const startProject = async (
     environment: {
       SUPABASE_URL: gateway.url,
       SUPABASE_SECRET_KEY: gateway.secretKey,
-      // Probes are off, so that no request leaves this machine: integrations of a known type would probe their real API.
+      // Probes are off, so that no request leaves this machine. With probes, the engine would contact the real APIs of known
+      // types.
       SYNC_SCHEDULER_PROBES: "false",
       ...(options.functions === undefined
         ? {}

@@ -10,7 +10,7 @@ export interface RawServer {
   readonly requests: ReadonlyArray<string>
   /** Resolves when the first complete request has arrived. */
   readonly firstRequest: Promise<void>
-  /** Resolves when a connection that carried a request was closed. */
+  /** Resolves when a connection that carried a request has been closed. */
   readonly closed: Promise<void>
   readonly stop: () => void
 }

@@ -1,6 +1,6 @@
 import type { SQL } from "bun"
 
-/** The values of `alter role ... set` for the API's roles, by role and name. */
+/** The settings from `alter role ... set` for the API's roles, by role and setting name. */
 export type RoleSettings = ReadonlyMap<string, Readonly<Record<string, string>>>
 
 /**

@@ -1,6 +1,6 @@
 import type { SQL, TransactionSQL } from "bun"
 
-/** A function of schema `public`, with the properties that a call needs. */
+/** A function in the schema `public`, with the properties that a call needs. */
 export interface RpcFunction {
   readonly name: string
   readonly args: ReadonlyArray<{
@@ -16,7 +16,7 @@ export interface RpcFunction {
   readonly settings: Readonly<Record<string, string>>
 }
 
-/** The settings of a function that PostgREST applies to the transaction (db-hoisted-tx-settings). */
+/** The function settings that PostgREST applies to the whole transaction (db-hoisted-tx-settings). */
 const HOISTED = ["statement_timeout", "default_transaction_isolation"]
 
 /** Reads all functions that the API exposes, by name, with their overloads. */
@@ -66,7 +66,7 @@ export const takesBody = ({ args }: RpcFunction, types: ReadonlyArray<string>): 
   args.length === 1 && args[0]?.name === "" && types.includes(args[0].type)
 
 export interface Called {
-  /** The body as PostgREST encodes it; undefined for void. */
+  /** The response body as PostgREST encodes it; undefined for void. */
   readonly body: string | undefined
   readonly rows: number
   /** The HTTP status and the headers (a JSON array of objects) that the function set; null if the function set none. */
@@ -76,7 +76,7 @@ export interface Called {
 
 /**
  * Calls the function within the transaction. `input` is a JSON object of named arguments, or the whole body for a function that
- * takes it as one argument. A set is truncated to `maxRows` after it has been computed completely.
+ * takes it as one argument. A returned set is truncated to `maxRows` after it has been computed completely.
  */
 export const callFunction = async (
   transaction: TransactionSQL,

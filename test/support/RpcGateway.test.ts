@@ -208,9 +208,9 @@ describe("the gateway and the database's settings and sessions", () => {
 
   test("after the listening session is lost there is no schema until it is read again", async () => {
     expect((await whoami()).status).toBe(200)
-    // As long as no connection succeeds, the gateway cannot read the schema.
+    // The gateway cannot read the schema until connections succeed again.
     await setConnectable(false)
-    // A read that began on another connection before the loss does not bring the schema back.
+    // A schema read that began on another connection before the loss must not restore the schema.
     await admin`notify pgrst`
     await admin`select pg_terminate_backend(pid) from pg_stat_activity where query like 'LISTEN%'`
     while ((await whoami()).status === 200) await Bun.sleep(1)

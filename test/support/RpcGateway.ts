@@ -14,7 +14,8 @@ export interface GatewayOptions {
   readonly secretKey?: string
   readonly anonKey?: string
   /**
-   * The functions' base URL: `/functions/v1/<name>` is forwarded to `<functionsUrl>/<name>`. Without it there are no functions.
+   * The functions' base URL: `/functions/v1/<name>` is forwarded to `<functionsUrl>/<name>`. If omitted, there are no
+   * functions.
    */
   readonly functionsUrl?: string
   /** The number of rows to which a set is truncated (default 1000, as on Supabase). */
@@ -46,8 +47,8 @@ export interface RpcGateway extends ApiKeys {
 /**
  * Serves a database's functions as Supabase does: handles `POST /rest/v1/rpc/<fn>` with PostgREST's roles, transactions,
  * encoding and errors, and forwards `/functions/v1/<name>` unmodified. Only RPC with named arguments matches PostgREST; tables,
- * GET, filters and `Prefer` are missing. Each request is one transaction, which is committed before the response even if the
- * caller has disconnected.
+ * GET, filters and `Prefer` are not supported. Each request is one transaction, which is committed before the response even if
+ * the caller has disconnected.
  */
 export const startGateway = async (options: GatewayOptions): Promise<RpcGateway> => {
   const { keys, sign, authenticate } = issueKeys(options)

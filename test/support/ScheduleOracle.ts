@@ -6,10 +6,10 @@
 
 const MINUTE = 60_000
 const DAY_MINUTES = 1440
-/** Minutes to read before a period, which show whether the period's first minutes repeat earlier local times. */
+/** How many minutes before a period are also read, to tell whether the period's first minutes repeat earlier local times. */
 const LEAD = DAY_MINUTES
 
-/** The local time of a zone in minutes, at each real minute from `start` on. */
+/** A zone's local time, in minutes, at each real minute from `start`. */
 export interface ClockReadings {
   readonly start: number
   readonly shown: Int32Array

@@ -15,7 +15,7 @@ type Environment = Readonly<Record<string, string>>
  * for functions.
  */
 export interface SetupFixture {
-  /** The user's directory. */
+  /** The directory in which the user runs `setup`. */
   readonly project: string
   readonly gateway: RpcGateway
   readonly sql: SQL

@@ -6,7 +6,7 @@ export interface Sidecar extends EngineProcess {
   readonly get: (path: string) => Promise<{ readonly status: number; readonly body: string }>
 }
 
-/** Starts `serve` on a free port and waits for its first response. Rejects with its output if none arrives. */
+/** Starts `serve` on a free port and waits for its first response. Rejects with the process's output if no response arrives. */
 export const startSidecar = async (
   environment: Readonly<Record<string, string>>,
   args: ReadonlyArray<string> = [],

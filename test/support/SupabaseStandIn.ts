@@ -6,8 +6,8 @@ const root = join(import.meta.dir, "../..")
 const real = join(root, "node_modules/.bin/supabase")
 
 /**
- * The environment of the real CLI in tests. Bun's optimizing compiler is off, because it would take half of the CPU time of
- * such short commands.
+ * The environment of the real CLI in tests. Bun's optimizing compiler is off, because it would account for half of the CPU time
+ * of such short commands.
  */
 export const CLI_ENVIRONMENT = {
   BUN_JSC_useDFGJIT: "0",
@@ -26,21 +26,21 @@ export interface StandInProject {
   readonly isRunning?: boolean
 }
 
-/** A stand-in for the Supabase CLI: a program `supabase` in a directory for the PATH. */
+/** A stand-in for the Supabase CLI: a program `supabase` in a directory to put on the PATH. */
 export interface SupabaseStandIn {
   readonly directory: string
   readonly calls: () => Promise<ReadonlyArray<string>>
   readonly forget: () => Promise<void>
-  /** Ends the function servers that are still running. */
+  /** Stops the function servers that are still running. */
   readonly close: () => Promise<void>
 }
 
 /**
- * Creates the stand-in. Commands that need neither Docker nor an account use the real CLI on the project's database: `init`, `db
- * push`, `db query` and `migration list`. All other commands are simulated: `start` and `status` report that the stack is
- * running, `functions serve` and `functions deploy` run the real function in real Deno, `link` writes the files of the CLI, and
- * `projects api-keys` prints the key. Calls that match the regular expression in `STANDIN_FAIL` fail, as without a network. After
- * call number `STANDIN_KILL`, the stand-in kills its parent process.
+ * Creates the stand-in. Commands that need neither Docker nor an account use the real CLI on the project's database: `init`,
+ * `db push`, `db query` and `migration list`. All other commands are simulated: `start` and `status` report that the stack is
+ * running, `functions serve` and `functions deploy` run the real function in real Deno, `link` writes the files that the CLI
+ * would write, and `projects api-keys` prints the key. Calls that match the regular expression in `STANDIN_FAIL` fail, as
+ * without a network. After call number `STANDIN_KILL`, the stand-in kills its parent process.
  */
 export const makeStandIn = async (
   place: string,

@@ -58,7 +58,7 @@ export const form = (
   body: new URLSearchParams(fields).toString()
 })
 
-/** Builds a JSON request as a program with the token sends it. */
+/** Builds a JSON request as an API client with the token sends it. */
 export const json = (
   body: unknown,
   headers: Readonly<Record<string, string>> = { authorization: `Bearer ${ADMIN_TOKEN}` }

@@ -7,7 +7,7 @@ const FOLDER = join(import.meta.dir, "../transcripts")
 /** Text that differs between runs, and its placeholders. */
 export type Replacements = ReadonlyArray<readonly [what: RegExp | string, by: string]>
 
-/** The output goes to a pipe, or to a terminal of `columns` columns. */
+/** The output goes to a pipe or, if `columns` is set, to a terminal of that width. */
 export interface TranscriptOptions extends RunOptions {
   readonly columns?: number
   /** The input typed on the terminal. */
@@ -36,7 +36,7 @@ const piped = async (args: ReadonlyArray<string>, options: RunOptions) => {
   return { code, shown: `${stdout}${stderr}` }
 }
 
-/** Runs the command on a terminal without colours. Each progress line replaces the one before. */
+/** Runs the command on a terminal without colours. Each progress line replaces the previous one. */
 const onTerminal = async (
   args: ReadonlyArray<string>,
   columns: number,

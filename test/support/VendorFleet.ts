@@ -4,7 +4,7 @@ import { serveVendor, type VendorServer } from "./VendorServer.ts"
 interface ThrottlingStyle {
   readonly type: string
   readonly throttle: () => Response
-  /** Returns the quota headers of a response, given the calls left in the window. */
+  /** Returns the quota headers for a response, given the calls left in the window. */
   readonly quota?: (left: number) => Record<string, string>
 }
 

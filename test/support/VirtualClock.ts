@@ -58,7 +58,7 @@ export class VirtualClock {
     this.stopped = true
   }
 
-  /** Advances time up to and including an instant. *Throws* after `maxEvents` events, a sign of a loop. */
+  /** Advances time up to and including an instant. *Throws* after `maxEvents` events, which indicates an endless loop. */
   runUntil(instant: number, maxEvents: number): void {
     while (!this.stopped) {
       const batch = this.ready
@@ -93,8 +93,8 @@ const silent = Runtime.defaultRuntime.pipe(
 export type FreezeSeenBy = "both" | "wall" | "monotonic"
 
 /**
- * A process of the simulated world. Its fibers see its own clocks, which may be wrong, and they freeze or die with the process.
- * A process dies as with SIGKILL: nothing runs any more, not even a finalizer.
+ * A process of the simulated world. It has its own clocks, which may be wrong. Its fibers freeze or die with the process. A
+ * process dies as with SIGKILL: nothing runs afterwards, not even a finalizer.
  */
 export class VirtualProcess {
   isAlive = true
@@ -148,7 +148,7 @@ export class VirtualProcess {
     return this.time.now < this.frozenUntil
   }
 
-  /** Freezes the process for this many ms. A clock that stops during the freeze continues from there. */
+  /** Freezes the process for `ms` milliseconds. A clock that stops during the freeze continues from there. */
   freeze(ms: number, seenBy: FreezeSeenBy): void {
     if (this.isFrozen) return
     this.frozenUntil = this.time.now + ms

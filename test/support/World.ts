@@ -72,7 +72,10 @@ export class World {
     })
   }
 
-  /** Returns the layers of an engine over this world: the real Lock and Ledger, and everything behind them in memory. */
+  /**
+   * Returns the layers of an engine over this world: the real Lock and Ledger, with in-memory versions of everything behind
+   * them.
+   */
   engine(
     settings: Partial<EngineSettings> = {}
   ): Layer.Layer<Lock | Ledger | Invoker | EngineConfig | Supabase> {

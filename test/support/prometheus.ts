@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readdir, rename } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
-/** The programs of Debian's package `prometheus`. */
+/** The programs from Debian's package `prometheus`. */
 export interface Prometheus {
   readonly promtool: string
   readonly prometheus: string

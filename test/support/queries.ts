@@ -3,7 +3,7 @@ import { metricDefinitions } from "../../src/Metrics.ts"
 /** The labels that Prometheus adds to every series. */
 const ADDED = ["job", "instance"]
 
-/** The labels of each metric, by each name that a query can use: a histogram has three names. */
+/** The labels by metric name. A histogram has three names, because queries use its suffixed series. */
 const labelsByName = new Map<string, ReadonlyArray<string>>(
   metricDefinitions.flatMap((definition) => {
     const labels = [...ADDED, ...definition.labels.map(({ name }) => name)]
@@ -18,7 +18,7 @@ const boundsByName = new Map<string, ReadonlyArray<number>>(
   metricDefinitions.map(({ buckets = [], name }) => [`${name}_bucket`, buckets])
 )
 
-/** Returns whatever a PromQL query names that does not exist: metrics, labels, buckets, or labels to group by. */
+/** Returns the metrics, labels, buckets and grouping labels that a PromQL query names but that do not exist. */
 export const faultsOfQuery = (query: string): ReadonlyArray<string> => {
   const selected = [...query.matchAll(/\b(sync_scheduler_\w+)(?:\{([^}]*)\})?/g)]
   const known = new Set(selected.flatMap(([, name = ""]) => labelsByName.get(name) ?? []))

@@ -1,6 +1,6 @@
 import { binaryPath } from "./binary.ts"
 
-/** The process inherits nothing from this process's environment. */
+/** The binary inherits nothing from this process's environment. */
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string

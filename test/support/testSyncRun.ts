@@ -12,7 +12,7 @@ import { makeManualClock } from "./ManualClock.ts"
 export interface SyncRunTest {
   readonly config?: Readonly<Record<string, unknown>>
   readonly integrationType?: string
-  /** The number of the attempt; 1 by default. From attempt 2 on, an earlier attempt may have done the work. */
+  /** The attempt number; 1 by default. From attempt 2 on, an earlier attempt may have done the work. */
   readonly attempt?: number
   readonly maxAttempts?: number
   readonly trigger?: string
@@ -25,9 +25,9 @@ export interface SyncRunTest {
   readonly onUnknown?: "retry" | "hold"
   /** Makes the database refuse to begin the run for this reason, such as `already_begun`. The handler must then not run. */
   readonly refused?: string
-  /** `background` and the intervals of `withSyncRun`. */
+  /** The `background` option and the intervals of `withSyncRun`. */
   readonly options?: Omit<SyncRunOptions, "keys" | "supabase">
-  /** Called while the handler is running, and may cause events through `run`. */
+  /** Called while the handler is running, and may trigger events through `run`. */
   readonly during?: (run: RunningSyncRun) => Promise<void> | void
 }
 
@@ -70,7 +70,7 @@ export interface SyncRunResult {
 const KEY = "sb_secret_test"
 
 /**
- * Runs a handler once as the scheduler would, behind the real fence, with a ledger in memory and a clock that the test moves.
+ * Runs a handler once as the scheduler would, behind the real fence, with an in-memory ledger and a clock that the test moves.
  * Needs no database and no network, and never waits: `await testSyncRun(handler, { config: { endpoint } })`.
  */
 export const testSyncRun = async (
@@ -111,7 +111,7 @@ export const testSyncRun = async (
       for (const callback of shutdown) callback()
     }
   })
-  // The clock has to move while the database is unavailable, because the fence repeats its report until its time limit.
+  // The clock has to move while the database is unavailable, because the fence repeats its report until a time limit.
   let isAnswered = false
   const answered = answering.finally(() => {
     isAnswered = true
