@@ -50,7 +50,7 @@ export const seed = async (
   }
 }
 
-/** Counts the integrations that engines could claim immediately: a slot is due and no run is live. */
+/** Counts the integrations that engines could claim immediately: those with a due slot and no live run. */
 export const countReady = async (site: Site): Promise<number> => {
   const [row] = await site.query<{ n: number }>(
     `select count(*)::int as n from organization_integrations i

@@ -4,7 +4,7 @@ import type { Site } from "./Site.ts"
 /** Causes a fault of the database, the functions or a clock. Resolves when the fault is over. */
 export type ServerFault = (site: Site) => Promise<void>
 
-/** Clock jumps in seconds: within a lease, beyond a lease, and over many slots. */
+/** Clock jumps in seconds: within a lease, beyond a lease, and across many slots. */
 const JUMPS = [-600, -90, -2, 2, 90, 600]
 /** Longer than an engine's timeout for a database call, in ms. */
 const LONG_STOP_MS = 33_000

@@ -32,7 +32,7 @@ export interface SiteOptions {
   readonly clocks?: boolean
 }
 
-/** The settable clocks: of PostgreSQL, of engines over the API, and of engines over a direct connection. */
+/** The settable clocks of PostgreSQL, of engines that use the API, and of engines with a direct connection. */
 export interface Clocks {
   readonly database: FakeClock
   readonly api: FakeClock

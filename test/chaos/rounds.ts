@@ -4,7 +4,7 @@
  *
  *   bun test/chaos/rounds.ts [--rounds 60] [--engines 8]
  *
- * Prints a line for each round, with the claims that engines lost to each other. Exits with 1 if a round has a defect.
+ * Prints a line for each round, with the number of claims that engines lost to each other. Exits with 1 if a round has a defect.
  */
 import { Schema } from "effect"
 import { parseOptions } from "../../scripts/parseOptions.ts"
@@ -28,11 +28,11 @@ const playRound = async (due: number, engines: number, isDirect: boolean) => {
   const project = await startProject()
   try {
     await project.seedDue(due)
-    // No function responds until all engines have begun, so that no engine can do everything alone.
+    // No function responds until all engines have started, so that no engine can handle all runs alone.
     const allBegun = Promise.withResolvers<void>()
     project.functions.behave(() => until(allBegun.promise, ok()))
     const direct = isDirect ? { SUPABASE_DB_URL: project.database.url } : {}
-    // Adoption takes long, so that no engine adopts claims merely because another engine starts slowly.
+    // The adoption delay is long, so that no engine adopts claims merely because another engine starts slowly.
     const settings = { SYNC_SCHEDULER_CONCURRENCY: "20", SYNC_SCHEDULER_ADOPT_AFTER: "60s" }
     const environment = { ...project.environment, ...direct, ...settings }
     const started = await Promise.all(

@@ -146,7 +146,7 @@ export interface Outcome {
   readonly raw: { readonly sql: unknown; readonly memory: unknown }
 }
 
-/** Runs the same functions in PostgreSQL and in memory, over the same rows and at the same instants. */
+/** Runs the same functions in PostgreSQL and in memory, on the same rows and at the same instants. */
 export class Parity {
   now: number
   readonly db: MemoryDatabase

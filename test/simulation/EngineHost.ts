@@ -5,7 +5,7 @@ import { EngineProcess } from "./EngineProcess.ts"
 import type { Network } from "./Network.ts"
 import type { Universe } from "./Universe.ts"
 
-/** A machine that ticks every minute, with one long-lived process (`serve`) or a new process for each tick (a timer). */
+/** A machine that runs a tick every minute, in one long-lived process (`serve`) or in a new process for each tick (a timer). */
 export class EngineHost {
   private readonly universe: Universe
   private readonly network: Network

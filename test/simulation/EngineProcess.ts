@@ -28,7 +28,7 @@ interface ProcessOptions {
   readonly onEnd: (wasKilled: boolean) => void
 }
 
-/** One engine process: the production program over the simulated ports. */
+/** One engine process: the production program on simulated ports. */
 export class EngineProcess {
   readonly process: VirtualProcess
   private readonly options: ProcessOptions

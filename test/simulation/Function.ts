@@ -21,7 +21,7 @@ export interface Request {
   readonly invocation: Invocation
   /** Whether the network delivers the request twice. */
   readonly isDoubled: boolean
-  /** How long after arrival the platform kills the isolate, in ms; null if it does not. */
+  /** How long after arrival the platform kills the isolate, in ms; null if it never does. */
   readonly diesAfterMs: number | null
 }
 

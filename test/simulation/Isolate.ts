@@ -20,7 +20,7 @@ const json = (status: number, body: unknown, headers: Record<string, string> = {
   body: JSON.stringify(body)
 })
 
-/** One request in progress. Reproduces `withSyncRun` of supabase/functions/_shared step by step on virtual time. */
+/** One request in progress. Reproduces `withSyncRun` of supabase/functions/_shared step by step in virtual time. */
 export class Isolate {
   private isAnswered = false
   private isStopped = false

@@ -35,7 +35,7 @@ export interface EnginePeer extends Peer {
   readonly onReply: (invocation: Invocation, reply: Reply) => void
 }
 
-/** Carries all communication between processes (database calls and invocations), with the faults of this seed. */
+/** Carries all communication between processes (database calls and invocations), and injects this seed's faults. */
 export class Network {
   private readonly universe: Universe
   private readonly deliver: (request: Request, reply: (reply: Reply) => void) => void

@@ -81,7 +81,7 @@ export const slotsBetween = (
   return slots.slice(indexAfter(slots, after), indexAfter(slots, upTo))
 }
 
-/** Returns how many slots are not later than an instant. */
+/** Returns the number of slots at or before an instant. */
 const indexAfter = (slots: ReadonlyArray<number>, instant: number): number => {
   let [low, high] = [0, slots.length]
   while (low < high) {

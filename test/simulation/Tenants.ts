@@ -18,7 +18,7 @@ const MINUTE = 60_000
 const MINUTES = 20
 const MAX_EVENTS = 20_000_000
 /**
- * How many integrations the other organisations have, and how long each of their runs takes including database calls, in ms.
+ * How many integrations the other organisations have, and how long each of their runs takes, including database calls, in ms.
  */
 const OTHERS = 20
 const OTHERS_RUN_MS = 300

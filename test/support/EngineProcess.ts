@@ -20,7 +20,7 @@ export interface EngineProcess {
 }
 
 /**
- * Starts the binary with `args` (default `run -o json`) and exactly this environment, through `launcher` (such as `nohup`) if
+ * Starts the binary with `args` (default `run -o json`) and only this environment, through `launcher` (such as `nohup`) if
  * given. Builds the binary if necessary: see binaryPath.
  */
 export const startEngine = async (

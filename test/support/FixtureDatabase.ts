@@ -10,7 +10,7 @@ import { connect, createDatabase, type TestDatabase } from "./Postgres.ts"
 export interface FixtureDatabase {
   readonly database: TestDatabase
   readonly sql: SQL
-  /** Runs an effect over this database, through the engine's own Supabase port. */
+  /** Runs an effect against this database, through the engine's own Supabase port. */
   readonly run: <A>(effect: Effect.Effect<A, SupabaseError, Supabase>) => Promise<A>
   readonly close: () => Promise<void>
 }

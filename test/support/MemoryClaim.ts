@@ -58,7 +58,7 @@ const dueJson = (i: IntegrationRow) => ({
   catch_up_window_ms: i.catch_up_window_ms
 })
 
-/** Mirrors sync_scheduler.is_due within a scope. */
+/** Mirrors sync_scheduler.is_due, restricted to a scope. */
 const isDue = (i: IntegrationRow, now: number, scope: ScopeJson): boolean =>
   i.enabled &&
   i.schedule_error === null &&

@@ -2,9 +2,9 @@ import { byText, iso } from "./MemoryClaim.ts"
 import type { HealthRow, HoldRow, MemoryDatabase, RunRow } from "./MemoryDatabase.ts"
 import { recordMove, type StartJson, startRefusal } from "./MemoryRun.ts"
 
-// Mirrors how supabase/migrations/*_health.sql records API health and delays starts, without probes and detail texts.
+// Mirrors how supabase/migrations/*_health.sql records API health and delays starts, except for probes and detail texts.
 
-/** The engine's report of a vendor's response. */
+/** The engine's report on a vendor's response. */
 export interface SignJson {
   readonly provider: string
   readonly host: string | null

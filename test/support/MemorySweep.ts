@@ -12,7 +12,7 @@ import { lastSignOfLife, type MemoryDatabase, type RunRow } from "./MemoryDataba
 import { pruneHolds } from "./MemoryHealth.ts"
 import { recordMove } from "./MemoryRun.ts"
 
-// Mirrors supabase/migrations/*_sweep.sql, without retention, backfill requests and the response's field `apis`.
+// Mirrors supabase/migrations/*_sweep.sql, except for retention, backfill requests and the response's field `apis`.
 
 export interface OpenOptionsJson extends FetchOptionsJson {
   readonly quiescence_seconds: number
@@ -187,7 +187,7 @@ export const openTick = (
 
 const hostOf = (engineId: string): string => engineId.replace(/-[0-9]+-[0-9a-f]{4}$/, "")
 
-/** Mirrors read_upcoming_warm_ups, without the measurement that pauses warm-ups. */
+/** Mirrors read_upcoming_warm_ups, except for the measurement that pauses warm-ups. */
 export const upcomingWarmUps = (db: MemoryDatabase, withinSeconds: number) => {
   const now = db.now()
   const first = new Map<string | null, number>()

@@ -49,7 +49,8 @@ export interface PostgresProcess {
   readonly stop: () => Promise<void>
 }
 
-// A program that removes the server once its standard input closes, which happens when the test process dies for any reason.
+// A script that ends the server and deletes its files when the script's standard input closes, which happens when the test
+// process dies for any reason.
 const REAPER = `
 while read -r _; do :; done
 if read -r pid < "$1/pid"; then
@@ -333,9 +334,7 @@ const signal = (pid: number, name: NodeJS.Signals): void => {
   }
 }
 
-/**
- * Kills a process, and waits until it has ended. Does not wait for its parent to reap it, because a zombie sends no responses.
- */
+/** Kills a process, and waits until it has ended or is a zombie, which sends no responses. */
 const killAndWait = async (pid: number): Promise<void> => {
   try {
     process.kill(pid, "SIGKILL")

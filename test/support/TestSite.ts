@@ -21,7 +21,7 @@ export interface SiteOptions {
 /** Sends a request to the site as `fetch` does, without a network. */
 export type Ask = (path: string, init?: RequestInit) => Promise<Response>
 
-/** Creates the HTTP application of `serve` over the test's database. The application lives as long as the test process. */
+/** Creates the HTTP application of `serve` on the test's database. The application lives as long as the test process. */
 export const makeTestSite = async (
   database: Layer.Layer<Supabase, SupabaseError>,
   options: SiteOptions = {}

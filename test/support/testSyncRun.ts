@@ -16,7 +16,7 @@ export interface SyncRunTest {
   readonly attempt?: number
   readonly maxAttempts?: number
   readonly trigger?: string
-  /** The time of the slot; by default a minute before now. */
+  /** The slot's time; by default a minute before `now`. */
   readonly scheduledFor?: Date
   /** The initial time; by default the real time. Only `advance` moves the clock. */
   readonly now?: Date
@@ -31,7 +31,7 @@ export interface SyncRunTest {
   readonly during?: (run: RunningSyncRun) => Promise<void> | void
 }
 
-/** Controls of a run while its handler is running. */
+/** Controls for a run while its handler is running. */
 export interface RunningSyncRun {
   /** Moves the clock: heartbeats are sent, and the deadline approaches. */
   readonly advance: (ms: number) => Promise<void>
