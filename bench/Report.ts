@@ -9,7 +9,7 @@ export interface Row {
   readonly trials: ReadonlyArray<Trial>
 }
 
-/** The machine, commit and versions that a part was measured with, and the load average beforehand. */
+/** The machine, commit and versions used to measure a part, and the load average before the measurement. */
 export interface Circumstances {
   readonly how: string
   readonly load: number

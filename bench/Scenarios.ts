@@ -24,7 +24,7 @@ export const contenders: Readonly<Record<string, string>> = {
   script: "supabase-js + p-limit"
 }
 
-/** The contenders in the published table: all except those that measure the cost of a single part. */
+/** The contenders in the published table: all except those that measure the cost of a single component. */
 export const published: ReadonlyArray<string> = [
   "http-own",
   "ours-direct",

@@ -171,7 +171,9 @@ const untilReady = async (postgres: ChildProcess): Promise<void> => {
   throw new Error(`PostgreSQL did not start: ${said}`)
 }
 
-/** Returns the CPU time, in ms, of the PostgreSQL server and its child processes, running and ended. Linux only. */
+/**
+ * Returns the CPU time, in ms, of the PostgreSQL server and its child processes, including those that have exited. Linux only.
+ */
 const cpuMsOf = (postmaster: number): number => {
   let ticks = 0
   for (const name of readdirSync("/proc")) {
@@ -186,7 +188,7 @@ const cpuMsOf = (postmaster: number): number => {
       if (isOurs || fields[1] === postmaster) ticks += (fields[11] ?? 0) + (fields[12] ?? 0)
       if (isOurs) ticks += (fields[13] ?? 0) + (fields[14] ?? 0)
     } catch {
-      // The process has just ended. Its parent's CPU time now includes its own.
+      // The process has just exited, so the parent's CPU time now includes that of this process.
     }
   }
   return ticks * 10

@@ -6,7 +6,7 @@ export interface Spec {
   /** The stand-in for PostgREST: a separate process in front of the database at `databaseUrl`. */
   readonly gatewayUrl: string
   readonly secretKey: string
-  /** The URL of the function. A POST is answered after the scenario's latency. */
+  /** The function's URL, which responds to a POST after the scenario's latency. */
   readonly functionUrl: string
   readonly jobs: number
   readonly concurrency: number

@@ -43,7 +43,7 @@ const readResults = (): Results =>
     ? JSON.parse(readFileSync(file, "utf8"))
     : { measured: {}, rows: [], ticks: [], fleet: [] }
 
-/** Measures the contenders alternately in each repetition, so that other load on the machine affects all contenders equally. */
+/** Measures all contenders in turn within each repetition, so that other load on the machine affects all contenders equally. */
 const compare = async (
   servers: Servers,
   scenario: Scenario,

@@ -58,7 +58,7 @@ const fillLog = async (loader: SQL): Promise<void> => {
                    else date_trunc('day', now()) - (k - random()) * interval '365 days' / ${runsEach} end as at,
               case when (i.n + k) % 100 = 0 then 'failed' else 'completed' end as status) s`)
   for (const { definition } of indexes) await loader.unsafe(definition)
-  // The schedules have been in force for a year, so that an audit has slots to check.
+  // Backdate the schedules by a year, so that an audit has slots to check.
   await loader.unsafe(`
     insert into public.sync_schedule_history (integration_id, schedule_version, schedule, timezone, enabled, "from", since, first_slot)
     select i.id, i.schedule_version, i.sync_schedule, i.timezone, true, s.at, s.at, s.at

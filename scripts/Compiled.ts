@@ -1,5 +1,5 @@
 /**
- * Build options of compiled programs: bytecode for a fast start, and one chunk per command, so that help does not load the
+ * Build options for compiled programs: bytecode for a fast start, and one chunk per command, so that help does not load the
  * code of a tick.
  */
 export const COMPILED = { format: "esm", minify: true, bytecode: true, splitting: true } as const

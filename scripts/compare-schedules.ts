@@ -3,9 +3,9 @@
  * scripts/compare-schedules.ts [zone ...]`. Takes a few minutes; prints figures, and exits with 1 when anything differs.
  *
  * 1. Zones are grouped by their local times at every quarter of an hour of these seven years.
- * 2. For one zone of each group, the oracle reads all 3.7 million real minutes. Every zone of the group is compared with the
- *    oracle's slots. Expressions with very many slots are compared only in the zone that the oracle read.
- * 3. For each zone separately, the oracle reads every minute within three days of each clock change.
+ * 2. For one zone of each group, the oracle evaluates all 3.7 million real minutes. Every zone of the group is compared with
+ *    the oracle's slots. Expressions with very many slots are compared only in the zone that the oracle evaluated.
+ * 3. For each zone separately, the oracle evaluates every minute within three days of each clock change.
  */
 import { Either } from "effect"
 import * as Schedule from "../src/Domain/Schedule/Schedule.ts"

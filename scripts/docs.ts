@@ -20,11 +20,11 @@ import {
 import { sqlPage } from "./docs/Sql.ts"
 import { testPage } from "./docs/TestTable.ts"
 
-/** The directory of the generated pages. */
+/** The directory for the generated pages. */
 export const reference: string = resolve(import.meta.dir, "../docs/reference")
 
 const root = resolve(import.meta.dir, "..")
-/** A source file, and its copy in the fence, which must not import other code. */
+/** A source file and its copy for the fence, because the fence must not import other code. */
 export const fenceCopy = {
   source: join(root, "src/Domain/Answers/AnswerWords.ts"),
   copy: join(root, "supabase/functions/_shared/answerWords.ts")

@@ -56,7 +56,7 @@ const out = resolve(values.out)
 const files = join(out, "files")
 const work = join(out, "work")
 
-/** Checks that every migration is frozen: a released migration never changes. */
+/** Checks that every migration is frozen, because a released migration must never change. */
 const checkMigrations = async (): Promise<void> => {
   const frozen = await readFile(join(root, "supabase/migrations.sha256"), "utf8").catch(() => "")
   const names = await readdir(join(root, "supabase/migrations"))

@@ -20,7 +20,7 @@ interface Claims {
 export const PAGE = 100
 const HOUR_MS = 3_600_000
 
-/** Calls the SQL functions of Sync Scheduler directly, without checks, retries or timeouts. */
+/** Calls Sync Scheduler's SQL functions directly, without checks, retries or timeouts. */
 export const openBareLedger = async (databaseUrl: string) => {
   const sql = new SQL(databaseUrl, { max: 4 })
   await Promise.all(Array.from({ length: 4 }, () => sql`select 1`))

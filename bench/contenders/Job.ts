@@ -1,6 +1,6 @@
 /**
- * Invokes the function, as every other contender does; `keepalive` reuses connections. Fails unless the function reports
- * success.
+ * Invokes the function for every contender except Sync Scheduler's engine; `keepalive` reuses connections. Fails unless the
+ * function reports success.
  */
 export const invoke = async (functionUrl: string, id: string, keepalive = true): Promise<void> => {
   const response = await fetch(functionUrl, {
@@ -13,7 +13,7 @@ export const invoke = async (functionUrl: string, id: string, keepalive = true):
   if (answer.success !== true) throw new Error(`HTTP ${response.status}`)
 }
 
-/** Processes the items with `count` workers, each of which takes the next item when it is free. */
+/** Processes the items with `count` workers, each of which takes the next item when free. */
 export const pool = async <A>(
   items: ReadonlyArray<A>,
   count: number,

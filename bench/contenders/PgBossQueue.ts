@@ -2,7 +2,10 @@ import { PgBoss, type WorkOptions } from "pg-boss"
 import type { Contender } from "../Spec.ts"
 import { invoke } from "./Job.ts"
 
-/** pg-boss, which keeps finished jobs: one bulk insert, then `work` with the given options until every job is completed. */
+/**
+ * pg-boss, which keeps finished jobs. Does one bulk insert, then calls `work` with the given options until every job is
+ * completed.
+ */
 export const pgBoss =
   (options: (concurrency: number) => WorkOptions): Contender =>
   async ({ concurrency, databaseUrl, functionUrl, jobs }) => {

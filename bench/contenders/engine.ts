@@ -15,7 +15,7 @@ const LOST: ReadonlySet<string> = new Set([
   "already_recorded"
 ])
 
-/** Runs a tick of Sync Scheduler over the given database mechanism. */
+/** Runs a Sync Scheduler tick over the given kind of database connection. */
 export const engineOver =
   (mechanism: (spec: Spec) => Layer.Layer<Supabase, SupabaseError>): Contender =>
   async (spec) => {

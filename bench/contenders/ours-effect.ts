@@ -3,7 +3,7 @@ import type { Contender } from "../Spec.ts"
 import { openBareLedger, PAGE } from "./BareLedger.ts"
 import { invoke } from "./Job.ts"
 
-/** Pauses between calls, as in the engine: a call costs the database about as much as ten runs within a call. */
+/** The pause between calls, as in the engine, because a call costs the database about as much as ten runs within a call. */
 const START_PAUSE_MS = 4
 const SETTLE_PAUSE_MS = 10
 

@@ -53,7 +53,7 @@ const tableSection = (text: string): string => {
   ].join("\n\n")
 }
 
-/** Returns the comments of a table's columns, from its `create table`. */
+/** Returns the comments on a table's columns, taken from its `create table`. */
 const remarksOfColumns = (name: string): ReadonlyMap<string, string> => {
   for (const { sql } of migrations) {
     const at = sql.indexOf(`create table public.${name} (`)

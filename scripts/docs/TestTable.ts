@@ -8,7 +8,7 @@ const TITLE =
 /** The maximum number of titles that the table shows per file. */
 const MAX_TITLES = 6
 
-/** Returns the outermost titles of a test file. */
+/** Returns the top-level test titles of a file. */
 const titlesOf = (source: string): ReadonlyArray<string> => {
   const found = [...source.matchAll(TITLE)].map(([, indent = "", quoted, template = ""]) => ({
     depth: indent.length,

@@ -76,7 +76,7 @@ export const packPlatform = async (
   return path
 }
 
-/** Builds the package that people install: the library, and a command that starts the platform's binary. */
+/** Builds the package that users install: the library, and a command that starts the platform's binary. */
 export const packUmbrella = async (
   commit: string,
   { directory, into }: Places

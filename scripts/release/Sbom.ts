@@ -16,7 +16,7 @@ export interface Lockfile {
 /** Reads bun.lock, which is JSON with trailing commas. */
 export const readLockfile = async (path: string): Promise<Lockfile> => {
   const text = await Bun.file(path).text()
-  // An unexpected lockfile ends the release, so that the list is never silently incomplete.
+  // An unexpected lockfile aborts the release, so that the bill of materials is never silently incomplete.
   const lockfile: Lockfile = JSON.parse(JSON.stringify(Bun.JSONC.parse(text)))
   return lockfile
 }
@@ -55,7 +55,7 @@ const idOf = (name: string): string => `SPDXRef-${name.replace(/[^A-Za-z0-9.]+/g
 const purl = (name: string, version: string): string =>
   `pkg:npm/${name.replace(/^@/, "%40")}@${version}`
 
-/** Converts `sha512-<base64>` to SPDX's form of a checksum. */
+/** Converts `sha512-<base64>` to an SPDX checksum. */
 const checksumOf = (integrity: string) => ({
   algorithm: "SHA512",
   checksumValue: Buffer.from(integrity.replace(/^sha512-/, ""), "base64").toString("hex")

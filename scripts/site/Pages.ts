@@ -29,7 +29,7 @@ export const pageOf = (path: string): string | undefined => {
 export const fileOf = (path: string): string =>
   `files/${/\.(json|yaml|svg|png)$/.test(path) ? path : `${path}.txt`}`
 
-/** Returns the path of a link's target from the root, and the link's anchor. */
+/** Returns the path of a link's target relative to the root, and the link's anchor. */
 export const targetOf = (
   from: string,
   link: string

@@ -1,6 +1,6 @@
 import { pageOf, targetOf } from "./Pages.ts"
 
-/** An entry of the navigation, in VitePress's format. */
+/** A navigation entry, in VitePress's format. */
 export interface Entry {
   readonly text: string
   readonly link?: string
@@ -28,9 +28,7 @@ const entriesOf = (
   return [...found.values()]
 }
 
-/**
- * Returns the sidebar of tasks: the list in docs/README.md without the decision records. The list's bold lines become groups.
- */
+/** Returns the task sidebar: the list in docs/README.md, without the decision records. Bold lines in the list become groups. */
 export const tasks = (index: string): ReadonlyArray<Entry> => {
   const [list = ""] = index.split(/^## /m)
   const [, ...groups] = list.split(/^\*\*(.+)\*\*$/m)
@@ -40,7 +38,7 @@ export const tasks = (index: string): ReadonlyArray<Entry> => {
   }))
 }
 
-/** Returns the sidebar of runbooks: one for each alert. */
+/** Returns the runbook sidebar, which lists one runbook for each alert. */
 export const runbooks = (index: string): ReadonlyArray<Entry> => [
   {
     text: "Runbooks",
@@ -48,7 +46,7 @@ export const runbooks = (index: string): ReadonlyArray<Entry> => [
   }
 ]
 
-/** Returns the sidebar of decisions, by number and title. */
+/** Returns the sidebar that lists the decision records by number and title. */
 export const decisions = (index: string): ReadonlyArray<Entry> => {
   const titles = new Map(
     [...index.matchAll(/^\| \[(\d+)\]\((\S+)\) \| (.+?) \|/gm)].map(

@@ -2,7 +2,7 @@ import { parseArgs } from "node:util"
 import { closestMatch } from "../Domain/DidYouMean.ts"
 import type { Arguments, Command, Flag } from "./Command.ts"
 
-/** A command line that cannot be parsed: what is wrong and how to correct it. */
+/** Why a command line cannot be parsed, and how to correct it. */
 export interface UsageError {
   readonly what: string
   readonly fix: string
@@ -25,7 +25,7 @@ export const commonFlags: ReadonlyArray<Flag> = [
   { name: "help", short: "h", summary: "Show help for this command" }
 ]
 
-/** Parses a command line without the program's name. Loads no command's code. */
+/** Parses a command line, which excludes the program's name. Does not load any command's code. */
 export const read = (argv: ReadonlyArray<string>, commands: ReadonlyArray<Command>): Request => {
   const [first] = argv
   if (first === undefined || first === "--help" || first === "-h")
@@ -62,14 +62,14 @@ const readAbout = (name: "version" | "help", rest: ReadonlyArray<string>): Reque
   return rest.length === 0 ? { _tag: "Version" } : { _tag: "Help", topic: [] }
 }
 
-/** Finds the command that the first one or two words name. */
+/** Finds the command named by the first one or two words. */
 export const findCommand = (
   words: ReadonlyArray<string>,
   commands: ReadonlyArray<Command>
 ): Command | undefined =>
   commands.find(({ name }) => name.split(" ").every((word, index) => words[index] === word))
 
-/** Returns the error for an unknown command, and suggests the closest known command. */
+/** Returns the error for an unknown command, which suggests the closest known command. */
 export const unknownCommand = (
   words: ReadonlyArray<string>,
   commands: ReadonlyArray<Command>
@@ -85,7 +85,7 @@ export const unknownCommand = (
   )
 }
 
-/** Command names from other programs, with the equivalent commands. */
+/** Command names known from other programs, with this program's equivalents. */
 const SYNONYMS: ReadonlyMap<string, string> = new Map([
   ["logs", 'runs show <run>" or "runs tail'],
   ["log", 'runs show <run>" or "runs tail'],
@@ -97,8 +97,8 @@ const SYNONYMS: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * Finds the commands whose names end in the word (`retry` finds `runs retry`). If there are none, finds the command for which the
- * word is a synonym.
+ * Finds the commands whose names end in the given word (`retry` finds `runs retry`). If there are none, finds the command that
+ * has the word as a synonym.
  */
 const namedBy = (typed: string, commands: ReadonlyArray<Command>): string | undefined => {
   const found = commands.filter(({ name }) => name.endsWith(` ${typed}`)).map(({ name }) => name)

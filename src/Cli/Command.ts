@@ -25,7 +25,6 @@ export interface Flag {
   readonly summary: string
 }
 
-/** An argument of a command that is not a flag. */
 export interface Positional {
   readonly name: string
   readonly choices?: ReadonlyArray<string>
@@ -34,9 +33,8 @@ export interface Positional {
 }
 
 /**
- * The declaration of a command, which is available before the command's code is loaded. Parsing, help and completions use the
- * declaration. To add a command, write its implementation and its declaration in two files, and list the declaration in
- * Commands.ts.
+ * Declares a command, so that parsing, help and completions need not load the command's code. To add a command, write its
+ * implementation and its declaration in separate files, and list the declaration in Commands.ts.
  */
 export interface Command {
   /** The name, in one or two words: `run`, `schedules next`. */
@@ -84,7 +82,7 @@ export interface Arguments {
 /** All services that a tick needs. */
 export type EngineServices = Supabase | Lock | Ledger | Invoker | EngineConfig
 
-/** The services that notify about a tick's results. */
+/** The services that send notifications about a tick's results. */
 export type NotificationServices = AlertQueue | Notifier | Ping
 
 /** The demo's options. Without a directory, its database is in memory. */
@@ -97,7 +95,7 @@ export type ConnectionServices = Supabase | EngineConfig
 
 /** Layer factories, which load each layer only when a command needs it. Assembled in main.ts. */
 export interface LayerFactories {
-  /** The database and the settings of a tick, which are sufficient for a tick that finds nothing due. */
+  /** The database and the settings, which suffice for a tick that finds nothing due. */
   readonly connection: (project: Project) => Promise<Layer.Layer<ConnectionServices, SupabaseError>>
   /** The whole engine, over an existing connection or a new one. */
   readonly engine: (
@@ -126,8 +124,8 @@ export interface Cli {
   readonly sources: (flags?: Sources["flags"]) => Sources
   readonly layers: LayerFactories
   /**
-   * Completes at the first SIGINT or SIGTERM. A command that waits for `stopping` is not interrupted, but stops in its own way,
-   * with its own exit code.
+   * Completes at the first SIGINT or SIGTERM. A command that waits for `stopping` is not interrupted: the command stops by
+   * itself, with its own exit code.
    */
   readonly stopping: Effect.Effect<void>
 }

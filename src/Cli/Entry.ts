@@ -26,7 +26,7 @@ export const start = async (
 }
 
 /**
- * The exit codes of usage errors, for commands that other programs start: `ready` reports unhealthy, and a monitor shows
+ * The exit codes for usage errors in commands that other programs start, so that `ready` reports unhealthy, and a monitor shows
  * UNKNOWN rather than CRITICAL.
  */
 const MISUSE: ReadonlyMap<string, number> = new Map([

@@ -29,7 +29,7 @@ export const exitCodes: ReadonlyArray<ExitMeaning> = [
     code: "3",
     short: "a run did not complete, audit found holes, or doctor found a problem",
     meaning:
-      "The command ran, but not everything succeeded: a run failed, ended unknown, or will be retried; part of the tick failed; `audit` found holes; `doctor` found a problem; `status --exit-status` found something that needs attention; a test alert was not accepted; a file that `init` or `install --write` would write already exists with different text; or `serve` stopped with runs still in flight."
+      "The command ran, but not everything succeeded: a run failed, is unknown, or will be retried; part of the tick failed; `audit` found holes; `doctor` found a problem; `status --exit-status` found something that needs attention; a test alert was not accepted; a file that `init` or `install --write` would write already exists with different text; or `serve` stopped with runs still in flight."
   },
   {
     code: "4",
@@ -41,7 +41,7 @@ export const exitCodes: ReadonlyArray<ExitMeaning> = [
     code: "5",
     short: "Supabase cannot be reached",
     meaning:
-      "Supabase or the database cannot be reached, gives no usable answer, or is read-only. It is safe to repeat the command."
+      "Supabase or the database cannot be reached, returns no usable response, or is read-only. It is safe to repeat the command."
   },
   {
     code: "128+n",

@@ -83,12 +83,12 @@ export const connectionError = (error: SupabaseError): CommandError => {
   return new CommandError({ exit: exit === 0 || error.reason === "Rejected" ? 2 : exit, errors })
 }
 
-/** The codes that end a whole tick, with their exit codes; the first match decides. */
+/** The error codes that abort a tick, with their exit codes; the first match determines the exit code. */
 const FATAL: ReadonlyArray<readonly [code: string, exit: ExitCode]> = Object.entries(commandCodes)
   .filter(([, { exit }]) => exit !== 3)
   .map(([code, { exit }]) => [code, exit])
 
-/** The fields of a Summary that, together with its errors, decide a tick's exit code. */
+/** The fields of a Summary that, together with its errors, determine a tick's exit code. */
 export interface TickCounts {
   readonly triggered: number
   readonly failed: number
@@ -97,8 +97,8 @@ export interface TickCounts {
 }
 
 /**
- * Returns the exit code of a tick. An error that stopped the whole tick decides the code. Otherwise the code is 3 when a run
- * failed, ended unknown or will be retried, or when part of the tick failed. In all other cases the code is 0, including for runs
+ * Returns the exit code of a tick. An error that aborted the tick determines the code. Otherwise the code is 3 when a run
+ * failed, is unknown or will be retried, or when part of the tick failed. In all other cases the code is 0, including for runs
  * that a function accepted (202). A malformed response before anything was triggered means a wrong URL.
  */
 export const exitOf = (errors: ReadonlyArray<TickError>, counts: TickCounts): ExitCode => {

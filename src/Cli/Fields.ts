@@ -1,7 +1,10 @@
 import type { IntegrationState } from "../Operator/IntegrationState.ts"
 import { type Field, nameOf, PAINT } from "./Listing.ts"
 
-/** The organisation's columns: its name, if it has one, for people, and its id for programs. */
+/**
+ * The organisation's columns. Text output shows the name, or the start of the id if there is no name. TSV has both the name and
+ * the id.
+ */
 export const orgFields: ReadonlyArray<
   Field<{ readonly org_id: string; readonly org_name: string | null }>
 > = [
@@ -14,7 +17,7 @@ export const orgFields: ReadonlyArray<
   { title: "ORG ID", show: null, plain: ({ org_id }) => org_id }
 ]
 
-/** Returns the columns for the integration: organisation, type and id, as short as the list allows. */
+/** Returns the columns for the integration: organisation, type and shortened id. */
 export const integrationFields = (
   shortId: (id: string) => string
 ): ReadonlyArray<Field<IntegrationState>> => [

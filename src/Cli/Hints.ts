@@ -1,7 +1,7 @@
 import { quoted } from "./Arguments.ts"
 import { commands } from "./Commands.ts"
 
-/** The commands with `--demo`, longest name first, so that `schedules list` is matched before a shorter name. */
+/** The commands that accept `--demo`, longest name first, so that `schedules list` is matched before a shorter name. */
 const withDemo = commands
   .filter(({ flags }) => flags.some(({ name }) => name === "demo"))
   .map(({ name }) => name)

@@ -5,7 +5,10 @@ import { safe } from "./Style.ts"
 import { type Cell, renderTable, wrap } from "./Table.ts"
 import type { Terminal } from "./Terminal.ts"
 
-/** A column of a list. `show` gives the cell for people, and `plain` the value in `-o tsv`, or null if TSV omits the column. */
+/**
+ * A column of a list. `show` returns the cell in text output, and `plain` the value in TSV. Either is null if its format omits
+ * the column.
+ */
 export interface Field<A> {
   readonly title: string
   /** The column's name in `-o tsv`; the default is the title in lower case. */
@@ -72,11 +75,11 @@ const LEAST = 6
 const widthOf = ({ cells, title }: Filled): number =>
   cells.reduce((most, { text }) => Math.max(most, Bun.stringWidth(safe(text))), title.length)
 
-/** Returns by how many characters the columns exceed the terminal's width; the last column may wrap below its row. */
+/** Returns the number of characters by which the columns exceed the terminal's width; the last column may wrap below its row. */
 const excess = (columns: ReadonlyArray<Filled>, width: number): number =>
   columns.slice(0, -1).reduce((sum, column) => sum + widthOf(column) + GAP, -GAP) - width
 
-/** Returns the columns that fit the width: omits columns and cuts one as necessary. */
+/** Fits the columns to the width: omits columns and shortens one, as necessary. */
 const fitted = (columns: ReadonlyArray<Filled>, width: number | null): ReadonlyArray<Filled> => {
   if (width === null) return columns
   const over = excess(columns, width)
@@ -118,16 +121,19 @@ export interface ListClock {
 export const shortTime = (at: number | null, { now, zone }: ListClock): string =>
   at === null ? "-" : shortInstant(at, zone, now)
 
-/** Returns the title of a column of times, such as `DUE (Europe/Oslo)`. */
+/** Returns the title of a time column, such as `DUE (Europe/Oslo)`. */
 export const timeTitle = (title: string, { zone }: ListClock): string => `${title} (${zone})`
 
 /** The width of names in a list. */
 const NAME = 32
 
-/** Cuts a name to the width of a list's column. */
+/** Truncates a name to the width of names in a list. */
 export const nameOf = (text: string): string => cut(text, NAME)
 
-/** Cuts text to a number of columns, and removes characters that could move the cursor. Wide characters count as two. */
+/**
+ * Truncates text to a width in terminal columns, and removes characters that could move the cursor. Wide characters count as
+ * two.
+ */
 const cut = (text: string, room: number): string => {
   const clean = safe(text)
   if (Bun.stringWidth(clean) <= room) return clean

@@ -20,7 +20,7 @@ export const output = (...choices: ReadonlyArray<string>): Flag => ({
   summary: "Output format; text by default"
 })
 
-/** The flags that select the zone of a list's times, and of dates in the command's arguments. */
+/** The flags that select the zone for the times in a list and for dates in the command's arguments. */
 export const shownZone: ReadonlyArray<Flag> = [
   { name: "tz", value: "<zone>", summary: "Show times in this zone; your machine's by default" },
   { name: "utc", summary: "Show times in UTC" }
@@ -51,14 +51,14 @@ export const scopeFlags: ReadonlyArray<Flag> = [
   }
 ]
 
-/** The flag of commands that start a run. */
+/** The flag for commands that start a run. */
 export const wait: Flag = {
   name: "wait",
   short: "w",
   summary: "Start now and wait until the run ends; exit 3 unless it completes"
 }
 
-/** The flags of commands that change something: actor, reason, and confirmation. */
+/** The flags for commands that change something: actor, reason, and confirmation. */
 export const acting: ReadonlyArray<Flag> = [
   { name: "reason", value: "<text>", summary: "Reason to record; also confirms the action" },
   { name: "as", value: "<who>", summary: "Actor to record; user@host by default" },

@@ -107,7 +107,7 @@ const watched = (
   }
 }
 
-/** The stop request for a command that waits for `stopping`. `requestStop` returns whether the command waits for `stopping`. */
+/** Lets a command wait for a stop request. `requestStop` returns whether the command is waiting for `stopping`. */
 interface Stop {
   readonly stopping: Effect.Effect<void>
   readonly requestStop: () => boolean
@@ -129,7 +129,7 @@ const makeStop = (): Stop => {
 }
 
 /**
- * Interrupts the command at a signal. Returns the signal's exit code, or undefined if there was no signal or the command waits
+ * Interrupts the command on a signal. Returns the signal's exit code, or undefined if there was no signal or the command waits
  * for `stopping`.
  */
 const stopOnSignal = async (
@@ -146,7 +146,10 @@ const stopOnSignal = async (
   return () => code
 }
 
-/** Prints an error on stderr for people; with `-o json` or `jsonl`, also on stdout, in the shape of a summary's `errors`. */
+/**
+ * Prints an error to stderr for people; with `-o json` or `jsonl`, also prints it to stdout, in the shape of a summary's
+ * `errors`.
+ */
 const report = (error: CommandError, terminal: Terminal): Effect.Effect<void> =>
   Effect.gen(function* () {
     terminal.progress(null)

@@ -10,7 +10,7 @@ export interface SignalMeaning {
   readonly does: "stop" | "stop, once" | "nothing" | "end"
 }
 
-/** Every signal that a person, a terminal or a supervisor sends. */
+/** Every signal that a person, a terminal or a supervisor may send. */
 export const signalMeanings: ReadonlyArray<SignalMeaning> = [
   {
     signals: ["SIGTERM", "SIGINT", "SIGQUIT"],
@@ -55,7 +55,7 @@ const exitCodeOf = (signal: Signal): number => 128 + constants.signals[signal]
  * Other repeated signals do not end the process: a closing terminal sends SIGHUP several times, and systemd sends SIGHUP right
  * after SIGTERM.
  *
- * A signal that was ignored when the process started (`nohup`, `trap ''`, SIGINT of a background job) stays ignored.
+ * A signal that was ignored when the process started (`nohup`, `trap ''`, SIGINT in a background job) stays ignored.
  */
 export const onStopSignal = async (
   stop: (exitCode: number) => void,

@@ -14,7 +14,7 @@ const paint =
 
 const plain = (text: string): string => text
 
-/** The style without colours: stdout is not a terminal, or the user disabled colours. */
+/** The style when stdout is not a terminal, or when the user disabled colours. */
 export const noStyle: Style = { green: plain, red: plain, yellow: plain, dim: plain, bold: plain }
 
 const colours: Style = {

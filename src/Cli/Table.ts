@@ -1,7 +1,7 @@
 import type { Style } from "./Style.ts"
 import { safe } from "./Style.ts"
 
-/** A cell: its text, and its colour where colours are on. */
+/** The text of a cell, and its colour when colours are on. */
 export interface Cell {
   readonly text: string
   readonly paint?: keyof Style
@@ -19,9 +19,9 @@ const INDENT = "    "
 const LEAST = 20
 
 /**
- * Formats aligned columns under a title line. With a width, a last cell that does not fit wraps onto the next lines, and a
- * last title that does not fit is omitted. Without a width (stdout is not a terminal), every row is one line. Wide characters
- * count as two.
+ * Formats aligned columns under a title line. If `width` is not null, a last cell that does not fit wraps onto the next lines,
+ * and a last title that does not fit is omitted. If `width` is null (stdout is not a terminal), every row is one line. Wide
+ * characters count as two.
  */
 export const renderTable = (
   columns: ReadonlyArray<Column>,
@@ -63,6 +63,6 @@ export const renderTable = (
 const paint = (text: string, cell: Cell | undefined, style: Style): string =>
   cell?.paint === undefined || text === "" ? text : style[cell.paint](text)
 
-/** Wraps text to a width between words. Breaks a word that is longer than the width. */
+/** Wraps text at word boundaries to fit a width. Breaks a word that is longer than the width. */
 export const wrap = (text: string, width: number): ReadonlyArray<string> =>
   Bun.wrapAnsi(text, width, { hard: true, trim: true }).split("\n")

@@ -25,7 +25,7 @@ export const databaseNow: Effect.Effect<number, CommandError, Supabase> = Effect
   databaseError
 )
 
-/** Returns the integrations that `<org> [integration]` names; at least one. */
+/** Returns the integrations named by `<org> [integration]`, at least one. */
 export const targets = (
   org: string,
   integration?: string
@@ -34,7 +34,7 @@ export const targets = (
     Either.mapLeft(resolveName(integrations, org, integration), misnamed)
   )
 
-/** Returns the one integration that `<org> [integration]` names. *Fails with* the matches when there are several. */
+/** Returns the single integration named by `<org> [integration]`. *Fails with* the matches when there are several. */
 export const target = (
   org: string,
   integration?: string
@@ -56,7 +56,7 @@ export const runNamed = (given: string) =>
     )
   })
 
-/** Returns the scope of `--org` and `--integration`; undefined when neither is given. */
+/** Returns the ids of the integrations that `--org` and `--integration` select; undefined when neither flag is given. */
 export const scopeOf = (
   given: Pick<Arguments, "value" | "values">
 ): Effect.Effect<ReadonlyArray<string> | undefined, CommandError, Supabase> =>

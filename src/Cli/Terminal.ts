@@ -3,7 +3,7 @@ import { escapeJson, type Style, styleFor } from "./Style.ts"
 
 /** The output of a command. Data goes to stdout, and all other text to stderr. */
 export interface Terminal {
-  /** The format of `-o`. */
+  /** The output format selected with `-o`. */
   readonly format: "text" | "tsv" | "json" | "jsonl"
   /** The colours for stdout. */
   readonly style: Style
@@ -18,13 +18,13 @@ export interface Terminal {
   readonly print: (line: string) => Effect.Effect<void>
   /** Prints a value as JSON: indented on a terminal, otherwise on one line. */
   readonly printJson: (value: unknown) => Effect.Effect<void>
-  /** Writes a line on stderr immediately. */
+  /** Writes a line to stderr immediately. */
   readonly note: (line: string) => void
   /** Shows progress, on a terminal only. The next line replaces the previous line, and null removes the line. */
   readonly progress: (line: string | null) => void
   /**
-   * Asks a person and waits for a line; the line is null when the input ends (Ctrl-D). The function itself is null when stdin
-   * or stdout is not a terminal.
+   * Asks the user a question and waits for a line, which is null when the input ends (Ctrl-D). The function itself is null when
+   * stdin or stdout is not a terminal.
    */
   readonly ask: ((question: string) => Effect.Effect<string | null>) | null
   /** Whether a prompt is open. */
@@ -39,7 +39,7 @@ export interface Terminal {
 export const isJson = ({ format }: Pick<Terminal, "format">): boolean =>
   format === "json" || format === "jsonl"
 
-/** The format of `-o`, and how each line of text is processed before it is shown. */
+/** The output format selected with `-o`, and how each line of text is processed before it is shown. */
 export interface Looks {
   readonly format: Terminal["format"]
   readonly verbose?: boolean
@@ -131,7 +131,7 @@ export const makeTerminal = (
   }
 }
 
-/** Reads one line from a person, without its line ending; null when the input ends. Restores the terminal on interruption. */
+/** Reads one line from the user, without its line ending; null when the input ends. Restores the terminal on interruption. */
 const askOn = (
   input: NodeJS.ReadStream,
   output: NodeJS.WriteStream,

@@ -6,7 +6,7 @@ import { type CommandError, usageError } from "./Failure.ts"
 import { instantFlag } from "./Values.ts"
 
 /**
- * Returns the zone of a list's times: `--utc` or `--tz`, otherwise the zone of TZ or of the machine. *Fails with* a usage
+ * Returns the zone for the times in a list: `--utc` or `--tz`, otherwise the zone of TZ or of the machine. *Fails with* a usage
  * error for an unknown zone.
  */
 export const zoneFlag = (
@@ -39,9 +39,9 @@ const DAY_MS = 86_400_000
 const LOCAL = /^(\d{4}-\d{2}-\d{2})(?:[t ](\d{2}:\d{2}(?::\d{2})?))? ([a-z][a-z0-9_+/-]*)$/i
 
 /**
- * Parses a flag's point in time to epoch milliseconds: an instant with its zone, also as `2026-11-20 02:00 Europe/Oslo`, a
- * date (its start in `timezone`), `now`, `today`, `yesterday`, or a time before now (`36h`, `7d`). Undefined when the flag is
- * not given.
+ * Parses a flag's point in time to epoch milliseconds. Accepts an instant with its zone (also as `2026-11-20 02:00
+ * Europe/Oslo`), a date (its start in `timezone`), `now`, `today`, `yesterday`, or a time before now (`36h`, `7d`). Returns
+ * undefined when the flag is not given.
  */
 export const momentFlag = (
   given: Pick<Arguments, "value">,
@@ -79,7 +79,8 @@ export const momentFlag = (
 }
 
 /**
- * Converts a local time to an instant; within a clock-change gap, the first instant after the gap. Undefined for any other text.
+ * Converts a local time to an instant. A time in a clock-change gap becomes the first instant after the gap. Returns undefined
+ * for any other text.
  */
 export const localInstant = (text: string): number | undefined => {
   const [, date = "", time = "00:00", zone = ""] = LOCAL.exec(text) ?? []
@@ -94,7 +95,7 @@ export const localInstant = (text: string): number | undefined => {
   )
 }
 
-/** Parses a flag's duration, such as `90s`, to milliseconds; undefined when the flag is not given. */
+/** Parses a flag's duration, such as `90s`, to milliseconds. Returns undefined when the flag is not given. */
 export const spanFlag = (
   given: Pick<Arguments, "value">,
   flag: string
@@ -110,8 +111,9 @@ export const spanFlag = (
 const NIGHT = { from: -6 * 3_600_000, to: 12 * 3_600_000 }
 
 /**
- * Returns the window of `--on`, or of `--from` and `--to`, with `to` exclusive: a day in the integration's own zone
- * (`yesterday`, `today`, a date), `last night` (18:00 yesterday to 12:00 today), or by default the last 24 hours.
+ * Returns the window selected with `--on`, or with `--from` and `--to`; the default is the last 24 hours. `--on` selects a day
+ * in the integration's own zone (`yesterday`, `today`, a date), or `last night` (18:00 yesterday to 12:00 today). `to` is
+ * exclusive.
  */
 export const windowOn = (
   given: Pick<Arguments, "value" | "has">,

@@ -43,7 +43,7 @@ export const uuidFlags = (
         )
   )
 
-/** Parses a flag's instant to epoch milliseconds: ISO 8601 with a zone, because a time without a zone is ambiguous. */
+/** Parses a flag's ISO 8601 instant to epoch milliseconds. Requires a zone, because a time without a zone is ambiguous. */
 export const instantFlag = (
   given: Pick<Arguments, "value">,
   flag: string

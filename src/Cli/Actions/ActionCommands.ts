@@ -22,7 +22,7 @@ import { WaitedReport } from "./WaitedReport.ts"
 
 type Find = (cli: Cli) => Effect.Effect<Subject, CommandError, Supabase>
 
-/** Finds the integration that the command's arguments name. */
+/** Finds the integration named by the command's arguments. */
 const integration: Find = ({ arguments: given }) =>
   Effect.map(target(given.positionals[0] ?? "", given.positionals[1]), (one) => ({
     id: one.integration_id,
@@ -126,7 +126,8 @@ const consentTo = (
   })
 
 /**
- * Maps a database error. If the response was lost, the action may have taken effect, so the hint says to check before retrying.
+ * Maps a database error to a command error. If the response was lost, the action may have taken effect, so the hint says to
+ * check before retrying.
  */
 const actionError = (action: ActionName, error: SupabaseError): CommandError => {
   const failed = databaseError(error)
@@ -136,7 +137,7 @@ const actionError = (action: ActionName, error: SupabaseError): CommandError => 
   return new CommandError({ exit: failed.exit, errors: [{ ...first, hint }, ...rest] })
 }
 
-/** The report of the action and, with `--wait`, the finished run. */
+/** The action's report and, with `--wait`, the finished run. */
 export const json = Schema.Union(ActionReport, WaitedReport)
 const encode = Schema.encodeSync(ActionReport)
 

@@ -25,7 +25,7 @@ export interface Subject {
 }
 
 const LOOK_EVERY_MS = 500
-/** The minimum time between two ticks of the command while the run cannot start yet. */
+/** The minimum interval between ticks while the run cannot start yet. */
 const TICK_EVERY_MS = 2_000
 
 /** Provides an engine for the project that the settings or `--demo` select. *Fails with* the problems in the settings. */
@@ -88,7 +88,7 @@ export const waitForRun = (
     return run.status === "completed" ? 0 : 3
   })
 
-/** Ticks for this integration alone until the run ends. A tick that fails without advancing the run ends the command. */
+/** Ticks for this integration only, until the run ends. A tick that fails without advancing the run ends the command. */
 const follow = (runId: string, integrationId: string, progress: (line: string | null) => void) =>
   Effect.gen(function* () {
     let tickedAt = Number.NEGATIVE_INFINITY

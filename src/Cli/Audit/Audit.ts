@@ -14,7 +14,10 @@ import { momentFlag } from "../TimeArgument.ts"
 
 const DAY_MS = 86_400_000
 
-/** `audit`: checks that every slot of a window has a run or is recorded as skipped. Exits with 3 when a slot has neither. */
+/**
+ * `audit`: checks that every slot of a window has a run or is recorded as skipped. Exits with 3 when a slot has neither a run
+ * nor a record.
+ */
 export const main: Main = (cli) =>
   Effect.gen(function* () {
     const { arguments: given, terminal } = cli
@@ -113,7 +116,7 @@ const print = (report: AuditReport, terminal: Terminal): Effect.Effect<void> =>
 
 type Hole = AuditReport["holes"][number]
 
-/** The columns of the list of holes, for text and TSV. */
+/** The columns that list holes in text and TSV output. */
 const HOLES: ReadonlyArray<Field<Hole>> = [
   {
     title: "ORG",

@@ -17,7 +17,7 @@ import { target } from "../Target.ts"
 import { isJson } from "../Terminal.ts"
 import { isUuid } from "../Values.ts"
 
-/** The maximum number of slots listed in text and in JSON; the count covers all slots. */
+/** The maximum number of slots listed in text and in JSON; `count` covers all slots. */
 const SHOWN = 20
 const SHOWN_JSON = 1000
 const ASK_WITHIN_MS = 10_000
@@ -51,7 +51,7 @@ export const json = Schema.Union(
   })
 )
 
-/** `backfill`: shows the past slots without a run; `--yes` requests their runs. `--cancel` cancels a request. */
+/** `backfill`: shows the past slots that have no run; `--yes` requests runs for these slots, and `--cancel` cancels a request. */
 export const main: Main = (cli) =>
   Effect.gen(function* () {
     const { arguments: given } = cli

@@ -82,7 +82,7 @@ interface Thresholds {
   readonly overdue: Threshold.Threshold
   readonly tickAge: Threshold.Threshold
   readonly failing: Threshold.Threshold
-  /** The number of pending retries with the same cause. */
+  /** The threshold for the number of pending retries with the same cause. */
   readonly retrying: Threshold.Threshold
 }
 
@@ -184,7 +184,7 @@ const nameOf = ([first]: Overview["integrations"]): string =>
     ? ""
     : `${first.org_name ?? first.org_id.slice(0, 8)} ${first.integration_type}`
 
-/** Removes `|` and line breaks, because names are free text and these characters would end the plugin's line. */
+/** Removes `|` and line breaks, because names are free text and these characters would cut the status text short. */
 const plain = (text: string): string => safe(text).replaceAll("|", "/").slice(0, 500)
 
 const print = ({ figures, level, summary }: CheckReport, { terminal }: Cli) => {

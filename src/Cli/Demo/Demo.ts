@@ -37,13 +37,13 @@ const INTEGRATIONS = [
   ]
 ] as const
 
-/** Makes the integrations due in the current second, even if a kept database is reused. */
+/** Makes the integrations due now, even when a kept database is reused. */
 const MAKE_DUE = `
 insert into public.organization_integrations (id, org_id, integration_type, org_name, sync_schedule, timezone, next_run_at)
 values ($1, $2, $3, $4, '0 2 * * 1-5', 'Europe/Oslo', date_trunc('second', now()))
 on conflict (id) do update set next_run_at = date_trunc('milliseconds', now())`
 
-/** The summary of the tick. */
+/** The tick's summary. */
 export const json = Summary
 
 /** `demo`: runs one complete tick of the real engine, on an embedded database and a function server in this process. */

@@ -7,7 +7,8 @@ import { type CommandError, usageError } from "../Failure.ts"
 const MARKER = "SYNC_SCHEDULER_DEMO.txt"
 
 /**
- * The content of a directory: the result of `demo --keep` (`tick`), or the made-up organisations of `serve --demo` (`story`).
+ * The contents of a demo directory: the result of `demo --keep` (`tick`), or the made-up organisations of `serve --demo`
+ * (`story`).
  */
 export type DemoKind = "tick" | "story"
 
@@ -27,7 +28,7 @@ const decodeServing = Schema.decodeOption(Serving)
 /** Returns the path of the file that contains the address of a running `serve --demo`. */
 export const servingFile = (directory: string): string => join(directory, SERVING)
 
-/** Returns the `serve --demo` that runs on this directory, or null if none responds. */
+/** Returns the `serve --demo` that is serving this directory, or null if none responds. */
 export const runningDemo = async (directory: string): Promise<typeof Serving.Type | null> => {
   const path = servingFile(directory)
   if (!existsSync(path)) return null
@@ -106,6 +107,6 @@ export const demoDirectory = (given: string): Effect.Effect<string, CommandError
   )
 }
 
-/** Writes the kind of demo into the directory, for people and for later runs. */
+/** Records the kind of demo in the directory, for users and for later commands. */
 export const markDirectory = (directory: string, kind: DemoKind): Effect.Effect<void> =>
   Effect.sync(() => writeFileSync(join(directory, MARKER), markerText(kind)))

@@ -63,7 +63,7 @@ interface StoryRow {
   readonly [column: string]: string | number | boolean | null
 }
 
-/** Returns all rows of the story at an instant. The same instant always gives the same rows. */
+/** Returns all rows of the story at an instant. The same instant always yields the same rows. */
 export const storyAt = (
   now: number
 ): { readonly integrations: ReadonlyArray<StoryRow>; readonly runs: ReadonlyArray<StoryRow> } => {
@@ -90,7 +90,7 @@ export const storyAt = (
       on_unknown: one.now === "unknown" ? "hold" : "retry",
       failures: one.now === "failing" ? FAILING_RUNS : 0,
       created_at: now - one.days * DAY,
-      // Slots of the last minute have no run yet: the first tick starts their runs.
+      // Slots in the last minute have no run yet: the first tick starts their runs.
       next_run_at: Option.getOrNull(
         Option.flatMap(schedule, (known) =>
           Schedule.next(known, isPaused ? now : Math.max(endOf(one, now), now - one.days * DAY) - 1)
@@ -154,7 +154,7 @@ const ID = (kind: string) =>
   `('${kind}000000-0000-4000-8000-' || lpad(to_hex(r.n + 1), 12, '0'))::uuid`
 const AT = (column: string) => `to_timestamp(${column} / 1000.0)`
 
-/** Inserts the integrations. $1: the integrations of the story. */
+/** Inserts the story's integrations, which are passed as $1. */
 export const INSERT_INTEGRATIONS = `
 insert into public.organization_integrations (id, org_id, org_name, integration_type, sync_schedule, timezone, enabled,
   paused_reason, on_unknown, consecutive_failures, created_at, schedule_since, next_run_at)
@@ -176,7 +176,7 @@ export const BACKDATE_HISTORY = [
      from public.organization_integrations i where i.id = h.integration_id`
 ]
 
-/** Inserts the runs with their events. $1: the runs of the story. */
+/** Inserts the story's runs, which are passed as $1, with their events. */
 export const INSERT_RUNS = `
 with story as (
   insert into public.sync_run_log (id, integration_id, org_id, integration_type, scheduled_for, idempotency_key, trigger, status,

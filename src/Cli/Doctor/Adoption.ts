@@ -4,7 +4,8 @@ import { type CheckResult, warning } from "./CheckResult.ts"
 type Risk = NonNullable<Diagnosis["adoption_risks"]>[number]
 
 /**
- * Finds properties of an adopted table that cause lost runs: triggers without a search_path, and foreign keys that delete runs.
+ * Finds properties of an adopted table that can cause runs to be lost: triggers without a search_path, and foreign keys that
+ * delete runs.
  */
 export const adoptionFindings = ({
   adoption_risks: risks

@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import type { CommandCode } from "../../Domain/ErrorCode.ts"
 
-/** The subjects of checks, in the order of the report. */
+/** The subjects of checks, in report order. */
 export const CHECKS = [
   "settings",
   "environment",

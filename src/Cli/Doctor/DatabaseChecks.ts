@@ -43,7 +43,7 @@ export interface ExaminedDatabase {
   readonly isApi: boolean
 }
 
-/** Reads the version and the objects of the database. Never fails: an error becomes a finding. */
+/** Reads the database's version and objects. Never fails: an error becomes a finding. */
 export const examine = ({
   isApi,
   place
@@ -51,7 +51,7 @@ export const examine = ({
   Effect.gen(function* () {
     const supabase = yield* Supabase
     const names = { p_names: namesOf(expectedItems) }
-    // Clock skew is measured over the successful call only, because retries would add to it.
+    // Clock skew is measured over the successful call only, because retries would distort the measurement.
     const ask = Effect.gen(function* () {
       const askedAt = yield* Clock.currentTimeMillis
       const diagnosis = yield* supabase.call(readDiagnosis, names)

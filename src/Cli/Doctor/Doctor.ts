@@ -145,7 +145,7 @@ const nothing: Examined = {
   isStale: false
 }
 
-/** Returns the result of an examination without usable connection settings. */
+/** Returns the examination result when the connection settings are unusable. */
 const unusable = (failure: SupabaseError): Examined => {
   const { hint, message } = tickError(failure)
   const code = failure.reason === "Rejected" ? "CONFIGURATION" : tickError(failure).code
@@ -153,7 +153,7 @@ const unusable = (failure: SupabaseError): Examined => {
   return { ...nothing, findings: [error("database", { code, what: message, why, fix: hint })] }
 }
 
-/** Returns the exit code that a tick with these errors would have. */
+/** Returns the exit code of a tick with these errors. */
 const exitFor = (findings: ReadonlyArray<CheckResult>): ExitCode => {
   const errors = findings.filter(({ level }) => level === "error")
   return exitOf(

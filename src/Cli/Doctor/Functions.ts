@@ -12,7 +12,7 @@ const MOST = 20
 
 /**
  * Checks whether the functions respond to OPTIONS, which exports nothing, and whether they accept the key. The platform does
- * not check the key on OPTIONS, so the runs of the last day are also examined.
+ * not check the key on OPTIONS, so runs from the last day are also examined.
  */
 export const functionFindings = (
   functions: FunctionSettings,
@@ -101,7 +101,7 @@ const contactFinding = (
   return ok("function", `${name} answers in ${Duration.format(latencyMs)}; ${how}`)
 }
 
-/** Finds runs of the last day that failed because the key was rejected or the function was not found. */
+/** Finds runs from the last day that failed because the key was rejected or the function was not found. */
 const refusedFindings = (
   diagnosis: Diagnosis | null,
   kind: ReturnType<typeof keyKind>

@@ -15,7 +15,7 @@ const KINDS: Record<SupabaseKeyKind, string> = {
 
 const NEW_KEY = "Set SUPABASE_SECRET_KEY to a secret key (Dashboard: Project Settings, API Keys)."
 
-/** Checks the form of the key before it is sent anywhere. `now` is in epoch milliseconds. */
+/** Checks the key's format before the key is sent anywhere. `now` is in epoch milliseconds. */
 export const keyFindings = (
   { secretKey, serviceRoleKey, supabaseUrl }: Settings,
   now: number

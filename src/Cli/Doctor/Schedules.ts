@@ -8,7 +8,7 @@ import { type CheckResult, error, ok, warning } from "./CheckResult.ts"
 /** The maximum number of schedules that are listed. Further schedules are only counted. */
 const MOST = 20
 
-/** Finds schedules and zones that cannot be computed, with the integrations that use them. */
+/** Finds invalid schedules and time zones, with the integrations that use them. */
 export const scheduleFindings = (diagnosis: Diagnosis): ReadonlyArray<CheckResult> => {
   const { integrations, refused, schedules } = diagnosis
   if (integrations === null || integrations === undefined) return []

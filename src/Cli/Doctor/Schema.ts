@@ -16,8 +16,8 @@ const MOST = 10
 
 /**
  * Checks whether the database has the schema that this binary expects: reports a missing or older schema, and missing or
- * changed objects. `version` is undefined if it is unknown. `enginesFrom` is declared by a newer schema, see
- * Database/SchemaVersion.
+ * changed objects. `version` is undefined if it is unknown. `enginesFrom` is declared by a newer schema (see
+ * Database/SchemaVersion).
  */
 export const schemaFindings = (
   version: string | null | undefined,
@@ -207,8 +207,8 @@ const rlsFinding = ({ name, open_to }: SchemaCatalog["tables"][number]): CheckRe
 }
 
 /**
- * Reports a table that is open to browsers. A project with its own policies may show the table to its users on purpose. Without
- * row level security, users can see every row.
+ * Reports a table that is open to browsers. A project with its own policies may deliberately expose the table to its users.
+ * Without row level security, those users can see every row.
  */
 const openTable = ({
   name,

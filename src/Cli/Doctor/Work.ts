@@ -27,11 +27,11 @@ export const roleFindings = ({ role }: Diagnosis, isApi: boolean): ReadonlyArray
   isApi && role !== "service_role"
     ? warning("key", {
         code: "KEY_ROLE",
-        what: `the database knows the key as ${role}`,
+        what: `the key has the role ${role} in the database`,
         why: "service_role can use everything; other roles can use only what was granted by hand",
         fix: "Set SUPABASE_SECRET_KEY to a secret key (Dashboard: Project Settings, API Keys)."
       })
-    : ok("key", `the database knows the caller as ${role}`)
+    : ok("key", `the caller has the role ${role} in the database`)
 ]
 
 /** Checks whether ticks run, and on which engines. */
@@ -120,7 +120,7 @@ const KEEP_TICKS_DAYS = 30
 /** The number of rows above which cron.job_run_details slows down pg_cron. */
 const MANY_DETAILS = 1_000_000
 
-/** Checks the pg_cron jobs that start the scheduler: there should be exactly one, or none if another mechanism does. */
+/** Checks the pg_cron jobs that start the scheduler: there should be exactly one, or none if another mechanism starts it. */
 export const cronFindings = ({ cron }: Diagnosis): ReadonlyArray<CheckResult> => {
   if (cron === null) return [ok("pg_cron", "not installed; another program starts the ticks")]
   if (cron.jobs === null) return [ok("pg_cron", "installed; this role cannot see its jobs")]

@@ -103,7 +103,7 @@ const rowsOf = ({ found, problems }: ReturnType<typeof inspect>): ReadonlyArray<
 
 const isUnset = ({ source }: Row): boolean => source === "default" || source === "not set"
 
-/** Returns the rows of the table, with a title line above the settings of each subject. */
+/** Returns the table's rows, with a heading above each subject's settings. */
 const bySubject = (rows: ReadonlyArray<Row>): ReadonlyArray<ReadonlyArray<Cell>> =>
   [...Map.groupBy(rows, ({ subject }) => subject)].flatMap(([subject, those]) => [
     [],
@@ -118,7 +118,7 @@ const cellsOf = (row: Row): ReadonlyArray<Cell> => [
   { text: row.description, paint: "dim" }
 ]
 
-/** Masks a secret: shows the kind of a key, but no byte of the secret itself. */
+/** Masks a secret: shows the kind of key, but no byte of the key itself. */
 const mask = (text: string): string => {
   const kind = /^(?:sb_(?:secret|publishable)_|postgres(?:ql)?:\/\/)/.exec(text)?.[0] ?? ""
   return `${kind}•••••• (${text.length} characters)`

@@ -13,7 +13,11 @@ export const explainCommand: Command = {
     { name: "on", value: "<day>", summary: 'yesterday, today, "last night", or a date' },
     { name: "from", value: "<when>", summary: "Start of the period: a date, an instant, 36h" },
     { name: "to", value: "<when>", summary: "End of the period, exclusive; now by default" },
-    { name: "all", short: "a", summary: "Every slot, not only the twelve most relevant lines" },
+    {
+      name: "all",
+      short: "a",
+      summary: "Show every slot, not only the twelve most relevant lines"
+    },
     ...shownZone,
     demo,
     output("text", "tsv", "json", "jsonl")

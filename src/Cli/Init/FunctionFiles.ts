@@ -6,7 +6,7 @@ const root = join(import.meta.dir, "../../../supabase/functions")
 /** The folders of supabase/functions that are copied unchanged into a project. */
 const FOLDERS = ["integration-sync", "sync-scheduler"]
 
-/** The path of the fence as a single file, under the name that functions import. */
+/** The path of the single-file fence, as functions import it. */
 const FENCE = "_shared/syncRun.ts"
 
 /**
@@ -29,8 +29,8 @@ const IMPORT = /^import (?:type )?\{[^}]*\} from "\.\/(\w+)\.ts"\n/gm
 const REEXPORT = /^export (?:type )?\{([^}]*)\} from "\.\/(\w+)\.ts"\n/gm
 
 /**
- * Returns the modules of _shared as one file: all imports are removed, and the file exports only what syncRun.ts exports. A test
- * compares the file's behaviour with the modules' behaviour.
+ * Returns the _shared modules as a single file, without imports and with only the exports of syncRun.ts. A test checks that the
+ * file behaves like the modules.
  */
 export const readFence = (): string => {
   const parts: Array<string> = []

@@ -13,13 +13,13 @@ export const EDGE = "sync-scheduler"
 
 const functionFiles: Record<string, string> = readFunctionFiles()
 
-/** The functions of a project: the function that syncs, and whether the engine runs as an Edge Function. */
+/** The choice of functions: the name of the sync function, and whether the engine runs as an Edge Function. */
 export interface Choice {
   readonly syncFunction: string
   readonly edge: boolean
 }
 
-/** Returns every Edge Function of the choice. Each one needs a section in config.toml. */
+/** Returns the chosen Edge Functions, each of which needs a section in config.toml. */
 export const chosenFunctions = ({ edge, syncFunction }: Choice): ReadonlyArray<string> => [
   ...(syncFunction === EXAMPLE ? [EXAMPLE] : []),
   ...(edge ? [EDGE] : [])

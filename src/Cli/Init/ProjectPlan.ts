@@ -20,7 +20,8 @@ export interface ProjectPlan {
 }
 
 /**
- * Plans every file of the choice, and the changes to config.toml and seed.sql. `seed`: whether the example belongs in seed.sql.
+ * Plans every file for the choice, and the changes to config.toml and seed.sql. `seed`: whether the example belongs in
+ * seed.sql.
  */
 export const planProject = async (
   directory: string,
@@ -35,7 +36,7 @@ export const planProject = async (
     why: why ?? "it does not exist; supabase init creates it",
     isMissing: why === undefined
   }
-  // A config.toml that `supabase init` creates includes seed.sql.
+  // If config.toml is missing, `supabase init` will create one that includes seed.sql.
   const readsOurs = before === undefined ? why === undefined : await readsSeed(before)
   const seeds = seed && readsOurs ? [await planSeed(directory)] : []
   if (before === undefined) {

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 
-/** Files that need the source tree, and are therefore useless to an installation from the binary. */
+/** Files that need the source tree, and are therefore useless in an installation from the binary. */
 const FROM_SOURCE = ["docker/Dockerfile", "docker/Dockerfile.dockerignore"]
 
 /**

@@ -16,7 +16,7 @@ import { safe } from "../Style.ts"
 import { target } from "../Target.ts"
 import type { Terminal } from "../Terminal.ts"
 
-/** The function's response, the engine's interpretation of it, and the resulting status of a run. */
+/** The function's response, the engine's interpretation of it, and the resulting run status. */
 export const json = Schema.Struct({
   org_id: Schema.String,
   integration_id: Schema.String,
@@ -28,7 +28,7 @@ export const json = Schema.Struct({
   outcome: Schema.Literal("Completed", "Accepted", "Failed", "NotExecuted", "Unknown"),
   code: Schema.NullOr(Schema.String),
   message: Schema.NullOr(Schema.String),
-  /** The function's response as JSON; null when the response does not decide the outcome. */
+  /** The function's response as JSON; null when the response does not determine the outcome. */
   response: Schema.Unknown,
   status: Schema.Literal("completed", "failed", "unknown", "pending", "running"),
   retried: Schema.Boolean,

@@ -12,7 +12,7 @@ import { safe } from "../Style.ts"
 import { renderTable } from "../Table.ts"
 import type { Terminal } from "../Terminal.ts"
 
-/** The result of one message. `detail` is empty when the receiver accepted the message. */
+/** The result for one message. `detail` is empty when the receiver accepted the message. */
 const Result = Schema.Struct({
   channel: Schema.Literal("cloudevents", "slack", "ping"),
   message: Schema.Literal("opened", "resolved", "start", "ok"),

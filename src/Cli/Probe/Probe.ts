@@ -51,7 +51,7 @@ const ProbedJson = Schema.Struct({
   code: Schema.NullOr(Schema.String),
   message: Schema.NullOr(Schema.String),
   latency_ms: Schema.NullOr(Schema.Number),
-  /** The recorded health. */
+  /** The health that the database recorded. */
   health: Schema.NullOr(ApiHealth)
 })
 

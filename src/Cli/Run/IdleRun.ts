@@ -9,8 +9,8 @@ import type { Terminal } from "../Terminal.ts"
 import { readSetup, type TickSetup } from "./TickSetup.ts"
 
 /**
- * `run` in a process that may find nothing due: opens the tick, and loads the engine only if the tick is not idle. Most processes
- * that a timer starts end here, after one database call (ADR 26).
+ * `run`, optimised for ticks that find nothing due: opens the tick, and loads the engine only if the tick is not idle. Most
+ * processes that a timer starts end here, after one database call (ADR 26).
  */
 export const main: Main = (cli) =>
   Effect.gen(function* () {
@@ -64,7 +64,7 @@ const openRun = (
       : Effect.ensuring(running, Fiber.interruptFork(pings.started))
   })
 
-/** Pings the start of the tick if a dead man's switch is configured. `end` pings the tick's result. */
+/** Sends the tick's start ping if a dead man's switch is configured. `end` sends the result ping. */
 const startPings = ({ layers }: Cli, settings: Settings, tickId: string) =>
   Effect.gen(function* () {
     if (settings.pingUrl === null) return null
@@ -97,7 +97,7 @@ export const probe = ({ layers }: Cli) =>
     ([{ probeQuietly }, prober]) => Effect.provide(probeQuietly, prober)
   )
 
-/** Prints the summary of an idle tick like ./TickOutput.ts, but without the modules that format runs. */
+/** Prints the summary of an idle tick as ./TickOutput.ts does, but without loading the modules that format runs. */
 const printIdle = (summary: Summary, terminal: Terminal): Effect.Effect<void> => {
   if (terminal.format === "text") {
     return terminal.print(`${terminal.style.green("✓")} Nothing is due.`)

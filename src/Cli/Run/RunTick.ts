@@ -67,7 +67,7 @@ export const runTick = (
             Effect.ensuring(writeMetricsFile(file))
           )
         )
-    // Finding the machine's zone takes 7 ms, so it is done only for a report that shows times.
+    // Finding the machine's zone takes 7 ms, and is necessary only for a report that shows times.
     const isListed = summary.runs.length + summary.skips.length > 0 && !isJson(terminal)
     const zone = isListed ? yield* zoneFlag(given) : "UTC"
     yield* printSummary(summary, { zone, names }, terminal)

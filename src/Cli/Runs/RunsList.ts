@@ -160,7 +160,7 @@ export const runFields = (
 
 /**
  * Returns the remark on a run: the reason for a failure (`UNAUTHORIZED, "the token was revoked"`) or a skip, or the trigger of
- * a completed run outside the schedule. Empty if none applies.
+ * a completed run outside the schedule. Returns an empty string if none applies.
  */
 export const whyOf = (
   run: RecordedFailure & Pick<ListedRun, "status" | "skip_reason" | "trigger">

@@ -16,8 +16,7 @@ const WINDOW_MS = 2 * 3_600_000
 const NOTICED = 500
 
 /**
- * `runs tail`: prints a line for every run that starts or changes, until it is interrupted. Waits while the database is
- * unavailable.
+ * `runs tail`: prints a line for every run that starts or changes, until interrupted. Waits while the database is unavailable.
  */
 export const main: Main = (cli) =>
   withDatabase(cli, () =>

@@ -15,8 +15,9 @@ export const namesIn = (dump: string): ReadonlyArray<string> => [
 ]
 
 /**
- * Returns the statements that recreate one object of the schema: a function, table or index by name, a column or trigger as
- * `table.name`. The statements revoke grants to other roles first. Returns undefined for an unknown name.
+ * Returns the statements that recreate one object of the schema. `name` is the name of a function, table or index, or the
+ * `table.name` of a column or trigger. The statements revoke grants to other roles first. Returns undefined for an unknown
+ * name.
  */
 export const definitionOf = (dump: string, name: string): string | undefined => {
   const plain = name.replace(/^public\./, "").replace(/\(.*$/, "")

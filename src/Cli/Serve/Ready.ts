@@ -1,6 +1,6 @@
 import type { FastCommand } from "../Command.ts"
 
-/** The default address of serve. Duplicates the default in Config, which is too large to load here. */
+/** The default address of serve, copied from Config because Config is too large to load here. */
 const LISTEN = "127.0.0.1:8787"
 const TIMEOUT_S = 5
 

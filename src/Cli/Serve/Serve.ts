@@ -15,8 +15,8 @@ import { demoProject } from "./ServeDemo.ts"
 const encodeSummary = Schema.encodeSync(Summary)
 
 /**
- * `serve`: ticks at every interval and answers HTTP until a signal stops it. Exits with 3 when runs in progress did not end in
- * time.
+ * `serve`: ticks once per interval and answers HTTP requests until a signal stops the process. Exits with 3 when runs in
+ * progress did not end in time.
  */
 export const main: Main = (cli) =>
   Effect.scoped(

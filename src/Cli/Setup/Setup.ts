@@ -147,7 +147,7 @@ const print = (report: Report, { terminal }: Cli): Effect.Effect<void> => {
   )
 }
 
-/** Continues as `serve`, with the settings of this project. */
+/** Continues as `serve`, with this project's settings. */
 const serveHere = (
   cli: Cli,
   environment: Readonly<Record<string, string | undefined>>

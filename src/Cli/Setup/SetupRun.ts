@@ -13,7 +13,7 @@ export const sourcesOf =
   ({ sources }: Cli, environment: Sources["environment"]) =>
   (flags?: Sources["flags"]): Sources => ({ ...sources(flags), environment })
 
-/** The task that runs one tick for the example alone, without starting runs of other integrations. */
+/** The task that runs one tick for the example only, without starting runs of other integrations. */
 export const runTask = (
   cli: Cli,
   environment: Effect.Effect<Sources["environment"], Obstacle>,

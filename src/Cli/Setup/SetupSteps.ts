@@ -6,7 +6,7 @@ import type { Done, Obstacle, Task } from "./SetupStep.ts"
 import { hostedProject, localStack, type Target, type TargetConnection } from "./SetupTarget.ts"
 import { decodeOutput, failureReason, type SupabaseCli } from "./SupabaseCli.ts"
 
-/** The context of tasks that need the Supabase CLI. */
+/** The context for tasks that need the Supabase CLI. */
 export interface SetupContext {
   readonly cli: SupabaseCli
   readonly target: Exclude<Target, { readonly _tag: "None" }>
@@ -249,7 +249,8 @@ export const connecting = ({ cli, environment, target }: SetupContext) =>
   )
 
 /**
- * Returns the settings with which the engine and `serve` use this project, so that no environment variable selects another one.
+ * Returns the settings with which the engine and `serve` use this project, so that no environment variable selects another
+ * project.
  */
 export const settingsOf = (
   { key, url }: TargetConnection,

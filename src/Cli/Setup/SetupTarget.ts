@@ -55,7 +55,7 @@ export const answeredTarget = (answer: string): Target | undefined => {
   return isReference(answer) ? target("Linked", answer, false) : undefined
 }
 
-/** Finds the target: the one that the flags name, otherwise a running local stack, otherwise the linked project. */
+/** Finds the target: the target named by the flags, otherwise a running local stack, otherwise the linked project. */
 export const findTarget = (
   directory: string,
   given: Pick<Arguments, "has" | "value">,
@@ -105,8 +105,8 @@ const Keys = Schema.Array(
 )
 
 /**
- * Reads the address and a secret key of the hosted project. SUPABASE_URL and SUPABASE_SECRET_KEY of the environment are used
- * when they belong to this project, or to a custom domain. *Fails with* the reason.
+ * Reads the address and a secret key of the hosted project. SUPABASE_URL and SUPABASE_SECRET_KEY from the environment are used
+ * when they belong to this project or to a custom domain. *Fails with* the reason.
  */
 export const hostedProject = (
   cli: SupabaseCli,

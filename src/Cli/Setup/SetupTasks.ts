@@ -80,7 +80,7 @@ export const tasksFor = (
     return { tasks: [...init, files, ...rest], settings }
   })
 
-/** A placeholder for a missing CLI, in commands for a person. */
+/** A placeholder for a missing CLI, in commands shown to the user. */
 const NOT_INSTALLED: SupabaseCli = {
   name: "supabase",
   run: () => Effect.succeed({ code: 127, stdout: "", stderr: "The Supabase CLI is not installed" }),

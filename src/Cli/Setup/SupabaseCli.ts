@@ -10,17 +10,17 @@ export interface Said {
 
 /** The Supabase CLI of a project. Commands run in the project's directory, without prompts. */
 export interface SupabaseCli {
-  /** The command's name for a shell: `supabase`, or `npx supabase` when only the project has the CLI. */
+  /** How to invoke the CLI from a shell: `supabase`, or `npx supabase` when only the project has the CLI. */
   readonly name: string
   readonly run: (args: ReadonlyArray<string>) => Effect.Effect<Said>
-  /** Starts a long-running command, such as `functions serve`; the command ends with the scope. */
+  /** Starts a long-running command, such as `functions serve`, and stops it when the scope closes. */
   readonly keep: (args: ReadonlyArray<string>) => Effect.Effect<void, never, Scope.Scope>
 }
 
-/** The longest time for a command to end, including its containers, before it is killed. */
+/** The time that a command and its containers have to stop before the command is killed. */
 const STOP_WITHIN = "15 seconds"
 
-/** Finds the CLI on the PATH, otherwise as a package of the project. */
+/** Finds the CLI on the PATH, otherwise in the project's node_modules. */
 export const findSupabaseCli = (
   directory: string,
   environment: Readonly<Record<string, string | undefined>>
@@ -34,7 +34,7 @@ export const findSupabaseCli = (
       Effect.sync(() =>
         Bun.spawn([program, ...args], {
           cwd: directory,
-          // Without this variable, the CLI would use a project of a parent directory.
+          // Without this variable, the CLI would use a project in a parent directory.
           env: { ...environment, SUPABASE_WORKDIR: directory },
           stdin: "ignore",
           stdout: output,

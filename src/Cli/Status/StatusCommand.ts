@@ -10,7 +10,7 @@ export const statusCommand: Command = {
     "With --exit-status, exit code 3 means that something needs attention, or that no engine ticks.",
   positionals: [],
   flags: [
-    { name: "all", short: "a", summary: "Also integrations that are on time or paused" },
+    { name: "all", short: "a", summary: "Also show integrations that are on time or paused" },
     ...scopeFlags,
     { name: "exit-status", summary: "Exit 3 when something needs attention" },
     ...shownZone,
