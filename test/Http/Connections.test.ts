@@ -37,7 +37,7 @@ test("after a silence of 15 s, no kept connection is used", () => {
   send("answered")
   pass(16)
   expect(send("answered")).toBe(true)
-  // One request a minute, as `serve` sends them.
+  // Sends one request a minute, as `serve` does.
   for (let minute = 1; minute <= 4; minute++) {
     pass(60)
     expect(send("answered")).toBe(true)

@@ -109,7 +109,7 @@ describe.each([
   let verdicts: Verdicts = {}
   beforeAll(async () => {
     const targets: Array<CallTarget> = []
-    // Each call gets its own server, because reusing a connection would be a different case.
+    // Each call gets its own server, because reusing a connection would test a different case.
     for (const client of ["ours", "theirs"] as const) {
       const add = (name: string, url: string, timeoutMs = 20_000) =>
         targets.push({ name: `${name}, ${client}`, url, key, client, timeoutMs })

@@ -54,7 +54,7 @@ const read = async (path = "/", options: BrowserContextOptions = {}): Promise<Re
   return reader
 }
 
-/** Seeds integrations: the first `due` are due now, and the rest in an hour. */
+/** Seeds integrations: the first `due` are due now, and the rest are due in an hour. */
 const seed = (count: number, due: number) =>
   project.sql.unsafe(`
     insert into organization_integrations (org_id, org_name, integration_type, sync_schedule, timezone, next_run_at, created_at, schedule_since)

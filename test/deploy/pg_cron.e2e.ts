@@ -27,7 +27,7 @@ const jobs = async (): Promise<ReadonlyArray<string>> => {
   return rows.map(({ jobname }) => jobname)
 }
 
-/** Polls every second until `holds` returns true, for up to three minutes: pg_cron starts jobs only once a minute. */
+/** Polls every second until `holds` returns true, for up to three minutes, because pg_cron starts jobs only once a minute. */
 const until = async (what: string, holds: () => boolean | Promise<boolean>): Promise<void> => {
   for (let seconds = 0; !(await holds()); seconds++) {
     if (seconds === 180) throw new Error(`not within three minutes: ${what}`)

@@ -7,7 +7,7 @@ import { runBinary } from "../support/runBinary.ts"
 
 setDefaultTimeout(120_000)
 
-/** Migrations that do not tell PostgREST to reload, for a project without the event trigger that would. */
+/** Migrations that do not tell PostgREST to reload, for a project without the event trigger that would do so. */
 const silent = readMigrations().map(({ name, text }) => ({
   name,
   text: text.replaceAll(/^notify pgrst.*$/gm, "")

@@ -92,7 +92,7 @@ test("a second signal exits immediately, and the leases protect the runs", async
   expect((await engine.exited).code).toBe(143)
   expect(await count("status = 'running'")).toBe(IN_FLIGHT)
 
-  // Ends the leases of the dead engine, as if time had passed.
+  // Expires the dead engine's leases, as if time had passed.
   await project.sql`update sync_run_log set lease_until = now() where status = 'running'`
   functionsMayAnswer.resolve()
   for (let tick = 0; tick < 2; tick += 1) {
@@ -119,7 +119,7 @@ test("an engine that is stopped while the tick opens claims nothing", async () =
   expect(exit.code).toBe(143)
   expect(await project.statuses()).toEqual({})
   project.gateway.faults.clear()
-  // Rows in a lost response stay reserved for their engine for 15 s.
+  // The rows in a lost response stay reserved for 15 s for the engine that fetched them.
   expect(await takeOver()).toMatchObject({ code: 0, summary: { due: 0 } })
   await project.sql`update organization_integrations set reserved_until = now()`
   expect(await takeOver()).toMatchObject({ code: 0, summary: { completed: 3 } })

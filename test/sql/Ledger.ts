@@ -19,7 +19,7 @@ export interface Ledger {
   readonly execute: (statements: string) => Promise<void>
   /** Deletes all integrations, runs and history, and sets the clock to `start`. */
   readonly reset: () => Promise<void>
-  /** Moves the clock forward. */
+  /** Advances the clock. */
   readonly after: (seconds: number) => Promise<void>
   /**
    * Inserts an integration that has been due for a minute, and returns its id. `columns` are SQL expressions by column name.

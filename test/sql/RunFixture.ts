@@ -48,7 +48,7 @@ export const openRunFixture = async (
   return runFixtureOf(ledger, integrationId, String(claimed.run_id))
 }
 
-/** Creates a fixture over an existing run. */
+/** Creates a fixture for an existing run. */
 export const runFixtureOf = (ledger: Ledger, integrationId: string, runId: string): RunFixture => {
   let token: string = randomUUID()
   const owner = (given?: string) => ({ p_run_id: runId, p_lease_token: given ?? token })

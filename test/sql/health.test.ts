@@ -52,7 +52,7 @@ onEachServer("health learned from syncs", (ledger) => {
     const subject = `xledger/www.xledger.net/${org}`
     const opened = { subject, status: "throttled", open: true }
     expect(await incidents(ledger())).toEqual([{ ...opened, occurrences: 1 }])
-    // An attempt that began before the API throttled says nothing about the API's current state.
+    // An attempt that began before the API started throttling says nothing about the API's current state.
     await api.settle(b, "completed")
     expect(await api.holds()).toMatchObject([{ throttled_until: json(at(45)) }])
     expect(await api.health()).toMatchObject({ status: "healthy", mode: "active" })

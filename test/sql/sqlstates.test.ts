@@ -11,7 +11,7 @@ const OF_THE_CALL = [
   ...["57P01", "57P03", "58030", "F0000", "XX000", "XX001"]
 ]
 
-/** Makes every write to the run log that matches `condition` fail with an SQLSTATE. */
+/** While `use` runs, every write to the run log that matches `condition` fails with this SQLSTATE. */
 const raising = async (
   ledger: Ledger,
   sqlstate: string,

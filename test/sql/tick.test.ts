@@ -124,7 +124,8 @@ onEachServer("rows that another application wrote", (ledger) => {
     ])
     expect(list((await claim()).claimed)).toHaveLength(1)
 
-    // When its time ends, a running row becomes unknown and is then released, because a run without a key cannot be retried.
+    // Once its time limit has passed, a running row becomes unknown and is then released, because a run without a key cannot be
+    // retried.
     await ledger().reset()
     const other = await ledger().integration()
     await ledger().execute(`

@@ -12,7 +12,7 @@ import { forwardQueue, NET_AND_VAULT, type Sent } from "./NetStandIn.ts"
 
 /** A Supabase project that starts its own ticks: real PostgreSQL with pg_cron, real Deno, and a stand-in for pg_net. */
 export interface CronProject {
-  /** The connection URL for postgres, the owner of the tables and the jobs. */
+  /** The connection URL for the role `postgres`, which owns the tables and the jobs. */
   readonly databaseUrl: string
   readonly sql: SQL
   readonly functions: FunctionServer
@@ -41,7 +41,7 @@ export const startCronProject = async (): Promise<CronProject> => {
   )
   await server.restart()
   const admin = connect(database.adminUrl, { max: 1 })
-  // As on Supabase, a superuser owns pg_cron, and postgres may use it.
+  // As on Supabase, a superuser owns pg_cron, and the role `postgres` may use it.
   await admin
     .unsafe(`create extension pg_cron; grant usage on schema cron to postgres;
              grant all on all tables in schema cron to postgres; ${NET_AND_VAULT}`)

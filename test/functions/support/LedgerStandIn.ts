@@ -1,7 +1,7 @@
 /**
  * An in-memory stand-in for the three database functions behind PostgREST (`begin_sync_run`, `heartbeat_sync_run`,
  * `complete_sync_run`) with their guards, so that tests can lose responses deliberately. Handlers and tests wait for each other
- * through its gates and events.
+ * through the stand-in's gates and events.
  */
 export const secretKey = "sb_secret_test_0123456789"
 export const legacyKey = "eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoic2VydmljZV9yb2xlIn0.c2lnbmF0dXJl"

@@ -1,5 +1,6 @@
 /**
- * Handlers under test, one per path, served by real Deno. The handlers report their progress to the test and wait for its gates.
+ * Handlers under test, one per path, served by real Deno. The handlers report their progress to the test and wait for the test
+ * to open their gates.
  */
 import {
   fetchWithTimeout,
