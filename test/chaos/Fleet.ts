@@ -6,7 +6,7 @@ export interface Fleet {
   readonly exits: ReadonlyArray<EngineExit>
   /** Sends SIGKILL and waits until the process has ended. Resolves to false if it had already exited. */
   readonly kill: (pid: number) => Promise<boolean>
-  /** Sends SIGSTOP, and SIGCONT after `ms`. Resolves to false if the process had already exited. */
+  /** Sends SIGSTOP, and SIGCONT after `ms` milliseconds. Resolves to false if the process had already exited. */
   readonly freeze: (pid: number, ms: number) => Promise<boolean>
   /** Starts no more processes, and resolves when the last one has exited. */
   readonly stop: () => Promise<void>

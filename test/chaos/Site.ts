@@ -16,7 +16,7 @@ import { mountSmallDisk, type SmallDisk } from "../support/SmallDisk.ts"
 import { type EffectLedger, type Gate, startEffectLedger } from "./EffectLedger.ts"
 import { type Ambush, ambush, type KillPoint } from "./KillPoint.ts"
 
-/** An invocation that arrived at a function. `at` is in epoch milliseconds of this machine. */
+/** An invocation that arrived at a function. `at` is in epoch milliseconds on this machine's clock. */
 export interface Arrival {
   readonly runId: string
   readonly attempt: number
@@ -24,11 +24,11 @@ export interface Arrival {
   readonly at: number
 }
 
-/** Parts of a site that not every machine supports. */
+/** Features of a site that not every machine supports. */
 export interface SiteOptions {
   /** Puts the database on a file system that can be filled. Needs root. */
   readonly disk?: boolean
-  /** Makes the clocks of PostgreSQL and of the engines settable, with Debian's package `faketime`. */
+  /** Makes the clocks of PostgreSQL and of the engines settable, using Debian's package `faketime`. */
   readonly clocks?: boolean
 }
 
@@ -218,8 +218,8 @@ const firstOf = <A, B>(all: Iterable<A>, find: (one: A) => B | undefined): B | u
 }
 
 /**
- * Returns whether an injected fault caused the error: it has no SQLSTATE, or that of a dying, starting, full or read-only
- * server.
+ * Returns whether an injected fault caused the error: it has no SQLSTATE, or the SQLSTATE of a dying, starting, full or
+ * read-only server.
  */
 const isDown = (error: unknown): boolean => {
   const { errno } = Object(error)

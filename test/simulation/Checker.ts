@@ -195,8 +195,8 @@ export class Checker {
   }
 
   /**
-   * Checks that an invocation is sent only after its start is committed, during its lease, and within SEND_WITHIN_MS of the
-   * request for its start.
+   * Checks that an invocation is sent only after the run's start is committed, during the run's lease, and within
+   * SEND_WITHIN_MS of the start request.
    */
   atSend({ run }: Invocation, inFlight: number, concurrency: number): void {
     const { now } = this.universe.time

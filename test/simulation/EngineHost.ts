@@ -121,8 +121,8 @@ export class EngineHost {
   }
 
   /**
-   * Sets the wall clock's offset in ms; 0 corrects the clock. On a machine whose wall clock alone advances during a freeze, the
-   * offset never decreases.
+   * Sets the wall clock's offset in ms; 0 corrects the clock. On a machine where only the wall clock advances during a freeze,
+   * the offset never decreases.
    */
   setClock(offsetMs: number): void {
     if (this.seenBy === "wall" && offsetMs < this.skewMs) return

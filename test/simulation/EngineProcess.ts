@@ -36,7 +36,7 @@ export class EngineProcess {
   private readonly built: Fiber.RuntimeFiber<Context.Context<Services>>
   private readonly ticks = new Set<Fiber.RuntimeFiber<Summary>>()
   private readonly claimTokens = new Set<string>()
-  /** Runs that this engine has claimed and neither started nor released. */
+  /** Runs that this engine has claimed but neither started nor released. */
   private readonly held = new Set<string>()
   private stoppedAt: number | null = null
   private inFlight = 0

@@ -108,7 +108,7 @@ export interface FaultMix {
   readonly perHour: Readonly<Partial<Record<Disturbance, number>>>
   /** The probability that another session holds an integration's lock. */
   readonly locked: number
-  /** The largest offset of an engine's clock, in ms. */
+  /** The maximum offset of an engine's clock, in ms. */
   readonly skewMs: number
 }
 

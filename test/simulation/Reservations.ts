@@ -56,7 +56,7 @@ export class Reservations {
     }
   }
 
-  /** Checks that a repeated fetch returns every slot that its token still has reserved. */
+  /** Checks that a repeated fetch returns every slot that is still reserved under its token. */
   private checkRepeat(token: string, { integrations, pending }: Work): void {
     const { db, locked, time } = this.universe
     const given = new Set([

@@ -13,8 +13,8 @@ interface Write {
 const isDone = /"(granted|accepted)":true|"(started|claimed)":\[\{|"released":[1-9]/
 
 /**
- * Makes writes with an outdated token, version or slot. Some of these would leave no trace in the runs' outcomes if a safeguard
- * were missing, so this class asserts directly that no row changes and that no response reports a change.
+ * Makes writes with an outdated token, version or slot. Some of these writes would leave no trace in the runs' outcomes if a
+ * safeguard were missing, so this class asserts directly that no row changes and that no response reports a change.
  */
 export class StaleWrites {
   private readonly universe: Universe

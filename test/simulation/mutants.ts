@@ -3,8 +3,8 @@
  *
  *   bun run mutants [--seeds 600] [--jobs 2] [--only <word>]
  *
- * Prints a table. Exits with 1 when a mutant survives or when its text is missing from the source. Safeguards of the SQL
- * are removed from the mirror in test/support, which test/contract/MemoryParity.test.ts compares with the SQL.
+ * Prints a table. Exits with 1 when a mutant survives or when its text is missing from the source. A safeguard
+ * in the SQL functions is removed from their mirror in test/support; test/contract/MemoryParity.test.ts compares the two.
  */
 import {
   cpSync,

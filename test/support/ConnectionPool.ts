@@ -1,6 +1,6 @@
 import { SQL } from "bun"
 
-/** A connection that is in use until it is released. */
+/** A connection in use until the caller releases it. */
 export interface Borrowed {
   readonly sql: SQL
   readonly release: () => void
@@ -22,7 +22,7 @@ interface Connection {
 export class ConnectionPool {
   private idle: Array<Connection> = []
   private readonly opened = new Set<Connection>()
-  /** Waiting callers. Each receives a connection that became free, or undefined if it may open a new one. */
+  /** Resolvers of the waiting callers. Each receives a free connection, or undefined if the caller may open a new one. */
   private readonly waiting: Array<(connection: Connection | undefined) => void> = []
   private readonly options: {
     readonly databaseUrl: string

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
-/** A wall clock for processes that are started with these environment variables. Their monotonic clock stays correct. */
+/** A wall clock for processes that are started with `variables` in their environment. Their monotonic clock stays correct. */
 export interface FakeClock {
   readonly variables: Readonly<Record<string, string>>
   /** Sets the clock to the true time plus `seconds`, including in running processes. */

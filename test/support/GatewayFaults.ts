@@ -70,7 +70,7 @@ export class GatewayFaults {
 export const dropBefore: Fault = { instead: RESET }
 /** Executes and commits the call, but loses the response. */
 export const lostAnswer: Fault = { instead: RESET, execute: true }
-/** Responds with 503 as PostgREST does after it has lost its database; the call is not executed. */
+/** Responds with 503 as PostgREST does after losing its database; the call is not executed. */
 export const schemaCacheMissing: Fault = { instead: schemaCacheAway }
 /** Responds as if the server process had died during the call, which may have been committed. */
 export const died: Fault = { instead: diedSilently }

@@ -20,14 +20,14 @@ export interface HistoryWorld {
   readonly sql: SQL
   readonly now: () => number
   readonly setClock: (ms: number) => Promise<void>
-  /** Inserts an enabled integration created now; `columns` are SQL expressions by column name. */
+  /** Inserts an enabled integration with the current creation time; `columns` are SQL expressions by column name. */
   readonly insert: (columns?: Readonly<Record<string, string>>) => Promise<string>
   /** Runs one tick of a new engine. */
   readonly tick: (options?: Engine.TickOptions) => Promise<Summary>
   readonly audit: (options: AuditOptions) => Promise<AuditReport>
   /** The outcome of every invocation; completed by default. */
   answer: () => Outcome
-  /** Deletes all rows and history, sets the clock, and makes the outcome `completed` again. */
+  /** Deletes all rows and history, sets the clock, and resets the outcome to `completed`. */
   readonly reset: (ms: number) => Promise<void>
   readonly close: () => Promise<void>
 }

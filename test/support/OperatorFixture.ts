@@ -300,8 +300,8 @@ const insert = async (
 }
 
 /**
- * Fills an empty, migrated database with the fixture and stops the database's clock at `now`. The default, FIXTURE_NOW, gives
- * reproducible transcripts.
+ * Fills an empty, migrated database with the fixture and stops the database's clock at `now`. The default, FIXTURE_NOW, makes
+ * transcripts reproducible.
  */
 export const seedFixture = async (sql: SQL, now = FIXTURE_NOW): Promise<ReadonlyArray<Member>> => {
   const all = members(now)

@@ -5,7 +5,7 @@ import { startFunctionServer } from "./FunctionServer.ts"
 import { connect, createDatabase, startPostgres } from "./Postgres.ts"
 import { startGateway } from "./RpcGateway.ts"
 
-/** How a database outage affects ticks over the Data API. */
+/** How a database outage affects ticks that use the Data API. */
 export interface Outage {
   /** The tick that encountered the outage. */
   readonly tick: EngineExit

@@ -72,7 +72,7 @@ export interface DatabaseOptions {
 
 /**
  * Creates a database that looks like a Supabase project: roles, default privileges, schema `extensions`, migrations. The first
- * call for a kind of database builds a template. Each database is a copy of its template, and copying takes about 50 ms.
+ * call for each kind of database builds a template. Each database is a copy of its template, and copying takes about 50 ms.
  */
 export const createDatabase = async (options: DatabaseOptions = {}): Promise<TestDatabase> => {
   const server = options.server ?? (await startPostgres())

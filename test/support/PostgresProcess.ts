@@ -41,7 +41,10 @@ export interface PostgresProcess {
    * them.
    */
   readonly kill: (signal?: NodeJS.Signals) => Promise<void>
-  /** Sends SIGSTOP to the server and all its sessions, and SIGCONT after `ms`. Connections stay open but get no response. */
+  /**
+   * Sends SIGSTOP to the server and all its sessions, and SIGCONT after `ms` milliseconds. Connections stay open but get no
+   * response.
+   */
   readonly freeze: (ms: number) => Promise<void>
   /** Restarts the server with the same data and port, killing it first if it is running. Resolves when the server is ready. */
   readonly restart: () => Promise<void>
@@ -347,7 +350,7 @@ const killAndWait = async (pid: number): Promise<void> => {
   }
 }
 
-/** Returns whether Linux's process table lists the process as ended. */
+/** Returns whether Linux's process table lists the process as a zombie. */
 const isZombie = (pid: number): boolean => {
   const path = `/proc/${pid}/stat`
   return existsSync(path) && / Z \d+ /.test(readFileSync(path, "utf8"))

@@ -51,7 +51,7 @@ export class PostgrestCache {
     if (!(await this.attempt())) void this.enqueue(() => this.recover())
   }
 
-  /** Reads the cache again after a call lost its connection. If the read fails, there is no cache. */
+  /** Reads the cache again after a call has lost its connection. If the read fails, there is no cache. */
   suspect(): void {
     if (this.known !== undefined) this.reload()
   }

@@ -60,7 +60,10 @@ export const answerCall = async (project: Project, call: Call): Promise<Response
   }
 }
 
-/** Returns the response to a call on a connection that the server had closed while idle. The call was not executed. */
+/**
+ * Returns the response to a call whose connection the server had closed while the connection was idle. The call was not
+ * executed.
+ */
 const answerEnded = (error: unknown, { caller }: Call): Response =>
   error instanceof SQL.PostgresError && error.errno !== undefined
     ? sqlErrorAnswer(error, caller.role)

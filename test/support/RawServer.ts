@@ -2,7 +2,7 @@ import { once } from "node:events"
 import { createServer, type Server, type Socket } from "node:net"
 import { createServer as createTlsServer } from "node:tls"
 
-/** A loopback TCP server that sends exactly the HTTP that its test writes, and records what it receives. */
+/** A loopback TCP server that sends exactly the bytes that its test writes, and records what it receives. */
 export interface RawServer {
   readonly url: string
   readonly port: number

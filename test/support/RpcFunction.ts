@@ -4,7 +4,7 @@ import type { SQL, TransactionSQL } from "bun"
 export interface RpcFunction {
   readonly name: string
   readonly args: ReadonlyArray<{
-    /** The name of the argument; empty if it is unnamed. */
+    /** The argument's name; empty for an unnamed argument. */
     readonly name: string
     readonly type: string
     readonly optional: boolean
@@ -56,7 +56,7 @@ export const readFunctions = async (
   )
 }
 
-/** Returns whether the call names only existing arguments, and every argument that has no default. */
+/** Returns whether the call names only existing arguments, and includes every argument that has no default. */
 export const accepts = (candidate: RpcFunction, given: ReadonlySet<string>): boolean =>
   candidate.args.every(({ name, optional }) => optional || given.has(name)) &&
   [...given].every((name) => candidate.args.some((arg) => arg.name === name))

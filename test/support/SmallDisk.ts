@@ -21,7 +21,9 @@ export interface SmallDisk {
 
 const MEGABYTES = 96
 
-/** Mounts a tmpfs. Returns undefined where mounting is impossible: only root on Linux can mount, and not in every container. */
+/**
+ * Mounts a tmpfs. Returns undefined where mounting is impossible: it requires Linux and root, and some containers forbid it.
+ */
 export const mountSmallDisk = (): SmallDisk | undefined => {
   if (process.platform !== "linux" || process.getuid?.() !== 0) return undefined
   const place = mkdtempSync(join(tmpdir(), "sync-scheduler-disk-"))

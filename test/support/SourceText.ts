@@ -38,7 +38,7 @@ const blank = (text: string): string => text.replace(/[^\n]/g, " ")
  */
 export const codeOf = (source: string, strings: "blank" | "keep" = "blank"): string => {
   let code = ""
-  /** How many braces are open inside the `${` of each open template. */
+  /** The number of open braces inside the `${` of each unfinished template. */
   const templates: Array<number> = []
   const copyTemplateText = (from: number): number => {
     let at = from
@@ -102,7 +102,7 @@ const statements = (source: string, pattern: RegExp): ReadonlyArray<RegExpMatchA
 }
 
 /**
- * Returns every import of a source, including type imports, which Bun's own scanner drops. A dynamic import with a computed
+ * Returns every import in a source, including type imports, which Bun's own scanner drops. A dynamic import with a computed
  * target has the specifier `(computed)`.
  */
 export const importsOf = (source: string): ReadonlyArray<Import> => [

@@ -2,7 +2,7 @@ import { once } from "node:events"
 import { connect, createServer, type Socket } from "node:net"
 import { TLSSocket } from "node:tls"
 
-/** A proxy between a client and a PostgreSQL server that simulates network faults. */
+/** A proxy that simulates network faults between a client and a PostgreSQL server. */
 export interface TcpProxy {
   readonly port: number
   readonly connections: () => number

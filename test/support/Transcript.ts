@@ -4,7 +4,7 @@ import { type RunOptions, runBinary, runOnTerminal, type Typed } from "./runBina
 
 const FOLDER = join(import.meta.dir, "../transcripts")
 
-/** Text that differs between runs, and its placeholders. */
+/** Patterns for text that differs between runs, each with its placeholder. */
 export type Replacements = ReadonlyArray<readonly [what: RegExp | string, by: string]>
 
 /** The output goes to a pipe or, if `columns` is set, to a terminal of that width. */

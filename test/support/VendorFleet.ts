@@ -52,12 +52,12 @@ export const THROTTLING_STYLES: ReadonlyArray<ThrottlingStyle> = [
   { type: "payroll", throttle: () => status(429, {}, { "retry-after": "15" }) }
 ]
 
-/** A vendor's server. It allows a number of syncs per minute of simulated time and throttles the rest. */
+/** A vendor's server. It allows a limited number of syncs per minute of simulated time and throttles the rest. */
 export interface Vendor {
   readonly type: string
   readonly host: string
   readonly url: string
-  /** The simulated instants of probes and of syncs. */
+  /** When probes and syncs arrived, in simulated time. */
   readonly probes: Array<number>
   readonly syncs: Array<number>
   throttled: number

@@ -83,7 +83,7 @@ export class VirtualClock {
   }
 }
 
-/** A runtime without logs and spans. */
+/** A runtime without logs or spans. */
 const silent = Runtime.defaultRuntime.pipe(
   Runtime.setFiberRef(FiberRef.currentMinimumLogLevel, LogLevel.None),
   Runtime.setFiberRef(FiberRef.currentTracerEnabled, false)
@@ -128,7 +128,7 @@ export class VirtualProcess {
     )
   }
 
-  /** Runs an effect in this process, with its clock, random source and tokens, and without logs and spans. */
+  /** Runs an effect in this process, with its clock, random source and tokens, but without logs or spans. */
   fork<A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> {
     return Runtime.runFork(this.runtime)(effect, { scheduler: this.scheduler })
   }

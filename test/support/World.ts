@@ -41,7 +41,7 @@ export class World {
     this.functions = new MemoryFunctions(this.db)
   }
 
-  /** Inserts `count` enabled integrations whose slot has been due for `dueForMs`. */
+  /** Inserts `count` enabled integrations, each with a slot that has been due for `dueForMs`. */
   seedDue(
     count: number,
     dueForMs = 1_000,

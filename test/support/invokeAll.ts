@@ -5,7 +5,7 @@ import { proxyOf } from "../../src/Http/Proxy.ts"
 import { type InvokerOptions, layer } from "../../src/Layers/InvokerLive.ts"
 import { Invoker } from "../../src/Services/Invoker.ts"
 
-/** A call to make, `times` times in a row (default 1). */
+/** A call to make `times` times in a row (default 1). */
 export interface Call {
   readonly name: string
   readonly functionUrl: string

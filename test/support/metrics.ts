@@ -5,7 +5,7 @@ export const readSeries = (): ReadonlyMap<string, number> =>
     read().flatMap(({ samples }) => samples.map(({ series, value }) => [series, value] as const))
   )
 
-/** Returns by how much each series has increased since `before`. All tests of a process share their metrics. */
+/** Returns the increase of each series since `before`. All tests in a process share the same metrics. */
 export const addedSince = (before: ReadonlyMap<string, number>): Record<string, number> =>
   Object.fromEntries(
     [...readSeries()]

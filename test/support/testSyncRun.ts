@@ -33,7 +33,7 @@ export interface SyncRunTest {
 
 /** Controls for a run while its handler is running. */
 export interface RunningSyncRun {
-  /** Moves the clock: heartbeats are sent, and the deadline approaches. */
+  /** Moves the clock, which sends heartbeats and brings the deadline closer. */
   readonly advance: (ms: number) => Promise<void>
   /** Lets another attempt take over the run: the next heartbeat reports that the run is lost. */
   readonly loseRun: () => void
