@@ -11,7 +11,9 @@ export const takeAlerts = make({
   result: () => AlertBatch
 })
 
-/** Records the result of each delivery. A failed alert is retried after the database's backoff, until it is abandoned. */
+/**
+ * Records the result of each delivery. The database schedules the retries of a failed alert, and eventually abandons the alert.
+ */
 export const markAlerts = make({
   name: "mark_sync_alerts",
   readOnly: false,

@@ -30,10 +30,10 @@ export interface PostgresUrl {
 
 /**
  * Parses a URL like the one that Supabase's dashboard shows (`postgres[ql]://user:password@host:port/database`), with libpq's
- * parameters `sslmode`, `sslrootcert`, `connect_timeout`, `host` and `port`. Other parameters, such as `pgbouncer=true`, are meant
- * for other clients and are ignored. If `sslmode` is missing, a connection to another machine uses `require`, and a local
- * connection uses `prefer`. A `%` without two hex digits after it is literal. Returns Left with the error, which names the invalid
- * character if a single character is the cause. The error never contains the URL, because the URL contains a password.
+ * parameters `sslmode`, `sslrootcert`, `connect_timeout`, `host` and `port`. Other parameters, such as `pgbouncer=true`, are
+ * meant for other clients and are ignored. If `sslmode` is missing, a connection to another machine uses `require`, and a local
+ * connection uses `prefer`. A `%` that is not followed by two hex digits is literal. Returns Left with an error message, which
+ * names the invalid character if there is just one. The message never contains the URL, because the URL contains a password.
  */
 export const parsePostgresUrl = (text: string): Either.Either<PostgresUrl, string> => {
   const url = parseUrl(text)
@@ -77,8 +77,7 @@ export const parsePostgresUrl = (text: string): Either.Either<PostgresUrl, strin
 }
 
 /**
- * Returns the unescaped `/`, `?` or `#` that ends a password early. In that case, an `@` follows the character, outside a
- * parameter's value.
+ * Returns the unescaped `/`, `?` or `#` that ends a password early: an `@` follows this character outside a parameter's value.
  */
 const bareDelimiter = (text: string): string | undefined =>
   /^[a-z]+:\/\/[^/?#@]*:[^/?#@]*([/?#])(?:(?![?&]\w+=).)*@/.exec(text)?.[1]

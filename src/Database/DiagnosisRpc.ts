@@ -64,8 +64,8 @@ export const Diagnosis = Schema.Struct({
     { nullable: true }
   ),
   /**
-   * The time zones in use, each with its UTC offset changes in the database's time zone data: [instant in milliseconds, offset in
-   * seconds].
+   * The time zones in use, each with its UTC offset changes according to the database's time zone data: [instant in milliseconds,
+   * offset in seconds].
    */
   zones: Schema.optionalWith(
     Schema.Array(

@@ -11,7 +11,9 @@ export interface DirectFailure {
   readonly addresses: ReadonlyArray<string> | null
 }
 
-/** The verdict on a failure. `hint` says what to change in SUPABASE_DB_URL or what to check; null if there is no advice. */
+/**
+ * The verdict on a failure. `hint` says what to change in SUPABASE_DB_URL or what to check, and is null if there is no advice.
+ */
 export interface DirectVerdict extends CodeVerdict {
   readonly hint: string | null
   /** True if waiting does not help, because the address, the port, the user or the certificate is wrong. */
@@ -114,7 +116,7 @@ const obstacles: ReadonlyArray<Cause> = [
   }
 ]
 
-/** Judges a failure. If no connection was made, the statement was not sent, regardless of the code. */
+/** Classifies a failure. If no connection was made, the statement was not sent, regardless of the code. */
 export const judgeDirect = (failure: DirectFailure, place: Place): DirectVerdict => {
   const refusal = refusals.find((cause) => fits(cause, failure))
   if (refusal !== undefined) {
@@ -175,6 +177,9 @@ const unreached = ({ addresses, sent }: DirectFailure, place: Place) => {
   }
 }
 
-/** The host for direct connections to Supabase has no IPv4 address without the add-on. Supabase's poolers have IPv4 addresses. */
+/**
+ * Supabase's host for direct connections has an IPv4 address only with the IPv4 add-on. Supabase's poolers always have IPv4
+ * addresses.
+ */
 const IPV4 =
   "If this machine has no IPv6, use the session pooler in SUPABASE_DB_URL (Dashboard: Connect, Session pooler; the user is postgres.<project-ref>), or enable the IPv4 add-on."

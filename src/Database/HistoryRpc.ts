@@ -88,7 +88,7 @@ export const requestBackfill = make({
     )
 })
 
-/** Ends a backfill. A run in progress still finishes. */
+/** Cancels a backfill. A run that is in progress still finishes. */
 export const cancelBackfill = make({
   name: "cancel_sync_backfill",
   readOnly: false,

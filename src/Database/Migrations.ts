@@ -35,7 +35,7 @@ export const migrations: ReadonlyArray<Migration> = [
 ]
 
 /**
- * The definitions of all objects in the schema after all migrations. If a database lacks an object, its definition is taken from
- * this text.
+ * The definitions of all objects in the schema after all migrations. If a database lacks an object, the object's definition is
+ * taken from this text.
  */
 export const definitions: string = schema

@@ -186,7 +186,7 @@ export const readRuns = make({
   },
   args: () =>
     Schema.Struct({
-      /** The bounds of the slots. p_until is exclusive. */
+      /** Returns only runs whose slots are in [p_since, p_until). */
       p_since: optional(Instant),
       p_until: optional(Instant),
       p_statuses: optional(Schema.Array(Schema.String)),

@@ -276,7 +276,7 @@ export const releaseClaims = make({
 })
 
 /**
- * Reverts starts whose invocation was not sent (running -> pending). A reverted attempt does not count. Does not revert the start
+ * Reverts starts whose invocation was not sent (running -> pending). A reverted attempt is not counted. Does not revert the start
  * of a run whose function has begun. A repeated call with the same lease token returns the same answer.
  */
 export const revertStarts = make({

@@ -7,10 +7,10 @@ import type { Rpc } from "./Rpc.ts"
 /** The arguments of one call as JSON. An omitted argument has the default value that the SQL function declares. */
 export type RpcArguments = Readonly<Record<string, unknown>>
 
-/** The maximum length of an answer that is read, in bytes. An answer with a hundred claimed runs has about 100 KB. */
+/** The maximum length of an answer, in bytes. An answer with a hundred claimed runs is about 100 KB long. */
 export const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
-/** The default time limit of a call up to the last byte of its answer, in milliseconds. A transport may set another limit. */
+/** The default time limit for a call, up to the last byte of its answer, in milliseconds. A transport may set another limit. */
 export const DEFAULT_CALL_TIMEOUT_MS = 30_000
 
 /** Makes the error for a failed call. Reduces the detail to one line without keys. */

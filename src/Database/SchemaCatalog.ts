@@ -63,7 +63,7 @@ const ADOPTABLE: ReadonlySet<string> = new Set([
 export const itemsOf = ({ functions, tables }: SchemaCatalog): ReadonlyArray<Item> => [
   ...functions.map(({ args, definer, name, source }): Item => {
     const print = source === null ? null : `${source}${definer ? " definer" : ""}`
-    // The schema `public` is removed, because the session's search path decides whether the schema of a type is shown.
+    // The prefix `public.` is removed, because the session's search path decides whether the schema of a type is shown.
     const signature = `${name}(${args.replaceAll("public.", "")})`
     return { kind: "function", name: signature, table: null, print }
   }),
@@ -110,9 +110,9 @@ export interface Drift {
 }
 
 /**
- * Returns the objects that the database lacks although its schema version has them, and the objects that were changed by hand. Does
- * not report an object that only a later migration creates or changes. Does not report additional objects, because they belong to
- * the project.
+ * Returns the objects that the database should have at its schema version but lacks, and the objects that were changed by hand.
+ * Does not report an object that only a later migration creates or changes. Does not report additional objects, because they
+ * belong to the project.
  */
 export const driftOf = (
   expected: ReadonlyArray<ExpectedItem>,

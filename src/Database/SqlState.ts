@@ -17,11 +17,11 @@ const readOnly = [
 ] as const
 
 /**
- * The verdict for each SQLSTATE or PostgREST code. A code that is missing here and in `classes` means that the database rejected
- * this particular call.
+ * The verdict for each SQLSTATE or PostgREST code. A code that is in neither this table nor `classes` means that the database
+ * rejected this particular call.
  *
- * *Source*: PostgreSQL appendix A, PostgREST `references/errors`, and the behaviour of both servers. A statement that ended with an
- * error was rolled back. A session that died may have committed.
+ * *Source*: PostgreSQL appendix A, PostgREST `references/errors`, and the behaviour of both servers. A statement that ended with
+ * an error was rolled back. A session that died may have committed.
  */
 const codes: Readonly<Record<string, readonly [Reason, string]>> = {
   PGRST000: ["NotExecuted", "the API could not connect to the database"],
@@ -51,10 +51,10 @@ const codes: Readonly<Record<string, readonly [Reason, string]>> = {
   "3D000": ["Missing", "the database named at the end of SUPABASE_DB_URL does not exist"],
   "3F000": ["Missing", "a schema does not exist"],
   "40001": ["NotExecuted", "rolled back in favour of a concurrent transaction"],
-  "40003": ["Ambiguous", "the database does not know whether it completed"],
+  "40003": ["Ambiguous", "the database does not know whether the statement completed"],
   "40P01": ["NotExecuted", "rolled back to resolve a deadlock"],
   "42501": ["Refused", "the role of the key lacks a grant"],
-  "42883": ["Missing", "a function does not exist, or takes other arguments"],
+  "42883": ["Missing", "a function does not exist, or takes different arguments"],
   "42P01": ["Missing", "a table does not exist"],
   "55000": ["NotExecuted", "the database currently accepts no connections"],
   "55P03": ["NotExecuted", "a lock was not available in time"],
@@ -91,7 +91,7 @@ const statuses: Readonly<Record<number, readonly [Reason, string]>> = {
   403: ["Refused", "the gateway forbids this call"],
   404: ["Malformed", "this address serves nothing; check SUPABASE_URL"],
   413: ["Rejected", "the request is too large for the gateway"],
-  425: ["NotExecuted", "the gateway asks for the request to be sent again"],
+  425: ["NotExecuted", "the gateway requires the request to be sent again"],
   429: ["NotExecuted", "the gateway received too many requests"],
   540: ["NotExecuted", "the project is paused"]
 }
@@ -110,9 +110,9 @@ const isSqlState = (code: string): boolean => /^(?=.*\d)[0-9A-Z]{5}$/.test(code)
 export const isKnownKind = (code: string): boolean => isSqlState(code) || code.startsWith("PGRST")
 
 /**
- * Judges a failed call by the answer's code or, if the code is unknown, by the HTTP status. `status` is 0 if there was no HTTP
- * status. A failure that is not known to be harmless is Ambiguous. A 400 with an empty code and an empty message is also Ambiguous,
- * because PostgREST sends this answer if the server process died during the call, possibly after the commit.
+ * Classifies a failed call by the answer's code or, if the code is unknown, by the HTTP status. `status` is 0 if there was no
+ * HTTP status. A failure that is not known to be harmless is Ambiguous. A 400 with an empty code and an empty message is also
+ * Ambiguous, because PostgREST sends this answer if the server process died during the call, possibly after the commit.
  *
  * A 401 means that the key was rejected, regardless of the code: PostgREST returns the code 22023 for a JWT whose role does not
  * exist.
@@ -147,8 +147,7 @@ export interface ServerWords {
 }
 
 /**
- * Combines the verdict's cause and the server's own words. Omits the values of a row, because an integration's config may hold
- * secrets.
+ * Combines the verdict's cause and the server's own words. Omits row values, because an integration's config may hold secrets.
  */
 export const explainVerdict = (verdict: CodeVerdict, words: ServerWords): string =>
   [

@@ -12,14 +12,14 @@ import { SupabaseError } from "../Domain/Errors.ts"
 import type { Scope } from "../Services/Ledger.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
-/** The number of slots and ranges in one page. A page is about 300 KB and is read in about 50 ms. */
+/** The number of slots and ranges in one page. A page is about 300 KB and takes about 50 ms to read. */
 const PAGE = 20_000
 /** How long a failed page read is retried before the audit fails, in milliseconds. */
 const READ_WITHIN_MS = 10_000
 /** The maximum number of holes in a report. If there are more, `holes_truncated` is true. */
 const MAX_HOLES = 10_000
 
-/** The window of an audit in epoch milliseconds. `to` is exclusive; its default is the current time. */
+/** An audit's window, in epoch milliseconds. `to` is exclusive; its default is the current time. */
 export interface AuditOptions {
   readonly from: number
   readonly to?: number | undefined
@@ -29,7 +29,7 @@ export interface AuditOptions {
 }
 
 /**
- * The result of an audit of [from, to). Rows of slots before `kept_from` may have been deleted, so `from` is never earlier than
+ * The result of auditing [from, to). Rows for slots before `kept_from` may have been deleted, so `from` is never earlier than
  * `kept_from`.
  */
 export interface AuditReport extends AuditVerdict {
@@ -41,14 +41,14 @@ export interface AuditReport extends AuditVerdict {
   readonly holes_truncated: boolean
 }
 
-/** The fields of an audit that every page repeats. */
+/** The audit fields that every page repeats. */
 export type AuditFrame = Pick<AuditReport, "now" | "kept_from" | "from" | "to">
 
 const decodeAudited = Schema.decodeUnknown(Audited)
 
 /**
- * Reads the records of all slots in a window and passes them to `onPart`, one integration at a time. To bound memory, passes an
- * integration with very many records in several parts. Writes nothing.
+ * Reads the records of all slots in a window and passes the records to `onPart`, one integration at a time. To bound memory,
+ * splits very many records of one integration into several parts. Writes nothing.
  */
 export const readRecord = (
   { from, scope = {}, to }: AuditOptions,
@@ -91,9 +91,9 @@ const malformed = (detail: string) =>
   })
 
 /**
- * Recomputes the slots of a window from the history of every schedule, including the schedules of deleted integrations, and reports
- * the slots that have neither a row nor a skipped range. Writes nothing. *Fails with* SupabaseError when the record cannot be read
- * completely.
+ * Recomputes the slots in a window from the history of every schedule, including the schedules of deleted integrations, and
+ * reports the slots that have neither a row nor a skipped range. Writes nothing. *Fails with* SupabaseError if any record cannot
+ * be read.
  */
 export const auditRecord = (
   options: AuditOptions

@@ -15,12 +15,12 @@ export interface BackfillProgress {
 const cursorKey = ({ backfill_id, cursor }: Backfill): string => `${backfill_id} ${cursor}`
 
 /**
- * Claims the oldest slot of each backfill, or moves the backfill's cursor past slots that have a row. A backfill waits while its
- * integration is due, is disabled, or has a live run. Ignores a backfill whose cursor is in `seen` (the cursors that this tick has
- * tried), because another engine may be advancing the cursor.
+ * Claims the oldest slot of each backfill, or moves the backfill's cursor past slots that already have a row. A backfill waits
+ * while its integration is due, is disabled, or has a live run. Ignores a backfill whose cursor is in `seen` (the cursors that
+ * this tick has tried), because another engine may be advancing the cursor.
  *
- * *Guarantees*: claims at most one slot per integration. A slot is claimed and the cursor is moved in one transaction, so no slot
- * is lost or duplicated if the engine dies.
+ * *Guarantees*: claims at most one slot per integration. One transaction claims the slot and moves the cursor, so no slot is lost
+ * or duplicated if the engine dies.
  */
 export const claimBackfills = (
   integrationIds: "all" | ReadonlyArray<string>,

@@ -11,11 +11,13 @@ import { RunQueue } from "./RunQueue.ts"
 import { releaseUnused, revertStale } from "./Starts.ts"
 import { MAX_BATCH, TickFrame } from "./TickFrame.ts"
 
-/** The interval between looks, in milliseconds. A look checks for newly due slots of organisations without waiting runs. */
+/** How often the loop looks for newly due slots of organisations without waiting runs, in milliseconds. */
 const LOOK_EVERY_MS = 5_000
-/** The wait before the claim loop is signalled again if it has not begun a due look, in milliseconds. */
+/** How long to wait before signalling the claim loop again if it has not begun a look that is due, in milliseconds. */
 const LOOK_AGAIN_MS = 1_000
-/** How long a tick claims backfill slots, in milliseconds. The next tick first claims the scheduled slots. */
+/**
+ * After this time, in milliseconds, a tick stops claiming backfill slots, so that the next tick can claim scheduled slots first.
+ */
 const BACKFILL_FOR_MS = 60_000
 
 /** The maximum number of rejected integrations that a tick excludes from its fetches. */
@@ -35,7 +37,7 @@ interface Progress {
   readonly hasMore: boolean
   /** Whether organisations without waiting runs have work that the last look did not fetch. */
   readonly hasOthers: boolean
-  /** When the loop next checks for work of organisations with few waiting runs. */
+  /** When the loop next looks for work for organisations with few waiting runs. */
   readonly othersAt: number
   /** Integrations whose backfills can continue. */
   readonly backfills: "all" | ReadonlyArray<string>
@@ -82,8 +84,8 @@ export const runClaimLoop = (opened: OpenedTick) =>
   )
 
 /**
- * Signals the claim loop when a look is due. One timer serves all waits until the look, because a timeout for every wait would need
- * a race between fibers.
+ * Signals the claim loop when a look is due. One timer serves all waits before the look, because a separate timeout for each wait
+ * would need a race between fibers.
  */
 const alarm = (lookAt: Ref.Ref<number>) =>
   Effect.gen(function* () {
@@ -178,7 +180,7 @@ const claimFollowing = (ended: ReadonlyArray<Run>, progress: Progress) =>
     return next
   })
 
-/** Fetches more work: first the work of organisations with few waiting runs, then all work by due time. */
+/** Fetches more work: first for organisations with few waiting runs, then for all organisations in order of due time. */
 const refill = (demand: Demand, now: number, progress: Progress) =>
   Effect.gen(function* () {
     const { limit: most } = yield* TickFrame
@@ -196,8 +198,8 @@ const refill = (demand: Demand, now: number, progress: Progress) =>
   })
 
 /**
- * Returns whether a look is due: 5 s after the previous look, or earlier when few organisations have waiting runs and the previous
- * look did not fetch all work of other organisations.
+ * Returns whether a look is due: 5 s after the previous look, or earlier when few organisations have waiting runs and the
+ * previous look did not fetch all the work of other organisations.
  */
 const judgeLook = (demand: Demand, now: number, progress: Progress, lookAt: Ref.Ref<number>) =>
   Effect.zipWith(
@@ -207,7 +209,9 @@ const judgeLook = (demand: Demand, now: number, progress: Progress, lookAt: Ref.
       now >= at || (progress.hasOthers && demand.waitingOrgs().length <= concurrency)
   )
 
-/** Fetches newly due work of organisations without waiting runs, regardless of how many runs of other organisations wait. */
+/**
+ * Fetches newly due work of organisations without waiting runs, regardless of how many runs of other organisations are waiting.
+ */
 const look = (demand: Demand, now: number, progress: Progress, lookAt: Ref.Ref<number>) =>
   Effect.gen(function* () {
     const { concurrency } = yield* EngineConfig
@@ -224,8 +228,8 @@ const look = (demand: Demand, now: number, progress: Progress, lookAt: Ref.Ref<n
   })
 
 /**
- * Releases waiting runs, and notes the organisations with runs in progress. Further work of these organisations waits for the next
- * tick.
+ * Releases waiting runs, and notes which organisations have runs in progress. Further work for these organisations waits for the
+ * next tick.
  */
 const endClaims = (demand: Demand, progress: Progress) =>
   Option.isSome(progress.late)

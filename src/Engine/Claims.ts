@@ -15,8 +15,8 @@ import { TickReport } from "./TickReport.ts"
 import { NO_CONTACT } from "./WarmUp.ts"
 
 /**
- * The maximum number of integrations whose due slots one tick claims one after another. For any other integration, the tick claims
- * only one slot.
+ * The maximum number of integrations for which a tick claims several due slots, one after another. For any other integration, the
+ * tick claims only one slot.
  */
 const MAX_FOLLOWED = 1_000
 
@@ -25,7 +25,9 @@ const LOCKED_RETRY_MS = 100
 
 export interface ClaimResult {
   readonly claimed: ReadonlyArray<ClaimedRun>
-  /** Keys that this tick must not claim again: skipped integrations, and runs that wait in the tick's queue. */
+  /**
+   * The keys of skipped integrations and of runs in the tick's queue. This tick must not claim these integrations and runs again.
+   */
   readonly seen: ReadonlyArray<string>
 }
 
@@ -152,7 +154,7 @@ const claimOnce = (
     )
   })
 
-/** Decides which slot of each due integration is claimed. A defect becomes a tick error and does not affect other integrations. */
+/** Decides which slot of each due integration to claim. A defect becomes a tick error and does not affect other integrations. */
 const decideAll = (due: ReadonlyArray<DueIntegration>, now: number) =>
   Effect.gen(function* () {
     const settings = yield* EngineConfig
@@ -177,8 +179,8 @@ const decideAll = (due: ReadonlyArray<DueIntegration>, now: number) =>
 const attemptKey = ({ attempt, run_id }: Run): string => `${run_id} ${attempt}`
 
 /**
- * Claims fetched work, except for integrations and runs that this tick has seen. `followed` is the number of integrations whose
- * next slot is claimed later in this tick.
+ * Claims fetched work, except for integrations and runs that this tick has already seen. `followed` is the number of integrations
+ * whose next slot is claimed later in this tick.
  */
 export const claimWork = (work: Work, seen: HashSet.HashSet<string>, followed: number) =>
   Effect.gen(function* () {
@@ -213,7 +215,7 @@ export const fetch = (
     return yield* reported(ledger.fetch({ ...request, scope, limit }))
   })
 
-/** Returns whether the integration has another slot that can be claimed when the run of this slot has ended. */
+/** Returns whether the integration has another slot that can be claimed once this slot's run has ended. */
 const hasMore = (slot: Slot | undefined, now: number): boolean =>
   slot?.backfill !== undefined
     ? !slot.backfill.done

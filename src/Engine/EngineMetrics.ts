@@ -43,7 +43,7 @@ export const measuredTick = (options: TickOptions) => {
   )
 }
 
-/** Counts a message that is sent over a channel. A null `channel` means that nothing is sent. */
+/** Counts a message that is sent over a channel. If `channel` is null, nothing is sent or counted. */
 export const withCallMetrics =
   (channel: string | null) =>
   <A, E, R>(sending: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>

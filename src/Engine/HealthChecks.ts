@@ -15,17 +15,17 @@ import { candidatesOf, gather, keyOf } from "./ProbeCandidates.ts"
 
 /** The maximum number of concurrent probes. Each probe is one small request to a different host. */
 const PROBE_CONCURRENCY = 5
-/** The time limit of a round that runs alongside a tick, in milliseconds. */
+/** The time limit for a round that runs alongside a tick, in milliseconds. */
 const ROUND_MS = 10_000
 
 export interface ProbeOptions {
-  /** True if an operator requested the round. Such a round ignores idle times and backoffs. */
+  /** True if an operator requested the round, which then ignores idle times and backoffs. */
   readonly asked?: boolean
   /** True to list the APIs that are due for a probe, without probing them. */
   readonly dryRun?: boolean
 }
 
-/** One API of a round. In a dry run, every field except `target` is null. */
+/** One API in a round. In a dry run, every field except `target` is null. */
 export interface Probed {
   readonly target: ProbeTarget
   readonly sign: HealthSignal | null
@@ -43,7 +43,7 @@ export interface ProbeRound {
     readonly reason: string
     readonly until: number | null
   }>
-  /** The types of integrations whose API address is not known, and each `health_url` that cannot be used. */
+  /** The types of integrations whose API address is unknown, and each unusable `health_url`. */
   readonly unknown: ReadonlyArray<{
     readonly integration_type: string
     readonly health_url: string | null
@@ -52,7 +52,7 @@ export interface ProbeRound {
 
 /**
  * Runs one round of probes: sends one request to each accounting API that has been idle for at least 15 minutes and that the
- * database assigns to this engine. An API gets one request, regardless of how many tenants use it. A round without a due probe
+ * database assigns to this engine. An API gets one request, regardless of how many tenants use it. If no probe is due, a round
  * costs one read.
  *
  * *Fails with* SupabaseError when the database does not answer. An API that does not answer is a probe result, not an error.
@@ -169,7 +169,7 @@ const judge = (target: ProbeTarget, answer: ProbeAnswer, now: number): HealthSig
   return toHealthSign(provider, null, answer.status, judgeVendor(provider, answer, now))
 }
 
-/** Makes the health signal for a probe without an answer. The database interprets the signal, which has no HTTP status. */
+/** Makes the health signal for an unanswered probe. The database interprets the signal, which has no HTTP status. */
 const unreached = ({ provider }: ProbeTarget, { detail, reason }: ProbeError): HealthSignal => ({
   provider,
   host: null,

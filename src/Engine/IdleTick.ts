@@ -11,8 +11,8 @@ import { empty, toSummary } from "./SummaryBuilder.ts"
 import { MAX_BATCH } from "./TickFrame.ts"
 
 /**
- * Returns how much work the first call of a tick fetches: one round of runs to start and another round in reserve, so that the
- * workers do not wait for the next claim.
+ * Returns how many runs and integrations a tick's first call fetches: one for each worker, and as many again in reserve, so that
+ * the workers do not wait for the next claim.
  */
 export const firstFetch = (concurrency: number, limit: number): number =>
   Math.max(Math.min(2 * concurrency, limit, MAX_BATCH), 1)
@@ -39,8 +39,8 @@ export type FirstOpening =
  * Opens a tick without the engine. A timer starts many processes, and most of them find nothing due, so this file and its imports
  * evaluate no schemas and load only modules that an idle tick needs (ADR 26; a test checks the imports).
  *
- * *Guarantees*: makes one attempt and never fails. Returns `Idle` only if the engine would do nothing either: nothing is due, the
- * schema is this version's, the clocks agree, and there is no function to warm up and no alert to send.
+ * *Guarantees*: makes one attempt and never fails. Returns `Idle` only if the engine would have nothing to do: nothing is due,
+ * the schema has this version, the clocks agree, and there is no function to warm up and no alert to send.
  */
 export const openFirst = (
   options: IdleOptions

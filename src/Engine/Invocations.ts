@@ -11,8 +11,8 @@ import { TickFrame } from "./TickFrame.ts"
 import { Functions } from "./WarmUp.ts"
 
 /**
- * The maximum age of a start when its invocation is sent, in milliseconds. An engine that was frozen for longer than this releases
- * the run.
+ * The longest time allowed between a run's start and its invocation, in milliseconds. An engine that was frozen for longer does
+ * not send the invocation.
  */
 const SEND_WITHIN_MS = 20_000
 

@@ -10,8 +10,8 @@ import { ping, pingEnd, pingStart, withinLimit } from "./Pings.ts"
 import type { TickOptions } from "./TickFrame.ts"
 
 /**
- * The time limit for sending notifications, in milliseconds. It is shorter than NOTIFY_WITHIN_MS, so that time remains to record
- * the results.
+ * The time limit for sending notifications, in milliseconds. It is shorter than NOTIFY_WITHIN_MS, to leave time for recording the
+ * results.
  */
 const SEND_WITHIN_MS = 7_000
 
@@ -57,7 +57,7 @@ export const sendAlerts: Effect.Effect<void, never, AlertQueue | Notifier> = Eff
     })
     const marked = yield* queue.mark(deliveries)
     yield* Effect.forEach(new Set(deliveries.flatMap(({ error }) => error ?? [])), (error) =>
-      Effect.logWarning(`An alert could not be sent; it is retried later: ${error}`)
+      Effect.logWarning(`An alert could not be sent; it will be retried later: ${error}`)
     )
     if (marked.gave_up > 0) {
       yield* Effect.logError(

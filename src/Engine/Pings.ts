@@ -3,17 +3,17 @@ import * as Duration from "../Domain/Duration.ts"
 import type { Summary } from "../Domain/Summary.ts"
 import { Ping, type PingSignal } from "../Services/Ping.ts"
 
-/** The time limit of all notifications after a tick, in milliseconds. */
+/** The time limit for all notifications after a tick, in milliseconds. */
 export const NOTIFY_WITHIN_MS = 10_000
 
 /** The fiber of a ping in progress. */
 export type StartedPing = Fiber.RuntimeFiber<void>
 
-/** Sends the `start` ping of a tick in its own fiber, because a slow ping must delay neither the tick nor the caller. */
+/** Sends a tick's `start` ping in a separate fiber, because a slow ping must delay neither the tick nor the caller. */
 export const pingStart = (tickId: string): Effect.Effect<StartedPing, never, Ping> =>
   Effect.forkDaemon(ping("start", tickId, ""))
 
-/** Sends the `ok` or `fail` ping of a tick, after the `start` ping has been sent. */
+/** Sends a tick's `ok` or `fail` ping once its `start` ping has been sent. */
 export const pingEnd = (started: StartedPing, summary: Summary): Effect.Effect<void, never, Ping> =>
   Effect.zipRight(
     Fiber.await(started),
@@ -50,7 +50,7 @@ export const ping = (
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-/** Summarises the tick in one line, for the body of the ping and the log of `serve`. */
+/** Summarises the tick in one line, for the ping's body and the log of `serve`. */
 export const lineOf = (summary: Summary): string => {
   const { completed, drift, due, duration_ms, errors, failed, missed, skipped, unresolved } =
     summary

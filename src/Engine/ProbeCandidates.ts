@@ -11,7 +11,7 @@ export interface ProbedApi {
   readonly urls: Set<string>
 }
 
-/** The part of an API's health that decides whether a probe is due. Instants are epoch milliseconds. */
+/** The facts about an API's health that determine whether a probe is due. Instants are epoch milliseconds. */
 export interface HealthFacts {
   readonly provider: string
   readonly host: string
@@ -59,7 +59,7 @@ export const candidatesOf = (
     .slice(0, MAX_APIS)
 }
 
-/** Returns false if the database would certainly reject a claim of the probe. The database makes the final decision. */
+/** Returns false if the database would certainly reject the claim for this probe. The database makes the final decision. */
 const mayBeDue = (health: HealthFacts | undefined, now: number): boolean => {
   if (health === undefined) return true
   const isLater = (at: number | null) => at !== null && at > now

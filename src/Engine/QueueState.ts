@@ -16,9 +16,12 @@ const WORTH_A_CALL = 20
 const MAX_COLLECT_MS = 20
 /** The maximum number of runs that are started ahead of the workers. */
 const MAX_AHEAD = 50
-/** How long the runs started ahead should keep the workers busy, in milliseconds. */
+/** How long the runs that are started ahead should keep the workers busy, in milliseconds. */
 const AHEAD_MS = 40
-/** If an invocation takes longer than this, in milliseconds, fewer runs are started ahead, because the time saved is negligible. */
+/**
+ * If invocations take longer than this, in milliseconds, the engine starts fewer runs ahead, down to none, because the time saved
+ * is negligible.
+ */
 const AHEAD_BELOW_MS = 500
 /** The next run is claimed this many milliseconds before a worker becomes free. */
 const CLAIM_AHEAD_MS = 1_000
@@ -52,14 +55,14 @@ export interface AnsweredRun extends ReadyRun {
   readonly span: RunSpan
 }
 
-/** The runs of one tick, and the places that the runs hold. Immutable: functions such as `withClaimed` return a new state. */
+/** A tick's runs and the places that these runs hold. Immutable: functions such as `withClaimed` return a new state. */
 export interface QueueState {
-  /** The claimed runs. Each run holds a place here from its start until its answer. */
+  /** The claimed runs. Each run holds a place here from its start until its function answers. */
   readonly claimed: FairShare.FairShare<ClaimedRun>
   /** The started runs. Each run holds a place here while its function is invoked. */
   readonly started: FairShare.FairShare<ReadyRun>
   readonly answered: ReadonlyArray<AnsweredRun>
-  /** Ended runs whose integration has more due slots. */
+  /** Finished runs whose integration has more due slots. */
   readonly followed: ReadonlyArray<Run>
   /** The ids of claimed runs that this tick does not start. */
   readonly unused: ReadonlyArray<string>
@@ -76,7 +79,7 @@ export interface QueueState {
   readonly runMs: number
   /** True while the database rejects outcomes. During this time, no run is started. */
   readonly isBlocked: boolean
-  /** True once the tick starts no more runs, because it was interrupted or its time is over. */
+  /** True once the tick starts no more runs, because it was interrupted or its time is up. */
   readonly isStopped: boolean
   /** Each of the next three fields is true once its loop has ended. */
   readonly isClaimingOver: boolean
@@ -86,7 +89,7 @@ export interface QueueState {
 
 export interface Demand {
   readonly waiting: number
-  /** The target number of claimed runs that wait: as many as the workers need in one second. */
+  /** The target number of waiting claimed runs: as many as the workers take in one second. */
   readonly wanted: number
   /** True when no run of this tick is in progress. */
   readonly isIdle: boolean
@@ -115,7 +118,7 @@ export const initial: QueueState = {
   isInvokingOver: false
 }
 
-/** Runs that an operator triggered, and their retries, use the lane of runs that are due now. */
+/** Runs that an operator triggered, and retries of these runs, use the lane for runs that are due now. */
 const laneOf = ({ trigger }: Run): FairShare.Lane =>
   trigger === "backfill" ? 2 : trigger === "catch_up" ? 1 : 0
 
@@ -148,8 +151,8 @@ const someOf = <A>(items: ReadonlyArray<A>): Option.Option<ReadonlyArray<A>> =>
   items.length === 0 ? Option.none() : Option.some(items)
 
 /**
- * Returns how long the start loop may collect runs before its next call, in milliseconds: half the time that the started runs keep
- * the workers busy. None if no run can be started yet.
+ * Returns how long the start loop may collect runs before its next call, in milliseconds: half the time for which the started
+ * runs will keep the workers busy. None if no run can be started yet.
  */
 export const startDelay = (now: QueueState, concurrency: number): Option.Option<number> => {
   const { claimed, runMs, started } = now

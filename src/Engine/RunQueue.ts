@@ -38,37 +38,40 @@ export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
     /** Waits until a run can be started, and returns how long to collect more runs for the same call, in milliseconds. */
     readonly startable: Effect.Effect<number>
     /**
-     * Waits until at least one run can be started, and takes the next runs, each with its place. Empty when this tick starts no
-     * more runs.
+     * Waits until at least one run can be started, and takes the next runs, each with its place. Returns an empty array when this
+     * tick starts no more runs.
      */
     readonly takeStartable: Effect.Effect<ReadonlyArray<ClaimedRun>>
-    /** Frees the place of a run that returns later in this tick, through `offerDeferred`. */
+    /** Frees the place of a run that `offerDeferred` will return to the queue later in this tick. */
     readonly defer: (claimed: ClaimedRun) => Effect.Effect<void>
     readonly offerDeferred: (claimed: ClaimedRun) => Effect.Effect<void>
-    /** Frees the place of a run that this tick does not invoke. With `unused`, the run is released later. */
+    /** Frees the place of a run that this tick does not invoke. If `unused` is true, the run is released later. */
     readonly leave: (claimed: ClaimedRun, unused: boolean) => Effect.Effect<void>
     /** Frees the place of a run whose start was reverted, and puts the run behind the waiting runs of its organisation. */
     readonly startReverted: (claimed: ClaimedRun) => Effect.Effect<void>
     readonly offerStarted: (runs: ReadonlyArray<ReadyRun>) => Effect.Effect<void>
-    /** Removes and returns the started runs that no worker has taken and that `isOut` selects. */
+    /** Removes and returns the started runs that match `isOut` and that no worker has taken. */
     readonly takeUninvoked: (
       isOut: (run: ReadyRun) => boolean
     ) => Effect.Effect<ReadonlyArray<ReadyRun>>
-    /** Waits until a run can be invoked, and takes that run. Empty when this tick invokes no more runs. */
+    /** Waits until a run can be invoked, and takes that run. Returns an empty array when this tick invokes no more runs. */
     readonly takeInvocable: Effect.Effect<ReadonlyArray<ReadyRun>>
     /** Frees the places of a run whose invocation has ended, and queues the outcome for recording. */
     readonly answer: (run: AnsweredRun) => Effect.Effect<void>
     /** Waits for an outcome, and returns how long to collect more outcomes for the same call, in milliseconds. */
     readonly answered: Effect.Effect<number>
-    /** Waits for at least one outcome, and takes all outcomes that have arrived. Empty when no more outcomes can arrive. */
+    /**
+     * Waits for at least one outcome, and takes all outcomes that have arrived. Returns an empty array when no more outcomes can
+     * arrive.
+     */
     readonly takeAnswered: Effect.Effect<ReadonlyArray<AnsweredRun>>
-    /** Takes the outcomes that have arrived since the last take, without waiting. */
+    /** Takes the outcomes that have arrived since the last call, without waiting. */
     readonly takeMoreAnswered: Effect.Effect<ReadonlyArray<AnsweredRun>>
     /** Marks the outcomes of these runs as no longer waiting to be recorded. */
     readonly recorded: (runs: ReadonlyArray<ClaimedRun>) => Effect.Effect<void>
-    /** `true` stops the start of runs until a call with `false`. Used while outcomes cannot be recorded. */
+    /** Blocks (`true`) or unblocks (`false`) the start of runs. Starts are blocked while outcomes cannot be recorded. */
     readonly setBlocked: (isBlocked: boolean) => Effect.Effect<void>
-    /** Takes the runs that have ended since the last take and whose integration has more due slots. */
+    /** Takes the runs that have ended since the last call and whose integration has more due slots. */
     readonly takeFollowed: Effect.Effect<ReadonlyArray<Run>>
     readonly demand: Effect.Effect<Demand>
     /** Waits for a change of `demand`, or for `wakeClaiming`. Used only by the claim loop. */
@@ -79,7 +82,7 @@ export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
     readonly endInvoking: Effect.Effect<void>
     readonly stop: Effect.Effect<void>
     readonly isStopped: Effect.Effect<boolean>
-    /** Removes claimed runs that this tick will not start (with `all`, every waiting run) and returns their ids. */
+    /** Removes claimed runs that this tick will not start (if `all` is true, every waiting run) and returns their ids. */
     readonly takeUnused: (all: boolean) => Effect.Effect<ReadonlyArray<string>>
   }
 >() {}
@@ -94,7 +97,7 @@ export const make = (hasSeveralOrganisations: boolean) =>
     const startSignal = yield* Queue.sliding<void>(1)
     const workSignal = yield* Queue.sliding<void>(1)
     const recordSignal = yield* Queue.sliding<void>(1)
-    /** Changes the state and signals the loops that may have work because of the change. */
+    /** Changes the state and signals the loops that may now have work. */
     const update = (
       change: (state: QueueState) => QueueState,
       wakes: ReadonlyArray<Queue.Enqueue<void>>
@@ -102,7 +105,7 @@ export const make = (hasSeveralOrganisations: boolean) =>
       Effect.map(Ref.update(state, change), () => {
         for (const one of wakes) one.unsafeOffer(undefined)
       })
-    /** Waits until `pick` returns a result, and takes it. */
+    /** Waits until `pick` selects items, and takes these items. */
     const take = <A>(
       wakeUp: Queue.Dequeue<void>,
       pick: (state: QueueState) => readonly [Option.Option<A>, QueueState]

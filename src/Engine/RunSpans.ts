@@ -17,8 +17,8 @@ export interface RunSpan {
 const untraced: RunSpan = { inside: (effect) => effect, end: Effect.void }
 
 /**
- * Begins the span of a run. The span is the root of its own trace and is linked to the tick. If all runs of a tick shared one
- * trace, the trace could be huge, and the platform throttles functions by trace.
+ * Starts a run's span. The span is the root of its own trace and is linked to the tick. If all runs of a tick shared one trace,
+ * the trace could be huge, and the platform throttles functions by trace.
  * *Source*: https://opentelemetry.io/docs/specs/semconv/faas/faas-spans/
  */
 export const runSpan = (run: Run): Effect.Effect<RunSpan> =>
@@ -70,7 +70,7 @@ export const remembering =
     }
   }
 
-/** Records the outcome of a run on its span: only codes, because a function's own text may quote secrets. */
+/** Records a run's outcome on its span, but only as codes, because the function's own text may quote secrets. */
 export const annotateRun = (run: RunReport, schedules: Schedules): Effect.Effect<void> => {
   const schedule = schedules.get(run.integration_id)
   return annotateTraced(() => ({

@@ -166,7 +166,7 @@ export const revertAll = Effect.gen(function* () {
   yield* releaseUnused(true)
 }).pipe(Effect.uninterruptible)
 
-/** Releases claimed runs that this tick does not start; with `all`, every waiting run. */
+/** Releases claimed runs that this tick does not start; if `all` is true, releases every waiting run. */
 export const releaseUnused = (all: boolean) => release(all).pipe(Effect.uninterruptible)
 
 const release = Effect.fnUntraced(function* (all: boolean) {

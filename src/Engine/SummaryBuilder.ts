@@ -104,7 +104,7 @@ export const add = (builder: SummaryBuilder, event: Event): SummaryBuilder => {
 }
 
 const addRun = (builder: SummaryBuilder, run: RunReport, rescued: boolean): SummaryBuilder => {
-  // A backfill runs past slots on request, so its runs are not late.
+  // A backfill's slots are in the past by design, so its runs are not late.
   const driftMs = run.trigger === "backfill" ? 0 : (run.drift_ms ?? 0)
   return {
     ...builder,
@@ -206,7 +206,7 @@ const knownError = (code: CommandCode, error: SupabaseError) => ({
   detail: error.message
 })
 
-/** Fixes for errors whose own code (SQLSTATE or PostgREST) says more than their reason. */
+/** The fix for each error whose own code (SQLSTATE or PostgREST) says more than its reason. */
 const adviceByCode: ReadonlyMap<string, string> = new Map([
   [
     "Refused 42501",

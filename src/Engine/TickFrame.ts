@@ -38,8 +38,8 @@ export class TickFrame extends Context.Tag("@sync-scheduler/TickFrame")<
     /** How far this machine's clock is ahead of the database's, in milliseconds. */
     readonly skewMs: number
     /**
-     * When the tick stops claiming runs. If runs are in progress at that time, the tick waits for them and meanwhile claims only
-     * for organisations without a run in progress, so that a slow organisation does not delay other organisations.
+     * When the tick stops claiming runs. If runs are in progress at that time, the tick waits for them and meanwhile claims runs
+     * only for organisations without a run in progress, so that a slow organisation does not delay other organisations.
      */
     readonly claimUntil: number
     /** When the tick stops sending runs. */

@@ -23,7 +23,9 @@ export const NO_CONTACT: FirstContact = { cold_start: false, warm_up_ms: null }
 export const isCold = (warm: WarmUp): boolean =>
   !warm.ok || (warm.cold ?? warm.latencyMs > COLD_AFTER_MS)
 
-/** Tracks, by name, which functions are warmed up in this tick and which do not answer. A null name is the default function. */
+/**
+ * Tracks, by name, which functions have been warmed up in this tick and which do not answer. A null name is the default function.
+ */
 export class Functions extends Context.Tag("@sync-scheduler/Functions")<
   Functions,
   {
@@ -104,7 +106,7 @@ const makeRecorder = Effect.gen(function* () {
       )
 })
 
-/** Warms up the functions of future slots, each once per tick. Starts no sync, and never fails. */
+/** Warms up the functions for future slots, each once per tick. Starts no sync, and never fails. */
 export const prewarm = (names: ReadonlyArray<string | null>) =>
   Effect.flatMap(Functions, (functions) =>
     Effect.forEach(names, functions.prewarm, { concurrency: WARM_UP_CONCURRENCY, discard: true })

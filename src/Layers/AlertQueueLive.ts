@@ -8,7 +8,8 @@ import { Supabase } from "../Services/Supabase.ts"
 const TAKE_AT_MOST = 5_000
 
 /**
- * The queue over `take_sync_alerts` and `mark_sync_alerts`. Neither call is retried, because the next tick makes the same calls.
+ * Implements the queue with `take_sync_alerts` and `mark_sync_alerts`. Neither call is retried, because the next tick makes the
+ * same calls.
  */
 export const layer: Layer.Layer<AlertQueue, never, Supabase | EngineConfig> = Layer.effect(
   AlertQueue,

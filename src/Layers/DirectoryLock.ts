@@ -29,8 +29,7 @@ const take = (directory: string): Database => {
     lock.run("delete from holder")
     lock.run("insert into holder values (?)", [process.pid])
     lock.run("commit")
-    // From this statement on, the lock is held. A process that does not get the lock can still read the holder's process id from
-    // the file.
+    // This statement takes the lock. A process that does not get the lock can still read the holder's process id from the file.
     lock.run("begin immediate")
     return lock
   } catch (error) {

@@ -157,8 +157,8 @@ export const urlOf = (
 }
 
 /**
- * Returns the headers of a key. A legacy JWT is also sent as the Bearer token. A secret key is not, because the platform rejects a
- * Bearer token that is not a JWT.
+ * Returns the headers for a key. A legacy JWT is also sent as the Bearer token. A secret key is not sent as one, because the
+ * platform rejects Bearer tokens other than JWTs.
  */
 const keyHeaders = (key: string): Record<string, string> =>
   key.startsWith("eyJ") ? { apikey: key, Authorization: `Bearer ${key}` } : { apikey: key }

@@ -26,13 +26,13 @@ export interface NotifierOptions {
   readonly source: string
   /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
-  /** The time limit of a message, in milliseconds; 10 s by default. */
+  /** The time limit for sending a message, in milliseconds; 10 s by default. */
   readonly timeoutMs?: number
   /** Finds the runtime's proxy for a URL, so that messages can name the proxy. */
   readonly proxyOf?: ProxyOf
 }
 
-/** Sends alerts by POST. Does not follow redirects, because the alert would go to another server. */
+/** Sends alerts by POST. Does not follow redirects, because a redirect would send the alert to another server. */
 export const layer = (options: NotifierOptions): Layer.Layer<Notifier> => {
   const { proxyOf, url } = options
   if (url === null) {

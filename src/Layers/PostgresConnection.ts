@@ -21,8 +21,8 @@ export interface StatementFailure {
   /** False if no connection was made and the statement was therefore not sent. */
   readonly sent: boolean
   /**
-   * True if the deadline passed. In that case, `error` is the result of the cancellation, or undefined if the server did not answer
-   * it.
+   * True if the deadline passed. In that case, `error` is the result of the cancellation, or undefined if the server did not
+   * respond to the cancellation.
    */
   readonly timedOut: boolean
   /** True if the server no longer answers and the connection is unusable. */

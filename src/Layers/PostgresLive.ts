@@ -20,7 +20,7 @@ export interface PostgresSettings {
   /** The value of `SUPABASE_DB_URL`; Database/ConnectionUrl describes its format. */
   readonly url: Redacted.Redacted<string>
   /**
-   * The time limit of a call, in milliseconds, from the assignment of a connection to the complete answer; 30 s by default. The
+   * The time limit for a call, in milliseconds, from getting a connection to receiving the complete answer; 30 s by default. The
    * wait for a connection has the same limit.
    */
   readonly timeoutMs?: number

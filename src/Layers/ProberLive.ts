@@ -12,7 +12,7 @@ import { type ProbeAnswer, Prober } from "../Services/Prober.ts"
 import { isPublicAddress } from "./PublicAddress.ts"
 
 const TIMEOUT_MS = 5_000
-/** The maximum number of body bytes that are read: enough for an error code. */
+/** The maximum number of bytes read from a response body, which is enough for an error code. */
 const MAX_BYTES = 16 * 1024
 
 /** The addresses that probes may reach. */
@@ -67,7 +67,10 @@ const tooSlow = (timeoutMs: number): ProbeError =>
 
 const refused = (detail: string): ProbeError => new ProbeError({ reason: "Refused", detail })
 
-/** Checks the URL before any request. The URL parser has already converted spellings such as 0x7f.1 and 2130706433 to 127.0.0.1. */
+/**
+ * Checks the URL before a request is sent. The URL parser has already converted spellings such as 0x7f.1 and 2130706433 to
+ * 127.0.0.1.
+ */
 const checkUrl = (text: string, policy: AddressPolicy): Effect.Effect<URL, ProbeError> => {
   const url = URL.parse(text)
   if (url === null) return Effect.fail(refused("the health_url is not a URL"))

@@ -152,7 +152,7 @@ interface Failed {
   readonly system?: string
 }
 
-/** Judges an answer by its error code if the code comes from PostgREST or PostgreSQL, and otherwise by its HTTP status. */
+/** Classifies an answer by its error code if the code comes from PostgREST or PostgreSQL, and otherwise by its HTTP status. */
 const judgeAnswer = (words: Words, status: number): Failed => {
   const verdict = judgeCode(words.code, status, words.message)
   if (isKnownKind(words.code)) {
@@ -170,8 +170,8 @@ const judgeAnswer = (words: Words, status: number): Failed => {
 }
 
 /**
- * Judges a call that received no answer. `fetchWithin` reports such a call with a FetchFailure. supabase-js keeps only the name and
- * the message of this error.
+ * Classifies a call that received no answer. `fetchWithin` reports such a call as a FetchFailure, of which supabase-js keeps only
+ * the name and the message.
  */
 const judgeTransport = (words: Words): Failed => {
   const ours = /^FetchFailure: (\w+): ([\s\S]*?)(?: \[([^\]]*)\])?$/.exec(words.message)
@@ -205,7 +205,7 @@ const judgeTransport = (words: Words): Failed => {
   }
 }
 
-/** Judges a runtime error. Reassembles its text from the fields that supabase-js keeps. */
+/** Classifies a runtime error. Reassembles the error's text from the fields that supabase-js keeps. */
 const explainForeign = ({ code: own, message, detail }: Words) => {
   const text = message.replace(/^\w*(?:Error|Exception): /, "")
   const cause = /^Caused by: \w+: (.*)$/m.exec(detail)?.[1] ?? ""
@@ -273,7 +273,7 @@ const apiFetch = (
 
 /**
  * Returns true unless the error proves that the server still answers. An error after the deadline or an interruption proves
- * nothing, because either aborts the request.
+ * nothing, because both abort the request.
  */
 const isUnanswered = (error: unknown): boolean =>
   !(error instanceof FetchFailure) || error.reason === "Disconnected" || error.reason === "TimedOut"

@@ -5,7 +5,7 @@ import { Effect, Layer } from "effect"
 import { fetchWithin } from "../Http/BoundedFetch.ts"
 import type { ProxyOf } from "../Http/Proxy.ts"
 
-/** The time limit of one request to the collector, in milliseconds. */
+/** The time limit for one request to the collector, in milliseconds. */
 const SEND_WITHIN_MS = 5_000
 const MAX_ANSWER_BYTES = 64 * 1024
 /** The maximum number of concurrent requests, each with up to a thousand spans in memory. Further requests are dropped. */

@@ -33,7 +33,7 @@ const exitOf = ({ attributes }: Tracer.Span): Exit.Exit<void, Failure> => {
   return typeof type === "string" ? Exit.fail(new Failure(type)) : Exit.void
 }
 
-/** An error whose name is the code of the failure. The error has no stack, because the failure occurred elsewhere. */
+/** An error whose name is the failure's code. The error has no stack, because the failure occurred elsewhere. */
 class Failure extends Error {
   override readonly name: string
   constructor(code: string) {

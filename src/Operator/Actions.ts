@@ -68,8 +68,8 @@ export const act = (action: Action): Effect.Effect<ActionReport, SupabaseError, 
   ).pipe(Effect.withSpan("Operator.act", { attributes: { action: action.action } }))
 
 /**
- * The result of a performed action. `not_before`: when the first tick may start the requested run (epoch ms); absent when the
- * run may start immediately.
+ * The result of a performed action. `not_before` is the earliest time at which a tick may start the requested run (epoch ms), and
+ * is absent if the run may start immediately.
  */
 interface Done {
   readonly done: true

@@ -52,7 +52,7 @@ export const readFiguresOf = (
   ).pipe(Effect.withSpan("Operator.readFigures"))
 
 /**
- * Returns the number of slots that come due in each hour, earliest hour first, from the start of the current hour. Paused
+ * Returns the number of slots that are due in each hour, earliest hour first, from the start of the current hour. Paused
  * integrations, and schedules that cannot be computed, have no slots.
  */
 export const upcomingLoad = (

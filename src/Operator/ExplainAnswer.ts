@@ -185,7 +185,7 @@ const finality = (run: ExplainedSlot["run"]): string => {
     : `Failed on attempt ${run.attempt}; failures are not retried.`
 }
 
-/** Names the runs outside the schedule that completed. */
+/** Names the completed runs outside the schedule. */
 const besides = (slots: ReadonlyArray<ExplainedSlot>, timeline: TimelineData): string => {
   const others = slots.filter(({ expected, outcome }) => !expected && outcome === "completed")
   const [first] = others

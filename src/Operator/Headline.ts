@@ -18,7 +18,7 @@ const MAX_MESSAGE = 120
 const count = (value: number): string => value.toLocaleString("en-US")
 
 /**
- * Returns `0 of 1,000 have completed a run yet`, judged by the retained runs; null if at least one integration has completed a
+ * Returns `0 of 1,000 have completed a run yet`, judging by the retained runs; null if at least one integration has completed a
  * run.
  */
 export const noneCompleted = (

@@ -10,7 +10,7 @@ import {
   StateName
 } from "../Domain/State.ts"
 
-/** One integration: its facts and its state. `symbol` and `word` are for people, `state` is for programs. */
+/** One integration: its facts and its state. People see `symbol` and `word`; programs use `state`. */
 export const IntegrationState = Schema.Struct({
   ...IntegrationStatus.fields,
   state: StateName,

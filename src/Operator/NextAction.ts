@@ -11,7 +11,7 @@ export type NextAction = typeof NextAction.Type
 /** Shortens a run's id to a prefix, which commands accept. */
 const shortId = (id: string): string => id.slice(0, 8)
 
-/** Returns the commands that a person can use after an explanation, most useful first; none when nothing needs attention. */
+/** Returns the commands to suggest after an explanation, most useful first; none if nothing needs attention. */
 export const actionsOf = (
   { answer, last, since }: ExplainVerdict,
   { integration, scheduler }: TimelineData

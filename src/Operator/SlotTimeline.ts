@@ -48,7 +48,7 @@ type TimelineRun = TimelineData["runs"][number]
 
 /**
  * Returns every slot of a timeline's window, oldest first: the slots of the schedules that were in force, and the slots of runs
- * outside the schedules. `truncated`: older slots were left out.
+ * outside the schedules. `truncated` is true if older slots were left out.
  */
 export const explainSlots = (
   timeline: TimelineData
@@ -249,7 +249,7 @@ const silence = (from: number, to: number, timeline: TimelineData): string => {
 
 /** Says what happens after an unknown outcome. */
 const afterwards = (run: TimelineRun, timeline: TimelineData): string => {
-  if (run.released_at !== null) return "released: later runs start"
+  if (run.released_at !== null) return "released: later runs can start"
   const { now } = timeline
   if (timeline.integration?.on_unknown === "hold") return "on hold until someone decides"
   return run.not_before !== null && run.not_before > now

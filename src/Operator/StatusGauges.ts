@@ -6,7 +6,7 @@ import type { Supabase } from "../Services/Supabase.ts"
 import type { IntegrationState } from "./IntegrationState.ts"
 import { type Overview, readOverview } from "./Overview.ts"
 
-/** The time limit of the read, in ms: the status of 20,000 integrations takes several seconds. */
+/** The time limit for the read, in ms: the status of 20,000 integrations takes several seconds. */
 const READ_WITHIN_MS = 20_000
 
 /**

@@ -4,7 +4,7 @@ import { Functions, make as makeFunctions, prewarm } from "../Engine/WarmUp.ts"
 import { Supabase } from "../Services/Supabase.ts"
 import type { RecurringJob } from "./RecurringJob.ts"
 
-/** The time between the warm-up of a function and its slot, in milliseconds. */
+/** How long before its slot a function is warmed up, in milliseconds. */
 const LEAD_MS = 30_000
 /** The interval between two reads of the upcoming slots, in milliseconds. */
 const LOOK_EVERY_MS = 30_000

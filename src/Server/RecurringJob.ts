@@ -13,10 +13,10 @@ export interface RecurringJob<R> {
 }
 
 /**
- * Runs the job immediately and then at every interval. Iterations never overlap: if an iteration overruns one or more
- * intervals, one iteration follows immediately.
+ * Runs the job immediately and then at every interval. Iterations never overlap: if an iteration overruns one or more intervals,
+ * one iteration follows immediately.
  *
- * *Guarantees*: ends only by interruption. An interruption interrupts the iteration in progress and waits for its end.
+ * *Guarantees*: ends only by interruption. Interruption stops the iteration in progress and waits for it to end.
  */
 export const runForever = <R>(job: RecurringJob<R>): Effect.Effect<never, never, R> =>
   Effect.gen(function* () {

@@ -48,7 +48,7 @@ export const tickJob = ({ intervalMs, observe, onSummary, watchdog }: TickJobOpt
       missedIntervals.add(count)
       return Effect.logWarning(
         `A tick took longer than the interval: ${count === 1 ? "1 interval was" : `${count} intervals were`} missed. ` +
-          "The next tick begins now and runs the slots that came due in the meantime."
+          "The next tick begins now and runs the slots that became due in the meantime."
       )
     }
   }) satisfies RecurringJob<unknown>
@@ -98,7 +98,7 @@ export const watchdogJob = (watchdog: Watchdog): RecurringJob<never> => {
       const stalledForMs = watchdog.stalledForMs(yield* monotonicMs)
       if (stalledForMs > 0 && !isStuck) {
         yield* Effect.logError(
-          "Ticks have stalled: they made no progress for longer than any step may take. /livez reports this; restart this process."
+          "Ticks have stalled: they have made no progress for longer than any step may take. /livez reports this; restart this process."
         )
       }
       if (stalledForMs === 0 && isStuck) yield* Effect.logInfo("Ticks continue.")

@@ -82,7 +82,7 @@ export class Watchdog {
     this.movedMs = nowMs
   }
 
-  /** Returns for how long progress has been overdue, in milliseconds; 0 when ticks are healthy. */
+  /** Returns how long progress has been overdue, in milliseconds; 0 if ticks are healthy. */
   stalledForMs(nowMs: number): number {
     const idleMs = this.began === null ? this.intervalMs : 0
     const expected = Math.max(this.movedMs + idleMs, ...this.until.values())

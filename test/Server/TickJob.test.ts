@@ -97,7 +97,7 @@ describe("the tick job", () => {
       expect(summaries).toEqual([2, 0, 0, 0])
       expect(watchdog.missedIntervals).toBe(1)
       expect(log.filter((line) => line.startsWith("WARN"))).toEqual([
-        "WARN A tick took longer than the interval: 1 interval was missed. The next tick begins now and runs the slots that came due in the meantime."
+        "WARN A tick took longer than the interval: 1 interval was missed. The next tick begins now and runs the slots that became due in the meantime."
       ])
     }))
 

@@ -36,7 +36,7 @@ const performAction = (views: QueryCache, { actor: given, ...requested }: Reques
 
 /**
  * Handles every action, whether a program or a form on a page requests it. The response to a form redirects the browser to the
- * form's page.
+ * page that the form names.
  */
 export const actionHandlers = (views: QueryCache, access: Access) => {
   const handle =

@@ -38,7 +38,7 @@ export const answerErrors = <R>(
 const isHttpError = Schema.is(HttpError)
 const isRefusal = Schema.is(ActionReport.members[1])
 
-/** Returns the HttpError of a failure; null if the failure is a bug. */
+/** Returns the HttpError for a failure; null if the failure is a bug. */
 const errorOf = (failure: unknown): HttpError | null => {
   if (isHttpError(failure)) return failure
   if (isRefusal(failure)) {

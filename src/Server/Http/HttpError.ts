@@ -13,7 +13,7 @@ export const HttpError = Schema.Struct({
 })
 export type HttpError = typeof HttpError.Type
 
-/** Converts an error to JSON with the fields of a command line error. */
+/** Converts an error to JSON with the same fields as a command-line error. */
 export const errorsOf = <Code extends string>({
   code,
   hint,
@@ -22,7 +22,7 @@ export const errorsOf = <Code extends string>({
   errors: [{ code, message, hint }] as const
 })
 
-/** Declares the HttpErrors of one status for the API. */
+/** Declares the HttpErrors with one status for the API. */
 const declare = <
   const Status extends HttpError["status"],
   const Codes extends readonly [string, ...Array<string>]

@@ -45,7 +45,7 @@ interface Entry<A> {
 export interface LastKnownOptions {
   /** The maximum number of keys. If there are more keys, the least recently used ones are dropped. */
   readonly capacity: number
-  /** The period for which a value is current and is not read again, in milliseconds. */
+  /** How long a value is treated as current and not read again, in milliseconds. */
   readonly freshMs: number
 }
 

@@ -93,7 +93,7 @@ const ownChecks = (watchdog: Watchdog, now: number): ReadonlyArray<Check> => {
   const last =
     lastTick === null
       ? "no tick has ended yet"
-      : `the last tick ended ${Duration.format(now - lastTick.endedMs)} ago, after ${Duration.format(lastTick.summary.duration_ms)}` +
+      : `the last tick ended ${Duration.format(now - lastTick.endedMs)} ago and took ${Duration.format(lastTick.summary.duration_ms)}` +
         errorsOf(lastTick.summary.errors)
   const under =
     tickStartedMs === null ? "" : `; a tick began ${Duration.format(now - tickStartedMs)} ago`

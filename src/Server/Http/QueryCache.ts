@@ -49,7 +49,7 @@ export interface QueryCache {
       isAway: boolean
     ) => Effect.Effect<Known<DailyStats>, SupabaseError>
     readonly run: (id: string) => Effect.Effect<Known<RunDetail>, SupabaseError>
-    /** The number of slots that come due in each of the next hours. */
+    /** The number of slots that are due in each of the next hours. */
     readonly load: (isAway: boolean) => Effect.Effect<Known<Load>, SupabaseError>
   }
   /** The start lag that makes a run late, in milliseconds. */

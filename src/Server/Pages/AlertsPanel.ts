@@ -40,7 +40,10 @@ const shared = (frame: PageFrame, cause: CauseGroup, now: number): Html => {
   return html`<li id="c-${key}"><div>${stateMark(state, word)}</div><div><a class="who" href="${href}">${times}</a>${message !== null && html`<p class="soft"><bdi>${clip(message, 300)}</bdi></p>`}${causeForm(cause, frame)}</div>${since(cause.since, frame.timezone, now)}</li>`
 }
 
-/** The kinds of incidents that no integration's state shows. Incidents of other kinds close when their state ends. */
+/**
+ * The kinds of incidents that no integration's state shows. An incident of any other kind is visible as a state and closes when
+ * that state ends.
+ */
 const INCIDENTS: Readonly<Record<string, readonly [one: string, many: string]>> = {
   cold_start: ["cold start", "cold starts"],
   missed: ["skipped-slots incident", "skipped-slots incidents"],

@@ -23,7 +23,7 @@ const icon = (name: string, drawing: string): Asset =>
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">${drawing}</svg>`
   )
 
-/** Draws the tab's icon: a clock face whose shape and colour show the overall state. */
+/** Draws the tab icon: a clock face whose shape and colour show the overall state. */
 const face = (colour: string, hands: string): string =>
   `<rect width="32" height="32" rx="8" fill="${colour}"/><path d="${hands}" fill="none" stroke="#fff" stroke-width="3.6" stroke-linecap="round" stroke-linejoin="round"/>`
 

@@ -9,8 +9,8 @@ export interface Bar {
 const HEIGHT = 40
 
 /**
- * Draws bars of equal width, scaled to the highest bar. A single highest bar is highlighted. `name` (the subject of the chart)
- * and `peak` (its highest value in words) are for screen readers.
+ * Draws bars of equal width, scaled to the highest bar. The highest bar is highlighted unless there is a tie. `name` (the subject
+ * of the chart) and `peak` (its highest value in words) are for screen readers.
  */
 export const bars = (name: string, values: ReadonlyArray<Bar>, peak: string): Html => {
   const highest = Math.max(0, ...values.map(({ value }) => value))

@@ -58,8 +58,8 @@ export const lastDay = (now: number): Axis => {
 }
 
 /**
- * The maximum number of bars of completed runs in one strip of a list. If there are more bars, adjacent bars are merged,
- * because so many bars would be unreadable and would make up most of the page's size.
+ * The maximum number of bars for completed runs in one strip of a list. Further bars are merged with adjacent ones, because so
+ * many bars would be unreadable and would make up most of the page.
  */
 const MANY_BARS = 48
 const CLOSE_MINUTES = 10

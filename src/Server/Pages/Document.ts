@@ -6,7 +6,7 @@ import { clockOf, zoneName } from "./TimeFormat.ts"
 
 /** The request data that every page receives. */
 export interface PageFrame {
-  /** The time at which the page was generated, in epoch milliseconds, by the clock that all times on the page use. */
+  /** The time at which the page was generated, in epoch milliseconds, by the clock that is used for all times on the page. */
   readonly now: number
   /** The time zone for times that belong to no integration. */
   readonly timezone: string

@@ -9,8 +9,8 @@ import { shape } from "./StateMark.ts"
 const MOST_TYPES = 12
 
 /**
- * Renders the filters of the integration list: a filter by state, and a filter by type if there are several types. The links of
- * one filter keep the choice in the other filter.
+ * Renders the filters of the integration list: a filter by state, and a filter by type if there are several types. Each filter's
+ * links preserve the selection in the other filter.
  */
 export const filterBar = (overview: Overview, filter: ListFilter): Html =>
   html`<div class="filters" id="filters">${states(overview, filter)}${types(overview, filter)}</div>`

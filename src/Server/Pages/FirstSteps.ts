@@ -25,7 +25,7 @@ const STEPS: ReadonlyArray<readonly [title: string, text: string, code: string]>
   ]
 ]
 
-/** Renders three steps to a first sync. Each step has text to copy. */
+/** Renders the three steps that lead to a first sync, each with text to copy. */
 export const firstSteps = (frame: PageFrame): Html =>
   html`<ol class="steps">${STEPS.map(([title, text, code]) => html`<li class="sheet"><h2>${title}</h2><p class="soft">${text}</p>${copyable(frame, code)}</li>`)}</ol>`
 

@@ -34,7 +34,7 @@ const actionForm = (
 export const acts = (...forms: ReadonlyArray<Html>): Html =>
   forms.every(({ markup }) => markup === "") ? empty : html`<div class="acts">${forms}</div>`
 
-/** Returns the form of an action on an integration or a run. */
+/** Returns the form for an action on an integration or a run. */
 const actionOn = (
   kind: "integrations" | "runs",
   id: string,
@@ -67,7 +67,7 @@ export const causeForm = ({ key, retryable }: CauseGroup, { access }: PageFrame)
   )
 }
 
-/** Renders the forms of the actions on an integration. Returns no markup if the reader is not allowed to act. */
+/** Renders the forms for the actions on an integration. Returns no markup if the reader is not allowed to act. */
 export const integrationForms = (integration: IntegrationState, access: PageAccess): Html => {
   if (access._tag !== "SignedIn") return empty
   const { enabled, integration_id: id, org_id } = integration
@@ -82,7 +82,7 @@ export const integrationForms = (integration: IntegrationState, access: PageAcce
   const pause = act(
     "pause",
     "Pause",
-    "No slot runs until you resume it. Slots that come due in the meantime are skipped and recorded. A run in progress finishes."
+    "No slot runs until you resume it. Slots that become due in the meantime are skipped and recorded. A run in progress finishes."
   )
   const resume = act(
     "resume",

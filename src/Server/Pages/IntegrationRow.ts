@@ -6,7 +6,10 @@ import { clip, type Html, html } from "./Html.ts"
 import { shape } from "./StateMark.ts"
 import { bareMoment, showDistance } from "./TimeFormat.ts"
 
-/** Renders the newest run of an integration in any state: the due time, the start lag, and the duration or the current attempt. */
+/**
+ * Renders an integration's newest run, whether or not it has ended: the due time, the start lag, and the duration or the current
+ * attempt.
+ */
 export const newestRun = (
   { last_run, live_run }: Pick<IntegrationState, "last_run" | "live_run">,
   timezone: string,

@@ -8,7 +8,7 @@ import { type Activity, timelineMarks } from "./TimelineMarks.ts"
 
 const THREE_HOURS = 10_800_000
 
-/** The legend of the marks on strips. */
+/** The legend for the marks on strips. */
 export const legend: Html = html`<p class="legend" aria-hidden="true">${(
   [
     ["done", "completed", "M0 8h8"],

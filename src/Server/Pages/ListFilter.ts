@@ -3,7 +3,7 @@ import { causeKey } from "../../Domain/StateCause.ts"
 import type { IntegrationState } from "../../Operator/IntegrationState.ts"
 
 /**
- * The filter of the integration list, taken from the URL. Every link of the list keeps the parts of the filter that the link does
+ * The filter of the integration list, taken from the URL. Every link in the list keeps the parts of the filter that the link does
  * not change.
  */
 export interface ListFilter {
@@ -23,7 +23,7 @@ export const NO_FILTER: ListFilter = { query: "", state: null, type: null, cause
 /** The maximum length of one part of a filter, in characters. */
 const MOST = 200
 
-/** Parses the filter of a URL. Invalid values are ignored. */
+/** Parses the filter in a URL. Invalid values are ignored. */
 export const readFilter = (params: URLSearchParams): ListFilter => {
   const text = (name: string): string => (params.get(name) ?? "").slice(0, MOST)
   const state = text("state")

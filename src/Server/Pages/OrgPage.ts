@@ -63,11 +63,14 @@ const toneOf = (explanations: ReadonlyArray<Explanation>): "good" | "bad" | "war
   return isGood ? "good" : "idle"
 }
 
-/** Whether due runs did not run, or the integration cannot run at all. */
+/** True if a due run did not complete or the integration cannot run at all. */
 const isBad = ({ answer, integration }: Explanation): boolean =>
   BAD.includes(answer) || (answer === "nothing_due" && integration?.severity === "critical")
 
-/** Returns the name of the shape and colour: that of the answer, or of the state while a failed run is being retried. */
+/**
+ * Returns the name of the shape and colour to show: those of the answer or, while a failed run is being retried, those of the
+ * state.
+ */
 const lookOf = (explanation: Explanation): string => {
   const { answer, integration } = explanation
   if (answer === "nothing_due" && isBad(explanation)) return "failed"

@@ -33,7 +33,7 @@ export const slotTable = (
   slots: ReadonlyArray<ExplainedSlot>,
   { isTruncated, now, timezone }: SlotTableOptions
 ): Html => {
-  if (slots.length === 0) return html`<p class="nothing">No slot in this period.</p>`
+  if (slots.length === 0) return html`<p class="nothing">No slots in this period.</p>`
   const groups = grouped(slots)
   const shown = groups.slice(-MOST).toReversed()
   const more = groups.slice(0, -MOST).reduce((sum, group) => sum + group.length, 0)

@@ -28,7 +28,7 @@ export interface DayFigures {
   readonly capped: boolean
 }
 
-/** The number of slots that come due in the hour that begins at `hour`, in epoch milliseconds. */
+/** The number of slots that are due in the hour that begins at `hour`, in epoch milliseconds. */
 export interface HourLoad {
   readonly hour: number
   readonly slots: number

@@ -34,7 +34,7 @@ export const zoneName = (clock: WallClock, at: number): string => {
   return name
 }
 
-/** Returns the clock of a time zone. An unknown time zone is treated as UTC. */
+/** Returns the clock for a time zone. An unknown time zone is treated as UTC. */
 export const clockOf = (timezone: string): WallClock =>
   Option.getOrThrow(Option.orElse(wallClock(timezone), () => wallClock("UTC")))
 

@@ -33,7 +33,7 @@ const OUTCOMES: Readonly<Record<string, string>> = {
   failed: "Failed",
   unknown: "Outcome unknown",
   pending: "Not executed, will be retried",
-  running: "Accepted: the function works in the background"
+  running: "Accepted: the function is working in the background"
 }
 
 const REASONS: Readonly<Record<string, string>> = {

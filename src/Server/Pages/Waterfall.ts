@@ -57,7 +57,7 @@ export const waterfall = (
   if (attempts.length === 1 && run.status === "completed") return empty
   const next = run.status === "pending" && run.not_before !== null ? run.not_before : 0
   const end = Math.max(next, ...attempts.map(({ from, to }) => to ?? Math.max(from, now)))
-  // If the slot was long before the first attempt, an axis from the slot would make the attempts too small to see.
+  // If the slot was long before the first attempt, an axis that begins at the slot would make the attempts too small to see.
   const isNear = first.from - run.scheduled_for <= Math.max(MINUTE, 3 * (end - first.from))
   const start = isNear ? Math.min(run.scheduled_for, first.from) : first.from
   const span = Math.max(1, end - start)
