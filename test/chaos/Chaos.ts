@@ -72,6 +72,8 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosReport> => {
     )
     const kills = await killAll(site, fleet, options, feed, say)
     endFaults(site)
+    // A tick with a limit leaves due integrations reserved for 15 s. Such ticks need minutes for eight slots.
+    fleet.calm(["run", "-o", "json"])
     say("faults over: waiting until all runs have settled")
     await untilQuiet(site, 120_000)
     const held = await decideHeld(site)

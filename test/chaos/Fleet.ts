@@ -10,6 +10,8 @@ export interface Fleet {
   readonly freeze: (pid: number, ms: number) => Promise<boolean>
   /** Starts no more processes, and resolves when the last one has exited. */
   readonly stop: () => Promise<void>
+  /** From now on, starts binaries with these arguments, and replaces one that found no work only after about 1.5 s. */
+  readonly calm: (args: ReadonlyArray<string>) => void
 }
 
 /** Starts one binary for each environment. */
@@ -20,14 +22,18 @@ export const startFleet = (
   const running = new Map<number, EngineProcess>()
   const exits: Array<EngineExit> = []
   let isStopping = false
+  let isCalm = false
+  let current = args
 
   const keep = async (environment: Readonly<Record<string, string>>): Promise<void> => {
     while (!isStopping) {
-      const engine = await startEngine(environment, args)
+      const engine = await startEngine(environment, current)
       running.set(engine.pid, engine)
-      exits.push(await engine.exited)
+      const exit = await engine.exited
+      exits.push(exit)
       running.delete(engine.pid)
-      if (!isStopping) await Bun.sleep(20 + Math.random() * 100)
+      const pauseMs = isCalm && exit.summary?.triggered === 0 ? 1_500 : 40
+      if (!isStopping) await Bun.sleep(pauseMs * (0.5 + Math.random()))
     }
   }
   const places = environments.map(keep)
@@ -46,6 +52,10 @@ export const startFleet = (
       await Bun.sleep(ms)
       engine?.kill("SIGCONT")
       return engine !== undefined
+    },
+    calm: (calmArgs) => {
+      isCalm = true
+      current = calmArgs
     },
     stop: async () => {
       isStopping = true
