@@ -1,6 +1,6 @@
 /**
  * Runs concurrent engines on the same due integrations and checks that no run is lost, doubled or left over. The rounds cycle
- * through 200, 1,000 and 3,000 due integrations, with all engines on direct connections or all engines over the API:
+ * through 200, 1,000 and 3,000 due integrations, with all engines on direct connections or all engines on the API:
  *
  *   bun test/chaos/rounds.ts [--rounds 60] [--engines 8]
  *

@@ -4,7 +4,7 @@ import { connect, createDatabase, type TestDatabase } from "../support/Postgres.
 import { type Outcome, PARITY_SQL, Parity, type Step } from "./Parity.ts"
 import { ParitySteps } from "./ParitySteps.ts"
 
-// The simulation runs over an in-memory mirror of the SQL functions. This test shows that the mirror behaves like the SQL: it
+// The simulation runs on an in-memory mirror of the SQL functions. This test shows that the mirror behaves like the SQL: it
 // makes random sequences of calls, edits and clock jumps on both, and compares every response and every row after each step.
 
 // In 112 sequences every response and transition below occurs. The long run, `bun run parity`, has 2,000.

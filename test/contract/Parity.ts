@@ -122,7 +122,9 @@ const pickColumns = (row: Rows, columns: ReadonlyArray<string>): Rows =>
 
 const isRecord = (value: unknown): value is Rows => typeof value === "object" && value !== null
 
-/** Reduces a response to what both sides have in common: no message texts or versions, and only whether there is a cursor. */
+/**
+ * Reduces a response to what both sides have in common: without message texts or versions, and with a flag instead of a cursor.
+ */
 const comparable = (answer: unknown): unknown => {
   if (Array.isArray(answer)) return answer.map(comparable)
   if (!isRecord(answer)) return normal(answer)
@@ -142,7 +144,7 @@ export type Step =
 export interface Outcome {
   readonly sql: { readonly answer: unknown; readonly rows: unknown }
   readonly memory: { readonly answer: unknown; readonly rows: unknown }
-  /** The unmodified responses. The two sides have different cursors, so later steps use those of their own side. */
+  /** The unmodified responses. The two sides have different cursors, so later steps on each side use that side's cursors. */
   readonly raw: { readonly sql: unknown; readonly memory: unknown }
 }
 

@@ -11,7 +11,7 @@ import { claimHundred, tickOnce } from "./enginePath.ts"
 /** One implementation under test, on a database with the migrations and `contractSql`. */
 export interface Subject {
   readonly layer: Layer.Layer<Supabase, SupabaseError>
-  /** Runs SQL as the superuser, without the port. Returns the last statement's rows. */
+  /** Runs SQL as the superuser, bypassing the port. Returns the last statement's rows. */
   readonly execute: (sql: string) => Promise<ReadonlyArray<Readonly<Record<string, unknown>>>>
   readonly stop: () => Promise<void>
 }

@@ -2,7 +2,9 @@ import { createHmac } from "node:crypto"
 import type { RpcGateway } from "../support/RpcGateway.ts"
 import type { RecordedRequest } from "./Recorded.ts"
 
-/** Returns the database's URL for PostgREST's login role, which can switch to all other roles and has no rights of its own. */
+/**
+ * Returns the database's URL for PostgREST's login role, which can switch to all other roles and has no privileges of its own.
+ */
 export const asAuthenticator = (databaseUrl: string): string => {
   const url = new URL(databaseUrl)
   url.username = "authenticator"

@@ -17,7 +17,7 @@ const NO_STATUS =
 const error = (code: string, message: string) =>
   JSON.stringify({ code, details: null, hint: null, message })
 
-/** Intentional differences by scenario. The test asserts that each of them still exists. */
+/** Intentional differences by scenario. The test asserts that every listed difference still exists. */
 export const differences: Readonly<Record<string, Difference>> = {
   "get-volatile": { why: NOT_SERVED, answer: { status: 405 } },
   "get-stable": { why: NOT_SERVED, answer: { status: 405 } },

@@ -9,7 +9,7 @@ import { scenarios } from "./Situations.ts"
 
 /**
  * Compares the stand-in with recorded responses from PostgREST 14.9: status, body, and the headers that clients read. Every
- * test of the engine over the API relies on this match.
+ * engine test that uses the API relies on this match.
  */
 let database: TestDatabase
 let gateway: RpcGateway

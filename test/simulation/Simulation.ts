@@ -65,7 +65,7 @@ export const simulate = (seed: number, options: Options = {}): Result => {
     : result
 }
 
-/** Every n-th seed also simulates a misbehaving organisation and checks how long it delays the others. */
+/** Every n-th seed also simulates a misbehaving organisation and checks how long it delays the other organisations. */
 const TENANTS_EVERY = 100
 const TENANTS_AT = 7
 

@@ -21,7 +21,7 @@ export interface Project {
   readonly sql: SQL
   readonly gateway: RpcGateway
   readonly functions: FunctionServer
-  /** The environment variables that make a binary use this project over the API. */
+  /** The environment variables that make a binary use this project through the API. */
   readonly environment: Readonly<Record<string, string>>
   /**
    * Inserts integrations that have been due for a minute, unless `columns` (SQL expressions by column name) sets another time,
