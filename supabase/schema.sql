@@ -100,21 +100,21 @@ comment on column public.organization_integrations.org_id is 'The organisation (
 comment on column public.organization_integrations.integration_type is 'The kind of integration: xledger, dynamics, ... Sent to the function, and used as a metrics label.';
 comment on column public.organization_integrations.sync_schedule is 'Cron expression of five or six fields, or a macro such as @daily. Null: the integration runs only when triggered manually.';
 comment on column public.organization_integrations.timezone is 'IANA time zone of the schedule, such as Europe/Oslo.';
-comment on column public.organization_integrations.enabled is 'False: the integration does not run, and its slots are recorded as skipped. Enabling an integration does not run past slots.';
-comment on column public.organization_integrations.next_run_at is 'The next slot, in UTC, truncated to milliseconds. Null: the next tick computes it. A due instant is a slot even if the cron expression does not match it.';
+comment on column public.organization_integrations.enabled is 'False: the integration does not run, and its slots are recorded as skipped. Enabling an integration does not trigger runs for past slots.';
+comment on column public.organization_integrations.next_run_at is 'The next slot, in UTC, truncated to milliseconds. Null: the next tick computes it. Once due, this instant is treated as a slot even if the cron expression does not match it.';
 comment on column public.organization_integrations.schedule_version is 'Increases whenever schedule_since changes: when the schedule or time zone is edited, and when disabling or enabling the integration skips slots. A claim must contain the current version.';
-comment on column public.organization_integrations.schedule_since is 'The instant from which the current schedule applies. The first slot is later.';
+comment on column public.organization_integrations.schedule_since is 'The instant from which the current schedule applies. The schedule''s first slot is after this instant.';
 comment on column public.organization_integrations.schedule_error is 'The reason why the schedule cannot be computed. The integration is not due until its schedule is edited.';
 comment on column public.organization_integrations.catch_up is 'Which missed slots run. latest: only the newest; all: every slot inside the window; skip: none.';
 comment on column public.organization_integrations.catch_up_window is 'With catch_up = all, the maximum age of a missed slot that still runs; null: SYNC_SCHEDULER_CATCH_UP_WINDOW.';
-comment on column public.organization_integrations.max_attempts is 'The maximum number of attempts of a run.';
+comment on column public.organization_integrations.max_attempts is 'The maximum number of attempts per run.';
 comment on column public.organization_integrations.invoke_timeout is 'How long the engine waits for the function; null: SYNC_SCHEDULER_INVOKE_TIMEOUT.';
 comment on column public.organization_integrations.function_name is 'The Edge Function to invoke, one of SYNC_SCHEDULER_FUNCTIONS; null: SYNC_SCHEDULER_FUNCTION.';
 comment on column public.organization_integrations.on_unknown is 'What happens to a run with an unknown outcome. retry: it is retried with the same key; hold: an operator decides.';
 comment on column public.organization_integrations.fenced is 'Whether the function calls begin_sync_run before it does anything else. If so, the scheduler can prove that a run did nothing.';
-comment on column public.organization_integrations.warm_up is 'Whether the engine warms up the function with an OPTIONS request before its runs.';
+comment on column public.organization_integrations.warm_up is 'Whether the engine warms up the function with an OPTIONS request before the integration''s runs are due.';
 comment on column public.organization_integrations.consecutive_failures is 'Consecutive failed runs since the last completed run.';
-comment on column public.organization_integrations.breaker_until is 'The circuit breaker is open until this instant, after too many consecutive failures. While it is open, no run starts.';
+comment on column public.organization_integrations.breaker_until is 'After too many consecutive failures, the circuit breaker is open until this instant. While the breaker is open, no run starts.';
 comment on column public.organization_integrations.paused_reason is 'The operator''s reason for pausing the integration.';
 comment on column public.organization_integrations.health_url is 'The URL to probe when no sync has run for a while; null: the default for the integration''s type.';
 comment on column public.organization_integrations.health_method is 'The HTTP method of the probe.';
@@ -300,7 +300,7 @@ CREATE TRIGGER sync_scheduler_before_finished_change BEFORE UPDATE ON public.syn
 CREATE TRIGGER sync_scheduler_before_write BEFORE INSERT OR UPDATE ON public.sync_run_log FOR EACH STATEMENT WHEN ((current_setting('synchronous_commit'::text) = 'off'::text)) EXECUTE FUNCTION sync_scheduler.commit_to_disk();
 alter table public.sync_run_log enable row level security;
 grant delete, insert, maintain, references, select, trigger, truncate, update on public.sync_run_log to service_role;
-comment on column public.sync_run_log.integration_id is 'The integration. The run is kept when the integration is deleted.';
+comment on column public.sync_run_log.integration_id is 'The integration''s id. Deleting the integration does not delete its runs.';
 comment on column public.sync_run_log.org_id is 'The integration''s organisation.';
 comment on column public.sync_run_log.integration_type is 'The integration''s type when the run was claimed.';
 comment on column public.sync_run_log.scheduled_for is 'The slot: one instant of the integration''s schedule, in UTC, to the millisecond.';
@@ -316,11 +316,11 @@ comment on column public.sync_run_log.claim_token is 'The token of the claim, or
 comment on column public.sync_run_log.lease_token is 'The token of the attempt. Only a call with this token may settle the run.';
 comment on column public.sync_run_log.lease_seconds is 'The length of the lease at the start of the attempt, in seconds.';
 comment on column public.sync_run_log.lease_until is 'The end of the lease. A run that is still running after this instant is swept.';
-comment on column public.sync_run_log.not_before is 'The earliest start of a retry.';
+comment on column public.sync_run_log.not_before is 'The earliest start of the next attempt.';
 comment on column public.sync_run_log.created_at is 'The time of the claim.';
 comment on column public.sync_run_log.started_at is 'The start of the first attempt, by the database clock; drift_ms = started_at - scheduled_for.';
 comment on column public.sync_run_log.attempt_started_at is 'The start of the current attempt.';
-comment on column public.sync_run_log.began_at is 'The time at which begin_sync_run granted the attempt to the function (fence).';
+comment on column public.sync_run_log.began_at is 'The time at which begin_sync_run gave the function permission to begin.';
 comment on column public.sync_run_log.begin_nonce is 'The nonce of the begin_sync_run call. A repeated call with this nonce is also granted.';
 comment on column public.sync_run_log.heartbeat_at is 'The last heartbeat of the function.';
 comment on column public.sync_run_log.finished_at is 'The time at which the outcome was recorded.';
@@ -334,7 +334,7 @@ comment on column public.sync_run_log.error_code is 'The stable error code; docs
 comment on column public.sync_run_log.error_message is 'The error and how to fix it; at most 2 KiB.';
 comment on column public.sync_run_log.response is 'The function''s JSON response, or only its size if it exceeds 64 KiB.';
 comment on column public.sync_run_log.fenced is 'Whether the function was fenced when the attempt started. If so, a null began_at after the end of the lease proves that the function did nothing.';
-comment on column public.sync_run_log.ambiguous is 'Whether some attempt may have taken effect without a recorded outcome. Such a run never becomes failed.';
+comment on column public.sync_run_log.ambiguous is 'Whether an attempt may have taken effect without its outcome being recorded. Such a run never becomes failed.';
 comment on column public.sync_run_log.ambiguous_before is 'The value of ambiguous when the current attempt started, restored if the attempt provably did nothing.';
 comment on column public.sync_run_log.api_host is 'The host of the accounting API that the run uses, if known. api_provider and api_host identify a row of integration_health.';
 comment on column public.sync_run_log.delay_reason is 'The reason why a pending run waits until not_before: api_throttled or api_limit. Null: no API delays the run.';
@@ -664,7 +664,7 @@ begin
     if not sync_scheduler.is_row_fault(sqlstate) and sqlstate not in ('55P03', '40P01', '40001') then
       raise;
     end if;
-    -- A faulty slot rolled back the batch. Each slot is now claimed separately, so that only the faulty slot fails.
+    -- A faulty slot has rolled back the batch, so claim each slot separately. Then only the faulty slot fails.
     for v_slot in select s from jsonb_array_elements(p_slots) s order by s ->> 'integration_id' loop
       begin
         v_one := sync_scheduler.claim_slots(p_engine_id, p_claim_token, jsonb_build_array(v_slot));
@@ -862,7 +862,7 @@ begin
     due = excluded.due, triggered = excluded.triggered, completed = excluded.completed, failed = excluded.failed,
     skipped = excluded.skipped, unresolved = excluded.unresolved, rescued = excluded.rescued, missed = excluded.missed,
     cold_starts = excluded.cold_starts, summary = excluded.summary;
-  -- The slots of a rejected row do not run, so the row's incident stays open until a claim of the row succeeds.
+  -- The slots of a rejected row do not run, so the row's incident stays open until a claim for the row succeeds.
   begin
     perform sync_scheduler.raise_incident('rejected', r.integration_id::text, r.integration_id, null, jsonb_build_object('error', left(r.detail, 1000)))
       from jsonb_to_recordset(case when jsonb_typeof(p_summary -> 'skips') = 'array' then p_summary -> 'skips' else '[]' end)
@@ -1157,8 +1157,8 @@ AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_limit constant integer := least(greatest(coalesce(p_limit, 100), 1), 100);
-  -- The cursor is the last entry of the previous page: a slot ('' if not computed yet) and an integration.
-  -- The query compares rows with plain bounds, so that even a generic plan starts reading at the cursor.
+  -- The cursor is the previous page's last entry: a slot ('' if not computed yet) and an integration.
+  -- The query's lower bounds are plain variables, so that even a generic plan starts reading at the cursor.
   v_last_at constant timestamptz := timestamptz 'epoch' + nullif(split_part(p_cursor, '|', 1), '')::bigint * interval '1 microsecond';
   v_last_id constant uuid := split_part(p_cursor, '|', 2)::uuid;
   v_after_id constant uuid := case when v_last_at is null then v_last_id end;
@@ -1586,7 +1586,7 @@ begin
      where l.integration_id = p_integration_id and l.scheduled_for > v_now - interval '1 day' and l.drift_ms is not null
        and l.trigger in ('schedule', 'catch_up');
   end if;
-  -- Counts the runs that have not ended. These runs are few and have their own index.
+  -- Counts the pending and running runs, which are few and have their own index.
   select coalesce(jsonb_object_agg(c.day, jsonb_build_array(c.retrying, c.in_progress)), '{}') into v_live
     from (select to_char(l.scheduled_for at time zone 'UTC', 'YYYY-MM-DD') as day,
                  count(*) filter (where coalesce(l.attempt, 0) > case l.status when 'running' then 1 else 0 end) as retrying,
@@ -2300,8 +2300,8 @@ begin
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
-      -- A faulty settlement rolled back the batch.
-      -- Each attempt is now settled separately, so that only the faulty attempt fails.
+      -- A faulty settlement has rolled back the batch, so settle each attempt separately.
+      -- Then only the faulty settlement fails.
       for v_one in select s from jsonb_array_elements(p_settlements) s order by s ->> 'run_id' loop
         begin
           v_settled := v_settled || sync_scheduler.settle_runs(p_engine_id, jsonb_build_array(v_one), v_quiescence);
@@ -2365,7 +2365,7 @@ begin
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
-      -- A faulty run rolled back the batch. Each run is now started separately, so that only the faulty run fails.
+      -- A faulty run has rolled back the batch, so start each run separately. Then only the faulty run fails.
       for v_start in select s from jsonb_array_elements(v_starts) s order by s ->> 'run_id' loop
         begin
           v_one := sync_scheduler.start_runs(p_engine_id, jsonb_build_array(v_start), v_adopt_after, v_drift_alert_ms);
@@ -2920,7 +2920,7 @@ begin
   v_enabled := coalesce(new.enabled, false) and not coalesce(old.enabled, false);
   v_disabled := coalesce(old.enabled, false) and not coalesce(new.enabled, false);
   if v_edited or v_enabled or v_disabled then
-    -- Editing or enabling an integration does not run past slots. They are skipped, even if they were never computed.
+    -- Editing or enabling an integration skips all past slots, even those that were never computed.
     v_now := sync_scheduler.clock();
     v_slot := date_trunc('milliseconds', case when v_enabled then least(old.next_run_at, new.next_run_at) else old.next_run_at end);
     if sync_scheduler.record_skipped_range(old.id, v_slot, case when old.schedule_error is null then old.schedule_since end,
@@ -3652,7 +3652,7 @@ CREATE OR REPLACE FUNCTION sync_scheduler.is_quiet(p_now timestamp with time zon
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 begin
-  -- min and max read one entry of an index, whatever the planner knows about the table.
+  -- min and max each read one index entry, regardless of the planner's statistics.
   return coalesce((select min(i.next_run_at) > p_now and max(i.next_run_at) <= '9000-01-01Z'
                      from public.organization_integrations i where i.enabled), true)
     and coalesce((select min(i.next_run_at) > p_now + p_within from public.organization_integrations i where i.enabled and i.warm_up), true)

@@ -6,7 +6,7 @@
 do $migration$
 declare
   -- One entry per column: table, column, type, rest of the definition, whether the column
-  -- is NOT NULL (only in a table that this migration creates), comment.
+  -- is NOT NULL (applied only to tables that this migration creates), comment.
   v_columns constant jsonb := $columns$[
     ["organization_integrations", "id",                   "uuid",        "default gen_random_uuid()", true],
     ["organization_integrations", "org_id",               "uuid",        "", true,
@@ -18,13 +18,13 @@ declare
     ["organization_integrations", "timezone",             "text",        "default 'UTC'", true,
       "IANA time zone of the schedule, such as Europe/Oslo."],
     ["organization_integrations", "enabled",              "boolean",     "default true", true,
-      "False: the integration does not run, and its slots are recorded as skipped. Enabling an integration does not run past slots."],
+      "False: the integration does not run, and its slots are recorded as skipped. Enabling an integration does not trigger runs for past slots."],
     ["organization_integrations", "next_run_at",          "timestamptz", "", false,
-      "The next slot, in UTC, truncated to milliseconds. Null: the next tick computes it. A due instant is a slot even if the cron expression does not match it."],
+      "The next slot, in UTC, truncated to milliseconds. Null: the next tick computes it. Once due, this instant is treated as a slot even if the cron expression does not match it."],
     ["organization_integrations", "schedule_version",     "integer",     "default 1", true,
       "Increases whenever schedule_since changes: when the schedule or time zone is edited, and when disabling or enabling the integration skips slots. A claim must contain the current version."],
     ["organization_integrations", "schedule_since",       "timestamptz", "default now()", true,
-      "The instant from which the current schedule applies. The first slot is later."],
+      "The instant from which the current schedule applies. The schedule's first slot is after this instant."],
     ["organization_integrations", "schedule_error",       "text",        "", false,
       "The reason why the schedule cannot be computed. The integration is not due until its schedule is edited."],
     ["organization_integrations", "catch_up",             "text",        "default 'latest' check (catch_up in ('latest', 'all', 'skip'))", true,
@@ -32,7 +32,7 @@ declare
     ["organization_integrations", "catch_up_window",      "interval",    "check (catch_up_window > interval '0')", false,
       "With catch_up = all, the maximum age of a missed slot that still runs; null: SYNC_SCHEDULER_CATCH_UP_WINDOW."],
     ["organization_integrations", "max_attempts",         "integer",     "default 3 check (max_attempts between 1 and 100)", true,
-      "The maximum number of attempts of a run."],
+      "The maximum number of attempts per run."],
     ["organization_integrations", "invoke_timeout",       "interval",    "check (invoke_timeout between interval '1 second' and interval '1 hour')", false,
       "How long the engine waits for the function; null: SYNC_SCHEDULER_INVOKE_TIMEOUT."],
     ["organization_integrations", "function_name",        "text",        "", false,
@@ -42,11 +42,11 @@ declare
     ["organization_integrations", "fenced",               "boolean",     "default false", true,
       "Whether the function calls begin_sync_run before it does anything else. If so, the scheduler can prove that a run did nothing."],
     ["organization_integrations", "warm_up",              "boolean",     "default false", true,
-      "Whether the engine warms up the function with an OPTIONS request before its runs."],
+      "Whether the engine warms up the function with an OPTIONS request before the integration's runs are due."],
     ["organization_integrations", "consecutive_failures", "integer",     "default 0", true,
       "Consecutive failed runs since the last completed run."],
     ["organization_integrations", "breaker_until",        "timestamptz", "", false,
-      "The circuit breaker is open until this instant, after too many consecutive failures. While it is open, no run starts."],
+      "After too many consecutive failures, the circuit breaker is open until this instant. While the breaker is open, no run starts."],
     ["organization_integrations", "paused_reason",        "text",        "", false,
       "The operator's reason for pausing the integration."],
     ["organization_integrations", "health_url",           "text",        "", false,
@@ -68,7 +68,7 @@ declare
 
     ["sync_run_log", "id",                   "uuid",        "default gen_random_uuid()", true],
     ["sync_run_log", "integration_id",       "uuid",        "", true,
-      "The integration. The run is kept when the integration is deleted."],
+      "The integration's id. Deleting the integration does not delete its runs."],
     ["sync_run_log", "org_id",               "uuid",        "", true,
       "The integration's organisation."],
     ["sync_run_log", "integration_type",     "text",        "", false,
@@ -100,7 +100,7 @@ declare
     ["sync_run_log", "lease_until",          "timestamptz", "", false,
       "The end of the lease. A run that is still running after this instant is swept."],
     ["sync_run_log", "not_before",           "timestamptz", "", false,
-      "The earliest start of a retry."],
+      "The earliest start of the next attempt."],
     ["sync_run_log", "created_at",           "timestamptz", "default now()", true,
       "The time of the claim."],
     ["sync_run_log", "started_at",           "timestamptz", "", false,
@@ -108,7 +108,7 @@ declare
     ["sync_run_log", "attempt_started_at",   "timestamptz", "", false,
       "The start of the current attempt."],
     ["sync_run_log", "began_at",             "timestamptz", "", false,
-      "The time at which begin_sync_run granted the attempt to the function (fence)."],
+      "The time at which begin_sync_run gave the function permission to begin."],
     ["sync_run_log", "begin_nonce",          "uuid",        "", false,
       "The nonce of the begin_sync_run call. A repeated call with this nonce is also granted."],
     ["sync_run_log", "heartbeat_at",         "timestamptz", "", false,
@@ -136,7 +136,7 @@ declare
     ["sync_run_log", "fenced",               "boolean",     "default false", true,
       "Whether the function was fenced when the attempt started. If so, a null began_at after the end of the lease proves that the function did nothing."],
     ["sync_run_log", "ambiguous",            "boolean",     "default false", true,
-      "Whether some attempt may have taken effect without a recorded outcome. Such a run never becomes failed."],
+      "Whether an attempt may have taken effect without its outcome being recorded. Such a run never becomes failed."],
     ["sync_run_log", "ambiguous_before",     "boolean",     "default false", true,
       "The value of ambiguous when the current attempt started, restored if the attempt provably did nothing."],
     ["sync_run_log", "api_provider",         "text",        "", false],
@@ -374,8 +374,8 @@ end
 $migration$;
 
 -- Limits the size of rows, so that an oversized row cannot slow down other runs.
--- Existing rows of adopted tables keep their values.
--- A tick rejects an oversized row when the row is due. The function sync_scheduler.row_fault checks the same limits.
+-- Existing rows of adopted tables may exceed the limits. When such a row is due, the tick rejects the row.
+-- The function sync_scheduler.row_fault checks the same limits.
 do $bounds$
 declare
   v_table text;
@@ -400,17 +400,17 @@ begin
 end
 $bounds$;
 
--- Indexes for due integrations, and for integrations whose first slot is not computed yet.
+-- Indexes for due integrations, and for integrations whose first slot has not been computed yet.
 create index organization_integrations_due
   on public.organization_integrations (next_run_at, id) where enabled;
 create index organization_integrations_uncomputed
   on public.organization_integrations (id)
   where enabled and next_run_at is null and schedule_error is null and sync_schedule is not null;
 
--- An index for an organisation's integrations, and for the check whether there is more than one organisation.
+-- An index for an organisation's integrations, and for checking whether there is more than one organisation.
 create index organization_integrations_org on public.organization_integrations (org_id) where enabled;
 
--- Indexes for the functions to warm up soon, and for the distinct APIs in use.
+-- Indexes for finding the functions to warm up soon and the distinct APIs in use.
 create index organization_integrations_warm_up on public.organization_integrations (next_run_at)
   where enabled and warm_up;
 create index organization_integrations_apis on public.organization_integrations
@@ -463,7 +463,7 @@ create table public.sync_schedule_history (
   enabled boolean not null,
   "from" timestamptz not null,
   "to" timestamptz,                                   -- null: the current schedule
-  -- The next slot when the period began. It is the period's first slot even if the cron expression does not match it.
+  -- The integration's next_run_at when the period began. This instant is the period's first slot even if the cron expression does not match it.
   -- Null: the first slot is the cron expression's first match after `since`.
   first_slot timestamptz,
   since timestamptz
@@ -478,8 +478,8 @@ create table public.sync_skipped_range (
   "from" timestamptz not null,
   "to" timestamptz not null,
   -- The exact number of slots, unless the reason is schedule_changed, disabled or gone.
-  -- Ranges with these three reasons are recorded by the database, which cannot evaluate cron expressions:
-  -- 1 means at least one slot, and 0 means an unknown number, because no next slot was computed yet.
+  -- The database itself records ranges with these three reasons. Because SQL cannot evaluate cron expressions,
+  -- 1 then means at least one slot, and 0 means an unknown number (no next slot had been computed).
   count bigint not null check (count >= 0),
   reason text not null,                               -- superseded, outside_window, catch_up_skip, schedule_changed, disabled, gone
   recorded_at timestamptz not null default now(),
@@ -489,13 +489,13 @@ create table public.sync_skipped_range (
 create index sync_skipped_range_span on public.sync_skipped_range (integration_id, "from");
 create index sync_skipped_range_to on public.sync_skipped_range ("to");
 
--- Requests to run past slots. Ticks run these slots oldest first, without changing next_run_at.
+-- Requests to create runs for past slots. Ticks run these slots oldest first, without changing next_run_at.
 create table public.sync_backfill (
   id uuid primary key default gen_random_uuid(),
   integration_id uuid not null,
   "from" timestamptz not null,
   "to" timestamptz not null,
-  cursor timestamptz,                                 -- the last handled slot; null: none yet
+  cursor timestamptz,                                 -- the last slot that was handled; null: none yet
   claimed bigint not null default 0,
   status text not null default 'open' check (status in ('open', 'done', 'cancelled')),
   requested_by text not null,
@@ -526,9 +526,9 @@ create table public.sync_incident (
   notified_at timestamptz,
   resolve_notified_at timestamptz,
   detail jsonb not null default '{}',
-  -- The state of the incident's messages. The receiver accepted the opening message at notified_at,
+  -- The delivery state of the incident's messages. The receiver accepted the opening message at notified_at,
   -- and the recovery message at resolve_notified_at.
-  alert_transition text check (alert_transition in ('opened', 'resolved')), -- the last claimed transition
+  alert_transition text check (alert_transition in ('opened', 'resolved')), -- the transition whose message was claimed last
   alert_claimed_by text,                              -- the engine that is sending the message
   alert_claimed_until timestamptz,                    -- any engine may send the message after this instant
   alert_attempts integer not null default 0,
@@ -597,7 +597,7 @@ create table public.integration_health (
   primary key (provider, host)
 );
 comment on table public.integration_health is
-  'The health of each accounting API (provider and host). Syncs determine the health, or probes if no sync has run for a while. throttled: the API throttles several organisations or the probe. All runs that use the API then wait for at most a minute, and no probe is sent until passive_until. A host with a path (host/path) is the health_url of an integration.';
+  'The health of each accounting API (provider and host). Syncs determine the health; probes determine it if no sync has run for a while. throttled: the API throttles several organisations or the probe. All runs that use the API then wait for at most a minute, and no probe is sent until passive_until. A host with a path (host/path) comes from the health_url of an integration.';
 create index integration_health_throttled on public.integration_health (throttled_until) where throttled_until is not null;
 
 -- One row for each organisation that a vendor throttles at a host. Only that organisation's runs at that host wait.
@@ -609,8 +609,8 @@ create table public.sync_api_hold (
   start_limit integer not null default 1 check (start_limit > 0), -- the number of concurrent runs after throttled_until
   limit_ceiling integer not null default 5,           -- the hold ends when start_limit reaches this value
   limited_until timestamptz,                          -- the organisation's quota is low until this instant
-  told_at timestamptz not null,                       -- the vendor's last throttling response
-  expires_at timestamptz not null,                    -- the latest end of the hold
+  told_at timestamptz not null,                       -- the time of the vendor's last throttling response
+  expires_at timestamptz not null,                    -- the hold ends no later than this instant
   primary key (provider, host, org_id)
 );
 comment on table public.sync_api_hold is
@@ -623,10 +623,10 @@ create table public.sync_function_warmth (
   cold_count bigint not null default 0,
   warm_count bigint not null default 0,
   failed_count bigint not null default 0,
-  cold_ms double precision,                           -- moving averages of the requests that got a response
+  cold_ms double precision,                           -- moving averages over the requests that got a response
   warm_ms double precision,
   measured_since timestamptz not null default now(),
-  paused_until timestamptz,                           -- no warm-ups before this instant, when the measurement restarts
+  paused_until timestamptz,                           -- no warm-ups until this instant; then the measurement restarts
   verdict text,                                       -- the reason why warm-ups are paused
   updated_at timestamptz not null default now()
 );
@@ -664,16 +664,16 @@ create function sync_scheduler.schema_version() returns text language sql stable
   return substring(obj_description('sync_scheduler'::regnamespace, 'pg_namespace') from '[0-9]{14}');
 
 -- Returns the schema version of the oldest engine that this schema supports.
--- A migration that is incompatible with older engines returns its own version here.
--- An engine whose newest migration is older than this version claims nothing and reports the incompatibility.
+-- A migration that is incompatible with older engines makes this function return the migration's version.
+-- An engine with an older schema version claims nothing and reports the incompatibility.
 create function sync_scheduler.engines_from() returns text language sql immutable return '20261129001000';
 
--- Returns {schema_version, engines_from}: the newest migration, and the oldest schema version that an engine must know.
+-- Returns {schema_version, engines_from}: the newest migration's version, and the schema version of the oldest supported engine.
 create function public.read_sync_schema() returns jsonb
   language sql stable security definer set search_path = pg_catalog, pg_temp
   return jsonb_build_object('schema_version', sync_scheduler.schema_version(), 'engines_from', sync_scheduler.engines_from());
 
--- The unused tickets. Only their digests are stored, so that a reader of the table cannot redeem a ticket.
+-- Unused tickets. Only their digests are stored, so that a reader of the table cannot redeem a ticket.
 create table sync_scheduler.ticket (
   digest bytea primary key,
   expires_at timestamptz not null

@@ -1,12 +1,12 @@
 -- Contains shared helpers, and the triggers that run when an application edits a schedule.
 
--- Every function with a body in dollar quotes sets search_path = pg_catalog, pg_temp.
+-- Every function with a dollar-quoted body sets search_path = pg_catalog, pg_temp.
 -- With an empty search_path, PostgreSQL looks up types in pg_temp first: a caller's
 -- domain named timestamptz in pg_temp would run the caller's code with the privileges of the function's owner.
 -- Functions that consist of one "return" expression have no settings, so that the planner can inline them.
 -- PostgreSQL parses the expression when it creates the function, so no later search_path affects these functions.
 
--- Returns the current time, truncated to milliseconds. The functions compare slots, leases and due times only with this clock.
+-- Returns the current time, truncated to milliseconds. Slots, leases and due times are compared only with this clock.
 create function sync_scheduler.clock() returns timestamptz
   language sql stable return date_trunc('milliseconds', now());
 
@@ -46,8 +46,8 @@ create function sync_scheduler.is_live(p_status text, p_released_at timestamptz)
 create function sync_scheduler.kept_from() returns timestamptz
   language sql stable return sync_scheduler.clock() - interval '400 days';
 
--- Creates a function that returns a text column's maximum length in characters, because an adopted column may be short.
--- Null: the column has no limit.
+-- Creates a function that returns the maximum length of a text column in characters, because adopted columns may be short.
+-- The function returns null if the column has no limit.
 do $room$
 declare
   v_cases text;
@@ -184,9 +184,9 @@ end
 $$;
 
 -- Records the slots that an edit, a pause or a deletion skips: from the
--- due slot until now, or from p_since until now if no next slot was computed yet.
--- A range from p_since is recorded only once a new minute has begun since p_since,
--- or a new second if the schedule has six fields.
+-- due slot until now, or from p_since until now if no next slot had been computed.
+-- A range that starts at p_since is recorded only if a new minute has begun since then,
+-- or a new second for a schedule with six fields.
 -- Returns whether a skipped range was recorded.
 create function sync_scheduler.record_skipped_range(
   p_integration_id uuid, p_slot timestamptz, p_since timestamptz, p_schedule text, p_reason text, p_by text
@@ -207,7 +207,7 @@ $$;
 
 -- Keeps next_run_at, schedule_version and schedule_since consistent with an edit.
 -- The version increases whenever schedule_since changes. Otherwise, if an integration without a computed slot
--- were disabled and enabled between a tick's read and claim, the tick could claim slots that are recorded as skipped.
+-- were disabled and enabled between a tick's read and its claim, the tick could claim slots that are recorded as skipped.
 create function sync_scheduler.before_integration_change() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -225,7 +225,7 @@ begin
   v_enabled := coalesce(new.enabled, false) and not coalesce(old.enabled, false);
   v_disabled := coalesce(old.enabled, false) and not coalesce(new.enabled, false);
   if v_edited or v_enabled or v_disabled then
-    -- Editing or enabling an integration does not run past slots. They are skipped, even if they were never computed.
+    -- Editing or enabling an integration skips all past slots, even those that were never computed.
     v_now := sync_scheduler.clock();
     v_slot := date_trunc('milliseconds', case when v_enabled then least(old.next_run_at, new.next_run_at) else old.next_run_at end);
     if sync_scheduler.record_skipped_range(old.id, v_slot, case when old.schedule_error is null then old.schedule_since end,
@@ -275,7 +275,7 @@ begin
 end
 $$;
 
--- Maintains sync_schedule_history, which records the period of each schedule.
+-- Maintains sync_schedule_history, which records when each schedule applied.
 create function sync_scheduler.after_integration_change() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
 declare
@@ -311,7 +311,7 @@ create trigger sync_scheduler_after_edit after update on public.organization_int
   execute function sync_scheduler.after_integration_change();
 
 -- Creates the schedule history of integrations in an adopted table.
--- The history starts when the integration was created, and its first slot is the oldest recorded slot.
+-- Each history starts at the integration's creation, with the oldest recorded slot as its first slot.
 insert into public.sync_schedule_history (integration_id, schedule_version, schedule, timezone, enabled, "from", since, first_slot)
 select i.id, coalesce(i.schedule_version, 1), i.sync_schedule, coalesce(i.timezone, 'UTC'), coalesce(i.enabled, false), b.began_at,
        i.schedule_since,
@@ -367,9 +367,9 @@ create trigger sync_scheduler_before_finished_change before update on public.syn
   execute function sync_scheduler.before_finished_run_change();
 
 -- Ensures that a change to the run log is on disk before an engine acts on it.
--- With synchronous_commit = off, a server crash could lose the starts and begins
--- of the last second, and those runs would take effect twice.
--- PostgreSQL reads the setting at the commit, so a SET clause on the function would have no effect.
+-- With synchronous_commit = off, a server crash could lose run starts and permissions to begin
+-- from the last second, and those runs could take effect twice.
+-- PostgreSQL reads the setting at commit time, so a SET clause on the function would have no effect.
 -- The trigger keeps a stricter value that the project has set.
 create function sync_scheduler.commit_to_disk() returns trigger
   language plpgsql set search_path = pg_catalog, pg_temp as $$

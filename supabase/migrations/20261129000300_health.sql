@@ -2,7 +2,7 @@
 --
 -- A row of integration_health represents one API: a provider and a host, regardless of the number of tenants.
 -- A health_url on a host without a standard probe is a separate API (`host/path`), used only by the integrations with that URL.
--- The engine determines the API of a run (Domain/Health/ApiHost) and interprets the vendor's response.
+-- The engine determines which API a run uses (Domain/Health/ApiHost) and interprets the vendor's response.
 -- The functions in this file update the health and the holds accordingly.
 --
 -- Signals from an organisation's syncs apply only to that organisation.
@@ -102,7 +102,7 @@ create function sync_scheduler.told_by(h public.integration_health, p_org_id uui
       then h.detail -> 'told_by'
     else coalesce(h.detail -> 'told_by', '[]') || to_jsonb(p_org_id::text) end;
 
--- Records that a sync definitely failed. In passive mode (no probes), the failure counts towards the API's health.
+-- Records that a sync definitely failed. In passive mode (no probes), the failure affects the API's health.
 -- In active mode, the failure only makes the next probe due immediately.
 create function sync_scheduler.learn_failed(r public.sync_run_log) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -135,7 +135,7 @@ begin
 end
 $$;
 
--- Returns the wait that a vendor's response demands, limited to between a second and an hour.
+-- Returns how long a vendor's response asks the scheduler to wait, clamped to between a second and an hour.
 create function sync_scheduler.vendor_wait(p_sign jsonb) returns interval
   language sql immutable
   return sync_scheduler.seconds(least(greatest(coalesce((p_sign ->> 'wait_ms')::numeric, 60000), 1000), 3600000) / 1000);
@@ -309,8 +309,8 @@ end
 $$;
 
 -- Delays the runs that must not start now: first the runs of an organisation
--- with a hold, then the runs of a host that throttles all organisations.
--- The delayed runs become due one by one, 3 s apart. A run that is delayed for the first time comes after the runs
+-- with a hold, then the runs at a host that throttles all organisations.
+-- The delayed runs become due one by one, 3 s apart. A run that is delayed for the first time follows the runs
 -- that are already delayed. A run that was delayed before becomes due 3 s after the wait ends.
 -- The runs at a throttled host become due within 30 s of the end of the throttle.
 -- Returns [{run_id, reason: api_throttled | api_limit, status, retry_at}].
@@ -434,8 +434,8 @@ create function public.read_sync_apis() returns jsonb
 $$;
 
 -- Returns the reason why an API must not be probed now; null: the probe is allowed.
--- The database checks the interval and recent syncs, so that the limits apply to all engines together.
--- p_types, p_urls: the types and health_urls of the API's integrations, to find a sync that is due within a minute.
+-- The database checks the interval and recent syncs, so that the limits apply across all engines.
+-- p_types, p_urls: the types and health_urls of the API's integrations, used to find a sync that is due within a minute.
 -- p_asked: an operator requested the probe, so the regular interval, the backoff and recent syncs do not prevent it.
 -- A probe in the last 15 minutes, a throttle, and a sync that is running or about to run still prevent it.
 create function sync_scheduler.probe_refusal(h public.integration_health, p_types text[], p_urls text[], p_asked boolean) returns text
@@ -463,13 +463,13 @@ create function sync_scheduler.probe_refusal(h public.integration_health, p_type
     from (select sync_scheduler.clock() as now) c
 $$;
 
--- Claims the probes that engine p_engine_id sends now.
--- Other engines get no probe of the claimed APIs for 15 minutes, regardless of the result.
--- A new API is first probed after 15 to 18 minutes, because the API's syncs may show its health earlier.
+-- Claims the probes that engine p_engine_id must send now.
+-- No other engine may probe the claimed APIs for 15 minutes, regardless of the result.
+-- A new API is first probed after 15 to 18 minutes, because the API's syncs may show its health in the meantime.
 -- This first delay varies, so that the probes of several APIs do not coincide.
 -- p_apis: [{provider, host, types: [text], urls: [text]}], at most 1,000.
 -- p_asked: an operator requested the probes.
--- p_dry_run: the call returns the result without claiming a probe.
+-- p_dry_run: the call returns the result without claiming any probe.
 -- Returns {now, probes: [{provider, host}], waiting: [{provider, host, reason, until}]}.
 create function public.claim_sync_probes(
   p_engine_id text, p_token uuid, p_apis jsonb, p_asked boolean default false, p_dry_run boolean default false
@@ -530,12 +530,12 @@ exception when serialization_failure then
 end
 $$;
 
--- Returns the wait after a failed probe: 15 minutes, doubled after each further failure, up to 2 hours.
+-- Returns how long to wait after a failed probe: 15 minutes, doubled after each further failure, up to 2 hours.
 create function sync_scheduler.probe_wait(p_failures integer) returns interval
   language sql immutable
   return least(interval '15 minutes' * power(2, least(greatest(p_failures, 1) - 1, 10)), interval '2 hours');
 
--- Records the result of a probe, identified by the token of its claim.
+-- Records the result of a probe, which is identified by the claim's token.
 -- Ignores a repeated result, and a result that arrives after more than a minute.
 -- p_result: the fields of a settlement's health signal ({sign: reachable | unreachable | throttled, code, message, http_status,
 -- wait_ms, ceiling, low, quota}), latency_ms, and every_ms, the probe interval of a healthy API (at least 15 minutes).
@@ -605,7 +605,7 @@ create function sync_scheduler.warming_is_paused(p_function_name text) returns b
                     and w.paused_until > sync_scheduler.clock())
 $$;
 
--- Returns the functions whose slots are due within p_within_seconds, so that the engine can warm them up. Only reads.
+-- Returns the functions whose slots are due within p_within_seconds, so that the engine can warm them up. Changes nothing.
 create function public.read_upcoming_warm_ups(p_within_seconds numeric default 60) returns jsonb
   language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select coalesce(jsonb_agg(jsonb_build_object('function_name', u.function_name, 'next_run_at', sync_scheduler.iso(u.next_run_at))
@@ -621,11 +621,11 @@ create function public.read_upcoming_warm_ups(p_within_seconds numeric default 6
     ) u
 $$;
 
--- Records the first request to a function and returns whether a warm-up of this function saves time.
+-- Records a tick's first request to a function and returns whether a warm-up of this function saves time.
 -- Once 20 requests have been measured, warm-ups of the function are paused for a day if no request
 -- was cold, or if cold requests take less than 100 ms longer than warm requests.
 -- p_cold: whether the function reported that it was cold. If p_cold is null, a request that takes more than a second is treated as cold.
--- p_in_run: the request belongs to a run, whose settlement opens the incident.
+-- p_in_run: the request belongs to a run, so the run's settlement opens or resolves the incident.
 create function public.record_function_contact(
   p_engine_id text, p_function_name text, p_latency_ms numeric, p_ok boolean, p_cold boolean default null,
   p_detail text default null, p_in_run boolean default false
@@ -678,8 +678,8 @@ exception when serialization_failure then
 end
 $$;
 
--- Opens the cold-start incident of a function if the first request of
--- a run was cold, and resolves the incident if the request was warm.
+-- Opens a function's cold-start incident if a run's first request was cold,
+-- and resolves the incident if the request was warm.
 -- If another session holds the incident's lock, the trigger changes nothing, so that it never delays the run.
 create function sync_scheduler.after_first_contact() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

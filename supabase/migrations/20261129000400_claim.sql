@@ -27,8 +27,8 @@ create function public.read_due_integrations(
 declare
   v_now constant timestamptz := sync_scheduler.clock();
   v_limit constant integer := least(greatest(coalesce(p_limit, 100), 1), 100);
-  -- The cursor is the last entry of the previous page: a slot ('' if not computed yet) and an integration.
-  -- The query compares rows with plain bounds, so that even a generic plan starts reading at the cursor.
+  -- The cursor is the previous page's last entry: a slot ('' if not computed yet) and an integration.
+  -- The query's lower bounds are plain variables, so that even a generic plan starts reading at the cursor.
   v_last_at constant timestamptz := timestamptz 'epoch' + nullif(split_part(p_cursor, '|', 1), '')::bigint * interval '1 microsecond';
   v_last_id constant uuid := split_part(p_cursor, '|', 2)::uuid;
   v_after_id constant uuid := case when v_last_at is null then v_last_id end;
@@ -424,7 +424,7 @@ create function sync_scheduler.skipped_slot(s sync_scheduler.slot, p_reason text
 -- scheduled slots, but the claim advances the backfill's cursor instead of next_run_at.
 -- A backfill slot has a `backfill` object: {id, cursor: as the engine read it, next_cursor: the last handled slot, done}.
 
--- Returns the reason why a backfill request must wait; null: the request may continue. Scheduled slots come first.
+-- Returns the reason why a backfill request must wait; null: the request may continue. Scheduled slots take precedence.
 create function sync_scheduler.backfill_waits(i public.organization_integrations) returns text
   language sql stable return case
     when not coalesce(i.enabled, false) then 'disabled'
@@ -528,7 +528,7 @@ $$;
 -- Returns {now, backfills: [{backfill_id, integration_id, org_id,
 -- schedule_version, cursor, after, to, known_until, history, slots}]}.
 -- All instants except "now" are epoch milliseconds.
--- Slots up to "after" (inclusive) are handled or older than the retention period.
+-- Slots up to "after" (inclusive) have been handled or are older than the retention period.
 create function public.read_sync_backfills(
   p_limit integer default 100, p_org_id uuid default null, p_integration_ids uuid[] default null
 ) returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$
@@ -612,7 +612,7 @@ begin
     if not sync_scheduler.is_row_fault(sqlstate) and sqlstate not in ('55P03', '40P01', '40001') then
       raise;
     end if;
-    -- A faulty slot rolled back the batch. Each slot is now claimed separately, so that only the faulty slot fails.
+    -- A faulty slot has rolled back the batch, so claim each slot separately. Then only the faulty slot fails.
     for v_slot in select s from jsonb_array_elements(p_slots) s order by s ->> 'integration_id' loop
       begin
         v_one := sync_scheduler.claim_slots(p_engine_id, p_claim_token, jsonb_build_array(v_slot));

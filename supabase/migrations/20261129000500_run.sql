@@ -7,7 +7,7 @@ create function sync_scheduler.last_sign_of_life(r public.sync_run_log) returns 
   language sql immutable
   return coalesce(greatest(r.started_at, r.attempt_started_at, r.began_at, r.heartbeat_at), r.created_at);
 
--- Returns whether another program wrote the row: such a row has no slot or no idempotency key.
+-- Returns whether another program wrote the row. Such a row lacks a slot or an idempotency key.
 -- The engine never invokes the function for such a row, because a second invocation could not be detected.
 create function sync_scheduler.is_foreign(r public.sync_run_log) returns boolean
   language sql immutable return r.scheduled_for is null or r.idempotency_key is null;
@@ -110,9 +110,9 @@ begin
 end
 $$;
 
--- Starts the runs in p_starts, except runs that a throttled API delays. If the call fails, no run is started.
+-- Starts the runs in p_starts, except those delayed by a throttled API. If the call fails, no run is started.
 -- If no API throttles requests, the check for delays costs one look-up in an empty index.
--- An ordinary run is pending, enabled and due, and is unclaimed or claimed by this engine.
+-- An ordinary run is pending, due, and unclaimed or claimed by this engine, and its integration is enabled.
 -- Returns {started: [run], skipped: [{run_id, reason, status}]}.
 create function sync_scheduler.start_runs(
   p_engine_id text, p_starts jsonb, p_adopt_after interval, p_drift_alert_ms numeric
@@ -257,7 +257,7 @@ begin
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
-      -- A faulty run rolled back the batch. Each run is now started separately, so that only the faulty run fails.
+      -- A faulty run has rolled back the batch, so start each run separately. Then only the faulty run fails.
       for v_start in select s from jsonb_array_elements(v_starts) s order by s ->> 'run_id' loop
         begin
           v_one := sync_scheduler.start_runs(p_engine_id, jsonb_build_array(v_start), v_adopt_after, v_drift_alert_ms);
@@ -283,7 +283,7 @@ $$;
 -- Reverts starts whose function was not invoked: running -> pending.
 -- An engine starts a run slightly before a worker is free to invoke the run's function.
 -- The engine reverts the start if the workers are busy for longer than expected, or if the engine stops.
--- A reverted attempt does not count, and the engine keeps its claim on the run.
+-- A reverted attempt is not counted, and the engine keeps its claim on the run.
 -- A start can be reverted only with its own lease token, and never after the function has begun.
 -- The row keeps the token, so that a repeated call is recognised. The token cannot start another attempt.
 -- p_starts: [{run_id, lease_token}], at most 100. Returns {now, returned: [run_id]}.
@@ -590,8 +590,8 @@ begin
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
-      -- A faulty settlement rolled back the batch.
-      -- Each attempt is now settled separately, so that only the faulty attempt fails.
+      -- A faulty settlement has rolled back the batch, so settle each attempt separately.
+      -- Then only the faulty settlement fails.
       for v_one in select s from jsonb_array_elements(p_settlements) s order by s ->> 'run_id' loop
         begin
           v_settled := v_settled || sync_scheduler.settle_runs(p_engine_id, jsonb_build_array(v_one), v_quiescence);

@@ -1,4 +1,4 @@
--- Sweeps the runs of dead engines and silent functions, and contains the first and the last call of a tick.
+-- Sweeps the runs of dead engines and unresponsive functions, and contains the first and the last call of a tick.
 
 -- Sweeps a run whose lease has expired: running -> unknown.
 -- A row that another program wrote without a lease is swept after p_running_guard_seconds.
@@ -266,7 +266,7 @@ exception when others then
 end
 $$;
 
--- Opens an incident for at most 20 due integrations whose row has a fault.
+-- Opens an incident for each due integration whose row has a fault, up to 20 per call.
 -- Sets each next_run_at that no schedule can produce (before 1970 or after 9000) to null, so that the tick recomputes the slot.
 -- Returns [{integration_id, detail}].
 create function sync_scheduler.check_due(p_org_id uuid, p_ids uuid[]) returns jsonb
@@ -327,14 +327,14 @@ $$;
 create function sync_scheduler.machine_of(p_engine_id text) returns text
   language sql immutable return regexp_replace(p_engine_id, '-[0-9]+-[0-9a-f]{4}$', '');
 
--- Returns true only if a tick has nothing to do, regardless of its scope: no run can be swept or started, no slot is due or
+-- Returns true only if a tick of any scope has nothing to do: no run can be swept or started, no slot is due or
 -- still to be computed, no backfill is open, no slot within p_within needs a warm-up, and prune_sync_history would delete nothing.
 -- False: the tick may still be idle. Most ticks have nothing to do, and a process that opens only one tick cannot reuse query plans,
 -- so this function consists of one cheap statement.
 create function sync_scheduler.is_quiet(p_now timestamptz, p_within interval) returns boolean
   language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
-  -- min and max read one entry of an index, whatever the planner knows about the table.
+  -- min and max each read one index entry, regardless of the planner's statistics.
   return coalesce((select min(i.next_run_at) > p_now and max(i.next_run_at) <= '9000-01-01Z'
                      from public.organization_integrations i where i.enabled), true)
     and coalesce((select min(i.next_run_at) > p_now + p_within from public.organization_integrations i where i.enabled and i.warm_up), true)
@@ -439,7 +439,7 @@ begin
     due = excluded.due, triggered = excluded.triggered, completed = excluded.completed, failed = excluded.failed,
     skipped = excluded.skipped, unresolved = excluded.unresolved, rescued = excluded.rescued, missed = excluded.missed,
     cold_starts = excluded.cold_starts, summary = excluded.summary;
-  -- The slots of a rejected row do not run, so the row's incident stays open until a claim of the row succeeds.
+  -- The slots of a rejected row do not run, so the row's incident stays open until a claim for the row succeeds.
   begin
     perform sync_scheduler.raise_incident('rejected', r.integration_id::text, r.integration_id, null, jsonb_build_object('error', left(r.detail, 1000)))
       from jsonb_to_recordset(case when jsonb_typeof(p_summary -> 'skips') = 'array' then p_summary -> 'skips' else '[]' end)
@@ -462,7 +462,7 @@ $$;
 
 -- A ticket allows a pg_cron job to start one tick in an Edge Function.
 -- Every role that may use pg_net can read the request queue of pg_net, so a request must not contain a key.
--- A ticket is valid once, for two minutes, and only for a tick.
+-- A ticket can be used once, within two minutes, and only to start a tick.
 
 -- Returns a new ticket: 64 hexadecimal digits with 244 random bits. Only the owner may call this function.
 create function sync_scheduler.issue_ticket() returns text

@@ -77,7 +77,7 @@ $$;
 
 -- Records whether messages were sent. A failed message is retried after 30 s.
 -- Each further failure doubles the wait, up to an hour.
--- After p_max_attempts (24: about 17 hours) the message is recorded as abandoned.
+-- After p_max_attempts (24 attempts take about 17 hours), the message is recorded as abandoned.
 -- Ignores an engine's results if another engine has taken over the claim.
 -- p_deliveries: [{incident_ids: [...], error: null (sent) | text, retry_after_seconds: null | n}].
 -- Returns {sent, failed, gave_up}.
@@ -165,9 +165,9 @@ create trigger sync_scheduler_after_trouble after update on public.sync_run_log 
         or (new.status = 'pending' and new.attempt >= 2 and old.status in ('running', 'unknown')))
   execute function sync_scheduler.after_run_troubled();
 
--- Opens an incident for a slot that ticks skip repeatedly: in three ticks, over at least two minutes, for the same reason.
+-- Opens an incident for a slot that is skipped repeatedly: in three ticks, over at least two minutes, for the same reason.
 -- Only the last twenty ticks that skipped any slot are considered.
--- Skips with a recorded cause (a live run, a retry, a throttled API, an invalid schedule, a rejected row) do not count.
+-- Skips with a recorded cause (a live run, a retry, a throttled API, an invalid schedule, a rejected row) are ignored.
 -- The subject is the integration. An unreadable summary opens no incident.
 create function sync_scheduler.after_tick_skipped() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

@@ -71,9 +71,9 @@ create function sync_scheduler.run_view(l public.sync_run_log) returns jsonb lan
 
 -- Returns the status of at most p_limit integrations whose ids are greater than p_after, in id order.
 -- One statement reads up to a thousand integrations.
--- `last_run` is the newest run that was attempted and has ended. Slots that were skipped
+-- `last_run` is the newest finished run that was attempted. Slots that were skipped
 -- before any attempt, and rows of an adopted table with an unrecognised status, are ignored.
--- Runs without a slot are omitted. If such a run is live, a sweep ends the run.
+-- Runs without a slot are omitted. If such a run is live, the next sweep ends it.
 -- `health` describes the API that the newest run used. If no run used an API, `health` describes an API of the integration's type.
 create function sync_scheduler.integration_statuses(
   p_after uuid, p_limit integer, p_ids uuid[], p_org_id uuid default null, p_integration_type text default null, p_search text default null
@@ -200,7 +200,7 @@ create function public.read_sync_names(p_limit integer default 20000) returns js
             from public.organization_integrations i order by i.id limit least(greatest(coalesce(p_limit, 20000), 1), 20000)) n
 $$;
 
--- Returns the payload that a run would send to the integration's function now, so that an operator can try the function:
+-- Returns the payload with which the engine would invoke the integration's function now, so that an operator can test the function:
 -- {now, on_unknown, fenced, run}.
 -- `run` has the fields that the engine needs, with ids that belong to no recorded run; null: the integration does not exist.
 -- Records nothing.
@@ -216,7 +216,7 @@ create function public.read_sync_invocation(p_integration_id uuid) returns jsonb
     from (select) one left join public.organization_integrations i on i.id = p_integration_id
 $$;
 
--- Returns the runs in a period in a compact form, grouped by integration, for the timelines on the status pages.
+-- Returns the runs in a period in compact form, grouped by integration, for the timelines on the status pages.
 -- Returns {now, from, to, integrations: [{integration_id, truncated,
 --   runs: [[slot, status, started, finished, attempt, run_id]], ranges: [[from, to, count, reason]]}]}, oldest first; instants are
 -- epoch milliseconds. For each integration, at most the newest p_runs_each runs are returned.
@@ -286,7 +286,7 @@ begin
      where l.integration_id = p_integration_id and l.scheduled_for > v_now - interval '1 day' and l.drift_ms is not null
        and l.trigger in ('schedule', 'catch_up');
   end if;
-  -- Counts the runs that have not ended. These runs are few and have their own index.
+  -- Counts the pending and running runs, which are few and have their own index.
   select coalesce(jsonb_object_agg(c.day, jsonb_build_array(c.retrying, c.in_progress)), '{}') into v_live
     from (select to_char(l.scheduled_for at time zone 'UTC', 'YYYY-MM-DD') as day,
                  count(*) filter (where coalesce(l.attempt, 0) > case l.status when 'running' then 1 else 0 end) as retrying,

@@ -7,13 +7,13 @@ import type { Runtime } from "./runtime.ts"
 export interface Ledger {
   /**
    * Asks the database for permission to begin, which it grants only once per lease token. If the response is lost, the call is
-   * repeated with the same nonce; any other repeated or late call is refused. `unconfirmed`: no response came within
+   * repeated with the same nonce; the database refuses any other repeated or late call. `unconfirmed`: no response came within
    * `withinMs`.
    */
   readonly begin: (withinMs: number) => Promise<Begin>
   /** Sends one heartbeat. */
   readonly heartbeat: () => Promise<Heartbeat>
-  /** Records the outcome, and repeats the call while the response is lost. Resolves to true if the database confirmed it. */
+  /** Records the outcome, repeating the call until a response arrives. Resolves to true if the database confirmed the outcome. */
   readonly complete: (report: Report, withinMs: number) => Promise<boolean>
 }
 
@@ -22,7 +22,10 @@ export type Begin =
   | { readonly kind: "refused"; readonly reason: string }
   | { readonly kind: "unconfirmed"; readonly reason: string }
 
-/** `lost`: the run no longer belongs to this attempt. `unconfirmed`: the database did not respond, so the owner is unknown. */
+/**
+ * `lost`: the run no longer belongs to this attempt. `unconfirmed`: the database did not respond, so it is unknown whether this
+ * attempt still owns the run.
+ */
 export type Heartbeat = "owned" | "lost" | "unconfirmed"
 
 export type Report =
@@ -84,7 +87,7 @@ export const openLedger = (
   }
 }
 
-/** Treats a response without the promised boolean as lost. */
+/** Treats a response without the expected boolean field as lost. */
 const expecting = (answer: Answer, field: string): Answer =>
   answer.kind === "answered" && typeof answer.value[field] !== "boolean"
     ? { kind: "lost", detail: `the answer has no ${field}` }
@@ -141,7 +144,7 @@ const callRpc = async (
   }
 }
 
-/** Returns whether the same request may succeed later: the database was busy, or a gateway answered. */
+/** Returns whether the same request may succeed later, because the database was busy or a gateway responded instead. */
 const mayPass = (status: number): boolean => status >= 500 || [408, 425, 429].includes(status)
 
 /**

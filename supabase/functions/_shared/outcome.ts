@@ -27,9 +27,9 @@ export class SyncFailed extends Error {
 }
 
 /**
- * The sync definitely did nothing: the API throttled the first call, or could not be reached. The scheduler retries the run
- * after `retryAfterSeconds` if the API requested a wait, and otherwise after its own backoff. Throw this error only before any
- * call with an effect. In the background, no answer can report this outcome, so the run is recorded as `failed`.
+ * The sync definitely did nothing: the API throttled the first call, or could not be reached. The scheduler retries the run after
+ * `retryAfterSeconds` if the API requested a wait, and otherwise after its own backoff. Throw this error only before the first
+ * call that has an effect. In background work, no response can report this outcome, so the run is recorded as `failed`.
  */
 export class SyncNotExecuted extends Error {
   override readonly name = "SyncNotExecuted"
@@ -42,15 +42,15 @@ export class SyncNotExecuted extends Error {
 }
 
 /**
- * The sync may or may not have taken effect: for example, an export was sent, but no answer came. No outcome is reported, and
- * the run becomes `unknown`. The integration's `on_unknown` decides whether the run is repeated with the same key or waits for
- * an operator.
+ * The sync may or may not have taken effect: for example, an export was sent, but no response arrived. No outcome is reported,
+ * and the run becomes `unknown`. The integration's `on_unknown` determines whether the run is retried with the same key or waits
+ * for an operator.
  */
 export class SyncOutcomeUnknown extends Error {
   override readonly name = "SyncOutcomeUnknown"
 }
 
-/** The outcome of a handler that has ended. */
+/** A handler's outcome. */
 export type Verdict =
   | { readonly kind: "completed"; readonly result: Json }
   | { readonly kind: "failed"; readonly error: { readonly code: string; readonly message: string } }
@@ -58,15 +58,16 @@ export type Verdict =
   | { readonly kind: "unknown"; readonly reason: string }
 
 /**
- * The maximum size of a result. A larger one is replaced by a note of its size. The engine reads and stores answers of up to 64
- * KiB.
+ * The maximum size of a result. A larger result is replaced with a note of its size. The engine reads and stores responses of up
+ * to 64 KiB.
  */
 const maxResultBytes = 32 * 1024
 const maxMessageChars = 2_000
 
 /**
- * Judges the return value of a handler by the rule that the scheduler applies to answers. A value that reports a failure
- * (`success: false`, `status: "failed"`, an `error`) means a failure. If a value contradicts itself, the outcome is unknown.
+ * Determines the outcome from a handler's return value, by the rules that the scheduler applies to responses. A value that
+ * reports a failure (`success: false`, `status: "failed"`, an `error`) is a failure. If a value contradicts itself, the outcome
+ * is unknown.
  */
 export const judgeValue = (value: unknown): Verdict => {
   if (value instanceof Response) {
@@ -98,9 +99,9 @@ const isOf = <E extends Error>(
 ): error is E => error instanceof kind || (error instanceof Error && error.name === name)
 
 /**
- * Judges an error that a handler threw. `SyncFailed`, `SyncNotExecuted` and `SyncOutcomeUnknown` state the outcome. If a call
- * was cut off (timeout, abort, lost connection), or if the run's signal aborted before the error, the outcome is unknown. Every
- * other error is a definite failure.
+ * Determines the outcome from an error that a handler threw. `SyncFailed`, `SyncNotExecuted` and `SyncOutcomeUnknown` state the
+ * outcome. If a call was cut off (timeout, abort, lost connection), or if the run's signal aborted before the error, the outcome
+ * is unknown. Every other error is a definite failure.
  */
 export const judgeError = (error: unknown, wasStopped: boolean): Verdict => {
   if (isOf(error, SyncFailed, "SyncFailed")) {
@@ -152,7 +153,7 @@ const describeFailure = (value: Json): { code: string; message: string } => {
   }
 }
 
-/** Converts a result to JSON. Never throws, because the work is done even if its result cannot be represented. */
+/** Converts a result to JSON. Never throws, because the work is done even if its result cannot be represented as JSON. */
 const toJson = (value: unknown): Json => {
   try {
     const text = JSON.stringify(value)?.replace(unstorable, "$1\\ufffd")
@@ -172,7 +173,7 @@ const clip = (text: string): string =>
     .replaceAll("\0", "\ufffd")
 
 /**
- * Matches the escapes that JSON allows and jsonb refuses: NUL and lone surrogates. An escaped backslash followed by `u0000`
- * does not match.
+ * Matches the escapes that JSON allows but jsonb rejects: NUL and lone surrogates. An escaped backslash followed by `u0000` does
+ * not match.
  */
 const unstorable = /(?<!\\)((?:\\\\)*)\\u(?:0000|d[89a-f][0-9a-f]{2})/gi

@@ -9,23 +9,23 @@ export interface Ownership {
   readonly heartbeat: () => Promise<Heartbeat>
   /** Changes the instant (milliseconds since 1970) at which the signal aborts. */
   readonly stopAt: (instantMs: number) => void
-  /** Ends the heartbeats, and resolves when no heartbeat is in flight. */
+  /** Stops sending heartbeats, and resolves once none is in flight. */
   readonly end: () => Promise<void>
 }
 
 /**
- * The longest time without an accepted heartbeat, in ms. Later, the run may soon belong to another attempt, because an
- * `unknown` run is repeated 430 s after its last sign of life.
+ * The maximum time without an accepted heartbeat, in ms. An `unknown` run is retried 430 s after its last sign of life, so the
+ * work must stop earlier.
  */
 const maxSilenceMs = 300_000
 
-/** How long to keep a handler alive after it ignores its signal, in ms. After that, the scheduler sweeps the run. */
+/** How long heartbeats continue for a handler that ignores its signal, in ms. After that, the scheduler sweeps the run. */
 const maxOverrunMs = 300_000
 
 /**
- * Holds a granted run: sends heartbeats while the handler works, and provides a signal. The signal aborts at `stopAtMs`, when a
- * heartbeat reports that this attempt no longer owns the run, when no heartbeat succeeded for 300 s, or when the platform shuts
- * down the isolate.
+ * Maintains ownership of a granted run: sends heartbeats while the handler works, and provides an abort signal. The signal aborts at `stopAtMs`,
+ * when a heartbeat reports that this attempt no longer owns the run, when no heartbeat succeeded for 300 s, or when the platform
+ * shuts down the isolate.
  * `grantedAtMs` is an instant shortly before the grant, and is treated as the first sign of life.
  */
 export const holdRun = (

@@ -2,7 +2,7 @@ import { isRecord } from "./outcome.ts"
 import { parseJson } from "./request.ts"
 import { readVariable } from "./runtime.ts"
 
-/** The function's project: its database, and its callers' keys. */
+/** The Supabase project to which the function belongs. */
 export interface Project {
   readonly url: string
   /** The secret key that the function itself uses. */
@@ -11,7 +11,7 @@ export interface Project {
   readonly callerKeys: ReadonlyArray<string>
 }
 
-/** Options of `withSyncRun` that replace the environment. */
+/** Options of `withSyncRun` that override environment variables. */
 export interface ProjectOptions {
   /** The keys that callers may send, instead of the project's secret keys. */
   readonly keys?: ReadonlyArray<string>

@@ -13,7 +13,7 @@ export interface Invocation {
   readonly idempotencyKey: string
   readonly trigger: string
   readonly leaseToken: string
-  /** When the scheduler stops waiting for the answer. */
+  /** When the scheduler stops waiting for the response. */
   readonly deadline: Date
   readonly config: Readonly<Record<string, unknown>>
 }
@@ -28,8 +28,8 @@ export interface Refusal {
 const maxBodyBytes = 256 * 1024
 
 /**
- * Returns whether the request contains one of `keys`, in `apikey` or as `Authorization: Bearer`. Compares the digests of all
- * keys every time, so that the duration reveals nothing about a key.
+ * Returns whether the request contains one of `keys`, in `apikey` or as `Authorization: Bearer`. Always compares the digests of
+ * all keys, so that the duration reveals nothing about a key.
  */
 export const carriesKey = async (
   request: Request,

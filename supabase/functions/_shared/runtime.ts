@@ -13,10 +13,10 @@ export interface Runtime {
   readonly onShutdown: (callback: () => void) => () => void
 }
 
-/** The longest delay that a timer accepts, in ms (24.8 days). With a longer one, it would fire immediately. */
+/** The maximum delay for a timer, in ms (24.8 days). A timer with a longer delay would fire immediately. */
 const maxDelayMs = 2 ** 31 - 1
 
-/** The runtime of the platform: an Edge Function, Deno, Node.js or Bun. */
+/** The runtime for Edge Functions, Deno, Node.js and Bun. */
 export const platform: Runtime = {
   now: () => Date.now(),
   after: (ms, callback) => {

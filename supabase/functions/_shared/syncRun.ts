@@ -28,17 +28,17 @@ export interface SyncContext {
     readonly integrationId: string
     readonly integrationType: string
     /**
-     * The number of the attempt, from 1. After the first, look up the idempotency key, because an earlier attempt may have done
+     * The number of the attempt, from 1. In later attempts, look up the idempotency key, because an earlier attempt may have done
      * the work.
      */
     readonly attempt: number
     readonly trigger: string
   }
-  /** Shared by all attempts at this slot. Pass it to the API that you write to, or look it up there first. */
+  /** Shared by all attempts at this slot. Pass the key to the API that you write to, or look up the key there first. */
   readonly idempotencyKey: string
   /** The slot: the instant for which the sync runs, even if the run starts late. */
   readonly scheduledFor: Date
-  /** When the caller stops waiting for an answer or, after `defer`, when background work must end. */
+  /** When the caller stops waiting for a response or, after `defer`, when background work must end. */
   readonly deadline: Date
   /** The integration's own settings. */
   readonly config: Readonly<Record<string, unknown>>
@@ -46,32 +46,32 @@ export interface SyncContext {
   readonly signal: AbortSignal
   /** Asks the database whether this attempt still owns the run. Call it immediately before an irreversible step. */
   readonly heartbeat: () => Promise<Heartbeat>
-  /** Answers 202 now. The handler continues in the background, and its outcome is reported when the handler ends. */
+  /** Responds with 202 now. The handler continues in the background, and its outcome is reported when the handler ends. */
   readonly defer: () => void
   /**
-   * Reports the accounting API's answer to the scheduler: whether it throttles, for how long, and its remaining quota. If you
-   * send several reports, the last one is used. The body of a `Response` is not read: pass the part that you have read as
+   * Reports the accounting API's response to the scheduler: whether the API throttles, for how long, and the remaining quota. If
+   * you send several reports, the last one is used. The body of a `Response` is not read: pass the part that you have read as
    * `body`.
    */
   readonly vendor: (answer: Response | VendorReport, body?: Json) => void
 }
 
-/** Does the sync. The return value (JSON, up to 32 KiB) is recorded as the result. A thrown error determines the outcome. */
+/** Performs the sync. The return value (JSON, up to 32 KiB) is recorded as the result. A thrown error determines the outcome. */
 export type SyncHandler = (context: SyncContext) => Promise<Json | undefined> | Promise<void>
 
 export interface SyncRunOptions extends ProjectOptions {
-  /** Whether to answer every request immediately with 202, as `defer` does. Default false. */
+  /** Whether to respond to every request immediately with 202, as `defer` does. Default false. */
   readonly background?: boolean
   /** The interval between heartbeats. Default 20 s. */
   readonly heartbeatEveryMs?: number
-  /** The longest time from the request to the answer. Default 145 s, because the platform ends a request after 150 s. */
+  /** The maximum time from the request to the response. Default 145 s, because the platform ends a request after 150 s. */
   readonly answerWithinMs?: number
   /**
-   * The longest time from the request to the end of a deferred run. Default 380 s, because hosted functions live 400 s (150 s
+   * The maximum time from the request to the end of a deferred run. Default 380 s, because hosted functions live for 400 s (150 s
    * on the free plan).
    */
   readonly backgroundForMs?: number
-  /** The time limit of one database call. Default 8 s, which is also the statement timeout of the API. */
+  /** The time limit for one database call. Default 8 s, which is also the statement timeout of the API. */
   readonly rpcTimeoutMs?: number
 }
 
@@ -92,11 +92,12 @@ const reportLateWithinMs = 120_000
 /**
  * The fence: wraps a handler so that it runs at most once per attempt, regardless of who calls it and how often.
  *
- * The wrapper checks the caller's key and the body, and asks the database whether this attempt may begin. If not, it answers
- * 409 `{"executed": false}`, and the handler never runs. Otherwise, it keeps the run alive with heartbeats, reports the outcome
- * with the lease token, and answers the scheduler. `OPTIONS` is the scheduler's warm-up and has no effect.
+ * The wrapper checks the caller's key and the body, and asks the database whether this attempt may begin. If not, the wrapper
+ * responds with 409 `{"executed": false}`, and the handler never runs. Otherwise, the wrapper keeps the run alive with
+ * heartbeats, reports the outcome with the lease token, and responds to the scheduler. `OPTIONS` is the scheduler's warm-up and
+ * has no effect.
  *
- * Use: `Deno.serve(withSyncRun(async ({ idempotencyKey, signal }) => { ... }))`. Answers: see `supabase/functions/README.md`.
+ * Usage: `Deno.serve(withSyncRun(async ({ idempotencyKey, signal }) => { ... }))`. Responses: see `supabase/functions/README.md`.
  */
 export const withSyncRun = (
   handler: SyncHandler,
@@ -157,7 +158,7 @@ const admit = async (
   const begin = await ledger.begin(Math.min(beginWithinMs, leftMs))
   if (begin.kind === "unconfirmed") return notExecuted(`begin_unconfirmed: ${begin.reason}`)
   if (begin.kind === "refused") return notExecuted(begin.reason)
-  // If the permission comes too late, the handler does not run, so that the answer "not executed" is true.
+  // If the permission comes too late, the handler does not run, so that the response "not executed" is true.
   if (runtime.now() >= answerAtMs) return notExecuted("deadline_passed")
 
   const owner = holdRun(ledger, runtime, {
@@ -172,7 +173,7 @@ const admit = async (
   })
 }
 
-/** Runs the handler and reports its outcome. Answers when the handler ends or calls `defer`, or when the time is up. */
+/** Runs the handler and reports its outcome. Responds when the handler ends or calls `defer`, or when the time is up. */
 const work = (
   handler: SyncHandler,
   invocation: Invocation,
@@ -264,7 +265,7 @@ const execute = async (handler: SyncHandler, context: SyncContext): Promise<Verd
   }
 }
 
-/** Converts "not executed" to a definite failure, because once the caller has its answer, "not executed" cannot be reported. */
+/** Converts "not executed" to a definite failure, because "not executed" cannot be reported after the response has been sent. */
 const withoutAnswer = (verdict: Verdict): Verdict =>
   verdict.kind === "notExecuted"
     ? { kind: "failed", error: { code: "NOT_EXECUTED", message: verdict.reason } }
@@ -282,7 +283,7 @@ const report = async (ledger: Ledger, verdict: Verdict, withinMs: number): Promi
   }
 }
 
-/** Builds the answer with the fields that the scheduler judges. */
+/** Builds the response, with the fields from which the scheduler determines the outcome. */
 const toResponse = (
   invocation: Invocation,
   verdict: Verdict,
@@ -307,7 +308,7 @@ const toResponse = (
     case "notExecuted":
       return notExecuted(verdict.reason, verdict.retryAfterSeconds, told)
     case "unknown":
-      // The answer has no field `success`, `status` or `error`, because the scheduler could read it as a definite failure.
+      // The response has no field `success`, `status` or `error`, because the scheduler could read it as a definite failure.
       return Response.json({ outcome: "unknown", ...ids, reason: verdict.reason }, { status: 504 })
   }
 }
@@ -335,7 +336,8 @@ const refuse = (
 ): Response => Response.json({ executed: false, error: { code, message } }, { status, headers })
 
 /**
- * Logs an outcome that is reported nowhere else, because the handler ended after the answer and the database did not record it.
+ * Logs an outcome that is reported nowhere else, because the handler ended after the response was sent and the database did not
+ * record the outcome.
  */
 const logUnreported = (invocation: Invocation, verdict: Verdict): void =>
   console.error(

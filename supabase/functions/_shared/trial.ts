@@ -9,8 +9,8 @@ import type { Invocation } from "./request.ts"
 export const isTrial = ({ trigger }: Invocation): boolean => trigger === "trial"
 
 /**
- * Returns whether the project allows trials. Only the local stack, which uses http, does, because a hosted function must never
- * work without a run.
+ * Returns whether the project allows trials. Only the local stack, which uses http, allows trials, because a hosted function must
+ * never do work without a run.
  */
 export const allowsTrials = ({ url }: Project): boolean => url.startsWith("http:")
 

@@ -1,6 +1,6 @@
 import type { Json } from "./outcome.ts"
 
-/** What the scheduler needs from the accounting API's answer to judge the API's health. */
+/** The fields of the accounting API's response from which the scheduler determines the API's health. */
 export interface VendorReport {
   /** The API's host, such as `api.example.com`. */
   readonly host?: string
@@ -8,17 +8,17 @@ export interface VendorReport {
   readonly headers?: Readonly<Record<string, string>>
   /** The API's own error code, such as `BAD_REQUEST.BURST_RATE_LIMIT_REACHED`. */
   readonly code?: string
-  /** The body, or the part with codes and waits. Up to 2,000 characters are forwarded. */
+  /** The body, or the part that contains error codes and wait times. Up to 2,000 characters are forwarded. */
   readonly body?: Json
 }
 
-/** Matches headers about quotas and waits. No other header is forwarded. */
+/** Matches the names of headers about quotas and wait times. No other header is forwarded. */
 const telling = /^(date|retry-after)$|rate-?limit|limit-remaining|quota/i
 const maxHeaders = 20
 const maxBodyChars = 2_000
 
 /**
- * Converts a `fetch` response or a manual report to the `vendor` field of the function's answer, which is small and contains no
+ * Converts a `fetch` response or a manual report to the `vendor` field of the function's response, which is small and contains no
  * secrets.
  */
 export const toVendorField = (answer: Response | VendorReport, body?: Json): Json => {

@@ -53,8 +53,8 @@ const send = async (endpoint: string, init: RequestInit): Promise<Response> => {
 }
 
 /**
- * Judges the status of the API's answer. A throttled call exported nothing. A refused call definitely failed. After a server error,
- * the export may have been booked.
+ * Determines the outcome from the status of the API's response. A throttled call exported nothing. A refused call definitely
+ * failed. After a server error, the export may have been booked.
  */
 const judge = (response: Response): number => {
   const { status } = response

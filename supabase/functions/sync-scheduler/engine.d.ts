@@ -1,12 +1,15 @@
 /** The types of engine.js, the bundled `src/edge.ts` of Sync Scheduler. A test compares them with `src/edge.ts`. */
 export interface EdgeEngine {
-  /** Runs one tick within the function's time limit. If `signal` aborts, rejects after the runs in flight are recorded. */
+  /**
+   * Runs one tick within the function's time limit. If `signal` aborts, rejects after the outcomes of the runs in flight have
+   * been recorded.
+   */
   readonly tick: (signal?: AbortSignal) => Promise<{
     /** Whether the tick itself succeeded. */
     readonly ok: boolean
     readonly summary: Readonly<Record<string, unknown>>
   }>
-  /** Redeems a ticket. Resolves to false if the database did not issue the ticket or it was already used. */
+  /** Redeems a ticket. Resolves to false if the database did not issue the ticket or the ticket was already used. */
   readonly redeem: (ticket: string) => Promise<boolean>
 }
 

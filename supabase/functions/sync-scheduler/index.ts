@@ -1,10 +1,10 @@
 import { carriesKey, isRecord, readProject } from "../_shared/syncRun.ts"
-// The engine of the binary, bundled into one file without dependencies:
+// The binary's engine, bundled into one file without dependencies:
 // @ts-types="./engine.d.ts"
 import { type EdgeEngine, makeEdgeEngine } from "./engine.js"
 
 /**
- * The longest time until the answer, in ms. The platform ends an unanswered request after 150 s, but the function may continue.
+ * The maximum time until the response, in ms. The platform ends an unanswered request after 150 s, but the function may continue.
  */
 const ANSWER_WITHIN_MS = 140_000
 
@@ -16,9 +16,9 @@ addEventListener("beforeunload", () => ending.abort())
 
 /**
  * Runs one tick. The caller sends one of the project's secret keys in `apikey`, or a ticket from the database in `x-sync-ticket`,
- * as deploy/pg_cron.sql does. Answers with the summary: 200, or 500 if the tick itself failed. If the request has the header
- * `Prefer: respond-async`, or the tick takes longer than `ANSWER_WITHIN_MS`, answers 202 without the summary, which is then
- * recorded in `sync_tick`.
+ * as deploy/pg_cron.sql does. Responds with the summary and status 200, or 500 if the tick itself failed. If the request has the
+ * header `Prefer: respond-async`, or the tick takes longer than `ANSWER_WITHIN_MS`, responds with 202 and without the summary,
+ * which is then recorded in `sync_tick`.
  */
 const handle = async (request: Request): Promise<Response> => {
   if (request.method !== "POST") return refuse(405, "METHOD_NOT_ALLOWED", "Use POST")
@@ -43,7 +43,7 @@ const handle = async (request: Request): Promise<Response> => {
 
 const answer = async (engine: EdgeEngine, isAsync: boolean): Promise<Response> => {
   const ticking = engine.tick(ending.signal)
-  // The tick continues after the answer, even if the caller disconnects.
+  // The tick continues after the response, even if the caller disconnects.
   background(ticking.catch((error) => console.error(error)))
   const waiting = isAsync ? undefined : await patiently(ticking)
   return waiting === undefined
