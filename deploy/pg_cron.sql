@@ -1,6 +1,6 @@
 -- Invokes the Edge Function `sync-scheduler` every minute, with pg_cron and pg_net. Run this file as postgres (SQL editor or
--- psql), after the migrations and the deployment of the function. You may run the file again at any time. If the project does not
--- have the two extensions and the secret project_url yet, create them first:
+-- psql), after applying the migrations and deploying the function. You may run the file again at any time. If the project does
+-- not have the two extensions and the secret project_url yet, create them first:
 --
 --   create extension if not exists pg_cron;
 --   create extension if not exists pg_net;
@@ -28,8 +28,8 @@ end
 $$;
 
 -- Requests one tick without waiting for it to end. pg_net stores requests unencrypted in net.http_request_queue, so the request
--- contains a ticket (valid once, for two minutes) instead of a key. A lost request does no harm, because the job sends a request every
--- minute.
+-- contains a ticket (usable once, within two minutes) instead of a key. A lost request does no harm, because the job sends a
+-- request every minute.
 create or replace function sync_scheduler.nudge_edge() returns bigint
   language sql volatile set search_path = pg_catalog, pg_temp as $$
   select net.http_post(

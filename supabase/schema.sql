@@ -3119,7 +3119,7 @@ declare
   v_last uuid;
   v_go sync_scheduler.slot[] := '{}';           -- slots to claim, or to advance past
   v_skipped jsonb[] := '{}';
-  v_repeated uuid[] := '{}';                    -- runs that an earlier call with p_claim_token claimed
+  v_repeated uuid[] := '{}';                    -- runs claimed by an earlier call with p_claim_token
   v_claimed uuid[];                             -- the inserted runs
   v_claimed_of uuid[];
   v_stays uuid[] := '{}';                       -- integrations that must not be advanced
@@ -3724,7 +3724,7 @@ begin
 
   if exists (select 1 from public.sync_run_log l
               where l.integration_id = v_integration_id and l.scheduled_for = p_at and l.claim_token = p_claim_token) then
-    return 'claimed';     -- a repeated call, after the response was lost
+    return 'claimed';     -- a repeated call: the first response was lost
   elsif p_at is null and b.cursor = v_next then
     return 'moved_on';    -- a repeated call that only advances the cursor
   elsif b.id is null or b.integration_id <> v_integration_id or b.status <> 'open' then
@@ -3752,7 +3752,7 @@ declare
   i public.organization_integrations;
 begin
   -- While one engine holds the advisory lock, other engines' calls return immediately.
-  -- Correctness depends only on the unique index.
+  -- The lock only saves work: correctness depends on the unique index.
   if not pg_try_advisory_xact_lock(sync_scheduler.lock_key(s.org_id, s.integration_id)) then
     return 'locked';
   end if;
@@ -3764,7 +3764,7 @@ begin
   if exists (select 1 from public.sync_run_log l
               where l.idempotency_key = sync_scheduler.idempotency_key(s.integration_id, s.scheduled_for)
                 and l.claim_token = p_claim_token) then
-    return 'claimed';     -- a repeated call, after the response was lost
+    return 'claimed';     -- a repeated call: the first response was lost
   elsif not coalesce(i.enabled, false) then
     return 'disabled';
   elsif coalesce(i.schedule_version, 1) is distinct from s.schedule_version then

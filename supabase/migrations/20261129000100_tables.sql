@@ -1,6 +1,6 @@
 -- Creates Sync Scheduler's tables.
 -- Two tables, organization_integrations and sync_run_log, may already exist in a project.
--- The migration checks their columns and adds the missing ones, but changes nothing else in them.
+-- The migration checks the columns of these tables and adds the missing ones, but changes nothing else in the tables.
 -- If an existing column conflicts with the required definition, the migration names the column and stops before its first change.
 
 do $migration$
@@ -145,7 +145,7 @@ declare
     ["sync_run_log", "delay_reason",         "text",        "", false,
       "The reason why a pending run waits until not_before: api_throttled or api_limit. Null: no API delays the run."]
   ]$columns$;
-  -- For each declared type, the column types that the functions read and write without loss.
+  -- For each declared type, the types that an adopted column may have. The functions read and write these types without loss.
   v_compatible constant jsonb := $types${
     "uuid": ["uuid"], "text": ["text", "character varying"], "boolean": ["boolean"],
     "timestamptz": ["timestamp with time zone"], "interval": ["interval"], "jsonb": ["jsonb"],
@@ -162,7 +162,7 @@ declare
   -- The columns that a claim sets. Only these columns may be NOT NULL without a default.
   v_given constant text[] := array['id', 'integration_id', 'org_id', 'integration_type', 'scheduled_for', 'idempotency_key',
                                    'trigger', 'status', 'attempt', 'max_attempts', 'created_at'];
-  -- The columns that a run or an edit sets to null. These columns must be nullable.
+  -- Columns that the scheduler sets to null, so they must be nullable.
   v_nulled constant jsonb := $nulled${
     "organization_integrations": ["next_run_at", "schedule_error", "breaker_until", "paused_reason", "reserved_by", "reserved_until",
       "fetch_token"],
@@ -422,7 +422,7 @@ create unique index sync_run_log_key on public.sync_run_log (idempotency_key);
 create unique index sync_run_log_one_live on public.sync_run_log (integration_id)
   where status in ('pending', 'running') or (status = 'unknown' and released_at is null);
 
--- Indexes for the runs that sweeps and ticks look for.
+-- Indexes for finding the runs that sweeps and ticks handle.
 create index sync_run_log_pending on public.sync_run_log (created_at, id) where status = 'pending';
 create index sync_run_log_running on public.sync_run_log (lease_until) where status = 'running';
 create index sync_run_log_unknown on public.sync_run_log (not_before)
@@ -434,7 +434,7 @@ create index sync_run_log_by_slot on public.sync_run_log (scheduled_for desc, id
 create index sync_run_log_trouble on public.sync_run_log (scheduled_for desc, id desc) where status in ('failed', 'unknown', 'skipped');
 create index sync_run_log_completed on public.sync_run_log (integration_id, scheduled_for desc) where status = 'completed';
 
--- The append-only history of runs: attempts, transitions, and operator actions with their actor and reason.
+-- The append-only history of runs: attempts, transitions, and operator actions with actor and reason.
 create table public.sync_run_event (
   id bigint generated always as identity primary key,
   run_id uuid,                                        -- null: an action on the integration as a whole
@@ -452,7 +452,7 @@ create index sync_run_event_run on public.sync_run_event (run_id, id);
 create index sync_run_event_integration on public.sync_run_event (integration_id, id) where run_id is null;
 create index sync_run_event_at on public.sync_run_event (at);
 
--- One row per schedule of an integration, with the period in which the schedule applied.
+-- One row for each schedule that an integration has had, with the period in which the schedule applied.
 -- The audit recomputes slots from this table.
 create table public.sync_schedule_history (
   id bigint generated always as identity primary key,
@@ -478,8 +478,8 @@ create table public.sync_skipped_range (
   "from" timestamptz not null,
   "to" timestamptz not null,
   -- The exact number of slots, unless the reason is schedule_changed, disabled or gone.
-  -- The database itself records ranges with these three reasons. Because SQL cannot evaluate cron expressions,
-  -- 1 then means at least one slot, and 0 means an unknown number (no next slot had been computed).
+  -- Ranges with these three reasons are recorded by SQL functions, which cannot evaluate cron expressions and therefore
+  -- write 1 for "at least one slot" and 0 for "an unknown number" (no next slot had been computed).
   count bigint not null check (count >= 0),
   reason text not null,                               -- superseded, outside_window, catch_up_skip, schedule_changed, disabled, gone
   recorded_at timestamptz not null default now(),
@@ -489,7 +489,7 @@ create table public.sync_skipped_range (
 create index sync_skipped_range_span on public.sync_skipped_range (integration_id, "from");
 create index sync_skipped_range_to on public.sync_skipped_range ("to");
 
--- Requests to create runs for past slots. Ticks run these slots oldest first, without changing next_run_at.
+-- Requests to create runs for past slots. Ticks claim these slots, oldest first, without changing next_run_at.
 create table public.sync_backfill (
   id uuid primary key default gen_random_uuid(),
   integration_id uuid not null,
@@ -548,7 +548,7 @@ create index sync_incident_unsent on public.sync_incident (id)
   where (resolved_at is null and notified_at is null and alert_gave_up is null)
      or (resolved_at is not null and resolve_notified_at is null and alert_gave_up is distinct from 'resolved');
 
--- One row per tick, with its engine, times and counts.
+-- One row per tick: engine, times and counts.
 create table public.sync_tick (
   id uuid primary key,
   engine_id text not null,
@@ -619,7 +619,7 @@ create index sync_api_hold_expires on public.sync_api_hold (expires_at);
 
 -- The average durations of cold and warm first requests to each function. They show whether a warm-up saves time.
 create table public.sync_function_warmth (
-  function_name text primary key,                     -- '(default)': the engine's configured function
+  function_name text primary key,                     -- '(default)' stands for the function that the engine is configured with
   cold_count bigint not null default 0,
   warm_count bigint not null default 0,
   failed_count bigint not null default 0,

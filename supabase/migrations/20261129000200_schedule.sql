@@ -93,12 +93,12 @@ create function sync_scheduler.elapsed_ms(p_from timestamptz, p_to timestamptz, 
 
 -- PostgREST before version 16 endlessly retries a call that fails with SQLSTATE 40001,
 -- thousands of times a second, even after the client has disconnected.
--- No function here raises 40001 in a read committed transaction, but a project's own trigger on an adopted table may raise it.
+-- None of these functions raises 40001 in a read committed transaction, but a project's own trigger on an adopted table may raise it.
 -- Every function that may write therefore replaces 40001 with 40P01 (deadlock_detected).
 -- Both codes mean that nothing was done and that the caller may retry.
 
 -- Returns whether the row being processed caused the error (bad data, a constraint, an exception in the project's own trigger).
--- Any other error must fail the whole call, because the database is read-only, full, out of memory, or shutting down.
+-- Any other error means that the database is read-only, full, out of memory or shutting down, so it must fail the whole call.
 create function sync_scheduler.is_row_fault(p_sqlstate text) returns boolean
   language sql immutable return left(p_sqlstate, 2) in ('22', '23') or p_sqlstate = 'P0001';
 
@@ -121,7 +121,7 @@ create function sync_scheduler.has_unchecked_rows() returns boolean
 create function sync_scheduler.too_long(p_column text, p_bytes integer, p_most integer) returns text
   language sql immutable return format('%s has %s bytes; at most %s are allowed', p_column, p_bytes, p_most);
 
--- Returns the fault that prevents an integration's runs: a column is null, too large or out of range; null: no fault.
+-- Returns the fault in a row that prevents the integration's runs (a column is null, too large or out of range); null: no fault.
 -- Does not check the schedule. Only a row of an adopted table can have a fault.
 create function sync_scheduler.row_fault(i public.organization_integrations) returns text language sql stable return case
     when i.enabled is null then 'enabled is null: set it to true or false'
@@ -333,7 +333,7 @@ create trigger sync_scheduler_before_history before insert on public.sync_schedu
   for each row execute function sync_scheduler.before_history();
 
 -- Rejects changes to finished runs. A completed run never changes.
--- Only an operator's retry, recognised by an increased max_attempts, changes a failed or skipped run.
+-- Only an operator's retry, recognised by an increased max_attempts, may change a failed or skipped run.
 -- Columns that a project added to the table may change.
 create function sync_scheduler.before_finished_run_change() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -367,10 +367,10 @@ create trigger sync_scheduler_before_finished_change before update on public.syn
   execute function sync_scheduler.before_finished_run_change();
 
 -- Ensures that a change to the run log is on disk before an engine acts on it.
--- With synchronous_commit = off, a server crash could lose run starts and permissions to begin
--- from the last second, and those runs could take effect twice.
+-- With synchronous_commit = off, a server crash could lose the starts recorded in the last second,
+-- and those runs could take effect twice.
 -- PostgreSQL reads the setting at commit time, so a SET clause on the function would have no effect.
--- The trigger keeps a stricter value that the project has set.
+-- If the project has set a stricter value, the trigger keeps it.
 create function sync_scheduler.commit_to_disk() returns trigger
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin

@@ -6,7 +6,7 @@
 -- The functions in this file update the health and the holds accordingly.
 --
 -- Signals from an organisation's syncs apply only to that organisation.
--- A throttle or a low quota creates a row of sync_api_hold.
+-- A throttle or a low quota creates a row in sync_api_hold.
 -- If the vendor throttles three organisations within a minute,
 -- the runs of all organisations at the host wait, for at most 30 s per response.
 -- A host becomes unhealthy when its probes fail, or when syncs of three organisations fail without a successful sync in between.
@@ -408,7 +408,7 @@ create function sync_scheduler.health_json(h public.integration_health) returns 
     'consecutive_failures', h.consecutive_failures, 'latency_ms', h.latency_ms, 'http_status', h.http_status,
     'error_code', h.error_code, 'message', h.detail ->> 'message', 'quota', h.detail -> 'quota', 'probes', h.probes);
 
--- Returns the candidates for probes and the current health. A candidate is a distinct combination of
+-- Returns the probe candidates and the current health. A candidate is a distinct combination of
 -- integration_type, health_url and health_method among the enabled integrations; at most 1,000 are read from the index.
 -- Returns {now, sources: [{integration_type, health_url, health_method}], health: [row of integration_health]}.
 create function public.read_sync_apis() returns jsonb
@@ -436,8 +436,8 @@ $$;
 -- Returns the reason why an API must not be probed now; null: the probe is allowed.
 -- The database checks the interval and recent syncs, so that the limits apply across all engines.
 -- p_types, p_urls: the types and health_urls of the API's integrations, used to find a sync that is due within a minute.
--- p_asked: an operator requested the probe, so the regular interval, the backoff and recent syncs do not prevent it.
--- A probe in the last 15 minutes, a throttle, and a sync that is running or about to run still prevent it.
+-- p_asked: an operator requested the probe, so the regular interval, the backoff and recent syncs do not prevent the probe.
+-- A probe in the last 15 minutes, a throttle, and a sync that is running or about to run still do.
 create function sync_scheduler.probe_refusal(h public.integration_health, p_types text[], p_urls text[], p_asked boolean) returns text
   language sql stable set search_path = pg_catalog, pg_temp as $$
   select case
@@ -465,7 +465,7 @@ $$;
 
 -- Claims the probes that engine p_engine_id must send now.
 -- No other engine may probe the claimed APIs for 15 minutes, regardless of the result.
--- A new API is first probed after 15 to 18 minutes, because the API's syncs may show its health in the meantime.
+-- A new API is first probed after 15 to 18 minutes, because syncs may show the API's health in the meantime.
 -- This first delay varies, so that the probes of several APIs do not coincide.
 -- p_apis: [{provider, host, types: [text], urls: [text]}], at most 1,000.
 -- p_asked: an operator requested the probes.
@@ -624,7 +624,7 @@ $$;
 -- Records a tick's first request to a function and returns whether a warm-up of this function saves time.
 -- Once 20 requests have been measured, warm-ups of the function are paused for a day if no request
 -- was cold, or if cold requests take less than 100 ms longer than warm requests.
--- p_cold: whether the function reported that it was cold. If p_cold is null, a request that takes more than a second is treated as cold.
+-- p_cold: whether the function reported a cold start. If p_cold is null, a request that takes more than a second is treated as cold.
 -- p_in_run: the request belongs to a run, so the run's settlement opens or resolves the incident.
 create function public.record_function_contact(
   p_engine_id text, p_function_name text, p_latency_ms numeric, p_ok boolean, p_cold boolean default null,

@@ -154,7 +154,7 @@ $$;
 -- Reserves up to p_limit rows for an engine: pending runs (at most half of the rows) and due integrations.
 -- Other engines do not see the reserved rows for 15 seconds, so that engines do not compete for the same rows.
 -- The engine claims the slots in a later call. If the engine dies before that call, no slot is lost.
--- Newly due slots come first, then integrations whose first slot is not computed yet, then missed slots.
+-- Newly due slots come first, then integrations whose first slot has not been computed yet, then missed slots.
 -- Each of these three groups is sorted by age.
 -- A repeated call with the same fetch token returns the same rows, in case the first response was lost.
 -- If p_options has integration_ids, the fetch also returns integrations that the same engine has already reserved.
@@ -267,7 +267,7 @@ create type sync_scheduler.slot as (
 );
 
 -- Returns the reason why a slot must not be claimed or its integration must not be advanced; null: the slot is accepted.
--- Takes the locks without waiting. Uses the idempotency key to find a run that the same claim has already created,
+-- Never waits for a lock. Uses the idempotency key to find a run that the same claim has already created,
 -- because a search by integration and slot could use either of two indexes.
 -- With outdated statistics (for example in a new project whose integrations are all due at 02:00),
 -- PostgreSQL could choose the wrong index, and every claim would read all runs due at 02:00.
@@ -278,7 +278,7 @@ declare
   i public.organization_integrations;
 begin
   -- While one engine holds the advisory lock, other engines' calls return immediately.
-  -- Correctness depends only on the unique index.
+  -- The lock only saves work: correctness depends on the unique index.
   if not pg_try_advisory_xact_lock(sync_scheduler.lock_key(s.org_id, s.integration_id)) then
     return 'locked';
   end if;
@@ -290,7 +290,7 @@ begin
   if exists (select 1 from public.sync_run_log l
               where l.idempotency_key = sync_scheduler.idempotency_key(s.integration_id, s.scheduled_for)
                 and l.claim_token = p_claim_token) then
-    return 'claimed';     -- a repeated call, after the response was lost
+    return 'claimed';     -- a repeated call: the first response was lost
   elsif not coalesce(i.enabled, false) then
     return 'disabled';
   elsif coalesce(i.schedule_version, 1) is distinct from s.schedule_version then
@@ -335,7 +335,7 @@ declare
   v_last uuid;
   v_go sync_scheduler.slot[] := '{}';           -- slots to claim, or to advance past
   v_skipped jsonb[] := '{}';
-  v_repeated uuid[] := '{}';                    -- runs that an earlier call with p_claim_token claimed
+  v_repeated uuid[] := '{}';                    -- runs claimed by an earlier call with p_claim_token
   v_claimed uuid[];                             -- the inserted runs
   v_claimed_of uuid[];
   v_stays uuid[] := '{}';                       -- integrations that must not be advanced
@@ -422,7 +422,7 @@ create function sync_scheduler.skipped_slot(s sync_scheduler.slot, p_reason text
 
 -- Backfill slots are claimed in the same call and under the same lock as
 -- scheduled slots, but the claim advances the backfill's cursor instead of next_run_at.
--- A backfill slot has a `backfill` object: {id, cursor: as the engine read it, next_cursor: the last handled slot, done}.
+-- A backfill slot has a `backfill` object: {id, cursor: as the engine read it, next_cursor: the last slot handled, done}.
 
 -- Returns the reason why a backfill request must wait; null: the request may continue. Scheduled slots take precedence.
 create function sync_scheduler.backfill_waits(i public.organization_integrations) returns text
@@ -435,7 +435,7 @@ create function sync_scheduler.backfill_waits(i public.organization_integrations
   end;
 
 -- Returns the reason why a backfill's slot must not be claimed; null: the claim is allowed.
--- Takes the locks; lock_timeout limits the wait.
+-- Waits for locks, up to lock_timeout.
 create function sync_scheduler.judge_backfill(p_claim_token uuid, p_slot jsonb, p_at timestamptz) returns text
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -456,7 +456,7 @@ begin
 
   if exists (select 1 from public.sync_run_log l
               where l.integration_id = v_integration_id and l.scheduled_for = p_at and l.claim_token = p_claim_token) then
-    return 'claimed';     -- a repeated call, after the response was lost
+    return 'claimed';     -- a repeated call: the first response was lost
   elsif p_at is null and b.cursor = v_next then
     return 'moved_on';    -- a repeated call that only advances the cursor
   elsif b.id is null or b.integration_id <> v_integration_id or b.status <> 'open' then

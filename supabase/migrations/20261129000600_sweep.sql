@@ -267,7 +267,7 @@ end
 $$;
 
 -- Opens an incident for each due integration whose row has a fault, up to 20 per call.
--- Sets each next_run_at that no schedule can produce (before 1970 or after 9000) to null, so that the tick recomputes the slot.
+-- Sets each next_run_at that no schedule can produce (before 1970 or after the year 9000) to null, so that the tick recomputes the slot.
 -- Returns [{integration_id, detail}].
 create function sync_scheduler.check_due(p_org_id uuid, p_ids uuid[]) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -328,7 +328,7 @@ create function sync_scheduler.machine_of(p_engine_id text) returns text
   language sql immutable return regexp_replace(p_engine_id, '-[0-9]+-[0-9a-f]{4}$', '');
 
 -- Returns true only if a tick of any scope has nothing to do: no run can be swept or started, no slot is due or
--- still to be computed, no backfill is open, no slot within p_within needs a warm-up, and prune_sync_history would delete nothing.
+-- has yet to be computed, no backfill is open, no slot within p_within needs a warm-up, and prune_sync_history would delete nothing.
 -- False: the tick may still be idle. Most ticks have nothing to do, and a process that opens only one tick cannot reuse query plans,
 -- so this function consists of one cheap statement.
 create function sync_scheduler.is_quiet(p_now timestamptz, p_within interval) returns boolean
@@ -478,7 +478,7 @@ begin
 end
 $$;
 
--- Redeems a ticket and returns {granted}. If several callers redeem the same ticket, only one call is granted.
+-- Redeems a ticket and returns {granted}. If several callers redeem the same ticket, exactly one call is granted.
 create function public.redeem_sync_ticket(p_ticket text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare

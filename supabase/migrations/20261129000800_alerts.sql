@@ -147,7 +147,7 @@ create trigger sync_scheduler_after_adoption after update on public.sync_run_log
 
 -- Opens an incident for the states `failing` and `retrying` of Domain/State:
 -- a run has failed, or is pending after its second or a later attempt.
--- The subject is the integration, so that a sync that fails every night causes one incident.
+-- The subject is the integration, so that a sync that fails every night causes only one incident.
 -- If another session holds the incident's lock, the trigger changes nothing, so that it never delays an outcome.
 create function sync_scheduler.after_run_troubled() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

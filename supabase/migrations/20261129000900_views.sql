@@ -1,13 +1,13 @@
 -- Contains the queries for the status displays: whether ticks have stopped, the status of every integration,
 -- runs with their outcomes and reasons, and the data for audits.
--- The queries only read, find rows by an index, and return bounded pages.
+-- The queries change nothing, use indexes, and return bounded pages.
 
--- One row that shows whether ticks have stopped. The view reads only the ends of indexes, and its counts stop at 10,000.
+-- One row that shows whether ticks have stopped. The view reads only the ends of indexes, and its counts are capped at 10,000.
 create view public.sync_scheduler_status with (security_invoker = true) as
 with recent as (
   select t.started_at, t.finished_at from public.sync_tick t order by t.started_at desc limit 20
 ), pace as (
-  -- A long tick claims runs until it ends, so claims count as activity. A manual run is not evidence of a tick.
+  -- A long tick claims runs until it ends, so claims are treated as activity. A manual run is not evidence of a tick.
   select max(r.started_at) as last_tick_at,
          greatest(max(r.started_at), max(r.finished_at), (
            select l.created_at from public.sync_run_log l

@@ -1,5 +1,5 @@
 -- Contains the functions for the command `doctor`, which inspects a database: its objects, their grants, and anomalies in its runs.
--- These functions only read.
+-- These functions change nothing.
 
 -- Returns the existing tables, views and functions named in p_names, and all functions of
 -- sync_scheduler, with columns and types, indexes, triggers, row level security and grants.
@@ -234,7 +234,7 @@ grant execute on function public.read_sync_diagnosis(text[]) to service_role;
 revoke all on all functions in schema sync_scheduler from public, anon, authenticated;
 
 -- Pins the settings of every public function of the scheduler, so that a project's
--- settings for the database or for a role do not change the function's behaviour.
+-- settings for the database or for a role do not change the functions' behaviour.
 -- PostgREST applies the isolation level and the statement timeout of the called function to the call's transaction.
 -- With a stricter isolation level, concurrent engines would make each other's calls fail.
 -- The time zone is UTC, because every day in UTC has 24 hours.

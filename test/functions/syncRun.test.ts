@@ -180,7 +180,7 @@ describe("the end of a handler", () => {
     ["get timeout", failed("NO_ANSWER", expect.stringContaining("within 50 ms")), "failed"],
     [
       "not connected",
-      failed("NOT_CONNECTED", expect.stringContaining("connection never made")),
+      failed("NOT_CONNECTED", expect.stringContaining("could not connect")),
       "failed"
     ],
     [

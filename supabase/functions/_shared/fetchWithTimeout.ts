@@ -30,11 +30,11 @@ export const fetchWithTimeout = async (
     const what = `${method} ${new URL(url).host}`
     switch (transportFailure(error)) {
       case "notConnected":
-        throw new SyncFailed("NOT_CONNECTED", `${what}: connection never made`, { cause: error })
+        throw new SyncFailed("NOT_CONNECTED", `${what}: could not connect`, { cause: error })
       case "lost": {
         const message = limit.aborted
           ? `${what}: no answer within ${timeoutMs} ms`
-          : `${what}: connection lost before an answer (${messageOf(error)})`
+          : `${what}: connection lost before a response (${messageOf(error)})`
         if (["GET", "HEAD", "OPTIONS"].includes(method)) {
           throw new SyncFailed("NO_ANSWER", message, { cause: error })
         }

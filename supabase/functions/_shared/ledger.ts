@@ -90,7 +90,7 @@ export const openLedger = (
 /** Treats a response without the expected boolean field as lost. */
 const expecting = (answer: Answer, field: string): Answer =>
   answer.kind === "answered" && typeof answer.value[field] !== "boolean"
-    ? { kind: "lost", detail: `the answer has no ${field}` }
+    ? { kind: "lost", detail: `the response has no ${field}` }
     : answer
 
 /** Repeats an idempotent call, with increasing pauses, until a response arrives or the time is up. */
