@@ -21,13 +21,13 @@ export interface EngineSettings {
   readonly databaseWaitMs: number
 }
 
-/** The engine's settings as a service, so that tests and commands can vary them. */
+/** The engine's settings as a service, so that tests and commands can override them. */
 export class EngineConfig extends Context.Tag("@sync-scheduler/EngineConfig")<
   EngineConfig,
   EngineSettings
 >() {}
 
-/** The upper limit of the wait, in milliseconds. If a tick waited longer, serve would report it as stalled. */
+/** The maximum wait, in milliseconds. `serve` would report a tick that waits longer as stalled. */
 const MAX_DATABASE_WAIT_MS = 90_000
 
 /**

@@ -28,8 +28,8 @@ const DEFER_MS = 45_000
 
 /**
  * Runs one tick and returns its summary. Sweeps the runs of dead engines, then runs four concurrent loops that share the run queue:
- * one claims due slots under the advisory lock, one starts runs, one invokes them (at most `concurrency` at a time), and one
- * records the outcomes.
+ * one claims due slots under the advisory lock, one starts runs, one invokes functions (at most `concurrency` at a time), and one
+ * records outcomes.
  *
  * *Guarantees*: never fails; the summary lists the errors. No run is invoked before its start is committed. The tick claims runs
  * for at most 5 minutes, may send runs for one invocation timeout after that, and ends when the last outcome is recorded. An
@@ -129,7 +129,7 @@ const runAll = (opened: OpenedTick) =>
     })
   )
 
-/** Reports a loop's defect as a tick error and stops starting runs. */
+/** Reports a loop's defect as a tick error, after which the tick starts no more runs. */
 const guarded = <R>(loop: Effect.Effect<void, never, R>) =>
   Effect.catchAllCause(loop, (cause) =>
     Effect.gen(function* () {

@@ -3,8 +3,8 @@ import { counter, gauge, histogram, type Label } from "./Metrics/Instrument.ts"
 import { COMMIT, VERSION } from "./Version.ts"
 
 /**
- * Every metric of Sync Scheduler. Labels never contain an organisation, an integration or a run: the number of series would be
- * unbounded, and metrics often have a wider audience than customer data.
+ * Every metric of Sync Scheduler. Labels never contain an organisation, an integration or a run, because the number of series would
+ * be unbounded, and metrics often have a wider audience than customer data.
  */
 
 const integrationType: Label = { name: "integration_type" }
@@ -61,7 +61,7 @@ export const startLag = histogram("start_lag_seconds", {
 })
 
 export const completionLag = histogram("completion_lag_seconds", {
-  help: "Time from a slot until its run completed, which is how old the data was.",
+  help: "Time from a slot to the completion of its run, which shows how old the data was.",
   labels: [integrationType],
   buckets: [...LAG_BUCKETS, 7_200]
 })

@@ -20,7 +20,7 @@ export { type SummaryJson, TickFailed } from "./Domain/Summary.ts"
  */
 const DATABASE_WAIT_MS = 10_000
 
-/** Options of `runScheduledJobs`. Their defaults are those of the settings with the same names. */
+/** Options for `runScheduledJobs`. Their defaults are those of the settings with the same names. */
 export interface RunScheduledJobsOptions {
   /** Authorises the invocations: a secret key, or the legacy service_role key. Default: the key in the environment. */
   readonly functionKey?: string
@@ -33,7 +33,7 @@ export interface RunScheduledJobsOptions {
   readonly limit?: number
   /** How long to claim and send runs, in milliseconds; the next tick processes the remaining runs. */
   readonly budgetMs?: number
-  /** Overrides of the engine's settings, with durations in milliseconds. The concurrency defaults to 5. */
+  /** Overrides for the engine's settings, with durations in milliseconds. The concurrency defaults to 5. */
   readonly settings?: Partial<EngineSettings>
   /** Rejects with TickFailed when the summary is not `ok`. Default: false, so the caller must check `ok`. */
   readonly throwOnError?: boolean
@@ -43,8 +43,8 @@ export interface RunScheduledJobsOptions {
  * Runs one tick: claims every due integration, invokes its Integration Edge Function (at most 5 at a time), records the outcomes
  * and returns the structured summary. When nothing is due, the counts in the summary are zero and there is no error.
  *
- * `supabaseClient` is a client of `@supabase/supabase-js` with a secret key; only its `rpc` is used. `integrationEdgeFunctionUrl`
- * is the complete URL of the function. Rejects with ConfigError if the URL, the key or an option is invalid, and with TickFailed if
+ * `supabaseClient` is a `@supabase/supabase-js` client with a secret key; only its `rpc` is used. `integrationEdgeFunctionUrl` is
+ * the complete URL of the function. Rejects with ConfigError if the URL, the key or an option is invalid, and with TickFailed if
  * the tick could not do its work and `throwOnError` is set. Without `throwOnError`, a failed tick has `ok` false and its reasons in
  * `errors`. At its start, the tick waits up to 10 s for an unresponsive database (`settings.databaseWaitMs`). A call that hangs
  * ends after 30 s. The tick keeps trying to record an outcome until the run's lease ends.
@@ -149,7 +149,10 @@ const problemsOfNumbers = ({ budgetMs, limit, settings = {} }: RunScheduledJobsO
   )
 }
 
-/** Returns the key from the environment, in Bun, Node and Deno. Also undefined if the process may not read the environment. */
+/**
+ * Returns the key from the environment, in Bun, Node and Deno; undefined if there is none or the process may not read the
+ * environment.
+ */
 const environmentKey = (): string | undefined =>
   Either.getOrUndefined(
     Either.try(

@@ -17,7 +17,7 @@ const client = { version: VERSION, proxyOf: proxyOf(process.env) } as const
 
 /**
  * Makes the database layer. This file is the binary's entry point, and the only file that chooses the engine's implementations.
- * They are imported only when a command needs them, so that `help` and `version` start as fast as the runtime itself.
+ * Implementations are imported only when a command needs them, so that `help` and `version` start as fast as the runtime itself.
  */
 const database = async (settings: Database): Promise<Layer.Layer<Supabase, SupabaseError>> => {
   if (settings._tag === "Direct") {
@@ -54,7 +54,7 @@ const withConfig = async <R>(
 const connection = async ({ database: of, settings }: Project) =>
   withConfig(settings, await database(of))
 
-/** Builds the engine on top of the connection's layer `base`, and also provides everything that `base` provides. */
+/** Builds the engine on top of the connection layer `base`, and also provides everything that `base` provides. */
 const engine = async <R>(
   functions: Project["functions"],
   base: Layer.Layer<ConnectionServices | R, SupabaseError>
@@ -78,7 +78,7 @@ const engine = async <R>(
   )
 }
 
-/** Makes the layer of the dead man's switch, which does nothing if it is not configured. */
+/** Makes the layer for the dead man's switch. The layer does nothing if no switch is configured. */
 const ping = async (settings: Settings): Promise<Layer.Layer<Ping>> => {
   const PingLive = await import("./Layers/PingLive.ts")
   return PingLive.layer({ url: settings.pingUrl, ...client })
@@ -102,7 +102,7 @@ const notifications = async (settings: Settings): Promise<Layer.Layer<Notifier |
 }
 
 /**
- * Opens the embedded database of a directory. If `serve --demo` is using the directory, connects through that process, because only
+ * Opens the embedded database in a directory. If `serve --demo` is using the directory, connects through that process, because only
  * one process may open the directory. Otherwise opens the database in this process.
  */
 const embedded = async (directory: string | undefined) => {

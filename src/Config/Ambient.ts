@@ -6,14 +6,13 @@ interface AmbientVariable {
 
 /**
  * Variables that must not reach the engine by accident. The binary, the npm command, the systemd units and the images all drop
- * them, and a test checks that none is forgotten. BUN_BE_BUN takes effect before the binary's own code, so only the caller can drop
- * it.
+ * them, and a test covers every variable. BUN_BE_BUN takes effect before the binary's own code, so only the caller can drop it.
  *
- * *Source*: tested with a binary that contains Bun 1.4.5 (test/environment.test.ts). In this test, `BUN_INSPECT_PRELOAD` and the
- * HTTP3 flag had no effect on their own, and `NODE_OPTIONS` had no effect at all.
+ * *Source*: tested with a binary built with Bun 1.4.5 (test/environment.test.ts). In this test, `BUN_INSPECT_PRELOAD` and the HTTP3
+ * flag had no effect on their own, and `NODE_OPTIONS` had no effect at all.
  */
 export const hostileVariables: ReadonlyArray<AmbientVariable> = [
-  { name: "BUN_BE_BUN", effect: "turns the binary into an interpreter of other programs" },
+  { name: "BUN_BE_BUN", effect: "makes the binary act as the bun command" },
   { name: "BUN_OPTIONS", effect: "runs other code first, or opens a debugger" },
   { name: "BUN_INSPECT", effect: "opens a debugger port" },
   { name: "BUN_INSPECT_CONNECT_TO", effect: "connects the program to a remote debugger" },
@@ -60,7 +59,7 @@ export const ignoredWarnings = (environment: Environment): ReadonlyArray<string>
     .map(({ effect, name }) => `${name} is ignored: it ${effect}`)
 }
 
-/** Returns the obeyed variables that are set, and removes a proxy's user and password. */
+/** Returns the obeyed variables that are set, without a proxy's user name and password. */
 export const ambientOf = (
   environment: Environment
 ): ReadonlyArray<{ readonly name: string; readonly value: string; readonly effect: string }> =>
@@ -69,13 +68,13 @@ export const ambientOf = (
     return value === "" ? [] : [{ name, value: value.replace(/^(.*:\/\/)?.*@/, "$1"), effect }]
   })
 
-/** Bun's default limit on concurrent requests, and an allowance for a tick's requests other than invocations. */
+/** Bun's default limit on concurrent requests, and the number reserved for a tick's requests that are not invocations. */
 const BUNS_REQUESTS = 256
 const OTHER_REQUESTS = 56
 
 /**
  * Returns the environment to restart this program with, or null if `environment` is already suitable: it has no hostile variables,
- * and its request limit covers the concurrency. Bun queues requests above that limit while their deadlines are already running.
+ * and its request limit covers the concurrency. Requests above that limit wait in Bun's queue while their deadlines run.
  */
 export const cleanEnvironment = (
   environment: Environment,
@@ -100,7 +99,7 @@ export const cleanEnvironment = (
 
 const isSet = (text: string | undefined): text is string => text !== undefined && text !== ""
 
-/** Returns the concurrency before the settings are read: from the flag, otherwise from the environment. */
+/** Reads the concurrency from the flag, or else from the environment, because the settings have not been read yet. */
 const concurrencyOf = (environment: Environment, argv: ReadonlyArray<string>): number => {
   const [, text = environment.SYNC_SCHEDULER_CONCURRENCY] =
     /(?:^| )--concurrency[= ](\d+)/.exec(argv.join(" ")) ?? []

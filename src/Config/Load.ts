@@ -31,7 +31,7 @@ const telemetryKeys = new Set<string>(Object.values(telemetryTable).map(({ key }
 
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/
 
-/** The shortest safe lease margin, in milliseconds: a run may still be sent up to 20 s after its start was requested. */
+/** The minimum safe lease margin, in milliseconds, because a run may be sent up to 20 s after its start was requested. */
 const SAFE_LEASE_MARGIN_MS = 30_000
 
 const warningsFor = (sources: Sources, settings: Settings): ReadonlyArray<string> => {
@@ -56,7 +56,7 @@ const warningsFor = (sources: Sources, settings: Settings): ReadonlyArray<string
   ]
 }
 
-/** Reads every setting, whether or not a command needs it. Never fails: errors are in `problems`. */
+/** Reads every setting, whether or not a command needs it. Never fails; reports errors in `problems`. */
 export const inspect = (sources: Sources): Inspection => {
   const found = new Map<string, Found>()
   const problems: Array<Problem> = []
@@ -134,7 +134,7 @@ export const inspect = (sources: Sources): Inspection => {
   }
 }
 
-/** The connection to the database: through the project's Data API, or direct. */
+/** How to connect to the database: through the project's Data API, or directly. */
 export type Database =
   | {
       readonly _tag: "Api"
@@ -150,7 +150,7 @@ export interface FunctionSettings {
   readonly allowed?: ReadonlyArray<string>
 }
 
-/** The complete configuration of a tick. */
+/** The complete configuration for a tick. */
 export interface Project {
   readonly settings: Settings
   readonly database: Database
@@ -181,7 +181,7 @@ const noKey = missing(
   "Set SUPABASE_SECRET_KEY=sb_secret_... (Dashboard: Project Settings, API Keys), or provide it as a file."
 )
 
-/** Returns the required settings that are missing. A malformed setting is not also reported as missing. */
+/** Reports the required settings that are missing. Omits malformed settings, which `problems` already contains. */
 export const missingFor = ({ settings, problems }: Inspection): ReadonlyArray<Problem> => {
   const malformed = new Set(problems.map(({ key }) => key))
   const isDirect = settings.databaseUrl !== null || malformed.has(table.databaseUrl.key)

@@ -84,7 +84,7 @@ export const integer =
         )
   }
 
-/** Parses a duration from `min` to `max`, both inclusive, as milliseconds. */
+/** Parses a duration from `min` to `max`, both inclusive, into milliseconds. */
 export const duration =
   (min: string, max: string): Parser<number> =>
   (text) => {
@@ -186,8 +186,8 @@ export const databaseUrl = (text: string): Either.Either<string, DurationProblem
 }
 
 /**
- * Parses a secret or service_role key. Rejects a key that, judging by its format, lacks the required privileges, so that it is
- * never sent anywhere.
+ * Parses a secret or service_role key. Rejects a key whose format shows that it lacks the required privileges, so that such a key
+ * is never sent.
  */
 export const serviceKey = (text: string): Either.Either<string, DurationProblem> => {
   const fix =
@@ -207,7 +207,7 @@ export const serviceKey = (text: string): Either.Either<string, DurationProblem>
     : Either.right(text)
 }
 
-/** Parses a key that signs webhooks: base64 after `whsec_`, or any text of at least 16 characters. */
+/** Parses a webhook signing key: base64 after `whsec_`, or any text of at least 16 characters. */
 export const signingSecret = (text: string): Either.Either<string, DurationProblem> => {
   const fix = 'Create one with: echo "whsec_$(openssl rand -base64 32)"'
   const base64 = /^whsec_(.*)$/.exec(text)?.[1]

@@ -75,7 +75,7 @@ const tickTable = {
   concurrency: withDefault(
     "SYNC_SCHEDULER_CONCURRENCY",
     "5",
-    "How many functions are invoked at the same time.",
+    "The maximum number of concurrent invocations.",
     integer(1, 1000)
   ),
   adoptAfter: withDefault(
@@ -87,13 +87,13 @@ const tickTable = {
   catchUpWindow: withDefault(
     "SYNC_SCHEDULER_CATCH_UP_WINDOW",
     "24h",
-    "How far back catch_up = 'all' runs missed slots.",
+    "The maximum age of the missed slots that catch_up = 'all' runs.",
     duration("1s", "400d")
   ),
   probes: withDefault(
     "SYNC_SCHEDULER_PROBES",
     "true",
-    "Whether serve and run probe accounting APIs that no sync has reached for 15 minutes.",
+    "Whether the serve and run commands probe accounting APIs that no sync has reached for 15 minutes.",
     oneOf(["true", "false"])
   )
 } as const
@@ -114,7 +114,7 @@ const runTable = {
   runningGuard: withDefault(
     "SYNC_SCHEDULER_RUNNING_GUARD",
     "30m",
-    "How long a run in the background (202) may block its integration.",
+    "How long a background run (202) may block its integration.",
     duration("1s", "7d")
   ),
   quiescence: withDefault(
@@ -126,7 +126,7 @@ const runTable = {
   retryBase: withDefault(
     "SYNC_SCHEDULER_RETRY_BASE",
     "5s",
-    "The longest wait before the first retry; it doubles for each further retry.",
+    "The longest wait before the first retry; it doubles with each further retry.",
     duration("1ms", "1h")
   ),
   retryCap: withDefault(
@@ -195,7 +195,7 @@ const serveTable = {
   ),
   adminToken: secret(
     "SYNC_SCHEDULER_ADMIN_TOKEN",
-    "The token for serve's actions; also required to listen beyond this machine.",
+    "The token for serve's actions; also required to accept connections from other machines.",
     "<32 random characters>",
     pattern(
       /^\S{16,}$/,
@@ -241,7 +241,7 @@ const logTable = {
   )
 } as const
 
-/** Every setting of Sync Scheduler, in the order in which users need them. */
+/** All settings of Sync Scheduler, in the order in which users need them. */
 export const settingsTable = {
   ...projectTable,
   ...functionTable,

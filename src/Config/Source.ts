@@ -13,7 +13,7 @@ export interface Sources {
 /** The source of a value: `flag`, `credential <name>`, `file <path>`, `environment` or `default`. */
 export type Origin = string
 
-/** A missing or malformed setting: what is wrong, why it matters or is rejected, and how to fix it. */
+/** A missing or malformed setting: what is wrong, why the setting is needed or rejected, and how to fix the setting. */
 export interface Problem {
   readonly key: string
   readonly what: string
@@ -38,8 +38,8 @@ const present = (text: string | null | undefined): string | null => {
 }
 
 /**
- * Finds the text of a setting. Looks at these sources, in this order: the flag, `$CREDENTIALS_DIRECTORY/<name>`, the file that
- * `<KEY>_FILE` names, and the environment. *Fails with* a Problem when a named file cannot be read.
+ * Finds the text of a setting in the first source that sets it: the flag, `$CREDENTIALS_DIRECTORY/<name>`, the file that
+ * `<KEY>_FILE` names, or the environment. *Fails with* a Problem when a named file cannot be read.
  */
 export const find = (key: string, sources: Sources): Either.Either<Found, Problem> => {
   const flag = present(sources.flags[key])
@@ -75,7 +75,7 @@ const read = (key: string, path: string, sources: Sources): Either.Either<string
     fix: "Make the file readable by the user that the scheduler runs as."
   }))
 
-/** Reads one setting. Returns its default when it is not set, and a Problem when its text cannot be used. */
+/** Reads one setting. Returns the default if no source sets the setting, and a Problem if the setting's text is invalid. */
 export const resolveSetting = <A>(
   setting: Setting<A>,
   sources: Sources
@@ -105,6 +105,6 @@ export const resolveSetting = <A>(
     })
   })
 
-/** Masks secrets in a value before it is shown, because a connection string or a key may be in the wrong setting. */
+/** Masks secrets in a value before display, because a connection string or a key may be in the wrong setting. */
 const withoutSecrets = (text: string): string =>
   text.replace(/\/\/.*@/, "//...@").replace(/(sb_secret_|eyJ)[\w.-]+/g, "$1...")

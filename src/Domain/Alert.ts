@@ -2,14 +2,14 @@ import { Schema } from "effect"
 import { Instant } from "./Instant.ts"
 
 /**
- * The opening or closing of an incident. `announced` is true if the opening was sent. `kind` is any text, so that alerts of kinds
- * that only a newer database knows are also sent. *Source*: `sync_scheduler.alert_json`.
+ * The opening or closing of an incident. `announced` is true if the opening was sent. `kind` is free text, so that an alert is sent
+ * even if only a newer database knows its kind. *Source*: `sync_scheduler.alert_json`.
  */
 export const Alert = Schema.Struct({
   incident_id: Schema.Int,
   transition: Schema.Literal("opened", "resolved"),
   kind: Schema.String,
-  /** The subject: an integration's id, a run's id, a function's name, or an engine's id. */
+  /** An integration's id, a run's id, a function's name, or an engine's id. */
   subject: Schema.String,
   opened_at: Instant,
   resolved_at: Schema.NullOr(Instant),
@@ -62,7 +62,7 @@ export type AlertMessage =
       readonly incidentIds: ReadonlyArray<number>
     }
 
-/** Up to this many alerts are sent separately. More are combined into one summary. */
+/** The maximum number of alerts that are sent separately. A larger number is combined into one summary. */
 export const MAX_SINGLE = 5
 
 /** The result of sending a message. `error` is null if the receiver accepted the message. */

@@ -60,7 +60,10 @@ export interface AuditVerdict {
   readonly unreadable: ReadonlyArray<UnreadableHistory>
 }
 
-/** Returns the start of the open slots: the next run or, if it is not computed yet, the start of the current schedule. */
+/**
+ * Returns when the open slots begin: at the next run or, if the next run has not been computed yet, at the start of the current
+ * schedule.
+ */
 const openFrom = (audited: Audited): number => {
   if (audited.deleted) return Number.POSITIVE_INFINITY
   return audited.next_run_at ?? (audited.schedule_since ?? audited.from) + 1
@@ -70,7 +73,7 @@ const openFrom = (audited: Audited): number => {
  * Recomputes an integration's slots from its history and checks whether each one is recorded. A slot that has a row and also lies
  * inside a skipped range is treated as recorded. Slots are expected in (from, to] of each segment in which the integration was
  * enabled, so a slot that is due at the moment of an edit belongs to the schedule before the edit. *Guarantees*: a long period
- * without rows takes no more time than a short one.
+ * without rows takes no longer to check than a short one.
  */
 export const audit = (audited: Audited): AuditVerdict => {
   const tally = { slots: 0, recorded: 0, skipped_slots: 0, open: 0, missing: 0 }
@@ -121,7 +124,7 @@ interface UniformPeriod {
   readonly count: number
 }
 
-/** Yields the slots of a sequence inside the window, oldest first, grouped into periods whose slots are all recorded alike. */
+/** Yields the slots of a sequence inside the window, oldest first, grouped into periods whose slots are all of the same kind. */
 function* walk(sequence: Sequence, audited: Audited, open: number): Generator<UniformPeriod> {
   const { ranges, slots } = audited
   const end = audited.to - 1

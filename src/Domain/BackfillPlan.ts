@@ -4,8 +4,8 @@ import type { Slot } from "./Integration.ts"
 
 /**
  * An open backfill that can continue. A backfill runs the past slots between `after` and `to` (both exclusive) that have no row.
- * `slots` lists those that do have one. `history` and `slots` are complete up to `known_until`, exclusive. Instants are epoch
- * milliseconds.
+ * `slots` lists the slots in this period that have a row. `history` and `slots` are complete up to `known_until`, exclusive.
+ * Instants are epoch milliseconds.
  * *Source*: `read_sync_backfills`.
  */
 export const Backfill = Schema.Struct({
@@ -29,7 +29,7 @@ const sequencesOf = (history: ReadonlyArray<Segment>): ReadonlyArray<Sequence> =
     return sequence === null ? [] : [sequence]
   })
 
-/** Returns the first slot of any sequence in (after, upTo]. */
+/** Returns the earliest slot of any sequence in (after, upTo]. */
 const firstOf = (
   sequences: ReadonlyArray<Sequence>,
   after: number,
@@ -43,8 +43,8 @@ const firstOf = (
 }
 
 /**
- * Yields the slots in (after, upTo] that have no row, oldest first: the slots that a backfill runs. Operators request backfills
- * explicitly, so slots that were recorded as skipped, or fell in a period when the integration was disabled, are included.
+ * Yields the slots that a backfill runs: those in (after, upTo] without a row, oldest first. Includes skipped slots, and slots from
+ * periods in which the integration was disabled, because an operator requested the backfill explicitly.
  */
 export function* slotsWithoutRow(
   history: ReadonlyArray<Segment>,
@@ -62,8 +62,9 @@ export function* slotsWithoutRow(
 }
 
 /**
- * Plans the next step of a backfill: claims the oldest known slot without a row, or only advances the cursor if there is none, and
- * finishes the backfill if no slot is left after that. *Guarantees*: the computing time is bounded by the size of `backfill`.
+ * Plans the next step of a backfill. The step claims the oldest known slot without a row, or only advances the cursor if there is
+ * no such slot, and completes the backfill if no slots remain. *Guarantees*: the computing time is bounded by the size of
+ * `backfill`.
  */
 export const nextStep = (backfill: Backfill): Slot => {
   const { after, backfill_id, cursor, history, known_until, slots, to } = backfill

@@ -8,7 +8,7 @@ const CONTENDED: ReadonlySet<string> = new Set(["55P03", "40P01"])
 export const isContended = ({ code }: SupabaseError): boolean => CONTENDED.has(code)
 
 /**
- * Returns whether the database rejects a row because of bad data, or because of one of the project's constraints or triggers.
+ * Returns whether the database rejected a row because of bad data, or because of one of the project's constraints or triggers.
  * Includes `Missing`, because a trigger may name a table outside its search path.
  */
 export const isRejected = ({ reason }: SupabaseError): boolean =>

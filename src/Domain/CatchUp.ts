@@ -5,7 +5,7 @@ import * as Schedule from "./Schedule/Schedule.ts"
 /** The settings for missed slots, in milliseconds. */
 export interface CatchUpPolicy {
   readonly driftAlertMs: number
-  /** How far back catch-up `all` reaches if the integration has no window of its own. */
+  /** How far back catch-up `all` reaches if the integration sets no window. */
   readonly catchUpWindowMs: number
 }
 
@@ -108,10 +108,10 @@ const choose = (
 }
 
 /**
- * Decides, for one due integration at `now` (the time of the database clock in epoch milliseconds), which due slot to claim, which
- * slots to skip, and which slot is next. A slot is missed if a newer slot is also due, or if it has been due for longer than the
- * drift alert. Running a missed slot is a catch-up. A schedule that cannot be computed becomes a `schedule_error` and never makes
- * the tick fail. *Guarantees*: the computing time is bounded, regardless of the length of an outage.
+ * Decides, for one due integration at `now` (the database's time in epoch milliseconds), which due slot to claim, which slots to
+ * skip, and which slot is next. A slot is missed if a newer slot is also due, or if it has been due for longer than the drift
+ * alert. Running a missed slot is a catch-up. A schedule that cannot be computed becomes a `schedule_error` and never makes the
+ * tick fail. *Guarantees*: the computing time is bounded, regardless of the length of an outage.
  */
 export const decideCatchUp = (
   integration: DueIntegration,

@@ -4,7 +4,7 @@ export interface ClockSkew {
   readonly plusMinusMs: number
 }
 
-/** The largest skew that does not open an incident. Beyond it, deadlines and the timestamps of logs and alerts are wrong. */
+/** The maximum skew that does not open an incident. A larger skew makes deadlines, log times and alert times wrong. */
 const ALERT_MS = 5_000
 
 /**
@@ -22,7 +22,9 @@ export const measureSkew = (
   return { ms: askedAt + plusMinusMs - databaseNow, plusMinusMs }
 }
 
-/** Judges whether the clocks agree. `apart` and `together` are certain; `unknown` means that the call took too long to tell. */
+/**
+ * Decides whether the clocks agree. `apart` and `together` are certain; `unknown` means that the measurement error is too large.
+ */
 export const judgeSkew = ({ ms, plusMinusMs }: ClockSkew): "apart" | "together" | "unknown" => {
   if (Math.abs(ms) - plusMinusMs > ALERT_MS) return "apart"
   return Math.abs(ms) + plusMinusMs <= ALERT_MS ? "together" : "unknown"

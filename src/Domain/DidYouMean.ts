@@ -1,4 +1,6 @@
-/** Returns the edit distance of two words: insertions, deletions, replacements and swaps of neighbouring letters. */
+/**
+ * Returns the edit distance between two words: the number of insertions, deletions, replacements and swaps of neighbouring letters.
+ */
 export const distance = (from: string, to: string): number => {
   let beforeLast: ReadonlyArray<number> = []
   let last: ReadonlyArray<number> = Array.from({ length: to.length + 1 }, (_, index) => index)
@@ -27,8 +29,8 @@ export const distance = (from: string, to: string): number => {
 }
 
 /**
- * Returns the closest known word that starts with `typed`, or whose edit distance from it is at most a third of the known word's
- * length. Never matches if `typed` is longer than 64 letters.
+ * Returns the closest known word that starts with `typed`, or whose edit distance from `typed` is at most a third of the known
+ * word's length. Never matches if `typed` is longer than 64 letters.
  */
 export const closestMatch = (typed: string, known: ReadonlyArray<string>): string | undefined => {
   if (typed.length === 0 || typed.length > 64) return undefined

@@ -1,6 +1,6 @@
 import { Either } from "effect"
 
-/** The reason why a duration is rejected, and how to correct it. The caller adds the name of the setting. */
+/** Why a setting's text is rejected, and how to correct the text. The caller adds the name of the setting. */
 export interface DurationProblem {
   readonly why: string
   readonly fix: string
@@ -17,12 +17,12 @@ const UNITS: ReadonlyMap<string, number> = new Map([
 const WHOLE = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/
 const PART = /(\d+(?:\.\d+)?)(ms|s|m|h|d)/g
 
-/** The longest duration that a setting accepts: ten years, so that sums of durations and instants remain exact integers. */
+/** The maximum duration in milliseconds: ten years, so that sums of durations and instants remain exact integers. */
 const LONGEST = 3_650 * 86_400_000
 
 /**
- * Parses a duration as whole milliseconds: `250ms`, `90s`, `15m`, `36h`, `7d` or `1h30m`. A bare number is rejected, because it
- * could be seconds or milliseconds.
+ * Parses a duration into whole milliseconds: `250ms`, `90s`, `15m`, `36h`, `7d` or `1h30m`. A bare number is rejected, because it
+ * could mean seconds or milliseconds.
  */
 export const parse = (text: string): Either.Either<number, DurationProblem> => {
   const value = text.trim().toLowerCase()

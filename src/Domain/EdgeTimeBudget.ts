@@ -1,12 +1,12 @@
 /**
  * The time limits that keep a tick within the lifetime of an Edge Function. The platform ends an isolate at its wall clock limit
- * (150 s on the free plan, 400 s on paid plans), even in the middle of its work.
+ * (150 s on the free plan, 400 s on paid plans), even if the function is still working.
  * *Source*: https://supabase.com/docs/guides/functions/limits.
  */
 export interface EdgeBudget {
   /** How long the tick may claim and send runs, in milliseconds. */
   readonly budgetMs: number
-  /** The time limit of one invocation, in milliseconds: the setting or, if shorter, the wall clock time that is left. */
+  /** The time limit for one invocation, in milliseconds: the setting or, if shorter, the remaining wall clock time. */
   readonly invokeTimeoutMs: number
 }
 

@@ -1,4 +1,4 @@
-/** What a code means: what failed, why, and how to fix it, without the details of a particular case. */
+/** The meaning of a code: what failed, why, and the fix, without the details of a particular case. */
 export interface Meaning {
   readonly what: string
   readonly why: string
@@ -11,8 +11,8 @@ export interface CommandMeaning extends Meaning {
 }
 
 /**
- * Every code that a summary or a failed command can report. If a tick has several codes, the first one in this list decides the
- * exit code. Messages add detail to a code; `fix` is also their hint if they all share one.
+ * Every code that a summary or a failed command can report. If a tick has several codes, the code that comes first in this list
+ * determines the exit code. Messages add details. If all messages with a code have the same hint, that hint is `fix`.
  */
 export const commandCodes = {
   ENGINE_DEFECT: {
@@ -106,7 +106,7 @@ export const commandCodes = {
     exit: 2
   },
   USAGE: {
-    what: "A command line, or a request to serve, is invalid",
+    what: "A command line, or a request to the server, is invalid",
     why: "The message states the error.",
     fix: "sync-scheduler help <command>",
     exit: 2
@@ -119,7 +119,7 @@ export const commandCodes = {
   }
 } as const satisfies Readonly<Record<string, CommandMeaning>>
 
-/** The codes of runs that do not come from an answer. AnswerRule and PlatformError define the codes of answers. */
+/** The codes for runs whose outcome does not come from an answer. AnswerRule and PlatformError define the codes for answers. */
 export const runCodes = {
   CONNECTION_FAILED: {
     what: "The connection to the function was never made",
@@ -153,7 +153,7 @@ export const runCodes = {
   }
 } as const satisfies Readonly<Record<string, Meaning>>
 
-/** The codes that `serve` answers with. Each `what` ends with the HTTP status. */
+/** The error codes in responses from `serve`. Each `what` ends with the HTTP status. */
 export const serveCodes = {
   NOT_FOUND: {
     what: "Nothing was found at this address (404)",
@@ -213,7 +213,7 @@ export const serveCodes = {
   BUG: {
     what: "A bug in Sync Scheduler (500)",
     why: "An unexpected error occurred.",
-    fix: "Report the bug with the log of serve."
+    fix: "Report the bug, and attach the log of serve."
   }
 } as const satisfies Readonly<Record<string, Meaning>>
 

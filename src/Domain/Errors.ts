@@ -1,18 +1,18 @@
 import { Data } from "effect"
 
 /**
- * A call to a SQL function that returned no decoded answer. The reason determines what to do next:
+ * A SQL function call without a decoded result. The reason determines what to do next:
  *
  * - `NotExecuted`: the call is proven to have had no effect (never connected, rolled back). Safe to repeat.
  * - `Ambiguous`: the call may have been committed (connection lost, deadline, gateway error). Repeat only with the same token.
  * - `Refused`: the key or role is not allowed. Stop and alert the operator; repeating cannot help.
  * - `Missing`: the function or a table does not exist. The migrations were not applied, or are older than the engine.
  * - `Rejected`: the database rejected this call (constraint, bad argument, raised error). The cause is a bug or bad data.
- * - `Malformed`: the answer violates the contract. For a write, this is as ambiguous as no answer.
+ * - `Malformed`: the response violates the contract. For a write, this is as ambiguous as no response.
  *
- * `code` is the SQLSTATE, the PostgREST code or the HTTP status, whichever is most precise. `hint` says which setting to change, if
- * the transport knows. `system` is the runtime's own message when `detail` replaces it. `isPermanent` means that waiting does not
- * help, because the address or the certificate is wrong.
+ * `code` is the SQLSTATE, the PostgREST code or the HTTP status, whichever is most precise. `hint` names the setting to change, and
+ * is present only if the transport knows that setting. `system` is the runtime's own message when `detail` replaces it.
+ * `isPermanent` means that waiting does not help, because the address or the certificate is wrong.
  */
 export class SupabaseError extends Data.TaggedError("SupabaseError")<{
   readonly operation: string
@@ -30,10 +30,10 @@ export class SupabaseError extends Data.TaggedError("SupabaseError")<{
 }
 
 /**
- * An invocation that received no HTTP answer.
+ * An invocation that received no HTTP response.
  *
  * - `NotSent`: the connection was never made (refused, DNS, TLS), so the function cannot have run.
- * - `TimedOut`: no complete answer arrived before the deadline. The function may still be working.
+ * - `TimedOut`: no complete response arrived before the deadline. The function may still be working.
  * - `Disconnected`: the connection broke, possibly after the request was sent.
  */
 export class InvokeError extends Data.TaggedError("InvokeError")<{
@@ -72,7 +72,7 @@ export class ScheduleError extends Data.TaggedError("ScheduleError")<{
  * - `DatabaseTooOld`: the database lacks functions that this engine calls. Apply the migrations.
  * - `EngineTooOld`: a migration declares that engines as old as this one no longer work. Update the binary.
  *
- * `database` is the newest migration of the database, and `engine` is the newest migration that the engine knows.
+ * `database` is the newest migration in the database, and `engine` is the newest migration that the engine knows.
  */
 export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<{
   readonly reason: "DatabaseTooOld" | "EngineTooOld"
@@ -90,8 +90,8 @@ export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<{
  * A message (alert or ping) that the receiver did not accept. The message may be sent again later, and no run depends on it.
  *
  * - `NotSent`: no connection was made.
- * - `TimedOut`: no complete answer arrived in time; the receiver may have accepted the message.
- * - `Refused`: the receiver answered with a status other than 2xx.
+ * - `TimedOut`: no complete response arrived in time; the receiver may have accepted the message.
+ * - `Refused`: the receiver responded with a status other than 2xx.
  */
 export class NotifyError extends Data.TaggedError("NotifyError")<{
   readonly reason: "NotSent" | "TimedOut" | "Refused"
@@ -105,14 +105,13 @@ export class NotifyError extends Data.TaggedError("NotifyError")<{
 }
 
 /**
- * A probe of an accounting API that received no answer.
+ * A probe that received no response from an accounting API.
  *
- * - `Refused`: not sent, because the address must not be probed: it does not use https, contains a user or a port, or is not
- * public.
- * - `NotResolved`: the name has no address.
+ * - `Refused`: not sent, because the address is not https, contains a user or a port, or is not public.
+ * - `NotResolved`: the host name has no address.
  * - `NotReached`: no connection was made, or the certificate was not valid.
- * - `TimedOut`: no answer arrived in time.
- * - `Disconnected`: the connection broke before the answer arrived.
+ * - `TimedOut`: no response arrived in time.
+ * - `Disconnected`: the connection broke before the response arrived.
  */
 export class ProbeError extends Data.TaggedError("ProbeError")<{
   readonly reason: "Refused" | "NotResolved" | "NotReached" | "TimedOut" | "Disconnected"

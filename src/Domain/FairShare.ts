@@ -46,8 +46,8 @@ export const offer = <A>(
 
 /**
  * Assigns up to `count` places to waiting items and returns these items. Each place goes to the organisation with the fewest
- * places. Ties go to the organisation whose first item has the lowest lane, then to the one that has waited longest since its last
- * place. No organisation holds more than `most` places.
+ * places. Ties go to the organisation whose first item has the lowest lane, then to the organisation whose last place was assigned
+ * earliest. No organisation holds more than `most` places.
  */
 export const take = <A>(
   share: FairShare<A>,

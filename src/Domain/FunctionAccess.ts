@@ -17,15 +17,15 @@ export interface FunctionAccess {
   readonly allowed: ReadonlyArray<string>
 }
 
-/** Returns the function's name at the end of a URL. */
+/** Returns the function name at the end of a URL. */
 export const functionAt = (url: string): string =>
   URL.parse(url)
     ?.pathname.split("/")
     .findLast((part) => part !== "") ?? ""
 
 /**
- * Explains why the function must not be invoked, and what to change. Returns null if it may be invoked. A null `name` means the
- * default function.
+ * Explains why the function must not be invoked, and what to change. Returns null if invoking the function is allowed. A null
+ * `name` means the default function.
  */
 export const refusalOf = (
   name: string | null,
@@ -44,7 +44,7 @@ export const refusalOf = (
     : `${said} It is not a valid function name (letters, digits, - and _). Correct it; allowed functions: ${known.join(", ")}.`
 }
 
-/** The outcome of a run whose function must not be invoked. Nothing was sent, and a retry would be rejected too. */
+/** The outcome for a run whose function must not be invoked. Nothing was sent, and a retry would be rejected too. */
 export const refused = (message: string): Outcome => ({
   _tag: "Failed",
   httpStatus: null,
@@ -53,7 +53,7 @@ export const refused = (message: string): Outcome => ({
   response: null
 })
 
-/** Parses the name of one function that runs may invoke. */
+/** Parses the name of an allowed function. */
 export const functionName = (text: string): Either.Either<string, DurationProblem> =>
   text === SCHEDULER
     ? Either.left({
@@ -67,7 +67,7 @@ export const functionName = (text: string): Either.Either<string, DurationProble
           fix: "Write only the function's name; set SYNC_SCHEDULER_FUNCTION_URL for a complete URL."
         })
 
-/** Parses function names that are separated by commas. */
+/** Parses comma-separated function names. */
 export const functionNames = (
   text: string
 ): Either.Either<ReadonlyArray<string>, DurationProblem> =>

@@ -9,8 +9,8 @@ export const CatchUp = Schema.Literal("latest", "all", "skip")
 export type CatchUp = typeof CatchUp.Type
 
 /**
- * An integration that is due, or whose first slot is not computed yet (`next_run_at` is null), as `read_due_integrations` returns
- * it. Instants are in epoch milliseconds, durations in milliseconds.
+ * An integration that is due, or whose first slot has not been computed yet (`next_run_at` is null), as `read_due_integrations`
+ * returns it. Instants are in epoch milliseconds, durations in milliseconds.
  */
 export const DueIntegration = Schema.Struct({
   integration_id: Schema.UUID,
@@ -26,7 +26,7 @@ export const DueIntegration = Schema.Struct({
 })
 export type DueIntegration = typeof DueIntegration.Type
 
-/** A range of skipped slots, both ends inclusive, which is stored as a row of `sync_skipped_range`. */
+/** A range of skipped slots, both ends inclusive, stored as a row of `sync_skipped_range`. */
 export const SkippedRange = Schema.Struct({
   from: Instant,
   to: Instant,
@@ -36,9 +36,9 @@ export const SkippedRange = Schema.Struct({
 export type SkippedRange = typeof SkippedRange.Type
 
 /**
- * The backfill for which a slot is claimed. `cursor` is the backfill's cursor as read. After the claim, all slots up to
- * `next_cursor` are processed, and `done` says whether that completes the backfill. The claim does not change the integration's
- * `next_run_at`.
+ * The backfill for which a slot is claimed. `cursor` is the backfill's cursor at the time of reading. After the claim, all slots up
+ * to `next_cursor` are processed, and `done` says whether the claim completes the backfill. The claim does not change the
+ * integration's `next_run_at`.
  */
 export const BackfillStep = Schema.Struct({
   id: Schema.UUID,

@@ -33,8 +33,8 @@ export const isHeard = ({ http_status, status }: Pick<ProviderHealth, "http_stat
   status !== "unknown" && (status !== "healthy" || http_status !== null)
 
 /**
- * The status of one integration in the database; Domain/State interprets it. Of the attempted runs that have ended, `last_run` has
- * the newest slot. `live_run` has not ended. `org_name` is free text from the project, so every view escapes it.
+ * The status of one integration in the database; Domain/State interprets it. `last_run` is the attempted run with the newest slot
+ * among those that have ended. `live_run` has not ended. `org_name` is free text from the project, so every view escapes it.
  * *Source*: `sync_scheduler.integration_statuses`.
  */
 export const IntegrationStatus = Schema.Struct({
@@ -63,7 +63,7 @@ export const IntegrationStatus = Schema.Struct({
   last_run: Schema.NullOr(RunView),
   live_run: Schema.NullOr(RunView),
   last_completed_slot: Time,
-  /** The first slot after the last completed slot; set only while the last run is failed or unknown. */
+  /** The first slot after the last completed slot; set only while the last run's status is failed or unknown. */
   failing_since: Time,
   health: Schema.NullOr(ProviderHealth)
 })

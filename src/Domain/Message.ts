@@ -1,9 +1,9 @@
-/** The longest message in a row, a log line or the summary, in bytes of UTF-8. */
+/** The maximum length of a message in the database, a log line or the summary, in UTF-8 bytes. */
 export const MAX_MESSAGE_BYTES = 2048
 
 /**
- * Sanitises external text for recording: one line, well-formed, at most 2 KiB, without NUL (which jsonb rejects), keys, tokens, or
- * the user, query and fragment of a URL. Masks only secrets with a recognisable format.
+ * Sanitises external text for recording. The result is one well-formed line of at most 2 KiB, without NUL (which jsonb rejects),
+ * keys, tokens, or the user, query and fragment of a URL. Masks only secrets with a recognisable format.
  */
 export const tidyMessage = (text: string): string => {
   const masked = masks.reduce(
@@ -21,7 +21,7 @@ const masks: ReadonlyArray<readonly [RegExp, string]> = [
   [/(\w:\/\/[^\s?#"'<>()]+)[?#][^\s"'<>()]*/g, "$1"]
 ]
 
-/** Cuts the text between two characters, and marks the cut with `…`. */
+/** Truncates the text at a character boundary, and appends `…` to truncated text. */
 const clip = (text: string, maxBytes: number): string => {
   const encoder = new TextEncoder()
   if (encoder.encode(text).length <= maxBytes) return text

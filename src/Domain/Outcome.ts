@@ -41,7 +41,7 @@ type Judgement =
       readonly response?: unknown
     }
 
-/** The part of an HTTP answer that is read: at most 64 KiB of the body. `truncated` is true if the body was longer. */
+/** An HTTP answer, with at most 64 KiB of its body. `truncated` is true if the body was longer. */
 export interface Answer {
   readonly status: number
   /** Returns the value of a header by its lower-case name. */
@@ -51,14 +51,14 @@ export interface Answer {
 }
 
 /**
- * All rules for judging an answer. The first rule that matches decides. Platform errors come first, because a header distinguishes
+ * All rules for judging an answer. The first rule that matches applies. Platform errors come first, because a header distinguishes
  * them from a function's answers. The last rule matches every answer.
  */
 export const rules: ReadonlyArray<AnswerRule> = [...platformRules, ...functionRules, lastRule]
 
 /**
- * Judges an answer. Pure and total. If a run may have been executed and the answer does not say how it ended, the outcome is
- * Unknown. `now` (epoch milliseconds) is used only for a Retry-After date in an answer without a `Date` header.
+ * Determines the outcome from an answer. Pure and total. The outcome is Unknown if the run may have been executed and the answer
+ * does not state the result. `now` (epoch milliseconds) is used only for a Retry-After date in an answer without a `Date` header.
  */
 export const judge = (answer: Answer, now: number): Outcome => {
   const body = readBody(answer.body, answer.truncated)

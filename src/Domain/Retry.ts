@@ -4,7 +4,7 @@ export interface RetryTiming {
   readonly attempt: number
   /** The wait that the answer requested (`Outcome.retryAfterMs`), or null. */
   readonly retryAfterMs: number | null
-  /** A random number from 0 to 1, drawn by the caller. */
+  /** A random number from 0 to 1, supplied by the caller. */
   readonly random: number
   readonly baseMs: number
   readonly capMs: number
@@ -33,8 +33,8 @@ export const retryDelay = ({
 
 /**
  * Parses a Retry-After header as milliseconds from now. Returns null if the header is absent or invalid. Accepts seconds, or an
- * HTTP-date in any of its three forms. If the answer has a `Date` header, the wait until a date is measured from it, because both
- * instants come from the server's clock.
+ * HTTP-date in any of its three forms. If the answer has a `Date` header, the wait until a date is measured from that header,
+ * because both instants come from the server's clock.
  * *Source*: RFC 9110 sections 5.6.7 and 10.2.3.
  */
 export const readRetryAfter = (

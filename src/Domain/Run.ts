@@ -49,19 +49,21 @@ export type Run = typeof Run.Type
 /** Returns the integration's own invocation timeout, or else the default, in milliseconds. */
 export const timeoutOf = (run: Run, defaultMs: number): number => run.invoke_timeout_ms ?? defaultMs
 
-/** A run that this engine started, with the end of its lease and the only token that can settle it. */
+/** A run that this engine started, with the end of its lease and the only token that can settle the run. */
 export interface StartedRun extends Run {
   readonly lease_token: string
 }
 
 export interface Invocation {
   readonly run: StartedRun
-  /** The function's name, if the integration names one; null for the default function. */
+  /** The integration's function name; null for the default function. */
   readonly functionName: string | null
   /** The time at which the engine stops waiting, in epoch milliseconds of the database's clock. */
   readonly deadline: number
   /** How long to wait for the whole answer, in milliseconds. */
   readonly timeoutMs: number
-  /** True for a developer's trial of the function. The database has no run for a trial, and the request body marks it as one. */
+  /**
+   * True for a developer's trial of the function. A trial has no run in the database and is marked as a trial in the request body.
+   */
   readonly isTrial?: boolean
 }

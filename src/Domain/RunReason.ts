@@ -38,7 +38,7 @@ export const reasonOf = ({
   return joined([joined([http, codeOf(code)], " "), what], ", ")
 }
 
-/** Explanations of the fence's answers. Other answers need no explanation. */
+/** Explanations for answers of the fence. Other answers need no explanation. */
 const REFUSED: ReadonlyMap<string, string> = new Map([
   ["not_found", "its project does not know this run; check that its SUPABASE_URL is the same"]
 ])

@@ -1,7 +1,7 @@
 import type { Outcome } from "./Outcome.ts"
 import type { RunStatus } from "./Run.ts"
 
-/** The facts that, together with the answer, decide a run's status. */
+/** The facts that, together with the answer, determine a run's status. */
 export interface RunFacts {
   /** Whether the fence allowed the function to begin. If it did, the outcome cannot be "not executed". */
   readonly began: boolean
@@ -20,7 +20,7 @@ export interface RunVerdict {
   readonly sentence: string
 }
 
-/** Judges one attempt by the same rules as the engine and the database together. Pure and total. */
+/** Determines the verdict on one attempt by the same rules that the engine and the database apply. Pure and total. */
 export const runVerdictOf = (outcome: Outcome, facts: RunFacts): RunVerdict => {
   const status = facts.reported ?? statusOf(outcome, facts)
   const isLeft = facts.attempt < facts.maxAttempts

@@ -89,7 +89,7 @@ export const IncidentView = Schema.Struct({
 })
 export type IncidentView = typeof IncidentView.Type
 
-/** Formats the number of a run's current attempt: `2 of 3` while another may follow, otherwise `2`. */
+/** Formats the number of a run's current attempt: `2 of 3` while another attempt may follow, otherwise `2`. */
 export const attemptOf = ({
   attempt,
   max_attempts,

@@ -4,7 +4,7 @@ import { Instant } from "./Instant.ts"
 const Time = Schema.NullOr(Instant)
 const Text = Schema.NullOr(Schema.String)
 
-/** A tick of any engine. `errors` contains the first ten errors. */
+/** A tick by any engine. `errors` contains the first ten errors. */
 export const TickView = Schema.Struct({
   tick_id: Schema.String,
   engine_id: Schema.String,
@@ -27,8 +27,8 @@ export const TickView = Schema.Struct({
 export type TickView = typeof TickView.Type
 
 /**
- * Whether any engine ticks. `stopped` means that there was no heartbeat for `stopped_after_ms` (five minutes, or three times the
- * usual interval between ticks), so the status of integrations is out of date. *Source*: `sync_scheduler.scheduler_health`.
+ * Whether any engine ticks. `stopped` means that there has been no heartbeat for `stopped_after_ms` (five minutes, or three times
+ * the usual interval between ticks), so the status of integrations is out of date. *Source*: `sync_scheduler.scheduler_health`.
  */
 export const SchedulerHealth = Schema.Struct({
   verdict: Schema.Literal("never", "stopped", "ticking"),

@@ -43,7 +43,7 @@ export const APPEARANCE: Readonly<
   on_time: { word: "on time", symbol: "✓", severity: "ok" }
 }
 
-/** The context of an integration's state: the database's clock, the drift alert, and whether any engine ticks. */
+/** The context for determining a state: the database's time, the drift alert, and whether any engine ticks. */
 export interface StateContext {
   readonly now: number
   readonly driftAlertMs: number
@@ -57,13 +57,13 @@ export interface State {
   readonly why: string
 }
 
-/** The lease assumed for a run that has none, because no engine started it. The sweeper assumes the same. */
+/** The lease, in milliseconds, assumed for a run that no engine started. The sweeper assumes the same lease. */
 const FOREIGN_LEASE_MS = 30 * 60_000
-/** The sweeper checks leases once per tick. A run whose lease ended longer ago than this is overdue. */
+/** A run is overdue once its lease ended longer ago than this, in milliseconds, because the sweeper checks leases once per tick. */
 const SWEEP_MS = 60_000
 
 /**
- * Decides the state of an integration: the worst state implied by its next slot, its run in progress and its last run. The page,
+ * Determines the state of an integration: the worst state implied by its next slot, its run in progress and its last run. The page,
  * `status`, `check`, `/api` and the metrics all show this state; none derives its own.
  *
  * *Guarantees*: pure. Returns `on_time` only if an engine ticks, no slot is overdue, no run is in progress, and the newest
@@ -84,19 +84,19 @@ export const decideState = (status: IntegrationStatus, frame: StateContext): Sta
   }
 }
 
-/** Returns whether the state needs attention, which decides the exit code of `status --exit-status`. */
+/** Returns whether the state needs attention, which determines the exit code of `status --exit-status`. */
 export const needsAttention = (state: StateName): boolean => {
   const { severity } = APPEARANCE[state]
   return severity === "critical" || severity === "warning"
 }
 
-/** Orders states for a sort: the worst state first. Among equal states, the one that has lasted longest comes first. */
+/** Compares states for sorting: worst first and, among equal states, longest-lasting first. */
 export const compareStates = (a: State, b: State): number =>
   rank(a.state) - rank(b.state) || (a.since ?? 0) - (b.since ?? 0)
 
 const rank = (state: StateName): number => StateName.literals.indexOf(state)
 
-/** Returns the worst candidate, and the first one in a tie. */
+/** Returns the worst candidate. In a tie, the first one wins. */
 const worst = ([first, ...others]: Candidates): State =>
   others.reduce<State>((most, one) => (rank(one.state) < rank(most.state) ? one : most), first)
 
@@ -115,7 +115,7 @@ const candidates = (status: IntegrationStatus, frame: StateContext): Candidates 
     return [{ state: "invalid_schedule", since: status.schedule_since, why: schedule_error }]
   }
   const rejected = rejectedState(status, frame)
-  // A rejection comes first, because it would also explain an `overdue` state.
+  // A rejection comes first, because a rejection also explains an `overdue` state.
   if (rejected !== null) return [rejected, ...otherCandidates(status, frame)]
   return otherCandidates(status, frame)
 }
@@ -144,7 +144,8 @@ const rejectedState = (status: IntegrationStatus, { now }: StateContext): State 
 export const rejectedBy = (rejection: string): string => `the database rejects it: ${rejection}`
 
 /**
- * Returns the state of a slot that is overdue because no engine has claimed it; null if there is none, or if the breaker delays it.
+ * Returns the state of a slot that is overdue because no engine has claimed it; null if there is no such slot, or if the breaker
+ * delays the slot.
  */
 const nextState = (status: IntegrationStatus, frame: StateContext): State | null => {
   const { breaker_until, next_run_at: due, schedule, schedule_since: since } = status

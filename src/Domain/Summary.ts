@@ -51,8 +51,9 @@ export const TickError = Schema.Struct({
 export type TickError = typeof TickError.Type
 
 /**
- * The result of one tick: the output of `run -o json`, the value of `runScheduledJobs`, and the row in `sync_tick`. Two sums always
- * hold: `due = triggered + skipped` and `triggered = completed + failed + unresolved`. `ok` does not depend on the runs' outcomes.
+ * The result of one tick: the output of `run -o json`, the return value of `runScheduledJobs`, and the row in `sync_tick`. Two
+ * equations always hold: `due = triggered + skipped` and `triggered = completed + failed + unresolved`. `ok` does not depend on the
+ * runs' outcomes.
  */
 export const Summary = Schema.Struct({
   /** False if the tick could not do its work (key refused, database unreachable, schema missing) or could not record an outcome. */

@@ -4,7 +4,7 @@ import { Either, Predicate } from "effect"
  * The kind of a Supabase key.
  *
  * - `secret` (`sb_secret_`): bypasses row level security. Sent in `apikey` only.
- * - `publishable` (`sb_publishable_`): for browsers; may not call the scheduler's functions.
+ * - `publishable` (`sb_publishable_`): for browsers; cannot call the scheduler's functions.
  * - `service_role`, `anon`, `jwt` (any other role): a legacy JWT key. Sent in `apikey` and as Bearer.
  * - `unknown`: any other format. Sent like a JWT key; the server decides whether it is valid.
  */
@@ -55,7 +55,7 @@ export const isBearer = (key: string): boolean => !["secret", "publishable"].inc
 export const mayBeService = (key: string): boolean =>
   !["publishable", "anon"].includes(keyKind(key))
 
-/** Returns the key if its format may be valid, otherwise the reason and the fix, which never quote the key. */
+/** Returns the key if its format may be valid, otherwise the reason and the fix, neither of which quotes the key. */
 export const requireSecretKey = (
   key: string
 ): Either.Either<string, { readonly why: string; readonly fix: string }> => {
@@ -65,7 +65,7 @@ export const requireSecretKey = (
       fix: "Copy a secret key (sb_secret_..., or service_role) from the project's settings, API Keys."
     })
   if (key === "") return refuse("it is empty")
-  // A header cannot contain such a key, and the runtime's own error would quote it.
+  // A header cannot contain such a key, and the runtime's own error would quote the key.
   if (!/^[\x21-\x7e]+$/.test(key))
     return refuse("it contains spaces, line breaks or other invalid characters")
   return mayBeService(key)

@@ -1,7 +1,7 @@
 import { Either } from "effect"
 import { type DurationProblem, parse as parseDuration } from "./Duration.ts"
 
-/** The values at which WARNING and CRITICAL begin; null if the level is never reached. */
+/** The values at which WARNING and CRITICAL begin; null for a level that is never reached. */
 export interface Threshold {
   readonly warning: number | null
   readonly critical: number | null
@@ -11,7 +11,7 @@ export interface Threshold {
 export const LEVELS = ["OK", "WARNING", "UNKNOWN", "CRITICAL"] as const
 export type Level = (typeof LEVELS)[number]
 
-/** Parses `<critical>` or `<warning>,<critical>`; a part may be empty. `read` parses one part. */
+/** Parses `<critical>` or `<warning>,<critical>`; either part may be empty. `read` parses one part. */
 const parse =
   (read: (text: string) => Either.Either<number, DurationProblem>) =>
   (text: string): Either.Either<Threshold, DurationProblem> =>
@@ -35,11 +35,11 @@ const parse =
         : { warning, critical }
     })
 
-/** Parses thresholds of a duration, in milliseconds: `5m,10m`, `10m`, `5m,`. */
+/** Parses duration thresholds into milliseconds: `5m,10m`, `10m`, `5m,`. */
 export const spans: (text: string) => Either.Either<Threshold, DurationProblem> =
   parse(parseDuration)
 
-/** Parses thresholds of a count: `1,5`, `5`, `1,`. */
+/** Parses count thresholds: `1,5`, `5`, `1,`. */
 export const counts: (text: string) => Either.Either<Threshold, DurationProblem> = parse((text) =>
   /^\d{1,9}$/.test(text)
     ? Either.right(Number(text))

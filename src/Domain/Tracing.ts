@@ -2,7 +2,7 @@ import { Context, Effect, FiberRef, Tracer } from "effect"
 
 /**
  * Whether spans are exported; set by the exporter. A span costs as much as the engine's other work for a run, so hot paths
- * (thousands of spans a second) create spans only while this is true.
+ * (thousands of spans a second) create spans only if they are exported.
  */
 export const isTraced: FiberRef.FiberRef<boolean> = FiberRef.unsafeMake(false)
 
@@ -25,7 +25,7 @@ export const traced =
 export const annotateTraced = (attributes: () => Record<string, unknown>): Effect.Effect<void> =>
   whileTraced(Effect.void, () => Effect.annotateCurrentSpan(attributes()))
 
-/** Runs an effect under a span that already exists. */
+/** Runs an effect under an existing span. */
 export const underSpan = <A, E, R>(
   span: Tracer.Span,
   effect: Effect.Effect<A, E, R>

@@ -5,11 +5,11 @@ import { type HttpProxy, type ProxyOf, throughProxy } from "./Proxy.ts"
 
 export { FetchFailure } from "./FetchFailure.ts"
 
-/** The limits of one request. */
+/** The limits on one request. */
 export interface Bounds {
-  /** The maximum number of bytes read from the answer's body. */
+  /** The maximum number of bytes read from the response body. */
   readonly maxBytes: number
-  /** The time limit from the call to the last byte of the answer, in milliseconds. Absent if the caller sets its own deadline. */
+  /** The time limit from the call to the last byte of the response, in milliseconds. Absent if the caller sets its own deadline. */
   readonly timeoutMs?: number
   /**
    * The User-Agent header: `sync-scheduler/<version>`. Supabase rejects a secret key that is sent with a browser-like User-Agent.
@@ -19,7 +19,7 @@ export interface Bounds {
   readonly proxyOf?: ProxyOf
 }
 
-/** An HTTP answer whose body was read completely, or up to the byte limit if `truncated` is true. */
+/** An HTTP response whose body was read completely, or up to the byte limit if `truncated` is true. */
 export interface BoundedAnswer {
   readonly status: number
   readonly statusText: string
@@ -29,7 +29,7 @@ export interface BoundedAnswer {
 }
 
 /**
- * Sends one request and reads its answer within the limits. Returns redirects without following them.
+ * Sends one request and reads its response within the limits. Returns redirects without following them.
  *
  * *Fails with* FetchFailure (`NotSent`, `TimedOut`, `Disconnected`). *Guarantees*: the request is sent at most once. The deadline
  * covers the body. The connection is closed when the call is interrupted, the deadline passes or the byte limit is exceeded.
@@ -86,8 +86,8 @@ const begin = (
 }
 
 /**
- * Makes a replacement for `fetch` with the limits in `bounds`, for supabase-js (`global.fetch`). Buffers the answer. Rejects
- * redirects and answers that exceed the byte limit. *Rejects with* FetchFailure, or like `fetch` when `init.signal` aborts.
+ * Makes a replacement for `fetch` with the limits in `bounds`, for supabase-js (`global.fetch`). Buffers the response. Rejects
+ * redirects and responses that exceed the byte limit. *Rejects with* FetchFailure, or like `fetch` when `init.signal` aborts.
  */
 export const fetchWithin = (bounds: Bounds): typeof fetch =>
   Object.assign(
@@ -135,8 +135,8 @@ const send = async (
 }
 
 /**
- * Returns whether the answer is a proxy's own 407, which means that the proxy did not forward the request. For https requests, the
- * runtime itself reports the 407.
+ * Returns whether the response is a proxy's own 407, which means that the proxy did not forward the request. For https requests,
+ * the runtime itself reports the 407.
  */
 const isOfProxy = ({ status }: Response, input: string | URL, bounds: Bounds): boolean =>
   status === 407 && new URL(input).protocol === "http:" && proxyFor(input, bounds) !== null
@@ -172,8 +172,8 @@ const toBlob = (body: NonNullable<RequestInit["body"]>): Blob | Promise<Blob> =>
 }
 
 /**
- * The fetch standard requires `duplex` with a streamed body. `tls` and `verbose` are options of Bun. Without `tls`, the key would
- * be sent to any server if `NODE_TLS_REJECT_UNAUTHORIZED=0` were set. Without `verbose`, the key would be printed if
+ * The fetch standard requires `duplex` with a streamed body. `tls` and `verbose` are Bun options. Without `tls`, the key would be
+ * sent to any server if `NODE_TLS_REJECT_UNAUTHORIZED=0` were set. Without `verbose`, the key would be printed if
  * `BUN_CONFIG_VERBOSE_FETCH` were set.
  */
 const fixedOptions = {
@@ -195,7 +195,7 @@ const checkHeaders = (given: RequestInit["headers"]): Headers => {
   }
 }
 
-/** Returns whether the answer declares a length within the limit. The runtime enforces the declared length. */
+/** Returns whether the response declares a length within the limit. The runtime enforces the declared length. */
 const isShort = (headers: Headers, maxBytes: number): boolean => {
   const length = headers.get("content-length")
   return length !== null && Number(length) <= maxBytes && !headers.has("content-encoding")

@@ -1,11 +1,11 @@
 import { Predicate } from "effect"
 
-/** The options of one request, and the callbacks for its result. */
+/** The options for one request, and the callbacks for its result. */
 export interface Connection {
-  /** The options for `fetch`, which decide whether a kept connection may be used. */
+  /** The options for `fetch`, which determine whether a kept connection may be used. */
   readonly init: RequestInit
   readonly answered: () => void
-  /** Call this if the request may have been sent but no answer arrived. */
+  /** Call this if the request may have been sent but no response arrived. */
   readonly lost: () => void
 }
 
@@ -18,11 +18,11 @@ const TRUSTED_MS = 15_000
 const KEPT_MS = 310_000
 
 /**
- * Decides which requests of one client may use a connection that the runtime keeps. If a NAT has dropped a connection, or the
- * server has disappeared, the connection still looks open, and a request over it gets no answer until its deadline. Kept
- * connections are therefore not used after a request without an answer or after an idle period.
+ * Decides which requests from one client may use a connection that the runtime keeps open. If a NAT has dropped a connection, or
+ * the server has disappeared, the connection still looks open, and a request over this connection gets no response before its
+ * deadline. Kept connections are therefore not used after a request without a response or after an idle period.
  *
- * `now` returns epoch milliseconds, because the wall clock also counts the time while a machine is suspended.
+ * `now` returns epoch milliseconds, because the wall clock also counts the time during which a machine is suspended.
  */
 export class Connections {
   private answeredAt = Number.POSITIVE_INFINITY

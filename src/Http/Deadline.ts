@@ -2,8 +2,8 @@ import { type Clock, Effect, type Fiber, FiberId } from "effect"
 
 /**
  * Runs an asynchronous operation with a deadline. Every invocation and every database call uses this function, so it avoids a timer
- * and a race per operation. `begin` calls `resume` once with the result, and returns a function that ends the operation. After `ms`
- * milliseconds, the operation is ended, and `onTimeout` supplies the result. An interruption also ends the operation.
+ * and a race per operation. `begin` calls `resume` once with the result, and returns a function that cancels the operation. After
+ * `ms` milliseconds, the operation is cancelled, and `onTimeout` supplies the result. An interruption also cancels the operation.
  */
 export const asyncWithDeadline = <A, E>(options: {
   readonly ms: number
@@ -29,15 +29,14 @@ export const asyncWithDeadline = <A, E>(options: {
   )
 
 interface Deadline {
-  /** The deadline in the clock's monotonic time, in nanoseconds. */
+  /** The deadline on the monotonic clock, in nanoseconds. */
   readonly at: bigint
   readonly expire: () => void
 }
 
 /**
  * The pending deadlines of one clock. Deadlines of the same length expire in the order in which they were set. One fiber sleeps
- * until the earliest deadline. Setting a deadline interrupts the sleep only if it becomes the earliest; clearing one does so only
- * if no other is left.
+ * until the earliest deadline. The sleep is interrupted only if a new deadline is the earliest, or if the last deadline is cleared.
  */
 class Deadlines {
   private readonly lengths = new Map<number, Set<Deadline>>()

@@ -2,14 +2,14 @@ import { Data } from "effect"
 import { tidyMessage } from "../Domain/Message.ts"
 
 /**
- * A request that received no complete answer.
+ * A request that received no complete response.
  *
  * - `NotSent`: it is certain that nothing was sent. The cause is a bad URL or header, DNS, a refused or impossible connection, the
  * proxy, or the TLS handshake.
- * - `TimedOut`: the deadline passed before the last byte of the answer. The server may have acted on the request.
+ * - `TimedOut`: the deadline passed before the last byte of the response. The server may have acted on the request.
  * - `Disconnected`: the connection broke, and the request may have been sent.
- * - `Redirected`: the server answered with a redirect, which is never followed, because the key would be sent to another server.
- * - `TooLarge`: the answer is longer than the limit. The server has acted on the request.
+ * - `Redirected`: the server responded with a redirect, which is never followed, because the key would be sent to another server.
+ * - `TooLarge`: the response is longer than the limit. The server has acted on the request.
  *
  * `detail` is a plain sentence. `system` is the runtime's own text when `detail` replaces it, and otherwise empty. `code` repeats
  * the reason, because supabase-js keeps the `code` and `message` of an error but not its class.
@@ -37,12 +37,12 @@ export class FetchFailure extends Data.TaggedError("FetchFailure")<{
 }
 
 /**
- * Judges whether a rejected `fetch` sent anything. Returns `NotSent` only for errors that are known to occur before the first byte
- * of the request is sent, and `Disconnected` for every other error.
+ * Determines whether a rejected `fetch` sent anything. Returns `NotSent` only for errors that are known to occur before the first
+ * byte of the request is sent, and `Disconnected` for every other error.
  *
  * `server` is the request's destination as `host:port`, if the request did not go through a proxy.
  *
- * *Source*: every case was provoked in Bun 1.4.5 and Deno 2.9.6 (test/Layers/InvokerLive.test.ts).
+ * *Source*: every case was reproduced in Bun 1.4.5 and Deno 2.9.6 (test/Layers/InvokerLive.test.ts).
  */
 export const explainRejection = (error: unknown, server = "the server"): FetchFailure => {
   const text = textOf(error)
@@ -67,7 +67,7 @@ export const isPermanent = (system: string): boolean => {
   return code === "ENOTFOUND" || certificateCodes.has(code)
 }
 
-/** Patterns of the runtimes' error texts, and the plain sentences that replace them. The first match decides. */
+/** Patterns for the runtimes' error texts, and the plain sentences that replace those texts. The first match applies. */
 const sentences: ReadonlyArray<readonly [sign: RegExp, sentence: (server: string) => string]> = [
   [
     /ECONNREFUSED|ConnectionRefused|Connection refused/,
@@ -132,7 +132,7 @@ const certificateCodes: ReadonlySet<string> = new Set([
   "UNABLE_TO_DECRYPT_CERT_SIGNATURE"
 ])
 
-/** The advice for a private certificate authority. No setting disables certificate checks. */
+/** Advice for users of a private certificate authority. No setting disables certificate checks. */
 const TRUST = " (to trust your own authority, set NODE_EXTRA_CA_CERTS=<file.pem>)"
 
 /** Bun's advice to developers, which does not help operators. */

@@ -1,4 +1,4 @@
-/** A proxy that the environment sets. */
+/** A proxy configured by an environment variable. */
 export interface HttpProxy {
   readonly variable: string
   /** Scheme, host and port, without the user name and password. */
@@ -18,8 +18,8 @@ const VARIABLES: Readonly<Record<string, ReadonlyArray<string>>> = {
 }
 
 /**
- * Finds the proxy of a request by the same rule as Bun's fetch. Used only to name the proxy in messages; the runtime itself chooses
- * it.
+ * Finds the proxy for a request by the same rule as Bun's fetch. Used only to name the proxy in messages; the runtime itself
+ * chooses the proxy.
  *
  * *Source*: observed in Bun 1.4.5. test/Http/Proxy.test.ts compares this rule with Bun's fetch.
  */
@@ -34,7 +34,7 @@ export const proxyOf =
       : { variable, address: addressOf(environment[variable] ?? "") }
   }
 
-/** Names the proxy, at the end of an error message. */
+/** Returns the error-message suffix that names the proxy; empty without a proxy. */
 export const throughProxy = (proxy: HttpProxy | null): string =>
   proxy === null ? "" : `, through the proxy ${proxy.address} (${proxy.variable})`
 
@@ -48,8 +48,8 @@ const addressOf = (text: string): string => {
 }
 
 /**
- * Returns whether an entry of NO_PROXY matches the host of `url`. An entry is `*`, a name (which includes its subdomains), or an
- * IPv4 range. A name may have a port.
+ * Returns whether a NO_PROXY entry matches the host of `url`. An entry is `*`, a name (which includes its subdomains), or an IPv4
+ * range. A name may have a port.
  */
 const isExcepted = (entry: string, url: URL): boolean => {
   const host = bare(url.hostname)

@@ -1,14 +1,14 @@
 import { Metric, MetricBoundaries, MetricLabel } from "effect"
 
 export const PREFIX = "sync_scheduler_"
-/** Replaces further label values once a metric has too many series. */
+/** The label value that replaces new values once a metric has too many series. */
 export const OTHER = "other"
 /** The maximum number of label combinations per metric, because some label values come from users' rows. */
 const MAX_SERIES = 1_000
-/** The longest value of a label, in characters. */
+/** The maximum length of a label value, in characters. */
 const MAX_VALUE = 100
 
-/** A label of a metric. If `values` is set, a series for each of them exists from the beginning, at zero. */
+/** A label of a metric. If `values` is set, each value has a series from the start, at zero. */
 export interface Label {
   readonly name: string
   readonly values?: ReadonlyArray<string>
@@ -20,7 +20,7 @@ export interface Definition {
   readonly help: string
   readonly type: "counter" | "gauge" | "histogram"
   readonly labels: ReadonlyArray<Label>
-  /** The upper bounds of a histogram's buckets, in the unit that ends the metric's name. */
+  /** The upper bounds of a histogram's buckets, in the unit at the end of the metric's name. */
   readonly buckets?: ReadonlyArray<number>
   /** Whether a metrics file keeps the gauge after its process has ended. */
   readonly kept?: boolean

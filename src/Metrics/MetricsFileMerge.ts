@@ -2,10 +2,10 @@ import { metricDefinitions } from "../Metrics.ts"
 import type { Definition } from "./Instrument.ts"
 import { type Family, type Sample, seriesOf } from "./PrometheusText.ts"
 
-/** Values by series, from an earlier metrics file of Sync Scheduler. */
+/** The value of each series in an earlier metrics file. */
 export type Previous = ReadonlyMap<string, number>
 
-/** Reads text that `render` wrote. Ignores other lines. */
+/** Parses the output of `render`. Ignores other lines. */
 export const parse = (text: string): Previous =>
   new Map(
     text.split("\n").flatMap((line): ReadonlyArray<readonly [string, number]> => {

@@ -28,7 +28,7 @@ export const read = (): ReadonlyArray<Family> => {
   })
 }
 
-/** Formats the text that Prometheus reads. */
+/** Formats the metrics in the Prometheus text format. */
 export const render = (families: ReadonlyArray<Family>): string =>
   families
     .flatMap(({ definition: { help, name, type }, samples }) => [

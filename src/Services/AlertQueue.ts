@@ -6,7 +6,7 @@ import type { SupabaseError } from "../Domain/Errors.ts"
 export class AlertQueue extends Context.Tag("@sync-scheduler/AlertQueue")<
   AlertQueue,
   {
-    /** Claims pending alerts for 60 s. *Guarantees*: no other engine receives them during this time. */
+    /** Claims pending alerts for 60 s. *Guarantees*: no other engine receives these alerts during this time. */
     readonly take: Effect.Effect<AlertBatch, SupabaseError>
     /** Records the results of sending. A failed alert is retried with increasing delays, and eventually abandoned. */
     readonly mark: (

@@ -3,7 +3,10 @@ import type { InvokeError } from "../Domain/Errors.ts"
 import type { Outcome } from "../Domain/Outcome.ts"
 import type { Invocation } from "../Domain/Run.ts"
 
-/** The result of a function's first contact in a tick. `cold` is the function's own report of a cold start, or null without one. */
+/**
+ * The result of a tick's first request to a function. `cold` says whether the function started cold; null if the function does not
+ * report this.
+ */
 export interface WarmUp {
   readonly latencyMs: number
   readonly ok: boolean
@@ -11,7 +14,7 @@ export interface WarmUp {
   readonly detail: string | null
   /** True if the function must not be invoked (Domain/FunctionAccess). Nothing was sent, and `detail` says why. */
   readonly isRefused?: boolean
-  /** The answer, if one arrived. `platformCode` is its header `sb-error-code`. */
+  /** The response, if one arrived. `platformCode` is its `sb-error-code` header. */
   readonly answer?: { readonly status: number; readonly platformCode: string | null }
 }
 
@@ -20,8 +23,8 @@ export class Invoker extends Context.Tag("@sync-scheduler/Invoker")<
   Invoker,
   {
     /**
-     * Calls the function once for a run and judges the answer. Never retries, because Domain/Retry decides that. *Fails with*
-     * InvokeError if no answer arrived; its reason says whether the function may have run.
+     * Calls the function once for a run and determines the outcome. Never retries, because Domain/Retry controls retries. *Fails
+     * with* InvokeError if no response arrived; its reason says whether the function may have run.
      */
     readonly invoke: (invocation: Invocation) => Effect.Effect<Outcome, InvokeError>
     /**

@@ -13,7 +13,7 @@ export interface Scope {
   readonly integrationIds?: ReadonlyArray<string> | undefined
 }
 
-/** An integration whose row could not be read. It is reported, and other rows are not affected. */
+/** An integration whose row could not be read. The tick reports the integration and processes other rows. */
 export interface UnreadableIntegration {
   readonly id: string
   readonly detail: string
@@ -39,10 +39,10 @@ export interface Work {
   readonly more: boolean
 }
 
-/** The limits of one fetch. */
+/** The limits on one fetch. */
 export interface WorkRequest {
   readonly scope: Scope
-  /** The maximum number of runs and integrations together, 1 to 100. */
+  /** The maximum total of runs and integrations, 1 to 100. */
   readonly limit: number
   /** Organisations that already have enough work in this tick. */
   readonly excludedOrgs?: ReadonlyArray<string>
@@ -50,14 +50,14 @@ export interface WorkRequest {
   readonly excludedIds?: ReadonlyArray<string>
 }
 
-/** The result of opening a tick. Includes its first work, fetched after the sweep. */
+/** The result of opening a tick. Includes the first work, which is fetched after the sweep. */
 export interface OpenedTick extends Work {
   readonly schemaVersion: string
   /** The clock skew, measured during the attempt that succeeded. */
   readonly skew: ClockSkew
-  /** Whether an incident about this machine's clock is open. Recording a tick closes it once the clock is right. */
+  /** Whether an incident about this machine's clock is open. Recording a tick closes the incident once the clock is right. */
   readonly isSkewOpen: boolean
-  /** True if no run waits and no slot is due. An idle tick is recorded as finished as soon as it is opened. */
+  /** True if no run is waiting and no slot is due. An idle tick is recorded as finished as soon as it is opened. */
   readonly idle: boolean
   readonly hasSeveralOrganisations: boolean
   /** Whether an open backfill may have a slot to run. */
@@ -67,8 +67,8 @@ export interface OpenedTick extends Work {
 }
 
 /**
- * An attempt to open a tick before the engine was loaded, with its answer or its error. The engine continues from it as if it were
- * its own attempt. The instants are epoch milliseconds.
+ * An attempt to open a tick before the engine was loaded, with its result or its error. The engine treats this attempt as its own.
+ * The instants are epoch milliseconds.
  */
 export interface FirstAttempt {
   readonly askedAt: number
@@ -84,10 +84,10 @@ export interface OpenOptions {
   readonly firstAttempt?: FirstAttempt | undefined
 }
 
-/** The result of a function's first contact in the tick, recorded with the run that made the contact. */
+/** The result of the tick's first request to a function, recorded with the run that made the request. */
 export interface FirstContact {
   readonly cold_start: boolean
-  /** The duration in milliseconds; null if this run made no first contact. */
+  /** The duration in milliseconds; null if this run did not make the first request. */
   readonly warm_up_ms: number | null
 }
 
@@ -103,8 +103,8 @@ export interface StartRequest {
  *
  * - `Started`: the start is committed, and this engine owns the lease.
  * - `NotStarted`: `reason` is lost_race, disabled, not_before, claimed_by_another, gone, rejected (`detail` says why),
- * api_throttled or api_limit. The last two mean that the accounting API must not be called yet; `retryInMs` is the wait before
- * trying again.
+ * api_throttled or api_limit. The last two reasons mean that the accounting API must not be called yet; `retryInMs` is the wait
+ * before the next try.
  * - `Unconfirmed`: the start may or may not be committed, so nothing may be sent.
  */
 export type Start =
@@ -119,7 +119,7 @@ export type Start =
 
 /**
  * The run log and the schedules, with the operations that the engine needs. Every call is safe to repeat. LedgerLive retries a call
- * with the same token for as long as an answer is still useful.
+ * with the same token for as long as a response is still useful.
  */
 export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
   Ledger,

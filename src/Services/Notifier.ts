@@ -9,8 +9,8 @@ export class Notifier extends Context.Tag("@sync-scheduler/Notifier")<
     /** The format that the receiver expects; null if none is configured, so that nothing is sent. */
     readonly channel: "cloudevents" | "slack" | null
     /**
-     * Sends one message once, within 10 s. *Fails with* NotifyError. *Guarantees*: messages about the same transitions have the
-     * same id, so that a receiver can recognise repeats.
+     * Sends one message in a single attempt, within 10 s. *Fails with* NotifyError. *Guarantees*: messages about the same
+     * transitions have the same id, so that a receiver can detect duplicates.
      */
     readonly send: (message: AlertMessage) => Effect.Effect<void, NotifyError>
   }

@@ -1,7 +1,7 @@
 import { Context, type Effect } from "effect"
 import type { NotifyError } from "../Domain/Errors.ts"
 
-/** What a ping says: a tick begins, the tick did its work, or it could not. */
+/** What a ping reports: a tick has begun, has done its work, or could not do its work. */
 export type PingSignal = "start" | "ok" | "fail"
 
 /** The dead man's switch: a service that alerts when ticks stop. */

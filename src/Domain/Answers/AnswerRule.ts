@@ -12,11 +12,11 @@ export interface AnswerFacts {
 
 /**
  * One rule for judging an answer. Rules are data, so that the reference page can be generated from them. The first rule that
- * matches an answer decides.
+ * matches an answer applies.
  *
  * `code` may contain `<status>`, `<sb-error-code>`, or `<error.code>` (the function's own code or, if the answer has none, the text
- * after the bar). `what`, `why` and `fix` form the displayed message; with `speaks: "function"`, it begins with the function's own
- * message.
+ * after the bar). `what`, `why` and `fix` form the displayed message. With `speaks: "function"`, the displayed message begins with
+ * the function's own message.
  */
 export interface AnswerRule {
   readonly name: string
@@ -34,7 +34,7 @@ const is2xx = ({ status }: AnswerFacts): boolean => status >= 200 && status < 30
 const is4xx = ({ status }: AnswerFacts): boolean => status >= 400 && status < 500
 const is5xx = ({ status }: AnswerFacts): boolean => status >= 500 && status < 600
 
-/** Rules for the function's own answer. docs/reference/errors.md lists all rules in a table. */
+/** Rules for the function's own answers. docs/reference/errors.md lists all rules in a table. */
 export const functionRules: ReadonlyArray<AnswerRule> = [
   {
     name: "refusal_that_says_success",
@@ -45,7 +45,7 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
     code: "UNCLEAR_ANSWER",
     what: "The function refused the request but says that the sync is done",
     why: "only one of the two can be true",
-    fix: "Make the function answer 2xx for a sync that is done.",
+    fix: "Make the function answer 2xx when the sync is done.",
     speaks: "engine"
   },
   {

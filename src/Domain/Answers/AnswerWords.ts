@@ -1,9 +1,9 @@
-/** What an answer's JSON says about the sync, and which fields say it. */
+/** What an answer's JSON says about the sync, and which fields say so. */
 export interface AnswerWords {
   readonly says: "nothing" | "success" | "failure" | "unclear"
-  /** Whether a top-level field says success, regardless of the other fields. */
+  /** Whether a top-level field reports success, regardless of the other fields. */
   readonly claimsSuccess: boolean
-  /** A readable explanation: `"success" says done, "error" says failed`. */
+  /** A readable explanation, such as `"success" says done, "error" says failed`. */
   readonly because: string
 }
 
@@ -11,12 +11,12 @@ export interface AnswerWords {
  * Interprets the fields that functions, frameworks and vendors write, ignoring case: `success`, `ok`, `executed`, `error`, `errors`
  * (GraphQL), `status` as a word (JSend) or as a number (problem+json, RFC 9457), `statusCode`.
  *
- * A failure is definite only if no field says success. The answer is unclear if fields contradict each other, if there are both
- * `errors` and `data`, or if a field reports a partial failure or work in progress. A failure inside `result`, `data`, `response`
- * or a list also makes the answer unclear, because the sync as a whole may not have failed.
+ * A failure is definite only if no field reports success. The answer is unclear if fields contradict each other, if there are both
+ * `errors` and `data`, or if a field reports a partial failure or unfinished work. A failure inside `result`, `data`, `response` or
+ * a list also makes the answer unclear, because the sync as a whole may not have failed.
  *
- * This file has no imports, because `bun run docs` copies it to supabase/functions/_shared/answerWords.ts, so that the fence judges
- * a handler's result by the same rules as the engine.
+ * This file has no imports, because `bun run docs` copies it to supabase/functions/_shared/answerWords.ts, so that the fence and
+ * the engine interpret a handler's result by the same rules.
  */
 export const readWords = (value: unknown): AnswerWords => {
   const own = statementsOf(value)
@@ -122,7 +122,7 @@ const signOf = (field: string, value: unknown, record: object): Sign | undefined
       return isEmpty(value) ? undefined : "failure"
     case "errors":
       if (isEmpty(value)) return undefined
-      // In GraphQL, `data` (even null) means that execution began, so parts may have taken effect.
+      // In GraphQL, `data` (even null) means that execution began, so part of the request may have taken effect.
       return Object.hasOwn(record, "data") ? "unclear" : "failure"
     case "status":
     case "outcome":
@@ -134,7 +134,7 @@ const signOf = (field: string, value: unknown, record: object): Sign | undefined
   }
 }
 
-/** Returns the failures inside wrapper fields and lists. They make the answer unclear. */
+/** Returns the failures inside wrapper fields and lists. Such failures make the answer unclear. */
 const nestedIn = (
   value: unknown,
   path: string,
@@ -188,7 +188,7 @@ const wordSign = (value: unknown): Sign | undefined => {
   return statusWords.unclear.has(word) ? "unclear" : undefined
 }
 
-/** Judges an HTTP status inside the JSON by the same rules as the answer's own status. */
+/** Interprets an HTTP status inside the JSON by the same rules as the answer's own status. */
 const httpSign = (value: unknown): Sign | undefined => {
   if (!/^[245]\d\d$/.test(String(value))) return undefined
   const status = Number(value)

@@ -13,14 +13,14 @@ const Report = Schema.Struct({
 })
 const decode = Schema.decodeUnknownOption(Report)
 
-/** The accounting API's response, as the function reports it. `host` is null if not reported. */
+/** The accounting API's response, as reported by the function. `host` is null if the function does not report the host. */
 export interface ProviderResponse extends VendorAnswer {
   readonly host: string | null
 }
 
 /**
  * Reads the `vendor` field of a function's answer: `{host?, status, headers?, code?, body?}`. Returns null if the field is absent
- * or unreadable, because it is optional and must not affect how the answer is judged.
+ * or unreadable, because the field is optional and must not affect the run's outcome.
  * *Source*: supabase/functions/README.md, "Reports of the accounting API's answer".
  */
 export const readProviderResponse = (answer: AnswerBody): ProviderResponse | null => {

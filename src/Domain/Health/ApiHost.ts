@@ -4,7 +4,7 @@ import { providerNamed, providerOf } from "./ProviderTable.ts"
 
 /**
  * The accounting API of an integration: one row of `integration_health`. `host` is a host name, or `host/path` if only the
- * integration's `health_url` shows the API's health. In the latter case, the health applies only to integrations with the same
+ * integration's `health_url` identifies the API. In the latter case, the health applies only to integrations with the same
  * `health_url`.
  */
 export interface ApiHost {
@@ -12,13 +12,13 @@ export interface ApiHost {
   readonly host: string
 }
 
-/** The request that probes an API, without credentials. */
+/** A probe request to an API, without credentials. */
 export interface ProbeTarget extends ApiHost {
   readonly method: ProbeMethod
   readonly url: string
 }
 
-/** The fields of an integration that identify its API. */
+/** The fields that identify an integration's API. */
 export interface ApiSource {
   readonly integration_type: string
   readonly health_url?: string | null
@@ -30,8 +30,8 @@ const known = new Map<string, ApiHost | null>()
 
 /**
  * Returns the API of an integration: the provider's API or, if the provider has no probe for the host of `health_url`, the API at
- * that URL. Returns null, so that the health is unknown, if the integration has no usable `health_url` and its provider is unknown
- * or has one host per tenant.
+ * that URL. Returns null, which leaves the health unknown, if the integration has no usable `health_url` and its provider is
+ * unknown or has one host per tenant.
  */
 export const apiOf = ({ integration_type, health_url = null }: ApiSource): ApiHost | null => {
   const key = `${integration_type}\n${health_url ?? ""}`
@@ -52,7 +52,7 @@ export const apiOf = ({ integration_type, health_url = null }: ApiSource): ApiHo
 }
 
 /**
- * Returns the probe of an integration's API; null if the API cannot be probed. `health_method` is used only with a `health_url`.
+ * Returns the probe for an integration's API; null if the API cannot be probed. `health_method` is used only with a `health_url`.
  */
 export const probeOf = (
   source: ApiSource & { readonly health_method: ProbeMethod }
@@ -77,8 +77,8 @@ const addressOf = ({ hosts }: Provider): string | null =>
 export const isOwn = ({ host }: ApiHost): boolean => host.includes("/")
 
 /**
- * Returns `host/path`, cut to the column's length. A URL with a query is identified by a hash, because the query may contain a
- * secret.
+ * Returns `host/path`, truncated to the column's length. A URL with a query is identified by a hash, because the query may contain
+ * a secret.
  */
 const ownName = (host: string, url: string): string => {
   const { pathname = "/", search = "" } = URL.parse(url) ?? {}

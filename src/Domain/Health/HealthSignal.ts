@@ -4,7 +4,7 @@ import { type ApiSource, apiOf } from "./ApiHost.ts"
 import { codesIn, isLow, judgeVendor, type Provider, type Sign } from "./Provider.ts"
 import { providerNamed, providerOf } from "./ProviderTable.ts"
 
-/** A health signal derived from an accounting API's response, as sent to the database. The database decides the consequences. */
+/** A health signal derived from an accounting API's response, as sent to the database. The database decides how to react. */
 export const HealthSignal = Schema.Struct({
   provider: Schema.String,
   /** The host that the function reports; used if the integration does not identify its API. */
@@ -30,7 +30,7 @@ export const HealthSignal = Schema.Struct({
 })
 export type HealthSignal = typeof HealthSignal.Type
 
-/** Converts a judgement to the database's form. A null `status` means unknown. */
+/** Converts a sign to the form that the database stores. `status` is null if the HTTP status is unknown. */
 export const toHealthSign = (
   provider: Provider,
   host: string | null,
@@ -70,7 +70,7 @@ const names = {
 
 /**
  * Returns what a run's outcome shows about the health of its accounting API; null if it shows nothing beyond the run's result. Uses
- * the vendor's response if the function reports it. Otherwise, treats a 429 from the function, or a failure with one of the
+ * the vendor's response if the function reports one. Otherwise, treats a 429 from the function, or a failure with one of the
  * vendor's codes, as the vendor's response. `now` is in epoch milliseconds.
  */
 export const signalOf = (source: ApiSource, outcome: Outcome, now: number): HealthSignal | null => {

@@ -1,9 +1,9 @@
 import { readRetryAfter } from "../Retry.ts"
 
 /**
- * One accounting API as data: how to check that it is reachable without using up its quota, and how it throttles. Undocumented
- * facts are omitted, and the generic rule applies: 429 is a throttle, Retry-After states how long to wait, and any other answer
- * below 500 means that the API is reachable. ProviderTable lists each vendor's facts and their sources.
+ * The facts about one accounting API: how to check that the API is reachable without using up its quota, and how it throttles.
+ * Undocumented facts are omitted, and the generic rule applies: 429 is a throttle, Retry-After states how long to wait, and any
+ * other answer below 500 means that the API is reachable. ProviderTable lists each vendor's facts and their sources.
  */
 export interface Provider {
   /** Stored in `integration_health.provider`. */
@@ -20,7 +20,8 @@ export interface Provider {
    */
   readonly probe: { readonly method: ProbeMethod; readonly path: string } | null
   /**
-   * How long the API must be idle before it is probed, in milliseconds, at least 15 minutes. Also the interval between two probes.
+   * How long the API must have been idle before it is probed, in milliseconds, at least 15 minutes. Also the interval between two
+   * probes.
    */
   readonly probeEveryMs: number
   /** How the API signals a throttle, in addition to 429. */
@@ -28,7 +29,7 @@ export interface Provider {
   /** How long to wait if the response does not state a wait, in milliseconds. */
   readonly waitMs: number
   readonly quotas: ReadonlyArray<QuotaHeaders>
-  /** Matches the wait in the text of an answer. The first group is the number of seconds. */
+  /** Matches the wait in the text of a response. The first group is the number of seconds. */
   readonly waitText: RegExp | null
   /** The documented maximum number of concurrent requests. After a throttle, the limit rises step by step up to this number. */
   readonly concurrency: number | null
@@ -53,7 +54,7 @@ export interface QuotaHeaders {
   readonly reset: string | null
 }
 
-/** A response of the vendor: the answer to a probe, or a response that a function reports. */
+/** A response from the vendor, either to a probe or as reported by a function. */
 export interface VendorAnswer {
   readonly status: number
   /** Returns the value of a header by its lower-case name. */
@@ -64,7 +65,7 @@ export interface VendorAnswer {
   readonly text: string
 }
 
-/** The remainder of a quota. `resetMs` is null if the vendor does not say when the quota is refilled. */
+/** What is left of a quota. `resetMs` is null if the vendor does not say when the quota is refilled. */
 export interface Quota {
   readonly name: string
   readonly remaining: number
@@ -85,12 +86,12 @@ export type Sign =
       readonly quota: Quota | null
     }
 
-/** The longest wait, in milliseconds, that a vendor can impose on syncs. After that, they run again, one at a time. */
+/** The maximum wait, in milliseconds, that a vendor can impose on syncs. After this wait, the syncs run one at a time. */
 export const MAX_WAIT_MS = 3_600_000
 /** Below this share of a quota, the host's syncs run one at a time, so that the quota lasts longer. */
 const LOW_SHARE = 0.1
 
-/** Judges a vendor's response. Pure and total; `now` (epoch milliseconds) is used only for dates in Retry-After. */
+/** Classifies a vendor's response. Pure and total; `now` (epoch milliseconds) is used only for dates in Retry-After. */
 export const judgeVendor = (provider: Provider, answer: VendorAnswer, now: number): Sign => {
   const quota = tightest(provider, answer)
   const code = throttleCode(provider, answer)
@@ -148,7 +149,7 @@ const readWait = (
   return reset === undefined || reset === null ? null : reset * 1_000
 }
 
-/** Returns the quota with the smallest share left. A quota without a known limit is compared by its remaining number. */
+/** Returns the quota with the smallest share left. A quota without a known limit is compared by its remaining amount. */
 const tightest = ({ quotas }: Provider, { headers }: VendorAnswer): Quota | null => {
   const known = quotas.flatMap((one): ReadonlyArray<Quota> => {
     const remaining = numberIn(headers, one.remaining)

@@ -128,9 +128,8 @@ const vismaEaccounting: Provider = {
 }
 
 /**
- * Limits the calls per hour for each company and client; the limit is stated only in the headers of an answer. Answers 429 with
- * Retry-After. `X-RateLimit-Reset` is a number of seconds. The old host, integration.visma.net, allows 500 calls an hour until it
- * is shut down.
+ * Limits the calls per hour for each company and client; only the response headers state the limit. Answers 429 with Retry-After.
+ * `X-RateLimit-Reset` is a number of seconds. The old host, integration.visma.net, allows 500 calls an hour until it is shut down.
  * *Source*: docs.vismasoftware.no/vismanetapi/how-tos/ratelimits and .../end-of-life-notices/change-base-url.
  */
 const vismaNet: Provider = {

@@ -18,8 +18,8 @@ export interface CronSets {
 }
 
 /**
- * The local times that a cron expression matches, without a time zone: a set of days, and the same times of day on each of them.
- * Local times are *readings*: the epoch milliseconds that the same digits would have in UTC.
+ * The local times that a cron expression matches, without a time zone: a set of days, and the same times on each day. Local times
+ * are *readings*: the epoch milliseconds that the same digits would have in UTC.
  */
 export interface Calendar {
   readonly seconds: ReadonlyArray<number>
@@ -77,7 +77,7 @@ const monthOf = (day: number): number => {
   return month
 }
 
-/** Returns the day from Monday to Friday that is nearest to `date` within the month. */
+/** Returns the weekday (Monday to Friday) nearest to `date` within the month. */
 const nearestWeekday = (first: number, date: number, length: number): number => {
   const weekday = weekdayOf(first + date - 1)
   if (weekday === 6) return date === 1 ? 3 : date - 1
@@ -159,7 +159,7 @@ const countDays = (sets: CronSets, from: number, to: number): number => {
   return count
 }
 
-/** Counts the matching times of a day at or before a second of the day. */
+/** Counts a day's matching times up to and including `second`, a second of the day. */
 const timesUpTo = (calendar: Calendar, second: number): number => {
   const { hours, minutes, seconds } = calendar
   const below = (values: ReadonlyArray<number>, limit: number): number => {

@@ -18,7 +18,7 @@ const MAX_LISTED = 3
 /** How far ahead to search for the next slot of an interval-like schedule, in milliseconds. */
 const LOOKAHEAD = 400 * 86_400_000
 
-/** Lists the schedule's local times in (after, upTo] in words: `02:00 and 02:30`. There must be at least one such time. */
+/** Lists the schedule's local times in (after, upTo] as text: `02:00 and 02:30`. There must be at least one such time. */
 const listTimes = ({ calendar }: Timetable, after: number, upTo: number): string => {
   const count = countTimes(calendar, after, upTo)
   const times: Array<string> = []

@@ -8,7 +8,7 @@ import { firstInstant, MAX_OFFSET_SHIFT, maxLocalTime } from "./WallClock.ts"
  * times to instants:
  *
  * - Fixed times: the slot of a local time is its `firstInstant`, which implements the rule for both kinds of clock change. Because
- * `firstInstant` never decreases, the slots of a period are the times in one range of readings.
+ * `firstInstant` never decreases, the slots in a period correspond to the local times in one range of readings.
  * - Interval-like: within a period of constant offset, the slots are the local times minus the offset.
  */
 export interface Timetable {
@@ -17,7 +17,7 @@ export interface Timetable {
   readonly clock: WallClock
 }
 
-/** Returns the readings that the clock shows where the offset period overlaps (after, upTo], as (start, end]. */
+/** Returns the range of readings, as (start, end], that the clock shows while the offset period overlaps (after, upTo]. */
 const shownIn = (period: OffsetPeriod, after: number, upTo: number): readonly [number, number] => [
   Math.max(after, period.from - 1) + period.offset,
   Math.min(upTo, period.to - 1) + period.offset
@@ -73,7 +73,7 @@ export const countSlots = (
   for (let at = clock.offsetPeriodAt(after); at.from <= upTo; at = clock.offsetPeriodAt(at.to)) {
     if (intervalLike) count += countTimes(calendar, ...shownIn(at, after, upTo))
     else if (at.from > after) {
-      // The slot of every time inside a gap is the end of the gap, and so is the slot of a time exactly at the end.
+      // A time inside a gap, or exactly at its end, has its slot at the end of the gap.
       const swallowed = countTimes(calendar, maxLocalTime(clock, at.from - 1), at.from + at.offset)
       count -= Math.max(0, swallowed - 1)
     }

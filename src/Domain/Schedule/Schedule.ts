@@ -12,18 +12,18 @@ import { countSlots, firstSlot, latestSlot } from "./Occurrences.ts"
 import { isRepeated, readingAt, showDate, showOffset, showTime, wallClock } from "./WallClock.ts"
 
 /**
- * The schedule of an integration: a cron expression read on the wall clock of one time zone. Its *slots* are UTC instants in epoch
- * milliseconds, on whole seconds.
+ * The schedule of an integration: a cron expression evaluated on the wall clock of one time zone. Its *slots* are UTC instants in
+ * epoch milliseconds, on whole seconds.
  *
  * **The daylight-saving rule.**
  * - A fixed time that does not exist because the clock was put forward runs at the first valid instant after the gap. A fixed time
  * that occurs twice because the clock was put back runs once, the first time.
  * - An interval-like schedule (a wildcard `*` or a step `/` in the minute or hour field, including `@hourly`) runs whenever the
- * local clock shows a matching time: in both passes of a repeated hour, and without extra slots for a gap.
+ * local clock shows a matching time. It runs in both passes of a repeated hour, and a gap adds no slots.
  * - Slots at the same instant are one slot. Slots strictly increase in UTC.
  *
  * **Days.** If both the day of month and the weekday are given, a date matches if either field matches. A field is given unless it
- * is a bare `*`: `0 0 *\/2 * MON` is every odd day and every Monday. `L` is the last day of the month, `LW` the last weekday
+ * is a bare `*`: `0 0 *\/2 * MON` matches every odd day and every Monday. `L` is the last day of the month, `LW` the last weekday
  * (Monday to Friday) of the month, `15W` the weekday nearest to the 15th within the month, `MON#2` the second Monday, and `5L` the
  * last Friday. Weekdays count from Sunday, which is 0 (or 7).
  *
@@ -111,10 +111,7 @@ export const parse = (
   })
 }
 
-/**
- * Moves an instant outside the years 1900 to 9000 to the nearer end of this range. NaN stays NaN, so a period bounded by NaN is
- * empty.
- */
+/** Clamps an instant to the years 1900 to 9000. NaN stays NaN, so a period bounded by NaN is empty. */
 const clamp = (instant: number): number => Math.min(Math.max(instant, EARLIEST), LATEST)
 
 /**
@@ -125,7 +122,7 @@ const clamp = (instant: number): number => Math.min(Math.max(instant, EARLIEST),
 export const next = (schedule: Schedule, after: number): Option.Option<number> =>
   Option.fromNullable(firstSlot(schedule, clamp(after), clamp(clamp(after) + HORIZON)))
 
-/** Returns the oldest slots in (after, upTo], at most `limit`, oldest first. */
+/** Returns the first `limit` slots in (after, upTo], oldest first. */
 export const between = (
   schedule: Schedule,
   after: number,
@@ -156,8 +153,8 @@ export const summarise = (schedule: Schedule, after: number, upTo: number): Slot
 }
 
 /**
- * Returns the clock changes in (from, to] at which one of the schedule's local times does not exist or occurs twice. Each has an
- * English sentence about its effect.
+ * Returns the clock changes in (from, to] at which one of the schedule's local times does not exist or occurs twice. Each change
+ * has an English sentence about its effect.
  */
 export const clockChanges = (
   schedule: Schedule,
@@ -177,8 +174,8 @@ export const describeInstant = (ms: number, timezone: string): string => {
 }
 
 /**
- * Formats an instant without its zone, as short as possible: `09:00` on the day of `now`, `11-19 02:00` on another day in the year
- * of `now`, and with the year in any other case.
+ * Formats an instant without its zone, as briefly as possible: `09:00` on the day of `now`, `11-19 02:00` on another day in the
+ * same year, and with the year otherwise.
  */
 export const shortInstant = (ms: number, timezone: string, now: number): string => {
   const [local, today] = [localTime(ms, timezone), localTime(now, timezone)]

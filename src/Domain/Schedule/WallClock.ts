@@ -14,8 +14,8 @@ export interface OffsetPeriod {
  * The local clock of one IANA time zone.
  *
  * A *reading* is the local time on that clock, as the epoch milliseconds that the same digits would have in UTC; arithmetic on
- * readings is therefore arithmetic on local times. `offsetPeriodAt` returns the offset period of an instant; neighbouring periods
- * may have the same offset.
+ * readings is therefore arithmetic on local times. `offsetPeriodAt` returns the offset period that contains an instant;
+ * neighbouring periods may have the same offset.
  *
  * *Source*: the zone data of the runtime, through `Intl.DateTimeFormat`.
  */
@@ -32,8 +32,8 @@ const DAY = 86_400_000
  */
 const BLOCK = 400 * DAY
 /**
- * The step of the search for offset changes, in milliseconds. Since 1970, two changes of the same zone have been at least 6 days
- * and 23 hours apart.
+ * The step size in the search for offset changes, in milliseconds. Since 1970, two changes of the same zone have been at least 6
+ * days and 23 hours apart.
  */
 const PROBE = 4 * DAY
 /** An upper bound on the size of clock changes (at most a day) and of offsets from UTC, in milliseconds. */
