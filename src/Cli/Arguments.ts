@@ -25,7 +25,7 @@ export const commonFlags: ReadonlyArray<Flag> = [
   { name: "help", short: "h", summary: "Show help for this command" }
 ]
 
-/** Parses a command line, which excludes the program's name. Does not load any command's code. */
+/** Parses the arguments that follow the program's name, without loading any command's code. */
 export const read = (argv: ReadonlyArray<string>, commands: ReadonlyArray<Command>): Request => {
   const [first] = argv
   if (first === undefined || first === "--help" || first === "-h")
@@ -69,7 +69,7 @@ export const findCommand = (
 ): Command | undefined =>
   commands.find(({ name }) => name.split(" ").every((word, index) => words[index] === word))
 
-/** Returns the error for an unknown command, which suggests the closest known command. */
+/** Returns an unknown-command error that suggests the closest known command. */
 export const unknownCommand = (
   words: ReadonlyArray<string>,
   commands: ReadonlyArray<Command>

@@ -1,4 +1,4 @@
-/** The meaning of an exit code: in a few words for help, and in full for the reference. */
+/** The meaning of an exit code: a few words for help, and the full text for the reference. */
 export interface ExitMeaning {
   readonly code: string
   readonly short: string

@@ -45,7 +45,7 @@ const nothing = { code: "CONFIGURATION", message: "The settings cannot be used",
 export const scheduleError = ({ detail, hint }: ScheduleError): CommandError =>
   new CommandError({ exit: 2, errors: [{ code: "SCHEDULE_INVALID", message: detail, hint }] })
 
-/** The hints for a database that cannot be opened, by operation or code. */
+/** The hints for a database that cannot be opened, keyed by operation or error code. */
 const OPENING: ReadonlyMap<string, readonly [message: string | null, hint: string]> = new Map([
   [
     "locked",

@@ -124,10 +124,10 @@ export const shortTime = (at: number | null, { now, zone }: ListClock): string =
 /** Returns the title of a time column, such as `DUE (Europe/Oslo)`. */
 export const timeTitle = (title: string, { zone }: ListClock): string => `${title} (${zone})`
 
-/** The width of names in a list. */
+/** The maximum width of a name in a list. */
 const NAME = 32
 
-/** Truncates a name to the width of names in a list. */
+/** Truncates a name to the maximum width for names in a list. */
 export const nameOf = (text: string): string => cut(text, NAME)
 
 /**

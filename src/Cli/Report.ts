@@ -17,7 +17,7 @@ import { type Style, safe } from "./Style.ts"
 import type { Cell } from "./Table.ts"
 import type { Terminal } from "./Terminal.ts"
 
-/** The appearance of each status. Statuses never differ by colour alone. */
+/** The text and colour of each status. Statuses never differ by colour alone. */
 const STATUS: Record<RunReport["status"], Cell> = {
   completed: { text: "✓ completed", paint: "green" },
   failed: { text: "✗ failed", paint: "red" },

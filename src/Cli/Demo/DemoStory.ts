@@ -104,7 +104,7 @@ export const storyAt = (
 const FAILING_RUNS = 5
 const PAUSED_MS = 3 * DAY
 
-/** The age, in ms, of the last slot of a late or unknown integration: long enough for a run to have ended. */
+/** The age, in ms, of the last slot of a late or unknown integration, which leaves enough time for a run to have ended. */
 const LONG_MS = 20 * MINUTE
 
 const endOf = ({ now: state }: Character, now: number): number => {

@@ -153,7 +153,7 @@ const unusable = (failure: SupabaseError): Examined => {
   return { ...nothing, findings: [error("database", { code, what: message, why, fix: hint })] }
 }
 
-/** Returns the exit code of a tick with these errors. */
+/** Returns the exit code that a tick would have, given these findings. */
 const exitFor = (findings: ReadonlyArray<CheckResult>): ExitCode => {
   const errors = findings.filter(({ level }) => level === "error")
   return exitOf(

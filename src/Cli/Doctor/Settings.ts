@@ -6,7 +6,7 @@ import { type CheckResult, error, ok, warning } from "./CheckResult.ts"
 
 const SLACK = /^https:\/\/hooks\.slack(?:-gov)?\.com\//
 
-/** The platform's limits, in ms: on the time until a function responds, and on its total duration. */
+/** The platform's time limits, in ms: the first until a function responds, the second until the function ends. */
 const PLATFORM_ANSWER_MS = 150_000
 const PLATFORM_WORK_MS = 400_000
 

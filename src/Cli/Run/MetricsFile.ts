@@ -16,8 +16,8 @@ import { read, render } from "../../Metrics/PrometheusText.ts"
 const MAX_BYTES = 1_048_576
 
 /**
- * Adds this process's counters to a file for node_exporter's textfile collector. *Guarantees*: never fails; a file that cannot
- * be written causes a warning. Readers see either the complete old file or the complete new one. Every user can read the file
+ * Adds this process's counters to a file for node_exporter's textfile collector. *Guarantees*: never fails; logs a warning if
+ * the file cannot be written. Readers see either the complete old file or the complete new one. Every user can read the file
  * (0644), because the collector runs as another user.
  */
 export const writeMetricsFile = (path: string): Effect.Effect<void> =>

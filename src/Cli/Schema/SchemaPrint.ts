@@ -5,7 +5,7 @@ import type { Main } from "../Command.ts"
 import { usageError } from "../Failure.ts"
 import { definitionOf, namesIn } from "./SchemaDefinition.ts"
 
-/** The migrations, in order; with `--only`, the objects, which have no version. */
+/** The migrations, in order. With `--only`, the selected objects, which have no version. */
 export const json = Schema.Array(
   Schema.Struct({
     version: Schema.optionalWith(Schema.String, { exact: true }),

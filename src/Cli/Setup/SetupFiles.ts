@@ -55,7 +55,7 @@ const resultOf = (
   )
 }
 
-/** Formats the planned files as a diff: new files by name, changed files line by line. */
+/** Formats the planned files as a diff: lists new files by name, and shows changed files line by line. */
 export const fileLines = (
   { config, files }: ProjectPlan,
   { style }: Pick<Terminal, "style">
