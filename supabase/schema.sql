@@ -2735,6 +2735,10 @@ AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
 begin
+  -- Without an open incident, the session does not plan the long statement below.
+  if not exists (select 1 from public.sync_incident where resolved_at is null) then
+    return null;
+  end if;
   update public.sync_incident set resolved_at = v_now where id in (
     select i.id from public.sync_incident i
      where i.resolved_at is null
