@@ -19,7 +19,7 @@ export const COMMIT: string =
 export const SCHEMA_VERSION = "20261129001000"
 
 /**
- * The oldest schema that this version's ticks support. Raise it when ticks need an object from a newer migration. A test runs ticks
- * on this schema and on every later one.
+ * The oldest schema that this version's ticks support. Raise this value when ticks need an object from a newer migration. A test
+ * runs ticks on this schema and on every later one.
  */
 export const OLDEST_SCHEMA = "20261129001000"

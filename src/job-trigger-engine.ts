@@ -24,7 +24,10 @@ const DATABASE_WAIT_MS = 10_000
 export interface RunScheduledJobsOptions {
   /** Authorises the invocations: a secret key, or the legacy service_role key. Default: the key in the environment. */
   readonly functionKey?: string
-  /** Additional functions that an integration may set as its `function_name`. No other function is invoked. Default: none. */
+  /**
+   * Functions, besides the default one, that an integration may set as its `function_name`. No other function is invoked. Default:
+   * none.
+   */
   readonly functions?: ReadonlyArray<string>
   /** Restricts the tick to one organisation, or to certain integrations. */
   readonly orgId?: string

@@ -19,10 +19,10 @@ export class ConfigError extends Data.TaggedError("ConfigError")<{
 /** The result of reading all settings. A malformed setting has its default in `settings` and a Problem in `problems`. */
 export interface Inspection {
   readonly settings: Settings
-  /** Text and origin of each setting, by key. */
+  /** The text and origin of each setting, by key. */
   readonly found: ReadonlyMap<string, Found>
   readonly problems: ReadonlyArray<Problem>
-  /** Non-fatal problems: misspelt variables, a key sent without encryption. */
+  /** Non-fatal problems, such as a misspelt variable or a key sent unencrypted. */
   readonly warnings: ReadonlyArray<string>
 }
 
@@ -233,7 +233,7 @@ export const loadProject = (sources: Sources): Either.Either<Project, ConfigErro
     : Either.right({ settings, database, functions, warnings })
 }
 
-/** Returns the functions' address and credentials, or null if either is not configured. */
+/** Returns the functions' address and credentials, or null if either is missing. */
 export const functionSettings = (settings: Settings): FunctionSettings | null => {
   const key = settings.secretKey ?? settings.serviceRoleKey
   const { functionName, functionUrl, supabaseUrl } = settings

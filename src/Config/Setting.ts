@@ -115,14 +115,14 @@ export const pattern =
   (text) =>
     form.test(text) ? Either.right(text) : refuse(why, fix)
 
-/** Parses host names or addresses separated by commas, without scheme or port, and converts them to lower case. */
+/** Parses comma-separated host names or addresses, without scheme or port, and converts the names to lower case. */
 export const hostNames: Parser<ReadonlyArray<string>> = (text) => {
   const names = text.split(",").map((name) => name.trim().toLowerCase())
   return names.every((name) => /^(?:[a-z0-9_.-]+|\[[0-9a-f:]+\])$/.test(name))
     ? Either.right(names)
     : refuse(
         "it is not a list of host names",
-        "Write names only, without https:// and port: sync.example.com,sync.internal"
+        "Write only host names, without https:// or a port: sync.example.com,sync.internal"
       )
 }
 
@@ -130,7 +130,7 @@ export const hostNames: Parser<ReadonlyArray<string>> = (text) => {
 export const httpUrl: Parser<string> = (text) => {
   const url = parseUrl(text)
   if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
-    return refuse("it is not an http or https URL", "Write the whole URL, with https:// before it.")
+    return refuse("it is not an http or https URL", "Write the complete URL, including https://.")
   }
   if (url.username !== "" || url.password !== "") {
     return refuse("it contains a user name or password", "Remove everything up to the @.")

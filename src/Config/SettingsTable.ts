@@ -178,7 +178,7 @@ const serveTable = {
     pattern(
       /^(?:\[[0-9a-fA-F:]+\]|[^\s:/]+):(?:6553[0-5]|655[0-2]\d|65[0-4]\d\d|6[0-4]\d{3}|[1-5]?\d{1,4})$/,
       "it is not host:port",
-      "Write for example 127.0.0.1:8787."
+      "For example, write 127.0.0.1:8787."
     )
   ),
   allowedHosts: optional(
@@ -254,7 +254,7 @@ export const settingsTable = {
   ...telemetryTable
 } as const
 
-/** The settings by subject, as `env` and the reference group them. */
+/** The settings grouped by subject, for `env` and the reference page. */
 export const subjects: ReadonlyArray<{
   readonly title: string
   readonly settings: Readonly<Record<string, Setting<unknown>>>

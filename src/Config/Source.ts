@@ -21,7 +21,7 @@ export interface Problem {
   readonly fix: string
 }
 
-/** The text of a setting, as found; null when no source sets it. Empty text is treated as unset. */
+/** The text of a setting and its origin. `text` is null when no source sets the setting. Empty text is treated as unset. */
 export interface Found {
   readonly text: string | null
   readonly origin: Origin

@@ -19,7 +19,7 @@ const FORM = "Write key=value pairs, separated by commas, with special character
 
 const pairs: Parser<string> = (text) =>
   parsePairs(text) === null
-    ? Either.left({ why: "it is not a list of key=value", fix: FORM })
+    ? Either.left({ why: "it is not a list of key=value pairs", fix: FORM })
     : Either.right(text)
 
 /**

@@ -41,7 +41,7 @@ export const Alert = Schema.Struct({
 })
 export type Alert = typeof Alert.Type
 
-/** The alerts claimed for sending: at most 50 of the `total`, openings first. `incident_ids` has the ids of all incidents. */
+/** The alerts claimed for sending: at most 50 of the `total`, openings first. `incident_ids` contains the ids of all incidents. */
 export const AlertBatch = Schema.Struct({
   now: Instant,
   total: Schema.Int,

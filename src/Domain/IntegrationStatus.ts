@@ -28,7 +28,7 @@ export const ProviderHealth = Schema.Struct({
 })
 export type ProviderHealth = typeof ProviderHealth.Type
 
-/** Returns whether the provider itself answered. A completed sync does not prove that it did. */
+/** Returns whether the provider itself responded. A completed sync alone does not prove a response. */
 export const isHeard = ({ http_status, status }: Pick<ProviderHealth, "http_status" | "status">) =>
   status !== "unknown" && (status !== "healthy" || http_status !== null)
 

@@ -51,8 +51,8 @@ export interface Answer {
 }
 
 /**
- * All rules for judging an answer. The first rule that matches applies. Platform errors come first, because a header distinguishes
- * them from a function's answers. The last rule matches every answer.
+ * All rules that determine the outcome from an answer. The first matching rule applies. Platform errors come first, because a
+ * header distinguishes them from a function's answers. The last rule matches every answer.
  */
 export const rules: ReadonlyArray<AnswerRule> = [...platformRules, ...functionRules, lastRule]
 

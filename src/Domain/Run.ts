@@ -60,7 +60,7 @@ export interface Invocation {
   readonly functionName: string | null
   /** The time at which the engine stops waiting, in epoch milliseconds of the database's clock. */
   readonly deadline: number
-  /** How long to wait for the whole answer, in milliseconds. */
+  /** How long to wait for the complete response, in milliseconds. */
   readonly timeoutMs: number
   /**
    * True for a developer's trial of the function. A trial has no run in the database and is marked as a trial in the request body.

@@ -38,9 +38,9 @@ export const reasonOf = ({
   return joined([joined([http, codeOf(code)], " "), what], ", ")
 }
 
-/** Explanations for answers of the fence. Other answers need no explanation. */
+/** Explanations for the fence's answers. Other answers need no explanation. */
 const REFUSED: ReadonlyMap<string, string> = new Map([
-  ["not_found", "its project does not know this run; check that its SUPABASE_URL is the same"]
+  ["not_found", "the function's project does not know this run; check the function's SUPABASE_URL"]
 ])
 
 /** Returns the code, or an empty string for a code like `HTTP_504`, which only repeats the status. */

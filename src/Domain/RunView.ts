@@ -39,7 +39,7 @@ export const RunView = Schema.Struct({
 })
 export type RunView = typeof RunView.Type
 
-/** Describes why a run is delayed. Returns an empty string if it is not. */
+/** Describes why a run is delayed. Returns an empty string if the run is not delayed. */
 export const delayOf = ({ delay_reason }: Pick<RunView, "delay_reason">): string => {
   switch (delay_reason) {
     case undefined:

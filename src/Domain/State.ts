@@ -131,7 +131,7 @@ const otherCandidates = (status: IntegrationStatus, frame: StateContext): Candid
   return past === null ? [now] : [{ ...past, why: `${past.why}; ${now.why}` }, now]
 }
 
-/** Returns the state of a due slot or pending run that the database rejects; null if it rejects neither. */
+/** Returns the state of a due slot or pending run that the database rejects; null if the database rejects neither. */
 const rejectedState = (status: IntegrationStatus, { now }: StateContext): State | null => {
   const { live_run: live, next_run_at: due, rejection, schedule_since } = status
   const isWaiting = live === null ? due === null || due <= now : live.status === "pending"

@@ -20,7 +20,7 @@ const parse =
       const [first = "", second] = parts
       if (parts.length > 2 || parts.every((part) => part === "")) {
         return yield* Either.left({
-          why: "it is not one or two thresholds",
+          why: "it must be one or two thresholds",
           fix: "Write <critical>, or <warning>,<critical>."
         })
       }

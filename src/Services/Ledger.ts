@@ -7,7 +7,7 @@ import type { SupabaseError } from "../Domain/Errors.ts"
 import type { DueIntegration } from "../Domain/Integration.ts"
 import type { Run } from "../Domain/Run.ts"
 
-/** Restricts a tick to part of the project. Empty means the whole project. */
+/** Restricts a tick to part of the project. An empty scope means the whole project. */
 export interface Scope {
   readonly orgId?: string | undefined
   readonly integrationIds?: ReadonlyArray<string> | undefined
@@ -135,7 +135,7 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
     ) => Effect.Effect<OpenedTick, SupabaseError>
     /** Reserves pending runs and due integrations. The oldest work of each organisation comes first. */
     readonly fetch: (request: WorkRequest) => Effect.Effect<Work, SupabaseError>
-    /** Reads the database's schema version and the engine versions it supports. */
+    /** Reads the database's schema version and the engine versions that the database supports. */
     readonly readSchema: Effect.Effect<DatabaseSchema, SupabaseError>
     /** Reads the page after `cursor` (null for the first page), with at most `limit` (1 to 100) integrations. */
     readonly readDue: (

@@ -38,7 +38,7 @@ test("the function's own message comes first, without advice for its author", ()
 
 test("a refusal of the fence is explained", () => {
   expect(readAs(409, { executed: false, reason: "not_found" })).toBe(
-    "function refused, not_found (its project does not know this run; check that its SUPABASE_URL is the same)"
+    "function refused, not_found (the function's project does not know this run; check the function's SUPABASE_URL)"
   )
   expect(readAs(409, { executed: false, reason: "lease_ended" })).toBe(
     "function refused, lease_ended"

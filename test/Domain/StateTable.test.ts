@@ -256,7 +256,7 @@ test("200 of 1,000 integrations refused on the first attempt are counted by caus
   expect(overview).toMatchObject({
     verdict: "attention",
     headline:
-      "0 of 1,000 have completed a run yet; 200 are being retried: function refused, not_found (its project does not know this run; check that its SUPABASE_URL is the same)",
+      "0 of 1,000 have completed a run yet; 200 are being retried: function refused, not_found (the function's project does not know this run; check the function's SUPABASE_URL)",
     counts: { retrying: 200, never_ran: 800, running: 0 }
   })
   expect(overview.causes).toMatchObject([
@@ -264,7 +264,7 @@ test("200 of 1,000 integrations refused on the first attempt are counted by caus
       label: "xledger: 200 × FUNCTION_REFUSED",
       count: 200,
       message:
-        "function refused, not_found (its project does not know this run; check that its SUPABASE_URL is the same)",
+        "function refused, not_found (the function's project does not know this run; check the function's SUPABASE_URL)",
       attempts: 200
     }
   ])

@@ -11,8 +11,8 @@ export interface AnswerFacts {
 }
 
 /**
- * One rule for judging an answer. Rules are data, so that the reference page can be generated from them. The first rule that
- * matches an answer applies.
+ * A rule that determines the outcome from an answer. Rules are data, so that the reference page can be generated from them. The
+ * first rule that matches an answer applies.
  *
  * `code` may contain `<status>`, `<sb-error-code>`, or `<error.code>` (the function's own code or, if the answer has none, the text
  * after the bar). `what`, `why` and `fix` form the displayed message. With `speaks: "function"`, the displayed message begins with

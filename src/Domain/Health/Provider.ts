@@ -2,8 +2,8 @@ import { readRetryAfter } from "../Retry.ts"
 
 /**
  * The facts about one accounting API: how to check that the API is reachable without using up its quota, and how it throttles.
- * Undocumented facts are omitted, and the generic rule applies: 429 is a throttle, Retry-After states how long to wait, and any
- * other answer below 500 means that the API is reachable. ProviderTable lists each vendor's facts and their sources.
+ * Undocumented facts are omitted, and the generic rule applies: 429 signals a throttle, Retry-After states how long to wait, and
+ * any other status below 500 means that the API is reachable. ProviderTable lists each vendor's facts and their sources.
  */
 export interface Provider {
   /** Stored in `integration_health.provider`. */

@@ -48,8 +48,8 @@ const gapEffect = (timetable: Timetable, at: number, after: number, upTo: number
     return `${subject}; ${one ? "runs" : "they run once, together,"} at ${showSlot(clock, at, date)}`
   }
   const slot = firstSlot(timetable, at - 1, at + LOOKAHEAD)
-  const then = slot === undefined ? "" : `, the next slot is ${showSlot(clock, slot, date)}`
-  return `${subject}; nothing runs for ${one ? "it" : "them"}${then}`
+  const then = slot === undefined ? "" : `, and the next slot is ${showSlot(clock, slot, date)}`
+  return `${subject}; ${one ? "it is" : "they are"} not run${then}`
 }
 
 const overlapEffect = (timetable: Timetable, at: number, after: number, upTo: number): string => {

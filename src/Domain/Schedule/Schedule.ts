@@ -34,7 +34,7 @@ export interface Schedule extends Timetable {
   readonly timezone: string
 }
 
-/** The number of slots in a period, and the first and latest of them (both None if there are no slots). */
+/** The number of slots in a period, and the first and latest slots (both None if the period has no slots). */
 export interface SlotSummary {
   readonly count: number
   readonly first: Option.Option<number>

@@ -292,10 +292,10 @@ describe("clockChanges", () => {
   it("describes the effect on intervals", () => {
     expect(effects("*/15 * * * *")).toEqual([
       "2026-10-25T01:00Z overlap: 02:00 to 02:45 (4 times) occur twice on 2026-10-25; runs both times, at +02:00 and at +01:00",
-      "2027-03-28T01:00Z gap: 02:00 to 02:45 (4 times) do not exist on 2027-03-28; nothing runs for them, the next slot is 03:00 +02:00"
+      "2027-03-28T01:00Z gap: 02:00 to 02:45 (4 times) do not exist on 2027-03-28; they are not run, and the next slot is 03:00 +02:00"
     ])
     expect(effects("*/30 2 * * *").at(1)).toEndWith(
-      "nothing runs for them, the next slot is 2027-03-29 02:00 +02:00"
+      "they are not run, and the next slot is 2027-03-29 02:00 +02:00"
     )
   })
 
