@@ -617,7 +617,7 @@ comment on table public.sync_api_hold is
   'Organisations that a vendor throttles at a host, with the instant until which their runs wait and the number of concurrent runs after that instant.';
 create index sync_api_hold_expires on public.sync_api_hold (expires_at);
 
--- The average durations of cold and warm first requests to each function. They show whether a warm-up saves time.
+-- The average durations of cold and of warm first requests to each function, which show whether a warm-up saves time.
 create table public.sync_function_warmth (
   function_name text primary key,                     -- '(default)' stands for the function that the engine is configured with
   cold_count bigint not null default 0,

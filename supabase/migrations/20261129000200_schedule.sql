@@ -63,7 +63,7 @@ begin
 end
 $room$;
 
--- Truncates a text to p_bytes of UTF-8, at a character boundary, and to the length of the column p_column.
+-- Truncates text to p_bytes of UTF-8, at a character boundary, and to the length of the column p_column.
 create function sync_scheduler.clip(p_text text, p_column text, p_bytes integer default 2048) returns text
   language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -98,7 +98,7 @@ create function sync_scheduler.elapsed_ms(p_from timestamptz, p_to timestamptz, 
 -- Both codes mean that nothing was done and that the caller may retry.
 
 -- Returns whether the row being processed caused the error (bad data, a constraint, an exception in the project's own trigger).
--- Any other error means that the database is read-only, full, out of memory or shutting down, so it must fail the whole call.
+-- Any other error means that the database is read-only, full, out of memory or shutting down, so the whole call must fail.
 create function sync_scheduler.is_row_fault(p_sqlstate text) returns boolean
   language sql immutable return left(p_sqlstate, 2) in ('22', '23') or p_sqlstate = 'P0001';
 

@@ -135,7 +135,7 @@ begin
 end
 $$;
 
--- Returns how long a vendor's response asks the scheduler to wait, clamped to between a second and an hour.
+-- Returns how long a vendor's response tells the scheduler to wait, clamped to between a second and an hour.
 create function sync_scheduler.vendor_wait(p_sign jsonb) returns interval
   language sql immutable
   return sync_scheduler.seconds(least(greatest(coalesce((p_sign ->> 'wait_ms')::numeric, 60000), 1000), 3600000) / 1000);
@@ -394,7 +394,7 @@ end
 $$;
 
 -- The following functions probe accounting APIs that no sync has used for a while.
--- An API gets at most one probe every 15 minutes, regardless of the number of tenants and engines.
+-- An API is probed at most once every 15 minutes, regardless of the number of tenants and engines.
 -- An API is not probed while it throttles requests, or while one of its syncs is running or about to run.
 
 -- Returns a row of integration_health as JSON for the status displays and the probes.

@@ -5,7 +5,7 @@
 -- A plan made when the table was nearly empty, or when statistics about due slots were
 -- outdated, would scan the whole table or sort all due rows for one page.
 -- The "enable_..." settings prevent such plans, so that a claim of 100 slots takes 8 ms instead of 75 ms (measured).
--- "jit = off" prevents the compilation of queries, which would cost more time than it saves.
+-- "jit = off" prevents JIT compilation, which would cost more time than it saves.
 
 -- Returns the fields of a due integration that the engine needs.
 create function sync_scheduler.due_json(i public.organization_integrations) returns jsonb

@@ -41,7 +41,7 @@ create function sync_scheduler.in_order(p_runs jsonb) returns jsonb
   select coalesce(jsonb_agg(e order by e ->> 'scheduled_for', e ->> 'run_id'), '[]') from jsonb_array_elements(p_runs) e
 $$;
 
--- Starts runs one by one, all or none. Returns {started: [run], skipped: [{run_id, reason, status}]}.
+-- Starts runs one by one. If one start raises an error, none takes effect. Returns {started: [run], skipped: [{run_id, reason, status}]}.
 create function sync_scheduler.start_each(
   p_engine_id text, p_starts jsonb, p_adopt_after interval, p_drift_alert_ms numeric
 ) returns jsonb language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -280,7 +280,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Reverts starts whose function was not invoked: running -> pending.
+-- Reverts the starts of runs whose function was not invoked: running -> pending.
 -- An engine starts a run slightly before a worker is free to invoke the run's function.
 -- The engine reverts the start if the workers are busy for longer than expected, or if the engine stops.
 -- A reverted attempt is not counted, and the engine keeps its claim on the run.
@@ -479,7 +479,7 @@ begin
 end
 $$;
 
--- Settles attempts one by one, all or none. Returns [{run_id, accepted, status, attempt, retry_at, reason}].
+-- Settles attempts one by one. If one settlement raises an error, none takes effect. Returns [{run_id, accepted, status, attempt, retry_at, reason}].
 create function sync_scheduler.settle_each(p_engine_id text, p_settlements jsonb, p_quiescence interval) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare

@@ -6,9 +6,9 @@ import type { Runtime } from "./runtime.ts"
 /** The function's access to the run's row: three SQL functions, guarded by the lease token. */
 export interface Ledger {
   /**
-   * Asks the database for permission to begin, which it grants only once per lease token. If the response is lost, the call is
-   * repeated with the same nonce; the database refuses any other repeated or late call. `unconfirmed`: no response came within
-   * `withinMs`.
+   * Asks the database for permission to begin, which the database grants only once per lease token. If the response is lost, the
+   * call is repeated with the same nonce; the database refuses any other repeated or late call. `unconfirmed`: no response came
+   * within `withinMs`.
    */
   readonly begin: (withinMs: number) => Promise<Begin>
   /** Sends one heartbeat. */

@@ -20,7 +20,7 @@ export { carriesKey } from "./request.ts"
 export { type Runtime, readVariable } from "./runtime.ts"
 export type { VendorReport } from "./vendor.ts"
 
-/** The argument of a handler: one attempt at one slot, granted by the database to this call only. */
+/** A handler's argument: one attempt at one slot, granted by the database to this call only. */
 export interface SyncContext {
   readonly run: {
     readonly id: string
@@ -90,7 +90,8 @@ const reportWithinMs = 10_000
 const reportLateWithinMs = 120_000
 
 /**
- * The fence: wraps a handler so that it runs at most once per attempt, regardless of who calls it and how often.
+ * The fence: wraps a handler so that the handler runs at most once per attempt, regardless of who calls the function and how
+ * often.
  *
  * The wrapper checks the caller's key and the body, and asks the database whether this attempt may begin. If not, the wrapper
  * responds with 409 `{"executed": false}`, and the handler never runs. Otherwise, the wrapper keeps the run alive with

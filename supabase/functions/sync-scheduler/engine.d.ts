@@ -1,4 +1,4 @@
-/** The types of engine.js, the bundled `src/edge.ts` of Sync Scheduler. A test compares them with `src/edge.ts`. */
+/** The types of engine.js, which is `src/edge.ts` in bundled form. A test compares the types with `src/edge.ts`. */
 export interface EdgeEngine {
   /**
    * Runs one tick within the function's time limit. If `signal` aborts, rejects after the outcomes of the runs in flight have
