@@ -1,8 +1,8 @@
 /**
  * Measures Sync Scheduler and its alternatives with the same workloads: `bun run bench [options]`.
  *
- *   --parts <names>        only these parts, separated by commas: a scenario of Scenarios.ts, startup, ticks, fleet
- *   --only <contenders>    only these contenders of Scenarios.ts, separated by commas, or "all"
+ *   --parts <names>        only these parts, separated by commas: a scenario from Scenarios.ts, startup, ticks, fleet
+ *   --only <contenders>    only these contenders from Scenarios.ts, separated by commas, or "all"
  *   --repetitions <n>      the number of repetitions (default 3); figures are medians
  *   --quick                run a twentieth of the jobs, once
  *   --publish              measure nothing; write the stored results to docs/benchmarks.md

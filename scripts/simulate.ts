@@ -83,7 +83,8 @@ const runSeeds = (from: number, count: number): Figures => {
 }
 
 /**
- * The maximum number of seeds per process: Effect keeps the fibers of killed engines in a global set, about 2 MB per seed.
+ * The maximum number of seeds per process, because Effect keeps the fibers of killed engines in a global set, about 2 MB per
+ * seed.
  */
 const STRETCH = 500
 

@@ -1,4 +1,4 @@
-/** A package of bun.lock: `name@version`, its source, its dependencies, and the hash of its archive. */
+/** A package in bun.lock: `name@version`, its source, its dependencies, and the hash of its archive. */
 type Locked = readonly [id: string, source: string, needs: Needs, integrity: string]
 
 interface Needs {
@@ -41,7 +41,8 @@ const closureOf = ({ packages, workspaces }: Lockfile): ReadonlyMap<string, Lock
     const locked = packages[key]
     if (locked === undefined || found.has(key)) return
     found.set(key, locked)
-    // Peer dependencies that are used are also in our dependencies. Unused peer dependencies are not installed (bunfig.toml).
+    // Peer dependencies that we use are also listed as our own dependencies. Unused peer dependencies are not installed
+    // (bunfig.toml).
     const { dependencies, optionalDependencies } = locked[2]
     const needs = { ...dependencies, ...optionalDependencies }
     for (const need of Object.keys(needs)) visit(need, key)

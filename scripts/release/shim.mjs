@@ -23,7 +23,7 @@ const find = () => {
   }
 }
 
-// With these variables the binary, which is built with Bun, would run foreign code, reveal the key, or trust any server.
+// If these variables were set, the binary, which is built with Bun, would run foreign code, reveal the key, or trust any server.
 const hostile = [
   "BUN_BE_BUN",
   "BUN_OPTIONS",

@@ -14,7 +14,7 @@ const OUTSIDE: Readonly<Record<string, string>> = {
 /** The files outside docs/ that become pages. */
 export const outsidePages: ReadonlyArray<string> = Object.keys(OUTSIDE)
 
-/** Returns the page of the site for a Markdown file, such as `how-to/alerts.md`, or undefined if the file has no page. */
+/** Returns the site page for a Markdown file, such as `how-to/alerts.md`, or undefined if the file has no page. */
 export const pageOf = (path: string): string | undefined => {
   const named = OUTSIDE[path]
   if (named !== undefined) return named

@@ -49,7 +49,7 @@ const answer = (
   return Promise.resolve(2)
 }
 
-/** Writes to stdout. A closed pipe is not an error; a full disk is. */
+/** Writes to stdout. A full disk is an error, unlike a closed pipe. */
 const say = (text: string): Promise<number> =>
   new Promise((resolve) => {
     const end = (error?: Error | null) => {

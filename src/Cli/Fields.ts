@@ -35,7 +35,7 @@ export const integrationFields = (
   }
 ]
 
-/** The state of an integration as a word with its symbol. */
+/** An integration's state, as a symbol and a word. */
 export const stateField: Field<IntegrationState> = {
   title: "STATE",
   show: ({ severity, symbol, word }) => ({ text: `${symbol} ${word}`, paint: PAINT[severity] }),

@@ -33,7 +33,7 @@ const formatOf = (given: Arguments): Terminal["format"] => {
 /**
  * Runs a command in this process and returns the exit code. The first stop signal (./Signals.ts) interrupts the command: runs
  * in progress finish and are recorded, and the exit code is 128 plus the signal's number. A command that waits for `stopping`
- * is only notified. Without an engine, or at a prompt, the process exits immediately.
+ * is only notified. If no engine was created, or a prompt is open, the process exits immediately.
  */
 export const execute = async (
   { arguments: given, main }: { readonly main: Main; readonly arguments: Arguments },

@@ -55,20 +55,20 @@ export const showInstant = (ms: number, today?: number): string => {
     : `${date} ${time} UTC`
 }
 
-/** Shortens ids to their first eight characters, unless two ids have the same first eight characters. */
+/** Shortens ids to their first eight characters, unless this would make two ids identical. */
 export const shortener = (ids: ReadonlyArray<string>): ((id: string) => string) => {
   const whole = new Set(ids)
   const isDistinct = new Set([...whole].map((id) => id.slice(0, 8))).size === whole.size
   return isDistinct ? (id) => id.slice(0, 8) : (id) => id
 }
 
-/** The zone of the times, and the names of organisations. An organisation without a name is shown by its id. */
+/** The zone for times, and the names of organisations. An organisation without a name is shown by its id. */
 export interface ReportContext {
   readonly zone: string
   readonly names: ReadonlyMap<string, string>
 }
 
-/** A line of the table: a run, or a due slot that was not run. */
+/** A table row: a run, or a due slot that was not run. */
 interface Line extends Pick<RunReport, "org_id" | "integration_id" | "status"> {
   readonly run: RunReport | null
   readonly scheduled_for: number | null

@@ -54,7 +54,7 @@ const CONTROLS =
  */
 export const safe = (text: string): string => text.replace(ESCAPES, "").replace(CONTROLS, " ")
 
-/** Matches the control characters and invisible characters of a JSON text, except the line breaks between its lines. */
+/** Matches control characters and invisible characters in a JSON text, except line breaks. */
 const UNSEEN = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gv
 
 /**

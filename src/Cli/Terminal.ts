@@ -31,7 +31,7 @@ export interface Terminal {
   readonly isAsking: () => boolean
   /** Whether the reader has closed stdout; a read-only command can then end. */
   readonly isGone: () => boolean
-  /** Whether data could not be written, for example on a full disk. This is an error, unlike a closed pipe. */
+  /** Whether a write of data has failed, for example on a full disk. This failure is an error, unlike a closed pipe. */
   readonly isLost: () => boolean
 }
 
@@ -57,7 +57,7 @@ export interface Streams {
 
 const CLEAR = "\r\u001b[K"
 
-/** Creates a terminal over the process's streams. A closed pipe is not an error; a full disk is. */
+/** Creates a terminal over the process's streams. A full disk is an error, unlike a closed pipe. */
 export const makeTerminal = (
   { environment, stderr, stdin, stdout }: Streams,
   { finish = (line) => line, format, verbose = false }: Looks

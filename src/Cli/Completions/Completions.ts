@@ -20,7 +20,7 @@ const firstWords = (known: ReadonlyArray<Command>): ReadonlyArray<string> => [
   ...new Set([...known.map(({ name }) => name.split(" ")[0] ?? name), "help", "version"])
 ]
 
-/** Returns the second words of each group, such as `next` and `validate` for `schedules`. */
+/** Returns the second words of each command group, such as `next` and `validate` for `schedules`. */
 const groups = (known: ReadonlyArray<Command>): ReadonlyMap<string, ReadonlyArray<Command>> =>
   Map.groupBy(
     known.filter(({ name }) => name.includes(" ")),

@@ -34,7 +34,7 @@ const BEHAVIOURS: ReadonlyMap<string, Behaviour> = new Map([
 
 const RENEWED = exported(480, 12)
 
-/** Whether the failing integration's token was renewed. Stored in the directory, so that all processes of a demo agree. */
+/** Whether the failing integration's token has been renewed. Stored in the directory, so that all processes of a demo agree. */
 interface Token {
   readonly isRenewed: () => boolean
   readonly renew: () => void

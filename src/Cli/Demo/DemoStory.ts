@@ -149,7 +149,7 @@ const noise = (a: number, b: number): number => {
   return x - Math.floor(x)
 }
 
-/** Derives an id from a row's number, so that the documentation can refer to it: 0a...01 is the first organisation. */
+/** Derives an id from a row's number, so that the documentation can refer to the id: 0a...01 is the first organisation. */
 const ID = (kind: string) =>
   `('${kind}000000-0000-4000-8000-' || lpad(to_hex(r.n + 1), 12, '0'))::uuid`
 const AT = (column: string) => `to_timestamp(${column} / 1000.0)`

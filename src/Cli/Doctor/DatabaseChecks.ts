@@ -31,7 +31,7 @@ export interface Examined {
   readonly isStale: boolean
 }
 
-/** The maximum time to retry, in ms: PostgREST responds with PGRST002 for one or two seconds after it loses its connections. */
+/** The maximum time to retry, in ms. PostgREST responds with PGRST002 for one or two seconds after it loses its connections. */
 const ASK_WITHIN_MS = 3000
 
 /**

@@ -40,7 +40,7 @@ export const json = Schema.Struct({
   more: Schema.Int
 })
 
-/** `explain`: shows whether an organisation's syncs ran, and the reason. Exits with 0, whatever the answer. */
+/** `explain`: shows whether an organisation's syncs ran, and why. Exits with 0, whatever the answer. */
 export const main: Main = (cli) =>
   withDatabase(cli, ({ settings }) =>
     Effect.gen(function* () {

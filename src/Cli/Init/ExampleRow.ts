@@ -3,8 +3,8 @@ export const EXAMPLE_ID = "5a3b1e00-0000-4000-8000-000000000001"
 const EXAMPLE_ORG = "5a3b1e00-0000-4000-8000-00000000000a"
 
 /**
- * Adds the example to a project without integrations. Its first slot is the current minute, so that its first scheduled run starts
- * immediately.
+ * Adds the example to a project without integrations. The example's first slot is the current minute, so that the first
+ * scheduled run starts immediately.
  */
 export const ADD_EXAMPLE = `insert into public.organization_integrations
   (id, org_id, org_name, integration_type, sync_schedule, timezone, fenced, next_run_at)

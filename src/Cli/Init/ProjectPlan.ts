@@ -14,7 +14,7 @@ export interface ProjectPlan {
   readonly config: {
     readonly text: string
     readonly why: string
-    /** Whether config.toml does not exist yet. `supabase init` creates it, and the next plan includes the changes. */
+    /** Whether config.toml is missing. `supabase init` creates the file, and the next plan includes the changes. */
     readonly isMissing: boolean
   } | null
 }

@@ -15,8 +15,8 @@ export const json = Schema.Array(
 )
 
 /**
- * `schema print`: prints the migrations in order, each in a transaction, so that they can be piped into psql. Options select the
- * migrations after a version, or the current definition of individual objects.
+ * `schema print`: prints the migrations in order, each in a transaction, so that the output can be piped into psql. Options
+ * select the migrations after a version, or the current definition of individual objects.
  */
 export const main: Main = ({ arguments: given, terminal }) =>
   Effect.gen(function* () {

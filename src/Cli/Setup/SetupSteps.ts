@@ -14,7 +14,7 @@ export interface SetupContext {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** The path of a file with secrets for the hosted functions. */
   readonly envFile: string | undefined
-  /** Whether `supabase db push` needs `--include-all`, according to the files. */
+  /** Whether `supabase db push` needs `--include-all`, judging by the migration files. */
   readonly includeAll: boolean
 }
 

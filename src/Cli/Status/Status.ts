@@ -154,7 +154,7 @@ const footOf = (
   ]
 }
 
-/** Returns the columns of integrations with their states, for `status` and `schedules list`. */
+/** Returns the columns that show integrations and their states, for `status` and `schedules list`. */
 const fieldsOf = (
   { integrations }: Overview,
   clock: ListClock
