@@ -1,7 +1,7 @@
 import { Effect, Either } from "effect"
 import { SupabaseError } from "./Errors.ts"
 
-/** The SQLSTATEs of a lock timeout and of a deadlock. */
+/** The SQLSTATEs for a lock timeout and a deadlock. */
 const CONTENDED: ReadonlySet<string> = new Set(["55P03", "40P01"])
 
 /** Returns whether the call failed because another session had locked a row. Such a call has no effect. */

@@ -87,7 +87,8 @@ export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<{
 }
 
 /**
- * A message (alert or ping) that the receiver did not accept. The message may be sent again later, and no run depends on it.
+ * A message (alert or ping) that the receiver did not accept. The message may be sent again later, and no run depends on the
+ * message.
  *
  * - `NotSent`: no connection was made.
  * - `TimedOut`: no complete response arrived in time; the receiver may have accepted the message.

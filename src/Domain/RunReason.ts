@@ -3,7 +3,7 @@ import type { RunView } from "./RunView.ts"
 /** What a run records about its last attempt. */
 export type RecordedFailure = Pick<RunView, "http_status" | "error_code" | "error_message">
 
-/** The codes of the engine and the platform. Any other code, and its message, come from the function itself. */
+/** The codes of the engine and the platform. All other codes, and their messages, come from the function itself. */
 const ENGINE_OR_PLATFORM =
   /^(?:HTTP_\d+|FUNCTION_REFUSED|FUNCTION_KEY_REFUSED|FUNCTION_NOT_FOUND|UNREADABLE_ANSWER|REDIRECT_REFUSED|CONNECTION_FAILED|CONNECTION_LOST|TIMED_OUT|ENGINE_FROZEN|LEASE_ENDED|IDLE_TIMEOUT|BOOT_ERROR|LOAD_FUNCTION_\w+|WORKER_\w+|EDGE_FUNCTION_ERROR|UNAUTHORIZED_\w+|RATE_LIMIT_EXCEEDED|NOT_FOUND|PLATFORM_ERROR)$/
 

@@ -54,7 +54,7 @@ export const delayOf = ({ delay_reason }: Pick<RunView, "delay_reason">): string
   }
 }
 
-/** A run in a list, with the name of its organisation and the time zone of its integration. */
+/** A run in a list, with its organisation's name and its integration's time zone. */
 export const ListedRun = Schema.Struct({
   ...RunView.fields,
   org_name: Text,
@@ -62,7 +62,7 @@ export const ListedRun = Schema.Struct({
 })
 export type ListedRun = typeof ListedRun.Type
 
-/** An event of a run: claimed, started, began, settled, swept, retried, released, returned ... */
+/** An event in a run's history: claimed, started, began, settled, swept, retried, released, returned ... */
 export const RunEvent = Schema.Struct({
   at: Instant,
   kind: Schema.String,

@@ -27,8 +27,9 @@ export const TickView = Schema.Struct({
 export type TickView = typeof TickView.Type
 
 /**
- * Whether any engine ticks. `stopped` means that there has been no heartbeat for `stopped_after_ms` (five minutes, or three times
- * the usual interval between ticks), so the status of integrations is out of date. *Source*: `sync_scheduler.scheduler_health`.
+ * Whether any engine is ticking. `stopped` means that there has been no heartbeat for `stopped_after_ms` (five minutes, or three
+ * times the usual interval between ticks), so the status of integrations is out of date. *Source*:
+ * `sync_scheduler.scheduler_health`.
  */
 export const SchedulerHealth = Schema.Struct({
   verdict: Schema.Literal("never", "stopped", "ticking"),

@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import { Instant } from "./Instant.ts"
 import { RunStatus, Trigger } from "./Run.ts"
 
-/** One run of a tick, as the summary and `-o jsonl` show it. */
+/** One run in a tick's summary and in the `-o jsonl` output. */
 export const RunReport = Schema.Struct({
   run_id: Schema.String,
   org_id: Schema.String,
@@ -39,8 +39,8 @@ export const SkipReport = Schema.Struct({
 export type SkipReport = typeof SkipReport.Type
 
 /**
- * An error that stopped part of a tick: `message` says what failed and why, and `hint` says how to fix it. `detail` contains the
- * failed call, its error class and its code for diagnosis.
+ * An error that stopped part of a tick: `message` says what failed and why, and `hint` says how to fix the error. `detail` contains
+ * the failed call, its error class and its code for diagnosis.
  */
 export const TickError = Schema.Struct({
   code: Schema.String,

@@ -51,7 +51,7 @@ const claimsOf = (key: string): Readonly<Record<string, unknown>> | null => {
  */
 export const isBearer = (key: string): boolean => !["secret", "publishable"].includes(keyKind(key))
 
-/** Returns whether the scheduler's functions might accept the key; false only if its format rules that out. */
+/** Returns whether the scheduler's functions might accept the key; false only if the key's format rules this out. */
 export const mayBeService = (key: string): boolean =>
   !["publishable", "anon"].includes(keyKind(key))
 

@@ -2,7 +2,7 @@ import { Predicate } from "effect"
 
 /** The options for one request, and the callbacks for its result. */
 export interface Connection {
-  /** The options for `fetch`, which determine whether a kept connection may be used. */
+  /** The options for `fetch`, which determine whether a kept-alive connection may be used. */
   readonly init: RequestInit
   readonly answered: () => void
   /** Call this if the request may have been sent but no response arrived. */
@@ -10,17 +10,17 @@ export interface Connection {
 }
 
 /**
- * The idle time after which a kept connection is no longer used, in milliseconds. NATs and load balancers drop a connection that
- * has been idle for a minute or more.
+ * The idle time after which a kept-alive connection is no longer used, in milliseconds. NATs and load balancers drop a connection
+ * that has been idle for a minute or more.
  */
 const TRUSTED_MS = 15_000
-/** The idle time after which the runtime has closed all kept connections, in milliseconds. Bun 1.4 closes them after 300 s. */
+/** The idle time after which the runtime has closed every kept-alive connection, in milliseconds. Bun 1.4 does so after 300 s. */
 const KEPT_MS = 310_000
 
 /**
- * Decides which requests from one client may use a connection that the runtime keeps open. If a NAT has dropped a connection, or
+ * Decides which requests from one client may use a connection that the runtime keeps alive. If a NAT has dropped a connection, or
  * the server has disappeared, the connection still looks open, and a request over this connection gets no response before its
- * deadline. Kept connections are therefore not used after a request without a response or after an idle period.
+ * deadline. Kept-alive connections are therefore not used after a request without a response or after an idle period.
  *
  * `now` returns epoch milliseconds, because the wall clock also counts the time during which a machine is suspended.
  */
@@ -50,8 +50,8 @@ export class Connections {
   }
 
   /**
-   * Stops using the kept connections. In Deno, requests use a new set of connections. Bun has only one set, so each request uses
-   * its own connection until the runtime has closed all kept connections.
+   * Stops using the kept-alive connections. In Deno, requests use a new set of connections. Bun has only one set, so each request
+   * uses its own connection until the runtime has closed all kept-alive connections.
    */
   private distrust(): void {
     this.answeredAt = Number.POSITIVE_INFINITY

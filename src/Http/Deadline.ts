@@ -35,7 +35,7 @@ interface Deadline {
 }
 
 /**
- * The pending deadlines of one clock. Deadlines of the same length expire in the order in which they were set. One fiber sleeps
+ * The pending deadlines on one clock. Deadlines of the same length expire in the order in which they were set. One fiber sleeps
  * until the earliest deadline. The sleep is interrupted only if a new deadline is the earliest, or if the last deadline is cleared.
  */
 class Deadlines {

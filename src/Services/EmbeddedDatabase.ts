@@ -7,7 +7,7 @@ export class EmbeddedDatabase extends Context.Tag("@sync-scheduler/EmbeddedDatab
   {
     /**
      * Runs one statement as the superuser. PGlite encodes the values of the parameters `$1`, `$2`, ... *Fails with* SupabaseError,
-     * as Supabase.call does.
+     * like Supabase.call.
      */
     readonly query: (
       sql: string,

@@ -28,7 +28,7 @@ export class Invoker extends Context.Tag("@sync-scheduler/Invoker")<
      */
     readonly invoke: (invocation: Invocation) => Effect.Effect<Outcome, InvokeError>
     /**
-     * Warms the function up with an OPTIONS request, which cannot start a sync. Never fails; `ok` says whether the warm-up
+     * Warms up the function with an OPTIONS request, which cannot start a sync. Never fails; `ok` says whether the warm-up
      * succeeded.
      */
     readonly warmUp: (functionName: string | null) => Effect.Effect<WarmUp>

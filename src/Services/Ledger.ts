@@ -28,7 +28,7 @@ export interface DuePage {
   readonly cursor: string | null
 }
 
-/** Work reserved for one engine for 15 s. */
+/** Runs and integrations reserved for one engine for 15 s. */
 export interface Work {
   /** The time of the database clock, in epoch milliseconds. Only the database clock decides what is due. */
   readonly now: number
@@ -133,7 +133,7 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
       request: WorkRequest,
       options: OpenOptions
     ) => Effect.Effect<OpenedTick, SupabaseError>
-    /** Reserves pending runs and due integrations. The oldest work of each organisation comes first. */
+    /** Reserves pending runs and due integrations. Each organisation's oldest runs and slots come first. */
     readonly fetch: (request: WorkRequest) => Effect.Effect<Work, SupabaseError>
     /** Reads the database's schema version and the engine versions that the database supports. */
     readonly readSchema: Effect.Effect<DatabaseSchema, SupabaseError>

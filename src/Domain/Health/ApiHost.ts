@@ -72,7 +72,8 @@ const addressOf = ({ hosts }: Provider): string | null =>
   hosts.find((host) => !host.startsWith(".")) ?? null
 
 /**
- * Returns whether a `health_url` identifies the API, so that its health applies only to integrations with the same `health_url`.
+ * Returns whether a `health_url` identifies the API. If so, the API's health applies only to integrations with the same
+ * `health_url`.
  */
 export const isOwn = ({ host }: ApiHost): boolean => host.includes("/")
 

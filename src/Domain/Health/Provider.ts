@@ -29,7 +29,7 @@ export interface Provider {
   /** How long to wait if the response does not state a wait, in milliseconds. */
   readonly waitMs: number
   readonly quotas: ReadonlyArray<QuotaHeaders>
-  /** Matches the wait in the text of a response. The first group is the number of seconds. */
+  /** Matches the wait in the text of a response. The first capture group is the number of seconds. */
   readonly waitText: RegExp | null
   /** The documented maximum number of concurrent requests. After a throttle, the limit rises step by step up to this number. */
   readonly concurrency: number | null

@@ -219,7 +219,7 @@ const quickbooks: Provider = {
 
 /**
  * Allows 60 calls a minute, 5,000 calls a day and 5 concurrent calls per organisation, and 10,000 calls a minute per app. Every
- * answer states the remaining quota. A 429 has a Retry-After header.
+ * response states the remaining quota. A 429 has a Retry-After header.
  * *Source*: developer.xero.com/faq/limits and developer.xero.com/documentation/guides/oauth2/limits.
  */
 const xero: Provider = {

@@ -1,7 +1,7 @@
 /**
- * The sets of a cron expression, with one flag for each value of a field. `day` and `nearestWeekdays` start at the 1st, `month` at
- * January, `dayOfWeek` at Sunday. A weekday's flag is a bit mask: 1, 2, 4, 8 and 16 stand for its first to fifth occurrence in the
- * month, and 32 for its last. The field names are croner's.
+ * A parsed cron expression: for each field, one flag per value. `day` and `nearestWeekdays` start at the 1st, `month` at January,
+ * `dayOfWeek` at Sunday. A weekday's flag is a bit mask: 1, 2, 4, 8 and 16 stand for its first to fifth occurrence in the month,
+ * and 32 for its last. The field names are croner's.
  */
 export interface CronSets {
   readonly second: ReadonlyArray<number>

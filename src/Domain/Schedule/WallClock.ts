@@ -167,7 +167,7 @@ export const firstInstant = (clock: WallClock, reading: number): number => {
   return Math.max(period.from, reading - period.offset)
 }
 
-/** Returns whether the clock shows the same reading at another instant too, because the clock is put back. */
+/** Returns whether the clock also shows the same reading at another instant, because the clock is put back. */
 export const isRepeated = (clock: WallClock, instant: number): boolean => {
   const reading = readingAt(clock, instant)
   if (firstInstant(clock, reading) !== instant) return true
