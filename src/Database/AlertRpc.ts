@@ -12,7 +12,8 @@ export const takeAlerts = make({
 })
 
 /**
- * Records the result of each delivery. The database schedules the retries of a failed alert, and eventually abandons the alert.
+ * Records the result of each delivery. A failed alert is retried with a backoff that the database determines, until the database
+ * abandons the alert.
  */
 export const markAlerts = make({
   name: "mark_sync_alerts",

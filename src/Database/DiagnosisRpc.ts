@@ -52,7 +52,7 @@ export const Diagnosis = Schema.Struct({
     ),
     { nullable: true }
   ),
-  /** Properties of an adopted table that can cause the loss of runs, each with the SQL that corrects it. */
+  /** Properties of an adopted table that can cause runs to be lost, each with the SQL that corrects it. */
   adoption_risks: Schema.optionalWith(
     Schema.Array(
       Schema.Struct({

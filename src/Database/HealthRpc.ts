@@ -32,7 +32,7 @@ export type ApiHealth = typeof ApiHealth.Type
 
 const Api = { provider: Schema.String, host: Schema.String }
 
-/** Reads the types of all enabled integrations, and the health of the APIs. */
+/** Reads the types of all enabled integrations and the health of the APIs. */
 export const readApis = make({
   name: "read_sync_apis",
   readOnly: true,

@@ -130,7 +130,8 @@ export const readActivity = make({
 const Span = Schema.NullOr(Schema.Number)
 
 /**
- * Reads the last day's start delays and the statistics of `p_days` days (default 90, at most 400) for one integration or for all.
+ * Reads the start delays for the last day and the statistics for `p_days` days (default 90, at most 400) for one integration or
+ * for all.
  */
 export const readFigures = make({
   name: "read_sync_figures",
@@ -162,7 +163,7 @@ export const readFigures = make({
           retrying: Schema.Int,
           /** Runs whose first attempt is in progress or has not started. */
           in_progress: Schema.Int,
-          /** Skipped slots, except the slots of paused integrations. */
+          /** Skipped slots, excluding the slots of paused integrations. */
           skipped_slots: Schema.Int,
           capped: Schema.Boolean
         })
@@ -190,7 +191,10 @@ export const readRuns = make({
       p_since: optional(Instant),
       p_until: optional(Instant),
       p_statuses: optional(Schema.Array(Schema.String)),
-      /** Returns only runs that started, or still wait to start, more than this many milliseconds after they were due. */
+      /**
+       * Returns only runs that started more than this many milliseconds late, or that have been waiting to start for longer than
+       * this.
+       */
       p_late_ms: optional(Schema.Int),
       /** The maximum number of runs to return, at most 1,000. */
       p_limit: Schema.Int,

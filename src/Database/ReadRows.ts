@@ -1,6 +1,6 @@
 import { Either, Option, ParseResult, Schema } from "effect"
 
-/** The placeholder id of a row without an integration id. */
+/** The placeholder id for a row without an integration id. */
 export const UNNAMED = "?"
 
 /** A row that could not be decoded: its integration, and the reason. */

@@ -11,8 +11,8 @@ export const isRetryable = (error: SupabaseError): boolean =>
   error.reason === "NotExecuted" || error.reason === "Ambiguous" || error.reason === "Malformed"
 
 /**
- * Returns whether the error may be temporary: the database is not read-only, and its address and certificate are not known to be
- * wrong.
+ * Returns whether the error may be temporary. An error is permanent if the database is read-only, or if its address or
+ * certificate is wrong.
  */
 export const isAway = (error: SupabaseError): boolean =>
   (error.reason === "NotExecuted" || error.reason === "Ambiguous") &&
@@ -27,7 +27,7 @@ export const retryFor =
   (withinMs: number) =>
   <A, R>(call: Effect.Effect<A, SupabaseError, R>): Effect.Effect<A, SupabaseError, R> =>
     Effect.catchIf(call, isRetryable, (first) => {
-      // The retry schedule is created only after a failure, because nearly all calls succeed at the first attempt.
+      // The retry schedule is created only after a failure, because nearly all calls succeed on the first attempt.
       let isKnown = true
       const again = Effect.suspend(() => {
         if (!isKnown) return call

@@ -47,7 +47,7 @@ export interface SchemaRpc<A, AI, R, RI> extends Rpc<A, R> {
 }
 
 /**
- * Makes an Rpc whose schemas are built at its first call. A tick calls only a few functions and spends most of its time on
+ * Makes an Rpc whose schemas are built on the first call. A tick calls only a few functions and spends most of its time on
  * start-up, so the other functions' schemas are never built.
  */
 export const make = <A, AI, R, RI>(

@@ -53,7 +53,10 @@ export const ExpectedItem = Schema.Struct({
 })
 export type ExpectedItem = typeof ExpectedItem.Type
 
-/** Tables that a project may have had before the scheduler was installed. Their types and constraints may be the project's own. */
+/**
+ * Tables that a project may have had before the scheduler was installed. Their column types and constraints may be the project's
+ * own.
+ */
 const ADOPTABLE: ReadonlySet<string> = new Set([
   "public.organization_integrations",
   "public.sync_run_log"
@@ -110,9 +113,9 @@ export interface Drift {
 }
 
 /**
- * Returns the objects that the database should have at its schema version but lacks, and the objects that were changed by hand.
- * Does not report an object that only a later migration creates or changes. Does not report additional objects, because they
- * belong to the project.
+ * Returns the objects that are missing although the database's schema version includes them, and the objects that were changed by
+ * hand. Does not report an object that only a later migration creates or changes. Does not report additional objects, because
+ * they belong to the project.
  */
 export const driftOf = (
   expected: ReadonlyArray<ExpectedItem>,

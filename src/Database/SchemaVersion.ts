@@ -22,8 +22,8 @@ export interface EngineSchema {
 }
 
 /**
- * Decides whether an engine may work with a database's schema. Accepts a schema that is older than the engine's, down to `oldest`.
- * Accepts a newer schema unless it declares (`enginesFrom`) that engines as old as this one no longer work.
+ * Decides whether an engine may work with a database's schema. Accepts a schema that is older than the engine's, down to
+ * `oldest`. Accepts a newer schema unless that schema declares (`enginesFrom`) that engines as old as this one no longer work.
  */
 export const compareSchema = (
   database: DatabaseSchema,

@@ -80,10 +80,10 @@ const classes: Readonly<Record<string, readonly [Reason, string]>> = {
 }
 
 /**
- * HTTP statuses that have a meaning even without a PostgREST or PostgreSQL code. Any other status without such a code came from a
+ * HTTP statuses that are meaningful even without a PostgREST or PostgreSQL code. Any other status without such a code came from a
  * gateway, which may have forwarded the call.
  *
- * *Source*: Supabase's list of HTTP status codes of a project.
+ * *Source*: Supabase's list of HTTP status codes for projects.
  */
 const statuses: Readonly<Record<number, readonly [Reason, string]>> = {
   401: ["Refused", "the key is not valid for this project"],

@@ -13,7 +13,7 @@ import { MAX_BATCH, TickFrame } from "./TickFrame.ts"
 
 /** How often the loop looks for newly due slots of organisations without waiting runs, in milliseconds. */
 const LOOK_EVERY_MS = 5_000
-/** How long to wait before signalling the claim loop again if it has not begun a look that is due, in milliseconds. */
+/** If the claim loop does not react to the signal, the signal is repeated after this time, in milliseconds. */
 const LOOK_AGAIN_MS = 1_000
 /**
  * After this time, in milliseconds, a tick stops claiming backfill slots, so that the next tick can claim scheduled slots first.
@@ -29,7 +29,7 @@ interface Progress {
   readonly seen: HashSet.HashSet<string>
   /** Integrations that the database rejected; at most MAX_REJECTED. */
   readonly rejected: HashSet.HashSet<string>
-  /** Integrations whose next slot is claimed when their current run has ended. */
+  /** Integrations whose next slot this tick claims as soon as their current run has ended. */
   readonly followed: HashSet.HashSet<string>
   readonly followedBackfills: HashSet.HashSet<string>
   readonly claimed: number
@@ -41,7 +41,7 @@ interface Progress {
   readonly othersAt: number
   /** Integrations whose backfills can continue. */
   readonly backfills: "all" | ReadonlyArray<string>
-  /** The organisations that had a run in progress when claiming ended; none while claiming continues. */
+  /** The organisations that had a run in progress at `claimUntil`; None before that time. */
   readonly late: Option.Option<ReadonlyArray<string>>
   readonly isOver: boolean
 }
@@ -84,8 +84,8 @@ export const runClaimLoop = (opened: OpenedTick) =>
   )
 
 /**
- * Signals the claim loop when a look is due. One timer serves all waits before the look, because a separate timeout for each wait
- * would need a race between fibers.
+ * Signals the claim loop when it should look for newly due slots again. One timer serves all waits until then, because a separate
+ * timeout for each wait would need a race between fibers.
  */
 const alarm = (lookAt: Ref.Ref<number>) =>
   Effect.gen(function* () {
@@ -198,8 +198,8 @@ const refill = (demand: Demand, now: number, progress: Progress) =>
   })
 
 /**
- * Returns whether a look is due: 5 s after the previous look, or earlier when few organisations have waiting runs and the
- * previous look did not fetch all the work of other organisations.
+ * Returns whether to look for newly due slots now: 5 s after the previous look, or earlier if few organisations have waiting runs
+ * and the previous look did not fetch all the work of other organisations.
  */
 const judgeLook = (demand: Demand, now: number, progress: Progress, lookAt: Ref.Ref<number>) =>
   Effect.zipWith(
@@ -210,7 +210,7 @@ const judgeLook = (demand: Demand, now: number, progress: Progress, lookAt: Ref.
   )
 
 /**
- * Fetches newly due work of organisations without waiting runs, regardless of how many runs of other organisations are waiting.
+ * Fetches newly due work for organisations without waiting runs, regardless of how many runs of other organisations are waiting.
  */
 const look = (demand: Demand, now: number, progress: Progress, lookAt: Ref.Ref<number>) =>
   Effect.gen(function* () {

@@ -114,7 +114,8 @@ const claim = (slots: ReadonlyArray<Slot>) =>
   })
 
 /**
- * Claims slots in one call. If the database rejects the call, claims the slots one by one, because a single slot may be the cause.
+ * Claims slots in one call. If the database rejects the call, claims the slots one by one, because a single slot may have caused
+ * the rejection.
  */
 const claimOnce = (
   slots: ReadonlyArray<Slot>

@@ -14,6 +14,6 @@ export const now: Effect.Effect<Instants> = Effect.map(Effect.clock, (clock: Clo
   monotonic: Number(clock.unsafeCurrentTimeNanos()) / 1_000_000
 }))
 
-/** Returns the milliseconds from `from` to `to`, by the clock that advanced further. */
+/** Returns the milliseconds from `from` to `to`, as measured by the clock that advanced further. */
 export const elapsedMs = (from: Instants, to: Instants): number =>
   Math.max(to.wall - from.wall, to.monotonic - from.monotonic)

@@ -36,7 +36,7 @@ export interface Probed {
 export interface ProbeRound {
   readonly now: number
   readonly probed: ReadonlyArray<Probed>
-  /** APIs that are not probed now, with the reason and, if known, the end of the wait. */
+  /** APIs that are not probed now, each with the reason and, if known, the time at which the wait ends. */
   readonly waiting: ReadonlyArray<{
     readonly provider: string
     readonly host: string

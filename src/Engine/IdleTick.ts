@@ -36,11 +36,12 @@ export type FirstOpening =
   | { readonly _tag: "Busy"; readonly attempt: FirstAttempt }
 
 /**
- * Opens a tick without the engine. A timer starts many processes, and most of them find nothing due, so this file and its imports
- * evaluate no schemas and load only modules that an idle tick needs (ADR 26; a test checks the imports).
+ * Opens a tick without the engine. If a timer starts a process for each tick, most of these processes find nothing due. This file
+ * and its imports therefore evaluate no schemas and load only modules that an idle tick needs (ADR 26; a test checks the
+ * imports).
  *
  * *Guarantees*: makes one attempt and never fails. Returns `Idle` only if the engine would have nothing to do: nothing is due,
- * the schema has this version, the clocks agree, and there is no function to warm up and no alert to send.
+ * the schema version is this engine's, the clocks agree, and there is no function to warm up and no alert to send.
  */
 export const openFirst = (
   options: IdleOptions
@@ -100,7 +101,9 @@ const isIdle = (
 
 const isEmpty = (value: unknown): boolean => Array.isArray(value) && value.length === 0
 
-/** Returns whether a round of probes may send a request. If the answer cannot be read, the round decides. */
+/**
+ * Returns whether a round of probes might send a request. Returns true if the answer cannot be read, so that the round decides.
+ */
 const mayProbe = (answer: unknown): boolean => {
   const apis = Predicate.isRecord(answer) ? answer.apis : null
   if (!Predicate.isRecord(apis) || !Array.isArray(apis.sources) || !Array.isArray(apis.health)) {

@@ -15,7 +15,10 @@ import { RunQueue } from "./RunQueue.ts"
 import { unrecordedError } from "./SummaryBuilder.ts"
 import { TickReport } from "./TickReport.ts"
 
-/** The first and the longest pause before rejected outcomes are sent again, in milliseconds. The pause doubles each time. */
+/**
+ * Rejected outcomes are sent again after a pause. The pause begins at FIRST_RETRY_MS and doubles each time, up to
+ * LONGEST_RETRY_MS.
+ */
 const FIRST_RETRY_MS = 100
 const LONGEST_RETRY_MS = 5_000
 
@@ -61,7 +64,7 @@ const recordAll = (first: ReadonlyArray<Unrecorded>) =>
 const jittered = (ms: number) =>
   Effect.map(Random.nextRange(0.8, 1.2), (factor) => Math.round(ms * factor))
 
-/** Sends outcomes once and reports the recorded outcomes. Returns the unrecorded outcomes whose leases have not ended. */
+/** Sends outcomes once and reports those that were recorded. Returns the unrecorded outcomes whose leases have not ended. */
 const record = (batch: ReadonlyArray<Unrecorded>) =>
   Effect.gen(function* () {
     const ledger = yield* Ledger

@@ -74,7 +74,7 @@ export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
     /** Takes the runs that have ended since the last call and whose integration has more due slots. */
     readonly takeFollowed: Effect.Effect<ReadonlyArray<Run>>
     readonly demand: Effect.Effect<Demand>
-    /** Waits for a change of `demand`, or for `wakeClaiming`. Used only by the claim loop. */
+    /** Waits until `demand` changes or `wakeClaiming` is called. Used only by the claim loop. */
     readonly changed: Effect.Effect<void>
     readonly wakeClaiming: Effect.Effect<unknown>
     readonly endClaiming: Effect.Effect<void>

@@ -259,7 +259,7 @@ export const unreadableError = (row: {
   hint: commandCodes.ROW_UNREADABLE.fix
 })
 
-/** The command code for each reason of a failed call, and a fix if it is more precise than the code's own fix. */
+/** The command code for each reason why a call can fail, and a fix if there is a more precise one than the code's own fix. */
 const advice: Record<SupabaseError["reason"], readonly [code: CommandCode, hint?: string]> = {
   NotExecuted: ["SUPABASE_UNREACHABLE"],
   Ambiguous: [

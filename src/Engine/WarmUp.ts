@@ -30,7 +30,7 @@ export class Functions extends Context.Tag("@sync-scheduler/Functions")<
   Functions,
   {
     readonly isAvailable: (name: string | null) => boolean
-    /** Records whether an invocation reached the function, judged by the outcome. */
+    /** Records whether an invocation reached the function, judging by its outcome. */
     readonly observe: (name: string | null, outcome: Outcome) => void
     /**
      * Warms up the function before its first invocation in the tick. Returns the contact to record with the run that caused the
@@ -75,8 +75,8 @@ export const make = Effect.gen(function* () {
 })
 
 /**
- * Records each first contact. From these records, the database judges whether a function is worth warming up. If not, the recorder
- * logs the verdict, and the function is not warmed up until the next measurement.
+ * Records each first contact. From these records, the database determines whether a function is worth warming up. If it is not,
+ * the recorder logs the verdict, and the function is not warmed up until the next measurement.
  */
 const makeRecorder = Effect.gen(function* () {
   const supabase = yield* Supabase

@@ -157,8 +157,8 @@ export const urlOf = (
 }
 
 /**
- * Returns the headers for a key. A legacy JWT is also sent as the Bearer token. A secret key is not sent as one, because the
- * platform rejects Bearer tokens other than JWTs.
+ * Returns the headers for a key. Only a legacy JWT is also sent as the Bearer token, because the platform rejects Bearer tokens
+ * that are not JWTs.
  */
 const keyHeaders = (key: string): Record<string, string> =>
   key.startsWith("eyJ") ? { apikey: key, Authorization: `Bearer ${key}` } : { apikey: key }

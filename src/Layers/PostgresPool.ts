@@ -19,8 +19,8 @@ export interface PostgresPool {
 }
 
 /**
- * Makes a pool of at most `size` connections. When the scope closes, all connections are closed. When a connection hangs, it and
- * the idle connections are closed.
+ * Makes a pool of at most `size` connections. When the scope closes, all connections are closed. When a connection hangs, that
+ * connection and all idle connections are closed.
  */
 export const makePool = (
   size: number,

@@ -170,8 +170,8 @@ const judgeAnswer = (words: Words, status: number): Failed => {
 }
 
 /**
- * Classifies a call that received no answer. `fetchWithin` reports such a call as a FetchFailure, of which supabase-js keeps only
- * the name and the message.
+ * Classifies a call that received no answer. `fetchWithin` reports such a call as a FetchFailure, and supabase-js keeps only the
+ * name and the message of the failure.
  */
 const judgeTransport = (words: Words): Failed => {
   const ours = /^FetchFailure: (\w+): ([\s\S]*?)(?: \[([^\]]*)\])?$/.exec(words.message)

@@ -5,8 +5,8 @@ import { settleRuns, startRuns } from "../Database/Rpc.ts"
 const BATCHED: ReadonlySet<string> = new Set([startRuns.name, settleRuns.name])
 
 /**
- * Adds the engine's rules to a tracer. The span of a batch of starts or outcomes becomes a child of the tick in progress (a process
- * has at most one tick in progress). A span with an `error.type` is exported as failed, even if its effect succeeded.
+ * Adds the engine's rules to a tracer. The span for a batch of starts or outcomes becomes a child of the current tick's span (a
+ * process runs at most one tick at a time). A span with an `error.type` is exported as failed, even if its effect succeeded.
  */
 export const byRun = (inner: Tracer.Tracer): Tracer.Tracer => {
   let tick: Tracer.Span | undefined

@@ -15,8 +15,8 @@ export const ActionName = Schema.Literal("retry", "release", "trigger", "pause",
 export type ActionName = typeof ActionName.Type
 
 /**
- * One action: its target (the id of a run or an integration), the actor and the reason. Actor and reason are recorded with
- * the action.
+ * One action: its target (the id of a run or an integration), the actor and the reason. The actor and the reason are recorded
+ * with the action.
  */
 export interface Action {
   readonly action: ActionName
@@ -25,7 +25,7 @@ export interface Action {
   readonly reason: string
 }
 
-/** The reason that is recorded when none is given. */
+/** The reason that is recorded if the operator gives none. */
 export const NO_REASON = "no reason given"
 
 const Text = Schema.NullOr(Schema.String)

@@ -83,7 +83,7 @@ const causeOf = (
   ]
 }
 
-/** Returns the number of attempts before the running or pending attempt. */
+/** Returns the number of attempts before the one that is running or pending. */
 const refusedAttempts = ({ live_run, state }: IntegrationState): number => {
   if (state !== "retrying" || live_run === null) return 0
   return live_run.status === "running" ? live_run.attempt - 1 : live_run.attempt

@@ -13,7 +13,7 @@ const HOUR_MS = 3_600_000
 export const DailyStats = readActivity.result
 export type DailyStats = typeof DailyStats.Type
 
-/** The start lag of the last day, and the results of the previous days: `GET /api/figures`. */
+/** The start lag for the last day, and the results for the previous days: `GET /api/figures`. */
 export const Figures = readFigures.result
 export type Figures = typeof Figures.Type
 
@@ -34,8 +34,8 @@ export const activityOf = (
   ).pipe(Effect.withSpan("Operator.activityOf"))
 
 /**
- * Reads the figures of all integrations, or of one integration. For all integrations, the query reads every run of the last day:
- * with hundreds of thousands of runs the query takes a tenth of a second, so frequent callers should cache the result for a
+ * Reads the figures for all integrations, or for one integration. For all integrations, the query reads every run of the last
+ * day: with hundreds of thousands of runs the query takes a tenth of a second, so frequent callers should cache the result for a
  * minute.
  */
 export const readFiguresOf = (

@@ -3,7 +3,7 @@ import { NO_REASON } from "./Actions.ts"
 import { type ExplainedSlot, isOfSchedule, type SlotOutcome, timeIn } from "./SlotTimeline.ts"
 
 /**
- * The answer to "did it run?".
+ * The answer to "Did it run?".
  *
  * - `yes`: every due run completed.
  * - `partly`: some due runs completed.
@@ -37,7 +37,7 @@ export interface CompletedRun {
 
 const OPEN: ReadonlySet<SlotOutcome> = new Set(["running", "pending"])
 
-/** Answers "did it run?". The answer is never "no" when a run completed, whether or not the schedule triggered the run. */
+/** Answers "Did it run?". The answer is never "no" if a run completed, whether or not the schedule triggered the run. */
 export const explainVerdictOf = (
   slots: ReadonlyArray<ExplainedSlot>,
   timeline: TimelineData

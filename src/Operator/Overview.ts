@@ -34,7 +34,7 @@ const Counts = Schema.Struct({
 })
 
 /**
- * The state of all integrations in one value: the output of `status -o json` and the response of `GET /api/status`. `verdict`:
+ * The states of all integrations in one value: the output of `status -o json` and the response of `GET /api/status`. `verdict`:
  *
  * - `never` and `stopped`: no engine ticks, so no integration is shown as healthy.
  * - `attention`: an integration needs attention or cannot be read.

@@ -11,8 +11,8 @@ import { Supabase } from "../Services/Supabase.ts"
 const READ_WITHIN_MS = 5_000
 
 /**
- * Selects runs, newest slots first. `since` and `until` (exclusive) bound the slots. `lateMs` selects runs whose start lag is
- * greater than this value.
+ * Selects runs, newest slots first. `since` and `until` (exclusive) bound the slots. `lateMs` selects runs with a start lag above
+ * this limit.
  */
 export interface RunFilter {
   readonly since?: number | undefined

@@ -4,7 +4,7 @@ export interface Iteration {
   readonly waitMs: number
   /** The start of the interval that the next iteration belongs to, in epoch milliseconds. */
   readonly scheduledAt: number
-  /** The number of intervals that began during the last iteration, not counting the next iteration's interval. */
+  /** The number of intervals that began during the last iteration, excluding the next iteration's interval. */
   readonly skipped: number
 }
 

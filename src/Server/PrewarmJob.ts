@@ -18,7 +18,7 @@ interface Upcoming {
 
 /**
  * Warms up functions 30 s before their upcoming slots, regardless of the tick interval. Each function is warmed up once for its
- * next slot; after this slot, the runs keep the function warm. If the job finds a slot less than 30 s before the slot is due,
+ * next slot; after this slot, regular runs keep the function warm. If the job finds a slot less than 30 s before the slot is due,
  * the function is warmed up immediately.
  */
 export const prewarmJob = () => {

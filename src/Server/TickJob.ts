@@ -8,7 +8,7 @@ import { Invoker } from "../Services/Invoker.ts"
 import type { RecurringJob } from "./RecurringJob.ts"
 import { monotonicMs, type Watchdog } from "./Watchdog.ts"
 
-/** The dependencies of the ticks of `serve`, in addition to the engine. */
+/** The dependencies of `serve`'s ticks, in addition to the engine. */
 export interface TickJobOptions {
   readonly watchdog: Watchdog
   readonly intervalMs: number

@@ -2,8 +2,9 @@ import { Clock, Effect } from "effect"
 import type { Summary } from "../Domain/Summary.ts"
 
 /**
- * The time without progress after which a tick has stalled, in milliseconds. The lease margin for recording outcomes is added to
- * this time, and the time spent waiting for a function is not counted. Database calls and notifications time out much sooner.
+ * How long a tick may go without progress before it is considered stalled, in milliseconds. The lease margin for recording
+ * outcomes is added to this time, and the time spent waiting for a function is not counted. Database calls and notifications time
+ * out much sooner.
  */
 const STALL_AFTER_MS = 120_000
 

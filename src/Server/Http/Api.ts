@@ -137,7 +137,7 @@ const reading = HttpApiGroup.make("reading")
   )
   .add(
     HttpApiEndpoint.get("figures", "/api/figures")
-      .annotate(OpenApi.Summary, "Start lag of the last day, and statistics of earlier days")
+      .annotate(OpenApi.Summary, "Start lag for the last day, and statistics for earlier days")
       .setUrlParams(
         Schema.Struct({
           integration: Schema.optional(Schema.UUID),
@@ -151,7 +151,7 @@ const reading = HttpApiGroup.make("reading")
 
 const REASON = "it is empty or longer than 500 characters"
 
-/** The reason for an action, and its actor. Both are recorded. The pages' forms have a field for each. */
+/** The reason for an action, and its actor. Both are recorded. The forms on pages have a field for each. */
 export const Act = Schema.Struct({
   reason: Schema.Trim.pipe(
     Schema.minLength(1, { message: () => REASON }),

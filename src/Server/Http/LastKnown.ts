@@ -24,14 +24,17 @@ export interface LastKnown<A> {
   readonly live: (key: string, read: Read<A>) => Effect.Effect<A, SupabaseError>
 }
 
-/** The effect that reads the value of a key. */
+/** The effect that reads the value for a key. */
 export type Read<A> = Effect.Effect<A, SupabaseError>
 
-/** The longest wait for a read if an older value is known, in milliseconds. */
+/** How long to wait for a read if an older value is known, in milliseconds. */
 const WAIT_MS = 700
-/** The longest wait for a read that follows a failed read, in milliseconds; short, because the read is likely to fail too. */
+/**
+ * How long to wait for a read that follows a failed read, in milliseconds. The wait is short, because the read is likely to fail
+ * too.
+ */
 const WAIT_AFTER_FAILURE_MS = 200
-/** The longest wait for the first value, in milliseconds. */
+/** How long to wait for the first value, in milliseconds. */
 const FIRST_WAIT_MS = 3_000
 /** The age, in milliseconds, at which a value is outdated if a new read does not finish in time. */
 const OUTDATED_AFTER_MS = 10_000

@@ -8,7 +8,7 @@ import { monotonicMs } from "../Watchdog.ts"
 
 /** The minimum time between two reads of the database, regardless of the number of scrapes, in milliseconds. */
 const FRESH_MS = 15_000
-/** The longest time that a scrape waits for the database before it returns the last known values, in milliseconds. */
+/** How long a scrape waits for the database before it returns the last known values, in milliseconds. */
 const WAIT_MS = 3_000
 
 /**

@@ -15,7 +15,7 @@ import { htmlResponse, redirectResponse } from "./Responses.ts"
 /** An effect that responds to a request. *Fails with* HttpError, or with an error that `answerErrors` converts to an HttpError. */
 type App<R> = HttpApp.Default<unknown, R>
 
-/** The longest time that a response may take, in milliseconds. */
+/** How long a response may take, in milliseconds. */
 const ANSWER_WITHIN_MS = 20_000
 /** The maximum length of a URL. */
 const MAX_URL = 2_048
@@ -89,7 +89,7 @@ const redirectPage = (path: string): string =>
   `<!doctype html><html lang="en"><title>Sync Scheduler</title><meta http-equiv="refresh" content="0;url=${path}"><p><a href="${path}">Continue</a></p></html>\n`
 
 /**
- * The security headers of every response: they allow only this server's files, forbid framing, and prevent the browser from
+ * The security headers for every response: they allow only this server's files, forbid framing, and prevent the browser from
  * sending a referrer to other sites.
  */
 const SECURITY: Readonly<Record<string, string>> = {
@@ -108,7 +108,7 @@ const SECURITY: Readonly<Record<string, string>> = {
 /** The minimum size of a body that is compressed, in bytes. */
 const MIN_BYTES = 1_024
 
-/** Adds the headers of every response, and compresses the body if the compressed body is smaller. */
+/** Adds the headers that every response needs, and compresses the body if the compressed body is smaller. */
 export const finish = <E, R>(app: HttpApp.Default<E, R>): HttpApp.Default<E, R> =>
   Effect.zipWith(HttpServerRequest.HttpServerRequest, app, ({ headers, method }, answer) => {
     const common = { "cache-control": "no-store", ...answer.headers, ...SECURITY }

@@ -52,7 +52,7 @@ export interface DayWindow {
   readonly to: number
 }
 
-/** Returns the window of a local day. The window of an invalid or future day is the time since the start of yesterday. */
+/** Returns the window for a local day. For an invalid or future day, returns the window since the start of yesterday. */
 export const dayWindow = (day: string | null, timezone: string, now: number): DayWindow => {
   const clock = Option.getOrThrow(Option.orElse(wallClock(timezone), () => wallClock("UTC")))
   const reading = /^\d{4}-\d{2}-\d{2}$/.test(day ?? "")

@@ -42,7 +42,7 @@ interface Parts {
   readonly orgs: LastKnown<OrgModel>
 }
 
-/** The routes of all pages. A page *fails with* HttpError if the page does not exist or its data are unavailable. */
+/** The routes for all pages. A page *fails with* HttpError if the page does not exist or its data are unavailable. */
 export const makePageRoutes = (views: QueryCache) =>
   Effect.map(makeLastKnown<OrgModel>({ capacity: ORGS_KEPT, freshMs: 0 }), (orgs) =>
     HttpRouter.empty.pipe(
@@ -153,7 +153,7 @@ const org = (
     return { html: orgPage(dated(own, isOutdated), known.value), isOutdated }
   })
 
-/** Reads all data of an organisation's page. */
+/** Reads all data for an organisation's page. */
 const explainOrg = (
   { integrations, org_id, org_name }: OrgMatch,
   window: DayWindow,
@@ -205,7 +205,7 @@ const run = (
     return { html: runPage(frame, { now, events, integration, run, logsUrl }), isOutdated }
   })
 
-/** The routes of the pages' static files. The name of a file changes with its content. */
+/** The routes for the pages' static files. The name of a file changes with its content. */
 export const assetRoutes = HttpRouter.fromIterable(
   Array.from(assets.values(), ({ body, path, type }) =>
     HttpRouter.makeRoute(

@@ -76,7 +76,9 @@ const mayAct = (access: Access, principal: Principal): PageFrame["access"] => {
 const ZONE_COOKIE = "sync_scheduler_zone"
 const MAX_ZONE = 64
 
-/** Returns the time zone of a list: the zone in the URL, or else the viewer's zone, or else the zone of most integrations. */
+/**
+ * Returns the time zone for a list: the zone in the URL, otherwise the viewer's zone, otherwise the zone of most integrations.
+ */
 export const zoneOf = (
   { request, url }: Pick<RequestContext, "request" | "url">,
   integrations: ReadonlyArray<Pick<IntegrationState, "timezone">>

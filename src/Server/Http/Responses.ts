@@ -1,6 +1,6 @@
 import { HttpServerResponse } from "@effect/platform"
 
-/** Returns a page as a response. The response is never cached, because it shows the current state. */
+/** Returns a page as a response. The response is never cached, because the page shows the current state. */
 export const htmlResponse = (html: string, status = 200): HttpServerResponse.HttpServerResponse =>
   HttpServerResponse.text(html, { status, contentType: "text/html; charset=utf-8" })
 

@@ -23,9 +23,7 @@ export interface Sessions {
     actor: string,
     now: number
   ) => { readonly value: string; readonly seconds: number }
-  /**
-   * Returns the session of a cookie; null if the cookie was issued with another admin token, was altered, or has expired.
-   */
+  /** Returns the session for a cookie; null if the cookie was issued with another admin token, was altered, or has expired. */
   readonly read: (value: string, now: number) => Session | null
 }
 

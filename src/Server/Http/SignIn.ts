@@ -47,7 +47,7 @@ const signIn = (sessions: Sessions): Answer =>
     return redirectResponse(path, yield* setCookie(value, seconds))
   })
 
-/** The routes of `/sign-in`. These routes require no token. */
+/** The routes for `/sign-in`. These routes require no token. */
 export const signInRoutes = HttpRouter.empty.pipe(
   HttpRouter.get(
     "/sign-in",

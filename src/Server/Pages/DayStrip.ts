@@ -37,7 +37,7 @@ const THINNEST = 5
 const HEIGHT = 20
 
 /**
- * The y positions of the lines of each kind of mark, in drawing order. The kinds differ in height and position as well as in
+ * The y positions of the lines for each kind of mark, in drawing order. The kinds differ in height and position as well as in
  * colour.
  */
 const LINES: ReadonlyArray<readonly [kind: MarkKind, word: string, ys: ReadonlyArray<number>]> = [
@@ -51,22 +51,22 @@ const LINES: ReadonlyArray<readonly [kind: MarkKind, word: string, ys: ReadonlyA
   ["failed", "failed", [10]]
 ]
 
-/** Returns the axis of the 24 hours that end with the current hour. */
+/** Returns the axis for the 24 hours that end with the current hour. */
 export const lastDay = (now: number): Axis => {
   const to = Math.floor(now / HOUR) * HOUR + HOUR
   return { from: to - DAY, to, now }
 }
 
 /**
- * The maximum number of bars for completed runs in one strip of a list. Further bars are merged with adjacent ones, because so
- * many bars would be unreadable and would make up most of the page.
+ * The maximum number of bars for completed runs in one strip of a list. If there are more bars, adjacent bars are merged, because
+ * so many bars would be unreadable and would make up most of the page.
  */
 const MANY_BARS = 48
 const CLOSE_MINUTES = 10
 
 /**
- * Returns the SVG path of the bars of one kind, with relative coordinates after the first bar. Bars that are at most `gap`
- * apart are merged.
+ * Returns the SVG path for the bars of one kind, with relative coordinates after the first bar. Bars that are at most `gap` apart
+ * are merged.
  */
 const pathOf = (
   bars: ReadonlyArray<readonly [x: number, end: number]>,

@@ -13,7 +13,7 @@ export interface PageFrame {
   /** The interval at which an open page reloads itself, in seconds; 0 if the page does not reload itself. */
   readonly refreshSeconds: number
   readonly version: string
-  /** The path of the page, to which sign-in returns. */
+  /** The path of the page, to which the user returns after signing in. */
   readonly path: string
   /** The search text (`query`), and the other parts of the filter, which a new search keeps (`kept`). */
   readonly query: string
@@ -39,7 +39,7 @@ export type PageAccess =
 export interface PageContent {
   readonly title: string
   readonly tone: keyof typeof icons
-  /** Whether ticks have stopped, so that the page shows a past state. */
+  /** Whether ticks have stopped. If so, the page shows a past state. */
   readonly isStopped: boolean
   readonly main: Html
 }

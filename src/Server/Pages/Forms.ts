@@ -47,7 +47,7 @@ const actionOn = (
   next: `${words.next}?did=${action}`
 })
 
-/** The path that retries all failed runs of a cause. */
+/** The path for requests to retry all failed runs of a cause. */
 export const RETRY_CAUSE = "/retry-cause"
 
 /**

@@ -23,20 +23,20 @@ export const legend: Html = html`<p class="legend" aria-hidden="true">${(
     html`<span><svg class="strip key" viewBox="0 0 8 16"><path class="${kind}" d="${path}"/></svg>${word}</span>`
 )}</p>`
 
-/** Renders the hour labels of an axis, in one time zone for all strips. */
+/** Renders the hour labels for an axis, in one time zone for all strips. */
 export const hours = (axis: Axis, timezone: string): Html => {
   const clock = clockOf(timezone)
   const marks = Array.from({ length: 8 }, (_, index) => axis.from + index * THREE_HOURS)
   return html`<span class="ticks" aria-hidden="true">${marks.map((at) => html`<span>${showTime(readingAt(clock, at))}</span>`)}</span><span class="sr">Last 24 hours</span>`
 }
 
-/** Returns the mark of an overdue slot that no engine has started, from its due time until now. Empty if no slot is overdue. */
+/** Returns the mark for an overdue slot that no engine has started, from its due time until now. Empty if no slot is overdue. */
 const overdue = ({ next_run_at, state }: IntegrationState): ReadonlyArray<Mark> =>
   state === "overdue" && next_run_at !== null
     ? [{ kind: "overdue", from: next_run_at, to: null }]
     : []
 
-/** Returns the marks of each integration with known activity. Returns an empty map if no integration has any marks. */
+/** Returns the marks for each integration with known activity. Returns an empty map if no integration has any marks. */
 export const rowMarks = (
   integrations: ReadonlyArray<IntegrationState>,
   activity: Activity | null
@@ -49,7 +49,7 @@ export const rowMarks = (
   return new Map(marks.some(([, own]) => own.length > 0) ? marks : [])
 }
 
-/** The marks of each integration, by integration id. */
+/** The marks for each integration, by integration id. */
 type RowMarks = ReadonlyMap<string, ReadonlyArray<Mark>>
 
 export interface TableOptions {

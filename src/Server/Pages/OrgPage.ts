@@ -17,7 +17,7 @@ import { daysFigure } from "./StatsPanel.ts"
 import { clockOf, showDateTime, showDayAndTime } from "./TimeFormat.ts"
 import { timelineMarks } from "./TimelineMarks.ts"
 
-/** The data of an organisation's page: whether each integration of the organisation ran in a period, and the reason. */
+/** The data for an organisation's page: whether each integration of the organisation ran in a period, and the reason. */
 export interface OrgModel {
   readonly org_id: string
   readonly org_name: string | null
@@ -32,7 +32,7 @@ export interface OrgModel {
   readonly left: number
   /** The activity of all integrations on the page. */
   readonly activity: DailyStats
-  /** The statistics of each integration, by integration id. */
+  /** The statistics for each integration, by integration id. */
   readonly figures: ReadonlyMap<string, Figures>
 }
 
@@ -77,7 +77,7 @@ const lookOf = (explanation: Explanation): string => {
   return answer === "not_yet" && integration?.state === "retrying" ? "retrying" : TONES[answer]
 }
 
-/** Renders the page of an organisation: a sentence that says whether the organisation's syncs ran, followed by the details. */
+/** Renders an organisation's page: a sentence that says whether the organisation's syncs ran, followed by the details. */
 export const orgPage = (frame: PageFrame, model: OrgModel): string => {
   const { explanations, left, now } = model
   const marks = timelineMarks(model.activity)

@@ -14,7 +14,7 @@ import { daysFigure, type HourLoad, loadFigure, outcomeFigure } from "./StatsPan
 import type { Activity } from "./TimelineMarks.ts"
 import { vendors } from "./Vendors.ts"
 
-/** The data of the overview: the states of all integrations, and the statistics of recent days. */
+/** The data for the overview: the states of all integrations, and the statistics for recent days. */
 export interface OverviewModel {
   readonly overview: Overview
   /** The activity of the integrations on the current page of the list; null if unknown. */

@@ -5,7 +5,7 @@ import { clip, html } from "./Html.ts"
 /** The maximum number of organisations that a page offers as choices. */
 const MAX_CHOICES = 100
 
-/** Returns the frame of a page that does not reload itself. */
+/** Returns the frame for a page that does not reload itself. */
 const withoutReload = (frame: PageFrame): PageFrame => ({ ...frame, refreshSeconds: 0 })
 
 /** The reason why a request failed, and the next step. */

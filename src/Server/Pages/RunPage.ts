@@ -17,7 +17,7 @@ import { waterfall } from "./Waterfall.ts"
 type Answer = typeof readRun.result.Type
 type WholeRun = NonNullable<Answer["run"]>
 
-/** The data of a run page: the run, the events of the run, and the integration (null if the integration was deleted). */
+/** The data for a run page: the run, the events of the run, and the integration (null if the integration was deleted). */
 export interface RunModel extends Pick<Answer, "now" | "events" | "integration"> {
   readonly run: WholeRun
   /** The URL of the function's logs; null if unknown. */
@@ -50,7 +50,7 @@ ${events.length > 0 && html`<section aria-labelledby="h-timeline"><div class="he
 }
 
 /**
- * Returns the name of the run's shape and colour. A run that waits for its next attempt looks like an integration that is
+ * Returns the name of the run's shape and colour. A run that is waiting for its next attempt looks like an integration that is
  * retrying.
  */
 const lookOf = ({ attempt, status }: WholeRun): string =>

@@ -6,7 +6,7 @@ import { clip, type Html, html } from "./Html.ts"
 import { mark } from "./StateMark.ts"
 import { moment } from "./TimeFormat.ts"
 
-/** The maximum number of slots of one integration on a page. */
+/** The maximum number of slots that a page shows for one integration. */
 const MOST = 24
 
 /** The run status whose shape and colour represent an outcome that is not itself a run status. */

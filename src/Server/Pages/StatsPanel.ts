@@ -13,7 +13,7 @@ export interface Lag {
   readonly max_ms: number | null
 }
 
-/** The statistics of a UTC day. */
+/** The statistics for a UTC day. */
 export interface DayFigures {
   readonly day: string
   readonly runs: number

@@ -17,7 +17,7 @@ const MAX_NAMES = 1000
 
 const names = new Map<string, string>()
 
-/** Returns the usual abbreviation of a time zone at an instant: `CET`, `EST`, `GMT+9`, `UTC`. */
+/** Returns the usual abbreviation for a time zone at an instant: `CET`, `EST`, `GMT+9`, `UTC`. */
 export const zoneName = (clock: WallClock, at: number): string => {
   const { from, offset } = clock.offsetPeriodAt(at)
   const key = `${clock.timezone} ${offset} ${from}`

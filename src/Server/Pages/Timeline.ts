@@ -5,7 +5,7 @@ import { capital } from "./DisplayNames.ts"
 import { clip, type Html, html } from "./Html.ts"
 import { moment } from "./TimeFormat.ts"
 
-/** The event details that the page shows. They never include a function's request or response. */
+/** The event details that the page shows. The details never include a function's request or response. */
 const Detail = Schema.Struct({
   http_status: Schema.optional(Schema.NullOr(Schema.Int)),
   error_code: Schema.optional(Schema.NullOr(Schema.String)),

@@ -26,10 +26,10 @@ const spread = (from: number, to: number, count: number): ReadonlyArray<number> 
   return Array.from({ length: shown }, (_, index) => from + ((to - from) * index) / (shown - 1))
 }
 
-/** Returns the mark of a period whose runs were not read. */
+/** Returns the mark for a period whose runs were not read. */
 const unseen = (from: number, to: number): Mark => ({ kind: "unseen", from, to })
 
-/** Returns the marks of every integration, by integration id. */
+/** Returns the marks for every integration, by integration id. */
 export const timelineMarks = (activity: Activity): ReadonlyMap<string, ReadonlyArray<Mark>> =>
   new Map(
     activity.integrations.map(({ integration_id, ranges, runs, truncated }) => [

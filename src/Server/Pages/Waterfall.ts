@@ -38,8 +38,8 @@ const SHORT = 20_000
 const DAY = 86_400_000
 
 /**
- * Draws the attempts of a run on one time axis that begins at the run's slot. Returns no markup for a run without attempts, or
- * with a single completed attempt.
+ * Draws the attempts of a run on one time axis that begins at the run's slot. Returns no markup for a run that has no attempts,
+ * or a single completed attempt.
  */
 export const waterfall = (
   events: ReadonlyArray<RunEvent>,
