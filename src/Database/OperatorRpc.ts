@@ -191,10 +191,7 @@ export const readRuns = make({
       p_since: optional(Instant),
       p_until: optional(Instant),
       p_statuses: optional(Schema.Array(Schema.String)),
-      /**
-       * Returns only runs that started more than this many milliseconds late, or that have been waiting to start for longer than
-       * this.
-       */
+      /** Returns only runs that started, or are still waiting to start, more than this many milliseconds late. */
       p_late_ms: optional(Schema.Int),
       /** The maximum number of runs to return, at most 1,000. */
       p_limit: Schema.Int,
