@@ -36,7 +36,7 @@ const openLoader = async ({ databaseUrl }: Site): Promise<SQL> => {
 
 /**
  * Inserts `runsEach` runs for each integration, spread over the past year; one in a hundred has failed. The oldest run of every
- * second integration is past retention.
+ * second integration is older than the retention period.
  */
 const fillLog = async (loader: SQL): Promise<void> => {
   const indexes: ReadonlyArray<{ name: string; definition: string }> = await loader`

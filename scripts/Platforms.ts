@@ -10,8 +10,8 @@ export interface Platform {
 }
 
 /**
- * The release platforms. The x64 builds also run on processors from before 2013. They start as fast as builds for newer
- * processors, and spare users the choice.
+ * The release platforms. The x64 builds also run on processors from before 2013. These builds start as fast as builds for newer
+ * processors, so users need not choose between two builds.
  */
 export const PLATFORMS: ReadonlyArray<Platform> = [
   { name: "linux-x64", target: "bun-linux-x64-baseline", os: "linux", cpu: "x64", libc: "glibc" },

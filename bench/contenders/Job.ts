@@ -26,7 +26,7 @@ export const pool = async <A>(
   await Promise.all(Array.from({ length: count }, worker))
 }
 
-/** Batches concurrent calls. Calls during a batch in progress form the next batch. */
+/** Batches concurrent calls. Calls that arrive while a batch is in progress form the next batch. */
 export const microBatch = (
   send: (ids: ReadonlyArray<string>) => Promise<void>
 ): ((id: string) => Promise<void>) => {

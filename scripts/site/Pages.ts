@@ -1,6 +1,6 @@
 import { posix } from "node:path"
 
-/** Pages outside docs/: the path relative to the root, and the name in the site. */
+/** Pages outside docs/: the path relative to the root, and the name on the site. */
 const OUTSIDE: Readonly<Record<string, string>> = {
   "README.md": "overview.md",
   "docs/README.md": "documentation.md",

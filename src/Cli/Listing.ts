@@ -127,7 +127,7 @@ export const timeTitle = (title: string, { zone }: ListClock): string => `${titl
 /** The maximum width of a name in a list. */
 const NAME = 32
 
-/** Truncates a name to the maximum width for names in a list. */
+/** Truncates a name to the maximum width of a name in a list. */
 export const nameOf = (text: string): string => cut(text, NAME)
 
 /**

@@ -26,7 +26,7 @@ export const shownZone: ReadonlyArray<Flag> = [
   { name: "utc", summary: "Show times in UTC" }
 ]
 
-/** The flag for the zone of a schedule on the command line. */
+/** The flag for the zone of a schedule that is given on the command line. */
 export const timezone: Flag = {
   name: "tz",
   value: "<zone>",

@@ -89,8 +89,8 @@ const byIntegration = (
 }
 
 /**
- * Returns the scope of an audit for `--org` and `--integration`. Complete ids are not looked up: a deleted integration has no
- * name, but it has slots.
+ * Returns the scope of an audit for `--org` and `--integration`. Complete ids are not looked up, because a deleted integration
+ * has slots but no name.
  */
 export const auditScope = (
   given: Pick<Arguments, "value" | "values">

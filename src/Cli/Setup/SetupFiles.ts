@@ -7,7 +7,7 @@ import { safe } from "../Style.ts"
 import type { Terminal } from "../Terminal.ts"
 import type { Done, Obstacle, Task } from "./SetupStep.ts"
 
-/** The task that writes the files of the choice. `written` receives the result for each file. */
+/** The task that writes the chosen files. `written` receives the result for each file. */
 export const filesTask = (
   directory: string,
   choice: Choice,
