@@ -2,7 +2,7 @@ import type { EngineExit } from "../support/EngineProcess.ts"
 import type { Effect } from "./EffectLedger.ts"
 import type { Site } from "./Site.ts"
 
-/** How the ledger of effects compares with the database. */
+/** The result of comparing the effect ledger with the database. */
 export interface Findings {
   readonly slots: number
   readonly rows: number
@@ -87,8 +87,8 @@ const RULES_OF_TIME: Readonly<Record<string, string>> = {
 }
 
 /**
- * Compares the database with the effects, the arrivals at the functions and the engines' summaries. All engines must have
- * ended.
+ * Compares the database with the effects, the arrivals at the functions and the engines' summaries. Call this only after
+ * all engines have exited.
  */
 export const audit = async (site: Site, exits: ReadonlyArray<EngineExit>): Promise<Findings> => {
   const violations: Array<string> = []
@@ -190,8 +190,8 @@ export const audit = async (site: Site, exits: ReadonlyArray<EngineExit>): Promi
 const nameOf = (run: Run): string => `run ${run.id} (${run.kind}, ${run.status})`
 
 /**
- * Returns what is wrong with a run's events, if anything. The events must form an unbroken sequence from the run's creation to
- * its status, and include every attempt.
+ * Returns what is wrong with a run's events, or undefined if they form an unbroken sequence from the run's creation to its
+ * current status and include every attempt.
  */
 const brokenHistory = (run: Run, events: ReadonlyArray<Event>): string | undefined => {
   let status: string | null = null
@@ -207,7 +207,7 @@ const brokenHistory = (run: Run, events: ReadonlyArray<Event>): string | undefin
     : `${starts} starts recorded, ${run.attempt} attempts made`
 }
 
-/** Returns the runs that a summary, but not the database, reports as completed, and the engines that ended with a defect. */
+/** Lists the runs that are completed in a summary but not in the database, and the engines that ended because of a bug. */
 const contradictedReports = (
   exits: ReadonlyArray<EngineExit>,
   statuses: ReadonlyMap<string, string>

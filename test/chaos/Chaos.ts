@@ -23,7 +23,7 @@ export interface ChaosOptions {
 }
 
 export interface ChaosReport extends Findings {
-  /** How often each fault happened, by the name of the fault or kill point. */
+  /** How often each fault or kill point occurred, by name. */
   readonly kills: Readonly<Record<string, number>>
   readonly ticks: number
   /** How many binaries exited without being killed, by exit code. */
@@ -36,16 +36,16 @@ export interface ChaosReport extends Findings {
 export const RANDOM = "at a random moment" as const
 export const FREEZE = "engine frozen" as const
 
-/** The number of concurrent ambushes. More would only wait for each other. */
+/** The number of concurrent ambushes. More ambushes would only wait for each other. */
 const LANES = 3
-/** How long an ambush waits for an engine before it is set again, in ms. */
+/** An ambush that no engine reaches within this time, in ms, is set again. */
 const AMBUSH_MS = 4_000
 /**
  * The maximum time that an engine stays frozen, or that a call or a function continues after its engine was killed, in ms.
  * Leases last 3 s.
  */
 const LINGER_MS = 6_000
-/** The initial delay of a new integration, in minutes, and so the number of its slots that are due. */
+/** New integrations start this many minutes late, so each has this many due slots. */
 const BEHIND = 8
 
 /** Runs a campaign's faults, waits until every run has settled, and audits the result. */
@@ -72,7 +72,8 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosReport> => {
     )
     const kills = await killAll(site, fleet, options, feed, say)
     endFaults(site)
-    // A tick with a limit leaves due integrations reserved for 15 s. Such ticks need minutes for eight slots.
+    // A tick with a limit leaves due integrations reserved for 15 s. Catching up on eight slots with such ticks would take
+    // minutes.
     fleet.calm(["run", "-o", "json"])
     say("faults over: waiting until all runs have settled")
     await untilQuiet(site, 120_000)

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { serveHttp } from "../support/HttpServer.ts"
 
-/** One entry that a function booked. The ledger does not deduplicate by key: a repeated effect is a second entry. */
+/** An effect that a function booked. The ledger does not deduplicate by key, so a repeated effect gets a second entry. */
 export interface Effect {
   readonly key: string
   readonly run_id: string

@@ -8,9 +8,9 @@ export interface Fleet {
   readonly kill: (pid: number) => Promise<boolean>
   /** Sends SIGSTOP, and SIGCONT after `ms` milliseconds. Resolves to false if the process had already exited. */
   readonly freeze: (pid: number, ms: number) => Promise<boolean>
-  /** Starts no more processes, and resolves when the last one has exited. */
+  /** Stops starting processes, and resolves when the last one has exited. */
   readonly stop: () => Promise<void>
-  /** From now on, starts binaries with these arguments, and replaces one that found no work only after about 1.5 s. */
+  /** From now on, starts binaries with these arguments. A binary that found no work is replaced only after about 1.5 s. */
   readonly calm: (args: ReadonlyArray<string>) => void
 }
 

@@ -8,9 +8,9 @@ export interface KillPoint {
   readonly calls?: ReadonlyArray<string>
   readonly gates?: ReadonlyArray<string>
   /**
-   * What happens to the held call when its engine dies. lost: it never reaches the database · committed: it is committed and
-   * its response is lost · lost or committed: one of these at random · continues: it continues normally after a random delay ·
-   * answered: it gets its response as usual.
+   * What happens to the held call when its engine dies. lost: it never reaches the database · committed: it is committed
+   * and its response is lost · lost or committed: one of the two, chosen at random · continues: it continues normally after
+   * a random delay · answered: it gets its response as usual.
    */
   readonly call: "lost" | "committed" | "lost or committed" | "continues" | "answered"
 }
@@ -34,7 +34,10 @@ export const killPoints: ReadonlyArray<KillPoint> = [
   { name: "finish", calls: ["finish_sync_tick"], call: "lost or committed" }
 ]
 
-/** The point at which an engine is frozen: a run's start is confirmed. The run's lease may end before the engine resumes. */
+/**
+ * An engine is frozen at this point, when the database confirms the start of a run. The run's lease may end before the
+ * engine resumes.
+ */
 export const freezePoint: KillPoint = {
   name: "frozen with a confirmed start",
   calls: ["start_sync_runs"],
@@ -78,7 +81,7 @@ export const ambush = (point: KillPoint): Ambush => {
       return {
         execute: true,
         ...(point.call === "answered" ? {} : { instead: RESET }),
-        // The gateway reads this property as soon as the call is committed, which is the moment to report.
+        // The gateway reads this property as soon as the call is committed, so report the engine here.
         get waitAfter() {
           reached.resolve(pid)
           return ended.promise

@@ -86,5 +86,5 @@ export const serverFaults: Readonly<Record<string, ServerFault>> = {
     )
 }
 
-/** The final offset of the database's clock, in seconds: late enough that no row has a future timestamp. */
+/** The final offset of the database's clock, in seconds: large enough that no row has a future timestamp. */
 export const LAST_JUMP = Math.max(...JUMPS)

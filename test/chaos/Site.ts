@@ -101,7 +101,7 @@ export const startSite = async (options: SiteOptions = {}): Promise<Site> => {
   )
   const program = join(import.meta.dir, "functions.ts")
   let functions: DenoServer | undefined
-  // The functions keep one address across restarts of their process.
+  // The functions keep their address when their process restarts.
   const front = await serveHttp(async (request) =>
     passOn(functions?.url, request, new URL(request.url).pathname.slice(1), await request.bytes())
   )
@@ -120,7 +120,9 @@ export const startSite = async (options: SiteOptions = {}): Promise<Site> => {
   }
   await startFunctions()
 
-  /** Returns the process id of a call's engine. The call names the engine, or a run that the engine has started. */
+  /**
+   * Returns the process id of the engine that made a call. The call names the engine, or a run that the engine has started.
+   */
   const callerOf = ({ fn, args }: GatewayCall): number | undefined => {
     const pid = pidOf(args.p_engine_id)
     if (fn === "start_sync_runs" && Array.isArray(args.p_starts) && pid !== undefined) {

@@ -4,7 +4,8 @@
  *
  *   bun test/chaos/rounds.ts [--rounds 60] [--engines 8]
  *
- * Prints a line for each round, with the number of claims that engines lost to each other. Exits with 1 if a round has a defect.
+ * Prints a line for each round, with the number of claims that one engine lost to another. Exits with 1 if a round has a
+ * defect.
  */
 import { Schema } from "effect"
 import { parseOptions } from "../../scripts/parseOptions.ts"
@@ -23,7 +24,7 @@ const { values } = parseOptions({
   }
 })
 
-/** Runs one round in a new project. Returns how many claims engines lost to each other, and the defects. */
+/** Runs one round in a new project. Returns the number of claims that one engine lost to another, and the defects. */
 const playRound = async (due: number, engines: number, isDirect: boolean) => {
   const project = await startProject()
   try {

@@ -27,7 +27,7 @@ const rows =
   (project, org) =>
     project.seedDue(count, { next_run_at: LONG_AGO, ...columns, org_id: `'${org}'` })
 
-/** Drops the constraint on sizes and times first, as if a table with oversized rows had been adopted. */
+/** Drops the constraint on sizes and times before inserting rows, as if a table with oversized rows had been adopted. */
 const unbounded =
   (...all: ReadonlyArray<Misbehaviour["rows"]>): Misbehaviour["rows"] =>
   async (project, org) => {

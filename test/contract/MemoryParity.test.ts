@@ -4,10 +4,11 @@ import { connect, createDatabase, type TestDatabase } from "../support/Postgres.
 import { type Outcome, PARITY_SQL, Parity, type Step } from "./Parity.ts"
 import { ParitySteps } from "./ParitySteps.ts"
 
-// The simulation runs on an in-memory mirror of the SQL functions. This test shows that the mirror behaves like the SQL: it
-// makes random sequences of calls, edits and clock jumps on both, and compares every response and every row after each step.
+// The simulation runs on an in-memory mirror of the SQL functions. This test shows that the mirror behaves like the SQL. It
+// runs random sequences of calls, edits and clock jumps against the mirror and the SQL, and compares every response and
+// every row after each step.
 
-// In 112 sequences every response and transition below occurs. The long run, `bun run parity`, has 2,000.
+// The first 112 sequences cover every response and transition below. The long run, `bun run parity`, has 2,000 sequences.
 const SEQUENCES = Number(process.env.PARITY_SEQUENCES ?? 120)
 const STEPS = 80
 const START = Date.UTC(2026, 10, 24, 2, 0, 0)

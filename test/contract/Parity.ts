@@ -107,7 +107,7 @@ const COLUMNS = {
   incidents: ["kind", "subject", "opened_at", "last_seen_at", "occurrences", "resolved_at"]
 } as const
 
-/** Converts PostgreSQL's instants to milliseconds, anywhere in a value. */
+/** Converts every PostgreSQL instant in a value to milliseconds, at any depth. */
 const normal = (value: unknown): unknown => {
   if (typeof value === "string" && /^\d{4}-\d\d-\d\dT[\d:.]+(\+00:00|Z)$/.test(value)) {
     return Date.parse(value)

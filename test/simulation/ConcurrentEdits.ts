@@ -5,7 +5,7 @@ import type { Disturbance } from "./Faults.ts"
 import { SCHEDULES } from "./Slots.ts"
 import type { Universe } from "./Universe.ts"
 
-/** The writers besides the engines: the application and its operators. */
+/** The application and its operators, which write to the database while engines are running. */
 export class ConcurrentEdits {
   private readonly universe: Universe
   private readonly checker: Checker

@@ -24,8 +24,8 @@ export const INVARIANTS: Readonly<Record<number, string>> = {
 }
 
 /**
- * Every transition that an engine may make, as `from>to:function`, optionally followed by an outcome or a reason. `function`
- * names a function of the mirror.
+ * Every transition that an engine may make, as `from>to:function`, optionally followed by an outcome or a reason.
+ * `function` is the name of a function in the mirror.
  */
 export const TRANSITIONS: ReadonlySet<string> = new Set([
   "null>pending:insert",

@@ -23,7 +23,7 @@ const MINUTE = 60_000
 const SHORT = [4, 5, 6, 8, 10] as const
 const LONG = [45, 60, 90] as const
 const LONG_EVERY = 20
-/** Settings for a short world: an attempt can be lost, abandoned and retried while faults still occur. */
+/** Intervals short enough for an attempt to be lost, abandoned and retried while faults still occur in a short world. */
 const QUICK = {
   invokeTimeoutMs: 30_000,
   leaseMarginMs: 30_000,

@@ -87,7 +87,7 @@ export class StaleWrites {
       : { name: "heartbeat_sync_run", args: owner }
   }
 
-  /** Returns a stale start, or null if any engine may start the run: it is pending and may be adopted. */
+  /** Returns a stale start, or null for a pending run that any engine may already adopt and start. */
   private start(run: RunRow): Write | null {
     const { random, time } = this.universe
     const isAdoptable = run.claimed_by === null || run.created_at + this.adoptAfterMs <= time.now

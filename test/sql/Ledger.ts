@@ -30,7 +30,7 @@ export interface Ledger {
 
 /** The time at which every test begins. */
 export const start = "2026-03-02T10:00:00.000Z"
-/** The slot at which an integration from `Ledger.integration` is due. */
+/** The due slot of every integration that `Ledger.integration` inserts. */
 export const slot = "2026-03-02T09:59:00.000Z"
 export const next = "2026-03-02T10:04:00.000Z"
 export const org = "00000000-0000-4000-8000-0000000000aa"
@@ -171,7 +171,7 @@ export const servers: ReadonlyArray<{
 ]
 
 /**
- * Runs a suite on each server and, unless disabled, once over adopted tables. Each suite has its own ledger, which `ledger()`
+ * Runs a suite on each server and, unless disabled, once on adopted tables. Each suite has its own ledger, which `ledger()`
  * returns inside tests.
  */
 export const onEachServer = (

@@ -4,7 +4,7 @@ import { SQL } from "bun"
 export interface Borrowed {
   readonly sql: SQL
   readonly release: () => void
-  /** The server's error if it closed the connection while the connection was idle. The next call returns this error. */
+  /** The error with which the server closed the idle connection, if it did. The next call returns this error. */
   readonly ended: unknown
 }
 

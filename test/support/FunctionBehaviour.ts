@@ -10,7 +10,7 @@ export interface Behaviour {
 const executed = (answer: Behaviour["answer"]): Behaviour => ({ executes: true, answer })
 const refused = (answer: Behaviour["answer"]): Behaviour => ({ executes: false, answer })
 
-/** Makes a behaviour take effect, to simulate failures that follow the effect. */
+/** Makes a behaviour take effect, to simulate failures that happen after the effect. */
 export const withEffect = (behaviour: Behaviour): Behaviour => ({ ...behaviour, executes: true })
 export const withoutEffect = (behaviour: Behaviour): Behaviour => ({
   ...behaviour,

@@ -177,7 +177,7 @@ const isOrdinary = (db: MemoryDatabase, one: SettlementJson): boolean => {
   )
 }
 
-/** Applies ordinary outcomes to their APIs, once per API. */
+/** Updates each API's health once for all its ordinary outcomes. */
 const learnTogether = (db: MemoryDatabase, ordinary: ReadonlyArray<SettlementJson>): void => {
   const apis = new Map<string, readonly [provider: string, host: string, orgs: Array<string>]>()
   for (const { run_id } of ordinary) {

@@ -14,8 +14,8 @@ export interface Outage {
 }
 
 /**
- * Makes PostgreSQL unavailable for `awayMs`, starting `before` or `during` a tick. As in reality, PostgREST responds with
- * PGRST002 for some time after the outage. Asserts that every run was invoked once and completed once.
+ * Makes PostgreSQL unavailable for `awayMs`, starting `before` or `during` a tick. As in production, PostgREST responds
+ * with PGRST002 for some time after the outage. Asserts that every run was invoked once and completed once.
  */
 export const playOutage = async (options: {
   readonly when: "before" | "during"

@@ -104,7 +104,10 @@ const embeddedHome = (scratch: string, account: Account): string | undefined => 
   return copy
 }
 
-/** Returns the package's library links, which are missing if the package's install script was not allowed to run. */
+/**
+ * Returns the symbolic links that the package's install script creates for its libraries. The links are missing if the
+ * script was not allowed to run.
+ */
 const readLinks = (native: string): ReadonlyArray<{ source: string; target: string }> => {
   const list = join(native, "pg-symlinks.json")
   return existsSync(list) ? JSON.parse(readFileSync(list, "utf8")) : []

@@ -261,7 +261,7 @@ const launch = async (cluster: Cluster, port: number): Promise<ChildProcess> => 
     if (said === "ready") {
       const fault = await verifyDataDirectory(cluster, port).catch((error: unknown) => error)
       if (fault === undefined) return child
-      // A retry on another port needs the data directory, so the first process must have ended.
+      // A retry on another port needs the data directory, so wait until the first process has ended.
       await end(child)
       throw fault
     }

@@ -60,10 +60,7 @@ export const answerCall = async (project: Project, call: Call): Promise<Response
   }
 }
 
-/**
- * Returns the response to a call whose connection the server had closed while the connection was idle. The call was not
- * executed.
- */
+/** Returns the response to a call on an idle connection that the server had closed. The call was not executed. */
 const answerEnded = (error: unknown, { caller }: Call): Response =>
   error instanceof SQL.PostgresError && error.errno !== undefined
     ? sqlErrorAnswer(error, caller.role)

@@ -6,7 +6,10 @@
 
 const MINUTE = 60_000
 const DAY_MINUTES = 1440
-/** How many minutes before a period are also read, to tell whether the period's first minutes repeat earlier local times. */
+/**
+ * The oracle also reads this many minutes before a period, to tell whether the period's first minutes repeat earlier local
+ * times.
+ */
 const LEAD = DAY_MINUTES
 
 /** A zone's local time, in minutes, at each real minute from `start`. */

@@ -8,8 +8,8 @@ import type { PostgresServer } from "./PostgresServer.ts"
 /** A separate file system for a database, small enough to fill. */
 export interface SmallDisk {
   /**
-   * Moves a database and all its tables to this disk. No session may be connected. The write-ahead log stays on the server's
-   * disk.
+   * Moves a database and all its tables to this disk. All sessions must be disconnected first. The write-ahead log stays on
+   * the server's disk.
    */
   readonly take: (server: PostgresServer, database: string) => Promise<void>
   /** Fills the disk completely, so that PostgreSQL raises 53100 when a table has to grow. */

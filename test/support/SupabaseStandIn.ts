@@ -128,7 +128,7 @@ else if (has("db", "push") || has("db", "query") || has("migration", "list")) {
   const child = serve("integration-sync", false)
   for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => child.kill("SIGKILL"))
   if (String(count) === process.env.STANDIN_KILL) { child.kill("SIGKILL"); end(0) }
-  // The function server ends when the process that started it ends, as containers stop with the CLI.
+  // The function server ends when the process that started it ends, just as containers stop when the CLI stops.
   setInterval(() => { try { process.kill(process.ppid, 0); if (process.ppid === 1) throw 0 } catch { child.kill("SIGKILL"); process.exit(0) } }, 200)
   await child.exited
   process.exit(0)

@@ -20,9 +20,9 @@ interface Event {
 }
 
 /**
- * The true clock of a simulated world. Everything that happens is an event on this clock. When no event is left at an instant,
- * the clock jumps to the next event. No timer, promise or event loop is involved, so the order of events depends on the program
- * alone, and a simulated hour takes only as long as its events.
+ * The true clock of a simulated world. Everything that happens is an event on this clock. When no event is left at an
+ * instant, the clock jumps to the next event. No timer, promise or event loop is involved, so the order of events depends
+ * on the program alone, and a simulated hour takes only as long as its events take to run.
  */
 export class VirtualClock {
   /** The current time, in epoch milliseconds. */
@@ -148,7 +148,10 @@ export class VirtualProcess {
     return this.time.now < this.frozenUntil
   }
 
-  /** Freezes the process for `ms` milliseconds. A clock that stops during the freeze continues from there. */
+  /**
+   * Freezes the process for `ms` milliseconds. A clock that stops during the freeze continues from the time at which it
+   * stopped.
+   */
   freeze(ms: number, seenBy: FreezeSeenBy): void {
     if (this.isFrozen) return
     this.frozenUntil = this.time.now + ms

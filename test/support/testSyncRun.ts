@@ -33,7 +33,7 @@ export interface SyncRunTest {
 
 /** Controls for a run while its handler is running. */
 export interface RunningSyncRun {
-  /** Moves the clock, which sends heartbeats and brings the deadline closer. */
+  /** Advances the clock: due heartbeats are sent, and less time remains until the deadline. */
   readonly advance: (ms: number) => Promise<void>
   /** Lets another attempt take over the run: the next heartbeat reports that the run is lost. */
   readonly loseRun: () => void
@@ -49,7 +49,7 @@ export interface SyncRunResult {
   readonly status: "completed" | "failed" | "unknown" | "pending" | "running"
   /** Whether the scheduler retries the run automatically. */
   readonly isRetried: boolean
-  /** Says in one sentence what the status is and whether the run is retried. */
+  /** A sentence that states the status and whether the run is retried. */
   readonly sentence: string
   /** The function's response. */
   readonly answer: { readonly status: number; readonly body: unknown }
