@@ -14,8 +14,8 @@ const runArgs = Schema.Struct({ p_run_id: Schema.UUID, ...acting })
 const integrationArgs = Schema.Struct({ p_integration_id: Schema.UUID, ...acting })
 
 /**
- * Retries a failed, skipped or unknown run: sets the run to pending and allows one more attempt. If `not_before` is null, the run
- * may start immediately. Otherwise, no tick starts the run before `not_before`, because the function of the previous attempt may
+ * Retries a failed, skipped or unknown run: sets the run to pending and allows one more attempt. If `not_before` is null, the
+ * run may start immediately. Otherwise, no tick starts the run before `not_before`, because the previous attempt's function may
  * still be running.
  */
 export const retryRun = make({

@@ -1,7 +1,7 @@
 import { Either } from "effect"
 import { parseUrl } from "../Domain/Url.ts"
 
-/** The TLS mode of a connection, with libpq's names. `allow` is treated as `prefer`. */
+/** The TLS mode of a connection, named as in libpq. `allow` is treated as `prefer`. */
 export type SslMode = "disable" | "allow" | "prefer" | "require" | "verify-ca" | "verify-full"
 
 const sslModes: ReadonlyArray<SslMode> = [
@@ -13,9 +13,9 @@ const sslModes: ReadonlyArray<SslMode> = [
   "verify-full"
 ]
 
-/** The address of a database, and the credentials to connect with. */
+/** A database's address, and the credentials for connecting to it. */
 export interface PostgresUrl {
-  /** A host name or an address. A value that begins with `/` is the directory of a unix socket. */
+  /** A host name or an address. A value that begins with `/` is a Unix socket's directory. */
   readonly hostname: string
   readonly port: number
   readonly username: string
@@ -32,8 +32,9 @@ export interface PostgresUrl {
  * Parses a URL like the one that Supabase's dashboard shows (`postgres[ql]://user:password@host:port/database`), with libpq's
  * parameters `sslmode`, `sslrootcert`, `connect_timeout`, `host` and `port`. Other parameters, such as `pgbouncer=true`, are
  * meant for other clients and are ignored. If `sslmode` is missing, a connection to another machine uses `require`, and a local
- * connection uses `prefer`. A `%` that is not followed by two hex digits is literal. Returns Left with an error message, which
- * names the invalid character if there is just one. The message never contains the URL, because the URL contains a password.
+ * connection uses `prefer`. A `%` that is not followed by two hex digits is literal. If the URL is invalid, returns Left with an
+ * error message. If a single character makes the URL invalid, the message names that character. The message never contains the
+ * URL, because the URL contains a password.
  */
 export const parsePostgresUrl = (text: string): Either.Either<PostgresUrl, string> => {
   const url = parseUrl(text)
@@ -77,12 +78,15 @@ export const parsePostgresUrl = (text: string): Either.Either<PostgresUrl, strin
 }
 
 /**
- * Returns the unescaped `/`, `?` or `#` that ends a password early: an `@` follows this character outside a parameter's value.
+ * Returns the unescaped `/`, `?` or `#` that ends a password early. An `@` after this character, outside a parameter's value,
+ * shows that the password continues.
  */
 const bareDelimiter = (text: string): string | undefined =>
   /^[a-z]+:\/\/[^/?#@]*:[^/?#@]*([/?#])(?:(?![?&]\w+=).)*@/.exec(text)?.[1]
 
-/** Decodes percent-encoding. Returns Left if the result is not UTF-8, because PostgreSQL would receive a different text. */
+/**
+ * Decodes percent-encoding. Returns Left if the result is not UTF-8, because PostgreSQL would otherwise receive different text.
+ */
 const decode = (what: string, text: string): Either.Either<string, string> =>
   Either.try({
     try: () => text.replaceAll(/(?:%[0-9a-f]{2})+/gi, (run) => decodeURIComponent(run)),

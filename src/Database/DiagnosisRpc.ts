@@ -16,8 +16,8 @@ export const Diagnosis = Schema.Struct({
   /** True if the database is a replica, which accepts no writes. */
   in_recovery: Schema.Boolean,
   /**
-   * True if new transactions are read-only by default. Transactions of the Data API override this default; transactions of a direct
-   * connection do not.
+   * True if new transactions are read-only by default. The Data API's transactions override this default, but transactions over
+   * a direct connection do not.
    */
   read_only: Schema.Boolean,
   catalog: SchemaCatalog,
@@ -102,7 +102,7 @@ export const Diagnosis = Schema.Struct({
     ),
     { nullable: true }
   ),
-  /** The error codes of the last day's runs (at most the newest 1,000), and how often each code occurred. */
+  /** How often each error code occurred in the last day's runs (at most the newest 1,000 runs). */
   errors: Schema.optionalWith(
     Schema.Array(Schema.Struct({ code: Schema.String, count: Schema.Int, last_at: Instant })),
     { nullable: true }
@@ -132,7 +132,7 @@ export const Diagnosis = Schema.Struct({
     }),
     { nullable: true }
   ),
-  /** The jobs of pg_cron. `cron` is null if pg_cron is not installed; `jobs` is null if the caller may not read them. */
+  /** pg_cron's jobs. `cron` is null if pg_cron is not installed; `jobs` is null if the caller may not read them. */
   cron: Schema.NullOr(
     Schema.Struct({
       jobs: Schema.NullOr(

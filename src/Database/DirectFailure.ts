@@ -22,7 +22,7 @@ export interface DirectVerdict extends CodeVerdict {
 
 type Place = Pick<PostgresUrl, "hostname" | "port" | "username" | "sslMode">
 
-/** A known cause of failures, recognised by the code and the message of the server or the driver. The first match decides. */
+/** A known cause of failures, recognised by the server's or driver's code and message. The first match applies. */
 interface Cause {
   readonly code: RegExp
   readonly message?: RegExp
@@ -42,8 +42,8 @@ const passwordCause = {
 }
 
 /**
- * Causes of a rejection that only an operator can fix. *Source*: the messages of PostgreSQL and Supavisor. Supavisor uses XX000 for
- * all its own errors.
+ * Reasons why the server rejects a connection. Only an operator can fix these. *Source*: the messages of PostgreSQL and
+ * Supavisor. Supavisor uses XX000 for all its own errors.
  */
 const refusals: ReadonlyArray<Cause> = [
   {

@@ -105,7 +105,7 @@ export const recordProbe = make({
       p_host: Schema.String,
       p_result: Schema.Struct({
         ...HealthSignal.fields,
-        /** The time until the answer's headers arrived, in milliseconds; null if there was no answer. */
+        /** The time until the response headers arrived, in milliseconds; null if there was no response. */
         latency_ms: Schema.NullOr(Schema.Number),
         /**
          * The interval between two probes of a healthy API, in milliseconds. The database raises a shorter interval to 15 minutes.

@@ -36,7 +36,7 @@ export const readStatus = make({
       now: Instant,
       schema_version: Schema.String,
       scheduler: SchedulerHealth,
-      /** The number of all integrations, regardless of the filter. */
+      /** The total number of integrations, ignoring the filter. */
       total: Schema.Int,
       integrations: Rows,
       cursor: Text

@@ -3,7 +3,7 @@ import { Either, Option, ParseResult, Schema } from "effect"
 /** The placeholder id for a row without an integration id. */
 export const UNNAMED = "?"
 
-/** A row that could not be decoded: its integration, and the reason. */
+/** The integration of a row that could not be decoded, and the reason. */
 export interface UnreadableRow {
   readonly id: string
   readonly detail: string

@@ -35,7 +35,7 @@ export interface Rpc<A, R> {
   readonly decode: (answer: unknown) => Either.Either<R, string>
   /** True if the function only reads and the call can therefore be repeated safely. */
   readonly readOnly: boolean
-  /** A SQL expression over the arguments. A direct connection sends it instead of the call. */
+  /** A SQL expression over the arguments that a direct connection sends instead of the call. */
   readonly body?: string
 }
 
@@ -85,13 +85,13 @@ const actual = /,? (?:but )?(?:actual|got|received) [\s\S]*$/
 /** Rows that the caller decodes one by one, so that an unreadable row does not affect other rows. */
 export const Rows = Schema.Array(Schema.Unknown)
 
-/** Due integrations that cannot run, with the reason. */
+/** Due integrations that cannot run, each with the reason. */
 export const RejectedRows = Schema.optionalWith(
   Schema.Array(Schema.Struct({ integration_id: Schema.UUID, detail: Schema.String })),
   { default: () => [] }
 )
 
-/** The arguments that restrict a call to a part of the project. Without them, the call covers the whole project. */
+/** The arguments that restrict a call to part of the project. Without them, the call covers the whole project. */
 export const scopeArgument = {
   p_org_id: Schema.optionalWith(Schema.UUID, { exact: true }),
   p_integration_ids: Schema.optionalWith(Schema.Array(Schema.UUID), { exact: true })
@@ -183,7 +183,7 @@ export const startRuns = make({
           run_id: Schema.UUID,
           lease_token: Schema.UUID,
           lease_seconds: Schema.Number,
-          /** The result of the function's first contact, if the contact was made for this run. */
+          /** Whether the tick's first request to the function was a cold start, if that request was made for this run. */
           cold_start: Schema.Boolean,
           warm_up_ms: Schema.NullOr(Schema.Int),
           /** The accounting API that the run uses, if it is known. */
@@ -243,7 +243,7 @@ export const Settled = Schema.Struct({
   accepted: Schema.Boolean,
   status: Schema.optional(Schema.NullOr(RunStatus)),
   reason: Schema.optional(Schema.NullOr(Schema.String)),
-  /** Why the database rejects the settlement. */
+  /** Why the database rejected the settlement. */
   detail: Schema.optional(Schema.NullOr(Schema.String)),
   retry_at: Schema.optional(Schema.NullOr(Instant))
 })

@@ -10,10 +10,13 @@ export type RpcArguments = Readonly<Record<string, unknown>>
 /** The maximum length of an answer, in bytes. An answer with a hundred claimed runs is about 100 KB long. */
 export const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
-/** The default time limit for a call, up to the last byte of its answer, in milliseconds. A transport may set another limit. */
+/**
+ * The default time limit from the start of a call to the last byte of its answer, in milliseconds. A transport may set another
+ * limit.
+ */
 export const DEFAULT_CALL_TIMEOUT_MS = 30_000
 
-/** Makes the error for a failed call. Reduces the detail to one line without keys. */
+/** Makes the error for a failed call. Reduces the detail to one line and masks keys. */
 export const callError = (
   rpc: Pick<Rpc<never, never>, "name" | "readOnly">,
   reason: SupabaseError["reason"],

@@ -74,7 +74,10 @@ export const decodeRowsOf = <A, R>(
   if (answer === null) {
     return length === null
       ? decodeAnswer(rpc, null)
-      : malformed("too_large", `the answer has ${length} bytes; the limit is ${MAX_ANSWER_BYTES}`)
+      : malformed(
+          "too_large",
+          `the answer is ${length} bytes long; the limit is ${MAX_ANSWER_BYTES}`
+        )
   }
   return Either.match(
     Either.try((): unknown => JSON.parse(answer)),

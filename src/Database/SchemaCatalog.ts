@@ -83,7 +83,7 @@ export const itemsOf = ({ functions, tables }: SchemaCatalog): ReadonlyArray<Ite
           print: isOurs ? type : null
         })
       ),
-      // An adopted table keeps its own primary key, whose name may be different, so the index of the primary key is not compared.
+      // An adopted table keeps its own primary key, whose name may be different, so the primary-key index is not compared.
       ...Object.entries(indexes)
         .filter(([index]) => isOurs || !index.endsWith("_pkey"))
         .map(

@@ -2,7 +2,7 @@ import { Either, Schema } from "effect"
 import { SchemaMismatch } from "../Domain/Errors.ts"
 import { make } from "./Rpc.ts"
 
-/** The schema of a database, as the database describes it. A version has 14 digits, so that versions can be sorted as text. */
+/** A database's schema, as the database reports it. A version has 14 digits, so that versions can be sorted as text. */
 export interface DatabaseSchema {
   /** The version of the newest migration that was applied. */
   readonly version: string

@@ -13,7 +13,7 @@ export const GRANT = "grant execute on all functions in schema public to service
 
 const readOnly = [
   "NotExecuted",
-  "the database is read-only: a replica, or its disk is full"
+  "the database is read-only: it is a replica, or its disk is full"
 ] as const
 
 /**
@@ -89,7 +89,7 @@ const statuses: Readonly<Record<number, readonly [Reason, string]>> = {
   401: ["Refused", "the key is not valid for this project"],
   402: ["Refused", "the project is restricted, for example because it exceeded its quota"],
   403: ["Refused", "the gateway forbids this call"],
-  404: ["Malformed", "this address serves nothing; check SUPABASE_URL"],
+  404: ["Malformed", "nothing is served at this address; check SUPABASE_URL"],
   413: ["Rejected", "the request is too large for the gateway"],
   425: ["NotExecuted", "the gateway requires the request to be sent again"],
   429: ["NotExecuted", "the gateway received too many requests"],
@@ -97,7 +97,8 @@ const statuses: Readonly<Record<number, readonly [Reason, string]>> = {
 }
 
 /**
- * Returns whether the code is PostgREST's PTxyz, which a function raises to choose the HTTP status xyz. Such a code proves nothing.
+ * Returns whether the code is PostgREST's PTxyz, which a function raises to choose the HTTP status xyz. Such a code does not
+ * prove that the key was rejected.
  */
 const isChosen = (code: string): boolean => /^PT\d{3}$/.test(code)
 
@@ -110,9 +111,9 @@ const isSqlState = (code: string): boolean => /^(?=.*\d)[0-9A-Z]{5}$/.test(code)
 export const isKnownKind = (code: string): boolean => isSqlState(code) || code.startsWith("PGRST")
 
 /**
- * Classifies a failed call by the answer's code or, if the code is unknown, by the HTTP status. `status` is 0 if there was no
- * HTTP status. A failure that is not known to be harmless is Ambiguous. A 400 with an empty code and an empty message is also
- * Ambiguous, because PostgREST sends this answer if the server process died during the call, possibly after the commit.
+ * Classifies a failed call by its error code or, if the code is unknown, by the HTTP status. `status` is 0 if there was no HTTP
+ * status. A failure that is not known to be harmless is Ambiguous. A 400 with an empty code and an empty message is also
+ * Ambiguous, because PostgREST sends this response if the server process died during the call, possibly after the commit.
  *
  * A 401 means that the key was rejected, regardless of the code: PostgREST returns the code 22023 for a JWT whose role does not
  * exist.

@@ -18,8 +18,9 @@ export const readUpcomingWarmUps = make({
 })
 
 /**
- * Records the result of a function's first contact, and returns whether the function is still worth warming up. `p_in_run` is true
- * if the contact was made for a run. In that case, the settlement of the run opens the incident about a cold start.
+ * Records the result of a tick's first request to a function, and returns whether the function is still worth warming up.
+ * `p_in_run` is true if the request was made for a run. In that case, the settlement of the run opens the incident about a cold
+ * start.
  */
 export const recordContact = make({
   name: "record_function_contact",

@@ -48,7 +48,7 @@ const decodeAudited = Schema.decodeUnknown(Audited)
 
 /**
  * Reads the records of all slots in a window and passes the records to `onPart`, one integration at a time. To bound memory,
- * splits very many records of one integration into several parts. Writes nothing.
+ * passes the records in several parts if an integration has very many. Writes nothing.
  */
 export const readRecord = (
   { from, scope = {}, to }: AuditOptions,

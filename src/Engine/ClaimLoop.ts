@@ -11,7 +11,7 @@ import { RunQueue } from "./RunQueue.ts"
 import { releaseUnused, revertStale } from "./Starts.ts"
 import { MAX_BATCH, TickFrame } from "./TickFrame.ts"
 
-/** How often the loop looks for newly due slots of organisations without waiting runs, in milliseconds. */
+/** How often the loop looks for newly due slots of organisations that have no waiting runs, in milliseconds. */
 const LOOK_EVERY_MS = 5_000
 /** If the claim loop does not react to the signal, the signal is repeated after this time, in milliseconds. */
 const LOOK_AGAIN_MS = 1_000
@@ -35,7 +35,7 @@ interface Progress {
   readonly claimed: number
   /** Whether the database may have more work. */
   readonly hasMore: boolean
-  /** Whether organisations without waiting runs have work that the last look did not fetch. */
+  /** Whether organisations that have no waiting runs have work that was not fetched last time. */
   readonly hasOthers: boolean
   /** When the loop next looks for work for organisations with few waiting runs. */
   readonly othersAt: number
@@ -62,10 +62,10 @@ const initial = (opened: OpenedTick, startedAt: number): Progress => ({
 })
 
 /**
- * The claim loop: fetches and claims runs shortly before they can start, until nothing is due and no run is in progress. When a run
- * ends, the loop claims the next due slot of its integration. Every 5 s the loop looks for newly due slots of organisations without
- * waiting runs, so that one organisation's backlog delays another organisation by at most 5 s plus the wait for a place. Backfills
- * continue when no scheduled slot is left to claim. The loop ends early when the database does not answer.
+ * The claim loop: fetches and claims runs shortly before they can start, until nothing is due and no run is in progress. When a
+ * run ends, the loop claims the next due slot of its integration. Every 5 s the loop looks for newly due slots of organisations
+ * that have no waiting runs, so that one organisation's backlog delays another organisation by at most 5 s plus the wait for a
+ * place. Backfills continue when no scheduled slot is left to claim. The loop ends early when the database does not answer.
  */
 export const runClaimLoop = (opened: OpenedTick) =>
   Effect.gen(function* () {
@@ -84,8 +84,8 @@ export const runClaimLoop = (opened: OpenedTick) =>
   )
 
 /**
- * Signals the claim loop when it should look for newly due slots again. One timer serves all waits until then, because a separate
- * timeout for each wait would need a race between fibers.
+ * Signals the claim loop when it should look for newly due slots again. One timer serves all waits, because a separate timeout
+ * for each wait would need a race between fibers.
  */
 const alarm = (lookAt: Ref.Ref<number>) =>
   Effect.gen(function* () {
@@ -198,8 +198,8 @@ const refill = (demand: Demand, now: number, progress: Progress) =>
   })
 
 /**
- * Returns whether to look for newly due slots now: 5 s after the previous look, or earlier if few organisations have waiting runs
- * and the previous look did not fetch all the work of other organisations.
+ * Returns whether to look for newly due slots now. The loop looks every 5 s, or earlier if few organisations have waiting runs
+ * and some work for other organisations was not fetched last time.
  */
 const judgeLook = (demand: Demand, now: number, progress: Progress, lookAt: Ref.Ref<number>) =>
   Effect.zipWith(
@@ -209,9 +209,7 @@ const judgeLook = (demand: Demand, now: number, progress: Progress, lookAt: Ref.
       now >= at || (progress.hasOthers && demand.waitingOrgs().length <= concurrency)
   )
 
-/**
- * Fetches newly due work for organisations without waiting runs, regardless of how many runs of other organisations are waiting.
- */
+/** Fetches newly due work for organisations that have no waiting runs, however many runs other organisations have waiting. */
 const look = (demand: Demand, now: number, progress: Progress, lookAt: Ref.Ref<number>) =>
   Effect.gen(function* () {
     const { concurrency } = yield* EngineConfig

@@ -119,7 +119,7 @@ export const probeQuietly: Effect.Effect<void, never, Supabase> = Effect.gen(fun
   Effect.catchAll(() => Effect.void)
 )
 
-/** The engine's id, or `probe` for an operator's round without an engine. */
+/** The engine's id, or `probe` if an operator runs the round without an engine. */
 const engineName = Effect.map(Effect.serviceOption(EngineConfig), (config) =>
   config._tag === "Some" ? config.value.engineId : "probe"
 )

@@ -41,7 +41,7 @@ export type FirstOpening =
  * imports).
  *
  * *Guarantees*: makes one attempt and never fails. Returns `Idle` only if the engine would have nothing to do: nothing is due,
- * the schema version is this engine's, the clocks agree, and there is no function to warm up and no alert to send.
+ * the schema version matches the engine's, the clocks agree, and there is no function to warm up and no alert to send.
  */
 export const openFirst = (
   options: IdleOptions

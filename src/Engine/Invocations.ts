@@ -17,7 +17,7 @@ import { Functions } from "./WarmUp.ts"
 const SEND_WITHIN_MS = 20_000
 
 /**
- * The outcome of a run whose start is too long ago for an invocation: nothing was sent, and the run is started again immediately.
+ * The outcome of a run that was started too long ago to be invoked. Nothing was sent, and the run is started again immediately.
  */
 export const staleStart: Outcome = {
   _tag: "NotExecuted",

@@ -95,6 +95,6 @@ const deliver = (message: AlertMessage): Effect.Effect<Delivery, never, Notifier
 
 const tooSlow = new NotifyError({
   reason: "TimedOut",
-  detail: `no complete answer within ${SEND_WITHIN_MS} ms`,
+  detail: `no complete response within ${SEND_WITHIN_MS} ms`,
   retryAfterMs: null
 })

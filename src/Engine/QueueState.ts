@@ -14,13 +14,13 @@ import { MAX_BATCH } from "./TickFrame.ts"
 const WORTH_A_CALL = 20
 /** The longest time for which a batch collects runs, in milliseconds. */
 const MAX_COLLECT_MS = 20
-/** The maximum number of runs that are started ahead of the workers. */
+/** The maximum number of started runs that wait for a worker. */
 const MAX_AHEAD = 50
-/** How long the runs that are started ahead should keep the workers busy, in milliseconds. */
+/** The started runs that wait for a worker should keep all workers busy for this long, in milliseconds. */
 const AHEAD_MS = 40
 /**
- * If invocations take longer than this, in milliseconds, the engine starts fewer runs ahead, down to none, because the time saved
- * is negligible.
+ * If invocations take longer than this, in milliseconds, the engine lets fewer started runs wait for a worker, down to none,
+ * because the time saved is negligible.
  */
 const AHEAD_BELOW_MS = 500
 /** The next run is claimed this many milliseconds before a worker becomes free. */
@@ -73,13 +73,13 @@ export interface QueueState {
   readonly deferred: number
   /** The number of outcomes that are not recorded yet. */
   readonly unrecorded: number
-  /** The current limit on runs started ahead of the workers; at most MAX_AHEAD. */
+  /** The current limit on started runs that wait for a worker; at most MAX_AHEAD. */
   readonly ahead: number
   /** The moving average of an invocation's duration, in milliseconds. */
   readonly runMs: number
   /** True while the database rejects outcomes. During this time, no run is started. */
   readonly isBlocked: boolean
-  /** True once the tick starts no more runs, because it was interrupted or its time is up. */
+  /** True once the tick has stopped starting runs, because it was interrupted or its time is up. */
   readonly isStopped: boolean
   /** Each of the next three fields is true once its loop has ended. */
   readonly isClaimingOver: boolean

@@ -25,10 +25,10 @@ import {
 /**
  * Holds one tick's runs between its loops (claim, start, invoke, record), and the places that limit the number of runs in progress.
  *
- * *Guarantees*: organisations get places by the rule of Domain/FairShare. At most `concurrency` runs are invoked concurrently. If
- * the project has several organisations, at most `concurrency - 1` of the invoked runs belong to one organisation. At most 50 runs
- * are started ahead of the workers (normally enough to keep the workers busy for 40 ms), and none while invocations take longer
- * than 500 ms. At most 100 outcomes wait to be recorded.
+ * *Guarantees*: organisations get places by the rule of Domain/FairShare. At most `concurrency` runs are invoked concurrently.
+ * If the project has several organisations, at most `concurrency - 1` of the invoked runs belong to one organisation. At most 50
+ * started runs wait for a worker (normally enough to keep the workers busy for 40 ms). While invocations take longer than 500
+ * ms, no started run waits. At most 100 outcomes wait to be recorded.
  */
 export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
   RunQueue,
@@ -39,7 +39,7 @@ export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
     readonly startable: Effect.Effect<number>
     /**
      * Waits until at least one run can be started, and takes the next runs, each with its place. Returns an empty array when this
-     * tick starts no more runs.
+     * tick will start no more runs.
      */
     readonly takeStartable: Effect.Effect<ReadonlyArray<ClaimedRun>>
     /** Frees the place of a run that `offerDeferred` will return to the queue later in this tick. */
@@ -54,7 +54,7 @@ export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
     readonly takeUninvoked: (
       isOut: (run: ReadyRun) => boolean
     ) => Effect.Effect<ReadonlyArray<ReadyRun>>
-    /** Waits until a run can be invoked, and takes that run. Returns an empty array when this tick invokes no more runs. */
+    /** Waits until a run can be invoked, and takes that run. Returns an empty array when this tick will invoke no more runs. */
     readonly takeInvocable: Effect.Effect<ReadonlyArray<ReadyRun>>
     /** Frees the places of a run whose invocation has ended, and queues the outcome for recording. */
     readonly answer: (run: AnsweredRun) => Effect.Effect<void>
@@ -69,7 +69,7 @@ export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
     readonly takeMoreAnswered: Effect.Effect<ReadonlyArray<AnsweredRun>>
     /** Marks the outcomes of these runs as no longer waiting to be recorded. */
     readonly recorded: (runs: ReadonlyArray<ClaimedRun>) => Effect.Effect<void>
-    /** Blocks (`true`) or unblocks (`false`) the start of runs. Starts are blocked while outcomes cannot be recorded. */
+    /** Blocks (`true`) or unblocks (`false`) starts. Starts are blocked while outcomes cannot be recorded. */
     readonly setBlocked: (isBlocked: boolean) => Effect.Effect<void>
     /** Takes the runs that have ended since the last call and whose integration has more due slots. */
     readonly takeFollowed: Effect.Effect<ReadonlyArray<Run>>

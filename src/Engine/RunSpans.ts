@@ -5,7 +5,7 @@ import type { RunReport, Summary } from "../Domain/Summary.ts"
 import { annotateTraced, underSpan, whileTraced } from "../Domain/Tracing.ts"
 import type { Ledger, Work } from "../Services/Ledger.ts"
 
-/** The maximum number of schedules that a tick remembers. Beyond this number, the spans of runs omit the schedule. */
+/** The maximum number of schedules that a tick remembers. Beyond this number, run spans omit the schedule. */
 const MAX_SCHEDULES = 10_000
 
 export interface RunSpan {
@@ -53,7 +53,7 @@ const attributesOf = (run: Run) => ({
 /** The schedules of due integrations, by integration id. */
 export type Schedules = Map<string, string>
 
-/** Wraps a ledger, and stores each schedule that the ledger reads in `schedules`. */
+/** Wraps a ledger so that each schedule that the ledger reads is also stored in `schedules`. */
 export const remembering =
   (schedules: Schedules) =>
   (ledger: Ledger["Type"]): Ledger["Type"] => {

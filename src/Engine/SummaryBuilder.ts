@@ -163,8 +163,8 @@ export const tickError = (error: SupabaseError): TickError & { readonly code: Co
 }
 
 /**
- * Writes a sentence that says what failed, and why if the reason helps an operator. For a missing function, the reason is only the
- * function's signature and is omitted.
+ * Writes a sentence that says what failed and, if the reason helps an operator, why. For a missing function, the reason is only
+ * the function's signature and is omitted.
  */
 const sentenceOf = (
   { code: own, detail, hint, reason }: SupabaseError,
@@ -206,7 +206,7 @@ const knownError = (code: CommandCode, error: SupabaseError) => ({
   detail: error.message
 })
 
-/** The fix for each error whose own code (SQLSTATE or PostgREST) says more than its reason. */
+/** The fix for each error whose own code (SQLSTATE or PostgREST) is more specific than its reason. */
 const adviceByCode: ReadonlyMap<string, string> = new Map([
   [
     "Refused 42501",
@@ -259,7 +259,9 @@ export const unreadableError = (row: {
   hint: commandCodes.ROW_UNREADABLE.fix
 })
 
-/** The command code for each reason why a call can fail, and a fix if there is a more precise one than the code's own fix. */
+/**
+ * The command code for each reason why a call can fail, and, if possible, a more specific fix than the one for the command code.
+ */
 const advice: Record<SupabaseError["reason"], readonly [code: CommandCode, hint?: string]> = {
   NotExecuted: ["SUPABASE_UNREACHABLE"],
   Ambiguous: [

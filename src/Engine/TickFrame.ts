@@ -8,7 +8,7 @@ export type TickEvent =
   | { readonly _tag: "Run"; readonly run: RunReport }
   | { readonly _tag: "Skip"; readonly skip: SkipReport }
 
-/** The maximum number of runs in one database call, and of outcomes that wait to be recorded. */
+/** The maximum number of runs in one database call. Also limits the outcomes that wait to be recorded. */
 export const MAX_BATCH = 100
 
 export interface TickOptions {
@@ -17,11 +17,11 @@ export interface TickOptions {
   readonly scope?: Scope
   /** The maximum number of runs to start; unlimited if absent. */
   readonly limit?: number | undefined
-  /** How long the tick claims and sends runs, in milliseconds; the next tick processes the remaining work. */
+  /** How long the tick claims and invokes runs, in milliseconds; the next tick processes the remaining work. */
   readonly budgetMs?: number | undefined
   /** How far ahead the tick warms up functions for future slots, in milliseconds; one minute if absent. */
   readonly wakeWithinMs?: number
-  /** The attempt to open this tick that was made before the engine was loaded (./IdleTick.ts). */
+  /** An earlier attempt to open this tick, made before the engine was loaded (./IdleTick.ts). */
   readonly firstAttempt?: FirstAttempt
   /** The ping at the start of this tick, if it is already being sent. */
   readonly startedPing?: StartedPing
@@ -42,7 +42,7 @@ export class TickFrame extends Context.Tag("@sync-scheduler/TickFrame")<
      * only for organisations without a run in progress, so that a slow organisation does not delay other organisations.
      */
     readonly claimUntil: number
-    /** When the tick stops sending runs. */
+    /** When the tick stops invoking runs. */
     readonly sendUntil: number
     /** A deferred run stays in this tick if it can start before this instant. */
     readonly deferUntil: number

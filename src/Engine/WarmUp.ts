@@ -30,7 +30,7 @@ export class Functions extends Context.Tag("@sync-scheduler/Functions")<
   Functions,
   {
     readonly isAvailable: (name: string | null) => boolean
-    /** Records whether an invocation reached the function, judging by its outcome. */
+    /** Uses an invocation's outcome to record whether the function was reached. */
     readonly observe: (name: string | null, outcome: Outcome) => void
     /**
      * Warms up the function before its first invocation in the tick. Returns the contact to record with the run that caused the

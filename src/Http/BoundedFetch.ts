@@ -53,7 +53,7 @@ export const boundedFetch = (
       Effect.fail(
         new FetchFailure({
           reason: "TimedOut",
-          detail: `no complete answer within ${timeoutMs} ms${throughProxy(proxyFor(input, bounds))}`
+          detail: `no complete response within ${timeoutMs} ms${throughProxy(proxyFor(input, bounds))}`
         })
       )
   })
@@ -160,7 +160,7 @@ const prepare = async (
 
 /**
  * Returns whether the request gets its own connection. Bun opens a new connection for a request without keepalive, and never
- * resends such a request, because it resends only when a reused connection breaks.
+ * resends such a request, because Bun resends only when a reused connection breaks.
  */
 const hasOwnConnection = ({ body, keepalive }: RequestInit): boolean =>
   "Bun" in globalThis && keepalive === false && typeof body === "string"
@@ -235,7 +235,7 @@ const toResponse = (answer: BoundedAnswer): Effect.Effect<Response, FetchFailure
     return Effect.fail(new FetchFailure({ reason: "Redirected", detail }))
   }
   if (truncated) {
-    const detail = `the answer is larger than ${body.byteLength} bytes`
+    const detail = `the response is larger than ${body.byteLength} bytes`
     return Effect.fail(new FetchFailure({ reason: "TooLarge", detail }))
   }
   const headers = new Headers(answer.headers)

@@ -140,8 +140,8 @@ const BUNS_ADVICE =
   / For more information, pass `verbose: true` in the second argument to fetch\(\)/
 
 /**
- * Error texts for requests that were not sent: Deno's (`(Connect)` covers DNS, TCP and TLS), and Bun's where its code alone is
- * ambiguous.
+ * Error texts that show that a request was not sent. Deno's `(Connect)` covers DNS, TCP and TLS. Bun's texts are listed only
+ * where Bun's code alone is ambiguous.
  */
 const notSentTexts: ReadonlyArray<RegExp> = [
   /client error \(Connect\)/,

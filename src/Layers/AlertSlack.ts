@@ -29,7 +29,7 @@ const markdown = (label: string, value: string, most: number) =>
   ({ type: "mrkdwn", text: `${label}${escaped(value, most)}`, verbatim: true }) as const
 
 /**
- * Escapes Slack's three control characters, because `<!channel>` would notify the whole channel. Truncates a long text, but never
+ * Escapes Slack's three control characters, because `<!channel>` would notify the whole channel. Truncates long text, but never
  * in the middle of an escape sequence.
  */
 const escaped = (text: string, most: number): string => {

@@ -16,7 +16,7 @@ export type RunStatement = (
   parameters: ReadonlyArray<unknown>
 ) => Effect.Effect<typeof ResultRows.Type, EmbeddedFailure>
 
-/** Makes the services Supabase and EmbeddedDatabase from a function that runs statements. */
+/** Makes the Supabase and EmbeddedDatabase services from a function that runs statements. */
 export const servicesOver = (run: RunStatement): Context.Context<Supabase | EmbeddedDatabase> => {
   const supabase = Supabase.of({
     call: (rpc, args) =>

@@ -114,7 +114,7 @@ const makeRequest = ({ functionUrl, key, proxyOf, version }: InvokerOptions) => 
     if (urls.size < MAX_URLS) urls.set(name, url)
     return url
   }
-  // Answers are requested uncompressed, so that the byte limit also limits memory.
+  // Request uncompressed responses, so that the byte limit also limits memory.
   const always = { ...keyHeaders(Redacted.value(key)), "Accept-Encoding": "identity" }
   return (
     functionName: string | null,
@@ -133,9 +133,9 @@ const makeRequest = ({ functionUrl, key, proxyOf, version }: InvokerOptions) => 
 }
 
 /**
- * Returns a function's URL: `functionUrl` for the default function. The name of any other function replaces the last path segment
- * of `functionUrl`. *Fails with* InvokeError `NotSent` if the URL or the name is invalid. A valid name cannot change the host or
- * the other path segments.
+ * Returns a function's URL. The default function's URL is `functionUrl`. Any other function's name replaces the last path
+ * segment of `functionUrl`. *Fails with* InvokeError `NotSent` if the URL or the name is invalid. A valid name cannot change the
+ * host or the other path segments.
  */
 export const urlOf = (
   functionUrl: string,

@@ -36,7 +36,7 @@ const READ_WITHIN_MS = 10_000
  * after its start was requested.
  */
 const START_WITHIN_MS = 15_000
-/** How long to wait before a start is retried if another session had locked the run's row, in milliseconds. */
+/** How long to wait before a start is retried if another session has locked the run's row, in milliseconds. */
 const LOCKED_RETRY_MS = 1_000
 
 const decodeDue = Schema.decodeUnknownEither(DueIntegration)
@@ -160,7 +160,7 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
           )
         })
         const beganAt = firstAttempt?.askedAt ?? (yield* Clock.currentTimeMillis)
-        // PostgREST answers PGRST002 for up to 32 s after the database is available again.
+        // PostgREST returns PGRST002 for up to 32 s after the database is available again.
         const waitOn = (error: SupabaseError) =>
           Effect.gen(function* () {
             const leftMs = beganAt + waitMs - (yield* Clock.currentTimeMillis)

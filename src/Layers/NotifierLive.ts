@@ -97,7 +97,7 @@ const encodeCloudEvent = (
     return { body, headers: { ...headers, "webhook-signature": signature } }
   })
 
-/** Converts a failure without an answer to a NotifyError. Omits the URL from the text, because the URL may contain a key. */
+/** Converts a failed request to a NotifyError. Omits the URL from the text, because the URL may contain a key. */
 const toNotifyError = ({ detail, reason }: FetchFailure): NotifyError =>
   new NotifyError({
     reason: reason === "NotSent" || reason === "TimedOut" ? reason : "Refused",

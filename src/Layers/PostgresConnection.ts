@@ -35,7 +35,7 @@ const IDLE_TIMEOUT_S = 20
 const CANCEL_GRACE_MS = 2_000
 
 /**
- * Makes a connection. When the scope closes, the connection is closed and a running statement is ended.
+ * Makes a connection. When the scope closes, the connection is closed, even if a statement is running.
  *
  * Sets every option explicitly, because Bun reads missing options from `PGDATABASE`, `NODE_TLS_REJECT_UNAUTHORIZED` and other
  * environment variables. PgBouncer rejects startup parameters other than application_name and does not support named statements.

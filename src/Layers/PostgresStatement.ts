@@ -13,7 +13,7 @@ export interface Sending {
   readonly isSent: () => boolean
 }
 
-/** Whether a connection is open, and how often it was opened. */
+/** Whether a connection is open, and how many times it has been opened. */
 export interface ConnectionState {
   isOpen: boolean
   opened: number
@@ -39,8 +39,8 @@ const BEGIN = `
    where name in ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')`
 
 /**
- * Sends one statement at a time over the single connection of `sql`. Each statement has its own transaction, which is read
- * committed and has no time limit on the server. Session settings cannot be used, because poolers reject them at the start of a
+ * Sends one statement at a time over the single connection of `sql`. Each statement runs in its own READ COMMITTED transaction,
+ * which has no time limit on the server. Session settings cannot be used, because poolers reject them at the start of a
  * connection and transaction poolers share sessions. The default settings are therefore read once per connection.
  */
 export const makeSender = (sql: SQL, state: ConnectionState) => {

@@ -28,7 +28,7 @@ export interface SupabaseSettings {
   readonly key: Redacted.Redacted<string>
   /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
-  /** The time limit from the call to the last byte of the answer, in milliseconds; 30 s by default. */
+  /** The time limit from the call to the last byte of the response, in milliseconds; 30 s by default. */
   readonly timeoutMs?: number
   /** Finds the runtime's proxy for a URL, so that messages can name the proxy. */
   readonly proxyOf?: ProxyOf
@@ -46,8 +46,8 @@ export interface RpcClient {
  * Calls SQL functions with supabase-js. Runs in Bun and in Deno.
  *
  * *Fails with* SupabaseError (`Rejected`, `configuration`) if the URL or the key cannot be used. *Guarantees*: never retries and
- * never follows a redirect. Interruption and the deadline close the connection, but a call that was already sent may still commit.
- * Succeeds only with a decoded answer, because supabase-js reports an empty 404 and an empty 200 without an error.
+ * never follows a redirect. Interruption and the deadline close the connection, but a call that was already sent may still
+ * commit. Succeeds only with a decoded answer, because supabase-js does not report an empty 404 or an empty 200 as an error.
  */
 export const layer = (settings: SupabaseSettings): Layer.Layer<Supabase, SupabaseError> =>
   Layer.effect(
@@ -104,7 +104,7 @@ const serve = (
         },
         onTimeout: () =>
           Effect.fail(
-            callError(rpc, "Ambiguous", "timeout", `no complete answer within ${timeoutMs} ms`)
+            callError(rpc, "Ambiguous", "timeout", `no complete response within ${timeoutMs} ms`)
           )
       })
     ).pipe(
@@ -152,7 +152,7 @@ interface Failed {
   readonly system?: string
 }
 
-/** Classifies an answer by its error code if the code comes from PostgREST or PostgreSQL, and otherwise by its HTTP status. */
+/** Classifies a response by its error code if the code comes from PostgREST or PostgreSQL, and otherwise by its HTTP status. */
 const judgeAnswer = (words: Words, status: number): Failed => {
   const verdict = judgeCode(words.code, status, words.message)
   if (isKnownKind(words.code)) {
@@ -170,8 +170,8 @@ const judgeAnswer = (words: Words, status: number): Failed => {
 }
 
 /**
- * Classifies a call that received no answer. `fetchWithin` reports such a call as a FetchFailure, and supabase-js keeps only the
- * name and the message of the failure.
+ * Classifies a call that received no response. `fetchWithin` reports such a call as a FetchFailure, and supabase-js keeps only
+ * the failure's name and message.
  */
 const judgeTransport = (words: Words): Failed => {
   const ours = /^FetchFailure: (\w+): ([\s\S]*?)(?: \[([^\]]*)\])?$/.exec(words.message)

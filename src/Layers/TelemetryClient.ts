@@ -12,8 +12,8 @@ const MAX_ANSWER_BYTES = 64 * 1024
 const MAX_CONCURRENT = 8
 
 /**
- * The HTTP client that sends telemetry to a collector. *Guarantees*: limits the time and memory of requests. Does not follow
- * redirects, because the headers may contain a secret. Logs only the first failure.
+ * The HTTP client that sends telemetry to a collector. *Guarantees*: limits the time and memory that requests use. Does not
+ * follow redirects, because the headers may contain a secret. Logs only the first failure.
  */
 export const layer = (collector: {
   readonly endpoint: string

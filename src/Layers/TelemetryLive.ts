@@ -16,7 +16,7 @@ export interface TelemetryOptions {
   /** The base URL of `/v1/traces`, `/v1/metrics` and `/v1/logs`. */
   readonly endpoint: string
   readonly protocol: "http/protobuf" | "http/json"
-  /** The headers of a request as `key=value,...`, percent-encoded. */
+  /** The request headers as `key=value,...`, percent-encoded. */
   readonly headers: Redacted.Redacted<string> | null
   readonly serviceName: string | null
   /** The resource attributes as `key=value,...`, percent-encoded. */

@@ -8,7 +8,7 @@ const MAX_SERIES = 1_000
 /** The maximum length of a label value, in characters. */
 const MAX_VALUE = 100
 
-/** A label of a metric. If `values` is set, each value has a series from the start, at zero. */
+/** A label of a metric. If `values` is set, each value has a series that starts at zero. */
 export interface Label {
   readonly name: string
   readonly values?: ReadonlyArray<string>
@@ -83,7 +83,7 @@ export const histogram = (
 
 const NONE: ReadonlyArray<MetricLabel.MetricLabel> = []
 
-/** Makes a function that returns one cached object for the labels of a series, so that Effect finds the series in one step. */
+/** Makes a function that returns the same object for the same label values, so that Effect finds the series in one step. */
 const makeSeries = ({ labels }: Definition) => {
   const known = new Map<string, ReadonlyArray<MetricLabel.MetricLabel>>()
   return (values: Values): ReadonlyArray<MetricLabel.MetricLabel> => {

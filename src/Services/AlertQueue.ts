@@ -8,7 +8,7 @@ export class AlertQueue extends Context.Tag("@sync-scheduler/AlertQueue")<
   {
     /** Claims pending alerts for 60 s. *Guarantees*: no other engine receives these alerts during this time. */
     readonly take: Effect.Effect<AlertBatch, SupabaseError>
-    /** Records the results of sending. A failed alert is retried with increasing delays, and eventually abandoned. */
+    /** Records the result of each delivery. A failed alert is retried with increasing delays, and eventually abandoned. */
     readonly mark: (
       deliveries: ReadonlyArray<Delivery>
     ) => Effect.Effect<

@@ -21,7 +21,7 @@ export interface UnreadableIntegration {
 
 /** A page of due integrations, oldest slot first. A null `cursor` marks the last page. */
 export interface DuePage {
-  /** The time of the database clock, in epoch milliseconds. Only the database clock decides what is due. */
+  /** The database's current time, in epoch milliseconds. Only the database clock decides what is due. */
   readonly now: number
   readonly due: ReadonlyArray<DueIntegration>
   readonly unreadable: ReadonlyArray<UnreadableIntegration>
@@ -30,7 +30,7 @@ export interface DuePage {
 
 /** Runs and integrations reserved for one engine for 15 s. */
 export interface Work {
-  /** The time of the database clock, in epoch milliseconds. Only the database clock decides what is due. */
+  /** The database's current time, in epoch milliseconds. Only the database clock decides what is due. */
   readonly now: number
   readonly pending: ReadonlyArray<Run>
   readonly due: ReadonlyArray<DueIntegration>
@@ -42,7 +42,7 @@ export interface Work {
 /** The limits on one fetch. */
 export interface WorkRequest {
   readonly scope: Scope
-  /** The maximum total of runs and integrations, 1 to 100. */
+  /** The maximum number of runs and integrations together, from 1 to 100. */
   readonly limit: number
   /** Organisations that already have enough work in this tick. */
   readonly excludedOrgs?: ReadonlyArray<string>
@@ -55,7 +55,7 @@ export interface OpenedTick extends Work {
   readonly schemaVersion: string
   /** The clock skew, measured during the attempt that succeeded. */
   readonly skew: ClockSkew
-  /** Whether an incident about this machine's clock is open. Recording a tick closes the incident once the clock is right. */
+  /** Whether an incident about this machine's clock is open. Recording a tick closes the incident once the clock is correct. */
   readonly isSkewOpen: boolean
   /** True if no run is waiting and no slot is due. An idle tick is recorded as finished as soon as it is opened. */
   readonly idle: boolean

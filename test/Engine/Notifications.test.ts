@@ -167,7 +167,7 @@ describe("after a tick", () => {
       expect(summary).toMatchObject({ completed: 1, errors: [] })
       expect(receivers.sent.length).toBe(5)
       expect(receivers.marked.map(({ error }) => error)).toEqual(
-        Array.from({ length: 5 }, () => "no complete answer within 7000 ms")
+        Array.from({ length: 5 }, () => "no complete response within 7000 ms")
       )
       expect(tookMs).toBe(7_100)
     }))
