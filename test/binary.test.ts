@@ -230,7 +230,7 @@ describe("run, over a real project", () => {
 })
 
 describe("run, over an unusable project", () => {
-  // A tick waits for the database for up to three quarters of its interval.
+  // A tick waits for an unreachable database for up to three quarters of its interval.
   const key = {
     SUPABASE_SECRET_KEY: `sb_secret_${"x".repeat(32)}`,
     SYNC_SCHEDULER_INTERVAL: "4s"

@@ -37,7 +37,7 @@ const bundle = async (): Promise<ReadonlyMap<string, Chunk>> => {
   )
 }
 
-/** Returns the modules that are evaluated when these entries are loaded: all modules of all chunks that they import. */
+/** Returns the modules that are evaluated when these entries are loaded: all modules in all chunks that the entries import. */
 const evaluatedBy = (
   chunks: ReadonlyMap<string, Chunk>,
   entries: ReadonlyArray<string>

@@ -31,8 +31,8 @@ export const NO_REASON = "no reason given"
 const Text = Schema.NullOr(Schema.String)
 
 /**
- * The result of an action: the response of `POST /api/...`, and the output of the commands with `-o json`. If `done` is false,
- * the action was refused and nothing was changed. `undo` is the command that reverts the action, or null if no command does.
+ * The result of an action: the response of `POST /api/...`, and the output of the commands with `-o json`. If `done` is false, the
+ * action was refused and nothing was changed. `undo` is the command that reverts the action; null if no command reverts it.
  */
 export const ActionReport = Schema.Union(
   Schema.Struct({

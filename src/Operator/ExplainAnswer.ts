@@ -217,7 +217,7 @@ const nothingDue = (slots: ReadonlyArray<ExplainedSlot>, timeline: TimelineData)
 const OF_ROW =
   /^(?:enabled|org_id|integration_type|sync_schedule|timezone|function_name|health_url|config|next_run_at|schedule_since|catch_up|catch_up_window) (?:is|has) /
 
-/** Says why an integration never runs: its schedule or another value of its row is invalid. */
+/** Says why an integration never runs: its schedule or another column is invalid. */
 export const neverRuns = (fault: string): string => {
   const isOfRow = OF_ROW.test(fault)
   return `${isOfRow ? "It never runs" : "The schedule is invalid, so it never runs"}: ${ended(fault)}`

@@ -13,10 +13,8 @@ import { ExplainedSlot, explainSlots, timeIn } from "./SlotTimeline.ts"
 const READ_WITHIN_MS = 5_000
 
 /**
- * Whether an integration ran, and the reason: the output of `explain -o json` and the response of `GET /api/explain/...`.
- * `answer`: every due run completed (yes), some due runs completed (partly), no due run completed (no), no due run completed but
- * the last due run may have taken effect (unknown), the incomplete runs are in progress or will be retried (not_yet), or no run
- * was due (nothing_due).
+ * Whether an integration ran, and the reason: the output of `explain -o json` and the response of `GET /api/explain/...`. `answer`
+ * is one of the values described at `ExplainAnswer`.
  */
 export const Explanation = Schema.Struct({
   now: Instant,
@@ -107,7 +105,7 @@ const notesOf = (timeline: TimelineData, isSaid: boolean): ReadonlyArray<string>
   if (integration.schedule_error !== null && !isSaid)
     notes.push(neverRuns(integration.schedule_error))
   if (integration.timezone_is_set === false) {
-    notes.push("It has no time zone, so its schedule is read in UTC.")
+    notes.push("It has no time zone, so its schedule is interpreted in UTC.")
   }
   const until = integration.breaker_until
   if (until !== null && until > now) {

@@ -15,7 +15,7 @@ export interface UnresolvedName {
 }
 
 const READ_WITHIN_MS = 5_000
-/** The minimum number of digits of an id prefix: a shorter text is more likely to be a name. */
+/** The minimum number of digits in an id prefix. A shorter text is more likely to be a name. */
 const LEAST_DIGITS = 4
 const LISTED = 6
 

@@ -34,7 +34,7 @@ const Counts = Schema.Struct({
 })
 
 /**
- * The states of all integrations in one value: the output of `status -o json` and the response of `GET /api/status`. `verdict`:
+ * The states of all integrations: the output of `status -o json` and the response of `GET /api/status`. `verdict`:
  *
  * - `never` and `stopped`: no engine ticks, so no integration is shown as healthy.
  * - `attention`: an integration needs attention or cannot be read.
@@ -51,7 +51,7 @@ export const Overview = Schema.Struct({
   /** The scheduler's last tick, in one line. */
   heartbeat: Schema.String,
   scheduler: SchedulerHealth,
-  /** The number of integrations in the project, regardless of the filter. */
+  /** The total number of integrations in the project, ignoring the filter. */
   total: Schema.Int,
   counts: Counts,
   /** The reasons why integrations need attention, one entry per cause, worst first. */

@@ -21,7 +21,7 @@ export interface RunFilter {
   readonly lateMs?: number | undefined
   readonly orgId?: string | undefined
   readonly integrationIds?: ReadonlyArray<string> | undefined
-  /** The maximum number of runs: at most 1,000, by default 100. */
+  /** The maximum number of runs to return: 100 by default, and no more than 1,000. */
   readonly limit?: number | undefined
   /** The cursor of the previous page. */
   readonly cursor?: string | undefined
@@ -84,7 +84,7 @@ const argumentsOf = (filter: RunFilter): typeof readRuns.args.Type => ({
 })
 
 /**
- * Reads one run by its id or an id prefix. `run` is null if no run or several runs match. If several match, `candidates` lists
+ * Reads one run by its id or an id prefix. `run` is null unless exactly one run matches. If several runs match, `candidates` lists
  * them.
  */
 export const showRun = (id: string): Effect.Effect<RunDetail, SupabaseError, Supabase> =>

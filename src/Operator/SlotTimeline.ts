@@ -30,8 +30,7 @@ export type SlotOutcome = typeof SlotOutcome.Type
 export const ExplainedSlot = Schema.Struct({
   slot: Instant,
   /**
-   * Whether the slot was due by the schedule, or by a `next_run_at` that was set by hand and is not a slot of the schedule. False
-   * for a manual run or a backfill.
+   * True if the slot was due according to the schedule or to a manually set `next_run_at`. False for a manual run or a backfill.
    */
   expected: Schema.Boolean,
   outcome: SlotOutcome,

@@ -9,9 +9,8 @@ export interface Iteration {
 }
 
 /**
- * Returns the next iteration of a job. Intervals begin at whole multiples of their length since 1970 UTC, so that they are the
- * same on every replica and an interval of 60 s begins on the minute. If an iteration overruns one or more intervals, one
- * iteration follows immediately.
+ * Returns the next iteration of a job. Intervals are aligned to the Unix epoch, so that all replicas have the same intervals and a
+ * 60-second interval begins on the minute. If an iteration overruns one or more intervals, one iteration follows immediately.
  *
  * `scheduledAt` is the start of the last iteration's interval, or the start of the last iteration if that was later. (Because a
  * timer may fire early, the last iteration may have started before its interval.)

@@ -22,15 +22,15 @@ export interface Options {
   readonly access: Access
   readonly observe: (event: TickEvent) => Effect.Effect<void>
   readonly onSummary: (summary: Summary) => Effect.Effect<void>
-  /** Makes the commands in a text pasteable. */
+  /** Rewrites the commands in a text so that they can be pasted. */
   readonly pasteable: (text: string) => string
   /** An effect that completes when the server should stop. */
   readonly stopping: Effect.Effect<void>
 }
 
 /**
- * Ticks, warms up functions and serves HTTP until `stopping` completes. After that, starts no more runs, and waits for the runs
- * in progress for at most the shutdown timeout. Returns whether all runs ended in time.
+ * Ticks, warms up functions and serves HTTP until `stopping` completes. Then stops starting runs, and waits for the runs in
+ * progress, but no longer than the shutdown timeout. Returns whether all runs ended in time.
  *
  * *Fails with* ListenError before the first tick. *Guarantees*: an unreachable database, a failed tick or a failed request does
  * not stop the server.

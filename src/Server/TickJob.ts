@@ -12,7 +12,7 @@ import { monotonicMs, type Watchdog } from "./Watchdog.ts"
 export interface TickJobOptions {
   readonly watchdog: Watchdog
   readonly intervalMs: number
-  /** Receives the events of a tick, including its end. */
+  /** Receives every event of a tick, including the end of the tick. */
   readonly observe: (event: TickEvent) => Effect.Effect<void>
   readonly onSummary: (summary: Summary) => Effect.Effect<void>
 }

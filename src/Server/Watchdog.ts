@@ -20,8 +20,8 @@ export interface LastTick {
 }
 
 /**
- * The liveness of a running `serve`, which is known without a call to the database: whether the process ticks, the result of
- * the last tick, and how long ticks have made no progress. All instants are monotonic milliseconds.
+ * The liveness of a running `serve`: whether the process ticks, the result of the last tick, and how long ticks have made no
+ * progress. Determining the liveness does not require a database call. All instants are monotonic milliseconds.
  */
 export class Watchdog {
   /** The number of ticks that have ended since the start of the process. */

@@ -196,7 +196,10 @@ test("for any records, the holes are exactly the expected slots without a row or
       { minLength: 4, maxLength: 4 }
     ),
     next: fc.option(instant),
-    /** `rows` says which expected slots have a row. `ranges` lists the recorded ranges. `odd` lists rows outside any slot. */
+    /**
+     * `rows` says which expected slots have a row. `ranges` lists the recorded ranges. `odd` lists rows at instants that may not
+     * be slots.
+     */
     rows: fc.infiniteStream(fc.boolean()),
     ranges: fc.array(fc.tuple(instant, fc.integer({ min: 0, max: 2 * DAY })), { maxLength: 4 }),
     odd: fc.array(instant, { maxLength: 5 })

@@ -60,7 +60,7 @@ describe("a known outcome that the database refuses", () => {
         expect(summary).toMatchObject({ ok: true, completed: 30, unresolved: 0, errors: [] })
         expect(new Set(world.invocations.map(({ run }) => run.run_id)).size).toBe(30)
         expect(world.invocations).toHaveLength(30)
-        // The engine still sends runs that have started. It sends no other run until the database records outcomes again.
+        // Until the database records outcomes again, the engine sends only runs that have started.
         expect(sentAt.filter((at) => at > 1_000 && at < 55_000)).toEqual([])
       }))
 

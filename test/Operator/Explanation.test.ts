@@ -209,7 +209,7 @@ test("an invalid row of an adopted table is explained, with a fix", async () => 
   })
   expect(undecided.notes.slice(0, 2)).toEqual([
     "It never runs: enabled is null: set it to true or false.",
-    "It has no time zone, so its schedule is read in UTC."
+    "It has no time zone, so its schedule is interpreted in UTC."
   ])
   await own.close()
 })

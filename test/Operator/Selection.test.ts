@@ -31,7 +31,7 @@ afterAll(() => fixture.close())
 
 /** Returns how often the program called read_sync_status and read_sync_story. */
 const countCalls = async (): Promise<Readonly<Record<string, number>>> => {
-  // PostgreSQL adds a session's counts when the session ends, shortly after the program has ended.
+  // PostgreSQL updates its statistics when a session ends, shortly after the program has ended.
   const isConnected = async () => {
     const sessions = await fixture.sql`
       select from pg_stat_activity where datname = current_database() and application_name = 'sync-scheduler'`

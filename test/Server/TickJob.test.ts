@@ -92,8 +92,8 @@ describe("the tick job", () => {
       world.db.seed({ id: uuid(7), next_run_at: startOfTime + 70_000 })
       world.behave = () => Effect.succeed(completed)
       yield* live(2)
-      // The long tick also claims the runs that become due before it ends. It ends at 150 s, after two more intervals have
-      // begun. The interval at 60 s is missed, the one at 120 s runs immediately, and the job continues at 180 s and 240 s.
+      // The long tick also claims the runs that become due before it ends. It ends at 150 s, after two more intervals have begun.
+      // The tick for 60 s is missed, the tick for 120 s runs immediately, and the next ticks run at 180 s and 240 s.
       expect(summaries).toEqual([2, 0, 0, 0])
       expect(watchdog.missedIntervals).toBe(1)
       expect(log.filter((line) => line.startsWith("WARN"))).toEqual([

@@ -4,7 +4,7 @@ import { type Sidecar, startSidecar } from "../support/Sidecar.ts"
 
 export const ADMIN_TOKEN = "a-token-of-the-tests-4f1c9a07e2"
 
-/** A project with the operator fixture, and a `serve` process that shows the project and no longer ticks. */
+/** A project with the operator fixture, and a `serve` process that shows the project but has stopped ticking. */
 export interface ServeFixture {
   readonly project: Project
   readonly sidecar: Sidecar

@@ -50,7 +50,7 @@ test("an open page shows new ticks without moving the focus, the scroll position
   const state = page.locator(`#i-${id} td:first-child`)
   await state.filter({ hasText: "Running" }).waitFor()
 
-  // Focuses the link in the row at the middle of the window.
+  // Focuses the link in the row in the middle of the window.
   await page.evaluate(() => {
     scrollTo(0, document.body.scrollHeight / 2)
     const row = document.elementFromPoint(innerWidth / 2, innerHeight / 2)?.closest("tr")

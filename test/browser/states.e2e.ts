@@ -227,7 +227,7 @@ test("when the database goes away, the last known page appears within a second, 
     for (const path of ["/org/nobody", `/run/${crypto.randomUUID()}`]) {
       expect([path, (await page.goto(`${sidecar.url}${path}`))?.status()]).toEqual([path, 503])
       expect(await page.locator(".dead").textContent()).toBe(
-        "The database does not answer, and no earlier data of this page is available."
+        "The database does not answer, and no earlier data for this page is available."
       )
     }
     // The API reports the failure instead of old data.

@@ -13,8 +13,8 @@ export interface Block {
 }
 
 /**
- * A documentation page. Readers see neither the words after a fence's language, which instruct the test, nor a block inside a
- * comment from `<!-- run` to `-->`.
+ * A documentation page. Two parts are hidden from readers: the words after a fence's language, which instruct the test, and blocks
+ * inside a comment from `<!-- run` to `-->`.
  */
 export interface Document {
   readonly path: string

@@ -117,7 +117,7 @@ const installPrograms = async (directory: string, isRunbook: boolean): Promise<v
   )
 }
 
-/** Opens a page's sandbox. A page may ask for an empty project without settings. The caller closes the sandbox. */
+/** Opens a page's sandbox. A page may request an empty project without settings. The caller closes the sandbox. */
 export const openSandbox = async ({ path, text }: Document): Promise<Sandbox> => {
   const isEmpty = text.includes("<!-- test: an empty project")
   const functions = await startFunctionServer()

@@ -26,7 +26,7 @@ interface Tenant {
 export interface Watched {
   readonly modes: Array<readonly [at: number, mode: string, status: string]>
   /**
-   * The maximum number of the API's runs that started together while it was throttled. `peak` is the maximum at all other
+   * The maximum number of this API's runs that started together in periods of throttling. `peak` is the maximum at all other
    * times.
    */
   peakAfterThrottle: number

@@ -7,7 +7,7 @@ import { runBinary } from "../support/runBinary.ts"
 
 setDefaultTimeout(120_000)
 
-/** Migrations that do not tell PostgREST to reload, for a project without the event trigger that would do so. */
+/** Migrations that do not tell PostgREST to reload, as in a project without the event trigger that reloads it. */
 const silent = readMigrations().map(({ name, text }) => ({
   name,
   text: text.replaceAll(/^notify pgrst.*$/gm, "")

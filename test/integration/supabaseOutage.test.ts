@@ -56,7 +56,7 @@ test.concurrent("if the API does not respond, the error names it, the exit code 
     (await startEngine({ ...project.environment, ...settings })).exited
   await project.seedDue(2)
   project.gateway.faults.set("*", { waitBefore: 300, instead: RESET })
-  // A tick waits for the database for up to three quarters of its interval.
+  // A tick waits for an unreachable database for up to three quarters of its interval.
   const soon = { SYNC_SCHEDULER_INTERVAL: "5s" }
   const exits = await Promise.all([
     tick(soon),

@@ -128,7 +128,7 @@ const by = (runId: string): Row => ({
 
 export const list = (value: unknown): ReadonlyArray<Row> => (Array.isArray(value) ? value : [])
 
-/** Each function brings a run into an initial state, and leaves the clock at the instant that the state requires. */
+/** Each function puts a run into an initial state, and sets the clock to the instant that the state requires. */
 export const states: Readonly<Record<string, (ledger: Ledger) => Promise<RunFixture>>> = {
   pending: (ledger) => openRunFixture(ledger),
   running: async (ledger) => {

@@ -121,7 +121,7 @@ onEachServer(
         })
         for (const { name, scans, fetched } of read) {
           expect([name, scans]).toEqual([name, 0])
-          // The index entries of slots that have just moved remain until the next vacuum.
+          // The old index entries of rows whose slot has just changed remain until the next vacuum.
           expect(`${name} ${fetched < 3 * DUE} ${fetched}`).toContain("true")
         }
         await session.close()

@@ -25,7 +25,7 @@ export interface Access {
   /** The sign-in sessions; null if no admin token is set, because sign-in requires a token. */
   readonly sessions: Sessions | null
   readonly allowActions: boolean
-  /** Whether other machines can reach this server. If so, all addresses except the probes require the token. */
+  /** Whether other machines can reach this server. If so, all endpoints except the probes require the token. */
   readonly isPublic: boolean
   /** The accepted host names; null if every host name is accepted. */
   readonly hosts: ReadonlySet<string> | null
@@ -52,8 +52,8 @@ export const makeAccess = (settings: AccessSettings): Access | null => {
 type Request = HttpServerRequest.HttpServerRequest
 
 /**
- * Rejects a request for a foreign host name, to prevent DNS rebinding: another site could point its own host name at this
- * machine and read the pages of `serve` through the user's browser.
+ * Rejects a request for a foreign host name, to prevent DNS rebinding. Without this check, another site could point its own host
+ * name at this machine and read the pages of `serve` through the user's browser.
  */
 export const requireAllowedHost = (
   { headers }: Request,
@@ -92,7 +92,7 @@ export const principalOf = (
 const wrongToken: HttpError = {
   status: 401,
   code: "TOKEN_REFUSED",
-  message: "The token of this request is not the admin token",
+  message: "The token in this request is not the admin token",
   hint: "Send Authorization: Bearer <SYNC_SCHEDULER_ADMIN_TOKEN>, or omit the header.",
   headers: { "www-authenticate": "Bearer" }
 }
@@ -127,8 +127,8 @@ const noToken: Forbidden = {
 }
 
 /**
- * Rejects cross-site requests. Browsers describe the origin of a request in `Sec-Fetch-Site`, and older browsers in `Origin`. A
- * request with neither header does not come from a page and carries no session cookie.
+ * Rejects cross-site requests. Current browsers send `Sec-Fetch-Site`, and older browsers send `Origin`. A request with neither
+ * header does not come from a page and carries no session cookie.
  */
 export const requireOwnOrigin: Guard = Effect.flatMap(
   HttpServerRequest.HttpServerRequest,

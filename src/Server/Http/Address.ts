@@ -1,6 +1,6 @@
 /** The address on which `serve` listens. */
 export interface Address {
-  /** A host name or an IP address; an IPv6 address without brackets. */
+  /** A host name or an IP address. An IPv6 address has no brackets. */
   readonly hostname: string
   /** The port; 0 means any free port. */
   readonly port: number

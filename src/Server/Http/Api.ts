@@ -151,7 +151,7 @@ const reading = HttpApiGroup.make("reading")
 
 const REASON = "it is empty or longer than 500 characters"
 
-/** The reason for an action, and its actor. Both are recorded. The forms on pages have a field for each. */
+/** The reason for an action, and the action's actor. Both are recorded with the action. */
 export const Act = Schema.Struct({
   reason: Schema.Trim.pipe(
     Schema.minLength(1, { message: () => REASON }),
@@ -172,7 +172,7 @@ const refused = <A extends string>(status: number, title: string, reason: Schema
 const RefusedUnknown = refused(404, "RefusedNotFound", Schema.Literal("not_found"))
 const Refused = refused(409, "Refused", Schema.String)
 
-/** Allows only operators to act, with the admin token or through this server's own forms. */
+/** Allows only operators to act. An operator sends the admin token or uses this server's own forms. */
 export class OperatorOnly extends HttpApiMiddleware.Tag<OperatorOnly>()(
   "@sync-scheduler/OperatorOnly",
   { failure: Forbidden }

@@ -12,8 +12,8 @@ import { badRequest, errorsOf, HttpError, notFound } from "./HttpError.ts"
 import { frameOf, Site } from "./PageRequest.ts"
 
 /**
- * Returns the format for the response to a client: HTML if the client accepts HTML, as browsers do; JSON for all other requests
- * under `/api` and all other clients that accept JSON; and text for everything else.
+ * Returns the response format. If the client accepts HTML, as browsers do, the format is HTML. Otherwise, it is JSON if the path
+ * is under `/api` or the client accepts JSON, and text if not.
  */
 export const negotiate = ({
   headers,

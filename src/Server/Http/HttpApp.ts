@@ -64,7 +64,7 @@ export const makeHttpApp = ({
       Effect.provideService(Site, site),
       Effect.provide(yield* Layer.build(HttpServer.layerContext))
     )
-    // The web handler of the library is not used, because it creates a span for every request.
+    // The library's web handler is not used, because it creates a span for every request.
     const answer: HttpApp = (request) =>
       app.pipe(
         Effect.provideService(
@@ -101,7 +101,7 @@ const makeRoutes = (site: typeof Site.Service) =>
       HttpRouter.get("/api/openapi.json", Effect.sync(openApi)),
       HttpRouter.post(RETRY_CAUSE, retryCause(views)),
       HttpRouter.post("/sign-out", signOut),
-      // A forbidden action gets a 403 response, even if its address does not exist.
+      // A forbidden action gets a 403 response, even if its path does not exist.
       HttpRouter.post(
         "/api/*",
         Effect.zipRight(requireOperator(site.access), Effect.fail(notFound))

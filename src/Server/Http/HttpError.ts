@@ -8,7 +8,7 @@ export const HttpError = Schema.Struct({
   message: Schema.String,
   hint: Schema.String,
   headers: Schema.optional(Schema.Record({ key: Schema.String, value: Schema.String })),
-  /** The report of an action, which programs receive as JSON instead of the error. */
+  /** The action's report, which programs receive as JSON instead of the error. */
   report: Schema.optional(Schema.Unknown)
 })
 export type HttpError = typeof HttpError.Type
@@ -22,7 +22,7 @@ export const errorsOf = <Code extends string>({
   errors: [{ code, message, hint }] as const
 })
 
-/** Declares the HttpErrors with one status for the API. */
+/** Declares the API errors that have this status. */
 const declare = <
   const Status extends HttpError["status"],
   const Codes extends readonly [string, ...Array<string>]

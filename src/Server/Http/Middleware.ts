@@ -20,7 +20,7 @@ const ANSWER_WITHIN_MS = 20_000
 /** The maximum length of a URL. */
 const MAX_URL = 2_048
 
-/** Runs an app, or the app `next` for an address that the first app does not serve. */
+/** Runs an app. If the app does not serve the request's address, runs the app `next`. */
 export const orElse =
   <R2>(next: App<R2>) =>
   <R>(app: App<R>): App<R | R2> =>
@@ -30,7 +30,7 @@ export const orElse =
       () => next
     )
 
-/** Rejects requests with a long URL, or with a method that no route accepts. */
+/** Rejects requests with a URL that is too long, or with a method that no route accepts. */
 export const limitRequest = <R>(app: App<R>): App<R> =>
   Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ method, originalUrl }) => {
     if (originalUrl.length > MAX_URL) return Effect.fail(longUrl)

@@ -2,11 +2,11 @@ import { OpenApi } from "@effect/platform"
 import { Predicate } from "effect"
 import { Api } from "./Api.ts"
 
-/** The schemas of the library's response to a bad request. `serve` replaces this response with its own response. */
+/** The schemas for the library's response to a bad request, which `serve` replaces with its own. */
 const FOREIGN: ReadonlySet<string> = new Set(["HttpApiDecodeError", "Issue", "PropertyKey"])
 const refOf = (name: string): string => `#/components/schemas/${name}`
 
-/** Returns the OpenAPI 3.1 document. The document is generated from `Api`, so that it cannot differ from `Api`. */
+/** Returns the OpenAPI 3.1 document, which is generated from `Api`. */
 export const makeOpenApiDocument = (): string => {
   const { components, paths, ...rest } = OpenApi.fromApi(Api)
   const schemas = Object.fromEntries(

@@ -12,9 +12,8 @@ export interface OrgMatch {
 }
 
 /**
- * Finds the organisations that match a text. Compares the text with the ids of organisations, the ids of integrations, the
- * names of organisations, and finally the beginnings of ids and the parts of names. Stops at the first comparison that finds an
- * organisation.
+ * Finds the organisations that match a text. Compares the text with organisation ids, integration ids, organisation names, and
+ * finally with prefixes of ids and parts of names. Stops at the first comparison that finds an organisation.
  */
 export const findOrgs = (
   integrations: ReadonlyArray<IntegrationState>,

@@ -219,7 +219,7 @@ export const assetRoutes = HttpRouter.fromIterable(
   )
 )
 
-const UNAVAILABLE = "The database does not answer, and no earlier data of this page is available"
+const UNAVAILABLE = "The database does not answer, and no earlier data for this page is available"
 
 /** The error if the database is unavailable and the last known data do not contain the requested item. */
 const unknownNow: HttpError = {

@@ -30,7 +30,7 @@ const showForm = (context: RequestContext, refused: HttpError | null = null) =>
 
 const nextOf = ({ url }: RequestContext): string => localPath(url.searchParams.get("next") ?? "")
 
-/** Issues a session cookie for the admin token. */
+/** Issues a session cookie in exchange for the admin token. */
 const signIn = (sessions: Sessions): Answer =>
   Effect.gen(function* () {
     yield* requireOwnOrigin

@@ -32,7 +32,7 @@ const since = (at: number | null, zone: string, now: number): Html =>
 const single = (frame: PageFrame, cause: CauseGroup, one: IntegrationState, now: number): Html =>
   html`<li id="a-${one.integration_id}"><div>${stateMark(one.state, one.word)}</div><div><a class="who" href="${orgPath(one.org_id)}">${orgName(one)}</a> <span class="soft">${typeName(one.integration_type)}</span><p class="soft">${capital(clip(one.why, 300))}</p>${causeForm(cause, frame)}</div>${since(one.since, frame.timezone, now)}</li>`
 
-/** Renders several integrations with one cause: the number of integrations, the cause, its start, and a link to the list. */
+/** Renders the integrations that share a cause: their number, the cause, when it began, and a link to the list. */
 const shared = (frame: PageFrame, cause: CauseGroup, now: number): Html => {
   const { code, count, integration_type, key, message, state, word } = cause
   const href = filterPath(NO_FILTER, { cause: key })
@@ -41,8 +41,8 @@ const shared = (frame: PageFrame, cause: CauseGroup, now: number): Html => {
 }
 
 /**
- * The kinds of incidents that no integration's state shows. An incident of any other kind is visible as a state and closes when
- * that state ends.
+ * The kinds of incidents that are not visible in any integration's state. An incident of any other kind is visible as a state and
+ * closes when that state ends.
  */
 const INCIDENTS: Readonly<Record<string, readonly [one: string, many: string]>> = {
   cold_start: ["cold start", "cold starts"],

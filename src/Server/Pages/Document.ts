@@ -6,7 +6,7 @@ import { clockOf, zoneName } from "./TimeFormat.ts"
 
 /** The request data that every page receives. */
 export interface PageFrame {
-  /** The time at which the page was generated, in epoch milliseconds, by the clock that is used for all times on the page. */
+  /** When the page was generated, in epoch milliseconds, by the clock used for all times on the page. */
   readonly now: number
   /** The time zone for times that belong to no integration. */
   readonly timezone: string
@@ -20,11 +20,11 @@ export interface PageFrame {
   readonly kept: ReadonlyArray<readonly [name: string, value: string]>
   /** The reason why the page is outdated; null if the page is current. */
   readonly outdated: string | null
-  /** Whether actions are disabled, whether sign-in is possible, or whether the reader is signed in. */
+  /** Whether actions are disabled, sign-in is possible, or the reader is signed in. */
   readonly access: PageAccess
-  /** Whether the responses of functions are shown. Readers without the admin token can sign in or use the command line. */
+  /** Whether function responses are shown. Readers without the admin token can sign in or use the command line. */
   readonly answers: "shown" | "sign-in" | "command"
-  /** Makes the commands in a text pasteable. */
+  /** Rewrites the commands in a text so that they can be pasted. */
   readonly pasteable: (text: string) => string
   /** A sentence about the action that was just performed; null if no action was performed. */
   readonly notice: string | null
@@ -39,7 +39,7 @@ export type PageAccess =
 export interface PageContent {
   readonly title: string
   readonly tone: keyof typeof icons
-  /** Whether ticks have stopped. If so, the page shows a past state. */
+  /** Whether ticks have stopped. If so, the page shows stale data. */
   readonly isStopped: boolean
   readonly main: Html
 }

@@ -10,7 +10,7 @@ values
 const STEPS: ReadonlyArray<readonly [title: string, text: string, code: string]> = [
   [
     "Deploy the function that runs the sync",
-    "The function receives the organisation, the slot and an idempotency key, and answers with the outcome of the sync.",
+    "The function receives the organisation, the slot and an idempotency key, and returns the outcome of the sync.",
     "supabase functions deploy integration-sync"
   ],
   [

@@ -19,8 +19,8 @@ interface ActionForm {
 }
 
 /**
- * Renders a button that opens a form. The form asks for a reason, which is recorded with the action. The form and the session's
- * CSRF token are sent to the address that programs also use. The response redirects to the page `next`, which shows the result.
+ * Renders a button that opens a form. The form asks for a reason, which is recorded with the action. It is submitted, with the
+ * session's CSRF token, to the endpoint that programs also use. The response redirects to the page `next`, which shows the result.
  */
 const actionForm = (
   { fields = [], name, next, note, path, word }: ActionForm,

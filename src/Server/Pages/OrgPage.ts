@@ -28,7 +28,7 @@ export interface OrgModel {
   /** The requested day, `2026-11-24`; null for the period since yesterday. */
   readonly day: string | null
   readonly explanations: ReadonlyArray<Explanation>
-  /** The number of the organisation's integrations that the page omits, because there are too many. */
+  /** The number of integrations that the page omits because the organisation has too many. */
   readonly left: number
   /** The activity of all integrations on the page. */
   readonly activity: DailyStats
@@ -68,7 +68,7 @@ const isBad = ({ answer, integration }: Explanation): boolean =>
   BAD.includes(answer) || (answer === "nothing_due" && integration?.severity === "critical")
 
 /**
- * Returns the name of the shape and colour to show: those of the answer or, while a failed run is being retried, those of the
+ * Returns the name of the shape and colour to show. The name represents the answer or, while a failed run is being retried, the
  * state.
  */
 const lookOf = (explanation: Explanation): string => {

@@ -13,7 +13,7 @@ export interface PageProblem {
   readonly title: string
   readonly message: string
   readonly hint: string
-  /** Whether the condition may be temporary, so that the page reloads itself. */
+  /** Whether the condition may be temporary. If so, the page reloads itself. */
   readonly isPassing: boolean
 }
 

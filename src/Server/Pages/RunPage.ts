@@ -71,7 +71,7 @@ const MAX_ANSWER = 4_000
 const UNSEEN = /[\p{Cf}\p{Cc}\u2028\u2029]/gu
 
 const HOW =
-  "This command shows the answer. The page shows it only to signed-in operators, which requires SYNC_SCHEDULER_ADMIN_TOKEN."
+  "This command shows the answer. This page shows the answer only to signed-in operators; signing in requires SYNC_SCHEDULER_ADMIN_TOKEN."
 
 /**
  * Renders the function's response as JSON. Because the response may contain the organisation's data, only readers with the

@@ -9,7 +9,7 @@ import { moment } from "./TimeFormat.ts"
 /** The maximum number of slots that a page shows for one integration. */
 const MOST = 24
 
-/** The run status whose shape and colour represent an outcome that is not itself a run status. */
+/** For each outcome that is not a run status, the run status whose shape and colour represent the outcome. */
 const SHAPES: Partial<Readonly<Record<SlotOutcome, string>>> = {
   skipped_range: "skipped",
   due: "late",

@@ -17,7 +17,7 @@ const SHAPES: Readonly<Record<string, Html>> = {
   find: html`<circle class="line" cx="7" cy="7" r="4.8"/><path class="line" d="m10.6 10.6 3.6 3.6"/>`
 }
 
-/** Maps the status of a run or the health of a provider to the state with the same shape. */
+/** Maps a run's status or a provider's health to the state that has the same shape. */
 const SAME: Readonly<Record<string, string>> = {
   completed: "on_time",
   failed: "failing",

@@ -38,7 +38,7 @@ const count = (value: number): string => value.toLocaleString("en-US")
 const span = (ms: number | null): string => (ms === null ? "–" : Duration.format(ms))
 
 /**
- * Renders the success rate of yesterday and today, and the start lag of the last 24 hours. Returns no markup if no run was due.
+ * Renders the success rate for yesterday and today, and the start lag for the last 24 hours. Returns no markup if no run was due.
  * `overdue` is the number of due slots without a finished run.
  */
 export const outcomeFigure = (days: ReadonlyArray<DayFigures>, lag: Lag, overdue: number): Html => {
@@ -104,7 +104,7 @@ const outcomeOf = (
 
 /**
  * Renders the upcoming load: the total number of slots, the busiest hour, and a bar for each hour. Returns no markup for a single
- * slot, because the row of its integration already shows the slot.
+ * slot, because its integration's row already shows the slot.
  */
 export const loadFigure = (load: ReadonlyArray<HourLoad>, timezone: string): Html => {
   const clock = clockOf(timezone)
@@ -154,7 +154,7 @@ const toDay = (figures: DayFigures): Day => {
   return { date: day, kind: kindOf(figures), words: words.join(", ") }
 }
 
-/** Returns the days since the first run was due, at least the last 14 days. Returns an empty list if no run was due. */
+/** Returns the days since the first run was due, but at least the last 14 days. Returns an empty list if no run was due. */
 const sinceFirst = (days: ReadonlyArray<Day>): ReadonlyArray<Day> => {
   const first = days.findIndex(({ kind }) => kind !== "none")
   return first === -1 ? [] : days.slice(Math.max(0, Math.min(first, days.length - 14)))
@@ -166,7 +166,7 @@ export interface DaysOf {
   readonly href: (day: string) => string
 }
 
-/** Renders the calendar of the last days. Returns no markup if no run was due before yesterday. */
+/** Renders the calendar of recent days. Returns no markup if no run was due before yesterday. */
 export const daysFigure = (figures: ReadonlyArray<DayFigures>, owner?: DaysOf): Html => {
   const of = owner?.heading
   const days = sinceFirst(figures.map(toDay))

@@ -49,7 +49,7 @@ export const showDay = (reading: number, today: number): string => {
 }
 
 /**
- * Formats an instant in local time, as short as possible without ambiguity at `now`: `02:00 CET`, `yesterday 02:00 CET`, `Mon
+ * Formats an instant in local time, in the shortest form that is unambiguous at `now`: `02:00 CET`, `yesterday 02:00 CET`, `Mon
  * 02:00 CET`, `3 Nov 02:00 CET`.
  */
 export const showDateTime = (at: number, timezone: string, now: number): string =>

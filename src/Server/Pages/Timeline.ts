@@ -86,7 +86,7 @@ const details = ({ detail }: RunEvent): Html | false => {
   return parts.length > 0 && html`<p class="soft"><bdi>${clip(parts.join(", "), 600)}</bdi></p>`
 }
 
-/** Returns the reason that an event records for the end of an attempt; empty if the event records no reason. */
+/** Returns the recorded reason why an attempt ended; empty if no reason is recorded. */
 export const reasonIn = ({ detail }: RunEvent): string => {
   const read = readDetail(detail)
   if (Either.isLeft(read)) return ""

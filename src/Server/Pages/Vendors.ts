@@ -62,7 +62,7 @@ const detail = (one: ProviderHealth, timezone: string, now: number): Html => {
       : [`probed ${showDistance(one.probed_at, now)}, ${Duration.format(one.latency_ms)}`]),
     ...(isPassive ? ["not probed for now"] : [])
   ]
-  // If no probe was sent, the host is only inferred from the type of the integrations, so the host is not shown.
+  // If no probe was sent, the host is only inferred from the integration type and is not shown.
   const host = isHeard(one) ? [clip(one.host, 80)] : []
   return html`<bdi>${[...host, ...facts].join(", ")}</bdi>${until !== null && until > now && html`, until ${moment(until, timezone, now)}`}`
 }

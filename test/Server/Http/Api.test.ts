@@ -188,7 +188,7 @@ describe("the OpenAPI document", () => {
     expect(page.status).toBe(503)
     const html = await page.text()
     expect(html).toContain(
-      "The database does not answer, and no earlier data of this page is available"
+      "The database does not answer, and no earlier data for this page is available"
     )
     expect(html).not.toContain("password")
   }, 60_000)

@@ -136,7 +136,7 @@ describe("the commands on the page", () => {
 
 describe("the page shows the response, a sign-in link or a command", () => {
   test.each([
-    ["command", "which requires SYNC_SCHEDULER_ADMIN_TOKEN", false],
+    ["command", "signing in requires SYNC_SCHEDULER_ADMIN_TOKEN", false],
     ["sign-in", `<a href="/sign-in?next=%2Frun%2F${uuid(900)}">Sign in</a>`, false],
     ["shown", RESPONSE, true]
   ] as const)("%s", (answers, words, isShown) => {

@@ -57,7 +57,7 @@ export const startContainers = async (): Promise<Containers> => {
   const home = mkdtempSync(join(tmpdir(), "sync-scheduler-containers-"))
   const directory = join(home, "work")
   mkdirSync(directory)
-  // Uses no registry and no bridge network, and sets no limit higher than this machine's own.
+  // Disables registries and bridge networks, and sets no limit higher than this machine's own.
   writeFileSync(
     join(home, "containers.conf"),
     `[containers]
