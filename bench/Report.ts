@@ -9,7 +9,7 @@ export interface Row {
   readonly trials: ReadonlyArray<Trial>
 }
 
-/** The machine, commit and versions used to measure a part, and the load average before the measurement. */
+/** How a part of the benchmark was measured (machine, commit, versions), and the load average before it started. */
 export interface Circumstances {
   readonly how: string
   readonly load: number
@@ -30,7 +30,7 @@ export const median = (numbers: ReadonlyArray<number>): number => {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? 0) + upper) / 2
 }
 
-/** Returns the median of a figure over a row's repetitions. */
+/** Returns the median of a figure across a row's repetitions. */
 export const of = (row: Row, pick: (trial: Trial) => number): number => median(row.trials.map(pick))
 export const fixed = (number: number, digits: number): string => number.toFixed(digits)
 export const jobsPerSecond = (row: Row): number =>

@@ -21,7 +21,7 @@ import { databaseSql, rolesSql } from "../test/support/supabaseProject.ts"
 const SETTINGS = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200"]
 const OWNER = "postgres"
 
-/** Plain tables and functions for the contenders other than Sync Scheduler. */
+/** Plain tables and functions for all contenders except Sync Scheduler. */
 const BENCH_SQL = `
 create schema bench;
 create table bench.run (

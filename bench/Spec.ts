@@ -10,7 +10,7 @@ export interface Spec {
   readonly functionUrl: string
   readonly jobs: number
   readonly concurrency: number
-  /** Whether several engines share the jobs, so that each engine completes only some of them. */
+  /** Whether several engines share the jobs. If so, each engine completes only some of them. */
   readonly isShared: boolean
 }
 

@@ -3,8 +3,8 @@ import { compile } from "./Compile.ts"
 import type { Servers } from "./Servers.ts"
 
 /**
- * Programs compiled like the binary. `query` loads Effect and sends one query, which is the least that an engine built on Bun and
- * Effect has to do.
+ * Programs compiled like the binary. `query` loads Effect and sends one query, the minimum for an engine built on Bun and
+ * Effect.
  */
 const PROGRAMS = {
   hello: 'console.log("hello")',
@@ -25,8 +25,8 @@ export type Startup = Readonly<Record<Name, ReadonlyArray<number>>>
 type Name = keyof typeof PROGRAMS | "help" | "ready" | "idleDirect" | "idleApi"
 
 /**
- * Measures the released binary: a tick with nothing due, `help` (limit: 50 ms), and `ready` without a server (`ready` does not
- * load Effect). Also measures compiled programs that do almost nothing, for comparison.
+ * Measures the release binary: a tick with nothing due, `help` (limit: 50 ms), and `ready` without a server. For comparison,
+ * also measures compiled programs that do almost nothing.
  */
 export const measureStartup = async (servers: Servers, times: number): Promise<Startup> => {
   const binary = await binaryPath()

@@ -2,7 +2,7 @@ import { fixed, jobsPerSecond, median, of, type Results, type Row, scoreOf } fro
 import { scenarios } from "./Scenarios.ts"
 import type { Trial } from "./Trial.ts"
 
-/** A column of the published table: if a contender has several variants, the column shows the fastest one. */
+/** A column of the published table. If a contender has several variants, the fastest one is shown. */
 const COLUMNS: ReadonlyArray<readonly [title: string, forms: ReadonlyArray<string>]> = [
   ["HTTP alone", ["http-own"]],
   ["Sync Scheduler, direct", ["ours-direct"]],

@@ -1,7 +1,7 @@
 /**
  * Measures a large project on this machine: `bun bench/scale.ts`. Fills a database with integrations and a year of runs, and
- * prints a Markdown table: the durations of a tick, all due runs, the page's queries, retention and vacuum, and the sizes of the
- * tables.
+ * prints a Markdown table. It shows how long a tick, all due runs, the page's queries, retention and vacuum take, and how
+ * large the tables are.
  */
 import { SQL } from "bun"
 import { parseOptions } from "../scripts/parseOptions.ts"

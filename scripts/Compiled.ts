@@ -1,6 +1,6 @@
 /**
- * Build options for compiled programs: bytecode for a fast start, and one chunk per command, so that help does not load the
- * code of a tick.
+ * Build options for compiled programs: bytecode for a fast start, and one chunk per command, so that `help` does not load the
+ * tick's code.
  */
 export const COMPILED = { format: "esm", minify: true, bytecode: true, splitting: true } as const
 

@@ -5,9 +5,9 @@ const sources = join(resolve(import.meta.dir, ".."), "src")
 const BARREL = /^import \{([^}]*)\} from "effect"$/gm
 
 /**
- * Replaces `import { Effect } from "effect"` with an import of the module itself, `import * as Effect from "effect/Effect"`. If
- * files import from the common entry `effect`, the bundler puts every Effect module that any command uses into one chunk, and
- * every command evaluates the whole chunk.
+ * Replaces `import { Effect } from "effect"` with an import of the module itself, `import * as Effect from "effect/Effect"`.
+ * If files import from the main entry point `effect`, the bundler puts every Effect module that any command uses into one
+ * chunk, and every command evaluates the whole chunk.
  */
 export const directImports: BunPlugin = {
   name: "direct imports of effect",
@@ -33,7 +33,7 @@ export const withDirectImports = (text: string): string =>
 const importOf = (specifier: string): string => {
   if (specifier.startsWith("type ")) return `import type { ${specifier.slice(5)} } from "effect"`
   const [name = "", local = name] = specifier.split(" as ")
-  // The entry also exports a few functions, such as identity.
+  // The main entry point also exports a few functions, such as identity.
   return /^[a-z]/.test(name)
     ? `import { ${name} as ${local} } from "effect/Function"`
     : `import * as ${local} from "effect/${name}"`

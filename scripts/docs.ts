@@ -1,6 +1,6 @@
 /**
- * Generates docs/reference from the definitions in the source, the examples in the pages, the diagram of components in
- * ARCHITECTURE.md, and the table of tests in test/README.md: `bun run docs`. `--check` only compares; test/docs.test.ts fails
+ * Generates docs/reference from the definitions in the source: `bun run docs`. Also updates the examples in the pages, the
+ * component diagram in ARCHITECTURE.md, and the test table in test/README.md. `--check` only compares; test/docs.test.ts fails
  * when a page is out of date.
  */
 import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises"
@@ -24,7 +24,7 @@ import { testPage } from "./docs/TestTable.ts"
 export const reference: string = resolve(import.meta.dir, "../docs/reference")
 
 const root = resolve(import.meta.dir, "..")
-/** A source file and its copy for the fence, because the fence must not import other code. */
+/** A source file and the fence's copy of it. The fence must not import other code. */
 export const fenceCopy = {
   source: join(root, "src/Domain/Answers/AnswerWords.ts"),
   copy: join(root, "supabase/functions/_shared/answerWords.ts")

@@ -1,8 +1,8 @@
 /**
  * Builds a release into dist/release: `bun run release:build [--platform linux-x64 ...] [--out dir]`.
  *
- * Writes to `files`, for every platform in Platforms.ts (or only for the given platforms): a binary, its archive and its npm
- * package. Then writes the npm package that users install, an SPDX bill of materials, and `checksums.txt` (`sha256sum
+ * For every platform in Platforms.ts, or only for the given platforms, writes a binary, its archive and its npm package to
+ * `files`. Then writes the npm package that users install, an SPDX bill of materials, and `checksums.txt` (`sha256sum
  * --check`). Writes `notes.md`, the version's section of the changelog, next to `files`. `--source url`, the address of the
  * released source, adds the alert rules, and makes the links in the rules and the notes absolute. Publishes nothing. Building
  * all platforms takes one to two minutes and about 2 GB of disk space.

@@ -1,7 +1,6 @@
 /**
- * Takes the status page's screenshots for docs/: `bun scripts/screenshots.ts`. The screenshots show the tests' fixture in a
- * real Chromium, served by the binary over a real PostgreSQL. Needs Debian's chromium; install fonts-inter for the best
- * results.
+ * Takes the status page's screenshots for docs/: `bun scripts/screenshots.ts`. The binary serves the test fixture from a real
+ * PostgreSQL to a real Chromium. Needs Debian's chromium; install fonts-inter for the best results.
  */
 import { join, resolve } from "node:path"
 import { open, startBrowser } from "../test/browser/Browser.ts"

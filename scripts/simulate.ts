@@ -5,14 +5,14 @@
  *   bun run simulate --seed 4711 [--minutes 90] [--trace]   replays one seed exactly
  *
  * Exits with 1 when an invariant is violated, and prints the seed, the commit, the invariant and the command that replays the
- * world. With --json, each process prints one line of figures, which can be added up.
+ * world. With --json, prints the totals as one line of JSON.
  */
 import { availableParallelism } from "node:os"
 import { INVARIANTS } from "../test/simulation/Invariants.ts"
 import { type Result, simulate } from "../test/simulation/Simulation.ts"
 import { parseOptions } from "./parseOptions.ts"
 
-/** The totals for a number of seeds. */
+/** The totals for a range of seeds. */
 interface Figures {
   seeds: number
   slots: number
@@ -36,7 +36,7 @@ const { values } = parseOptions({
 })
 
 const minutes = values.minutes === undefined ? undefined : Number(values.minutes)
-/** The arguments that affect a world, in addition to its seed. */
+/** The arguments, other than the seed, that affect a world. */
 const world = minutes === undefined ? [] : ["--minutes", `${minutes}`]
 
 const commit = (): string => {
@@ -82,10 +82,7 @@ const runSeeds = (from: number, count: number): Figures => {
   return figures
 }
 
-/**
- * The maximum number of seeds per process, because Effect keeps the fibers of killed engines in a global set, about 2 MB per
- * seed.
- */
+/** The maximum number of seeds per process. Effect keeps the fibers of killed engines in a global set: about 2 MB per seed. */
 const STRETCH = 500
 
 /** Runs a range of seeds in a separate process. */

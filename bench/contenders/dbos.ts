@@ -4,7 +4,7 @@ import { SQL } from "bun"
 import type { Contender } from "../Spec.ts"
 import { invoke } from "./Job.ts"
 
-// DBOS's database driver causes deprecation warnings.
+// DBOS's database driver triggers deprecation warnings.
 process.noDeprecation = true
 
 /**

@@ -3,13 +3,13 @@ import type { Contender } from "../Spec.ts"
 import { openBareLedger, PAGE } from "./BareLedger.ts"
 import { invoke } from "./Job.ts"
 
-/** The pause between calls, as in the engine, because a call costs the database about as much as ten runs within a call. */
+/** The engine pauses between calls too: one call costs the database about as much as ten more runs in a call. */
 const START_PAUSE_MS = 4
 const SETTLE_PAUSE_MS = 10
 
 /**
- * Calls Sync Scheduler's SQL functions from a bare loop in Effect, which starts runs at most one round trip ahead. Measures the
- * cost of Effect and of that limit; checks nothing.
+ * Calls Sync Scheduler's SQL functions from a bare loop in Effect, with a bounded queue of started runs. Measures the cost of
+ * Effect and of the bounded queue; checks nothing.
  */
 export const contender: Contender = async ({ concurrency, databaseUrl, functionUrl, jobs }) => {
   const ledger = await openBareLedger(databaseUrl)

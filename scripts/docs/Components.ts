@@ -6,7 +6,7 @@ import { componentGraphOf } from "../../test/support/Architecture.ts"
 const BEGIN = "<!-- components:begin, written by `bun run docs` -->"
 const END = "<!-- components:end -->"
 
-/** Returns ARCHITECTURE.md with the diagram of components, drawn from their current imports. `root`: the project's directory. */
+/** Returns ARCHITECTURE.md with a component diagram that matches the current imports. `root`: the project's directory. */
 export const architecturePage = async (root: string): Promise<string> => {
   const page = await readFile(join(root, "ARCHITECTURE.md"), "utf8")
   const paths = [...new Glob("src/**/*.ts").scanSync({ cwd: root })].toSorted()
@@ -21,7 +21,7 @@ export const architecturePage = async (root: string): Promise<string> => {
   return page.slice(0, page.indexOf(BEGIN)) + picture + page.slice(page.indexOf(END) + END.length)
 }
 
-/** Components that every other component imports. Arrows to these components would hide the other arrows. */
+/** Components that every other component imports. Arrows to these components would clutter the diagram. */
 const EVERYWHERE: ReadonlySet<string> = new Set(["Domain", "Version"])
 
 type Graph = ReadonlyMap<string, ReadonlyArray<string>>

@@ -64,7 +64,7 @@ export const cliPage = (): string =>
 export const settingsPage = (): string =>
   page([
     generated("Settings", "src/Config/SettingsTable.ts"),
-    "A flag takes precedence over a credential file, a credential file over the environment, and the environment over the default. A setting's credential file is `$CREDENTIALS_DIRECTORY/<name>` (systemd's `LoadCredential=`, a mounted secret), otherwise the file that `<SETTING>_FILE` names. No `.env` file is read. Durations have a unit: `250ms`, `90s`, `15m`, `36h`, `7d`. `sync-scheduler env` shows every value and its source; `env --changed` shows only the settings that are set. Secrets are never shown.",
+    "The sources of a setting, from highest to lowest precedence, are a flag, a credential file, the environment and the default. A setting's credential file is `$CREDENTIALS_DIRECTORY/<name>` (systemd's `LoadCredential=`, a mounted secret), otherwise the file that `<SETTING>_FILE` names. No `.env` file is read. Durations have a unit: `250ms`, `90s`, `15m`, `36h`, `7d`. `sync-scheduler env` shows every value and its source; `env --changed` shows only the settings that are set. Secrets are never shown.",
     ...subjects.flatMap(({ settings, title }) => [
       `## ${title}`,
       table(
@@ -183,7 +183,7 @@ export const errorsPage = (): string =>
 export const metricsPage = (): string =>
   page([
     generated("Metrics", "src/Metrics.ts"),
-    "Metrics are available on `/metrics` of `serve` in the text format of Prometheus, in the file that `run --metrics-file` writes for node_exporter, and over OTLP when an endpoint is set. No label contains an organisation, an integration or a run.",
+    "Metrics are available on `/metrics` of `serve` in the Prometheus text format, in the file that `run --metrics-file` writes for node_exporter, and over OTLP when an endpoint is set. No label identifies an organisation, an integration or a run.",
     table(
       ["Metric", "Type", "Labels", "Meaning"],
       metrics.map((metric) => [
@@ -199,7 +199,7 @@ export const metricsPage = (): string =>
     )
   ])
 
-/** Whether a command prints JSON as one value. */
+/** Whether a command supports `-o json`. */
 export const printsJson = (command: Command): boolean =>
   command.flags.some(({ choices, name }) => name === "output" && choices?.includes("json"))
 

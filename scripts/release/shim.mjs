@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Starts the binary of this platform, which is in a separate optional package. Forwards signals and returns the exit code.
+// Starts this platform's binary, which is in a separate optional package. Forwards signals and returns the exit code.
 import { spawn } from "node:child_process"
 import { createRequire } from "node:module"
 

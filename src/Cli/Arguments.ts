@@ -97,8 +97,8 @@ const SYNONYMS: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * Finds the commands whose names end in the given word (`retry` finds `runs retry`). If there are none, finds the command that
- * has the word as a synonym.
+ * Finds the commands whose names end in the given word (`retry` finds `runs retry`). If there are none, looks up the word in
+ * SYNONYMS.
  */
 const namedBy = (typed: string, commands: ReadonlyArray<Command>): string | undefined => {
   const found = commands.filter(({ name }) => name.endsWith(` ${typed}`)).map(({ name }) => name)

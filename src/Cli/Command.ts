@@ -45,9 +45,7 @@ export interface Command {
   readonly flags: ReadonlyArray<Flag>
   readonly examples: ReadonlyArray<string>
   readonly load: () => Promise<Loaded | { readonly light: FastCommand }>
-  /**
-   * Loads the command's entry module. The entry module often suffices; it loads the command's other code only when necessary.
-   */
+  /** Loads a small module that often suffices. That module loads the rest of the command's code only when necessary. */
   readonly loadFirst?: () => Promise<Pick<Loaded, "main">>
 }
 

@@ -6,8 +6,8 @@ import { helpFor } from "./Help.ts"
 import { runtimeData } from "./RuntimeData.ts"
 
 /**
- * Runs a command line and returns its exit code. Help, version and usage errors are handled here, without loading Effect or any
- * command, so that they add nothing to the runtime's start-up time.
+ * Runs a command line and returns its exit code. Help, version and usage errors are handled here, because loading Effect or a
+ * command would make them slower.
  */
 export const start = async (
   argv: ReadonlyArray<string>,
@@ -26,8 +26,8 @@ export const start = async (
 }
 
 /**
- * The exit codes for usage errors in commands that other programs start, so that `ready` reports unhealthy, and a monitor shows
- * UNKNOWN rather than CRITICAL.
+ * The exit codes for usage errors in commands that other programs start. `ready` then reports unhealthy, and a monitor that
+ * runs `check` shows UNKNOWN rather than CRITICAL.
  */
 const MISUSE: ReadonlyMap<string, number> = new Map([
   ["ready", 1],

@@ -83,7 +83,7 @@ export const connectionError = (error: SupabaseError): CommandError => {
   return new CommandError({ exit: exit === 0 || error.reason === "Rejected" ? 2 : exit, errors })
 }
 
-/** The error codes that abort a tick, with their exit codes; the first match determines the exit code. */
+/** The codes of errors that abort a tick, with the exit code for each. The first match determines the exit code. */
 const FATAL: ReadonlyArray<readonly [code: string, exit: ExitCode]> = Object.entries(commandCodes)
   .filter(([, { exit }]) => exit !== 3)
   .map(([code, { exit }]) => [code, exit])

@@ -9,7 +9,7 @@ const withDemo = commands
 
 const COMMAND = new RegExp(`sync-scheduler (?:${withDemo.join("|")})(?![\\w-])(?! --demo)`, "g")
 
-/** Makes the commands in a line pasteable: adds the given `--demo`, so that the commands use the demo's database. */
+/** Adds the given `--demo` to the commands in a line, so that the commands use the demo's database when pasted. */
 export const pasteable = (demo: string | undefined): ((line: string) => string) =>
   demo === undefined
     ? (line) => line

@@ -24,7 +24,7 @@ export const signalMeanings: ReadonlyArray<SignalMeaning> = [
   },
   {
     signals: ["SIGUSR1", "SIGUSR2"],
-    from: "a person or a log rotation",
+    from: "a person or log rotation",
     does: "nothing"
   },
   {

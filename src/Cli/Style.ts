@@ -1,4 +1,4 @@
-/** Terminal colours; each function returns the text unchanged where colours are off. */
+/** Terminal colours. When colours are off, each function returns the text unchanged. */
 export interface Style {
   readonly green: (text: string) => string
   readonly red: (text: string) => string

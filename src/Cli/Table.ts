@@ -19,9 +19,9 @@ const INDENT = "    "
 const LEAST = 20
 
 /**
- * Formats aligned columns under a title line. If `width` is not null, a last cell that does not fit wraps onto the next lines,
- * and a last title that does not fit is omitted. If `width` is null (stdout is not a terminal), every row is one line. Wide
- * characters count as two.
+ * Formats aligned columns under a title line. If `width` is not null, the last cell wraps if it does not fit, and the last
+ * title is omitted if it does not fit. If `width` is null (stdout is not a terminal), every row is one line. Wide characters
+ * count as two.
  */
 export const renderTable = (
   columns: ReadonlyArray<Column>,

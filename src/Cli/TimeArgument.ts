@@ -23,10 +23,7 @@ export const zoneFlag = (
   return Option.match(wallClock(wanted), {
     onNone: () =>
       Effect.fail(
-        usageError(
-          `--tz is "${wanted}": there is no such zone`,
-          "Write a zone such as Europe/Oslo."
-        )
+        usageError(`--tz is "${wanted}": there is no such zone`, "Use a zone such as Europe/Oslo.")
       ),
     onSome: ({ timezone }) => Effect.succeed(timezone)
   })
@@ -39,7 +36,7 @@ const DAY_MS = 86_400_000
 const LOCAL = /^(\d{4}-\d{2}-\d{2})(?:[t ](\d{2}:\d{2}(?::\d{2})?))? ([a-z][a-z0-9_+/-]*)$/i
 
 /**
- * Parses a flag's point in time to epoch milliseconds. Accepts an instant with its zone (also as `2026-11-20 02:00
+ * Returns a flag's point in time, in epoch milliseconds. Accepts an instant with its zone (also as `2026-11-20 02:00
  * Europe/Oslo`), a date (its start in `timezone`), `now`, `today`, `yesterday`, or a time before now (`36h`, `7d`). Returns
  * undefined when the flag is not given.
  */
@@ -63,7 +60,7 @@ export const momentFlag = (
     return Effect.mapError(instantFlag(given, flag), () =>
       usageError(
         `--${flag} is "${given.value(flag)}": it is not a point in time`,
-        `Write --${flag} 2026-11-24, 2026-11-24T01:00:00+01:00, "2026-11-24 01:00 Europe/Oslo", yesterday, or 7d for seven days ago.`
+        `Use --${flag} 2026-11-24, 2026-11-24T01:00:00+01:00, "2026-11-24 01:00 Europe/Oslo", yesterday, or 7d for seven days ago.`
       )
     )
   }
@@ -73,7 +70,7 @@ export const momentFlag = (
     : Effect.fail(
         usageError(
           `--${flag} is "${text}": there is no such date`,
-          "Write the date as year-month-day."
+          "Give the date as year-month-day."
         )
       )
 }
@@ -95,7 +92,7 @@ export const localInstant = (text: string): number | undefined => {
   )
 }
 
-/** Parses a flag's duration, such as `90s`, to milliseconds. Returns undefined when the flag is not given. */
+/** Returns a flag's duration, such as `90s`, in milliseconds, or undefined when the flag is not given. */
 export const spanFlag = (
   given: Pick<Arguments, "value">,
   flag: string
@@ -126,7 +123,7 @@ export const windowOn = (
       const to = (yield* momentFlag(given, "to", now)) ?? now + 1
       const from = (yield* momentFlag(given, "from", now)) ?? to - DAY_MS
       if (from < to) return { from, to }
-      return yield* Effect.fail(usageError("--from is not before --to", "Write an earlier --from."))
+      return yield* Effect.fail(usageError("--from is not before --to", "Use an earlier --from."))
     }
     if (given.has("from") || given.has("to")) {
       return yield* Effect.fail(usageError("--on names a whole day", "Leave out --from and --to."))

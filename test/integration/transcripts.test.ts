@@ -21,7 +21,7 @@ afterAll(() => rm(directory, { recursive: true, force: true }))
 const everywhere = (project: Project): Replacements => [
   [project.gateway.url, "https://abcdefghijklmnopqrst.supabase.co"],
   [directory, "/tmp"],
-  [/answers in [\d.]+ m?s/g, "answers in 83 ms"],
+  [/responds in [\d.]+ m?s/g, "responds in 83 ms"],
   [/PostgreSQL \d+\.\d+/g, "PostgreSQL 17.6"],
   [
     /within [\d.]+ m?s of the database's \(± [\d.]+ m?s\)/g,

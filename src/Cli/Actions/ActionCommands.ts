@@ -37,7 +37,7 @@ const run: Find = ({ arguments: given }) =>
     label: `the ${found.status} run of ${of === null ? found.integration_id.slice(0, 8) : displayName(of)} due ${describeInstant(found.scheduled_for, of?.timezone ?? "UTC")}`
   }))
 
-/** The confirmation question before each action. */
+/** The confirmation question for each action. */
 const QUESTIONS: Readonly<Record<ActionName, (label: string) => string>> = {
   retry: (label) =>
     `Run ${label} again? If it already took effect, only its idempotency key prevents a duplicate.`,

@@ -114,7 +114,7 @@ const follow = (runId: string, integrationId: string, progress: (line: string | 
 
 const isOver = ({ status }: RunView): boolean => status !== "pending" && status !== "running"
 
-/** Whether a tick can advance the run, because the run may start or its lease has ended. */
+/** Whether a tick can advance the run: either the run may start, or its lease has ended. */
 const canTick = ({ lease_until, not_before, status }: RunView, now: number): boolean =>
   status === "pending" ? (not_before ?? 0) <= now : lease_until !== null && lease_until < now
 

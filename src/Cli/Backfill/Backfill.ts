@@ -84,7 +84,7 @@ export const main: Main = (cli) =>
       return yield* Effect.fail(
         usageError(
           `--from is before ${showInstant(plan.kept_from)}: older runs may have been deleted and would run again`,
-          `Write a later --from, such as ${format(plan.kept_from + 3_600_000)}`
+          `Use a later --from, such as ${format(plan.kept_from + 3_600_000)}`
         )
       )
     }

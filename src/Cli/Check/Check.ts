@@ -88,8 +88,8 @@ interface Thresholds {
 
 /**
  * Derives the verdict from an overview. Unknown outcomes and misconfigured rows are treated as failing. With the default
- * thresholds, the verdict is OK only when nothing needs attention: the newest attempted run of every integration completed. An
- * unreadable overview is UNKNOWN.
+ * thresholds, the verdict is OK only when every integration's newest attempted run completed and nothing else needs attention.
+ * An unreadable overview is UNKNOWN.
  */
 export const judgeStatus = (overview: Overview, thresholds: Thresholds): CheckReport => {
   const { causes, counts, integrations, now, scheduler, verdict } = overview

@@ -13,7 +13,7 @@ interface Character {
   /** The number of days with recorded runs. */
   readonly days: number
   readonly takesMs: number
-  /** One in this many runs fails; 0 means that none fails. */
+  /** On average, one run in this many fails; 0 means that no run fails. */
   readonly failsEvery: number
   readonly now: "fine" | "failing" | "paused" | "unknown" | "late" | "new" | "invalid"
 }
@@ -104,7 +104,7 @@ export const storyAt = (
 const FAILING_RUNS = 5
 const PAUSED_MS = 3 * DAY
 
-/** The age, in ms, of the last slot of a late or unknown integration, which leaves enough time for a run to have ended. */
+/** The age, in ms, of a late or unknown integration's last slot. By this age, any run would normally have ended. */
 const LONG_MS = 20 * MINUTE
 
 const endOf = ({ now: state }: Character, now: number): number => {
@@ -154,7 +154,7 @@ const ID = (kind: string) =>
   `('${kind}000000-0000-4000-8000-' || lpad(to_hex(r.n + 1), 12, '0'))::uuid`
 const AT = (column: string) => `to_timestamp(${column} / 1000.0)`
 
-/** Inserts the story's integrations, which are passed as $1. */
+/** Inserts the story's integrations ($1). */
 export const INSERT_INTEGRATIONS = `
 insert into public.organization_integrations (id, org_id, org_name, integration_type, sync_schedule, timezone, enabled,
   paused_reason, on_unknown, consecutive_failures, created_at, schedule_since, next_run_at)
@@ -176,7 +176,7 @@ export const BACKDATE_HISTORY = [
      from public.organization_integrations i where i.id = h.integration_id`
 ]
 
-/** Inserts the story's runs, which are passed as $1, with their events. */
+/** Inserts the story's runs ($1) and their events. */
 export const INSERT_RUNS = `
 with story as (
   insert into public.sync_run_log (id, integration_id, org_id, integration_type, scheduled_for, idempotency_key, trigger, status,

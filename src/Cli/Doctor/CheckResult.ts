@@ -59,7 +59,7 @@ export const findingCodes = {
   FUNCTION_KEY_REFUSED: "A function, or the platform in front of it, rejects the key.",
   FUNCTION_REDIRECTS: "A function's address redirects to another address.",
   FUNCTION_BOOT_ERROR: "A function does not start.",
-  FUNCTION_FAILS: "A function answers OPTIONS with a server error.",
+  FUNCTION_FAILS: "A function responds to OPTIONS with a server error.",
   RETENTION_BEHIND: "Old rows are not deleted.",
   CRON_DUPLICATE: "Several pg_cron jobs start the scheduler.",
   CRON_INACTIVE: "The pg_cron job is not active.",
@@ -72,7 +72,7 @@ export const findingCodes = {
 
 /**
  * One result of the doctor: the finding (`what`) and, for a problem, why it matters and how to fix it. `fix` is a command or
- * SQL; an explanation is a separate line before it. `code` is stable. `code`, `why` and `fix` are null when the result is `ok`.
+ * SQL, sometimes after a line of explanation. `code` is stable. `code`, `why` and `fix` are null when the result is `ok`.
  */
 export const CheckResult = Schema.Struct({
   check: Schema.Literal(...CHECKS),

@@ -33,7 +33,7 @@ export const reportingFindings: Effect.Effect<
   return [
     warning("schema", {
       code: "SCHEMA_CACHE_STALE",
-      what: "the Data API does not know the functions that integrations report with",
+      what: "the Data API does not know the functions through which integrations report",
       why: "it has not reloaded the schema since the migrations were applied; fenced functions do no work",
       fix: SCHEMA_CACHE_STALE.fix
     })

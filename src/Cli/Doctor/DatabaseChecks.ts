@@ -63,7 +63,7 @@ export const examine = ({
       const took = Duration.format(answeredAt - askedAt)
       return {
         findings: [
-          ok("database", `${place} answers in ${took}, PostgreSQL ${diagnosis.server_version}`),
+          ok("database", `${place} responds in ${took}, PostgreSQL ${diagnosis.server_version}`),
           ...writeFindings(diagnosis, isApi)
         ],
         diagnosis,

@@ -65,7 +65,7 @@ const contactFinding = (
     })
   }
   const { platformCode, status } = answer
-  const summary = `${name} answers OPTIONS with ${status}${platformCode === null ? "" : ` ${platformCode}`}`
+  const summary = `${name} responds to OPTIONS with ${status}${platformCode === null ? "" : ` ${platformCode}`}`
   if (status === 404) {
     return error("function", {
       code: "FUNCTION_NOT_FOUND",
@@ -79,7 +79,7 @@ const contactFinding = (
       code: "FUNCTION_KEY_REFUSED",
       what: summary,
       why: `it does not accept the key (${how})`,
-      fix: `In supabase/config.toml: [functions.${name}] verify_jwt = false, deploy it again, and let it check the apikey header; or use the service_role JWT.`
+      fix: `In supabase/config.toml: [functions.${name}] verify_jwt = false, redeploy it, and make it check the apikey header; or use the service_role JWT.`
     })
   }
   if (status >= 300 && status < 400) {
@@ -98,7 +98,7 @@ const contactFinding = (
       fix: `See its log (Dashboard: Edge Functions, ${name}, Logs), and deploy it again.`
     })
   }
-  return ok("function", `${name} answers in ${Duration.format(latencyMs)}; ${how}`)
+  return ok("function", `${name} responds in ${Duration.format(latencyMs)}; ${how}`)
 }
 
 /** Finds runs from the last day that failed because the key was rejected or the function was not found. */
@@ -113,6 +113,6 @@ const refusedFindings = (
         code: "FUNCTION_KEY_REFUSED",
         what: `${count} runs failed in the last day because their key was rejected (FUNCTION_KEY_REFUSED)`,
         why: `the function does not accept ${kind === "secret" ? "sb_secret_ keys: its verify_jwt requires a JWT" : "this key"}`,
-        fix: "In supabase/config.toml: [functions.<name>] verify_jwt = false, deploy it again, and let it check the apikey header."
+        fix: "In supabase/config.toml: [functions.<name>] verify_jwt = false, redeploy it, and make it check the apikey header."
       })
     )

@@ -67,7 +67,7 @@ export const scheduleFindings = (diagnosis: Diagnosis): ReadonlyArray<CheckResul
       warning("schedules", {
         code: "TIMEZONE_NULL",
         what: `${counted(integrations.zoneless)} no time zone`,
-        why: "their schedules are read in UTC: 02:00 is 03:00 or 04:00 in Oslo",
+        why: "their schedules are interpreted in UTC: 02:00 is 03:00 or 04:00 in Oslo",
         fix: "update public.organization_integrations set timezone = 'Europe/Oslo' where timezone is null;"
       }),
     integrations.unscheduled > 0 &&

@@ -61,7 +61,7 @@ const ageFindings = (version: string, enginesFrom: string | null): ReadonlyArray
         error("schema", {
           code: "ENGINE_TOO_OLD",
           what,
-          why: "the database no longer supports a binary this old, so its ticks claim nothing",
+          why: "the database no longer supports a binary this old, so this binary can claim no runs",
           fix: "Update sync-scheduler on this machine."
         })
       ]

@@ -6,7 +6,7 @@ import { type CheckResult, error, ok, warning } from "./CheckResult.ts"
 
 const SLACK = /^https:\/\/hooks\.slack(?:-gov)?\.com\//
 
-/** The platform's time limits, in ms: the first until a function responds, the second until the function ends. */
+/** The platform's time limits, in ms, for a function to respond and for a function to end. */
 const PLATFORM_ANSWER_MS = 150_000
 const PLATFORM_WORK_MS = 400_000
 
@@ -63,7 +63,7 @@ export const contradictionsOf = (settings: Settings): ReadonlyArray<CheckResult>
         code: "TIMEOUT_SHORT",
         what: `${table.invokeTimeout.key} is ${show(invokeTimeout)}, shorter than the platform's own limit of ${show(PLATFORM_ANSWER_MS)}`,
         why: "a sync that takes longer ends as unknown, although it may succeed",
-        fix: `Set ${table.invokeTimeout.key}=155s, or let long syncs answer 202.`
+        fix: `Set ${table.invokeTimeout.key}=155s, or make long syncs answer 202.`
       }),
     interval > driftAlert &&
       warning("timeouts", {
@@ -118,7 +118,7 @@ export const alertFindings = (
         code: "PING_OFF",
         what: `${table.pingUrl.key} is not set`,
         why: "if the scheduler stops, it cannot report that itself",
-        fix: "Set it to the ping URL of Healthchecks or a similar service, or let a monitor run: sync-scheduler check"
+        fix: "Set it to the ping URL of Healthchecks or a similar service, or have a monitor run: sync-scheduler check"
       }),
     state !== null &&
       alertWebhookUrl !== null &&

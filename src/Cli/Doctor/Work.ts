@@ -68,7 +68,7 @@ export const tickFindings = ({ engines, status }: Diagnosis): ReadonlyArray<Chec
       error("ticks", {
         code: "TICKS_LATE",
         what: `ticks run, the last one ${ago} ago, but syncs have been due for over 5 minutes (${status.overdue ?? "some"})`,
-        why: "the engines do not keep up, cannot claim runs, or cannot reach the functions",
+        why: "the engines cannot keep up, cannot claim runs, or cannot reach the functions",
         fix: "To see what is due: sync-scheduler run --dry-run. To see why it does not start: sync-scheduler run"
       })
     )
@@ -141,7 +141,7 @@ export const cronFindings = ({ cron }: Diagnosis): ReadonlyArray<CheckResult> =>
       error("pg_cron", {
         code: "CRON_INACTIVE",
         what: `the job exists but is not active: ${names}`,
-        why: "it starts no tick",
+        why: "it starts no ticks",
         fix: `select cron.alter_job(${jobs[0]?.id ?? 0}, active => true);`
       }),
     (cron.kept_details ?? 0) > MANY_DETAILS &&

@@ -52,7 +52,7 @@ export const main: Main = ({ arguments: given, sources, terminal }) =>
     } else {
       const lines =
         rows.length === 0
-          ? ["No setting is set. To see all settings: sync-scheduler env"]
+          ? ["No settings are set. To see all settings: sync-scheduler env"]
           : renderTable(
               [{ title: "SETTING" }, { title: "VALUE" }, { title: "FROM" }, { title: "PURPOSE" }],
               bySubject(rows),

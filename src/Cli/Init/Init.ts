@@ -58,7 +58,7 @@ export const choiceOf = (
     ? Effect.succeed({ syncFunction, edge: given.value("engine") === "edge" || isThere })
     : Effect.fail(
         usageError(
-          `--function is "${safe(syncFunction)}": this is not a valid name of a sync function`,
+          `--function is "${safe(syncFunction)}": this is not a valid function name`,
           "Use letters, digits, - and _, as in: --function integration-sync"
         )
       )

@@ -20,7 +20,7 @@ export const invokeCommand: Command = {
     }
   ],
   flags: [
-    { name: "local", value: "<url>", summary: "Address of the function on this machine" },
+    { name: "local", value: "<url>", summary: "URL of the function on this machine" },
     output("text", "json", "jsonl")
   ],
   examples: [

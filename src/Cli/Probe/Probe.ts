@@ -171,5 +171,5 @@ const why = ({ code, http_status, message }: NonNullable<Probed["sign"]>): strin
 
 const unknownNote = ({ health_url, integration_type }: ProbeRound["unknown"][number]): string =>
   health_url === null
-    ? `note: ${integration_type} is not probed: the address of its API is unknown. Set health_url of its integrations.`
+    ? `note: ${integration_type} is not probed: the address of its API is unknown. Set health_url on its integrations.`
     : `note: ${integration_type} is not probed: its health_url is not an https URL (${shownUrl(health_url)}).`

@@ -3,11 +3,11 @@ import { demo, output } from "../Parameters.ts"
 
 export const probeCommand: Command = {
   name: "probe",
-  summary: "Run one round of health checks of the accounting APIs, without credentials",
+  summary: "Run one round of health checks against the accounting APIs, without credentials",
   details:
-    "Sends one small request to each API, whatever the number of tenants. The database does not allow a\n" +
-    "probe within 15 minutes of the last one, while a sync of the API is running, or while the API\n" +
-    "throttles the scheduler. serve and run also probe an API after 15 minutes without a sync\n" +
+    "Sends one small request to each API, regardless of the number of tenants. The database does not\n" +
+    "allow a probe within 15 minutes of the last one, while a sync of the API is running, or while the\n" +
+    "API throttles the scheduler. serve and run also probe an API after 15 minutes without a sync\n" +
     "(SYNC_SCHEDULER_PROBES). Exit code 3 means that an API throttles or cannot be reached.",
   positionals: [],
   flags: [

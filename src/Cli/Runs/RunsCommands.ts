@@ -26,7 +26,7 @@ export const runsListCommand: Command = {
     {
       name: "later-than",
       value: "<span>",
-      summary: "Only runs that started more than this after their slot"
+      summary: "Only runs that started more than this long after their slot"
     },
     ...scopeFlags,
     { name: "limit", value: "<n>", summary: "Maximum number of runs, up to 1000; 50 by default" },

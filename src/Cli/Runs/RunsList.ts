@@ -64,7 +64,7 @@ export const statusesOf = ({
       return Effect.fail(
         usageError(
           `--status is "${text}": it is not a run status`,
-          `Write one of ${Object.keys(RUN_APPEARANCE).join(", ")}.`
+          `Use one of ${Object.keys(RUN_APPEARANCE).join(", ")}.`
         )
       )
     }
@@ -160,7 +160,7 @@ export const runFields = (
 
 /**
  * Returns the remark on a run: the reason for a failure (`UNAUTHORIZED, "the token was revoked"`) or a skip, or the trigger of
- * a completed run outside the schedule. Returns an empty string if none applies.
+ * a completed run outside the schedule. Returns an empty string if there is no remark.
  */
 export const whyOf = (
   run: RecordedFailure & Pick<ListedRun, "status" | "skip_reason" | "trigger">

@@ -11,7 +11,7 @@ import { runFields } from "./RunsList.ts"
 
 const DEFAULT_INTERVAL_MS = 2_000
 const LEAST_INTERVAL_MS = 250
-/** Changes are detected only in runs whose slots are at most this old, up to a maximum number of runs. */
+/** Changes are detected only in the newest NOTICED runs, and only if their slots are at most this old. */
 const WINDOW_MS = 2 * 3_600_000
 const NOTICED = 500
 

@@ -30,7 +30,7 @@ export const main: Main = (cli) =>
         Effect.mapError(decodeState(text), () =>
           usageError(
             `--state is "${text}": there is no such state`,
-            `Write one of ${StateName.literals.join(", ")}.`
+            `Use one of ${StateName.literals.join(", ")}.`
           )
         )
       )

@@ -52,7 +52,7 @@ const unknownObject = (name: string) => {
   return usageError(
     `the schema has no object "${name}"`,
     meant === undefined
-      ? "Write the name of a table, index, trigger, column (table.column) or function."
+      ? "Use the name of a table, index, trigger, column (table.column) or function."
       : `Did you mean ${meant}?`
   )
 }
@@ -60,5 +60,5 @@ const unknownObject = (name: string) => {
 const unknownVersion = (version: string) =>
   usageError(
     `there is no migration ${version}`,
-    `Write a version that this binary has, such as ${migrations[0]?.version ?? ""}; doctor shows the database's version.`
+    `Use a version that this binary has, such as ${migrations[0]?.version ?? ""}; doctor shows the database's version.`
   )

@@ -5,7 +5,7 @@ export const serveCommand: Command = {
   name: "serve",
   summary: "Tick at intervals, and serve the status page, API and metrics",
   details:
-    "Ticks immediately, then once per interval, never two at a time; warms up functions 30 s\n" +
+    "Ticks immediately and then once per interval, one tick at a time. Warms up functions 30 s\n" +
     "before their slots. Any number of replicas may run side by side. On SIGTERM, serve starts no new\n" +
     "runs, records the runs in flight, and exits with 0, or with 3 if SYNC_SCHEDULER_DRAIN was too short.\n" +
     "A second SIGTERM or Ctrl-C ends serve immediately. SIGHUP acts like the first SIGTERM, unless it was\n" +

@@ -46,7 +46,7 @@ export const runTask = (
 
 const unchanged = (detail: string): Done => ({ status: "unchanged", detail })
 
-/** The maximum time, in seconds, to wait until the Data API has loaded the objects that the migrations created. */
+/** The maximum time, in seconds, to wait for the Data API to load the objects that the migrations created. */
 const CACHE_SECONDS = 15
 
 const isTooEarly = ({ errors }: Summary): boolean =>

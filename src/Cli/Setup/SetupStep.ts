@@ -3,8 +3,8 @@ import { safe } from "../Style.ts"
 import type { Terminal } from "../Terminal.ts"
 
 /**
- * The result of a step. `by_hand`: setup cannot do the step, or did not try it. `failed`: setup tried the step without success.
- * `command` is the command that does the step by hand.
+ * The result of a step. `by_hand`: setup cannot do the step, or did not try it. `failed`: setup tried the step without
+ * success. `command` is what the user can run to do the step manually.
  */
 export const StepReport = Schema.Struct({
   step: Schema.String,
@@ -36,7 +36,7 @@ export interface Task {
   readonly run: Effect.Effect<Done, Obstacle, Scope.Scope> | undefined
 }
 
-/** Performs the tasks in order. After the first failure, the remaining tasks are left to be done by hand. */
+/** Performs the tasks in order. After the first failure, the remaining tasks are left to the user. */
 export const perform = (
   tasks: ReadonlyArray<Task>,
   terminal: Terminal

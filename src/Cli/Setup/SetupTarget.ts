@@ -23,7 +23,7 @@ const Status = Schema.Struct({
   SERVICE_ROLE_KEY: Schema.optional(Schema.String)
 })
 
-/** Reads the connection of the local stack, or undefined if the stack is not running or no container engine exists. */
+/** Returns the local stack's connection, or undefined if the stack is not running or no container engine exists. */
 export const localStack = (cli: SupabaseCli): Effect.Effect<TargetConnection | undefined> =>
   Effect.map(cli.run(["status", "-o", "json"]), (output) => {
     const status = decodeOutput(Status, output)
@@ -71,8 +71,8 @@ export const findTarget = (
     if (wanted !== undefined && !isReference(wanted)) {
       return yield* Effect.fail(
         usageError(
-          "--project-ref is not a project's reference",
-          "It is the 20 letters in the dashboard's address, https://supabase.com/dashboard/project/<ref>."
+          "--project-ref is not a project reference",
+          "It is the 20 letters in the dashboard URL, https://supabase.com/dashboard/project/<ref>."
         )
       )
     }

@@ -344,7 +344,7 @@ test("doctor detects a function that is missing, refuses the key, fails to boot 
   for (const [answer, code] of answers) {
     project.functions.behaveWarmUp(() => answer)
     const seen = await doctor()
-    expect(seen.find(code).what).toMatch(/^(integration|other)-sync answers OPTIONS with/)
+    expect(seen.find(code).what).toMatch(/^(integration|other)-sync responds to OPTIONS with/)
     expect(seen.codes.filter((one) => one === code)).toHaveLength(2)
     expect(seen.code).toBe(3)
   }

@@ -50,7 +50,7 @@ describe("the env command", () => {
       ["SYNC_SCHEDULER_LEASE_MARGIN", "refused"]
     ])
     const none = await runBinary(["env", "--changed"], { env: {} })
-    expect(none.stdout).toBe("No setting is set. To see all settings: sync-scheduler env\n")
+    expect(none.stdout).toBe("No settings are set. To see all settings: sync-scheduler env\n")
   })
 
   test("rejects a malformed setting with exit 2 and a fix", async () => {
