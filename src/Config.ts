@@ -27,7 +27,7 @@ export class EngineConfig extends Context.Tag("@sync-scheduler/EngineConfig")<
   EngineSettings
 >() {}
 
-/** The maximum wait, in milliseconds. `serve` would report a tick that waits longer as stalled. */
+/** The maximum wait, in milliseconds. `serve` reports a tick that waits longer as stalled. */
 const MAX_DATABASE_WAIT_MS = 90_000
 
 /**

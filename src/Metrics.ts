@@ -3,8 +3,8 @@ import { counter, gauge, histogram, type Label } from "./Metrics/Instrument.ts"
 import { COMMIT, VERSION } from "./Version.ts"
 
 /**
- * Every metric of Sync Scheduler. Labels never contain an organisation, an integration or a run, because the number of series would
- * be unbounded, and metrics often have a wider audience than customer data.
+ * Every metric of Sync Scheduler. Labels never identify an organisation, an integration or a run, because the number of series
+ * would be unbounded, and more people can often read metrics than customer data.
  */
 
 const integrationType: Label = { name: "integration_type" }
@@ -14,13 +14,13 @@ const integrationType: Label = { name: "integration_type" }
  */
 const result: Label = { name: "result", values: ["ok", "partial", "error", "interrupted"] }
 
-/** Histogram buckets for waiting times, in seconds. Alerts start at one minute. */
+/** Histogram buckets for waiting times, in seconds. */
 const LAG_BUCKETS = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1_800, 3_600] as const
-/** Histogram buckets for durations, in seconds. The platform ends a request after 150 s. */
+/** Histogram buckets for durations, in seconds. The platform aborts a request after 150 s. */
 const WORK_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 150, 300, 600] as const
 
 export const runs = counter("runs_total", {
-  help: "Run attempts, by the run's status after the attempt. A pending run is retried; a running run reports its result later.",
+  help: "Run attempts, by the run's status after the attempt. `pending` means that the run is retried, and `running` that the function reports its result later.",
   labels: [integrationType, { name: "status" }, { name: "trigger" }]
 })
 
@@ -50,7 +50,7 @@ export const missed = counter("missed_total", {
 })
 
 export const coldStarts = counter("cold_starts_total", {
-  help: "Runs whose function was cold at the tick's first request to it.",
+  help: "Runs whose function was cold when the tick first called it.",
   labels: []
 })
 
@@ -73,7 +73,7 @@ export const runDuration = histogram("run_duration_seconds", {
 })
 
 export const invokeDuration = histogram("invoke_duration_seconds", {
-  help: "Time that a function took to answer, by outcome.",
+  help: "Time that a function took to respond, by outcome.",
   labels: [
     { name: "function" },
     {

@@ -20,7 +20,7 @@ export { type SummaryJson, TickFailed } from "./Domain/Summary.ts"
  */
 const DATABASE_WAIT_MS = 10_000
 
-/** Options for `runScheduledJobs`. Their defaults are those of the settings with the same names. */
+/** Options for `runScheduledJobs`. */
 export interface RunScheduledJobsOptions {
   /** Authorises the invocations: a secret key, or the legacy service_role key. Default: the key in the environment. */
   readonly functionKey?: string
@@ -36,9 +36,9 @@ export interface RunScheduledJobsOptions {
   readonly limit?: number
   /** How long to claim and send runs, in milliseconds; the next tick processes the remaining runs. */
   readonly budgetMs?: number
-  /** Overrides for the engine's settings, with durations in milliseconds. The concurrency defaults to 5. */
+  /** Overrides for the engine's default settings, with durations in milliseconds. The default concurrency is 5. */
   readonly settings?: Partial<EngineSettings>
-  /** Rejects with TickFailed when the summary is not `ok`. Default: false, so the caller must check `ok`. */
+  /** Whether to reject with TickFailed when the summary is not `ok`. Default: false, so the caller must check `ok`. */
   readonly throwOnError?: boolean
 }
 
@@ -49,8 +49,8 @@ export interface RunScheduledJobsOptions {
  * `supabaseClient` is a `@supabase/supabase-js` client with a secret key; only its `rpc` is used. `integrationEdgeFunctionUrl` is
  * the complete URL of the function. Rejects with ConfigError if the URL, the key or an option is invalid, and with TickFailed if
  * the tick could not do its work and `throwOnError` is set. Without `throwOnError`, a failed tick has `ok` false and its reasons in
- * `errors`. At its start, the tick waits up to 10 s for an unresponsive database (`settings.databaseWaitMs`). A call that hangs
- * ends after 30 s. The tick keeps trying to record an outcome until the run's lease ends.
+ * `errors`. At its start, the tick waits up to 10 s for an unresponsive database (`settings.databaseWaitMs`). A call that hangs is
+ * aborted after 30 s. The tick keeps trying to record an outcome until the run's lease ends.
  */
 export async function runScheduledJobs(
   supabaseClient: SupabaseLive.RpcClient,

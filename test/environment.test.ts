@@ -212,7 +212,7 @@ describe("a proxy", () => {
       {
         name: "http_proxy",
         value: `http://127.0.0.1:${proxy.port}`,
-        effect: "proxy for http addresses"
+        effect: "proxy for http URLs"
       },
       {
         name: "NODE_EXTRA_CA_CERTS",

@@ -32,9 +32,9 @@ export const hostileVariables: ReadonlyArray<AmbientVariable> = [
 
 /** Variables that stay in effect, because they configure the network or the machine. `env` and `doctor` show them. */
 export const obeyedVariables: ReadonlyArray<AmbientVariable> = [
-  ...["HTTPS_PROXY", "https_proxy"].map((name) => ({ name, effect: "proxy for https addresses" })),
-  ...["HTTP_PROXY", "http_proxy"].map((name) => ({ name, effect: "proxy for http addresses" })),
-  ...["ALL_PROXY", "all_proxy"].map((name) => ({ name, effect: "proxy for all addresses" })),
+  ...["HTTPS_PROXY", "https_proxy"].map((name) => ({ name, effect: "proxy for https URLs" })),
+  ...["HTTP_PROXY", "http_proxy"].map((name) => ({ name, effect: "proxy for http URLs" })),
+  ...["ALL_PROXY", "all_proxy"].map((name) => ({ name, effect: "proxy for all URLs" })),
   ...["NO_PROXY", "no_proxy"].map((name) => ({
     name,
     effect: "hosts that are reached without a proxy"
@@ -68,7 +68,7 @@ export const ambientOf = (
     return value === "" ? [] : [{ name, value: value.replace(/^(.*:\/\/)?.*@/, "$1"), effect }]
   })
 
-/** Bun's default limit on concurrent requests, and the number reserved for a tick's requests that are not invocations. */
+/** Bun's default limit on concurrent requests, and how many of these a tick needs for requests other than invocations. */
 const BUNS_REQUESTS = 256
 const OTHER_REQUESTS = 56
 

@@ -26,12 +26,12 @@ export interface Inspection {
   readonly warnings: ReadonlyArray<string>
 }
 
-/** The settings whose errors disable only telemetry. */
+/** Settings in which an error disables only telemetry. */
 const telemetryKeys = new Set<string>(Object.values(telemetryTable).map(({ key }) => key))
 
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/
 
-/** The minimum safe lease margin, in milliseconds, because a run may be sent up to 20 s after its start was requested. */
+/** The minimum safe lease margin, in milliseconds, because a run may be sent up to 20 s after the engine requests its start. */
 const SAFE_LEASE_MARGIN_MS = 30_000
 
 const warningsFor = (sources: Sources, settings: Settings): ReadonlyArray<string> => {

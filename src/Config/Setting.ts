@@ -55,7 +55,7 @@ export const secret = (
   parse: (text) => Either.map(check(text), Redacted.make)
 })
 
-/** Makes a setting with a default, given as text. Throws at start-up if the default does not parse. */
+/** Makes a setting whose default is given as text. Throws at start-up if the default does not parse. */
 export const withDefault = <A>(
   key: string,
   initial: string,
@@ -145,14 +145,14 @@ export const projectUrl: Parser<string> = (text) => {
   const form = "https://<project-ref>.supabase.co"
   if (/^postgres(ql)?:/.test(text)) {
     return refuse(
-      "it is a connection string of the database",
-      `Set SUPABASE_DB_URL to this text, and SUPABASE_URL to ${form}.`
+      "it is a database connection string",
+      `Set SUPABASE_DB_URL to this string, and SUPABASE_URL to ${form}.`
     )
   }
   const dashboard = DASHBOARD.exec(text)
   if (dashboard !== null) {
     return refuse(
-      "it is the address of the dashboard",
+      "it is the dashboard's URL",
       `Write https://${dashboard[1] ?? "<project-ref>"}.supabase.co.`
     )
   }
@@ -186,8 +186,8 @@ export const databaseUrl = (text: string): Either.Either<string, DurationProblem
 }
 
 /**
- * Parses a secret or service_role key. Rejects a key whose format shows that it lacks the required privileges, so that such a key
- * is never sent.
+ * Parses a secret or service_role key. Rejects a key whose format shows too few privileges, so that the engine never sends such a
+ * key.
  */
 export const serviceKey = (text: string): Either.Either<string, DurationProblem> => {
   const fix =

@@ -59,7 +59,7 @@ const functionTable = {
   ),
   functionUrl: optional(
     "SYNC_SCHEDULER_FUNCTION_URL",
-    "The full URL of the function, when it is not under SUPABASE_URL/functions/v1.",
+    "The function's full URL, if it is not under SUPABASE_URL/functions/v1.",
     "https://<project-ref>.supabase.co/functions/v1/integration-sync",
     httpUrl
   )
@@ -102,7 +102,7 @@ const runTable = {
   invokeTimeout: withDefault(
     "SYNC_SCHEDULER_INVOKE_TIMEOUT",
     "155s",
-    "How long to wait for a function's complete answer.",
+    "How long to wait for a function's complete response.",
     duration("100ms", "1h")
   ),
   leaseMargin: withDefault(
@@ -120,19 +120,19 @@ const runTable = {
   quiescence: withDefault(
     "SYNC_SCHEDULER_QUIESCENCE",
     "430s",
-    "How long a lost run may still be working after its last sign of life.",
+    "How long the function of a lost run may keep working after its last sign of life.",
     duration("0s", "1d")
   ),
   retryBase: withDefault(
     "SYNC_SCHEDULER_RETRY_BASE",
     "5s",
-    "The longest wait before the first retry; it doubles with each further retry.",
+    "The maximum wait before the first retry; the maximum doubles with each further retry.",
     duration("1ms", "1h")
   ),
   retryCap: withDefault(
     "SYNC_SCHEDULER_RETRY_CAP",
     "15m",
-    "The longest wait before any retry.",
+    "The maximum wait before any retry.",
     duration("1ms", "1d")
   )
 } as const
@@ -183,7 +183,7 @@ const serveTable = {
   ),
   allowedHosts: optional(
     "SYNC_SCHEDULER_ALLOWED_HOSTS",
-    "Host names, separated by commas, under which a reverse proxy serves the page.",
+    "Comma-separated host names under which a reverse proxy serves the status page.",
     "sync.example.com",
     hostNames
   ),
@@ -206,7 +206,7 @@ const serveTable = {
   drain: withDefault(
     "SYNC_SCHEDULER_DRAIN",
     "160s",
-    "How long serve waits for the runs in progress when it is stopped.",
+    "How long serve, when stopped, waits for the runs in progress.",
     duration("0s", "1h")
   )
 } as const

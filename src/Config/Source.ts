@@ -105,6 +105,6 @@ export const resolveSetting = <A>(
     })
   })
 
-/** Masks secrets in a value before display, because a connection string or a key may be in the wrong setting. */
+/** Masks secrets in a value before display, because a user may put a connection string or a key in the wrong setting. */
 const withoutSecrets = (text: string): string =>
   text.replace(/\/\/.*@/, "//...@").replace(/(sb_secret_|eyJ)[\w.-]+/g, "$1...")

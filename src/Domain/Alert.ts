@@ -2,8 +2,8 @@ import { Schema } from "effect"
 import { Instant } from "./Instant.ts"
 
 /**
- * The opening or closing of an incident. `announced` is true if the opening was sent. `kind` is free text, so that an alert is sent
- * even if only a newer database knows its kind. *Source*: `sync_scheduler.alert_json`.
+ * The opening or closing of an incident. `announced` is true if the opening was sent. `kind` is free text, so that the engine can
+ * send alerts of a kind that only a newer database knows. *Source*: `sync_scheduler.alert_json`.
  */
 export const Alert = Schema.Struct({
   incident_id: Schema.Int,
@@ -53,7 +53,7 @@ export const AlertBatch = Schema.Struct({
 })
 export type AlertBatch = typeof AlertBatch.Type
 
-/** One message: a single alert, or a summary of several. `incidentIds` are the incidents that it covers. */
+/** One message: a single alert, or a summary of several. `incidentIds` lists the incidents in the message. */
 export type AlertMessage =
   | { readonly _tag: "One"; readonly alert: Alert; readonly incidentIds: ReadonlyArray<number> }
   | {
@@ -62,7 +62,7 @@ export type AlertMessage =
       readonly incidentIds: ReadonlyArray<number>
     }
 
-/** The maximum number of alerts that are sent separately. A larger number is combined into one summary. */
+/** The maximum number of alerts to send separately. More alerts are combined into one summary. */
 export const MAX_SINGLE = 5
 
 /** The result of sending a message. `error` is null if the receiver accepted the message. */

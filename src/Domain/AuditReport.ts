@@ -60,10 +60,7 @@ export interface AuditVerdict {
   readonly unreadable: ReadonlyArray<UnreadableHistory>
 }
 
-/**
- * Returns when the open slots begin: at the next run or, if the next run has not been computed yet, at the start of the current
- * schedule.
- */
+/** Returns where the open slots begin: at the next run or, if none has been computed yet, at the start of the current schedule. */
 const openFrom = (audited: Audited): number => {
   if (audited.deleted) return Number.POSITIVE_INFINITY
   return audited.next_run_at ?? (audited.schedule_since ?? audited.from) + 1

@@ -63,7 +63,7 @@ export function* slotsWithoutRow(
 
 /**
  * Plans the next step of a backfill. The step claims the oldest known slot without a row, or only advances the cursor if there is
- * no such slot, and completes the backfill if no slots remain. *Guarantees*: the computing time is bounded by the size of
+ * no such slot, and completes the backfill if no slots remain. *Guarantees*: the computation time is bounded by the size of
  * `backfill`.
  */
 export const nextStep = (backfill: Backfill): Slot => {

@@ -19,7 +19,7 @@ const missing = (operation: string): SupabaseError =>
     operation,
     reason: "Malformed",
     code: "ITEM",
-    detail: "the answer does not mention this run"
+    detail: "the response does not mention this run"
   })
 
 /**

@@ -2,7 +2,7 @@ import { Either, Option } from "effect"
 import type { DueIntegration, SkippedRange, Slot } from "./Integration.ts"
 import * as Schedule from "./Schedule/Schedule.ts"
 
-/** The settings for missed slots, in milliseconds. */
+/** The durations that determine how missed slots are handled, in milliseconds. */
 export interface CatchUpPolicy {
   readonly driftAlertMs: number
   /** How far back catch-up `all` reaches if the integration sets no window. */
@@ -111,7 +111,7 @@ const choose = (
  * Decides, for one due integration at `now` (the database's time in epoch milliseconds), which due slot to claim, which slots to
  * skip, and which slot is next. A slot is missed if a newer slot is also due, or if it has been due for longer than the drift
  * alert. Running a missed slot is a catch-up. A schedule that cannot be computed becomes a `schedule_error` and never makes the
- * tick fail. *Guarantees*: the computing time is bounded, regardless of the length of an outage.
+ * tick fail. *Guarantees*: the computation time is bounded, even after a long outage.
  */
 export const decideCatchUp = (
   integration: DueIntegration,

@@ -23,7 +23,8 @@ export const measureSkew = (
 }
 
 /**
- * Decides whether the clocks agree. `apart` and `together` are certain; `unknown` means that the measurement error is too large.
+ * Decides whether the clocks agree. `apart` and `together` are certain; `unknown` means that the measurement error is too large to
+ * decide.
  */
 export const judgeSkew = ({ ms, plusMinusMs }: ClockSkew): "apart" | "together" | "unknown" => {
   if (Math.abs(ms) - plusMinusMs > ALERT_MS) return "apart"

@@ -28,7 +28,7 @@ export const commandCodes = {
     exit: 4
   },
   MIGRATIONS_MISSING: {
-    what: "This database does not have the scheduler's tables yet, or has another version's",
+    what: "This database lacks the scheduler's tables, or has those of another version",
     why: "Some or all migrations have not been applied.",
     fix: 'Apply the migrations: sync-scheduler init, then supabase db push; or sync-scheduler schema print | psql -v ON_ERROR_STOP=1 "$SUPABASE_DB_URL"',
     exit: 2
@@ -65,7 +65,7 @@ export const commandCodes = {
   },
   UNEXPECTED_ANSWER: {
     what: "This version cannot read a response from the database",
-    why: "Another server answers at this address, or the migrations and the binary are from different versions. The exit code is 2 when nothing was triggered.",
+    why: "Another server is at this address, or the migrations and the binary are from different versions. The exit code is 2 when nothing was triggered.",
     fix: "Check that SUPABASE_URL is the project's API, and that the migrations and the binary are from the same version.",
     exit: 3
   },
@@ -95,7 +95,7 @@ export const commandCodes = {
   },
   OUTCOME_NOT_RECORDED: {
     what: "A run's outcome could not be recorded",
-    why: "The database was unreachable when the function answered. The run is not repeated before its lease ends.",
+    why: "The database was unreachable when the function responded. The run is not repeated before its lease ends.",
     fix: "Nothing to do: the run is handled when its lease ends, and the function may still report its result.",
     exit: 3
   },
@@ -119,7 +119,7 @@ export const commandCodes = {
   }
 } as const satisfies Readonly<Record<string, CommandMeaning>>
 
-/** The codes for runs whose outcome does not come from an answer. AnswerRule and PlatformError define the codes for answers. */
+/** The codes for runs whose outcome does not come from a response. AnswerRule and PlatformError define the codes for responses. */
 export const runCodes = {
   CONNECTION_FAILED: {
     what: "The connection to the function was never made",
@@ -127,19 +127,19 @@ export const runCodes = {
     fix: "Check the function's address: sync-scheduler doctor"
   },
   TIMED_OUT: {
-    what: "The function did not finish its answer in time",
+    what: "The function did not finish its response in time",
     why: "The function may still be working. The run is unknown, and on_unknown decides what happens next.",
-    fix: "Make a long sync answer 202 and report later, or increase SYNC_SCHEDULER_INVOKE_TIMEOUT."
+    fix: "Make a long sync respond with 202 and report its result later, or increase SYNC_SCHEDULER_INVOKE_TIMEOUT."
   },
   CONNECTION_LOST: {
     what: "The connection broke, possibly after the request was sent",
     why: "The function may have done its work, so the run is unknown.",
-    fix: "No action is needed at first. If this persists, look for a proxy that ends long requests."
+    fix: "No action is needed yet. If this persists, look for a proxy that ends long requests."
   },
   ENGINE_FROZEN: {
     what: "The invocation was not sent",
     why: "Too much time passed after the start, because the machine was suspended or overloaded. The run is started again immediately.",
-    fix: "No action is needed at first. If this persists, give the machine more CPU or memory."
+    fix: "No action is needed yet. If this persists, give the machine more CPU or memory."
   },
   FUNCTION_NOT_ALLOWED: {
     what: "The integration's function_name is not on the list of functions",
@@ -162,7 +162,7 @@ export const serveCodes = {
   },
   HOST_NOT_ALLOWED: {
     what: "The host name of the request is not allowed (421)",
-    why: "A page of another site could send such a request on behalf of the signed-in user.",
+    why: "A page on another site could send such a request on behalf of the signed-in user.",
     fix: "Use localhost, or set SYNC_SCHEDULER_ALLOWED_HOSTS."
   },
   TOKEN_REQUIRED: {
@@ -206,7 +206,7 @@ export const serveCodes = {
     fix: "Try again in a moment."
   },
   TOO_SLOW: {
-    what: "The database did not answer in time (503)",
+    what: "The database did not respond in time (503)",
     why: "The database is slow or unreachable.",
     fix: "Check /readyz?verbose."
   },

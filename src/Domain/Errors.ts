@@ -1,7 +1,7 @@
 import { Data } from "effect"
 
 /**
- * A SQL function call without a decoded result. The reason determines what to do next:
+ * A failed SQL function call. The reason determines what to do next:
  *
  * - `NotExecuted`: the call is proven to have had no effect (never connected, rolled back). Safe to repeat.
  * - `Ambiguous`: the call may have been committed (connection lost, deadline, gateway error). Repeat only with the same token.

@@ -5,7 +5,7 @@ interface Organisation<A> {
   readonly lanes: readonly [ReadonlyArray<A>, ReadonlyArray<A>, ReadonlyArray<A>]
   /** The number of places that the organisation holds. */
   readonly open: number
-  /** The total number of places assigned when this organisation last received one. */
+  /** How many places had been assigned in total when this organisation last received one. */
   readonly servedAt: number
 }
 

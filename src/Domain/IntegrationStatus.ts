@@ -33,8 +33,8 @@ export const isHeard = ({ http_status, status }: Pick<ProviderHealth, "http_stat
   status !== "unknown" && (status !== "healthy" || http_status !== null)
 
 /**
- * The status of one integration in the database; Domain/State interprets it. `last_run` is the attempted run with the newest slot
- * among those that have ended. `live_run` has not ended. `org_name` is free text from the project, so every view escapes it.
+ * The status of one integration in the database; Domain/State interprets it. Of the attempted runs that have ended, `last_run` has
+ * the newest slot. `live_run` has not ended. `org_name` is free text from the project, so every view escapes it.
  * *Source*: `sync_scheduler.integration_statuses`.
  */
 export const IntegrationStatus = Schema.Struct({

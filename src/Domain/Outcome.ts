@@ -10,8 +10,8 @@ import { readRetryAfter } from "./Retry.ts"
  * The result of an invocation: definite (completed, failed), proven not executed, or unknown. `accepted` means that the function
  * has promised to report its result later (202).
  *
- * `code` is stable and machine-readable. `message` is readable text of at most 2 KiB. `retryAfterMs` is the wait that the answer
- * requested; Domain/Retry caps it. `response` is the JSON of the function's answer, or null. `vendor` is the accounting API's
+ * `code` is stable and machine-readable. `message` is readable text of at most 2 KiB. `retryAfterMs` is the wait that the response
+ * requested; Domain/Retry caps it. `response` is the JSON of the function's response, or null. `vendor` is the accounting API's
  * response, if the function reports one.
  */
 export type Outcome = Judgement & { readonly vendor?: ProviderResponse }
@@ -41,7 +41,7 @@ type Judgement =
       readonly response?: unknown
     }
 
-/** An HTTP answer, with at most 64 KiB of its body. `truncated` is true if the body was longer. */
+/** An HTTP response, with at most 64 KiB of its body. `truncated` is true if the body was longer. */
 export interface Answer {
   readonly status: number
   /** Returns the value of a header by its lower-case name. */
@@ -51,14 +51,14 @@ export interface Answer {
 }
 
 /**
- * All rules that determine the outcome from an answer. The first matching rule applies. Platform errors come first, because a
- * header distinguishes them from a function's answers. The last rule matches every answer.
+ * All rules that determine the outcome from a response. The first matching rule applies. Platform errors come first, because a
+ * header distinguishes them from a function's responses. The last rule matches every response.
  */
 export const rules: ReadonlyArray<AnswerRule> = [...platformRules, ...functionRules, lastRule]
 
 /**
- * Determines the outcome from an answer. Pure and total. The outcome is Unknown if the run may have been executed and the answer
- * does not state the result. `now` (epoch milliseconds) is used only for a Retry-After date in an answer without a `Date` header.
+ * Determines the outcome from a response. Pure and total. The outcome is Unknown if the run may have been executed and the response
+ * does not state the result. `now` (epoch milliseconds) is used only for a Retry-After date in a response without a `Date` header.
  */
 export const judge = (answer: Answer, now: number): Outcome => {
   const body = readBody(answer.body, answer.truncated)
@@ -71,15 +71,15 @@ export const judge = (answer: Answer, now: number): Outcome => {
 }
 
 /**
- * Returns whether the function itself answered. If the connection failed or the platform answered instead, the function's next run
- * would probably end the same way.
+ * Returns whether the function itself responded. If the connection failed or the platform responded instead, the function's next
+ * run would probably end the same way.
  */
 export const isFromFunction = (outcome: Outcome): boolean =>
   outcome._tag !== "NotExecuted" || /^(HTTP_\d+|FUNCTION_REFUSED)$/.test(outcome.code)
 
 /**
- * Returns the outcome of an invocation without an answer. A connection that was never made proves that nothing happened; a deadline
- * or a broken connection proves nothing.
+ * Returns the outcome of an invocation without a response. A connection that was never made proves that nothing happened; a
+ * deadline or a broken connection proves nothing.
  */
 export const ofError = (error: InvokeError): Outcome => {
   switch (error.reason) {

@@ -2,7 +2,7 @@
 export interface RetryTiming {
   /** The number of attempts made so far, at least 1. */
   readonly attempt: number
-  /** The wait that the answer requested (`Outcome.retryAfterMs`), or null. */
+  /** The wait that the response requested (`Outcome.retryAfterMs`), or null. */
   readonly retryAfterMs: number | null
   /** A random number from 0 to 1, supplied by the caller. */
   readonly random: number
@@ -14,7 +14,7 @@ export interface RetryTiming {
  * Returns the wait before the next attempt, in whole milliseconds from 0 to `capMs`.
  *
  * Full jitter: the wait is random between 0 and a limit, so that runs that failed together are not retried together. The limit
- * starts at `baseMs` and doubles with each attempt. If the answer has a Retry-After header, the jitter is added to the requested
+ * starts at `baseMs` and doubles with each attempt. If the response has a Retry-After header, the jitter is added to the requested
  * wait (at least 1 s).
  * *Source*: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  */
@@ -33,8 +33,8 @@ export const retryDelay = ({
 
 /**
  * Parses a Retry-After header as milliseconds from now. Returns null if the header is absent or invalid. Accepts seconds, or an
- * HTTP-date in any of its three forms. If the answer has a `Date` header, the wait until a date is measured from that header,
- * because both instants come from the server's clock.
+ * HTTP-date in any of its three forms. If the response has a `Date` header, measures the wait until an HTTP-date from that header,
+ * because both come from the server's clock.
  * *Source*: RFC 9110 sections 5.6.7 and 10.2.3.
  */
 export const readRetryAfter = (

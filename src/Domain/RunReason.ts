@@ -38,7 +38,7 @@ export const reasonOf = ({
   return joined([joined([http, codeOf(code)], " "), what], ", ")
 }
 
-/** Explanations for the fence's answers. Other answers need no explanation. */
+/** Explanations of the fence's reasons for refusing a run. Other reasons need no explanation. */
 const REFUSED: ReadonlyMap<string, string> = new Map([
   ["not_found", "the function's project does not know this run; check the function's SUPABASE_URL"]
 ])

@@ -1,7 +1,7 @@
 import type { Outcome } from "./Outcome.ts"
 import type { RunStatus } from "./Run.ts"
 
-/** The facts that, together with the answer, determine a run's status. */
+/** The facts that, together with the response, determine a run's status. */
 export interface RunFacts {
   /** Whether the fence allowed the function to begin. If it did, the outcome cannot be "not executed". */
   readonly began: boolean
@@ -12,7 +12,7 @@ export interface RunFacts {
   readonly maxAttempts: number
 }
 
-/** The run's status after an answer, and what the scheduler does next. */
+/** The run's status after a response, and what the scheduler does next. */
 export interface RunVerdict {
   readonly status: Extract<RunStatus, "completed" | "failed" | "unknown" | "pending" | "running">
   readonly isRetried: boolean

@@ -59,7 +59,7 @@ export interface State {
 
 /** The lease, in milliseconds, assumed for a run that no engine started. The sweeper assumes the same lease. */
 const FOREIGN_LEASE_MS = 30 * 60_000
-/** A run is overdue once its lease ended longer ago than this, in milliseconds, because the sweeper checks leases once per tick. */
+/** How long after the end of its lease a run becomes overdue, in milliseconds. The sweeper checks leases only once per tick. */
 const SWEEP_MS = 60_000
 
 /**

@@ -34,7 +34,7 @@ export const causeCode = (one: Troubled): string | null => {
 
 /**
  * Returns a key that integrations share if their states have the same cause: `failing/xledger/TOKEN_EXPIRED`. For a misconfigured
- * integration, the key contains the fault in its row. Returns null if the state needs no attention.
+ * integration, the key includes what is wrong with its row. Returns null if the state needs no attention.
  */
 export const causeKey = (one: Troubled): string | null =>
   needsAttention(one.state)

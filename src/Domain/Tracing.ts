@@ -2,7 +2,7 @@ import { Context, Effect, FiberRef, Tracer } from "effect"
 
 /**
  * Whether spans are exported; set by the exporter. A span costs as much as the engine's other work for a run, so hot paths
- * (thousands of spans a second) create spans only if they are exported.
+ * (thousands of spans a second) create spans only when export is enabled.
  */
 export const isTraced: FiberRef.FiberRef<boolean> = FiberRef.unsafeMake(false)
 

@@ -62,7 +62,7 @@ test("the message of a failed call is a plain sentence; its name, class and code
     exit: 2,
     errors: [
       {
-        message: "This database does not have the scheduler's tables yet, or has another version's",
+        message: "This database lacks the scheduler's tables, or has those of another version",
         hint: expect.stringContaining("sync-scheduler init"),
         detail:
           "read_sync_status: function public.read_sync_status() does not exist (Missing, 42883)"

@@ -1,7 +1,7 @@
 import { tidyMessage } from "../Message.ts"
 import { type AnswerWords, readWords } from "./AnswerWords.ts"
 
-/** The parsed body of an answer. `value` is the unchanged JSON. `words` describes what the JSON says about the sync. */
+/** The parsed body of a response. `value` is the unchanged JSON. `words` describes what the JSON says about the sync. */
 export type AnswerBody =
   | { readonly _tag: "Empty" }
   | { readonly _tag: "Json"; readonly value: unknown; readonly words: AnswerWords }

@@ -1,7 +1,7 @@
 import { type AnswerBody, fieldOf, saysOf } from "./AnswerBody.ts"
 
 /**
- * The facts about an answer that a rule examines. `platformCode` is the `sb-error-code` header, which only Supabase's platform
+ * The facts about a response that a rule examines. `platformCode` is the `sb-error-code` header, which only Supabase's platform
  * sets.
  */
 export interface AnswerFacts {
@@ -11,12 +11,12 @@ export interface AnswerFacts {
 }
 
 /**
- * A rule that determines the outcome from an answer. Rules are data, so that the reference page can be generated from them. The
- * first rule that matches an answer applies.
+ * A rule that determines the outcome from a response. Rules are data, so that the reference page can be generated from them. The
+ * first rule that matches a response applies.
  *
- * `code` may contain `<status>`, `<sb-error-code>`, or `<error.code>` (the function's own code or, if the answer has none, the text
- * after the bar). `what`, `why` and `fix` form the displayed message. With `speaks: "function"`, the displayed message begins with
- * the function's own message.
+ * `code` may contain `<status>`, `<sb-error-code>`, or `<error.code>` (the function's own code or, if the response has none, the
+ * text after the bar). `what`, `why` and `fix` form the displayed message. With `speaks: "function"`, the displayed message begins
+ * with the function's own message.
  */
 export interface AnswerRule {
   readonly name: string
@@ -34,7 +34,7 @@ const is2xx = ({ status }: AnswerFacts): boolean => status >= 200 && status < 30
 const is4xx = ({ status }: AnswerFacts): boolean => status >= 400 && status < 500
 const is5xx = ({ status }: AnswerFacts): boolean => status >= 500 && status < 600
 
-/** Rules for the function's own answers. docs/reference/errors.md lists all rules in a table. */
+/** Rules for the function's own responses. docs/reference/errors.md lists all rules in a table. */
 export const functionRules: ReadonlyArray<AnswerRule> = [
   {
     name: "refusal_that_says_success",
@@ -45,7 +45,7 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
     code: "UNCLEAR_ANSWER",
     what: "The function refused the request but says that the sync is done",
     why: "only one of the two can be true",
-    fix: "Make the function answer 2xx when the sync is done.",
+    fix: "Make the function respond with 2xx when the sync is done.",
     speaks: "engine"
   },
   {
@@ -54,19 +54,19 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
     matches: ({ status }) => status >= 300 && status < 400,
     outcome: "Failed",
     code: "REDIRECT_REFUSED",
-    what: "The function's URL answered with a redirect, which was not followed",
+    what: "The function's URL responded with a redirect, which was not followed",
     why: "following it would have sent the key to an address that does not know this run",
-    fix: "Set SYNC_SCHEDULER_FUNCTION_URL, or SUPABASE_URL, to the address that answers without a redirect.",
+    fix: "Set SYNC_SCHEDULER_FUNCTION_URL, or SUPABASE_URL, to an address that does not redirect.",
     speaks: "engine"
   },
   {
     name: "success_that_says_failed",
-    when: '2xx whose JSON says that the sync failed (`success: false`, `status: "failed"`, an `error`) and nothing else',
+    when: '2xx whose JSON says only that the sync failed (`success: false`, `status: "failed"`, an `error`)',
     matches: (facts) => is2xx(facts) && saysOf(facts.body) === "failure",
     outcome: "Failed",
     code: "<error.code>|FUNCTION_FAILED",
     what: "The function says that the sync failed",
-    why: "the function's own answer is definite",
+    why: "the function's own response is definite",
     fix: "Check the function's logs, then retry the run.",
     speaks: "function"
   },
@@ -87,9 +87,9 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
     matches: (facts) => is2xx(facts) && facts.body._tag === "Unreadable",
     outcome: "Unknown",
     code: "UNREADABLE_ANSWER",
-    what: "The function answered with success, but the body cannot be read",
+    what: "The function responded with success, but the body cannot be read",
     why: "the body may say that the sync failed, or may come from a proxy",
-    fix: "Make the function answer JSON of at most 64 KiB, or an empty body.",
+    fix: "Make the function return JSON of at most 64 KiB, or an empty body.",
     speaks: "engine"
   },
   {
@@ -98,9 +98,9 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
     matches: (facts) => is2xx(facts) && saysOf(facts.body) === "unclear",
     outcome: "Unknown",
     code: "UNCLEAR_ANSWER",
-    what: "The function's answer does not say clearly whether the sync is done",
-    why: "its fields contradict each other, or describe only a part",
-    fix: 'Make the function give one clear answer: {"success": true}, or {"success": false, "error": {"code", "message"}}, or 202 for work that continues.',
+    what: "The function's response does not say clearly whether the sync is done",
+    why: "its fields contradict each other, or describe only part of the sync",
+    fix: 'Make the function return one clear result: {"success": true}, or {"success": false, "error": {"code", "message"}}, or 202 for work that continues.',
     speaks: "engine"
   },
   {
@@ -110,7 +110,7 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
     outcome: "Completed",
     code: "",
     what: "The sync is done",
-    why: "a 2xx answer that reports no failure is treated as success; an empty body is allowed",
+    why: "a 2xx response that reports no failure is treated as success; an empty body is allowed",
     fix: "",
     speaks: "engine"
   },
@@ -149,13 +149,13 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
   },
   {
     name: "error_in_own_words",
-    when: "5xx without `sb-error-code` whose JSON says that the sync failed, and nothing else",
+    when: "5xx without `sb-error-code` whose JSON says only that the sync failed",
     matches: (facts) =>
       is5xx(facts) && facts.platformCode === null && saysOf(facts.body) === "failure",
     outcome: "Failed",
     code: "<error.code>|FUNCTION_FAILED",
     what: "The function says that the sync failed",
-    why: "the function's own answer is definite",
+    why: "the function's own response is definite",
     fix: "Check the function's logs, then retry the run.",
     speaks: "function"
   },
@@ -165,7 +165,7 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
     matches: is5xx,
     outcome: "Unknown",
     code: "HTTP_<status>",
-    what: "The server answered with an error that does not state the outcome of the sync",
+    what: "The server responded with an error that does not state the outcome of the sync",
     why: "the function may have done its work before the error",
     fix: 'Make the function report its own failures as JSON: {"error": {"code", "message"}}.',
     speaks: "engine"
@@ -179,7 +179,7 @@ export const lastRule: AnswerRule = {
   matches: () => true,
   outcome: "Unknown",
   code: "HTTP_<status>",
-  what: "The answer has an unknown HTTP status",
+  what: "The response has an unknown HTTP status",
   why: "the status says nothing about the sync",
   fix: "Look for a proxy between the scheduler and the function.",
   speaks: "engine"

@@ -1,4 +1,4 @@
-/** What an answer's JSON says about the sync, and which fields say so. */
+/** What a response's JSON says about the sync, and which fields say so. */
 export interface AnswerWords {
   readonly says: "nothing" | "success" | "failure" | "unclear"
   /** Whether a top-level field reports success, regardless of the other fields. */
@@ -11,9 +11,9 @@ export interface AnswerWords {
  * Interprets the fields that functions, frameworks and vendors write, ignoring case: `success`, `ok`, `executed`, `error`, `errors`
  * (GraphQL), `status` as a word (JSend) or as a number (problem+json, RFC 9457), `statusCode`.
  *
- * A failure is definite only if no field reports success. The answer is unclear if fields contradict each other, if there are both
- * `errors` and `data`, or if a field reports a partial failure or unfinished work. A failure inside `result`, `data`, `response` or
- * a list also makes the answer unclear, because the sync as a whole may not have failed.
+ * A failure is definite only if no field reports success. The response is ambiguous if fields contradict each other, if there are
+ * both `errors` and `data`, or if a field reports a partial failure or unfinished work. A failure inside `result`, `data`,
+ * `response` or a list also makes the response ambiguous, because the sync as a whole may not have failed.
  *
  * This file has no imports, because `bun run docs` copies it to supabase/functions/_shared/answerWords.ts, so that the fence and
  * the engine interpret a handler's result by the same rules.
@@ -55,7 +55,7 @@ const MAX_REASONS = 5
 const MAX_DEPTH = 5
 const MAX_ITEMS = 1_000
 
-/** Fields that wrap the actual answer. */
+/** Fields that wrap the actual result. */
 const WRAPPERS = new Set(["result", "results", "data", "response", "body"])
 
 /**
@@ -134,7 +134,7 @@ const signOf = (field: string, value: unknown, record: object): Sign | undefined
   }
 }
 
-/** Returns the failures inside wrapper fields and lists. Such failures make the answer unclear. */
+/** Returns the failures inside wrapper fields and lists. Such failures make the response ambiguous. */
 const nestedIn = (
   value: unknown,
   path: string,
@@ -170,7 +170,7 @@ const openIn = (
   ...nestedIn(value, path, claimsSuccess, depth + 1)
 ]
 
-/** Returns whether the field may describe a record that the sync handled rather than the sync itself. */
+/** Returns whether the field may describe a record that the sync handled, not the sync itself. */
 const isState = (field: string): boolean => ["status", "outcome"].includes(lettersOf(field))
 
 const flagSign = (value: unknown): Sign | undefined =>
@@ -188,7 +188,7 @@ const wordSign = (value: unknown): Sign | undefined => {
   return statusWords.unclear.has(word) ? "unclear" : undefined
 }
 
-/** Interprets an HTTP status inside the JSON by the same rules as the answer's own status. */
+/** Interprets an HTTP status inside the JSON by the same rules as the response's own status. */
 const httpSign = (value: unknown): Sign | undefined => {
   if (!/^[245]\d\d$/.test(String(value))) return undefined
   const status = Number(value)

@@ -10,7 +10,7 @@ const retried = "The run is retried automatically."
 
 /**
  * Rules for Supabase's own errors, which have the header `sb-error-code`. These rules are applied before those for the function's
- * answers.
+ * responses.
  * *Source*: https://supabase.com/docs/guides/functions/error-codes
  */
 export const platformRules: ReadonlyArray<AnswerRule> = [
@@ -77,7 +77,7 @@ export const platformRules: ReadonlyArray<AnswerRule> = [
     code: "<sb-error-code>",
     what: "The function did not answer within 150 s",
     why: "its work may still be in progress, or may be done",
-    fix: "Make a long sync answer 202 and report later (defer in the fence).",
+    fix: "Make a long sync respond with 202 and report its result later (defer in the fence).",
     speaks: "engine"
   },
   {
@@ -99,7 +99,7 @@ export const platformRules: ReadonlyArray<AnswerRule> = [
     code: "<sb-error-code>",
     what: "The function threw an error and did not catch it",
     why: "it may have done its work before the error",
-    fix: 'Catch errors in the function and answer {"error": {"code", "message"}}; the fence does.',
+    fix: 'Catch errors in the function and return {"error": {"code", "message"}}, as the fence does.',
     speaks: "engine"
   },
   {
@@ -108,7 +108,7 @@ export const platformRules: ReadonlyArray<AnswerRule> = [
     matches: ({ status, platformCode }) => status >= 500 && status < 600 && platformCode !== null,
     outcome: "Unknown",
     code: "<sb-error-code>",
-    what: "The platform answered with an error",
+    what: "The platform responded with an error",
     why: "it does not say whether the function ran",
     fix: "See https://supabase.com/docs/guides/functions/error-codes",
     speaks: "engine"

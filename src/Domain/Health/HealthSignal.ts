@@ -89,7 +89,7 @@ export const signalOf = (source: ApiSource, outcome: Outcome, now: number): Heal
   return sign === null ? null : toHealthSign(provider, null, outcome.httpStatus, sign)
 }
 
-/** Detects a throttle in the function's own answer. */
+/** Detects a throttle in the function's own response. */
 const throttleIn = (provider: Provider, outcome: Outcome, now: number): Sign | null => {
   if (outcome._tag === "Completed" || outcome._tag === "Accepted") return null
   const isOwn429 = outcome._tag === "NotExecuted" && outcome.code === "HTTP_429"

@@ -88,7 +88,7 @@ export type Sign =
 
 /** The maximum wait, in milliseconds, that a vendor can impose on syncs. After this wait, the syncs run one at a time. */
 export const MAX_WAIT_MS = 3_600_000
-/** Below this share of a quota, the host's syncs run one at a time, so that the quota lasts longer. */
+/** If less than this share of a quota is left, the host's syncs run one at a time, so that the quota lasts longer. */
 const LOW_SHARE = 0.1
 
 /** Classifies a vendor's response. Pure and total; `now` (epoch milliseconds) is used only for dates in Retry-After. */
@@ -115,7 +115,7 @@ export const judgeVendor = (provider: Provider, answer: VendorAnswer, now: numbe
     return {
       _tag: "Unreachable",
       code: `HTTP_${answer.status}`,
-      message: `${provider.title} answered with HTTP ${answer.status}.`
+      message: `${provider.title} responded with HTTP ${answer.status}.`
     }
   }
   return { _tag: "Reachable", quota }
@@ -149,7 +149,7 @@ const readWait = (
   return reset === undefined || reset === null ? null : reset * 1_000
 }
 
-/** Returns the quota with the smallest share left. A quota without a known limit is compared by its remaining amount. */
+/** Returns the quota with the smallest share left. If a quota's limit is unknown, compares the remaining amount. */
 const tightest = ({ quotas }: Provider, { headers }: VendorAnswer): Quota | null => {
   const known = quotas.flatMap((one): ReadonlyArray<Quota> => {
     const remaining = numberIn(headers, one.remaining)

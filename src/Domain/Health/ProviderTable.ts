@@ -54,7 +54,7 @@ const xledger: Provider = {
 }
 
 /**
- * Answers 429 when a user exceeds 6,000 requests in 5 minutes, the queue limit, or the connection limit. Retry-After is not
+ * Responds with 429 when a user exceeds 6,000 requests in 5 minutes, the queue limit, or the connection limit. Retry-After is not
  * documented; clients choose their own wait. Processes up to 5 requests per user concurrently.
  * *Source*: Microsoft Learn, business-central/dev-itpro/api-reference/v2.0/dynamics-rate-limits and
  * business-central/dev-itpro/administration/operational-limits-online.
@@ -79,8 +79,8 @@ const businessCentral: Provider = {
 }
 
 /**
- * Has one host for each environment. Answers 429 when resource-based limits are exceeded. Retry-After is documented for the sister
- * app (Human Resources), with a wait of 30 s if the header is absent.
+ * Has one host for each environment. Responds with 429 when resource-based limits are exceeded. Retry-After is documented for the
+ * sister app (Human Resources), with a wait of 30 s if the header is absent.
  * *Source*: Microsoft Learn, fin-ops-core/dev-itpro/data-entities/service-protection-api-limits and
  * human-resources/dev-itpro/hr-admin-integration-throttling-faq.
  */
@@ -95,8 +95,8 @@ const dynamicsFinance: Provider = {
 }
 
 /**
- * Allows 25 requests per client and tenant in a sliding window of 5 s, then answers 429. Neither Retry-After nor quota headers are
- * documented.
+ * Allows 25 requests per client and tenant in a sliding window of 5 s, then responds with 429. Neither Retry-After nor quota
+ * headers are documented.
  * *Source*: fortnox.se/developer/guides-and-good-to-know/rate-limits-for-fortnox-api.
  */
 const fortnox: Provider = {
@@ -111,8 +111,8 @@ const fortnox: Provider = {
 }
 
 /**
- * Allows 600 requests a minute per client and endpoint, then answers 429 with `ErrorCode` 4010 and states the wait in the text:
- * "... Try again in 55 seconds."
+ * Allows 600 requests a minute per client and endpoint, then responds with 429 and `ErrorCode` 4010, and states the wait in the
+ * text: "... Try again in 55 seconds."
  * *Source*: developer.vismaonline.com/docs/rate-limits.
  */
 const vismaEaccounting: Provider = {
@@ -128,8 +128,9 @@ const vismaEaccounting: Provider = {
 }
 
 /**
- * Limits the calls per hour for each company and client; only the response headers state the limit. Answers 429 with Retry-After.
- * `X-RateLimit-Reset` is a number of seconds. The old host, integration.visma.net, allows 500 calls an hour until it is shut down.
+ * Limits the calls per hour for each company and client; only the response headers state the limit. Responds with 429 and
+ * Retry-After. `X-RateLimit-Reset` is a number of seconds. The old host, integration.visma.net, allows 500 calls an hour until it
+ * is shut down.
  * *Source*: docs.vismasoftware.no/vismanetapi/how-tos/ratelimits and .../end-of-life-notices/change-base-url.
  */
 const vismaNet: Provider = {
@@ -173,8 +174,8 @@ const tripletex: Provider = {
 
 /**
  * Has one host for each account. Limits the account's concurrent requests (5 on a shared service, more on higher tiers). Beyond the
- * limit, RESTlets answer 400 with SSS_REQUEST_LIMIT_EXCEEDED, REST answers 429, and SOAP answers with faults. A probe would count
- * towards the limit. The wait after a throttle is not documented.
+ * limit, RESTlets respond with 400 and SSS_REQUEST_LIMIT_EXCEEDED, REST responds with 429, and SOAP responds with faults. A probe
+ * would count towards the limit. The wait after a throttle is not documented.
  * *Source*: docs.jitterbit.com, "NetSuite concurrency governance", which quotes NetSuite's 2017.2 release notes.
  */
 const netsuite: Provider = {
@@ -201,8 +202,8 @@ const netsuite: Provider = {
 }
 
 /**
- * Allows a company 500 requests a minute and 10 concurrent requests, then answers 429 with code 003001 (ThrottleExceeded); clients
- * should wait 60 s.
+ * Allows a company 500 requests a minute and 10 concurrent requests, then responds with 429 and code 003001 (ThrottleExceeded);
+ * clients should wait 60 s.
  * *Source*: blogs.intuit.com/2016/08/08/idg-concurrent-api-use-changes-coming-soon; the code is known from integrators' reports.
  */
 const quickbooks: Provider = {

@@ -1,7 +1,7 @@
 /**
- * A parsed cron expression: for each field, one flag per value. `day` and `nearestWeekdays` start at the 1st, `month` at January,
- * `dayOfWeek` at Sunday. A weekday's flag is a bit mask: 1, 2, 4, 8 and 16 stand for its first to fifth occurrence in the month,
- * and 32 for its last. The field names are croner's.
+ * A parsed cron expression: for each field, one flag per value. The first flag of `day` and `nearestWeekdays` stands for the 1st,
+ * that of `month` for January, and that of `dayOfWeek` for Sunday. A weekday's flag is a bit mask: 1, 2, 4, 8 and 16 stand for its
+ * first to fifth occurrence in the month, and 32 for its last. The field names are croner's.
  */
 export interface CronSets {
   readonly second: ReadonlyArray<number>
@@ -18,7 +18,7 @@ export interface CronSets {
 }
 
 /**
- * The local times that a cron expression matches, without a time zone: a set of days, and the same times on each day. Local times
+ * The local times that a cron expression matches, without a time zone: a set of days, with the same times on each day. Local times
  * are *readings*: the epoch milliseconds that the same digits would have in UTC.
  */
 export interface Calendar {
@@ -67,7 +67,7 @@ export const fromSets = ({
   }
 })
 
-// Months are counted from January of year 0, and days from 1970-01-01. Weekdays are counted from 0 (Sunday).
+// Months are numbered from January of year 0, days from 1970-01-01, and weekdays from Sunday (0).
 const firstDayOf = (month: number): number => Date.UTC(Math.floor(month / 12), month % 12, 1) / DAY
 const weekdayOf = (day: number): number => (((day + 4) % 7) + 7) % 7
 const monthOf = (day: number): number => {
@@ -100,7 +100,7 @@ const isDayOfWeek = (sets: CronSets, first: number, date: number, length: number
   return (flags & (date + 7 > length ? occurrence | 32 : occurrence)) !== 0
 }
 
-/** Returns the matching days of a month as a bit mask. Bit 0 stands for the 1st. */
+/** Returns a month's matching days as a bit mask. Bit 0 stands for the 1st. */
 const daysIn = (sets: CronSets, month: number): number => {
   if (sets.month[month % 12] === 0) return 0
   const first = firstDayOf(month)
@@ -124,7 +124,7 @@ const bitCount = (mask: number): number => {
   return count
 }
 
-/** Returns the matching days of a month with from <= day <= to, as a bit mask. */
+/** Returns a month's matching days from `from` to `to`, both inclusive, as a bit mask. */
 const daysWithin = (sets: CronSets, month: number, from: number, to: number): number => {
   const first = firstDayOf(month)
   if (from > first + 30 || to < first) return 0
@@ -194,7 +194,7 @@ const split = (reading: number): readonly [day: number, second: number] => {
 
 const join = (day: number, second: number): number => (day * DAY_SECONDS + second) * 1000
 
-/** Returns the earliest matching reading in (after, upTo], if there is one. */
+/** Returns the earliest matching reading in (after, upTo], or undefined if there is none. */
 export const firstTime = (calendar: Calendar, after: number, upTo: number): number | undefined => {
   const [day, second] = split(after)
   const passed = timesUpTo(calendar, second)
@@ -205,7 +205,7 @@ export const firstTime = (calendar: Calendar, after: number, upTo: number): numb
   return reading <= upTo ? reading : undefined
 }
 
-/** Returns the latest matching reading in (after, upTo], if there is one. */
+/** Returns the latest matching reading in (after, upTo], or undefined if there is none. */
 export const lastTime = (calendar: Calendar, after: number, upTo: number): number | undefined => {
   const [day, second] = split(upTo)
   const passed = timesUpTo(calendar, second)

@@ -43,7 +43,10 @@ const fault = (detail: string, hint: string): Either.Either<never, ExpressionPro
 
 /** Characters that other parsers accept, each with advice on what to write instead. */
 const REPLACEMENTS: ReadonlyMap<string, string> = new Map([
-  ["?", "Write * instead. Note that weekdays count from 0 = Sunday here; Quartz counts from 1."],
+  [
+    "?",
+    "Write * instead. Note that weekdays are numbered from 0 = Sunday here, but from 1 in Quartz."
+  ],
   ["+", "Write either the day of month or the weekday; if both are set, either matches."],
   [":", "A schedule repeats. For a single run, use a manual trigger instead of a date and time."],
   ["=", "The time zone is a separate setting, not part of the expression."]

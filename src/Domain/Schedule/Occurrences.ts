@@ -4,11 +4,11 @@ import type { OffsetPeriod, WallClock } from "./WallClock.ts"
 import { firstInstant, MAX_OFFSET_SHIFT, maxLocalTime } from "./WallClock.ts"
 
 /**
- * A calendar's local times in one zone. This file implements the daylight-saving rule of Domain/Schedule/Schedule, which maps local
+ * A calendar's local times in one zone. This file implements the daylight-saving rule in Domain/Schedule/Schedule, which maps local
  * times to instants:
  *
  * - Fixed times: the slot of a local time is its `firstInstant`, which implements the rule for both kinds of clock change. Because
- * `firstInstant` never decreases, the slots in a period correspond to the local times in one range of readings.
+ *   `firstInstant` never decreases, the slots in a period correspond to one range of readings.
  * - Interval-like: within a period of constant offset, the slots are the local times minus the offset.
  */
 export interface Timetable {
@@ -23,7 +23,7 @@ const shownIn = (period: OffsetPeriod, after: number, upTo: number): readonly [n
   Math.min(upTo, period.to - 1) + period.offset
 ]
 
-/** Returns the first slot in (after, upTo], if there is one. */
+/** Returns the first slot in (after, upTo], or undefined if there is none. */
 export const firstSlot = (
   { calendar, clock, intervalLike }: Timetable,
   after: number,
@@ -42,7 +42,7 @@ export const firstSlot = (
   return undefined
 }
 
-/** Returns the latest slot in (after, upTo], if there is one. */
+/** Returns the latest slot in (after, upTo], or undefined if there is none. */
 export const latestSlot = (
   { calendar, clock, intervalLike }: Timetable,
   after: number,

@@ -17,15 +17,15 @@ import { isRepeated, readingAt, showDate, showOffset, showTime, wallClock } from
  *
  * **The daylight-saving rule.**
  * - A fixed time that does not exist because the clock was put forward runs at the first valid instant after the gap. A fixed time
- * that occurs twice because the clock was put back runs once, the first time.
+ *   that occurs twice because the clock was put back runs once, the first time.
  * - An interval-like schedule (a wildcard `*` or a step `/` in the minute or hour field, including `@hourly`) runs whenever the
- * local clock shows a matching time. It runs in both passes of a repeated hour, and a gap adds no slots.
+ *   local clock shows a matching time. It runs in both passes of a repeated hour, and a gap adds no slots.
  * - Slots at the same instant are one slot. Slots strictly increase in UTC.
  *
  * **Days.** If both the day of month and the weekday are given, a date matches if either field matches. A field is given unless it
  * is a bare `*`: `0 0 *\/2 * MON` matches every odd day and every Monday. `L` is the last day of the month, `LW` the last weekday
  * (Monday to Friday) of the month, `15W` the weekday nearest to the 15th within the month, `MON#2` the second Monday, and `5L` the
- * last Friday. Weekdays count from Sunday, which is 0 (or 7).
+ * last Friday. Weekdays are numbered from Sunday, which is 0 (or 7).
  *
  * *Source*: croner 11 defines the meaning of an expression. The time zone data come from the runtime.
  */
@@ -41,7 +41,7 @@ export interface SlotSummary {
   readonly latest: Option.Option<number>
 }
 
-/** Long enough for every date, including 29 February, to fall on every weekday, even around 2100; in milliseconds. */
+/** 41 years in milliseconds: long enough for every date, including 29 February, to fall on every weekday, even around 2100. */
 const HORIZON = 41 * 366 * 86_400_000
 /** `parse` rejects a schedule that has no slot after this instant. */
 const REFERENCE = Date.UTC(2024, 0, 1)
@@ -154,7 +154,7 @@ export const summarise = (schedule: Schedule, after: number, upTo: number): Slot
 
 /**
  * Returns the clock changes in (from, to] at which one of the schedule's local times does not exist or occurs twice. Each change
- * has an English sentence about its effect.
+ * has a sentence that describes its effect.
  */
 export const clockChanges = (
   schedule: Schedule,
