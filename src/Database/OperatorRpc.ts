@@ -43,7 +43,7 @@ export const readStatus = make({
     })
 })
 
-/** Reads the invocation that a run of an integration would make now; `run` is null if the integration does not exist. */
+/** Reads what a run of an integration would send to its function now; `run` is null if the integration does not exist. */
 export const readInvocation = make({
   name: "read_sync_invocation",
   readOnly: true,
@@ -159,7 +159,7 @@ export const readFigures = make({
           failed: Schema.Int,
           unknown: Schema.Int,
           skipped: Schema.Int,
-          /** Runs that are retried after an attempt that did not complete. */
+          /** Runs that will be retried because an attempt did not complete. */
           retrying: Schema.Int,
           /** Runs whose first attempt is in progress or has not started. */
           in_progress: Schema.Int,

@@ -35,7 +35,7 @@ export interface ClaimedRun {
   readonly rescued: boolean
   /** True if the integration has more due slots; the next slot is claimed when this run has ended. */
   readonly more: boolean
-  /** The result of the function's first contact; null until the function is warmed up. */
+  /** The result of the tick's first request to the function; null until the function is warmed up. */
   readonly contact: FirstContact | null
 }
 

@@ -38,8 +38,8 @@ export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
     /** Waits until a run can be started, and returns how long to collect more runs for the same call, in milliseconds. */
     readonly startable: Effect.Effect<number>
     /**
-     * Waits until at least one run can be started, and takes the next runs, each with its place. Returns an empty array when this
-     * tick will start no more runs.
+     * Waits until at least one run can be started, and takes the next runs, giving each run a place. Returns an empty array when
+     * this tick will start no more runs.
      */
     readonly takeStartable: Effect.Effect<ReadonlyArray<ClaimedRun>>
     /** Frees the place of a run that `offerDeferred` will return to the queue later in this tick. */

@@ -75,8 +75,8 @@ export const make = Effect.gen(function* () {
 })
 
 /**
- * Records each first contact. From these records, the database determines whether a function is worth warming up. If it is not,
- * the recorder logs the verdict, and the function is not warmed up until the next measurement.
+ * Records each first contact. From these records, the database determines whether a function is worth warming up. If not, the
+ * recorder logs the verdict, and the function is not warmed up until the next measurement.
  */
 const makeRecorder = Effect.gen(function* () {
   const supabase = yield* Supabase

@@ -1,9 +1,10 @@
 import { type Clock, Effect, type Fiber, FiberId } from "effect"
 
 /**
- * Runs an asynchronous operation with a deadline. Every invocation and every database call uses this function, so it avoids a timer
- * and a race per operation. `begin` calls `resume` once with the result, and returns a function that cancels the operation. After
- * `ms` milliseconds, the operation is cancelled, and `onTimeout` supplies the result. An interruption also cancels the operation.
+ * Runs an asynchronous operation with a deadline. Every invocation and every database call uses this function, so it does not
+ * create a timer and a race for each operation. `begin` calls `resume` once with the result, and returns a function that cancels
+ * the operation. After `ms` milliseconds, the operation is cancelled, and `onTimeout` supplies the result. An interruption also
+ * cancels the operation.
  */
 export const asyncWithDeadline = <A, E>(options: {
   readonly ms: number

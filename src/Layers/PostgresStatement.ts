@@ -20,8 +20,8 @@ export interface ConnectionState {
 }
 
 /**
- * Reads whether the default transaction settings are suitable. A project may have changed the defaults of a database or a role. A
- * stricter isolation level makes the transactions of concurrent engines fail, and a time limit below the scheduler's limit ends
+ * Checks whether the default transaction settings are suitable. A project may have changed the defaults of a database or a role.
+ * A stricter isolation level makes the transactions of concurrent engines fail, and a time limit below the scheduler's limit ends
  * calls early.
  */
 const FITS = `

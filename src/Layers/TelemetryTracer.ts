@@ -25,8 +25,8 @@ export const byRun = (inner: Tracer.Tracer): Tracer.Tracer => {
 }
 
 /**
- * Returns the exit for the span of a successful effect: a failure that contains only the span's `error.type`, or a success if the
- * span has no `error.type`.
+ * Returns the exit with which a successful effect's span ends: a failure that contains only the span's `error.type`, or a success
+ * if the span has no `error.type`.
  */
 const exitOf = ({ attributes }: Tracer.Span): Exit.Exit<void, Failure> => {
   const type = attributes.get("error.type")

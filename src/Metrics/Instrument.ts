@@ -22,7 +22,7 @@ export interface Definition {
   readonly labels: ReadonlyArray<Label>
   /** The upper bounds of a histogram's buckets, in the unit at the end of the metric's name. */
   readonly buckets?: ReadonlyArray<number>
-  /** Whether a metrics file keeps the gauge after its process has ended. */
+  /** Whether a metrics file keeps the gauge after the process that set the gauge has ended. */
   readonly kept?: boolean
 }
 

@@ -40,7 +40,8 @@ export const render = (families: ReadonlyArray<Family>): string =>
     .join("")
 
 /**
- * Returns the series of a metric with these labels (`a="b",c="d"`). A histogram has one series for each bucket, then sum and count.
+ * Returns the series of a metric with these labels (`a="b",c="d"`). A histogram has one series for each bucket, one for the sum
+ * and one for the count.
  */
 export const seriesOf = (
   { buckets, name, type }: Definition,

@@ -159,8 +159,8 @@ export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
      */
     readonly start: (requests: ReadonlyArray<StartRequest>) => Effect.Effect<ReadonlyArray<Start>>
     /**
-     * Reverts starts whose invocation was not sent. The runs become pending again, and the attempts do not count. Does not revert a
-     * run whose function has begun. Returns the ids of the reverted runs.
+     * Reverts starts whose invocation was not sent. The runs become pending again, and the attempts are not counted. Does not
+     * revert a run whose function has begun. Returns the ids of the reverted runs.
      */
     readonly revertStarts: (
       starts: ReadonlyArray<{ readonly runId: string; readonly leaseToken: string }>
