@@ -12,8 +12,8 @@ const MAX_RUNS = 1000
 
 /**
  * Selects the integrations of an organisation to explain: first integrations with a failed or unknown run in [from, to), then
- * integrations in the worst states. Needs one call, plus one call for each 500 integrations if fewer than `MAX_EXPLAINED`
- * integrations have a failed or unknown run.
+ * integrations in the worst states. Makes one call. If fewer than `MAX_EXPLAINED` integrations have a failed or unknown run, also
+ * makes one call for each 500 integrations.
  */
 export const selectToExplain = (
   found: ReadonlyArray<Named>,

@@ -56,7 +56,7 @@ const buildsFromSource = async () => {
 
 const buildsAroundTheBinary = async () => {
   const [binary = ""] = howTo()
-  // Skips the second line, because the binary is already at the path to which that line copies it.
+  // Skips the second line, which would copy the binary to the path where it already is.
   await containers.must(`set -e; PATH="$PWD:$PATH"; ${binary.replace(/^cp .*$/m, "")}`)
   const shown = await containers.must("docker inspect sync-scheduler")
   const [{ Config, Healthcheck, Size }] = JSON.parse(shown)

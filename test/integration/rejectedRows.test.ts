@@ -20,7 +20,9 @@ beforeEach(async () => {
     .simple()
 })
 
-/** Installs a project's own trigger, which raises an error for rows of the type `bad`, and removes it after `use`. */
+/**
+ * Installs a project's own trigger, which raises an error for rows of the type `bad`, and removes the trigger after `use` has run.
+ */
 const withTrigger = async (
   table: string,
   when: string,

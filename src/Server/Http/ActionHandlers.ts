@@ -17,7 +17,7 @@ interface Requested extends Pick<Action, "action" | "id" | "reason"> {
   readonly actor?: string | undefined
 }
 
-/** Performs an action and records its reason and its actor: the name given at sign-in, or the name given by the program. */
+/** Performs an action, and records its reason and its actor. The actor is the name given at sign-in or by the program. */
 const performAction = (views: QueryCache, { actor: given, ...requested }: Requested) =>
   Effect.gen(function* () {
     const principal = yield* CurrentPrincipal

@@ -16,9 +16,9 @@ const IDLE_SECONDS = 30
 const LINGER_MS = 1_000
 
 /**
- * Serves HTTP while the scope is open. Returns the URL of the listener.
- * *Fails with* ListenError. *Guarantees*: the sizes of bodies and headers (16 KiB, enforced by the runtime) and the idle time of
- * connections are limited. When the scope closes, responses in progress get one second before their connections are closed.
+ * Serves HTTP while the scope is open. Returns the URL of the listener. *Fails with* ListenError. *Guarantees*: the runtime
+ * rejects bodies and headers of more than 16 KiB, and closes idle connections. When the scope closes, responses in progress get
+ * one second before their connections are closed.
  */
 export const listen = (
   address: Address,

@@ -7,7 +7,7 @@ import { tickError } from "../../Engine/SummaryBuilder.ts"
 import { Supabase } from "../../Services/Supabase.ts"
 import { monotonicMs, type Watchdog } from "../Watchdog.ts"
 
-/** One condition for `serve` to be ready. `detail` never contains a host, a key or an organisation. */
+/** One readiness condition of `serve`. `detail` never contains a host, a key or an organisation. */
 export interface Check {
   readonly name: string
   readonly ok: boolean
