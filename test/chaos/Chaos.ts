@@ -101,7 +101,7 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosReport> => {
   }
 }
 
-/** Causes all faults in random order, several at a time, but server faults one at a time. */
+/** Injects all faults in random order, several at a time, but server faults one at a time. */
 const killAll = async (
   site: Site,
   fleet: Fleet,
@@ -193,7 +193,7 @@ const play = async (name: string, site: Site): Promise<void> => {
   await fault(site)
 }
 
-/** Sets the database's clock later than it has ever been, so that no row has a future timestamp. */
+/** Sets the database's clock to a later time than it has ever shown, so that no row has a future timestamp. */
 const endFaults = ({ clocks }: Site): void => {
   clocks?.database.set(LAST_JUMP)
   clocks?.api.set(0)

@@ -15,7 +15,7 @@ export interface KillPoint {
   readonly call: "lost" | "committed" | "lost or committed" | "continues" | "answered"
 }
 
-/** The moments at which killing an engine could lose or double a run. */
+/** The moments at which killing an engine could cause a lost or a doubled run. */
 export const killPoints: ReadonlyArray<KillPoint> = [
   { name: "claim, before its commit", calls: ["claim_sync_runs"], call: "lost" },
   { name: "claim, after its commit", calls: ["claim_sync_runs"], call: "committed" },

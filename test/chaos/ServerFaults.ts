@@ -1,7 +1,7 @@
 import { setReadOnly } from "../support/ReadOnly.ts"
 import type { Site } from "./Site.ts"
 
-/** Causes a fault in the database, the functions or a clock. Resolves when the fault is over. */
+/** Injects a fault into the database, the functions or a clock. Resolves when the fault is over. */
 export type ServerFault = (site: Site) => Promise<void>
 
 /** Clock jumps in seconds: within a lease, beyond a lease, and across many slots. */

@@ -1,6 +1,6 @@
 /**
- * Measures how much one organisation delays other organisations, with `serve` and its defaults, a real PostgreSQL and real
- * functions. `bun test/chaos/tenants.ts [--minutes 2] [--direct] [part of a name...]` prints a table.
+ * Measures how much one organisation delays other organisations, using `serve` with its defaults, a real PostgreSQL and
+ * real functions. `bun test/chaos/tenants.ts [--minutes 2] [--direct] [part of a name...]` prints a table.
  */
 import { randomUUID } from "node:crypto"
 import { parseOptions } from "../../scripts/parseOptions.ts"
@@ -107,8 +107,8 @@ const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
 
 interface Delays {
   /**
-   * How late the other organisations' runs started, in ms, ascending. For a run that did not start, the delay is measured at
-   * the end.
+   * How late the other organisations' runs started, in ms, ascending. For a run that never started, the delay until the end
+   * of the measurement.
    */
   readonly delays: ReadonlyArray<number>
   /** How many slots of the other organisations were skipped. */

@@ -45,7 +45,7 @@ begin
 end
 $$;`
 
-/** The SQL types of arguments; text for arguments that are not listed. */
+/** The SQL types of arguments. Arguments that are not listed are text. */
 const TYPES: Readonly<Record<string, string>> = {
   p_tick_id: "uuid",
   p_options: "jsonb",

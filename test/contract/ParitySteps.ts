@@ -15,7 +15,7 @@ const APIS = [
   { api_provider: "generic", api_host: "elsewhere.test" },
   { api_provider: "generic", api_host: "elsewhere.test/health" }
 ] as const
-/** The organisation of most integrations. */
+/** The organisation that owns most integrations. */
 const ORG = "00000000-0000-4000-8000-00000000000a"
 const ENGINES = ["engine-1", "engine-2", "host-7-12ab"] as const
 const encodeSlot = Schema.encodeSync(Slot)

@@ -24,7 +24,7 @@ export interface Stage {
   readonly written: (i: number) => Promise<number>
 }
 
-/** The environment of a scenario: a separate server, a proxy on `port`, or another pool. */
+/** The environment of a scenario: a separate server, a proxy on `port`, or different gateway options. */
 interface Setting {
   readonly server?: PostgresServer
   readonly port?: number

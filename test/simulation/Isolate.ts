@@ -132,7 +132,7 @@ export class Isolate {
     })
   }
 
-  /** Runs a function without the fence, which executes every request. */
+  /** Runs an unfenced function, which executes every request. */
   unfenced(style: FunctionStyle): Effect.Effect<void> {
     const self = this
     return Effect.gen(function* () {

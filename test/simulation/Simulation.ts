@@ -30,7 +30,7 @@ const QUICK = {
   runningGuardMs: 120_000,
   quiescenceMs: 100_000
 }
-/** The length of the final period, in ms. Slots that become due during it need not be settled at the end. */
+/** The length of the final period, in ms. Slots that become due in this period need not be settled at the end. */
 const RECENT_MS = 3 * MINUTE
 /** Only an endless loop causes this many events. */
 const MAX_EVENTS = 1_500_000

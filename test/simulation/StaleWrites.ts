@@ -78,7 +78,9 @@ export class StaleWrites {
     }
   }
 
-  /** Returns a write with the last token of a finished run, which must neither begin an attempt nor revive a function. */
+  /**
+   * Returns a write with the last token of a finished run. The write must neither begin an attempt nor revive a function.
+   */
   private tooLate(run: RunRow): Write {
     const { random } = this.universe
     const owner = { p_run_id: run.id, p_lease_token: run.lease_token }

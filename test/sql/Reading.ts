@@ -5,9 +5,10 @@ export const ROWS = 20_000
 export const DUE = 120
 
 /**
- * Inserts many integrations, few of them due, and a long history. Triggers are disabled, because only reads are measured. The
- * empty tables are truncated first: autovacuum may have recorded that they have no rows, and until it runs again, a minute later,
- * the planner would consider all indexes equally good. Autovacuum cannot run between the truncation and the commit.
+ * Inserts many integrations, few of them due, and a long history. Triggers are disabled, because only reads are measured.
+ * The tables are already empty, but are truncated first, because autovacuum may have recorded that they have no rows. Until
+ * autovacuum runs again, a minute later, the planner would consider all indexes equally good. Autovacuum cannot run between
+ * the truncation and the commit.
  */
 export const fill = (ledger: Ledger) =>
   ledger.execute(`

@@ -4,11 +4,13 @@ import { SQL } from "bun"
 export interface Borrowed {
   readonly sql: SQL
   readonly release: () => void
-  /** The error with which the server closed the idle connection, if it did. The next call returns this error. */
+  /**
+   * The server's error, if the server closed the connection while the connection was idle. The next call returns the error.
+   */
   readonly ended: unknown
 }
 
-/** A connection that is never reopened: Bun would silently reopen a lost connection and hide the loss. */
+/** A connection that stays closed once it is lost. By default, Bun would silently reopen it and hide the loss. */
 interface Connection {
   readonly sql: SQL
   ended: unknown

@@ -20,7 +20,9 @@ export interface HistoryWorld {
   readonly sql: SQL
   readonly now: () => number
   readonly setClock: (ms: number) => Promise<void>
-  /** Inserts an enabled integration with the current creation time; `columns` are SQL expressions by column name. */
+  /**
+   * Inserts an enabled integration whose creation time is the current time; `columns` are SQL expressions by column name.
+   */
   readonly insert: (columns?: Readonly<Record<string, string>>) => Promise<string>
   /** Runs one tick of a new engine. */
   readonly tick: (options?: Engine.TickOptions) => Promise<Summary>

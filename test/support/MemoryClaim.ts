@@ -92,7 +92,7 @@ export const readDue = (
   }
 }
 
-/** How long fetched rows stay reserved. */
+/** How long fetched rows stay reserved, in ms. */
 const RESERVED_MS = 15_000
 
 export interface FetchOptionsJson extends ScopeJson {

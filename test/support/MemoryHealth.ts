@@ -278,7 +278,7 @@ export const holdBack = (
   const held: Array<Held> = []
   const byName = (a: HoldRow | HealthRow, b: HoldRow | HealthRow) =>
     byText(a.provider, b.provider) || byText(a.host, b.host)
-  /** Returns the requested starts of this API's runs that have not been refused for any other reason. */
+  /** Returns the requested starts for this API that have not been refused for another reason. */
   const asking = (provider: string, host: string, orgId: string | null) =>
     starts
       .flatMap(({ api_host, api_provider, lease_token, run_id }) => {

@@ -32,7 +32,7 @@ export const serveRaw = async (
     let text = ""
     socket.on("error", () => undefined)
     socket.on("data", (data) => {
-      // A TLS ClientHello on a plain port gets a 400, as from real servers, and is not recorded.
+      // A TLS ClientHello on a plain-text port gets a 400, as it does from real servers, and is not recorded.
       if (data[0] === 0x16) return socket.end(http("400 Bad Request"))
       text += data.toString()
       if (!isWhole(text)) return undefined

@@ -36,11 +36,11 @@ export interface SupabaseStandIn {
 }
 
 /**
- * Creates the stand-in. Commands that need neither Docker nor an account use the real CLI on the project's database: `init`,
- * `db push`, `db query` and `migration list`. All other commands are simulated: `start` and `status` report that the stack is
- * running, `functions serve` and `functions deploy` run the real function in real Deno, `link` writes the files that the CLI
- * would write, and `projects api-keys` prints the key. Calls that match the regular expression in `STANDIN_FAIL` fail, as
- * without a network. After call number `STANDIN_KILL`, the stand-in kills its parent process.
+ * Creates the stand-in. Commands that need neither Docker nor an account use the real CLI on the project's database:
+ * `init`, `db push`, `db query` and `migration list`. All other commands are simulated: `start` and `status` report that
+ * the stack is running, `functions serve` and `functions deploy` run the real function in real Deno, `link` writes the
+ * files that the CLI would write, and `projects api-keys` prints the key. Calls that match the regular expression in
+ * `STANDIN_FAIL` fail as if there were no network. After call number `STANDIN_KILL`, the stand-in kills its parent process.
  */
 export const makeStandIn = async (
   place: string,

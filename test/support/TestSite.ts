@@ -48,7 +48,7 @@ export const makeTestSite = async (
   }
 }
 
-/** Builds a form request as a browser sends it. */
+/** Builds a POST request with form fields, with the headers that a browser sends. */
 export const form = (
   fields: Readonly<Record<string, string>>,
   headers: Readonly<Record<string, string>> = OWN_PAGE
@@ -58,7 +58,7 @@ export const form = (
   body: new URLSearchParams(fields).toString()
 })
 
-/** Builds a JSON request as an API client with the token sends it. */
+/** Builds a POST request with a JSON body, authenticated with the admin token. */
 export const json = (
   body: unknown,
   headers: Readonly<Record<string, string>> = { authorization: `Bearer ${ADMIN_TOKEN}` }

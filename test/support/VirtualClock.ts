@@ -93,7 +93,7 @@ const silent = Runtime.defaultRuntime.pipe(
 export type FreezeSeenBy = "both" | "wall" | "monotonic"
 
 /**
- * A process of the simulated world. It has its own clocks, which may be wrong. Its fibers freeze or die with the process. A
+ * A process in the simulated world. It has its own clocks, which may be wrong. Its fibers freeze or die with the process. A
  * process dies as with SIGKILL: nothing runs afterwards, not even a finalizer.
  */
 export class VirtualProcess {
