@@ -21,7 +21,7 @@ begin
   end if;
   if (select count(*) from vault.decrypted_secrets
        where name = 'project_url' and decrypted_secret ~ '^https?://[^/]+/?$') <> 1 then
-    raise exception 'Vault has no secret project_url that contains the project''s address'
+    raise exception 'Vault has no secret project_url that contains the project''s URL'
       using hint = 'select vault.create_secret(''https://<project-ref>.supabase.co'', ''project_url'')';
   end if;
 end

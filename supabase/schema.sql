@@ -118,7 +118,7 @@ comment on column public.organization_integrations.breaker_until is 'After too m
 comment on column public.organization_integrations.paused_reason is 'The operator''s reason for pausing the integration.';
 comment on column public.organization_integrations.health_url is 'The URL to probe when no sync has run for a while; null: the default for the integration''s type.';
 comment on column public.organization_integrations.health_method is 'The HTTP method of the probe.';
-comment on column public.organization_integrations.reserved_by is 'The engine that has fetched the integration but not claimed its slot yet.';
+comment on column public.organization_integrations.reserved_by is 'The engine that has fetched the integration but not yet claimed its slot.';
 comment on column public.organization_integrations.reserved_until is 'No other engine fetches the integration before this instant.';
 comment on column public.organization_integrations.fetch_token is 'The token of the fetch that reserved the integration. A repeated call with this token returns the same row.';
 comment on column public.organization_integrations.config is 'Settings for the function, sent with every run. Must not contain secrets.';
@@ -214,7 +214,7 @@ CREATE INDEX sync_incident_run ON public.sync_incident USING btree (run_id) WHER
 CREATE INDEX sync_incident_unsent ON public.sync_incident USING btree (id) WHERE (((resolved_at IS NULL) AND (notified_at IS NULL) AND (alert_gave_up IS NULL)) OR ((resolved_at IS NOT NULL) AND (resolve_notified_at IS NULL) AND (alert_gave_up IS DISTINCT FROM 'resolved'::text)));
 alter table public.sync_incident enable row level security;
 grant delete, insert, maintain, references, select, trigger, truncate, update on public.sync_incident to service_role;
-comment on column public.sync_incident.alert_gave_up is 'The transition whose message was abandoned: the receiver rejected every attempt, or the incident ended more than a day before the message could be sent.';
+comment on column public.sync_incident.alert_gave_up is 'Which message was abandoned: opened or resolved. Either the receiver rejected every attempt, or the incident ended more than a day before the message could be sent.';
 
 create table public.sync_run_event (
   id bigint generated always as identity not null,
@@ -330,7 +330,7 @@ comment on column public.sync_run_log.duration_ms is 'The duration of the last a
 comment on column public.sync_run_log.cold_start is 'Whether the tick''s first request to the function was a cold start.';
 comment on column public.sync_run_log.warm_up_ms is 'The duration of the tick''s first request to the function, in milliseconds.';
 comment on column public.sync_run_log.http_status is 'The HTTP status of the last response.';
-comment on column public.sync_run_log.error_code is 'The stable error code; docs/reference/errors.md lists all of them.';
+comment on column public.sync_run_log.error_code is 'A stable error code; see docs/reference/errors.md.';
 comment on column public.sync_run_log.error_message is 'The error and how to fix it; at most 2 KiB.';
 comment on column public.sync_run_log.response is 'The function''s JSON response, or only its size if it exceeds 64 KiB.';
 comment on column public.sync_run_log.fenced is 'Whether the function was fenced when the attempt started. If so, a null began_at after the end of the lease proves that the function did nothing.';
@@ -2735,7 +2735,7 @@ AS $function$
 declare
   v_now constant timestamptz := sync_scheduler.clock();
 begin
-  -- Without an open incident, the session does not plan the long statement below.
+  -- If no incident is open, return early, so that the session does not plan the long statement below.
   if not exists (select 1 from public.sync_incident where resolved_at is null) then
     return null;
   end if;
@@ -2931,7 +2931,7 @@ begin
          old.sync_schedule, case when v_edited and old.enabled then 'schedule_changed' else 'disabled' end,
          case when v_edited then 'edit' when v_enabled then 'enable' else 'disable' end)
        or v_slot is null then
-      -- With the new version, a tick that read the row before this change cannot claim the skipped slots.
+      -- The new version prevents a tick that read the row before this change from claiming the skipped slots.
       new.schedule_version := coalesce(old.schedule_version, 1) + 1;
       new.schedule_since := v_now;
       if new.next_run_at is not distinct from old.next_run_at or new.next_run_at <= v_now then

@@ -5,8 +5,8 @@
 
 do $migration$
 declare
-  -- One entry per column: table, column, type, rest of the definition, whether the column
-  -- is NOT NULL (applied only to tables that this migration creates), comment.
+  -- Each entry: table, column, type, rest of the column definition,
+  -- not null (applied only to tables that this migration creates), comment.
   v_columns constant jsonb := $columns$[
     ["organization_integrations", "id",                   "uuid",        "default gen_random_uuid()", true],
     ["organization_integrations", "org_id",               "uuid",        "", true,
@@ -54,7 +54,7 @@ declare
     ["organization_integrations", "health_method",        "text",        "default 'HEAD' check (health_method in ('HEAD', 'GET', 'OPTIONS'))", true,
       "The HTTP method of the probe."],
     ["organization_integrations", "reserved_by",          "text",        "", false,
-      "The engine that has fetched the integration but not claimed its slot yet."],
+      "The engine that has fetched the integration but not yet claimed its slot."],
     ["organization_integrations", "reserved_until",       "timestamptz", "", false,
       "No other engine fetches the integration before this instant."],
     ["organization_integrations", "fetch_token",          "uuid",        "", false,
@@ -128,7 +128,7 @@ declare
     ["sync_run_log", "http_status",          "integer",     "", false,
       "The HTTP status of the last response."],
     ["sync_run_log", "error_code",           "text",        "", false,
-      "The stable error code; docs/reference/errors.md lists all of them."],
+      "A stable error code; see docs/reference/errors.md."],
     ["sync_run_log", "error_message",        "text",        "check (octet_length(error_message) <= 2048)", false,
       "The error and how to fix it; at most 2 KiB."],
     ["sync_run_log", "response",             "jsonb",       "", false,
@@ -478,8 +478,8 @@ create table public.sync_skipped_range (
   "from" timestamptz not null,
   "to" timestamptz not null,
   -- The exact number of slots, unless the reason is schedule_changed, disabled or gone.
-  -- Ranges with these three reasons are recorded by SQL functions, which cannot evaluate cron expressions and therefore
-  -- write 1 for "at least one slot" and 0 for "an unknown number" (no next slot had been computed).
+  -- For these three reasons, 1 means at least one slot. 0 means an unknown number, because no next slot had been computed.
+  -- SQL functions record these ranges, and they cannot evaluate cron expressions.
   count bigint not null check (count >= 0),
   reason text not null,                               -- superseded, outside_window, catch_up_skip, schedule_changed, disabled, gone
   recorded_at timestamptz not null default now(),
@@ -528,7 +528,7 @@ create table public.sync_incident (
   detail jsonb not null default '{}',
   -- The delivery state of the incident's messages. The receiver accepted the opening message at notified_at,
   -- and the recovery message at resolve_notified_at.
-  alert_transition text check (alert_transition in ('opened', 'resolved')), -- the transition whose message was claimed last
+  alert_transition text check (alert_transition in ('opened', 'resolved')), -- which message was claimed last
   alert_claimed_by text,                              -- the engine that is sending the message
   alert_claimed_until timestamptz,                    -- any engine may send the message after this instant
   alert_attempts integer not null default 0,
@@ -538,7 +538,7 @@ create table public.sync_incident (
   alert_gave_up_at timestamptz
 );
 comment on column public.sync_incident.alert_gave_up is
-  'The transition whose message was abandoned: the receiver rejected every attempt, or the incident ended more than a day before the message could be sent.';
+  'Which message was abandoned: opened or resolved. Either the receiver rejected every attempt, or the incident ended more than a day before the message could be sent.';
 create unique index sync_incident_open on public.sync_incident (kind, subject) where resolved_at is null;
 create index sync_incident_resolved on public.sync_incident (resolved_at) where resolved_at is not null;
 create index sync_incident_integration on public.sync_incident (integration_id, id);
@@ -597,7 +597,7 @@ create table public.integration_health (
   primary key (provider, host)
 );
 comment on table public.integration_health is
-  'The health of each accounting API (provider and host). Syncs determine the health; probes determine it if no sync has run for a while. throttled: the API throttles several organisations or the probe. All runs that use the API then wait for at most a minute, and no probe is sent until passive_until. A host with a path (host/path) comes from the health_url of an integration.';
+  'The health of each accounting API (provider and host). Syncs determine the health; probes determine it if no sync has run for a while. throttled: the API has throttled several organisations or a probe. All runs that use the API then wait for at most a minute, and no probe is sent until passive_until. A host with a path (host/path) comes from an integration''s health_url.';
 create index integration_health_throttled on public.integration_health (throttled_until) where throttled_until is not null;
 
 -- One row for each organisation that a vendor throttles at a host. Only that organisation's runs at that host wait.
@@ -614,12 +614,12 @@ create table public.sync_api_hold (
   primary key (provider, host, org_id)
 );
 comment on table public.sync_api_hold is
-  'Organisations that a vendor throttles at a host, with the instant until which their runs wait and the number of concurrent runs after that instant.';
+  'Organisations that a vendor throttles at a host. Runs of such an organisation wait until throttled_until, and then at most start_limit of them run concurrently.';
 create index sync_api_hold_expires on public.sync_api_hold (expires_at);
 
--- The average durations of cold and of warm first requests to each function, which show whether a warm-up saves time.
+-- The average durations of each function's cold and warm first requests. They show whether warming up the function saves time.
 create table public.sync_function_warmth (
-  function_name text primary key,                     -- '(default)' stands for the function that the engine is configured with
+  function_name text primary key,                     -- '(default)': the function in SYNC_SCHEDULER_FUNCTION
   cold_count bigint not null default 0,
   warm_count bigint not null default 0,
   failed_count bigint not null default 0,
@@ -664,7 +664,7 @@ create function sync_scheduler.schema_version() returns text language sql stable
   return substring(obj_description('sync_scheduler'::regnamespace, 'pg_namespace') from '[0-9]{14}');
 
 -- Returns the schema version of the oldest engine that this schema supports.
--- A migration that is incompatible with older engines makes this function return the migration's version.
+-- A migration that is incompatible with older engines redefines this function to return the migration's version.
 -- An engine with an older schema version claims nothing and reports the incompatibility.
 create function sync_scheduler.engines_from() returns text language sql immutable return '20261129001000';
 

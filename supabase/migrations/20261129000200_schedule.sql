@@ -46,8 +46,8 @@ create function sync_scheduler.is_live(p_status text, p_released_at timestamptz)
 create function sync_scheduler.kept_from() returns timestamptz
   language sql stable return sync_scheduler.clock() - interval '400 days';
 
--- Creates a function that returns the maximum length of a text column in characters, because adopted columns may be short.
--- The function returns null if the column has no limit.
+-- Creates a function that returns a text column's maximum length in characters; null: no limit.
+-- Only columns of adopted tables have a limit.
 do $room$
 declare
   v_cases text;
@@ -63,7 +63,7 @@ begin
 end
 $room$;
 
--- Truncates text to p_bytes of UTF-8, at a character boundary, and to the length of the column p_column.
+-- Truncates text at a character boundary, to at most p_bytes of UTF-8 and to the maximum length of the column p_column.
 create function sync_scheduler.clip(p_text text, p_column text, p_bytes integer default 2048) returns text
   language plpgsql immutable set search_path = pg_catalog, pg_temp as $$
 declare
@@ -93,7 +93,7 @@ create function sync_scheduler.elapsed_ms(p_from timestamptz, p_to timestamptz, 
 
 -- PostgREST before version 16 endlessly retries a call that fails with SQLSTATE 40001,
 -- thousands of times a second, even after the client has disconnected.
--- None of these functions raises 40001 in a read committed transaction, but a project's own trigger on an adopted table may raise it.
+-- In a READ COMMITTED transaction, the scheduler's functions never raise 40001, but a project's own trigger on an adopted table may.
 -- Every function that may write therefore replaces 40001 with 40P01 (deadlock_detected).
 -- Both codes mean that nothing was done and that the caller may retry.
 
@@ -102,8 +102,8 @@ create function sync_scheduler.elapsed_ms(p_from timestamptz, p_to timestamptz, 
 create function sync_scheduler.is_row_fault(p_sqlstate text) returns boolean
   language sql immutable return left(p_sqlstate, 2) in ('22', '23') or p_sqlstate = 'P0001';
 
--- Returns whether the project's own code, such as a trigger on the table, may have caused the error for the row being processed.
--- Also returns true for every row fault, and for undefined names and missing privileges.
+-- Returns whether the error may affect only the row being processed, for example because the project's own trigger raised it.
+-- Row faults, undefined names and missing privileges are such errors.
 -- Callers report the row and leave it unchanged, so that the error does not stop a whole tick.
 create function sync_scheduler.may_be_row_fault(p_sqlstate text) returns boolean
   language sql immutable return left(p_sqlstate, 2) not in ('08', '25', '40', '53', '54', '55', '57', '58', 'F0', 'XX');
@@ -206,8 +206,8 @@ end
 $$;
 
 -- Keeps next_run_at, schedule_version and schedule_since consistent with an edit.
--- The version increases whenever schedule_since changes. Otherwise, if an integration without a computed slot
--- were disabled and enabled between a tick's read and its claim, the tick could claim slots that are recorded as skipped.
+-- The version increases whenever schedule_since changes, so that a tick cannot claim slots that are recorded as skipped.
+-- For example, an integration without a computed slot may be disabled and enabled between a tick's read and its claim.
 create function sync_scheduler.before_integration_change() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -232,7 +232,7 @@ begin
          old.sync_schedule, case when v_edited and old.enabled then 'schedule_changed' else 'disabled' end,
          case when v_edited then 'edit' when v_enabled then 'enable' else 'disable' end)
        or v_slot is null then
-      -- With the new version, a tick that read the row before this change cannot claim the skipped slots.
+      -- The new version prevents a tick that read the row before this change from claiming the skipped slots.
       new.schedule_version := coalesce(old.schedule_version, 1) + 1;
       new.schedule_since := v_now;
       if new.next_run_at is not distinct from old.next_run_at or new.next_run_at <= v_now then
@@ -310,8 +310,8 @@ create trigger sync_scheduler_after_edit after update on public.organization_int
                      or old.enabled is distinct from new.enabled)
   execute function sync_scheduler.after_integration_change();
 
--- Creates the schedule history of integrations in an adopted table.
--- Each history starts at the integration's creation, with the oldest recorded slot as its first slot.
+-- Creates a schedule history for each integration in an adopted table.
+-- The history starts when the integration was created. Its first slot is the oldest recorded slot.
 insert into public.sync_schedule_history (integration_id, schedule_version, schedule, timezone, enabled, "from", since, first_slot)
 select i.id, coalesce(i.schedule_version, 1), i.sync_schedule, coalesce(i.timezone, 'UTC'), coalesce(i.enabled, false), b.began_at,
        i.schedule_since,
@@ -320,7 +320,7 @@ select i.id, coalesce(i.schedule_version, 1), i.sync_schedule, coalesce(i.timezo
   from public.organization_integrations i
  cross join lateral (select least(i.created_at, i.next_run_at, now()) as began_at) b;
 
--- Sets first_slot and since of a new history row from the integration's row.
+-- Copies next_run_at and schedule_since from the integration to a new history row, as first_slot and since.
 create function sync_scheduler.before_history() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin

@@ -8,12 +8,12 @@
 -- Signals from an organisation's syncs apply only to that organisation.
 -- A throttle or a low quota creates a row in sync_api_hold.
 -- If the vendor throttles three organisations within a minute,
--- the runs of all organisations at the host wait, for at most 30 s per response.
+-- all organisations' runs at the host wait, for at most 30 s per response.
 -- A host becomes unhealthy when its probes fail, or when syncs of three organisations fail without a successful sync in between.
 --
 -- Lock order: a run's row is locked before the row of a hold or an API.
--- The learn_* functions never wait for an API's row, because the session that has locked the row records the same health.
--- A call that starts runs may wait, but only after it has locked all of those runs, so two sessions cannot deadlock.
+-- The learn_* functions never wait for an API's row, because the session that has locked the row is already recording the API's health.
+-- A call that starts runs may wait for an API's row, but only after locking all of those runs. Two sessions therefore cannot deadlock.
 
 create function sync_scheduler.api_name(p_provider text, p_host text) returns text
   language sql immutable return p_provider || '/' || p_host;
@@ -135,12 +135,12 @@ begin
 end
 $$;
 
--- Returns how long a vendor's response tells the scheduler to wait, clamped to between a second and an hour.
+-- Returns the wait time in a vendor's response, clamped to between 1 second and 1 hour.
 create function sync_scheduler.vendor_wait(p_sign jsonb) returns interval
   language sql immutable
   return sync_scheduler.seconds(least(greatest(coalesce((p_sign ->> 'wait_ms')::numeric, 60000), 1000), 3600000) / 1000);
 
--- Records that a host throttles requests, as reported by the host's probe or by several organisations.
+-- Records that a host throttles requests: it has throttled a probe or several organisations' syncs.
 -- One response delays the runs of all organisations for at most 30 s, and hold_back spreads the runs over the following 30 s.
 -- After the throttle, the host is not probed for an hour. Each further throttle within a day doubles this pause, up to a day.
 -- If the vendor is known, the pause applies to all the vendor's hosts.
@@ -312,7 +312,7 @@ $$;
 -- with a hold, then the runs at a host that throttles all organisations.
 -- The delayed runs become due one by one, 3 s apart. A run that is delayed for the first time follows the runs
 -- that are already delayed. A run that was delayed before becomes due 3 s after the wait ends.
--- The runs at a throttled host become due within 30 s of the end of the throttle.
+-- Runs at a throttled host become due within 30 s after the throttle ends.
 -- Returns [{run_id, reason: api_throttled | api_limit, status, retry_at}].
 create function sync_scheduler.hold_back(p_engine_id text, p_starts jsonb, p_adopt_after interval) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -437,7 +437,7 @@ $$;
 -- The database checks the interval and recent syncs, so that the limits apply across all engines.
 -- p_types, p_urls: the types and health_urls of the API's integrations, used to find a sync that is due within a minute.
 -- p_asked: an operator requested the probe, so the regular interval, the backoff and recent syncs do not prevent the probe.
--- A probe in the last 15 minutes, a throttle, and a sync that is running or about to run still do.
+-- A probe in the last 15 minutes, a throttle, and a sync that is running or about to run still prevent the probe.
 create function sync_scheduler.probe_refusal(h public.integration_health, p_types text[], p_urls text[], p_asked boolean) returns text
   language sql stable set search_path = pg_catalog, pg_temp as $$
   select case
@@ -536,7 +536,7 @@ create function sync_scheduler.probe_wait(p_failures integer) returns interval
   return least(interval '15 minutes' * power(2, least(greatest(p_failures, 1) - 1, 10)), interval '2 hours');
 
 -- Records the result of a probe, which is identified by the claim's token.
--- Ignores a repeated result, and a result that arrives after more than a minute.
+-- Ignores a repeated result, and a result that arrives more than a minute after the claim.
 -- p_result: the fields of a settlement's health signal ({sign: reachable | unreachable | throttled, code, message, http_status,
 -- wait_ms, ceiling, low, quota}), latency_ms, and every_ms, the probe interval of a healthy API (at least 15 minutes).
 -- p_jitter: a number from 0 to 1 that delays the next probe by up to a fifth of
@@ -621,7 +621,7 @@ create function public.read_upcoming_warm_ups(p_within_seconds numeric default 6
     ) u
 $$;
 
--- Records a tick's first request to a function and returns whether a warm-up of this function saves time.
+-- Records a tick's first request to a function and returns whether warming up this function saves time.
 -- Once 20 requests have been measured, warm-ups of the function are paused for a day if no request
 -- was cold, or if cold requests take less than 100 ms longer than warm requests.
 -- p_cold: whether the function reported a cold start. If p_cold is null, a request that takes more than a second is treated as cold.

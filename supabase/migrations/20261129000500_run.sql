@@ -196,7 +196,7 @@ $$;
 -- Returns the runs in p_starts that the call must not start.
 -- A run must not start if the integration's row exceeds a limit,
 -- or if the integration's config does not fit into the response (4 MiB in total).
--- If only the config does not fit, the caller retries the start.
+-- If the config's size is the only reason, the caller retries the start.
 -- Returns [{run_id, reason, status, detail? | retry_at?}].
 create function sync_scheduler.left_out(p_starts jsonb) returns jsonb
   language plpgsql stable set search_path = pg_catalog, pg_temp set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan
@@ -499,7 +499,7 @@ begin
 end
 $$;
 
--- Settles attempts, all or none. Ordinary outcomes update the health of their APIs with one look-up per API.
+-- Settles attempts, all or none. For ordinary outcomes, the API's health is updated with one look-up per API.
 -- An outcome is ordinary if it is `completed` and has the token of a running attempt,
 -- the run is not ambiguous, and the integration has no consecutive failures.
 -- Returns [{run_id, accepted, status, attempt, retry_at, reason}].
@@ -611,7 +611,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Decides whether the function may begin its work. The function calls begin_sync_run first, and may begin
+-- Decides whether an Edge Function may begin its work. The Edge Function calls begin_sync_run first, and continues
 -- only if `granted` is true.
 create function public.begin_sync_run(p_run_id uuid, p_lease_token uuid, p_nonce uuid default null) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off

@@ -1,4 +1,4 @@
--- Sweeps the runs of dead engines and unresponsive functions, and contains the first and the last call of a tick.
+-- Contains the sweep, which handles the runs of dead engines and unresponsive functions, and the first and last call of each tick.
 
 -- Sweeps a run whose lease has expired: running -> unknown.
 -- A row that another program wrote without a lease is swept after p_running_guard_seconds.

@@ -11,7 +11,7 @@ end
 $$;
 
 -- Retries a run with one more attempt: failed, skipped or unknown -> pending. Only this function changes a finished run.
--- An unknown run starts again only after the time by which its function must have ended. Otherwise, both attempts could take effect.
+-- An unknown run starts again only when its function can no longer be running. Otherwise, both attempts could take effect.
 create function public.retry_sync_run(p_run_id uuid, p_actor text, p_reason text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -205,7 +205,7 @@ exception when serialization_failure then
 end
 $$;
 
--- Cancels a backfill request. A run of the backfill that is in progress continues, but no further slot is claimed.
+-- Cancels a backfill request. A run that is already in progress continues, but no further slot is claimed.
 create function public.cancel_sync_backfill(p_backfill_id uuid, p_actor text, p_reason text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set jit = off as $$
 declare

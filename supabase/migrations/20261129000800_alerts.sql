@@ -146,7 +146,7 @@ create trigger sync_scheduler_after_adoption after update on public.sync_run_log
   execute function sync_scheduler.after_run_adopted();
 
 -- Opens an incident for the states `failing` and `retrying` of Domain/State:
--- a run has failed, or is pending after its second or a later attempt.
+-- a run has failed, or is pending after at least two attempts.
 -- The subject is the integration, so that a sync that fails every night causes only one incident.
 -- If another session holds the incident's lock, the trigger changes nothing, so that it never delays an outcome.
 create function sync_scheduler.after_run_troubled() returns trigger
@@ -219,7 +219,7 @@ create function sync_scheduler.after_tick_opened() returns trigger
 declare
   v_now constant timestamptz := sync_scheduler.clock();
 begin
-  -- Without an open incident, the session does not plan the long statement below.
+  -- If no incident is open, return early, so that the session does not plan the long statement below.
   if not exists (select 1 from public.sync_incident where resolved_at is null) then
     return null;
   end if;

@@ -172,7 +172,7 @@ $$;
 -- Returns the scheduler's heartbeat and one page of integration statuses, in id order.
 -- A null cursor marks the last page; callers must not interpret the cursor.
 -- p_search: part of an organisation's name or of an integration's type, or the beginning of an id.
--- Returns {now, schema_version, scheduler, total, integrations: [...], cursor}; `total` counts all integrations, regardless of the filter.
+-- Returns {now, schema_version, scheduler, total, integrations: [...], cursor}; `total` is the total number of integrations, ignoring the filter.
 create function public.read_sync_status(
   p_limit integer default 500, p_cursor text default null, p_org_id uuid default null, p_integration_ids uuid[] default null,
   p_integration_type text default null, p_search text default null
@@ -200,9 +200,9 @@ create function public.read_sync_names(p_limit integer default 20000) returns js
             from public.organization_integrations i order by i.id limit least(greatest(coalesce(p_limit, 20000), 1), 20000)) n
 $$;
 
--- Returns the payload with which the engine would invoke the integration's function now, so that an operator can test the function:
--- {now, on_unknown, fenced, run}.
--- `run` has the fields that the engine needs, with ids that belong to no recorded run; null: the integration does not exist.
+-- Returns the payload with which the engine would invoke the integration's function now. Operators use it to test the function.
+-- Returns {now, on_unknown, fenced, run}. `run` has the fields that the engine needs, and ids that match no recorded run.
+-- If the integration does not exist, `run` is null.
 -- Records nothing.
 create function public.read_sync_invocation(p_integration_id uuid) returns jsonb
   language sql stable security definer set search_path = pg_catalog, pg_temp as $$
@@ -256,9 +256,10 @@ $$;
 
 -- Returns the start lag over the last day and the run counts for each of the last p_days days, for one integration or for all.
 -- Returns {now, lag: {runs, p50_ms, p95_ms, max_ms, sampled}, days: [{day, runs, completed, failed, unknown,
--- skipped, retrying, in_progress, skipped_slots, capped}]}: days are UTC, oldest first; `retrying`: live runs after
--- a failed attempt; `in_progress`: live runs in or before their first attempt; `skipped_slots` does not count the slots of
--- paused integrations; `sampled`: the lag covers only the newest 100,000 runs; `capped`: a count exceeded 10,000.
+-- skipped, retrying, in_progress, skipped_slots, capped}]}. Days are UTC days, oldest first.
+-- retrying: live runs after a failed attempt. in_progress: live runs in or before their first attempt.
+-- skipped_slots: excludes the slots of paused integrations.
+-- sampled: the lag covers only the newest 100,000 runs. capped: a count exceeded 10,000.
 create function public.read_sync_figures(p_days integer default 90, p_integration_id uuid default null)
 returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -481,8 +482,8 @@ begin
 end
 $$;
 
--- Returns the slots with a run and the skipped ranges of one integration
--- in [p_from, p_to), at most p_limit of each. Adjacent ranges are merged.
+-- For one integration, returns the slots in [p_from, p_to) that have a run, and
+-- the skipped ranges, at most p_limit of each. Adjacent ranges are merged.
 -- The slots and the ranges are complete up to the returned instant "to".
 create function sync_scheduler.record_json(p_integration_id uuid, p_from timestamptz, p_to timestamptz, p_limit integer)
 returns jsonb language plpgsql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off set jit = off as $$

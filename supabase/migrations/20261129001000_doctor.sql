@@ -73,8 +73,8 @@ end
 $$;
 
 -- Returns the triggers and foreign keys of an adopted table that can block claims or delete rows.
--- trigger: the trigger runs with the search_path of the scheduler's functions, so a name without
--- a schema in the trigger's function is not found, and every claim is rejected.
+-- trigger: the trigger's function runs with the search_path of the scheduler's functions. It
+-- cannot find names without a schema, so every claim fails.
 -- cascade_from: deleting a referenced row deletes runs and their recorded outcomes.
 -- cascade_onto: deleting old runs deletes the project's rows.
 -- Returns [{kind, name, fix}]; fix is the SQL that removes the risk.

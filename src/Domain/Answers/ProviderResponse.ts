@@ -21,7 +21,7 @@ export interface ProviderResponse extends VendorAnswer {
 /**
  * Reads the `vendor` field of a function's response: `{host?, status, headers?, code?, body?}`. Returns null if the field is absent
  * or unreadable, because the field is optional and must not affect the run's outcome.
- * *Source*: supabase/functions/README.md, "Reports of the accounting API's answer".
+ * *Source*: supabase/functions/README.md, "Reports of the accounting API's response".
  */
 export const readProviderResponse = (answer: AnswerBody): ProviderResponse | null => {
   const field = fieldOf(answer, "vendor")

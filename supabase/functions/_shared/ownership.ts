@@ -24,7 +24,7 @@ const maxOverrunMs = 300_000
 
 /**
  * Maintains ownership of a granted run: sends heartbeats while the handler works, and provides an abort signal. This signal
- * aborts at `stopAtMs`, when a heartbeat reports that this attempt no longer owns the run, when no heartbeat succeeded for 300 s,
+ * aborts at `stopAtMs`, when a heartbeat reports that this attempt no longer owns the run, when no heartbeat has succeeded for 300 s,
  * or when the platform shuts down the isolate. `grantedAtMs` is an instant shortly before the grant, and is treated as the first
  * sign of life.
  */

@@ -4,12 +4,12 @@ import { isRecord } from "./outcome.ts"
 export interface Runtime {
   /** Returns the current time, in milliseconds since 1970. */
   readonly now: () => number
-  /** Calls a function after `ms` milliseconds. The returned function cancels the call. */
+  /** Schedules a callback after `ms` milliseconds. The returned function cancels the callback. */
   readonly after: (ms: number, callback: () => void) => () => void
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>
   /** Keeps a hosted isolate alive until the work has ended, even after the caller disconnects. */
   readonly keepAlive: (work: Promise<void>) => void
-  /** Calls a function when the platform shuts down the isolate. The returned function cancels the call. */
+  /** Registers a callback for the shutdown of the isolate. The returned function unregisters the callback. */
   readonly onShutdown: (callback: () => void) => () => void
 }
 

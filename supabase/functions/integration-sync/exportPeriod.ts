@@ -15,7 +15,7 @@ import {
 export const exportPeriod = async (context: SyncContext) => {
   const { run, scheduledFor, idempotencyKey, signal } = context
   const { endpoint } = context.config
-  // The example row of "sync-scheduler setup" names no API, so there is nothing to export.
+  // The example row that "sync-scheduler setup" creates names no API, so there is nothing to export.
   if (run.integrationType === "example" && endpoint === undefined) return { exported: 0 }
   if (typeof endpoint !== "string" || !URL.canParse(endpoint)) {
     throw new SyncFailed("NOT_CONFIGURED", `config.endpoint of ${run.integrationId} is not a URL`)
@@ -40,7 +40,7 @@ export const exportPeriod = async (context: SyncContext) => {
 const tokenName = (integrationType: string): string =>
   `SYNC_TOKEN_${integrationType.toUpperCase().replace(/[^A-Z0-9]/g, "_")}`
 
-/** Sends the export. Without a connection, nothing was exported, and the run may be retried. */
+/** Sends the export. If the connection failed, nothing was exported, and the run may be retried. */
 const send = async (endpoint: string, init: RequestInit): Promise<Response> => {
   try {
     return await fetchWithTimeout(endpoint, init, 120_000)

@@ -13,7 +13,7 @@ export interface EdgeEngine {
   readonly redeem: (ticket: string) => Promise<boolean>
 }
 
-/** Creates the engine. Throws if a setting is missing or malformed; the message lists all of them. */
+/** Creates the engine. Throws if settings are missing or malformed; the message lists all such settings. */
 export const makeEdgeEngine: (
   environment: Readonly<Record<string, string | undefined>>
 ) => EdgeEngine
