@@ -48,8 +48,8 @@ const pack = (directory: string, into: string): string => {
 }
 
 /**
- * Builds the package with the binary of one platform; npm installs it where `os`, `cpu` and `libc` match. Returns the path of
- * the archive. A high compression `level` is slow.
+ * Builds the package for one platform's binary. npm installs the package only where `os`, `cpu` and `libc` match. Returns the
+ * path of the archive. A high compression `level` is slow.
  */
 export const packPlatform = async (
   platform: Platform,

@@ -65,7 +65,7 @@ const OPENING: ReadonlyMap<string, readonly [message: string | null, hint: strin
 
 /**
  * Returns the error for a database that cannot be opened: exit 2 when its address or directory is unusable, otherwise the exit
- * code of a tick with this error.
+ * code of a tick that fails with this error.
  */
 export const connectionError = (error: SupabaseError): CommandError => {
   const [message, hint] = OPENING.get(error.code) ?? OPENING.get(error.operation) ?? [null, ""]

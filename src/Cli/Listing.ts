@@ -16,8 +16,8 @@ export interface Field<A> {
   readonly align?: "left" | "right"
   readonly show: ((row: A) => Cell) | null
   /**
-   * How a narrow terminal shortens the rows. Columns with `leave out` are omitted first, starting from the right. If the rows
-   * still do not fit, the column with `cut` is shortened.
+   * How rows are shortened on a narrow terminal. Columns with `leave out` are omitted first, starting from the right. If the
+   * rows still do not fit, the column with `cut` is shortened.
    */
   readonly narrow?: "leave out" | "cut"
   readonly plain: ((row: A) => string | number | null) | null

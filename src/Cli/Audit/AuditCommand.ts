@@ -6,7 +6,8 @@ export const auditCommand: Command = {
   summary: "Check that every slot has a run or is recorded as skipped",
   details:
     "Recomputes the slots of the schedules that were in force at the time, and checks the run log for\n" +
-    "each slot. Changes nothing. Exit code 3 means that slots are missing; the output lists them.\n" +
+    "each slot. Changes nothing. Exit code 3 means that some slots have neither a run nor a record.\n" +
+    "The output lists these slots.\n" +
     "<when> is a date (UTC), an instant with its zone, yesterday, today, now, or an age such as 7d.",
   positionals: [],
   flags: [

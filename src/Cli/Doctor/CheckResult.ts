@@ -109,14 +109,14 @@ export const ok = (check: Check, what: string): CheckResult => ({
   fix: null
 })
 
-/** Returns a warning: syncs run, but something is degraded or at risk. */
+/** Returns a warning, for an installation that runs syncs but is degraded or at risk. */
 export const warning = (check: Check, trouble: Trouble): CheckResult => ({
   check,
   level: "warning",
   ...trouble
 })
 
-/** Returns an error: syncs do not run, run incorrectly, or are accessible to others. */
+/** Returns an error, for an installation whose syncs do not run, run incorrectly, or are accessible to others. */
 export const error = (check: Check, trouble: Trouble): CheckResult => ({
   check,
   level: "error",

@@ -7,7 +7,7 @@ export const invokeCommand: Command = {
   details:
     "Sends a function on this machine the request that a run of this integration would send, marked as\n" +
     'a trial (trigger "trial"). The fence lets the function run and records nothing; a function\n' +
-    "without the fence can export real data. Exit code 3: a real run would not have completed.",
+    "without the fence can export real data. Exit code 3 means that a real run would not complete.",
   positionals: [
     {
       name: "org",

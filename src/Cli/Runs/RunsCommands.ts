@@ -21,7 +21,7 @@ export const runsListCommand: Command = {
     },
     {
       name: "late",
-      summary: "Only runs that started late, see SYNC_SCHEDULER_DRIFT_ALERT"
+      summary: "Only runs that started late (see SYNC_SCHEDULER_DRIFT_ALERT)"
     },
     {
       name: "later-than",

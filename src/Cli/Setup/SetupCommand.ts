@@ -7,9 +7,9 @@ export const setupCommand: Command = {
   details:
     "Finds the project (the local stack of supabase start, or the linked project), shows the plan,\n" +
     "and asks at most three questions. Then writes the migrations, the functions and config.toml, runs\n" +
-    "db push, sets up the function and an example integration, and waits for its first run. Repeating\n" +
-    "setup changes nothing. If a step cannot be done, setup prints the command to run by hand and exits\n" +
-    "with code 3.",
+    "db push, sets up the function and an example integration, and waits for its first run. Running\n" +
+    "setup again changes nothing. If a step cannot be done, setup prints the command to run by hand and\n" +
+    "exits with code 3.",
   positionals: [{ name: "dir", summary: "root of the project", optional: true }],
   flags: [
     { name: "local", summary: "Use the local stack, and start it if it is not running" },

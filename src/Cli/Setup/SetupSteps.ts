@@ -126,8 +126,8 @@ const adoption = (why: string, command: string): Obstacle =>
   )
 
 /**
- * Returns the tasks for the functions: serve the functions of a local project, or deploy the functions to a hosted project. The
- * project's own functions are not changed.
+ * Returns the tasks that serve a local project's functions or deploy the chosen functions to a hosted project. The project's
+ * other functions are not changed.
  */
 export const functionTasks = (
   context: SetupContext,
@@ -249,8 +249,7 @@ export const connecting = ({ cli, environment, target }: SetupContext) =>
   )
 
 /**
- * Returns the settings with which the engine and `serve` use this project, so that no environment variable selects another
- * project.
+ * Returns the settings that the engine and `serve` use for this project. No environment variable can select another project.
  */
 export const settingsOf = (
   { key, url }: TargetConnection,
