@@ -32,9 +32,9 @@ const DEFER_MS = 45_000
  * records outcomes.
  *
  * *Guarantees*: never fails; the summary lists the errors. No run is invoked before its start is committed. The tick claims runs
- * for at most 5 minutes, may send runs for one invocation timeout after that, and ends when the last outcome is recorded. An
- * interrupted tick stops claiming, records the outcomes of the runs in progress, releases the runs that were not sent, and records
- * itself before it ends.
+ * for at most 5 minutes, may keep sending runs for one invocation timeout after that, and ends when the last outcome is recorded.
+ * An interrupted tick stops claiming, records the outcomes of the runs in progress, releases the runs that were not sent, and
+ * records itself before it ends.
  */
 export const tick = Effect.fnUntraced(function* (options: TickOptions = {}) {
   const ledger = yield* Ledger
@@ -129,7 +129,7 @@ const runAll = (opened: OpenedTick) =>
     })
   )
 
-/** Reports a loop's defect as a tick error, after which the tick starts no more runs. */
+/** Reports a loop's defect as a tick error. The tick then stops starting runs. */
 const guarded = <R>(loop: Effect.Effect<void, never, R>) =>
   Effect.catchAllCause(loop, (cause) =>
     Effect.gen(function* () {
@@ -138,7 +138,7 @@ const guarded = <R>(loop: Effect.Effect<void, never, R>) =>
       yield* error({
         code: "ENGINE_DEFECT",
         message: `A loop of the engine died: ${Cause.pretty(cause)}`,
-        hint: "Its runs are handled when their leases end. Report this as a bug."
+        hint: "The affected runs are handled when their leases end. Report this as a bug."
       })
       yield* (yield* RunQueue).stop
     })
@@ -146,4 +146,4 @@ const guarded = <R>(loop: Effect.Effect<void, never, R>) =>
 
 const skewWarning = ({ ms, plusMinusMs }: ClockSkew): string =>
   `This machine's clock is ${Math.abs(Math.round(ms))} ms (± ${Math.round(plusMinusMs)}) ${ms > 0 ? "ahead of" : "behind"} the database's. ` +
-  "Syncs run by the database's clock. Synchronise this machine's clock with NTP."
+  "Syncs start by the database's clock. Synchronise this machine's clock with NTP."

@@ -115,7 +115,7 @@ const embedded = async (directory: string | undefined) => {
     : (await import("./Layers/EmbeddedRemote.ts")).layer(running)
 }
 
-/** Makes the layer that exports traces, metrics and logs. If the settings configure no export, the layer disables tracing. */
+/** Makes the layer that exports traces, metrics and logs. If no export is configured, the layer disables tracing. */
 const telemetry = async (settings: Settings): Promise<Layer.Layer<never>> => {
   const { otelDisabled, otelEndpoint: endpoint } = settings
   if (endpoint === null || otelDisabled === "true") {

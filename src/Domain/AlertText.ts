@@ -158,7 +158,7 @@ const kinds: Readonly<Record<string, (alert: Alert) => Words>> = {
               ? "An accounting API is throttling the scheduler"
               : "An accounting API is throttling one organisation",
           over: "the accounting API accepts syncs again",
-          why: `${failure(alert) ?? "The API is throttling requests."} Its syncs wait until ${text(alert, "until") ?? "later"}, then run one at a time.${text(alert, "org_id") === null ? ` The API is not probed before ${text(alert, "probes_again") ?? "then"}.` : " Other organisations are not affected."}`,
+          why: `${failure(alert) ?? "The API is throttling requests."} The affected syncs wait until ${text(alert, "until") ?? "later"}, then run one at a time.${text(alert, "org_id") === null ? ` The API is not probed before ${text(alert, "probes_again") ?? "then"}.` : " Other organisations are not affected."}`,
           next: "No action is needed yet. If this persists, spread out the schedules of the integrations that use the API."
         }
       : {

@@ -55,7 +55,7 @@ export const functionRules: ReadonlyArray<AnswerRule> = [
     outcome: "Failed",
     code: "REDIRECT_REFUSED",
     what: "The function's URL responded with a redirect, which was not followed",
-    why: "following it would have sent the key to an address that does not know this run",
+    why: "following it could have sent the key to another server",
     fix: "Set SYNC_SCHEDULER_FUNCTION_URL, or SUPABASE_URL, to an address that does not redirect.",
     speaks: "engine"
   },

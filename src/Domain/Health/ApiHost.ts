@@ -29,9 +29,9 @@ const MAX_KNOWN = 1_000
 const known = new Map<string, ApiHost | null>()
 
 /**
- * Returns the API of an integration: the provider's API or, if the provider has no probe for the host of `health_url`, the API at
- * that URL. Returns null, which leaves the health unknown, if the integration has no usable `health_url` and its provider is
- * unknown or has one host per tenant.
+ * Returns an integration's API: the API at `health_url` if the provider has no probe for that host, otherwise the provider's API.
+ * Returns null (the health stays unknown) if `health_url` is unusable, or if there is no `health_url` and the provider is unknown
+ * or has one host per tenant.
  */
 export const apiOf = ({ integration_type, health_url = null }: ApiSource): ApiHost | null => {
   const key = `${integration_type}\n${health_url ?? ""}`

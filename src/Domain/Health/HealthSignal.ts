@@ -15,7 +15,7 @@ export const HealthSignal = Schema.Struct({
   http_status: Schema.NullOr(Schema.Int),
   /** The wait that a throttling API demands, or the time until a low quota is refilled, in milliseconds. */
   wait_ms: Schema.NullOr(Schema.Number),
-  /** After a throttle, the limit on concurrent runs rises to this number and is then removed. */
+  /** After throttling, the limit on concurrent runs rises to this number and is then removed. */
   ceiling: Schema.NullOr(Schema.Int),
   /** Whether the quota is nearly used up. */
   low: Schema.Boolean,
@@ -89,7 +89,7 @@ export const signalOf = (source: ApiSource, outcome: Outcome, now: number): Heal
   return sign === null ? null : toHealthSign(provider, null, outcome.httpStatus, sign)
 }
 
-/** Detects a throttle in the function's own response. */
+/** Detects throttling in the function's own response. */
 const throttleIn = (provider: Provider, outcome: Outcome, now: number): Sign | null => {
   if (outcome._tag === "Completed" || outcome._tag === "Accepted") return null
   const isOwn429 = outcome._tag === "NotExecuted" && outcome.code === "HTTP_429"

@@ -2,7 +2,7 @@ import { readRetryAfter } from "../Retry.ts"
 
 /**
  * The facts about one accounting API: how to check that the API is reachable without using up its quota, and how it throttles.
- * Undocumented facts are omitted, and the generic rule applies: 429 signals a throttle, Retry-After states how long to wait, and
+ * Undocumented facts are omitted, and the generic rule applies: 429 signals throttling, Retry-After states how long to wait, and
  * any other status below 500 means that the API is reachable. ProviderTable lists each vendor's facts and their sources.
  */
 export interface Provider {
@@ -24,20 +24,20 @@ export interface Provider {
    * probes.
    */
   readonly probeEveryMs: number
-  /** How the API signals a throttle, in addition to 429. */
+  /** How the API signals throttling, in addition to 429. */
   readonly throttles: ReadonlyArray<ThrottleRule>
   /** How long to wait if the response does not state a wait, in milliseconds. */
   readonly waitMs: number
   readonly quotas: ReadonlyArray<QuotaHeaders>
-  /** Matches the wait in the text of a response. The first capture group is the number of seconds. */
+  /** Matches the wait in the text of a response. The first capture group contains the number of seconds. */
   readonly waitText: RegExp | null
-  /** The documented maximum number of concurrent requests. After a throttle, the limit rises step by step up to this number. */
+  /** The documented maximum number of concurrent requests. After throttling, the limit rises step by step up to this number. */
   readonly concurrency: number | null
 }
 
 export type ProbeMethod = "HEAD" | "GET" | "OPTIONS"
 
-/** Recognises a throttle by status and code, or by code alone if `status` is null, even in an HTTP 200 response. */
+/** Recognises throttling by status and code, or by code alone if `status` is null, even in an HTTP 200 response. */
 export interface ThrottleRule {
   readonly status: number | null
   readonly codes: ReadonlyArray<string>

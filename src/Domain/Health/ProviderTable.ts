@@ -26,7 +26,7 @@ export const generic: Provider = {
 /**
  * A GraphQL API at one address. Throttles with HTTP 200 and `errors[].code`. Bills each request above 5,000 a month. The probe has
  * no token. Requests without a token may be billed too (this is not documented), so the probe is sent at most once an hour, about
- * 700 times a month. The wait after a throttle is not documented.
+ * 700 times a month. How long to wait after throttling is not documented.
  * *Source*: Xledger UK help centre, article 33393587744786 (quota); Xledger's public webhook sample, GraphQLClient.cs (codes).
  */
 const xledger: Provider = {
@@ -175,7 +175,7 @@ const tripletex: Provider = {
 /**
  * Has one host for each account. Limits the account's concurrent requests (5 on a shared service, more on higher tiers). Beyond the
  * limit, RESTlets respond with 400 and SSS_REQUEST_LIMIT_EXCEEDED, REST responds with 429, and SOAP responds with faults. A probe
- * would count towards the limit. The wait after a throttle is not documented.
+ * would count towards the limit. How long to wait after throttling is not documented.
  * *Source*: docs.jitterbit.com, "NetSuite concurrency governance", which quotes NetSuite's 2017.2 release notes.
  */
 const netsuite: Provider = {

@@ -159,7 +159,7 @@ const countDays = (sets: CronSets, from: number, to: number): number => {
   return count
 }
 
-/** Counts a day's matching times up to and including `second`, a second of the day. */
+/** Counts a day's matching times up to and including `second`, measured from midnight. */
 const timesUpTo = (calendar: Calendar, second: number): number => {
   const { hours, minutes, seconds } = calendar
   const below = (values: ReadonlyArray<number>, limit: number): number => {
@@ -175,7 +175,7 @@ const timesUpTo = (calendar: Calendar, second: number): number => {
   return below(hours, hour) * minutes.length * seconds.length + inHour
 }
 
-/** Returns the n-th matching time of a day as a second of the day. `n` starts at 0. */
+/** Returns a day's n-th matching time, in seconds from midnight. `n` starts at 0. */
 const timeNumber = (calendar: Calendar, n: number): number => {
   const { hours, minutes, seconds } = calendar
   const hour = hours[Math.floor(n / (minutes.length * seconds.length))] ?? 0

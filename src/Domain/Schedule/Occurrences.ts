@@ -8,7 +8,7 @@ import { firstInstant, MAX_OFFSET_SHIFT, maxLocalTime } from "./WallClock.ts"
  * times to instants:
  *
  * - Fixed times: the slot of a local time is its `firstInstant`, which implements the rule for both kinds of clock change. Because
- *   `firstInstant` never decreases, the slots in a period correspond to one range of readings.
+ * `firstInstant` never decreases, the slots in a period correspond to one range of readings.
  * - Interval-like: within a period of constant offset, the slots are the local times minus the offset.
  */
 export interface Timetable {

@@ -17,9 +17,9 @@ import { isRepeated, readingAt, showDate, showOffset, showTime, wallClock } from
  *
  * **The daylight-saving rule.**
  * - A fixed time that does not exist because the clock was put forward runs at the first valid instant after the gap. A fixed time
- *   that occurs twice because the clock was put back runs once, the first time.
+ * that occurs twice because the clock was put back runs once, the first time.
  * - An interval-like schedule (a wildcard `*` or a step `/` in the minute or hour field, including `@hourly`) runs whenever the
- *   local clock shows a matching time. It runs in both passes of a repeated hour, and a gap adds no slots.
+ * local clock shows a matching time. It runs in both passes of a repeated hour, and a gap adds no slots.
  * - Slots at the same instant are one slot. Slots strictly increase in UTC.
  *
  * **Days.** If both the day of month and the weekday are given, a date matches if either field matches. A field is given unless it
