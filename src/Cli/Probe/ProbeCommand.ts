@@ -3,7 +3,7 @@ import { demo, output } from "../Parameters.ts"
 
 export const probeCommand: Command = {
   name: "probe",
-  summary: "Run one round of health checks against the accounting APIs, without credentials",
+  summary: "Check the health of the accounting APIs once, without credentials",
   details:
     "Sends one small request to each API, regardless of the number of tenants. The database does not\n" +
     "allow a probe within 15 minutes of the last one, while a sync of the API is running, or while the\n" +

@@ -15,7 +15,7 @@ export const serveCommand: Command = {
     {
       name: "listen",
       value: "<host:port>",
-      summary: "Address to listen on; 127.0.0.1:8787 by default, port 0 for any free port"
+      summary: "Address to listen on; 127.0.0.1:8787 by default, port 0 for a free port"
     },
     { name: "interval", value: "<span>", summary: "How often to tick; 60s by default" },
     {
