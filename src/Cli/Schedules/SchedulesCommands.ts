@@ -12,7 +12,7 @@ export const schedulesListCommand: Command = {
       name: "state",
       value: "<state>",
       repeatable: true,
-      summary: "Only integrations in this state, such as paused; may be repeated"
+      summary: "Only this state, such as paused; may be repeated"
     },
     ...shownZone,
     demo,
@@ -43,7 +43,7 @@ export const schedulesNextCommand: Command = {
     {
       name: "from",
       value: "<instant>",
-      summary: "Only slots after this instant: 2026-11-24T00:00:00Z; now by default"
+      summary: "Only slots after this instant; now by default"
     },
     { name: "count", value: "<n>", summary: "Number of slots, at most 1000; 10 by default" },
     output("text", "tsv", "json", "jsonl")
