@@ -1,6 +1,6 @@
 -- Invokes the Edge Function `sync-scheduler` every minute, with pg_cron and pg_net. Run this file as postgres (SQL editor or
--- psql), after applying the migrations and deploying the function. You may run the file again at any time. If the project does
--- not have the two extensions and the secret project_url yet, create them first:
+-- psql), after applying the migrations and deploying the function. You may run the file again at any time. If an extension or
+-- the secret project_url does not exist yet, create it first:
 --
 --   create extension if not exists pg_cron;
 --   create extension if not exists pg_net;

@@ -1,8 +1,8 @@
 -- Contains shared helpers, and the triggers that run when an application edits a schedule.
 
 -- Every function with a dollar-quoted body sets search_path = pg_catalog, pg_temp.
--- With an empty search_path, PostgreSQL looks up types in pg_temp first: a caller's
--- domain named timestamptz in pg_temp would run the caller's code with the privileges of the function's owner.
+-- With an empty search_path, PostgreSQL looks up types in pg_temp first. A caller could then create a domain
+-- named timestamptz in pg_temp, and its code would run with the privileges of the function's owner.
 -- Functions that consist of one "return" expression have no settings, so that the planner can inline them.
 -- PostgreSQL parses the expression when it creates the function, so no later search_path affects these functions.
 
@@ -185,8 +185,8 @@ $$;
 
 -- Records the slots that an edit, a pause or a deletion skips: from the
 -- due slot until now, or from p_since until now if no next slot had been computed.
--- A range that starts at p_since is recorded only if a new minute has begun since then,
--- or a new second for a schedule with six fields.
+-- A range that starts at p_since is recorded only if a new minute has begun since p_since
+-- (a new second if the schedule has a seconds field).
 -- Returns whether a skipped range was recorded.
 create function sync_scheduler.record_skipped_range(
   p_integration_id uuid, p_slot timestamptz, p_since timestamptz, p_schedule text, p_reason text, p_by text

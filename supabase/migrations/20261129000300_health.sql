@@ -135,7 +135,7 @@ begin
 end
 $$;
 
--- Returns the wait time in a vendor's response, clamped to between 1 second and 1 hour.
+-- Returns the wait time in a vendor's response (default 60 s), clamped to between 1 second and 1 hour.
 create function sync_scheduler.vendor_wait(p_sign jsonb) returns interval
   language sql immutable
   return sync_scheduler.seconds(least(greatest(coalesce((p_sign ->> 'wait_ms')::numeric, 60000), 1000), 3600000) / 1000);
@@ -206,9 +206,9 @@ end
 $$;
 
 -- Records that an API could not be reached or returned a server error.
--- The second consecutive failure of a probe, or of a sync with a health_url, makes the API unhealthy.
--- If a health_url is not probed, the first failed sync makes the API unhealthy.
--- A shared host becomes unhealthy when syncs of three organisations have failed.
+-- After two consecutive failed probes, the API becomes unhealthy.
+-- For an API with a health_url, failed syncs count as well, and if the API is not probed, one failed sync is enough.
+-- A shared host also becomes unhealthy when syncs of three organisations have failed.
 create function sync_scheduler.learn_unreachable(h public.integration_health, p_sign jsonb, p_run_id uuid, p_org_id uuid) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -596,7 +596,7 @@ end
 $$;
 
 -- The following functions compare first requests to cold and warm Edge Functions,
--- decide whether a warm-up saves time, and select the Edge Functions to warm up before their slots.
+-- decide whether a warm-up saves time, and select the Edge Functions to warm up before runs are due.
 
 create function sync_scheduler.warming_is_paused(p_function_name text) returns boolean
   language sql stable set search_path = pg_catalog, pg_temp as $$

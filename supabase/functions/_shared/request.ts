@@ -123,7 +123,7 @@ const decode = (body: Record<string, unknown>): Invocation | Refusal => {
   const count = (name: string): number => {
     const value = body[name]
     if (typeof value === "number" && Number.isSafeInteger(value) && value >= 1) return value
-    problems.push(`${name} is not a whole number from 1`)
+    problems.push(`${name} is not a positive whole number`)
     return 0
   }
   const config = body.config ?? {}
