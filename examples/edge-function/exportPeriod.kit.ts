@@ -1,6 +1,6 @@
 /**
  * Tests the example exportPeriod.ts as a user of the published package would. The file needs no test runner: `node`, `bun` and
- * `deno` run it directly, and an error ends the test. test/release/npm.test.ts runs this file.
+ * `deno` run it directly, and an error fails the test. test/release/npm.test.ts runs this file.
  */
 import { strict as assert } from "node:assert"
 import { testSyncRun } from "sync-scheduler/testing"
@@ -9,7 +9,7 @@ import { exportPeriod } from "../../supabase/functions/integration-sync/exportPe
 const config = { endpoint: "https://api.example.com/exports" }
 const sent: Array<{ readonly key: string | null; readonly body: string }> = []
 
-/** A fake accounting API. `answer` returns its answer to each of the following requests. */
+/** A fake accounting API. `answer` returns the API's response to each later request. */
 const answering = (answer: () => Response | Promise<Response>) => {
   globalThis.fetch = Object.assign(
     async (_: string | URL | Request, init?: RequestInit) => {
@@ -50,12 +50,12 @@ const hung = await testSyncRun(
 )
 assert.deepEqual([hung.status, hung.isRetried, hung.heartbeats > 5], ["unknown", true, true])
 
-// Another attempt was granted first, so the handler must not run.
+// Another attempt got permission first, so the handler must not run.
 const count = sent.length
 const late = await testSyncRun(exportPeriod, { config, refused: "already_begun" })
 assert.deepEqual([late.ran, late.status, sent.length], [false, "pending", count])
 
-// The database is unavailable when the sync ends, but the answer still contains the outcome.
+// The database is unavailable when the sync ends, but the response still contains the outcome.
 let answer: (response: Response) => void = () => undefined
 answering(() => new Promise((resolve) => (answer = resolve)))
 const unheard = await testSyncRun(exportPeriod, {
