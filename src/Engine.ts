@@ -21,7 +21,7 @@ import { Ledger, type OpenedTick } from "./Services/Ledger.ts"
 export { dryRun as preview } from "./Engine/DryRun.ts"
 export type { TickEvent, TickOptions } from "./Engine/TickFrame.ts"
 
-/** How long a tick keeps claiming runs, in milliseconds. After that, it only finishes the runs in progress. */
+/** How long a tick keeps claiming runs, in milliseconds. Afterwards, the tick only finishes the runs in progress. */
 const CLAIM_FOR_MS = 300_000
 /** A run delayed by API throttling stays in the tick only if it can start within this time, in milliseconds. */
 const DEFER_MS = 45_000
@@ -32,9 +32,9 @@ const DEFER_MS = 45_000
  * records outcomes.
  *
  * *Guarantees*: never fails; the summary lists the errors. No run is invoked before its start is committed. The tick claims runs
- * for at most 5 minutes, may keep sending runs for one invocation timeout after that, and ends when the last outcome is recorded.
- * An interrupted tick stops claiming, records the outcomes of the runs in progress, releases the runs that were not sent, and
- * records itself before it ends.
+ * for at most 5 minutes, may keep sending runs for up to the length of one invocation timeout afterwards, and ends when the last
+ * outcome is recorded. An interrupted tick stops claiming, records the outcomes of the runs in progress, releases the runs that
+ * were not sent, and records itself before it ends.
  */
 export const tick = Effect.fnUntraced(function* (options: TickOptions = {}) {
   const ledger = yield* Ledger

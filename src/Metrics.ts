@@ -4,7 +4,7 @@ import { COMMIT, VERSION } from "./Version.ts"
 
 /**
  * Every metric of Sync Scheduler. Labels never identify an organisation, an integration or a run, because the number of series
- * would be unbounded, and more people can often read metrics than customer data.
+ * would be unbounded, and metrics are often readable by more people than customer data.
  */
 
 const integrationType: Label = { name: "integration_type" }

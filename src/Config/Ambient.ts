@@ -68,7 +68,7 @@ export const ambientOf = (
     return value === "" ? [] : [{ name, value: value.replace(/^(.*:\/\/)?.*@/, "$1"), effect }]
   })
 
-/** Bun's default limit on concurrent requests, and how many of these a tick needs for requests other than invocations. */
+/** Bun's default limit on concurrent requests, and the number of requests that a tick needs in addition to its invocations. */
 const BUNS_REQUESTS = 256
 const OTHER_REQUESTS = 56
 

@@ -26,7 +26,7 @@ export interface Inspection {
   readonly warnings: ReadonlyArray<string>
 }
 
-/** Settings in which an error disables only telemetry. */
+/** Settings whose errors disable only telemetry. */
 const telemetryKeys = new Set<string>(Object.values(telemetryTable).map(({ key }) => key))
 
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/

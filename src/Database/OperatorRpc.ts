@@ -130,8 +130,8 @@ export const readActivity = make({
 const Span = Schema.NullOr(Schema.Number)
 
 /**
- * Reads the start delays for the last day and the statistics for `p_days` days (default 90, at most 400) for one integration or
- * for all.
+ * For one integration or for all, reads the start delays of the last day and the statistics of `p_days` days (default 90, at most
+ * 400).
  */
 export const readFigures = make({
   name: "read_sync_figures",

@@ -35,7 +35,7 @@ export interface Rpc<A, R> {
   readonly decode: (answer: unknown) => Either.Either<R, string>
   /** True if the function only reads and the call can therefore be repeated safely. */
   readonly readOnly: boolean
-  /** A SQL expression over the arguments that a direct connection sends instead of the call. */
+  /** The SQL expression that a direct connection sends instead of the call. The expression may use the arguments. */
   readonly body?: string
 }
 

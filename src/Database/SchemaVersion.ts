@@ -7,8 +7,7 @@ export interface DatabaseSchema {
   /** The version of the newest migration that was applied. */
   readonly version: string
   /**
-   * The oldest engine version (the newest migration that the engine knows) that works with the schema; null if the database sets no
-   * limit.
+   * The oldest engine that works with the schema, identified by the newest migration that it knows; null if there is no limit.
    */
   readonly enginesFrom: string | null
 }

@@ -2,8 +2,8 @@ import { Schema } from "effect"
 import { Instant } from "./Instant.ts"
 
 /**
- * The opening or closing of an incident. `announced` is true if the opening was sent. `kind` is free text, so that the engine can
- * send alerts of a kind that only a newer database knows. *Source*: `sync_scheduler.alert_json`.
+ * The opening or closing of an incident. `announced` is true if the opening was sent. `kind` is free text, because a newer
+ * database may send kinds that this engine does not know. *Source*: `sync_scheduler.alert_json`.
  */
 export const Alert = Schema.Struct({
   incident_id: Schema.Int,

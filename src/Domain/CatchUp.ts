@@ -108,8 +108,8 @@ const choose = (
 }
 
 /**
- * Decides, for one due integration at `now` (the database's time in epoch milliseconds), which due slot to claim, which slots to
- * skip, and which slot is next. A slot is missed if a newer slot is also due, or if it has been due for longer than the drift
+ * For one due integration, decides which due slot to claim, which slots to skip, and which slot is next. `now` is the database's
+ * time in epoch milliseconds. A slot is missed if a newer slot is also due, or if it has been due for longer than the drift
  * alert. Running a missed slot is a catch-up. A schedule that cannot be computed becomes a `schedule_error` and never makes the
  * tick fail. *Guarantees*: the computation time is bounded, even after a long outage.
  */

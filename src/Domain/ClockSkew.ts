@@ -8,7 +8,7 @@ export interface ClockSkew {
 const ALERT_MS = 5_000
 
 /**
- * Measures the skew with one successful call. The database read its clock between `askedAt` and `answeredAt`, so the error is at
+ * Measures the skew with one successful call. The database reads its clock between `askedAt` and `answeredAt`, so the error is at
  * most half the time between these two instants. Retries would lengthen the round trip and hide a small skew.
  *
  * *Source*: RFC 5905, section 4: the error of the offset is at most half the round-trip delay.

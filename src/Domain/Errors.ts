@@ -8,7 +8,7 @@ import { Data } from "effect"
  * - `Refused`: the key or role is not allowed. Stop and alert the operator; repeating cannot help.
  * - `Missing`: the function or a table does not exist. The migrations were not applied, or are older than the engine.
  * - `Rejected`: the database rejected this call (constraint, bad argument, raised error). The cause is a bug or bad data.
- * - `Malformed`: the response violates the contract. For a write, this is as ambiguous as no response.
+ * - `Malformed`: the response violates the contract. For a write, a malformed response is as ambiguous as no response.
  *
  * `code` is the SQLSTATE, the PostgREST code or the HTTP status, whichever is most precise. `hint` names the setting to change, and
  * is present only if the transport knows that setting. `system` is the runtime's own message when `detail` replaces it.
@@ -87,8 +87,8 @@ export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<{
 }
 
 /**
- * A message (alert or ping) that the receiver did not accept. The message may be sent again later, and no run depends on the
- * message.
+ * A message (alert or ping) that the receiver did not accept. The message may be sent again later. A failed message does not
+ * affect any run.
  *
  * - `NotSent`: no connection was made.
  * - `TimedOut`: no complete response arrived in time; the receiver may have accepted the message.

@@ -8,7 +8,7 @@ const NAME = /^[A-Za-z][A-Za-z0-9_-]*$/
 
 /**
  * The functions that a run may invoke. Each row of organization_integrations names a function, which is invoked with the service
- * key. Without this list, a user who may edit a row could have any of the project's functions invoked with that key.
+ * key. Without this list, a user who may edit a row could make the engine invoke any of the project's functions with that key.
  */
 export interface FunctionAccess {
   /** The default function, for integrations without a `function_name`. */

@@ -28,13 +28,13 @@ export const ProviderHealth = Schema.Struct({
 })
 export type ProviderHealth = typeof ProviderHealth.Type
 
-/** Returns whether the provider itself responded. A completed sync alone does not prove a response. */
+/** Returns whether the provider itself responded. A completed sync alone does not prove that the provider responded. */
 export const isHeard = ({ http_status, status }: Pick<ProviderHealth, "http_status" | "status">) =>
   status !== "unknown" && (status !== "healthy" || http_status !== null)
 
 /**
- * The status of one integration in the database; Domain/State interprets it. Of the attempted runs that have ended, `last_run` has
- * the newest slot. `live_run` has not ended. `org_name` is free text from the project, so every view escapes it.
+ * The status of one integration in the database; Domain/State interprets it. `last_run` is the run with the newest slot among the
+ * attempted runs that have ended. `live_run` has not ended. `org_name` is free text from the project, so every view escapes it.
  * *Source*: `sync_scheduler.integration_statuses`.
  */
 export const IntegrationStatus = Schema.Struct({

@@ -2,8 +2,8 @@
 export const MAX_MESSAGE_BYTES = 2048
 
 /**
- * Sanitises external text for recording. The result is one well-formed line of at most 2 KiB, without NUL (which jsonb rejects),
- * keys, tokens, or the user, query and fragment of a URL. Masks only secrets with a recognisable format.
+ * Sanitises external text for recording. Returns one well-formed line of at most 2 KiB, without control characters (jsonb rejects
+ * NUL). Removes a URL's user, query and fragment. Masks keys and tokens that have a recognisable format.
  */
 export const tidyMessage = (text: string): string => {
   const masked = masks.reduce(

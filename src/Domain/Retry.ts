@@ -14,8 +14,8 @@ export interface RetryTiming {
  * Returns the wait before the next attempt, in whole milliseconds from 0 to `capMs`.
  *
  * Full jitter: the wait is random between 0 and a limit, so that runs that failed together are not retried together. The limit
- * starts at `baseMs` and doubles with each attempt. If the response has a Retry-After header, the jitter is added to the requested
- * wait (at least 1 s).
+ * starts at `baseMs` and doubles with each attempt. If the response has a Retry-After header, the jitter is added to the
+ * requested wait. A requested wait shorter than 1 s is raised to 1 s.
  * *Source*: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
  */
 export const retryDelay = ({

@@ -43,7 +43,7 @@ export const APPEARANCE: Readonly<
   on_time: { word: "on time", symbol: "✓", severity: "ok" }
 }
 
-/** The context for determining a state: the database's time, the drift alert, and whether any engine ticks. */
+/** The context for determining a state: the database's time, the drift alert, and whether any engine is ticking. */
 export interface StateContext {
   readonly now: number
   readonly driftAlertMs: number
@@ -66,7 +66,7 @@ const SWEEP_MS = 60_000
  * Determines the state of an integration: the worst state implied by its next slot, its run in progress and its last run. The page,
  * `status`, `check`, `/api` and the metrics all show this state; none derives its own.
  *
- * *Guarantees*: pure. Returns `on_time` only if an engine ticks, no slot is overdue, no run is in progress, and the newest
+ * *Guarantees*: pure. Returns `on_time` only if an engine is ticking, no slot is overdue, no run is in progress, and the newest
  * attempted run completed. A run that waits for its next attempt is `retrying`, never `running`.
  */
 export const decideState = (status: IntegrationStatus, frame: StateContext): State => {

@@ -47,8 +47,8 @@ export type AuditFrame = Pick<AuditReport, "now" | "kept_from" | "from" | "to">
 const decodeAudited = Schema.decodeUnknown(Audited)
 
 /**
- * Reads the records of all slots in a window and passes the records to `onPart`, one integration at a time. To bound memory,
- * passes the records in several parts if an integration has very many. Writes nothing.
+ * Reads the records of all slots in a window and passes them to `onPart`, one integration at a time. To bound memory, splits an
+ * integration's records into several parts if there are many. Writes nothing.
  */
 export const readRecord = (
   { from, scope = {}, to }: AuditOptions,

@@ -35,7 +35,7 @@ interface Progress {
   readonly claimed: number
   /** Whether the database may have more work. */
   readonly hasMore: boolean
-  /** Whether organisations that have no waiting runs have work that was not fetched last time. */
+  /** Whether the last fetch left work for organisations that have no waiting runs. */
   readonly hasOthers: boolean
   /** When the loop next looks for work for organisations with few waiting runs. */
   readonly othersAt: number
@@ -146,7 +146,7 @@ const afterClaim = (result: ClaimResult, progress: Progress): Progress => ({
   seen: withAll(progress.seen, [...result.seen, ...idsWithMore(result)])
 })
 
-/** Adds keys to a set. `HashSet.union` would copy the whole set, which makes a tick with many runs quadratic. */
+/** Adds keys to a set. `HashSet.union` would copy the whole set, which would make a tick with many runs quadratic. */
 const withAll = (
   set: HashSet.HashSet<string>,
   keys: ReadonlyArray<string>
@@ -199,7 +199,7 @@ const refill = (demand: Demand, now: number, progress: Progress) =>
 
 /**
  * Returns whether to look for newly due slots now. The loop looks every 5 s, or earlier if few organisations have waiting runs
- * and some work for other organisations was not fetched last time.
+ * and the last fetch left work for other organisations.
  */
 const judgeLook = (demand: Demand, now: number, progress: Progress, lookAt: Ref.Ref<number>) =>
   Effect.zipWith(
@@ -209,7 +209,7 @@ const judgeLook = (demand: Demand, now: number, progress: Progress, lookAt: Ref.
       now >= at || (progress.hasOthers && demand.waitingOrgs().length <= concurrency)
   )
 
-/** Fetches newly due work for organisations that have no waiting runs, however many runs other organisations have waiting. */
+/** Fetches newly due work for organisations that have no waiting runs, regardless of other organisations' backlogs. */
 const look = (demand: Demand, now: number, progress: Progress, lookAt: Ref.Ref<number>) =>
   Effect.gen(function* () {
     const { concurrency } = yield* EngineConfig

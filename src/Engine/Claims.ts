@@ -20,7 +20,7 @@ import { NO_CONTACT } from "./WarmUp.ts"
  */
 const MAX_FOLLOWED = 1_000
 
-/** How long to wait before a locked slot is claimed again, in milliseconds. */
+/** How long to wait before trying again to claim a locked slot, in milliseconds. */
 const LOCKED_RETRY_MS = 100
 
 export interface ClaimResult {

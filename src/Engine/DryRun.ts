@@ -20,7 +20,7 @@ export interface PlannedRun {
   readonly attempt: number | null
 }
 
-/** What a tick would do at `now`, according to the database clock. Lists at most `limit` runs. */
+/** What a tick would do at `now`, the database's current time. Lists at most `limit` runs. */
 export interface DryRun {
   readonly now: number
   readonly due: ReadonlyArray<PlannedRun>

@@ -81,7 +81,7 @@ export const openFirst = (
     } as const
   })
 
-/** Returns whether the engine would do nothing with this answer. False for an unexpected value, so that the engine handles it. */
+/** Returns whether this answer gives the engine nothing to do; false for an unexpected value, which the engine then handles. */
 const isIdle = (
   answer: unknown,
   { answeredAt, askedAt }: FirstAttempt,

@@ -16,7 +16,7 @@ import { unrecordedError } from "./SummaryBuilder.ts"
 import { TickReport } from "./TickReport.ts"
 
 /**
- * Rejected outcomes are sent again after a pause. The pause begins at FIRST_RETRY_MS and doubles each time, up to
+ * Rejected outcomes are sent again after a pause. The first pause is FIRST_RETRY_MS, and each later pause is twice as long, up to
  * LONGEST_RETRY_MS.
  */
 const FIRST_RETRY_MS = 100

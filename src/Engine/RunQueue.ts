@@ -25,10 +25,10 @@ import {
 /**
  * Holds one tick's runs between its loops (claim, start, invoke, record), and the places that limit the number of runs in progress.
  *
- * *Guarantees*: organisations get places by the rule of Domain/FairShare. At most `concurrency` runs are invoked concurrently.
- * If the project has several organisations, at most `concurrency - 1` of the invoked runs belong to one organisation. At most 50
- * started runs wait for a worker (normally enough to keep the workers busy for 40 ms). While invocations take longer than 500
- * ms, no started run waits. At most 100 outcomes wait to be recorded.
+ * *Guarantees*: organisations get places by the rule of Domain/FairShare. At most `concurrency` runs are invoked concurrently. If
+ * the project has several organisations, at most `concurrency - 1` of the invoked runs belong to one organisation. At most 50
+ * started runs wait for a worker, and normally only enough to keep the workers busy for 40 ms. While invocations take longer than
+ * 500 ms, no started run waits. At most 100 outcomes wait to be recorded.
  */
 export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
   RunQueue,

@@ -13,7 +13,7 @@ const COLD_AFTER_MS = 1_000
 /** The maximum number of functions that are warmed up concurrently for future slots. */
 const WARM_UP_CONCURRENCY = 5
 
-/** The contact to record for a run that did not make the first contact. */
+/** The contact to record for a run without a first contact of its own. */
 export const NO_CONTACT: FirstContact = { cold_start: false, warm_up_ms: null }
 
 /**

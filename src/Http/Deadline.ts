@@ -1,8 +1,8 @@
 import { type Clock, Effect, type Fiber, FiberId } from "effect"
 
 /**
- * Runs an asynchronous operation with a deadline. Every invocation and every database call uses this function, so it does not
- * create a timer and a race for each operation. `begin` calls `resume` once with the result, and returns a function that cancels
+ * Runs an asynchronous operation with a deadline. Every invocation and every database call uses this function, so it avoids the
+ * cost of a timer and a race for each operation. `begin` calls `resume` once with the result, and returns a function that cancels
  * the operation. After `ms` milliseconds, the operation is cancelled, and `onTimeout` supplies the result. An interruption also
  * cancels the operation.
  */
@@ -50,7 +50,7 @@ class Deadlines {
     this.clock = clock
   }
 
-  /** Sets a deadline. Returns a function that clears the deadline; calling it again has no effect. */
+  /** Sets a deadline. Returns a function that clears the deadline; clearing it twice has no further effect. */
   set(ms: number, expire: () => void): () => void {
     const at = this.clock.unsafeCurrentTimeNanos() + BigInt(Math.ceil(ms * 1e6))
     const deadline = { at, expire }

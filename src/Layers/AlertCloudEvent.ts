@@ -36,8 +36,8 @@ const dataOf = (alert: Alert) => {
 const instant = (ms: number | null | undefined): string | null => (ms == null ? null : format(ms))
 
 /**
- * Returns the id of a transition, which is the same in every attempt. The id contains no full stop, because a full stop separates
- * the parts of the signed text.
+ * Returns a transition's id, which is the same for every delivery attempt. The id contains no full stop, because a full stop
+ * separates the parts of the signed text.
  */
 const idOf = ({ incident_id, kind, subject, transition }: Alert): string =>
   kind === "test" ? `test_${subject}_${transition}` : `incident_${incident_id}_${transition}`

@@ -23,8 +23,8 @@ export interface EmbeddedSettings {
  * A PostgreSQL server inside this process (PGlite), with the roles of a Supabase project. Applies missing migrations and records
  * them in the table that the supabase CLI uses. Needs no installation. Intended for `demo` and for experiments.
  *
- * *Fails with* SupabaseError (`Rejected`). The code is `locked` if the directory is in use, `configuration` if the directory is not
- * usable, or the SQLSTATE of a migration that failed. *Guarantees*: runs one statement at a time; timers and HTTP requests are
+ * *Fails with* SupabaseError (`Rejected`). The code is `locked` if the directory is in use, `configuration` if the directory is
+ * not usable, or the SQLSTATE if a migration failed. *Guarantees*: runs one statement at a time; timers and HTTP requests are
  * served between statements.
  */
 export const layer = (

@@ -9,7 +9,7 @@ import { Lock, type Skip } from "../Services/Lock.ts"
 import { Supabase } from "../Services/Supabase.ts"
 
 /**
- * How long an unconfirmed claim is retried with the same token, in milliseconds. After this time, the slots are left to the next
+ * How long an unconfirmed claim is retried with the same token, in milliseconds. After this time, the slots are left for the next
  * tick.
  */
 const CLAIM_WITHIN_MS = 20_000

@@ -21,8 +21,8 @@ export interface PingOptions {
 }
 
 /**
- * Uses the Healthchecks protocol: sends a POST to the URL for `ok`, and to `/start` or `/fail` below the URL for `start` or
- * `fail`. The parameter `rid` contains the tick's id.
+ * Uses the Healthchecks protocol: sends a POST to the URL. For `start` and `fail`, appends `/start` or `/fail` to the URL. The
+ * parameter `rid` contains the tick's id.
  * *Source*: https://healthchecks.io/docs/http_api/.
  */
 export const layer = ({ proxyOf, timeoutMs, url, version }: PingOptions): Layer.Layer<Ping> =>

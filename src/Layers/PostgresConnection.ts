@@ -38,7 +38,8 @@ const CANCEL_GRACE_MS = 2_000
  * Makes a connection. When the scope closes, the connection is closed, even if a statement is running.
  *
  * Sets every option explicitly, because Bun reads missing options from `PGDATABASE`, `NODE_TLS_REJECT_UNAUTHORIZED` and other
- * environment variables. PgBouncer rejects startup parameters other than application_name and does not support named statements.
+ * environment variables. Uses no named statements and no startup parameter except application_name, because PgBouncer would
+ * reject them.
  */
 export const openConnection = (
   url: PostgresUrl,

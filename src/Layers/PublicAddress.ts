@@ -15,12 +15,12 @@ const SPECIAL_V4: ReadonlyArray<readonly [network: string, prefix: number]> = [
   ["192.88.99.0", 24], // 6to4 relays
   ["192.168.0.0", 16], // private
   ["192.175.48.0", 24], // AS112
-  ["198.18.0.0", 15], // benchmarks
+  ["198.18.0.0", 15], // benchmarking
   ["198.51.100.0", 24], // documentation
   ["203.0.113.0", 24], // documentation
   ["224.0.0.0", 4], // multicast
   ["240.0.0.0", 4], // reserved, broadcast
-  ["168.63.129.16", 32] // Azure's host, although its number is in a public range
+  ["168.63.129.16", 32] // Azure's platform services, although the address is in a public range
 ]
 
 /**
@@ -31,9 +31,9 @@ const GLOBAL_V6 = ["2000::", 3] as const
 
 /** The ranges within GLOBAL_V6 that are not public. *Source*: IANA IPv6 Special-Purpose Address Registry. */
 const SPECIAL_V6: ReadonlyArray<readonly [network: string, prefix: number]> = [
-  ["2001::", 23], // protocol assignments: Teredo (an IPv4 address inside), ORCHID, benchmarks
+  ["2001::", 23], // protocol assignments: Teredo (embeds an IPv4 address), ORCHID, benchmarking
   ["2001:db8::", 32], // documentation
-  ["2002::", 16], // 6to4: an IPv4 address inside
+  ["2002::", 16], // 6to4: embeds an IPv4 address
   ["3fff::", 20], // documentation
   ["2620:4f:8000::", 48] // AS112
 ]

@@ -84,10 +84,10 @@ export interface OpenOptions {
   readonly firstAttempt?: FirstAttempt | undefined
 }
 
-/** The result of the tick's first request to a function, recorded with the run that made the request. */
+/** The result of the tick's first request to a function, recorded with the run for which the request was made. */
 export interface FirstContact {
   readonly cold_start: boolean
-  /** The duration in milliseconds; null if this run did not make the first request. */
+  /** The duration in milliseconds; null if the first request was not made for this run. */
   readonly warm_up_ms: number | null
 }
 
@@ -104,7 +104,7 @@ export interface StartRequest {
  * - `Started`: the start is committed, and this engine owns the lease.
  * - `NotStarted`: `reason` is lost_race, disabled, not_before, claimed_by_another, gone, rejected (`detail` says why),
  * api_throttled or api_limit. The last two reasons mean that the accounting API must not be called yet; `retryInMs` is the wait
- * before the next try.
+ * before the next attempt to start the run.
  * - `Unconfirmed`: the start may or may not be committed, so nothing may be sent.
  */
 export type Start =

@@ -6,7 +6,7 @@ import type { NotifyError } from "../Domain/Errors.ts"
 export class Notifier extends Context.Tag("@sync-scheduler/Notifier")<
   Notifier,
   {
-    /** The format that the receiver expects; null if none is configured, so that nothing is sent. */
+    /** The format that the receiver expects; null if no receiver is configured, in which case nothing is sent. */
     readonly channel: "cloudevents" | "slack" | null
     /**
      * Sends one message in a single attempt, within 10 s. *Fails with* NotifyError. *Guarantees*: messages about the same

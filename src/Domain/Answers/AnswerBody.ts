@@ -34,7 +34,7 @@ export const readBody = (text: string, isTruncated: boolean): AnswerBody => {
 export const saysOf = (body: AnswerBody): AnswerWords["says"] =>
   body._tag === "Json" ? body.words.says : "nothing"
 
-/** Returns a field of the body's JSON object, never an inherited one; undefined if the body is not a JSON object. */
+/** Returns an own property of the body's JSON object; undefined if the body is not a JSON object. */
 export const fieldOf = (body: AnswerBody, name: string): unknown =>
   body._tag === "Json" && isRecord(body.value) && Object.hasOwn(body.value, name)
     ? body.value[name]

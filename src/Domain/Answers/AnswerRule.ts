@@ -15,8 +15,8 @@ export interface AnswerFacts {
  * first rule that matches a response applies.
  *
  * `code` may contain `<status>`, `<sb-error-code>`, or `<error.code>` (the function's own code or, if the response has none, the
- * text after the bar). `what`, `why` and `fix` form the displayed message. With `speaks: "function"`, the displayed message begins
- * with the function's own message.
+ * text after the `|`). `what`, `why` and `fix` form the displayed message. With `speaks: "function"`, the displayed message
+ * begins with the function's own message.
  */
 export interface AnswerRule {
   readonly name: string

@@ -170,7 +170,7 @@ const openIn = (
   ...nestedIn(value, path, claimsSuccess, depth + 1)
 ]
 
-/** Returns whether the field may describe a record that the sync handled, not the sync itself. */
+/** Returns whether the field may describe a record that the sync handled rather than the sync itself. */
 const isState = (field: string): boolean => ["status", "outcome"].includes(lettersOf(field))
 
 const flagSign = (value: unknown): Sign | undefined =>

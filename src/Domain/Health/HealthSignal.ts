@@ -69,8 +69,8 @@ const names = {
 } as const
 
 /**
- * Returns the signal that a run's outcome gives about its accounting API; null if the outcome says nothing about the API's health.
- * Uses the vendor's response if the function reports one. Otherwise, treats a 429 from the function, or a failure with one of the
+ * Derives the accounting API's health signal from a run's outcome; null if the outcome says nothing about the API's health. Uses
+ * the vendor's response if the function reports one. Otherwise, treats a 429 from the function, or a failure with one of the
  * vendor's codes, as the vendor's response. `now` is in epoch milliseconds.
  */
 export const signalOf = (source: ApiSource, outcome: Outcome, now: number): HealthSignal | null => {

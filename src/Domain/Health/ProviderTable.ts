@@ -15,7 +15,7 @@ export const generic: Provider = {
       name: "requests",
       remaining: "x-ratelimit-remaining",
       limit: "x-ratelimit-limit",
-      // Some APIs send a number of seconds in this header and others an instant, so the header is ignored for unknown vendors.
+      // Some APIs send seconds in this header and others send an instant, so the header is ignored for unknown vendors.
       reset: null
     }
   ],

@@ -1,7 +1,7 @@
 /**
- * A parsed cron expression: for each field, one flag per value. The first flag of `day` and `nearestWeekdays` stands for the 1st,
- * that of `month` for January, and that of `dayOfWeek` for Sunday. A weekday's flag is a bit mask: 1, 2, 4, 8 and 16 stand for its
- * first to fifth occurrence in the month, and 32 for its last. The field names are croner's.
+ * A parsed cron expression: for each field, one flag per value. Flags are indexed from the 1st in `day` and `nearestWeekdays`,
+ * from January in `month`, and from Sunday in `dayOfWeek`. A weekday's flag is a bit mask: 1, 2, 4, 8 and 16 stand for its first
+ * to fifth occurrence in the month, and 32 stands for its last. The field names are croner's.
  */
 export interface CronSets {
   readonly second: ReadonlyArray<number>
@@ -18,8 +18,8 @@ export interface CronSets {
 }
 
 /**
- * The local times that a cron expression matches, without a time zone: a set of days, with the same times on each day. Local times
- * are *readings*: the epoch milliseconds that the same digits would have in UTC.
+ * The local times that a cron expression matches, without a time zone: a set of days, with the same times on each day. Local
+ * times are *readings*: epoch milliseconds, encoded as if the local time were UTC.
  */
 export interface Calendar {
   readonly seconds: ReadonlyArray<number>

@@ -13,9 +13,9 @@ export interface OffsetPeriod {
 /**
  * The local clock of one IANA time zone.
  *
- * A *reading* is the local time on that clock, as the epoch milliseconds that the same digits would have in UTC; arithmetic on
- * readings is therefore arithmetic on local times. `offsetPeriodAt` returns the offset period that contains an instant;
- * neighbouring periods may have the same offset.
+ * A *reading* is the local time on that clock, encoded as epoch milliseconds as if it were UTC. Arithmetic on readings is
+ * therefore arithmetic on local times. `offsetPeriodAt` returns the offset period that contains an instant; neighbouring periods
+ * may have the same offset.
  *
  * *Source*: the zone data of the runtime, through `Intl.DateTimeFormat`.
  */
