@@ -11,6 +11,7 @@ import { ParitySteps } from "./ParitySteps.ts"
 // The first 112 sequences cover every response and transition below. The long run, `bun run parity`, has 2,000 sequences.
 const SEQUENCES = Number(process.env.PARITY_SEQUENCES ?? 120)
 const STEPS = 80
+const TIMEOUT_MS = 2_500 * SEQUENCES
 const START = Date.UTC(2026, 10, 24, 2, 0, 0)
 
 let database: TestDatabase
@@ -131,12 +132,16 @@ const cursorOf = (answer: unknown): string | undefined =>
     ? ((answer.cursor as string | null) ?? undefined)
     : undefined
 
-test("PostgreSQL and the mirror give the same responses and hold the same rows after every step", async () => {
-  const seen = new Set<string>()
-  for (let seed = 1; seed <= SEQUENCES; seed++) await runSequence(seed, seen)
-  const expected = Object.entries(ANSWERS).flatMap(([call, words]) =>
-    words.map((word) => `${call}: ${word}`)
-  )
-  const all = ["edit", "remove", ...Object.keys(ANSWERS), ...expected, ...TRANSITIONS]
-  expect(all.filter((word) => !seen.has(word))).toEqual([])
-}, 600_000)
+test(
+  "PostgreSQL and the mirror give the same responses and hold the same rows after every step",
+  async () => {
+    const seen = new Set<string>()
+    for (let seed = 1; seed <= SEQUENCES; seed++) await runSequence(seed, seen)
+    const expected = Object.entries(ANSWERS).flatMap(([call, words]) =>
+      words.map((word) => `${call}: ${word}`)
+    )
+    const all = ["edit", "remove", ...Object.keys(ANSWERS), ...expected, ...TRANSITIONS]
+    expect(all.filter((word) => !seen.has(word))).toEqual([])
+  },
+  TIMEOUT_MS
+)
