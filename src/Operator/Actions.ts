@@ -205,7 +205,7 @@ const REFUSALS: ReadonlyMap<string, readonly [why: string, fix: string]> = new M
   ]
 ])
 
-/** Returns the refusal for `status_is_...`: only runs with certain statuses can be retried or released. */
+/** Returns the refusal for a run whose status does not allow the action (`status_is_...`). */
 const statusRefusal = (action: ActionName, reason: string): readonly [string, string] => {
   const status = reason.replace(/^status_is_/, "")
   if (status === reason)

@@ -19,9 +19,9 @@ export const CauseGroup = Schema.Struct({
   /** The reason, in its most frequent wording. */
   message: Schema.NullOr(Schema.String),
   count: Schema.Int,
-  /** The slot or the instant at which the first of these integrations entered the state. */
+  /** When the first of these integrations entered the state: a slot or an exact instant. */
   since: Schema.NullOr(Instant),
-  /** For `retrying`: the number of attempts that did not complete, summed over all integrations. */
+  /** For `retrying`: the total number of attempts that did not complete. */
   attempts: Schema.Int,
   /** The number of integrations with a failed run that an operator may retry. */
   retryable: Schema.Int,
@@ -33,8 +33,8 @@ export const CauseGroup = Schema.Struct({
 export type CauseGroup = typeof CauseGroup.Type
 
 /**
- * Groups everything that needs attention by cause: worst state first, then largest group. Expects the integrations sorted
- * worst first.
+ * Groups the integrations that need attention by cause. The groups are sorted by state (worst first), then by size (largest
+ * first). Expects the integrations sorted worst first.
  */
 export const causeGroups = (
   integrations: ReadonlyArray<IntegrationState>
@@ -83,7 +83,7 @@ const causeOf = (
   ]
 }
 
-/** Returns the number of attempts before the one that is running or pending. */
+/** Returns the number of attempts before the running or pending attempt. */
 const refusedAttempts = ({ live_run, state }: IntegrationState): number => {
   if (state !== "retrying" || live_run === null) return 0
   return live_run.status === "running" ? live_run.attempt - 1 : live_run.attempt

@@ -9,11 +9,11 @@ import { Supabase } from "../Services/Supabase.ts"
 const READ_WITHIN_MS = 5_000
 const HOUR_MS = 3_600_000
 
-/** The runs and skipped ranges of some integrations, summarised: `GET /api/activity`. */
+/** A summary of runs and skipped ranges: the response of `GET /api/activity`. */
 export const DailyStats = readActivity.result
 export type DailyStats = typeof DailyStats.Type
 
-/** The start lag for the last day, and the results for the previous days: `GET /api/figures`. */
+/** The start lag for the last day, and the results for the previous days: the response of `GET /api/figures`. */
 export const Figures = readFigures.result
 export type Figures = typeof Figures.Type
 

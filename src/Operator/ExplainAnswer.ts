@@ -17,7 +17,7 @@ export type ExplainAnswer = "yes" | "partly" | "unknown" | "no" | "not_yet" | "n
 /** The basis of an answer: the slots that the answer is about, and the number of completed slots. */
 export interface ExplainVerdict {
   readonly answer: ExplainAnswer
-  /** The slots of the schedule; if there are none, the runs outside the schedule. */
+  /** The schedule's slots or, if there are none, the runs outside the schedule. */
   readonly counted: ReadonlyArray<ExplainedSlot>
   readonly completed: number
   /** The newest slot that did not complete; slots with a final outcome take precedence. Undefined when all slots completed. */
@@ -79,7 +79,7 @@ const after = (
   return runs.findLast((run) => run.slot > slot && !(isEach && run.expected))
 }
 
-/** Formats the answer in sentences: yes or no, then which run, then why. */
+/** Formats the answer as sentences: yes or no, then which run, then why. */
 export const sentenceOf = (
   { answer, completed, counted, last, since }: ExplainVerdict,
   slots: ReadonlyArray<ExplainedSlot>,
@@ -113,7 +113,7 @@ export const sentenceOf = (
   }
 }
 
-/** Whether no attempt of the run has ended yet, so that nothing has failed. */
+/** Whether the run's first attempt has not ended, so nothing can have failed yet. */
 const isFresh = (slot: ExplainedSlot | undefined): boolean =>
   slot?.run?.attempt === (slot?.outcome === "running" ? 1 : 0)
 
@@ -177,7 +177,7 @@ const laterOf = ({ expected, slot }: CompletedRun, timeline: TimelineData): stri
 /** Ends a text with exactly one full stop. */
 const ended = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
 
-/** Says that a failed run is final: only an attempt that never started is retried. */
+/** Says that a failed run is final. Only an attempt that never started is retried. */
 const finality = (run: ExplainedSlot["run"]): string => {
   if (run === null) return ""
   return run.attempt > 1 && run.attempt >= run.max_attempts
@@ -185,7 +185,7 @@ const finality = (run: ExplainedSlot["run"]): string => {
     : `Failed on attempt ${run.attempt}; failures are not retried.`
 }
 
-/** Names the completed runs outside the schedule. */
+/** Describes the completed runs outside the schedule. */
 const besides = (slots: ReadonlyArray<ExplainedSlot>, timeline: TimelineData): string => {
   const others = slots.filter(({ expected, outcome }) => !expected && outcome === "completed")
   const [first] = others
@@ -211,8 +211,8 @@ const nothingDue = (slots: ReadonlyArray<ExplainedSlot>, timeline: TimelineData)
 }
 
 /**
- * Matches the prefix of a row fault (`sync_scheduler.row_fault`): the name of a column. A schedule fault begins with a field of
- * the expression instead.
+ * Matches the column name at the start of a row fault (`sync_scheduler.row_fault`). A schedule fault starts with a field of the
+ * expression instead.
  */
 const OF_ROW =
   /^(?:enabled|org_id|integration_type|sync_schedule|timezone|function_name|health_url|config|next_run_at|schedule_since|catch_up|catch_up_window) (?:is|has) /
@@ -223,7 +223,7 @@ export const neverRuns = (fault: string): string => {
   return `${isOfRow ? "It never runs" : "The schedule is invalid, so it never runs"}: ${ended(fault)}`
 }
 
-/** Formats what is recorded about the pause: `Paused since 11-18 09:12 by ada@ops: "moving to a new ERP"`. */
+/** Describes the pause: `Paused since 11-18 09:12 by ada@ops: "moving to a new ERP"`. */
 export const pausedSince = (timeline: TimelineData): string => {
   const { actions, history, integration } = timeline
   const pause = actions.findLast(({ at, kind }) => kind === "paused" && at < timeline.to)

@@ -25,7 +25,7 @@ export const Explanation = Schema.Struct({
   /** The integration, or null if it was deleted. */
   integration: Schema.NullOr(IntegrationState),
   answer: Schema.Literal("yes", "partly", "unknown", "no", "not_yet", "nothing_due"),
-  /** The answer in sentences: yes or no, which run, why. */
+  /** The answer as sentences: yes or no, then which run, then why. */
   sentence: Schema.String,
   /** The number of slots that were due, and the number of completed slots. */
   expected: Schema.Int,

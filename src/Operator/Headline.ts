@@ -18,8 +18,8 @@ const MAX_MESSAGE = 120
 const count = (value: number): string => value.toLocaleString("en-US")
 
 /**
- * Returns `0 of 1,000 have completed a run yet`, judging by the retained runs; null if at least one integration has completed a
- * run.
+ * Returns `0 of 1,000 have completed a run yet`, according to the retained runs; null if at least one integration has completed
+ * a run.
  */
 export const noneCompleted = (
   integrations: ReadonlyArray<Pick<IntegrationState, "last_completed_slot">>

@@ -17,7 +17,7 @@ export const IntegrationState = Schema.Struct({
   word: Schema.String,
   symbol: Schema.String,
   severity: Severity,
-  /** The slot or the instant at which the state began. */
+  /** When the state began: a slot or an exact instant. */
   since: Schema.NullOr(Instant),
   why: Schema.String
 })

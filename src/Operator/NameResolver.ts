@@ -34,7 +34,9 @@ export const readClock: Effect.Effect<number, SupabaseError, Supabase> = Effect.
   (supabase) => supabase.call(readNames, { p_limit: 1 }).pipe(retryFor(READ_WITHIN_MS))
 ).pipe(Effect.map(({ now }) => now))
 
-/** Returns `Acme AS / xledger`, with the organisation's id if it has no name. The caller must escape the text. */
+/**
+ * Returns `Acme AS / xledger`, with the organisation's id if the organisation has no name. The caller must escape the text.
+ */
 export const displayName = (one: Pick<Named, "org_name" | "org_id" | "integration_type">): string =>
   `${one.org_name ?? one.org_id.slice(0, 8)} / ${one.integration_type}`
 

@@ -9,8 +9,8 @@ import { shortInstant } from "../Domain/Schedule/Schedule.ts"
 import { rejectedBy } from "../Domain/State.ts"
 
 /**
- * The outcome of a slot. `skipped_range`: the slot was skipped, and a range records it. `due`: no engine has claimed the slot
- * yet. `missing`: the slot has neither a run nor a record, which is a bug.
+ * The outcome of a slot. `skipped_range`: the slot was skipped and is recorded in a range. `due`: no engine has claimed the
+ * slot yet. `missing`: the slot has neither a run nor a record, which is a bug.
  */
 export const SlotOutcome = Schema.Literal(
   "completed",
@@ -26,7 +26,7 @@ export const SlotOutcome = Schema.Literal(
 )
 export type SlotOutcome = typeof SlotOutcome.Type
 
-/** One slot: its outcome, the reason, and its run with events, if it has a run. */
+/** One slot: its outcome, the reason, and the run with its events, if the slot has a run. */
 export const ExplainedSlot = Schema.Struct({
   slot: Instant,
   /**
@@ -96,7 +96,7 @@ const partsOf = (run: TimelineRun | undefined): Pick<ExplainedSlot, "run" | "eve
   return { run: rest, events }
 }
 
-/** The maximum number of computed slots, far above `MAX_SLOTS` so that the newest slots are among the computed ones. */
+/** The maximum number of computed slots, far above `MAX_SLOTS` so that the newest slots are computed. */
 const MAX_COMPUTED = 20_000
 
 const slotsOf = (segment: Segment, from: number, to: number): ReadonlyArray<number> => {

@@ -11,7 +11,10 @@ const EVERY_MS = 60_000
 export const healthCheckJob = () =>
   ({ name: "probing", everyMs: EVERY_MS, iterate: probeQuietly }) satisfies RecurringJob<unknown>
 
-/** Reads the status for metrics that are pushed to a collector. For `/metrics`, each scrape reads the status itself. */
+/**
+ * Reads the status for metrics that are pushed to a collector. `/metrics` does not depend on this job, because a scrape reads
+ * the status.
+ */
 export const metricsJob = {
   name: "measuring",
   everyMs: EVERY_MS,

@@ -19,7 +19,7 @@ export interface TickJobOptions {
 
 /**
  * Ticks at every interval and sends the notifications of each tick. These ticks do not warm up functions, because the pre-warm
- * job does.
+ * job warms them up.
  */
 export const tickJob = ({ intervalMs, observe, onSummary, watchdog }: TickJobOptions) =>
   ({

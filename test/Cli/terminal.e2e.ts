@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { binaryPath } from "../support/binary.ts"
 import { type FixtureDatabase, openFixtureDatabase } from "../support/FixtureDatabase.ts"
 
-// Checks what a real terminal shows, not only the bytes written to it. These tests need tmux, so they run only when this file
-// is named on the command line.
+// Checks what a real terminal shows, not only the bytes that the terminal receives. These tests need tmux, so they run only
+// when this file is named on the command line.
 setDefaultTimeout(120_000)
 
 let fixture: FixtureDatabase

@@ -103,7 +103,7 @@ const anyStatus: fc.Arbitrary<IntegrationStatus> = fc
   })
   .map(statusOf)
 
-/** Generates an integration that is on time except for its last run or the run in progress. */
+/** Generates an on-time integration. Only the last run and the run in progress vary. */
 const nearlyFine: fc.Arbitrary<IntegrationStatus> = fc
   .record({
     integration_id: fc.uuid(),
@@ -134,7 +134,7 @@ const anyScheduler: fc.Arbitrary<SchedulerHealth> = fc
     open_incidents: {}
   }))
 
-/** Returns whether the newest run has ended an attempt without completing. */
+/** Returns whether an attempt of the newest run has ended without completing the run. */
 const isUnfinished = ({ last_run: last, live_run: live }: IntegrationStatus): boolean => {
   if (
     live !== null &&
@@ -213,7 +213,8 @@ test("no integration is on time, OK or green if its newest attempted run did not
         }
         if (report.level === "OK") {
           good.checks += 1
-          // `status` and `check` agree: while an integration needs attention, even after one refusal, `check` never reports OK.
+          // `status` and `check` agree: `check` never reports OK while an integration needs attention, even after a single
+          // refusal.
           expect([overview.verdict, enabled.some(isUnfinished)]).toEqual(["ok", false])
           expect([neverCompleted, unreadable, scheduler.verdict]).toEqual([false, 0, "ticking"])
         }

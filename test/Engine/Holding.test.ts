@@ -145,7 +145,7 @@ describe("a slot locked by another session", () => {
       const world = yield* prepare
       world.seedDue(1, 1_000, once)
       let looks = 0
-      // The first lock check belongs to the fetch, the second to the claim.
+      // The fetch makes the first lock check, and the claim makes the second.
       world.db.isLocked = () => ++looks === 2
       expect(yield* tick(world)).toMatchObject({ due: 1, completed: 1, skipped: 0 })
     }))

@@ -77,7 +77,7 @@ describe("a known outcome that the database refuses", () => {
         for (const id of sent) expect(named).toContain(id)
         expect(named).toContain(why)
         expect(new Set(sent).size).toBe(sent.length)
-        // Every run that was not sent was never started or had its start reverted.
+        // Every unsent run either never started or had its start reverted.
         const running = world.runs.filter(({ status }) => status === "running")
         expect(running.map(({ id }) => id).toSorted()).toEqual(sent.toSorted())
       }))

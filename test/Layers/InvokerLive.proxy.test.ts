@@ -126,7 +126,7 @@ describe.each(["Bun", "Deno"] as const)("an invocation through a proxy, in %s", 
     expect(functions.requests).toHaveLength(1)
   })
 
-  // Over plain HTTP, a proxy's response replaces the function's. Only a 407 is certain to come from the proxy.
+  // Over plain HTTP, a proxy's response replaces the function's response. Only a 407 is certain to come from the proxy.
   test("is not sent if a proxy for plain HTTP requires a password", async () => {
     const proxy = await serve((socket) => socket.end(http("407 Proxy Authentication Required")))
     const url = nobody.replace("https:", "http:")

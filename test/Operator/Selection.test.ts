@@ -13,8 +13,8 @@ let fixture: FixtureDatabase
 beforeAll(async () => {
   await binaryPath()
   fixture = await openFixtureDatabase()
-  // The integrations are created in the fixture's past, so that each has a slot to explain. One failed last night, and one
-  // within the last hour.
+  // The integrations are created in the fixture's past, so that each has a slot to explain. One integration failed last night,
+  // and another failed within the last hour.
   await fixture.sql`
     insert into organization_integrations (id, org_id, org_name, integration_type, sync_schedule, timezone, next_run_at, created_at)
     select ('b1000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, ${ORG}, 'Massive Dynamic', 'xledger', '0 2 * * *',

@@ -6,8 +6,8 @@ import { type Project, startProject } from "../support/Project.ts"
 import { type Sidecar, startSidecar } from "../support/Sidecar.ts"
 import { open, startBrowser } from "./Browser.ts"
 
-// Tests how an open page changes over time, in a real Chromium: ticks continue, the database fails and recovers, and the
-// scheduler dies.
+// Tests, in a real Chromium, how an open page changes while ticks continue, while the database fails and recovers, and after
+// the scheduler dies.
 
 setDefaultTimeout(90_000)
 

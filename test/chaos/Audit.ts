@@ -19,7 +19,7 @@ export interface Findings {
   readonly doubled: number
   /** Slots without a row or a range, plus completed runs without an effect. */
   readonly lost: number
-  /** One line for each broken rule, including doubled and lost. */
+  /** One line for each broken rule, including `doubled` and `lost`. */
   readonly violations: ReadonlyArray<string>
 }
 

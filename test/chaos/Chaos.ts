@@ -6,9 +6,9 @@ import { LAST_JUMP, serverFaults } from "./ServerFaults.ts"
 import { type Site, startSite } from "./Site.ts"
 
 export interface ChaosOptions {
-  /** How many engines to kill: three of every four at a named kill point, and the fourth at a random moment. */
+  /** How many engines to kill: of every four, three at a named kill point and one at a random moment. */
   readonly kills?: number
-  /** How many engines to freeze, some of them for longer than a lease. */
+  /** How many engines to freeze. Some freezes last longer than a lease. */
   readonly freezes?: number
   /** How often each server fault happens, by name. Server faults happen one at a time. */
   readonly servers?: Readonly<Record<string, number>>
@@ -101,7 +101,7 @@ export const runChaos = async (options: ChaosOptions): Promise<ChaosReport> => {
   }
 }
 
-/** Injects all faults in random order, several at a time, but server faults one at a time. */
+/** Injects all faults in random order. Several faults may be active at a time, but only one server fault. */
 const killAll = async (
   site: Site,
   fleet: Fleet,
@@ -144,7 +144,7 @@ const killAll = async (
   return kills
 }
 
-/** Of every four kills, three use the kill points in rotation and the fourth a random moment. */
+/** Of every four kills, three use the kill points in rotation and the fourth uses a random moment. */
 const pointOf = (n: number): KillPoint | typeof RANDOM =>
   n % 4 === 3 ? RANDOM : (killPoints[(n - Math.floor(n / 4)) % killPoints.length] ?? RANDOM)
 
@@ -193,7 +193,7 @@ const play = async (name: string, site: Site): Promise<void> => {
   await fault(site)
 }
 
-/** Sets the database's clock to a later time than it has ever shown, so that no row has a future timestamp. */
+/** Sets the database's clock to a time later than any it has shown, so that no row has a future timestamp. */
 const endFaults = ({ clocks }: Site): void => {
   clocks?.database.set(LAST_JUMP)
   clocks?.api.set(0)

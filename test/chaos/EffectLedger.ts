@@ -3,7 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { serveHttp } from "../support/HttpServer.ts"
 
-/** An effect that a function booked. The ledger does not deduplicate by key, so a repeated effect gets a second entry. */
+/** An effect that a function recorded. The ledger does not deduplicate by key, so a repeated effect gets a second entry. */
 export interface Effect {
   readonly key: string
   readonly run_id: string
@@ -16,10 +16,10 @@ export interface Gate {
   readonly runId: string
 }
 
-/** The ledger in which functions book their effects: an append-only file behind HTTP, independent of the scheduler. */
+/** The ledger in which functions record their effects: an append-only file behind HTTP, independent of the scheduler. */
 export interface EffectLedger {
   readonly url: string
-  /** Reads all booked entries from the file. */
+  /** Reads all recorded effects from the file. */
   readonly read: () => ReadonlyArray<Effect>
   readonly close: () => Promise<void>
 }

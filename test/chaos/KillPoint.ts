@@ -2,7 +2,7 @@ import type { Fault, GatewayCall } from "../support/GatewayFaults.ts"
 import { RESET } from "../support/HttpServer.ts"
 import type { Gate } from "./EffectLedger.ts"
 
-/** A moment at which an engine is killed, recognised from outside by an SQL call or by a gate of the function. */
+/** A moment at which an engine is killed, recognised from outside by an SQL call or by one of the function's gates. */
 export interface KillPoint {
   readonly name: string
   readonly calls?: ReadonlyArray<string>
@@ -34,10 +34,7 @@ export const killPoints: ReadonlyArray<KillPoint> = [
   { name: "finish", calls: ["finish_sync_tick"], call: "lost or committed" }
 ]
 
-/**
- * An engine is frozen at this point, when the database confirms the start of a run. The run's lease may end before the
- * engine resumes.
- */
+/** Freezes an engine when the database confirms the start of a run. The run's lease may end before the engine resumes. */
 export const freezePoint: KillPoint = {
   name: "frozen with a confirmed start",
   calls: ["start_sync_runs"],

@@ -63,7 +63,7 @@ export const countReady = async (site: Site): Promise<number> => {
 
 /**
  * Waits until no slot is due and no run is live, except runs on hold. If nothing changes for `withinMs`, fails with a list of
- * what remains.
+ * the remaining runs and due slots.
  */
 export const untilQuiet = async (site: Site, withinMs: number): Promise<void> => {
   let deadline = Date.now() + withinMs

@@ -59,7 +59,7 @@ export const serverFaults: Readonly<Record<string, ServerFault>> = {
     await upTo(1_500)
     await postgres.restart()
   },
-  // Half of these kills hit a run whose effect is booked but not reported, so that only the ledger knows about the effect.
+  // Half of these kills hit a run whose effect is in the ledger but has not been reported to the scheduler.
   "functions killed": (site) =>
     meanwhile(site, [Math.random() < 0.5 ? "worked" : "begun"], site.restartFunctions),
   "database read-only": (site) =>

@@ -41,7 +41,7 @@ export interface Clocks {
 
 /**
  * A complete project for fault injection: its own PostgreSQL, the API in front of it, functions in Deno, and the ledger in
- * which the functions book their effects.
+ * which the functions record their effects.
  */
 export interface Site {
   readonly disk: SmallDisk | undefined

@@ -27,7 +27,7 @@ const rows =
   (project, org) =>
     project.seedDue(count, { next_run_at: LONG_AGO, ...columns, org_id: `'${org}'` })
 
-/** Drops the constraint on sizes and times before inserting rows, as if a table with oversized rows had been adopted. */
+/** Drops the constraint on sizes and times before inserting rows, to simulate an adopted table with oversized rows. */
 const unbounded =
   (...all: ReadonlyArray<Misbehaviour["rows"]>): Misbehaviour["rows"] =>
   async (project, org) => {

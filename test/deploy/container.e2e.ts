@@ -56,7 +56,7 @@ const buildsFromSource = async () => {
 
 const buildsAroundTheBinary = async () => {
   const [binary = ""] = howTo()
-  // Skips the second line, which would copy the binary to the path where it already is.
+  // Skips the `cp` line, which would copy the binary onto itself.
   await containers.must(`set -e; PATH="$PWD:$PATH"; ${binary.replace(/^cp .*$/m, "")}`)
   const shown = await containers.must("docker inspect sync-scheduler")
   const [{ Config, Healthcheck, Size }] = JSON.parse(shown)

@@ -101,7 +101,7 @@ describe("the warm-up request", () => {
       expect(second.headers.get("x-sync-cold")).toBe("0")
       expect(await second.json()).toEqual({ ready: true, cold: false, boot_ms: bootMs })
 
-      // This instance has no key in its environment, so it rejects every request with the reason.
+      // This instance has no key in its environment, so it rejects every request and states the reason.
       expect(await send(fresh.url, invocation())).toMatchObject({
         status: 500,
         headers: { "x-sync-cold": "0" },

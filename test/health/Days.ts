@@ -26,8 +26,8 @@ interface Tenant {
 export interface Watched {
   readonly modes: Array<readonly [at: number, mode: string, status: string]>
   /**
-   * The maximum number of this API's runs that started together in periods of throttling. `peak` is the maximum at all other
-   * times.
+   * The maximum number of this API's runs that started together while the API was throttling. `peak` is the maximum at all
+   * other times.
    */
   peakAfterThrottle: number
   peak: number
@@ -196,7 +196,8 @@ export class Days {
   }
 
   /**
-   * Acts as a function that, like the fence, checks only the status of the vendor's response and returns it to the scheduler.
+   * Acts as a function that, like the fence, checks only the status of the vendor's response and forwards the response to the
+   * scheduler.
    */
   private async callFunction(vendor: Vendor) {
     const url = `https://127.0.0.1:${vendor.host.split(":")[1]}/export`

@@ -76,7 +76,7 @@ describe.each(["direct", "supabase-js"] as const)(
         })
         await set(project, admin, values)
         const both = await Promise.all([project.tick(mechanism), project.tick(mechanism)])
-        // A third tick claims the slots that one engine had still reserved at the other engine's last fetch.
+        // A third tick claims the slots that were still reserved for one engine when the other engine last fetched.
         const all = [...both, await project.tick(mechanism)]
         expect(all.flatMap(({ errors }) => errors)).toEqual([])
         const reasons = all.flatMap(({ skips }) => skips.map(({ reason }) => reason))

@@ -48,7 +48,7 @@ test.each(["the API", "a direct connection"])(
     await seedTenants(10)
     expect(await run(direct)).toMatchObject({ triggered: 10, completed: 10, skipped: 0 })
 
-    // The throttled integration does not delay the others, even if all are due in the same tick.
+    // The throttled integration does not delay the other integrations, even if all are due in the same tick.
     const [worse = ""] = await seedTenants(1)
     throttle([bad, worse])
     await seedTenants(10)

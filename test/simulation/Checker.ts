@@ -18,7 +18,7 @@ interface Shadow {
   finished: string | null
 }
 
-/** Checks the database, the sent invocations and the effects as they happen. */
+/** Observes the database, the invocations and the effects while the world runs, and checks the invariants. */
 export class Checker {
   private readonly universe: Universe
   private readonly oracle: Oracle

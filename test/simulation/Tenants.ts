@@ -117,8 +117,8 @@ export const MISBEHAVIOURS: ReadonlyArray<Misbehaviour> = [
 ]
 
 /**
- * The maximum number of claimed runs that may wait for a place: a batch, plus one for each worker and for each of the other
- * integrations.
+ * The maximum number of claimed runs that may wait at the same time: a batch, plus one for each worker and for each of the
+ * other integrations.
  */
 export const WAITING_BOUND = MAX_BATCH + defaultEngineSettings.concurrency + OTHERS
 
@@ -126,7 +126,7 @@ export const WAITING_BOUND = MAX_BATCH + defaultEngineSettings.concurrency + OTH
 export interface TenantCosts {
   /** How late the other organisations' runs started, in ms, ascending. */
   readonly delays: ReadonlyArray<number>
-  /** The maximum number of claimed runs that were waiting for a place at the same time. */
+  /** The maximum number of claimed runs that were waiting at the same time. */
   readonly mostWaiting: number
 }
 

@@ -22,7 +22,7 @@ export const throttled = (waitSeconds: number, more: Row = {}): Row => ({
 /** Claimed runs for one accounting API, driven through the SQL functions. */
 export interface Api {
   readonly runIds: ReadonlyArray<string>
-  /** Requests the start of each run. Returns, by run id, `running` or why the start was refused and when to retry it. */
+  /** Requests the start of each run. Returns, by run id, `running` or the reason for the refusal and the retry time. */
   readonly start: (runIds: ReadonlyArray<string>) => Promise<Readonly<Record<string, string>>>
   readonly settle: (runId: string, outcome: string, more?: Row) => Promise<void>
   readonly health: (host?: string) => Promise<Row>

@@ -1,6 +1,6 @@
 import { type Answer, RESET } from "./HttpServer.ts"
 
-/** A stand-in function's response to one call, and whether the call takes effect (is counted in the ledger). */
+/** A stand-in function's response to one call, and whether the call has an effect, which the ledger counts. */
 export interface Behaviour {
   readonly executes: boolean
   /** `gone` aborts when the caller disconnects. */
@@ -10,14 +10,14 @@ export interface Behaviour {
 const executed = (answer: Behaviour["answer"]): Behaviour => ({ executes: true, answer })
 const refused = (answer: Behaviour["answer"]): Behaviour => ({ executes: false, answer })
 
-/** Makes a behaviour take effect, to simulate failures that happen after the effect. */
+/** Makes a behaviour perform its effect, to simulate a failure after the effect. */
 export const withEffect = (behaviour: Behaviour): Behaviour => ({ ...behaviour, executes: true })
 export const withoutEffect = (behaviour: Behaviour): Behaviour => ({
   ...behaviour,
   executes: false
 })
 
-/** Responds with 200 and JSON, by default `{ "success": true }`. Takes effect. */
+/** Performs its effect, and responds with 200 and JSON, by default `{ "success": true }`. */
 export const ok = (body: unknown = { success: true }): Behaviour =>
   executed(() => Response.json(body))
 
@@ -39,7 +39,7 @@ export const until = (promise: Promise<unknown>, then: Behaviour = ok()): Behavi
   }
 })
 
-/** Responds with JSON, with text if `body` is a string, or with no body. No effect. */
+/** Performs no effect, and responds with JSON, with text if `body` is a string, or with no body. */
 export const status = (
   code: number,
   body?: unknown,
@@ -54,18 +54,18 @@ export const status = (
     })
   })
 
-/** Responds with a proxy's HTML page (default 502). No effect. */
+/** Performs no effect, and responds with a proxy's HTML page (default 502). */
 export const html = (code = 502): Behaviour =>
   status(code, "<html><body><h1>Bad Gateway</h1></body></html>", { "Content-Type": "text/html" })
 
-/** Never responds. Takes effect. */
+/** Performs its effect, but never responds. */
 export const hang = (): Behaviour =>
   executed(async (gone): Promise<Answer> => {
     await aborted(gone)
     return RESET
   })
 
-/** Responds with 200 and then one byte every `everyMs`, forever. Takes effect. */
+/** Performs its effect, responds with 200, and then sends one byte every `everyMs` milliseconds forever. */
 export const drip = (everyMs = 20): Behaviour =>
   executed(() =>
     stream(async (send) => {
@@ -76,7 +76,7 @@ export const drip = (everyMs = 20): Behaviour =>
     })
   )
 
-/** Responds with 200 and a valid JSON body of `count` megabytes. Takes effect. */
+/** Performs its effect, and responds with 200 and a valid JSON body of `count` megabytes. */
 export const megabytes = (count: number): Behaviour =>
   executed(() =>
     stream(async (send, end) => {
@@ -90,22 +90,22 @@ export const megabytes = (count: number): Behaviour =>
     })
   )
 
-/** Redirects the caller (default 307). No effect. */
+/** Performs no effect, and redirects the caller (default 307). */
 export const redirect = (to: string, code = 307): Behaviour =>
   status(code, undefined, { Location: to })
 
-/** Responds with 200 and truncated JSON. Takes effect. */
+/** Performs its effect, and responds with 200 and truncated JSON. */
 export const invalidJson = (): Behaviour =>
   executed(
     () => new Response(`{"success": tr`, { headers: { "Content-Type": "application/json" } })
   )
 
-/** Responds with 200 and a body that reports a failure: `{ "success": false, "error": ... }`. No effect. */
+/** Performs no effect, and responds with 200 and a body that reports a failure: `{ "success": false, "error": ... }`. */
 export const unsuccessful = (
   error: unknown = { code: "LEDGER_CLOSED", message: "October is closed" }
 ): Behaviour => withoutEffect(ok({ success: false, error }))
 
-/** Responds with the function's own 500, without `sb-error-code`. No effect. */
+/** Performs no effect, and responds with the function's own 500, without `sb-error-code`. */
 export const ownError = (
   error: unknown = { code: "LEDGER_CLOSED", message: "October is closed" }
 ): Behaviour => status(500, { success: false, error })
@@ -124,7 +124,7 @@ const PLATFORM_ERRORS = {
 
 export type PlatformError = keyof typeof PLATFORM_ERRORS
 
-/** Responds with a platform error and its `sb-error-code`. Takes effect only if the error occurs during execution. */
+/** Responds with a platform error and its `sb-error-code`. Performs its effect only if the error occurs during execution. */
 export const platformError = (
   code: PlatformError,
   headers: Readonly<Record<string, string>> = {}
@@ -140,7 +140,7 @@ export const platformError = (
  */
 export const reset = (): Behaviour => refused(() => RESET)
 
-/** Responds with 200 and half of a JSON body, then closes the connection. Takes effect. */
+/** Performs its effect, responds with 200 and half of a JSON body, and then closes the connection. */
 export const resetHalfway = (): Behaviour =>
   executed(() =>
     stream(async (send) => {
@@ -150,11 +150,13 @@ export const resetHalfway = (): Behaviour =>
     })
   )
 
-/** Responds with 202, like a function that continues in the background and reports its outcome later. Takes effect. */
+/**
+ * Performs its effect and responds with 202, like a function that continues in the background and reports its outcome later.
+ */
 export const accepted = (body: unknown = { accepted: true }): Behaviour =>
   executed(() => Response.json(body, { status: 202 }))
 
-/** Responds with 409 `{ "executed": false }`, as a fence does when it refuses the run. No effect. */
+/** Performs no effect, and responds with 409 `{ "executed": false }`, as a fence does when it refuses the run. */
 export const notExecuted = (): Behaviour => status(409, { executed: false })
 
 const aborted = (signal: AbortSignal): Promise<void> =>

@@ -84,7 +84,7 @@ export const openHistoryWorld = async (start: number): Promise<HistoryWorld> => 
       return Effect.runPromise(
         Engine.tick(options).pipe(
           Effect.provide(engine),
-          // Otherwise the engine would warn that the database's clock and this machine's clock differ.
+          // Suppresses the engine's warning that the database's clock and this machine's clock differ.
           Logger.withMinimumLogLevel(LogLevel.None),
           Effect.orDie
         )

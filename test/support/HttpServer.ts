@@ -61,7 +61,7 @@ const respond = async (
     if (answer === RESET) incoming.socket.destroy()
     else await send(answer, outgoing, gone.signal)
   } catch (error) {
-    // To a client, a bug in the stand-in looks like a server crash, so log the error.
+    // To a client, a bug in this server looks like a server crash, so log the error.
     if (!gone.signal.aborted) console.error("test server:", error)
     incoming.socket.destroy()
   }

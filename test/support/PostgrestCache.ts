@@ -133,7 +133,7 @@ export class PostgrestCache {
       )
       if (!canListen(session)) throw new Error("this Bun cannot listen")
       const [{ standby }] = await session`select pg_is_in_recovery() as standby`
-      // A standby refuses LISTEN. PostgREST works on a standby nevertheless, without notifications.
+      // A standby refuses LISTEN. PostgREST still works on a standby, but without notifications.
       if (!standby) await session.listen(CHANNEL, (payload) => this.notified(payload))
       this.known = await read(session)
       this.session = session

@@ -3,7 +3,10 @@ import { errorAnswer } from "./PostgrestError.ts"
 /** A call's body, as PostgREST reads it before looking up the function. */
 export interface RpcBody {
   readonly text: string
-  /** The argument names, or `text` if the body is not JSON. Such a body is passed unmodified as one unnamed text argument. */
+  /**
+   * The argument names, or `text` if the body is not JSON. A body that is not JSON is passed unmodified as one unnamed text
+   * argument.
+   */
   readonly given: ReadonlySet<string> | "text"
   /** The arguments, for tests that inspect calls. */
   readonly args: Readonly<Record<string, unknown>>

@@ -32,9 +32,9 @@ const endOfComment = (source: string, from: number): number | undefined => {
 const blank = (text: string): string => text.replace(/[^\n]/g, " ")
 
 /**
- * Returns the code of a TypeScript source with all positions unchanged: comments are blanked and, unless `strings` is "keep", so
- * are the contents of quotes, templates and regular expressions (the code inside `${}` stays). Handles the formatted sources of
- * this project, not all of TypeScript.
+ * Returns the code of a TypeScript source with all positions unchanged. Comments are blanked. Unless `strings` is "keep", the
+ * contents of quotes, templates and regular expressions are blanked too, except the code inside `${}`. Handles the formatted
+ * sources of this project, not all of TypeScript.
  */
 export const codeOf = (source: string, strings: "blank" | "keep" = "blank"): string => {
   let code = ""

@@ -1,7 +1,7 @@
 /**
  * Test support, published as `sync-scheduler/testing`. `testSyncRun` tests a project's own function and does not require
- * Effect. For tests of the engine there are an in-memory World (a database that mirrors the SQL functions, and configurable
- * Edge Functions) and the Layers of any number of engines over that World. No particular test runner is required.
+ * Effect. Tests of the engine use an in-memory World (a database that mirrors the SQL functions, and configurable Edge
+ * Functions) and the Layers of any number of engines over that World. No particular test runner is required.
  */
 export { type IntegrationRow, MemoryDatabase, type RunRow } from "./MemoryDatabase.ts"
 export { type Carrier, memorySupabase } from "./MemorySupabase.ts"

@@ -52,7 +52,9 @@ export const THROTTLING_STYLES: ReadonlyArray<ThrottlingStyle> = [
   { type: "payroll", throttle: () => status(429, {}, { "retry-after": "15" }) }
 ]
 
-/** A vendor's server. It allows a limited number of syncs per minute of simulated time and throttles the rest. */
+/**
+ * A vendor's server. The server allows a limited number of syncs per minute of simulated time and throttles all further syncs.
+ */
 export interface Vendor {
   readonly type: string
   readonly host: string

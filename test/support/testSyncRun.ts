@@ -23,7 +23,10 @@ export interface SyncRunTest {
   /** How long the scheduler waits for the response, in ms; 155 s by default. */
   readonly deadlineMs?: number
   readonly onUnknown?: "retry" | "hold"
-  /** Makes the database refuse to begin the run for this reason, such as `already_begun`. The handler must then not run. */
+  /**
+   * Makes the database refuse to begin the run for this reason, such as `already_begun`. In this case, the handler must not
+   * run.
+   */
   readonly refused?: string
   /** The `background` option and the intervals of `withSyncRun`. */
   readonly options?: Omit<SyncRunOptions, "keys" | "supabase">

@@ -12,8 +12,8 @@ import { badRequest, errorsOf, HttpError, notFound } from "./HttpError.ts"
 import { frameOf, Site } from "./PageRequest.ts"
 
 /**
- * Returns the response format. If the client accepts HTML, as browsers do, the format is HTML. Otherwise, it is JSON if the path
- * is under `/api` or the client accepts JSON, and text if not.
+ * Returns the response format: HTML if the client accepts it, as browsers do; JSON if the path is under `/api` or the client
+ * accepts JSON; otherwise text.
  */
 export const negotiate = ({
   headers,

@@ -101,7 +101,7 @@ const makeRoutes = (site: typeof Site.Service) =>
       HttpRouter.get("/api/openapi.json", Effect.sync(openApi)),
       HttpRouter.post(RETRY_CAUSE, retryCause(views)),
       HttpRouter.post("/sign-out", signOut),
-      // A forbidden action gets a 403 response, even if its path does not exist.
+      // A forbidden action gets a 403 response, even if the path does not exist.
       HttpRouter.post(
         "/api/*",
         Effect.zipRight(requireOperator(site.access), Effect.fail(notFound))

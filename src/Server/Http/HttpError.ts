@@ -22,7 +22,7 @@ export const errorsOf = <Code extends string>({
   errors: [{ code, message, hint }] as const
 })
 
-/** Declares the API errors that have this status. */
+/** Declares the API error for one HTTP status. */
 const declare = <
   const Status extends HttpError["status"],
   const Codes extends readonly [string, ...Array<string>]
@@ -74,7 +74,7 @@ export const Unavailable = declare(
   "UNEXPECTED_ANSWER"
 )
 
-/** The address does not exist. */
+/** No page or endpoint has this URL. */
 export const notFound: typeof NotFound.Type = {
   status: 404,
   code: "NOT_FOUND",

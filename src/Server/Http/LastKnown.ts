@@ -2,7 +2,10 @@ import { Deferred, Effect, Exit, Option, type Scope } from "effect"
 import { SupabaseError } from "../../Domain/Errors.ts"
 import { monotonicMs } from "../Watchdog.ts"
 
-/** The value of the last successful read. `isOutdated` is true if the database has not responded since and the value is old. */
+/**
+ * The value of the last successful read. `isOutdated` is true if the database has not responded since that read and the value is
+ * old.
+ */
 export interface Known<A> {
   readonly value: A
   readonly isOutdated: boolean
@@ -11,9 +14,9 @@ export interface Known<A> {
 /** A cache of values of one kind, by key. */
 export interface LastKnown<A> {
   /**
-   * Returns the current value, or the last known value if the read takes longer than a second. If `isAway`, returns the last
-   * known value immediately, because another read has just found that the database is unavailable. *Fails with* SupabaseError
-   * if no value is known.
+   * Returns the current value, or the last known value if the read takes too long. If `isAway`, returns the last known value
+   * immediately, because another read has just found that the database is unavailable. *Fails with* SupabaseError if no value
+   * is known.
    */
   readonly get: (
     key: string,

@@ -20,7 +20,7 @@ const ANSWER_WITHIN_MS = 20_000
 /** The maximum length of a URL. */
 const MAX_URL = 2_048
 
-/** Runs an app. If the app does not serve the request's address, runs the app `next`. */
+/** Runs an app. If the app does not serve the request's URL, runs the app `next`. */
 export const orElse =
   <R2>(next: App<R2>) =>
   <R>(app: App<R>): App<R | R2> =>
@@ -82,8 +82,8 @@ export const requireToken = <R>(app: App<R>): App<R | Site> =>
   })
 
 /**
- * Returns a page that redirects to a path of this server. If the user follows a link from another site, the browser withholds the
- * session cookie (SameSite) until a page of this server starts the navigation.
+ * Returns a page that redirects to a path on this server. If the user follows a link from another site, the browser withholds
+ * the session cookie (SameSite) until a page on this server starts the navigation.
  */
 const redirectPage = (path: string): string =>
   `<!doctype html><html lang="en"><title>Sync Scheduler</title><meta http-equiv="refresh" content="0;url=${path}"><p><a href="${path}">Continue</a></p></html>\n`

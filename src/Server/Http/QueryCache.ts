@@ -54,7 +54,7 @@ export interface QueryCache {
   }
   /** The start lag that makes a run late, in milliseconds. */
   readonly driftAlertMs: number
-  /** Performs any other read, which counts towards the limit on concurrent reads. */
+  /** Performs any other read, subject to the limit on concurrent reads. */
   readonly read: <A, E>(effect: Effect.Effect<A, E, Supabase>) => Effect.Effect<A, E>
 }
 

@@ -11,7 +11,7 @@ import { bareMoment } from "./TimeFormat.ts"
 /** The maximum number of causes that are shown. The table on the same page lists the integrations with other causes. */
 const MOST = 12
 
-/** Renders what needs attention, one line per cause, worst cause first. Returns no markup if nothing needs attention. */
+/** Renders a line for each cause that needs attention, worst cause first. Returns no markup if nothing needs attention. */
 export const attention = (frame: PageFrame, { causes, integrations, now }: Overview): Html => {
   const shown = causes.filter(({ state }) => state !== "stale")
   if (shown.length === 0) return empty

@@ -32,7 +32,7 @@ const MINUTE = 60_000
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
 
-/** The minimum width of a mark, in minutes: about 1.5 pixels where a strip is 500 pixels wide. */
+/** The minimum width of a mark, in minutes: about 1.5 pixels on a strip that is 500 pixels wide. */
 const THINNEST = 5
 const HEIGHT = 20
 

@@ -20,7 +20,7 @@ export interface PageFrame {
   readonly kept: ReadonlyArray<readonly [name: string, value: string]>
   /** The reason why the page is outdated; null if the page is current. */
   readonly outdated: string | null
-  /** Whether actions are disabled, sign-in is possible, or the reader is signed in. */
+  /** What the reader may do: only read (actions are disabled), sign in, or act. */
   readonly access: PageAccess
   /** Whether function responses are shown. Readers without the admin token can sign in or use the command line. */
   readonly answers: "shown" | "sign-in" | "command"

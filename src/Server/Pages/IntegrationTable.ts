@@ -30,7 +30,7 @@ export const hours = (axis: Axis, timezone: string): Html => {
   return html`<span class="ticks" aria-hidden="true">${marks.map((at) => html`<span>${showTime(readingAt(clock, at))}</span>`)}</span><span class="sr">Last 24 hours</span>`
 }
 
-/** Returns the mark for an overdue slot that no engine has started, from its due time until now. Empty if no slot is overdue. */
+/** If a slot is overdue, returns a mark that extends from the slot's due time to now. Otherwise, returns no marks. */
 const overdue = ({ next_run_at, state }: IntegrationState): ReadonlyArray<Mark> =>
   state === "overdue" && next_run_at !== null
     ? [{ kind: "overdue", from: next_run_at, to: null }]

@@ -41,7 +41,7 @@ export const choicePage = (
     main: html`<section class="page-head"><h1>Which organisation?</h1><p>${countOf(orgs.length, "organisation")} match “<bdi>${clip(wanted, 80)}</bdi>”.</p></section><ul class="sheet choices">${orgs.slice(0, MAX_CHOICES).map((org) => html`<li><a href="${orgPath(org.org_id)}">${orgName(org)}</a> <span class="soft code">${org.org_id}</span></li>`)}</ul>`
   })
 
-/** Renders the sign-in form, which asks for the admin token and a name. `next` is the path of this server to redirect to. */
+/** Renders the sign-in form, which asks for the admin token and a name. `next` is the path on this server to redirect to. */
 export const signInPage = (frame: PageFrame, next: string, refused: string | null): string =>
   page(withoutReload(frame), {
     title: "Sign in · Sync Scheduler",

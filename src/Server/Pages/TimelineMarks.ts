@@ -1,7 +1,7 @@
 import type { readActivity } from "../../Database/OperatorRpc.ts"
 import type { Mark, MarkKind } from "./DayStrip.ts"
 
-/** The activity of all integrations on a page, in the period of the page's time axis. */
+/** The activity of all integrations on a page, over the period that the page's time axis covers. */
 export type Activity = typeof readActivity.result.Type
 
 const KINDS: Readonly<Record<string, MarkKind>> = {

@@ -30,7 +30,7 @@ export const attemptsOf = (events: ReadonlyArray<RunEvent>): ReadonlyArray<Attem
 }
 
 const WIDTH = 1_000
-/** The minimum width of a bar: two pixels where the axis is 500 pixels wide. */
+/** The minimum width of a bar: two pixels on an axis that is 500 pixels wide. */
 const THINNEST = 4
 const TICKS = 4
 const MINUTE = 60_000
@@ -38,8 +38,8 @@ const SHORT = 20_000
 const DAY = 86_400_000
 
 /**
- * Draws the attempts of a run on one time axis that begins at the run's slot. Returns no markup for a run that has no attempts,
- * or a single completed attempt.
+ * Draws the attempts of a run on one time axis that begins at the run's slot. Returns no markup for a run without attempts or
+ * with a single completed attempt.
  */
 export const waterfall = (
   events: ReadonlyArray<RunEvent>,

@@ -125,7 +125,7 @@
     if (every > 0 && !isStopped && !document.hidden) timer = setTimeout(refresh, every)
   }
 
-  /** Immediately hides the rows that do not match, until the server's response replaces the list. */
+  /** Immediately hides the rows that do not contain the search text, until the server's response replaces the list. */
   const filter = () => {
     const words = search.value.trim().toLowerCase()
     for (const row of document.querySelectorAll("[data-rows] > *")) {

@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => project?.close())
 
-/** Runs `doctor` over the API. Returns what it reports about pg_cron. */
+/** Runs `doctor` over the API. Returns the findings about pg_cron. */
 const ofCron = async () => {
   const { stdout } = await runBinary(["doctor", "-o", "json"], { env: project.environment })
   const findings: ReadonlyArray<{ check: string; code: string | null; what: string; fix: string }> =

@@ -85,7 +85,7 @@ describe("setup in an empty directory, on the local stack", () => {
 
     const again = await fixture.setup(["--local", "--yes", "-o", "json"])
     expect(again.code).toBe(0)
-    // The second setup only has to serve the function again, because the function stopped when the first setup ended.
+    // The function stopped when the first setup ended, so the second setup only has to serve the function again.
     expect(statusesOf(again.stdout)).toEqual({
       files: "unchanged",
       database: "unchanged",

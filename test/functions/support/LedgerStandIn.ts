@@ -156,7 +156,7 @@ export const startLedger = () => {
       rows.set(runId, row)
       return row
     },
-    /** Makes the next calls of `rpc` for this run fail, with the faults in `kinds` in order. */
+    /** Makes this run's next calls of `rpc` fail with the faults in `kinds`, in order. */
     injectFaults: (rpc: Rpc, runId: string, ...kinds: Fault[]) => {
       faults.set(`${rpc} ${runId}`, kinds)
     },
