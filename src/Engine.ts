@@ -137,7 +137,7 @@ const guarded = <R>(loop: Effect.Effect<void, never, R>) =>
       const { error } = yield* TickReport
       yield* error({
         code: "ENGINE_DEFECT",
-        message: `A loop of the engine died: ${Cause.pretty(cause)}`,
+        message: `An engine loop died: ${Cause.pretty(cause)}`,
         hint: "The affected runs are handled when their leases end. Report this as a bug."
       })
       yield* (yield* RunQueue).stop

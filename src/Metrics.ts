@@ -61,7 +61,7 @@ export const startLag = histogram("start_lag_seconds", {
 })
 
 export const completionLag = histogram("completion_lag_seconds", {
-  help: "Time from a slot to the completion of its run, which shows how old the data was.",
+  help: "Time from a slot to the completion of its run: the age of the data.",
   labels: [integrationType],
   buckets: [...LAG_BUCKETS, 7_200]
 })
@@ -128,7 +128,7 @@ export const tickDuration = histogram("tick_duration_seconds", {
 })
 
 export const lastTick = gauge("last_tick_timestamp_seconds", {
-  help: "When the last successful tick ended, in seconds since 1970.",
+  help: "When the last successful tick ended, as a Unix time in seconds.",
   labels: [],
   kept: true
 })

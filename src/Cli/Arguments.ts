@@ -21,7 +21,7 @@ const misuse = (what: string, fix: string): Refused => ({ _tag: "Misuse", misuse
 
 /** The flags that every command has. */
 export const commonFlags: ReadonlyArray<Flag> = [
-  { name: "verbose", summary: "Show more about errors: the call, its class and code" },
+  { name: "verbose", summary: "Show more about errors: the call, the error class and the code" },
   { name: "help", short: "h", summary: "Show help for this command" }
 ]
 

@@ -11,7 +11,7 @@ export const exitCodes: ReadonlyArray<ExitMeaning> = [
     code: "0",
     short: "success, even if nothing was due",
     meaning:
-      "Success. This includes a tick with nothing due, and a run that a function accepted (202): the function works in the background and reports the outcome itself. `serve` exits with 0 when it was stopped and all runs in flight were recorded. `demo` exits with 0 although one of its runs fails on purpose. `doctor` exits with 0 even if it has warnings."
+      "Success. This includes a tick with nothing due, and a run that a function accepted (202): the function works in the background and reports the outcome itself. `serve` exits with 0 if it is stopped and all runs in flight have been recorded. `demo` exits with 0 even though one of its runs fails on purpose. `doctor` exits with 0 even if it has warnings."
   },
   {
     code: "1",

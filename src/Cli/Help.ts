@@ -49,7 +49,7 @@ const rootHelp = (commands: ReadonlyArray<Command>, version: string): string =>
     `Commands:\n${list([
       ...commands.map(({ name, summary }) => [name, summary] as const),
       ["version", "The version and commit of this program"],
-      ["help [command]", "This text, or the help of a command"]
+      ["help [command]", "This text, or the help for a command"]
     ])}`,
     `New here?          ${PROGRAM} demo\nA real project:    ${PROGRAM} setup\nDid it run?        ${PROGRAM} status, or explain <organisation>\nSomething wrong?   ${PROGRAM} doctor\nEvery setting:     ${PROGRAM} env`,
     `Exit codes:\n${list(exitCodes.map(({ code, short }) => [code, short] as const))}`

@@ -126,7 +126,9 @@ export const windowOn = (
       return yield* Effect.fail(usageError("--from is not before --to", "Use an earlier --from."))
     }
     if (given.has("from") || given.has("to")) {
-      return yield* Effect.fail(usageError("--on names a whole day", "Leave out --from and --to."))
+      return yield* Effect.fail(
+        usageError("--on already covers a whole day", "Leave out --from and --to.")
+      )
     }
     const clock = Option.getOrElse(wallClock(timezone), () => UTC)
     if (on === "today" || on === "yesterday") return dayOf(clock, now, on === "today" ? 0 : 1)

@@ -120,7 +120,7 @@ const runTable = {
   quiescence: withDefault(
     "SYNC_SCHEDULER_QUIESCENCE",
     "430s",
-    "How long the function of a lost run may keep working after its last sign of life.",
+    "How long a lost run's function may keep working after its last sign of life.",
     duration("0s", "1d")
   ),
   retryBase: withDefault(
@@ -221,7 +221,7 @@ const edgeTable = {
   edgeLimit: withDefault(
     "SYNC_SCHEDULER_EDGE_LIMIT",
     "500",
-    "The maximum number of runs that one tick in an Edge Function starts; the next tick continues.",
+    "The maximum number of runs that one tick in an Edge Function starts; the next tick starts the remaining runs.",
     integer(1, 4000)
   )
 } as const

@@ -39,7 +39,7 @@ export const textOf = (alert: Alert): AlertText => {
     ],
     why: tidyMessage(
       isOver && !alert.announced
-        ? `${words.why} The incident closed before its opening could be sent.`
+        ? `${words.why} The incident closed before an alert about it could be sent.`
         : words.why
     ),
     next: isOver ? "Nothing to do." : tidyMessage(words.next)
@@ -128,7 +128,7 @@ const kinds: Readonly<Record<string, (alert: Alert) => Words>> = {
   }),
   rescued: (alert) => ({
     title: "An engine died before it started a run that it had claimed",
-    over: "no other run of that engine had to be taken over",
+    over: "no more runs of that engine had to be taken over",
     why: `${alert.subject} claimed the run at ${text(alert, "claimed_at") ?? "?"} but never started it; ${text(alert, "adopted_by") ?? "another engine"} started it instead. Nothing was lost.`,
     next: `Check the log of ${alert.subject} to see why it stopped.`
   }),

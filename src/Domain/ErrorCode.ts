@@ -142,7 +142,7 @@ export const runCodes = {
     fix: "No action is needed yet. If this persists, give the machine more CPU or memory."
   },
   FUNCTION_NOT_ALLOWED: {
-    what: "The integration's function_name is not on the list of functions",
+    what: "The integration's function_name is not an allowed function",
     why: "The function is neither the default function nor in SYNC_SCHEDULER_FUNCTIONS, or it is the scheduler itself. Nothing was sent.",
     fix: "Add the function to SYNC_SCHEDULER_FUNCTIONS, or correct function_name. Then: sync-scheduler runs retry <run>"
   },

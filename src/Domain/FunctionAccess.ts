@@ -38,7 +38,7 @@ export const refusalOf = (
   if (wanted === configured || allowed.includes(wanted)) return null
   const known = [...new Set([configured, ...allowed])].filter((one) => one !== SCHEDULER)
   const shown = JSON.stringify(wanted.slice(0, 100))
-  const said = `The integration's function_name ${shown} is not on the list of functions, so it was not invoked.`
+  const said = `The integration's function_name ${shown} is not an allowed function, so it was not invoked.`
   return NAME.test(wanted)
     ? `${said} To allow it, set SYNC_SCHEDULER_FUNCTIONS=${[...known, wanted].join(",")}`
     : `${said} It is not a valid function name (letters, digits, - and _). Correct it; allowed functions: ${known.join(", ")}.`

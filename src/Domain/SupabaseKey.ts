@@ -71,7 +71,7 @@ export const requireSecretKey = (
   return mayBeService(key)
     ? Either.right(key)
     : refuse(
-        `it is ${keyKind(key) === "anon" ? "the anon" : "a publishable"} key, which lacks the permission`
+        `it is ${keyKind(key) === "anon" ? "the anon" : "a publishable"} key, which lacks the required permission`
       )
 }
 

@@ -44,7 +44,7 @@ Next: sync-scheduler explain 0a000000-0000-4000-8000-000000000001`
     expect(text.facts).toContainEqual(["Until", "2026-11-24 03:00 UTC, 52 m 48 s"])
     expect(text.next).toBe("Nothing to do.")
     expect(textOf({ ...over, announced: false }).why).toEndWith(
-      "The incident closed before its opening could be sent."
+      "The incident closed before an alert about it could be sent."
     )
   })
 

@@ -217,7 +217,7 @@ describe("serve does not start", () => {
 
   test("on an address that is in use or belongs to another machine", async () => {
     const { url } = await serve()
-    expect(await refused({}, "--listen", new URL(url).host)).toContain("already listens there")
+    expect(await refused({}, "--listen", new URL(url).host)).toContain("is already listening there")
     const token = { SYNC_SCHEDULER_ADMIN_TOKEN: "0123456789abcdef" }
     expect(await refused(token, "--listen", "192.0.2.1:0")).toContain("does not have that address")
   })

@@ -133,7 +133,7 @@ const actionError = (action: ActionName, error: SupabaseError): CommandError => 
   const failed = databaseError(error)
   if (error.reason !== "Ambiguous") return failed
   const [first, ...rest] = failed.errors
-  const hint = `The action may have taken effect. Check first: sync-scheduler ${action === "pause" || action === "resume" ? "schedules list" : "runs list --live"}.`
+  const hint = `The action may have taken effect. To check: sync-scheduler ${action === "pause" || action === "resume" ? "schedules list" : "runs list --live"}.`
   return new CommandError({ exit: failed.exit, errors: [{ ...first, hint }, ...rest] })
 }
 

@@ -60,7 +60,7 @@ export const runsRetryCommand: Command = {
 
 export const runsReleaseCommand: Command = {
   name: "runs release",
-  summary: "Let later runs start after an unknown run that blocks them",
+  summary: "Stop an unknown run from blocking later runs",
   details:
     "If on_unknown = hold, an unknown run blocks its integration. Release the run once you know that it\n" +
     "took effect. The run stays unknown.",

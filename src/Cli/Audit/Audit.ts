@@ -179,7 +179,7 @@ const lines = (report: AuditReport, terminal: Terminal): ReadonlyArray<string> =
     ...(missing === 0 ? [] : ["→ run them: sync-scheduler backfill <integration> --from <when>"]),
     ...unreadable.map(
       ({ from, integration_id, schedule, timezone, to, why }) =>
-        `${style.yellow("!")} The schedule of integration ${integration_id} could not be computed from ${showInstant(from)} to ${showInstant(to)}: ${safe(`"${schedule}" (${timezone}): ${why}`)}`
+        `${style.yellow("!")} The schedule of integration ${integration_id} could not be computed for the period ${showInstant(from)} to ${showInstant(to)}: ${safe(`"${schedule}" (${timezone}): ${why}`)}`
     )
   ]
 }

@@ -91,7 +91,7 @@ export const main: Main = (cli) =>
     if (!plan.found) {
       return yield* Effect.fail(
         usageError(
-          `there was no integration ${id} in that period`,
+          `integration ${id} did not exist in that period`,
           "Check the id and the dates: sync-scheduler audit --integration <id> --from <date>"
         )
       )

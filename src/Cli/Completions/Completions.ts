@@ -60,7 +60,7 @@ const bash = (known: ReadonlyArray<Command>): string => {
     return `    "${group}"|"help ${group}") words="${words}" ;;`
   })
   const cases = known.map(bashCase)
-  return `# Completions of sync-scheduler for bash.
+  return `# Bash completions for sync-scheduler.
 _sync_scheduler() {
   local current="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}" words=""
   local line="\${COMP_WORDS[*]:1:$((COMP_CWORD-1))}"
@@ -78,14 +78,14 @@ complete -o default -F _sync_scheduler sync-scheduler`
 
 const zsh = (known: ReadonlyArray<Command>): string =>
   `#compdef sync-scheduler
-# Completions of sync-scheduler for zsh, based on the completions for bash.
+# Zsh completions for sync-scheduler, based on the bash completions.
 autoload -U +X bashcompinit && bashcompinit
 ${bash(known)}`
 
 const quote = (text: string): string => `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`
 
 const fish = (known: ReadonlyArray<Command>): string => {
-  const lines = ["# Completions of sync-scheduler for fish.", "complete -c sync-scheduler -f"]
+  const lines = ["# Fish completions for sync-scheduler.", "complete -c sync-scheduler -f"]
   const add = (condition: string, rest: string) =>
     lines.push(`complete -c sync-scheduler -n ${quote(condition)} ${rest}`)
   const summaries = new Map(known.map(({ name, summary }) => [name, summary]))

@@ -15,9 +15,9 @@ export type DemoKind = "tick" | "story"
 const COMMANDS: Record<DemoKind, string> = { tick: "demo --keep", story: "serve --demo" }
 
 const markerText = (kind: DemoKind): string =>
-  `The database of "sync-scheduler ${COMMANDS[kind]}", made by PGlite. Look at it with --demo <this directory>:
+  `The database of "sync-scheduler ${COMMANDS[kind]}", created by PGlite. Use it with --demo <this directory>:
   sync-scheduler status --demo .
-What happened is in the tables sync_run_log, sync_run_event and sync_tick. Delete the directory when you are done.
+The tables sync_run_log, sync_run_event and sync_tick record its runs and ticks. Delete the directory when you are done.
 `
 
 /** The file that a running `serve --demo` writes for commands with `--demo`. */
@@ -59,7 +59,7 @@ export const keptDirectory = (
     if (names.length > 0 && !names.includes(MARKER)) {
       return yield* Effect.fail(
         usageError(
-          `${directory} is not empty and not from an earlier demo`,
+          `${directory} is neither empty nor from an earlier demo`,
           "Name a new or an empty directory."
         )
       )
@@ -75,7 +75,7 @@ export const keptDirectory = (
     if ((yield* Effect.promise(() => runningDemo(directory))) !== null) {
       return yield* Effect.fail(
         usageError(
-          `serve --demo is already running on ${directory}`,
+          `serve --demo is already using ${directory}`,
           `See its status: sync-scheduler status --demo ${quoted(wanted)}. Or name another directory.`
         )
       )

@@ -121,7 +121,7 @@ const runOf = (one: Character, n: number, slot: number, at: number, count: numbe
     isLast && one.now === "late" ? 12 * MINUTE : 400 + Math.round(noise(at, n) ** 6 * 9_000)
   const took = isUnknown ? 150_000 : Math.round(one.takesMs * (0.7 + noise(n, at + 7) * 0.6))
   const [http_status, error_code, error_message] = isUnknown
-    ? [504, "IDLE_TIMEOUT", "No answer within 150 s; the function may still have exported"]
+    ? [504, "IDLE_TIMEOUT", "No response within 150 s; the function may still have exported"]
     : isBad
       ? [401, "TOKEN_EXPIRED", "Xledger answered 401: token expired"]
       : failed

@@ -30,7 +30,7 @@ export const findingCodes = {
     "One of the scheduler's tables, columns, indexes, views, functions or triggers is missing.",
   SCHEMA_CHANGED: "One of the scheduler's database objects was changed by hand.",
   TRIGGER_DISABLED: "One of the scheduler's triggers is disabled.",
-  TRIGGER_SEARCH_PATH: "The function of one of the project's triggers sets no search_path.",
+  TRIGGER_SEARCH_PATH: "One of the project's trigger functions sets no search_path.",
   LOG_CASCADE: "A foreign key deletes runs, or deletes other rows when runs are deleted.",
   BINARY_OLD: "The database has newer migrations than this binary knows.",
   RLS_OFF: "Row level security is off for a table.",

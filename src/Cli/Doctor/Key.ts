@@ -48,7 +48,7 @@ export const keyFindings = (
     kind === "jwt" &&
       warning("key", {
         code: "KEY_ROLE",
-        what: `the key is a JWT of the role ${role ?? "(none)"}`,
+        what: `the key is a JWT for the role ${role ?? "(none)"}`,
         why: "only service_role can call the scheduler's functions",
         fix: NEW_KEY
       }),

@@ -140,7 +140,7 @@ export const timeoutFindings = (
           error("timeouts", {
             code: "LEASE_OVER_GUARD",
             what: `${who}: its lease (invoke_timeout plus SYNC_SCHEDULER_LEASE_MARGIN: ${show(lease)}) is longer than SYNC_SCHEDULER_RUNNING_GUARD (${show(settings.runningGuard)})`,
-            why: "a run whose function answers 202 would be abandoned sooner than a run whose function answers when it finishes",
+            why: "a run whose function responds with 202 would be abandoned sooner than a run whose function responds when it finishes",
             fix: `Raise SYNC_SCHEDULER_RUNNING_GUARD above ${show(lease)}, or shorten invoke_timeout.`
           })
         ]

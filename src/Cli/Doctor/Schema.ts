@@ -82,7 +82,7 @@ const ageFindings = (version: string, enginesFrom: string | null): ReadonlyArray
   return [
     (isTooOld ? error : warning)("schema", {
       code: isTooOld ? "SCHEMA_TOO_OLD" : "SCHEMA_OLDER",
-      what: `the database is at ${version}: ${missing.length === 1 ? "1 migration is" : `${missing.length} migrations are`} missing, from ${next.version}_${next.name} on`,
+      what: `the database is at ${version}: ${missing.length === 1 ? "1 migration is" : `${missing.length} migrations are`} missing, starting with ${next.version}_${next.name}`,
       why: isTooOld
         ? "ticks of this version call functions that do not exist"
         : "ticks of this version work, but newer commands may not",

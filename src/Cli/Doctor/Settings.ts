@@ -55,7 +55,7 @@ export const contradictionsOf = (settings: Settings): ReadonlyArray<CheckResult>
       error("timeouts", {
         code: "LEASE_OVER_GUARD",
         what: `the lease of a run (${table.invokeTimeout.key} plus ${table.leaseMargin.key}: ${show(lease)}) is longer than ${table.runningGuard.key} (${show(runningGuard)})`,
-        why: "a run whose function answers 202 would be abandoned sooner than a run whose function answers when it finishes",
+        why: "a run whose function responds with 202 would be abandoned sooner than a run whose function responds when it finishes",
         fix: `Set ${table.runningGuard.key} to more than ${show(lease)}.`
       }),
     invokeTimeout < PLATFORM_ANSWER_MS &&
@@ -63,7 +63,7 @@ export const contradictionsOf = (settings: Settings): ReadonlyArray<CheckResult>
         code: "TIMEOUT_SHORT",
         what: `${table.invokeTimeout.key} is ${show(invokeTimeout)}, shorter than the platform's own limit of ${show(PLATFORM_ANSWER_MS)}`,
         why: "a sync that takes longer ends as unknown, although it may succeed",
-        fix: `Set ${table.invokeTimeout.key}=155s, or make long syncs answer 202.`
+        fix: `Set ${table.invokeTimeout.key}=155s, or make long syncs respond with 202.`
       }),
     interval > driftAlert &&
       warning("timeouts", {

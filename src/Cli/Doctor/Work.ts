@@ -55,7 +55,7 @@ export const tickFindings = ({ engines, status }: Diagnosis): ReadonlyArray<Chec
       error("ticks", {
         code: "TICKS_STOPPED",
         what: `ticks have stopped: the last one was ${ago} ago`,
-        why: "no due run starts until ticks continue",
+        why: "no due run starts until ticks resume",
         fix: start
       })
     ]

@@ -39,7 +39,7 @@ export const zoneFindings = (
   })
   return findings.length > 0
     ? findings
-    : [ok("schedules", `the database has the same time zone rules for a year (${data})`)]
+    : [ok("schedules", `the database has the same time zone rules for the next year (${data})`)]
 }
 
 const describe = ({ at, ours, theirs }: Difference): string => {

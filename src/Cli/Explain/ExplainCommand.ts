@@ -11,12 +11,16 @@ export const explainCommand: Command = {
   positionals: [org, integration],
   flags: [
     { name: "on", value: "<day>", summary: 'yesterday, today, "last night", or a date' },
-    { name: "from", value: "<when>", summary: "Start of the period: a date, an instant, 36h" },
+    {
+      name: "from",
+      value: "<when>",
+      summary: "Start of the period: a date, an instant, or an age such as 36h"
+    },
     { name: "to", value: "<when>", summary: "End of the period, exclusive; now by default" },
     {
       name: "all",
       short: "a",
-      summary: "Show every slot, not only the twelve most relevant lines"
+      summary: "Show all lines, not only the twelve most relevant"
     },
     ...shownZone,
     demo,

@@ -153,7 +153,7 @@ const lines = (report: Report, choice: Choice, { style }: Terminal): ReadonlyArr
 const DIFFERENT = [
   "  Files that differ were not changed, and files that belong with them were not written. To compare:",
   "    sync-scheduler init new && diff -ru supabase new/supabase",
-  "  Adopt the changes that you want, and run init again. Restore the old text of an applied migration."
+  "  Adopt the changes that you want, and run init again. If a migration has been applied, restore its old text."
 ]
 
 const nextSteps = (

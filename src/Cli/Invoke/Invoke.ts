@@ -162,4 +162,4 @@ const print = (report: Report, label: string, terminal: Terminal): Effect.Effect
 }
 
 const NOT_LOCAL =
-  "  The function's SUPABASE_URL is not that of a local stack. Serve it with: supabase functions serve"
+  "  The function's SUPABASE_URL does not point to a local stack. Serve it with: supabase functions serve"

@@ -3,7 +3,7 @@ import { output } from "../Parameters.ts"
 
 export const invokeCommand: Command = {
   name: "invoke",
-  summary: "Call your function once, as a run would, and interpret its answer",
+  summary: "Call your function once, as a run would, and interpret its response",
   details:
     "Sends a function on this machine the request that a run of this integration would send, marked as\n" +
     'a trial (trigger "trial"). The fence lets the function run and records nothing; a function\n' +

@@ -6,9 +6,10 @@ export const probeCommand: Command = {
   summary: "Check the health of the accounting APIs once, without credentials",
   details:
     "Sends one small request to each API, regardless of the number of tenants. The database does not\n" +
-    "allow a probe within 15 minutes of the last one, while a sync of the API is running, or while the\n" +
-    "API throttles the scheduler. serve and run also probe an API after 15 minutes without a sync\n" +
-    "(SYNC_SCHEDULER_PROBES). Exit code 3 means that an API throttles or cannot be reached.",
+    "allow a probe within 15 minutes of the last one, while a sync that uses the API is running, or while\n" +
+    "the API is throttling the scheduler. serve and run also probe an API after 15 minutes without a\n" +
+    "sync (SYNC_SCHEDULER_PROBES). Exit code 3 means that an API is throttling the scheduler or cannot\n" +
+    "be reached.",
   positionals: [],
   flags: [
     { name: "dry-run", short: "n", summary: "Show what would be probed; send and write nothing" },

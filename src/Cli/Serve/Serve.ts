@@ -94,7 +94,7 @@ const accessOf = (given: Settings): Effect.Effect<Access, CommandError> =>
   })
 
 const WHY: Readonly<Record<string, string>> = {
-  EADDRINUSE: "another program already listens there",
+  EADDRINUSE: "another program is already listening there",
   EACCES: "this user is not allowed to listen on that port",
   EADDRNOTAVAIL: "this machine does not have that address"
 }

@@ -30,7 +30,7 @@ export const completeTarget = (target: Target, cli: Cli): Effect.Effect<Target> 
   const ask = cli.arguments.has("offline") ? null : askOf(cli)
   if (target._tag !== "None" || ask === null) return Effect.succeed(target)
   const question = [
-    "Which project? Enter starts the local stack (supabase start, with Docker).",
+    "Which project? Press Enter to start the local stack (supabase start, with Docker).",
     "For a hosted project, type its reference: the 20 letters in the dashboard URL.",
     "[local]: "
   ].join("\n")

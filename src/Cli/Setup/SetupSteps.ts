@@ -68,7 +68,7 @@ export const initTask = (cli: SupabaseCli): Task =>
 /** Returns the tasks that start the local stack, or link the directory, so that the project is reachable. */
 export const reachTasks = ({ cli, target }: SetupContext): ReadonlyArray<Task> => {
   if (target._tag === "Local") {
-    const plan = "Start the local stack (the first start takes minutes)"
+    const plan = "Start the local stack (the first start can take several minutes)"
     return target.isRunning ? [] : [simple(cli, "stack", plan, ["start"], "started")]
   }
   const args = ["link", "--project-ref", target.ref]

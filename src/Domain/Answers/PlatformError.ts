@@ -75,7 +75,7 @@ export const platformRules: ReadonlyArray<AnswerRule> = [
     matches: says(504, /^IDLE_TIMEOUT$/),
     outcome: "Unknown",
     code: "<sb-error-code>",
-    what: "The function did not answer within 150 s",
+    what: "The function did not respond within 150 s",
     why: "its work may still be in progress, or may be done",
     fix: "Make a long sync respond with 202 and report its result later (defer in the fence).",
     speaks: "engine"
@@ -86,7 +86,7 @@ export const platformRules: ReadonlyArray<AnswerRule> = [
     matches: says(546, /^WORKER_(RESOURCE_)?LIMIT$/),
     outcome: "Unknown",
     code: "<sb-error-code>",
-    what: "The platform stopped the function because of its CPU time, memory or wall clock limit",
+    what: "The platform stopped the function because it reached a CPU time, memory or wall-clock limit",
     why: "it was running, and its progress is unknown",
     fix: "Sync in smaller batches, or move heavy work out of the function.",
     speaks: "engine"

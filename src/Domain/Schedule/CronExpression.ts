@@ -117,7 +117,7 @@ const rangeFault = (field: Field, from: number, to: number): ExpressionProblem |
   if (from <= to) return undefined
   return {
     detail: "the range is reversed",
-    hint: `Write ${span(from, max)},${span(min, to)} to span the end of the field.`
+    hint: `Write ${span(from, max)},${span(min, to)} to wrap around the end of the field.`
   }
 }
 

@@ -45,7 +45,7 @@ const gapEffect = (timetable: Timetable, at: number, after: number, upTo: number
   const date = showDate(firstTime(calendar, after, upTo) ?? upTo)
   const subject = `${listTimes(timetable, after, upTo)} ${one ? "does" : "do"} not exist on ${date}`
   if (!intervalLike) {
-    return `${subject}; ${one ? "runs" : "they run once, together,"} at ${showSlot(clock, at, date)}`
+    return `${subject}; ${one ? "it runs" : "they run once, together,"} at ${showSlot(clock, at, date)}`
   }
   const slot = firstSlot(timetable, at - 1, at + LOOKAHEAD)
   const then = slot === undefined ? "" : `, and the next slot is ${showSlot(clock, slot, date)}`
@@ -58,8 +58,9 @@ const overlapEffect = (timetable: Timetable, at: number, after: number, upTo: nu
   const date = showDate(firstTime(calendar, after, upTo) ?? upTo)
   const subject = `${listTimes(timetable, after, upTo)} ${one ? "occurs" : "occur"} twice on ${date}`
   const [first, second] = [showOffset(clock, at - 1), showOffset(clock, at)]
-  if (intervalLike) return `${subject}; runs both times, at ${first} and at ${second}`
-  return `${subject}; ${one ? "runs" : "each runs"} once, the first time, at ${first}`
+  if (intervalLike)
+    return `${subject}; ${one ? "it runs" : "they run"} both times, at ${first} and at ${second}`
+  return `${subject}; ${one ? "it" : "each"} runs once, the first time, at ${first}`
 }
 
 /** Returns the clock changes in (from, to] that affect a schedule, earliest first. Implements Schedule.clockChanges. */

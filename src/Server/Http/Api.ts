@@ -44,7 +44,7 @@ const scope = {
 
 const filter = {
   ...scope,
-  type: Schema.optional(text("A type of integration", 200)),
+  type: Schema.optional(text("An integration type", 200)),
   search: Schema.optional(text("Part of an organisation's name or of a type, or an id prefix", 200))
 }
 
@@ -221,6 +221,6 @@ export const Api = HttpApi.make("sync-scheduler")
       title: "Sync Scheduler",
       version: VERSION,
       description:
-        "The schemas are the same as those of the command line's -o json. Instants are ISO 8601 in UTC. New versions may add fields but never remove them."
+        "The schemas match the command line's -o json output. Instants are ISO 8601 in UTC. New versions may add fields but never remove them."
     })
   )

@@ -102,7 +102,7 @@ const together = (explanations: ReadonlyArray<Explanation>): string => {
   const [open, none] = [count("not_yet"), count("nothing_due")]
   const all = countOf(explanations.length, "integration")
   if (bad === 0 && none === explanations.length) return `None of ${all} had a due slot.`
-  if (bad > 0) return `${bad} of ${all} missed or failed due runs.`
+  if (bad > 0) return `${bad} of ${all} had missed or failed runs.`
   return open > 0
     ? `${open} of ${all} ${open === 1 ? "is" : "are"} still in progress; nothing failed.`
     : `All ${all} completed every due run.`

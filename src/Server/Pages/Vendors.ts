@@ -60,7 +60,7 @@ const detail = (one: ProviderHealth, timezone: string, now: number): Html => {
     ...(one.latency_ms === null || one.probed_at === null
       ? []
       : [`probed ${showDistance(one.probed_at, now)}, ${Duration.format(one.latency_ms)}`]),
-    ...(isPassive ? ["not probed for now"] : [])
+    ...(isPassive ? ["currently not probed"] : [])
   ]
   // If no probe was sent, the host is only inferred from the integration type and is not shown.
   const host = isHeard(one) ? [clip(one.host, 80)] : []

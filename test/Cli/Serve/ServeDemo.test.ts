@@ -67,7 +67,7 @@ test("serve --demo creates its data and serves a live page", async () => {
     "Would run 48 slots, oldest first"
   )
   const twice = await runBinary(["serve", "--demo", directory, "--listen", "127.0.0.1:0"])
-  expect([twice.code, twice.stderr]).toEqual([2, expect.stringContaining("is already running on")])
+  expect([twice.code, twice.stderr]).toEqual([2, expect.stringContaining("is already using")])
 
   // One demo integration fails until someone triggers it. After that, its runs succeed.
   const act = ["trigger", "initech", "--wait", "--yes", "--reason", "token renewed"]
@@ -94,7 +94,7 @@ test("serve --demo refuses a non-empty directory", async () => {
   const other = await mkdtemp(join(tmpdir(), "sync-scheduler-other-"))
   await Bun.write(join(other, "thesis.txt"), "mine")
   const refused = startSidecar({}, ["--demo", other])
-  expect(refused).rejects.toThrow("not from an earlier demo")
+  expect(refused).rejects.toThrow("neither empty nor from an earlier demo")
   await refused.catch(() => undefined)
   await rm(other, { recursive: true })
 })

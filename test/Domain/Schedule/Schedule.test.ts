@@ -280,8 +280,8 @@ describe("clockChanges", () => {
 
   it("describes the effect on fixed times", () => {
     expect(effects("30 2 * * *")).toEqual([
-      "2026-10-25T01:00Z overlap: 02:30 occurs twice on 2026-10-25; runs once, the first time, at +02:00",
-      "2027-03-28T01:00Z gap: 02:30 does not exist on 2027-03-28; runs at 03:00 +02:00"
+      "2026-10-25T01:00Z overlap: 02:30 occurs twice on 2026-10-25; it runs once, the first time, at +02:00",
+      "2027-03-28T01:00Z gap: 02:30 does not exist on 2027-03-28; it runs at 03:00 +02:00"
     ])
     expect(effects("0,30 2 * * *")).toEqual([
       "2026-10-25T01:00Z overlap: 02:00 and 02:30 occur twice on 2026-10-25; each runs once, the first time, at +02:00",
@@ -291,7 +291,7 @@ describe("clockChanges", () => {
 
   it("describes the effect on intervals", () => {
     expect(effects("*/15 * * * *")).toEqual([
-      "2026-10-25T01:00Z overlap: 02:00 to 02:45 (4 times) occur twice on 2026-10-25; runs both times, at +02:00 and at +01:00",
+      "2026-10-25T01:00Z overlap: 02:00 to 02:45 (4 times) occur twice on 2026-10-25; they run both times, at +02:00 and at +01:00",
       "2027-03-28T01:00Z gap: 02:00 to 02:45 (4 times) do not exist on 2027-03-28; they are not run, and the next slot is 03:00 +02:00"
     ])
     expect(effects("*/30 2 * * *").at(1)).toEndWith(
@@ -301,7 +301,7 @@ describe("clockChanges", () => {
 
   it("names the day if the clock moves across midnight", () => {
     expect(effects("0 8 * * *", "Pacific/Apia", "2011-12-01", "2012-01-31")).toEqual([
-      "2011-12-30T10:00Z gap: 08:00 does not exist on 2011-12-30; runs at 2011-12-31 00:00 +14:00"
+      "2011-12-30T10:00Z gap: 08:00 does not exist on 2011-12-30; it runs at 2011-12-31 00:00 +14:00"
     ])
   })
 
@@ -310,7 +310,7 @@ describe("clockChanges", () => {
     expect(effects("30 2 * * MON")).toEqual([])
     expect(effects("30 2 * * *", "UTC")).toEqual([])
     expect(effects("30 2 * * *", "Europe/Oslo", "2026-10-25T01:00Z", "2027-03-28T01:00Z")).toEqual([
-      "2027-03-28T01:00Z gap: 02:30 does not exist on 2027-03-28; runs at 03:00 +02:00"
+      "2027-03-28T01:00Z gap: 02:30 does not exist on 2027-03-28; it runs at 03:00 +02:00"
     ])
   })
 })

@@ -105,8 +105,8 @@ test("an integration that cannot run is counted among those that did not run", (
     /<\/h1><p>([^<]+)<\/p>/.exec(page(explanations))?.[1]
   const failed = explanationOf(integrationOf(5, { last_run: runOf({ status: "failed" }) }), "no")
   const nothing = explanationOf(invalid, "nothing_due")
-  expect(said(failed, nothing)).toBe("2 of 2 integrations missed or failed due runs.")
-  expect(said(nothing, nothing)).toBe("2 of 2 integrations missed or failed due runs.")
+  expect(said(failed, nothing)).toBe("2 of 2 integrations had missed or failed runs.")
+  expect(said(nothing, nothing)).toBe("2 of 2 integrations had missed or failed runs.")
   const fresh = integrationOf(4, { last_run: null, last_completed_slot: null })
   const quiet = explanationOf(fresh, "nothing_due")
   expect(said(quiet, quiet)).toBe("None of 2 integrations had a due slot.")
