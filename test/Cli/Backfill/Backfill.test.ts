@@ -126,7 +126,7 @@ test("every usage error says how to fix it", async () => {
     [["acme", "--from", "1d"], 'no organisation or integration "acme"'],
     [[id], "--from is missing"],
     [[id, "--from", "2020-01-01"], "may have been deleted"],
-    [["00000000-0000-4000-8000-000000000009", "--from", "1d"], "no integration"],
+    [["00000000-0000-4000-8000-000000000009", "--from", "1d"], "did not exist in that period"],
     [["--cancel", "x"], "must be a UUID"],
     [["--cancel", "00000000-0000-4000-8000-000000000009"], "it is unknown"]
   ] as const) {
