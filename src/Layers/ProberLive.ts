@@ -76,7 +76,7 @@ const checkUrl = (text: string, policy: AddressPolicy): Effect.Effect<URL, Probe
   if (url === null) return Effect.fail(refused("the health_url is not a URL"))
   if (url.protocol !== "https:") return Effect.fail(refused("a health_url must use https"))
   if (url.username !== "" || url.password !== "") {
-    return Effect.fail(refused("a health_url must not contain a user or a password"))
+    return Effect.fail(refused("a health_url must not contain a user name or password"))
   }
   if (!policy.allowsPort(url.port === "" ? 443 : Number(url.port))) {
     return Effect.fail(refused(`a health_url must use port 443, not ${url.port}`))

@@ -6,7 +6,7 @@ export const envCommand: Command = {
   summary: "Show every setting with its value and source; secrets are masked",
   positionals: [],
   flags: [
-    { name: "changed", summary: "Only settings that are set, without defaults" },
+    { name: "changed", summary: "Show only explicitly configured settings" },
     output("text", "json", "jsonl")
   ],
   examples: ["sync-scheduler env", "sync-scheduler env --changed", "sync-scheduler env -o json"],

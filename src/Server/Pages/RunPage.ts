@@ -134,7 +134,7 @@ const unknownNext = (
     return html`The sync may have taken effect: check the target system. Later slots wait until the function reports, or until you retry or release the run.`
   }
   if (run.attempt >= run.max_attempts) {
-    return html`The sync may have taken effect, and no attempts are left. The next tick releases the run, so that later slots run.`
+    return html`The sync may have taken effect, and no attempts are left. The next tick releases the run, which unblocks later slots.`
   }
   return run.not_before === null
     ? html`The sync may have taken effect. The next tick retries the run with the same idempotency key.`
