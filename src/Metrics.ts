@@ -3,8 +3,8 @@ import { counter, gauge, histogram, type Label } from "./Metrics/Instrument.ts"
 import { COMMIT, VERSION } from "./Version.ts"
 
 /**
- * Every metric of Sync Scheduler. Labels never identify an organisation, an integration or a run, because the number of series
- * would be unbounded, and metrics are often readable by more people than customer data.
+ * All of Sync Scheduler's metrics. Labels never identify an organisation, an integration or a run, because the number of series
+ * would be unbounded, and metrics are often visible to more people than customer data is.
  */
 
 const integrationType: Label = { name: "integration_type" }

@@ -25,7 +25,7 @@ export interface EdgeTick {
 export interface EdgeEngine {
   /**
    * Runs one tick within the function's wall clock limit; the next tick processes the remaining runs. When `signal` aborts, the
-   * tick finishes and records the runs in progress, and the promise rejects.
+   * tick finishes and records the runs in progress, and then the promise rejects.
    */
   readonly tick: (signal?: AbortSignal) => Promise<EdgeTick>
   /**

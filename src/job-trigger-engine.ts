@@ -25,8 +25,8 @@ export interface RunScheduledJobsOptions {
   /** Authorises the invocations: a secret key, or the legacy service_role key. Default: the key in the environment. */
   readonly functionKey?: string
   /**
-   * Functions, besides the default one, that an integration may set as its `function_name`. No other function is invoked. Default:
-   * none.
+   * Functions, besides the default one, that an integration may set as its `function_name`. No other functions are invoked.
+   * Default: none.
    */
   readonly functions?: ReadonlyArray<string>
   /** Restricts the tick to one organisation, or to certain integrations. */
@@ -126,7 +126,7 @@ const problemsOfNames = (place: string, given: object, known: ReadonlyArray<stri
       }
     })
 
-/** Checks the given numbers against their ranges, because a tick with a concurrency of 0 would never end. */
+/** Checks that numeric options are within their ranges, because a tick with a concurrency of 0 would never end. */
 const problemsOfNumbers = ({ budgetMs, limit, settings = {} }: RunScheduledJobsOptions) => {
   const { concurrency, engineId: _, ...spans } = settings
   const whole = (least: number) => (value: number) => Number.isSafeInteger(value) && value >= least
@@ -153,7 +153,7 @@ const problemsOfNumbers = ({ budgetMs, limit, settings = {} }: RunScheduledJobsO
 }
 
 /**
- * Returns the key from the environment, in Bun, Node and Deno; undefined if there is none or the process may not read the
+ * Returns the key from the environment, in Bun, Node and Deno; undefined if there is none or the process is not allowed to read the
  * environment.
  */
 const environmentKey = (): string | undefined =>

@@ -28,7 +28,7 @@ const database = async (settings: Database): Promise<Layer.Layer<Supabase, Supab
   return SupabaseLive.layer({ url: settings.url, key: settings.key, ...client })
 }
 
-/** Makes an engine id, `<host>-<pid>-<4 random hex digits>`, which is unique and shows the machine and process. */
+/** Makes an engine id, `<host>-<pid>-<4 random hex digits>`, which is unique and identifies the machine and the process. */
 const engineIdOf = async (): Promise<string> => {
   const { hostname } = await import("node:os")
   const random = crypto.getRandomValues(new Uint16Array(1))[0] ?? 0

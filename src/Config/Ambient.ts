@@ -1,4 +1,4 @@
-/** An environment variable that affects the Bun runtime but is not a setting of the scheduler. */
+/** An environment variable that affects the Bun runtime but is not a scheduler setting. */
 interface AmbientVariable {
   readonly name: string
   readonly effect: string
@@ -59,7 +59,7 @@ export const ignoredWarnings = (environment: Environment): ReadonlyArray<string>
     .map(({ effect, name }) => `${name} is ignored: it ${effect}`)
 }
 
-/** Returns the obeyed variables that are set, without a proxy's user name and password. */
+/** Returns the obeyed variables that are set, with proxy credentials removed. */
 export const ambientOf = (
   environment: Environment
 ): ReadonlyArray<{ readonly name: string; readonly value: string; readonly effect: string }> =>
@@ -74,7 +74,8 @@ const OTHER_REQUESTS = 56
 
 /**
  * Returns the environment to restart this program with, or null if `environment` is already suitable: it has no hostile variables,
- * and its request limit covers the concurrency. Requests above that limit wait in Bun's queue while their deadlines run.
+ * and its request limit covers the concurrency. Requests above that limit would wait in Bun's queue while their timeouts are
+ * already running.
  */
 export const cleanEnvironment = (
   environment: Environment,

@@ -7,7 +7,7 @@ import type { Setting } from "./Setting.ts"
 import { type Found, type Problem, resolveSetting, type Sources } from "./Source.ts"
 import { telemetryTable } from "./Telemetry.ts"
 
-/** Lists every missing or malformed setting, so that the user can fix all of them in one pass. */
+/** Lists every missing or malformed setting, so that the user can fix them all at once. */
 export class ConfigError extends Data.TaggedError("ConfigError")<{
   readonly problems: ReadonlyArray<Problem>
 }> {
@@ -31,7 +31,7 @@ const telemetryKeys = new Set<string>(Object.values(telemetryTable).map(({ key }
 
 const LOOPBACK = /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/
 
-/** The minimum safe lease margin, in milliseconds, because a run may be sent up to 20 s after the engine requests its start. */
+/** The minimum safe lease margin, in milliseconds: a run may be sent up to 20 s after the engine requests its start. */
 const SAFE_LEASE_MARGIN_MS = 30_000
 
 const warningsFor = (sources: Sources, settings: Settings): ReadonlyArray<string> => {
@@ -181,7 +181,7 @@ const noKey = missing(
   "Set SUPABASE_SECRET_KEY=sb_secret_... (Dashboard: Project Settings, API Keys), or provide it as a file."
 )
 
-/** Reports the required settings that are missing. Omits malformed settings, which `problems` already contains. */
+/** Reports the required settings that are missing. Omits malformed settings, which are already in `problems`. */
 export const missingFor = ({ settings, problems }: Inspection): ReadonlyArray<Problem> => {
   const malformed = new Set(problems.map(({ key }) => key))
   const isDirect = settings.databaseUrl !== null || malformed.has(table.databaseUrl.key)

@@ -126,7 +126,7 @@ export const hostNames: Parser<ReadonlyArray<string>> = (text) => {
       )
 }
 
-/** Parses an http or https URL without credentials, and drops a trailing slash. */
+/** Parses an http or https URL without credentials, and removes trailing slashes. */
 export const httpUrl: Parser<string> = (text) => {
   const url = parseUrl(text)
   if (url === null || (url.protocol !== "http:" && url.protocol !== "https:")) {
@@ -164,7 +164,7 @@ export const projectUrl: Parser<string> = (text) => {
   })
 }
 
-/** Parses a PostgreSQL connection string. No message repeats the string, because it contains a password. */
+/** Parses a PostgreSQL connection string. Error messages never quote the string, because it contains a password. */
 export const databaseUrl = (text: string): Either.Either<string, DurationProblem> => {
   const form = "postgresql://<user>:<password>@<host>:5432/postgres"
   if (/\[YOUR-PASSWORD\]/i.test(text)) {
@@ -186,8 +186,8 @@ export const databaseUrl = (text: string): Either.Either<string, DurationProblem
 }
 
 /**
- * Parses a secret or service_role key. Rejects a key whose format shows too few privileges, so that the engine never sends such a
- * key.
+ * Parses a secret or service_role key. Rejects a key whose format shows that it lacks the required privileges, so that the engine
+ * never sends it.
  */
 export const serviceKey = (text: string): Either.Either<string, DurationProblem> => {
   const fix =

@@ -241,7 +241,7 @@ const logTable = {
   )
 } as const
 
-/** All settings of Sync Scheduler, in the order in which users need them. */
+/** All of Sync Scheduler's settings, in the order in which users need them. */
 export const settingsTable = {
   ...projectTable,
   ...functionTable,

@@ -13,7 +13,7 @@ export interface Sources {
 /** The source of a value: `flag`, `credential <name>`, `file <path>`, `environment` or `default`. */
 export type Origin = string
 
-/** A missing or malformed setting: what is wrong, why the setting is needed or rejected, and how to fix the setting. */
+/** A missing or malformed setting: what is wrong, why the setting is needed or rejected, and how to fix it. */
 export interface Problem {
   readonly key: string
   readonly what: string
@@ -39,7 +39,7 @@ const present = (text: string | null | undefined): string | null => {
 
 /**
  * Finds the text of a setting in the first source that sets it: the flag, `$CREDENTIALS_DIRECTORY/<name>`, the file that
- * `<KEY>_FILE` names, or the environment. *Fails with* a Problem when a named file cannot be read.
+ * `<KEY>_FILE` names, or the environment. *Fails with* a Problem if a named file cannot be read.
  */
 export const find = (key: string, sources: Sources): Either.Either<Found, Problem> => {
   const flag = present(sources.flags[key])
@@ -105,6 +105,6 @@ export const resolveSetting = <A>(
     })
   })
 
-/** Masks secrets in a value before display, because a user may put a connection string or a key in the wrong setting. */
+/** Masks secrets in a value before display, because a user might have put a connection string or a key in the wrong setting. */
 const withoutSecrets = (text: string): string =>
   text.replace(/\/\/.*@/, "//...@").replace(/(sb_secret_|eyJ)[\w.-]+/g, "$1...")

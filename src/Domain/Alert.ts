@@ -2,14 +2,14 @@ import { Schema } from "effect"
 import { Instant } from "./Instant.ts"
 
 /**
- * The opening or closing of an incident. `announced` is true if the opening was sent. `kind` is free text, because a newer
- * database may send kinds that this engine does not know. *Source*: `sync_scheduler.alert_json`.
+ * The opening or closing of an incident. `announced` is true if an alert for the opening was sent. `kind` is free text, because a
+ * newer database may send kinds that this engine does not know. *Source*: `sync_scheduler.alert_json`.
  */
 export const Alert = Schema.Struct({
   incident_id: Schema.Int,
   transition: Schema.Literal("opened", "resolved"),
   kind: Schema.String,
-  /** An integration's id, a run's id, a function's name, or an engine's id. */
+  /** The id of an integration, a run or an engine, or the name of a function. */
   subject: Schema.String,
   opened_at: Instant,
   resolved_at: Schema.NullOr(Instant),
@@ -53,7 +53,7 @@ export const AlertBatch = Schema.Struct({
 })
 export type AlertBatch = typeof AlertBatch.Type
 
-/** One message: a single alert, or a summary of several. `incidentIds` lists the incidents in the message. */
+/** One message: a single alert, or a summary of several. `incidentIds` lists the incidents that the message covers. */
 export type AlertMessage =
   | { readonly _tag: "One"; readonly alert: Alert; readonly incidentIds: ReadonlyArray<number> }
   | {
@@ -62,7 +62,7 @@ export type AlertMessage =
       readonly incidentIds: ReadonlyArray<number>
     }
 
-/** The maximum number of alerts to send separately. More alerts are combined into one summary. */
+/** The maximum number of alerts to send separately. If there are more, they are combined into one summary. */
 export const MAX_SINGLE = 5
 
 /** The result of sending a message. `error` is null if the receiver accepted the message. */
@@ -72,7 +72,7 @@ export interface Delivery {
   readonly retryAfterMs: number | null
 }
 
-/** Converts a batch to messages. Every incident is in exactly one message. */
+/** Converts a batch into messages. Every incident is in exactly one message. */
 export const messagesOf = (batch: AlertBatch): ReadonlyArray<AlertMessage> =>
   batch.total > MAX_SINGLE
     ? [{ _tag: "Many", batch, incidentIds: batch.incident_ids }]

@@ -13,7 +13,7 @@ export interface AlertText {
   readonly next: string
 }
 
-/** The maximum number of lines in a summary of incidents. */
+/** The maximum number of incidents listed in a summary. */
 const MAX_LINES = 10
 
 /** Writes the text of one alert: the event, the integration, the due time, the delay, the cause, and the next step. */
@@ -46,7 +46,7 @@ export const textOf = (alert: Alert): AlertText => {
   }
 }
 
-/** Writes a summary: the number of incidents of each kind, and the first ten incidents. */
+/** Writes a summary with the number of incidents of each kind and the first ten incidents. */
 export const summaryOf = (batch: AlertBatch): AlertText => {
   const counts = Object.entries(batch.kinds)
     .toSorted(([a, n], [b, m]) => m - n || (a < b ? -1 : 1))

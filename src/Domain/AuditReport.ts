@@ -69,8 +69,8 @@ const openFrom = (audited: Audited): number => {
 /**
  * Recomputes an integration's slots from its history and checks whether each one is recorded. A slot that has a row and also lies
  * inside a skipped range is treated as recorded. Slots are expected in (from, to] of each segment in which the integration was
- * enabled, so a slot that is due at the moment of an edit belongs to the schedule before the edit. *Guarantees*: a long period
- * without rows takes no longer to check than a short one.
+ * enabled, so a slot that falls exactly on an edit belongs to the schedule before the edit. *Guarantees*: a long period without
+ * rows takes no longer to check than a short one.
  */
 export const audit = (audited: Audited): AuditVerdict => {
   const tally = { slots: 0, recorded: 0, skipped_slots: 0, open: 0, missing: 0 }
@@ -121,7 +121,7 @@ interface UniformPeriod {
   readonly count: number
 }
 
-/** Yields the slots of a sequence inside the window, oldest first, grouped into periods whose slots are all of the same kind. */
+/** Yields a sequence's slots within the window, oldest first, grouped into periods whose slots are all of the same kind. */
 function* walk(sequence: Sequence, audited: Audited, open: number): Generator<UniformPeriod> {
   const { ranges, slots } = audited
   const end = audited.to - 1

@@ -3,7 +3,7 @@ import { firstIn, Segment, type Sequence, sequenceOf } from "./History.ts"
 import type { Slot } from "./Integration.ts"
 
 /**
- * An open backfill that can continue. A backfill runs those past slots between `after` and `to` (both exclusive) that have no row.
+ * An open backfill that can continue. A backfill runs the past slots between `after` and `to` (both exclusive) that have no row.
  * `slots` lists the slots in this period that have a row. `history` and `slots` are complete up to `known_until`, exclusive.
  * Instants are epoch milliseconds.
  * *Source*: `read_sync_backfills`.

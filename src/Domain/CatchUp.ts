@@ -5,7 +5,7 @@ import * as Schedule from "./Schedule/Schedule.ts"
 /** The durations that determine how missed slots are handled, in milliseconds. */
 export interface CatchUpPolicy {
   readonly driftAlertMs: number
-  /** How far back catch-up `all` reaches if the integration sets no window. */
+  /** How far back catch-up `all` reaches if the integration does not set a window. */
   readonly catchUpWindowMs: number
 }
 
@@ -49,7 +49,7 @@ const latest = (schedule: Schedule.Schedule, first: number, now: number): Choice
   }
 }
 
-/** Runs each due slot inside the window, oldest first, and skips the slots before the window. */
+/** Runs every due slot within the window, oldest first, and skips the slots before the window. */
 const all = (schedule: Schedule.Schedule, first: number, now: number, windowMs: number): Choice => {
   const horizon = now - windowMs
   if (first >= horizon) {
@@ -109,9 +109,9 @@ const choose = (
 
 /**
  * For one due integration, decides which due slot to claim, which slots to skip, and which slot is next. `now` is the database's
- * time in epoch milliseconds. A slot is missed if a newer slot is also due, or if it has been due for longer than the drift
- * alert. Running a missed slot is a catch-up. A schedule that cannot be computed becomes a `schedule_error` and never makes the
- * tick fail. *Guarantees*: the computation time is bounded, even after a long outage.
+ * time in epoch milliseconds. A slot is missed if a newer slot is also due, or if it has been due for longer than the drift alert.
+ * Running a missed slot is a catch-up. A schedule that cannot be computed results in a `schedule_error` and never makes the tick
+ * fail. *Guarantees*: the computation time is bounded, even after a long outage.
  */
 export const decideCatchUp = (
   integration: DueIntegration,

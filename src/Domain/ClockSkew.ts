@@ -8,7 +8,7 @@ export interface ClockSkew {
 const ALERT_MS = 5_000
 
 /**
- * Measures the skew with one successful call. The database reads its clock between `askedAt` and `answeredAt`, so the error is at
+ * Measures the skew from one successful call. The database reads its clock between `askedAt` and `answeredAt`, so the error is at
  * most half the time between these two instants. Retries would lengthen the round trip and hide a small skew.
  *
  * *Source*: RFC 5905, section 4: the error of the offset is at most half the round-trip delay.
@@ -31,6 +31,6 @@ export const judgeSkew = ({ ms, plusMinusMs }: ClockSkew): "apart" | "together" 
   return Math.abs(ms) + plusMinusMs <= ALERT_MS ? "together" : "unknown"
 }
 
-/** Returns the milliseconds to subtract from this machine's clock to get the database's time; 0 while the clocks may agree. */
+/** Returns the milliseconds to subtract from this machine's clock to get the database's time; 0 if the clocks may agree. */
 export const correctionOf = ({ ms, plusMinusMs }: ClockSkew): number =>
   Math.abs(ms) > plusMinusMs ? ms : 0

@@ -1,5 +1,5 @@
 /**
- * Returns the edit distance between two words: the number of insertions, deletions, replacements and swaps of neighbouring letters.
+ * Returns the edit distance between two words: the number of insertions, deletions, substitutions, and swaps of adjacent letters.
  */
 export const distance = (from: string, to: string): number => {
   let beforeLast: ReadonlyArray<number> = []

@@ -1,6 +1,6 @@
 import { Either } from "effect"
 
-/** Why a setting's text is rejected, and how to correct the text. The caller adds the name of the setting. */
+/** Why a setting's text is rejected, and how to correct it. The caller adds the setting's name. */
 export interface DurationProblem {
   readonly why: string
   readonly fix: string

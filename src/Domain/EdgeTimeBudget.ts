@@ -1,6 +1,6 @@
 /**
- * The time limits that keep a tick within the lifetime of an Edge Function. The platform ends an isolate at its wall clock limit
- * (150 s on the free plan, 400 s on paid plans), even if the function is still working.
+ * The time limits that keep a tick within the lifetime of an Edge Function. The platform terminates an isolate at its wall clock
+ * limit (150 s on the free plan, 400 s on paid plans), even if the function is still working.
  * *Source*: https://supabase.com/docs/guides/functions/limits.
  */
 export interface EdgeBudget {
@@ -16,8 +16,8 @@ const RESERVE_MS = 15_000
 const LEAST_BUDGET_MS = 25_000
 
 /**
- * Divides the wall clock limit into a budget, an invocation timeout and the reserve. *Guarantees*: their sum stays within the
- * limit, so that an invocation sent at the end of the budget can finish. With the default timeout, a limit of 150 s allows 25 s for
+ * Divides the wall clock limit into a budget, an invocation timeout and a reserve. *Guarantees*: their sum stays within the limit,
+ * so that an invocation sent at the end of the budget can finish. With the default timeout, a limit of 150 s allows 25 s for
  * sending and 110 s for an invocation; a limit of 400 s allows 230 s and 155 s.
  */
 export const divide = (wallClockMs: number, invokeTimeoutMs: number): EdgeBudget => {

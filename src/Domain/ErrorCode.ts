@@ -1,18 +1,18 @@
-/** The meaning of a code: what failed, why, and the fix, without the details of a particular case. */
+/** What a code means: what failed, why, and how to fix it, without case-specific details. */
 export interface Meaning {
   readonly what: string
   readonly why: string
   readonly fix: string
 }
 
-/** The meaning of a command's or a tick's code. `exit` is the process's exit code; 3 means that part of a tick failed. */
+/** What a code from a command or a tick means. `exit` is the process's exit code; 3 means that part of a tick failed. */
 export interface CommandMeaning extends Meaning {
   readonly exit: 1 | 2 | 3 | 4 | 5
 }
 
 /**
- * Every code that a summary or a failed command can report. If a tick has several codes, the code that comes first in this list
- * determines the exit code. Messages add details. If all messages with a code have the same hint, that hint is `fix`.
+ * Every code that a summary or a failed command can report. If a tick reports several codes, the first of them in this list
+ * determines the exit code. The messages add details. If all messages for a code share the same hint, `fix` is that hint.
  */
 export const commandCodes = {
   ENGINE_DEFECT: {

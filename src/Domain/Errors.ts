@@ -32,7 +32,7 @@ export class SupabaseError extends Data.TaggedError("SupabaseError")<{
 /**
  * An invocation that received no HTTP response.
  *
- * - `NotSent`: the connection was never made (refused, DNS, TLS), so the function cannot have run.
+ * - `NotSent`: the connection was never established (refused, DNS, TLS), so the function cannot have run.
  * - `TimedOut`: no complete response arrived before the deadline. The function may still be working.
  * - `Disconnected`: the connection broke, possibly after the request was sent.
  */
@@ -48,7 +48,7 @@ export class InvokeError extends Data.TaggedError("InvokeError")<{
 /**
  * A schedule that cannot be computed.
  *
- * - `Expression`: the cron expression does not parse.
+ * - `Expression`: the cron expression cannot be parsed.
  * - `Timezone`: the zone is not an IANA time zone.
  * - `Impossible`: the cron expression parses, but never matches a date (`0 0 30 2 *`).
  *
@@ -70,9 +70,9 @@ export class ScheduleError extends Data.TaggedError("ScheduleError")<{
  * The binary and the database are incompatible. Nothing is claimed or invoked.
  *
  * - `DatabaseTooOld`: the database lacks functions that this engine calls. Apply the migrations.
- * - `EngineTooOld`: a migration declares that engines as old as this one no longer work. Update the binary.
+ * - `EngineTooOld`: a migration declares that engines this old no longer work. Update the binary.
  *
- * `database` is the newest migration in the database, and `engine` is the newest migration that the engine knows.
+ * `database` is the newest migration applied to the database, and `engine` is the newest migration that the engine knows.
  */
 export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<{
   readonly reason: "DatabaseTooOld" | "EngineTooOld"
@@ -87,10 +87,9 @@ export class SchemaMismatch extends Data.TaggedError("SchemaMismatch")<{
 }
 
 /**
- * A message (alert or ping) that the receiver did not accept. The message may be sent again later. A failed message does not
- * affect any run.
+ * A message (alert or ping) that the receiver did not accept. It may be sent again later. The failure does not affect any run.
  *
- * - `NotSent`: no connection was made.
+ * - `NotSent`: no connection was established.
  * - `TimedOut`: no complete response arrived in time; the receiver may have accepted the message.
  * - `Refused`: the receiver responded with a status other than 2xx.
  */
@@ -110,7 +109,7 @@ export class NotifyError extends Data.TaggedError("NotifyError")<{
  *
  * - `Refused`: not sent, because the address is not https, contains a user or a port, or is not public.
  * - `NotResolved`: the host name has no address.
- * - `NotReached`: no connection was made, or the certificate was not valid.
+ * - `NotReached`: no connection was established, or the certificate was not valid.
  * - `TimedOut`: no response arrived in time.
  * - `Disconnected`: the connection broke before the response arrived.
  */

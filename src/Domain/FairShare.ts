@@ -1,4 +1,4 @@
-/** The priority within one organisation: 0 for slots that are due now, 1 for catch-up, 2 for backfill. */
+/** The priority within an organisation: 0 for slots that are due now, 1 for catch-up, 2 for backfill. */
 export type Lane = 0 | 1 | 2
 
 interface Organisation<A> {
@@ -26,7 +26,7 @@ export const empty: FairShare<never> = {
 
 const newcomer: Organisation<never> = { lanes: [[], [], []], open: 0, servedAt: 0 }
 
-/** Adds items behind the waiting items of the same organisation and lane. */
+/** Queues items behind those already waiting in the same organisation and lane. */
 export const offer = <A>(
   share: FairShare<A>,
   items: ReadonlyArray<{ readonly orgId: string; readonly lane: Lane; readonly item: A }>
@@ -45,9 +45,9 @@ export const offer = <A>(
 }
 
 /**
- * Assigns up to `count` places to waiting items and returns these items. Each place goes to the organisation with the fewest
- * places. Ties go to the organisation whose first item has the lowest lane, then to the organisation whose last place was assigned
- * earliest. No organisation holds more than `most` places.
+ * Assigns up to `count` places to waiting items and returns those items. Each place goes to the organisation with the fewest
+ * places. Ties go to the organisation whose first item has the lowest lane, then to the organisation that was least recently
+ * assigned a place. No organisation holds more than `most` places.
  */
 export const take = <A>(
   share: FairShare<A>,

@@ -24,8 +24,8 @@ export const functionAt = (url: string): string =>
     .findLast((part) => part !== "") ?? ""
 
 /**
- * Explains why the function must not be invoked, and what to change. Returns null if invoking the function is allowed. A null
- * `name` means the default function.
+ * Explains why the function must not be invoked, and what to change. Returns null if it may be invoked. A null `name` means the
+ * default function.
  */
 export const refusalOf = (
   name: string | null,

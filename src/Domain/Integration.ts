@@ -2,7 +2,7 @@ import { Schema } from "effect"
 import { Instant } from "./Instant.ts"
 
 /**
- * How missed slots are handled: `latest` runs the newest slot, regardless of its age; `all` runs each slot inside the window,
+ * How missed slots are handled: `latest` runs the newest slot, regardless of its age; `all` runs every slot within the window,
  * oldest first; `skip` runs none of them.
  */
 export const CatchUp = Schema.Literal("latest", "all", "skip")
@@ -26,7 +26,7 @@ export const DueIntegration = Schema.Struct({
 })
 export type DueIntegration = typeof DueIntegration.Type
 
-/** A range of skipped slots, both ends inclusive, stored as a row of `sync_skipped_range`. */
+/** A range of skipped slots, both ends inclusive, stored as a row in `sync_skipped_range`. */
 export const SkippedRange = Schema.Struct({
   from: Instant,
   to: Instant,
@@ -36,8 +36,8 @@ export const SkippedRange = Schema.Struct({
 export type SkippedRange = typeof SkippedRange.Type
 
 /**
- * The backfill for which a slot is claimed. `cursor` is the backfill's cursor at the time of reading. After the claim, all slots up
- * to `next_cursor` are processed, and `done` says whether the claim completes the backfill. The claim does not change the
+ * The backfill that a slot is claimed for. `cursor` is the backfill's cursor when it was read. After the claim, all slots up to
+ * `next_cursor` have been processed, and `done` says whether the claim completes the backfill. The claim does not change the
  * integration's `next_run_at`.
  */
 export const BackfillStep = Schema.Struct({
@@ -50,8 +50,8 @@ export type BackfillStep = typeof BackfillStep.Type
 
 /**
  * The decision about one due integration: claim `scheduled_for`, only advance to `next_run_at` (`scheduled_for` is null), or stop
- * with a `schedule_error`. `expected_next_run_at` and `schedule_version` are the values that were read. If either has changed since
- * then, the claim has no effect (`lost_race`).
+ * with a `schedule_error`. `expected_next_run_at` and `schedule_version` are the values that were read. If either has changed
+ * since, the claim has no effect (`lost_race`).
  */
 export const Slot = Schema.Struct({
   integration_id: Schema.UUID,

@@ -20,7 +20,7 @@ export const ProviderHealth = Schema.Struct({
   /** `passive`: the API has throttled a sync, so only syncs determine its health until `passive_until`. */
   mode: Schema.optionalWith(Schema.Literal("active", "passive"), { exact: true }),
   passive_until: Schema.optionalWith(Time, { exact: true }),
-  /** The instant until which the organisation's syncs wait, because the vendor throttles the organisation. */
+  /** The organisation's syncs wait until this instant, because the vendor is throttling the organisation. */
   hold_until: Schema.optionalWith(Time, { exact: true }),
   /** How many of the organisation's syncs may run concurrently; null if only the engine's limit applies. */
   start_limit: Schema.optionalWith(Schema.NullOr(Schema.Int), { exact: true }),
@@ -28,13 +28,14 @@ export const ProviderHealth = Schema.Struct({
 })
 export type ProviderHealth = typeof ProviderHealth.Type
 
-/** Returns whether the provider itself responded. A completed sync alone does not prove that the provider responded. */
+/** Returns whether the provider itself responded. A completed sync alone does not prove that it did. */
 export const isHeard = ({ http_status, status }: Pick<ProviderHealth, "http_status" | "status">) =>
   status !== "unknown" && (status !== "healthy" || http_status !== null)
 
 /**
- * The status of one integration in the database; Domain/State interprets it. `last_run` is the run with the newest slot among the
- * attempted runs that have ended. `live_run` has not ended. `org_name` is free text from the project, so every view escapes it.
+ * The status of one integration, as the database reports it; Domain/State interprets it. `last_run` is the run with the newest slot
+ * among the attempted runs that have ended. `live_run` has not ended. `org_name` is free text from the project, so every view
+ * escapes it.
  * *Source*: `sync_scheduler.integration_statuses`.
  */
 export const IntegrationStatus = Schema.Struct({
@@ -44,7 +45,7 @@ export const IntegrationStatus = Schema.Struct({
   integration_type: Schema.String,
   schedule: Text,
   timezone: Schema.String,
-  /** False if the row has no time zone and UTC is used. */
+  /** False if the row has no time zone, in which case UTC is used. */
   timezone_is_set: Schema.optionalWith(Schema.Boolean, { exact: true }),
   enabled: Schema.Boolean,
   paused_reason: Text,

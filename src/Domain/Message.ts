@@ -3,7 +3,7 @@ export const MAX_MESSAGE_BYTES = 2048
 
 /**
  * Sanitises external text for recording. Returns one well-formed line of at most 2 KiB, without control characters (jsonb rejects
- * NUL). Removes a URL's user, query and fragment. Masks keys and tokens that have a recognisable format.
+ * NUL). Strips credentials, query and fragment from URLs. Masks keys and tokens in a recognisable format.
  */
 export const tidyMessage = (text: string): string => {
   const masked = masks.reduce(
@@ -21,7 +21,7 @@ const masks: ReadonlyArray<readonly [RegExp, string]> = [
   [/(\w:\/\/[^\s?#"'<>()]+)[?#][^\s"'<>()]*/g, "$1"]
 ]
 
-/** Truncates the text at a character boundary, and appends `…` to truncated text. */
+/** Truncates text that is too long at a character boundary, and appends `…`. */
 const clip = (text: string, maxBytes: number): string => {
   const encoder = new TextEncoder()
   if (encoder.encode(text).length <= maxBytes) return text

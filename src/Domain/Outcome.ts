@@ -10,8 +10,8 @@ import { readRetryAfter } from "./Retry.ts"
  * The result of an invocation: definite (completed, failed), proven not executed, or unknown. `accepted` means that the function
  * has promised to report its result later (202).
  *
- * `code` is stable and machine-readable. `message` is readable text of at most 2 KiB. `retryAfterMs` is the wait that the response
- * requested; Domain/Retry caps it. `response` is the JSON of the function's response, or null. `vendor` is the accounting API's
+ * `code` is stable and machine-readable. `message` is human-readable text of at most 2 KiB. `retryAfterMs` is the wait that the
+ * response requested; Domain/Retry caps it. `response` is the function's JSON response, or null. `vendor` is the accounting API's
  * response, if the function reports one.
  */
 export type Outcome = Judgement & { readonly vendor?: ProviderResponse }
@@ -44,7 +44,7 @@ type Judgement =
 /** An HTTP response, with at most 64 KiB of its body. `truncated` is true if the body was longer. */
 export interface Answer {
   readonly status: number
-  /** Returns the value of a header by its lower-case name. */
+  /** Looks up a header by its lower-case name. */
   readonly headers: { readonly get: (name: string) => string | null }
   readonly body: string
   readonly truncated: boolean
@@ -58,7 +58,8 @@ export const rules: ReadonlyArray<AnswerRule> = [...platformRules, ...functionRu
 
 /**
  * Determines the outcome from a response. Pure and total. The outcome is Unknown if the run may have been executed and the response
- * does not state the result. `now` (epoch milliseconds) is used only for a Retry-After date in a response without a `Date` header.
+ * does not state the result. `now` (epoch milliseconds) is used only if Retry-After is a date and the response has no `Date`
+ * header.
  */
 export const judge = (answer: Answer, now: number): Outcome => {
   const body = readBody(answer.body, answer.truncated)
@@ -78,8 +79,8 @@ export const isFromFunction = (outcome: Outcome): boolean =>
   outcome._tag !== "NotExecuted" || /^(HTTP_\d+|FUNCTION_REFUSED)$/.test(outcome.code)
 
 /**
- * Returns the outcome of an invocation without a response. A connection that was never made proves that nothing happened; a
- * deadline or a broken connection proves nothing.
+ * Returns the outcome of an invocation that received no response. If the connection was never established, nothing can have
+ * happened. A timeout or a broken connection proves nothing.
  */
 export const ofError = (error: InvokeError): Outcome => {
   switch (error.reason) {

@@ -19,9 +19,9 @@ export const Trigger = Schema.Literal("schedule", "catch_up", "manual", "backfil
 export type Trigger = typeof Trigger.Type
 
 /**
- * A slot's row in `sync_run_log`, with the fields of its integration that an invocation needs. Instants are epoch milliseconds.
- * `attempt` counts the starts so far. If `function_name` or `invoke_timeout_ms` is null, the engine's setting applies. *Source*:
- * `sync_scheduler.run_json`.
+ * A slot's row in `sync_run_log`, together with the integration's fields that an invocation needs. Instants are epoch milliseconds.
+ * `attempt` is the number of starts so far. If `function_name` or `invoke_timeout_ms` is null, the engine's setting applies.
+ * *Source*: `sync_scheduler.run_json`.
  */
 export const Run = Schema.Struct({
   run_id: Schema.UUID,
@@ -49,7 +49,7 @@ export type Run = typeof Run.Type
 /** Returns the integration's own invocation timeout, or else the default, in milliseconds. */
 export const timeoutOf = (run: Run, defaultMs: number): number => run.invoke_timeout_ms ?? defaultMs
 
-/** A run that this engine started, with the end of its lease and the only token that can settle the run. */
+/** A run that this engine started, with the only token that can settle it. */
 export interface StartedRun extends Run {
   readonly lease_token: string
 }
@@ -58,12 +58,10 @@ export interface Invocation {
   readonly run: StartedRun
   /** The integration's function name; null for the default function. */
   readonly functionName: string | null
-  /** The time at which the engine stops waiting, in epoch milliseconds of the database's clock. */
+  /** When the engine stops waiting, in epoch milliseconds by the database's clock. */
   readonly deadline: number
   /** How long to wait for the complete response, in milliseconds. */
   readonly timeoutMs: number
-  /**
-   * True for a developer's trial of the function. A trial has no run in the database and is marked as a trial in the request body.
-   */
+  /** True for a developer's trial of the function. A trial has no run in the database, and the request body marks it as a trial. */
   readonly isTrial?: boolean
 }

@@ -3,15 +3,14 @@ import type { RunView } from "./RunView.ts"
 /** What a run records about its last attempt. */
 export type RecordedFailure = Pick<RunView, "http_status" | "error_code" | "error_message">
 
-/** The codes of the engine and the platform. All other codes, and their messages, come from the function itself. */
+/** Codes from the engine and the platform. All other codes and their messages come from the function itself. */
 const ENGINE_OR_PLATFORM =
   /^(?:HTTP_\d+|FUNCTION_REFUSED|FUNCTION_KEY_REFUSED|FUNCTION_NOT_FOUND|UNREADABLE_ANSWER|REDIRECT_REFUSED|CONNECTION_FAILED|CONNECTION_LOST|TIMED_OUT|ENGINE_FROZEN|LEASE_ENDED|IDLE_TIMEOUT|BOOT_ERROR|LOAD_FUNCTION_\w+|WORKER_\w+|EDGE_FUNCTION_ERROR|UNAUTHORIZED_\w+|RATE_LIMIT_EXCEEDED|NOT_FOUND|PLATFORM_ERROR)$/
 
 /**
- * Explains why a run did not complete. Quotes the function's own words: `TOKEN_EXPIRED, "Xledger answered 401: token expired"`. If
- * the function gave no explanation, uses the words of the engine or the platform:
- * `HTTP 503 BOOT_ERROR, the function did not start`. Omits advice for the function's author. Returns an empty string if no reason
- * is known.
+ * Explains why a run did not complete. Quotes the function's own words: `TOKEN_EXPIRED, "Xledger answered 401: token expired"`.
+ * Falls back to the message from the engine or the platform: `HTTP 503 BOOT_ERROR, the function did not start`. Omits advice for
+ * the function's author. Returns an empty string if no reason is known.
  */
 export const reasonOf = ({
   error_code: code,

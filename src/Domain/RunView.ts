@@ -34,12 +34,12 @@ export const RunView = Schema.Struct({
   http_status: Schema.NullOr(Schema.Int),
   error_code: Text,
   error_message: Text,
-  /** The reason why a pending run is delayed: `api_throttled` or `api_limit`. */
+  /** Why a pending run is delayed: `api_throttled` or `api_limit`. */
   delay_reason: Schema.optionalWith(Schema.String, { exact: true, nullable: true })
 })
 export type RunView = typeof RunView.Type
 
-/** Describes why a run is delayed. Returns an empty string if the run is not delayed. */
+/** Describes why a run is delayed. Returns an empty string if it is not delayed. */
 export const delayOf = ({ delay_reason }: Pick<RunView, "delay_reason">): string => {
   switch (delay_reason) {
     case undefined:
@@ -69,7 +69,7 @@ export const RunEvent = Schema.Struct({
   from_status: Text,
   to_status: Text,
   attempt: Schema.NullOr(Schema.Int),
-  /** What caused the event: an engine's id, `function`, `database`, or a person's name. */
+  /** Who or what caused the event: an engine's id, `function`, `database`, or a person's name. */
   actor: Text,
   reason: Text,
   detail: Schema.Unknown
@@ -89,7 +89,7 @@ export const IncidentView = Schema.Struct({
 })
 export type IncidentView = typeof IncidentView.Type
 
-/** Formats the number of a run's current attempt: `2 of 3` while another attempt may follow, otherwise `2`. */
+/** Formats a run's attempt number: `2 of 3` while another attempt may follow, otherwise `2`. */
 export const attemptOf = ({
   attempt,
   max_attempts,

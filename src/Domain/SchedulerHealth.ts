@@ -28,15 +28,14 @@ export type TickView = typeof TickView.Type
 
 /**
  * Whether any engine is ticking. `stopped` means that there has been no heartbeat for `stopped_after_ms` (five minutes, or three
- * times the usual interval between ticks), so the status of integrations is out of date. *Source*:
- * `sync_scheduler.scheduler_health`.
+ * times the usual interval between ticks), so the integrations' status is out of date. *Source*: `sync_scheduler.scheduler_health`.
  */
 export const SchedulerHealth = Schema.Struct({
   verdict: Schema.Literal("never", "stopped", "ticking"),
   last_activity_at: Time,
   stopped_after_ms: Schema.NullOr(Schema.Number),
   last_tick: Schema.NullOr(TickView),
-  /** The engines that ticked in the last hour, newest tick first, at most 20. */
+  /** The engines that ticked in the last hour (at most 20), most recent tick first. */
   engines: Schema.Array(
     Schema.Struct({
       engine_id: Schema.String,

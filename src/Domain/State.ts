@@ -30,7 +30,7 @@ export const APPEARANCE: Readonly<
   Record<StateName, { readonly word: string; readonly symbol: string; readonly severity: Severity }>
 > = {
   overdue: { word: "overdue", symbol: "✗", severity: "critical" },
-  // Not "invalid schedule", because a row of an adopted table may lack its organisation, its type or `enabled`.
+  // Not "invalid schedule", because a row in an adopted table may lack its organisation, its type or `enabled`.
   invalid_schedule: { word: "misconfigured", symbol: "!", severity: "critical" },
   unknown: { word: "unknown", symbol: "?", severity: "critical" },
   failing: { word: "failing", symbol: "✗", severity: "critical" },
@@ -59,7 +59,9 @@ export interface State {
 
 /** The lease, in milliseconds, assumed for a run that no engine started. The sweeper assumes the same lease. */
 const FOREIGN_LEASE_MS = 30 * 60_000
-/** How long after the end of its lease a run becomes overdue, in milliseconds. The sweeper checks leases only once per tick. */
+/**
+ * The time, in milliseconds, from the end of a run's lease until the run is overdue. The sweeper checks leases only once per tick.
+ */
 const SWEEP_MS = 60_000
 
 /**
@@ -67,7 +69,7 @@ const SWEEP_MS = 60_000
  * `status`, `check`, `/api` and the metrics all show this state; none derives its own.
  *
  * *Guarantees*: pure. Returns `on_time` only if an engine is ticking, no slot is overdue, no run is in progress, and the newest
- * attempted run completed. A run that waits for its next attempt is `retrying`, never `running`.
+ * attempted run completed. A run waiting for its next attempt is `retrying`, never `running`.
  */
 export const decideState = (status: IntegrationStatus, frame: StateContext): State => {
   const state = worst(candidates(status, frame))
@@ -96,13 +98,13 @@ export const compareStates = (a: State, b: State): number =>
 
 const rank = (state: StateName): number => StateName.literals.indexOf(state)
 
-/** Returns the worst candidate. In a tie, the first one wins. */
+/** Returns the worst candidate. If there is a tie, the first one wins. */
 const worst = ([first, ...others]: Candidates): State =>
   others.reduce<State>((most, one) => (rank(one.state) < rank(most.state) ? one : most), first)
 
 type Candidates = readonly [State, ...ReadonlyArray<State>]
 
-/** Returns the states that the facts imply, one per fact. */
+/** Returns the states implied by the facts, one per fact. */
 const candidates = (status: IntegrationStatus, frame: StateContext): Candidates => {
   const { enabled, live_run: live, schedule_error } = status
   if (!enabled) {
@@ -115,7 +117,7 @@ const candidates = (status: IntegrationStatus, frame: StateContext): Candidates 
     return [{ state: "invalid_schedule", since: status.schedule_since, why: schedule_error }]
   }
   const rejected = rejectedState(status, frame)
-  // A rejection comes first, because a rejection also explains an `overdue` state.
+  // The rejection comes first, because it also explains an `overdue` state.
   if (rejected !== null) return [rejected, ...otherCandidates(status, frame)]
   return otherCandidates(status, frame)
 }
@@ -144,8 +146,8 @@ const rejectedState = (status: IntegrationStatus, { now }: StateContext): State 
 export const rejectedBy = (rejection: string): string => `the database rejects it: ${rejection}`
 
 /**
- * Returns the state of a slot that is overdue because no engine has claimed it; null if there is no such slot, or if the breaker
- * delays the slot.
+ * Returns the state of a slot that is overdue because no engine has claimed it; null if there is no such slot, or if an open
+ * breaker is delaying it.
  */
 const nextState = (status: IntegrationStatus, frame: StateContext): State | null => {
   const { breaker_until, next_run_at: due, schedule, schedule_since: since } = status
@@ -202,7 +204,7 @@ const runningState = (run: RunView, frame: StateContext): State => {
     : { state: "running", since: started, why: what }
 }
 
-/** Returns the state of a pending run: a claimed run before its first attempt, or a run between two attempts. */
+/** Returns the state of a pending run, which has either been claimed but not attempted, or is between two attempts. */
 const waitingState = (run: RunView, frame: StateContext): State => {
   const { driftAlertMs, now } = frame
   const claimed = run.created_at ?? run.scheduled_for
@@ -252,7 +254,7 @@ const problemOf = (status: IntegrationStatus): State | null => {
   }
 }
 
-/** Returns the state that the last run implies while no run is in progress. */
+/** Returns the state implied by the last run when no run is in progress. */
 const pastState = (status: IntegrationStatus, frame: StateContext): State => {
   const { breaker_until, last_completed_slot, last_run: last } = status
   const trouble = problemOf(status)

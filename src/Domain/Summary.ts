@@ -39,8 +39,8 @@ export const SkipReport = Schema.Struct({
 export type SkipReport = typeof SkipReport.Type
 
 /**
- * An error that stopped part of a tick: `message` says what failed and why, and `hint` says how to fix the error. `detail` contains
- * the failed call, its error class and its code for diagnosis.
+ * An error that stopped part of a tick: `message` says what failed and why, and `hint` says how to fix it. For diagnosis, `detail`
+ * contains the failed call, its error class and its code.
  */
 export const TickError = Schema.Struct({
   code: Schema.String,
@@ -83,8 +83,8 @@ export type Summary = typeof Summary.Type
 export type SummaryJson = typeof Summary.Encoded
 
 /**
- * The error with which `runScheduledJobs(..., { throwOnError: true })` rejects if a tick is not `ok`. `code` is the code of the
- * tick's first error.
+ * The error that `runScheduledJobs(..., { throwOnError: true })` rejects with if the tick is not `ok`. `code` is that of the tick's
+ * first error.
  */
 export class TickFailed extends Schema.TaggedError<TickFailed>()("TickFailed", {
   code: Schema.String,

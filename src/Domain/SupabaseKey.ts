@@ -10,14 +10,14 @@ import { Either, Predicate } from "effect"
  */
 export type SupabaseKeyKind = "secret" | "publishable" | "service_role" | "anon" | "jwt" | "unknown"
 
-/** The claims of a legacy key: its role, its project, and its expiry in seconds since 1970. */
+/** The claims of a legacy key: its role, its project, and its expiry as a Unix time in seconds. */
 export interface KeyClaims {
   readonly role?: string
   readonly ref?: string
   readonly exp?: number
 }
 
-/** Returns the kind of a key from its format alone. Reads a JWT's role without verifying its signature. */
+/** Determines the kind of a key from its format alone. Reads a JWT's role without verifying its signature. */
 export const keyKind = (key: string): SupabaseKeyKind => {
   if (key.startsWith("sb_secret_")) return "secret"
   if (key.startsWith("sb_publishable_")) return "publishable"
@@ -55,7 +55,7 @@ export const isBearer = (key: string): boolean => !["secret", "publishable"].inc
 export const mayBeService = (key: string): boolean =>
   !["publishable", "anon"].includes(keyKind(key))
 
-/** Returns the key if its format may be valid, otherwise the reason and the fix, neither of which quotes the key. */
+/** Returns the key if its format may be valid; otherwise, returns the reason and the fix, neither of which quotes the key. */
 export const requireSecretKey = (
   key: string
 ): Either.Either<string, { readonly why: string; readonly fix: string }> => {
@@ -65,7 +65,7 @@ export const requireSecretKey = (
       fix: "Copy a secret key (sb_secret_..., or service_role) from the project's settings, API Keys."
     })
   if (key === "") return refuse("it is empty")
-  // A header cannot contain such a key, and the runtime's own error would quote the key.
+  // Such a key is not valid in a header, and the runtime's own error would quote it.
   if (!/^[\x21-\x7e]+$/.test(key))
     return refuse("it contains spaces, line breaks or other invalid characters")
   return mayBeService(key)

@@ -49,7 +49,7 @@ export const counts: (text: string) => Either.Either<Threshold, DurationProblem>
       })
 )
 
-/** Returns the level of a value. A value equal to a threshold reaches that threshold's level. */
+/** Returns the level for a value. A value equal to a threshold reaches that threshold's level. */
 export const levelOf = (value: number, { critical, warning }: Threshold): Level => {
   if (critical !== null && value >= critical) return "CRITICAL"
   return warning !== null && value >= warning ? "WARNING" : "OK"

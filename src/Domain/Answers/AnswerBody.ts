@@ -62,7 +62,7 @@ const firstOf = (errors: unknown): unknown => (Array.isArray(errors) ? errors[0]
 
 const isText = (value: unknown): value is string => typeof value === "string" && value.trim() !== ""
 
-/** Returns the value as an error code if the value is a single short word; null for any other value. */
+/** Returns the value as an error code if it is a single short word, otherwise null. */
 const codeFrom = (value: unknown): string | null => {
   const text = typeof value === "number" ? String(value) : value
   return typeof text === "string" && /^[\w.:-]{1,100}$/.test(text) ? tidyMessage(text) : null

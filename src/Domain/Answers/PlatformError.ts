@@ -9,7 +9,7 @@ const says =
 const retried = "The run is retried automatically."
 
 /**
- * Rules for Supabase's own errors, which have the header `sb-error-code`. These rules are applied before those for the function's
+ * Rules for Supabase's own errors, which carry an `sb-error-code` header. These rules are applied before those for the function's
  * responses.
  * *Source*: https://supabase.com/docs/guides/functions/error-codes
  */

@@ -3,9 +3,8 @@ import type { ProbeMethod, Provider } from "./Provider.ts"
 import { providerNamed, providerOf } from "./ProviderTable.ts"
 
 /**
- * The accounting API of an integration: one row of `integration_health`. `host` is a host name, or `host/path` if only the
- * integration's `health_url` identifies the API. In the latter case, the health applies only to integrations with the same
- * `health_url`.
+ * An integration's accounting API: one row in `integration_health`. `host` is a host name, or `host/path` if only the integration's
+ * `health_url` identifies the API. In the latter case, the health applies only to integrations with the same `health_url`.
  */
 export interface ApiHost {
   readonly provider: string
@@ -67,7 +66,7 @@ export const probeOf = (
     : { ...api, method: probe.method, url: `https://${api.host}${probe.path}` }
 }
 
-/** Returns the host that all tenants of a provider share; null if every tenant has its own host. */
+/** Returns the host shared by all of a provider's tenants; null if every tenant has its own host. */
 const addressOf = ({ hosts }: Provider): string | null =>
   hosts.find((host) => !host.startsWith(".")) ?? null
 
@@ -90,9 +89,7 @@ const ownName = (host: string, url: string): string => {
 }
 const MAX_NAME = 200
 
-/**
- * Returns the host of an https URL in lower case, without a trailing dot. A port other than the default port is part of the host.
- */
+/** Returns the host of an https URL in lower case, without a trailing dot. A non-default port is part of the host. */
 const hostIn = (url: string): string | null => {
   const parsed = URL.parse(url)
   if (parsed === null || parsed.protocol !== "https:" || parsed.hostname === "") return null

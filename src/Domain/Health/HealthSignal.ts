@@ -30,7 +30,7 @@ export const HealthSignal = Schema.Struct({
 })
 export type HealthSignal = typeof HealthSignal.Type
 
-/** Converts a sign to the form that the database stores. `status` is null if the HTTP status is unknown. */
+/** Converts a sign into the form that the database stores. `status` is null if the HTTP status is unknown. */
 export const toHealthSign = (
   provider: Provider,
   host: string | null,

@@ -15,21 +15,21 @@ export interface Provider {
   /** The hosts of the API. `.example.com` matches every subdomain. The first host without a leading dot is probed. */
   readonly hosts: ReadonlyArray<string>
   /**
-   * The probe: one request without credentials or body. Null if each tenant has its own host, so that only a `health_url` can be
-   * probed.
+   * The probe: one request without credentials or body. Null if each tenant has its own host, in which case only a `health_url` can
+   * be probed.
    */
   readonly probe: { readonly method: ProbeMethod; readonly path: string } | null
   /**
-   * How long the API must have been idle before it is probed, in milliseconds, at least 15 minutes. Also the interval between two
+   * How long the API must have been idle before it is probed, in milliseconds (at least 15 minutes). Also the interval between
    * probes.
    */
   readonly probeEveryMs: number
   /** How the API signals throttling, in addition to 429. */
   readonly throttles: ReadonlyArray<ThrottleRule>
-  /** How long to wait if the response does not state a wait, in milliseconds. */
+  /** How long to wait, in milliseconds, if the response does not say. */
   readonly waitMs: number
   readonly quotas: ReadonlyArray<QuotaHeaders>
-  /** Matches the wait in the text of a response. The first capture group contains the number of seconds. */
+  /** Matches the wait in a response's text. The first capture group is the number of seconds. */
   readonly waitText: RegExp | null
   /** The documented maximum number of concurrent requests. After throttling, the limit rises step by step up to this number. */
   readonly concurrency: number | null
@@ -44,8 +44,7 @@ export interface ThrottleRule {
 }
 
 /**
- * The names of quota headers, in lower case. `limit` is a header's name or the documented number; the `reset` header contains
- * seconds.
+ * The names of quota headers, in lower case. `limit` is a header name or the documented limit; the `reset` header contains seconds.
  */
 export interface QuotaHeaders {
   readonly name: string
@@ -57,7 +56,7 @@ export interface QuotaHeaders {
 /** A response from the vendor, either to a probe or as reported by a function. */
 export interface VendorAnswer {
   readonly status: number
-  /** Returns the value of a header by its lower-case name. */
+  /** Looks up a header by its lower-case name. */
   readonly headers: { readonly get: (name: string) => string | null }
   /** The error codes found anywhere in the body. */
   readonly codes: ReadonlyArray<string>
@@ -65,7 +64,7 @@ export interface VendorAnswer {
   readonly text: string
 }
 
-/** What is left of a quota. `resetMs` is null if the vendor does not say when the quota is refilled. */
+/** What is left of a quota. `resetMs` is null if the vendor does not say when the quota resets. */
 export interface Quota {
   readonly name: string
   readonly remaining: number
@@ -149,7 +148,7 @@ const readWait = (
   return reset === undefined || reset === null ? null : reset * 1_000
 }
 
-/** Returns the quota with the smallest share left. If a quota's limit is unknown, compares the remaining amount. */
+/** Returns the quota with the smallest remaining share. If a quota's limit is unknown, compares the remaining amount instead. */
 const tightest = ({ quotas }: Provider, { headers }: VendorAnswer): Quota | null => {
   const known = quotas.flatMap((one): ReadonlyArray<Quota> => {
     const remaining = numberIn(headers, one.remaining)
@@ -167,7 +166,7 @@ const numberIn = (headers: VendorAnswer["headers"], name: string | null): number
   return text !== null && /^\d{1,15}(\.\d+)?$/.test(text.trim()) ? Number(text) : null
 }
 
-/** Keys that vendors use for an error code: `code`, `errorCode`, `ErrorCode`, `o:errorCode`, ... */
+/** Keys that vendors use for error codes: `code`, `errorCode`, `ErrorCode`, `o:errorCode`, ... */
 const CODE_KEY = /^(?:\w+:)?(?:error_?)?code$/i
 const MAX_CODES = 20
 const MAX_DEPTH = 6

@@ -24,9 +24,9 @@ export const generic: Provider = {
 }
 
 /**
- * A GraphQL API at one address. Throttles with HTTP 200 and `errors[].code`. Bills each request above 5,000 a month. The probe has
- * no token. Requests without a token may be billed too (this is not documented), so the probe is sent at most once an hour, about
- * 700 times a month. How long to wait after throttling is not documented.
+ * A GraphQL API at a single address. Signals throttling with HTTP 200 and `errors[].code`. Bills each request above 5,000 a month.
+ * The probe has no token. Requests without a token may be billed too (this is not documented), so the probe is sent at most once an
+ * hour, about 700 times a month. How long to wait after throttling is not documented.
  * *Source*: Xledger UK help centre, article 33393587744786 (quota); Xledger's public webhook sample, GraphQLClient.cs (codes).
  */
 const xledger: Provider = {
@@ -255,7 +255,7 @@ export const providers: ReadonlyArray<Provider> = [
 const byType = new Map(providers.flatMap((one) => one.types.map((type) => [type, one] as const)))
 const byName = new Map([generic, ...providers].map((one) => [one.name, one] as const))
 
-/** Returns the provider with this name, or else the generic provider. */
+/** Returns the provider with this name, or the generic provider if there is none. */
 export const providerNamed = (name: string): Provider => byName.get(name) ?? generic
 
 /** Finds the provider by the integration's type, then by the host. Returns the generic provider if both are unknown. */

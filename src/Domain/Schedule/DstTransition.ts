@@ -5,8 +5,8 @@ import type { WallClock } from "./WallClock.ts"
 import { maxLocalTime, readingAt, showDate, showOffset, showTime } from "./WallClock.ts"
 
 /**
- * An instant at which a zone's clock skips local times of a schedule (`gap`) or repeats them (`overlap`). `at` is in epoch
- * milliseconds; `effect` describes the consequence in one sentence.
+ * An instant at which a zone's clock skips (`gap`) or repeats (`overlap`) local times of a schedule. `at` is in epoch milliseconds;
+ * `effect` describes the consequence in one sentence.
  */
 export interface DstTransition {
   readonly at: number

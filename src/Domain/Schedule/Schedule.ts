@@ -12,8 +12,8 @@ import { countSlots, firstSlot, latestSlot } from "./Occurrences.ts"
 import { isRepeated, readingAt, showDate, showOffset, showTime, wallClock } from "./WallClock.ts"
 
 /**
- * The schedule of an integration: a cron expression evaluated on the wall clock of one time zone. Its *slots* are UTC instants in
- * epoch milliseconds, on whole seconds.
+ * An integration's schedule: a cron expression evaluated on the wall clock of one time zone. Its *slots* are UTC instants in epoch
+ * milliseconds, on whole seconds.
  *
  * **The daylight-saving rule.**
  * - A fixed time that does not exist because the clock was put forward runs at the first valid instant after the gap. A fixed time
@@ -154,7 +154,7 @@ export const summarise = (schedule: Schedule, after: number, upTo: number): Slot
 
 /**
  * Returns the clock changes in (from, to] at which one of the schedule's local times does not exist or occurs twice. Each change
- * has a sentence that describes its effect.
+ * includes a sentence that describes its effect.
  */
 export const clockChanges = (
   schedule: Schedule,

@@ -27,12 +27,12 @@ export interface WallClock {
 const SECOND = 1000
 const DAY = 86_400_000
 /**
- * The length of the blocks in which offset periods are computed and cached, in milliseconds. A year of one zone takes about 0.1 ms
- * to compute.
+ * The length of the blocks in which offset periods are computed and cached, in milliseconds. Computing one year for one zone takes
+ * about 0.1 ms.
  */
 const BLOCK = 400 * DAY
 /**
- * The step size in the search for offset changes, in milliseconds. Since 1970, two changes of the same zone have been at least 6
+ * The step size when searching for offset changes, in milliseconds. Since 1970, two changes of the same zone have been at least 6
  * days and 23 hours apart.
  */
 const PROBE = 4 * DAY
@@ -120,8 +120,8 @@ const make = (timezone: string): WallClock => {
 const clocks = new Map<string, WallClock>()
 
 /**
- * Returns the wall clock of an IANA time zone (`Europe/Oslo`, `UTC`). Ignores spaces around the name. Returns None for any other
- * name, including offsets such as `+01:00`. Caches a bounded number of clocks.
+ * Returns the wall clock of an IANA time zone (`Europe/Oslo`, `UTC`). Ignores whitespace around the name. Returns None for any
+ * other name, including offsets such as `+01:00`. Caches a bounded number of clocks.
  */
 export const wallClock = (name: string): Option.Option<WallClock> => {
   const timezone = name.trim()
@@ -181,8 +181,8 @@ export const isRepeated = (clock: WallClock, instant: number): boolean => {
 }
 
 /**
- * Returns the local day of an instant, or the day `daysBefore` days earlier, as [from, to). A day on which the clock changes may
- * have 23 or 25 hours.
+ * Returns the local day that contains an instant, or the day `daysBefore` days earlier, as [from, to). A day on which the clock
+ * changes may have 23 or 25 hours.
  */
 export const dayOf = (
   clock: WallClock,
