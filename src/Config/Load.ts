@@ -7,7 +7,7 @@ import type { Setting } from "./Setting.ts"
 import { type Found, type Problem, resolveSetting, type Sources } from "./Source.ts"
 import { telemetryTable } from "./Telemetry.ts"
 
-/** Lists every missing or malformed setting, so that the user can fix them all at once. */
+/** Lists every missing or malformed setting, so that the user can fix them all in one go. */
 export class ConfigError extends Data.TaggedError("ConfigError")<{
   readonly problems: ReadonlyArray<Problem>
 }> {

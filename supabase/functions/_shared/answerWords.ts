@@ -8,15 +8,15 @@ export interface AnswerWords {
 }
 
 /**
- * Interprets the fields that functions, frameworks and vendors write, ignoring case: `success`, `ok`, `executed`, `error`, `errors`
- * (GraphQL), `status` as a word (JSend) or as a number (problem+json, RFC 9457), `statusCode`.
+ * Interprets the fields that functions, frameworks and vendors use to report results, ignoring case: `success`, `ok`, `executed`,
+ * `error`, `errors` (GraphQL), `status` as a word (JSend) or as a number (problem+json, RFC 9457), `statusCode`.
  *
  * A failure is definite only if no field reports success. The response is ambiguous if fields contradict each other, if there are
  * both `errors` and `data`, or if a field reports a partial failure or unfinished work. A failure inside `result`, `data`,
  * `response` or a list also makes the response ambiguous, because the sync as a whole may not have failed.
  *
- * This file has no imports, because `bun run docs` copies it to supabase/functions/_shared/answerWords.ts, so that the fence and
- * the engine interpret a handler's result by the same rules.
+ * This file has no imports, because `bun run docs` copies it to supabase/functions/_shared/answerWords.ts. The copy lets the fence
+ * and the engine interpret a handler's result by the same rules.
  */
 export const readWords = (value: unknown): AnswerWords => {
   const own = statementsOf(value)
@@ -170,7 +170,7 @@ const openIn = (
   ...nestedIn(value, path, claimsSuccess, depth + 1)
 ]
 
-/** Returns whether the field may describe a record that the sync handled rather than the sync itself. */
+/** Returns whether the field may describe a record that the sync processed rather than the sync itself. */
 const isState = (field: string): boolean => ["status", "outcome"].includes(lettersOf(field))
 
 const flagSign = (value: unknown): Sign | undefined =>
