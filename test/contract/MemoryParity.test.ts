@@ -4,11 +4,11 @@ import { connect, createDatabase, type TestDatabase } from "../support/Postgres.
 import { type Outcome, PARITY_SQL, Parity, type Step } from "./Parity.ts"
 import { ParitySteps } from "./ParitySteps.ts"
 
-// The simulation runs on an in-memory mirror of the SQL functions. This test shows that the mirror behaves like the SQL. It
-// runs random sequences of calls, edits and clock jumps against the mirror and the SQL, and compares every response and
-// every row after each step.
+// The simulation runs on an in-memory mirror of the SQL functions. This test checks that the mirror behaves like the SQL: it
+// runs random sequences of calls, edits and clock jumps against both, and compares all responses and rows after each step.
 
-// The first 112 sequences cover every response and transition below. The long run, `bun run parity`, has 2,000 sequences.
+// The first 112 sequences cover every response and transition listed below. The long version, `bun run parity`, runs 2,000
+// sequences.
 const SEQUENCES = Number(process.env.PARITY_SEQUENCES ?? 120)
 const STEPS = 80
 const TIMEOUT_MS = 2_500 * SEQUENCES
@@ -28,7 +28,7 @@ afterAll(async () => {
   await database.drop()
 })
 
-/** Describes a step's outcome in keywords. The test asserts that every branch occurred. */
+/** Summarises a step's outcome as keywords. The test uses them to assert that every branch occurred. */
 const describeStep = (step: Step, { raw }: Outcome): ReadonlyArray<string> => {
   if (!("call" in step)) return ["edit" in step ? "edit" : "remove"]
   const text = JSON.stringify(raw.sql)

@@ -5,7 +5,7 @@ import { deleteIntegration, type Edit, editIntegration } from "../support/Memory
 
 /**
  * SQL added to a migrated database: a settable clock, run ids that both sides can compute, a function that executes one step
- * and returns its error instead of raising it, and a function that returns every row that a step may have changed.
+ * and returns its error instead of raising it, and a function that returns every row that a step might have changed.
  */
 export const PARITY_SQL = `
 create or replace function sync_scheduler.clock() returns timestamptz
@@ -45,7 +45,7 @@ begin
 end
 $$;`
 
-/** The SQL types of arguments. Arguments that are not listed are text. */
+/** The SQL types of the arguments. Unlisted arguments are text. */
 const TYPES: Readonly<Record<string, string>> = {
   p_tick_id: "uuid",
   p_options: "jsonb",
@@ -107,7 +107,7 @@ const COLUMNS = {
   incidents: ["kind", "subject", "opened_at", "last_seen_at", "occurrences", "resolved_at"]
 } as const
 
-/** Converts every PostgreSQL instant in a value to milliseconds, at any depth. */
+/** Converts all PostgreSQL timestamps in a value, at any depth, to epoch milliseconds. */
 const normal = (value: unknown): unknown => {
   if (typeof value === "string" && /^\d{4}-\d\d-\d\dT[\d:.]+(\+00:00|Z)$/.test(value)) {
     return Date.parse(value)
@@ -123,7 +123,7 @@ const pickColumns = (row: Rows, columns: ReadonlyArray<string>): Rows =>
 const isRecord = (value: unknown): value is Rows => typeof value === "object" && value !== null
 
 /**
- * Reduces a response to what both sides have in common: without message texts or versions, and with a flag instead of a cursor.
+ * Reduces a response to what both sides have in common: drops message texts and versions, and replaces the cursor with a flag.
  */
 const comparable = (answer: unknown): unknown => {
   if (Array.isArray(answer)) return answer.map(comparable)
@@ -144,11 +144,11 @@ export type Step =
 export interface Outcome {
   readonly sql: { readonly answer: unknown; readonly rows: unknown }
   readonly memory: { readonly answer: unknown; readonly rows: unknown }
-  /** The unmodified responses. The two sides have different cursors, so later steps on each side use that side's cursors. */
+  /** The unmodified responses. Cursors differ between the two sides, so later steps pass each side its own cursor. */
   readonly raw: { readonly sql: unknown; readonly memory: unknown }
 }
 
-/** Runs the same functions in PostgreSQL and in memory, on the same rows and at the same instants. */
+/** Runs the same functions in PostgreSQL and in memory, on the same rows and with the same clock. */
 export class Parity {
   now: number
   readonly db: MemoryDatabase
@@ -173,7 +173,7 @@ export class Parity {
         '${full.on_unknown}', ${full.fenced}, ${full.warm_up}, '{}', ${instant(full.schedule_since)})`)
   }
 
-  /** Executes a step on both sides. `sqlArgs` are arguments for PostgreSQL alone. */
+  /** Executes a step on both sides. `sqlArgs` overrides arguments for PostgreSQL only. */
   async take(step: Step, sqlArgs: Arguments = {}): Promise<Outcome> {
     const sql = await this.inSql(step, sqlArgs)
     const memory = this.inMemory(step)
@@ -260,7 +260,7 @@ const runId = (integrationId: string, slot: number): string => {
   return hash.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5")
 }
 
-/** Sorts rows, because one step affects several integrations in no particular order. */
+/** Sorts rows, because a step that affects several integrations does so in no particular order. */
 const inOrder = (rows: ReadonlyArray<Rows>): ReadonlyArray<Rows> =>
   rows.toSorted(
     (a, b) =>

@@ -22,8 +22,8 @@ const encodeSlot = Schema.encodeSync(Slot)
 const decodeDue = Schema.decodeUnknownEither(DueIntegration)
 
 /**
- * Generates random steps that suit the current state of the database, so that most of them have an effect. Some are
- * deliberately invalid: they use an outdated token, an outdated version, or a slot that is not due.
+ * Generates random steps that fit the current database state, so that most of them have an effect. Some are deliberately
+ * invalid: they use a stale token, a stale version, or a slot that is not due.
  */
 export class ParitySteps {
   readonly random: RandomSource
@@ -315,7 +315,7 @@ export class ParitySteps {
   private complete(): Step {
     const { random } = this
     const error = random.pick([null, { code: "X", message: "said so" }, {}])
-    // Candidates for a late report: runs that wait for another attempt and whose previous attempt has not reported.
+    // Candidates for a late report: runs that are waiting for another attempt and whose previous attempt has not reported.
     const late = this.runs.filter((run) => run.status === "pending" && run.ambiguous_before)
     return {
       call: "complete_sync_run",
@@ -339,7 +339,7 @@ export class ParitySteps {
     }
   }
 
-  /** Returns a new token, or the token of the last fetch, as if the response had been lost. */
+  /** Returns a new token or, to simulate a lost response, the last fetch's token. */
   private fetchToken(): string {
     if (this.lastFetch === null || !this.random.chance(0.4)) this.lastFetch = this.random.uuid()
     return this.lastFetch

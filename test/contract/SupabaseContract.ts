@@ -8,7 +8,7 @@ import { Supabase } from "../../src/Services/Supabase.ts"
 import { answer, echo, missing, nothing, write } from "./contractFunctions.ts"
 import { claimHundred, tickOnce } from "./enginePath.ts"
 
-/** One implementation under test, on a database with the migrations and `contractSql`. */
+/** An implementation under test, connected to a database that has the migrations and `contractSql` applied. */
 export interface Subject {
   readonly layer: Layer.Layer<Supabase, SupabaseError>
   /** Runs SQL as the superuser, bypassing the port. Returns the last statement's rows. */
@@ -16,14 +16,14 @@ export interface Subject {
   readonly stop: () => Promise<void>
 }
 
-/** Makes calls through the port, and returns promises. */
+/** Makes calls through the port and returns promises. */
 export interface Caller {
   readonly call: <A, R>(rpc: Rpc<A, R>, args: A) => Promise<R>
   readonly fail: <A, R>(rpc: Rpc<A, R>, args: A) => Promise<SupabaseError>
   readonly dispose: () => Promise<void>
 }
 
-/** Builds the layer once, for all calls of the returned caller. */
+/** Builds the layer once and uses it for all calls made by the returned caller. */
 export const callerOf = (layer: Layer.Layer<Supabase, SupabaseError>): Caller => {
   const runtime = ManagedRuntime.make(layer)
   const effectOf = <A, R>(rpc: Rpc<A, R>, args: A) =>
@@ -64,8 +64,8 @@ const reasons: ReadonlyArray<readonly [code: string, reason: SupabaseError["reas
 ]
 
 /**
- * Serialization failures, for implementations that return them. PostgREST before 16 repeats the failed call forever, so no
- * function of the project may cause one.
+ * Serialization failures, for implementations that return them. PostgREST before 16 retries the failed call forever, so the
+ * project's functions must never cause one.
  */
 export const serialization: typeof reasons = [["40001", "NotExecuted"]]
 

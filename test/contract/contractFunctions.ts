@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import { make } from "../../src/Database/Rpc.ts"
 
-/** SQL functions for the contract tests only, to add to a migrated database. */
+/** SQL functions that only the contract tests use, to be added to a migrated database. */
 export const contractSql = `
 create table public.contract_note (id uuid primary key, note text not null check (note <> 'bad'));
 create function public.contract_echo(

@@ -55,7 +55,7 @@ const claim = (caller: Caller, due: ReadonlyArray<DueIntegration>, p_claim_token
     }))
   })
 
-/** Takes one due slot through the real functions: reads, claims, starts and completes it, and summarises the tick. */
+/** Takes one due slot through the real functions: reads, claims, starts and completes it, and records the tick's summary. */
 export const tickOnce = async (subject: Subject, caller: Caller): Promise<void> => {
   await subject.execute(insertDue(1, 1))
   const tick = randomUUID()

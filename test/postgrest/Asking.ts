@@ -3,7 +3,7 @@ import type { RpcGateway } from "../support/RpcGateway.ts"
 import type { RecordedRequest } from "./Recorded.ts"
 
 /**
- * Returns the database's URL for PostgREST's login role, which can switch to all other roles and has no privileges of its own.
+ * Returns the database URL for PostgREST's login role, which has no privileges of its own but can switch to all other roles.
  */
 export const asAuthenticator = (databaseUrl: string): string => {
   const url = new URL(databaseUrl)

@@ -17,7 +17,7 @@ const NO_STATUS =
 const error = (code: string, message: string) =>
   JSON.stringify({ code, details: null, hint: null, message })
 
-/** Intentional differences by scenario. The test asserts that every listed difference still exists. */
+/** Intentional differences, by scenario. The test fails if a listed difference no longer exists. */
 export const differences: Readonly<Record<string, Difference>> = {
   "get-volatile": { why: NOT_SERVED, answer: { status: 405 } },
   "get-stable": { why: NOT_SERVED, answer: { status: 405 } },
@@ -44,7 +44,7 @@ export const differences: Readonly<Record<string, Difference>> = {
   "sqlstate-PT099": { why: NO_STATUS, answer: { status: 500 } }
 }
 
-/** Differences that no recorded scenario shows. */
+/** Differences that are not covered by any recorded scenario. */
 export const unrecordedDifferences: ReadonlyArray<string> = [
   "The hint of PGRST202 is a simpler guess (PostgrestHint.ts); all recorded ones are equal.",
   "A notification is acted on before a call that misses its function is answered, so that tests do not depend on time.",

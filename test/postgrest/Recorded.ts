@@ -7,24 +7,24 @@ export interface RecordedRequest {
   readonly path: string
   readonly body?: string
   readonly headers?: Readonly<Record<string, string>>
-  /** The role of the key; service_role by default. */
+  /** The key's role; service_role by default. */
   readonly key?: "anon"
-  /** The claims of a JWT to send in place of the key; numbers are seconds from now. */
+  /** The claims of a JWT to send instead of the key. Numbers are seconds from now. */
   readonly claims?: Readonly<Record<string, unknown>>
-  /** A bearer token to send in place of the key; `forged` stands for a JWT signed with another secret. */
+  /** A bearer token to send instead of the key. `forged` means a JWT signed with a different secret. */
   readonly token?: string
 }
 
 /**
- * What clients can distinguish in a response. recorded.jsonl omits headers that follow from the status and body; `complete`
- * adds them. `cut` means that there was no response.
+ * The parts of a response that clients can observe. recorded.jsonl omits headers that can be derived from the status and body;
+ * `complete` adds them. `cut` means that there was no response.
  */
 export interface Answered {
   readonly cut?: true
   readonly status?: number
   readonly headers?: Readonly<Record<string, string | null>>
   readonly body?: string
-  /** The start of a long body; replaces `body`. */
+  /** The beginning of a long body, recorded instead of `body`. */
   readonly begins?: string
   readonly bytes?: number
 }
@@ -37,17 +37,17 @@ const lines: ReadonlyArray<Record<string, never>> = readFileSync(
   .split("\n")
   .map((line) => JSON.parse(line))
 
-/** The responses to `raise exception 'boom' using errcode = ...`, by SQLSTATE. */
+/** The response status for `raise exception 'boom' using errcode = ...`, by SQLSTATE. */
 export const sqlStates: ReadonlyArray<readonly [string, number]> = Object.entries(
   lines[0]?.sqlstates ?? {}
 )
 
-/** Single requests to the functions of Functions.ts. */
+/** Single requests to the functions in Functions.ts. */
 export const calls: ReadonlyArray<
   Answered & { readonly call: string; readonly request: RecordedRequest }
 > = lines.flatMap((line) => ("call" in line ? [Object(line)] : []))
 
-/** Responses in situations that the test has to create first. */
+/** Responses recorded in situations that the test must set up first. */
 export const situations: ReadonlyMap<string, Answered> = new Map(
   lines.flatMap(({ situation, ...answer }) =>
     situation === undefined ? [] : [[situation, answer]]
@@ -100,7 +100,7 @@ export const read = async (asked: Promise<Response>, like: Answered): Promise<An
     const value = response.headers.get(name)
     return value === null ? [] : [[name, value]]
   })
-  // The issue and expiry times of a token are the only numbers that differ between runs.
+  // A token's issue and expiry times are the only numbers that differ between runs.
   const body = (await response.text()).replaceAll(/"(exp|iat)": \d+/g, '"$1": 0')
   return {
     status: response.status,

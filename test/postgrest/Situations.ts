@@ -9,7 +9,7 @@ import { ask } from "./Asking.ts"
 import { read } from "./Recorded.ts"
 import { onOwnServer, onStage, type Seen, type Stage, untilSchemaRead } from "./Stage.ts"
 
-/** A situation to create, and the names of the responses recorded in it. */
+/** A situation to set up, and the names of the responses recorded in that situation. */
 export interface Scenario {
   readonly names: ReadonlyArray<string>
   readonly play: () => Promise<Seen>

@@ -14,17 +14,17 @@ import { type Answered, type RecordedRequest, read } from "./Recorded.ts"
 /** Responses by the name under which they were recorded. */
 export type Seen = Readonly<Record<string, Answered>>
 
-/** A database with the functions of Functions.ts, and the stand-in that serves it. */
+/** A database with the functions in Functions.ts, and the stand-in that serves it. */
 export interface Stage {
   readonly gateway: RpcGateway
   readonly admin: SQL
   readonly name: string
   readonly ask: (path: string, args?: unknown) => Promise<Answered>
-  /** Counts the rows of t_w with the value `i`, which shows whether a slow write was executed. */
+  /** Counts the rows in t_w that contain `i`, which shows whether a slow write was executed. */
   readonly written: (i: number) => Promise<number>
 }
 
-/** The environment of a scenario: a separate server, a proxy on `port`, or different gateway options. */
+/** A scenario's environment: a separate server, a proxy on `port`, or different gateway options. */
 interface Setting {
   readonly server?: PostgresServer
   readonly port?: number

@@ -8,8 +8,8 @@ import { calls, complete, read, situations, sqlStates } from "./Recorded.ts"
 import { scenarios } from "./Situations.ts"
 
 /**
- * Compares the stand-in with recorded responses from PostgREST 14.9: status, body, and the headers that clients read. Every
- * engine test that uses the API relies on this match.
+ * Compares the stand-in's responses with those recorded from PostgREST 14.9: status, body, and the headers that clients read.
+ * Every engine test that uses the API relies on this match.
  */
 let database: TestDatabase
 let gateway: RpcGateway

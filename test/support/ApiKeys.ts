@@ -50,8 +50,9 @@ export const issueKeys = (given: { readonly secretKey?: string; readonly anonKey
   }
 
   /**
-   * Returns the caller or Supabase's 401 response. The 401 has no error code if the gateway does not know the key, and PGRST301
-   * (PGRST303 if expired) if PostgREST cannot verify the JWT. A bearer token takes precedence over `apikey`.
+   * Returns the caller, or the 401 response that Supabase would send. The response has no error code if the gateway does not
+   * know the key. If PostgREST cannot verify the JWT, the code is PGRST301, or PGRST303 if the JWT has expired. A bearer token
+   * takes precedence over `apikey`.
    */
   const authenticate = (headers: Headers): Caller | Response => {
     const key = headers.get("apikey")

@@ -4,8 +4,8 @@ import { codeWithoutImports, type Import, importsOf } from "./SourceText.ts"
 export type Tree = ReadonlyMap<string, string>
 
 /**
- * A group of source files that may import each other, and the components (in full, or types only) and packages that they may
- * import.
+ * A group of source files that may import each other, and what else they may import: other components (in full, or types
+ * only) and packages.
  */
 interface Component {
   readonly files: RegExp
@@ -151,7 +151,7 @@ const OWNERS: Readonly<Record<string, RegExp>> = {
   "@electric-sql/pglite": /^src\/Layers\/Embedded\w*\.ts$/
 }
 
-/** Files that Deno and browsers also load. Every file that they import must be portable as well. */
+/** Files that Deno and browsers also load. Every file that these files import must be portable too. */
 const PORTABLE =
   /^src\/(Domain|Services|Config|Metrics|Http|Engine|Library|Version|job-trigger-engine|edge|Layers\/(Supabase|Lock|Ledger|Invoker|AlertQueue|Notifier|Ping)Live)(\.ts$|\/)/
 
@@ -241,7 +241,7 @@ const importFaults = (path: string, source: string): ReadonlyArray<string> => {
   })
 }
 
-/** Maps each file to the files that it imports, type imports included. `lazily` adds dynamic imports. */
+/** Maps each file to the files that it imports, including type-only imports and, if `lazily`, dynamic imports. */
 const graphOf = (tree: Tree, lazily: boolean): ReadonlyMap<string, ReadonlyArray<string>> =>
   new Map(
     [...tree]
@@ -255,7 +255,7 @@ const graphOf = (tree: Tree, lazily: boolean): ReadonlyMap<string, ReadonlyArray
       ])
   )
 
-/** Returns every import cycle once. */
+/** Returns each import cycle once. */
 const cyclesOf = (graph: ReadonlyMap<string, ReadonlyArray<string>>): ReadonlyArray<string> => {
   const finished = new Set<string>()
   const cycles: Array<string> = []
@@ -320,7 +320,7 @@ const SHARED_NAMES: ReadonlySet<string> = new Set([
 ])
 const EXPORTED = /^export (?:async )?(?:const|interface|class|type|function) (\w+)/gm
 
-/** Lists file names and exported names that are used more than once, as `name: path, path`. */
+/** Reports each file name or exported name that is used more than once, with its paths. */
 const duplicateNamesOf = (tree: Tree): ReadonlyArray<string> => {
   const owners = new Map<string, Set<string>>()
   for (const [path, source] of tree) {
@@ -336,7 +336,7 @@ const duplicateNamesOf = (tree: Tree): ReadonlyArray<string> => {
   )
 }
 
-/** Maps each component to the other components that it imports, type imports included. */
+/** Maps each component to the other components that it imports, including type-only imports. */
 export const componentGraphOf = (tree: Tree): ReadonlyMap<string, ReadonlyArray<string>> => {
   const graph = new Map<string, Set<string>>()
   for (const [path, targets] of graphOf(tree, true)) {

@@ -1,11 +1,12 @@
 import { SQL } from "bun"
 
-/** A connection in use until the caller releases it. */
+/** A connection reserved for the caller until it is released. */
 export interface Borrowed {
   readonly sql: SQL
   readonly release: () => void
   /**
-   * The server's error, if the server closed the connection while the connection was idle. The next call returns the error.
+   * The server's error if the server closed the connection while it was idle. The next call on the connection returns this
+   * error.
    */
   readonly ended: unknown
 }
@@ -17,14 +18,14 @@ interface Connection {
 }
 
 /**
- * A connection pool that behaves like PostgREST's: it opens a connection when all others are in use, up to a limit. Waiting
- * callers are served in order of arrival, and time out. Bun's own pool opens all connections and queues without limit.
+ * A connection pool that behaves like PostgREST's: it opens a connection when all others are in use, up to a limit. Beyond the
+ * limit, callers wait in order of arrival until they time out. Bun's own pool opens all connections and queues without limit.
  * *Source*: https://docs.postgrest.org/en/v12/references/connection_pool.html
  */
 export class ConnectionPool {
   private idle: Array<Connection> = []
   private readonly opened = new Set<Connection>()
-  /** Resolvers of the waiting callers. Each receives a free connection, or undefined if the caller may open a new one. */
+  /** Resolvers for the waiting callers. Each receives a free connection, or undefined if the caller may open a new one. */
   private readonly waiting: Array<(connection: Connection | undefined) => void> = []
   private readonly options: {
     readonly databaseUrl: string

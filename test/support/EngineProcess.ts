@@ -20,8 +20,8 @@ export interface EngineProcess {
 }
 
 /**
- * Starts the binary with `args` (default `run -o json`) and only this environment, through `launcher` (such as `nohup`) if
- * given. Builds the binary if necessary: see binaryPath.
+ * Starts the binary with `args` (default `run -o json`) and only this environment, using `launcher` (such as `nohup`) if
+ * given. Builds the binary first if necessary (see binaryPath).
  */
 export const startEngine = async (
   environment: Readonly<Record<string, string>>,
@@ -62,7 +62,8 @@ export const startEngine = async (
       void exited.then(() => resolve(null))
     })
   return {
-    pid: child.pid, // Bun has no name for SIGPWR.
+    pid: child.pid,
+    // SIGPWR is sent by number, because Bun does not know its name.
     kill: (signal) => child.kill(signal === "SIGPWR" ? 30 : signal),
     awaitOutput,
     exited

@@ -2,7 +2,9 @@ import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
-/** A wall clock for processes that are started with `variables` in their environment. Their monotonic clock stays correct. */
+/**
+ * A settable wall clock for processes started with `variables` in their environment. Their monotonic clock remains correct.
+ */
 export interface FakeClock {
   readonly variables: Readonly<Record<string, string>>
   /** Sets the clock to the true time plus `seconds`, including in running processes. */
@@ -10,7 +12,7 @@ export interface FakeClock {
   readonly remove: () => void
 }
 
-/** The multithreaded library from Debian's package `faketime`. */
+/** The multithreaded variant of the library in Debian's `faketime` package. */
 const LIBRARY = ["x86_64", "aarch64"]
   .map((machine) => `/usr/lib/${machine}-linux-gnu/faketime/libfaketimeMT.so.1`)
   .find(existsSync)

@@ -6,7 +6,7 @@ import type { Supabase } from "../../src/Services/Supabase.ts"
 import { seedFixture } from "./OperatorFixture.ts"
 import { connect, createDatabase, type TestDatabase } from "./Postgres.ts"
 
-/** A real PostgreSQL with the operator fixture and a stopped clock. The caller closes it. */
+/** A real PostgreSQL database with the operator fixture and a stopped clock. The caller closes it. */
 export interface FixtureDatabase {
   readonly database: TestDatabase
   readonly sql: SQL

@@ -1,6 +1,6 @@
 import { type Answer, RESET } from "./HttpServer.ts"
 
-/** A stand-in function's response to one call, and whether the call has an effect, which the ledger counts. */
+/** A stand-in function's response to one call, and whether the call has an effect. The ledger counts effects. */
 export interface Behaviour {
   readonly executes: boolean
   /** `gone` aborts when the caller disconnects. */
@@ -21,7 +21,7 @@ export const withoutEffect = (behaviour: Behaviour): Behaviour => ({
 export const ok = (body: unknown = { success: true }): Behaviour =>
   executed(() => Response.json(body))
 
-/** Waits, and then responds as `then` does (default ok). The effect happens immediately, even if the caller disconnects. */
+/** Waits, then responds like `then` (default ok). The effect happens immediately, even if the caller disconnects. */
 export const delay = (ms: number, then: Behaviour = ok()): Behaviour => ({
   ...then,
   answer: async (gone) => {
@@ -39,7 +39,7 @@ export const until = (promise: Promise<unknown>, then: Behaviour = ok()): Behavi
   }
 })
 
-/** Performs no effect, and responds with JSON, with text if `body` is a string, or with no body. */
+/** Performs no effect. Responds with `body` as JSON, or as plain text if it is a string, or with no body if it is omitted. */
 export const status = (
   code: number,
   body?: unknown,

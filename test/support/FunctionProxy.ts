@@ -1,6 +1,6 @@
 import { type Answer, RESET } from "./HttpServer.ts"
 
-// Headers that belong to one connection, not to the message.
+// Headers that apply to a single connection rather than to the message.
 const HOP_BY_HOP = ["connection", "keep-alive", "transfer-encoding", "content-length", "host"]
 
 /** Forwards the request and returns the response, both unmodified. Does not follow redirects. */

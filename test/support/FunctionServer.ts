@@ -43,7 +43,7 @@ export interface FunctionServer {
 }
 
 /**
- * Starts a server whose responses the test chooses. An effect is counted when its request arrives, whatever the response. HEAD
+ * Starts a server whose responses the test controls. Effects are counted as requests arrive, regardless of the response. HEAD
  * is rejected (405), as on the platform. `GET /__calls` returns `calls`, `peakInFlight` and `effects` as JSON.
  */
 export const startFunctionServer = async (

@@ -5,9 +5,9 @@ import { diedSilently, schemaCacheAway } from "./PostgrestError.ts"
 export type Wait = number | Promise<unknown>
 
 export interface Fault {
-  /** The wait before the call is executed (or skipped). */
+  /** How long to wait before the call is executed (or skipped). */
   readonly waitBefore?: Wait
-  /** The wait between the commit and the response. */
+  /** How long to wait between the commit and the response. */
   readonly waitAfter?: Wait
   /** Replaces the response with another response or a closed connection. Without `execute`, the call is not executed. */
   readonly instead?: (() => Response) | typeof RESET
@@ -15,7 +15,7 @@ export interface Fault {
   readonly execute?: boolean
 }
 
-/** One call as the gateway sees it. `number` is the call's position among all calls of its function, from 1. */
+/** One call as the gateway sees it. `number` counts the calls to this function, starting at 1. */
 export interface GatewayCall {
   readonly fn: string
   readonly args: Readonly<Record<string, unknown>>
@@ -27,9 +27,9 @@ export type FaultHook = (call: GatewayCall) => Fault | undefined
 
 /** Faults by SQL function name. Edge Functions are named `functions/<name>`, and `*` matches every SQL function. */
 export class GatewayFaults {
-  /** The offset of the `Date` header in ms, to simulate a skewed clock. */
+  /** The offset to apply to the `Date` header, in ms, to simulate clock skew. */
   dateOffsetMs = 0
-  /** The number of times that calls were repeated after error 40001. PostgREST before 16 repeats such a call forever. */
+  /** How many times calls have been retried after error 40001. PostgREST before 16 retries such a call forever. */
   repeated = 0
   private readonly hooks = new Map<string, FaultHook>()
   private readonly counts = new Map<string, number>()
@@ -51,7 +51,7 @@ export class GatewayFaults {
     else this.hooks.delete(fn)
   }
 
-  /** Returns how often the function was called, faulty calls included. */
+  /** Returns how many times the function has been called, including calls with a fault. */
   calls(fn: string): number {
     return this.counts.get(fn) ?? 0
   }
@@ -72,7 +72,7 @@ export const dropBefore: Fault = { instead: RESET }
 export const lostAnswer: Fault = { instead: RESET, execute: true }
 /** Responds with 503 as PostgREST does after losing its database; the call is not executed. */
 export const schemaCacheMissing: Fault = { instead: schemaCacheAway }
-/** Responds as if the server process had died during the call, which may have been committed. */
+/** Responds as if the server process had died during the call, which might have been committed. */
 export const died: Fault = { instead: diedSilently }
 /** Responds with a proxy's HTML page. */
 export const badGateway: Fault = {

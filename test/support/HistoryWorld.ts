@@ -14,17 +14,16 @@ import { installClock, setClock } from "./DatabaseClock.ts"
 import { connect, createDatabase } from "./Postgres.ts"
 
 /**
- * A real PostgreSQL whose clock only the test moves, the real engine on that database, and functions that respond immediately.
+ * A real PostgreSQL database whose clock only the test moves, the real engine running on that database, and functions that
+ * respond immediately.
  */
 export interface HistoryWorld {
   readonly sql: SQL
   readonly now: () => number
   readonly setClock: (ms: number) => Promise<void>
-  /**
-   * Inserts an enabled integration whose creation time is the current time; `columns` are SQL expressions by column name.
-   */
+  /** Inserts an enabled integration that is created at the current time. `columns` maps column names to SQL expressions. */
   readonly insert: (columns?: Readonly<Record<string, string>>) => Promise<string>
-  /** Runs one tick of a new engine. */
+  /** Runs one tick with a new engine. */
   readonly tick: (options?: Engine.TickOptions) => Promise<Summary>
   readonly audit: (options: AuditOptions) => Promise<AuditReport>
   /** The outcome of every invocation; completed by default. */
@@ -36,7 +35,7 @@ export interface HistoryWorld {
 
 export const completed: Outcome = { _tag: "Completed", httpStatus: 200, response: { ok: true } }
 
-/** The caller closes the world. */
+/** The caller must close the returned world. */
 export const openHistoryWorld = async (start: number): Promise<HistoryWorld> => {
   const database = await createDatabase()
   const sql = connect(database.url, { max: 2 })
@@ -84,7 +83,7 @@ export const openHistoryWorld = async (start: number): Promise<HistoryWorld> => 
       return Effect.runPromise(
         Engine.tick(options).pipe(
           Effect.provide(engine),
-          // Suppresses the engine's warning that the database's clock and this machine's clock differ.
+          // Suppresses the engine's warning that the database's clock differs from this machine's.
           Logger.withMinimumLogLevel(LogLevel.None),
           Effect.orDie
         )

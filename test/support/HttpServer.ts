@@ -1,7 +1,7 @@
 import { once } from "node:events"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 
-/** A handler's result that closes the TCP connection, so that the client never learns the outcome. */
+/** Returned by a handler to close the TCP connection, so that the client never learns the outcome. */
 export const RESET = Symbol.for("sync-scheduler.test.reset")
 
 /** A handler's result. If a body stream fails, the connection is closed at that point. */
@@ -26,7 +26,7 @@ export const serveHttp = async (
   const server = createServer((incoming, outgoing) => {
     void respond(handler, incoming, outgoing)
   })
-  // Keeps a client from reusing a connection that the server is about to close as idle.
+  // Keeps clients from reusing a connection that the server is about to close because it is idle.
   server.keepAliveTimeout = 600_000
   server.requestTimeout = 0
   server.timeout = 0

@@ -167,7 +167,10 @@ export const fetchWork = (
   }
 }
 
-/** Returns whether any engine may start a pending run: the run has no claimer, or its claimer has not started it in time. */
+/**
+ * Returns whether any engine may start a pending run: the run is unclaimed, or the engine that claimed it has not started it
+ * in time.
+ */
 export const isFree = (run: RunRow, now: number, adoptAfterSeconds: number): boolean =>
   run.claimed_by === null || (run.claimed_at ?? run.created_at) + adoptAfterSeconds * 1000 <= now
 

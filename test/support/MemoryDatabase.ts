@@ -157,8 +157,8 @@ const newestAttempted = (runs: ReadonlyArray<RunRow>): RunRow | undefined =>
     .toSorted((a, b) => b.scheduled_for - a.scheduled_for)[0]
 
 /**
- * The state of the in-memory database, with basic reads and writes. MemoryFunctions mirrors the SQL functions on top of this
- * state, and test/contract/MemoryParity.test.ts verifies that the mirror and the SQL behave identically in random sequences of
+ * The in-memory database's state, with basic reads and writes. MemoryFunctions mirrors the SQL functions on top of this state,
+ * and test/contract/MemoryParity.test.ts verifies that the mirror and the SQL behave identically for random sequences of
  * calls.
  */
 export class MemoryDatabase {
@@ -296,7 +296,7 @@ export class MemoryDatabase {
     return undefined
   }
 
-  /** Changes a run. All changes go through this method, so that every transition is recorded and no finished run changes. */
+  /** Updates a run. All updates go through this method, so that every transition is recorded and no finished run changes. */
   move(run: RunRow, why: string, changes: Partial<RunRow>): void {
     if (run.status === "completed" || run.status === "failed" || run.status === "skipped") {
       const isRetry =

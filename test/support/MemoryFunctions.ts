@@ -16,8 +16,8 @@ const as = <A>(value: unknown): A => value as A
 const optional = <A>(value: unknown): A | undefined => as<A | null>(value) ?? undefined
 
 /**
- * Mirrors the SQL functions of supabase/migrations on top of MemoryDatabase. The mirrored functions are called by name with
- * JSON arguments and return JSON. An error that the SQL function would raise is thrown as Raised.
+ * Mirrors the SQL functions in supabase/migrations on top of MemoryDatabase. The mirrored functions are called by name, take
+ * JSON arguments and return JSON. Errors that the SQL functions would raise are thrown as Raised.
  */
 export class MemoryFunctions {
   readonly db: MemoryDatabase

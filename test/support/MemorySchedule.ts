@@ -49,8 +49,8 @@ const recordSkippedRange = (
 }
 
 /**
- * Updates an integration as an application would, including the trigger sync_scheduler_before_change. Returns false if the row
- * does not exist.
+ * Updates an integration as an application would, and applies the effects of the trigger sync_scheduler_before_change. Returns
+ * false if the row does not exist.
  */
 export const editIntegration = (db: MemoryDatabase, id: string, changes: Edit): boolean => {
   const row = db.integrations.get(id)

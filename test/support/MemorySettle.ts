@@ -4,7 +4,7 @@ import { lastSignOfLife, type MemoryDatabase, Raised, type RunRow } from "./Memo
 import { learnOutcome, learnReached, learnSigns, type SignJson } from "./MemoryHealth.ts"
 import { recordMove } from "./MemoryRun.ts"
 
-// Mirrors the settling of runs in supabase/migrations/*_run.sql.
+// Mirrors how supabase/migrations/*_run.sql settles runs.
 
 export interface ResultJson {
   readonly outcome: string
@@ -161,7 +161,7 @@ const countOutcome = (db: MemoryDatabase, run: RunRow): void => {
   }
 }
 
-/** Returns whether sync_scheduler.settle_runs settles this outcome together with others in one statement. */
+/** Returns whether sync_scheduler.settle_runs settles this outcome in the same statement as other outcomes. */
 const isOrdinary = (db: MemoryDatabase, one: SettlementJson): boolean => {
   const run = db.runs.get(one.run_id)
   const i = run === undefined ? undefined : db.integrations.get(run.integration_id)

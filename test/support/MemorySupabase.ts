@@ -5,7 +5,8 @@ import { Supabase } from "../../src/Services/Supabase.ts"
 import { type MemoryFunctions, Raised } from "./MemoryFunctions.ts"
 
 /**
- * Transports one call, and may inject a fault before or after its execution. The response is JSON text, as over a real network.
+ * Transports one call, and may inject a fault before or after its execution. The response is JSON text, as it would be over a
+ * real network.
  */
 export type Carrier = (
   name: string,
@@ -30,7 +31,7 @@ export const rejected = (operation: string, detail: string): SupabaseError =>
   new SupabaseError({ operation, reason: "Rejected", code: "P0001", detail })
 
 /**
- * The Supabase port, implemented on MemoryDatabase. Arguments and responses are encoded and decoded as in the real
+ * The Supabase port, implemented on top of MemoryDatabase. Arguments and responses are encoded and decoded as in the real
  * implementations.
  */
 export const memorySupabase = (

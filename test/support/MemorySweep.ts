@@ -12,7 +12,7 @@ import { lastSignOfLife, type MemoryDatabase, type RunRow } from "./MemoryDataba
 import { pruneHolds } from "./MemoryHealth.ts"
 import { recordMove } from "./MemoryRun.ts"
 
-// Mirrors supabase/migrations/*_sweep.sql, except for retention, backfill requests and the response's field `apis`.
+// Mirrors supabase/migrations/*_sweep.sql, except for retention, backfill requests and the response's `apis` field.
 
 export interface OpenOptionsJson extends FetchOptionsJson {
   readonly quiescence_seconds: number

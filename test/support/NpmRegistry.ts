@@ -8,7 +8,7 @@ type Manifest = Readonly<Record<string, unknown>> & {
   readonly version: string
 }
 
-/** An npm registry on this machine. `fetched` lists the requested archives by package name. */
+/** A local npm registry. `fetched` lists the packages whose archives have been requested. */
 export interface NpmRegistry {
   readonly url: string
   readonly fetched: ReadonlyArray<string>
@@ -38,7 +38,7 @@ const packInstalled = async (name: string): Promise<Uint8Array<ArrayBuffer>> => 
 
 /**
  * Serves the packages at `paths`, the packages in node_modules, and the manifests of platform packages that were not built. No
- * request reaches another registry. `fetched` reveals a client that downloads more than it needs.
+ * request reaches another registry. `fetched` shows whether a client downloads more than it needs.
  */
 export const startNpmRegistry = async (paths: ReadonlyArray<string>): Promise<NpmRegistry> => {
   const archives = new Map<string, Uint8Array<ArrayBuffer>>()

@@ -29,12 +29,12 @@ interface Member {
   readonly last?: Readonly<Record<string, unknown>> | null
   /** How long ago a person paused the integration, in milliseconds. */
   readonly pausedFor?: number
-  /** How many of the newest runs `last` applies to. */
+  /** The number of newest runs that `last` applies to. */
   readonly lasting?: number
 }
 
 const org = (n: number, name: string | null) => ({ org_id: `a${uuid(n).slice(1)}`, org_name: name })
-/** Returns the id of the n-th integration of the fixture. Its first two digits are n. */
+/** Returns the id of the fixture's n-th integration. The first two hex digits of the id are n. */
 export const fixtureId = (n: number) =>
   `${n.toString(16).padStart(2, "0")}c0ffee-0000-4000-8000-${String(n).padStart(12, "0")}`
 const acme = org(1, "Acme AS")
@@ -215,8 +215,8 @@ export const members = (now: number): ReadonlyArray<Member> => {
 const OUTAGE = { from: -(4 * HOUR + 13 * MINUTE + 4_000), to: -(3 * HOUR + 50 * MINUTE + 4_000) }
 
 /**
- * Returns the runs from the last eight days, at most 300 per integration. All runs are completed, except the newest runs that
- * `last` describes.
+ * Returns an integration's runs from the last eight days, at most 300. All runs are completed, except for the newest ones,
+ * which `last` describes.
  */
 const runsOf = (member: Member, now: number): ReadonlyArray<Readonly<Record<string, unknown>>> => {
   const schedule = Schedule.parse(member.sync_schedule, member.timezone)

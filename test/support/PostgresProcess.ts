@@ -30,13 +30,16 @@ import {
 /** Supabase's superuser. On Supabase and here, `postgres` owns the databases but is not a superuser. */
 export const SUPERUSER = "supabase_admin"
 
-/** A real PostgreSQL on 127.0.0.1 without passwords. The server and its files are removed when this process ends. */
+/**
+ * A real PostgreSQL server on 127.0.0.1 that requires no password. When this process ends, the server is stopped and its files
+ * are deleted.
+ */
 export interface PostgresProcess {
   readonly version: PostgresVersion
   readonly port: number
   readonly dataDirectory: string
   /**
-   * Ends the server with a signal, and waits until the server and all its sessions have ended. Keeps the data. SIGKILL, the
+   * Stops the server with a signal, and waits until the server and all its sessions have ended. Keeps the data. SIGKILL, the
    * default, simulates a crash: no session sends anything afterwards. SIGINT disconnects the sessions, and SIGTERM waits for
    * them.
    */
@@ -48,12 +51,12 @@ export interface PostgresProcess {
   readonly freeze: (ms: number) => Promise<void>
   /** Restarts the server with the same data and port, killing it first if it is running. Resolves when the server is ready. */
   readonly restart: () => Promise<void>
-  /** Ends the server and removes its data. */
+  /** Stops the server and deletes its data. */
   readonly stop: () => Promise<void>
 }
 
-// A script that ends the server and deletes its files when the script's standard input closes, which happens when the test
-// process dies for any reason.
+// A script that stops the server and deletes its files when the script's standard input is closed, which happens when the test
+// process ends for any reason.
 const REAPER = `
 while read -r _; do :; done
 if read -r pid < "$1/pid"; then
@@ -67,8 +70,8 @@ if read -r pid < "$1/pid"; then
 fi 2>/dev/null
 rm -rf "$1"`
 
-// Without fsync, the data survive a crash of the server but not of the machine. Synchronous commit stays on: a killed server
-// must keep the commits that it acknowledged, or crash tests would prove nothing.
+// Without fsync, the data survives a server crash but not a machine crash. Synchronous commit stays on, because a killed
+// server must keep the commits that it acknowledged. Otherwise, crash tests would prove nothing.
 const SETTINGS = {
   listen_addresses: "127.0.0.1",
   unix_socket_directories: "",
@@ -94,7 +97,7 @@ declare global {
   var syncSchedulerTestPrograms: Map<PostgresVersion | undefined, Programs> | undefined
 }
 
-/** Finds the programs of a PostgreSQL version once per process. Fails if no PostgreSQL runs on this machine. */
+/** Finds the programs of a PostgreSQL version, once per process. Fails if no PostgreSQL installation works on this machine. */
 export const findPrograms = (wanted?: PostgresVersion): Programs => {
   globalThis.syncSchedulerTestPrograms ??= new Map()
   const known = globalThis.syncSchedulerTestPrograms
@@ -131,9 +134,9 @@ const makeScratch = (
 const GIGABYTE = 2 ** 30
 
 /**
- * Returns the parent directory for clusters: in memory if enough memory is free, otherwise on disk. The tests create and drop
- * hundreds of databases of 300 files each. To create a file, ext4 has to search past all inodes that were freed in the last few
- * minutes.
+ * Returns the parent directory for clusters: in memory if enough memory is free, otherwise on disk. Disk is slow here: the
+ * tests create and drop hundreds of databases of 300 files each, and whenever ext4 creates a file, it has to skip all inodes
+ * that were freed in the last few minutes.
  */
 const clusterParent = (): string => {
   const memory = "/dev/shm"
@@ -172,7 +175,7 @@ export interface ProcessOptions {
   readonly cluster?: string | undefined
 }
 
-/** Creates a cluster in a temporary directory and starts it. Fails if no PostgreSQL runs on this machine. */
+/** Creates a cluster in a temporary directory and starts it. Fails if no PostgreSQL installation works on this machine. */
 export const startPostgresProcess = async (
   options: ProcessOptions = {}
 ): Promise<PostgresProcess> => {

@@ -29,7 +29,7 @@ export interface OwnPostgresServer extends PostgresServer, PostgresProcess {}
 export const connect = (url: string, options: { readonly max?: number } = {}): SQL =>
   new SQL(url, { max: options.max ?? 4 })
 
-/** Starts a new server, and creates Supabase's roles in it unless its `cluster` already has them. */
+/** Starts a new server. Creates Supabase's roles unless the server starts from a `cluster`, which already has them. */
 export const startOwn = async (options: ProcessOptions = {}): Promise<OwnPostgresServer> => {
   const server = await startPostgresProcess(options)
   const adminUrl = `postgres://${SUPERUSER}@127.0.0.1:${server.port}/postgres`
@@ -48,7 +48,7 @@ export const startOwn = async (options: ProcessOptions = {}): Promise<OwnPostgre
   }
 }
 
-/** Uses a server that the tests did not start: adds missing roles and never stops the server. */
+/** Uses a server that the tests did not start. Adds missing roles, and never stops the server. */
 export const useGiven = async (adminUrl: string): Promise<PostgresServer> => {
   const admin = connect(adminUrl, { max: 2 })
   await admin.begin(async (transaction) => {

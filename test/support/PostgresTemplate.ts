@@ -24,8 +24,8 @@ export const databaseUrls = (server: PostgresServer, name: string) => {
 const templates = new WeakMap<PostgresServer, Map<string, Promise<string>>>()
 
 /**
- * Returns the name of a template database: a Supabase project, with the migrations if `migrated`. The first call builds the
- * template from the current files; other processes on the same server reuse it.
+ * Returns the name of a template database that is set up like a Supabase project, with the migrations applied if `migrated`.
+ * The first call builds the template from the current files; other processes on the same server reuse it.
  */
 export const findTemplate = (server: PostgresServer, migrated: boolean): Promise<string> => {
   const scripts = migrated ? readMigrations() : []

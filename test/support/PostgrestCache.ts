@@ -17,9 +17,9 @@ const CHANNEL = "pgrst"
 const MAX_PAUSE_MS = 32_000
 
 /**
- * PostgREST's schema cache, which is read at startup, on `notify pgrst`, and after a lost connection. While the database is
- * unavailable, reading is retried with pauses that double from `pauseMs` up to 32 s. Until a retry succeeds there is no cache,
- * and every call gets PGRST002, even if the database has long been available again.
+ * PostgREST's schema cache, which is read at startup, on `notify pgrst`, and after a connection is lost. While the database is
+ * unavailable, the read is retried after pauses that double from `pauseMs` up to 32 s. Until a retry succeeds, there is no
+ * cache and every call gets PGRST002, even if the database has long since recovered.
  */
 export class PostgrestCache {
   private known: Known | undefined
@@ -31,7 +31,7 @@ export class PostgrestCache {
   private readonly barriers = new Map<string, () => void>()
   private readonly options: {
     readonly databaseUrl: string
-    /** The first pause before a retry, in ms. PostgREST itself pauses for 1 s. */
+    /** The pause before the first retry, in ms. PostgREST itself pauses for 1 s. */
     readonly pauseMs: number
     /** Called when the database is available again. Connections opened before the outage are unusable. */
     readonly onRecovered: () => void
@@ -102,7 +102,7 @@ export class PostgrestCache {
   }
 
   private async recover(): Promise<void> {
-    // A reload that began before the loss may have set the cache again.
+    // A reload that began before the connection was lost may have set the cache again.
     this.known = undefined
     for (let pauseMs = this.options.pauseMs; !this.isClosed; pauseMs *= 2) {
       await this.dispose()

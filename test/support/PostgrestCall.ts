@@ -31,11 +31,14 @@ export interface Project {
   readonly cache: PostgrestCache
   readonly maxRows: number
   readonly isClosing: () => boolean
-  /** Called when a call is repeated after error 40001. */
+  /** Called when a call is retried after error 40001. */
   readonly onRepeat: () => void
 }
 
-/** Executes a call as PostgREST does: according to its cached schema, in one transaction that is committed before the response. */
+/**
+ * Executes a call as PostgREST does: using the cached schema, in one transaction that is committed before the response is
+ * sent.
+ */
 export const answerCall = async (project: Project, call: Call): Promise<Response> => {
   const { cache, pool } = project
   const target = await choose(cache, call)
@@ -128,7 +131,7 @@ const execute = async (
           !isCalling && error instanceof SQL.PostgresError && error.errno === undefined
         return isSilent ? diedSilently() : connectionLost()
       }
-      // As in every PostgREST before 16, the call is repeated without limit, even after the caller has disconnected.
+      // As in every PostgREST version before 16, the call is retried without limit, even after the caller has disconnected.
       const isRepeated = error instanceof SQL.PostgresError && error.errno === "40001"
       if (!isRepeated || project.isClosing()) throw error
       project.onRepeat()
@@ -137,7 +140,7 @@ const execute = async (
 }
 
 /**
- * Returns the settings of the call's transaction. The role is set last, because it lacks the permission to change some of the
+ * Returns the settings for the call's transaction. The role is set last, because it is not permitted to change some of the
  * other settings.
  */
 const settingsOf = (

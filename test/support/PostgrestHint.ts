@@ -2,9 +2,8 @@ import { errorAnswer } from "./PostgrestError.ts"
 import type { RpcFunction } from "./RpcFunction.ts"
 
 /**
- * Returns the error for a function name without a matching overload. The hint is a guess: an overload of the function with
- * similar arguments or, if no function has the name, a function with a similar name. PostgREST's own guess is fuzzier; see the
- * replay test.
+ * Returns the error for a call that matches no overload. The hint suggests an overload with similar arguments or, if no
+ * function has that name, a function with a similar name. PostgREST's own guess is fuzzier; see the replay test.
  */
 export const functionMissing = (
   fn: string,
@@ -64,7 +63,7 @@ const NEAR_NAME = 0.75
 const listOf = (names: ReadonlyArray<string>): string => `(${names.toSorted().join(", ")})`
 
 /**
- * Returns the candidate most similar to `text`. It must share a pair of characters with `text`, and have a similarity of at
+ * Returns the candidate most similar to `text` among those that share a pair of characters with it and have a similarity of at
  * least `least` (0 to 1).
  */
 const nearest = (

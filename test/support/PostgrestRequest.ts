@@ -4,15 +4,14 @@ import { errorAnswer } from "./PostgrestError.ts"
 export interface RpcBody {
   readonly text: string
   /**
-   * The argument names, or `text` if the body is not JSON. A body that is not JSON is passed unmodified as one unnamed text
-   * argument.
+   * The argument names, or `text` if the body is not JSON. Such a body is passed unmodified as a single unnamed text argument.
    */
   readonly given: ReadonlySet<string> | "text"
   /** The arguments, for tests that inspect calls. */
   readonly args: Readonly<Record<string, unknown>>
 }
 
-/** Returns the error response if this server cannot process the request as a call, and undefined for a valid call. */
+/** Returns an error response if this server cannot process the request as a function call; otherwise undefined. */
 export const refuse = (request: Request): Response | undefined => {
   const { headers, method } = request
   if (method !== "POST")
@@ -29,7 +28,7 @@ export const refuse = (request: Request): Response | undefined => {
     : errorAnswer(406, "PGRST107", `None of these media types are available: ${accept}`)
 }
 
-/** Reads the body as PostgREST does: JSON that is not an object is a call without arguments. */
+/** Reads the body as PostgREST does: JSON other than an object is treated as a call without arguments. */
 export const readBody = async (request: Request): Promise<RpcBody | Response> => {
   const text = await request.text()
   if (request.headers.get("content-type")?.startsWith("text/plain")) {

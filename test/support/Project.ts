@@ -24,14 +24,14 @@ export interface Project {
   /** The environment variables that make a binary use this project through the API. */
   readonly environment: Readonly<Record<string, string>>
   /**
-   * Inserts integrations that have been due for a minute, unless `columns` (SQL expressions by column name) sets another time,
-   * and returns their ids. The schedule has so few slots that no later slot becomes due during a test.
+   * Inserts integrations and returns their ids. The integrations have been due for a minute, unless `columns` (SQL expressions
+   * by column name) sets another time. Their schedule has so few slots that no later slot becomes due during a test.
    */
   readonly seedDue: (
     count: number,
     columns?: Readonly<Record<string, string>>
   ) => Promise<ReadonlyArray<string>>
-  /** Runs one tick of a new engine. */
+  /** Runs one tick with a new engine. */
   readonly tick: (
     mechanism: Mechanism,
     settings?: Partial<EngineSettings>,
@@ -95,8 +95,8 @@ export const startProject = async (
     environment: {
       SUPABASE_URL: gateway.url,
       SUPABASE_SECRET_KEY: gateway.secretKey,
-      // Probes are off, so that no request leaves this machine. With probes, the engine would contact the real APIs of known
-      // types.
+      // Probes are disabled so that no request leaves this machine. With probes, the engine would contact the real APIs of
+      // known integration types.
       SYNC_SCHEDULER_PROBES: "false",
       ...(options.functions === undefined
         ? {}

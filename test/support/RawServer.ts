@@ -2,7 +2,7 @@ import { once } from "node:events"
 import { createServer, type Server, type Socket } from "node:net"
 import { createServer as createTlsServer } from "node:tls"
 
-/** A loopback TCP server that sends exactly the bytes that its test writes, and records what it receives. */
+/** A loopback TCP server that sends exactly the bytes that the test writes, and records what it receives. */
 export interface RawServer {
   readonly url: string
   readonly port: number
@@ -15,7 +15,7 @@ export interface RawServer {
   readonly stop: () => void
 }
 
-/** The server's reaction to the n-th complete request (from 1). */
+/** The server's reaction to the n-th complete request (counted from 1). */
 export type Behaviour = (socket: Socket, n: number) => unknown
 
 /** Serves `behaviour` on 127.0.0.1, over TLS if given a key and a certificate. */
@@ -32,7 +32,7 @@ export const serveRaw = async (
     let text = ""
     socket.on("error", () => undefined)
     socket.on("data", (data) => {
-      // A TLS ClientHello on a plain-text port gets a 400, as it does from real servers, and is not recorded.
+      // A TLS ClientHello on a plaintext port gets a 400 response, as from a real server, and is not recorded.
       if (data[0] === 0x16) return socket.end(http("400 Bad Request"))
       text += data.toString()
       if (!isWhole(text)) return undefined

@@ -1,8 +1,7 @@
 import { connect, type PostgresServer } from "./PostgresServer.ts"
 
 /**
- * Makes every database of a server read-only by default, as Supabase does when a disk is full, or makes the databases writable
- * again.
+ * Makes all databases on a server read-only by default, as Supabase does when a disk is full, or makes them writable again.
  */
 export const setReadOnly = async (
   { adminUrl }: PostgresServer,

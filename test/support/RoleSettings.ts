@@ -4,9 +4,9 @@ import type { SQL } from "bun"
 export type RoleSettings = ReadonlyMap<string, Readonly<Record<string, string>>>
 
 /**
- * Reads the settings of `authenticator` and of the roles that it can switch to. The settings of `authenticator` apply to a
- * whole connection. The settings of another role apply only to a transaction that switches to that role. On Supabase,
- * `authenticator` has a statement_timeout and a lock_timeout of 8 s, and `anon` has a statement_timeout of 3 s.
+ * Reads the settings of `authenticator` and of the roles that it can switch to. The `authenticator` settings apply to the
+ * whole connection. Another role's settings apply only to transactions that switch to that role. On Supabase, `authenticator`
+ * has a statement_timeout and a lock_timeout of 8 s, and `anon` has a statement_timeout of 3 s.
  */
 export const readRoleSettings = async (sql: SQL): Promise<RoleSettings> => {
   const rows: ReadonlyArray<{ role: string; setting: string }> = await sql`

@@ -75,8 +75,8 @@ export interface Called {
 }
 
 /**
- * Calls the function within the transaction. `input` is a JSON object of named arguments, or the whole body for a function that
- * takes it as one argument. A returned set is truncated to `maxRows` after it has been computed completely.
+ * Calls the function within the transaction. `input` is a JSON object of named arguments, or the whole body for a function
+ * that takes it as one argument. A returned set is computed completely and then truncated to `maxRows`.
  */
 export const callFunction = async (
   transaction: TransactionSQL,
@@ -88,7 +88,7 @@ export const callFunction = async (
   const args = given === "body" ? target.args : target.args.filter(({ name }) => given.has(name))
   const columns = args.map(({ name, type }) => `${quote(name)} ${type}`).join(", ")
   const named = args.map(({ name }) => `${quote(name)} => pgrst_args.${quote(name)}`).join(", ")
-  // The cast goes through text, because Bun would encode a parameter of type json a second time.
+  // The cast goes through text, because Bun would encode a json parameter a second time.
   const source =
     given === "body" || args.length === 0
       ? ""
@@ -106,12 +106,12 @@ export const callFunction = async (
 const SET = `nullif(current_setting('response.status', true), '') as response_status,
   nullif(current_setting('response.headers', true), '') as response_headers`
 
-// The aliases are PostgREST's own, because a column named like an alias would hide the row.
+// These are PostgREST's own aliases, because a column with the same name as an alias would hide the row.
 const QUERIES: Record<
   RpcFunction["result"],
   (source: string, call: string, max: number) => string
 > = {
-  // PostgreSQL does not call a stable function whose result is unused, so the query reads even the value of a void function.
+  // PostgreSQL does not call a stable function whose result is unused, so the query reads the result even of a void function.
   void: (source, call) =>
     `select pgrst_t.pgrst_v::text as body, 1 as rows, ${SET} from ${source}(select ${call} as pgrst_v offset 0) as pgrst_t`,
   scalar: (source, call) =>

@@ -18,7 +18,7 @@ export interface GatewayOptions {
    * functions.
    */
   readonly functionsUrl?: string
-  /** The number of rows to which a set is truncated (default 1000, as on Supabase). */
+  /** The maximum number of rows in a returned set (default 1000, as on Supabase). A larger set is truncated. */
   readonly maxRows?: number
   /** The maximum number of database connections (default 10). */
   readonly poolSize?: number
@@ -29,7 +29,10 @@ export interface GatewayOptions {
    * precedence.
    */
   readonly statementTimeoutMs?: number
-  /** The first pause before the schema is read again after an outage, in ms (default 1 s). The pause doubles up to 32 s. */
+  /**
+   * The pause before the schema is read again after an outage, in ms (default 1 s). The pause doubles with each retry, up to
+   * 32 s.
+   */
   readonly reloadPauseMs?: number
   readonly port?: number
 }
@@ -37,7 +40,7 @@ export interface GatewayOptions {
 /** A running gateway. `url` is the project's `SUPABASE_URL`. */
 export interface RpcGateway extends ApiKeys {
   readonly url: string
-  /** Injects faults and counts the calls of each function. */
+  /** Injects faults and counts the calls to each function. */
   readonly faults: GatewayFaults
   /** Signs a JWT with these claims, such as `{ role: "authenticated" }`. */
   readonly sign: (claims: Readonly<Record<string, unknown>>) => string
@@ -46,9 +49,9 @@ export interface RpcGateway extends ApiKeys {
 
 /**
  * Serves a database's functions as Supabase does: handles `POST /rest/v1/rpc/<fn>` with PostgREST's roles, transactions,
- * encoding and errors, and forwards `/functions/v1/<name>` unmodified. Only RPC with named arguments matches PostgREST; tables,
- * GET, filters and `Prefer` are not supported. Each request is one transaction, which is committed before the response even if
- * the caller has disconnected.
+ * encoding and errors, and forwards `/functions/v1/<name>` unmodified. Only RPC with named arguments matches PostgREST;
+ * tables, GET, filters and `Prefer` are not supported. Each request is one transaction, which is committed before the response
+ * is sent, even if the caller has disconnected.
  */
 export const startGateway = async (options: GatewayOptions): Promise<RpcGateway> => {
   const { keys, sign, authenticate } = issueKeys(options)

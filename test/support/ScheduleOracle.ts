@@ -20,7 +20,7 @@ export interface ClockReadings {
   readonly repeated: Uint8Array
 }
 
-/** Reads local time as minutes since 1970, as if the local date and time were UTC. */
+/** Converts instants to a zone's local time, encoded as minutes since 1970 as if it were UTC. */
 export const localMinutes = (timezone: string): ((instant: number) => number) => {
   const format = new Intl.DateTimeFormat("sv-SE", {
     timeZone: timezone,
@@ -53,7 +53,7 @@ export const readClock = (timezone: string, from: number, to: number): ClockRead
 }
 
 /**
- * Returns the days (24 hours each, counted from `from`) with a clock change in a zone. Checks whole weeks first, because no
+ * Returns the days (24-hour periods counted from `from`) in which a zone's clock changes. Checks whole weeks first, because no
  * zone changes its clock twice within a week.
  */
 export const daysWithChange = (timezone: string, from: number, to: number): Array<number> => {
@@ -140,7 +140,7 @@ const dayMatches = (date: Date, dates: string, months: string, weekdays: string)
   return weekdays === "*" ? byDate : byDate || byWeekday
 }
 
-/** Returns the slots of an expression in (after, upTo], by stepping through the readings. */
+/** Returns an expression's slots in (after, upTo] by stepping through the readings. */
 export const oracleSlots = (
   expression: string,
   clock: ClockReadings,

@@ -22,7 +22,8 @@ export interface SmallDisk {
 const MEGABYTES = 96
 
 /**
- * Mounts a tmpfs. Returns undefined where mounting is impossible: it requires Linux and root, and some containers forbid it.
+ * Mounts a tmpfs. Returns undefined if mounting is impossible. Mounting requires Linux and root, and some containers forbid
+ * it.
  */
 export const mountSmallDisk = (): SmallDisk | undefined => {
   if (process.platform !== "linux" || process.getuid?.() !== 0) return undefined

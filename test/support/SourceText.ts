@@ -6,7 +6,7 @@ export interface Import {
 
 const REGEX_MAY_FOLLOW = /(?:[(,=:[!&|?{};+\-*%<>~^]|\b(?:return|typeof|case|in|of|yield|await))$/
 
-/** Returns where the string or regular expression that starts at `from` ends; `source.length` if it is unterminated. */
+/** Returns the end of the string or regular expression that starts at `from`, or `source.length` if it is unterminated. */
 const endOfQuoted = (source: string, from: number): number => {
   const quote = source[from]
   let inClass = false
@@ -20,7 +20,7 @@ const endOfQuoted = (source: string, from: number): number => {
   return source.length
 }
 
-/** Returns where the comment that starts at `from` ends, or undefined if no comment starts there. */
+/** Returns the end of the comment that starts at `from`, or undefined if no comment starts there. */
 const endOfComment = (source: string, from: number): number | undefined => {
   const opening = source.slice(from, from + 2)
   if (opening !== "//" && opening !== "/*") return undefined
@@ -32,13 +32,13 @@ const endOfComment = (source: string, from: number): number | undefined => {
 const blank = (text: string): string => text.replace(/[^\n]/g, " ")
 
 /**
- * Returns the code of a TypeScript source with all positions unchanged. Comments are blanked. Unless `strings` is "keep", the
- * contents of quotes, templates and regular expressions are blanked too, except the code inside `${}`. Handles the formatted
- * sources of this project, not all of TypeScript.
+ * Returns a TypeScript file's code with all positions unchanged. Comments are blanked out. Unless `strings` is "keep", so are
+ * the contents of quoted strings, templates and regular expressions, except for code inside `${}`. Handles this project's
+ * formatted sources, not all of TypeScript.
  */
 export const codeOf = (source: string, strings: "blank" | "keep" = "blank"): string => {
   let code = ""
-  /** The number of open braces inside the `${` of each unfinished template. */
+  /** For each unfinished template, the number of open braces inside its `${`. */
   const templates: Array<number> = []
   const copyTemplateText = (from: number): number => {
     let at = from

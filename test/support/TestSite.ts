@@ -8,7 +8,7 @@ import type { Supabase } from "../../src/Services/Supabase.ts"
 
 export const ADMIN_TOKEN = "an-admin-token-for-tests"
 export const URL_HERE = "http://localhost:8787"
-/** The browser headers of a request from one of the site's own pages. */
+/** The headers that a browser sends with a request from one of the site's own pages. */
 export const OWN_PAGE = { "sec-fetch-site": "same-origin", origin: URL_HERE }
 
 export interface SiteOptions {
@@ -18,10 +18,12 @@ export interface SiteOptions {
   readonly hosts?: ReadonlyArray<string>
 }
 
-/** Sends a request to the site as `fetch` does, without a network. */
+/** Sends a request to the site like `fetch`, but without a network. */
 export type Ask = (path: string, init?: RequestInit) => Promise<Response>
 
-/** Creates the HTTP application of `serve` on the test's database. The application lives as long as the test process. */
+/**
+ * Creates the `serve` command's HTTP application on the test's database. The application lives as long as the test process.
+ */
 export const makeTestSite = async (
   database: Layer.Layer<Supabase, SupabaseError>,
   options: SiteOptions = {}
@@ -48,7 +50,7 @@ export const makeTestSite = async (
   }
 }
 
-/** Builds a POST request with form fields, with the headers that a browser sends. */
+/** Builds a POST request with form fields and the headers that a browser sends. */
 export const form = (
   fields: Readonly<Record<string, string>>,
   headers: Readonly<Record<string, string>> = OWN_PAGE

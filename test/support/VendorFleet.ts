@@ -1,6 +1,6 @@
 import { serveVendor, type VendorServer } from "./VendorServer.ts"
 
-/** How a vendor throttles, and which quota its other responses report. */
+/** How a vendor throttles requests, and the quota that its other responses report. */
 interface ThrottlingStyle {
   readonly type: string
   readonly throttle: () => Response
@@ -52,9 +52,7 @@ export const THROTTLING_STYLES: ReadonlyArray<ThrottlingStyle> = [
   { type: "payroll", throttle: () => status(429, {}, { "retry-after": "15" }) }
 ]
 
-/**
- * A vendor's server. The server allows a limited number of syncs per minute of simulated time and throttles all further syncs.
- */
+/** A vendor's server, which allows a limited number of syncs per minute of simulated time and throttles any others. */
 export interface Vendor {
   readonly type: string
   readonly host: string

@@ -20,9 +20,9 @@ interface Event {
 }
 
 /**
- * The true clock of a simulated world. Everything that happens is an event on this clock. When no event is left at an
- * instant, the clock jumps to the next event. No timer, promise or event loop is involved, so the order of events depends
- * on the program alone, and a simulated hour takes only as long as its events take to run.
+ * The true clock of a simulated world. Everything that happens is an event on this clock. When no events remain at the current
+ * instant, the clock jumps to the next event. No timer, promise or event loop is involved, so the order of events depends only
+ * on the program, and a simulated hour takes only as long as its events take to run.
  */
 export class VirtualClock {
   /** The current time, in epoch milliseconds. */
@@ -89,7 +89,7 @@ const silent = Runtime.defaultRuntime.pipe(
   Runtime.setFiberRef(FiberRef.currentTracerEnabled, false)
 )
 
-/** Which clocks of a process advance while it is frozen. */
+/** Which of a process's clocks advance while the process is frozen. */
 export type FreezeSeenBy = "both" | "wall" | "monotonic"
 
 /**

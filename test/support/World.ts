@@ -73,7 +73,7 @@ export class World {
   }
 
   /**
-   * Returns the layers of an engine over this world: the real Lock and Ledger, with in-memory versions of everything behind
+   * Returns the layers for an engine in this world: the real Lock and Ledger, with in-memory versions of everything behind
    * them.
    */
   engine(

@@ -19,8 +19,8 @@ const whoami = make({
 })
 
 /**
- * Opens six connections, makes the proxy silence them, and makes more calls. Returns each call's outcome. Runs in Bun and, as a
- * separate program, in Deno.
+ * Opens six connections, makes the proxy silence them, and then makes more calls. Returns each call's outcome. Runs in Bun
+ * and, as a separate program, in Deno.
  */
 export const callAfterSilence = (project: Silenced): Promise<ReadonlyArray<string>> =>
   Effect.gen(function* () {

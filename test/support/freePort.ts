@@ -1,8 +1,8 @@
 import { createServer } from "node:net"
 
 /**
- * Returns a port on which nothing listens. The port is below the range from which the system assigns ports, so that the system
- * never assigns it to another test's server.
+ * Returns a port that nothing is listening on. The port is below the system's ephemeral port range, so the system never
+ * assigns it to another test's server.
  */
 export const freePort = async (): Promise<number> => {
   const port = 10_000 + Math.floor(Math.random() * 20_000)

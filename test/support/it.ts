@@ -2,8 +2,8 @@ import { test } from "bun:test"
 import { Cause, Effect, Exit, type Scope, TestContext } from "effect"
 
 /**
- * Declares a test whose body is an Effect, on a clock that only the test moves. Rethrows failures unmodified, so that the
- * runner points at the failing line.
+ * Declares a test whose body is an Effect with a clock that only the test moves. Rethrows failures unmodified, so that the
+ * test runner points to the failing line.
  */
 export const it = (
   name: string,

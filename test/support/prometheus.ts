@@ -22,8 +22,8 @@ const run = async (command: ReadonlyArray<string>, cwd: string): Promise<boolean
 }
 
 /**
- * Finds promtool and Prometheus on this machine, or extracts both from Debian's package and keeps them for later runs. Fails
- * with installation instructions.
+ * Finds promtool and Prometheus on this machine, or extracts both from Debian's package and keeps them for later runs. If
+ * neither is possible, fails with installation instructions.
  */
 export const findPrometheus = async (): Promise<Prometheus> => {
   const promtool = Bun.which("promtool")

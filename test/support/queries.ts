@@ -18,7 +18,7 @@ const boundsByName = new Map<string, ReadonlyArray<number>>(
   metricDefinitions.map(({ buckets = [], name }) => [`${name}_bucket`, buckets])
 )
 
-/** Returns the metrics, labels, buckets and grouping labels that a PromQL query names but that do not exist. */
+/** Returns the metrics, labels, buckets and grouping labels that a PromQL query uses but that do not exist. */
 export const faultsOfQuery = (query: string): ReadonlyArray<string> => {
   const selected = [...query.matchAll(/\b(sync_scheduler_\w+)(?:\{([^}]*)\})?/g)]
   const known = new Set(selected.flatMap(([, name = ""]) => labelsByName.get(name) ?? []))

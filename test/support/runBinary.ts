@@ -71,7 +71,7 @@ export interface Typed {
   readonly text: string
 }
 
-/** Runs the binary on a terminal of this width. Returns stdout and stderr combined. */
+/** Runs the binary in a terminal of this width. Returns stdout and stderr combined. */
 export const runOnTerminal = async (
   args: ReadonlyArray<string>,
   cols: number,

@@ -1,6 +1,6 @@
 /**
- * Returns SQL that creates the parts of a Supabase project that migrations and RPC need. Roles belong to the whole server, and
- * everything else to one database. `owner` is the role that runs migrations: `postgres`, which is not a superuser on Supabase.
+ * Returns the SQL that creates the Supabase roles that migrations and RPC need. Roles belong to the whole server, so this SQL
+ * is separate from databaseSql. `owner` is the role that runs migrations: `postgres`, which is not a superuser on Supabase.
  */
 export const rolesSql = (owner: string | undefined): string => `
 do $roles$

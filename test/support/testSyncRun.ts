@@ -8,7 +8,7 @@ import {
 } from "../../supabase/functions/_shared/syncRun.ts"
 import { makeManualClock } from "./ManualClock.ts"
 
-/** A test's description of the run; every field has a default. */
+/** How a test configures the run. Every field has a default. */
 export interface SyncRunTest {
   readonly config?: Readonly<Record<string, unknown>>
   readonly integrationType?: string
@@ -30,7 +30,7 @@ export interface SyncRunTest {
   readonly refused?: string
   /** The `background` option and the intervals of `withSyncRun`. */
   readonly options?: Omit<SyncRunOptions, "keys" | "supabase">
-  /** Called while the handler is running, and may trigger events through `run`. */
+  /** Called while the handler is running. Can trigger events through `run`. */
   readonly during?: (run: RunningSyncRun) => Promise<void> | void
 }
 
@@ -42,7 +42,7 @@ export interface RunningSyncRun {
   readonly loseRun: () => void
   /** Makes the database unavailable or available again. */
   readonly setDatabase: (state: "up" | "down") => void
-  /** Makes the platform shut the isolate down. */
+  /** Simulates the platform shutting down the isolate. */
   readonly shutDown: () => void
 }
 
@@ -74,7 +74,7 @@ const KEY = "sb_secret_test"
 
 /**
  * Runs a handler once as the scheduler would, behind the real fence, with an in-memory ledger and a clock that the test moves.
- * Needs no database and no network, and never waits: `await testSyncRun(handler, { config: { endpoint } })`.
+ * Needs no database or network, and never waits. Usage: `await testSyncRun(handler, { config: { endpoint } })`.
  */
 export const testSyncRun = async (
   handler: SyncHandler,
@@ -114,7 +114,7 @@ export const testSyncRun = async (
       for (const callback of shutdown) callback()
     }
   })
-  // The clock has to move while the database is unavailable, because the fence repeats its report until a time limit.
+  // The clock has to advance while the database is unavailable, because the fence retries its report until a time limit.
   let isAnswered = false
   const answered = answering.finally(() => {
     isAnswered = true
