@@ -86,7 +86,7 @@ export class ParitySteps {
     return this.random.pick([undefined, ...pool, ...pool])
   }
 
-  /** Picks a run, preferably one on which an operator can act. */
+  /** Picks a run, preferably one that an operator can act on. */
   private finishedRun(): RunRow | undefined {
     const { random } = this
     const over = this.runs.filter(({ status }) => ["failed", "skipped", "unknown"].includes(status))

@@ -1,6 +1,6 @@
 import { binaryPath } from "./binary.ts"
 
-/** How a binary exited. `summary` is the JSON object that the binary printed to stdout, if any. */
+/** How the binary exited. `summary` is the JSON object that the binary printed to stdout, if any. */
 export interface EngineExit {
   /** The exit code; null if a signal ended the process. */
   readonly code: number | null

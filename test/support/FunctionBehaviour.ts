@@ -30,7 +30,7 @@ export const delay = (ms: number, then: Behaviour = ok()): Behaviour => ({
   }
 })
 
-/** Responds when the promise settles, so that a test need not sleep. */
+/** Responds when the promise settles, so that tests do not have to sleep. */
 export const until = (promise: Promise<unknown>, then: Behaviour = ok()): Behaviour => ({
   ...then,
   answer: async (gone) => {

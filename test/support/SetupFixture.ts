@@ -22,7 +22,7 @@ export interface SetupFixture {
   readonly standIn: SupabaseStandIn
   readonly environment: (more?: Environment) => Environment
   readonly setup: (args: ReadonlyArray<string>, more?: Environment) => Promise<Ended>
-  /** Writes project files, by path relative to supabase/. */
+  /** Writes project files. Their paths are relative to supabase/. */
   readonly write: (files: Environment) => Promise<void>
   /** Returns the text of the project's files, by path. */
   readonly tree: () => Promise<Record<string, string>>

@@ -23,8 +23,8 @@ export interface TcpProxy {
 }
 
 /**
- * Forwards to 127.0.0.1:`target`. With `tls`, the proxy itself responds to PostgreSQL's SSLRequest and speaks TLS to the client,
- * which gives TLS access to a server without certificates.
+ * Forwards connections to 127.0.0.1:`target`. With `tls`, the proxy itself responds to PostgreSQL's SSLRequest and speaks TLS
+ * to the client, which gives TLS access to a server without certificates.
  */
 export const startProxy = async (
   target: number,
