@@ -85,8 +85,8 @@ const prepare = async (directory: string, wanted?: PostgresVersion): Promise<voi
   } finally {
     await server.stop()
   }
-  // Every change to a migration leaves an old cluster behind. A running test may still be using a cluster that is less than an hour
-  // old.
+  // Every change to a migration leaves an old cluster behind. A running test may still be using a cluster that is less than an
+  // hour old.
   for (const name of readdirSync(CACHE).filter((each) => each.startsWith("postgres-"))) {
     const path = join(CACHE, name)
     if (path !== directory && Date.now() - statSync(path).mtimeMs > HOUR) {
