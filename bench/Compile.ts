@@ -8,8 +8,8 @@ process.on("exit", () => rmSync(directory, { recursive: true, force: true }))
 const compiled = new Map<string, Promise<string>>()
 
 /**
- * Compiles a program with the binary's build options. Programs are cached by name. The source is temporarily written to this
- * folder, because its imports are relative to this folder.
+ * Compiles a program with the same build options as the binary, and caches it by name. The source is temporarily written to this
+ * folder, because it uses relative imports.
  */
 export const compile = (name: string, text: string): Promise<string> => {
   const known = compiled.get(name)

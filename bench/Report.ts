@@ -2,7 +2,7 @@ import { contenders, idealMs, type Scenario } from "./Scenarios.ts"
 import type { Startup } from "./Startup.ts"
 import type { Trial } from "./Trial.ts"
 
-/** All repetitions of a contender in a scenario. */
+/** All repetitions of one contender in one scenario. */
 export interface Row {
   readonly scenario: Scenario
   readonly contender: string

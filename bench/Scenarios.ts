@@ -1,6 +1,6 @@
 import type { Load } from "./Trial.ts"
 
-/** A workload, the same for every contender. */
+/** A workload that is identical for every contender. */
 export interface Scenario extends Load {
   readonly name: string
   readonly title: string

@@ -188,7 +188,7 @@ const cpuMsOf = (postmaster: number): number => {
       if (isOurs || fields[1] === postmaster) ticks += (fields[11] ?? 0) + (fields[12] ?? 0)
       if (isOurs) ticks += (fields[13] ?? 0) + (fields[14] ?? 0)
     } catch {
-      // The process has just exited, so the parent's CPU time now includes that of this process.
+      // The process has just exited, so its CPU time is now included in its parent's.
     }
   }
   return ticks * 10

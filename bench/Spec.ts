@@ -1,4 +1,4 @@
-/** The input of a contender, as JSON in BENCH_SPEC. */
+/** A contender's input, passed as JSON in BENCH_SPEC. */
 export interface Spec {
   readonly contender: string
   /** The benchmark's database, with Sync Scheduler's schema and the plain tables for the other contenders. */
@@ -14,7 +14,7 @@ export interface Spec {
   readonly isShared: boolean
 }
 
-/** The measurements of a contender, printed as one line of JSON on stdout. */
+/** A contender's measurements, printed as one line of JSON on stdout. */
 export interface Measured {
   /**
    * The time from the start of the tick to the last recorded outcome, in ms, excluding connection set-up and the first requests.
@@ -23,7 +23,7 @@ export interface Measured {
   /** The user and system CPU time of the contender's own process during `wallMs`. */
   readonly cpuMs: number
   readonly peakRssMb: number
-  /** The heap after the tick and a full garbage collection. */
+  /** The heap size after the tick and a full garbage collection. */
   readonly liveHeapMb: number
   readonly done: Done
 }
@@ -34,7 +34,7 @@ export interface Done {
   readonly lost: number
 }
 
-/** A contender: connects, and returns the functions to measure and to close. */
+/** A contender: connects, and returns the function to measure and the function that closes the connection. */
 export type Contender = (spec: Spec) => Promise<{
   readonly tick: () => Promise<Done | undefined>
   readonly close: () => Promise<void>

@@ -51,7 +51,7 @@ export const measureStartup = async (servers: Servers, times: number): Promise<S
       ...{ hello: [], query: [], help: [], ready: [], idleDirect: [], idleApi: [] }
     }
     const names = Object.keys(took) as ReadonlyArray<Name>
-    // The first start of each program reads its file from disk and is not measured.
+    // The first start of each program is not measured, because it reads the program's file from disk.
     for (const name of names) await startToExit(commands[name])
     for (let n = 0; n < times; n++) {
       for (const name of names) took[name].push(await startToExit(commands[name]))

@@ -13,7 +13,7 @@ const COLUMNS: ReadonlyArray<readonly [title: string, forms: ReadonlyArray<strin
   ["bulk RPC, supabase-js", ["rest-bulk"]]
 ]
 
-/** Returns the table and the figures of docs/benchmarks.md as Markdown. */
+/** Returns the table and the figures for docs/benchmarks.md as Markdown. */
 export const tableOf = ({ fleet, measured, rows, startup, ticks }: Results): string => {
   const best = (scenario: string, forms: ReadonlyArray<string>): Row | undefined =>
     rows

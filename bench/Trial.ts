@@ -82,8 +82,8 @@ export const specOf = (servers: Servers, site: Site, contender: string, load: Lo
 })
 
 /**
- * Returns the command that runs a contender. Sync Scheduler and the reference contenders are compiled programs; packages run in
- * worker.ts with the same Bun.
+ * Returns the command that runs a contender. The contenders in `engines` are compiled programs; all others run in worker.ts on
+ * the same version of Bun.
  */
 const programOf = async (contender: string): Promise<Array<string>> =>
   engines.has(contender)

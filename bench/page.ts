@@ -1,6 +1,6 @@
 /**
- * Measures the rendering time and the size of a page with a thousand integrations: `bun bench/page.ts`. The time is CPU time,
- * excluding the database: the median of 50 renderings after ten warm-up renderings.
+ * Measures the rendering time and the size of a page with a thousand integrations. Usage: `bun bench/page.ts`. The time is CPU
+ * time, excluding the database, and is the median of 50 renderings after ten warm-up renderings.
  */
 import { overviewPage } from "../src/Server/Pages/OverviewPage.ts"
 import {

@@ -1,5 +1,5 @@
 /**
- * Measures Sync Scheduler and its alternatives with the same workloads: `bun run bench [options]`.
+ * Measures Sync Scheduler and its alternatives with the same workloads. Usage: `bun run bench [options]`.
  *
  *   --parts <names>        only these parts, separated by commas: a scenario from Scenarios.ts, startup, ticks, fleet
  *   --only <contenders>    only these contenders from Scenarios.ts, separated by commas, or "all"

@@ -1,6 +1,6 @@
 /**
- * Measures a large project on this machine: `bun bench/scale.ts`. Fills a database with integrations and a year of runs, and
- * prints a Markdown table. It shows how long a tick, all due runs, the page's queries, retention and vacuum take, and how
+ * Benchmarks a large project on this machine. Usage: `bun bench/scale.ts`. Fills a database with integrations and a year of runs,
+ * and prints a Markdown table that shows how long a tick, all due runs, the page's queries, retention and vacuum take, and how
  * large the tables are.
  */
 import { SQL } from "bun"
@@ -72,7 +72,7 @@ const timed = async (work: () => Promise<unknown>): Promise<number> => {
   return performance.now() - start
 }
 
-/** Returns the median duration of a query in ms. The first execution also plans it. */
+/** Returns the median duration of a query in ms. The first execution also plans the query. */
 const medianMs = async (sql: SQL, query: string): Promise<number> => {
   const times: Array<number> = []
   for (let n = 0; n < QUERY_REPETITIONS; n++) times.push(await timed(() => sql.unsafe(query)))

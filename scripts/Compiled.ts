@@ -5,7 +5,7 @@
 export const COMPILED = { format: "esm", minify: true, bytecode: true, splitting: true } as const
 
 /**
- * Keeps a program from loading `.env` and `bunfig.toml` from its working directory, because Bun executes the files that
- * bunfig.toml names.
+ * Prevents a program from loading `.env` and `bunfig.toml` from its working directory, because Bun executes the files named in
+ * bunfig.toml.
  */
 export const CLOSED = { autoloadDotenv: false, autoloadBunfig: false } as const

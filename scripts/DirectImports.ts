@@ -19,7 +19,7 @@ export const directImports: BunPlugin = {
   }
 }
 
-/** Preserves the line count, so that stack traces stay correct. */
+/** Preserves the line count, so that stack traces remain correct. */
 export const withDirectImports = (text: string): string =>
   text.replaceAll(BARREL, (whole, names: string) => {
     const imports = names

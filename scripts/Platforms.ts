@@ -1,4 +1,4 @@
-/** A release platform. Bun downloads another platform's runtime from the npm registry. */
+/** A release platform. For any platform other than the build machine's, Bun downloads the runtime from the npm registry. */
 export interface Platform {
   /** The name in Node's terms: `<process.platform>-<process.arch>`, with `-musl` where the C library is not glibc. */
   readonly name: string
@@ -11,7 +11,7 @@ export interface Platform {
 
 /**
  * The release platforms. The x64 builds also run on processors from before 2013. These builds start as fast as builds for newer
- * processors, so users need not choose between two builds.
+ * processors, so users do not have to choose between two builds.
  */
 export const PLATFORMS: ReadonlyArray<Platform> = [
   { name: "linux-x64", target: "bun-linux-x64-baseline", os: "linux", cpu: "x64", libc: "glibc" },

@@ -1,7 +1,8 @@
 /**
- * Bundles the engine for the Edge Function: `bun scripts/build-edge.ts [--if-stale]` writes
- * supabase/functions/sync-scheduler/engine.js, one file without imports, from src/edge.ts. The file is not committed, because
- * every source change would change it. `bun run build` also writes the file; npm packages and `sync-scheduler init` include it.
+ * Bundles the engine for the Edge Function. Usage: `bun scripts/build-edge.ts [--if-stale]`. Writes
+ * supabase/functions/sync-scheduler/engine.js, a single file without imports, from src/edge.ts. The file is not committed,
+ * because every source change would change it. `bun run build` also writes the file; npm packages and `sync-scheduler init`
+ * include it.
  */
 import { mkdir, rename, stat, writeFile } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
@@ -33,7 +34,7 @@ export const bundleEdge = async (): Promise<string> => {
   return `// Sync Scheduler ${manifest.version}, ${manifest.license}: src/edge.ts and its imports, bundled. Do not edit.\n${text}`
 }
 
-/** Writes the bundle when it is missing, or older than its sources. */
+/** Writes the bundle if it is missing or older than its sources. */
 export const buildEdge = async (isForced = false): Promise<void> => {
   const startedAt = Date.now()
   if (!isForced && (await isFresh())) return

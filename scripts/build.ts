@@ -1,11 +1,11 @@
 /**
- * Builds the binary: `bun run build [--target bun-linux-arm64] [--outfile path] [--commit sha] [--if-stale]`.
+ * Builds the binary. Usage: `bun run build [--target bun-linux-arm64] [--outfile path] [--commit sha] [--if-stale]`.
  *
  * The binary has bytecode (for a fast start), a source map (for readable stack traces), and its version and commit compiled in.
- * The binary loads neither `.env` nor `bunfig.toml` from its working directory, because Bun would execute the files that
- * bunfig.toml names. The binary contains an initial database directory for the embedded database. `--target` is one of the
- * targets in Platforms.ts; the default is this machine. `--commit` is for builds without a git checkout. `--if-stale` builds only
- * when the binary is missing, or older than its sources.
+ * The binary loads neither `.env` nor `bunfig.toml` from its working directory, because Bun would execute the files named in
+ * bunfig.toml. The binary contains an initial database directory for the embedded database. `--target` is one of the targets in
+ * Platforms.ts; the default is this machine. `--commit` is for builds without a git checkout. `--if-stale` builds only if the
+ * binary is missing or older than its sources.
  */
 import { mkdir, rename, rm, stat, utimes } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
@@ -30,7 +30,7 @@ const commitOfCheckout = (): string => {
   return describe.success ? describe.stdout.toString().trim() : "unknown"
 }
 
-/** The sources of the binary. The modification time of a folder shows when a file in it was deleted. */
+/** The binary's sources, including folders, because deleting a file changes the modification time of its folder. */
 const SOURCES = [
   "src/**",
   "supabase/migrations/**",
@@ -81,9 +81,9 @@ const outfile = target?.includes("windows") && !wanted.endsWith(".exe") ? `${wan
 await buildEdge(!options["if-stale"])
 if (options["if-stale"] && (await isFresh(outfile))) process.exit(0)
 
-// The binary is built in a temporary directory and then renamed: processes that run the old binary are not disturbed, and two
-// concurrent builds leave one complete binary. Its modification time is the start of the build, so that a source edited during
-// the build is newer.
+// The binary is built in a temporary directory and then renamed, so that processes running the old binary are not disturbed, and
+// two concurrent builds leave one complete binary. Its modification time is the start of the build, so that a source edited
+// during the build is newer.
 const startedAt = new Date()
 const buildDirectory = join(dirname(outfile), `.build-${process.pid}`)
 const part = join(buildDirectory, basename(outfile))

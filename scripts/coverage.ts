@@ -20,7 +20,7 @@ interface Lines {
   readonly hit: number
 }
 
-/** Returns the covered lines of every file of src in an lcov report: `SF:` names the file, `LF:` and `LH:` are the counts. */
+/** Returns the line counts for every file in src from an lcov report: `SF:` gives the file, `LF:` and `LH:` give the counts. */
 const readReport = (report: string): ReadonlyArray<Lines> =>
   report
     .split("end_of_record")

@@ -1,5 +1,5 @@
 /**
- * Generates docs/reference from the definitions in the source: `bun run docs`. Also updates the examples in the pages, the
+ * Generates docs/reference from the definitions in the source. Usage: `bun run docs`. Also updates the examples in the pages, the
  * component diagram in ARCHITECTURE.md, and the test table in test/README.md. `--check` only compares; test/docs.test.ts fails
  * when a page is out of date.
  */

@@ -1,8 +1,8 @@
 /**
  * Writes supabase/schema.sql, the whole schema after all migrations, so that a migration shows as a diff and each function's
  * current definition is in one place. Also writes supabase/catalog.json, the objects that the doctor checks, each with the
- * migration that created it: `bun run schema`. `--check` only compares; test/sql/schema.test.ts fails when a file is out of
- * date.
+ * migration that created it. Usage: `bun run schema`. `--check` only compares; test/sql/schema.test.ts fails when a file is out
+ * of date.
  */
 import { readdir, readFile, writeFile } from "node:fs/promises"
 import { join, resolve } from "node:path"
@@ -150,7 +150,7 @@ export const dumpMigrations = async (): Promise<{
       const { rows } = await database.query<{ line: unknown }>(query)
       items = dated(items, rows[0]?.line, name.slice(0, 14))
     }
-    // An empty search path makes PostgreSQL qualify all names, whatever the migrations set.
+    // An empty search path makes PostgreSQL qualify all names, regardless of what the migrations set.
     await database.exec("set search_path = ''")
     const schema = await dumpSchema(async (query) => {
       const { rows } = await database.query<{ line: string }>(query)

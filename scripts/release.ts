@@ -1,11 +1,11 @@
 /**
- * Builds a release into dist/release: `bun run release:build [--platform linux-x64 ...] [--out dir]`.
+ * Builds a release into dist/release. Usage: `bun run release:build [--platform linux-x64 ...] [--out dir]`.
  *
  * For every platform in Platforms.ts, or only for the given platforms, writes a binary, its archive and its npm package to
- * `files`. Then writes the npm package that users install, an SPDX bill of materials, and `checksums.txt` (`sha256sum
- * --check`). Writes `notes.md`, the version's section of the changelog, next to `files`. `--source url`, the address of the
- * released source, adds the alert rules, and makes the links in the rules and the notes absolute. Publishes nothing. Building
- * all platforms takes one to two minutes and about 2 GB of disk space.
+ * `files`. Then writes the npm package that users install, an SPDX bill of materials, and `checksums.txt` (`sha256sum --check`).
+ * Writes `notes.md`, the version's section of the changelog, next to `files`. `--source url` gives the address of the released
+ * source; the release then also includes the alert rules, and the links in the rules and the notes are absolute. Publishes
+ * nothing. Building all platforms takes one to two minutes and about 2 GB of disk space.
  *
  * For tests: `--binary path` uses an existing binary for the one given platform; `--npm-only` builds no archives and uses fast
  * compression; `--unfrozen` accepts migrations and a changelog that may still change.

@@ -1,14 +1,17 @@
 /**
- * Writes the seed of the embedded database: a PGlite data directory with all migrations applied, as a gzipped tar of about 5 MB. `bun
- * scripts/seed-embedded.ts` writes the seed for an engine that runs from source; `scripts/build.ts` embeds the seed in the
- * binary.
+ * Writes the embedded database's seed: a PGlite data directory with all migrations applied, as a gzipped tar of about 5 MB.
+ * Usage: `bun scripts/seed-embedded.ts`. The command writes the seed for an engine that runs from source; `scripts/build.ts`
+ * embeds the seed in the binary.
  */
 import { mkdir, rename } from "node:fs/promises"
 import { dirname } from "node:path"
 import { seedPath, startPglite } from "../src/Layers/EmbeddedAssets.ts"
 import { applyMigrations } from "../src/Layers/EmbeddedSchema.ts"
 
-/** Returns the path of the seed for the installed PGlite and the current migrations. If the seed does not exist yet, creates it, which takes about 5 s. */
+/**
+ * Returns the path of the seed for the installed PGlite and the current migrations. If there is no seed yet, creates it, which
+ * takes about 5 s.
+ */
 export const makeSeed = async (): Promise<string> => {
   const path = await seedPath()
   if (await Bun.file(path).exists()) return path

@@ -1,7 +1,7 @@
 /**
- * Builds the documentation site into dist/site: `bun run site`. `SITE_BASE` is the path under which the site is served, such as
- * `/sync-scheduler/`; the default is `/`. The pages are the same Markdown files as on GitHub; the API pages are generated from
- * the published types.
+ * Builds the documentation site into dist/site. Usage: `bun run site`. `SITE_BASE` is the path under which the site is served,
+ * such as `/sync-scheduler/`; the default is `/`. The pages are the same Markdown files as on GitHub; the API pages are generated
+ * from the published types.
  */
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises"
 import { basename, dirname, join, resolve } from "node:path"
@@ -26,7 +26,7 @@ const run = async (command: ReadonlyArray<string>, cwd: string): Promise<string>
   return stdout
 }
 
-/** Copies the pages and their pictures. */
+/** Copies the pages and their images. */
 const stage = async (): Promise<void> => {
   const docs = await readdir(join(root, "docs"), { recursive: true })
   for (const path of [...outsidePages, ...docs.map((name) => `docs/${name}`)]) {

@@ -1,4 +1,4 @@
-/** The package contains no types. */
+/** The package ships without type declarations. */
 declare module "textlint-rule-terminology" {
   import type { TextlintKernelRule } from "@textlint/kernel"
 

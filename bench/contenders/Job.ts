@@ -13,7 +13,7 @@ export const invoke = async (functionUrl: string, id: string, keepalive = true):
   if (answer.success !== true) throw new Error(`HTTP ${response.status}`)
 }
 
-/** Processes the items with `count` workers, each of which takes the next item when it is free. */
+/** Processes the items with `count` workers. A worker takes the next item as soon as it is free. */
 export const pool = async <A>(
   items: ReadonlyArray<A>,
   count: number,

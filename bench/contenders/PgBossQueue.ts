@@ -3,7 +3,7 @@ import type { Contender } from "../Spec.ts"
 import { invoke } from "./Job.ts"
 
 /**
- * pg-boss, which keeps finished jobs. Does one bulk insert, then calls `work` with the given options until every job is
+ * pg-boss, which keeps finished jobs. Performs one bulk insert, then calls `work` with the given options until every job is
  * completed.
  */
 export const pgBoss =

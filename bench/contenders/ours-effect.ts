@@ -3,7 +3,7 @@ import type { Contender } from "../Spec.ts"
 import { openBareLedger, PAGE } from "./BareLedger.ts"
 import { invoke } from "./Job.ts"
 
-/** The engine pauses between calls too: one call costs the database about as much as ten more runs in a call. */
+/** Like the engine, pause between calls: a call costs the database about as much as ten additional runs in an existing call. */
 const START_PAUSE_MS = 4
 const SETTLE_PAUSE_MS = 10
 

@@ -26,8 +26,8 @@ const NAMED: Readonly<Record<string, string>> = {
 }
 
 /**
- * Describes the JSON that a schema encodes to, in the notation of TypeScript: `"field": type`, or `"field"?: type` for a field
- * that may be missing. `instant` is an instant in ISO 8601, UTC.
+ * Describes the JSON that a schema encodes to, in TypeScript notation: `"field": type`, or `"field"?: type` for a field that may
+ * be missing. `instant` is an instant in ISO 8601, UTC.
  */
 export const shapeOf = (schema: Schema.Schema.AnyNoContext): string => {
   const root: Node = JSON.parse(JSON.stringify(JSONSchema.make(schema)))

@@ -10,7 +10,7 @@ export interface ArchiveFile {
 /** From 1 (fast) to 9 (small). */
 export type CompressionLevel = 1 | 6 | 9
 
-/** A fixed timestamp, so that two builds give the same bytes. */
+/** A fixed timestamp, so that two builds produce identical bytes. */
 const DATE = new Date(Date.UTC(2000, 0, 1))
 
 const TAR_HEADER = 512
@@ -18,7 +18,7 @@ const TAR_HEADER = 512
 const octal = (value: number, length: number): string =>
   `${value.toString(8).padStart(length - 1, "0")}\0`
 
-/** Returns a ustar header (POSIX.1-1988); names have at most 100 bytes. */
+/** Returns a ustar header (POSIX.1-1988); names can be at most 100 bytes long. */
 const header = (name: string, size: number, mode: number): Uint8Array<ArrayBuffer> => {
   const text = [
     name.padEnd(100, "\0"),

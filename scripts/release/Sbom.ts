@@ -31,7 +31,7 @@ export interface SbomOptions {
   readonly licenseOf: (name: string) => string
 }
 
-/** Returns the packages in a release, by name: the dependencies of package.json and their transitive dependencies. */
+/** Returns the packages in a release, by name: the dependencies in package.json and their transitive dependencies. */
 const closureOf = ({ packages, workspaces }: Lockfile): ReadonlyMap<string, Locked> => {
   const found = new Map<string, Locked>()
   const visit = (name: string, parent: string): void => {

@@ -33,8 +33,8 @@ export type Sources = ReadonlyMap<string, string>
 const isExternal = (link: string): boolean => /^[a-z]+:/i.test(link)
 
 /**
- * Converts pages written for GitHub into site pages: links between pages lead to pages, links to other files lead to a copy
- * (`linked` receives the file's path), and the annotations for page tests are removed. Throws on a broken link.
+ * Converts pages written for GitHub into site pages: links to pages point to the site's pages, links to other files point to a
+ * copy (`linked` receives the file's path), and the annotations for page tests are removed. Throws on a broken link.
  */
 export const siteLinks =
   (root: string, sources: Sources, linked: Set<string>) =>

@@ -85,7 +85,7 @@ export const unknownCommand = (
   )
 }
 
-/** Command names known from other programs, with this program's equivalents. */
+/** Command names familiar from other programs, with this program's equivalents. */
 const SYNONYMS: ReadonlyMap<string, string> = new Map([
   ["logs", 'runs show <run>" or "runs tail'],
   ["log", 'runs show <run>" or "runs tail'],

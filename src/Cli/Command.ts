@@ -33,8 +33,8 @@ export interface Positional {
 }
 
 /**
- * Declares a command, so that parsing, help and completions need not load the command's code. To add a command, write its
- * implementation and its declaration in separate files, and list the declaration in Commands.ts.
+ * A command's declaration. It is separate from the command's code, so that parsing, help and completions do not have to load that
+ * code. To add a command, write its implementation and its declaration in separate files, and add the declaration to Commands.ts.
  */
 export interface Command {
   /** The name, in one or two words: `run`, `schedules next`. */
@@ -45,7 +45,7 @@ export interface Command {
   readonly flags: ReadonlyArray<Flag>
   readonly examples: ReadonlyArray<string>
   readonly load: () => Promise<Loaded | { readonly light: FastCommand }>
-  /** Loads a small module that often suffices. That module loads the rest of the command's code only when necessary. */
+  /** Loads a small module that is often sufficient, and that loads the rest of the command's code only when necessary. */
   readonly loadFirst?: () => Promise<Pick<Loaded, "main">>
 }
 
@@ -83,7 +83,7 @@ export type EngineServices = Supabase | Lock | Ledger | Invoker | EngineConfig
 /** The services that send notifications about a tick's results. */
 export type NotificationServices = AlertQueue | Notifier | Ping
 
-/** The demo's options. Without a directory, its database is in memory. */
+/** The demo's options. If no directory is given, the database is kept in memory. */
 export interface DemoOptions extends Pick<Project, "settings" | "functions"> {
   readonly directory: string | undefined
 }
@@ -93,7 +93,7 @@ export type ConnectionServices = Supabase | EngineConfig
 
 /** Layer factories, which load each layer only when a command needs it. Assembled in main.ts. */
 export interface LayerFactories {
-  /** The database and the settings, which suffice for a tick that finds nothing due. */
+  /** The database and the settings, which are enough for a tick that finds nothing due. */
   readonly connection: (project: Project) => Promise<Layer.Layer<ConnectionServices, SupabaseError>>
   /** The whole engine, over an existing connection or a new one. */
   readonly engine: (
@@ -122,8 +122,8 @@ export interface Cli {
   readonly sources: (flags?: Sources["flags"]) => Sources
   readonly layers: LayerFactories
   /**
-   * Completes at the first SIGINT or SIGTERM. A command that waits for `stopping` is not interrupted: the command stops by
-   * itself, with its own exit code.
+   * Completes on the first SIGINT or SIGTERM. A command that waits for `stopping` is not interrupted; it stops by itself and
+   * returns its own exit code.
    */
   readonly stopping: Effect.Effect<void>
 }

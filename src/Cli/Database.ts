@@ -45,7 +45,9 @@ export const withDatabase = <A>(
  */
 const OPENING: ReadonlySet<string> = new Set(["connect", "open", "migrate"])
 
-/** Maps a failed connection or call to an exit code: 2, 4 or 5, as for a tick. A call that the database rejects is a bug. */
+/**
+ * Maps a failed connection or call to an exit code: 2, 4 or 5, as for a tick. A call that the database rejects indicates a bug.
+ */
 export const databaseError = (error: SupabaseError): CommandError =>
   error.reason === "Rejected" && !OPENING.has(error.operation)
     ? new CommandError({ exit: 1, errors: [tickError(error)] })

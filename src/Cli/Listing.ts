@@ -75,7 +75,10 @@ const LEAST = 6
 const widthOf = ({ cells, title }: Filled): number =>
   cells.reduce((most, { text }) => Math.max(most, Bun.stringWidth(safe(text))), title.length)
 
-/** Returns the number of characters by which the columns exceed the terminal's width; the last column may wrap below its row. */
+/**
+ * Returns the number of characters by which the columns exceed the terminal's width. The last column is not counted, because it
+ * may wrap below its row.
+ */
 const excess = (columns: ReadonlyArray<Filled>, width: number): number =>
   columns.slice(0, -1).reduce((sum, column) => sum + widthOf(column) + GAP, -GAP) - width
 
@@ -127,7 +130,7 @@ export const timeTitle = (title: string, { zone }: ListClock): string => `${titl
 /** The maximum width of a name in a list. */
 const NAME = 32
 
-/** Truncates a name to the maximum width of a name in a list. */
+/** Truncates a name to its maximum width in a list. */
 export const nameOf = (text: string): string => cut(text, NAME)
 
 /**
@@ -145,7 +148,7 @@ const cut = (text: string, room: number): string => {
   return `${short}…`
 }
 
-/** Wraps and indents a sentence to fit the terminal. Without a terminal, the sentence is one line. */
+/** Wraps and indents a sentence to fit the terminal. Without a terminal, the sentence stays on one line. */
 export const prose = (text: string, { width }: Pick<Terminal, "width">): ReadonlyArray<string> => {
   if (width === null || Bun.stringWidth(text) <= width) return [text]
   const indent = " ".repeat(text.search(/\S|$/))

@@ -67,8 +67,8 @@ const jsonLogger = Logger.make<unknown, string>(
 )
 
 /**
- * Adds the logger that the settings select. `write` receives one line at a time; the lines go to stderr, never to stdout. Uses
- * no layer, because the first layer of a process adds 4 ms to start-up.
+ * Adds the logger that the settings select. `write` receives one line at a time; the lines go to stderr, never to stdout. Uses no
+ * layer, because building a process's first layer adds 4 ms to start-up.
  */
 export const withLogging = (
   { logFormat, logLevel }: Pick<Settings, "logFormat" | "logLevel">,

@@ -27,7 +27,7 @@ const STATUS: Record<RunReport["status"], Cell> = {
   skipped: { text: "- skipped", paint: "dim" }
 }
 
-/** The reasons why a due slot was not run, in words. */
+/** Descriptions of the reasons why a due slot was not run. */
 const REASONS: ReadonlyMap<string, string> = new Map([
   ["locked", "another engine is claiming it"],
   ["already_running", "its last run is still in progress"],
@@ -45,7 +45,7 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ["function_unavailable", "the function cannot be reached"]
 ])
 
-/** Formats an instant: `2026-11-24 02:00 UTC`. Omits seconds that are zero, and omits the date if it is the date of `today`. */
+/** Formats an instant: `2026-11-24 02:00 UTC`. Omits zero seconds, and omits the date if it is the same as that of `today`. */
 export const showInstant = (ms: number, today?: number): string => {
   const text = format(ms)
   const time = text.slice(11, 19).replace(/:00$/, "")

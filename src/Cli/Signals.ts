@@ -47,7 +47,7 @@ export const signalMeanings: ReadonlyArray<SignalMeaning> = [
 const signalsThat = (does: SignalMeaning["does"]): ReadonlyArray<Signal> =>
   signalMeanings.flatMap((one) => (one.does === does ? one.signals : []))
 
-/** Returns the exit code that a shell shows for a signal. */
+/** Returns the exit code that a shell reports for a signal. */
 const exitCodeOf = (signal: Signal): number => 128 + constants.signals[signal]
 
 /**

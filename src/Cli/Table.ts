@@ -15,13 +15,13 @@ export interface Column {
 
 const GAP = 2
 const INDENT = "    "
-/** The minimum width of wrapped text, whatever the width of the terminal. */
+/** The minimum width of wrapped text, regardless of the terminal's width. */
 const LEAST = 20
 
 /**
- * Formats aligned columns under a title line. If `width` is not null, the last cell wraps if it does not fit, and the last
- * title is omitted if it does not fit. If `width` is null (stdout is not a terminal), every row is one line. Wide characters
- * count as two.
+ * Formats aligned columns under a title line. If `width` is not null, a last cell that does not fit is wrapped, and a last title
+ * that does not fit is omitted. If `width` is null (stdout is not a terminal), every row is one line. Wide characters count as
+ * two.
  */
 export const renderTable = (
   columns: ReadonlyArray<Column>,

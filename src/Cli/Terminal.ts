@@ -20,7 +20,7 @@ export interface Terminal {
   readonly printJson: (value: unknown) => Effect.Effect<void>
   /** Writes a line to stderr immediately. */
   readonly note: (line: string) => void
-  /** Shows progress, on a terminal only. The next line replaces the previous line, and null removes the line. */
+  /** Shows progress, on a terminal only. Each line replaces the one before; null clears it. */
   readonly progress: (line: string | null) => void
   /**
    * Asks the user a question and waits for a line, which is null when the input ends (Ctrl-D). The function itself is null when
@@ -154,6 +154,6 @@ const askOn = (
       })
   )
 
-/** Whether an error means a closed pipe or a disconnected terminal. EIO on a file means a broken disk. */
+/** Whether an error means a closed pipe or a disconnected terminal. EIO on a file indicates a disk failure. */
 const isReaderGone = (error: Error, isTerminal: boolean): boolean =>
   "code" in error && (error.code === "EPIPE" || (isTerminal && error.code === "EIO"))

@@ -36,7 +36,7 @@ const DAY_MS = 86_400_000
 const LOCAL = /^(\d{4}-\d{2}-\d{2})(?:[t ](\d{2}:\d{2}(?::\d{2})?))? ([a-z][a-z0-9_+/-]*)$/i
 
 /**
- * Returns a flag's point in time, in epoch milliseconds. Accepts an instant with its zone (also as `2026-11-20 02:00
+ * Parses a flag's value as a point in time, in epoch milliseconds. Accepts an instant with its zone (also as `2026-11-20 02:00
  * Europe/Oslo`), a date (its start in `timezone`), `now`, `today`, `yesterday`, or a time before now (`36h`, `7d`). Returns
  * undefined when the flag is not given.
  */

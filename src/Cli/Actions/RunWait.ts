@@ -52,7 +52,7 @@ export const engine = ({
     return Layer.mapError(made, connectionError)
   })
 
-/** Ticks until the run ends, and shows the result. Exits with 0 if the run completed, otherwise with 3. */
+/** Runs ticks until the run ends, and shows the result. Exits with 0 if the run completed, otherwise with 3. */
 export const waitForRun = (
   report: DoneAction,
   subject: Subject,
@@ -88,7 +88,7 @@ export const waitForRun = (
     return run.status === "completed" ? 0 : 3
   })
 
-/** Ticks for this integration only, until the run ends. A tick that fails without advancing the run ends the command. */
+/** Runs ticks for this integration only, until the run ends. If a tick fails without advancing the run, the command ends. */
 const follow = (runId: string, integrationId: string, progress: (line: string | null) => void) =>
   Effect.gen(function* () {
     let tickedAt = Number.NEGATIVE_INFINITY
@@ -114,7 +114,7 @@ const follow = (runId: string, integrationId: string, progress: (line: string | 
 
 const isOver = ({ status }: RunView): boolean => status !== "pending" && status !== "running"
 
-/** Whether a tick can advance the run: either the run may start, or its lease has ended. */
+/** Whether a tick can advance the run: either the run may start, or its lease has expired. */
 const canTick = ({ lease_until, not_before, status }: RunView, now: number): boolean =>
   status === "pending" ? (not_before ?? 0) <= now : lease_until !== null && lease_until < now
 

@@ -14,10 +14,7 @@ import { momentFlag } from "../TimeArgument.ts"
 
 const DAY_MS = 86_400_000
 
-/**
- * `audit`: checks that every slot in a time window has a run or is recorded as skipped. Exits with 3 when a slot has neither a
- * run nor a record.
- */
+/** `audit`: checks that every slot in a time window has a run or is recorded as skipped. Exits with 3 if any slot has neither. */
 export const main: Main = (cli) =>
   Effect.gen(function* () {
     const { arguments: given, terminal } = cli

@@ -160,7 +160,7 @@ export const judgeStatus = (overview: Overview, thresholds: Thresholds): CheckRe
 }
 
 const TROUBLE: ReadonlyArray<StateName> = ["invalid_schedule", "unknown", "failing"]
-/** The maximum number of named causes. Further causes are only counted. */
+/** The maximum number of causes to name. Any others are only counted. */
 const NAMED = 3
 
 /** Lists the failing integrations by cause: `3 failing (xledger: 2 × TOKEN_EXPIRED, xero: HTTP_500)`. */

@@ -34,7 +34,7 @@ const namesOf = ({ name, short }: Flag): ReadonlyArray<string> => [
 
 /**
  * Returns the candidates for a command's next word. After a flag with choices, the candidates are the choices. After any other
- * flag with a value, there are no candidates. Everywhere else, the candidates are the flags and the arguments' choices.
+ * flag that takes a value, there are no candidates. Everywhere else, the candidates are the flags and the arguments' choices.
  */
 const bashCase = (command: Command): string => {
   const flags = flagsOf(command)

@@ -28,7 +28,7 @@ const decodeServing = Schema.decodeOption(Serving)
 /** Returns the path of the file that contains the address of a running `serve --demo`. */
 export const servingFile = (directory: string): string => join(directory, SERVING)
 
-/** Returns the `serve --demo` that is serving this directory, or null if none responds. */
+/** Returns the URL and key of the `serve --demo` process that is serving this directory, or null if none responds. */
 export const runningDemo = async (directory: string): Promise<typeof Serving.Type | null> => {
   const path = servingFile(directory)
   if (!existsSync(path)) return null

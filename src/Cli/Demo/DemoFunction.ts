@@ -78,7 +78,7 @@ const answer = (request: Request, token: Token): Effect.Effect<Response> =>
 
 /**
  * Serves a stand-in for a project's Integration Edge Function, on this machine only, while the scope is open. Returns the URL to
- * invoke. The integration of type `xledger` fails until a person retries it; from then on, its runs complete.
+ * invoke. The integration of type `xledger` fails until a person retries it. After that, its runs complete.
  */
 export const serveDemoFunction = (
   directory: string | undefined

@@ -4,7 +4,7 @@ import * as Schedule from "../../Domain/Schedule/Schedule.ts"
 const MINUTE = 60_000
 const DAY = 86_400_000
 
-/** An integration of the demo's project: its type and schedule, the pattern of its past runs, and its current fault. */
+/** An integration in the demo's project: its type and schedule, the pattern of its past runs, and its current fault. */
 interface Character {
   readonly org: string
   readonly type: string

@@ -29,7 +29,7 @@ import { alertFindings, contradictionsOf, settingFindings } from "./Settings.ts"
 import { clockFindings, cronFindings, historyFindings, roleFindings, tickFindings } from "./Work.ts"
 import { zoneFindings } from "./ZoneData.ts"
 
-/** `doctor`: shows every detectable problem of an installation, with why it matters and how to fix it. */
+/** `doctor`: shows every detectable problem with an installation, why it matters, and how to fix it. */
 export const main: Main = (cli) =>
   Effect.gen(function* () {
     const findings = yield* diagnose(cli)

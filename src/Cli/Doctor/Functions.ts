@@ -11,8 +11,8 @@ import { functionAccessFindings, isAllowed } from "./FunctionAccessChecks.ts"
 const MOST = 20
 
 /**
- * Checks whether the functions respond to OPTIONS, which exports nothing, and whether they accept the key. The platform does
- * not check the key on OPTIONS, so runs from the last day are also examined.
+ * Checks whether the functions respond to OPTIONS requests, which export nothing, and whether they accept the key. The platform
+ * does not check the key on OPTIONS requests, so runs from the last day are also examined.
  */
 export const functionFindings = (
   functions: FunctionSettings,

@@ -5,7 +5,7 @@ import * as Duration from "../../Domain/Duration.ts"
 import * as Schedule from "../../Domain/Schedule/Schedule.ts"
 import { type CheckResult, error, ok, warning } from "./CheckResult.ts"
 
-/** The maximum number of schedules that are listed. Further schedules are only counted. */
+/** The maximum number of schedules to list. Any others are only counted. */
 const MOST = 20
 
 /** Finds invalid schedules and time zones, with the integrations that use them. */

@@ -11,7 +11,7 @@ import { OLDEST_SCHEMA, SCHEMA_VERSION } from "../../Version.ts"
 import { type CheckResult, error, ok, warning } from "./CheckResult.ts"
 import { expectedItems } from "./DatabaseChecks.ts"
 
-/** The maximum number of listed findings of one kind. Further findings are only counted. */
+/** The maximum number of findings of one kind to list. Any others are only counted. */
 const MOST = 10
 
 /**
@@ -27,7 +27,7 @@ export const schemaFindings = (
   if (version === undefined) return []
   if (version === null) return [noMigrations]
   const drift = catalog === null ? [] : driftOf(expectedItems, itemsOf(catalog), version)
-  // The order in which the objects can be recreated.
+  // Sort the objects into an order in which they can be recreated.
   const inOrder = drift.toSorted((a, b) => ORDER[a.expected.kind] - ORDER[b.expected.kind])
   const findings = [...ageFindings(version, enginesFrom), ...listed(inOrder.map(driftFinding))]
   if (findings.length > 0) return findings

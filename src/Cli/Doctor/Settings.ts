@@ -30,7 +30,7 @@ export const settingFindings = (
   return all.length > 0 ? all : [ok("settings", "complete and valid")]
 }
 
-/** Finds settings that are allowed individually, but conflict with each other. */
+/** Finds settings that are individually valid but conflict with each other. */
 export const contradictionsOf = (settings: Settings): ReadonlyArray<CheckResult> => {
   const { driftAlert, interval, invokeTimeout, leaseMargin, quiescence, runningGuard } = settings
   const show = (ms: number) => Duration.format(ms)

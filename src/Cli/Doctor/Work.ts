@@ -4,7 +4,7 @@ import * as Duration from "../../Domain/Duration.ts"
 import { type CheckResult, error, ok, warning } from "./CheckResult.ts"
 import type { Examined } from "./DatabaseChecks.ts"
 
-/** Checks whether this machine's clock and the database's agree. */
+/** Checks whether this machine's clock agrees with the database's. */
 export const clockFindings = (skew: Examined["skew"]): ReadonlyArray<CheckResult> => {
   if (skew === null) return []
   const { ms, plusMinusMs } = skew

@@ -18,7 +18,7 @@ interface Difference {
 }
 
 /**
- * Checks whether this program and the database agree on the offsets of the zones in use, for a year ahead. The program and the
+ * Checks whether this program and the database agree on the offsets of the zones in use, for the coming year. The program and the
  * database each have zone data of unknown age. If the offsets differ, one side's zone data is outdated.
  */
 export const zoneFindings = (

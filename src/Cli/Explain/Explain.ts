@@ -27,11 +27,11 @@ import { databaseNow, targets } from "../Target.ts"
 import type { Terminal } from "../Terminal.ts"
 import { windowOn, zoneFlag } from "../TimeArgument.ts"
 
-/** The maximum number of slots in text output by default. */
+/** The default maximum number of slots in text output. */
 const SHOWN = 12
 
 /**
- * An explanation for each integration. If there are too many, failed integrations come first, and `more` is the number of
+ * An explanation for each integration. If there are too many to show, failed integrations come first, and `more` is the number of
  * omitted integrations.
  */
 export const json = Schema.Struct({
@@ -40,7 +40,7 @@ export const json = Schema.Struct({
   more: Schema.Int
 })
 
-/** `explain`: shows whether an organisation's syncs ran, and why. Exits with 0, whatever the answer. */
+/** `explain`: shows whether an organisation's syncs ran, and why. Exits with 0, regardless of the answer. */
 export const main: Main = (cli) =>
   withDatabase(cli, ({ settings }) =>
     Effect.gen(function* () {
@@ -161,7 +161,7 @@ const block = (
   ]
 }
 
-/** Consecutive slots with the same outcome and without a run, shown as one row. */
+/** Consecutive slots that have the same outcome and no run, shown as one row. */
 interface Row {
   readonly first: ExplainedSlot
   readonly last: ExplainedSlot

@@ -1,4 +1,4 @@
-/** The example integration, which belongs to a made-up organisation. Its sync exports nothing and always succeeds. */
+/** The example integration, which belongs to a made-up organisation. The example's sync exports nothing and always succeeds. */
 export const EXAMPLE_ID = "5a3b1e00-0000-4000-8000-000000000001"
 const EXAMPLE_ORG = "5a3b1e00-0000-4000-8000-00000000000a"
 

@@ -49,7 +49,7 @@ export interface PlannedFile extends ProjectFile {
 const codeOf = (error: unknown): string =>
   error instanceof Error && "code" in error ? String(error.code) : String(error)
 
-/** Reads a file; `text` is undefined when the file does not exist. `why` says why the path cannot be read as a file. */
+/** Reads a file; `text` is undefined when the file does not exist. `why` explains why the path cannot be read as a file. */
 export const look = async (path: string): Promise<{ text?: string; why?: string }> => {
   try {
     return { text: await readFile(path, "utf8") }

@@ -71,7 +71,7 @@ export const laterMigrations = async (directory: string): Promise<ReadonlyArray<
   return [...own].flatMap(([version, name]) => (version > last ? [name] : []))
 }
 
-/** Plans the result for every file. Writes nothing. */
+/** Plans what to do with every file. Writes nothing. */
 export const plan = async (
   directory: string,
   files: ReadonlyArray<ProjectFile>

@@ -9,7 +9,10 @@ import { showInstant } from "../Report.ts"
 import { type Cell, renderTable } from "../Table.ts"
 import type { Terminal } from "../Terminal.ts"
 
-/** `probe`: runs one round of health checks and shows the results. Exits with 3 when an API throttles or is unreachable. */
+/**
+ * `probe`: runs one round of health checks and shows the results. Exits with 3 if an API is throttling requests or is
+ * unreachable.
+ */
 export const main: Main = (cli) =>
   Effect.gen(function* () {
     const { arguments: given, terminal, layers } = cli
@@ -26,7 +29,7 @@ export const main: Main = (cli) =>
     return isFine ? (0 as const) : (3 as const)
   })
 
-/** The reasons why an API is not probed now, in words. */
+/** Descriptions of the reasons for not probing an API. */
 const REASONS: ReadonlyMap<string, string> = new Map([
   ["throttled", "it is throttling the scheduler"],
   ["passive", "it recently throttled the scheduler, so only syncs check it"],

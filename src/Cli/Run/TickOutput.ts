@@ -5,7 +5,7 @@ import type { Supabase } from "../../Services/Supabase.ts"
 import { errorLines, type ReportContext, reportLines, reportTsv } from "../Report.ts"
 import { isJson, type Terminal } from "../Terminal.ts"
 
-/** Shows the progress of a tick: one updated line on a terminal, or a line for each event with `-o jsonl`. */
+/** Shows the progress of a tick: on a terminal, one line that is updated in place; with `-o jsonl`, one line per event. */
 export const watch = (terminal: Terminal): ((event: TickEvent) => Effect.Effect<void>) => {
   const counts = { completed: 0, failed: 0, other: 0 }
   return (event) => {
@@ -53,7 +53,7 @@ export const orgNames = (
   )
 }
 
-/** Returns the names for a tick's report; no names when a program reads the output. */
+/** Returns the names for a tick's report, or no names if the output is JSON. */
 export const namesFor = ({ runs, skips }: Summary, { format }: Terminal) =>
   orgNames(
     format === "text" || format === "tsv"

@@ -6,7 +6,7 @@ import type { Cli } from "../Command.ts"
 import { type CommandError, configError, usageError } from "../Failure.ts"
 import { integerFlag, uuidFlags } from "../Values.ts"
 
-/** The options and the settings of a tick. */
+/** A tick's options and settings. */
 export interface TickSetup {
   readonly project: Project
   readonly options: { readonly limit: number | undefined; readonly scope: Scope }
@@ -14,7 +14,7 @@ export interface TickSetup {
   readonly isWhole: boolean
 }
 
-/** Reads the flags and the settings of a tick, and logs the warnings about them. */
+/** Reads a tick's flags and settings, and logs any warnings about them. */
 export const readSetup = ({
   arguments: given,
   sources

@@ -1,6 +1,6 @@
 const OTHERS = "public, anon, authenticated"
 
-/** Splits the schema's dump into objects: each table with everything that belongs to it, each view, each function. */
+/** Splits the schema dump into objects: each view, each function, and each table with everything that belongs to it. */
 export const blocksOf = (dump: string): ReadonlyArray<string> =>
   dump.split(/\n\n(?=create |CREATE OR REPLACE FUNCTION |-- sequence )/)
 

@@ -1,12 +1,12 @@
 import type { FastCommand } from "../Command.ts"
 
-/** The default address of serve, copied from Config because Config is too large to load here. */
+/** The default address of `serve`, copied from Config, which is too large to load here. */
 const LISTEN = "127.0.0.1:8787"
 const TIMEOUT_S = 5
 
 /**
- * `ready`: calls /readyz of serve and prints the response on one line. Exits only with 0 or 1. A health check calls `ready` every
- * few seconds, so this file loads no other code.
+ * `ready`: calls `serve`'s /readyz endpoint and prints the response on one line. Always exits with 0 or 1. A health check calls
+ * `ready` every few seconds, so this file loads no other code.
  */
 export const light: FastCommand = async (given) => {
   const seconds = Number(given.value("timeout") ?? TIMEOUT_S)

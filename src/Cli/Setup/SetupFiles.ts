@@ -88,7 +88,8 @@ export const fileLines = (
 }
 
 /**
- * The maximum number of new files that are listed for a folder. If a folder has more new files, one line shows only their number.
+ * The maximum number of new files to list individually per folder. If a folder has more new files, only their number is shown, on
+ * one line.
  */
 const MAX_NAMED = 3
 const dirOf = ({ path }: Pick<PlannedFile, "path">): string => path.replace(/\/[^/]*$/, "")

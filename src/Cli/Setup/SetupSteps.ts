@@ -236,7 +236,7 @@ export const exampleTask = (context: SetupContext, found: (example: Example) => 
   }
 }
 
-/** Returns the connection once the project is reachable. The connection is determined only once. */
+/** Determines the connection, for use once the project is reachable. The result is cached. */
 export const connecting = ({ cli, environment, target }: SetupContext) =>
   Effect.cached(
     target._tag === "Linked"

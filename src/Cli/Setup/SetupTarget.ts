@@ -47,8 +47,8 @@ const linkedRef = async (directory: string): Promise<string | undefined> => {
 const isReference = (text: string): boolean => /^[a-z]{20}$/.test(text)
 
 /**
- * Parses the answer to the question about the project: the local stack, or a hosted project's reference. Undefined for any other
- * text.
+ * Parses the answer to the question about the project: the local stack, or a hosted project's reference. Returns undefined for
+ * any other text.
  */
 export const answeredTarget = (answer: string): Target | undefined => {
   if (answer === "" || answer === "local") return local(false)

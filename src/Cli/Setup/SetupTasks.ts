@@ -18,7 +18,7 @@ import {
 import type { Target } from "./SetupTarget.ts"
 import type { SupabaseCli } from "./SupabaseCli.ts"
 
-/** The user's request, and the facts that setup found. */
+/** The user's request, and what setup has detected. */
 export interface Setup {
   readonly cli: Cli
   readonly directory: string

@@ -10,14 +10,14 @@ export interface Said {
 
 /** The Supabase CLI of a project. Commands run in the project's directory, without prompts. */
 export interface SupabaseCli {
-  /** How to invoke the CLI from a shell: `supabase`, or `npx supabase` when only the project has the CLI. */
+  /** How to invoke the CLI from a shell: `supabase`, or `npx supabase` if the CLI is installed only in the project. */
   readonly name: string
   readonly run: (args: ReadonlyArray<string>) => Effect.Effect<Said>
   /** Starts a long-running command, such as `functions serve`, and stops it when the scope closes. */
   readonly keep: (args: ReadonlyArray<string>) => Effect.Effect<void, never, Scope.Scope>
 }
 
-/** The time that a command and its containers have to stop before the command is killed. */
+/** How long a command and its containers may take to stop before the command is killed. */
 const STOP_WITHIN = "15 seconds"
 
 /** Finds the CLI on the PATH, otherwise in the project's node_modules. */
