@@ -34,7 +34,7 @@ export type CauseGroup = typeof CauseGroup.Type
 
 /**
  * Groups the integrations that need attention by cause. The groups are sorted by state (worst first), then by size (largest
- * first). Expects the integrations sorted worst first.
+ * first). Expects the integrations to be sorted worst first.
  */
 export const causeGroups = (
   integrations: ReadonlyArray<IntegrationState>

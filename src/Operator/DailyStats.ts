@@ -35,7 +35,7 @@ export const activityOf = (
 
 /**
  * Reads the figures for all integrations, or for one integration. For all integrations, the query reads every run of the last
- * day: with hundreds of thousands of runs the query takes a tenth of a second, so frequent callers should cache the result for a
+ * day: with hundreds of thousands of runs, this takes a tenth of a second, so frequent callers should cache the result for a
  * minute.
  */
 export const readFiguresOf = (

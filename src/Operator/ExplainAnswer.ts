@@ -14,7 +14,7 @@ import { type ExplainedSlot, isOfSchedule, type SlotOutcome, timeIn } from "./Sl
  */
 export type ExplainAnswer = "yes" | "partly" | "unknown" | "no" | "not_yet" | "nothing_due"
 
-/** The basis of an answer: the slots that the answer is about, and the number of completed slots. */
+/** The basis for an answer: the slots that the answer is about, and the number of completed slots. */
 export interface ExplainVerdict {
   readonly answer: ExplainAnswer
   /** The schedule's slots or, if there are none, the runs outside the schedule. */
@@ -113,7 +113,7 @@ export const sentenceOf = (
   }
 }
 
-/** Whether the run's first attempt has not ended, so nothing can have failed yet. */
+/** Whether the run is in its first attempt or has not started yet, so nothing can have failed. */
 const isFresh = (slot: ExplainedSlot | undefined): boolean =>
   slot?.run?.attempt === (slot?.outcome === "running" ? 1 : 0)
 
@@ -211,8 +211,8 @@ const nothingDue = (slots: ReadonlyArray<ExplainedSlot>, timeline: TimelineData)
 }
 
 /**
- * Matches the column name at the start of a row fault (`sync_scheduler.row_fault`). A schedule fault starts with a field of the
- * expression instead.
+ * Matches the column name at the start of a row fault (`sync_scheduler.row_fault`). A schedule fault instead starts with a field
+ * of the expression.
  */
 const OF_ROW =
   /^(?:enabled|org_id|integration_type|sync_schedule|timezone|function_name|health_url|config|next_run_at|schedule_since|catch_up|catch_up_window) (?:is|has) /

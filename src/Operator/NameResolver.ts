@@ -104,7 +104,7 @@ const organisationOf = (
   })
 }
 
-/** Returns the searchable words of a name: the whole name, and each of its longer words. */
+/** Returns the searchable words in a name: the whole name, and each of its longer words. */
 const wordsOf = (name: string): ReadonlyArray<string> => {
   const whole = name.trim().toLowerCase()
   return [...whole.split(/[^\p{L}\p{N}]+/u).filter(({ length }) => length > 3), whole]

@@ -14,7 +14,7 @@ import { IntegrationState, withState, worstFirst } from "./IntegrationState.ts"
 
 /** The number of integrations per call. A page of this size is about 700 KB. */
 const PAGE = 500
-/** The maximum number of integrations that are read. If a project has more, `truncated` is true in its overview. */
+/** The maximum number of integrations to read. If a project has more, `truncated` is true in its overview. */
 export const MAX_INTEGRATIONS = 20_000
 /** How long a failed read of a page is retried, in milliseconds. */
 const READ_WITHIN_MS = 5_000
@@ -36,7 +36,7 @@ const Counts = Schema.Struct({
 /**
  * The states of all integrations: the output of `status -o json` and the response of `GET /api/status`. `verdict`:
  *
- * - `never` and `stopped`: no engine ticks, so no integration is shown as healthy.
+ * - `never` and `stopped`: no engine is ticking, so no integration is shown as healthy.
  * - `attention`: an integration needs attention or cannot be read.
  * - `waiting`: nothing is wrong, but no integration has completed a run yet.
  * - `ok`: the only verdict that may be shown in green.

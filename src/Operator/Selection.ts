@@ -5,15 +5,15 @@ import type { Named } from "./NameResolver.ts"
 import { readOverview } from "./Overview.ts"
 import { listRuns } from "./Runs.ts"
 
-/** The maximum number of integrations that one response explains, because each explanation costs a database call. */
+/** The maximum number of integrations to explain in one response. Each explanation costs a database call. */
 export const MAX_EXPLAINED = 20
-/** The maximum number of failed or unknown runs that are read, newest first. */
+/** The maximum number of failed or unknown runs to read, newest first. */
 const MAX_RUNS = 1000
 
 /**
  * Selects the integrations of an organisation to explain: first integrations with a failed or unknown run in [from, to), then
- * integrations in the worst states. Makes one call. If fewer than `MAX_EXPLAINED` integrations have a failed or unknown run, also
- * makes one call for each 500 integrations.
+ * integrations in the worst states. Makes one call, plus one call per 500 integrations if fewer than `MAX_EXPLAINED` integrations
+ * have a failed or unknown run.
  */
 export const selectToExplain = (
   found: ReadonlyArray<Named>,

@@ -84,8 +84,8 @@ export const explainSlots = (
 }
 
 /**
- * Whether the schedule made the run due. The run's `trigger` decides, because the run's slot may not match the schedule, or may
- * be older than the recorded schedules.
+ * Whether the schedule made the run due. This is determined by the run's `trigger`, because the run's slot might not match the
+ * schedule, or might be older than the recorded schedules.
  */
 export const isOfSchedule = (run: Pick<TimelineRun, "trigger"> | undefined): boolean =>
   run?.trigger === "schedule" || run?.trigger === "catch_up"
@@ -96,7 +96,7 @@ const partsOf = (run: TimelineRun | undefined): Pick<ExplainedSlot, "run" | "eve
   return { run: rest, events }
 }
 
-/** The maximum number of computed slots, far above `MAX_SLOTS` so that the newest slots are computed. */
+/** The maximum number of slots to compute. It is far above `MAX_SLOTS`, so that the newest slots are computed. */
 const MAX_COMPUTED = 20_000
 
 const slotsOf = (segment: Segment, from: number, to: number): ReadonlyArray<number> => {
@@ -230,7 +230,7 @@ const earlier = (run: TimelineRun): string =>
     })
     .join("; ")
 
-/** Explains why a run started late: no engine ticked, or the run is a catch-up. */
+/** Explains why a run started late: no engine was ticking, or the run is a catch-up. */
 const lateness = (run: TimelineRun, timeline: TimelineData): string => {
   const drift = run.drift_ms ?? 0
   if (drift < 60_000 || run.started_at === null) return ""

@@ -39,7 +39,7 @@ export const prewarmJob = () => {
       }
       const upcoming = seen.filter(isNew)
       for (const { function_name, next_run_at } of upcoming) planned.set(function_name, next_run_at)
-      // The warm-ups are child fibers of the job. These fibers continue between iterations and end with the job.
+      // Warm-ups run in child fibers of the job, which continue between iterations and end with the job.
       yield* Effect.forEach(bySlot(upcoming), ([slot, names]) =>
         Effect.fork(Effect.delay(wake(names), Math.max(0, slot - LEAD_MS - now)))
       )

@@ -88,7 +88,7 @@ const log = (summary: Summary): Effect.Effect<void> =>
     yield* line
   })
 
-/** Logs one message when ticks stall, and one message when ticks make progress again. */
+/** Logs a message when ticks stall, and another when ticks make progress again. */
 export const watchdogJob = (watchdog: Watchdog): RecurringJob<never> => {
   let isStuck = false
   return {

@@ -13,15 +13,15 @@ export const monotonicMs: Effect.Effect<number> = Effect.map(Clock.currentTimeNa
   Number(nanos / 1_000_000n)
 )
 
-/** The last tick that ended, and the monotonic time of its end. */
+/** The last tick that ended, and the monotonic time at which it ended. */
 export interface LastTick {
   readonly summary: Summary
   readonly endedMs: number
 }
 
 /**
- * The liveness of a running `serve`: whether the process ticks, the result of the last tick, and how long ticks have made no
- * progress. Determining the liveness does not require a database call. All instants are monotonic milliseconds.
+ * The liveness of a running `serve`: whether the process is ticking, the result of the last tick, and how long ticks have gone
+ * without progress. Determining the liveness does not require a database call. All instants are monotonic milliseconds.
  */
 export class Watchdog {
   /** The number of ticks that have ended since the start of the process. */
@@ -68,7 +68,7 @@ export class Watchdog {
     if (summary !== null) this.last = { summary, endedMs: nowMs }
   }
 
-  /** Records progress of the tick. */
+  /** Records that the tick has made progress. */
   recordProgress(nowMs: number): void {
     this.movedMs = nowMs
   }

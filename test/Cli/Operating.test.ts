@@ -25,7 +25,7 @@ afterAll(() => fixture.close())
 
 interface Step extends Pick<TranscriptOptions, "typed"> {
   readonly args: ReadonlyArray<string>
-  /** The terminal's width in columns. Without a width, stdout is a pipe. */
+  /** The terminal's width in columns. If omitted, stdout is a pipe. */
   readonly width?: number
 }
 

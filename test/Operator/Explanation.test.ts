@@ -225,7 +225,7 @@ test("a completed run never leads to the answer no", async () => {
       attempt, started_at, finished_at)
     select ${id}::uuid, i.id, i.org_id, i.integration_type, ${new Date(at)}, ${id}, ${trigger}, ${status}, 1, ${new Date(at)}, ${new Date(at)}
       from organization_integrations i where i.id = ${fixtureId(n)}`
-  // A user set this run's due time, which is not a slot of the schedule. The schedule has had no slot yet.
+  // This run's due time was set by a user and is not a slot of the schedule, which has not had a slot yet.
   await insert(
     "aaaaaaaa-0000-4000-8000-000000000001",
     12,

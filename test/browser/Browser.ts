@@ -2,7 +2,7 @@ import { access } from "node:fs/promises"
 import axe from "axe-core"
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core"
 
-/** The path of Chromium: the environment variable `CHROMIUM` or, by default, the path in Debian's package. */
+/** The path to Chromium: the environment variable `CHROMIUM` or, by default, the path in Debian's package. */
 const CHROMIUM = process.env.CHROMIUM ?? "/usr/bin/chromium"
 
 /** Flags for a Chromium that runs as root in a sandbox without internet access. */

@@ -6,7 +6,7 @@ import { FIXTURE_NOW, fixtureId, HOSTILE_NAME } from "../support/OperatorFixture
 import { open, type Reader, startBrowser, violations } from "./Browser.ts"
 import { type ServeFixture, startServeFixture } from "./ServeFixture.ts"
 
-// Tests the page in a real Chromium. The binary serves it from a real PostgreSQL that contains the operator fixture.
+// Tests the page in a real Chromium. The binary serves it from a real PostgreSQL database that contains the operator fixture.
 
 setDefaultTimeout(60_000)
 

@@ -9,7 +9,7 @@ import { open, pageProblems, type Reader, startBrowser } from "./Browser.ts"
 import { ADMIN_TOKEN } from "./ServeFixture.ts"
 
 // Tests how the page describes problems: refused runs, many failures with one cause, an unavailable database, and a project
-// without integrations. The tests use a real Chromium, the binary and a real PostgreSQL.
+// without integrations. The tests use a real Chromium, the binary and a real PostgreSQL server.
 
 setDefaultTimeout(90_000)
 
@@ -157,7 +157,7 @@ describe("200 failures with one cause", () => {
       select count(*)::int as n from sync_run_event
        where kind = 'retried' and actor = 'Kari Nordmann (page)' and reason = 'the token is valid again'`
       expect(n).toBe(200)
-      // On a busy machine the database may respond after the page's timeout.
+      // On a busy machine, the database may respond after the page's timeout.
       expect(problems.filter((one) => !one.includes("status of 503"))).toEqual([])
     }
   )

@@ -14,7 +14,7 @@ setDefaultTimeout(120_000)
 
 const ledger = startLedger()
 
-/** The requests that a stand-in for an accounting API accepted. The stand-in's response depends on the request's path. */
+/** The requests accepted by a stand-in for an accounting API. The stand-in's response depends on the request's path. */
 const booked: string[] = []
 const api = Bun.serve({
   port: 0,

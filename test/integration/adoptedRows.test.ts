@@ -38,7 +38,7 @@ const rowsOf = (columns: string, values: (n: number) => string): string =>
   [...WORDS.map((word) => `'${word}'`), "null"]
     .flatMap((word, n) => [
       [id(100 + n), `'${id(n + 1)}'`, word, values(n)],
-      // An integration may have several rows with a status word that is not ours.
+      // An integration may have several rows with a foreign status word.
       ...(n < 8 ? [[id(200 + n), `'${id(OVERDUE)}'`, word, values(n + 50)]] : [])
     ])
     .concat([
@@ -119,7 +119,7 @@ describe.each(projects)("an adopted table: %s", (_, tables) => {
     return { args: args.join(" "), ...ended }
   }
 
-  /** Returns which read-only commands failed. `doctor` should exit with an error, because it finds problems. */
+  /** Returns the read-only commands that failed. `doctor` should exit with an error, because it finds problems. */
   const failures = async () => {
     const broken: Array<unknown> = []
     for (const args of READING) {

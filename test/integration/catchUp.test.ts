@@ -46,7 +46,7 @@ const ranges = async (): Promise<ReadonlyArray<{ reason: string; count: number }
   ...(await project.sql`select reason, count::int as count from sync_skipped_range order by id`)
 ]
 
-/** Seeds 19 slots, ten minutes apart, none of which has run. The newest is seven minutes old. */
+/** Seeds 19 slots, ten minutes apart, none of which have run. The newest is seven minutes old. */
 const seedOutage = (columns: Readonly<Record<string, string>>) =>
   project.seedDue(1, {
     sync_schedule:

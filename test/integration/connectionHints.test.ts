@@ -27,7 +27,7 @@ const base = {
   SUPABASE_SECRET_KEY: `sb_secret_${"x".repeat(32)}`
 }
 
-/** Returns the error of a command that cannot connect, and asserts that `status` and `doctor` report the same error. */
+/** Returns the error from a command that cannot connect, and asserts that `status` and `doctor` report the same error. */
 const connectionErrorOf = async (
   env: Readonly<Record<string, string>>
 ): Promise<ConnectionErrorText> => {

@@ -16,7 +16,7 @@ afterAll(() => project.close())
 const exitOf = async (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
   (await runBinary(args, { env: { ...project.environment, ...env } })).code
 
-/** Every exit code documented in docs/reference/exit-codes.md is tested with the compiled binary. */
+/** Tests every exit code documented in docs/reference/exit-codes.md with the compiled binary. */
 test("0 means success, even when nothing was due; help exits with 0", async () => {
   expect(await exitOf(["run"])).toBe(0)
   expect(await exitOf(["help"])).toBe(0)

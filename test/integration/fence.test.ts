@@ -81,7 +81,7 @@ const untilRun = async (condition: string) => {
   }
 }
 
-/** Repeats the run's request, as a proxy might, or an engine that resumes after a freeze. */
+/** Repeats the run's request, as a proxy or an engine that resumes after a freeze might. */
 const deliverAgain = async (name: string) => {
   const row = await readRun()
   const answer = await fetch(`${api.url}/functions/v1/${name}`, {

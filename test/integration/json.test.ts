@@ -28,7 +28,7 @@ afterAll(async () => {
 
 /**
  * Runs a command with `-o json`, and asserts that its output matches the schema in docs/reference/json.md and has no extra
- * field.
+ * fields.
  */
 const holds = async (line: string, env: Readonly<Record<string, string>> = {}) => {
   const words = line.split(" ")
@@ -129,7 +129,7 @@ test("text from others is never printed unescaped, to a terminal, a pipe or the 
   for (const text of [lines.stdout, lines.stderr, whole.stdout, shown.shown]) {
     expect(text).not.toMatch(unseen)
   }
-  // Puts `risky` into a JSON log line, as part of the name of an unknown setting.
+  // Puts `risky` into a JSON log line, as part of an unknown setting's name.
   const odd = await runBinary(["run", "-o", "jsonl", ...scope], {
     env: { ...env, [`SYNC_SCHEDULER_X${risky}`]: "1" }
   })

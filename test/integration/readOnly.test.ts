@@ -31,7 +31,7 @@ const startScene = async (server: PostgresServer) => {
     const { code, stdout } = await runBinary([...args, "-o", "json"], { env })
     return { code, answer: JSON.parse(stdout) }
   }
-  /** Asserts what a tick and `doctor` report if the database is read-only. */
+  /** Asserts what a tick and `doctor` report when the database is read-only. */
   const expectReadOnly = async (env: Readonly<Record<string, string>>, sqlState: string) => {
     const { answer, code } = await ask(["run"], env)
     expect(answer.errors).toMatchObject([
@@ -62,7 +62,7 @@ test.concurrent("when Supabase makes a full database read-only by default, a dir
   )
   await execute(`alter database "${database.name}" set default_transaction_read_only = on`)
   await expectReadOnly(direct, "25006")
-  // The Data API opens its transactions explicitly as read-write.
+  // The Data API explicitly opens its transactions as read-write.
   const doctor = await ask(["doctor"], api)
   expect(doctor.answer.findings).toContainEqual(
     expect.objectContaining({ code: "DATABASE_READ_ONLY", level: "warning" })

@@ -77,7 +77,7 @@ test("if the database is read-only for 3 s while functions respond, every outcom
       server,
       refuse: (isRefusing) => setReadOnly(server, isRefusing)
     })
-    // While outcomes cannot be recorded, the engine starts no run, but it may still send runs that have started.
+    // While outcomes cannot be recorded, the engine starts no more runs, but it may still send runs that it has already started.
     expect(sent).toBeLessThanOrEqual(2 * IN_FLIGHT)
   } finally {
     await server.stop()

@@ -208,7 +208,7 @@ describe("runScheduledJobs(supabaseClient, integrationEdgeFunctionUrl)", () => {
     const began = performance.now()
     const options = { functionKey: project.gateway.secretKey }
     const summary = await runScheduledJobs({ rpc }, url(), options)
-    // The limit allows for a busy machine, but is below the 45 s for which a timer-driven tick would wait.
+    // The limit allows for a busy machine, but is below the 45 s that a timer-driven tick would wait.
     expect(performance.now() - began).toBeLessThan(30_000)
     expect(away.length).toBeGreaterThan(3)
     expect(summary).toMatchObject({

@@ -30,7 +30,7 @@ const due = `insert into organization_integrations (org_id, integration_type, sy
 const codesOf = (report: { findings: ReadonlyArray<{ code: string | null }> }) =>
   report.findings.map(({ code }) => code)
 
-/** Runs the binary on a database with this schema and one due integration. */
+/** Runs the binary against a database with this schema and one due integration. */
 const runIn = async (sql: string, args: ReadonlyArray<string> = ["run"]) => {
   const database = await createDatabase({ migrations: false, sql })
   const gateway = await startGateway({ databaseUrl: database.url, functionsUrl: functions.url })

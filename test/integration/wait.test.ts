@@ -16,7 +16,7 @@ beforeAll(async () => {
 }, 120_000)
 afterAll(() => project.close())
 
-/** Each test gets its own integration, because tests run in any order. */
+/** Each test gets its own integration, because tests can run in any order. */
 const integration = async (name: string) => {
   const columns = { org_name: `'${name}'`, next_run_at: "now() + interval '1 day'" }
   return (await project.seedDue(1, columns))[0] ?? ""

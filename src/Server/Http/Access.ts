@@ -99,7 +99,7 @@ const wrongToken: HttpError = {
 
 type Guard = Effect.Effect<void, Forbidden, Request>
 
-/** Rejects an action that is disabled in the settings or not permitted to this principal. */
+/** Rejects an action that the settings disable or that this principal is not allowed to perform. */
 export const requireOperator = ({ allowActions, sessions }: Access): Guard =>
   Effect.gen(function* () {
     if (!allowActions || sessions === null) {
@@ -128,7 +128,7 @@ const noToken: Forbidden = {
 
 /**
  * Rejects cross-site requests. Current browsers send `Sec-Fetch-Site`, and older browsers send `Origin`. A request with neither
- * header does not come from a page and carries no session cookie.
+ * header did not come from a page, and carries no session cookie.
  */
 export const requireOwnOrigin: Guard = Effect.flatMap(
   HttpServerRequest.HttpServerRequest,
@@ -149,8 +149,8 @@ const otherSite: Forbidden = {
 }
 
 /**
- * Rejects a session's request without the session's CSRF token, which is in a form field or a header. A request with the admin
- * token needs no CSRF token.
+ * Rejects a session-authenticated request that lacks the session's CSRF token in a form field or a header. A request with the
+ * admin token needs no CSRF token.
  */
 export const requireOwnForm: Guard = Effect.gen(function* () {
   const request = yield* HttpServerRequest.HttpServerRequest

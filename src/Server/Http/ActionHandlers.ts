@@ -17,7 +17,7 @@ interface Requested extends Pick<Action, "action" | "id" | "reason"> {
   readonly actor?: string | undefined
 }
 
-/** Performs an action, and records its reason and its actor. The actor is the name given at sign-in or by the program. */
+/** Performs an action and records its reason and actor. The actor is the name given at sign-in or by the program. */
 const performAction = (views: QueryCache, { actor: given, ...requested }: Requested) =>
   Effect.gen(function* () {
     const principal = yield* CurrentPrincipal
@@ -35,8 +35,8 @@ const performAction = (views: QueryCache, { actor: given, ...requested }: Reques
   })
 
 /**
- * Handles every action, whether a program or a form on a page requests it. The response to a form redirects the browser to the
- * page that the form names.
+ * Handles every action, whether requested by a program or by a form on a page. After a form submission, redirects the browser to
+ * the page named in the form.
  */
 export const actionHandlers = (views: QueryCache, access: Access) => {
   const handle =
@@ -68,7 +68,7 @@ interface ActionRequest {
   readonly request: HttpServerRequest.HttpServerRequest
 }
 
-/** The maximum number of failed runs that one form retries. */
+/** The maximum number of failed runs retried by one form submission. */
 const MAX_RETRIED = 1_000
 
 /**

@@ -20,8 +20,8 @@ import { BadRequest, Forbidden, NotFound, Unauthorized, Unavailable } from "./Ht
 import { RunResponse } from "./RunResponse.ts"
 
 /**
- * The HTTP API of `serve`, with the same schemas as the command line's `-o json`. The OpenAPI document is generated from this
- * definition.
+ * The HTTP API of `serve`, which uses the same schemas as `-o json` on the command line. The OpenAPI document is generated from
+ * this definition.
  */
 
 const text = (description: string, maxLength: number) =>
@@ -151,7 +151,7 @@ const reading = HttpApiGroup.make("reading")
 
 const REASON = "it is empty or longer than 500 characters"
 
-/** The reason for an action, and the action's actor. Both are recorded with the action. */
+/** The reason for an action and its actor, both of which are recorded with the action. */
 export const Act = Schema.Struct({
   reason: Schema.Trim.pipe(
     Schema.minLength(1, { message: () => REASON }),

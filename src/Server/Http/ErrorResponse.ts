@@ -24,7 +24,7 @@ export const negotiate = ({
   return url.startsWith("/api/") || /\bapplication\/json\b/.test(accepted) ? "json" : "text"
 }
 
-/** Responds to every failure of an app in the client's format, and logs each failure that is a bug. */
+/** Converts every failure of an app to a response in the client's format, and logs failures that are bugs. */
 export const answerErrors = <R>(
   app: HttpApp.Default<unknown, R>
 ): HttpApp.Default<never, R | Site> =>

@@ -1,7 +1,7 @@
 import { HttpApiSchema } from "@effect/platform"
 import { Schema } from "effect"
 
-/** The reason why a request is rejected: `message` says what happened and why, `hint` says how to fix it, and `code` is stable. */
+/** Why a request was rejected: `message` says what happened and why, `hint` says how to fix it, and `code` is stable. */
 export const HttpError = Schema.Struct({
   status: Schema.Literal(400, 401, 403, 404, 405, 409, 414, 415, 421, 500, 503),
   code: Schema.String,

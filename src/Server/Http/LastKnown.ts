@@ -3,15 +3,15 @@ import { SupabaseError } from "../../Domain/Errors.ts"
 import { monotonicMs } from "../Watchdog.ts"
 
 /**
- * The value of the last successful read. `isOutdated` is true if the database has not responded since that read and the value is
- * old.
+ * The value from the last successful read. `isOutdated` is true if the database has not responded since that read and the value
+ * is old.
  */
 export interface Known<A> {
   readonly value: A
   readonly isOutdated: boolean
 }
 
-/** A cache of values of one kind, by key. */
+/** A keyed cache for one kind of value. */
 export interface LastKnown<A> {
   /**
    * Returns the current value, or the last known value if the read takes too long. If `isAway`, returns the last known value
@@ -39,7 +39,7 @@ const WAIT_MS = 700
 const WAIT_AFTER_FAILURE_MS = 200
 /** How long to wait for the first value, in milliseconds. */
 const FIRST_WAIT_MS = 3_000
-/** The age, in milliseconds, at which a value is outdated if a new read does not finish in time. */
+/** The age, in milliseconds, at which a value is considered outdated if a new read does not finish in time. */
 const OUTDATED_AFTER_MS = 10_000
 
 interface Entry<A> {
@@ -49,7 +49,7 @@ interface Entry<A> {
 }
 
 export interface LastKnownOptions {
-  /** The maximum number of keys. If there are more keys, the least recently used ones are dropped. */
+  /** The maximum number of keys. When it is exceeded, the least recently used keys are evicted. */
   readonly capacity: number
   /** How long a value is treated as current and not read again, in milliseconds. */
   readonly freshMs: number

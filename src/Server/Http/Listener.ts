@@ -8,7 +8,7 @@ export class ListenError extends Data.TaggedError("ListenError")<{
   readonly code: string
 }> {}
 
-/** The largest accepted request body, in bytes. */
+/** The maximum size of a request body, in bytes. */
 const MAX_BODY_BYTES = 16_384
 /** The time after which an idle connection is closed, in seconds. */
 const IDLE_SECONDS = 30

@@ -12,9 +12,9 @@ const FRESH_MS = 15_000
 const WAIT_MS = 3_000
 
 /**
- * Serves `/metrics`: all metrics of src/Metrics.ts in the Prometheus text format. A scrape reads the metrics that are kept in the
- * database, and concurrent scrapes share one read. A slow or unavailable database neither fails a scrape nor delays it by
- * more than `WAIT_MS`.
+ * Serves `/metrics`: all metrics in src/Metrics.ts, in the Prometheus text format. A scrape reads the metrics that come from the
+ * database, and concurrent scrapes share one read. A slow or unavailable database neither fails a scrape nor delays it by more
+ * than `WAIT_MS`.
  */
 export const makeMetricsEndpoint: Effect.Effect<
   Effect.Effect<HttpServerResponse.HttpServerResponse>,

@@ -105,10 +105,10 @@ const SECURITY: Readonly<Record<string, string>> = {
   vary: "accept-encoding, cookie, authorization"
 }
 
-/** The minimum size of a body that is compressed, in bytes. */
+/** The minimum body size for compression, in bytes. */
 const MIN_BYTES = 1_024
 
-/** Adds the headers that every response needs, and compresses the body if the compressed body is smaller. */
+/** Adds the headers that every response needs, and compresses the body if that makes it smaller. */
 export const finish = <E, R>(app: HttpApp.Default<E, R>): HttpApp.Default<E, R> =>
   Effect.zipWith(HttpServerRequest.HttpServerRequest, app, ({ headers, method }, answer) => {
     const common = { "cache-control": "no-store", ...answer.headers, ...SECURITY }

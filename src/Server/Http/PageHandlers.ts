@@ -26,12 +26,12 @@ import { htmlResponse } from "./Responses.ts"
  */
 const MAX_EXPLAINED = 20
 const MAX_FIGURES = 4
-/** The maximum number of organisation pages that are cached, in case the database becomes unavailable. */
+/** The maximum number of organisation pages to cache for times when the database is unavailable. */
 const ORGS_KEPT = 32
 /** Matches a run's id or an id prefix. */
 const RUN = /^[0-9a-f][0-9a-f-]{5,35}$/
 
-/** A rendered page. `isOutdated` is true if the page shows the last known data, with a note that the data are outdated. */
+/** A rendered page. `isOutdated` is true if the page shows the last known data, with a note saying so. */
 interface Rendered {
   readonly html: string
   readonly isOutdated: boolean
@@ -42,7 +42,7 @@ interface Parts {
   readonly orgs: LastKnown<OrgModel>
 }
 
-/** The routes for all pages. A page *fails with* HttpError if the page does not exist or its data are unavailable. */
+/** The routes for all pages. A page *fails with* HttpError if the page does not exist or its data is unavailable. */
 export const makePageRoutes = (views: QueryCache) =>
   Effect.map(makeLastKnown<OrgModel>({ capacity: ORGS_KEPT, freshMs: 0 }), (orgs) =>
     HttpRouter.empty.pipe(
@@ -205,7 +205,7 @@ const run = (
     return { html: runPage(frame, { now, events, integration, run, logsUrl }), isOutdated }
   })
 
-/** The routes for the pages' static files. The name of a file changes with its content. */
+/** The routes for the pages' static files. A file's name changes with its content. */
 export const assetRoutes = HttpRouter.fromIterable(
   Array.from(assets.values(), ({ body, path, type }) =>
     HttpRouter.makeRoute(

@@ -19,7 +19,7 @@ export class Site extends Context.Tag("@sync-scheduler/Site")<
   }
 >() {}
 
-/** One request for a page, with the principal of the request. */
+/** A request for a page, with its principal. */
 export interface RequestContext {
   readonly request: HttpServerRequest.HttpServerRequest
   readonly url: URL
@@ -77,7 +77,8 @@ const ZONE_COOKIE = "sync_scheduler_zone"
 const MAX_ZONE = 64
 
 /**
- * Returns the time zone for a list: the zone in the URL, otherwise the viewer's zone, otherwise the zone of most integrations.
+ * Returns the time zone for a list: the zone in the URL, otherwise the viewer's zone, otherwise the most common zone among the
+ * integrations.
  */
 export const zoneOf = (
   { request, url }: Pick<RequestContext, "request" | "url">,

@@ -26,9 +26,9 @@ const text = (isOk: boolean, body: string): HttpServerResponse.HttpServerRespons
   })
 
 /**
- * Creates the probes. `/livez` reports whether this process ticks, without a call to the database, because an unreachable database
- * is no reason to restart the process. `/readyz` reports whether the database responds, ticks make progress, and the server is not
- * stopping. With `?verbose`, the response has one line for each check.
+ * Creates the probes. `/livez` reports whether this process is ticking. It does not call the database, because an unreachable
+ * database is no reason to restart the process. `/readyz` reports whether the database responds, ticks are making progress, and
+ * the server is not stopping. With `?verbose`, the response has one line for each check.
  */
 export const makeProbeRoutes = (watchdog: Watchdog) =>
   Effect.gen(function* () {

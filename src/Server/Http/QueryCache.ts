@@ -39,7 +39,7 @@ export interface QueryCache {
     ids: ReadonlyArray<string>,
     from: number
   ) => Effect.Effect<DailyStats, SupabaseError>
-  /** The data for pages. While the database is unavailable (`isAway`), these are the last known data. */
+  /** The data for pages; the last known data while the database is unavailable (`isAway`). */
   readonly known: {
     readonly overview: Effect.Effect<Known<Overview>, SupabaseError>
     readonly figures: (isAway: boolean) => Effect.Effect<Known<Figures>, SupabaseError>
@@ -49,10 +49,10 @@ export interface QueryCache {
       isAway: boolean
     ) => Effect.Effect<Known<DailyStats>, SupabaseError>
     readonly run: (id: string) => Effect.Effect<Known<RunDetail>, SupabaseError>
-    /** The number of slots that are due in each of the next hours. */
+    /** The number of slots due in each of the coming hours. */
     readonly load: (isAway: boolean) => Effect.Effect<Known<Load>, SupabaseError>
   }
-  /** The start lag that makes a run late, in milliseconds. */
+  /** The start lag above which a run is late, in milliseconds. */
   readonly driftAlertMs: number
   /** Performs any other read, subject to the limit on concurrent reads. */
   readonly read: <A, E>(effect: Effect.Effect<A, E, Supabase>) => Effect.Effect<A, E>

@@ -102,8 +102,8 @@ const optionsOf = (params: Filter) => ({
 })
 
 /**
- * Maps a database error to an API error with the message that a tick reports for this error. If the database rejects the call,
- * the API error says that the request is wrong.
+ * Maps a database error to an API error with the message that a tick would report. If the database rejects the call, the API
+ * error says that the request is invalid.
  */
 export const orUnavailable = <A, R>(
   effect: Effect.Effect<A, SupabaseError, R>

@@ -4,8 +4,8 @@ import { IntegrationStatus } from "../../Domain/IntegrationStatus.ts"
 import { IncidentView, RunEvent, RunView } from "../../Domain/RunView.ts"
 
 /**
- * A run: the operator's RunDetail without the function's response. The function's response contains the project's own data, so
- * only the command line and the run page show it.
+ * A run: the operator's RunDetail without the function's response. That response contains the project's own data, so only the
+ * command line and the run page show it.
  */
 export const RunResponse = Schema.Struct({
   now: Instant,

@@ -10,13 +10,13 @@ const MAX_NAME = 80
 export interface Session {
   /** The name given at sign-in. This name is recorded as the actor of every action. */
   readonly actor: string
-  /** The CSRF token in every form of this session. */
+  /** The CSRF token included in each of this session's forms. */
   readonly csrf: string
 }
 
 /** Sign-in sessions derived from the admin token. */
 export interface Sessions {
-  /** Whether a text is the admin token. Compares in constant time. */
+  /** Whether a text is the admin token, compared in constant time. */
   readonly isToken: (text: string) => boolean
   /** Returns the cookie's value for a new session. `now` is in epoch milliseconds. */
   readonly issue: (
@@ -56,7 +56,7 @@ export const makeSessions = (adminToken: Redacted.Redacted<string>): Sessions =>
   }
 }
 
-/** Whether the CSRF token of a form belongs to a session. */
+/** Whether a form's CSRF token belongs to a session. */
 export const isFormOf = (session: Session, csrf: string): boolean => {
   const given = Buffer.from(csrf)
   const expected = Buffer.from(session.csrf)

@@ -41,8 +41,8 @@ const shared = (frame: PageFrame, cause: CauseGroup, now: number): Html => {
 }
 
 /**
- * The kinds of incidents that are not visible in any integration's state. An incident of any other kind is visible as a state and
- * closes when that state ends.
+ * The kinds of incidents that no integration's state shows. Any other incident is shown as a state, and closes when that state
+ * ends.
  */
 const INCIDENTS: Readonly<Record<string, readonly [one: string, many: string]>> = {
   cold_start: ["cold start", "cold starts"],

@@ -32,7 +32,7 @@ const MINUTE = 60_000
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
 
-/** The minimum width of a mark, in minutes: about 1.5 pixels on a strip that is 500 pixels wide. */
+/** The minimum width of a mark, in minutes: about 1.5 pixels on a 500-pixel strip. */
 const THINNEST = 5
 const HEIGHT = 20
 
@@ -59,7 +59,7 @@ export const lastDay = (now: number): Axis => {
 
 /**
  * The maximum number of bars for completed runs in one strip of a list. If there are more bars, adjacent bars are merged, because
- * so many bars would be unreadable and would make up most of the page.
+ * that many bars would be unreadable and would make up most of the page.
  */
 const MANY_BARS = 48
 const CLOSE_MINUTES = 10
@@ -95,8 +95,8 @@ const pathOf = (
 }
 
 /**
- * Draws an axis with its marks as a full-width strip. One path contains all marks of a kind, so that the markup of thousands of
- * marks stays small. Marks outside the axis are omitted, and marks that cross an end of the axis are clipped.
+ * Draws an axis with its marks as a full-width strip. All marks of a kind share one path, which keeps the markup small even for
+ * thousands of marks. Marks outside the axis are omitted, and marks that extend beyond it are clipped.
  */
 export const dayStrip = (axis: Axis, marks: ReadonlyArray<Mark>, isInList = false): Html => {
   const width = Math.round((axis.to - axis.from) / MINUTE)

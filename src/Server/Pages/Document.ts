@@ -15,7 +15,7 @@ export interface PageFrame {
   readonly version: string
   /** The path of the page, to which the user returns after signing in. */
   readonly path: string
-  /** The search text (`query`), and the other parts of the filter, which a new search keeps (`kept`). */
+  /** The search text (`query`), and the rest of the filter, which a new search preserves (`kept`). */
   readonly query: string
   readonly kept: ReadonlyArray<readonly [name: string, value: string]>
   /** The reason why the page is outdated; null if the page is current. */
@@ -26,7 +26,7 @@ export interface PageFrame {
   readonly answers: "shown" | "sign-in" | "command"
   /** Rewrites the commands in a text so that they can be pasted. */
   readonly pasteable: (text: string) => string
-  /** A sentence about the action that was just performed; null if no action was performed. */
+  /** A sentence about the action that was just performed; null if there was none. */
   readonly notice: string | null
 }
 

@@ -5,7 +5,7 @@ import { clip, empty, type Html, html } from "./Html.ts"
 import { filterPath, type ListFilter } from "./ListFilter.ts"
 import { shape } from "./StateMark.ts"
 
-/** The maximum number of types that are offered. Other types can be found by searching. */
+/** The maximum number of types to offer. Users can search for other types. */
 const MOST_TYPES = 12
 
 /**

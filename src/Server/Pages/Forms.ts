@@ -7,7 +7,7 @@ import type { PageAccess, PageFrame } from "./Document.ts"
 import { copyable } from "./FirstSteps.ts"
 import { empty, type Html, html } from "./Html.ts"
 
-/** An action's form: its address, its button, its warning, and the page to redirect to. */
+/** An action's form: its path, button and warning, and the page to redirect to afterwards. */
 interface ActionForm {
   /** The name of the form, unique on the page. */
   readonly name: string

@@ -6,7 +6,7 @@ export class Html {
   }
 }
 
-/** The values of a template. Text is escaped, markup is inserted unchanged, and all other values are omitted. */
+/** The values that a template accepts. Text is escaped, markup is inserted unchanged, and all other values are omitted. */
 export type Content = string | number | Html | ReadonlyArray<Html> | null | undefined | false
 
 const ENTITIES: Readonly<Record<string, string>> = {

@@ -55,7 +55,7 @@ type RowMarks = ReadonlyMap<string, ReadonlyArray<Mark>>
 export interface TableOptions {
   readonly axis: Axis
   readonly timezone: string
-  /** The marks of the rows. If the map is empty, no strips are shown. */
+  /** The marks for the rows. If the map is empty, no strips are shown. */
   readonly marks: RowMarks
 }
 

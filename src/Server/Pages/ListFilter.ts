@@ -3,8 +3,8 @@ import { causeKey } from "../../Domain/StateCause.ts"
 import type { IntegrationState } from "../../Operator/IntegrationState.ts"
 
 /**
- * The filter of the integration list, taken from the URL. Every link in the list keeps the parts of the filter that the link does
- * not change.
+ * The filter for the integration list, taken from the URL. Links in the list preserve the parts of the filter that they do not
+ * change.
  */
 export interface ListFilter {
   /** The search text: a part of a name or type, or the beginning of an id. */
@@ -14,7 +14,7 @@ export interface ListFilter {
   readonly type: string | null
   /** The key of the cause to show; null for all causes. */
   readonly cause: string | null
-  /** The number of the page; the first page is 1. */
+  /** The page number, starting at 1. */
   readonly page: number
 }
 

@@ -94,7 +94,7 @@ ${left > 0 && html`<p class="nothing">${countOf(left, "more integration")} of th
   })
 }
 
-/** Combines the answers of several integrations into one sentence. */
+/** Combines the answers for several integrations into one sentence. */
 const together = (explanations: ReadonlyArray<Explanation>): string => {
   const count = (...answers: ReadonlyArray<Explanation["answer"]>): number =>
     explanations.filter(({ answer }) => answers.includes(answer)).length

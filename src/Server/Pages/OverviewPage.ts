@@ -71,7 +71,7 @@ ${cards.length > 0 && html`<div class="figures" id="figures">${cards}</div>`}
 <div class="pair" id="pair">${incidents(overview)}${vendors(overview.integrations, frame.timezone, overview.now)}</div>`
 }
 
-/** Returns the text of the heading and of the tab's title. */
+/** Returns the text for the heading and the tab title. */
 const titleOf = (overview: Overview): string => {
   const { causes, headline, integrations, total, unreadable, verdict } = overview
   if (verdict === "never") return "No engine has ticked yet"

@@ -17,7 +17,7 @@ import { waterfall } from "./Waterfall.ts"
 type Answer = typeof readRun.result.Type
 type WholeRun = NonNullable<Answer["run"]>
 
-/** The data for a run page: the run, the events of the run, and the integration (null if the integration was deleted). */
+/** The data for a run page: the run, its events, and its integration (null if the integration was deleted). */
 export interface RunModel extends Pick<Answer, "now" | "events" | "integration"> {
   readonly run: WholeRun
   /** The URL of the function's logs; null if unknown. */

@@ -43,7 +43,7 @@ export const slotTable = (
 /** Consecutive slots with the same outcome. The first element is the newest slot, which represents the group. */
 type Group = readonly [ExplainedSlot, ...ReadonlyArray<ExplainedSlot>]
 
-/** Groups consecutive slots that have no run and share one reason. `slots` is sorted oldest first. */
+/** Groups consecutive slots that have no run and share a reason. `slots` is sorted oldest first. */
 const grouped = (slots: ReadonlyArray<ExplainedSlot>): ReadonlyArray<Group> => {
   const groups: Array<Group> = []
   for (const slot of slots) {

@@ -1,6 +1,6 @@
 import { type Html, html } from "./Html.ts"
 
-/** The shape for each state: drawings of 16 by 16 units in the colour of the surrounding text. */
+/** The shape for each state, drawn on a 16-by-16 grid in the colour of the surrounding text. */
 const SHAPES: Readonly<Record<string, Html>> = {
   overdue: html`<path d="M8 1 15.5 14.5H.5z"/><path class="cut" d="M8 6v4M8 12v.6"/>`,
   failing: html`<circle cx="8" cy="8" r="7"/><path class="cut" d="m5.4 5.4 5.2 5.2m0-5.2-5.2 5.2"/>`,

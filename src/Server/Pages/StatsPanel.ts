@@ -104,7 +104,7 @@ const outcomeOf = (
 
 /**
  * Renders the upcoming load: the total number of slots, the busiest hour, and a bar for each hour. Returns no markup for a single
- * slot, because its integration's row already shows the slot.
+ * slot, because its integration's row already shows it.
  */
 export const loadFigure = (load: ReadonlyArray<HourLoad>, timezone: string): Html => {
   const clock = clockOf(timezone)

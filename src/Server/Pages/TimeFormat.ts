@@ -66,7 +66,7 @@ const relativeTo = (at: number, timezone: string, now: number, zone: string): st
   return Math.abs(days) < 7 ? `${weekday(reading)} ${time}` : `${showDay(reading, today)} ${time}`
 }
 
-/** Formats an instant, always with its day: `Fri 20 Nov 02:00 CET`. */
+/** Formats an instant, always including the day: `Fri 20 Nov 02:00 CET`. */
 export const showDayAndTime = (at: number, timezone: string, now: number): string => {
   const clock = clockOf(timezone)
   const reading = readingAt(clock, Math.floor(at / 1000) * 1000)

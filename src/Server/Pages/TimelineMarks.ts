@@ -17,8 +17,8 @@ const KINDS: Readonly<Record<string, MarkKind>> = {
 const MOST = 48
 
 /**
- * Returns approximate slots of a skipped range. Only the number of slots, the first slot and the last slot are known, so the other
- * slots are spread evenly.
+ * Returns approximate slots for a skipped range. Only the number of slots and the first and last slots are known, so the slots in
+ * between are spaced evenly.
  */
 const spread = (from: number, to: number, count: number): ReadonlyArray<number> => {
   const shown = Math.min(Math.max(count, 1), MOST)

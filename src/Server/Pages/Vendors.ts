@@ -8,7 +8,7 @@ import { moment, showDistance } from "./TimeFormat.ts"
 
 const WORST = ["unhealthy", "throttled", "unknown", "healthy"]
 
-/** Returns every known provider once, with the worst health first. */
+/** Returns every known provider once, worst health first. */
 const providersOf = (
   integrations: ReadonlyArray<IntegrationState>
 ): ReadonlyArray<ProviderHealth> => {
@@ -62,7 +62,7 @@ const detail = (one: ProviderHealth, timezone: string, now: number): Html => {
       : [`probed ${showDistance(one.probed_at, now)}, ${Duration.format(one.latency_ms)}`]),
     ...(isPassive ? ["currently not probed"] : [])
   ]
-  // If no probe was sent, the host is only inferred from the integration type and is not shown.
+  // If no probe was sent, the host is only inferred from the integration type, so it is not shown.
   const host = isHeard(one) ? [clip(one.host, 80)] : []
   return html`<bdi>${[...host, ...facts].join(", ")}</bdi>${until !== null && until > now && html`, until ${moment(until, timezone, now)}`}`
 }

@@ -30,7 +30,7 @@ export const attemptsOf = (events: ReadonlyArray<RunEvent>): ReadonlyArray<Attem
 }
 
 const WIDTH = 1_000
-/** The minimum width of a bar: two pixels on an axis that is 500 pixels wide. */
+/** The minimum width of a bar: two pixels on a 500-pixel axis. */
 const THINNEST = 4
 const TICKS = 4
 const MINUTE = 60_000

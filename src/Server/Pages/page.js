@@ -13,7 +13,7 @@
   const isTwin = (node, child) =>
     node?.nodeName === child.nodeName && (node.id ?? "") === (child.id ?? "")
 
-  /** Changes the element `have` into the element `want` with as few changes as possible, so that the reader's position is kept. */
+  /** Turns the element `have` into the element `want` with as few changes as possible, to preserve the reader's position. */
   const morph = (have, want) => {
     if (have.isEqualNode(want)) return
     if (have.nodeType !== Node.ELEMENT_NODE) {

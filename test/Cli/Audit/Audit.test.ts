@@ -50,7 +50,7 @@ test("the audit of a thousand daily schedules takes seconds for a year, and find
   const from = "date_trunc('day', now(), 'UTC') - interval '365 days'"
   await seedYears(1000, "(n % 60) || ' ' || (n % 24) || ' * * *'", from, "1 day")
   await settleNext("1 day")
-  // The history begins when the schedule takes effect, so there is no earlier slot.
+  // The history begins when the schedule takes effect, so there are no earlier slots.
   await project.sql.unsafe(`update sync_schedule_history set first_slot = null, since = ${from}`)
   await project.sql`analyze`
   const year = ["--from", new Date(Date.now() - 364 * DAY).toISOString().slice(0, 10)]

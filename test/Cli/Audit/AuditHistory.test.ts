@@ -155,7 +155,7 @@ const readRows = async (): Promise<Rows> => ({
   )
 })
 
-/** Returns the past slots that the schedule history requires. They come from an oracle that shares no code with the engine. */
+/** Returns the past slots that the schedule history requires, computed by an oracle that shares no code with the engine. */
 const readExpected = async (): Promise<ReadonlySet<string>> => {
   const parts: ReadonlyArray<{
     readonly integration_id: string

@@ -1,6 +1,6 @@
 /**
  * An in-memory stand-in for the three database functions behind PostgREST (`begin_sync_run`, `heartbeat_sync_run`,
- * `complete_sync_run`) with their guards, so that tests can lose responses deliberately. Handlers and tests wait for each other
+ * `complete_sync_run`) with their guards, so that tests can deliberately lose responses. Handlers and tests wait for each other
  * through the stand-in's gates and events.
  */
 export const secretKey = "sb_secret_test_0123456789"
@@ -156,7 +156,7 @@ export const startLedger = () => {
       rows.set(runId, row)
       return row
     },
-    /** Makes this run's next calls of `rpc` fail with the faults in `kinds`, in order. */
+    /** Makes this run's next calls to `rpc` fail with the faults in `kinds`, in order. */
     injectFaults: (rpc: Rpc, runId: string, ...kinds: Fault[]) => {
       faults.set(`${rpc} ${runId}`, kinds)
     },
