@@ -15,7 +15,7 @@ const sslModes: ReadonlyArray<SslMode> = [
 
 /** A database's address, and the credentials for connecting to it. */
 export interface PostgresUrl {
-  /** A host name or an address. A value that begins with `/` is a Unix socket's directory. */
+  /** A host name or an address. A value that begins with `/` is the directory of a Unix socket. */
   readonly hostname: string
   readonly port: number
   readonly username: string

@@ -16,7 +16,7 @@ export interface DirectFailure {
  */
 export interface DirectVerdict extends CodeVerdict {
   readonly hint: string | null
-  /** True if waiting does not help, because the address, the port, the user or the certificate is wrong. */
+  /** True if waiting will not help, because the address, the port, the user or the certificate is wrong. */
   readonly isPermanent: boolean
 }
 
@@ -43,7 +43,7 @@ const passwordCause = {
 
 /**
  * Reasons why the server rejects a connection. Only an operator can fix these. *Source*: the messages of PostgreSQL and
- * Supavisor. Supavisor uses XX000 for all its own errors.
+ * Supavisor. Supavisor uses XX000 for all of its own errors.
  */
 const refusals: ReadonlyArray<Cause> = [
   {

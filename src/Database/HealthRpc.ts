@@ -18,7 +18,7 @@ export const ApiHealth = Schema.Struct({
   next_probe_at: Time,
   throttled_until: Time,
   passive_until: Time,
-  /** The number of organisations that the vendor throttles. The runs of these organisations wait or are started one at a time. */
+  /** The number of organisations that the vendor is throttling. Their runs wait or are started one at a time. */
   held_organisations: Schema.Int,
   consecutive_failures: Schema.Int,
   latency_ms: Schema.NullOr(Schema.Number),

@@ -29,7 +29,7 @@ export const readAudit = make({
     Schema.Struct({
       now: Instant,
       /**
-       * The start of the retained history. Retention may have deleted rows of older slots, so `from` is never earlier than
+       * The start of the retained history. Retention may have deleted rows for older slots, so `from` is never earlier than
        * `kept_from`.
        */
       kept_from: Instant,
@@ -88,7 +88,7 @@ export const requestBackfill = make({
     )
 })
 
-/** Cancels a backfill. A run that is in progress still finishes. */
+/** Cancels a backfill. A run that is already in progress still finishes. */
 export const cancelBackfill = make({
   name: "cancel_sync_backfill",
   readOnly: false,

@@ -10,7 +10,7 @@ import views from "../../supabase/migrations/20261129000900_views.sql" with { ty
 import doctor from "../../supabase/migrations/20261129001000_doctor.sql" with { type: "text" }
 import schema from "../../supabase/schema.sql" with { type: "text" }
 
-/** One file of supabase/migrations: `<version>_<name>.sql`. `version` is a UTC timestamp of 14 digits. */
+/** One file in supabase/migrations: `<version>_<name>.sql`. `version` is a 14-digit UTC timestamp. */
 export interface Migration {
   readonly version: string
   readonly name: string
@@ -19,7 +19,7 @@ export interface Migration {
 
 /**
  * All migrations, in the order in which they are applied. `Bun.build` inlines the text of the migrations, so that no file is read
- * at run time. A test fails if a file of supabase/migrations is missing here.
+ * at run time. A test fails if a file in supabase/migrations is missing here.
  */
 export const migrations: ReadonlyArray<Migration> = [
   { version: "20261129000100", name: "tables", sql: tables },

@@ -9,7 +9,7 @@ export interface OpenTickRequest {
   readonly quiescenceMs: number
   readonly runningGuardMs: number
   readonly driftAlertMs: number
-  /** The maximum number of runs and integrations together, from 1 to 100. */
+  /** The maximum combined number of runs and integrations, from 1 to 100. */
   readonly limit: number
   readonly orgId?: string | undefined
   readonly integrationIds?: ReadonlyArray<string> | undefined

@@ -79,7 +79,7 @@ export const readNames = make({
     })
 })
 
-/** Reads the runs (in short form) and the skipped ranges of a period, grouped by integration. Instants are epoch milliseconds. */
+/** Reads the runs (in short form) and the skipped ranges for a period, grouped by integration. Instants are epoch milliseconds. */
 export const readActivity = make({
   name: "read_sync_activity",
   readOnly: true,
@@ -130,8 +130,8 @@ export const readActivity = make({
 const Span = Schema.NullOr(Schema.Number)
 
 /**
- * For one integration or for all, reads the start delays of the last day and the statistics of `p_days` days (default 90, at most
- * 400).
+ * Reads the last day's start delays and the statistics for `p_days` days (90 by default, at most 400), for one integration or for
+ * all of them.
  */
 export const readFigures = make({
   name: "read_sync_figures",
@@ -255,9 +255,9 @@ export const readTimeline = make({
       scheduler: SchedulerHealth,
       integration: Schema.NullOr(IntegrationStatus),
       history: Schema.Array(Segment),
-      /** The runs of the window, oldest first. */
+      /** The runs in the window, oldest first. */
       runs: Schema.Array(Schema.Struct({ ...RunView.fields, events: Schema.Array(RunEvent) })),
-      /** True if the window has older runs that are not returned. */
+      /** True if older runs in the window are not returned. */
       runs_truncated: Schema.Boolean,
       ranges: Schema.Array(
         Schema.Struct({

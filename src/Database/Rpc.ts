@@ -19,8 +19,8 @@ export type ArgumentType =
   | "timestamptz"
 
 /**
- * One SQL function of schema `public`, with its arguments (`p_...`) and the jsonb value that it returns. An omitted argument has
- * the default value that the SQL function declares. SQL functions are named only in the Rpc files of src/Database (this file,
+ * One SQL function in schema `public`, with its arguments (`p_...`) and the jsonb value that it returns. An omitted argument has
+ * the default value that the SQL function declares. SQL functions are named only in the Rpc files in src/Database (this file,
  * HistoryRpc, DiagnosisRpc, ...).
  */
 export interface Rpc<A, R> {

@@ -7,7 +7,7 @@ import type { Rpc } from "./Rpc.ts"
 /** The arguments of one call as JSON. An omitted argument has the default value that the SQL function declares. */
 export type RpcArguments = Readonly<Record<string, unknown>>
 
-/** The maximum length of an answer, in bytes. An answer with a hundred claimed runs is about 100 KB long. */
+/** The maximum length of an answer, in bytes. An answer with a hundred claimed runs is about 100 KB. */
 export const MAX_ANSWER_BYTES = 16 * 1024 * 1024
 
 /**

@@ -10,7 +10,7 @@ export interface RpcStatement {
 }
 
 /**
- * Writes a SQL function call as one statement, for transports that connect directly to PostgreSQL. Arguments are sent as text.
+ * Builds one statement that calls a SQL function, for transports that connect directly to PostgreSQL. Arguments are sent as text.
  * The server casts each argument to the type that the SQL function declares, so that no driver's type mapping applies. If the
  * answer is longer than the limit, the server does not send the answer: `answer` is null, and `length` is the answer's length.
  */

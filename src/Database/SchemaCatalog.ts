@@ -2,7 +2,7 @@ import { Schema } from "effect"
 
 /** The scheduler's objects in a database, as `sync_scheduler.catalog` returns them. */
 export const SchemaCatalog = Schema.Struct({
-  /** A version of 14 digits; null when the scheduler is not installed. */
+  /** A 14-digit version; null if the scheduler is not installed. */
   schema_version: Schema.NullOr(Schema.String),
   functions: Schema.Array(
     Schema.Struct({

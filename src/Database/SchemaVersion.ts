@@ -21,7 +21,7 @@ export interface EngineSchema {
 }
 
 /**
- * Decides whether an engine may work with a database's schema. Accepts a schema that is older than the engine's, down to
+ * Decides whether an engine is compatible with a database's schema. Accepts a schema that is older than the engine's, down to
  * `oldest`. Accepts a newer schema unless that schema declares (`enginesFrom`) that engines as old as this one no longer work.
  */
 export const compareSchema = (

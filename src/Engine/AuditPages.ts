@@ -14,7 +14,7 @@ import { Supabase } from "../Services/Supabase.ts"
 
 /** The number of slots and ranges in one page. A page is about 300 KB and takes about 50 ms to read. */
 const PAGE = 20_000
-/** How long a failed page read is retried before the audit fails, in milliseconds. */
+/** How long to keep retrying a failed page read before the audit fails, in milliseconds. */
 const READ_WITHIN_MS = 10_000
 /** The maximum number of holes in a report. If there are more, `holes_truncated` is true. */
 const MAX_HOLES = 10_000
@@ -24,7 +24,7 @@ export interface AuditOptions {
   readonly from: number
   readonly to?: number | undefined
   readonly scope?: Scope
-  /** Receives the number of integrations read so far. */
+  /** Called with the number of integrations read so far. */
   readonly observe?: (integrations: number) => void
 }
 
@@ -47,8 +47,8 @@ export type AuditFrame = Pick<AuditReport, "now" | "kept_from" | "from" | "to">
 const decodeAudited = Schema.decodeUnknown(Audited)
 
 /**
- * Reads the records of all slots in a window and passes them to `onPart`, one integration at a time. To bound memory, splits an
- * integration's records into several parts if there are many. Writes nothing.
+ * Reads the records for every slot in a window and passes them to `onPart`, one integration at a time. To bound memory, an
+ * integration with many records is passed in several parts. Writes nothing.
  */
 export const readRecord = (
   { from, scope = {}, to }: AuditOptions,
@@ -91,9 +91,8 @@ const malformed = (detail: string) =>
   })
 
 /**
- * Recomputes the slots in a window from the history of every schedule, including the schedules of deleted integrations, and
- * reports the slots that have neither a row nor a skipped range. Writes nothing. *Fails with* SupabaseError if any record cannot
- * be read.
+ * Recomputes a window's slots from the history of every schedule, including the schedules of deleted integrations, and reports
+ * the slots that have neither a row nor a skipped range. Writes nothing. *Fails with* SupabaseError if any record cannot be read.
  */
 export const auditRecord = (
   options: AuditOptions

@@ -16,8 +16,8 @@ const cursorKey = ({ backfill_id, cursor }: Backfill): string => `${backfill_id}
 
 /**
  * Claims the oldest slot of each backfill, or moves the backfill's cursor past slots that already have a row. A backfill waits
- * while its integration is due, is disabled, or has a live run. Ignores a backfill whose cursor is in `seen` (the cursors that
- * this tick has tried), because another engine may be advancing the cursor.
+ * while its integration is due, is disabled, or has a live run. Ignores any backfill whose cursor is in `seen` (the cursors that
+ * this tick has already tried), because another engine may be advancing that cursor.
  *
  * *Guarantees*: claims at most one slot per integration. One transaction claims the slot and moves the cursor, so no slot is lost
  * or duplicated if the engine dies.

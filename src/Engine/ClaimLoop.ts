@@ -13,11 +13,9 @@ import { MAX_BATCH, TickFrame } from "./TickFrame.ts"
 
 /** How often the loop looks for newly due slots of organisations that have no waiting runs, in milliseconds. */
 const LOOK_EVERY_MS = 5_000
-/** If the claim loop does not react to the signal, the signal is repeated after this time, in milliseconds. */
+/** How long the claim loop may take to react to the signal before the signal is repeated, in milliseconds. */
 const LOOK_AGAIN_MS = 1_000
-/**
- * After this time, in milliseconds, a tick stops claiming backfill slots, so that the next tick can claim scheduled slots first.
- */
+/** How long a tick claims backfill slots, in milliseconds. It then stops, so that the next tick can claim scheduled slots first. */
 const BACKFILL_FOR_MS = 60_000
 
 /** The maximum number of rejected integrations that a tick excludes from its fetches. */
@@ -29,7 +27,7 @@ interface Progress {
   readonly seen: HashSet.HashSet<string>
   /** Integrations that the database rejected; at most MAX_REJECTED. */
   readonly rejected: HashSet.HashSet<string>
-  /** Integrations whose next slot this tick claims as soon as their current run has ended. */
+  /** Integrations whose next slot this tick claims as soon as their current run ends. */
   readonly followed: HashSet.HashSet<string>
   readonly followedBackfills: HashSet.HashSet<string>
   readonly claimed: number
@@ -37,7 +35,7 @@ interface Progress {
   readonly hasMore: boolean
   /** Whether the last fetch left work for organisations that have no waiting runs. */
   readonly hasOthers: boolean
-  /** When the loop next looks for work for organisations with few waiting runs. */
+  /** When the loop will next look for work for organisations with few waiting runs. */
   readonly othersAt: number
   /** Integrations whose backfills can continue. */
   readonly backfills: "all" | ReadonlyArray<string>

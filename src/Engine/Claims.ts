@@ -25,9 +25,7 @@ const LOCKED_RETRY_MS = 100
 
 export interface ClaimResult {
   readonly claimed: ReadonlyArray<ClaimedRun>
-  /**
-   * The keys of skipped integrations and of runs in the tick's queue. This tick must not claim these integrations and runs again.
-   */
+  /** The keys of skipped integrations and of runs in the tick's queue, none of which this tick may claim again. */
   readonly seen: ReadonlyArray<string>
 }
 
@@ -197,7 +195,7 @@ export const claimWork = (work: Work, seen: HashSet.HashSet<string>, followed: n
     const due = work.due.filter(({ integration_id }) => !HashSet.has(seen, integration_id))
     const result = yield* claimSlots(yield* decideAll(due, work.now), work.now, followed)
     const claimed = [...pending, ...result.claimed]
-    // Waiting runs are added to `seen`, because a run that waits in the queue for longer than its reservation is fetched again.
+    // Add waiting runs to `seen`, because a run that stays in the queue for longer than its reservation will be fetched again.
     const waiting = claimed.map(({ run }) => attemptKey(run))
     const unreadable = work.unreadable.map(({ id }) => id)
     return { ...result, claimed, seen: [...result.seen, ...waiting, ...unreadable] }

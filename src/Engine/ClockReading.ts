@@ -1,8 +1,8 @@
 import { type Clock, Effect } from "effect"
 
 /**
- * The same instant on the wall clock and the monotonic clock, in milliseconds. One clock may stop during a pause (a frozen
- * process, a suspended machine) while the other advances.
+ * One instant as read from the wall clock and the monotonic clock, in milliseconds. During a pause (a frozen process, a suspended
+ * machine), one clock may stop while the other advances.
  */
 export interface Instants {
   readonly wall: number

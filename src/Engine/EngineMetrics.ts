@@ -43,7 +43,7 @@ export const measuredTick = (options: TickOptions) => {
   )
 }
 
-/** Counts a message that is sent over a channel. If `channel` is null, nothing is sent or counted. */
+/** Counts a message sent over a channel. If `channel` is null, nothing is sent or counted. */
 export const withCallMetrics =
   (channel: string | null) =>
   <A, E, R>(sending: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -118,7 +118,7 @@ const countTick = (summary: Summary): void => {
   if (summary.ok) Metrics.lastTick.set(finished_at / 1_000)
 }
 
-/** Classifies a tick by the rule that also determines the exit code of `run`: an accepted or retried run is not a failure. */
+/** Classifies a tick by the same rule that determines the exit code of `run`: an accepted or retried run is not a failure. */
 const resultOf = (summary: Summary): "ok" | "partial" | "error" => {
   if (!summary.ok) return "error"
   const isUnknown = summary.runs.some(({ status }) => status === "unknown")

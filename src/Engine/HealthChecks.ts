@@ -19,7 +19,7 @@ const PROBE_CONCURRENCY = 5
 const ROUND_MS = 10_000
 
 export interface ProbeOptions {
-  /** True if an operator requested the round, which then ignores idle times and backoffs. */
+  /** True if an operator requested the round. Such a round ignores idle times and backoffs. */
   readonly asked?: boolean
   /** True to list the APIs that are due for a probe, without probing them. */
   readonly dryRun?: boolean
@@ -36,7 +36,7 @@ export interface Probed {
 export interface ProbeRound {
   readonly now: number
   readonly probed: ReadonlyArray<Probed>
-  /** APIs that are not probed now, each with the reason and, if known, the time at which the wait ends. */
+  /** APIs that are not being probed now, each with the reason and, if known, the time at which the wait ends. */
   readonly waiting: ReadonlyArray<{
     readonly provider: string
     readonly host: string

@@ -28,17 +28,17 @@ export interface IdleOptions {
 }
 
 /**
- * The result of opening a tick. An idle tick is complete, and `areProbesDue` says whether a round of probes may send a request. Any
- * other tick continues with `attempt`.
+ * The result of opening a tick. An idle tick is complete, and `areProbesDue` says whether a round of probes might send a request.
+ * Any other tick continues with `attempt`.
  */
 export type FirstOpening =
   | { readonly _tag: "Idle"; readonly summary: Summary; readonly areProbesDue: boolean }
   | { readonly _tag: "Busy"; readonly attempt: FirstAttempt }
 
 /**
- * Opens a tick without the engine. If a timer starts a process for each tick, most of these processes find nothing due. This file
- * and its imports therefore evaluate no schemas and load only modules that an idle tick needs (ADR 26; a test checks the
- * imports).
+ * Opens a tick without loading the engine. When a timer starts a process for each tick, most of those processes find nothing due.
+ * This file and its imports therefore evaluate no schemas and load only modules that an idle tick needs (ADR 26; a test checks
+ * the imports).
  *
  * *Guarantees*: makes one attempt and never fails. Returns `Idle` only if the engine would have nothing to do: nothing is due,
  * the schema version matches the engine's, the clocks agree, and there is no function to warm up and no alert to send.
@@ -81,7 +81,10 @@ export const openFirst = (
     } as const
   })
 
-/** Returns whether this answer gives the engine nothing to do; false for an unexpected value, which the engine then handles. */
+/**
+ * Returns whether this answer leaves the engine nothing to do. Returns false for an unexpected value, so that the engine handles
+ * it.
+ */
 const isIdle = (
   answer: unknown,
   { answeredAt, askedAt }: FirstAttempt,

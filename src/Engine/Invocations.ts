@@ -11,8 +11,8 @@ import { TickFrame } from "./TickFrame.ts"
 import { Functions } from "./WarmUp.ts"
 
 /**
- * The longest time allowed between a run's start and its invocation, in milliseconds. An engine that was frozen for longer does
- * not send the invocation.
+ * The maximum time between a run's start and its invocation, in milliseconds. An engine that was frozen for longer does not send
+ * the invocation.
  */
 const SEND_WITHIN_MS = 20_000
 

@@ -30,8 +30,8 @@ interface Unrecorded {
 
 /**
  * The record loop: writes outcomes to the ledger, one batch per call, until no more outcomes can arrive. An outcome that could
- * not be recorded is sent again with the same token until the run's lease ends. Meanwhile, no run is started. When the lease
- * ends, the outcome is dropped and the tick reports an error that names the run.
+ * not be recorded is sent again with the same token until the run's lease ends. In the meantime, no runs are started. When the
+ * lease ends, the outcome is dropped and the tick reports an error that names the run.
  */
 export const runRecordLoop = Effect.gen(function* () {
   const queue = yield* RunQueue

@@ -46,7 +46,7 @@ export const gather = (
   return apis
 }
 
-/** Returns the APIs that may be due for a probe; all APIs if an operator requested the round. */
+/** Returns the APIs that may be due for a probe, or all APIs if an operator requested the round. */
 export const candidatesOf = (
   sources: ReadonlyArray<Parameters<typeof probeOf>[0]>,
   health: ReadonlyArray<HealthFacts>,

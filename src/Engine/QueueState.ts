@@ -8,19 +8,19 @@ import type { RunSpan } from "./RunSpans.ts"
 import { MAX_BATCH } from "./TickFrame.ts"
 
 /**
- * A batch of at least this many runs does not wait for more runs, because the fixed cost of a database call equals the cost of
- * about ten runs.
+ * A batch of at least this many runs does not wait for more runs, because the fixed cost of a database call is about the same as
+ * the cost of ten runs.
  */
 const WORTH_A_CALL = 20
-/** The longest time for which a batch collects runs, in milliseconds. */
+/** The maximum time for which a batch collects runs, in milliseconds. */
 const MAX_COLLECT_MS = 20
-/** The maximum number of started runs that wait for a worker. */
+/** The maximum number of started runs waiting for a worker. */
 const MAX_AHEAD = 50
-/** The started runs that wait for a worker should keep all workers busy for this long, in milliseconds. */
+/** The started runs waiting for a worker should be enough to keep all workers busy for this long, in milliseconds. */
 const AHEAD_MS = 40
 /**
- * If invocations take longer than this, in milliseconds, the engine lets fewer started runs wait for a worker, down to none,
- * because the time saved is negligible.
+ * If invocations take longer than this, in milliseconds, the engine reduces the number of started runs waiting for a worker,
+ * eventually to none, because the time saved is negligible.
  */
 const AHEAD_BELOW_MS = 500
 /** The next run is claimed this many milliseconds before a worker becomes free. */
@@ -28,18 +28,18 @@ const CLAIM_AHEAD_MS = 1_000
 /** The weight of the newest measurement in a moving average. */
 const NEWEST = 0.1
 
-/** A claimed run before its start. */
+/** A run that has been claimed but not started. */
 export interface ClaimedRun {
   readonly run: Run
   /** True if another engine claimed the run but never started it. */
   readonly rescued: boolean
-  /** True if the integration has more due slots; the next slot is claimed when this run has ended. */
+  /** True if the integration has more due slots. The next slot is claimed once this run has ended. */
   readonly more: boolean
   /** The result of the tick's first request to the function; null until the function is warmed up. */
   readonly contact: FirstContact | null
 }
 
-/** A run whose start is committed and that no worker has taken yet. */
+/** A run whose start is committed but that no worker has taken yet. */
 export interface ReadyRun {
   readonly claimed: ClaimedRun
   readonly run: StartedRun
@@ -47,7 +47,7 @@ export interface ReadyRun {
   readonly requested: Instants
 }
 
-/** A run whose invocation has ended and whose outcome is not recorded yet. */
+/** A run whose invocation has ended but whose outcome has not been recorded yet. */
 export interface AnsweredRun extends ReadyRun {
   readonly outcome: Outcome
   readonly sent: Instants
@@ -55,7 +55,7 @@ export interface AnsweredRun extends ReadyRun {
   readonly span: RunSpan
 }
 
-/** A tick's runs and the places that these runs hold. Immutable: functions such as `withClaimed` return a new state. */
+/** A tick's runs and the places that they hold. Immutable: functions such as `withClaimed` return a new state. */
 export interface QueueState {
   /** The claimed runs. Each run holds a place here from its start until its function answers. */
   readonly claimed: FairShare.FairShare<ClaimedRun>
@@ -64,20 +64,20 @@ export interface QueueState {
   readonly answered: ReadonlyArray<AnsweredRun>
   /** Finished runs whose integration has more due slots. */
   readonly followed: ReadonlyArray<Run>
-  /** The ids of claimed runs that this tick does not start. */
+  /** The ids of claimed runs that this tick will not start. */
   readonly unused: ReadonlyArray<string>
   /**
-   * The number of runs that return to the queue later in this tick, because their function is being warmed up or their start is
-   * retried.
+   * The number of runs that will return to the queue later in this tick, because their function is being warmed up or their start
+   * will be retried.
    */
   readonly deferred: number
-  /** The number of outcomes that are not recorded yet. */
+  /** The number of outcomes that have not been recorded yet. */
   readonly unrecorded: number
-  /** The current limit on started runs that wait for a worker; at most MAX_AHEAD. */
+  /** The current limit on started runs waiting for a worker; at most MAX_AHEAD. */
   readonly ahead: number
   /** The moving average of an invocation's duration, in milliseconds. */
   readonly runMs: number
-  /** True while the database rejects outcomes. During this time, no run is started. */
+  /** True while the database rejects outcomes. No runs are started during this time. */
   readonly isBlocked: boolean
   /** True once the tick has stopped starting runs, because it was interrupted or its time is up. */
   readonly isStopped: boolean
@@ -91,7 +91,7 @@ export interface Demand {
   readonly waiting: number
   /** The target number of waiting claimed runs: as many as the workers take in one second. */
   readonly wanted: number
-  /** True when no run of this tick is in progress. */
+  /** True when none of this tick's runs are in progress. */
   readonly isIdle: boolean
   /** Organisations that already have enough waiting runs to keep all workers busy. */
   readonly busyOrgs: () => ReadonlyArray<string>
@@ -118,7 +118,7 @@ export const initial: QueueState = {
   isInvokingOver: false
 }
 
-/** Runs that an operator triggered, and retries of these runs, use the lane for runs that are due now. */
+/** Runs triggered by an operator, and retries of those runs, use the lane for runs that are due now. */
 const laneOf = ({ trigger }: Run): FairShare.Lane =>
   trigger === "backfill" ? 2 : trigger === "catch_up" ? 1 : 0
 
@@ -142,7 +142,7 @@ export const followedBy = (runs: ReadonlyArray<ClaimedRun>): ReadonlyArray<Run> 
   runs.flatMap(({ more, run }) => (more ? [run] : []))
 
 /**
- * The items that a loop takes, and the state without these items. `None` means that no item is available yet; an empty array means
+ * The items for a loop to take, and the state without them. `None` means that no items are available yet; an empty array means
  * that no more items can arrive.
  */
 type Picked<A> = readonly [Option.Option<ReadonlyArray<A>>, QueueState]
@@ -165,7 +165,7 @@ export const startDelay = (now: QueueState, concurrency: number): Option.Option<
 
 /**
  * Returns how long the record loop may collect outcomes before its next call, in milliseconds; 0 for the last outcomes. None if
- * there is no outcome yet.
+ * there are no outcomes yet.
  */
 export const recordDelay = (now: QueueState): Option.Option<number> => {
   const { answered, claimed, isInvokingOver, started } = now

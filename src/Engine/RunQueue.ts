@@ -23,38 +23,39 @@ import {
 } from "./QueueState.ts"
 
 /**
- * Holds one tick's runs between its loops (claim, start, invoke, record), and the places that limit the number of runs in progress.
+ * Holds one tick's runs as they pass between its loops (claim, start, invoke, record), and the places that limit the number of
+ * runs in progress.
  *
- * *Guarantees*: organisations get places by the rule of Domain/FairShare. At most `concurrency` runs are invoked concurrently. If
+ * *Guarantees*: organisations get places by the rule in Domain/FairShare. At most `concurrency` runs are invoked concurrently. If
  * the project has several organisations, at most `concurrency - 1` of the invoked runs belong to one organisation. At most 50
  * started runs wait for a worker, and normally only enough to keep the workers busy for 40 ms. While invocations take longer than
- * 500 ms, no started run waits. At most 100 outcomes wait to be recorded.
+ * 500 ms, no started runs wait. At most 100 outcomes wait to be recorded.
  */
 export class RunQueue extends Context.Tag("@sync-scheduler/RunQueue")<
   RunQueue,
   {
-    /** Puts claimed runs behind the waiting runs of the same organisation. */
+    /** Queues claimed runs behind the waiting runs of the same organisation. */
     readonly offer: (runs: ReadonlyArray<ClaimedRun>) => Effect.Effect<void>
     /** Waits until a run can be started, and returns how long to collect more runs for the same call, in milliseconds. */
     readonly startable: Effect.Effect<number>
     /**
-     * Waits until at least one run can be started, and takes the next runs, giving each run a place. Returns an empty array when
-     * this tick will start no more runs.
+     * Waits until at least one run can be started, and takes the next runs, giving each one a place. Returns an empty array when
+     * this tick will not start any more runs.
      */
     readonly takeStartable: Effect.Effect<ReadonlyArray<ClaimedRun>>
     /** Frees the place of a run that `offerDeferred` will return to the queue later in this tick. */
     readonly defer: (claimed: ClaimedRun) => Effect.Effect<void>
     readonly offerDeferred: (claimed: ClaimedRun) => Effect.Effect<void>
-    /** Frees the place of a run that this tick does not invoke. If `unused` is true, the run is released later. */
+    /** Frees the place of a run that this tick will not invoke. If `unused` is true, the run is released later. */
     readonly leave: (claimed: ClaimedRun, unused: boolean) => Effect.Effect<void>
-    /** Frees the place of a run whose start was reverted, and puts the run behind the waiting runs of its organisation. */
+    /** Frees the place of a run whose start was reverted, and requeues the run behind the waiting runs of its organisation. */
     readonly startReverted: (claimed: ClaimedRun) => Effect.Effect<void>
     readonly offerStarted: (runs: ReadonlyArray<ReadyRun>) => Effect.Effect<void>
     /** Removes and returns the started runs that match `isOut` and that no worker has taken. */
     readonly takeUninvoked: (
       isOut: (run: ReadyRun) => boolean
     ) => Effect.Effect<ReadonlyArray<ReadyRun>>
-    /** Waits until a run can be invoked, and takes that run. Returns an empty array when this tick will invoke no more runs. */
+    /** Waits until a run can be invoked, and takes it. Returns an empty array when this tick will not invoke any more runs. */
     readonly takeInvocable: Effect.Effect<ReadonlyArray<ReadyRun>>
     /** Frees the places of a run whose invocation has ended, and queues the outcome for recording. */
     readonly answer: (run: AnsweredRun) => Effect.Effect<void>
@@ -157,7 +158,7 @@ export const make = (hasSeveralOrganisations: boolean) =>
           const [out, started] = FairShare.remove(now.started, isOut)
           return [out, { ...now, started }]
         }),
-      // A signal wakes one worker, and that worker wakes the next worker.
+      // A signal wakes one worker, which then wakes the next.
       takeInvocable: Effect.tap(
         take(workSignal, (now) => pickInvocable(now, concurrency, mostOfOne)),
         () => workSignal.offer(undefined)

@@ -53,7 +53,7 @@ const attributesOf = (run: Run) => ({
 /** The schedules of due integrations, by integration id. */
 export type Schedules = Map<string, string>
 
-/** Wraps a ledger so that each schedule that the ledger reads is also stored in `schedules`. */
+/** Wraps a ledger so that every schedule it reads is also stored in `schedules`. */
 export const remembering =
   (schedules: Schedules) =>
   (ledger: Ledger["Type"]): Ledger["Type"] => {

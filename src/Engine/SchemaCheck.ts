@@ -9,9 +9,9 @@ import { mismatchError, staleError, tickError } from "./SummaryBuilder.ts"
 const engine = { version: SCHEMA_VERSION, oldest: OLDEST_SCHEMA }
 
 /**
- * Checks whether this engine may work with a database whose newest migration is `version`. If the schema is newer than this
- * engine's, asks the database in one more call whether it still supports this engine. *Fails with* SchemaMismatch if the engine may
- * not work with the database.
+ * Checks whether this engine is compatible with a database whose newest migration is `version`. If the schema is newer than this
+ * engine's, makes one more call to ask the database whether it still supports this engine. *Fails with* SchemaMismatch if the
+ * engine and the database are incompatible.
  */
 export const checkSchema = (
   version: string
@@ -34,7 +34,7 @@ export const checkSchema = (
 
 /**
  * Makes the error for a tick that could not be opened. If the Data API does not know a function, asks the database for its schema
- * version, because the function may exist although the Data API has not reloaded the schema.
+ * version, because the function may exist even though the Data API has not reloaded the schema.
  */
 export const openError = (
   error: SchemaMismatch | SupabaseError

@@ -16,7 +16,7 @@ import { Functions } from "./WarmUp.ts"
 /** How long a start may wait for a worker before it is reverted, in milliseconds. */
 const STALE_AFTER_MS = 10_000
 
-/** The reasons why a run waits for its accounting API. The wait may be longer than the tick. */
+/** The reasons why a run waits for its accounting API. The wait may outlast the tick. */
 const OF_THE_API: ReadonlySet<string> = new Set(["api_throttled", "api_limit"])
 
 /** A claimed run whose function has already been contacted in this tick. */
@@ -166,7 +166,7 @@ export const revertAll = Effect.gen(function* () {
   yield* releaseUnused(true)
 }).pipe(Effect.uninterruptible)
 
-/** Releases claimed runs that this tick does not start; if `all` is true, releases every waiting run. */
+/** Releases claimed runs that this tick will not start, including every waiting run if `all` is true. */
 export const releaseUnused = (all: boolean) => release(all).pipe(Effect.uninterruptible)
 
 const release = Effect.fnUntraced(function* (all: boolean) {

@@ -39,7 +39,7 @@ export interface TickFacts {
  */
 export interface SummaryBuilder {
   readonly driftAlertMs: number
-  /** Whether the tick itself succeeded, judged by all errors, including unlisted errors. */
+  /** Whether the tick itself succeeded, taking into account all errors, including unlisted ones. */
   readonly isOk: boolean
   readonly triggered: number
   readonly completed: number
@@ -163,8 +163,8 @@ export const tickError = (error: SupabaseError): TickError & { readonly code: Co
 }
 
 /**
- * Writes a sentence that says what failed and, if the reason helps an operator, why. For a missing function, the reason is only
- * the function's signature and is omitted.
+ * Builds a sentence that says what failed and, if the reason would help an operator, why. For a missing function, the reason is
+ * only the function's signature and is omitted.
  */
 const sentenceOf = (
   { code: own, detail, hint, reason }: SupabaseError,
@@ -259,9 +259,7 @@ export const unreadableError = (row: {
   hint: commandCodes.ROW_UNREADABLE.fix
 })
 
-/**
- * The command code for each reason why a call can fail, and, if possible, a more specific fix than the one for the command code.
- */
+/** The command code for each reason a call can fail and, where possible, a more specific fix than the command code's own. */
 const advice: Record<SupabaseError["reason"], readonly [code: CommandCode, hint?: string]> = {
   NotExecuted: ["SUPABASE_UNREACHABLE"],
   Ambiguous: [

@@ -3,12 +3,12 @@ import type { RunReport, SkipReport } from "../Domain/Summary.ts"
 import type { FirstAttempt, Scope } from "../Services/Ledger.ts"
 import type { StartedPing } from "./Pings.ts"
 
-/** An event that a caller can observe during a tick. `-o jsonl` and the progress line show the events. */
+/** An event that a caller can observe during a tick. `-o jsonl` and the progress line show these events. */
 export type TickEvent =
   | { readonly _tag: "Run"; readonly run: RunReport }
   | { readonly _tag: "Skip"; readonly skip: SkipReport }
 
-/** The maximum number of runs in one database call. Also limits the outcomes that wait to be recorded. */
+/** The maximum number of runs in one database call. Also the maximum number of outcomes waiting to be recorded. */
 export const MAX_BATCH = 100
 
 export interface TickOptions {
@@ -17,13 +17,13 @@ export interface TickOptions {
   readonly scope?: Scope
   /** The maximum number of runs to start; unlimited if absent. */
   readonly limit?: number | undefined
-  /** How long the tick claims and invokes runs, in milliseconds; the next tick processes the remaining work. */
+  /** How long the tick may claim and invoke runs, in milliseconds. The next tick handles any remaining work. */
   readonly budgetMs?: number | undefined
   /** How far ahead the tick warms up functions for future slots, in milliseconds; one minute if absent. */
   readonly wakeWithinMs?: number
   /** An earlier attempt to open this tick, made before the engine was loaded (./IdleTick.ts). */
   readonly firstAttempt?: FirstAttempt
-  /** The ping at the start of this tick, if it is already being sent. */
+  /** This tick's `start` ping, if it is already being sent. */
   readonly startedPing?: StartedPing
   readonly observe?: (event: TickEvent) => Effect.Effect<void>
 }

@@ -24,7 +24,7 @@ export const isCold = (warm: WarmUp): boolean =>
   !warm.ok || (warm.cold ?? warm.latencyMs > COLD_AFTER_MS)
 
 /**
- * Tracks, by name, which functions have been warmed up in this tick and which do not answer. A null name is the default function.
+ * Tracks, by name, which functions this tick has warmed up and which ones are not answering. A null name is the default function.
  */
 export class Functions extends Context.Tag("@sync-scheduler/Functions")<
   Functions,

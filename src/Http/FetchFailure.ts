@@ -67,7 +67,7 @@ export const isPermanent = (system: string): boolean => {
   return code === "ENOTFOUND" || certificateCodes.has(code)
 }
 
-/** Patterns for the runtimes' error texts, and the plain sentences that replace those texts. The first match applies. */
+/** Patterns for the runtimes' error messages, and the plain sentences that replace those messages. The first match applies. */
 const sentences: ReadonlyArray<readonly [sign: RegExp, sentence: (server: string) => string]> = [
   [
     /ECONNREFUSED|ConnectionRefused|Connection refused/,
@@ -140,8 +140,8 @@ const BUNS_ADVICE =
   / For more information, pass `verbose: true` in the second argument to fetch\(\)/
 
 /**
- * Error texts that show that a request was not sent. Deno's `(Connect)` covers DNS, TCP and TLS. Bun's texts are listed only
- * where Bun's code alone is ambiguous.
+ * Error messages that show that a request was not sent. Deno's `(Connect)` covers DNS, TCP and TLS. Bun's messages are listed
+ * only where Bun's code alone is ambiguous.
  */
 const notSentTexts: ReadonlyArray<RegExp> = [
   /client error \(Connect\)/,

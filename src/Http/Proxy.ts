@@ -11,7 +11,7 @@ export type ProxyOf = (url: URL) => HttpProxy | null
 /** Never uses a proxy, regardless of the environment. */
 export const noProxy: ProxyOf = () => null
 
-/** The environment variables that set a proxy for each scheme of a URL, in order of precedence. */
+/** The environment variables that set a proxy for each URL scheme, in order of precedence. */
 const VARIABLES: Readonly<Record<string, ReadonlyArray<string>>> = {
   "https:": ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
   "http:": ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]

@@ -29,8 +29,8 @@ const Answer = Schema.Union(
 const decode = Schema.decodeUnknown(Answer)
 
 /**
- * The embedded database of a running `serve --demo`, the only process that may open the directory. Sends statements to that process
- * over the loopback interface. The statements run one at a time, between the process's own statements.
+ * The embedded database of a running `serve --demo`, which is the only process that may open the directory. Sends statements to
+ * that process over the loopback interface. The statements run one at a time, between the process's own statements.
  */
 export const layer = (demo: RunningDemo): Layer.Layer<Supabase | EmbeddedDatabase> =>
   Layer.succeedContext(servicesOver(runAt(demo)))

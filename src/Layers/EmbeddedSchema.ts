@@ -25,7 +25,7 @@ create table if not exists supabase_migrations.schema_migrations (
 /** Identifies the schema that `applyMigrations` creates. */
 export const schemaHash = (): string => Bun.hash(JSON.stringify([project, migrations])).toString(16)
 
-/** Creates missing objects of a Supabase project, and applies the migrations that are not recorded in the database. */
+/** Creates any missing objects of a Supabase project, and applies the migrations that the database has not recorded. */
 export const applyMigrations = async (pglite: PGlite): Promise<void> => {
   await pglite.exec(project)
   const applied = await pglite.query<{ version: string }>(

@@ -243,7 +243,7 @@ export const layer: Layer.Layer<Ledger, never, Supabase | EngineConfig> = Layer.
       }, traced("Ledger.readPending")),
       start: Effect.fnUntraced(function* (requests) {
         const send = sendTogether(Rpc.startRuns.name, (batch: ReadonlyArray<StartRequest>) =>
-          // A locked row must not delay the other rows in the batch.
+          // A locked row must not delay the batch's other rows.
           sendStarts(batch).pipe(
             Effect.map(Either.right),
             Effect.catchIf(isContended, (error) => Effect.succeed(Either.left(error))),

@@ -5,7 +5,7 @@ import type { ProxyOf } from "../Http/Proxy.ts"
 import { Ping, type PingSignal } from "../Services/Ping.ts"
 
 const MAX_ANSWER_BYTES = 16 * 1024
-/** The time limit for a ping, in milliseconds. A ping says what is happening now, so a slower ping is useless. */
+/** The time limit for a ping, in milliseconds. A ping reports what is happening now, so a late ping is useless. */
 const TIMEOUT_MS = 5_000
 /** The maximum length of a ping's body, in characters. Healthchecks keeps the first 100 kB. The scheduler sends one line. */
 const MAX_BODY_CHARACTERS = 10_000

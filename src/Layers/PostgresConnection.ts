@@ -6,8 +6,8 @@ import { asyncWithDeadline } from "../Http/Deadline.ts"
 import { type ConnectionState, makeSender } from "./PostgresStatement.ts"
 
 /**
- * One connection, which the first statement opens. If the connection is lost, the next statement reopens it. Runs one statement at
- * a time.
+ * A single connection, which is opened by the first statement. If the connection is lost, the next statement reopens it. Runs one
+ * statement at a time.
  */
 export interface PostgresConnection {
   readonly run: (

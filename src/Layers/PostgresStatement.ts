@@ -9,7 +9,7 @@ export interface Sending {
   readonly settled: Promise<Exit.Exit<Rows, unknown>>
   /** Asks the server to cancel the statement. */
   readonly cancel: () => void
-  /** Whether the statement itself, and not only its preparation, may have been sent. */
+  /** Whether the statement itself, rather than just its preparation, may have been sent. */
   readonly isSent: () => boolean
 }
 
@@ -30,8 +30,8 @@ const FITS = `
      where one.setting::interval > interval '0' and one.setting::interval < interval '30 seconds') as fits`
 
 /**
- * If the defaults are unsuitable, each statement runs in a transaction that begins with these settings, which costs two more round
- * trips. A pooler keeps a transaction on one connection, so the settings apply to the statement.
+ * If the defaults are unsuitable, each statement runs in a transaction that begins with these settings, which costs two extra
+ * round trips. A pooler keeps a transaction on one connection, so the settings apply to the statement.
  */
 const BEGIN = `
   begin isolation level read committed;

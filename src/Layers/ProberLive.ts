@@ -31,7 +31,7 @@ export interface ProberOptions {
   /** Sync Scheduler's version, for the User-Agent. */
   readonly version: string
   readonly policy?: AddressPolicy
-  /** Returns all addresses of a host name. The default is the system's resolver. */
+  /** Returns all addresses for a host name. The default is the system's resolver. */
   readonly resolve?: (host: string) => Promise<ReadonlyArray<string>>
   /** A certificate authority (PEM) to trust instead of the system's authorities. */
   readonly authority?: string

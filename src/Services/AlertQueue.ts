@@ -3,8 +3,8 @@ import type { AlertBatch, Delivery } from "../Domain/Alert.ts"
 import type { SupabaseError } from "../Domain/Errors.ts"
 
 /**
- * The incidents whose opening or closing has not been sent yet. The database stores the incidents and records which alerts were
- * sent.
+ * The incidents whose opening or closing has not been reported yet. The database stores the incidents and records which alerts
+ * were sent.
  */
 export class AlertQueue extends Context.Tag("@sync-scheduler/AlertQueue")<
   AlertQueue,

@@ -42,7 +42,7 @@ export interface Work {
 /** The limits on one fetch. */
 export interface WorkRequest {
   readonly scope: Scope
-  /** The maximum number of runs and integrations together, from 1 to 100. */
+  /** The maximum combined number of runs and integrations, from 1 to 100. */
   readonly limit: number
   /** Organisations that already have enough work in this tick. */
   readonly excludedOrgs?: ReadonlyArray<string>
@@ -67,8 +67,8 @@ export interface OpenedTick extends Work {
 }
 
 /**
- * An attempt to open a tick before the engine was loaded, with its result or its error. The engine treats this attempt as its own.
- * The instants are epoch milliseconds.
+ * An attempt to open a tick, made before the engine was loaded, with its result or error. The engine treats this attempt as its
+ * own. The instants are epoch milliseconds.
  */
 export interface FirstAttempt {
   readonly askedAt: number
@@ -118,8 +118,8 @@ export type Start =
   | { readonly _tag: "Unconfirmed"; readonly error: SupabaseError }
 
 /**
- * The run log and the schedules, with the operations that the engine needs. Every call is safe to repeat. LedgerLive retries a call
- * with the same token for as long as a response is still useful.
+ * The run log and the schedules, with the operations that the engine needs. Every call is safe to repeat. LedgerLive retries a
+ * call with the same token for as long as a response would still be useful.
  */
 export class Ledger extends Context.Tag("@sync-scheduler/Ledger")<
   Ledger,
