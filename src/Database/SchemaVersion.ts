@@ -4,7 +4,7 @@ import { make } from "./Rpc.ts"
 
 /** A database's schema, as the database reports it. A version has 14 digits, so that versions can be sorted as text. */
 export interface DatabaseSchema {
-  /** The version of the newest migration that was applied. */
+  /** The version of the newest applied migration. */
   readonly version: string
   /**
    * The oldest engine that works with the schema, identified by the newest migration that it knows; null if there is no limit.

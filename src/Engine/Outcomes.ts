@@ -22,7 +22,7 @@ import { TickReport } from "./TickReport.ts"
 const FIRST_RETRY_MS = 100
 const LONGEST_RETRY_MS = 5_000
 
-/** An outcome that is not yet recorded in the ledger. */
+/** An outcome that has not been recorded in the ledger yet. */
 interface Unrecorded {
   readonly answer: AnsweredRun
   readonly settlement: Settlement

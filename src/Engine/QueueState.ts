@@ -12,7 +12,7 @@ import { MAX_BATCH } from "./TickFrame.ts"
  * the cost of ten runs.
  */
 const WORTH_A_CALL = 20
-/** The maximum time for which a batch collects runs, in milliseconds. */
+/** The maximum time that a batch spends collecting runs, in milliseconds. */
 const MAX_COLLECT_MS = 20
 /** The maximum number of started runs waiting for a worker. */
 const MAX_AHEAD = 50
@@ -151,8 +151,8 @@ const someOf = <A>(items: ReadonlyArray<A>): Option.Option<ReadonlyArray<A>> =>
   items.length === 0 ? Option.none() : Option.some(items)
 
 /**
- * Returns how long the start loop may collect runs before its next call, in milliseconds: half the time for which the started
- * runs will keep the workers busy. None if no run can be started yet.
+ * Returns how long the start loop may collect runs before its next call, in milliseconds: half as long as the started runs will
+ * keep the workers busy. None if no run can be started yet.
  */
 export const startDelay = (now: QueueState, concurrency: number): Option.Option<number> => {
   const { claimed, runMs, started } = now

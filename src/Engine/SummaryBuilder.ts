@@ -34,7 +34,7 @@ export interface TickFacts {
 }
 
 /**
- * The events of a tick so far. Counts every event, and keeps at most 1,000 runs of each status, 1,000 skips and 100 errors, so that
+ * A tick's events so far. Counts every event, and keeps at most 1,000 runs of each status, 1,000 skips and 100 errors, so that
  * memory is bounded regardless of how much work is due.
  */
 export interface SummaryBuilder {

@@ -20,7 +20,7 @@ export interface ConnectionState {
 }
 
 /**
- * Checks whether the default transaction settings are suitable. A project may have changed the defaults of a database or a role.
+ * Checks whether the default transaction settings are suitable. A project may have changed the defaults for a database or a role.
  * A stricter isolation level makes the transactions of concurrent engines fail, and a time limit below the scheduler's limit ends
  * calls early.
  */

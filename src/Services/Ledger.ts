@@ -84,7 +84,7 @@ export interface OpenOptions {
   readonly firstAttempt?: FirstAttempt | undefined
 }
 
-/** The result of the tick's first request to a function, recorded with the run for which the request was made. */
+/** The result of the tick's first request to a function, recorded with the run that the request was made for. */
 export interface FirstContact {
   readonly cold_start: boolean
   /** The duration in milliseconds; null if the first request was not made for this run. */
