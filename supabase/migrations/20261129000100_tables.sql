@@ -1,7 +1,7 @@
 -- Creates Sync Scheduler's tables.
 -- Two tables, organization_integrations and sync_run_log, may already exist in a project.
--- The migration checks the columns of these tables and adds the missing ones, but changes nothing else in the tables.
--- If an existing column conflicts with the required definition, the migration names the column and stops before its first change.
+-- If so, the migration checks their columns and adds any that are missing, but changes nothing else in these tables.
+-- If an existing column conflicts with the required definition, the migration stops before making any changes and reports the column.
 
 do $migration$
 declare
@@ -145,7 +145,7 @@ declare
     ["sync_run_log", "delay_reason",         "text",        "", false,
       "The reason why a pending run waits until not_before: api_throttled or api_limit. Null: no API delays the run."]
   ]$columns$;
-  -- For each declared type, the types that an adopted column may have. The functions read and write these types without loss.
+  -- For each declared type, the types accepted in an adopted column. The functions read and write all of them without loss.
   v_compatible constant jsonb := $types${
     "uuid": ["uuid"], "text": ["text", "character varying"], "boolean": ["boolean"],
     "timestamptz": ["timestamp with time zone"], "interval": ["interval"], "jsonb": ["jsonb"],
@@ -177,7 +177,7 @@ declare
     "trigger": ["schedule", "catch_up", "manual", "backfill"],
     "attempt": ["0", "1", "100"], "max_attempts": ["1", "101"]
   }$values$;
-  -- The relations that every installation creates. If one of them already exists, the migration stops.
+  -- The relations that every installation creates. If any of them already exists, the migration stops.
   v_relations constant text[] := array[
     'integration_health', 'sync_backfill', 'sync_function_warmth', 'sync_incident', 'sync_run_event',
     'sync_schedule_history', 'sync_scheduler_status', 'sync_skipped_range', 'sync_tick', 'integration_health_throttled',
@@ -360,7 +360,7 @@ begin
       v_column.type, v_column.definition,
       case when v_column.required and not v_column.t = any (v_adopted) then 'not null' else '' end);
   end loop;
-  -- The project's own column comments are kept.
+  -- Keeps the project's own column comments.
   for v_column in
     select e ->> 0 as t, e ->> 1 as c, e ->> 5 as meaning from jsonb_array_elements(v_columns) e where e ->> 5 is not null
   loop
@@ -374,8 +374,8 @@ end
 $migration$;
 
 -- Limits the size of rows, so that an oversized row cannot slow down other runs.
--- Existing rows of adopted tables may exceed the limits. When such a row is due, the tick rejects the row.
--- The function sync_scheduler.row_fault checks the same limits.
+-- Existing rows in adopted tables may exceed these limits. A tick rejects such a row when it is due.
+-- sync_scheduler.row_fault checks the same limits.
 do $bounds$
 declare
   v_table text;
@@ -407,10 +407,10 @@ create index organization_integrations_uncomputed
   on public.organization_integrations (id)
   where enabled and next_run_at is null and schedule_error is null and sync_schedule is not null;
 
--- An index for an organisation's integrations, and for checking whether there is more than one organisation.
+-- An index for finding an organisation's integrations, and for checking whether more than one organisation exists.
 create index organization_integrations_org on public.organization_integrations (org_id) where enabled;
 
--- Indexes for finding the functions to warm up soon and the distinct APIs in use.
+-- Indexes for finding the functions that need a warm-up soon, and the distinct APIs in use.
 create index organization_integrations_warm_up on public.organization_integrations (next_run_at)
   where enabled and warm_up;
 create index organization_integrations_apis on public.organization_integrations
@@ -429,7 +429,7 @@ create index sync_run_log_unknown on public.sync_run_log (not_before)
   where status = 'unknown' and released_at is null;
 create index sync_run_log_recent on public.sync_run_log (created_at desc);
 
--- Indexes for lists of runs (newest slot first), for runs that need attention, and for the last completed run.
+-- Indexes for listing runs (newest slot first), and for finding the runs that need attention and the last completed run.
 create index sync_run_log_by_slot on public.sync_run_log (scheduled_for desc, id desc);
 create index sync_run_log_trouble on public.sync_run_log (scheduled_for desc, id desc) where status in ('failed', 'unknown', 'skipped');
 create index sync_run_log_completed on public.sync_run_log (integration_id, scheduled_for desc) where status = 'completed';
@@ -452,7 +452,7 @@ create index sync_run_event_run on public.sync_run_event (run_id, id);
 create index sync_run_event_integration on public.sync_run_event (integration_id, id) where run_id is null;
 create index sync_run_event_at on public.sync_run_event (at);
 
--- One row for each schedule that an integration has had, with the period in which the schedule applied.
+-- One row for each schedule that an integration has had, with the period during which the schedule was in effect.
 -- The audit recomputes slots from this table.
 create table public.sync_schedule_history (
   id bigint generated always as identity primary key,
@@ -478,8 +478,8 @@ create table public.sync_skipped_range (
   "from" timestamptz not null,
   "to" timestamptz not null,
   -- The exact number of slots, unless the reason is schedule_changed, disabled or gone.
-  -- For these three reasons, 1 means at least one slot. 0 means an unknown number, because no next slot had been computed.
-  -- SQL functions record these ranges, and they cannot evaluate cron expressions.
+  -- Ranges with these three reasons are recorded by SQL functions, which cannot evaluate cron expressions:
+  -- 1 means at least one slot, and 0 means an unknown number, because no next slot had been computed.
   count bigint not null check (count >= 0),
   reason text not null,                               -- superseded, outside_window, catch_up_skip, schedule_changed, disabled, gone
   recorded_at timestamptz not null default now(),
@@ -495,7 +495,7 @@ create table public.sync_backfill (
   integration_id uuid not null,
   "from" timestamptz not null,
   "to" timestamptz not null,
-  cursor timestamptz,                                 -- the last slot that was handled; null: none yet
+  cursor timestamptz,                                 -- the last slot handled; null: none yet
   claimed bigint not null default 0,
   status text not null default 'open' check (status in ('open', 'done', 'cancelled')),
   requested_by text not null,
@@ -510,7 +510,7 @@ comment on column public.sync_backfill."to" is 'Exclusive.';
 create index sync_backfill_open on public.sync_backfill (created_at) where status = 'open';
 create index sync_backfill_integration on public.sync_backfill (integration_id, created_at) where status = 'open';
 
--- Conditions that cause an alert. At most one incident per kind and subject is open.
+-- Conditions that trigger an alert. At most one incident per kind and subject is open at any time.
 create table public.sync_incident (
   id bigint generated always as identity primary key,
   kind text not null check (kind in ('drift', 'cold_start', 'missed', 'rescued', 'unknown', 'clock_skew',
@@ -566,12 +566,12 @@ create table public.sync_tick (
   missed bigint not null default 0,
   cold_starts integer not null default 0,
   summary jsonb,
-  -- False: the tick failed or did not record an outcome. Null: the tick is in progress, or its engine died.
+  -- False: the tick failed or did not record an outcome. Null: the tick is still in progress, or its engine died.
   ok boolean generated always as ((summary ->> 'ok')::boolean) stored
 );
 create index sync_tick_started on public.sync_tick (started_at desc);
 
--- The health of each provider's host, as determined by syncs, or by probes if no sync has run for a while.
+-- The health of each provider's host, as determined by syncs, or by probes when no sync has run for a while.
 create table public.integration_health (
   provider text not null,
   host text not null,
@@ -600,7 +600,7 @@ comment on table public.integration_health is
   'The health of each accounting API (provider and host). Syncs determine the health; probes determine it if no sync has run for a while. throttled: the API has throttled several organisations or a probe. All runs that use the API then wait for at most a minute, and no probe is sent until passive_until. A host with a path (host/path) comes from an integration''s health_url.';
 create index integration_health_throttled on public.integration_health (throttled_until) where throttled_until is not null;
 
--- One row for each organisation that a vendor throttles at a host. Only that organisation's runs at that host wait.
+-- One row for each organisation that a vendor is throttling at a host. Only that organisation's runs at that host are delayed.
 create table public.sync_api_hold (
   provider text not null,
   host text not null,
@@ -617,7 +617,7 @@ comment on table public.sync_api_hold is
   'Organisations that a vendor throttles at a host. Runs of such an organisation wait until throttled_until, and then at most start_limit of them run concurrently.';
 create index sync_api_hold_expires on public.sync_api_hold (expires_at);
 
--- The average durations of each function's cold and warm first requests. They show whether warming up the function saves time.
+-- The average durations of cold and warm first requests to each function, which show whether warming up the function saves time.
 create table public.sync_function_warmth (
   function_name text primary key,                     -- '(default)': the function in SYNC_SCHEDULER_FUNCTION
   cold_count bigint not null default 0,
@@ -627,7 +627,7 @@ create table public.sync_function_warmth (
   warm_ms double precision,
   measured_since timestamptz not null default now(),
   paused_until timestamptz,                           -- no warm-ups until this instant; then the measurement restarts
-  verdict text,                                       -- the reason why warm-ups are paused
+  verdict text,                                       -- why warm-ups are paused
   updated_at timestamptz not null default now()
 );
 
@@ -673,7 +673,7 @@ create function public.read_sync_schema() returns jsonb
   language sql stable security definer set search_path = pg_catalog, pg_temp
   return jsonb_build_object('schema_version', sync_scheduler.schema_version(), 'engines_from', sync_scheduler.engines_from());
 
--- Unused tickets. Only their digests are stored, so that a reader of the table cannot redeem a ticket.
+-- Unused tickets. Only their digests are stored, so that read access to the table is not enough to redeem a ticket.
 create table sync_scheduler.ticket (
   digest bytea primary key,
   expires_at timestamptz not null

@@ -1,9 +1,9 @@
--- Contains shared helpers, and the triggers that run when an application edits a schedule.
+-- Shared helpers, and the triggers that run when an application edits a schedule.
 
 -- Every function with a dollar-quoted body sets search_path = pg_catalog, pg_temp.
 -- With an empty search_path, PostgreSQL looks up types in pg_temp first. A caller could then create a domain
 -- named timestamptz in pg_temp, and its code would run with the privileges of the function's owner.
--- Functions that consist of one "return" expression have no settings, so that the planner can inline them.
+-- Functions that consist of a single "return" expression have no settings, so that the planner can inline them.
 -- PostgreSQL parses the expression when it creates the function, so no later search_path affects these functions.
 
 -- Returns the current time, truncated to milliseconds. Slots, leases and due times are compared only with this clock.
@@ -14,7 +14,7 @@ create function sync_scheduler.clock() returns timestamptz
 create function sync_scheduler.iso(p_at timestamptz) returns text
   language sql stable return to_char(p_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"');
 
--- Converts an instant to milliseconds since 1970, the format for long lists of instants.
+-- Converts an instant to milliseconds since 1970, the format used for long lists of instants.
 -- Clamps an infinite instant to the range in which schedules can be computed.
 create function sync_scheduler.epoch_ms(p_at timestamptz) returns bigint
   language sql stable return case when p_at is not null then
@@ -29,8 +29,8 @@ create function sync_scheduler.seconds(p_seconds numeric) returns interval
 create function sync_scheduler.idempotency_key(p_integration_id uuid, p_slot timestamptz) returns text
   language sql stable return p_integration_id::text || ':' || sync_scheduler.iso(p_slot);
 
--- Returns the key of an integration's advisory lock.
--- The key has 64 bits and is computed from text with a separator. Keys of hashtext(org_id || integration_id)
+-- Returns the key for an integration's advisory lock.
+-- The key has 64 bits and is computed from text with a separator. Keys such as hashtext(org_id || integration_id)
 -- would collide: hashtext returns 32 bits, and 'org1' || '12' equals 'org11' || '2'.
 create function sync_scheduler.lock_key(p_org_id uuid, p_integration_id uuid) returns bigint
   language sql immutable
@@ -77,7 +77,7 @@ end
 $$;
 
 -- Prepares an Edge Function's response for the run log.
--- A response above 64 KiB is replaced with its size, and JSON null becomes SQL null.
+-- A response larger than 64 KiB is replaced with its size, and JSON null becomes SQL null.
 create function sync_scheduler.clip_json(p_json jsonb) returns jsonb
   language sql immutable return case
     when p_json = 'null' then null
@@ -97,18 +97,18 @@ create function sync_scheduler.elapsed_ms(p_from timestamptz, p_to timestamptz, 
 -- Every function that may write therefore replaces 40001 with 40P01 (deadlock_detected).
 -- Both codes mean that nothing was done and that the caller may retry.
 
--- Returns whether the row being processed caused the error (bad data, a constraint, an exception in the project's own trigger).
+-- Returns whether the error was caused by the row being processed (bad data, a constraint, an exception in the project's own trigger).
 -- Any other error means that the database is read-only, full, out of memory or shutting down, so the whole call must fail.
 create function sync_scheduler.is_row_fault(p_sqlstate text) returns boolean
   language sql immutable return left(p_sqlstate, 2) in ('22', '23') or p_sqlstate = 'P0001';
 
--- Returns whether the error may affect only the row being processed, for example because the project's own trigger raised it.
--- Row faults, undefined names and missing privileges are such errors.
+-- Returns whether the error might affect only the row being processed, for example because the project's own trigger raised it.
+-- This is the case for row faults, undefined names and missing privileges.
 -- Callers report the row and leave it unchanged, so that the error does not stop a whole tick.
 create function sync_scheduler.may_be_row_fault(p_sqlstate text) returns boolean
   language sql immutable return left(p_sqlstate, 2) not in ('08', '25', '40', '53', '54', '55', '57', '58', 'F0', 'XX');
 
--- Returns whether each row must be checked for a fault (sync_scheduler.row_fault).
+-- Returns whether rows must be checked for faults (sync_scheduler.row_fault).
 -- Only an adopted table can lack the constraints that rule out faults.
 create function sync_scheduler.has_unchecked_rows() returns boolean
   language sql stable return (
@@ -121,8 +121,8 @@ create function sync_scheduler.has_unchecked_rows() returns boolean
 create function sync_scheduler.too_long(p_column text, p_bytes integer, p_most integer) returns text
   language sql immutable return format('%s has %s bytes; at most %s are allowed', p_column, p_bytes, p_most);
 
--- Returns the fault in a row that prevents the integration's runs (a column is null, too large or out of range); null: no fault.
--- Does not check the schedule. Only a row of an adopted table can have a fault.
+-- Returns the fault that prevents an integration from running (a column of its row is null, too large or out of range); null: no fault.
+-- Does not check the schedule. Only rows in adopted tables can have faults.
 create function sync_scheduler.row_fault(i public.organization_integrations) returns text language sql stable return case
     when i.enabled is null then 'enabled is null: set it to true or false'
     when i.org_id is null then 'org_id is null: set it to the id of the organisation'
@@ -132,7 +132,7 @@ create function sync_scheduler.row_fault(i public.organization_integrations) ret
     when octet_length(i.integration_type) > 200 then sync_scheduler.too_long('integration_type', octet_length(i.integration_type), 200)
     when octet_length(i.function_name) > 200 then sync_scheduler.too_long('function_name', octet_length(i.function_name), 200)
     when octet_length(i.health_url) > 2000 then sync_scheduler.too_long('health_url', octet_length(i.health_url), 2000)
-    -- Compression shrinks a value by at most a factor of a few hundred, so only a value that is large on disk needs to be read.
+    -- Compression shrinks a value by at most a factor of a few hundred, so only values that are large on disk need to be read.
     when pg_column_size(i.config) > 1000 and octet_length(i.config::text) > 262144
       then sync_scheduler.too_long('config', octet_length(i.config::text), 262144)
     when i.next_run_at not between '1900-01-01Z' and '9000-01-01Z'
@@ -183,7 +183,7 @@ begin
 end
 $$;
 
--- Records the slots that an edit, a pause or a deletion skips: from the
+-- Records the slots skipped by an edit, a pause or a deletion: from the
 -- due slot until now, or from p_since until now if no next slot had been computed.
 -- A range that starts at p_since is recorded only if a new minute has begun since p_since
 -- (a new second if the schedule has a seconds field).
@@ -205,9 +205,9 @@ begin
 end
 $$;
 
--- Keeps next_run_at, schedule_version and schedule_since consistent with an edit.
+-- Keeps next_run_at, schedule_version and schedule_since consistent when an integration is edited.
 -- The version increases whenever schedule_since changes, so that a tick cannot claim slots that are recorded as skipped.
--- For example, an integration without a computed slot may be disabled and enabled between a tick's read and its claim.
+-- For example, an integration without a computed slot might be disabled and re-enabled between a tick's read and its claim.
 create function sync_scheduler.before_integration_change() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -334,7 +334,7 @@ create trigger sync_scheduler_before_history before insert on public.sync_schedu
 
 -- Rejects changes to finished runs. A completed run never changes.
 -- Only an operator's retry, recognised by an increased max_attempts, may change a failed or skipped run.
--- Columns that a project added to the table may change.
+-- Columns that the project has added to the table may still change.
 create function sync_scheduler.before_finished_run_change() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if old.status <> 'completed' and new.status = 'pending' and new.max_attempts > coalesce(old.max_attempts, 0)
@@ -366,7 +366,7 @@ create trigger sync_scheduler_before_finished_change before update on public.syn
   for each row when (old.status in ('completed', 'failed', 'skipped'))
   execute function sync_scheduler.before_finished_run_change();
 
--- Ensures that a change to the run log is on disk before an engine acts on it.
+-- Ensures that changes to the run log are on disk before an engine acts on them.
 -- With synchronous_commit = off, a server crash could lose the starts recorded in the last second,
 -- and those runs could take effect twice.
 -- PostgreSQL reads the setting at commit time, so a SET clause on the function would have no effect.
@@ -383,7 +383,7 @@ create trigger sync_scheduler_before_write before insert or update on public.syn
   for each statement when (current_setting('synchronous_commit') = 'off')
   execute function sync_scheduler.commit_to_disk();
 
--- Returns the schedule history of one integration between p_from and p_to, oldest first.
+-- Returns an integration's schedule history between p_from and p_to, oldest first.
 -- Domain/History computes slots from this history.
 create function sync_scheduler.history_json(p_integration_id uuid, p_from timestamptz, p_to timestamptz, p_limit integer)
 returns jsonb language sql stable set search_path = pg_catalog, pg_temp as $$

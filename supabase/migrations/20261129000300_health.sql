@@ -7,8 +7,8 @@
 --
 -- Signals from an organisation's syncs apply only to that organisation.
 -- A throttle or a low quota creates a row in sync_api_hold.
--- If the vendor throttles three organisations within a minute,
--- all organisations' runs at the host wait, for at most 30 s per response.
+-- If the vendor throttles three organisations within a minute, the runs of all organisations at that host are delayed.
+-- Each throttling response delays these runs by at most 30 s.
 -- A host becomes unhealthy when its probes fail, or when syncs of three organisations fail without a successful sync in between.
 --
 -- Lock order: a run's row is locked before the row of a hold or an API.
@@ -63,7 +63,7 @@ begin
 end
 $$;
 
--- Records that syncs of the organisations p_orgs reached the API. If the API is already healthy, writes at most once per minute.
+-- Records that syncs of the organisations in p_orgs reached the API. If the API is already healthy, writes at most once per minute.
 create function sync_scheduler.learn_reached(p_provider text, p_host text, p_orgs uuid[]) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -94,7 +94,7 @@ begin
 end
 $$;
 
--- Adds an organisation to the list of organisations whose syncs have failed since the API was last reached.
+-- Returns the list of organisations whose syncs have failed since the API was last reached, with p_org_id added.
 -- The list has at most three entries.
 create function sync_scheduler.told_by(h public.integration_health, p_org_id uuid) returns jsonb
   language sql immutable return case
@@ -135,15 +135,15 @@ begin
 end
 $$;
 
--- Returns the wait time in a vendor's response (default 60 s), clamped to between 1 second and 1 hour.
+-- Returns the wait requested by a vendor's response (default 60 s), clamped to between 1 second and 1 hour.
 create function sync_scheduler.vendor_wait(p_sign jsonb) returns interval
   language sql immutable
   return sync_scheduler.seconds(least(greatest(coalesce((p_sign ->> 'wait_ms')::numeric, 60000), 1000), 3600000) / 1000);
 
--- Records that a host throttles requests: it has throttled a probe or several organisations' syncs.
--- One response delays the runs of all organisations for at most 30 s, and hold_back spreads the runs over the following 30 s.
+-- Records that a host is throttling requests, after it has throttled a probe or several organisations' syncs.
+-- Each response delays the runs of all organisations by at most 30 s, and hold_back spreads the runs over the following 30 s.
 -- After the throttle, the host is not probed for an hour. Each further throttle within a day doubles this pause, up to a day.
--- If the vendor is known, the pause applies to all the vendor's hosts.
+-- If the vendor is known, the pause applies to all of the vendor's hosts.
 create function sync_scheduler.learn_throttled(h public.integration_health, p_sign jsonb, p_run_id uuid) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -173,9 +173,9 @@ begin
 end
 $$;
 
--- Records that the vendor throttles an organisation.
--- The organisation's runs at the host wait as long as the vendor demands, and then run one at a time.
--- The hold ends at most an hour after the wait.
+-- Records that the vendor is throttling an organisation.
+-- The organisation's runs at the host wait for as long as the vendor requests, and then run one at a time.
+-- The hold ends no later than an hour after the wait.
 -- p_sign: {sign, code, message, http_status, wait_ms, ceiling, quota}
 create function sync_scheduler.hold_organisation(p_provider text, p_host text, p_sign jsonb, r public.sync_run_log) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -207,7 +207,7 @@ $$;
 
 -- Records that an API could not be reached or returned a server error.
 -- After two consecutive failed probes, the API becomes unhealthy.
--- For an API with a health_url, failed syncs count as well, and if the API is not probed, one failed sync is enough.
+-- For an API with a health_url, failed syncs also count. If such an API is not probed, a single failed sync is enough.
 -- A shared host also becomes unhealthy when syncs of three organisations have failed.
 create function sync_scheduler.learn_unreachable(h public.integration_health, p_sign jsonb, p_run_id uuid, p_org_id uuid) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -251,7 +251,7 @@ end
 $$;
 
 -- Records the health signals that the engine derived from vendors' responses.
--- An unreadable signal causes only a warning, so that the outcomes are still recorded.
+-- An unreadable signal only raises a warning, so that the outcomes are still recorded.
 -- p_settlements: [{run_id, lease_token, health: the signal}]; `health` is optional.
 create function sync_scheduler.learn_signs(p_settlements jsonb) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -291,7 +291,7 @@ exception
 end
 $$;
 
--- Delays a run whose API must not be called now. The run stays pending and unclaimed, so that any engine may start it.
+-- Delays a run whose API must not be called now. The run stays pending and unclaimed, so that any engine can start it.
 -- Returns {run_id, reason, status, retry_at}.
 create function sync_scheduler.delay_run(
   r public.sync_run_log, p_provider text, p_host text, p_reason text, p_at timestamptz, p_engine_id text, p_detail jsonb
@@ -309,10 +309,10 @@ end
 $$;
 
 -- Delays the runs that must not start now: first the runs of an organisation
--- with a hold, then the runs at a host that throttles all organisations.
--- The delayed runs become due one by one, 3 s apart. A run that is delayed for the first time follows the runs
+-- with a hold, then the runs at a host that is throttling all organisations.
+-- The delayed runs become due one by one, 3 s apart. A run that is delayed for the first time is queued after the runs
 -- that are already delayed. A run that was delayed before becomes due 3 s after the wait ends.
--- Runs at a throttled host become due within 30 s after the throttle ends.
+-- Runs at a throttled host become due within 30 s of the end of the throttle.
 -- Returns [{run_id, reason: api_throttled | api_limit, status, retry_at}].
 create function sync_scheduler.hold_back(p_engine_id text, p_starts jsonb, p_adopt_after interval) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -393,7 +393,7 @@ begin
 end
 $$;
 
--- The following functions probe accounting APIs that no sync has used for a while.
+-- The following functions control the probes of accounting APIs that no sync has used for a while.
 -- An API is probed at most once every 15 minutes, regardless of the number of tenants and engines.
 -- An API is not probed while it throttles requests, or while one of its syncs is running or about to run.
 
@@ -437,7 +437,7 @@ $$;
 -- The database checks the interval and recent syncs, so that the limits apply across all engines.
 -- p_types, p_urls: the types and health_urls of the API's integrations, used to find a sync that is due within a minute.
 -- p_asked: an operator requested the probe, so the regular interval, the backoff and recent syncs do not prevent the probe.
--- A probe in the last 15 minutes, a throttle, and a sync that is running or about to run still prevent the probe.
+-- The probe is still refused after a probe in the last 15 minutes, during a throttle, or while a sync is running or about to run.
 create function sync_scheduler.probe_refusal(h public.integration_health, p_types text[], p_urls text[], p_asked boolean) returns text
   language sql stable set search_path = pg_catalog, pg_temp as $$
   select case
@@ -469,7 +469,7 @@ $$;
 -- This first delay varies, so that the probes of several APIs do not coincide.
 -- p_apis: [{provider, host, types: [text], urls: [text]}], at most 1,000.
 -- p_asked: an operator requested the probes.
--- p_dry_run: the call returns the result without claiming any probe.
+-- p_dry_run: the call returns the result without claiming any probes.
 -- Returns {now, probes: [{provider, host}], waiting: [{provider, host, reason, until}]}.
 create function public.claim_sync_probes(
   p_engine_id text, p_token uuid, p_apis jsonb, p_asked boolean default false, p_dry_run boolean default false
@@ -536,9 +536,9 @@ create function sync_scheduler.probe_wait(p_failures integer) returns interval
   return least(interval '15 minutes' * power(2, least(greatest(p_failures, 1) - 1, 10)), interval '2 hours');
 
 -- Records the result of a probe, which is identified by the claim's token.
--- Ignores a repeated result, and a result that arrives more than a minute after the claim.
+-- Ignores repeated results, and results that arrive more than a minute after the claim.
 -- p_result: the fields of a settlement's health signal ({sign: reachable | unreachable | throttled, code, message, http_status,
--- wait_ms, ceiling, low, quota}), latency_ms, and every_ms, the probe interval of a healthy API (at least 15 minutes).
+-- wait_ms, ceiling, low, quota}), latency_ms, and every_ms, the probe interval for a healthy API (at least 15 minutes).
 -- p_jitter: a number from 0 to 1 that delays the next probe by up to a fifth of
 -- the interval, so that the probes of several APIs do not stay synchronised.
 -- Returns {accepted, health: row of integration_health}.
@@ -595,8 +595,8 @@ exception when serialization_failure then
 end
 $$;
 
--- The following functions compare first requests to cold and warm Edge Functions,
--- decide whether a warm-up saves time, and select the Edge Functions to warm up before runs are due.
+-- The following functions compare the durations of cold and warm first requests to each Edge Function,
+-- decide whether warming up the function saves time, and select the functions to warm up before runs are due.
 
 create function sync_scheduler.warming_is_paused(p_function_name text) returns boolean
   language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -605,7 +605,7 @@ create function sync_scheduler.warming_is_paused(p_function_name text) returns b
                     and w.paused_until > sync_scheduler.clock())
 $$;
 
--- Returns the functions whose slots are due within p_within_seconds, so that the engine can warm them up. Changes nothing.
+-- Returns the functions that have a slot due within p_within_seconds, so that the engine can warm them up. Changes nothing.
 create function public.read_upcoming_warm_ups(p_within_seconds numeric default 60) returns jsonb
   language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select coalesce(jsonb_agg(jsonb_build_object('function_name', u.function_name, 'next_run_at', sync_scheduler.iso(u.next_run_at))

@@ -1,4 +1,4 @@
--- Contains the transitions of a run after its claim: start, begin (the fence), heartbeat, settle.
+-- A run's transitions after it has been claimed: start, begin (the fence), heartbeat, settle.
 -- Every transition checks the lease token and the database clock.
 -- A repeated call with the same token changes nothing and returns the run's current state.
 
@@ -41,7 +41,8 @@ create function sync_scheduler.in_order(p_runs jsonb) returns jsonb
   select coalesce(jsonb_agg(e order by e ->> 'scheduled_for', e ->> 'run_id'), '[]') from jsonb_array_elements(p_runs) e
 $$;
 
--- Starts runs one by one. If one start raises an error, none takes effect. Returns {started: [run], skipped: [{run_id, reason, status}]}.
+-- Starts runs one by one. If any start raises an error, none of them takes effect.
+-- Returns {started: [run], skipped: [{run_id, reason, status}]}.
 create function sync_scheduler.start_each(
   p_engine_id text, p_starts jsonb, p_adopt_after interval, p_drift_alert_ms numeric
 ) returns jsonb language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -110,8 +111,8 @@ begin
 end
 $$;
 
--- Starts the runs in p_starts, except those delayed by a throttled API. If the call fails, no run is started.
--- If no API throttles requests, the check for delays costs one look-up in an empty index.
+-- Starts the runs in p_starts, except those delayed because their API is throttling requests. If the call fails, no run is started.
+-- If no API is throttling requests, the check for delays costs one look-up in an empty index.
 -- An ordinary run is pending, due, and unclaimed or claimed by this engine, and its integration is enabled.
 -- Returns {started: [run], skipped: [{run_id, reason, status}]}.
 create function sync_scheduler.start_runs(
@@ -253,7 +254,7 @@ begin
       'skipped', (v_one -> 'skipped') || v_left_out);
   exception
     when others then
-      -- No row caused this error. Nothing was started, and the caller repeats the call with the same tokens.
+      -- No row caused this error. Nothing was started, and the caller will repeat the call with the same tokens.
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
@@ -479,7 +480,8 @@ begin
 end
 $$;
 
--- Settles attempts one by one. If one settlement raises an error, none takes effect. Returns [{run_id, accepted, status, attempt, retry_at, reason}].
+-- Settles attempts one by one. If any settlement raises an error, none of them takes effect.
+-- Returns [{run_id, accepted, status, attempt, retry_at, reason}].
 create function sync_scheduler.settle_each(p_engine_id text, p_settlements jsonb, p_quiescence interval) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -499,7 +501,7 @@ begin
 end
 $$;
 
--- Settles attempts, all or none. For ordinary outcomes, the API's health is updated with one look-up per API.
+-- Settles attempts atomically. For ordinary outcomes, the API's health is updated with one look-up per API.
 -- An outcome is ordinary if it is `completed` and has the token of a running attempt,
 -- the run is not ambiguous, and the integration has no consecutive failures.
 -- Returns [{run_id, accepted, status, attempt, retry_at, reason}].
@@ -586,7 +588,7 @@ begin
     v_settled := sync_scheduler.settle_runs(p_engine_id, p_settlements, v_quiescence);
   exception
     when others then
-      -- No row caused this error. Nothing was settled, and the caller repeats the call with the same tokens.
+      -- No row caused this error. Nothing was settled, and the caller will repeat the call with the same tokens.
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
@@ -645,7 +647,7 @@ end
 $$;
 
 -- Records the function's heartbeat and returns whether the function still owns the run.
--- If the function owns the run, the call extends the lease and sets an unknown run back to running.
+-- If the function owns the run, the call extends the lease and returns an unknown run to running.
 create function public.heartbeat_sync_run(p_run_id uuid, p_lease_token uuid) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$

@@ -1,4 +1,4 @@
--- Contains the sweep, which handles the runs of dead engines and unresponsive functions, and the first and last call of each tick.
+-- The sweep, which handles the runs of dead engines and unresponsive functions, and the first and last calls of each tick.
 
 -- Sweeps a run whose lease has expired: running -> unknown.
 -- A row that another program wrote without a lease is swept after p_running_guard_seconds.
@@ -98,8 +98,8 @@ begin
 end
 $$;
 
--- Sweeps at most p_limit runs of each kind (expired, unknown and pending runs), longest overdue first.
--- Skips rows that another session has locked, so that several engines may sweep concurrently.
+-- Sweeps at most p_limit runs of each kind (expired, unknown and pending runs), most overdue first.
+-- Skips rows that another session has locked, so that several engines can sweep concurrently.
 -- Also skips and reports each row that cannot be swept, so that the tick continues.
 -- Returns {expired, proven, requeued, released, skipped}.
 create function public.sweep_sync_runs(
@@ -256,8 +256,8 @@ exception when serialization_failure then
 end
 $$;
 
--- Deletes old records at the end of a tick, so that the deletion delays no run.
--- A project's foreign key may prevent a deletion, so an error only raises a warning and does not fail the tick.
+-- Deletes old records at the end of a tick, where the deletion cannot delay any runs.
+-- A foreign key in the project may prevent a deletion, so an error only raises a warning and does not fail the tick.
 create function sync_scheduler.prune() returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   perform public.prune_sync_history();
@@ -323,13 +323,13 @@ create function sync_scheduler.has_several_organisations() returns boolean
       <> (select i.org_id from public.organization_integrations i where i.enabled order by i.org_id desc limit 1)
 $$;
 
--- Returns the host in an engine id (<host>-<pid>-<4 hex digits>). All engines on a host share its clock.
+-- Returns the host part of an engine id (<host>-<pid>-<4 hex digits>). All engines on a host share its clock.
 create function sync_scheduler.machine_of(p_engine_id text) returns text
   language sql immutable return regexp_replace(p_engine_id, '-[0-9]+-[0-9a-f]{4}$', '');
 
 -- Returns true only if a tick of any scope has nothing to do: no run can be swept or started, no slot is due or
 -- has yet to be computed, no backfill is open, no slot within p_within needs a warm-up, and prune_sync_history would delete nothing.
--- False: the tick may still be idle. Most ticks have nothing to do, and a process that opens only one tick cannot reuse query plans,
+-- False: the tick may still turn out to be idle. Most ticks have nothing to do, and a process that opens only one tick cannot reuse query plans,
 -- so this function consists of one cheap statement.
 create function sync_scheduler.is_quiet(p_now timestamptz, p_within interval) returns boolean
   language plpgsql stable set search_path = pg_catalog, pg_temp as $$
@@ -362,7 +362,7 @@ $$;
 -- Returns {now, schema_version, idle, swept, pending: [run], integrations: [due], more, rejected: [{integration_id,
 -- detail}], several_organisations, backfills: boolean, warm_ups: [{function_name, next_run_at}], clock_skew_open, alerts, apis}.
 -- clock_skew_open: the engine's machine has an open clock-skew incident, which even an idle tick can close.
--- alerts: take_sync_alerts may return messages. apis: the result of read_sync_apis, if the tick is idle and with_apis is true.
+-- alerts: take_sync_alerts may have messages to return. apis: the result of read_sync_apis, if the tick is idle and with_apis is true.
 create function public.open_sync_tick(p_tick_id uuid, p_engine_id text, p_options jsonb default '{}') returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -446,7 +446,7 @@ begin
         as r(integration_id uuid, reason text, detail text)
      where r.reason = 'rejected' and r.integration_id is not null and r.detail is not null;
   exception when data_exception then
-    null;                                               -- an unreadable summary opens no incident
+    null;                                               -- an unreadable summary does not open an incident
   end;
   if abs(p_clock_skew_ms) > 5000 then
     perform sync_scheduler.raise_incident('clock_skew', v_host, null, null, jsonb_build_object('clock_skew_ms', p_clock_skew_ms));
@@ -461,7 +461,7 @@ end
 $$;
 
 -- A ticket allows a pg_cron job to start one tick in an Edge Function.
--- Every role that may use pg_net can read the request queue of pg_net, so a request must not contain a key.
+-- Every role that may use pg_net can read pg_net's request queue, so a request must not contain a key.
 -- A ticket can be used once, within two minutes, and only to start a tick.
 
 -- Returns a new ticket: 64 hexadecimal digits with 244 random bits. Only the owner may call this function.

@@ -1,4 +1,4 @@
--- Contains the operator actions.
+-- The operator actions.
 -- Each action is recorded with its actor and reason. Each function returns {"done": true, ...} or {"done": false, "reason"}.
 
 create function sync_scheduler.require_actor(p_actor text, p_reason text) returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -11,7 +11,7 @@ end
 $$;
 
 -- Retries a run with one more attempt: failed, skipped or unknown -> pending. Only this function changes a finished run.
--- An unknown run starts again only when its function can no longer be running. Otherwise, both attempts could take effect.
+-- An unknown run does not start again until its function can no longer be running. Otherwise, both attempts could take effect.
 create function public.retry_sync_run(p_run_id uuid, p_actor text, p_reason text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$
@@ -42,8 +42,8 @@ begin
     return jsonb_build_object('done', false, 'reason', v_reason, 'status', r.status);
   end if;
   v_from := r.status;
-  -- The lease token of a finished attempt is cleared. The lease token of an unknown attempt stays valid until
-  -- the next attempt starts, because the function of the unknown attempt may run until not_before.
+  -- A finished attempt's lease token is cleared. An unknown attempt's lease token stays valid until
+  -- the next attempt starts, because the unknown attempt's function may still be running until not_before.
   -- For failed and skipped runs, not_before is the current time, so that a retry of an old slot is not reported as overdue.
   update public.sync_run_log set status = 'pending', max_attempts = coalesce(greatest(max_attempts, attempt), 3) + 1,
     claimed_by = null, not_before = greatest(case when v_from = 'unknown' then not_before end, v_now), released_at = null, finished_at = null, duration_ms = null, skip_reason = null,

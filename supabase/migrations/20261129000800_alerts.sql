@@ -1,4 +1,4 @@
--- Converts incidents to messages: one message when an incident opens, and one when it ends.
+-- Turns incidents into messages: one message when an incident opens, and one when it ends.
 
 -- Returns the content of an incident's message, with the integration, the run, and the first tick after the slot.
 create function sync_scheduler.alert_json(i public.sync_incident) returns jsonb language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -168,7 +168,7 @@ create trigger sync_scheduler_after_trouble after update on public.sync_run_log 
 -- Opens an incident for a slot that is skipped repeatedly: in three ticks, over at least two minutes, for the same reason.
 -- Only the last twenty ticks that skipped any slot are considered.
 -- Skips with a recorded cause (a live run, a retry, a throttled API, an invalid schedule, a rejected row) are ignored.
--- The subject is the integration. An unreadable summary opens no incident.
+-- The subject is the integration. An unreadable summary does not open an incident.
 create function sync_scheduler.after_tick_skipped() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -209,10 +209,10 @@ create trigger sync_scheduler_after_tick_skipped after insert or update of summa
   execute function sync_scheduler.after_tick_skipped();
 
 -- Resolves incidents at the start of a tick.
--- An engine's incident ends after a period without a recurrence, because no event would close the incident of a dead engine.
+-- An engine's incident ends after a period without a recurrence, because no event would close a dead engine's incident.
 -- A stuck slot's incident ends when the slot is neither due nor pending.
--- An integration's `failing` incident ends when the newest attempted run of the integration did not fail.
--- An integration's `retrying` incident ends when no live run of the integration has had two attempts.
+-- An integration's `failing` incident ends when the integration's newest attempted run did not fail.
+-- An integration's `retrying` incident ends when none of the integration's live runs has had two attempts.
 -- A `failing` or `retrying` incident also ends when the integration is paused or deleted.
 create function sync_scheduler.after_tick_opened() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp as $$

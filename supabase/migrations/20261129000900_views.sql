@@ -1,4 +1,4 @@
--- Contains the queries for the status displays: whether ticks have stopped, the status of every integration,
+-- The queries for the status displays: whether ticks have stopped, the status of every integration,
 -- runs with their outcomes and reasons, and the data for audits.
 -- The queries change nothing, use indexes, and return bounded pages.
 
@@ -74,7 +74,7 @@ create function sync_scheduler.run_view(l public.sync_run_log) returns jsonb lan
 -- `last_run` is the newest finished run that was attempted. Slots that were skipped
 -- before any attempt, and rows of an adopted table with an unrecognised status, are ignored.
 -- Runs without a slot are omitted. If such a run is live, the next sweep ends it.
--- `health` describes the API that the newest run used. If no run used an API, `health` describes an API of the integration's type.
+-- `health` describes the API that the newest run used. If no run has used an API, `health` describes an API of the integration's type.
 create function sync_scheduler.integration_statuses(
   p_after uuid, p_limit integer, p_ids uuid[], p_org_id uuid default null, p_integration_type text default null, p_search text default null
 ) returns jsonb[] language sql stable set search_path = pg_catalog, pg_temp as $$
@@ -132,7 +132,7 @@ $$;
 create function sync_scheduler.integration_status(p_integration_id uuid) returns jsonb
   language sql stable return (sync_scheduler.integration_statuses('00000000-0000-0000-0000-000000000000', 1, array[p_integration_id]))[1];
 
--- Returns the scheduler's heartbeat: the last tick of any engine, and the time without activity
+-- Returns the scheduler's heartbeat: the last tick by any engine, and the time without activity
 -- after which the verdict is `stopped` (as in the view sync_scheduler_status).
 create function sync_scheduler.scheduler_health() returns jsonb language plpgsql stable set search_path = pg_catalog, pg_temp set jit = off as $$
 declare
@@ -171,7 +171,7 @@ $$;
 
 -- Returns the scheduler's heartbeat and one page of integration statuses, in id order.
 -- A null cursor marks the last page; callers must not interpret the cursor.
--- p_search: part of an organisation's name or of an integration's type, or the beginning of an id.
+-- p_search: part of an organisation's name or of an integration's type, or the start of an id.
 -- Returns {now, schema_version, scheduler, total, integrations: [...], cursor}; `total` is the total number of integrations, ignoring the filter.
 create function public.read_sync_status(
   p_limit integer default 500, p_cursor text default null, p_org_id uuid default null, p_integration_ids uuid[] default null,

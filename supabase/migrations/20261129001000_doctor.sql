@@ -1,4 +1,4 @@
--- Contains the functions for the command `doctor`, which inspects a database: its objects, their grants, and anomalies in its runs.
+-- The functions for the `doctor` command, which inspects a database: its objects, their grants, and anomalies in its runs.
 -- These functions change nothing.
 
 -- Returns the existing tables, views and functions named in p_names, and all functions of
@@ -73,8 +73,8 @@ end
 $$;
 
 -- Returns the triggers and foreign keys of an adopted table that can block claims or delete rows.
--- trigger: the trigger's function runs with the search_path of the scheduler's functions. It
--- cannot find names without a schema, so every claim fails.
+-- trigger: the trigger's function runs with the search_path of the scheduler's functions, so it
+-- cannot resolve unqualified names, and every claim fails.
 -- cascade_from: deleting a referenced row deletes runs and their recorded outcomes.
 -- cascade_onto: deleting old runs deletes the project's rows.
 -- Returns [{kind, name, fix}]; fix is the SQL that removes the risk.
@@ -100,11 +100,11 @@ create function sync_scheduler.adoption_risks() returns jsonb language sql stabl
      limit 40) r
 $$;
 
--- Returns all data for `doctor` in one call.
+-- Returns everything that `doctor` needs, in one call.
 -- Each group of integrations is represented by one id, because sorting many
--- integrations takes seconds and the API limits the duration of a call.
+-- integrations takes seconds and the API limits how long a call may take.
 -- If a table or function is missing, the field that requires it is null, and `catalog` shows that the object is missing.
--- The command of a pg_cron job is omitted, because it may contain a key.
+-- The commands of pg_cron jobs are omitted, because a command may contain a key.
 -- Returns {now, role, server_version, in_recovery, read_only, catalog, status, integrations, schedules: [{schedule,
 -- timezone, count, ids}], zones: [{timezone, count, offsets}], policies: [{function_name, invoke_timeout_ms,
 -- on_unknown, fenced, warm_up, count, ids}], refused: [{id, schedule, timezone, why}], adoption_risks: [{kind,
@@ -233,12 +233,12 @@ grant execute on function public.read_sync_diagnosis(text[]) to service_role;
 
 revoke all on all functions in schema sync_scheduler from public, anon, authenticated;
 
--- Pins the settings of every public function of the scheduler, so that a project's
--- settings for the database or for a role do not change the functions' behaviour.
+-- Pins the settings of the scheduler's public functions, so that settings that
+-- the project has made for the database or a role do not change the functions' behaviour.
 -- PostgREST applies the isolation level and the statement timeout of the called function to the call's transaction.
 -- With a stricter isolation level, concurrent engines would make each other's calls fail.
 -- The time zone is UTC, because every day in UTC has 24 hours.
--- On a direct connection, the client sets the isolation level and the timeouts of each transaction.
+-- On a direct connection, the client sets the isolation level and the timeouts for each transaction.
 -- A migration that creates or replaces a function in public must call this function again.
 create function sync_scheduler.set_call_settings() returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$

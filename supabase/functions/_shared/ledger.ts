@@ -93,7 +93,7 @@ const expecting = (answer: Answer, field: string): Answer =>
     ? { kind: "lost", detail: `the response has no ${field}` }
     : answer
 
-/** Repeats an idempotent call, with increasing pauses, until a response arrives or the time is up. */
+/** Retries an idempotent call, with increasing delays, until a response arrives or the time is up. */
 const repeatWhileLost = async (
   runtime: Runtime,
   withinMs: number,

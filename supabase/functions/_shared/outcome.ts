@@ -65,7 +65,7 @@ const maxResultBytes = 32 * 1024
 const maxMessageChars = 2_000
 
 /**
- * Determines the outcome from a handler's return value, by the rules that the scheduler applies to responses. A value that
+ * Determines the outcome from a handler's return value, using the rules that the scheduler applies to responses. A value that
  * reports a failure (`success: false`, `status: "failed"`, an `error`) is a failure. If a value contradicts itself, the outcome
  * is unknown.
  */
@@ -135,7 +135,7 @@ export const transportFailure = (error: unknown): "notConnected" | "lost" | unde
   return /^fetch failed|error sending request|body from connection/.test(text) ? "lost" : undefined
 }
 
-/** Returns the message of any thrown value. (supabase-js throws plain objects with a message.) */
+/** Returns the error message of any thrown value. (supabase-js throws plain objects with a message.) */
 export const messageOf = (error: unknown): string =>
   isRecord(error) && typeof error.message === "string" ? error.message : String(error)
 

@@ -29,7 +29,7 @@ const maxBodyBytes = 256 * 1024
 
 /**
  * Returns whether the request contains one of `keys`, in `apikey` or as `Authorization: Bearer`. Always compares the digests of
- * all keys, so that the duration reveals nothing about a key.
+ * all keys, so that the response time reveals nothing about them.
  */
 export const carriesKey = async (
   request: Request,
@@ -58,7 +58,7 @@ const equalDigests = (left: Uint8Array, right: Uint8Array): number => {
   return difference === 0 ? 1 : 0
 }
 
-/** Reads and checks the body. A refusal lists all of its problems. */
+/** Reads and checks the body. A refusal lists every problem found. */
 export const readInvocation = async (request: Request): Promise<Invocation | Refusal> => {
   const text = await readText(request.body, maxBodyBytes)
   if (text === undefined) {

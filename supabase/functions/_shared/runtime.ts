@@ -9,7 +9,7 @@ export interface Runtime {
   readonly fetch: (url: string, init: RequestInit) => Promise<Response>
   /** Keeps a hosted isolate alive until the work has ended, even after the caller disconnects. */
   readonly keepAlive: (work: Promise<void>) => void
-  /** Registers a callback for the shutdown of the isolate. The returned function unregisters the callback. */
+  /** Registers a callback for when the isolate shuts down. The returned function unregisters the callback. */
   readonly onShutdown: (callback: () => void) => () => void
 }
 
@@ -29,7 +29,7 @@ export const platform: Runtime = {
     if (isRecord(edge) && typeof edge.waitUntil === "function") edge.waitUntil(work)
   },
   onShutdown: (callback) => {
-    // Node.js does not send this event.
+    // Node.js does not fire this event.
     globalThis.addEventListener?.("beforeunload", callback)
     return () => globalThis.removeEventListener?.("beforeunload", callback)
   }

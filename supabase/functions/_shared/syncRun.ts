@@ -49,9 +49,9 @@ export interface SyncContext {
   /** Responds with 202 now. The handler continues in the background, and its outcome is reported when the handler ends. */
   readonly defer: () => void
   /**
-   * Reports the accounting API's response to the scheduler: whether the API throttles, for how long, and the remaining quota. If
-   * you send several reports, the last one is used. The body of a `Response` is not read: pass the part that you have read as
-   * `body`.
+   * Reports the accounting API's response to the scheduler: whether the API is throttling requests, for how long, and the
+   * remaining quota. If you send several reports, the last one is used. The body of a `Response` is not read: pass the part that
+   * you have read as `body`.
    */
   readonly vendor: (answer: Response | VendorReport, body?: Json) => void
 }
@@ -228,7 +228,7 @@ const work = (
   return answered.promise
 }
 
-/** Replaces `Promise.withResolvers`, which Node.js before version 22 does not have. */
+/** A substitute for `Promise.withResolvers`, which Node.js lacks before version 22. */
 const deferred = <A>() => {
   let resolve: (value: A) => void = () => undefined
   const promise = new Promise<A>((done) => {

@@ -12,7 +12,7 @@ export interface VendorReport {
   readonly body?: Json
 }
 
-/** Matches the names of headers about quotas and wait times. No other header is forwarded. */
+/** Matches the names of headers that describe quotas and wait times. No other headers are forwarded. */
 const telling = /^(date|retry-after)$|rate-?limit|limit-remaining|quota/i
 const maxHeaders = 20
 const maxBodyChars = 2_000

@@ -8,9 +8,9 @@ import {
 } from "../_shared/syncRun.ts"
 
 /**
- * An example for your own function: posts one export to the accounting API at the integration's `config.endpoint`, with the token
- * from the function's secret `SYNC_TOKEN_<TYPE>` (such as `SYNC_TOKEN_XLEDGER`). Adapt the body to your systems, but keep the
- * outcomes distinct.
+ * A starting point for your own function: posts one export to the accounting API at the integration's `config.endpoint`, with the
+ * token from the function's secret `SYNC_TOKEN_<TYPE>` (such as `SYNC_TOKEN_XLEDGER`). Adapt the body to your systems, but keep
+ * the outcomes distinct.
  */
 export const exportPeriod = async (context: SyncContext) => {
   const { run, scheduledFor, idempotencyKey, signal } = context

@@ -10,7 +10,10 @@ const ANSWER_WITHIN_MS = 140_000
 
 const ticketForm = /^[0-9a-f]{64}$/
 
-/** Ends ticks early when the platform is about to end the isolate. Runs in progress are recorded, and all others are released. */
+/**
+ * Stops ticks early when the platform is about to shut down the isolate. Runs in progress are recorded, and all others are
+ * released.
+ */
 const ending = new AbortController()
 addEventListener("beforeunload", () => ending.abort())
 
