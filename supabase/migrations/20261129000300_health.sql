@@ -437,7 +437,7 @@ $$;
 -- The database checks the interval and recent syncs, so that the limits apply across all engines.
 -- p_types, p_urls: the types and health_urls of the API's integrations, used to find a sync that is due within a minute.
 -- p_asked: an operator requested the probe, so the regular interval, the backoff and recent syncs do not prevent the probe.
--- The probe is still refused after a probe in the last 15 minutes, during a throttle, or while a sync is running or about to run.
+-- The probe is still refused if the API was probed in the last 15 minutes or is throttling requests, or if a sync is running or about to run.
 create function sync_scheduler.probe_refusal(h public.integration_health, p_types text[], p_urls text[], p_asked boolean) returns text
   language sql stable set search_path = pg_catalog, pg_temp as $$
   select case

@@ -647,7 +647,7 @@ end
 $$;
 
 -- Records the function's heartbeat and returns whether the function still owns the run.
--- If the function owns the run, the call extends the lease and returns an unknown run to running.
+-- If the function owns the run, the call extends the lease and changes an unknown run back to running.
 create function public.heartbeat_sync_run(p_run_id uuid, p_lease_token uuid) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s' set enable_seqscan = off set enable_bitmapscan = off
   set jit = off as $$

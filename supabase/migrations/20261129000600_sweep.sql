@@ -329,8 +329,8 @@ create function sync_scheduler.machine_of(p_engine_id text) returns text
 
 -- Returns true only if a tick of any scope has nothing to do: no run can be swept or started, no slot is due or
 -- has yet to be computed, no backfill is open, no slot within p_within needs a warm-up, and prune_sync_history would delete nothing.
--- False: the tick may still turn out to be idle. Most ticks have nothing to do, and a process that opens only one tick cannot reuse query plans,
--- so this function consists of one cheap statement.
+-- False: the tick may still turn out to be idle. Most ticks have nothing to do, and a process that opens only one tick
+-- cannot reuse query plans, so this function consists of one cheap statement.
 create function sync_scheduler.is_quiet(p_now timestamptz, p_within interval) returns boolean
   language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
