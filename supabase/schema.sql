@@ -869,7 +869,7 @@ begin
         as r(integration_id uuid, reason text, detail text)
      where r.reason = 'rejected' and r.integration_id is not null and r.detail is not null;
   exception when data_exception then
-    null;                                               -- an unreadable summary opens no incident
+    null;                                               -- an unreadable summary does not open an incident
   end;
   if abs(p_clock_skew_ms) > 5000 then
     perform sync_scheduler.raise_incident('clock_skew', v_host, null, null, jsonb_build_object('clock_skew_ms', p_clock_skew_ms));
@@ -2205,8 +2205,8 @@ begin
     return jsonb_build_object('done', false, 'reason', v_reason, 'status', r.status);
   end if;
   v_from := r.status;
-  -- The lease token of a finished attempt is cleared. The lease token of an unknown attempt stays valid until
-  -- the next attempt starts, because the function of the unknown attempt may run until not_before.
+  -- A finished attempt's lease token is cleared. An unknown attempt's lease token stays valid until
+  -- the next attempt starts, because the unknown attempt's function may still be running until not_before.
   -- For failed and skipped runs, not_before is the current time, so that a retry of an old slot is not reported as overdue.
   update public.sync_run_log set status = 'pending', max_attempts = coalesce(greatest(max_attempts, attempt), 3) + 1,
     claimed_by = null, not_before = greatest(case when v_from = 'unknown' then not_before end, v_now), released_at = null, finished_at = null, duration_ms = null, skip_reason = null,
@@ -2296,7 +2296,7 @@ begin
     v_settled := sync_scheduler.settle_runs(p_engine_id, p_settlements, v_quiescence);
   exception
     when others then
-      -- No row caused this error. Nothing was settled, and the caller repeats the call with the same tokens.
+      -- No row caused this error. Nothing was settled, and the caller will repeat the call with the same tokens.
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
@@ -2361,7 +2361,7 @@ begin
       'skipped', (v_one -> 'skipped') || v_left_out);
   exception
     when others then
-      -- No row caused this error. Nothing was started, and the caller repeats the call with the same tokens.
+      -- No row caused this error. Nothing was started, and the caller will repeat the call with the same tokens.
       if not sync_scheduler.is_row_fault(sqlstate) then
         raise;
       end if;
