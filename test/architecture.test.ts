@@ -7,7 +7,7 @@ import { codeOf, importsOf } from "./support/SourceText.ts"
 
 const root = resolve(import.meta.dir, "..")
 
-/** Lists the files that git sees or, in a tree without git, all files except installed and built files. */
+/** Lists the files that git sees or, outside a git repository, all files except dependencies and build output. */
 const listFiles = (): ReadonlyArray<string> => {
   const git = Bun.which("git")
   const listed =

@@ -13,7 +13,7 @@ interface Chunk {
 
 const nameOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
 
-/** Bundles the binary like scripts/build.ts, without compiling it. Returns the chunks by name. */
+/** Bundles the binary as scripts/build.ts does, but without compiling it. Returns the chunks by name. */
 const bundle = async (): Promise<ReadonlyMap<string, Chunk>> => {
   const { metafile } = await Bun.build({
     entrypoints: [resolve(root, "src", "main.ts")],

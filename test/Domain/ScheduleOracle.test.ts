@@ -3,15 +3,15 @@ import { Either } from "effect"
 import * as Schedule from "../../src/Domain/Schedule/Schedule.ts"
 import * as Oracle from "../support/ScheduleOracle.ts"
 
-// A sample of the cases that scripts/compare-schedules.ts compares in full.
+// Checks a sample of the cases that scripts/compare-schedules.ts checks in full.
 
 const DAY = 86_400_000
 const FROM = Date.UTC(2024, 0, 1)
 const TO = Date.UTC(2031, 0, 1)
 
 /**
- * Compares every expression's slots in a period with the oracle's. Returns the number of slots compared. Throws at the first
- * difference.
+ * Compares every expression's slots in a period with the oracle's. Returns the number of slots compared. Throws on the first
+ * mismatch.
  */
 const compare = (timezone: string, after: number, upTo: number): number => {
   const clock = Oracle.readClock(timezone, after, upTo)

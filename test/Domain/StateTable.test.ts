@@ -103,7 +103,7 @@ const anyStatus: fc.Arbitrary<IntegrationStatus> = fc
   })
   .map(statusOf)
 
-/** Generates an on-time integration. Only the last run and the run in progress vary. */
+/** Generates an integration that is on time; only its last run and its run in progress vary. */
 const nearlyFine: fc.Arbitrary<IntegrationStatus> = fc
   .record({
     integration_id: fc.uuid(),
@@ -134,7 +134,7 @@ const anyScheduler: fc.Arbitrary<SchedulerHealth> = fc
     open_incidents: {}
   }))
 
-/** Returns whether an attempt of the newest run has ended without completing the run. */
+/** Returns whether the newest run has had an attempt that ended without completing it. */
 const isUnfinished = ({ last_run: last, live_run: live }: IntegrationStatus): boolean => {
   if (
     live !== null &&

@@ -17,7 +17,7 @@ const prepare = Effect.gen(function* () {
   return yield* makeWorld
 })
 
-/** Ticks every minute until no run is live, at most five times. */
+/** Ticks once a minute until no run is live, up to five times. */
 const workOff = (world: World) =>
   Effect.gen(function* () {
     for (let n = 0; n < 5 && world.db.live.size > 0; n++) {

@@ -39,7 +39,7 @@ const idle = {
   apis
 }
 
-/** Opens a tick on a database that responds with `answer`. */
+/** Opens a tick against a database that responds with `answer`. */
 const open = (answer: unknown, options: Partial<IdleOptions> = {}) =>
   Effect.gen(function* () {
     yield* TestClock.setTime(at)

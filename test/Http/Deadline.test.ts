@@ -21,7 +21,7 @@ test("each deadline expires at its own time, in any order, and ends its operatio
       let results: Array<string> = []
       const watch = (ms: number) =>
         Effect.fork(Effect.map(never(ms, ended), (what) => results.push(what)))
-      // Long and short deadlines alternate, so a timer that is set for a later deadline must also fire for an earlier one.
+      // Long and short deadlines alternate, so a timer set for a later deadline must also fire for an earlier one.
       for (const ms of [30_000, 100, 155_000, 100, 5_000]) yield* watch(ms)
       const after: Array<ReadonlyArray<string>> = []
       for (const ms of [99, 1, 4_900, 25_000, 125_000]) {

@@ -10,7 +10,7 @@ import { Supabase } from "../../src/Services/Supabase.ts"
 import { contractSql, echo, nothing } from "../contract/contractFunctions.ts"
 import { serialization, supabaseContract } from "../contract/SupabaseContract.ts"
 
-/** Runs a script statement by statement. Returns the rows of the last statement. */
+/** Runs a script statement by statement. Returns the last statement's rows. */
 const execute = (script: string) =>
   Effect.gen(function* () {
     const database = yield* EmbeddedDatabase

@@ -134,7 +134,7 @@ describe.each(["Bun", "Deno"] as const)("an invocation through a proxy, in %s", 
   })
 })
 
-// A trusted authority issued this certificate, but not for servers, so the TLS error has no well-known code.
+// A trusted authority issued this certificate, but not for use by servers, so the TLS error has no well-known code.
 test("an invocation is not sent to a server whose certificate is not for servers", async () => {
   const certificates = join(root, "test/support/certificates")
   const server = await serveRaw((socket) => socket.end(http("204 No Content")), {

@@ -43,7 +43,7 @@ const json = { "content-type": "application/json" }
 const html = { "content-type": "text/html" }
 const beginning = "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n"
 
-/** Writes for as long as the client reads. */
+/** Keeps writing for as long as the client keeps reading. */
 const endless: Behaviour = (socket) => {
   socket.write("HTTP/1.1 200 OK\r\ncontent-length: 10000000000\r\n\r\n")
   const more = () => {
@@ -53,7 +53,7 @@ const endless: Behaviour = (socket) => {
   more()
 }
 
-/** Writes one byte at a time, and neither pauses nor finishes. */
+/** Writes one byte at a time without ever pausing or finishing. */
 const drip: Behaviour = (socket) => {
   socket.write(beginning)
   const timer = setInterval(() => socket.write("x"), 20)

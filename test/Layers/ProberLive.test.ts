@@ -38,7 +38,7 @@ const run = (url: string, layer: ReturnType<typeof ProberLive.layer>, method: "G
     probe({ provider: "generic", host: "x", method, url })
   ).pipe(Effect.either, Effect.provide(layer), Effect.runPromise)
 
-/** Probes with the production policy, which allows none of this machine's addresses. */
+/** Probes with the production policy, which forbids all of this machine's addresses. */
 const strictly = (url: string) => run(url, ProberLive.layer({ version: "1.2.3", authority }), "GET")
 
 /** Probes with a policy that treats 127.0.0.1 as the public internet. */

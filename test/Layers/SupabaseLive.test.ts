@@ -32,7 +32,7 @@ const startProject = async () => {
   return { database, gateway, admin }
 }
 
-/** Types in the form that `supabase gen types` generates. The layer must also accept a client with such types. */
+/** Types in the format that `supabase gen types` generates. The layer must also accept a client that uses them. */
 interface Database {
   readonly public: {
     Tables: Record<never, never>

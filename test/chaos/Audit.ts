@@ -12,7 +12,7 @@ export interface Findings {
   readonly repeatedRuns: number
   /** Repeated effects that `on_unknown` = 'retry' allows, because the database had recorded the outcome as ambiguous. */
   readonly allowedRepeats: number
-  /** Repeated effects of functions with the fence, allowed or not. */
+  /** Repeated effects of fenced functions, whether allowed or not. */
   readonly fencedRepeats: number
   readonly invocations: number
   /** Repeated effects that are not allowed. */
@@ -87,8 +87,8 @@ const RULES_OF_TIME: Readonly<Record<string, string>> = {
 }
 
 /**
- * Compares the database with the effects, the arrivals at the functions and the engines' summaries. Call this only after
- * all engines have exited.
+ * Compares the database with the effects, the requests received by the functions and the engines' summaries. Call this only
+ * after all engines have exited.
  */
 export const audit = async (site: Site, exits: ReadonlyArray<EngineExit>): Promise<Findings> => {
   const violations: Array<string> = []
@@ -133,7 +133,10 @@ export const audit = async (site: Site, exits: ReadonlyArray<EngineExit>): Promi
   const eventsOf = (run: Run) => events.get(run.id) ?? []
   const booked = (run: Run): ReadonlyArray<Effect> => effects.get(run.idempotency_key) ?? []
   const repeats = (run: Run) => Math.max(0, booked(run).length - 1)
-  /** Returns how often a run's effect may be repeated: once for each retry after the database recorded an ambiguous outcome. */
+  /**
+   * Returns how many times a run's effect may be repeated: once for each retry after the database recorded an ambiguous
+   * outcome.
+   */
   const allowed = (run: Run) =>
     run.on_unknown === "hold"
       ? 0
@@ -207,7 +210,9 @@ const brokenHistory = (run: Run, events: ReadonlyArray<Event>): string | undefin
     : `${starts} starts recorded, ${run.attempt} attempts made`
 }
 
-/** Lists the runs that are completed in a summary but not in the database, and the engines that ended because of a bug. */
+/**
+ * Lists the runs that a summary reports as completed but the database does not, and the engines that failed because of a bug.
+ */
 const contradictedReports = (
   exits: ReadonlyArray<EngineExit>,
   statuses: ReadonlyMap<string, string>

@@ -10,7 +10,7 @@ export interface ChaosOptions {
   readonly kills?: number
   /** How many engines to freeze. Some freezes last longer than a lease. */
   readonly freezes?: number
-  /** How often each server fault happens, by name. Server faults happen one at a time. */
+  /** How many times each server fault is injected, by name. Server faults are injected one at a time. */
   readonly servers?: Readonly<Record<string, number>>
   /** How many binaries run concurrently. */
   readonly engines: number
@@ -23,7 +23,7 @@ export interface ChaosOptions {
 }
 
 export interface ChaosReport extends Findings {
-  /** How often each fault or kill point occurred, by name. */
+  /** How many times each fault or kill point occurred, by name. */
   readonly kills: Readonly<Record<string, number>>
   readonly ticks: number
   /** How many binaries exited without being killed, by exit code. */
@@ -38,10 +38,10 @@ export const FREEZE = "engine frozen" as const
 
 /** The number of concurrent ambushes. More ambushes would only wait for each other. */
 const LANES = 3
-/** An ambush that no engine reaches within this time, in ms, is set again. */
+/** How long to wait for an engine to reach an ambush before setting it again, in ms. */
 const AMBUSH_MS = 4_000
 /**
- * The maximum time that an engine stays frozen, or that a call or a function continues after its engine was killed, in ms.
+ * The maximum time, in ms, that an engine stays frozen, or that a call or a function continues after its engine was killed.
  * Leases last 3 s.
  */
 const LINGER_MS = 6_000
@@ -193,14 +193,14 @@ const play = async (name: string, site: Site): Promise<void> => {
   await fault(site)
 }
 
-/** Sets the database's clock to a time later than any it has shown, so that no row has a future timestamp. */
+/** Sets the database's clock later than any time it has shown, so that no row has a future timestamp. */
 const endFaults = ({ clocks }: Site): void => {
   clocks?.database.set(LAST_JUMP)
   clocks?.api.set(0)
   clocks?.direct.set(0)
 }
 
-/** Adds integrations before the engines run out of work, because an idle engine reaches no ambush. */
+/** Adds integrations before the engines run out of work, because an idle engine never reaches an ambush. */
 const keepSupplied = async (
   site: Site,
   feed: () => Promise<void>,

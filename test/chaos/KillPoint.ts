@@ -15,7 +15,7 @@ export interface KillPoint {
   readonly call: "lost" | "committed" | "lost or committed" | "continues" | "answered"
 }
 
-/** The moments at which killing an engine could cause a lost or a doubled run. */
+/** The moments at which killing an engine could cause a run to be lost or duplicated. */
 export const killPoints: ReadonlyArray<KillPoint> = [
   { name: "claim, before its commit", calls: ["claim_sync_runs"], call: "lost" },
   { name: "claim, after its commit", calls: ["claim_sync_runs"], call: "committed" },
@@ -51,7 +51,7 @@ export interface Ambush {
   readonly onGate: (gate: Gate, pid: number | undefined) => Promise<unknown> | undefined
 }
 
-/** Waits for the first process that reaches a kill point. */
+/** Waits for the first process to reach a kill point. */
 export const ambush = (point: KillPoint): Ambush => {
   const reached = Promise.withResolvers<number>()
   const ended = Promise.withResolvers<void>()

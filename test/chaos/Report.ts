@@ -33,7 +33,7 @@ export const showReport = (report: ChaosReport): string => {
   return [...table, ...report.violations.map((violation) => `! ${violation}`)].join("\n")
 }
 
-/** Formats campaigns, by name, as one Markdown table. */
+/** Formats the named campaigns as a single Markdown table. */
 export const showCampaigns = (reports: Readonly<Record<string, ChaosReport>>): string =>
   [
     "| | Faults | Runs | Invocations | Effects | Runs repeated | Allowed by `retry` | Lost | Doubled |",

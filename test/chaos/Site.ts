@@ -16,7 +16,7 @@ import { mountSmallDisk, type SmallDisk } from "../support/SmallDisk.ts"
 import { type EffectLedger, type Gate, startEffectLedger } from "./EffectLedger.ts"
 import { type Ambush, ambush, type KillPoint } from "./KillPoint.ts"
 
-/** An invocation that arrived at a function. `at` is in epoch milliseconds on this machine's clock. */
+/** An invocation received by a function. `at` is in epoch milliseconds on this machine's clock. */
 export interface Arrival {
   readonly runId: string
   readonly attempt: number
@@ -28,11 +28,11 @@ export interface Arrival {
 export interface SiteOptions {
   /** Puts the database on a file system that can be filled. Needs root. */
   readonly disk?: boolean
-  /** Makes the clocks of PostgreSQL and of the engines settable, using Debian's package `faketime`. */
+  /** Makes the PostgreSQL clock and the engines' clocks settable, using Debian's `faketime` package. */
   readonly clocks?: boolean
 }
 
-/** The settable clocks of PostgreSQL, of engines that use the API, and of engines with a direct connection. */
+/** Settable clocks for PostgreSQL, for engines that use the API, and for engines with a direct connection. */
 export interface Clocks {
   readonly database: FakeClock
   readonly api: FakeClock
@@ -40,8 +40,8 @@ export interface Clocks {
 }
 
 /**
- * A complete project for fault injection: its own PostgreSQL, the API in front of it, functions in Deno, and the ledger in
- * which the functions record their effects.
+ * A complete project for fault injection: its own PostgreSQL server, the API in front of it, functions in Deno, and the ledger
+ * in which the functions record their effects.
  */
 export interface Site {
   readonly disk: SmallDisk | undefined
@@ -66,7 +66,7 @@ export interface Site {
   readonly close: () => Promise<void>
 }
 
-/** Short settings, so that a killed engine's runs are resolved within seconds. */
+/** Short timeouts and delays, so that a killed engine's runs are resolved within seconds. */
 const SETTINGS = {
   SYNC_SCHEDULER_INVOKE_TIMEOUT: "2s",
   SYNC_SCHEDULER_LEASE_MARGIN: "1s",
@@ -78,7 +78,7 @@ const SETTINGS = {
   SYNC_SCHEDULER_LOG_LEVEL: "none"
 }
 
-/** Starts a site. Fails if this machine does not support a requested option, and names what is missing. */
+/** Starts a site. If this machine does not support a requested option, fails with a message that names what is missing. */
 export const startSite = async (options: SiteOptions = {}): Promise<Site> => {
   const clocks = options.clocks === true ? makeClocks() : undefined
   const postgres = await startPostgres({
@@ -220,8 +220,8 @@ const firstOf = <A, B>(all: Iterable<A>, find: (one: A) => B | undefined): B | u
 }
 
 /**
- * Returns whether an injected fault caused the error: it has no SQLSTATE, or the SQLSTATE of a dying, starting, full or
- * read-only server.
+ * Returns whether an injected fault caused the error. Such an error has no SQLSTATE, or has the SQLSTATE of a dying, starting,
+ * full or read-only server.
  */
 const isDown = (error: unknown): boolean => {
   const { errno } = Object(error)

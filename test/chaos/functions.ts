@@ -1,5 +1,5 @@
 /**
- * The functions of the chaos test, served by real Deno: `integration-sync` behind the fence, `plain-sync` without it. Each
+ * The chaos test's functions, served by real Deno: `integration-sync` behind the fence, and `plain-sync` without it. Each
  * function records one effect in the ledger. At its gates, a function calls the ledger, which may make the function wait.
  */
 import { withSyncRun } from "../../supabase/functions/_shared/syncRun.ts"

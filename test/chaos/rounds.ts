@@ -1,10 +1,10 @@
 /**
- * Runs concurrent engines on the same due integrations and checks that no run is lost, doubled or left over. The rounds cycle
- * through 200, 1,000 and 3,000 due integrations, with all engines on direct connections or all engines on the API:
+ * Runs concurrent engines on the same due integrations and checks that no run is lost, duplicated or left over. The rounds cycle
+ * through 200, 1,000 and 3,000 due integrations, with all engines on direct connections or all engines on the API.
  *
- *   bun test/chaos/rounds.ts [--rounds 60] [--engines 8]
+ * Usage: `bun test/chaos/rounds.ts [--rounds 60] [--engines 8]`
  *
- * Prints a line for each round, with the number of claims that one engine lost to another. Exits with 1 if a round has a
+ * Prints a line for each round, with the number of claims that one engine lost to another. Exits with 1 if any round has a
  * defect.
  */
 import { Schema } from "effect"

@@ -1,6 +1,6 @@
 /**
- * Runs the long campaigns: `bun test/chaos/run.ts [campaign...] [--scale 0.1] [--json]`. Exits with 1 if anything is lost or
- * doubled.
+ * Runs the long campaigns. Usage: `bun test/chaos/run.ts [campaign...] [--scale 0.1] [--json]`. Exits with 1 if anything is
+ * lost or duplicated.
  */
 
 import { parseOptions } from "../../scripts/parseOptions.ts"

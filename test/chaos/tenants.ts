@@ -1,6 +1,6 @@
 /**
- * Measures how much one organisation delays other organisations, using `serve` with its defaults, a real PostgreSQL and
- * real functions. `bun test/chaos/tenants.ts [--minutes 2] [--direct] [part of a name...]` prints a table.
+ * Measures how much one organisation delays other organisations, using `serve` with its defaults, a real PostgreSQL server and
+ * real functions. Prints a table. Usage: `bun test/chaos/tenants.ts [--minutes 2] [--direct] [part of a name...]`
  */
 import { randomUUID } from "node:crypto"
 import { parseOptions } from "../../scripts/parseOptions.ts"

@@ -58,7 +58,7 @@ const dropIn = async (unit: string, text: string): Promise<void> => {
   await machine.must("systemctl daemon-reload")
 }
 
-/** Runs one tick with the systemd unit. Returns the exit status, and how many alerts the tick raised. */
+/** Runs one tick with the systemd unit. Returns the exit status and the number of alerts that the tick raised. */
 const tickOnce = async () => {
   await machine.must(`systemctl reset-failed '${ALERT}' ${UNIT} 2>/dev/null; true`)
   const before = await alerts()
@@ -76,7 +76,7 @@ const alerts = async (): Promise<number> =>
 
 const settings = () => `SUPABASE_URL=${project.gateway.url}\n`
 
-/** Returns the commands of docs/how-to/systemd.md. */
+/** Returns the commands from docs/how-to/systemd.md. */
 const howTo = () =>
   blocksOf("systemd.md", "sh", {
     "https://<project-ref>.supabase.co": project.gateway.url,

@@ -44,7 +44,7 @@ export const readDocument = (path: string): Document => {
   return { path, text, blocks }
 }
 
-/** Returns every page that is meant for readers, with paths relative to the project root. */
+/** Returns every page meant for readers, with paths relative to the project root. */
 export const readDocuments = (): ReadonlyArray<Document> => {
   const docs = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
   return [

@@ -9,7 +9,7 @@ import { startGateway } from "../support/RpcGateway.ts"
 import { CLI_ENVIRONMENT, makeStandIn } from "../support/SupabaseStandIn.ts"
 import { type Block, type Document, root } from "./Document.ts"
 
-/** The result of running a page. `at` is the line of the block that failed, or null if none failed. */
+/** The result of running a page. `at` is the line of the block that failed, or null if no block failed. */
 export interface SandboxResult {
   readonly at: number | null
   readonly output: string

@@ -1,8 +1,8 @@
 /**
- * Times how long a new user, typing on a terminal, takes from an empty directory to the first completed scheduled run, and
- * counts the steps and decisions. Run with `bun run e2e ./test/docs/firstSync.e2e.ts`. A stand-in from test/support replaces
- * the Supabase CLI and uses a real PostgreSQL. The stand-in calls the real CLI for commands that need no Docker; `supabase
- * start` takes no time here.
+ * Measures how long a new user, typing at a terminal, takes to get from an empty directory to the first completed scheduled
+ * run, and counts the steps and decisions. Run with `bun run e2e ./test/docs/firstSync.e2e.ts`. A stand-in from test/support
+ * replaces the Supabase CLI and uses a real PostgreSQL server. The stand-in calls the real CLI for commands that need no
+ * Docker; `supabase start` takes no time here.
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test"
 import { binaryPath } from "../support/binary.ts"

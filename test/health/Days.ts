@@ -15,7 +15,7 @@ import { authority } from "../support/VendorServer.ts"
 export const MINUTE = 60_000
 export const HOUR = 60 * MINUTE
 
-/** An integration of `vendor` that is due every `everyMs`. */
+/** An integration with `vendor` that is due every `everyMs`. */
 interface Tenant {
   readonly id: string
   readonly vendor: Vendor

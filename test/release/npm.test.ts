@@ -53,7 +53,7 @@ import { Schedule } from "sync-scheduler/layers"
 console.log(Schedule.parse("0 2 * * *", "Europe/Oslo")._tag)
 `
 
-/** supabase-js requires a WebSocket, which Node.js provides only since version 22. These tests never open one. */
+/** supabase-js requires a WebSocket, which Node.js has provided only since version 22. These tests never open one. */
 const WEB_SOCKET = "globalThis.WebSocket ??= class {}\n"
 
 /** Resolves imports of the package to the installed package, not to the sources that tsconfig.json names. */
@@ -225,7 +225,7 @@ describe("the package, installed with npm", () => {
     "passes %s on: serve finishes and exits with 0",
     async (signal) => {
       const { PATH = "" } = process.env
-      // Uses a separate project, because a call from the stopped server may still have due integrations reserved.
+      // Uses a separate project, because a call from the stopped server may still hold reservations on due integrations.
       const own = await startProject()
       const shim = Bun.spawn(
         [join(app, "node_modules/.bin/sync-scheduler"), "serve", "--listen", "127.0.0.1:0"],

@@ -19,7 +19,7 @@ const workflows = readdirSync(folder).map((name) => ({
   text: readFileSync(join(folder, name), "utf8")
 }))
 
-/** Linter errors to ignore, because GitHub added these features after the linter's release. */
+/** Linter errors to ignore, because they concern features that GitHub added after the linter's release. */
 const NEWER =
   /permission scope "attestations"|label "(ubuntu-24\.04(-arm)?|macos-15(-intel)?|windows-2025)"/
 

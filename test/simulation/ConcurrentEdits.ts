@@ -33,7 +33,7 @@ export class ConcurrentEdits {
         this.edit(id, this.drawSchedule(id))
         break
       case "editTwice": {
-        // Edits happen close to the full minute, when ticks read and claim.
+        // Edits happen around the full minute, when ticks read and claim.
         const minute = Math.ceil(now / 60_000) * 60_000
         for (let times = 0; times < 4; times++) {
           time.at(minute + random.between(0, 20_000), () => this.edit(id, this.drawSchedule(id)))

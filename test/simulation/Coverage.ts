@@ -171,7 +171,7 @@ export class Coverage {
     }
   }
 
-  /** Checks the slot count of a range if the engine recorded it. */
+  /** Checks a range's slot count if the engine recorded the range. */
   private checkRange(id: string, history: History, range: RangeRow): void {
     const isCounted = ["superseded", "outside_window", "catch_up_skip"].includes(range.reason)
     const regime = history.regimes.findLast(({ from }) => from <= range.from)

@@ -104,7 +104,7 @@ export class EngineHost {
     }
   }
 
-  /** Sends SIGTERM and starts no more engines on this machine. */
+  /** Sends SIGTERM, and stops starting engines on this machine. */
   retire(): void {
     this.isRetired = true
     for (const engine of [...this.running]) engine.stop()

@@ -1,7 +1,7 @@
 import type { RandomSource } from "./RandomSource.ts"
 
 /**
- * Faults of one database call:
+ * Faults in one database call:
  * - refused: never connected
  * - lostRequest: the connection broke before the request arrived
  * - lostAnswer: executed, then the connection broke
@@ -26,7 +26,7 @@ export const CRASH_POINTS = ["before", "sent", "answered"] as const
 export type CrashPoint = (typeof CRASH_POINTS)[number]
 
 /**
- * Faults of one invocation outside the function:
+ * Faults in one invocation that occur outside the function:
  * - refused: never connected
  * - lostRequest: the connection broke before the request arrived
  * - lostAnswer: the connection broke after the request arrived
@@ -56,7 +56,7 @@ export const HTTP_FAULTS = [
 export type HttpFault = (typeof HTTP_FAULTS)[number]
 
 /**
- * Faults of a handler:
+ * Faults in a handler:
  * - crashes: its isolate dies at a random moment
  * - fails: it fails before any effect
  * - declines: it reports that it did nothing
@@ -76,7 +76,7 @@ export const FUNCTION_FAULTS = [
 ] as const
 export type FunctionFault = (typeof FUNCTION_FAULTS)[number]
 
-/** Occasional events: faults of engines and of the database, and edits by the application or an operator. */
+/** Occasional events: engine faults, database faults, and edits by the application or an operator. */
 export const DISTURBANCES = [
   "partition",
   "outage",
@@ -98,7 +98,7 @@ export const DISTURBANCES = [
 ] as const
 export type Disturbance = (typeof DISTURBANCES)[number]
 
-/** The fault mix of one seed. Numbers are probabilities per occasion, or occurrences per hour. */
+/** The fault mix for one seed. Numbers are probabilities per occasion, or occurrences per hour. */
 export interface FaultMix {
   readonly level: "none" | "light" | "some" | "heavy"
   readonly database: Readonly<Partial<Record<DatabaseFault, number>>>
@@ -115,8 +115,8 @@ export interface FaultMix {
 const STRENGTH = { none: 0, light: 0.1, some: 0.5, heavy: 1 } as const
 
 /**
- * Draws the fault mix of a seed (swarm testing). Each seed has its own kinds of faults at its own rates, and some seeds have few
- * faults or none.
+ * Draws the fault mix for a seed (swarm testing). Each seed has its own kinds of faults at its own rates, and some seeds have
+ * few faults or none.
  */
 export const drawFaults = (random: RandomSource): FaultMix => {
   const level = random.pick([

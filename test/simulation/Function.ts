@@ -68,7 +68,7 @@ export class FunctionHost {
     readonly universe: Universe
     readonly styleOf: (integrationId: string) => FunctionStyle
     readonly witness: Witness
-    /** The wall-clock limit of a worker, in ms. It is shorter than the quiescence period. */
+    /** A worker's wall-clock limit, in ms. It is shorter than the quiescence period. */
     readonly workerMs: number
     readonly isCut: () => boolean
     readonly call: FunctionHost["call"]

@@ -182,7 +182,7 @@ export class Isolate {
     )
   )
 
-  /** The handler works, takes effect at one instant, and then continues until it ends. */
+  /** The handler runs, takes effect at a single instant, and then continues until it ends. */
   private readonly handler: Effect.Effect<Verdict> = Effect.suspend(() => {
     const { plan, request, universe } = this
     const isObedient = plan.fault !== "stubborn"

@@ -38,8 +38,8 @@ const together = (name: string, ...mutants: ReadonlyArray<Mutant>): Mutant => ({
 })
 
 /**
- * The safeguards under test. The list omits safeguards whose removal alone does no harm: the advisory lock, the jitter and the
- * batches.
+ * The safeguards under test. The list omits safeguards whose removal on its own does no harm: the advisory lock, the jitter and
+ * the batches.
  */
 export const MUTANTS: ReadonlyArray<Mutant> = [
   invocations("a run is sent within 20 s of the request for its start", [

@@ -19,7 +19,7 @@ export type CallEnd =
   | { readonly _tag: "NotExecuted" }
   | { readonly _tag: "Lost"; readonly isGarbled: boolean }
 
-/** A process on the network that may be cut off from the database. */
+/** A process on the network that can be cut off from the database. */
 export interface Peer {
   readonly process: VirtualProcess
   readonly name: string

@@ -21,9 +21,9 @@ export interface AttemptSeen {
 }
 
 /**
- * Counts effects per idempotency key and attempt, as observed inside the functions. An effect counts even if the request
- * was delivered twice, the isolate died immediately afterwards, the response was lost, or the call had timed out. Uses none
- * of the scheduler's state.
+ * Counts effects per idempotency key and attempt, as observed inside the functions. An effect is counted even if the request
+ * was delivered twice, the isolate died immediately afterwards, the response was lost, or the call had timed out. Uses none of
+ * the scheduler's state.
  */
 export class Oracle implements Witness {
   readonly effects = new Map<string, Array<EffectSeen>>()

@@ -1,6 +1,6 @@
 import { Utils } from "effect"
 
-/** The only source of randomness of a simulated world. Equal seeds give equal sequences. */
+/** The only source of randomness in a simulated world. The same seed always gives the same sequence. */
 export class RandomSource {
   private readonly random: Utils.PCGRandom
   private ids = 0
@@ -30,7 +30,7 @@ export class RandomSource {
     return items[this.random.integer(items.length)] ?? items[0]
   }
 
-  /** Picks one of the names in `weights`, each with its probability, or `otherwise` with the remaining probability. */
+  /** Picks a name from `weights` with that name's probability, or `otherwise` with the remaining probability. */
   draw<Name extends string>(
     weights: Readonly<Partial<Record<Name, number>>>,
     names: ReadonlyArray<Name>,

@@ -32,7 +32,7 @@ const QUICK = {
 }
 /** The length of the final period, in ms. Slots that become due in this period need not be settled at the end. */
 const RECENT_MS = 3 * MINUTE
-/** Only an endless loop causes this many events. */
+/** Only an endless loop would cause this many events. */
 const MAX_EVENTS = 1_500_000
 
 /** The result of one seed. */
@@ -47,7 +47,7 @@ export interface Result {
   readonly effects: number
   readonly ticks: number
   readonly events: number
-  /** The number of occurrences of each transition, by `from > to`. */
+  /** The number of occurrences of each transition, keyed by `from > to`. */
   readonly transitions: ReadonlyMap<string, number>
 }
 
@@ -57,7 +57,7 @@ export interface Options {
   readonly minutes?: number | undefined
 }
 
-/** Runs the world of one seed to its end. Equal seeds give identical worlds, to the millisecond. */
+/** Runs one seed's world to its end. Equal seeds give identical worlds, to the millisecond. */
 export const simulate = (seed: number, options: Options = {}): Result => {
   const result = new Simulation(seed, options.trace ?? false).run(options.minutes)
   return result.violation === null && seed % TENANTS_EVERY === TENANTS_AT
@@ -277,7 +277,7 @@ class Simulation {
     universe.note("recovery", "begins")
     for (const host of this.hosts) host.setClock(0)
     if (universe.random.chance(0.75)) {
-      // In most worlds only one engine remains, and settles every engine's runs.
+      // In most worlds only one engine remains, and it settles every engine's runs.
       const last = universe.random.between(0, this.hosts.length - 1)
       for (const [index, host] of this.hosts.entries()) if (index !== last) host.retire()
     }
@@ -357,7 +357,7 @@ class Simulation {
     return [...late.map((run) => run.integration_id), ...behind.map((row) => row.id)]
   }
 
-  /** Checks that nothing is lost, repeated, ambiguous or failed if the world has no faults. */
+  /** Checks that nothing is lost, repeated, ambiguous or failed in a world without faults. */
   private checkCalm(): void {
     for (const run of this.universe.db.runs.values()) {
       const effects = this.oracle.of(run.idempotency_key).length

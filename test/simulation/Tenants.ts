@@ -23,8 +23,8 @@ const MAX_EVENTS = 20_000_000
 const OTHERS = 20
 const OTHERS_RUN_MS = 300
 /**
- * The maximum delay that one organisation may cause another, in ms: 5 s until the tick polls again, plus all runs of the
- * other organisations in sequence in the one place that the misbehaving organisation never gets.
+ * The maximum delay that one organisation may cause another, in ms: 5 s until the tick polls again, plus all of the other
+ * organisations' runs, one after another, in the one place that the misbehaving organisation never gets.
  */
 export const BOUND_MS = 5_000 + OTHERS * OTHERS_RUN_MS
 /** How long a database call takes, in ms. */

@@ -1,10 +1,10 @@
 /**
- * Removes one safeguard at a time in a copy of the sources, and checks that the simulation detects its absence:
+ * Removes one safeguard at a time in a copy of the sources, and checks that the simulation detects its absence.
  *
- *   bun run mutants [--seeds 600] [--jobs 2] [--only <word>]
+ * Usage: `bun run mutants [--seeds 600] [--jobs 2] [--only <word>]`
  *
- * Prints a table. Exits with 1 when a mutant survives or when its text is missing from the source. A safeguard
- * in the SQL functions is removed from their mirror in test/support; test/contract/MemoryParity.test.ts compares the two.
+ * Prints a table. Exits with 1 if a mutant survives or its text is missing from the source. If a safeguard is in the SQL
+ * functions, it is removed from their mirror in test/support; test/contract/MemoryParity.test.ts compares the two.
  */
 import {
   cpSync,

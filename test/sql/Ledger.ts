@@ -7,7 +7,7 @@ import { readMigrations, runScripts } from "../support/PostgresTemplate.ts"
 
 export type Row = Readonly<Record<string, unknown>>
 
-/** A migrated database whose clock only the test advances. */
+/** A migrated database whose clock advances only when the test advances it. */
 export interface Ledger {
   readonly sql: SQL
   readonly url: string
@@ -212,7 +212,7 @@ declare global {
   var syncSchedulerSystemPostgres: Promise<PostgresServer> | undefined
 }
 
-// Shared by all files in a test process. The server ends with the process.
+// Shared by all files in a test process. The server stops when the process exits.
 function startSystem(): Promise<PostgresServer> {
   globalThis.syncSchedulerSystemPostgres ??= startPostgres({ fresh: true, version: "system" })
   return globalThis.syncSchedulerSystemPostgres

@@ -123,8 +123,8 @@ for (const { title, open } of servers) {
         ])
         const call = async (text: string): Promise<Row> =>
           (await sql.unsafe(`select public.${text} as answer`))[0]?.answer
-        // The project's own running row, which has no slot or key, becomes unknown and released, and the scheduler never runs
-        // it.
+        // The project's own running row, which has no slot or key, becomes unknown and is released, and the scheduler never
+        // runs it.
         const tick = await call("open_sync_tick(gen_random_uuid(), 'e1')")
         expect(tick.swept).toMatchObject({ expired: 1, released: 1 })
         expect(list(tick.integrations)).toHaveLength(2)

@@ -7,7 +7,7 @@ const stateOf = async (fixture: RunFixture) => {
   return { status, attempt, ambiguous, ambiguous_before, released: released_at !== null }
 }
 
-/** Lets the sweep requeue an unknown run after its quiescence period, and starts it again. */
+/** Lets the sweep requeue an unknown run after its quiescence period, and starts the run again. */
 const again = async (fixture: RunFixture) => {
   await fixture.after(QUIESCENCE)
   await fixture.sweep()

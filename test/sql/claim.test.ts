@@ -246,7 +246,7 @@ onEachServer("claiming", (ledger) => {
     const shuffled = [...ids].map((id, n) => [(n * 7919) % ids.length, id] as const)
     const other = shuffled.toSorted(([a], [b]) => a - b).map(([, id]) => id)
     const all = await Promise.all([claimAll("e1", ids), claimAll("e2", other), claimAll("e3", ids)])
-    // Locked slots are still due, so another call of `claimAll` claims them.
+    // Locked slots are still due, so another call to `claimAll` claims them.
     const rest = await claimAll("e4", ids)
     const total = [...all, rest].reduce((sum, { claimed }) => sum + claimed, 0)
     expect(total).toBe(2000)

@@ -9,9 +9,7 @@ const INTEGRATIONS = 12
 const SESSIONS = 6
 const STEPS = 120
 
-/**
- * Returns a seeded random generator. Every execution of the test takes the same steps, but the steps interleave differently.
- */
+/** Returns a seeded random generator. Every execution of the test takes the same steps, but they interleave differently. */
 const random = (seed: number) => {
   let state = seed
   return (sides: number): number => {
@@ -25,7 +23,7 @@ const ids = Array.from(
   (_, n) => `00000000-0000-4000-8000-${String(n + 1).padStart(12, "0")}`
 )
 
-/** Runs a session that performs random actions of engines, functions, operators and applications. */
+/** Runs a session that performs random actions by engines, functions, operators and applications. */
 const live = async (ledger: Ledger, session: SQL, seed: number): Promise<ReadonlyArray<string>> => {
   const roll = random(seed)
   const engine = `e${seed}`

@@ -4,7 +4,7 @@ import { connect } from "../support/Postgres.ts"
 import { onEachServer } from "./Ledger.ts"
 
 const SEARCH_PATH = "search_path=pg_catalog, pg_temp"
-/** The settings that `sync_scheduler.set_call_settings()` gives every function, whatever the project's own settings. */
+/** The settings that `sync_scheduler.set_call_settings()` gives every function, regardless of the project's own settings. */
 const CALL_SETTINGS = [
   "default_transaction_isolation=read committed",
   "statement_timeout=25s",

@@ -7,7 +7,7 @@ import { DUE, fill, ROWS, reading } from "./Reading.ts"
 import { list } from "./RunFixture.ts"
 
 /**
- * Makes every call of a tick in one session: opens the tick, reads pages, claims, starts and settles runs, and finishes the
+ * Makes all of a tick's calls in one session: opens the tick, reads pages, claims, starts and settles runs, and finishes the
  * tick.
  */
 const work = async (ledger: Ledger, session: SQL) => {

@@ -4,7 +4,7 @@ import { connect } from "../support/Postgres.ts"
 import { at, json, onEachServer, org, slot, slotOf } from "./Ledger.ts"
 import { LEASE, list, openRunFixture, QUIESCENCE, states } from "./RunFixture.ts"
 
-/** The fields that a sweep adds to the response to a tick's first call, except the rejected rows. */
+/** The fields that a sweep adds to the response to a tick's first call, other than the rejected rows. */
 const swept = { expired: 0, proven: 0, requeued: 0, released: 0, skipped: 0 }
 const nothing = { ...swept, rejected: [] }
 

@@ -124,7 +124,7 @@ onEachServer("rows that another application wrote", (ledger) => {
     ])
     expect(list((await claim()).claimed)).toHaveLength(1)
 
-    // Once its time limit has passed, a running row becomes unknown and is then released, because a run without a key cannot be
+    // A running row whose time limit has passed becomes unknown and is then released, because a run without a key cannot be
     // retried.
     await ledger().reset()
     const other = await ledger().integration()

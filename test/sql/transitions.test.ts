@@ -4,8 +4,8 @@ import { onEachServer } from "./Ledger.ts"
 import { states } from "./RunFixture.ts"
 
 // Every transition of a run. Each row is a state, which test/sql/RunFixture.ts creates. Each column is a request with the token
-// of the run's last attempt. Each cell is the state after the request: "-" is a refusal that changes nothing, and "=" is an
-// acceptance that changes nothing.
+// of the run's last attempt. Each cell is the state after the request: "-" means refused and unchanged, and "=" means accepted
+// and unchanged.
 const table = `
           | begin heartbeat | report completed, failed | completed failed    | not executed | unknown | accepted | start   | sweep   | retry   | release
 pending   | -     -         | -         -              | -         -         | -            | -       | -        | running | =       | -       | -

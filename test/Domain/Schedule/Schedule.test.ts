@@ -386,7 +386,7 @@ describe("every schedule", () => {
     )
     .map((fields) => fields.join(" "))
   const instant = fc.integer({ min: ms("1985-01-01"), max: ms("2040-01-01") })
-  /** Generates an arbitrary instant or an instant a few days before an offset change. */
+  /** Generates either an arbitrary instant or one a few days before an offset change. */
   const start = fc.oneof(instant, fc.constantFrom(...["2011-12-28", "1993-08-19"].map(ms)))
   const possible = (expression: string, timezone: string): Schedule.Schedule => {
     const parsed = Schedule.parse(expression, timezone)
