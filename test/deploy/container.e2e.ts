@@ -96,7 +96,7 @@ const composes = async () => {
     SYNC_SCHEDULER_LISTEN: `127.0.0.1:${await freePort()}`,
     SYNC_SCHEDULER_INTERVAL: "2s"
   })
-  // Any process that keeps running can stand in for the user's application.
+  // Any process that keeps running can represent the user's application.
   await containers.must(
     `printf 'FROM docker.io/oven/bun:1.4.5-debian\\nCMD ["sleep", "infinity"]\\n' > Application
      docker build -q -f Application -t localhost/application:1 .`
