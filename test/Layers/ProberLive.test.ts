@@ -208,7 +208,7 @@ describe("a probe is refused", () => {
 
   test("for a user or password in the URL", async () => {
     const url = at("api.vendor.test").replace("https://", "https://user:secret@")
-    await refuses(probe(url), "must not contain a user or a password")
+    await refuses(probe(url), "must not contain a user name or password")
     await refuses(
       probe(url.replace("user:secret@", "api.vendor.test@127.0.0.2")),
       "must not contain"
