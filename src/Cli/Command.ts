@@ -100,9 +100,9 @@ export interface LayerFactories {
     project: Project,
     connection?: Layer.Layer<ConnectionServices, SupabaseError>
   ) => Promise<Layer.Layer<EngineServices | NotificationServices, SupabaseError>>
-  /** The database without the engine, for commands that invoke nothing. */
+  /** Only the database, for commands that invoke no function. */
   readonly database: (database: Database) => Promise<Layer.Layer<Supabase, SupabaseError>>
-  /** The database in a demo's directory, without the engine. */
+  /** Only the database in a demo's directory. */
   readonly embedded: (directory: string) => Promise<Layer.Layer<Supabase, SupabaseError>>
   /** The alert and ping services that the settings configure. These services need no project. */
   readonly notifications: (settings: Settings) => Promise<Layer.Layer<Notifier | Ping>>

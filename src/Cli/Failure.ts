@@ -99,7 +99,8 @@ export interface TickCounts {
 /**
  * Returns the exit code of a tick. An error that aborted the tick determines the code. Otherwise the code is 3 when a run
  * failed, is unknown or will be retried, or when part of the tick failed. In all other cases the code is 0, including for runs
- * that a function accepted (202). A malformed response before anything was triggered indicates a wrong URL.
+ * that a function accepted (202). The code is 2 if a response was malformed before any run was triggered, because the URL is then
+ * probably wrong.
  */
 export const exitOf = (errors: ReadonlyArray<TickError>, counts: TickCounts): ExitCode => {
   const codes = new Set(errors.map(({ code }) => code))

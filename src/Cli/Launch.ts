@@ -1,8 +1,8 @@
 import { cleanEnvironment, hostileVariables } from "../Config/Ambient.ts"
 
 /**
- * If a variable would change Bun's behaviour, replaces this process with one that has a clean environment and the same id, open
- * files and arguments. The replacement takes 10 ms. Returns null if no replacement is needed, or an exit code if the process
+ * If an environment variable would change Bun's behaviour, re-executes this process with a clean environment, which keeps the
+ * process ID, open files and arguments. The replacement takes 10 ms. Returns null if no replacement is needed, or an exit code if the process
  * cannot be replaced (on Windows).
  */
 export const launch = (argv: ReadonlyArray<string>): number | null => {

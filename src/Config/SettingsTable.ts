@@ -69,7 +69,7 @@ const tickTable = {
   interval: withDefault(
     "SYNC_SCHEDULER_INTERVAL",
     "60s",
-    "How often ticks run. If the database is unavailable, a tick waits for up to three quarters of this time, at most 90 s.",
+    "The interval between ticks. If the database is unavailable, a tick waits for three quarters of the interval, but at most 90 s.",
     duration("1s", "1d")
   ),
   concurrency: withDefault(

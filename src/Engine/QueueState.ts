@@ -19,8 +19,8 @@ const MAX_AHEAD = 50
 /** The started runs waiting for a worker should be enough to keep all workers busy for this long, in milliseconds. */
 const AHEAD_MS = 40
 /**
- * If invocations take longer than this, in milliseconds, the engine reduces the number of started runs waiting for a worker,
- * eventually to none, because the time saved is negligible.
+ * The duration of an invocation, in milliseconds, above which the engine keeps fewer started runs waiting for a worker,
+ * eventually none, because an early start then saves only a negligible share of the time.
  */
 const AHEAD_BELOW_MS = 500
 /** The next run is claimed this many milliseconds before a worker becomes free. */

@@ -155,7 +155,7 @@ const revertUninvoked = (isOut: (ready: ReadyRun) => boolean) =>
     }
   })
 
-/** Reverts starts that have waited too long for a worker, because an invocation is sent only shortly after its start. */
+/** Reverts starts that have waited too long for a worker: a run whose start is old must not be invoked. */
 export const revertStale = Effect.flatMap(now, (at) =>
   revertUninvoked(({ requested }) => elapsedMs(requested, at) > STALE_AFTER_MS)
 )

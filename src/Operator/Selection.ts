@@ -11,8 +11,8 @@ export const MAX_EXPLAINED = 20
 const MAX_RUNS = 1000
 
 /**
- * Selects the integrations of an organisation to explain: first integrations with a failed or unknown run in [from, to), then
- * integrations in the worst states. Makes one call, plus one call per 500 integrations if fewer than `MAX_EXPLAINED` integrations
+ * Selects which of an organisation's integrations to explain: first those with a failed or unknown run in [from, to), then
+ * those in the worst states. Makes one call, plus one call per 500 integrations if fewer than `MAX_EXPLAINED` integrations
  * have a failed or unknown run.
  */
 export const selectToExplain = (

@@ -22,7 +22,7 @@ export interface Options {
   readonly access: Access
   readonly observe: (event: TickEvent) => Effect.Effect<void>
   readonly onSummary: (summary: Summary) => Effect.Effect<void>
-  /** Rewrites the commands in a text so that they can be pasted. */
+  /** Rewrites the commands in a message so that they can be pasted into a shell. */
   readonly pasteable: (text: string) => string
   /** An effect that completes when the server should stop. */
   readonly stopping: Effect.Effect<void>

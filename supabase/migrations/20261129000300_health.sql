@@ -141,8 +141,8 @@ create function sync_scheduler.vendor_wait(p_sign jsonb) returns interval
   return sync_scheduler.seconds(least(greatest(coalesce((p_sign ->> 'wait_ms')::numeric, 60000), 1000), 3600000) / 1000);
 
 -- Records that a host is throttling requests, after it has throttled a probe or several organisations' syncs.
--- Each response delays the runs of all organisations by at most 30 s, and hold_back spreads the runs over the following 30 s.
--- After the throttle, the host is not probed for an hour. Each further throttle within a day doubles this pause, up to a day.
+-- Each throttling response delays the runs of all organisations by at most 30 s, and hold_back spreads them over the next 30 s.
+-- The host is then not probed for an hour. Each time it throttles again within a day, this pause doubles, up to a day.
 -- If the vendor is known, the pause applies to all of the vendor's hosts.
 create function sync_scheduler.learn_throttled(h public.integration_health, p_sign jsonb, p_run_id uuid) returns void
   language plpgsql set search_path = pg_catalog, pg_temp as $$

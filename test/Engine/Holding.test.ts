@@ -172,7 +172,7 @@ describe("a slot locked by another session", () => {
       const interrupting = yield* Effect.fork(Fiber.interrupt(fiber))
       yield* TestClock.adjust("1 minute")
       yield* Fiber.join(interrupting)
-      // The fetch and the only claim each check the lock once.
+      // The tick makes one fetch and one claim. Each checks the lock once.
       expect(looks).toBe(2)
     }))
 })

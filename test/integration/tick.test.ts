@@ -68,7 +68,7 @@ describe.each([...mechanisms])("over %s", (mechanism) => {
     await project.seedDue(1, { sync_schedule: "'0 0 30 2 *'" })
     const unbounded = { next_run_at: "null", schedule_since: "'-infinity'" }
     await expect(project.seedDue(1, unbounded)).rejects.toThrow("organization_integrations_bounds")
-    // The constraint refuses this schedule_since, but an adopted table may already contain it.
+    // The constraint rejects this value of schedule_since, but an adopted table may already contain it.
     await project.sql`alter table organization_integrations drop constraint organization_integrations_bounds`
     await project.seedDue(1, unbounded)
     const summary = await project.tick(mechanism)

@@ -24,7 +24,7 @@ export interface SyncRunTest {
   readonly deadlineMs?: number
   readonly onUnknown?: "retry" | "hold"
   /**
-   * Makes the database refuse to begin the run for this reason, such as `already_begun`. In this case, the handler must not
+   * The reason with which the database refuses to begin the run, for example `already_begun`. If set, the handler must not
    * run.
    */
   readonly refused?: string

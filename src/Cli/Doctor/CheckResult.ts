@@ -40,7 +40,7 @@ export const findingCodes = {
   TICKS_NEVER: "No tick has run yet.",
   TICKS_STOPPED: "Ticks have stopped.",
   TICKS_LATE: "Ticks run, but syncs have been due for over 5 minutes.",
-  ENGINES_DIFFER: "Engines of several versions ticked within a day.",
+  ENGINES_DIFFER: "Engines of different versions have run ticks in the last 24 hours.",
   TIMEZONE_INVALID: "An integration's time zone is not an IANA time zone.",
   ZONE_DATA_DIFFER: "This program and the database have different rules for a time zone.",
   SCHEDULE_REFUSED: "An engine rejected a schedule that this version can compute.",

@@ -77,7 +77,7 @@ export const tickFindings = ({ engines, status }: Diagnosis): ReadonlyArray<Chec
     findings.push(
       warning("ticks", {
         code: "ENGINES_DIFFER",
-        what: `engines of ${versions.length} versions ticked within a day: ${versions.join(", ")}`,
+        what: `engines of ${versions.length} versions have run ticks in the last 24 hours: ${versions.join(", ")}`,
         why: "this is normal during a rollout; at any other time, an old engine was probably forgotten",
         fix: `Update or stop the older ones: ${(engines ?? []).map(({ host, version }) => `${host} (${version ?? "unknown"})`).join(", ")}`
       })

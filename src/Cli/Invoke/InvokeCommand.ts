@@ -5,8 +5,8 @@ export const invokeCommand: Command = {
   name: "invoke",
   summary: "Call your function once, as a run would, and interpret its response",
   details:
-    "Sends a function on this machine the request that a run of this integration would send, marked as\n" +
-    'a trial (trigger "trial"). The fence lets the function run and records nothing; a function\n' +
+    "Calls a function on this machine with the request of a run of this integration. The request is\n" +
+    'marked as a trial (trigger "trial"). The fence lets the function run and records nothing; a function\n' +
     "without the fence can export real data. Exit code 3 means that a real run would not complete.",
   positionals: [
     {

@@ -64,6 +64,6 @@ const outcomeOf = ({ errors, runs }: Summary): Effect.Effect<Done, Obstacle> => 
     return Effect.fail({ why: `the run is ${run.status}: ${why}` })
   }
   return error === undefined
-    ? Effect.succeed(unchanged("nothing is due; another engine already ticks"))
+    ? Effect.succeed(unchanged("nothing is due; another engine is already running ticks"))
     : Effect.fail({ why: error.message })
 }

@@ -3,8 +3,8 @@ import { safe } from "../Style.ts"
 import type { Terminal } from "../Terminal.ts"
 
 /**
- * The result of a step. `by_hand`: setup cannot do the step, or did not try it. `failed`: setup tried the step without
- * success. `command` is what the user can run to do the step manually.
+ * The result of a step. `by_hand`: setup cannot perform the step, or did not attempt it. `failed`: setup attempted the
+ * step without success. `command` is what the user can run to do the step manually.
  */
 export const StepReport = Schema.Struct({
   step: Schema.String,

@@ -236,7 +236,7 @@ export const exampleTask = (context: SetupContext, found: (example: Example) => 
   }
 }
 
-/** Determines the connection, for use once the project is reachable. The result is cached. */
+/** Determines how to connect to the project, which must be reachable. The result is cached. */
 export const connecting = ({ cli, environment, target }: SetupContext) =>
   Effect.cached(
     target._tag === "Linked"

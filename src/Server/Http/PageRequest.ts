@@ -14,7 +14,7 @@ export class Site extends Context.Tag("@sync-scheduler/Site")<
     readonly access: Access
     /** Returns the URL of the web page that shows a function's logs; null if the URL is unknown. */
     readonly logs: (functionName: string | null) => string | null
-    /** Rewrites the commands in a text so that they can be pasted: in a demo, adds `--demo` to each command. */
+    /** Rewrites the commands in a message so that they can be pasted into a shell: in a demo, adds `--demo` to each command. */
     readonly pasteable: (text: string) => string
   }
 >() {}

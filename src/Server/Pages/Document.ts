@@ -24,7 +24,7 @@ export interface PageFrame {
   readonly access: PageAccess
   /** Whether function responses are shown. Readers without the admin token can sign in or use the command line. */
   readonly answers: "shown" | "sign-in" | "command"
-  /** Rewrites the commands in a text so that they can be pasted. */
+  /** Rewrites the commands in a message so that they can be pasted into a shell. */
   readonly pasteable: (text: string) => string
   /** A sentence about the action that was just performed; null if there was none. */
   readonly notice: string | null
