@@ -47,7 +47,7 @@ const literal = (type: ArgumentType, value: unknown): string | null => {
 const element = (value: unknown): string =>
   value === null ? "NULL" : `"${String(value).replaceAll(/[\\"]/g, "\\$&")}"`
 
-/** Returns the only row: the answer as JSON text, and the length of this text in bytes. Returns null for any other result. */
+/** If the result is a single row, returns its JSON text and the length of that text in bytes. Otherwise returns null. */
 const readRow = (
   rows: unknown
 ): { readonly answer: string | null; readonly length: number | null } | null => {

@@ -50,7 +50,7 @@ export interface WorkRequest {
   readonly excludedIds?: ReadonlyArray<string>
 }
 
-/** The result of opening a tick. Includes the first work, which is fetched after the sweep. */
+/** The result of opening a tick. Includes the first batch of work, which is fetched after the sweep. */
 export interface OpenedTick extends Work {
   readonly schemaVersion: string
   /** The clock skew, measured during the attempt that succeeded. */
@@ -60,7 +60,7 @@ export interface OpenedTick extends Work {
   /** True if no run is waiting and no slot is due. An idle tick is recorded as finished as soon as it is opened. */
   readonly idle: boolean
   readonly hasSeveralOrganisations: boolean
-  /** Whether an open backfill may have a slot to run. */
+  /** Whether an open backfill might still have slots to run. */
   readonly backfills: boolean
   /** Functions to warm up for slots due within the next minute; null is the default function. */
   readonly warmUps: ReadonlyArray<string | null>

@@ -70,7 +70,7 @@ export const requireAllowedHost = (
       })
 }
 
-/** Returns the principal of a request. *Fails with* HttpError if the request carries a wrong token. */
+/** Returns the principal of a request. *Fails with* HttpError if the request carries an invalid token. */
 export const principalOf = (
   { cookies, headers }: Request,
   { sessions }: Access
