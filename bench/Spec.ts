@@ -6,7 +6,7 @@ export interface Spec {
   /** The stand-in for PostgREST: a separate process in front of the database at `databaseUrl`. */
   readonly gatewayUrl: string
   readonly secretKey: string
-  /** The function's URL, which responds to a POST after the scenario's latency. */
+  /** The URL of the function, which waits for the scenario's latency before it responds to a POST. */
   readonly functionUrl: string
   readonly jobs: number
   readonly concurrency: number

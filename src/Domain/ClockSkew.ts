@@ -31,6 +31,6 @@ export const judgeSkew = ({ ms, plusMinusMs }: ClockSkew): "apart" | "together" 
   return Math.abs(ms) + plusMinusMs <= ALERT_MS ? "together" : "unknown"
 }
 
-/** Returns the milliseconds to subtract from this machine's clock to get the database's time; 0 if the clocks may agree. */
+/** Returns the milliseconds to subtract from this machine's clock to get the database's time; 0 if they might agree. */
 export const correctionOf = ({ ms, plusMinusMs }: ClockSkew): number =>
   Math.abs(ms) > plusMinusMs ? ms : 0

@@ -36,7 +36,7 @@ export const SkippedRange = Schema.Struct({
 export type SkippedRange = typeof SkippedRange.Type
 
 /**
- * The backfill that a slot is claimed for. `cursor` is the backfill's cursor when it was read. After the claim, all slots up to
+ * The backfill that a slot is claimed for. `cursor` is the value that the backfill's cursor had when the backfill was read. After the claim, all slots up to
  * `next_cursor` have been processed, and `done` says whether the claim completes the backfill. The claim does not change the
  * integration's `next_run_at`.
  */

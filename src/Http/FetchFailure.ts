@@ -87,7 +87,7 @@ const sentences: ReadonlyArray<readonly [sign: RegExp, sentence: (server: string
   ]
 ]
 
-/** Matches a code, such as `ECONNRESET: `, at the beginning of Bun's own text. */
+/** Matches an error code, such as `ECONNRESET: `, at the beginning of one of Bun's error messages. */
 const OWN_CODE = /^[A-Z_]{4,}: /
 
 /**

@@ -25,8 +25,8 @@ export const byRun = (inner: Tracer.Tracer): Tracer.Tracer => {
 }
 
 /**
- * Returns the exit with which a successful effect's span ends: a failure that contains only the span's `error.type`, or a success
- * if the span has no `error.type`.
+ * Returns the exit to record on the span of an effect that succeeded. If the span has an `error.type`, the exit is a failure that
+ * contains only this type; otherwise it is a success.
  */
 const exitOf = ({ attributes }: Tracer.Span): Exit.Exit<void, Failure> => {
   const type = attributes.get("error.type")

@@ -332,7 +332,7 @@ $$;
 create trigger sync_scheduler_before_history before insert on public.sync_schedule_history
   for each row execute function sync_scheduler.before_history();
 
--- Rejects changes to finished runs. A completed run never changes.
+-- Rejects changes to finished runs. A run with the status `completed` never changes.
 -- Only an operator's retry, recognised by an increased max_attempts, may change a failed or skipped run.
 -- Columns that the project has added to the table may still change.
 create function sync_scheduler.before_finished_run_change() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$

@@ -134,7 +134,7 @@ const anyScheduler: fc.Arbitrary<SchedulerHealth> = fc
     open_incidents: {}
   }))
 
-/** Returns whether the newest run has had an attempt that ended without completing it. */
+/** Returns whether any attempt of the newest run ended without completing the run. */
 const isUnfinished = ({ last_run: last, live_run: live }: IntegrationStatus): boolean => {
   if (
     live !== null &&

@@ -10,7 +10,7 @@ export interface Fleet {
   readonly freeze: (pid: number, ms: number) => Promise<boolean>
   /** Stops starting processes, and resolves when the last one has exited. */
   readonly stop: () => Promise<void>
-  /** Starts all subsequent binaries with these arguments. A binary that found no work is replaced only after about 1.5 s. */
+  /** Sets the arguments of every process started from now on. A process that found no work is replaced only after about 1.5 s. */
   readonly calm: (args: ReadonlyArray<string>) => void
 }
 

@@ -56,7 +56,7 @@ export interface Site {
   }
   /** Runs a query as the owner, retrying for half a minute while the database is down. */
   readonly query: <A>(statement: string, args?: ReadonlyArray<unknown>) => Promise<ReadonlyArray<A>>
-  /** Sets an ambush at a kill point. `stop` releases the held calls. */
+  /** Holds every call that reaches a kill point. `stop` releases the held calls. */
   readonly arm: (point: KillPoint) => {
     readonly reached: Promise<number>
     readonly stop: () => void

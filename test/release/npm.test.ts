@@ -294,7 +294,7 @@ describe("the package, installed with npm", () => {
         moduleResolution
       ]
       const tsc = [join(root, "node_modules/.bin/tsc"), ...flags]
-      // Only the stricter module setting also checks the package's declarations.
+      // The package's declarations are checked only under the stricter module setting.
       const once = module === "NodeNext" ? [] : ["--skipLibCheck"]
       const checked = await run([...tsc, ...once, ...programs], app)
       // Errors in other packages' declarations are ignored.

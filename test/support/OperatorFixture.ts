@@ -29,7 +29,7 @@ interface Member {
   readonly last?: Readonly<Record<string, unknown>> | null
   /** How long ago a person paused the integration, in milliseconds. */
   readonly pausedFor?: number
-  /** The number of newest runs that `last` applies to. */
+  /** How many of the newest runs `last` applies to. */
   readonly lasting?: number
 }
 

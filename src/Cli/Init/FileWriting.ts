@@ -42,7 +42,7 @@ export interface PlannedFile extends ProjectFile {
   readonly status: Status
   /** The previous text of a `changed` file. */
   readonly before?: string
-  /** Why the file is `different`; null otherwise. */
+  /** The reason why the file is `different`; null if it is not. */
   readonly why: string | null
 }
 
