@@ -94,10 +94,14 @@ test("when several tenants are throttled within a minute, all tenants of the ven
 test("429 answers to one organisation do not make the shared function unavailable to another", async () => {
   const throttled = crypto.randomUUID()
   const slow = crypto.randomUUID()
-  // No accounting API is known for this type, so no API throttle delays the runs.
+  // No accounting API is known for this type, so no API throttle delays the runs. The wait is longer than the tick, which would
+  // otherwise retry some of the runs.
   const unknownApi = { integration_type: "'custom'" }
   await project.seedDue(20, { ...unknownApi, org_id: `'${throttled}'` })
   await project.seedDue(3, { ...unknownApi, org_id: `'${slow}'` })
-  project.functions.behave((body) => (body.org_id === throttled ? status(429) : delay(1_500)))
+  const wait = { "Retry-After": "60" }
+  project.functions.behave((body) =>
+    body.org_id === throttled ? status(429, undefined, wait) : delay(1_500)
+  )
   expect(await run()).toMatchObject({ triggered: 23, completed: 3, unresolved: 20, skipped: 0 })
 })
