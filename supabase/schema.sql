@@ -1080,7 +1080,7 @@ end
 $function$;
 grant execute on function public.pause_integration(uuid,text,text) to service_role;
 
-CREATE OR REPLACE FUNCTION public.prune_sync_history(p_keep_runs_days integer DEFAULT 400, p_keep_ticks_days integer DEFAULT 30, p_limit integer DEFAULT 1000)
+CREATE OR REPLACE FUNCTION public.prune_sync_history(p_limit integer DEFAULT 1000)
  RETURNS jsonb
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -1094,8 +1094,8 @@ CREATE OR REPLACE FUNCTION public.prune_sync_history(p_keep_runs_days integer DE
  SET "TimeZone" TO 'UTC'
 AS $function$
 declare
-  v_runs_before constant timestamptz := sync_scheduler.clock() - make_interval(days => greatest(p_keep_runs_days, 1));
-  v_ticks_before constant timestamptz := sync_scheduler.clock() - make_interval(days => greatest(p_keep_ticks_days, 1));
+  v_kept_from constant timestamptz := sync_scheduler.kept_from();
+  v_ticks_kept_from constant timestamptz := sync_scheduler.ticks_kept_from();
   v_limit constant integer := least(greatest(coalesce(p_limit, 1000), 1), 10000);
   v_runs integer;
   v_events integer;
@@ -1105,23 +1105,23 @@ declare
   v_holds text[];
 begin
   delete from public.sync_run_log where id in (
-    select l.id from public.sync_run_log l where l.created_at < v_runs_before and l.status in ('completed', 'failed', 'skipped')
+    select l.id from public.sync_run_log l where l.created_at < v_kept_from and l.status in ('completed', 'failed', 'skipped')
      order by l.created_at limit v_limit for update skip locked);
   get diagnostics v_runs = row_count;
   delete from public.sync_run_event where id in (
-    select e.id from public.sync_run_event e where e.at < v_runs_before
+    select e.id from public.sync_run_event e where e.at < v_kept_from
        and not exists (select 1 from public.sync_run_log l where l.id = e.run_id)
      order by e.at limit v_limit * 4 for update skip locked);
   get diagnostics v_events = row_count;
   delete from public.sync_skipped_range where id in (
-    select r.id from public.sync_skipped_range r where r."to" < v_runs_before order by r."to" limit v_limit for update skip locked);
+    select r.id from public.sync_skipped_range r where r."to" < v_kept_from order by r."to" limit v_limit for update skip locked);
   get diagnostics v_ranges = row_count;
   delete from public.sync_tick where id in (
-    select t.id from public.sync_tick t where t.started_at < v_ticks_before order by t.started_at limit v_limit * 4
+    select t.id from public.sync_tick t where t.started_at < v_ticks_kept_from order by t.started_at limit v_limit * 4
        for update skip locked);
   get diagnostics v_ticks = row_count;
   delete from public.sync_incident where id in (
-    select i.id from public.sync_incident i where i.resolved_at < v_runs_before order by i.resolved_at limit v_limit
+    select i.id from public.sync_incident i where i.resolved_at < v_kept_from order by i.resolved_at limit v_limit
        for update skip locked);
   get diagnostics v_incidents = row_count;
   with over as (
@@ -1139,7 +1139,7 @@ exception when serialization_failure then
   raise deadlock_detected using message = sqlerrm;
 end
 $function$;
-grant execute on function public.prune_sync_history(integer,integer,integer) to service_role;
+grant execute on function public.prune_sync_history(integer) to service_role;
 
 CREATE OR REPLACE FUNCTION public.read_due_integrations(p_limit integer DEFAULT 100, p_cursor text DEFAULT NULL::text, p_org_id uuid DEFAULT NULL::uuid, p_integration_ids uuid[] DEFAULT NULL::uuid[])
  RETURNS jsonb
@@ -3655,6 +3655,9 @@ CREATE OR REPLACE FUNCTION sync_scheduler.is_quiet(p_now timestamp with time zon
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+declare
+  v_kept_from constant timestamptz := sync_scheduler.kept_from();
+  v_ticks_kept_from constant timestamptz := sync_scheduler.ticks_kept_from();
 begin
   -- min and max each read one index entry, regardless of the planner's statistics.
   return coalesce((select min(i.next_run_at) > p_now and max(i.next_run_at) <= '9000-01-01Z'
@@ -3667,11 +3670,11 @@ begin
     and not exists (select 1 from public.sync_run_log l where l.status = 'running' and l.lease_until is null)
     and not exists (select 1 from public.sync_run_log l where l.status = 'unknown' and l.released_at is null)
     and not exists (select 1 from public.sync_backfill b where b.status = 'open')
-    and not exists (select 1 from public.sync_run_log l where l.created_at < p_now - interval '400 days' and l.status <> 'unknown')
-    and not exists (select 1 from public.sync_run_event e where e.at < p_now - interval '400 days')
-    and not exists (select 1 from public.sync_skipped_range r where r."to" < p_now - interval '400 days')
-    and not exists (select 1 from public.sync_tick t where t.started_at < p_now - interval '30 days')
-    and not exists (select 1 from public.sync_incident c where c.resolved_at < p_now - interval '400 days')
+    and not exists (select 1 from public.sync_run_log l where l.created_at < v_kept_from and l.status <> 'unknown')
+    and not exists (select 1 from public.sync_run_event e where e.at < v_kept_from)
+    and not exists (select 1 from public.sync_skipped_range r where r."to" < v_kept_from)
+    and not exists (select 1 from public.sync_tick t where t.started_at < v_ticks_kept_from)
+    and not exists (select 1 from public.sync_incident c where c.resolved_at < v_kept_from)
     and not exists (select 1 from public.sync_api_hold k where k.expires_at <= p_now);
 end
 $function$;
@@ -4836,6 +4839,12 @@ begin
   end if;
 end
 $function$;
+
+CREATE OR REPLACE FUNCTION sync_scheduler.ticks_kept_from()
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ STABLE
+RETURN (sync_scheduler.clock() - '30 days'::interval);
 
 CREATE OR REPLACE FUNCTION sync_scheduler.told_by(h public.integration_health, p_org_id uuid)
  RETURNS jsonb

@@ -46,6 +46,10 @@ create function sync_scheduler.is_live(p_status text, p_released_at timestamptz)
 create function sync_scheduler.kept_from() returns timestamptz
   language sql stable return sync_scheduler.clock() - interval '400 days';
 
+-- Returns the start of the retention period of ticks.
+create function sync_scheduler.ticks_kept_from() returns timestamptz
+  language sql stable return sync_scheduler.clock() - interval '30 days';
+
 -- Creates a function that returns a text column's maximum length in characters; null: no limit.
 -- Only columns of adopted tables have a limit.
 do $room$

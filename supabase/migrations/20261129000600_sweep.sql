@@ -205,13 +205,12 @@ $$;
 -- Deletes records that are older than the retention period, one batch of each kind:
 -- finished runs, events of deleted runs, skipped ranges, ticks, resolved incidents.
 -- Never waits for a lock: rows that another session has locked are deleted by a later tick.
-create function public.prune_sync_history(
-  p_keep_runs_days integer default 400, p_keep_ticks_days integer default 30, p_limit integer default 1000
-) returns jsonb language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '250ms' set enable_seqscan = off set enable_bitmapscan = off
-  set jit = off as $$
+create function public.prune_sync_history(p_limit integer default 1000) returns jsonb
+  language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '250ms'
+  set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
-  v_runs_before constant timestamptz := sync_scheduler.clock() - make_interval(days => greatest(p_keep_runs_days, 1));
-  v_ticks_before constant timestamptz := sync_scheduler.clock() - make_interval(days => greatest(p_keep_ticks_days, 1));
+  v_kept_from constant timestamptz := sync_scheduler.kept_from();
+  v_ticks_kept_from constant timestamptz := sync_scheduler.ticks_kept_from();
   v_limit constant integer := least(greatest(coalesce(p_limit, 1000), 1), 10000);
   v_runs integer;
   v_events integer;
@@ -221,23 +220,23 @@ declare
   v_holds text[];
 begin
   delete from public.sync_run_log where id in (
-    select l.id from public.sync_run_log l where l.created_at < v_runs_before and l.status in ('completed', 'failed', 'skipped')
+    select l.id from public.sync_run_log l where l.created_at < v_kept_from and l.status in ('completed', 'failed', 'skipped')
      order by l.created_at limit v_limit for update skip locked);
   get diagnostics v_runs = row_count;
   delete from public.sync_run_event where id in (
-    select e.id from public.sync_run_event e where e.at < v_runs_before
+    select e.id from public.sync_run_event e where e.at < v_kept_from
        and not exists (select 1 from public.sync_run_log l where l.id = e.run_id)
      order by e.at limit v_limit * 4 for update skip locked);
   get diagnostics v_events = row_count;
   delete from public.sync_skipped_range where id in (
-    select r.id from public.sync_skipped_range r where r."to" < v_runs_before order by r."to" limit v_limit for update skip locked);
+    select r.id from public.sync_skipped_range r where r."to" < v_kept_from order by r."to" limit v_limit for update skip locked);
   get diagnostics v_ranges = row_count;
   delete from public.sync_tick where id in (
-    select t.id from public.sync_tick t where t.started_at < v_ticks_before order by t.started_at limit v_limit * 4
+    select t.id from public.sync_tick t where t.started_at < v_ticks_kept_from order by t.started_at limit v_limit * 4
        for update skip locked);
   get diagnostics v_ticks = row_count;
   delete from public.sync_incident where id in (
-    select i.id from public.sync_incident i where i.resolved_at < v_runs_before order by i.resolved_at limit v_limit
+    select i.id from public.sync_incident i where i.resolved_at < v_kept_from order by i.resolved_at limit v_limit
        for update skip locked);
   get diagnostics v_incidents = row_count;
   with over as (
@@ -333,6 +332,9 @@ create function sync_scheduler.machine_of(p_engine_id text) returns text
 -- cannot reuse query plans, so this function consists of one cheap statement.
 create function sync_scheduler.is_quiet(p_now timestamptz, p_within interval) returns boolean
   language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+declare
+  v_kept_from constant timestamptz := sync_scheduler.kept_from();
+  v_ticks_kept_from constant timestamptz := sync_scheduler.ticks_kept_from();
 begin
   -- min and max each read one index entry, regardless of the planner's statistics.
   return coalesce((select min(i.next_run_at) > p_now and max(i.next_run_at) <= '9000-01-01Z'
@@ -345,11 +347,11 @@ begin
     and not exists (select 1 from public.sync_run_log l where l.status = 'running' and l.lease_until is null)
     and not exists (select 1 from public.sync_run_log l where l.status = 'unknown' and l.released_at is null)
     and not exists (select 1 from public.sync_backfill b where b.status = 'open')
-    and not exists (select 1 from public.sync_run_log l where l.created_at < p_now - interval '400 days' and l.status <> 'unknown')
-    and not exists (select 1 from public.sync_run_event e where e.at < p_now - interval '400 days')
-    and not exists (select 1 from public.sync_skipped_range r where r."to" < p_now - interval '400 days')
-    and not exists (select 1 from public.sync_tick t where t.started_at < p_now - interval '30 days')
-    and not exists (select 1 from public.sync_incident c where c.resolved_at < p_now - interval '400 days')
+    and not exists (select 1 from public.sync_run_log l where l.created_at < v_kept_from and l.status <> 'unknown')
+    and not exists (select 1 from public.sync_run_event e where e.at < v_kept_from)
+    and not exists (select 1 from public.sync_skipped_range r where r."to" < v_kept_from)
+    and not exists (select 1 from public.sync_tick t where t.started_at < v_ticks_kept_from)
+    and not exists (select 1 from public.sync_incident c where c.resolved_at < v_kept_from)
     and not exists (select 1 from public.sync_api_hold k where k.expires_at <= p_now);
 end
 $$;
@@ -494,7 +496,7 @@ $$;
 revoke all on function
   public.sweep_sync_runs(text, numeric, numeric, integer),
   public.read_pending_runs(text, integer, numeric, uuid, uuid[]),
-  public.prune_sync_history(integer, integer, integer),
+  public.prune_sync_history(integer),
   public.open_sync_tick(uuid, text, jsonb),
   public.finish_sync_tick(uuid, text, jsonb, bigint),
   public.redeem_sync_ticket(text)
@@ -502,7 +504,7 @@ revoke all on function
 grant execute on function
   public.sweep_sync_runs(text, numeric, numeric, integer),
   public.read_pending_runs(text, integer, numeric, uuid, uuid[]),
-  public.prune_sync_history(integer, integer, integer),
+  public.prune_sync_history(integer),
   public.open_sync_tick(uuid, text, jsonb),
   public.finish_sync_tick(uuid, text, jsonb, bigint),
   public.redeem_sync_ticket(text)

@@ -174,6 +174,42 @@ onEachServer("retention", (ledger) => {
     ])
   })
 
+  test.each([
+    [
+      "sync_run_log",
+      "(integration_id, org_id, scheduled_for, idempotency_key, status, created_at)",
+      401
+    ],
+    ["sync_run_event", "(run_id, integration_id, kind, at)", 401],
+    ["sync_skipped_range", `(integration_id, count, reason, "from", "to")`, 401],
+    ["sync_tick", "(id, engine_id, started_at)", 31],
+    ["sync_incident", "(kind, resolved_at)", 401]
+  ])("a tick with nothing to do deletes an old row of %s", async (table, columns, days) => {
+    await ledger().reset()
+    const values: Readonly<Record<string, string>> = {
+      id: `'${randomUUID()}'`,
+      run_id: `'${randomUUID()}'`,
+      integration_id: `'${randomUUID()}'`,
+      org_id: `'${org}'`,
+      idempotency_key: "'old'",
+      status: "'completed'",
+      engine_id: "'e0'",
+      kind: table === "sync_incident" ? "'drift'" : "'claimed'",
+      count: "1",
+      reason: "'disabled'"
+    }
+    const given = columns.replaceAll(/\w+/g, (name) => values[name] ?? `'${at(-days * 86_400)}'`)
+    await ledger().execute(
+      `insert into public.${table} ${columns} values ${given.replaceAll('"', "")}`
+    )
+    const tick = { p_tick_id: randomUUID(), p_engine_id: "e1" }
+    expect(await ledger().call("open_sync_tick", tick)).toMatchObject({ idle: true })
+    const left = await ledger().rows(
+      `select 1 from public.${table} t where t::text not like '%e1%'`
+    )
+    expect(left).toEqual([])
+  })
+
   test("is part of every tick, and cannot make one fail", async () => {
     const fixture = await states.completed?.(ledger())
     await ledger().execute(`
