@@ -1,22 +1,15 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto"
 import { errorAnswer } from "./PostgrestError.ts"
 
-/** The API keys of one stand-in project. */
 export interface ApiKeys {
-  /**
-   * The secret key (`sb_secret_...`) for the role `service_role`. Clients send it in the `apikey` header, never in
-   * `Authorization`.
-   */
+  /** The key `sb_secret_...` of the role `service_role`. Clients send it in `apikey`, never in `Authorization`. */
   readonly secretKey: string
-  /** The publishable key (`sb_publishable_...`) for the role `anon`. */
   readonly publishableKey: string
-  /** The legacy service key: a JWT with the role `service_role`, sent both in `apikey` and as the bearer token. */
+  /** A JWT with the role `service_role`, sent in both `apikey` and `Authorization`. */
   readonly legacyServiceKey: string
-  /** A JWT with the role `anon`. */
   readonly anonKey: string
 }
 
-/** The authenticated caller: the request's database role and JWT claims. */
 export interface Caller {
   readonly role: string
   readonly claims: Readonly<Record<string, unknown>>
@@ -49,11 +42,7 @@ export const issueKeys = (given: { readonly secretKey?: string; readonly anonKey
     return key.startsWith("eyJ") ? verify(key, secret) : refuse("Unregistered API key", UNKNOWN)
   }
 
-  /**
-   * Returns the caller, or the 401 response that Supabase would send. The response has no error code if the gateway does not
-   * know the key. If PostgREST cannot verify the JWT, the code is PGRST301, or PGRST303 if the JWT has expired. A bearer token
-   * takes precedence over `apikey`.
-   */
+  /** Returns the caller, or Supabase's 401 response. A bearer token takes precedence over `apikey`. */
   const authenticate = (headers: Headers): Caller | Response => {
     const key = headers.get("apikey")
     if (key === null) return refuse("No API key found in request", MISSING)

@@ -3,10 +3,7 @@ import { codeWithoutImports, type Import, importsOf } from "./SourceText.ts"
 /** File contents by path relative to the project root (`src/Engine.ts`). */
 export type Tree = ReadonlyMap<string, string>
 
-/**
- * A group of source files that may import each other, and what else they may import: other components (in full, or types
- * only) and packages.
- */
+/** From `types`, the files can import only types. */
 interface Component {
   readonly files: RegExp
   readonly components: ReadonlyArray<string>
@@ -142,7 +139,6 @@ const COMPONENTS: Readonly<Record<string, Component>> = {
   }
 }
 
-/** Packages that only certain files may import, even in a component that allows the package. */
 const OWNERS: Readonly<Record<string, RegExp>> = {
   "@decimalturn/toml-patch": /^src\/Cli\/Setup\/ConfigToml\.ts$/,
   croner: /^src\/Domain\/Schedule\/\w+\.ts$/,
@@ -151,7 +147,7 @@ const OWNERS: Readonly<Record<string, RegExp>> = {
   "@electric-sql/pglite": /^src\/Layers\/Embedded\w*\.ts$/
 }
 
-/** Files that Deno and browsers also load. Every file that these files import must be portable too. */
+/** Files that Deno and browsers also load. Everything that these files import must be portable, too. */
 const PORTABLE =
   /^src\/(Domain|Services|Config|Metrics|Http|Engine|Library|Version|job-trigger-engine|edge|Layers\/(Supabase|Lock|Ledger|Invoker|AlertQueue|Notifier|Ping)Live)(\.ts$|\/)/
 
@@ -171,14 +167,14 @@ const HAND_MADE: Readonly<Record<string, RegExp>> = {
 }
 const BAD_NAME = /(^|\/)(index|utils?|helpers?|types|common)\.ts$/i
 const BUN_GLOBAL = /\b(Bun|process|Buffer)\s*[.[(]/
-/** The façade may read the environment, because Deno and Node also have `process.env`. */
+/** The façade can read the environment, because Deno and Node also have `process.env`. */
 const ENVIRONMENT = /\bprocess\.env\b/g
 const SQL_HOME = /^(supabase\/(migrations\/|schema\.sql$)|deploy\/|docs\/reference\/)/
 const NOT_RUN = /\b(test|it|describe)\.(skip|only|todo)\b/
 const LATER = /\b(TODO|FIXME)\b/
 const MAX_LINES = 300
 
-/** The pattern is split into parts so that this file does not violate its own rule. */
+/** In parts, so that this file does not violate its own rule. */
 const MACHINE_PATH = new RegExp(
   `(^|[\\s"'\`(=:,])/(${["root", "work", "home/\\w+", "Users/\\w+"].join("|")})/`,
   "m"
@@ -241,7 +237,7 @@ const importFaults = (path: string, source: string): ReadonlyArray<string> => {
   })
 }
 
-/** Maps each file to the files that it imports, including type-only imports and, if `lazily`, dynamic imports. */
+/** Includes type-only imports and, if `lazily`, dynamic imports. */
 const graphOf = (tree: Tree, lazily: boolean): ReadonlyMap<string, ReadonlyArray<string>> =>
   new Map(
     [...tree]
@@ -255,7 +251,6 @@ const graphOf = (tree: Tree, lazily: boolean): ReadonlyMap<string, ReadonlyArray
       ])
   )
 
-/** Returns each import cycle once. */
 const cyclesOf = (graph: ReadonlyMap<string, ReadonlyArray<string>>): ReadonlyArray<string> => {
   const finished = new Set<string>()
   const cycles: Array<string> = []
@@ -320,7 +315,6 @@ const SHARED_NAMES: ReadonlySet<string> = new Set([
 ])
 const EXPORTED = /^export (?:async )?(?:const|interface|class|type|function) (\w+)/gm
 
-/** Reports each file name or exported name that is used more than once, with its paths. */
 const duplicateNamesOf = (tree: Tree): ReadonlyArray<string> => {
   const owners = new Map<string, Set<string>>()
   for (const [path, source] of tree) {
@@ -336,7 +330,6 @@ const duplicateNamesOf = (tree: Tree): ReadonlyArray<string> => {
   )
 }
 
-/** Maps each component to the other components that it imports, including type-only imports. */
 export const componentGraphOf = (tree: Tree): ReadonlyMap<string, ReadonlyArray<string>> => {
   const graph = new Map<string, Set<string>>()
   for (const [path, targets] of graphOf(tree, true)) {
@@ -352,7 +345,6 @@ export const componentGraphOf = (tree: Tree): ReadonlyMap<string, ReadonlyArray<
   return new Map([...graph].map(([from, to]) => [from, [...to].toSorted()]))
 }
 
-/** Lists every breach of the rules, as `path: problem`. */
 export const faultsOf = (tree: Tree): ReadonlyArray<string> => {
   const everything = graphOf(tree, true)
   const portable = reachableFrom(

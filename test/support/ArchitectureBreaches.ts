@@ -1,4 +1,3 @@
-/** For each architecture rule, a file that breaks the rule and the expected report. */
 export const breaches: ReadonlyArray<
   readonly [rule: string, path: string, content: string, fault: RegExp]
 > = [

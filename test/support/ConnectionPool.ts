@@ -1,37 +1,31 @@
 import { SQL } from "bun"
 
-/** A connection reserved for the caller until it is released. */
 export interface Borrowed {
   readonly sql: SQL
   readonly release: () => void
-  /**
-   * The server's error if the server closed the connection while it was idle. The next call on the connection returns this
-   * error.
-   */
+  /** The error with which the server closed the idle connection. The next call returns this error. */
   readonly ended: unknown
 }
 
-/** A connection that stays closed once it is lost. By default, Bun would silently reopen it and hide the loss. */
+/** Stays closed once the connection is lost. By default, Bun would silently reopen it. */
 interface Connection {
   readonly sql: SQL
   ended: unknown
 }
 
 /**
- * A connection pool that behaves like PostgREST's: it opens a connection when all others are in use, up to a limit. Beyond the
- * limit, callers wait in order of arrival until they time out. Bun's own pool opens all connections and queues without limit.
- * *Source*: https://docs.postgrest.org/en/v12/references/connection_pool.html
+ * Queues callers beyond the limit until they time out, as PostgREST does. Bun's own pool queues without limit. *Source*:
+ * https://docs.postgrest.org/en/v12/references/connection_pool.html
  */
 export class ConnectionPool {
   private idle: Array<Connection> = []
   private readonly opened = new Set<Connection>()
-  /** Resolvers for the waiting callers. Each receives a free connection, or undefined if the caller may open a new one. */
+  /** Each waiting caller gets a connection, or undefined if the caller can open a new one. */
   private readonly waiting: Array<(connection: Connection | undefined) => void> = []
   private readonly options: {
     readonly databaseUrl: string
     readonly size: number
     readonly timeoutMs: number
-    /** Settings to apply to every new session, such as those of the login role. */
     readonly settings?: () => Readonly<Record<string, string>>
   }
 
@@ -39,10 +33,7 @@ export class ConnectionPool {
     this.options = options
   }
 
-  /**
-   * Returns a connection for one transaction, or undefined if none becomes free in time. *Rejects* if no connection can be
-   * opened.
-   */
+  /** Returns undefined if no connection becomes free in time. *Rejects* if no connection can be opened. */
   async acquire(): Promise<Borrowed | undefined> {
     const free = this.idle.shift()
     const connection =
@@ -69,7 +60,6 @@ export class ConnectionPool {
     else this.waiting.shift()?.(connection)
   }
 
-  /** Discards a connection and lets a waiting caller open a new one. */
   private discard(connection: Connection): void {
     if (!this.opened.delete(connection)) return
     void connection.sql.close({ timeout: 0 })

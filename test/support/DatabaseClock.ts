@@ -1,6 +1,6 @@
 import type { SQL } from "bun"
 
-/** Replaces `sync_scheduler.clock`, on which the database bases every decision, with a clock stopped at `ms`. */
+/** Replaces `sync_scheduler.clock` with a clock stopped at `ms`. The database bases every decision on this clock. */
 export const installClock = async (sql: SQL, ms: number): Promise<void> => {
   await sql
     .unsafe(`

@@ -1,8 +1,8 @@
 import { binaryPath } from "./binary.ts"
 
-/** How the binary exited. `summary` is the JSON object that the binary printed to stdout, if any. */
+/** `summary` is the JSON object that the binary printed to stdout, if any. */
 export interface EngineExit {
-  /** The exit code; null if a signal ended the process. */
+  /** Null if a signal ended the process. */
   readonly code: number | null
   readonly signal: string | null
   readonly stdout: string
@@ -10,7 +10,6 @@ export interface EngineExit {
   readonly summary: Readonly<Record<string, unknown>> | undefined
 }
 
-/** A process that runs the release binary `sync-scheduler`. */
 export interface EngineProcess {
   readonly pid: number
   readonly kill: (signal: NodeJS.Signals) => void
@@ -19,10 +18,7 @@ export interface EngineProcess {
   readonly exited: Promise<EngineExit>
 }
 
-/**
- * Starts the binary with `args` (default `run -o json`) and only this environment, using `launcher` (such as `nohup`) if
- * given. Builds the binary first if necessary (see binaryPath).
- */
+/** Uses `launcher` (such as `nohup`) if given. The binary has only this environment, and is built if necessary. */
 export const startEngine = async (
   environment: Readonly<Record<string, string>>,
   args: ReadonlyArray<string> = ["run", "-o", "json"],
@@ -70,7 +66,6 @@ export const startEngine = async (
   }
 }
 
-/** Extracts the process id from an engine id of the form `<host>-<pid>-<4 hex digits>`. */
 export const pidOf = (engineId: unknown): number | undefined => {
   const pid = /-(\d+)-[0-9a-f]{4}$/.exec(String(engineId))?.[1]
   return pid === undefined ? undefined : Number(pid)

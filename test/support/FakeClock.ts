@@ -2,9 +2,7 @@ import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
-/**
- * A settable wall clock for processes started with `variables` in their environment. Their monotonic clock remains correct.
- */
+/** A wall clock for processes that have `variables` in their environment. Their monotonic clock stays correct. */
 export interface FakeClock {
   readonly variables: Readonly<Record<string, string>>
   /** Sets the clock to the true time plus `seconds`, including in running processes. */
@@ -17,7 +15,6 @@ const LIBRARY = ["x86_64", "aarch64"]
   .map((machine) => `/usr/lib/${machine}-linux-gnu/faketime/libfaketimeMT.so.1`)
   .find(existsSync)
 
-/** Creates a clock that shows the true time until it is set, or returns undefined if `faketime` is not installed. */
 export const makeFakeClock = (): FakeClock | undefined => {
   if (LIBRARY === undefined) return undefined
   const place = mkdtempSync(join(tmpdir(), "sync-scheduler-clock-"))

@@ -6,11 +6,9 @@ import type { Supabase } from "../../src/Services/Supabase.ts"
 import { seedFixture } from "./OperatorFixture.ts"
 import { connect, createDatabase, type TestDatabase } from "./Postgres.ts"
 
-/** A real PostgreSQL database with the operator fixture and a stopped clock. The caller closes it. */
 export interface FixtureDatabase {
   readonly database: TestDatabase
   readonly sql: SQL
-  /** Runs an effect against this database, through the engine's own Supabase port. */
   readonly run: <A>(effect: Effect.Effect<A, SupabaseError, Supabase>) => Promise<A>
   readonly close: () => Promise<void>
 }

@@ -1,6 +1,6 @@
 import { type Answer, RESET } from "./HttpServer.ts"
 
-/** A stand-in function's response to one call, and whether the call has an effect. The ledger counts effects. */
+/** A stand-in function's response to one call. `executes` tells whether the call has its side effect. */
 export interface Behaviour {
   readonly executes: boolean
   /** `gone` aborts when the caller disconnects. */
@@ -10,18 +10,17 @@ export interface Behaviour {
 const executed = (answer: Behaviour["answer"]): Behaviour => ({ executes: true, answer })
 const refused = (answer: Behaviour["answer"]): Behaviour => ({ executes: false, answer })
 
-/** Makes a behaviour perform its effect, to simulate a failure after the effect. */
+/** Simulates a failure after the side effect. */
 export const withEffect = (behaviour: Behaviour): Behaviour => ({ ...behaviour, executes: true })
 export const withoutEffect = (behaviour: Behaviour): Behaviour => ({
   ...behaviour,
   executes: false
 })
 
-/** Performs its effect, and responds with 200 and JSON, by default `{ "success": true }`. */
 export const ok = (body: unknown = { success: true }): Behaviour =>
   executed(() => Response.json(body))
 
-/** Waits, then responds like `then` (default ok). The effect happens immediately, even if the caller disconnects. */
+/** Waits, then responds like `then`. The side effect happens immediately, even if the caller disconnects. */
 export const delay = (ms: number, then: Behaviour = ok()): Behaviour => ({
   ...then,
   answer: async (gone) => {
@@ -30,7 +29,7 @@ export const delay = (ms: number, then: Behaviour = ok()): Behaviour => ({
   }
 })
 
-/** Responds when the promise settles, so that tests do not have to sleep. */
+/** Responds like `then` once the promise settles, so that tests do not have to sleep. */
 export const until = (promise: Promise<unknown>, then: Behaviour = ok()): Behaviour => ({
   ...then,
   answer: async (gone) => {
@@ -39,7 +38,7 @@ export const until = (promise: Promise<unknown>, then: Behaviour = ok()): Behavi
   }
 })
 
-/** Performs no effect. Responds with `body` as JSON, or as plain text if it is a string, or with no body if it is omitted. */
+/** Sends a string as plain text, and any other body as JSON. */
 export const status = (
   code: number,
   body?: unknown,
@@ -54,18 +53,17 @@ export const status = (
     })
   })
 
-/** Performs no effect, and responds with a proxy's HTML page (default 502). */
 export const html = (code = 502): Behaviour =>
   status(code, "<html><body><h1>Bad Gateway</h1></body></html>", { "Content-Type": "text/html" })
 
-/** Performs its effect, but never responds. */
+/** Has its side effect, but never responds. */
 export const hang = (): Behaviour =>
   executed(async (gone): Promise<Answer> => {
     await aborted(gone)
     return RESET
   })
 
-/** Performs its effect, responds with 200, and then sends one byte every `everyMs` milliseconds forever. */
+/** Sends one byte every `everyMs` milliseconds forever. */
 export const drip = (everyMs = 20): Behaviour =>
   executed(() =>
     stream(async (send) => {
@@ -76,7 +74,6 @@ export const drip = (everyMs = 20): Behaviour =>
     })
   )
 
-/** Performs its effect, and responds with 200 and a valid JSON body of `count` megabytes. */
 export const megabytes = (count: number): Behaviour =>
   executed(() =>
     stream(async (send, end) => {
@@ -90,22 +87,19 @@ export const megabytes = (count: number): Behaviour =>
     })
   )
 
-/** Performs no effect, and redirects the caller (default 307). */
 export const redirect = (to: string, code = 307): Behaviour =>
   status(code, undefined, { Location: to })
 
-/** Performs its effect, and responds with 200 and truncated JSON. */
 export const invalidJson = (): Behaviour =>
   executed(
     () => new Response(`{"success": tr`, { headers: { "Content-Type": "application/json" } })
   )
 
-/** Performs no effect, and responds with 200 and a body that reports a failure: `{ "success": false, "error": ... }`. */
 export const unsuccessful = (
   error: unknown = { code: "LEDGER_CLOSED", message: "October is closed" }
 ): Behaviour => withoutEffect(ok({ success: false, error }))
 
-/** Performs no effect, and responds with the function's own 500, without `sb-error-code`. */
+/** Responds with the function's own 500, without `sb-error-code`. */
 export const ownError = (
   error: unknown = { code: "LEDGER_CLOSED", message: "October is closed" }
 ): Behaviour => status(500, { success: false, error })
@@ -124,7 +118,7 @@ const PLATFORM_ERRORS = {
 
 export type PlatformError = keyof typeof PLATFORM_ERRORS
 
-/** Responds with a platform error and its `sb-error-code`. Performs its effect only if the error occurs during execution. */
+/** Has its side effect only if the platform error occurs during execution. */
 export const platformError = (
   code: PlatformError,
   headers: Readonly<Record<string, string>> = {}
@@ -134,13 +128,9 @@ export const platformError = (
   return { ...behaviour, executes: http === 504 || http === 546 || http === 500 }
 }
 
-/**
- * Closes the connection without responding, before the function has done any work. `withEffect(reset())` closes it after the
- * work is done.
- */
+/** Closes the connection before the function does any work. `withEffect(reset())` closes it afterwards. */
 export const reset = (): Behaviour => refused(() => RESET)
 
-/** Performs its effect, responds with 200 and half of a JSON body, and then closes the connection. */
 export const resetHalfway = (): Behaviour =>
   executed(() =>
     stream(async (send) => {
@@ -150,13 +140,11 @@ export const resetHalfway = (): Behaviour =>
     })
   )
 
-/**
- * Performs its effect and responds with 202, like a function that continues in the background and reports its outcome later.
- */
+/** Responds like a function that continues in the background and reports its outcome later. */
 export const accepted = (body: unknown = { accepted: true }): Behaviour =>
   executed(() => Response.json(body, { status: 202 }))
 
-/** Performs no effect, and responds with 409 `{ "executed": false }`, as a fence does when it refuses the run. */
+/** Responds as a fence does when it refuses the run. */
 export const notExecuted = (): Behaviour => status(409, { executed: false })
 
 const aborted = (signal: AbortSignal): Promise<void> =>
@@ -165,7 +153,7 @@ const aborted = (signal: AbortSignal): Promise<void> =>
     else signal.addEventListener("abort", () => resolve(), { once: true })
   })
 
-/** Responds with 200 and a body written by `write`; if `write` fails, closes the connection at that point. */
+/** Closes the connection if `write` fails. */
 const stream = (
   write: (send: (text: string) => void, end: () => void) => Promise<void>
 ): Response => {

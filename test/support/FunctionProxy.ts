@@ -3,7 +3,7 @@ import { type Answer, RESET } from "./HttpServer.ts"
 // Headers that apply to a single connection rather than to the message.
 const HOP_BY_HOP = ["connection", "keep-alive", "transfer-encoding", "content-length", "host"]
 
-/** Forwards the request and returns the response, both unmodified. Does not follow redirects. */
+/** Modifies neither the request nor the response. Does not follow redirects. */
 export const passOn = async (
   functionsUrl: string | undefined,
   request: Request,

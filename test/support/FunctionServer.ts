@@ -2,50 +2,43 @@ import { parseArgs } from "node:util"
 import { type Behaviour, delay, ok } from "./FunctionBehaviour.ts"
 import { type Answer, serveHttp } from "./HttpServer.ts"
 
-/** One received request. Times are in epoch milliseconds on this process's clock. */
+/** Times are in epoch milliseconds on this process's clock. */
 export interface FunctionCall {
   readonly method: string
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
-  /** The JSON object in the request body; empty if the body was not a JSON object. */
+  /** Empty if the request body was not a JSON object. */
   readonly body: Readonly<Record<string, unknown>>
   readonly startedAt: number
-  /** When the response was sent or the caller disconnected; undefined while in flight. A streamed body may end later. */
+  /** When the response was sent or the caller disconnected. A streamed body can end later. */
   endedAt?: number
 }
 
 export type Behave = (body: FunctionCall["body"], call: FunctionCall) => Behaviour
 
-/** `behave` defaults to `ok()` for every call, and `port` to a free port. */
 export interface FunctionServerOptions {
   readonly behave?: Behave
   readonly port?: number
 }
 
-/** A stand-in for the project's Integration Edge Functions. It accepts requests to any path. */
+/** A stand-in for the project's Edge Functions, which accepts requests to any path. */
 export interface FunctionServer {
   readonly url: string
-  /** All requests in order of arrival, including warm-ups (OPTIONS) but not `/__calls`. */
+  /** Includes warm-ups (OPTIONS), but not `/__calls`. */
   readonly calls: ReadonlyArray<FunctionCall>
-  /** The POST requests among `calls`. */
   readonly invocations: ReadonlyArray<FunctionCall>
   readonly peakInFlight: number
   readonly inFlight: number
-  /** The number of effects per idempotency key; 1 if the function honours the key. */
+  /** The number of side effects per idempotency key. A function that honours the key has one. */
   readonly effects: ReadonlyMap<string, number>
-  /** Sets the behaviour for all later invocations. */
   readonly behave: (behave: Behave) => void
-  /** Sets the behaviour for all later OPTIONS requests. The default is an immediate 200 "ok". */
+  /** Sets the response to OPTIONS requests. The default is an immediate 200 "ok". */
   readonly behaveWarmUp: (behave: Behave) => void
-  /** Resolves once `count` invocations have arrived in total. */
   readonly arrived: (count: number) => Promise<void>
   readonly close: () => Promise<void>
 }
 
-/**
- * Starts a server whose responses the test controls. Effects are counted as requests arrive, regardless of the response. HEAD
- * is rejected (405), as on the platform. `GET /__calls` returns `calls`, `peakInFlight` and `effects` as JSON.
- */
+/** Counts side effects as requests arrive, whatever the response is. Rejects HEAD with 405, as the platform does. */
 export const startFunctionServer = async (
   options: FunctionServerOptions = {}
 ): Promise<FunctionServer> => {
@@ -137,7 +130,7 @@ const parseObject = (json: string): FunctionCall["body"] => {
   }
 }
 
-// Runs as a separate process for tests of the binary: prints {"url": ...} and serves until killed.
+// Tests of the binary run this server as a separate process.
 if (import.meta.main) {
   const { values } = parseArgs({
     options: { port: { type: "string", default: "0" }, delay: { type: "string", default: "0" } }

@@ -13,29 +13,22 @@ import { Invoker } from "../../src/Services/Invoker.ts"
 import { installClock, setClock } from "./DatabaseClock.ts"
 import { connect, createDatabase } from "./Postgres.ts"
 
-/**
- * A real PostgreSQL database whose clock only the test moves, the real engine running on that database, and functions that
- * respond immediately.
- */
+/** The real engine and PostgreSQL, with a clock that only the test moves and functions that respond immediately. */
 export interface HistoryWorld {
   readonly sql: SQL
   readonly now: () => number
   readonly setClock: (ms: number) => Promise<void>
-  /** Inserts an enabled integration that is created at the current time. `columns` maps column names to SQL expressions. */
+  /** `columns` maps column names to SQL expressions. */
   readonly insert: (columns?: Readonly<Record<string, string>>) => Promise<string>
-  /** Runs one tick with a new engine. */
   readonly tick: (options?: Engine.TickOptions) => Promise<Summary>
   readonly audit: (options: AuditOptions) => Promise<AuditReport>
-  /** The outcome of every invocation; completed by default. */
   answer: () => Outcome
-  /** Deletes all rows and history, sets the clock, and resets the outcome to `completed`. */
   readonly reset: (ms: number) => Promise<void>
   readonly close: () => Promise<void>
 }
 
 export const completed: Outcome = { _tag: "Completed", httpStatus: 200, response: { ok: true } }
 
-/** The caller must close the returned world. */
 export const openHistoryWorld = async (start: number): Promise<HistoryWorld> => {
   const database = await createDatabase()
   const sql = connect(database.url, { max: 2 })

@@ -1,24 +1,18 @@
 import { once } from "node:events"
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
 
-/** Returned by a handler to close the TCP connection, so that the client never learns the outcome. */
+/** Closes the TCP connection, so that the client never learns the outcome. */
 export const RESET = Symbol.for("sync-scheduler.test.reset")
 
-/** A handler's result. If a body stream fails, the connection is closed at that point. */
+/** If a body stream fails, the connection is closed at that point. */
 export type Answer = Response | typeof RESET
 
-/** A loopback HTTP server for tests. `url` has no trailing slash. */
 export interface HttpServer {
   readonly url: string
-  /** Closes every connection and stops listening. Idempotent. */
   readonly close: () => Promise<void>
 }
 
-/**
- * Serves `handler` on 127.0.0.1 with node:http. Unlike Bun.serve, node:http can close a connection before responding, which
- * simulates a lost response. The handler gets the complete request, whose `signal` aborts when the client disconnects. Every
- * response has a `Date` header, which the handler may set.
- */
+/** Uses node:http because Bun.serve cannot close a connection before responding. */
 export const serveHttp = async (
   handler: (request: Request) => Promise<Answer> | Answer,
   port = 0

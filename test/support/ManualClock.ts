@@ -1,4 +1,3 @@
-/** A clock that only its owner advances. */
 export interface ManualClock {
   readonly now: () => number
   readonly after: (ms: number, callback: () => void) => () => void
@@ -11,7 +10,6 @@ const settle = async (): Promise<void> => {
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve, 0))
 }
 
-/** Creates a stopped clock that shows `startMs` (epoch milliseconds). */
 export const makeManualClock = (startMs: number): ManualClock => {
   let nowMs = startMs
   const timers = new Map<object, { readonly atMs: number; readonly callback: () => void }>()

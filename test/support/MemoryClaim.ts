@@ -1,7 +1,7 @@
 import { format } from "../../src/Domain/Instant.ts"
 import { type IntegrationRow, type MemoryDatabase, Raised, type RunRow } from "./MemoryDatabase.ts"
 
-// Mirrors supabase/migrations/*_claim.sql.
+// Mirrors supabase/migrations/*_claim.sql, function by function.
 
 export interface ScopeJson {
   readonly org_id?: string | undefined
@@ -25,7 +25,6 @@ export const iso = (ms: number | null): string | null => (ms === null ? null : f
 const parse = (text: string | null | undefined): number | null =>
   text === null || text === undefined ? null : Date.parse(text)
 
-/** Mirrors sync_scheduler.run_json. */
 export const runJson = (run: RunRow, integration: IntegrationRow | undefined) => ({
   run_id: run.id,
   org_id: run.org_id,
@@ -44,7 +43,6 @@ export const runJson = (run: RunRow, integration: IntegrationRow | undefined) =>
   warm_up: integration?.warm_up ?? false
 })
 
-/** Mirrors sync_scheduler.due_json. */
 const dueJson = (i: IntegrationRow) => ({
   integration_id: i.id,
   org_id: i.org_id,
@@ -58,7 +56,7 @@ const dueJson = (i: IntegrationRow) => ({
   catch_up_window_ms: i.catch_up_window_ms
 })
 
-/** Mirrors sync_scheduler.is_due, restricted to a scope. */
+/** Mirrors is_due, restricted to a scope. */
 const isDue = (i: IntegrationRow, now: number, scope: ScopeJson): boolean =>
   i.enabled &&
   i.schedule_error === null &&
@@ -100,7 +98,6 @@ export interface FetchOptionsJson extends ScopeJson {
   readonly drift_alert_seconds: number
 }
 
-/** Mirrors fetch_sync_work. */
 export const fetchWork = (
   db: MemoryDatabase,
   engineId: string,
@@ -167,10 +164,7 @@ export const fetchWork = (
   }
 }
 
-/**
- * Returns whether any engine may start a pending run: the run is unclaimed, or the engine that claimed it has not started it
- * in time.
- */
+/** Returns whether any engine can start the pending run: the run is unclaimed, or its claim has expired. */
 export const isFree = (run: RunRow, now: number, adoptAfterSeconds: number): boolean =>
   run.claimed_by === null || (run.claimed_at ?? run.created_at) + adoptAfterSeconds * 1000 <= now
 
@@ -184,10 +178,7 @@ const split = (cursor: string): [number | null, string] => {
   return [at === undefined || at === "" ? null : Date.parse(at), id ?? ""]
 }
 
-/**
- * Mirrors sync_scheduler.judge_slot. Returns null if the slot may be claimed, or if its integration has merely moved to another
- * slot.
- */
+/** Returns null if the slot can be claimed, or if its integration has moved to another slot. */
 const judgeSlot = (db: MemoryDatabase, claimToken: string, slot: SlotJson): string | null => {
   const now = db.now()
   const i = db.integrations.get(slot.integration_id)
@@ -225,7 +216,6 @@ interface Skipped {
   readonly reason: string
 }
 
-/** Mirrors sync_scheduler.claim_slots, which claims either all slots or none. */
 const claimSlots = (
   db: MemoryDatabase,
   engineId: string,

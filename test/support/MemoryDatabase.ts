@@ -1,9 +1,8 @@
 import { format } from "../../src/Domain/Instant.ts"
 
-/** An error that the SQL function would raise. */
 export class Raised extends Error {}
 
-/** The columns of organization_integrations that the engine's SQL functions use. Instants are in ms. */
+/** The columns that the engine's SQL functions use. Instants are in ms. */
 export interface IntegrationRow {
   id: string
   org_id: string
@@ -32,7 +31,6 @@ export interface IntegrationRow {
   config: unknown
 }
 
-/** A row of sync_run_log. */
 export interface RunRow {
   id: string
   integration_id: string
@@ -76,7 +74,6 @@ export interface RunRow {
   ambiguous_before: boolean
 }
 
-/** A row of sync_skipped_range. */
 export interface RangeRow {
   integration_id: string
   from: number
@@ -86,7 +83,6 @@ export interface RangeRow {
   recorded_by: string
 }
 
-/** A row of sync_run_event. */
 export interface EventRow {
   run_id: string | null
   integration_id: string
@@ -99,7 +95,6 @@ export interface EventRow {
   reason: string | null
 }
 
-/** A row of sync_incident, open or resolved. */
 export interface IncidentRow {
   kind: string
   subject: string
@@ -109,7 +104,7 @@ export interface IncidentRow {
   resolved_at: number | null
 }
 
-/** A row of integration_health, without the columns that only probes and people use. */
+/** Lacks the columns that only probes and people use. */
 export interface HealthRow {
   provider: string
   host: string
@@ -127,7 +122,6 @@ export interface HealthRow {
   told_by: ReadonlyArray<string>
 }
 
-/** A row of sync_api_hold. */
 export interface HoldRow {
   provider: string
   host: string
@@ -140,7 +134,6 @@ export interface HoldRow {
   expires_at: number
 }
 
-/** A recorded transition. The invariants are checked against the sequence of transitions. */
 export interface Transition {
   run_id: string
   from: string | null
@@ -156,11 +149,7 @@ const newestAttempted = (runs: ReadonlyArray<RunRow>): RunRow | undefined =>
     .filter(({ attempt, status }) => !isWaiting(status) && !(status === "skipped" && attempt === 0))
     .toSorted((a, b) => b.scheduled_for - a.scheduled_for)[0]
 
-/**
- * The in-memory database's state, with basic reads and writes. MemoryFunctions mirrors the SQL functions on top of this state,
- * and test/contract/MemoryParity.test.ts verifies that the mirror and the SQL behave identically for random sequences of
- * calls.
- */
+/** The in-memory database. test/contract/MemoryParity.test.ts verifies that it behaves like the SQL. */
 export class MemoryDatabase {
   readonly integrations = new Map<string, IntegrationRow>()
   readonly runs = new Map<string, RunRow>()
@@ -168,17 +157,14 @@ export class MemoryDatabase {
   readonly events: Array<EventRow> = []
   readonly incidents: Array<IncidentRow> = []
   readonly ticks = new Map<string, unknown>()
-  /** Health rows by `<provider>/<host>`. */
   readonly health = new Map<string, HealthRow>()
-  /** Holds by `<provider>/<host>/<organisation>`. */
   readonly holds = new Map<string, HoldRow>()
   readonly transitions: Array<Transition> = []
-  /** The live runs, kept separately so that a sweep does not scan the whole log. */
+  /** Kept separately, so that a sweep does not scan the whole log. */
   readonly live = new Map<string, RunRow>()
   private readonly openIncidents = new Map<string, IncidentRow>()
   private readonly slots = new Map<string, RunRow>()
   private readonly ofIntegration = new Map<string, Array<RunRow>>()
-  /** The database clock, in ms. */
   now: () => number
   /** Whether another session currently holds the integration's lock. */
   isLocked: (integrationId: string) => boolean = () => false
@@ -223,7 +209,7 @@ export class MemoryDatabase {
     return full
   }
 
-  /** Inserts a run. Returns null if the slot already has a run or the integration already has a live run. */
+  /** Returns null if the slot already has a run or the integration already has a live run. */
   insertRun(
     row: Partial<RunRow> & { integration_id: string; scheduled_for: number }
   ): RunRow | null {
@@ -296,7 +282,7 @@ export class MemoryDatabase {
     return undefined
   }
 
-  /** Updates a run. All updates go through this method, so that every transition is recorded and no finished run changes. */
+  /** Applies every update of a run, so that every transition is recorded and no finished run changes. */
   move(run: RunRow, why: string, changes: Partial<RunRow>): void {
     if (run.status === "completed" || run.status === "failed" || run.status === "skipped") {
       const isRetry =
@@ -330,7 +316,6 @@ export class MemoryDatabase {
     this.events.push({ ...event, at: this.now(), from, to, attempt, reason })
   }
 
-  /** Opens an incident, or adds an occurrence to an incident that is already open. */
   raise(kind: string, subject: string): void {
     const open = this.openIncidents.get(`${kind}|${subject}`)
     const now = this.now()
@@ -351,14 +336,12 @@ export class MemoryDatabase {
     this.openIncidents.delete(`${kind}|${subject}`)
   }
 
-  /** Resolves incidents that were last seen before an instant. */
   resolveStale(kind: string, before: number): void {
     for (const row of [...this.openIncidents.values()]) {
       if (row.kind === kind && row.last_seen_at < before) this.resolve(kind, row.subject)
     }
   }
 
-  /** Resolves the incidents of integrations that are no longer failing or retrying. */
   resolveStates(): void {
     for (const { kind, subject } of [...this.openIncidents.values()]) {
       if (kind !== "failing" && kind !== "retrying") continue

@@ -9,16 +9,12 @@ import * as Sweep from "./MemorySweep.ts"
 
 export { Raised } from "./MemoryDatabase.ts"
 
-/** Arguments as JSON; the SQL function's declaration determines their types. */
 export type Arguments = Readonly<Record<string, unknown>>
 
 const as = <A>(value: unknown): A => value as A
 const optional = <A>(value: unknown): A | undefined => as<A | null>(value) ?? undefined
 
-/**
- * Mirrors the SQL functions in supabase/migrations on top of MemoryDatabase. The mirrored functions are called by name, take
- * JSON arguments and return JSON. Errors that the SQL functions would raise are thrown as Raised.
- */
+/** Mirrors the SQL functions in supabase/migrations. Throws Raised where the SQL function would raise an error. */
 export class MemoryFunctions {
   readonly db: MemoryDatabase
 

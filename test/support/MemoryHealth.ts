@@ -2,7 +2,7 @@ import { byText, iso } from "./MemoryClaim.ts"
 import type { HealthRow, HoldRow, MemoryDatabase, RunRow } from "./MemoryDatabase.ts"
 import { recordMove, type StartJson, startRefusal } from "./MemoryRun.ts"
 
-// Mirrors how supabase/migrations/*_health.sql records API health and delays starts, except for probes and detail texts.
+// Mirrors supabase/migrations/*_health.sql, function by function, except for probes and detail texts.
 
 /** The engine's report on a vendor's response. */
 export interface SignJson {
@@ -41,9 +41,7 @@ const rowOf = (db: MemoryDatabase, provider: string, host: string): HealthRow =>
   return row
 }
 
-/** Mirrors sync_scheduler.host_of. */
 const hostOf = (apiHost: string): string => apiHost.split("/")[0] ?? ""
-/** Mirrors sync_scheduler.is_own. */
 const isOwn = (apiHost: string): boolean => apiHost.includes("/")
 const isLater = (at: number | null, now: number): boolean => at !== null && at > now
 const laterOf = (a: number | null, b: number | null): number | null =>
@@ -54,7 +52,6 @@ const waitOf = (sign: SignJson): number =>
 const holdKey = (provider: string, host: string, orgId: string): string =>
   `${keyOf(provider, host)}/${orgId}`
 
-/** Mirrors sync_scheduler.ease_holds. */
 const easeHolds = (
   db: MemoryDatabase,
   provider: string,
@@ -78,7 +75,6 @@ const easeHolds = (
   }
 }
 
-/** Mirrors sync_scheduler.learn_reached. */
 export const learnReached = (
   db: MemoryDatabase,
   provider: string,
@@ -104,11 +100,9 @@ export const learnReached = (
   Object.assign(h, { throttled_until: null, told_by: [], updated_at: now })
 }
 
-/** Mirrors sync_scheduler.told_by. */
 const toldBy = ({ told_by }: HealthRow, orgId: string): ReadonlyArray<string> =>
   told_by.includes(orgId) || told_by.length >= 3 ? told_by : [...told_by, orgId]
 
-/** Mirrors sync_scheduler.learn_failed. */
 const learnFailed = (db: MemoryDatabase, run: RunRow, provider: string, host: string): void => {
   const h = db.health.get(keyOf(provider, host))
   if (h === undefined || h.status === "throttled" || h.mode === "active") return
@@ -121,7 +115,6 @@ const learnFailed = (db: MemoryDatabase, run: RunRow, provider: string, host: st
   if (isDown) db.raise("health", keyOf(provider, host))
 }
 
-/** Mirrors sync_scheduler.learn_throttled. */
 const learnThrottled = (db: MemoryDatabase, h: HealthRow, sign: SignJson): void => {
   const now = db.now()
   const waitMs = waitOf(sign)
@@ -148,7 +141,6 @@ const learnThrottled = (db: MemoryDatabase, h: HealthRow, sign: SignJson): void 
   db.raise("health", keyOf(h.provider, h.host))
 }
 
-/** Mirrors sync_scheduler.hold_organisation. */
 const holdOrganisation = (
   db: MemoryDatabase,
   provider: string,
@@ -179,7 +171,6 @@ const holdOrganisation = (
   else db.raise("health", key)
 }
 
-/** Mirrors sync_scheduler.learn_unreachable for a run. */
 const learnUnreachable = (db: MemoryDatabase, h: HealthRow, run: RunRow): void => {
   h.told_by = toldBy(h, run.org_id)
   const isDown = isOwn(h.host)
@@ -192,7 +183,6 @@ const learnUnreachable = (db: MemoryDatabase, h: HealthRow, run: RunRow): void =
   if (isDown) db.raise("health", keyOf(h.provider, h.host))
 }
 
-/** Mirrors sync_scheduler.learn_quota. */
 const learnQuota = (
   db: MemoryDatabase,
   provider: string,
@@ -216,7 +206,6 @@ const learnQuota = (
   })
 }
 
-/** Mirrors sync_scheduler.learn_signs. */
 export const learnSigns = (
   db: MemoryDatabase,
   settlements: ReadonlyArray<{
@@ -246,7 +235,7 @@ export const learnSigns = (
   }
 }
 
-/** Mirrors the effect of sync_scheduler.count_outcome on the API. */
+/** Mirrors how count_outcome updates the API's health. */
 export const learnOutcome = (db: MemoryDatabase, run: RunRow): void => {
   const { api_host: host, api_provider: provider } = run
   if (host === null || provider === null) return
@@ -267,7 +256,7 @@ interface Held {
   readonly run_id: string
 }
 
-/** Mirrors sync_scheduler.hold_back. Returns a refusal for each run that must not start now. */
+/** Returns a refusal for each run that must not start now. */
 export const holdBack = (
   db: MemoryDatabase,
   engineId: string,
@@ -304,7 +293,6 @@ export const holdBack = (
     )
   const isWaiting = (run: RunRow) =>
     run.status === "pending" && isLater(run.not_before, now) && run.delay_reason !== null
-  /** Mirrors sync_scheduler.delay_run. */
   const delay = (
     { run, ...api }: ReturnType<typeof asking>[number],
     reason: string,

@@ -3,8 +3,6 @@ import { byText } from "./MemoryClaim.ts"
 import { type MemoryDatabase, Raised } from "./MemoryDatabase.ts"
 import { recordMove } from "./MemoryRun.ts"
 
-// Mirrors supabase/migrations/*_run.sql.
-
 /** Mirrors revert_sync_starts. */
 export const giveBack = (
   db: MemoryDatabase,

@@ -3,7 +3,7 @@ import { byText, isFree, iso, runJson } from "./MemoryClaim.ts"
 import { type MemoryDatabase, Raised, type RunRow } from "./MemoryDatabase.ts"
 import { holdBack } from "./MemoryHealth.ts"
 
-// Mirrors supabase/migrations/*_run.sql.
+// Mirrors supabase/migrations/*_run.sql, function by function.
 
 export interface StartJson {
   readonly run_id: string
@@ -15,7 +15,6 @@ export interface StartJson {
   readonly api_host?: string
 }
 
-/** Mirrors sync_scheduler.start_refusal. */
 export const startRefusal = (
   db: MemoryDatabase,
   run: RunRow | undefined,

@@ -48,10 +48,7 @@ const recordSkippedRange = (
   return true
 }
 
-/**
- * Updates an integration as an application would, and applies the effects of the trigger sync_scheduler_before_change. Returns
- * false if the row does not exist.
- */
+/** Applies the changes and the trigger sync_scheduler_before_change. Returns false if the row does not exist. */
 export const editIntegration = (db: MemoryDatabase, id: string, changes: Edit): boolean => {
   const row = db.integrations.get(id)
   if (row === undefined) return false
@@ -82,7 +79,6 @@ export const editIntegration = (db: MemoryDatabase, id: string, changes: Edit): 
   return true
 }
 
-/** Deletes an integration as an application would. */
 export const deleteIntegration = (db: MemoryDatabase, id: string): boolean => {
   const row = db.integrations.get(id)
   if (row === undefined) return false

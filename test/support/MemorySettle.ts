@@ -4,7 +4,7 @@ import { lastSignOfLife, type MemoryDatabase, Raised, type RunRow } from "./Memo
 import { learnOutcome, learnReached, learnSigns, type SignJson } from "./MemoryHealth.ts"
 import { recordMove } from "./MemoryRun.ts"
 
-// Mirrors how supabase/migrations/*_run.sql settles runs.
+// Mirrors how supabase/migrations/*_run.sql settles runs, function by function.
 
 export interface ResultJson {
   readonly outcome: string
@@ -24,7 +24,7 @@ export interface SettlementJson extends ResultJson {
   readonly health?: SignJson
 }
 
-/** Mirrors sync_scheduler.next_status. Returns null if the outcome is not accepted in this state. */
+/** Returns null if the outcome is not accepted in this state. */
 const nextStatus = (run: RunRow, outcome: string): RunRow["status"] | null => {
   if (run.status !== "pending" && run.status !== "running" && run.status !== "unknown") return null
   if (run.status !== "running" && outcome !== "completed" && outcome !== "failed") return null
@@ -46,7 +46,6 @@ const nextStatus = (run: RunRow, outcome: string): RunRow["status"] | null => {
   }
 }
 
-/** Mirrors sync_scheduler.settle_run. */
 const settleRun = (
   db: MemoryDatabase,
   runId: string,
@@ -144,7 +143,6 @@ const settleRun = (
   }
 }
 
-/** Mirrors sync_scheduler.count_outcome. */
 const countOutcome = (db: MemoryDatabase, run: RunRow): void => {
   const i = db.integrations.get(run.integration_id)
   if (i === undefined) return
@@ -161,7 +159,7 @@ const countOutcome = (db: MemoryDatabase, run: RunRow): void => {
   }
 }
 
-/** Returns whether sync_scheduler.settle_runs settles this outcome in the same statement as other outcomes. */
+/** Returns whether settle_runs settles this outcome together with others in one statement. */
 const isOrdinary = (db: MemoryDatabase, one: SettlementJson): boolean => {
   const run = db.runs.get(one.run_id)
   const i = run === undefined ? undefined : db.integrations.get(run.integration_id)
@@ -177,7 +175,7 @@ const isOrdinary = (db: MemoryDatabase, one: SettlementJson): boolean => {
   )
 }
 
-/** Updates each API's health once for all its ordinary outcomes. */
+/** Updates each API once for all its ordinary outcomes. */
 const learnTogether = (db: MemoryDatabase, ordinary: ReadonlyArray<SettlementJson>): void => {
   const apis = new Map<string, readonly [provider: string, host: string, orgs: Array<string>]>()
   for (const { run_id } of ordinary) {

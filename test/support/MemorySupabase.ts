@@ -4,10 +4,7 @@ import { SupabaseError } from "../../src/Domain/Errors.ts"
 import { Supabase } from "../../src/Services/Supabase.ts"
 import { type MemoryFunctions, Raised } from "./MemoryFunctions.ts"
 
-/**
- * Transports one call, and may inject a fault before or after its execution. The response is JSON text, as it would be over a
- * real network.
- */
+/** Transports one call, and can inject faults. The response is JSON text, as on a real network. */
 export type Carrier = (
   name: string,
   execute: Effect.Effect<string, SupabaseError>,
@@ -30,10 +27,6 @@ export const executeMemory = (
 export const rejected = (operation: string, detail: string): SupabaseError =>
   new SupabaseError({ operation, reason: "Rejected", code: "P0001", detail })
 
-/**
- * The Supabase port, implemented on top of MemoryDatabase. Arguments and responses are encoded and decoded as in the real
- * implementations.
- */
 export const memorySupabase = (
   functions: MemoryFunctions,
   carry: Carrier = (_name, execute) => execute

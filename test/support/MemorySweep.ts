@@ -21,10 +21,7 @@ export interface OpenOptionsJson extends FetchOptionsJson {
   readonly warm_up_within_seconds?: number
 }
 
-/**
- * Mirrors sync_scheduler.is_proven. Returns true if the fence proves that the last attempt did nothing and this proof would
- * change the run's status.
- */
+/** Returns whether the fence proves that the last attempt did nothing, and the proof would change the run's status. */
 const isProven = (run: RunRow, now: number): boolean =>
   run.fenced &&
   run.began_at === null &&
@@ -96,7 +93,6 @@ export const sweep = (
   return swept
 }
 
-/** Mirrors sync_scheduler.sweep_unknown. */
 const sweepUnknown = (
   db: MemoryDatabase,
   engineId: string,

@@ -8,7 +8,6 @@ type Manifest = Readonly<Record<string, unknown>> & {
   readonly version: string
 }
 
-/** A local npm registry. `fetched` lists the packages whose archives have been requested. */
 export interface NpmRegistry {
   readonly url: string
   readonly fetched: ReadonlyArray<string>
@@ -20,7 +19,7 @@ const readManifest = async (archive: Uint8Array<ArrayBuffer>): Promise<Manifest>
   return JSON.parse((await files.get("package/package.json")?.text()) ?? "")
 }
 
-/** Packs a package from node_modules into an archive like the one that its authors published. */
+/** Packs an installed package like the archive that its authors published. */
 const packInstalled = async (name: string): Promise<Uint8Array<ArrayBuffer>> => {
   const options = ["--exclude=./node_modules", "--transform=s,^\\.,package,"]
   const tar = Bun.spawn([
@@ -36,10 +35,7 @@ const packInstalled = async (name: string): Promise<Uint8Array<ArrayBuffer>> => 
   return new Uint8Array(await new Response(tar.stdout).arrayBuffer())
 }
 
-/**
- * Serves the packages at `paths`, the packages in node_modules, and the manifests of platform packages that were not built. No
- * request reaches another registry. `fetched` shows whether a client downloads more than it needs.
- */
+/** Serves the packages at `paths` and in node_modules. Platform packages that were not built have only a manifest. */
 export const startNpmRegistry = async (paths: ReadonlyArray<string>): Promise<NpmRegistry> => {
   const archives = new Map<string, Uint8Array<ArrayBuffer>>()
   const manifests = new Map<string, Manifest>()

@@ -4,7 +4,7 @@ import * as Schedule from "../../src/Domain/Schedule/Schedule.ts"
 import { installClock, setClock } from "./DatabaseClock.ts"
 import { uuid } from "./World.ts"
 
-/** The current time in the fixture: Friday 2026-11-20, 09:12:04 in Oslo. */
+/** Friday 2026-11-20, 09:12:04 in Oslo. */
 export const FIXTURE_NOW = Date.UTC(2026, 10, 20, 8, 12, 4)
 
 const MINUTE = 60_000
@@ -25,22 +25,22 @@ interface Member {
   readonly timezone: string
   /** Columns that differ from those of a healthy integration. */
   readonly row?: Readonly<Record<string, unknown>>
-  /** Columns of the newest slot's run that differ from those of a completed run; null if the integration has no runs. */
+  /** Columns of the newest run that differ from those of a completed run; null if there are no runs. */
   readonly last?: Readonly<Record<string, unknown>> | null
-  /** How long ago a person paused the integration, in milliseconds. */
+  /** How long ago a person paused the integration, in ms. */
   readonly pausedFor?: number
   /** How many of the newest runs `last` applies to. */
   readonly lasting?: number
 }
 
 const org = (n: number, name: string | null) => ({ org_id: `a${uuid(n).slice(1)}`, org_name: name })
-/** Returns the id of the fixture's n-th integration. The first two hex digits of the id are n. */
+/** The first two hex digits of the id are `n`. */
 export const fixtureId = (n: number) =>
   `${n.toString(16).padStart(2, "0")}c0ffee-0000-4000-8000-${String(n).padStart(12, "0")}`
 const acme = org(1, "Acme AS")
 const initech = org(2, "Initech")
 
-/** Returns integrations in every state and in several time zones. Their ids are fixed, so that tests can refer to them. */
+/** Covers every state and several time zones. The ids are fixed. */
 export const members = (now: number): ReadonlyArray<Member> => {
   const at = (ms: number) => new Date(now + ms).toISOString()
   const slotOf = (schedule: string, timezone: string) => {
@@ -214,10 +214,7 @@ export const members = (now: number): ReadonlyArray<Member> => {
 
 const OUTAGE = { from: -(4 * HOUR + 13 * MINUTE + 4_000), to: -(3 * HOUR + 50 * MINUTE + 4_000) }
 
-/**
- * Returns an integration's runs from the last eight days, at most 300. All runs are completed, except for the newest ones,
- * which `last` describes.
- */
+/** Returns at most 300 runs of the last eight days. `last` describes the newest ones; all others are completed. */
 const runsOf = (member: Member, now: number): ReadonlyArray<Readonly<Record<string, unknown>>> => {
   const schedule = Schedule.parse(member.sync_schedule, member.timezone)
   if (Either.isLeft(schedule) || member.last === null) return []
@@ -270,7 +267,6 @@ const runsOf = (member: Member, now: number): ReadonlyArray<Readonly<Record<stri
   })
 }
 
-/** Derives each run's events from its columns. If a run has a second attempt, the first attempt did not start the function. */
 const EVENTS = `
   insert into sync_run_event (run_id, integration_id, at, kind, from_status, to_status, attempt, actor, reason, detail)
   select l.id, l.integration_id, e.at, e.kind, e.f, e.t, e.attempt, l.claimed_by, e.reason, e.detail from sync_run_log l,
@@ -299,10 +295,7 @@ const insert = async (
   )
 }
 
-/**
- * Fills an empty, migrated database with the fixture and stops the database's clock at `now`. The default, FIXTURE_NOW, makes
- * transcripts reproducible.
- */
+/** Fills an empty, migrated database and stops its clock at `now`. */
 export const seedFixture = async (sql: SQL, now = FIXTURE_NOW): Promise<ReadonlyArray<Member>> => {
   const all = members(now)
   const time = (ms: number) => new Date(ms).toISOString()
@@ -336,8 +329,7 @@ export const seedFixture = async (sql: SQL, now = FIXTURE_NOW): Promise<Readonly
       }
     })
   )
-  // This update follows the insert, so that the schedule history begins when the integrations were created, not at their next
-  // slot.
+  // Runs after the insert, so that the schedule history begins when the integrations were created, not at their next slot.
   for (const { id, pausedFor = 0, row, sync_schedule, timezone } of all) {
     const schedule = Schedule.parse(sync_schedule, timezone)
     const next = Either.isLeft(schedule)
@@ -382,7 +374,6 @@ export const seedFixture = async (sql: SQL, now = FIXTURE_NOW): Promise<Readonly
       updated_at: time(now - HOUR)
     }
   ])
-  // Inserts one tick per minute for half a day, except during the outage.
   await sql.unsafe(`
     insert into sync_tick (id, engine_id, engine_version, started_at, finished_at, due, triggered, completed)
     select gen_random_uuid(), '${ENGINE}', '0.1.0', t, t + interval '1.9 s', 2, 2, 2
@@ -397,7 +388,6 @@ export const seedFixture = async (sql: SQL, now = FIXTURE_NOW): Promise<Readonly
   return all
 }
 
-/** Returns the ranges of slots skipped during the outage, as the next tick recorded them. */
 const outageOf = (all: ReadonlyArray<Member>, now: number) =>
   all.flatMap(({ id, sync_schedule, timezone }) => {
     const schedule = Schedule.parse(sync_schedule, timezone)

@@ -8,7 +8,6 @@ type Value = {
 }
 type Attributes = ReadonlyArray<{ readonly key: string; readonly value: Value }>
 
-/** An OTLP/JSON span, with its attributes as a plain object. */
 export interface Span {
   readonly name: string
   readonly traceId: string
@@ -21,7 +20,6 @@ export interface Span {
   readonly events: ReadonlyArray<unknown>
 }
 
-/** A loopback collector that records every request. */
 export interface OtlpReceiver extends HttpServer {
   readonly requests: ReadonlyArray<{
     readonly path: string
@@ -44,7 +42,6 @@ const plain = (attributes: Attributes): Readonly<Record<string, unknown>> =>
     ])
   )
 
-/** Starts a collector that responds with `answer` to every request. The caller closes it. */
 export const startOtlpReceiver = async (
   answer: () => Response = () => Response.json({})
 ): Promise<OtlpReceiver> => {

@@ -5,18 +5,12 @@ import { startFunctionServer } from "./FunctionServer.ts"
 import { connect, createDatabase, startPostgres } from "./Postgres.ts"
 import { startGateway } from "./RpcGateway.ts"
 
-/** How two ticks that use the Data API exited, during and after a database outage. */
 export interface Outage {
-  /** The tick that encountered the outage. */
   readonly tick: EngineExit
-  /** The first tick after the outage. */
   readonly next: EngineExit
 }
 
-/**
- * Makes PostgreSQL unavailable for `awayMs`, starting `before` or `during` a tick. As in production, PostgREST responds
- * with PGRST002 for some time after the outage. Asserts that every run was invoked once and completed once.
- */
+/** Makes PostgreSQL unavailable for `awayMs`. Asserts that every run was invoked once and completed once. */
 export const playOutage = async (options: {
   readonly when: "before" | "during"
   readonly awayMs: number

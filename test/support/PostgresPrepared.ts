@@ -16,16 +16,15 @@ declare global {
 }
 
 /**
- * Returns the data directory of a stopped cluster with Supabase's roles and both template databases. Every server that the
- * tests start runs on a copy, because copying takes a tenth of the CPU time that initdb and the migrations need. All test
- * processes use the same directory; the first process that needs it creates it.
+ * Returns the data directory of a stopped cluster with Supabase's roles and both template databases. A copy takes a tenth of the
+ * CPU time of initdb and the migrations. All test processes share the directory.
  */
 export const findPreparedCluster = (wanted?: PostgresVersion): Promise<string> => {
   globalThis.syncSchedulerTestClusters ??= new Map()
   const known = globalThis.syncSchedulerTestClusters
   const cluster = known.get(wanted) ?? find(wanted)
   known.set(wanted, cluster)
-  // A failure is not cached, so that every test that needs the cluster reports the error.
+  // A failure is not cached, so every test that needs the cluster reports the error.
   cluster.catch(() => known.delete(wanted))
   return cluster
 }
@@ -54,13 +53,13 @@ const find = async (wanted?: PostgresVersion): Promise<string> => {
   return directory
 }
 
-/** Creates the lock file. Returns false if the file exists, and removes it if the process that created it has ended. */
+/** Returns false if the lock file exists. Removes the file if the process that created it has ended. */
 const takeLock = (lock: string): boolean => {
   try {
     writeFileSync(lock, `${process.pid}`, { flag: "wx" })
     return true
   } catch {
-    // The file exists, or existed a moment ago.
+    // The file exists or existed a moment ago.
   }
   try {
     const pid = Number(readFileSync(lock, "utf8"))
@@ -85,8 +84,7 @@ const prepare = async (directory: string, wanted?: PostgresVersion): Promise<voi
   } finally {
     await server.stop()
   }
-  // Every change to a migration leaves an old cluster behind. A running test may still be using a cluster that is less than an
-  // hour old.
+  // Removes clusters of older migrations. A running test can still use a cluster that is less than an hour old.
   for (const name of readdirSync(CACHE).filter((each) => each.startsWith("postgres-"))) {
     const path = join(CACHE, name)
     if (path !== directory && Date.now() - statSync(path).mtimeMs > HOUR) {

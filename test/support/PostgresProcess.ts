@@ -30,33 +30,24 @@ import {
 /** Supabase's superuser. On Supabase and here, `postgres` owns the databases but is not a superuser. */
 export const SUPERUSER = "supabase_admin"
 
-/**
- * A real PostgreSQL server on 127.0.0.1 that requires no password. When this process ends, the server is stopped and its files
- * are deleted.
- */
+/** A PostgreSQL server on 127.0.0.1 without passwords. The server and its files are removed when this process ends. */
 export interface PostgresProcess {
   readonly version: PostgresVersion
   readonly port: number
   readonly dataDirectory: string
   /**
-   * Stops the server with a signal, and waits until the server and all its sessions have ended. Keeps the data. SIGKILL, the
-   * default, simulates a crash: no session sends anything afterwards. SIGINT disconnects the sessions, and SIGTERM waits for
-   * them.
+   * Stops the server and waits until all its sessions have ended. SIGKILL, the default, simulates a crash. SIGINT disconnects the
+   * sessions, and SIGTERM waits for them.
    */
   readonly kill: (signal?: NodeJS.Signals) => Promise<void>
-  /**
-   * Sends SIGSTOP to the server and all its sessions, and SIGCONT after `ms` milliseconds. Connections stay open but get no
-   * response.
-   */
+  /** Stops all processes of the server for `ms` milliseconds. Connections stay open but get no response. */
   readonly freeze: (ms: number) => Promise<void>
-  /** Restarts the server with the same data and port, killing it first if it is running. Resolves when the server is ready. */
   readonly restart: () => Promise<void>
   /** Stops the server and deletes its data. */
   readonly stop: () => Promise<void>
 }
 
-// A script that stops the server and deletes its files when the script's standard input is closed, which happens when the test
-// process ends for any reason.
+// Stops the server and deletes its files when standard input is closed, which happens whenever the test process ends.
 const REAPER = `
 while read -r _; do :; done
 if read -r pid < "$1/pid"; then
@@ -70,8 +61,7 @@ if read -r pid < "$1/pid"; then
 fi 2>/dev/null
 rm -rf "$1"`
 
-// Without fsync, the data survives a server crash but not a machine crash. Synchronous commit stays on, because a killed
-// server must keep the commits that it acknowledged. Otherwise, crash tests would prove nothing.
+// Synchronous commit stays on, because crash tests rely on acknowledged commits. Without fsync, the data survives a server crash.
 const SETTINGS = {
   listen_addresses: "127.0.0.1",
   unix_socket_directories: "",
@@ -83,12 +73,10 @@ const SETTINGS = {
   log_timezone: "UTC"
 } as const
 
-/** The initdb flags for a new cluster. */
 export const INITDB_FLAGS = ["-U", SUPERUSER, "-A", "trust", "--no-sync", "-E", "UTF8"] as const
 
 const environment = { PATH: process.env.PATH ?? "/usr/bin:/bin", LC_ALL: "C", TZ: "UTC" }
 
-/** The programs of a PostgreSQL version, and the account that runs them. */
 interface Programs extends PostgresBinaries {
   readonly account: Account
 }
@@ -97,7 +85,6 @@ declare global {
   var syncSchedulerTestPrograms: Map<PostgresVersion | undefined, Programs> | undefined
 }
 
-/** Finds the programs of a PostgreSQL version, once per process. Fails if no PostgreSQL installation works on this machine. */
 export const findPrograms = (wanted?: PostgresVersion): Programs => {
   globalThis.syncSchedulerTestPrograms ??= new Map()
   const known = globalThis.syncSchedulerTestPrograms
@@ -112,7 +99,6 @@ export const findPrograms = (wanted?: PostgresVersion): Programs => {
   return programs
 }
 
-/** Creates a temporary directory. The directory and any server in it are removed when this process ends. */
 const makeScratch = (
   parent = tmpdir()
 ): { readonly path: string; readonly remove: () => Promise<void> } => {
@@ -134,9 +120,8 @@ const makeScratch = (
 const GIGABYTE = 2 ** 30
 
 /**
- * Returns the parent directory for clusters: in memory if enough memory is free, otherwise on disk. Disk is slow here: the
- * tests create and drop hundreds of databases of 300 files each, and whenever ext4 creates a file, it has to skip all inodes
- * that were freed in the last few minutes.
+ * The disk is slow here: the tests create hundreds of databases of 300 files each, and ext4 skips all recently freed inodes
+ * whenever it creates a file.
  */
 const clusterParent = (): string => {
   const memory = "/dev/shm"
@@ -145,7 +130,6 @@ const clusterParent = (): string => {
   return bavail * bsize < 4 * GIGABYTE ? tmpdir() : memory
 }
 
-/** Copies the data directory of a stopped server, preserving owners and modes. */
 export const copyCluster = async (from: string, to: string): Promise<void> => {
   const copy = Bun.spawn(["cp", "-Rp", from, to], { stdout: "ignore", stderr: "pipe" })
   const [errors, code] = await Promise.all([new Response(copy.stderr).text(), copy.exited])
@@ -165,17 +149,13 @@ const initialize = ({ account, initdb }: Programs, dataDirectory: string): void 
   if (made.status !== 0) throw new Error(`initdb: ${made.error ?? made.stderr}`)
 }
 
-/**
- * Options for a server: the PostgreSQL `version`, `variables` to add to its environment, and `cluster`, the data directory of a
- * stopped server. The new server runs on a copy of `cluster` or, by default, on an empty cluster from initdb.
- */
+/** The new server gets a copy of the stopped server's data directory `cluster` or, by default, an empty cluster. */
 export interface ProcessOptions {
   readonly version?: PostgresVersion | undefined
   readonly variables?: Readonly<Record<string, string>> | undefined
   readonly cluster?: string | undefined
 }
 
-/** Creates a cluster in a temporary directory and starts it. Fails if no PostgreSQL installation works on this machine. */
 export const startPostgresProcess = async (
   options: ProcessOptions = {}
 ): Promise<PostgresProcess> => {
@@ -238,7 +218,7 @@ interface Cluster {
   readonly variables: Readonly<Record<string, string>>
 }
 
-/** Starts the server, retrying while backends of a killed server still hold its shared memory. */
+/** Retries while backends of a killed server still hold its shared memory. */
 const launch = async (cluster: Cluster, port: number): Promise<ChildProcess> => {
   const log = join(cluster.scratch, "server.log")
   for (let attempt = 1; ; attempt++) {
@@ -294,7 +274,7 @@ const waitUntilReady = async (child: ChildProcess, read: () => string): Promise<
   return `not ready within a minute: ${read()}`
 }
 
-/** Verifies that the server on the port uses this cluster's data directory. */
+/** Fails if the server on the port does not use this cluster's data directory. */
 const verifyDataDirectory = async (cluster: Cluster, port: number): Promise<void> => {
   const sql = new SQL(`postgres://${SUPERUSER}@127.0.0.1:${port}/postgres`, { max: 1 })
   try {
@@ -306,17 +286,14 @@ const verifyDataDirectory = async (cluster: Cluster, port: number): Promise<void
   }
 }
 
-/**
- * Lists a server's child processes. When a server is killed, its sessions keep responding for a moment, so the caller kills
- * them too.
- */
+/** Lists the server's sessions, which still respond for a moment after the server is killed. */
 const listChildren = (parent: number | undefined): ReadonlyArray<number> => {
   const table = spawnSync("ps", ["-A", "-o", "pid=,ppid="])
   const pairs = table.error ? readProc() : table.stdout.toString().trim().split("\n").map(toNumbers)
   return pairs.flatMap(([pid, ppid]) => (pid !== undefined && ppid === parent ? [pid] : []))
 }
 
-/** Reads the process table from /proc, for Linux machines without `ps`. Each process has a line "pid (name) state ppid ...". */
+/** Linux machines without `ps` have /proc. Each process has a line "pid (name) state ppid ...". */
 const readProc = (): ReadonlyArray<ReadonlyArray<number>> =>
   readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
@@ -335,12 +312,10 @@ const toNumbers = (line: string): ReadonlyArray<number> => line.trim().split(/\s
 const signal = (pid: number, name: NodeJS.Signals): void => {
   try {
     process.kill(pid, name)
-  } catch {
-    // The session has already ended.
-  }
+  } catch {}
 }
 
-/** Kills a process, and waits until it has ended or is a zombie, which sends no responses. */
+/** Waits until the process has ended or is a zombie, which sends no responses. */
 const killAndWait = async (pid: number): Promise<void> => {
   try {
     process.kill(pid, "SIGKILL")
@@ -348,12 +323,9 @@ const killAndWait = async (pid: number): Promise<void> => {
       process.kill(pid, 0)
       await Bun.sleep(10)
     }
-  } catch {
-    // The process has ended.
-  }
+  } catch {}
 }
 
-/** Returns whether Linux's process table lists the process as a zombie. */
 const isZombie = (pid: number): boolean => {
   const path = `/proc/${pid}/stat`
   return existsSync(path) && / Z \d+ /.test(readFileSync(path, "utf8"))

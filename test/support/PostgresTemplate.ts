@@ -6,7 +6,6 @@ import { databaseSql } from "./supabaseProject.ts"
 
 const MIGRATIONS = join(import.meta.dir, "../../supabase/migrations")
 
-/** Reads the migrations in the order in which they are applied. */
 export const readMigrations = (): ReadonlyArray<{ name: string; text: string }> =>
   readdirSync(MIGRATIONS)
     .filter((name) => name.endsWith(".sql"))
@@ -23,10 +22,7 @@ export const databaseUrls = (server: PostgresServer, name: string) => {
 
 const templates = new WeakMap<PostgresServer, Map<string, Promise<string>>>()
 
-/**
- * Returns the name of a template database that is set up like a Supabase project, with the migrations applied if `migrated`.
- * The first call builds the template from the current files; other processes on the same server reuse it.
- */
+/** The first call builds the template, and other processes on the same server reuse it. */
 export const findTemplate = (server: PostgresServer, migrated: boolean): Promise<string> => {
   const scripts = migrated ? readMigrations() : []
   const project = databaseSql(server.owner, [...new Set([server.owner, currentAdmin(server)])])
@@ -51,7 +47,7 @@ const buildTemplate = async (
 ): Promise<string> => {
   const session = await server.admin.reserve()
   try {
-    // Test processes may share a server. One of them builds the template while the others wait.
+    // Test processes can share a server. One builds the template while the others wait.
     await session`select pg_advisory_lock(hashtext(${name}))`
     const built = await session`select from pg_database where datname = ${name} and datistemplate`
     if (built.length > 0) return name

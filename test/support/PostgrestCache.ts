@@ -2,7 +2,7 @@ import { SQL } from "bun"
 import { type RoleSettings, readRoleSettings } from "./RoleSettings.ts"
 import { type RpcFunction, readFunctions } from "./RpcFunction.ts"
 
-/** The contents of PostgREST's schema cache, which may be older than the database's schema. */
+/** Can be older than the database's schema. */
 export interface Known {
   readonly functions: ReadonlyMap<string, ReadonlyArray<RpcFunction>>
   readonly roles: RoleSettings
@@ -17,14 +17,12 @@ const CHANNEL = "pgrst"
 const MAX_PAUSE_MS = 32_000
 
 /**
- * PostgREST's schema cache, which is read at startup, on `notify pgrst`, and after a connection is lost. While the database is
- * unavailable, the read is retried after pauses that double from `pauseMs` up to 32 s. Until a retry succeeds, there is no
- * cache and every call gets PGRST002, even if the database has long since recovered.
+ * Reads the schema at startup, on `notify pgrst`, and after a connection is lost. Until a failed read succeeds on retry, every
+ * call gets PGRST002, even if the database has recovered. The pauses between retries double up to 32 s.
  */
 export class PostgrestCache {
   private known: Known | undefined
   private session: SQL | undefined
-  /** The read in progress; reads run one at a time. */
   private reading: Promise<void> = Promise.resolve()
   private isClosed = false
   private wake: () => void = () => undefined
@@ -41,7 +39,6 @@ export class PostgrestCache {
     this.options = options
   }
 
-  /** The current cache; undefined while it is being read after an outage. */
   get current(): Known | undefined {
     return this.known
   }
@@ -56,10 +53,7 @@ export class PostgrestCache {
     if (this.known !== undefined) this.reload()
   }
 
-  /**
-   * Resolves when every earlier notification has been processed, so that tests that migrate and then make calls do not depend
-   * on timing. PostgREST itself has no equivalent.
-   */
+  /** Resolves when every earlier notification has been processed. PostgREST itself has no equivalent. */
   async caughtUp(): Promise<void> {
     const { session } = this
     if (session === undefined) return
@@ -91,7 +85,6 @@ export class PostgrestCache {
     })
   }
 
-  /** Called when the listening session or the cache's other connection ends. The database may still be available. */
   private lost(session: SQL): void {
     if (this.session !== session || this.isClosed) return
     this.known = undefined
@@ -126,8 +119,7 @@ export class PostgrestCache {
     })
     try {
       await session.connect()
-      // PostgREST itself applies the project's timeouts when it reads its cache. This session does not: with a timeout below 20
-      // ms, the cache could never be read.
+      // Unlike PostgREST's, this session ignores the project's timeouts: with one below 20 ms, the cache could never be read.
       await session.unsafe(
         "set statement_timeout = 0; set lock_timeout = 0; set idle_session_timeout = 0"
       )

@@ -17,7 +17,6 @@ import { functionAmbiguous, functionMissing, textFunctionMissing } from "./Postg
 import type { RpcBody } from "./PostgrestRequest.ts"
 import { accepts, type Called, callFunction, type RpcFunction, takesBody } from "./RpcFunction.ts"
 
-/** One function call by an authenticated caller. */
 export interface Call {
   readonly fn: string
   readonly caller: Caller
@@ -31,14 +30,10 @@ export interface Project {
   readonly cache: PostgrestCache
   readonly maxRows: number
   readonly isClosing: () => boolean
-  /** Called when a call is retried after error 40001. */
   readonly onRepeat: () => void
 }
 
-/**
- * Executes a call as PostgREST does: using the cached schema, in one transaction that is committed before the response is
- * sent.
- */
+/** As PostgREST does, uses the cached schema and one transaction, which is committed before the response. */
 export const answerCall = async (project: Project, call: Call): Promise<Response> => {
   const { cache, pool } = project
   const target = await choose(cache, call)
@@ -63,7 +58,7 @@ export const answerCall = async (project: Project, call: Call): Promise<Response
   }
 }
 
-/** Returns the response to a call on an idle connection that the server had closed. The call was not executed. */
+/** The server had closed the idle connection, so the call was not executed. */
 const answerEnded = (error: unknown, { caller }: Call): Response =>
   error instanceof SQL.PostgresError && error.errno !== undefined
     ? sqlErrorAnswer(error, caller.role)
@@ -131,7 +126,7 @@ const execute = async (
           !isCalling && error instanceof SQL.PostgresError && error.errno === undefined
         return isSilent ? diedSilently() : connectionLost()
       }
-      // As in every PostgREST version before 16, the call is retried without limit, even after the caller has disconnected.
+      // As in PostgREST before version 16, the call is retried without limit, even after the caller has disconnected.
       const isRepeated = error instanceof SQL.PostgresError && error.errno === "40001"
       if (!isRepeated || project.isClosing()) throw error
       project.onRepeat()
@@ -139,10 +134,7 @@ const execute = async (
   }
 }
 
-/**
- * Returns the settings for the call's transaction. The role is set last, because it is not permitted to change some of the
- * other settings.
- */
+/** Sets the role last, because the role cannot change some of the other settings. */
 const settingsOf = (
   target: RpcFunction,
   known: Known,

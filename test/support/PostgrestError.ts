@@ -1,6 +1,5 @@
 import { SQL } from "bun"
 
-/** The version that PostgREST reports in the `Server` header and to PostgreSQL. */
 export const POSTGREST = "14.9"
 export const JSON_TYPE = "application/json; charset=utf-8"
 
@@ -10,7 +9,6 @@ export interface ErrorDetails {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** Returns an error response in PostgREST's format, with the keys in PostgREST's order and the headers that every error has. */
 export const errorAnswer = (
   status: number,
   code: string,
@@ -69,7 +67,7 @@ const STATUSES: ReadonlyArray<readonly [prefix: string, status: number]> = [
   ["42P17", 500]
 ]
 
-/** Returns the HTTP status for an SQLSTATE. With `PTxyz`, a function can choose any status that Response supports. */
+/** With `PTxyz`, a function can choose any status that Response supports. */
 export const statusOf = (sqlstate: string, message: string, role: string): number => {
   if (sqlstate === "42501") return role === "anon" ? 401 : 403
   if (sqlstate === "22023" && /^role ".*" does not exist$/.test(message)) return 401
@@ -87,17 +85,14 @@ export const sqlErrorAnswer = (error: SQL.PostgresError, role: string): Response
   })
 }
 
-/**
- * Builds the response that a function specifies with `raise sqlstate 'PGRST'`: the error's message contains the body, and its
- * detail contains the status and headers, both as JSON.
- */
+/** With `raise sqlstate 'PGRST'`, a function specifies the whole response in the error's message and detail. */
 const chosenAnswer = (message: string, detail: string): Response => {
   const body = JSON.parse(message)
   const { headers, status } = JSON.parse(detail)
   return errorAnswer(status, body.code, body.message, { ...body, headers })
 }
 
-/** Returns whether the connection was lost during the statement, which may have been executed. */
+/** Returns whether the connection was lost during a statement, which might have been executed. */
 export const isLost = (error: unknown): boolean =>
   error instanceof SQL.PostgresError &&
   (error.errno === undefined || ("severity" in error && error.severity === "FATAL"))
@@ -107,10 +102,9 @@ export const connectionLost = (): Response =>
     details: "no connection to the server\n"
   })
 
-/** PostgREST's response when the server process dies between two statements of the call without sending an error. */
+/** The server process died between two statements of the call without sending an error. */
 export const diedSilently = (): Response => errorAnswer(400, "", "")
 
-/** PostgREST's response when it cannot open a connection, whatever the reason. */
 export const notConnected = (databaseUrl: string, error: unknown): Response => {
   const { hostname, port } = new URL(databaseUrl)
   const why =
@@ -122,7 +116,6 @@ export const notConnected = (databaseUrl: string, error: unknown): Response => {
   })
 }
 
-/** PostgREST's response to every call before the schema has been read. */
 export const schemaCacheAway = (): Response =>
   errorAnswer(503, "PGRST002", "Could not query the database for the schema cache. Retrying.")
 

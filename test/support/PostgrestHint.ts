@@ -1,10 +1,7 @@
 import { errorAnswer } from "./PostgrestError.ts"
 import type { RpcFunction } from "./RpcFunction.ts"
 
-/**
- * Returns the error for a call that matches no overload. The hint suggests an overload with similar arguments or, if no
- * function has that name, a function with a similar name. PostgREST's own guess is fuzzier; see the replay test.
- */
+/** The hint suggests a similar overload or function. PostgREST's own guess is fuzzier; see the replay test. */
 export const functionMissing = (
   fn: string,
   given: ReadonlySet<string>,
@@ -36,13 +33,11 @@ export const functionMissing = (
   )
 }
 
-/** Returns the error for a text body, which matches only a function with one unnamed text parameter. */
 export const textFunctionMissing = (fn: string): Response =>
   errorAnswer(404, "PGRST202", `Could not find the function public.${fn} in the schema cache`, {
     details: `Searched for the function public.${fn} with a single unnamed text parameter, but no matches were found in the schema cache.`
   })
 
-/** Returns the error for arguments that several overloads accept. */
 export const functionAmbiguous = (fn: string, fitting: ReadonlyArray<RpcFunction>): Response => {
   const signatures = fitting.map(
     ({ args }) => `public.${fn}(${args.map((arg) => `${arg.name} => ${arg.type}`).join(", ")})`
@@ -57,15 +52,12 @@ export const functionAmbiguous = (fn: string, fitting: ReadonlyArray<RpcFunction
   )
 }
 
-/** The minimum similarity (0 to 1) at which PostgREST suggests another name. */
+/** The minimum similarity (0 to 1) of a suggested name. */
 const NEAR_NAME = 0.75
 
 const listOf = (names: ReadonlyArray<string>): string => `(${names.toSorted().join(", ")})`
 
-/**
- * Returns the candidate most similar to `text` among those that share a pair of characters with it and have a similarity of at
- * least `least` (0 to 1).
- */
+/** The candidate needs a similarity of at least `least` (0 to 1) and a pair of characters in common with `text`. */
 const nearest = (
   text: string,
   candidates: ReadonlyArray<string>,
@@ -80,7 +72,7 @@ const nearest = (
   return best?.one
 }
 
-/** Returns the pairs of adjacent characters (letters, digits, commas and spaces), with a marker at both ends. */
+/** Returns the pairs of adjacent characters, with a marker at both ends. */
 const pairsOf = (text: string): ReadonlySet<string> => {
   const padded = `-${text.toLowerCase().replaceAll(/[^a-z0-9, ]/g, "")}-`
   return new Set(Array.from({ length: padded.length - 1 }, (_, n) => padded.slice(n, n + 2)))
@@ -89,7 +81,7 @@ const pairsOf = (text: string): ReadonlySet<string> => {
 const similarity = (a: string, b: string): number =>
   1 - distance(a, b) / Math.max(a.length, b.length, 1)
 
-/** Returns the Levenshtein distance. */
+/** The Levenshtein distance. */
 const distance = (a: string, b: string): number => {
   let row = Array.from({ length: b.length + 1 }, (_, n) => n)
   for (const [i, letter] of [...a].entries()) {

@@ -1,17 +1,12 @@
 import { errorAnswer } from "./PostgrestError.ts"
 
-/** A call's body, as PostgREST reads it before looking up the function. */
 export interface RpcBody {
   readonly text: string
-  /**
-   * The argument names, or `text` if the body is not JSON. Such a body is passed unmodified as a single unnamed text argument.
-   */
+  /** The argument names. A body that is not JSON is `text`: it becomes a single unnamed text argument. */
   readonly given: ReadonlySet<string> | "text"
-  /** The arguments, for tests that inspect calls. */
   readonly args: Readonly<Record<string, unknown>>
 }
 
-/** Returns an error response if this server cannot process the request as a function call; otherwise undefined. */
 export const refuse = (request: Request): Response | undefined => {
   const { headers, method } = request
   if (method !== "POST")
@@ -28,7 +23,7 @@ export const refuse = (request: Request): Response | undefined => {
     : errorAnswer(406, "PGRST107", `None of these media types are available: ${accept}`)
 }
 
-/** Reads the body as PostgREST does: JSON other than an object is treated as a call without arguments. */
+/** Like PostgREST, treats JSON other than an object as a call without arguments. */
 export const readBody = async (request: Request): Promise<RpcBody | Response> => {
   const text = await request.text()
   if (request.headers.get("content-type")?.startsWith("text/plain")) {

@@ -12,26 +12,22 @@ import { connect, createDatabase, type TestDatabase } from "./Postgres.ts"
 import { readMigrations, runScripts } from "./PostgresTemplate.ts"
 import { type RpcGateway, startGateway } from "./RpcGateway.ts"
 
-/** How the engine connects to the database. */
 export type Mechanism = "supabase-js" | "direct"
 
-/** A complete Supabase project for one test: a real database, a gateway in front of it, and a server for its functions. */
 export interface Project {
   readonly database: TestDatabase
   readonly sql: SQL
   readonly gateway: RpcGateway
   readonly functions: FunctionServer
-  /** The environment variables that make a binary use this project through the API. */
   readonly environment: Readonly<Record<string, string>>
   /**
-   * Inserts integrations and returns their ids. The integrations have been due for a minute, unless `columns` (SQL expressions
-   * by column name) sets another time. Their schedule has so few slots that no later slot becomes due during a test.
+   * Inserts integrations that have been due for a minute. The schedule has so few slots that no later slot becomes due during a
+   * test.
    */
   readonly seedDue: (
     count: number,
     columns?: Readonly<Record<string, string>>
   ) => Promise<ReadonlyArray<string>>
-  /** Runs one tick with a new engine. */
   readonly tick: (
     mechanism: Mechanism,
     settings?: Partial<EngineSettings>,
@@ -43,10 +39,8 @@ export interface Project {
 
 let engines = 0
 
-/** Starts a project. The caller closes it. */
 export const startProject = async (
   options: {
-    /** Functions that integrations may call, in addition to integration-sync. */
     readonly functions?: ReadonlyArray<string>
     /** Tables and rows that the project had before the migrations. */
     readonly tables?: string
@@ -95,8 +89,7 @@ export const startProject = async (
     environment: {
       SUPABASE_URL: gateway.url,
       SUPABASE_SECRET_KEY: gateway.secretKey,
-      // Probes are disabled so that no request leaves this machine. With probes, the engine would contact the real APIs of
-      // known integration types.
+      // With probes, the engine would contact the real APIs of known integration types.
       SYNC_SCHEDULER_PROBES: "false",
       ...(options.functions === undefined
         ? {}

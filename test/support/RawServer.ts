@@ -2,23 +2,19 @@ import { once } from "node:events"
 import { createServer, type Server, type Socket } from "node:net"
 import { createServer as createTlsServer } from "node:tls"
 
-/** A loopback TCP server that sends exactly the bytes that the test writes, and records what it receives. */
+/** Sends exactly the bytes that the test writes, and records what it receives. */
 export interface RawServer {
   readonly url: string
   readonly port: number
-  /** Every complete request: head and body as received. */
   readonly requests: ReadonlyArray<string>
-  /** Resolves when the first complete request has arrived. */
   readonly firstRequest: Promise<void>
   /** Resolves when a connection that carried a request has been closed. */
   readonly closed: Promise<void>
   readonly stop: () => void
 }
 
-/** The server's reaction to the n-th complete request (counted from 1). */
 export type Behaviour = (socket: Socket, n: number) => unknown
 
-/** Serves `behaviour` on 127.0.0.1, over TLS if given a key and a certificate. */
 export const serveRaw = async (
   behaviour: Behaviour,
   tls?: { readonly key: string; readonly cert: string }
@@ -68,15 +64,13 @@ const isWhole = (text: string): boolean => {
   return body.length >= Number(/^content-length: *(\d+)/im.exec(head)?.[1] ?? 0)
 }
 
-/** Returns the JSON body of a recorded request that was sent whole or in one chunk. */
+/** The body must have been sent whole or in one chunk. */
 export const jsonOf = (request: string): unknown =>
   JSON.parse(request.slice(request.indexOf("{"), request.lastIndexOf("}") + 1))
 
-/** Returns the value of a header in a recorded request; undefined if the header was not sent. */
 export const headerOf = (request: string, name: string): string | undefined =>
   new RegExp(`^${name}: *(.*?)\\r$`, "im").exec(`${request.split("\r\n\r\n")[0]}\r`)?.[1]
 
-/** Formats an HTTP response as it is sent over the network. */
 export const http = (status: string, body = "", headers: Record<string, string> = {}): string =>
   [
     `HTTP/1.1 ${status}`,
@@ -86,7 +80,7 @@ export const http = (status: string, body = "", headers: Record<string, string> 
     body
   ].join("\r\n")
 
-/** A self-signed certificate for another host name. The certificate protects nothing. */
+/** A self-signed certificate for another host name. */
 export const wrongCertificate = {
   key: `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg83EMuKD2i7TlX6oj

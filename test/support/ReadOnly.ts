@@ -1,8 +1,6 @@
 import { connect, type PostgresServer } from "./PostgresServer.ts"
 
-/**
- * Makes all databases on a server read-only by default, as Supabase does when a disk is full, or makes them writable again.
- */
+/** Makes all databases on a server read-only by default, as Supabase does when a disk is full. */
 export const setReadOnly = async (
   { adminUrl }: PostgresServer,
   isReadOnly: boolean

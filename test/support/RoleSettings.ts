@@ -1,12 +1,10 @@
 import type { SQL } from "bun"
 
-/** The settings from `alter role ... set` for the API's roles, by role and setting name. */
 export type RoleSettings = ReadonlyMap<string, Readonly<Record<string, string>>>
 
 /**
- * Reads the settings of `authenticator` and of the roles that it can switch to. The `authenticator` settings apply to the
- * whole connection. Another role's settings apply only to transactions that switch to that role. On Supabase, `authenticator`
- * has a statement_timeout and a lock_timeout of 8 s, and `anon` has a statement_timeout of 3 s.
+ * The settings of `authenticator` apply to the whole connection, and those of another role only to transactions that switch to
+ * it. On Supabase, `authenticator` has timeouts of 8 s, and `anon` has a statement_timeout of 3 s.
  */
 export const readRoleSettings = async (sql: SQL): Promise<RoleSettings> => {
   const rows: ReadonlyArray<{ role: string; setting: string }> = await sql`

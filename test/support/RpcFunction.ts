@@ -1,25 +1,22 @@
 import type { SQL, TransactionSQL } from "bun"
 
-/** A function in the schema `public`, with the properties that a call needs. */
 export interface RpcFunction {
   readonly name: string
   readonly args: ReadonlyArray<{
-    /** The argument's name; empty for an unnamed argument. */
+    /** Empty for an unnamed argument. */
     readonly name: string
     readonly type: string
     readonly optional: boolean
   }>
-  /** Whether the function runs in a read-only transaction, as stable and immutable functions do. */
+  /** Stable and immutable functions run in a read-only transaction. */
   readonly read_only: boolean
   readonly result: "void" | "scalar" | "composite" | "set of scalars" | "set of rows"
-  /** The function's own `set` clauses that PostgREST applies to the whole transaction. */
   readonly settings: Readonly<Record<string, string>>
 }
 
 /** The function settings that PostgREST applies to the whole transaction (db-hoisted-tx-settings). */
 const HOISTED = ["statement_timeout", "default_transaction_isolation"]
 
-/** Reads all functions that the API exposes, by name, with their overloads. */
 export const readFunctions = async (
   sql: SQL
 ): Promise<ReadonlyMap<string, ReadonlyArray<RpcFunction>>> => {
@@ -56,28 +53,22 @@ export const readFunctions = async (
   )
 }
 
-/** Returns whether the call names only existing arguments, and includes every argument that has no default. */
 export const accepts = (candidate: RpcFunction, given: ReadonlySet<string>): boolean =>
   candidate.args.every(({ name, optional }) => optional || given.has(name)) &&
   [...given].every((name) => candidate.args.some((arg) => arg.name === name))
 
-/** Returns whether the function takes the whole body as its only, unnamed argument. */
 export const takesBody = ({ args }: RpcFunction, types: ReadonlyArray<string>): boolean =>
   args.length === 1 && args[0]?.name === "" && types.includes(args[0].type)
 
 export interface Called {
-  /** The response body as PostgREST encodes it; undefined for void. */
   readonly body: string | undefined
   readonly rows: number
-  /** The HTTP status and the headers (a JSON array of objects) that the function set; null if the function set none. */
+  /** Null if the function set none. */
   readonly response_status: string | null
   readonly response_headers: string | null
 }
 
-/**
- * Calls the function within the transaction. `input` is a JSON object of named arguments, or the whole body for a function
- * that takes it as one argument. A returned set is computed completely and then truncated to `maxRows`.
- */
+/** Computes a returned set completely, and then truncates it to `maxRows`. */
 export const callFunction = async (
   transaction: TransactionSQL,
   target: RpcFunction,

@@ -10,49 +10,30 @@ import { readBody, refuse } from "./PostgrestRequest.ts"
 
 export interface GatewayOptions {
   readonly databaseUrl: string
-  /** The secret key; by default a new one. */
   readonly secretKey?: string
   readonly anonKey?: string
-  /**
-   * The functions' base URL: `/functions/v1/<name>` is forwarded to `<functionsUrl>/<name>`. If omitted, there are no
-   * functions.
-   */
+  /** The base URL to which `/functions/v1/<name>` is forwarded. */
   readonly functionsUrl?: string
-  /** The maximum number of rows in a returned set (default 1000, as on Supabase). A larger set is truncated. */
+  /** The maximum number of rows in a returned set (default 1000, as on Supabase). */
   readonly maxRows?: number
-  /** The maximum number of database connections (default 10). */
   readonly poolSize?: number
   /** How long a call waits for a connection before it gets PGRST003, in ms (default 10 s). */
   readonly poolTimeoutMs?: number
-  /**
-   * The API's statement_timeout in ms (by default `authenticator`'s, which is 8 s on Supabase). A function's own setting takes
-   * precedence.
-   */
+  /** In ms; by default that of `authenticator`. A function's own setting takes precedence. */
   readonly statementTimeoutMs?: number
-  /**
-   * The pause before the schema is read again after an outage, in ms (default 1 s). The pause doubles with each retry, up to
-   * 32 s.
-   */
+  /** The pause before the schema is read again after an outage, in ms (default 1 s). Doubles with each retry, up to 32 s. */
   readonly reloadPauseMs?: number
   readonly port?: number
 }
 
-/** A running gateway. `url` is the project's `SUPABASE_URL`. */
 export interface RpcGateway extends ApiKeys {
   readonly url: string
-  /** Injects faults and counts the calls to each function. */
   readonly faults: GatewayFaults
-  /** Signs a JWT with these claims, such as `{ role: "authenticated" }`. */
   readonly sign: (claims: Readonly<Record<string, unknown>>) => string
   readonly close: () => Promise<void>
 }
 
-/**
- * Serves a database's functions as Supabase does: handles `POST /rest/v1/rpc/<fn>` with PostgREST's roles, transactions,
- * encoding and errors, and forwards `/functions/v1/<name>` unmodified. Only RPC with named arguments matches PostgREST;
- * tables, GET, filters and `Prefer` are not supported. Each request is one transaction, which is committed before the response
- * is sent, even if the caller has disconnected.
- */
+/** Supports only RPC with named arguments and `/functions/v1/<name>`. Tables, GET, filters and `Prefer` are missing. */
 export const startGateway = async (options: GatewayOptions): Promise<RpcGateway> => {
   const { keys, sign, authenticate } = issueKeys(options)
   const { databaseUrl, statementTimeoutMs } = options

@@ -1,26 +1,21 @@
 /**
- * An oracle for Domain/Schedule/Schedule that shares no code with that module or with croner. The oracle reads the local time
- * of every real minute from Intl, matches that time with its own cron matcher, and applies the documented daylight-saving rule
- * minute by minute. It favours simplicity over speed.
+ * An oracle for Domain/Schedule/Schedule that shares no code with that module or with croner. Reads the local time of every
+ * minute from Intl, and applies its own cron matcher and daylight-saving rule.
  */
 
 const MINUTE = 60_000
 const DAY_MINUTES = 1440
-/**
- * The oracle also reads this many minutes before a period, to tell whether the period's first minutes repeat earlier local
- * times.
- */
+/** The number of minutes read before a period, to tell whether the period's first minutes repeat earlier local times. */
 const LEAD = DAY_MINUTES
 
-/** A zone's local time, in minutes, at each real minute from `start`. */
 export interface ClockReadings {
   readonly start: number
   readonly shown: Int32Array
-  /** 1 for each minute whose local time has occurred before, otherwise 0. */
+  /** 1 if the local time has occurred before, otherwise 0. */
   readonly repeated: Uint8Array
 }
 
-/** Converts instants to a zone's local time, encoded as minutes since 1970 as if it were UTC. */
+/** Returns minutes since 1970, as if the local time were UTC. */
 export const localMinutes = (timezone: string): ((instant: number) => number) => {
   const format = new Intl.DateTimeFormat("sv-SE", {
     timeZone: timezone,
@@ -35,7 +30,7 @@ export const localMinutes = (timezone: string): ((instant: number) => number) =>
   }
 }
 
-/** Reads a zone's clock at every real minute of [from, to] and of the day before. */
+/** Also reads the day before `from`. */
 export const readClock = (timezone: string, from: number, to: number): ClockReadings => {
   const read = localMinutes(timezone)
   const start = Math.floor(from / MINUTE) * MINUTE - LEAD * MINUTE
@@ -52,10 +47,7 @@ export const readClock = (timezone: string, from: number, to: number): ClockRead
   return { start, shown, repeated }
 }
 
-/**
- * Returns the days (24-hour periods counted from `from`) in which a zone's clock changes. Checks whole weeks first, because no
- * zone changes its clock twice within a week.
- */
+/** Checks whole weeks first, because no zone changes its clock twice within a week. A day is 24 hours, counted from `from`. */
 export const daysWithChange = (timezone: string, from: number, to: number): Array<number> => {
   const read = localMinutes(timezone)
   const changed = (start: number, days: number): boolean =>
@@ -88,7 +80,6 @@ const NAMES = {
 const numberOf = (text: string, names: ReadonlyArray<string>): number =>
   names.includes(text) ? names.indexOf(text) : Number.parseInt(text, 10)
 
-/** Returns whether a value is in a list of numbers, ranges and steps. */
 const within = (
   value: number,
   list: string,
@@ -140,7 +131,6 @@ const dayMatches = (date: Date, dates: string, months: string, weekdays: string)
   return weekdays === "*" ? byDate : byDate || byWeekday
 }
 
-/** Returns an expression's slots in (after, upTo] by stepping through the readings. */
 export const oracleSlots = (
   expression: string,
   clock: ClockReadings,
@@ -183,7 +173,7 @@ export const oracleSlots = (
   return slots
 }
 
-/** Expressions with slots around the hours of DST transitions, some of which the daylight-saving rule moves. */
+/** Expressions with slots around the hours of DST transitions. */
 export const EXPRESSIONS: ReadonlyArray<string> = [
   ...["30 2 * * *", "0 0 * * *", "0 1 * * *", "30 0 * * *", "0 3 * * *", "59 23 * * *"],
   ...["0,30 2 * * *", "15,45 0-3 * * *", "0 0-23 * * *", "0 2,3 * * *", "0-59 1,2 * * *"],

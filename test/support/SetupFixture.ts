@@ -10,29 +10,21 @@ import { makeStandIn, type SupabaseStandIn } from "./SupabaseStandIn.ts"
 
 type Environment = Readonly<Record<string, string>>
 
-/**
- * An empty directory and everything that `setup` needs: a stand-in for the Supabase CLI, a real database, the API, and a server
- * for functions.
- */
+/** Everything that `setup` needs: an empty directory, a stand-in for the Supabase CLI, a database, and the API. */
 export interface SetupFixture {
-  /** The directory in which the user runs `setup`. */
   readonly project: string
   readonly gateway: RpcGateway
   readonly sql: SQL
   readonly standIn: SupabaseStandIn
   readonly environment: (more?: Environment) => Environment
   readonly setup: (args: ReadonlyArray<string>, more?: Environment) => Promise<Ended>
-  /** Writes project files. Their paths are relative to supabase/. */
   readonly write: (files: Environment) => Promise<void>
-  /** Returns the text of the project's files, by path. */
   readonly tree: () => Promise<Record<string, string>>
   readonly runs: () => Promise<ReadonlyArray<{ trigger: string; status: string; attempt: number }>>
-  /** Empties the directory and the database. */
   readonly reset: () => Promise<void>
   readonly close: () => Promise<void>
 }
 
-/** Creates the fixture. The caller closes it. */
 export const openSetupFixture = async (): Promise<SetupFixture> => {
   const place = await mkdtemp(join(tmpdir(), "sync-scheduler-setup-"))
   const project = join(place, "acme")

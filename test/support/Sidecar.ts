@@ -1,12 +1,11 @@
 import { type EngineProcess, startEngine } from "./EngineProcess.ts"
 
-/** A running `sync-scheduler serve`, started from the release binary. */
 export interface Sidecar extends EngineProcess {
   readonly url: string
   readonly get: (path: string) => Promise<{ readonly status: number; readonly body: string }>
 }
 
-/** Starts `serve` on a free port and waits for its first response. Rejects with the process's output if no response arrives. */
+/** Rejects with the process's output if no response arrives. */
 export const startSidecar = async (
   environment: Readonly<Record<string, string>>,
   args: ReadonlyArray<string> = [],

@@ -5,26 +5,18 @@ import { join } from "node:path"
 import { findAccount } from "./PostgresBinaries.ts"
 import type { PostgresServer } from "./PostgresServer.ts"
 
-/** A separate file system for a database, small enough to fill. */
 export interface SmallDisk {
-  /**
-   * Moves a database and all its tables to this disk. All sessions must be disconnected first. The write-ahead log stays on
-   * the server's disk.
-   */
+  /** Moves a database without sessions to this disk. The write-ahead log stays on the server's disk. */
   readonly take: (server: PostgresServer, database: string) => Promise<void>
-  /** Fills the disk completely, so that PostgreSQL raises 53100 when a table has to grow. */
+  /** PostgreSQL then raises 53100 when a table has to grow. */
   readonly fill: () => void
   readonly free: () => void
-  /** Unmounts the disk and deletes its contents. */
   readonly remove: () => void
 }
 
 const MEGABYTES = 96
 
-/**
- * Mounts a tmpfs. Returns undefined if mounting is impossible. Mounting requires Linux and root, and some containers forbid
- * it.
- */
+/** Returns undefined if mounting is impossible. Mounting requires Linux and root, and some containers forbid it. */
 export const mountSmallDisk = (): SmallDisk | undefined => {
   if (process.platform !== "linux" || process.getuid?.() !== 0) return undefined
   const place = mkdtempSync(join(tmpdir(), "sync-scheduler-disk-"))

@@ -6,7 +6,7 @@ export interface Import {
 
 const REGEX_MAY_FOLLOW = /(?:[(,=:[!&|?{};+\-*%<>~^]|\b(?:return|typeof|case|in|of|yield|await))$/
 
-/** Returns the end of the string or regular expression that starts at `from`, or `source.length` if it is unterminated. */
+/** Returns `source.length` if the string or regular expression is unterminated. */
 const endOfQuoted = (source: string, from: number): number => {
   const quote = source[from]
   let inClass = false
@@ -20,7 +20,7 @@ const endOfQuoted = (source: string, from: number): number => {
   return source.length
 }
 
-/** Returns the end of the comment that starts at `from`, or undefined if no comment starts there. */
+/** Returns undefined if no comment starts at `from`. */
 const endOfComment = (source: string, from: number): number | undefined => {
   const opening = source.slice(from, from + 2)
   if (opening !== "//" && opening !== "/*") return undefined
@@ -32,9 +32,8 @@ const endOfComment = (source: string, from: number): number | undefined => {
 const blank = (text: string): string => text.replace(/[^\n]/g, " ")
 
 /**
- * Returns a TypeScript file's code with all positions unchanged. Comments are blanked out. Unless `strings` is "keep", so are
- * the contents of quoted strings, templates and regular expressions, except for code inside `${}`. Handles this project's
- * formatted sources, not all of TypeScript.
+ * Blanks out comments and, unless `strings` is "keep", strings, templates and regular expressions. All positions stay unchanged.
+ * Handles this project's formatted sources, not all of TypeScript.
  */
 export const codeOf = (source: string, strings: "blank" | "keep" = "blank"): string => {
   let code = ""
@@ -101,10 +100,7 @@ const statements = (source: string, pattern: RegExp): ReadonlyArray<RegExpMatchA
   )
 }
 
-/**
- * Returns every import in a source, including type imports, which Bun's own scanner drops. A dynamic import with a computed
- * target has the specifier `(computed)`.
- */
+/** Includes type imports, which Bun's own scanner drops. A computed target becomes `(computed)`. */
 export const importsOf = (source: string): ReadonlyArray<Import> => [
   ...statements(source, FROM).map(([, type, specifier]) => ({
     specifier: specifier ?? "",
@@ -123,7 +119,7 @@ export const importsOf = (source: string): ReadonlyArray<Import> => [
   }))
 ]
 
-/** Returns the code without import and export statements, so that `import * as` does not look like a type assertion. */
+/** Otherwise, `import * as` would look like a type assertion. */
 export const codeWithoutImports = (source: string): string => {
   let code = codeOf(source)
   for (const { 0: statement, index = 0 } of statements(source, FROM)) {

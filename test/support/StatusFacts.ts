@@ -2,7 +2,6 @@ import type { IntegrationStatus } from "../../src/Domain/IntegrationStatus.ts"
 import type { RunView } from "../../src/Domain/RunView.ts"
 import type { StateContext } from "../../src/Domain/State.ts"
 
-/** The current time in these tests, and the drift alert threshold that the facts refer to. */
 export const NOW = Date.UTC(2026, 10, 20, 8, 0)
 export const MINUTE = 60_000
 export const DRIFT_ALERT = 5 * MINUTE
@@ -39,7 +38,6 @@ export const runOf = (columns: Partial<RunView> = {}): RunView => ({
   ...columns
 })
 
-/** Returns an integration that is on time, with some columns replaced. */
 export const statusOf = (columns: Partial<IntegrationStatus> = {}): IntegrationStatus => ({
   integration_id: "i",
   org_id: "o",
@@ -72,7 +70,7 @@ const pending = (columns: Partial<RunView>) =>
 const running = (columns: Partial<RunView>) =>
   runOf({ status: "running", finished_at: null, lease_until: NOW + MINUTE, ...columns })
 
-/** The facts that determine a state, with every value that each fact can have. */
+/** The facts that determine a state, with all their values. */
 export const FACTS = {
   switch: { on: { enabled: true }, off: { enabled: false, paused_reason: "new ERP" } },
   schedule: {
@@ -119,7 +117,6 @@ export const FACTS = {
 type Facts = typeof FACTS
 export type Choice = { readonly [K in keyof Facts]: keyof Facts[K] & string }
 
-/** Returns the integration and the context for one choice of facts. */
 export const factsOf = (
   choice: Choice
 ): { readonly status: IntegrationStatus; readonly frame: StateContext } => ({
@@ -135,7 +132,6 @@ export const factsOf = (
   frame: { now: NOW, driftAlertMs: DRIFT_ALERT, scheduler: FACTS.engines[choice.engines] }
 })
 
-/** Returns every combination of the facts. */
 export const allChoices = (): ReadonlyArray<Choice> => {
   let all: ReadonlyArray<Readonly<Record<string, string>>> = [{}]
   for (const [fact, values] of Object.entries(FACTS)) {

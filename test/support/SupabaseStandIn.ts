@@ -5,42 +5,33 @@ import { deno } from "../functions/support/DenoServer.ts"
 const root = join(import.meta.dir, "../..")
 const real = join(root, "node_modules/.bin/supabase")
 
-/**
- * The environment of the real CLI in tests. Bun's optimizing compiler is off, because it would account for half of the CPU time
- * of such short commands.
- */
+/** Bun's optimizing compiler is off, because it would use half of the CPU time of such short commands. */
 export const CLI_ENVIRONMENT = {
   BUN_JSC_useDFGJIT: "0",
   DO_NOT_TRACK: "1",
   SUPABASE_TELEMETRY_DISABLED: "1"
 } as const
 
-/** The project behind the stand-in: its API, database and functions. */
 export interface StandInProject {
   readonly url: string
   readonly secretKey: string
   readonly databaseUrl: string
-  /** The port of `functions serve`, to which the API forwards `/functions/v1/<name>`. */
   readonly functionsPort: number
-  /** Whether the local stack is already running. By default it runs only after `supabase start`. */
+  /** By default, the local stack runs only after `supabase start`. */
   readonly isRunning?: boolean
 }
 
-/** A stand-in for the Supabase CLI: a program `supabase` in a directory to put on the PATH. */
 export interface SupabaseStandIn {
   readonly directory: string
   readonly calls: () => Promise<ReadonlyArray<string>>
   readonly forget: () => Promise<void>
-  /** Stops the function servers that are still running. */
   readonly close: () => Promise<void>
 }
 
 /**
- * Creates the stand-in. Commands that need neither Docker nor an account use the real CLI on the project's database:
- * `init`, `db push`, `db query` and `migration list`. All other commands are simulated: `start` and `status` report that
- * the stack is running, `functions serve` and `functions deploy` run the real function in real Deno, `link` writes the
- * files that the CLI would write, and `projects api-keys` prints the key. Calls that match the regular expression in
- * `STANDIN_FAIL` fail as if there were no network. After call number `STANDIN_KILL`, the stand-in kills its parent process.
+ * Runs the commands that need neither Docker nor an account with the real CLI, and simulates all others. The function servers run
+ * the real function in real Deno. Calls that match the regular expression in `STANDIN_FAIL` fail as if there were no network.
+ * After call number `STANDIN_KILL`, the stand-in kills its parent process.
  */
 export const makeStandIn = async (
   place: string,
@@ -62,9 +53,7 @@ export const makeStandIn = async (
       for (const pid of pids.split("\n").filter((line) => line !== "")) {
         try {
           process.kill(Number(pid), "SIGKILL")
-        } catch {
-          // The process has already ended.
-        }
+        } catch {}
       }
     }
   }

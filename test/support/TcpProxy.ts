@@ -2,30 +2,22 @@ import { once } from "node:events"
 import { connect, createServer, type Socket } from "node:net"
 import { TLSSocket } from "node:tls"
 
-/** A proxy that simulates network faults between a client and a PostgreSQL server. */
 export interface TcpProxy {
   readonly port: number
   readonly connections: () => number
-  /** Blocks all data in both directions without an error. New connections are still accepted. */
+  /** Blocks all data without an error. New connections are still accepted. */
   readonly freeze: () => void
   /** Blocks existing connections only, as after a NAT timeout or a failover. New connections work. */
   readonly freezeExisting: () => void
   readonly thaw: () => void
-  /**
-   * Lets the next query that contains the text `query` commit, but resets the connection instead of delivering the response.
-   */
+  /** Lets the next query that contains `query` commit, but resets the connection before the response. */
   readonly loseAnswer: (query: string) => void
-  /** Refuses new connections; existing ones continue. */
   readonly refuse: () => void
-  /** Resets every connection. */
   readonly cut: () => void
   readonly stop: () => void
 }
 
-/**
- * Forwards connections to 127.0.0.1:`target`. With `tls`, the proxy itself responds to PostgreSQL's SSLRequest and speaks TLS
- * to the client, which gives TLS access to a server without certificates.
- */
+/** With `tls`, the proxy speaks TLS to the client, so the server needs no certificates. */
 export const startProxy = async (
   target: number,
   tls?: { readonly key: string; readonly cert: string }

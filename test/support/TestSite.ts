@@ -8,7 +8,7 @@ import type { Supabase } from "../../src/Services/Supabase.ts"
 
 export const ADMIN_TOKEN = "an-admin-token-for-tests"
 export const URL_HERE = "http://localhost:8787"
-/** The headers that a browser sends with a request from one of the site's own pages. */
+/** The headers of a browser's requests from the site's own pages. */
 export const OWN_PAGE = { "sec-fetch-site": "same-origin", origin: URL_HERE }
 
 export interface SiteOptions {
@@ -18,12 +18,8 @@ export interface SiteOptions {
   readonly hosts?: ReadonlyArray<string>
 }
 
-/** Sends a request to the site like `fetch`, but without a network. */
 export type Ask = (path: string, init?: RequestInit) => Promise<Response>
 
-/**
- * Creates the `serve` command's HTTP application on the test's database. The application lives as long as the test process.
- */
 export const makeTestSite = async (
   database: Layer.Layer<Supabase, SupabaseError>,
   options: SiteOptions = {}
@@ -50,7 +46,6 @@ export const makeTestSite = async (
   }
 }
 
-/** Builds a POST request with form fields and the headers that a browser sends. */
 export const form = (
   fields: Readonly<Record<string, string>>,
   headers: Readonly<Record<string, string>> = OWN_PAGE
@@ -60,7 +55,6 @@ export const form = (
   body: new URLSearchParams(fields).toString()
 })
 
-/** Builds a POST request with a JSON body, authenticated with the admin token. */
 export const json = (
   body: unknown,
   headers: Readonly<Record<string, string>> = { authorization: `Bearer ${ADMIN_TOKEN}` }
@@ -70,14 +64,13 @@ export const json = (
   body: typeof body === "string" ? body : JSON.stringify(body)
 })
 
-/** Signs in and returns the cookie. */
 export const signIn = async (ask: Ask, name = "Kari"): Promise<string> => {
   const answer = await ask("/sign-in", form({ token: ADMIN_TOKEN, name }))
   if (answer.status !== 303) throw new Error(`the sign-in answered ${answer.status}`)
   return answer.headers.get("set-cookie")?.split(";")[0] ?? ""
 }
 
-/** Returns the code of an error response, and asserts that its message and hint are long enough to be useful. */
+/** Asserts that the message and hint are long enough to be useful. */
 export const codeOf = async (answer: Response): Promise<string> => {
   const { errors } = await answer.json()
   const { code, hint, message } = errors[0]

@@ -4,18 +4,15 @@ import { type RunOptions, runBinary, runOnTerminal, type Typed } from "./runBina
 
 const FOLDER = join(import.meta.dir, "../transcripts")
 
-/** Patterns for text that differs between runs, each with its placeholder. */
 export type Replacements = ReadonlyArray<readonly [what: RegExp | string, by: string]>
 
-/** The output goes to a pipe or, if `columns` is set, to a terminal of that width. */
+/** The output goes to a terminal if `columns` is set, otherwise to a pipe. */
 export interface TranscriptOptions extends RunOptions {
   readonly columns?: number
-  /** The input typed on the terminal. */
   readonly typed?: ReadonlyArray<Typed>
   readonly replacements?: Replacements
 }
 
-/** Returns what a user sees: the command line, its output and its exit code. */
 export const transcriptOf = async (
   args: ReadonlyArray<string>,
   { columns, replacements = [], ...options }: TranscriptOptions
@@ -36,7 +33,7 @@ const piped = async (args: ReadonlyArray<string>, options: RunOptions) => {
   return { code, shown: `${stdout}${stderr}` }
 }
 
-/** Runs the command on a terminal without colours. Each progress line replaces the previous one. */
+/** Each progress line replaces the previous one. */
 const onTerminal = async (
   args: ReadonlyArray<string>,
   columns: number,
@@ -49,10 +46,7 @@ const onTerminal = async (
   return { code, shown: settled }
 }
 
-/**
- * Compares a transcript with test/transcripts/<name>.txt, which also serves as documentation. `UPDATE_TRANSCRIPTS=1 bun test ...`
- * rewrites the file.
- */
+/** `UPDATE_TRANSCRIPTS=1 bun test ...` rewrites test/transcripts/<name>.txt. */
 export const expectTranscript = async (name: string, text: string): Promise<void> => {
   const file = Bun.file(join(FOLDER, `${name}.txt`))
   if (process.env.UPDATE_TRANSCRIPTS === "1") await Bun.write(file, text)

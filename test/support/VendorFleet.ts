@@ -1,10 +1,9 @@
 import { serveVendor, type VendorServer } from "./VendorServer.ts"
 
-/** How a vendor throttles requests, and the quota that its other responses report. */
 interface ThrottlingStyle {
   readonly type: string
   readonly throttle: () => Response
-  /** Returns the quota headers for a response, given the calls left in the window. */
+  /** `left` is the number of calls left in the window. */
   readonly quota?: (left: number) => Record<string, string>
 }
 
@@ -52,21 +51,19 @@ export const THROTTLING_STYLES: ReadonlyArray<ThrottlingStyle> = [
   { type: "payroll", throttle: () => status(429, {}, { "retry-after": "15" }) }
 ]
 
-/** A vendor's server, which allows a limited number of syncs per minute of simulated time and throttles any others. */
+/** Throttles syncs above a number per minute of simulated time. */
 export interface Vendor {
   readonly type: string
   readonly host: string
   readonly url: string
-  /** When probes and syncs arrived, in simulated time. */
   readonly probes: Array<number>
   readonly syncs: Array<number>
   throttled: number
-  /** Whether the server responds with 503. */
   isDown: boolean
   readonly close: () => Promise<void>
 }
 
-/** Serves every vendor on its own port. The User-Agent distinguishes the scheduler's probes from the functions' syncs. */
+/** The User-Agent distinguishes the scheduler's probes from the functions' syncs. */
 export const serveVendors = (now: () => number, perMinute: number): ReadonlyArray<Vendor> =>
   THROTTLING_STYLES.map(({ quota, throttle, type }) => {
     const server: VendorServer = serveVendor()

@@ -6,7 +6,6 @@ const folder = join(import.meta.dir, "certificates")
 export const authority = readFileSync(join(folder, "vendor.pem"), "utf8")
 const key = readFileSync(join(folder, "vendor.key.pem"), "utf8")
 
-/** An https server on a loopback address, and the requests it has received. */
 export interface VendorServer {
   readonly port: number
   readonly requests: ReadonlyArray<{
@@ -14,7 +13,6 @@ export interface VendorServer {
     readonly url: string
     readonly headers: Readonly<Record<string, string>>
   }>
-  /** Sets the response to all later requests. */
   readonly answer: (answer: (request: Request) => Response | Promise<Response>) => void
   readonly close: () => Promise<void>
 }

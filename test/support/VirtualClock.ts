@@ -20,14 +20,12 @@ interface Event {
 }
 
 /**
- * The true clock of a simulated world. Everything that happens is an event on this clock. When no events remain at the current
- * instant, the clock jumps to the next event. No timer, promise or event loop is involved, so the order of events depends only
- * on the program, and a simulated hour takes only as long as its events take to run.
+ * When no events remain at the current instant, the clock jumps to the next event. No timer or event loop is involved, so the
+ * order of events depends only on the program.
  */
 export class VirtualClock {
-  /** The current time, in epoch milliseconds. */
+  /** In epoch milliseconds. */
   now: number
-  /** The number of events so far. */
   count = 0
   private order = 0
   private readonly heap: Array<Event> = []
@@ -38,7 +36,6 @@ export class VirtualClock {
     this.now = now
   }
 
-  /** Schedules an event at an instant, or immediately if the instant has passed. */
   at(instant: number, run: () => void): void {
     if (instant <= this.now) this.soon(run)
     else push(this.heap, { at: instant, order: this.order++, run })
@@ -48,17 +45,16 @@ export class VirtualClock {
     this.at(this.now + ms, run)
   }
 
-  /** Schedules an event at the current instant, after all events already scheduled for it. */
+  /** Schedules an event after all events of the current instant. */
   soon(run: () => void): void {
     this.ready.push(run)
   }
 
-  /** Stops the clock: no more events run. */
   stop(): void {
     this.stopped = true
   }
 
-  /** Advances time up to and including an instant. *Throws* after `maxEvents` events, which indicates an endless loop. */
+  /** *Throws* after `maxEvents` events, which indicates an endless loop. */
   runUntil(instant: number, maxEvents: number): void {
     while (!this.stopped) {
       const batch = this.ready
@@ -83,7 +79,6 @@ export class VirtualClock {
   }
 }
 
-/** A runtime without logs or spans. */
 const silent = Runtime.defaultRuntime.pipe(
   Runtime.setFiberRef(FiberRef.currentMinimumLogLevel, LogLevel.None),
   Runtime.setFiberRef(FiberRef.currentTracerEnabled, false)
@@ -92,10 +87,7 @@ const silent = Runtime.defaultRuntime.pipe(
 /** Which of a process's clocks advance while the process is frozen. */
 export type FreezeSeenBy = "both" | "wall" | "monotonic"
 
-/**
- * A process in the simulated world. It has its own clocks, which may be wrong. Its fibers freeze or die with the process. A
- * process dies as with SIGKILL: nothing runs afterwards, not even a finalizer.
- */
+/** A process with its own clocks. Like SIGKILL, its death leaves no time for finalizers. */
 export class VirtualProcess {
   isAlive = true
   private frozenUntil = Number.NEGATIVE_INFINITY
@@ -128,12 +120,11 @@ export class VirtualProcess {
     )
   }
 
-  /** Runs an effect in this process, with its clock, random source and tokens, but without logs or spans. */
   fork<A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> {
     return Runtime.runFork(this.runtime)(effect, { scheduler: this.scheduler })
   }
 
-  /** Delivers an event to the process: immediately, after the freeze if the process is frozen, or never if it is dead. */
+  /** Delays the event until a freeze ends. A dead process gets no events. */
   enter(task: () => void): void {
     if (!this.isAlive) return
     if (this.isFrozen) this.time.at(this.frozenUntil, () => this.enter(task))
@@ -148,10 +139,7 @@ export class VirtualProcess {
     return this.time.now < this.frozenUntil
   }
 
-  /**
-   * Freezes the process for `ms` milliseconds. A clock that stops during the freeze continues from the time at which it
-   * stopped.
-   */
+  /** A clock that stops during the freeze later continues from the time at which it stopped. */
   freeze(ms: number, seenBy: FreezeSeenBy): void {
     if (this.isFrozen) return
     this.frozenUntil = this.time.now + ms
@@ -161,7 +149,7 @@ export class VirtualProcess {
     })
   }
 
-  /** Sets the wall clock's offset from true time in ms, which simulates a wrong or a corrected clock. */
+  /** The offset from true time, in ms. */
   setWall(offsetMs: number): void {
     this.wallOffsetMs = offsetMs
   }

@@ -17,22 +17,18 @@ export const completed: Outcome = { _tag: "Completed", httpStatus: 200, response
 
 export const uuid = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`
 
-/**
- * Everything outside the engine, in memory: a database, the Integration Edge Functions, and the calls that they received. Tests
- * set up the world, run the engine, and inspect the world's state.
- */
+/** Everything outside the engine, in memory. Tests set up the world, run the engine, and inspect the world. */
 export class World {
   readonly db: MemoryDatabase
   readonly functions: MemoryFunctions
   readonly invocations: Array<Invocation> = []
   inFlight = 0
   peakInFlight = 0
-  /** How the functions respond. By default a run takes 100 ms and succeeds. */
+  /** By default, a run takes 100 ms and succeeds. */
   behave: (invocation: Invocation) => Effect.Effect<Outcome, InvokeError> = () =>
     Effect.as(Effect.sleep("100 millis"), completed)
   warm: (functionName: string | null) => Effect.Effect<WarmUp> = () =>
     Effect.succeed({ latencyMs: 5, ok: true, cold: false, detail: null })
-  /** Wraps every database call. */
   carry: Carrier = (_name, execute) => execute
   private ids = 0
 
@@ -41,7 +37,7 @@ export class World {
     this.functions = new MemoryFunctions(this.db)
   }
 
-  /** Inserts `count` enabled integrations, each with a slot that has been due for `dueForMs`. */
+  /** Each integration has a slot that has been due for `dueForMs`. */
   seedDue(
     count: number,
     dueForMs = 1_000,
@@ -72,10 +68,7 @@ export class World {
     })
   }
 
-  /**
-   * Returns the layers for an engine in this world: the real Lock and Ledger, with in-memory versions of everything behind
-   * them.
-   */
+  /** Returns the real Lock and Ledger, and in-memory versions of everything behind them. */
   engine(
     settings: Partial<EngineSettings> = {}
   ): Layer.Layer<Lock | Ledger | Invoker | EngineConfig | Supabase> {
@@ -94,7 +87,7 @@ export class World {
   }
 }
 
-/** Creates a world on the test's clock, which starts at 2026-11-24T02:00:00Z. */
+/** The test's clock starts at 2026-11-24T02:00:00Z. */
 export const makeWorld: Effect.Effect<World> = Effect.map(Effect.clock, (clock) => {
   const world = new World(() => clock.unsafeCurrentTimeMillis())
   return world

@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 
-/** An alert rule as Prometheus reads it. */
 export interface Rule {
   readonly alert: string
   readonly expr: string

@@ -1,9 +1,8 @@
 import type { Alert, AlertBatch } from "../../src/Domain/Alert.ts"
 
-/** The slot of the alert that `alertOf` returns. */
 export const slot = Date.UTC(2026, 10, 24, 2, 0, 0)
 
-/** Returns an alert for a sync that started 7 minutes late because no engine was ticking, with some fields replaced. */
+/** A sync started 7 minutes late because no engine was ticking. */
 export const alertOf = (more: Partial<Alert>): Alert => ({
   incident_id: 42,
   transition: "opened",
@@ -34,7 +33,6 @@ export const alertOf = (more: Partial<Alert>): Alert => ({
   ...more
 })
 
-/** Returns a batch of `total` opened alerts, numbered from 1. */
 export const batchOf = (total: number): AlertBatch => ({
   now: slot + 440_000,
   total,

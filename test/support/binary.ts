@@ -20,10 +20,8 @@ const build = async (): Promise<string> => {
 let built: Promise<string> | undefined
 
 /**
- * Returns the path of the release binary, built from the current sources. It is built at most once per test process, and only
- * if it is missing or older than its sources. Rejects with the build output if the build fails. A first build takes about
- * 10 s, which is longer than a test's default timeout. `bun run test` builds the binary before it starts the tests. With a
- * bare `bun test`, the test file needs `beforeAll(binaryPath, 60_000)`.
+ * Builds the release binary if it is missing or older than its sources. A build takes about 10 s, which is longer than a test's
+ * default timeout. With a bare `bun test`, the test file needs `beforeAll(binaryPath, 60_000)`.
  */
 export const binaryPath = (): Promise<string> => {
   built ??= build()

@@ -18,10 +18,7 @@ const whoami = make({
   result: () => Schema.String
 })
 
-/**
- * Opens six connections, makes the proxy silence them, and then makes more calls. Returns each call's outcome. Runs in Bun
- * and, as a separate program, in Deno.
- */
+/** Makes calls after a proxy has silenced six open connections. Also runs in Deno. */
 export const callAfterSilence = (project: Silenced): Promise<ReadonlyArray<string>> =>
   Effect.gen(function* () {
     const { call } = yield* Supabase

@@ -12,7 +12,7 @@ export interface CallTarget {
   readonly timeoutMs: number
 }
 
-/** The outcome of each call by project name: `ok`, or `Ambiguous no_answer`, ... */
+/** By project name: `ok`, or `Ambiguous no_answer`, ... */
 export type Verdicts = Record<string, string>
 
 const rpc = make({
@@ -28,7 +28,7 @@ const layerFor = ({ url, key, client, timeoutMs }: CallTarget) =>
     ? SupabaseLive.fromClient(createClient(url, key), { timeoutMs })
     : SupabaseLive.layer({ url, key: Redacted.make(key), version: "1.2.3", timeoutMs })
 
-/** Calls `double(2)` in every project. Runs in Bun and, as a separate program, in Deno. */
+/** Also runs in Deno. */
 export const callAll = async (targets: ReadonlyArray<CallTarget>): Promise<Verdicts> => {
   const verdicts: Verdicts = {}
   for (const target of targets) {

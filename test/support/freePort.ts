@@ -1,9 +1,6 @@
 import { createServer } from "node:net"
 
-/**
- * Returns a port that nothing is listening on. The port is below the system's ephemeral port range, so the system never
- * assigns it to another test's server.
- */
+/** The port is below the system's ephemeral port range, so that no other test's server gets it. */
 export const freePort = async (): Promise<number> => {
   const port = 10_000 + Math.floor(Math.random() * 20_000)
   const server = createServer()

@@ -5,7 +5,6 @@ import { proxyOf } from "../../src/Http/Proxy.ts"
 import { type InvokerOptions, layer } from "../../src/Layers/InvokerLive.ts"
 import { Invoker } from "../../src/Services/Invoker.ts"
 
-/** A call to make `times` times in a row (default 1). */
 export interface Call {
   readonly name: string
   readonly functionUrl: string
@@ -13,7 +12,7 @@ export interface Call {
   readonly times?: number
 }
 
-/** The outcome of a call: `Completed`, `Failed HTTP_404`, `Unknown CONNECTION_LOST`, ... */
+/** By call name: `Completed`, `Failed HTTP_404`, `Unknown CONNECTION_LOST`, ... */
 export type Verdicts = Record<string, string>
 
 export const secretKey = "sb_secret_not_a_real_one"
@@ -46,7 +45,7 @@ export const invocation = (timeoutMs = 20_000): Invocation => ({
 export const invokerFor = (functionUrl: string, options: Partial<InvokerOptions> = {}) =>
   layer({ functionUrl, key: Redacted.make(secretKey), version: "1.2.3", ...options })
 
-/** Makes the calls and returns their outcomes. Runs in Bun and, as a separate program, in Deno. */
+/** Also runs in Deno. */
 export const invokeAll = async (calls: ReadonlyArray<Call>): Promise<Verdicts> => {
   const verdicts: Verdicts = {}
   for (const { name, functionUrl, timeoutMs, times = 1 } of calls) {

@@ -1,10 +1,7 @@
 import { test } from "bun:test"
 import { Cause, Effect, Exit, type Scope, TestContext } from "effect"
 
-/**
- * Declares a test whose body is an Effect with a clock that only the test moves. Rethrows failures unmodified, so that the
- * test runner points to the failing line.
- */
+/** Only the test moves the clock. Failures are rethrown unmodified, so that the runner points to the failing line. */
 export const it = (
   name: string,
   body: () => Effect.Effect<unknown, unknown, Scope.Scope>,

@@ -5,7 +5,7 @@ export const readSeries = (): ReadonlyMap<string, number> =>
     read().flatMap(({ samples }) => samples.map(({ series, value }) => [series, value] as const))
   )
 
-/** Returns how much each series has increased since `before`. All tests in a process share the same metrics. */
+/** All tests in a process share the same metrics. */
 export const addedSince = (before: ReadonlyMap<string, number>): Record<string, number> =>
   Object.fromEntries(
     [...readSeries()]
@@ -15,5 +15,4 @@ export const addedSince = (before: ReadonlyMap<string, number>): Record<string, 
       .map(([series, added]) => [series.replace(/^sync_scheduler_/, ""), added])
   )
 
-/** Rounds off floating-point errors in sums of seconds. */
 const rounded = (value: number): number => Math.round(value * 1e6) / 1e6

@@ -3,7 +3,6 @@ import { mkdir, mkdtemp, readdir, rename } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 
-/** The programs from Debian's package `prometheus`. */
 export interface Prometheus {
   readonly promtool: string
   readonly prometheus: string
@@ -21,10 +20,7 @@ const run = async (command: ReadonlyArray<string>, cwd: string): Promise<boolean
   return (await child.exited) === 0
 }
 
-/**
- * Finds promtool and Prometheus on this machine, or extracts both from Debian's package and keeps them for later runs. If
- * neither is possible, fails with installation instructions.
- */
+/** Extracts the programs from Debian's package if this machine does not have them. */
 export const findPrometheus = async (): Promise<Prometheus> => {
   const promtool = Bun.which("promtool")
   const prometheus = Bun.which("prometheus")

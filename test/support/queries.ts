@@ -3,7 +3,7 @@ import { metricDefinitions } from "../../src/Metrics.ts"
 /** The labels that Prometheus adds to every series. */
 const ADDED = ["job", "instance"]
 
-/** The labels by metric name. A histogram has three names, because queries use its suffixed series. */
+/** A histogram has three names, because queries use its suffixed series. */
 const labelsByName = new Map<string, ReadonlyArray<string>>(
   metricDefinitions.flatMap((definition) => {
     const labels = [...ADDED, ...definition.labels.map(({ name }) => name)]
@@ -18,7 +18,7 @@ const boundsByName = new Map<string, ReadonlyArray<number>>(
   metricDefinitions.map(({ buckets = [], name }) => [`${name}_bucket`, buckets])
 )
 
-/** Returns the metrics, labels, buckets and grouping labels that a PromQL query uses but that do not exist. */
+/** Returns the metrics, labels and buckets in the query that do not exist. */
 export const faultsOfQuery = (query: string): ReadonlyArray<string> => {
   const selected = [...query.matchAll(/\b(sync_scheduler_\w+)(?:\{([^}]*)\})?/g)]
   const known = new Set(selected.flatMap(([, name = ""]) => labelsByName.get(name) ?? []))
@@ -45,7 +45,6 @@ const faultsOfSelector = (name: string, matchers: string): ReadonlyArray<string>
   )
 }
 
-/** Returns every `expr` in a document, at any depth. */
 export const queriesIn = (document: unknown): ReadonlyArray<string> => {
   if (typeof document !== "object" || document === null) return []
   return Object.entries(document).flatMap(([key, value]) =>

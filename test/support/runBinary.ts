@@ -12,7 +12,6 @@ export interface Ended {
   readonly code: number
 }
 
-/** Starts the binary and returns its process, for tests that observe it or send it signals. */
 export const startBinary = async (args: ReadonlyArray<string>, options: RunOptions = {}) =>
   Bun.spawn([await binaryPath(), ...args], {
     env: { ...options.env },
@@ -36,16 +35,13 @@ export const runBinary = async (
   options: RunOptions = {}
 ): Promise<Ended> => endOf(await startBinary(args, options))
 
-/** Starts a program, forwards its output and exit code, and writes its peak memory in bytes to file descriptor 3. */
+/** Writes the program's peak memory to file descriptor 3, in bytes. */
 const MEASURE = `
 const child = Bun.spawn(process.argv.slice(1), { stdio: ["ignore", "inherit", "inherit"] })
 process.exitCode = await child.exited
 await Bun.write(Bun.file(3), String(child.resourceUsage()?.maxRSS))`
 
-/**
- * Runs the binary and returns its peak memory, in bytes. A small process starts the binary, because on Linux a child's peak
- * includes that of the process that spawned it, and a test run's peak is large.
- */
+/** A small process starts the binary, because on Linux a child's peak memory includes that of its parent. */
 export const runMeasured = async (
   args: ReadonlyArray<string>,
   options: RunOptions = {}
@@ -65,13 +61,12 @@ export const runMeasured = async (
   return { stdout, stderr, code, peakBytes: Number.parseInt(measured, 10) }
 }
 
-/** Input to type on a terminal, and the text to wait for before typing. */
+/** `after` is the text to wait for before typing. */
 export interface Typed {
   readonly after: string
   readonly text: string
 }
 
-/** Runs the binary in a terminal of this width. Returns stdout and stderr combined. */
 export const runOnTerminal = async (
   args: ReadonlyArray<string>,
   cols: number,

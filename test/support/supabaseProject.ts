@@ -1,7 +1,4 @@
-/**
- * Returns the SQL that creates the Supabase roles that migrations and RPC need. Roles belong to the whole server, so this SQL
- * is separate from databaseSql. `owner` is the role that runs migrations: `postgres`, which is not a superuser on Supabase.
- */
+/** Roles belong to the whole server, not to one database. `owner` runs the migrations and, as on Supabase, is not a superuser. */
 export const rolesSql = (owner: string | undefined): string => `
 do $roles$
 declare
@@ -33,10 +30,6 @@ grant anon, authenticated, service_role, authenticator to ${owner} with admin op
 grant pg_monitor, pg_read_all_data, pg_signal_backend to ${owner};
 alter role ${owner} set search_path = "$user", public, extensions;`
 
-/**
- * Returns the SQL that sets up one database. The API's roles can access the tables, functions and sequences that `creators`
- * will create in `public`.
- */
 export const databaseSql = (owner: string, creators: ReadonlyArray<string>): string => `
 create schema extensions;
 create extension if not exists pgcrypto schema extensions;
@@ -53,7 +46,6 @@ grant all on schema public to ${owner};
 grant usage on schema public to anon, authenticated, service_role;
 ${creators.map((creator) => DEFAULT_PRIVILEGES.replaceAll("<creator>", creator).replaceAll("<owner>", owner)).join("")}`
 
-/** Notifies PostgREST of every schema change. */
 const SCHEMA_WATCH = `
 create function extensions.pgrst_watch() returns event_trigger language plpgsql as $watch$
 begin

@@ -8,11 +8,10 @@ import {
 } from "../../supabase/functions/_shared/syncRun.ts"
 import { makeManualClock } from "./ManualClock.ts"
 
-/** How a test configures the run. Every field has a default. */
 export interface SyncRunTest {
   readonly config?: Readonly<Record<string, unknown>>
   readonly integrationType?: string
-  /** The attempt number; 1 by default. From attempt 2 on, an earlier attempt may have done the work. */
+  /** 1 by default. From attempt 2 on, an earlier attempt might have done the work. */
   readonly attempt?: number
   readonly maxAttempts?: number
   readonly trigger?: string
@@ -23,38 +22,30 @@ export interface SyncRunTest {
   /** How long the scheduler waits for the response, in ms; 155 s by default. */
   readonly deadlineMs?: number
   readonly onUnknown?: "retry" | "hold"
-  /**
-   * The reason with which the database refuses to begin the run, for example `already_begun`. If set, the handler must not
-   * run.
-   */
+  /** The reason with which the database refuses the run, such as `already_begun`. If set, the handler must not run. */
   readonly refused?: string
   /** The `background` option and the intervals of `withSyncRun`. */
   readonly options?: Omit<SyncRunOptions, "keys" | "supabase">
-  /** Called while the handler is running. Can trigger events through `run`. */
   readonly during?: (run: RunningSyncRun) => Promise<void> | void
 }
 
 /** Controls for a run while its handler is running. */
 export interface RunningSyncRun {
-  /** Advances the clock: due heartbeats are sent, and less time remains until the deadline. */
+  /** Advances the clock, which can send heartbeats and brings the deadline closer. */
   readonly advance: (ms: number) => Promise<void>
   /** Lets another attempt take over the run: the next heartbeat reports that the run is lost. */
   readonly loseRun: () => void
-  /** Makes the database unavailable or available again. */
   readonly setDatabase: (state: "up" | "down") => void
   /** Simulates the platform shutting down the isolate. */
   readonly shutDown: () => void
 }
 
-/** The outcome of a run. */
 export interface SyncRunResult {
-  /** The run's status, as the scheduler records it. */
   readonly status: "completed" | "failed" | "unknown" | "pending" | "running"
   /** Whether the scheduler retries the run automatically. */
   readonly isRetried: boolean
   /** A sentence that states the status and whether the run is retried. */
   readonly sentence: string
-  /** The function's response. */
   readonly answer: { readonly status: number; readonly body: unknown }
   /** The engine's verdict on the response alone. */
   readonly judged: {
@@ -62,9 +53,8 @@ export interface SyncRunResult {
     readonly code: string | null
     readonly message: string | null
   }
-  /** Whether the handler was called. */
   readonly ran: boolean
-  /** The error or the result that the function reported to the database; null if it reported nothing. */
+  /** Null if the function reported neither an error nor a result to the database. */
   readonly error: { readonly code: string; readonly message: string } | null
   readonly result: Json
   readonly heartbeats: number
@@ -72,10 +62,7 @@ export interface SyncRunResult {
 
 const KEY = "sb_secret_test"
 
-/**
- * Runs a handler once as the scheduler would, behind the real fence, with an in-memory ledger and a clock that the test moves.
- * Needs no database or network, and never waits. Usage: `await testSyncRun(handler, { config: { endpoint } })`.
- */
+/** Runs a handler once, behind the real fence, without a database or network: `await testSyncRun(handler, { config })`. */
 export const testSyncRun = async (
   handler: SyncHandler,
   test: SyncRunTest = {}
@@ -180,7 +167,6 @@ interface Reported {
   readonly response: Json
 }
 
-/** Simulates the three SQL functions of the fence for one run. */
 const makeLedger = (refused: string | undefined) => {
   let began = false
   let isLost = false
